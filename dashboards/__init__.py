@@ -1,0 +1,1 @@
+"""Pages that ask the published warehouse."""

@@ -1,0 +1,1 @@
+"""What is made from what, when, and whether it is sound."""

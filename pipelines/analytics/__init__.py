@@ -1,0 +1,1 @@
+"""Pure mathematics on columns: no files, no network, no orchestration."""

@@ -1,0 +1,1 @@
+"""The lake, the contracts of its tables, and the published database."""

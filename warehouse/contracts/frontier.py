@@ -1,0 +1,358 @@
+"""Contracts of fronts, of what they cost, and of how boards changed."""
+
+import polars as pl
+
+from warehouse.contracts.common import (
+    AS_OF_DATE,
+    BOARD,
+    ENTRY_ID,
+    METRIC_VERSION,
+    MODEL_ID,
+    SNAPSHOT_ID,
+    flag,
+    positive,
+    score,
+)
+from warehouse.contracts.table import Column, Table, columns_of
+
+_OBJECTIVES = Column("objectives", pl.String, "Name of the set of objectives, as `average_vs_size_gib`.", required=True)
+_SEGMENT = (
+    Column(
+        "segment_by",
+        pl.String,
+        "all, precision, model_type or family: what the front is within.",
+        required=True,
+    ),
+    Column("segment", pl.String, "Value of that column; `all` for the whole board.", required=True),
+)
+_COST = Column("cost", pl.Float64, "Value of the minimised objective, in its own unit; null with three or more.")
+_COST_UNIT = Column("cost_unit", pl.String, "Unit of the minimised objective.")
+
+PARETO_FRONT = Table(
+    "marts",
+    "pareto_front",
+    "Entries that no other of the same snapshot and segment beats on every objective; equal ones are all kept.",
+    columns_of(
+        SNAPSHOT_ID,
+        BOARD,
+        AS_OF_DATE,
+        METRIC_VERSION,
+        _OBJECTIVES,
+        _SEGMENT,
+        ENTRY_ID,
+        MODEL_ID,
+        Column("precision", pl.String, "Number format of the entry."),
+        Column("family", pl.String, "Model family."),
+        score("score", "The maximised objective: average or a benchmark.", required=True),
+        score("error_pct", "100 minus the score.", required=True),
+        _COST,
+        _COST_UNIT,
+        positive("size_gib", "Weights in memory.", "GiB"),
+        Column("parameters_total", pl.Int64, "Parameters of the model.", unit="parameters"),
+        positive("evaluation_co2_kg", "CO₂ of the evaluation.", "kg"),
+        positive("standard_error", "Of the score.", "points"),
+        Column("position", pl.Int64, "Rank along the front, from the cheapest member.", minimum=1),
+        positive(
+            "marginal_cost_per_point",
+            "Extra cost per point over the next cheaper member.",
+            "cost unit / point",
+        ),
+        flag(
+            "beyond_noise_of_previous",
+            "Better than the next cheaper member by more than 1.96 standard errors.",
+        ),
+        Column(
+            "contenders_within_noise",
+            pl.Int64,
+            "Dominated entries that noise cannot tell from it.",
+            minimum=0,
+        ),
+        Column(
+            "hypervolume_contribution",
+            pl.Float64,
+            "Hypervolume lost without it.",
+            unit="points × decades",
+            minimum=0,
+        ),
+    ),
+    ("snapshot_id", "objectives", "segment_by", "segment", "entry_id"),
+    "frontier",
+)
+
+PARETO_FRONT_HISTORY = Table(
+    "marts",
+    "pareto_front_history",
+    "When each entry entered and left the front, by submission date within one snapshot: the front of day d has"
+    " entered_on <= d and (left_on is null or left_on > d).",
+    columns_of(
+        SNAPSHOT_ID,
+        BOARD,
+        AS_OF_DATE,
+        METRIC_VERSION,
+        _OBJECTIVES,
+        ENTRY_ID,
+        MODEL_ID,
+        Column("precision", pl.String, "Number format of the entry."),
+        score("score", "The maximised objective.", required=True),
+        score("error_pct", "100 minus the score.", required=True),
+        Column("cost", pl.Float64, "Value of the minimised objective.", required=True),
+        _COST_UNIT,
+        Column("entered_on", pl.Date, "Submission date on which it joined the front.", required=True),
+        Column("left_on", pl.Date, "Date on which it was dominated; null while it stands."),
+        Column("displaced_by", pl.String, "entry_id that dominated it; null while it stands."),
+    ),
+    ("snapshot_id", "objectives", "entry_id"),
+    "frontier",
+)
+
+PARETO_HYPERVOLUME = Table(
+    "marts",
+    "pareto_hypervolume",
+    "How much the front covers, over time: area between front and reference point in points × decades of cost.",
+    columns_of(
+        SNAPSHOT_ID,
+        BOARD,
+        AS_OF_DATE,
+        METRIC_VERSION,
+        _OBJECTIVES,
+        Column("on_date", pl.Date, "Submission date up to which entries count.", required=True),
+        Column("hypervolume", pl.Float64, "Area dominated.", unit="points × decades", required=True, minimum=0),
+        Column("front_members", pl.Int64, "Entries on the front that day.", required=True, minimum=1),
+        Column(
+            "reference_cost",
+            pl.Float64,
+            "Cost of the reference point; dearer entries add nothing.",
+            required=True,
+        ),
+        Column("reference_score", pl.Float64, "Score of the reference point.", unit="points", required=True),
+    ),
+    ("snapshot_id", "objectives", "on_date"),
+    "frontier",
+)
+
+DOMINATED_BY = Table(
+    "marts",
+    "dominated_by",
+    "For every entry off the front: the member that beats it at no more cost, and whether noise could explain it.",
+    columns_of(
+        SNAPSHOT_ID,
+        BOARD,
+        AS_OF_DATE,
+        _OBJECTIVES,
+        ENTRY_ID,
+        MODEL_ID,
+        score("score", "Its score.", required=True),
+        Column("cost", pl.Float64, "Its cost.", required=True),
+        Column("dominated_by_entry_id", pl.String, "Best member of the front at no more cost.", required=True),
+        Column("dominated_by_model_id", pl.String, "Its model.", required=True),
+        Column(
+            "score_gap",
+            pl.Float64,
+            "Score of the dominator minus own.",
+            unit="points",
+            required=True,
+            minimum=0,
+        ),
+        positive("score_gap_standard_error", "Of the gap, as if unpaired: hence conservative.", "points"),
+        flag("within_noise", "Gap below 1.96 standard errors; null where the error is unknown."),
+        Column("cost_ratio", pl.Float64, "Own cost over the dominator's.", unit="ratio", minimum=1),
+    ),
+    ("snapshot_id", "objectives", "entry_id"),
+    "frontier",
+)
+
+EFFICIENCY = Table(
+    "marts",
+    "efficiency",
+    "Score per unit of size and carbon of each entry, and what remains once size is accounted for.",
+    columns_of(
+        SNAPSHOT_ID,
+        BOARD,
+        AS_OF_DATE,
+        ENTRY_ID,
+        MODEL_ID,
+        score("average", "Mean score.", required=True),
+        Column("parameters_total", pl.Int64, "Parameters of the model.", unit="parameters"),
+        positive("size_gib", "Weights in memory.", "GiB"),
+        positive("evaluation_co2_kg", "CO₂ of the evaluation.", "kg"),
+        positive("score_per_billion_parameters", "Average over billions of parameters.", "points / 10⁹"),
+        positive("score_per_gib", "Average over size.", "points / GiB"),
+        positive("score_per_kg_co2", "Average over evaluation CO₂.", "points / kg"),
+        Column("expected_score", pl.Float64, "Log-linear expectation at its size.", unit="points"),
+        Column("size_adjusted_residual", pl.Float64, "Average minus expectation at its size.", unit="points"),
+        Column("score_at_90th_percentile", pl.Float64, "0.9-quantile of the average at its size.", unit="points"),
+        Column("residual_rank", pl.Int64, "1 is the most above expectation.", minimum=1),
+    ),
+    ("snapshot_id", "entry_id"),
+    "efficiency",
+)
+
+EFFICIENCY_CORRELATIONS = Table(
+    "marts",
+    "efficiency_correlations",
+    "How far a naive ratio only ranks smallness: its rank correlation to its own denominator, per snapshot.",
+    columns_of(
+        SNAPSHOT_ID,
+        BOARD,
+        AS_OF_DATE,
+        Column("ratio", pl.String, "The ratio.", required=True),
+        Column("denominator", pl.String, "What it divides by.", required=True),
+        Column("entries", pl.Int64, "Entries with both.", required=True, minimum=3),
+        Column(
+            "spearman_with_denominator",
+            pl.Float64,
+            "Of the ratio.",
+            required=True,
+            minimum=-1.000001,
+            maximum=1.000001,
+        ),
+        Column(
+            "spearman_score_with_denominator",
+            pl.Float64,
+            "Of the score itself.",
+            required=True,
+            minimum=-1.000001,
+            maximum=1.000001,
+        ),
+    ),
+    ("snapshot_id", "ratio"),
+    "efficiency",
+)
+
+SIZE_FITS = Table(
+    "marts",
+    "size_fits",
+    "Average against log2 of size in each snapshot: points per doubling, with error.",
+    columns_of(
+        SNAPSHOT_ID,
+        BOARD,
+        AS_OF_DATE,
+        Column("method", pl.String, "ordinary_least_squares or quantile_90.", required=True),
+        Column("points_per_doubling", pl.Float64, "Slope.", unit="points", required=True),
+        positive("points_per_doubling_standard_error", "Of the slope; null for the quantile fit.", "points"),
+        Column("intercept", pl.Float64, "Score at 1 GiB.", unit="points", required=True),
+        Column("r_squared", pl.Float64, "Share of variance; null for the quantile fit.", minimum=0, maximum=1),
+        Column("entries", pl.Int64, "Entries in the fit.", required=True, minimum=3),
+    ),
+    ("snapshot_id", "method"),
+    "efficiency",
+)
+
+EVALUATION_TIME = Table(
+    "marts",
+    "evaluation_time",
+    "Total time a board spent on evaluation, counted once per run, beside the figure that repeats a run per task.",
+    columns_of(
+        Column("basis", pl.String, "Snapshot, or `raw results` of the board.", required=True),
+        BOARD,
+        AS_OF_DATE,
+        Column(
+            "method",
+            pl.String,
+            "run_times: from raw results; co2: implied by CO₂ at 1.51088 kg/h.",
+            required=True,
+        ),
+        Column("runs", pl.Int64, "Runs with a time.", required=True, minimum=0),
+        positive("evaluation_hours", "Counted once per run.", "h", required=True),
+        positive("evaluation_hours_repeated_per_task", "The naive figure; null where tasks are unknown.", "h"),
+    ),
+    ("basis", "method"),
+    "efficiency",
+)
+
+SCORE_REVISIONS = Table(
+    "marts",
+    "score_revisions",
+    "What changed between two consecutive full snapshots of a board, one row per entry and changed value.",
+    columns_of(
+        BOARD,
+        Column("from_date", pl.Date, "Earlier snapshot.", required=True),
+        Column("to_date", pl.Date, "Later snapshot.", required=True),
+        Column("from_metric_version", pl.String, "Definition of the scores then.", required=True),
+        Column("to_metric_version", pl.String, "Definition of the scores now.", required=True),
+        ENTRY_ID,
+        MODEL_ID,
+        Column(
+            "change",
+            pl.String,
+            "added, removed or changed.",
+            required=True,
+            allowed=("added", "removed", "changed"),
+        ),
+        Column(
+            "measure",
+            pl.String,
+            "average, a benchmark, or evaluation_co2_kg; `entry` when added or removed.",
+            required=True,
+        ),
+        Column("value_before", pl.Float64, "Earlier value."),
+        Column("value_after", pl.Float64, "Later value."),
+        Column("difference", pl.Float64, "After minus before."),
+    ),
+    ("board", "from_date", "to_date", "entry_id", "measure"),
+    "leaderboards",
+)
+
+REVISION_SUMMARY = Table(
+    "marts",
+    "revision_summary",
+    "Counts of what changed between consecutive full snapshots of a board.",
+    columns_of(
+        BOARD,
+        Column("from_date", pl.Date, "Earlier snapshot.", required=True),
+        Column("to_date", pl.Date, "Later snapshot.", required=True),
+        Column(
+            "measure",
+            pl.String,
+            "average, a benchmark, or evaluation_co2_kg; `entry` for rows.",
+            required=True,
+        ),
+        Column("common", pl.Int64, "Entries in both with a value.", required=True, minimum=0),
+        Column("added", pl.Int64, "Entries only in the later.", required=True, minimum=0),
+        Column("removed", pl.Int64, "Entries only in the earlier.", required=True, minimum=0),
+        Column("changed", pl.Int64, "Entries whose value changed.", required=True, minimum=0),
+        Column("largest_change", pl.Float64, "Largest absolute change."),
+        Column("mean_change", pl.Float64, "Mean change over those changed."),
+    ),
+    ("board", "from_date", "to_date", "measure"),
+    "leaderboards",
+)
+
+PUBLISHED_FRONT_COMPARISON = Table(
+    "marts",
+    "published_front_comparison",
+    "Each member of a published front held against ours and against the publication's own later fronts.",
+    columns_of(
+        Column("publication", pl.String, "Name of the published front.", required=True),
+        Column("cutoff", pl.Date, "Date the publication gives the front.", required=True),
+        MODEL_ID,
+        positive("size_gib", "As published.", "GiB"),
+        score("error_pct", "As published.", required=True),
+        flag(
+            "on_our_front",
+            "On the front we compute from the same publication's models; null where those are not loaded.",
+        ),
+        flag("dominated_within_front", "Another member of the same published front dominates it."),
+        flag(
+            "kept_by_next_cutoff",
+            "Weakly dominated by the next published front, as an as-of front over nested sets must be; null for the last.",
+        ),
+        Column("verdict", pl.String, "consistent, not cumulative, no size, or dominated.", required=True),
+    ),
+    ("publication", "cutoff", "model_id", "error_pct"),
+    "frontier",
+)
+
+TABLES = (
+    PARETO_FRONT,
+    PARETO_FRONT_HISTORY,
+    PARETO_HYPERVOLUME,
+    DOMINATED_BY,
+    EFFICIENCY,
+    EFFICIENCY_CORRELATIONS,
+    SIZE_FITS,
+    EVALUATION_TIME,
+    SCORE_REVISIONS,
+    REVISION_SUMMARY,
+    PUBLISHED_FRONT_COMPARISON,
+)

@@ -1,0 +1,165 @@
+"""Publishing: build a new database beside the old, prove it whole, flip the pointer, keep the last few.
+
+A DuckDB file admits one writer or many readers, and a file replaced under one name serves old data to those
+who hold it open; so every release has its own name, and `CURRENT` names the one to read.
+"""
+
+import datetime as dt
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from warehouse.contracts import Table
+from warehouse.files import TEMPORARY_PREFIX, sync_folder, write_text
+from warehouse.lake import Lake
+from warehouse.migrations import migrate
+
+POINTER = "CURRENT"
+LINK = "skyline.duckdb"
+_RELEASE = re.compile(r"skyline-(\d+)\.duckdb")
+
+
+class NotPublished(LookupError):
+    """There is no published warehouse to read."""
+
+
+class BrokenRelease(RuntimeError):
+    """A freshly built database does not hold what the lake holds; the old one stays current."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One published database: its file, when it was made, and from what."""
+
+    path: Path
+    fingerprint: str
+
+    @property
+    def published_at(self) -> dt.datetime:
+        """Moment of publishing, which is also its name."""
+        match = _RELEASE.fullmatch(self.path.name)
+        nanoseconds = int(match.group(1)) if match else 0
+        return dt.datetime.fromtimestamp(nanoseconds / 1e9, tz=dt.UTC)
+
+
+def current(folder: Path) -> Release:
+    """The release that readers should open.
+
+    Raises:
+        NotPublished: nothing was published there, or the pointer names a missing file.
+    """
+    try:
+        pointer = json.loads((folder / POINTER).read_text(encoding="utf-8"))
+        release = Release(folder / str(pointer["file"]), str(pointer["fingerprint"]))
+    except FileNotFoundError:
+        raise NotPublished(f"No warehouse is published in {folder}; run `skyline refresh` first.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotPublished(f"{folder / POINTER} is not readable ({error}); run `skyline refresh`.") from error
+    if not release.path.exists():
+        raise NotPublished(f"{release.path} is missing; run `skyline refresh` to publish it again.")
+    return release
+
+
+def releases(folder: Path) -> list[Path]:
+    """Database files of the folder, newest first."""
+    return sorted((p for p in folder.glob("skyline-*.duckdb") if _RELEASE.fullmatch(p.name)), reverse=True)
+
+
+def publish(lake: Lake, tables: Sequence[Table], folder: Path, fingerprint: str, keep: int = 3) -> Release:
+    """Build a database of the tables, verify it, and make it the current one.
+
+    Args:
+        lake: Where the tables are read from; a table that is not there is created empty.
+        tables: What to publish; tables of the `raw` schema are left out.
+        folder: Where releases live.
+        fingerprint: Names the inputs and code that the release was made from.
+        keep: How many releases stay, the new one included.
+
+    Raises:
+        BrokenRelease: the built database differs from the lake; the previous release stays current.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    published = [table for table in tables if table.schema != "raw"]
+    building = folder / f"{TEMPORARY_PREFIX}{time.time_ns()}.duckdb"
+    try:
+        with duckdb.connect(str(building)) as connection:
+            migrate(connection, "warehouse")
+            for table in published:
+                _load(connection, lake, table)
+            _describe(connection, published)
+            connection.execute(resources.files("warehouse").joinpath("macros.sql").read_text("utf-8"))
+            _verify(connection, lake, published)
+            connection.execute("CHECKPOINT")
+        target = folder / f"skyline-{time.time_ns()}.duckdb"
+        building.rename(target)
+        sync_folder(folder)
+    finally:
+        building.unlink(missing_ok=True)
+        building.with_name(building.name + ".wal").unlink(missing_ok=True)
+    write_text(folder / POINTER, json.dumps({"file": target.name, "fingerprint": fingerprint}))
+    _flip_link(folder, target)
+    _sweep(folder, target, keep)
+    return Release(target, fingerprint)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> None:
+    connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{table.schema}"')
+    frame = lake.read(table) if lake.has(table) else table.empty()  # noqa: F841 (read by the SQL below)
+    columns = ", ".join(f'"{name}"' for name in table.column_names)
+    order = ", ".join(f'"{name}"' for name in table.key) or "ALL"
+    connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM frame ORDER BY {order}")
+    for column in table.columns:
+        if column.required:
+            connection.execute(f'ALTER TABLE {table.relation} ALTER "{column.name}" SET NOT NULL')
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    for table in tables:
+        connection.execute(
+            "INSERT INTO meta.tables VALUES (?, ?, ?, ?)",
+            [table.relation, table.meaning, list(table.key), table.capability],
+        )
+        connection.execute(f"COMMENT ON TABLE {table.relation} IS {_literal(table.meaning)}")
+        for position, column in enumerate(table.columns, start=1):
+            text = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
+            connection.execute(f'COMMENT ON COLUMN {table.relation}."{column.name}" IS {_literal(text)}')
+            connection.execute(
+                "INSERT INTO meta.columns VALUES (?, ?, ?, ?, ?, ?)",
+                [table.relation, position, column.name, column.meaning, column.unit or None, column.required],
+            )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _verify(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table]) -> None:
+    for table in tables:
+        row = connection.sql(f"SELECT count(*) FROM {table.relation}").fetchall()
+        expected = int(lake.scan(table).select(pl.len()).collect().item()) if lake.has(table) else 0
+        if row[0][0] != expected:
+            raise BrokenRelease(
+                f"{table.relation} has {row[0][0]} rows in the new database and {expected} in the lake;"
+                " the previous release stays current."
+            )
+
+
+def _flip_link(folder: Path, target: Path) -> None:
+    link = folder / f"{TEMPORARY_PREFIX}link-{time.time_ns()}"
+    link.symlink_to(target.name)
+    link.replace(folder / LINK)
+    sync_folder(folder)
+
+
+def _sweep(folder: Path, newest: Path, keep: int) -> None:
+    for stale in [path for path in releases(folder) if path != newest][max(keep, 1) - 1 :]:
+        stale.unlink(missing_ok=True)
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        leftover.unlink(missing_ok=True)

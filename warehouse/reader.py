@@ -1,0 +1,52 @@
+"""Connections for those who read: one read-only connection per process that follows the published release."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from warehouse.publish import Release, current
+
+
+class Reader:
+    """Reads the current release of a published folder, from any thread.
+
+    A new release is noticed at the next query; a query that has begun ends on the release it began on.
+    """
+
+    def __init__(self, published: Path) -> None:
+        self._folder = published
+        self._lock = threading.Lock()
+        self._release: Release | None = None
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def release(self) -> Release:
+        """The release that a query would now read.
+
+        Raises:
+            NotPublished: nothing is published.
+        """
+        return current(self._folder)
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """Whole result of one query with named parameters (`$name`).
+
+        Raises:
+            NotPublished: nothing is published.
+            duckdb.Error: the query is wrong.
+        """
+        with self._cursor() as cursor:
+            frame: pl.DataFrame = cursor.sql(sql, params=dict(parameters or {})).pl()
+            return frame
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        release = current(self._folder)
+        with self._lock:
+            if self._connection is None or self._release is None or self._release.path != release.path:
+                # The connection before is not closed here: cursors of it may still be reading.
+                self._connection = duckdb.connect(str(release.path), read_only=True)
+                self._release = release
+            return self._connection.cursor()

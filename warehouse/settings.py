@@ -1,0 +1,68 @@
+"""Where Skyline keeps its things and how it reaches out: from `SKYLINE_*` variables and `skyline.toml`."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from warehouse.lake import Lake
+
+
+class Settings(BaseSettings):
+    """Settings of one Skyline home.
+
+    Attributes:
+        home: Folder that holds everything; relative to the working directory.
+        keep_releases: Published versions that stay.
+        hub_url: Address of the dataset hub.
+        http_timeout_s: Patience for one answer of the network.
+        http_attempts: Tries before giving up.
+        address: Address the pages are served on.
+        port: Port the pages are served on.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SKYLINE_", toml_file="skyline.toml", extra="forbid")
+
+    home: Path = Path(".skyline")
+    keep_releases: int = 3
+    hub_url: str = "https://huggingface.co"
+    http_timeout_s: float = 30.0
+    http_attempts: int = 5
+    address: str = "127.0.0.1"
+    port: int = 5006
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables of the environment win over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def raw(self) -> Path:
+        """Immutable snapshots."""
+        return self.home / "raw"
+
+    @property
+    def lake(self) -> Lake:
+        """Parquet of every table."""
+        return Lake(self.home / "lake")
+
+    @property
+    def published(self) -> Path:
+        """Databases that readers open."""
+        return self.home / "published"
+
+    @property
+    def inbox(self) -> Path:
+        """Watched folder: files dropped here are ingested."""
+        return self.home / "inbox"
+
+    @property
+    def dagster(self) -> Path:
+        """Storage of Dagster's own."""
+        return self.home / "dagster"
