@@ -1,0 +1,166 @@
+"""How a front of two objectives moved: who entered when, who left, displaced by whom."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from pipelines.analytics.nondominated import front_mask
+from pipelines.analytics.objectives import Direction, UnusableObjective, objective_matrix
+
+
+@dataclass
+class _Staircase:
+    """The front of everything seen so far: x rising, y rising, and the rows at each step."""
+
+    x: list[float] = field(default_factory=list)
+    y: list[float] = field(default_factory=list)
+    rows: list[list[int]] = field(default_factory=list)
+
+    def add(self, x: float, y: float, row: int) -> tuple[bool, list[int]]:
+        """Offer one row; returns whether it enters and the rows that leave."""
+        right = bisect_right(self.x, x)
+        if right and self.y[right - 1] >= y:
+            if self.x[right - 1] != x or self.y[right - 1] != y:
+                return False, []
+            self.rows[right - 1].append(row)
+            return True, []
+        start = bisect_left(self.x, x)
+        stop = bisect_right(self.y, y, lo=start)  # y rises along the stairs: those not better than this
+        gone = [r for rows in self.rows[start:stop] for r in rows]
+        self.x[start:stop], self.y[start:stop], self.rows[start:stop] = [x], [y], [[row]]
+        return True, gone
+
+    def best_at(self, x: float) -> int:
+        """The first row with the best y at no larger x."""
+        return self.rows[bisect_right(self.x, x) - 1][0]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """One date on which rows arrived; `left` pairs each row that left with the row to prefer to it."""
+
+    first_row: int  # any row of that date, to read the date from
+    entered: list[int]
+    left: list[tuple[int, int]]
+
+
+def front_history(points: pl.DataFrame, x: str, y: str, time: str) -> pl.DataFrame:
+    """When each row was on the front of all rows up to then, in one pass over time.
+
+    x is minimised, y maximised. All rows of one time arrive together, so a row dominated by another of
+    its own time never enters. Whoever leaves never returns, hence one interval per row. Equal rows are
+    all kept. A sorted staircase holds the front; a row costs O(log n) to place.
+
+    Law: at every time t, the rows with entered_on ≤ t and left_on null or > t are the Pareto front of
+    the rows with time ≤ t.
+
+    Returns:
+        One row per entry that ever was on the front, by entry and then row: `row` (row number in
+        `points`), `entered_on`, `left_on` (null if it is still there), `displaced_by` (row number of the
+        member with the best y at no larger x, on the day it left; null if still there).
+
+    Raises:
+        UnusableObjective: x or y is null, NaN or infinite, or a time is null.
+    """
+    times = _times(points, time)
+    entered: list[int] = []
+    left_at: dict[int, int] = {}
+    displaced_by: dict[int, int] = {}
+    stairs = _Staircase()
+    for change in _changes(points, x, y, times, stairs):
+        entered += sorted(change.entered)
+        for row, preferred in change.left:
+            left_at[row] = change.first_row
+            displaced_by[row] = preferred
+    return pl.DataFrame(
+        {
+            "row": pl.Series(entered, dtype=pl.UInt32),
+            "entered_on": times.gather(entered),
+            "left_on": times.gather(pl.Series([left_at.get(row) for row in entered], dtype=pl.UInt32)),
+            "displaced_by": pl.Series([displaced_by.get(row) for row in entered], dtype=pl.UInt32),
+        }
+    )
+
+
+def hypervolume_history(
+    points: pl.DataFrame, x: str, y: str, time: str, reference: tuple[float, float]
+) -> pl.DataFrame:
+    """Area between the front and `reference`, after each time at which rows arrived.
+
+    Args:
+        points: as for `front_history`.
+        x: column to minimise; give its logarithm to make doublings count alike.
+        y: column to maximise.
+        time: column of dates or times.
+        reference: (largest x, smallest y) that count; the area is in units of x times units of y.
+
+    Returns:
+        `time` (under the name of the column), `hypervolume`, `members`, `entered`, `left`.
+
+    Raises:
+        UnusableObjective: x or y is null, NaN or infinite, or a time is null.
+    """
+    times = _times(points, time)
+    stairs = _Staircase()
+    records = [
+        (change.first_row, _area(stairs, *reference), sum(map(len, stairs.rows)), len(change.entered), len(change.left))
+        for change in _changes(points, x, y, times, stairs)
+    ]
+    schema = {"at": pl.UInt32, "hypervolume": pl.Float64, "members": pl.Int64, "entered": pl.Int64, "left": pl.Int64}
+    table = pl.DataFrame(records, schema=schema, orient="row")
+    return table.select(times.gather(table["at"]).alias(time), pl.exclude("at"))
+
+
+def not_explained_by_later(
+    earlier: pl.DataFrame, later: pl.DataFrame, objectives: Mapping[str, Direction]
+) -> pl.DataFrame:
+    """Members of an earlier front that a later front neither holds nor beats.
+
+    A front of everything so far only moves forward: each earlier member is on the later front or is
+    dominated by one that is. Rows returned here prove that the two fronts are not of growing sets, as
+    with fronts of one month each, or with scores that changed in between.
+
+    Raises:
+        UnusableObjective: a value is null, NaN or infinite.
+    """
+    before, after = objective_matrix(earlier, objectives), objective_matrix(later, objectives)
+    explained = [bool(np.any(np.all(after <= member, axis=1))) for member in before]
+    return earlier.filter(~pl.Series(explained, dtype=pl.Boolean))
+
+
+def _times(points: pl.DataFrame, time: str) -> pl.Series:
+    if time not in points.columns:
+        raise UnusableObjective(time, None, None, f"is not among {', '.join(points.columns)}")
+    times = points.get_column(time)
+    if times.null_count():
+        raise UnusableObjective(time, int(times.is_null().arg_max() or 0), None)
+    return times
+
+
+def _changes(points: pl.DataFrame, x: str, y: str, times: pl.Series, stairs: _Staircase) -> Iterator[_Change]:
+    """Play `points` in order of time onto `stairs`, one time at once."""
+    values = objective_matrix(points, {x: Direction.MINIMISE, y: Direction.MAXIMISE})
+    order = times.arg_sort().to_numpy()
+    sorted_times = times.gather(order)
+    edges = np.flatnonzero((sorted_times != sorted_times.shift()).fill_null(value=False).to_numpy())
+    for batch in np.split(order, edges) if len(order) else []:
+        # Within its own time a front first: then nobody enters and leaves on one day.
+        rows = np.sort(batch[front_mask(values[batch])]).tolist()
+        entered: list[int] = []
+        gone: list[int] = []
+        for row in rows:
+            enters, leaving = stairs.add(float(values[row, 0]), float(-values[row, 1]), row)
+            gone += leaving
+            if enters:
+                entered.append(row)
+        yield _Change(int(batch[0]), entered, [(row, stairs.best_at(float(values[row, 0]))) for row in gone])
+
+
+def _area(stairs: _Staircase, largest_x: float, smallest_y: float) -> float:
+    x, y = np.asarray(stairs.x), np.asarray(stairs.y)
+    inside = (x < largest_x) & (y > smallest_y)
+    widths = np.diff(np.append(x[inside], largest_x))
+    return float(np.sum(widths * (y[inside] - smallest_y)))
