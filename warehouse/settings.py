@@ -40,7 +40,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables of the environment win over the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        file = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, file, file_secret_settings
 
     @property
     def raw(self) -> Path:

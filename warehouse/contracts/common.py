@@ -8,7 +8,7 @@ from warehouse.contracts.table import Column
 
 BOARDS = ("open_llm_v1", "open_llm_v2")
 COVERAGES = ("full", "top_n", "reference", "run")
-PRECISIONS = ("float32", "float16", "bfloat16", "8bit", "4bit", "GPTQ", "unknown")
+PRECISIONS = ("float32", "float16", "bfloat16", "8bit", "4bit", "GPTQ")
 MODEL_TYPES = (
     "pretrained",
     "continuously_pretrained",

@@ -335,7 +335,7 @@ PUBLISHED_FRONT_COMPARISON = Table(
         flag("dominated_within_front", "Another member of the same published front dominates it."),
         flag(
             "kept_by_next_cutoff",
-            "Weakly dominated by the next published front, as an as-of front over nested sets must be; null for the last.",
+            "Weakly dominated by the next published front, as nested sets demand; null for the last.",
         ),
         Column("verdict", pl.String, "consistent, not cumulative, no size, or dominated.", required=True),
     ),

@@ -1,0 +1,113 @@
+"""The raw store: every retrieved file once, under the digest of its bytes, with a manifest of where it is from.
+
+`raw/<source>/<as_of>/<sha256>.<ext>` beside `<sha256>.manifest`; nothing there is ever edited.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from warehouse.files import TEMPORARY_PREFIX, replacing, write_text
+
+SET_ASIDE = "set_aside"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Where a stored file is from and how it is to be read.
+
+    Attributes:
+        source: Capability that reads it, as `open_llm_leaderboard`.
+        layout: Declared layout that its header matched; for a file set aside, the reason.
+        subject: What within the source it speaks of: the board.
+        as_of: Date at which the source said this.
+        uri: File name or address it came from.
+        revision: Commit of the source, where there is one.
+        licence: What the publisher states; None where nothing is.
+        retrieved_at: When it entered the store.
+    """
+
+    source: str
+    layout: str
+    subject: str
+    as_of: dt.date
+    uri: str
+    revision: str | None
+    licence: str | None
+    retrieved_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class RawSnapshot:
+    """A file of the store."""
+
+    path: Path
+    sha256: str
+    manifest: Manifest
+
+    @property
+    def snapshot_id(self) -> str:
+        """Name that tables carry: subject, date and the start of the digest."""
+        return f"{self.manifest.subject}:{self.manifest.as_of.isoformat()}:{self.sha256[:10]}"
+
+
+def digest(payload: bytes) -> str:
+    """SHA-256 of the bytes, in hexadecimal."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+class RawStore:
+    """The immutable files below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def holds(self, sha256: str, source: str | None = None) -> bool:
+        """Whether a file with that digest is stored (by that source, if one is given)."""
+        return any(self._folder.glob(f"{source or '*'}/*/{sha256}.manifest"))
+
+    def add(self, payload: bytes, suffix: str, manifest: Manifest) -> RawSnapshot:
+        """Store the bytes; storing the same bytes for the same source and date again changes nothing.
+
+        The manifest is written last: a file without one was never stored.
+        """
+        sha256 = digest(payload)
+        folder = self._folder / manifest.source / manifest.as_of.isoformat()
+        path = folder / f"{sha256}{suffix}"
+        known = folder / f"{sha256}.manifest"
+        if known.exists() and path.exists():
+            return RawSnapshot(path, sha256, _read_manifest(known))
+        with replacing(path) as temporary:
+            temporary.write_bytes(payload)
+        write_text(known, json.dumps(asdict(manifest), default=str, indent=1, ensure_ascii=False))
+        return RawSnapshot(path, sha256, manifest)
+
+    def snapshots(self, source: str) -> list[RawSnapshot]:
+        """Stored files of the source, oldest first."""
+        found = []
+        for known in self._folder.glob(f"{source}/*/*.manifest"):
+            if known.name.startswith(TEMPORARY_PREFIX):
+                continue
+            stored = [p for p in known.parent.glob(f"{known.stem}.*") if p != known]
+            if stored:
+                found.append(RawSnapshot(stored[0], known.stem, _read_manifest(known)))
+        return sorted(found, key=lambda snapshot: (snapshot.manifest.as_of, snapshot.manifest.subject, snapshot.sha256))
+
+    def forget_set_aside(self, sha256: str) -> None:
+        """Drop a file that was set aside, once a layout for it is known."""
+        for path in self._folder.glob(f"{SET_ASIDE}/*/{sha256}.*"):
+            path.unlink(missing_ok=True)
+
+    def fingerprint(self) -> str:
+        """Digest over everything stored, which changes exactly when something is added."""
+        names = sorted(str(path.relative_to(self._folder)) for path in self._folder.glob("*/*/*.manifest"))
+        return digest("\n".join(names).encode())
+
+
+def _read_manifest(path: Path) -> Manifest:
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    fields["as_of"] = dt.date.fromisoformat(fields["as_of"])
+    fields["retrieved_at"] = dt.datetime.fromisoformat(fields["retrieved_at"])
+    return Manifest(**fields)

@@ -1,0 +1,446 @@
+"""Pairwise votes: recognise a published file, set aside what cannot be counted, and aggregate in DuckDB.
+
+Millions of votes never become Python rows: what leaves here is counts per pair and outcome, or numeric arrays
+where order or style matters. Ratings are computed elsewhere.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from pipelines.analytics.ratings.comparisons import Comparisons
+from pipelines.analytics.ratings.elo import Battles
+from pipelines.analytics.ratings.style import StyledBattles
+from pipelines.sources.vote_layouts import CATEGORIES, LANGUAGES, STYLE_FIELDS, VOTE_LAYOUTS, VoteLayout
+from pipelines.sources.vote_sql import Rename, field_expressions, literal, reader, select_votes
+
+_SUFFIXES = ("parquet", "csv", "tsv", "json", "jsonl", "ndjson")
+_COMPRESSIONS = (".gz", ".zst")
+_PROMPT_CHARACTERS = 10_000
+_FREQUENT_PROMPT_QUANTILE = 0.9999
+
+
+class UnreadableVotes(ValueError):
+    """A file of votes is missing, refused or of no known layout."""
+
+
+class FilterUnavailable(ValueError):
+    """A filter was asked for that the files hold no column for."""
+
+
+@dataclass(frozen=True)
+class VoteFilter:
+    """Which votes count.
+
+    Attributes:
+        category: Key of `CATEGORIES`; `full` is all.
+        language: Name, as in `LANGUAGES`, or any spelling that the files use.
+        anonymous_only: Only votes cast before the models were named, where the files say.
+        deduplicate: Thin out prompts above the 99.99th percentile of frequency, where the files say or hold
+            the prompts.
+        votes_per_judge_per_day: Only the first so many votes of a judge on a UTC day; None for all.
+        since: First UTC day counted.
+        until: First UTC day no longer counted.
+    """
+
+    category: str = "full"
+    language: str | None = None
+    anonymous_only: bool = True
+    deduplicate: bool = True
+    votes_per_judge_per_day: int | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Aggregated votes and an account of those that do not count.
+
+    Attributes:
+        comparisons: Votes per pair and outcome.
+        rejected: `uri, reason, content, votes`: votes that say nothing, by reason and offending value.
+        filtered: `reason, votes`: sound votes that the filter left out.
+        votes_read: Votes in the files.
+        votes_counted: Votes in `comparisons`.
+        notes: What could not be filtered because the files do not say, in sentences.
+    """
+
+    comparisons: Comparisons
+    rejected: pl.DataFrame
+    filtered: pl.DataFrame
+    votes_read: int
+    votes_counted: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    uri: str
+    layout: VoteLayout
+    select: str
+    fields: frozenset[str]
+
+
+@dataclass
+class Votes:
+    """Files of votes behind one DuckDB connection; use as a context manager.
+
+    Attributes:
+        paths: Files or folders of files; suffix parquet, csv, tsv, json, jsonl or ndjson, perhaps .gz or .zst.
+        memory_limit_gib: Beyond it DuckDB spills to disk.
+        threads: Threads of DuckDB; None for all cores.
+    """
+
+    paths: Sequence[Path | str]
+    memory_limit_gib: float = 1.0
+    threads: int | None = None
+    _files: list[_File] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._connection = duckdb.connect()
+        self._connection.execute(f"SET memory_limit = '{int(self.memory_limit_gib * 1024)}MiB'")
+        if self.threads:
+            self._connection.execute(f"SET threads = {int(self.threads)}")
+        try:
+            for number, path in enumerate(_expanded(self.paths)):
+                self._files.append(self._recognised(path, number))
+        except BaseException:
+            self.close()
+            raise
+        union = " UNION ALL BY NAME ".join(file.select for file in self._files)
+        self._connection.execute(f"CREATE TEMP VIEW votes AS {union}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection and its memory back."""
+        self._connection.close()
+
+    @property
+    def layouts(self) -> dict[str, str]:
+        """Layout by which each file was recognised."""
+        return {file.uri: file.layout.name for file in self._files}
+
+    @property
+    def available(self) -> frozenset[str]:
+        """Fields that every file has."""
+        return frozenset.intersection(*(file.fields for file in self._files))
+
+    @property
+    def categories(self) -> list[str]:
+        """Categories that can be told apart in these files."""
+        return [name for name, category in CATEGORIES.items() if self.available.issuperset(category.needs)]
+
+    def tally(self, keep: VoteFilter | None = None) -> Tally:
+        """Votes per pair and outcome, and an account of those that do not count.
+
+        Raises:
+            FilterUnavailable: the files cannot tell what the filter asks for.
+            UnreadableVotes: a file is broken within.
+        """
+        marked, notes = self._marked(keep or VoteFilter())
+        grouped = self._frame(
+            "SELECT file_number, model_a, model_b, CASE WHEN outcome IS NULL THEN left(label, 80) END AS label,"
+            f" outcome, excluded, count(*) AS votes FROM ({marked}) GROUP BY ALL"
+        )
+        reason = _rejection()
+        sound = grouped.filter(reason.is_null())
+        counted = sound.filter(pl.col("excluded").is_null())
+        return Tally(
+            Comparisons.from_frame(counted),
+            self._rejected(grouped.with_columns(reason=reason).filter(pl.col("reason").is_not_null())),
+            sound.filter(pl.col("excluded").is_not_null())
+            .group_by(reason=pl.col("excluded"))
+            .agg(pl.col("votes").sum())
+            .sort("reason"),
+            int(grouped["votes"].sum()),
+            int(counted["votes"].sum()),
+            tuple(notes),
+        )
+
+    def windows(
+        self, keep: VoteFilter | None = None, every: Literal["day", "week", "month", "quarter", "year"] = "month"
+    ) -> dict[date, Comparisons]:
+        """Votes per pair and outcome within each window, by its first UTC day.
+
+        Raises:
+            FilterUnavailable: the votes carry no time, or as in `tally`.
+        """
+        self._require("battle_at", "windows of time")
+        marked, _ = self._marked(keep or VoteFilter())
+        grouped = self._frame(
+            f"SELECT CAST(date_trunc({literal(every)}, make_timestamp(CAST(battle_at * 1e6 AS BIGINT))) AS DATE)"
+            f" AS starts, model_a, model_b, outcome, count(*) AS votes FROM ({_sound(marked)})"
+            " WHERE battle_at IS NOT NULL GROUP BY ALL ORDER BY starts"
+        )
+        return {
+            starts: Comparisons.from_frame(part)
+            for (starts,), part in grouped.partition_by("starts", as_dict=True, include_key=False).items()
+            if isinstance(starts, date)
+        }
+
+    def battles(self, models: Sequence[str], keep: VoteFilter | None = None) -> Iterator[Battles]:
+        """Votes in the order of time, or of the file where it holds no time, in batches.
+
+        Args:
+            models: Names that the positions refer to: all models of the tally.
+            keep: Which votes count.
+        """
+        marked, _ = self._marked(keep or VoteFilter(), ordinal=True)
+        query = (
+            f"SELECT model_a, model_b, outcome FROM ({_sound(marked)})"
+            " ORDER BY battle_at NULLS LAST, file_number, ordinal"
+        )
+        for frame in self._batches(query):
+            first, second = _positions(frame, models)
+            yield Battles(first, second, frame["outcome"].to_numpy())
+
+    def styled(self, models: Sequence[str], keep: VoteFilter | None = None) -> StyledBattles:
+        """Votes with the counts of style of both answers.
+
+        Raises:
+            FilterUnavailable: a count is missing; the message names it.
+        """
+        for name in STYLE_FIELDS:
+            self._require(name, "style control")
+        marked, _ = self._marked(keep or VoteFilter())
+        complete = " AND ".join(f"{name} IS NOT NULL" for name in STYLE_FIELDS)
+        query = f"SELECT model_a, model_b, outcome, {', '.join(STYLE_FIELDS)} FROM ({_sound(marked)}) WHERE {complete}"
+        firsts, seconds, numbers = [], [], []
+        for frame in self._batches(query):
+            first, second = _positions(frame, models)
+            firsts.append(first)
+            seconds.append(second)
+            numbers.append(frame.select("outcome", *STYLE_FIELDS).to_numpy())
+        if not numbers:
+            raise FilterUnavailable("No vote that counts carries all counts of style.")
+        table = np.concatenate(numbers)
+        half = len(STYLE_FIELDS) // 2
+        return StyledBattles(
+            tuple(models),
+            np.concatenate(firsts),
+            np.concatenate(seconds),
+            table[:, 0],
+            table[:, 1 : 1 + half],
+            table[:, 1 + half :],
+        )
+
+    def _recognised(self, path: Path, number: int) -> _File:
+        source = reader(str(path), _suffix(path))
+        try:
+            relation = self._connection.sql(f"SELECT * FROM {source} LIMIT 0")
+        except duckdb.Error as error:
+            raise UnreadableVotes(f"{path}: cannot be read as {_suffix(path)}: {error}") from error
+        columns = dict(zip(relation.columns, relation.types, strict=True))
+        for layout in VOTE_LAYOUTS:
+            if layout.recognised_by <= columns.keys():
+                fields = field_expressions(columns)
+                select = select_votes(source, number, layout, fields, renames())
+                return _File(str(path), layout, select, frozenset({*fields, "outcome"}))
+        known = "; ".join(f"{known.name}: {', '.join(sorted(known.recognised_by))}" for known in VOTE_LAYOUTS)
+        raise UnreadableVotes(
+            f"{path}: no known layout of votes has the columns {', '.join(columns)}. Known are {known}."
+        )
+
+    def _marked(self, keep: VoteFilter, *, ordinal: bool = False) -> tuple[str, list[str]]:
+        """SELECT of all votes with `excluded`, the reason why the filter leaves a vote out, or null."""
+        reasons, notes = self._reasons(keep)
+        cases = " ".join(f"WHEN ({condition}) IS NOT TRUE THEN {literal(why)}" for why, condition in reasons)
+        excluded = f"CASE {cases} ELSE NULL END" if cases else "NULL::VARCHAR"
+        order = ", row_number() OVER () AS ordinal" if ordinal or self._thins_prompts(keep) else ""
+        query = f"SELECT *{order}, {excluded} AS excluded FROM votes"
+        if self._thins_prompts(keep):
+            query = _thinned(query)
+        if keep.votes_per_judge_per_day is not None:
+            self._require("judge", "votes per judge per day")
+            self._require("battle_at", "votes per judge per day")
+            place = (
+                "row_number() OVER (PARTITION BY judge, floor(battle_at / 86400), excluded IS NULL ORDER BY battle_at)"
+            )
+            query = (
+                f"SELECT * REPLACE (CASE WHEN excluded IS NULL AND {place} > {int(keep.votes_per_judge_per_day)}"
+                f" THEN 'beyond the daily votes of one judge' ELSE excluded END AS excluded) FROM ({query})"
+            )
+        return query, notes
+
+    def _reasons(self, keep: VoteFilter) -> tuple[list[tuple[str, str]], list[str]]:
+        """Pairs of a reason and the condition that a counted vote fulfils; and notes on what cannot be told."""
+        reasons, notes = [], []
+        if keep.anonymous_only:
+            if "anonymous" in self.available:
+                reasons.append(("models were named before the vote", "anonymous"))
+            else:
+                notes.append("The files do not say whether votes were anonymous; all count.")
+        if keep.deduplicate and "sampled" in self.available:
+            reasons.append(("repeated prompt", "sampled"))
+        elif keep.deduplicate and "prompt_text" not in self.available:
+            notes.append("The files hold no prompts and no marks of repeated ones; all votes count.")
+        if keep.category not in CATEGORIES:
+            raise FilterUnavailable(f"No category {keep.category!r}; there are {', '.join(CATEGORIES)}.")
+        category = CATEGORIES[keep.category]
+        for name in category.needs:
+            self._require(name, f"category {keep.category!r}")
+        if keep.category != "full":
+            reasons.append((f"outside category {keep.category}", category.condition))
+        if keep.language is not None:
+            self._require("language", "a language")
+            spellings = LANGUAGES.get(keep.language.lower(), (keep.language.lower(),))
+            listed = ", ".join(literal(spelling) for spelling in spellings)
+            reasons.append((f"not in {keep.language}", f"lower(language) IN ({listed})"))
+        for bound, comparison, why in ((keep.since, ">=", "before"), (keep.until, "<", "from")):
+            if bound is not None:
+                self._require("battle_at", "a period")
+                seconds = datetime(bound.year, bound.month, bound.day, tzinfo=timezone.utc).timestamp()
+                reasons.append((f"{why} {bound}", f"battle_at {comparison} {seconds}"))
+        return reasons, notes
+
+    def _thins_prompts(self, keep: VoteFilter) -> bool:
+        return keep.deduplicate and "sampled" not in self.available and "prompt_text" in self.available
+
+    def _require(self, name: str, purpose: str) -> None:
+        lacking = [file.uri for file in self._files if name not in file.fields]
+        if lacking:
+            raise FilterUnavailable(f"For {purpose} each vote needs {name}; {lacking[0]} has no such column.")
+
+    def _rejected(self, grouped: pl.DataFrame) -> pl.DataFrame:
+        uris = {number: file.uri for number, file in enumerate(self._files)}
+        content = pl.struct("model_a", "model_b", "label").struct.json_encode()
+        return (
+            grouped.select(
+                pl.col("file_number").replace_strict(uris, return_dtype=pl.String).alias("uri"),
+                "reason",
+                content.alias("content"),
+                "votes",
+            )
+            .group_by("uri", "reason", "content")
+            .agg(pl.col("votes").sum())
+            .sort("uri", "reason", "content")
+        )
+
+    def _frame(self, query: str) -> pl.DataFrame:
+        try:
+            return self._connection.sql(query).pl()
+        except duckdb.Error as error:
+            raise UnreadableVotes(f"{', '.join(f.uri for f in self._files)}: {error}") from error
+
+    def _batches(self, query: str) -> Iterator[pl.DataFrame]:
+        try:
+            for batch in self._connection.sql(query).to_arrow_reader(1 << 17):
+                frame = pl.from_arrow(batch)
+                if isinstance(frame, pl.DataFrame):
+                    yield frame
+        except duckdb.Error as error:
+            raise UnreadableVotes(f"{', '.join(f.uri for f in self._files)}: {error}") from error
+
+
+@cache
+def renames() -> tuple[Rename, ...]:
+    """The declared renames of serving-log names (`warehouse/reference/arena_renames.csv`)."""
+    with files("warehouse").joinpath("reference/arena_renames.csv").open(encoding="utf-8") as lines:
+        return tuple(
+            Rename(
+                row["name_in_votes"],
+                row["model"],
+                float(row["after_epoch_s"]) if row["after_epoch_s"] else None,
+                float(row["until_epoch_s"]) if row["until_epoch_s"] else None,
+            )
+            for row in csv.DictReader(lines)
+        )
+
+
+def _rejection() -> pl.Expr:
+    """Why a vote says nothing, or null."""
+    return (
+        pl.when(pl.col("outcome").is_null())
+        .then(pl.lit("winner is none of model_a, model_b, tie, tie (bothbad), both_bad"))
+        .when(pl.col("model_a").is_null() | pl.col("model_b").is_null())
+        .then(pl.lit("a model is not named"))
+        .when(pl.col("model_a") == pl.col("model_b"))
+        .then(pl.lit("a model was compared with itself"))
+        .otherwise(None)
+    )
+
+
+def _sound(marked: str) -> str:
+    """The votes of `marked` that count, the same ones as in the tally."""
+    return (
+        f"SELECT * FROM ({marked}) WHERE excluded IS NULL AND outcome IS NOT NULL"
+        " AND model_a IS NOT NULL AND model_b IS NOT NULL AND model_a <> model_b"
+    )
+
+
+def _thinned(query: str) -> str:
+    """Keep, of each prompt above the 99.99th percentile of frequency, as many votes as that percentile.
+
+    The Arena's rule (prompts cut at 10,000 characters); which of the repeats stay is fixed by a hash here and by a
+    random draw there.
+    """
+    return (
+        f"WITH hashed AS (SELECT *, hash(left(prompt_text, {_PROMPT_CHARACTERS})) AS prompt FROM ({query})),"
+        " frequent AS (SELECT prompt, count(*) AS times FROM hashed WHERE excluded IS NULL GROUP BY prompt),"
+        f" cut AS (SELECT floor(quantile_cont(times, {_FREQUENT_PROMPT_QUANTILE})) AS allowed FROM frequent)"
+        " SELECT * EXCLUDE (prompt, place, allowed) REPLACE (CASE WHEN excluded IS NULL AND prompt_text IS NOT NULL"
+        " AND place > allowed THEN 'repeated prompt' ELSE excluded END AS excluded) FROM (SELECT *, row_number()"
+        " OVER (PARTITION BY prompt, excluded IS NULL ORDER BY hash(file_number, ordinal)) AS place FROM hashed), cut"
+    )
+
+
+def _positions(frame: pl.DataFrame, models: Sequence[str]) -> tuple[np.typing.NDArray[np.int64], ...]:
+    place = {model: position for position, model in enumerate(models)}
+    return tuple(frame[side].replace_strict(place, return_dtype=pl.Int64).to_numpy() for side in ("model_a", "model_b"))
+
+
+def _expanded(paths: Iterable[Path | str]) -> list[Path]:
+    """Files named or contained, in order of name.
+
+    Raises:
+        UnreadableVotes: a path does not exist, is a pickle, or has a suffix that is not read.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and _suffix(p) in _SUFFIXES]
+            if not inside:
+                raise UnreadableVotes(f"{path}: holds no file of votes ({', '.join(_SUFFIXES)}).")
+            found.extend(inside)
+        elif not path.is_file():
+            raise UnreadableVotes(f"{path}: there is no such file or folder.")
+        elif _is_pickle(path):
+            raise UnreadableVotes(f"{path}: is a pickle, which runs code when loaded; export it as Parquet or CSV.")
+        elif _suffix(path) not in _SUFFIXES:
+            raise UnreadableVotes(f"{path}: suffix is none of {', '.join(_SUFFIXES)}.")
+        else:
+            found.append(path)
+    if not found:
+        raise UnreadableVotes("No file of votes was named.")
+    return found
+
+
+def _suffix(path: Path) -> str:
+    name = path.name.lower()
+    for compression in _COMPRESSIONS:
+        name = name.removesuffix(compression)
+    return name.rpartition(".")[2]
+
+
+def _is_pickle(path: Path) -> bool:
+    if _suffix(path) in {"pkl", "pickle"}:
+        return True
+    with path.open("rb") as stream:
+        return stream.read(2) in {b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"}
