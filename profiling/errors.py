@@ -1,0 +1,55 @@
+"""The ways a question to the performance model can be wrong, each with a message that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ProfilingError(ValueError):
+    """A question that has no answer as it was asked; the message names the nearest valid choice."""
+
+
+class UnsupportedModelType(ProfilingError):
+    """A `config.json` of a family whose operators are not known here."""
+
+
+class InvalidConfig(ProfilingError):
+    """A model description that lacks a field, or holds one that cannot be."""
+
+
+class UnknownModel(ProfilingError):
+    """A model that is neither in the catalogue nor a path."""
+
+
+class UnknownAccelerator(ProfilingError):
+    """An accelerator that is not in the table."""
+
+
+class InvalidAccelerator(ProfilingError):
+    """An accelerator whose figures contradict each other: sparse peaks, binary units, negative values."""
+
+
+class UnsupportedPrecision(ProfilingError):
+    """A number format that the accelerator does not compute in, or that does not exist."""
+
+
+class IllegalParallelism(ProfilingError):
+    """A split of the model that its shapes do not allow."""
+
+
+class InvalidWorkload(ProfilingError):
+    """Batch, lengths or options that cannot be."""
+
+
+class DoesNotFit(ProfilingError):
+    """A configuration that needs more memory than the accelerators have."""
+
+
+def nearest(name: str, choices: Iterable[str], count: int = 3) -> str:
+    """The choices spelled most like `name`, as text for a message; upper and lower case are one."""
+    by_folded = {choice.casefold(): choice for choice in choices}
+    folded = name.casefold()
+    close = difflib.get_close_matches(folded, by_folded, n=count, cutoff=0.4)
+    close += [known for known in by_folded if folded in known and known not in close]
+    return ", ".join(by_folded[match] for match in close[:count])

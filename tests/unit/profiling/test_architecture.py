@@ -1,0 +1,128 @@
+"""Parameter and cache counts, against PyTorch's own and published numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from profiling.errors import InvalidConfig, UnknownModel, UnsupportedModelType
+from profiling.sources import catalogue, from_config, from_path, from_toml, load, supported_model_types
+
+# transformers keeps DeepSeek's router correction biases as buffers, which its parameter count leaves out:
+# 58 layers of 256 experts, 60 layers of 384.
+ROUTER_BIASES = {"deepseek-ai/DeepSeek-V3": 58 * 256, "moonshotai/Kimi-K2-Instruct": 60 * 384}
+# The source of the catalogue's totals left out the pooler that the checkpoint holds.
+POOLERS = {"google-bert/bert-base-uncased": 768 * 769, "google-bert/bert-large-uncased": 1024 * 1025}
+WITHOUT_OPERATORS = {"ai21labs/Jamba-v0.1"}  # state-space layers
+
+LLAMA_3_1_8B = {
+    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256,
+}  # fmt: skip
+
+
+def test_every_count_equals_pytorchs_but_for_router_biases_kept_as_buffers() -> None:
+    counted = {
+        entry.model_id: int(entry.record["transformers_count"])
+        for entry in catalogue().values()
+        if entry.record["transformers_count"] and entry.model_id not in WITHOUT_OPERATORS
+    }
+    assert len(counted) == 74
+    differences = {name: load(name).parameters_total - count for name, count in counted.items()}
+    assert {name: extra for name, extra in differences.items() if extra} == ROUTER_BIASES
+    assert "14,848" in load("deepseek-ai/DeepSeek-V3").count_notes[0]
+
+
+def test_the_whole_catalogue_of_294_models_is_counted_as_its_sources_count_it() -> None:
+    entries = [entry for entry in catalogue().values() if entry.model_id not in WITHOUT_OPERATORS]
+    assert len(entries) == 293
+    for entry in entries:
+        row, ours = entry.record, entry.architecture()
+        assert ours.parameters_total - int(row["parameters_total"]) == POOLERS.get(entry.model_id, 0)
+        assert ours.kv_bytes_per_token(16) == float(row["kv_bytes_per_token_16bit"])
+        stated = row["parameters_non_embedding_active_billions"]
+        if stated and entry.model_id not in POOLERS:
+            assert ours.parameters_non_embedding_active / 1e9 == pytest.approx(float(stated), abs=6e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "bytes_per_token"),
+    [
+        ("meta-llama/Meta-Llama-3.1-8B", 131_072),
+        ("deepseek-ai/DeepSeek-V3", 70_272),
+        ("openai/gpt-oss-120b", 73_728),
+        ("Qwen/Qwen2.5-1.5B", 28_672),
+        ("meta-llama/Llama-2-7b-hf", 524_288),
+    ],
+)
+def test_kv_bytes_per_token_are_those_that_engines_report(model: str, bytes_per_token: int) -> None:
+    assert load(model).kv_bytes_per_token(16) == bytes_per_token
+
+
+def test_beyond_its_windows_gemma_3_grows_only_in_its_global_layers() -> None:
+    gemma = load("google/gemma-3-27b-it")
+    assert gemma.kv_bytes_per_token(16) == 507_904
+    assert gemma.kv_bytes_per_token(16, beyond_window=True) == 81_920
+    assert {layer.name: layer.count for layer in gemma.main.layers} == {"local": 52, "global": 10}
+    assert [index for index, kind in enumerate(gemma.main.order) if kind == 1][:2] == [5, 11]
+
+
+def test_sizes_of_the_memory3_table_are_non_embedding_parameters() -> None:
+    printed = {"meta-llama/Llama-2-7b-chat-hf": 6.5, "google/gemma-7b": 7.8, "microsoft/phi-2": 2.5,
+               "openbmb/MiniCPM-2B-sft-bf16": 2.4, "THUDM/chatglm3-6b": 5.7, "tiiuae/falcon-40b": 41}  # fmt: skip
+    for model, billions in printed.items():
+        assert load(model).parameters_non_embedding / 1e9 == pytest.approx(billions, abs=0.5 * 10 ** -(billions < 41))
+
+
+def test_a_config_is_read_from_a_file_a_folder_and_toml_alike(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_3_1_8B))
+    (tmp_path / "mine.toml").write_text("\n".join(f"{k} = {v!r}" for k, v in LLAMA_3_1_8B.items()))
+    described = """
+        model_type = "custom"
+        layers = 32
+        vocabulary_size = 128256
+        hidden_size = 4096
+        heads = 32
+        kv_heads = 8
+        intermediate_size = 14336
+    """
+    models = [
+        from_path(tmp_path),
+        from_path(tmp_path / "config.json"),
+        from_path(tmp_path / "mine.toml"),
+        from_toml(described),
+        load("meta-llama/Meta-Llama-3.1-8B"),
+    ]
+    assert {model.parameters_total for model in models} == {8_030_261_248}
+    assert {model.attention_kind for model in models} == {"GQA"}
+
+
+def test_a_model_of_several_towers_is_taken_by_its_text_decoder() -> None:
+    model = from_config({"model_type": "mistral3", "text_config": {**LLAMA_3_1_8B, "model_type": "mistral"}})
+    assert model.parameters_total == 8_030_261_248
+
+
+def test_an_unsupported_family_is_refused_with_the_list_of_those_supported() -> None:
+    with pytest.raises(UnsupportedModelType, match=r"'rwkv' is not supported.*deepseek_v3.*llama.*TOML"):
+        from_config({"model_type": "rwkv"})
+    required = "bert distilbert mobilebert t5 gpt2 gptj gpt_neox opt bloom falcon mpt llama llama4 mistral mixtral"
+    required += " qwen2 qwen2_moe qwen3 qwen3_moe gemma gemma2 gemma3 phi phi3 deepseek_v2 deepseek_v3 olmo olmo2"
+    required += " dbrx grok-1 cohere chatglm glm baichuan internlm internlm2 minicpm stablelm yi gpt_oss kimi_k2"
+    assert set(required.split()) <= set(supported_model_types())
+
+
+def test_a_missing_or_absurd_field_is_named() -> None:
+    with pytest.raises(InvalidConfig, match="lacks intermediate_size"):
+        from_config({key: value for key, value in LLAMA_3_1_8B.items() if key != "intermediate_size"})
+    with pytest.raises(InvalidConfig, match="num_hidden_layers must be a positive whole number, got -3"):
+        from_config({**LLAMA_3_1_8B, "num_hidden_layers": -3})
+    with pytest.raises(InvalidConfig, match="unknown field 'hiden_size'; nearest: hidden_size"):
+        from_toml('model_type = "custom"\nlayers = 2\nvocabulary_size = 10\nhiden_size = 8')
+
+
+def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
+    with pytest.raises(UnknownModel, match="meta-llama/Llama-2-7b-hf"):
+        load("meta-llama/Llama-2-7b")
+    assert load("llama-2-7b-hf").parameters_total == 6_738_415_616
