@@ -6,6 +6,19 @@ from typing import Any
 
 from pipelines.sources.vote_layouts import FIELDS, OUTCOMES, Field, VoteLayout
 
+_PROMPT_CHARACTERS = 10_000
+_FREQUENT_PROMPT_QUANTILE = 0.9999
+
+
+_CASTS = {
+    "text": "CAST({} AS VARCHAR)",
+    "number": "TRY_CAST({} AS DOUBLE)",
+    "total": "TRY_CAST({} AS DOUBLE)",
+    "epoch": "TRY_CAST({} AS DOUBLE)",
+    "flag": "TRY_CAST({} AS BOOLEAN)",
+    "instant": "epoch(TRY_CAST({} AS TIMESTAMP))",
+}
+
 
 @dataclass(frozen=True)
 class Rename:
@@ -108,20 +121,13 @@ def _expression(field: Field, path: list[str], columns: dict[str, Any]) -> str |
         kind, expression = children[part], f"{expression}.{_quoted(part)}"
     if kind is None:
         return None
-    match field.reading:
-        case "text":
-            return f"CAST({expression} AS VARCHAR)"
-        case "flag":
-            return f"TRY_CAST({expression} AS BOOLEAN)"
-        case "total" if children := _struct_fields(kind):
-            parts = [f"coalesce(TRY_CAST({expression}.{_quoted(c)} AS DOUBLE), 0)" for c in children]
-            return f"CASE WHEN {expression} IS NULL THEN NULL ELSE {' + '.join(parts)} END"
-        case "instant":
-            return f"epoch(TRY_CAST({expression} AS TIMESTAMP))"
-        case "turns":
-            return _user_turns(expression, kind)
-        case _:
-            return f"TRY_CAST({expression} AS DOUBLE)"
+    if field.reading == "turns":
+        return _user_turns(expression, kind)
+    children = _struct_fields(kind)
+    if field.reading == "total" and children:
+        parts = [f"coalesce(TRY_CAST({expression}.{_quoted(c)} AS DOUBLE), 0)" for c in children]
+        return f"CASE WHEN {expression} IS NULL THEN NULL ELSE {' + '.join(parts)} END"
+    return _CASTS[field.reading].format(expression)
 
 
 def _user_turns(expression: str, kind: Any) -> str | None:
@@ -140,3 +146,20 @@ def _struct_fields(kind: Any) -> dict[str, Any]:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def thinned(query: str) -> str:
+    """Keep, of each prompt above the 99.99th percentile of frequency, as many votes as that percentile.
+
+    The Arena's rule (prompts cut at 10,000 characters); which of the repeats stay is fixed by a hash here and by a
+    random draw there.
+    """
+    thin = "excluded IS NULL AND sampled IS NULL AND prompt_text IS NOT NULL"
+    return (
+        f"WITH hashed AS (SELECT *, hash(left(prompt_text, {_PROMPT_CHARACTERS})) AS prompt FROM ({query})),"
+        f" frequent AS (SELECT prompt, count(*) AS times FROM hashed WHERE {thin} GROUP BY prompt),"
+        f" cut AS (SELECT floor(quantile_cont(times, {_FREQUENT_PROMPT_QUANTILE})) AS allowed FROM frequent)"
+        f" SELECT * EXCLUDE (prompt, place, allowed) REPLACE (CASE WHEN {thin} AND place > allowed"
+        " THEN 'repeated prompt' ELSE excluded END AS excluded) FROM (SELECT *, row_number() OVER (PARTITION BY prompt,"
+        f" {thin} ORDER BY hash(file_number, ordinal)) AS place FROM hashed), cut"
+    )

@@ -5,9 +5,9 @@ where order or style matters. Ratings are computed elsewhere.
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,17 +21,9 @@ import polars as pl
 from pipelines.analytics.ratings.comparisons import Comparisons
 from pipelines.analytics.ratings.elo import Battles
 from pipelines.analytics.ratings.style import StyledBattles
+from pipelines.sources.vote_files import UnreadableVotes, suffix_of, vote_files
 from pipelines.sources.vote_layouts import CATEGORIES, LANGUAGES, STYLE_FIELDS, VOTE_LAYOUTS, VoteLayout
-from pipelines.sources.vote_sql import Rename, field_expressions, literal, reader, select_votes
-
-_SUFFIXES = ("parquet", "csv", "tsv", "json", "jsonl", "ndjson")
-_COMPRESSIONS = (".gz", ".zst")
-_PROMPT_CHARACTERS = 10_000
-_FREQUENT_PROMPT_QUANTILE = 0.9999
-
-
-class UnreadableVotes(ValueError):
-    """A file of votes is missing, refused or of no known layout."""
+from pipelines.sources.vote_sql import Rename, field_expressions, literal, reader, select_votes, thinned
 
 
 class FilterUnavailable(ValueError):
@@ -112,7 +104,7 @@ class Votes:
         if self.threads:
             self._connection.execute(f"SET threads = {int(self.threads)}")
         try:
-            for number, path in enumerate(_expanded(self.paths)):
+            for number, path in enumerate(vote_files(self.paths)):
                 self._files.append(self._recognised(path, number))
         except BaseException:
             self.close()
@@ -242,11 +234,11 @@ class Votes:
         )
 
     def _recognised(self, path: Path, number: int) -> _File:
-        source = reader(str(path), _suffix(path))
+        source = reader(str(path), suffix_of(path))
         try:
             relation = self._connection.sql(f"SELECT * FROM {source} LIMIT 0")
         except duckdb.Error as error:
-            raise UnreadableVotes(f"{path}: cannot be read as {_suffix(path)}: {error}") from error
+            raise UnreadableVotes(f"{path}: cannot be read as {suffix_of(path)}: {error}") from error
         columns = dict(zip(relation.columns, relation.types, strict=True))
         for layout in VOTE_LAYOUTS:
             if layout.recognised_by <= columns.keys():
@@ -266,7 +258,7 @@ class Votes:
         order = ", row_number() OVER () AS ordinal" if ordinal or self._thins_prompts(keep) else ""
         query = f"SELECT *{order}, {excluded} AS excluded FROM votes"
         if self._thins_prompts(keep):
-            query = _thinned(query)
+            query = thinned(query)
         if keep.votes_per_judge_per_day is not None:
             self._require("judge", "votes per judge per day")
             self._require("battle_at", "votes per judge per day")
@@ -283,14 +275,15 @@ class Votes:
         """Pairs of a reason and the condition that a counted vote fulfils; and notes on what cannot be told."""
         reasons, notes = [], []
         if keep.anonymous_only:
-            if "anonymous" in self.available:
-                reasons.append(("models were named before the vote", "anonymous"))
-            else:
-                notes.append("The files do not say whether votes were anonymous; all count.")
-        if keep.deduplicate and "sampled" in self.available:
-            reasons.append(("repeated prompt", "sampled"))
-        elif keep.deduplicate and "prompt_text" not in self.available:
-            notes.append("The files hold no prompts and no marks of repeated ones; all votes count.")
+            silent = self._without("anonymous")
+            reasons.append(("models were named before the vote", _where_said("anonymous", silent)))
+            if silent:
+                notes.append(f"{self._named(silent)}: not said whether votes were anonymous; all count.")
+        if keep.deduplicate:
+            unmarked = self._without("sampled")
+            reasons.append(("repeated prompt", _where_said("sampled", unmarked)))
+            if promptless := [n for n in unmarked if "prompt_text" not in self._files[n].fields]:
+                notes.append(f"{self._named(promptless)}: no prompts and no marks of repeated ones; all count.")
         if keep.category not in CATEGORIES:
             raise FilterUnavailable(f"No category {keep.category!r}; there are {', '.join(CATEGORIES)}.")
         category = CATEGORIES[keep.category]
@@ -306,12 +299,22 @@ class Votes:
         for bound, comparison, why in ((keep.since, ">=", "before"), (keep.until, "<", "from")):
             if bound is not None:
                 self._require("battle_at", "a period")
-                seconds = datetime(bound.year, bound.month, bound.day, tzinfo=timezone.utc).timestamp()
+                seconds = datetime(bound.year, bound.month, bound.day, tzinfo=UTC).timestamp()
                 reasons.append((f"{why} {bound}", f"battle_at {comparison} {seconds}"))
         return reasons, notes
 
     def _thins_prompts(self, keep: VoteFilter) -> bool:
-        return keep.deduplicate and "sampled" not in self.available and "prompt_text" in self.available
+        """Whether repeated prompts are to be found here, because a file holds prompts but no marks."""
+        return keep.deduplicate and any(
+            "prompt_text" in self._files[number].fields for number in self._without("sampled")
+        )
+
+    def _without(self, name: str) -> list[int]:
+        """Numbers of the files that lack a field."""
+        return [number for number, file in enumerate(self._files) if name not in file.fields]
+
+    def _named(self, numbers: Sequence[int]) -> str:
+        return ", ".join(Path(self._files[number].uri).name for number in numbers)
 
     def _require(self, name: str, purpose: str) -> None:
         lacking = [file.uri for file in self._files if name not in file.fields]
@@ -335,9 +338,10 @@ class Votes:
 
     def _frame(self, query: str) -> pl.DataFrame:
         try:
-            return self._connection.sql(query).pl()
+            frame: pl.DataFrame = self._connection.sql(query).pl()
         except duckdb.Error as error:
             raise UnreadableVotes(f"{', '.join(f.uri for f in self._files)}: {error}") from error
+        return frame
 
     def _batches(self, query: str) -> Iterator[pl.DataFrame]:
         try:
@@ -364,6 +368,11 @@ def renames() -> tuple[Rename, ...]:
         )
 
 
+def _where_said(name: str, silent: Sequence[int]) -> str:
+    """Condition that holds where the flag does, and throughout files that lack it."""
+    return f"{name} OR file_number IN ({', '.join(map(str, silent))})" if silent else name
+
+
 def _rejection() -> pl.Expr:
     """Why a vote says nothing, or null."""
     return (
@@ -385,62 +394,6 @@ def _sound(marked: str) -> str:
     )
 
 
-def _thinned(query: str) -> str:
-    """Keep, of each prompt above the 99.99th percentile of frequency, as many votes as that percentile.
-
-    The Arena's rule (prompts cut at 10,000 characters); which of the repeats stay is fixed by a hash here and by a
-    random draw there.
-    """
-    return (
-        f"WITH hashed AS (SELECT *, hash(left(prompt_text, {_PROMPT_CHARACTERS})) AS prompt FROM ({query})),"
-        " frequent AS (SELECT prompt, count(*) AS times FROM hashed WHERE excluded IS NULL GROUP BY prompt),"
-        f" cut AS (SELECT floor(quantile_cont(times, {_FREQUENT_PROMPT_QUANTILE})) AS allowed FROM frequent)"
-        " SELECT * EXCLUDE (prompt, place, allowed) REPLACE (CASE WHEN excluded IS NULL AND prompt_text IS NOT NULL"
-        " AND place > allowed THEN 'repeated prompt' ELSE excluded END AS excluded) FROM (SELECT *, row_number()"
-        " OVER (PARTITION BY prompt, excluded IS NULL ORDER BY hash(file_number, ordinal)) AS place FROM hashed), cut"
-    )
-
-
 def _positions(frame: pl.DataFrame, models: Sequence[str]) -> tuple[np.typing.NDArray[np.int64], ...]:
     place = {model: position for position, model in enumerate(models)}
     return tuple(frame[side].replace_strict(place, return_dtype=pl.Int64).to_numpy() for side in ("model_a", "model_b"))
-
-
-def _expanded(paths: Iterable[Path | str]) -> list[Path]:
-    """Files named or contained, in order of name.
-
-    Raises:
-        UnreadableVotes: a path does not exist, is a pickle, or has a suffix that is not read.
-    """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and _suffix(p) in _SUFFIXES]
-            if not inside:
-                raise UnreadableVotes(f"{path}: holds no file of votes ({', '.join(_SUFFIXES)}).")
-            found.extend(inside)
-        elif not path.is_file():
-            raise UnreadableVotes(f"{path}: there is no such file or folder.")
-        elif _is_pickle(path):
-            raise UnreadableVotes(f"{path}: is a pickle, which runs code when loaded; export it as Parquet or CSV.")
-        elif _suffix(path) not in _SUFFIXES:
-            raise UnreadableVotes(f"{path}: suffix is none of {', '.join(_SUFFIXES)}.")
-        else:
-            found.append(path)
-    if not found:
-        raise UnreadableVotes("No file of votes was named.")
-    return found
-
-
-def _suffix(path: Path) -> str:
-    name = path.name.lower()
-    for compression in _COMPRESSIONS:
-        name = name.removesuffix(compression)
-    return name.rpartition(".")[2]
-
-
-def _is_pickle(path: Path) -> bool:
-    if _suffix(path) in {"pkl", "pickle"}:
-        return True
-    with path.open("rb") as stream:
-        return stream.read(2) in {b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"}

@@ -1,0 +1,1 @@
+"""Ratings from paired comparisons: pure mathematics, no files and no orchestration."""

@@ -1,0 +1,1 @@
+"""Votes, ratings, boards and the race of open and proprietary models."""
