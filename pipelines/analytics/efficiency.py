@@ -75,8 +75,7 @@ def rank_correlations(
 
 
 def _spearman(a: str, b: str) -> pl.Expr:
-    # Pearson's correlation of mean ranks, written out: polars' own spearman does not average ties.
-    correlation = pl.corr(pl.col(a).rank("average"), pl.col(b).rank("average"))
+    correlation = pl.corr(a, b, method="spearman")
     return pl.when(pl.len() >= 3).then(correlation.fill_nan(None))
 
 

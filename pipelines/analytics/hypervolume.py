@@ -35,9 +35,10 @@ def hypervolume(values: npt.NDArray[np.floating], reference: npt.ArrayLike) -> f
 
 
 def exclusive_contributions(values: npt.NDArray[np.floating], reference: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Area that only this row of an (n, 2) array dominates within `reference`; both columns minimised.
+    """Area within `reference` that no other front member of an (n, 2) array covers; both minimised.
 
-    Zero for dominated rows, for rows outside the reference, and for rows that have an equal.
+    Dominated rows count for nothing on either side: theirs is zero, and they do not lessen that of the
+    member above them. Zero also for rows outside the reference and for rows that have an equal.
 
     Raises:
         UnusableObjective: a value is NaN or infinite.
