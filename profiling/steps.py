@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Rows = Literal["new", "context", "last", "source"]
-"""Which tokens a step runs over: those of this pass, all in the context, one per sequence, the encoder's."""
+Rows = Literal["new", "context", "last", "one", "source"]
+"""Which tokens a step runs over: those of this pass, all in the context, those that get logits, one per sequence
+(pooler), those of the encoder."""
 
 Split = Literal["column", "row", "none"]
 """How tensor parallelism divides a matrix: by outputs, by inputs, or not at all (every rank holds it)."""

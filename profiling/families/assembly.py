@@ -104,7 +104,8 @@ def stack(
     last = "layers"
     if ends.final_norm:
         after.append(Normalisation(name="final_norm", inputs=(last,), width=hidden,
-                                   gains=norm_gains(ends.norm, hidden), rows="last"))  # fmt: skip
+                                   gains=norm_gains(ends.norm, hidden),
+                                   rows="last" if ends.head else "new"))  # fmt: skip
         last = "final_norm"
     if ends.head and width != hidden:
         after.append(Linear(name="head_projection", inputs=(last,), width_in=hidden, width_out=width,
@@ -115,7 +116,7 @@ def stack(
                             tied=ends.tied, bias=ends.head_bias, is_head=True, split="column"))  # fmt: skip
     if ends.pooler:
         after.append(Linear(name="pooler", inputs=(last,), width_in=hidden, width_out=hidden, bias=True,
-                            rows="last"))  # fmt: skip
+                            rows="one"))  # fmt: skip
     return Stack(role, tuple(before), tuple(layers), tuple(after), tuple(order))
 
 

@@ -119,7 +119,7 @@ def mobilebert(config: Config) -> Architecture:
         Normalisation(name="embedding_norm", inputs=("segment_embedding",), width=hidden, gains=2 * hidden),
     )  # fmt: skip
     layer = Layer("layer", tuple(steps), config.integer("num_hidden_layers"))
-    pooler = Linear(name="pooler", inputs=("layers",), width_in=hidden, width_out=hidden, bias=True, rows="last")
+    pooler = Linear(name="pooler", inputs=("layers",), width_in=hidden, width_out=hidden, bias=True, rows="one")
     after = (pooler,) if config.flag("classifier_activation", default=True) else ()
     only = Stack("encoder", before, (layer,), after)
     return Architecture(config.name, config.model_type, hidden, vocabulary, (only,), positions)
