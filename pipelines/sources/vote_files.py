@@ -1,7 +1,12 @@
-"""Which files of votes are read at all: suffixes, folders, and the refusal of pickles."""
+"""Which files of votes are read at all (suffixes, folders, no pickles), and the declared renames of models."""
 
+import csv
 from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
+
+from pipelines.sources.vote_sql import Rename
 
 _SUFFIXES = ("parquet", "csv", "tsv", "json", "jsonl", "ndjson")
 _COMPRESSIONS = (".gz", ".zst")
@@ -51,3 +56,18 @@ def _is_pickle(path: Path) -> bool:
         return True
     with path.open("rb") as stream:
         return stream.read(2) in _PICKLE_STARTS
+
+
+@cache
+def renames() -> tuple[Rename, ...]:
+    """The declared renames of serving-log names (`warehouse/reference/arena_renames.csv`)."""
+    with files("warehouse").joinpath("reference/arena_renames.csv").open(encoding="utf-8") as lines:
+        return tuple(
+            Rename(
+                row["name_in_votes"],
+                row["model"],
+                float(row["after_epoch_s"]) if row["after_epoch_s"] else None,
+                float(row["until_epoch_s"]) if row["until_epoch_s"] else None,
+            )
+            for row in csv.DictReader(lines)
+        )

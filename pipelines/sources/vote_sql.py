@@ -41,15 +41,22 @@ def reader(uri: str, suffix: str) -> str:
         case "parquet":
             return f"read_parquet({literal(uri)})"
         case "csv" | "tsv":
-            delimiter = "\\t" if suffix == "tsv" else ","
-            # Types are ours to declare: sniffing them from the first rows fails on later ones.
-            return (
-                f"read_csv({literal(uri)}, header=true, all_varchar=true, quote='\"', delim=E'{delimiter}',"
-                " null_padding=false)"
-            )
+            return f"read_csv({literal(uri)}, {_csv_dialect(suffix)})"
         case _:
             # Without this, structs whose fields vary between rows would turn into maps.
             return f"read_json({literal(uri)}, map_inference_threshold=-1, maximum_object_size=268435456)"
+
+
+def csv_reader(uri: str, suffix: str, columns: Sequence[str]) -> str:
+    """Table function that reads a CSV file whose columns are known, without looking at it first."""
+    listed = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
+    return f"read_csv({literal(uri)}, {_csv_dialect(suffix)}, auto_detect=false, columns={{{listed}}})"
+
+
+def _csv_dialect(suffix: str) -> str:
+    """Options of the CSV reader; every value stays text, as types sniffed from first rows fail on later ones."""
+    delimiter = "\\t" if suffix == "tsv" else ","
+    return f"header=true, all_varchar=true, quote='\"', escape='\"', delim=E'{delimiter}'"
 
 
 def field_expressions(columns: dict[str, Any]) -> dict[str, str]:

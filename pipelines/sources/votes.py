@@ -4,12 +4,9 @@ Millions of votes never become Python rows: what leaves here is counts per pair 
 where order or style matters. Ratings are computed elsewhere.
 """
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -21,13 +18,16 @@ import polars as pl
 from pipelines.analytics.ratings.comparisons import Comparisons
 from pipelines.analytics.ratings.elo import Battles
 from pipelines.analytics.ratings.style import StyledBattles
-from pipelines.sources.vote_files import UnreadableVotes, suffix_of, vote_files
-from pipelines.sources.vote_layouts import CATEGORIES, LANGUAGES, STYLE_FIELDS, VOTE_LAYOUTS, VoteLayout
-from pipelines.sources.vote_sql import Rename, field_expressions, literal, reader, select_votes, thinned
+from pipelines.sources.vote_files import UnreadableVotes, renames, suffix_of, vote_files
+from pipelines.sources.vote_layouts import CATEGORIES, LANGUAGES, OUTCOMES, STYLE_FIELDS, VOTE_LAYOUTS, VoteLayout
+from pipelines.sources.vote_sql import csv_reader, field_expressions, literal, reader, select_votes, thinned
 
 
 class FilterUnavailable(ValueError):
     """A filter was asked for that the files hold no column for."""
+
+
+_LABEL_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,8 @@ class Votes:
         """
         marked, notes = self._marked(keep or VoteFilter())
         grouped = self._frame(
-            "SELECT file_number, model_a, model_b, CASE WHEN outcome IS NULL THEN left(label, 80) END AS label,"
-            f" outcome, excluded, count(*) AS votes FROM ({marked}) GROUP BY ALL"
-        )
+            f"SELECT file_number, model_a, model_b, label, excluded, count(*) AS votes FROM ({marked}) GROUP BY ALL"
+        ).with_columns(outcome=pl.col("label").replace_strict(OUTCOMES, default=None, return_dtype=pl.Float64))
         reason = _rejection()
         sound = grouped.filter(reason.is_null())
         counted = sound.filter(pl.col("excluded").is_null())
@@ -242,6 +241,8 @@ class Votes:
         columns = dict(zip(relation.columns, relation.types, strict=True))
         for layout in VOTE_LAYOUTS:
             if layout.recognised_by <= columns.keys():
+                if suffix_of(path) in {"csv", "tsv"}:
+                    source = csv_reader(str(path), suffix_of(path), relation.columns)
                 fields = field_expressions(columns)
                 select = select_votes(source, number, layout, fields, renames())
                 return _File(str(path), layout, select, frozenset({*fields, "outcome"}))
@@ -276,12 +277,14 @@ class Votes:
         reasons, notes = [], []
         if keep.anonymous_only:
             silent = self._without("anonymous")
-            reasons.append(("models were named before the vote", _where_said("anonymous", silent)))
+            if len(silent) < len(self._files):
+                reasons.append(("models were named before the vote", _where_said("anonymous", silent)))
             if silent:
                 notes.append(f"{self._named(silent)}: not said whether votes were anonymous; all count.")
         if keep.deduplicate:
             unmarked = self._without("sampled")
-            reasons.append(("repeated prompt", _where_said("sampled", unmarked)))
+            if len(unmarked) < len(self._files):
+                reasons.append(("repeated prompt", _where_said("sampled", unmarked)))
             if promptless := [n for n in unmarked if "prompt_text" not in self._files[n].fields]:
                 notes.append(f"{self._named(promptless)}: no prompts and no marks of repeated ones; all count.")
         if keep.category not in CATEGORIES:
@@ -323,7 +326,8 @@ class Votes:
 
     def _rejected(self, grouped: pl.DataFrame) -> pl.DataFrame:
         uris = {number: file.uri for number, file in enumerate(self._files)}
-        content = pl.struct("model_a", "model_b", "label").struct.json_encode()
+        label = pl.col("label").str.head(_LABEL_CHARACTERS)
+        content = pl.struct("model_a", "model_b", label).struct.json_encode()
         return (
             grouped.select(
                 pl.col("file_number").replace_strict(uris, return_dtype=pl.String).alias("uri"),
@@ -351,21 +355,6 @@ class Votes:
                     yield frame
         except duckdb.Error as error:
             raise UnreadableVotes(f"{', '.join(f.uri for f in self._files)}: {error}") from error
-
-
-@cache
-def renames() -> tuple[Rename, ...]:
-    """The declared renames of serving-log names (`warehouse/reference/arena_renames.csv`)."""
-    with files("warehouse").joinpath("reference/arena_renames.csv").open(encoding="utf-8") as lines:
-        return tuple(
-            Rename(
-                row["name_in_votes"],
-                row["model"],
-                float(row["after_epoch_s"]) if row["after_epoch_s"] else None,
-                float(row["until_epoch_s"]) if row["until_epoch_s"] else None,
-            )
-            for row in csv.DictReader(lines)
-        )
 
 
 def _where_said(name: str, silent: Sequence[int]) -> str:
