@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.sources.vote_files import UnreadableVotes
+from pipelines.sources.vote_files import UnreadableVotes, renames
 from pipelines.sources.votes import FilterUnavailable, Tally, VoteFilter, Votes
 
 SPLIT = next(r.until_epoch_s for r in renames() if r.name_in_votes == "gpt-4" and r.until_epoch_s)
