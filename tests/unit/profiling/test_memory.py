@@ -1,0 +1,107 @@
+"""What fits where, against published sizes, engine logs and worked examples."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profiling import memory
+from profiling.accelerators import GIB, find
+from profiling.errors import DoesNotFit, InvalidWorkload
+from profiling.memory import (
+    EngineProfile,
+    gpus_needed,
+    kv_cache_bytes,
+    max_batch,
+    max_context,
+    memory_need,
+    require_fit,
+    rule_of_thumb_gpus,
+    weight_bytes,
+)
+from profiling.sources import load
+from profiling.workload import Parallelism, Precision, Workload, precision_of
+
+# Devices of 80 GB that 18 models need in 16 bits: by the rule, at 4k context with one sequence, with sixteen.
+WORKED = {
+    "meta-llama/Llama-2-7b-hf": (1, 1, 1), "meta-llama/Llama-2-13b-hf": (1, 1, 2),
+    "meta-llama/Llama-2-70b-hf": (3, 2, 4), "meta-llama/Meta-Llama-3-8B": (1, 1, 1),
+    "meta-llama/Meta-Llama-3-70B": (3, 2, 4), "mistralai/Mixtral-8x7B-v0.1": (2, 2, 2),
+    "mistralai/Mixtral-8x22B-v0.1": (5, 4, 8), "tiiuae/falcon-40b": (2, 2, 2),
+    "tiiuae/falcon-180B": (6, 8, 8), "databricks/dbrx-instruct": (4, 4, 8), "xai-org/grok-1": (10, 16, 16),
+    "Qwen/Qwen1.5-72B": (3, 4, 8), "Qwen/Qwen1.5-110B": (4, 4, 4),
+    "CohereForAI/c4ai-command-r-plus": (4, 4, 4), "deepseek-ai/DeepSeek-V2": (8, 8, 8),
+    "deepseek-ai/DeepSeek-V3": (21, 24, 24), "meta-llama/Meta-Llama-3.1-405B": (13, 16, 16),
+    "bigscience/bloom": (6, 8, 16),
+}  # fmt: skip
+
+
+def test_the_stored_size_of_gpt_oss_120b_is_met_to_the_byte() -> None:
+    # 65,248,815,744 bytes of files (hf-mem issue 60): routed experts in MXFP4, the rest in bf16.
+    assert weight_bytes(load("openai/gpt-oss-120b"), Precision(expert_bits=4.25)) == 65_248_815_744
+
+
+def test_devices_needed_by_18_models_equal_the_worked_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    def engine(dense: float, mixture: float) -> EngineProfile:
+        return EngineProfile(activation_gib=(dense, dense), mixture_activation_gib=(mixture, mixture),
+                             other_gib=(0.15, 0.15), utilisation=0.9, basis="worked examples")  # fmt: skip
+
+    monkeypatch.setattr(memory, "ENGINES", {"least": engine(1.3, 1.3), "production": engine(5.5, 8.0)})
+    a100 = find("A100-SXM4-80GB")
+    for name, expected in WORKED.items():
+        model = load(name)
+        few = gpus_needed(model, a100, Workload(context=4096, batch=1), "least").devices
+        many = gpus_needed(model, a100, Workload(context=4096, batch=16), "production").devices
+        assert (rule_of_thumb_gpus(model.parameters_total, 16, a100), few, many) == expected, name
+
+
+def test_embeddings_in_16_bits_make_a_4_bit_model_larger_than_4_bits_per_weight() -> None:
+    model = load("meta-llama/Meta-Llama-3-8B")
+    stored = weight_bytes(model, precision_of("awq-4bit-g128"))
+    assert stored == pytest.approx(5.7e9, rel=0.02)  # 4.0 bits throughout would be 4.0e9
+    # llama.cpp's own table: Q4_K_M of Llama-3.1-8B has 4.58 GiB.
+    assert weight_bytes(model, precision_of("gguf-q4_k_m")) / GIB == pytest.approx(4.58, abs=0.01)
+
+
+def test_windows_give_the_cache_a_lower_and_an_upper_bound() -> None:
+    # gpt-oss-20b, 8192 tokens, 32 sequences: 6.09 GiB with windows kept exactly, 12.00 with whole pages.
+    cache = kv_cache_bytes(load("openai/gpt-oss-20b"), Workload(context=8192, batch=32))
+    assert float(cache.low) / GIB == pytest.approx(6.09, abs=0.005)
+    assert float(cache.high) / GIB == pytest.approx(12.0)
+    plain = kv_cache_bytes(load("meta-llama/Llama-2-7b-hf"), Workload(context=1024))
+    assert plain.low == plain.high == 536_870_912
+
+
+def test_latents_are_not_divided_by_tensor_parallelism_and_scarce_kv_heads_are_copied() -> None:
+    for name, divisor in (("deepseek-ai/DeepSeek-V3", 1), ("meta-llama/Meta-Llama-3-8B", 8)):
+        model = load(name)
+        whole = kv_cache_bytes(model, Workload())
+        split = kv_cache_bytes(model, Workload(parallelism=Parallelism(tensor=16)))
+        assert split.high == pytest.approx(float(whole.high) / divisor)
+
+
+def test_a_model_that_does_not_fit_says_what_is_missing_and_what_would_do() -> None:
+    model, card = load("meta-llama/Llama-2-70b-hf"), find("H100-SXM5-80GB")
+    assert memory_need(model, card, Workload()).verdict == "does not fit"
+    with pytest.raises(DoesNotFit, match=r"needs at least 133\.\d GiB per device.*has 71\.3 GiB.*tp=2 x pp=1"):
+        require_fit(model, card, Workload())
+    with pytest.raises(InvalidWorkload, match="nearest: vllm-v1"):
+        memory_need(model, card, Workload(), "vlm-v1")
+
+
+def test_between_the_ends_of_the_engines_interval_the_verdict_is_borderline() -> None:
+    model, card = load("meta-llama/Meta-Llama-3-8B"), find("RTX-4090")
+    need = memory_need(model, card, Workload(context=8192, batch=1))
+    assert (need.verdict, need.low < need.budget < need.high) == ("borderline", True)
+
+
+@given(context=st.sampled_from([512, 4096, 30_000]), name=st.sampled_from(["L40S", "H100-SXM5-80GB"]))
+def test_the_largest_batch_fits_and_one_more_does_not(context: int, name: str) -> None:
+    model, card = load("meta-llama/Meta-Llama-3-8B"), find(name)
+    batch = max_batch(model, card, Workload(context=context))
+    assert memory_need(model, card, Workload(context=context, batch=batch)).verdict == "fits"
+    assert memory_need(model, card, Workload(context=context, batch=batch + 1)).verdict != "fits"
+    longest = max_context(model, card, Workload(batch=batch))
+    assert memory_need(model, card, Workload(context=longest + 1, batch=batch)).verdict != "fits"
+    assert longest >= context
