@@ -51,8 +51,8 @@ class Case:
             plane: np.ndarray = rng.dirichlet(np.ones(d), n)
             return plane + rng.normal(0, 0.05, (n, 1))
         directions = np.abs(rng.normal(size=(n, d)))  # "sphere": every point is on the front
-        lengths: np.ndarray = np.linalg.norm(directions, axis=1, keepdims=True)
-        return 1 - directions / lengths
+        points: np.ndarray = 1 - directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        return points
 
 
 CASES = [

@@ -14,6 +14,9 @@ _Rows = npt.NDArray[np.intp]
 # None of these changes a result. Measured with benchmarks/fronts.py.
 _BINS = 4096  # columns of the skyline used to discard rows in one look-up
 _SAMPLE = 16384  # rows that skyline is drawn from, at most
+_WORTH_PIVOTS = 4096  # the same with three columns and more
+_PIVOT_SAMPLE = 1000  # rows that strong ones are drawn from, with three columns and more
+_WORTH_A_PASS = 0.03  # share of the sample that one more strong row has to discard
 _BLOCK = 1 << 15  # rows whose intermediate values stay in the cache
 _WORTH_PRUNING = 1024  # fewer rows than this are searched as they are
 _CLEARLY_FEWER = 0.5  # prune again only while a round discards at least half
@@ -128,11 +131,18 @@ def _not_above_sampled_skyline(matrix: Matrix) -> _Rows:
 
 
 def _many_columns(matrix: Matrix) -> Mask:
-    import moocore  # noqa: PLC0415 - half a second that two objectives need not pay
-
-    rows = _not_beyond_pivots(matrix)
-    left = matrix if rows is None else matrix[rows]
-    on_front = np.asarray(moocore.is_nondominated(left, keep_weakly=True), dtype=np.bool_)
+    rows: _Rows | None = None
+    left = matrix
+    while len(left) > _WORTH_PIVOTS:
+        kept = _not_beyond_pivots(left)
+        if len(kept) > 0.9 * len(left):
+            break
+        enough = len(kept) > _CLEARLY_FEWER * len(left)
+        rows = kept if rows is None else rows[kept]
+        left = left[kept]
+        if enough:
+            break
+    on_front = _swept(left)
     if rows is None:
         return on_front
     mask = np.zeros(len(matrix), dtype=np.bool_)
@@ -140,35 +150,39 @@ def _many_columns(matrix: Matrix) -> Mask:
     return mask
 
 
-def _not_beyond_pivots(matrix: Matrix) -> _Rows | None:
-    """Rows that are not larger in every column than one of a few strong rows; None for all rows.
+def _swept(matrix: Matrix) -> Mask:
+    import moocore  # noqa: PLC0415 - half a second that two objectives need not pay
 
-    The first pivot has the smallest sum of scaled columns. It leaves a slab along each axis, against
-    which the next are drawn by giving one column after the other a small weight.
+    return np.asarray(moocore.is_nondominated(matrix, keep_weakly=True), dtype=np.bool_)
+
+
+def _not_beyond_pivots(matrix: Matrix) -> _Rows:
+    """Rows that are not larger in every column than one of a few strong rows.
+
+    The strong rows are drawn from the front of a sample, each time the one that discards most of what
+    is left of the sample. A row larger in every column is dominated: exact, whatever the sample.
     """
-    n, d = matrix.shape
-    if n <= _WORTH_PRUNING:
-        return None
-    columns = [np.ascontiguousarray(matrix[:, j]) for j in range(d)]
-    spans = [float(c.max() - c.min()) for c in columns]
-    scales = [1.0 / span if span > 0 and np.isfinite(span) else 1.0 for span in spans]
-    rows: _Rows | None = None
-    for lightened in range(-1, d):
-        total = np.zeros(len(columns[0]))
-        for j in range(d):
-            total += columns[j] * (scales[j] * (0.1 if j == lightened else 1.0))
-        pivot = total.argmin()
-        keep = columns[0] <= columns[0][pivot]
-        for column in columns[1:]:
-            keep |= column <= column[pivot]
-        kept = np.flatnonzero(keep)
-        if len(kept) > 0.9 * len(keep):
-            # Without a strong first pivot there are no slabs; a later one may yet be strong.
-            if lightened < 0:
-                return None
-            continue
-        rows = kept if rows is None else rows[kept]
-        if len(kept) > _CLEARLY_FEWER * len(keep) or len(kept) <= _WORTH_PRUNING:
-            break
-        columns = [column[kept] for column in columns]
-    return rows
+    rows = np.arange(len(matrix))
+    sample = matrix[:: max(1, len(matrix) // _PIVOT_SAMPLE)]
+    front = sample[_swept(sample)]
+    if len(front) > 0.5 * len(sample):  # nearly everything is on the front: nothing to gain
+        return rows
+    beyond = np.ones((len(front), len(sample)), dtype=np.bool_)
+    for j in range(matrix.shape[1]):
+        beyond &= sample[:, j] > front[:, j, None]
+    beyond_counts = beyond.astype(np.float32)  # counted by matrix product: far faster than a sum of booleans
+    left = np.ones(len(sample), dtype=np.float32)
+    columns = [np.ascontiguousarray(matrix[:, j]) for j in range(matrix.shape[1])]
+    keep = np.ones(len(matrix), dtype=np.bool_)
+    while (discards := beyond_counts @ left).max() > _WORTH_A_PASS * left.sum():
+        strongest = discards.argmax()
+        left[beyond[strongest]] = 0.0
+        no_larger = columns[0] <= front[strongest, 0]
+        for j, column in enumerate(columns[1:], start=1):
+            no_larger |= column <= front[strongest, j]
+        keep &= no_larger
+        if np.count_nonzero(keep) < _CLEARLY_FEWER * len(keep):  # copying pays only now and then
+            kept = np.flatnonzero(keep)
+            rows, columns = rows[kept], [column[kept] for column in columns]
+            keep = np.ones(len(rows), dtype=np.bool_)
+    return rows[keep]
