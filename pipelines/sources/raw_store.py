@@ -95,6 +95,10 @@ class RawStore:
                 found.append(RawSnapshot(stored[0], known.stem, _read_manifest(known)))
         return sorted(found, key=lambda snapshot: (snapshot.manifest.as_of, snapshot.manifest.subject, snapshot.sha256))
 
+    def sources(self) -> list[str]:
+        """Sources that have stored something."""
+        return sorted(path.name for path in self._folder.glob("*") if path.is_dir())
+
     def forget_set_aside(self, sha256: str) -> None:
         """Drop a file that was set aside, once a layout for it is known."""
         for path in self._folder.glob(f"{SET_ASIDE}/*/{sha256}.*"):

@@ -1,9 +1,6 @@
 -- Schemas of a published warehouse, and where its tables' meanings are written down.
 CREATE SCHEMA IF NOT EXISTS core;
 CREATE SCHEMA IF NOT EXISTS marts;
-COMMENT ON SCHEMA meta IS 'What was loaded, what was not, and what every table and column means';
-COMMENT ON SCHEMA core IS 'Conformed facts and dimensions';
-COMMENT ON SCHEMA marts IS 'Derived answers';
 CREATE TABLE meta.tables (relation VARCHAR PRIMARY KEY, meaning VARCHAR, key VARCHAR[], capability VARCHAR);
 CREATE TABLE meta.columns (
     relation VARCHAR, position INTEGER, column_name VARCHAR, meaning VARCHAR, unit VARCHAR, required BOOLEAN,

@@ -1,0 +1,26 @@
+"""Names what a published warehouse was made from, so that nothing is made twice."""
+
+import hashlib
+from importlib import metadata
+from pathlib import Path
+
+from pipelines.sources.raw_store import RawStore
+from warehouse.settings import Settings
+
+_PACKAGES = ("pipelines", "warehouse", "profiling")
+_LIBRARIES = ("polars", "duckdb", "numpy", "moocore")
+_MADE_FROM = frozenset({".py", ".sql", ".csv", ".toml"})
+
+
+def fingerprint(settings: Settings) -> str:
+    """Digest of every stored raw file, of the code and facts that derive tables, and of the libraries they use."""
+    total = hashlib.sha256(RawStore(settings.raw).fingerprint().encode())
+    root = Path(__file__).resolve().parent.parent
+    for package in _PACKAGES:
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in _MADE_FROM:
+                total.update(f"{path.relative_to(root)}:".encode())
+                total.update(path.read_bytes())
+    for library in _LIBRARIES:
+        total.update(f"{library}=={metadata.version(library)}".encode())
+    return total.hexdigest()

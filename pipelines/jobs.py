@@ -1,0 +1,22 @@
+"""Jobs: the whole warehouse, and one per capability with what it needs upstream."""
+
+import dagster as dg
+
+from pipelines.assets.published import PUBLISHED
+from warehouse.contracts import TABLES
+
+REFRESH = dg.define_asset_job(
+    "refresh", selection=dg.AssetSelection.all(), description="Read every source, derive every table, publish."
+)
+
+
+def _capability_job(capability: str) -> "dg.UnresolvedAssetJobDefinition":
+    selected = dg.AssetSelection.groups(capability).upstream() | dg.AssetSelection.groups(capability)
+    return dg.define_asset_job(
+        f"derive_{capability}",
+        selection=selected - dg.AssetSelection.keys(list(PUBLISHED)),
+        description=f"Derive the tables of {capability} and what they need; does not publish.",
+    )
+
+
+JOBS = [REFRESH, *(_capability_job(capability) for capability in dict.fromkeys(t.capability for t in TABLES))]

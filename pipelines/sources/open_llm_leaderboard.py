@@ -1,0 +1,137 @@
+"""Everything stored of the Open LLM Leaderboard, as rows of the tables it fills."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from pipelines.sources import leaderboard_tables, raw_results
+from pipelines.sources.raw_results import METRIC_VERSION, NotRawResults
+from pipelines.sources.raw_store import SET_ASIDE, RawSnapshot, RawStore
+from pipelines.sources.recognition import LEADERBOARD, PUBLISHED_FRONT, RAW_RESULTS
+from pipelines.sources.tables import UnreadableFile, read_as_text
+from warehouse.contracts.leaderboards import (
+    BENCHMARK_SCORES,
+    EVALUATION_RUNS,
+    PUBLISHED_FRONTS,
+    REJECTED_ROWS,
+    REPORTED_ENTRIES,
+    SNAPSHOTS,
+)
+
+# Some exports show mostly the best rows: fewer than half as many as before, typically of the best tenth before. Rows
+# lost by accident would be lost at every rank.
+_TOP_N_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Rows of the tables that stored leaderboard files fill."""
+
+    snapshots: pl.DataFrame
+    entries: pl.DataFrame
+    scores: pl.DataFrame
+    runs: pl.DataFrame
+    rejected: pl.DataFrame
+
+
+def load_snapshots(store: RawStore) -> Loaded:
+    """Read every stored table and raw result file; what cannot be read is rejected with the reason."""
+    snapshots: list[dict[str, Any]] = []
+    entries, scores, runs, rejected = (
+        [table.empty()] for table in (REPORTED_ENTRIES, BENCHMARK_SCORES, EVALUATION_RUNS, REJECTED_ROWS)
+    )
+    whole_before: dict[str, pl.DataFrame] = {}
+    for stored in [*store.snapshots(LEADERBOARD), *store.snapshots(RAW_RESULTS)]:
+        is_run = stored.manifest.source == RAW_RESULTS
+        try:
+            parsed = raw_results.parse(stored) if is_run else leaderboard_tables.parse(stored)
+        except (UnreadableFile, NotRawResults) as error:
+            rejected.append(_whole_file(stored, str(error)))
+            continue
+        if isinstance(parsed, raw_results.ParsedRun):
+            coverage, version = "run", METRIC_VERSION[stored.manifest.subject]
+            runs.append(parsed.runs)
+        else:
+            layout = leaderboard_tables.BY_NAME[stored.manifest.layout]
+            coverage, version = layout.coverage, layout.version_on(stored.manifest.as_of)
+            if coverage == "full":
+                coverage = _coverage(parsed.entries, whole_before.get(layout.board))
+            if coverage == "full":
+                whole_before[layout.board] = parsed.entries
+        entries.append(parsed.entries)
+        scores.append(parsed.scores)
+        rejected.append(parsed.rejected)
+        snapshots.append(
+            {**_described(stored), "metric_version": version, "coverage": coverage}
+            | {
+                "rows_read": parsed.rows_read,
+                "rows_loaded": parsed.entries.height,
+                "rows_rejected": parsed.rows_read - parsed.entries.height,
+            }
+        )
+    rejected += [_whole_file(stored, stored.manifest.layout) for stored in store.snapshots(SET_ASIDE)]
+    return Loaded(
+        SNAPSHOTS.conform(pl.DataFrame(snapshots, schema=SNAPSHOTS.polars_schema)),
+        pl.concat(entries),
+        pl.concat(scores),
+        pl.concat(runs),
+        pl.concat(rejected),
+    )
+
+
+def _coverage(entries: pl.DataFrame, before: pl.DataFrame | None) -> str:
+    if before is None or entries.height >= _TOP_N_SHARE * before.height:
+        return "full"
+    typical, best_tenth = entries["average"].median(), before["average"].quantile(0.9)
+    chosen_from_the_top = isinstance(typical, float) and isinstance(best_tenth, float) and typical > best_tenth
+    return "top_n" if chosen_from_the_top else "full"
+
+
+def _described(stored: RawSnapshot) -> dict[str, Any]:
+    manifest = stored.manifest
+    return {
+        "snapshot_id": stored.snapshot_id,
+        "board": manifest.subject,
+        "as_of_date": manifest.as_of,
+        "layout": manifest.layout,
+        "uri": manifest.uri,
+        "revision": manifest.revision,
+        "licence": manifest.licence,
+        "sha256": stored.sha256,
+        "size_bytes": stored.path.stat().st_size,
+        "retrieved_at": manifest.retrieved_at,
+    }
+
+
+def _whole_file(stored: RawSnapshot, reason: str) -> pl.DataFrame:
+    row: Mapping[str, Any] = {
+        "snapshot_id": None,
+        "uri": stored.manifest.uri,
+        "row_number": None,
+        "reason": f"whole file set aside: {reason}",
+        "content": None,
+    }
+    return REJECTED_ROWS.conform(pl.DataFrame([row], schema=REJECTED_ROWS.polars_schema))
+
+
+def load_published_fronts(store: RawStore) -> pl.DataFrame:
+    """Rows of `core.published_fronts` from every stored published front; the newest file of a publication counts."""
+    newest: dict[str, RawSnapshot] = {stored.manifest.layout: stored for stored in store.snapshots(PUBLISHED_FRONT)}
+    frames = [PUBLISHED_FRONTS.empty()]
+    for publication, stored in sorted(newest.items()):
+        text = read_as_text(stored.path.read_bytes(), stored.path.suffix, stored.manifest.uri)
+        cutoff: pl.Expr = pl.lit(stored.manifest.as_of)
+        if "cutoff" in text.columns:
+            cutoff = pl.col("cutoff").str.to_date("%Y-%m-%d")
+        rows = text.select(
+            pl.lit(publication).alias("publication"),
+            cutoff.cast(pl.Date).alias("cutoff"),
+            pl.col("model_name").alias("model_id"),
+            pl.col("model_size_gb").cast(pl.Float64, strict=False).alias("size_gib"),
+            (100 * pl.col("average_error").cast(pl.Float64)).alias("error_pct"),
+            (pl.col("source") if "source" in text.columns else pl.lit(stored.manifest.uri)).alias("source"),
+        )
+        frames.append(PUBLISHED_FRONTS.conform(rows.unique(list(PUBLISHED_FRONTS.key), maintain_order=True)))
+    return pl.concat(frames)

@@ -1,0 +1,83 @@
+"""What a file is, told from its content: which source reads it, by which layout, and of which date it speaks."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipelines.sources import layouts, raw_results
+from pipelines.sources.layouts import UnknownLayout
+from pipelines.sources.raw_results import NotRawResults
+from pipelines.sources.tables import UnreadableFile, header_of, read_as_text
+
+LEADERBOARD = "open_llm_leaderboard"
+RAW_RESULTS = "open_llm_raw_results"
+PUBLISHED_FRONT = "published_fronts"
+SUFFIXES = frozenset({".csv", ".parquet", ".json"})
+_DATE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d)")
+
+
+class UndatedFile(ValueError):
+    """Nothing in a file or its name says which date it speaks of."""
+
+
+# What a recogniser may raise for a file that it cannot account for.
+UNRECOGNISED = (UnknownLayout, UnreadableFile, NotRawResults, UndatedFile)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A file that some source can read.
+
+    Attributes:
+        source: Folder of the raw store, and the reader.
+        layout: Declared layout.
+        subject: Board or publication.
+        as_of: Date at which the source said this.
+        licence: What the publisher states.
+    """
+
+    source: str
+    layout: str
+    subject: str
+    as_of: dt.date
+    licence: str | None = None
+
+
+def recognise(payload: bytes, suffix: str, uri: str) -> Recognised:
+    """Tell what a file is.
+
+    Raises:
+        UnknownLayout, NotRawResults: its columns or keys are those of no known layout; the message names them.
+        UnreadableFile: its bytes are not what its name says.
+        UndatedFile: neither its name nor its rows say which date it speaks of.
+    """
+    if suffix == ".json":
+        document = raw_results.read_document(payload, uri)
+        run = raw_results.read_run(document, uri)
+        return Recognised(RAW_RESULTS, raw_results.LAYOUT[run.board], run.board, run.ran_on)
+    header = header_of(payload, suffix, uri)
+    if publication := layouts.PUBLISHED_FRONTS.get(frozenset(header)):
+        return Recognised(PUBLISHED_FRONT, publication, publication, _date_of(payload, suffix, uri, ["cutoff"]))
+    layout = layouts.recognise(header)
+    submitted = layout.values.get("submitted_on")
+    as_of = _date_of(payload, suffix, uri, [submitted.column] if submitted else [])
+    return Recognised(LEADERBOARD, layout.name, layout.board, as_of, layout.licence)
+
+
+def _date_of(payload: bytes, suffix: str, uri: str, columns: Sequence[str]) -> dt.date:
+    """Date in the file's name; else the latest in those columns."""
+    for found in _DATE.findall(uri.rsplit("/", 1)[-1]):
+        try:
+            return dt.date.fromisoformat(found)
+        except ValueError:
+            continue
+    for column in columns:
+        frame = read_as_text(payload, suffix, uri)
+        if column in frame.columns:
+            latest = frame.select(pl.col(column).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).max()).item()
+            if isinstance(latest, dt.date):
+                return latest
+    raise UndatedFile(f"{uri} does not say which date it speaks of; put it into the name, as 2025-03-13_contents.csv.")
