@@ -1,0 +1,171 @@
+"""The served application: one session per visitor, every page in one shell, and what happens when data is missing."""
+
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import panel as pn
+
+from dashboards import formats, theme
+from dashboards.data import Data
+from dashboards.pages import PAGES, Content, Page
+from dashboards.pages.page import card, html
+from warehouse.publish import NotPublished
+from warehouse.settings import Settings
+
+LOGGER = logging.getLogger(__name__)
+_ASSETS = Path(__file__).parent / "assets"
+_LOOK_FOR_RELEASE_MS = 5_000
+_WAIT_FOR_FIRST_RELEASE_MS = 1_500
+
+
+def serve(settings: Settings, show: bool = False) -> None:
+    """Serve the pages until interrupted, and print their addresses.
+
+    Args:
+        settings: Which home to read, and where to listen.
+        show: Whether to open a browser.
+
+    Raises:
+        OSError: the port is taken, or the address is not of this machine.
+    """
+    pn.extension("tabulator", design=theme.DESIGN, notifications=False)
+    data = Data(settings)
+    sessions = {page.slug or "/": _opener(page, data) for page in PAGES}
+    server = pn.serve(
+        sessions,
+        address=settings.address,
+        port=settings.port,
+        title={page.slug or "/": f"{page.title} · Skyline" for page in PAGES},
+        static_dirs={"assets": str(_ASSETS)},
+        websocket_origin=[f"{settings.address}:{settings.port}", f"localhost:{settings.port}"],
+        show=show,
+        start=False,
+        verbose=False,
+        admin=False,
+    )
+    for page in PAGES:
+        print(f"{page.title:<12} http://{settings.address}:{settings.port}/{page.slug}", flush=True)
+    try:
+        server.run_until_shutdown()
+    except KeyboardInterrupt:
+        server.stop()
+
+
+def _opener(page: Page, data: Data) -> Callable[[], pn.Template]:
+    # Panel calls plain functions only, once per session.
+    def open_session() -> pn.Template:
+        return _session(page, data)
+
+    return open_session
+
+
+def _session(page: Page, data: Data) -> pn.Template:
+    content, published = _content(page, data)
+    template = pn.Template(_shell(), design=theme.DESIGN, location=True)
+    template.add_variable("pages", PAGES)
+    template.add_variable("here", page.name)
+    template.add_variable("published", published)
+    template.add_variable("published_title", str(data.home))
+    template.add_variable("has_sidebar", content.sidebar is not None)
+    hint = html()
+    template.add_panel("main", pn.Column(hint, content.main, sizing_mode="stretch_width", margin=0))
+    template.add_panel("overlay", content.overlay or html())
+    if content.sidebar is not None:
+        template.add_panel("sidebar", content.sidebar)
+    if content.state is not None:
+        _keep_address(content)
+    if published:
+        _watch_for_newer(data, hint)
+    return template
+
+
+@functools.cache
+def _shell() -> str:
+    return (_ASSETS / "shell.html").read_text("utf-8")
+
+
+def _content(page: Page, data: Data) -> tuple[Content, str]:
+    """Content of a page and when its data was published; where there is none, what to do about it."""
+    try:
+        release = data.release()
+        if data.snapshots().is_empty():
+            return _nothing_yet(data, "The published warehouse holds no leaderboard snapshot yet."), ""
+        content = page.build(data, pn.state.location.search if pn.state.location else "")
+    except NotPublished as error:
+        return _nothing_yet(data, str(error)), ""
+    except duckdb.Error as error:
+        LOGGER.exception("Page %s could not be built.", page.name)
+        return _broken(str(error)), ""
+    return content, f"data published {formats.age(release.published_at)}"
+
+
+def _nothing_yet(data: Data, reason: str) -> Content:
+    """What stands where the data will be; looks for it and reloads the page when it is there."""
+    text = html(
+        f"<h1>No data yet</h1><p class='lead'>{formats.escape(reason)}</p>"
+        "<p>Run <code>skyline refresh</code>; this page opens by itself once it is published.</p>"
+    )
+
+    def look() -> None:
+        try:
+            data.release()
+            ready = not data.snapshots().is_empty()
+        except NotPublished:
+            return
+        if ready and pn.state.location is not None:
+            pn.state.location.reload = True
+
+    _repeatedly(look, _WAIT_FOR_FIRST_RELEASE_MS)
+    return Content(card(text))
+
+
+def _broken(reason: str) -> Content:
+    return Content(
+        card(
+            html(
+                "<h1>This page could not be made</h1>"
+                "<p class='lead'>The published warehouse does not hold what the page asks for; most often it was made "
+                "by another version of Skyline.</p><p>Run <code>skyline refresh</code> and reload.</p>"
+                f"<p class='caption'>{formats.escape(reason)}</p>"
+            )
+        )
+    )
+
+
+def _watch_for_newer(data: Data, hint: pn.pane.HTML) -> None:
+    shown = data.release().path
+
+    def look() -> None:
+        try:
+            newer = data.release().path != shown
+        except NotPublished:
+            return
+        if newer and not hint.object:
+            hint.object = (
+                '<p class="note" role="status">Newer data has been published. '
+                '<button type="button" class="small" data-reload>Reload</button></p>'
+            )
+
+    _repeatedly(look, _LOOK_FOR_RELEASE_MS)
+
+
+def _repeatedly(look: Callable[[], None], period_ms: int) -> None:
+    # The callback belongs to the session and ends with it.
+    pn.state.onload(lambda: pn.state.add_periodic_callback(look, period=period_ms))
+
+
+def _keep_address(content: Content) -> None:
+    state = content.state
+    if state is None:
+        return
+
+    def write(*_events: Any) -> None:
+        if pn.state.location is not None:
+            pn.state.location.search = state.address()
+
+    state.param.watch(write, state.keys())
+    pn.state.onload(write)

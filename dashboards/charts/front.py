@@ -1,0 +1,244 @@
+"""A Pareto front as a staircase over all entries, with error bars, and members within noise told apart."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from bokeh.models import (
+    BoxZoomTool,
+    ColumnDataSource,
+    HoverTool,
+    Label,
+    PanTool,
+    Range1d,
+    ResetTool,
+    TapTool,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure
+
+from dashboards import formats, theme
+from dashboards.charts import axes, legend
+from dashboards.fields import Measure
+
+CONFIDENCE = 1.96  # standard errors on either side: 95 % of a normal distribution
+_LABELS = 18
+_HEADROOM = 0.04  # of the height, so that the name of the best member has room
+_LABEL_HEIGHT_PX, _LETTER_PX = 15, 6.2
+_PLOT_WIDTH_PX, _PLOT_FRAME_PX = 1000, 85
+_CLOUD = ("name", "x", "y", "colour", "mark", "precision")
+_MEMBERS = ("entry_id", "name", "x", "y", "low", "high", "colour", "mark", "precision", "noise")
+
+
+@dataclass(frozen=True)
+class Front:
+    """What is drawn.
+
+    Attributes:
+        cloud: Every entry with both values: model_id, precision, x, y.
+        members: The front from its cheapest: entry_id, model_id, precision, x, y, standard_error,
+            beyond_noise_of_previous.
+        x: Measure of the minimised objective.
+        y: Measure of the maximised one.
+    """
+
+    cloud: pl.DataFrame
+    members: pl.DataFrame
+    x: Measure
+    y: Measure
+
+
+def noise_mark(row: dict[str, Any], place: int) -> str:
+    """Whether a member's step over the next cheaper one is `clear`, `within` noise, or `unknown`."""
+    if place == 0:
+        return "clear"
+    beyond = row["beyond_noise_of_previous"]
+    return "unknown" if beyond is None else ("clear" if beyond else "within")
+
+
+def staircase(members: pl.DataFrame, end_x: float, start_y: float) -> tuple[list[float], list[float]]:
+    """Corners of the region that the front dominates: up at each member, then level to the next, to the right edge."""
+    if members.is_empty():
+        return [], []
+    ordered = members.sort("x", "y")
+    xs, ys = [float(ordered["x"][0])], [start_y]
+    for x, y in ordered.select("x", "y").iter_rows():
+        xs.extend((x, x))
+        ys.extend((ys[-1], y))
+    return [*xs, end_x], [*ys, ys[-1]]
+
+
+class FrontChart:
+    """The figure, built once; `show` swaps its data."""
+
+    def __init__(self, name: str, height: int, chosen: Callable[[str], None] | None = None) -> None:
+        """Make the chart.
+
+        Args:
+            name: Name of the figure.
+            height: Pixels.
+            chosen: Called with the entry of a member that a reader picked.
+        """
+        self.name = name
+        self._height = height
+        self.cloud = ColumnDataSource({column: [] for column in _CLOUD})
+        self.line = ColumnDataSource({"x": [], "y": []})
+        self.area = ColumnDataSource({"x": [], "low": [], "high": []})
+        self.clear = ColumnDataSource({column: [] for column in _MEMBERS})
+        self.within = ColumnDataSource({column: [] for column in _MEMBERS})
+        self._labels = [
+            Label(
+                x=0, y=0, text="", visible=False, text_align="right", text_baseline="bottom",
+                x_offset=-7, y_offset=5, text_font_size="11.5px", background_fill_alpha=0,
+            )
+            for _ in range(_LABELS)
+        ]  # fmt: skip
+        self.figure = self._build(height)
+        if chosen is not None:
+            for source in (self.clear, self.within):
+                source.selected.on_change("indices", self._picked(source, chosen))
+
+    @staticmethod
+    def _picked(source: ColumnDataSource, chosen: Callable[[str], None]) -> Callable[[str, list[int], list[int]], None]:
+        def picked(_attribute: str, _before: list[int], now: list[int]) -> None:
+            if now:
+                chosen(str(source.data["entry_id"][now[0]]))
+
+        return picked
+
+    def _build(self, height: int) -> figure:
+        tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), TapTool()]
+        plot = theme.new_figure(
+            self.name, height, tools, x_axis_type="log", y_axis_type="linear", x_range=Range1d(1, 10), y_range=Range1d()
+        )
+        axes.dress(plot, "log", "linear")
+        plot.varea(x="x", y1="low", y2="high", source=self.area, fill_color=theme.ACCENT, fill_alpha=0.055)
+        cloud = plot.scatter(
+            "x", "y", source=self.cloud, size=5, marker="mark", color="colour", fill_alpha=0.32, line_alpha=0.38
+        )
+        plot.line("x", "y", source=self.line, line_color=theme.ACCENT, line_width=2.2, line_join="miter")
+        members = []
+        for source, filled in ((self.clear, True), (self.within, False)):
+            plot.segment("x", "low", "x", "high", source=source, line_color="colour", line_width=1.4, line_alpha=0.9)
+            same = {"fill_alpha": 1.0 if filled else 0.0, "line_alpha": 1.0}
+            members.append(
+                plot.scatter(
+                    "x", "y", source=source, size=11, marker="mark", line_color="colour", line_width=2,
+                    fill_color="colour" if filled else "white", **same,
+                    **{f"nonselection_{key}": value for key, value in same.items()},
+                )
+            )  # fmt: skip
+        for label in self._labels:
+            plot.add_layout(label)
+        self._hovers = [
+            HoverTool(renderers=members, point_policy="snap_to_data"),
+            HoverTool(renderers=[cloud], point_policy="follow_mouse"),
+        ]
+        plot.add_tools(*self._hovers)
+        plot.select_one(TapTool).renderers = members
+        return plot
+
+    def show(self, front: Front, *, frame: tuple[pl.Series, pl.Series] | None = None) -> str:
+        """Draw the front and return its legend as HTML.
+
+        Args:
+            front: What to draw.
+            frame: Values of x and y that the axes span; those drawn, where it is not given.
+        """
+        spans = frame or (
+            pl.concat([front.cloud["x"], front.members["x"]]),
+            pl.concat([front.cloud["y"], front.members["y"]]),
+        )
+        x_span = axes.span(spans[0], "log") or (0.1, 10.0)
+        y_low, y_high = axes.span(spans[1], "linear") or (0.0, 1.0)
+        y_span = (y_low, y_high + (y_high - y_low) * _HEADROOM)
+        axes.show(self.figure.x_range, x_span)
+        axes.show(self.figure.y_range, y_span)
+        self.figure.xaxis[0].axis_label, self.figure.yaxis[0].axis_label = front.x.title, front.y.title
+        counts = dict(front.cloud["precision"].fill_null("unknown").value_counts().iter_rows())
+        shown = [name for name in theme.PRECISIONS if name in counts]
+        styles = theme.palette(shown)
+        self._draw_cloud(front.cloud, styles)
+        noise = self._draw_members(front.members, styles)
+        xs, ys = staircase(front.members, x_span[1] * 10, y_span[0] - (y_span[1] - y_span[0]))
+        self.line.data = {"x": xs, "y": ys}
+        self.area.data = {"x": xs, "low": [y_span[0] - (y_span[1] - y_span[0])] * len(xs), "high": ys}
+        self._place_labels(front.members, x_span, y_span)
+        self._set_hovers(front)
+        lines = [legend.Entry("Pareto front", theme.ACCENT, "line")]
+        lines += [legend.Entry(name, *styles[name], count=counts[name]) for name in shown]
+        if "unknown" in counts:
+            text = "precision unknown"
+            lines.append(legend.Entry(text, theme.OTHER_COLOUR, theme.OTHER_MARK, count=counts["unknown"]))
+        if "within" in noise:
+            lines.append(legend.Entry("step within noise of the member before", theme.OTHER_COLOUR, hollow=True))
+        if "unknown" in noise:
+            lines.append(legend.Entry("without bar: standard error unknown", theme.OTHER_COLOUR))
+        if front.members["standard_error"].is_not_null().any():
+            lines.append(legend.Entry(f"± {CONFIDENCE} standard errors", theme.OTHER_COLOUR, "bar"))
+        return legend.swatches(self.name, lines)
+
+    def _draw_cloud(self, cloud: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> None:
+        frame = _styled(cloud.rename({"model_id": "name"}), styles)
+        self.cloud.data = {column: frame[column].to_numpy() for column in _CLOUD}
+
+    def _draw_members(self, members: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> set[str]:
+        margin = CONFIDENCE * pl.col("standard_error").fill_null(0.0)
+        marks = [noise_mark(row, place) for place, row in enumerate(members.iter_rows(named=True))]
+        frame = _styled(members.rename({"model_id": "name"}), styles).with_columns(
+            (pl.col("y") - margin).alias("low"),
+            (pl.col("y") + margin).alias("high"),
+            pl.Series("noise", marks, dtype=pl.String),
+        )
+        for source, wanted in ((self.clear, ("clear", "unknown")), (self.within, ("within",))):
+            part = frame.filter(pl.col("noise").is_in(wanted))
+            source.selected.indices = []
+            source.data = {column: part[column].to_numpy() for column in _MEMBERS}
+        return set(marks)
+
+    def _place_labels(self, members: pl.DataFrame, x_span: tuple[float, float], y_span: tuple[float, float]) -> None:
+        # Up and to the left of a member lies only what nobody reaches, so names stand there free of points. They are
+        # placed from the best down, skipping one that would run into a name, or out of the picture.
+        taken: list[tuple[float, float, float]] = []
+        placed: list[tuple[float, float, str]] = []
+        width = math.log10(x_span[1] / x_span[0])
+        for name, x, y in members.sort("y", descending=True).select("model_id", "x", "y").iter_rows():
+            text = str(name).rsplit("/", maxsplit=1)[-1]
+            text = text if len(text) <= 34 else text[:33] + "…"
+            right = math.log10(x / x_span[0]) / width * _PLOT_WIDTH_PX - 7
+            top = (y - y_span[0]) / (y_span[1] - y_span[0]) * (self._height - _PLOT_FRAME_PX)
+            left = right - len(text) * _LETTER_PX
+            clash = any(left < r + 6 and right > a - 6 and abs(top - t) < _LABEL_HEIGHT_PX for a, r, t in taken)
+            if left >= 0 and not clash and len(placed) < _LABELS:
+                taken.append((left, right, top))
+                placed.append((x, y, text))
+        for place, label in enumerate(self._labels):
+            if place < len(placed):
+                label.update(x=placed[place][0], y=placed[place][1], text=placed[place][2], visible=True)
+            else:
+                label.visible = False
+
+    def _set_hovers(self, front: Front) -> None:
+        x_text, _ = axes.hover("x", front.x)
+        y_text, _ = axes.hover("y", front.y)
+        rows = "".join(
+            f"<div><span>{formats.escape(label)}</span> {text}</div>"
+            for label, text in ((front.y.label, y_text), (front.x.label, x_text), ("Precision", "@precision"))
+        )
+        for tool, head in zip(self._hovers, ("<i>On the front</i>", ""), strict=True):
+            tool.tooltips = f'<div class="hover"><b>@name</b>{head}{rows}</div>'
+
+
+def _styled(frame: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> pl.DataFrame:
+    precision = pl.col("precision").fill_null("unknown")
+    return frame.with_columns(
+        precision,
+        *(
+            precision.replace_strict(
+                {name: style[place] for name, style in styles.items()}, default=default, return_dtype=pl.String
+            ).alias(column)
+            for place, (column, default) in enumerate((("colour", theme.OTHER_COLOUR), ("mark", theme.OTHER_MARK)))
+        ),
+    )

@@ -1,0 +1,224 @@
+"""Entries as points: any measure on either axis, colour and size by choice."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool, TapTool, WheelZoomTool
+from bokeh.plotting import figure
+
+from dashboards import formats, theme
+from dashboards.charts import axes, legend
+from dashboards.fields import Kind, Measure, kind_value
+
+NAME = "scatter"
+MOST_POINTS = 20_000
+_GROUPS = 7
+_SMALLEST, _LARGEST, _PLAIN = 4.0, 20.0, 7.0
+_THINNING_SEED = 20_240_613
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the axes, the colour and the size show.
+
+    Attributes:
+        x: Horizontal axis.
+        y: Vertical axis.
+        colour: What colours the points; None for one colour.
+        point_size: What sizes them; None for one size.
+        log_x: Whether the horizontal axis is logarithmic; dates never are.
+        log_y: Whether the vertical axis is.
+    """
+
+    x: Measure
+    y: Measure
+    colour: Measure | Kind | None = None
+    point_size: Measure | None = None
+    log_x: bool = True
+    log_y: bool = False
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of a scatter, ready to be drawn.
+
+    Attributes:
+        frame: Columns entry_id, name, x, y, colour, mark, size, detail.
+        legend: Its legend as HTML.
+        undrawn: Entries left out for want of a value on an axis (on a logarithmic one, above zero).
+        thinned_from: How many could be drawn, where a sample of them is; else None.
+    """
+
+    frame: pl.DataFrame
+    legend: str
+    undrawn: int
+    thinned_from: int | None
+
+
+def points(entries: pl.DataFrame, choice: Choice) -> Points:
+    """Entries as points; those without a usable value on an axis are left out and counted."""
+    drawable = entries.filter(
+        axes.usable(choice.x, logarithmic=choice.log_x), axes.usable(choice.y, logarithmic=choice.log_y)
+    )
+    undrawn = entries.height - drawable.height
+    thinned_from = None
+    if drawable.height > MOST_POINTS:
+        thinned_from = drawable.height
+        drawable = drawable.sample(MOST_POINTS, seed=_THINNING_SEED)
+    coloured, legend_html = _coloured(drawable, choice.colour)
+    frame = coloured.select(
+        "entry_id",
+        pl.col("model_id").alias("name"),
+        pl.col(choice.x.name).alias("x"),
+        pl.col(choice.y.name).alias("y"),
+        "colour",
+        "mark",
+        _sizes(coloured, choice.point_size).alias("size"),
+        "detail",
+    )
+    return Points(frame, legend_html, undrawn, thinned_from)
+
+
+def _coloured(entries: pl.DataFrame, colour: Measure | Kind | None) -> tuple[pl.DataFrame, str]:
+    if isinstance(colour, Kind):
+        return _coloured_by_kind(entries, colour)
+    if colour is None:
+        plain = [pl.lit(theme.COLOURS[0]).alias("colour"), pl.lit("circle").alias("mark"), pl.lit("").alias("detail")]
+        return entries.with_columns(plain), legend.swatches(NAME, [])
+    number = pl.col(colour.name).to_physical().cast(pl.Float64) if colour.is_date else pl.col(colour.name)
+    number = number.log10() if colour.logarithmic else number
+    values = entries.select(number.alias("v"))["v"]
+    finite = values.filter(values.is_finite().fill_null(value=False))
+    low, high = (float(finite.quantile(q) or 0.0) for q in (0.02, 0.98)) if finite.len() else (0.0, 1.0)
+    steps = len(theme.SCALE)
+    place = ((number - low) / ((high - low) or 1.0) * (steps - 1)).round().clip(0, steps - 1).fill_nan(None)
+    shade = place.cast(pl.Int64).replace_strict(dict(enumerate(theme.SCALE)), default=theme.OTHER_COLOUR)
+    shown = entries[colour.name].drop_nulls().sort()
+    ends = [
+        formats.value(shown[min(int(q * shown.len()), shown.len() - 1)]) if shown.len() else formats.MISSING
+        for q in (0.02, 0.98)
+    ]
+    frame = entries.with_columns(
+        shade.alias("colour"),
+        pl.lit("circle").alias("mark"),
+        pl.col(colour.name).cast(pl.String).fill_null("unknown").alias("detail"),
+    )
+    return frame, legend.scale(NAME, colour.title, ends[0], ends[1])
+
+
+def _coloured_by_kind(entries: pl.DataFrame, colour: Kind) -> tuple[pl.DataFrame, str]:
+    labels = {item: kind_value(item) for item in entries[colour.name].unique()}
+    named = entries.with_columns(
+        pl.col(colour.name).replace_strict(labels, default="unknown", return_dtype=pl.String).alias("detail")
+    )
+    counts = dict(named["detail"].value_counts(sort=True).iter_rows())
+    known = [group for group in counts if group != "unknown"]
+    if colour.name == "precision":
+        order = list(theme.PRECISIONS)
+        known.sort(key=lambda group: order.index(group) if group in order else len(order))
+    main, rest = known[:_GROUPS], known[_GROUPS:]
+    styles = theme.palette(main)
+    other = (theme.OTHER_COLOUR, theme.OTHER_MARK)
+    frame = named.with_columns(
+        pl.col("detail")
+        .replace_strict({group: style[0] for group, style in styles.items()}, default=other[0])
+        .alias("colour"),
+        pl.col("detail")
+        .replace_strict({group: style[1] for group, style in styles.items()}, default=other[1])
+        .alias("mark"),
+        # The rarest group is drawn last, on top.
+        pl.col("detail").replace_strict(counts, default=0, return_dtype=pl.Int64).alias("_crowd"),
+    ).sort("_crowd", descending=True, maintain_order=True)
+    lines = [legend.Entry(group, *styles[group], count=counts[group]) for group in main]
+    if rest:
+        text = rest[0] if len(rest) == 1 else f"{len(rest)} others"
+        lines.append(legend.Entry(text, *other, count=sum(counts[group] for group in rest)))
+    if "unknown" in counts:
+        lines.append(legend.Entry("unknown", *other, count=counts["unknown"]))
+    return frame, legend.swatches(NAME, lines)
+
+
+def _sizes(entries: pl.DataFrame, measure: Measure | None) -> pl.Expr:
+    if measure is None or entries.is_empty():
+        return pl.lit(_PLAIN)
+    number = pl.col(measure.name).to_physical().cast(pl.Float64) if measure.is_date else pl.col(measure.name)
+    number = (pl.when(number > 0).then(number)).log10() if measure.logarithmic else number
+    spread = number.max() - number.min()
+    # Area, not diameter, goes with the value.
+    share = pl.when(spread > 0).then((number - number.min()) / spread).otherwise(0.5)
+    return (_SMALLEST**2 + share * (_LARGEST**2 - _SMALLEST**2)).sqrt().fill_null(_SMALLEST).fill_nan(_SMALLEST)
+
+
+class Scatter:
+    """The figure: one per kind of axes, built when first needed, all on one data source."""
+
+    def __init__(self, chosen: Callable[[str], None]) -> None:
+        """Make the chart.
+
+        Args:
+            chosen: Called with the entry that a reader picked.
+        """
+        columns: dict[str, list[Any]] = {
+            name: [] for name in ("entry_id", "name", "x", "y", "colour", "mark", "size", "detail")
+        }
+        self.source = ColumnDataSource(columns)
+        self.marked = ColumnDataSource({"x": [], "y": []})
+        self._figures: dict[tuple[str, str], figure] = {}
+        self._chosen = chosen
+        self.source.selected.on_change("indices", self._picked)
+
+    def show(self, drawn: Points, choice: Choice) -> figure:
+        """The figure of those points; the same one as before unless the kind of an axis changed."""
+        kinds = (axes.kind(choice.x, logarithmic=choice.log_x), axes.kind(choice.y, logarithmic=choice.log_y))
+        plot = self._figures.get(kinds) or self._figures.setdefault(kinds, self._build(*kinds))
+        self.source.selected.indices = []
+        self.source.data = {name: drawn.frame[name].to_numpy() for name in drawn.frame.columns}
+        plot.xaxis[0].axis_label, plot.yaxis[0].axis_label = choice.x.title, choice.y.title
+        axes.show(plot.x_range, axes.span(drawn.frame["x"], kinds[0]))
+        axes.show(plot.y_range, axes.span(drawn.frame["y"], kinds[1]))
+        tool = plot.select_one(HoverTool)
+        x_text, x_format = axes.hover("x", choice.x)
+        y_text, y_format = axes.hover("y", choice.y)
+        tool.update(
+            tooltips=_tooltip(choice, x_text, y_text),
+            formatters={**x_format, **y_format},
+        )
+        return plot
+
+    def mark(self, entry_id: str) -> None:
+        """Put a ring around an entry, or take it away where the entry is not drawn."""
+        data = self.source.data
+        place = next((i for i, item in enumerate(data["entry_id"]) if item == entry_id), None)
+        self.marked.data = {"x": [], "y": []} if place is None else {k: [data[k][place]] for k in ("x", "y")}
+
+    def _picked(self, _attribute: str, _before: list[int], now: list[int]) -> None:
+        if now:
+            self._chosen(str(self.source.data["entry_id"][now[0]]))
+
+    def _build(self, x_kind: str, y_kind: str) -> figure:
+        wheel = WheelZoomTool()
+        tools = [PanTool(), wheel, BoxZoomTool(), ResetTool(), TapTool(), HoverTool(point_policy="follow_mouse")]
+        plot = theme.new_figure(
+            NAME, 480, tools, x_axis_type=x_kind, y_axis_type=y_kind, x_range=Range1d(), y_range=Range1d()
+        )
+        axes.dress(plot, x_kind, y_kind)
+        drawn = plot.scatter(
+            "x", "y", source=self.source, size="size", marker="mark", fill_color="colour", line_color="colour",
+            fill_alpha=0.5, line_alpha=0.75, nonselection_fill_alpha=0.5, nonselection_line_alpha=0.75,
+        )  # fmt: skip
+        plot.scatter(
+            "x", "y", source=self.marked, size=20, marker="circle", fill_alpha=0, line_color=theme.ACCENT, line_width=3
+        )
+        plot.select_one(HoverTool).renderers = [drawn]
+        plot.select_one(TapTool).renderers = [drawn]
+        return plot
+
+
+def _tooltip(choice: Choice, x_text: str, y_text: str) -> str:
+    lines = [(choice.x.label, x_text), (choice.y.label, y_text)]
+    if choice.colour is not None and choice.colour not in (choice.x, choice.y):
+        lines.append((choice.colour.label, "@detail"))
+    rows = "".join(f"<div><span>{formats.escape(label)}</span> {text}</div>" for label, text in lines)
+    return f'<div class="hover"><b>@name</b>{rows}</div>'

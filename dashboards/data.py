@@ -1,0 +1,100 @@
+"""What pages ask of the published warehouse: the SQL files beside this module, cached per release.
+
+Whole results only, as polars frames. Nothing here knows of widgets or charts.
+"""
+
+import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import polars as pl
+
+from warehouse.publish import Release
+from warehouse.reader import Reader
+from warehouse.settings import Settings
+
+_KEPT_RESULTS = 96
+
+
+@cache
+def sql(name: str) -> str:
+    """Text of the query file of that name."""
+    return resources.files("dashboards.queries").joinpath(f"{name}.sql").read_text("utf-8").strip()
+
+
+def sql_with_values(name: str, parameters: Mapping[str, Any]) -> str:
+    """The query as a person would run it: its named parameters written out as literals."""
+    text = sql(name)
+    for key in sorted(parameters, key=len, reverse=True):
+        text = text.replace(f"${key}", _literal(parameters[key]))
+    return text + ";"
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int | float):
+        return str(value)
+    quoted = "'" + str(value).replace("'", "''") + "'"
+    return f"DATE {quoted}" if isinstance(value, dt.date) else quoted
+
+
+class Data:
+    """Answers of one published folder, for all sessions of a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.home = settings.home
+        self._reader = Reader(settings.published)
+        self._results: OrderedDict[tuple[Any, ...], pl.DataFrame] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def release(self) -> Release:
+        """The release that is read now.
+
+        Raises:
+            NotPublished: nothing is published.
+        """
+        return self._reader.release()
+
+    def ask(self, name: str, **parameters: Any) -> pl.DataFrame:
+        """Result of the query file of that name.
+
+        Raises:
+            NotPublished: nothing is published.
+            duckdb.Error: the release does not hold what the query asks.
+        """
+        key = (self.release().path.name, name, tuple(sorted(parameters.items())))
+        with self._lock:
+            if key in self._results:
+                self._results.move_to_end(key)
+                return self._results[key]
+        frame = self._reader.query(sql(name), parameters)
+        with self._lock:
+            self._results[key] = frame
+            while len(self._results) > _KEPT_RESULTS:
+                self._results.popitem(last=False)
+        return frame
+
+    def snapshots(self) -> pl.DataFrame:
+        """Snapshots that hold entries, the one to show first at the top: newest whole board, else the largest."""
+        frame = self.ask("snapshots")
+        if frame.is_empty() or frame["coverage"][0] == "full":
+            return frame
+        return frame.sort("entries", "as_of_date", descending=True)
+
+    def entries(self, snapshot_id: str, *, raw: bool = False) -> pl.DataFrame:
+        """Entries of a snapshot, one column per benchmark: scores as ranked, or before normalisation in percent."""
+        entries = self.ask("entries", snapshot_id=snapshot_id)
+        scores = self.ask("scores", snapshot_id=snapshot_id)
+        if scores.is_empty():
+            return entries
+        wide = scores.pivot(on="benchmark", index="entry_id", values="raw_score" if raw else "score")
+        return entries.join(wide, on="entry_id", how="left", maintain_order="left")
+
+    def benchmarks(self, snapshot_id: str) -> list[str]:
+        """Benchmarks of a snapshot, in the board's spelling."""
+        return self.ask("scores", snapshot_id=snapshot_id)["benchmark"].unique(maintain_order=True).to_list()

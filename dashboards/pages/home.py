@@ -1,0 +1,65 @@
+"""The first page: what the warehouse holds, how fresh it is, and where to go."""
+
+import panel as pn
+import polars as pl
+
+from dashboards import formats
+from dashboards.data import Data
+from dashboards.pages.page import Content, card, html
+
+_DOORS = (
+    ("leaderboard", "Leaderboard", "Every evaluated configuration: filter, search, plot anything against anything."),
+    ("pareto", "Pareto", "Models that no other beats on both quality and cost, with noise, and how that moved."),
+)
+
+
+def build(data: Data, _search: str) -> Content:
+    """Content of the first page."""
+    snapshots = data.snapshots()
+    release = data.release()
+    doors = "".join(
+        f'<a class="door" href="{slug}"><b>{title}</b><span>{text}</span></a>' for slug, title, text in _DOORS
+    )
+    lead = (
+        f"{formats.count(snapshots['entries'].sum())} leaderboard entries in {snapshots.height} dated snapshots, "
+        f"published {formats.age(release.published_at)}. Every figure has its source; scores carry their error."
+    )
+    return Content(
+        pn.Column(
+            html(f"<h1>Open language models, with evidence</h1><p class='lead'>{lead}</p>", margin=(6, 0, 18, 0)),
+            html(f'<div class="grid">{doors}</div>', margin=(0, 0, 16, 0)),
+            card(html(_snapshots(snapshots))),
+            card(html(_contents(data.ask("contents")))),
+            sizing_mode="stretch_width",
+        )
+    )
+
+
+def _snapshots(snapshots: pl.DataFrame) -> str:
+    rows = "".join(
+        f"<tr><td>{formats.escape(row['board'])}</td><td>{row['as_of_date']}</td>"
+        f"<td>{formats.escape(formats.label(row['coverage']))}</td>"
+        f"<td class='number'>{formats.count(row['rows_loaded'])}</td>"
+        f"<td class='number'>{formats.count(row['rows_rejected'])}</td>"
+        f"<td>{formats.escape(row['licence'] or 'none stated')}</td><td>{formats.escape(row['uri'])}</td></tr>"
+        for row in snapshots.sort("as_of_date", "board", descending=True).iter_rows(named=True)
+    )
+    heads = ("Board", "As of", "Coverage", "Rows loaded", "Rejected", "Licence", "Source")
+    return f"<h2>Snapshots</h2>{_table(heads, rows, numbers=('Rows loaded', 'Rejected'))}"
+
+
+def _contents(tables: pl.DataFrame) -> str:
+    rows = "".join(
+        f"<tr><td><code>{formats.escape(row['relation'])}</code></td>"
+        f"<td class='number'>{formats.count(row['rows'])}</td>"
+        f"<td>{formats.escape(row['meaning'])}</td></tr>"
+        for row in tables.filter(pl.col("rows") > 0).iter_rows(named=True)
+    )
+    heads = ("Table", "Rows", "What it is")
+    lead = "<h2>Tables</h2><p class='caption'>Ask them with <code>skyline sql</code>.</p>"
+    return lead + _table(heads, rows, numbers=("Rows",))
+
+
+def _table(heads: tuple[str, ...], rows: str, numbers: tuple[str, ...]) -> str:
+    cells = "".join(f"<th{' class=number' if head in numbers else ''}>{head}</th>" for head in heads)
+    return f'<div class="scroll"><table class="list"><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>'

@@ -1,0 +1,135 @@
+"""What a page is to the application, and the small pieces that pages share. No page's own content."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards import formats
+from dashboards.data import Data
+from dashboards.state import UrlState
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a page shows.
+
+    Attributes:
+        main: The page itself.
+        sidebar: Its filters, where it has any.
+        overlay: What lies above it, such as a card.
+        state: Choices that are kept in the address.
+    """
+
+    main: pn.viewable.Viewable
+    sidebar: pn.viewable.Viewable | None = None
+    overlay: pn.viewable.Viewable | None = None
+    state: UrlState | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        name: Names it in code and tests.
+        title: As navigation shows it.
+        slug: Its address below the root; empty for the first page.
+        build: Makes its content for one session, from the data and the query string of the address.
+    """
+
+    name: str
+    title: str
+    slug: str
+    build: Callable[[Data, str], Content] = field(repr=False)
+
+
+def html(text: str = "", **options: Any) -> pn.pane.HTML:
+    """A pane of HTML that we wrote; whatever comes from data must be escaped before."""
+    return pn.pane.HTML(text, **{"sizing_mode": "stretch_width", "margin": 0, **options})
+
+
+def card(*objects: Any, **options: Any) -> pn.Column:
+    """A framed part of a page."""
+    return pn.Column(*objects, css_classes=["card"], sizing_mode="stretch_width", margin=(0, 0, 16, 0), **options)
+
+
+def notes(lines: list[str]) -> str:
+    """Visible notes, escaped."""
+    return "".join(f'<p class="note" role="status">{formats.escape(line)}</p>' for line in lines)
+
+
+def about(chart: str, title: str, subtitle: str, caption: str) -> str:
+    """Heading above a chart; a saved picture carries the same words."""
+    attributes = " ".join(
+        f'data-{key}="{formats.escape(text)}"'
+        for key, text in (("about", chart), ("title", title), ("subtitle", subtitle), ("caption", caption))
+    )
+    return f'<div {attributes}><h2>{formats.escape(title)}</h2><p class="counts">{formats.escape(subtitle)}</p></div>'
+
+
+def caption(text: str) -> str:
+    """Line below a chart or table: snapshot, source, n."""
+    return f'<p class="caption">{formats.escape(text)}</p>'
+
+
+def picture_buttons(chart: str) -> str:
+    """Buttons that save a chart."""
+    return (
+        f'<div class="buttons"><button type="button" class="small" data-save="{chart}:png">PNG</button>'
+        f'<button type="button" class="small" data-save="{chart}:svg">SVG</button></div>'
+    )
+
+
+def downloads(name: str, rows: Callable[[], pl.DataFrame], describe: Callable[[], dict[str, Any]]) -> pn.Row:
+    """Buttons that download the rows shown, as CSV and as JSON."""
+
+    def csv() -> Any:
+        return formats.to_csv(rows())
+
+    def json() -> Any:
+        return formats.to_json(rows(), describe())
+
+    return pn.Row(
+        *(
+            pn.widgets.FileDownload(
+                callback=callback, filename=f"{name}.{suffix}", label=suffix.upper(), icon=None, height=32,
+                sizing_mode="fixed", width=64, margin=(0, 6, 0, 0), embed=False, auto=True,
+            )
+            for suffix, callback in (("csv", csv), ("json", json))
+        ),
+        margin=0,
+    )  # fmt: skip
+
+
+def sql_block(pane: pn.pane.HTML, text: str) -> None:
+    """Show the SQL behind a chart, folded, with a button that copies it."""
+    pane.object = (
+        '<details class="sql"><summary>SQL that made this chart</summary>'
+        f"<pre><code>{formats.escape(text)}</code></pre>"
+        '<button type="button" class="small" data-copy>Copy</button></details>'
+    )
+
+
+def snapshot_labels(snapshots: pl.DataFrame) -> dict[str, str]:
+    """Label and identity of every snapshot, in order."""
+    boards = {"open_llm_v1": "Open LLM v1", "open_llm_v2": "Open LLM v2"}
+    labels: dict[str, str] = {}
+    for row in snapshots.iter_rows(named=True):
+        board = boards.get(row["board"], row["board"])
+        label = f"{board} · {row['as_of_date']} · {formats.count(row['entries'])} entries"
+        if row["coverage"] != "full":
+            label += f" · {formats.label(row['coverage'])}"
+        # Two snapshots of one day differ only in where they came from.
+        labels[label if label not in labels else f"{label} · {row['snapshot_id']}"] = row["snapshot_id"]
+    return labels
+
+
+def source_line(row: dict[str, Any]) -> str:
+    """Where the figures of a snapshot come from, in one line."""
+    return f"{row['board']}, snapshot of {row['as_of_date']}; source: {row['uri']}"

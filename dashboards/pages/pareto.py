@@ -1,0 +1,424 @@
+"""The Pareto page: the front over all entries, what each step on it costs, and how it moved."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+from bokeh.models.widgets.tables import NumberFormatter
+
+from dashboards import controls, formats
+from dashboards import data as warehouse_data
+from dashboards.charts import axes
+from dashboards.charts.coverage import Coverage
+from dashboards.charts.front import CONFIDENCE, Front, FrontChart
+from dashboards.data import Data
+from dashboards.fields import AVERAGE, COSTS, Cost, Measure, slug
+from dashboards.pages import card as entry_card
+from dashboards.pages import history, page
+from dashboards.pages.page import Content
+from dashboards.state import ParetoState
+
+_FRONT, _PAST = "pareto_front", "pareto_front_over_time"
+_WITHIN_LABELS = {
+    "all": "The whole board",
+    "precision": "One precision",
+    "model_type": "One type",
+    "family": "One family",
+}
+_PICKS = {
+    "snapshot": "Board and snapshot",
+    "quality": "Quality",
+    "against": "Against",
+    "within": "Within",
+    "segment": "Which",
+}
+_FRAME_MS = 700
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    return Pareto(data, search).content()
+
+
+class Pareto:
+    """One session's page: what is chosen, what that shows, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        self.data = data
+        self.state = ParetoState.from_address(search)
+        self._notes: list[str] = []
+        self._busy = True
+        self.entry = ""
+        snapshots = data.snapshots()
+        self.snapshots = {row["snapshot_id"]: row for row in snapshots.iter_rows(named=True)}
+        first = next(iter(self.snapshots), None)
+        self.state.remember_default("snapshot", first)
+        self._notes += self.state.offer("snapshot", page.snapshot_labels(snapshots), first)
+        self.chart = FrontChart(_FRONT, 540, self._open)
+        self.past = FrontChart(_PAST, 380, self._open)
+        self.coverage = Coverage()
+        self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
+        self.sql, self.past_sql = page.html(margin=(10, 0, 0, 0)), page.html(margin=(10, 0, 0, 0))
+        self.past_heading, self.past_legend, self.past_below = (page.html() for _ in range(3))
+        self.card_text = page.html()
+        self.members = pl.DataFrame()
+        self.table = self._table()
+        self.drawer = self._drawer()
+        self.player = pn.widgets.DiscretePlayer(
+            name="Day", options=[""], value="", interval=_FRAME_MS, show_loop_controls=False, width=None, height=84,
+            sizing_mode="stretch_width", margin=0, css_classes=["player"],
+            visible_buttons=["first", "previous", "pause", "play", "next", "last"],
+        )  # fmt: skip
+        self._load()
+        self._notes += self.state.settle()
+        self.picks = {name: controls.select(self.state, name, label) for name, label in _PICKS.items()}
+        self._busy = False
+        self._draw()
+        self._watch()
+        self._show_segment()
+
+    # What the data offers ------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        """Read what fronts the chosen snapshot has, and offer them."""
+        self.entries = self.data.entries(self.state.snapshot)
+        self.benchmarks = {slug(name): name for name in self.data.benchmarks(self.state.snapshot)}
+        found = self.data.ask("objectives", snapshot_id=self.state.snapshot)
+        pairs = [str(name).partition("_vs_")[::2] for name in found["objectives"].unique(maintain_order=True)]
+        self.offered = [(quality, against) for quality, against in pairs if against in COSTS]
+        self.segments = found
+        self._offer_quality()
+
+    def _offer_quality(self) -> None:
+        qualities = dict.fromkeys(quality for quality, _ in self.offered)
+        ordered = sorted(qualities, key=lambda name: (name != "average", name))
+        labels = {self._quality(name).label: name for name in ordered}
+        self._offer("quality", labels, "average")
+        self._offer_against()
+
+    def _offer_against(self) -> None:
+        available = {against for quality, against in self.offered if quality == self.state.quality}
+        labels = {COSTS[name].measure.title: name for name in COSTS if name in available}
+        self._offer("against", labels, "size_gib")
+        self._offer_within()
+
+    def _offer_within(self) -> None:
+        present = self.segments.filter(pl.col("objectives") == self._objectives())["segment_by"].unique()
+        labels = {label: name for name, label in _WITHIN_LABELS.items() if name in present}
+        self._offer("within", labels, "all")
+        self._offer_segment()
+
+    def _offer_segment(self) -> None:
+        rows = self.segments.filter(
+            pl.col("objectives") == self._objectives(), pl.col("segment_by") == self.state.within
+        )
+        column = self.state.within
+        sizes = {} if column == "all" else dict(self.entries[column].value_counts().iter_rows())
+        values = sorted(rows["segment"].to_list(), key=lambda value: (-sizes.get(value, 0), value))
+        labels = {
+            f"{formats.label(value)} ({formats.count(sizes[value])})" if value in sizes else formats.label(value): value
+            for value in values
+        }
+        self._offer("segment", labels, "all")
+
+    def _offer(self, name: str, options: dict[str, str], default: str) -> None:
+        fallback = default if default in options.values() else next(iter(options.values()), None)
+        self.state.remember_default(name, fallback)
+        self._notes += self.state.offer(name, options, fallback)
+
+    def _objectives(self) -> str:
+        return f"{self.state.quality}_vs_{self.state.against}"
+
+    def _quality(self, name: str) -> Measure:
+        if name == AVERAGE.name:
+            return AVERAGE
+        column = self.benchmarks.get(slug(name), name)
+        return Measure(column, column, "points")
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        for name, offer in (
+            ("snapshot", self._load),
+            ("quality", self._offer_against),
+            ("against", self._offer_within),
+            ("within", self._offer_segment),
+            ("segment", lambda: None),
+        ):
+            self.state.param.watch(self._follow(offer), name)
+        self.state.param.watch(lambda _event: self._busy or self._load_history(), "over")
+        self.state.param.watch(lambda _event: self._busy or self._draw_frame(), "day")
+
+    def _follow(self, offer: Any) -> Any:
+        def follow(_event: Any) -> None:
+            if self._busy:
+                return
+            self._busy, self._notes = True, []
+            try:
+                offer()
+            finally:
+                self._busy = False
+            self._show_segment()
+            self._draw()
+
+        return follow
+
+    def _show_segment(self) -> None:
+        # A choice between the whole board and nothing is none.
+        self.picks["segment"].visible = self.state.within != "all"
+
+    def _draw(self) -> None:
+        state = self.state
+        self.notes.object = page.notes(self._notes)
+        if state.segment is None:
+            self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another snapshot."])
+            return
+        cost, quality = COSTS[state.against], self._quality(state.quality)
+        parameters = {
+            "snapshot_id": state.snapshot,
+            "objectives": self._objectives(),
+            "segment_by": state.within,
+            "segment": state.segment,
+        }
+        self.members = self.data.ask("front", **parameters)
+        cloud = self._cloud(cost, quality)
+        drawn = self.members.with_columns((pl.col("cost") * cost.scale).alias("x"), pl.col("score").alias("y"))
+        self.legend.object = self.chart.show(Front(cloud, drawn, cost.measure, quality))
+        page.sql_block(self.sql, warehouse_data.sql_with_values("front", parameters))
+        self._describe_front(cloud, cost, quality)
+        self._fill_table(cost)
+        self._load_history()
+
+    def _cloud(self, cost: Cost, quality: Measure) -> pl.DataFrame:
+        entries = self.entries
+        if self.state.within != "all":
+            entries = entries.filter(pl.col(self.state.within) == self.state.segment)
+        return entries.filter(
+            axes.usable(cost.measure, logarithmic=True), axes.usable(quality, logarithmic=False)
+        ).select(
+            "model_id", "precision", "submitted_on",
+            pl.col(cost.measure.name).alias("x"), pl.col(quality.name).alias("y"),
+        )  # fmt: skip
+
+    def _describe_front(self, cloud: pl.DataFrame, cost: Cost, quality: Measure) -> None:
+        row = self.snapshots[self.state.snapshot]
+        every = (
+            self.entries.height
+            if self.state.within == "all"
+            else self.entries.filter(pl.col(self.state.within) == self.state.segment).height
+        )
+        within = self.members["beyond_noise_of_previous"].eq(other=False).sum()
+        counts = (
+            f"{formats.count(self.members.height)} of {formats.count(every)} entries are beaten by none; "
+            f"{formats.count(every - cloud.height)} without {quality.label.lower()} or {cost.measure.label.lower()} "
+            f"are not drawn; {within} steps within noise"
+        )
+        place = "" if self.state.within == "all" else f", {formats.label(self.state.segment)} only"
+        where = f"{page.source_line(row)}; n = {formats.count(cloud.height)}"
+        title = f"{quality.label} against {cost.measure.label.lower()}{place}"
+        self.heading.object = page.about(_FRONT, title, counts, where)
+        self.below.object = page.caption(
+            f"{where}. Up and left is better. A hollow mark: its gain over the next cheaper member is less than "
+            f"{CONFIDENCE} standard errors of the difference. Click a member for its card."
+        )
+
+    # The front over time -------------------------------------------------------------------------------------------
+
+    def _load_history(self) -> None:
+        state, cost = self.state, COSTS[self.state.against]
+        asked: dict[str, Any] = {"snapshot_id": state.snapshot, "objectives": self._objectives()}
+        if state.over == "snapshots":
+            asked = {"board": self.snapshots[state.snapshot]["board"], "objectives": self._objectives()}
+            self.history = history.by_snapshot(self.data.ask("fronts_by_snapshot", **asked), cost.scale)
+            page.sql_block(self.past_sql, warehouse_data.sql_with_values("fronts_by_snapshot", asked))
+        else:
+            self.history = history.by_submission(
+                self.data.ask("front_history", **asked), self.data.ask("hypervolume", **asked), cost.scale
+            )
+            page.sql_block(self.past_sql, warehouse_data.sql_with_values("front_history", asked))
+        busy, self._busy = self._busy, True
+        try:
+            labels = self.history.labels
+            self.state.remember_default("day", labels[-1] if labels else None)
+            self._notes += self.state.offer("day", labels, labels[-1] if labels else None)
+            self.player.param.update(options=labels or [""], value=self.state.day or "")
+        finally:
+            self._busy = busy
+        self.coverage.show(self.history.days.filter(pl.col("hypervolume").is_not_null()))
+        self._draw_frame()
+
+    def _draw_frame(self) -> None:
+        state = self.state
+        if state.day is None or state.day not in self.history.labels:
+            self.past_heading.object = page.about(
+                _PAST, "The front over time", "no submission dates are known for this choice", ""
+            )
+            self.past_below.object = ""
+            return
+        if self.player.value != state.day:
+            self.player.value = state.day
+        cost, quality = COSTS[state.against], self._quality(state.quality)
+        day, members = self.history.day(state.day), self.history.members(state.day)
+        cloud = self._whole_cloud(cost, quality)
+        seen = cloud if state.over == "snapshots" else cloud.filter(pl.col("submitted_on") <= day)
+        self.past_legend.object = self.past.show(
+            Front(seen, members, cost.measure, quality), frame=(cloud["x"], cloud["y"])
+        )
+        self.coverage.point_at(day)
+        row = self.snapshots[state.snapshot]
+        if state.over == "snapshots":
+            what = f"the front of the snapshot of {state.day}: {members.height} members"
+            origin = "Snapshots differ by new entries and by re-scoring, so this is not progress alone."
+        else:
+            what = f"of entries submitted up to {state.day}: {members.height} members"
+            origin = "Every day is judged by the scores of this one snapshot, so re-scoring plays no part."
+        where = f"{page.source_line(row)}; n = {formats.count(seen.height)}"
+        self.past_heading.object = page.about(_PAST, "The front over time", what, where)
+        self.past_below.object = page.caption(f"{where}. {origin}")
+
+    def _whole_cloud(self, cost: Cost, quality: Measure) -> pl.DataFrame:
+        return self.entries.filter(
+            axes.usable(cost.measure, logarithmic=True), axes.usable(quality, logarithmic=False)
+        ).select(
+            "model_id", "precision", "submitted_on",
+            pl.col(cost.measure.name).alias("x"), pl.col(quality.name).alias("y"),
+        )  # fmt: skip
+
+    # The table and the card ----------------------------------------------------------------------------------------
+
+    def _table(self) -> pn.widgets.Tabulator:
+        table = pn.widgets.Tabulator(
+            pagination="remote", page_size=30, show_index=False, disabled=True, selectable=False,
+            layout="fit_data_fill", hidden_columns=["entry_id"], sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        table.on_click(lambda event: self._open(str(table.value.iloc[event.row]["entry_id"])))
+        return table
+
+    def _front_rows(self, cost: Cost) -> pl.DataFrame:
+        unit = cost.measure.unit
+        steps = {True: "clear", False: "within noise"}
+        return self.members.select(
+            "entry_id",
+            pl.col("position").alias("#"),
+            pl.col("model_id").alias("Model"),
+            pl.col("precision").fill_null("unknown").alias("Precision"),
+            pl.col("family").alias("Family"),
+            (pl.col("cost") * cost.scale).alias(cost.measure.title),
+            pl.col("score").alias("Score (points)"),
+            pl.col("standard_error").alias("± s.e."),
+            (pl.col("marginal_cost_per_point") * cost.scale).alias(f"Extra {unit} per extra point"),
+            pl.col("beyond_noise_of_previous")
+            .replace_strict(steps, default="", return_dtype=pl.String)
+            .alias("Step over the one before"),
+            pl.col("contenders_within_noise").alias("Beaten, but within noise"),
+            pl.col("hypervolume_contribution").alias("Adds (points × decades)"),
+        )
+
+    def _fill_table(self, cost: Cost) -> None:
+        rows = self._front_rows(cost)
+        numbers = [name for name, dtype in rows.schema.items() if dtype.is_numeric()]
+        whole = {name for name, dtype in rows.schema.items() if dtype.is_integer()}
+        self.table.param.update(
+            value=rows.to_pandas(),
+            formatters={
+                name: NumberFormatter(format="0,0" if name in whole else "0,0.00[0]", nan_format=formats.MISSING)
+                for name in numbers
+            },
+            text_align=dict.fromkeys(numbers, "right"),
+            widths={"Model": 300, "#": 46} | {name: 108 for name in numbers if name != "#"},
+            page=1,
+        )
+
+    def _shown_rows(self) -> pl.DataFrame:
+        return self._front_rows(COSTS[self.state.against]).drop("entry_id")
+
+    def _describe(self) -> dict[str, Any]:
+        row = self.snapshots[self.state.snapshot]
+        return {
+            "snapshot": self.state.snapshot,
+            "as_of_date": str(row["as_of_date"]),
+            "source": row["uri"],
+            "objectives": self._objectives(),
+            "segment_by": self.state.within,
+            "segment": self.state.segment,
+            "address": f"pareto{self.state.address()}",
+        }
+
+    def _drawer(self) -> pn.Column:
+        close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
+
+        def shut(_event: Any) -> None:
+            self.drawer.visible = False
+
+        close.on_click(shut)
+        return pn.Column(close, self.card_text, css_classes=["drawer"], visible=False, margin=0)
+
+    def _open(self, entry_id: str) -> None:
+        self.card_text.object = entry_card.build(self.data, self.state.snapshot, entry_id)
+        self.drawer.visible = True
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state = self.state
+
+        def to_state(event: Any) -> None:
+            if not self._busy and event.new:
+                state.day = event.new
+
+        self.player.param.watch(to_state, "value")
+        picks = pn.FlexBox(
+            *(
+                pn.Column(self.picks[name], width=width, margin=0)
+                for name, width in (
+                    ("snapshot", 330),
+                    ("quality", 150),
+                    ("against", 190),
+                    ("within", 160),
+                    ("segment", 190),
+                )
+            ),
+            gap="10px 14px",
+            margin=(10, 0, 14, 0),
+            sizing_mode="stretch_width",
+        )
+        chart = page.card(
+            self.heading,
+            pn.Spacer(height=8),
+            self.legend,
+            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.below,
+            page.html(page.picture_buttons(_FRONT), margin=(8, 0, 0, 0)),
+            self.sql,
+        )
+        table = page.card(
+            page.html("<h2>The front, from its cheapest member</h2>"),
+            pn.Spacer(height=10),
+            page.downloads("pareto_front", self._shown_rows, self._describe),
+            pn.Spacer(height=8),
+            self.table,
+        )
+        past = page.card(
+            self.past_heading,
+            pn.FlexBox(
+                controls.radio(
+                    state, "over", {"By submission day": "submissions", "By snapshot": "snapshots"}, height=32
+                ),
+                margin=(10, 0),
+                sizing_mode="stretch_width",
+            ),
+            self.player,
+            self.past_legend,
+            pn.pane.Bokeh(self.past.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            pn.pane.Bokeh(self.coverage.figure, sizing_mode="stretch_width", margin=0),
+            self.past_below,
+            page.html(page.picture_buttons(_PAST), margin=(8, 0, 0, 0)),
+            self.past_sql,
+        )
+        lead = (
+            "<h1>Pareto fronts</h1><p class='lead'>The entries that no other beats on both quality and cost, "
+            "and which steps between them noise could explain.</p>"
+        )
+        main = pn.Column(page.html(lead), picks, self.notes, chart, table, past, sizing_mode="stretch_width", margin=0)
+        return Content(main=main, overlay=self.drawer, state=state)

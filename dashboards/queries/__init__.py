@@ -1,0 +1,1 @@
+"""SQL that pages run: one file, one question, named parameters."""

@@ -1,0 +1,191 @@
+"""What a reader has chosen on a page, and how that is written into and read from the address.
+
+A value from an address is hostile until it is one of the choices offered; what is not falls back to the default
+and leaves a note. No data is read here, and nothing is drawn.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+from urllib.parse import parse_qs, urlencode
+
+import param
+
+_LONGEST_TEXT = 200
+_MOST_FIELDS = 200
+EITHER, ONLY, WITHOUT = "any", "only", "without"
+
+
+class UrlState(param.Parameterized):
+    """Choices of one page. Parameters that take part in the address are those that the subclass declares."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._asked: dict[str, list[str]] = {}
+
+    @classmethod
+    def from_address(cls, search: str) -> Self:
+        """A state that remembers what the address asks for; `offer` and `settle` then grant it or not."""
+        state = cls()
+        try:
+            state._asked = parse_qs(search.lstrip("?"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            state._asked = {}
+        return state
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Names that may stand in the address."""
+        return [name for name in cls.param if name != "name"]
+
+    def offer(self, name: str, options: Mapping[str, Any] | Sequence[Any], default: Any) -> list[str]:
+        """Set what can be chosen, keep the present choice where it still is one, and say where it is not.
+
+        Args:
+            name: A Selector or ListSelector of this state.
+            options: Values, or labels and values.
+            default: Choice when the present one is not offered.
+        """
+        values = list(options.values()) if isinstance(options, Mapping) else list(options)
+        parameter = self.param[name]
+        asked = self._asked.pop(name, None)
+        notes: list[str] = []
+        if isinstance(parameter, param.ListSelector):
+            wanted = asked if asked is not None else list(getattr(self, name))
+            kept = [value for value in wanted if value in values]
+            if len(kept) < len(wanted):
+                notes.append(_refused(name, [value for value in wanted if value not in values], "left out"))
+            chosen: Any = kept if kept or (asked is not None and not wanted) else default
+        else:
+            wanted_one = asked[-1] if asked else getattr(self, name)
+            chosen = wanted_one if wanted_one in values else default
+            if wanted_one not in values and wanted_one not in (None, ""):
+                notes.append(_refused(name, [wanted_one], f"showing “{chosen}” instead"))
+        with param.parameterized.batch_call_watchers(self):
+            parameter.objects = dict(options) if isinstance(options, Mapping) else values
+            setattr(self, name, chosen)
+        return notes
+
+    def settle(self) -> list[str]:
+        """Take the remaining values of the address that hold, and say which do not."""
+        notes: list[str] = []
+        for name, texts in self._asked.items():
+            if name not in self.keys():
+                notes.append(f"The address names “{_short(name)}”, which this page does not know; it was ignored.")
+                continue
+            try:
+                setattr(self, name, _parse(self.param[name], texts[-1]))
+            except ValueError:
+                notes.append(_refused(name, texts, "showing the default instead"))
+        self._asked = {}
+        return notes
+
+    def address(self) -> str:
+        """Query string of what differs from the defaults, empty where nothing does."""
+        pairs: list[tuple[str, str]] = []
+        for name in self.keys():
+            present = getattr(self, name)
+            if present is None or present == self._default(name):
+                continue
+            if isinstance(present, list):
+                pairs.extend((name, str(value)) for value in present or [""])
+            else:
+                pairs.append((name, _write(present)))
+        return f"?{urlencode(pairs)}" if pairs else ""
+
+    def _default(self, name: str) -> Any:
+        return self._defaults.get(name, self.param[name].default)
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        return self.__dict__.setdefault("_page_defaults", {})
+
+    def remember_default(self, name: str, value: Any) -> None:
+        """A default that depends on the data, so that it is not written into the address."""
+        self._defaults[name] = value
+
+
+def _refused(name: str, values: Sequence[object], outcome: str) -> str:
+    listed = ", ".join(f"“{_short(value)}”" for value in values[:3]) + (" …" if len(values) > 3 else "")
+    return f"{name.replace('_', ' ')}: {listed} is not a choice here; {outcome}."
+
+
+def _short(value: object) -> str:
+    text = "".join(character for character in str(value) if character.isprintable())
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "..".join(f"{bound:g}" for bound in value)
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return str(value)
+
+
+def _parse(parameter: param.Parameter, text: str) -> Any:
+    """The value of a parameter that is not chosen from a list.
+
+    Raises:
+        ValueError: the text is no value of it.
+    """
+    if isinstance(parameter, param.Boolean):
+        if text not in ("yes", "no"):
+            raise ValueError(text)
+        return text == "yes"
+    if isinstance(parameter, param.Range):
+        lower, separator, upper = text.partition("..")
+        bounds = (float(lower), float(upper)) if separator else (math.nan, math.nan)
+        low, high = parameter.bounds
+        if not (math.isfinite(bounds[0]) and math.isfinite(bounds[1]) and low <= bounds[0] <= bounds[1] <= high):
+            raise ValueError(text)
+        return bounds
+    if isinstance(parameter, param.Selector):
+        if text not in parameter.objects:
+            raise ValueError(text)
+        return text
+    if len(text) > _LONGEST_TEXT or not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
+class LeaderboardState(UrlState):
+    """Choices of the leaderboard page."""
+
+    snapshot = param.Selector(objects=[], doc="Snapshot, by its identity.")
+    search = param.String(default="", doc="Search text, see `filters.parse_search`.")
+    type = param.ListSelector(default=[], objects=[], doc="Kinds of training; none means all.")
+    architecture = param.ListSelector(default=[], objects=[])
+    family = param.ListSelector(default=[], objects=[])
+    precision = param.ListSelector(default=[], objects=[])
+    licence = param.ListSelector(default=[], objects=[])
+    size = param.Range(default=(-4.0, 11.0), bounds=(-4.0, 11.0), doc="log2 of the size in GiB.")
+    unknown_size = param.Boolean(default=True, doc="Whether entries without a size are shown.")
+    merged = param.Selector(default=EITHER, objects=[EITHER, ONLY, WITHOUT])
+    moe = param.Selector(default=EITHER, objects=[EITHER, ONLY, WITHOUT])
+    flagged = param.Selector(default=WITHOUT, objects=[EITHER, ONLY, WITHOUT])
+    on_hub = param.Selector(default=EITHER, objects=[EITHER, ONLY, WITHOUT])
+    x = param.Selector(objects=[])
+    y = param.Selector(objects=[])
+    colour = param.Selector(objects=[])
+    point_size = param.Selector(objects=[])
+    log_x = param.Boolean(default=True)
+    log_y = param.Boolean(default=False)
+    scores = param.Selector(default="normalised", objects=["normalised", "raw"])
+    columns = param.ListSelector(default=[], objects=[])
+    entry = param.String(default="", doc="Entry whose card is open.")
+
+
+class ParetoState(UrlState):
+    """Choices of the Pareto page."""
+
+    snapshot = param.Selector(objects=[])
+    quality = param.Selector(objects=[])
+    against = param.Selector(objects=[])
+    within = param.Selector(objects=[], doc="Column that the board is divided by.")
+    segment = param.Selector(objects=[])
+    over = param.Selector(default="submissions", objects=["submissions", "snapshots"])
+    day = param.Selector(objects=[], doc="Frame of the player.")
