@@ -6,7 +6,7 @@ memory by 18 to 26 % on average, almost all of it engine behaviour that does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal, cast
@@ -16,7 +16,7 @@ import numpy as np
 from profiling.accelerators import GIB, Accelerator
 from profiling.architecture import Architecture, Stack
 from profiling.errors import DoesNotFit, InvalidWorkload, nearest
-from profiling.operators import GAIN_BITS, operators
+from profiling.operators import GAIN_BITS, Operator, operators
 from profiling.steps import AttentionCore, Embedding, Experts, Linear, Step
 from profiling.workload import Parallelism, Precision, Values, Workload, legal_tensor_ways
 
@@ -152,14 +152,18 @@ def kv_cache_bytes(model: Architecture, workload: Workload) -> Range:
 def activation_peak_bytes(model: Architecture, workload: Workload) -> Values:
     """Largest set of activations alive at once: what one operator reads and writes, and the residual stream."""
     stage = "prefill" if workload.stage == "generate" else workload.stage
-    found = operators(model, workload.at(stage), check=False)
+    return activation_peak_of(operators(model, workload.at(stage), check=False), model, workload.precision)
+
+
+def activation_peak_of(found: Sequence[Operator], model: Architecture, precision: Precision) -> Values:
+    """`activation_peak_bytes` from operators that are at hand."""
     peak: Values = 0.0
     for op in found:
         alive = (op.activation_read_bytes + op.activation_write_bytes) / op.launches
         peak = np.maximum(peak, alive)
     widest = max(found, key=lambda op: float(np.max(op.shape.get("m", 0.0))))
     rows = widest.shape.get("m", 0.0)
-    return cast("Values", peak + rows * model.hidden_size * np.divide(workload.precision.activation_bits, 8))
+    return cast("Values", peak + rows * model.hidden_size * np.divide(precision.activation_bits, 8))
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,11 +128,16 @@ DEFAULTS: Mapping[str, DefaultEfficiency] = {
 }
 
 
+def gemm_compute_efficiency(achievable_matmul_fraction: float | None) -> float:
+    """Share of the peak a product is taken to reach on a device that is not calibrated."""
+    return 0.87 * achievable_matmul_fraction if achievable_matmul_fraction else DEFAULTS["gemm"].compute
+
+
 def default_model(operator: Operator, roof: Roof) -> DefaultEfficiency:
     """The documented default for this operator on this device."""
     default = DEFAULTS[operator.operator_class]
-    if operator.operator_class == "gemm" and roof.achievable_matmul_fraction:
-        return replace(default, compute=0.87 * roof.achievable_matmul_fraction)
+    if operator.operator_class == "gemm":
+        return replace(default, compute=gemm_compute_efficiency(roof.achievable_matmul_fraction))
     return default
 
 

@@ -1,0 +1,69 @@
+"""Cost, energy and carbon against measured and published figures."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from profiling.accelerators import find
+from profiling.cost import (
+    fitted_joules_per_token,
+    grams_co2e_per_million_tokens,
+    grid_intensity,
+    price_of,
+    serving_cost,
+    usd_per_million_tokens,
+)
+from profiling.errors import DoesNotFit, InvalidWorkload
+from profiling.roofline import estimate
+from profiling.sources import load
+from profiling.workload import Workload
+
+REFERENCE = Path(__file__).parents[3] / "warehouse" / "reference"
+
+
+def _rows(table: str) -> list[dict[str, str]]:
+    with (REFERENCE / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_measured_energy_of_llama_70b_gives_the_published_carbon() -> None:
+    # 0.373 J/token on four H100s (ML.ENERGY v3): 0.104 kWh, 57 g on the world's grid, 7 g in France.
+    grid = _rows("grid_carbon_intensity")
+    assert grams_co2e_per_million_tokens(0.373, grid_intensity("WLD", grid, "ecologits")) == pytest.approx(57, abs=0.5)
+    assert grams_co2e_per_million_tokens(0.373, grid_intensity("fra", grid)) == pytest.approx(7, abs=0.1)
+    with pytest.raises(InvalidWorkload, match="nearest: France"):
+        grid_intensity("Frence", grid)
+
+
+def test_the_cheapest_sourced_price_is_taken_and_a_missing_one_stays_missing() -> None:
+    prices = _rows("accelerator_prices")
+    offer = price_of(find("H100-SXM5-80GB"), prices)
+    assert offer is not None
+    assert (offer["provider"], offer["usd_per_hour_on_demand"], offer["source_version"]) == (
+        "Nebius", "2.95", "0082b04",
+    )  # fmt: skip
+    assert price_of(find("TPU-v5p"), prices) is None
+    assert usd_per_million_tokens(5154, 2.95) == pytest.approx(0.159, abs=5e-4)
+
+
+def test_measured_energy_of_chat_on_an_h100_lies_within_the_spread() -> None:
+    # Llama-3.1-8B at batch 64: 0.119 J/token and 0.159 USD per million tokens (ML.ENERGY v3, H100 at 2.95 USD/h).
+    h100, model = find("H100-SXM5-80GB"), load("meta-llama/Meta-Llama-3.1-8B")
+    answer = estimate(model, h100, Workload(stage="generate", batch=64, context=512, generated=512))
+    cost = serving_cost(answer, h100, usd_per_device_hour=2.95, grams_co2e_per_kwh=475)
+    assert cost.joules_per_token is not None
+    assert cost.joules_per_token.low < 0.119 < cost.joules_per_token.high
+    assert cost.usd_per_million_tokens is not None
+    assert cost.usd_per_million_tokens.low < 0.159 < cost.usd_per_million_tokens.high
+    assert (cost.batch, cost.devices, cost.accelerator) == (64, 1, "H100-SXM5-80GB")
+    assert fitted_joules_per_token(8.03, 8.03, 64, 1, 16, is_b200=False) == pytest.approx(0.119, rel=0.35)
+
+
+def test_what_does_not_fit_has_no_cost() -> None:
+    card = find("RTX-4090")
+    answer = estimate(load("meta-llama/Llama-2-70b-hf"), card, Workload())
+    with pytest.raises(DoesNotFit, match=r"does not fit on 1 x RTX-4090.*no cost per token"):
+        serving_cost(answer, card, usd_per_device_hour=0.4, grams_co2e_per_kwh=475)
