@@ -91,9 +91,11 @@ def publish(lake: Lake, tables: Sequence[Table], folder: Path, fingerprint: str,
     try:
         with duckdb.connect(str(building)) as connection:
             migrate(connection, "warehouse")
+            connection.execute("BEGIN")  # one commit, not one per comment
             for table in published:
                 _load(connection, lake, table)
             _describe(connection, published)
+            connection.execute("COMMIT")
             connection.execute(resources.files("warehouse").joinpath("macros.sql").read_text("utf-8"))
             _verify(connection, lake, published)
             connection.execute("CHECKPOINT")
@@ -110,30 +112,41 @@ def publish(lake: Lake, tables: Sequence[Table], folder: Path, fingerprint: str,
 
 
 def _load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> None:
-    connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{table.schema}"')
-    frame = lake.read(table) if lake.has(table) else table.empty()  # noqa: F841 (read by the SQL below)
+    """Create the table, from the lake where it has one; required values were proven before they came here."""
     columns = ", ".join(f'"{name}"' for name in table.column_names)
     order = ", ".join(f'"{name}"' for name in table.key) or "ALL"
-    connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM frame ORDER BY {order}")
-    for column in table.columns:
-        if column.required:
-            connection.execute(f'ALTER TABLE {table.relation} ALTER "{column.name}" SET NOT NULL')
+    if lake.has(table):
+        rows = f"read_parquet({_literal(str(lake.path(table)))})"
+        connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM {rows} ORDER BY {order}")
+    else:
+        nothing = table.empty()  # noqa: F841 - the SQL reads it by name
+        connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM nothing")
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Write every meaning down twice: as comments, for tools, and as tables, for SQL."""
     for table in tables:
-        connection.execute(
-            "INSERT INTO meta.tables VALUES (?, ?, ?, ?)",
-            [table.relation, table.meaning, list(table.key), table.capability],
-        )
         connection.execute(f"COMMENT ON TABLE {table.relation} IS {_literal(table.meaning)}")
-        for position, column in enumerate(table.columns, start=1):
+        for column in table.columns:
             text = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
             connection.execute(f'COMMENT ON COLUMN {table.relation}."{column.name}" IS {_literal(text)}')
-            connection.execute(
-                "INSERT INTO meta.columns VALUES (?, ?, ?, ?, ?, ?)",
-                [table.relation, position, column.name, column.meaning, column.unit or None, column.required],
-            )
+    dictionary = pl.DataFrame(  # noqa: F841 - the SQL reads it by name
+        [
+            (table.relation, position, column.name, column.meaning, column.unit or None, column.required)
+            for table in tables
+            for position, column in enumerate(table.columns, start=1)
+        ],
+        schema=["relation", "position", "column_name", "meaning", "unit", "required"],
+        orient="row",
+        infer_schema_length=None,
+    )
+    described = pl.DataFrame(  # noqa: F841 - the SQL reads it by name
+        [(table.relation, table.meaning, list(table.key), table.capability) for table in tables],
+        schema=["relation", "meaning", "key", "capability"],
+        orient="row",
+    )
+    connection.execute("INSERT INTO meta.tables SELECT * FROM described")
+    connection.execute("INSERT INTO meta.columns SELECT * FROM dictionary")
 
 
 def _literal(text: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from pipelines.analytics.nondominated import front_mask
 from pipelines.analytics.objectives import Direction, UnusableObjective, objective_matrix
 
 
@@ -105,10 +104,12 @@ def hypervolume_history(
     """
     times = _times(points, time)
     stairs = _Staircase()
-    records = [
-        (change.first_row, _area(stairs, *reference), sum(map(len, stairs.rows)), len(change.entered), len(change.left))
-        for change in _changes(points, x, y, times, stairs)
-    ]
+    records: list[tuple[int, float, int, int, int]] = []
+    area, members = 0.0, 0
+    for change in _changes(points, x, y, times, stairs):
+        if change.entered:  # whoever leaves is displaced by somebody who enters
+            area, members = _area(stairs, *reference), sum(map(len, stairs.rows))
+        records.append((change.first_row, area, members, len(change.entered), len(change.left)))
     schema = {"at": pl.UInt32, "hypervolume": pl.Float64, "members": pl.Int64, "entered": pl.Int64, "left": pl.Int64}
     table = pl.DataFrame(records, schema=schema, orient="row")
     return table.select(times.gather(table["at"]).alias(time), pl.exclude("at"))
@@ -143,24 +144,26 @@ def _times(points: pl.DataFrame, time: str) -> pl.Series:
 def _changes(points: pl.DataFrame, x: str, y: str, times: pl.Series, stairs: _Staircase) -> Iterator[_Change]:
     """Play `points` in order of time onto `stairs`, one time at once."""
     values = objective_matrix(points, {x: Direction.MINIMISE, y: Direction.MAXIMISE})
-    order = times.arg_sort().to_numpy()
-    sorted_times = times.gather(order)
-    edges = np.flatnonzero((sorted_times != sorted_times.shift()).fill_null(value=False).to_numpy())
+    dates = times.rank("dense").to_numpy()
+    # Within its own time by rising x, and by falling y at equal x: then nobody enters and leaves on one day.
+    order = np.lexsort((values[:, 1], values[:, 0], dates))
+    edges = np.flatnonzero(np.diff(dates[order])) + 1
+    xs, ys = values[:, 0].tolist(), (-values[:, 1]).tolist()
     for batch in np.split(order, edges) if len(order) else []:
-        # Within its own time a front first: then nobody enters and leaves on one day.
-        rows = np.sort(batch[front_mask(values[batch])]).tolist()
         entered: list[int] = []
         gone: list[int] = []
-        for row in rows:
-            enters, leaving = stairs.add(float(values[row, 0]), float(-values[row, 1]), row)
-            gone += leaving
+        for row in batch.tolist():
+            enters, leaving = stairs.add(xs[row], ys[row], row)
             if enters:
                 entered.append(row)
-        yield _Change(int(batch[0]), entered, [(row, stairs.best_at(float(values[row, 0]))) for row in gone])
+                gone += leaving
+        yield _Change(int(batch[0]), entered, [(row, stairs.best_at(xs[row])) for row in gone])
 
 
 def _area(stairs: _Staircase, largest_x: float, smallest_y: float) -> float:
-    x, y = np.asarray(stairs.x), np.asarray(stairs.y)
-    inside = (x < largest_x) & (y > smallest_y)
-    widths = np.diff(np.append(x[inside], largest_x))
-    return float(np.sum(widths * (y[inside] - smallest_y)))
+    steps = zip(stairs.x, stairs.y, [*stairs.x[1:], largest_x], strict=True)
+    return sum(
+        (min(following, largest_x) - x) * (y - smallest_y)
+        for x, y, following in steps
+        if x < largest_x and y > smallest_y
+    )

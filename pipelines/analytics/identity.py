@@ -207,9 +207,9 @@ def _inherit_size(row: dict[str, Any], rows: Mapping[str, dict[str, Any]]) -> No
 def entry_sizes(reported: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     """The reported entries with family, parameters and size in memory, each with its source.
 
-    A size is the board's own measurement where there is one, else bits per weight of the entry's precision times
-    the model's parameters. Quantised entries measured by the board are larger than that product, since embeddings
-    and head stay at 16 bits.
+    In a snapshot that measured sizes, a size is that measurement or unknown; elsewhere it is bits per weight of the
+    entry's precision times the model's parameters. The two never mix in one snapshot: measured quantised entries are
+    larger than the product, since embeddings and head stay at 16 bits, and a front would prefer the unmeasured.
 
     Args:
         reported: Rows of `raw.reported_entries`.
@@ -228,7 +228,9 @@ def entry_sizes(reported: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     )
     bits = pl.col("precision").replace_strict(dict(BITS_PER_WEIGHT), default=None, return_dtype=pl.Float64)
     measured = (pl.col("reported_size_gib") * GIB).round(0).cast(pl.Int64)
-    computed = (pl.col("parameters_total") * bits / 8).round(0).cast(pl.Int64)
+    measures_sizes = pl.col("reported_size_gib").is_not_null().any().over("snapshot_id")
+    product = (pl.col("parameters_total") * bits / 8).round(0).cast(pl.Int64)
+    computed = pl.when(~measures_sizes).then(product)
     return (
         reported.join(known, on="model_id", how="left", maintain_order="left")
         .with_columns(

@@ -80,6 +80,7 @@ class Layout:
         ignored: Columns that are known and carry nothing we may use, each said why.
         optional: Columns that may be absent.
         coverage: What part of the board such a file holds.
+        score_resolution: Last digit of the scores as printed, in points; 0 where they are printed in full.
         licence: What the publisher states about the data.
     """
 
@@ -93,6 +94,7 @@ class Layout:
     ignored: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     coverage: str = "full"
+    score_resolution: float = 0.0
     licence: str | None = None
 
     @property
@@ -129,6 +131,7 @@ def _scrape(name: str, template: str) -> Layout:
         scores={name: cells.number(template.format(name, count)) for name, count in shots.items()},
         entry_key=("model_id",),
         metric_version="v1_four_tasks",
+        score_resolution=0.1,
         # `Parameters` is rescaled to 0–100 within each file: no parameter count can be had back from it.
         ignored=frozenset({"Parameters", "URL"}),
     )
@@ -178,6 +181,7 @@ _V1_UI_EXPORT = Layout(
     values={**_V1_TABLE, "model_id": cells.hub_link("Model")},
     scores=_V1_TABLE_SCORES,
     metric_version="v1_six_tasks",
+    score_resolution=0.01,
     ignored=frozenset({"T"}),
 )
 _V1_CONTENTS = Layout(
@@ -236,6 +240,7 @@ _V2_UI_EXPORT = Layout(
     scores=_V2_SCORES,
     raw_scores=_V2_RAW,
     entry_key=("model_id", "precision"),
+    score_resolution=0.01,
     ignored=frozenset({"T"}),
 )
 
@@ -265,6 +270,7 @@ def _reference(name: str, board: str, values: Mapping[str, Cell], metric_version
         metric_version=metric_version,
         ignored=frozenset({"source"}),
         coverage="reference",
+        score_resolution=0.01,
     )
 
 

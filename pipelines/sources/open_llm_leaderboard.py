@@ -51,11 +51,12 @@ def load_snapshots(store: RawStore) -> Loaded:
             rejected.append(_whole_file(stored, str(error)))
             continue
         if isinstance(parsed, raw_results.ParsedRun):
-            coverage, version = "run", METRIC_VERSION[stored.manifest.subject]
+            coverage, version, resolution = "run", METRIC_VERSION[stored.manifest.subject], 0.0
             runs.append(parsed.runs)
         else:
             layout = leaderboard_tables.BY_NAME[stored.manifest.layout]
             coverage, version = layout.coverage, layout.version_on(stored.manifest.as_of)
+            resolution = layout.score_resolution
             if coverage == "full":
                 coverage = _coverage(parsed.entries, whole_before.get(layout.board))
             if coverage == "full":
@@ -64,7 +65,7 @@ def load_snapshots(store: RawStore) -> Loaded:
         scores.append(parsed.scores)
         rejected.append(parsed.rejected)
         snapshots.append(
-            {**_described(stored), "metric_version": version, "coverage": coverage}
+            {**_described(stored), "metric_version": version, "coverage": coverage, "score_resolution": resolution}
             | {
                 "rows_read": parsed.rows_read,
                 "rows_loaded": parsed.entries.height,

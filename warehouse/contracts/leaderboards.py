@@ -39,6 +39,9 @@ SNAPSHOTS = Table(
             required=True,
             allowed=COVERAGES,
         ),
+        positive(
+            "score_resolution", "Last digit of scores as printed; 0 where printed in full.", "points", required=True
+        ),
         Column("uri", pl.String, "Address or file name it was read from.", required=True),
         Column("revision", pl.String, "Commit of the source at which it was read, where there is one."),
         Column("licence", pl.String, "Licence that the source states; null where it states none."),

@@ -2,10 +2,11 @@
 -- board changed its names, or the export dropped them) are not revisions of each other.
 WITH snapshots AS (
     SELECT
-        snapshot_id, board, as_of_date, metric_version,
+        snapshot_id, board, as_of_date, metric_version, score_resolution,
         lead(snapshot_id) OVER later AS next_id,
         lead(as_of_date) OVER later AS next_date,
-        lead(metric_version) OVER later AS next_version
+        lead(metric_version) OVER later AS next_version,
+        lead(score_resolution) OVER later AS next_resolution
     FROM meta.snapshots
     WHERE coverage = 'full' AND layout <> 'v1_run_means'
     WINDOW later AS (PARTITION BY board ORDER BY as_of_date, snapshot_id)
@@ -35,8 +36,11 @@ changed AS (
     FROM pairs AS p
     JOIN entry_values AS a ON a.snapshot_id = p.snapshot_id
     JOIN entry_values AS b ON b.snapshot_id = p.next_id AND b.entry_id = a.entry_id AND b.measure = a.measure
-    -- Exports print the same double with fewer digits; a billionth of a point is no revision.
-    WHERE abs(b.value - a.value) > 1e-9
+    -- A score printed with fewer digits in one export is no revision, nor is the last bit of a double.
+    WHERE abs(b.value - a.value) > 1e-9 + CASE
+        WHEN a.measure = 'evaluation_co2_kg' OR p.score_resolution = p.next_resolution THEN 0
+        ELSE 0.5 * greatest(p.score_resolution, p.next_resolution)
+    END
 ),
 came_or_went AS (
     SELECT

@@ -1,0 +1,216 @@
+"""The `skyline` command: a thin skin over functions that live elsewhere."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from warehouse.settings import Settings
+
+app = typer.Typer(
+    help="Open language models in one row: quality, fit, speed, cost and carbon.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+# What is piped into a file or a program is not folded to the width of a terminal.
+_out = Console(width=None if sys.stdout.isatty() else 10_000)
+_err = Console(stderr=True)
+
+
+class Format(StrEnum):
+    """How data is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+class UserError(Exception):
+    """Something the user can mend; its text is one clear sentence."""
+
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        help="bundled, online, online:ORG/MODEL (raw results), a file or a folder; may be repeated.",
+        show_default="bundled",
+    ),
+]
+Formatted = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of to the terminal.")]
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options before the command."""
+    context.obj = {"debug": debug}
+
+
+@app.command(epilog="Example: skyline refresh --source bundled --source ~/snapshots")
+def refresh(source: Sources = None) -> None:
+    """Read the sources, derive every table, publish the warehouse; at once done when nothing changed."""
+    _refresh(source or ["bundled"])
+
+
+def _refresh(sources: list[str]) -> None:
+    from pipelines.refresh import refresh as run  # noqa: PLC0415 - polars loads only when needed
+
+    settings = Settings()
+    with _err.status("reading sources") as status:
+
+        def report(line: str) -> None:
+            _err.print(line, style="dim", highlight=False, markup=False)
+            status.update(line.partition(":")[0])
+
+        done = run(sources, settings, report)
+    found = done.collected
+    _err.print(f"{len(found.new)} new files, {found.known} known, {len(found.set_aside)} set aside.", highlight=False)
+    if done.unchanged:
+        _err.print("Nothing changed; the published warehouse is current.", style="green")
+    _err.print(f"Warehouse: {done.release.path}", style="green", soft_wrap=True, highlight=False)
+
+
+@app.command(epilog="Example: skyline serve --port 5006")
+def serve(
+    address: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
+) -> None:
+    """Serve the dashboards of the published warehouse."""
+    settings = Settings()
+    environment = {
+        "SKYLINE_ADDRESS": address or settings.address,
+        "SKYLINE_PORT": str(port or settings.port),
+        "SKYLINE_HOME": str(settings.home),
+    }
+    _serve(environment)
+
+
+def _serve(environment: dict[str, str]) -> None:
+    # A process of its own: pages know nothing of the pipeline, and are not slowed down by it.
+    finished = subprocess.run([sys.executable, "-m", "dashboards"], env={**os.environ, **environment}, check=False)
+    if finished.returncode not in {0, -2, 130}:
+        raise UserError(f"The dashboards stopped with exit code {finished.returncode}; the reason stands above.")
+
+
+@app.command(epilog="Example: skyline up --source ~/snapshots")
+def up(source: Sources = None) -> None:
+    """Refresh, then serve: from nothing to pages in one command."""
+    _refresh(source or ["bundled"])
+    settings = Settings()
+    _serve({"SKYLINE_HOME": str(settings.home)})
+
+
+@app.command(epilog='Example: skyline sql "FROM marts.pareto_front LIMIT 5" --format csv')
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT statement.")],
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Ask the published warehouse; it is opened read-only."""
+    from warehouse.reader import Reader  # noqa: PLC0415
+
+    _print(Reader(Settings().published).query(query), format, output)
+
+
+@app.command(
+    epilog="Example: skyline front models.csv --minimise size_gib --maximise score --format csv",
+)
+def front(
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON with one row per candidate.")],
+    minimise: Annotated[list[str] | None, typer.Option(help="Column to minimise; may be repeated.")] = None,
+    maximise: Annotated[list[str] | None, typer.Option(help="Column to maximise; may be repeated.")] = None,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """The Pareto front of anybody's table: rows that no other row beats on every objective."""
+    from pipelines.front_of_file import front_of_file  # noqa: PLC0415
+
+    rows, left_out = front_of_file(file, minimise or [], maximise or [])
+    if left_out:
+        _err.print(f"{left_out:,} rows left out: an objective is missing or not a finite number.", highlight=False)
+    _print(rows, format, output)
+
+
+@app.command(epilog="Example: skyline doctor")
+def doctor() -> None:
+    """What is installed, what can run here, and why not."""
+    from rich.table import Table  # noqa: PLC0415
+
+    from pipelines.doctor import examine  # noqa: PLC0415
+
+    table = Table("", "What", "Finding", "What to do", box=None, pad_edge=False)
+    findings = examine(Settings())
+    for finding in findings:
+        mark = "[green]ok[/]" if finding.fine else "[red]no[/]" if finding.needed else "[yellow]--[/]"
+        table.add_row(mark, finding.what, finding.detail, finding.advice)
+    _out.print(table)
+    if any(finding.needed and not finding.fine for finding in findings):
+        raise UserError("Something that Skyline needs is missing; see the lines marked `no`.")
+
+
+def _print(frame: Any, form: Format, output: Path | None) -> None:
+    from pipelines.printing import as_bytes, as_table  # noqa: PLC0415
+
+    if form is Format.TABLE and output is None:
+        as_table(frame, _out)
+        return
+    payload = as_bytes(frame, form.value)
+    if output is not None:
+        output.write_bytes(payload)
+        _err.print(f"{frame.height:,} rows written to {output}", highlight=False)
+    elif form is Format.PARQUET and sys.stdout.isatty():
+        raise UserError("Parquet is binary; name a file with --output FILE or send it on with > FILE.")
+    else:
+        sys.stdout.buffer.write(payload)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turn what users can mend into one sentence and an exit code."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        yield
+    except (typer.Exit, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        _err.print(f"Error: {_sentence(error)}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    kind = type(error)
+    if kind.__module__.split(".")[0] in {"_duckdb", "duckdb"}:
+        return f"The query cannot be answered: {str(error).split(chr(10) + chr(10))[0].strip()}"
+    known = kind.__module__.split(".")[0] in {"pipelines", "warehouse", "profiling", "dashboards"}
+    if known or isinstance(error, OSError):
+        return text
+    return f"{text} ({kind.__name__}; run again as `skyline --debug …` to see where)"
+
+
+def main() -> None:
+    """Entry point of the `skyline` command."""
+    run: Callable[[], Any] = app
+    with _one_sentence():
+        run()
+
+
+if __name__ == "__main__":
+    main()

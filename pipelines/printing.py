@@ -1,0 +1,57 @@
+"""Rows as people and programs want them: a table on the terminal, CSV, JSON or Parquet bytes."""
+
+import io
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_MOST_ROWS_SHOWN = 200
+
+
+def as_table(frame: pl.DataFrame, console: Console) -> None:
+    """Print a table; long ones are cut and say so."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, dtype in frame.schema.items():
+        table.add_column(
+            Text(name),
+            justify="right" if dtype.is_numeric() else "left",
+            no_wrap=not console.is_terminal,
+            overflow="fold",
+        )
+    for row in frame.head(_MOST_ROWS_SHOWN).iter_rows():
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console.print(table)
+    more = frame.height - _MOST_ROWS_SHOWN
+    if more > 0:
+        console.print(f"… {more:,} more rows; --format csv prints them all.", style="dim")
+
+
+def as_bytes(frame: pl.DataFrame, form: str) -> bytes:
+    """The whole frame as `csv`, `json` (a list of objects), `parquet`, or `table` without colours."""
+    buffer = io.BytesIO()
+    if form == "table":
+        text = io.StringIO()
+        as_table(frame, Console(file=text, width=200))
+        return text.getvalue().encode()
+    if form == "csv":
+        nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+        lists = [pl.col(name).map_elements(str, return_dtype=pl.String) for name in nested]
+        frame.with_columns(lists).write_csv(buffer)
+    elif form == "json":
+        frame.write_json(buffer)
+        buffer.write(b"\n")
+    else:
+        frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e-3 or abs(value) >= 1e6 else f"{value:,.4f}".rstrip("0").rstrip(".")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)

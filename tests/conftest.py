@@ -1,0 +1,34 @@
+"""What tests of every room share: the real files beside the project, and a home made from the bundled facts."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.refresh import refresh
+from warehouse.settings import Settings
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real files, which are not part of the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real files of ../shared/data are not on this machine")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def bundled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Skyline home materialised from the bundled facts through the whole pipeline; for reading only."""
+    home = tmp_path_factory.mktemp("bundled") / "home"
+    refresh(["bundled"], Settings.model_validate({"home": str(home)}))
+    return home
+
+
+@pytest.fixture(scope="session")
+def leaderboard_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Skyline home materialised from all real leaderboard files; for reading only."""
+    home = tmp_path_factory.mktemp("leaderboard") / "home"
+    refresh([str(shared_data / "open_llm_leaderboard")], Settings.model_validate({"home": str(home)}))
+    return home
