@@ -52,9 +52,10 @@ def stand_in_analyze(batch: int, length: int, peak: float, bandwidth: float) -> 
             }  # fmt: skip
 
         for name, (inputs, outputs) in linears.items():
-            cached = outputs * batch * new * number if name in "kv" else 0.0
+            written = outputs * batch * new * number
+            cached = written if name in "kv" else 0.0
             record(name, 2 * inputs * outputs * batch * new, inputs * outputs * number,
-                   inputs * batch * new * number, 0.0 if cached else outputs * batch * new * number, cached)  # fmt: skip
+                   inputs * batch * new * number, written - cached, cached)  # fmt: skip
         products = 2 * new * length * dim * heads * batch
         scores = new * length * batch * heads * number
         cache = length * dim * kv_heads * batch * number
