@@ -204,6 +204,12 @@ def _inherit_size(row: dict[str, Any], rows: Mapping[str, dict[str, Any]]) -> No
             break
 
 
+def _to_the_million(column: str) -> pl.Expr:
+    """Boards state parameters to the million; finer counts of some models would break ties that are not there."""
+    count = pl.col(column)
+    return pl.when(count >= 10_000_000).then((count / 1_000_000).round(0).cast(pl.Int64) * 1_000_000).otherwise(count)
+
+
 def entry_sizes(reported: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     """The reported entries with family, parameters and size in memory, each with its source.
 
@@ -216,14 +222,14 @@ def entry_sizes(reported: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
         models: Rows of `core.models`.
 
     Returns:
-        The reported rows and `family`, `parameters_total`, `parameters_active`, `parameters_source`, `size_bytes`,
-        `size_gib`, `size_source`, `error_pct`.
+        The reported rows and `family`, `parameters_total` and `parameters_active` (to the million),
+        `parameters_source`, `size_bytes`, `size_gib`, `size_source`, `error_pct`.
     """
     known = models.select(
         "model_id",
         "family",
-        "parameters_total",
-        "parameters_active",
+        _to_the_million("parameters_total"),
+        _to_the_million("parameters_active"),
         pl.col("parameters_total_source").alias("parameters_source"),
     )
     bits = pl.col("precision").replace_strict(dict(BITS_PER_WEIGHT), default=None, return_dtype=pl.Float64)

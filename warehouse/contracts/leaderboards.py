@@ -116,7 +116,7 @@ LEADERBOARD_ENTRIES = Table(
     columns_of(
         (column for column in REPORTED_ENTRIES.columns if column.name != "row_number"),
         Column("family", pl.String, "Model family, `unknown` where no rule holds.", required=True),
-        Column("parameters_total", pl.Int64, "Parameters of the model.", unit="parameters", minimum=1),
+        Column("parameters_total", pl.Int64, "Parameters of the model, to the million.", unit="parameters", minimum=1),
         Column("parameters_active", pl.Int64, "Parameters used per token.", unit="parameters", minimum=1),
         Column("parameters_source", pl.String, "Where the count comes from.", allowed=SIZE_SOURCES),
         Column("size_bytes", pl.Int64, "Weights in memory at the entry's precision.", unit="bytes", minimum=1),
