@@ -126,7 +126,12 @@ def _terms(bits: int) -> dict[str, tuple[Term, ...]]:
         Term("the head is not counted there", matrix),
         gains,
     )
-    activations = Term("there the sum of all outputs of a layer, here the most alive at once", alive - published_alive)
+    activations = (
+        Term("there all that the operators of a layer write is added up",
+             -(published(bits)["activation_write_bytes"][0] - _VOCABULARY * number) / _LAYERS),
+        Term("here the most alive at once: scores before and after softmax, and the residual stream",
+             (2 * 32 * 1024 + _HIDDEN) * number),
+    )  # fmt: skip
     return {
         "operations": (
             Term("the head has two operations per multiply-add, there one", _HIDDEN * _VOCABULARY),
