@@ -14,7 +14,7 @@ def _capability_job(capability: str) -> "dg.UnresolvedAssetJobDefinition":
     selected = dg.AssetSelection.groups(capability).upstream() | dg.AssetSelection.groups(capability)
     return dg.define_asset_job(
         f"derive_{capability}",
-        selection=selected - dg.AssetSelection.keys(list(PUBLISHED)),
+        selection=selected - dg.AssetSelection.assets(dg.AssetKey(list(PUBLISHED))),
         description=f"Derive the tables of {capability} and what they need; does not publish.",
     )
 
