@@ -23,14 +23,6 @@ from pipelines.analytics.efficiency import (
 
 
 @pytest.fixture(scope="module")
-def shared_data() -> Path:
-    path = Path(__file__).resolve().parents[4] / "shared" / "data"
-    if not path.is_dir():
-        pytest.skip("the real leaderboard files are not beside this checkout (../shared/data)")
-    return path
-
-
-@pytest.fixture(scope="module")
 def final_board(shared_data: Path) -> pl.DataFrame:
     contents = pl.read_parquet(shared_data / "open_llm_leaderboard" / "v2" / "2025-03-13_contents.parquet")
     return contents.select(

@@ -28,14 +28,6 @@ SMALL_AND_GOOD = {"size": Direction.MINIMISE, "score": Direction.MAXIMISE}
 
 
 @pytest.fixture(scope="module")
-def shared_data() -> Path:
-    path = Path(__file__).resolve().parents[4] / "shared" / "data"
-    if not path.is_dir():
-        pytest.skip("the real leaderboard files are not beside this checkout (../shared/data)")
-    return path
-
-
-@pytest.fixture(scope="module")
 def board(shared_data: Path) -> Path:
     return shared_data / "open_llm_leaderboard"
 
