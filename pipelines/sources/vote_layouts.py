@@ -154,7 +154,7 @@ class Category:
 
 
 CATEGORIES: Mapping[str, Category] = {
-    "full": Category((), "true"),
+    "overall": Category((), "true"),
     "hard_6": Category(("criteria",), "criteria >= 6"),
     "hard_english_6": Category(("criteria", "language"), "criteria >= 6 AND lower(language) IN ('english', 'en')"),
     "math": Category(("math",), "math"),
@@ -171,4 +171,6 @@ CATEGORIES: Mapping[str, Category] = {
         for language, spellings in LANGUAGES.items()
     },
 }
-"""Categories of the Arena by the names in its files."""
+"""Categories of the Arena by the names in its files; `full` there is `overall` here."""
+
+CATEGORY_ALIASES: Mapping[str, str] = {"full": "overall"}

@@ -19,7 +19,15 @@ from pipelines.analytics.ratings.comparisons import Comparisons
 from pipelines.analytics.ratings.elo import Battles
 from pipelines.analytics.ratings.style import StyledBattles
 from pipelines.sources.vote_files import UnreadableVotes, renames, suffix_of, vote_files
-from pipelines.sources.vote_layouts import CATEGORIES, LANGUAGES, OUTCOMES, STYLE_FIELDS, VOTE_LAYOUTS, VoteLayout
+from pipelines.sources.vote_layouts import (
+    CATEGORIES,
+    CATEGORY_ALIASES,
+    LANGUAGES,
+    OUTCOMES,
+    STYLE_FIELDS,
+    VOTE_LAYOUTS,
+    VoteLayout,
+)
 from pipelines.sources.vote_sql import csv_reader, field_expressions, literal, reader, select_votes, thinned
 
 
@@ -35,7 +43,7 @@ class VoteFilter:
     """Which votes count.
 
     Attributes:
-        category: Key of `CATEGORIES`; `full` is all.
+        category: Key of `CATEGORIES`; `overall` is all.
         language: Name, as in `LANGUAGES`, or any spelling that the files use.
         anonymous_only: Only votes cast before the models were named, where the files say.
         deduplicate: Thin out prompts above the 99.99th percentile of frequency, where the files say or hold
@@ -45,7 +53,7 @@ class VoteFilter:
         until: First UTC day no longer counted.
     """
 
-    category: str = "full"
+    category: str = "overall"
     language: str | None = None
     anonymous_only: bool = True
     deduplicate: bool = True
@@ -101,6 +109,8 @@ class Votes:
     def __post_init__(self) -> None:
         self._connection = duckdb.connect()
         self._connection.execute(f"SET memory_limit = '{int(self.memory_limit_gib * 1024)}MiB'")
+        # Its bar would be written into whatever the caller prints.
+        self._connection.execute("SET enable_progress_bar = false")
         if self.threads:
             self._connection.execute(f"SET threads = {int(self.threads)}")
         try:
@@ -287,12 +297,13 @@ class Votes:
                 reasons.append(("repeated prompt", _where_said("sampled", unmarked)))
             if promptless := [n for n in unmarked if "prompt_text" not in self._files[n].fields]:
                 notes.append(f"{self._named(promptless)}: no prompts and no marks of repeated ones; all count.")
-        if keep.category not in CATEGORIES:
+        name = CATEGORY_ALIASES.get(keep.category, keep.category)
+        if name not in CATEGORIES:
             raise FilterUnavailable(f"No category {keep.category!r}; there are {', '.join(CATEGORIES)}.")
-        category = CATEGORIES[keep.category]
-        for name in category.needs:
-            self._require(name, f"category {keep.category!r}")
-        if keep.category != "full":
+        category = CATEGORIES[name]
+        for needed in category.needs:
+            self._require(needed, f"category {keep.category!r}")
+        if name != "overall":
             reasons.append((f"outside category {keep.category}", category.condition))
         if keep.language is not None:
             self._require("language", "a language")

@@ -16,6 +16,7 @@ from pipelines.analytics.ratings.standing import Standing, is_connected, standin
 
 NORMAL_QUANTILE_95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal distribution."""
+_NO_SPREAD_POINTS = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +35,13 @@ class Interval:
 
 
 def sandwich_interval(fitted: BradleyTerry) -> Interval:
-    """Rating ± 1.96 sandwich standard errors of the centred ratings: symmetric by construction."""
+    """Rating ± 1.96 sandwich standard errors of the centred ratings: symmetric by construction.
+
+    NaN where the error comes out as zero, as among models whose every vote is a tie: so few votes say nothing about
+    how far they vary.
+    """
     half_width = NORMAL_QUANTILE_95 * fitted.standard_error
+    half_width = np.where(half_width > _NO_SPREAD_POINTS, half_width, np.nan)
     return Interval(fitted.rating - half_width, fitted.rating + half_width)
 
 

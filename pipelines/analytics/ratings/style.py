@@ -18,6 +18,7 @@ from pipelines.analytics.ratings.intervals import NORMAL_QUANTILE_95
 STYLE_FEATURES = ("length", "headers", "lists", "bold")
 """Tokens, headers, list items and bold spans of an answer, in this order."""
 _BLOCK = 1 << 18
+_LARGEST_LOG_ODDS = 50.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,18 +100,24 @@ def fit_style_controlled(battles: StyledBattles, ridge: float = 0.0) -> StyleCon
     parameters = np.concatenate([theta, np.zeros(z.shape[1])])
     penalty = np.zeros(len(parameters))
     penalty[size:] = ridge
+    unsettled = "The style-controlled fit does not settle: too few votes, or style tells wins from losses by itself."
     for _ in range(50):
         gradient, information, meat = _moments(first, second, outcome, z, parameters, size)
         information += np.diag(penalty)
-        bread = _inverse(information, size)
+        try:
+            bread = _inverse(information, size)
+        except np.linalg.LinAlgError as error:
+            raise UnusableComparisons(unsettled) from error
         step = bread @ (gradient - penalty * parameters)
         parameters = parameters + step
+        if not np.abs(parameters).max() < _LARGEST_LOG_ODDS:
+            raise UnusableComparisons(unsettled)
         if np.abs(step).max() < 1e-7:
             break
     else:
-        raise UnusableComparisons(
-            "The style-controlled fit did not settle in 50 steps: the style difference separates wins from losses."
-        )
+        raise UnusableComparisons(unsettled)
+    if not meat[size:, size:].any():
+        raise UnusableComparisons("Every vote is a tie: nothing to tell style from.")
     variance = bread @ meat @ bread
     return _styled(battles, plain, parameters, variance, varying, scale)
 

@@ -228,3 +228,9 @@ def test_no_table_of_ratings_holds_nan_or_infinity(tmp_path: Path) -> None:
         None, None, "undefeated"
     )  # fmt: skip
     assert table.filter(model="star")["rating_upper"].item() is None
+
+
+def test_votes_that_are_all_ties_give_no_interval_of_width_zero() -> None:
+    fitted = fit(comparisons(("a", "b", 0.5, 3.0)))
+    np.testing.assert_allclose(fitted.rating, 1000)
+    assert np.isnan(intervals.sandwich_interval(fitted).lower).all()

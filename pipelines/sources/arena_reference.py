@@ -1,0 +1,115 @@
+"""The arena facts that ship: licence classes, evidence of release dates, and published ratings of known models."""
+
+import json
+from functools import cache
+from importlib.resources import files
+
+import polars as pl
+
+from pipelines.analytics.licences import normalised
+from warehouse.contracts.arena import ARENA_BOARD, RATING_REFERENCE
+
+EVIDENCE_SCHEMA = {"name": pl.String, "source": pl.String, "stated": pl.String}
+
+
+class UnreadableEvidence(ValueError):
+    """A file of release dates does not have the columns or keys of its kind."""
+
+
+@cache
+def licence_rules() -> pl.DataFrame:
+    """Class of each spelling of a licence, and corrections of single models: `licence, model, licence_class, ...`."""
+    return _read("licence_classes").with_columns(
+        pl.col("licence", "model").fill_null(""), pl.col("is_specific") == "true"
+    )
+
+
+@cache
+def release_evidence() -> pl.DataFrame:
+    """What sources state about release dates: `name, source, stated`, names normalised.
+
+    A model appears under its key and under its shown name, as boards use one or the other.
+    """
+    stated = _read("model_release_dates")
+    names = pl.concat(
+        stated.select(normalised(pl.col(name)).alias("name"), "source", "stated")
+        for name in ("model_key", "display_name")
+    )
+    return names.filter(pl.col("name").is_not_null()).unique().sort("name", "source").cast(EVIDENCE_SCHEMA)  # type: ignore[arg-type]
+
+
+@cache
+def published_ratings() -> pl.DataFrame:
+    """Rows of `core.arena_published_ratings`: some sixty well-known models at three dates."""
+    frame = _read("arena_published_ratings").with_columns(pl.col("as_of_date").str.to_date())
+    return RATING_REFERENCE.conform(frame.cast({name: pl.Float64 for name in frame.columns if "rating" in name}))
+
+
+def published_board() -> pl.DataFrame:
+    """The published ratings as rows of `core.arena_board`, publication `reference`, for pages without a network."""
+    constant = {
+        "snapshot_id": "reference",
+        "publication": "reference",
+        "arena": "text",
+        "category": "overall",
+        "style_control": False,
+    }
+    frame = published_ratings().drop("source").with_row_index("row_number", offset=1)
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in constant.items())
+    missing = [name for name in ARENA_BOARD.column_names if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None).alias(name) for name in missing)
+    return ARENA_BOARD.conform(frame)
+
+
+def read_release_evidence(payload: bytes, name: str) -> pl.DataFrame:
+    """Evidence from a published file of release dates: `name, source, stated`, names normalised.
+
+    Read are the release date mapping (JSON list with `key` and `Release Date`), the table of models.dev (CSV with
+    `model_id` and `release_date`), Epoch's notable models (CSV with `Model` and `Publication date`), and the model
+    list of compar:IA (JSON with `models`, of which the month in `release_date` counts).
+
+    Raises:
+        UnreadableEvidence: the file is none of these.
+    """
+    rows = _json_evidence(json.loads(payload), name) if name.endswith(".json") else _csv_evidence(payload, name)
+    frame = pl.DataFrame(rows, schema={"name": pl.String, "source": pl.String, "stated": pl.String}, orient="row")
+    return (
+        frame.with_columns(normalised(pl.col("name")))
+        .filter(pl.col("stated").str.contains(r"^\d{4}-\d{2}(-\d{2})?$") & (pl.col("name") != ""))
+        # A model listed by several providers was released when the first listed it.
+        .group_by("name", "source")
+        .agg(pl.col("stated").filter(pl.col("stated").str.len_chars() == pl.col("stated").str.len_chars().max()).min())
+        .sort("name", "source")
+        .select(EVIDENCE_SCHEMA.keys())
+    )
+
+
+def _json_evidence(document: object, name: str) -> list[tuple[str, str, str]]:
+    if isinstance(document, list) and all("Release Date" in row for row in document):
+        pairs = [(row.get("key"), row.get("Model"), row["Release Date"]) for row in document]
+        return [(each, "graphes_livre", day) for key, model, day in pairs for each in {key, model} if each and day]
+    if isinstance(document, dict) and isinstance(document.get("models"), dict):
+        found = []
+        for model, facts in document["models"].items():
+            stated = facts.get("release_date")
+            month = "/".join(reversed(stated.split("/"))) if stated and "/" in stated else stated
+            if month:
+                found.append((model, "comparia", month.replace("/", "-")[:7]))
+        return found
+    raise UnreadableEvidence(f"{name}: neither a list with 'Release Date' nor an object with 'models'.")
+
+
+def _csv_evidence(payload: bytes, name: str) -> list[tuple[str, str, str]]:
+    frame = pl.read_csv(payload, infer_schema=False)
+    if {"model_id", "release_date"} <= set(frame.columns):
+        rows = frame.select(pl.col("model_id").str.split("/").list.last(), pl.lit("models.dev"), "release_date")
+    elif {"Model", "Publication date"} <= set(frame.columns):
+        rows = frame.select("Model", pl.lit("epoch"), "Publication date")
+    else:
+        raise UnreadableEvidence(f"{name}: no known file of release dates has the columns {', '.join(frame.columns)}.")
+    return [row for row in rows.iter_rows() if None not in row]
+
+
+def _read(name: str) -> pl.DataFrame:
+    with files("warehouse").joinpath(f"reference/{name}.csv").open("rb") as stream:
+        return pl.read_csv(stream.read(), infer_schema=False)
