@@ -24,6 +24,7 @@ BITS_PER_WEIGHT: Mapping[str, float] = {
 }
 GIB = 1 << 30
 _LONGEST_CHAIN = 12
+_SMALL = 100_000_000
 
 
 def resolve_models(reported: pl.DataFrame, architectures: pl.DataFrame) -> pl.DataFrame:
@@ -46,7 +47,8 @@ def resolve_models(reported: pl.DataFrame, architectures: pl.DataFrame) -> pl.Da
     latest = latest.join(architectures, on="model_id", how="left", suffix="_counted")
     names = [_from_name(model_id) for model_id in latest["model_id"]]
     latest = latest.with_columns(pl.DataFrame(names, schema=_FROM_NAME).get_columns())
-    latest = latest.with_columns(_trusted_board_count().alias("board_count"))
+    too_small = pl.col("model_id").is_in(implausibly_small(reported))
+    latest = latest.with_columns(pl.when(~too_small).then(_trusted_board_count()).alias("board_count"))
     rows = {row["model_id"]: row for row in latest.to_dicts()}
     for row in rows.values():
         row.update(_family(row, rows))
@@ -109,6 +111,30 @@ def _trusted_board_count() -> pl.Expr:
     doubled = pl.col("is_adapter") & ((count > 1.6 * named) | named.is_null())
     wrong = (halved | packed_unknown | doubled).fill_null(value=False)
     return pl.when(~wrong).then(count)
+
+
+def implausibly_small(reported: pl.DataFrame) -> list[str]:
+    """Models whose stated count is below 100 million though their evaluation took as long as a large model's.
+
+    Boards misread the files of a few uploads and list them at a thousandth of their size, where they would beat
+    everything small. Evaluation CO₂ is proportional to evaluation time; a count is distrusted when that exceeds four
+    times the 95th percentile of at least five entries of the same snapshot with one to eight times the count.
+
+    Args:
+        reported: Rows of `raw.reported_entries`.
+    """
+    known = reported.filter(pl.col("evaluation_co2_kg").is_not_null() & pl.col("reported_parameters").is_not_null())
+    distrusted: list[str] = []
+    for snapshot in known.partition_by("snapshot_id"):
+        small = snapshot.filter(pl.col("reported_parameters") < _SMALL)
+        for model_id, count, carbon in small.select("model_id", "reported_parameters", "evaluation_co2_kg").iter_rows():
+            peers = snapshot.filter(
+                pl.col("reported_parameters").is_between(count, 8 * count) & (pl.col("model_id") != model_id)
+            )["evaluation_co2_kg"]
+            usual = peers.quantile(0.95)
+            if len(peers) >= 5 and usual is not None and carbon > 4 * usual:
+                distrusted.append(model_id)
+    return sorted(set(distrusted))
 
 
 def _chain(row: dict[str, Any], rows: Mapping[str, dict[str, Any]]) -> list[str]:

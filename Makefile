@@ -1,0 +1,57 @@
+# Skyline: `make help` lists what can be made. Only Python 3.11+, pip and make are assumed.
+.DEFAULT_GOAL := help
+.PHONY: help setup run serve dev test check bench clean
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+SOURCE ?= bundled
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Skyline needs Python 3.11 or newer; set PYTHON=… to one."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	@echo "Installing Skyline into $(VENV) (a few minutes the first time)"
+	$(PIP) install --progress-bar off -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	@echo "Installing what the tests need"
+	$(PIP) install --progress-bar off -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed-test
+	$(PIP) install --progress-bar off -c constraints.txt -e '.[bench]'
+	@touch $@
+
+setup: $(VENV)/installed ## Install into .venv
+
+run: $(VENV)/installed ## Refresh from SOURCE (bundled, online, a file or folder), then serve the dashboards
+	@$(BIN)/skyline up $(foreach source,$(SOURCE),--source $(source))
+
+serve: $(VENV)/installed ## Serve what was published
+	@$(BIN)/skyline serve
+
+dev: $(VENV)/installed ## Dagster's web interface: lineage, runs, schedule, sensor
+	@$(BIN)/skyline dagster
+
+check: $(VENV)/installed-test ## Lint, format, types, and whether the Dagster definitions load
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	DAGSTER_DISABLE_TELEMETRY=1 $(BIN)/dagster definitions validate -w workspace.yaml
+
+test: check ## Everything that must hold: `check` and all tests
+	$(BIN)/pytest
+
+bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## Remove the virtual environment and caches; data in .skyline stays
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
