@@ -73,6 +73,7 @@ class _Axes:
     roofs: Roof
     capacity: Array
     gemm_compute: Array
+    on_chip_bytes: Array
     shape: tuple[int, int, int, int]
 
 
@@ -101,14 +102,15 @@ def _axes(grid: Grid) -> _Axes:
         vector_peak=of_accelerators([device.vector_peak for device in devices]),
         bandwidth=of_accelerators([device.bandwidth_bytes_per_s for device in devices]),
         link=of_accelerators([device.link_bytes_per_s or np.nan for device in devices]),
-        on_chip_bytes=of_accelerators([device.last_level_cache_bytes or np.inf for device in devices]),
+        cache_bytes=of_accelerators([device.last_level_cache_bytes or 0.0 for device in devices]),
     )
     capacity = of_accelerators([device.usable_memory_bytes for device in devices])
     batch = np.array(grid.batches, dtype=np.float64)[:, None]
     context = np.array(grid.contexts, dtype=np.float64)
     shape = (len(devices), len(grid.precisions), len(grid.batches), len(grid.contexts))
+    on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
     gemm = of_accelerators([gemm_compute_efficiency(device.achievable_matmul_fraction) for device in devices])
-    return _Axes(grid, precision, batch, context, roofs, capacity, gemm, shape)
+    return _Axes(grid, precision, batch, context, roofs, capacity, gemm, on_chip, shape)
 
 
 def _peak(device: Accelerator, bits: float) -> float:
@@ -154,7 +156,7 @@ def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload
 
 
 def _block(model: Architecture, workload: Workload, axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
-    found = operators(model, workload, axes.roofs.on_chip_bytes, check=False)
+    found = operators(model, workload, axes.on_chip_bytes, check=False)
     flops, moved = np.zeros(axes.shape), np.zeros(axes.shape)
     sums = _Sums.zeros(axes.shape)
     loads = _merged(found)
@@ -196,6 +198,7 @@ class _Load:
     count: int
     flops: Array
     moved: Array
+    cacheable: Array
     launches: Array
     communicated: Array
 
@@ -204,8 +207,8 @@ def _merged(found: Sequence[Operator]) -> list[_Load]:
     """Gate and up, the norms, the residuals: equal operators become one with a count."""
     groups: dict[tuple[object, ...], _Load] = {}
     for op in found:
-        numbers = [np.asarray(value, dtype=np.float64)
-                   for value in (op.flops, op.bytes_moved, op.launches, op.communication_bytes)]  # fmt: skip
+        loads = (op.flops, op.bytes_moved, op.cacheable_bytes, op.launches, op.communication_bytes)
+        numbers = [np.asarray(value, dtype=np.float64) for value in loads]
         key = (op.operator_class, op.unit, *((array.shape, array.tobytes()) for array in numbers))
         count = op.count + (groups[key].count if key in groups else 0)
         groups[key] = _Load(op.operator_class, op.unit, count, *numbers)
@@ -250,7 +253,9 @@ class _Sums:
         peak = roofs.product_peak if load.unit == "product" else roofs.attention_peak
         peak = roofs.vector_peak if load.unit == "vector" else peak
         np.multiply(load.count * _part(load.flops, rows), 1 / _part(peak, rows), out=compute)
-        np.multiply(load.count * _part(load.moved, rows), 1 / _part(roofs.bandwidth, rows), out=memory)
+        np.minimum(_part(load.cacheable, rows), _part(roofs.cache_bytes, rows), out=memory)
+        np.subtract(_part(load.moved, rows), memory, out=memory)
+        memory *= load.count / _part(roofs.bandwidth, rows)
         bound += np.maximum(compute, memory)
         computing += np.multiply(compute, compute > memory)
         compute *= np.divide(1, efficiency)

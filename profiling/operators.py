@@ -58,6 +58,15 @@ class Operator:
             + self.kv_write_bytes
         )
 
+    @property
+    def cacheable_bytes(self) -> Values:
+        """The part that the kernel before may have left in cache, or the next may take from it: activations.
+
+        Weights and the keys and values that decoding reads are not in it: too much passes in between.
+        """
+        passing = self.activation_read_bytes + self.activation_write_bytes + self.kv_write_bytes
+        return passing + self.kv_read_bytes if self.operator_class == "prefill_attention" else passing
+
 
 BYTE_CLASSES = (
     "weight_bytes", "activation_read_bytes", "activation_write_bytes", "kv_read_bytes", "kv_write_bytes",
@@ -240,9 +249,13 @@ def _attention_class(run: _Pass) -> OperatorClass:
     return "decode_attention" if run.tokens.decoding else "prefill_attention"
 
 
-def _shape_columns(shape: _Shape, run: _Pass) -> dict[str, Values]:
-    return {"batch": run.batch, "queries": run.tokens.new / run.tokens.passes, "keys": run.tokens.context,
-            "heads": shape.heads, "kv_heads": shape.kv_heads, "head_dim": shape.query_width}  # fmt: skip
+def _shape_columns(core: AttentionCore, shape: _Shape, run: _Pass) -> dict[str, Values]:
+    return {
+        "batch": run.batch, "queries": run.tokens.new / run.tokens.passes, "keys": run.tokens.context,
+        "heads": shape.heads, "kv_heads": shape.kv_heads, "head_dim": shape.query_width,
+        "value_dim": shape.value_width, "window": float(core.window or 0), "causal": float(core.causal),
+        "operand_bits": run.precision.activation_bits, "kv_bits": run.precision.kv_bits,
+    }  # fmt: skip
 
 
 def _kv_bytes(core: AttentionCore, shape: _Shape, run: _Pass) -> Values:
@@ -272,7 +285,7 @@ def _flash(core: AttentionCore, run: _Pass, place: str, count: int) -> Operator:
         + (0.0 if shape.from_cache else keys_and_values),
         activation_write_bytes=run.batch * queries * shape.value_width * run.activation,
         kv_read_bytes=keys_and_values if shape.from_cache else 0.0,
-        shape=_shape_columns(shape, run),
+        shape=_shape_columns(core, shape, run),
         inputs=core.inputs,
     )
 
@@ -308,7 +321,7 @@ def _naive_attention(core: AttentionCore, run: _Pass, place: str, count: int) ->
             activation_read_bytes=fresh + (own if extra else scores),
             activation_write_bytes=own if suffix == "values" else scores,
             kv_read_bytes=from_cache,
-            shape=_shape_columns(shape, run),
+            shape=_shape_columns(core, shape, run),
             inputs=core.inputs if extra else (f"{core.name}_{'scores' if is_softmax else 'softmax'}",),
         )
 

@@ -1,6 +1,7 @@
 """Time: for every operator the least its device allows (bound), and what it will likely take (prediction).
 
-The bound is max(FLOPs / peak, bytes / bandwidth) with data-sheet peaks (Williams, Waterman & Patterson 2009). An
+The bound is max(FLOPs / peak, bytes / bandwidth) with data-sheet peaks (Williams, Waterman & Patterson 2009), less
+the activations that fit the last-level cache: without that, measured kernels on warm caches lie below it. An
 operator is bound by memory or compute by which side of the ridge its intensity lies, not by how far below the
 roof it runs. Predictions come from a calibration, or from documented defaults with a wide interval.
 """
@@ -32,7 +33,8 @@ class Roof:
     link: Values
     product_format: str = "fp16"
     attention_format: str = "fp16"
-    on_chip_bytes: Values = np.inf
+    cache_bytes: Values = 0.0
+    """Last-level cache, 0 where unknown: activations up to that size need not come from memory."""
     achievable_matmul_fraction: float | None = None
 
     def peak_of(self, operator: Operator) -> Values:
@@ -68,7 +70,7 @@ def roof_of(accelerator: Accelerator, precision: Precision) -> Roof:
         link=accelerator.link_bytes_per_s or np.nan,
         product_format=product,
         attention_format=attention,
-        on_chip_bytes=accelerator.last_level_cache_bytes or np.inf,
+        cache_bytes=accelerator.last_level_cache_bytes or 0.0,
         achievable_matmul_fraction=accelerator.achievable_matmul_fraction,
     )
 
@@ -165,7 +167,7 @@ class OperatorTime:
 
     @property
     def intensity(self) -> Values:
-        """FLOPs per byte of main memory."""
+        """FLOPs per byte of compulsory traffic, cold: points served from cache may lie above the slope."""
         moved = np.asarray(self.operator.bytes_moved, dtype=np.float64)
         return cast(
             "Values", np.divide(self.operator.flops, moved, out=np.zeros_like(moved + self.operator.flops),
@@ -181,7 +183,8 @@ class OperatorTime:
 def operator_time(operator: Operator, roof: Roof, calibration: Calibration | None = None) -> OperatorTime:
     """Bound and prediction of one operator."""
     compute_s = np.divide(operator.flops, roof.peak_of(operator))
-    memory_s = np.divide(operator.bytes_moved, roof.bandwidth)
+    from_cache = np.minimum(operator.cacheable_bytes, roof.cache_bytes)
+    memory_s = np.divide(operator.bytes_moved - from_cache, roof.bandwidth)
     communicates = operator.operator_class == "communication"
     link_s = np.divide(operator.communication_bytes, roof.link) if communicates else 0.0
     fitted = (calibration or {}).get(roof.calibration_class(operator))
@@ -207,7 +210,7 @@ def operator_times(
             f"{accelerator.name} has no known link bandwidth, so {workload.parallelism.devices} devices cannot be "
             "timed; add link_gb_per_s_per_direction to a user-defined accelerator"
         )
-    found = operators(model, workload, roof.on_chip_bytes)
+    found = operators(model, workload, accelerator.last_level_cache_bytes or np.inf)
     return [operator_time(operator, roof, calibration) for operator in found]
 
 

@@ -1,0 +1,1 @@
+"""Architectures, accelerators, operators, roofline, memory, calibration and measurement."""
