@@ -167,6 +167,7 @@ def test_an_unknown_licence_is_reported_and_never_taken_for_open() -> None:
     assert set(licence_rules()["licence_class"]) == set(LICENCE_CLASSES)
 
 
+@pytest.mark.data
 def test_release_dates_agree_with_the_reviewed_facts(shared_data: Path) -> None:
     facts = pl.read_csv(shared_data.parent / "facts/arena_model_facts_all.csv", infer_schema=False)
     identity = licences.normalised(pl.col("model")).alias("identity")

@@ -18,6 +18,8 @@ from pipelines.analytics.ratings.win_rates import average_win_rate, observed, pr
 from pipelines.rate import RatingOptions, rate
 
 GOLDENS = ("llmfao_crowd", "pandalm_human")
+# How long an example takes depends on who else uses the machine.
+LAW = settings(deadline=None, max_examples=40)
 
 
 def comparisons(*rows: tuple[str, str, float, float]) -> Comparisons:
@@ -67,6 +69,7 @@ def test_a_bootstrap_is_as_wide_as_the_sandwich_on_real_votes(shared_data: Path,
     assert (widths[1] / widths[0]).mean() == pytest.approx(1.0, abs=0.05)
 
 
+@LAW
 @given(connected())
 def test_at_the_maximum_each_model_wins_as_often_as_expected(votes: Comparisons) -> None:
     fitted = fit(votes)
@@ -76,6 +79,7 @@ def test_at_the_maximum_each_model_wins_as_often_as_expected(votes: Comparisons)
     assert fitted.rating.mean() == pytest.approx(1000)
 
 
+@LAW
 @given(connected(), st.randoms(use_true_random=False))
 def test_names_and_sides_do_not_matter(votes: Comparisons, random: np.random.Generator) -> None:
     names = list(votes.models)
@@ -92,6 +96,7 @@ def test_names_and_sides_do_not_matter(votes: Comparisons, random: np.random.Gen
     np.testing.assert_allclose(after.standard_error[order], before.standard_error, rtol=1e-6)
 
 
+@LAW
 @given(connected(), st.floats(-500, 3000))
 def test_an_anchor_moves_the_level_and_leaves_every_width(votes: Comparisons, level: float) -> None:
     fitted = fit(votes)
@@ -104,6 +109,7 @@ def test_an_anchor_moves_the_level_and_leaves_every_width(votes: Comparisons, le
     np.testing.assert_allclose(shifted.upper - shifted.lower, interval.upper - interval.lower, rtol=1e-9)
 
 
+@LAW
 @given(connected())
 def test_doubling_every_vote_keeps_ratings_and_shrinks_errors_by_root_two(votes: Comparisons) -> None:
     twice = Comparisons(votes.models, votes.first, votes.second, votes.outcome, 2 * votes.votes)
@@ -163,6 +169,7 @@ def test_ties_are_left_out_of_observed_win_rates_unless_asked_for() -> None:
     np.testing.assert_allclose(average_win_rate(votes), [0.75, 0.25, np.nan])
 
 
+@LAW
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3), st.sampled_from([0.0, 0.5, 1.0])), min_size=1))
 def test_online_elo_moves_points_and_makes_none(rows: list[tuple[int, int, float]]) -> None:
     first = np.array([a for a, _, _ in rows])
@@ -206,7 +213,7 @@ def test_style_control_does_not_care_which_answer_stood_first() -> None:
     np.testing.assert_allclose(one.coefficient, other.coefficient, atol=1e-8)
 
 
-@settings(deadline=None)
+@LAW
 @given(connected(), connected())
 def test_drift_within_a_window_averages_to_zero(early: Comparisons, late: Comparisons) -> None:
     from datetime import date  # noqa: PLC0415
