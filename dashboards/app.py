@@ -155,7 +155,10 @@ def _watch_for_newer(data: Data, hint: pn.pane.HTML) -> None:
 
 def _repeatedly(look: Callable[[], None], period_ms: int) -> None:
     # The callback belongs to the session and ends with it.
-    pn.state.onload(lambda: pn.state.add_periodic_callback(look, period=period_ms))
+    def start() -> None:
+        pn.state.add_periodic_callback(look, period=period_ms)
+
+    pn.state.onload(start)
 
 
 def _keep_address(content: Content) -> None:

@@ -39,13 +39,14 @@ class Kind:
 
 AVERAGE = Measure("average", "Average", "points")
 SIZE = Measure("size_gib", "Size", "GiB", logarithmic=True)
+_CARBON = Measure("evaluation_co2_kg", "CO₂ of the evaluation", "kg", logarithmic=True)
 _MEASURES = (
     AVERAGE,
     Measure("average_standard_error", "Standard error of the average", "points"),
     SIZE,
     Measure("parameters_billion", "Parameters", "billion", logarithmic=True),
     Measure("active_parameters_billion", "Active parameters", "billion", logarithmic=True),
-    Measure("evaluation_co2_kg", "CO₂ of the evaluation", "kg", logarithmic=True),
+    _CARBON,
     Measure("hub_likes", "Likes on the hub", "likes", logarithmic=True),
     Measure("size_adjusted_residual", "Average above expectation at its size", "points"),
     Measure("score_per_gib", "Average per GiB", "points / GiB", logarithmic=True),
@@ -66,16 +67,29 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """An objective to be minimised: the measure that shows it, and what turns the stored value into its unit."""
+    """What is minimised.
+
+    Attributes:
+        measure: The measure that shows it.
+        scale: Turns the stored value into the measure's unit.
+        also: A second measure minimised with it; the front is then a surface, of which one side is drawn.
+    """
 
     measure: Measure
     scale: float = 1.0
+    also: Measure | None = None
+
+    @property
+    def title(self) -> str:
+        """What is minimised, for reading."""
+        return self.measure.title if self.also is None else f"{self.measure.label} and {self.also.label}"
 
 
 COSTS = {
     "size_gib": Cost(SIZE),
     "parameters_total": Cost(Measure("parameters_billion", "Parameters", "billion", logarithmic=True), 1e-9),
-    "evaluation_co2_kg": Cost(Measure("evaluation_co2_kg", "CO₂ of the evaluation", "kg", logarithmic=True)),
+    "evaluation_co2_kg": Cost(_CARBON),
+    "size_gib_and_evaluation_co2_kg": Cost(SIZE, also=_CARBON),
 }
 
 

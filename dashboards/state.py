@@ -21,8 +21,9 @@ class UrlState(param.Parameterized):
     """Choices of one page. Parameters that take part in the address are those that the subclass declares."""
 
     def __init__(self, **values: Any) -> None:
-        super().__init__(**values)
+        super().__init__(**values)  # type: ignore[no-untyped-call]
         self._asked: dict[str, list[str]] = {}
+        self._defaults: dict[str, Any] = {}
 
     @classmethod
     def from_address(cls, search: str) -> Self:
@@ -97,10 +98,6 @@ class UrlState(param.Parameterized):
     def _default(self, name: str) -> Any:
         return self._defaults.get(name, self.param[name].default)
 
-    @property
-    def _defaults(self) -> dict[str, Any]:
-        return self.__dict__.setdefault("_page_defaults", {})
-
     def remember_default(self, name: str, value: Any) -> None:
         """A default that depends on the data, so that it is not written into the address."""
         self._defaults[name] = value
@@ -126,7 +123,7 @@ def _write(value: Any) -> str:
     return str(value)
 
 
-def _parse(parameter: param.Parameter, text: str) -> Any:
+def _parse(parameter: Any, text: str) -> Any:
     """The value of a parameter that is not chosen from a list.
 
     Raises:
@@ -139,7 +136,7 @@ def _parse(parameter: param.Parameter, text: str) -> Any:
     if isinstance(parameter, param.Range):
         lower, separator, upper = text.partition("..")
         bounds = (float(lower), float(upper)) if separator else (math.nan, math.nan)
-        low, high = parameter.bounds
+        low, high = parameter.bounds or (-math.inf, math.inf)
         if not (math.isfinite(bounds[0]) and math.isfinite(bounds[1]) and low <= bounds[0] <= bounds[1] <= high):
             raise ValueError(text)
         return bounds
@@ -155,37 +152,37 @@ def _parse(parameter: param.Parameter, text: str) -> Any:
 class LeaderboardState(UrlState):
     """Choices of the leaderboard page."""
 
-    snapshot = param.Selector(objects=[], doc="Snapshot, by its identity.")
-    search = param.String(default="", doc="Search text, see `filters.parse_search`.")
-    type = param.ListSelector(default=[], objects=[], doc="Kinds of training; none means all.")
-    architecture = param.ListSelector(default=[], objects=[])
-    family = param.ListSelector(default=[], objects=[])
-    precision = param.ListSelector(default=[], objects=[])
-    licence = param.ListSelector(default=[], objects=[])
-    size = param.Range(default=(-4.0, 11.0), bounds=(-4.0, 11.0), doc="log2 of the size in GiB.")
-    unknown_size = param.Boolean(default=True, doc="Whether entries without a size are shown.")
-    merged = param.Selector(default=EITHER, objects=[EITHER, ONLY, WITHOUT])
-    moe = param.Selector(default=EITHER, objects=[EITHER, ONLY, WITHOUT])
-    flagged = param.Selector(default=WITHOUT, objects=[EITHER, ONLY, WITHOUT])
-    on_hub = param.Selector(default=EITHER, objects=[EITHER, ONLY, WITHOUT])
-    x = param.Selector(objects=[])
-    y = param.Selector(objects=[])
-    colour = param.Selector(objects=[])
-    point_size = param.Selector(objects=[])
-    log_x = param.Boolean(default=True)
-    log_y = param.Boolean(default=False)
-    scores = param.Selector(default="normalised", objects=["normalised", "raw"])
-    columns = param.ListSelector(default=[], objects=[])
-    entry = param.String(default="", doc="Entry whose card is open.")
+    snapshot: Any = param.Selector(objects=[], doc="Snapshot, by its identity.")
+    search: Any = param.String(default="", doc="Search text, see `filters.parse_search`.")
+    type: Any = param.ListSelector(default=[], objects=[], doc="Kinds of training; none means all.")
+    architecture: Any = param.ListSelector(default=[], objects=[])
+    family: Any = param.ListSelector(default=[], objects=[])
+    precision: Any = param.ListSelector(default=[], objects=[])
+    licence: Any = param.ListSelector(default=[], objects=[])
+    size: Any = param.Range(default=(-4.0, 11.0), bounds=(-4.0, 11.0), doc="log2 of the size in GiB.")
+    unknown_size: Any = param.Boolean(default=True, doc="Whether entries without a size are shown.")
+    merged: Any = param.Selector(default=EITHER, objects=[EITHER, ONLY, WITHOUT])
+    moe: Any = param.Selector(default=EITHER, objects=[EITHER, ONLY, WITHOUT])
+    flagged: Any = param.Selector(default=WITHOUT, objects=[EITHER, ONLY, WITHOUT])
+    on_hub: Any = param.Selector(default=EITHER, objects=[EITHER, ONLY, WITHOUT])
+    x: Any = param.Selector(objects=[])
+    y: Any = param.Selector(objects=[])
+    colour: Any = param.Selector(objects=[])
+    point_size: Any = param.Selector(objects=[])
+    log_x: Any = param.Boolean(default=True)
+    log_y: Any = param.Boolean(default=False)
+    scores: Any = param.Selector(default="normalised", objects=["normalised", "raw"])
+    columns: Any = param.ListSelector(default=[], objects=[])
+    entry: Any = param.String(default="", doc="Entry whose card is open.")
 
 
 class ParetoState(UrlState):
     """Choices of the Pareto page."""
 
-    snapshot = param.Selector(objects=[])
-    quality = param.Selector(objects=[])
-    against = param.Selector(objects=[])
-    within = param.Selector(objects=[], doc="Column that the board is divided by.")
-    segment = param.Selector(objects=[])
-    over = param.Selector(default="submissions", objects=["submissions", "snapshots"])
-    day = param.Selector(objects=[], doc="Frame of the player.")
+    snapshot: Any = param.Selector(objects=[])
+    quality: Any = param.Selector(objects=[])
+    against: Any = param.Selector(objects=[])
+    within: Any = param.Selector(objects=[], doc="Column that the board is divided by.")
+    segment: Any = param.Selector(objects=[])
+    over: Any = param.Selector(default="submissions", objects=["submissions", "snapshots"])
+    day: Any = param.Selector(objects=[], doc="Frame of the player.")

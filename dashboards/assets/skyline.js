@@ -114,9 +114,7 @@
     if (!view) return
     const about = [...deep(document, `[data-about="${name}"]`)][0]?.dataset ?? {}
     if (kind === "svg") {
-      const svg = view.export("svg", false).get_svg?.() ?? view.export("svg", false).ctx.getSerializedSvg(true)
-      const text = typeof svg === "string" ? svg : svg.outerHTML
-      download(new Blob([text], {type: "image/svg+xml"}), `${name}.svg`)
+      download(await view.export("svg", false).to_blob(), `${name}.svg`)
     } else {
       savePng(view, name, {
         title: about.title ?? "", subtitle: about.subtitle ?? "", caption: about.caption ?? "", legend: await legendOf(name),

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import polars as pl
-from bokeh.models import CustomJSTickFormatter, DatetimeTickFormatter, LogTicker, Range1d
+from bokeh.models import CustomJSTickFormatter, DatetimeTickFormatter, LogTicker, Range, Range1d
 from bokeh.plotting import figure
 
 from dashboards.fields import Measure
@@ -53,9 +53,9 @@ def _number(item: Any) -> float:
     return float(item)
 
 
-def show(axis_range: Range1d, bounds: tuple[float, float] | None) -> None:
-    """Make an axis span the bounds, also after a reset."""
-    if bounds is not None:
+def show(axis_range: Range, bounds: tuple[float, float] | None) -> None:
+    """Make an axis with a range of its own span the bounds, also after a reset."""
+    if bounds is not None and isinstance(axis_range, Range1d):
         axis_range.update(start=bounds[0], end=bounds[1], reset_start=bounds[0], reset_end=bounds[1])
 
 

@@ -3,7 +3,8 @@
 import datetime as dt
 
 import polars as pl
-from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, PanTool, Range1d, ResetTool, Span
+from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, PanTool, Range1d, ResetTool
+from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from dashboards import theme

@@ -3,20 +3,20 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 from bokeh.models import (
     BoxZoomTool,
     ColumnDataSource,
     HoverTool,
-    Label,
     PanTool,
     Range1d,
     ResetTool,
     TapTool,
     WheelZoomTool,
 )
+from bokeh.models.annotations import Label
+from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
 from dashboards import formats, theme
@@ -42,19 +42,20 @@ class Front:
             beyond_noise_of_previous.
         x: Measure of the minimised objective.
         y: Measure of the maximised one.
+        is_staircase: Whether two objectives alone make the front, so that its members join to a staircase.
     """
 
     cloud: pl.DataFrame
     members: pl.DataFrame
     x: Measure
     y: Measure
+    is_staircase: bool = True
 
 
-def noise_mark(row: dict[str, Any], place: int) -> str:
+def noise_mark(beyond: bool | None, place: int) -> str:
     """Whether a member's step over the next cheaper one is `clear`, `within` noise, or `unknown`."""
     if place == 0:
         return "clear"
-    beyond = row["beyond_noise_of_previous"]
     return "unknown" if beyond is None else ("clear" if beyond else "within")
 
 
@@ -109,35 +110,41 @@ class FrontChart:
         return picked
 
     def _build(self, height: int) -> figure:
-        tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), TapTool()]
+        tap = TapTool()
+        tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), tap]
         plot = theme.new_figure(
-            self.name, height, tools, x_axis_type="log", y_axis_type="linear", x_range=Range1d(1, 10), y_range=Range1d()
+            self.name,
+            height,
+            tools,
+            x_axis_type="log",
+            y_axis_type="linear",
+            x_range=Range1d(start=1, end=10),
+            y_range=Range1d(),
         )
         axes.dress(plot, "log", "linear")
         plot.varea(x="x", y1="low", y2="high", source=self.area, fill_color=theme.ACCENT, fill_alpha=0.055)
         cloud = plot.scatter(
-            "x", "y", source=self.cloud, size=5, marker="mark", color="colour", fill_alpha=0.32, line_alpha=0.38
+            "x", "y", source=self.cloud, size=4.5, marker="mark", color="colour", fill_alpha=0.24, line_alpha=0.3
         )
         plot.line("x", "y", source=self.line, line_color=theme.ACCENT, line_width=2.2, line_join="miter")
-        members = []
+        members: list[DataRenderer] = []
         for source, filled in ((self.clear, True), (self.within, False)):
             plot.segment("x", "low", "x", "high", source=source, line_color="colour", line_width=1.4, line_alpha=0.9)
-            same = {"fill_alpha": 1.0 if filled else 0.0, "line_alpha": 1.0}
+            alpha = 1.0 if filled else 0.0
             members.append(
                 plot.scatter(
-                    "x", "y", source=source, size=11, marker="mark", line_color="colour", line_width=2,
-                    fill_color="colour" if filled else "white", **same,
-                    **{f"nonselection_{key}": value for key, value in same.items()},
+                    "x", "y", source=source, size=10, marker="mark", line_color="colour", line_width=2,
+                    fill_color="colour", fill_alpha=alpha, nonselection_fill_alpha=alpha, nonselection_line_alpha=1.0,
                 )
             )  # fmt: skip
         for label in self._labels:
             plot.add_layout(label)
         self._hovers = [
-            HoverTool(renderers=members, point_policy="snap_to_data"),
-            HoverTool(renderers=[cloud], point_policy="follow_mouse"),
+            HoverTool(renderers=members, point_policy="snap_to_data", limit=3),
+            HoverTool(renderers=[cloud], point_policy="follow_mouse", limit=3),
         ]
         plot.add_tools(*self._hovers)
-        plot.select_one(TapTool).renderers = members
+        tap.renderers = members
         return plot
 
     def show(self, front: Front, *, frame: tuple[pl.Series, pl.Series] | None = None) -> str:
@@ -161,13 +168,14 @@ class FrontChart:
         shown = [name for name in theme.PRECISIONS if name in counts]
         styles = theme.palette(shown)
         self._draw_cloud(front.cloud, styles)
-        noise = self._draw_members(front.members, styles)
-        xs, ys = staircase(front.members, x_span[1] * 10, y_span[0] - (y_span[1] - y_span[0]))
+        noise = self._draw_members(front, styles)
+        joined = front.members if front.is_staircase else front.members.clear()
+        xs, ys = staircase(joined, x_span[1] * 10, y_span[0] - (y_span[1] - y_span[0]))
         self.line.data = {"x": xs, "y": ys}
         self.area.data = {"x": xs, "low": [y_span[0] - (y_span[1] - y_span[0])] * len(xs), "high": ys}
         self._place_labels(front.members, x_span, y_span)
         self._set_hovers(front)
-        lines = [legend.Entry("Pareto front", theme.ACCENT, "line")]
+        lines = [legend.Entry("Pareto front", theme.ACCENT, "line")] if front.is_staircase else []
         lines += [legend.Entry(name, *styles[name], count=counts[name]) for name in shown]
         if "unknown" in counts:
             text = "precision unknown"
@@ -184,9 +192,11 @@ class FrontChart:
         frame = _styled(cloud.rename({"model_id": "name"}), styles)
         self.cloud.data = {column: frame[column].to_numpy() for column in _CLOUD}
 
-    def _draw_members(self, members: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> set[str]:
+    def _draw_members(self, front: Front, styles: dict[str, tuple[str, str]]) -> set[str]:
+        members = front.members
         margin = CONFIDENCE * pl.col("standard_error").fill_null(0.0)
-        marks = [noise_mark(row, place) for place, row in enumerate(members.iter_rows(named=True))]
+        steps = members["beyond_noise_of_previous"].to_list() if front.is_staircase else [True] * members.height
+        marks = [noise_mark(beyond, place) for place, beyond in enumerate(steps)]
         frame = _styled(members.rename({"model_id": "name"}), styles).with_columns(
             (pl.col("y") - margin).alias("low"),
             (pl.col("y") + margin).alias("high"),

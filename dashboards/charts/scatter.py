@@ -151,6 +151,12 @@ def _sizes(entries: pl.DataFrame, measure: Measure | None) -> pl.Expr:
     return (_SMALLEST**2 + share * (_LARGEST**2 - _SMALLEST**2)).sqrt().fill_null(_SMALLEST).fill_nan(_SMALLEST)
 
 
+@dataclass(frozen=True)
+class _Built:
+    plot: figure
+    hover: HoverTool
+
+
 class Scatter:
     """The figure: one per kind of axes, built when first needed, all on one data source."""
 
@@ -165,23 +171,23 @@ class Scatter:
         }
         self.source = ColumnDataSource(columns)
         self.marked = ColumnDataSource({"x": [], "y": []})
-        self._figures: dict[tuple[str, str], figure] = {}
+        self._figures: dict[tuple[str, str], _Built] = {}
         self._chosen = chosen
         self.source.selected.on_change("indices", self._picked)
 
     def show(self, drawn: Points, choice: Choice) -> figure:
         """The figure of those points; the same one as before unless the kind of an axis changed."""
         kinds = (axes.kind(choice.x, logarithmic=choice.log_x), axes.kind(choice.y, logarithmic=choice.log_y))
-        plot = self._figures.get(kinds) or self._figures.setdefault(kinds, self._build(*kinds))
+        built = self._figures.get(kinds) or self._figures.setdefault(kinds, self._build(*kinds))
+        plot = built.plot
         self.source.selected.indices = []
         self.source.data = {name: drawn.frame[name].to_numpy() for name in drawn.frame.columns}
         plot.xaxis[0].axis_label, plot.yaxis[0].axis_label = choice.x.title, choice.y.title
         axes.show(plot.x_range, axes.span(drawn.frame["x"], kinds[0]))
         axes.show(plot.y_range, axes.span(drawn.frame["y"], kinds[1]))
-        tool = plot.select_one(HoverTool)
         x_text, x_format = axes.hover("x", choice.x)
         y_text, y_format = axes.hover("y", choice.y)
-        tool.update(
+        built.hover.update(
             tooltips=_tooltip(choice, x_text, y_text),
             formatters={**x_format, **y_format},
         )
@@ -197,9 +203,9 @@ class Scatter:
         if now:
             self._chosen(str(self.source.data["entry_id"][now[0]]))
 
-    def _build(self, x_kind: str, y_kind: str) -> figure:
-        wheel = WheelZoomTool()
-        tools = [PanTool(), wheel, BoxZoomTool(), ResetTool(), TapTool(), HoverTool(point_policy="follow_mouse")]
+    def _build(self, x_kind: str, y_kind: str) -> _Built:
+        tap, hover = TapTool(), HoverTool(point_policy="follow_mouse", limit=3)
+        tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), tap, hover]
         plot = theme.new_figure(
             NAME, 480, tools, x_axis_type=x_kind, y_axis_type=y_kind, x_range=Range1d(), y_range=Range1d()
         )
@@ -211,9 +217,8 @@ class Scatter:
         plot.scatter(
             "x", "y", source=self.marked, size=20, marker="circle", fill_alpha=0, line_color=theme.ACCENT, line_width=3
         )
-        plot.select_one(HoverTool).renderers = [drawn]
-        plot.select_one(TapTool).renderers = [drawn]
-        return plot
+        hover.renderers = tap.renderers = [drawn]
+        return _Built(plot, hover)
 
 
 def _tooltip(choice: Choice, x_text: str, y_text: str) -> str:

@@ -21,7 +21,7 @@ def build(data: Data, _search: str) -> Content:
         f'<a class="door" href="{slug}"><b>{title}</b><span>{text}</span></a>' for slug, title, text in _DOORS
     )
     lead = (
-        f"{formats.count(snapshots['entries'].sum())} leaderboard entries in {snapshots.height} dated snapshots, "
+        f"{formats.count(int(snapshots['entries'].sum()))} leaderboard entries in {snapshots.height} dated snapshots, "
         f"published {formats.age(release.published_at)}. Every figure has its source; scores carry their error."
     )
     return Content(

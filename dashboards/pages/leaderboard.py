@@ -25,6 +25,7 @@ _WITHIN = {
 _FLAGS = {"merged": "is_merged", "moe": "is_moe", "flagged": "is_flagged", "on_hub": "is_on_hub"}
 _FLAG_LABELS = {"merged": "Merged", "moe": "Mixture of experts", "flagged": "Flagged", "on_hub": "Still on the hub"}
 _NOTHING = "none"
+_WIDE = ["pick", "wide"]
 _FILTERS = (*_WITHIN, *_FLAGS, "size", "unknown_size", "search")
 _AXIS_LABELS = {"x": "Horizontal", "y": "Vertical", "colour": "Colour", "point_size": "Size"}
 _AXES = ("x", "y", "colour", "point_size", "log_x", "log_y")
@@ -234,7 +235,7 @@ class Leaderboard:
         state = self.state
         picks = pn.FlexBox(
             *(
-                pn.Column(controls.select(state, name, label), width=190, margin=0)
+                pn.Column(controls.select(state, name, label), width=190, margin=0, css_classes=["pick"])
                 for name, label in _AXIS_LABELS.items()
             ),
             controls.switch(state, "log_x", "log x"),
@@ -246,13 +247,14 @@ class Leaderboard:
             gap="10px 14px",
         )
         top = pn.FlexBox(
-            pn.Column(controls.select(state, "snapshot", "Board and snapshot"), width=330, margin=0),
+            pn.Column(controls.select(state, "snapshot", "Board and snapshot"), width=330, margin=0, css_classes=_WIDE),
             pn.Column(
                 controls.text(
                     state, "search", "Search", placeholder="names; @field:value", sizing_mode="stretch_width"
                 ),
                 width=300,
                 margin=0,
+                css_classes=_WIDE,
             ),
             align_items="end",
             gap="10px 18px",

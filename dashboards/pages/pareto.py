@@ -1,10 +1,10 @@
 """The Pareto page: the front over all entries, what each step on it costs, and how it moved."""
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
 import polars as pl
-from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards import controls, formats
 from dashboards import data as warehouse_data
@@ -15,6 +15,7 @@ from dashboards.data import Data
 from dashboards.fields import AVERAGE, COSTS, Cost, Measure, slug
 from dashboards.pages import card as entry_card
 from dashboards.pages import history, page
+from dashboards.pages.front_table import FrontTable
 from dashboards.pages.page import Content
 from dashboards.state import ParetoState
 
@@ -24,6 +25,7 @@ _WITHIN_LABELS = {
     "precision": "One precision",
     "model_type": "One type",
     "family": "One family",
+    "provider": "Official providers",
 }
 _PICKS = {
     "snapshot": "Board and snapshot",
@@ -62,8 +64,9 @@ class Pareto:
         self.past_heading, self.past_legend, self.past_below = (page.html() for _ in range(3))
         self.card_text = page.html()
         self.members = pl.DataFrame()
-        self.table = self._table()
+        self.table = FrontTable(self._open)
         self.drawer = self._drawer()
+        self.body = pn.Column(sizing_mode="stretch_width", margin=0)
         self.player = pn.widgets.DiscretePlayer(
             name="Day", options=[""], value="", interval=_FRAME_MS, show_loop_controls=False, width=None, height=84,
             sizing_mode="stretch_width", margin=0, css_classes=["player"],
@@ -98,7 +101,7 @@ class Pareto:
 
     def _offer_against(self) -> None:
         available = {against for quality, against in self.offered if quality == self.state.quality}
-        labels = {COSTS[name].measure.title: name for name in COSTS if name in available}
+        labels = {COSTS[name].title: name for name in COSTS if name in available}
         self._offer("against", labels, "size_gib")
         self._offer_within()
 
@@ -146,8 +149,12 @@ class Pareto:
             ("segment", lambda: None),
         ):
             self.state.param.watch(self._follow(offer), name)
-        self.state.param.watch(lambda _event: self._busy or self._load_history(), "over")
-        self.state.param.watch(lambda _event: self._busy or self._draw_frame(), "day")
+        self.state.param.watch(lambda _event: self._unless_busy(self._load_history), "over")
+        self.state.param.watch(lambda _event: self._unless_busy(self._draw_frame), "day")
+
+    def _unless_busy(self, update: Callable[[], None]) -> None:
+        if not self._busy:
+            update()
 
     def _follow(self, offer: Any) -> Any:
         def follow(_event: Any) -> None:
@@ -164,12 +171,12 @@ class Pareto:
         return follow
 
     def _show_segment(self) -> None:
-        # A choice between the whole board and nothing is none.
-        self.picks["segment"].visible = self.state.within != "all"
+        self.picks["segment"].visible = len(self.state.param.segment.objects) > 1
 
     def _draw(self) -> None:
         state = self.state
         self.notes.object = page.notes(self._notes)
+        self.body.visible = state.segment is not None
         if state.segment is None:
             self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another snapshot."])
             return
@@ -181,45 +188,43 @@ class Pareto:
             "segment": state.segment,
         }
         self.members = self.data.ask("front", **parameters)
-        cloud = self._cloud(cost, quality)
-        drawn = self.members.with_columns((pl.col("cost") * cost.scale).alias("x"), pl.col("score").alias("y"))
-        self.legend.object = self.chart.show(Front(cloud, drawn, cost.measure, quality))
+        cloud = _cloud(self._considered(), cost, quality)
+        x = pl.col("cost") * cost.scale if cost.also is None else pl.col(cost.measure.name)
+        drawn = self.members.with_columns(x.alias("x"), pl.col("score").alias("y")).sort("x", "y")
+        front = Front(cloud, drawn, cost.measure, quality, is_staircase=cost.also is None)
+        self.legend.object = self.chart.show(front)
         page.sql_block(self.sql, warehouse_data.sql_with_values("front", parameters))
         self._describe_front(cloud, cost, quality)
-        self._fill_table(cost)
+        self.table.show(self.members, cost)
         self._load_history()
 
-    def _cloud(self, cost: Cost, quality: Measure) -> pl.DataFrame:
-        entries = self.entries
-        if self.state.within != "all":
-            entries = entries.filter(pl.col(self.state.within) == self.state.segment)
-        return entries.filter(
-            axes.usable(cost.measure, logarithmic=True), axes.usable(quality, logarithmic=False)
-        ).select(
-            "model_id", "precision", "submitted_on",
-            pl.col(cost.measure.name).alias("x"), pl.col(quality.name).alias("y"),
-        )  # fmt: skip
+    def _considered(self) -> pl.DataFrame:
+        """Entries among which the front is sought."""
+        if self.state.within == "all":
+            return self.entries
+        if self.state.within == "provider":
+            return self.entries.filter(pl.col("is_official_provider"))
+        return self.entries.filter(pl.col(self.state.within) == self.state.segment)
 
     def _describe_front(self, cloud: pl.DataFrame, cost: Cost, quality: Measure) -> None:
         row = self.snapshots[self.state.snapshot]
-        every = (
-            self.entries.height
-            if self.state.within == "all"
-            else self.entries.filter(pl.col(self.state.within) == self.state.segment).height
-        )
+        every = self._considered().height
         within = self.members["beyond_noise_of_previous"].eq(other=False).sum()
         counts = (
             f"{formats.count(self.members.height)} of {formats.count(every)} entries are beaten by none; "
             f"{formats.count(every - cloud.height)} without {quality.label.lower()} or {cost.measure.label.lower()} "
             f"are not drawn; {within} steps within noise"
         )
-        place = "" if self.state.within == "all" else f", {formats.label(self.state.segment)} only"
+        places = {"all": "", "provider": ", official providers only"}
+        place = places.get(self.state.within, f", {formats.label(self.state.segment)} only")
         where = f"{page.source_line(row)}; n = {formats.count(cloud.height)}"
-        title = f"{quality.label} against {cost.measure.label.lower()}{place}"
+        against = cost.title.lower() if cost.also else cost.measure.label.lower()
+        title = f"{quality.label} against {against}{place}"
         self.heading.object = page.about(_FRONT, title, counts, where)
         self.below.object = page.caption(
             f"{where}. Up and left is better. A hollow mark: its gain over the next cheaper member is less than "
             f"{CONFIDENCE} standard errors of the difference. Click a member for its card."
+            + (f" Members beaten on size alone cost less {cost.also.label}." if cost.also else "")
         )
 
     # The front over time -------------------------------------------------------------------------------------------
@@ -251,7 +256,7 @@ class Pareto:
         state = self.state
         if state.day is None or state.day not in self.history.labels:
             self.past_heading.object = page.about(
-                _PAST, "The front over time", "no submission dates are known for this choice", ""
+                _PAST, "The front over time", "no history is known for this choice", ""
             )
             self.past_below.object = ""
             return
@@ -259,7 +264,7 @@ class Pareto:
             self.player.value = state.day
         cost, quality = COSTS[state.against], self._quality(state.quality)
         day, members = self.history.day(state.day), self.history.members(state.day)
-        cloud = self._whole_cloud(cost, quality)
+        cloud = _cloud(self.entries, cost, quality)
         seen = cloud if state.over == "snapshots" else cloud.filter(pl.col("submitted_on") <= day)
         self.past_legend.object = self.past.show(
             Front(seen, members, cost.measure, quality), frame=(cloud["x"], cloud["y"])
@@ -270,67 +275,13 @@ class Pareto:
             what = f"the front of the snapshot of {state.day}: {members.height} members"
             origin = "Snapshots differ by new entries and by re-scoring, so this is not progress alone."
         else:
-            what = f"of entries submitted up to {state.day}: {members.height} members"
+            what = f"of all entries submitted up to {state.day}: {members.height} members"
             origin = "Every day is judged by the scores of this one snapshot, so re-scoring plays no part."
         where = f"{page.source_line(row)}; n = {formats.count(seen.height)}"
         self.past_heading.object = page.about(_PAST, "The front over time", what, where)
         self.past_below.object = page.caption(f"{where}. {origin}")
 
-    def _whole_cloud(self, cost: Cost, quality: Measure) -> pl.DataFrame:
-        return self.entries.filter(
-            axes.usable(cost.measure, logarithmic=True), axes.usable(quality, logarithmic=False)
-        ).select(
-            "model_id", "precision", "submitted_on",
-            pl.col(cost.measure.name).alias("x"), pl.col(quality.name).alias("y"),
-        )  # fmt: skip
-
     # The table and the card ----------------------------------------------------------------------------------------
-
-    def _table(self) -> pn.widgets.Tabulator:
-        table = pn.widgets.Tabulator(
-            pagination="remote", page_size=30, show_index=False, disabled=True, selectable=False,
-            layout="fit_data_fill", hidden_columns=["entry_id"], sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
-        table.on_click(lambda event: self._open(str(table.value.iloc[event.row]["entry_id"])))
-        return table
-
-    def _front_rows(self, cost: Cost) -> pl.DataFrame:
-        unit = cost.measure.unit
-        steps = {True: "clear", False: "within noise"}
-        return self.members.select(
-            "entry_id",
-            pl.col("position").alias("#"),
-            pl.col("model_id").alias("Model"),
-            pl.col("precision").fill_null("unknown").alias("Precision"),
-            pl.col("family").alias("Family"),
-            (pl.col("cost") * cost.scale).alias(cost.measure.title),
-            pl.col("score").alias("Score (points)"),
-            pl.col("standard_error").alias("± s.e."),
-            (pl.col("marginal_cost_per_point") * cost.scale).alias(f"Extra {unit} per extra point"),
-            pl.col("beyond_noise_of_previous")
-            .replace_strict(steps, default="", return_dtype=pl.String)
-            .alias("Step over the one before"),
-            pl.col("contenders_within_noise").alias("Beaten, but within noise"),
-            pl.col("hypervolume_contribution").alias("Adds (points × decades)"),
-        )
-
-    def _fill_table(self, cost: Cost) -> None:
-        rows = self._front_rows(cost)
-        numbers = [name for name, dtype in rows.schema.items() if dtype.is_numeric()]
-        whole = {name for name, dtype in rows.schema.items() if dtype.is_integer()}
-        self.table.param.update(
-            value=rows.to_pandas(),
-            formatters={
-                name: NumberFormatter(format="0,0" if name in whole else "0,0.00[0]", nan_format=formats.MISSING)
-                for name in numbers
-            },
-            text_align=dict.fromkeys(numbers, "right"),
-            widths={"Model": 300, "#": 46} | {name: 108 for name in numbers if name != "#"},
-            page=1,
-        )
-
-    def _shown_rows(self) -> pl.DataFrame:
-        return self._front_rows(COSTS[self.state.against]).drop("entry_id")
 
     def _describe(self) -> dict[str, Any]:
         row = self.snapshots[self.state.snapshot]
@@ -370,7 +321,12 @@ class Pareto:
         self.player.param.watch(to_state, "value")
         picks = pn.FlexBox(
             *(
-                pn.Column(self.picks[name], width=width, margin=0)
+                pn.Column(
+                    self.picks[name],
+                    width=width,
+                    margin=0,
+                    css_classes=["pick", "wide"] if name == "snapshot" else ["pick"],
+                )
                 for name, width in (
                     ("snapshot", 330),
                     ("quality", 150),
@@ -395,9 +351,9 @@ class Pareto:
         table = page.card(
             page.html("<h2>The front, from its cheapest member</h2>"),
             pn.Spacer(height=10),
-            page.downloads("pareto_front", self._shown_rows, self._describe),
+            page.downloads("pareto_front", self.table.rows, self._describe),
             pn.Spacer(height=8),
-            self.table,
+            self.table.widget,
         )
         past = page.card(
             self.past_heading,
@@ -420,5 +376,17 @@ class Pareto:
             "<h1>Pareto fronts</h1><p class='lead'>The entries that no other beats on both quality and cost, "
             "and which steps between them noise could explain.</p>"
         )
-        main = pn.Column(page.html(lead), picks, self.notes, chart, table, past, sizing_mode="stretch_width", margin=0)
+        self.body.objects = [chart, table, past]
+        main = pn.Column(page.html(lead), picks, self.notes, self.body, sizing_mode="stretch_width", margin=0)
         return Content(main=main, overlay=self.drawer, state=state)
+
+
+def _cloud(entries: pl.DataFrame, cost: Cost, quality: Measure) -> pl.DataFrame:
+    """Entries that can be drawn, as points."""
+    return entries.filter(axes.usable(cost.measure, logarithmic=True), axes.usable(quality, logarithmic=False)).select(
+        "model_id",
+        "precision",
+        "submitted_on",
+        pl.col(cost.measure.name).alias("x"),
+        pl.col(quality.name).alias("y"),
+    )

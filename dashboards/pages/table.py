@@ -76,6 +76,7 @@ class EntryTable:
                 for name in shown
                 if self._frame[name].dtype == pl.Boolean
             ),
+            *(pl.col(name).str.replace_all("_", " ") for name in ("model_type", "family") if name in shown),
             *(pl.col(name).cast(pl.String).fill_null("") for name in shown if self._frame[name].dtype == pl.Date),
         )
         text = [name for name in shown if readable[name].dtype == pl.String]
@@ -86,7 +87,7 @@ class EntryTable:
             titles=titles,
             formatters={name: _number(measures.get(name)) for name in numbers},
             text_align=dict.fromkeys(numbers, "right"),
-            widths={_MODEL: 300} | dict.fromkeys(numbers, 96),
+            widths={_MODEL: 300, "precision": 100, "model_type": 130} | dict.fromkeys(numbers, 100),
             page=1,
         )
 

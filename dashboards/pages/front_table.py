@@ -1,0 +1,77 @@
+"""The table of a front: each member, and what its step over the one before costs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import polars as pl
+from bokeh.models.widgets.tables import NumberFormatter
+
+from dashboards import formats
+from dashboards.fields import Cost
+
+_KEY = "entry_id"
+_STEP = "Step over the one before"
+_STEPS = {True: "clear", False: "within noise"}
+
+
+class FrontTable:
+    """Members of a front, from the cheapest."""
+
+    def __init__(self, chosen: Callable[[str], None]) -> None:
+        """Make an empty table.
+
+        Args:
+            chosen: Called with the entry of a member that a reader clicked.
+        """
+        self._frame = pl.DataFrame({_KEY: []}, schema={_KEY: pl.String})
+        self._chosen = chosen
+        self.widget = pn.widgets.Tabulator(
+            pagination="remote",
+            page_size=30,
+            show_index=False,
+            disabled=True,
+            selectable=False,
+            layout="fit_data_fill",
+            hidden_columns=[_KEY],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.widget.on_click(self._clicked)
+
+    def _clicked(self, event: Any) -> None:
+        self._chosen(str(self.widget.value.iloc[event.row][_KEY]))
+
+    def show(self, members: pl.DataFrame, cost: Cost) -> None:
+        """Show the members: the result of the query `front`."""
+        unit = cost.measure.unit
+        rows = members.select(
+            _KEY,
+            pl.col("position").alias("#"),
+            pl.col("model_id").alias("Model"),
+            pl.col("precision").fill_null("unknown").alias("Precision"),
+            pl.col("family").str.replace_all("_", " ").alias("Family"),
+            (pl.col("cost") * cost.scale).alias(cost.measure.title),
+            pl.col("score").alias("Score (points)"),
+            pl.col("standard_error").alias("± s.e."),
+            (pl.col("marginal_cost_per_point") * cost.scale).alias(f"Extra {unit} per extra point"),
+            pl.col("beyond_noise_of_previous").replace_strict(_STEPS, default="", return_dtype=pl.String).alias(_STEP),
+            pl.col("contenders_within_noise").alias("Beaten, but within noise"),
+            pl.col("hypervolume_contribution").alias("Adds (points × decades)"),
+        )
+        self._frame = rows
+        numbers = {name: dtype.is_integer() for name, dtype in rows.schema.items() if dtype.is_numeric()}
+        self.widget.param.update(
+            value=rows.to_pandas(),
+            formatters={
+                name: NumberFormatter(format="0,0" if whole else "0,0.00", nan_format=formats.MISSING)
+                for name, whole in numbers.items()
+            },
+            text_align=dict.fromkeys(numbers, "right"),
+            widths=dict.fromkeys(numbers, 108) | {"Model": 340, "#": 46, "Precision": 96, "Family": 100, _STEP: 112},
+            page=1,
+        )
+
+    def rows(self) -> pl.DataFrame:
+        """The rows shown, under the titles shown."""
+        return self._frame.drop(_KEY)
