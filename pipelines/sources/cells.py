@@ -52,17 +52,19 @@ class Cell:
         parse: Expression from trimmed text (absent text already null) to the typed value.
         expects: What the text must be, for the reason given when it is not.
         absent_unless_positive: Whether zero and below stand for "not known".
+        absent: Spellings, in lower case, that stand for "not known".
     """
 
     column: str
     parse: Callable[[pl.Expr], pl.Expr]
     expects: str
     absent_unless_positive: bool = False
+    absent: tuple[str, ...] = ABSENT_TEXT
 
     def stripped(self) -> pl.Expr:
         """Trimmed text of the cell; null where the source means that it has no value."""
         trimmed = pl.col(self.column).str.strip_chars()
-        return pl.when(trimmed.str.to_lowercase().is_in(ABSENT_TEXT)).then(None).otherwise(trimmed)
+        return pl.when(trimmed.str.to_lowercase().is_in(self.absent)).then(None).otherwise(trimmed)
 
     def value(self) -> pl.Expr:
         """Typed value of the cell."""
@@ -107,6 +109,11 @@ def flag(column: str, *, inverted: bool = False) -> Cell:
         return pl.when(lowered == "true").then(not inverted).when(lowered == "false").then(inverted)
 
     return Cell(column, parse, "True or False")
+
+
+def affirmed(column: str) -> Cell:
+    """True, or not known: the export says False also where it never looked."""
+    return Cell(column, flag(column).parse, "True or False", absent=(*ABSENT_TEXT, "false"))
 
 
 def day(column: str) -> Cell:

@@ -143,7 +143,7 @@ _HUB_SCRAPE = Layout(
     values={
         "model_id": cells.text("name"),
         "average": cells.number("avg"),
-        "is_moe": cells.flag("moe"),
+        "is_moe": cells.affirmed("moe"),  # False for Mixtral itself: it tells who calls itself a mixture
         "revision": cells.text("sha"),
         "precision": cells.precision("precision"),
     },

@@ -90,9 +90,9 @@ def _named_entries(typed: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, p
         parts = [_key_part(name) for name in layout.entry_key if name in typed.columns]
         typed = typed.with_columns(pl.concat_str(parts, separator="_", ignore_nulls=True).alias("entry_id"))
     content = [name for name in typed.columns if name != _ROW]
-    first = pl.col(_ROW).first().over(content)
-    repeated = typed.filter(pl.col(_ROW) != first).select(
-        _ROW, pl.format("repeats row {} to the letter", first).alias("reason")
+    first = typed.select(_ROW, pl.col(_ROW).first().over(content).alias("first"))
+    repeated = first.filter(pl.col(_ROW) != pl.col("first")).select(
+        _ROW, pl.format("repeats row {} to the letter", "first").alias("reason")
     )
     kept = typed.join(repeated, on=_ROW, how="anti")
     # Exports that drop the revision show one name several times; the rows are kept, in the file's order.

@@ -3,6 +3,7 @@
 v1 files name tasks `harness|TASK|SHOTS`, v2 files (lm-evaluation-harness) `leaderboard_TASK`.
 """
 
+import contextlib
 import datetime as dt
 import json
 import math
@@ -31,6 +32,8 @@ from warehouse.contracts.leaderboards import BENCHMARK_SCORES, EVALUATION_RUNS, 
 LAYOUT = {V1: "v1_raw_results", V2: "v2_raw_results"}
 METRIC_VERSION = {V1: "v1_six_tasks", V2: "v2"}
 _STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})T\d{2}[-:]\d{2}")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_EPOCH_2001, _EPOCH_2100 = 1e9, 4_102_444_800
 _PATH = re.compile(r"(?:^|/)(?P<model>[\w.-]+/[\w.-]+)/results_[^/]*\.json$")
 _HUB_ID = re.compile(r"[\w.-]*[A-Za-z][\w.-]*/[\w.-]+")
 _PRETRAINED = re.compile(r"(?:^|,)pretrained=([^,]+)")
@@ -118,6 +121,11 @@ def read_run(document: Mapping[str, Any], uri: str) -> Run:
     results = {task: values for task, values in document["results"].items() if isinstance(values, dict)}
     problems: dict[str, str] = {}
     scores = (_v1_scores if board == V1 else _v2_scores)(results, problems)
+    versions = _section(document, "versions")
+    if any(task.startswith("harness|hendrycksTest-") and versions[task] == 0 for task in versions):
+        # The harness first asked these questions wrongly; the board never showed such scores.
+        scores.pop("MMLU", None)
+        problems["MMLU"] = "hendrycksTest in version 0, which the board withdrew"
     seconds = (
         config.get("total_evaluation_time_secondes")
         or summary.get("total_evaluation_time_secondes")
@@ -186,11 +194,12 @@ def _model_of(document: Mapping[str, Any], config: Mapping[str, Any], arguments:
 
 def _date_of(document: Mapping[str, Any], uri: str) -> dt.date:
     epoch = document.get("date")
-    if isinstance(epoch, (int, float)) and epoch > 1e9:
+    if isinstance(epoch, (int, float)) and _EPOCH_2001 < epoch < _EPOCH_2100:
         return dt.datetime.fromtimestamp(epoch, tz=dt.UTC).date()
     for text in (uri.rsplit("/", 1)[-1], str(document.get("_provenance", "")), uri):
-        if stamp := _STAMP.search(text) or re.search(r"(\d{4}-\d{2}-\d{2})", text):
-            return dt.date.fromisoformat(stamp.group(1))
+        for stamp in (*_STAMP.findall(text), *_DAY.findall(text)):
+            with contextlib.suppress(ValueError):  # digits that look like a date and are none
+                return dt.date.fromisoformat(stamp)
     raise NotRawResults(f"{uri} does not say when it ran; keep the name results_YYYY-MM-DDTHH-MM-SS.json.")
 
 
