@@ -90,8 +90,22 @@ class Boards:
 
     def progress(self, category: str = "overall") -> pl.DataFrame:
         """Rows of `marts.arena_progress` for one category."""
-        rows = self.classified.filter(category=category)
-        return contracts.ARENA_PROGRESS.conform(open_gap.progress(rows, self._releases))
+        return contracts.ARENA_PROGRESS.conform(self._steps(category).drop("identity"))
+
+    def gpu_demand(self, parameters: pl.DataFrame, category: str = "overall") -> pl.DataFrame:
+        """Rows of `marts.frontier_gpu_demand` for one category.
+
+        Args:
+            parameters: `name, parameters_total, published_bits`, from `model_parameters`.
+            category: Category of the boards.
+        """
+        names = licences.identities(self.board)
+        sizes = licences.with_identity(parameters, names, pl.col("name")).drop("name")
+        sizes = sizes.unique("identity", keep="first", maintain_order=True)
+        return contracts.FRONTIER_GPU_DEMAND.conform(open_gap.gpu_demand(self._steps(category), sizes))
+
+    def _steps(self, category: str) -> pl.DataFrame:
+        return open_gap.progress(self.classified.filter(category=category), self._releases)
 
 
 _METHODS = {

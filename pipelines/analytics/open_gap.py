@@ -16,6 +16,9 @@ from pipelines.analytics.release_dates import FIRST_BOARD
 
 BOARD = ["publication", "as_of_date", "arena", "category", "style_control"]
 DAYS_PER_MONTH = 365.25 / 12
+MEMORY_OVERHEAD = 1.2
+"""Memory to serve over memory of the weights: the usual allowance for cache and activations."""
+GPU_MEMORY_GIB = 80.0
 SCALE_BREAKS: tuple[tuple[dt.date, str], ...] = (
     (dt.date(2024, 3, 27), "alltime series: jump of 57.8 points on average"),
     (dt.date(2025, 5, 20), "board CSVs: common models fall by 3.1 points on average"),
@@ -144,7 +147,9 @@ def organisation_gaps(rated: pl.DataFrame) -> pl.DataFrame:
 
 
 def progress(rated: pl.DataFrame, releases: pl.DataFrame, classes: Sequence[str] = OPEN) -> pl.DataFrame:
-    """Models of each board by release date, with staircase and trend of their side (`marts.arena_progress`).
+    """Models of each board by release date, with staircase and trend of their side.
+
+    Rows of `marts.arena_progress`, and `identity`.
 
     Args:
         rated: As in `open_vs_proprietary`, with `organization`.
@@ -164,11 +169,50 @@ def progress(rated: pl.DataFrame, releases: pl.DataFrame, classes: Sequence[str]
     rows = rows.with_columns(moved_frontier=(pl.col("rating") > before).fill_null(value=True))
     parts = [_with_trend(part) for part in rows.partition_by(side, maintain_order=True)]
     columns = [
-        *BOARD, "model", "organization", "licence_class", "is_open", "release_date", "release_grade", "rating",
-        "rating_lower", "rating_upper", "moved_frontier", "frontier_rating", "trend_rating", "trend_lower",
+        *BOARD, "model", "identity", "organization", "licence_class", "is_open", "release_date", "release_grade",
+        "rating", "rating_lower", "rating_upper", "moved_frontier", "frontier_rating", "trend_rating", "trend_lower",
         "trend_upper", "trend_points_per_year",
     ]  # fmt: skip
     return (pl.concat(parts) if parts else _with_trend(rows)).select(columns)
+
+
+def gpu_demand(steps: pl.DataFrame, parameters: pl.DataFrame, gpu_memory_gib: float = GPU_MEMORY_GIB) -> pl.DataFrame:
+    """GPUs that each frontier-moving open model needs to be served as published (`marts.frontier_gpu_demand`).
+
+    Memory is parameters x bits / 8 x 1.2; the number of GPUs is rounded up to 1, 2, 4 or whole nodes of 8, as layers
+    split evenly only over such numbers. An estimate from sizes alone; where an architecture is known, the sizing
+    tables say it exactly.
+
+    Args:
+        steps: Rows of `progress`, with `identity`.
+        parameters: `identity, parameters_total, published_bits`.
+        gpu_memory_gib: Memory of one GPU.
+
+    Returns:
+        One row per board and frontier-moving open model; null sizes where the parameters are not known.
+    """
+    gib = pl.col("parameters_total") * pl.col("published_bits") / 8 * MEMORY_OVERHEAD / 2**30
+    least = (pl.col("serving_memory_gib") / gpu_memory_gib).ceil()
+    legal = pl.when(least <= 2).then(least).when(least <= 4).then(4.0).otherwise((least / 8).ceil() * 8).cast(pl.Int64)
+    return (
+        steps.filter(pl.col("is_open") & pl.col("moved_frontier"))
+        .join(parameters, on="identity", how="left", maintain_order="left")
+        .with_columns(serving_memory_gib=gib)
+        .with_columns(gpus_needed=legal, gpu_memory_gib=pl.lit(gpu_memory_gib))
+        .select(
+            *BOARD,
+            "model",
+            "organization",
+            "licence_class",
+            "release_date",
+            "rating",
+            "parameters_total",
+            "published_bits",
+            "serving_memory_gib",
+            "gpu_memory_gib",
+            "gpus_needed",
+        )
+    )
 
 
 def _difference_bounds(higher: str, lower: str) -> tuple[pl.Expr, pl.Expr]:

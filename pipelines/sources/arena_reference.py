@@ -39,6 +39,20 @@ def release_evidence() -> pl.DataFrame:
 
 
 @cache
+def model_parameters() -> pl.DataFrame:
+    """Sizes of open models: `name, parameters_total, published_bits`, names normalised, under key and shown name."""
+    sizes = _read("arena_model_parameters").with_columns(
+        parameters_total=(pl.col("parameters_billions").cast(pl.Float64) * 1e9).round().cast(pl.Int64),
+        published_bits=pl.col("published_bits").cast(pl.Int64),
+    )
+    names = pl.concat(
+        sizes.select(normalised(pl.col(name)).alias("name"), "parameters_total", "published_bits")
+        for name in ("model_key", "display_name")
+    )
+    return names.filter(pl.col("name").is_not_null()).unique("name", keep="first", maintain_order=True).sort("name")
+
+
+@cache
 def published_ratings() -> pl.DataFrame:
     """Rows of `core.arena_published_ratings`: some sixty well-known models at three dates."""
     frame = _read("arena_published_ratings").with_columns(pl.col("as_of_date").str.to_date())

@@ -282,6 +282,31 @@ ARENA_PROGRESS = Table(
     "arena",
 )
 
+FRONTIER_GPU_DEMAND = Table(
+    "marts",
+    "frontier_gpu_demand",
+    "GPUs needed to serve each open model that moved the frontier of its board, in the precision it was published in.",
+    columns_of(
+        PUBLICATION,
+        AS_OF_DATE,
+        ARENA,
+        CATEGORY,
+        STYLE_CONTROL,
+        MODEL,
+        Column("organization", pl.String, "Maker, spellings unified."),
+        Column("licence_class", pl.String, "Class of the licence.", required=True, allowed=OPEN_CLASSES),
+        Column("release_date", pl.Date, "Best known.", required=True),
+        points("rating", "On this board.", required=True),
+        Column("parameters_total", pl.Int64, "Parameters, all experts.", unit="parameters", minimum=1),
+        Column("published_bits", pl.Int64, "Bits per weight as published.", unit="bits", minimum=1),
+        Column("serving_memory_gib", pl.Float64, "Weights and a fifth on top.", unit="GiB", minimum=0),
+        Column("gpu_memory_gib", pl.Float64, "Memory of one GPU.", unit="GiB", required=True, minimum=1),
+        Column("gpus_needed", pl.Int64, "Rounded up to 1, 2, 4 or whole nodes of 8.", unit="GPUs", minimum=1),
+    ),
+    (*BOARD_KEY, "model"),
+    "arena",
+)
+
 RATING_REFERENCE = Table(
     "core",
     "arena_published_ratings",
@@ -311,4 +336,5 @@ TABLES: tuple[Table, ...] = (
     OPEN_VS_PROPRIETARY,
     ORGANISATION_GAPS,
     ARENA_PROGRESS,
+    FRONTIER_GPU_DEMAND,
 )
