@@ -3,15 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from pipelines.terminal import Format, Formatted, Output, UserError, err, one_sentence, out, print_rows
 from warehouse.settings import Settings
 
 app = typer.Typer(
@@ -21,24 +18,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
-# What is piped into a file or a program is not folded to the width of a terminal.
-_out = Console(width=None if sys.stdout.isatty() else 10_000)
-_err = Console(stderr=True)
-
-
-class Format(StrEnum):
-    """How data is printed."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
-
-
-class UserError(Exception):
-    """Something the user can mend; its text is one clear sentence."""
-
-
 Sources = Annotated[
     list[str] | None,
     typer.Option(
@@ -47,8 +26,6 @@ Sources = Annotated[
         show_default="bundled",
     ),
 ]
-Formatted = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of to the terminal.")]
 
 
 @app.callback()
@@ -70,18 +47,18 @@ def _refresh(sources: list[str]) -> None:
     from pipelines.refresh import refresh as run  # noqa: PLC0415 - polars loads only when needed
 
     settings = Settings()
-    with _err.status("reading sources") as status:
+    with err.status("reading sources") as status:
 
         def report(line: str) -> None:
-            _err.print(line, style="dim", highlight=False, markup=False)
+            err.print(line, style="dim", highlight=False, markup=False)
             status.update(line.partition(":")[0])
 
         done = run(sources, settings, report)
     found = done.collected
-    _err.print(f"{len(found.new)} new files, {found.known} known, {len(found.set_aside)} set aside.", highlight=False)
+    err.print(f"{len(found.new)} new files, {found.known} known, {len(found.set_aside)} set aside.", highlight=False)
     if done.unchanged:
-        _err.print("Nothing changed; the published warehouse is current.", style="green")
-    _err.print(f"Warehouse: {done.release.path}", style="green", soft_wrap=True, highlight=False)
+        err.print("Nothing changed; the published warehouse is current.", style="green")
+    err.print(f"Warehouse: {done.release.path}", style="green", soft_wrap=True, highlight=False)
 
 
 @app.command(epilog="Example: skyline serve --port 5006")
@@ -123,7 +100,7 @@ def sql(
     """Ask the published warehouse; it is opened read-only."""
     from warehouse.reader import Reader  # noqa: PLC0415
 
-    _print(Reader(Settings().published).query(query), format, output)
+    print_rows(Reader(Settings().published).query(query), format, output)
 
 
 @app.command(
@@ -141,8 +118,8 @@ def front(
 
     rows, left_out = front_of_file(file, minimise or [], maximise or [])
     if left_out:
-        _err.print(f"{left_out:,} rows left out: an objective is missing or not a finite number.", highlight=False)
-    _print(rows, format, output)
+        err.print(f"{left_out:,} rows left out: an objective is missing or not a finite number.", highlight=False)
+    print_rows(rows, format, output)
 
 
 @app.command(epilog="Example: skyline doctor")
@@ -157,59 +134,15 @@ def doctor() -> None:
     for finding in findings:
         mark = "[green]ok[/]" if finding.fine else "[red]no[/]" if finding.needed else "[yellow]--[/]"
         table.add_row(mark, finding.what, finding.detail, finding.advice)
-    _out.print(table)
+    out.print(table)
     if any(finding.needed and not finding.fine for finding in findings):
         raise UserError("Something that Skyline needs is missing; see the lines marked `no`.")
 
 
-def _print(frame: Any, form: Format, output: Path | None) -> None:
-    from pipelines.printing import as_bytes, as_table  # noqa: PLC0415
-
-    if form is Format.TABLE and output is None:
-        as_table(frame, _out)
-        return
-    payload = as_bytes(frame, form.value)
-    if output is not None:
-        output.write_bytes(payload)
-        _err.print(f"{frame.height:,} rows written to {output}", highlight=False)
-    elif form is Format.PARQUET and sys.stdout.isatty():
-        raise UserError("Parquet is binary; name a file with --output FILE or send it on with > FILE.")
-    else:
-        sys.stdout.buffer.write(payload)
-        sys.stdout.buffer.flush()
-
-
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    """Turn what users can mend into one sentence and an exit code."""
-    debug = "--debug" in sys.argv[1:]
-    try:
-        yield
-    except (typer.Exit, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        if debug:
-            raise
-        _err.print(f"Error: {_sentence(error)}", style="red", highlight=False, markup=False, soft_wrap=True)
-        sys.exit(1)
-
-
-def _sentence(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    kind = type(error)
-    if kind.__module__.split(".")[0] in {"_duckdb", "duckdb"}:
-        return f"The query cannot be answered: {str(error).split(chr(10) + chr(10))[0].strip()}"
-    known = kind.__module__.split(".")[0] in {"pipelines", "warehouse", "profiling", "dashboards"}
-    if known or isinstance(error, OSError):
-        return text
-    return f"{text} ({kind.__name__}; run again as `skyline --debug …` to see where)"
-
-
 def main() -> None:
     """Entry point of the `skyline` command."""
-    run: Callable[[], Any] = app
-    with _one_sentence():
-        run()
+    with one_sentence():
+        app()
 
 
 if __name__ == "__main__":
