@@ -207,7 +207,8 @@ def _merged(found: Sequence[Operator]) -> list[_Load]:
     """Gate and up, the norms, the residuals: equal operators become one with a count."""
     groups: dict[tuple[object, ...], _Load] = {}
     for op in found:
-        loads = (op.flops, op.bytes_moved, op.cacheable_bytes, op.launches, op.communication_bytes)
+        calls = op.launches * op.kernel_share
+        loads = (op.flops, op.bytes_moved, op.cacheable_bytes, calls, op.communication_bytes)
         numbers = [np.asarray(value, dtype=np.float64) for value in loads]
         key = (op.operator_class, op.unit, *((array.shape, array.tobytes()) for array in numbers))
         count = op.count + (groups[key].count if key in groups else 0)
@@ -298,7 +299,7 @@ def _slice(op: Operator, row: int, column: int) -> Operator:
 
     return Operator(
         name=op.name, place=op.place, operator_class=op.operator_class, unit=op.unit, count=op.count,
-        launches=cut(op.launches), flops=cut(op.flops), weight_bytes=cut(op.weight_bytes),
+        launches=cut(op.launches), kernel_share=op.kernel_share, flops=cut(op.flops), weight_bytes=cut(op.weight_bytes),
         activation_read_bytes=cut(op.activation_read_bytes),
         activation_write_bytes=cut(op.activation_write_bytes), kv_read_bytes=cut(op.kv_read_bytes),
         kv_write_bytes=cut(op.kv_write_bytes), communication_bytes=cut(op.communication_bytes),

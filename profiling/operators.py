@@ -37,6 +37,8 @@ class Operator:
     count: int = 1
     launches: Values = 1.0
     """Kernel calls of one occurrence: 1, or the number of prefill chunks."""
+    kernel_share: float = 1.0
+    """Part of a kernel that this operator is, where engines compute several products as one."""
     flops: Values = 0.0
     weight_bytes: Values = 0.0
     activation_read_bytes: Values = 0.0
@@ -207,6 +209,7 @@ def _linear(step: Linear, run: _Pass, place: str, count: int) -> Operator:
         unit="product",
         count=count,
         launches=passes,
+        kernel_share=step.width_out / step.fused_width if step.fused_width else 1.0,
         flops=2 * rows * width_in * width_out,
         weight_bytes=(width_in * width_out * np.divide(bits, 8) + bias) * passes,
         activation_read_bytes=rows * width_in * run.activation,

@@ -34,14 +34,15 @@ class FittedOperator:
         flat = {name: array.ravel() for name, array in zip(shapes, arrays, strict=True)}
         bound = np.maximum(compute_s, memory_s)
         likely, low, high = (
-            np.maximum(seconds.reshape(form) * operator.launches, bound) for seconds in self.calibration.predict_s(flat)
+            np.maximum(seconds.reshape(form) * operator.launches * operator.kernel_share, bound)
+            for seconds in self.calibration.predict_s(flat)
         )
         return Prediction(likely, low, high)
 
     def _measured_shape(self, operator: Operator) -> dict[str, Values] | None:
         shape = operator.shape
         if operator.operator_class == "gemm":
-            return {name: shape[name] for name in ("m", "n", "k")}
+            return {"m": shape["m"], "n": shape["n"] / operator.kernel_share, "k": shape["k"]}
         narrow = np.minimum(shape["operand_bits"], shape["kv_bits"])
         formats = self.calibration.peaks.flops_per_s
         queries: npt.ArrayLike = 1.0 if operator.operator_class == "decode_attention" else shape["keys"]

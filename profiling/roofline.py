@@ -114,7 +114,7 @@ class DefaultEfficiency:
     def __call__(self, operator: Operator, compute_s: Values, memory_s: Values) -> Prediction:
         """Seconds: sqrt of the sum of squares of the two sides (p-norm 2), and the fixed time."""
         sides = np.hypot(np.divide(compute_s, self.compute), np.divide(memory_s, self.bandwidth))
-        likely = sides + self.fixed_s * operator.launches
+        likely = sides + self.fixed_s * operator.launches * operator.kernel_share
         bound = np.maximum(compute_s, memory_s)
         return Prediction(likely, np.maximum(bound, 0.65 * likely), 1.8 * likely)
 

@@ -53,6 +53,8 @@ class Linear(Step):
     tied: bool = False
     """The matrix is stored elsewhere (embedding): read here, not counted here."""
     is_head: bool = False
+    fused_width: int = 0
+    """Outputs of the one product that engines compute this with (query, key and value; gate and up); 0: alone."""
 
     @property
     def parameters(self) -> int:

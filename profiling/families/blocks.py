@@ -86,13 +86,16 @@ def _plain_attention(spec: LayerSpec, source: str, prefix: str, *, cross: bool) 
     kv_source = "encoder" if cross else source
     kv_rows: Rows = "source" if cross else "new"
     cached = cross or spec.causal
+    fused = 0 if cross else (heads + 2 * kv_heads) * dim
     steps: list[Step] = [
         Linear(name=f"{prefix}query", inputs=(source,), width_in=spec.hidden_size, width_out=heads * dim,
-               bias=bias, split="column", units=heads),
+               bias=bias, split="column", units=heads, fused_width=fused),
         Linear(name=f"{prefix}key", inputs=(kv_source,), width_in=spec.hidden_size, width_out=kv_heads * dim,
-               bias=key_bias, rows=kv_rows, split="column", units=kv_heads, writes_cache=cached),
+               bias=key_bias, rows=kv_rows, split="column", units=kv_heads, writes_cache=cached,
+               fused_width=fused),
         Linear(name=f"{prefix}value", inputs=(kv_source,), width_in=spec.hidden_size, width_out=kv_heads * dim,
-               bias=bias, rows=kv_rows, split="column", units=kv_heads, writes_cache=cached),
+               bias=bias, rows=kv_rows, split="column", units=kv_heads, writes_cache=cached,
+               fused_width=fused),
     ]  # fmt: skip
     query, key = f"{prefix}query", f"{prefix}key"
     if spec.query_key_norm != "none" and not cross:
@@ -177,7 +180,7 @@ def feed_forward(block: FeedForward, source: str, prefix: str = "") -> list[Step
     names = ("gate", "up") if block.gated else ("up",)
     steps: list[Step] = [
         Linear(name=f"{prefix}{name}", inputs=(source,), width_in=hidden, width_out=width, bias=block.bias,
-               split="column")
+               split="column", fused_width=len(names) * width)
         for name in names
     ]  # fmt: skip
     steps.append(

@@ -138,7 +138,12 @@ def gemma2(config: Config) -> Architecture:
 
 
 def gemma3(config: Config) -> Architecture:
-    """Gemma 3 (text decoder): four norms, norms on query and key, five of six layers local."""
+    """Gemma 3 (text decoder): four norms, norms on query and key, five of six layers local.
+
+    Published configs of the larger models leave out what equals the defaults of transformers.
+    """
+    defaults = {"vocab_size": 262_208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256}
+    config = Config({**defaults, **config.fields})
     spec = replace(base(config), placement="sandwich", query_key_norm="head")
     every = int(config.get("sliding_window_pattern", "_sliding_window_pattern", default=6))
     return decoder(config, _windowed(config, spec, every=every), ends(config, tied=True))
@@ -231,6 +236,6 @@ FAMILIES = {
     "llama": llama, "yi": llama, "baichuan": llama, "internlm2": llama, "granite": llama, "minicpm": minicpm,
     "internlm": internlm, "internlm3": internlm3, "mistral": mistral, "qwen": qwen1, "qwen2": qwen2,
     "qwen3": qwen3, "gemma": gemma, "gemma2": gemma2, "gemma3": gemma3, "gemma3_text": gemma3, "phi3": phi3,
-    "olmo": olmo, "hf_olmo": olmo, "olmo2": olmo2, "olmo3": olmo3, "cohere": cohere, "cohere2": cohere,
+    "olmo": olmo, "olmo2": olmo2, "olmo3": olmo3, "cohere": cohere, "cohere2": cohere,
     "chatglm": chatglm, "glm": glm, "glm4": glm, "stablelm": stablelm,
 }  # fmt: skip

@@ -104,6 +104,27 @@ def test_a_model_of_several_towers_is_taken_by_its_text_decoder() -> None:
     assert model.parameters_total == 8_030_261_248
 
 
+def test_published_configs_with_their_own_spellings_and_omissions_are_read() -> None:
+    dbrx = {
+        "model_type": "dbrx", "d_model": 6144, "n_heads": 48, "n_layers": 40, "vocab_size": 100352,
+        "attn_config": {"kv_n_heads": 8}, "tie_word_embeddings": False,
+        "ffn_config": {"ffn_hidden_size": 10752, "moe_num_experts": 16, "moe_top_k": 4},
+    }  # fmt: skip
+    assert from_config(dbrx).parameters_total == 131_596_523_520
+    gemma = {"model_type": "gemma3", "text_config": {
+        "model_type": "gemma3_text", "hidden_size": 2560, "num_hidden_layers": 34, "intermediate_size": 10240,
+        "sliding_window": 1024,
+    }}  # fmt: skip
+    # 64 rows more than the catalogue's table: image tokens.
+    assert from_config(gemma).parameters_total == load("google/gemma-3-4b-it").parameters_total + 64 * 2560
+    chatglm = {
+        "model_type": "chatglm", "hidden_size": 4096, "num_layers": 28, "num_attention_heads": 32,
+        "kv_channels": 128, "multi_query_attention": True, "multi_query_group_num": 2, "add_qkv_bias": True,
+        "ffn_hidden_size": 13696, "padded_vocab_size": 65024,
+    }  # fmt: skip
+    assert from_config(chatglm).parameters_total == load("THUDM/chatglm3-6b").parameters_total
+
+
 def test_an_unsupported_family_is_refused_with_the_list_of_those_supported() -> None:
     with pytest.raises(UnsupportedModelType, match=r"'rwkv' is not supported.*deepseek_v3.*llama.*TOML"):
         from_config({"model_type": "rwkv"})

@@ -91,3 +91,10 @@ def test_no_measured_prefill_is_faster_than_its_bound(shared_data: Path, folder:
         assert np.sum(rows["latency"].to_numpy() / 1e3 < bound) == 0
         seen += rows.height
     assert seen > 2000
+
+
+def test_products_that_engines_compute_as_one_share_its_fixed_time() -> None:
+    found = estimate(load("meta-llama/Meta-Llama-3-8B"), H200, Workload(), operator_models(DEFAULTS)).operators
+    shares = {time.operator.name: time.operator.kernel_share for time in found}
+    assert sum(shares[name] for name in ("query", "key", "value")) == pytest.approx(1)
+    assert (shares["gate"], shares["up"], shares["down"]) == (0.5, 0.5, 1)
