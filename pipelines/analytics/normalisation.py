@@ -49,7 +49,8 @@ def normalised(accuracy: float, chance: float) -> float:
         accuracy: Fraction of right answers.
         chance: Fraction that guessing gets right.
     """
-    return 100 * max(accuracy - chance, 0.0) / (1 - chance)
+    # The board divides first and scales after; the last bit depends on it.
+    return max(accuracy - chance, 0.0) / (1 - chance) * 100
 
 
 def subtask_mean(accuracies: Mapping[str, float], choices: Mapping[str, int]) -> tuple[float, float]:
