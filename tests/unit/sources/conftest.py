@@ -1,0 +1,41 @@
+"""A raw store to put files into, as collecting does, and the parse of what was put."""
+
+import datetime as dt
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.sources import leaderboard_tables
+from pipelines.sources.leaderboard_tables import Parsed
+from pipelines.sources.raw_store import Manifest, RawStore
+from pipelines.sources.recognition import recognise
+
+Load = Callable[[pl.DataFrame, str], Parsed]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RawStore:
+    return RawStore(tmp_path / "raw")
+
+
+@pytest.fixture
+def load(store: RawStore) -> Load:
+    """Store a table as a CSV of that name by its recognised layout, and read it back as entries and scores."""
+
+    def stored_and_parsed(frame: pl.DataFrame, name: str) -> Parsed:
+        payload = as_csv(frame)
+        what = recognise(payload, ".csv", name)
+        now = dt.datetime.now(dt.UTC)
+        manifest = Manifest(what.source, what.layout, what.subject, what.as_of, name, None, what.licence, now)
+        return leaderboard_tables.parse(store.add(payload, ".csv", manifest))
+
+    return stored_and_parsed
+
+
+def as_csv(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_csv(buffer)
+    return buffer.getvalue()
