@@ -77,8 +77,8 @@ def ours_steps(path: Path) -> dict[str, Step]:
     from pipelines.rate import RatingOptions, rate  # noqa: PLC0415
     from pipelines.sources.votes import Votes  # noqa: PLC0415
 
-    def table(options: RatingOptions) -> Ratings:
-        ratings = rate([path], options, threads=1).ratings
+    def table(options: RatingOptions, file: Path = path) -> Ratings:
+        ratings = rate([file], options, threads=1).ratings
         return dict(zip(ratings["model"], ratings["rating"], strict=True))
 
     with Votes([path], threads=1) as votes:
@@ -95,6 +95,7 @@ def ours_steps(path: Path) -> dict[str, Step]:
 
     return {
         "file to ratings with interval": lambda: table(RatingOptions()),
+        "Parquet file to the same": lambda: table(RatingOptions(), next(path.parent.glob("*.parquet"))),
         "fit with interval": lambda: fitted(None),
         f"bootstrap of {ROUNDS} rounds": lambda: fitted(ROUNDS),
         f"file to bootstrap of {ROUNDS} rounds": lambda: table(RatingOptions(bootstrap=ROUNDS)),
@@ -213,7 +214,8 @@ def child(library: str, path: Path, repeats: int, checkout: str) -> list[dict[st
 
 def processor_seconds() -> float:
     """Processor time of this process and of the workers that it waited for."""
-    return sum(os.times()[:4])
+    waited_for = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + waited_for.ru_utime + waited_for.ru_stime
 
 
 def run_child(python: str, library: str, path: Path, options: argparse.Namespace) -> list[dict[str, Any]] | str:

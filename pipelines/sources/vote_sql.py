@@ -44,7 +44,7 @@ def reader(uri: str, suffix: str) -> str:
             return f"read_csv({literal(uri)}, {_csv_dialect(suffix)})"
         case _:
             # Without this, structs whose fields vary between rows would turn into maps.
-            return f"read_json({literal(uri)}, map_inference_threshold=-1, maximum_object_size=268435456)"
+            return f"read_json({literal(uri)}, map_inference_threshold=-1)"
 
 
 def csv_reader(uri: str, suffix: str, columns: Sequence[str]) -> str:
@@ -142,8 +142,8 @@ def _user_turns(expression: str, kind: Any) -> str | None:
     if kind.id != "list" or not {"role", "content"} <= _struct_fields(kind.children[0][1]).keys():
         return None
     return (
-        f"array_to_string(list_transform(list_filter({expression}, lambda turn: turn.role = 'user'),"
-        " lambda turn: CAST(turn.content AS VARCHAR)), ' ')"
+        f"array_to_string(list_transform(list_filter({expression}, lambda _said: _said.role = 'user'),"
+        " lambda _said: CAST(_said.content AS VARCHAR)), ' ')"
     )
 
 

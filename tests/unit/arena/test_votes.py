@@ -33,6 +33,7 @@ def logged(**changes: Any) -> dict[str, Any]:
         "model_b": "y",
         "winner": "model_a",
         "judge": "arena_user_1",
+        "conversation_a": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}],
         "turn": 1,
         "anony": True,
         "language": "English",
@@ -132,6 +133,15 @@ def test_prompts_that_everybody_sends_are_thinned_where_nobody_marked_them(tmp_p
     # Of 41 prompts with these frequencies numpy's 99.99th percentile is 59.8.
     assert int(np.quantile([60] + [1] * 40, 0.9999)) == result.votes_counted - 40 == 59
     assert tally(path, VoteFilter(deduplicate=False)).votes_counted == 100
+
+
+def test_prompts_of_older_logs_are_found_in_their_conversations(tmp_path: Path) -> None:
+    said = [{"role": "assistant", "content": "I am x"}]
+    records = [logged(conversation_a=[{"role": "user", "content": "hello"}, *said]) for _ in range(30)]
+    records += [logged(conversation_a=[{"role": "user", "content": f"question {i}"}, *said]) for i in range(40)]
+    for record in records:
+        del record["dedup_tag"]
+    assert tally(log_file(tmp_path, *records)).filtered.rows() == [("repeated prompt", 1)]
 
 
 def test_style_and_categories_come_out_of_nested_metadata(tmp_path: Path) -> None:
