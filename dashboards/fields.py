@@ -80,9 +80,14 @@ class Cost:
     also: Measure | None = None
 
     @property
+    def name_in_text(self) -> str:
+        """What is minimised, for a heading or a sentence."""
+        return self.measure.label if self.also is None else f"{self.measure.label} and {self.also.label}"
+
+    @property
     def title(self) -> str:
-        """What is minimised, for reading."""
-        return self.measure.title if self.also is None else f"{self.measure.label} and {self.also.label}"
+        """What is minimised, for a choice."""
+        return self.measure.title if self.also is None else self.name_in_text
 
 
 COSTS = {

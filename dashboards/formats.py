@@ -78,6 +78,11 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
+def running(text: str) -> str:
+    """A label in the run of a sentence: small at its beginning, unless that is an abbreviation."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
 def age(moment: dt.datetime, now: dt.datetime | None = None) -> str:
     """How long ago a moment was, in the largest unit that fits."""
     seconds = ((now or dt.datetime.now(dt.UTC)) - moment).total_seconds()

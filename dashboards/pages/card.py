@@ -56,10 +56,10 @@ def build(data: Data, snapshot_id: str, entry_id: str) -> str:
 def sentence(standing: dict[str, Any]) -> str:
     """How an entry stands against the front of one set of objectives, as a sentence."""
     quality, _, against = str(standing["objectives"]).partition("_vs_")
-    cost = COSTS[against].measure.label.lower() if against in COSTS else formats.label(against)
+    cost = formats.running(COSTS[against].name_in_text) if against in COSTS else formats.label(against)
     pair = f"{formats.label(quality)} against {cost}"
     if standing["dominated_by_model_id"] is None:
-        return f"On the front of {pair}: no entry beats it on both."
+        return f"On the front of {pair}: no entry beats it."
     dominator = standing["dominated_by_model_id"]
     ratio = standing["cost_ratio"]
     share = f" at {formats.significant(1 / ratio, 2)}× {_CHEAPER.get(against, 'the cost')}" if ratio else ""
@@ -67,12 +67,14 @@ def sentence(standing: dict[str, Any]) -> str:
     noise = {True: "; within noise", False: "; more than noise", None: ""}[standing["within_noise"]]
     error = standing["score_gap_standard_error"]
     spread = f" (± {1.96 * error:.1f})" if error is not None else ""
-    return f"{pair.capitalize()}: beaten by {dominator}: {gap}{spread}{share}{noise}."
+    return f"{pair[:1].upper()}{pair[1:]}: beaten by {dominator}: {gap}{spread}{share}{noise}."
 
 
 def _standing(data: Data, entry: dict[str, Any]) -> str:
     rows = data.ask("standing", snapshot_id=entry["snapshot_id"], entry_id=entry["entry_id"])
-    lines = [sentence(row) for row in rows.iter_rows(named=True) if str(row["objectives"]).startswith("average_vs_")]
+    standings = {str(row["objectives"]): row for row in rows.iter_rows(named=True)}
+    named = [f"average_vs_{against}" for against in COSTS]
+    lines = [sentence(standings[name]) for name in named if name in standings]
     if not lines:
         return ""
     return '<div class="verdict">' + "".join(f"<p>{formats.escape(line)}</p>" for line in lines) + "</div>"

@@ -12,6 +12,7 @@ from dashboards.fields import Cost
 
 _KEY = "entry_id"
 _STEP = "Step over the one before"
+_SCORE, _ERROR = "Score (points)", "± s.e."
 _STEPS = {True: "clear", False: "within noise"}
 
 
@@ -52,8 +53,8 @@ class FrontTable:
             pl.col("precision").fill_null("unknown").alias("Precision"),
             pl.col("family").str.replace_all("_", " ").alias("Family"),
             (pl.col("cost") * cost.scale).alias(cost.measure.title),
-            pl.col("score").alias("Score (points)"),
-            pl.col("standard_error").alias("± s.e."),
+            pl.col("score").alias(_SCORE),
+            pl.col("standard_error").alias(_ERROR),
             (pl.col("marginal_cost_per_point") * cost.scale).alias(f"Extra {unit} per extra point"),
             pl.col("beyond_noise_of_previous").replace_strict(_STEPS, default="", return_dtype=pl.String).alias(_STEP),
             pl.col("contenders_within_noise").alias("Beaten, but within noise"),
@@ -64,7 +65,7 @@ class FrontTable:
         self.widget.param.update(
             value=rows.to_pandas(),
             formatters={
-                name: NumberFormatter(format="0,0" if whole else "0,0.00", nan_format=formats.MISSING)
+                name: NumberFormatter(format=_format(name, whole=whole), nan_format=formats.MISSING)
                 for name, whole in numbers.items()
             },
             text_align=dict.fromkeys(numbers, "right"),
@@ -75,3 +76,10 @@ class FrontTable:
     def rows(self) -> pl.DataFrame:
         """The rows shown, under the titles shown."""
         return self._frame.drop(_KEY)
+
+
+def _format(name: str, *, whole: bool) -> str:
+    if whole:
+        return "0,0"
+    # Scores mean little beyond two digits; costs and what they buy span decades.
+    return "0,0.00" if name in (_SCORE, _ERROR) else "0,0.000"

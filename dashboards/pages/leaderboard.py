@@ -164,15 +164,16 @@ class Leaderboard:
             self.plot.object = figure
         self.scatter.mark(self.state.entry)
         row = self.snapshots[self.state.snapshot]
+        x_label, y_label = formats.running(choice.x.label), formats.running(choice.y.label)
         counts = (
             f"{formats.count(self.shown.height)} of {formats.count(self.entries.height)} entries shown; "
-            f"{formats.count(drawn.undrawn)} without {choice.x.label.lower()} or {choice.y.label.lower()}"
+            f"{formats.count(drawn.undrawn)} without {x_label} or {y_label}"
             f"{' above zero' if choice.log_x or choice.log_y else ''} are not drawn"
         )
         if drawn.thinned_from is not None:
             counts += f"; of the other {formats.count(drawn.thinned_from)} a random {formats.count(drawn.frame.height)}"
         where = f"{page.source_line(row)}; n = {formats.count(drawn.frame.height)}"
-        title = f"{choice.y.label} against {choice.x.label.lower()}"
+        title = f"{choice.y.label} against {x_label}"
         self.heading.object = page.about(scatter.NAME, title, counts, where)
         self.legend.object = drawn.legend
         empty = "No entry passes these filters. Take one away, or widen the size." if self.shown.is_empty() else ""

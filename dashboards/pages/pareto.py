@@ -209,16 +209,17 @@ class Pareto:
     def _describe_front(self, cloud: pl.DataFrame, cost: Cost, quality: Measure) -> None:
         row = self.snapshots[self.state.snapshot]
         every = self._considered().height
+        absent = f"{formats.running(quality.label)} or {formats.running(cost.measure.label)}"
         within = self.members["beyond_noise_of_previous"].eq(other=False).sum()
         counts = (
             f"{formats.count(self.members.height)} of {formats.count(every)} entries are beaten by none; "
-            f"{formats.count(every - cloud.height)} without {quality.label.lower()} or {cost.measure.label.lower()} "
+            f"{formats.count(every - cloud.height)} without {absent} "
             f"are not drawn; {within} steps within noise"
         )
         places = {"all": "", "provider": ", official providers only"}
         place = places.get(self.state.within, f", {formats.label(self.state.segment)} only")
         where = f"{page.source_line(row)}; n = {formats.count(cloud.height)}"
-        against = cost.title.lower() if cost.also else cost.measure.label.lower()
+        against = formats.running(cost.name_in_text)
         title = f"{quality.label} against {against}{place}"
         self.heading.object = page.about(_FRONT, title, counts, where)
         self.below.object = page.caption(
@@ -276,7 +277,11 @@ class Pareto:
             origin = "Snapshots differ by new entries and by re-scoring, so this is not progress alone."
         else:
             what = f"of all entries submitted up to {state.day}: {members.height} members"
-            origin = "Every day is judged by the scores of this one snapshot, so re-scoring plays no part."
+            undated = cloud["submitted_on"].null_count()
+            origin = (
+                "Every day is judged by the scores of this one snapshot, so re-scoring plays no part; "
+                f"{formats.count(undated)} entries without a submission date are left out."
+            )
         where = f"{page.source_line(row)}; n = {formats.count(seen.height)}"
         self.past_heading.object = page.about(_PAST, "The front over time", what, where)
         self.past_below.object = page.caption(f"{where}. {origin}")
