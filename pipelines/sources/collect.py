@@ -148,7 +148,9 @@ def _read(path: Path, uri: str, part: Collection) -> Iterator[_Found]:
 
 
 def _online(prefix: str, settings: Settings, store: RawStore, part: Collection) -> Iterator[_Found]:
-    stored = {snapshot.manifest.uri for source in store.sources() for snapshot in store.snapshots(source)}
+    # What was set aside is fetched again: a layout for it may be known by now.
+    read = (source for source in store.sources() if source != SET_ASIDE)
+    stored = {snapshot.manifest.uri for source in read for snapshot in store.snapshots(source)}
     with Hub(settings) as hub:
         for file in _results(hub, prefix) if prefix else huggingface.PUBLISHED_TABLES:
             # A commit never changes: what was fetched from it once need not be fetched again.
