@@ -2,7 +2,7 @@
 
 import datetime as dt
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,8 @@ from pipelines.sources import leaderboard_tables
 from pipelines.sources.leaderboard_tables import Parsed
 from pipelines.sources.raw_store import Manifest, RawStore
 from pipelines.sources.recognition import recognise
+
+from .hub_server import HubServer, hub_server
 
 Load = Callable[[pl.DataFrame, str], Parsed]
 
@@ -39,3 +41,13 @@ def as_csv(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.write_csv(buffer)
     return buffer.getvalue()
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A hub of our own; a proxy that the machine may have must not come between."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    with hub_server() as server:
+        yield server
