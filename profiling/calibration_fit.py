@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from profiling.calibration_laws import Array, Peaks, law_of, number_format, variants
 
 FOLDS = 5
-FIT_ROWS = 3000
+FIT_ROWS = 2000
 MINIMUM_ROWS = 60
 INTERVAL = 0.80
 INTERVAL_BINS = 6
 _SEED = 20240607
-_CHUNK = 32_768
+_CHUNK = 8192
 
 Parameters = dict[str, dict[str, float]]
 
@@ -63,7 +63,7 @@ def fit_law(operator_class: str, shapes: Mapping[str, Array], latency_s: Array, 
     """Parameters of each kernel family that has at least 60 rows, by bounded least squares on log time.
 
     The loss is soft-L1 on log(predicted/measured), close to the relative error it is judged by and deaf to
-    outliers. At most 3,000 rows per family enter, drawn evenly by a fixed seed: more do not move the result.
+    outliers. At most 2,000 rows per family enter, drawn evenly by a fixed seed: more do not move the result.
     """
     from scipy.optimize import least_squares  # noqa: PLC0415 - half a second of import, needed only to fit
 
@@ -85,7 +85,7 @@ def fit_law(operator_class: str, shapes: Mapping[str, Array], latency_s: Array, 
             return np.log(law.time_s(np.exp(values), prepared)) - measured
 
         best = least_squares(
-            residual, start, bounds=(lower, upper), loss="soft_l1", f_scale=0.05, max_nfev=60, x_scale=0.5
+            residual, start, bounds=(lower, upper), loss="soft_l1", f_scale=0.05, max_nfev=40, x_scale=0.5
         )
         fitted[str(name)] = {
             each.name: float(value) for each, value in zip(law.parameters, np.exp(best.x), strict=True)

@@ -96,7 +96,9 @@ GEMM_PARAMETERS = (
     Parameter("warm_share", "1", 0.8, 0.05, 2.0, "share of the last-level cache that keeps activations"),
 )
 GEMM_FP8_PARAMETERS = (
-    *GEMM_PARAMETERS,
+    # Measured 8-bit calls find a scale and convert their input first: kernels of their own, 10 µs and more.
+    Parameter("launch_overhead_us", "µs", 10.0, 0.1, 60.0, _LAUNCH.meaning),
+    *GEMM_PARAMETERS[1:],
     Parameter("quantise_bytes", "byte", 8.0, 0.1, 40.0, "traffic per activation to turn 16 bit into 8 bit before"),
 )
 PREFILL_PARAMETERS = (
@@ -169,23 +171,23 @@ def _smooth_maximum(first: Array, second: Array, exponent: float) -> Array:
 def _prepare_gemm(shapes: Shapes, peaks: Peaks, number: str) -> dict[str, Array]:
     m, n, k = shapes["m"], shapes["n"], shapes["k"]
     width, blocks, peak = (2.0 if number == "bf16" else 1.0), peaks.parallel_blocks, peaks.flops_per_s[number]
-    waves, depth, tile_s, stream_s, split = [], [], [], [], []
+    splits = np.asarray(_SPLITS, dtype=np.float64)[:, None]
+    depth = np.ceil(k / splits / 64) * 64
+    waves, tile_s, stream_s = [], [], []
     for rows, columns in _TILES:
         tiles = np.ceil(m / rows) * np.ceil(n / columns)
+        waves.append(np.ceil(tiles * splits / blocks))
+        tile_s.append(2.0 * rows * columns * blocks / peak)
         edge = np.minimum(rows, m) + np.minimum(columns, n)
-        for parts in _SPLITS:
-            waves.append(np.ceil(tiles * parts / blocks))
-            depth.append(np.ceil(k / parts / 64) * 64)
-            tile_s.append(np.full_like(m, 2 * rows * columns * blocks / peak))
-            stream_s.append(width * edge * blocks / peaks.bytes_per_s)
-            split.append(np.full_like(m, float(parts > 1)))
+        stream_s.append(width * edge * blocks / peaks.bytes_per_s)
+    by_tile_and_split = np.stack(waves)
     flops_s = 2 * m * n * k / peak
     return {
-        "waves": np.stack(waves),
-        "depth": np.stack(depth),
-        "tile_s": np.stack(tile_s),
+        "waves": by_tile_and_split,
+        "steps": by_tile_and_split * depth,
+        "split": (splits > 1).astype(np.float64),
+        "tile_s": np.asarray(tile_s)[:, None],
         "stream_s": np.stack(stream_s),
-        "split": np.stack(split),
         "long": flops_s / (flops_s + POWER_LIMITED_AFTER_S),
         "activation_bytes": width * m * k,
         "other_bytes": width * k * n + 2 * m * n,
@@ -199,9 +201,9 @@ def _gemm_time_s(values: Array, shape: Mapping[str, Array]) -> Array:
     launch, compute, bandwidth, ramp, overlap, block, stream, split, power, warm_cost, warm_share = values[:11]
     slow = (1 + power * shape["long"]) / compute
     per_step = np.maximum(shape["tile_s"] * slow, shape["stream_s"] / stream)
-    on_chip = (shape["waves"] * (shape["depth"] * per_step + block * 1e-6) + shape["split"] * (split * 1e-6)).min(
-        axis=0
-    )
+    # Axes: tile, split, kernel.
+    on_chip = shape["steps"] * per_step[:, None, :] + shape["waves"] * (block * 1e-6)
+    on_chip = (on_chip + shape["split"] * (split * 1e-6)).min(axis=(0, 1))
     activation = shape["activation_bytes"]
     # Share of the activations that must come from memory: none well inside the cache, all well beyond it.
     missed = 1 / (1 + (warm_share * shape["cache_bytes"] / activation) ** 4)

@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 
 from profiling.calibration_laws import GROUPED_UP_TO, Array, Peaks
 
-TRAIN_ROWS = 24_000
-TREES = 220
-LEARNING_RATE = 0.12
+TRAIN_ROWS = 16_000
 _SEED = 20240607
+# Chosen for a fit of seconds: twice the trees and rows gain a tenth of the error for three times the time.
+BOOSTING: dict[str, Any] = {
+    "n_estimators": 160,
+    "learning_rate": 0.15,
+    "max_depth": 9,
+    "max_leaf_nodes": 100,
+    "min_samples_leaf": 4,
+    "subsample": 0.3,
+    "max_features": 0.3,
+    "random_state": _SEED,
+}
 _CHUNK = 4096
 # A learned correction never moves a prediction by more than this factor: far from the data the law decides.
 LARGEST_FACTOR = 4.0
@@ -111,7 +120,7 @@ def residual_features(
 
 
 def learn_residual(features: Array, log_ratio: Array) -> LearnedResidual:
-    """Gradient-boosted trees (Friedman 2001) on log(measured/law), from at most 24,000 rows.
+    """Gradient-boosted trees (Friedman 2001) on log(measured/law), from at most 16,000 rows.
 
     Raises:
         ImportError: scikit-learn is not installed; the message says how to get it.
@@ -120,17 +129,8 @@ def learn_residual(features: Array, log_ratio: Array) -> LearnedResidual:
         from sklearn.ensemble import GradientBoostingRegressor  # noqa: PLC0415 - optional and slow to import
     except ImportError as error:
         raise ImportError("the learned residual needs scikit-learn: pip install scikit-learn") from error
-    rows = np.random.default_rng(_SEED).permutation(len(features))[:TRAIN_ROWS]
-    model = GradientBoostingRegressor(
-        n_estimators=TREES,
-        learning_rate=LEARNING_RATE,
-        max_depth=8,
-        max_leaf_nodes=72,
-        min_samples_leaf=4,
-        subsample=0.35,
-        max_features=0.5,
-        random_state=_SEED,
-    ).fit(features[rows], log_ratio[rows])
+    rows = np.sort(np.random.default_rng(_SEED).permutation(len(features))[:TRAIN_ROWS])
+    model = GradientBoostingRegressor(**BOOSTING).fit(features[rows], log_ratio[rows])
     trees = [stage[0].tree_ for stage in model.estimators_]
     leaf = [tree.children_left < 0 for tree in trees]
     itself = [np.arange(tree.node_count) for tree in trees]
@@ -140,7 +140,7 @@ def learn_residual(features: Array, log_ratio: Array) -> LearnedResidual:
         _padded([np.where(end, 0.0, tree.threshold) for tree, end in zip(trees, leaf, strict=True)], np.float64),
         _padded([np.where(e, i, t.children_left) for t, e, i in zip(trees, leaf, itself, strict=True)], np.int32),
         _padded([np.where(e, i, t.children_right) for t, e, i in zip(trees, leaf, itself, strict=True)], np.int32),
-        _padded([LEARNING_RATE * tree.value[:, 0, 0] for tree in trees], np.float64),
+        _padded([BOOSTING["learning_rate"] * tree.value[:, 0, 0] for tree in trees], np.float64),
         max(int(tree.max_depth) for tree in trees),
     )
 

@@ -1,0 +1,76 @@
+"""Print the accuracy table of calibrated kernel times, and how long calibrating and predicting take.
+
+    python benchmarks/calibration.py ../shared/data/kernels [--residual]
+
+Held-out figures are over every sound row, each predicted by a fit that had not seen its shape.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from profiling.calibration import (
+    Calibration,
+    above_roof,
+    bound_s,
+    calibrate,
+    default_calibration,
+    peaks_of_device,
+)
+from profiling.kernels import OPERATOR_CLASSES, read_kernels
+
+
+def uncalibrated(calibration: Calibration, kernels: pl.DataFrame) -> tuple[float, float, float]:
+    """MAPE of the bare bound and of the defaults, and the coverage of the defaults' interval, in percent."""
+    kernels = kernels.join(above_roof(kernels, calibration.peaks), on="source_row", how="anti")
+    measured = kernels["latency_s"].to_numpy()
+    bound = bound_s(calibration.operator_class, kernels, calibration.peaks)
+    default = default_calibration(calibration.accelerator, calibration.operator_class, calibration.peaks)
+    likely, low, high = default.predict_s(kernels)
+    return (
+        100 * float(np.abs(bound / measured - 1).mean()),
+        100 * float(np.abs(likely / measured - 1).mean()),
+        100 * float(((low <= measured) & (measured <= high)).mean()),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kernels", type=Path, help="folder of kernel tables")
+    parser.add_argument("--residual", action="store_true", help="learn what the law leaves over (minutes)")
+    arguments = parser.parse_args()
+    tables = read_kernels(arguments.kernels)
+    print(tables.rejected.group_by("accelerator", "reason").len().sort("accelerator", "reason").rows())
+    print(
+        "| accelerator | class | kernels | bound MAPE | default MAPE (coverage) | held-out MAPE | median | "
+        "coverage | below bound | fit CPU s | predict kernels/CPU s |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for (accelerator,), kernels in tables.kernels.group_by("accelerator", maintain_order=True):
+        peaks = peaks_of_device(kernels["device"][0], str(accelerator))
+        for operator_class in OPERATOR_CLASSES:
+            part = kernels.filter(pl.col("operator_class") == operator_class)
+            if part.height == 0:
+                continue
+            begin = time.process_time()
+            (calibration,) = calibrate(part, peaks, arguments.residual)
+            fitted = time.process_time()
+            calibration.predict_s(part)
+            rate = part.height / (time.process_time() - fitted)
+            bound, default, covered = uncalibrated(calibration, part)
+            print(
+                f"| {accelerator} | {operator_class} | {calibration.kernels:,} | {bound:.1f} % | "
+                f"{default:.1f} % ({covered:.0f} %) | {calibration.held_out_mape_pct:.2f} % | "
+                f"{calibration.held_out_median_error_pct:.2f} % | {calibration.interval_coverage_pct:.1f} % | "
+                f"{calibration.below_bound_pct:.2f} % | {fitted - begin:.1f} | {rate:,.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
