@@ -102,14 +102,16 @@ def _latest_statements(reported: pl.DataFrame) -> pl.DataFrame:
 def _trusted_board_count() -> pl.Expr:
     """The board's count, unless it is one that boards are known to get wrong.
 
-    Packed integers hold several weights each, and some uploads are counted at half; adapters are counted together
-    with the base they were merged into, that is twice.
+    Packed integers hold several weights each, so that such uploads are counted at a fraction of their size, and one
+    board multiplied the count back and overshot; some others are counted at half. `1_8b` was read as 8 billion.
+    Adapters are counted together with the base they were merged into, that is twice.
     """
     count, named = pl.col("reported_parameters"), pl.col("named_total")
-    halved = (count < 0.67 * named) & (pl.col("packed") | count.is_between(0.45 * named, 0.56 * named))
-    packed_unknown = pl.col("packed") & named.is_null()
+    packed = pl.col("packed") & (named.is_null() | ~(count / named).is_between(0.8, 1.2))
+    halved = count.is_between(0.45 * named, 0.56 * named)
+    misread = (count > named) & (count == named * 10 % 10_000_000_000)
     doubled = pl.col("is_adapter") & ((count > 1.6 * named) | named.is_null())
-    wrong = (halved | packed_unknown | doubled).fill_null(value=False)
+    wrong = (packed | halved | misread | doubled).fill_null(value=False)
     return pl.when(~wrong).then(count)
 
 
@@ -201,7 +203,8 @@ def _sizes(row: dict[str, Any]) -> dict[str, Any]:
         sizes["parameters_active_source"] = sizes["parameters_total_source"]
     elif (
         row["is_moe"]
-        and sizes["parameters_active"] == sizes["parameters_total"]
+        and sizes["parameters_active"]
+        and sizes["parameters_active"] >= (sizes["parameters_total"] or 0)
         and sizes["parameters_active_source"] != "architecture"
     ):
         sizes["parameters_active"] = sizes["parameters_active_source"] = None

@@ -12,7 +12,10 @@ def counted_architectures() -> pl.DataFrame:
     return pl.read_csv(text, infer_schema_length=None).select(
         "model_id",
         pl.col("parameters_total").cast(pl.Int64),
-        (pl.col("parameters_active_billions") * billions).round(0).cast(pl.Int64).alias("parameters_active"),
+        # Stated to four digits of a billion: a dense model must not seem to use more than it has.
+        pl.min_horizontal("parameters_total", (pl.col("parameters_active_billions") * billions).round(0))
+        .cast(pl.Int64)
+        .alias("parameters_active"),
         (pl.col("parameters_non_embedding_billions") * billions)
         .round(0)
         .cast(pl.Int64)
