@@ -41,7 +41,7 @@ def reader(uri: str, suffix: str) -> str:
         case "parquet":
             return f"read_parquet({literal(uri)})"
         case "csv" | "tsv":
-            return f"read_csv({literal(uri)}, {_csv_dialect(suffix)})"
+            return f"read_csv({literal(uri)}, {_csv_dialect(suffix)}, sample_size=1024)"
         case _:
             # Without this, structs whose fields vary between rows would turn into maps.
             return f"read_json({literal(uri)}, map_inference_threshold=-1)"
