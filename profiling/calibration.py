@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from profiling.accelerators import Accelerator, find
 from profiling.calibration_fit import (
+    FOLDS,
     MINIMUM_ROWS,
     IntervalTable,
     Parameters,
@@ -187,7 +188,7 @@ def bound_s(operator_class: str, shapes: pl.DataFrame | Mapping[str, ArrayLike],
 
 
 def above_roof(kernels: pl.DataFrame, peaks: Peaks) -> pl.DataFrame:
-    """Kernels measured faster than their bound, with the reason, in the columns of rejected rows."""
+    """Kernels faster than their bound, or of a format without a peak, with the reason, as rejected rows."""
     parts = [
         _judged(part, operator_class, peaks).filter(pl.col("reason").is_not_null())
         for (operator_class,), part in kernels.group_by("operator_class", maintain_order=True)
@@ -203,7 +204,8 @@ def calibrate(kernels: pl.DataFrame, peaks: Peaks, residual: bool = False) -> li
     take no part. With `residual`, boosted trees learn what the law leaves over, inside the same folds.
 
     Raises:
-        UnusableKernels: no kernels, several accelerators, or a class with fewer than 60 sound kernels.
+        UnusableKernels: no kernels, several accelerators, or a class with fewer than 60 sound kernels or
+            five groups of shapes.
     """
     names = kernels["accelerator"].unique().to_list()
     if len(names) != 1:
@@ -289,6 +291,12 @@ def _calibrate_class(
             f"at least {MINIMUM_ROWS} are needed"
         )
     shapes = _shape_columns(operator_class, sound)
+    groups = shape_groups(operator_class, shapes)
+    if int(groups.max()) + 1 < FOLDS:
+        raise UnusableKernels(
+            f"{accelerator} {operator_class}: {int(groups.max()) + 1} groups of shapes; holding shapes out "
+            f"needs at least {FOLDS}"
+        )
     measured, bound = sound["latency_s"].to_numpy(), sound["bound_s"].to_numpy()
     untested = Calibration(accelerator, operator_class, peaks, {}, DEFAULT_INTERVAL)
 
@@ -301,7 +309,7 @@ def _calibrate_class(
         features = residual_features(operator_class, part, time, bound[rows], peaks)
         return replace(law, residual=learn_residual(features, np.log(measured[rows] / time)))
 
-    fold = fold_of(shape_groups(operator_class, shapes))
+    fold = fold_of(groups)
     held_out = np.empty_like(measured)
     for each in range(int(fold.max()) + 1):
         part = {name: values[fold == each] for name, values in shapes.items()}
@@ -315,26 +323,36 @@ def _calibrate_class(
         held_out_mape_pct=float(error_pct.mean()),
         held_out_median_error_pct=float(np.median(error_pct)),
         interval_coverage_pct=100 * interval_coverage(measured, held_out, bound, fold),
-        below_bound_pct=100 * (1 - sound.height / judged.height),
+        below_bound_pct=100 * (1 - sound.height / judged["bound_s"].count()),
     )
 
 
 def _judged(kernels: pl.DataFrame, operator_class: str, peaks: Peaks) -> pl.DataFrame:
-    """Add `bound_s`, and `reason` where the measurement is faster than its bound."""
-    bound = _bound_of(operator_class, _shape_columns(operator_class, kernels), peaks)
-    needed = pl.col("bytes") / pl.col("latency_s") / 1e12
-    return kernels.with_columns(bound_s=pl.Series(bound)).with_columns(
+    """Add `bound_s`, and `reason` where the measurement is faster than its bound or has none to be held to."""
+    families = variants(operator_class, _shape_columns(operator_class, kernels))
+    formats = pl.Series("number_format", [number_format(operator_class, str(name)) for name in families])
+    known = formats.is_in(list(peaks.flops_per_s))
+    without_peak = kernels.with_columns(formats).filter(~known)
+    judged = kernels.filter(known)
+    bound = bound_s(operator_class, judged, peaks) if judged.height else np.empty(0)
+    judged = judged.with_columns(bound_s=pl.Series(bound, dtype=pl.Float64)).with_columns(
         reason=pl.when(pl.col("latency_s") < pl.col("bound_s")).then(
             pl.format(
                 "above its roof: {} µs measured, {} µs is the least its data sheet allows "
                 "({} TB/s, {} TFLOP/s achieved)",
                 (pl.col("latency_s") * 1e6).round(2),
                 (pl.col("bound_s") * 1e6).round(2),
-                needed.round(2),
+                (pl.col("bytes") / pl.col("latency_s") / 1e12).round(2),
                 (pl.col("flops") / pl.col("latency_s") / 1e12).round(1),
             )
         )
     )
+    unbounded = without_peak.select(
+        *kernels.columns,
+        bound_s=pl.lit(None, pl.Float64),
+        reason=pl.format("no data-sheet peak for {} to hold it to", "number_format"),
+    )
+    return pl.concat([judged, unbounded])
 
 
 def _bound_of(operator_class: str, columns: Mapping[str, Array], peaks: Peaks) -> Array:

@@ -243,6 +243,23 @@ def test_too_few_kernels_are_refused_rather_than_fitted(tmp_path: Path) -> None:
         calibrate_tables(folder)
 
 
+def test_one_weight_matrix_is_refused_because_nothing_can_be_held_out(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"gemm_dtype": "bfloat16", "m": range(1, 101), "n": 64, "k": 64, "latency": 0.003})
+    with pytest.raises(UnusableKernels, match="1 groups of shapes; holding shapes out needs at least 5"):
+        calibrate_tables(write_gemm_table(tmp_path / "h200", rows))
+
+
+def test_kernels_of_a_format_the_device_has_no_peak_for_are_rejected_not_fitted(tmp_path: Path) -> None:
+    rows = law_abiding_gemm()
+    foreign = rows.head(5).with_columns(gemm_dtype=pl.lit("fp8"))
+    folder = write_gemm_table(tmp_path / "gpu", pl.concat([rows, foreign]))
+    only_16_bit = Peaks({"bf16": 989e12}, 4.8e12, 50e6, 132)
+    calibrations, rejected = calibrate_tables(folder, peaks=lambda _device, _folder: only_16_bit)
+    assert [each.operator_class for each in calibrations] == ["gemm_bf16"]
+    assert calibrations[0].below_bound_pct == 0
+    assert rejected["reason"].to_list() == ["no data-sheet peak for fp8 to hold it to"] * 5
+
+
 def test_a_calibration_survives_json_and_predicts_the_same(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the learned residual needs scikit-learn")
     folder = write_gemm_table(tmp_path / "h200", law_abiding_gemm(noise=0.05))
