@@ -91,6 +91,22 @@ def up(source: Sources = None) -> None:
     _serve({"SKYLINE_HOME": str(settings.home)})
 
 
+@app.command(name="dagster", epilog="Example: skyline dagster --port 3000")
+def dagster_dev(port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 3000) -> None:
+    """Dagster's web interface on this home: lineage, runs, the daily schedule and the inbox sensor."""
+    from pipelines.refresh import prepare_dagster_home  # noqa: PLC0415 - polars loads only when needed
+
+    settings = Settings()
+    home = prepare_dagster_home(settings)
+    settings.inbox.mkdir(parents=True, exist_ok=True)
+    err.print(f"Files dropped into {settings.inbox.resolve()} are ingested.", highlight=False, soft_wrap=True)
+    environment = {"DAGSTER_HOME": str(home), "SKYLINE_HOME": str(settings.home.resolve())}
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions", "-p", str(port)]
+    finished = subprocess.run(command, env={**os.environ, **environment}, check=False)
+    if finished.returncode not in {0, -2, 130}:
+        raise UserError(f"Dagster stopped with exit code {finished.returncode}; the reason stands above.")
+
+
 @app.command(epilog='Example: skyline sql "FROM marts.pareto_front LIMIT 5" --format csv')
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT statement.")],

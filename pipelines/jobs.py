@@ -11,7 +11,8 @@ REFRESH = dg.define_asset_job(
 
 
 def _capability_job(capability: str) -> "dg.UnresolvedAssetJobDefinition":
-    selected = dg.AssetSelection.groups(capability).upstream() | dg.AssetSelection.groups(capability)
+    # One step may make several tables; it cannot make only some of them.
+    selected = dg.AssetSelection.groups(capability).upstream().required_multi_asset_neighbors()
     return dg.define_asset_job(
         f"derive_{capability}",
         selection=selected - dg.AssetSelection.assets(dg.AssetKey(list(PUBLISHED))),
