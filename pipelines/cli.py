@@ -78,9 +78,14 @@ def serve(
 
 def _serve(environment: dict[str, str]) -> None:
     # A process of its own: pages know nothing of the pipeline, and are not slowed down by it.
-    finished = subprocess.run([sys.executable, "-m", "dashboards"], env={**os.environ, **environment}, check=False)
+    _run_module("The dashboards", ["dashboards"], environment)
+
+
+def _run_module(what: str, arguments: list[str], environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", *arguments]
+    finished = subprocess.run(command, env={**os.environ, **environment}, check=False)  # noqa: S603 - our own modules
     if finished.returncode not in {0, -2, 130}:
-        raise UserError(f"The dashboards stopped with exit code {finished.returncode}; the reason stands above.")
+        raise UserError(f"{what} stopped with exit code {finished.returncode}; the reason stands above.")
 
 
 @app.command(epilog="Example: skyline up --source ~/snapshots")
@@ -101,10 +106,7 @@ def dagster_dev(port: Annotated[int, typer.Option(help="Port to listen on.", min
     settings.inbox.mkdir(parents=True, exist_ok=True)
     err.print(f"Files dropped into {settings.inbox.resolve()} are ingested.", highlight=False, soft_wrap=True)
     environment = {"DAGSTER_HOME": str(home), "SKYLINE_HOME": str(settings.home.resolve())}
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions", "-p", str(port)]
-    finished = subprocess.run(command, env={**os.environ, **environment}, check=False)
-    if finished.returncode not in {0, -2, 130}:
-        raise UserError(f"Dagster stopped with exit code {finished.returncode}; the reason stands above.")
+    _run_module("Dagster", ["dagster", "dev", "-m", "pipelines.definitions", "-p", str(port)], environment)
 
 
 @app.command(epilog='Example: skyline sql "FROM marts.pareto_front LIMIT 5" --format csv')
