@@ -1,0 +1,156 @@
+"""Releases: whole, verified, described, and never missing while another is being made."""
+
+import json
+import re
+import threading
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from small_tables import TABLES, write_version
+
+from warehouse.contracts import Column, Table
+from warehouse.lake import Lake
+from warehouse.publish import LINK, POINTER, BrokenRelease, NotPublished, current, publish, releases
+from warehouse.reader import Reader
+
+
+class Dishonest(Lake):
+    """A lake whose Parquet holds fewer rows than it says, as after a torn copy."""
+
+    def scan(self, table: Table) -> pl.LazyFrame:
+        """Every row twice."""
+        rows = super().scan(table)
+        return pl.concat([rows, rows])
+
+
+def query(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.sql(sql).fetchall()
+
+
+def test_a_release_holds_what_the_lake_holds_and_tables_without_rows_too(lake: Lake, published: Path) -> None:
+    write_version(lake, 1)
+    release = publish(lake, TABLES, published, "made from this")
+    assert current(published) == release
+    assert release.fingerprint == "made from this"
+    assert query(release.path, "SELECT count(*), min(version), max(version) FROM marts.versions") == [(1000, 1, 1)]
+    assert query(release.path, "SELECT count(*) FROM core.points") == [(0,)]
+    types = dict(query(release.path, "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'points'"))
+    assert types == {"name": "VARCHAR", "size": "DOUBLE", "score": "DOUBLE", "kind": "VARCHAR"}
+
+
+def test_tables_of_the_raw_layer_are_not_published(lake: Lake, published: Path) -> None:
+    raw = Table("raw", "hidden", "Not for readers.", (Column("x", pl.Int64, "X."),), (), "test")
+    release = publish(lake, [*TABLES, raw], published, "f")
+    assert query(release.path, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'hidden'") == [(0,)]
+
+
+def test_every_table_and_column_carries_its_meaning_as_a_comment_and_as_a_row(lake: Lake, published: Path) -> None:
+    release = publish(lake, TABLES, published, "f")
+    comments = dict(query(release.path, "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables()"))
+    assert comments["marts.versions"] == "One row per row of one 'version'."
+    assert all(comments.values())
+    columns = query(
+        release.path,
+        "SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns()"
+        " WHERE schema_name <> 'meta' AND database_name = current_database() AND NOT internal",
+    )
+    assert ("core.points", "score", "Quality. [points]") in columns
+    assert all(comment for _, _, comment in columns)
+    described = query(release.path, "SELECT relation, column_name FROM meta.columns ORDER BY relation, position")
+    assert described == [(t.relation, c.name) for t in sorted(TABLES, key=lambda t: t.relation) for c in t.columns]
+    assert query(
+        release.path, "SELECT relation, key, capability FROM meta.tables WHERE capability = 'test' ORDER BY 1"
+    ) == [
+        ("core.points", ["name"], "test"),
+        ("marts.versions", ["row"], "test"),
+    ]
+
+
+def test_a_release_that_does_not_hold_what_the_lake_says_is_thrown_away_and_the_old_one_stays(
+    lake: Lake, published: Path
+) -> None:
+    write_version(lake, 1)
+    before = publish(lake, TABLES, published, "first")
+    write_version(lake, 2)
+    with pytest.raises(BrokenRelease, match=r"marts\.versions has 1000 rows in the new database and 2000 in the lake"):
+        publish(Dishonest(lake.folder), TABLES, published, "second")
+    assert current(published) == before
+    assert query(published / LINK, "SELECT DISTINCT version FROM marts.versions") == [(1,)]
+    assert sorted(path.name for path in published.iterdir()) == sorted([POINTER, LINK, before.path.name])
+
+
+def test_the_last_three_releases_stay_and_leftovers_of_runs_that_died_are_swept(lake: Lake, published: Path) -> None:
+    published.mkdir()
+    (published / ".partial-1.duckdb").write_bytes(b"died")
+    (published / ".partial-1.duckdb.wal").write_bytes(b"died")
+    made = [publish(lake, TABLES, published, str(number)) for number in range(5)]
+    assert releases(published) == [release.path for release in reversed(made[2:])]
+    assert len({release.path.name for release in made}) == 5
+    assert {path.name for path in published.iterdir()} == {POINTER, LINK, *(r.path.name for r in made[2:])}
+    publish(lake, TABLES, published, "only", keep=1)
+    assert len(releases(published)) == 1
+
+
+def test_the_link_for_people_with_a_database_tool_always_opens_the_newest(lake: Lake, published: Path) -> None:
+    for version in (1, 2):
+        write_version(lake, version)
+        publish(lake, TABLES, published, "f")
+        assert (published / LINK).is_symlink()
+        assert not (published / LINK).readlink().is_absolute()  # the home may be moved
+        assert query(published / LINK, "SELECT DISTINCT version FROM marts.versions") == [(version,)]
+
+
+@pytest.mark.parametrize(
+    ("pointer", "message"),
+    [
+        (None, "No warehouse is published in"),
+        ("not json", "is not readable"),
+        ('"text"', "is not readable"),
+        ("{}", "is not readable"),
+        (json.dumps({"file": "skyline-1.duckdb", "fingerprint": "f"}), "skyline-1.duckdb is missing"),
+    ],
+)
+def test_without_a_release_to_read_the_error_says_to_refresh(
+    published: Path, pointer: str | None, message: str
+) -> None:
+    published.mkdir()
+    if pointer is not None:
+        (published / POINTER).write_text(pointer)
+    with pytest.raises(NotPublished, match=re.escape(message)) as refused:
+        current(published)
+    assert "`skyline refresh`" in str(refused.value)
+
+
+def test_readers_meet_one_whole_version_at_every_moment_of_twenty_publishes(lake: Lake, published: Path) -> None:
+    write_version(lake, 0)
+    publish(lake, TABLES, published, "0")
+    stop = threading.Event()
+    seen: list[tuple[int, int, int]] = []
+    failures: list[Exception] = []
+
+    def read(reader: Reader) -> None:
+        while not stop.wait(0.005):
+            try:
+                rows = reader.query("SELECT count(*), min(version), max(version) FROM marts.versions").rows()
+                seen.extend(rows)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is what this test is about
+                failures.append(error)
+                return
+
+    shared = Reader(published)
+    threads = [threading.Thread(target=read, args=(reader,)) for reader in (shared, shared, Reader(published))]
+    for thread in threads:
+        thread.start()
+    for version in range(1, 21):
+        write_version(lake, version)
+        publish(lake, TABLES, published, str(version))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert {(rows, low == high) for rows, low, high in seen} == {(1000, True)}
+    assert len({low for _, low, _ in seen}) > 1
+    assert shared.query("SELECT max(version) AS newest FROM marts.versions")["newest"].item() == 20
