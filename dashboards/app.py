@@ -41,7 +41,7 @@ def serve(settings: Settings, show: bool = False) -> None:
         port=settings.port,
         title={page.slug or "/": f"{page.title} · Skyline" for page in PAGES},
         static_dirs={"assets": str(_ASSETS)},
-        websocket_origin=[f"{settings.address}:{settings.port}", f"localhost:{settings.port}"],
+        websocket_origin=_origins(settings),
         show=show,
         start=False,
         verbose=False,
@@ -53,6 +53,13 @@ def serve(settings: Settings, show: bool = False) -> None:
         server.run_until_shutdown()
     except KeyboardInterrupt:
         server.stop()
+
+
+def _origins(settings: Settings) -> list[str]:
+    if settings.address in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        # Whoever listens everywhere is reached under names that we cannot know; the pages only read.
+        return ["*"]
+    return [f"{settings.address}:{settings.port}", f"localhost:{settings.port}"]
 
 
 def _opener(page: Page, data: Data) -> Callable[[], pn.Template]:

@@ -34,6 +34,10 @@ PRECISIONS = {
 }
 
 
+# BokehJS never clears the outermost columns of a canvas, so what an earlier layout drew there would show.
+_FIGURE_CSS = ":host { clip-path: inset(0 0 0 3px); }"
+
+
 class SkylineDesign(Native):
     """Panel's plain design with our stylesheet in every widget."""
 
@@ -63,7 +67,7 @@ def new_figure(name: str, height: int, tools: Sequence[Tool], **options: Any) ->
         min_border_left=56,
         min_border_right=12,
         min_border_top=4,
-        output_backend="canvas",
+        stylesheets=[_FIGURE_CSS],
         **options,
     )
     dress(plot)

@@ -1,0 +1,48 @@
+"""A real browser against really served pages."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from served_pages import Served, Visit, serve, visiting
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def browser(bundled_home: Path) -> Iterator[Browser]:
+    """A Chromium of this machine.
+
+    Playwright keeps an event loop running in this thread, in which nothing that starts its own can work; so the
+    pipeline has run before, and other tests come after it has ended.
+    """
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome on this machine; install the package chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def served(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Pages on the bundled facts."""
+    yield from serve(bundled_home, tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def visit(browser: Browser, served: Served) -> Iterator[Visit]:
+    """A tab of an ordinary screen, in the light theme."""
+    yield from visiting(browser, served.url)

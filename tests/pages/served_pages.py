@@ -1,0 +1,115 @@
+"""Serving pages in a process of their own, and tabs that write down what goes wrong in them."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60
+_READY = """() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every((d) => d.is_idle)
+    && document.querySelector('.progress').hidden"""
+
+
+@dataclass
+class Served:
+    """A running `python -m dashboards`."""
+
+    url: str
+    log: Path
+
+    def complaints(self) -> list[str]:
+        """Warnings and errors that the server wrote."""
+        lines = self.log.read_text("utf-8").splitlines()
+        return [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "Warning", "Traceback"))]
+
+
+@dataclass
+class Visit:
+    """A tab, and all that went wrong in it."""
+
+    page: Page
+    url: str
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def open(self, address: str) -> Page:
+        """Go to an address below the root and wait until it stands."""
+        self.page.goto(self.url + address)
+        self.settle()
+        return self.page
+
+    def settle(self) -> None:
+        """Wait until everything asked for has been answered and drawn."""
+        self.page.wait_for_function(_READY, timeout=PATIENCE_S * 1000)
+
+    def address(self) -> str:
+        """What stands in the address bar after the root."""
+        return str(self.page.evaluate("location.pathname.slice(1) + location.search"))
+
+
+def serve(home: Path, folder: Path) -> Iterator[Served]:
+    """Serve a home in a process of its own until the generator is closed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "pages.log"
+    environment = os.environ | {
+        "SKYLINE_HOME": str(home),
+        "SKYLINE_ADDRESS": "127.0.0.1",
+        "SKYLINE_PORT": str(port),
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    command = [sys.executable, "-W", "error::UserWarning", "-W", "error::RuntimeWarning", "-m", "dashboards"]
+    with log.open("w", encoding="utf-8") as stream:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=stream, stderr=stream)
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        _wait_until_reachable(url, process, log)
+        yield Served(url, log)
+    finally:
+        process.terminate()
+        process.wait(timeout=PATIENCE_S)
+
+
+def _wait_until_reachable(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(f"the pages were not served: {log.read_text('utf-8')}")
+
+
+def visiting(browser: Browser, url: str, width: int = 1440, scheme: str = "light") -> Iterator[Visit]:
+    """A fresh tab that writes down what goes wrong, closed with the generator."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        accept_downloads=True,
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_S * 1000)
+    visit = Visit(page, url)
+    page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("request", lambda request: None if _is_own(request.url, url) else visit.foreign.append(request.url))
+    yield visit
+    context.close()
+
+
+def _is_own(address: str, url: str) -> bool:
+    return address.startswith((url, "data:", "blob:"))

@@ -1,0 +1,101 @@
+"""The leaderboard page in a browser: filters, address, search, downloads, cards."""
+
+import csv
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from served_pages import Visit
+
+pytestmark = [pytest.mark.page]
+
+
+def counted(visit: Visit) -> tuple[int, int]:
+    """Entries shown and entries there are, as the page says."""
+    text = visit.page.locator(".counts", has_text="entries shown").first.inner_text()
+    shown, there_are = re.findall(r"([\d,]+) of ([\d,]+) entries shown", text)[0]
+    return int(shown.replace(",", "")), int(there_are.replace(",", ""))
+
+
+def choose(visit: Visit, label: str, option: str) -> None:
+    visit.page.get_by_label(label, exact=True).select_option(option)
+    visit.settle()
+
+
+def test_a_filter_narrows_chart_and_table_and_its_address_restores_it(visit: Visit) -> None:
+    page = visit.open("leaderboard")
+    everything = counted(visit)
+    assert everything[0] == everything[1] > 20
+    search = page.get_by_label("Search", exact=True)
+    search.fill("qwen; @org:google")
+    search.press("Enter")
+    page.wait_for_function("location.search.includes('search=')")
+    visit.settle()
+    narrowed = counted(visit)
+    assert 0 < narrowed[0] < everything[0]
+    choose(visit, "Horizontal", "Parameters (billion)")
+    page.wait_for_function("location.search.includes('x=parameters_billion')")
+    again = visit.address()
+    names = page.locator(".tabulator-row [tabulator-field=model_id]").all_inner_texts()
+    assert all("qwen" in name.lower() or name.lower().startswith("google/") for name in names)
+    visit.open(again)
+    assert counted(visit) == narrowed
+    assert page.get_by_label("Horizontal", exact=True).input_value() == "Parameters (billion)"
+    assert page.get_by_text("Average against parameters").first.is_visible()
+    assert visit.errors == []
+
+
+def test_a_hostile_address_falls_back_visibly_and_runs_nothing(visit: Visit) -> None:
+    page = visit.open("leaderboard?x=%3Cimg+src%3Dq+onerror%3D%22window.ran%3D1%22%3E&size=nan..inf&columns=q&zzz=1")
+    noted = page.locator(".note").all_inner_texts()
+    assert len(noted) == 4
+    assert any("<img" in line for line in noted)
+    assert page.evaluate("window.ran") is None
+    assert counted(visit)[0] > 0
+    assert visit.errors == []
+
+
+def test_downloads_hold_the_rows_shown(visit: Visit, tmp_path: Path) -> None:
+    page = visit.open("leaderboard?search=llama")
+    shown, _ = counted(visit)
+    with page.expect_download() as waiting:
+        page.get_by_text("CSV", exact=True).first.click()
+    waiting.value.save_as(tmp_path / "rows.csv")
+    rows = list(csv.DictReader((tmp_path / "rows.csv").open(encoding="utf-8")))
+    assert len(rows) == shown
+    assert all("llama" in row["Model"].lower() for row in rows)
+    assert "Size (GiB)" in rows[0]
+    with page.expect_download() as waiting:
+        page.get_by_text("JSON", exact=True).first.click()
+    waiting.value.save_as(tmp_path / "rows.json")
+    document = json.loads((tmp_path / "rows.json").read_text("utf-8"))
+    assert [row["Model"] for row in document["rows"]] == [row["Model"] for row in rows]
+    assert document["address"] == "leaderboard?search=llama"
+
+
+def test_a_chart_can_be_saved_as_a_picture(visit: Visit, tmp_path: Path) -> None:
+    page = visit.open("leaderboard")
+    with page.expect_download() as waiting:
+        page.locator("[data-save='scatter:png']").click()
+    waiting.value.save_as(tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+    with page.expect_download() as waiting:
+        page.locator("[data-save='scatter:svg']").click()
+    waiting.value.save_as(tmp_path / "chart.svg")
+    assert ET.parse(tmp_path / "chart.svg").getroot().tag.endswith("svg")  # noqa: S314 - as above
+
+
+def test_a_clicked_row_opens_its_card_and_escape_closes_it(visit: Visit) -> None:
+    page = visit.open("leaderboard")
+    row = page.locator(".tabulator-row").nth(2)
+    name = row.locator("[tabulator-field=model_id]").inner_text()
+    row.click()
+    page.wait_for_function("location.search.includes('entry=')")
+    card = page.locator(".drawer")
+    card.get_by_role("heading", name=name, exact=True).wait_for()
+    assert re.search(r"beaten by|On the front of", card.inner_text())
+    page.keyboard.press("Escape")
+    page.wait_for_function("!location.search.includes('entry=')")
+    card.wait_for(state="hidden")
