@@ -7,7 +7,7 @@ FLOPs and bytes are formed on the axes they depend on; only the last comparison 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -19,9 +19,11 @@ import polars as pl
 from profiling.accelerators import GIB, Accelerator
 from profiling.architecture import Architecture
 from profiling.errors import IllegalParallelism, UnsupportedPrecision
+from profiling.grid_calibration import CALIBRATED_CLASSES, calibrated_part
 from profiling.memory import EngineProfile, activation_peak_of, engine_profile, need_of
 from profiling.operators import Operator, OperatorClass, Unit, operators
-from profiling.roofline import DEFAULTS, Calibration, Roof, gemm_compute_efficiency, operator_time, roof_of
+from profiling.predictors import FittedOperator
+from profiling.roofline import DEFAULT_HIGH, DEFAULT_LOW, DEFAULTS, Roof, gemm_compute_efficiency
 from profiling.workload import AttentionKernel, Parallelism, Precision, Stage, Values, Workload
 
 Array = npt.NDArray[np.float64]
@@ -34,10 +36,12 @@ SCHEMA: dict[str, pl.DataType] = {
     "tensor_parallel": pl.Int32(), "pipeline_parallel": pl.Int32(), "weight_bits": pl.Float64(),
     "activation_bits": pl.Float64(), "kv_bits": pl.Float64(), "batch": pl.Int64(), "context": pl.Int64(),
     "flops": pl.Float64(), "bytes_moved": pl.Float64(), "bound_s": pl.Float64(), "likely_s": pl.Float64(),
-    "bound_by": pl.Enum(BOUNDS), "memory_low_gib": pl.Float64(), "memory_high_gib": pl.Float64(),
-    "verdict": pl.Enum(VERDICTS), "tokens_per_s": pl.Float64(),
+    "low_s": pl.Float64(), "high_s": pl.Float64(), "calibrated": pl.Boolean(), "bound_by": pl.Enum(BOUNDS),
+    "memory_low_gib": pl.Float64(), "memory_high_gib": pl.Float64(), "verdict": pl.Enum(VERDICTS),
+    "tokens_per_s": pl.Float64(),
 }  # fmt: skip
-"""Columns of the result. Times are of one pass on one device; `tokens_per_s` is null where it cannot run."""
+"""Columns of the result. Times are of one pass on one device; `tokens_per_s` is null where it cannot run. `low_s` and
+`high_s` hold 80 % and are null where no intervals were asked for; `calibrated` as in `roofline.Estimate`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +57,10 @@ class Grid:
     kernels: Sequence[AttentionKernel] = ("flash",)
     parallelisms: Sequence[Parallelism] = (Parallelism(),)
     engine: str = "vllm-v1"
-    calibrations: dict[str, Calibration] | None = None
+    calibrations: Mapping[str, Mapping[str, FittedOperator]] | None = None
     """By accelerator name."""
+    intervals: bool = False
+    """Whether to compute `low_s` and `high_s`, a fifth more work."""
 
     @property
     def rows_per_block(self) -> int:
@@ -75,6 +81,7 @@ class _Axes:
     gemm_compute: Array
     on_chip_bytes: Array
     shape: tuple[int, int, int, int]
+    labels: pl.DataFrame
 
 
 def _axes(grid: Grid) -> _Axes:
@@ -110,7 +117,7 @@ def _axes(grid: Grid) -> _Axes:
     shape = (len(devices), len(grid.precisions), len(grid.batches), len(grid.contexts))
     on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
     gemm = of_accelerators([gemm_compute_efficiency(device.achievable_matmul_fraction) for device in devices])
-    return _Axes(grid, precision, batch, context, roofs, capacity, gemm, on_chip, shape)
+    return _Axes(grid, precision, batch, context, roofs, capacity, gemm, on_chip, shape, _labels(grid))
 
 
 def _peak(device: Accelerator, bits: float) -> float:
@@ -158,20 +165,12 @@ def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload
 def _block(model: Architecture, workload: Workload, axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
     found = operators(model, workload, axes.on_chip_bytes, check=False)
     flops, moved = np.zeros(axes.shape), np.zeros(axes.shape)
-    sums = _Sums.zeros(axes.shape)
     loads = _merged(found)
     for load in loads:
         flops += load.count * load.flops
         moved += load.count * load.moved
-    # A few accelerators at a time, so that the running totals stay in the processor's cache.
-    step = max(1, _CACHED_ROWS * axes.shape[0] // axes.grid.rows_per_block)
-    for first in range(0, axes.shape[0], step):
-        part = slice(first, first + step)
-        for load in loads:
-            sums.add(load, axes, part)
+    sums, calibrated = _times(found, loads, axes)
     bound, likely = sums.bound, sums.likely
-    if axes.grid.calibrations:
-        likely = _calibrated(found, axes, likely)
     need = need_of(
         model, workload, axes.capacity, profile, activation_peak_of(found, model, axes.precision)
     )  # fmt: skip
@@ -184,12 +183,35 @@ def _block(model: Architecture, workload: Workload, axes: _Axes, profile: Engine
     largest = np.where(sums.computing > waiting, 1, 0).astype(np.uint8)
     largest[sums.communicating > np.maximum(sums.computing, waiting)] = 2
     return _frame(model, workload, axes, {
-        "flops": flops, "bytes_moved": moved, "bound_s": bound, "likely_s": likely, "bound_by": largest,
-        "memory_low_gib": low / GIB, "memory_high_gib": high / GIB, "verdict": verdict, "tokens_per_s": rate,
+        "flops": flops, "bytes_moved": moved, "bound_s": bound, "likely_s": likely, "calibrated": calibrated,
+        "low_s": sums.low, "high_s": sums.high, "bound_by": largest, "memory_low_gib": low / GIB,
+        "memory_high_gib": high / GIB, "verdict": verdict, "tokens_per_s": rate,
     })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+def _times(found: Sequence[Operator], loads: Sequence[_Load], axes: _Axes) -> tuple[_Sums, npt.NDArray[np.bool_]]:
+    """Totals over the operators, and where most of the bound was predicted from measurements."""
+    sums, fitted = _Sums.zeros(axes.shape), axes.grid.calibrations or {}
+    # What calibrations may answer for comes last, so that the rest can be told apart.
+    rest = [load for load in loads if not (fitted and load.kind in CALIBRATED_CLASSES)]
+    sums.add_all(rest, axes)
+    rows = [(row, device) for row, device in enumerate(axes.grid.accelerators) if device.name in fitted]
+    others = {row: (sums.likely[row].copy(), sums.low[row].copy()) for row, _ in rows}
+    sums.add_all([load for load in loads if load not in rest], axes)
+    sums.high[...] = DEFAULT_HIGH * sums.likely
+    calibrated = np.zeros(axes.shape, dtype=bool)
+    for row, device in rows:
+        one = calibrated_part(found, row, device, axes.grid.precisions, axes.shape[1:], fitted[device.name])
+        likely, low = others[row]
+        sums.likely[row], sums.low[row] = likely + one.likely_s, low + one.low_s
+        sums.high[row] = DEFAULT_HIGH * likely + one.high_s
+        calibrated[row] = one.measured_bound_s > 0.5 * sums.bound[row]
+    if not axes.grid.intervals:
+        sums.low[...] = sums.high[...] = np.nan
+    return sums, calibrated
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Load:
     """Operators that are alike for the clock: same class, FLOPs and bytes."""
 
@@ -230,18 +252,27 @@ class _Sums:
     computing: Array
     communicating: Array
     likely: Array
+    low: Array
+    high: Array
     compute: Array
     memory: Array
 
     @classmethod
     def zeros(cls, shape: tuple[int, ...]) -> _Sums:
-        return cls(*(np.zeros(shape) for _ in range(6)))
+        return cls(*(np.zeros(shape) for _ in range(8)))
+
+    def add_all(self, loads: Sequence[_Load], axes: _Axes) -> None:
+        """Adds the operators, a few accelerators at a time so that the totals stay in the processor's cache."""
+        step = max(1, _CACHED_ROWS * axes.shape[0] // axes.grid.rows_per_block)
+        for first in range(0, axes.shape[0], step):
+            for load in loads:
+                self.add(load, axes, slice(first, first + step))
 
     def add(self, load: _Load, axes: _Axes, rows: slice) -> None:
         """Adds bound and default prediction of like operators for some accelerators."""
         roofs, default = axes.roofs, DEFAULTS[load.kind]
         efficiency = _part(axes.gemm_compute, rows) if load.kind == "gemm" else default.compute
-        bound, computing, communicating, likely, compute, memory = (
+        bound, computing, communicating, likely, low, _, compute, memory = (
             getattr(self, name)[rows] for name in self.__slots__
         )
         fixed = load.count * default.fixed_s * load.launches
@@ -249,7 +280,9 @@ class _Sums:
             seconds = load.count * np.divide(load.communicated, _part(roofs.link, rows))
             bound += seconds
             communicating += seconds
-            likely += seconds / default.bandwidth + fixed
+            predicted = seconds / default.bandwidth + fixed
+            likely += predicted
+            low += np.maximum(seconds, DEFAULT_LOW * predicted)
             return
         peak = roofs.product_peak if load.unit == "product" else roofs.attention_peak
         peak = roofs.vector_peak if load.unit == "vector" else peak
@@ -257,96 +290,59 @@ class _Sums:
         np.minimum(_part(load.cacheable, rows), _part(roofs.cache_bytes, rows), out=memory)
         np.subtract(_part(load.moved, rows), memory, out=memory)
         memory *= load.count / _part(roofs.bandwidth, rows)
-        bound += np.maximum(compute, memory)
+        least = np.maximum(compute, memory)
+        bound += least
         computing += np.multiply(compute, compute > memory)
         compute *= np.divide(1, efficiency)
         compute *= compute
         memory *= 1 / default.bandwidth
         memory *= memory
         compute += memory
-        likely += np.sqrt(compute, out=compute)
-        likely += fixed
+        np.sqrt(compute, out=compute)
+        compute += fixed
+        likely += compute
+        if axes.grid.intervals:
+            compute *= DEFAULT_LOW
+            low += np.maximum(compute, least, out=compute)
 
 
-def _calibrated(found: list[Operator], axes: _Axes, likely: Array) -> Array:
-    """Predictions of calibrated accelerators in place of the defaults."""
-    result = likely.copy()
-    for row, device in enumerate(axes.grid.accelerators):
-        calibration = (axes.grid.calibrations or {}).get(device.name)
-        if calibration is None:
-            continue
-        for column, precision in enumerate(axes.grid.precisions):
-            try:
-                roof = roof_of(device, precision)
-            except UnsupportedPrecision:
-                continue
-            total: Values = 0.0
-            for op in found:
-                one = _slice(op, row, column)
-                total = total + op.count * operator_time(one, roof, calibration).prediction.likely_s
-            result[row, column] = total
-    return result
-
-
-def _slice(op: Operator, row: int, column: int) -> Operator:
-    """The operator at one accelerator and precision: arrays of (batches, contexts)."""
-
-    def cut(value: Values) -> Values:
-        array = np.asarray(value, dtype=np.float64)
-        if array.ndim == 4:
-            array = array[min(row, array.shape[0] - 1)]
-        return array[min(column, array.shape[0] - 1)] if array.ndim == 3 else array
-
-    return Operator(
-        name=op.name, place=op.place, operator_class=op.operator_class, unit=op.unit, count=op.count,
-        launches=cut(op.launches), kernel_share=op.kernel_share, flops=cut(op.flops), weight_bytes=cut(op.weight_bytes),
-        activation_read_bytes=cut(op.activation_read_bytes),
-        activation_write_bytes=cut(op.activation_write_bytes), kv_read_bytes=cut(op.kv_read_bytes),
-        kv_write_bytes=cut(op.kv_write_bytes), communication_bytes=cut(op.communication_bytes),
-        shape={name: cut(value) for name, value in op.shape.items()}, inputs=op.inputs,
+def _labels(grid: Grid) -> pl.DataFrame:
+    """Columns that are the same in every block: accelerator, precision, batch and context of each row."""
+    axes = (
+        pl.DataFrame({"accelerator": [device.name for device in grid.accelerators]}),
+        pl.DataFrame({
+            name: [float(getattr(precision, name)) for precision in grid.precisions]
+            for name in ("weight_bits", "activation_bits", "kv_bits")
+        }),
+        pl.DataFrame({"batch": grid.batches}, schema={"batch": pl.Int64}),
+        pl.DataFrame({"context": grid.contexts}, schema={"context": pl.Int64}),
     )  # fmt: skip
+    labels = axes[0]
+    for axis in axes[1:]:
+        labels = labels.join(axis, how="cross", maintain_order="left_right")
+    return labels
 
 
 def _frame(
     model: Architecture, workload: Workload, axes: _Axes, values: dict[str, npt.NDArray[np.generic]]
 ) -> pl.DataFrame:
-    grid, rows = axes.grid, axes.grid.rows_per_block
-
-    def along(axis: int, entries: Array) -> Array:
-        form = [1, 1, 1, 1]
-        form[axis] = -1
-        return np.broadcast_to(entries.reshape(form), axes.shape).ravel()
-
-    names = pl.Series([device.name for device in grid.accelerators])
-    per_device = rows // len(grid.accelerators)
-    index = pl.Series(np.repeat(np.arange(len(names), dtype=np.uint32), per_device))
-    columns: dict[str, pl.Series] = {
-        "accelerator": names.gather(index),
-        **{
-            name: pl.Series(along(1, np.array([float(getattr(p, name)) for p in grid.precisions])))
-            for name in ("weight_bits", "activation_bits", "kv_bits")
-        },
-        "batch": pl.Series(along(2, np.array(grid.batches, dtype=np.float64)), dtype=pl.Float64),
-        "context": pl.Series(along(3, np.array(grid.contexts, dtype=np.float64)), dtype=pl.Float64),
-    }
-    for name, array in values.items():
-        columns[name] = pl.Series(np.ascontiguousarray(np.broadcast_to(array, axes.shape)).ravel())
+    computed = [
+        pl.Series(name, np.ascontiguousarray(np.broadcast_to(array, axes.shape)).ravel())
+        for name, array in values.items()
+    ]
     fixed = {
         "model": model.name, "stage": workload.stage, "attention": workload.attention,
         "tensor_parallel": workload.parallelism.tensor, "pipeline_parallel": workload.parallelism.pipeline,
     }  # fmt: skip
-    return pl.DataFrame(columns).select(
-        _column(name, kind, fixed.get(name)).alias(name) for name, kind in SCHEMA.items()
-    )
+    can_run = pl.col("verdict") != VERDICTS.index("unsupported precision")
+    return axes.labels.hstack(computed).select(
+        pl.lit(fixed[name], kind).alias(name) if name in fixed
+        else pl.when(can_run).then(pl.col(name).cat.to(kind)).alias(name) if name == "bound_by"
+        else pl.col(name).cat.to(kind) if name == "verdict"
+        else pl.col(name).fill_nan(None) if name in _NULLABLE
+        else pl.col(name)
+        for name, kind in SCHEMA.items()
+    )  # fmt: skip
 
 
-def _column(name: str, kind: pl.DataType, fixed: object) -> pl.Expr:
-    """A column of the result: a constant, a code turned into its word, or numbers with NaN turned into null."""
-    if fixed is not None:
-        return pl.lit(fixed).cast(kind)
-    if isinstance(kind, pl.Enum):
-        word = pl.col(name).cat.to(kind)
-        return word if name == "verdict" else pl.when(pl.col("bound_s").is_not_nan()).then(word)
-    if name in {"bound_s", "likely_s", "tokens_per_s"}:
-        return pl.col(name).fill_nan(None)
-    return pl.col(name).cast(kind)
+_NULLABLE = frozenset({"bound_s", "likely_s", "low_s", "high_s", "tokens_per_s"})

@@ -215,7 +215,7 @@ def _linear(step: Linear, run: _Pass, place: str, count: int) -> Operator:
         activation_read_bytes=rows * width_in * run.activation,
         activation_write_bytes=0.0 if to_cache else written * run.activation,
         kv_write_bytes=written * np.divide(run.precision.kv_bits, 8) if to_cache else 0.0,
-        shape={"m": rows / passes, "n": width_out, "k": width_in},
+        shape={"m": rows / passes, "n": width_out, "k": width_in, "weight_bits": bits},
         inputs=step.inputs,
     )
 

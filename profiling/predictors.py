@@ -1,21 +1,26 @@
 """From calibrations of measured kernels to predictions of operators: the bridge to `roofline.estimate`.
 
-A calibration answers for the shapes that were measured: matrix products, plain causal prefill of whole prompts,
-decoding of one token. Other attention (latent, cross, bidirectional, chunked, speculative) gets the defaults.
+A calibration answers for the shapes that were measured: matrix products of weights as wide as those measured,
+plain causal prefill of whole prompts, decoding of one token. Everything else (weights narrower than the products,
+latent, cross, bidirectional, chunked or speculative attention) gets the defaults.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from profiling.calibration import Calibration
 from profiling.operators import Operator
-from profiling.roofline import DEFAULTS, OperatorModel, Prediction
+from profiling.roofline import Prediction
 from profiling.workload import Values
+
+Mask = npt.NDArray[np.bool_]
+_WEIGHT_BITS = {"gemm_bf16": 16, "gemm_fp8": 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,38 +29,45 @@ class FittedOperator:
 
     calibration: Calibration
 
-    def __call__(self, operator: Operator, compute_s: Values, memory_s: Values) -> Prediction:
-        """Seconds of one occurrence, never below its bound; the documented default for shapes not measured."""
-        shapes = self._measured_shape(operator)
-        if shapes is None:
-            return DEFAULTS[operator.operator_class](operator, compute_s, memory_s)
-        arrays = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in shapes.values()))
-        form = arrays[0].shape
-        flat = {name: array.ravel() for name, array in zip(shapes, arrays, strict=True)}
+    def __call__(self, operator: Operator, compute_s: Values, memory_s: Values, default: Prediction) -> Prediction:
+        """Seconds of one occurrence, never below its bound; the default for shapes not measured."""
         bound = np.maximum(compute_s, memory_s)
-        likely, low, high = (
-            np.maximum(seconds.reshape(form) * operator.launches * operator.kernel_share, bound)
-            for seconds in self.calibration.predict_s(flat)
-        )
-        return Prediction(likely, low, high)
+        measured = self.measured(operator)
+        if not measured.any():
+            return default
+        sides = (default.likely_s, default.low_s, default.high_s, bound)
+        form = np.broadcast_shapes(measured.shape, *(np.shape(side) for side in sides))
+        where = np.broadcast_to(measured, form)
+        shape = self.measured_shape(operator)
+        columns = {name: np.broadcast_to(np.asarray(value, dtype=float), form)[where] for name, value in shape.items()}
+        calls = np.broadcast_to(np.asarray(operator.launches * operator.kernel_share), form)[where]
+        least = np.broadcast_to(bound, form)[where]
+        results = []
+        for seconds, otherwise in zip(self.calibration.predict_s(columns), sides[:3], strict=True):
+            side = np.array(np.broadcast_to(otherwise, form), dtype=np.float64)
+            side[where] = np.maximum(seconds * calls, least)
+            results.append(cast("Values", side))
+        return Prediction(*results)
 
-    def _measured_shape(self, operator: Operator) -> dict[str, Values] | None:
+    def measured(self, operator: Operator) -> Mask:
+        """Where such shapes were measured; broadcasts with the values of the operator's shape."""
+        shape = operator.shape
+        if operator.operator_class == "gemm":
+            return np.asarray(np.equal(shape["weight_bits"], _WEIGHT_BITS[self.calibration.operator_class]))
+        if shape["causal"] != 1 or shape["head_dim"] != shape["value_dim"]:
+            return np.zeros((), dtype=bool)
+        operand_bits, kv_bits = np.asarray(shape["operand_bits"]), np.asarray(shape["kv_bits"])
+        queries: npt.ArrayLike = 1.0 if operator.operator_class == "decode_attention" else shape["keys"]
+        known = np.isin(operand_bits, (8, 16)) & np.isin(kv_bits, (8, 16))
+        if "fp8" not in self.calibration.peaks.flops_per_s:
+            known = known & (np.minimum(operand_bits, kv_bits) >= 16)
+        return np.asarray(known & np.equal(shape["queries"], queries) & np.equal(operator.launches, 1))
+
+    def measured_shape(self, operator: Operator) -> dict[str, Values]:
+        """The operator's shape in the columns that the calibration takes."""
         shape = operator.shape
         if operator.operator_class == "gemm":
             return {"m": shape["m"], "n": shape["n"] / operator.kernel_share, "k": shape["k"]}
-        narrow = np.minimum(shape["operand_bits"], shape["kv_bits"])
-        formats = self.calibration.peaks.flops_per_s
-        queries: npt.ArrayLike = 1.0 if operator.operator_class == "decode_attention" else shape["keys"]
-        measured = (
-            np.all(np.isin(shape["operand_bits"], (8, 16)) & np.isin(shape["kv_bits"], (8, 16)))
-            and (np.all(np.asarray(narrow) >= 16) or "fp8" in formats)
-            and np.all(np.asarray(shape["queries"]) == queries)
-            and np.all(np.asarray(operator.launches) == 1)
-            and shape["causal"] == 1
-            and shape["head_dim"] == shape["value_dim"]
-        )
-        if not measured:
-            return None
         return {
             "batch_size": shape["batch"],
             "sequence_length": shape["keys"],
@@ -68,6 +80,6 @@ class FittedOperator:
         }
 
 
-def operator_models(calibrations: Iterable[Calibration]) -> dict[str, OperatorModel]:
+def operator_models(calibrations: Iterable[Calibration]) -> dict[str, FittedOperator]:
     """The `calibration` argument of `roofline.estimate`, from the calibrations of one accelerator."""
     return {calibration.operator_class: FittedOperator(calibration) for calibration in calibrations}

@@ -8,11 +8,12 @@ roof it runs. Predictions come from a calibration, or from documented defaults w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from profiling.accelerators import Accelerator
 from profiling.architecture import Architecture
@@ -87,8 +88,15 @@ class Prediction:
 class OperatorModel(Protocol):
     """What a calibration offers for a class of operators."""
 
-    def __call__(self, operator: Operator, compute_s: Values, memory_s: Values) -> Prediction:
-        """Seconds of one occurrence of `operator`, whose bound is max(compute_s, memory_s)."""
+    def __call__(self, operator: Operator, compute_s: Values, memory_s: Values, default: Prediction) -> Prediction:
+        """Seconds of one occurrence of `operator`, whose bound is max(compute_s, memory_s).
+
+        `default` is what holds for shapes that were not measured.
+        """
+        ...
+
+    def measured(self, operator: Operator) -> npt.NDArray[np.bool_]:
+        """For which of the operator's shapes there are measurements."""
         ...
 
 
@@ -116,7 +124,11 @@ class DefaultEfficiency:
         sides = np.hypot(np.divide(compute_s, self.compute), np.divide(memory_s, self.bandwidth))
         likely = sides + self.fixed_s * operator.launches * operator.kernel_share
         bound = np.maximum(compute_s, memory_s)
-        return Prediction(likely, np.maximum(bound, 0.65 * likely), 1.8 * likely)
+        return Prediction(likely, np.maximum(bound, DEFAULT_LOW * likely), DEFAULT_HIGH * likely)
+
+
+DEFAULT_LOW, DEFAULT_HIGH = 0.65, 1.8
+"""Ends of the interval of a default, as shares of its likely time."""
 
 
 DEFAULTS: Mapping[str, DefaultEfficiency] = {
@@ -188,11 +200,13 @@ def operator_time(operator: Operator, roof: Roof, calibration: Calibration | Non
     communicates = operator.operator_class == "communication"
     link_s = np.divide(operator.communication_bytes, roof.link) if communicates else 0.0
     fitted = (calibration or {}).get(roof.calibration_class(operator))
-    model: Callable[[Operator, Values, Values], Prediction] = fitted or default_model(operator, roof)
-    prediction = model(operator, compute_s, link_s if communicates else memory_s)
+    moving_s = link_s if communicates else memory_s
+    prediction = default_model(operator, roof)(operator, compute_s, moving_s)
+    if fitted is not None:
+        prediction = fitted(operator, compute_s, moving_s, prediction)
     return OperatorTime(
         operator=operator, compute_s=compute_s, memory_s=memory_s, link_s=link_s, prediction=prediction,
-        calibrated=fitted is not None,
+        calibrated=fitted is not None and bool(np.all(fitted.measured(operator))),
     )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from profiling.accelerators import find
 from profiling.grid import SCHEMA, Grid, evaluate
+from profiling.predictors import operator_models
 from profiling.roofline import estimate
+from profiling.shipped_calibrations import by_device, shipped
 from profiling.sources import load
 from profiling.workload import Parallelism, Precision, Workload
 
@@ -21,11 +23,14 @@ GRID = Grid(
     precisions=[Precision(), Precision(weight_bits=4.25, embedding_bits=16), EIGHT],
     kernels=("flash", "naive"),
     parallelisms=(Parallelism(), Parallelism(tensor=8), Parallelism(tensor=3)),
+    calibrations={name: operator_models(fitted) for name, fitted in by_device(shipped()).items()},
+    intervals=True,
 )
 
 
 def test_every_row_of_a_grid_equals_the_estimate_of_its_configuration() -> None:
     frame = pl.concat(evaluate(GRID))
+    assert frame["calibrated"].any()
     # Three heads-dividing models, two stages, two kernels, two legal splits; tp=3 is left out.
     assert frame.height == 3 * 2 * 2 * 2 * GRID.rows_per_block
     assert frame.schema == pl.Schema(SCHEMA)
@@ -35,9 +40,11 @@ def test_every_row_of_a_grid_equals_the_estimate_of_its_configuration() -> None:
             stage=row["stage"], batch=row["batch"], context=row["context"], attention=row["attention"],
             precision=precision, parallelism=Parallelism(row["tensor_parallel"]),
         )  # fmt: skip
-        single = estimate(load(row["model"]), find(row["accelerator"]), workload)
-        assert row["bound_s"] == pytest.approx(float(single.time.bound_s), rel=1e-9)
-        assert row["likely_s"] == pytest.approx(float(single.time.likely_s), rel=1e-9)
+        calibration = (GRID.calibrations or {}).get(row["accelerator"])
+        single = estimate(load(row["model"]), find(row["accelerator"]), workload, calibration)
+        for name in ("bound_s", "likely_s", "low_s", "high_s"):
+            assert row[name] == pytest.approx(float(getattr(single.time, name)), rel=1e-9)
+        assert row["calibrated"] == single.calibrated
         assert row["verdict"] == single.fits
         assert row["bound_by"] == single.bound_by
         if single.tokens_per_s is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from profiling.accelerators import find, from_toml
@@ -72,11 +73,17 @@ def test_what_does_not_fit_has_no_latency_and_no_throughput() -> None:
 
 
 def test_a_calibration_replaces_the_default_for_its_class_only() -> None:
-    def twice_the_bound(operator: Operator, compute_s: Values, memory_s: Values) -> Prediction:
-        bound = np.maximum(compute_s, memory_s)
-        return Prediction(2 * bound, 1.9 * bound, 2.1 * bound)
+    class TwiceTheBound:
+        def __call__(self, operator: Operator, compute_s: Values, memory_s: Values, default: Prediction) -> Prediction:
+            assert operator.operator_class == "gemm"
+            bound = np.maximum(compute_s, memory_s)
+            assert np.all(default.likely_s >= bound)
+            return Prediction(2 * bound, 1.9 * bound, 2.1 * bound)
 
-    answer = estimate(LLAMA_8B, H100, Workload(), {"gemm_bf16": twice_the_bound})
+        def measured(self, operator: Operator) -> npt.NDArray[np.bool_]:
+            return np.asarray(operator.operator_class == "gemm")
+
+    answer = estimate(LLAMA_8B, H100, Workload(), {"gemm_bf16": TwiceTheBound()})
     by_name = {time.operator.name: time for time in answer.operators}
     assert by_name["gate"].fraction_of_roof == pytest.approx(0.5)
     assert (by_name["gate"].calibrated, by_name["attention"].calibrated, answer.calibrated) == (True, False, True)
