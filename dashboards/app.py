@@ -121,7 +121,7 @@ def _nothing_yet(data: Data, reason: str) -> Content:
         try:
             data.release()
             ready = not data.snapshots().is_empty()
-        except NotPublished:
+        except (NotPublished, duckdb.Error):
             return
         if ready and pn.state.location is not None:
             pn.state.location.reload = True

@@ -108,11 +108,12 @@ class Leaderboard:
         self.state.param.watch(lambda _event: self._unless_busy(self._refilter), list(_FILTERS))
         self.state.param.watch(lambda _event: self._unless_busy(self._redraw), list(_AXES))
         self.state.param.watch(lambda _event: self._unless_busy(self._tabulate), ["columns"])
-        self.state.param.watch(lambda _event: self._show_entry(), ["entry"])
+        self.state.param.watch(lambda _event: self._unless_busy(self._show_entry), ["entry"])
 
     def _unless_busy(self, update: Any) -> None:
         if not self._busy:
-            update()
+            with page.together():
+                update()
 
     def _on_snapshot(self, _event: Any) -> None:
         self._busy, self._notes = True, []
@@ -120,7 +121,7 @@ class Leaderboard:
             self._load()
         finally:
             self._busy = False
-        self._refilter()
+        self._unless_busy(self._refilter)
 
     def _wanted(self) -> filters.Filters:
         state = self.state

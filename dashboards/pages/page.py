@@ -1,12 +1,14 @@
 """What a page is to the application, and the small pieces that pages share. No page's own content."""
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import panel as pn
 import polars as pl
+from panel.io import unlocked
 
 from dashboards import formats
 from dashboards.data import Data
@@ -47,6 +49,17 @@ class Page:
     title: str
     slug: str
     build: Callable[[Data, str], Content] = field(repr=False)
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Send every change made inside to the browser at once.
+
+    Bokeh's models may only be changed under the lock of their document, which a callback of Panel's does not always
+    hold; so whatever changes a chart in answer to a widget does it in here.
+    """
+    with unlocked():
+        yield
 
 
 def html(text: str = "", **options: Any) -> pn.pane.HTML:

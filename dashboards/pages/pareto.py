@@ -78,7 +78,6 @@ class Pareto:
         self._busy = False
         self._draw()
         self._watch()
-        self._show_segment()
 
     # What the data offers ------------------------------------------------------------------------------------------
 
@@ -154,7 +153,8 @@ class Pareto:
 
     def _unless_busy(self, update: Callable[[], None]) -> None:
         if not self._busy:
-            update()
+            with page.together():
+                update()
 
     def _follow(self, offer: Any) -> Any:
         def follow(_event: Any) -> None:
@@ -165,17 +165,14 @@ class Pareto:
                 offer()
             finally:
                 self._busy = False
-            self._show_segment()
-            self._draw()
+            self._unless_busy(self._draw)
 
         return follow
-
-    def _show_segment(self) -> None:
-        self.picks["segment"].visible = len(self.state.param.segment.objects) > 1
 
     def _draw(self) -> None:
         state = self.state
         self.notes.object = page.notes(self._notes)
+        self.picks["segment"].visible = len(state.param.segment.objects) > 1
         self.body.visible = state.segment is not None
         if state.segment is None:
             self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another snapshot."])
