@@ -36,7 +36,7 @@ from profiling.kernels import (
     OPERATOR_CLASSES,
     REJECTED_SCHEMA,
     read_kernels,
-    work,
+    work_of,
 )
 from profiling.learned_residual import LearnedResidual, learn_residual, residual_features
 
@@ -356,17 +356,14 @@ def _judged(kernels: pl.DataFrame, operator_class: str, peaks: Peaks) -> pl.Data
 
 
 def _bound_of(operator_class: str, columns: Mapping[str, Array], peaks: Peaks) -> Array:
-    formats = [number_format(operator_class, str(name)) for name in variants(operator_class, columns)]
+    families, family = np.unique(variants(operator_class, columns), return_inverse=True)
+    formats = [number_format(operator_class, str(name)) for name in families]
     lacking = sorted(set(formats) - set(peaks.flops_per_s))
     if lacking:
         raise UnusableKernels(f"{operator_class}: no peak for {', '.join(lacking)}; give it in Peaks.flops_per_s")
-    done = work(
-        pl.DataFrame({**dict.fromkeys((*GEMM_SHAPE, *ATTENTION_SHAPE)), **columns}, strict=False)
-        .with_columns(operator_class=pl.lit(operator_class))
-    )  # fmt: skip
-    compute = done["flops"].to_numpy() / np.asarray([peaks.flops_per_s[name] for name in formats])
-    warm = np.minimum(done["cacheable_bytes"].to_numpy(), peaks.cache_bytes)
-    return np.asarray(np.maximum(compute, (done["bytes"].to_numpy() - warm) / peaks.bytes_per_s))
+    flops, moved, cacheable = work_of(operator_class, columns)
+    peak = np.asarray([peaks.flops_per_s[name] for name in formats])[family]
+    return np.asarray(np.maximum(flops / peak, (moved - np.minimum(cacheable, peaks.cache_bytes)) / peaks.bytes_per_s))
 
 
 def _shape_columns(operator_class: str, shapes: pl.DataFrame | Mapping[str, ArrayLike]) -> dict[str, Array]:

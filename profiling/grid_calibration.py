@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -140,7 +141,7 @@ def _distinct(found: Sequence[Operator], row: int) -> list[Operator]:
         if key in groups:
             groups[key] = replace(groups[key], count=groups[key].count + operator.count)
         else:
-            arrays = {name: _cut(getattr(operator, name), row) for name in _ARRAYS}
+            arrays: dict[str, Any] = {name: _cut(getattr(operator, name), row) for name in _ARRAYS}
             groups[key] = replace(operator, **arrays, shape={n: _cut(v, row) for n, v in operator.shape.items()})
     return list(groups.values())
 

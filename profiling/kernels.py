@@ -6,10 +6,15 @@ Layout of a folder: one folder per accelerator with `gemm_perf.parquet`, `contex
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 OPERATOR_CLASSES = ("gemm_bf16", "gemm_fp8", "prefill_attention", "decode_attention")
 
@@ -127,43 +132,47 @@ def read_kernels(folder: Path) -> KernelTables:
 
 
 def work(kernels: pl.DataFrame) -> pl.DataFrame:
-    """Add `flops`, `bytes` and `cacheable_bytes` to rows that have an operator class and a shape.
+    """Add `flops`, `bytes` and `cacheable_bytes` of `work_of` to rows that have an operator class and a shape."""
+    results = np.full((3, kernels.height), np.nan)
+    for operator_class in kernels["operator_class"].unique():
+        rows = (kernels["operator_class"] == operator_class).fill_null(value=False)
+        names = (*GEMM_SHAPE, "operand_bits") if operator_class.startswith("gemm") else ATTENTION_SHAPE
+        shapes = kernels.filter(rows).select(pl.col(name).cast(pl.Float64) for name in names)
+        results[:, rows.to_numpy()] = work_of(operator_class, {name: shapes[name].to_numpy() for name in names})
+    added = ("flops", "bytes", "cacheable_bytes")
+    return kernels.with_columns(pl.Series(name, values) for name, values in zip(added, results, strict=True))
+
+
+def work_of(operator_class: str, shapes: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+    """FLOPs, bytes and cacheable bytes of kernels of one class.
 
     FLOPs count a multiply and an add as two. Attention counts the causal half only, or the band inside the
     window, and no softmax (FlashAttention-2, Dao 2023, section 4.1). Bytes are compulsory traffic: every
     operand read once, every result written once; GEMM results and attention outputs are 16 bit.
-    `cacheable_bytes` is the part that the kernel before may have left in cache: activations, not weights and
+    Cacheable bytes are the part that the kernel before may have left in cache: activations, not weights and
     not the keys and values that decode reads.
+
+    Args:
+        operator_class: One of `OPERATOR_CLASSES`.
+        shapes: `m, n, k, operand_bits` of matrix products, `ATTENTION_SHAPE` of attention; equally long.
     """
-    kind = pl.col("operator_class")
-    m, n, k, batch, length, query_heads, kv_heads, head_dim, window = (
-        pl.col(name).cast(pl.Float64) for name in (*GEMM_SHAPE, *ATTENTION_SHAPE[:6])
-    )
-    operand_bytes, kv_bytes = pl.col("operand_bits") / 8, pl.col("key_value_bits") / 8
-    visible = pl.when(window > 0).then(pl.min_horizontal(window, length)).otherwise(length)
-    pairs = visible * length - visible * (visible - 1) / 2
+    operand_bytes = shapes["operand_bits"] / 8
+    if operator_class.startswith("gemm"):
+        m, n, k = (shapes[name] for name in GEMM_SHAPE)
+        activations = operand_bytes * m * k + 2 * m * n
+        return 2 * m * n * k, activations + operand_bytes * k * n, activations
+    batch, length, query_heads, kv_heads, head_dim, window = (shapes[name] for name in ATTENTION_SHAPE[:6])
+    visible = np.where(window > 0, np.minimum(window, length), length)
     per_head = batch * head_dim
-    attention_flops = 4 * per_head * query_heads
-    keys_and_values = 2 * per_head * kv_heads * kv_bytes
+    keys_and_values = 2 * per_head * kv_heads * shapes["key_value_bits"] / 8
     queries = per_head * query_heads * operand_bytes
-    outputs = per_head * query_heads * 2
-    gemm = kind.str.starts_with("gemm")
-    prefill = kind == "prefill_attention"
-    prefill_bytes = length * (queries + outputs + keys_and_values)
-    # An 8-bit prefill kernel may write 8-bit outputs; the bound must not assume more.
-    prefill_bytes = prefill_bytes - length * per_head * query_heads * (2 - operand_bytes)
-    activations = operand_bytes * m * k + 2 * m * n
-    return kernels.with_columns(
-        flops=pl.when(gemm)
-        .then(2 * m * n * k)
-        .otherwise(attention_flops * pl.when(prefill).then(pairs).otherwise(visible)),
-        bytes=pl.when(gemm)
-        .then(activations + operand_bytes * k * n)
-        .when(prefill)
-        .then(prefill_bytes)
-        .otherwise(visible * keys_and_values + queries + outputs),
-        cacheable_bytes=pl.when(gemm).then(activations).when(prefill).then(prefill_bytes).otherwise(queries + outputs),
-    )
+    if operator_class == "prefill_attention":
+        pairs = visible * length - visible * (visible - 1) / 2
+        # An 8-bit prefill kernel may write 8-bit outputs; the bound must not assume more.
+        moved = length * (2 * queries + keys_and_values)
+        return 4 * per_head * query_heads * pairs, moved, moved
+    own = queries + per_head * query_heads * 2
+    return 4 * per_head * query_heads * visible, visible * keys_and_values + own, own
 
 
 def _read_file(name: Path, path: Path, columns: tuple[str, ...], attention_class: str | None) -> KernelTables:
