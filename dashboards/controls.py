@@ -49,6 +49,35 @@ def text(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.T
     return widget
 
 
+def whole(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.IntInput:
+    """A whole number within its bounds, for an Integer of the state."""
+    low, high = state.param[name].bounds
+    fixed = {"name": label, "value": getattr(state, name), "start": low, "end": high}
+    widget = pn.widgets.IntInput(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
+    _bind(widget, state, name)
+    return widget
+
+
+def search(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.AutocompleteInput:
+    """A field that finds one of many choices by any part of it, for a Selector of the state."""
+    fixed = {"name": label, "options": list(state.param[name].objects), "value": getattr(state, name)}
+    fixed |= {"restrict": True, "case_sensitive": False, "search_strategy": "includes", "min_characters": 1}
+    widget = pn.widgets.AutocompleteInput(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
+
+    def to_state(event: Any) -> None:
+        if event.new in state.param[name].objects:
+            setattr(state, name, event.new)
+        else:
+            widget.value = getattr(state, name)
+
+    def to_widget(event: Any) -> None:
+        widget.value = event.new
+
+    widget.param.watch(to_state, "value")
+    state.param.watch(to_widget, name)
+    return widget
+
+
 def sizes(state: UrlState, name: str, label: str) -> pn.widgets.RangeSlider:
     """A logarithmic slider over sizes in GiB, for a Range of the state that holds their log2."""
     low, high = state.param[name].bounds

@@ -133,6 +133,10 @@ def _parse(parameter: Any, text: str) -> Any:
         if text not in ("yes", "no"):
             raise ValueError(text)
         return text == "yes"
+    if isinstance(parameter, param.Integer):
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(text)
+        return int(text)
     if isinstance(parameter, param.Range):
         lower, separator, upper = text.partition("..")
         bounds = (float(lower), float(upper)) if separator else (math.nan, math.nan)
