@@ -24,6 +24,8 @@ from profiling.calibration import (
 )
 from profiling.kernels import OPERATOR_CLASSES, read_kernels
 
+DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "kernels"
+
 
 def uncalibrated(calibration: Calibration, kernels: pl.DataFrame) -> tuple[float, float, float]:
     """MAPE of the bare bound and of the defaults, and the coverage of the defaults' interval, in percent."""
@@ -41,9 +43,12 @@ def uncalibrated(calibration: Calibration, kernels: pl.DataFrame) -> tuple[float
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kernels", type=Path, help="folder of kernel tables")
+    parser.add_argument("kernels", type=Path, nargs="?", default=DEFAULT, help="folder of kernel tables")
     parser.add_argument("--residual", action="store_true", help="learn what the law leaves over (minutes)")
     arguments = parser.parse_args()
+    if not arguments.kernels.is_dir():
+        print(f"{arguments.kernels} is not on this machine; name a folder of kernel tables.")
+        return
     tables = read_kernels(arguments.kernels)
     print(tables.rejected.group_by("accelerator", "reason").len().sort("accelerator", "reason").rows())
     print(
