@@ -1,6 +1,7 @@
 """Rows as people and programs want them: a table on the terminal, CSV, JSON or Parquet bytes."""
 
 import io
+import json
 
 import polars as pl
 from rich.console import Console
@@ -37,14 +38,21 @@ def as_bytes(frame: pl.DataFrame, form: str) -> bytes:
         return text.getvalue().encode()
     if form == "csv":
         nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-        lists = [pl.col(name).map_elements(str, return_dtype=pl.String) for name in nested]
-        frame.with_columns(lists).write_csv(buffer)
+        frame.with_columns(_as_json(frame[name]) for name in nested).write_csv(buffer)
     elif form == "json":
         frame.write_json(buffer)
         buffer.write(b"\n")
     else:
         frame.write_parquet(buffer)
     return buffer.getvalue()
+
+
+def _as_json(column: pl.Series) -> pl.Series:
+    """Lists and records as JSON, since a cell of CSV holds one value."""
+    texts = [
+        None if value is None else json.dumps(value, default=str, ensure_ascii=False) for value in column.to_list()
+    ]
+    return pl.Series(column.name, texts, dtype=pl.String)
 
 
 def _cell(value: object) -> str:
