@@ -1,0 +1,132 @@
+"""What may know of what, kept by reading the source; and what may not be in the repository at all."""
+
+import ast
+import csv
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = frozenset({"pipelines", "warehouse", "dashboards", "profiling"})
+# Room → rooms it may use. Whoever is not named here may use no other.
+MAY_USE = {
+    "profiling": {"profiling"},
+    "warehouse": {"warehouse"},
+    "pipelines": {"pipelines", "warehouse", "profiling"},
+    "dashboards": {"dashboards", "warehouse", "profiling"},
+}
+LARGEST_FILE_BYTES = 1 << 20
+MODULES = sorted(path for room in sorted(OURS) for path in (ROOT / room).rglob("*.py"))
+
+
+def names(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that the file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{names(path)} imports by relative path, which hides what it uses"
+            yield node.module or ""
+
+
+def top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def imports_beyond(paths: list[Path], allowed: set[str]) -> list[str]:
+    """`file: module` of every import of ours outside the allowed rooms."""
+    return [
+        f"{names(path)}: {module}"
+        for path in paths
+        for module in imported(path)
+        if top(module) in OURS and top(module) not in allowed
+    ]
+
+
+@pytest.mark.parametrize("room", sorted(OURS))
+def test_a_room_uses_only_the_rooms_below_it(room: str) -> None:
+    modules = [path for path in MODULES if path.is_relative_to(ROOT / room)]
+    assert modules
+    assert imports_beyond(modules, MAY_USE[room]) == []
+
+
+def test_neither_the_warehouse_nor_profiling_knows_of_dagster_or_panel() -> None:
+    below = [path for path in MODULES if names(path).startswith(("warehouse/", "profiling/"))]
+    found = [f"{names(p)}: {m}" for p in below for m in imported(p) if top(m).startswith(("dagster", "panel"))]
+    assert found == []
+
+
+def test_mathematics_neither_reads_nor_writes_nor_knows_who_runs_it() -> None:
+    outside = {"dagster", "duckdb", "httpx", "io", "json", "os", "pathlib", "socket", "subprocess", "warehouse"}
+    pure = [path for path in MODULES if names(path).startswith("pipelines/analytics/")]
+    found = [
+        f"{names(path)}: {module}"
+        for path in pure
+        for module in imported(path)
+        if top(module) in outside or (top(module) == "pipelines" and not module.startswith("pipelines.analytics"))
+    ]
+    assert found == []
+
+
+def test_what_dagster_reads_at_run_time_keeps_its_annotations() -> None:
+    read = ("assets/", "sensors.py", "schedules.py", "checks.py", "resources.py", "jobs.py")
+    modules = [path for path in MODULES if names(path).removeprefix("pipelines/").startswith(read)]
+    assert len(modules) > 5
+    assert [names(path) for path in modules if "__future__" in imported(path)] == []
+
+
+@pytest.mark.parametrize("package", ["torch", "panel", "dagster"])
+def test_heavy_libraries_are_not_imported_where_the_command_starts(package: str) -> None:
+    tree = ast.parse((ROOT / "pipelines" / "cli.py").read_text("utf-8"))
+    at_start = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names_at_start = [a.name for n in at_start if isinstance(n, ast.Import) for a in n.names]
+    names_at_start += [n.module or "" for n in at_start if isinstance(n, ast.ImportFrom)]
+    assert package not in {top(name) for name in names_at_start}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names)
+def test_a_module_opens_with_a_sentence_on_what_it_is_for(module: Path) -> None:
+    text = ast.get_docstring(ast.parse(module.read_text("utf-8")))
+    assert text
+    assert "." in text
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def test_no_file_in_the_repository_is_large_enough_to_be_data() -> None:
+    sizes = {names(path): path.stat().st_size for path in tracked() if path.is_file()}
+    assert {name: size for name, size in sizes.items() if size > LARGEST_FILE_BYTES} == {}
+
+
+@pytest.mark.data
+def test_no_file_of_the_real_data_is_in_the_repository(shared_data: Path) -> None:
+    real = {
+        path.stat().st_size: path for path in shared_data.rglob("*") if path.is_file() and path.stat().st_size > 500
+    }
+    same = [
+        f"{names(path)} = {real[size].name}"
+        for path in tracked()
+        if path.is_file() and (size := path.stat().st_size) in real and path.read_bytes() == real[size].read_bytes()
+    ]
+    assert same == []
+
+
+@pytest.mark.parametrize(
+    "table", sorted((ROOT / "warehouse" / "reference" / "leaderboards").glob("*.csv")), ids=lambda path: path.stem
+)
+def test_every_bundled_figure_says_where_it_is_from(table: Path) -> None:
+    with table.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows
+    assert all((row.get("source") or "").strip() for row in rows)
