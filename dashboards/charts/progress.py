@@ -1,0 +1,183 @@
+"""Ratings by release date: every model with its interval, the best of each side so far, and the trend of each side."""
+
+import datetime as dt
+
+import polars as pl
+from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool
+from bokeh.plotting import figure
+
+from dashboards import theme
+from dashboards.charts import axes, legend
+from dashboards.charts import ratings_classes as classes
+
+NAME = "progress"
+_HEIGHT_PX = 560
+_POINTS = (
+    "model", "organization", "release_date", "rating", "rating_lower", "rating_upper", "colour", "mark", "licence",
+    "size", "alpha", "known",
+)  # fmt: skip
+_SIDES = ((True, "open", classes.OPEN_COLOUR), (False, "proprietary", classes.PROPRIETARY_COLOUR))
+_LETTER_PX, _LABEL_HEIGHT_PX, _PLOT_WIDTH_PX = 6.1, 15.0, 1080.0
+_LONGEST_LABEL = 30
+
+
+def staircase(models: pl.DataFrame, until: dt.date) -> pl.DataFrame:
+    """Best rating so far after each release, as `release_date` and `rating` at every step, up to a last date.
+
+    Args:
+        models: Columns release_date, rating.
+        until: Date to which the last step is drawn.
+    """
+    steps = (
+        models.sort("release_date", "rating", descending=[False, True])
+        .with_columns(pl.col("rating").cum_max())
+        .unique("release_date", keep="last", maintain_order=True)
+        .filter((pl.col("rating") > pl.col("rating").shift(1)).fill_null(value=True))
+        .select("release_date", "rating")
+    )
+    if steps.is_empty() or steps["release_date"][-1] >= until:
+        return steps
+    return steps.vstack(pl.DataFrame({"release_date": [until], "rating": steps["rating"][-1:]}, schema=steps.schema))
+
+
+def movers(models: pl.DataFrame) -> pl.DataFrame:
+    """Models that were better than all of their side released before them."""
+    ordered = models.sort("release_date", "rating", descending=[False, True])
+    best_before = pl.col("rating").cum_max().shift(1).over("is_open")
+    return ordered.filter((pl.col("rating") > best_before).fill_null(value=True))
+
+
+class Progress:
+    """The figure, built once; `show` swaps its data."""
+
+    def __init__(self) -> None:
+        """Make an empty chart."""
+        self.points = ColumnDataSource({column: [] for column in _POINTS})
+        self.steps = {side: ColumnDataSource({"x": [], "y": []}) for side, _, _ in _SIDES}
+        self.trends = {side: ColumnDataSource({"x": [], "y": [], "low": [], "high": []}) for side, _, _ in _SIDES}
+        self.labels = {side: ColumnDataSource({"x": [], "y": [], "text": []}) for side, _, _ in _SIDES}
+        self.figure = self._build()
+
+    def _build(self) -> figure:
+        hover = HoverTool(
+            point_policy="snap_to_data",
+            limit=3,
+            tooltips='<div class="hover"><b>@model</b><div>@organization, @licence</div>'
+            "<div><span>Rating</span> @rating{0,0} (@rating_lower{0,0} to @rating_upper{0,0}) points</div>"
+            "<div><span>Released</span> @release_date{%F}, @known</div></div>",
+            formatters={"@release_date": "datetime"},
+        )
+        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]
+        plot = theme.new_figure(NAME, _HEIGHT_PX, tools, x_axis_type="datetime", x_range=Range1d(), y_range=Range1d())
+        axes.dress(plot, "datetime", "linear")
+        plot.xaxis.axis_label, plot.yaxis.axis_label = "Release date", "Rating (points)"
+        for side, _, colour in _SIDES:
+            plot.varea("x", "low", "high", source=self.trends[side], fill_color=colour, fill_alpha=0.13)
+            plot.line(
+                "x", "y", source=self.trends[side], line_color=colour, line_dash=[6, 4], line_width=1.5, line_alpha=0.9
+            )
+        plot.segment(
+            "release_date", "rating_lower", "release_date", "rating_upper", source=self.points, line_color="colour",
+            line_alpha="alpha", line_width=1.4,
+        )  # fmt: skip
+        for side, _, colour in _SIDES:
+            plot.step("x", "y", source=self.steps[side], mode="after", line_color=colour, line_width=2.6)
+        hover.renderers = [
+            plot.scatter(
+                "release_date", "rating", source=self.points, size="size", marker="mark", fill_color="colour",
+                line_color="colour", fill_alpha="alpha", line_alpha="alpha",
+            )
+        ]  # fmt: skip
+        # The proprietary steps lie above, so their names go up and left; those of open models down and right.
+        plot.text(
+            "x", "y", text="text", source=self.labels[True], text_align="left", text_baseline="top", x_offset=6,
+            y_offset=6, text_font_size="11.5px",
+        )  # fmt: skip
+        plot.text(
+            "x", "y", text="text", source=self.labels[False], text_align="right", text_baseline="bottom", x_offset=-6,
+            y_offset=-5, text_font_size="11.5px",
+        )  # fmt: skip
+        return plot
+
+    def show(self, models: pl.DataFrame, until: dt.date, *, with_trend: bool) -> str:
+        """Draw the models and return the legend as HTML.
+
+        Args:
+            models: Result of the query `open_progress`, or a part of it.
+            until: Date of the board.
+            with_trend: Whether the trends of the query hold for what is drawn.
+        """
+        best = movers(models)
+        on_step = pl.col("model").is_in(best["model"].to_list())
+        drawn = classes.styled(models).with_columns(
+            pl.col("licence_class").replace_strict(classes.WORDS, return_dtype=pl.String).alias("licence"),
+            pl.when(on_step).then(9.5).otherwise(5.5).alias("size"),
+            pl.when(on_step).then(0.95).otherwise(0.42).alias("alpha"),
+            pl.format("grade {}", "release_grade").alias("known"),
+            pl.col("organization").fill_null("maker unknown"),
+        )
+        self.points.data = {column: drawn[column].to_numpy() for column in _POINTS}
+        x_span = axes.span(pl.concat([models["release_date"], pl.Series([until], dtype=pl.Date)]), "datetime")
+        seen = pl.concat([models[column] for column in ("rating", "rating_lower", "rating_upper")])
+        y_span = axes.span(seen, "linear")
+        axes.show(self.figure.x_range, x_span)
+        axes.show(self.figure.y_range, y_span)
+        taken: list[tuple[float, float, float]] = []
+        for side, _, _ in _SIDES:
+            part = models.filter(pl.col("is_open") == side)
+            steps = staircase(part, until)
+            self.steps[side].data = {"x": steps["release_date"].to_numpy(), "y": steps["rating"].to_numpy()}
+            trend = part.filter(pl.col("trend_rating").is_not_null()) if with_trend else part.clear()
+            trend = trend.unique("release_date", keep="first").sort("release_date")
+            self.trends[side].data = {
+                "x": trend["release_date"].to_numpy(),
+                "y": trend["trend_rating"].to_numpy(),
+                "low": trend["trend_lower"].to_numpy(),
+                "high": trend["trend_upper"].to_numpy(),
+            }
+            named = best.filter(pl.col("is_open") == side)
+            self.labels[side].data = _labels(named, x_span, y_span, taken, is_open=side)
+        lines = [
+            legend.Entry(f"best {words} model so far", colour, "line")
+            for side, words, colour in _SIDES
+            if not models.filter(pl.col("is_open") == side).is_empty()
+        ]
+        lines += classes.entries(models["licence_class"])
+        if with_trend and models["trend_rating"].is_not_null().any():
+            lines.append(
+                legend.Entry("dashed: straight line through a side, band: 95 % of the line", theme.OTHER_COLOUR, "line")
+            )
+        if models["rating_lower"].is_not_null().any():
+            lines.append(legend.Entry("95 % interval", theme.OTHER_COLOUR, "bar"))
+        return legend.swatches(NAME, lines)
+
+
+def _labels(
+    named: pl.DataFrame,
+    x_span: tuple[float, float] | None,
+    y_span: tuple[float, float] | None,
+    taken: list[tuple[float, float, float]],
+    *,
+    is_open: bool,
+) -> dict[str, list[object]]:
+    """Names of the models that moved a frontier, from the best, left out where they would lie on one another."""
+    placed: dict[str, list[object]] = {"x": [], "y": [], "text": []}
+    if x_span is None or y_span is None:
+        return placed
+    for row in named.sort("rating", descending=True).iter_rows(named=True):
+        text = str(row["model"])
+        text = text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
+        day = row["release_date"]
+        moment = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp() * 1000
+        x = (moment - x_span[0]) / (x_span[1] - x_span[0]) * _PLOT_WIDTH_PX
+        y = (row["rating"] - y_span[0]) / (y_span[1] - y_span[0]) * (_HEIGHT_PX - 90) + (-12 if is_open else 12)
+        wide = len(text) * _LETTER_PX + 8
+        left, right = (x, x + wide) if is_open else (x - wide, x)
+        clash = any(left < end and right > start and abs(y - top) < _LABEL_HEIGHT_PX for start, end, top in taken)
+        if clash or left < 0 or right > _PLOT_WIDTH_PX:
+            continue
+        taken.append((left, right, y))
+        placed["x"].append(moment)
+        placed["y"].append(row["rating"])
+        placed["text"].append(text)
+    return placed

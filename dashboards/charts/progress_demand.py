@@ -1,0 +1,95 @@
+"""GPUs that each frontier-moving open model needs to be served as published, by its release date."""
+
+from typing import Any
+
+import polars as pl
+from bokeh.models import BoxZoomTool, ColumnDataSource, FixedTicker, HoverTool, PanTool, Range1d, ResetTool
+from bokeh.plotting import figure
+
+from dashboards import theme
+from dashboards.charts import axes, legend
+from dashboards.charts import ratings_classes as classes
+
+NAME = "gpu_demand"
+_COLUMNS = ("model", "release_date", "gpus_needed", "rating", "memory", "weights", "colour", "mark", "size")
+_TICKS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Demand:
+    """The figure, built once; `show` swaps its data."""
+
+    def __init__(self) -> None:
+        """Make an empty chart."""
+        self.points = ColumnDataSource({column: [] for column in _COLUMNS})
+        self.labels = ColumnDataSource({"x": [], "y": [], "text": []})
+        self.figure = self._build()
+
+    def _build(self) -> figure:
+        hover = HoverTool(
+            point_policy="snap_to_data",
+            limit=4,
+            tooltips='<div class="hover"><b>@model</b><div>@gpus_needed GPUs: @memory</div><div>@weights</div>'
+            "<div><span>Released</span> @release_date{%F}, <span>rating</span> @rating{0,0}</div></div>",
+            formatters={"@release_date": "datetime"},
+        )
+        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]
+        plot = theme.new_figure(
+            NAME,
+            340,
+            tools,
+            x_axis_type="datetime",
+            y_axis_type="log",
+            x_range=Range1d(),
+            y_range=Range1d(start=0.8, end=24),
+        )
+        axes.dress(plot, "datetime", "log")
+        plot.yaxis.ticker = FixedTicker(ticks=list(_TICKS))
+        plot.ygrid.ticker = FixedTicker(ticks=list(_TICKS))
+        plot.xaxis.axis_label = "Release date"
+        hover.renderers = [
+            plot.scatter(
+                "release_date", "gpus_needed", source=self.points, size="size", marker="mark", fill_color="colour",
+                line_color="colour", fill_alpha=0.55,
+            )
+        ]  # fmt: skip
+        plot.text(
+            "x", "y", text="text", source=self.labels, text_align="right", text_baseline="bottom", x_offset=-4,
+            y_offset=-7, text_font_size="11.5px",
+        )  # fmt: skip
+        return plot
+
+    def show(self, demand: pl.DataFrame) -> str:
+        """Draw the models whose size is known, and return the legend as HTML.
+
+        Args:
+            demand: Rows of the query `open_progress` that have `gpu_memory_gib`.
+        """
+        known = demand.filter(pl.col("gpus_needed").is_not_null())
+        drawn = classes.styled(known).with_columns(
+            pl.format("{} GiB to serve", pl.col("serving_memory_gib").round(0).cast(pl.Int64)).alias("memory"),
+            pl.format(
+                "{} B parameters at {} bits",
+                (pl.col("parameters_total") / 1e9).round(0).cast(pl.Int64),
+                "published_bits",
+            ).alias("weights"),
+            pl.lit(11.0).alias("size"),
+        )
+        self.points.data = {column: drawn[column].to_numpy() for column in _COLUMNS}
+        axes.show(self.figure.x_range, axes.span(known["release_date"], "datetime"))
+        most = int(known["gpus_needed"].max() or 8)  # type: ignore[arg-type]
+        axes.show(self.figure.y_range, (0.75, most * 1.7))
+        memory = "" if demand.is_empty() else f" of {demand['gpu_memory_gib'][0]:.0f} GiB"
+        self.figure.yaxis[0].axis_label = f"GPUs{memory}"
+        # One name per level and stretch of time, the newest: the others are in the hover and the table.
+        named = known.sort("release_date", descending=True)
+        kept: list[dict[str, Any]] = []
+        for row in named.iter_rows(named=True):
+            near = [k for k in kept if k["gpus_needed"] == row["gpus_needed"]]
+            if all(abs((k["release_date"] - row["release_date"]).days) > 150 for k in near):
+                kept.append(row)
+        self.labels.data = {
+            "x": [row["release_date"] for row in kept],
+            "y": [row["gpus_needed"] for row in kept],
+            "text": [row["model"] for row in kept],
+        }
+        return legend.swatches(NAME, classes.entries(known["licence_class"]))

@@ -1,0 +1,105 @@
+"""Rows of dots with intervals: one named row per model or maker, one or several marks in it, a common axis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from bokeh.models import (
+    BoxZoomTool,
+    ColumnDataSource,
+    CustomJSTickFormatter,
+    FixedTicker,
+    HoverTool,
+    PanTool,
+    Range1d,
+    ResetTool,
+)
+from bokeh.models.annotations import Span
+from bokeh.plotting import figure
+
+from dashboards import theme
+from dashboards.charts import axes
+
+_COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second")
+_ROW_PX, _FRAME_PX, _LEAST_PX = 21, 82, 150
+# A name may take a third of a phone, not more.
+LABELS_JS = """const text = String(rows.data.name[Math.round(tick)] ?? '')
+const most = window.innerWidth < 700 ? 19 : 38
+return text.length > most ? text.slice(0, most - 1) + '…' : text"""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is drawn.
+
+    Attributes:
+        names: Name of each row, from the top.
+        marks: One row per mark: `row` (place of its row), `x`, `low`, `high` (null where there is no interval),
+            `colour`, `mark`, `fill` (opacity, 0 for a hollow mark), `name`, `first`, `second` (lines of the hover).
+        axis: Title of the common axis, with its unit.
+        zero: Where a line stands that everything is measured from; None for no line.
+        least: The axis begins here where nothing lies below; None to begin at the least value.
+    """
+
+    names: Sequence[str]
+    marks: pl.DataFrame
+    axis: str
+    zero: float | None = None
+    least: float | None = None
+
+
+class RowsChart:
+    """The figure, built once; `show` swaps its data and gives it the height that its rows need."""
+
+    def __init__(self, name: str) -> None:
+        """Make an empty chart.
+
+        Args:
+            name: Name of the figure.
+        """
+        self.marks = ColumnDataSource({column: [] for column in _COLUMNS})
+        self.rows = ColumnDataSource({"name": []})
+        self.ticker = FixedTicker(ticks=[])
+        self.zero = Span(location=0, dimension="height", line_color=theme.OTHER_COLOUR, line_width=1.5, visible=False)
+        self.figure = self._build(name)
+
+    def _build(self, name: str) -> figure:
+        hover = HoverTool(
+            point_policy="snap_to_data",
+            limit=3,
+            tooltips='<div class="hover"><b>@name</b><div>@first</div><div>@second</div></div>',
+        )
+        tools = [PanTool(dimensions="width"), BoxZoomTool(dimensions="width"), ResetTool(), hover]
+        plot = theme.new_figure(name, _LEAST_PX, tools, x_range=Range1d(), y_range=Range1d())
+        axes.dress(plot, "linear", "linear")
+        plot.yaxis.ticker = self.ticker
+        plot.ygrid.ticker = self.ticker
+        plot.yaxis.formatter = CustomJSTickFormatter(args={"rows": self.rows}, code=LABELS_JS)
+        plot.yaxis.major_tick_line_color = None
+        plot.add_layout(self.zero)
+        plot.segment("low", "row", "high", "row", source=self.marks, line_color="colour", line_width=2, line_alpha=0.75)
+        dots = plot.scatter(
+            "x", "row", source=self.marks, size=9, marker="mark", line_color="colour", fill_color="colour",
+            fill_alpha="fill", line_width=1.8,
+        )  # fmt: skip
+        hover.renderers = [dots]
+        return plot
+
+    def show(self, rows: Rows) -> None:
+        """Draw the rows."""
+        count = len(rows.names)
+        self.rows.data = {"name": list(rows.names)}
+        self.ticker.ticks = list(range(count))
+        self.marks.data = {column: rows.marks[column].to_numpy() for column in _COLUMNS}
+        self.zero.visible = rows.zero is not None
+        self.zero.location = rows.zero or 0
+        seen = pl.concat([rows.marks[column].cast(pl.Float64) for column in ("x", "low", "high")])
+        if rows.zero is not None:
+            seen = seen.extend(pl.Series([rows.zero]))
+        bounds = axes.span(seen, "linear")
+        if bounds and rows.least is not None:
+            bounds = (max(bounds[0], rows.least), bounds[1])
+        axes.show(self.figure.x_range, bounds)
+        axes.show(self.figure.y_range, (count - 0.4, -0.6))
+        self.figure.xaxis[0].axis_label = rows.axis
+        self.figure.height = max(count * _ROW_PX + _FRAME_PX, _LEAST_PX)
