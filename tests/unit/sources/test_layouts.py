@@ -17,7 +17,7 @@ from pipelines.sources.layouts import recognise as layout_of
 from pipelines.sources.leaderboard_tables import Parsed
 from pipelines.sources.recognition import UNRECOGNISED, UndatedFile, recognise
 from pipelines.sources.tables import UnreadableFile
-from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES, MODELS, SNAPSHOTS
+from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES, MODELS, REJECTED_ROWS, SNAPSHOTS
 from warehouse.lake import Lake
 
 Load = Callable[[pl.DataFrame, str], Parsed]
@@ -92,7 +92,7 @@ def test_every_row_of_every_real_file_is_loaded_but_repetitions_to_the_letter(le
     snapshots = lake_of(leaderboard_home).read(SNAPSHOTS)
     counts = snapshots.select("uri", "layout", "rows_read", "rows_loaded")
     assert {uri: (layout, read, loaded) for uri, layout, read, loaded in counts.rows()} == TABLES
-    rejected = pl.read_parquet(leaderboard_home / "lake" / "meta" / "rejected_rows.parquet")
+    rejected = lake_of(leaderboard_home).read(REJECTED_ROWS)
     assert rejected["reason"].str.contains(r"^repeats row \d+ to the letter$").all()
     assert rejected.height == snapshots["rows_rejected"].sum() == 60
 
