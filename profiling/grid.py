@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ import polars as pl
 from profiling.accelerators import GIB, Accelerator
 from profiling.architecture import Architecture
 from profiling.errors import IllegalParallelism, UnsupportedPrecision
-from profiling.grid_calibration import CALIBRATED_CLASSES, calibrated_part
+from profiling.grid_calibration import CALIBRATED_CLASSES, CalibratedPart, calibrated_part
 from profiling.memory import EngineProfile, activation_peak_of, engine_profile, need_of
 from profiling.operators import Operator, OperatorClass, Unit, operators
 from profiling.predictors import FittedOperator
@@ -28,6 +28,7 @@ from profiling.workload import AttentionKernel, Parallelism, Precision, Stage, V
 
 Array = npt.NDArray[np.float64]
 _CACHED_ROWS = 6_000
+_ROWS_TOGETHER = 20_000
 VERDICTS = ("fits", "borderline", "does not fit", "unsupported precision")
 BOUNDS = ("memory", "compute", "communication")
 
@@ -137,14 +138,17 @@ def evaluate(grid: Grid, threads: int = 2) -> Iterator[pl.DataFrame]:
     """
     axes = _axes(grid)
     profile = engine_profile(grid.engine)
-    waiting: deque[Future[pl.DataFrame]] = deque()
+    questions = _questions(grid, axes)
+    # Calibrations answer for many small blocks at once about as fast as for one.
+    together = max(1, _ROWS_TOGETHER // grid.rows_per_block) if grid.calibrations else 1
+    waiting: deque[Future[list[pl.DataFrame]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for model, workload in _questions(grid, axes):
-            waiting.append(pool.submit(_block, model, workload, axes, profile))
+        while some := list(islice(questions, together)):
+            waiting.append(pool.submit(_blocks, some, axes, profile))
             if len(waiting) > threads:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
 
 
 def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload]]:
@@ -162,53 +166,82 @@ def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload
         yield model, workload
 
 
-def _block(model: Architecture, workload: Workload, axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
-    found = operators(model, workload, axes.on_chip_bytes, check=False)
-    flops, moved = np.zeros(axes.shape), np.zeros(axes.shape)
-    loads = _merged(found)
-    for load in loads:
-        flops += load.count * load.flops
-        moved += load.count * load.moved
-    sums, calibrated = _times(found, loads, axes)
-    bound, likely = sums.bound, sums.likely
-    need = need_of(
-        model, workload, axes.capacity, profile, activation_peak_of(found, model, axes.precision)
-    )  # fmt: skip
-    low, high = (np.broadcast_to(np.asarray(side), axes.shape) for side in (need.low, need.high))
-    verdict = np.where(high <= need.budget, 0, np.where(low <= need.budget, 1, 2)).astype(np.uint8)
-    verdict[np.isnan(bound)] = 3
-    made = axes.batch if workload.stage == "decode" else axes.batch * axes.context
-    rate = np.where(verdict < 2, made / likely, np.nan)
-    waiting = sums.bound - sums.computing - sums.communicating
-    largest = np.where(sums.computing > waiting, 1, 0).astype(np.uint8)
-    largest[sums.communicating > np.maximum(sums.computing, waiting)] = 2
-    return _frame(model, workload, axes, {
-        "flops": flops, "bytes_moved": moved, "bound_s": bound, "likely_s": likely, "calibrated": calibrated,
-        "low_s": sums.low, "high_s": sums.high, "bound_by": largest, "memory_low_gib": low / GIB,
-        "memory_high_gib": high / GIB, "verdict": verdict, "tokens_per_s": rate,
-    })  # fmt: skip
+def _blocks(
+    questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, profile: EngineProfile
+) -> list[pl.DataFrame]:
+    blocks = [
+        _Block.of(model, workload, operators(model, workload, axes.on_chip_bytes, check=False), axes)
+        for model, workload in questions
+    ]
+    for row, device in enumerate(axes.grid.accelerators):
+        fitted = (axes.grid.calibrations or {}).get(device.name)
+        if fitted:
+            found = [block.found for block in blocks]
+            part = calibrated_part(found, row, device, axes.grid.precisions, axes.shape[1:], fitted)
+            for index, block in enumerate(blocks):
+                block.predict(row, part, index)
+    return [block.frame(axes, profile) for block in blocks]
 
 
-def _times(found: Sequence[Operator], loads: Sequence[_Load], axes: _Axes) -> tuple[_Sums, npt.NDArray[np.bool_]]:
-    """Totals over the operators, and where most of the bound was predicted from measurements."""
-    sums, fitted = _Sums.zeros(axes.shape), axes.grid.calibrations or {}
-    # What calibrations may answer for comes last, so that the rest can be told apart.
-    rest = [load for load in loads if not (fitted and load.kind in CALIBRATED_CLASSES)]
-    sums.add_all(rest, axes)
-    rows = [(row, device) for row, device in enumerate(axes.grid.accelerators) if device.name in fitted]
-    others = {row: (sums.likely[row].copy(), sums.low[row].copy()) for row, _ in rows}
-    sums.add_all([load for load in loads if load not in rest], axes)
-    sums.high[...] = DEFAULT_HIGH * sums.likely
-    calibrated = np.zeros(axes.shape, dtype=bool)
-    for row, device in rows:
-        one = calibrated_part(found, row, device, axes.grid.precisions, axes.shape[1:], fitted[device.name])
-        likely, low = others[row]
-        sums.likely[row], sums.low[row] = likely + one.likely_s, low + one.low_s
-        sums.high[row] = DEFAULT_HIGH * likely + one.high_s
-        calibrated[row] = one.measured_bound_s > 0.5 * sums.bound[row]
-    if not axes.grid.intervals:
-        sums.low[...] = sums.high[...] = np.nan
-    return sums, calibrated
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One model and workload on all axes: its operators and their totals."""
+
+    model: Architecture
+    workload: Workload
+    found: Sequence[Operator]
+    flops: Array
+    moved: Array
+    sums: _Sums
+    rest: tuple[Array, Array]
+    """Likely and low seconds of operators that no calibration answers for."""
+    calibrated: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, model: Architecture, workload: Workload, found: Sequence[Operator], axes: _Axes) -> _Block:
+        """Totals by the defaults."""
+        flops, moved = np.zeros(axes.shape), np.zeros(axes.shape)
+        loads = _merged(found)
+        for load in loads:
+            flops += load.count * load.flops
+            moved += load.count * load.moved
+        sums = _Sums.zeros(axes.shape)
+        apart = CALIBRATED_CLASSES if axes.grid.calibrations else ()
+        sums.add_all([load for load in loads if load.kind not in apart], axes)
+        rest = (sums.likely.copy(), sums.low.copy()) if apart else (sums.likely, sums.low)
+        sums.add_all([load for load in loads if load.kind in apart], axes)
+        sums.high[...] = DEFAULT_HIGH * sums.likely
+        return cls(model, workload, found, flops, moved, sums, rest, np.zeros(axes.shape, dtype=bool))
+
+    def predict(self, row: int, part: CalibratedPart, index: int) -> None:
+        """Puts the answer of calibrations in place of the defaults for one accelerator."""
+        likely, low = (side[row] for side in self.rest)
+        self.sums.likely[row] = likely + part.likely_s[index]
+        self.sums.low[row] = low + part.low_s[index]
+        self.sums.high[row] = DEFAULT_HIGH * likely + part.high_s[index]
+        self.calibrated[row] = part.measured_bound_s[index] > 0.5 * self.sums.bound[row]
+
+    def frame(self, axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
+        """Rows of the block, with the memory verdict that decides whether they may carry a throughput."""
+        sums, workload = self.sums, self.workload
+        need = need_of(
+            self.model, workload, axes.capacity, profile, activation_peak_of(self.found, self.model, axes.precision)
+        )
+        low, high = (np.broadcast_to(np.asarray(side), axes.shape) for side in (need.low, need.high))
+        verdict = np.where(high <= need.budget, 0, np.where(low <= need.budget, 1, 2)).astype(np.uint8)
+        verdict[np.isnan(sums.bound)] = 3
+        made = axes.batch if workload.stage == "decode" else axes.batch * axes.context
+        rate = np.where(verdict < 2, made / sums.likely, np.nan)
+        waiting = sums.bound - sums.computing - sums.communicating
+        largest = np.where(sums.computing > waiting, 1, 0).astype(np.uint8)
+        largest[sums.communicating > np.maximum(sums.computing, waiting)] = 2
+        if not axes.grid.intervals:
+            sums.low[...] = sums.high[...] = np.nan
+        return _frame(self.model, workload, axes, {
+            "flops": self.flops, "bytes_moved": self.moved, "bound_s": sums.bound, "likely_s": sums.likely,
+            "low_s": sums.low, "high_s": sums.high, "calibrated": self.calibrated, "bound_by": largest,
+            "memory_low_gib": low / GIB, "memory_high_gib": high / GIB, "verdict": verdict, "tokens_per_s": rate,
+        })  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,9 @@
-"""Predictions of calibrated accelerators within a grid, with one question to each calibration per block."""
+"""Predictions of calibrated accelerators within a grid: operators of many models stacked, one question per class."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,19 +17,22 @@ from profiling.roofline import Roof, operator_time, roof_of
 from profiling.workload import Precision, Values
 
 Array = npt.NDArray[np.float64]
-CALIBRATED_CLASSES = frozenset({"gemm", "prefill_attention", "decode_attention"})
+CALIBRATED_CLASSES = ("gemm", "prefill_attention", "decode_attention")
 """Operator classes that calibrations may answer for."""
 
-_SIDES = ("likely_s", "low_s", "high_s")
-_ARRAYS = (
-    "launches", "flops", "weight_bytes", "activation_read_bytes", "activation_write_bytes", "kv_read_bytes",
-    "kv_write_bytes", "communication_bytes",
+_NUMBERS = (
+    "launches", "kernel_share", "flops", "weight_bytes", "activation_read_bytes", "activation_write_bytes",
+    "kv_read_bytes", "kv_write_bytes",
 )  # fmt: skip
+_SIDES = ("likely_s", "low_s", "high_s")
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Seconds of all operators of the calibrated classes, and the part of their bound that was measured."""
+class CalibratedPart:
+    """Seconds of all operators of the calibrated classes, and the part of their bound that was measured.
+
+    Arrays of (blocks, precisions, batches, contexts).
+    """
 
     likely_s: Array
     low_s: Array
@@ -38,17 +41,17 @@ class Measured:
 
 
 def calibrated_part(
-    found: Sequence[Operator],
+    blocks: Sequence[Sequence[Operator]],
     row: int,
     accelerator: Accelerator,
     precisions: Sequence[Precision],
     shape: tuple[int, ...],
     calibration: Mapping[str, FittedOperator],
-) -> Measured:
+) -> CalibratedPart:
     """Times of the operators of the calibrated classes on one accelerator of a grid.
 
     Args:
-        found: Operators whose values broadcast to (accelerators, precisions, batches, contexts).
+        blocks: Operators of each block; their values broadcast to (accelerators, precisions, batches, contexts).
         row: Place of the accelerator on the first axis.
         accelerator: The accelerator.
         precisions: Those of the second axis.
@@ -56,54 +59,33 @@ def calibrated_part(
         calibration: Its operator models by calibration class.
 
     Returns:
-        Arrays of that shape; NaN where the accelerator has no products so narrow.
+        NaN where the accelerator has no products so narrow.
     """
     roofs = [_roof(accelerator, precision) for precision in precisions]
-    roof = _stacked(roofs, accelerator)
-    sums = {name: np.zeros(shape) for name in ("likely_s", "low_s", "high_s", "measured_bound_s")}
-    pending: dict[str, list[_Question]] = {}
-    for operator in _distinct(found, row):
-        time = operator_time(operator, roof)
-        bound = np.broadcast_to(time.bound_s, shape)
-        names = [one.calibration_class(operator) if one else "" for one in roofs]
-        open_still = np.ones(shape, dtype=bool)
+    roof = _stacked_roof(roofs, accelerator)
+    sums = {name: np.zeros((len(blocks), *shape)) for name in (*_SIDES, "measured_bound_s")}
+    for operator_class in CALIBRATED_CLASSES:
+        members = [
+            (block, op) for block, found in enumerate(blocks) for op in found if op.operator_class == operator_class
+        ]
+        if not members:
+            continue
+        stacked = _stacked([operator for _, operator in members], row, shape)
+        owners = np.array([block for block, _ in members])
+        counts = np.array([operator.count for _, operator in members], dtype=np.float64)[:, None, None, None]
+        time = operator_time(stacked, roof)
+        sides = {name: getattr(time.prediction, name) for name in _SIDES}
+        measured_anywhere = np.zeros(np.shape(time.bound_s), dtype=bool)
+        names = [one.calibration_class(stacked) if one else "" for one in roofs]
         for name in set(names) & set(calibration):
             of_class = np.array([other == name for other in names])[:, None, None]
-            where = np.broadcast_to(calibration[name].measured(operator) & of_class, shape)
-            if where.any():
-                pending.setdefault(name, []).append(_Question(operator, where, bound))
-                open_still &= ~where
-        sums["measured_bound_s"] += operator.count * np.where(open_still, 0.0, bound)
-        for side in _SIDES:
-            sums[side] += operator.count * np.where(open_still, getattr(time.prediction, side), 0.0)
-    for name, questions in pending.items():
-        _answer(calibration[name], questions, sums)
-    return Measured(**sums)
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """Shapes of one operator for which the calibration is asked."""
-
-    operator: Operator
-    where: npt.NDArray[np.bool_]
-    bound: Array
-
-
-def _answer(fitted: FittedOperator, questions: Sequence[_Question], sums: Mapping[str, Array]) -> None:
-    """Ask the calibration for the shapes of all questions at once, and add its answers."""
-    columns: dict[str, list[Array]] = {}
-    for question in questions:
-        where = question.where
-        for name, value in fitted.measured_shape(question.operator).items():
-            columns.setdefault(name, []).append(np.broadcast_to(np.asarray(value), where.shape)[where])
-    predicted = fitted.calibration.predict_s({name: np.concatenate(parts) for name, parts in columns.items()})
-    ends = np.cumsum([int(question.where.sum()) for question in questions])[:-1]
-    for side, seconds in zip(_SIDES, predicted, strict=True):
-        for question, part in zip(questions, np.split(seconds, ends), strict=True):
-            operator, where = question.operator, question.where
-            calls = np.broadcast_to(np.asarray(operator.launches * operator.kernel_share), where.shape)[where]
-            sums[side][where] += operator.count * np.maximum(part * calls, question.bound[where])
+            fitted = calibration[name](stacked, time.compute_s, time.memory_s, time.prediction)
+            sides = {side: np.where(of_class, getattr(fitted, side), sides[side]) for side in _SIDES}
+            measured_anywhere |= calibration[name].measured(stacked) & of_class
+        for side, values in sides.items():
+            np.add.at(sums[side], owners, counts * values)
+        np.add.at(sums["measured_bound_s"], owners, counts * np.where(measured_anywhere, time.bound_s, 0.0))
+    return CalibratedPart(**sums)
 
 
 def _roof(accelerator: Accelerator, precision: Precision) -> Roof | None:
@@ -113,7 +95,7 @@ def _roof(accelerator: Accelerator, precision: Precision) -> Roof | None:
         return None
 
 
-def _stacked(roofs: Sequence[Roof | None], accelerator: Accelerator) -> Roof:
+def _stacked_roof(roofs: Sequence[Roof | None], accelerator: Accelerator) -> Roof:
     """One roof whose peaks are arrays over precisions."""
 
     def peaks(name: str) -> Array:
@@ -130,23 +112,21 @@ def _stacked(roofs: Sequence[Roof | None], accelerator: Accelerator) -> Roof:
     )
 
 
-def _distinct(found: Sequence[Operator], row: int) -> list[Operator]:
-    """Operators of the calibrated classes as that accelerator sees them; equal ones become one with a count."""
-    groups: dict[tuple[object, ...], Operator] = {}
-    for operator in found:
-        if operator.operator_class not in CALIBRATED_CLASSES:
-            continue
-        values = [*(getattr(operator, name) for name in _ARRAYS), *operator.shape.values(), operator.kernel_share]
-        key = (operator.operator_class, *(np.asarray(value, dtype=np.float64).tobytes() for value in values))
-        if key in groups:
-            groups[key] = replace(groups[key], count=groups[key].count + operator.count)
-        else:
-            arrays: dict[str, Any] = {name: _cut(getattr(operator, name), row) for name in _ARRAYS}
-            groups[key] = replace(operator, **arrays, shape={n: _cut(v, row) for n, v in operator.shape.items()})
-    return list(groups.values())
+def _stacked(members: Sequence[Operator], row: int, shape: tuple[int, ...]) -> Operator:
+    """Operators of one class as one, whose values are arrays of (operators, precisions, batches, contexts)."""
 
+    def stack(values: Sequence[Values]) -> Array:
+        result = np.empty((len(values), *shape))
+        for index, value in enumerate(values):
+            array = np.asarray(value)
+            # The first of four axes holds the accelerators.
+            result[index] = array[min(row, len(array) - 1)] if array.ndim == 4 else array
+        return result
 
-def _cut(value: Values, row: int) -> Values:
-    """One accelerator of an array that has them as its first of four axes."""
-    array = np.asarray(value, dtype=np.float64)
-    return array[min(row, array.shape[0] - 1)] if array.ndim == 4 else array
+    first = members[0]
+    numbers: dict[str, Any] = {name: stack([getattr(op, name) for op in members]) for name in _NUMBERS}
+    columns = {name: stack([op.shape[name] for op in members]) for name in first.shape}
+    return Operator(
+        name=first.operator_class, place="grid", operator_class=first.operator_class, unit=first.unit,
+        shape=columns, **numbers,
+    )  # fmt: skip

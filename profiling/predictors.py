@@ -54,11 +54,10 @@ class FittedOperator:
         shape = operator.shape
         if operator.operator_class == "gemm":
             return np.asarray(np.equal(shape["weight_bits"], _WEIGHT_BITS[self.calibration.operator_class]))
-        if shape["causal"] != 1 or shape["head_dim"] != shape["value_dim"]:
-            return np.zeros((), dtype=bool)
         operand_bits, kv_bits = np.asarray(shape["operand_bits"]), np.asarray(shape["kv_bits"])
         queries: npt.ArrayLike = 1.0 if operator.operator_class == "decode_attention" else shape["keys"]
-        known = np.isin(operand_bits, (8, 16)) & np.isin(kv_bits, (8, 16))
+        known = np.equal(shape["causal"], 1) & np.equal(shape["head_dim"], shape["value_dim"])
+        known = known & np.isin(operand_bits, (8, 16)) & np.isin(kv_bits, (8, 16))
         if "fp8" not in self.calibration.peaks.flops_per_s:
             known = known & (np.minimum(operand_bits, kv_bits) >= 16)
         return np.asarray(known & np.equal(shape["queries"], queries) & np.equal(operator.launches, 1))
