@@ -49,7 +49,6 @@ STAGES: Mapping[str, Stage] = {
     "Decode (one step)": "decode", "Prefill": "prefill", "Generation": "generate", "Encoder pass": "encode",
 }  # fmt: skip
 FORMAT_NAMES = {"fp16": "bf16 / fp16"}
-BOUNDS = ("memory", "compute", "communication")
 _CALIBRATIONS = Path(profiling.__file__).parent / "reference" / "calibrations"
 _FEWER_BITS = ("fp8", "gptq-8bit-g128", "awq-4bit-g128")
 
@@ -258,6 +257,7 @@ def _row(analysis: Analysis, time: OperatorTime, whole_s: float) -> dict[str, ob
     operator = time.operator
     count, flops = operator.count, float(operator.flops)
     bound_s, likely_s = float(time.bound_s), float(time.prediction.likely_s)
+    ridge = ridge_of(analysis, operator)
     return {
         "key": f"{operator.place}/{operator.name}",
         "place": operator.place,
@@ -269,8 +269,9 @@ def _row(analysis: Analysis, time: OperatorTime, whole_s: float) -> dict[str, ob
         "communication_bytes": count * float(operator.communication_bytes),
         "bytes_moved": count * float(operator.bytes_moved),
         "intensity": float(time.intensity),
-        "ridge": ridge_of(analysis, operator),
+        "ridge": ridge,
         "bound_by": time.bound_by,
+        "side": _side(time, ridge),
         "bound_s": count * bound_s,
         "low_s": count * float(time.prediction.low_s),
         "likely_s": count * likely_s,
@@ -282,6 +283,12 @@ def _row(analysis: Analysis, time: OperatorTime, whole_s: float) -> dict[str, ob
         "high_flops_per_s": flops / float(time.prediction.low_s),
         "is_calibrated": time.calibrated,
     }
+
+
+def _side(time: OperatorTime, ridge: float) -> str:
+    """What binds an operator; `cache` where it lies left of its ridge, but its activations need not leave the cache."""
+    cached = time.bound_by == "compute" and float(time.intensity) < ridge
+    return "cache" if cached else time.bound_by
 
 
 def largest_batch(need: MemoryNeed, engine: EngineProfile, peak: Values, batch: float, *, mixture: bool) -> Values:

@@ -1,0 +1,235 @@
+"""The roofline explorer: what binds each operator of a model on an accelerator, how long it takes, what it needs."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards import controls, performance
+from dashboards.data import Data
+from dashboards.pages import page
+from dashboards.pages import roofline_text as text
+from dashboards.pages.page import Content
+from dashboards.pages.roofline_side import Side
+from dashboards.pages.roofline_state import FIRST, NAMES, SECOND, RooflineState
+from dashboards.pages.roofline_table import OperatorTable
+from profiling.errors import ProfilingError
+
+_LABELS = {
+    "model": "Model", "accelerator": "Accelerator", "stage": "Stage", "batch": "Batch (sequences)",
+    "context": "Context (tokens)", "generated": "Generated (tokens)", "weights": "Weights",
+    "activations": "Activations", "kv": "KV cache", "attention": "Attention kernel", "tp": "Tensor parallel",
+    "pp": "Pipeline stages", "engine": "Engine profile",
+}  # fmt: skip
+_HALF = ("batch", "context", "activations", "kv", "tp", "pp")
+_SEARCHED = ("model", "accelerator")
+
+
+def build(_data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    return Roofline(search).content()
+
+
+class Roofline:
+    """One session's page: two configurations, what they show, and the widgets between them."""
+
+    def __init__(self, search: str) -> None:
+        self.state = RooflineState.from_address(search)
+        self._busy = True
+        self._notes: list[str] = []
+        self.sides = {prefix: Side(letter, self._changer(prefix)) for prefix, letter in ((FIRST, "a"), (SECOND, "b"))}
+        self.notes, self.differences = page.html(), page.html(stylesheets=[text.STYLES])
+        self.table = OperatorTable()
+        for prefix in (FIRST, SECOND):
+            self._notes += self.state.offer_all(prefix)
+        self._notes += self.state.settle()
+        self.fields = {prefix: self._fields(prefix) for prefix in (FIRST, SECOND)}
+        self.second_fields = pn.Column(
+            page.html("<h2>Configuration B</h2>", margin=(16, 0, 8, 0)), *self.fields[SECOND].values(), margin=0,
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.comparison = page.card(self.differences)
+        self.table_card = page.card()
+        self._busy = False
+        self._update()
+        self._watch()
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        watch = self.state.param.watch
+        for prefix in (FIRST, SECOND):
+            watch(self._on_model(prefix), prefix + "model")
+            watch(self._on_choice, [prefix + name for name in NAMES if name != "model"])
+        watch(self._on_compare, "compare")
+        watch(lambda _event: self._draw_graphs(), "sized_by")
+
+    def _on_model(self, prefix: str) -> Any:
+        def follow(_event: Any) -> None:
+            if self._busy:
+                return
+            self._busy = True
+            try:
+                self._notes = self.state.follow_model(prefix)
+            finally:
+                self._busy = False
+            self._update()
+
+        return follow
+
+    def _on_choice(self, *_events: Any) -> None:
+        if not self._busy:
+            self._notes = []
+            self._update()
+
+    def _on_compare(self, _event: Any) -> None:
+        state = self.state
+        if state.compare and state.is_untouched(SECOND):
+            # A comparison begins where the reader is, with one thing changed.
+            self._busy = True
+            try:
+                state.b_model = state.model
+                state.follow_model(SECOND)
+                state.param.update(**{SECOND + name: getattr(state, name) for name in NAMES})
+                state.b_weights = "bf16" if state.weights == "fp8" else "fp8"
+            finally:
+                self._busy = False
+        self._update()
+
+    def _changer(self, prefix: str) -> Any:
+        def change(changes: dict[str, Any]) -> None:
+            self.state.change(prefix, changes)
+
+        return change
+
+    def _shown(self) -> list[str]:
+        return [FIRST, SECOND] if self.state.compare else [FIRST]
+
+    def _update(self) -> None:
+        """Ask again and fill everything."""
+        state = self.state
+        for prefix in self._shown():
+            side = self.sides[prefix]
+            try:
+                side.show(performance.analyse(state.configuration(prefix)), lettered=state.compare)
+            except ProfilingError as error:
+                side.refuse(str(error))
+            fields = self.fields[prefix]
+            fields["generated"].visible = getattr(state, prefix + "stage") == "generate"
+        self._arrange()
+        self._draw_graphs()
+        answered = [side for prefix in self._shown() if (side := self.sides[prefix]).analysis is not None]
+        analyses = [side.analysis for side in answered if side.analysis is not None]
+        self.comparison.visible = len(analyses) == 2
+        if len(analyses) == 2:
+            self.differences.object = text.differences(*analyses)
+        self.table_card.visible = bool(answered)
+        if answered:
+            self.table.show([side.operators for side in answered])
+        self.notes.object = page.notes(self._notes)
+
+    def _arrange(self) -> None:
+        second = self.sides[SECOND]
+        self.second_fields.visible = self.state.compare
+        second.summary.visible = self.state.compare
+        for card in second.charts:
+            card.visible = self.state.compare and second.analysis is not None
+
+    def _draw_graphs(self) -> None:
+        for prefix in self._shown():
+            self.sides[prefix].show_graph(self.state.sized_by, lettered=self.state.compare)
+
+    # What can be downloaded ----------------------------------------------------------------------------------------
+
+    def _rows(self) -> pl.DataFrame:
+        """Operators of every configuration shown, in base units."""
+        frames = [
+            self.sides[prefix].operators.drop("key").insert_column(0, pl.lit(letter).alias("configuration"))
+            for prefix, letter in ((FIRST, "A"), (SECOND, "B"))
+            if prefix in self._shown() and self.sides[prefix].analysis is not None
+        ]
+        return pl.concat(frames) if frames else pl.DataFrame({"configuration": []})
+
+    def _describe(self) -> dict[str, Any]:
+        about: dict[str, Any] = {"address": f"roofline{self.state.address()}"}
+        for prefix, letter in ((FIRST, "A"), (SECOND, "B")):
+            analysis = self.sides[prefix].analysis
+            if prefix in self._shown() and analysis is not None:
+                about[letter] = text.record(analysis)
+        return about
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _fields(self, prefix: str) -> dict[str, pn.viewable.Viewable]:
+        fields: dict[str, pn.viewable.Viewable] = {}
+        for name, label in _LABELS.items():
+            said = f"{label}, B" if prefix else label
+            margin = (0, 0, 10, 0)
+            if name in _SEARCHED:
+                fields[name] = controls.search(
+                    self.state, prefix + name, said, margin=margin, placeholder="any part of its name"
+                )
+            elif name in ("batch", "context", "generated"):
+                step = 1 if name == "batch" else 512
+                fields[name] = controls.whole(self.state, prefix + name, said, margin=margin, step=step)
+            else:
+                fields[name] = controls.select(self.state, prefix + name, said, margin=margin)
+        return fields
+
+    def _sidebar(self) -> pn.Column:
+        return pn.Column(
+            *self.fields[FIRST].values(),
+            controls.switch(self.state, "compare", "Compare with a second configuration", margin=(4, 0, 0, 0)),
+            self.second_fields,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        first, second = self.sides[FIRST], self.sides[SECOND]
+
+        def pair(one: Any, two: Any) -> pn.FlexBox:
+            return pn.FlexBox(one, two, gap="0 16px", sizing_mode="stretch_width", margin=0, align_items="stretch")
+
+        sizes = controls.radio(
+            self.state, "sized_by", {"Size by time": "time", "Size by bytes": "bytes"}, height=32, margin=(0, 0, 12, 0)
+        )
+        self.table_card.objects = [
+            page.html(
+                "<h2>Operators</h2><p class='counts'>work, bytes and times of all occurrences in one pass on one "
+                "device; decimal units</p>"
+            ),
+            pn.Spacer(height=10),
+            page.downloads("roofline", self._rows, self._describe),
+            pn.Spacer(height=8),
+            self.table.widget,
+        ]
+        left_out = performance.left_out()
+        missing = f" Left out, as the operators of its family are not known: {', '.join(left_out)}." if left_out else ""
+        lead = (
+            "<h1>Roofline explorer</h1><p class='lead'>What binds every operator of a model on an accelerator, how "
+            "long it takes and how sure that is, and whether it fits. The address holds what is chosen, "
+            "so it can be shared.</p>"
+        )
+        sources = page.caption(
+            f"Architectures: {len(performance.models())} models of the catalogue that ships, from their published "
+            f"config.json.{missing} Accelerators: dense data-sheet peaks, each with its source. Bounds: Williams, "
+            "Waterman and Patterson 2009."
+        )
+        main = pn.Column(
+            page.html(lead, margin=(0, 0, 12, 0)),
+            self.notes,
+            pair(first.summary, second.summary),
+            self.comparison,
+            pair(first.roofline_card, second.roofline_card),
+            pair(first.memory_card, second.memory_card),
+            sizes,
+            first.graph_card,
+            second.graph_card,
+            self.table_card,
+            page.html(sources),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return Content(main=main, sidebar=self._sidebar(), state=self.state)
