@@ -303,15 +303,20 @@ def gpus_needed(
     Raises:
         DoesNotFit: Not even 128 devices are enough.
     """
-    ways = [tensor for tensor in legal_tensor_ways(model, node_size) if node_size % tensor == 0]
-    plans = [Parallelism(tensor) for tensor in ways]
-    plans += [Parallelism(ways[-1], stages) for stages in range(2, min(model.main.depth, 128 // ways[-1]) + 1)]
+    plans = possible_splits(model, node_size)
     for plan in plans:
         if memory_need(model, accelerator, replace(workload, parallelism=plan), engine).verdict in accept:
             return plan
     raise DoesNotFit(
         f"{model.name} does not fit on {plans[-1].devices} x {accelerator.name}; use fewer bits or a shorter context"
     )
+
+
+def possible_splits(model: Architecture, node_size: int = 8) -> list[Parallelism]:
+    """Legal splits over up to 128 devices, fewest first: tensor parallel in a node, then whole nodes as stages."""
+    ways = [tensor for tensor in legal_tensor_ways(model, node_size) if node_size % tensor == 0]
+    stages = range(2, min(model.main.depth, 128 // ways[-1]) + 1)
+    return [*map(Parallelism, ways), *(Parallelism(ways[-1], count) for count in stages)]
 
 
 def rule_of_thumb_bytes(parameters: float, bits: float) -> float:

@@ -1,0 +1,137 @@
+"""How many devices a model needs: `memory.gpus_needed` and `memory.max_batch` for whole grids at once.
+
+Per model one array computation for each way to split it, until all cells of the grid have a split that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from profiling.accelerators import GIB, Accelerator
+from profiling.architecture import Architecture
+from profiling.memory import activation_peak_of, engine_profile, kv_cache_bytes, possible_splits, weight_bytes
+from profiling.operators import operators
+from profiling.workload import Parallelism, Precision, Workload
+
+Array = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+MOST_SEQUENCES = 2**20 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """Answers of one model; arrays of (accelerators, precisions, batches, contexts), bytes, 0 for "not on 128".
+
+    Memory parts are those of a single device that holds the whole model.
+    """
+
+    tensor: Whole
+    pipeline: Whole
+    max_batch: Whole
+    weights: Array
+    kv_cache_low: Array
+    kv_cache_high: Array
+    overhead_low: Array
+    overhead_high: Array
+    budget: Array
+
+    @property
+    def devices(self) -> Whole:
+        """Fewest on which it fits for sure."""
+        return self.tensor * self.pipeline
+
+
+def requirements(
+    model: Architecture,
+    accelerators: Sequence[Accelerator],
+    precisions: Sequence[Precision],
+    batches: Sequence[int],
+    contexts: Sequence[int],
+    engine: str = "vllm-v1",
+) -> Requirements:
+    """Devices and largest batch for decoding (encoders: one pass) on every combination.
+
+    Raises:
+        InvalidWorkload: A value on an axis cannot be, or the engine is not known.
+    """
+    profile = engine_profile(engine)
+    activation = profile.mixture_activation_gib if model.is_mixture_of_experts else profile.activation_gib
+    least, most = (part * GIB for part in activation)
+    other = [part * GIB for part in profile.other_gib]
+    shape = (len(accelerators), len(precisions), len(batches), len(contexts))
+    budget = np.array([device.usable_memory_bytes * profile.utilisation for device in accelerators])[
+        :, None, None, None
+    ]
+
+    def of_precisions(name: str) -> Array:
+        return np.array([getattr(each, name) for each in precisions], dtype=np.float64)[:, None, None]
+
+    workload = Workload(
+        stage="encode" if model.kind == "encoder" else "decode",
+        batch=np.array(batches, dtype=np.float64)[:, None],
+        context=np.array(contexts, dtype=np.float64),
+        precision=Precision(
+            weight_bits=of_precisions("weight_bits"), activation_bits=of_precisions("activation_bits"),
+            kv_bits=of_precisions("kv_bits"), embedding_bits=of_precisions("embedding"),
+            expert_bits=of_precisions("experts"),
+        ),
+    )  # fmt: skip
+    workload.check(model)
+    one = replace(workload, batch=1.0)
+    tensor, pipeline, largest = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+    whole = _Peaks(model, workload)
+    # Splitting never makes activations larger: those that vanish in the engine's share stay there.
+    hidden = bool(np.all(whole.of(1) <= least))
+    for split in possible_splits(model):
+        peak = np.zeros(()) if hidden else whole.of(split.tensor)
+        weights = np.asarray(weight_bytes(model, workload.precision, split))
+        cache = kv_cache_bytes(model, replace(workload, parallelism=split))
+        fits = (weights + cache.high + np.maximum(most, peak) + other[1] <= budget) & (tensor == 0)
+        if fits.any():
+            cache_of_one = kv_cache_bytes(model, replace(one, parallelism=split)).high
+            peak_of_one = _Peaks(model, one).of(split.tensor)
+            batch = _largest_batch(budget - weights - other[1], most, cache_of_one, peak_of_one)
+            tensor[fits], pipeline[fits] = split.tensor, split.pipeline
+            largest[fits] = np.broadcast_to(batch, shape)[fits]
+        if tensor.all():
+            break
+    cache = kv_cache_bytes(model, workload)
+    parts = {
+        "weights": weight_bytes(model, workload.precision),
+        "kv_cache_low": cache.low,
+        "kv_cache_high": cache.high,
+        "overhead_low": np.maximum(least, whole.of(1)) + other[0],
+        "overhead_high": np.maximum(most, whole.of(1)) + other[1],
+        "budget": budget,
+    }
+    spread = {name: np.broadcast_to(np.asarray(part, dtype=np.float64), shape) for name, part in parts.items()}
+    return Requirements(tensor=tensor, pipeline=pipeline, max_batch=largest, **spread)
+
+
+class _Peaks:
+    """Largest set of activations alive at once, by tensor parallel degree; each degree is computed once."""
+
+    def __init__(self, model: Architecture, workload: Workload) -> None:
+        self._model, self._workload = model, workload
+        self._known: dict[int, Array] = {}
+
+    def of(self, tensor: int) -> Array:
+        """Bytes on one device."""
+        if tensor not in self._known:
+            split = replace(self._workload, parallelism=Parallelism(tensor))
+            found = operators(self._model, split, check=False)
+            self._known[tensor] = np.asarray(activation_peak_of(found, self._model, split.precision))
+        return self._known[tensor]
+
+
+def _largest_batch(room: Array, engine_bytes: float, cache_of_one: object, peak_of_one: Array) -> Whole:
+    """Cache and activations both grow with the batch; up to the engine's own share activations cost nothing more."""
+    cache = np.asarray(cache_of_one, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        by_cache = np.where(cache > 0, (room - engine_bytes) / cache, np.inf)
+        by_both = room / (cache + peak_of_one)
+    return np.clip(np.floor(np.minimum(by_cache, by_both)), 0, MOST_SEQUENCES).astype(np.int64)

@@ -1,0 +1,43 @@
+"""Requirements of a grid are those of its single configurations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from profiling.accelerators import GIB, find
+from profiling.errors import DoesNotFit
+from profiling.memory import gpus_needed, max_batch, memory_need
+from profiling.requirements import requirements
+from profiling.sources import load
+from profiling.workload import Precision, Workload
+
+ACCELERATORS = [find(name) for name in ("T4", "RTX-4090", "H200-SXM-141GB")]
+PRECISIONS = [Precision(), Precision(weight_bits=4.25, embedding_bits=16)]
+BATCHES, CONTEXTS = [1, 64], [700, 32768]
+
+
+@pytest.mark.parametrize(
+    "name", ["Qwen/Qwen2.5-0.5B", "google/gemma-3-27b-it", "mistralai/Mixtral-8x7B-v0.1", "deepseek-ai/DeepSeek-V3"]
+)
+def test_devices_batch_and_memory_equal_those_of_each_configuration(name: str) -> None:
+    model = load(name)
+    answer = requirements(model, ACCELERATORS, PRECISIONS, BATCHES, CONTEXTS)
+    for cell in np.ndindex(answer.tensor.shape):
+        device, precision = ACCELERATORS[cell[0]], PRECISIONS[cell[1]]
+        workload = Workload(batch=BATCHES[cell[2]], context=CONTEXTS[cell[3]], precision=precision)
+        alone = memory_need(model, device, workload)
+        parts = [answer.weights, answer.kv_cache_high, answer.overhead_high]
+        assert sum(float(part[cell]) for part in parts) == pytest.approx(float(alone.high), rel=1e-12)
+        assert (answer.weights + answer.kv_cache_low + answer.overhead_low)[cell] == pytest.approx(float(alone.low))
+        try:
+            plan = gpus_needed(model, device, workload)
+        except DoesNotFit:
+            assert answer.devices[cell] == 0
+            continue
+        assert [int(answer.tensor[cell]), int(answer.pipeline[cell])] == [plan.tensor, plan.pipeline]
+        split = Workload(context=workload.context, precision=precision, parallelism=plan)
+        assert answer.max_batch[cell] == max_batch(model, device, split)
+        assert answer.max_batch[cell] >= workload.batch
+        assert answer.budget[cell] == pytest.approx(device.usable_memory_bytes * 0.9)
+    assert answer.weights.max() / GIB > 0.5
