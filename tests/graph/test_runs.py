@@ -95,18 +95,17 @@ def test_a_table_that_breaks_its_promise_is_not_published_and_the_release_before
 
 @pytest.mark.data
 def test_a_board_that_lost_most_of_its_rows_is_not_published_and_the_error_names_the_snapshot(
-    shared_data: Path, tmp_path: Path
+    shared_data: Path, home: Path, tmp_path: Path
 ) -> None:
-    settings = Settings.model_validate({"home": str(tmp_path / "home")})
+    before = current(home / "published")
     export = pl.read_csv(shared_data / "open_llm_leaderboard/v2/2024-08-13_ui_export.csv", infer_schema=False)
-    (tmp_path / "inbox").mkdir()
-    export.write_csv(tmp_path / "inbox" / "2024-08-13.csv")
-    refresh([str(tmp_path / "inbox")], settings)
-    before = current(settings.published)
-    export.gather_every(3).write_csv(tmp_path / "inbox" / "2024-09-13.csv")
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    export.write_csv(inbox / "2024-08-13.csv")
+    export.gather_every(3).write_csv(inbox / "2024-09-13.csv")
     with pytest.raises(RefreshFailed, match=r"rows_do_not_collapse of .* failed: collapsed: open_llm_v2:2024-09-13"):
-        refresh([str(tmp_path / "inbox")], settings)
-    assert current(settings.published) == before
+        refresh([str(inbox)], Settings.model_validate({"home": str(home)}))
+    assert current(home / "published") == before
 
 
 def test_a_step_that_fails_is_named_with_its_reason_and_readers_keep_the_release_before(

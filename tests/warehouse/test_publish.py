@@ -141,7 +141,7 @@ def test_readers_meet_one_whole_version_at_every_moment_of_twenty_publishes(lake
                 return
 
     shared = Reader(published)
-    threads = [threading.Thread(target=read, args=(reader,)) for reader in (shared, shared, Reader(published))]
+    threads = [threading.Thread(target=read, args=(reader,)) for reader in (shared, Reader(published))]
     for thread in threads:
         thread.start()
     for version in range(1, 21):
