@@ -83,7 +83,7 @@ def requirements(
     workload.check(model)
     one = replace(workload, batch=1.0)
     tensor, pipeline, largest = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-    whole = _Peaks(model, workload)
+    whole, single = _Peaks(model, workload), _Peaks(model, one)
     # Splitting never makes activations larger: those that vanish in the engine's share stay there.
     hidden = bool(np.all(whole.of(1) <= least))
     for split in possible_splits(model):
@@ -93,8 +93,7 @@ def requirements(
         fits = (weights + cache.high + np.maximum(most, peak) + other[1] <= budget) & (tensor == 0)
         if fits.any():
             cache_of_one = kv_cache_bytes(model, replace(one, parallelism=split)).high
-            peak_of_one = _Peaks(model, one).of(split.tensor)
-            batch = _largest_batch(budget - weights - other[1], most, cache_of_one, peak_of_one)
+            batch = _largest_batch(budget - weights - other[1], most, cache_of_one, single.of(split.tensor))
             tensor[fits], pipeline[fits] = split.tensor, split.pipeline
             largest[fits] = np.broadcast_to(batch, shape)[fits]
         if tensor.all():
