@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pipelines.refresh import refresh
 from warehouse.settings import Settings
+
+# How long one example takes says more about the machine than about the law.
+settings.register_profile("skyline", deadline=None)
+settings.load_profile("skyline")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from pipelines.analytics.objectives import Direction, UnusableObjective, objective_matrix
+
+_ROWS_AT_ONCE = 256
 
 
 @dataclass
@@ -31,6 +34,17 @@ class _Staircase:
         gone = [r for rows in self.rows[start:stop] for r in rows]
         self.x[start:stop], self.y[start:stop], self.rows[start:stop] = [x], [y], [[row]]
         return True, gone
+
+    def beats(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Which of the points a step beats: no worse in both, and not equal."""
+        if not self.x:
+            return np.zeros(len(x), dtype=np.bool_)
+        steps_x, steps_y = np.asarray(self.x), np.asarray(self.y)
+        step = np.searchsorted(steps_x, x, side="right") - 1
+        best = np.where(step >= 0, steps_y[step], -np.inf)
+        equal = (step >= 0) & (steps_x[step] == x) & (best == y)
+        beaten: npt.NDArray[np.bool_] = (best >= y) & ~equal
+        return beaten
 
     def best_at(self, x: float) -> int:
         """The first row with the best y at no larger x."""
@@ -87,7 +101,7 @@ def front_history(points: pl.DataFrame, x: str, y: str, time: str) -> pl.DataFra
 def hypervolume_history(
     points: pl.DataFrame, x: str, y: str, time: str, reference: tuple[float, float]
 ) -> pl.DataFrame:
-    """Area between the front and `reference`, after each time at which rows arrived.
+    """Area between the front and `reference`, after each time at which the front changed.
 
     Args:
         points: as for `front_history`.
@@ -105,10 +119,8 @@ def hypervolume_history(
     times = _times(points, time)
     stairs = _Staircase()
     records: list[tuple[int, float, int, int, int]] = []
-    area, members = 0.0, 0
     for change in _changes(points, x, y, times, stairs):
-        if change.entered:  # whoever leaves is displaced by somebody who enters
-            area, members = _area(stairs, *reference), sum(map(len, stairs.rows))
+        area, members = _area(stairs, *reference), sum(map(len, stairs.rows))
         records.append((change.first_row, area, members, len(change.entered), len(change.left)))
     schema = {"at": pl.UInt32, "hypervolume": pl.Float64, "members": pl.Int64, "entered": pl.Int64, "left": pl.Int64}
     table = pl.DataFrame(records, schema=schema, orient="row")
@@ -142,22 +154,31 @@ def _times(points: pl.DataFrame, time: str) -> pl.Series:
 
 
 def _changes(points: pl.DataFrame, x: str, y: str, times: pl.Series, stairs: _Staircase) -> Iterator[_Change]:
-    """Play `points` in order of time onto `stairs`, one time at once."""
+    """Play `points` in order of time onto `stairs`, and tell each time at which somebody entered."""
     values = objective_matrix(points, {x: Direction.MINIMISE, y: Direction.MAXIMISE})
     dates = times.rank("dense").to_numpy()
     # Within its own time by rising x, and by falling y at equal x: then nobody enters and leaves on one day.
     order = np.lexsort((values[:, 1], values[:, 0], dates))
-    edges = np.flatnonzero(np.diff(dates[order])) + 1
+    entered: list[int] = []
+    gone: list[int] = []
     xs, ys = values[:, 0].tolist(), (-values[:, 1]).tolist()
-    for batch in np.split(order, edges) if len(order) else []:
-        entered: list[int] = []
-        gone: list[int] = []
-        for row in batch.tolist():
+
+    def change() -> _Change:
+        return _Change(entered[0], entered, [(row, stairs.best_at(xs[row])) for row in gone])
+
+    for start in range(0, len(order), _ROWS_AT_ONCE):
+        rows = order[start : start + _ROWS_AT_ONCE]
+        # Whom the stairs beat now they beat for ever: most rows need no step of their own.
+        for row in rows[~stairs.beats(values[rows, 0], -values[rows, 1])].tolist():
+            if entered and dates[row] != dates[entered[0]]:
+                yield change()
+                entered, gone = [], []
             enters, leaving = stairs.add(xs[row], ys[row], row)
             if enters:
                 entered.append(row)
                 gone += leaving
-        yield _Change(int(batch[0]), entered, [(row, stairs.best_at(xs[row])) for row in gone])
+    if entered:
+        yield change()
 
 
 def _area(stairs: _Staircase, largest_x: float, smallest_y: float) -> float:

@@ -204,8 +204,6 @@ def histories(wide: pl.DataFrame, objectives: Objectives) -> tuple[pl.DataFrame,
         )
         reference = (float(np.log10(cost.reference)), REFERENCE_SCORE)
         area = hypervolume_history(group, "log_cost", "score", "submitted_on", reference)
-        # Days that leave the front as it was say nothing new.
-        area = area.filter((pl.col("entered") > 0) | (pl.col("left") > 0))
         areas.append(
             area.select(
                 pl.lit(group["snapshot_id"][0]).alias("snapshot_id"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 BILLION = 1_000_000_000
 # A mixture of N experts of a size shares attention and embeddings: its total is less than N times the size.
@@ -215,6 +216,7 @@ MIXTURE_ARCHITECTURES = frozenset(
 _COMPILED = tuple((re.compile(pattern), family) for pattern, family in FAMILY_BY_NAME)
 
 
+@cache
 def family_in_name(name: str) -> str | None:
     """Family that a model's own name states; its organisation says nothing about what it was made from."""
     text = name.rsplit("/", 1)[-1].lower()
