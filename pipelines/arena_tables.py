@@ -14,7 +14,7 @@ import polars as pl
 from pipelines.analytics import licences, open_gap, release_dates
 from pipelines.analytics.ratings import win_rates
 from pipelines.analytics.ratings.bradley_terry import fit
-from pipelines.analytics.ratings.comparisons import UnusableComparisons
+from pipelines.analytics.ratings.comparisons import Comparisons, UnusableComparisons
 from pipelines.analytics.ratings.drift import rate_windows
 from pipelines.rate import RatingOptions, rate_votes
 from pipelines.sources.votes import FilterUnavailable, VoteFilter, Votes
@@ -124,6 +124,8 @@ class RatedSet:
         win_rates: Rows of `marts.arena_win_rates`.
         style: Rows of `marts.arena_style_coefficients`; empty where the files count no style.
         drift: Rows of `marts.arena_drift`; empty where the files hold no time.
+        pairs: Rows of `core.arena_votes`.
+        votes_read: Votes in the files.
         rejected: `uri, reason, content, votes`.
         notes: What could not be computed, in sentences.
     """
@@ -132,6 +134,8 @@ class RatedSet:
     win_rates: pl.DataFrame
     style: pl.DataFrame
     drift: pl.DataFrame
+    pairs: pl.DataFrame
+    votes_read: int
     rejected: pl.DataFrame
     notes: tuple[str, ...]
 
@@ -147,7 +151,7 @@ def rate_vote_files(paths: Sequence[Path | str], votes_id: str, threads: int | N
     Raises:
         UnreadableVotes: a file cannot be read.
     """
-    ratings, rates, styles, notes = [], [], [], []
+    ratings, rates, styles, pairs, notes = [], [], [], [], []
     with Votes(paths, threads=threads) as votes:
         for category in votes.categories:
             keep = VoteFilter(category=category)
@@ -163,8 +167,10 @@ def rate_vote_files(paths: Sequence[Path | str], votes_id: str, threads: int | N
                 ratings.append(_labelled(rated.ratings.drop("rank_upper_bound"), method=method, **label))
                 styles.append(_labelled(rated.coefficients, **label))
                 notes += [f"{category}, {method}: {note}" for note in rated.notes] if method == "bradley-terry" else []
-            rates += _win_rates(votes, keep, votes_id)
-        rejected = votes.tally().rejected
+            comparisons = votes.tally(keep).comparisons
+            pairs.append(_labelled(_pairs(comparisons), votes_id=votes_id, category=category))
+            rates += _win_rates(comparisons, category, votes_id)
+        everything = votes.tally()
         try:
             drift = _labelled(rate_windows(votes.windows()), votes_id=votes_id)
         except (FilterUnavailable, UnusableComparisons) as error:
@@ -175,14 +181,36 @@ def rate_vote_files(paths: Sequence[Path | str], votes_id: str, threads: int | N
         _joined(contracts.ARENA_WIN_RATES, rates),
         _joined(contracts.STYLE_COEFFICIENTS, styles),
         contracts.ARENA_DRIFT.conform(drift),
-        rejected,
+        _joined(contracts.ARENA_VOTES, pairs),
+        everything.votes_read,
+        everything.rejected,
         tuple(dict.fromkeys(notes)),
     )
 
 
-def _win_rates(votes: Votes, keep: VoteFilter, votes_id: str) -> list[pl.DataFrame]:
+def _pairs(comparisons: Comparisons) -> pl.DataFrame:
+    """Votes of each pair that met, whichever was shown first; the first name in the alphabet is the model."""
+    turned = comparisons.first > comparisons.second
+    outcome = np.where(turned, 1 - comparisons.outcome, comparisons.outcome)
+    names = np.array(comparisons.models, dtype=object)
+    frame = pl.DataFrame(
+        {
+            "model": names[np.minimum(comparisons.first, comparisons.second)],
+            "opponent": names[np.maximum(comparisons.first, comparisons.second)],
+            "outcome": outcome,
+            "votes": comparisons.votes,
+        },
+        schema={"model": pl.String, "opponent": pl.String, "outcome": pl.Float64, "votes": pl.Float64},
+    )
+    kinds = {"wins": 1.0, "losses": 0.0, "ties": 0.5}
+    votes = pl.col("votes").cast(pl.Int64)
+    return frame.group_by("model", "opponent").agg(
+        *(votes.filter(pl.col("outcome") == value).sum().alias(kind) for kind, value in kinds.items()), votes.sum()
+    )
+
+
+def _win_rates(comparisons: Comparisons, category: str, votes_id: str) -> list[pl.DataFrame]:
     """Both matrices of one category as rows of pairs that met; nothing where no model can be rated."""
-    comparisons = votes.tally(keep).comparisons
     try:
         fitted = fit(comparisons)
     except UnusableComparisons:
@@ -200,7 +228,7 @@ def _win_rates(votes: Votes, keep: VoteFilter, votes_id: str) -> list[pl.DataFra
         }
     )
     rates = pl.col("observed_win_rate", "predicted_win_rate")
-    return [_labelled(frame.with_columns(rates.fill_nan(None)), votes_id=votes_id, category=keep.category)]
+    return [_labelled(frame.with_columns(rates.fill_nan(None)), votes_id=votes_id, category=category)]
 
 
 def _labelled(frame: pl.DataFrame, **constants: str) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.assets.leaderboards import RAW_FILES
+from pipelines.assets.sources import RAW_FILES
 from pipelines.jobs import REFRESH
 
 DAILY = dg.ScheduleDefinition(

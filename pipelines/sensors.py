@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.assets.leaderboards import RAW_FILES
+from pipelines.assets.sources import RAW_FILES
 from pipelines.jobs import REFRESH
 from pipelines.resources import Home
 from pipelines.sources.recognition import SUFFIXES

@@ -4,64 +4,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
-from pydantic import Field
 
 from pipelines.analytics.identity import entry_sizes, resolve_models
-from pipelines.assets.tables import FRESHNESS, makes, spec, write
+from pipelines.assets.sources import RAW_FILES
+from pipelines.assets.tables import makes, spec, write
 from pipelines.resources import Home
-from pipelines.sources.collect import NothingFound, collect
 from pipelines.sources.open_llm_leaderboard import load_published_fronts, load_snapshots
 from pipelines.sources.raw_store import RawStore
-from pipelines.sources.recognition import LEADERBOARD, PUBLISHED_FRONT, RAW_RESULTS
 from pipelines.sources.reference import counted_architectures, non_embedding_scores
 from warehouse.contracts import leaderboards as tables
 from warehouse.contracts.frontier import REVISION_SUMMARY, SCORE_REVISIONS
 from warehouse.derive import derive
-
-RAW_FILES = ("raw", "open_llm_leaderboard")
-
-
-class SourcesConfig(dg.Config):
-    """Where to look for new files before reading what is stored.
-
-    Attributes:
-        sources: `bundled`, `online`, `online:ORG/MODEL`, or paths; none reads only what is stored.
-    """
-
-    sources: list[str] = Field(default_factory=list)
-
-
-@dg.asset(
-    key=list(RAW_FILES),
-    group_name="leaderboards",
-    owners=["team:leaderboards"],
-    kinds={"file"},
-    tags={"layer": "raw"},
-    freshness_policy=FRESHNESS,
-    description="Files of the Open LLM Leaderboard as retrieved: immutable, one per state of a source.",
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL),
-)
-def raw_files(context: dg.AssetExecutionContext, config: SourcesConfig, skyline: Home) -> dg.MaterializeResult[None]:
-    """Bring new files into the raw store, and say what it holds."""
-    settings = skyline.settings
-    set_aside: list[str] = []
-    for source in config.sources:
-        try:
-            found = collect([source], settings, context.log.info)
-            set_aside += [f"{uri}: {reason}" for uri, reason in found.set_aside]
-        except NothingFound as error:
-            # A file that nobody can read must not keep what was read before from being served.
-            context.log.warning(str(error))
-            set_aside.append(str(error))
-    store = RawStore(settings.raw)
-    stored = {source: store.snapshots(source) for source in (LEADERBOARD, RAW_RESULTS, PUBLISHED_FRONT)}
-    return dg.MaterializeResult(
-        metadata={
-            **{source: len(snapshots) for source, snapshots in stored.items()},
-            "set_aside": dg.MetadataValue.md("\n".join(f"- {line}" for line in set_aside) or "none"),
-            "newest": max((str(s.manifest.as_of) for group in stored.values() for s in group), default="none"),
-        }
-    )
 
 
 @dg.multi_asset(
@@ -94,7 +47,8 @@ def parsed_leaderboards(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
 def identified_models(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Resolve who each model is, and how large each entry is."""
     reported = skyline.lake.read(tables.REPORTED_ENTRIES)
-    models = resolve_models(reported, counted_architectures())
+    # A home may hold arenas or profiles and no leaderboard at all.
+    models = tables.MODELS.empty() if reported.is_empty() else resolve_models(reported, counted_architectures())
     yield write(skyline.lake, tables.MODELS, models, unknown_family=int((models["family"] == "unknown").sum()))
     scores = skyline.lake.read(tables.BENCHMARK_SCORES, ["snapshot_id", "entry_id", "standard_error"])
     errors = scores.group_by("snapshot_id", "entry_id").agg(

@@ -21,7 +21,7 @@ from pipelines.sources.arena_layouts import (
 )
 from pipelines.sources.tables import read_as_text
 from warehouse.contracts.arena import ARENA_BOARD
-from warehouse.contracts.leaderboards import REJECTED_ROWS
+from warehouse.contracts.sources import REJECTED_ROWS
 
 _ROW = "row_number"
 _DATES = (
@@ -127,7 +127,7 @@ def _identified(text: pl.DataFrame, uri: str) -> BoardFile:
             " text/latest-00000-of-00001.parquet."
         )
     if layout.dates is None:
-        as_of = _named_date(uri)
+        as_of = date_in_name(uri)
     else:
         latest = text.select(_date(layout.dates).max()).item()
         as_of = latest if isinstance(latest, dt.date) else None
@@ -136,7 +136,8 @@ def _identified(text: pl.DataFrame, uri: str) -> BoardFile:
     return BoardFile(layout, as_of, layout.arena or named, bool(found and found[3]))
 
 
-def _named_date(uri: str) -> dt.date | None:
+def date_in_name(uri: str) -> dt.date | None:
+    """The date in the name of a file, as `2025-07-27` or `20250727`; None where there is none."""
     name = uri.rsplit("/", 1)[-1]
     for pattern, form in _DATES:
         for text in pattern.findall(name):

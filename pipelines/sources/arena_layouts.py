@@ -155,6 +155,10 @@ BOARD_LAYOUTS: tuple[BoardLayout, ...] = (
              "category": "category"},
             dates="leaderboard_publish_date", interval="bounds",
             interval_columns=("score_ci_lower", "score_ci_upper"), ignored=("session_count",), licence="CC-BY-4.0"),
+    _layout("published_ratings", "reference",
+            {"model": "model", "organization": "organization", "licence": "licence", "rating": "rating"},
+            dates="as_of_date", interval="bounds", interval_columns=("rating_lower", "rating_upper"), arena="text",
+            ignored=("source",), coverage="reference"),
 )  # fmt: skip
 """Every known layout; no two have the same columns."""
 

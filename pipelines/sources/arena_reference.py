@@ -7,9 +7,14 @@ from importlib.resources import files
 import polars as pl
 
 from pipelines.analytics.licences import normalised
-from warehouse.contracts.arena import ARENA_BOARD, RATING_REFERENCE
+from warehouse.contracts.arena import RATING_REFERENCE
 
 EVIDENCE_SCHEMA = {"name": pl.String, "source": pl.String, "stated": pl.String}
+EVIDENCE_COLUMNS = {
+    "models_dev": frozenset({"model_id", "release_date"}),
+    "epoch": frozenset({"Model", "Publication date"}),
+}
+"""Columns by which tables of release dates are recognised; they may have more."""
 
 
 class UnreadableEvidence(ValueError):
@@ -59,22 +64,6 @@ def published_ratings() -> pl.DataFrame:
     return RATING_REFERENCE.conform(frame.cast({name: pl.Float64 for name in frame.columns if "rating" in name}))
 
 
-def published_board() -> pl.DataFrame:
-    """The published ratings as rows of `core.arena_board`, publication `reference`, for pages without a network."""
-    constant = {
-        "snapshot_id": "reference",
-        "publication": "reference",
-        "arena": "text",
-        "category": "overall",
-        "style_control": False,
-    }
-    frame = published_ratings().drop("source").with_row_index("row_number", offset=1)
-    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in constant.items())
-    missing = [name for name in ARENA_BOARD.column_names if name not in frame.columns]
-    frame = frame.with_columns(pl.lit(None).alias(name) for name in missing)
-    return ARENA_BOARD.conform(frame)
-
-
 def read_release_evidence(payload: bytes, name: str) -> pl.DataFrame:
     """Evidence from a published file of release dates: `name, source, stated`, names normalised.
 
@@ -85,11 +74,35 @@ def read_release_evidence(payload: bytes, name: str) -> pl.DataFrame:
     Raises:
         UnreadableEvidence: the file is none of these.
     """
-    rows = _json_evidence(json.loads(payload), name) if name.endswith(".json") else _csv_evidence(payload, name)
-    frame = pl.DataFrame(rows, schema={"name": pl.String, "source": pl.String, "stated": pl.String}, orient="row")
+    return evidence_of(release_statements(payload, name))
+
+
+def release_statements(payload: bytes, name: str) -> pl.DataFrame:
+    """What a file says of release dates, as it says it: `name, source, stated`, one row per model with any date.
+
+    Raises:
+        UnreadableEvidence: as in `read_release_evidence`.
+    """
+    try:
+        rows = _json_evidence(json.loads(payload), name) if name.endswith(".json") else _csv_evidence(payload, name)
+    except UnreadableEvidence:
+        raise
+    except (ValueError, RecursionError, pl.exceptions.PolarsError) as error:
+        raise UnreadableEvidence(f"{name}: cannot be read: {error}") from error
+    statements = pl.DataFrame(rows, schema=EVIDENCE_SCHEMA, orient="row")
+    return statements.filter(pl.col("stated").str.strip_chars() != "")
+
+
+def unusable_statements(statements: pl.DataFrame) -> pl.DataFrame:
+    """Statements that name no model or no day or month."""
+    return statements.filter(~_usable())
+
+
+def evidence_of(statements: pl.DataFrame) -> pl.DataFrame:
+    """Evidence of statements, names normalised; the earliest and most precise where a source lists a model twice."""
     return (
-        frame.with_columns(normalised(pl.col("name")))
-        .filter(pl.col("stated").str.contains(r"^\d{4}-\d{2}(-\d{2})?$") & (pl.col("name") != ""))
+        statements.filter(_usable())
+        .with_columns(normalised(pl.col("name")))
         # A model listed by several providers was released when the first listed it.
         .group_by("name", "source")
         .agg(pl.col("stated").filter(pl.col("stated").str.len_chars() == pl.col("stated").str.len_chars().max()).min())
@@ -98,16 +111,28 @@ def read_release_evidence(payload: bytes, name: str) -> pl.DataFrame:
     )
 
 
+def _usable() -> pl.Expr:
+    stated = pl.col("stated")
+    day = pl.when(stated.str.len_chars() == 7).then(stated + "-01").otherwise(stated)
+    is_date = stated.str.contains(r"^\d{4}-\d{2}(-\d{2})?$") & day.str.to_date("%Y-%m-%d", strict=False).is_not_null()
+    return is_date & (normalised(pl.col("name")) != "")
+
+
 def _json_evidence(document: object, name: str) -> list[tuple[str, str, str]]:
-    if isinstance(document, list) and all("Release Date" in row for row in document):
+    if isinstance(document, list) and all(isinstance(row, dict) and "Release Date" in row for row in document):
         pairs = [(row.get("key"), row.get("Model"), row["Release Date"]) for row in document]
-        return [(each, "graphes_livre", day) for key, model, day in pairs for each in {key, model} if each and day]
+        return [
+            (str(each), "graphes_livre", str(day))
+            for key, model, day in pairs
+            for each in dict.fromkeys((key, model))
+            if each and day
+        ]
     if isinstance(document, dict) and isinstance(document.get("models"), dict):
         found = []
         for model, facts in document["models"].items():
-            stated = facts.get("release_date")
-            month = "/".join(reversed(stated.split("/"))) if stated and "/" in stated else stated
-            if month:
+            stated = facts.get("release_date") if isinstance(facts, dict) else None
+            if isinstance(stated, str) and stated:
+                month = "/".join(reversed(stated.split("/")))
                 found.append((model, "comparia", month.replace("/", "-")[:7]))
         return found
     raise UnreadableEvidence(f"{name}: neither a list with 'Release Date' nor an object with 'models'.")
@@ -115,9 +140,9 @@ def _json_evidence(document: object, name: str) -> list[tuple[str, str, str]]:
 
 def _csv_evidence(payload: bytes, name: str) -> list[tuple[str, str, str]]:
     frame = pl.read_csv(payload, infer_schema=False)
-    if {"model_id", "release_date"} <= set(frame.columns):
+    if EVIDENCE_COLUMNS["models_dev"] <= set(frame.columns):
         rows = frame.select(pl.col("model_id").str.split("/").list.last(), pl.lit("models.dev"), "release_date")
-    elif {"Model", "Publication date"} <= set(frame.columns):
+    elif EVIDENCE_COLUMNS["epoch"] <= set(frame.columns):
         rows = frame.select("Model", pl.lit("epoch"), "Publication date")
     else:
         raise UnreadableEvidence(f"{name}: no known file of release dates has the columns {', '.join(frame.columns)}.")

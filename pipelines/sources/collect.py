@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -32,11 +32,13 @@ class Collection:
         new: Files stored now.
         known: How many files were stored before.
         set_aside: Name and reason of every file that no layout accounts for.
+        unreachable: Dataset and reason of each that the hub did not deliver while others came.
     """
 
     new: list[RawSnapshot] = field(default_factory=list)
     known: int = 0
     set_aside: list[tuple[str, str]] = field(default_factory=list)
+    unreachable: list[tuple[str, Exception]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,22 @@ class _Found:
     suffix: str
     payload: bytes
     revision: str | None = None
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Digest and name of every stored file that some source reads; what was set aside is looked at again."""
+
+    read: set[tuple[str, str]]
+
+    @classmethod
+    def of(cls, store: RawStore) -> "_Index":
+        sources = (source for source in store.sources() if source != SET_ASIDE)
+        return cls({(stored.sha256, stored.manifest.uri) for source in sources for stored in store.snapshots(source)})
+
+    def holds(self, file: HubFile) -> bool:
+        """Whether that commit of the file, or other bytes known to be the same, were stored before."""
+        return any(file.uri == uri or file.sha256 == sha256 for sha256, uri in self.read)
 
 
 def collect(sources: Sequence[str], settings: Settings, report: Report = lambda _: None) -> Collection:
@@ -61,12 +79,15 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
         OSError: the store cannot be written.
     """
     store = RawStore(settings.raw)
+    index = _Index.of(store)
     total = Collection()
     for source in sources:
         part = Collection()
-        for found in _found(source, settings, store, part):
-            _store(found, store, part, report)
+        for found in _found(source, settings, index, part, report):
+            _store(found, store, index, part, report)
         if not part.new and not part.known:
+            if part.unreachable and not part.set_aside:
+                raise part.unreachable[0][1]
             reasons = "; ".join(reason for _, reason in part.set_aside[:3])
             raise NothingFound(
                 f"Nothing in {source} could be read: {reasons}"
@@ -76,11 +97,15 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
         total.new += part.new
         total.known += part.known
         total.set_aside += part.set_aside
+        total.unreachable += part.unreachable
     return total
 
 
-def _store(found: _Found, store: RawStore, part: Collection, report: Report) -> None:
+def _store(found: _Found, store: RawStore, index: "_Index", part: Collection, report: Report) -> None:
     sha256 = digest(found.payload)
+    if (sha256, found.uri) in index.read:
+        part.known += 1
+        return
     try:
         what = recognise(found.payload, found.suffix, found.uri)
     except UNRECOGNISED as error:
@@ -89,11 +114,12 @@ def _store(found: _Found, store: RawStore, part: Collection, report: Report) -> 
         if not store.holds(sha256, SET_ASIDE):
             store.add(found.payload, found.suffix, _manifest(found, SET_ASIDE, str(error), "unknown", _today(), None))
         return
-    if store.holds(sha256, what.source):
+    if store.holds(sha256, what.source, what.as_of if what.dated_by_name else None):
         part.known += 1
         return
     manifest = _manifest(found, what.source, what.layout, what.subject, what.as_of, what.licence)
     part.new.append(store.add(found.payload, found.suffix, manifest))
+    index.read.add((sha256, found.uri))
     store.forget_set_aside(sha256)
     report(f"stored {found.uri} as {what.subject} of {what.as_of} ({what.layout})")
 
@@ -107,14 +133,15 @@ def _today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
-def _found(source: str, settings: Settings, store: RawStore, part: Collection) -> Iterator[_Found]:
+def _found(source: str, settings: Settings, index: _Index, part: Collection, report: Report) -> Iterator[_Found]:
     if source == BUNDLED:
-        folder = resources.files("warehouse").joinpath("reference", "leaderboards")
-        for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        reference = resources.files("warehouse").joinpath("reference")
+        bundled = [*reference.joinpath("leaderboards").iterdir(), reference.joinpath("arena_published_ratings.csv")]
+        for file in sorted(bundled, key=lambda file: file.name):
             if Path(file.name).suffix in SUFFIXES:
                 yield _Found(f"bundled/{file.name}", Path(file.name).suffix, file.read_bytes())
     elif source == ONLINE or source.startswith(f"{ONLINE}:"):
-        yield from _online(source.partition(":")[2], settings, store, part)
+        yield from _online(source.partition(":")[2], settings, index, part, report)
     else:
         yield from _walk(Path(source), part)
 
@@ -147,24 +174,36 @@ def _read(path: Path, uri: str, part: Collection) -> Iterator[_Found]:
         part.set_aside.append((uri, f"{path.name} cannot be read: {error.strerror}"))
 
 
-def _online(prefix: str, settings: Settings, store: RawStore, part: Collection) -> Iterator[_Found]:
-    # What was set aside is fetched again: a layout for it may be known by now.
-    read = (source for source in store.sources() if source != SET_ASIDE)
-    stored = {snapshot.manifest.uri for source in read for snapshot in store.snapshots(source)}
+def _online(prefix: str, settings: Settings, index: _Index, part: Collection, report: Report) -> Iterator[_Found]:
     with Hub(settings) as hub:
-        for file in _results(hub, prefix) if prefix else huggingface.PUBLISHED_TABLES:
-            # A commit never changes: what was fetched from it once need not be fetched again.
-            if file.uri in stored:
-                part.known += 1
-            else:
-                yield _Found(file.uri, Path(file.path).suffix, hub.download(file), file.revision)
+        listings: list[tuple[str, Iterable[HubFile]]] = [(f"results of {prefix}", _results(hub, prefix))]
+        if not prefix:
+            listings = [(file.dataset, [file]) for file in huggingface.PUBLISHED_TABLES]
+            listings.append((huggingface.ARENA_DATASET, _arena(hub)))
+        for dataset, listing in listings:
+            try:
+                for file in listing:
+                    # A commit never changes: what was fetched from it once need not be fetched again.
+                    if index.holds(file):
+                        part.known += 1
+                    else:
+                        yield _Found(file.uri, Path(file.path).suffix, hub.download(file), file.revision)
+            except (huggingface.NotOnHub, huggingface.HubUnavailable) as error:
+                # One dataset out of reach must not keep the others from being loaded.
+                part.unreachable.append((dataset, error))
+                report(f"not reached {dataset}: {error}")
+
+
+def _arena(hub: Hub) -> Iterator[HubFile]:
+    dataset = huggingface.ARENA_DATASET
+    yield from hub.files(dataset, hub.commit(dataset), ".parquet")
 
 
 def _results(hub: Hub, prefix: str) -> Iterator[HubFile]:
     absent = []
     for dataset in huggingface.RESULT_TREES:
         try:
-            yield from hub.result_files(dataset, hub.commit(dataset), prefix)
+            yield from hub.files(dataset, hub.commit(dataset), ".json", prefix)
         except huggingface.NotOnHub as error:
             absent.append(error)
     if len(absent) == len(huggingface.RESULT_TREES):

@@ -34,11 +34,19 @@ class _TryAgain(Exception):
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a dataset at one commit."""
+    """A file of a dataset at one commit.
+
+    Attributes:
+        dataset: Owner and name.
+        path: Within the dataset.
+        revision: Commit.
+        sha256: Digest of its bytes, where the hub tells it beforehand.
+    """
 
     dataset: str
     path: str
     revision: str
+    sha256: str | None = None
 
     @property
     def uri(self) -> str:
@@ -59,6 +67,8 @@ PUBLISHED_TABLES = (
         "9c09a7cae43334062a82cb164f2ef255013dafa2",
     ),
 )
+# Published anew several times a week; each refresh asks for the commit of the day.
+ARENA_DATASET = "lmarena-ai/leaderboard-dataset"
 RESULT_TREES = ("open-llm-leaderboard-old/results", "open-llm-leaderboard/results")
 
 
@@ -111,8 +121,8 @@ class Hub:
         answer = self._json(f"/api/datasets/{dataset}")
         return str(answer["sha"]) if isinstance(answer, dict) and "sha" in answer else "main"
 
-    def result_files(self, dataset: str, revision: str, prefix: str) -> Iterator[HubFile]:
-        """JSON files below a folder of the dataset, page after page.
+    def files(self, dataset: str, revision: str, suffix: str, prefix: str = "") -> Iterator[HubFile]:
+        """Files of that suffix below a folder of the dataset, page after page.
 
         Raises:
             NotOnHub, HubUnavailable: as `download`.
@@ -121,8 +131,10 @@ class Hub:
         while address:
             page, address = self._page(address)
             for item in page:
-                if item.get("type") == "file" and str(item.get("path", "")).endswith(".json"):
-                    yield HubFile(dataset, str(item["path"]), revision)
+                if item.get("type") == "file" and str(item.get("path", "")).endswith(suffix):
+                    stored = item.get("lfs")
+                    sha256 = str(stored["oid"]) if isinstance(stored, dict) and "oid" in stored else None
+                    yield HubFile(dataset, str(item["path"]), revision, sha256)
 
     def _receive(self, address: str, received: bytearray) -> None:
         # The bytes as they are stored: a compressed answer could neither be counted nor gone on with.

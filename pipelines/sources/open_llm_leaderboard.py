@@ -1,12 +1,12 @@
 """Everything stored of the Open LLM Leaderboard, as rows of the tables it fills."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from pipelines.sources import leaderboard_tables, raw_results
+from pipelines.sources.accounts import described, whole_file
 from pipelines.sources.raw_results import METRIC_VERSION, NotRawResults
 from pipelines.sources.raw_store import SET_ASIDE, RawSnapshot, RawStore
 from pipelines.sources.recognition import LEADERBOARD, PUBLISHED_FRONT, RAW_RESULTS
@@ -48,7 +48,7 @@ def load_snapshots(store: RawStore) -> Loaded:
         try:
             parsed = raw_results.parse(stored) if is_run else leaderboard_tables.parse(stored)
         except (UnreadableFile, NotRawResults) as error:
-            rejected.append(_whole_file(stored, str(error)))
+            rejected.append(whole_file(stored, str(error)))
             continue
         if isinstance(parsed, raw_results.ParsedRun):
             coverage, version, resolution = "run", METRIC_VERSION[stored.manifest.subject], 0.0
@@ -65,14 +65,14 @@ def load_snapshots(store: RawStore) -> Loaded:
         scores.append(parsed.scores)
         rejected.append(parsed.rejected)
         snapshots.append(
-            {**_described(stored), "metric_version": version, "coverage": coverage, "score_resolution": resolution}
+            {**described(stored), "metric_version": version, "coverage": coverage, "score_resolution": resolution}
             | {
                 "rows_read": parsed.rows_read,
                 "rows_loaded": parsed.entries.height,
                 "rows_rejected": parsed.rows_read - parsed.entries.height,
             }
         )
-    rejected += [_whole_file(stored, stored.manifest.layout) for stored in store.snapshots(SET_ASIDE)]
+    rejected += [whole_file(stored, stored.manifest.layout) for stored in store.snapshots(SET_ASIDE)]
     return Loaded(
         SNAPSHOTS.conform(pl.DataFrame(snapshots, schema=SNAPSHOTS.polars_schema)),
         pl.concat(entries),
@@ -88,33 +88,6 @@ def _coverage(entries: pl.DataFrame, before: pl.DataFrame | None) -> str:
     typical, best_tenth = entries["average"].median(), before["average"].quantile(0.9)
     chosen_from_the_top = isinstance(typical, float) and isinstance(best_tenth, float) and typical > best_tenth
     return "top_n" if chosen_from_the_top else "full"
-
-
-def _described(stored: RawSnapshot) -> dict[str, Any]:
-    manifest = stored.manifest
-    return {
-        "snapshot_id": stored.snapshot_id,
-        "board": manifest.subject,
-        "as_of_date": manifest.as_of,
-        "layout": manifest.layout,
-        "uri": manifest.uri,
-        "revision": manifest.revision,
-        "licence": manifest.licence,
-        "sha256": stored.sha256,
-        "size_bytes": stored.path.stat().st_size,
-        "retrieved_at": manifest.retrieved_at,
-    }
-
-
-def _whole_file(stored: RawSnapshot, reason: str) -> pl.DataFrame:
-    row: Mapping[str, Any] = {
-        "snapshot_id": None,
-        "uri": stored.manifest.uri,
-        "row_number": None,
-        "reason": f"whole file set aside: {reason}",
-        "content": None,
-    }
-    return REJECTED_ROWS.conform(pl.DataFrame([row], schema=REJECTED_ROWS.polars_schema))
 
 
 def load_published_fronts(store: RawStore) -> pl.DataFrame:

@@ -3,13 +3,13 @@
 import datetime as dt
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
-from pipelines.sources import layouts, raw_results
+from pipelines.sources import arena_recognition, layouts, raw_results
 from pipelines.sources.layouts import UnknownLayout
 from pipelines.sources.raw_results import NotRawResults
+from pipelines.sources.recognised import Recognised
 from pipelines.sources.tables import UnreadableFile, header_of, read_as_text
 
 LEADERBOARD = "open_llm_leaderboard"
@@ -24,26 +24,7 @@ class UndatedFile(ValueError):
 
 
 # What a recogniser may raise for a file that it cannot account for.
-UNRECOGNISED = (UnknownLayout, UnreadableFile, NotRawResults, UndatedFile)
-
-
-@dataclass(frozen=True)
-class Recognised:
-    """A file that some source can read.
-
-    Attributes:
-        source: Folder of the raw store, and the reader.
-        layout: Declared layout.
-        subject: Board or publication.
-        as_of: Date at which the source said this.
-        licence: What the publisher states.
-    """
-
-    source: str
-    layout: str
-    subject: str
-    as_of: dt.date
-    licence: str | None = None
+UNRECOGNISED = (UnknownLayout, UnreadableFile, NotRawResults, UndatedFile, *arena_recognition.UNRECOGNISED)
 
 
 def recognise(payload: bytes, suffix: str, uri: str) -> Recognised:
@@ -52,15 +33,22 @@ def recognise(payload: bytes, suffix: str, uri: str) -> Recognised:
     Raises:
         UnknownLayout, NotRawResults: its columns or keys are those of no known layout; the message names them.
         UnreadableFile: its bytes are not what its name says.
-        UndatedFile: neither its name nor its rows say which date it speaks of.
+        UndatedFile, UnnamedBoard: neither its name nor its rows say which date or arena it speaks of.
+        UnknownBoardLayout: it is nearly an arena board; the message names the columns.
     """
     if suffix == ".json":
+        if found := arena_recognition.recognise_records(payload, uri):
+            return found
         document = raw_results.read_document(payload, uri)
+        if found := arena_recognition.recognise_document(document):
+            return found
         run = raw_results.read_run(document, uri)
         return Recognised(RAW_RESULTS, raw_results.LAYOUT[run.board], run.board, run.ran_on)
     header = header_of(payload, suffix, uri)
     if publication := layouts.PUBLISHED_FRONTS.get(frozenset(header)):
         return Recognised(PUBLISHED_FRONT, publication, publication, _date_of(payload, suffix, uri, ["cutoff"]))
+    if found := arena_recognition.recognise_table(header, payload, suffix, uri):
+        return found
     layout = layouts.recognise(header)
     submitted = layout.values.get("submitted_on")
     as_of = _date_of(payload, suffix, uri, [submitted.column] if submitted else [])

@@ -1,5 +1,6 @@
 """Reading a foreign table whole, as text, without guessing types."""
 
+import csv
 import io
 
 import polars as pl
@@ -43,5 +44,26 @@ def header_of(payload: bytes, suffix: str, name: str) -> list[str]:
             return list(pl.read_parquet_schema(io.BytesIO(payload)))
         except (pl.exceptions.PolarsError, OSError, ValueError) as error:
             raise UnreadableFile(f"{name} cannot be read as parquet: {error}") from error
-    first_lines = b"\n".join(payload[: 1 << 20].splitlines()[:2])
-    return read_as_text(first_lines + b"\n", suffix, name).columns
+    # By record, not by line: a quoted cell may hold line breaks.
+    start = io.StringIO(payload[: 1 << 20].decode("utf-8", errors="replace"), newline="")
+    try:
+        header = next(csv.reader(start), [])
+    except csv.Error as error:
+        raise UnreadableFile(f"{name} cannot be read as csv: {error}") from error
+    line = io.StringIO(newline="")
+    csv.writer(line).writerow(header)
+    return read_as_text(line.getvalue().encode(), suffix, name).columns
+
+
+def read_columns_as_text(payload: bytes, suffix: str, name: str, columns: list[str]) -> pl.DataFrame:
+    """Some columns of a CSV or Parquet file as text, the rest unread.
+
+    Raises:
+        UnreadableFile: the bytes are not such a file, or lack a column.
+    """
+    try:
+        if suffix == ".parquet":
+            return pl.read_parquet(io.BytesIO(payload), columns=columns).select(pl.all().cast(pl.String, strict=False))
+        return pl.read_csv(io.BytesIO(payload), columns=columns, infer_schema=False, encoding="utf8")
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {error}") from error

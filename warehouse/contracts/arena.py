@@ -3,6 +3,7 @@
 import polars as pl
 
 from warehouse.contracts.common import AS_OF_DATE, SNAPSHOT_ID, SOURCE, flag
+from warehouse.contracts.sources import COVERAGE, FILE_COLUMNS, LAYOUT, rejected_rows
 from warehouse.contracts.table import Column, Table, columns_of
 
 LICENCE_CLASSES = ("proprietary", "restricted", "open_weights", "open_source")
@@ -46,6 +47,50 @@ def points(name: str, meaning: str, *, required: bool = False, minimum: float | 
     """A column on the scale of Elo points, where 400 points are odds of ten to one."""
     return Column(name, pl.Float64, meaning, unit=_POINTS, required=required, minimum=minimum)
 
+
+SUBJECTS = ("arena", "arena_votes", "release_dates")
+
+SNAPSHOTS = Table(
+    "raw",
+    "arena_snapshots",
+    "One stored file of boards or of release dates; a row of `meta.snapshots`.",
+    columns_of(
+        SNAPSHOT_ID,
+        Column("board", pl.String, "What the file holds.", required=True, allowed=SUBJECTS),
+        AS_OF_DATE,
+        LAYOUT,
+        COVERAGE,
+        FILE_COLUMNS,
+    ),
+    ("snapshot_id",),
+    "arena",
+)
+
+REJECTED_ROWS = rejected_rows("raw", "arena_rejected_rows", "arena")
+
+VOTE_SNAPSHOTS = Table(
+    "raw",
+    "arena_vote_snapshots",
+    "One stored file of votes; a row of `meta.snapshots`.",
+    SNAPSHOTS.columns,
+    ("snapshot_id",),
+    "arena",
+)
+
+VOTE_REJECTED_ROWS = rejected_rows("raw", "arena_vote_rejected_rows", "arena")
+
+RELEASE_EVIDENCE = Table(
+    "raw",
+    "release_evidence",
+    "What a source states about the release date of a model.",
+    (
+        Column("name", pl.String, "Model without case and punctuation.", required=True),
+        Column("source", pl.String, "Who states it.", required=True),
+        Column("stated", pl.String, "Date as YYYY-MM-DD or month as YYYY-MM.", required=True),
+    ),
+    ("name", "source", "stated"),
+    "arena",
+)
 
 ARENA_BOARD = Table(
     "core",
@@ -97,6 +142,24 @@ ARENA_RATINGS = Table(
         Column("standing", pl.String, "Why there is no rating, or rated.", required=True, allowed=STANDINGS),
     ),
     ("votes_id", "method", "category", "model"),
+    "arena",
+)
+
+ARENA_VOTES = Table(
+    "core",
+    "arena_votes",
+    "Votes on a pair of models, added up; single votes stay in the files they came in.",
+    columns_of(
+        Column("votes_id", pl.String, "Set of vote files.", required=True),
+        CATEGORY,
+        Column("model", pl.String, "Model whose name comes first in the alphabet.", required=True),
+        Column("opponent", pl.String, "The other one.", required=True),
+        Column("wins", pl.Int64, "Votes for the model.", unit="votes", required=True, minimum=0),
+        Column("losses", pl.Int64, "Votes for the opponent.", unit="votes", required=True, minimum=0),
+        Column("ties", pl.Int64, "Votes for both or neither.", unit="votes", required=True, minimum=0),
+        Column("votes", pl.Int64, "All of them.", unit="votes", required=True, minimum=1),
+    ),
+    ("votes_id", "category", "model", "opponent"),
     "arena",
 )
 
@@ -326,9 +389,16 @@ RATING_REFERENCE = Table(
 )
 
 TABLES: tuple[Table, ...] = (
+    SNAPSHOTS,
+    REJECTED_ROWS,
+    VOTE_SNAPSHOTS,
+    VOTE_REJECTED_ROWS,
+    RELEASE_EVIDENCE,
     ARENA_BOARD,
+    RATING_REFERENCE,
     MODEL_LICENCES,
     MODEL_RELEASES,
+    ARENA_VOTES,
     ARENA_RATINGS,
     ARENA_WIN_RATES,
     STYLE_COEFFICIENTS,

@@ -5,7 +5,6 @@ import polars as pl
 from warehouse.contracts.common import (
     AS_OF_DATE,
     BOARD,
-    COVERAGES,
     ENTRY_ID,
     METRIC_VERSION,
     MODEL_ID,
@@ -17,59 +16,21 @@ from warehouse.contracts.common import (
     positive,
     score,
 )
+from warehouse.contracts.sources import COVERAGE, FILE_COLUMNS, LAYOUT, SCORE_RESOLUTION, rejected_rows
 from warehouse.contracts.table import Column, Table, columns_of
 
 SIZE_SOURCES = ("measured", "architecture", "board", "name", "base_model")
 
 SNAPSHOTS = Table(
-    "meta",
-    "snapshots",
-    "One immutable state of a source as retrieved: where it came from, and how many of its rows were loaded.",
-    columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
-        METRIC_VERSION,
-        Column("layout", pl.String, "Declared layout by which the file was read.", required=True),
-        Column(
-            "coverage",
-            pl.String,
-            "full: the whole board; top_n: cut off below; reference: chosen published figures; run: raw"
-            " result files of single evaluations.",
-            required=True,
-            allowed=COVERAGES,
-        ),
-        positive(
-            "score_resolution", "Last digit of scores as printed; 0 where printed in full.", "points", required=True
-        ),
-        Column("uri", pl.String, "Address or file name it was read from.", required=True),
-        Column("revision", pl.String, "Commit of the source at which it was read, where there is one."),
-        Column("licence", pl.String, "Licence that the source states; null where it states none."),
-        Column("sha256", pl.String, "Digest of the bytes.", required=True),
-        Column("size_bytes", pl.Int64, "Length of the file.", unit="bytes", required=True, minimum=0),
-        Column("retrieved_at", pl.Datetime("us", "UTC"), "When it entered the lake.", required=True),
-        Column("rows_read", pl.Int64, "Rows in the file.", unit="rows", required=True, minimum=0),
-        Column("rows_loaded", pl.Int64, "Rows accepted.", unit="rows", required=True, minimum=0),
-        Column("rows_rejected", pl.Int64, "Rows set aside.", unit="rows", required=True, minimum=0),
-    ),
+    "raw",
+    "leaderboard_snapshots",
+    "One stored state of a leaderboard; a row of `meta.snapshots`.",
+    columns_of(SNAPSHOT_ID, BOARD, AS_OF_DATE, METRIC_VERSION, LAYOUT, COVERAGE, SCORE_RESOLUTION, FILE_COLUMNS),
     ("snapshot_id",),
     "leaderboards",
 )
 
-REJECTED_ROWS = Table(
-    "meta",
-    "rejected_rows",
-    "Rows, and whole files, that could not be loaded, each with the reason.",
-    (
-        Column("snapshot_id", pl.String, "Snapshot of the row; null when the whole file was set aside."),
-        Column("uri", pl.String, "File or address.", required=True),
-        Column("row_number", pl.Int64, "Row in the file, counted from 1 without header.", minimum=1),
-        Column("reason", pl.String, "Why it was not loaded.", required=True),
-        Column("content", pl.String, "The row as JSON, cut at 2,000 characters."),
-    ),
-    (),
-    "leaderboards",
-)
+REJECTED_ROWS = rejected_rows("raw", "leaderboard_rejected_rows", "leaderboards")
 
 REPORTED_ENTRIES = Table(
     "raw",

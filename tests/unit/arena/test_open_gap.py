@@ -2,6 +2,7 @@
 
 import datetime as dt
 from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pipelines.analytics.open_gap import open_vs_proprietary, organisation_gaps, progress, undecided_boards
 from pipelines.arena_tables import Boards, rate_vote_files
 from pipelines.sources.arena import parse_board
-from pipelines.sources.arena_reference import licence_rules, model_parameters, published_board, release_evidence
+from pipelines.sources.arena_reference import licence_rules, model_parameters, release_evidence
 from warehouse.contracts import arena as contracts
 from warehouse.contracts.violations import violations
 
@@ -99,7 +100,9 @@ def test_a_set_of_votes_fills_its_tables(shared_data: Path) -> None:
 
 
 def test_the_bundled_table_answers_the_same_three_gaps_without_any_file() -> None:
-    gaps = Boards(published_board(), licence_rules(), release_evidence()).open_vs_proprietary()
+    table = resources.files("warehouse").joinpath("reference/arena_published_ratings.csv").read_bytes()
+    board = parse_board(table, ".csv", "bundled/arena_published_ratings.csv", "bundled").rows
+    gaps = Boards(board, licence_rules(), release_evidence()).open_vs_proprietary()
     assert dict(gaps.select("as_of_date", "gap_points").iter_rows()) == KNOWN_GAPS
 
 

@@ -147,7 +147,7 @@ def test_result_files_are_listed_over_all_pages(hub: HubServer, waited: list[flo
         link = {"Link": following} if number + 1 < len(pages) else {}
         hub.serve(here, *([status(500)] if number == 1 else []), whole(json.dumps(page).encode(), **link))
     with Hub(settings(hub), sleep=waited.append) as client:
-        found = list(client.result_files("org/results", "c0ffee", "org/model"))
+        found = list(client.files("org/results", "c0ffee", ".json", "org/model"))
     assert found == [HubFile("org/results", name, "c0ffee") for name in names]
 
 

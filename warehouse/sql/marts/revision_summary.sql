@@ -4,7 +4,7 @@ WITH pairs AS (
 ),
 rows_of AS (
     SELECT board, as_of_date, entry_id FROM core.leaderboard_entries
-    JOIN meta.snapshots AS s USING (snapshot_id, board, as_of_date)
+    JOIN raw.leaderboard_snapshots AS s USING (snapshot_id, board, as_of_date)
     WHERE s.coverage = 'full' AND s.layout <> 'v1_run_means'
 ),
 common AS (

@@ -7,7 +7,7 @@ WITH snapshots AS (
         lead(as_of_date) OVER later AS next_date,
         lead(metric_version) OVER later AS next_version,
         lead(score_resolution) OVER later AS next_resolution
-    FROM meta.snapshots
+    FROM raw.leaderboard_snapshots
     WHERE coverage = 'full' AND layout <> 'v1_run_means'
     WINDOW later AS (PARTITION BY board ORDER BY as_of_date, snapshot_id)
 ),
