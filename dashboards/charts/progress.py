@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 from dashboards import theme
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
+from dashboards.charts.ratings_screen import adapt
 
 NAME = "progress"
 _HEIGHT_PX = 560
@@ -89,14 +90,15 @@ class Progress:
             )
         ]  # fmt: skip
         # The proprietary steps lie above, so their names go up and left; those of open models down and right.
-        plot.text(
+        below = plot.text(
             "x", "y", text="text", source=self.labels[True], text_align="left", text_baseline="top", x_offset=6,
             y_offset=6, text_font_size="11.5px",
         )  # fmt: skip
-        plot.text(
+        above = plot.text(
             "x", "y", text="text", source=self.labels[False], text_align="right", text_baseline="bottom", x_offset=-6,
             y_offset=-5, text_font_size="11.5px",
         )  # fmt: skip
+        adapt(plot, above, below)
         return plot
 
     def show(self, models: pl.DataFrame, until: dt.date, *, with_trend: bool) -> str:

@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 from dashboards import theme
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
+from dashboards.charts.ratings_screen import adapt
 
 NAME = "gpu_demand"
 _COLUMNS = ("model", "release_date", "gpus_needed", "rating", "memory", "weights", "colour", "mark", "size")
@@ -52,10 +53,11 @@ class Demand:
                 line_color="colour", fill_alpha=0.55,
             )
         ]  # fmt: skip
-        plot.text(
+        words = plot.text(
             "x", "y", text="text", source=self.labels, text_align="right", text_baseline="bottom", x_offset=-4,
             y_offset=-7, text_font_size="11.5px",
         )  # fmt: skip
+        adapt(plot, words)
         return plot
 
     def show(self, demand: pl.DataFrame) -> str:

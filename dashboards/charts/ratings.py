@@ -19,9 +19,10 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes
+from dashboards.charts.ratings_screen import adapt
 
 _COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second")
-_ROW_PX, _FRAME_PX, _LEAST_PX = 21, 82, 150
+_FRAME_PX, _LEAST_PX = 82, 150
 # A name may take a third of a phone, not more.
 LABELS_JS = """const text = String(rows.data.name[Math.round(tick)] ?? '')
 const most = window.innerWidth < 700 ? 19 : 38
@@ -38,6 +39,7 @@ class Rows:
             `colour`, `mark`, `fill` (opacity, 0 for a hollow mark), `name`, `first`, `second` (lines of the hover).
         axis: Title of the common axis, with its unit.
         zero: Where a line stands that everything is measured from; None for no line.
+        row_px: Height of a row in pixels.
         least: The axis begins here where nothing lies below; None to begin at the least value.
     """
 
@@ -46,6 +48,7 @@ class Rows:
     axis: str
     zero: float | None = None
     least: float | None = None
+    row_px: int = 21
 
 
 class RowsChart:
@@ -83,6 +86,7 @@ class RowsChart:
             fill_alpha="fill", line_width=1.8,
         )  # fmt: skip
         hover.renderers = [dots]
+        adapt(plot)
         return plot
 
     def show(self, rows: Rows) -> None:
@@ -102,4 +106,4 @@ class RowsChart:
         axes.show(self.figure.x_range, bounds)
         axes.show(self.figure.y_range, (count - 0.4, -0.6))
         self.figure.xaxis[0].axis_label = rows.axis
-        self.figure.height = max(count * _ROW_PX + _FRAME_PX, _LEAST_PX)
+        self.figure.height = max(count * rows.row_px + _FRAME_PX, _LEAST_PX)

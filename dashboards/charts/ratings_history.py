@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes, legend
+from dashboards.charts.ratings_screen import adapt
 
 NAME = "rating_history"
 MOST_MODELS = len(theme.COLOURS)
@@ -64,6 +65,7 @@ class RatingHistory:
             )
         ]  # fmt: skip
         plot.yaxis.axis_label = "Rating (points)"
+        adapt(plot)
         return plot
 
     def show(self, history: pl.DataFrame, models: Sequence[str], breaks: pl.DataFrame) -> str:
@@ -89,7 +91,9 @@ class RatingHistory:
             if run.height > 1
         ]
         self.lines.data = {
-            "xs": [run["as_of_date"].to_list() for run, _ in runs],
+            "xs": [
+                run["as_of_date"].cast(pl.Datetime("ms")).to_physical().cast(pl.Float64).to_list() for run, _ in runs
+            ],
             "ys": [run["rating"].to_list() for run, _ in runs],
             "colour": [colour for _, colour in runs],
         }

@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 
 from dashboards import formats, theme
 from dashboards.charts.ratings import LABELS_JS
+from dashboards.charts.ratings_screen import adapt
 
 NAME = "win_rates"
 MOST_MODELS = 20
@@ -19,7 +20,7 @@ SHADES = (
 )  # fmt: skip
 _DARK_TEXT, _LIGHT_TEXT = "#10151b", "#ffffff"
 _COLUMNS = ("column", "row", "model", "opponent", "shade", "ink", "text", "first", "second")
-_CELL_PX, _FRAME_PX = 27, 150
+_CELL_PX, _FRAME_PX = 27, 215
 
 
 def predicted(models: Sequence[str], ratings: Sequence[float]) -> pl.DataFrame:
@@ -70,14 +71,15 @@ class WinRates:
             axis.formatter = formatter
             axis.major_tick_line_color = None
             axis.axis_line_color = None
-        plot.xaxis.major_label_orientation = 0.75
+        plot.xaxis.major_label_orientation = "vertical"
         plot.grid.visible = False
         cells = plot.rect("column", "row", 0.96, 0.94, source=self.cells, fill_color="shade", line_color=None)
-        plot.text(
+        words = plot.text(
             "column", "row", text="text", source=self.cells, text_color="ink", text_align="center",
             text_baseline="middle", text_font_size="11px",
         )  # fmt: skip
         hover.renderers = [cells]
+        adapt(plot, words, narrow=440)
         return plot
 
     def show(self, rates: pl.DataFrame, models: Sequence[str], measure: str) -> int:

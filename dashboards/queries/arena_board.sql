@@ -31,7 +31,7 @@ SELECT
     coalesce(p.licence_class, l.licence_class) AS licence_class, coalesce(b.licence, l.licence) AS licence,
     b.rating, b.rating_lower, b.rating_upper, b.votes, b.rank AS rank_published,
     b.rank_style_control AS rank_style_control_published, r.release_date, r.grade AS release_grade,
-    b.knowledge_cutoff, b.mt_bench_score, b.mmlu, b.snapshot_id
+    b.knowledge_cutoff, b.mt_bench_score, b.mmlu, b.snapshot_id, s.uri AS source_uri
 FROM board AS b
 LEFT JOIN named AS n USING (plain)
 LEFT JOIN core.model_releases AS r ON r.model = n.shown
@@ -40,4 +40,5 @@ LEFT JOIN periods AS l ON l.model = n.shown AND (l.is_first OR b.as_of_date >= l
 LEFT JOIN makers AS k ON k.model = n.shown
 LEFT JOIN marts.arena_progress AS p ON p.publication = b.publication AND p.as_of_date = b.as_of_date
     AND p.arena = b.arena AND p.category = b.category AND p.style_control = b.style_control AND p.model = b.model
+LEFT JOIN meta.snapshots AS s ON s.snapshot_id = b.snapshot_id
 ORDER BY b.rating DESC, b.model
