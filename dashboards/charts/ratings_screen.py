@@ -1,9 +1,7 @@
 """How charts of ratings fit a small screen: fewer ticks, and no words beside marks where they would run together."""
 
-from typing import Any
-
 from bokeh.models import CustomJS
-from bokeh.models.renderers import GlyphRenderer
+from bokeh.models.renderers import Renderer
 from bokeh.plotting import figure
 
 _ADAPT = """const wide = plot.inner_width
@@ -11,7 +9,7 @@ for (const text of texts) text.visible = wide >= narrow
 for (const ticker of tickers) ticker.desired_num_ticks = wide < 300 ? 3 : wide < 560 ? 4 : most"""
 
 
-def adapt(plot: figure, *texts: GlyphRenderer[Any], narrow: int = 560, most: int = 7) -> None:
+def adapt(plot: figure, *texts: Renderer, narrow: int = 560, most: int = 7) -> None:
     """Let a figure follow the width that it gets.
 
     Args:
