@@ -19,6 +19,7 @@ from profiling.accelerators import table as accelerators
 from profiling.architecture import Architecture
 from profiling.calibration import Calibration
 from profiling.errors import DoesNotFit, ProfilingError, UnsupportedPrecision
+from profiling.graph import edges
 from profiling.memory import (
     ENGINES,
     EngineProfile,
@@ -48,7 +49,7 @@ PLAIN_BITS = {f"{bits}-bit": bits for bits in (8, 6, 5, 4, 3, 2)}
 STAGES: Mapping[str, Stage] = {
     "Decode (one step)": "decode", "Prefill": "prefill", "Generation": "generate", "Encoder pass": "encode",
 }  # fmt: skip
-FORMAT_NAMES = {"fp16": "bf16 / fp16"}
+FORMAT_NAMES = {"fp16": "bf16/fp16"}
 _CALIBRATIONS = Path(profiling.__file__).parent / "reference" / "calibrations"
 _FEWER_BITS = ("fp8", "gptq-8bit-g128", "awq-4bit-g128")
 
@@ -219,20 +220,17 @@ def compute_roofs(analysis: Analysis) -> list[ComputeRoof]:
     """Roofs of the number formats in use, from the highest; formats that coincide are one."""
     roof = roof_of(analysis.device, analysis.configuration.precision)
     used = {time.operator.unit for time in analysis.estimate.operators if float(time.operator.flops) > 0}
-    product = FORMAT_NAMES.get(roof.product_format, roof.product_format)
-    attention = FORMAT_NAMES.get(roof.attention_format, roof.attention_format)
+    product, attention = (FORMAT_NAMES.get(each, each) for each in (roof.product_format, roof.attention_format))
+    shared = product == attention
     entries = [
-        ("product", f"{product} products", float(roof.product_peak)),
-        ("attention_product", f"{attention} attention", float(roof.attention_peak)),
-        ("vector", "element by element (fp32)", float(roof.vector_peak)),
+        ("product", product if shared else f"{product} products", float(roof.product_peak)),
+        ("attention_product", attention if shared else f"{attention} attention", float(roof.attention_peak)),
+        ("vector", "fp32 element-wise", float(roof.vector_peak)),
     ]
     found: dict[float, ComputeRoof] = {}
     for unit, label, peak in entries:
-        if unit in used:
-            same = found.get(peak)
-            shared = same is not None and same.label.startswith(attention)
-            name = f"{attention} products and attention" if shared else label
-            found[peak] = ComputeRoof(name, peak, peak / float(roof.bandwidth), same.unit if same else unit)
+        if unit in used and peak not in found:
+            found[peak] = ComputeRoof(label, peak, peak / float(roof.bandwidth), unit)
     return sorted(found.values(), key=lambda entry: -entry.flops_per_s)
 
 
@@ -240,6 +238,15 @@ def ridge_of(analysis: Analysis, operator: Operator) -> float:
     """FLOPs per byte at which the roof of this operator meets the slope."""
     roof = roof_of(analysis.device, analysis.configuration.precision)
     return float(roof.peak_of(operator)) / float(roof.bandwidth)
+
+
+def data_flow(analysis: Analysis) -> list[tuple[str, str]]:
+    """Edges of the operator graph; residuals take what devices exchanged, if they did."""
+    found = [time.operator for time in analysis.estimate.operators]
+    links = edges(found)
+    exchanges = {key for operator in found if (key := f"{operator.place}/{operator.name}").endswith("_all_reduce")}
+    rerouted = {(source, key.removesuffix("_all_reduce")): key for source, key in links if key in exchanges}
+    return [(rerouted.get((start, end), start), end) for start, end in links]
 
 
 def operator_frame(analysis: Analysis) -> pl.DataFrame:

@@ -50,6 +50,7 @@ class OperatorGraph:
             y_range=Range1d(start=0, end=1),
         )
         plot.toolbar_location = None
+        plot.styles = {"min-width": f"{MIN_WIDTH_PX}px"}
         plot.axis.visible = False
         plot.grid.visible = False
         plot.min_border_left = plot.min_border_right = plot.min_border_bottom = 2
@@ -64,8 +65,8 @@ class OperatorGraph:
         # A graph without its names says nothing, so they stay where small screens hide those of other charts.
         plot.text("x", "y", "text", source=self.labels, text_align="center", text_baseline="top", y_offset="offset",
                   text_font_size="11px", text_color=TEXT_COLOUR, text_line_height=1.0, text_alpha=1)  # fmt: skip
-        plot.text("x", "y", "text", source=self.lanes, text_baseline="top", text_font_size="12.5px", text_color=TEXT_COLOUR,
-                  text_font_style="bold", text_alpha=1)  # fmt: skip
+        plot.text("x", "y", "text", source=self.lanes, text_baseline="top", text_font_size="12.5px",
+                  text_color=TEXT_COLOUR, text_font_style="bold", text_alpha=1)  # fmt: skip
         hover.renderers = [nodes]
         return plot
 

@@ -83,12 +83,12 @@ class RooflineChart:
             "x", "low", "x", "y", source=self.ridges, line_color=theme.OTHER_COLOUR, line_width=1.2, line_dash=[4, 4]
         )
         plot.scatter("x", "y", source=self.ridges, size=8, marker="square", fill_color=theme.ACCENT, line_color=None)
-        plot.text("x", "low", "text", source=self.ridges, text_font_size="11.5px", text_color=TEXT_COLOUR, text_baseline="bottom",
-                  x_offset=4, y_offset=-4)  # fmt: skip
-        plot.text("x", "y", "text", source=self.texts, text_font_size="11.5px", text_color=TEXT_COLOUR, text_align="right",
-                  text_baseline="bottom", x_offset=-6, y_offset=-3)  # fmt: skip
-        plot.text("x", "y", "text", source=self.slope_text, text_font_size="11.5px", text_color=TEXT_COLOUR, text_align="right",
-                  text_baseline="bottom", x_offset=-12, y_offset=-2)  # fmt: skip
+        plot.text("x", "low", "text", source=self.ridges, text_font_size="11.5px", text_color=TEXT_COLOUR,
+                  text_baseline="bottom", x_offset=4, y_offset=-4)  # fmt: skip
+        plot.text("x", "y", "text", source=self.texts, text_font_size="11.5px", text_color=TEXT_COLOUR,
+                  text_align="right", text_baseline="bottom", x_offset=-6, y_offset=-3)  # fmt: skip
+        plot.text("x", "y", "text", source=self.slope_text, text_font_size="11.5px", text_color=TEXT_COLOUR,
+                  text_align="right", text_baseline="bottom", x_offset=-12, y_offset=-2)  # fmt: skip
         plot.segment("x", "low", "x", "high", source=self.points, line_color="colour", line_width=1.5, line_alpha=0.55)
         bound = plot.scatter(
             "x", "bound", source=self.points, size=8, marker="mark", fill_alpha=0, line_color="colour", line_width=1.4
@@ -128,7 +128,7 @@ class RooflineChart:
         lines += [
             legend.Entry("filled: predicted, with its 80 % interval; larger: more of the time", theme.OTHER_COLOUR),
             legend.Entry("hollow: bound", theme.OTHER_COLOUR, hollow=True),
-            legend.Entry("ridge", theme.ACCENT, "square"),
+            legend.Entry("ridge, FLOPs per byte", theme.ACCENT, "square"),
         ]
         return legend.swatches(self.name, lines)
 
@@ -151,7 +151,7 @@ class RooflineChart:
             "x": [roof.ridge for roof in roofs],
             "y": [roof.flops_per_s for roof in roofs],
             "low": [y_span[0] * 1.05] * len(roofs),
-            "text": [f"ridge {formats.significant(roof.ridge)}" for roof in roofs],
+            "text": [formats.significant(roof.ridge) for roof in roofs],
         }
         self.texts.data = {
             "x": [x_span[1]] * len(roofs),
@@ -161,7 +161,7 @@ class RooflineChart:
         # The slope's name stands left of its upper part, where nothing can be achieved.
         x = top.ridge / 4
         self.slope_text.data = {
-            "x": [x], "y": [bandwidth * x], "text": [f"memory: {formats.significant(bandwidth / 1e12)} TB/s"],
+            "x": [x], "y": [bandwidth * x], "text": [f"{formats.significant(bandwidth / 1e12)} TB/s"],
         }  # fmt: skip
 
 

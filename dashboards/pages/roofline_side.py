@@ -8,12 +8,11 @@ import polars as pl
 
 from dashboards import formats, performance
 from dashboards.charts.memory_bar import MemoryBar
-from dashboards.charts.operator_graph import MIN_WIDTH_PX, SIZES, OperatorGraph
+from dashboards.charts.operator_graph import SIZES, OperatorGraph
 from dashboards.charts.roofline import SIDES, RooflineChart
 from dashboards.pages import page
 from dashboards.pages import roofline_text as text
 from dashboards.performance import Analysis
-from profiling.graph import edges
 from profiling.memory import ENGINES
 
 _MOST_WAYS_OUT = 4
@@ -60,10 +59,9 @@ class Side:
             page.html(page.picture_buttons(self.roofline.name), margin=(8, 0, 0, 0)),
         )
         wide = pn.Column(
-            pn.pane.Bokeh(
-                self.graph.figure, sizing_mode="stretch_width", margin=0, styles={"min-width": f"{MIN_WIDTH_PX}px"}
-            ),
-            sizing_mode="stretch_width", styles={"overflow-x": "auto", "overflow-y": "hidden", "min-width": "0"}, margin=(8, 0, 0, 0),
+            pn.pane.Bokeh(self.graph.figure, sizing_mode="stretch_width", margin=0),
+            sizing_mode="stretch_width", margin=(8, 0, 0, 0),
+            styles={"overflow-x": "auto", "overflow-y": "hidden", "min-width": "0"},
         )  # fmt: skip
         self.graph_card = page.card(
             self.graph_heading,
@@ -144,15 +142,14 @@ class Side:
         """Fill the graph, its nodes sized by time or bytes."""
         if self.analysis is None:
             return
-        times = self.analysis.estimate.operators
-        links = edges([time.operator for time in times])
+        links = performance.data_flow(self.analysis)
         self.graph_legend.object = self.graph.show(self.operators, links, sized_by)
         mark = f"{self.letter.upper()}: " if lettered else ""
         step = " of a decode step in the middle" if self.analysis.configuration.stage == "generate" else ""
         name = self.analysis.model.name.rsplit("/", maxsplit=1)[-1]
         self.graph_heading.object = page.about(
-            self.graph.name, f"{mark}Operators of {name}{step}", f"nodes sized by {SIZES[sized_by][1]}, all layers together",
-            text.describe(self.analysis),
+            self.graph.name, f"{mark}Operators of {name}{step}",
+            f"nodes sized by {SIZES[sized_by][1]}, all layers together", text.describe(self.analysis),
         )  # fmt: skip
         self.graph_below.object = page.caption(
             "Data flows to the right; a lane is one kind of layer, lanes follow one another from top to bottom. "
