@@ -12,6 +12,7 @@ from graph_run import Run, materialised
 
 from pipelines.analytics import frontier
 from pipelines.assets import leaderboards
+from pipelines.assets.sources import RAW_FILES
 from pipelines.refresh import RefreshFailed, refresh
 from warehouse.contracts import TABLES
 from warehouse.publish import current, releases
@@ -27,7 +28,7 @@ def rows_of(home: Path, sql: str) -> list[tuple[Any, ...]]:
 
 def test_a_whole_run_from_nothing_writes_every_table_and_publishes_it(run: Run, tmp_path: Path) -> None:
     fresh = replace(run, home=tmp_path / "fresh")
-    result = fresh(config={"ops": {"raw__open_llm_leaderboard": {"config": {"sources": ["bundled"]}}}})
+    result = fresh(config={"ops": {"__".join(RAW_FILES): {"config": {"sources": ["bundled"]}}}})
     assert result.success
     assert materialised(result) >= {"/".join(table.asset_key) for table in TABLES} | {"published/warehouse"}
     assert rows_of(fresh.home, "SELECT count(*) > 0 FROM marts.pareto_front") == [(True,)]
