@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.assets import arena, efficiency, frontier, leaderboards, published, sources
+from pipelines.assets import arena, catalogue, efficiency, frontier, leaderboards, performance, published, sources
 from pipelines.checks import CHECKS
 from pipelines.jobs import JOBS
 from pipelines.resources import Home
@@ -10,7 +10,9 @@ from pipelines.schedules import DAILY
 from pipelines.sensors import inbox
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([sources, leaderboards, frontier, efficiency, arena, published]),
+    assets=dg.load_assets_from_modules(
+        [sources, leaderboards, frontier, efficiency, arena, catalogue, performance, published]
+    ),
     asset_checks=[*CHECKS, *arena.CHECKS],
     jobs=JOBS,
     schedules=[DAILY],

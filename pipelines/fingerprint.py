@@ -9,7 +9,7 @@ from warehouse.settings import Settings
 
 _PACKAGES = ("pipelines", "warehouse", "profiling")
 _LIBRARIES = ("polars", "duckdb", "numpy", "moocore")
-_MADE_FROM = frozenset({".py", ".sql", ".csv", ".toml"})
+_MADE_FROM = frozenset({".py", ".sql", ".csv", ".toml", ".json"})
 
 
 def fingerprint(settings: Settings) -> str:

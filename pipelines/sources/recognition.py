@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pipelines.sources import arena_recognition, layouts, raw_results
+from pipelines.sources import arena_recognition, kernel_recognition, layouts, raw_results
 from pipelines.sources.layouts import UnknownLayout
 from pipelines.sources.raw_results import NotRawResults
 from pipelines.sources.recognised import Recognised
@@ -47,7 +47,8 @@ def recognise(payload: bytes, suffix: str, uri: str) -> Recognised:
     header = header_of(payload, suffix, uri)
     if publication := layouts.PUBLISHED_FRONTS.get(frozenset(header)):
         return Recognised(PUBLISHED_FRONT, publication, publication, _date_of(payload, suffix, uri, ["cutoff"]))
-    if found := arena_recognition.recognise_table(header, payload, suffix, uri):
+    table = (header, payload, suffix, uri)
+    if found := arena_recognition.recognise_table(*table) or kernel_recognition.recognise_table(*table):
         return found
     layout = layouts.recognise(header)
     submitted = layout.values.get("submitted_on")

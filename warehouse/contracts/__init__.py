@@ -1,13 +1,30 @@
 """Every table of the warehouse, by capability."""
 
-from warehouse.contracts import arena, frontier, leaderboards, sources
+from warehouse.contracts import arena, catalogue, frontier, leaderboards, performance, sources
 from warehouse.contracts.table import Column, ContractBroken, Table
 
-TABLES: tuple[Table, ...] = (*sources.TABLES, *leaderboards.TABLES, *frontier.TABLES, *arena.TABLES)
+TABLES: tuple[Table, ...] = (
+    *sources.TABLES,
+    *leaderboards.TABLES,
+    *frontier.TABLES,
+    *arena.TABLES,
+    *catalogue.TABLES,
+    *performance.TABLES,
+)
 BY_RELATION: dict[str, Table] = {table.relation: table for table in TABLES}
-SNAPSHOT_TABLES: tuple[Table, ...] = (leaderboards.SNAPSHOTS, arena.SNAPSHOTS, arena.VOTE_SNAPSHOTS)
+SNAPSHOT_TABLES: tuple[Table, ...] = (
+    leaderboards.SNAPSHOTS,
+    arena.SNAPSHOTS,
+    arena.VOTE_SNAPSHOTS,
+    performance.SNAPSHOTS,
+)
 """What each capability stored; together `meta.snapshots`."""
-REJECTED_TABLES: tuple[Table, ...] = (leaderboards.REJECTED_ROWS, arena.REJECTED_ROWS, arena.VOTE_REJECTED_ROWS)
+REJECTED_TABLES: tuple[Table, ...] = (
+    leaderboards.REJECTED_ROWS,
+    arena.REJECTED_ROWS,
+    arena.VOTE_REJECTED_ROWS,
+    performance.REJECTED_ROWS,
+)
 """What each capability set aside; together `meta.rejected_rows`."""
 
 __all__ = ["BY_RELATION", "REJECTED_TABLES", "SNAPSHOT_TABLES", "TABLES", "Column", "ContractBroken", "Table"]

@@ -1,0 +1,348 @@
+"""What the performance model says of the catalogue, as the frames of its tables; no I/O and no Dagster.
+
+Models that differ only in name are computed once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from profiling.accelerators import GIB, Accelerator, table
+from profiling.architecture import Architecture
+from profiling.cost import POWER_SHARES
+from profiling.errors import ProfilingError
+from profiling.grid import Grid, evaluate
+from profiling.memory import rule_of_thumb_bytes
+from profiling.operators import Operator
+from profiling.predictors import FittedOperator
+from profiling.requirements import requirements
+from profiling.roofline import estimate
+from profiling.sources import catalogue
+from profiling.workload import Parallelism, Precision, Stage, Workload, precision_of
+
+Calibrations = Mapping[str, Mapping[str, FittedOperator]]
+
+ENGINE = "vllm-v1"
+PRECISIONS: Mapping[str, Precision] = {
+    "w16a16kv16": precision_of("bf16"),
+    "w8a8kv8": precision_of("fp8", kv_bits=8),
+    "w4a16kv16": precision_of("awq-4bit-g128"),
+}
+BATCHES = (1, 32)
+CONTEXTS = (1024, 8192)
+LONG_CONTEXTS = (4096, 32768)
+ENCODER_CONTEXTS = (512,)
+# From here on 16-bit weights fill an 80 GB device; such models are shown on a node of eight as well.
+NODE_FROM_PARAMETERS = 35e9
+NODE = 8
+OPERATORS_OF = (
+    "meta-llama/Llama-2-7b-hf", "meta-llama/Meta-Llama-3-8B", "Qwen/Qwen2.5-7B-Instruct",
+    "mistralai/Mixtral-8x7B-v0.1", "google/gemma-2-9b", "openai/gpt-oss-20b",
+)  # fmt: skip
+OPERATORS_ON = ("RTX-A6000", "RTX-4090", "A100-SXM4-80GB", "H100-SXM5-80GB", "H200-SXM-141GB")
+COUNTRY = "WLD"
+POWER_USAGE_EFFECTIVENESS = 1.2
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An architecture, and the models of the catalogue that have it."""
+
+    architecture: Architecture
+    model_ids: tuple[str, ...]
+
+
+def distinct_shapes() -> list[Shape]:
+    """Architectures of the catalogue that can be timed; their names are their places in the list."""
+    members: dict[Architecture, list[str]] = {}
+    for model_id, entry in catalogue().items():
+        try:
+            architecture = entry.architecture()
+        except ProfilingError:
+            continue
+        members.setdefault(replace(architecture, name="", max_position=None), []).append(model_id)
+    return [
+        Shape(replace(architecture, name=str(place)), tuple(model_ids))
+        for place, (architecture, model_ids) in enumerate(members.items())
+    ]
+
+
+def _named(frame: pl.DataFrame, shapes: Sequence[Shape]) -> pl.DataFrame:
+    """One row per model instead of per shape, without contexts that the model was not made for."""
+    longest = {
+        model_id: int(entry.record["max_position"]) if entry.record["max_position"] else None
+        for model_id, entry in catalogue().items()
+    }
+    names = pl.DataFrame(
+        [(shape.architecture.name, model_id, longest[model_id]) for shape in shapes for model_id in shape.model_ids],
+        schema={"model": pl.String, "model_id": pl.String, "longest": pl.Int64},
+        orient="row",
+    )
+    joined = names.join(frame, on="model", how="inner", maintain_order="left_right")
+    return joined.filter(pl.col("longest").is_null() | (pl.col("context") <= pl.col("longest")))
+
+
+def roofline_points(shapes: Sequence[Shape], calibrations: Calibrations) -> pl.DataFrame:
+    """Rows of `marts.roofline_points`: the shipped grid over every shape and accelerator."""
+    accelerators = list(table().values())
+    decoders = [shape.architecture for shape in shapes if shape.architecture.kind != "encoder"]
+    encoders = [shape.architecture for shape in shapes if shape.architecture.kind == "encoder"]
+    shared = Grid(
+        models=decoders, accelerators=accelerators, batches=BATCHES, contexts=CONTEXTS,
+        precisions=tuple(PRECISIONS.values()), calibrations=calibrations, intervals=True, engine=ENGINE,
+    )  # fmt: skip
+    grids = [
+        shared,
+        replace(shared, models=encoders, contexts=ENCODER_CONTEXTS, stages=("encode",)),
+        replace(
+            shared,
+            models=[model for model in decoders if model.parameters_total >= NODE_FROM_PARAMETERS],
+            accelerators=[device for device in accelerators if device.link_bytes_per_s and device.kind != "cpu"],
+            parallelisms=(Parallelism(NODE),),
+        ),
+    ]
+    frame = pl.concat([block for grid in grids if grid.models for block in evaluate(grid)])
+    frame = frame.filter(pl.col("verdict") != "unsupported precision")
+    power = pl.DataFrame(
+        [(device.name, device.power_w) for device in accelerators],
+        schema={"accelerator": pl.String, "power_w": pl.Float64},
+        orient="row",
+    )
+    runs = pl.col("tokens_per_s").is_not_null()
+    frame = frame.join(power, on="accelerator", maintain_order="left").with_columns(
+        _precision_name().alias("precision"),
+        pl.col("stage").cast(pl.String),
+        pl.col("verdict").cast(pl.String),
+        pl.col("bound_by").cast(pl.String),
+        (pl.col("flops") / pl.col("bytes_moved")).alias("intensity"),
+        (pl.col("bound_s") / pl.col("likely_s")).alias("fraction_of_roof"),
+        pl.when(runs & (pl.col("stage") == "prefill")).then("likely_s").alias("time_to_first_token_s"),
+        pl.when(runs & (pl.col("stage") == "decode")).then("likely_s").alias("time_per_output_token_s"),
+        (POWER_SHARES[1] * pl.col("power_w") * pl.col("tensor_parallel") / pl.col("tokens_per_s")).alias(
+            "joules_per_token"
+        ),
+    )
+    renamed = {
+        "bytes_moved": "moved_bytes", "low_s": "predicted_low_s", "likely_s": "predicted_s",
+        "high_s": "predicted_high_s", "calibrated": "is_calibrated",
+    }  # fmt: skip
+    return _named(frame.rename(renamed), shapes)
+
+
+def _precision_name() -> pl.Expr:
+    """Which of the precisions a row of a grid has; their bits of weights all differ."""
+    names = {float(precision.weight_bits): name for name, precision in PRECISIONS.items()}
+    return pl.col("weight_bits").replace_strict(names, return_dtype=pl.String)
+
+
+def roofline_operators(calibrations: Calibrations) -> pl.DataFrame:
+    """Rows of `marts.roofline_operators`."""
+    rows = []
+    stages: tuple[Stage, ...] = ("prefill", "decode")
+    for model_id in OPERATORS_OF:
+        model = catalogue()[model_id].architecture()
+        for name in OPERATORS_ON:
+            device = table()[name]
+            for stage in stages:
+                for precision in ("w16a16kv16", "w4a16kv16"):
+                    batch, context = 1, CONTEXTS[0]
+                    asked = Workload(stage=stage, batch=batch, context=context, precision=PRECISIONS[precision])
+                    fixed = {
+                        "model_id": model_id, "accelerator": name, "stage": stage, "precision": precision,
+                        "batch": batch, "context": context,
+                    }  # fmt: skip
+                    rows += operator_rows(model, device, asked, calibrations.get(name), fixed)
+    return pl.DataFrame(rows)
+
+
+def operator_rows(
+    model: Architecture,
+    device: Accelerator,
+    workload: Workload,
+    calibration: Mapping[str, FittedOperator] | None,
+    fixed: Mapping[str, object],
+) -> list[dict[str, object]]:
+    """One row per operator of a pass: its place, traffic, bound and prediction, after the columns given.
+
+    Raises:
+        ProfilingError: The question cannot be asked so.
+    """
+    rows = []
+    for position, time in enumerate(estimate(model, device, workload, calibration, ENGINE).operators):
+        operator: Operator = time.operator
+        rows.append(
+            {
+                **fixed,
+                "position": position,
+                "place": operator.place,
+                "operator": operator.name,
+                "operator_class": operator.operator_class,
+                "occurrences": operator.count,
+                "flops": float(operator.flops),
+                "weight_bytes": float(operator.weight_bytes),
+                "activation_bytes": float(operator.activation_read_bytes + operator.activation_write_bytes),
+                "kv_bytes": float(operator.kv_read_bytes + operator.kv_write_bytes),
+                "intensity": float(time.intensity),
+                "bound_by": time.bound_by,
+                "bound_s": float(time.bound_s),
+                "predicted_low_s": float(time.prediction.low_s),
+                "predicted_s": float(time.prediction.likely_s),
+                "predicted_high_s": float(time.prediction.high_s),
+                "is_calibrated": time.calibrated,
+            }
+        )
+    return rows
+
+
+def gpu_requirements(shapes: Sequence[Shape]) -> pl.DataFrame:
+    """Rows of `marts.gpu_requirements`."""
+    devices = list(table().values())
+    parts = []
+    for shape in shapes:
+        encoder = shape.architecture.kind == "encoder"
+        contexts = ENCODER_CONTEXTS if encoder else LONG_CONTEXTS
+        parts.append(requirement_rows(shape.architecture, devices, PRECISIONS, BATCHES, contexts, ENGINE))
+    return _named(pl.concat(parts), shapes)
+
+
+def requirement_rows(
+    model: Architecture,
+    devices: Sequence[Accelerator],
+    precisions: Mapping[str, Precision],
+    batches: Sequence[int],
+    contexts: Sequence[int],
+    engine: str,
+) -> pl.DataFrame:
+    """Devices needed, memory by part and the rule of thumb for one model, a row per combination.
+
+    Raises:
+        ProfilingError: The question cannot be asked so.
+    """
+    asked = list(precisions.values())
+    answer = requirements(model, devices, asked, batches, contexts, engine)
+    axes = [
+        pl.DataFrame(
+            {
+                "accelerator": [device.name for device in devices],
+                "memory_bytes": [float(device.memory_bytes) for device in devices],
+            }
+        ),
+        pl.DataFrame(
+            {
+                "precision": list(precisions),
+                "weight_bits": [float(precision.weight_bits) for precision in asked],
+                "rule_of_thumb_gib": [
+                    rule_of_thumb_bytes(model.parameters_total, float(precision.weight_bits)) / GIB
+                    for precision in asked
+                ],
+            }
+        ),
+        pl.DataFrame({"batch": batches}, schema={"batch": pl.Int64}),
+        pl.DataFrame({"context": contexts}, schema={"context": pl.Int64}),
+    ]
+    frame = axes[0]
+    for axis in axes[1:]:
+        frame = frame.join(axis, how="cross", maintain_order="left_right")
+    parts = {
+        "weights_gib": answer.weights, "kv_cache_low_gib": answer.kv_cache_low,
+        "kv_cache_high_gib": answer.kv_cache_high, "overhead_low_gib": answer.overhead_low,
+        "overhead_high_gib": answer.overhead_high, "budget_gib": answer.budget,
+    }  # fmt: skip
+    whole = {
+        "devices": answer.devices, "tensor_parallel": answer.tensor, "pipeline_parallel": answer.pipeline,
+        "max_batch": answer.max_batch,
+    }  # fmt: skip
+    frame = frame.hstack(
+        [pl.Series(name, (part / GIB).reshape(-1)) for name, part in parts.items()]
+        + [pl.Series(name, part.reshape(-1)) for name, part in whole.items()]
+    )
+    low, high = (
+        pl.col("weights_gib") + pl.col(f"kv_cache_{end}_gib") + pl.col(f"overhead_{end}_gib") for end in ("low", "high")
+    )
+    possible = pl.col("devices") > 0
+    return frame.with_columns(
+        *(pl.when(possible).then(name).alias(name) for name in whole),
+        model=pl.lit(model.name),
+        engine=pl.lit(engine),
+        verdict=pl.when(high <= pl.col("budget_gib"))
+        .then(pl.lit("fits"))
+        .when(low <= pl.col("budget_gib"))
+        .then(pl.lit("borderline"))
+        .otherwise(pl.lit("does not fit")),
+        rule_of_thumb_devices=(pl.col("rule_of_thumb_gib") * GIB / pl.col("memory_bytes")).ceil().cast(pl.Int64),
+        rule_of_thumb_error_pct=100 * (2 * pl.col("rule_of_thumb_gib") / (low + high) - 1),
+    )
+
+
+_SERVED = ("model_id", "accelerator", "stage", "precision", "tensor_parallel", "batch", "context")
+
+
+def _served(points: pl.DataFrame) -> pl.DataFrame:
+    """Points that run, with device-seconds per token at the low, likely and high end."""
+    tokens = pl.when(pl.col("stage") == "decode").then(pl.col("batch")).otherwise(pl.col("batch") * pl.col("context"))
+    return points.filter(pl.col("tokens_per_s").is_not_null()).select(
+        *_SERVED,
+        *(
+            (pl.col(column) * pl.col("tensor_parallel") / tokens).alias(end)
+            for end, column in (("low", "predicted_low_s"), ("likely", "predicted_s"), ("high", "predicted_high_s"))
+        ),
+    )
+
+
+def serving_cost(points: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `marts.serving_cost` from points and offers: `cost.usd_per_million_tokens` of every row.
+
+    Args:
+        points: Rows of `marts.roofline_points`.
+        prices: Rows of `core.accelerator_prices`; of each accelerator the cheapest on demand is taken.
+    """
+    cheapest = (
+        prices.filter(pl.col("accelerator").is_not_null() & pl.col("usd_per_hour_on_demand").is_not_null())
+        .sort("usd_per_hour_on_demand", "provider")
+        .group_by("accelerator", maintain_order=True)
+        .first()
+        .select(
+            "accelerator",
+            "provider",
+            usd_per_device_hour="usd_per_hour_on_demand",
+            price_source=pl.format("{} @ {}", "source", "source_version"),
+        )
+    )
+    served = _served(points).join(cheapest, on="accelerator", how="inner", maintain_order="left")
+    usd = pl.col("usd_per_device_hour") / 3600 * 1e6
+    return served.with_columns(
+        usd_low_per_million_tokens=usd * pl.col("low"),
+        usd_per_million_tokens=usd * pl.col("likely"),
+        usd_high_per_million_tokens=usd * pl.col("high"),
+    )
+
+
+def carbon_footprint(points: pl.DataFrame, accelerators: pl.DataFrame, grids: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `marts.carbon_footprint`: energy by shares of rated power, emissions by the world's average.
+
+    Only of the larger batch, in which models are served: one sequence alone wastes most of the power.
+
+    Args:
+        points: Rows of `marts.roofline_points`.
+        accelerators: Rows of `core.accelerators`; those without a published power are left out.
+        grids: Rows of `core.grid_carbon_intensity`.
+    """
+    intensity = float(grids.filter(pl.col("country_code") == COUNTRY)["codecarbon_g_co2e_per_kwh"].item())
+    power = accelerators.filter(pl.col("power_w").is_not_null()).select("accelerator", "power_w")
+    busy = points.filter(pl.col("batch") == BATCHES[-1])
+    served = _served(busy).join(power, on="accelerator", how="inner", maintain_order="left")
+    ends = dict(zip(("low", "likely", "high"), POWER_SHARES, strict=True))
+    joules = {end: 1e6 * share * pl.col("power_w") * pl.col(end) for end, share in ends.items()}
+    grams = POWER_USAGE_EFFECTIVENESS * intensity / 3.6e6
+    return served.with_columns(
+        grid=pl.lit(f"{COUNTRY} by codecarbon"),
+        grid_g_co2e_per_kwh=pl.lit(intensity),
+        power_usage_effectiveness=pl.lit(POWER_USAGE_EFFECTIVENESS),
+        joules_low_per_million_tokens=joules["low"],
+        joules_per_million_tokens=joules["likely"],
+        joules_high_per_million_tokens=joules["high"],
+        g_co2e_low_per_million_tokens=joules["low"] * grams,
+        g_co2e_per_million_tokens=joules["likely"] * grams,
+        g_co2e_high_per_million_tokens=joules["high"] * grams,
+    )

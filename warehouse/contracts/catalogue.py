@@ -1,0 +1,162 @@
+"""Contracts of what is known before anything runs: architectures, accelerators, prices, electricity."""
+
+import polars as pl
+
+from warehouse.contracts.common import MODEL_ID, SOURCE, flag, positive
+from warehouse.contracts.table import Column, Table, columns_of
+
+ATTENTION_KINDS = ("MHA", "GQA", "MQA", "MLA", "encoder")
+ACCELERATOR_KINDS = ("gpu", "tpu", "cpu", "asic", "edge")
+LINKS = ("itself", "base_model")
+
+
+def count(name: str, meaning: str, unit: str = "", *, required: bool = False) -> Column:
+    """A whole number that is never negative; null where the model has no such part."""
+    return Column(name, pl.Int64, meaning, unit=unit, required=required, minimum=0)
+
+
+ACCELERATOR = Column("accelerator", pl.String, "Accelerator as `core.accelerators` names it.", required=True)
+
+ARCHITECTURES = Table(
+    "core",
+    "architectures",
+    "One model of the catalogue: shapes, exact parameter counts and KV-cache growth, each with where it is from.",
+    columns_of(
+        MODEL_ID,
+        Column("model_type", pl.String, "Family by which its operators are built.", required=True),
+        flag("is_timed", "Whether its operators are known, so that it can be timed; its counts stand either way."),
+        count("hidden_size", "Width of the residual stream."),
+        count("layers", "Layers of the decoder or encoder."),
+        count("heads", "Query heads."),
+        count("kv_heads", "Key-value heads."),
+        count("head_dim", "Width of a head."),
+        count("intermediate_size", "Width of the dense feed-forward part."),
+        count("vocabulary_size", "Entries of the vocabulary."),
+        count("max_position", "Longest context it was made for.", "tokens"),
+        flag("tied_embeddings", "Whether the head is the input table."),
+        count("experts", "Routed experts per layer; null in dense models."),
+        count("experts_per_token", "Routed experts a token is sent to."),
+        count("expert_intermediate_size", "Width of a routed expert."),
+        count("shared_experts", "Experts every token passes."),
+        count("first_dense_layers", "Layers before the first with experts."),
+        count("sliding_window", "Keys a query sees in windowed layers.", "tokens"),
+        count("sliding_layers", "Layers with a window."),
+        Column("attention_kind", pl.String, "MHA, GQA, MQA or MLA; encoders keep no cache.", allowed=ATTENTION_KINDS),
+        count("kv_layers", "Layers that keep keys and values."),
+        count("kv_bytes_per_token", "Growth of a 16-bit KV cache per token, in bytes, while the context is short."),
+        count("kv_bytes_per_token_beyond_window", "The same once every window is full, in bytes."),
+        count("parameters_total", "All stored parameters.", "parameters", required=True),
+        count("parameters_active", "Parameters one token uses.", "parameters"),
+        count("parameters_non_embedding", "Without input tables and head.", "parameters"),
+        count("parameters_embedding", "Input tables and head.", "parameters"),
+        count("transformers_count", "Parameters as the transformers library builds the model.", "parameters"),
+        Column("transformers_count_difference", pl.Int64, "Ours minus theirs.", unit="parameters"),
+        Column("published_parameters_billions", pl.Float64, "Size its publisher states.", unit="10^9 parameters"),
+        Column("published_basis", pl.String, "Where the publisher states it; recalled figures say so."),
+        Column("published_difference_pct", pl.Float64, "Ours over theirs, minus one.", unit="%"),
+        Column("release_date", pl.Date, "Day of release."),
+        Column("release_date_basis", pl.String, "Where the date is from; recalled dates say so."),
+        Column("licence", pl.String, "Licence as stated."),
+        Column("licence_basis", pl.String, "Where the licence is stated; recalled ones say so."),
+        flag("is_partly_recalled", "Whether size, date or licence stands on memory instead of a document."),
+        SOURCE,
+    ),
+    ("model_id",),
+    "catalogue",
+)
+
+MODEL_ARCHITECTURES = Table(
+    "core",
+    "model_architectures",
+    "Which architecture of the catalogue a model of a leaderboard has: its own, or that of the model it was made from.",
+    (
+        MODEL_ID,
+        Column("architecture_id", pl.String, "`model_id` of `core.architectures`.", required=True),
+        Column("link", pl.String, "How it is known.", required=True, allowed=LINKS),
+    ),
+    ("model_id",),
+    "catalogue",
+)
+
+
+def peak(name: str, meaning: str) -> Column:
+    """A dense peak of a number format."""
+    return positive(name, meaning, "TFLOP/s")
+
+
+ACCELERATORS = Table(
+    "core",
+    "accelerators",
+    "One accelerator by its data sheet: dense peaks, decimal gigabytes, each figure with source and doubts.",
+    (
+        ACCELERATOR,
+        Column("vendor", pl.String, "Maker.", required=True),
+        Column("kind", pl.String, "What sort of device it is.", required=True, allowed=ACCELERATOR_KINDS),
+        peak("fp32_tflops", "Peak of 32-bit vector work."),
+        peak("tf32_dense_tflops", "Peak of TF32 products."),
+        peak("fp16_dense_tflops", "Peak of 16-bit products (fp16, bf16) with 32-bit sums."),
+        peak("fp8_dense_tflops", "Peak of fp8 products."),
+        positive("int8_dense_tops", "Peak of int8 products.", "TOP/s"),
+        peak("fp4_dense_tflops", "Peak of fp4 products."),
+        positive("int4_dense_tops", "Peak of int4 products.", "TOP/s"),
+        positive("memory_bandwidth_gb_per_s", "Bandwidth of its memory.", "GB/s", required=True),
+        positive("memory_gb", "Memory as sold.", "GB", required=True),
+        positive("reported_memory_gib", "Memory as the device reports it.", "GiB"),
+        Column("reported_memory_source", pl.String, "Where it was reported."),
+        positive("last_level_cache_mb", "Last-level cache.", "MB"),
+        positive("register_file_mb", "Register files in total.", "MB"),
+        positive("power_w", "Rated power.", "W"),
+        positive("link_gb_per_s_per_direction", "Bandwidth to its neighbours.", "GB/s"),
+        positive("achievable_matmul_fraction", "Largest measured share of the 16-bit peak.", "1"),
+        Column("calibrated_from", pl.String, "Kernel tables its predictions are fitted to; null: documented defaults."),
+        Column("source", pl.String, "Where the figures are from; codes as in the source list."),
+        Column("source_list", pl.String, "The codes of the source column, spelled out."),
+        Column("flags", pl.String, "What is unknown or doubtful, figure by figure."),
+    ),
+    ("accelerator",),
+    "catalogue",
+)
+
+ACCELERATOR_PRICES = Table(
+    "core",
+    "accelerator_prices",
+    "One offer of an accelerator for rent: price per device and hour, who asks it, and which catalogue said so when.",
+    (
+        Column("accelerator", pl.String, "As in `core.accelerators`; null where that lists no such device."),
+        Column("offered_as", pl.String, "Name of the offer.", required=True),
+        Column("provider", pl.String, "Who rents it out; `catalog avg` is a hand-made mean.", required=True),
+        positive("usd_per_hour_on_demand", "Price of one device on demand.", "USD/h"),
+        positive("usd_per_hour_spot", "Price of one interruptible device.", "USD/h"),
+        Column("currency", pl.String, "Currency of the offer.", required=True),
+        SOURCE,
+        Column("source_version", pl.String, "Commit (and date) of the catalogue.", required=True),
+        Column("note", pl.String, "What the price is for."),
+    ),
+    ("offered_as", "provider"),
+    "catalogue",
+)
+
+GRID_CARBON_INTENSITY = Table(
+    "core",
+    "grid_carbon_intensity",
+    "Carbon intensity of a country's electricity, by the two tables in common use.",
+    (
+        Column("country_code", pl.String, "ISO 3166 alpha-3, or WLD.", required=True),
+        Column("country", pl.String, "Its name, where a table gives one."),
+        count("codecarbon_year", "Year of CodeCarbon's figure."),
+        positive("codecarbon_g_co2e_per_kwh", "CodeCarbon's figure.", "g/kWh"),
+        positive("ecologits_g_co2e_per_kwh", "EcoLogits' figure.", "g/kWh"),
+        positive("ecologits_water_l_per_kwh", "Water use by EcoLogits.", "l/kWh"),
+        SOURCE,
+    ),
+    ("country_code",),
+    "catalogue",
+)
+
+TABLES: tuple[Table, ...] = (
+    ARCHITECTURES,
+    MODEL_ARCHITECTURES,
+    ACCELERATORS,
+    ACCELERATOR_PRICES,
+    GRID_CARBON_INTENSITY,
+)
