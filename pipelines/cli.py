@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.commands import arena, performance
 from pipelines.terminal import Format, Formatted, Output, UserError, err, one_sentence, out, print_rows
 from warehouse.settings import Settings
 
@@ -56,6 +57,8 @@ def _refresh(sources: list[str]) -> None:
         done = run(sources, settings, report)
     found = done.collected
     err.print(f"{len(found.new)} new files, {found.known} known, {len(found.set_aside)} set aside.", highlight=False)
+    for dataset, reason in found.unreachable:
+        err.print(f"Not reached: {dataset}: {reason}", style="yellow", highlight=False, markup=False)
     if done.unchanged:
         err.print("Nothing changed; the published warehouse is current.", style="green")
     err.print(f"Warehouse: {done.release.path}", style="green", soft_wrap=True, highlight=False)
@@ -155,6 +158,10 @@ def doctor() -> None:
     out.print(table)
     if any(finding.needed and not finding.fine for finding in findings):
         raise UserError("Something that Skyline needs is missing; see the lines marked `no`.")
+
+
+arena.register(app)
+performance.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Commands of `skyline` that capabilities bring, one module per capability."""
