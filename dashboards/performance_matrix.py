@@ -6,7 +6,7 @@ of `profiling`, for arrays. No widgets, no figures.
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 import warehouse
-from dashboards.performance import largest_batch, models, operator_models_of, precision
+from dashboards.performance import calibrations, largest_batch, models, precision
 from profiling.accelerators import GIB, Accelerator
 from profiling.accelerators import table as accelerators
 from profiling.architecture import Architecture
@@ -23,17 +23,13 @@ from profiling.cost import POWER_SHARES, grams_co2e_per_million_tokens, price_of
 from profiling.errors import UnsupportedPrecision
 from profiling.memory import ENGINES, Range, activation_peak_of, need_of
 from profiling.operators import Operator, operators
+from profiling.predictors import FittedOperator
 from profiling.roofline import (
     DEFAULT_HIGH,
     DEFAULT_LOW,
     DEFAULTS,
-    Calibration,
-    OperatorTime,
-    PassTime,
     Roof,
     gemm_compute_efficiency,
-    operator_time,
-    pass_time,
     roof_of,
 )
 from profiling.workload import Parallelism, Precision, Values, Workload, legal_tensor_ways
@@ -42,6 +38,7 @@ Array = npt.NDArray[np.float64]
 PUE = 1.2
 NODE_SIZE, MOST_DEVICES = 8, 128
 _REFERENCE = Path(warehouse.__file__).parent / "reference"
+_CALIBRATED = {"fp16": "bf16", "fp8": "fp8"}
 VERDICTS = ("fits", "does not fit", "no such products")
 _SIDES = ("low_s", "likely_s", "high_s")
 _NUMBERS = ("max_batch", "need_gib", *_SIDES)
@@ -70,6 +67,8 @@ class _Tables:
     gemm_efficiency: Array
     on_chip: Array
     computable: npt.NDArray[np.bool_]
+    fitted: Mapping[tuple[int, str], Mapping[str, npt.NDArray[np.bool_]]]
+    """By row and operator class: calibrations that predict from measurements, and in which precisions."""
 
 
 @lru_cache(maxsize=64)
@@ -105,7 +104,33 @@ def _tables(weights: tuple[str, ...], kv_bits: str, chosen: tuple[str, ...]) -> 
         gemm_efficiency=of_devices([gemm_compute_efficiency(d.achievable_matmul_fraction) for d in devices]),
         on_chip=of_devices([device.last_level_cache_bytes or np.inf for device in devices]),
         computable=~(np.isnan(product) | np.isnan(attention)),
+        fitted=_fitted(devices, precisions),
     )
+
+
+@cache
+def _predictors(accelerator: str) -> Mapping[str, FittedOperator]:
+    """What predicts on that accelerator from measurements, by class of calibration."""
+    return {one.operator_class: FittedOperator(one) for one in calibrations().get(accelerator, ())}
+
+
+def _fitted(
+    devices: Sequence[Accelerator], precisions: Sequence[Precision]
+) -> Mapping[tuple[int, str], Mapping[str, npt.NDArray[np.bool_]]]:
+    found: dict[tuple[int, str], dict[str, npt.NDArray[np.bool_]]] = {}
+    for row, device in enumerate(devices):
+        known = _predictors(device.name)
+        for column, each in enumerate(precisions):
+            try:
+                product = roof_of(device, each).product_format
+            except UnsupportedPrecision:
+                continue
+            for kind, name in (("gemm", f"gemm_{_CALIBRATED.get(product)}"), ("decode_attention", "decode_attention")):
+                if name in known:
+                    masks = found.setdefault((row, kind), {})
+                    mask = masks.setdefault(name, np.zeros(len(precisions), dtype=bool))
+                    mask[column] = True
+    return found
 
 
 def _peak(device: Accelerator, bits: float) -> float:
@@ -115,8 +140,8 @@ def _peak(device: Accelerator, bits: float) -> float:
         return float("nan")
 
 
-def _default_times(found: Sequence[Operator], tables: _Tables, shape: tuple[int, int]) -> PassTime:
-    """A pass on every accelerator in every precision by the documented defaults: `pass_time` of `operator_time`s.
+def _default_times(found: Sequence[Operator], tables: _Tables, shape: tuple[int, int]) -> dict[str, Array]:
+    """Seconds of all occurrences by the documented defaults: operators × accelerators × precisions, as `operator_time`.
 
     Operators are stacked on a first axis, so that the formulas run once over all of them.
     """
@@ -146,8 +171,9 @@ def _default_times(found: Sequence[Operator], tables: _Tables, shape: tuple[int,
     likely = sides + per_operator(fixed) * stacked([op.launches for op in found])
     bound = np.maximum(compute, moving)
     count = per_operator([op.count for op in found])
-    ends = (bound, likely, np.maximum(bound, DEFAULT_LOW * likely), DEFAULT_HIGH * likely)
-    return PassTime(*(np.sum(count * seconds, axis=0) for seconds in ends))
+    ends = {"bound_s": bound, "likely_s": likely}
+    ends |= {"low_s": np.maximum(bound, DEFAULT_LOW * likely), "high_s": DEFAULT_HIGH * likely}
+    return {name: count * seconds for name, seconds in ends.items()}
 
 
 def _plans(model: Architecture) -> list[Parallelism]:
@@ -158,123 +184,147 @@ def _plans(model: Architecture) -> list[Parallelism]:
     return plans + [Parallelism(ways[-1], stages) for stages in range(2, deepest + 1)]
 
 
-@lru_cache(maxsize=2048)
-def _of_model(name: str, serving: Serving, chosen: tuple[str, ...]) -> Mapping[str, npt.NDArray[np.generic]]:
-    """Every chosen accelerator and precision for one model."""
-    model, engine = models()[name], ENGINES[serving.engine]
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """Operators of one accelerator and class that measurements predict, gathered over models to be asked at once."""
+
+    shapes: list[dict[str, Array]] = field(default_factory=list)
+    cells: list[npt.NDArray[np.intp]] = field(default_factory=list)
+    numbers: list[Array] = field(default_factory=list)
+    """Per operator: kernel calls and occurrences, then seconds of all occurrences by default."""
+
+
+@lru_cache(maxsize=128)
+def _reckoned(names: tuple[str, ...], serving: Serving, chosen: tuple[str, ...]) -> Mapping[str, Array]:
+    """Every cell: arrays of models × accelerators × precisions."""
     tables = _tables(serving.weights, serving.kv_bits, chosen)
-    shape = (len(tables.devices), len(tables.precisions))
+    shape = (len(names), len(tables.devices), len(tables.precisions))
+    columns = {key: np.full(shape, np.nan) for key in (*_NUMBERS, "bound_s")}
+    columns |= {key: np.zeros(shape) for key in ("tensor", "pipeline", "measured_s")}
+    pending: dict[tuple[int, str], _Pending] = {}
+    for place, name in enumerate(names):
+        _one_model(
+            models()[name], serving, tables, {key: values[place] for key, values in columns.items()}, place, pending
+        )
+    for (row, name), asked in pending.items():
+        _predict(_predictors(chosen[row])[name], asked, columns)
+    columns["verdict"] = np.where(~tables.computable, 2.0, np.where(columns["tensor"] == 0, 1.0, 0.0))
+    return columns
+
+
+def _one_model(
+    model: Architecture,
+    serving: Serving,
+    tables: _Tables,
+    columns: Mapping[str, Array],
+    place: int,
+    pending: dict[tuple[int, str], _Pending],
+) -> None:
+    """Fill the columns of one model, by defaults; what measurements predict better is left pending."""
+    engine, shape = ENGINES[serving.engine], columns["tensor"].shape
     workload = Workload(
         stage="decode", batch=float(serving.concurrency), context=float(serving.context), precision=tables.precision
     )
-    columns = {key: np.full(shape, np.nan) for key in ("need_gib", "max_batch", "bound_s", *_SIDES)}
-    tensor, pipeline = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    measured = np.zeros(shape, dtype=bool)
     budget = tables.capacity * engine.utilisation
     for plan in _plans(model):
         split = replace(workload, parallelism=plan)
         need = need_of(model, split, tables.capacity, engine, 0.0)
+        waiting = columns["tensor"] == 0
         # Most splits of a large model fail by weights and cache alone, which cost little to know.
-        if not ((tensor == 0) & (need.high <= budget)).any():
+        if not (waiting & (need.high <= budget)).any():
             continue
         found = operators(model, split, tables.on_chip, check=False)
         peak = activation_peak_of(found, model, tables.precision)
         alive = Range(np.maximum(need.activations.low, peak), np.maximum(need.activations.high, peak))
         need = replace(need, activations=alive)
-        new = (tensor == 0) & (np.broadcast_to(need.high, shape) <= need.budget)
+        new = waiting & (np.broadcast_to(need.high, shape) <= need.budget)
         if not new.any():
             continue
-        tensor[new], pipeline[new] = plan.tensor, plan.pipeline
         most = largest_batch(need, engine, peak, serving.concurrency, mixture=model.is_mixture_of_experts)
-        columns["need_gib"][new] = np.broadcast_to(np.divide(need.high, GIB), shape)[new]
-        columns["max_batch"][new] = np.broadcast_to(most, shape)[new]
-        times = _default_times(found, tables, shape)
-        for key in ("bound_s", *_SIDES):
-            columns[key][new] = np.broadcast_to(getattr(times, key), shape)[new]
-        for row in np.flatnonzero(new.any(axis=1)):
-            for part, seconds, known in _measured(model, split, tables, int(row), np.flatnonzero(new[row])):
-                measured[row, part] = known
-                for key in ("bound_s", *_SIDES):
-                    columns[key][row, part] = getattr(seconds, key)
-        if (tensor > 0).all():
+        times = _default_times(found, tables, (shape[0], shape[1]))
+        filled: dict[str, Values] = {"tensor": plan.tensor, "pipeline": plan.pipeline, "max_batch": most}
+        filled |= {"need_gib": np.divide(need.high, GIB)}
+        filled |= {key: seconds.sum(axis=0) for key, seconds in times.items()}
+        for key, values in filled.items():
+            columns[key][new] = np.broadcast_to(values, shape)[new]
+        _gather(found, times, tables, new, place, pending)
+        if (columns["tensor"] > 0).all():
             break
-    verdict = np.where(~tables.computable, 2, np.where(tensor == 0, 1, 0))
-    found_columns = {"tensor": tensor, "pipeline": pipeline, "verdict": verdict, "is_calibrated": measured, **columns}
-    return {key: values.ravel() for key, values in found_columns.items()}
 
 
-def _measured(
-    model: Architecture, workload: Workload, tables: _Tables, row: int, columns: npt.NDArray[np.intp]
-) -> list[tuple[npt.NDArray[np.intp], PassTime, npt.NDArray[np.bool_]]]:
-    """Times on one accelerator as calibrated, precisions of like formats together; nothing where it is not.
+def _gather(
+    found: Sequence[Operator],
+    times: Mapping[str, Array],
+    tables: _Tables,
+    new: npt.NDArray[np.bool_],
+    place: int,
+    pending: dict[tuple[int, str], _Pending],
+) -> None:
+    """Note every operator in a new cell that measurements predict."""
+    for (row, kind), predictors in tables.fitted.items():
+        for name, precisions in predictors.items():
+            wanted = new[row] & precisions
+            if not wanted.any():
+                continue
+            fitted = _predictors(tables.devices[row].name)[name]
+            asked = pending.setdefault((row, name), _Pending())
+            for index, op in enumerate(found):
+                if op.operator_class != kind:
+                    continue
+                here = np.flatnonzero(fitted.measured(op) & wanted)
+                if not here.size:
+                    continue
+                sizes = fitted.measured_shape(op).items()
+                asked.shapes.append({key: _at(value, here) for key, value in sizes})
+                asked.cells.append(np.array([[place] * here.size, [row] * here.size, here]))
+                ends = [times[key][index, row, here] for key in ("bound_s", *_SIDES)]
+                calls = _at(op.launches * op.kernel_share, here)
+                asked.numbers.append(np.stack([calls, np.full(here.size, float(op.count)), *ends]))
 
-    With each: its columns, and in which of them measurements predict most of the time.
-    """
-    device = tables.devices[row]
-    calibration = operator_models_of(device.name)
-    if calibration is None or (workload.parallelism.devices > 1 and not device.link_bytes_per_s):
-        return []
-    groups: dict[tuple[str, str], list[int]] = {}
-    for column in columns:
-        if tables.computable[row, column]:
-            roof = roof_of(device, tables.precisions[column])
-            groups.setdefault((roof.product_format, roof.attention_format), []).append(int(column))
-    result = []
-    for members in groups.values():
-        part = np.asarray(members, dtype=np.intp)
-        names = ("weight_bits", "activation_bits", "kv_bits", "embedding_bits", "expert_bits")
-        bits = {name: np.asarray(getattr(tables.precision, name))[part] for name in names}
-        roof = roof_of(device, tables.precisions[members[0]])
-        asked = replace(workload, precision=Precision(**bits))
-        found = operators(model, asked, device.last_level_cache_bytes or np.inf, check=False)
-        times = [operator_time(each, roof, calibration) for each in found]
-        result.append((part, pass_time(times), _mostly_measured(times, roof, calibration, len(part))))
-    return result
+
+def _at(value: Values, here: npt.NDArray[np.intp]) -> Array:
+    """Values of those precisions, where a number alone is that of all."""
+    array = np.asarray(value, dtype=np.float64)
+    return array[here] if array.ndim else np.full(here.size, array)
 
 
-def _mostly_measured(
-    times: Sequence[OperatorTime], roof: Roof, calibration: Calibration, columns: int
-) -> npt.NDArray[np.bool_]:
-    """In which precisions measurements answer for more than half of the bound, as `Estimate.calibrated` has it."""
-    known, whole = np.zeros(columns), np.zeros(columns)
-    for time in times:
-        seconds = time.operator.count * np.asarray(time.bound_s)
-        fitted = calibration.get(roof.calibration_class(time.operator))
-        whole += seconds
-        if fitted is not None:
-            known += seconds * fitted.measured(time.operator)
-    return np.asarray(known > 0.5 * whole)
+def _predict(fitted: FittedOperator, asked: _Pending, columns: Mapping[str, Array]) -> None:
+    """Put predictions from measurements in place of the defaults that the columns hold."""
+    if not asked.shapes:
+        return
+    shapes = {key: np.concatenate([each[key] for each in asked.shapes]) for key in asked.shapes[0]}
+    cells = tuple(np.concatenate(asked.cells, axis=1))
+    calls, count, bound, *defaults = np.concatenate(asked.numbers, axis=1)
+    likely, low, high = fitted.calibration.predict_s(shapes)
+    for key, seconds, default in zip(_SIDES, (low, likely, high), defaults, strict=True):
+        np.add.at(columns[key], cells, np.maximum(seconds * calls * count, bound) - default)
+    np.add.at(columns["measured_s"], cells, bound)
 
 
 def _frame(names: Sequence[str], serving: Serving, devices: tuple[str, ...]) -> pl.DataFrame:
-    parts = [_of_model(name, serving, devices) for name in names]
-    cells = len(serving.weights) * len(devices)
-    columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
-    runs = columns["verdict"] == 0 if parts else np.zeros(0, dtype=bool)
-    numbers: dict[str, object] = {key: np.where(runs, columns[key], np.nan) if parts else [] for key in _NUMBERS}
-    splits: dict[str, object] = {
-        key: np.where(runs, columns[key], 0) if parts else [] for key in ("tensor", "pipeline")
-    }
+    columns = {key: values.ravel() for key, values in _reckoned(tuple(names), serving, devices).items()
+               if key != "verdict"}  # fmt: skip
+    shape = (len(names), len(devices), len(serving.weights))
+    codes = np.broadcast_to(_reckoned(tuple(names), serving, devices)["verdict"], shape).ravel().astype(int)
+    runs = codes == 0
+    labels = (np.asarray(each, dtype=object) for each in (names, devices, serving.weights))
+    model, accelerator, weights = (each.ravel().tolist() for each in np.meshgrid(*labels, indexing="ij"))
     frame = pl.DataFrame({
-        "model": np.repeat(np.asarray(names, dtype=object), cells).tolist(),
-        "weights": list(serving.weights) * (len(devices) * len(names)),
-        "accelerator": np.repeat(np.asarray(devices, dtype=object), len(serving.weights)).tolist() * len(names),
-        "verdict": [VERDICTS[code] for code in columns["verdict"].tolist()] if parts else [],
-        "is_calibrated": columns["is_calibrated"] if parts else [],
-        **splits, **numbers,
-    }, schema_overrides={"tensor": pl.Int64, "pipeline": pl.Int64, "is_calibrated": pl.Boolean, "model": pl.String,
-                         "weights": pl.String, "accelerator": pl.String, "verdict": pl.String,
-                         **dict.fromkeys(numbers, pl.Float64)})  # fmt: skip
-    splits_and_rates = (
-        *(pl.col(key).replace(0, None) for key in splits),
-        *(pl.col(key).fill_nan(None) for key in numbers if key not in _SIDES),
-        (pl.col("tensor") * pl.col("pipeline")).replace(0, None).alias("devices"),
-        *(
-            (serving.concurrency / pl.col(seconds)).fill_nan(None).alias(rate)
-            for rate, seconds in (("tokens_low", "high_s"), ("tokens_likely", "likely_s"), ("tokens_high", "low_s"))
-        ),
-    )
-    return frame.with_columns(splits_and_rates).drop(_SIDES)
+        "model": pl.Series(model, dtype=pl.String),
+        "weights": pl.Series(weights, dtype=pl.String),
+        "accelerator": pl.Series(accelerator, dtype=pl.String),
+        "verdict": pl.Series([VERDICTS[code] for code in codes], dtype=pl.String),
+        # As `Estimate.calibrated` has it: measurements answer for more than half of the bound.
+        "is_calibrated": columns["measured_s"] > 0.5 * columns["bound_s"],
+        **{key: np.where(runs, columns[key], np.nan) for key in ("tensor", "pipeline", *_NUMBERS)},
+    })  # fmt: skip
+    rates = (("tokens_low", "high_s"), ("tokens_likely", "likely_s"), ("tokens_high", "low_s"))
+    return frame.with_columns(
+        *(pl.col(key).fill_nan(None).cast(pl.Int64) for key in ("tensor", "pipeline", "max_batch")),
+        pl.col("need_gib").fill_nan(None),
+        (pl.col("tensor") * pl.col("pipeline")).fill_nan(None).cast(pl.Int64).alias("devices"),
+        *((serving.concurrency / pl.col(seconds)).fill_nan(None).alias(rate) for rate, seconds in rates),
+    ).drop(_SIDES)
 
 
 @cache
