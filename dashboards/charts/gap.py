@@ -34,9 +34,9 @@ class Measure:
 
 
 MEASURES = {
-    "points": Measure("Points", "Best proprietary less best open rating (points)", 0.0),
-    "win": Measure("Win probability", "Best open model beats best proprietary one (% of decided votes)", _HALF_PCT),
-    "lag": Measure("Lag", "Months since a proprietary model was as good", None),
+    "points": Measure("Points", "Gap (points)", 0.0),
+    "win": Measure("Win probability", "Open wins (% of decided votes)", _HALF_PCT),
+    "lag": Measure("Lag", "Lag (months)", None),
 }
 
 
@@ -132,8 +132,7 @@ class GapChart:
         """
         drawn = values(gaps, measure).sort("as_of_date")
         self._days = drawn["as_of_date"].to_list()
-        bound = pl.col("lag_is_lower_bound").fill_null(value=False) if measure == "lag" else pl.lit(value=False)
-        is_bound = drawn.select(bound.alias("b"))["b"] if drawn.height else pl.Series([], dtype=pl.Boolean)
+        is_bound = [measure == "lag" and bool(least) for least in drawn["lag_is_lower_bound"]]
         self.points.selected.indices = []
         self.points.data = {
             "day": drawn["as_of_date"].to_numpy(),

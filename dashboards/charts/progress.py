@@ -9,7 +9,7 @@ from bokeh.plotting import figure
 from dashboards import theme
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
-from dashboards.charts.ratings_screen import adapt
+from dashboards.charts.ratings_screen import Names, adapt
 
 NAME = "progress"
 _HEIGHT_PX = 560
@@ -19,7 +19,7 @@ _POINTS = (
 )  # fmt: skip
 _SIDES = ((True, "open", classes.OPEN_COLOUR), (False, "proprietary", classes.PROPRIETARY_COLOUR))
 _LETTER_PX, _LABEL_HEIGHT_PX, _PLOT_WIDTH_PX = 6.1, 15.0, 1080.0
-_LONGEST_LABEL = 30
+_LONGEST_LABEL, _MOST_NAMES = 30, 30
 
 
 def staircase(models: pl.DataFrame, until: dt.date) -> pl.DataFrame:
@@ -56,8 +56,8 @@ class Progress:
         self.points = ColumnDataSource({column: [] for column in _POINTS})
         self.steps = {side: ColumnDataSource({"x": [], "y": []}) for side, _, _ in _SIDES}
         self.trends = {side: ColumnDataSource({"x": [], "y": [], "low": [], "high": []}) for side, _, _ in _SIDES}
-        self.labels = {side: ColumnDataSource({"x": [], "y": [], "text": []}) for side, _, _ in _SIDES}
         self.figure = self._build()
+        self.names = Names(self.figure, _MOST_NAMES)
 
     def _build(self) -> figure:
         hover = HoverTool(
@@ -89,16 +89,7 @@ class Progress:
                 line_color="colour", fill_alpha="alpha", line_alpha="alpha",
             )
         ]  # fmt: skip
-        # The proprietary steps lie above, so their names go up and left; those of open models down and right.
-        below = plot.text(
-            "x", "y", text="text", source=self.labels[True], text_align="left", text_baseline="top", x_offset=6,
-            y_offset=6, text_font_size="11.5px",
-        )  # fmt: skip
-        above = plot.text(
-            "x", "y", text="text", source=self.labels[False], text_align="right", text_baseline="bottom", x_offset=-6,
-            y_offset=-5, text_font_size="11.5px",
-        )  # fmt: skip
-        adapt(plot, above, below)
+        adapt(plot)
         return plot
 
     def show(self, models: pl.DataFrame, until: dt.date, *, with_trend: bool) -> str:
@@ -124,7 +115,6 @@ class Progress:
         y_span = axes.span(seen, "linear")
         axes.show(self.figure.x_range, x_span)
         axes.show(self.figure.y_range, y_span)
-        taken: list[tuple[float, float, float]] = []
         for side, _, _ in _SIDES:
             part = models.filter(pl.col("is_open") == side)
             steps = staircase(part, until)
@@ -137,8 +127,7 @@ class Progress:
                 "low": trend["trend_lower"].to_numpy(),
                 "high": trend["trend_upper"].to_numpy(),
             }
-            named = best.filter(pl.col("is_open") == side)
-            self.labels[side].data = _labels(named, x_span, y_span, taken, is_open=side)
+        self.names.show(_names(best, x_span, y_span))
         lines = [
             legend.Entry(f"best {words} model so far", colour, "line")
             for side, words, colour in _SIDES
@@ -154,32 +143,24 @@ class Progress:
         return legend.swatches(NAME, lines)
 
 
-def _labels(
-    named: pl.DataFrame,
-    x_span: tuple[float, float] | None,
-    y_span: tuple[float, float] | None,
-    taken: list[tuple[float, float, float]],
-    *,
-    is_open: bool,
-) -> dict[str, list[object]]:
+def _names(
+    best: pl.DataFrame, x_span: tuple[float, float] | None, y_span: tuple[float, float] | None
+) -> list[tuple[float, float, str]]:
     """Names of the models that moved a frontier, from the best, left out where they would lie on one another."""
-    placed: dict[str, list[object]] = {"x": [], "y": [], "text": []}
+    placed: list[tuple[float, float, str]] = []
+    taken: list[tuple[float, float, float]] = []
     if x_span is None or y_span is None:
         return placed
-    for row in named.sort("rating", descending=True).iter_rows(named=True):
+    for row in best.sort("rating", descending=True).iter_rows(named=True):
         text = str(row["model"])
         text = text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
         day = row["release_date"]
         moment = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp() * 1000
-        x = (moment - x_span[0]) / (x_span[1] - x_span[0]) * _PLOT_WIDTH_PX
-        y = (row["rating"] - y_span[0]) / (y_span[1] - y_span[0]) * (_HEIGHT_PX - 90) + (-12 if is_open else 12)
-        wide = len(text) * _LETTER_PX + 8
-        left, right = (x, x + wide) if is_open else (x - wide, x)
+        right = (moment - x_span[0]) / (x_span[1] - x_span[0]) * _PLOT_WIDTH_PX
+        left = right - len(text) * _LETTER_PX - 8
+        y = (row["rating"] - y_span[0]) / (y_span[1] - y_span[0]) * (_HEIGHT_PX - 90)
         clash = any(left < end and right > start and abs(y - top) < _LABEL_HEIGHT_PX for start, end, top in taken)
-        if clash or left < 0 or right > _PLOT_WIDTH_PX:
-            continue
-        taken.append((left, right, y))
-        placed["x"].append(moment)
-        placed["y"].append(row["rating"])
-        placed["text"].append(text)
+        if not clash and left >= 0:
+            taken.append((left, right, y))
+            placed.append((moment, row["rating"], text))
     return placed

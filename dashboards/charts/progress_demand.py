@@ -1,5 +1,6 @@
 """GPUs that each frontier-moving open model needs to be served as published, by its release date."""
 
+import datetime as dt
 from typing import Any
 
 import polars as pl
@@ -9,10 +10,11 @@ from bokeh.plotting import figure
 from dashboards import theme
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
-from dashboards.charts.ratings_screen import adapt
+from dashboards.charts.ratings_screen import Names, adapt
 
 NAME = "gpu_demand"
 _COLUMNS = ("model", "release_date", "gpus_needed", "rating", "memory", "weights", "colour", "mark", "size")
+_MOST_NAMES, _APART_DAYS = 20, 150
 _TICKS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -22,8 +24,8 @@ class Demand:
     def __init__(self) -> None:
         """Make an empty chart."""
         self.points = ColumnDataSource({column: [] for column in _COLUMNS})
-        self.labels = ColumnDataSource({"x": [], "y": [], "text": []})
         self.figure = self._build()
+        self.names = Names(self.figure, _MOST_NAMES)
 
     def _build(self) -> figure:
         hover = HoverTool(
@@ -53,11 +55,7 @@ class Demand:
                 line_color="colour", fill_alpha=0.55,
             )
         ]  # fmt: skip
-        words = plot.text(
-            "x", "y", text="text", source=self.labels, text_align="right", text_baseline="bottom", x_offset=-4,
-            y_offset=-7, text_font_size="11.5px",
-        )  # fmt: skip
-        adapt(plot, words)
+        adapt(plot)
         return plot
 
     def show(self, demand: pl.DataFrame) -> str:
@@ -87,11 +85,11 @@ class Demand:
         kept: list[dict[str, Any]] = []
         for row in named.iter_rows(named=True):
             near = [k for k in kept if k["gpus_needed"] == row["gpus_needed"]]
-            if all(abs((k["release_date"] - row["release_date"]).days) > 150 for k in near):
+            if all(abs((k["release_date"] - row["release_date"]).days) > _APART_DAYS for k in near):
                 kept.append(row)
-        self.labels.data = {
-            "x": [row["release_date"] for row in kept],
-            "y": [row["gpus_needed"] for row in kept],
-            "text": [row["model"] for row in kept],
-        }
+        self.names.show([(_milliseconds(row["release_date"]), row["gpus_needed"], row["model"]) for row in kept])
         return legend.swatches(NAME, classes.entries(known["licence_class"]))
+
+
+def _milliseconds(day: dt.date) -> float:
+    return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp() * 1000

@@ -1,6 +1,9 @@
-"""How charts of ratings fit a small screen: fewer ticks, and no words beside marks where they would run together."""
+"""How charts of ratings fit a small screen: fewer ticks; and names beside marks, which the page's style hides there."""
+
+from collections.abc import Sequence
 
 from bokeh.models import CustomJS
+from bokeh.models.annotations import Label
 from bokeh.models.renderers import Renderer
 from bokeh.plotting import figure
 
@@ -21,3 +24,31 @@ def adapt(plot: figure, *texts: Renderer, narrow: int = 560, most: int = 7) -> N
     tickers = [axis.ticker for axis in plot.xaxis if hasattr(axis.ticker, "desired_num_ticks")]
     arguments = {"plot": plot, "texts": list(texts), "tickers": tickers, "narrow": narrow, "most": most}
     plot.js_on_change("inner_width", CustomJS(args=arguments, code=_ADAPT))
+
+
+class Names:
+    """A fixed number of names up and left of marks, given to whichever marks need one.
+
+    There they lie clear of a staircase that rises at the mark.
+    """
+
+    def __init__(self, plot: figure, number: int) -> None:
+        """Add the names to a figure, without words as yet."""
+        self._labels = [
+            Label(
+                x=0, y=0, text="", visible=False, text_align="right", text_baseline="bottom", x_offset=-6, y_offset=4,
+                text_font_size="11.5px", background_fill_alpha=0,
+            )
+            for _ in range(number)
+        ]  # fmt: skip
+        for label in self._labels:
+            plot.add_layout(label)
+
+    def show(self, places: Sequence[tuple[float, float, str]]) -> None:
+        """Put names at places: x (for dates, milliseconds), y and the words; those beyond the number are left out."""
+        for place, label in enumerate(self._labels):
+            if place < len(places):
+                x, y, text = places[place]
+                label.update(x=x, y=y, text=text, visible=True)
+            else:
+                label.visible = False

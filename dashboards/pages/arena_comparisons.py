@@ -92,7 +92,10 @@ class Comparisons:
         styles = palette(chosen)
         lines = [legend.Entry(name, *styles[name]) for name in chosen if name in drawn["model"]]
         lines.append(legend.Entry("95 % interval of the category rating", OTHER_COLOUR, "bar"))
-        subtitle = f"{drawn['category'].n_unique()} categories; those that tell the models apart most stand first"
+        several = drawn["category"].n_unique()
+        subtitle = (
+            "1 category" if several == 1 else f"{several} categories, those that tell the models apart most first"
+        )
         more = "Each category has a level of its own, so the median model of the board is the zero of each."
         card.show(title, subtitle, legend.swatches(_DELTAS, lines), self._where(drawn.height, "ratings"), more)
         card.came_from(query, keys)
