@@ -8,12 +8,13 @@ from typing import Any
 
 import duckdb
 import panel as pn
+from panel.io.resources import component_resource_path
 
 from dashboards import formats, theme
 from dashboards.data import Data
 from dashboards.pages import PAGES, Content, Page
-from dashboards.pages.page import card, html
-from warehouse.publish import NotPublished
+from dashboards.pages.page import NothingToShow, card, html
+from warehouse.publish import NotPublished, Release
 from warehouse.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def _session(page: Page, data: Data) -> pn.Template:
     template.add_variable("here", page.name)
     template.add_variable("published", published)
     template.add_variable("published_title", str(data.home))
+    template.add_variable("widget_css", component_resource_path(theme.DESIGN, "modifiers", theme.WIDGET_CSS))
     template.add_variable("has_sidebar", content.sidebar is not None)
     hint = html()
     template.add_panel("main", pn.Column(hint, content.main, sizing_mode="stretch_width", margin=0))
@@ -99,19 +101,19 @@ def _content(page: Page, data: Data) -> tuple[Content, str]:
     """Content of a page and when its data was published; where there is none, what to do about it."""
     try:
         release = data.release()
-        if data.snapshots().is_empty():
-            return _nothing_yet(data, "The published warehouse holds no leaderboard snapshot yet."), ""
         content = page.build(data, pn.state.location.search if pn.state.location else "")
     except NotPublished as error:
         return _nothing_yet(data, str(error)), ""
-    except duckdb.Error as error:
+    except NothingToShow as error:
+        return _nothing_yet(data, str(error), data.release()), ""
+    except Exception as error:
         LOGGER.exception("Page %s could not be built.", page.name)
-        return _broken(str(error)), ""
+        return _broken(error), ""
     return content, f"data published {formats.age(release.published_at)}"
 
 
-def _nothing_yet(data: Data, reason: str) -> Content:
-    """What stands where the data will be; looks for it and reloads the page when it is there."""
+def _nothing_yet(data: Data, reason: str, seen: Release | None = None) -> Content:
+    """What stands where the data will be; reloads the page when a release other than the one seen is there."""
     text = html(
         f"<h1>No data yet</h1><p class='lead'>{formats.escape(reason)}</p>"
         "<p>Run <code>skyline refresh</code>; this page opens by itself once it is published.</p>"
@@ -119,9 +121,8 @@ def _nothing_yet(data: Data, reason: str) -> Content:
 
     def look() -> None:
         try:
-            data.release()
-            ready = not data.snapshots().is_empty()
-        except (NotPublished, duckdb.Error):
+            ready = data.release() != seen
+        except NotPublished:
             return
         if ready and pn.state.location is not None:
             pn.state.location.reload = True
@@ -130,17 +131,16 @@ def _nothing_yet(data: Data, reason: str) -> Content:
     return Content(card(text))
 
 
-def _broken(reason: str) -> Content:
-    return Content(
-        card(
-            html(
-                "<h1>This page could not be made</h1>"
-                "<p class='lead'>The published warehouse does not hold what the page asks for; most often it was made "
-                "by another version of Skyline.</p><p>Run <code>skyline refresh</code> and reload.</p>"
-                f"<p class='caption'>{formats.escape(reason)}</p>"
-            )
-        )
-    )
+def _broken(error: Exception) -> Content:
+    if isinstance(error, duckdb.Error):
+        cause = "The published warehouse does not hold what the page asks for; most often another version made it."
+        cure = "Run <code>skyline refresh</code> and reload."
+    else:
+        cause = "This is a defect of Skyline, not of your data; the server's log has the details."
+        cure = "The other pages still work. Please report the line below."
+    line = formats.escape(f"{type(error).__name__}: {error}")
+    lead = f"<h1>This page could not be made</h1><p class='lead'>{cause}</p><p>{cure}</p>"
+    return Content(card(html(f"{lead}<p class='caption'>{line}</p>")))
 
 
 def _watch_for_newer(data: Data, hint: pn.pane.HTML) -> None:

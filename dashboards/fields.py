@@ -50,8 +50,8 @@ _MEASURES = (
     Measure("hub_likes", "Likes on the hub", "likes", logarithmic=True),
     Measure("size_adjusted_residual", "Average above expectation at its size", "points"),
     Measure("score_per_gib", "Average per GiB", "points / GiB", logarithmic=True),
-    Measure("submitted_on", "Submitted", is_date=True),
-    Measure("uploaded_on", "Uploaded", is_date=True),
+    Measure("submitted_on", "Submission date", is_date=True),
+    Measure("uploaded_on", "Upload date", is_date=True),
 )
 GENERAL = frozenset(measure.name for measure in _MEASURES)
 KINDS = (

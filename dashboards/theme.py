@@ -34,6 +34,7 @@ PRECISIONS = {
 }
 
 
+WIDGET_CSS = "assets/widgets.css"
 # BokehJS never clears the outermost columns of a canvas, so what an earlier layout drew there would show.
 _FIGURE_CSS = ":host { clip-path: inset(0 0 0 3px); }"
 
@@ -42,7 +43,7 @@ class SkylineDesign(Native):
     """Panel's plain design with our stylesheet in every widget."""
 
     modifiers: ClassVar[dict[type[Viewable], dict[str, Any]]] = {
-        Viewable: {"stylesheets": [Inherit, "assets/widgets.css"]},
+        Viewable: {"stylesheets": [Inherit, WIDGET_CSS]},
     }
 
 

@@ -159,27 +159,39 @@
     if (!kept) { root.dataset.theme = event.matches ? "dark" : "light"; requestAnimationFrame(repaint) }
   })
 
-  // A change that the server has not answered after 200 ms shows the bar until it does.
+  // The server confirms a change before it works on it, and answers nothing else while it does. So after the
+  // confirmation a request of a few bytes is sent; its answer says that the work is done. What takes longer than
+  // 200 ms shows the bar.
   const bar = () => document.querySelector(".progress")
-  let timer = null
-  const waiting = () => {
-    clearTimeout(timer)
-    timer = setTimeout(() => { if (bar()) bar().hidden = false }, 200)
+  const START_MS = 120, ARRIVE_MS = 60 // Panel collects changes for 50 ms before it begins
+  let shown = null, asked = 0
+  const working = () => {
+    asked += 1
+    root.dataset.working = "yes"
+    shown ??= setTimeout(() => { if (bar()) bar().hidden = false }, 200)
   }
-  const answered = () => {
-    clearTimeout(timer)
-    if (bar()) bar().hidden = true
+  const confirmed = () => {
+    const mine = asked
+    setTimeout(async () => {
+      try { await fetch("assets/skyline.svg", {method: "HEAD", cache: "no-store"}) } catch (error) { /* gone */ }
+      await new Promise((resolve) => { setTimeout(resolve, ARRIVE_MS) })
+      if (mine !== asked) return
+      clearTimeout(shown)
+      shown = null
+      delete root.dataset.working
+      if (bar()) bar().hidden = true
+    }, START_MS)
   }
   const Socket = window.WebSocket
   window.WebSocket = class extends Socket {
     constructor(...args) {
       super(...args)
       this.addEventListener("message", (event) => {
-        if (typeof event.data === "string" && /"msgtype":\s*"(OK|ERROR)"/.test(event.data)) answered()
+        if (typeof event.data === "string" && /"msgtype":\s*"(OK|ERROR)"/.test(event.data)) confirmed()
       })
     }
     send(data) {
-      if (typeof data === "string" && /"msgtype":\s*"PATCH-DOC"/.test(data)) waiting()
+      if (typeof data === "string" && /"msgtype":\s*"PATCH-DOC"/.test(data)) working()
       super.send(data)
     }
   }

@@ -21,7 +21,7 @@ from bokeh.plotting import figure
 
 from dashboards import formats, theme
 from dashboards.charts import axes, legend
-from dashboards.fields import Measure
+from dashboards.fields import Cost, Measure
 
 CONFIDENCE = 1.96  # standard errors on either side: 95 % of a normal distribution
 _LABELS = 18
@@ -50,6 +50,13 @@ class Front:
     x: Measure
     y: Measure
     is_staircase: bool = True
+
+
+def points(entries: pl.DataFrame, cost: Cost, quality: Measure) -> pl.DataFrame:
+    """Entries that can be drawn: model_id, precision, submitted_on, x, y."""
+    drawable = entries.filter(axes.usable(cost.measure, logarithmic=True), axes.usable(quality, logarithmic=False))
+    x, y = pl.col(cost.measure.name).alias("x"), pl.col(quality.name).alias("y")
+    return drawable.select("model_id", "precision", "submitted_on", x, y)
 
 
 def noise_mark(beyond: bool | None, place: int) -> str:

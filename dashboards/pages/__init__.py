@@ -5,12 +5,48 @@ from dashboards.pages.page import Content, Page
 
 PAGES: tuple[Page, ...] = (
     Page("home", "Home", "", home.build),
-    Page("leaderboard", "Leaderboard", "leaderboard", leaderboard.build),
-    Page("pareto", "Pareto", "pareto", pareto.build),
-    Page("arena", "Arena ratings", "arena", arena.build),
-    Page("open_vs_proprietary", "Open vs proprietary", "open-vs-proprietary", open_vs_proprietary.build),
-    Page("roofline", "Roofline", "roofline", roofline.build),
-    Page("which_gpu", "Which GPU?", "which-gpu", which_gpu.build),
+    Page(
+        "leaderboard",
+        "Leaderboard",
+        "leaderboard",
+        leaderboard.build,
+        "Every evaluated configuration: filter, search, plot anything against anything.",
+    ),
+    Page(
+        "pareto",
+        "Pareto",
+        "pareto",
+        pareto.build,
+        "Models that no other beats on both quality and cost, with noise, and how that moved.",
+    ),
+    Page(
+        "arena",
+        "Arena ratings",
+        "arena",
+        arena.build,
+        "What people preferred: ratings with intervals, ranks, and who wins against whom.",
+    ),
+    Page(
+        "open_vs_proprietary",
+        "Open vs proprietary",
+        "open-vs-proprietary",
+        open_vs_proprietary.build,
+        "How far open models are behind, in points and in months, and what each step costs to serve.",
+    ),
+    Page(
+        "roofline",
+        "Roofline",
+        "roofline",
+        roofline.build,
+        "What binds each operator of a model on an accelerator, and how long it takes.",
+    ),
+    Page(
+        "which_gpu",
+        "Which GPU?",
+        "which-gpu",
+        which_gpu.build,
+        "How many of which accelerator a model needs, and what serving it then costs.",
+    ),
 )
 
 __all__ = ["PAGES", "Content", "Page"]

@@ -7,28 +7,29 @@ from dashboards import formats
 from dashboards.data import Data
 from dashboards.pages.page import Content, card, html
 
-_DOORS = (
-    ("leaderboard", "Leaderboard", "Every evaluated configuration: filter, search, plot anything against anything."),
-    ("pareto", "Pareto", "Models that no other beats on both quality and cost, with noise, and how that moved."),
-)
-
 
 def build(data: Data, _search: str) -> Content:
     """Content of the first page."""
-    snapshots = data.snapshots()
+    # The list of pages names this one, so it can be read only once all are there.
+    from dashboards.pages import PAGES  # noqa: PLC0415
+
+    retrieved = data.ask("retrieved")
     release = data.release()
     doors = "".join(
-        f'<a class="door" href="{slug}"><b>{title}</b><span>{text}</span></a>' for slug, title, text in _DOORS
+        f'<a class="door" href="{page.slug}"><b>{formats.escape(page.title)}</b>'
+        f"<span>{formats.escape(page.summary)}</span></a>"
+        for page in PAGES
+        if page.summary
     )
     lead = (
-        f"{formats.count(int(snapshots['entries'].sum()))} leaderboard entries in {snapshots.height} dated snapshots, "
+        f"{formats.count(int(retrieved['rows_loaded'].sum()))} rows from {retrieved.height} dated snapshots, "
         f"published {formats.age(release.published_at)}. Every figure has its source; scores carry their error."
     )
     return Content(
         pn.Column(
             html(f"<h1>Open language models, with evidence</h1><p class='lead'>{lead}</p>", margin=(6, 0, 18, 0)),
             html(f'<div class="grid">{doors}</div>', margin=(0, 0, 16, 0)),
-            card(html(_snapshots(snapshots))),
+            card(html(_snapshots(retrieved))),
             card(html(_contents(data.ask("contents")))),
             sizing_mode="stretch_width",
         )
@@ -42,7 +43,7 @@ def _snapshots(snapshots: pl.DataFrame) -> str:
         f"<td class='number'>{formats.count(row['rows_loaded'])}</td>"
         f"<td class='number'>{formats.count(row['rows_rejected'])}</td>"
         f"<td>{formats.escape(row['licence'] or 'none stated')}</td><td>{formats.escape(row['uri'])}</td></tr>"
-        for row in snapshots.sort("as_of_date", "board", descending=True).iter_rows(named=True)
+        for row in snapshots.iter_rows(named=True)
     )
     heads = ("Board", "As of", "Coverage", "Rows loaded", "Rejected", "Licence", "Source")
     return f"<h2>Snapshots</h2>{_table(heads, rows, numbers=('Rows loaded', 'Rejected'))}"

@@ -50,6 +50,7 @@ class Leaderboard:
         self.state = LeaderboardState.from_address(search)
         self._notes: list[str] = []
         self._busy = True
+        page.require_snapshots(data)
         self.snapshots = {row["snapshot_id"]: row for row in data.snapshots().iter_rows(named=True)}
         first = next(iter(self.snapshots), None)
         self.state.remember_default("snapshot", first)
@@ -249,7 +250,7 @@ class Leaderboard:
             gap="10px 14px",
         )
         top = pn.FlexBox(
-            pn.Column(controls.select(state, "snapshot", "Board and snapshot"), width=330, margin=0, css_classes=_WIDE),
+            pn.Column(controls.select(state, "snapshot", "Board and snapshot"), width=370, margin=0, css_classes=_WIDE),
             pn.Column(
                 controls.text(
                     state, "search", "Search", placeholder="names; @field:value", sizing_mode="stretch_width"

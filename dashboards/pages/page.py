@@ -17,6 +17,10 @@ from dashboards.state import UrlState
 LOGGER = logging.getLogger(__name__)
 
 
+class NothingToShow(LookupError):
+    """The published warehouse holds nothing of what a page is about; the message says what is missing."""
+
+
 @dataclass(frozen=True)
 class Content:
     """What a page shows.
@@ -43,12 +47,14 @@ class Page:
         title: As navigation shows it.
         slug: Its address below the root; empty for the first page.
         build: Makes its content for one session, from the data and the query string of the address.
+        summary: What it answers, in a sentence; pages without one are not offered on the first page.
     """
 
     name: str
     title: str
     slug: str
     build: Callable[[Data, str], Content] = field(repr=False)
+    summary: str = ""
 
 
 @contextlib.contextmanager
@@ -127,6 +133,16 @@ def sql_block(pane: pn.pane.HTML, text: str) -> None:
         f"<pre><code>{formats.escape(text)}</code></pre>"
         '<button type="button" class="small" data-copy>Copy</button></details>'
     )
+
+
+def require_snapshots(data: Data) -> None:
+    """Stop where no leaderboard is published.
+
+    Raises:
+        NothingToShow: there is no snapshot with entries.
+    """
+    if data.snapshots().is_empty():
+        raise NothingToShow("The published warehouse holds no leaderboard snapshot.")
 
 
 def snapshot_labels(snapshots: pl.DataFrame) -> dict[str, str]:

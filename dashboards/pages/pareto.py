@@ -8,18 +8,17 @@ import polars as pl
 
 from dashboards import controls, formats
 from dashboards import data as warehouse_data
-from dashboards.charts import axes
-from dashboards.charts.coverage import Coverage
-from dashboards.charts.front import CONFIDENCE, Front, FrontChart
+from dashboards.charts.front import CONFIDENCE, Front, FrontChart, points
 from dashboards.data import Data
 from dashboards.fields import AVERAGE, COSTS, Cost, Measure, slug
 from dashboards.pages import card as entry_card
-from dashboards.pages import history, page
+from dashboards.pages import page
+from dashboards.pages.front_past import FrontPast
 from dashboards.pages.front_table import FrontTable
 from dashboards.pages.page import Content
 from dashboards.state import ParetoState
 
-_FRONT, _PAST = "pareto_front", "pareto_front_over_time"
+_FRONT = "pareto_front"
 _WITHIN_LABELS = {
     "all": "The whole board",
     "precision": "One precision",
@@ -34,7 +33,6 @@ _PICKS = {
     "within": "Within",
     "segment": "Which",
 }
-_FRAME_MS = 700
 
 
 def build(data: Data, search: str) -> Content:
@@ -50,32 +48,26 @@ class Pareto:
         self.state = ParetoState.from_address(search)
         self._notes: list[str] = []
         self._busy = True
-        self.entry = ""
+        self._is_open = False
         snapshots = data.snapshots()
+        page.require_snapshots(data)
         self.snapshots = {row["snapshot_id"]: row for row in snapshots.iter_rows(named=True)}
         first = next(iter(self.snapshots), None)
         self.state.remember_default("snapshot", first)
         self._notes += self.state.offer("snapshot", page.snapshot_labels(snapshots), first)
         self.chart = FrontChart(_FRONT, 540, self._open)
-        self.past = FrontChart(_PAST, 380, self._open)
-        self.coverage = Coverage()
+        self.past = FrontPast(data, self.state, self._open)
         self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
-        self.sql, self.past_sql = page.html(margin=(10, 0, 0, 0)), page.html(margin=(10, 0, 0, 0))
-        self.past_heading, self.past_legend, self.past_below = (page.html() for _ in range(3))
+        self.sql = page.html(margin=(10, 0, 0, 0))
         self.card_text = page.html()
         self.members = pl.DataFrame()
         self.table = FrontTable(self._open)
         self.drawer = self._drawer()
         self.body = pn.Column(sizing_mode="stretch_width", margin=0)
-        self.player = pn.widgets.DiscretePlayer(
-            name="Day", options=[""], value="", interval=_FRAME_MS, show_loop_controls=False, width=None, height=84,
-            sizing_mode="stretch_width", margin=0, css_classes=["player"],
-            visible_buttons=["first", "previous", "pause", "play", "next", "last"],
-        )  # fmt: skip
         self._load()
         self._notes += self.state.settle()
         self.picks = {name: controls.select(self.state, name, label) for name, label in _PICKS.items()}
-        self._busy = False
+        self._busy, self._is_open = False, True
         self._draw()
         self._watch()
 
@@ -115,7 +107,7 @@ class Pareto:
             pl.col("objectives") == self._objectives(), pl.col("segment_by") == self.state.within
         )
         column = self.state.within
-        sizes = {} if column == "all" else dict(self.entries[column].value_counts().iter_rows())
+        sizes = {} if column not in self.entries.columns else dict(self.entries[column].value_counts().iter_rows())
         values = sorted(rows["segment"].to_list(), key=lambda value: (-sizes.get(value, 0), value))
         labels = {
             f"{formats.label(value)} ({formats.count(sizes[value])})" if value in sizes else formats.label(value): value
@@ -126,6 +118,9 @@ class Pareto:
     def _offer(self, name: str, options: dict[str, str], default: str) -> None:
         fallback = default if default in options.values() else next(iter(options.values()), None)
         self.state.remember_default(name, fallback)
+        if self._is_open and getattr(self.state, name) not in options.values():
+            # What another choice has made impossible is replaced without a word; an address is answered.
+            setattr(self.state, name, None)
         self._notes += self.state.offer(name, options, fallback)
 
     def _objectives(self) -> str:
@@ -148,15 +143,8 @@ class Pareto:
             ("segment", lambda: None),
         ):
             self.state.param.watch(self._follow(offer), name)
-        self.state.param.watch(lambda _event: self._unless_busy(self._load_history), "over")
-        self.state.param.watch(lambda _event: self._unless_busy(self._draw_frame), "day")
 
-    def _unless_busy(self, update: Callable[[], None]) -> None:
-        if not self._busy:
-            with page.together():
-                update()
-
-    def _follow(self, offer: Any) -> Any:
+    def _follow(self, offer: Callable[[], None]) -> Callable[[Any], None]:
         def follow(_event: Any) -> None:
             if self._busy:
                 return
@@ -165,7 +153,8 @@ class Pareto:
                 offer()
             finally:
                 self._busy = False
-            self._unless_busy(self._draw)
+            with page.together():
+                self._draw()
 
         return follow
 
@@ -185,7 +174,7 @@ class Pareto:
             "segment": state.segment,
         }
         self.members = self.data.ask("front", **parameters)
-        cloud = _cloud(self._considered(), cost, quality)
+        cloud = points(self._considered(), cost, quality)
         x = pl.col("cost") * cost.scale if cost.also is None else pl.col(cost.measure.name)
         drawn = self.members.with_columns(x.alias("x"), pl.col("score").alias("y")).sort("x", "y")
         front = Front(cloud, drawn, cost.measure, quality, is_staircase=cost.also is None)
@@ -193,7 +182,7 @@ class Pareto:
         page.sql_block(self.sql, warehouse_data.sql_with_values("front", parameters))
         self._describe_front(cloud, cost, quality)
         self.table.show(self.members, cost)
-        self._load_history()
+        self.notes.object = page.notes([*self._notes, *self.past.show(self.snapshots[state.snapshot], cost, quality)])
 
     def _considered(self) -> pl.DataFrame:
         """Entries among which the front is sought."""
@@ -224,64 +213,6 @@ class Pareto:
             f"{CONFIDENCE} standard errors of the difference. Click a member for its card."
             + (f" Members beaten on size alone cost less {cost.also.label}." if cost.also else "")
         )
-
-    # The front over time -------------------------------------------------------------------------------------------
-
-    def _load_history(self) -> None:
-        state, cost = self.state, COSTS[self.state.against]
-        asked: dict[str, Any] = {"snapshot_id": state.snapshot, "objectives": self._objectives()}
-        if state.over == "snapshots":
-            asked = {"board": self.snapshots[state.snapshot]["board"], "objectives": self._objectives()}
-            self.history = history.by_snapshot(self.data.ask("fronts_by_snapshot", **asked), cost.scale)
-            page.sql_block(self.past_sql, warehouse_data.sql_with_values("fronts_by_snapshot", asked))
-        else:
-            self.history = history.by_submission(
-                self.data.ask("front_history", **asked), self.data.ask("hypervolume", **asked), cost.scale
-            )
-            page.sql_block(self.past_sql, warehouse_data.sql_with_values("front_history", asked))
-        busy, self._busy = self._busy, True
-        try:
-            labels = self.history.labels
-            self.state.remember_default("day", labels[-1] if labels else None)
-            self._notes += self.state.offer("day", labels, labels[-1] if labels else None)
-            self.player.param.update(options=labels or [""], value=self.state.day or "")
-        finally:
-            self._busy = busy
-        self.coverage.show(self.history.days.filter(pl.col("hypervolume").is_not_null()))
-        self._draw_frame()
-
-    def _draw_frame(self) -> None:
-        state = self.state
-        if state.day is None or state.day not in self.history.labels:
-            self.past_heading.object = page.about(
-                _PAST, "The front over time", "no history is known for this choice", ""
-            )
-            self.past_below.object = ""
-            return
-        if self.player.value != state.day:
-            self.player.value = state.day
-        cost, quality = COSTS[state.against], self._quality(state.quality)
-        day, members = self.history.day(state.day), self.history.members(state.day)
-        cloud = _cloud(self.entries, cost, quality)
-        seen = cloud if state.over == "snapshots" else cloud.filter(pl.col("submitted_on") <= day)
-        self.past_legend.object = self.past.show(
-            Front(seen, members, cost.measure, quality), frame=(cloud["x"], cloud["y"])
-        )
-        self.coverage.point_at(day)
-        row = self.snapshots[state.snapshot]
-        if state.over == "snapshots":
-            what = f"the front of the snapshot of {state.day}: {members.height} members"
-            origin = "Snapshots differ by new entries and by re-scoring, so this is not progress alone."
-        else:
-            what = f"of all entries submitted up to {state.day}: {members.height} members"
-            undated = cloud["submitted_on"].null_count()
-            origin = (
-                "Every day is judged by the scores of this one snapshot, so re-scoring plays no part; "
-                f"{formats.count(undated)} entries without a submission date are left out."
-            )
-        where = f"{page.source_line(row)}; n = {formats.count(seen.height)}"
-        self.past_heading.object = page.about(_PAST, "The front over time", what, where)
-        self.past_below.object = page.caption(f"{where}. {origin}")
 
     # The table and the card ----------------------------------------------------------------------------------------
 
@@ -314,13 +245,6 @@ class Pareto:
 
     def content(self) -> Content:
         """Everything in its place."""
-        state = self.state
-
-        def to_state(event: Any) -> None:
-            if not self._busy and event.new:
-                state.day = event.new
-
-        self.player.param.watch(to_state, "value")
         picks = pn.FlexBox(
             *(
                 pn.Column(
@@ -330,7 +254,7 @@ class Pareto:
                     css_classes=["pick", "wide"] if name == "snapshot" else ["pick"],
                 )
                 for name, width in (
-                    ("snapshot", 330),
+                    ("snapshot", 370),
                     ("quality", 150),
                     ("against", 190),
                     ("within", 160),
@@ -357,38 +281,10 @@ class Pareto:
             pn.Spacer(height=8),
             self.table.widget,
         )
-        past = page.card(
-            self.past_heading,
-            pn.FlexBox(
-                controls.radio(
-                    state, "over", {"By submission day": "submissions", "By snapshot": "snapshots"}, height=32
-                ),
-                margin=(10, 0),
-                sizing_mode="stretch_width",
-            ),
-            self.player,
-            self.past_legend,
-            pn.pane.Bokeh(self.past.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
-            pn.pane.Bokeh(self.coverage.figure, sizing_mode="stretch_width", margin=0),
-            self.past_below,
-            page.html(page.picture_buttons(_PAST), margin=(8, 0, 0, 0)),
-            self.past_sql,
-        )
         lead = (
             "<h1>Pareto fronts</h1><p class='lead'>The entries that no other beats on both quality and cost, "
             "and which steps between them noise could explain.</p>"
         )
-        self.body.objects = [chart, table, past]
+        self.body.objects = [chart, table, self.past.card()]
         main = pn.Column(page.html(lead), picks, self.notes, self.body, sizing_mode="stretch_width", margin=0)
-        return Content(main=main, overlay=self.drawer, state=state)
-
-
-def _cloud(entries: pl.DataFrame, cost: Cost, quality: Measure) -> pl.DataFrame:
-    """Entries that can be drawn, as points."""
-    return entries.filter(axes.usable(cost.measure, logarithmic=True), axes.usable(quality, logarithmic=False)).select(
-        "model_id",
-        "precision",
-        "submitted_on",
-        pl.col(cost.measure.name).alias("x"),
-        pl.col(quality.name).alias("y"),
-    )
+        return Content(main=main, overlay=self.drawer, state=self.state)

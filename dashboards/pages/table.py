@@ -68,8 +68,9 @@ class EntryTable:
             name: _TITLES.get(name) or kinds.get(name) or (measures[name].title if name in measures else name)
             for name in shown
         }
-        self._frame = entries.select(_KEY, *shown)
-        self._titles = titles
+        # Rebuilding columns costs more than everything else here, and filters leave them as they are.
+        same = titles == self._titles
+        self._frame, self._titles = entries.select(_KEY, *shown), titles
         readable = self._frame.with_columns(
             *(
                 pl.col(name).replace_strict({True: "yes", False: "no"}, default="", return_dtype=pl.String)
@@ -82,6 +83,9 @@ class EntryTable:
         text = [name for name in shown if readable[name].dtype == pl.String]
         pandas = readable.with_columns(pl.col(text).fill_null("")).to_pandas()
         numbers = [name for name in shown if name not in text]
+        if same:
+            self.widget.param.update(value=pandas, page=1)
+            return
         self.widget.param.update(
             value=pandas,
             titles=titles,

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
 _READY = """() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every((d) => d.is_idle)
-    && document.querySelector('.progress').hidden"""
+    && !document.documentElement.dataset.working"""
 
 
 @dataclass

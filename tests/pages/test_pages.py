@@ -36,6 +36,7 @@ def test_a_page_stands_without_errors_and_asks_no_other_host(visit: Visit, serve
 def test_a_page_in_the_dark_on_a_phone_needs_no_sideways_scrolling(browser: Browser, served: Served, slug: str) -> None:
     for visit in visiting(browser, served.url, width=390, scheme="dark"):
         page = visit.open(slug)
+        page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
         assert visit.errors == []
