@@ -8,7 +8,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from warehouse.publish import Release, current
+from warehouse.publish import NotPublished, Release, current
+
+_ATTEMPTS = 5
 
 
 class Reader:
@@ -43,10 +45,20 @@ class Reader:
             return frame
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        release = current(self._folder)
         with self._lock:
-            if self._connection is None or self._release is None or self._release.path != release.path:
-                # The connection before is not closed here: cursors of it may still be reading.
-                self._connection = duckdb.connect(str(release.path), read_only=True)
-                self._release = release
+            for attempt in range(_ATTEMPTS):
+                release = current(self._folder)
+                if self._connection is not None and self._release is not None and self._release.path == release.path:
+                    break
+                try:
+                    # The connection before is not closed here: cursors of it may still be reading.
+                    self._connection = duckdb.connect(str(release.path), read_only=True)
+                    self._release = release
+                    break
+                except duckdb.IOException:
+                    # Swept between reading the pointer and opening the file: the pointer names a newer one by now.
+                    if attempt + 1 == _ATTEMPTS:
+                        raise
+            if self._connection is None:
+                raise NotPublished(f"No warehouse is published in {self._folder}; run `skyline refresh` first.")
             return self._connection.cursor()

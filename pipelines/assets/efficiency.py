@@ -86,6 +86,7 @@ def evaluation_time(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
             pl.col("snapshot_id").repeat_by("task_rows").alias("run_id"), pl.col("evaluation_time_s").alias("seconds")
         ).explode("run_id")
         time = evaluation_hours(long)
+        timed = time.runs > time.runs_without_time
         rows.append(
             {
                 "basis": f"{board} raw results",
@@ -93,8 +94,9 @@ def evaluation_time(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
                 "as_of_date": runs["ran_on"].max(),
                 "method": "run_times",
                 "runs": time.runs - time.runs_without_time,
-                "evaluation_hours": time.hours,
-                "evaluation_hours_repeated_per_task": time.hours_summed_over_rows,
+                # Files that state no time say nothing of the total, least of all that it was none.
+                "evaluation_hours": time.hours if timed else None,
+                "evaluation_hours_repeated_per_task": time.hours_summed_over_rows if timed else None,
             }
         )
     implied = (

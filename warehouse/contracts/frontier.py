@@ -253,7 +253,7 @@ EVALUATION_TIME = Table(
             required=True,
         ),
         Column("runs", pl.Int64, "Runs with a time.", required=True, minimum=0),
-        positive("evaluation_hours", "Counted once per run.", "h", required=True),
+        positive("evaluation_hours", "Counted once per run; null where no file states a time.", "h"),
         positive("evaluation_hours_repeated_per_task", "The naive figure; null where tasks are unknown.", "h"),
     ),
     ("basis", "method"),
