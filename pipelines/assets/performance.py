@@ -9,14 +9,12 @@ import polars as pl
 from pipelines import performance_tables
 from pipelines.assets.sources import RAW_FILES
 from pipelines.assets.tables import makes, spec, write
+from pipelines.performance_answers import fitted_operators
 from pipelines.resources import Home
 from pipelines.sources.kernels import calibrations_in_use, load_kernels
 from pipelines.sources.raw_store import RawStore
-from profiling.calibration import Calibration
-from profiling.predictors import FittedOperator, operator_models
 from warehouse.contracts import performance as tables
 from warehouse.contracts.catalogue import ACCELERATOR_PRICES, ACCELERATORS, GRID_CARBON_INTENSITY
-from warehouse.lake import Lake
 
 
 @dg.multi_asset(
@@ -61,15 +59,6 @@ def calibrations(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
 
 def _frame(rows: list[dict[str, object]], empty: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([{name: row[name] for name in empty.columns} for row in rows], schema=empty.schema)
-
-
-def fitted_operators(lake: Lake) -> dict[str, dict[str, FittedOperator]]:
-    """What predicts on calibrated accelerators, by the accelerator's name."""
-    known = lake.read(tables.CALIBRATIONS, ["device", "predictor"])
-    return {
-        str(device): operator_models(Calibration.from_json(text) for text in rows["predictor"])
-        for (device,), rows in known.group_by("device", maintain_order=True)
-    }
 
 
 @dg.multi_asset(

@@ -141,10 +141,12 @@ def _print(answer: "Answer", form: Format, output: Path | None, *, upright: bool
     if upright and form is Format.TABLE:
         import polars as pl  # noqa: PLC0415
 
-        from pipelines.printing import cell  # noqa: PLC0415
-
-        named = [(name, cell(value)) for name, value in rows.row(0, named=True).items()]
+        named = [(name, _shown(value)) for name, value in rows.row(0, named=True).items()]
         rows = pl.DataFrame(named, schema=["figure", "value"], orient="row")
     print_rows(rows, form, output)
     for note in answer.notes:
         err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def _shown(value: object) -> str | None:
+    return f"{value:,.5g}" if isinstance(value, float) else None if value is None else str(value)

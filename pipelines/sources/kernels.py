@@ -59,7 +59,7 @@ def load_kernels(store: RawStore) -> StoredKernels:
             continue
         kernels = pl.concat([tables.kernels for _, tables in read])
         try:
-            device = _device_of(str(kernels["device"][0]), accelerator)
+            device = device_of(str(kernels["device"][0]), accelerator)
         except (ProfilingError, IndexError) as error:
             result.rejected += [whole_file(file, str(error)) for file, _ in read]
             continue
@@ -82,7 +82,12 @@ def _read(files: Sequence[RawSnapshot], result: StoredKernels) -> Iterator[tuple
                 result.rejected.append(whole_file(file, str(error).replace(str(named), file.manifest.uri)))
 
 
-def _device_of(device: str, folder: str) -> Accelerator:
+def device_of(device: str, folder: str) -> Accelerator:
+    """The accelerator that a driver calls so, or else the one the folder is named for.
+
+    Raises:
+        UnknownAccelerator: neither names exactly one accelerator of the table.
+    """
     try:
         return find(device.removeprefix("NVIDIA ").strip())
     except ProfilingError:
