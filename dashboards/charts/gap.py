@@ -115,7 +115,7 @@ class GapChart:
             line_width=1.6, nonselection_fill_alpha="fill", nonselection_line_alpha=1.0,
         )  # fmt: skip
         crosses = plot.scatter(
-            "day", "y", source=self.undecided, size=9, marker="x", line_color=theme.OTHER_COLOUR, line_width=2
+            "day", "y", source=self.undecided, size=9, marker="cross", line_color=theme.OTHER_COLOUR, line_width=2
         )
         hover.renderers, tap.renderers, without.renderers = [dots], [dots], [crosses]
         adapt(plot)

@@ -15,10 +15,11 @@ NAME = "progress"
 _HEIGHT_PX = 560
 _POINTS = (
     "model", "organization", "release_date", "rating", "rating_lower", "rating_upper", "colour", "mark", "licence",
-    "size", "alpha", "known",
+    "size", "alpha", "fill", "known",
 )  # fmt: skip
 _SIDES = ((True, "open", classes.OPEN_COLOUR), (False, "proprietary", classes.PROPRIETARY_COLOUR))
-_LETTER_PX, _LABEL_HEIGHT_PX, _PLOT_WIDTH_PX = 6.1, 15.0, 1080.0
+_LETTER_PX, _LABEL_HEIGHT_PX, _PLOT_WIDTH_PX = 6.1, 15.0, 940.0
+_DOUBTFUL = "C"  # grade of a release date that is contradicted or vague
 _LONGEST_LABEL, _MOST_NAMES = 30, 30
 
 
@@ -86,7 +87,7 @@ class Progress:
         hover.renderers = [
             plot.scatter(
                 "release_date", "rating", source=self.points, size="size", marker="mark", fill_color="colour",
-                line_color="colour", fill_alpha="alpha", line_alpha="alpha",
+                line_color="colour", fill_alpha="fill", line_alpha="alpha",
             )
         ]  # fmt: skip
         adapt(plot)
@@ -102,10 +103,12 @@ class Progress:
         """
         best = movers(models)
         on_step = pl.col("model").is_in(best["model"].to_list())
+        doubtful = pl.col("release_grade") == _DOUBTFUL
         drawn = classes.styled(models).with_columns(
             pl.col("licence_class").replace_strict(classes.WORDS, return_dtype=pl.String).alias("licence"),
             pl.when(on_step).then(9.5).otherwise(5.5).alias("size"),
             pl.when(on_step).then(0.95).otherwise(0.42).alias("alpha"),
+            pl.when(doubtful).then(0.0).when(on_step).then(0.95).otherwise(0.42).alias("fill"),
             pl.format("grade {}", "release_grade").alias("known"),
             pl.col("organization").fill_null("maker unknown"),
         )
@@ -134,6 +137,10 @@ class Progress:
             if not models.filter(pl.col("is_open") == side).is_empty()
         ]
         lines += classes.entries(models["licence_class"])
+        uncertain = models.filter(pl.col("release_grade") == _DOUBTFUL).height
+        if uncertain:
+            text = "release date contradicted or vague"
+            lines.append(legend.Entry(text, theme.OTHER_COLOUR, hollow=True, count=uncertain))
         if with_trend and models["trend_rating"].is_not_null().any():
             lines.append(
                 legend.Entry("dashed: straight line through a side, band: 95 % of the line", theme.OTHER_COLOUR, "line")

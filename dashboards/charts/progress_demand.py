@@ -14,7 +14,7 @@ from dashboards.charts.ratings_screen import Names, adapt
 
 NAME = "gpu_demand"
 _COLUMNS = ("model", "release_date", "gpus_needed", "rating", "memory", "weights", "colour", "mark", "size")
-_MOST_NAMES, _APART_DAYS = 20, 150
+_MOST_NAMES, _APART_DAYS, _NAME_ROOM = 20, 150, 0.16
 _TICKS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -75,7 +75,10 @@ class Demand:
             pl.lit(11.0).alias("size"),
         )
         self.points.data = {column: drawn[column].to_numpy() for column in _COLUMNS}
-        axes.show(self.figure.x_range, axes.span(known["release_date"], "datetime"))
+        span = axes.span(known["release_date"], "datetime")
+        if span is not None:
+            # Room for the name of the first model.
+            axes.show(self.figure.x_range, (span[0] - _NAME_ROOM * (span[1] - span[0]), span[1]))
         most = int(known["gpus_needed"].max() or 8)  # type: ignore[arg-type]
         axes.show(self.figure.y_range, (0.75, most * 1.7))
         memory = "" if demand.is_empty() else f" of {demand['gpu_memory_gib'][0]:.0f} GiB"

@@ -7,9 +7,13 @@ from bokeh.models.annotations import Label
 from bokeh.models.renderers import Renderer
 from bokeh.plotting import figure
 
+# What follows the screen alone is no business of the server's, so nothing is sent there.
 _ADAPT = """const wide = plot.inner_width
-for (const text of texts) text.visible = wide >= narrow
-for (const ticker of tickers) ticker.desired_num_ticks = wide < 300 ? 3 : wide < 560 ? 4 : most"""
+for (const text of texts) text.setv({visible: wide >= narrow}, {sync: false})
+for (const ticker of tickers) ticker.setv({desired_num_ticks: wide < 300 ? 3 : wide < 560 ? 4 : most}, {sync: false})"""
+_HIDE = """const alpha = plot.inner_width < narrow ? 0 : 1
+for (const label of labels) label.setv({text_alpha: alpha}, {sync: false})"""
+_NARROW_PX = 700
 
 
 def adapt(plot: figure, *texts: Renderer, narrow: int = 560, most: int = 7) -> None:
@@ -43,6 +47,8 @@ class Names:
         ]  # fmt: skip
         for label in self._labels:
             plot.add_layout(label)
+        arguments = {"plot": plot, "labels": self._labels, "narrow": _NARROW_PX}
+        plot.js_on_change("inner_width", CustomJS(args=arguments, code=_HIDE))
 
     def show(self, places: Sequence[tuple[float, float, str]]) -> None:
         """Put names at places: x (for dates, milliseconds), y and the words; those beyond the number are left out."""

@@ -23,23 +23,23 @@ _PICKS = {
     "source": ("Source", 330),
     "arena": ("Arena", 130),
     "category": ("Category", 210),
-    "style": ("Style", 160),
+    "style": ("Style", 190),
     "date": ("Board of", 220),
     "method": ("Method", 230),
 }
 _WIDE = ["pick", "wide"]
-_FOLLOWED = 5  # models followed over time and categories to begin with
+_BEST, _LASTING = 3, 2  # models followed to begin with: the best, and those longest on the boards
 _FACTS = {
-    "rank_best": Fact("Rank, best", "0", 74),
-    "rank_worst": Fact("Rank, worst", "0", 74),
-    "model": Fact("Model", width=280),
-    "organization": Fact("Maker", width=120),
-    "licence_words": Fact("Licence class", width=190),
-    "licence": Fact("Licence", width=140),
-    "rating": Fact("Rating (points)", "0,0.0", 96),
-    "rating_lower": Fact("95 % from", "0,0.0", 92),
-    "rating_upper": Fact("95 % to", "0,0.0", 92),
-    "votes": Fact("Votes", "0,0", 92),
+    "rank_best": Fact("Rank, best", "0", 70),
+    "rank_worst": Fact("Rank, worst", "0", 70),
+    "model": Fact("Model", width=260),
+    "organization": Fact("Maker", width=110),
+    "rating": Fact("Rating (points)", "0,0.0", 84),
+    "rating_lower": Fact("95 % from", "0,0.0", 84),
+    "rating_upper": Fact("95 % to", "0,0.0", 84),
+    "votes": Fact("Votes", "0,0", 84),
+    "licence_words": Fact("Licence class", width=120),
+    "licence": Fact("Licence", width=130),
     "average_win_rate": Fact("Average win rate", "0.0%", 92),
     "standing": Fact("Standing", width=110),
     "rank_published": Fact("Rank as published", "0", 92),
@@ -53,11 +53,14 @@ _FACTS = {
 
 
 def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
+    """Content of the page for one session.
+
+    Raises:
+        NothingToShow: neither an arena board nor rated votes are published.
+    """
     boards, votes = data.ask("arena_sources"), data.ask("arena_votes_sets")
     if boards.is_empty() and votes.is_empty():
-        lead = "<h1>Arena ratings</h1><p class='lead'>The warehouse holds no arena board and no rated votes yet.</p>"
-        return Content(page.card(page.html(lead + arena_boards.COMMANDS)))
+        raise page.NothingToShow(arena_boards.NOTHING)
     return Arena(data, search, boards, votes).content()
 
 
@@ -121,11 +124,21 @@ class Arena:
         self._notes += arena_boards.offer(state, "licence", classes, [])
         self._notes += arena_boards.offer(state, "organisation", arena_boards.makers(self.rated), [])
         names = self.rated.filter(pl.col("rating").is_not_null())["model"].to_list()
-        self._notes += arena_boards.offer(state, "models", {name: name for name in names}, names[:_FOLLOWED])
+        self._notes += arena_boards.offer(state, "models", {name: name for name in names}, self._worth_following(names))
         chosen, note = arena_boards.few(state.models)
         if note:
             self._notes += note
             state.models = chosen
+
+    def _worth_following(self, names: list[str]) -> list[str]:
+        """The best models, and of the others those that stand on the most boards of the series."""
+        best, others = names[:_BEST], names[_BEST:]
+        if arena_boards.votes_id(self.state) is not None:
+            return names[: _BEST + _LASTING]
+        history = self.data.ask("arena_history", **arena_boards.series_of(self.state))
+        boards = dict(history["model"].value_counts().iter_rows())
+        lasting = sorted(others, key=lambda name: (-boards.get(name, 0), others.index(name)))[:_LASTING]
+        return [*best, *sorted(lasting, key=others.index)]
 
     def _rating_keys(self) -> dict[str, Any]:
         return {

@@ -36,9 +36,9 @@ _CATEGORIES = {
     "no_refusal": "Without refusals",
 }
 _LEVELS = ("arena", "category", "style", "date")
-COMMANDS = (
-    "<p>Run <code>skyline refresh --source bundled</code> for published ratings of some sixty models, or "
-    "<code>skyline refresh --source FOLDER</code> with board snapshots or files of votes of your own; then reload.</p>"
+NOTHING = (
+    "The published warehouse holds no arena board. `skyline refresh --source bundled` brings published ratings of some "
+    "sixty models, `skyline refresh --source FOLDER` boards and votes of your own."
 )
 
 

@@ -26,7 +26,7 @@ _PICKS = {
     "source": ("Source", 330),
     "arena": ("Arena", 130),
     "category": ("Category", 210),
-    "style": ("Style", 160),
+    "style": ("Style", 190),
     "date": ("Board of", 220),
 }
 _FACTS = {
@@ -50,11 +50,14 @@ _FACTS = {
 
 
 def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
+    """Content of the page for one session.
+
+    Raises:
+        NothingToShow: no arena board is published.
+    """
     boards = data.ask("open_boards")
     if boards.is_empty():
-        lead = "<h1>Open vs proprietary</h1><p class='lead'>The warehouse holds no arena board yet.</p>"
-        return Content(page.card(page.html(lead + arena_boards.COMMANDS)))
+        raise page.NothingToShow(arena_boards.NOTHING)
     return OpenVsProprietary(data, search, boards).content()
 
 
@@ -68,7 +71,7 @@ class OpenVsProprietary:
         self._busy = True
         self._notes: list[str] = []
         self.models = self.shown = self.gaps = pl.DataFrame()
-        self.notes, self.headline, self.counts = page.html(), page.html(margin=(0, 0, 14, 0)), page.html()
+        self.notes, self.headline, self.counts = page.html(), page.html(), page.html()
         self.progress, self.demand = progress.Progress(), progress_demand.Demand()
         self.gap, self.makers = gap.GapChart(self._go_to), RowsChart(_MAKERS)
         self.table = FactTable(_FACTS)
