@@ -1,5 +1,7 @@
 """`skyline roofline`, `skyline fit` and `skyline profile calibrate`: the performance model on the command line."""
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -132,7 +134,26 @@ def calibrate(
 
     with err.status("fitting"):
         answer = calibrated(kernels, learned=learned, save=save, source=source)
-    _print(answer, format, output)
+    if format is Format.JSON:
+        _print_parameters_as_objects(answer, output)
+    else:
+        _print(answer, format, output)
+
+
+def _print_parameters_as_objects(answer: "Answer", output: Path | None) -> None:
+    """A frame holds parameters as text, because each class has its own; JSON need not."""
+    rows = [row | {"parameters": json.loads(row["parameters"])} for row in answer.rows.iter_rows(named=True)]
+    text = f"{json.dumps(rows, allow_nan=False)}\n"
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, "utf-8")
+    _print_notes(answer)
+
+
+def _print_notes(answer: "Answer") -> None:
+    for note in answer.notes:
+        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print(answer: "Answer", form: Format, output: Path | None, *, upright: bool = False) -> None:
@@ -144,8 +165,7 @@ def _print(answer: "Answer", form: Format, output: Path | None, *, upright: bool
         named = [(name, _shown(value)) for name, value in rows.row(0, named=True).items()]
         rows = pl.DataFrame(named, schema=["figure", "value"], orient="row")
     print_rows(rows, form, output)
-    for note in answer.notes:
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    _print_notes(answer)
 
 
 def _shown(value: object) -> str | None:
