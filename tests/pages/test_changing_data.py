@@ -36,7 +36,9 @@ def publish_with_evil_names(bundled_home: Path, home: Path) -> None:
     shutil.copytree(bundled_home / "lake", home / "lake", dirs_exist_ok=True)
     lake = Lake(home / "lake")
     entries = lake.read(BY_RELATION["core.leaderboard_entries"])
-    best = entries.sort("average", descending=True, nulls_last=True)["model_id"][0]
+    shown_first = entries["snapshot_id"].mode()[0]
+    ranked = entries.filter(pl.col("snapshot_id") == shown_first).sort("average", descending=True, nulls_last=True)
+    best = ranked["model_id"][0]
     for table in TABLES:
         if table.schema != "raw" and "model_id" in table.column_names and lake.has(table):
             named = pl.col("model_id") == best
