@@ -38,9 +38,9 @@ NODE_FROM_PARAMETERS = 35e9
 NODE = 8
 OPERATORS_OF = (
     "meta-llama/Llama-2-7b-hf", "meta-llama/Meta-Llama-3-8B", "Qwen/Qwen2.5-7B-Instruct",
-    "mistralai/Mixtral-8x7B-v0.1", "google/gemma-2-9b", "openai/gpt-oss-20b",
+    "mistralai/Mixtral-8x7B-v0.1", "google/gemma-2-9b",
 )  # fmt: skip
-OPERATORS_ON = ("RTX-A6000", "RTX-4090", "A100-SXM4-80GB", "H100-SXM5-80GB", "H200-SXM-141GB")
+OPERATORS_ON = ("RTX-A6000", "A100-SXM4-80GB", "H100-SXM5-80GB", "H200-SXM-141GB")
 COUNTRY = "WLD"
 POWER_USAGE_EFFECTIVENESS = 1.2
 

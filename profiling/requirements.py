@@ -15,7 +15,7 @@ from profiling.accelerators import GIB, Accelerator
 from profiling.architecture import Architecture
 from profiling.memory import activation_peak_of, engine_profile, kv_cache_bytes, possible_splits, weight_bytes
 from profiling.operators import operators
-from profiling.workload import Parallelism, Precision, Workload
+from profiling.workload import Parallelism, Precision, Values, Workload
 
 Array = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -93,9 +93,14 @@ def requirements(
         fits = (weights + cache.high + np.maximum(most, peak) + other[1] <= budget) & (tensor == 0)
         if fits.any():
             cache_of_one = kv_cache_bytes(model, replace(one, parallelism=split)).high
-            batch = _largest_batch(budget - weights - other[1], most, cache_of_one, single.of(split.tensor))
+            room = budget - weights - other[1]
+            by_cache = _sequences(room - most, cache_of_one)
+            # Activations matter only where a batch outgrows the engine's own share; unsplit ones are the largest.
+            unsplit = _sequences(room, cache_of_one + whole.of(1) / workload.batch)
+            if np.any((unsplit < by_cache) & fits):
+                by_cache = np.minimum(by_cache, _sequences(room, cache_of_one + single.of(split.tensor)))
             tensor[fits], pipeline[fits] = split.tensor, split.pipeline
-            largest[fits] = np.broadcast_to(batch, shape)[fits]
+            largest[fits] = np.broadcast_to(by_cache, shape)[fits]
         if tensor.all():
             break
     cache = kv_cache_bytes(model, workload)
@@ -127,10 +132,9 @@ class _Peaks:
         return self._known[tensor]
 
 
-def _largest_batch(room: Array, engine_bytes: float, cache_of_one: object, peak_of_one: Array) -> Whole:
-    """Cache and activations both grow with the batch; up to the engine's own share activations cost nothing more."""
-    cache = np.asarray(cache_of_one, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        by_cache = np.where(cache > 0, (room - engine_bytes) / cache, np.inf)
-        by_both = room / (cache + peak_of_one)
-    return np.clip(np.floor(np.minimum(by_cache, by_both)), 0, MOST_SEQUENCES).astype(np.int64)
+def _sequences(room: Array, bytes_of_one: Values) -> Whole:
+    """How many sequences fit into the room; as many as one likes where one takes nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        count = np.floor(np.divide(room, bytes_of_one))
+    limited = np.clip(np.nan_to_num(count, nan=0.0, posinf=MOST_SEQUENCES), 0, MOST_SEQUENCES)
+    return np.asarray(limited, dtype=np.int64)
