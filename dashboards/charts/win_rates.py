@@ -79,7 +79,7 @@ class WinRates:
             text_baseline="middle", text_font_size="11px",
         )  # fmt: skip
         hover.renderers = [cells]
-        adapt(plot, words, narrow=440)
+        adapt(plot, words, plot.xaxis[0], narrow=440)
         return plot
 
     def show(self, rates: pl.DataFrame, models: Sequence[str], measure: str) -> int:

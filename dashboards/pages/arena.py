@@ -153,7 +153,7 @@ class Arena:
         state = self.state
         for name, since in (("source", "arena"), ("arena", "category"), ("category", "style"), ("style", "date")):
             state.param.watch(self._offering(since), name)
-        state.param.watch(self._offering("none"), ["date", "method"])
+        state.param.watch(self._offering(""), ["date", "method"])
         state.param.watch(lambda _event: self._unless_busy(self._filtered), ["search", "licence", "organisation"])
         state.param.watch(lambda _event: self._unless_busy(self._draw_ratings), ["show", "top"])
         state.param.watch(lambda _event: self._unless_busy(self._draw_followed), ["models"])

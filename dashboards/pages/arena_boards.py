@@ -122,11 +122,17 @@ class Boards:
         return {f"{PUBLICATIONS.get(name, formats.label(name))} · {spans[name]}": name for name in order}
 
     def offer(self, state: BoardState, since: str = "arena") -> list[str]:
-        """Offer arenas, categories, style control and dates of the chosen publication, from one level down."""
+        """Offer arenas, categories, style control and dates of the chosen publication.
+
+        Args:
+            state: Whose choices they are.
+            since: First level that is offered anew; empty for none, as after the choice of a date.
+        """
         notes: list[str] = []
+        anew = _LEVELS[_LEVELS.index(since) :] if since else ()
         rows = self.frame.filter(pl.col("publication") == state.source)
         for level in _LEVELS:
-            if _LEVELS.index(level) >= _LEVELS.index(since):
+            if level in anew:
                 notes += offer(state, level, *_choices(rows, level))
             rows = rows.filter(pl.col(level) == getattr(state, level))
         return notes

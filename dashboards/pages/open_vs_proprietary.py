@@ -121,7 +121,7 @@ class OpenVsProprietary:
         state = self.state
         for name, since in (("source", "arena"), ("arena", "category"), ("category", "style"), ("style", "date")):
             state.param.watch(self._offering(since), name)
-        state.param.watch(self._offering("none"), ["date"])
+        state.param.watch(self._offering(""), ["date"])
         state.param.watch(lambda _event: self._unless_busy(self._filtered), ["licence", "organisation"])
         state.param.watch(lambda _event: self._unless_busy(self._draw_progress), ["trend"])
         state.param.watch(lambda _event: self._unless_busy(self._draw_gap), ["measure"])
@@ -256,7 +256,9 @@ class OpenVsProprietary:
             return
         drawn = found.head(_MOST_MAKERS)
         self.makers.show(arena_rows.organisations(drawn))
-        lines = [*ratings_classes.entries(drawn["licence_class"]), legend.Entry("95 % interval", OTHER_COLOUR, "bar")]
+        lines = ratings_classes.entries(drawn["licence_class"])
+        if drawn["gap_points_lower"].is_not_null().any():
+            lines.append(legend.Entry("95 % interval", OTHER_COLOUR, "bar"))
         subtitle = f"Best model of each of {drawn.height} makers" + (
             f", of {found.height} in all" if found.height > drawn.height else ""
         )

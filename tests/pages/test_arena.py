@@ -90,7 +90,8 @@ def test_a_harmful_model_name_does_no_harm_on_a_phone_nor_in_a_spreadsheet(
         with shown.expect_download() as waiting:
             shown.get_by_text("CSV", exact=True).first.click()
         waiting.value.save_as(tmp_path / "rows.csv")
-        names = [row["Model"] for row in csv.DictReader((tmp_path / "rows.csv").open(encoding="utf-8"))]
+        with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as lines:
+            names = [row["Model"] for row in csv.DictReader(lines)]
         assert names[0] == f"'{EVIL}"
         assert all("GPT" in name for name in names[1:])
         visit.open("open-vs-proprietary")
@@ -108,6 +109,8 @@ def test_a_warehouse_without_boards_says_which_command_brings_them(tmp_path: Pat
 
 
 @pytest.mark.data
+# Panel warns of a name that its next major version drops; here a page is made in the process of the tests.
+@pytest.mark.filterwarnings("ignore:Widget.name is deprecated:PendingDeprecationWarning")
 def test_votes_rated_here_show_observed_win_rates_and_why_a_chart_is_missing(shared_data: Path, tmp_path: Path) -> None:
     rated = rate_vote_files([shared_data / "arena/votes/pandalm_human_battles.csv"], "judges")
     lake = Lake(tmp_path / "lake")
@@ -123,7 +126,7 @@ def test_votes_rated_here_show_observed_win_rates_and_why_a_chart_is_missing(sha
     )
     assert shown.rated.height == 5
     main = shown.content().main
-    text = " ".join(str(pane.object) for pane in main.select(lambda part: hasattr(part, "object")))
+    text = " ".join(str(getattr(part, "object", "")) for part in main.select())
     assert "as voted, ties left out" in text
     assert "These votes carry no time" in text
     assert "no ratings both without and with style" in text

@@ -27,6 +27,11 @@ ROW = {
 }
 
 
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
 @pytest.mark.page
 def test_the_sentence_is_computed_from_the_board_that_is_chosen(visit: Visit) -> None:
     page = visit.open("open-vs-proprietary")
@@ -57,9 +62,9 @@ def test_filters_narrow_the_table_whose_rows_carry_licence_date_and_gpus(visit: 
         with page.expect_download() as waiting:
             page.get_by_text("CSV", exact=True).nth(place).click()
         waiting.value.save_as(tmp_path / f"{name}.csv")
-    gaps = list(csv.DictReader((tmp_path / "gap.csv").open(encoding="utf-8")))
+    gaps = rows_of(tmp_path / "gap.csv")
     assert [float(row["gap_points"]) for row in gaps] == [79, 23, 36]
-    models = {row["Model"]: row for row in csv.DictReader((tmp_path / "models.csv").open(encoding="utf-8"))}
+    models = {row["Model"]: row for row in rows_of(tmp_path / "models.csv")}
     assert len(models) == 8
     assert models["GLM-4.5"]["Licence class"] == "open source"
     assert models["GLM-4.5"]["Released"] == "2025-07-28"
