@@ -318,20 +318,21 @@ def serving_cost(points: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def carbon_footprint(points: pl.DataFrame, accelerators: pl.DataFrame, grids: pl.DataFrame) -> pl.DataFrame:
+def carbon_footprint(
+    points: pl.DataFrame, rented: pl.DataFrame, accelerators: pl.DataFrame, grids: pl.DataFrame
+) -> pl.DataFrame:
     """Rows of `marts.carbon_footprint`: energy by shares of rated power, emissions by the world's average.
-
-    Only of the larger batch, in which models are served: one sequence alone wastes most of the power.
 
     Args:
         points: Rows of `marts.roofline_points`.
+        rented: Rows of `core.accelerator_prices`; only accelerators that somebody rents out are served from.
         accelerators: Rows of `core.accelerators`; those without a published power are left out.
         grids: Rows of `core.grid_carbon_intensity`.
     """
     intensity = float(grids.filter(pl.col("country_code") == COUNTRY)["codecarbon_g_co2e_per_kwh"].item())
     power = accelerators.filter(pl.col("power_w").is_not_null()).select("accelerator", "power_w")
-    busy = points.filter(pl.col("batch") == BATCHES[-1])
-    served = _served(busy).join(power, on="accelerator", how="inner", maintain_order="left")
+    offered = points.join(rented.drop_nulls("accelerator"), on="accelerator", how="semi", maintain_order="left")
+    served = _served(offered).join(power, on="accelerator", how="inner", maintain_order="left")
     ends = dict(zip(("low", "likely", "high"), POWER_SHARES, strict=True))
     joules = {end: 1e6 * share * pl.col("power_w") * pl.col(end) for end, share in ends.items()}
     grams = POWER_USAGE_EFFECTIVENESS * intensity / 3.6e6

@@ -87,14 +87,16 @@ def gpu_requirements(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     name="serving",
     **makes(
         spec(tables.SERVING_COST, [tables.ROOFLINE_POINTS, ACCELERATOR_PRICES]),
-        spec(tables.CARBON_FOOTPRINT, [tables.ROOFLINE_POINTS, ACCELERATORS, GRID_CARBON_INTENSITY]),
+        spec(
+            tables.CARBON_FOOTPRINT, [tables.ROOFLINE_POINTS, ACCELERATOR_PRICES, ACCELERATORS, GRID_CARBON_INTENSITY]
+        ),
     ),
 )
 def serving(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Price the points that run, and count their energy and emissions."""
     lake = skyline.lake
     points = lake.read(tables.ROOFLINE_POINTS)
-    yield write(lake, tables.SERVING_COST, performance_tables.serving_cost(points, lake.read(ACCELERATOR_PRICES)))
-    grids = lake.read(GRID_CARBON_INTENSITY)
-    footprint = performance_tables.carbon_footprint(points, lake.read(ACCELERATORS), grids)
+    prices, grids = lake.read(ACCELERATOR_PRICES), lake.read(GRID_CARBON_INTENSITY)
+    yield write(lake, tables.SERVING_COST, performance_tables.serving_cost(points, prices))
+    footprint = performance_tables.carbon_footprint(points, prices, lake.read(ACCELERATORS), grids)
     yield write(lake, tables.CARBON_FOOTPRINT, footprint)

@@ -18,6 +18,7 @@ from profiling.cost import serving_cost
 from profiling.memory import gpus_needed, rule_of_thumb_gpus
 from profiling.predictors import operator_models
 from profiling.roofline import estimate
+from profiling.shipped_calibrations import shipped
 from profiling.sources import catalogue, load
 from profiling.workload import Workload, precision_of
 from warehouse.contracts import performance as tables
@@ -197,3 +198,16 @@ def test_a_kernel_table_of_an_unknown_device_is_set_aside_with_the_nearest_name(
     stored = load_kernels(RawStore(settings.raw))
     assert stored.measured == []
     assert "no accelerator 'zx81'" in str(pl.concat(stored.rejected)["reason"][0])
+
+
+def test_the_accuracy_page_prints_the_errors_that_ship() -> None:
+    page = Path(__file__).resolve().parents[2].joinpath("docs", "accuracy.md").read_text("utf-8")
+    for one in shipped():
+        learned = {row["operator_class"]: row["held_out_mape_pct"] for row in one.learned_errors}
+        for fitted in one.calibrations:
+            assert (
+                f"| {one.accelerator} | {fitted.operator_class} | {fitted.kernels:,} |"
+                f" {fitted.held_out_mape_pct:.2f} % | {fitted.held_out_median_error_pct:.2f} %"
+                f" | {fitted.interval_coverage_pct:.1f} % | {learned[fitted.operator_class]:.2f} %"
+                f" | {fitted.below_bound_pct:.2f} % |"
+            ) in page

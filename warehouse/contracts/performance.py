@@ -283,7 +283,7 @@ SERVING_COST = Table(
 CARBON_FOOTPRINT = Table(
     "marts",
     "carbon_footprint",
-    "Energy and operational emissions of a million tokens in batches of 32, on the world's average electricity.",
+    "Energy and operational emissions of a million tokens on rented accelerators, on the world's average electricity.",
     columns_of(
         _SERVED,
         positive("power_w", "Rated power of one device.", "W", required=True),
