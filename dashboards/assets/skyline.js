@@ -150,6 +150,7 @@
 
   // Filters start folded where they would push the page below the fold.
   document.addEventListener("DOMContentLoaded", () => {
+    document.querySelector(".bar nav a[aria-current]")?.scrollIntoView({inline: "center", block: "nearest"})
     const sidebar = document.querySelector(".sidebar")
     if (sidebar && matchMedia("(max-width: 1023px)").matches) sidebar.open = false
   })

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import polars as pl
-from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, PanTool, Range1d, ResetTool
+from bokeh.models import ColumnDataSource, DatetimeTicker, DatetimeTickFormatter, HoverTool, PanTool, Range1d, ResetTool
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
@@ -34,6 +34,7 @@ class Coverage:
         plot.toolbar_location = None
         plot.yaxis.axis_label = "Hypervolume"
         plot.xaxis.formatter = DatetimeTickFormatter(days="%d %b %Y", months="%b %Y", years="%Y")
+        plot.xaxis.ticker = DatetimeTicker(desired_num_ticks=4)  # more would run into each other on a phone
         plot.step("day", "hypervolume", source=self.source, mode="after", line_width=2.2, line_color=theme.COLOURS[0])
         hover.renderers = [
             plot.scatter("day", "hypervolume", source=self.source, size=5, fill_color=theme.COLOURS[0], line_color=None)
