@@ -105,7 +105,7 @@ def test_the_mean_fit_agrees_with_scipys_regression(rows: list[tuple[int, int]])
     fit, oracle = fit_mean(score, size), linregress(np.log2(size), score)
     assert fit.points_per_doubling == pytest.approx(oracle.slope, abs=1e-9)
     assert fit.intercept == pytest.approx(oracle.intercept, abs=1e-9)
-    assert fit.standard_error == pytest.approx(oracle.stderr, abs=1e-6)
+    assert fit.standard_error == pytest.approx(oracle.stderr, abs=1e-5)
     assert fit.r_squared == pytest.approx(oracle.rvalue**2, abs=1e-9)
 
 
