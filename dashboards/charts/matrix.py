@@ -44,7 +44,7 @@ class Matrix(JSComponent):
     _esm: ClassVar[str] = """
     export function render({ model, el }) {
       const frame = document.createElement("div")
-      frame.className = "matrix"
+      frame.className = "cells"
       let picks = 0
       const text = (tag, value, name) => {
         const node = document.createElement(tag)
@@ -120,7 +120,7 @@ class Matrix(JSComponent):
     _stylesheets: ClassVar[list[str]] = [
         """
     :host { min-width: 0; }
-    .matrix { overflow: auto; max-height: 78vh; border: 1px solid var(--line); border-radius: 8px; }
+    .cells { overflow: auto; max-height: 78vh; border: 1px solid var(--line); border-radius: 8px; }
     .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     table { border-collapse: separate; border-spacing: 0; font-size: 13px; width: 100%; }
     th { font-weight: 550; text-align: center; padding: 7px 8px; background: var(--surface); color: var(--text); }

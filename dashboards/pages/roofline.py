@@ -37,17 +37,16 @@ class Roofline:
         self.state = RooflineState.from_address(search)
         self._busy = True
         self._notes: list[str] = []
-        self.sides = {prefix: Side(letter, self._changer(prefix)) for prefix, letter in ((FIRST, "a"), (SECOND, "b"))}
+        self.sides: dict[str, Side] = {}
+        self.fields: dict[str, dict[str, pn.viewable.Viewable]] = {}
         self.notes, self.differences = page.html(), page.html(stylesheets=[text.STYLES])
         self.table = OperatorTable()
         for prefix in (FIRST, SECOND):
             self._notes += self.state.offer_all(prefix)
         self._notes += self.state.settle()
-        self.fields = {prefix: self._fields(prefix) for prefix in (FIRST, SECOND)}
-        self.second_fields = pn.Column(
-            page.html("<h2>Configuration B</h2>", margin=(16, 0, 8, 0)), *self.fields[SECOND].values(), margin=0,
-            sizing_mode="stretch_width",
-        )  # fmt: skip
+        self.second_fields = pn.Column(margin=0, sizing_mode="stretch_width")
+        self.summaries, self.rooflines, self.memories = (_pair() for _ in range(3))
+        self.graphs = pn.Column(margin=0, sizing_mode="stretch_width")
         self.comparison = page.card(self.differences)
         self.table_card = page.card()
         self._busy = False
@@ -105,11 +104,25 @@ class Roofline:
     def _shown(self) -> list[str]:
         return [FIRST, SECOND] if self.state.compare else [FIRST]
 
+    def _side(self, prefix: str) -> Side:
+        """Charts and fields of a configuration, built and put in their places when first shown."""
+        if prefix not in self.sides:
+            side = self.sides[prefix] = Side("b" if prefix else "a", self._changer(prefix))
+            self.fields[prefix] = self._fields(prefix)
+            self.summaries.append(side.summary)
+            self.rooflines.append(side.roofline_card)
+            self.memories.append(side.memory_card)
+            self.graphs.append(side.graph_card)
+            if prefix:
+                heading = page.html("<h2>Configuration B</h2>", margin=(16, 0, 8, 0))
+                self.second_fields.objects = [heading, *self.fields[prefix].values()]
+        return self.sides[prefix]
+
     def _update(self) -> None:
         """Ask again and fill everything."""
         state = self.state
         for prefix in self._shown():
-            side = self.sides[prefix]
+            side = self._side(prefix)
             try:
                 side.show(performance.analyse(state.configuration(prefix)), lettered=state.compare)
             except ProfilingError as error:
@@ -129,8 +142,10 @@ class Roofline:
         self.notes.object = page.notes(self._notes)
 
     def _arrange(self) -> None:
-        second = self.sides[SECOND]
+        second = self.sides.get(SECOND)
         self.second_fields.visible = self.state.compare
+        if second is None:
+            return
         second.summary.visible = self.state.compare
         for card in second.charts:
             card.visible = self.state.compare and second.analysis is not None
@@ -153,8 +168,8 @@ class Roofline:
     def _describe(self) -> dict[str, Any]:
         about: dict[str, Any] = {"address": f"roofline{self.state.address()}"}
         for prefix, letter in ((FIRST, "A"), (SECOND, "B")):
-            analysis = self.sides[prefix].analysis
-            if prefix in self._shown() and analysis is not None:
+            analysis = self.sides[prefix].analysis if prefix in self._shown() else None
+            if analysis is not None:
                 about[letter] = text.record(analysis)
         return about
 
@@ -187,11 +202,6 @@ class Roofline:
 
     def content(self) -> Content:
         """Everything in its place."""
-        first, second = self.sides[FIRST], self.sides[SECOND]
-
-        def pair(one: Any, two: Any) -> pn.FlexBox:
-            return pn.FlexBox(one, two, gap="0 16px", sizing_mode="stretch_width", margin=0, align_items="stretch")
-
         sizes = controls.radio(
             self.state, "sized_by", {"Size by time": "time", "Size by bytes": "bytes"}, height=32, margin=(0, 0, 12, 0)
         )
@@ -220,16 +230,20 @@ class Roofline:
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
-            pair(first.summary, second.summary),
+            self.summaries,
             self.comparison,
-            pair(first.roofline_card, second.roofline_card),
-            pair(first.memory_card, second.memory_card),
+            self.rooflines,
+            self.memories,
             sizes,
-            first.graph_card,
-            second.graph_card,
+            self.graphs,
             self.table_card,
             page.html(sources),
             sizing_mode="stretch_width",
             margin=0,
         )
         return Content(main=main, sidebar=self._sidebar(), state=self.state)
+
+
+def _pair() -> pn.FlexBox:
+    """Room for the cards of both configurations, side by side where there is width for it."""
+    return pn.FlexBox(gap="0 16px", sizing_mode="stretch_width", margin=0, align_items="stretch")

@@ -70,7 +70,7 @@ def test_what_does_not_fit_has_no_rate_but_a_way_out(visit: Visit) -> None:
 
 def test_two_configurations_stand_side_by_side(visit: Visit) -> None:
     page = visit.open("roofline")
-    page.get_by_label("Compare with a second configuration").check()
+    page.locator("input[type=checkbox]").check()
     page.wait_for_function("location.search.includes('b_weights=fp8')")
     visit.settle()
     page.get_by_role("heading", name="B against A").wait_for()
