@@ -50,7 +50,7 @@ def skyline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.Captu
 
 
 @pytest.mark.parametrize("stage", ["prefill", "decode"])
-@pytest.mark.parametrize("device", [H200, "RTX-4090"])
+@pytest.mark.parametrize("device", [H200, "RTX-6000-Ada"])
 def test_the_warehouse_and_the_command_say_the_same(
     skyline: Skyline, bundled_home: Path, device: str, stage: str
 ) -> None:
