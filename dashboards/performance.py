@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -329,8 +330,7 @@ def largest_batch_of(configuration: Configuration) -> int:
     return int(largest_batch(need, engine, peak, configuration.batch, mixture=model.is_mixture_of_experts))
 
 
-@dataclass(frozen=True, slots=True)
-class WayOut:
+class WayOut(NamedTuple):
     """A change that makes a configuration fit."""
 
     text: str
@@ -380,17 +380,27 @@ def _fits(configuration: Configuration) -> bool:
     return need.verdict == "fits"
 
 
-def held_out(accelerator: str) -> str:
-    """How far predictions on that accelerator were off on kernels not used in the fit, as a sentence."""
+def measured_share(estimate: Estimate) -> float:
+    """Share of the predicted time that is of operators predicted from measurements."""
+    times = [(float(time.operator.count * time.prediction.likely_s), time.calibrated) for time in estimate.operators]
+    return sum(seconds for seconds, known in times if known) / sum(seconds for seconds, _ in times)
+
+
+def held_out(analysis: Analysis) -> str:
+    """How much of the prediction rests on measurements, and how far off those were on kernels not used in the fit."""
+    accelerator = analysis.device.name
     known = [one for one in calibrations().get(accelerator, ()) if one.held_out_mape_pct is not None]
     if not known:
         return (
-            f"Not calibrated: no kernels measured on {accelerator} ship with Skyline. Documented default efficiencies "
-            "with a wide interval (65 % to 180 % of the likely time)."
+            f"Not calibrated: no kernels measured on {accelerator} ship with Skyline. Documented default "
+            "efficiencies with a wide interval (65 % to 180 % of the likely time)."
         )
     kernels = sum(one.kernels for one in known)
     errors = ", ".join(f"{one.operator_class.replace('_', ' ')} {one.held_out_mape_pct:.1f} %" for one in known)
+    share = measured_share(analysis.estimate)
+    begin = "Calibrated" if share > 0.5 else "Mostly not calibrated"
     return (
-        f"Calibrated on {kernels:,} kernels measured on {accelerator}; mean error on shapes held out: {errors}. "
-        "Intervals hold 80 %."
+        f"{begin}: {100 * share:.0f} % of the time is of operators like the {kernels:,} kernels measured on "
+        f"{accelerator}; mean error on shapes held out: {errors}. Their intervals hold 80 %; the rest has "
+        "defaults and a wide interval (65 % to 180 %)."
     )

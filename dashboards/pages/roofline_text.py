@@ -134,7 +134,7 @@ def _unfit(analysis: Analysis) -> str:
 
 
 def _calibrated(analysis: Analysis) -> str:
-    return f'<p class="caption">{formats.escape(performance.held_out(analysis.device.name))}</p>'
+    return f'<p class="caption">{formats.escape(performance.held_out(analysis))}</p>'
 
 
 def differences(first: Analysis, second: Analysis) -> str:
@@ -210,6 +210,6 @@ def record(analysis: Analysis) -> dict[str, object]:
         "tokens_per_s": {name.removesuffix("_s"): value for name, value in made.items()} if made else None,
         "bound_by": estimate.bound_by,
         "is_calibrated": estimate.calibrated,
-        "error": performance.held_out(analysis.device.name),
+        "error": performance.held_out(analysis),
         "peaks_source": analysis.device.source,
     }

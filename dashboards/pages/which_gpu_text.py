@@ -165,7 +165,7 @@ def details(
         ("Grid", f"{grid}: {grams_per_kwh:.0f} g CO₂e per kWh, CodeCarbon; building overhead (PUE) {PUE}"),
         ("Memory", f"{serving.engine}: {ENGINES[serving.engine].basis}"),
         ("Peaks", device.source or "as entered"),
-        ("Error", performance.held_out(device.name)),
+        ("Error", performance.held_out(analysis)),
     ]
     link = formats.escape(roofline_address(asked))
     door = f"<a style='color:var(--accent)' href='{link}'>Open in the roofline explorer</a>"

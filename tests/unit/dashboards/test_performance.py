@@ -12,6 +12,7 @@ from dashboards.performance import (
     analyse,
     compute_roofs,
     data_flow,
+    held_out,
     largest_batch_of,
     operator_frame,
     operator_models_of,
@@ -112,6 +113,16 @@ def test_the_reading_of_the_plot_goes_by_the_side_of_the_ridge() -> None:
     assert reading("compute", 900.0, 200.0) == "900 is right of its ridge at 200: bound by compute"
     assert "activations fit the last-level cache" in reading("cache", 1.0, 14.0)
     assert span_of_seconds(0.00543, 0.00746, 0.0134) == "7.46 ms (5.43–13.4)"
+
+
+def test_the_error_is_stated_for_what_was_measured_only() -> None:
+    def said(accelerator: str, weights: str) -> str:
+        return held_out(analyse(Configuration(model=LLAMA, accelerator=accelerator, weights=weights)))
+
+    assert said("A100-SXM4-80GB", "bf16").startswith("Calibrated: ")
+    # An A100 computes 8-bit weights as int8, of which no kernel was measured.
+    assert said("A100-SXM4-80GB", "fp8").startswith("Mostly not calibrated: ")
+    assert said("L40S", "bf16").startswith("Not calibrated: ")
 
 
 def test_precisions_come_from_formats_or_plain_bits() -> None:
