@@ -6,7 +6,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from graph_run import Run
+
+from .graph_run import Run
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from graph_run import Run, materialised
 
 from pipelines.analytics import frontier
 from pipelines.assets import leaderboards
@@ -17,6 +16,8 @@ from pipelines.refresh import RefreshFailed, refresh
 from warehouse.contracts import TABLES
 from warehouse.publish import current, releases
 from warehouse.settings import Settings
+
+from .graph_run import Run, materialised
 
 Frame = pl.DataFrame
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
-from graph_run import Run
 
 from pipelines.resources import Home
 from pipelines.sensors import inbox
 from warehouse.publish import current
+
+from .graph_run import Run
 
 SCRAPE = (
     "Model,Average,ARC (25-shot),HellaSwag (10-shot),MMLU (5-shot),TruthfulQA (0-shot),Parameters,URL\n"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from served_pages import Served, Visit, serve, visiting
+
+from .served_pages import Served, Visit, serve, visiting
 
 _FLAGS = (
     "--headless",

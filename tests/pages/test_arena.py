@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Browser
-from served_pages import Served, Visit, serve, visiting
 
 from dashboards.charts import ratings_history, win_rates
 from dashboards.data import Data
@@ -23,6 +22,8 @@ from warehouse.contracts import arena as contracts
 from warehouse.lake import Lake
 from warehouse.publish import publish
 from warehouse.settings import Settings
+
+from .served_pages import Served, Visit, serve, visiting
 
 EVIL = '=cmd <img src=q onerror="window.ran=1">&'
 LEADER = "Gemini-2.5-Pro"

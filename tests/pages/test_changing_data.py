@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 from playwright.sync_api import Browser
-from served_pages import Served, serve, visiting
 
 from warehouse.contracts import BY_RELATION, TABLES
 from warehouse.lake import Lake
 from warehouse.publish import publish
+
+from .served_pages import Served, serve, visiting
 
 pytestmark = [pytest.mark.page]
 

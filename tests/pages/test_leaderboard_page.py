@@ -7,7 +7,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from served_pages import Visit
+
+from .served_pages import Visit
 
 pytestmark = [pytest.mark.page]
 

@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from served_pages import Visit
 
 from dashboards.charts import gap, progress
 from dashboards.pages import open_vs_proprietary_words as words
+
+from .served_pages import Visit
 
 ROW = {
     "as_of_date": dt.date(2025, 8, 4),

@@ -2,9 +2,10 @@
 
 import pytest
 from playwright.sync_api import Browser
-from served_pages import Served, Visit, visiting
 
 from dashboards.pages import PAGES
+
+from .served_pages import Served, Visit, visiting
 
 pytestmark = [pytest.mark.page]
 

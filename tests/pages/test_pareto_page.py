@@ -4,9 +4,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from served_pages import Visit
 
 from warehouse.publish import current
+
+from .served_pages import Visit
 
 pytestmark = [pytest.mark.page]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from served_pages import Visit
+
+from .served_pages import Visit
 
 pytestmark = [pytest.mark.page]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from served_pages import Served, Visit, visiting
+
+from .served_pages import Served, Visit, visiting
 
 pytestmark = [pytest.mark.page]
 

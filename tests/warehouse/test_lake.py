@@ -4,11 +4,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from small_tables import POINTS, VERSIONS, write_version
 
 from warehouse.contracts import ContractBroken
 from warehouse.files import replacing, write_text
 from warehouse.lake import Lake, MissingTable
+
+from .small_tables import POINTS, VERSIONS, write_version
 
 
 def test_columns_are_taken_by_name_in_the_order_and_types_of_the_contract(lake: Lake) -> None:

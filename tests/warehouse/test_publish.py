@@ -8,12 +8,13 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from small_tables import TABLES, write_version
 
 from warehouse.contracts import Column, Table
 from warehouse.lake import Lake
 from warehouse.publish import LINK, POINTER, BrokenRelease, NotPublished, current, publish, releases
 from warehouse.reader import Reader
+
+from .small_tables import TABLES, write_version
 
 
 class Dishonest(Lake):

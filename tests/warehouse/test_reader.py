@@ -4,11 +4,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from small_tables import TABLES, write_version
 
 from warehouse.lake import Lake
 from warehouse.publish import NotPublished, publish
 from warehouse.reader import Reader
+
+from .small_tables import TABLES, write_version
 
 
 @pytest.fixture

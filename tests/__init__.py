@@ -1,0 +1,1 @@
+"""What Skyline promises, as tests."""

@@ -1,0 +1,1 @@
+"""The Dagster graph, run on real files."""

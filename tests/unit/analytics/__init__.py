@@ -1,0 +1,1 @@
+"""The mathematics of fronts and efficiency."""

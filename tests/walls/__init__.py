@@ -1,0 +1,1 @@
+"""Which layer may import which."""

@@ -1,0 +1,1 @@
+"""Lake, publishing and reading."""
