@@ -243,7 +243,7 @@ def fit(question: Question, names: Sequence[str]) -> Answer:
     chosen = devices(names, question.accelerators_file)
     workload = replace(question, stage="encode" if model.kind == "encoder" else "decode").workload()
     precision = workload.precision
-    rows = requirement_rows(model, chosen, {"": precision}, [question.batch], [question.context], question.engine)
+    rows = requirement_rows([model], chosen, {"": precision}, [question.batch], [question.context], question.engine)
     columns = {
         "accelerator": "accelerator", "verdict": "verdict_on_one", "devices": "devices",
         "tensor_parallel": "tensor_parallel", "pipeline_parallel": "pipeline_parallel", "max_batch": "max_batch",

@@ -6,6 +6,7 @@ Models that differ only in name are computed once.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from profiling.accelerators import GIB, Accelerator, table
@@ -198,64 +199,63 @@ def operator_rows(
 def gpu_requirements(shapes: Sequence[Shape]) -> pl.DataFrame:
     """Rows of `marts.gpu_requirements`."""
     devices = list(table().values())
-    parts = []
-    for shape in shapes:
-        encoder = shape.architecture.kind == "encoder"
-        contexts = ENCODER_CONTEXTS if encoder else LONG_CONTEXTS
-        parts.append(requirement_rows(shape.architecture, devices, PRECISIONS, BATCHES, contexts, ENGINE))
+    parts = [
+        requirement_rows(models, devices, PRECISIONS, BATCHES, contexts, ENGINE)
+        for kind, contexts in ((False, LONG_CONTEXTS), (True, ENCODER_CONTEXTS))
+        if (models := [one.architecture for one in shapes if (one.architecture.kind == "encoder") == kind])
+    ]
     return _named(pl.concat(parts), shapes)
 
 
 def requirement_rows(
-    model: Architecture,
+    models: Sequence[Architecture],
     devices: Sequence[Accelerator],
     precisions: Mapping[str, Precision],
     batches: Sequence[int],
     contexts: Sequence[int],
     engine: str,
 ) -> pl.DataFrame:
-    """Devices needed, memory by part and the rule of thumb for one model, a row per combination.
+    """Devices needed, memory by part and the rule of thumb, a row per combination.
 
     Raises:
         ProfilingError: The question cannot be asked so.
     """
     asked = list(precisions.values())
-    answer = requirements(model, devices, asked, batches, contexts, engine)
+    answers = [requirements(model, devices, asked, batches, contexts, engine) for model in models]
+    bits = [float(precision.weight_bits) for precision in asked]
     axes = [
+        pl.DataFrame({"model": [model.name for model in models]}),
         pl.DataFrame(
             {
                 "accelerator": [device.name for device in devices],
                 "memory_bytes": [float(device.memory_bytes) for device in devices],
             }
         ),
-        pl.DataFrame(
-            {
-                "precision": list(precisions),
-                "weight_bits": [float(precision.weight_bits) for precision in asked],
-                "rule_of_thumb_gib": [
-                    rule_of_thumb_bytes(model.parameters_total, float(precision.weight_bits)) / GIB
-                    for precision in asked
-                ],
-            }
-        ),
+        pl.DataFrame({"precision": list(precisions), "weight_bits": bits}),
         pl.DataFrame({"batch": batches}, schema={"batch": pl.Int64}),
         pl.DataFrame({"context": contexts}, schema={"context": pl.Int64}),
     ]
     frame = axes[0]
     for axis in axes[1:]:
         frame = frame.join(axis, how="cross", maintain_order="left_right")
-    parts = {
-        "weights_gib": answer.weights, "kv_cache_low_gib": answer.kv_cache_low,
-        "kv_cache_high_gib": answer.kv_cache_high, "overhead_low_gib": answer.overhead_low,
-        "overhead_high_gib": answer.overhead_high, "budget_gib": answer.budget,
-    }  # fmt: skip
+
+    def of(name: str, unit: float | None = None) -> pl.Series:
+        values = np.concatenate([getattr(answer, name).reshape(-1) for answer in answers])
+        return pl.Series(values if unit is None else values / unit)
+
+    shape = (len(models), len(devices), len(asked), len(batches), len(contexts))
+    thumb = [[rule_of_thumb_bytes(model.parameters_total, each) / GIB for each in bits] for model in models]
+    parts = ("weights", "kv_cache_low", "kv_cache_high", "overhead_low", "overhead_high", "budget")
     whole = {
-        "devices": answer.devices, "tensor_parallel": answer.tensor, "pipeline_parallel": answer.pipeline,
-        "max_batch": answer.max_batch,
-    }  # fmt: skip
+        "tensor_parallel": "tensor",
+        "pipeline_parallel": "pipeline",
+        "devices": "devices",
+        "max_batch": "max_batch",
+    }
     frame = frame.hstack(
-        [pl.Series(name, (part / GIB).reshape(-1)) for name, part in parts.items()]
-        + [pl.Series(name, part.reshape(-1)) for name, part in whole.items()]
+        [of(name, GIB).alias(f"{name}_gib") for name in parts]
+        + [of(name).alias(column) for column, name in whole.items()]
+        + [pl.Series("rule_of_thumb_gib", np.broadcast_to(np.array(thumb)[:, None, :, None, None], shape).reshape(-1))]
     )
     low, high = (
         pl.col("weights_gib") + pl.col(f"kv_cache_{end}_gib") + pl.col(f"overhead_{end}_gib") for end in ("low", "high")
@@ -263,7 +263,6 @@ def requirement_rows(
     possible = pl.col("devices") > 0
     return frame.with_columns(
         *(pl.when(possible).then(name).alias(name) for name in whole),
-        model=pl.lit(model.name),
         engine=pl.lit(engine),
         verdict=pl.when(high <= pl.col("budget_gib"))
         .then(pl.lit("fits"))

@@ -71,15 +71,15 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 def _materialise(settings: Settings) -> None:
-    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
+    home = prepare_dagster_home(settings)
+    os.environ["DAGSTER_HOME"] = str(home)
     # Importing dagster takes seconds; a refresh with nothing to do must not pay them.
-    import dagster as dg  # noqa: PLC0415
-
     from pipelines.definitions import defs  # noqa: PLC0415
+    from pipelines.event_log import instance as instance_of  # noqa: PLC0415
     from pipelines.jobs import REFRESH  # noqa: PLC0415
     from pipelines.resources import Home  # noqa: PLC0415
 
-    with dg.DagsterInstance.get() as instance:
+    with instance_of(home) as instance:
         result = defs.resolve_job_def(REFRESH.name).execute_in_process(
             instance=instance,
             raise_on_error=False,

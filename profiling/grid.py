@@ -129,9 +129,9 @@ def _peak(device: Accelerator, bits: float) -> float:
 
 
 def evaluate(grid: Grid, threads: int = 2) -> Iterator[pl.DataFrame]:
-    """Totals of every configuration, one frame per model × stage × kernel × split, in `SCHEMA`.
+    """Totals of every configuration in `SCHEMA`, ordered by model, stage, kernel and split.
 
-    Frames come one by one, in order, so that a grid of any size needs the memory of a few blocks.
+    Frames come one by one, each of about 20,000 rows, so that a grid of any size needs the memory of a few.
 
     Raises:
         InvalidWorkload: A value on an axis cannot be.
@@ -139,16 +139,16 @@ def evaluate(grid: Grid, threads: int = 2) -> Iterator[pl.DataFrame]:
     axes = _axes(grid)
     profile = engine_profile(grid.engine)
     questions = _questions(grid, axes)
-    # Calibrations answer for many small blocks at once about as fast as for one.
-    together = max(1, _ROWS_TOGETHER // grid.rows_per_block) if grid.calibrations else 1
-    waiting: deque[Future[list[pl.DataFrame]]] = deque()
+    # Frames are made, and calibrations asked, for many small blocks at once about as fast as for one.
+    together = max(1, _ROWS_TOGETHER // grid.rows_per_block)
+    waiting: deque[Future[pl.DataFrame]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         while some := list(islice(questions, together)):
-            waiting.append(pool.submit(_blocks, some, axes, profile))
+            waiting.append(pool.submit(_totals, some, axes, profile))
             if len(waiting) > threads:
-                yield from waiting.popleft().result()
+                yield waiting.popleft().result()
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft().result()
 
 
 def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload]]:
@@ -166,9 +166,7 @@ def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload
         yield model, workload
 
 
-def _blocks(
-    questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, profile: EngineProfile
-) -> list[pl.DataFrame]:
+def _totals(questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
     blocks = [
         _Block.of(model, workload, operators(model, workload, axes.on_chip_bytes, check=False), axes)
         for model, workload in questions
@@ -180,7 +178,7 @@ def _blocks(
             part = calibrated_part(found, row, device, axes.grid.precisions, axes.shape[1:], fitted)
             for index, block in enumerate(blocks):
                 block.predict(row, part, index)
-    return [block.frame(axes, profile) for block in blocks]
+    return _frame(blocks, axes, profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +219,8 @@ class _Block:
         self.sums.high[row] = DEFAULT_HIGH * likely + part.high_s[index]
         self.calibrated[row] = part.measured_bound_s[index] > 0.5 * self.sums.bound[row]
 
-    def frame(self, axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
-        """Rows of the block, with the memory verdict that decides whether they may carry a throughput."""
+    def columns(self, axes: _Axes, profile: EngineProfile) -> dict[str, npt.NDArray[np.generic]]:
+        """Computed columns, with the memory verdict that decides whether rows may carry a throughput."""
         sums, workload = self.sums, self.workload
         need = need_of(
             self.model, workload, axes.capacity, profile, activation_peak_of(self.found, self.model, axes.precision)
@@ -237,11 +235,11 @@ class _Block:
         largest[sums.communicating > np.maximum(sums.computing, waiting)] = 2
         if not axes.grid.intervals:
             sums.low[...] = sums.high[...] = np.nan
-        return _frame(self.model, workload, axes, {
+        return {
             "flops": self.flops, "bytes_moved": self.moved, "bound_s": sums.bound, "likely_s": sums.likely,
             "low_s": sums.low, "high_s": sums.high, "calibrated": self.calibrated, "bound_by": largest,
             "memory_low_gib": low / GIB, "memory_high_gib": high / GIB, "verdict": verdict, "tokens_per_s": rate,
-        })  # fmt: skip
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -356,21 +354,26 @@ def _labels(grid: Grid) -> pl.DataFrame:
     return labels
 
 
-def _frame(
-    model: Architecture, workload: Workload, axes: _Axes, values: dict[str, npt.NDArray[np.generic]]
-) -> pl.DataFrame:
+def _frame(blocks: Sequence[_Block], axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
+    columns = [block.columns(axes, profile) for block in blocks]
     computed = [
-        pl.Series(name, np.ascontiguousarray(np.broadcast_to(array, axes.shape)).ravel())
-        for name, array in values.items()
+        pl.Series(name, np.concatenate([np.broadcast_to(each[name], axes.shape).reshape(-1) for each in columns]))
+        for name in columns[0]
     ]
-    fixed = {
-        "model": model.name, "stage": workload.stage, "attention": workload.attention,
-        "tensor_parallel": workload.parallelism.tensor, "pipeline_parallel": workload.parallelism.pipeline,
-    }  # fmt: skip
+    asked = pl.DataFrame(
+        [
+            (block.model.name, work.stage, work.attention, work.parallelism.tensor, work.parallelism.pipeline)
+            for block in blocks
+            for work in [block.workload]
+        ],
+        schema={name: SCHEMA[name] for name in ("model", "stage", "attention", "tensor_parallel", "pipeline_parallel")},
+        orient="row",
+    )
+    of_block = np.repeat(np.arange(len(blocks)), axes.grid.rows_per_block)
+    labels = pl.concat([axes.labels] * len(blocks), rechunk=True)
     can_run = pl.col("verdict") != VERDICTS.index("unsupported precision")
-    return axes.labels.hstack(computed).select(
-        pl.lit(fixed[name], kind).alias(name) if name in fixed
-        else pl.when(can_run).then(pl.col(name).cat.to(kind)).alias(name) if name == "bound_by"
+    return asked[of_block].hstack(labels).hstack(computed).select(
+        pl.when(can_run).then(pl.col(name).cat.to(kind)).alias(name) if name == "bound_by"
         else pl.col(name).cat.to(kind) if name == "verdict"
         else pl.col(name).fill_nan(None) if name in _NULLABLE
         else pl.col(name)

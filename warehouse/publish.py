@@ -114,10 +114,9 @@ def publish(lake: Lake, tables: Sequence[Table], folder: Path, fingerprint: str,
 def _load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> None:
     """Create the table, from the lake where it has one; required values were proven before they came here."""
     columns = ", ".join(f'"{name}"' for name in table.column_names)
-    order = ", ".join(f'"{name}"' for name in table.key) or "ALL"
     if lake.has(table):
         rows = f"read_parquet({_literal(str(lake.path(table)))})"
-        connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM {rows} ORDER BY {order}")
+        connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM {rows}")
     else:
         nothing = table.empty()  # noqa: F841 - the SQL reads it by name
         connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM nothing")

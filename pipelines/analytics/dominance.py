@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipelines.analytics.nondominated import front_mask
-from pipelines.analytics.objectives import Direction, Mask, numeric_column, objective_matrix, usable
+from pipelines.analytics.objectives import Direction, Mask, numeric_column, objective_matrix
 
 NOISE_STANDARD_ERRORS = 1.959964
 """Two-sided 95 % quantile of the normal distribution: a smaller difference counts as noise."""
@@ -53,19 +53,14 @@ def dominated_by(points: pl.DataFrame, x: str, y: str, standard_error: str | Non
         UnusableObjective: a column is absent or is not numeric.
     """
     rows = _compared(points, x, y, standard_error)
-    off = np.flatnonzero(~rows.on_front)
-    # A front sorted by x rises in y, so the best y at or below an x belongs to the last member there.
-    # Every dominated row has one: whichever front row dominates it.
-    dominator = rows.front[np.searchsorted(rows.x[rows.front], rows.x[off], side="right") - 1]
-    gap_y = rows.y[dominator] - rows.y[off]
-    noise = np.hypot(rows.standard_error[dominator], rows.standard_error[off])
+    beaten = _beaten(rows)
     return pl.DataFrame(
         {
-            "row": rows.row[off].astype(np.uint32),
-            "dominator_row": rows.row[dominator].astype(np.uint32),
-            "gap_x": rows.x[off] - rows.x[dominator],
-            "gap_y": gap_y,
-            "gap_standard_error": noise,
+            "row": rows.row[beaten.row].astype(np.uint32),
+            "dominator_row": rows.row[beaten.dominator].astype(np.uint32),
+            "gap_x": rows.x[beaten.row] - rows.x[beaten.dominator],
+            "gap_y": beaten.gap_y,
+            "gap_standard_error": beaten.noise,
         }
     ).with_columns(
         _within_noise("gap_y", "gap_standard_error").alias("within_noise"),
@@ -94,27 +89,19 @@ def front_members(points: pl.DataFrame, x: str, y: str, standard_error: str | No
     before = rows.front[np.maximum(previous, 0)]
     gain = np.where(previous < 0, np.nan, rows.y[members] - rows.y[before])
     noise = np.hypot(rows.standard_error[members], rows.standard_error[before])
-    beaten = (
-        dominated_by(points, x, y, standard_error)
-        .group_by(pl.col("dominator_row").alias("row"))
-        .agg(
-            pl.len().cast(pl.Int64).alias("dominated"),
-            pl.col("within_noise").sum().cast(pl.Int64).alias("contenders_within_noise"),
-        )
-    )
-    contenders = pl.col("contenders_within_noise").fill_null(0)
-    return (
-        pl.DataFrame({"row": rows.row[members].astype(np.uint32), "gain": gain, "noise": noise})
-        .join(beaten, on="row", how="left", maintain_order="left")
-        .select(
-            "row",
-            pl.col("dominated").fill_null(0),
-            contenders if standard_error is not None else pl.lit(None, pl.Int64).alias("contenders_within_noise"),
-            pl.when(pl.col("gain").is_not_nan())
-            .then(~_within_noise("gain", "noise"))
-            .alias("beyond_noise_of_previous"),
-        )
-    )
+    beaten = _beaten(rows)
+    close = beaten.gap_y <= NOISE_STANDARD_ERRORS * beaten.noise  # an unknown noise is NaN, and never close
+    dominated = np.bincount(beaten.dominator, minlength=len(rows.row))[members]
+    contenders = np.bincount(beaten.dominator[close], minlength=len(rows.row))[members]
+    return pl.DataFrame({
+        "row": rows.row[members].astype(np.uint32), "dominated": dominated, "contenders_within_noise": contenders,
+        "gain": gain, "noise": noise,
+    }).select(
+        "row", "dominated",
+        "contenders_within_noise" if standard_error is not None
+        else pl.lit(None, pl.Int64).alias("contenders_within_noise"),
+        pl.when(pl.col("gain").is_not_nan()).then(~_within_noise("gain", "noise")).alias("beyond_noise_of_previous"),
+    )  # fmt: skip
 
 
 def marginal_costs(front: pl.DataFrame, cost: str, gain: str) -> pl.DataFrame:
@@ -159,24 +146,36 @@ def _within_noise(gap: str, standard_error: str) -> pl.Expr:
     return pl.when(known).then(pl.col(gap) <= NOISE_STANDARD_ERRORS * pl.col(standard_error))
 
 
+@dataclass(frozen=True)
+class _Beaten:
+    """Rows off the front, as positions in `_Compared`, with the front member to prefer to each."""
+
+    row: _Rows
+    dominator: _Rows
+    gap_y: _Floats
+    noise: _Floats  # NaN where a standard error is unknown
+
+
+def _beaten(rows: _Compared) -> _Beaten:
+    off = np.flatnonzero(~rows.on_front)
+    # A front sorted by x rises in y, so the best y at or below an x belongs to the last member there.
+    # Every dominated row has one: whichever front row dominates it.
+    dominator = rows.front[np.searchsorted(rows.x[rows.front], rows.x[off], side="right") - 1]
+    noise = np.hypot(rows.standard_error[dominator], rows.standard_error[off])
+    return _Beaten(off, dominator, rows.y[dominator] - rows.y[off], noise)
+
+
 def _compared(points: pl.DataFrame, x: str, y: str, standard_error: str | None) -> _Compared:
-    objectives = {x: Direction.MINIMISE, y: Direction.MAXIMISE}
-    columns = points.select(numeric_column(points, c) for c in dict.fromkeys((x, y, standard_error)) if c)
-    kept, _ = usable(columns.with_row_index("__row"), objectives)
-    values = objective_matrix(kept, objectives)
-    on_front = front_mask(values)
+    # Called for hundreds of small groups in a row: arrays, because each step of a frame costs more than the data.
+    xs, ys = (numeric_column(points, column).to_numpy() for column in (x, y))  # null becomes NaN
+    kept = np.flatnonzero(np.isfinite(xs) & np.isfinite(ys))
+    xs, ys = xs[kept], ys[kept]
+    on_front = front_mask(np.asfortranarray(np.column_stack([xs, -ys])))
     members = np.flatnonzero(on_front)
     # `unique` sorts by x and gives the first row of equal ones: on a front, equal x means equal y.
-    _, first = np.unique(values[members, 0], return_index=True)
-    errors = np.full(kept.height, math.nan)
+    _, first = np.unique(xs[members], return_index=True)
+    errors = np.full(len(kept), math.nan)
     if standard_error is not None:
-        errors = kept[standard_error].to_numpy().copy()
+        errors = numeric_column(points, standard_error).to_numpy()[kept]
         errors[~(np.isfinite(errors) & (errors >= 0))] = math.nan
-    return _Compared(
-        row=kept["__row"].to_numpy().astype(np.intp),
-        x=values[:, 0],
-        y=-values[:, 1],
-        standard_error=errors,
-        on_front=on_front,
-        front=members[first],
-    )
+    return _Compared(row=kept, x=xs, y=ys, standard_error=errors, on_front=on_front, front=members[first])

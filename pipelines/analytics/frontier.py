@@ -118,7 +118,9 @@ def fronts(wide: pl.DataFrame, objectives: Objectives) -> pl.DataFrame:
         members = members.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in nothing.items())
     else:
         members = _with_neighbours(members, objectives.costs[0])
-        noise = pl.concat([_noise_of(group, objectives.costs[0]) for group in _by_snapshot(points)])
+        cost = objectives.costs[0]
+        narrow = points.select("snapshot_id", "entry_id", cost.column, "score", "standard_error")
+        noise = pl.concat([_noise_of(group, cost) for group in _by_snapshot(narrow)])
         keys = ["snapshot_id", "segment_by", "entry_id"]
         members = members.join(noise.with_columns(segment_by=pl.lit("all")), on=keys, how="left")
     return members.with_columns(
@@ -170,7 +172,7 @@ def _noise_of(points: pl.DataFrame, cost: Cost) -> pl.DataFrame:
     """For members of one snapshot's front: entries within noise of them, and what each adds to the hypervolume."""
     members = front_members(points, cost.column, "score", "standard_error")
     chosen = points[members["row"]]
-    matrix = np.column_stack([np.log10(chosen[cost.column].cast(pl.Float64)), -chosen["score"].to_numpy()])
+    matrix = np.column_stack([np.log10(chosen[cost.column].to_numpy()), -chosen["score"].to_numpy()])
     contributions = exclusive_contributions(matrix, (np.log10(cost.reference), -REFERENCE_SCORE))
     return chosen.select("snapshot_id", "entry_id").with_columns(
         members["contenders_within_noise"], pl.Series("hypervolume_contribution", contributions)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtrit
 
 from pipelines.analytics.licences import OPEN
 from pipelines.analytics.release_dates import FIRST_BOARD
@@ -256,6 +255,8 @@ def _with_trend(part: pl.DataFrame) -> pl.DataFrame:
     slope = float((centred * rating).sum() / spread)
     line = rating.mean() + slope * centred
     residual = float(((rating - line) ** 2).sum() / (len(rating) - 2))
+    from scipy.special import stdtrit  # noqa: PLC0415 - half a second of import, needed only for this interval
+
     half_width = stdtrit(len(rating) - 2, 0.975) * np.sqrt(residual * (1 / len(rating) + centred**2 / spread))
     return part.with_columns(
         pl.Series("trend_rating", line),

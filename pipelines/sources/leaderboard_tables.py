@@ -111,16 +111,22 @@ def _key_part(name: str) -> pl.Expr:
 
 def _wrong_cells(text: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     cells = [*layout.values.values(), *layout.scores.values(), *layout.raw_scores.values()]
-    found = [
-        text.filter(cell.is_wrong()).select(
-            _ROW,
-            pl.format(f"{cell.column}: '{{}}' is not {cell.expects}", pl.col(cell.column).str.slice(0, 80)).alias(
-                "reason"
-            ),
-        )
+    reasons = [
+        pl.format(f"{cell.column}: '{{}}' is not {cell.expects}", pl.col(cell.column).str.slice(0, 80))
         for cell in cells
     ]
-    return pl.concat(found)
+    return _broken(text, [cell.is_wrong() for cell in cells], reasons)
+
+
+def _broken(rows: pl.DataFrame, conditions: Sequence[pl.Expr], reasons: Sequence[pl.Expr]) -> pl.DataFrame:
+    """Rows for which a condition holds, once for each, with its reason; most files break none."""
+    holds = rows.select(condition.fill_null(value=False).alias(str(i)) for i, condition in enumerate(conditions))
+    found = [
+        rows.filter(holds[str(i)]).select(_ROW, reason.alias("reason"))
+        for i, reason in enumerate(reasons)
+        if holds[str(i)].any()
+    ]
+    return pl.concat([rows.select(_ROW, pl.lit("").alias("reason")).clear(), *found])
 
 
 def _wrong_values(typed: pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -136,7 +142,7 @@ def _wrong_values(typed: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     if layout.scores:
         nothing = pl.all_horizontal(pl.col(_score(name)).is_null() for name in layout.scores)
         conditions.append((nothing, "no score on any benchmark"))
-    return pl.concat([typed.filter(wrong).select(_ROW, pl.lit(why).alias("reason")) for wrong, why in conditions])
+    return _broken(typed, [wrong for wrong, _ in conditions], [pl.lit(why) for _, why in conditions])
 
 
 def _rejected(text: pl.DataFrame, reasons: pl.DataFrame, snapshot: RawSnapshot) -> pl.DataFrame:

@@ -12,21 +12,22 @@ def violations(table: Table, frame: pl.DataFrame) -> dict[str, int]:
         table: The contract.
         frame: Rows with exactly its columns.
     """
-    found: dict[str, int] = {}
+    rules: dict[str, pl.Expr] = {}
     for column in table.columns:
-        value = pl.col(column.name)
-        rules = {
-            f"{column.name} is missing": value.is_null() if column.required else None,
-            f"{column.name} is not finite": ~value.is_finite() if column.dtype.is_float() else None,
-            f"{column.name} below {column.minimum}": value < column.minimum if column.minimum is not None else None,
-            f"{column.name} above {column.maximum}": value > column.maximum if column.maximum is not None else None,
-            f"{column.name} outside {', '.join(column.allowed)}": ~value.is_in(column.allowed)
-            if column.allowed
-            else None,
-        }
-        for broken, rule in rules.items():
-            if rule is not None and (count := frame.select(rule.fill_null(value=False).sum()).item()):
-                found[broken] = int(count)
-    if table.key and (repeated := frame.height - frame.select(table.key).unique().height):
+        name, value = column.name, pl.col(column.name)
+        if column.required:
+            rules[f"{name} is missing"] = value.is_null()
+        if column.dtype.is_float():
+            rules[f"{name} is not finite"] = ~value.is_finite()
+        if column.minimum is not None:
+            rules[f"{name} below {column.minimum}"] = value < column.minimum
+        if column.maximum is not None:
+            rules[f"{name} above {column.maximum}"] = value > column.maximum
+        if column.allowed:
+            rules[f"{name} outside {', '.join(column.allowed)}"] = ~value.is_in(column.allowed)
+    # One pass over the rows for all rules; a null breaks none but "is missing".
+    counts = frame.select(rule.fill_null(value=False).sum().alias(broken) for broken, rule in rules.items())
+    found = {broken: int(count) for broken, count in counts.row(0, named=True).items() if count} if rules else {}
+    if table.key and (repeated := frame.height - frame.select(pl.struct(table.key).n_unique()).item()):
         found[f"repeated {', '.join(table.key)}"] = repeated
     return found
