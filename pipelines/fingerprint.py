@@ -12,15 +12,21 @@ _LIBRARIES = ("polars", "duckdb", "numpy", "moocore")
 _MADE_FROM = frozenset({".py", ".sql", ".csv", ".toml", ".json"})
 
 
-def fingerprint(settings: Settings) -> str:
-    """Digest of every stored raw file, of the code and facts that derive tables, and of the libraries they use."""
-    total = hashlib.sha256(RawStore(settings.raw).fingerprint().encode())
+def digest_of(*parts: str) -> str:
+    """Digest of code and facts: files and folders, named from the folder that holds our packages."""
+    total = hashlib.sha256()
     root = Path(__file__).resolve().parent.parent
-    for package in _PACKAGES:
-        for path in sorted((root / package).rglob("*")):
+    for part in parts:
+        folder = root / part
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
             if path.suffix in _MADE_FROM:
                 total.update(f"{path.relative_to(root)}:".encode())
                 total.update(path.read_bytes())
     for library in _LIBRARIES:
         total.update(f"{library}=={metadata.version(library)}".encode())
     return total.hexdigest()
+
+
+def fingerprint(settings: Settings) -> str:
+    """Digest of every stored raw file, of the code and facts that derive tables, and of the libraries they use."""
+    return hashlib.sha256(f"{RawStore(settings.raw).fingerprint()} {digest_of(*_PACKAGES)}".encode()).hexdigest()

@@ -55,7 +55,10 @@ def refresh(sources: Sequence[str], settings: Settings, report: Callable[[str], 
         if release.fingerprint == wanted:
             return Refreshed(release, collected, unchanged=True)
     report("starting the pipeline")
-    with listening(report):
+    # Importing dagster takes seconds; a refresh with nothing to do must not pay them.
+    from pipelines.kept import computed_ahead  # noqa: PLC0415
+
+    with computed_ahead(settings), listening(report):
         _materialise(settings)
     return Refreshed(current(settings.published), collected, unchanged=False)
 
@@ -73,7 +76,6 @@ def prepare_dagster_home(settings: Settings) -> Path:
 def _materialise(settings: Settings) -> None:
     home = prepare_dagster_home(settings)
     os.environ["DAGSTER_HOME"] = str(home)
-    # Importing dagster takes seconds; a refresh with nothing to do must not pay them.
     from pipelines.definitions import defs  # noqa: PLC0415
     from pipelines.event_log import instance as instance_of  # noqa: PLC0415
     from pipelines.jobs import REFRESH  # noqa: PLC0415

@@ -9,7 +9,7 @@ import polars as pl
 from pipelines import performance_tables
 from pipelines.assets.sources import RAW_FILES
 from pipelines.assets.tables import makes, spec, write
-from pipelines.performance_answers import fitted_operators
+from pipelines.kept import Predictors, kept
 from pipelines.resources import Home
 from pipelines.sources.kernels import calibrations_in_use, load_kernels
 from pipelines.sources.raw_store import RawStore
@@ -70,17 +70,24 @@ def _frame(rows: list[dict[str, object]], empty: pl.DataFrame) -> pl.DataFrame:
 )
 def rooflines(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Bound and predict every shape of the catalogue on every accelerator."""
-    fitted = fitted_operators(skyline.lake)
-    points = performance_tables.roofline_points(performance_tables.distinct_shapes(), fitted)
-    yield write(skyline.lake, tables.ROOFLINE_POINTS, points)
-    yield write(skyline.lake, tables.ROOFLINE_OPERATORS, performance_tables.roofline_operators(fitted))
+    for table in (tables.ROOFLINE_POINTS, tables.ROOFLINE_OPERATORS):
+        yield write(skyline.lake, table, kept(skyline.settings, table.name, _predictors(skyline)))
 
 
-@dg.multi_asset(name="gpu_requirements", **makes(spec(tables.GPU_REQUIREMENTS, [ACCELERATORS], kinds={"numpy"})))
+def _predictors(skyline: Home) -> Predictors:
+    """As JSON, by device."""
+    known = skyline.lake.read(tables.CALIBRATIONS, ["device", "predictor"])
+    return {str(device): rows["predictor"].to_list() for (device,), rows in known.group_by("device")}
+
+
+@dg.multi_asset(
+    name="gpu_requirements",
+    **makes(spec(tables.GPU_REQUIREMENTS, [tables.CALIBRATIONS, ACCELERATORS], kinds={"numpy"})),
+)
 def gpu_requirements(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Size every shape of the catalogue on every accelerator."""
-    shapes = performance_tables.distinct_shapes()
-    yield write(skyline.lake, tables.GPU_REQUIREMENTS, performance_tables.gpu_requirements(shapes))
+    table = tables.GPU_REQUIREMENTS
+    yield write(skyline.lake, table, kept(skyline.settings, table.name, _predictors(skyline)))
 
 
 @dg.multi_asset(
