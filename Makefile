@@ -48,7 +48,7 @@ check: $(VENV)/installed-test ## Lint, format, types, and whether the Dagster de
 	DAGSTER_DISABLE_TELEMETRY=1 $(BIN)/dagster definitions validate -w workspace.yaml
 
 test: check ## Everything that must hold: `check` and all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -1,8 +1,10 @@
 """What tests of every room share: the real files beside the project, and a home made from the bundled facts."""
 
+import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from pipelines.refresh import refresh
@@ -26,14 +28,21 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def bundled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Skyline home materialised from the bundled facts through the whole pipeline; for reading only."""
-    home = tmp_path_factory.mktemp("bundled") / "home"
-    refresh(["bundled"], Settings.model_validate({"home": str(home)}))
-    return home
+    return _refreshed("bundled", "bundled", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def leaderboard_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Skyline home materialised from all real leaderboard files; for reading only."""
-    home = tmp_path_factory.mktemp("leaderboard") / "home"
-    refresh([str(shared_data / "open_llm_leaderboard")], Settings.model_validate({"home": str(home)}))
+    return _refreshed("leaderboard", str(shared_data / "open_llm_leaderboard"), tmp_path_factory)
+
+
+def _refreshed(name: str, source: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that is made once, whichever of the parallel workers asks first."""
+    workers = tmp_path_factory.getbasetemp()
+    shared = workers.parent if "PYTEST_XDIST_WORKER" in os.environ else workers
+    home = shared / name
+    with FileLock(shared / f"{name}.lock"):
+        if not (home / "published" / "CURRENT").exists():
+            refresh([source], Settings.model_validate({"home": str(home)}))
     return home

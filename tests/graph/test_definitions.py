@@ -51,7 +51,7 @@ def test_every_table_with_a_contract_is_an_asset_and_is_published() -> None:
     assert {"/".join(table.asset_key) for table in TABLES if table.schema != "raw"} <= upstream
 
 
-@pytest.mark.parametrize("key", SPECS)
+@pytest.mark.parametrize("key", sorted(SPECS))
 def test_every_asset_has_an_owner_a_description_a_kind_a_layer_and_freshness(key: str) -> None:
     spec = SPECS[key]
     assert [owner for owner in spec.owners if owner.startswith("team:")]
