@@ -19,7 +19,7 @@ from profiling.calibration import (
     above_roof,
     bound_s,
     calibrate,
-    default_calibration,
+    unfitted_calibration,
     peaks_of_device,
 )
 from profiling.kernels import OPERATOR_CLASSES, read_kernels
@@ -32,7 +32,7 @@ def uncalibrated(calibration: Calibration, kernels: pl.DataFrame) -> tuple[float
     kernels = kernels.join(above_roof(kernels, calibration.peaks), on="source_row", how="anti")
     measured = kernels["latency_s"].to_numpy()
     bound = bound_s(calibration.operator_class, kernels, calibration.peaks)
-    default = default_calibration(calibration.accelerator, calibration.operator_class, calibration.peaks)
+    default = unfitted_calibration(calibration.accelerator, calibration.operator_class, calibration.peaks)
     likely, low, high = default.predict_s(kernels)
     return (
         100 * float(np.abs(bound / measured - 1).mean()),

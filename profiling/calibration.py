@@ -49,7 +49,7 @@ __all__ = [
     "calibrate",
     "calibrate_folder",
     "calibrate_tables",
-    "default_calibration",
+    "unfitted_calibration",
     "parameter_meanings",
     "peaks_of",
     "peaks_of_device",
@@ -218,9 +218,10 @@ def calibrate(kernels: pl.DataFrame, peaks: Peaks, residual: bool = False) -> li
     ]
 
 
-def default_calibration(accelerator: str, operator_class: str, peaks: Peaks) -> Calibration:
-    """An accelerator without measurements: the laws' documented starting values and a wide interval.
+def unfitted_calibration(accelerator: str, operator_class: str, peaks: Peaks) -> Calibration:
+    """A law before its fit: its documented starting values and a wide interval, which hold the laws to their bounds.
 
+    Whole models on an accelerator without measurements are predicted by `roofline.DEFAULTS`, not by this.
     The starting values (75 % of peak compute in GEMM tiles, 60 % in prefill, 80 % of bandwidth, 3 to 12 µs per
     call; `calibration_laws`) are mid-range of fits to six GPUs. Held-out figures are None: none were measured.
     """

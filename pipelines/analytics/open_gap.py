@@ -4,7 +4,6 @@ Everything is compared within one board (publication, date, arena, category, sty
 publication changes its anchor or method, so they are never compared across boards; gaps and lags are.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,14 +17,6 @@ DAYS_PER_MONTH = 365.25 / 12
 MEMORY_OVERHEAD = 1.2
 """Memory to serve over memory of the weights: the usual allowance for cache and activations."""
 GPU_MEMORY_GIB = 80.0
-SCALE_BREAKS: tuple[tuple[dt.date, str], ...] = (
-    (dt.date(2024, 3, 27), "alltime series: jump of 57.8 points on average"),
-    (dt.date(2025, 5, 20), "board CSVs: common models fall by 3.1 points on average"),
-    (dt.date(2025, 6, 3), "board CSVs: common models rise by 10.0 points on average"),
-    (dt.date(2025, 6, 12), "board CSVs: common models rise by 5.2 points on average; the anchor no longer holds 1114"),
-    (dt.date(2025, 7, 27), "board CSVs: symmetric intervals from here on, and rank counts rows"),
-)
-"""Dates at which published levels moved without the models moving; draw no line of levels across them."""
 
 
 def open_vs_proprietary(rated: pl.DataFrame, releases: pl.DataFrame, classes: Sequence[str] = OPEN) -> pl.DataFrame:

@@ -8,6 +8,8 @@ MONTH_SOURCES = ("comparia",)
 FIRST_BOARD = "first_board"
 _AGREE_DAYS = 7
 _BOARD_SLACK_DAYS = 1
+LISTING = "models.dev"
+_LISTING_SLACK_DAYS = 300
 
 RELEASES_SCHEMA = {
     "identity": pl.String,
@@ -27,7 +29,8 @@ def best_release_dates(evidence: pl.DataFrame, first_boards: pl.DataFrame) -> pl
     The most trusted full date that is not later than the first board (plus a day for time zones) is taken; if all
     are later, the most trusted one. Grades: A if another full date lies within a week of it or the month of another
     source contains it, and no board came before; B if a single source has a date and no board came before; C
-    otherwise. A model that no source dates gets the date of its first board, grade C: it was released by then.
+    otherwise. A model that no source dates gets the date of its first board, grade C: it was released by then; so does
+    one that only a catalogue of listings dates, over 300 days before any board: that is a namesake.
 
     Args:
         evidence: `identity, source, stated` with `stated` as YYYY-MM-DD or, of months, YYYY-MM.
@@ -51,6 +54,14 @@ def best_release_dates(evidence: pl.DataFrame, first_boards: pl.DataFrame) -> pl
     dated = dated.join(boards, on="identity", how="left").with_columns(
         late=(pl.col("day") > limit).fill_null(value=False)
     )
+    namesakes = dated.filter(
+        (pl.col("source").n_unique().over("identity") == 1)
+        & (pl.col("source") == LISTING)
+        & (pl.col("day") < pl.col("first_board_date") - pl.duration(days=_LISTING_SLACK_DAYS))
+        & ~pl.col("identity").is_in(months["identity"].implode())
+    )
+    dated = dated.join(namesakes, on="identity", how="anti")
+    doubted = namesakes.group_by("identity").agg(doubted=pl.col("stated").min())
     chosen = (
         dated.sort("identity", "late", "trust", "day")
         .unique("identity", keep="first", maintain_order=True)
@@ -76,6 +87,7 @@ def best_release_dates(evidence: pl.DataFrame, first_boards: pl.DataFrame) -> pl
         every.join(summary, on="identity", how="left")
         .join(months, on="identity", how="left")
         .join(boards, on="identity", how="left")
+        .join(doubted, on="identity", how="left")
     )
     same_month = pl.col("months").list.contains(pl.col("release_date").dt.strftime("%Y-%m")).fill_null(value=False)
     agreeing = pl.when(same_month).then(pl.col("agreeing").list.concat("month_sources")).otherwise("agreeing")
@@ -116,5 +128,8 @@ def _conflict() -> pl.Expr:
         pl.format("{} says {}", pl.col("month_sources").list.join(", "), pl.col("months").list.join(", "))
     )
     board = pl.when(pl.col("late")).then(pl.format("a board showed it on {} already", "first_board_date"))
-    text = pl.concat_str([days, months, board], separator="; ", ignore_nulls=True)
+    namesake = pl.when(pl.col("doubted").is_not_null()).then(
+        pl.format("only {} dates it, {}, long before any board", pl.lit(LISTING), "doubted")
+    )
+    text = pl.concat_str([days, months, board, namesake], separator="; ", ignore_nulls=True)
     return pl.when(text.str.len_chars() > 0).then(text).alias("conflict")

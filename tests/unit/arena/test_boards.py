@@ -200,6 +200,20 @@ def test_a_date_after_the_first_board_gives_way_or_is_reported() -> None:
     assert (best["none"]["source"], best["none"]["release_date"]) == ("first_board", dt.date(2025, 1, 1))
 
 
+def test_a_listing_long_before_any_board_is_of_a_namesake() -> None:
+    evidence = pl.DataFrame(
+        [("glm", "models.dev", "2024-05-01"), ("sure", "models.dev", "2024-05-01"), ("sure", "epoch", "2024-05-02")],
+        schema=["identity", "source", "stated"],
+        orient="row",
+    )
+    board = dt.date(2025, 10, 1)
+    best = best_release_dates(evidence, pl.DataFrame({"identity": ["glm", "sure"], "first_board_date": [board, board]}))
+    assert best.select("release_date", "grade", "source").rows() == [
+        (board, "C", "first_board"), (dt.date(2024, 5, 2), "A", "epoch+models.dev"),
+    ]  # fmt: skip
+    assert best["conflict"].to_list() == ["only models.dev dates it, 2024-05-01, long before any board", None]
+
+
 @pytest.mark.data
 def test_every_published_source_of_release_dates_is_read(shared_data: Path) -> None:
     folder = shared_data / "arena/release_dates"

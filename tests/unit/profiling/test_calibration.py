@@ -19,7 +19,7 @@ from profiling.calibration import (
     bound_s,
     calibrate,
     calibrate_tables,
-    default_calibration,
+    unfitted_calibration,
     parameter_meanings,
     peaks_of_device,
 )
@@ -286,7 +286,7 @@ def test_our_trees_read_as_the_library_reads_them() -> None:
 def test_without_measurements_defaults_answer_with_a_wide_interval_and_no_error_figure(
     operator_class: str,
 ) -> None:
-    calibration = default_calibration("h200", operator_class, H200)
+    calibration = unfitted_calibration("h200", operator_class, H200)
     likely, low, high = calibration.predict_s(shapes_of(operator_class))
     bound = calibration.bound_s(shapes_of(operator_class))
     assert calibration.is_default
@@ -305,7 +305,7 @@ def test_groups_hold_out_whole_weight_matrices_and_head_geometries() -> None:
 
 def assert_grows(operator_class: str, small: dict[str, list[int]], grown: str) -> None:
     """Doubling `grown` takes no less time, and bound, interval and prediction stand in their order."""
-    calibration = default_calibration("h200", operator_class, H200)
+    calibration = unfitted_calibration("h200", operator_class, H200)
     large = small | {grown: [2 * value for value in small[grown]]}
     before, after = calibration.predict_s(small), calibration.predict_s(large)
     assert np.all(before[0] <= after[0] * (1 + 1e-9))
@@ -372,10 +372,10 @@ def test_the_bound_counts_causal_pairs_and_the_window_band_exactly() -> None:
 
 
 def test_a_missing_column_or_a_size_of_zero_is_named() -> None:
-    calibration = default_calibration("h200", "gemm_bf16", H200)
+    calibration = unfitted_calibration("h200", "gemm_bf16", H200)
     with pytest.raises(UnusableKernels, match=r"needs m, n, k.*; k missing"):
         calibration.predict_s({"m": 1, "n": 2})
     with pytest.raises(UnusableKernels, match="m must be at least 1"):
         calibration.predict_s({"m": 0, "n": 2, "k": 2})
     with pytest.raises(UnusableKernels, match="no peak for fp8"):
-        default_calibration("a100", "gemm_fp8", Peaks({"bf16": 3e14}, 2e12)).predict_s({"m": 1, "n": 2, "k": 2})
+        unfitted_calibration("a100", "gemm_fp8", Peaks({"bf16": 3e14}, 2e12)).predict_s({"m": 1, "n": 2, "k": 2})

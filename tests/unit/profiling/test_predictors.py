@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from profiling.accelerators import find
-from profiling.calibration import default_calibration, peaks_of
+from profiling.calibration import unfitted_calibration, peaks_of
 from profiling.operators import Operator, operators
 from profiling.predictors import operator_models
 from profiling.roofline import estimate, operator_time, roof_of
@@ -18,7 +18,7 @@ from profiling.workload import Parallelism, Precision, Workload
 
 H200 = find("H200-SXM-141GB")
 CLASSES = ("gemm_bf16", "gemm_fp8", "prefill_attention", "decode_attention")
-DEFAULTS = [default_calibration(H200.name, each, peaks_of(H200)) for each in CLASSES]
+DEFAULTS = [unfitted_calibration(H200.name, each, peaks_of(H200)) for each in CLASSES]
 
 
 def test_calibrations_answer_for_measured_shapes_and_defaults_for_the_others() -> None:
