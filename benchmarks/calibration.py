@@ -19,8 +19,8 @@ from profiling.calibration import (
     above_roof,
     bound_s,
     calibrate,
-    unfitted_calibration,
     peaks_of_device,
+    unfitted_calibration,
 )
 from profiling.kernels import OPERATOR_CLASSES, read_kernels
 

@@ -49,10 +49,10 @@ __all__ = [
     "calibrate",
     "calibrate_folder",
     "calibrate_tables",
-    "unfitted_calibration",
     "parameter_meanings",
     "peaks_of",
     "peaks_of_device",
+    "unfitted_calibration",
 ]
 
 # Streaming multiprocessors of NVIDIA chips since Volta have a register file of 256 KiB each; tables print the

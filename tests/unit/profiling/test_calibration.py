@@ -19,9 +19,9 @@ from profiling.calibration import (
     bound_s,
     calibrate,
     calibrate_tables,
-    unfitted_calibration,
     parameter_meanings,
     peaks_of_device,
+    unfitted_calibration,
 )
 from profiling.calibration_fit import fold_of, law_time_s, shape_groups
 from profiling.calibration_laws import law_of

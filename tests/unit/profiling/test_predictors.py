@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from profiling.accelerators import find
-from profiling.calibration import unfitted_calibration, peaks_of
+from profiling.calibration import peaks_of, unfitted_calibration
 from profiling.operators import Operator, operators
 from profiling.predictors import operator_models
 from profiling.roofline import estimate, operator_time, roof_of
