@@ -1,6 +1,6 @@
 # Skyline: `make help` lists what can be made. Only Python 3.11+, pip and make are assumed.
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve dev test check bench clean
+.PHONY: help setup run serve dev test check bench profiling.pyz clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 SOURCE ?= bundled
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -52,6 +52,9 @@ test: check ## Everything that must hold: `check` and all tests
 
 bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+profiling.pyz: $(VENV)/installed ## Measured profiling as one file, to copy to a GPU node
+	@$(BIN)/skyline profile zipapp --out $@
 
 clean: ## Remove the virtual environment and caches; data in .skyline stays
 	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

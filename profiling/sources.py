@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,8 @@ def from_toml(text: str, default_name: str = "custom") -> Architecture:
     `LayerSpec` (hidden_size, heads, kv_heads, head_dim, intermediate_size, norm, placement, …), `layers`,
     `vocabulary_size`, `tied` and, where it applies, a `[mixture]` and a `[latent]` table.
     """
+    import tomllib  # noqa: PLC0415 - Python 3.11; nodes that only measure may have 3.10
+
     try:
         described = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -173,8 +176,9 @@ class CatalogueEntry:
 @cache
 def catalogue() -> Mapping[str, CatalogueEntry]:
     """The models that ship as reference data, by their name on the hub."""
-    with (REFERENCE / "architectures.csv").open(encoding="utf-8", newline="") as file:
-        return {row["model_id"]: CatalogueEntry(row["model_id"], row) for row in csv.DictReader(file)}
+    # By the loader of the package, which also reads from an archive.
+    text = files("profiling").joinpath("reference/architectures.csv").read_text("utf-8")
+    return {row["model_id"]: CatalogueEntry(row["model_id"], row) for row in csv.DictReader(io.StringIO(text))}
 
 
 def load(model: str | Path, *, online: bool = False) -> Architecture:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.commands import measuring
 from pipelines.terminal import Format, Formatted, Output, err, print_rows
 from warehouse.settings import Settings
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pipelines.performance_answers import Answer
 
 profile = typer.Typer(
-    help="Measured kernels: what predictions are fitted to, and how far off they are.", no_args_is_help=True
+    help="Measure models on the device at hand, and fit predictions to what was measured.", no_args_is_help=True
 )
 
 Model = Annotated[str, typer.Argument(help="Model of the catalogue, a config.json, its folder, or a TOML file.")]
@@ -43,8 +44,9 @@ def register(app: typer.Typer) -> None:
     example = "skyline roofline Meta-Llama-3-8B H200 --stage decode --batch 32 --seq 4096"
     app.command(epilog=f"Example: {example}")(roofline)
     app.command(epilog="Example: skyline fit Meta-Llama-3-70B --accelerator A100-SXM4-80GB --weight-bits 8")(fit)
-    profile.command(epilog="Example: skyline profile calibrate --kernels ~/kernels --format json")(calibrate)
-    app.add_typer(profile, name="profile", epilog="Example: skyline profile calibrate --kernels ~/kernels")
+    profile.command(epilog="Example: skyline profile calibrate --out ceilings.jsonl")(calibrate)
+    measuring.register(profile)
+    app.add_typer(profile, name="profile", epilog="Example: skyline profile run sweep.yaml --out laptop.bundle")
 
 
 def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -119,8 +121,18 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     _print(answer, format, output, upright=answer.rows.height == 1)
 
 
-def calibrate(
-    kernels: Annotated[Path, typer.Option(help="Folder of kernel tables: <accelerator>/gemm_perf.parquet, ...")],
+def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
+    kernels: Annotated[
+        Path | None,
+        typer.Option(help="Folder of kernel tables (<accelerator>/gemm_perf.parquet, ...) to fit predictions to."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Without --kernels: file for the ceilings of this device.")] = Path(
+        "ceilings.jsonl"
+    ),
+    precisions: Annotated[str, typer.Option(help="Without --kernels: number formats, with commas.")] = "bfloat16",
+    seconds: Annotated[float, typer.Option(help="Without --kernels: time to spend.")] = 60.0,
+    threads: Annotated[int | None, typer.Option(help="Without --kernels: threads of the processor.")] = None,
+    device: Annotated[str | None, typer.Option(help="Without --kernels: cpu, cuda or cuda:1.")] = None,
     learned: Annotated[
         bool, typer.Option("--learned", help="Learn what the law leaves over by trees; needs scikit-learn.")
     ] = False,
@@ -129,7 +141,12 @@ def calibrate(
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """Fit predictions to measured kernels, and say how far off they are on shapes they had not seen."""
+    """Measure the ceilings of this device; with --kernels, fit predictions to measured kernels and tell their error."""
+    if kernels is None:
+        arguments = ["calibrate", "--out", str(out), "--precisions", precisions, "--seconds", str(seconds)]
+        arguments += ["--threads", str(threads)] if threads else []
+        measuring.forward([*arguments, *(["--device", device] if device else [])])
+        return
     from pipelines.performance_answers import calibrated  # noqa: PLC0415 - numpy and polars load only when needed
 
     with err.status("fitting"):

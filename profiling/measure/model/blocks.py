@@ -83,7 +83,9 @@ class SelfAttention(nn.Module):
             self.k_norm = Norm(width, "rms", shape.norm_epsilon)
         self.attention = Attention(shape.heads != shape.kv_heads)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, cache: KeyValueCache | None, start: int) -> Tensor:
+    def forward(
+        self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, cache: KeyValueCache | None, start: int
+    ) -> Tensor:
         """Attend from the tokens of `x`, which stand at `start` and after, to all before them and themselves."""
         shape, (batch, tokens, _) = self.shape, x.shape
         query = self.q_proj(x).view(batch, tokens, shape.heads, shape.head_dim)
@@ -103,7 +105,8 @@ class SelfAttention(nn.Module):
                 key, value = stored[:, :, :, first : start + tokens].unbind(0)
         mask, causal = self._mask(tokens, start, x.device)
         attended = self.attention(query, key, value, mask, causal)
-        return self.o_proj(attended.transpose(1, 2).reshape(batch, tokens, -1))
+        out: Tensor = self.o_proj(attended.transpose(1, 2).reshape(batch, tokens, -1))
+        return out
 
     def _mask(self, tokens: int, start: int, device: torch.device) -> tuple[Tensor | None, bool]:
         """A mask where torch's own triangle does not do: a window inside the prompt, or a chunk after a prefix."""
@@ -217,7 +220,9 @@ class Layer(nn.Module):
             else FeedForward(shape, shape.intermediate_size)
         )
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, cache: KeyValueCache | None, start: int) -> Tensor:
+    def forward(
+        self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, cache: KeyValueCache | None, start: int
+    ) -> Tensor:
         """The same shape."""
         if self.placement == "post":
             x = self.input_layernorm(x + self.self_attn(x, rotation, cache, start))

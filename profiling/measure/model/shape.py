@@ -287,7 +287,9 @@ def _learned_positions(config: Config, **more: Any) -> ModelShape:
 
 
 def _gpt2(config: Config) -> ModelShape:
-    if config.flag("scale_attn_by_inverse_layer_idx", default=False) or config.flag("add_cross_attention", default=False):
+    if config.flag("scale_attn_by_inverse_layer_idx", default=False) or config.flag(
+        "add_cross_attention", default=False
+    ):
         raise InvalidConfig(f"{config.name}: scaling by layer and cross-attention of GPT-2 are not built here")
     return _learned_positions(
         config,
@@ -301,7 +303,10 @@ def _gpt2(config: Config) -> ModelShape:
 
 def _opt(config: Config) -> ModelShape:
     hidden = config.integer("hidden_size")
-    if not config.flag("do_layer_norm_before", default=True) or config.get("word_embed_proj_dim", default=hidden) != hidden:
+    if (
+        not config.flag("do_layer_norm_before", default=True)
+        or config.get("word_embed_proj_dim", default=hidden) != hidden
+    ):
         raise InvalidConfig(f"{config.name}: OPT with norms after its blocks or projected embeddings is not built here")
     return _learned_positions(
         config,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from profiling.measure.model.blocks import KeyValueCache, Layer, Norm
+from profiling.measure.model.blocks import Experts, KeyValueCache, Layer, Norm
 from profiling.measure.model.shape import ModelShape
 
 
@@ -46,7 +46,9 @@ class Transformer(nn.Module):
         weight = self.embed_tokens.weight
         return KeyValueCache(self.shape, batch, length, weight.device, weight.dtype)
 
-    def forward(self, tokens: Tensor, cache: KeyValueCache | None = None, start: int = 0, *, last_only: bool = False) -> Tensor:
+    def forward(
+        self, tokens: Tensor, cache: KeyValueCache | None = None, start: int = 0, *, last_only: bool = False
+    ) -> Tensor:
         """Logits of the tokens (of the last one only, as generation needs them), or an encoder's hidden states.
 
         Args:
@@ -69,7 +71,8 @@ class Transformer(nn.Module):
         for layer in self.layers:
             x = layer(x, rotation, cache, start)
         if self.norm is None or self.lm_head is None:
-            return x
+            states: Tensor = x
+            return states
         if last_only:
             x = x[:, -1:]
         logits: Tensor = self.lm_head(self.norm(x))
@@ -90,7 +93,7 @@ class Transformer(nn.Module):
     def use_fixed_shapes(self) -> None:
         """Route tokens to experts in shapes that a captured graph can repeat."""
         for module in self.modules():
-            if hasattr(module, "by_token"):
+            if isinstance(module, Experts):
                 module.by_token = True
 
 

@@ -44,7 +44,8 @@ _NAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"\.mlp\.dense_h_to_4h\.", ".mlp.up_proj."), (r"\.mlp\.dense_4h_to_h\.", ".mlp.down_proj."),
     ),
     "bert": (
-        (r"^embeddings\.word_embeddings\.", "embed_tokens."), (r"^embeddings\.position_embeddings\.", "embed_positions."),
+        (r"^embeddings\.word_embeddings\.", "embed_tokens."),
+        (r"^embeddings\.position_embeddings\.", "embed_positions."),
         (r"^embeddings\.token_type_embeddings\.", "embed_segments."), (r"^embeddings\.LayerNorm\.", "embed_norm."),
         (r"^encoder\.layer\.", "layers."), (r"^pooler\.dense\.", "pooler."),
         (r"\.attention\.self\.query\.", ".self_attn.q_proj."), (r"\.attention\.self\.key\.", ".self_attn.k_proj."),
@@ -56,7 +57,9 @@ _NAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 _ALIASES = {"roberta": "bert", "xlm-roberta": "bert"}
 # Constants that some checkpoints store, and heads of other tasks.
-_IGNORED = re.compile(r"(inv_freq|masked_bias|attn\.bias|attention\.bias|position_ids|token_type_ids)$|^(cls|lm_head\.(dense|layer_norm|decoder|bias)|classifier)\b")
+_IGNORED = re.compile(
+    r"(inv_freq|masked_bias|attn\.bias|attention\.bias|position_ids|token_type_ids)$|^(cls|lm_head\.(dense|layer_norm|decoder|bias)|classifier)\b"
+)
 _EXPERT = re.compile(r"^(layers\.\d+\.mlp\.experts)\.(\d+)\.(gate_proj|up_proj|down_proj|w1|w2|w3)\.weight$")
 
 
@@ -140,7 +143,7 @@ def load_tensors(model: Transformer, tensors: Iterator[tuple[str, Callable[[], T
         if _IGNORED.search(name) or (model.shape.tied and name == "lm_head.weight"):
             continue
         if expert := _EXPERT.match(name):
-            name, target = _expert_target(model, parameters, expert)
+            name, target = _expert_target(parameters, expert)
             _copy(name, target, read())
             missing.discard(name)
             continue
@@ -156,7 +159,7 @@ def load_tensors(model: Transformer, tensors: Iterator[tuple[str, Callable[[], T
     return model
 
 
-def _expert_target(model: Transformer, parameters: Mapping[str, Tensor], found: re.Match[str]) -> tuple[str, Tensor]:
+def _expert_target(parameters: Mapping[str, Tensor], found: re.Match[str]) -> tuple[str, Tensor]:
     prefix, expert, matrix = found[1], int(found[2]), found[3]
     if matrix in {"down_proj", "w2"}:
         return f"{prefix}.down_proj", parameters[f"{prefix}.down_proj"][expert]
@@ -167,7 +170,9 @@ def _expert_target(model: Transformer, parameters: Mapping[str, Tensor], found: 
 
 def _copy(name: str, target: Tensor, tensor: Tensor) -> None:
     if target.shape != tensor.shape:
-        raise InvalidConfig(f"{name} is {tuple(tensor.shape)} in the checkpoint and {tuple(target.shape)} by its config")
+        raise InvalidConfig(
+            f"{name} is {tuple(tensor.shape)} in the checkpoint and {tuple(target.shape)} by its config"
+        )
     target.copy_(tensor)
 
 

@@ -137,7 +137,7 @@ def test_parameters_are_as_many_as_the_architecture_counts(name: str) -> None:
 @pytest.mark.parametrize("name", ["llama", "mixtral", "qwen2_moe", "gpt2", "gpt_neox", "opt", "bert"])
 @torch.no_grad()
 def test_a_checkpoint_on_disk_is_read_with_torch_alone(name: str, tmp_path: Path) -> None:
-    theirs, config = reference(name)
+    theirs, _ = reference(name)
     theirs.save_pretrained(tmp_path)
     model = load_checkpoint(tmp_path, CPU, torch.float32)
     answer = theirs(TOKENS)

@@ -1,0 +1,141 @@
+"""The commands of measured profiling and their options, with nothing but argparse."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from profiling.measure import bundle
+
+_INTERNAL = ("environment", "ceilings", "point", "telemetry")
+# Name → what it does, and an example.
+COMMANDS = {
+    "probe": ("What can be measured here, and why the rest cannot.", "probe"),
+    "calibrate": ("Measure this device's ceilings: copy, read, products, attention.", "calibrate --out ceilings.jsonl"),
+    "plan": (
+        "From a grid to an ordered plan with predicted times and memory.",
+        "plan sweep.yaml --out plan.json --shards 4",
+    ),
+    "run": (
+        "Measure a plan into a bundle; the same command goes on after a crash.",
+        "run plan.json --out laptop.bundle",
+    ),
+    "verify": ("Whether a bundle is whole and what its manifest says.", "verify laptop.bundle"),
+    "export": ("The points of bundles as CSV or JSON lines.", "export laptop.bundle --format csv"),
+    "compare": ("Points of two bundles side by side, with the noise of both.", "compare before.bundle after.bundle"),
+    "import": (
+        "Results of vllm bench, AIPerf or optimum-benchmark as a bundle.",
+        "import vllm result.json --out served.bundle",
+    ),
+    "generate": ("Run a checkpoint on a prompt (needs transformers).", 'generate ./checkpoint --prompt "Hello"'),
+    "endpoint": (
+        "Measure an OpenAI-compatible server.",
+        "endpoint http://localhost:8000/v1 --model m --concurrency 1,4,16 --prompt-lengths 128,1024",
+    ),
+    "zipapp": ("This package as one file, to copy to a node that has torch.", "zipapp --out profiling.pyz"),
+}
+
+
+def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR0915 - one statement an option
+    """Every command with its options."""
+    top = argparse.ArgumentParser(prog=program, description="Measure models on the device at hand.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str) -> argparse.ArgumentParser:
+        text, example = COMMANDS[name]
+        return commands.add_parser(name, help=text, description=text, epilog=f"Example: {program} {example}")
+
+    one = add("probe")
+    _device(one)
+    one.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+    one = add("calibrate")
+    _device(one)
+    _threads(one)
+    one.add_argument("--out", type=Path, default=Path(bundle.CEILINGS), help="file of rows (default: %(default)s)")
+    one.add_argument("--precisions", default="bfloat16", help="comma-separated (default: %(default)s)")
+    one.add_argument("--seconds", type=float, default=60.0, help="budget (default: %(default)s)")
+
+    one = add("plan")
+    one.add_argument("grid", type=Path, help="YAML, JSON or TOML")
+    one.add_argument(
+        "--out", type=Path, default=Path(bundle.PLAN), help="plan to write; shards get numbers (default: %(default)s)"
+    )
+    one.add_argument("--ceilings", type=Path, help="rows of calibrate, to predict times")
+    one.add_argument("--shards", type=int, default=1, help="deal the points out into so many plans")
+
+    one = add("run")
+    one.add_argument("plan", type=Path, help="plan, or a grid")
+    one.add_argument("--out", type=Path, required=True, help=f"folder, its name ending in {bundle.SUFFIX}")
+    _device(one)
+    one.add_argument("--timeout", type=float, default=600.0, help="seconds for one point (default: %(default)s)")
+    one.add_argument("--max-seconds", type=float, help="start no point after so long")
+    one.add_argument("--memory-limit-gib", type=float, help="address space of a point; beyond it, it fails")
+    one.add_argument("--calibrate-seconds", type=float, default=60.0, help="0 for no ceilings (default: %(default)s)")
+    one.add_argument(
+        "--point-seconds", type=float, default=10.0, help="most seconds of a latency pass (default: %(default)s)"
+    )
+    one.add_argument("--no-telemetry", action="store_true", help="do not sample the device from the side")
+    one.add_argument("--no-layers", action="store_true", help="no pass over modules")
+
+    one = add("verify")
+    one.add_argument("bundle", type=Path)
+
+    one = add("export")
+    one.add_argument("bundles", type=Path, nargs="+")
+    one.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    one.add_argument("--table", choices=("points", "layers", "ceilings", "telemetry"), default="points")
+
+    one = add("compare")
+    one.add_argument("first", type=Path)
+    one.add_argument("second", type=Path)
+    one.add_argument("--json", action="store_true")
+
+    one = add("import")
+    one.add_argument("tool", choices=("vllm", "aiperf", "optimum"))
+    one.add_argument("file", type=Path)
+    one.add_argument("--out", type=Path, required=True)
+
+    one = add("generate")
+    one.add_argument("checkpoint", type=Path)
+    one.add_argument("--prompt", required=True)
+    one.add_argument("--new-tokens", type=int, default=32)
+    one.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="bfloat16")
+    one.add_argument("--out", type=Path, help=f"also write a bundle; a name ending in {bundle.SUFFIX}")
+    _device(one)
+    _threads(one)
+
+    one = add("endpoint")
+    one.add_argument("url", help="base address, as http://localhost:8000/v1")
+    one.add_argument("--model", required=True)
+    one.add_argument("--concurrency", default="1", help="comma-separated (default: %(default)s)")
+    one.add_argument("--prompt-lengths", default="128", help="tokens, comma-separated (default: %(default)s)")
+    one.add_argument("--new-tokens", type=int, default=64, help="most tokens of an answer (default: %(default)s)")
+    one.add_argument("--requests", type=int, default=16, help="requests per point (default: %(default)s)")
+    one.add_argument("--timeout", type=float, default=120.0, help="seconds for one request (default: %(default)s)")
+    one.add_argument(
+        "--key-variable", default="OPENAI_API_KEY", help="variable that holds the key, if any (default: %(default)s)"
+    )
+    one.add_argument("--out", type=Path, help=f"bundle to write; a name ending in {bundle.SUFFIX}")
+
+    one = add("zipapp")
+    one.add_argument("--out", type=Path, default=Path("profiling.pyz"))
+
+    for name in _INTERNAL:  # processes of a sweep
+        one = commands.add_parser(name)
+        one.add_argument("--out", type=Path)
+        one.add_argument("--result", type=Path)
+        one.add_argument("--uuid")
+        one.add_argument("--precisions", default="")
+        one.add_argument("--seconds", type=float, default=60.0)
+        _device(one)
+        _threads(one)
+    return top
+
+
+def _device(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--device", help="cpu, cuda or cuda:1 (default: cuda where torch sees it)")
+
+
+def _threads(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--threads", type=int, help="threads of the processor")

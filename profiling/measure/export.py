@@ -1,0 +1,37 @@
+"""Rows of bundles as tables for other programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from profiling.measure.bundle import Bundle
+
+
+def write_table(bundles: Sequence[Bundle], table: str, form: str, out: TextIO) -> None:
+    """Write `points` (last attempts), `layers`, `ceilings` or `telemetry` with run and environment as CSV or lines.
+
+    Lists of raw values are JSON text in a CSV cell.
+    """
+    rows: list[dict[str, Any]] = []
+    for one in bundles:
+        found = {
+            "points": one.final_points(), "layers": one.final_layers(), "ceilings": list(one.ceilings),
+            "telemetry": list(one.telemetry),
+        }[table]  # fmt: skip
+        named = {"run_id": one.run_id, "environment_id": one.environment_id}
+        rows += [{**named, **row} for row in found]
+    if form == "jsonl":
+        out.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        return
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row.get(name)) for name in columns])
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value

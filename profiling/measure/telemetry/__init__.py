@@ -1,0 +1,1 @@
+"""What the machine says of itself while it is measured; every quantity is a value, or null with the reason."""
