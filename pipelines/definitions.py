@@ -2,7 +2,17 @@
 
 import dagster as dg
 
-from pipelines.assets import arena, catalogue, efficiency, frontier, leaderboards, performance, published, sources
+from pipelines.assets import (
+    arena,
+    catalogue,
+    efficiency,
+    frontier,
+    leaderboards,
+    performance,
+    published,
+    sources,
+    statistics,
+)
 from pipelines.checks import CHECKS
 from pipelines.jobs import JOBS
 from pipelines.resources import Home
@@ -11,7 +21,7 @@ from pipelines.sensors import inbox
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [sources, leaderboards, frontier, efficiency, arena, catalogue, performance, published]
+        [sources, leaderboards, frontier, efficiency, arena, catalogue, performance, statistics, published]
     ),
     asset_checks=[*CHECKS, *arena.CHECKS],
     jobs=JOBS,

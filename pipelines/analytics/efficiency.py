@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipelines.analytics.objectives import numeric_column
+from pipelines.analytics.statistics.quantile_lines import quantile_line
 
 EVALUATION_POWER_KW = 5.6
 """Power of the evaluation rig of the Open LLM Leaderboard, 8 × H100, in kilowatts."""
@@ -141,29 +142,16 @@ def fit_mean(score: npt.ArrayLike, size: npt.ArrayLike) -> SizeFit:
 def fit_quantile(score: npt.ArrayLike, size: npt.ArrayLike, quantile: float = 0.9) -> SizeFit:
     """Line of `score` against log₂(`size`) that a share `quantile` of the entries stays below.
 
-    Koenker & Bassett, "Regression Quantiles", Econometrica 46(1), 1978, as an exact linear programme:
-    maximise yᵀd subject to Xᵀd = 0 and quantile - 1 ≤ d ≤ quantile, whose multipliers are the line.
+    Koenker & Bassett, "Regression Quantiles", Econometrica 46(1), 1978; exact, see `statistics.quantile_lines`.
 
     Raises:
         TooFewSizes: fewer than three entries, one size only, or one score only.
         ValueError: the quantile is not strictly between 0 and 1.
-        RuntimeError: the solver did not reach an optimum.
     """
-    from scipy.optimize import linprog  # noqa: PLC0415 - a third of a second, for this fit alone
-
     if not 0 < quantile < 1:
         raise ValueError(f"a quantile lies strictly between 0 and 1, got {quantile}")
     y, log_size = _fit_inputs(score, size)
-    solution = linprog(
-        -y,
-        A_eq=np.vstack([np.ones_like(y), log_size]),
-        b_eq=np.zeros(2),
-        bounds=(quantile - 1, quantile),
-        method="highs",
-    )
-    if solution.status != 0:
-        raise RuntimeError(f"quantile fit of {len(y)} entries did not converge: {solution.message}")
-    intercept, slope = (-float(m) for m in solution.eqlin.marginals)
+    intercept, slope = quantile_line(log_size, y, quantile)
 
     def deviation(residual: _Floats) -> float:
         return float(np.sum(np.where(residual < 0, quantile - 1, quantile) * residual))

@@ -25,6 +25,12 @@ GROUPS = {
         "core/arena_board", "core/model_licences", "core/model_releases", "core/arena_votes", "marts/arena_ratings",
         "marts/arena_win_rates", "marts/open_vs_proprietary", "marts/arena_progress", "marts/frontier_gpu_demand",
     },
+    "statistics": {
+        "marts/benchmark_statistics", "marts/z_scores", "marts/benchmark_correlations", "marts/benchmark_saturation",
+        "marts/capability_loadings", "marts/capability_scores", "marts/cluster_choices", "marts/model_clusters",
+        "marts/scaling_fits", "marts/scaling_residuals", "marts/scaling_shape", "marts/diminishing_returns",
+        "marts/capability_density", "marts/capability_density_trend", "marts/non_embedding_trend",
+    },
     "published": {"published/warehouse"},
 }  # fmt: skip
 SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}

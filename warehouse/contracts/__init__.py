@@ -1,6 +1,6 @@
 """Every table of the warehouse, by capability."""
 
-from warehouse.contracts import arena, catalogue, frontier, leaderboards, performance, sources
+from warehouse.contracts import arena, catalogue, frontier, leaderboards, performance, sources, statistics
 from warehouse.contracts.table import Column, ContractBroken, Table
 
 TABLES: tuple[Table, ...] = (
@@ -10,6 +10,7 @@ TABLES: tuple[Table, ...] = (
     *arena.TABLES,
     *catalogue.TABLES,
     *performance.TABLES,
+    *statistics.TABLES,
 )
 BY_RELATION: dict[str, Table] = {table.relation: table for table in TABLES}
 SNAPSHOT_TABLES: tuple[Table, ...] = (

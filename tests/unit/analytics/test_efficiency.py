@@ -1,7 +1,5 @@
 """Ratios, what they hide, size-adjusted residuals and evaluation time, against independent arithmetic."""
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
@@ -20,17 +18,6 @@ from pipelines.analytics.efficiency import (
     ratio,
     size_adjusted,
 )
-
-
-@pytest.fixture(scope="module")
-def final_board(shared_data: Path) -> pl.DataFrame:
-    contents = pl.read_parquet(shared_data / "open_llm_leaderboard" / "v2" / "2025-03-13_contents.parquet")
-    return contents.select(
-        type="T",
-        score="Average ⬆️",
-        parameters_billion="#Params (B)",
-        co2_kg="CO₂ cost (kg)",
-    )
 
 
 def test_a_ratio_to_an_unknown_zero_or_negative_denominator_is_null() -> None:
