@@ -190,3 +190,12 @@ class ParetoState(UrlState):
     segment: Any = param.Selector(objects=[])
     over: Any = param.Selector(default="submissions", objects=["submissions", "snapshots"])
     day: Any = param.Selector(objects=[], doc="Frame of the player.")
+
+
+class ScalingState(UrlState):
+    """Choices of the scaling page."""
+
+    snapshot: Any = param.Selector(objects=[])
+    size: Any = param.Selector(objects=[], doc="Which count of parameters.")
+    measure: Any = param.Selector(objects=[])
+    axis: Any = param.Selector(default="log", objects=["log", "linear"])

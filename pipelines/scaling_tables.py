@@ -16,7 +16,7 @@ from warehouse.contracts import statistics as tables
 
 _BILLION = 1e9
 LEAST = 750_000_000
-"""Parameters below which scores rest on chance, and density says nothing; left out of records."""
+"""Parameters below which scores rest on chance, and neither residual nor density says anything."""
 _OUTLIER = 2.0
 _VARIANT = r"\(.+\)$"
 
@@ -132,7 +132,13 @@ def _residuals(sized: pl.DataFrame, basis: str, size: Floats, lines: list[Line])
         pl.Series("residual", score - expected),
         pl.col("average_standard_error").alias("standard_error"),
         pl.Series("quantile_passed_pct", passed),
-    ).with_columns(pl.col("residual").rank("min", descending=True).cast(pl.Int64).alias("residual_rank"))
+    ).with_columns(
+        pl.when(pl.col("parameters") >= LEAST)
+        .then("residual")
+        .rank("min", descending=True)
+        .cast(pl.Int64)
+        .alias("residual_rank")
+    )
     return frame.select(tables.SCALING_RESIDUALS.column_names)
 
 

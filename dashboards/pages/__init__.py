@@ -1,6 +1,6 @@
 """The pages: a new one is written as a module here and added to `PAGES`, from which navigation and addresses come."""
 
-from dashboards.pages import arena, home, leaderboard, open_vs_proprietary, pareto, roofline, which_gpu
+from dashboards.pages import arena, home, leaderboard, open_vs_proprietary, pareto, roofline, scaling, which_gpu
 from dashboards.pages.page import Content, Page
 
 PAGES: tuple[Page, ...] = (
@@ -18,6 +18,13 @@ PAGES: tuple[Page, ...] = (
         "pareto",
         pareto.build,
         "Models that no other beats on both quality and cost, with noise, and how that moved.",
+    ),
+    Page(
+        "scaling",
+        "Scaling",
+        "scaling",
+        scaling.build,
+        "What bigger brings: points per doubling, who punches above its size, and density over time.",
     ),
     Page(
         "arena",

@@ -238,7 +238,12 @@ SCALING_RESIDUALS = Table(
         _points("expected_score", "Of the least-squares line.", required=True),
         _points("residual", "Average minus expected.", required=True),
         positive("standard_error", "Of the average; null where unknown.", "points"),
-        Column("residual_rank", pl.Int64, "1 is the most above expectation.", required=True, minimum=1),
+        Column(
+            "residual_rank",
+            pl.Int64,
+            "1 is the most above expectation; null below 0.75 · 10⁹, where scores rest on chance.",
+            minimum=1,
+        ),
         Column(
             "quantile_passed_pct",
             pl.Int64,

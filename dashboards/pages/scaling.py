@@ -1,0 +1,287 @@
+"""The scaling page: score against parameters, who is above expectation, density over time, and diminishing returns."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards import controls, formats
+from dashboards import data as warehouse_data
+from dashboards.charts import scaling, scaling_more
+from dashboards.data import Data
+from dashboards.pages import page, scaling_words
+from dashboards.pages.page import Content
+from dashboards.pages.ranking import Ranking
+from dashboards.state import ScalingState
+
+_BASES = {
+    "Total": "parameters_total",
+    "Active per token": "parameters_active",
+    "Non-embedding": "parameters_non_embedding",
+}
+_AVERAGE = "average"
+_ABOVE_PCT = 99
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    return ScalingPage(data, search).content()
+
+
+class ScalingPage:
+    """One session's page: what is chosen, what that shows, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        self.data = data
+        self.state = ScalingState.from_address(search)
+        self._notes: list[str] = []
+        self._busy = True
+        fitted = data.ask("scaling_snapshots")
+        snapshots = data.snapshots().join(fitted, on="snapshot_id", how="semi", maintain_order="left")
+        if snapshots.is_empty():
+            raise page.NothingToShow("The published warehouse holds no leaderboard with sizes and scores to fit.")
+        self.snapshots = {row["snapshot_id"]: row for row in snapshots.iter_rows(named=True)}
+        first = next(iter(self.snapshots))
+        self.state.remember_default("snapshot", first)
+        self._notes += self.state.offer("snapshot", page.snapshot_labels(snapshots), first)
+        self.chart = scaling.ScalingChart()
+        self.density = scaling_more.DensityChart()
+        self.returns = scaling_more.ReturnsChart()
+        self.plot = pn.pane.Bokeh(sizing_mode="stretch_width", margin=(8, 0, 0, 0))
+        self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
+        self.density_text, self.density_legend, self.density_below = (page.html() for _ in range(3))
+        self.returns_text, self.returns_legend, self.returns_below = (page.html() for _ in range(3))
+        self.ranking_text = page.html()
+        self.sql = page.html(margin=(10, 0, 0, 0))
+        self.table = Ranking()
+        self._load()
+        self._notes += self.state.settle()
+        self._busy = False
+        self._draw()
+        self.state.param.watch(self._on_snapshot, "snapshot")
+        self.state.param.watch(self._on_size, "size")
+        self.state.param.watch(self._on_axes, ["measure", "axis"])
+
+    # What the data offers ------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        found = {
+            label: name
+            for label, name in _BASES.items()
+            if self.data.ask("scaling_fits", snapshot_id=self.state.snapshot, size_basis=name).height
+        }
+        fallback = next(iter(found.values()))
+        self.state.remember_default("size", fallback)
+        self._notes += self.state.offer("size", found, fallback)
+        benchmarks = self.data.benchmarks(self.state.snapshot)
+        self.state.remember_default("measure", _AVERAGE)
+        self._notes += self.state.offer(
+            "measure", {"Average": _AVERAGE} | {name: name for name in benchmarks}, _AVERAGE
+        )
+
+    def _on_snapshot(self, _event: Any) -> None:
+        self._busy, self._notes = True, []
+        try:
+            self._load()
+        finally:
+            self._busy = False
+        with page.together():
+            self._draw()
+
+    def _on_size(self, _event: Any) -> None:
+        if not self._busy:
+            with page.together():
+                self._draw_fit()
+                self._rank()
+
+    def _on_axes(self, _event: Any) -> None:
+        if not self._busy:
+            with page.together():
+                self._draw_fit()
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _asked(self) -> dict[str, Any]:
+        return {"snapshot_id": self.state.snapshot, "size_basis": self.state.size}
+
+    def _where(self, count: int) -> str:
+        return f"{page.source_line(self.snapshots[self.state.snapshot])}; n = {formats.count(count)}"
+
+    def _draw(self) -> None:
+        self.notes.object = page.notes(self._notes)
+        self._draw_fit()
+        self._rank()
+        self._draw_density()
+        self._draw_returns()
+
+    def _points(self) -> pl.DataFrame:
+        residuals = self.data.ask("scaling_residuals", **self._asked())
+        measure = self.state.measure
+        if measure == _AVERAGE:
+            return residuals.select(
+                pl.col("model_id").alias("name"),
+                pl.col("parameters_billion").alias("x"),
+                pl.col("average").alias("y"),
+                "residual",
+                (pl.col("quantile_passed_pct") >= _ABOVE_PCT).alias("is_above"),
+            )
+        scores = self.data.ask("scores", snapshot_id=self.state.snapshot).filter(pl.col("benchmark") == measure)
+        fit = self._fits().row(0, named=True)
+        expected = fit["intercept"] + fit["points_per_doubling"] * pl.col("parameters_billion").log(2)
+        return residuals.join(scores, on="entry_id", maintain_order="left").select(
+            pl.col("model_id").alias("name"),
+            pl.col("parameters_billion").alias("x"),
+            pl.col("score").alias("y"),
+            (pl.col("score") - expected).alias("residual"),
+            pl.lit(value=False).alias("is_above"),
+        )
+
+    def _fits(self) -> pl.DataFrame:
+        return self.data.ask("scaling_fits", **self._asked()).filter(pl.col("measure") == self.state.measure)
+
+    def _draw_fit(self) -> None:
+        state = self.state
+        points, fits = self._points(), self._fits()
+        label = "Average" if state.measure == _AVERAGE else state.measure
+        size = next(name for name, value in _BASES.items() if value == state.size)
+        logarithmic = state.axis == "log"
+        x_title = f"{size} parameters (billion)" if size != "Active per token" else "Active parameters (billion)"
+        plot = self.chart.show(points, fits, x_title, f"{label} (points)", logarithmic=logarithmic)
+        if self.plot.object is not plot:
+            self.plot.object = plot
+        where = self._where(points.height)
+        self.heading.object = page.about(
+            scaling.NAME, f"{label} against {formats.running(x_title)}", scaling_words.slopes(fits), where
+        )
+        self.legend.object = scaling.ScalingChart.legend(fits["method"].to_list(), int(points["is_above"].sum()))
+        thinned = f" A random {formats.count(scaling.MOST_POINTS)} are drawn." * (points.height > scaling.MOST_POINTS)
+        self.below.object = page.caption(f"{where}. {scaling_words.FITS}{thinned}")
+        page.sql_block(self.sql, warehouse_data.sql_with_values("scaling_fits", self._asked()))
+
+    def _rank(self) -> None:
+        residuals = self.data.ask("scaling_residuals", **self._asked()).filter(pl.col("residual_rank").is_not_null())
+        self.table.show(
+            residuals.select(
+                pl.col("residual_rank").alias("#"),
+                pl.col("model_id").alias("Model"),
+                pl.col("model_type").fill_null("").str.replace_all("_", " ").alias("Type"),
+                pl.col("parameters_billion").alias("Parameters (billion)"),
+                pl.col("average").alias("Average (points)"),
+                pl.col("standard_error").alias("± s.e."),
+                pl.col("expected_score").alias("Expected (points)"),
+                pl.col("residual").alias("Above expected (points)"),
+                pl.format("{} %", "quantile_passed_pct").alias("Above the line of"),
+            )
+        )
+        self.ranking_text.object = scaling_words.ranking(residuals) if residuals.height else ""
+
+    def _draw_density(self) -> None:
+        asked = {"snapshot_id": self.state.snapshot}
+        density, trends = self.data.ask("density", **asked), self.data.ask("density_trend", **asked)
+        self.density_legend.object = self.density.show(density)
+        where = self._where(density.height)
+        self.density_text.object = page.about(
+            scaling_more.DENSITY, "Capability density over time", scaling_words.density(trends), where
+        )
+        self.density_below.object = page.caption(f"{where}. {scaling_words.DENSITY}")
+
+    def _draw_returns(self) -> None:
+        asked = {"snapshot_id": self.state.snapshot}
+        returns = self.data.ask("diminishing_returns", **asked)
+        shapes = self.data.ask("scaling_shape", **asked, size_basis="parameters_total")
+        self.returns_legend.object = self.returns.show(returns)
+        where = self._where(int(returns["entries"].sum()))
+        self.returns_text.object = page.about(
+            scaling_more.RETURNS[0], "Do returns diminish?", scaling_words.returns(shapes), where
+        )
+        self.returns_below.object = page.caption(f"{where}. {scaling_words.RETURNS}")
+
+    def _describe(self) -> dict[str, Any]:
+        row = self.snapshots[self.state.snapshot]
+        return {
+            "snapshot": self.state.snapshot,
+            "as_of_date": str(row["as_of_date"]),
+            "source": row["uri"],
+            "size": self.state.size,
+            "address": f"scaling{self.state.address()}",
+        }
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state = self.state
+        picks = pn.FlexBox(
+            *(
+                pn.Column(controls.select(state, name, label), width=width, margin=0, css_classes=["pick", *wide])
+                for name, label, width, wide in (
+                    ("snapshot", "Board and snapshot", 370, ["wide"]),
+                    ("size", "Size", 180, []),
+                    ("measure", "Score", 150, []),
+                )
+            ),
+            controls.radio(state, "axis", {"Logarithmic axis": "log", "Linear axis": "linear"}, height=32),
+            gap="10px 14px",
+            align_items="end",
+            margin=(10, 0, 14, 0),
+            sizing_mode="stretch_width",
+        )
+        returns = pn.FlexBox(
+            *(pn.pane.Bokeh(plot, sizing_mode="stretch_width", min_width=300) for plot in self.returns.figures),
+            sizing_mode="stretch_width",
+            flex_wrap="wrap",
+            margin=0,
+        )
+        for pane in returns:
+            pane.styles = {"flex": "1 1 320px"}
+        lead = (
+            "<h1>Scaling</h1><p class='lead'>What bigger brings, with its uncertainty: entries of one family are "
+            "not independent, so every interval draws whole families anew.</p>"
+        )
+        main = pn.Column(
+            page.html(lead),
+            picks,
+            self.notes,
+            page.card(self.heading, self.legend, self.plot, self.below, self._buttons(scaling.NAME), self.sql),
+            page.card(
+                page.html("<h2>Punches above its size</h2>"),
+                self.ranking_text,
+                pn.Spacer(height=8),
+                page.downloads("scaling_residuals", self.table.rows, self._describe),
+                pn.Spacer(height=8),
+                self.table.widget,
+            ),
+            page.card(
+                self.density_text,
+                self.density_legend,
+                pn.pane.Bokeh(self.density.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+                self.density_below,
+                self._buttons(scaling_more.DENSITY),
+            ),
+            page.card(
+                self.returns_text,
+                self.returns_legend,
+                returns,
+                self.returns_below,
+                self._buttons(*scaling_more.RETURNS),
+            ),
+            self._chat_models(),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return Content(main=main, state=state)
+
+    @staticmethod
+    def _buttons(*charts: str) -> pn.pane.HTML:
+        return page.html("".join(page.picture_buttons(chart) for chart in charts), margin=(8, 0, 0, 0))
+
+    def _chat_models(self) -> pn.Column:
+        rows = self.data.ask("non_embedding_trend")
+        where = f"arXiv:2407.01178, table 16; n = {rows['is_in_fit'].sum()}"
+        title = "Sixteen chat models against non-embedding parameters"
+        return page.card(
+            page.html(page.about(scaling_more.CHAT, title, scaling_words.chat_models(rows), where)),
+            pn.pane.Bokeh(scaling_more.chat_models(rows), sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            page.html(page.caption(f"{where}. Hollow: variants of one model, not in the fit.")),
+            self._buttons(scaling_more.CHAT),
+        )

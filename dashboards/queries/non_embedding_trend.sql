@@ -1,0 +1,2 @@
+-- Sixteen chat models and two variants against non-embedding parameters, and the line through the sixteen.
+SELECT * FROM marts.non_embedding_trend ORDER BY average DESC, label
