@@ -58,6 +58,15 @@ def whole(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.
     return widget
 
 
+def number(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.FloatInput:
+    """A number within its bounds, for a Number of the state."""
+    low, high = state.param[name].bounds
+    fixed = {"name": label, "value": getattr(state, name), "start": low, "end": high}
+    widget = pn.widgets.FloatInput(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
+    _bind(widget, state, name)
+    return widget
+
+
 def search(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.AutocompleteInput:
     """A field that finds one of many choices by any part of it, for a Selector of the state."""
     fixed = {"name": label, "options": list(state.param[name].objects), "value": getattr(state, name)}

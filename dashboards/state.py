@@ -120,6 +120,8 @@ def _write(value: Any) -> str:
         return "..".join(f"{bound:g}" for bound in value)
     if isinstance(value, dt.date):
         return value.isoformat()
+    if isinstance(value, float):
+        return f"{value:g}"
     return str(value)
 
 
@@ -137,6 +139,12 @@ def _parse(parameter: Any, text: str) -> Any:
         if not (text.isascii() and text.isdigit()):
             raise ValueError(text)
         return int(text)
+    if isinstance(parameter, param.Number):
+        number = float(text)
+        least, most = parameter.bounds or (None, None)
+        if not math.isfinite(number) or (least is not None and number < least) or (most is not None and number > most):
+            raise ValueError(text)
+        return number
     if isinstance(parameter, param.Range):
         lower, separator, upper = text.partition("..")
         bounds = (float(lower), float(upper)) if separator else (math.nan, math.nan)

@@ -5,6 +5,7 @@ import dagster as dg
 from pipelines.assets import (
     arena,
     catalogue,
+    choices,
     efficiency,
     frontier,
     leaderboards,
@@ -21,7 +22,7 @@ from pipelines.sensors import inbox
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [sources, leaderboards, frontier, efficiency, arena, catalogue, performance, statistics, published]
+        [sources, leaderboards, frontier, efficiency, arena, catalogue, performance, statistics, choices, published]
     ),
     asset_checks=[*CHECKS, *arena.CHECKS],
     jobs=JOBS,

@@ -72,7 +72,14 @@ def releases(folder: Path) -> list[Path]:
     return sorted((p for p in folder.glob("skyline-*.duckdb") if _RELEASE.fullmatch(p.name)), reverse=True)
 
 
-def publish(lake: Lake, tables: Sequence[Table], folder: Path, fingerprint: str, keep: int = 3) -> Release:
+def publish(
+    lake: Lake,
+    tables: Sequence[Table],
+    folder: Path,
+    fingerprint: str,
+    keep: int = 3,
+    views: Sequence[Table] = (),
+) -> Release:
     """Build a database of the tables, verify it, and make it the current one.
 
     Args:
@@ -81,6 +88,7 @@ def publish(lake: Lake, tables: Sequence[Table], folder: Path, fingerprint: str,
         folder: Where releases live.
         fingerprint: Names the inputs and code that the release was made from.
         keep: How many releases stay, the new one included.
+        views: What is derived from the tables whenever it is asked for, by the SQL file of its name.
 
     Raises:
         BrokenRelease: the built database differs from the lake; the previous release stays current.
@@ -94,7 +102,9 @@ def publish(lake: Lake, tables: Sequence[Table], folder: Path, fingerprint: str,
             connection.execute("BEGIN")  # one commit, not one per comment
             for table in published:
                 _load(connection, lake, table)
-            _describe(connection, published)
+            for view in views:
+                _create_view(connection, view)
+            _describe(connection, published, views)
             connection.execute("COMMIT")
             connection.execute(resources.files("warehouse").joinpath("macros.sql").read_text("utf-8"))
             _verify(connection, lake, published)
@@ -122,10 +132,19 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> No
         connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM nothing")
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+def _create_view(connection: duckdb.DuckDBPyConnection, view: Table) -> None:
+    """Columns by name and in the types of the contract, so that a view promises what a table does."""
+    sql = resources.files("warehouse").joinpath("sql", view.schema, f"{view.name}.sql").read_text("utf-8")
+    columns = ", ".join(f'"{name}"' for name in view.column_names)
+    connection.execute(f"CREATE VIEW {view.relation} AS SELECT {columns} FROM ({sql})")
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, published: Sequence[Table], views: Sequence[Table]) -> None:
     """Write every meaning down twice: as comments, for tools, and as tables, for SQL."""
+    tables = [*published, *views]
     for table in tables:
-        connection.execute(f"COMMENT ON TABLE {table.relation} IS {_literal(table.meaning)}")
+        kind = "VIEW" if table in views else "TABLE"
+        connection.execute(f"COMMENT ON {kind} {table.relation} IS {_literal(table.meaning)}")
         for column in table.columns:
             text = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
             connection.execute(f'COMMENT ON COLUMN {table.relation}."{column.name}" IS {_literal(text)}')

@@ -1,10 +1,27 @@
 """The pages: a new one is written as a module here and added to `PAGES`, from which navigation and addresses come."""
 
-from dashboards.pages import arena, home, leaderboard, open_vs_proprietary, pareto, roofline, scaling, which_gpu
+from dashboards.pages import (
+    advisor,
+    arena,
+    home,
+    leaderboard,
+    open_vs_proprietary,
+    pareto,
+    roofline,
+    scaling,
+    which_gpu,
+)
 from dashboards.pages.page import Content, Page
 
 PAGES: tuple[Page, ...] = (
     Page("home", "Home", "", home.build),
+    Page(
+        "advisor",
+        "Advisor",
+        "advisor",
+        advisor.build,
+        "Which models fit my hardware, which is best, how fast, at what cost, and why not the others.",
+    ),
     Page(
         "leaderboard",
         "Leaderboard",

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from pipelines.analytics.architecture_links import SHAPE, link_architectures
 from pipelines.assets.tables import makes, spec, write
 from pipelines.resources import Home
-from pipelines.sources.catalogue import accelerators, architectures, grid_intensities, link_architectures, prices
+from pipelines.sources.catalogue import accelerators, architectures, grid_intensities, prices
 from warehouse.contracts import catalogue as tables
 from warehouse.contracts.leaderboards import MODELS
 from warehouse.contracts.performance import CALIBRATIONS
@@ -36,8 +37,9 @@ def reference_accelerators(skyline: Home) -> Iterator[dg.MaterializeResult[None]
 
 @dg.multi_asset(name="model_architectures", **makes(spec(tables.MODEL_ARCHITECTURES, [MODELS, tables.ARCHITECTURES])))
 def model_architectures(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
-    """Follow what models say they were made from until the catalogue knows it."""
-    models = skyline.lake.read(MODELS, ["model_id", "base_model", "parameters_total"])
-    known = skyline.lake.read(tables.ARCHITECTURES, ["model_id", "parameters_total"])
-    links = link_architectures(models, known)
+    """Follow what models say they were made from, then their class and count, until the catalogue knows them."""
+    named = ["model_id", "base_model", "architecture", "family", "parameters_total"]
+    shapes = ["model_id", "model_type", "parameters_total", "max_position", "sliding_window", *SHAPE]
+    models = skyline.lake.read(MODELS, named)
+    links = link_architectures(models, skyline.lake.read(tables.ARCHITECTURES, shapes))
     yield write(skyline.lake, tables.MODEL_ARCHITECTURES, links, of_models=models.height)

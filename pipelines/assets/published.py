@@ -6,7 +6,7 @@ from pipelines.assets.tables import FRESHNESS
 from pipelines.fingerprint import fingerprint
 from pipelines.progress import announce
 from pipelines.resources import Home
-from warehouse.contracts import TABLES
+from warehouse.contracts import TABLES, VIEWS
 from warehouse.publish import publish
 
 PUBLISHED = ("published", "warehouse")
@@ -26,7 +26,7 @@ PUBLISHED = ("published", "warehouse")
 def warehouse(skyline: Home) -> dg.MaterializeResult[None]:
     """Build and flip; a failing blocking check upstream keeps this from running."""
     settings = skyline.settings
-    release = publish(skyline.lake, TABLES, settings.published, fingerprint(settings), settings.keep_releases)
+    release = publish(skyline.lake, TABLES, settings.published, fingerprint(settings), settings.keep_releases, VIEWS)
     announce(f"published {release.path.name}")
     return dg.MaterializeResult(
         metadata={

@@ -58,6 +58,12 @@ def model_parameters() -> pl.DataFrame:
 
 
 @cache
+def declared_identities() -> pl.DataFrame:
+    """Models of the hub that arenas show under another name: `arena_model, model_id, architecture_id, source`."""
+    return _read("arena_model_identities")
+
+
+@cache
 def published_ratings() -> pl.DataFrame:
     """Rows of `core.arena_published_ratings`: some sixty well-known models at three dates."""
     frame = _read("arena_published_ratings").with_columns(pl.col("as_of_date").str.to_date())

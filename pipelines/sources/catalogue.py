@@ -11,9 +11,6 @@ from warehouse.contracts.catalogue import ARCHITECTURES
 
 _BILLION = 1e9
 _RECALLED = "recalled"
-_LONGEST_CHAIN = 12
-# Fine-tunes add a few tokens to the vocabulary; more than that is another architecture.
-_SAME_SIZE = 0.03
 
 
 def _read(package: str, name: str) -> pl.DataFrame:
@@ -86,33 +83,3 @@ def prices() -> pl.DataFrame:
 def grid_intensities() -> pl.DataFrame:
     """Rows of `core.grid_carbon_intensity`."""
     return _read("warehouse", "grid_carbon_intensity.csv")
-
-
-def link_architectures(models: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Which architecture of the catalogue each model has, where that is known.
-
-    A model has its own, or that of the nearest model up its chain of base models, if it is about as large: who
-    merges or prunes layers names a base of another shape.
-
-    Args:
-        models: `model_id`, `base_model`, `parameters_total`; sizes may be missing.
-        known: `model_id` and `parameters_total` of the catalogue.
-
-    Returns:
-        Columns of `core.model_architectures`; models without a known architecture are left out.
-    """
-    sizes = dict(known.select("model_id", "parameters_total").iter_rows())
-    bases = dict(models.select("model_id", "base_model").iter_rows())
-    own = dict(models.select("model_id", "parameters_total").iter_rows())
-    rows = []
-    for model_id in models["model_id"]:
-        found, steps = model_id, 0
-        while found is not None and found not in sizes and steps < _LONGEST_CHAIN:
-            found, steps = bases.get(found), steps + 1
-        if found not in sizes:
-            continue
-        if steps and (own[model_id] is None or abs(own[model_id] / sizes[found] - 1) > _SAME_SIZE):
-            continue
-        rows.append((model_id, found, "base_model" if steps else "itself"))
-    schema = {"model_id": pl.String, "architecture_id": pl.String, "link": pl.String}
-    return pl.DataFrame(rows, schema=schema, orient="row")

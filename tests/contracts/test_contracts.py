@@ -7,7 +7,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from warehouse.contracts import BY_RELATION, TABLES, Column, ContractBroken, Table
+from warehouse.contracts import BY_RELATION, TABLES, VIEWS, Column, ContractBroken, Table
 from warehouse.contracts.violations import violations
 from warehouse.lake import Lake
 from warehouse.publish import current
@@ -29,7 +29,7 @@ PLANE = Table(
 )
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.relation)
+@pytest.mark.parametrize("table", [*TABLES, *VIEWS], ids=lambda table: table.relation)
 def test_every_table_and_column_is_named_and_explained(table: Table) -> None:
     assert re.fullmatch(r"(raw|meta|core|marts)\.[a-z0-9_]+", table.relation)
     assert table.meaning.endswith(".")
@@ -41,7 +41,7 @@ def test_every_table_and_column_is_named_and_explained(table: Table) -> None:
 
 
 def test_a_relation_belongs_to_one_table() -> None:
-    assert len(BY_RELATION) == len(TABLES)
+    assert len(BY_RELATION) == len(TABLES) + len(VIEWS)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_every_table_of_the_lake_keeps_its_contract(home: str, request: pytest.F
 
 
 def test_the_published_database_has_exactly_the_columns_of_the_contracts_and_their_meanings(bundled_home: Path) -> None:
-    published = [table for table in TABLES if table.schema != "raw"]
+    published = [*(table for table in TABLES if table.schema != "raw"), *VIEWS]
     with duckdb.connect(str(current(bundled_home / "published").path), read_only=True) as connection:
         for table in published:
             described = connection.sql(f"DESCRIBE {table.relation}").fetchall()

@@ -1,6 +1,6 @@
 """Every table of the warehouse, by capability."""
 
-from warehouse.contracts import arena, catalogue, frontier, leaderboards, performance, sources, statistics
+from warehouse.contracts import arena, catalogue, choices, frontier, leaderboards, performance, sources, statistics
 from warehouse.contracts.table import Column, ContractBroken, Table
 
 TABLES: tuple[Table, ...] = (
@@ -11,8 +11,11 @@ TABLES: tuple[Table, ...] = (
     *catalogue.TABLES,
     *performance.TABLES,
     *statistics.TABLES,
+    *choices.TABLES,
 )
-BY_RELATION: dict[str, Table] = {table.relation: table for table in TABLES}
+VIEWS: tuple[Table, ...] = choices.VIEWS
+"""What is derived when it is asked for, from tables of the published warehouse."""
+BY_RELATION: dict[str, Table] = {table.relation: table for table in (*TABLES, *VIEWS)}
 SNAPSHOT_TABLES: tuple[Table, ...] = (
     leaderboards.SNAPSHOTS,
     arena.SNAPSHOTS,
@@ -28,4 +31,4 @@ REJECTED_TABLES: tuple[Table, ...] = (
 )
 """What each capability set aside; together `meta.rejected_rows`."""
 
-__all__ = ["BY_RELATION", "REJECTED_TABLES", "SNAPSHOT_TABLES", "TABLES", "Column", "ContractBroken", "Table"]
+__all__ = ["BY_RELATION", "REJECTED_TABLES", "SNAPSHOT_TABLES", "TABLES", "VIEWS", "Column", "ContractBroken", "Table"]

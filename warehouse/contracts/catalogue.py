@@ -7,7 +7,7 @@ from warehouse.contracts.table import Column, Table, columns_of
 
 ATTENTION_KINDS = ("MHA", "GQA", "MQA", "MLA", "encoder")
 ACCELERATOR_KINDS = ("gpu", "tpu", "cpu", "asic", "edge")
-LINKS = ("itself", "base_model")
+LINKS = ("itself", "base_model", "same_class_and_count")
 
 
 def count(name: str, meaning: str, unit: str = "", *, required: bool = False) -> Column:
@@ -68,11 +68,13 @@ ARCHITECTURES = Table(
 MODEL_ARCHITECTURES = Table(
     "core",
     "model_architectures",
-    "Which architecture of the catalogue a model of a leaderboard has: its own, or that of the model it was made from.",
+    "Which architecture of the catalogue a model of a leaderboard has: its own, that of the model it was made from, or"
+    " the only one of its class with its parameter count.",
     (
         MODEL_ID,
         Column("architecture_id", pl.String, "`model_id` of `core.architectures`.", required=True),
         Column("link", pl.String, "How it is known.", required=True, allowed=LINKS),
+        Column("evidence", pl.String, "What that rests on, in words.", required=True),
     ),
     ("model_id",),
     "catalogue",
