@@ -207,3 +207,16 @@ class ScalingState(UrlState):
     size: Any = param.Selector(objects=[], doc="Which count of parameters.")
     measure: Any = param.Selector(objects=[])
     axis: Any = param.Selector(default="log", objects=["log", "linear"])
+
+
+class PatternsState(UrlState):
+    """Choices of the patterns page."""
+
+    snapshot: Any = param.Selector(objects=[])
+    group: Any = param.Selector(objects=[], doc="Column whose values are the groups.")
+    only: Any = param.ListSelector(default=[], objects=[], doc="Groups that are drawn; none means all.")
+    values: Any = param.Selector(
+        default="z_in_board", objects=["score", "z_in_board", "z_in_size_band", "z_in_quarter"]
+    )
+    rows: Any = param.Selector(default="models", objects=["models", "groups"], doc="What the rows of the heatmap are.")
+    correlation: Any = param.Selector(default="spearman", objects=["spearman", "pearson"])

@@ -7,6 +7,7 @@ from dashboards.pages import (
     leaderboard,
     open_vs_proprietary,
     pareto,
+    patterns,
     roofline,
     scaling,
     which_gpu,
@@ -35,6 +36,13 @@ PAGES: tuple[Page, ...] = (
         "pareto",
         pareto.build,
         "Models that no other beats on both quality and cost, with noise, and how that moved.",
+    ),
+    Page(
+        "patterns",
+        "Patterns",
+        "patterns",
+        patterns.build,
+        "Which models resemble each other, which benchmarks say the same, and whether there are kinds of models.",
     ),
     Page(
         "scaling",

@@ -1,0 +1,70 @@
+"""Entries along the first two principal components, and which way each benchmark pulls."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool
+from bokeh.plotting import figure
+
+from dashboards import theme
+from dashboards.charts import axes
+
+NAME = "components"
+MOST_POINTS = 20_000
+
+
+class Components:
+    """The map, built once; `show` swaps its data."""
+
+    def __init__(self) -> None:
+        """Make an empty map."""
+        self.points = ColumnDataSource({column: [] for column in ("x", "y", "colour", "mark", "name", "group")})
+        self.arrows = ColumnDataSource({column: [] for column in ("x", "y", "zero", "text", "told")})
+        hover, pulls = HoverTool(point_policy="follow_mouse", limit=3), HoverTool()
+        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, pulls]
+        plot = theme.new_figure(NAME, 460, tools, x_range=Range1d(), y_range=Range1d())
+        axes.dress(plot, "linear", "linear")
+        hover.renderers = [
+            plot.scatter(
+                "x", "y", source=self.points, size=5.5, marker="mark", color="colour", fill_alpha=0.4, line_alpha=0.5
+            )
+        ]
+        plot.segment("zero", "zero", "x", "y", source=self.arrows, line_color=theme.ACCENT, line_width=2)
+        pulls.renderers = [plot.scatter("x", "y", source=self.arrows, size=7, color=theme.ACCENT)]
+        plot.text("x", "y", text="text", source=self.arrows, x_offset=6, y_offset=-3, text_font_size="12px")
+        hover.tooltips = (
+            '<div class="hover"><b>@name</b><div>@group</div>'
+            "<div><span>Components</span> @x{0.00}, @y{0.00}</div></div>"
+        )
+        pulls.tooltips = '<div class="hover"><b>@text</b><div>@told</div></div>'
+        self.figure: figure = plot
+
+    def show(
+        self, entries: pl.DataFrame, loadings: pl.DataFrame, styles: Sequence[tuple[str, str]], groups: Sequence[str]
+    ) -> None:
+        """Draw entries with columns model_id, component_1, component_2, and the result of the query `loadings`."""
+        x, y = entries["component_1"].to_numpy(), entries["component_2"].to_numpy()
+        self.points.data = {
+            "x": x,
+            "y": y,
+            "colour": np.array([colour for colour, _ in styles], dtype=object),
+            "mark": np.array([mark for _, mark in styles], dtype=object),
+            "name": entries["model_id"].to_numpy(),
+            "group": np.array(groups, dtype=object),
+        }
+        wide = loadings.pivot(on="component", index="benchmark", values="loading")
+        reach = float(np.quantile(np.hypot(x, y), 0.9)) if len(x) else 1.0
+        first, second = wide["1"].to_numpy(), wide["2"].to_numpy()
+        self.arrows.data = {
+            "x": first * reach,
+            "y": second * reach,
+            "zero": np.zeros(wide.height),
+            "text": wide["benchmark"].to_numpy(),
+            "told": [f"loadings {a:+.2f}, {b:+.2f}" for a, b in zip(first, second, strict=True)],
+        }
+        axes.show(self.figure.x_range, axes.span(pl.Series([*x, *first * reach]), "linear"))
+        axes.show(self.figure.y_range, axes.span(pl.Series([*y, *second * reach]), "linear"))
+        shares = dict(loadings.select("component", "explained_variance").unique().iter_rows())
+        for axis, component in ((self.figure.xaxis[0], 1), (self.figure.yaxis[0], 2)):
+            axis.axis_label = f"Component {component} ({100 * shares[component]:.0f} % of the variance)"

@@ -1,0 +1,283 @@
+"""The patterns page: heatmap, parallel coordinates, correlations, components, clusters, all pairs, by any grouping."""
+
+from typing import Any
+
+import numpy as np
+import panel as pn
+import polars as pl
+
+from dashboards import controls, formats
+from dashboards.charts import components, legend, profiles
+from dashboards.charts.cells import Cells
+from dashboards.data import Data
+from dashboards.pages import page, patterns_frames, patterns_words
+from dashboards.pages.page import Content
+from dashboards.pages.ranking import Ranking
+from dashboards.state import PatternsState
+
+_HEAT, _CORRELATIONS = "heatmap", "correlations"
+_VALUES = {
+    "Raw scores": "score",
+    "z in the board": "z_in_board",
+    "z in its size band": "z_in_size_band",
+    "z in its quarter": "z_in_quarter",
+}
+_Z_END = 2.5
+_SIZE = "log2_parameters_total"
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    return PatternsPage(data, search).content()
+
+
+class PatternsPage:
+    """One session's page: what is chosen, what that shows, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        self.data = data
+        self.state = PatternsState.from_address(search)
+        self._notes: list[str] = []
+        self._busy = True
+        snapshots = data.snapshots().join(
+            data.ask("patterns_snapshots"), on="snapshot_id", how="semi", maintain_order="left"
+        )
+        if snapshots.is_empty():
+            raise page.NothingToShow("The published warehouse holds no leaderboard with three complete benchmarks.")
+        self.snapshots = {row["snapshot_id"]: row for row in snapshots.iter_rows(named=True)}
+        first = next(iter(self.snapshots))
+        self.state.remember_default("snapshot", first)
+        self._notes += self.state.offer("snapshot", page.snapshot_labels(snapshots), first)
+        self.heat, self.correlations = Cells(_HEAT, 21), Cells(_CORRELATIONS, 44)
+        self.parallel, self.map, self.pairs = profiles.Parallel(), components.Components(), profiles.Pairs()
+        self.choices = Ranking()
+        self.notes, self.legend, self.cluster_text, self.empty = (page.html() for _ in range(4))
+        names = (_HEAT, profiles.PARALLEL, _CORRELATIONS, components.NAME, profiles.PAIRS)
+        self.headings = {name: page.html() for name in names}
+        self.captions = {name: page.html() for name in names}
+        self._load()
+        self._notes += self.state.settle()
+        self._busy = False
+        self._draw()
+        self.state.param.watch(self._on_snapshot, "snapshot")
+        self.state.param.watch(self._on_group, "group")
+        self.state.param.watch(lambda _event: self._unless_busy(self._draw_entries), "only")
+        self.state.param.watch(lambda _event: self._unless_busy(self._draw_heat), ["values", "rows"])
+        self.state.param.watch(lambda _event: self._unless_busy(self._draw_correlations), "correlation")
+
+    # What the data offers ------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        asked = {"snapshot_id": self.state.snapshot}
+        self.entries = self.data.ask("patterns_entries", **asked)
+        self.scores = self.data.ask("z_scores", **asked)
+        self.loadings = self.data.ask("loadings", **asked)
+        self.state.remember_default("values", "z_in_board")
+        self._notes += self.state.offer("values", _VALUES, "z_in_board")
+        self.benchmarks = self.loadings["benchmark"].unique().sort().to_list()
+        groups = {label: name for label, name in patterns_frames.GROUPS.items() if self.entries[name].n_unique() > 1}
+        fallback = next(iter(groups.values()), "cluster")
+        self.state.remember_default("group", fallback)
+        self._notes += self.state.offer("group", groups or {"Cluster": "cluster"}, fallback)
+        self._offer_only()
+
+    def _offer_only(self) -> None:
+        self.grouped = patterns_frames.named_groups(self.entries, self.state.group)
+        counts = self.grouped["group"].value_counts(sort=True).sort("count", "group", descending=[True, False])
+        labels = {f"{group} ({formats.count(number)})": group for group, number in counts.iter_rows()}
+        self._notes += self.state.offer("only", labels, [])
+
+    def _unless_busy(self, update: Any) -> None:
+        if not self._busy:
+            with page.together():
+                update()
+
+    def _on_snapshot(self, _event: Any) -> None:
+        self._busy, self._notes = True, []
+        try:
+            self._load()
+        finally:
+            self._busy = False
+        self._unless_busy(self._draw)
+
+    def _on_group(self, _event: Any) -> None:
+        if self._busy:
+            return
+        self._busy, self._notes = True, []
+        try:
+            # Groups of another column are no choice here, which needs no note.
+            self.state.only = []
+            self._offer_only()
+        finally:
+            self._busy = False
+        self._unless_busy(self._draw_entries)
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _where(self, count: int) -> str:
+        return f"{page.source_line(self.snapshots[self.state.snapshot])}; n = {formats.count(count)}"
+
+    def _tell(self, chart: str, title: str, subtitle: str, count: int, note: str) -> None:
+        where = self._where(count)
+        self.headings[chart].object = page.about(chart, title, subtitle, where)
+        self.captions[chart].object = page.caption(f"{where}. {note}")
+
+    def _draw(self) -> None:
+        self._draw_entries()
+        self._draw_correlations()
+        choices = self.data.ask("cluster_choices", snapshot_id=self.state.snapshot)
+        self.cluster_text.object = patterns_words.clusters(choices)
+        self.choices.show(
+            choices.select(
+                pl.col("clusters").alias("Clusters"),
+                pl.col("silhouette").alias("Silhouette"),
+                pl.col("null_silhouette").alias("One cloud reaches"),
+                pl.col("stability").alias("Stability"),
+                pl.when("is_chosen")
+                .then(pl.lit("chosen"))
+                .when("is_valid")
+                .then(pl.lit("valid"))
+                .otherwise(pl.lit("no"))
+                .alias("Verdict"),
+            )
+        )
+
+    def _shown(self) -> pl.DataFrame:
+        only = self.state.only
+        return self.grouped.filter(pl.col("group").is_in(only)) if only else self.grouped
+
+    def _with(self, entries: pl.DataFrame, values: str) -> pl.DataFrame:
+        scores = patterns_frames.wide(self.scores, values, self.benchmarks)
+        return entries.join(scores, on="entry_id", how="left", maintain_order="left")
+
+    def _draw_entries(self) -> None:
+        self.notes.object = page.notes(self._notes)
+        styles = patterns_frames.styles(self.grouped)
+        self.legend.object = _legend(self._shown(), styles)
+        self._draw_heat()
+        shown = self._with(self._shown(), "score").drop_nulls(self.benchmarks)
+        group = next(label for label, name in patterns_frames.GROUPS.items() if name == self.state.group)
+        by = f"by {formats.running(group)}"
+        for chart, drawing, most, title, note in (
+            (profiles.PARALLEL, self.parallel, profiles.MOST_LINES, "Parallel coordinates", patterns_words.BRUSH),
+            (profiles.PAIRS, self.pairs, profiles.MOST_PAIRED, "All pairs of benchmarks", patterns_words.PAIRS),
+        ):
+            part = patterns_frames.sample(shown, most)
+            colours = [styles[name][0] for name in part["group"]]
+            drawing.show(part.select(self.benchmarks).to_numpy(), self.benchmarks, colours, part["model_id"].to_list())
+            drawn = f"{formats.count(part.height)} of {formats.count(shown.height)} entries, {by}"
+            self._tell(chart, title, drawn + (", drawn at random" * (part.height < shown.height)), shown.height, note)
+        part = patterns_frames.sample(self._shown(), components.MOST_POINTS)
+        self.map.show(part, self.loadings, [styles[name] for name in part["group"]], part["group"].to_list())
+        self._tell(
+            components.NAME, f"Capabilities: the first two components, {by}",
+            patterns_words.components(self.loadings), part.height, patterns_words.MAP,
+        )  # fmt: skip
+
+    def _draw_heat(self) -> None:
+        state = self.state
+        shown = self._with(self._shown(), state.values)
+        names, counts, values = patterns_frames.heat_rows(shown, self.benchmarks, state.rows)
+        order = patterns_frames.clustered_order(values)
+        values = values[order]
+        unit = "points" if state.values == "score" else "standard deviations"
+        low, high = (-_Z_END, _Z_END) if state.values != "score" else (0.0, float(np.nanmax(values, initial=1.0)))
+        told = [
+            [f"{value:.2f} {unit}" + (f", mean of {counts[row]:,}" * (counts[row] > 1)) for value in line]
+            for row, line in zip(order, values, strict=True)
+        ]
+        digits = 1 if state.values == "score" else 2
+        self.heat.show(values, [names[row] for row in order], self.benchmarks, (low, high), told, digits)
+        label = next(text for text, name in _VALUES.items() if name == state.values)
+        what = f"the best {len(names)} models" if state.rows == "models" else f"means of {len(names)} groups"
+        self._tell(_HEAT, f"{label}: {what}", patterns_words.heat(low, high, unit), shown.height, patterns_words.HEAT)
+        self.empty.object = page.notes(["No entry is in these groups; take one away."] if shown.is_empty() else [])
+
+    def _draw_correlations(self) -> None:
+        kind = self.state.correlation
+        pairs = self.data.ask("correlations", snapshot_id=self.state.snapshot)
+        names = [*self.benchmarks, _SIZE] if _SIZE in pairs["other_measure"] else self.benchmarks
+        matrix, told = patterns_frames.correlation_matrix(pairs, names, kind)
+        readable = [*self.benchmarks, "log₂ parameters"][: len(names)]
+        self.correlations.show(matrix, readable, readable, (-1.0, 1.0), told, 2)
+        title = "Rank correlations (Spearman)" if kind == "spearman" else "Correlations (Pearson)"
+        count = int(pairs["entries"].max() or 0) if pairs.height else 0  # type: ignore[arg-type]
+        self._tell(_CORRELATIONS, title, patterns_words.correlations(pairs, kind), count, patterns_words.CORRELATIONS)
+
+    def _rows(self) -> pl.DataFrame:
+        shown = self._with(self._shown(), self.state.values)
+        return shown.select("model_id", "precision", "group", "cluster", "average", *self.benchmarks, "component_1")
+
+    def _describe(self) -> dict[str, Any]:
+        row = self.snapshots[self.state.snapshot]
+        return {
+            "snapshot": self.state.snapshot,
+            "as_of_date": str(row["as_of_date"]),
+            "source": row["uri"],
+            "values": self.state.values,
+            "address": f"patterns{self.state.address()}",
+        }
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _card(self, chart: str, figure: Any, *above: Any) -> pn.Column:
+        return page.card(
+            self.headings[chart],
+            *above,
+            pn.pane.Bokeh(figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.captions[chart],
+            page.html(page.picture_buttons(chart), margin=(8, 0, 0, 0)),
+        )
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state = self.state
+        picks = pn.FlexBox(
+            pn.Column(
+                controls.select(state, "snapshot", "Board and snapshot"),
+                width=370, margin=0, css_classes=["pick", "wide"],
+            ),
+            pn.Column(controls.select(state, "group", "Group by"), width=180, margin=0, css_classes=["pick"]),
+            pn.Column(
+                controls.several(state, "only", "Only these groups", placeholder="all"),
+                width=330, margin=0, css_classes=["pick", "wide"],
+            ),
+            gap="10px 14px", align_items="end", margin=(10, 0, 8, 0), sizing_mode="stretch_width",
+        )  # fmt: skip
+        heat = pn.FlexBox(
+            pn.Column(controls.select(state, "values", "Values"), width=180, margin=0, css_classes=["pick"]),
+            controls.radio(state, "rows", {"Best models": "models", "Groups": "groups"}, height=32),
+            page.downloads("patterns", self._rows, self._describe),
+            gap="8px 14px", align_items="end", margin=(8, 0), sizing_mode="stretch_width",
+        )  # fmt: skip
+        kinds = controls.radio(state, "correlation", {"Spearman": "spearman", "Pearson": "pearson"}, height=32)
+        lead = (
+            "<h1>Patterns</h1><p class='lead'>Which models resemble each other, which benchmarks say the same, "
+            "and whether there are kinds of models at all.</p>"
+        )
+        main = pn.Column(
+            page.html(lead),
+            picks,
+            self.notes,
+            self.legend,
+            pn.Spacer(height=10),
+            self.empty,
+            self._card(_HEAT, self.heat.figure, heat),
+            self._card(profiles.PARALLEL, self.parallel.figure),
+            self._card(_CORRELATIONS, self.correlations.figure, kinds),
+            self._card(components.NAME, self.map.figure),
+            page.card(page.html("<h2>Clusters</h2>"), self.cluster_text, pn.Spacer(height=8), self.choices.widget),
+            self._card(profiles.PAIRS, self.pairs.figure),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return Content(main=main, state=state)
+
+
+def _legend(shown: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> str:
+    counts = dict(shown["group"].value_counts(sort=True).iter_rows())
+    grey = patterns_frames.styles(shown.clear())["unknown"]
+    own = [legend.Entry(group, *styles[group], count=n) for group, n in counts.items() if styles[group] != grey]
+    rest = sum(n for group, n in counts.items() if styles[group] == grey)
+    others = [legend.Entry("others and unknown", *grey, count=rest)] if rest else []
+    return legend.swatches(components.NAME, [*own, *others])

@@ -1,0 +1,2 @@
+-- Snapshots of which the benchmarks were taken apart together.
+SELECT DISTINCT snapshot_id FROM marts.capability_scores

@@ -1,0 +1,97 @@
+"""The patterns page in a browser: matrices equal the warehouse's, groups and brushes change what is drawn."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from warehouse.publish import current
+
+from .served_pages import Visit
+
+pytestmark = [pytest.mark.page]
+
+_COLUMN = """([name, glyph, column]) => { for (const d of Bokeh.documents) for (const m of d._all_models.values())
+  if (m.type === 'Figure' && m.name === name) for (const r of m.renderers)
+    if (r.glyph.type === glyph) return Array.from(r.data_source.data[column]) }"""
+_TITLE = """(name) => { for (const d of Bokeh.documents) for (const m of d._all_models.values())
+  if (m.type === 'Figure' && m.name === name) return m.title.text }"""
+
+
+def asked(home: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(current(home / "published").path), read_only=True) as connection:
+        return connection.sql(sql).fetchall()
+
+
+def test_the_correlations_drawn_are_those_of_the_warehouse_and_follow_the_kind_chosen(
+    visit: Visit, bundled_home: Path
+) -> None:
+    page = visit.open("patterns")
+    for kind, label in (("spearman", None), ("pearson", "Pearson")):
+        if label:
+            page.get_by_text(label, exact=True).click()
+            page.wait_for_function("location.search.includes('correlation=pearson')")
+            visit.settle()
+        heads = page.evaluate(_COLUMN, ["correlations", "Rect", "head"])
+        texts = page.evaluate(_COLUMN, ["correlations", "Rect", "text"])
+        drawn = dict(zip(heads, texts, strict=True))
+        rows = asked(
+            bundled_home,
+            f"SELECT measure, other_measure, {kind} FROM marts.benchmark_correlations"
+            " WHERE board = 'open_llm_v2' AND other_measure != 'log2_parameters_total'",
+        )
+        assert len(rows) == 15
+        assert all(drawn[f"{one} · {other}"] == f"{value:.2f}" for one, other, value in rows)
+    assert visit.errors == []
+
+
+def test_grouping_filter_and_values_change_the_drawing_and_the_address_restores_them(visit: Visit) -> None:
+    page = visit.open("patterns?group=precision&only=float16&rows=groups&values=score")
+    assert page.locator(".note").count() == 0
+    assert page.evaluate(_COLUMN, ["heatmap", "Rect", "head"])[0].startswith("float16 · ")
+    fewer = len(page.evaluate(_COLUMN, ["components", "Scatter", "x"]))
+    page.get_by_label("Group by", exact=True).select_option("Family")
+    page.wait_for_function("!location.search.includes('only=')")
+    visit.settle()
+    assert len(page.evaluate(_COLUMN, ["components", "Scatter", "x"])) > fewer
+    address = visit.address()
+    assert "group=family" in address
+    before = page.evaluate(_COLUMN, ["heatmap", "Rect", "text"])
+    visit.open(address)
+    assert page.evaluate(_COLUMN, ["heatmap", "Rect", "text"]) == before
+    assert visit.errors == []
+
+
+def test_a_box_over_an_axis_keeps_the_lines_through_it_and_reset_takes_it_away(visit: Visit) -> None:
+    page = visit.open("patterns")
+    chart = page.locator(".bk-Figure").nth(1)
+    chart.scroll_into_view_if_needed()
+    everything = page.evaluate(_COLUMN, ["parallel", "MultiLine", "alpha"])
+    box = chart.bounding_box()
+    assert box is not None
+    frame = page.evaluate(
+        """() => { for (const d of Bokeh.documents) for (const m of d._all_models.values())
+        if (m.type === 'Figure' && m.name === 'parallel') { const {bbox} = Bokeh.index.find_one(m).frame
+        return [bbox.left, bbox.top, bbox.width, bbox.height] } }"""
+    )
+    left, top, width, height = frame
+    first_axis = box["x"] + left + width * 0.4 / 5.8
+    page.mouse.move(first_axis - 12, box["y"] + top + height * 0.05)
+    page.mouse.down()
+    page.mouse.move(first_axis + 12, box["y"] + top + height * 0.45, steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    told = page.evaluate(_TITLE, "parallel")
+    alpha = page.evaluate(_COLUMN, ["parallel", "MultiLine", "alpha"])
+    kept = sum(value > 0.5 for value in alpha)
+    assert 0 < kept < len(everything)
+    assert told == f"{kept} of {len(everything)} lines pass the brushes"
+    values = page.evaluate(_COLUMN, ["parallel", "MultiLine", "ys"])
+    inside = [line[0] for line, shown in zip(values, alpha, strict=True) if shown > 0.5]
+    outside = [line[0] for line, shown in zip(values, alpha, strict=True) if shown < 0.5]
+    assert min(inside) > max(value for value in outside if value < min(inside) + 1)
+    chart.locator(".bk-tool-icon-reset").click()
+    page.wait_for_timeout(300)
+    assert page.evaluate(_COLUMN, ["parallel", "MultiLine", "alpha"]) == everything
+    assert visit.errors == []
