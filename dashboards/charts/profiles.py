@@ -21,7 +21,7 @@ from dashboards import theme
 from dashboards.charts.ratings import LABELS_JS
 
 PARALLEL, PAIRS = "parallel", "scatter_matrix"
-MOST_LINES, MOST_PAIRED = 1_500, 700
+MOST_LINES, MOST_PAIRED = 600, 250
 _FADED, _DRAWN = 0.03, 0.32
 # A box narrows the axes that it crosses; boxes on other axes stay, and the reset button takes all of them away.
 _BRUSH = """const {x0, x1, y0, y1} = cb_obj.geometry
@@ -115,12 +115,10 @@ class Pairs:
 
     def __init__(self) -> None:
         """Make an empty chart."""
-        self.points = ColumnDataSource({column: [] for column in ("x", "y", "colour", "name", "told")})
+        self.points = ColumnDataSource({column: [] for column in ("x", "y", "colour", "name")})
         self._boxes = ColumnDataSource({"x": [], "y": []})
         self._words = ColumnDataSource({"x": [], "y": [], "text": []})
-        hover = HoverTool(
-            point_policy="follow_mouse", limit=2, tooltips='<div class="hover"><b>@name</b><div>@told</div></div>'
-        )
+        hover = HoverTool(point_policy="follow_mouse", limit=2, tooltips='<div class="hover"><b>@name</b></div>')
         plot = theme.new_figure(PAIRS, 640, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d())
         plot.axis.visible = False
         plot.grid.visible = False
@@ -150,11 +148,6 @@ class Pairs:
             "y": np.concatenate([-row + scaled[:, row] for row, _ in cells]),
             "colour": np.tile(np.asarray(colours, dtype=object), len(cells)),
             "name": np.tile(np.asarray(names, dtype=object), len(cells)),
-            "told": [
-                f"{columns[column]} {across:.1f}, {columns[row]} {up:.1f}"
-                for row, column in cells
-                for across, up in zip(values[:, column], values[:, row], strict=True)
-            ],
         }
         self._boxes.data = {"x": [column for _, column in cells], "y": [-row for row, _ in cells]}
         self._words.data = {"x": list(range(count)), "y": [-i for i in range(count)], "text": list(columns)}

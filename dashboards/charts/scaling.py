@@ -10,7 +10,7 @@ from dashboards import theme
 from dashboards.charts import axes, legend
 
 NAME = "scaling"
-MOST_POINTS = 20_000
+MOST_POINTS = 8_000
 METHODS = {
     "ordinary_least_squares": ("mean (least squares)", theme.ACCENT, "solid"),
     "quantile_50": ("50 % lie below", theme.COLOURS[5], "dotted"),

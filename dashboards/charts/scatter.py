@@ -13,7 +13,7 @@ from dashboards.charts import axes, legend
 from dashboards.fields import Kind, Measure, kind_value
 
 NAME = "scatter"
-MOST_POINTS = 20_000
+MOST_POINTS = 8_000
 _GROUPS = 7
 _SMALLEST, _LARGEST, _PLAIN = 4.0, 20.0, 7.0
 _THINNING_SEED = 20_240_613

@@ -1,0 +1,265 @@
+"""Pages in a real browser against a floor: a bare Bokeh scatter of as many rows whose data source is replaced.
+
+python benchmarks/pages.py [--home HOME] [--runs 5] [--sessions 20]
+
+HOME is a home with a published release; by default one is made from the bundled facts. Rows of the published board are
+repeated or cut to 5,000 and 100,000, so that pages and floor draw boards of one size. Times are read in the browser,
+from the change of a widget until the frame after the new data; ratios are to the floor timed in between, in one run.
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROWS = (5_000, 100_000)
+FLOOR = "floor"
+# Page, title of the select that is changed, name of the figure that must follow.
+PAGES = (
+    (FLOOR, "Filter", FLOOR),
+    ("leaderboard", "Merged", "scatter"),
+    ("pareto", "Against", "pareto_front"),
+    ("scaling", "Size", "scaling"),
+    ("patterns", "Group by", "components"),
+)
+_ENTRIES = ("entries", "scores", "scaling_residuals", "patterns_entries", "z_scores", "density")
+_READY = "() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every((d) => d.is_idle)"
+_CHANGE = """([title, name]) => new Promise((resolve, reject) => {
+  const models = Bokeh.documents.flatMap((d) => [...d._all_models.values()])
+  const select = models.find((m) => m.type?.endsWith('Select') && m.title === title)
+  const figure = models.find((m) => m.type === 'Figure' && m.name === name)
+  const values = select.options.map((o) => Array.isArray(o) ? o[0] : o)
+  const start = performance.now()
+  let done = false
+  const drawn = () => { if (done) return; done = true
+    requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now() - start))) }
+  for (const r of figure.renderers) r.data_source.properties.data.change.connect(drawn)
+  setTimeout(() => reject(new Error('no new data in a minute')), 60000)
+  select.value = values[(values.indexOf(select.value) + 1) % 2]
+})"""
+
+
+def serve(home: str, rows: int, port: int, counts: str) -> None:
+    """Serve every page and the floor on a board of so many rows, writing the number of sessions to a file."""
+    import numpy as np  # noqa: PLC0415 - in the process that serves alone
+    import panel as pn  # noqa: PLC0415
+    import polars as pl  # noqa: PLC0415
+    from bokeh.models import ColumnDataSource  # noqa: PLC0415
+    from bokeh.plotting import figure  # noqa: PLC0415
+
+    from dashboards import app, theme  # noqa: PLC0415
+    from dashboards.data import Data  # noqa: PLC0415
+    from dashboards.pages import PAGES as ALL  # noqa: PLC0415
+    from warehouse.settings import Settings  # noqa: PLC0415
+
+    pn.extension("tabulator", design=theme.DESIGN, notifications=False)
+    settings = Settings.model_validate({"home": home})
+
+    class Grown(Data):
+        """The warehouse with its board repeated or cut to the number of rows."""
+
+        def __init__(self) -> None:
+            super().__init__(settings)
+            self._grown: dict[Any, pl.DataFrame] = {}
+
+        def ask(self, name: str, **parameters: Any) -> pl.DataFrame:
+            frame = super().ask(name, **parameters)
+            if name not in _ENTRIES or frame.is_empty():
+                return frame
+            key = (name, tuple(sorted(parameters.items())))
+            if key not in self._grown:
+                entries = super().ask("entries", snapshot_id=parameters["snapshot_id"])["entry_id"]
+                whole, rest = divmod(rows, entries.len())
+                copies = [
+                    frame.with_columns(pl.col("entry_id") + f" {copy}") if copy else frame for copy in range(whole)
+                ]
+                some = frame.filter(pl.col("entry_id").is_in(entries.head(rest).implode()))
+                copies.append(some.with_columns(pl.col("entry_id") + f" {whole}"))
+                self._grown[key] = pl.concat(copies)
+            return self._grown[key]
+
+    def floor() -> Any:
+        random = np.random.default_rng(1)
+        boards = {name: random.normal(size=(2, rows)) for name in ("a", "b")}
+        source = ColumnDataSource({"x": boards["a"][0], "y": boards["a"][1]})
+        plot = figure(name=FLOOR, height=480, sizing_mode="stretch_width")
+        plot.scatter("x", "y", source=source, size=6)
+        select = pn.widgets.Select(name="Filter", options=list(boards))
+
+        def replace(event: Any) -> None:
+            source.data = {"x": boards[event.new][0], "y": boards[event.new][1]}
+
+        select.param.watch(replace, "value")
+        return pn.Column(select, pn.pane.Bokeh(plot, sizing_mode="stretch_width"), sizing_mode="stretch_width")
+
+    data = Grown()
+    sessions = {page.slug or "/": app._opener(page, data) for page in ALL} | {FLOOR: floor}
+    server = pn.serve(
+        sessions, port=port, address="127.0.0.1", show=False, start=False, verbose=False, admin=False,
+        static_dirs={"assets": str(Path(app.__file__).parent / "assets")}, unused_session_lifetime=1_000,
+        check_unused_sessions=500,
+    )  # fmt: skip
+
+    def count() -> None:
+        while True:
+            Path(counts).write_text(str(len(server.get_sessions())))
+            time.sleep(0.5)
+
+    threading.Thread(target=count, daemon=True).start()
+    server.run_until_shutdown()
+
+
+class Server:
+    """A process that serves a board of so many rows."""
+
+    def __init__(self, home: Path, rows: int, folder: Path) -> None:
+        """Start it and wait until it answers."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.counts, self.log = folder / "sessions", folder / f"{rows}.log"
+        self._stream = self.log.open("w")
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", str(home), str(rows), str(self.port), str(self.counts)],
+            stdout=self._stream, stderr=self._stream,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        )  # fmt: skip
+        self.url = f"http://127.0.0.1:{self.port}/"
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(self.url + FLOOR, timeout=30).close()  # noqa: S310 - our own address
+            except OSError:
+                time.sleep(0.2)
+            else:
+                return
+        raise RuntimeError(self.log.read_text())
+
+    def close(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait(30)
+        self._stream.close()
+
+
+def timed(browser: Any, server: Server, runs: int) -> dict[str, tuple[float, float]]:
+    """Per page: milliseconds to its first chart, and to the chart after a change; medians, pages taking turns."""
+    first: dict[str, list[float]] = {slug: [] for slug, _, _ in PAGES}
+    change: dict[str, list[float]] = {slug: [] for slug, _, _ in PAGES}
+    for _ in range(runs):
+        for slug, title, name in PAGES:
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(180_000)
+            started = time.perf_counter()
+            page.goto(server.url + slug)
+            page.wait_for_function(_READY)
+            first[slug].append((time.perf_counter() - started) * 1000)
+            page.evaluate(_CHANGE, [title, name])  # the first answers fill the caches of server and browser
+            page.wait_for_function(_READY)
+            change[slug].append(page.evaluate(_CHANGE, [title, name]))
+            page.close()
+    return {slug: (statistics.median(first[slug]), statistics.median(change[slug])) for slug in first}
+
+
+def crowd(server: Server, sessions: int) -> None:
+    """Open sessions at once on every page in turn, print what each takes, and whether closing frees them."""
+    import panel as pn  # noqa: PLC0415 - so that the client knows the models of the pages
+    import psutil  # noqa: PLC0415 - of the extra `bench`
+    from bokeh.client import pull_session  # noqa: PLC0415
+
+    pn.extension("tabulator")
+    process = psutil.Process(server.process.pid)
+    for slug, _, _ in PAGES[1:]:
+        pull_session(url=server.url + slug).close()
+        before = process.memory_info().rss
+        opened: list[Any] = []
+        errors: list[str] = []
+
+        def open_one(address: str, into: list[Any], failed: list[str]) -> None:
+            try:
+                into.append(pull_session(url=address))
+            except Exception as failure:  # noqa: BLE001 - counted and printed
+                failed.append(repr(failure))
+
+        started = time.perf_counter()
+        threads = [threading.Thread(target=open_one, args=(server.url + slug, opened, errors)) for _ in range(sessions)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        wall, each = time.perf_counter() - started, (process.memory_info().rss - before) / 2**20 / sessions
+        alive = server.counts.read_text()
+        for session in opened:
+            session.close()
+        left = alive
+        for _ in range(60):
+            time.sleep(0.5)
+            left = server.counts.read_text()
+            if left == "0":
+                break
+        print(
+            f"{slug:<12} {len(opened)} sessions in {wall:.1f} s, {len(errors)} errors, {each:.1f} MiB each, "
+            f"{alive} alive, {left} left after closing"
+        )
+        for error in sorted(set(errors)):
+            print("   ", error)
+    complaints = [line for line in server.log.read_text().splitlines() if "ERROR" in line or "Traceback" in line]
+    print(f"{len(complaints)} errors in the server's log")
+
+
+def main() -> int:
+    """Print times and ratios."""
+    if sys.argv[1:2] == ["--serve"]:
+        home, rows, port, counts = sys.argv[2:]
+        serve(home, int(rows), int(port), counts)
+        return 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--sessions", type=int, default=20, help="at once per page; 0 leaves them out")
+    options = parser.parse_args()
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        print("No chromium, chromium-browser or google-chrome on this machine.")
+        return 0
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of the extra `test`
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        home = options.home or folder / "home"
+        if options.home is None:
+            environment = {**os.environ, "SKYLINE_HOME": str(home)}
+            command = [sys.executable, "-m", "pipelines.cli", "refresh", "--source", "bundled"]
+            subprocess.run(command, check=True, env=environment, capture_output=True)
+        floor: tuple[float, float] | None = None
+        for rows in ROWS:
+            server = Server(home, rows, folder)
+            try:
+                with sync_playwright() as playwright:
+                    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                    found = timed(browser, server, options.runs)
+                    browser.close()
+                floor = floor or found[FLOOR]
+                print(f"{rows:,} rows; ratios to the floor of {ROWS[0]:,} rows")
+                print(f"{'':<18} {'first chart ms':>14} {'ratio':>6} {'change ms':>10} {'ratio':>6}")
+                for slug, (first, change) in found.items():
+                    print(
+                        f"{slug:<18} {first:>12.0f} {first / floor[0]:>7.2f} {change:>10.0f} {change / floor[1]:>7.2f}"
+                    )
+                if rows == ROWS[0] and options.sessions:
+                    crowd(server, options.sessions)
+            finally:
+                server.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
