@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from warehouse import spreadsheets
+
 MISSING = "–"
-_FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def escape(text: object) -> str:
@@ -95,10 +96,7 @@ def age(moment: dt.datetime, now: dt.datetime | None = None) -> str:
 
 def to_csv(frame: pl.DataFrame) -> io.BytesIO:
     """The frame as CSV; text that a spreadsheet would run as a formula is led by an apostrophe."""
-    text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
-    led = pl.col(text).str.head(1).is_in(_FORMULA_LEADS)
-    safe = frame.with_columns(pl.when(led).then("'" + pl.col(text)).otherwise(pl.col(text)).name.keep())
-    return io.BytesIO(safe.write_csv().encode("utf-8"))
+    return io.BytesIO(spreadsheets.to_csv(frame))
 
 
 def to_json(frame: pl.DataFrame, about: dict[str, Any]) -> io.BytesIO:

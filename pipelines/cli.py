@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands import arena, performance
+from pipelines.commands import arena, operate, performance
 from pipelines.terminal import Format, Formatted, Output, UserError, err, one_sentence, out, print_rows
 from warehouse.settings import Settings
 
@@ -112,18 +112,6 @@ def dagster_dev(port: Annotated[int, typer.Option(help="Port to listen on.", min
     _run_module("Dagster", ["dagster", "dev", "-m", "pipelines.definitions", "-p", str(port)], environment)
 
 
-@app.command(epilog='Example: skyline sql "FROM marts.pareto_front LIMIT 5" --format csv')
-def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT statement.")],
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
-    output: Output = None,
-) -> None:
-    """Ask the published warehouse; it is opened read-only."""
-    from warehouse.reader import Reader  # noqa: PLC0415
-
-    print_rows(Reader(Settings().published).query(query), format, output)
-
-
 @app.command(
     epilog="Example: skyline front models.csv --minimise size_gib --maximise score --format csv",
 )
@@ -161,6 +149,7 @@ def doctor() -> None:
 
 
 arena.register(app)
+operate.register(app)
 performance.register(app)
 
 

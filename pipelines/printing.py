@@ -1,12 +1,13 @@
 """Rows as people and programs want them: a table on the terminal, CSV, JSON or Parquet bytes."""
 
 import io
-import json
 
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from warehouse.spreadsheets import to_csv
 
 _MOST_ROWS_SHOWN = 200
 
@@ -37,22 +38,13 @@ def as_bytes(frame: pl.DataFrame, form: str) -> bytes:
         as_table(frame, Console(file=text, width=200))
         return text.getvalue().encode()
     if form == "csv":
-        nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-        frame.with_columns(_as_json(frame[name]) for name in nested).write_csv(buffer)
-    elif form == "json":
+        return to_csv(frame)
+    if form == "json":
         frame.write_json(buffer)
         buffer.write(b"\n")
     else:
         frame.write_parquet(buffer)
     return buffer.getvalue()
-
-
-def _as_json(column: pl.Series) -> pl.Series:
-    """Lists and records as JSON, since a cell of CSV holds one value."""
-    texts = [
-        None if value is None else json.dumps(value, default=str, ensure_ascii=False) for value in column.to_list()
-    ]
-    return pl.Series(column.name, texts, dtype=pl.String)
 
 
 def _cell(value: object) -> str:

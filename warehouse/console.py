@@ -1,0 +1,227 @@
+"""SQL of strangers: one read-only statement against the published release, locked in, limited, and cancellable.
+
+Pages, the command line and the HTTP interface all ask through `Console.ask`, so what one refuses all refuse.
+"""
+
+import contextlib
+import dataclasses
+import json
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+from warehouse.publish import NotPublished, Release, current
+
+_WORKER = Path(__file__).with_name("console_worker.py")
+_LONGEST_SQL_BYTES = 100_000
+_LOOK_FOR_CANCEL_S = 0.05
+_CHUNK_BYTES = 1 << 18
+_ATTEMPTS = 5
+
+
+class QueryRefused(ValueError):
+    """A statement is not one that may be asked, or went beyond a limit; the text says which."""
+
+
+class QueryFailed(ValueError):
+    """DuckDB cannot answer the statement; the text is what it says."""
+
+
+class QueryCancelled(RuntimeError):
+    """The one who asked does not want the answer any more."""
+
+
+class ConsoleBusy(RuntimeError):
+    """As many statements are being answered as may be at one time."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one statement may take.
+
+    Attributes:
+        seconds: From asking to the last row.
+        memory_mib: Of DuckDB; nothing is spilled to disk.
+        rows: Rows returned; of more, so many are returned and said to be cut.
+        result_mib: Size of the rows returned.
+        threads: Of DuckDB.
+    """
+
+    seconds: float = 15.0
+    memory_mib: int = 512
+    rows: int = 10_000
+    result_mib: int = 64
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class Result:
+    """Answer to one statement.
+
+    Attributes:
+        frame: The rows.
+        is_cut: Whether there were more rows than the limit.
+        elapsed_s: Wall time, the start of the process included.
+        release: What was asked.
+    """
+
+    frame: pl.DataFrame
+    is_cut: bool
+    elapsed_s: float
+    release: Release
+
+
+class Console:
+    """Answers statements on the current release of a published folder, each in a process of its own."""
+
+    def __init__(self, published: Path, limits: Limits | None = None, at_once: int = 4) -> None:
+        """Make a console.
+
+        Args:
+            published: Folder of releases.
+            limits: What a statement may take where the asker names nothing else.
+            at_once: Statements answered at one time; more are refused, not queued.
+        """
+        self.limits = limits or Limits()
+        self._published = published
+        self._places = threading.BoundedSemaphore(at_once)
+
+    def ask(self, sql: str, limits: Limits | None = None, cancel: threading.Event | None = None) -> Result:
+        """Rows of one SELECT statement.
+
+        Args:
+            sql: The statement.
+            limits: Other limits than the console's.
+            cancel: When set, from any thread, the statement is given up.
+
+        Raises:
+            QueryRefused: it is not one SELECT, calls what may not be called, or went beyond a limit.
+            QueryFailed: it is wrong.
+            QueryCancelled: `cancel` was set.
+            ConsoleBusy: too many statements are being answered.
+            NotPublished: nothing is published.
+        """
+        if len(sql.encode("utf-8", "surrogatepass")) > _LONGEST_SQL_BYTES:
+            raise QueryRefused(f"Refused: a statement may have {_LONGEST_SQL_BYTES:,} bytes.")
+        if not self._places.acquire(blocking=False):
+            raise ConsoleBusy("Too many statements are being answered just now; try again in a few seconds.")
+        try:
+            return self._ask(sql, limits or self.limits, cancel)
+        finally:
+            self._places.release()
+
+    def _ask(self, sql: str, limits: Limits, cancel: threading.Event | None) -> Result:
+        began = time.monotonic()
+        release, database = _open(self._published)
+        with database:
+            header, payload = _run(sql, database.fileno(), limits, began + limits.seconds, cancel)
+        if header["status"] == "refused":
+            raise QueryRefused(f"Refused: {header['reason']}.")
+        if header["status"] == "error":
+            raise QueryFailed(f"The query cannot be answered: {_without_wrapping(header['reason'])}")
+        frame = _without_wide_integers(pl.read_ipc_stream(payload))
+        return Result(frame.head(limits.rows), frame.height > limits.rows, time.monotonic() - began, release)
+
+
+def _open(published: Path) -> tuple[Release, IO[bytes]]:
+    """The current release and its open file, which stays readable when the release is swept."""
+    for _ in range(_ATTEMPTS):
+        release = current(published)
+        # Swept between reading the pointer and opening the file, the pointer names a newer one by now.
+        with contextlib.suppress(FileNotFoundError):
+            return release, release.path.open("rb")
+    raise NotPublished(f"{published} changes faster than it can be read; try again.")
+
+
+def _run(
+    sql: str, database: int, limits: Limits, deadline: float, cancel: threading.Event | None
+) -> tuple[dict[str, str], bytes]:
+    """What the worker says: its header and the bytes after it.
+
+    Raises:
+        QueryRefused: it did not end in time, or died, or says too much.
+        QueryCancelled: `cancel` was set.
+    """
+    request = json.dumps({"sql": sql, "database": database, **dataclasses.asdict(limits)}).encode()
+    # Nothing of our environment is told to it: not where the home is, no keys.
+    worker = subprocess.Popen(  # noqa: S603 - our own file, the statement goes through a pipe
+        [sys.executable, "-I", str(_WORKER)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
+        cwd="/",
+        pass_fds=(database,),
+        start_new_session=True,
+    )
+    try:
+        assert worker.stdin is not None and worker.stdout is not None  # noqa: S101, PT018 - pipes were asked for
+        _send(worker.stdin, request)
+        said = _receive(worker.stdout, (limits.result_mib + 16) << 20, deadline, cancel, limits)
+    finally:
+        worker.kill()
+        worker.wait()
+        for pipe in (worker.stdin, worker.stdout):
+            if pipe is not None:
+                pipe.close()
+    line, _, payload = said.partition(b"\n")
+    try:
+        header: dict[str, str] = json.loads(line)
+    except ValueError:
+        raise QueryRefused(
+            f"Refused: it needs more than {limits.memory_mib} MiB of memory, more time than there is, or is nested"
+            " too deeply; its process was ended."
+        ) from None
+    return header, payload
+
+
+def _send(pipe: IO[bytes], request: bytes) -> None:
+    # If it died before it read, that it says nothing is met where its answer is read.
+    with contextlib.suppress(BrokenPipeError):
+        pipe.write(request)
+        pipe.close()
+
+
+def _receive(
+    pipe: IO[bytes], most_bytes: int, deadline: float, cancel: threading.Event | None, limits: Limits
+) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            if cancel is not None and cancel.is_set():
+                raise QueryCancelled("The query was cancelled.")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise QueryRefused(f"Refused: it takes longer than {limits.seconds:g} s.")
+            if not selector.select(min(left, _LOOK_FOR_CANCEL_S)):
+                continue
+            chunk = pipe.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]
+            if not chunk:
+                return b"".join(chunks)
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > most_bytes:
+                raise QueryRefused(f"Refused: the result is larger than {limits.result_mib} MiB.")
+
+
+def _without_wide_integers(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sums of whole numbers have 128 bits in DuckDB and come as decimals; those that fit are whole numbers again."""
+    for name, dtype in frame.schema.items():
+        if dtype == pl.Decimal(38, 0):
+            with contextlib.suppress(pl.exceptions.InvalidOperationError):
+                frame = frame.with_columns(pl.col(name).cast(pl.Int64))
+    return frame
+
+
+def _without_wrapping(reason: str) -> str:
+    """DuckDB's message, without the line that shows our wrapping around the statement."""
+    return reason.split("\n\nLINE ", maxsplit=1)[0].strip()
