@@ -80,6 +80,7 @@ def _session(page: Page, data: Data) -> pn.Template:
     template.add_variable("published_title", str(data.home))
     template.add_variable("widget_css", component_resource_path(theme.DESIGN, "modifiers", theme.WIDGET_CSS))
     template.add_variable("has_sidebar", content.sidebar is not None)
+    template.add_variable("sidebar_title", content.sidebar_title)
     hint = html()
     template.add_panel("main", pn.Column(hint, content.main, sizing_mode="stretch_width", margin=0))
     template.add_panel("overlay", content.overlay or html())

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from warehouse.console import Console
 from warehouse.publish import Release
 from warehouse.reader import Reader
 from warehouse.settings import Settings
@@ -48,6 +49,7 @@ class Data:
 
     def __init__(self, settings: Settings) -> None:
         self.home = settings.home
+        self.console = Console(settings.published)
         self._reader = Reader(settings.published)
         self._results: OrderedDict[tuple[Any, ...], pl.DataFrame] = OrderedDict()
         self._lock = threading.Lock()

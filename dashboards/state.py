@@ -17,6 +17,12 @@ _MOST_FIELDS = 200
 EITHER, ONLY, WITHOUT = "any", "only", "without"
 
 
+class Statement(param.String[Any]):
+    """SQL: longer than other texts, and of several lines."""
+
+    LONGEST = 4_000
+
+
 class UrlState(param.Parameterized):
     """Choices of one page. Parameters that take part in the address are those that the subclass declares."""
 
@@ -154,6 +160,10 @@ def _parse(parameter: Any, text: str) -> Any:
         return bounds
     if isinstance(parameter, param.Selector):
         if text not in parameter.objects:
+            raise ValueError(text)
+        return text
+    if isinstance(parameter, Statement):
+        if len(text) > Statement.LONGEST:
             raise ValueError(text)
         return text
     if len(text) > _LONGEST_TEXT or not text.isprintable():

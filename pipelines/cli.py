@@ -1,15 +1,12 @@
 """The `skyline` command: a thin skin over functions that live elsewhere."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipelines.commands import arena, operate, performance
-from pipelines.terminal import Format, Formatted, Output, UserError, err, one_sentence, out, print_rows
+from pipelines.terminal import Format, Formatted, Output, UserError, err, one_sentence, out, print_rows, run_module
 from warehouse.settings import Settings
 
 app = typer.Typer(
@@ -81,14 +78,7 @@ def serve(
 
 def _serve(environment: dict[str, str]) -> None:
     # A process of its own: pages know nothing of the pipeline, and are not slowed down by it.
-    _run_module("The dashboards", ["dashboards"], environment)
-
-
-def _run_module(what: str, arguments: list[str], environment: dict[str, str]) -> None:
-    command = [sys.executable, "-m", *arguments]
-    finished = subprocess.run(command, env={**os.environ, **environment}, check=False)  # noqa: S603 - our own modules
-    if finished.returncode not in {0, -2, 130}:
-        raise UserError(f"{what} stopped with exit code {finished.returncode}; the reason stands above.")
+    run_module("The dashboards", ["dashboards"], environment)
 
 
 @app.command(epilog="Example: skyline up --source ~/snapshots")
@@ -109,7 +99,7 @@ def dagster_dev(port: Annotated[int, typer.Option(help="Port to listen on.", min
     settings.inbox.mkdir(parents=True, exist_ok=True)
     err.print(f"Files dropped into {settings.inbox.resolve()} are ingested.", highlight=False, soft_wrap=True)
     environment = {"DAGSTER_HOME": str(home), "SKYLINE_HOME": str(settings.home.resolve())}
-    _run_module("Dagster", ["dagster", "dev", "-m", "pipelines.definitions", "-p", str(port)], environment)
+    run_module("Dagster", ["dagster", "dev", "-m", "pipelines.definitions", "-p", str(port)], environment)
 
 
 @app.command(

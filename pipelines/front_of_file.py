@@ -1,6 +1,6 @@
 """The front of a file that somebody brought: read, checked, and never half understood."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -23,18 +23,51 @@ def front_of_file(path: Path, minimise: Sequence[str], maximise: Sequence[str]) 
     Raises:
         UnusableTable: the file is no such table, no objective or an unknown one is named, or one is not numeric.
     """
+    _require_objectives(minimise, maximise)
+    return front_of_table(_read(path), minimise, maximise, path.name)
+
+
+def front_of_table(
+    points: pl.DataFrame, minimise: Sequence[str], maximise: Sequence[str], name: str
+) -> tuple[pl.DataFrame, int]:
+    """Rows of the table on its Pareto front, by rising first objective, and how many were left out.
+
+    Args:
+        points: One row per candidate.
+        minimise: Columns to minimise.
+        maximise: Columns to maximise.
+        name: What errors call the table.
+
+    Raises:
+        UnusableTable: no objective or an unknown one is named, or one is not numeric.
+    """
+    _require_objectives(minimise, maximise)
+    objectives = dict.fromkeys(minimise, Direction.MINIMISE) | dict.fromkeys(maximise, Direction.MAXIMISE)
+    if unknown := [column for column in objectives if column not in points.columns]:
+        raise UnusableTable(f"{name} has no column {', '.join(unknown)}; it has {', '.join(points.columns)}.")
+    numeric = points.with_columns(_as_number(points, column, name) for column in objectives)
+    kept, left_out = usable(numeric.with_row_index("__row"), objectives)
+    front = pareto_front(kept, objectives).sort(*objectives, maintain_order=True)
+    return points[front["__row"]], left_out.height
+
+
+def table_of_rows(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
+    """Rows as a table; columns of numbers and texts are texts.
+
+    Raises:
+        UnusableTable: the rows do not make a table.
+    """
+    try:
+        return pl.DataFrame(list(rows), infer_schema_length=None, strict=False)
+    except (pl.exceptions.PolarsError, OverflowError, TypeError, ValueError) as error:
+        raise UnusableTable(f"The rows do not make a table: {str(error).splitlines()[0]}") from error
+
+
+def _require_objectives(minimise: Sequence[str], maximise: Sequence[str]) -> None:
     if not minimise and not maximise:
         raise UnusableTable("Name at least one objective: --minimise COLUMN or --maximise COLUMN.")
     if twice := sorted(set(minimise) & set(maximise)):
         raise UnusableTable(f"{', '.join(twice)} cannot be both minimised and maximised.")
-    points = _read(path)
-    objectives = dict.fromkeys(minimise, Direction.MINIMISE) | dict.fromkeys(maximise, Direction.MAXIMISE)
-    if unknown := [name for name in objectives if name not in points.columns]:
-        raise UnusableTable(f"{path.name} has no column {', '.join(unknown)}; it has {', '.join(points.columns)}.")
-    numeric = points.with_columns(_as_number(points, name, path) for name in objectives)
-    kept, left_out = usable(numeric.with_row_index("__row"), objectives)
-    front = pareto_front(kept, objectives).sort(*objectives, maintain_order=True)
-    return points[front["__row"]], left_out.height
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -57,7 +90,7 @@ def _read(path: Path) -> pl.DataFrame:
         raise UnusableTable(f"{path.name} cannot be read as a table: {reason}") from error
 
 
-def _as_number(points: pl.DataFrame, name: str, path: Path) -> pl.Expr:
+def _as_number(points: pl.DataFrame, name: str, table: str) -> pl.Expr:
     """The column as numbers; text that is no number counts as missing, a column without any is refused."""
     column = points[name]
     if column.dtype.is_numeric():
@@ -66,4 +99,4 @@ def _as_number(points: pl.DataFrame, name: str, path: Path) -> pl.Expr:
         numbers = column.str.strip_chars().cast(pl.Float64, strict=False)
         if numbers.null_count() < len(numbers):
             return pl.lit(numbers).alias(name)
-    raise UnusableTable(f"{name} of {path.name} is not numeric ({column.dtype}).")
+    raise UnusableTable(f"{name} of {table} is not numeric ({column.dtype}).")

@@ -1,5 +1,7 @@
 """What every command shares: options, printing of rows, and errors as one sentence."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +54,18 @@ def print_rows(frame: Any, form: Format, output: Path | None = None) -> None:
     else:
         sys.stdout.buffer.write(payload)
         sys.stdout.buffer.flush()
+
+
+def run_module(what: str, arguments: list[str], environment: dict[str, str]) -> None:
+    """Run one of our modules as a process of its own, until it ends or is interrupted.
+
+    Raises:
+        UserError: it failed.
+    """
+    command = [sys.executable, "-m", *arguments]
+    finished = subprocess.run(command, env={**os.environ, **environment}, check=False)  # noqa: S603 - our own modules
+    if finished.returncode not in {0, -2, 130}:
+        raise UserError(f"{what} stopped with exit code {finished.returncode}; the reason stands above.")
 
 
 @contextmanager

@@ -129,7 +129,8 @@ def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     if statements[0].type != duckdb.StatementType.SELECT:
         kind = statements[0].type.name.replace("_", " ")
         raise Refused(
-            f"only SELECT (or FROM, VALUES, WITH, DESCRIBE, SUMMARIZE, SHOW) can be asked; this is {kind}, and the warehouse is read-only"
+            f"only SELECT (or FROM, VALUES, WITH, DESCRIBE, SUMMARIZE, SHOW) can be asked;"
+            f" this is {kind}, and the warehouse is read-only"
         )
     text = statements[0].query
     parsed = json.loads(connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()[0][0])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from warehouse.lake import Lake
@@ -18,6 +19,9 @@ class Settings(BaseSettings):
         http_attempts: Tries before giving up.
         address: Address the pages are served on.
         port: Port the pages are served on.
+        api_port: Port the HTTP interface is served on.
+        api_token: What clients of the HTTP interface must show; none: nothing.
+        api_requests_per_minute: What one address may ask of the HTTP interface.
     """
 
     model_config = SettingsConfigDict(env_prefix="SKYLINE_", toml_file="skyline.toml", extra="forbid")
@@ -29,6 +33,9 @@ class Settings(BaseSettings):
     http_attempts: int = 5
     address: str = "127.0.0.1"
     port: int = 5006
+    api_port: int = 5007
+    api_token: SecretStr | None = None
+    api_requests_per_minute: int = 240
 
     @classmethod
     def settings_customise_sources(

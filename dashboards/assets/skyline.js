@@ -122,6 +122,22 @@
     }
   }
 
+  // Put a statement into the field for it, as if it had been typed.
+  function fill(text) {
+    const area = [...deep(document, "textarea")][0]
+    if (!area) return
+    area.value = text
+    for (const kind of ["input", "change"]) area.dispatchEvent(new Event(kind, {bubbles: true}))
+    area.focus()
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return
+    if (!event.composedPath().some((element) => element.nodeName === "TEXTAREA")) return
+    event.preventDefault()
+    for (const element of deep(document, ".run-query")) element.shadowRoot?.querySelector("button")?.click()
+  })
+
   document.addEventListener("click", (event) => {
     const path = event.composedPath().filter((element) => element instanceof Element)
     const found = (attribute) => path.find((element) => element.hasAttribute(attribute))
@@ -137,6 +153,8 @@
         setTimeout(() => { copying.textContent = before }, 1500)
       })
     }
+    const filling = found("data-fill")
+    if (filling) fill(filling.dataset.fill)
     if (found("data-reload")) location.reload()
   })
 

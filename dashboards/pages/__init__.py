@@ -10,6 +10,7 @@ from dashboards.pages import (
     patterns,
     roofline,
     scaling,
+    sql,
     which_gpu,
 )
 from dashboards.pages.page import Content, Page
@@ -78,6 +79,9 @@ PAGES: tuple[Page, ...] = (
         "which-gpu",
         which_gpu.build,
         "How many of which accelerator a model needs, and what serving it then costs.",
+    ),
+    Page(
+        "sql", "SQL", "sql", sql.build, "Ask the warehouse yourself: every table and column, and a chart of the answer."
     ),
 )
 

@@ -30,12 +30,14 @@ class Content:
         sidebar: Its filters, where it has any.
         overlay: What lies above it, such as a card.
         state: Choices that are kept in the address.
+        sidebar_title: What the sidebar is called where it is folded.
     """
 
     main: pn.viewable.Viewable
     sidebar: pn.viewable.Viewable | None = None
     overlay: pn.viewable.Viewable | None = None
     state: UrlState | None = None
+    sidebar_title: str = "Filters"
 
 
 @dataclass(frozen=True)

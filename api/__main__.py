@@ -1,0 +1,9 @@
+"""`python -m api`: serve the interface of the home that the settings name; with `--pages` the dashboards too."""
+
+import sys
+
+from api.serving import serve
+from warehouse.settings import Settings
+
+if __name__ == "__main__":
+    serve(Settings(), pages="--pages" in sys.argv[1:])

@@ -1,0 +1,58 @@
+"""How answers and errors are written: rows as JSON or CSV, errors as one sentence."""
+
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from fastapi import Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from warehouse import spreadsheets
+
+Form = Annotated[Literal["json", "csv"], Query(description="How the rows are written.")]
+
+
+class Rows(BaseModel):
+    """Rows, and what the reader should know beside them."""
+
+    # Numbers that JSON has no word for are null there.
+    model_config = ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="null")
+
+    rows: list[dict[str, Any]] = Field(description="One object per row; keys are columns, units are in their names.")
+    notes: list[str] = Field(default=[], description="What the reader should know.")
+    is_cut: bool = Field(default=False, description="Whether there were more rows than were asked for.")
+    release: str | None = Field(default=None, description="Published release that was read.")
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    detail: str = Field(description="One sentence, saying what would do where that is known.")
+
+
+class Refusal(Exception):
+    """An answer that is an error, with the status that HTTP has for it."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers
+
+
+def refused(_request: Request, error: Exception) -> Response:
+    """The response to a `Refusal`."""
+    assert isinstance(error, Refusal)  # noqa: S101 - registered for no other
+    return problem(error.status, error.detail, error.headers)
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """An error as JSON."""
+    return JSONResponse({"detail": detail}, status, headers)
+
+
+def rows(frame: pl.DataFrame, form: str, **more: Any) -> Response:
+    """A frame as the client wants it; `more` are the other fields of `Rows`."""
+    if form == "csv":
+        headers = {"Content-Disposition": 'attachment; filename="rows.csv"'}
+        return Response(spreadsheets.to_csv(frame), media_type="text/csv; charset=utf-8", headers=headers)
+    answer = Rows(rows=frame.to_dicts(), **more)
+    return Response(answer.model_dump_json(), media_type="application/json")

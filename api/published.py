@@ -1,0 +1,141 @@
+"""Routes that read the published warehouse: models, accelerators, fronts, ratings, and SQL of one's own."""
+
+import asyncio
+import datetime as dt
+import threading
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import answers
+from api.answers import Form, Rows
+from pipelines.front_of_file import front_of_table, table_of_rows
+from warehouse.console import QueryCancelled
+from warehouse.reader import Reader
+
+ROUTES = APIRouter()
+Limit = Annotated[int, Query(ge=1, le=10_000, description="Rows at most.")]
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="Rows to pass over.")]
+Text = Annotated[str | None, Query(max_length=200)]
+_LOOK_FOR_DISCONNECT_S = 0.1
+
+
+def _select(request: Request, form: str, sql: str, limit: int, offset: int = 0, **parameters: Any) -> Response:
+    """Rows of one of our own statements, one more than asked for to know whether there are more."""
+    reader: Reader = request.app.state.reader
+    asked = {**parameters, "most": limit + 1, "passed": offset}
+    frame = reader.query(f"{sql} LIMIT $most OFFSET $passed", asked)
+    release = reader.release().path.name
+    return answers.rows(frame.head(limit), form, is_cut=frame.height > limit, release=release)
+
+
+@ROUTES.get("/models", response_model=Rows, summary="Models, by name")
+def models(
+    request: Request,
+    search: Text = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+    format: Form = "json",  # noqa: A002
+) -> Response:
+    """Models of the warehouse with family, parameters, licence and dates, each with its source."""
+    sql = "FROM core.models WHERE $search IS NULL OR contains(lower(model_id), lower($search)) ORDER BY model_id"
+    return _select(request, format, sql, limit, offset, search=search)
+
+
+@ROUTES.get("/accelerators", response_model=Rows, summary="Accelerators, by name")
+def accelerators(
+    request: Request,
+    search: Text = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+    format: Form = "json",  # noqa: A002
+) -> Response:
+    """Accelerators with peaks, bandwidth and memory, and where each figure is from."""
+    sql = (
+        "FROM core.accelerators WHERE $search IS NULL OR contains(lower(accelerator), lower($search))"
+        " ORDER BY accelerator"
+    )
+    return _select(request, format, sql, limit, offset, search=search)
+
+
+@ROUTES.get("/fronts", response_model=Rows, summary="Pareto fronts of the leaderboards")
+def fronts(
+    request: Request,
+    objectives: Annotated[str, Query(max_length=200, description="As average_vs_size_gib.")] = "average_vs_size_gib",
+    board: Text = None,
+    as_of_date: dt.date | None = None,
+    segment_by: Annotated[str, Query(max_length=200)] = "all",
+    limit: Limit = 1000,
+    offset: Offset = 0,
+    format: Form = "json",  # noqa: A002
+) -> Response:
+    """Members of the fronts with their errors, by snapshot and position."""
+    sql = (
+        "FROM marts.pareto_front WHERE objectives = $objectives AND segment_by = $segment_by"
+        " AND ($board IS NULL OR board = $board) AND ($day::DATE IS NULL OR as_of_date = $day)"
+        " ORDER BY snapshot_id, segment, position"
+    )
+    chosen = {"objectives": objectives, "segment_by": segment_by, "board": board, "day": as_of_date}
+    return _select(request, format, sql, limit, offset, **chosen)
+
+
+@ROUTES.get("/ratings", response_model=Rows, summary="Ratings as the Arena published them")
+def ratings(
+    request: Request,
+    arena: Annotated[str, Query(max_length=200)] = "text",
+    category: Annotated[str, Query(max_length=200)] = "overall",
+    as_of_date: dt.date | None = None,
+    limit: Limit = 1000,
+    offset: Offset = 0,
+    format: Form = "json",  # noqa: A002
+) -> Response:
+    """Boards of the Arena with intervals, newest first."""
+    sql = (
+        "FROM core.arena_board WHERE arena = $arena AND category = $category"
+        " AND ($day::DATE IS NULL OR as_of_date = $day) ORDER BY as_of_date DESC, rating DESC, model"
+    )
+    return _select(request, format, sql, limit, offset, arena=arena, category=category, day=as_of_date)
+
+
+class Candidates(BaseModel):
+    """A table of anybody's, and what is wanted of its columns."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: list[dict[str, str | float | int | bool | None]] = Field(min_length=1, max_length=100_000)
+    minimise: list[str] = Field(default=[], max_length=10, description="Columns to minimise.")
+    maximise: list[str] = Field(default=[], max_length=10, description="Columns to maximise.")
+
+
+@ROUTES.post("/front", response_model=Rows, summary="The Pareto front of a table that is sent")
+def front(candidates: Candidates, format: Form = "json") -> Response:  # noqa: A002
+    """Rows that no other row beats on every objective, as `skyline front` finds them."""
+    table = table_of_rows(candidates.rows)
+    found, left_out = front_of_table(table, candidates.minimise, candidates.maximise, "the table")
+    notes = [f"{left_out:,} rows left out: an objective is missing or not a finite number."] if left_out else []
+    return answers.rows(found, format, notes=notes)
+
+
+class Statement(BaseModel):
+    """SQL of one's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sql: str = Field(
+        min_length=1, max_length=100_000, description="One SELECT statement.", examples=["FROM meta.tables"]
+    )
+
+
+@ROUTES.post("/sql", response_model=Rows, summary="One SELECT statement, read-only and within limits")
+async def sql(request: Request, statement: Statement, format: Form = "json") -> Response:  # noqa: A002
+    """Rows of the statement; files, network, extensions and settings are out of reach, time and memory are bounded."""
+    cancel = threading.Event()
+    asking = asyncio.create_task(asyncio.to_thread(request.app.state.console.ask, statement.sql, None, cancel))
+    while not (await asyncio.wait({asking}, timeout=_LOOK_FOR_DISCONNECT_S))[0]:
+        if await request.is_disconnected():
+            cancel.set()
+    if cancel.is_set():
+        raise QueryCancelled("The one who asked has gone.")
+    answer = asking.result()
+    return answers.rows(answer.frame, format, is_cut=answer.is_cut, release=answer.release.path.name)
