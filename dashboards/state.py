@@ -162,11 +162,8 @@ def _parse(parameter: Any, text: str) -> Any:
         if text not in parameter.objects:
             raise ValueError(text)
         return text
-    if isinstance(parameter, Statement):
-        if len(text) > Statement.LONGEST:
-            raise ValueError(text)
-        return text
-    if len(text) > _LONGEST_TEXT or not text.isprintable():
+    is_sql = isinstance(parameter, Statement)
+    if len(text) > (Statement.LONGEST if is_sql else _LONGEST_TEXT) or not (is_sql or text.isprintable()):
         raise ValueError(text)
     return text
 

@@ -38,9 +38,11 @@ def described(bundled_home: Path) -> Any:
 def test_every_answer_is_as_described(described: Any, method: str, name: str, mode: Any) -> None:
     operation = described[f"/api/v1/{name}"][method]
 
+    most = _EXAMPLES if name != "sql" else _EXAMPLES // 2
+
     @given(case=operation.as_strategy(generation_mode=mode))
     @examples(
-        max_examples=_EXAMPLES if name != "sql" else _EXAMPLES // 2,
+        max_examples=most,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
