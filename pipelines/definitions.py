@@ -10,6 +10,7 @@ from pipelines.assets import (
     frontier,
     leaderboards,
     performance,
+    profiles,
     published,
     sources,
     statistics,
@@ -18,16 +19,28 @@ from pipelines.checks import CHECKS
 from pipelines.jobs import JOBS
 from pipelines.resources import Home
 from pipelines.schedules import DAILY
-from pipelines.sensors import inbox
+from pipelines.sensors import bundles, inbox
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [sources, leaderboards, frontier, efficiency, arena, catalogue, performance, statistics, choices, published]
+        [
+            sources,
+            leaderboards,
+            frontier,
+            efficiency,
+            arena,
+            catalogue,
+            performance,
+            profiles,
+            statistics,
+            choices,
+            published,
+        ]
     ),
-    asset_checks=[*CHECKS, *arena.CHECKS],
+    asset_checks=[*CHECKS, *arena.CHECKS, *profiles.CHECKS],
     jobs=JOBS,
     schedules=[DAILY],
-    sensors=[inbox],
-    resources={"skyline": Home()},
+    sensors=[inbox, bundles],
+    resources={"skyline": Home(), "pipes": dg.PipesSubprocessClient()},
     executor=dg.in_process_executor,
 )

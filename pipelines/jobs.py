@@ -2,11 +2,26 @@
 
 import dagster as dg
 
+from pipelines.assets.profiles import LOCAL_SWEEP, RAW_BUNDLES
 from pipelines.assets.published import PUBLISHED
 from warehouse.contracts import TABLES
 
+# Asked for by name only: a sweep keeps the machine busy, and a bundle is named by its partition.
+_APART = dg.AssetSelection.assets(dg.AssetKey(list(LOCAL_SWEEP)), dg.AssetKey(list(RAW_BUNDLES)))
 REFRESH = dg.define_asset_job(
-    "refresh", selection=dg.AssetSelection.all(), description="Read every source, derive every table, publish."
+    "refresh",
+    selection=dg.AssetSelection.all() - _APART,
+    description="Read every source, derive every table, publish.",
+)
+LOAD_BUNDLE = dg.define_asset_job(
+    "load_profile_bundle",
+    selection=dg.AssetSelection.assets(dg.AssetKey(list(RAW_BUNDLES))),
+    description="Store a bundle of measurements that lies in the inbox.",
+)
+MEASURE_HERE = dg.define_asset_job(
+    "measure_here",
+    selection=dg.AssetSelection.assets(dg.AssetKey(list(LOCAL_SWEEP))),
+    description="Run a sweep on the device of this machine; its bundle lands in the inbox.",
 )
 
 
@@ -15,9 +30,14 @@ def _capability_job(capability: str) -> "dg.UnresolvedAssetJobDefinition":
     selected = dg.AssetSelection.groups(capability).upstream().required_multi_asset_neighbors()
     return dg.define_asset_job(
         f"derive_{capability}",
-        selection=selected - dg.AssetSelection.assets(dg.AssetKey(list(PUBLISHED))),
+        selection=selected - _APART - dg.AssetSelection.assets(dg.AssetKey(list(PUBLISHED))),
         description=f"Derive the tables of {capability} and what they need; does not publish.",
     )
 
 
-JOBS = [REFRESH, *(_capability_job(capability) for capability in dict.fromkeys(t.capability for t in TABLES))]
+JOBS = [
+    REFRESH,
+    LOAD_BUNDLE,
+    MEASURE_HERE,
+    *(_capability_job(capability) for capability in dict.fromkeys(t.capability for t in TABLES)),
+]

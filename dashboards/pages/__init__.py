@@ -5,6 +5,7 @@ from dashboards.pages import (
     arena,
     home,
     leaderboard,
+    measured,
     open_vs_proprietary,
     pareto,
     patterns,
@@ -79,6 +80,13 @@ PAGES: tuple[Page, ...] = (
         "which-gpu",
         which_gpu.build,
         "How many of which accelerator a model needs, and what serving it then costs.",
+    ),
+    Page(
+        "measured",
+        "Measured",
+        "measured",
+        measured.build,
+        "What models took on a device at hand, module by module, beside what was predicted.",
     ),
     Page(
         "sql", "SQL", "sql", sql.build, "Ask the warehouse yourself: every table and column, and a chart of the answer."

@@ -9,13 +9,19 @@ from pathlib import Path
 
 from pipelines.sources import huggingface
 from pipelines.sources.huggingface import Hub, HubFile
+from pipelines.sources.profile_bundles import is_bundle
 from pipelines.sources.raw_store import SET_ASIDE, Manifest, RawSnapshot, RawStore, digest
 from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
+from profiling.measure.bundle import COMPLETE, UnusableBundle, is_complete, pack
+from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
+from profiling.sources import REFERENCE
 from warehouse.settings import Settings
 
 BUNDLED = "bundled"
 ONLINE = "online"
 LARGEST_FILE_BYTES = 1 << 30
+MEASURED = REFERENCE / "measured"
+"""Bundles that this project measured itself."""
 
 Report = Callable[[str], None]
 
@@ -140,6 +146,8 @@ def _found(source: str, settings: Settings, index: _Index, part: Collection, rep
         for file in sorted(bundled, key=lambda file: file.name):
             if Path(file.name).suffix in SUFFIXES:
                 yield _Found(f"bundled/{file.name}", Path(file.name).suffix, file.read_bytes())
+        for folder in sorted(MEASURED.glob(f"*{BUNDLE_SUFFIX}")):
+            yield from _packed(folder, f"bundled/{folder.name}", part)
     elif source == ONLINE or source.startswith(f"{ONLINE}:"):
         yield from _online(source.partition(":")[2], settings, index, part, report)
     else:
@@ -149,15 +157,33 @@ def _found(source: str, settings: Settings, index: _Index, part: Collection, rep
 def _walk(root: Path, part: Collection) -> Iterator[_Found]:
     if not root.exists():
         raise NothingFound(f"{root} does not exist; give a file, a folder, `{BUNDLED}` or `{ONLINE}`.")
+    if is_bundle(root):
+        yield from _packed(root, root.name, part)
+        return
     if root.is_file():
         yield from _read(root, root.name, part)
         return
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        bundles = [name for name in sorted(folders) if is_bundle(Path(folder) / name)]
+        for name in bundles:
+            path = Path(folder) / name
+            yield from _packed(path, path.relative_to(root).as_posix(), part)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in bundles)
         for name in sorted(names):
             path = Path(folder) / name
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
                 yield from _read(path, path.relative_to(root).as_posix(), part)
+
+
+def _packed(folder: Path, uri: str, part: Collection) -> Iterator[_Found]:
+    """A folder of measurements as one file; one that is still being copied waits."""
+    if not is_complete(folder):
+        part.set_aside.append((uri, f"{folder.name} is still being written or copied: it has no {COMPLETE}"))
+        return
+    try:
+        yield _Found(uri, ".tar", pack(folder))
+    except (UnusableBundle, OSError) as error:
+        part.set_aside.append((uri, str(error)))
 
 
 def _read(path: Path, uri: str, part: Collection) -> Iterator[_Found]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pipelines.sources import arena_recognition, kernel_recognition, layouts, raw_results
+from pipelines.sources import arena_recognition, kernel_recognition, layouts, profile_bundles, raw_results
 from pipelines.sources.layouts import UnknownLayout
 from pipelines.sources.raw_results import NotRawResults
 from pipelines.sources.recognised import Recognised
 from pipelines.sources.tables import UnreadableFile, header_of, read_as_text
+from profiling.measure.bundle import UnusableBundle
 
 LEADERBOARD = "open_llm_leaderboard"
 RAW_RESULTS = "open_llm_raw_results"
@@ -24,7 +25,9 @@ class UndatedFile(ValueError):
 
 
 # What a recogniser may raise for a file that it cannot account for.
-UNRECOGNISED = (UnknownLayout, UnreadableFile, NotRawResults, UndatedFile, *arena_recognition.UNRECOGNISED)
+UNRECOGNISED = (
+    UnknownLayout, UnreadableFile, NotRawResults, UndatedFile, UnusableBundle, *arena_recognition.UNRECOGNISED,
+)  # fmt: skip
 
 
 def recognise(payload: bytes, suffix: str, uri: str) -> Recognised:
@@ -34,16 +37,25 @@ def recognise(payload: bytes, suffix: str, uri: str) -> Recognised:
         UnknownLayout, NotRawResults: its columns or keys are those of no known layout; the message names them.
         UnreadableFile: its bytes are not what its name says.
         UndatedFile, UnnamedBoard: neither its name nor its rows say which date or arena it speaks of.
+        UnusableBundle: it is a bundle of measurements that is not what was sealed.
         UnknownBoardLayout: it is nearly an arena board; the message names the columns.
     """
-    if suffix == ".json":
-        if found := arena_recognition.recognise_records(payload, uri):
-            return found
-        document = raw_results.read_document(payload, uri)
-        if found := arena_recognition.recognise_document(document):
-            return found
-        run = raw_results.read_run(document, uri)
-        return Recognised(RAW_RESULTS, raw_results.LAYOUT[run.board], run.board, run.ran_on)
+    if suffix == ".tar":
+        return profile_bundles.recognise(payload)
+    return _document(payload, uri) if suffix == ".json" else _table(payload, suffix, uri)
+
+
+def _document(payload: bytes, uri: str) -> Recognised:
+    if found := arena_recognition.recognise_records(payload, uri):
+        return found
+    document = raw_results.read_document(payload, uri)
+    if found := arena_recognition.recognise_document(document):
+        return found
+    run = raw_results.read_run(document, uri)
+    return Recognised(RAW_RESULTS, raw_results.LAYOUT[run.board], run.board, run.ran_on)
+
+
+def _table(payload: bytes, suffix: str, uri: str) -> Recognised:
     header = header_of(payload, suffix, uri)
     if publication := layouts.PUBLISHED_FRONTS.get(frozenset(header)):
         return Recognised(PUBLISHED_FRONT, publication, publication, _date_of(payload, suffix, uri, ["cutoff"]))

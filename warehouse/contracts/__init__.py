@@ -1,6 +1,16 @@
 """Every table of the warehouse, by capability."""
 
-from warehouse.contracts import arena, catalogue, choices, frontier, leaderboards, performance, sources, statistics
+from warehouse.contracts import (
+    arena,
+    catalogue,
+    choices,
+    frontier,
+    leaderboards,
+    performance,
+    profiles,
+    sources,
+    statistics,
+)
 from warehouse.contracts.table import Column, ContractBroken, Table
 
 TABLES: tuple[Table, ...] = (
@@ -12,6 +22,7 @@ TABLES: tuple[Table, ...] = (
     *performance.TABLES,
     *statistics.TABLES,
     *choices.TABLES,
+    *profiles.TABLES,
 )
 VIEWS: tuple[Table, ...] = choices.VIEWS
 """What is derived when it is asked for, from tables of the published warehouse."""
@@ -21,6 +32,7 @@ SNAPSHOT_TABLES: tuple[Table, ...] = (
     arena.SNAPSHOTS,
     arena.VOTE_SNAPSHOTS,
     performance.SNAPSHOTS,
+    profiles.SNAPSHOTS,
 )
 """What each capability stored; together `meta.snapshots`."""
 REJECTED_TABLES: tuple[Table, ...] = (
@@ -28,6 +40,7 @@ REJECTED_TABLES: tuple[Table, ...] = (
     arena.REJECTED_ROWS,
     arena.VOTE_REJECTED_ROWS,
     performance.REJECTED_ROWS,
+    profiles.REJECTED_ROWS,
 )
 """What each capability set aside; together `meta.rejected_rows`."""
 

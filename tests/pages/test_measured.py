@@ -1,0 +1,44 @@
+"""The page of measurements in a browser: what was measured, what follows a choice, what an address restores."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from .served_pages import Visit
+
+pytestmark = [pytest.mark.page]
+
+
+def test_points_modules_and_errors_stand_on_the_page_with_their_source(visit: Visit) -> None:
+    page = visit.open("measured")
+    text = page.locator("main").inner_text()
+    assert "22 of 22 ended well" in text
+    assert "uncontended" in text
+    assert "Own time of its modules" not in text or page.locator("[data-about=layers]").count() == 1
+    assert "skyline profile run plan.json" in text
+    assert visit.errors == []
+
+
+def test_an_address_restores_the_choice_and_energy_says_why_there_is_none(visit: Visit) -> None:
+    page = visit.open("measured?stage=prefill&quantity=energy")
+    text = page.locator("main").inner_text()
+    assert "this machine shows no RAPL counters" in text
+    assert "prefill" in text
+    assert "quantity=energy" in visit.address()
+
+
+def test_what_is_no_choice_falls_back_with_a_note(visit: Visit) -> None:
+    page = visit.open("measured?model=nobody/none")
+    assert "is not a choice here" in page.locator("main").inner_text()
+
+
+def test_the_points_can_be_downloaded(visit: Visit, tmp_path: Path) -> None:
+    page = visit.open("measured")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").first.click()
+    download.value.save_as(tmp_path / "points.csv")
+    with (tmp_path / "points.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 22
+    assert all(row["latency_s"] for row in rows)
