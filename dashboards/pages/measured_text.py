@@ -18,6 +18,7 @@ PREDICTIONS = page.about(
     "every point of the run; each prediction was made without the measurements of its own model",
     "ceilings of the same device, corrected by other models' points",
 )
+_PRE = "<pre style='white-space:pre-wrap;overflow-wrap:anywhere'>"
 _SHOWN = {
     "model": "Model", "stage": "Stage", "batch": "Batch", "context": "Context", "precision": "Format",
     "status": "Outcome", "latency_ms": "Latency (ms)", "processor_ms": "Processor (ms)",
@@ -131,6 +132,6 @@ def command(run: dict[str, Any]) -> str:
     return (
         "<h2>Measure another</h2><p>A grid such as <code>models: [HuggingFaceTB/SmolLM2-135M]</code>, "
         "<code>batches: [1, 4]</code>, <code>contexts: [64, 256]</code> in <code>sweep.yaml</code>, then:</p>"
-        f"<pre>{escape(chr(10).join(lines))}</pre><p>A prompt, or a server that is running:</p>"
-        f"<pre>{escape(chr(10).join(prompts))}</pre>"
+        f"{_PRE}{escape(chr(10).join(lines))}</pre><p>A prompt, or a server that is running:</p>"
+        f"{_PRE}{escape(chr(10).join(prompts))}</pre>"
     )
