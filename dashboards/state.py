@@ -59,7 +59,8 @@ class UrlState(param.Parameterized):
         asked = self._asked.pop(name, None)
         notes: list[str] = []
         if isinstance(parameter, param.ListSelector):
-            wanted = asked if asked is not None else list(getattr(self, name))
+            # An address writes “none” as an empty value.
+            wanted = [text for text in asked if text] if asked is not None else list(getattr(self, name))
             kept = [value for value in wanted if value in values]
             if len(kept) < len(wanted):
                 notes.append(_refused(name, [value for value in wanted if value not in values], "left out"))

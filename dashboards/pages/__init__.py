@@ -3,6 +3,8 @@
 from dashboards.pages import (
     advisor,
     arena,
+    compare,
+    footprint,
     home,
     leaderboard,
     measured,
@@ -80,6 +82,20 @@ PAGES: tuple[Page, ...] = (
         "which-gpu",
         which_gpu.build,
         "How many of which accelerator a model needs, and what serving it then costs.",
+    ),
+    Page(
+        "compare",
+        "Compare",
+        "compare",
+        compare.build,
+        "A few models side by side, and which of their differences are more than noise.",
+    ),
+    Page(
+        "footprint",
+        "Footprint",
+        "footprint",
+        footprint.build,
+        "What evaluating cost the boards, and what a million tokens cost in energy and carbon as models grow.",
     ),
     Page(
         "measured",

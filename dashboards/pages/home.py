@@ -28,12 +28,37 @@ def build(data: Data, _search: str) -> Content:
     return Content(
         pn.Column(
             html(f"<h1>Open language models, with evidence</h1><p class='lead'>{lead}</p>", margin=(6, 0, 18, 0)),
+            *([card(html(findings))] if (findings := _findings(data.ask("findings"))) else []),
             html(f'<div class="grid">{doors}</div>', margin=(0, 0, 16, 0)),
+            card(html(_freshness(data.ask("freshness")))),
             card(html(_snapshots(retrieved))),
             card(html(_contents(data.ask("contents")))),
             sizing_mode="stretch_width",
         )
     )
+
+
+def _findings(findings: pl.DataFrame) -> str:
+    """Sentences computed from the tables, each leading to the page that shows it."""
+    items = "".join(
+        f"<li>{formats.escape(row['sentence'])} <a href='{formats.escape(row['page'])}'>See it</a></li>"
+        for row in findings.iter_rows(named=True)
+    )
+    lead = "<h2>What the tables say today</h2><p class='caption'>Computed from this release, with its noise.</p>"
+    return f"{lead}<ul class='findings'>{items}</ul>" if items else ""
+
+
+def _freshness(sources: pl.DataFrame) -> str:
+    rows = "".join(
+        f"<tr><td>{formats.escape(row['board'])}</td><td class='number'>{formats.count(row['snapshots'])}</td>"
+        f"<td>{row['first']}</td><td>{row['latest']}</td>"
+        f"<td class='number'>{formats.count(row['rows_loaded'])}</td>"
+        f"<td class='number'>{formats.count(row['rows_rejected'])}</td><td>{formats.age(row['retrieved_at'])}</td></tr>"
+        for row in sources.iter_rows(named=True)
+    )
+    heads = ("Source", "Snapshots", "First", "Latest", "Rows loaded", "Rejected", "Retrieved")
+    table = _table(heads, rows, numbers=("Snapshots", "Rows loaded", "Rejected"))
+    return f"<h2>How fresh it is</h2><p class='caption'>By the dates that the sources themselves give.</p>{table}"
 
 
 def _snapshots(snapshots: pl.DataFrame) -> str:
@@ -46,7 +71,10 @@ def _snapshots(snapshots: pl.DataFrame) -> str:
         for row in snapshots.iter_rows(named=True)
     )
     heads = ("Board", "As of", "Coverage", "Rows loaded", "Rejected", "Licence", "Source")
-    return f"<h2>Snapshots</h2>{_table(heads, rows, numbers=('Rows loaded', 'Rejected'))}"
+    table = _table(heads, rows, numbers=("Rows loaded", "Rejected"))
+    # Hundreds of lines: there for who looks for one, out of the way of who does not.
+    summary = f"<summary>All {snapshots.height} snapshots, each with its source</summary>"
+    return f"<details class='help'>{summary}{table}</details>"
 
 
 def _contents(tables: pl.DataFrame) -> str:
