@@ -1,6 +1,6 @@
 # Skyline: `make help` lists what can be made. Only Python 3.11+, pip and make are assumed.
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve dev test check bench profiling.pyz clean
+.PHONY: help setup run serve dev test check fault bench profiling.pyz clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -26,7 +26,10 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) install --progress-bar off -c constraints.txt -e '.[test]'
 	@touch $@
 
-$(VENV)/installed-bench: $(VENV)/installed-test
+$(VENV)/installed-fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what readers then see must be whole
+	SKYLINE_FAULTS=200 $(BIN)/pytest tests/crash -s -n 0
+
+bench: $(VENV)/installed-test
 	$(PIP) install --progress-bar off -c constraints.txt -e '.[bench]'
 	@touch $@
 
@@ -49,6 +52,9 @@ check: $(VENV)/installed-test ## Lint, format, types, and whether the Dagster de
 
 test: check ## Everything that must hold: `check` and all tests
 	$(BIN)/pytest -n auto --dist loadfile
+
+fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what readers then see must be whole
+	SKYLINE_FAULTS=200 $(BIN)/pytest tests/crash -s -n 0
 
 bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -2,20 +2,33 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from pipelines.fingerprint import fingerprint
 from pipelines.progress import listening
 from pipelines.sources.collect import Collection, collect
+from pipelines.sources.raw_store import RawStore
 from warehouse.publish import NotPublished, Release, current
 from warehouse.settings import Settings
+from warehouse.versions import fault
 
 
 class RefreshFailed(RuntimeError):
     """A step or a blocking check failed; readers keep the release before."""
+
+
+class HomeBusy(RuntimeError):
+    """Another process is writing to the home."""
+
+
+class BrokenRaw(RuntimeError):
+    """The raw snapshots cannot be built from."""
 
 
 @dataclass(frozen=True)
@@ -44,23 +57,66 @@ def refresh(sources: Sequence[str], settings: Settings, report: Callable[[str], 
     Raises:
         NothingFound, HubUnavailable, NotOnHub: as `collect`.
         RefreshFailed: a step or a blocking check failed; the message names it.
+        HomeBusy: another process is writing to the home.
     """
-    collected = collect(sources, settings, report)
-    wanted = fingerprint(settings)
+    with _only_writer(settings):
+        collected = collect(sources, settings, report)
+        wanted = fingerprint(settings)
+        try:
+            release = current(settings.published)
+        except NotPublished:
+            pass
+        else:
+            if release.fingerprint == wanted and fault(release.path, thorough=False) is None:
+                return Refreshed(release, collected, unchanged=True)
+        _derive(settings, report)
+        return Refreshed(current(settings.published), collected, unchanged=False)
+
+
+def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) -> Release:
+    """Derive and publish everything anew from the raw snapshots alone; what was derived before is thrown away.
+
+    Args:
+        settings: The home.
+        report: Called with one line per table.
+
+    Raises:
+        BrokenRaw: a raw file does not hold what its name says; nothing is thrown away.
+        RefreshFailed: a step or a blocking check failed; readers keep the release before.
+        HomeBusy: another process is writing to the home.
+    """
+    with _only_writer(settings):
+        store = RawStore(settings.raw)
+        if not store.sources():
+            raise BrokenRaw(f"{settings.raw} holds no snapshot to rebuild from; run `skyline refresh`.")
+        if broken := store.broken():
+            raise BrokenRaw(
+                f"{len(broken)} raw files do not hold what their names say, first {broken[0]}; restore them from a"
+                " backup, or delete them with their manifests and run `skyline refresh`."
+            )
+        shutil.rmtree(settings.lake.folder, ignore_errors=True)
+        _derive(settings, report)
+        return current(settings.published)
+
+
+@contextmanager
+def _only_writer(settings: Settings) -> Iterator[None]:
+    """Hold the home for writing; the system lets go of it even if this process is killed."""
+    settings.home.mkdir(parents=True, exist_ok=True)
     try:
-        release = current(settings.published)
-    except NotPublished:
-        pass
-    else:
-        if release.fingerprint == wanted:
-            return Refreshed(release, collected, unchanged=True)
+        with FileLock(settings.home / "writer.lock", timeout=0):
+            yield
+    except Timeout:
+        raise HomeBusy(f"Another process is writing to {settings.home}; wait until it is done.") from None
+
+
+def _derive(settings: Settings, report: Callable[[str], None]) -> None:
     report("starting the pipeline")
     # Importing dagster takes seconds; a refresh with nothing to do must not pay them.
     from pipelines.kept import computed_ahead  # noqa: PLC0415
 
     with computed_ahead(settings), listening(report):
         _materialise(settings)
-    return Refreshed(current(settings.published), collected, unchanged=False)
 
 
 def prepare_dagster_home(settings: Settings) -> Path:

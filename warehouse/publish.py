@@ -116,7 +116,7 @@ def publish(
         building.unlink(missing_ok=True)
         building.with_name(building.name + ".wal").unlink(missing_ok=True)
     write_text(folder / POINTER, json.dumps({"file": target.name, "fingerprint": fingerprint}))
-    _flip_link(folder, target)
+    flip_link(folder, target)
     _sweep(folder, target, keep)
     return Release(target, fingerprint)
 
@@ -182,7 +182,8 @@ def _verify(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[
             )
 
 
-def _flip_link(folder: Path, target: Path) -> None:
+def flip_link(folder: Path, target: Path) -> None:
+    """Point the link for people with a database tool at the release."""
     link = folder / f"{TEMPORARY_PREFIX}link-{time.time_ns()}"
     link.symlink_to(target.name)
     link.replace(folder / LINK)

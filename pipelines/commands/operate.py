@@ -1,17 +1,20 @@
-"""`skyline sql` and `skyline api`: questions to what is published, by people and by programs."""
+"""`skyline sql` and `api`: questions to what is published; `versions`, `rollback` and `rebuild`: keeping it sound."""
 
 from typing import Annotated
 
 import typer
 
-from pipelines.terminal import Format, Formatted, Output, err, print_rows, run_module
+from pipelines.terminal import Format, Formatted, Output, UserError, err, print_rows, run_module
 from warehouse.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command(epilog='Example: skyline sql "FROM marts.pareto_front LIMIT 5" --format csv')(sql)
-    app.command(epilog="Example: SKYLINE_API_TOKEN=… skyline api --port 5007 --pages")(api)
+    app.command(epilog="Example: skyline api --port 5007 --pages")(api)
+    app.command(epilog="Example: skyline versions --examine")(versions)
+    app.command(epilog="Example: skyline rollback")(rollback)
+    app.command(epilog="Example: skyline rebuild")(rebuild)
 
 
 def sql(
@@ -45,3 +48,54 @@ def api(
         "SKYLINE_HOME": str(settings.home),
     }
     run_module("The interface", ["api", *(["--pages"] if pages else [])], environment)
+
+
+def versions(
+    examine: Annotated[bool, typer.Option("--examine", help="Read every value; names what is broken.")] = False,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Published versions that are kept, newest first (setting SKYLINE_KEEP_RELEASES says how many)."""
+    import polars as pl  # noqa: PLC0415
+
+    from warehouse.versions import versions as kept  # noqa: PLC0415
+
+    found = kept(Settings().published, examine=examine)
+    rows = [
+        (one.release.path.name, one.release.published_at, one.size_bytes / (1 << 20), one.is_current, one.fault)
+        for one in found
+    ]
+    columns: dict[str, pl.DataType] = {
+        "version": pl.String(),
+        "published_at": pl.Datetime(time_zone="UTC"),
+        "size_mib": pl.Float64(),
+        "is_current": pl.Boolean(),
+        "fault": pl.String(),
+    }
+    frame = pl.DataFrame(rows, columns, orient="row")
+    frame = frame if examine else frame.drop("fault")
+    print_rows(frame, format, output)
+    if any(one.fault for one in found):
+        raise UserError(
+            "A version is broken; `skyline rollback` goes to one that is whole, `skyline rebuild` makes one."
+        )
+
+
+def rollback(
+    version: Annotated[
+        str | None, typer.Argument(help="As `skyline versions` lists it.", show_default="the one before")
+    ] = None,
+) -> None:
+    """Make an older version current again; the next refresh publishes anew."""
+    from warehouse.versions import rollback as back  # noqa: PLC0415
+
+    release = back(Settings().published, version)
+    err.print(f"Current is {release.path.name}, published {release.published_at:%Y-%m-%d %H:%M} UTC.", highlight=False)
+
+
+def rebuild() -> None:
+    """Derive and publish everything anew from the raw snapshots; for when something derived is broken."""
+    from pipelines.refresh import rebuild as anew  # noqa: PLC0415
+
+    release = anew(Settings(), lambda line: err.print(line, style="dim", highlight=False, markup=False))
+    err.print(f"Warehouse: {release.path}", style="green", soft_wrap=True, highlight=False)

@@ -95,6 +95,15 @@ class RawStore:
                 found.append(RawSnapshot(stored[0], known.stem, _read_manifest(known)))
         return sorted(found, key=lambda snapshot: (snapshot.manifest.as_of, snapshot.manifest.subject, snapshot.sha256))
 
+    def broken(self) -> list[Path]:
+        """Stored files whose bytes are not those that their names say."""
+        stored = [
+            path
+            for path in self._folder.glob("*/*/*")
+            if path.suffix != ".manifest" and not path.name.startswith(TEMPORARY_PREFIX)
+        ]
+        return [path for path in sorted(stored) if not path.name.startswith(digest(path.read_bytes()))]
+
     def sources(self) -> list[str]:
         """Sources that have stored something."""
         return sorted(path.name for path in self._folder.glob("*") if path.is_dir())
