@@ -17,6 +17,8 @@ from panel.viewable import Viewable
 # mark of its own shape, so that nothing depends on telling colours apart.
 COLOURS = ("#2f7fd6", "#0d9d74", "#b45fc4", "#a5800b", "#d6508c", "#1a97ad", "#6f7fe0")
 MARKS = ("circle", "triangle", "square", "diamond", "inverted_triangle", "hex", "star")
+TEXT_COLOUR = "#757f8b"
+"""Of words that glyphs write: they take no colour from the page, so it has to be read on both backgrounds."""
 OTHER_COLOUR = "#7f8894"
 OTHER_MARK = "circle"
 # Kept for what is pointed out, a front or a chosen entry, so no group has it.

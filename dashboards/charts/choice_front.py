@@ -10,7 +10,6 @@ from bokeh.plotting import figure
 
 from dashboards import choosing, formats, theme
 from dashboards.charts import axes, legend
-from dashboards.charts.roofline import TEXT_COLOUR
 
 _MOST_POINTS = 4_000
 _SHADES = {name: (theme.COLOURS[place], theme.MARKS[place]) for place, name in enumerate(choosing.PRECISIONS)}
@@ -62,7 +61,7 @@ class ChoiceFront:
         )  # fmt: skip
         plot.text(
             "x", "y", text="text", source=self.labels, x_offset=9, y_offset=-7, text_font_size="11.5px",
-            text_color=TEXT_COLOUR,
+            text_color=theme.TEXT_COLOUR,
             text_baseline="bottom",
         )  # fmt: skip
         hover.renderers = tap.renderers = [best, dots]

@@ -8,7 +8,6 @@ from bokeh.models import ColumnDataSource, DataRange1d, FactorRange, HoverTool, 
 
 from dashboards import theme
 from dashboards.charts import legend
-from dashboards.charts.roofline import TEXT_COLOUR
 
 RADAR, BARS = "compare_radar", "compare_bars"
 _RINGS = (25, 50, 75, 100)
@@ -40,7 +39,7 @@ class Radar:
         )
         plot.text(
             "x", "y", text="text", source=self.names, text_align="align", text_baseline="middle",
-            text_color=TEXT_COLOUR, text_alpha=1,
+            text_color=theme.TEXT_COLOUR, text_alpha=1,
             text_font_size="12.5px",
         )  # fmt: skip
         hover.renderers = [dots]

@@ -32,7 +32,16 @@ class Components:
         ]
         plot.segment("zero", "zero", "x", "y", source=self.arrows, line_color=theme.ACCENT, line_width=2)
         pulls.renderers = [plot.scatter("x", "y", source=self.arrows, size=7, color=theme.ACCENT)]
-        plot.text("x", "y", text="text", source=self.arrows, x_offset=6, y_offset=-3, text_font_size="12px")
+        plot.text(
+            "x",
+            "y",
+            text="text",
+            source=self.arrows,
+            x_offset=6,
+            y_offset=-3,
+            text_font_size="12px",
+            text_color=theme.TEXT_COLOUR,
+        )
         hover.tooltips = (
             '<div class="hover"><b>@name</b><div>@group</div>'
             "<div><span>Components</span> @x{0.00}, @y{0.00}</div></div>"

@@ -11,7 +11,7 @@ from bokeh.plotting import figure
 
 from dashboards import formats, theme
 from dashboards.charts import axes, legend
-from dashboards.charts.roofline import BOUND_STYLES, SIDES, TEXT_COLOUR, rate, reading, span_of_seconds
+from dashboards.charts.roofline import BOUND_STYLES, SIDES, rate, reading, span_of_seconds
 
 SIZES = {"time": ("likely_s", "predicted time"), "bytes": ("bytes_moved", "bytes moved")}
 MIN_WIDTH_PX = 1000
@@ -64,9 +64,9 @@ class OperatorGraph:
         )  # fmt: skip
         # A graph without its names says nothing, so they stay where small screens hide those of other charts.
         plot.text("x", "y", "text", source=self.labels, text_align="center", text_baseline="top", y_offset="offset",
-                  text_font_size="11px", text_color=TEXT_COLOUR, text_line_height=1.0, text_alpha=1)  # fmt: skip
+                  text_font_size="11px", text_color=theme.TEXT_COLOUR, text_line_height=1.0, text_alpha=1)  # fmt: skip
         plot.text("x", "y", "text", source=self.lanes, text_baseline="top", text_font_size="12.5px",
-                  text_color=TEXT_COLOUR, text_font_style="bold", text_alpha=1)  # fmt: skip
+                  text_color=theme.TEXT_COLOUR, text_font_style="bold", text_alpha=1)  # fmt: skip
         hover.renderers = [nodes]
         return plot
 

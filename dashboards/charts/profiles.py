@@ -78,7 +78,14 @@ class Parallel:
             "x", "low", "x", "high", source=self.brushes, line_color=theme.ACCENT, line_width=7, line_alpha=0.7
         )
         plot.text(
-            "x", "y", text="text", source=self._ends, text_align="center", y_offset="shift", text_font_size="10px"
+            "x",
+            "y",
+            text="text",
+            source=self._ends,
+            text_align="center",
+            y_offset="shift",
+            text_font_size="10px",
+            text_color=theme.TEXT_COLOUR,
         )
         arguments = {"lines": self.lines, "brushes": self.brushes, "plot": plot, "faded": _FADED, "drawn": _DRAWN}
         plot.js_on_event(SelectionGeometry, CustomJS(args=arguments, code=_BRUSH))
@@ -129,6 +136,7 @@ class Pairs:
             "x",
             "y",
             text="text",
+            text_color=theme.TEXT_COLOUR,
             source=self._words,
             text_align="center",
             text_baseline="middle",

@@ -38,8 +38,6 @@ _POINTS = (
     "name", "x", "bound", "likely", "low", "high", "colour", "mark", "size", "rate_text", "bound_text", "time_text",
     "intensity_text", "side_text", "share_text",
 )  # fmt: skip
-# Text that glyphs write takes no colour from the page, so it has one that can be read on both backgrounds.
-TEXT_COLOUR = "#757f8b"
 _SMALLEST, _LARGEST = 7.0, 22.0
 _DECADES_BELOW = 0.35
 _SI = "const u=[[1e15,'P'],[1e12,'T'],[1e9,'G'],[1e6,'M'],[1e3,'k']]; for (const [s,p] of u) { if (tick >= s) { return parseFloat((tick/s).toPrecision(3)) + ' ' + p } } return String(parseFloat(tick.toPrecision(3)))"  # noqa: E501 - one statement for the browser
@@ -83,11 +81,11 @@ class RooflineChart:
             "x", "low", "x", "y", source=self.ridges, line_color=theme.OTHER_COLOUR, line_width=1.2, line_dash=[4, 4]
         )
         plot.scatter("x", "y", source=self.ridges, size=8, marker="square", fill_color=theme.ACCENT, line_color=None)
-        plot.text("x", "low", "text", source=self.ridges, text_font_size="11.5px", text_color=TEXT_COLOUR,
+        plot.text("x", "low", "text", source=self.ridges, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
                   text_baseline="bottom", x_offset=4, y_offset=-4)  # fmt: skip
-        plot.text("x", "y", "text", source=self.texts, text_font_size="11.5px", text_color=TEXT_COLOUR,
+        plot.text("x", "y", "text", source=self.texts, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
                   text_align="right", text_baseline="bottom", x_offset=-6, y_offset=-3)  # fmt: skip
-        plot.text("x", "y", "text", source=self.slope_text, text_font_size="11.5px", text_color=TEXT_COLOUR,
+        plot.text("x", "y", "text", source=self.slope_text, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
                   text_align="right", text_baseline="bottom", x_offset=-12, y_offset=-2)  # fmt: skip
         plot.segment("x", "low", "x", "high", source=self.points, line_color="colour", line_width=1.5, line_alpha=0.55)
         bound = plot.scatter(

@@ -181,7 +181,16 @@ def chat_models(rows: pl.DataFrame) -> figure:
         '<div class="hover"><b>@name</b><div>@y{0.00} points at @x{0.0} billion</div>'
         "<div><span>Off the line by</span> @residual{+0.00} points</div></div>"
     )
-    words = plot.text("x", "y", text="text", source=source, x_offset=8, y_offset="shift", text_font_size="11px")
+    words = plot.text(
+        "x",
+        "y",
+        text="text",
+        source=source,
+        x_offset=8,
+        y_offset="shift",
+        text_font_size="11px",
+        text_color=theme.TEXT_COLOUR,
+    )
     adapt(plot, words)
     axes.show(plot.x_range, (span[0], span[1] * 1.5))
     axes.show(plot.y_range, axes.span(rows["average"], "linear"))
