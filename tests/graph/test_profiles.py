@@ -138,6 +138,7 @@ def test_a_spoilt_bundle_is_set_aside_with_the_reason_and_loads_once_it_is_mende
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:AssetExecutionContext.run_id is deprecated")  # called by dagster's own client
+@pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")  # raised inside dagster's own client
 def test_a_sweep_of_this_machine_runs_through_dagster_and_lands_in_the_inbox(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     tiny = {
@@ -150,7 +151,7 @@ def test_a_sweep_of_this_machine_runs_through_dagster_and_lands_in_the_inbox(run
     )
     config = {"ops": {"raw__local_sweep": {"config": {"plan": str(grid), "device": "cpu", "most_seconds": 20.0}}}}
     result = run(job="measure_here", config=config)
-    assert result.success
+    assert result.success, [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
     assert isinstance(tick(run), dg.SkipReason | dg.SensorResult)
     assert (run.home / "inbox" / "local.bundle" / "_COMPLETE").exists()
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import polars as pl
 import pytest
@@ -33,8 +34,9 @@ def test_a_whole_run_from_nothing_writes_every_table_and_publishes_it(run: Run, 
     assert result.success
     assert materialised(result) >= {"/".join(table.asset_key) for table in TABLES} | {"published/warehouse"}
     assert rows_of(fresh.home, "SELECT count(*) > 0 FROM marts.pareto_front") == [(True,)]
-    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
-    assert failed == []
+    failed = {check.check_name: check.severity for check in result.get_asset_check_evaluations() if not check.passed}
+    # The measurements that ship were disturbed, and the gate says so.
+    assert failed == {"points_pass_their_gates": dg.AssetCheckSeverity.WARN}
     counted = {
         event.asset_key.to_user_string(): event.materialization.metadata["dagster/row_count"].value
         for event in result.get_asset_materialization_events()

@@ -17,7 +17,7 @@ from dashboards.charts import ratings_history, win_rates
 from dashboards.data import Data
 from dashboards.pages import arena, arena_boards, page
 from pipelines.arena_tables import rate_vote_files
-from warehouse.contracts import TABLES
+from warehouse.contracts import TABLES, VIEWS
 from warehouse.contracts import arena as contracts
 from warehouse.lake import Lake
 from warehouse.publish import publish
@@ -77,7 +77,7 @@ def evil_pages(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         named = [name for name in table.column_names if name in ("model", "best_model", "best_proprietary_model")]
         if table.capability == "arena" and named and lake.has(table):
             lake.write(table, lake.read(table).with_columns(pl.col(named).replace(LEADER, EVIL)))
-    publish(lake, TABLES, home / "published", "evil")
+    publish(lake, TABLES, home / "published", "evil", views=VIEWS)
     yield from serve(home, tmp_path_factory.mktemp("served"))
 
 
@@ -104,7 +104,7 @@ def test_a_harmful_model_name_does_no_harm_on_a_phone_nor_in_a_spreadsheet(
 
 
 def test_a_warehouse_without_boards_says_which_command_brings_them(tmp_path: Path) -> None:
-    publish(Lake(tmp_path / "lake"), TABLES, tmp_path / "published", "nothing")
+    publish(Lake(tmp_path / "lake"), TABLES, tmp_path / "published", "nothing", views=VIEWS)
     with pytest.raises(page.NothingToShow, match="skyline refresh --source bundled"):
         arena.build(data_of(tmp_path), "")
 
@@ -118,7 +118,7 @@ def test_votes_rated_here_show_observed_win_rates_and_why_a_chart_is_missing(sha
     lake = Lake(tmp_path / "lake")
     lake.write(contracts.ARENA_RATINGS, rated.ratings)
     lake.write(contracts.ARENA_WIN_RATES, rated.win_rates)
-    publish(lake, TABLES, tmp_path / "published", "votes")
+    publish(lake, TABLES, tmp_path / "published", "votes", views=VIEWS)
     data = data_of(tmp_path)
     asked = "?source=votes:judges&wins=observed&method=elo"
     shown = arena.Arena(data, asked, data.ask("arena_sources"), data.ask("arena_votes_sets"))

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser
 
-from warehouse.contracts import BY_RELATION, TABLES
+from warehouse.contracts import BY_RELATION, TABLES, VIEWS
 from warehouse.lake import Lake
 from warehouse.publish import publish
 
@@ -49,7 +49,7 @@ def publish_with_evil_names(bundled_home: Path, home: Path) -> None:
                 if column in table.column_names
             )
             lake.write(table, changed)
-    publish(lake, TABLES, home / "published", "with evil names")
+    publish(lake, TABLES, home / "published", "with evil names", views=VIEWS)
 
 
 def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer(
@@ -74,7 +74,7 @@ def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer
         assert f"'{EVIL}" in names
         assert EVIL not in names
 
-        publish(Lake(home / "lake"), TABLES, home / "published", "newer")
+        publish(Lake(home / "lake"), TABLES, home / "published", "newer", views=VIEWS)
         page.get_by_text("Newer data has been published").wait_for()
         assert visit.errors == []
         assert visit.foreign == []
