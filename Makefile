@@ -1,6 +1,6 @@
 # Skyline: `make help` lists what can be made. Only Python 3.11+, pip and make are assumed.
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve dev test check fault bench profiling.pyz clean
+.PHONY: help setup run serve dev test test-slow check fault bench profiling.pyz clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -50,8 +50,11 @@ check: $(VENV)/installed-test ## Lint, format, types, and whether the Dagster de
 	$(BIN)/mypy
 	DAGSTER_DISABLE_TELEMETRY=1 $(BIN)/dagster definitions validate -w workspace.yaml
 
-test: check ## Everything that must hold: `check` and all tests
-	$(BIN)/pytest -n auto --dist loadfile
+test: check ## `check`, and all tests but the slow ones
+	$(BIN)/pytest -n auto --dist loadfile -m 'not slow'
+
+test-slow: $(VENV)/installed-test ## Tests that take long: whole folders of real files, sweeps, every page on a phone
+	$(BIN)/pytest -n auto --dist loadfile -m slow
 
 fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what readers then see must be whole
 	SKYLINE_FAULTS=200 $(BIN)/pytest tests/crash -s -n 0

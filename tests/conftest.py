@@ -11,7 +11,8 @@ from pipelines.refresh import refresh
 from warehouse.settings import Settings
 
 # How long one example takes says more about the machine than about the law.
-settings.register_profile("skyline", deadline=None)
+# SKYLINE_EXAMPLES=1000 looks longer than every commit should.
+settings.register_profile("skyline", deadline=None, max_examples=int(os.environ.get("SKYLINE_EXAMPLES", "50")))
 settings.load_profile("skyline")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

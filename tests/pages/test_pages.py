@@ -33,6 +33,7 @@ def test_a_page_stands_without_errors_and_asks_no_other_host(visit: Visit, serve
     assert served.complaints() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_page_in_the_dark_on_a_phone_needs_no_sideways_scrolling(browser: Browser, served: Served, slug: str) -> None:
     for visit in visiting(browser, served.url, width=390, scheme="dark"):
