@@ -26,10 +26,7 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) install --progress-bar off -c constraints.txt -e '.[test]'
 	@touch $@
 
-$(VENV)/installed-fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what readers then see must be whole
-	SKYLINE_FAULTS=200 $(BIN)/pytest tests/crash -s -n 0
-
-bench: $(VENV)/installed-test
+$(VENV)/installed-bench: $(VENV)/installed-test
 	$(PIP) install --progress-bar off -c constraints.txt -e '.[bench]'
 	@touch $@
 
