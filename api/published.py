@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import threading
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,87 +15,89 @@ from warehouse.console import QueryCancelled
 from warehouse.reader import Reader
 
 ROUTES = APIRouter()
-Limit = Annotated[int, Query(ge=1, le=10_000, description="Rows at most.")]
-Offset = Annotated[int, Query(ge=0, le=10_000_000, description="Rows to pass over.")]
-Text = Annotated[str | None, Query(max_length=200)]
+Text = Annotated[str | None, Field(max_length=200)]
 _LOOK_FOR_DISCONNECT_S = 0.1
 
 
-def _select(request: Request, form: str, sql: str, limit: int, offset: int = 0, **parameters: Any) -> Response:
+class Listed(BaseModel):
+    """Which rows of a list, and how they are written."""
+
+    limit: int = Field(default=1000, ge=1, le=10_000, description="Rows at most.")
+    offset: int = Field(default=0, ge=0, le=10_000_000, description="Rows to pass over.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+class Named(Listed):
+    """A list in which names are searched."""
+
+    search: Text = Field(default=None, description="Part of a name, in either case.")
+    limit: int = Field(default=100, ge=1, le=10_000, description="Rows at most.")
+
+
+class Fronts(Listed):
+    """Which fronts."""
+
+    objectives: str = Field(default="average_vs_size_gib", max_length=200, description="As average_vs_size_gib.")
+    board: Text = None
+    as_of_date: dt.date | None = None
+    segment_by: str = Field(default="all", max_length=200)
+
+
+class Boards(Listed):
+    """Which boards of the Arena."""
+
+    arena: str = Field(default="text", max_length=200)
+    category: str = Field(default="overall", max_length=200)
+    as_of_date: dt.date | None = None
+
+
+def _select(request: Request, asked: Listed, sql: str) -> Response:
     """Rows of one of our own statements, one more than asked for to know whether there are more."""
     reader: Reader = request.app.state.reader
-    asked = {**parameters, "most": limit + 1, "passed": offset}
-    frame = reader.query(f"{sql} LIMIT $most OFFSET $passed", asked)
+    chosen = asked.model_dump(exclude={"limit", "offset", "format"})
+    frame = reader.query(
+        f"{sql} LIMIT $most OFFSET $passed", {**chosen, "most": asked.limit + 1, "passed": asked.offset}
+    )
     release = reader.release().path.name
-    return answers.rows(frame.head(limit), form, is_cut=frame.height > limit, release=release)
+    return answers.rows(frame.head(asked.limit), asked.format, is_cut=frame.height > asked.limit, release=release)
 
 
 @ROUTES.get("/models", response_model=Rows, summary="Models, by name")
-def models(
-    request: Request,
-    search: Text = None,
-    limit: Limit = 100,
-    offset: Offset = 0,
-    format: Form = "json",  # noqa: A002
-) -> Response:
+def models(request: Request, asked: Annotated[Named, Query()]) -> Response:
     """Models of the warehouse with family, parameters, licence and dates, each with its source."""
     sql = "FROM core.models WHERE $search IS NULL OR contains(lower(model_id), lower($search)) ORDER BY model_id"
-    return _select(request, format, sql, limit, offset, search=search)
+    return _select(request, asked, sql)
 
 
 @ROUTES.get("/accelerators", response_model=Rows, summary="Accelerators, by name")
-def accelerators(
-    request: Request,
-    search: Text = None,
-    limit: Limit = 100,
-    offset: Offset = 0,
-    format: Form = "json",  # noqa: A002
-) -> Response:
+def accelerators(request: Request, asked: Annotated[Named, Query()]) -> Response:
     """Accelerators with peaks, bandwidth and memory, and where each figure is from."""
     sql = (
         "FROM core.accelerators WHERE $search IS NULL OR contains(lower(accelerator), lower($search))"
         " ORDER BY accelerator"
     )
-    return _select(request, format, sql, limit, offset, search=search)
+    return _select(request, asked, sql)
 
 
 @ROUTES.get("/fronts", response_model=Rows, summary="Pareto fronts of the leaderboards")
-def fronts(
-    request: Request,
-    objectives: Annotated[str, Query(max_length=200, description="As average_vs_size_gib.")] = "average_vs_size_gib",
-    board: Text = None,
-    as_of_date: dt.date | None = None,
-    segment_by: Annotated[str, Query(max_length=200)] = "all",
-    limit: Limit = 1000,
-    offset: Offset = 0,
-    format: Form = "json",  # noqa: A002
-) -> Response:
+def fronts(request: Request, asked: Annotated[Fronts, Query()]) -> Response:
     """Members of the fronts with their errors, by snapshot and position."""
     sql = (
         "FROM marts.pareto_front WHERE objectives = $objectives AND segment_by = $segment_by"
-        " AND ($board IS NULL OR board = $board) AND ($day::DATE IS NULL OR as_of_date = $day)"
+        " AND ($board IS NULL OR board = $board) AND ($as_of_date::DATE IS NULL OR as_of_date = $as_of_date)"
         " ORDER BY snapshot_id, segment, position"
     )
-    chosen = {"objectives": objectives, "segment_by": segment_by, "board": board, "day": as_of_date}
-    return _select(request, format, sql, limit, offset, **chosen)
+    return _select(request, asked, sql)
 
 
 @ROUTES.get("/ratings", response_model=Rows, summary="Ratings as the Arena published them")
-def ratings(
-    request: Request,
-    arena: Annotated[str, Query(max_length=200)] = "text",
-    category: Annotated[str, Query(max_length=200)] = "overall",
-    as_of_date: dt.date | None = None,
-    limit: Limit = 1000,
-    offset: Offset = 0,
-    format: Form = "json",  # noqa: A002
-) -> Response:
+def ratings(request: Request, asked: Annotated[Boards, Query()]) -> Response:
     """Boards of the Arena with intervals, newest first."""
     sql = (
         "FROM core.arena_board WHERE arena = $arena AND category = $category"
-        " AND ($day::DATE IS NULL OR as_of_date = $day) ORDER BY as_of_date DESC, rating DESC, model"
+        " AND ($as_of_date::DATE IS NULL OR as_of_date = $as_of_date) ORDER BY as_of_date DESC, rating DESC, model"
     )
-    return _select(request, format, sql, limit, offset, arena=arena, category=category, day=as_of_date)
+    return _select(request, asked, sql)
 
 
 class Candidates(BaseModel):

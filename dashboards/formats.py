@@ -79,6 +79,12 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
+def board(name: str) -> str:
+    """A board or other source of snapshots for reading."""
+    boards = {"open_llm_v1": "Open LLM v1", "open_llm_v2": "Open LLM v2", "arena": "Arena boards"}
+    return boards.get(name) or label(name).capitalize()
+
+
 def running(text: str) -> str:
     """A label in the run of a sentence: small at its beginning, unless that is an abbreviation."""
     return text if text[:2].isupper() else text[:1].lower() + text[1:]

@@ -8,9 +8,11 @@ import polars as pl
 from bokeh.models import CustomJSTickFormatter, DatetimeTickFormatter, LogTicker, Range, Range1d
 from bokeh.plotting import figure
 
+from dashboards.charts import screen
 from dashboards.fields import Measure
 
 _PADDING = 0.04
+_TICKS, _LOG_TICKS = 7, 8
 _PLAIN_NUMBER = "return tick >= 1 ? tick.toLocaleString('en') : String(parseFloat(tick.toPrecision(3)))"
 
 
@@ -29,7 +31,8 @@ def dress(plot: figure, x_kind: str, y_kind: str) -> None:
         else:
             axis.formatter = CustomJSTickFormatter(code=_PLAIN_NUMBER)
         if axis_kind == "log":
-            axis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=8, num_minor_ticks=0)
+            axis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=_LOG_TICKS, num_minor_ticks=0)
+    screen.fewer_ticks(plot, _LOG_TICKS if x_kind == "log" else _TICKS)
 
 
 def span(values: pl.Series, axis_kind: str) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts.ratings import LABELS_JS
-from dashboards.charts.ratings_screen import adapt
+from dashboards.charts.screen import hide
 from dashboards.charts.win_rates import SHADES
 
 _COLUMNS = ("column", "row", "shade", "ink", "text", "head", "told")
@@ -56,7 +56,7 @@ class Cells:
             "column", "row", text="text", source=self.cells, text_color="ink", text_align="center",
             text_baseline="middle", text_font_size="11px",
         )  # fmt: skip
-        adapt(plot, words, narrow=330)
+        hide(plot, words, narrow=330)
         self.figure: figure = plot
 
     def show(

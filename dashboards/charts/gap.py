@@ -11,7 +11,6 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes, legend
-from dashboards.charts.ratings_screen import adapt
 
 NAME = "gap"
 _COLUMNS = ("day", "y", "low", "high", "fill", "first", "second", "third")
@@ -118,7 +117,6 @@ class GapChart:
             "day", "y", source=self.undecided, size=9, marker="cross", line_color=theme.OTHER_COLOUR, line_width=2
         )
         hover.renderers, tap.renderers, without.renderers = [dots], [dots], [crosses]
-        adapt(plot)
         return plot
 
     def show(self, gaps: pl.DataFrame, measure: str, undecided: pl.DataFrame, day: dt.date) -> str:

@@ -9,7 +9,7 @@ from bokeh.plotting import figure
 from dashboards import theme
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
-from dashboards.charts.ratings_screen import Names, adapt
+from dashboards.charts.screen import Names
 
 NAME = "progress"
 _HEIGHT_PX = 560
@@ -90,7 +90,6 @@ class Progress:
                 line_color="colour", fill_alpha="fill", line_alpha="alpha",
             )
         ]  # fmt: skip
-        adapt(plot)
         return plot
 
     def show(self, models: pl.DataFrame, until: dt.date, *, with_trend: bool) -> str:

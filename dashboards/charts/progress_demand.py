@@ -10,7 +10,7 @@ from bokeh.plotting import figure
 from dashboards import theme
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
-from dashboards.charts.ratings_screen import Names, adapt
+from dashboards.charts.screen import Names
 
 NAME = "gpu_demand"
 _COLUMNS = ("model", "release_date", "gpus_needed", "rating", "memory", "weights", "colour", "mark", "size")
@@ -55,7 +55,6 @@ class Demand:
                 line_color="colour", fill_alpha=0.55,
             )
         ]  # fmt: skip
-        adapt(plot)
         return plot
 
     def show(self, demand: pl.DataFrame) -> str:

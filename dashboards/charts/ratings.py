@@ -19,7 +19,6 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes
-from dashboards.charts.ratings_screen import adapt
 
 _COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second")
 _FRAME_PX, _LEAST_PX = 82, 150
@@ -86,7 +85,6 @@ class RowsChart:
             fill_alpha="fill", line_width=1.8,
         )  # fmt: skip
         hover.renderers = [dots]
-        adapt(plot)
         return plot
 
     def show(self, rows: Rows) -> None:

@@ -9,7 +9,6 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes, legend
-from dashboards.charts.ratings_screen import adapt
 
 NAME = "rating_history"
 MOST_MODELS = len(theme.COLOURS)
@@ -65,7 +64,6 @@ class RatingHistory:
             )
         ]  # fmt: skip
         plot.yaxis.axis_label = "Rating (points)"
-        adapt(plot)
         return plot
 
     def show(self, history: pl.DataFrame, models: Sequence[str], breaks: pl.DataFrame) -> str:

@@ -10,7 +10,7 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes, legend, scaling
-from dashboards.charts.ratings_screen import adapt
+from dashboards.charts.screen import hide
 
 DENSITY, CHAT = "density", "chat_models"
 RETURNS = ("returns_per_doubling", "returns_per_billion")
@@ -53,7 +53,6 @@ class DensityChart:
             "<div><span>Released</span> @x{%F}</div></div>"
         )
         hover.formatters = {"@x": "datetime"}
-        adapt(plot)
         self.figure = plot
 
     def show(self, density: pl.DataFrame) -> str:
@@ -191,7 +190,7 @@ def chat_models(rows: pl.DataFrame) -> figure:
         text_font_size="11px",
         text_color=theme.TEXT_COLOUR,
     )
-    adapt(plot, words)
+    hide(plot, words)
     axes.show(plot.x_range, (span[0], span[1] * 1.5))
     axes.show(plot.y_range, axes.span(rows["average"], "linear"))
     return plot

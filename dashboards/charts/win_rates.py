@@ -9,7 +9,7 @@ from bokeh.plotting import figure
 
 from dashboards import formats, theme
 from dashboards.charts.ratings import LABELS_JS
-from dashboards.charts.ratings_screen import adapt
+from dashboards.charts.screen import hide
 
 NAME = "win_rates"
 MOST_MODELS = 20
@@ -79,7 +79,7 @@ class WinRates:
             text_baseline="middle", text_font_size="11px",
         )  # fmt: skip
         hover.renderers = [cells]
-        adapt(plot, words, plot.xaxis[0], narrow=440)
+        hide(plot, words, plot.xaxis[0], narrow=440)
         return plot
 
     def show(self, rates: pl.DataFrame, models: Sequence[str], measure: str) -> int:

@@ -1,6 +1,6 @@
 """The page of arena ratings: one board or set of votes, its models with intervals, and how they compare."""
 
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import panel as pn
@@ -16,18 +16,10 @@ from dashboards.pages.arena_card import ChartCard
 from dashboards.pages.arena_comparisons import Comparisons
 from dashboards.pages.arena_table import Fact, FactTable, interval
 from dashboards.pages.page import Content
+from dashboards.pages.session import SessionPage
 from dashboards.theme import OTHER_COLOUR
 
 _RATINGS = "arena_ratings"
-_PICKS = {
-    "source": ("Source", 330),
-    "arena": ("Arena", 130),
-    "category": ("Category", 210),
-    "style": ("Style", 190),
-    "date": ("Board of", 220),
-    "method": ("Method", 230),
-}
-_WIDE = ["pick", "wide"]
 _BEST, _LASTING = 3, 2  # models followed to begin with: the best, and those longest on the boards
 _FACTS = {
     "rank_best": Fact("Rank, best", "0", 70),
@@ -64,15 +56,12 @@ def build(data: Data, search: str) -> Content:
     return Arena(data, search, boards, votes).content()
 
 
-class Arena:
+class Arena(SessionPage[ArenaState]):
     """One session's page: what is chosen, what that shows, and the widgets between them."""
 
     def __init__(self, data: Data, search: str, boards: pl.DataFrame, votes: pl.DataFrame) -> None:
-        self.data = data
+        super().__init__(data, ArenaState.from_address(search))
         self.boards, self.votes = Boards(boards), votes
-        self.state = ArenaState.from_address(search)
-        self._busy = True
-        self._notes: list[str] = []
         self.rated = self.shown = pl.DataFrame()
         self.notes, self.counts = page.html(), page.html()
         self.ratings = RowsChart(_RATINGS)
@@ -84,21 +73,12 @@ class Arena:
         self._offer()
         self._notes += self.state.settle()
         state = self.state
-        self.picks = {
-            name: pn.Column(
-                controls.select(state, name, label),
-                width=width,
-                margin=0,
-                css_classes=_WIDE if name == "source" else ["pick"],
-            )
-            for name, (label, width) in _PICKS.items()
-        }
+        self.picks = arena_boards.picks(state, method=("Method", 230))
         show = controls.radio(state, "show", {"Ratings": "ratings", "Rank spread": "ranks"}, height=32)
         lengths = {"15": "15", "30": "30", "60": "60", "All": "all"}
         top = controls.radio(state, "top", lengths, height=32)
         self.card = ChartCard(_RATINGS, self.ratings.figure, show, top)
         self.comparisons = Comparisons(data, self.state, self._where)
-        self._busy = False
         self._draw()
         self._watch()
 
@@ -150,34 +130,13 @@ class Arena:
     # What follows a choice -----------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        state = self.state
         for name, since in (("source", "arena"), ("arena", "category"), ("category", "style"), ("style", "date")):
-            state.param.watch(self._offering(since), name)
-        state.param.watch(self._offering(""), ["date", "method"])
-        state.param.watch(lambda _event: self._unless_busy(self._filtered), ["search", "licence", "organisation"])
-        state.param.watch(lambda _event: self._unless_busy(self._draw_ratings), ["show", "top"])
-        state.param.watch(lambda _event: self._unless_busy(self._draw_followed), ["models"])
-        state.param.watch(
-            lambda _event: self._unless_busy(lambda: self.comparisons.against_each_other(self.shown)), ["wins"]
-        )
-
-    def _unless_busy(self, update: Callable[[], None]) -> None:
-        if not self._busy:
-            with page.together():
-                update()
-
-    def _offering(self, since: str) -> Callable[[Any], None]:
-        def follow(_event: Any) -> None:
-            if self._busy:
-                return
-            self._busy, self._notes = True, []
-            try:
-                self._offer(since)
-            finally:
-                self._busy = False
-            self._unless_busy(self._draw)
-
-        return follow
+            self._when(name, self._draw, functools.partial(self._offer, since))
+        self._when(["date", "method"], self._draw, functools.partial(self._offer, ""))
+        self._when(["search", "licence", "organisation"], self._filtered)
+        self._when(["show", "top"], self._draw_ratings)
+        self._when("models", self._draw_followed)
+        self._when("wins", lambda: self.comparisons.against_each_other(self.shown))
 
     def _draw(self) -> None:
         for name, pick in self.picks.items():

@@ -4,10 +4,11 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+import panel as pn
 import param
 import polars as pl
 
-from dashboards import formats
+from dashboards import controls, formats
 from dashboards.charts.ratings_classes import UNKNOWN
 from dashboards.charts.ratings_history import MOST_MODELS
 from dashboards.state import UrlState
@@ -34,6 +35,13 @@ _CATEGORIES = {
     "no_tie": "Without ties",
     "no_short": "Without short prompts",
     "no_refusal": "Without refusals",
+}
+_PICKS = {
+    "source": ("Source", 330),
+    "arena": ("Arena", 130),
+    "category": ("Category", 210),
+    "style": ("Style", 190),
+    "date": ("Board of", 220),
 }
 _LEVELS = ("arena", "category", "style", "date")
 NOTHING = (
@@ -88,6 +96,19 @@ def offer(state: UrlState, name: str, options: Mapping[str, Any], default: Any) 
         return notes
     setattr(state, name, fallback)
     return []
+
+
+def picks(state: BoardState, **more: tuple[str, int]) -> dict[str, pn.Column]:
+    """Selects of the board shown, and of `more`: label and width in pixels of each."""
+    return {
+        name: pn.Column(
+            controls.select(state, name, label),
+            width=width,
+            margin=0,
+            css_classes=["pick", "wide"] if name == "source" else ["pick"],
+        )
+        for name, (label, width) in {**_PICKS, **more}.items()
+    }
 
 
 def withdraw(state: UrlState, *names: str) -> list[str]:

@@ -50,7 +50,8 @@ def _findings(findings: pl.DataFrame) -> str:
 
 def _freshness(sources: pl.DataFrame) -> str:
     rows = "".join(
-        f"<tr><td>{formats.escape(row['board'])}</td><td class='number'>{formats.count(row['snapshots'])}</td>"
+        f"<tr><td>{formats.escape(formats.board(row['board']))}</td>"
+        f"<td class='number'>{formats.count(row['snapshots'])}</td>"
         f"<td>{row['first']}</td><td>{row['latest']}</td>"
         f"<td class='number'>{formats.count(row['rows_loaded'])}</td>"
         f"<td class='number'>{formats.count(row['rows_rejected'])}</td><td>{formats.age(row['retrieved_at'])}</td></tr>"
@@ -63,7 +64,7 @@ def _freshness(sources: pl.DataFrame) -> str:
 
 def _snapshots(snapshots: pl.DataFrame) -> str:
     rows = "".join(
-        f"<tr><td>{formats.escape(row['board'])}</td><td>{row['as_of_date']}</td>"
+        f"<tr><td>{formats.escape(formats.board(row['board']))}</td><td>{row['as_of_date']}</td>"
         f"<td>{formats.escape(formats.label(row['coverage']))}</td>"
         f"<td class='number'>{formats.count(row['rows_loaded'])}</td>"
         f"<td class='number'>{formats.count(row['rows_rejected'])}</td>"
@@ -78,17 +79,20 @@ def _snapshots(snapshots: pl.DataFrame) -> str:
 
 
 def _contents(tables: pl.DataFrame) -> str:
+    filled = tables.filter(pl.col("rows") > 0)
     rows = "".join(
         f"<tr><td><code>{formats.escape(row['relation'])}</code></td>"
         f"<td class='number'>{formats.count(row['rows'])}</td>"
         f"<td>{formats.escape(row['meaning'])}</td></tr>"
-        for row in tables.filter(pl.col("rows") > 0).iter_rows(named=True)
+        for row in filled.iter_rows(named=True)
     )
-    heads = ("Table", "Rows", "What it is")
-    lead = "<h2>Tables</h2><p class='caption'>Ask them with <code>skyline sql</code>.</p>"
-    return lead + _table(heads, rows, numbers=("Rows",))
+    summary = f"<summary>All {filled.height} tables that hold rows, and what each is</summary>"
+    lead = "<p class='caption'>Ask them with <code>skyline sql</code>, on the SQL page, or with any DuckDB client.</p>"
+    table = _table(("Table", "Rows", "What it is"), rows, numbers=("Rows",), kind="list wordy")
+    return f"<details class='help'>{summary}{lead}{table}</details>"
 
 
-def _table(heads: tuple[str, ...], rows: str, numbers: tuple[str, ...]) -> str:
+def _table(heads: tuple[str, ...], rows: str, numbers: tuple[str, ...], kind: str = "list") -> str:
     cells = "".join(f"<th{' class=number' if head in numbers else ''}>{head}</th>" for head in heads)
-    return f'<div class="scroll"><table class="list"><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>'
+    head = f"<thead><tr>{cells}</tr></thead>"
+    return f'<div class="scroll"><table class="{kind}">{head}<tbody>{rows}</tbody></table></div>'

@@ -12,6 +12,7 @@ from dashboards.fields import KINDS, Kind, Measure, measures
 from dashboards.pages import card as entry_card
 from dashboards.pages import page
 from dashboards.pages.page import Content
+from dashboards.pages.session import SnapshotPage
 from dashboards.pages.table import EntryTable
 from dashboards.state import LeaderboardState
 
@@ -42,19 +43,11 @@ def build(data: Data, search: str) -> Content:
     return Leaderboard(data, search).content()
 
 
-class Leaderboard:
+class Leaderboard(SnapshotPage[LeaderboardState]):
     """One session's page: what is chosen, what that shows, and the widgets between them."""
 
     def __init__(self, data: Data, search: str) -> None:
-        self.data = data
-        self.state = LeaderboardState.from_address(search)
-        self._notes: list[str] = []
-        self._busy = True
-        page.require_snapshots(data)
-        self.snapshots = {row["snapshot_id"]: row for row in data.snapshots().iter_rows(named=True)}
-        first = next(iter(self.snapshots), None)
-        self.state.remember_default("snapshot", first)
-        self._notes += self.state.offer("snapshot", page.snapshot_labels(data.snapshots()), first)
+        super().__init__(data, LeaderboardState.from_address(search), page.snapshots(data))
         self.shown = pl.DataFrame()
         self.measures: dict[str, Measure] = {}
         self.scatter = scatter.Scatter(self._open)
@@ -69,7 +62,6 @@ class Leaderboard:
         self.drawer = self._drawer()
         self._load()
         self._notes += self.state.settle()
-        self._busy = False
         self._refilter()
         self._show_entry()
         self._watch()
@@ -105,24 +97,11 @@ class Leaderboard:
     # What follows a choice -----------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        self.state.param.watch(self._on_snapshot, ["snapshot", "scores"])
-        self.state.param.watch(lambda _event: self._unless_busy(self._refilter), list(_FILTERS))
-        self.state.param.watch(lambda _event: self._unless_busy(self._redraw), list(_AXES))
-        self.state.param.watch(lambda _event: self._unless_busy(self._tabulate), ["columns"])
-        self.state.param.watch(lambda _event: self._unless_busy(self._show_entry), ["entry"])
-
-    def _unless_busy(self, update: Any) -> None:
-        if not self._busy:
-            with page.together():
-                update()
-
-    def _on_snapshot(self, _event: Any) -> None:
-        self._busy, self._notes = True, []
-        try:
-            self._load()
-        finally:
-            self._busy = False
-        self._unless_busy(self._refilter)
+        self._when(["snapshot", "scores"], self._refilter, self._load)
+        self._when(list(_FILTERS), self._refilter)
+        self._when(list(_AXES), self._redraw)
+        self._when("columns", self._tabulate)
+        self._when("entry", self._show_entry)
 
     def _wanted(self) -> filters.Filters:
         state = self.state
@@ -165,7 +144,6 @@ class Leaderboard:
         if self.plot.object is not figure:
             self.plot.object = figure
         self.scatter.mark(self.state.entry)
-        row = self.snapshots[self.state.snapshot]
         x_label, y_label = formats.running(choice.x.label), formats.running(choice.y.label)
         counts = (
             f"{formats.count(self.shown.height)} of {formats.count(self.entries.height)} entries shown; "
@@ -174,7 +152,7 @@ class Leaderboard:
         )
         if drawn.thinned_from is not None:
             counts += f"; of the other {formats.count(drawn.thinned_from)} a random {formats.count(drawn.frame.height)}"
-        where = f"{page.source_line(row)}; n = {formats.count(drawn.frame.height)}"
+        where = self._where(drawn.frame.height)
         title = f"{choice.y.label} against {x_label}"
         self.heading.object = page.about(scatter.NAME, title, counts, where)
         self.legend.object = drawn.legend
@@ -200,13 +178,7 @@ class Leaderboard:
         self.scatter.mark(entry_id)
 
     def _describe(self) -> dict[str, Any]:
-        row = self.snapshots[self.state.snapshot]
-        return {
-            "snapshot": self.state.snapshot,
-            "as_of_date": str(row["as_of_date"]),
-            "source": row["uri"],
-            "address": f"leaderboard{self.state.address()}",
-        }
+        return self._describe_snapshot("leaderboard")
 
     # How it is laid out --------------------------------------------------------------------------------------------
 

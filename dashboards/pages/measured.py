@@ -13,6 +13,7 @@ from dashboards.pages import measured_text as text
 from dashboards.pages import page
 from dashboards.pages.measured_state import MeasuredState
 from dashboards.pages.page import Content, NothingToShow
+from dashboards.pages.session import SessionPage
 
 _NONE = "none"
 
@@ -29,12 +30,12 @@ def build(data: Data, search: str) -> Content:
     return Measured(data, runs, search).content()
 
 
-class Measured:
+class Measured(SessionPage[MeasuredState]):
     """One session's page."""
 
     def __init__(self, data: Data, runs: pl.DataFrame, search: str) -> None:
-        self.data, self.runs = data, runs
-        self.state = MeasuredState.from_address(search)
+        super().__init__(data, MeasuredState.from_address(search))
+        self.runs = runs
         self.sweep, self.predictions, self.trace = Sweep(), Predictions(), Trace()
         self.bars, self.network = LayerBars(), Network()
         self.notes, self.about, self.errors = page.html(), page.html(), page.html()
@@ -59,16 +60,13 @@ class Measured:
         notes += self.state.offer("quantity", quantities, usual)
         self.state.remember_default("other", _NONE)
         notes += self.state.offer("other", others, _NONE)
-        self._busy = True
-        notes += self._offer() + self.state.settle()
-        self.notes.object = page.notes(notes)
-        self._busy = False
+        self._notes = notes + self._offer() + self.state.settle()
         self._update()
-        watch = self.state.param.watch
-        watch(self._follow, ["run", "model", "stage", "precision", "quantity"])
-        watch(lambda _event: self._show_layers(), "point")
-        watch(lambda _event: self._show_trace(), "trace")
-        watch(lambda _event: self._show_comparison(), "other")
+        # What another run does not hold is replaced without a word; an address is answered.
+        self._when(["run", "model", "stage", "precision", "quantity"], self._update, self._offer)
+        self._when("point", self._show_layers)
+        self._when("trace", self._show_trace)
+        self._when("other", self._show_comparison)
 
     # What follows a choice -----------------------------------------------------------------------------------------
 
@@ -96,19 +94,8 @@ class Measured:
         self.state.remember_default("point", first)
         return notes + self.state.offer("point", labels, first)
 
-    def _follow(self, *_events: Any) -> None:
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            self._offer()
-            self.notes.object = ""
-        finally:
-            self._busy = False
-        with page.together():
-            self._update()
-
     def _update(self) -> None:
+        self.notes.object = page.notes(self._notes)
         run = self.runs.row(by_predicate=pl.col("run_id") == self.state.run, named=True)
         self.about.object = text.environment(run)
         errors = self.data.ask("profile_errors", environment_id=run["environment_id"])
@@ -135,12 +122,11 @@ class Measured:
         layers = self.data.ask("profile_layers", run_id=self.state.run, point_id=self.state.point or "")
         row = self.points.filter(pl.col("point_id") == self.state.point)
         there = not layers.is_empty()
-        with page.together():
-            if there:
-                self.legends["bars"].object = self.bars.show(layers)
-                self.legends["network"].object = self.network.show(layers)
-            for part in (self.bars.figure, self.network.figure):
-                part.visible = there
+        if there:
+            self.legends["bars"].object = self.bars.show(layers)
+            self.legends["network"].object = self.network.show(layers)
+        for part in (self.bars.figure, self.network.figure):
+            part.visible = there
         ratio = row["layer_sum_ratio"][0] if row.height else None
         whole = f"; the sum is {formats.significant(100 * ratio)} % of the undisturbed step" if ratio else ""
         subtitle = f"{_point_label(row.row(0, named=True)) if row.height else ''}{whole}; n = {layers.height} modules"
@@ -151,9 +137,8 @@ class Measured:
 
     def _show_trace(self) -> None:
         samples = self.data.ask("profile_telemetry", run_id=self.state.run)
-        with page.together():
-            there = self.trace.show(samples, self.state.trace)
-            self.trace.figure.visible = there
+        there = self.trace.show(samples, self.state.trace)
+        self.trace.figure.visible = there
         self.heads["trace"].object = page.about(
             Trace.NAME,
             f"Device during the run: {self.state.trace}",

@@ -1,7 +1,7 @@
 """The page of open against proprietary models: the gap now and over time, progress by release date, and its price."""
 
 import datetime as dt
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import panel as pn
@@ -17,18 +17,11 @@ from dashboards.pages.arena_boards import Boards, OpenState
 from dashboards.pages.arena_card import ChartCard
 from dashboards.pages.arena_table import Fact, FactTable
 from dashboards.pages.page import Content
+from dashboards.pages.session import SessionPage
 from dashboards.theme import OTHER_COLOUR
 
 _MAKERS = "organisation_gaps"
 _MOST_MAKERS = 30
-_WIDE = ["pick", "wide"]
-_PICKS = {
-    "source": ("Source", 330),
-    "arena": ("Arena", 130),
-    "category": ("Category", 210),
-    "style": ("Style", 190),
-    "date": ("Board of", 220),
-}
 _FACTS = {
     "model": Fact("Model", width=250),
     "organization": Fact("Maker", width=100),
@@ -61,15 +54,12 @@ def build(data: Data, search: str) -> Content:
     return OpenVsProprietary(data, search, boards).content()
 
 
-class OpenVsProprietary:
+class OpenVsProprietary(SessionPage[OpenState]):
     """One session's page: what is chosen, what that shows, and the widgets between them."""
 
     def __init__(self, data: Data, search: str, boards: pl.DataFrame) -> None:
-        self.data = data
+        super().__init__(data, OpenState.from_address(search))
         self.boards = Boards(boards)
-        self.state = OpenState.from_address(search)
-        self._busy = True
-        self._notes: list[str] = []
         self.models = self.shown = self.gaps = pl.DataFrame()
         self.notes, self.headline, self.counts = page.html(), page.html(), page.html()
         self.progress, self.demand = progress.Progress(), progress_demand.Demand()
@@ -80,13 +70,7 @@ class OpenVsProprietary:
         self._offer()
         self._notes += self.state.settle()
         state = self.state
-        self.picks = {
-            name: pn.Column(
-                controls.select(state, name, label), width=width, margin=0,
-                css_classes=_WIDE if name == "source" else ["pick"],
-            )
-            for name, (label, width) in _PICKS.items()
-        }  # fmt: skip
+        self.picks = arena_boards.picks(state)
         measures = {measure.label: name for name, measure in gap.MEASURES.items()}
         self.cards = {
             "progress": ChartCard(
@@ -99,7 +83,6 @@ class OpenVsProprietary:
             "demand": ChartCard(progress_demand.NAME, self.demand.figure),
             "makers": ChartCard(_MAKERS, self.makers.figure),
         }  # fmt: skip
-        self._busy = False
         self._draw()
         self._watch()
 
@@ -118,31 +101,12 @@ class OpenVsProprietary:
     # What follows a choice -----------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        state = self.state
         for name, since in (("source", "arena"), ("arena", "category"), ("category", "style"), ("style", "date")):
-            state.param.watch(self._offering(since), name)
-        state.param.watch(self._offering(""), ["date"])
-        state.param.watch(lambda _event: self._unless_busy(self._filtered), ["licence", "organisation"])
-        state.param.watch(lambda _event: self._unless_busy(self._draw_progress), ["trend"])
-        state.param.watch(lambda _event: self._unless_busy(self._draw_gap), ["measure"])
-
-    def _unless_busy(self, update: Callable[[], None]) -> None:
-        if not self._busy:
-            with page.together():
-                update()
-
-    def _offering(self, since: str) -> Callable[[Any], None]:
-        def follow(_event: Any) -> None:
-            if self._busy:
-                return
-            self._busy, self._notes = True, []
-            try:
-                self._offer(since)
-            finally:
-                self._busy = False
-            self._unless_busy(self._draw)
-
-        return follow
+            self._when(name, self._draw, functools.partial(self._offer, since))
+        self._when("date", self._draw, functools.partial(self._offer, ""))
+        self._when(["licence", "organisation"], self._filtered)
+        self._when("trend", self._draw_progress)
+        self._when("measure", self._draw_gap)
 
     def _go_to(self, day: dt.date) -> None:
         self.state.date = day.isoformat()

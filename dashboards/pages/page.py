@@ -137,23 +137,25 @@ def sql_block(pane: pn.pane.HTML, text: str) -> None:
     )
 
 
-def require_snapshots(data: Data) -> None:
-    """Stop where no leaderboard is published.
+def snapshots(data: Data, query: str | None = None, about: str = "snapshot") -> pl.DataFrame:
+    """Leaderboard snapshots with entries, newest first; of them those that a query names, where one is given.
 
     Raises:
-        NothingToShow: there is no snapshot with entries.
+        NothingToShow: there is none.
     """
-    if data.snapshots().is_empty():
-        raise NothingToShow("The published warehouse holds no leaderboard snapshot.")
+    found = data.snapshots()
+    if query is not None:
+        found = found.join(data.ask(query), on="snapshot_id", how="semi", maintain_order="left")
+    if found.is_empty():
+        raise NothingToShow(f"The published warehouse holds no leaderboard {about}.")
+    return found
 
 
 def snapshot_labels(snapshots: pl.DataFrame) -> dict[str, str]:
     """Label and identity of every snapshot, in order."""
-    boards = {"open_llm_v1": "Open LLM v1", "open_llm_v2": "Open LLM v2"}
     labels: dict[str, str] = {}
     for row in snapshots.iter_rows(named=True):
-        board = boards.get(row["board"], row["board"])
-        label = f"{board} · {row['as_of_date']} · {formats.count(row['entries'])} entries"
+        label = f"{formats.board(row['board'])} · {row['as_of_date']} · {formats.count(row['entries'])} entries"
         if row["coverage"] != "full":
             label += f" · {formats.label(row['coverage'])}"
         # Two snapshots of one day differ only in where they came from.

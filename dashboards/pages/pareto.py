@@ -1,6 +1,5 @@
 """The Pareto page: the front over all entries, what each step on it costs, and how it moved."""
 
-from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -16,6 +15,7 @@ from dashboards.pages import page
 from dashboards.pages.front_past import FrontPast
 from dashboards.pages.front_table import FrontTable
 from dashboards.pages.page import Content
+from dashboards.pages.session import SnapshotPage
 from dashboards.state import ParetoState
 
 _FRONT = "pareto_front"
@@ -40,21 +40,12 @@ def build(data: Data, search: str) -> Content:
     return Pareto(data, search).content()
 
 
-class Pareto:
+class Pareto(SnapshotPage[ParetoState]):
     """One session's page: what is chosen, what that shows, and the widgets between them."""
 
     def __init__(self, data: Data, search: str) -> None:
-        self.data = data
-        self.state = ParetoState.from_address(search)
-        self._notes: list[str] = []
-        self._busy = True
+        super().__init__(data, ParetoState.from_address(search), page.snapshots(data))
         self._is_open = False
-        snapshots = data.snapshots()
-        page.require_snapshots(data)
-        self.snapshots = {row["snapshot_id"]: row for row in snapshots.iter_rows(named=True)}
-        first = next(iter(self.snapshots), None)
-        self.state.remember_default("snapshot", first)
-        self._notes += self.state.offer("snapshot", page.snapshot_labels(snapshots), first)
         self.chart = FrontChart(_FRONT, 540, self._open)
         self.past = FrontPast(data, self.state, self._open)
         self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
@@ -67,7 +58,7 @@ class Pareto:
         self._load()
         self._notes += self.state.settle()
         self.picks = {name: controls.select(self.state, name, label) for name, label in _PICKS.items()}
-        self._busy, self._is_open = False, True
+        self._is_open = True
         self._draw()
         self._watch()
 
@@ -142,21 +133,7 @@ class Pareto:
             ("within", self._offer_segment),
             ("segment", lambda: None),
         ):
-            self.state.param.watch(self._follow(offer), name)
-
-    def _follow(self, offer: Callable[[], None]) -> Callable[[Any], None]:
-        def follow(_event: Any) -> None:
-            if self._busy:
-                return
-            self._busy, self._notes = True, []
-            try:
-                offer()
-            finally:
-                self._busy = False
-            with page.together():
-                self._draw()
-
-        return follow
+            self._when(name, self._draw, offer)
 
     def _draw(self) -> None:
         state = self.state
@@ -182,7 +159,7 @@ class Pareto:
         page.sql_block(self.sql, warehouse_data.sql_with_values("front", parameters))
         self._describe_front(cloud, cost, quality)
         self.table.show(self.members, cost)
-        self.notes.object = page.notes([*self._notes, *self.past.show(self.snapshots[state.snapshot], cost, quality)])
+        self.notes.object = page.notes([*self._notes, *self.past.show(self._snapshot, cost, quality)])
 
     def _considered(self) -> pl.DataFrame:
         """Entries among which the front is sought."""
@@ -193,7 +170,6 @@ class Pareto:
         return self.entries.filter(pl.col(self.state.within) == self.state.segment)
 
     def _describe_front(self, cloud: pl.DataFrame, cost: Cost, quality: Measure) -> None:
-        row = self.snapshots[self.state.snapshot]
         every = self._considered().height
         absent = f"{formats.running(quality.label)} or {formats.running(cost.measure.label)}"
         within = self.members["beyond_noise_of_previous"].eq(other=False).sum()
@@ -204,7 +180,7 @@ class Pareto:
         )
         places = {"all": "", "provider": ", official providers only"}
         place = places.get(self.state.within, f", {formats.label(self.state.segment)} only")
-        where = f"{page.source_line(row)}; n = {formats.count(cloud.height)}"
+        where = self._where(cloud.height)
         against = formats.running(cost.name_in_text)
         title = f"{quality.label} against {against}{place}"
         self.heading.object = page.about(_FRONT, title, counts, where)
@@ -217,16 +193,8 @@ class Pareto:
     # The table and the card ----------------------------------------------------------------------------------------
 
     def _describe(self) -> dict[str, Any]:
-        row = self.snapshots[self.state.snapshot]
-        return {
-            "snapshot": self.state.snapshot,
-            "as_of_date": str(row["as_of_date"]),
-            "source": row["uri"],
-            "objectives": self._objectives(),
-            "segment_by": self.state.within,
-            "segment": self.state.segment,
-            "address": f"pareto{self.state.address()}",
-        }
+        front = {"segment_by": self.state.within, "segment": self.state.segment}
+        return self._describe_snapshot("pareto", objectives=self._objectives(), **front)
 
     def _drawer(self) -> pn.Column:
         close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))

@@ -13,6 +13,7 @@ from dashboards.data import Data
 from dashboards.pages import page, patterns_frames, patterns_words
 from dashboards.pages.page import Content
 from dashboards.pages.ranking import Ranking
+from dashboards.pages.session import SnapshotPage
 from dashboards.state import PatternsState
 
 _HEAT, _CORRELATIONS = "heatmap", "correlations"
@@ -31,23 +32,12 @@ def build(data: Data, search: str) -> Content:
     return PatternsPage(data, search).content()
 
 
-class PatternsPage:
+class PatternsPage(SnapshotPage[PatternsState]):
     """One session's page: what is chosen, what that shows, and the widgets between them."""
 
     def __init__(self, data: Data, search: str) -> None:
-        self.data = data
-        self.state = PatternsState.from_address(search)
-        self._notes: list[str] = []
-        self._busy = True
-        snapshots = data.snapshots().join(
-            data.ask("patterns_snapshots"), on="snapshot_id", how="semi", maintain_order="left"
-        )
-        if snapshots.is_empty():
-            raise page.NothingToShow("The published warehouse holds no leaderboard with three complete benchmarks.")
-        self.snapshots = {row["snapshot_id"]: row for row in snapshots.iter_rows(named=True)}
-        first = next(iter(self.snapshots))
-        self.state.remember_default("snapshot", first)
-        self._notes += self.state.offer("snapshot", page.snapshot_labels(snapshots), first)
+        snapshots = page.snapshots(data, "patterns_snapshots", "with three complete benchmarks")
+        super().__init__(data, PatternsState.from_address(search), snapshots)
         self.heat, self.correlations = Cells(_HEAT, 21), Cells(_CORRELATIONS, 44)
         self.parallel, self.map, self.pairs = profiles.Parallel(), components.Components(), profiles.Pairs()
         self.choices = Ranking()
@@ -57,13 +47,12 @@ class PatternsPage:
         self.captions = {name: page.html() for name in names}
         self._load()
         self._notes += self.state.settle()
-        self._busy = False
         self._draw()
-        self.state.param.watch(self._on_snapshot, "snapshot")
-        self.state.param.watch(self._on_group, "group")
-        self.state.param.watch(lambda _event: self._unless_busy(self._draw_entries), "only")
-        self.state.param.watch(lambda _event: self._unless_busy(self._draw_heat), ["values", "rows"])
-        self.state.param.watch(lambda _event: self._unless_busy(self._draw_correlations), "correlation")
+        self._when("snapshot", self._draw, self._load)
+        self._when("group", self._draw_entries, self._offer_group)
+        self._when("only", self._draw_entries)
+        self._when(["values", "rows"], self._draw_heat)
+        self._when("correlation", self._draw_correlations)
 
     # What the data offers ------------------------------------------------------------------------------------------
 
@@ -87,35 +76,12 @@ class PatternsPage:
         labels = {f"{group} ({formats.count(number)})": group for group, number in counts.iter_rows()}
         self._notes += self.state.offer("only", labels, [])
 
-    def _unless_busy(self, update: Any) -> None:
-        if not self._busy:
-            with page.together():
-                update()
-
-    def _on_snapshot(self, _event: Any) -> None:
-        self._busy, self._notes = True, []
-        try:
-            self._load()
-        finally:
-            self._busy = False
-        self._unless_busy(self._draw)
-
-    def _on_group(self, _event: Any) -> None:
-        if self._busy:
-            return
-        self._busy, self._notes = True, []
-        try:
-            # Groups of another column are no choice here, which needs no note.
-            self.state.only = []
-            self._offer_only()
-        finally:
-            self._busy = False
-        self._unless_busy(self._draw_entries)
+    def _offer_group(self) -> None:
+        # Groups of another column are no choice here, which needs no note.
+        self.state.only = []
+        self._offer_only()
 
     # What follows a choice -----------------------------------------------------------------------------------------
-
-    def _where(self, count: int) -> str:
-        return f"{page.source_line(self.snapshots[self.state.snapshot])}; n = {formats.count(count)}"
 
     def _tell(self, chart: str, title: str, subtitle: str, count: int, note: str) -> None:
         where = self._where(count)
@@ -209,14 +175,7 @@ class PatternsPage:
         return shown.select("model_id", "precision", "group", "cluster", "average", *self.benchmarks, "component_1")
 
     def _describe(self) -> dict[str, Any]:
-        row = self.snapshots[self.state.snapshot]
-        return {
-            "snapshot": self.state.snapshot,
-            "as_of_date": str(row["as_of_date"]),
-            "source": row["uri"],
-            "values": self.state.values,
-            "address": f"patterns{self.state.address()}",
-        }
+        return self._describe_snapshot("patterns", values=self.state.values)
 
     # How it is laid out --------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from dashboards.data import Data
 from dashboards.pages import page, scaling_words
 from dashboards.pages.page import Content
 from dashboards.pages.ranking import Ranking
+from dashboards.pages.session import SnapshotPage
 from dashboards.state import ScalingState
 
 _BASES = {
@@ -28,22 +29,12 @@ def build(data: Data, search: str) -> Content:
     return ScalingPage(data, search).content()
 
 
-class ScalingPage:
+class ScalingPage(SnapshotPage[ScalingState]):
     """One session's page: what is chosen, what that shows, and the widgets between them."""
 
     def __init__(self, data: Data, search: str) -> None:
-        self.data = data
-        self.state = ScalingState.from_address(search)
-        self._notes: list[str] = []
-        self._busy = True
-        fitted = data.ask("scaling_snapshots")
-        snapshots = data.snapshots().join(fitted, on="snapshot_id", how="semi", maintain_order="left")
-        if snapshots.is_empty():
-            raise page.NothingToShow("The published warehouse holds no leaderboard with sizes and scores to fit.")
-        self.snapshots = {row["snapshot_id"]: row for row in snapshots.iter_rows(named=True)}
-        first = next(iter(self.snapshots))
-        self.state.remember_default("snapshot", first)
-        self._notes += self.state.offer("snapshot", page.snapshot_labels(snapshots), first)
+        snapshots = page.snapshots(data, "scaling_snapshots", "with sizes and scores to fit")
+        super().__init__(data, ScalingState.from_address(search), snapshots)
         self.chart = scaling.ScalingChart()
         self.density = scaling_more.DensityChart()
         self.returns = scaling_more.ReturnsChart()
@@ -56,11 +47,10 @@ class ScalingPage:
         self.table = Ranking()
         self._load()
         self._notes += self.state.settle()
-        self._busy = False
         self._draw()
-        self.state.param.watch(self._on_snapshot, "snapshot")
-        self.state.param.watch(self._on_size, "size")
-        self.state.param.watch(self._on_axes, ["measure", "axis"])
+        self._when("snapshot", self._draw, self._load)
+        self._when("size", self._draw_sized)
+        self._when(["measure", "axis"], self._draw_fit)
 
     # What the data offers ------------------------------------------------------------------------------------------
 
@@ -79,40 +69,20 @@ class ScalingPage:
             "measure", {"Average": _AVERAGE} | {name: name for name in benchmarks}, _AVERAGE
         )
 
-    def _on_snapshot(self, _event: Any) -> None:
-        self._busy, self._notes = True, []
-        try:
-            self._load()
-        finally:
-            self._busy = False
-        with page.together():
-            self._draw()
-
-    def _on_size(self, _event: Any) -> None:
-        if not self._busy:
-            with page.together():
-                self._draw_fit()
-                self._rank()
-
-    def _on_axes(self, _event: Any) -> None:
-        if not self._busy:
-            with page.together():
-                self._draw_fit()
-
     # What follows a choice -----------------------------------------------------------------------------------------
 
     def _asked(self) -> dict[str, Any]:
         return {"snapshot_id": self.state.snapshot, "size_basis": self.state.size}
 
-    def _where(self, count: int) -> str:
-        return f"{page.source_line(self.snapshots[self.state.snapshot])}; n = {formats.count(count)}"
-
     def _draw(self) -> None:
         self.notes.object = page.notes(self._notes)
-        self._draw_fit()
-        self._rank()
+        self._draw_sized()
         self._draw_density()
         self._draw_returns()
+
+    def _draw_sized(self) -> None:
+        self._draw_fit()
+        self._rank()
 
     def _points(self) -> pl.DataFrame:
         residuals = self.data.ask("scaling_residuals", **self._asked())
@@ -197,14 +167,7 @@ class ScalingPage:
         self.returns_below.object = page.caption(f"{where}. {scaling_words.RETURNS}")
 
     def _describe(self) -> dict[str, Any]:
-        row = self.snapshots[self.state.snapshot]
-        return {
-            "snapshot": self.state.snapshot,
-            "as_of_date": str(row["as_of_date"]),
-            "source": row["uri"],
-            "size": self.state.size,
-            "address": f"scaling{self.state.address()}",
-        }
+        return self._describe_snapshot("scaling", size=self.state.size)
 
     # How it is laid out --------------------------------------------------------------------------------------------
 

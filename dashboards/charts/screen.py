@@ -1,4 +1,4 @@
-"""How charts of ratings fit a small screen: fewer ticks; and names beside marks, which the page's style hides there."""
+"""How charts fit a small screen: fewer ticks there; and names beside marks, which the page's style hides there."""
 
 from collections.abc import Sequence
 
@@ -8,26 +8,29 @@ from bokeh.models.renderers import Renderer
 from bokeh.plotting import figure
 
 # What follows the screen alone is no business of the server's, so nothing is sent there.
-_ADAPT = """const wide = plot.inner_width
-for (const text of texts) text.setv({visible: wide >= narrow}, {sync: false})
-for (const ticker of tickers) ticker.setv({desired_num_ticks: wide < 300 ? 3 : wide < 560 ? 4 : most}, {sync: false})"""
+_FEWER = """const wide = plot.inner_width
+for (const {ticker} of axes) {
+  if ("desired_num_ticks" in ticker) {
+    ticker.setv({desired_num_ticks: wide < 300 ? 3 : wide < 560 ? 4 : most}, {sync: false})
+  }
+}"""
+_SHOW = """const wide = plot.inner_width
+for (const text of texts) text.setv({visible: wide >= narrow}, {sync: false})"""
 _HIDE = """const alpha = plot.inner_width < narrow ? 0 : 1
 for (const label of labels) label.setv({text_alpha: alpha}, {sync: false})"""
 _NARROW_PX = 700
 
 
-def adapt(plot: figure, *texts: Renderer, narrow: int = 560, most: int = 7) -> None:
-    """Let a figure follow the width that it gets.
+def fewer_ticks(plot: figure, most: int) -> None:
+    """Let the horizontal axis have fewer ticks the narrower the screen is, and at most so many."""
+    arguments = {"plot": plot, "axes": list(plot.xaxis), "most": most}
+    plot.js_on_change("inner_width", CustomJS(args=arguments, code=_FEWER))
 
-    Args:
-        plot: The figure.
-        texts: Words that are hidden below a width.
-        narrow: That width, pixels of the plot within its axes.
-        most: Ticks of the horizontal axis on a large screen.
-    """
-    tickers = [axis.ticker for axis in plot.xaxis if hasattr(axis.ticker, "desired_num_ticks")]
-    arguments = {"plot": plot, "texts": list(texts), "tickers": tickers, "narrow": narrow, "most": most}
-    plot.js_on_change("inner_width", CustomJS(args=arguments, code=_ADAPT))
+
+def hide(plot: figure, *texts: Renderer, narrow: int = 560) -> None:
+    """Hide words where the plot within its axes is narrower than so many pixels."""
+    arguments = {"plot": plot, "texts": list(texts), "narrow": narrow}
+    plot.js_on_change("inner_width", CustomJS(args=arguments, code=_SHOW))
 
 
 class Names:
