@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from importlib import resources
 
-import duckdb
 import polars as pl
 
 from warehouse.contracts import Table
+from warehouse.database import connect
 from warehouse.lake import Lake
 
 
@@ -23,7 +23,7 @@ def derive(lake: Lake, table: Table, inputs: Sequence[Table]) -> pl.DataFrame:
         duckdb.Error: the SQL is wrong.
     """
     sql = resources.files("warehouse").joinpath("sql", table.schema, f"{table.name}.sql").read_text("utf-8")
-    with duckdb.connect(":memory:", config={"memory_limit": "512MB"}) as connection:
+    with connect(memory_limit="512MB") as connection:
         for source in inputs:
             lake.scan(source)  # says what to do when the table is missing
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {source.schema}")

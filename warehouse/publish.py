@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 
 from warehouse.contracts import Table
+from warehouse.database import connect
 from warehouse.files import TEMPORARY_PREFIX, sync_folder, write_text
 from warehouse.lake import Lake
 from warehouse.migrations import migrate
@@ -97,7 +98,7 @@ def publish(
     published = [table for table in tables if table.schema != "raw"]
     building = folder / f"{TEMPORARY_PREFIX}{time.time_ns()}.duckdb"
     try:
-        with duckdb.connect(str(building)) as connection:
+        with connect(building) as connection:
             migrate(connection, "warehouse")
             connection.execute("BEGIN")  # one commit, not one per comment
             for table in published:

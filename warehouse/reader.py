@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from warehouse.database import connect
 from warehouse.publish import NotPublished, Release, current
 
 _ATTEMPTS = 5
@@ -52,7 +53,7 @@ class Reader:
                     break
                 try:
                     # The connection before is not closed here: cursors of it may still be reading.
-                    self._connection = duckdb.connect(str(release.path), read_only=True)
+                    self._connection = connect(release.path, read_only=True)
                     self._release = release
                     break
                 except duckdb.IOException:

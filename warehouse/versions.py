@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from warehouse.database import connect
 from warehouse.files import write_text
 from warehouse.publish import POINTER, NotPublished, Release, current, flip_link, releases
 
@@ -58,7 +59,7 @@ def fault(database: Path, *, thorough: bool = True) -> str | None:
         thorough: Whether every value is read, so that DuckDB compares the checksum of every block; else the dictionary.
     """
     try:
-        with duckdb.connect(str(database), read_only=True) as connection:
+        with connect(database, read_only=True) as connection:
             tables = [str(name) for (name,) in connection.sql("SELECT relation FROM meta.tables").fetchall()]
             for table in tables if thorough else []:
                 connection.sql(f"SELECT max(hash(t)) FROM {table} AS t").fetchall()

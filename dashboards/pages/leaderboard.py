@@ -123,7 +123,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         _, unclear = filters.parse_search(self.state.search)
         self.notes.object = page.notes([*self._notes, *unclear])
         self._redraw()
-        self._tabulate()
+        self._later(self._tabulate)
 
     def _choice(self) -> scatter.Choice:
         state = self.state

@@ -158,8 +158,18 @@ class Pareto(SnapshotPage[ParetoState]):
         self.legend.object = self.chart.show(front)
         page.sql_block(self.sql, warehouse_data.sql_with_values("front", parameters))
         self._describe_front(cloud, cost, quality)
-        self.table.show(self.members, cost)
-        self.notes.object = page.notes([*self._notes, *self.past.show(self._snapshot, cost, quality)])
+        self._later(self._draw_past, self._tabulate)
+
+    def _draw_past(self) -> None:
+        if self.state.segment is None:
+            return
+        self._notes += self.past.show(self._snapshot, COSTS[self.state.against], self._quality(self.state.quality))
+        self.notes.object = page.notes(self._notes)
+
+    def _tabulate(self) -> None:
+        if self.state.segment is None:
+            return
+        self.table.show(self.members, COSTS[self.state.against])
 
     def _considered(self) -> pl.DataFrame:
         """Entries among which the front is sought."""

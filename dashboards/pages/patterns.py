@@ -90,7 +90,9 @@ class PatternsPage(SnapshotPage[PatternsState]):
 
     def _draw(self) -> None:
         self._draw_entries()
-        self._draw_correlations()
+        self._later(self._draw_correlations, self._draw_choices)
+
+    def _draw_choices(self) -> None:
         choices = self.data.ask("cluster_choices", snapshot_id=self.state.snapshot)
         self.cluster_text.object = patterns_words.clusters(choices)
         self.choices.show(
@@ -118,25 +120,37 @@ class PatternsPage(SnapshotPage[PatternsState]):
 
     def _draw_entries(self) -> None:
         self.notes.object = page.notes(self._notes)
-        styles = patterns_frames.styles(self.grouped)
-        self.legend.object = _legend(self._shown(), styles)
+        self.styles = patterns_frames.styles(self.grouped)
+        self.legend.object = _legend(self._shown(), self.styles)
         self._draw_heat()
-        shown = self._with(self._shown(), "score").drop_nulls(self.benchmarks)
+        self._later(self._draw_parallel, self._draw_map, self._draw_pairs)
+
+    def _by(self) -> str:
         group = next(label for label, name in patterns_frames.GROUPS.items() if name == self.state.group)
-        by = f"by {formats.running(group)}"
-        for chart, drawing, most, title, note in (
-            (profiles.PARALLEL, self.parallel, profiles.MOST_LINES, "Parallel coordinates", patterns_words.BRUSH),
-            (profiles.PAIRS, self.pairs, profiles.MOST_PAIRED, "All pairs of benchmarks", patterns_words.PAIRS),
-        ):
-            part = patterns_frames.sample(shown, most)
-            colours = [styles[name][0] for name in part["group"]]
-            drawing.show(part.select(self.benchmarks).to_numpy(), self.benchmarks, colours, part["model_id"].to_list())
-            drawn = f"{formats.count(part.height)} of {formats.count(shown.height)} entries, {by}"
-            self._tell(chart, title, drawn + (", drawn at random" * (part.height < shown.height)), shown.height, note)
+        return f"by {formats.running(group)}"
+
+    def _draw_parallel(self) -> None:
+        self._draw_profiles(self.parallel, profiles.PARALLEL, profiles.MOST_LINES, patterns_words.PARALLEL)
+
+    def _draw_pairs(self) -> None:
+        self._draw_profiles(self.pairs, profiles.PAIRS, profiles.MOST_PAIRED, patterns_words.PAIRS)
+
+    def _draw_profiles(
+        self, drawing: profiles.Parallel | profiles.Pairs, chart: str, most: int, words: tuple[str, str]
+    ) -> None:
+        title, note = words
+        shown = self._with(self._shown(), "score").drop_nulls(self.benchmarks)
+        part = patterns_frames.sample(shown, most)
+        colours = [self.styles[name][0] for name in part["group"]]
+        drawing.show(part.select(self.benchmarks).to_numpy(), self.benchmarks, colours, part["model_id"].to_list())
+        drawn = f"{formats.count(part.height)} of {formats.count(shown.height)} entries, {self._by()}"
+        self._tell(chart, title, drawn + (", drawn at random" * (part.height < shown.height)), shown.height, note)
+
+    def _draw_map(self) -> None:
         part = patterns_frames.sample(self._shown(), components.MOST_POINTS)
-        self.map.show(part, self.loadings, [styles[name] for name in part["group"]], part["group"].to_list())
+        self.map.show(part, self.loadings, [self.styles[name] for name in part["group"]], part["group"].to_list())
         self._tell(
-            components.NAME, f"Capabilities: the first two components, {by}",
+            components.NAME, f"Capabilities: the first two components, {self._by()}",
             patterns_words.components(self.loadings), part.height, patterns_words.MAP,
         )  # fmt: skip
 

@@ -5,11 +5,17 @@ import polars as pl
 from dashboards import formats
 
 HEAT = "Rows stand in the order of Ward's clustering, like profiles together. z: standard deviations above the mean."
-BRUSH = (
-    "Draw a box over one or more axes to keep the lines that pass through it; boxes add up, the round arrow clears. "
-    "Every axis runs from its least to its greatest value."
+PARALLEL = (
+    "Parallel coordinates",
+    (
+        "Draw a box over one or more axes to keep the lines that pass through it; boxes add up, the round arrow clears. "
+        "Every axis runs from its least to its greatest value."
+    ),
 )
-PAIRS = "Every small frame: the benchmark above it across, the one beside it up, each over its own range."
+PAIRS = (
+    "All pairs of benchmarks",
+    "Every small frame: the benchmark above it across, the one beside it up, each over its own range.",
+)
 MAP = (
     "Principal components of the standardised benchmarks (Ruan et al. 2024). Lines from the middle: which way each "
     "benchmark pulls. Distances between dots compare all benchmarks at once, seen from their widest side."

@@ -77,12 +77,11 @@ class ScalingPage(SnapshotPage[ScalingState]):
     def _draw(self) -> None:
         self.notes.object = page.notes(self._notes)
         self._draw_sized()
-        self._draw_density()
-        self._draw_returns()
+        self._later(self._draw_density, self._draw_returns)
 
     def _draw_sized(self) -> None:
         self._draw_fit()
-        self._rank()
+        self._later(self._rank)
 
     def _points(self) -> pl.DataFrame:
         residuals = self.data.ask("scaling_residuals", **self._asked())

@@ -1,9 +1,11 @@
 """What pages of one session share: their choices, and what follows when one of them changes."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+import panel as pn
 import polars as pl
 
 from dashboards import formats
@@ -27,6 +29,7 @@ class SessionPage(Generic[State]):
         self.state = state
         self._notes: list[str] = []
         self._offering_now = False
+        self._waiting: list[Callable[[], None]] = []
 
     @contextlib.contextmanager
     def _offering(self) -> Iterator[None]:
@@ -53,6 +56,23 @@ class SessionPage(Generic[State]):
                 draw()
 
         self.state.param.watch(follow, names)
+
+    def _later(self, *draws: Callable[[], None]) -> None:
+        """Draw these once the browser has been sent what is drawn already: what a reader waits for comes first.
+
+        While a page is being built, and where no browser looks at it, they are drawn at once.
+        """
+        for draw in draws:
+            if not pn.state.loaded or pn.state.curdoc is None:
+                draw()
+            elif draw not in self._waiting:
+                self._waiting.append(draw)
+                pn.state.execute(functools.partial(self._draw_waiting, draw), schedule=True)
+
+    def _draw_waiting(self, draw: Callable[[], None]) -> None:
+        self._waiting.remove(draw)
+        with page.together():
+            draw()
 
 
 class SnapshotPage(SessionPage[State]):

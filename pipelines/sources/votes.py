@@ -29,6 +29,7 @@ from pipelines.sources.vote_layouts import (
     VoteLayout,
 )
 from pipelines.sources.vote_sql import csv_reader, field_expressions, literal, reader, select_votes, thinned
+from warehouse.database import connect
 
 
 class FilterUnavailable(ValueError):
@@ -107,10 +108,8 @@ class Votes:
     _files: list[_File] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self._connection = duckdb.connect()
+        self._connection = connect()
         self._connection.execute(f"SET memory_limit = '{int(self.memory_limit_gib * 1024)}MiB'")
-        # Its bar would be written into whatever the caller prints.
-        self._connection.execute("SET enable_progress_bar = false")
         if self.threads:
             self._connection.execute(f"SET threads = {int(self.threads)}")
         try:

@@ -27,9 +27,10 @@ class Served:
     log: Path
 
     def complaints(self) -> list[str]:
-        """Warnings and errors that the server wrote."""
+        """Warnings and errors that the server wrote, but for answers to who had left before they came."""
         lines = self.log.read_text("utf-8").splitlines()
-        return [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "Warning", "Traceback"))]
+        told = [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "Warning", "Traceback"))]
+        return [line for line in told if "Failed sending message as connection was closed" not in line]
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """Reading: named parameters, whole results, nothing written, and the newest release at the next question."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -51,3 +53,13 @@ def test_nothing_can_be_written_through_a_reader(reader: Reader, sql: str) -> No
 def test_where_nothing_is_published_the_reader_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotPublished, match="run `skyline refresh` first"):
         Reader(tmp_path / "nothing").query("SELECT 1")
+
+
+def test_a_process_that_looks_interactive_prints_no_bar(reader: Reader) -> None:
+    asked = (
+        "import sys; from pathlib import Path; from warehouse.reader import Reader; "
+        "print(Reader(Path(sys.argv[1])).query(\"SELECT current_setting('enable_progress_bar') AS bar\")['bar'].item())"
+    )
+    folder = str(reader.release().path.parent)
+    run = subprocess.run([sys.executable, "-c", asked, folder], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
