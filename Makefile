@@ -1,6 +1,6 @@
 # Skyline: `make help` lists what can be made. Only Python 3.11+, pip and make are assumed.
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve dev test test-slow check fault bench profiling.pyz clean
+.PHONY: help setup run serve dev test test-slow check fault bench docs profiling.pyz clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -58,6 +58,9 @@ fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what reader
 
 bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(VENV)/installed-test ## The documentation, into site/; strict, without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 profiling.pyz: $(VENV)/installed ## Measured profiling as one file, to copy to a GPU node
 	@$(BIN)/skyline profile zipapp --out $@
