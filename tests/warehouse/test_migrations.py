@@ -21,7 +21,7 @@ def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_shipped_migrations_build_an_empty_database_once() -> None:
     with duckdb.connect(":memory:") as connection:
-        assert migrate(connection, "warehouse") == ["0001_warehouse.sql"]
+        assert migrate(connection, "warehouse") == ["0001_warehouse.sql", "0002_warehouse.sql"]
         assert migrate(connection, "warehouse") == []
 
 
