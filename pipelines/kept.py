@@ -1,15 +1,11 @@
 """Performance tables that follow from code, facts and calibrations alone: computed once per state of these, and kept.
 
-No snapshot changes them, so a refresh takes them from here; and where they are due, a second process computes them
-while the first reads snapshots (`python -m pipelines.kept HOME`).
+No snapshot changes them, so a refresh takes them from here; and where they are due, its second process computes them
+while the first reads snapshots.
 """
 
 import hashlib
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 from filelock import FileLock
@@ -58,28 +54,9 @@ def kept(settings: Settings, name: str, predictors: Predictors) -> pl.DataFrame:
         return pl.read_parquet(path)
 
 
-@contextmanager
-def computed_ahead(settings: Settings) -> Iterator[None]:
-    """Have a second process compute what is due during the block. Should it fail, whoever asks computes it."""
-    command = [sys.executable, "-m", "pipelines.kept", str(settings.home)]
-    process = subprocess.Popen(  # noqa: S603 - this interpreter, this module, our own folder
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-def main(home: Path) -> None:
-    """Compute every table with the calibrations of the home."""
-    settings = Settings(home=home)
+def keep(settings: Settings) -> None:
+    """Compute every table that is due, with the calibrations of the home."""
     fitted = calibrations_in_use(settings)
     predictors = {one.device: [each.to_json() for each in one.calibrations] for one, _ in fitted.sets}
     for name in _TABLES:
         kept(settings, name, predictors)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pipelines.beside import beside, second_process
 from pipelines.fingerprint import fingerprint
 from pipelines.progress import listening
 from pipelines.sources.collect import Collection, collect
@@ -113,9 +114,10 @@ def _only_writer(settings: Settings) -> Iterator[None]:
 def _derive(settings: Settings, report: Callable[[str], None]) -> None:
     report("starting the pipeline")
     # Importing dagster takes seconds; a refresh with nothing to do must not pay them.
-    from pipelines.kept import computed_ahead  # noqa: PLC0415
+    from pipelines.kept import keep  # noqa: PLC0415
 
-    with computed_ahead(settings), listening(report):
+    with second_process(), listening(report):
+        beside(keep, settings)
         _materialise(settings)
 
 

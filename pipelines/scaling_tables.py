@@ -11,8 +11,9 @@ from pipelines.analytics.statistics.density import Density, densities, trend
 from pipelines.analytics.statistics.resampling import Families, Floats
 from pipelines.analytics.statistics.scaling import FEWEST, Line, Shape, fitted_lines, influence, returns, shape
 from pipelines.analytics.statistics.summaries import SIZE_BANDS
-from pipelines.statistics_tables import SNAPSHOT, Boards, drawn, rows_of, values_of
+from pipelines.statistics_tables import SNAPSHOT, Boards, boards_of, drawn, rows_of, values_of
 from warehouse.contracts import statistics as tables
+from warehouse.lake import Lake
 
 _BILLION = 1e9
 LEAST = 750_000_000
@@ -31,6 +32,11 @@ class Scaling:
     returns: pl.DataFrame
     density: pl.DataFrame
     density_trend: pl.DataFrame
+
+
+def scaling_of(lake: Lake) -> Scaling:
+    """As `scaling`, of what the lake holds."""
+    return scaling(boards_of(lake))
 
 
 def scaling(of: Boards) -> Scaling:

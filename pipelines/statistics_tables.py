@@ -13,7 +13,16 @@ from pipelines.analytics.statistics.resampling import Families, Floats, draw_fam
 from pipelines.analytics.statistics.summaries import quarter, saturation, size_band, summaries, z_score
 from warehouse.contracts import Table
 from warehouse.contracts import statistics as tables
+from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, MODELS, SNAPSHOTS
+from warehouse.lake import Lake
 
+INPUTS = (SNAPSHOTS, LEADERBOARD_ENTRIES, BENCHMARK_SCORES, MODELS)
+_ENTRY_COLUMNS = [
+    "snapshot_id", "board", "as_of_date", "entry_id", "model_id", "model_type", "precision", "family", "is_moe",
+    "is_merged", "is_flagged", "is_official_provider", "submitted_on", "uploaded_on", "average",
+    "average_standard_error", "parameters_total", "parameters_active",
+]  # fmt: skip
+_SCORE_COLUMNS = ["snapshot_id", "board", "as_of_date", "entry_id", "benchmark", "score", "standard_error"]
 SNAPSHOT = ("snapshot_id", "board", "as_of_date")
 _WHOLE = ("full", "reference")
 _COMPONENTS = 3
@@ -54,6 +63,21 @@ class Boards:
         for identity, snapshot in self._snapshots.items():
             if identity in self.newest or not newest:
                 yield snapshot
+
+
+def boards_of(lake: Lake) -> Boards:
+    """What the statistics rest on, of what the lake holds.
+
+    Raises:
+        MissingTable: an input has not been written yet.
+    """
+    snapshots, entries, scores, models = INPUTS
+    return boards(
+        lake.read(snapshots),
+        lake.read(entries, _ENTRY_COLUMNS),
+        lake.read(scores, _SCORE_COLUMNS),
+        lake.read(models, ["model_id", "parameters_non_embedding"]),
+    )
 
 
 def boards(snapshots: pl.DataFrame, entries: pl.DataFrame, scores: pl.DataFrame, models: pl.DataFrame) -> Boards:

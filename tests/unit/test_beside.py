@@ -1,0 +1,41 @@
+"""A second process: its results are those of the first, and its death loses nothing."""
+
+import os
+import signal
+
+import pytest
+
+from pipelines.beside import beside, second_process
+
+
+def _process(wanted: int) -> tuple[int, int]:
+    return wanted, os.getpid()
+
+
+def _die(parent: int) -> int:
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def test_work_is_done_in_another_process_and_in_order() -> None:
+    with second_process():
+        asked = [beside(_process, number) for number in range(3)]
+        answers = [answer() for answer in asked]
+    assert [number for number, _ in answers] == [0, 1, 2]
+    assert {process for _, process in answers} != {os.getpid()}
+
+
+def test_without_a_second_process_work_is_done_when_it_is_asked_for() -> None:
+    assert beside(_process, 7)() == (7, os.getpid())
+
+
+def test_what_a_killed_process_owed_is_computed_here() -> None:
+    with second_process():
+        assert beside(_die, os.getpid())() == os.getpid()
+        assert beside(_process, 7)() == (7, os.getpid())
+
+
+def test_what_goes_wrong_there_is_told_here() -> None:
+    with second_process(), pytest.raises(ZeroDivisionError):
+        beside(divmod, 1, 0)()
