@@ -1,12 +1,17 @@
 # Skyline: `make help` lists what can be made. Only Python 3.11+, pip and make are assumed.
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve dev test test-slow check fault bench docs profiling.pyz clean
+.PHONY: help setup run serve dev test test-slow check fault bench docs services profiling.pyz clean
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 SOURCE ?= bundled
+# What dependencies would tell their makers, they do not.
+export DAGSTER_DISABLE_TELEMETRY := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export RAY_USAGE_STATS_ENABLED := 0
+export DO_NOT_TRACK := 1
 
 help: ## List the targets
 	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -45,7 +50,7 @@ check: $(VENV)/installed-test ## Lint, format, types, and whether the Dagster de
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	DAGSTER_DISABLE_TELEMETRY=1 $(BIN)/dagster definitions validate -w workspace.yaml
+	$(BIN)/dagster definitions validate -w workspace.yaml
 
 test: check ## `check`, and all tests but the slow ones
 	$(BIN)/pytest -n auto --dist loadfile -m 'not slow'
@@ -58,6 +63,10 @@ fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what reader
 
 bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+services: $(VENV)/installed ## The services of deploy/compose.yaml without containers: Dagster, its daemon, pages, interface
+	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[deploy]'
+	@$(BIN)/python deploy/services.py
 
 docs: $(VENV)/installed-test ## The documentation, into site/; strict, without a network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -1,0 +1,228 @@
+"""How time and memory grow with the rows: leaderboards, votes, the roofline grid and profile points, 1×, 10× and 100×.
+
+python benchmarks/growth.py [--factors 1 10 100] [--cases leaderboards votes grid points]
+
+Rows are generated, alike those of today's sources in number and kind; each case runs in a process of its own, which is
+ended after ten minutes or at 8 GiB. What is printed is processor time of that process and its largest resident set: on
+a machine that others use too, these say more than a clock on the wall. docs/explanation/growth.md has a run of it.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipelines.performance_tables import BATCHES, CONTEXTS, ENGINE, PRECISIONS, distinct_shapes
+from pipelines.rate import rate
+from pipelines.refresh import refresh
+from pipelines.sources.collect import MEASURED
+from profiling.accelerators import table
+from profiling.grid import Grid, evaluate
+from profiling.measure.bundle import canonical_id, contents_of, load
+from profiling.measure.recorded import write_bundle
+from warehouse.settings import Settings
+
+MOST_SECONDS = 600
+MOST_BYTES = 8 << 30
+ENTRIES, VOTES, POINTS = 4_576, 140_000, 22
+"""Rows at 1×: the last snapshot of the Open LLM Leaderboard, a published set of votes, our own measurements."""
+_STEP_FROM_S = 0.5
+
+
+def leaderboard(rows: int) -> pl.DataFrame:
+    """A snapshot of the second leaderboard in its published layout; scores rise with size, and scatter."""
+    random = np.random.default_rng(rows)
+    billions = np.round(np.exp(random.normal(2.0, 1.0, rows)), 3) + 0.05
+    families = max(rows // 12, 1)
+    family = random.integers(0, families, rows)
+    names = [f"org{number % 997}/model-{number}-{size:g}B" for number, size in enumerate(billions)]
+    scores = {
+        name: np.clip(8 * np.log2(billions + 1) + random.normal(shift, 6, rows), 0.0, 99.0)
+        for name, shift in {"IFEval": 20, "BBH": 8, "MATH Lvl 5": 0, "GPQA": 0, "MUSR": 2, "MMLU-PRO": 6}.items()
+    }
+    days = np.datetime64("2024-06-12") + random.integers(0, 270, rows).astype("timedelta64[D]")
+    return pl.DataFrame({
+        "eval_name": [f"{name.replace('/', '_')}_bfloat16" for name in names], "Precision": "bfloat16",
+        "Type": "🔶 fine-tuned on domain-specific datasets", "T": "🔶", "Weight type": "Original",
+        "Architecture": random.choice(["LlamaForCausalLM", "Qwen2ForCausalLM", "MistralForCausalLM"], rows),
+        "Model": names, "fullname": names, "Model sha": [f"{number:040x}" for number in range(rows)],
+        "Average ⬆️": np.mean(list(scores.values()), axis=0), "Hub License": "apache-2.0",
+        "Hub ❤️": random.integers(0, 500, rows), "#Params (B)": billions, "Available on the hub": True, "MoE": False,
+        "Flagged": False, "Chat Template": True, "CO₂ cost (kg)": billions * 0.2,
+        **{f"{name} Raw": values / 100 for name, values in scores.items()}, **scores, "Merged": False,
+        "Official Providers": False, "Upload To Hub Date": days.astype(str), "Submission Date": days.astype(str),
+        "Generation": 1, "Base Model": [f"base/model-{number}-7B" for number in family],
+    })  # fmt: skip
+
+
+def votes(rows: int, models: int = 120) -> pl.DataFrame:
+    """Votes between models whose strengths are drawn once, a fifth of them ties."""
+    random = np.random.default_rng(rows)
+    strength = np.sort(random.normal(0, 1, models))
+    first = random.integers(0, models, rows)
+    second = (first + random.integers(1, models, rows)) % models
+    won = random.random(rows) < 1 / (1 + np.exp(strength[second] - strength[first]))
+    label = np.where(random.random(rows) < 0.2, 2, np.where(won, 0, 1))
+    names = pl.Series([f"model-{number}" for number in range(models)])
+    return pl.DataFrame({
+        "model_a": names.gather(first), "model_b": names.gather(second),
+        "winner": pl.Series(["model_a", "model_b", "tie"]).gather(label),
+    })  # fmt: skip
+
+
+def bundle_of(folder: Path, rows: int) -> None:
+    """Our shipped measurements again and again, at contexts of their own, as one bundle."""
+    shipped = load(contents_of(next(MEASURED.iterdir())))
+    points: list[dict[str, Any]] = []
+    layers: list[dict[str, Any]] = []
+    for copy in range(-(-rows // len(shipped.points))):
+        for point in shipped.points:
+            moved = {**point, "context": int(point["context"]) + copy}
+            moved["point_id"] = canonical_id({"copy": copy, "of": point["point_id"]})
+            points.append(moved)
+            layers += [
+                {**row, "point_id": moved["point_id"]} for row in shipped.layers if row["point_id"] == point["point_id"]
+            ]
+    write_bundle(folder, "grown", shipped.environment, points[:rows], layers, shipped.plan["models"])
+
+
+def refresh_from(source: Path, home: Path) -> dict[str, float]:
+    """A whole refresh on top of the bundled facts; processor seconds up to each table that took long."""
+    steps: dict[str, float] = {}
+    last = time.process_time()
+
+    def report(line: str) -> None:
+        nonlocal last
+        now = time.process_time()
+        if now - last > _STEP_FROM_S:
+            steps[line.partition(":")[0]] = round(now - last, 1)
+        last = now
+
+    refresh([str(source)], Settings.model_validate({"home": str(home)}), report)
+    return steps
+
+
+def grow_leaderboards(factor: int, work: Path, home: Path) -> tuple[int, dict[str, float]]:
+    """Refresh from a snapshot of so many entries."""
+    source = work / "2025-03-13_contents.parquet"
+    frame = leaderboard(ENTRIES * factor)
+    frame.write_parquet(source)
+    rows = frame.height
+    del frame
+    return rows, refresh_from(source, home)
+
+
+def grow_votes(factor: int, work: Path, _: Path) -> tuple[int, dict[str, float]]:
+    """Ratings with sandwich intervals, as `skyline rate` makes them."""
+    votes(VOTES * factor).write_parquet(work / "votes.parquet")
+    began = time.process_time()
+    rated = rate([work / "votes.parquet"])
+    assert rated.votes_counted == VOTES * factor
+    return VOTES * factor, {"rate": round(time.process_time() - began, 1)}
+
+
+def grow_grid(factor: int, work: Path, _: Path) -> tuple[int, dict[str, float]]:
+    """Every shape on every accelerator on a finer grid of batches and contexts, block by block into a file."""
+    batches = tuple(range(1, 21)) if factor >= 100 else BATCHES
+    contexts = tuple(1024 * place for place in range(1, 21)) if factor >= 10 else CONTEXTS
+    decoders = [shape.architecture for shape in distinct_shapes() if shape.architecture.kind != "encoder"]
+    grid = Grid(models=decoders, accelerators=list(table().values()), batches=batches, contexts=contexts,
+                precisions=tuple(PRECISIONS.values()), intervals=True, engine=ENGINE)  # fmt: skip
+    began, rows = time.process_time(), 0
+    for number, block in enumerate(evaluate(grid)):
+        block.write_parquet(work / f"block-{number % 4}.parquet", compression="lz4")
+        rows += block.height
+    return rows, {"evaluate and write": round(time.process_time() - began, 1)}
+
+
+def grow_points(factor: int, work: Path, home: Path) -> tuple[int, dict[str, float]]:
+    """Refresh from a bundle of so many points."""
+    bundle_of(work / "grown.bundle", POINTS * factor)
+    return POINTS * factor, refresh_from(work / "grown.bundle", home)
+
+
+CASES: dict[str, Callable[[int, Path, Path], tuple[int, dict[str, float]]]] = {
+    "leaderboards": grow_leaderboards, "votes": grow_votes, "grid": grow_grid, "points": grow_points,
+}  # fmt: skip
+
+
+def one(case: str, factor: int, work: Path, home: Path) -> None:
+    """Run one case in this process and print what it took."""
+    rows, steps = CASES[case](factor, work, home)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps({
+        "rows": rows, "cpu_s": used.ru_utime + used.ru_stime, "peak_mib": used.ru_maxrss / 1024,
+        "steps": dict(sorted(steps.items(), key=lambda step: -step[1])[:4]),
+    }))  # fmt: skip
+
+
+def bounded(case: str, factor: int, base: Path) -> dict[str, Any]:
+    """Run one case in a process of its own, within the bounds."""
+    with tempfile.TemporaryDirectory(prefix="skyline-growth-") as folder:
+        home = Path(folder) / "home"
+        shutil.copytree(base, home, symlinks=True)
+        command = [sys.executable, __file__, "--one", case, str(factor), folder, str(home)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        began, peak = time.monotonic(), 0
+        while process.poll() is None:
+            time.sleep(0.2)
+            try:
+                peak = max(
+                    peak, int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+                )
+            except (OSError, IndexError):
+                continue
+            if peak > MOST_BYTES or time.monotonic() - began > MOST_SECONDS:
+                process.kill()
+                process.wait()
+                why = "8 GiB" if peak > MOST_BYTES else f"{MOST_SECONDS} s on the wall"
+                return {"rows": None, "stopped": why, "peak_mib": peak / (1 << 20)}
+        assert process.stdout is not None
+        if process.returncode:
+            return {"rows": None, "stopped": f"exit code {process.returncode}", "peak_mib": peak / (1 << 20)}
+        found: dict[str, Any] = json.loads(process.stdout.read().strip().splitlines()[-1])
+        return found
+
+
+def main() -> None:
+    """Print a table, row by row as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--factors", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        case, factor, work, home = options.one
+        one(case, int(factor), Path(work), Path(home))
+        return
+    with tempfile.TemporaryDirectory(prefix="skyline-growth-") as folder:
+        base = Path(folder) / "base"
+        refresh(["bundled"], Settings.model_validate({"home": str(base)}))
+        print("| case | factor | rows | processor s | peak MiB | most of it |\n|---|---|---|---|---|---|", flush=True)
+        for case in options.cases:
+            for factor in options.factors:
+                found = bounded(case, factor, base)
+                if found["rows"] is None:
+                    print(
+                        f"| {case} | {factor}× | | stopped: {found['stopped']} | {found['peak_mib']:,.0f} | |",
+                        flush=True,
+                    )
+                    continue
+                steps = ", ".join(f"{name} {seconds:g}" for name, seconds in found["steps"].items())
+                figures = f"{found['rows']:,} | {found['cpu_s']:,.1f} | {found['peak_mib']:,.0f}"
+                print(f"| {case} | {factor}× | {figures} | {steps} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
