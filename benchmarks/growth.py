@@ -10,7 +10,7 @@ a machine that others use too, these say more than a clock on the wall. docs/exp
 import argparse
 import json
 import os
-import resource
+import re
 import shutil
 import subprocess
 import sys
@@ -113,29 +113,46 @@ def refresh_from(source: Path, home: Path) -> dict[str, float]:
     return steps
 
 
-def grow_leaderboards(factor: int, work: Path, home: Path) -> tuple[int, dict[str, float]]:
-    """Refresh from a snapshot of so many entries."""
-    source = work / "2025-03-13_contents.parquet"
-    frame = leaderboard(ENTRIES * factor)
-    frame.write_parquet(source)
-    rows = frame.height
-    del frame
-    return rows, refresh_from(source, home)
+Steps = dict[str, float]
+"""Processor seconds by step."""
 
 
-def grow_votes(factor: int, work: Path, _: Path) -> tuple[int, dict[str, float]]:
-    """Ratings with sandwich intervals, as `skyline rate` makes them."""
+def prepare_leaderboards(factor: int, work: Path) -> int:
+    """A snapshot of so many entries."""
+    leaderboard(ENTRIES * factor).write_parquet(work / "2025-03-13_contents.parquet")
+    return ENTRIES * factor
+
+
+def prepare_votes(factor: int, work: Path) -> int:
+    """A file of so many votes."""
     votes(VOTES * factor).write_parquet(work / "votes.parquet")
+    return VOTES * factor
+
+
+def prepare_grid(factor: int, work: Path) -> int:
+    """A grid so many times as fine, in contexts and then in batches too."""
+    batches = list(range(1, 21)) if factor >= 100 else list(BATCHES)
+    contexts = [1024 * place for place in range(1, 21)] if factor >= 10 else list(CONTEXTS)
+    (work / "grid.json").write_text(json.dumps([batches, contexts]))
+    return len(batches) * len(contexts)
+
+
+def prepare_points(factor: int, work: Path) -> int:
+    """A bundle of so many points."""
+    bundle_of(work / "grown.bundle", POINTS * factor)
+    return POINTS * factor
+
+
+def rate_votes(work: Path, _: Path) -> Steps:
+    """Ratings with sandwich intervals, as `skyline rate` makes them."""
     began = time.process_time()
     rated = rate([work / "votes.parquet"])
-    assert rated.votes_counted == VOTES * factor
-    return VOTES * factor, {"rate": round(time.process_time() - began, 1)}
+    return {f"rate {rated.votes_counted:,} votes": round(time.process_time() - began, 1)}
 
 
-def grow_grid(factor: int, work: Path, _: Path) -> tuple[int, dict[str, float]]:
-    """Every shape on every accelerator on a finer grid of batches and contexts, block by block into a file."""
-    batches = tuple(range(1, 21)) if factor >= 100 else BATCHES
-    contexts = tuple(1024 * place for place in range(1, 21)) if factor >= 10 else CONTEXTS
+def evaluate_grid(work: Path, _: Path) -> Steps:
+    """Every shape on every accelerator, block by block into a file."""
+    batches, contexts = json.loads((work / "grid.json").read_text())
     decoders = [shape.architecture for shape in distinct_shapes() if shape.architecture.kind != "encoder"]
     grid = Grid(models=decoders, accelerators=list(table().values()), batches=batches, contexts=contexts,
                 precisions=tuple(PRECISIONS.values()), intervals=True, engine=ENGINE)  # fmt: skip
@@ -143,26 +160,24 @@ def grow_grid(factor: int, work: Path, _: Path) -> tuple[int, dict[str, float]]:
     for number, block in enumerate(evaluate(grid)):
         block.write_parquet(work / f"block-{number % 4}.parquet", compression="lz4")
         rows += block.height
-    return rows, {"evaluate and write": round(time.process_time() - began, 1)}
+    return {f"evaluate and write {rows:,} rows": round(time.process_time() - began, 1)}
 
 
-def grow_points(factor: int, work: Path, home: Path) -> tuple[int, dict[str, float]]:
-    """Refresh from a bundle of so many points."""
-    bundle_of(work / "grown.bundle", POINTS * factor)
-    return POINTS * factor, refresh_from(work / "grown.bundle", home)
+CASES: dict[str, tuple[Callable[[int, Path], int], Callable[[Path, Path], Steps]]] = {
+    "leaderboards": (prepare_leaderboards, lambda work, home: refresh_from(work / "2025-03-13_contents.parquet", home)),
+    "votes": (prepare_votes, rate_votes),
+    "grid": (prepare_grid, evaluate_grid),
+    "points": (prepare_points, lambda work, home: refresh_from(work / "grown.bundle", home)),
+}
 
 
-CASES: dict[str, Callable[[int, Path, Path], tuple[int, dict[str, float]]]] = {
-    "leaderboards": grow_leaderboards, "votes": grow_votes, "grid": grow_grid, "points": grow_points,
-}  # fmt: skip
-
-
-def one(case: str, factor: int, work: Path, home: Path) -> None:
-    """Run one case in this process and print what it took."""
-    rows, steps = CASES[case](factor, work, home)
-    used = resource.getrusage(resource.RUSAGE_SELF)
+def one(case: str, work: Path, home: Path) -> None:
+    """Run one case in this process and print what it took; the high-water mark is that of this program alone."""
+    began = time.process_time()
+    steps = CASES[case][1](work, home)
+    (mark,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
     print(json.dumps({
-        "rows": rows, "cpu_s": used.ru_utime + used.ru_stime, "peak_mib": used.ru_maxrss / 1024,
+        "cpu_s": time.process_time() - began, "peak_mib": int(mark) / 1024,
         "steps": dict(sorted(steps.items(), key=lambda step: -step[1])[:4]),
     }))  # fmt: skip
 
@@ -172,8 +187,9 @@ def bounded(case: str, factor: int, base: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="skyline-growth-") as folder:
         home = Path(folder) / "home"
         shutil.copytree(base, home, symlinks=True)
-        command = [sys.executable, __file__, "--one", case, str(factor), folder, str(home)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, __file__]
+        made = subprocess.run([*command, "--prepare", case, str(factor), folder], check=True, capture_output=True)
+        process = subprocess.Popen([*command, "--one", case, folder, str(home)], stdout=subprocess.PIPE, text=True)
         began, peak = time.monotonic(), 0
         while process.poll() is None:
             time.sleep(0.2)
@@ -191,8 +207,7 @@ def bounded(case: str, factor: int, base: Path) -> dict[str, Any]:
         assert process.stdout is not None
         if process.returncode:
             return {"rows": None, "stopped": f"exit code {process.returncode}", "peak_mib": peak / (1 << 20)}
-        found: dict[str, Any] = json.loads(process.stdout.read().strip().splitlines()[-1])
-        return found
+        return {"rows": int(made.stdout), **json.loads(process.stdout.read().strip().splitlines()[-1])}
 
 
 def main() -> None:
@@ -200,11 +215,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 10])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--prepare", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.prepare:
+        case, factor, work = options.prepare
+        print(CASES[case][0](int(factor), Path(work)))
+        return
     if options.one:
-        case, factor, work, home = options.one
-        one(case, int(factor), Path(work), Path(home))
+        case, work, home = options.one
+        one(case, Path(work), Path(home))
         return
     with tempfile.TemporaryDirectory(prefix="skyline-growth-") as folder:
         base = Path(folder) / "base"
