@@ -1,6 +1,6 @@
 # Skyline: `make help` lists what can be made. Only Python 3.11+, pip and make are assumed.
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve dev test test-slow check fault bench docs services profiling.pyz clean
+.PHONY: help setup run serve dev test test-slow check fault fuzz bench docs services profiling.pyz clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -60,6 +60,9 @@ test-slow: $(VENV)/installed-test ## Tests that take long: whole folders of real
 
 fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what readers then see must be whole
 	SKYLINE_FAULTS=200 $(BIN)/pytest tests/crash -s -n 0
+
+fuzz: $(VENV)/installed-test ## Break ten thousand files for every reader; each ends in rows, rejected rows or one error of ours
+	$(BIN)/python -m tests.fuzz --cases 10000
 
 bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

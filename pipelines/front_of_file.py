@@ -1,11 +1,18 @@
 """The front of a file that somebody brought: read, checked, and never half understood."""
 
-from collections.abc import Mapping, Sequence
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from pipelines.analytics.pareto import Direction, pareto_front, usable
+from pipelines.sources.tables import NO_TABLE, header_of, require_bounded
+from profiling.foreign import parse_json
+from profiling.foreign_parquet import read_parquet
+
+LARGEST_FILE_BYTES = 1 << 30
 
 
 class UnusableTable(ValueError):
@@ -73,21 +80,51 @@ def _require_objectives(minimise: Sequence[str], maximise: Sequence[str]) -> Non
 def _read(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise UnusableTable(f"{path} is not a file.")
-    readers = {
-        ".csv": lambda: pl.read_csv(path, infer_schema_length=None, null_values=["", "NA", "null", "None"]),
-        ".parquet": lambda: pl.read_parquet(path),
-        ".json": lambda: pl.read_json(path),
-        ".ndjson": lambda: pl.read_ndjson(path),
-        ".jsonl": lambda: pl.read_ndjson(path),
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise UnusableTable(f"{path.name} is none of {', '.join(readers)}.")
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        raise UnusableTable(f"{path.name} is none of {', '.join(_READERS)}.")
     try:
-        return reader()
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        size = path.stat().st_size
+        if size > LARGEST_FILE_BYTES:
+            raise UnusableTable(f"{path.name} has {size:,} bytes; the most is {LARGEST_FILE_BYTES:,}.")
+        # As bytes: in a path some characters would stand for others.
+        return _READERS[suffix](path.read_bytes(), path.name)
+    except NO_TABLE as error:
+        if isinstance(error, UnusableTable):
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnusableTable(f"{path.name} cannot be read as a table: {reason}") from error
+
+
+def _of_csv(payload: bytes, name: str) -> pl.DataFrame:
+    header_of(payload, ".csv", name)  # refuses a million columns before they are made
+    return pl.read_csv(io.BytesIO(payload), infer_schema_length=None, null_values=["", "NA", "null", "None"])
+
+
+def _of_parquet(payload: bytes, name: str) -> pl.DataFrame:
+    require_bounded(payload, name)
+    return read_parquet(payload)
+
+
+def _of_json(payload: bytes, name: str) -> pl.DataFrame:
+    return _of_objects(parse_json(payload), name)
+
+
+def _of_lines(payload: bytes, name: str) -> pl.DataFrame:
+    return _of_objects([parse_json(line) for line in payload.splitlines() if line.strip()], name)
+
+
+def _of_objects(rows: object, name: str) -> pl.DataFrame:
+    # Not by polars' own readers: objects within a thousand objects end the process there.
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UnusableTable(f"{name} holds no list of objects.")
+    nested = {key for row in rows for key, value in row.items() if isinstance(value, dict | list)}
+    return table_of_rows([{k: json.dumps(v) if k in nested else v for k, v in row.items()} for row in rows])
+
+
+_READERS: Mapping[str, Callable[[bytes, str], pl.DataFrame]] = {
+    ".csv": _of_csv, ".parquet": _of_parquet, ".json": _of_json, ".ndjson": _of_lines, ".jsonl": _of_lines,
+}  # fmt: skip
 
 
 def _as_number(points: pl.DataFrame, name: str, table: str) -> pl.Expr:

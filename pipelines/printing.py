@@ -1,6 +1,7 @@
 """Rows as people and programs want them: a table on the terminal, CSV, JSON or Parquet bytes."""
 
 import io
+import re
 
 import polars as pl
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.text import Text
 from warehouse.spreadsheets import to_csv
 
 _MOST_ROWS_SHOWN = 200
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def as_table(frame: pl.DataFrame, console: Console) -> None:
@@ -54,4 +56,5 @@ def _cell(value: object) -> str:
         return f"{value:,.4g}" if abs(value) < 1e-3 or abs(value) >= 1e6 else f"{value:,.4f}".rstrip("0").rstrip(".")
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return str(value)
+    # What strangers wrote must not steer the terminal.
+    return _CONTROL.sub("\ufffd", str(value))

@@ -6,13 +6,15 @@ Layout of a folder: one folder per accelerator with `gemm_perf.parquet`, `contex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from profiling.foreign_parquet import UnreadableParquet, promise_of, read_parquet
 
 Array = NDArray[np.float64]
 
@@ -87,6 +89,14 @@ _FILES = {
     "context_attention_perf.parquet": (_ATTENTION_COLUMNS, "prefill_attention"),
     "generation_attention_perf.parquet": (_ATTENTION_COLUMNS, "decode_attention"),
 }
+
+
+_MOST_ROWS = 5_000_000
+_KINDS: dict[str, pl.DataType] = {
+    **dict.fromkeys((*_PROVENANCE, "gemm_dtype", "attn_dtype", "kv_cache_dtype"), pl.String()),
+    "latency": pl.Float64(),
+}
+"""Types of the columns that are not whole numbers."""
 
 
 class UnreadableKernelTable(ValueError):
@@ -176,14 +186,7 @@ def work_of(operator_class: str, shapes: Mapping[str, Array]) -> tuple[Array, Ar
 
 
 def _read_file(name: Path, path: Path, columns: tuple[str, ...], attention_class: str | None) -> KernelTables:
-    try:
-        table = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UnreadableKernelTable(f"{path} cannot be read as Parquet: {error}") from error
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise UnreadableKernelTable(f"{path} lacks the columns {', '.join(missing)}; it has {table.columns}")
-    rows = table.select(columns).with_row_index("source_row").with_columns(pl.col("source_row").cast(pl.Int64))
+    rows = _typed(path, columns).with_row_index("source_row").with_columns(pl.col("source_row").cast(pl.Int64))
     rows = rows.with_columns(
         accelerator=pl.lit(path.parent.name),
         source_file=pl.lit(str(name)),
@@ -201,16 +204,33 @@ def _read_file(name: Path, path: Path, columns: tuple[str, ...], attention_class
     )
 
 
+def _typed(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    """The columns, texts as texts and sizes as whole numbers; what is neither is null, and its row rejected later."""
+    try:
+        content = path.read_bytes()
+        promised = promise_of(content)
+        if missing := [column for column in columns if column not in promised.columns]:
+            raise UnreadableKernelTable(f"{path} lacks the columns {', '.join(missing)}; it has {promised.columns}")
+        if nested := [column for column in columns if column in promised.nested]:
+            raise UnreadableKernelTable(f"{path} has lists or records in {', '.join(nested)}")
+        if promised.rows > _MOST_ROWS:
+            raise UnreadableKernelTable(f"{path} has {promised.rows:,} rows; the most are {_MOST_ROWS:,}")
+        table = read_parquet(content, columns)
+        return table.select(pl.col(column).cast(_KINDS.get(column, pl.Int64()), strict=False) for column in columns)
+    except (UnreadableParquet, pl.exceptions.PolarsError, OSError) as error:
+        raise UnreadableKernelTable(f"{path} cannot be read as Parquet: {error}") from error
+
+
 def _gemm_rows(rows: pl.DataFrame) -> pl.DataFrame:
     shape_ok = pl.all_horizontal(pl.col(name).is_not_null() & (pl.col(name) > 0) for name in GEMM_SHAPE)
-    supported = pl.col("gemm_dtype").is_in(list(_GEMM_CLASSES))
+    supported = pl.col("gemm_dtype").is_in(list(_GEMM_CLASSES)).fill_null(value=False)
     return rows.with_columns(
         operator_class=pl.col("gemm_dtype").replace_strict(_GEMM_CLASSES, default=None),
         operand_bits=pl.col("gemm_dtype").replace_strict(_BITS, default=None),
         **{name: pl.lit(None, dtype=pl.Int64) for name in ATTENTION_SHAPE if name != "operand_bits"},
     ).with_columns(
         reason=pl.when(~supported)
-        .then(pl.format("gemm_dtype {} is not calibrated; only bfloat16 and fp8 are", "gemm_dtype"))
+        .then(pl.format("gemm_dtype {} is not calibrated; only bfloat16 and fp8 are", _said("gemm_dtype")))
         .when(~shape_ok)
         .then(pl.lit("m, n and k must be positive"))
         .otherwise(_latency_reason())
@@ -233,21 +253,33 @@ def _attention_rows(rows: pl.DataFrame, operator_class: str) -> pl.DataFrame:
     known = pl.col("operand_bits").is_not_null() & pl.col("key_value_bits").is_not_null()
     return typed.with_columns(
         reason=pl.when(~known)
-        .then(pl.format("attention in {} with {} keys is not calibrated", "attn_dtype", "kv_cache_dtype"))
+        .then(pl.format("attention in {} with {} keys is not calibrated", _said("attn_dtype"), _said("kv_cache_dtype")))
         .when(~positive | (pl.col("window_size").fill_null(-1) < 0))
         .then(pl.lit("sizes must be positive and the window not negative"))
         .when(pl.col("query_heads") % pl.col("key_value_heads") != 0)
         .then(pl.lit("the key-value heads do not divide the query heads"))
-        .when(pl.col("beam_width") != 1)
-        .then(pl.format("beam width {} reads a cache shape that is not modelled", "beam_width"))
+        .when(pl.col("beam_width").ne_missing(1))
+        .then(pl.format("beam width {} reads a cache shape that is not modelled", _said("beam_width")))
         .otherwise(_latency_reason())
     )
+
+
+def _said(column: str) -> pl.Expr:
+    """What a row says, for its reason; a reason with a null in it would be none."""
+    return pl.col(column).cast(pl.String).fill_null("nothing")
 
 
 def _latency_reason() -> pl.Expr:
     latency = pl.col("latency_s")
     sound = latency.is_not_null() & latency.is_finite() & (latency > 0)
-    return pl.when(~sound).then(pl.lit("the latency is not a positive number")).otherwise(None)
+    named = pl.all_horizontal(pl.col(name).is_not_null() for name in _PROVENANCE)
+    return (
+        pl.when(~sound)
+        .then(pl.lit("the latency is not a positive number"))
+        .when(~named)
+        .then(pl.lit("framework, version and device must be stated"))
+        .otherwise(None)
+    )
 
 
 def _mark_repeats(rows: pl.DataFrame) -> pl.DataFrame:

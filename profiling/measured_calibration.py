@@ -23,6 +23,9 @@ _T90 = (
     1.337, 1.333, 1.330, 1.328, 1.325, 1.323, 1.321, 1.319, 1.318, 1.316, 1.315, 1.314, 1.313, 1.311, 1.310,
 )  # fmt: skip
 
+# Nothing that was measured or predicted is shorter or longer; ratios of what is would overflow.
+_SHORTEST_S, _LONGEST_S = 1e-12, 1e9
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -57,6 +60,8 @@ def comparable(
     try:
         found = predict(point, config, Ceilings(tuple(ceilings), str(point["precision"]), column))
     except ProfilingError:
+        return None
+    if not all(_SHORTEST_S < float(seconds) < _LONGEST_S for seconds in (measured, found["uncorrected_s"])):
         return None
     group = (environment_id, point["precision"], point["execution"], point["threads"], point["backend"])
     flags = point.get("flags") or []

@@ -15,13 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from profiling.architecture import Architecture
-from profiling.errors import InvalidConfig, UnknownModel, UnsupportedModelType, nearest
+from profiling.errors import InvalidConfig, ProfilingError, UnknownModel, UnsupportedModelType, nearest
 from profiling.families import FAMILIES
-from profiling.families.assembly import Config, Ends, decoder, encoder
+from profiling.families.assembly import MOST_LAYERS, Config, Ends, decoder, encoder
 from profiling.families.blocks import LatentAttention, LayerSpec, Mixture
+from profiling.foreign import LARGEST_DESCRIPTION_BYTES, NotJson, parse_json, text_of
 
 REFERENCE = Path(__file__).parent / "reference"
 """Tables that ship with the package: architectures, accelerators, weight formats, Table 1."""
+
+
+# What arithmetic on a field of another kind than expected raises.
+_ODD_FIELDS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def supported_model_types() -> tuple[str, ...]:
@@ -56,7 +61,9 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
     named = {**config, "_name_or_path": name} if name else config
     try:
         return family(Config(named))
-    except (TypeError, KeyError) as error:
+    except _ODD_FIELDS as error:
+        if isinstance(error, ProfilingError):
+            raise
         raise InvalidConfig(f"{name or model_type}: a field has an unexpected form ({error})") from error
 
 
@@ -66,11 +73,12 @@ def from_path(path: str | Path) -> Architecture:
     file = path / "config.json" if path.is_dir() else path
     if not file.is_file():
         raise UnknownModel(f"no model description at {file}; expected a config.json, its folder, or a .toml")
+    text = text_of(file)
     if file.suffix == ".toml":
-        return from_toml(file.read_text(encoding="utf-8"), default_name=file.stem)
+        return from_toml(text, default_name=file.stem)
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        config = parse_json(text)
+    except NotJson as error:
         raise InvalidConfig(f"{file} is not valid JSON: {error}") from error
     if not isinstance(config, dict):
         raise InvalidConfig(f"{file} holds {type(config).__name__}, expected an object")
@@ -83,8 +91,8 @@ def from_hub(model_id: str, revision: str = "main", timeout_s: float = 20.0) -> 
     url = f"https://huggingface.co/{model_id}/resolve/{revision}/config.json"
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as reply:
-            config = json.load(reply)
-    except (urllib.error.URLError, TimeoutError, json.JSONDecodeError) as error:
+            config = parse_json(reply.read(LARGEST_DESCRIPTION_BYTES))
+    except (urllib.error.URLError, TimeoutError, NotJson) as error:
         raise UnknownModel(
             f"no config.json of {model_id!r} at revision {revision!r} from the hub ({error}); "
             "give the path of a config.json instead"
@@ -103,7 +111,7 @@ def from_toml(text: str, default_name: str = "custom") -> Architecture:
 
     try:
         described = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidConfig(f"{default_name}: not valid TOML: {error}") from error
     name = str(described.pop("name", default_name))
     if described.get("model_type") != "custom":
@@ -113,6 +121,8 @@ def from_toml(text: str, default_name: str = "custom") -> Architecture:
     vocabulary = described.pop("vocabulary_size", None)
     if not isinstance(layers, int) or not isinstance(vocabulary, int) or min(layers, vocabulary) <= 0:
         raise InvalidConfig(f"{name}: a custom model needs positive `layers` and `vocabulary_size`")
+    if layers > MOST_LAYERS:
+        raise InvalidConfig(f"{name}: {layers} layers are more than any model has ({MOST_LAYERS})")
     tied = bool(described.pop("tied", False))
     is_encoder = bool(described.pop("encoder", False))
     dense_first = int(described.pop("dense_first_layers", 0))
@@ -127,13 +137,15 @@ def from_toml(text: str, default_name: str = "custom") -> Architecture:
         if "head_dim" not in described and {"hidden_size", "heads"} <= set(described):
             described["head_dim"] = described["hidden_size"] // described["heads"]
         spec = LayerSpec(**described, latent=latent, causal=not is_encoder)
-    except TypeError as error:
+        routed = replace(spec, mixture=mixture)
+        specs = [spec if index < dense_first else routed for index in range(layers)]
+        config = Config({"model_type": "custom", "name": name, "vocab_size": vocabulary})
+        ends = Ends(norm=spec.norm, tied=tied, head=not is_encoder)
+        return (encoder if is_encoder else decoder)(config, specs, ends)
+    except _ODD_FIELDS as error:
+        if isinstance(error, ProfilingError):
+            raise
         raise InvalidConfig(f"{name}: {error}") from error
-    routed = replace(spec, mixture=mixture)
-    specs = [spec if index < dense_first else routed for index in range(layers)]
-    config = Config({"model_type": "custom", "name": name, "vocab_size": vocabulary})
-    ends = Ends(norm=spec.norm, tied=tied, head=not is_encoder)
-    return (encoder if is_encoder else decoder)(config, specs, ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +205,11 @@ def load(model: str | Path, *, online: bool = False) -> Architecture:
     text = str(model)
     if text in known:
         return known[text].architecture()
-    if Path(text).exists():
+    try:
+        is_path = Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        is_path = False
+    if is_path:
         return from_path(text)
     folded = text.casefold()
     matches = [name for name in known if folded in (name.casefold(), name.split("/")[-1].casefold())]

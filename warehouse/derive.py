@@ -7,6 +7,7 @@ import polars as pl
 
 from warehouse.contracts import Table
 from warehouse.database import connect
+from warehouse.files import sql_path
 from warehouse.lake import Lake
 
 
@@ -27,7 +28,7 @@ def derive(lake: Lake, table: Table, inputs: Sequence[Table]) -> pl.DataFrame:
         for source in inputs:
             lake.scan(source)  # says what to do when the table is missing
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {source.schema}")
-            path = str(lake.path(source)).replace("'", "''")
-            connection.execute(f"CREATE VIEW {source.relation} AS SELECT * FROM read_parquet('{path}')")
+            path = sql_path(lake.path(source))
+            connection.execute(f"CREATE VIEW {source.relation} AS SELECT * FROM read_parquet({path})")
         frame: pl.DataFrame = connection.sql(sql).pl()
         return frame

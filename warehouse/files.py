@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,12 @@ def replacing(target: Path) -> Iterator[Path]:
         sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sql_path(path: Path | str) -> str:
+    """The path as SQL text for DuckDB's readers, to which `[`, `*` and `?` would stand for other names."""
+    exact = re.sub(r"[\[*?]", r"[\g<0>]", str(path)).replace("'", "''")
+    return f"'{exact}'"
 
 
 def write_text(target: Path, text: str) -> None:

@@ -44,7 +44,7 @@ class Lake:
         path = self.path(table)
         if not path.exists():
             raise MissingTable(f"{table.relation} is not in {self.folder}; run `skyline refresh` first.")
-        return pl.scan_parquet(path)
+        return pl.scan_parquet(path, glob=False)
 
     def write(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
         """Replace the table by the frame, by contract, and return what was written.

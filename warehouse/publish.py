@@ -18,7 +18,7 @@ import polars as pl
 
 from warehouse.contracts import Table
 from warehouse.database import connect
-from warehouse.files import TEMPORARY_PREFIX, sync_folder, write_text
+from warehouse.files import TEMPORARY_PREFIX, sql_path, sync_folder, write_text
 from warehouse.lake import Lake
 from warehouse.migrations import migrate
 
@@ -126,7 +126,7 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> No
     """Create the table, from the lake where it has one; required values were proven before they came here."""
     columns = ", ".join(f'"{name}"' for name in table.column_names)
     if lake.has(table):
-        rows = f"read_parquet({_literal(str(lake.path(table)))})"
+        rows = f"read_parquet({sql_path(lake.path(table))})"
         connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM {rows}")
     else:
         nothing = table.empty()  # noqa: F841 - the SQL reads it by name

@@ -22,6 +22,7 @@ from pipelines.sources.arena_layouts import (
 from pipelines.sources.tables import read_as_text
 from warehouse.contracts.arena import ARENA_BOARD
 from warehouse.contracts.sources import REJECTED_ROWS
+from warehouse.contracts.violations import value_rules
 
 _ROW = "row_number"
 _DATES = (
@@ -30,6 +31,8 @@ _DATES = (
 )
 _ARENA = re.compile(r"_(text|vision|image)(?=\.)|(?:^|/)([a-z_]+?)(_style_control)?/(?:latest|full)-\d{5}-of-\d{5}\.")
 _INTERVAL = r"^\+(\d+(?:\.\d+)?)/-(\d+(?:\.\d+)?)$"
+# Required, and missed in words of their own.
+_SAID = frozenset({"model", "as_of_date"})
 _SAME_ROW = ("as_of_date", "arena", "category", "style_control", "_identity")
 
 
@@ -191,13 +194,19 @@ def _cell(column: str) -> pl.Expr:
 def _read(column: str, name: str) -> pl.Expr:
     match KINDS[name]:
         case "number":
-            return _cell(column).cast(pl.Float64, strict=False)
+            return _finite(_cell(column))
         case "whole":
             return _cell(column).cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
         case "flag":
             return _cell(column).str.to_lowercase() == "true"
         case _:
             return _cell(column)
+
+
+def _finite(cell: pl.Expr) -> pl.Expr:
+    """A number; null where the text is none, or one beyond all numbers."""
+    value = cell.cast(pl.Float64, strict=False)
+    return pl.when(value.is_finite()).then(value)
 
 
 def _date(column: str) -> pl.Expr:
@@ -214,11 +223,11 @@ def _bounds(layout: BoardLayout, rating: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
             above = _cell(layout.interval_columns[0]).str.extract(_INTERVAL, 1).cast(pl.Float64)
             return rating - below, rating + above
         case "half":
-            half_width = _cell(layout.interval_columns[0]).cast(pl.Float64, strict=False)
+            half_width = _finite(_cell(layout.interval_columns[0]))
             return rating - half_width, rating + half_width
         case "bounds":
             lower, upper = layout.interval_columns
-            return _cell(lower).cast(pl.Float64, strict=False), _cell(upper).cast(pl.Float64, strict=False)
+            return _finite(_cell(lower)), _finite(_cell(upper))
         case _:
             return pl.lit(None, pl.Float64), pl.lit(None, pl.Float64)
 
@@ -239,10 +248,7 @@ def _wrong_cells(text: pl.DataFrame, layout: BoardLayout) -> pl.DataFrame:
         column = layout.interval_columns[0]
         checks.append((column, ~_cell(column).str.contains(_INTERVAL), "an interval as +5/-4"))
     else:
-        checks += [
-            (column, _cell(column).cast(pl.Float64, strict=False).is_null(), "a number")
-            for column in layout.interval_columns
-        ]
+        checks += [(column, _finite(_cell(column)).is_null(), "a number") for column in layout.interval_columns]
     if layout.dates:
         checks.append((layout.dates, _date(layout.dates).is_null(), "a date"))
     return pl.concat(
@@ -260,6 +266,12 @@ def _wrong_rows(typed: pl.DataFrame) -> pl.DataFrame:
         (pl.col("model").is_null(), pl.lit("no model name")),
         (pl.col("as_of_date").is_null(), pl.lit("no date")),
         (outside, pl.lit("the rating lies outside its own interval")),
+        *(
+            (pl.col(c.name).is_null(), pl.lit(f"no {c.name}"))
+            for c in ARENA_BOARD.columns
+            if c.required and c.name not in _SAID
+        ),
+        *((wrong, pl.lit(why)) for why, wrong in value_rules(ARENA_BOARD).items()),
     ]
     # Before any filter: the first row of a pair is not among the repeated ones.
     typed = typed.with_columns(

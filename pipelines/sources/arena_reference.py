@@ -1,12 +1,13 @@
 """The arena facts that ship: licence classes, evidence of release dates, and published ratings of known models."""
 
-import json
 from functools import cache
 from importlib.resources import files
 
 import polars as pl
 
 from pipelines.analytics.licences import normalised
+from pipelines.sources.tables import UnreadableFile, read_as_text
+from profiling.foreign import NotJson, parse_json
 from warehouse.contracts.arena import RATING_REFERENCE
 
 EVIDENCE_SCHEMA = {"name": pl.String, "source": pl.String, "stated": pl.String}
@@ -90,10 +91,10 @@ def release_statements(payload: bytes, name: str) -> pl.DataFrame:
         UnreadableEvidence: as in `read_release_evidence`.
     """
     try:
-        rows = _json_evidence(json.loads(payload), name) if name.endswith(".json") else _csv_evidence(payload, name)
+        rows = _json_evidence(parse_json(payload), name) if name.endswith(".json") else _csv_evidence(payload, name)
     except UnreadableEvidence:
         raise
-    except (ValueError, RecursionError, pl.exceptions.PolarsError) as error:
+    except (NotJson, UnreadableFile) as error:
         raise UnreadableEvidence(f"{name}: cannot be read: {error}") from error
     statements = pl.DataFrame(rows, schema=EVIDENCE_SCHEMA, orient="row")
     return statements.filter(pl.col("stated").str.strip_chars() != "")
@@ -130,7 +131,7 @@ def _json_evidence(document: object, name: str) -> list[tuple[str, str, str]]:
         return [
             (str(each), "graphes_livre", str(day))
             for key, model, day in pairs
-            for each in dict.fromkeys((key, model))
+            for each in dict.fromkeys(name for name in (key, model) if isinstance(name, str))
             if each and day
         ]
     if isinstance(document, dict) and isinstance(document.get("models"), dict):
@@ -145,7 +146,7 @@ def _json_evidence(document: object, name: str) -> list[tuple[str, str, str]]:
 
 
 def _csv_evidence(payload: bytes, name: str) -> list[tuple[str, str, str]]:
-    frame = pl.read_csv(payload, infer_schema=False)
+    frame = read_as_text(payload, ".csv", name)
     if EVIDENCE_COLUMNS["models_dev"] <= set(frame.columns):
         rows = frame.select(pl.col("model_id").str.split("/").list.last(), pl.lit("models.dev"), "release_date")
     elif EVIDENCE_COLUMNS["epoch"] <= set(frame.columns):

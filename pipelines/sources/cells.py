@@ -42,6 +42,9 @@ PRECISION_BY_LABEL: Mapping[str, str] = {
     "gptq": "GPTQ",
 }
 
+_BEYOND_ALL = 1e18
+"""Counts beyond it are of nothing, and no whole number of 64 bits."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -82,11 +85,11 @@ def text(column: str) -> Cell:
 
 
 def number(column: str, scale: float = 1.0) -> Cell:
-    """A finite number, times `scale`."""
+    """A number of a size that columns can hold, times `scale`."""
 
     def parse(cell: pl.Expr) -> pl.Expr:
-        value = cell.cast(pl.Float64, strict=False)
-        return pl.when(value.is_finite()).then(value * scale)
+        value = cell.cast(pl.Float64, strict=False) * scale
+        return pl.when(value.abs() < _BEYOND_ALL).then(value)
 
     return Cell(column, parse, "a number")
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -158,21 +159,24 @@ def _walk(root: Path, part: Collection) -> Iterator[_Found]:
     if not root.exists():
         raise NothingFound(f"{root} does not exist; give a file, a folder, `{BUNDLED}` or `{ONLINE}`.")
     if is_bundle(root):
-        yield from _packed(root, root.name, part)
+        yield from _packed(root, _address(root, root), part)
         return
-    if root.is_file():
-        yield from _read(root, root.name, part)
+    if not root.is_dir():
+        yield from _read(root, root, part)
         return
     for folder, folders, names in os.walk(root):
         bundles = [name for name in sorted(folders) if is_bundle(Path(folder) / name)]
         for name in bundles:
             path = Path(folder) / name
-            yield from _packed(path, path.relative_to(root).as_posix(), part)
+            if reason := _leads_outside(path, root):
+                part.set_aside.append((_address(path, root), reason))
+            else:
+                yield from _packed(path, _address(path, root), part)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in bundles)
         for name in sorted(names):
             path = Path(folder) / name
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield from _read(path, path.relative_to(root).as_posix(), part)
+                yield from _read(path, root, part)
 
 
 def _packed(folder: Path, uri: str, part: Collection) -> Iterator[_Found]:
@@ -186,18 +190,40 @@ def _packed(folder: Path, uri: str, part: Collection) -> Iterator[_Found]:
         part.set_aside.append((uri, str(error)))
 
 
-def _read(path: Path, uri: str, part: Collection) -> Iterator[_Found]:
+def _read(path: Path, root: Path, part: Collection) -> Iterator[_Found]:
+    uri = _address(path, root)
+    name = uri.rpartition("/")[2]
     if path.suffix.lower() not in SUFFIXES:
-        part.set_aside.append((uri, f"{path.name} is none of {', '.join(sorted(SUFFIXES))}"))
+        part.set_aside.append((uri, f"{name} is none of {', '.join(sorted(SUFFIXES))}"))
         return
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE_BYTES:
-            part.set_aside.append((uri, f"{path.name} has {size:,} bytes; the most is {LARGEST_FILE_BYTES:,}"))
-            return
-        yield _Found(uri, path.suffix.lower(), path.read_bytes())
+        status = path.stat()
+        if reason := _leads_outside(path, root):
+            part.set_aside.append((uri, reason))
+        elif not stat.S_ISREG(status.st_mode):
+            # A pipe or a device would be waited for without end.
+            part.set_aside.append((uri, f"{name} is no ordinary file"))
+        elif status.st_size > LARGEST_FILE_BYTES:
+            part.set_aside.append((uri, f"{name} has {status.st_size:,} bytes; the most is {LARGEST_FILE_BYTES:,}"))
+        else:
+            with path.open("rb") as stream:
+                payload = stream.read(LARGEST_FILE_BYTES + 1)  # it may have grown
+            yield _Found(uri, path.suffix.lower(), payload[:LARGEST_FILE_BYTES])
     except OSError as error:
-        part.set_aside.append((uri, f"{path.name} cannot be read: {error.strerror}"))
+        part.set_aside.append((uri, f"{name} cannot be read: {error.strerror}"))
+
+
+def _address(path: Path, root: Path) -> str:
+    """Where a file stands below what was named; names that are not text are made such."""
+    relative = path.name if path == root else path.relative_to(root).as_posix()
+    return os.fsencode(relative).decode("utf-8", "replace")
+
+
+def _leads_outside(path: Path, root: Path) -> str | None:
+    """Why a link within a folder is not followed: what lies elsewhere was not given to us to read and to show."""
+    if path == root or not path.is_symlink() or path.resolve().is_relative_to(root.resolve()):
+        return None
+    return f"{_address(path, root)} is a link to outside of the folder; name its target as a source of its own"
 
 
 def _online(prefix: str, settings: Settings, index: _Index, part: Collection, report: Report) -> Iterator[_Found]:

@@ -4,14 +4,12 @@ A table is `<accelerator>/<operation>_perf.parquet`; its accelerator is told by 
 """
 
 import datetime as dt
-import io
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-import polars as pl
-
 from pipelines.sources.recognised import Recognised
+from pipelines.sources.tables import UnreadableFile, read_columns_as_text
 
 KERNELS = "kernel_tables"
 _COLUMNS = frozenset({"framework", "version", "device", "op_name", "latency"})
@@ -23,13 +21,21 @@ _LAYOUTS = {
 
 
 def recognise_table(header: Sequence[str], payload: bytes, suffix: str, uri: str) -> Recognised | None:
-    """What a Parquet file is, or None where it is no kernel table that is known here."""
+    """What a Parquet file is, or None where it is no kernel table that is known here.
+
+    Raises:
+        UnreadableFile: it cannot be read, or names no accelerator.
+    """
     if suffix != ".parquet" or not frozenset(header) >= _COLUMNS:
         return None
-    first = pl.read_parquet(io.BytesIO(payload), columns=["op_name", "device"], n_rows=1)
+    first = read_columns_as_text(payload, suffix, uri, ["op_name", "device"], rows=1)
     layout = _LAYOUTS.get(str(first["op_name"][0])) if first.height else None
     if layout is None:
         return None
-    device = re.sub(r"[^a-z0-9]+", "_", str(first["device"][0]).casefold()).removeprefix("nvidia_")
+    # The name becomes that of a folder.
+    names = (PurePosixPath(uri).parent.name, str(first["device"][0]).casefold().removeprefix("nvidia "))
+    accelerator = next(filter(None, (re.sub(r"[^A-Za-z0-9-]+", "_", name).strip("_") for name in names)), None)
+    if accelerator is None:
+        raise UnreadableFile(f"{uri} does not say of which accelerator its kernels are.")
     # Nothing in a table says a date: it is what the source said when it was retrieved.
-    return Recognised(KERNELS, layout, PurePosixPath(uri).parent.name or device, dt.datetime.now(dt.UTC).date())
+    return Recognised(KERNELS, layout, accelerator, dt.datetime.now(dt.UTC).date())

@@ -1,5 +1,6 @@
 """Everything stored of the Open LLM Leaderboard, as rows of the tables it fills."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from warehouse.contracts.leaderboards import (
     REPORTED_ENTRIES,
     SNAPSHOTS,
 )
+from warehouse.contracts.violations import violations
 
 # Some exports show mostly the best rows: fewer than half as many as before, typically of the best tenth before. Rows
 # lost by accident would be lost at every rank.
@@ -72,7 +74,7 @@ def load_snapshots(store: RawStore) -> Loaded:
                 "rows_rejected": parsed.rows_read - parsed.entries.height,
             }
         )
-    rejected += [whole_file(stored, stored.manifest.layout) for stored in store.snapshots(SET_ASIDE)]
+    rejected += [*_unreadable_fronts(store), *(whole_file(s, s.manifest.layout) for s in store.snapshots(SET_ASIDE))]
     return Loaded(
         SNAPSHOTS.conform(pl.DataFrame(snapshots, schema=SNAPSHOTS.polars_schema)),
         pl.concat(entries),
@@ -91,21 +93,43 @@ def _coverage(entries: pl.DataFrame, before: pl.DataFrame | None) -> str:
 
 
 def load_published_fronts(store: RawStore) -> pl.DataFrame:
-    """Rows of `core.published_fronts` from every stored published front; the newest file of a publication counts."""
-    newest: dict[str, RawSnapshot] = {stored.manifest.layout: stored for stored in store.snapshots(PUBLISHED_FRONT)}
-    frames = [PUBLISHED_FRONTS.empty()]
-    for publication, stored in sorted(newest.items()):
-        text = read_as_text(stored.path.read_bytes(), stored.path.suffix, stored.manifest.uri)
-        cutoff: pl.Expr = pl.lit(stored.manifest.as_of)
-        if "cutoff" in text.columns:
-            cutoff = pl.col("cutoff").str.to_date("%Y-%m-%d")
-        rows = text.select(
-            pl.lit(publication).alias("publication"),
-            cutoff.cast(pl.Date).alias("cutoff"),
-            pl.col("model_name").alias("model_id"),
-            pl.col("model_size_gb").cast(pl.Float64, strict=False).alias("size_gib"),
-            (100 * pl.col("average_error").cast(pl.Float64)).alias("error_pct"),
-            (pl.col("source") if "source" in text.columns else pl.lit(stored.manifest.uri)).alias("source"),
-        )
-        frames.append(PUBLISHED_FRONTS.conform(rows.unique(list(PUBLISHED_FRONTS.key), maintain_order=True)))
-    return pl.concat(frames)
+    """Rows of `core.published_fronts` from stored published fronts; the newest sound file of a publication counts."""
+    newest: dict[str, pl.DataFrame] = {}
+    for stored in store.snapshots(PUBLISHED_FRONT):
+        with contextlib.suppress(UnreadableFile):  # told among the rejected rows
+            newest[stored.manifest.layout] = _front(stored)
+    return pl.concat([PUBLISHED_FRONTS.empty(), *(rows for _, rows in sorted(newest.items()))])
+
+
+def _unreadable_fronts(store: RawStore) -> list[pl.DataFrame]:
+    refused = []
+    for stored in store.snapshots(PUBLISHED_FRONT):
+        try:
+            _front(stored)
+        except UnreadableFile as error:
+            refused.append(whole_file(stored, str(error)))
+    return refused
+
+
+def _front(stored: RawSnapshot) -> pl.DataFrame:
+    """Rows of one file. A front without one of its members is another front, so it is read whole or not at all.
+
+    Raises:
+        UnreadableFile: a row is not what the table holds; the message says what.
+    """
+    manifest = stored.manifest
+    text = read_as_text(stored.path.read_bytes(), stored.path.suffix, manifest.uri)
+    cutoff: pl.Expr = pl.lit(manifest.as_of)
+    if "cutoff" in text.columns:
+        cutoff = pl.col("cutoff").str.to_date("%Y-%m-%d", strict=False)
+    rows = text.select(
+        pl.lit(manifest.layout).alias("publication"),
+        cutoff.cast(pl.Date).alias("cutoff"),
+        pl.col("model_name").alias("model_id"),
+        pl.col("model_size_gb").cast(pl.Float64, strict=False).alias("size_gib"),
+        (100 * pl.col("average_error").cast(pl.Float64, strict=False)).alias("error_pct"),
+        (pl.col("source") if "source" in text.columns else pl.lit(manifest.uri)).alias("source"),
+    ).unique(list(PUBLISHED_FRONTS.key), maintain_order=True)
+    if found := violations(PUBLISHED_FRONTS, rows):
+        raise UnreadableFile(f"{manifest.uri} is no front: {'; '.join(f'{why} in {n}' for why, n in found.items())}.")
+    return PUBLISHED_FRONTS.conform(rows)

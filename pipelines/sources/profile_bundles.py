@@ -1,7 +1,7 @@
 """Bundles of measurements: what they are told by, and what the stored ones hold, as the frames of the contracts."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from pipelines.sources.raw_store import RawSnapshot, RawStore
 from pipelines.sources.recognised import Recognised
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.measure.bundle import Bundle, UnusableBundle, unpack
+from profiling.measured_calibration import comparable
 from warehouse.contracts import profiles as tables
 from warehouse.contracts.table import Table
+from warehouse.contracts.violations import violations
 
 SOURCE = "profile_bundles"
 LAYOUT = "bundle_1"
@@ -55,12 +57,52 @@ def load_bundles(store: RawStore) -> StoredBundles:
     for stored in sorted(store.snapshots(SOURCE), key=lambda each: each.manifest.retrieved_at):
         try:
             bundle = unpack(stored.path.read_bytes())
+            _require_sound(stored, bundle)
         except (UnusableBundle, OSError) as error:
             result.rejected.append(whole_file(stored, str(error)))
             continue
         newest[bundle.run_id] = stored, bundle
     result.bundles = list(newest.values())
     return result
+
+
+def _require_sound(stored: RawSnapshot, bundle: Bundle) -> None:
+    """Make every table of the bundle once: seals say that nothing was changed, not that it was ever right.
+
+    Raises:
+        UnusableBundle: a value is of another kind than its column, or outside its contract.
+    """
+    one = StoredBundles([(stored, bundle)])
+    made: tuple[tuple[Table, Callable[[], pl.DataFrame]], ...] = (
+        (tables.SNAPSHOTS, lambda: snapshots(one)),
+        (tables.ENVIRONMENTS, lambda: environments(one)),
+        (tables.CEILINGS, lambda: ceilings(one)),
+        (tables.POINTS, lambda: points(one, {})),
+        (tables.LAYERS, lambda: layers(one)),
+        (tables.TELEMETRY, lambda: telemetry(one)),
+    )
+    for table, make in made:
+        try:
+            found = violations(table, table.conform(make()))
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            pl.exceptions.PolarsError,
+        ) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise UnusableBundle(f"its rows do not make {table.relation}: {type(error).__name__}: {reason}") from error
+        if found:
+            raise UnusableBundle(f"its rows break {table.relation}: {'; '.join(found)}")
+    try:
+        models = bundle.plan.get("models", {})
+        for point in bundle.final_points():
+            if config := models.get(point["model"]):
+                comparable(point, config, bundle.ceilings, bundle.environment_id)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UnusableBundle(f"its points cannot be compared: {type(error).__name__}: {error}") from error
 
 
 def _frame(table: Table, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:

@@ -5,7 +5,6 @@ v1 files name tasks `harness|TASK|SHOTS`, v2 files (lm-evaluation-harness) `lead
 
 import contextlib
 import datetime as dt
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from pipelines.sources.layouts import BENCHMARKS, V1, V2
 from pipelines.sources.leaderboard_tables import scores_frame
 from pipelines.sources.raw_store import RawSnapshot
 from pipelines.sources.tables import UnreadableFile
+from profiling.foreign import NotJson, parse_json
 from warehouse.contracts.leaderboards import BENCHMARK_SCORES, EVALUATION_RUNS, REJECTED_ROWS, REPORTED_ENTRIES
 
 LAYOUT = {V1: "v1_raw_results", V2: "v2_raw_results"}
@@ -35,7 +35,9 @@ _STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})T\d{2}[-:]\d{2}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EPOCH_2001, _EPOCH_2100 = 1e9, 4_102_444_800
 _PATH = re.compile(r"(?:^|/)(?P<model>[\w.-]+/[\w.-]+)/results_[^/]*\.json$")
-_HUB_ID = re.compile(r"[\w.-]*[A-Za-z][\w.-]*/[\w.-]+")
+# From the start of a word and of bounded length: else the search takes minutes in a long text.
+_HUB_ID = re.compile(r"(?<![\w.-])([\w.-]{1,96})/[\w.-]{1,96}")
+_LETTER = re.compile("[A-Za-z]")
 _PRETRAINED = re.compile(r"(?:^|,)pretrained=([^,]+)")
 _REVISION = re.compile(r"(?:^|,)revision=([^,]+)")
 
@@ -82,8 +84,8 @@ def read_document(payload: bytes, name: str) -> dict[str, Any]:
         UnreadableFile: the bytes are not a JSON object.
     """
     try:
-        document = json.loads(payload)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(payload)
+    except NotJson as error:
         raise UnreadableFile(f"{name} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise UnreadableFile(f"{name} holds no JSON object.")
@@ -159,7 +161,7 @@ def _text(value: object) -> str | None:
 def _number(value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]  # v1 writes seconds as text
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if 0 < number < math.inf else None
 
@@ -171,7 +173,7 @@ def _first(pattern: re.Pattern[str], text: str) -> str | None:
 
 def _gib(value: object) -> float | None:
     """`15.08 GB` of v1 is GiB; `512.3 MB` is MiB."""
-    found = re.fullmatch(r"\s*([\d.]+)\s*(GB|MB)\s*", str(value or ""))
+    found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d*)?)\s*(GB|MB)\s*", str(value or ""), re.ASCII)
     if not found:
         return None
     return float(found.group(1)) / (1 if found.group(2) == "GB" else 1024)
@@ -179,13 +181,14 @@ def _gib(value: object) -> float | None:
 
 def _model_of(document: Mapping[str, Any], config: Mapping[str, Any], arguments: str, uri: str) -> str:
     in_path = _PATH.search(uri)
-    noted = _HUB_ID.search(str(document.get("_provenance", "")))  # transcriptions name it in a note
+    # Transcriptions name it in a note, beside dates with slashes.
+    noted = (found[0] for found in _HUB_ID.finditer(str(document.get("_provenance", ""))) if _LETTER.search(found[1]))
     for candidate in (
         _text(config.get("model_name")),
         _text(document.get("model_name")),
         _first(_PRETRAINED, arguments),
         in_path.group("model") if in_path else None,
-        noted.group(0) if noted else None,
+        next(noted, None),
     ):
         if candidate:
             return candidate
@@ -207,7 +210,8 @@ def _metric(results: Mapping[str, Mapping[str, Any]], task: str, *names: str) ->
     values = results.get(task, {})
     for name in names:
         value = values.get(name)
-        if isinstance(value, (int, float)) and math.isfinite(value):
+        # A share of right answers; what lies outside is not one, whatever the file calls it.
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
             return float(value)
     return None
 
@@ -239,7 +243,10 @@ def _v1_scores(
     elif not mmlu and (overall := _metric(results, "all", "acc")) is not None:
         others = [value for task in results if task != "all" and (value := _metric(results, task, "acc")) is not None]
         mean = mmlu_from_all(overall, others)
-        scores["MMLU"] = (100 * mean, mean, "had back from the mean of all tasks")
+        if 0 <= mean <= 1:
+            scores["MMLU"] = (100 * mean, mean, "had back from the mean of all tasks")
+        else:
+            problems["MMLU"] = "the mean of all tasks contradicts those of the others"
     else:
         problems["MMLU"] = f"{len(mmlu)} of {MMLU_TASKS} hendrycksTest tasks"
     return scores

@@ -14,6 +14,10 @@ from warehouse.files import TEMPORARY_PREFIX, replacing, write_text
 SET_ASIDE = "set_aside"
 
 
+class BrokenManifest(ValueError):
+    """What says where a stored file is from cannot be read."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """Where a stored file is from and how it is to be read.
@@ -85,7 +89,11 @@ class RawStore:
         return RawSnapshot(path, sha256, manifest)
 
     def snapshots(self, source: str) -> list[RawSnapshot]:
-        """Stored files of the source, oldest first."""
+        """Stored files of the source, oldest first.
+
+        Raises:
+            BrokenManifest: a disk or a copy lost bytes; the message names the file.
+        """
         found = []
         for known in self._folder.glob(f"{source}/*/*.manifest"):
             if known.name.startswith(TEMPORARY_PREFIX):
@@ -96,13 +104,19 @@ class RawStore:
         return sorted(found, key=lambda snapshot: (snapshot.manifest.as_of, snapshot.manifest.subject, snapshot.sha256))
 
     def broken(self) -> list[Path]:
-        """Stored files whose bytes are not those that their names say."""
+        """Stored files whose bytes are not those that their names say, and manifests that cannot be read."""
+        unreadable = []
+        for known in sorted(self._folder.glob("*/*/*.manifest")):
+            try:
+                _read_manifest(known)
+            except BrokenManifest:
+                unreadable.append(known)
         stored = [
             path
             for path in self._folder.glob("*/*/*")
             if path.suffix != ".manifest" and not path.name.startswith(TEMPORARY_PREFIX)
         ]
-        return [path for path in sorted(stored) if not path.name.startswith(digest(path.read_bytes()))]
+        return unreadable + [path for path in sorted(stored) if not path.name.startswith(digest(path.read_bytes()))]
 
     def sources(self) -> list[str]:
         """Sources that have stored something."""
@@ -120,7 +134,13 @@ class RawStore:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    fields["as_of"] = dt.date.fromisoformat(fields["as_of"])
-    fields["retrieved_at"] = dt.datetime.fromisoformat(fields["retrieved_at"])
-    return Manifest(**fields)
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields["as_of"] = dt.date.fromisoformat(fields["as_of"])
+        fields["retrieved_at"] = dt.datetime.fromisoformat(fields["retrieved_at"])
+        return Manifest(**fields)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise BrokenManifest(
+            f"{path} cannot be read ({error}); restore it from a backup, or delete it with the file beside it and run"
+            " `skyline refresh`."
+        ) from error

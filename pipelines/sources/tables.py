@@ -5,9 +5,20 @@ import io
 
 import polars as pl
 
+from profiling.foreign_parquet import promise_of, read_parquet
+
+MOST_COLUMNS = 2_000
+MOST_CELLS = 50_000_000
+"""A few hundred bytes of Parquet can promise billions of cells; no board, list or set of kernels has this many."""
+MOST_TEXT_BYTES = 1 << 30
+"""One long text in a dictionary can stand in every row of a small file."""
+
+# What polars says of bytes that are no table; on some it panics, which is no Exception.
+NO_TABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+
 
 class UnreadableFile(ValueError):
-    """The bytes are not the CSV, Parquet or JSON that their name says."""
+    """The bytes are not the CSV, Parquet or JSON that their name says, or more than can be read."""
 
 
 def read_as_text(payload: bytes, suffix: str, name: str) -> pl.DataFrame:
@@ -19,18 +30,18 @@ def read_as_text(payload: bytes, suffix: str, name: str) -> pl.DataFrame:
         name: Name of the file, for messages.
 
     Raises:
-        UnreadableFile: the bytes are not such a file, or it has no header.
+        UnreadableFile: the bytes are not such a file, it has no header, or it is beyond all bounds.
     """
     try:
         if suffix == ".parquet":
-            frame = pl.read_parquet(io.BytesIO(payload)).select(pl.all().cast(pl.String, strict=False))
+            require_bounded(payload, name)
+            frame = _as_text(read_parquet(payload))
         else:
+            _first_record(payload, name)
             frame = pl.read_csv(io.BytesIO(payload), infer_schema=False, encoding="utf8")
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {reason}") from error
-    frame = frame.rename({column: column.removeprefix("\ufeff") for column in frame.columns})
-    return frame.drop([column for column in frame.columns if column in {"", "_duplicated_0"}])
+        return _without_index(_readable(frame, name))
+    except NO_TABLE as error:
+        raise _unreadable(name, suffix, error) from error
 
 
 def header_of(payload: bytes, suffix: str, name: str) -> list[str]:
@@ -39,31 +50,91 @@ def header_of(payload: bytes, suffix: str, name: str) -> list[str]:
     Raises:
         UnreadableFile: the bytes are not such a file.
     """
-    if suffix == ".parquet":
-        try:
-            return list(pl.read_parquet_schema(io.BytesIO(payload)))
-        except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-            raise UnreadableFile(f"{name} cannot be read as parquet: {error}") from error
-    # By record, not by line: a quoted cell may hold line breaks.
+    try:
+        if suffix == ".parquet":
+            return list(promise_of(payload).columns)
+        line = io.StringIO(newline="")
+        csv.writer(line).writerow(_first_record(payload, name))
+        frame = pl.read_csv(io.BytesIO(line.getvalue().encode()), infer_schema=False, encoding="utf8")
+        return _without_index(frame).columns
+    except NO_TABLE as error:
+        raise _unreadable(name, suffix, error) from error
+
+
+def read_columns_as_text(
+    payload: bytes, suffix: str, name: str, columns: list[str], rows: int | None = None
+) -> pl.DataFrame:
+    """Some columns of a CSV or Parquet file as text, of its first rows or of all, the rest unread.
+
+    Raises:
+        UnreadableFile: the bytes are not such a file, lack a column, or are beyond all bounds.
+    """
+    try:
+        if suffix != ".parquet":
+            frame = pl.read_csv(io.BytesIO(payload), columns=columns, n_rows=rows, infer_schema=False, encoding="utf8")
+            return _readable(frame, name)
+        if rows is None:
+            require_bounded(payload, name, columns=len(columns))
+        return _readable(_as_text(read_parquet(payload, columns, rows)), name)
+    except NO_TABLE as error:
+        raise _unreadable(name, suffix, error) from error
+
+
+def require_bounded(payload: bytes, name: str, columns: int | None = None) -> None:
+    """Stop before a Parquet file is read that promises more than fits.
+
+    Args:
+        payload: Bytes of the file.
+        name: Name of the file, for messages.
+        columns: How many are to be read; None for all.
+
+    Raises:
+        UnreadableFile: it promises too many columns or cells.
+        UnreadableParquet: it is no Parquet.
+    """
+    promised = promise_of(payload)
+    held, rows = len(promised.columns), promised.rows
+    if held > MOST_COLUMNS or (columns or held) * rows > MOST_CELLS:
+        raise UnreadableFile(
+            f"{name} has {held:,} columns and {rows:,} rows; the most are {MOST_COLUMNS:,} columns and"
+            f" {MOST_CELLS:,} cells."
+        )
+
+
+def _first_record(payload: bytes, name: str) -> list[str]:
+    """By record, not by line: a quoted cell may hold line breaks."""
     start = io.StringIO(payload[: 1 << 20].decode("utf-8", errors="replace"), newline="")
     try:
         header = next(csv.reader(start), [])
     except csv.Error as error:
         raise UnreadableFile(f"{name} cannot be read as csv: {error}") from error
-    line = io.StringIO(newline="")
-    csv.writer(line).writerow(header)
-    return read_as_text(line.getvalue().encode(), suffix, name).columns
+    if len(header) > MOST_COLUMNS:
+        raise UnreadableFile(f"{name} has more than {MOST_COLUMNS:,} columns.")
+    return header
 
 
-def read_columns_as_text(payload: bytes, suffix: str, name: str, columns: list[str]) -> pl.DataFrame:
-    """Some columns of a CSV or Parquet file as text, the rest unread.
+def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Every column as text; lists and records, of which no layout knows, say nothing."""
+    return frame.select(
+        pl.lit(None, pl.String).alias(name) if dtype.is_nested() else pl.col(name).cast(pl.String, strict=False)
+        for name, dtype in frame.schema.items()
+    )
 
-    Raises:
-        UnreadableFile: the bytes are not such a file, or lack a column.
-    """
-    try:
-        if suffix == ".parquet":
-            return pl.read_parquet(io.BytesIO(payload), columns=columns).select(pl.all().cast(pl.String, strict=False))
-        return pl.read_csv(io.BytesIO(payload), columns=columns, infer_schema=False, encoding="utf8")
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {error}") from error
+
+def _without_index(frame: pl.DataFrame) -> pl.DataFrame:
+    frame = frame.rename({column: column.removeprefix("\ufeff") for column in frame.columns})
+    return frame.drop([column for column in frame.columns if column in {"", "_duplicated_0"}])
+
+
+def _readable(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    size = sum(int(column.str.len_bytes().sum()) for column in frame)
+    if size > MOST_TEXT_BYTES:
+        raise UnreadableFile(f"{name} holds {size:,} bytes of text; the most are {MOST_TEXT_BYTES:,}.")
+    return frame
+
+
+def _unreadable(name: str, suffix: str, error: BaseException) -> UnreadableFile:
+    if isinstance(error, UnreadableFile):
+        return error
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {reason}")

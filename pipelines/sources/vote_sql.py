@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.sources.vote_layouts import FIELDS, OUTCOMES, Field, VoteLayout
+from warehouse.files import sql_path
 
 _PROMPT_CHARACTERS = 10_000
 _FREQUENT_PROMPT_QUANTILE = 0.9999
@@ -39,18 +40,18 @@ def reader(uri: str, suffix: str) -> str:
     """Table function that reads a file by its suffix, without the dot and without compression suffix."""
     match suffix:
         case "parquet":
-            return f"read_parquet({literal(uri)})"
+            return f"read_parquet({sql_path(uri)})"
         case "csv" | "tsv":
-            return f"read_csv({literal(uri)}, {_csv_dialect(suffix)}, sample_size=1024)"
+            return f"read_csv({sql_path(uri)}, {_csv_dialect(suffix)}, sample_size=1024)"
         case _:
             # Without this, structs whose fields vary between rows would turn into maps.
-            return f"read_json({literal(uri)}, map_inference_threshold=-1)"
+            return f"read_json({sql_path(uri)}, map_inference_threshold=-1)"
 
 
 def csv_reader(uri: str, suffix: str, columns: Sequence[str]) -> str:
     """Table function that reads a CSV file whose columns are known, without looking at it first."""
     listed = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
-    return f"read_csv({literal(uri)}, {_csv_dialect(suffix)}, auto_detect=false, columns={{{listed}}})"
+    return f"read_csv({sql_path(uri)}, {_csv_dialect(suffix)}, auto_detect=false, columns={{{listed}}})"
 
 
 def _csv_dialect(suffix: str) -> str:

@@ -11,6 +11,10 @@ from profiling.errors import InvalidConfig
 from profiling.families.blocks import LayerSpec, Norm, norm_gains, transformer_layer
 from profiling.steps import Embedding, Linear, Normalisation, Step
 
+MOST_LAYERS = 100_000
+"""A list of a billion layers would fill the memory before anybody could say that there is no such model."""
+_LARGEST_SIZE = 1 << 40
+
 
 class Config:
     """A `config.json` that answers by any of a field's names and says which are missing."""
@@ -37,7 +41,10 @@ class Config:
                 f"{' (or '.join(names) + ')' * (len(names) - 1)}; add the field"
             )
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            raise InvalidConfig(f"{self.name}: {names[0]} must be a positive whole number, got {value!r}")
+            raise InvalidConfig(f"{self.name}: {names[0]} must be a positive whole number, got {str(value)[:80]!r}")
+        most = MOST_LAYERS if any("layer" in name for name in names) else _LARGEST_SIZE
+        if value > most:
+            raise InvalidConfig(f"{self.name}: {names[0]} of {value} is beyond any model ({most})")
         return value
 
     def flag(self, *names: str, default: bool) -> bool:

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from profiling.errors import ProfilingError
+from profiling.foreign import NotJson, parse_json
 
 SCHEMA = 1
 SUFFIX = ".bundle"
@@ -94,8 +96,8 @@ def rows(content: bytes, name: str) -> list[Row]:
     *lines, _ = content.split(b"\n")
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
-        except ValueError as error:
+            row = parse_json(line)
+        except NotJson as error:
             raise UnusableBundle(f"{name}: line {number} is not JSON ({error})") from error
         if not isinstance(row, dict):
             raise UnusableBundle(f"{name}: line {number} holds {type(row).__name__}, expected an object")
@@ -229,7 +231,9 @@ def load(contents: Mapping[str, bytes]) -> Bundle:
     manifest = _object(contents[MANIFEST], MANIFEST)
     if manifest.get("schema") != SCHEMA:
         raise UnusableBundle(f"{MANIFEST} has schema {manifest.get('schema')!r}; this version reads {SCHEMA}")
-    listed: Mapping[str, str] = manifest.get("files", {})
+    listed = manifest.get("files")
+    if not isinstance(listed, dict) or not all(isinstance(manifest.get(n), str) for n in ("run_id", "environment_id")):
+        raise UnusableBundle(f"{MANIFEST} does not say `files`, `run_id` and `environment_id`")
     for name in _REQUIRED:
         if name not in listed:
             raise UnusableBundle(f"{MANIFEST} lists no {name}")
@@ -253,16 +257,23 @@ def load(contents: Mapping[str, bytes]) -> Bundle:
 
 
 def _packed_rows(contents: Mapping[str, bytes], name: str) -> list[Row]:
+    packed = contents.get(name + PACKED)
+    if packed is None:
+        return []
     try:
-        return rows(gzip.decompress(contents.get(name + PACKED, gzip.compress(b""))), name)
-    except (OSError, EOFError) as error:
+        with gzip.open(io.BytesIO(packed)) as stream:
+            content = stream.read(LARGEST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise UnusableBundle(f"{name}{PACKED} cannot be unpacked: {error}") from error
+    if len(content) > LARGEST_BYTES:
+        raise UnusableBundle(f"{name}{PACKED} unpacks to more than {LARGEST_BYTES >> 20} MiB")
+    return rows(content, name)
 
 
 def _object(content: bytes, name: str) -> Row:
     try:
-        found = json.loads(content)
-    except ValueError as error:
+        found = parse_json(content)
+    except NotJson as error:
         raise UnusableBundle(f"{name} is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise UnusableBundle(f"{name} holds {type(found).__name__}, expected an object")
@@ -300,13 +311,21 @@ def verify(folder: Path) -> Bundle:
 
 
 def pack(folder: Path) -> bytes:
-    """The bundle as one tar archive; the same files make the same bytes."""
+    """The bundle as one tar archive; the same files make the same bytes.
+
+    Raises:
+        UnusableBundle: As `contents_of`, or a name is too long or not text.
+    """
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content in sorted(contents_of(folder).items()):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
+    contents = contents_of(folder)
+    try:
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for name, content in sorted(contents.items()):
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+    except ValueError as error:
+        raise UnusableBundle(f"{folder.name} holds a name that no archive can hold: {error}") from error
     return buffer.getvalue()
 
 
@@ -323,10 +342,16 @@ def _archived(payload: bytes) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(fileobj=io.BytesIO(payload), mode="r:") as archive:
             for entry in archive:
-                stream = archive.extractfile(entry) if entry.isfile() else None
-                if stream is not None:
-                    yield entry.name, stream.read()
-    except tarfile.TarError as error:
+                if not entry.isfile():
+                    raise UnusableBundle(f"{entry.name} is no file; a bundle holds files only")
+                # A sparse entry, which claims more than there is, would fill the memory with zeros.
+                stream = archive.extractfile(entry) if 0 <= entry.size <= len(payload) else None
+                if stream is None:
+                    raise UnusableBundle(f"{entry.name} claims {entry.size:,} bytes in an archive of {len(payload):,}")
+                yield entry.name, stream.read()
+    except (tarfile.TarError, OSError, EOFError, ValueError, ArithmeticError, LookupError) as error:
+        if isinstance(error, UnusableBundle):
+            raise
         raise UnusableBundle(f"not an archive of a bundle: {error}") from error
 
 

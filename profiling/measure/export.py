@@ -9,6 +9,8 @@ from typing import Any, TextIO
 
 from profiling.measure.bundle import Bundle
 
+_LEADS_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
 
 def write_table(bundles: Sequence[Bundle], table: str, form: str, out: TextIO) -> None:
     """Write `points` (last attempts), `layers`, `ceilings` or `telemetry` with run and environment as CSV or lines.
@@ -28,10 +30,12 @@ def write_table(bundles: Sequence[Bundle], table: str, form: str, out: TextIO) -
         return
     columns = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.writer(out)
-    writer.writerow(columns)
+    writer.writerow([_cell(name) for name in columns])
     for row in rows:
         writer.writerow([_cell(row.get(name)) for name in columns])
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | dict) else value
+    text = json.dumps(value) if isinstance(value, list | dict) else value
+    # Spreadsheets run texts that begin so (OWASP, "CSV Injection"); the warehouse disarms its CSV alike.
+    return f"'{text}" if isinstance(text, str) and text[:1] in _LEADS_FORMULA else text

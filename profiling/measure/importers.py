@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from profiling.errors import ProfilingError
+from profiling.foreign import NotJson, parse_json, text_of
 from profiling.measure.bundle import Row
 from profiling.measure.recorded import point, served_environment, spread, write_bundle
 from profiling.measure.timing import quantile
@@ -27,13 +28,13 @@ def import_file(tool: str, file: Path, out: Path) -> list[Row]:
         UnreadableResult: The file is not what the tool writes; the message names what it lacks.
     """
     try:
-        text = file.read_text("utf-8")
-        rows, environment = _READERS[tool](text)
-    except (OSError, ValueError) as error:
-        if isinstance(error, ProfilingError):
+        rows, environment = _READERS[tool](text_of(file))
+        json.dumps([environment, *rows], allow_nan=False)  # before anything of it is written
+    except ValueError as error:
+        if isinstance(error, UnreadableResult):
             raise
         raise UnreadableResult(f"{file} cannot be read: {error}") from error
-    except (KeyError, TypeError, IndexError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
         raise UnreadableResult(f"{file} is not a result of {tool}: it lacks or misplaces {error}") from error
     write_bundle(out, f"{tool} {file.name}", environment, rows)
     return rows
@@ -50,7 +51,7 @@ def _seconds(milliseconds: float | None) -> float | None:
 
 def _vllm(text: str) -> tuple[list[Row], Row]:
     """`vllm bench serve --save-result` (with `--save-detailed` raw values as well); times in milliseconds."""
-    result: Mapping[str, Any] = json.loads(text)
+    result: Mapping[str, Any] = parse_json(text)
     completed = int(result["completed"])
     measured: Row = {
         "requests": completed,
@@ -86,9 +87,9 @@ def _vllm_date(stated: Any) -> str | None:
 def _aiperf(text: str) -> tuple[list[Row], Row]:
     """`profile_export_aiperf.json`, one object of statistics, or `profile_export.jsonl`, one record per request."""
     try:
-        whole = json.loads(text)
-    except ValueError:
-        return _aiperf_records([json.loads(line) for line in text.splitlines() if line.strip()])
+        whole = parse_json(text)
+    except NotJson:
+        return _aiperf_records([parse_json(line) for line in text.splitlines() if line.strip()])
     if "metadata" in whole:
         return _aiperf_records([whole])
     config = whole["input_config"]
@@ -154,7 +155,7 @@ def _factor(unit: str) -> float:
 
 def _optimum(text: str) -> tuple[list[Row], Row]:
     """`benchmark.json` of optimum-benchmark: config and report; megabytes are decimal, energy in kWh."""
-    whole: Mapping[str, Any] = json.loads(text)
+    whole: Mapping[str, Any] = parse_json(text)
     config, report = whole["config"], whole["report"]
     backend, scenario, told = config["backend"], config["scenario"], config.get("environment", {})
     batch, length = int(scenario["input_shapes"]["batch_size"]), int(scenario["input_shapes"]["sequence_length"])

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from profiling.errors import ProfilingError, nearest
+from profiling.foreign import NotJson, parse_json, text_of
 from profiling.measure.bundle import canonical_id, digest
 from profiling.measure.prediction import Ceilings, memory_of, predict
 from profiling.sources import catalogue
@@ -31,6 +33,9 @@ _DEFAULTS: Mapping[str, Any] = {
 _ALLOWED = {
     "stages": STAGES, "precisions": PRECISIONS, "attention_kernels": KERNELS, "executions": EXECUTIONS,
 }  # fmt: skip
+_MOST_VALUES = 200_000
+_MOST_POINTS = 100_000
+_LARGEST_AXIS = 1 << 40
 # What a point that ran out of memory rules out: the same in all of these, and at least as large in the sizes.
 FIXED_AXES = ("model", "stage", "precision", "attention_kernel", "execution", "backend")
 SIZE_AXES = ("batch", "context")
@@ -46,19 +51,35 @@ def read_grid(path: Path) -> dict[str, Any]:
     Raises:
         InvalidPlan: The file is not there, not readable here, or not a mapping.
     """
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise InvalidPlan(f"{path} cannot be read: {error.strerror}") from error
+    text = text_of(path)
     try:
         loaded = _parse(text, path.suffix.lower())
     except ImportError as error:
         raise InvalidPlan(f"{path.suffix} cannot be read here ({error}); write the grid as JSON") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidPlan(f"{path} is not valid {path.suffix.lstrip('.')}: {error}") from error
     if not isinstance(loaded, dict):
         raise InvalidPlan(f"{path} holds {type(loaded).__name__}, expected fields such as `models` and `batches`")
+    _require_plain(loaded, path)
     return loaded
+
+
+def _require_plain(document: Any, path: Path) -> None:
+    """Stop at values that JSON does not have, and where names for parts (`*name` of YAML) unfold beyond all bounds."""
+    waiting, count = [document], 0
+    while waiting:
+        each = waiting.pop()
+        count += 1
+        if count > _MOST_VALUES:
+            raise InvalidPlan(f"{path} unfolds to more than {_MOST_VALUES:,} values")
+        if isinstance(each, dict):
+            if odd := next((key for key in each if not isinstance(key, str)), None):
+                raise InvalidPlan(f"{path}: the name of a field is {odd!r}, not text")
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+        elif each is not None and not isinstance(each, str | int | float):
+            raise InvalidPlan(f"{path}: {each} is a {type(each).__name__}; only text, numbers and truth values can be")
 
 
 def _parse(text: str, suffix: str) -> Any:
@@ -66,11 +87,11 @@ def _parse(text: str, suffix: str) -> Any:
         yaml = importlib.import_module("yaml")
         try:
             return yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, LookupError, TypeError, AttributeError) as error:  # odd tags end in any of these
             raise ValueError(str(error)) from error
     if suffix == ".toml":
         return importlib.import_module("tomllib").loads(text)
-    return json.loads(text)
+    return parse_json(text)
 
 
 def config_of(model: str) -> dict[str, Any]:
@@ -80,9 +101,12 @@ def config_of(model: str) -> dict[str, Any]:
         InvalidPlan: Neither; the message names the nearest.
     """
     path = Path(model)
-    file = path / "config.json" if path.is_dir() else path
-    if file.is_file():
-        loaded = json.loads(file.read_text("utf-8"))
+    file = next(filter(_is_file, (path / "config.json", path)), None)
+    if file is not None:
+        try:
+            loaded = parse_json(text_of(file))
+        except NotJson as error:
+            raise InvalidPlan(f"{file} is not JSON: {error}") from error
         if not isinstance(loaded, dict):
             raise InvalidPlan(f"{file} holds no object")
         return loaded
@@ -113,6 +137,12 @@ def make_plan(grid: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]] = (
     _check(asked)
     models = asked["models"]
     configs = dict(models) if isinstance(models, Mapping) else {_name(model): config_of(str(model)) for model in models}
+    for name, config in configs.items():
+        if not isinstance(config, Mapping):
+            raise InvalidPlan(f"`models`: {name} holds {type(config).__name__}, expected the fields of a config.json")
+    size = len(configs) * math.prod(len(asked[axis]) for axis in _AXES)
+    if size > _MOST_POINTS:
+        raise InvalidPlan(f"the grid has {size:,} points; the most is {_MOST_POINTS:,}")
     points = []
     for name, config in configs.items():
         encoder = str(config.get("model_type")) in {"bert", "roberta", "xlm-roberta", "distilbert"}
@@ -141,7 +171,16 @@ def make_plan(grid: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]] = (
 
 def _name(model: object) -> str:
     path = Path(str(model))
-    return path.name if path.is_dir() else path.stem if path.is_file() else str(model)
+    if _is_file(path / "config.json"):
+        return path.name
+    return path.stem if _is_file(path) else str(model)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        return False
 
 
 def _digest(config: Mapping[str, Any]) -> str:
@@ -159,7 +198,7 @@ def _matches(point: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
 
 
 def _check(asked: Mapping[str, Any]) -> None:
-    if not asked.get("models"):
+    if not asked.get("models") or not isinstance(asked["models"], list | Mapping):
         raise InvalidPlan("`models` is empty; name models of the catalogue, folders with a config.json, or configs")
     for axis in _AXES:
         values = asked[axis]
@@ -168,8 +207,14 @@ def _check(asked: Mapping[str, Any]) -> None:
         for value in values:
             if axis in _ALLOWED and value not in _ALLOWED[axis]:
                 raise InvalidPlan(f"`{axis}`: {value!r} is none of {', '.join(_ALLOWED[axis])}")
-            if axis in {"batches", "contexts"} and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise InvalidPlan(f"`{axis}`: {value!r} is not a positive whole number")
+            if axis in {"batches", "contexts"} and (
+                isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_AXIS
+            ):
+                raise InvalidPlan(f"`{axis}`: {str(value)[:40]} is not a positive whole number up to {_LARGEST_AXIS}")
+    if not isinstance(asked["exclude"], list) or not all(isinstance(rule, Mapping) for rule in asked["exclude"]):
+        raise InvalidPlan("`exclude` must be a list of partial points, as - {batch: 2, stage: prefill}")
+    if not isinstance(asked["weights"], Mapping):
+        raise InvalidPlan("`weights` must name a folder for each model")
     for rule in asked["exclude"]:
         odd = set(rule) - {*FIXED_AXES, *SIZE_AXES}
         if odd:
@@ -237,8 +282,8 @@ def load_plan(path: Path) -> dict[str, Any]:
         InvalidPlan: It is not one.
     """
     try:
-        plan = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        plan = parse_json(text_of(path))
+    except ProfilingError as error:
         raise InvalidPlan(f"{path} is not a plan: {error}") from error
     if not isinstance(plan, dict) or plan.get("schema") != SCHEMA or not plan.get("points"):
         raise InvalidPlan(
