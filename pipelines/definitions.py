@@ -17,7 +17,7 @@ from pipelines.assets import (
 )
 from pipelines.checks import CHECKS
 from pipelines.jobs import JOBS
-from pipelines.resources import Home
+from pipelines.resources import HeldHome, Home
 from pipelines.schedules import DAILY
 from pipelines.sensors import bundles, inbox
 
@@ -41,6 +41,7 @@ defs = dg.Definitions(
     jobs=JOBS,
     schedules=[DAILY],
     sensors=[inbox, bundles],
-    resources={"skyline": Home(), "pipes": dg.PipesSubprocessClient()},
+    # Sensors look, and a sweep measures for hours: neither keeps others from writing.
+    resources={"skyline": HeldHome(), "home": Home(), "pipes": dg.PipesSubprocessClient()},
     executor=dg.in_process_executor,
 )

@@ -2,19 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from pipelines.beside import beside, second_process
 from pipelines.fingerprint import fingerprint
 from pipelines.progress import listening
 from pipelines.sources.collect import Collection, collect
 from pipelines.sources.raw_store import RawStore
+from pipelines.writer_lock import only_writer
 from warehouse.publish import NotPublished, Release, current
 from warehouse.settings import Settings
 from warehouse.versions import fault
@@ -22,10 +20,6 @@ from warehouse.versions import fault
 
 class RefreshFailed(RuntimeError):
     """A step or a blocking check failed; readers keep the release before."""
-
-
-class HomeBusy(RuntimeError):
-    """Another process is writing to the home."""
 
 
 class BrokenRaw(RuntimeError):
@@ -60,7 +54,7 @@ def refresh(sources: Sequence[str], settings: Settings, report: Callable[[str], 
         RefreshFailed: a step or a blocking check failed; the message names it.
         HomeBusy: another process is writing to the home.
     """
-    with _only_writer(settings):
+    with only_writer(settings):
         collected = collect(sources, settings, report)
         wanted = fingerprint(settings)
         try:
@@ -86,7 +80,7 @@ def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) 
         RefreshFailed: a step or a blocking check failed; readers keep the release before.
         HomeBusy: another process is writing to the home.
     """
-    with _only_writer(settings):
+    with only_writer(settings):
         store = RawStore(settings.raw)
         if not store.sources():
             raise BrokenRaw(f"{settings.raw} holds no snapshot to rebuild from; run `skyline refresh`.")
@@ -98,17 +92,6 @@ def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) 
         shutil.rmtree(settings.lake.folder, ignore_errors=True)
         _derive(settings, report)
         return current(settings.published)
-
-
-@contextmanager
-def _only_writer(settings: Settings) -> Iterator[None]:
-    """Hold the home for writing; the system lets go of it even if this process is killed."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(settings.home / "writer.lock", timeout=0):
-            yield
-    except Timeout:
-        raise HomeBusy(f"Another process is writing to {settings.home}; wait until it is done.") from None
 
 
 def _derive(settings: Settings, report: Callable[[str], None]) -> None:

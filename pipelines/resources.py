@@ -1,7 +1,11 @@
 """What assets are given: the Skyline home they read from and write to."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import dagster as dg
 
+from pipelines.writer_lock import only_writer
 from warehouse.lake import Lake
 from warehouse.settings import Settings
 
@@ -24,3 +28,27 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]  # generic only o
     def lake(self) -> Lake:
         """Its lake."""
         return self.settings.lake
+
+
+class HeldHome(Home):
+    """The home, held for writing from the beginning of a run to its end; a second run waits its turn.
+
+    Runs that `skyline refresh` makes get a `Home`, as that command holds the lock itself.
+
+    Attributes:
+        patience_s: How long a run waits for another writer before it fails.
+    """
+
+    patience_s: float = 900.0
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> "Generator[HeldHome, None, None]":
+        """The home for one run.
+
+        Raises:
+            HomeBusy: another process is still writing to it.
+        """
+        if context.log is not None:
+            context.log.debug("waiting for the lock of %s", self.settings.home)
+        with only_writer(self.settings, self.patience_s):
+            yield self

@@ -34,9 +34,9 @@ def settled_files(inbox: Path, now_s: float) -> list[Path]:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ingests files dropped into the inbox.",
 )
-def inbox(skyline: Home) -> dg.SensorResult | dg.SkipReason:
+def inbox(home: Home) -> dg.SensorResult | dg.SkipReason:
     """Ask for one run per new state of the inbox."""
-    folder = skyline.settings.inbox
+    folder = home.settings.inbox
     files = settled_files(folder, time.time())
     if not files:
         return dg.SkipReason(f"Nothing in {folder}.")
@@ -61,9 +61,9 @@ def bundle_state(folder: Path, now_s: float) -> str | None:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Stores bundles of measurements that have wholly arrived, then derives and publishes.",
 )
-def bundles(context: dg.SensorEvaluationContext, skyline: Home) -> dg.SensorResult | dg.SkipReason:
+def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
     """One run per bundle and state of it; a refresh once what was stored has changed."""
-    folder = skyline.settings.inbox
+    folder = home.settings.inbox
     found = [path for path in sorted(folder.glob(f"*{BUNDLE_SUFFIX}")) if is_bundle(path)]
     states = {path.name: bundle_state(path, time.time()) for path in found}
     arrived = {name: state for name, state in states.items() if state is not None}
@@ -73,7 +73,7 @@ def bundles(context: dg.SensorEvaluationContext, skyline: Home) -> dg.SensorResu
         for name, state in arrived.items()
     ]
     # What was loaded by earlier ticks; the key changes exactly when that does.
-    store = RawStore(skyline.settings.raw)
+    store = RawStore(home.settings.raw)
     landed = [each for source in (SOURCE, SET_ASIDE) for each in store.snapshots(source) if each.manifest.uri in states]
     stored = "|".join(f"{each.sha256}:{each.manifest.uri}" for each in landed)
     if stored:

@@ -45,9 +45,7 @@ class Release:
     @property
     def published_at(self) -> dt.datetime:
         """Moment of publishing, which is also its name."""
-        match = _RELEASE.fullmatch(self.path.name)
-        nanoseconds = int(match.group(1)) if match else 0
-        return dt.datetime.fromtimestamp(nanoseconds / 1e9, tz=dt.UTC)
+        return dt.datetime.fromtimestamp(_number(self.path) / 1e9, tz=dt.UTC)
 
 
 def current(folder: Path) -> Release:
@@ -70,7 +68,13 @@ def current(folder: Path) -> Release:
 
 def releases(folder: Path) -> list[Path]:
     """Database files of the folder, newest first."""
-    return sorted((p for p in folder.glob("skyline-*.duckdb") if _RELEASE.fullmatch(p.name)), reverse=True)
+    found = (path for path in folder.glob("skyline-*.duckdb") if _RELEASE.fullmatch(path.name))
+    return sorted(found, key=_number, reverse=True)
+
+
+def _number(path: Path) -> int:
+    match = _RELEASE.fullmatch(path.name)
+    return int(match.group(1)) if match else 0
 
 
 def publish(
@@ -110,7 +114,9 @@ def publish(
             connection.execute(resources.files("warehouse").joinpath("macros.sql").read_text("utf-8"))
             _verify(connection, lake, published)
             connection.execute("CHECKPOINT")
-        target = folder / f"skyline-{time.time_ns()}.duckdb"
+        # A clock that was set back must not make the new release an old one.
+        newest = max(map(_number, releases(folder)), default=0)
+        target = folder / f"skyline-{max(time.time_ns(), newest + 1)}.duckdb"
         building.rename(target)
         sync_folder(folder)
     finally:

@@ -82,7 +82,7 @@ def rollback(folder: Path, name: str | None = None) -> Release:
     kept = releases(folder)
     if name is None:
         read = current(folder).path
-        chosen = next((path for path in kept if path.name < read.name), None)
+        chosen = next(iter(kept[kept.index(read) + 1 :]), None) if read in kept else None
     else:
         chosen = next((path for path in kept if path.name == name), None)
     if chosen is None:

@@ -78,13 +78,13 @@ class SweepConfig(dg.Config):
     description="A sweep on the device of this machine, in a process of its own; its bundle lands in the inbox.",
 )
 def local_sweep(
-    context: dg.AssetExecutionContext, config: SweepConfig, skyline: Home, pipes: dg.PipesSubprocessClient
+    context: dg.AssetExecutionContext, config: SweepConfig, home: Home, pipes: dg.PipesSubprocessClient
 ) -> dg.MaterializeResult[None]:
     """Run `profile run`; what was measured before an interruption is kept and continued."""
-    inbox = skyline.settings.inbox.resolve()
+    inbox = home.settings.inbox.resolve()
     inbox.mkdir(parents=True, exist_ok=True)
     # Measured beside the inbox and moved there whole, so that nobody finds half of it.
-    work = skyline.settings.home.resolve() / "profiles" / f"{config.name}{BUNDLE_SUFFIX}"
+    work = home.settings.home.resolve() / "profiles" / f"{config.name}{BUNDLE_SUFFIX}"
     work.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pipelines.sweep_process", str(Path(config.plan).resolve()), str(work)]
     command += [str(config.most_seconds), config.device]

@@ -87,9 +87,12 @@ def rollback(
     ] = None,
 ) -> None:
     """Make an older version current again; the next refresh publishes anew."""
+    from pipelines.writer_lock import only_writer  # noqa: PLC0415
     from warehouse.versions import rollback as back  # noqa: PLC0415
 
-    release = back(Settings().published, version)
+    settings = Settings()
+    with only_writer(settings):
+        release = back(settings.published, version)
     err.print(f"Current is {release.path.name}, published {release.published_at:%Y-%m-%d %H:%M} UTC.", highlight=False)
 
 

@@ -7,8 +7,9 @@ import pytest
 from filelock import FileLock
 
 from pipelines import refresh as refreshing
-from pipelines.refresh import BrokenRaw, HomeBusy, rebuild, refresh
+from pipelines.refresh import BrokenRaw, rebuild, refresh
 from pipelines.sources.raw_store import RawStore
+from pipelines.writer_lock import HomeBusy
 from warehouse.publish import current
 from warehouse.reader import Reader
 from warehouse.settings import Settings

@@ -21,7 +21,7 @@ SCRAPE = (
 
 
 def tick(home: Path) -> dg.SensorResult | dg.SkipReason:
-    result = inbox(skyline=Home(folder=str(home)))
+    result = inbox(home=Home(folder=str(home)))
     assert isinstance(result, dg.SensorResult | dg.SkipReason)
     return result
 

@@ -1,0 +1,90 @@
+"""A disk that is full, a folder that may not be written, a clock that goes back: the release before stays readable."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.sources.raw_store import RawStore
+from tests.warehouse.small_tables import TABLES, write_version
+from warehouse.lake import Lake
+from warehouse.publish import current, publish, releases
+from warehouse.reader import Reader
+from warehouse.versions import rollback, versions
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WHOLE = "SELECT count(*), min(version), max(version) FROM marts.versions"
+# Written by a process of its own, whose limits and whose user are not those of the tests.
+WRITE = """
+import datetime as dt, os, pathlib, resource, sys
+from pipelines.sources.raw_store import Manifest, RawStore
+from tests.warehouse.small_tables import TABLES, write_version
+from warehouse.lake import Lake
+from warehouse.publish import publish
+home, condition = pathlib.Path(sys.argv[1]), sys.argv[2]
+lake, today = Lake(home / "lake"), dt.datetime.now(dt.UTC)
+manifest = Manifest("test", "l", "s", today.date(), "u", None, None, today)
+if condition == "full":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, 16_384))
+else:
+    for folder in [home, *(path for path in home.rglob("*") if path.is_dir())]:
+        folder.chmod(0o555)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+for what in (
+    lambda: RawStore(home / "raw").add(os.urandom(100_000), ".csv", manifest),
+    lambda: write_version(lake, 9, rows=200_000),
+    lambda: publish(lake, TABLES, home / "published", "9"),
+):
+    try:
+        what()
+        print("written")
+    except Exception as error:
+        print(type(error).__mro__[-3].__name__, type(error).__name__)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    tmp_path.chmod(0o755)
+    write_version(Lake(tmp_path / "lake"), 1, rows=20_000)
+    publish(Lake(tmp_path / "lake"), TABLES, tmp_path / "published", "1")
+    (tmp_path / "raw").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("condition", ["full", "read-only"])
+def test_what_cannot_be_written_leaves_everything_as_it_was(home: Path, condition: str) -> None:
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()}
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE, str(home), condition], capture_output=True, text=True, check=True, timeout=120,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, cwd=REPOSITORY,
+    )  # fmt: skip
+    said = done.stdout.splitlines()
+    assert len(said) == 3
+    assert "written" not in said, done.stdout
+    assert {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()} == before
+    assert RawStore(home / "raw").snapshots("test") == []
+    assert Reader(home / "published").query(WHOLE).row(0) == (20_000, 1, 1)
+    for folder in [home, *(path for path in home.rglob("*") if path.is_dir())]:
+        folder.chmod(0o755)
+    write_version(Lake(home / "lake"), 2, rows=20_000)
+    publish(Lake(home / "lake"), TABLES, home / "published", "2")
+    assert Reader(home / "published").query(WHOLE).row(0) == (20_000, 2, 2)
+
+
+def test_a_clock_that_goes_back_makes_no_new_release_an_old_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, folder = Lake(home / "lake"), home / "published"
+    made = [current(folder)]
+    for version, moment in enumerate((10**18, 10**9, 0, time.time_ns() + 10**15, 10**18), start=2):
+        monkeypatch.setattr("warehouse.publish.time.time_ns", lambda moment=moment: moment)
+        write_version(lake, version)
+        made.append(publish(lake, TABLES, folder, str(version)))
+        assert current(folder) == made[-1]
+        assert Reader(folder).query(WHOLE).row(0)[1:] == (version, version)
+    assert releases(folder) == [release.path for release in reversed(made[-3:])]
+    assert [one.is_current for one in versions(folder)] == [True, False, False]
+    assert rollback(folder).path == made[-2].path
