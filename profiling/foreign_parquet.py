@@ -63,6 +63,8 @@ def read_parquet(content: bytes, columns: Sequence[str] | None = None, rows: int
         else:
             batches = list(file.iter_batches(batch_size=max(rows, 1), row_groups=[0], columns=chosen)) if rows else []
             table = pa.Table.from_batches(batches[:1], None if batches else file.schema_arrow)
+        # Arrow believes that texts are UTF-8 and offsets in order until asked; polars would end the process on others.
+        table.validate(full=True)
         frame = pl.from_arrow(table)
     except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise UnreadableParquet(_sentence(error)) from error
