@@ -11,7 +11,6 @@ from dashboards import theme
 from dashboards.charts import axes
 
 NAME = "components"
-MOST_POINTS = 5_000
 
 
 class Components:

@@ -21,6 +21,7 @@ from bokeh.plotting import figure
 
 from dashboards import formats, theme
 from dashboards.charts import axes, legend
+from dashboards.charts.thinning import thinned
 from dashboards.fields import Cost, Measure
 
 CONFIDENCE = 1.96  # standard errors on either side: 95 % of a normal distribution
@@ -174,7 +175,7 @@ class FrontChart:
         counts = dict(front.cloud["precision"].fill_null("unknown").value_counts().iter_rows())
         shown = [name for name in theme.PRECISIONS if name in counts]
         styles = theme.palette(shown)
-        self._draw_cloud(front.cloud, styles)
+        self._draw_cloud(thinned(front.cloud), styles)
         noise = self._draw_members(front, styles)
         joined = front.members if front.is_staircase else front.members.clear()
         xs, ys = staircase(joined, x_span[1] * 10, y_span[0] - (y_span[1] - y_span[0]))

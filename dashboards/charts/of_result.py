@@ -6,9 +6,9 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes
+from dashboards.charts.thinning import thinned
 
 NAME = "query_result"
-MOST_POINTS = 5_000
 MOST_CATEGORIES = 40
 _PLAIN = "linear"
 
@@ -44,7 +44,7 @@ def draw(frame: pl.DataFrame, kind: str, x: str, y: str) -> tuple[figure, int]:
             rows = rows.with_columns(pl.col("x").cast(pl.Float64)).filter(pl.col("x").is_finite())
         elif dtype == pl.Time:
             rows = rows.with_columns(pl.col("x").cast(pl.Int64) / 3.6e12)
-        rows, x_range = rows.head(MOST_POINTS), {}
+        rows, x_range = thinned(rows), {}
     if kind == "line" and not is_category:
         rows = rows.sort("x")
     x_kind = "datetime" if dtype in (pl.Date, pl.Datetime) and not is_category else _PLAIN

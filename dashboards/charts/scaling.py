@@ -8,9 +8,9 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes, legend
+from dashboards.charts.thinning import thinned
 
 NAME = "scaling"
-MOST_POINTS = 8_000
 METHODS = {
     "ordinary_least_squares": ("mean (least squares)", theme.ACCENT, "solid"),
     "quantile_50": ("50 % lie below", theme.COLOURS[5], "dotted"),
@@ -20,7 +20,6 @@ METHODS = {
 }
 _POINTS = ("name", "x", "y", "residual")
 _GRID = 80
-_SEED = 20_240_613
 
 
 def line(intercept: float, slope: float, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +73,7 @@ class ScalingChart:
         """
         kind = "log" if logarithmic else "linear"
         plot = self._figures.get(kind) or self._figures.setdefault(kind, self._build(kind))
-        drawn = points if points.height <= MOST_POINTS else points.sample(MOST_POINTS, seed=_SEED)
+        drawn = thinned(points)
         for source, part in ((self.cloud, ~pl.col("is_above")), (self.above, pl.col("is_above"))):
             frame = drawn.filter(part)
             source.data = {column: frame[column].to_numpy() for column in _POINTS}

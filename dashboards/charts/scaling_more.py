@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 from dashboards import theme
 from dashboards.charts import axes, legend, scaling
 from dashboards.charts.screen import hide
+from dashboards.charts.thinning import thinned
 
 DENSITY, CHAT = "density", "chat_models"
 RETURNS = ("returns_per_doubling", "returns_per_billion")
@@ -69,7 +70,7 @@ class DensityChart:
         )
         for side, source in self.points.items():
             part = frame.filter(pl.col("official") == side)
-            part = part if part.height <= scaling.MOST_POINTS else part.sample(scaling.MOST_POINTS, seed=1)
+            part = thinned(part)
             source.data = {column: part[column].to_numpy() for column in _DENSITY}
         records = frame.filter("is_record").sort("x")
         self.records.data = {column: records[column].to_numpy() for column in _DENSITY}

@@ -10,13 +10,12 @@ from bokeh.plotting import figure
 
 from dashboards import formats, theme
 from dashboards.charts import axes, legend
+from dashboards.charts.thinning import thinned
 from dashboards.fields import Kind, Measure, kind_value
 
 NAME = "scatter"
-MOST_POINTS = 8_000
 _GROUPS = 7
 _SMALLEST, _LARGEST, _PLAIN = 4.0, 20.0, 7.0
-_THINNING_SEED = 20_240_613
 
 
 @dataclass(frozen=True)
@@ -63,11 +62,8 @@ def points(entries: pl.DataFrame, choice: Choice) -> Points:
         axes.usable(choice.x, logarithmic=choice.log_x), axes.usable(choice.y, logarithmic=choice.log_y)
     )
     undrawn = entries.height - drawable.height
-    thinned_from = None
-    if drawable.height > MOST_POINTS:
-        thinned_from = drawable.height
-        drawable = drawable.sample(MOST_POINTS, seed=_THINNING_SEED)
-    coloured, legend_html = _coloured(drawable, choice.colour)
+    drawn = thinned(drawable)
+    coloured, legend_html = _coloured(drawn, choice.colour)
     frame = coloured.select(
         "entry_id",
         pl.col("model_id").alias("name"),
@@ -78,7 +74,7 @@ def points(entries: pl.DataFrame, choice: Choice) -> Points:
         _sizes(coloured, choice.point_size).alias("size"),
         "detail",
     )
-    return Points(frame, legend_html, undrawn, thinned_from)
+    return Points(frame, legend_html, undrawn, drawable.height if drawn.height < drawable.height else None)
 
 
 def _coloured(entries: pl.DataFrame, colour: Measure | Kind | None) -> tuple[pl.DataFrame, str]:

@@ -11,6 +11,7 @@ import polars as pl
 from panel.io import unlocked
 
 from dashboards import formats
+from dashboards.charts.thinning import MOST_POINTS
 from dashboards.data import Data
 from dashboards.state import UrlState
 
@@ -97,6 +98,11 @@ def about(chart: str, title: str, subtitle: str, caption: str) -> str:
 def caption(text: str) -> str:
     """Line below a chart or table: snapshot, source, n."""
     return f'<p class="caption">{formats.escape(text)}</p>'
+
+
+def sampled(rows: int) -> str:
+    """What a caption says where a chart draws a sample of so many rows."""
+    return f" A random {formats.count(MOST_POINTS)} of them are drawn." if rows > MOST_POINTS else ""
 
 
 def picture_buttons(chart: str) -> str:

@@ -195,7 +195,8 @@ class Pareto(SnapshotPage[ParetoState]):
         title = f"{quality.label} against {against}{place}"
         self.heading.object = page.about(_FRONT, title, counts, where)
         self.below.object = page.caption(
-            f"{where}. Up and left is better. A hollow mark: its gain over the next cheaper member is less than "
+            f"{where}.{page.sampled(cloud.height)} Up and left is better. "
+            "A hollow mark: its gain over the next cheaper member is less than "
             f"{CONFIDENCE} standard errors of the difference. Click a member for its card."
             + (f" Members beaten on size alone cost less {cost.also.label}." if cost.also else "")
         )

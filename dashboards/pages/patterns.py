@@ -9,6 +9,7 @@ import polars as pl
 from dashboards import controls, formats
 from dashboards.charts import components, legend, profiles
 from dashboards.charts.cells import Cells
+from dashboards.charts.thinning import thinned
 from dashboards.data import Data
 from dashboards.pages import page, patterns_frames, patterns_words
 from dashboards.pages.page import Content
@@ -140,14 +141,14 @@ class PatternsPage(SnapshotPage[PatternsState]):
     ) -> None:
         title, note = words
         shown = self._with(self._shown(), "score").drop_nulls(self.benchmarks)
-        part = patterns_frames.sample(shown, most)
+        part = thinned(shown, most)
         colours = [self.styles[name][0] for name in part["group"]]
         drawing.show(part.select(self.benchmarks).to_numpy(), self.benchmarks, colours, part["model_id"].to_list())
         drawn = f"{formats.count(part.height)} of {formats.count(shown.height)} entries, {self._by()}"
         self._tell(chart, title, drawn + (", drawn at random" * (part.height < shown.height)), shown.height, note)
 
     def _draw_map(self) -> None:
-        part = patterns_frames.sample(self._shown(), components.MOST_POINTS)
+        part = thinned(self._shown())
         self.map.show(part, self.loadings, [self.styles[name] for name in part["group"]], part["group"].to_list())
         self._tell(
             components.NAME, f"Capabilities: the first two components, {self._by()}",

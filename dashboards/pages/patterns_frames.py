@@ -21,7 +21,6 @@ GROUPS = {
 MOST_ROWS = 40
 _COLOURED = 7
 _OTHER = (theme.OTHER_COLOUR, theme.OTHER_MARK)
-_SEED = 20_240_613
 Matrix = npt.NDArray[np.float64]
 
 
@@ -43,11 +42,6 @@ def wide(scores: pl.DataFrame, values: str, benchmarks: Sequence[str]) -> pl.Dat
     """One row per entry, one column per benchmark, of those values."""
     pivoted = scores.filter(pl.col("measure").is_in(benchmarks)).pivot(on="measure", index="entry_id", values=values)
     return pivoted.select("entry_id", *benchmarks)
-
-
-def sample(entries: pl.DataFrame, most: int) -> pl.DataFrame:
-    """At most so many of the entries, always the same ones."""
-    return entries if entries.height <= most else entries.sample(most, seed=_SEED)
 
 
 def heat_rows(entries: pl.DataFrame, benchmarks: Sequence[str], rows: str) -> tuple[list[str], list[int], Matrix]:

@@ -8,8 +8,8 @@ HEAT = "Rows stand in the order of Ward's clustering, like profiles together. z:
 PARALLEL = (
     "Parallel coordinates",
     (
-        "Draw a box over one or more axes to keep the lines that pass through it; boxes add up, the round arrow clears. "
-        "Every axis runs from its least to its greatest value."
+        "Draw a box over one or more axes to keep the lines that pass through it; boxes add up, the round arrow "
+        "clears. Every axis runs from its least to its greatest value."
     ),
 )
 PAIRS = (

@@ -123,8 +123,8 @@ class ScalingPage(SnapshotPage[ScalingState]):
             scaling.NAME, f"{label} against {formats.running(x_title)}", scaling_words.slopes(fits), where
         )
         self.legend.object = scaling.ScalingChart.legend(fits["method"].to_list(), int(points["is_above"].sum()))
-        thinned = f" A random {formats.count(scaling.MOST_POINTS)} are drawn." * (points.height > scaling.MOST_POINTS)
-        self.below.object = page.caption(f"{where}. {scaling_words.FITS}{thinned}")
+        sampled = page.sampled(points.height)
+        self.below.object = page.caption(f"{where}. {scaling_words.FITS}{sampled}")
         page.sql_block(self.sql, warehouse_data.sql_with_values("scaling_fits", self._asked()))
 
     def _rank(self) -> None:

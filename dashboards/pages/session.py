@@ -13,6 +13,7 @@ from dashboards.data import Data
 from dashboards.pages import page
 from dashboards.state import UrlState
 
+_A_FRAME_MS = 80  # in which the browser draws what it has been sent
 State = TypeVar("State", bound=UrlState)
 
 
@@ -67,7 +68,7 @@ class SessionPage(Generic[State]):
                 draw()
             elif draw not in self._waiting:
                 self._waiting.append(draw)
-                pn.state.execute(functools.partial(self._draw_waiting, draw), schedule=True)
+                pn.state.curdoc.add_timeout_callback(functools.partial(self._draw_waiting, draw), _A_FRAME_MS)
 
     def _draw_waiting(self, draw: Callable[[], None]) -> None:
         self._waiting.remove(draw)

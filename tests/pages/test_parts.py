@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dashboards import fields, filters, formats
 from dashboards.charts import front, scatter
+from dashboards.charts.thinning import MOST_POINTS
 from dashboards.pages import history
 from dashboards.state import LeaderboardState
 
@@ -127,10 +128,10 @@ def test_entries_that_cannot_be_drawn_are_counted_not_lost() -> None:
 
 
 def test_more_points_than_a_browser_draws_are_sampled_and_said_to_be() -> None:
-    many = pl.concat([ENTRIES.head(2)] * (scatter.MOST_POINTS // 2 + 1))
+    many = pl.concat([ENTRIES.head(2)] * (MOST_POINTS // 2 + 1))
     measures = fields.measures([])
     drawn = scatter.points(many, scatter.Choice(x=measures["size_gib"], y=measures["average"]))
-    assert drawn.frame.height == scatter.MOST_POINTS
+    assert drawn.frame.height == MOST_POINTS
     assert drawn.thinned_from == many.height
 
 
