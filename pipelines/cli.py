@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipelines.commands import arena, operate, performance
-from pipelines.terminal import Format, Formatted, Output, UserError, err, one_sentence, out, print_rows, run_module
+from pipelines.terminal import Format, Formatted, Output, UserError, become, err, one_sentence, out, print_rows
 from warehouse.settings import Settings
 
 app = typer.Typer(
@@ -77,8 +77,8 @@ def serve(
 
 
 def _serve(environment: dict[str, str]) -> None:
-    # A process of its own: pages know nothing of the pipeline, and are not slowed down by it.
-    run_module("The dashboards", ["dashboards"], environment)
+    # Pages know nothing of the pipeline, so nothing of it stays in the process that serves them.
+    become(["dashboards"], environment)
 
 
 @app.command(epilog="Example: skyline up --source ~/snapshots")
@@ -99,7 +99,7 @@ def dagster_dev(port: Annotated[int, typer.Option(help="Port to listen on.", min
     settings.inbox.mkdir(parents=True, exist_ok=True)
     err.print(f"Files dropped into {settings.inbox.resolve()} are ingested.", highlight=False, soft_wrap=True)
     environment = {"DAGSTER_HOME": str(home), "SKYLINE_HOME": str(settings.home.resolve())}
-    run_module("Dagster", ["dagster", "dev", "-m", "pipelines.definitions", "-p", str(port)], environment)
+    become(["dagster", "dev", "-m", "pipelines.definitions", "-p", str(port)], environment)
 
 
 @app.command(

@@ -1,13 +1,12 @@
 """What every command shares: options, printing of rows, and errors as one sentence."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -56,16 +55,11 @@ def print_rows(frame: Any, form: Format, output: Path | None = None) -> None:
         sys.stdout.buffer.flush()
 
 
-def run_module(what: str, arguments: list[str], environment: dict[str, str]) -> None:
-    """Run one of our modules as a process of its own, until it ends or is interrupted.
-
-    Raises:
-        UserError: it failed.
-    """
+def become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    """Run a module in the place of this process, so that whoever stops the command stops the server."""
+    out.file.flush()
     command = [sys.executable, "-m", *arguments]
-    finished = subprocess.run(command, env={**os.environ, **environment}, check=False)  # noqa: S603 - our own modules
-    if finished.returncode not in {0, -2, 130}:
-        raise UserError(f"{what} stopped with exit code {finished.returncode}; the reason stands above.")
+    os.execve(sys.executable, command, {**os.environ, **environment})  # noqa: S606 - our own modules
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.terminal import Format, Formatted, Output, UserError, err, print_rows, run_module
+from pipelines.terminal import Format, Formatted, Output, UserError, become, err, print_rows
 from warehouse.settings import Settings
 
 
@@ -47,7 +47,7 @@ def api(
         "SKYLINE_API_PORT": str(port or settings.api_port),
         "SKYLINE_HOME": str(settings.home),
     }
-    run_module("The interface", ["api", *(["--pages"] if pages else [])], environment)
+    become(["api", *(["--pages"] if pages else [])], environment)
 
 
 def versions(
