@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -308,3 +309,17 @@ def test_a_command_that_is_not_understood_says_how_it_is_used(skyline: Skyline, 
 def test_the_command_is_installed_under_its_name(tmp_path: Path) -> None:
     program = shutil.which("skyline", path=str(Path(sys.executable).parent))
     assert program is not None
+
+
+def test_who_stops_the_command_stops_the_server(published: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "pipelines.cli", "serve", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        assert served.stdout.readline().split() == ["Home", f"http://127.0.0.1:{port}/"]
+        served.terminate()
+        served.wait(30)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
