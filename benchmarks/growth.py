@@ -30,8 +30,9 @@ from pipelines.refresh import refresh
 from pipelines.sources.collect import MEASURED
 from profiling.accelerators import table
 from profiling.grid import Grid, evaluate
-from profiling.measure.bundle import canonical_id, contents_of, load
-from profiling.measure.recorded import write_bundle
+from profiling.measure.bundle import ENVIRONMENT, PLAN, canonical_id, contents_of, load, seal, write_json
+from profiling.measure.bundle import LAYERS as LAYERS_FILE
+from profiling.measure.bundle import POINTS as POINTS_FILE
 from warehouse.settings import Settings
 
 MOST_SECONDS = 600
@@ -95,7 +96,14 @@ def bundle_of(folder: Path, rows: int) -> None:
             layers += [
                 {**row, "point_id": moved["point_id"]} for row in shipped.layers if row["point_id"] == point["point_id"]
             ]
-    write_bundle(folder, "grown", shipped.environment, points[:rows], layers, shipped.plan["models"])
+    kept = {point["point_id"] for point in points[:rows]}
+    folder.mkdir(parents=True)
+    # A sweep writes every row to the disk before the next; here that would take longer than what is measured.
+    for name, lines in ((POINTS_FILE, points[:rows]), (LAYERS_FILE, [row for row in layers if row["point_id"] in kept])):
+        (folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in lines), "utf-8")
+    write_json(folder / PLAN, {**shipped.plan, "points": [{"point_id": name} for name in sorted(kept)]})
+    write_json(folder / ENVIRONMENT, shipped.environment)
+    seal(folder)
 
 
 def refresh_from(source: Path, home: Path) -> dict[str, float]:

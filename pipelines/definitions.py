@@ -12,6 +12,7 @@ from pipelines.assets import (
     performance,
     profiles,
     published,
+    shards,
     sources,
     statistics,
 )
@@ -20,6 +21,7 @@ from pipelines.jobs import JOBS
 from pipelines.resources import HeldHome, Home
 from pipelines.schedules import DAILY
 from pipelines.sensors import bundles, inbox
+from pipelines.sensors import shards as waiting_shards
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
@@ -32,6 +34,7 @@ defs = dg.Definitions(
             catalogue,
             performance,
             profiles,
+            shards,
             statistics,
             choices,
             published,
@@ -40,7 +43,7 @@ defs = dg.Definitions(
     asset_checks=[*CHECKS, *arena.CHECKS, *profiles.CHECKS],
     jobs=JOBS,
     schedules=[DAILY],
-    sensors=[inbox, bundles],
+    sensors=[inbox, bundles, waiting_shards],
     # Sensors look, and a sweep measures for hours: neither keeps others from writing.
     resources={"skyline": HeldHome(), "home": Home(), "pipes": dg.PipesSubprocessClient()},
     executor=dg.in_process_executor,

@@ -4,10 +4,11 @@ import dagster as dg
 
 from pipelines.assets.profiles import LOCAL_SWEEP, RAW_BUNDLES
 from pipelines.assets.published import PUBLISHED
+from pipelines.assets.shards import SWEPT_SHARDS
 from warehouse.contracts import TABLES
 
 # Asked for by name only: a sweep keeps the machine busy, and a bundle is named by its partition.
-_APART = dg.AssetSelection.assets(dg.AssetKey(list(LOCAL_SWEEP)), dg.AssetKey(list(RAW_BUNDLES)))
+_APART = dg.AssetSelection.assets(*(dg.AssetKey(list(key)) for key in (LOCAL_SWEEP, RAW_BUNDLES, SWEPT_SHARDS)))
 REFRESH = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.all() - _APART,
@@ -22,6 +23,11 @@ MEASURE_HERE = dg.define_asset_job(
     "measure_here",
     selection=dg.AssetSelection.assets(dg.AssetKey(list(LOCAL_SWEEP))),
     description="Run a sweep on the device of this machine; its bundle lands in the inbox.",
+)
+MEASURE_SHARDS = dg.define_asset_job(
+    "measure_shards",
+    selection=dg.AssetSelection.assets(dg.AssetKey(list(SWEPT_SHARDS))),
+    description="Measure shards of a plan on a Ray cluster; their bundles land in the inbox.",
 )
 
 
@@ -39,5 +45,6 @@ JOBS = [
     REFRESH,
     LOAD_BUNDLE,
     MEASURE_HERE,
+    MEASURE_SHARDS,
     *(_capability_job(capability) for capability in dict.fromkeys(t.capability for t in TABLES)),
 ]

@@ -6,8 +6,9 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines.assets.profiles import BUNDLES
+from pipelines.assets.shards import SHARDS, shard_folder
 from pipelines.assets.sources import RAW_FILES
-from pipelines.jobs import LOAD_BUNDLE, REFRESH
+from pipelines.jobs import LOAD_BUNDLE, MEASURE_SHARDS, REFRESH
 from pipelines.resources import Home
 from pipelines.sources.profile_bundles import SOURCE, is_bundle
 from pipelines.sources.raw_store import SET_ASIDE, RawStore
@@ -84,3 +85,22 @@ def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult 
     fresh = [name for name in arrived if name not in known]
     added = [BUNDLES.build_add_request(fresh)] if fresh else []
     return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=added)
+
+
+@dg.sensor(
+    job=MEASURE_SHARDS,
+    minimum_interval_seconds=30,
+    description="Measures plans dropped into profiles/shards on a Ray cluster. Off until switched on.",
+)
+def shards(context: dg.SensorEvaluationContext, skyline: Home) -> dg.SensorResult | dg.SkipReason:
+    """One partition and one run per plan and state of it."""
+    folder = shard_folder(skyline.settings)
+    plans = [path for path in settled_files(folder, time.time()) if path.suffix == ".json"]
+    if not plans:
+        return dg.SkipReason(f"No plan in {folder}.")
+    known = set(context.instance.get_dynamic_partitions(str(SHARDS.name)))
+    fresh = [path.stem for path in plans if path.stem not in known]
+    requests = [dg.RunRequest(run_key=f"{p.stem}|{p.stat().st_mtime_ns}", partition_key=p.stem) for p in plans]
+    return dg.SensorResult(
+        run_requests=requests, dynamic_partitions_requests=[SHARDS.build_add_request(fresh)] if fresh else []
+    )

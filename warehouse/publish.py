@@ -105,14 +105,9 @@ def publish(
         with connect(building) as connection:
             migrate(connection, "warehouse")
             connection.execute("BEGIN")  # one commit, not one per comment
-            for table in published:
-                _load(connection, lake, table)
-            for view in views:
-                _create_view(connection, view)
-            _describe(connection, published, views)
+            fill(connection, lake, published, views)
             connection.execute("COMMIT")
             connection.execute(resources.files("warehouse").joinpath("macros.sql").read_text("utf-8"))
-            _verify(connection, lake, published)
             connection.execute("CHECKPOINT")
         # A clock that was set back must not make the new release an old one.
         newest = max(map(_number, releases(folder)), default=0)
@@ -126,6 +121,36 @@ def publish(
     flip_link(folder, target)
     _sweep(folder, target, keep)
     return Release(target, fingerprint)
+
+
+def fill(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    tables: Sequence[Table],
+    views: Sequence[Table] = (),
+    *,
+    view_columns: bool = True,
+) -> None:
+    """Make every table and view in the current catalogue, describe them there, and count what was made.
+
+    What a release is, wherever it is kept: a DuckDB file here, a DuckLake in `ducklake`.
+
+    Args:
+        connection: Its current catalogue has the schemas, `meta.tables` and `meta.columns`, and none of the others.
+        lake: Where the tables are read from.
+        tables: What to make.
+        views: What is derived when it is asked for.
+        view_columns: Whether columns of views can have comments there.
+
+    Raises:
+        BrokenRelease: a table differs from the lake.
+    """
+    for table in tables:
+        _load(connection, lake, table)
+    for view in views:
+        _create_view(connection, view)
+    _describe(connection, tables, views, view_columns=view_columns)
+    _verify(connection, lake, tables)
 
 
 def _load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> None:
@@ -146,13 +171,15 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: Table) -> None:
     connection.execute(f"CREATE VIEW {view.relation} AS SELECT {columns} FROM ({sql})")
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, published: Sequence[Table], views: Sequence[Table]) -> None:
+def _describe(
+    connection: duckdb.DuckDBPyConnection, published: Sequence[Table], views: Sequence[Table], *, view_columns: bool
+) -> None:
     """Write every meaning down twice: as comments, for tools, and as tables, for SQL."""
     tables = [*published, *views]
     for table in tables:
         kind = "VIEW" if table in views else "TABLE"
         connection.execute(f"COMMENT ON {kind} {table.relation} IS {_literal(table.meaning)}")
-        for column in table.columns:
+        for column in table.columns if kind == "TABLE" or view_columns else ():
             text = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
             connection.execute(f'COMMENT ON COLUMN {table.relation}."{column.name}" IS {_literal(text)}')
     dictionary = pl.DataFrame(  # noqa: F841 - the SQL reads it by name

@@ -1,0 +1,99 @@
+"""Shards of a sweep on a Ray cluster: each is measured by a task on whatever node has room, and comes back as a bundle.
+
+A node needs Python, torch and Ray, and nothing of Skyline: the task brings the one-file program of `profile zipapp`.
+Nothing of ours is imported above the task, so that it can be sent by value.
+"""
+
+import io
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What became of one shard.
+
+    Attributes:
+        name: Of the shard.
+        node: Ray's name of the node that measured it.
+        bundle: The bundle's files as a tar archive; empty where it failed.
+        said: The last lines that the program printed.
+    """
+
+    name: str
+    node: str
+    bundle: bytes
+    said: str
+
+    def unpack(self, folder: Path) -> None:
+        """Write the bundle's files into a folder that is not there yet."""
+        with tarfile.open(fileobj=io.BytesIO(self.bundle)) as archive:
+            archive.extractall(folder, filter="data")
+
+
+def measure(program: bytes, plan: bytes, name: str, arguments: Sequence[str]) -> tuple[str, bytes, str]:
+    """Measure one plan in a folder that is forgotten; runs on a node. Node, bundle as tar, and what was printed."""
+    import ray  # noqa: PLC0415 - Ray is there when this runs
+
+    node = str(ray.get_runtime_context().get_node_id())
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / "profiling.pyz").write_bytes(program)
+        (work / "plan.json").write_bytes(plan)
+        command = [sys.executable, "profiling.pyz", "run", "plan.json", "--out", f"{name}.bundle", *arguments]
+        done = subprocess.run(  # noqa: S603 - this interpreter, our program
+            command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+        said = done.stdout.decode("utf-8", "replace")[-2000:]
+        if done.returncode or not (work / f"{name}.bundle" / "_COMPLETE").exists():
+            return node, b"", said
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(work / f"{name}.bundle", arcname=".")
+        return node, packed.getvalue(), said
+
+
+def sweep(
+    shards: Mapping[str, bytes],
+    program: bytes,
+    arguments: Sequence[str],
+    address: str | None,
+    *,
+    gpus: float,
+    cpus: float,
+) -> Iterator[Measured]:
+    """Measure every shard, as many at a time as the cluster has room for; in the order in which they end.
+
+    Args:
+        shards: Plans by name.
+        program: The one-file program.
+        arguments: Further arguments of `profile run`.
+        address: Of the cluster; None: what RAY_ADDRESS says, else a cluster on this machine for the time of the call.
+        gpus: What one shard takes of a node, as Ray counts it.
+        cpus: Likewise.
+
+    Raises:
+        ImportError: Ray is not installed.
+        ConnectionError: nothing answers at the address.
+    """
+    import ray  # noqa: PLC0415 - takes seconds, and most homes never need it
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    with ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False):
+        # A crash of a point is a result; a node that is lost is not, and its shards are measured elsewhere.
+        task: Any = ray.remote(num_gpus=gpus, num_cpus=cpus, max_retries=2)(measure)
+        program_there = ray.put(program)
+        waiting = {task.remote(program_there, plan, name, list(arguments)): name for name, plan in shards.items()}
+        while waiting:
+            (ended, *_), _ = ray.wait(list(waiting))
+            name = waiting.pop(ended)
+            try:
+                yield Measured(name, *ray.get(ended))
+            except ray.exceptions.RayError as error:
+                yield Measured(name, "", b"", str(error)[-2000:])

@@ -1,0 +1,92 @@
+"""Shards of a sweep on a Ray cluster of two nodes: real processes, one partition a shard, every bundle in the inbox."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipelines.definitions import defs
+from pipelines.ray_shards import sweep
+from pipelines.resources import Home
+from pipelines.sensors import shards as waiting
+from profiling.measure.archive import build
+from profiling.measure.bundle import verify
+from profiling.measure.plan import make_plan
+from profiling.measure.plan import shards as dealt
+
+from .graph_run import QUIET
+
+TINY = {
+    "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 128,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 256,
+    "max_position_embeddings": 128, "tie_word_embeddings": True,
+}  # fmt: skip
+QUICKLY = ["--calibrate-seconds", "0", "--point-seconds", "0.5", "--no-layers", "--no-telemetry", "--device", "cpu"]
+
+
+@pytest.fixture
+def shard_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in which a plan waits that was dealt out in two."""
+    home = tmp_path / "home"
+    folder = home / "profiles" / "shards"
+    folder.mkdir(parents=True)
+    grid = {"models": {"org/one": TINY, "org/two": TINY | {"hidden_size": 128}}, "contexts": [16],
+            "stages": ["prefill"], "precisions": ["float32"], "threads": 1}  # fmt: skip
+    for number, shard in enumerate(dealt(make_plan(grid), 2), start=1):
+        (folder / f"night-{number}.json").write_text(json.dumps(shard))
+        os.utime(folder / f"night-{number}.json", (0, 0))
+    monkeypatch.setenv("SKYLINE_HOME", str(home))
+    return home
+
+
+def test_a_plan_that_waits_becomes_a_partition_and_a_run(shard_home: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance=instance) as context:
+        result = waiting(context, skyline=Home(folder=str(shard_home)))
+    assert isinstance(result, dg.SensorResult)
+    assert [request.partition_key for request in result.run_requests or []] == ["night-1", "night-2"]
+    (added,) = result.dynamic_partitions_requests or []
+    assert list(added.partition_keys) == ["night-1", "night-2"]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of two nodes with room for one shard each."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster  # noqa: PLC0415
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 << 20})
+    nodes.add_node(num_cpus=1, object_store_memory=100 << 20)
+    try:
+        yield nodes.address
+    finally:
+        nodes.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")  # Ray's own, of which there are many
+def test_shards_are_measured_by_the_nodes_of_a_cluster_and_land_whole(shard_home: Path, cluster: str) -> None:
+    folder = shard_home / "profiles" / "shards"
+    build(shard_home / "profiling.pyz")
+    program = (shard_home / "profiling.pyz").read_bytes()
+    plans = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.json"))}
+    together = list(sweep(plans, program, QUICKLY, cluster, gpus=0, cpus=1))
+    assert {shard.name for shard in together} == plans.keys()
+    assert len({shard.node for shard in together}) == 2, "each node has room for one, so both measured"
+
+    config = {"ops": {"raw__swept_shards": {"config": {"address": cluster, "arguments": QUICKLY}}}}
+    job = defs.resolve_job_def("measure_shards")
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("sweep_shards", ["night-1"])
+        outcomes = []
+        for _ in range(2):
+            done = job.execute_in_process(instance=instance, partition_key="night-1", run_config={**QUIET, **config})
+            assert done.success
+            outcomes.append(done.get_asset_materialization_events()[-1].materialization.metadata["measured"].value)
+    assert outcomes == [True, False], "what was measured is not measured again"
+    bundle = verify(shard_home / "inbox" / "night-1.bundle")
+    assert [point["status"] for point in bundle.final_points()] == ["ok"]
