@@ -99,7 +99,10 @@ def bundle_of(folder: Path, rows: int) -> None:
     kept = {point["point_id"] for point in points[:rows]}
     folder.mkdir(parents=True)
     # A sweep writes every row to the disk before the next; here that would take longer than what is measured.
-    for name, lines in ((POINTS_FILE, points[:rows]), (LAYERS_FILE, [row for row in layers if row["point_id"] in kept])):
+    for name, lines in (
+        (POINTS_FILE, points[:rows]),
+        (LAYERS_FILE, [row for row in layers if row["point_id"] in kept]),
+    ):
         (folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in lines), "utf-8")
     write_json(folder / PLAN, {**shipped.plan, "points": [{"point_id": name} for name in sorted(kept)]})
     write_json(folder / ENVIRONMENT, shipped.environment)

@@ -7,7 +7,6 @@ of the home. It needs DuckDB's extension `ducklake`, which is not a part of Duck
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import duckdb
 
@@ -21,8 +20,10 @@ _CATALOGUE = "published"
 # As the migrations of a file make them; a DuckLake has no keys.
 _DICTIONARY = (
     "CREATE OR REPLACE TABLE meta.tables (relation VARCHAR, meaning VARCHAR, key VARCHAR[], capability VARCHAR)",
-    "CREATE OR REPLACE TABLE meta.columns (relation VARCHAR, position INTEGER, column_name VARCHAR, meaning VARCHAR,"
-    " unit VARCHAR, required BOOLEAN)",
+    (
+        "CREATE OR REPLACE TABLE meta.columns (relation VARCHAR, position INTEGER, column_name VARCHAR, "
+        " meaning VARCHAR, unit VARCHAR, required BOOLEAN)"
+    ),
 )
 
 

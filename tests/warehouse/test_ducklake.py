@@ -1,6 +1,7 @@
 """Releases in a DuckLake. DuckDB 2.0 has no such extension here; where another Python has one, the real thing is tried.
 
-SKYLINE_DUCKLAKE_PYTHON=/path/to/python, with duckdb 1.5, duckdb-extension-ducklake, polars, pydantic-settings, filelock.
+SKYLINE_DUCKLAKE_PYTHON=/path/to/python; it has duckdb 1.5, duckdb-extension-ducklake, polars, pydantic-settings and
+filelock.
 """
 
 import os
@@ -60,7 +61,7 @@ print("ok")
 
 
 def test_without_the_extension_one_sentence_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(NoDuckLake, match="has no extension `ducklake` here; .*`INSTALL ducklake` brings it"):
+    with pytest.raises(NoDuckLake, match=r"has no extension `ducklake` here; .*`INSTALL ducklake` brings it"):
         connect(str(tmp_path / "catalogue"), str(tmp_path / "data"), extension=str(tmp_path / "nowhere"))
 
 
