@@ -92,9 +92,9 @@ def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult 
     minimum_interval_seconds=30,
     description="Measures plans dropped into profiles/shards on a Ray cluster. Off until switched on.",
 )
-def shards(context: dg.SensorEvaluationContext, skyline: Home) -> dg.SensorResult | dg.SkipReason:
+def shards(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
     """One partition and one run per plan and state of it."""
-    folder = shard_folder(skyline.settings)
+    folder = shard_folder(home.settings)
     plans = [path for path in settled_files(folder, time.time()) if path.suffix == ".json"]
     if not plans:
         return dg.SkipReason(f"No plan in {folder}.")

@@ -44,7 +44,7 @@ def shard_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_plan_that_waits_becomes_a_partition_and_a_run(shard_home: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance=instance) as context:
-        result = waiting(context, skyline=Home(folder=str(shard_home)))
+        result = waiting(context, home=Home(folder=str(shard_home)))
     assert isinstance(result, dg.SensorResult)
     assert [request.partition_key for request in result.run_requests or []] == ["night-1", "night-2"]
     (added,) = result.dynamic_partitions_requests or []
