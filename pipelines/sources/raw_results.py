@@ -121,6 +121,8 @@ def read_run(document: Mapping[str, Any], uri: str) -> Run:
     summary = _section(document, "summary_general")
     arguments = str(config.get("model_args") or "")
     results = {task: values for task, values in document["results"].items() if isinstance(values, dict)}
+    if not results.keys() - {"all"}:
+        raise NotRawResults(f"{uri} names tasks and holds results of none.")
     problems: dict[str, str] = {}
     scores = (_v1_scores if board == V1 else _v2_scores)(results, problems)
     versions = _section(document, "versions")
