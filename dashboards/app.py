@@ -10,7 +10,7 @@ import duckdb
 import panel as pn
 from panel.io.resources import component_resource_path
 
-from dashboards import formats, theme
+from dashboards import formats, serving, theme
 from dashboards.data import Data
 from dashboards.pages import PAGES, Content, Page
 from dashboards.pages.page import NothingToShow, card, html
@@ -42,25 +42,21 @@ def serve(settings: Settings, show: bool = False) -> None:
         port=settings.port,
         title={page.slug or "/": f"{page.title} · Skyline" for page in PAGES},
         static_dirs={"assets": str(_ASSETS)},
-        websocket_origin=_origins(settings),
         show=show,
         start=False,
         verbose=False,
         admin=False,
+        **serving.options(settings, data),
     )
+    server._tornado.add_transform(serving.Headers)  # Bokeh hands it out no other way
+    if said := serving.warning(settings):
+        LOGGER.warning(said)
     for page in PAGES:
         print(f"{page.title:<12} http://{settings.address}:{settings.port}/{page.slug}", flush=True)
     try:
         server.run_until_shutdown()
     except KeyboardInterrupt:
         server.stop()
-
-
-def _origins(settings: Settings) -> list[str]:
-    if settings.address in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        # Whoever listens everywhere is reached under names that we cannot know; the pages only read.
-        return ["*"]
-    return [f"{settings.address}:{settings.port}", f"localhost:{settings.port}"]
 
 
 def _opener(page: Page, data: Data) -> Callable[[], pn.Template]:

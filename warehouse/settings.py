@@ -22,6 +22,16 @@ class Settings(BaseSettings):
         api_port: Port the HTTP interface is served on.
         api_token: What clients of the HTTP interface must show; none: nothing.
         api_requests_per_minute: What one address may ask of the HTTP interface.
+        pages_password: What visitors of the pages must type, under any name; none: nothing.
+        oauth_provider: Who vouches for visitors in its place, as Panel names it: github, google, azure, okta, …
+        oauth_key: Our name with that provider.
+        oauth_secret: Our secret with that provider.
+        oauth_redirect_uri: Address of the pages as the provider knows it.
+        cookie_secret: Signs cookies; none: a new one at each start, so that visitors log in again.
+        origins: Hosts, with port, whose pages may open a websocket here; none: those of the address.
+        websocket_mib: Largest message of a browser, in MiB.
+        session_token_s: How long the token of a page that was fetched may open a session, in seconds.
+        unused_session_s: How long a session without a browser stays, in seconds.
     """
 
     model_config = SettingsConfigDict(env_prefix="SKYLINE_", toml_file="skyline.toml", extra="forbid")
@@ -36,6 +46,16 @@ class Settings(BaseSettings):
     api_port: int = 5007
     api_token: SecretStr | None = None
     api_requests_per_minute: int = 240
+    pages_password: SecretStr | None = None
+    oauth_provider: str | None = None
+    oauth_key: str | None = None
+    oauth_secret: SecretStr | None = None
+    oauth_redirect_uri: str | None = None
+    cookie_secret: SecretStr | None = None
+    origins: tuple[str, ...] = ()
+    websocket_mib: int = 8
+    session_token_s: int = 300
+    unused_session_s: int = 60
 
     @classmethod
     def settings_customise_sources(

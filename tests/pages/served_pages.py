@@ -57,7 +57,7 @@ class Visit:
         return str(self.page.evaluate("location.pathname.slice(1) + location.search"))
 
 
-def serve(home: Path, folder: Path) -> Iterator[Served]:
+def serve(home: Path, folder: Path, **settings: str) -> Iterator[Served]:
     """Serve a home in a process of its own until the generator is closed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -68,6 +68,7 @@ def serve(home: Path, folder: Path) -> Iterator[Served]:
         "SKYLINE_ADDRESS": "127.0.0.1",
         "SKYLINE_PORT": str(port),
         "PYTHONPATH": str(REPOSITORY),
+        **settings,
     }
     command = [sys.executable, "-W", "error::UserWarning", "-W", "error::RuntimeWarning", "-m", "dashboards"]
     with log.open("w", encoding="utf-8") as stream:
