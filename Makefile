@@ -31,6 +31,10 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) install --progress-bar off -c constraints.txt -e '.[test]'
 	@touch $@
 
+$(VENV)/installed-slow: $(VENV)/installed-test
+	$(PIP) install --progress-bar off -c constraints.txt -e '.[slow]'
+	@touch $@
+
 $(VENV)/installed-bench: $(VENV)/installed-test
 	$(PIP) install --progress-bar off -c constraints.txt -e '.[bench]'
 	@touch $@
@@ -55,7 +59,7 @@ check: $(VENV)/installed-test ## Lint, format, types, and whether the Dagster de
 test: check ## `check`, and all tests but the slow ones
 	$(BIN)/pytest -n auto --dist loadfile -m 'not slow'
 
-test-slow: $(VENV)/installed-test ## Tests that take long: whole folders of real files, sweeps, every page on a phone
+test-slow: $(VENV)/installed-slow ## Tests that take long: whole folders of real files, sweeps, every page on a phone
 	$(BIN)/pytest -n auto --dist loadfile -m slow
 
 fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what readers then see must be whole
@@ -71,7 +75,7 @@ services: $(VENV)/installed ## The services of deploy/compose.yaml without conta
 	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[deploy]'
 	@$(BIN)/python deploy/services.py
 
-docs: $(VENV)/installed-test ## The documentation, into site/; strict, without a network
+docs: $(VENV)/installed-slow ## The documentation, into site/; strict, without a network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 profiling.pyz: $(VENV)/installed ## Measured profiling as one file, to copy to a GPU node
