@@ -12,7 +12,7 @@ from pipelines.sources.arena_layouts import BOARD_LAYOUTS, NAMES_COLUMNS, Unknow
 from pipelines.sources.arena_reference import EVIDENCE_COLUMNS
 from pipelines.sources.recognised import Recognised
 from pipelines.sources.tables import read_columns_as_text
-from pipelines.sources.vote_layouts import VOTE_LAYOUTS
+from pipelines.sources.vote_layouts import EPOCH_2100, VOTE_LAYOUTS
 
 BOARDS = "arena_boards"
 VOTES = "arena_votes"
@@ -85,7 +85,8 @@ def _last_vote(columns: frozenset[str], payload: bytes, suffix: str, uri: str) -
         text = pl.col(column)
         day = text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
         if column == "tstamp":
-            day = pl.from_epoch(text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)).dt.date()
+            seconds = text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+            day = pl.from_epoch(pl.when(seconds.is_between(0, EPOCH_2100)).then(seconds)).dt.date()
         latest = read_columns_as_text(payload, suffix, uri, [column]).select(day.max()).item()
         if isinstance(latest, dt.date):
             return latest

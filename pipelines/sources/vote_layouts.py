@@ -59,6 +59,9 @@ VOTE_LAYOUTS: tuple[VoteLayout, ...] = (
 )
 """Tried in order; the first whose columns are all there is taken."""
 
+EPOCH_2100 = 4_102_444_800
+"""Seconds beyond are of no vote; they would be of years that no calendar has."""
+
 OUTCOMES: Mapping[str, float] = {
     "model_a": 1.0,
     "model_b": 0.0,

@@ -22,6 +22,7 @@ from pipelines.sources.vote_files import UnreadableVotes, renames, suffix_of, vo
 from pipelines.sources.vote_layouts import (
     CATEGORIES,
     CATEGORY_ALIASES,
+    EPOCH_2100,
     LANGUAGES,
     OUTCOMES,
     STYLE_FIELDS,
@@ -37,8 +38,6 @@ class FilterUnavailable(ValueError):
 
 
 _LABEL_CHARACTERS = 80
-_EPOCH_2100 = 4_102_444_800
-"""Times beyond are not of votes; windows over them would be of years that no calendar has."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +188,7 @@ class Votes:
         grouped = self._frame(
             f"SELECT CAST(date_trunc({literal(every)}, make_timestamp(CAST(battle_at * 1e6 AS BIGINT))) AS DATE)"
             f" AS starts, model_a, model_b, outcome, count(*) AS votes FROM ({_sound(marked)})"
-            f" WHERE battle_at BETWEEN 0 AND {_EPOCH_2100} GROUP BY ALL ORDER BY starts"
+            f" WHERE battle_at BETWEEN 0 AND {EPOCH_2100} GROUP BY ALL ORDER BY starts"
         )
         return {
             starts: Comparisons.from_frame(part)
