@@ -236,6 +236,11 @@ def _series(columns: dict[str, Any]) -> dict[str, pl.Series]:
     return {name: pl.Series(values) for name, values in columns.items()}
 
 
+def clusters_of(lake: Lake) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """As `clusters`, of what the lake holds."""
+    return clusters(boards_of(lake))
+
+
 def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
     """How many clusters there are, and who is in which."""
     from pipelines.analytics.statistics.clusters import group  # noqa: PLC0415 - scipy's clustering, for this alone

@@ -13,7 +13,7 @@ import duckdb
 from warehouse import database
 from warehouse.contracts import TABLES, VIEWS, Table
 from warehouse.lake import Lake
-from warehouse.publish import BrokenRelease, fill
+from warehouse.publish import BrokenRelease, complete, load
 from warehouse.settings import Settings
 
 _CATALOGUE = "published"
@@ -85,7 +85,8 @@ def publish(
             connection.execute(f"DROP TABLE IF EXISTS {table.relation}")
         for statement in _DICTIONARY:
             connection.execute(statement)
-        fill(connection, lake, published, views, view_columns=False)
+        load(connection, lake, published)
+        complete(connection, lake, published, views, view_columns=False)
     except (duckdb.Error, BrokenRelease):
         connection.execute("ROLLBACK")
         raise

@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,7 @@ from warehouse.migrations import migrate
 
 POINTER = "CURRENT"
 LINK = "skyline.duckdb"
+_LOADERS = 2
 _RELEASE = re.compile(r"skyline-(\d+)\.duckdb")
 
 
@@ -104,8 +106,9 @@ def publish(
     try:
         with connect(building) as connection:
             migrate(connection, "warehouse")
-            connection.execute("BEGIN")  # one commit, not one per comment
-            fill(connection, lake, published, views)
+            _load_at_once(connection, lake, published)
+            connection.execute("BEGIN")
+            complete(connection, lake, published, views)
             connection.execute("COMMIT")
             connection.execute(resources.files("warehouse").joinpath("macros.sql").read_text("utf-8"))
             connection.execute("CHECKPOINT")
@@ -123,7 +126,28 @@ def publish(
     return Release(target, fingerprint)
 
 
-def fill(
+def _load_at_once(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table]) -> None:
+    """Load the tables on several threads, dealt by size: DuckDB reads and compresses small tables on one each."""
+
+    def load_part(part: Sequence[Table]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            load(cursor, lake, part)
+            cursor.execute("COMMIT")
+
+    ordered = sorted(tables, key=lambda table: -lake.path(table).stat().st_size if lake.has(table) else 0)
+    with ThreadPoolExecutor(_LOADERS) as pool:
+        list(pool.map(load_part, [ordered[start::_LOADERS] for start in range(_LOADERS)]))
+
+
+def load(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table]) -> None:
+    """Make every table with its comments in the current catalogue, empty where the lake has none."""
+    for table in tables:
+        _load(connection, lake, table)
+        _comment(connection, table, "TABLE")
+
+
+def complete(
     connection: duckdb.DuckDBPyConnection,
     lake: Lake,
     tables: Sequence[Table],
@@ -131,25 +155,24 @@ def fill(
     *,
     view_columns: bool = True,
 ) -> None:
-    """Make every table and view in the current catalogue, describe them there, and count what was made.
+    """Make the views beside loaded tables, list them all in the dictionary, and count what was loaded.
 
-    What a release is, wherever it is kept: a DuckDB file here, a DuckLake in `ducklake`.
+    With `load`, what a release is, wherever it is kept: a DuckDB file here, a DuckLake in `ducklake`.
 
     Args:
-        connection: Its current catalogue has the schemas, `meta.tables` and `meta.columns`, and none of the others.
-        lake: Where the tables are read from.
-        tables: What to make.
+        connection: Its current catalogue has the tables, and `meta.tables` and `meta.columns`.
+        lake: Where the tables were read from.
+        tables: What was loaded.
         views: What is derived when it is asked for.
         view_columns: Whether columns of views can have comments there.
 
     Raises:
         BrokenRelease: a table differs from the lake.
     """
-    for table in tables:
-        _load(connection, lake, table)
     for view in views:
         _create_view(connection, view)
-    _describe(connection, tables, views, view_columns=view_columns)
+        _comment(connection, view, "VIEW", columns=view_columns)
+    _list(connection, [*tables, *views])
     _verify(connection, lake, tables)
 
 
@@ -171,17 +194,17 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: Table) -> None:
     connection.execute(f"CREATE VIEW {view.relation} AS SELECT {columns} FROM ({sql})")
 
 
-def _describe(
-    connection: duckdb.DuckDBPyConnection, published: Sequence[Table], views: Sequence[Table], *, view_columns: bool
-) -> None:
-    """Write every meaning down twice: as comments, for tools, and as tables, for SQL."""
-    tables = [*published, *views]
-    for table in tables:
-        kind = "VIEW" if table in views else "TABLE"
-        connection.execute(f"COMMENT ON {kind} {table.relation} IS {_literal(table.meaning)}")
-        for column in table.columns if kind == "TABLE" or view_columns else ():
-            text = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
-            connection.execute(f'COMMENT ON COLUMN {table.relation}."{column.name}" IS {_literal(text)}')
+def _comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str, *, columns: bool = True) -> None:
+    """Write meanings down for tools; `_list` does so for SQL."""
+    comments = [f"COMMENT ON {kind} {table.relation} IS {_literal(table.meaning)}"]
+    for column in table.columns if columns else ():
+        text = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
+        comments.append(f'COMMENT ON COLUMN {table.relation}."{column.name}" IS {_literal(text)}')
+    connection.execute(";".join(comments))
+
+
+def _list(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Write every meaning into the tables of the dictionary."""
     dictionary = pl.DataFrame(  # noqa: F841 - the SQL reads it by name
         [
             (table.relation, position, column.name, column.meaning, column.unit or None, column.required)

@@ -35,6 +35,7 @@ _OF_BOARDS = (
 )
 def statistics(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Benchmarks by themselves and together, and score against size."""
+    grouped = beside(statistics_tables.clusters_of, skyline.lake)
     sized = beside(scaling_tables.scaling_of, skyline.lake)
     of = statistics_tables.boards_of(skyline.lake)
     yield write(skyline.lake, tables.BENCHMARK_STATISTICS, statistics_tables.benchmark_statistics(of))
@@ -44,7 +45,7 @@ def statistics(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     loadings, scores = statistics_tables.capabilities(of)
     yield write(skyline.lake, tables.CAPABILITY_LOADINGS, loadings)
     yield write(skyline.lake, tables.CAPABILITY_SCORES, scores)
-    choices, members = statistics_tables.clusters(of)
+    choices, members = grouped()
     yield write(skyline.lake, tables.CLUSTER_CHOICES, choices)
     yield write(skyline.lake, tables.MODEL_CLUSTERS, members)
     found = sized()
