@@ -1,6 +1,6 @@
 # Skyline: `make help` lists what can be made. Only Python 3.11+, pip and make are assumed.
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve dev test test-slow check fault fuzz bench docs services profiling.pyz clean
+.PHONY: help setup run serve dev test test-slow check fault fuzz leak bench docs services profiling.pyz clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -67,6 +67,9 @@ fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what reader
 
 fuzz: $(VENV)/installed-test ## Break ten thousand files for every reader; each ends in rows, rejected rows or one error of ours
 	$(BIN)/python -m tests.fuzz --cases 10000
+
+leak: $(VENV)/installed-test ## Open and close twenty thousand pages; what they leave behind must be nothing
+	SKYLINE_LEAK_SESSIONS=20000 $(BIN)/pytest tests/pages/test_leak.py -s -n 0 -m slow
 
 bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -3,8 +3,10 @@
 import threading
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 from api.app import create
+from warehouse import logs
 from warehouse.settings import Settings
 
 
@@ -15,11 +17,13 @@ def serve(settings: Settings, *, pages: bool = False) -> None:
         settings: Which home to read, and where to listen.
         pages: Whether the dashboards are served too, on their own port.
     """
+    logs.start(settings)
     root = f"http://{settings.address}:{settings.api_port}"
     # What a proxy says about its clients is believed only from this machine, which is uvicorn's default.
     server = uvicorn.Server(
         uvicorn.Config(
             create(settings), host=settings.address, port=settings.api_port, log_level="warning", server_header=False,
+            log_config=None if settings.log_format == "json" else LOGGING_CONFIG,
             timeout_keep_alive=30, limit_concurrency=64, h11_max_incomplete_event_size=32_768,
         )
     )  # fmt: skip

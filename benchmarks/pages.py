@@ -56,7 +56,7 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
     from bokeh.models import ColumnDataSource  # noqa: PLC0415
     from bokeh.plotting import figure  # noqa: PLC0415
 
-    from dashboards import app, theme  # noqa: PLC0415
+    from dashboards import app, serving, theme  # noqa: PLC0415
     from dashboards.data import Data  # noqa: PLC0415
     from dashboards.pages import PAGES as ALL  # noqa: PLC0415
     from warehouse.settings import Settings  # noqa: PLC0415
@@ -102,7 +102,7 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
         return pn.Column(select, pn.pane.Bokeh(plot, sizing_mode="stretch_width"), sizing_mode="stretch_width")
 
     data = Grown()
-    sessions = {page.slug or "/": app._opener(page, data) for page in ALL} | {FLOOR: floor}
+    sessions = {page.slug or "/": app._opener(page, data, serving.Metrics(), 1_000) for page in ALL} | {FLOOR: floor}
     server = pn.serve(
         sessions, port=port, address="127.0.0.1", show=False, start=False, verbose=False, admin=False,
         static_dirs={"assets": str(Path(app.__file__).parent / "assets")}, unused_session_lifetime=1_000,

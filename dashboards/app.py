@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from dashboards import formats, serving, theme
 from dashboards.data import Data
 from dashboards.pages import PAGES, Content, Page
 from dashboards.pages.page import NothingToShow, card, html
+from warehouse import logs
 from warehouse.publish import NotPublished, Release
 from warehouse.settings import Settings
 
@@ -34,8 +36,9 @@ def serve(settings: Settings, show: bool = False) -> None:
         OSError: the port is taken, or the address is not of this machine.
     """
     pn.extension("tabulator", design=theme.DESIGN, notifications=False)
-    data = Data(settings)
-    sessions = {page.slug or "/": _opener(page, data) for page in PAGES}
+    logs.start(settings)
+    data, metrics = Data(settings), serving.Metrics()
+    sessions = {page.slug or "/": _opener(page, data, metrics, settings.most_sessions) for page in PAGES}
     server = pn.serve(
         sessions,
         address=settings.address,
@@ -46,23 +49,29 @@ def serve(settings: Settings, show: bool = False) -> None:
         start=False,
         verbose=False,
         admin=False,
-        **serving.options(settings, data),
+        **serving.options(settings, data, metrics),
     )
     server._tornado.add_transform(serving.Headers)  # Bokeh hands it out no other way
     if said := serving.warning(settings):
         LOGGER.warning(said)
+    width = max(len(page.title) for page in PAGES)
     for page in PAGES:
-        print(f"{page.title:<12} http://{settings.address}:{settings.port}/{page.slug}", flush=True)
+        print(f"{page.title:<{width}} http://{settings.address}:{settings.port}/{page.slug}", flush=True)
     try:
         server.run_until_shutdown()
     except KeyboardInterrupt:
         server.stop()
 
 
-def _opener(page: Page, data: Data) -> Callable[[], pn.Template]:
+def _opener(page: Page, data: Data, metrics: serving.Metrics, most_sessions: int) -> Callable[[], pn.Template]:
     # Panel calls plain functions only, once per session.
     def open_session() -> pn.Template:
-        return _session(page, data)
+        began = time.perf_counter()
+        shown = page if metrics.open < most_sessions else _FULL
+        made = _session(shown, data)
+        metrics.began(shown.name, time.perf_counter() - began)
+        pn.state.on_session_destroyed(lambda _session_context: metrics.ended())
+        return made
 
     return open_session
 
@@ -87,6 +96,21 @@ def _session(page: Page, data: Data) -> pn.Template:
     if published:
         _watch_for_newer(data, hint)
     return template
+
+
+def _come_back(_data: Data, _search: str) -> Content:
+    return Content(
+        card(
+            html(
+                "<h1>Too many readers just now</h1><p class='lead'>As many pages are open as this server allows. "
+                "Close one, or come back in a minute.</p>"
+                "<p>Who runs it can raise <code>SKYLINE_MOST_SESSIONS</code>.</p>"
+            )
+        )
+    )
+
+
+_FULL = Page("full", "Skyline", "", _come_back)
 
 
 @functools.cache

@@ -1,15 +1,19 @@
 """How the pages are served: who may in, what browsers are told, what one session may cost, and whether all is well."""
 
 import ipaddress
+import logging
 import secrets
 from typing import Any
 
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform, RequestHandler
 
 from dashboards.data import Data
 from warehouse.publish import NotPublished
 from warehouse.settings import Settings
+
+LOGGER = logging.getLogger(__name__)
 
 # Bokeh makes functions from texts of its models, Panel's components are modules that a page makes itself (`blob:`), and
 # pages carry their first state inline; no other host is named.
@@ -80,7 +84,43 @@ class Ready(RequestHandler):
             self.write({"status": "not ready", "detail": str(error)})
 
 
-def options(settings: Settings, data: Data) -> dict[str, Any]:
+class Metrics:
+    """How many sessions are open, how many were opened, and how long their pages took to make."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.open = 0
+        self._opened = Counter("skyline_pages_sessions_total", "Sessions opened.", ["page"], registry=self.registry)
+        self._seconds = Histogram("skyline_pages_build_seconds", "Time to make a page.", registry=self.registry)
+        live = Gauge("skyline_pages_open", "Sessions open now.", registry=self.registry)
+        live.set_function(lambda: self.open)
+
+    def began(self, page: str, seconds: float) -> None:
+        """Count a session whose page took so long to make."""
+        self.open += 1
+        self._opened.labels(page).inc()
+        self._seconds.observe(seconds)
+        LOGGER.info("page opened", extra={"page": page, "seconds": round(seconds, 3), "sessions": self.open})
+
+    def ended(self) -> None:
+        """Count a session as gone."""
+        self.open -= 1
+
+
+class Told(RequestHandler):
+    """The metrics, as Prometheus reads them."""
+
+    def initialize(self, metrics: Metrics) -> None:
+        """Remember what to tell."""
+        self._metrics = metrics
+
+    def get(self) -> None:
+        """Tell it."""
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.write(generate_latest(self._metrics.registry))
+
+
+def options(settings: Settings, data: Data, metrics: Metrics) -> dict[str, Any]:
     """What `panel.serve` is given for it."""
     guarded: dict[str, Any] = {}
     if settings.oauth_provider is not None:
@@ -102,7 +142,11 @@ def options(settings: Settings, data: Data) -> dict[str, Any]:
         "session_token_expiration": settings.session_token_s,
         "unused_session_lifetime_milliseconds": settings.unused_session_s * 1000,
         "check_unused_sessions_milliseconds": min(17_000, settings.unused_session_s * 1000),
-        "extra_patterns": [("/healthz", Alive), ("/readyz", Ready, {"data": data})],
+        "extra_patterns": [
+            ("/healthz", Alive),
+            ("/readyz", Ready, {"data": data}),
+            ("/metrics", Told, {"metrics": metrics}),
+        ],
     }
 
 

@@ -1,6 +1,7 @@
 """Where Skyline keeps its things and how it reaches out: from `SKYLINE_*` variables and `skyline.toml`."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -32,6 +33,8 @@ class Settings(BaseSettings):
         websocket_mib: Largest message of a browser, in MiB.
         session_token_s: How long the token of a page that was fetched may open a session, in seconds.
         unused_session_s: How long a session without a browser stays, in seconds.
+        most_sessions: Pages that may be open at once; who comes then is asked to come back.
+        log_format: How servers write their logs: text, or json for one object a line.
     """
 
     model_config = SettingsConfigDict(env_prefix="SKYLINE_", toml_file="skyline.toml", extra="forbid")
@@ -56,6 +59,8 @@ class Settings(BaseSettings):
     websocket_mib: int = 8
     session_token_s: int = 300
     unused_session_s: int = 60
+    most_sessions: int = 200
+    log_format: Literal["text", "json"] = "text"
 
     @classmethod
     def settings_customise_sources(

@@ -41,7 +41,7 @@ class Config:
                 f"{' (or '.join(names) + ')' * (len(names) - 1)}; add the field"
             )
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            raise InvalidConfig(f"{self.name}: {names[0]} must be a positive whole number, got {str(value)[:80]!r}")
+            raise InvalidConfig(f"{self.name}: {names[0]} must be a positive whole number, got {repr(value)[:80]}")
         most = MOST_LAYERS if any("layer" in name for name in names) else _LARGEST_SIZE
         if value > most:
             raise InvalidConfig(f"{self.name}: {names[0]} of {value} is beyond any model ({most})")

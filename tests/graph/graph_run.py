@@ -24,11 +24,12 @@ class Run:
     def __call__(
         self, keys: Sequence[str] = (), config: dict[str, Any] | None = None, job: str = "refresh"
     ) -> dg.ExecuteInProcessResult:
-        """Run the job, or the named assets of it (`schema/table`)."""
+        """Run the job, or the named assets of it (`schema/table`) and what is made in one step with them."""
         self.environment.setenv("SKYLINE_HOME", str(self.home))
+        named = dg.AssetSelection.assets(*keys).required_multi_asset_neighbors()
         return defs.resolve_job_def(job).execute_in_process(
             instance=self.instance,
-            asset_selection=[dg.AssetKey(key.split("/")) for key in keys] or None,
+            asset_selection=list(named.resolve(defs.resolve_asset_graph())) or None,
             run_config={**QUIET, **(config or {})},
             raise_on_error=False,
         )

@@ -40,7 +40,7 @@ def dropped(home: Path, name: str = "mine.bundle", latency_s: float = 0.5) -> Pa
 
 def tick(run: Run) -> dg.SensorResult | dg.SkipReason:
     with dg.build_sensor_context(instance=run.instance) as context:
-        result = bundles(context, skyline=Home(folder=str(run.home)))
+        result = bundles(context, home=Home(folder=str(run.home)))
     assert isinstance(result, dg.SensorResult | dg.SkipReason)
     return result
 

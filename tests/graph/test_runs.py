@@ -86,8 +86,7 @@ def test_a_table_that_breaks_its_promise_is_not_published_and_the_release_before
     before = current(run.home / "published"), releases(run.home / "published")
     sound = getattr(module, function)
     monkeypatch.setattr(module, function, lambda *given: broken(sound(*given)))
-    step = ["core/leaderboard_entries"] if key == "core/models" else []
-    result = run([key, *step, "published/warehouse"])
+    result = run([key, "published/warehouse"])
     assert not result.success
     failed = {
         (c.asset_key.to_user_string(), c.check_name) for c in result.get_asset_check_evaluations() if not c.passed
@@ -121,9 +120,7 @@ def test_a_step_that_fails_is_named_with_its_reason_and_readers_keep_the_release
     before = current(home / "published")
     monkeypatch.setattr(frontier, "dominated", fails)
     monkeypatch.setattr("pipelines.refresh.fingerprint", lambda _: "code has changed")
-    with pytest.raises(
-        RefreshFailed, match=r"step dominated_by failed: .*the sums do not add up.* The release before stays"
-    ):
+    with pytest.raises(RefreshFailed, match=r"step fronts failed: .*the sums do not add up.* The release before stays"):
         refresh(["bundled"], Settings.model_validate({"home": str(home)}))
     assert current(home / "published") == before
 

@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from pipelines.assets.profiles import LOCAL_SWEEP
+from pipelines.assets.shards import SWEPT_SHARDS
 from pipelines.definitions import defs
 from pipelines.resources import HeldHome, Home
 from pipelines.writer_lock import HomeBusy, only_writer
@@ -63,5 +64,6 @@ def test_everything_that_writes_is_given_the_held_home() -> None:
         for definition in defs.resolve_asset_graph().assets_defs
         for key in definition.keys
     }
-    assert {key.to_user_string() for key, keys in needs.items() if "skyline" not in keys} == {"/".join(LOCAL_SWEEP)}
+    sweeps = {"/".join(LOCAL_SWEEP), "/".join(SWEPT_SHARDS)}
+    assert {key.to_user_string() for key, keys in needs.items() if "skyline" not in keys} == sweeps
     assert all("skyline" not in sensor.required_resource_keys for sensor in defs.sensors or [])

@@ -25,6 +25,7 @@ class Served:
 
     url: str
     log: Path
+    process: int
 
     def complaints(self) -> list[str]:
         """Warnings and errors that the server wrote, but for answers to who had left before they came."""
@@ -76,7 +77,7 @@ def serve(home: Path, folder: Path, **settings: str) -> Iterator[Served]:
     try:
         url = f"http://127.0.0.1:{port}/"
         _wait_until_reachable(url, process, log)
-        yield Served(url, log)
+        yield Served(url, log, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE_S)
@@ -88,7 +89,7 @@ def _wait_until_reachable(url: str, process: subprocess.Popen[bytes], log: Path)
         if process.poll() is not None:
             break
         try:
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
+            urllib.request.urlopen(url + "healthz", timeout=5).close()  # noqa: S310 - our own address
         except OSError:
             time.sleep(0.2)
         else:

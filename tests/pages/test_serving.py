@@ -1,5 +1,6 @@
 """Who may in, what browsers are told, and whether all is well: asked over HTTP, without a browser."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,23 @@ def test_every_answer_carries_what_browsers_heed_and_health_needs_no_password(gu
     assert (
         httpx.get(guarded.url + "readyz", trust_env=False, timeout=PATIENCE_S).json()["release"].startswith("skyline-")
     )
+
+
+def test_who_comes_when_all_places_are_taken_is_asked_to_come_back_and_metrics_and_logs_count_both(
+    bundled_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    small = serve(bundled_home, tmp_path_factory.mktemp("small"), SKYLINE_MOST_SESSIONS="1", SKYLINE_LOG_FORMAT="json")
+    served = next(small)
+    try:
+        for _ in range(2):
+            assert httpx.get(served.url + "sql", trust_env=False, timeout=PATIENCE_S).status_code == 200
+        told = httpx.get(served.url + "metrics", trust_env=False, timeout=PATIENCE_S).text
+        assert "skyline_pages_open 2.0" in told
+        assert all(f'skyline_pages_sessions_total{{page="{page}"}} 1.0' in told for page in ("sql", "full"))
+        lines = [json.loads(line) for line in served.log.read_text("utf-8").splitlines() if line.startswith("{")]
+        assert [line["page"] for line in lines if line["message"] == "page opened"] == ["sql", "full"]
+    finally:
+        small.close()
 
 
 def test_a_page_of_another_host_opens_no_websocket_here(guarded: Served) -> None:

@@ -1,0 +1,35 @@
+"""Logs as people read them, or one JSON object a line for machines."""
+
+import datetime as dt
+import json
+import logging
+import sys
+
+from warehouse.settings import Settings
+
+
+class AsJson(logging.Formatter):
+    """Time, level, logger and message of a record, what was given as `extra`, and the traceback where there is one."""
+
+    _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        said = {
+            "time": dt.datetime.fromtimestamp(record.created, tz=dt.UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        said |= {name: value for name, value in vars(record).items() if name not in self._OWN}
+        if record.exc_info:
+            said["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(said, default=str, ensure_ascii=False)
+
+
+def start(settings: Settings) -> None:
+    """Write logs of this process to standard error, as the settings ask."""
+    if settings.log_format == "json":
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(AsJson())
+        logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
