@@ -76,9 +76,16 @@ def _opener(page: Page, data: Data, metrics: serving.Metrics, most_sessions: int
     return open_session
 
 
+class _Shell(pn.Template):
+    """A template that does not describe all its parts anew with every part that it is given, as notebooks want it."""
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
 def _session(page: Page, data: Data) -> pn.Template:
     content, published = _content(page, data)
-    template = pn.Template(_shell(), design=theme.DESIGN, location=True)
+    template = _Shell(_shell(), design=theme.DESIGN, location=True)
     template.add_variable("pages", PAGES)
     template.add_variable("here", page.name)
     template.add_variable("published", published)

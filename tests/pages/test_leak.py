@@ -1,14 +1,15 @@
 """What sessions leave behind: opened and closed again and again, they are freed, and memory stays where it was."""
 
+import functools
 import os
 import re
 import time
 from pathlib import Path
 
 import httpx
-import panel as pn
 import pytest
-from bokeh.client import pull_session
+from tornado.ioloop import IOLoop
+from tornado.websocket import websocket_connect
 
 from .served_pages import PATIENCE_S, serve
 
@@ -22,17 +23,27 @@ def _resident_kib(process: int) -> int:
     return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text("ascii"))[1])  # type: ignore[index]
 
 
+async def _visit(url: str, page: str) -> None:
+    """Fetch the page as a browser does, connect, wait until the server greets, and leave."""
+    with httpx.Client(trust_env=False, timeout=PATIENCE_S) as browser:
+        token = re.search(r'"token":"([^"]+)"', browser.get(url + page).text)
+    assert token is not None
+    address = url.replace("http", "ws") + f"{page}/ws"
+    connection = await websocket_connect(address, subprotocols=["bokeh", token[1]])
+    assert "ACK" in str(await connection.read_message())
+    connection.close()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc tells what a process holds")
 def test_sessions_that_are_closed_leave_nothing_behind(bundled_home: Path, tmp_path: Path) -> None:
-    pn.extension("tabulator")  # so that the client knows the models of the pages
     pages = serve(bundled_home, tmp_path, SKYLINE_UNUSED_SESSION_S="1")
     served = next(pages)
 
     def open_and_close(number: int) -> None:
         for one in range(number):
-            pull_session(url=served.url + PAGES[one % len(PAGES)]).close()
+            IOLoop.current().run_sync(functools.partial(_visit, served.url, PAGES[one % len(PAGES)]))
         for _ in range(120):
             told = httpx.get(served.url + "metrics", trust_env=False, timeout=PATIENCE_S).text
             if "skyline_pages_open 0.0" in told:
