@@ -6,12 +6,13 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _pool: ProcessPoolExecutor | None = None
+_begun: list[tuple[tuple[Any, ...], Callable[[], Any]]] = []
 
 
 @contextmanager
@@ -25,7 +26,13 @@ def second_process() -> Iterator[None]:
             yield
         finally:
             _pool = None
+            _begun.clear()
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def ahead(function: Callable[..., Any], *args: Any) -> None:
+    """Begin work of which `beside`, asked for the same later, finds the result."""
+    _begun.append(((function, *args), beside(function, *args)))
 
 
 def beside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
@@ -36,6 +43,10 @@ def beside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Calla
     here = functools.partial(function, *args, **kwargs)
     if _pool is None:
         return here
+    for number, (asked, waiting) in enumerate(_begun):
+        if asked == (function, *args) and not kwargs:
+            del _begun[number]  # a result is large, and taken once
+            return waiting
     try:
         begun = _pool.submit(function, *args, **kwargs)
     except BrokenProcessPool:

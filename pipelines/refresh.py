@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from pipelines.beside import beside, second_process
+from pipelines.beside import ahead, beside, second_process
 from pipelines.fingerprint import fingerprint
 from pipelines.progress import listening
 from pipelines.sources.collect import Collection, collect
@@ -96,10 +96,13 @@ def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) 
 
 def _derive(settings: Settings, report: Callable[[str], None]) -> None:
     report("starting the pipeline")
+    settings = settings.model_copy(update={"home": settings.home.resolve()})
     # Importing dagster takes seconds; a refresh with nothing to do must not pay them.
     from pipelines.kept import keep  # noqa: PLC0415
+    from pipelines.leaderboards import read_leaderboards  # noqa: PLC0415
 
     with second_process(), listening(report):
+        ahead(read_leaderboards, settings.raw)
         beside(keep, settings)
         _materialise(settings)
 
@@ -128,7 +131,7 @@ def _materialise(settings: Settings) -> None:
             raise_on_error=False,
             # Every event is kept in the instance; the terminal shows what `report` is told.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            resources={"skyline": Home(folder=str(settings.home.resolve()))},
+            resources={"skyline": Home(folder=str(settings.home))},
         )
     broken = [
         f"check {check.check_name} of {'.'.join(check.asset_key.path)} failed: {check.description or 'see metadata'}"

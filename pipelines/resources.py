@@ -1,5 +1,6 @@
 """What assets are given: the Skyline home they read from and write to."""
 
+import functools
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -19,7 +20,7 @@ class Home(dg.ConfigurableResource):  # type: ignore[type-arg]  # generic only o
 
     folder: str = ""
 
-    @property
+    @functools.cached_property
     def settings(self) -> Settings:
         """Settings of that home."""
         return Settings.model_validate({"home": self.folder}) if self.folder else Settings()

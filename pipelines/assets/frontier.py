@@ -7,30 +7,31 @@ import polars as pl
 
 from pipelines import frontier_tables
 from pipelines.analytics import frontier
-from pipelines.assets.tables import makes, spec, write
-from pipelines.beside import beside
+from pipelines.assets.tables import LAST, makes, spec, write
+from pipelines.beside import ahead, beside
 from pipelines.frontier_tables import INPUTS
 from pipelines.resources import Home
 from warehouse.contracts import frontier as tables
 from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES, PUBLISHED_FRONTS, SNAPSHOTS
 
 
-@dg.multi_asset(
-    name="fronts",
-    **makes(
-        spec(tables.PARETO_FRONT, INPUTS),
-        spec(tables.DOMINATED_BY, INPUTS),
-        spec(tables.PARETO_FRONT_HISTORY, INPUTS),
-        spec(tables.PARETO_HYPERVOLUME, INPUTS),
-    ),
-)
+@dg.multi_asset(name="fronts", **makes(spec(tables.PARETO_FRONT, INPUTS), spec(tables.DOMINATED_BY, INPUTS)))
 def fronts(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
-    """Entries that no other of the same snapshot and segment beats, what beats the others, and how fronts moved."""
-    past = beside(frontier_tables.histories, skyline.lake)
+    """Entries that no other of the same snapshot and segment beats, and what beats each of the others."""
+    ahead(frontier_tables.histories, skyline.lake)
     members, beaten = frontier_tables.fronts(skyline.lake)
     yield write(skyline.lake, tables.PARETO_FRONT, members)
     yield write(skyline.lake, tables.DOMINATED_BY, beaten)
-    intervals, areas = past()
+
+
+@dg.multi_asset(
+    name="front_histories",
+    op_tags=LAST,
+    **makes(spec(tables.PARETO_FRONT_HISTORY, INPUTS), spec(tables.PARETO_HYPERVOLUME, INPUTS)),
+)
+def front_histories(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """How the fronts of each snapshot moved over submission dates, and how much they covered."""
+    intervals, areas = beside(frontier_tables.histories, skyline.lake)()
     yield write(skyline.lake, tables.PARETO_FRONT_HISTORY, intervals)
     yield write(skyline.lake, tables.PARETO_HYPERVOLUME, areas)
 

@@ -3,62 +3,43 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import polars as pl
 
-from pipelines.analytics.identity import entry_sizes, resolve_models
 from pipelines.assets.sources import RAW_FILES
 from pipelines.assets.tables import makes, spec, write
+from pipelines.beside import beside
+from pipelines.leaderboards import read_leaderboards
 from pipelines.resources import Home
-from pipelines.sources.open_llm_leaderboard import load_published_fronts, load_snapshots
+from pipelines.sources.open_llm_leaderboard import load_published_fronts
 from pipelines.sources.raw_store import RawStore
-from pipelines.sources.reference import counted_architectures, non_embedding_scores
+from pipelines.sources.reference import non_embedding_scores
 from warehouse.contracts import leaderboards as tables
 from warehouse.contracts.frontier import REVISION_SUMMARY, SCORE_REVISIONS
 from warehouse.derive import derive
 
 
 @dg.multi_asset(
-    name="parsed_leaderboards",
+    name="leaderboards",
     **makes(
         spec(tables.SNAPSHOTS, [RAW_FILES]),
         spec(tables.REJECTED_ROWS, [RAW_FILES]),
         spec(tables.REPORTED_ENTRIES, [RAW_FILES]),
         spec(tables.BENCHMARK_SCORES, [RAW_FILES]),
         spec(tables.EVALUATION_RUNS, [RAW_FILES]),
-    ),
-)
-def parsed_leaderboards(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
-    """Read every stored file by its declared layout."""
-    loaded = load_snapshots(RawStore(skyline.settings.raw))
-    yield write(skyline.lake, tables.SNAPSHOTS, loaded.snapshots)
-    yield write(skyline.lake, tables.REJECTED_ROWS, loaded.rejected)
-    yield write(skyline.lake, tables.REPORTED_ENTRIES, loaded.entries)
-    yield write(skyline.lake, tables.BENCHMARK_SCORES, loaded.scores)
-    yield write(skyline.lake, tables.EVALUATION_RUNS, loaded.runs)
-
-
-@dg.multi_asset(
-    name="identified_models",
-    **makes(
         spec(tables.MODELS, [tables.REPORTED_ENTRIES]),
         spec(tables.LEADERBOARD_ENTRIES, [tables.REPORTED_ENTRIES, tables.BENCHMARK_SCORES, tables.MODELS]),
     ),
 )
-def identified_models(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
-    """Resolve who each model is, and how large each entry is."""
-    reported = skyline.lake.read(tables.REPORTED_ENTRIES)
-    # A home may hold arenas or profiles and no leaderboard at all.
-    models = tables.MODELS.empty() if reported.is_empty() else resolve_models(reported, counted_architectures())
-    yield write(skyline.lake, tables.MODELS, models, unknown_family=int((models["family"] == "unknown").sum()))
-    scores = skyline.lake.read(tables.BENCHMARK_SCORES, ["snapshot_id", "entry_id", "standard_error"])
-    errors = scores.group_by("snapshot_id", "entry_id").agg(
-        ((pl.col("standard_error") ** 2).sum().sqrt() / pl.len()).alias("average_standard_error")
-    )
-    entries = entry_sizes(reported, models).join(errors, on=["snapshot_id", "entry_id"], how="left")
-    entries = entries.with_columns(
-        pl.when(pl.col("average").is_not_null()).then("average_standard_error").alias("average_standard_error")
-    )
-    yield write(skyline.lake, tables.LEADERBOARD_ENTRIES, entries)
+def leaderboards(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Read every stored file by its declared layout; resolve who each model is, and how large each entry is."""
+    read = beside(read_leaderboards, skyline.settings.raw)()
+    yield write(skyline.lake, tables.SNAPSHOTS, read.reported.snapshots)
+    yield write(skyline.lake, tables.REJECTED_ROWS, read.reported.rejected)
+    yield write(skyline.lake, tables.REPORTED_ENTRIES, read.reported.entries)
+    yield write(skyline.lake, tables.BENCHMARK_SCORES, read.reported.scores)
+    yield write(skyline.lake, tables.EVALUATION_RUNS, read.reported.runs)
+    unknown = int((read.models["family"] == "unknown").sum())
+    yield write(skyline.lake, tables.MODELS, read.models, unknown_family=unknown)
+    yield write(skyline.lake, tables.LEADERBOARD_ENTRIES, read.entries)
 
 
 @dg.multi_asset(name="published_fronts", **makes(spec(tables.PUBLISHED_FRONTS, [RAW_FILES])))

@@ -1,42 +1,38 @@
 """What a board's scores say together: summaries, correlations, components, clusters, scaling, density."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
 from pipelines import scaling_tables, statistics_tables
-from pipelines.assets.tables import makes, spec, write
-from pipelines.beside import beside
+from pipelines.assets.tables import LAST, makes, spec, write
+from pipelines.beside import ahead, beside
 from pipelines.resources import Home
+from warehouse.contracts import Table
 from warehouse.contracts import statistics as tables
 from warehouse.contracts.leaderboards import NON_EMBEDDING_SCORES
 
-_OF_BOARDS = (
-    tables.BENCHMARK_STATISTICS,
-    tables.Z_SCORES,
-    tables.BENCHMARK_CORRELATIONS,
-    tables.BENCHMARK_SATURATION,
-    tables.CAPABILITY_LOADINGS,
-    tables.CAPABILITY_SCORES,
-    tables.CLUSTER_CHOICES,
-    tables.MODEL_CLUSTERS,
-    tables.SCALING_FITS,
-    tables.SCALING_RESIDUALS,
-    tables.SCALING_SHAPE,
-    tables.DIMINISHING_RETURNS,
-    tables.CAPABILITY_DENSITY,
-    tables.CAPABILITY_DENSITY_TREND,
-)
+
+def _made(*made: Table) -> dict[str, Any]:
+    return makes(*(spec(table, statistics_tables.INPUTS, kinds={"polars", "numpy", "scipy"}) for table in made))
 
 
 @dg.multi_asset(
     name="statistics",
-    **makes(*(spec(table, statistics_tables.INPUTS, kinds={"polars", "numpy", "scipy"}) for table in _OF_BOARDS)),
+    **_made(
+        tables.BENCHMARK_STATISTICS,
+        tables.Z_SCORES,
+        tables.BENCHMARK_CORRELATIONS,
+        tables.BENCHMARK_SATURATION,
+        tables.CAPABILITY_LOADINGS,
+        tables.CAPABILITY_SCORES,
+    ),
 )
 def statistics(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
-    """Benchmarks by themselves and together, and score against size."""
-    grouped = beside(statistics_tables.clusters_of, skyline.lake)
-    sized = beside(scaling_tables.scaling_of, skyline.lake)
+    """Benchmarks by themselves and together."""
+    ahead(statistics_tables.clusters_of, skyline.lake)
+    ahead(scaling_tables.scaling_of, skyline.lake)
     of = statistics_tables.boards_of(skyline.lake)
     yield write(skyline.lake, tables.BENCHMARK_STATISTICS, statistics_tables.benchmark_statistics(of))
     yield write(skyline.lake, tables.Z_SCORES, statistics_tables.z_scores(of))
@@ -45,10 +41,31 @@ def statistics(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     loadings, scores = statistics_tables.capabilities(of)
     yield write(skyline.lake, tables.CAPABILITY_LOADINGS, loadings)
     yield write(skyline.lake, tables.CAPABILITY_SCORES, scores)
-    choices, members = grouped()
+
+
+@dg.multi_asset(name="clusters", op_tags=LAST, **_made(tables.CLUSTER_CHOICES, tables.MODEL_CLUSTERS))
+def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Which entries are alike, and whether any are."""
+    choices, members = beside(statistics_tables.clusters_of, skyline.lake)()
     yield write(skyline.lake, tables.CLUSTER_CHOICES, choices)
     yield write(skyline.lake, tables.MODEL_CLUSTERS, members)
-    found = sized()
+
+
+@dg.multi_asset(
+    name="scaling",
+    op_tags=LAST,
+    **_made(
+        tables.SCALING_FITS,
+        tables.SCALING_RESIDUALS,
+        tables.SCALING_SHAPE,
+        tables.DIMINISHING_RETURNS,
+        tables.CAPABILITY_DENSITY,
+        tables.CAPABILITY_DENSITY_TREND,
+    ),
+)
+def scaling(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Score against size, and how the size of a score shrank."""
+    found = beside(scaling_tables.scaling_of, skyline.lake)()
     yield write(skyline.lake, tables.SCALING_FITS, found.fits)
     yield write(skyline.lake, tables.SCALING_RESIDUALS, found.residuals)
     yield write(skyline.lake, tables.SCALING_SHAPE, found.shapes)

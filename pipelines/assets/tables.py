@@ -16,6 +16,9 @@ _PREVIEW_ROWS = 5
 # Two missed days in a row are worth a look; the boards themselves may rest for months.
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=48))
 
+# For what a second process is at: all else goes first.
+LAST = {"dagster/priority": "-1"}
+
 
 def spec(table: Table, deps: Iterable[Table | Sequence[str]], kinds: Iterable[str] = ("polars",)) -> dg.AssetSpec:
     """The asset of a table: key, description, owner, kinds and column schema, all from its contract.

@@ -10,8 +10,8 @@ import duckdb
 import polars as pl
 import pytest
 
+from pipelines import leaderboards
 from pipelines.analytics import frontier
-from pipelines.assets import leaderboards
 from pipelines.assets.sources import RAW_FILES
 from pipelines.refresh import RefreshFailed, refresh
 from warehouse.contracts import TABLES

@@ -2,10 +2,11 @@
 
 import os
 import signal
+import time
 
 import pytest
 
-from pipelines.beside import beside, second_process
+from pipelines.beside import ahead, beside, second_process
 
 
 def _process(wanted: int) -> tuple[int, int]:
@@ -39,3 +40,15 @@ def test_what_a_killed_process_owed_is_computed_here() -> None:
 def test_what_goes_wrong_there_is_told_here() -> None:
     with second_process(), pytest.raises(ZeroDivisionError):
         beside(divmod, 1, 0)()
+
+
+def test_work_begun_ahead_is_done_once() -> None:
+    with second_process():
+        ahead(_moment, "early")
+        found = beside(_moment, "early")()
+        other = beside(_moment, "early")()
+    assert found < other
+
+
+def _moment(_name: str) -> float:
+    return time.monotonic()
