@@ -103,32 +103,35 @@ def roofline_points(shapes: Sequence[Shape], calibrations: Calibrations) -> pl.D
             parallelisms=(Parallelism(NODE),),
         ),
     ]
-    frame = pl.concat([block for grid in grids if grid.models for block in evaluate(grid)])
-    frame = frame.filter(pl.col("verdict") != "unsupported precision")
-    power = pl.DataFrame(
-        [(device.name, device.power_w) for device in accelerators],
-        schema={"accelerator": pl.String, "power_w": pl.Float64},
-        orient="row",
-    )
+    watts = {device.name: device.power_w for device in accelerators}
+    # Block by block: this is the largest table there is, and most of a refresh's memory.
+    # One thread, since a refresh has work for the other.
+    blocks = (block for grid in grids if grid.models for block in evaluate(grid, threads=1))
+    return pl.concat([_named(_points(block, watts), shapes) for block in blocks])
+
+
+def _points(block: pl.DataFrame, watts: Mapping[str, float | None]) -> pl.DataFrame:
+    """Columns of `marts.roofline_points` of a block of the grid, all but the model's id."""
+    power_w = pl.col("accelerator").replace_strict(watts, return_dtype=pl.Float64)
     runs = pl.col("tokens_per_s").is_not_null()
-    frame = frame.join(power, on="accelerator", maintain_order="left").with_columns(
-        _precision_name().alias("precision"),
-        pl.col("stage").cast(pl.String),
-        pl.col("verdict").cast(pl.String),
-        pl.col("bound_by").cast(pl.String),
-        (pl.col("flops") / pl.col("bytes_moved")).alias("intensity"),
-        (pl.col("bound_s") / pl.col("likely_s")).alias("fraction_of_roof"),
-        pl.when(runs & (pl.col("stage") == "prefill")).then("likely_s").alias("time_to_first_token_s"),
-        pl.when(runs & (pl.col("stage") == "decode")).then("likely_s").alias("time_per_output_token_s"),
-        (POWER_SHARES[1] * pl.col("power_w") * pl.col("tensor_parallel") / pl.col("tokens_per_s")).alias(
-            "joules_per_token"
-        ),
-    )
-    renamed = {
-        "bytes_moved": "moved_bytes", "low_s": "predicted_low_s", "likely_s": "predicted_s",
-        "high_s": "predicted_high_s", "calibrated": "is_calibrated",
-    }  # fmt: skip
-    return _named(frame.rename(renamed), shapes)
+    return (
+        block.filter(pl.col("verdict") != "unsupported precision")
+        .with_columns(
+            _precision_name().alias("precision"),
+            pl.col("stage", "verdict", "bound_by").cast(pl.String),
+            (pl.col("flops") / pl.col("bytes_moved")).alias("intensity"),
+            (pl.col("bound_s") / pl.col("likely_s")).alias("fraction_of_roof"),
+            pl.when(runs & (pl.col("stage") == "prefill")).then("likely_s").alias("time_to_first_token_s"),
+            pl.when(runs & (pl.col("stage") == "decode")).then("likely_s").alias("time_per_output_token_s"),
+            (POWER_SHARES[1] * power_w * pl.col("tensor_parallel") / pl.col("tokens_per_s")).alias("joules_per_token"),
+        )
+        .rename(
+            {
+                "bytes_moved": "moved_bytes", "low_s": "predicted_low_s", "likely_s": "predicted_s",
+                "high_s": "predicted_high_s", "calibrated": "is_calibrated",
+            }
+        )
+    )  # fmt: skip
 
 
 def _precision_name() -> pl.Expr:
