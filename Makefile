@@ -69,7 +69,7 @@ fuzz: $(VENV)/installed-test ## Break ten thousand files for every reader; each 
 	$(BIN)/python -m tests.fuzz --cases 10000
 
 leak: $(VENV)/installed-test ## Open and close twenty thousand pages; what they leave behind must be nothing
-	SKYLINE_LEAK_SESSIONS=20000 $(BIN)/pytest tests/pages/test_leak.py -s -n 0 -m slow
+	SKYLINE_LEAK_SESSIONS=20000 $(BIN)/pytest tests/pages/test_leak.py -s -n 0
 
 bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
