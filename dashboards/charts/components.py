@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes
+from dashboards.charts.crowd import Crowd
 
 NAME = "components"
 
@@ -18,7 +19,7 @@ class Components:
 
     def __init__(self) -> None:
         """Make an empty map."""
-        self.points = ColumnDataSource({column: [] for column in ("x", "y", "colour", "mark", "name", "group")})
+        self.points = Crowd(("x", "y"), ("name", "group"))
         self.arrows = ColumnDataSource({column: [] for column in ("x", "y", "zero", "text", "told")})
         hover, pulls = HoverTool(point_policy="follow_mouse", limit=3), HoverTool()
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, pulls]
@@ -26,7 +27,14 @@ class Components:
         axes.dress(plot, "linear", "linear")
         hover.renderers = [
             plot.scatter(
-                "x", "y", source=self.points, size=5.5, marker="mark", color="colour", fill_alpha=0.4, line_alpha=0.5
+                "x",
+                "y",
+                source=self.points.source,
+                size=5.5,
+                marker=self.points.mark,
+                color=self.points.colour,
+                fill_alpha=0.4,
+                line_alpha=0.5,
             )
         ]
         plot.segment("zero", "zero", "x", "y", source=self.arrows, line_color=theme.ACCENT, line_width=2)
@@ -42,9 +50,10 @@ class Components:
             text_color=theme.TEXT_COLOUR,
         )
         hover.tooltips = (
-            '<div class="hover"><b>@name</b><div>@group</div>'
+            '<div class="hover"><b>@name{custom}</b><div>@group{custom}</div>'
             "<div><span>Components</span> @x{0.00}, @y{0.00}</div></div>"
         )
+        hover.formatters = self.points.formatters
         pulls.tooltips = '<div class="hover"><b>@text</b><div>@told</div></div>'
         self.figure: figure = plot
 
@@ -53,14 +62,19 @@ class Components:
     ) -> None:
         """Draw entries with columns model_id, component_1, component_2, and the result of the query `loadings`."""
         x, y = entries["component_1"].to_numpy(), entries["component_2"].to_numpy()
-        self.points.data = {
-            "x": x,
-            "y": y,
-            "colour": np.array([colour for colour, _ in styles], dtype=object),
-            "mark": np.array([mark for _, mark in styles], dtype=object),
-            "name": entries["model_id"].to_numpy(),
-            "group": np.array(groups, dtype=object),
-        }
+        self.points.show(
+            pl.DataFrame(
+                {
+                    "x": x,
+                    "y": y,
+                    "colour": [colour for colour, _ in styles],
+                    "mark": [mark for _, mark in styles],
+                    "name": entries["model_id"],
+                    "group": list(groups),
+                },
+                schema_overrides=dict.fromkeys(("colour", "mark", "name", "group"), pl.String),
+            )
+        )
         wide = loadings.pivot(on="component", index="benchmark", values="loading")
         reach = float(np.quantile(np.hypot(x, y), 0.9)) if len(x) else 1.0
         first, second = wide["1"].to_numpy(), wide["2"].to_numpy()

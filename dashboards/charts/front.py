@@ -21,6 +21,7 @@ from bokeh.plotting import figure
 
 from dashboards import formats, theme
 from dashboards.charts import axes, legend
+from dashboards.charts.crowd import Crowd
 from dashboards.charts.thinning import thinned
 from dashboards.fields import Cost, Measure
 
@@ -29,7 +30,6 @@ _LABELS = 18
 _HEADROOM = 0.04  # of the height, so that the name of the best member has room
 _LABEL_HEIGHT_PX, _LETTER_PX = 15, 6.2
 _PLOT_WIDTH_PX, _PLOT_FRAME_PX = 1000, 85
-_CLOUD = ("name", "x", "y", "colour", "mark", "precision")
 _MEMBERS = ("entry_id", "name", "x", "y", "low", "high", "colour", "mark", "precision", "noise")
 
 
@@ -92,7 +92,7 @@ class FrontChart:
         """
         self.name = name
         self._height = height
-        self.cloud = ColumnDataSource({column: [] for column in _CLOUD})
+        self.cloud = Crowd(("x", "y"), ("name", "precision"))
         self.line = ColumnDataSource({"x": [], "y": []})
         self.area = ColumnDataSource({"x": [], "low": [], "high": []})
         self.clear = ColumnDataSource({column: [] for column in _MEMBERS})
@@ -132,8 +132,9 @@ class FrontChart:
         axes.dress(plot, "log", "linear")
         plot.varea(x="x", y1="low", y2="high", source=self.area, fill_color=theme.ACCENT, fill_alpha=0.055)
         cloud = plot.scatter(
-            "x", "y", source=self.cloud, size=4.5, marker="mark", color="colour", fill_alpha=0.24, line_alpha=0.3
-        )
+            "x", "y", source=self.cloud.source, size=4.5, marker=self.cloud.mark, color=self.cloud.colour,
+            fill_alpha=0.24, line_alpha=0.3,
+        )  # fmt: skip
         plot.line("x", "y", source=self.line, line_color=theme.ACCENT, line_width=2.2, line_join="miter")
         members: list[DataRenderer] = []
         for source, filled in ((self.clear, True), (self.within, False)):
@@ -149,7 +150,7 @@ class FrontChart:
             plot.add_layout(label)
         self._hovers = [
             HoverTool(renderers=members, point_policy="snap_to_data", limit=3),
-            HoverTool(renderers=[cloud], point_policy="follow_mouse", limit=3),
+            HoverTool(renderers=[cloud], point_policy="follow_mouse", limit=3, formatters=self.cloud.formatters),
         ]
         plot.add_tools(*self._hovers)
         tap.renderers = members
@@ -197,8 +198,7 @@ class FrontChart:
         return legend.swatches(self.name, lines)
 
     def _draw_cloud(self, cloud: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> None:
-        frame = _styled(cloud.rename({"model_id": "name"}), styles)
-        self.cloud.data = {column: frame[column].to_numpy() for column in _CLOUD}
+        self.cloud.show(_styled(cloud.rename({"model_id": "name"}), styles))
 
     def _draw_members(self, front: Front, styles: dict[str, tuple[str, str]]) -> set[str]:
         members = front.members
@@ -243,10 +243,11 @@ class FrontChart:
         y_text, _ = axes.hover("y", front.y)
         rows = "".join(
             f"<div><span>{formats.escape(label)}</span> {text}</div>"
-            for label, text in ((front.y.label, y_text), (front.x.label, x_text), ("Precision", "@precision"))
+            for label, text in ((front.y.label, y_text), (front.x.label, x_text))
         )
-        for tool, head in zip(self._hovers, ("<i>On the front</i>", ""), strict=True):
-            tool.tooltips = f'<div class="hover"><b>@name</b>{head}{rows}</div>'
+        for tool, head, form in zip(self._hovers, ("<i>On the front</i>", ""), ("", "{custom}"), strict=True):
+            precision = f"<div><span>Precision</span> @precision{form}</div>"
+            tool.tooltips = f'<div class="hover"><b>@name{form}</b>{head}{rows}{precision}</div>'
 
 
 def _styled(frame: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from bokeh.plotting import figure
 
 from dashboards import theme
 from dashboards.charts import axes, legend
+from dashboards.charts.crowd import Crowd
 from dashboards.charts.thinning import thinned
 
 NAME = "scaling"
@@ -33,30 +34,33 @@ class ScalingChart:
 
     def __init__(self) -> None:
         """Make an empty chart."""
-        self.cloud = ColumnDataSource({column: [] for column in _POINTS})
+        self.cloud = Crowd(("x", "y", "residual"), ("name",))
         self.above = ColumnDataSource({column: [] for column in _POINTS})
         self.lines = {method: ColumnDataSource({"x": [], "y": []}) for method in METHODS}
         self._figures: dict[str, figure] = {}
 
     def _build(self, kind: str) -> figure:
-        hover = HoverTool(point_policy="follow_mouse", limit=3)
-        tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), hover]
+        tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool()]
         plot = theme.new_figure(NAME, 500, tools, x_axis_type=kind, x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, kind, "linear")
-        grey = theme.OTHER_COLOUR
         drawn: list[DataRenderer] = [
-            plot.scatter("x", "y", source=self.cloud, size=5.5, color=grey, fill_alpha=0.3, line_alpha=0.4),
+            plot.scatter(
+                "x", "y", source=self.cloud.source, size=5.5, color=theme.OTHER_COLOUR, fill_alpha=0.3, line_alpha=0.4
+            ),
             plot.scatter("x", "y", source=self.above, size=9, marker="star", color=theme.COLOURS[1], fill_alpha=0.9),
         ]
         for method, (_, colour, dash) in METHODS.items():
             source = self.lines[method]
             plot.line("x", "y", source=source, line_color=colour, line_dash=dash, line_width=2.2)
-        hover.renderers = drawn
-        hover.tooltips = (
-            '<div class="hover"><b>@name</b><div><span>Score</span> @y{0.00} points</div>'
-            "<div><span>Parameters</span> @x{0,0.[00]} billion</div>"
-            "<div><span>Above the mean line by</span> @residual{+0.00} points</div></div>"
-        )
+        for renderer, form, formatters in zip(drawn, ("{custom}", ""), (self.cloud.formatters, {}), strict=True):
+            tooltips = (
+                f'<div class="hover"><b>@name{form}</b><div><span>Score</span> @y{{0.00}} points</div>'
+                "<div><span>Parameters</span> @x{0,0.[00]} billion</div>"
+                "<div><span>Above the mean line by</span> @residual{+0.00} points</div></div>"
+            )
+            hover = HoverTool(renderers=[renderer], point_policy="follow_mouse", limit=3)
+            hover.update(tooltips=tooltips, formatters=formatters)
+            plot.add_tools(hover)
         return plot
 
     def show(
@@ -74,9 +78,10 @@ class ScalingChart:
         kind = "log" if logarithmic else "linear"
         plot = self._figures.get(kind) or self._figures.setdefault(kind, self._build(kind))
         drawn = thinned(points)
-        for source, part in ((self.cloud, ~pl.col("is_above")), (self.above, pl.col("is_above"))):
-            frame = drawn.filter(part)
-            source.data = {column: frame[column].to_numpy() for column in _POINTS}
+        look = (pl.lit(theme.OTHER_COLOUR).alias("colour"), pl.lit(theme.OTHER_MARK).alias("mark"))
+        self.cloud.show(drawn.filter(~pl.col("is_above")).with_columns(look))
+        above = drawn.filter("is_above")
+        self.above.data = {column: above[column].to_numpy() for column in _POINTS}
         span = axes.span(points["x"], kind) or (0.1, 1000.0)
         low, high = float(points["x"].min() or 0.1), float(points["x"].max() or 1000.0)  # type: ignore[arg-type]
         found = {row["method"]: row for row in fits.iter_rows(named=True)}

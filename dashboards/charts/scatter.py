@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool, TapTool, WheelZoomTool
@@ -10,6 +9,7 @@ from bokeh.plotting import figure
 
 from dashboards import formats, theme
 from dashboards.charts import axes, legend
+from dashboards.charts.crowd import Crowd
 from dashboards.charts.thinning import thinned
 from dashboards.fields import Kind, Measure, kind_value
 
@@ -162,22 +162,21 @@ class Scatter:
         Args:
             chosen: Called with the entry that a reader picked.
         """
-        columns: dict[str, list[Any]] = {
-            name: [] for name in ("entry_id", "name", "x", "y", "colour", "mark", "size", "detail")
-        }
-        self.source = ColumnDataSource(columns)
+        self.crowd = Crowd(("x", "y", "size"), ("name", "detail"))
         self.marked = ColumnDataSource({"x": [], "y": []})
         self._figures: dict[tuple[str, str], _Built] = {}
         self._chosen = chosen
-        self.source.selected.on_change("indices", self._picked)
+        self._drawn = pl.DataFrame(schema={"entry_id": pl.String, "x": pl.Float64, "y": pl.Float64})
+        self.crowd.source.selected.on_change("indices", self._picked)
 
     def show(self, drawn: Points, choice: Choice) -> figure:
         """The figure of those points; the same one as before unless the kind of an axis changed."""
         kinds = (axes.kind(choice.x, logarithmic=choice.log_x), axes.kind(choice.y, logarithmic=choice.log_y))
         built = self._figures.get(kinds) or self._figures.setdefault(kinds, self._build(*kinds))
         plot = built.plot
-        self.source.selected.indices = []
-        self.source.data = {name: drawn.frame[name].to_numpy() for name in drawn.frame.columns}
+        self.crowd.source.selected.indices = []
+        self._drawn = drawn.frame
+        self.crowd.show(drawn.frame)
         plot.xaxis[0].axis_label, plot.yaxis[0].axis_label = choice.x.title, choice.y.title
         axes.show(plot.x_range, axes.span(drawn.frame["x"], kinds[0]))
         axes.show(plot.y_range, axes.span(drawn.frame["y"], kinds[1]))
@@ -185,19 +184,18 @@ class Scatter:
         y_text, y_format = axes.hover("y", choice.y)
         built.hover.update(
             tooltips=_tooltip(choice, x_text, y_text),
-            formatters={**x_format, **y_format},
+            formatters={**x_format, **y_format, **self.crowd.formatters},
         )
         return plot
 
     def mark(self, entry_id: str) -> None:
         """Put a ring around an entry, or take it away where the entry is not drawn."""
-        data = self.source.data
-        place = next((i for i, item in enumerate(data["entry_id"]) if item == entry_id), None)
-        self.marked.data = {"x": [], "y": []} if place is None else {k: [data[k][place]] for k in ("x", "y")}
+        place = self._drawn.filter(pl.col("entry_id") == entry_id).head(1)
+        self.marked.data = {name: place[name].to_numpy() for name in ("x", "y")}
 
     def _picked(self, _attribute: str, _before: list[int], now: list[int]) -> None:
         if now:
-            self._chosen(str(self.source.data["entry_id"][now[0]]))
+            self._chosen(str(self._drawn["entry_id"][now[0]]))
 
     def _build(self, x_kind: str, y_kind: str) -> _Built:
         tap, hover = TapTool(), HoverTool(point_policy="follow_mouse", limit=3)
@@ -207,7 +205,8 @@ class Scatter:
         )
         axes.dress(plot, x_kind, y_kind)
         drawn = plot.scatter(
-            "x", "y", source=self.source, size="size", marker="mark", fill_color="colour", line_color="colour",
+            "x", "y", source=self.crowd.source, size="size", marker=self.crowd.mark, fill_color=self.crowd.colour,
+            line_color=self.crowd.colour,
             fill_alpha=0.5, line_alpha=0.75, nonselection_fill_alpha=0.5, nonselection_line_alpha=0.75,
         )  # fmt: skip
         plot.scatter(
@@ -220,6 +219,6 @@ class Scatter:
 def _tooltip(choice: Choice, x_text: str, y_text: str) -> str:
     lines = [(choice.x.label, x_text), (choice.y.label, y_text)]
     if choice.colour is not None and choice.colour not in (choice.x, choice.y):
-        lines.append((choice.colour.label, "@detail"))
+        lines.append((choice.colour.label, "@detail{custom}"))
     rows = "".join(f"<div><span>{formats.escape(label)}</span> {text}</div>" for label, text in lines)
-    return f'<div class="hover"><b>@name</b>{rows}</div>'
+    return f'<div class="hover"><b>@name{{custom}}</b>{rows}</div>'

@@ -100,3 +100,22 @@ def test_a_clicked_row_opens_its_card_and_escape_closes_it(visit: Visit) -> None
     page.keyboard.press("Escape")
     page.wait_for_function("!location.search.includes('entry=')")
     card.wait_for(state="hidden")
+
+
+_PLACE = """(name) => { for (const d of Bokeh.documents) for (const m of d._all_models.values())
+  if (m.type === 'Figure' && m.name === name) {
+    const view = Bokeh.index.find_one(m), {x, y} = m.renderers[0].data_source.data
+    const box = view.canvas_view.el.getBoundingClientRect()
+    return [box.left + view.frame.x_scale.compute(x[0]), box.top + view.frame.y_scale.compute(y[0])] } }"""
+
+
+def test_a_point_says_whose_it_is(visit: Visit) -> None:
+    page = visit.open("leaderboard?search=falcon-180B")
+    across, down = page.evaluate(_PLACE, "scatter")
+    page.mouse.move(across - 2, down - 2)
+    page.mouse.move(across, down)
+    told = page.locator(".hover").first
+    told.wait_for()
+    assert "falcon-180B" in told.inner_text()
+    assert "Type" in told.inner_text()
+    assert visit.errors == []

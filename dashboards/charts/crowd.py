@@ -1,0 +1,71 @@
+"""Thousands of points as numbers: their words travel as one text, in which the browser looks them up."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+from bokeh.models import ColumnDataSource, CustomJSHover, CustomJSTransform, LinearColorMapper
+from bokeh.transform import transform
+
+from dashboards import theme
+
+_BETWEEN_WORDS = "\n"
+
+
+class Crowd:
+    """Points with a colour, a mark and words each.
+
+    Bokeh encodes and decodes every word of a column by itself, which takes longer than drawing its point. Here columns
+    of words hold places in a list of distinct words that travels as one text, and `look` the place of colour and mark.
+
+    Attributes:
+        source: What glyphs draw from.
+        colour: What glyphs are given as their colour.
+        mark: What they are given as their marker.
+        formatters: What a hover tool is given, so that it prints a word as `@name{custom}`.
+    """
+
+    def __init__(self, numbers: Sequence[str], words: Sequence[str]) -> None:
+        """Make an empty one.
+
+        Args:
+            numbers: Columns of numbers or dates.
+            words: Columns of words that hovers print.
+        """
+        self._numbers, self._words = numbers, words
+        self.source = ColumnDataSource({column: [] for column in (*numbers, *words, "look")})
+        self._texts = ColumnDataSource({word: [""] for word in words})
+        self._palette = LinearColorMapper(palette=[theme.OTHER_COLOUR], low=-0.5, high=0.5)
+        self._marks = CustomJSTransform(
+            args={"marks": [theme.OTHER_MARK]},
+            func="return marks[x]",
+            v_func="return Array.from(xs, (place) => marks[place])",
+        )
+        self.colour = transform("look", self._palette)
+        self.mark = transform("look", self._marks)
+        self.formatters: dict[str, Any] = {
+            f"@{word}": CustomJSHover(
+                args={"texts": self._texts, "word": word, "between": _BETWEEN_WORDS},
+                code="return texts.data[word][0].split(between)[value]",
+            )
+            for word in words
+        }
+
+    def show(self, frame: pl.DataFrame) -> None:
+        """Draw the rows: columns of numbers and of words, `colour` and `mark`."""
+        looks = frame.select("colour", "mark").unique().sort("colour", "mark")
+        places = frame.select("colour", "mark").join(
+            looks.with_row_index("look"), on=["colour", "mark"], how="left", maintain_order="left"
+        )
+        colours = looks["colour"].to_list() or [theme.OTHER_COLOUR]
+        self._palette.update(palette=colours, high=len(colours) - 0.5)
+        self._marks.args = {"marks": looks["mark"].to_list()}
+        data = {number: frame[number].to_numpy() for number in self._numbers}
+        for word in self._words:
+            known = frame[word].unique().sort()
+            place = pl.Series(range(known.len()), dtype=pl.Int32)
+            data[word] = frame[word].replace_strict(known, place, return_dtype=pl.Int32).to_numpy()
+            text = _BETWEEN_WORDS.join(str(each).replace(_BETWEEN_WORDS, " ") for each in known)
+            if self._texts.data[word] != [text]:
+                self._texts.data[word] = [text]
+        self.source.data = {**data, "look": places["look"].cast(pl.Int32).to_numpy()}
