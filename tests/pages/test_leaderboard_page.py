@@ -6,7 +6,10 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import duckdb
 import pytest
+
+from warehouse.publish import current
 
 from .served_pages import Visit
 
@@ -102,20 +105,23 @@ def test_a_clicked_row_opens_its_card_and_escape_closes_it(visit: Visit) -> None
     card.wait_for(state="hidden")
 
 
-_PLACE = """(name) => { for (const d of Bokeh.documents) for (const m of d._all_models.values())
+_FIRST = """(name) => { for (const d of Bokeh.documents) for (const m of d._all_models.values())
   if (m.type === 'Figure' && m.name === name) {
     const view = Bokeh.index.find_one(m), {x, y} = m.renderers[0].data_source.data
     const box = view.canvas_view.el.getBoundingClientRect()
-    return [box.left + view.frame.x_scale.compute(x[0]), box.top + view.frame.y_scale.compute(y[0])] } }"""
+    return [x[0], y[0], box.left + view.frame.x_scale.compute(x[0]), box.top + view.frame.y_scale.compute(y[0])] } }"""
 
 
-def test_a_point_says_whose_it_is(visit: Visit) -> None:
-    page = visit.open("leaderboard?search=falcon-180B")
-    across, down = page.evaluate(_PLACE, "scatter")
+def test_a_point_says_whose_it_is(visit: Visit, bundled_home: Path) -> None:
+    page = visit.open("leaderboard")
+    size, average, across, down = page.evaluate(_FIRST, "scatter")
     page.mouse.move(across - 2, down - 2)
     page.mouse.move(across, down)
-    told = page.locator(".hover").first
+    told = page.locator(".hover b").first
     told.wait_for()
-    assert "falcon-180B" in told.inner_text()
-    assert "Type" in told.inner_text()
+    with duckdb.connect(str(current(bundled_home / "published").path), read_only=True) as connection:
+        there = connection.execute(
+            "SELECT model_id FROM core.leaderboard_entries WHERE size_gib = ? AND average = ?", [size, average]
+        ).fetchall()
+    assert (told.inner_text(),) in there
     assert visit.errors == []
