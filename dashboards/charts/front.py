@@ -15,7 +15,6 @@ from bokeh.models import (
     TapTool,
     WheelZoomTool,
 )
-from bokeh.models.annotations import Label
 from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
@@ -97,13 +96,7 @@ class FrontChart:
         self.area = ColumnDataSource({"x": [], "low": [], "high": []})
         self.clear = ColumnDataSource({column: [] for column in _MEMBERS})
         self.within = ColumnDataSource({column: [] for column in _MEMBERS})
-        self._labels = [
-            Label(
-                x=0, y=0, text="", visible=False, text_align="right", text_baseline="bottom",
-                x_offset=-7, y_offset=5, text_font_size="11.5px", background_fill_alpha=0,
-            )
-            for _ in range(_LABELS)
-        ]  # fmt: skip
+        self.names = ColumnDataSource({"x": [], "y": [], "text": []})
         self.figure = self._build(height)
         if chosen is not None:
             for source in (self.clear, self.within):
@@ -146,8 +139,10 @@ class FrontChart:
                     fill_color="colour", fill_alpha=alpha, nonselection_fill_alpha=alpha, nonselection_line_alpha=1.0,
                 )
             )  # fmt: skip
-        for label in self._labels:
-            plot.add_layout(label)
+        plot.text(
+            "x", "y", text="text", source=self.names, text_align="right", text_baseline="bottom", x_offset=-7,
+            y_offset=-5, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
+        )  # fmt: skip
         self._hovers = [
             HoverTool(renderers=members, point_policy="snap_to_data", limit=3),
             HoverTool(renderers=[cloud], point_policy="follow_mouse", limit=3, formatters=self.cloud.formatters),
@@ -232,11 +227,7 @@ class FrontChart:
             if left >= 0 and not clash and len(placed) < _LABELS:
                 taken.append((left, right, top))
                 placed.append((x, y, text))
-        for place, label in enumerate(self._labels):
-            if place < len(placed):
-                label.update(x=placed[place][0], y=placed[place][1], text=placed[place][2], visible=True)
-            else:
-                label.visible = False
+        self.names.data = {name: [one[place] for one in placed] for place, name in enumerate(("x", "y", "text"))}
 
     def _set_hovers(self, front: Front) -> None:
         x_text, _ = axes.hover("x", front.x)
