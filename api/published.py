@@ -2,11 +2,12 @@
 
 import asyncio
 import datetime as dt
+import re
 import threading
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api import answers
 from api.answers import Form, Rows
@@ -15,6 +16,16 @@ from warehouse.console import QueryCancelled
 from warehouse.reader import Reader
 
 ROUTES = APIRouter()
+
+
+def _as_described(given: object) -> object:
+    # Pydantic alone takes numbers too, as seconds since 1970.
+    if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", given, re.ASCII):
+        raise ValueError("a date is written as 2024-06-19")
+    return given
+
+
+Day = Annotated[dt.date, BeforeValidator(_as_described)]
 Text = Annotated[str | None, Field(max_length=200)]
 _LOOK_FOR_DISCONNECT_S = 0.1
 
@@ -39,7 +50,7 @@ class Fronts(Listed):
 
     objectives: str = Field(default="average_vs_size_gib", max_length=200, description="As average_vs_size_gib.")
     board: Text = None
-    as_of_date: dt.date | None = None
+    as_of_date: Day | None = None
     segment_by: str = Field(default="all", max_length=200)
 
 
@@ -48,7 +59,7 @@ class Boards(Listed):
 
     arena: str = Field(default="text", max_length=200)
     category: str = Field(default="overall", max_length=200)
-    as_of_date: dt.date | None = None
+    as_of_date: Day | None = None
 
 
 def _select(request: Request, asked: Listed, sql: str) -> Response:

@@ -103,6 +103,7 @@ def test_csv_is_disarmed(client: TestClient) -> None:
         ("roofline", {"model": "Meta-Llama-3.1-70B", "accelerator": "L40S"}, 422, "4 devices) would do"),
         ("roofline", {"model": "Meta-Llama-3.1-8B", "accelerator": "L40S", "batch": 0}, 422, "greater than"),
         ("fronts", {"as_of_date": "yesterday"}, 422, "date"),
+        ("ratings", {"as_of_date": "0"}, 422, "date"),
         ("models", {"limit": "1; DROP TABLE core.models"}, 422, "integer"),
         ("nothing", {}, 404, "Not Found"),
     ],
