@@ -35,7 +35,7 @@ from profiling.measure.bundle import LAYERS as LAYERS_FILE
 from profiling.measure.bundle import POINTS as POINTS_FILE
 from warehouse.settings import Settings
 
-MOST_SECONDS = 600
+MOST_SECONDS = 1_800
 MOST_BYTES = 8 << 30
 ENTRIES, VOTES, POINTS = 4_576, 140_000, 22
 """Rows at 1×: the last snapshot of the Open LLM Leaderboard, a published set of votes, our own measurements."""
