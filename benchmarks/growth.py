@@ -3,14 +3,13 @@
 python benchmarks/growth.py [--factors 1 10 100] [--cases leaderboards votes grid points]
 
 Rows are generated, alike those of today's sources in number and kind; each case runs in a process of its own, which is
-ended after ten minutes or at 8 GiB. What is printed is processor time of that process and its largest resident set: on
-a machine that others use too, these say more than a clock on the wall. docs/explanation/growth.md has a run of it.
+ended after half an hour or at 8 GiB. What is printed is processor time and the most memory that the process and those
+it starts had resident together: on a machine that others use too, these say more than a clock on the wall.
+docs/explanation/growth.md has a run of it.
 """
 
 import argparse
 import json
-import os
-import re
 import resource
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from _processes import watch
 
 from pipelines.performance_tables import BATCHES, CONTEXTS, ENGINE, PRECISIONS, distinct_shapes
 from pipelines.rate import rate
@@ -184,16 +184,20 @@ CASES: dict[str, tuple[Callable[[int, Path], int], Callable[[Path, Path], Steps]
 
 
 def one(case: str, work: Path, home: Path) -> None:
-    """Run one case in this process and print what it took; memory is the larger of its and its helper's."""
+    """Run one case in this process and print the processor time that it and its helper took."""
     began = time.process_time()
     steps = CASES[case][1](work, home)
     helpers = resource.getrusage(resource.RUSAGE_CHILDREN)
-    (mark,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
     print(json.dumps({
         "cpu_s": time.process_time() - began + helpers.ru_utime + helpers.ru_stime,
-        "peak_mib": max(int(mark), helpers.ru_maxrss) / 1024,
         "steps": dict(sorted(steps.items(), key=lambda step: -step[1])[:4]),
     }))  # fmt: skip
+
+
+def _too_much(most_bytes: int, seconds: float) -> str | None:
+    if most_bytes > MOST_BYTES:
+        return f"stopped: {MOST_BYTES >> 30} GiB"
+    return f"stopped: {MOST_SECONDS:,} s on the wall" if seconds > MOST_SECONDS else None
 
 
 def bounded(case: str, factor: int, base: Path) -> dict[str, Any]:
@@ -203,25 +207,16 @@ def bounded(case: str, factor: int, base: Path) -> dict[str, Any]:
         shutil.copytree(base, home, symlinks=True)
         command = [sys.executable, __file__]
         made = subprocess.run([*command, "--prepare", case, str(factor), folder], check=True, capture_output=True)
-        process = subprocess.Popen([*command, "--one", case, folder, str(home)], stdout=subprocess.PIPE, text=True)
-        began, peak = time.monotonic(), 0
-        while process.poll() is None:
-            time.sleep(0.2)
-            try:
-                peak = max(
-                    peak, int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-                )
-            except (OSError, IndexError):
-                continue
-            if peak > MOST_BYTES or time.monotonic() - began > MOST_SECONDS:
-                process.kill()
-                process.wait()
-                why = "8 GiB" if peak > MOST_BYTES else f"{MOST_SECONDS} s on the wall"
-                return {"rows": None, "stopped": why, "peak_mib": peak / (1 << 20)}
-        assert process.stdout is not None
+        with subprocess.Popen(
+            [*command, "--one", case, folder, str(home)], stdout=subprocess.PIPE, text=True
+        ) as process:
+            most, stopped = watch(process, _too_much)
+            assert process.stdout is not None
+            told = process.stdout.read().strip().splitlines()
+        found = {"rows": int(made.stdout), "peak_mib": most / (1 << 20)}
         if process.returncode:
-            return {"rows": None, "stopped": f"exit code {process.returncode}", "peak_mib": peak / (1 << 20)}
-        return {"rows": int(made.stdout), **json.loads(process.stdout.read().strip().splitlines()[-1])}
+            return {**found, "stopped": stopped or f"exit code {process.returncode}"}
+        return {**found, **json.loads(told[-1])}
 
 
 def main() -> None:
@@ -247,15 +242,12 @@ def main() -> None:
         for case in options.cases:
             for factor in options.factors:
                 found = bounded(case, factor, base)
-                if found["rows"] is None:
-                    print(
-                        f"| {case} | {factor}× | | stopped: {found['stopped']} | {found['peak_mib']:,.0f} | |",
-                        flush=True,
-                    )
+                size, peak = f"{found['rows']:,}", f"{found['peak_mib']:,.0f}"
+                if "stopped" in found:
+                    print(f"| {case} | {factor}× | {size} | | {peak} | {found['stopped']} |", flush=True)
                     continue
                 steps = ", ".join(f"{name} {seconds:g}" for name, seconds in found["steps"].items())
-                figures = f"{found['rows']:,} | {found['cpu_s']:,.1f} | {found['peak_mib']:,.0f}"
-                print(f"| {case} | {factor}× | {figures} | {steps} |", flush=True)
+                print(f"| {case} | {factor}× | {size} | {found['cpu_s']:,.1f} | {peak} | {steps} |", flush=True)
 
 
 if __name__ == "__main__":

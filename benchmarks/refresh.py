@@ -12,37 +12,26 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
+from _processes import watch
 
 DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "open_llm_leaderboard"
-
-
-_SAMPLE_S = 0.25
 
 
 def timed_refresh(home: Path, folder: Path) -> tuple[float, float]:
     """Wall seconds of one refresh, and MiB that its processes had resident together at most."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "pipelines.cli", "refresh", "--source", str(folder)]
-    most = 0
     with subprocess.Popen(
-        command, env={**os.environ, "SKYLINE_HOME": str(home)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env={**os.environ, "SKYLINE_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
-        family = psutil.Process(process.pid)
-        while process.poll() is None:
-            most = max(most, _resident(family))
-            time.sleep(_SAMPLE_S)
+        most, _ = watch(process)
     if process.returncode:
         raise RuntimeError(f"the refresh failed: {' '.join(command)}")
     return time.perf_counter() - started, most / 2**20
-
-
-def _resident(family: psutil.Process) -> int:
-    """Bytes of a process and all below it; pages that they share count once for each."""
-    try:
-        return sum(one.memory_info().rss for one in (family, *family.children(recursive=True)))
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def main() -> int:

@@ -63,16 +63,13 @@ class Components:
         """Draw entries with columns model_id, component_1, component_2, and the result of the query `loadings`."""
         x, y = entries["component_1"].to_numpy(), entries["component_2"].to_numpy()
         self.points.show(
-            pl.DataFrame(
-                {
-                    "x": x,
-                    "y": y,
-                    "colour": [colour for colour, _ in styles],
-                    "mark": [mark for _, mark in styles],
-                    "name": entries["model_id"],
-                    "group": list(groups),
-                },
-                schema_overrides=dict.fromkeys(("colour", "mark", "name", "group"), pl.String),
+            entries.select(
+                pl.col("component_1").alias("x"),
+                pl.col("component_2").alias("y"),
+                pl.col("model_id").alias("name"),
+                pl.Series("group", groups, pl.String),
+                pl.Series("colour", [colour for colour, _ in styles], pl.String),
+                pl.Series("mark", [mark for _, mark in styles], pl.String),
             )
         )
         wide = loadings.pivot(on="component", index="benchmark", values="loading")

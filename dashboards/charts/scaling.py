@@ -45,7 +45,14 @@ class ScalingChart:
         axes.dress(plot, kind, "linear")
         drawn: list[DataRenderer] = [
             plot.scatter(
-                "x", "y", source=self.cloud.source, size=5.5, color=theme.OTHER_COLOUR, fill_alpha=0.3, line_alpha=0.4
+                "x",
+                "y",
+                source=self.cloud.source,
+                size=5.5,
+                marker=self.cloud.mark,
+                color=self.cloud.colour,
+                fill_alpha=0.3,
+                line_alpha=0.4,
             ),
             plot.scatter("x", "y", source=self.above, size=9, marker="star", color=theme.COLOURS[1], fill_alpha=0.9),
         ]

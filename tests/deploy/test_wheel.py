@@ -16,7 +16,7 @@ def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
     pytest.importorskip("setuptools")
     listed = subprocess.run(["git", "ls-files", "-z", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
-        pytest.skip("not a git checkout")
+        pytest.skip("no git checkout, and only git tells which files are the project's")
     source = tmp_path / "source"
     for name in [*filter(None, listed.stdout.split("\0")), "pyproject.toml", "README.md", "LICENSE"]:
         (source / name).parent.mkdir(parents=True, exist_ok=True)

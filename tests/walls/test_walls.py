@@ -101,7 +101,7 @@ def test_a_module_opens_with_a_sentence_on_what_it_is_for(module: Path) -> None:
 def tracked() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, text=True)
     if listed.returncode:
-        pytest.skip("not a git checkout")
+        pytest.skip("no git checkout, and only git tells which files are the project's")
     return [ROOT / name for name in listed.stdout.split("\0") if name]
 
 
