@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from dashboards.measuring import Measuring
 from warehouse.console import Console
 from warehouse.publish import Release
 from warehouse.reader import Reader
@@ -50,6 +51,7 @@ class Data:
     def __init__(self, settings: Settings) -> None:
         self.home = settings.home
         self.console = Console(settings.published)
+        self.measuring = Measuring(settings)
         self._reader = Reader(settings.published)
         self._results: OrderedDict[tuple[Any, ...], pl.DataFrame] = OrderedDict()
         self._lock = threading.Lock()

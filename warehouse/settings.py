@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         unused_session_s: How long a session without a browser stays, in seconds.
         most_sessions: Pages that may be open at once; who comes then is asked to come back.
         log_format: How servers write their logs: text, or json for one object a line.
+        measure_checkpoints: Folder of checkpoints that visitors of the pages may run; none: they may run nothing.
+        measure_endpoints: Servers that visitors may measure from here.
+        measure_seconds: Longest that a measurement of a visitor may take.
     """
 
     model_config = SettingsConfigDict(env_prefix="SKYLINE_", toml_file="skyline.toml", extra="forbid")
@@ -61,6 +64,9 @@ class Settings(BaseSettings):
     unused_session_s: int = 60
     most_sessions: int = 200
     log_format: Literal["text", "json"] = "text"
+    measure_checkpoints: Path | None = None
+    measure_endpoints: tuple[str, ...] = ()
+    measure_seconds: float = 600.0
 
     @classmethod
     def settings_customise_sources(

@@ -9,8 +9,8 @@ from dashboards import controls, formats
 from dashboards.charts.measured import QUANTITIES, Predictions, Sweep, Trace
 from dashboards.charts.measured_layers import LayerBars, Network
 from dashboards.data import Data
+from dashboards.pages import measured_form, page
 from dashboards.pages import measured_text as text
-from dashboards.pages import page
 from dashboards.pages.measured_state import MeasuredState
 from dashboards.pages.page import Content, NothingToShow
 from dashboards.pages.session import SessionPage
@@ -204,6 +204,7 @@ class Measured(SessionPage[MeasuredState]):
                 pn.Spacer(height=8), self.table,
             ),
             page.card(self.command),
+            *measured_form.forms(self.data.measuring),
             sizing_mode="stretch_width",
             margin=0,
         )  # fmt: skip

@@ -59,14 +59,7 @@ def errors(rows: pl.DataFrame) -> str:
         ]
         for row in rows.iter_rows(named=True)
     ]  # fmt: skip
-    return _table(("Stage", "Points", "Clock", "n", "Mean error", "90 % below", "In the 80 % interval"), lines)
-
-
-def _table(header: tuple[str, ...], lines: list[list[str]]) -> str:
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
-    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f"<div class='scroll'><table class='list'>{inner}</table></div>"
+    return page.table(("Stage", "Points", "Clock", "n", "Mean error", "90 % below", "In the 80 % interval"), lines)
 
 
 def why_none(points: pl.DataFrame, quantity: str, unit: str) -> str:
@@ -102,7 +95,7 @@ def comparison(first: pl.DataFrame, second: pl.DataFrame) -> str:
         )  # fmt: skip
     header = ("Model", "Stage", "Batch", "Context", "Format", "This run", "The other", "Ratio", "")
     note = page.caption(f"This: {first['device'][0]}. The other: {second['device'][0]}. n = {both.height}")
-    return _table(header, lines) + note
+    return page.table(header, lines) + note
 
 
 def table(points: pl.DataFrame) -> pl.DataFrame:

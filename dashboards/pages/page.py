@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +98,19 @@ def about(chart: str, title: str, subtitle: str, caption: str) -> str:
 def caption(text: str) -> str:
     """Line below a chart or table: snapshot, source, n."""
     return f'<p class="caption">{formats.escape(text)}</p>'
+
+
+def working(text: str) -> str:
+    """What is said while something runs, escaped."""
+    return f'<p class="counts" role="status">{formats.escape(text)}</p>'
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table of cells of text, escaped."""
+    head = "".join(f"<th scope='col'>{formats.escape(name)}</th>" for name in header)
+    body = "".join("<tr>" + "".join(f"<td>{formats.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>" if any(header) else f"<tbody>{body}</tbody>"
+    return f"<div class='scroll'><table class='list'>{inner}</table></div>"
 
 
 def sampled(rows: int) -> str:

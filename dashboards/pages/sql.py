@@ -111,7 +111,7 @@ class SqlPage:
             return
         self._cancel = threading.Event()
         self.run.disabled, self.stop.visible = True, True
-        self.notes.object = '<p class="counts" role="status">Running …</p>'
+        self.notes.object = page.working("Running …")
         try:
             # In a thread: the server answers others meanwhile, and Cancel.
             answer = await asyncio.to_thread(self.data.console.ask, sql, None, self._cancel)

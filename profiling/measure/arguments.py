@@ -98,7 +98,7 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
 
     one = add("generate")
     one.add_argument("checkpoint", type=Path)
-    one.add_argument("--prompt", required=True)
+    one.add_argument("--prompt", required=True, help="text, or - to read it from standard input")
     one.add_argument("--new-tokens", type=int, default=32)
     one.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="bfloat16")
     one.add_argument("--out", type=Path, help=f"also write a bundle; a name ending in {bundle.SUFFIX}")
@@ -117,6 +117,7 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
         "--key-variable", default="OPENAI_API_KEY", help="variable that holds the key, if any (default: %(default)s)"
     )
     one.add_argument("--out", type=Path, help=f"bundle to write; a name ending in {bundle.SUFFIX}")
+    one.add_argument("--json", action="store_true")
 
     one = add("zipapp")
     one.add_argument("--out", type=Path, default=Path("profiling.pyz"))

@@ -201,8 +201,9 @@ def _generate(options: argparse.Namespace) -> None:
 
     if options.out:
         _bundle_folder(options.out)
+    prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
     answer = generate(
-        options.checkpoint, options.prompt, new_tokens=options.new_tokens, precision=options.precision,
+        options.checkpoint, prompt, new_tokens=options.new_tokens, precision=options.precision,
         device=options.device, threads=options.threads, out=options.out,
     )  # fmt: skip
     _print(json.dumps(answer, indent=1))
@@ -217,6 +218,9 @@ def _endpoint(options: argparse.Namespace) -> None:
         requests=options.requests, timeout_s=options.timeout, key=os.environ.get(options.key_variable),
     )  # fmt: skip
     rows = measure_endpoint(load, _bundle_folder(options.out) if options.out else None, _report)
+    if options.json:
+        _print(json.dumps(rows))
+        return
     header = ("concurrency", "prompt tokens", "TTFT p50 ms", "TTFT p99 ms", "ITL p50 ms", "tokens/s", "errors")
     _table([header, *(
         (

@@ -5,6 +5,7 @@ What a client sees: network and queueing are in it. Only the standard library is
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from profiling.errors import ProfilingError
 from profiling.measure.bundle import Row
@@ -34,7 +35,7 @@ class Load:
     """What is sent.
 
     Attributes:
-        url: Base address, as `http://localhost:8000/v1`.
+        url: Base address, as `http://localhost:8000/v1`; a name and password in it are sent, and never stored.
         model: Name the server knows.
         concurrency: Requests in flight, one point each.
         prompt_lengths: Tokens of the prompt, about; one point each.
@@ -73,20 +74,28 @@ def measure_endpoint(load: Load, out: Path | None = None, report: Callable[[str]
     """
     parts = urlsplit(load.url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise BadEndpoint(f"{load.url!r} is not an address; expected one such as http://localhost:8000/v1")
+        raise BadEndpoint(
+            f"{without_password(load.url)!r} is not an address; expected one such as http://localhost:8000/v1"
+        )
     warm = _request(load, _prompt(load.prompt_lengths[0], 0))
     if warm.error:
-        raise BadEndpoint(f"{parts.scheme}://{parts.netloc} does not answer: {warm.error}")
+        raise BadEndpoint(f"{without_password(load.url)} does not answer: {warm.error}")
     rows = []
     for length in load.prompt_lengths:
         for concurrency in load.concurrency:
             rows.append(_point(load, concurrency, length))
             report(f"concurrency {concurrency}, prompt {length}: {rows[-1]['errors']} errors of {rows[-1]['requests']}")
     if out is not None:
-        # Credentials that somebody put into the address stay out of the bundle.
-        address = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
+        # What a query may hold, a key for one, stays out of the bundle too.
+        address = without_password(load.url).partition("?")[0]
         write_bundle(out, f"endpoint {load.model}", served_environment({"endpoint": address}), rows)
     return rows
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _point(load: Load, concurrency: int, length: int) -> Row:
@@ -130,10 +139,15 @@ def _request(load: Load, prompt: str) -> _Answer:
         "stream_options": {"include_usage": True},
     }  # fmt: skip
     headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+    parts = urlsplit(load.url)
     if load.key:
         headers["Authorization"] = f"Bearer {load.key}"
+    elif parts.username:
+        # urllib would take them for a part of the host's name.
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-        f"{load.url.rstrip('/')}/completions", json.dumps(body).encode(), headers, method="POST"
+        f"{without_password(load.url).rstrip('/')}/completions", json.dumps(body).encode(), headers, method="POST"
     )
     answer = _Answer(time.perf_counter())
     watchdog = _Watchdog(load.timeout_s)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import pytest
 from profiling.measure import bundle
 from profiling.measure.endpoint import BadEndpoint, Load, measure_endpoint
 from profiling.measure.importers import UnreadableResult, import_file
+from tests.answering import Streaming, answering, tiny_checkpoint
 
 # The fields of a result as the tools write them; times are ours, chosen so that units show.
 VLLM = {
@@ -109,52 +107,10 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, tool: str, content:
         imported(tool, content, tmp_path)
 
 
-class Streaming(BaseHTTPRequestHandler):
-    """Answers completions as OpenAI's interface streams them; how depends on the model's name."""
-
-    gap_s = 0.02
-
-    def do_POST(self) -> None:
-        """Stream as many words as were asked for."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        server: Any = self.server
-        server.seen.append((body, self.headers.get("Authorization")))
-        if body["model"] == "broken" or (body["model"] == "flaky" and len(server.seen) % 3 == 0):
-            self.send_error(500)
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.end_headers()
-        time.sleep(self.gap_s * 2)
-        try:
-            for index in range(body["max_tokens"]):
-                self._event({"choices": [{"text": f" {index}"}]})
-                time.sleep(10 if body["model"] == "hanging" else self.gap_s)
-            if body["model"] != "silent":
-                usage = {"prompt_tokens": 33, "completion_tokens": body["max_tokens"]}
-                self._event({"choices": [], "usage": usage})
-            self.wfile.write(b"data: [DONE]\n\n")
-        except OSError:
-            return  # the client has had enough
-
-    def _event(self, content: object) -> None:
-        self.wfile.write(f"data: {json.dumps(content)}\n\n".encode())
-        self.wfile.flush()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture
 def server() -> Iterator[Any]:
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Streaming)
-    made.daemon_threads = True
-    made.seen = []  # type: ignore[attr-defined]
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.shutdown()
-    made.server_close()
+    with answering() as made:
+        yield made
 
 
 def load(server: Any, model: str = "good", **more: Any) -> Load:
@@ -205,34 +161,13 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         measure_endpoint(Load(url=url, model="m"))
 
 
-def checkpoint(folder: Path, model_type: str) -> Path:
-    """A tiny checkpoint of random weights with a tokenizer that knows a dozen words."""
-    transformers = pytest.importorskip("transformers")
-    torch = pytest.importorskip("torch")
-    tokenizers = pytest.importorskip("tokenizers")
-    words = ["<end>", "<unknown>", *["the", "cat", "sat", "on", "a", "mat", "and", "saw", "one", "dog", "run", "far"]]
-    inner = tokenizers.Tokenizer(
-        tokenizers.models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="<unknown>")  # noqa: S106
-    )
-    inner.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<end>", unk_token="<unknown>")  # noqa: S106
-    tokenizer.save_pretrained(folder)
-    config = transformers.CONFIG_MAPPING[model_type](
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48,
-        vocab_size=len(words), eos_token_id=0, head_dim=8, max_position_embeddings=64, pad_token_id=0,
-    )  # fmt: skip
-    torch.manual_seed(5)
-    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("model_type", "backend"), [("llama", "plain"), ("gemma2", "transformers")])
 def test_a_prompt_gives_the_text_of_transformers_with_its_times(tmp_path: Path, model_type: str, backend: str) -> None:
     transformers = pytest.importorskip("transformers")
     from profiling.measure.generation import generate  # noqa: PLC0415 - after the skip
 
-    folder = checkpoint(tmp_path / "tiny", model_type)
+    folder = tiny_checkpoint(tmp_path / "tiny", model_type)
     answer = generate(
         folder, "the cat sat", new_tokens=6, precision="float32", device="cpu", threads=1, out=tmp_path / "p.bundle"
     )

@@ -1,0 +1,55 @@
+"""Measuring for a visitor: only what the operator named, one at a time, and never longer than allowed."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from dashboards.measuring import CannotMeasure, Measuring
+from tests.answering import answering
+from warehouse.settings import Settings
+
+LOAD = {"concurrency": "1", "prompt-lengths": "8", "new-tokens": "2", "requests": "1"}
+
+
+def measuring(home: Path, **more: object) -> Measuring:
+    return Measuring(Settings.model_validate({"home": str(home), **more}))
+
+
+def test_nothing_is_offered_unless_it_was_named(tmp_path: Path) -> None:
+    off = measuring(tmp_path)
+    assert (off.checkpoints, off.endpoints) == ({}, {})
+    with pytest.raises(CannotMeasure, match="no server that may be measured"):
+        asyncio.run(off.endpoint("http://10.0.0.1/v1", "model", LOAD, lambda _: None))
+    with pytest.raises(CannotMeasure, match="no checkpoint of this server"):
+        asyncio.run(off.generate("../../etc", "hello", 1, "float32"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checkpoints_are_found_with_and_without_an_organisation(tmp_path: Path) -> None:
+    for name in ("plain", "org/model", "too/deep/model"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / "config.json").write_text("{}")
+    offered = measuring(tmp_path, measure_checkpoints=tmp_path / "models").checkpoints
+    assert list(offered) == ["org/model", "plain"]
+
+
+def test_an_address_is_shown_without_its_password(tmp_path: Path) -> None:
+    address = "https://user:secret@models.example:8443/v1"
+    assert measuring(tmp_path, measure_endpoints=[address]).endpoints == {"https://models.example:8443/v1": address}
+
+
+def test_two_do_not_measure_at_once_and_none_longer_than_allowed(tmp_path: Path) -> None:
+    async def both() -> list[object]:
+        with answering() as server:
+            address = f"http://127.0.0.1:{server.server_address[1]}/v1"
+            here = measuring(tmp_path, measure_endpoints=[address], measure_seconds=3)
+            asked = [here.endpoint(address, "hanging", LOAD, lambda _: None) for _ in range(2)]
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, second = asyncio.run(both())
+    assert isinstance(first, CannotMeasure)
+    assert "ended after 3 s" in str(first)
+    assert isinstance(second, CannotMeasure)
+    assert "Another measurement is running" in str(second)
+    assert list((tmp_path / "inbox").iterdir()) == []
