@@ -1,6 +1,6 @@
 """Entries along the first two principal components, and which way each benchmark pulls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -32,9 +32,9 @@ class Components:
                 source=self.points.source,
                 size=5.5,
                 marker=self.points.mark,
-                color=self.points.colour,
-                fill_alpha=0.4,
-                line_alpha=0.5,
+                fill_color=self.points.colour,
+                line_color=None,
+                fill_alpha=0.5,
             )
         ]
         plot.segment("zero", "zero", "x", "y", source=self.arrows, line_color=theme.ACCENT, line_width=2)
@@ -57,19 +57,27 @@ class Components:
         pulls.tooltips = '<div class="hover"><b>@text</b><div>@told</div></div>'
         self.figure: figure = plot
 
-    def show(
-        self, entries: pl.DataFrame, loadings: pl.DataFrame, styles: Sequence[tuple[str, str]], groups: Sequence[str]
-    ) -> None:
-        """Draw entries with columns model_id, component_1, component_2, and the result of the query `loadings`."""
+    def show(self, entries: pl.DataFrame, loadings: pl.DataFrame, styles: Mapping[str, tuple[str, str]]) -> None:
+        """Draw entries in the style of their group.
+
+        Args:
+            entries: Columns model_id, group, component_1, component_2.
+            loadings: Result of the query of that name.
+            styles: Colour and mark of every group.
+        """
         x, y = entries["component_1"].to_numpy(), entries["component_2"].to_numpy()
         self.points.show(
             entries.select(
                 pl.col("component_1").alias("x"),
                 pl.col("component_2").alias("y"),
                 pl.col("model_id").alias("name"),
-                pl.Series("group", groups, pl.String),
-                pl.Series("colour", [colour for colour, _ in styles], pl.String),
-                pl.Series("mark", [mark for _, mark in styles], pl.String),
+                "group",
+                *(
+                    pl.col("group")
+                    .replace_strict({group: style[place] for group, style in styles.items()}, return_dtype=pl.String)
+                    .alias(look)
+                    for place, look in enumerate(("colour", "mark"))
+                ),
             )
         )
         wide = loadings.pivot(on="component", index="benchmark", values="loading")

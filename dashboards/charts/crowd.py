@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 from bokeh.models import ColumnDataSource, CustomJSHover, CustomJSTransform, LinearColorMapper
 from bokeh.transform import transform
@@ -13,7 +15,7 @@ _BETWEEN_WORDS = "\n"
 
 
 class Crowd:
-    """Points with a colour, a mark and words each.
+    """Points with a colour, a mark and words each; glyphs fill them without an outline, which takes as long again.
 
     Bokeh encodes and decodes every word of a column by itself, which takes longer than drawing its point. Here columns
     of words hold places in a list of distinct words that travels as one text, and `look` the place of colour and mark.
@@ -35,6 +37,7 @@ class Crowd:
         self._numbers, self._words = numbers, words
         self.source = ColumnDataSource({column: [] for column in (*numbers, *words, "look")})
         self._texts = ColumnDataSource({word: [""] for word in words})
+        self._known = {word: pl.Series(dtype=pl.String) for word in words}
         self._palette = LinearColorMapper(palette=[theme.OTHER_COLOUR], low=-0.5, high=0.5)
         self._marks = CustomJSTransform(
             args={"marks": [theme.OTHER_MARK]},
@@ -62,10 +65,14 @@ class Crowd:
         self._marks.args = {"marks": looks["mark"].to_list()}
         data = {number: frame[number].to_numpy() for number in self._numbers}
         for word in self._words:
-            known = frame[word].unique().sort()
-            place = pl.Series(range(known.len()), dtype=pl.Int32)
-            data[word] = frame[word].replace_strict(known, place, return_dtype=pl.Int32).to_numpy()
-            text = _BETWEEN_WORDS.join(str(each).replace(_BETWEEN_WORDS, " ") for each in known)
-            if self._texts.data[word] != [text]:
-                self._texts.data[word] = [text]
+            data[word] = self._places(word, frame[word])
         self.source.data = {**data, "look": places["look"].cast(pl.Int32).to_numpy()}
+
+    def _places(self, word: str, words: pl.Series) -> npt.NDArray[np.int32]:
+        """Places of words in the text, which is sent anew only when it lacks one: a filter takes words away."""
+        if not words.is_in(self._known[word].implode(), nulls_equal=True).all():
+            self._known[word] = known = words.unique().sort()
+            self._texts.data[word] = [_BETWEEN_WORDS.join(str(each).replace(_BETWEEN_WORDS, " ") for each in known)]
+        known = self._known[word]
+        place = pl.Series(range(known.len()), dtype=pl.Int32)
+        return words.replace_strict(known, place, return_dtype=pl.Int32).to_numpy()

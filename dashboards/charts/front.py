@@ -125,8 +125,8 @@ class FrontChart:
         axes.dress(plot, "log", "linear")
         plot.varea(x="x", y1="low", y2="high", source=self.area, fill_color=theme.ACCENT, fill_alpha=0.055)
         cloud = plot.scatter(
-            "x", "y", source=self.cloud.source, size=4.5, marker=self.cloud.mark, color=self.cloud.colour,
-            fill_alpha=0.24, line_alpha=0.3,
+            "x", "y", source=self.cloud.source, size=4.5, marker=self.cloud.mark, fill_color=self.cloud.colour,
+            fill_alpha=0.36, line_color=None,
         )  # fmt: skip
         plot.line("x", "y", source=self.line, line_color=theme.ACCENT, line_width=2.2, line_join="miter")
         members: list[DataRenderer] = []

@@ -50,9 +50,9 @@ class ScalingChart:
                 source=self.cloud.source,
                 size=5.5,
                 marker=self.cloud.mark,
-                color=self.cloud.colour,
-                fill_alpha=0.3,
-                line_alpha=0.4,
+                fill_color=self.cloud.colour,
+                line_color=None,
+                fill_alpha=0.42,
             ),
             plot.scatter("x", "y", source=self.above, size=9, marker="star", color=theme.COLOURS[1], fill_alpha=0.9),
         ]

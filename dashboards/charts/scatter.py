@@ -206,8 +206,7 @@ class Scatter:
         axes.dress(plot, x_kind, y_kind)
         drawn = plot.scatter(
             "x", "y", source=self.crowd.source, size="size", marker=self.crowd.mark, fill_color=self.crowd.colour,
-            line_color=self.crowd.colour,
-            fill_alpha=0.5, line_alpha=0.75, nonselection_fill_alpha=0.5, nonselection_line_alpha=0.75,
+            line_color=None, fill_alpha=0.62, nonselection_fill_alpha=0.62,
         )  # fmt: skip
         plot.scatter(
             "x", "y", source=self.marked, size=20, marker="circle", fill_alpha=0, line_color=theme.ACCENT, line_width=3

@@ -105,7 +105,10 @@ class FrontPast:
                 # Days of another past are replaced without a word; an address is answered.
                 self.state.day = None
             notes = self.state.offer("day", labels, last)
-            self.player.objects = [self._new_player(labels)] if labels else []
+            if labels and self.player.objects and self.player.objects[0].options == labels:
+                self.player.objects[0].value = self.state.day
+            else:
+                self.player.objects = [self._new_player(labels)] if labels else []
         finally:
             self._busy = False
         if not labels:

@@ -62,6 +62,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         self.entries = self.data.ask("patterns_entries", **asked)
         self.scores = self.data.ask("z_scores", **asked)
         self.loadings = self.data.ask("loadings", **asked)
+        self._aligned: dict[str, pl.DataFrame] = {}
         self.state.remember_default("values", "z_in_board")
         self._notes += self.state.offer("values", _VALUES, "z_in_board")
         self.benchmarks = self.loadings["benchmark"].unique().sort().to_list()
@@ -111,20 +112,29 @@ class PatternsPage(SnapshotPage[PatternsState]):
             )
         )
 
-    def _shown(self) -> pl.DataFrame:
+    def _only(self, entries: pl.DataFrame) -> pl.DataFrame:
         only = self.state.only
-        return self.grouped.filter(pl.col("group").is_in(only)) if only else self.grouped
+        return entries.filter(pl.col("group").is_in(only)) if only else entries
 
-    def _with(self, entries: pl.DataFrame, values: str) -> pl.DataFrame:
-        scores = patterns_frames.wide(self.scores, values, self.benchmarks)
-        return entries.join(scores, on="entry_id", how="left", maintain_order="left")
+    def _shown(self) -> pl.DataFrame:
+        return self._only(self.grouped)
+
+    def _shown_with(self, values: str) -> pl.DataFrame:
+        """Entries that are shown, with a column of those values for each benchmark."""
+        if values not in self._aligned:
+            scores = patterns_frames.wide(self.scores, values, self.benchmarks)
+            aligned = self.entries.select("entry_id").join(scores, on="entry_id", how="left", maintain_order="left")
+            self._aligned[values] = aligned.drop("entry_id")
+        return self._only(self.grouped.hstack(self._aligned[values]))
 
     def _draw_entries(self) -> None:
         self.notes.object = page.notes(self._notes)
         self.styles = patterns_frames.styles(self.grouped)
         self.legend.object = _legend(self._shown(), self.styles)
         self._draw_heat()
-        self._later(self._draw_parallel, self._draw_map, self._draw_pairs)
+        self._draw_map()
+        # Lines and pairs take the browser longer than all else together.
+        self._later(self._draw_parallel, self._draw_pairs)
 
     def _by(self) -> str:
         group = next(label for label, name in patterns_frames.GROUPS.items() if name == self.state.group)
@@ -140,7 +150,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         self, drawing: profiles.Parallel | profiles.Pairs, chart: str, most: int, words: tuple[str, str]
     ) -> None:
         title, note = words
-        shown = self._with(self._shown(), "score").drop_nulls(self.benchmarks)
+        shown = self._shown_with("score").drop_nulls(self.benchmarks)
         part = thinned(shown, most)
         colours = [self.styles[name][0] for name in part["group"]]
         drawing.show(part.select(self.benchmarks).to_numpy(), self.benchmarks, colours, part["model_id"].to_list())
@@ -149,7 +159,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
 
     def _draw_map(self) -> None:
         part = thinned(self._shown())
-        self.map.show(part, self.loadings, [self.styles[name] for name in part["group"]], part["group"].to_list())
+        self.map.show(part, self.loadings, self.styles)
         self._tell(
             components.NAME, f"Capabilities: the first two components, {self._by()}",
             patterns_words.components(self.loadings), part.height, patterns_words.MAP,
@@ -157,7 +167,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
 
     def _draw_heat(self) -> None:
         state = self.state
-        shown = self._with(self._shown(), state.values)
+        shown = self._shown_with(state.values)
         names, counts, values = patterns_frames.heat_rows(shown, self.benchmarks, state.rows)
         order = patterns_frames.clustered_order(values)
         values = values[order]
@@ -186,7 +196,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         self._tell(_CORRELATIONS, title, patterns_words.correlations(pairs, kind), count, patterns_words.CORRELATIONS)
 
     def _rows(self) -> pl.DataFrame:
-        shown = self._with(self._shown(), self.state.values)
+        shown = self._shown_with(self.state.values)
         return shown.select("model_id", "precision", "group", "cluster", "average", *self.benchmarks, "component_1")
 
     def _describe(self) -> dict[str, Any]:
