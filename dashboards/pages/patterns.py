@@ -70,18 +70,22 @@ class PatternsPage(SnapshotPage[PatternsState]):
         fallback = next(iter(groups.values()), "cluster")
         self.state.remember_default("group", fallback)
         self._notes += self.state.offer("group", groups or {"Cluster": "cluster"}, fallback)
+        self._group()
         self._offer_only()
 
-    def _offer_only(self) -> None:
+    def _group(self) -> None:
         self.grouped = patterns_frames.named_groups(self.entries, self.state.group)
+
+    def _offer_only(self) -> None:
         counts = self.grouped["group"].value_counts(sort=True).sort("count", "group", descending=[True, False])
         labels = {f"{group} ({formats.count(number)})": group for group, number in counts.iter_rows()}
         self._notes += self.state.offer("only", labels, [])
 
     def _offer_group(self) -> None:
-        # Groups of another column are no choice here, which needs no note.
+        # Groups of another column are no choice here, which needs no note. Those of this one are offered once the
+        # charts are sent: the browser lays out the whole page anew for that.
         self.state.only = []
-        self._offer_only()
+        self._group()
 
     # What follows a choice -----------------------------------------------------------------------------------------
 
@@ -134,7 +138,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         self._draw_heat()
         self._draw_map()
         # Lines and pairs take the browser longer than all else together.
-        self._later(self._draw_parallel, self._draw_pairs)
+        self._later(self._offer_only, self._draw_parallel, self._draw_pairs)
 
     def _by(self) -> str:
         group = next(label for label, name in patterns_frames.GROUPS.items() if name == self.state.group)
