@@ -1,5 +1,6 @@
 """The served application: one session per visitor, every page in one shell, and what happens when data is missing."""
 
+import contextlib
 import functools
 import logging
 import time
@@ -9,6 +10,7 @@ from typing import Any
 
 import duckdb
 import panel as pn
+from bokeh.document import Document
 from panel.io.resources import component_resource_path
 
 from dashboards import formats, serving, theme
@@ -77,10 +79,19 @@ def _opener(page: Page, data: Data, metrics: serving.Metrics, most_sessions: int
 
 
 class _Shell(pn.Template):
-    """A template that does not describe all its parts anew with every part that it is given, as notebooks want it."""
+    """A template that does not go through all its parts anew with every part that it is given.
+
+    As notebooks want it, Panel describes them; and Bokeh looks through the document for models that came or went.
+    """
 
     def __repr__(self) -> str:
         return type(self).__name__
+
+    def _init_doc(self, doc: Document | None = None, *args: Any, **options: Any) -> Document:
+        document = doc or pn.state.curdoc
+        with document.models.freeze() if document is not None else contextlib.nullcontext():
+            made: Document = super()._init_doc(document, *args, **options)
+        return made
 
 
 def _session(page: Page, data: Data) -> pn.Template:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 from bokeh.events import Reset, SelectionGeometry
 from bokeh.models import (
     BoxSelectTool,
@@ -18,6 +19,7 @@ from bokeh.models.annotations import Title
 from bokeh.plotting import figure
 
 from dashboards import theme
+from dashboards.charts.crowd import Crowd
 from dashboards.charts.ratings import LABELS_JS
 
 PARALLEL, PAIRS = "parallel", "scatter_matrix"
@@ -100,7 +102,8 @@ class Parallel:
         self.brushes.update(tags=[], data={"x": [], "low": [], "high": []})
         self.lines.data = {
             "xs": [places] * len(values),
-            "ys": list(scaled),
+            # As numbers: an array of each line would travel by itself.
+            "ys": scaled.round(4).tolist(),
             "colour": list(colours),
             "alpha": [_DRAWN] * len(values),
             "name": list(names),
@@ -122,16 +125,22 @@ class Pairs:
 
     def __init__(self) -> None:
         """Make an empty chart."""
-        self.points = ColumnDataSource({column: [] for column in ("x", "y", "colour", "name")})
+        self.points = Crowd(("x", "y"), ("name",))
         self._boxes = ColumnDataSource({"x": [], "y": []})
         self._words = ColumnDataSource({"x": [], "y": [], "text": []})
-        hover = HoverTool(point_policy="follow_mouse", limit=2, tooltips='<div class="hover"><b>@name</b></div>')
+        hover = HoverTool(point_policy="follow_mouse", limit=2)
+        hover.update(tooltips='<div class="hover"><b>@name{custom}</b></div>', formatters=self.points.formatters)
         plot = theme.new_figure(PAIRS, 640, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d())
         plot.axis.visible = False
         plot.grid.visible = False
         plot.min_border_left = 4
         plot.rect("x", "y", 0.96, 0.96, source=self._boxes, fill_alpha=0, line_color=theme.OTHER_COLOUR, line_alpha=0.5)
-        hover.renderers = [plot.scatter("x", "y", source=self.points, size=3.5, color="colour", alpha=0.5)]
+        hover.renderers = [
+            plot.scatter(
+                "x", "y", source=self.points.source, size=3.5, marker=self.points.mark,
+                fill_color=self.points.colour, fill_alpha=0.6, line_color=None,
+            )
+        ]  # fmt: skip
         plot.text(
             "x",
             "y",
@@ -150,13 +159,19 @@ class Pairs:
         low, high = (values.min(axis=0), values.max(axis=0)) if len(values) else (np.zeros(count),) * 2
         scaled = ((values - low) / np.where(high > low, high - low, 1.0) - 0.5) * 0.88
         cells = [(row, column) for row in range(count) for column in range(row)]
-        self.points.data = {
-            "x": np.concatenate([column + scaled[:, column] for _, column in cells]),
-            # Rows run down, values up.
-            "y": np.concatenate([-row + scaled[:, row] for row, _ in cells]),
-            "colour": np.tile(np.asarray(colours, dtype=object), len(cells)),
-            "name": np.tile(np.asarray(names, dtype=object), len(cells)),
-        }
+        looks = pl.DataFrame(
+            {"name": names, "colour": colours}, schema={"name": pl.String, "colour": pl.String}
+        ).with_columns(mark=pl.lit(theme.OTHER_MARK))
+        self.points.show(
+            pl.concat(
+                # Rows run down, values up.
+                looks.with_columns(
+                    x=pl.Series(column + scaled[:, column], dtype=pl.Float64),
+                    y=pl.Series(-row + scaled[:, row], dtype=pl.Float64),
+                )
+                for row, column in cells
+            )
+        )
         self._boxes.data = {"x": [column for _, column in cells], "y": [-row for row, _ in cells]}
         self._words.data = {"x": list(range(count)), "y": [-i for i in range(count)], "text": list(columns)}
         self.figure.x_range.update(start=-0.55, end=count - 0.45)
