@@ -13,8 +13,6 @@ from profiling.errors import ProfilingError, UnsupportedModelType
 from profiling.measure.bundle import Row
 from profiling.measure.recorded import point, write_bundle
 
-BACKENDS = ("plain", "transformers")
-
 
 class CannotGenerate(ProfilingError):
     """Transformers is missing, or the folder holds no model that could be run; the message says what to do."""

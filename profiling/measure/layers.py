@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from profiling.measure.model.blocks import Attention, Experts, Norm
-from profiling.measure.subject import Subject, flops_by_module
+from profiling.measure.subject import Subject
 
 BUDGET_S = 3.0
 _REPEATS = (3, 20)
@@ -149,7 +149,7 @@ class _Watch:
 def measure_layers(subject: Subject, budget_s: float = BUDGET_S) -> list[dict[str, Any]]:
     """Rows of `measure_modules` for a step of the subject, with the operations of each module."""
     try:
-        flops, why = flops_by_module(subject), None
+        flops, why = subject.module_flops(), None
     except Exception as error:  # noqa: BLE001 - the counter is torch's; without it times still stand
         flops, why = {}, f"torch's counter failed: {type(error).__name__}: {error}"
     rows = measure_modules(subject.model, subject.run, subject.device, budget_s)

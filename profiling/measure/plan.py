@@ -13,9 +13,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from profiling.errors import ProfilingError, nearest
+from profiling.errors import ProfilingError, UnsupportedModelType, nearest
 from profiling.foreign import NotJson, parse_json, text_of
 from profiling.measure.bundle import canonical_id, digest
+from profiling.measure.model.shape import shape_of
 from profiling.measure.prediction import Ceilings, memory_of, predict
 from profiling.sources import catalogue
 
@@ -24,11 +25,12 @@ STAGES = ("prefill", "decode", "encode")
 PRECISIONS = ("float32", "bfloat16", "float16", "int8", "fp8", "int8_emulated")
 KERNELS = ("auto", "math", "flash", "efficient", "cudnn")
 EXECUTIONS = ("eager", "graph")
+BACKENDS = ("plain", "transformers")
 _AXES = ("stages", "batches", "contexts", "precisions", "attention_kernels", "executions")
 _DEFAULTS: Mapping[str, Any] = {
     "stages": ["prefill", "decode"], "batches": [1], "contexts": [128], "precisions": ["bfloat16"],
     "attention_kernels": ["auto"], "executions": ["eager"], "exclude": [], "threads": None, "seed": 1, "weights": {},
-    "name": "sweep",
+    "name": "sweep", "backend": "auto",
 }  # fmt: skip
 _ALLOWED = {
     "stages": STAGES, "precisions": PRECISIONS, "attention_kernels": KERNELS, "executions": EXECUTIONS,
@@ -124,7 +126,8 @@ def make_plan(grid: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]] = (
     Args:
         grid: `models` (names, paths, or a mapping of names to configs), the axes `stages`, `batches`, `contexts`,
             `precisions`, `attention_kernels`, `executions`, and `exclude` (partial points), `threads`, `seed`,
-            `weights` (checkpoint folders by model), `name`.
+            `weights` (checkpoint folders by model), `name`, and `backend`: `plain`, `transformers`, or `auto`, which
+            takes plain torch for every family that is built in it.
         ceilings: Rows measured on the device; they predict times.
 
     Raises:
@@ -155,7 +158,7 @@ def make_plan(grid: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]] = (
             point = {
                 "model": name, "model_type": config.get("model_type"), "config_sha256": _digest(config),
                 "stage": stage, "batch": batch, "context": context, "precision": precision,
-                "attention_kernel": kernel, "execution": execution, "backend": "plain",
+                "attention_kernel": kernel, "execution": execution, "backend": _backend(asked["backend"], name, config),
                 "threads": asked["threads"], "seed": asked["seed"], "weights": asked["weights"].get(name),
             }  # fmt: skip
             if not any(_matches(point, rule) for rule in asked["exclude"]):
@@ -167,6 +170,18 @@ def make_plan(grid: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]] = (
     ordered = [point | _predicted(point, configs[point["model"]], ceilings) for point in ordered]
     plan = {"schema": SCHEMA, "name": asked["name"], "models": configs, "points": ordered}
     return {"run_id": canonical_id(plan), **plan}
+
+
+def _backend(asked: str, model: str, config: Mapping[str, Any]) -> str:
+    if asked != "auto":
+        return asked
+    try:
+        shape_of(config, model)
+    except UnsupportedModelType:
+        return "transformers"
+    except ProfilingError:
+        pass  # said again, with its reason, when the point is run
+    return "plain"
 
 
 def _name(model: object) -> str:
@@ -211,6 +226,8 @@ def _check(asked: Mapping[str, Any]) -> None:
                 isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_AXIS
             ):
                 raise InvalidPlan(f"`{axis}`: {str(value)[:40]} is not a positive whole number up to {_LARGEST_AXIS}")
+    if asked["backend"] not in ("auto", *BACKENDS):
+        raise InvalidPlan(f"`backend`: {str(asked['backend'])[:40]!r} is none of auto, {', '.join(BACKENDS)}")
     if not isinstance(asked["exclude"], list) or not all(isinstance(rule, Mapping) for rule in asked["exclude"]):
         raise InvalidPlan("`exclude` must be a list of partial points, as - {batch: 2, stage: prefill}")
     if not isinstance(asked["weights"], Mapping):

@@ -83,13 +83,13 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
     from profiling.measure.layers import measure_layers  # noqa: PLC0415
     from profiling.measure.memory_pass import measure_memory  # noqa: PLC0415
     from profiling.measure.prediction import work_of  # noqa: PLC0415
-    from profiling.measure.subject import Subject  # noqa: PLC0415
+    from profiling.measure.subject import subject_of  # noqa: PLC0415
 
     point, settings = request["point"], request.get("settings", {})
     if point["threads"]:
         torch.set_num_threads(int(point["threads"]))
     idle = _idle_power(request)
-    subject = Subject(point, request["config"], str(request["device"]))
+    subject = subject_of(point, request["config"], str(request["device"]))
     row: dict[str, Any] = {
         "build_s": subject.build_s, "tokens": subject.tokens_per_step, "attention_kernel_used": subject.kernel_used,
         "is_emulated": subject.precision == "int8_emulated",
