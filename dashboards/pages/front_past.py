@@ -62,17 +62,23 @@ class FrontPast:
         )
         return page.card(self.heading, ways, self.body)
 
-    def show(self, snapshot: dict[str, Any], cost: Cost, quality: Measure) -> list[str]:
+    def show(self, snapshot: dict[str, Any], entries: pl.DataFrame, cost: Cost, quality: Measure) -> list[str]:
         """Show the past of the objectives that the state names, and return what is to be noted.
 
         What is chosen within the board changes nothing here; the same past is not drawn twice.
+
+        Args:
+            snapshot: Its row.
+            entries: All of the snapshot.
+            cost: Across.
+            quality: Up.
         """
         wanted = (self.state.snapshot, self.state.quality, self.state.against)
         if wanted == self._shown:
             return []
         self._shown = wanted
         self.snapshot, self.cost, self.quality = snapshot, cost, quality
-        self.cloud = points(self.data.entries(self.state.snapshot), cost, quality)
+        self.cloud = points(entries, cost, quality)
         return self._load()
 
     def _on_way(self, _event: Any) -> None:

@@ -8,11 +8,13 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards import formats
-from dashboards.fields import COSTS, Cost
+from dashboards.fields import Cost
+from dashboards.pages import page
 
 _KEY = "entry_id"
 _STEP = "Step over the one before"
 _PLACE, _SCORE, _ERROR = "#", "Score (points)", "± s.e."
+_COST, _EXTRA = "Cost", "Extra cost per extra point"
 _CONTENDERS, _ADDS = "Beaten, but within noise", "Adds (points × decades)"
 _STEPS = {True: "clear", False: "within noise"}
 
@@ -28,10 +30,11 @@ class FrontTable:
         """
         self._frame = pl.DataFrame({_KEY: []}, schema={_KEY: pl.String})
         self._chosen = chosen
-        # Of every column that there may be, so that a change of rows changes nothing else: the columns are rebuilt for
-        # each property of theirs that changes, and the whole page is looked through each time.
-        numbers = [_PLACE, _SCORE, _ERROR, _CONTENDERS, _ADDS]
-        numbers += [title for cost in COSTS.values() for title in (cost.measure.title, _extra(cost))]
+        self._cost: Cost | None = None
+        self.heading = page.html()
+        # Columns are the same whatever the cost, which the heading names: where they change, Panel rebuilds them all
+        # and Bokeh looks through the whole page.
+        numbers = [_PLACE, _COST, _SCORE, _ERROR, _EXTRA, _CONTENDERS, _ADDS]
         self.widget = pn.widgets.Tabulator(
             pagination="remote",
             page_size=30,
@@ -59,24 +62,27 @@ class FrontTable:
             pl.col("model_id").alias("Model"),
             pl.col("precision").fill_null("unknown").alias("Precision"),
             pl.col("family").str.replace_all("_", " ").alias("Family"),
-            (pl.col("cost") * cost.scale).alias(cost.measure.title),
+            (pl.col("cost") * cost.scale).alias(_COST),
             pl.col("score").alias(_SCORE),
             pl.col("standard_error").alias(_ERROR),
-            (pl.col("marginal_cost_per_point") * cost.scale).alias(_extra(cost)),
+            (pl.col("marginal_cost_per_point") * cost.scale).alias(_EXTRA),
             pl.col("beyond_noise_of_previous").replace_strict(_STEPS, default="", return_dtype=pl.String).alias(_STEP),
             pl.col("contenders_within_noise").alias(_CONTENDERS),
             pl.col("hypervolume_contribution").alias(_ADDS),
         )
-        self._frame = rows
+        self._frame, self._cost = rows, cost
+        self.heading.object = (
+            "<h2>The front, from its cheapest member</h2>"
+            f"<p class='counts'>Cost is {formats.escape(formats.running(cost.measure.title))}.</p>"
+        )
         self.widget.param.update(value=rows.to_pandas(), page=1)
 
     def rows(self) -> pl.DataFrame:
-        """The rows shown, under the titles shown."""
-        return self._frame.drop(_KEY)
-
-
-def _extra(cost: Cost) -> str:
-    return f"Extra {cost.measure.unit} per extra point"
+        """The rows shown; the titles of costs carry their unit."""
+        if self._cost is None:
+            return self._frame.drop(_KEY)
+        extra = f"Extra {self._cost.measure.unit} per extra point"
+        return self._frame.drop(_KEY).rename({_COST: self._cost.measure.title, _EXTRA: extra})
 
 
 def _format(name: str) -> str:

@@ -163,7 +163,8 @@ class Pareto(SnapshotPage[ParetoState]):
     def _draw_past(self) -> None:
         if self.state.segment is None:
             return
-        self._notes += self.past.show(self._snapshot, COSTS[self.state.against], self._quality(self.state.quality))
+        cost, quality = COSTS[self.state.against], self._quality(self.state.quality)
+        self._notes += self.past.show(self._snapshot, self.entries, cost, quality)
         self.notes.object = page.notes(self._notes)
 
     def _tabulate(self) -> None:
@@ -254,7 +255,7 @@ class Pareto(SnapshotPage[ParetoState]):
             self.sql,
         )
         table = page.card(
-            page.html("<h2>The front, from its cheapest member</h2>"),
+            self.table.heading,
             pn.Spacer(height=10),
             page.downloads("pareto_front", self.table.rows, self._describe),
             pn.Spacer(height=8),
