@@ -106,7 +106,8 @@ def _session(page: Page, data: Data) -> pn.Template:
     template.add_variable("sidebar_title", content.sidebar_title)
     hint = html()
     template.add_panel("main", pn.Column(hint, content.main, sizing_mode="stretch_width", margin=0))
-    template.add_panel("overlay", content.overlay or html())
+    # A column in any case: for a root of HTML the browser would load MathJax, half of all scripts together.
+    template.add_panel("overlay", content.overlay or pn.Column(margin=0))
     if content.sidebar is not None:
         template.add_panel("sidebar", content.sidebar)
     if content.state is not None:

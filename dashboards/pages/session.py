@@ -59,16 +59,20 @@ class SessionPage(Generic[State]):
         self.state.param.watch(follow, names)
 
     def _later(self, *draws: Callable[[], None]) -> None:
-        """Draw these once the browser has been sent what is drawn already: what a reader waits for comes first.
+        """Draw these once the browser shows what is drawn already: what a reader waits for comes first.
 
-        While a page is being built, and where no browser looks at it, they are drawn at once.
+        Where no browser looks at the page, they are drawn at once.
         """
         for draw in draws:
-            if not pn.state.loaded or pn.state.curdoc is None:
+            if pn.state.curdoc is None:
                 draw()
             elif draw not in self._waiting:
                 self._waiting.append(draw)
-                pn.state.curdoc.add_timeout_callback(functools.partial(self._draw_waiting, draw), _A_FRAME_MS)
+                waiting = functools.partial(self._draw_waiting, draw)
+                if pn.state.loaded:
+                    pn.state.curdoc.add_timeout_callback(waiting, _A_FRAME_MS)
+                else:
+                    pn.state.onload(waiting)
 
     def _draw_waiting(self, draw: Callable[[], None]) -> None:
         self._waiting.remove(draw)
