@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
+QUIET_S = 0.2
 _READY = """() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every((d) => d.is_idle)
     && !document.documentElement.dataset.working"""
 
@@ -40,6 +41,7 @@ class Visit:
 
     page: Page
     url: str
+    heard_at: float = 0.0
     errors: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
@@ -50,7 +52,13 @@ class Visit:
         return self.page
 
     def settle(self) -> None:
-        """Wait until everything asked for has been answered and drawn."""
+        """Wait until everything asked for has been answered and drawn, and the server has nothing more to say."""
+        self.page.wait_for_function(_READY, timeout=PATIENCE_S * 1000)
+        for _ in range(100):  # a player that plays never falls silent
+            urllib.request.urlopen(self.url + "healthz", timeout=PATIENCE_S).close()  # noqa: S310 - when it is free
+            if time.monotonic() - self.heard_at > QUIET_S:
+                break
+            self.page.wait_for_timeout(50)
         self.page.wait_for_function(_READY, timeout=PATIENCE_S * 1000)
 
     def address(self) -> str:
@@ -107,6 +115,11 @@ def visiting(browser: Browser, url: str, width: int = 1440, scheme: str = "light
     page = context.new_page()
     page.set_default_timeout(PATIENCE_S * 1000)
     visit = Visit(page, url)
+
+    def heard(_frame: object) -> None:
+        visit.heard_at = time.monotonic()
+
+    page.on("websocket", lambda socket: socket.on("framereceived", heard))
     page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.on("request", lambda request: None if _is_own(request.url, url) else visit.foreign.append(request.url))

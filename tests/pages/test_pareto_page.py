@@ -13,7 +13,9 @@ pytestmark = [pytest.mark.page]
 
 
 def members(visit: Visit) -> list[str]:
-    return visit.page.locator(".tabulator-row [tabulator-field=Model]").all_inner_texts()
+    cells = visit.page.locator(".tabulator-row [tabulator-field=Model]")
+    cells.first.wait_for()  # the table is filled once the chart is seen
+    return cells.all_inner_texts()
 
 
 def test_objectives_change_the_front_and_the_address_restores_them(visit: Visit) -> None:
