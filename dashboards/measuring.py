@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -62,7 +63,7 @@ class Measuring:
         folder = self.checkpoints.get(checkpoint)
         if folder is None:
             raise CannotMeasure(f"{checkpoint} is no checkpoint of this server.")
-        # The prompt goes by standard input: a command line can be read by everybody on the machine.
+        # By standard input, as an address with its password: a command line can be read by everybody on the machine.
         command = ["generate", str(folder), "--prompt", "-", "--new-tokens", str(new_tokens), "--precision", precision]
         name, told = await self._measure(command, "prompt", prompt, lambda _: None)
         return json.loads(told), name
@@ -88,8 +89,8 @@ class Measuring:
         if url is None:
             raise CannotMeasure(f"{address} is no server that may be measured from here.")
         options = [f"--{name}={value}" for name, value in load.items()]
-        command = ["endpoint", url, f"--model={model}", "--json", *options]
-        name, told = await self._measure(command, "served", "", report)
+        command = ["endpoint", "-", f"--model={model}", "--json", *options]
+        name, told = await self._measure(command, "served", url, report)
         return json.loads(told), name
 
     async def _measure(
@@ -107,8 +108,11 @@ class Measuring:
                 inbox.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise CannotMeasure(f"This server may not write where measurements go: {error.strerror}.") from error
-            told = await self._run([*command, "--out", str(made)], said, report)
-            made.rename(inbox / name)
+            try:
+                told = await self._run([*command, "--out", str(made)], said, report)
+                made.rename(inbox / name)
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
             return name, told
 
     async def _run(self, command: Sequence[str], said: str, report: Callable[[str], None]) -> bytes:

@@ -106,7 +106,7 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
     _threads(one)
 
     one = add("endpoint")
-    one.add_argument("url", help="base address, as http://localhost:8000/v1")
+    one.add_argument("url", help="base address, as http://localhost:8000/v1, or - to read it from standard input")
     one.add_argument("--model", required=True)
     one.add_argument("--concurrency", default="1", help="comma-separated (default: %(default)s)")
     one.add_argument("--prompt-lengths", default="128", help="tokens, comma-separated (default: %(default)s)")

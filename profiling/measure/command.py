@@ -212,8 +212,9 @@ def _generate(options: argparse.Namespace) -> None:
 def _endpoint(options: argparse.Namespace) -> None:
     from profiling.measure.endpoint import Load, measure_endpoint  # noqa: PLC0415
 
+    url = sys.stdin.read().strip() if options.url == "-" else options.url
     load = Load(
-        url=options.url, model=options.model, concurrency=_numbers(options.concurrency, "--concurrency"),
+        url=url, model=options.model, concurrency=_numbers(options.concurrency, "--concurrency"),
         prompt_lengths=_numbers(options.prompt_lengths, "--prompt-lengths"), new_tokens=options.new_tokens,
         requests=options.requests, timeout_s=options.timeout, key=os.environ.get(options.key_variable),
     )  # fmt: skip
