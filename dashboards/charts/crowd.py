@@ -15,7 +15,7 @@ _BETWEEN_WORDS = "\n"
 
 
 class Crowd:
-    """Points with a colour, a mark and words each; glyphs fill them without an outline, which takes as long again.
+    """Points with a colour, a mark and words each; glyphs fill them without outlines, each of which is a path more.
 
     Bokeh encodes and decodes every word of a column by itself, which takes longer than drawing its point. Here columns
     of words hold places in a list of distinct words that travels as one text, and `look` the place of colour and mark.
