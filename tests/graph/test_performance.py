@@ -152,6 +152,7 @@ def test_cost_and_carbon_of_a_point_are_those_of_its_estimate(lake: Lake) -> Non
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_kernel_tables_that_are_brought_are_stored_judged_and_fitted_once(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ async def _visit(url: str, page: str) -> None:
     connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(0 if SESSIONS >= 1_000 else 300)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc tells what a process holds")
 def test_sessions_that_are_closed_leave_nothing_behind(bundled_home: Path, tmp_path: Path) -> None:
