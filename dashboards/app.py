@@ -1,6 +1,5 @@
 """The served application: one session per visitor, every page in one shell, and what happens when data is missing."""
 
-import contextlib
 import functools
 import logging
 import time
@@ -88,8 +87,8 @@ class _Shell(pn.Template):
         return type(self).__name__
 
     def _init_doc(self, doc: Document | None = None, *args: Any, **options: Any) -> Document:
-        document = doc or pn.state.curdoc
-        with document.models.freeze() if document is not None else contextlib.nullcontext():
+        document = doc or pn.state.curdoc or Document()
+        with document.models.freeze():
             made: Document = super()._init_doc(document, *args, **options)
         return made
 

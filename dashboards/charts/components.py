@@ -25,18 +25,7 @@ class Components:
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, pulls]
         plot = theme.new_figure(NAME, 460, tools, x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, "linear", "linear")
-        hover.renderers = [
-            plot.scatter(
-                "x",
-                "y",
-                source=self.points.source,
-                size=5.5,
-                marker=self.points.mark,
-                fill_color=self.points.colour,
-                line_color=None,
-                fill_alpha=0.5,
-            )
-        ]
+        hover.renderers = [self.points.drawn_on(plot, 5.5, 0.5)]
         plot.segment("zero", "zero", "x", "y", source=self.arrows, line_color=theme.ACCENT, line_width=2)
         pulls.renderers = [plot.scatter("x", "y", source=self.arrows, size=7, color=theme.ACCENT)]
         plot.text(

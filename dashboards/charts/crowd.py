@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from bokeh.models import ColumnDataSource, CustomJSHover, CustomJSTransform, LinearColorMapper
+from bokeh.models.renderers import GlyphRenderer
+from bokeh.plotting import figure
 from bokeh.transform import transform
 
 from dashboards import theme
@@ -15,15 +17,13 @@ _BETWEEN_WORDS = "\n"
 
 
 class Crowd:
-    """Points with a colour, a mark and words each; glyphs fill them without outlines, each of which is a path more.
+    """Points with a colour, a mark and words each.
 
     Bokeh encodes and decodes every word of a column by itself, which takes longer than drawing its point. Here columns
     of words hold places in a list of distinct words that travels as one text, and `look` the place of colour and mark.
 
     Attributes:
-        source: What glyphs draw from.
-        colour: What glyphs are given as their colour.
-        mark: What they are given as their marker.
+        source: The points; columns of words and `look` hold places.
         formatters: What a hover tool is given, so that it prints a word as `@name{custom}`.
     """
 
@@ -44,8 +44,8 @@ class Crowd:
             func="return marks[x]",
             v_func="return Array.from(xs, (place) => marks[place])",
         )
-        self.colour = transform("look", self._palette)
-        self.mark = transform("look", self._marks)
+        self._colour = transform("look", self._palette)
+        self._mark = transform("look", self._marks)
         self.formatters: dict[str, Any] = {
             f"@{word}": CustomJSHover(
                 args={"texts": self._texts, "word": word, "between": _BETWEEN_WORDS},
@@ -53,6 +53,19 @@ class Crowd:
             )
             for word in words
         }
+
+    def drawn_on(self, plot: figure, size: float | str, alpha: float) -> "GlyphRenderer[Any]":
+        """Draw the points on a figure, filled only: an outline is a path more for each.
+
+        Args:
+            plot: The figure.
+            size: Pixels, or the column of numbers that holds them.
+            alpha: Opacity, of chosen points and of others.
+        """
+        return plot.scatter(
+            "x", "y", source=self.source, size=size, marker=self._mark, fill_color=self._colour, line_color=None,
+            fill_alpha=alpha, nonselection_fill_alpha=alpha,
+        )  # fmt: skip
 
     def show(self, frame: pl.DataFrame) -> None:
         """Draw the rows: columns of numbers and of words, `colour` and `mark`."""

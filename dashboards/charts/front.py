@@ -124,10 +124,7 @@ class FrontChart:
         )
         axes.dress(plot, "log", "linear")
         plot.varea(x="x", y1="low", y2="high", source=self.area, fill_color=theme.ACCENT, fill_alpha=0.055)
-        cloud = plot.scatter(
-            "x", "y", source=self.cloud.source, size=4.5, marker=self.cloud.mark, fill_color=self.cloud.colour,
-            fill_alpha=0.36, line_color=None,
-        )  # fmt: skip
+        cloud = self.cloud.drawn_on(plot, 4.5, 0.36)
         plot.line("x", "y", source=self.line, line_color=theme.ACCENT, line_width=2.2, line_join="miter")
         members: list[DataRenderer] = []
         for source, filled in ((self.clear, True), (self.within, False)):

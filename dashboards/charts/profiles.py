@@ -135,12 +135,7 @@ class Pairs:
         plot.grid.visible = False
         plot.min_border_left = 4
         plot.rect("x", "y", 0.96, 0.96, source=self._boxes, fill_alpha=0, line_color=theme.OTHER_COLOUR, line_alpha=0.5)
-        hover.renderers = [
-            plot.scatter(
-                "x", "y", source=self.points.source, size=3.5, marker=self.points.mark,
-                fill_color=self.points.colour, fill_alpha=0.6, line_color=None,
-            )
-        ]  # fmt: skip
+        hover.renderers = [self.points.drawn_on(plot, 3.5, 0.6)]
         plot.text(
             "x",
             "y",

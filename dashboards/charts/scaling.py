@@ -44,16 +44,7 @@ class ScalingChart:
         plot = theme.new_figure(NAME, 500, tools, x_axis_type=kind, x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, kind, "linear")
         drawn: list[DataRenderer] = [
-            plot.scatter(
-                "x",
-                "y",
-                source=self.cloud.source,
-                size=5.5,
-                marker=self.cloud.mark,
-                fill_color=self.cloud.colour,
-                line_color=None,
-                fill_alpha=0.42,
-            ),
+            self.cloud.drawn_on(plot, 5.5, 0.42),
             plot.scatter("x", "y", source=self.above, size=9, marker="star", color=theme.COLOURS[1], fill_alpha=0.9),
         ]
         for method, (_, colour, dash) in METHODS.items():

@@ -204,10 +204,7 @@ class Scatter:
             NAME, 480, tools, x_axis_type=x_kind, y_axis_type=y_kind, x_range=Range1d(), y_range=Range1d()
         )
         axes.dress(plot, x_kind, y_kind)
-        drawn = plot.scatter(
-            "x", "y", source=self.crowd.source, size="size", marker=self.crowd.mark, fill_color=self.crowd.colour,
-            line_color=None, fill_alpha=0.62, nonselection_fill_alpha=0.62,
-        )  # fmt: skip
+        drawn = self.crowd.drawn_on(plot, "size", 0.62)
         plot.scatter(
             "x", "y", source=self.marked, size=20, marker="circle", fill_alpha=0, line_color=theme.ACCENT, line_width=3
         )

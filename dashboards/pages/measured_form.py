@@ -1,7 +1,7 @@
 """The form that lets a prompt be answered or a server be measured; there only where the operator turned it on."""
 
 import asyncio
-from collections.abc import Coroutine
+from abc import ABC, abstractmethod
 from typing import Any
 
 import panel as pn
@@ -26,7 +26,7 @@ def forms(measuring: Measuring) -> list[pn.Column]:
     return [form.card() for form in found]
 
 
-class Form:
+class Form(ABC):
     """Fields, a button that runs, one that gives up, and what came of it."""
 
     def __init__(self, measuring: Measuring, title: str, about: str) -> None:
@@ -40,13 +40,13 @@ class Form:
         self.stop.on_click(self._give_up)
         pn.state.on_session_destroyed(self._give_up)
 
+    @abstractmethod
     def fields(self) -> list[Any]:
         """What is asked for."""
-        raise NotImplementedError
 
-    def ask(self) -> Coroutine[Any, Any, str]:
+    @abstractmethod
+    async def ask(self) -> str:
         """Measure; HTML of what came of it."""
-        raise NotImplementedError
 
     def card(self) -> pn.Column:
         """The form."""

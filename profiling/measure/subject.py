@@ -66,9 +66,9 @@ class Subject(ABC):
     def run(self) -> Tensor:
         """One step: a prefill, one decoded token of every sequence, or one pass of an encoder."""
 
-    @abstractmethod
     def captured(self) -> Step:
         """The step as a CUDA graph that is replayed."""
+        raise CannotRun("graphs are captured of plain models only")
 
     @abstractmethod
     def cache_bytes(self) -> int:

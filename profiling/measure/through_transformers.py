@@ -14,7 +14,7 @@ from torch import Tensor
 
 from profiling.measure import attention
 from profiling.measure.quantised import PLAIN
-from profiling.measure.subject import CannotRun, Step, Subject, counted
+from profiling.measure.subject import CannotRun, Subject, counted
 
 
 class TransformersSubject(Subject):
@@ -32,7 +32,7 @@ class TransformersSubject(Subject):
         if self.precision not in PLAIN:
             raise CannotRun(f"transformers runs {', '.join(PLAIN)} here, not {self.precision}")
         if point["execution"] == "graph":
-            raise CannotRun("graphs are captured of plain models only")
+            self.captured()
         started = time.perf_counter()
         self.model = self._build(config).to(self.device).eval()
         self.build_s = time.perf_counter() - started
@@ -74,34 +74,34 @@ class TransformersSubject(Subject):
         with torch.no_grad():
             return self.model(before, use_cache=True, logits_to_keep=1).past_key_values
 
-    def run(self) -> Tensor:
-        """One step; what a decoded token adds to the cache is taken away again."""
+    def _answer(self) -> Any:
         with torch.no_grad(), attention.chosen(self.kernel):
             if self.stage == "encode":
-                states: Tensor = self.model(self.tokens).last_hidden_state
-                return states
-            answer = self.model(self.tokens, past_key_values=self.past, use_cache=True, logits_to_keep=1)
-            if self.past is not None:
-                self.past.crop(-1)
-            logits: Tensor = answer.logits
-            return logits
+                return self.model(self.tokens)
+            return self.model(self.tokens, past_key_values=self.past, use_cache=True, logits_to_keep=1)
 
-    def captured(self) -> Step:
-        """Nothing: refused when the point is built."""
-        raise CannotRun("graphs are captured of plain models only")
+    def _take_back(self) -> None:
+        """Take from the cache what a decoded token added to it."""
+        if self.past is not None:
+            self.past.crop(-1)
+
+    def run(self) -> Tensor:
+        """One step; the cache is left as it was."""
+        answer = self._answer()
+        self._take_back()
+        result: Tensor = answer.last_hidden_state if self.stage == "encode" else answer.logits
+        return result
 
     def cache_bytes(self) -> int:
         """Bytes of keys and values at the end of a step."""
         if self.stage == "encode":
             return 0
-        with torch.no_grad():
-            held = self.model(self.tokens, past_key_values=self.past, use_cache=True, logits_to_keep=1).past_key_values
+        held = self._answer().past_key_values
         size: int = sum(
             tensor.numel() * tensor.element_size()
             for layer in held.layers for tensor in (layer.keys, layer.values) if tensor is not None
         )  # fmt: skip
-        if self.past is not None:
-            self.past.crop(-1)
+        self._take_back()
         return size
 
     def module_flops(self) -> dict[str, int]:

@@ -50,6 +50,15 @@ SPECIAL: dict[str, dict[str, Any]] = {
 }
 # Containers of several towers; their text decoders are tested under their own names.
 TOWERS = {"llama4", "gemma3"}
+# Their code lies beside their weights on the hub, so there is nothing to count here.
+ON_THE_HUB = {
+    "baichuan", "chatglm", "deepseek", "grok-1", "internlm", "internlm2", "kimi_k2", "minicpm", "phi3small", "qwen",
+    "yi",
+}  # fmt: skip
+BROKEN = pytest.mark.xfail(raises=AttributeError, strict=True, reason="transformers 5.23 cannot build its own dbrx")
+COUNTED = [
+    pytest.param(name, marks=BROKEN) if name == "dbrx" else name for name in sorted(set(FAMILIES) - TOWERS - ON_THE_HUB)
+]
 OWN_MASK = {"bloom"}  # builds its position biases from a two-dimensional mask
 
 
@@ -89,21 +98,18 @@ def _pytorch_counts(model: Architecture, config: Any) -> tuple[int, int]:
     return sum(weights.numel() for weights in module.parameters()), counter.get_total_flops()
 
 
+def test_what_transformers_has_code_for_is_counted() -> None:
+    assert ON_THE_HUB.isdisjoint(transformers.CONFIG_MAPPING.keys())
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("model_type", sorted(set(FAMILIES) - TOWERS))
+@pytest.mark.parametrize("model_type", COUNTED)
 def test_flops_and_parameters_equal_pytorchs_on_the_meta_device(model_type: str) -> None:
-    if model_type not in transformers.CONFIG_MAPPING:
-        pytest.skip(f"transformers {transformers.__version__} has no code of its own for {model_type}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # transformers warns of its own deprecations
         config = _tiny_config(model_type)
         model = from_config(config.to_dict(), model_type)
-        try:
-            parameters, flops = _pytorch_counts(model, config)
-        except AttributeError as error:
-            if model_type != "dbrx":
-                raise
-            pytest.skip(f"transformers {transformers.__version__} cannot build its own dbrx: {error}")
+        parameters, flops = _pytorch_counts(model, config)
     stage: Stage = "encode" if model.kind == "encoder" else "prefill"
     workload = Workload(stage=stage, batch=BATCH, context=LENGTH, attention="naive", all_logits=True)
     products = [op for op in operators(model, workload) if op.unit != "vector"]
