@@ -3,6 +3,7 @@
 import functools
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 import panel as pn
 from bokeh.document import Document
+from bokeh.util.warnings import BokehUserWarning
 from panel.io.resources import component_resource_path
 
 from dashboards import formats, serving, theme
@@ -38,6 +40,8 @@ def serve(settings: Settings, show: bool = False) -> None:
     """
     pn.extension("tabulator", design=theme.DESIGN, notifications=False)
     logs.start(settings)
+    # A browser describes what it was sent since it last spoke once more; Bokeh keeps what it has, and complains.
+    warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
     data, metrics = Data(settings), serving.Metrics()
     sessions = {page.slug or "/": _opener(page, data, metrics, settings.most_sessions) for page in PAGES}
     server = pn.serve(

@@ -75,10 +75,16 @@ class UrlState(param.Parameterized):
             setattr(self, name, chosen)
         return notes
 
-    def settle(self) -> list[str]:
-        """Take the remaining values of the address that hold, and say which do not."""
+    def settle(self, *later: str) -> list[str]:
+        """Take the remaining values of the address that hold, and say which do not.
+
+        Args:
+            later: Choices that are not offered yet; what the address asks of them waits for `offer`.
+        """
         notes: list[str] = []
         for name, texts in self._asked.items():
+            if name in later:
+                continue
             if name not in self.keys():
                 notes.append(f"The address names “{_short(name)}”, which this page does not know; it was ignored.")
                 continue
@@ -86,7 +92,7 @@ class UrlState(param.Parameterized):
                 setattr(self, name, _parse(self.param[name], texts[-1]))
             except ValueError:
                 notes.append(_refused(name, texts, "showing the default instead"))
-        self._asked = {}
+        self._asked = {name: texts for name, texts in self._asked.items() if name in later}
         return notes
 
     def address(self) -> str:

@@ -38,6 +38,7 @@ class Cells:
         self._row_px = row_px
         self._names = [ColumnDataSource({"name": []}) for _ in range(2)]
         self._tickers = [FixedTicker(ticks=[]) for _ in range(2)]
+        self._shown: tuple[object, ...] = ()
         hover = HoverTool(tooltips='<div class="hover"><b>@head</b><div>@told</div></div>')
         plot = theme.new_figure(
             name, 300, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d(), x_axis_location="above"
@@ -63,7 +64,7 @@ class Cells:
         self, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], ends: tuple[float, float],
         told: Sequence[Sequence[str]], digits: int,
     ) -> None:  # fmt: skip
-        """Draw the matrix.
+        """Draw the matrix, unless it is drawn already.
 
         Args:
             values: (rows, columns); NaN is left empty.
@@ -73,6 +74,10 @@ class Cells:
             told: What a hover says, per row and column.
             digits: After the point, in the cells.
         """
+        wanted = (values.tobytes(), list(rows), list(columns), ends, told, digits)
+        if wanted == self._shown:
+            return
+        self._shown = wanted
         row, column = np.nonzero(np.isfinite(values))
         places = list(zip(row.tolist(), column.tolist(), strict=True))
         colours, ink = shades(values[row, column], *ends)

@@ -38,9 +38,10 @@ class Crowd:
         self.source = ColumnDataSource({column: [] for column in (*numbers, *words, "look")})
         self._texts = ColumnDataSource({word: [""] for word in words})
         self._known = {word: pl.Series(dtype=pl.String) for word in words}
-        self._palette = LinearColorMapper(palette=[theme.OTHER_COLOUR], low=-0.5, high=0.5)
+        self._looks = pl.DataFrame({"colour": [theme.OTHER_COLOUR], "mark": [theme.OTHER_MARK]})
+        self._palette = LinearColorMapper(palette=self._looks["colour"].to_list(), low=-0.5, high=0.5)
         self._marks = CustomJSTransform(
-            args={"marks": [theme.OTHER_MARK]},
+            args={"marks": self._looks["mark"].to_list()},
             func="return marks[x]",
             v_func="return Array.from(xs, (place) => marks[place])",
         )
@@ -69,23 +70,32 @@ class Crowd:
 
     def show(self, frame: pl.DataFrame) -> None:
         """Draw the rows: columns of numbers and of words, `colour` and `mark`."""
-        looks = frame.select("colour", "mark").unique().sort("colour", "mark")
+        self._learn_looks(frame.select("colour", "mark"))
         places = frame.select("colour", "mark").join(
-            looks.with_row_index("look"), on=["colour", "mark"], how="left", maintain_order="left"
+            self._looks.with_row_index("look"), on=["colour", "mark"], how="left", maintain_order="left"
         )
-        colours = looks["colour"].to_list() or [theme.OTHER_COLOUR]
-        self._palette.update(palette=colours, high=len(colours) - 0.5)
-        self._marks.args = {"marks": looks["mark"].to_list()}
         data = {number: frame[number].to_numpy() for number in self._numbers}
         for word in self._words:
             data[word] = self._places(word, frame[word])
         self.source.data = {**data, "look": places["look"].cast(pl.Int32).to_numpy()}
 
+    def _learn_looks(self, looks: pl.DataFrame) -> None:
+        """Each change of palette or marks has the browser map all points anew: both only ever grow."""
+        new = looks.unique().join(self._looks, on=["colour", "mark"], how="anti")
+        if new.is_empty():
+            return
+        self._looks = pl.concat([self._looks, new.sort("colour", "mark")])
+        self._palette.update(palette=self._looks["colour"].to_list(), high=self._looks.height - 0.5)
+        self._marks.args = {"marks": self._looks["mark"].to_list()}
+
     def _places(self, word: str, words: pl.Series) -> npt.NDArray[np.int32]:
-        """Places of words in the text, which is sent anew only when it lacks one: a filter takes words away."""
-        if not words.is_in(self._known[word].implode(), nulls_equal=True).all():
-            self._known[word] = known = words.unique().sort()
-            self._texts.data[word] = [_BETWEEN_WORDS.join(str(each).replace(_BETWEEN_WORDS, " ") for each in known)]
+        """Places of words in the text, which is sent anew only when it lacks one; one that is back is still there."""
         known = self._known[word]
+        if not words.is_in(known.implode(), nulls_equal=True).all():
+            wanted = words.unique()
+            together = pl.concat([known, wanted]).unique()
+            # Of two boards that share little, only the one that is drawn is kept.
+            self._known[word] = known = (together if together.len() <= 2 * wanted.len() else wanted).sort()
+            self._texts.data[word] = [_BETWEEN_WORDS.join(str(each).replace(_BETWEEN_WORDS, " ") for each in known)]
         place = pl.Series(range(known.len()), dtype=pl.Int32)
         return words.replace_strict(known, place, return_dtype=pl.Int32).to_numpy()

@@ -244,10 +244,25 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
             self.below,
             page.html(page.picture_buttons(scatter.NAME), margin=(8, 0, 0, 0)),
         )
+        lead = "Every configuration that the boards evaluated. Filter it, search it, plot anything against anything."
+        main = pn.Column(
+            page.html(f"<h1>Leaderboard</h1><p class='lead'>{lead}</p>", margin=(0, 0, 12, 0)),
+            top,
+            page.html(_HELP, margin=(0, 0, 14, 0)),
+            self.notes,
+            chart,
+            self._below(self._entries_card),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=state)
+
+    def _entries_card(self) -> pn.Column:
+        state = self.state
         columns = controls.several(state, "columns", "", margin=(0, 0, 10, 0), visible=False)
         show_columns = pn.widgets.Toggle(name="Columns", value=False, height=32, width=90, margin=0)
         show_columns.jslink(columns, value="visible")
-        table = page.card(
+        return page.card(
             page.html("<h2>Entries</h2>"),
             pn.FlexBox(
                 controls.radio(
@@ -263,15 +278,3 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
             columns,
             self.table.widget,
         )
-        lead = "Every configuration that the boards evaluated. Filter it, search it, plot anything against anything."
-        main = pn.Column(
-            page.html(f"<h1>Leaderboard</h1><p class='lead'>{lead}</p>", margin=(0, 0, 12, 0)),
-            top,
-            page.html(_HELP, margin=(0, 0, 14, 0)),
-            self.notes,
-            chart,
-            table,
-            sizing_mode="stretch_width",
-            margin=0,
-        )
-        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=state)

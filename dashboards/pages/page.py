@@ -105,6 +105,11 @@ def working(text: str) -> str:
     return f'<p class="counts" role="status">{formats.escape(text)}</p>'
 
 
+def waiting() -> pn.pane.HTML:
+    """What stands where the rest of a page will be."""
+    return html(working("Drawing the rest of the page …"), css_classes=["waiting"])
+
+
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """A table of cells of text, escaped."""
     head = "".join(f"<th scope='col'>{formats.escape(name)}</th>" for name in header)

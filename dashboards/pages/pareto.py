@@ -1,5 +1,6 @@
 """The Pareto page: the front over all entries, what each step on it costs, and how it moved."""
 
+from functools import cached_property
 from typing import Any
 
 import panel as pn
@@ -47,20 +48,30 @@ class Pareto(SnapshotPage[ParetoState]):
         super().__init__(data, ParetoState.from_address(search), page.snapshots(data))
         self._is_open = False
         self.chart = FrontChart(_FRONT, 540, self._open)
-        self.past = FrontPast(data, self.state, self._open)
         self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
         self.sql = page.html(margin=(10, 0, 0, 0))
         self.card_text = page.html()
         self.members = pl.DataFrame()
-        self.table = FrontTable(self._open)
         self.drawer = self._drawer()
         self.body = pn.Column(sizing_mode="stretch_width", margin=0)
         self._load()
-        self._notes += self.state.settle()
+        self._notes += self.state.settle("day")
         self.picks = {name: controls.select(self.state, name, label) for name, label in _PICKS.items()}
         self._is_open = True
         self._draw()
         self._watch()
+
+    # What is made once it is drawn, below the first chart.
+
+    @cached_property
+    def table(self) -> FrontTable:
+        """Members of the front."""
+        return FrontTable(self._open)
+
+    @cached_property
+    def past(self) -> FrontPast:
+        """The front over time."""
+        return FrontPast(self.data, self.state, self._open)
 
     # What the data offers ------------------------------------------------------------------------------------------
 
@@ -254,17 +265,22 @@ class Pareto(SnapshotPage[ParetoState]):
             page.html(page.picture_buttons(_FRONT), margin=(8, 0, 0, 0)),
             self.sql,
         )
-        table = page.card(
+        lead = (
+            "<h1>Pareto fronts</h1><p class='lead'>The entries that no other beats on both quality and cost, "
+            "and which steps between them noise could explain.</p>"
+        )
+        self.body.objects = [chart, self._below(self._members_card, self._past_card)]
+        main = pn.Column(page.html(lead), picks, self.notes, self.body, sizing_mode="stretch_width", margin=0)
+        return Content(main=main, overlay=self.drawer, state=self.state)
+
+    def _members_card(self) -> pn.Column:
+        return page.card(
             self.table.heading,
             pn.Spacer(height=10),
             page.downloads("pareto_front", self.table.rows, self._describe),
             pn.Spacer(height=8),
             self.table.widget,
         )
-        lead = (
-            "<h1>Pareto fronts</h1><p class='lead'>The entries that no other beats on both quality and cost, "
-            "and which steps between them noise could explain.</p>"
-        )
-        self.body.objects = [chart, table, self.past.card()]
-        main = pn.Column(page.html(lead), picks, self.notes, self.body, sizing_mode="stretch_width", margin=0)
-        return Content(main=main, overlay=self.drawer, state=self.state)
+
+    def _past_card(self) -> pn.Column:
+        return self.past.card()

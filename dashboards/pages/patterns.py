@@ -1,5 +1,6 @@
 """The patterns page: heatmap, parallel coordinates, correlations, components, clusters, all pairs, by any grouping."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
     def __init__(self, data: Data, search: str) -> None:
         snapshots = page.snapshots(data, "patterns_snapshots", "with three complete benchmarks")
         super().__init__(data, PatternsState.from_address(search), snapshots)
-        self.heat, self.correlations = Cells(_HEAT, 21), Cells(_CORRELATIONS, 44)
-        self.parallel, self.map, self.pairs = profiles.Parallel(), components.Components(), profiles.Pairs()
-        self.choices = Ranking()
+        self.heat = Cells(_HEAT, 21)
         self.notes, self.legend, self.cluster_text, self.empty = (page.html() for _ in range(4))
         names = (_HEAT, profiles.PARALLEL, _CORRELATIONS, components.NAME, profiles.PAIRS)
         self.headings = {name: page.html() for name in names}
@@ -50,10 +49,37 @@ class PatternsPage(SnapshotPage[PatternsState]):
         self._notes += self.state.settle()
         self._draw()
         self._when("snapshot", self._draw, self._load)
-        self._when("group", self._draw_entries, self._offer_group)
+        self._when("group", self._draw_groups, self._offer_group)
         self._when("only", self._draw_entries)
         self._when(["values", "rows"], self._draw_heat)
         self._when("correlation", self._draw_correlations)
+
+    # What is made once it is drawn, below the first chart.
+
+    @cached_property
+    def parallel(self) -> profiles.Parallel:
+        """Parallel coordinates."""
+        return profiles.Parallel()
+
+    @cached_property
+    def correlations(self) -> Cells:
+        """Correlations of benchmarks."""
+        return Cells(_CORRELATIONS, 44)
+
+    @cached_property
+    def map(self) -> components.Components:
+        """The first two components."""
+        return components.Components()
+
+    @cached_property
+    def choices(self) -> Ranking:
+        """Numbers of clusters, and what speaks for each."""
+        return Ranking()
+
+    @cached_property
+    def pairs(self) -> profiles.Pairs:
+        """All pairs of benchmarks."""
+        return profiles.Pairs()
 
     # What the data offers ------------------------------------------------------------------------------------------
 
@@ -95,8 +121,8 @@ class PatternsPage(SnapshotPage[PatternsState]):
         self.captions[chart].object = page.caption(f"{where}. {note}")
 
     def _draw(self) -> None:
-        self._draw_entries()
-        self._later(self._draw_correlations, self._draw_choices)
+        self._draw_first()
+        self._later(self._draw_parallel, self._draw_correlations, self._draw_map, self._draw_choices, self._draw_pairs)
 
     def _draw_choices(self) -> None:
         choices = self.data.ask("cluster_choices", snapshot_id=self.state.snapshot)
@@ -131,14 +157,21 @@ class PatternsPage(SnapshotPage[PatternsState]):
             self._aligned[values] = aligned.drop("entry_id")
         return self._only(self.grouped.hstack(self._aligned[values]))
 
-    def _draw_entries(self) -> None:
+    def _draw_first(self) -> None:
         self.notes.object = page.notes(self._notes)
         self.styles = patterns_frames.styles(self.grouped)
         self.legend.object = _legend(self._shown(), self.styles)
         self._draw_heat()
+
+    def _draw_entries(self) -> None:
+        self._draw_first()
         self._draw_map()
         # Lines and pairs take the browser longer than all else together.
-        self._later(self._offer_only, self._draw_parallel, self._draw_pairs)
+        self._later(self._draw_parallel, self._draw_pairs)
+
+    def _draw_groups(self) -> None:
+        self._draw_entries()
+        self._later(self._offer_only)
 
     def _by(self) -> str:
         group = next(label for label, name in patterns_frames.GROUPS.items() if name == self.state.group)
@@ -238,7 +271,6 @@ class PatternsPage(SnapshotPage[PatternsState]):
             page.downloads("patterns", self._rows, self._describe),
             gap="8px 14px", align_items="end", margin=(8, 0), sizing_mode="stretch_width",
         )  # fmt: skip
-        kinds = controls.radio(state, "correlation", {"Spearman": "spearman", "Pearson": "pearson"}, height=32)
         lead = (
             "<h1>Patterns</h1><p class='lead'>Which models resemble each other, which benchmarks say the same, "
             "and whether there are kinds of models at all.</p>"
@@ -251,15 +283,26 @@ class PatternsPage(SnapshotPage[PatternsState]):
             pn.Spacer(height=10),
             self.empty,
             self._card(_HEAT, self.heat.figure, heat),
-            self._card(profiles.PARALLEL, self.parallel.figure),
-            self._card(_CORRELATIONS, self.correlations.figure, kinds),
-            self._card(components.NAME, self.map.figure),
-            page.card(page.html("<h2>Clusters</h2>"), self.cluster_text, pn.Spacer(height=8), self.choices.widget),
-            self._card(profiles.PAIRS, self.pairs.figure),
+            self._below(
+                lambda: self._card(profiles.PARALLEL, self.parallel.figure),
+                self._correlations_card,
+                lambda: self._card(components.NAME, self.map.figure),
+                self._clusters_card,
+                lambda: self._card(profiles.PAIRS, self.pairs.figure),
+            ),
             sizing_mode="stretch_width",
             margin=0,
         )
         return Content(main=main, state=state)
+
+    def _correlations_card(self) -> pn.Column:
+        kinds = {"Spearman": "spearman", "Pearson": "pearson"}
+        return self._card(
+            _CORRELATIONS, self.correlations.figure, controls.radio(self.state, "correlation", kinds, height=32)
+        )
+
+    def _clusters_card(self) -> pn.Column:
+        return page.card(page.html("<h2>Clusters</h2>"), self.cluster_text, pn.Spacer(height=8), self.choices.widget)
 
 
 def _legend(shown: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> str:

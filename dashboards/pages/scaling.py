@@ -1,5 +1,6 @@
 """The scaling page: score against parameters, who is above expectation, density over time, and diminishing returns."""
 
+from functools import cached_property
 from typing import Any
 
 import panel as pn
@@ -36,21 +37,35 @@ class ScalingPage(SnapshotPage[ScalingState]):
         snapshots = page.snapshots(data, "scaling_snapshots", "with sizes and scores to fit")
         super().__init__(data, ScalingState.from_address(search), snapshots)
         self.chart = scaling.ScalingChart()
-        self.density = scaling_more.DensityChart()
-        self.returns = scaling_more.ReturnsChart()
         self.plot = pn.pane.Bokeh(sizing_mode="stretch_width", margin=(8, 0, 0, 0))
         self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
         self.density_text, self.density_legend, self.density_below = (page.html() for _ in range(3))
         self.returns_text, self.returns_legend, self.returns_below = (page.html() for _ in range(3))
         self.ranking_text = page.html()
         self.sql = page.html(margin=(10, 0, 0, 0))
-        self.table = Ranking()
         self._load()
         self._notes += self.state.settle()
         self._draw()
         self._when("snapshot", self._draw, self._load)
         self._when("size", self._draw_sized)
         self._when(["measure", "axis"], self._draw_fit)
+
+    # What is made once it is drawn, below the first chart.
+
+    @cached_property
+    def table(self) -> Ranking:
+        """Who is above expectation."""
+        return Ranking()
+
+    @cached_property
+    def density(self) -> scaling_more.DensityChart:
+        """Capability density over time."""
+        return scaling_more.DensityChart()
+
+    @cached_property
+    def returns(self) -> scaling_more.ReturnsChart:
+        """What a doubling brings, band by band."""
+        return scaling_more.ReturnsChart()
 
     # What the data offers ------------------------------------------------------------------------------------------
 
@@ -188,14 +203,6 @@ class ScalingPage(SnapshotPage[ScalingState]):
             margin=(10, 0, 14, 0),
             sizing_mode="stretch_width",
         )
-        returns = pn.FlexBox(
-            *(pn.pane.Bokeh(plot, sizing_mode="stretch_width", min_width=300) for plot in self.returns.figures),
-            sizing_mode="stretch_width",
-            flex_wrap="wrap",
-            margin=0,
-        )
-        for pane in returns:
-            pane.styles = {"flex": "1 1 320px"}
         lead = (
             "<h1>Scaling</h1><p class='lead'>What bigger brings, with its uncertainty: entries of one family are "
             "not independent, so every interval draws whole families anew.</p>"
@@ -205,33 +212,47 @@ class ScalingPage(SnapshotPage[ScalingState]):
             picks,
             self.notes,
             page.card(self.heading, self.legend, self.plot, self.below, self._buttons(scaling.NAME), self.sql),
-            page.card(
-                page.html("<h2>Punches above its size</h2>"),
-                self.ranking_text,
-                pn.Spacer(height=8),
-                page.downloads("scaling_residuals", self.table.rows, self._describe),
-                pn.Spacer(height=8),
-                self.table.widget,
-            ),
-            page.card(
-                self.density_text,
-                self.density_legend,
-                pn.pane.Bokeh(self.density.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
-                self.density_below,
-                self._buttons(scaling_more.DENSITY),
-            ),
-            page.card(
-                self.returns_text,
-                self.returns_legend,
-                returns,
-                self.returns_below,
-                self._buttons(*scaling_more.RETURNS),
-            ),
-            self._chat_models(),
+            self._below(self._ranking_card, self._density_card, self._returns_card, self._chat_models),
             sizing_mode="stretch_width",
             margin=0,
         )
         return Content(main=main, state=state)
+
+    def _ranking_card(self) -> pn.Column:
+        return page.card(
+            page.html("<h2>Punches above its size</h2>"),
+            self.ranking_text,
+            pn.Spacer(height=8),
+            page.downloads("scaling_residuals", self.table.rows, self._describe),
+            pn.Spacer(height=8),
+            self.table.widget,
+        )
+
+    def _density_card(self) -> pn.Column:
+        return page.card(
+            self.density_text,
+            self.density_legend,
+            pn.pane.Bokeh(self.density.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.density_below,
+            self._buttons(scaling_more.DENSITY),
+        )
+
+    def _returns_card(self) -> pn.Column:
+        returns = pn.FlexBox(
+            *(pn.pane.Bokeh(plot, sizing_mode="stretch_width", min_width=300) for plot in self.returns.figures),
+            sizing_mode="stretch_width",
+            flex_wrap="wrap",
+            margin=0,
+        )
+        for pane in returns:
+            pane.styles = {"flex": "1 1 320px"}
+        return page.card(
+            self.returns_text,
+            self.returns_legend,
+            returns,
+            self.returns_below,
+            self._buttons(*scaling_more.RETURNS),
+        )
 
     @staticmethod
     def _buttons(*charts: str) -> pn.pane.HTML:

@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
 QUIET_S = 0.2
 _READY = """() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every((d) => d.is_idle)
+    && ![...Bokeh.index.query((view) => view.model.css_classes?.includes('waiting'))].length
     && !document.documentElement.dataset.working"""
 
 

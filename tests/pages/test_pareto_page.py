@@ -51,4 +51,7 @@ def test_the_player_goes_back_in_time(visit: Visit) -> None:
     earlier = page.locator(".pn-player-value").inner_text()
     assert earlier < last
     assert page.get_by_text(f"submitted up to {earlier}").first.is_visible()
+    visit.open(visit.address())
+    assert page.locator(".pn-player-value").inner_text() == earlier
+    assert page.locator(".note").count() == 0
     assert visit.errors == []
