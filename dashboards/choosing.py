@@ -21,8 +21,13 @@ _WITHIN_NOISE = 1.96
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a choice must keep; zero and `any` mean no limit."""
+    """What a choice must keep; zero and `any` mean no limit.
 
+    Attributes:
+        devices: How many there are at most; choices may use fewer.
+    """
+
+    devices: int = 1
     licence: str = "any"
     maker: str = "any"
     merges: bool = True
@@ -120,6 +125,8 @@ def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     if limits.precision != "any":
         breaks.append((pl.col("precision") != limits.precision, pl.lit("another precision was asked for")))
     needs = pl.format("needs {} GiB a device in {}, you have {}", number("memory_low_gib"), _spoken(), budget)
+    if limits.devices > 1:
+        needs = pl.format("needs {} GiB on one in {}, each has {}", number("memory_low_gib"), _spoken(), budget)
     breaks.append((pl.col("verdict") == "does not fit", needs))
     if not limits.borderline:
         may_need = pl.format(
@@ -147,6 +154,9 @@ def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     # Of those that pass the most exact; of those that do not, the one that came furthest, and then the smallest.
     nearest = pl.when(passes).then(-pl.col("weight_bits")).otherwise(pl.col("weight_bits"))
     said = pl.col("verdict").replace_strict({"fits": "yes", "borderline": "perhaps", "does not fit": "no"})
+    if limits.devices > 1:
+        on = pl.when(pl.col("verdict") != "does not fit").then(pl.format(" on {}", "devices")).otherwise(pl.lit(""))
+        said = pl.concat_str(said, on)
     verdicts = choices.group_by("model_id").agg(
         pl.format("{} {}", _spoken(), said).sort_by("weight_bits", descending=True).str.join(" · ").alias("fits_at")
     )

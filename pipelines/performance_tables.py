@@ -3,7 +3,7 @@
 Models that differ only in name are computed once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,9 +34,9 @@ BATCHES = (1, 32)
 CONTEXTS = (1024, 8192)
 LONG_CONTEXTS = (4096, 32768)
 ENCODER_CONTEXTS = (512,)
-# From here on 16-bit weights fill an 80 GB device; such models are shown on a node of eight as well.
-NODE_FROM_PARAMETERS = 35e9
-NODE = 8
+SHARED_FROM = {2: 12e9, 4: 24e9, 8: 48e9}
+"""Numbers of devices that share every layer of what does not surely fit on fewer, and the parameters from which on they
+are looked at: those whose 16-bit weights fill half as many devices of 24 GB."""
 OPERATORS_OF = (
     "meta-llama/Llama-2-7b-hf", "meta-llama/Meta-Llama-3-8B", "Qwen/Qwen2.5-7B-Instruct",
     "mistralai/Mixtral-8x7B-v0.1", "google/gemma-2-9b",
@@ -81,33 +81,49 @@ def _named(frame: pl.DataFrame, shapes: Sequence[Shape]) -> pl.DataFrame:
         orient="row",
     )
     joined = names.join(frame, on="model", how="inner", maintain_order="left_right")
-    return joined.filter(pl.col("longest").is_null() | (pl.col("context") <= pl.col("longest")))
+    made_for = pl.col("longest").is_null() | (pl.col("context") <= pl.col("longest"))
+    return joined.filter(made_for).drop("model", "longest")
 
 
 def roofline_points(shapes: Sequence[Shape], calibrations: Calibrations) -> pl.DataFrame:
     """Rows of `marts.roofline_points`: the shipped grid over every shape and accelerator."""
     accelerators = list(table().values())
+    watts = {device.name: device.power_w for device in accelerators}
     decoders = [shape.architecture for shape in shapes if shape.architecture.kind != "encoder"]
     encoders = [shape.architecture for shape in shapes if shape.architecture.kind == "encoder"]
     shared = Grid(
         models=decoders, accelerators=accelerators, batches=BATCHES, contexts=CONTEXTS,
         precisions=tuple(PRECISIONS.values()), calibrations=calibrations, intervals=True, engine=ENGINE,
     )  # fmt: skip
-    grids = [
-        shared,
-        replace(shared, models=encoders, contexts=ENCODER_CONTEXTS, stages=("encode",)),
-        replace(
-            shared,
-            models=[model for model in decoders if model.parameters_total >= NODE_FROM_PARAMETERS],
-            accelerators=[device for device in accelerators if device.link_bytes_per_s and device.kind != "cpu"],
-            parallelisms=(Parallelism(NODE),),
-        ),
-    ]
-    watts = {device.name: device.power_w for device in accelerators}
-    # Block by block: this is the largest table there is, and most of a refresh's memory.
-    # One thread, since a refresh has work for the other.
-    blocks = (block for grid in grids if grid.models for block in evaluate(grid, threads=1))
-    return pl.concat([_named(_points(block, watts), shapes) for block in blocks])
+
+    def points(grid: Grid) -> Iterator[pl.DataFrame]:
+        # Block by block: this is the largest table there is, and most of a refresh's memory.
+        # One thread, since a refresh has work for the other.
+        return (_points(block, watts) for block in evaluate(grid, threads=1) if grid.models)
+
+    found, short_of = [], []
+    for block in points(shared):
+        short_of.append(_short(block))
+        found.append(_named(block, shapes))
+    short = pl.concat(short_of)
+    linked = [device for device in accelerators if device.link_bytes_per_s and device.kind != "cpu"]
+    for devices, least in SHARED_FROM.items():
+        models = [model for model in decoders if model.parameters_total >= least]
+        grid = replace(shared, models=models, accelerators=linked, parallelisms=(Parallelism(devices),))
+        together = pl.concat([block.join(short, on=_PLACE, how="semi") for block in points(grid)])
+        found.append(_named(together.filter((pl.col("verdict") != "does not fit").any().over(_PLACE)), shapes))
+        short = _short(together)
+    whole = replace(shared, models=encoders, contexts=ENCODER_CONTEXTS, stages=("encode",))
+    return pl.concat([*found, *(_named(block, shapes) for block in points(whole))])
+
+
+# At every batch alike, since the largest one follows from how memory grows between them.
+_PLACE = ("model", "accelerator", "precision", "context")
+
+
+def _short(points: pl.DataFrame) -> pl.DataFrame:
+    """Where some batch does not surely fit."""
+    return points.filter(pl.col("verdict") != "fits").select(_PLACE).unique()
 
 
 def _points(block: pl.DataFrame, watts: Mapping[str, float | None]) -> pl.DataFrame:
@@ -131,6 +147,7 @@ def _points(block: pl.DataFrame, watts: Mapping[str, float | None]) -> pl.DataFr
                 "high_s": "predicted_high_s", "calibrated": "is_calibrated",
             }
         )
+        .drop("attention", "pipeline_parallel", "activation_bits", "kv_bits")
     )  # fmt: skip
 
 

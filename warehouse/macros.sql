@@ -38,9 +38,9 @@ CREATE MACRO front_on(day) AS TABLE
     WHERE entered_on <= day AND (left_on IS NULL OR left_on > day)
     ORDER BY objectives, cost;
 
--- FROM choice_front('RTX-4090', 1, 1, 8192): of the models that fit for sure on so many of these, with so many
+-- FROM choice_front('RTX-4090', 1, 1, 8192): of the models that fit for sure on at most so many of these, with so many
 -- sequences of that context, those that no other beats on both quality (Open LLM v2 average) and tokens per second;
--- each in the most exact precision that fits, since nobody measured what fewer bits cost it.
+-- each in the most exact precision that fits, since nobody measured what fewer bits cost it, on as few as it fits on.
 CREATE MACRO choice_front(device, devices_, batch_, context_) AS TABLE
     SELECT * EXCLUDE (_best_faster, _best_as_fast)
     FROM (
@@ -51,10 +51,10 @@ CREATE MACRO choice_front(device, devices_, batch_, context_) AS TABLE
             max(open_llm_v2_average) OVER (PARTITION BY tokens_per_s) AS _best_as_fast
         FROM (
             SELECT * FROM marts.choices
-            WHERE accelerator = device AND devices = devices_ AND batch = batch_ AND context = context_
+            WHERE accelerator = device AND devices <= devices_ AND batch = batch_ AND context = context_
                 AND verdict = 'fits' AND open_llm_v2_average IS NOT NULL
                 AND is_on_hub IS DISTINCT FROM false AND is_flagged IS DISTINCT FROM true
-            QUALIFY row_number() OVER (PARTITION BY model_id ORDER BY weight_bits DESC) = 1
+            QUALIFY row_number() OVER (PARTITION BY model_id ORDER BY weight_bits DESC, devices) = 1
         )
     )
     WHERE open_llm_v2_average = _best_as_fast AND (_best_faster IS NULL OR open_llm_v2_average > _best_faster)

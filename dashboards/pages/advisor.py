@@ -20,8 +20,9 @@ _FITTING = {
     "model_id": Fact("Model", width=270),
     "quality": Fact("Quality", "0.0", 76),
     "quality_error": Fact("± s.e.", "0.00", 64),
-    "fits_at": Fact("Fits at", width=240),
+    "fits_at": Fact("Fits at", width=300),
     "precision_words": Fact("Shown at", width=72),
+    "devices": Fact("Devices used", "0", 72),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 84),
     "usd": Fact("USD per million tokens", "0,0.000", 96),
@@ -38,7 +39,7 @@ _DROPPED = {
     "model_id": Fact("Model", width=300),
     "quality": Fact("Quality", "0.0", 76),
     "reason": Fact("Why it was left out", width=350),
-    "fits_at": Fact("Fits at", width=240),
+    "fits_at": Fact("Fits at", width=300),
 }
 _HARDWARE = {
     "hardware": Fact("Hardware", width=210),
@@ -51,6 +52,10 @@ _HARDWARE = {
     "joules_per_million_tokens": Fact("J per million tokens", "0,0", 96),
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
 }
+_SHARING = (
+    " Each uses as few devices as it fits on; sharing by 2, 4 and 8 is looked at from 12, 24 and 48 billion parameters "
+    "on."
+)
 _HARDWARE_CHOICES = ("accelerator", "devices", "context", "batch")
 
 
@@ -245,7 +250,7 @@ class Advisor:
         self.dropped_heading.object = (
             f"<h2>Why the others were left out</h2><p class='counts'>{formats.count(left_out.height)}: "
             f"{formats.escape(said)}. What you have is what the engine allows itself: nine tenths of what the device "
-            "reports.</p>"
+            f"reports.{_SHARING if self.state.devices != '1' else ''}</p>"
         )
         self.below.object = self._coverage()
 
@@ -338,7 +343,7 @@ class Advisor:
         return pn.Column(
             head("My hardware"),
             controls.select(state, "accelerator", "Accelerator", margin=margin),
-            controls.select(state, "devices", "How many, sharing every layer", margin=margin),
+            controls.select(state, "devices", "How many, at most", margin=margin),
             head("What I care for"),
             controls.select(state, "quality", "Quality", margin=margin),
             self.weights,

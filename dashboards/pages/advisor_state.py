@@ -115,9 +115,9 @@ class AdvisorState(UrlState):
     def limits(self) -> Limits:
         """What to keep."""
         return Limits(
-            licence=self.licence, maker=self.maker, merges=self.merges, precision=self.precision,
-            borderline=self.borderline, first_token_s=self.first_token, tokens_per_s=self.speed, usd=self.usd,
-            grams=self.grams,
+            devices=int(self.devices), licence=self.licence, maker=self.maker, merges=self.merges,
+            precision=self.precision, borderline=self.borderline, first_token_s=self.first_token,
+            tokens_per_s=self.speed, usd=self.usd, grams=self.grams,
         )  # fmt: skip
 
     @property

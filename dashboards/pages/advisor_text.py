@@ -43,6 +43,11 @@ def money(row: dict[str, Any], kwh: float) -> str:
     return f"{formats.significant(row['usd'])} USD per million tokens ({basis})"
 
 
+def precision(row: dict[str, Any]) -> str:
+    """Bits of the weights, and on how many devices where there are several."""
+    return PRECISIONS[row["precision"]] + (f" on {row['devices']} devices" if row["devices"] > 1 else "")
+
+
 def quality(row: dict[str, Any]) -> str:
     """Quality with its standard error."""
     return formats.points(row["quality"], row["quality_error"])
@@ -57,7 +62,7 @@ def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
     ties = f"{formats.count(near)} others that fit are as good within noise" if near else ""
     liked = [] if row["arena_rating"] is None else [("Arena", _arena(row))]
     lines = [
-        ("Precision", f"{PRECISIONS[row['precision']]} weights: {row['verdict']}, {memory}"),
+        ("Precision", f"{precision(row)}: {row['verdict']}, {memory}{' each' if row['devices'] > 1 else ''}"),
         ("Quality", f"{quality(row)}{'; ' + ties if ties else ''}"),
         *liked,
         ("Speed", speed),
@@ -90,7 +95,7 @@ def front_table(front: pl.DataFrame) -> str:
     rows = []
     for row in front.sort("quality", descending=True).iter_rows(named=True):
         cells = (
-            PRECISIONS[row["precision"]], quality(row),
+            precision(row), quality(row),
             spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", ""),
             formats.quantity(row["time_to_first_token_s"], ""), formats.quantity(row["usd"], ""),
             formats.quantity(row["g_co2e_per_million_tokens"], ""), f"{row['memory_high_gib']:.1f}",

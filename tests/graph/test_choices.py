@@ -60,6 +60,29 @@ def test_what_fits_for_sure_is_within_the_budget_and_leaves_room_for_its_batch(r
     assert rows.filter(pl.col("verdict") == "does not fit")["tokens_per_s"].is_null().all()
 
 
+def test_devices_share_only_what_does_not_surely_fit_on_fewer(reader: Reader) -> None:
+    key = ["model_id", "accelerator", "precision", "context"]
+    found = reader.query("SELECT DISTINCT model_id, accelerator, precision, context, devices, batch, verdict "
+                         "FROM marts.choices WHERE accelerator IN ('RTX-4090', 'H100-SXM5-80GB')")  # fmt: skip
+    for devices in (2, 4, 8):
+        shared, fewer = found.filter(devices=devices), found.filter(pl.col("devices") < devices)
+        enough = fewer.group_by(*key, "devices").agg((pl.col("verdict") == "fits").all()).filter("verdict")
+        assert shared.height
+        assert shared.join(enough, on=key, how="semi").is_empty()
+        assert shared.group_by(key).agg((pl.col("verdict") != "does not fit").any())["verdict"].all()
+
+
+def test_a_front_on_more_devices_is_no_worse_anywhere(reader: Reader) -> None:
+    best = [
+        reader.query(f"SELECT max(open_llm_v2_average) AS best FROM choice_front('RTX-4090', {devices}, 1, 8192)")[
+            "best"
+        ].item()
+        for devices in (1, 2, 4)
+    ]
+    assert best == sorted(best)
+    assert best[0] < best[-1]
+
+
 def test_every_model_of_a_source_is_either_choosable_or_counted_with_the_reason(reader: Reader) -> None:
     counted = reader.query("SELECT sum(models) AS models FROM marts.choice_coverage WHERE source LIKE 'open_llm_v2%'")[
         "models"
