@@ -123,12 +123,13 @@ def sampled(rows: int) -> str:
     return f" A random {formats.count(MOST_POINTS)} of them are drawn." if rows > MOST_POINTS else ""
 
 
-def picture_buttons(chart: str) -> str:
-    """Buttons that save a chart."""
-    return (
-        f'<div class="buttons"><button type="button" class="small" data-save="{chart}:png">PNG</button>'
-        f'<button type="button" class="small" data-save="{chart}:svg">SVG</button></div>'
+def picture_buttons(chart: str, which: str = "") -> str:
+    """Buttons that save a chart; `which` tells it from another in the same frame."""
+    buttons = "".join(
+        f'<button type="button" class="small" data-save="{chart}:{kind}">{f"{kind.upper()} {which}".strip()}</button>'
+        for kind in ("png", "svg")
     )
+    return f'<div class="buttons">{buttons}</div>'
 
 
 def downloads(name: str, rows: Callable[[], pl.DataFrame], describe: Callable[[], dict[str, Any]]) -> pn.Row:

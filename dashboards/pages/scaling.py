@@ -107,7 +107,10 @@ class ScalingPage(SnapshotPage[ScalingState]):
                 pl.col("parameters_billion").alias("x"),
                 pl.col("average").alias("y"),
                 "residual",
-                (pl.col("quantile_passed_pct") >= _ABOVE_PCT).alias("is_above"),
+                # Only whom the ranking names: the smallest score by chance.
+                (pl.col("residual_rank").is_not_null() & (pl.col("quantile_passed_pct") >= _ABOVE_PCT)).alias(
+                    "is_above"
+                ),
             )
         scores = self.data.ask("scores", snapshot_id=self.state.snapshot).filter(pl.col("benchmark") == measure)
         fit = self._fits().row(0, named=True)
@@ -251,12 +254,16 @@ class ScalingPage(SnapshotPage[ScalingState]):
             self.returns_legend,
             returns,
             self.returns_below,
-            self._buttons(*scaling_more.RETURNS),
+            page.html(
+                page.picture_buttons(scaling_more.RETURNS[0], "per doubling")
+                + page.picture_buttons(scaling_more.RETURNS[1], "per 10⁹"),
+                margin=(8, 0, 0, 0),
+            ),
         )
 
     @staticmethod
-    def _buttons(*charts: str) -> pn.pane.HTML:
-        return page.html("".join(page.picture_buttons(chart) for chart in charts), margin=(8, 0, 0, 0))
+    def _buttons(chart: str) -> pn.pane.HTML:
+        return page.html(page.picture_buttons(chart), margin=(8, 0, 0, 0))
 
     def _chat_models(self) -> pn.Column:
         rows = self.data.ask("non_embedding_trend")

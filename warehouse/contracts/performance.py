@@ -139,8 +139,8 @@ ROOFLINE_POINTS = Table(
     "marts",
     "roofline_points",
     "One pass of one model: the least time the data sheet allows, and the likely time; on one accelerator, "
-    "and on 2, 4 and 8 that share every layer where it does not surely fit on fewer (looked at from 12, 24 and 48 billion "
-    "parameters on).",
+    "and on 2, 4 and 8 that share every layer where it does not surely fit on fewer (looked at from 12, 24 and 48 "
+    "billion parameters on).",
     (
         MODEL_ID,
         ACCELERATOR,
