@@ -241,14 +241,16 @@ class ScalingPage(SnapshotPage[ScalingState]):
         )
 
     def _returns_card(self) -> pn.Column:
-        returns = pn.FlexBox(
-            *(pn.pane.Bokeh(plot, sizing_mode="stretch_width", min_width=300) for plot in self.returns.figures),
+        # Not a FlexBox: figures in one that comes after the page are never laid out.
+        returns = pn.Row(
+            *(
+                pn.pane.Bokeh(plot, sizing_mode="stretch_width", min_width=300, styles={"flex": "1 1 320px"})
+                for plot in self.returns.figures
+            ),
             sizing_mode="stretch_width",
-            flex_wrap="wrap",
+            styles={"flex-wrap": "wrap"},
             margin=0,
         )
-        for pane in returns:
-            pane.styles = {"flex": "1 1 320px"}
         return page.card(
             self.returns_text,
             self.returns_legend,

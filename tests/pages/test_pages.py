@@ -22,12 +22,18 @@ _CORNER = """() => {
 }"""
 
 
+# A figure that is shown and was never laid out has no frame to draw in.
+_UNLAID = """() => [...Bokeh.index.query((view) => view.model.type === 'Figure' && view.is_displayed)]
+  .filter((view) => view.frame.bbox.width < 50).map((view) => view.model.name)"""
+
+
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_page_stands_without_errors_and_asks_no_other_host(visit: Visit, served: Served, slug: str) -> None:
     page = visit.open(slug)
     assert page.locator("h1").first.is_visible()
     assert [link.text_content().strip() for link in page.locator("nav a").all()] == [p.title for p in PAGES]
     assert page.locator("nav a[aria-current]").count() == 1
+    assert page.evaluate(_UNLAID) == []
     assert visit.errors == []
     assert visit.foreign == []
     assert served.complaints() == []
