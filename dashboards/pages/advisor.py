@@ -373,16 +373,24 @@ class Advisor:
             "how fast they will be, what that costs, and why the others were left out. Model by model, with any number "
             "of devices: <a href='which-gpu' style='color:var(--accent)'>Which GPU?</a></p>"
         )
-        downloads = page.downloads("advisor", self.fits.rows, self._describe)
-        reasons = page.downloads("advisor_left_out", self.dropped.rows, self._describe)
-        hardware = page.downloads("advisor_hardware", self.hardware.rows, self._describe)
-        wanted = controls.number(self.state, "wanted", "Wanted quality (0: that of the best above)", width=260,
-                                 sizing_mode=None)  # fmt: skip
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
             page.card(self.answers),
             self.card.column,
+            page.below(self._lists),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=self.state)
+
+    def _lists(self) -> list[pn.Column]:
+        downloads = page.downloads("advisor", self.fits.rows, self._describe)
+        reasons = page.downloads("advisor_left_out", self.dropped.rows, self._describe)
+        hardware = page.downloads("advisor_hardware", self.hardware.rows, self._describe)
+        wanted = controls.number(self.state, "wanted", "Wanted quality (0: that of the best above)", width=260,
+                                 sizing_mode=None)  # fmt: skip
+        return [
             page.card(self.list),
             page.card(self.fits_heading, pn.Spacer(height=8), downloads, pn.Spacer(height=8), self.fits.widget),
             page.card(
@@ -392,9 +400,7 @@ class Advisor:
                 self.reverse_heading, pn.Spacer(height=8), wanted, pn.Spacer(height=8), hardware, pn.Spacer(height=8),
                 self.hardware.widget,
             ),
-            sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=self.state)
+        ]  # fmt: skip
 
 
 _SHORT = {"ifeval": "ifeval", "bbh": "bbh", "math": "math_lvl_5", "gpqa": "gpqa", "musr": "musr", "mmlu": "mmlu_pro"}

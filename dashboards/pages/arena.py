@@ -241,6 +241,13 @@ class Arena(SessionPage[ArenaState]):
             "Here are the ratings from those votes, and what their number allows to be said.</p>"
         )
         picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
+        main = pn.Column(
+            page.html(lead), picks, self.notes, self.card.column, page.below(self._more),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+
+    def _more(self) -> list[pn.Column]:
         table = page.card(
             page.html("<h2>Everything about these models</h2>"),
             pn.Spacer(height=10),
@@ -249,9 +256,5 @@ class Arena(SessionPage[ArenaState]):
             self.table.widget,
         )
         compared = self.comparisons
-        cards = (self.card, compared.history, compared.wins, compared.categories, compared.styles)
-        main = pn.Column(
-            page.html(lead), picks, self.notes, *(card.column for card in cards), table,
-            sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+        cards = (compared.history, compared.wins, compared.categories, compared.styles)
+        return [*(card.column for card in cards), table]

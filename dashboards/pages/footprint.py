@@ -273,20 +273,26 @@ class Footprint:
             "grow, by batch and "
             "by whose electricity, and what the boards spent on evaluating.</p>"
         )
-        downloads = page.downloads("footprint", self.table.rows, self._describe)
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
             page.card(self.finding),
             self.serving_card.column,
-            page.card(page.html("<h2>Model by model</h2>"), pn.Spacer(height=8), downloads, pn.Spacer(height=8),
-                      self.table.widget),
-            self.evaluating_card.column,
-            page.card(self.changes),
+            page.below(self._more),
             sizing_mode="stretch_width",
             margin=0,
-        )  # fmt: skip
+        )
         return Content(main=main, sidebar=sidebar, state=state)
+
+    def _more(self) -> list[pn.Column]:
+        table = page.card(
+            page.html("<h2>Model by model</h2>"),
+            pn.Spacer(height=8),
+            page.downloads("footprint", self.table.rows, self._describe),
+            pn.Spacer(height=8),
+            self.table.widget,
+        )
+        return [table, self.evaluating_card.column, page.card(self.changes)]
 
 
 def _doublings(groups: dict[str, pl.DataFrame]) -> str:

@@ -251,7 +251,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
             page.html(_HELP, margin=(0, 0, 14, 0)),
             self.notes,
             chart,
-            self._below(self._entries_card),
+            page.below(lambda: [self._entries_card()]),
             sizing_mode="stretch_width",
             margin=0,
         )

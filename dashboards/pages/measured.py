@@ -176,11 +176,6 @@ class Measured(SessionPage[MeasuredState]):
 
     def content(self) -> Content:
         """Everything in its place."""
-        describe = {"address": "measured", "tables": "marts.profile_points"}
-        network = pn.Column(
-            self.network.figure, sizing_mode="stretch_width", margin=0,
-            styles={"overflow-x": "auto", "overflow-y": "hidden", "min-width": "0"},
-        )  # fmt: skip
         main = pn.Column(
             page.html(text.LEAD, margin=(0, 0, 12, 0)),
             self.notes,
@@ -189,6 +184,19 @@ class Measured(SessionPage[MeasuredState]):
                 self.heads["sweep"], page.html(page.picture_buttons(Sweep.NAME)), self.legends["sweep"],
                 self.sweep.figure, self.no_value,
             ),
+            page.below(self._more),
+            sizing_mode="stretch_width",
+            margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+
+    def _more(self) -> list[pn.Column]:
+        describe = {"address": "measured", "tables": "marts.profile_points"}
+        network = pn.Column(
+            self.network.figure, sizing_mode="stretch_width", margin=0,
+            styles={"overflow-x": "auto", "overflow-y": "hidden", "min-width": "0"},
+        )  # fmt: skip
+        return [
             page.card(
                 page.html(text.PREDICTIONS), page.html(page.picture_buttons(Predictions.NAME)),
                 self.legends["predictions"], self.predictions.figure, self.errors,
@@ -205,10 +213,7 @@ class Measured(SessionPage[MeasuredState]):
             ),
             page.card(self.command),
             *measured_form.forms(self.data.measuring),
-            sizing_mode="stretch_width",
-            margin=0,
-        )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+        ]  # fmt: skip
 
 
 def _run_label(row: dict[str, Any]) -> str:

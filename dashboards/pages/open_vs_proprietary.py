@@ -290,6 +290,13 @@ class OpenVsProprietary(SessionPage[OpenState]):
             "without, by the votes of people.</p>"
         )
         picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
+        main = pn.Column(
+            page.html(lead), picks, self.notes, page.card(self.headline), self.cards["progress"].column,
+            page.below(self._more), sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+
+    def _more(self) -> list[pn.Column]:
         table = page.card(
             page.html("<h2>Models, licences, dates and GPUs</h2>"),
             pn.Spacer(height=10),
@@ -297,9 +304,4 @@ class OpenVsProprietary(SessionPage[OpenState]):
             pn.Spacer(height=8),
             self.table.widget,
         )
-        order = ("progress", "gap", "makers", "demand")
-        main = pn.Column(
-            page.html(lead), picks, self.notes, page.card(self.headline), *(self.cards[name].column for name in order),
-            table, sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+        return [*(self.cards[name].column for name in ("gap", "makers", "demand")), table]

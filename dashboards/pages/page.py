@@ -105,9 +105,24 @@ def working(text: str) -> str:
     return f'<p class="counts" role="status">{formats.escape(text)}</p>'
 
 
-def waiting() -> pn.pane.HTML:
-    """What stands where the rest of a page will be."""
-    return html(working("Drawing the rest of the page …"), css_classes=["waiting"])
+def below(make: Callable[[], Sequence[pn.viewable.Viewable]]) -> pn.Column:
+    """Parts of a page that are made once the browser shows what is above them; before, words stand in their place.
+
+    Where no browser looks at the page, they are made at once. Figures among them must not lie in a `FlexBox`, which
+    lays out what it holds only together with the page.
+    """
+    waiting = html(working("Drawing the rest of the page …"), css_classes=["waiting"])
+    column = pn.Column(waiting, sizing_mode="stretch_width", margin=0)
+
+    def fill() -> None:
+        with together():
+            column.objects = list(make())
+
+    if pn.state.curdoc is None:
+        fill()
+    else:
+        pn.state.onload(fill)
+    return column
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -269,7 +269,7 @@ class Pareto(SnapshotPage[ParetoState]):
             "<h1>Pareto fronts</h1><p class='lead'>The entries that no other beats on both quality and cost, "
             "and which steps between them noise could explain.</p>"
         )
-        self.body.objects = [chart, self._below(self._members_card, self._past_card)]
+        self.body.objects = [chart, page.below(lambda: [self._members_card(), self.past.card()])]
         main = pn.Column(page.html(lead), picks, self.notes, self.body, sizing_mode="stretch_width", margin=0)
         return Content(main=main, overlay=self.drawer, state=self.state)
 
@@ -281,6 +281,3 @@ class Pareto(SnapshotPage[ParetoState]):
             pn.Spacer(height=8),
             self.table.widget,
         )
-
-    def _past_card(self) -> pn.Column:
-        return self.past.card()

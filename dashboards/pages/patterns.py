@@ -283,12 +283,14 @@ class PatternsPage(SnapshotPage[PatternsState]):
             pn.Spacer(height=10),
             self.empty,
             self._card(_HEAT, self.heat.figure, heat),
-            self._below(
-                lambda: self._card(profiles.PARALLEL, self.parallel.figure),
-                self._correlations_card,
-                lambda: self._card(components.NAME, self.map.figure),
-                self._clusters_card,
-                lambda: self._card(profiles.PAIRS, self.pairs.figure),
+            page.below(
+                lambda: [
+                    self._card(profiles.PARALLEL, self.parallel.figure),
+                    self._correlations_card(),
+                    self._card(components.NAME, self.map.figure),
+                    self._clusters_card(),
+                    self._card(profiles.PAIRS, self.pairs.figure),
+                ]
             ),
             sizing_mode="stretch_width",
             margin=0,

@@ -215,7 +215,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
             picks,
             self.notes,
             page.card(self.heading, self.legend, self.plot, self.below, self._buttons(scaling.NAME), self.sql),
-            self._below(self._ranking_card, self._density_card, self._returns_card, self._chat_models),
+            page.below(lambda: [self._ranking_card(), self._density_card(), self._returns_card(), self._chat_models()]),
             sizing_mode="stretch_width",
             margin=0,
         )

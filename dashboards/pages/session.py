@@ -74,16 +74,6 @@ class SessionPage(Generic[State]):
                 else:
                     pn.state.onload(waiting)
 
-    def _below(self, *makes: Callable[[], pn.viewable.Viewable]) -> pn.Column:
-        """Parts of the page that are made once the browser shows what is above them."""
-        column = pn.Column(page.waiting(), sizing_mode="stretch_width", margin=0)
-
-        def fill() -> None:
-            column.objects = [make() for make in makes]
-
-        self._later(fill)
-        return column
-
     def _draw_waiting(self, draw: Callable[[], None]) -> None:
         self._waiting.remove(draw)
         with page.together():
