@@ -1,12 +1,16 @@
 # Skyline: `make help` lists what can be made. Only Python 3.11+, pip and make are assumed.
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve dev test test-slow check fault fuzz leak bench docs services profiling.pyz clean
+.PHONY: help setup run serve dev accuracy test test-slow pytest check fault fuzz leak bench docs ducklake services lock audit sbom licences profiling.pyz clean
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # What is never imported need not be compiled: half the time of an installation.
-INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off --no-compile -c constraints.txt -e
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off --no-compile
+INSTALL := $(PIP) -c constraints.txt -e
+# Every file is the one that was locked, by its digest; the project itself is added beside them, fetching nothing.
+LOCKED := $(PIP) --require-hashes -r
+OURSELVES := $(PIP) --no-deps --no-build-isolation -e
 SOURCE ?= bundled
 # What dependencies would tell their makers, they do not.
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -22,14 +26,20 @@ $(VENV)/pyvenv.cfg:
 		|| { echo "Skyline needs Python 3.11 or newer; set PYTHON=… to one."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+$(VENV)/installed: $(VENV)/pyvenv.cfg pyproject.toml locks/base.txt
 	@echo "Installing Skyline into $(VENV) (a few minutes the first time)"
-	$(INSTALL) .
+	$(LOCKED) locks/base.txt
+	$(OURSELVES) .
 	@touch $@
 
-$(VENV)/installed-test: $(VENV)/installed
-	@echo "Installing what the tests need"
+$(VENV)/installed-test: $(VENV)/pyvenv.cfg pyproject.toml locks/test.txt
+	@echo "Installing Skyline and what its tests need into $(VENV) (a few minutes the first time); a torch that is there stays"
+	$(LOCKED) locks/test.txt
 	$(INSTALL) '.[test]'
+	@touch $(VENV)/installed $@
+
+$(VENV)/installed-with-%: $(VENV)/installed
+	$(INSTALL) '.[$*]'
 	@touch $@
 
 $(VENV)/installed-slow: $(VENV)/installed-test
@@ -42,8 +52,12 @@ $(VENV)/installed-bench: $(VENV)/installed-test
 
 setup: $(VENV)/installed ## Install into .venv
 
-run: $(VENV)/installed ## Refresh from SOURCE (bundled, online, a file or folder), then serve the dashboards
-	@$(BIN)/skyline up $(foreach source,$(SOURCE),--source $(source))
+# WITH=profiling: torch beside it, and the prompt form for the checkpoints of a folder.
+WITH ?=
+CHECKPOINTS := $(if $(filter profiling,$(WITH)),SKYLINE_MEASURE_CHECKPOINTS=$${SKYLINE_MEASURE_CHECKPOINTS:-checkpoints})
+
+run: $(VENV)/installed $(WITH:%=$(VENV)/installed-with-%) ## Refresh from SOURCE (bundled, online, a file or folder), then serve; WITH=profiling offers a prompt
+	@$(CHECKPOINTS) $(BIN)/skyline up $(foreach source,$(SOURCE),--source $(source))
 
 serve: $(VENV)/installed ## Serve what was published
 	@$(BIN)/skyline serve
@@ -57,13 +71,24 @@ check: $(VENV)/installed-test ## Lint, format, types, and whether the Dagster de
 	$(BIN)/mypy
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
-test: check ## `check`, and all tests but the slow ones
-	$(BIN)/pytest -n auto --dist loadfile -m 'not slow'
+test: $(VENV)/installed-test ## `check`, and all tests but the slow ones, side by side
+	@$(MAKE) --no-print-directory -j2 check pytest
 
-test-slow: $(VENV)/installed-slow ## Tests that take long: whole folders of real files, sweeps, every page on a phone
-	$(BIN)/pytest -n auto --dist loadfile -m slow
+# In the order of tests/conftest.py; the ten slowest are printed.
+PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 10
 
-fault: $(VENV)/installed-test ## Kill writers at 200 random moments; what readers then see must be whole
+pytest: $(VENV)/installed-test
+	$(PYTEST) -m 'not slow'
+
+test-slow: $(VENV)/installed-slow .ducklake/installed ## Tests that take long: whole folders of real files, sweeps, every page on a phone
+	$(PYTEST) -m slow
+
+ROWS ?= ../shared/data/measured_public ../shared/data/serving/silicon_rows.csv
+accuracy: $(VENV)/installed ## Predictions against published measurements in ROWS; fails when a gate is broken
+	$(BIN)/skyline accuracy
+	$(BIN)/skyline accuracy $(ROWS) --gates
+
+fault: $(VENV)/installed-test ## Kill 200 writers and 200 whole refreshes; readers see what is whole, the next refresh ends (an hour)
 	SKYLINE_FAULTS=200 $(BIN)/pytest tests/crash -s -n 0
 
 fuzz: $(VENV)/installed-test ## Break ten thousand files for every reader; each ends in rows, rejected rows or one error of ours
@@ -79,6 +104,28 @@ services: $(VENV)/installed ## The services of deploy/compose.yaml without conta
 	$(INSTALL) '.[deploy]'
 	@$(BIN)/python deploy/services.py
 
+lock: $(VENV)/installed ## Write locks/ anew from pyproject.toml and constraints.txt; UPGRADE='dagster duckdb' takes their newest
+	$(PIP) -c constraints.txt -q uv
+	PATH="$(BIN):$$PATH" $(BIN)/python -m deploy.supply lock --upgrade $(UPGRADE)
+
+audit: $(VENV)/installed ## Known vulnerabilities of what is locked (asks PyPI's advisory database)
+	$(PIP) -q pip-audit
+	@for lock in locks/*.txt; do echo "== $$lock"; $(BIN)/pip-audit --disable-pip --require-hashes -r $$lock || exit 1; done
+
+sbom: $(VENV)/installed ## Bill of materials of what is installed, CycloneDX, into sbom.json
+	@$(BIN)/python -m deploy.supply sbom > sbom.json && echo sbom.json
+
+licences: $(VENV)/installed ## Every dependency and its licence
+	@$(BIN)/python -m deploy.supply licences
+
+# DuckDB 2.0 has no extension for a DuckLake yet; this Python's DuckDB does, and publishes for the other.
+.ducklake/installed: locks/ducklake.txt
+	$(PYTHON) -m venv .ducklake
+	.ducklake/bin/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes -r locks/ducklake.txt
+	@touch $@
+
+ducklake: .ducklake/installed ## A Python of its own that publishes to a DuckLake, for SKYLINE_DUCKLAKE_PYTHON
+
 docs: $(VENV)/installed-slow ## The documentation, into site/; strict, without a network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
@@ -86,4 +133,4 @@ profiling.pyz: $(VENV)/installed ## Measured profiling as one file, to copy to a
 	@$(BIN)/skyline profile zipapp --out $@
 
 clean: ## Remove the virtual environment and caches; data in .skyline stays
-	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .ducklake *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

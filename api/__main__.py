@@ -3,7 +3,11 @@
 import sys
 
 from api.serving import serve
+from warehouse.guarded import Unguarded
 from warehouse.settings import Settings
 
 if __name__ == "__main__":
-    serve(Settings(), pages="--pages" in sys.argv[1:])
+    try:
+        serve(Settings(), pages="--pages" in sys.argv[1:])
+    except Unguarded as error:
+        sys.exit(f"Error: {error}")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from warehouse import spreadsheets
 
+MOST_BYTES_WRITTEN = 32 << 20
 Form = Annotated[Literal["json", "csv"], Query(description="How the rows are written.")]
 
 
@@ -50,9 +51,19 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
 
 
 def rows(frame: pl.DataFrame, form: str, **more: Any) -> Response:
-    """A frame as the client wants it; `more` are the other fields of `Rows`."""
+    """A frame as the client wants it; `more` are the other fields of `Rows`.
+
+    Raises:
+        Refusal: it would be larger than anybody should be sent.
+    """
     if form == "csv":
         headers = {"Content-Disposition": 'attachment; filename="rows.csv"'}
-        return Response(spreadsheets.to_csv(frame), media_type="text/csv; charset=utf-8", headers=headers)
+        return _bounded(spreadsheets.to_csv(frame), "text/csv; charset=utf-8", headers)
     answer = Rows(rows=frame.to_dicts(), **more)
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return _bounded(answer.model_dump_json().encode(), "application/json")
+
+
+def _bounded(written: bytes, kind: str, headers: dict[str, str] | None = None) -> Response:
+    if len(written) > MOST_BYTES_WRITTEN:
+        raise Refusal(422, f"The answer is larger than {MOST_BYTES_WRITTEN >> 20} MiB as {kind}; ask for less.")
+    return Response(written, media_type=kind, headers=headers)

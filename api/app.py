@@ -1,25 +1,32 @@
 """The application: routes, errors, guards, health and metrics, put together."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import duckdb
-from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
+from fastapi import APIRouter, FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import performance, published
+from api import advice, inference, performance, published
 from api.answers import Problem, Refusal, problem, refused
-from api.guards import BEARER, Guard, limiter, token_holder
-from pipelines.front_of_file import UnusableTable
+from api.cache import Remembered
+from api.guards import BEARER, Guard
+from dashboards.measuring import Measuring
+from pipelines.defs.frontier.front_of_file import UnusableTable
+from pipelines.lib.door import published_door
+from profiling.answers.evidence import Evidence
 from profiling.errors import ProfilingError, UnknownAccelerator, UnknownModel
-from warehouse.console import Console, ConsoleBusy, QueryCancelled, QueryFailed, QueryRefused
+from warehouse.console import Console, ConsoleBusy, Limits, QueryCancelled, QueryFailed, QueryRefused
 from warehouse.publish import NotPublished
-from warehouse.reader import Reader
+from warehouse.reader import PerRelease, Reader
 from warehouse.settings import Settings
 
 VERSION = "v1"
+_MOST_ASKING = 32
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownModel, 404),
     (UnknownAccelerator, 404),
@@ -58,11 +65,15 @@ def create(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.reader, app.state.console = Reader(settings.published), Console(settings.published)
-    app.state.lake = settings.lake
-    guards: list[Any] = [Depends(limiter(settings))]
-    if settings.api_token is not None:
-        guards += [Security(BEARER), Depends(token_holder(settings))]
+    app.state.reader = Reader(settings.published)
+    app.state.console = Console(settings.published, Limits(cells=200_000, result_mib=16))
+    # Statements wait in threads of their own, so that no other answer waits for them.
+    app.state.asking = ThreadPoolExecutor(_MOST_ASKING, thread_name_prefix="sql")
+    app.state.door = published_door(app.state.reader, settings)
+    app.state.models = PerRelease(app.state.reader, lambda read: read("core.models").sort("model_id"))
+    app.state.settings, app.state.measuring = settings, Measuring(settings)
+    app.state.evidence = PerRelease(app.state.reader, Evidence.of)
+    guards: list[Any] = [Security(BEARER)] if settings.api_token is not None else []
     responses: dict[int | str, dict[str, Any]] = {
         status: {"model": Problem, "description": text}
         for status, text in _MEANINGS.items()
@@ -72,6 +83,8 @@ def create(settings: Settings) -> FastAPI:
     routes = APIRouter(prefix=f"/api/{VERSION}", dependencies=guards, responses=responses)
     routes.include_router(published.ROUTES)
     routes.include_router(performance.ROUTES)
+    routes.include_router(advice.ROUTES)
+    routes.include_router(inference.ROUTES)
     app.include_router(routes)
     for kind, status in _STATUS:
         app.add_exception_handler(kind, _sentence(status))
@@ -79,8 +92,9 @@ def create(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _misunderstood)
     app.add_exception_handler(duckdb.Error, _sentence(503, "The published warehouse does not hold what is asked for;"
                                                       " run `skyline refresh`: "))  # fmt: skip
-    _add_health(app)
-    app.add_middleware(Guard)
+    app.add_middleware(Remembered, reader=app.state.reader, prefix=routes.prefix)
+    refused_total = _add_health(app)
+    app.add_middleware(Guard, settings=settings, description=app.openapi_url or "", refused=refused_total)
     return app
 
 
@@ -100,31 +114,55 @@ def _misunderstood(_request: Request, error: Exception) -> Response:
     return problem(422, "; ".join(found[:3]) + more)
 
 
-def _add_health(app: FastAPI) -> None:
-    """`/healthz`, `/readyz` and `/metrics`: for those who run this, not for those who ask; without token or limit."""
+def _add_health(app: FastAPI) -> Callable[[int], None]:
+    """`/healthz`, `/readyz` and `/metrics`: for those who run this, not for those who ask; without token or limit.
+
+    They wait for no thread, since all may be answering. Returned is what counts refusals by status.
+    """
     registry = CollectorRegistry()
     requests = Counter("skyline_api_requests_total", "Requests answered.", ["route", "status"], registry=registry)
+    refusals = Counter("skyline_api_refused_total", "Requests not let in.", ["status"], registry=registry)
     seconds = Histogram("skyline_api_request_seconds", "Time to answer.", ["route"], registry=registry)
 
-    @app.middleware("http")
-    async def measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        began = time.perf_counter()
-        response = await call_next(request)
-        # The route, not the address: what strangers type must not become names of series.
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        requests.labels(route, response.status_code).inc()
-        seconds.labels(route).observe(time.perf_counter() - began)
-        return response
-
     @app.get("/healthz", include_in_schema=False)
-    def alive() -> dict[str, str]:
+    async def alive() -> dict[str, str]:
         return {"status": "alive"}
 
     @app.get("/readyz", include_in_schema=False)
-    def ready() -> dict[str, str]:
+    async def ready() -> dict[str, str]:
         release = app.state.reader.release()
         return {"status": "ready", "release": release.path.name}
 
     @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
+    async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_middleware(_Measured, requests=requests, seconds=seconds)
+    return lambda status: refusals.labels(status).inc()
+
+
+class _Measured:
+    """ASGI middleware that counts answers and their time."""
+
+    def __init__(self, app: ASGIApp, requests: Counter, seconds: Histogram) -> None:
+        self._app, self._requests, self._seconds = app, requests, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            # The route, not the address: what strangers type must not become names of series.
+            route = getattr(scope.get("route"), "path", "unknown")
+            self._requests.labels(route, status).inc()
+            self._seconds.labels(route).observe(time.perf_counter() - began)

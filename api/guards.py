@@ -1,83 +1,148 @@
 """What stands before every answer: who may ask, how often, how much they may send, and what browsers are told."""
 
+import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Callable
 
-from fastapi import Request
 from fastapi.security import HTTPBearer
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.answers import Refusal, problem
+from api.answers import problem
+from warehouse.addresses import client_address, counted_as
 from warehouse.settings import Settings
 
+LOGGER = logging.getLogger(__name__)
 MOST_BYTES_SENT = 4 << 20
+WRONG_TOKENS_PER_MINUTE = 10
+AT_ONCE_PER_ADDRESS, AT_ONCE = 32, 96
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
+_HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
 BEARER = HTTPBearer(auto_error=False, description="The token that the one who serves this has set.")
+"""For the description only: who asks is known before a route, or the body of a request, is looked at."""
 
 
-def limiter(settings: Settings) -> Callable[[Request], Awaitable[None]]:
-    """A dependency that refuses an address which asks too often."""
-    asked, window = MovingWindowRateLimiter(MemoryStorage()), RateLimitItemPerMinute(settings.api_requests_per_minute)
-
-    async def not_too_often(request: Request) -> None:
-        address = request.client.host if request.client else "unknown"
-        if not asked.hit(window, address):
-            often = f"At most {settings.api_requests_per_minute} requests a minute; try again later."
-            raise Refusal(429, often, {"Retry-After": "10"})
-
-    return not_too_often
-
-
-def token_holder(settings: Settings) -> Callable[[Request], Awaitable[None]]:
-    """A dependency that asks for the token."""
-
-    async def holds_token(request: Request) -> None:
-        said = await BEARER(request)
-        expected = settings.api_token.get_secret_value().encode() if settings.api_token else b""
-        if said is None or not secrets.compare_digest(said.credentials.encode(), expected):
-            raise Refusal(401, "A valid token is needed: `Authorization: Bearer …`.", {"WWW-Authenticate": "Bearer"})
-
-    return holds_token
+class _Gone(Exception):
+    """The client left before it had sent everything."""
 
 
 class Guard:
-    """ASGI middleware: bounds what is sent, and adds the headers that browsers heed."""
+    """ASGI middleware: lets in who may, bounds what is asked and sent, and adds the headers that browsers heed."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, settings: Settings, description: str, refused: Callable[[int], None]) -> None:
+        """Stand before an application.
+
+        Args:
+            app: What answers.
+            settings: The token, the proxies that are trusted, and how often an address may ask.
+            description: Path of the interface's description, which needs no token.
+            refused: Is told the status of every refusal.
+        """
+        self._app, self._settings, self._description, self._tell = app, settings, description, refused
+        self._token = settings.api_token.get_secret_value().encode() if settings.api_token else None
+        store = MovingWindowRateLimiter(MemoryStorage())
+        self._asked, self._window = store, RateLimitItemPerMinute(settings.api_requests_per_minute, namespace="asked")
+        self._wrong = RateLimitItemPerMinute(WRONG_TOKENS_PER_MINUTE, namespace="wrong")
+        self._at_once: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        received = 0
-        body: list[Message] = []
-        # Read here, so that no route begins before the whole is known to be small enough.
-        while True:
-            message = await receive()
-            body.append(message)
-            received += len(message.get("body", b""))
-            if received > MOST_BYTES_SENT:
-                await problem(413, f"At most {MOST_BYTES_SENT >> 20} MiB can be sent.")(scope, receive, send)
-                return
-            if not message.get("more_body"):
-                break
-
-        async def again() -> Message:
-            return body.pop(0) if body else await receive()
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", []), *_HEADERS]
             await send(message)
 
-        await self._app(scope, again, answer)
+        # Health is asked by those who would end a server that does not answer.
+        if scope["path"] in _HEALTH:
+            await self._app(scope, receive, answer)
+            return
+        headers = Headers(scope=scope)
+        peer = scope["client"][0] if scope.get("client") else "unknown"
+        named = client_address(peer, ",".join(headers.getlist("x-forwarded-for")), self._settings.trusted_proxies)
+        address = counted_as(named)
+        if refusal := self._refusal(address, scope["path"], headers):
+            await self._refuse(refusal, scope, receive, answer)
+            return
+        try:
+            body = await _read(headers, receive)
+        except _Gone:
+            return
+        if body is None:
+            refusal = problem(413, f"At most {MOST_BYTES_SENT >> 20} MiB can be sent.")
+            await self._refuse(refusal, scope, receive, answer)
+            return
+        if self._at_once[address] >= AT_ONCE_PER_ADDRESS or self._at_once.total() >= AT_ONCE:
+            busy = problem(503, "Too much is being answered just now; try again.", {"Retry-After": "1"})
+            await self._refuse(busy, scope, receive, answer)
+            return
+        scope["skyline.address"] = address
+
+        async def again() -> Message:
+            return body.pop(0) if body else await receive()
+
+        self._at_once[address] += 1
+        try:
+            await self._app(scope, again, answer)
+        finally:
+            self._at_once[address] -= 1
+            if not self._at_once[address]:
+                del self._at_once[address]
+
+    def _refusal(self, address: str, path: str, headers: Headers) -> Response | None:
+        """Why an address is not answered, as the response; None where it is."""
+        if not self._asked.test(self._wrong, address):
+            many = f"Of {WRONG_TOKENS_PER_MINUTE} tokens in a minute none was right; try again later."
+            return problem(429, many, {"Retry-After": "60"})
+        if not self._asked.hit(self._window, address):
+            often = f"At most {self._settings.api_requests_per_minute} requests a minute; try again later."
+            return problem(429, often, {"Retry-After": "10"})
+        if self._token is None or path == self._description:
+            return None
+        scheme, _, said = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and secrets.compare_digest(said.strip().encode(), self._token):
+            return None
+        if said:
+            self._asked.hit(self._wrong, address)
+            LOGGER.warning("A wrong token from %s.", address)
+        return problem(401, "A valid token is needed: `Authorization: Bearer …`.", {"WWW-Authenticate": "Bearer"})
+
+    async def _refuse(self, refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        self._tell(refusal.status_code)
+        await refusal(scope, receive, send)
+
+
+async def _read(headers: Headers, receive: Receive) -> list[Message] | None:
+    """All that was sent, so that no route begins before the whole is known to be small enough; None where it is not.
+
+    Raises:
+        _Gone: the client left.
+    """
+    stated = headers.get("content-length", "0")
+    if stated.isdigit() and int(stated) > MOST_BYTES_SENT:
+        return None
+    body: list[Message] = []
+    received = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        body.append(message)
+        received += len(message.get("body", b""))
+        if received > MOST_BYTES_SENT:
+            return None
+        if not message.get("more_body"):
+            return body

@@ -3,16 +3,23 @@
 from dataclasses import replace
 from typing import Annotated, Literal
 
+import polars as pl
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api import answers
 from api.answers import Rows
-from pipelines import performance_answers
-from pipelines.performance_answers import Question
+from profiling.answers.door import Door
+from profiling.answers.extras import MTP
+from profiling.answers.fit import fit as requirements_of
+from profiling.answers.fit import fit_on, is_several, placement_of
+from profiling.answers.improve import improvement_rows, operator_improvement_rows
+from profiling.answers.question import ENGINE, Question
+from profiling.answers.sweep import sweep
 from profiling.errors import UnknownModel, nearest
-from profiling.sources import catalogue
-from profiling.workload import Parallelism
+from profiling.models.sources import catalogue
+from profiling.serving.plan import Options, Promise, asked_plans
+from profiling.serving.simulate import Traffic
 
 ROUTES = APIRouter()
 
@@ -24,13 +31,13 @@ class Configured(BaseModel):
         min_length=1, max_length=200, description="Model of the catalogue.", examples=["Meta-Llama-3-8B"]
     )
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
-    seq: int = Field(default=1024, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
-    weight_bits: float = Field(default=16, ge=1, le=32)
+    seq: int = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
+    weight_bits: float | None = Field(default=None, ge=1, le=32, description="None: as published.")
     activation_bits: float | None = Field(default=None, ge=1, le=32)
     kv_bits: float = Field(default=16, ge=1, le=32)
     embedding_bits: float | None = Field(default=None, ge=1, le=32)
     weight_format: str | None = Field(default=None, max_length=100, description="As awq-4bit-g128, instead of bits.")
-    engine: str = Field(default="vllm-v1", max_length=100, description="Whose memory overhead is counted.")
+    engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
 
 
 class Analysed(Configured):
@@ -38,11 +45,23 @@ class Analysed(Configured):
 
     accelerator: str = Field(min_length=1, max_length=200, examples=["H200"])
     stage: str = Field(default="decode", max_length=100, description="prefill, decode, generate or encode.")
-    generated: int = Field(default=128, ge=0, le=262_144, description="Tokens made, for stage generate.")
+    generated: int = Field(default=256, ge=0, le=262_144, description="Tokens made, for stage generate.")
     attention: str = Field(default="flash", max_length=100, description="flash or naive.")
     tp: int = Field(default=1, ge=1, le=1024, description="Devices that share every layer.")
     pp: int = Field(default=1, ge=1, le=1024, description="Groups of devices, each with some of the layers.")
     ep: int = Field(default=1, ge=1, le=1024, description="Devices the experts are dealt out to.")
+    prefix: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of the prompt that are cached.")
+    chunk: int | None = Field(default=None, ge=1, le=4_194_304, description="Prompt tokens of one pass.")
+    draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
+    draft_model: str | None = Field(default=None, max_length=200, description="Model that proposes, or mtp.")
+    acceptance: float | None = Field(default=None, ge=0, le=1, description="None: 0.7, of mtp 0.85.")
+    lora_rank: int = Field(default=0, ge=0, le=8192, description="Rank of adapters beside the weights; 0: none.")
+    lora_targets: str = Field(default="attention", max_length=200, description="Groups or names of matrices.")
+    lora_count: int = Field(default=1, ge=1, le=4096, description="Adapters loaded.")
+    image_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of images beside the prompt.")
+    cache_tokens: int | None = Field(default=None, ge=2, le=4_194_304, description="Most cached, for stage generate.")
+    pruning: str | None = Field(default=None, max_length=40, description="2:4, unstructured-50% or structured-30%.")
+    vocabulary: int | None = Field(default=None, ge=1, le=16_777_216, description="Another size of the vocabulary.")
     operators: bool = Field(default=False, description="One row per operator instead of the total.")
     ignore_memory: bool = Field(default=False, description="Times even of what does not fit.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
@@ -51,8 +70,13 @@ class Analysed(Configured):
 class Fitted(Configured):
     """A question of `/fit`."""
 
-    seq: int = Field(default=4096, ge=1, le=4_194_304, description="Tokens of context.")
-    accelerator: list[str] = Field(default=[], max_length=20, description="All where none is named.")
+    accelerator: list[str] = Field(
+        default=[], max_length=20, description="All where none is named; 3x3090, 3090 + 3060."
+    )
+    host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory of the machine beside its cards.")
+    host: str | None = Field(default=None, max_length=100, description="Processor; None: a common one, as said.")
+    n_gpu_layers: int | None = Field(default=None, ge=0, le=10_000, description="Layers on the cards.")
+    n_cpu_moe: int | None = Field(default=None, ge=0, le=10_000, description="Layers whose experts are not.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
@@ -61,30 +85,128 @@ def roofline(request: Request, asked: Annotated[Analysed, Query()]) -> Response:
     """As `skyline roofline`."""
     question = replace(
         _question(asked), accelerator=asked.accelerator, stage=asked.stage, generated=asked.generated,
-        attention=asked.attention, parallelism=Parallelism(asked.tp, asked.pp, asked.ep),
+        attention=asked.attention, tensor=asked.tp, pipeline=asked.pp, expert=asked.ep, prefix=asked.prefix,
+        chunk=asked.chunk, draft=asked.draft, acceptance=asked.acceptance, lora_rank=asked.lora_rank,
+        draft_model=asked.draft_model if asked.draft_model in {None, MTP} else of_catalogue(str(asked.draft_model)),
+        lora_targets=asked.lora_targets, lora_count=asked.lora_count, image_tokens=asked.image_tokens,
+        cache_tokens=asked.cache_tokens, pruning=asked.pruning, vocabulary=asked.vocabulary,
     )  # fmt: skip
-    answer = performance_answers.roofline(
-        question, request.app.state.lake, by_operator=asked.operators, ignore_memory=asked.ignore_memory
-    )
-    return answers.rows(answer.rows, asked.format, notes=list(answer.notes))
+    door = door_of(request)
+    if not asked.ignore_memory:
+        door.require_fit(question)
+    rows = door.operator_rows(question) if asked.operators else [door.answer(question).row()]
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    return answers.rows(frame, asked.format, notes=list(door.answer(question).notes))
+
+
+class Swept(Configured):
+    """A question of `/sweep` and `/improve`."""
+
+    accelerator: str = Field(min_length=1, max_length=200, examples=["H200"])
+    stage: str | None = Field(default=None, max_length=100, description="None: decode, of encoders encode.")
+    attention: str = Field(default="flash", max_length=100, description="flash or naive.")
+    tp: int = Field(default=1, ge=1, le=1024, description="Devices that share every layer.")
+    over: list[str] = Field(default=[], max_length=8, description="/sweep: batch=1,8,32 or an axis alone; all if none.")
+    operators: bool = Field(default=False, description="/improve: one row per operator.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+@ROUTES.get("/sweep", response_model=Rows, summary="Memory and time of a model while one thing is changed")
+def swept(request: Request, asked: Annotated[Swept, Query()]) -> Response:
+    """As `skyline sweep`: weights, cache, pruning, vocabulary, batch, context, attention, split."""
+    door, question = door_of(request), _swept(request, asked)
+    said = (each.partition("=") for each in asked.over)
+    axes = {name: tuple(filter(None, values.split(","))) for name, _, values in said}
+    rows = sweep(door, question, axes or None)
+    return answers.rows(rows, asked.format, notes=list(door.answer(question).notes))
+
+
+@ROUTES.get("/improve", response_model=Rows, summary="What would make a model faster on a device, and by how much")
+def improved(request: Request, asked: Annotated[Swept, Query()]) -> Response:
+    """As `skyline improve`: each change of the predicted time per token with its interval, the most first."""
+    door, question = door_of(request), _swept(request, asked)
+    rows = operator_improvement_rows(door, question) if asked.operators else improvement_rows(door, question)
+    return answers.rows(rows, asked.format, notes=list(door.answer(question).notes))
+
+
+def _swept(request: Request, asked: Swept) -> Question:
+    question = _question(asked)
+    is_encoder = door_of(request).model(question.model).kind == "encoder"
+    stage = asked.stage or ("encode" if is_encoder else "decode")
+    return replace(question, accelerator=asked.accelerator, stage=stage, attention=asked.attention, tensor=asked.tp)
 
 
 @ROUTES.get("/fit", response_model=Rows, summary="How many accelerators a model needs, and its memory by part")
-def fit(asked: Annotated[Fitted, Query()]) -> Response:
+def fit(request: Request, asked: Annotated[Fitted, Query()]) -> Response:
     """As `skyline fit`."""
-    answer = performance_answers.fit(_question(asked), asked.accelerator)
-    return answers.rows(answer.rows, asked.format, notes=list(answer.notes))
+    door, question = door_of(request), _question(asked)
+    placement = placement_of(door.model(question.model), asked.n_gpu_layers, asked.n_cpu_moe)
+    if asked.host_memory_gib or placement is not None or is_several(door, asked.accelerator):
+        rows, notes = fit_on(
+            door, question, asked.accelerator, host_memory_gib=asked.host_memory_gib, host=asked.host,
+            placement=placement,
+        )  # fmt: skip
+    else:
+        rows, notes = requirements_of(door, question, asked.accelerator)
+    return answers.rows(rows, asked.format, notes=list(notes))
+
+
+class Planned(BaseModel):
+    """A question of `/plan`; names and defaults as on the command line."""
+
+    model: str = Field(min_length=1, max_length=200, examples=["meta-llama/Llama-3.3-70B-Instruct"])
+    users: int | None = Field(default=None, ge=1, le=10_000, description="Requests in flight at all times.")
+    requests_per_second: float | None = Field(default=None, gt=0, le=1000, description="Arrivals, instead of users.")
+    input_tokens: int = Field(default=2000, ge=1, le=4_194_304, description="Mean length of a prompt.")
+    output_tokens: int = Field(default=500, ge=1, le=262_144, description="Mean length of an answer.")
+    spread: float = Field(default=0.5, ge=0, le=3, description="Coefficient of variation of both lengths.")
+    ttft_s: float | None = Field(default=None, gt=0, le=3600, description="Nine in ten first tokens come within it.")
+    tpot_s: float | None = Field(default=None, gt=0, le=3600, description="Nine in ten requests get tokens so fast.")
+    weight_format: str | None = Field(default=None, max_length=100)
+    kv_bits: float = Field(default=16, ge=1, le=32)
+    engine: str = Field(default=ENGINE, max_length=100)
+    accelerator: list[str] = Field(default=[], max_length=20, description="Devices, or fleets such as 8xH100.")
+    most_devices: int = Field(default=64, ge=1, le=1024)
+    cached_prefix: float = Field(default=0, ge=0, le=0.999, description="Share of every prompt that is reused.")
+    draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
+    acceptance: float = Field(default=0.7, ge=0, le=1)
+    spot: bool = Field(default=False, description="Rent interruptible devices.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+@ROUTES.get("/plan", response_model=Rows, summary="The fewest devices that keep a promise of latency to users")
+def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
+    """As `skyline plan`."""
+    users = 1 if asked.users is None and asked.requests_per_second is None else asked.users
+    traffic = Traffic(
+        input_tokens=asked.input_tokens, output_tokens=asked.output_tokens, users=users,
+        requests_per_s=asked.requests_per_second, spread=asked.spread, cached_prefix=asked.cached_prefix,
+    )  # fmt: skip
+    promise = Promise(traffic=traffic, time_to_first_token_s=asked.ttft_s, time_per_output_token_s=asked.tpot_s)
+    options = Options(
+        weight_format=asked.weight_format, kv_bits=asked.kv_bits, engine=asked.engine,
+        most_devices=asked.most_devices, draft=asked.draft, acceptance=asked.acceptance,
+        spot=asked.spot,
+    )  # fmt: skip
+    found = asked_plans(door_of(request), of_catalogue(asked.model), promise, options, asked.accelerator)
+    return answers.rows(pl.DataFrame([each.row() for each in found], infer_schema_length=None), asked.format, notes=[])
+
+
+def door_of(request: Request) -> Door:
+    """Where questions are asked, with the facts of the release that is read now."""
+    door: Door = request.app.state.door()
+    return door
 
 
 def _question(asked: Configured) -> Question:
     return Question(
-        model=_of_catalogue(asked.model), accelerator="", batch=asked.batch, context=asked.seq,
+        model=of_catalogue(asked.model), accelerator="", batch=asked.batch, context=asked.seq,
         weight_bits=asked.weight_bits, activation_bits=asked.activation_bits, kv_bits=asked.kv_bits,
         embedding_bits=asked.embedding_bits, weight_format=asked.weight_format, engine=asked.engine,
     )  # fmt: skip
 
 
-def _of_catalogue(name: str) -> str:
+def of_catalogue(name: str) -> str:
     """The full name of a model of the catalogue: files of the server are not for those who ask.
 
     Raises:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from profiling.calibration import (
+from profiling.calibration.calibrate import (
     Calibration,
     above_roof,
     bound_s,
@@ -22,7 +22,7 @@ from profiling.calibration import (
     peaks_of_device,
     unfitted_calibration,
 )
-from profiling.kernels import OPERATOR_CLASSES, read_kernels
+from profiling.calibration.kernels import OPERATOR_CLASSES, read_kernels
 
 DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "kernels"
 

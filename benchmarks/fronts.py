@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402 - after the thread settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs no installation
 
-from pipelines.analytics.nondominated import front_mask  # noqa: E402 - after the path
+from analytics.fronts.nondominated import front_mask  # noqa: E402 - after the path
 
 Search = Callable[[np.ndarray], np.ndarray]
 

@@ -1,15 +1,19 @@
 """How time and memory grow with the rows: leaderboards, votes, the roofline grid and profile points, 1×, 10× and 100×.
 
-python benchmarks/growth.py [--factors 1 10 100] [--cases leaderboards votes grid points]
+python benchmarks/growth.py [--factors 1 10 100] [--cases leaderboards snapshots votes grid points] [--like FILE]
 
-Rows are generated, alike those of today's sources in number and kind; each case runs in a process of its own, which is
-ended after half an hour or at 8 GiB. What is printed is processor time and the most memory that the process and those
-it starts had resident together: on a machine that others use too, these say more than a clock on the wall.
+Rows are generated, alike those of today's sources in number and kind, or with `--like` a real snapshot of the second
+leaderboard, multiplied under made-up names; `snapshots` refreshes with one snapshot more than so many. Each case runs
+in a process of its own, which is ended after half an hour or at 8 GiB. What is printed is processor time and the most
+memory that the process and those it starts had resident together: on a machine that others use too, these say more than
+a clock on the wall.
 docs/explanation/growth.md has a run of it.
 """
 
 import argparse
+import datetime as dt
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -24,22 +28,25 @@ import numpy as np
 import polars as pl
 from _processes import watch
 
-from pipelines.performance_tables import BATCHES, CONTEXTS, ENGINE, PRECISIONS, distinct_shapes
-from pipelines.rate import rate
-from pipelines.refresh import refresh
+from pipelines.defs.arena.rate import rate
+from pipelines.defs.performance.tables import BATCHES, CONTEXTS, ENGINE, PRECISIONS, distinct_shapes
+from pipelines.runs.refresh import refresh
 from pipelines.sources.collect import MEASURED
-from profiling.accelerators import table
-from profiling.grid import Grid, evaluate
+from profiling.devices.accelerators import table
 from profiling.measure.bundle import ENVIRONMENT, PLAN, canonical_id, contents_of, load, seal, write_json
 from profiling.measure.bundle import LAYERS as LAYERS_FILE
 from profiling.measure.bundle import POINTS as POINTS_FILE
+from profiling.roofline.grid import Grid, evaluate
 from warehouse.settings import Settings
 
 MOST_SECONDS = 1_800
 MOST_BYTES = 8 << 30
 ENTRIES, VOTES, POINTS = 4_576, 140_000, 22
 """Rows at 1×: the last snapshot of the Open LLM Leaderboard, a published set of votes, our own measurements."""
+BENCHMARKS = ("IFEval", "BBH", "MATH Lvl 5", "GPQA", "MUSR", "MMLU-PRO")
+FIRST = dt.date(2025, 3, 14)
 _STEP_FROM_S = 0.5
+_LIKE = "SKYLINE_GROWTH_LIKE"
 
 
 def leaderboard(rows: int) -> pl.DataFrame:
@@ -66,6 +73,25 @@ def leaderboard(rows: int) -> pl.DataFrame:
         "Official Providers": False, "Upload To Hub Date": days.astype(str), "Submission Date": days.astype(str),
         "Generation": 1, "Base Model": [f"base/model-{number}-7B" for number in family],
     })  # fmt: skip
+
+
+def multiplied(like: Path, factor: int) -> pl.DataFrame:
+    """A real snapshot again and again under made-up names: every copy has its own entries and its own jittered scores.
+
+    Synthetic, and for this measurement alone: nothing of it is a result of anybody.
+    """
+    real = pl.read_parquet(like) if like.suffix == ".parquet" else pl.read_csv(like, infer_schema_length=None)
+    scores = [name.removesuffix(" Raw") for name in real.columns if name.endswith(" Raw")]
+    copies = [real]
+    for copy in range(1, factor):
+        random = np.random.default_rng(copy)
+        jitter = {name: random.normal(0, 1, real.height) for name in scores}
+        moved = real.with_columns(
+            *(pl.format("{}-synthetic-{}", name, pl.lit(copy)).alias(name) for name in ("eval_name", "fullname")),
+            *((pl.col(name) + jitter[name]).clip(0, 100) for name in scores),
+        )
+        copies.append(moved.with_columns(pl.mean_horizontal(scores).alias("Average ⬆️")))
+    return pl.concat(copies)
 
 
 def votes(rows: int, models: int = 120) -> pl.DataFrame:
@@ -129,10 +155,33 @@ Steps = dict[str, float]
 """Processor seconds by step."""
 
 
+def _snapshot(factor: int) -> pl.DataFrame:
+    like = os.environ.get(_LIKE)
+    return multiplied(Path(like), factor) if like else leaderboard(ENTRIES * factor)
+
+
 def prepare_leaderboards(factor: int, work: Path) -> int:
     """A snapshot of so many entries."""
-    leaderboard(ENTRIES * factor).write_parquet(work / "2025-03-13_contents.parquet")
-    return ENTRIES * factor
+    made = _snapshot(factor)
+    made.write_parquet(work / "2025-03-13_contents.parquet")
+    return made.height
+
+
+def prepare_snapshots(factor: int, work: Path) -> int:
+    """A home that has read so many snapshots of a growing board, and one more that it has not: a tenth of it moved."""
+    first = _snapshot(1)
+    for number in range(factor + 1):
+        random = np.random.default_rng(number)
+        moved = {
+            name: (pl.col(name) + random.normal(0, 1, first.height) * (random.random(first.height) < 0.1)).clip(0, 100)
+            for name in BENCHMARKS
+        }
+        folder = work / ("before" if number < factor else "after")
+        folder.mkdir(exist_ok=True)
+        snapshot = first.with_columns(**moved).with_columns(pl.mean_horizontal(*BENCHMARKS).alias("Average ⬆️"))
+        snapshot.write_parquet(folder / f"{FIRST + dt.timedelta(days=number)}_contents.parquet")
+    refresh([str(work / "before")], Settings.model_validate({"home": str(work / "home")}))
+    return first.height * factor
 
 
 def prepare_votes(factor: int, work: Path) -> int:
@@ -177,6 +226,7 @@ def evaluate_grid(work: Path, _: Path) -> Steps:
 
 CASES: dict[str, tuple[Callable[[int, Path], int], Callable[[Path, Path], Steps]]] = {
     "leaderboards": (prepare_leaderboards, lambda work, home: refresh_from(work / "2025-03-13_contents.parquet", home)),
+    "snapshots": (prepare_snapshots, lambda work, home: refresh_from(work / "after", home)),
     "votes": (prepare_votes, rate_votes),
     "grid": (prepare_grid, evaluate_grid),
     "points": (prepare_points, lambda work, home: refresh_from(work / "grown.bundle", home)),
@@ -224,6 +274,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 10])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--like", help="a real snapshot of the second leaderboard to multiply")
     parser.add_argument("--prepare", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -235,6 +286,8 @@ def main() -> None:
         case, work, home = options.one
         one(case, Path(work), Path(home))
         return
+    if options.like:
+        os.environ[_LIKE] = options.like
     with tempfile.TemporaryDirectory(prefix="skyline-growth-") as folder:
         base = Path(folder) / "base"
         refresh(["bundled"], Settings.model_validate({"home": str(base)}))

@@ -21,16 +21,17 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 ROWS = (5_000, 100_000)
 FLOOR = "floor"
 # Page, its first figure, title of the select that is changed, name of the figure that must follow.
 PAGES = (
     (FLOOR, FLOOR, "Filter", FLOOR),
-    ("leaderboard", "scatter", "Merged", "scatter"),
-    ("pareto", "pareto_front", "Against", "pareto_front"),
-    ("scaling", "scaling", "Size", "scaling"),
-    ("patterns", "heatmap", "Group by", "components"),
+    ("leaderboard?board=open_llm", "scatter", "Merged", "scatter"),
+    ("pareto?board=open_llm", "pareto_front", "Against", "pareto_front"),
+    ("scaling?board=open_llm", "scaling", "Size", "scaling"),
+    ("patterns?board=open_llm", "heatmap", "Group by", "components"),
 )
 _ENTRIES = ("entries", "scores", "scaling_residuals", "patterns_entries", "z_scores", "density")
 _FIRST = """(name) => { if (!window.Bokeh || !Bokeh.documents.length) return false
@@ -63,9 +64,10 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
     from bokeh.models import ColumnDataSource  # noqa: PLC0415
     from bokeh.plotting import figure  # noqa: PLC0415
 
-    from dashboards import app, serving, theme  # noqa: PLC0415
+    from dashboards import app, serving  # noqa: PLC0415
     from dashboards.data import Data  # noqa: PLC0415
     from dashboards.pages import PAGES as ALL  # noqa: PLC0415
+    from dashboards.parts import theme  # noqa: PLC0415
     from warehouse.settings import Settings  # noqa: PLC0415
 
     pn.extension("tabulator", design=theme.DESIGN, notifications=False)
@@ -216,7 +218,8 @@ def crowd(server: Server, slug: str, sessions: int) -> None:
 
     def open_one() -> None:
         try:
-            session = pull_session(url=server.url + slug)
+            path, _, query = slug.partition("?")
+            session = pull_session(url=server.url + path, arguments=dict(parse_qsl(query)))
             opened.append(session)
             # What a browser says when it shows the page, upon which the rest is made; Bokeh's client cannot.
             ready = MessageSentEvent(session.document, "bokeh_event", DocumentReady())
@@ -280,7 +283,7 @@ def main() -> int:
         home = options.home or folder / "home"
         if options.home is None:
             environment = {**os.environ, "SKYLINE_HOME": str(home)}
-            command = [sys.executable, "-m", "pipelines.cli", "refresh", "--source", "bundled"]
+            command = [sys.executable, "-m", "pipelines.commands.app", "refresh", "--source", "bundled"]
             subprocess.run(command, check=True, env=environment, capture_output=True)
         floor: tuple[float, ...] | None = None
         for rows in ROWS:

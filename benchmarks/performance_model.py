@@ -19,10 +19,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from profiling.accelerators import find, table
-from profiling.grid import Grid, evaluate
-from profiling.sources import load
-from profiling.workload import Precision
+from profiling.devices.accelerators import find, table
+from profiling.models.sources import load
+from profiling.roofline.grid import Grid, evaluate
+from profiling.roofline.workload import Precision
 
 MODELS = (
     "meta-llama/Llama-2-7b-hf", "meta-llama/Meta-Llama-3-8B", "meta-llama/Meta-Llama-3-70B", "Qwen/Qwen2-7B",

@@ -71,11 +71,11 @@ def synthesise(folder: Path, votes: int, file_votes: int = 10_000_000) -> None:
 
 def ours_steps(path: Path) -> dict[str, Step]:
     """Our steps: from the file to the table, and its parts."""
-    from pipelines.analytics.ratings.bradley_terry import fit  # noqa: PLC0415
-    from pipelines.analytics.ratings.comparisons import Comparisons  # noqa: PLC0415
-    from pipelines.analytics.ratings.intervals import bootstrap_interval, sandwich_interval  # noqa: PLC0415
-    from pipelines.rate import RatingOptions, rate  # noqa: PLC0415
-    from pipelines.sources.votes import Votes  # noqa: PLC0415
+    from analytics.ratings.bradley_terry import fit  # noqa: PLC0415
+    from analytics.ratings.comparisons import Comparisons  # noqa: PLC0415
+    from analytics.ratings.intervals import bootstrap_interval, sandwich_interval  # noqa: PLC0415
+    from pipelines.defs.arena.rate import RatingOptions, rate  # noqa: PLC0415
+    from pipelines.sources.votes.read import Votes  # noqa: PLC0415
 
     def table(options: RatingOptions, file: Path = path) -> Ratings:
         ratings = rate([file], options, threads=1).ratings
@@ -157,7 +157,7 @@ def stand_in_steps(path: Path) -> dict[str, Step]:
     import numpy as np  # noqa: PLC0415
     from scipy.optimize import minimize  # noqa: PLC0415
 
-    from pipelines.sources.votes import Votes  # noqa: PLC0415
+    from pipelines.sources.votes.read import Votes  # noqa: PLC0415
 
     with Votes([path], threads=1) as votes:
         counted = votes.tally().comparisons
@@ -234,7 +234,7 @@ def stream(votes: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         synthesise(Path(folder), votes)
         code = (
-            "import resource, sys, time; sys.path.insert(0, sys.argv[1]); from pipelines.rate import rate;"
+            "import resource, sys, time; sys.path.insert(0, sys.argv[1]); from pipelines.defs.arena.rate import rate;"
             " t = time.perf_counter(); r = rate([sys.argv[2]], threads=int(sys.argv[3]));"
             " print(r.votes_counted, r.ratings.height, time.perf_counter() - t,"
             " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"

@@ -20,7 +20,7 @@ DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "open_llm_le
 def timed_refresh(home: Path, folder: Path) -> tuple[float, float]:
     """Wall seconds of one refresh, and MiB that its processes had resident together at most."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "pipelines.cli", "refresh", "--source", str(folder)]
+    command = [sys.executable, "-m", "pipelines.commands.app", "refresh", "--source", str(folder)]
     with subprocess.Popen(
         command,
         env={**os.environ, "SKYLINE_HOME": str(home)},

@@ -1,12 +1,15 @@
 """The served application: one session per visitor, every page in one shell, and what happens when data is missing."""
 
 import functools
+import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import duckdb
 import panel as pn
@@ -14,10 +17,12 @@ from bokeh.document import Document
 from bokeh.util.warnings import BokehUserWarning
 from panel.io.resources import component_resource_path
 
-from dashboards import formats, serving, theme
+from dashboards import chart_files, documentation, finding, glossary, serving
 from dashboards.data import Data
-from dashboards.pages import PAGES, Content, Page
-from dashboards.pages.page import NothingToShow, card, html
+from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
+from dashboards.parts import formats, theme
+from dashboards.parts.page import NothingToShow, card, html
+from dashboards.places import address_of, bound_connections
 from warehouse import logs
 from warehouse.publish import NotPublished, Release
 from warehouse.settings import Settings
@@ -36,29 +41,38 @@ def serve(settings: Settings, show: bool = False) -> None:
         show: Whether to open a browser.
 
     Raises:
+        Unguarded: strangers would be let in.
         OSError: the port is taken, or the address is not of this machine.
     """
+    serving.require_guarded(settings)
     pn.extension("tabulator", design=theme.DESIGN, notifications=False)
     logs.start(settings)
+    logging.getLogger("asyncio").addFilter(serving.is_no_visitor_who_left)
     # A browser describes what it was sent since it last spoke once more; Bokeh keeps what it has, and complains.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
-    data, metrics = Data(settings), serving.Metrics()
-    sessions = {page.slug or "/": _opener(page, data, metrics, settings.most_sessions) for page in PAGES}
+    data, metrics = Data(settings), serving.Metrics(settings)
+    pages = (*PAGES, *SUBJECTS, CHART)
+    sessions = {page.slug or "/": _opener(page, data, metrics, settings.trusted_proxies) for page in pages}
+    beside = [
+        *finding.patterns(data, PAGES),
+        *chart_files.patterns(data, (*PAGES, *SUBJECTS)),
+        *documentation.patterns(),
+    ]
     server = pn.serve(
         sessions,
         address=settings.address,
         port=settings.port,
-        title={page.slug or "/": f"{page.title} · Skyline" for page in PAGES},
+        title={page.slug or "/": f"{page.title} · Skyline" for page in pages},
         static_dirs={"assets": str(_ASSETS)},
         show=show,
         start=False,
         verbose=False,
         admin=False,
-        **serving.options(settings, data, metrics),
+        **serving.options(settings, data, metrics, beside),
     )
-    server._tornado.add_transform(serving.Headers)  # Bokeh hands it out no other way
-    if said := serving.warning(settings):
-        LOGGER.warning(said)
+    # Bokeh hands them out no other way.
+    server._tornado.add_transform(serving.Headers)
+    bound_connections(server._http, settings.trusted_proxies)
     width = max(len(page.title) for page in PAGES)
     for page in PAGES:
         print(f"{page.title:<{width}} http://{settings.address}:{settings.port}/{page.slug}", flush=True)
@@ -68,14 +82,18 @@ def serve(settings: Settings, show: bool = False) -> None:
         server.stop()
 
 
-def _opener(page: Page, data: Data, metrics: serving.Metrics, most_sessions: int) -> Callable[[], pn.Template]:
+def _opener(page: Page, data: Data, metrics: serving.Metrics, proxies: Sequence[str]) -> Callable[[], pn.Template]:
     # Panel calls plain functions only, once per session.
     def open_session() -> pn.Template:
         began = time.perf_counter()
-        shown = page if metrics.open < most_sessions else _FULL
+        context: Any = pn.state.curdoc.session_context if pn.state.curdoc else None
+        # The page that asks to come back takes no place.
+        has_place = metrics.places.take(context.id, address_of(context.request, proxies), context)
+        shown = page if has_place else _FULL
         made = _session(shown, data)
+        metrics.places.sent(context.id)
         metrics.began(shown.name, time.perf_counter() - began)
-        pn.state.on_session_destroyed(lambda _session_context: metrics.ended())
+        pn.state.on_session_destroyed(lambda gone: metrics.places.leave(gone.id))
         return made
 
     return open_session
@@ -100,8 +118,15 @@ class _Shell(pn.Template):
 def _session(page: Page, data: Data) -> pn.Template:
     content, published = _content(page, data)
     template = _Shell(_shell(), design=theme.DESIGN, location=True)
-    template.add_variable("pages", PAGES)
+    groups = [(group, list(members)) for group, members in groupby(PAGES, key=lambda each: each.group)]
+    template.add_variable("groups", groups)
     template.add_variable("here", page.name)
+    template.add_variable("slug", page.slug)
+    template.add_variable("versions", _versions())
+    document = documentation.EXPLAINED.get(page.name, "")
+    template.add_variable("document", (document, documentation.title(document)))
+    template.add_variable("glossary_version", glossary.version())
+    template.add_variable("bare", content.is_bare)
     template.add_variable("published", published)
     template.add_variable("published_title", str(data.home))
     template.add_variable("widget_css", component_resource_path(theme.DESIGN, "modifiers", theme.WIDGET_CSS))
@@ -133,6 +158,14 @@ def _come_back(_data: Data, _search: str) -> Content:
 
 
 _FULL = Page("full", "Skyline", "", _come_back)
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Of every asset, by its content: browsers keep what has one for a year, and ask for it again once it changed."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in _ASSETS.iterdir() if path.is_file()
+    }
 
 
 @functools.cache
@@ -218,7 +251,9 @@ def _keep_address(content: Content) -> None:
 
     def write(*_events: Any) -> None:
         if pn.state.location is not None:
-            pn.state.location.search = state.address()
+            begins = urlencode(content.address_begins, safe="/")
+            choices = state.address()
+            pn.state.location.search = f"?{begins}{choices.replace('?', '&', 1)}" if begins else choices
 
     state.param.watch(write, state.keys())
     pn.state.onload(write)

@@ -1,4 +1,4 @@
-"""What pages ask of the published warehouse: the SQL files beside this module, cached per release.
+"""What pages ask of the published warehouse: the SQL files of the pages, cached per release.
 
 Whole results only, as polars frames. Nothing here knows of widgets or charts.
 """
@@ -8,15 +8,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from dashboards.measuring import Measuring
+from profiling.answers.door import Door
+from profiling.answers.evidence import Evidence
 from warehouse.console import Console
 from warehouse.publish import Release
-from warehouse.reader import Reader
+from warehouse.reader import PerRelease, Reader
 from warehouse.settings import Settings
 
 _KEPT_RESULTS = 96
@@ -24,8 +26,13 @@ _KEPT_RESULTS = 96
 
 @cache
 def sql(name: str) -> str:
-    """Text of the query file of that name."""
-    return resources.files("dashboards.queries").joinpath(f"{name}.sql").read_text("utf-8").strip()
+    """Text of the query file of that name: in its page's folder, or in `queries/` where pages share it."""
+    return _query_files()[name].read_text("utf-8").strip()
+
+
+@cache
+def _query_files() -> dict[str, Path]:
+    return {path.stem: path for path in Path(__file__).parent.rglob("*.sql")}
 
 
 def sql_with_values(name: str, parameters: Mapping[str, Any]) -> str:
@@ -50,11 +57,14 @@ class Data:
 
     def __init__(self, settings: Settings) -> None:
         self.home = settings.home
+        self.proxies = settings.trusted_proxies
         self.console = Console(settings.published)
         self.measuring = Measuring(settings)
         self._reader = Reader(settings.published)
         self._results: OrderedDict[tuple[Any, ...], pl.DataFrame] = OrderedDict()
         self._lock = threading.Lock()
+        self._evidence = PerRelease(self._reader, Evidence.of)
+        self._door = PerRelease(self._reader, Door.from_tables)
 
     def release(self) -> Release:
         """The release that is read now.
@@ -63,6 +73,22 @@ class Data:
             NotPublished: nothing is published.
         """
         return self._reader.release()
+
+    def door(self) -> Door:
+        """Where questions to the performance model are asked, with the facts of the release that is read now.
+
+        Raises:
+            NotPublished: nothing is published.
+        """
+        return self._door()
+
+    def evidence(self) -> Evidence:
+        """What is known of the quality of models in the release that is read now.
+
+        Raises:
+            NotPublished: nothing is published.
+        """
+        return self._evidence()
 
     def ask(self, name: str, **parameters: Any) -> pl.DataFrame:
         """Result of the query file of that name.

@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from profiling import systems
 from profiling.measure.bundle import SUFFIX
 from profiling.measure.endpoint import without_password
 from warehouse.settings import Settings
@@ -131,7 +130,7 @@ class Measuring:
         finally:
             # Whoever gives up, and however: nothing of it goes on.
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                systems.end_group(process.pid)
             await process.wait()
         if code:
             why = next((line.removeprefix("Error: ") for line in reversed(lines) if line), f"exit code {code}")

@@ -20,13 +20,14 @@ from typing import Any
 
 import yaml
 
-from pipelines.refresh import prepare_dagster_home
+from pipelines.runs.refresh import prepare_dagster_home
 from warehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 PORTS = {"webserver": 3000, "code": 4000, "postgres": 5432, "dashboards": 5006, "api": 5007}
 """Inside containers. Here each may be another."""
+SECRETS = ("POSTGRES_PASSWORD", "SKYLINE_API_TOKEN", "SKYLINE_PAGES_PASSWORD")
 START_UP_S = 240.0
 
 
@@ -54,7 +55,8 @@ class Place:
 def services() -> dict[str, dict[str, Any]]:
     """Services of the compose file, in the order in which they may start."""
     found: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
-    return found
+    # What only a profile starts is for other machines than this.
+    return {name: service for name, service in found.items() if "profiles" not in service}
 
 
 def _here(text: str, place: Place) -> str:
@@ -153,7 +155,21 @@ def postgres_programs() -> Path | None:
     return installed[-1].resolve().parent if installed else None
 
 
-def _start_postgres(running: Running, programs: Path, password: str) -> None:
+def start_postgres(running: Running, programs: Path) -> None:
+    """Serve the database of Dagster's runs, and wait until it answers.
+
+    Raises:
+        NotStarted: it does not.
+    """
+    place = running.place
+    password = place.secrets["POSTGRES_PASSWORD"]
+    _serve_postgres(running, programs, password)
+    ready = [str(programs / "pg_isready"), "-h", "127.0.0.1", "-p", str(place.ports["postgres"])]
+    running.wait_until_healthy("postgres", ready, os.environ)
+    _create_database(programs, place, password)
+
+
+def _serve_postgres(running: Running, programs: Path, password: str) -> None:
     """Make a cluster in the home if there is none, and serve it; PostgreSQL refuses to be run by root."""
     data = running.place.home / "postgres"
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -198,11 +214,7 @@ def start(place: Place) -> Running:
             if name == "postgres":
                 if programs is None:
                     continue
-                password = place.secrets["POSTGRES_PASSWORD"]
-                _start_postgres(running, programs, password)
-                ready = [str(programs / "pg_isready"), "-h", "127.0.0.1", "-p", str(place.ports["postgres"])]
-                running.wait_until_healthy(name, ready, os.environ)
-                _create_database(programs, place, password)
+                start_postgres(running, programs)
                 continue
             environment = environment_of(service, place)
             running.start(name, command_of(service["command"], place), environment)
@@ -221,7 +233,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--home", type=Path, default=Settings().home, help="Skyline home (default: %(default)s)")
     asked = options.parse_args()
-    secrets = {name: os.environ.get(name, "skyline") for name in ("POSTGRES_PASSWORD", "SKYLINE_API_TOKEN")}
+    secrets = {name: os.environ.get(name, "skyline") for name in SECRETS}
     database = postgres_programs() is not None
     if not database:
         print("PostgreSQL is not installed here: Dagster keeps its runs in SQLite files.", flush=True)

@@ -19,9 +19,18 @@ from mkdocs.structure.files import File, Files
 from typer.cli import get_docs_for_click
 
 from api.app import VERSION, create
-from pipelines.cli import app
+from dashboards import glossary
+from pipelines.commands.app import app
+from profiling.answers.door import models
+from profiling.devices.accelerators import GIB, table
+from profiling.engines.table import ENGINES
 from profiling.measure.arguments import COMMANDS
 from profiling.measure.arguments import parser as measuring
+from profiling.memory.engines import ALIASES, PROFILES, default_engine
+from profiling.models.families import FAMILIES
+from profiling.models.gguf_rules import file_types
+from profiling.models.sources import catalogue
+from profiling.roofline.workload import weight_formats
 from warehouse.contracts import BY_RELATION, TABLES, VIEWS
 from warehouse.lake import Lake
 from warehouse.publish import publish
@@ -30,38 +39,45 @@ from warehouse.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 WHAT = {
     "leaderboards": "What leaderboards said, when, and how re-scoring changed it.",
+    "boards": "Living boards: results, the models they mean, and how fresh each source is.",
+    "ability": "Every judged model on one scale, with its error and what moved.",
     "frontier": "Pareto fronts: members, movement, and what beats everything else.",
     "efficiency": "Quality for its size, and the time evaluations took.",
     "arena": "Votes, ratings, licences and release dates.",
     "catalogue": "Architectures, accelerators, prices and the carbon of grids.",
+    "calibration": "Measured kernels, and the laws of time fitted to them, with their held-out error.",
     "performance": "Bounds, predictions, memory, cost and carbon.",
     "profiles": "What was measured, and how far off predictions were.",
+    "accuracy": "Whole passes measured by others, and how far predictions lie from them.",
+    "quantisation": "What stored formats cost in quality: measured losses, predictions, and how far off these are.",
     "statistics": "What the numbers of a board say together.",
     "choices": "One row per model, precision and accelerator.",
-    "sources": "What was read, and what was set aside with the reason.",
+    "accounts": "What was read, and what was set aside with the reason.",
     "warehouse": "The dictionary, and the functions for SQL.",
 }
 PYTHON: Mapping[str, tuple[str, ...]] = {
     "analytics": tuple(
-        f"pipelines.analytics.{name}"
+        f"analytics.fronts.{name}"
         for name in (
-            "pareto", "dominance", "nondominated", "front_history", "hypervolume", "normalisation", "efficiency",
-            "open_gap",
+            "pareto", "dominance", "nondominated", "frontier", "history", "hypervolume", "normalisation", "efficiency",
+            "effort",
         )
     ),
     "ratings": tuple(
-        f"pipelines.analytics.ratings.{name}"
+        f"analytics.ratings.{name}"
         for name in ("comparisons", "bradley_terry", "standing", "intervals", "ranks", "elo", "style", "win_rates",
-                     "drift")
+                     "drift", "open_gap")
     ),
     "statistics": tuple(
-        f"pipelines.analytics.statistics.{name}"
+        f"analytics.statistics.{name}"
         for name in ("resampling", "summaries", "components", "clusters", "scaling", "quantile_lines", "density")
     ),
     "profiling": tuple(
         f"profiling.{name}"
-        for name in ("sources", "architecture", "accelerators", "workload", "operators", "roofline", "memory",
-                     "calibration", "cost", "grid", "requirements")
+        for name in ("answers.door", "answers.question", "answers.answer", "answers.advise", "answers.processors",
+                     "answers.cost", "models.sources", "models.architecture", "devices.accelerators", "memory.need",
+                     "memory.requirements", "roofline.workload", "roofline.operators", "roofline.estimate",
+                     "roofline.grid", "calibration.calibrate")
     ),
     "measure": tuple(f"profiling.measure.{name}" for name in ("plan", "sweep", "bundle", "gates", "ceilings")),
     "warehouse": ("warehouse.reader", "warehouse.console", "warehouse.publish", "warehouse.versions", "warehouse.lake",
@@ -98,13 +114,25 @@ def pages() -> dict[str, str]:
     made = {
         "reference/commands.md": commands(),
         "reference/settings.md": settings(),
+        "reference/glossary.md": words(),
         "reference/http.md": http(description),
+        "reference/known.md": known(),
         f"reference/openapi-{VERSION}.json": json.dumps(description, indent=1),
         "reference/python/index.md": python_index(),
     }
     made |= {target: at_root((ROOT / name).read_text("utf-8")) for name, target in _AT_ROOT.items()}
     made |= {f"reference/python/{page}.md": python(page) for page in PYTHON}
     return made | tables()
+
+
+def words() -> str:
+    """The glossary, as the pages have it."""
+    lines = ["# Glossary", "", "What words on the pages mean; the pages say the same where a word occurs."]
+    for part, heading in (("terms", "Terms"), ("heads", "Columns and choices")):
+        lines += ["", f"## {heading}", "", "| name | meaning |", "|---|---|"]
+        for names, meaning in sorted(glossary.entries()[part].items(), key=lambda each: each[0].casefold()):
+            lines.append(f"| {', '.join(names.split('|'))} | {meaning} |")
+    return "\n".join(lines) + "\n"
 
 
 def at_root(text: str) -> str:
@@ -155,6 +183,47 @@ def settings() -> str:
     for name, field in Settings.model_fields.items():
         default = "none" if field.default is None else f"`{field.default}`"
         lines.append(f"| `SKYLINE_{name.upper()}` | {default} | {_cell(meanings[name])} |")
+    return "\n".join(lines) + "\n"
+
+
+def known() -> str:
+    """Families, formats, engines and devices, from the tables that answers are computed with."""
+    by_family: dict[str, list[str]] = {}
+    for name in catalogue():
+        if name in models():
+            by_family.setdefault(models()[name].model_type, []).append(name)
+    counts = (
+        f"{len(models())} models of {len(by_family)} families, {len(weight_formats()) + len(file_types())} stored "
+        f"formats, {len(table())} devices and {len(ENGINES)} engines, from the tables that answers are computed with."
+    )
+    lines = [
+        "# What is known", "", counts, "", "## Families", "",
+        "| `model_type` | models of the catalogue | one of them |", "|---|---|---|",
+    ]  # fmt: skip
+    lines += [f"| `{family}` | {len(names)} | {names[0]} |" for family, names in sorted(by_family.items())]
+    lines += ["", f"Read as well: {', '.join(f'`{name}`' for name in sorted(FAMILIES) if name not in by_family)}."]
+    lines += ["", "## Formats", "", "| format | bits per weight | products run in |", "|---|---|---|"]
+    lines += [
+        f"| `{name}` | {float(row['bits_per_weight']):.4g} | {row['compute_format']} |"
+        for name, row in weight_formats().items()
+    ]
+    lines += ["", f"GGUF, sized tensor by tensor: {', '.join(f'`{name}`' for name in file_types())}."]
+    lines += ["", "## Engines", "", "| memory profile | rests on |", "|---|---|"]
+    lines += [f"| `{name}` | {_cell(profile.basis)} |" for name, profile in PROFILES.items()]
+    lines += ["", f"Names for the same: {', '.join(f'`{alias}` ({name})' for alias, name in ALIASES.items())}."]
+    lines += ["", f"Timed by a fit of their own: {', '.join(f'`{name}`' for name in ENGINES)}."]
+    lines += [
+        "",
+        "## Devices",
+        "",
+        "| device | kind | memory (GiB, usable) | GB/s | default engine |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {one.kind} | {one.usable_memory_bytes / GIB:.1f} | {one.bandwidth_bytes_per_s / 1e9:,.0f} | "
+        f"`{default_engine(one)}` |"
+        for name, one in sorted(table().items())
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import lru_cache
 
 
 class ProfilingError(ValueError):
@@ -48,8 +49,12 @@ class DoesNotFit(ProfilingError):
 
 def nearest(name: str, choices: Iterable[str], count: int = 3) -> str:
     """The choices spelled most like `name`, as text for a message; upper and lower case are one."""
+    return _nearest(name.casefold(), tuple(choices), count)
+
+
+@lru_cache(maxsize=4096)  # spellings are compared letter by letter, and the same few names are unknown every time
+def _nearest(folded: str, choices: tuple[str, ...], count: int) -> str:
     by_folded = {choice.casefold(): choice for choice in choices}
-    folded = name.casefold()
     close = difflib.get_close_matches(folded, by_folded, n=count, cutoff=0.4)
     close += [known for known in by_folded if folded in known and known not in close]
     return ", ".join(by_folded[match] for match in close[:count])

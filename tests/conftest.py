@@ -1,4 +1,4 @@
-"""What tests of every room share: the real files beside the project, and a home made from the bundled facts."""
+"""What tests of every room share: their order, the real files beside the project, homes made once for all of them."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
-from pipelines.refresh import refresh
+from pipelines.runs.refresh import refresh
 from warehouse.settings import Settings
 
 # How long one example takes says more about the machine than about the law.
@@ -18,6 +18,20 @@ settings.register_profile("skyline", deadline=None, max_examples=int(_LONGER or 
 settings.load_profile("skyline")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Page tests come last, and what reads a whole folder of real files is slow.
+
+    Playwright keeps an event loop running in the thread of the tests, in which nothing that starts its own can work.
+    Workers take whole files in this order (`--dist loadfile --no-loadscope-reorder`), so a file has page tests only, or
+    none.
+    """
+    for item in items:
+        if "leaderboard_home" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+    # The longest file of them first, so that no worker is left alone with it.
+    items.sort(key=lambda item: (item.get_closest_marker("page") is not None, item.path.name != "test_pages.py"))
 
 
 @pytest.fixture(scope="session")

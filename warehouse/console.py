@@ -6,11 +6,14 @@ Pages, the command line and the HTTP interface all ask through `Console.ask`, so
 import contextlib
 import dataclasses
 import json
+import os
 import selectors
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -50,6 +53,7 @@ class Limits:
         seconds: From asking to the last row.
         memory_mib: Of DuckDB; nothing is spilled to disk.
         rows: Rows returned; of more, so many are returned and said to be cut.
+        cells: Of rows times columns; of more, so many rows are returned as have no more.
         result_mib: Size of the rows returned.
         threads: Of DuckDB.
     """
@@ -57,6 +61,7 @@ class Limits:
     seconds: float = 15.0
     memory_mib: int = 512
     rows: int = 10_000
+    cells: int = 500_000
     result_mib: int = 64
     threads: int = 2
 
@@ -78,6 +83,58 @@ class Result:
     release: Release
 
 
+class Places:
+    """At most so many statements at one time, of which nobody has more than half, nor the last one beside another."""
+
+    _MOST_WAITING, _PATIENCE_S = 12, 3.0
+
+    def __init__(self, at_once: int) -> None:
+        """Make that many places."""
+        self._at_once = at_once
+        self._changed = threading.Condition()
+        self._taken: Counter[str] = Counter()
+        self._waiting = 0
+
+    @contextlib.contextmanager
+    def taken(self, asker: str, cancel: threading.Event | None = None) -> Iterator[None]:
+        """Have a place during the block; who has none yet waits a little for one.
+
+        Raises:
+            ConsoleBusy: there is none.
+            QueryCancelled: `cancel` was set.
+        """
+        with self._changed:
+            self._wait(asker, cancel)
+            self._taken[asker] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken[asker] -= 1
+                if not self._taken[asker]:
+                    del self._taken[asker]
+                self._changed.notify_all()
+
+    def _wait(self, asker: str, cancel: threading.Event | None) -> None:
+        own, free = self._taken[asker], self._at_once - self._taken.total()
+        if own:
+            # The last place is for whoever has none.
+            if own >= max(self._at_once // 2, 1) or free <= 1 or self._waiting:
+                raise ConsoleBusy(f"{own} of your statements are being answered; try again when one is done.")
+            return
+        until = time.monotonic() + self._PATIENCE_S
+        self._waiting += 1
+        try:
+            while self._taken.total() >= self._at_once:
+                if time.monotonic() >= until or self._waiting > self._MOST_WAITING:
+                    raise ConsoleBusy("Too many statements are being answered just now; try again in a few seconds.")
+                if cancel is not None and cancel.is_set():
+                    raise QueryCancelled("The query was cancelled.")
+                self._changed.wait(_LOOK_FOR_CANCEL_S)
+        finally:
+            self._waiting -= 1
+
+
 class Console:
     """Answers statements on the current release of a published folder, each in a process of its own."""
 
@@ -87,19 +144,22 @@ class Console:
         Args:
             published: Folder of releases.
             limits: What a statement may take where the asker names nothing else.
-            at_once: Statements answered at one time; more are refused, not queued.
+            at_once: Statements answered at one time.
         """
         self.limits = limits or Limits()
         self._published = published
-        self._places = threading.BoundedSemaphore(at_once)
+        self._places = Places(at_once)
 
-    def ask(self, sql: str, limits: Limits | None = None, cancel: threading.Event | None = None) -> Result:
+    def ask(
+        self, sql: str, limits: Limits | None = None, cancel: threading.Event | None = None, asker: str = ""
+    ) -> Result:
         """Rows of one SELECT statement.
 
         Args:
             sql: The statement.
             limits: Other limits than the console's.
             cancel: When set, from any thread, the statement is given up.
+            asker: Who asks, as an address; nobody has a second place while somebody waits for a first.
 
         Raises:
             QueryRefused: it is not one SELECT, calls what may not be called, or went beyond a limit.
@@ -110,14 +170,15 @@ class Console:
         """
         if len(sql.encode("utf-8", "surrogatepass")) > _LONGEST_SQL_BYTES:
             raise QueryRefused(f"Refused: a statement may have {_LONGEST_SQL_BYTES:,} bytes.")
-        if not self._places.acquire(blocking=False):
-            raise ConsoleBusy("Too many statements are being answered just now; try again in a few seconds.")
-        try:
+        with self._places.taken(asker, cancel):
             return self._ask(sql, limits or self.limits, cancel)
-        finally:
-            self._places.release()
 
     def _ask(self, sql: str, limits: Limits, cancel: threading.Event | None) -> Result:
+        if os.name == "nt":
+            raise QueryRefused(
+                "Refused: Windows cannot tie a process down as the SQL of strangers needs. Use WSL, or open"
+                f" {current(self._published).path} with a DuckDB client."
+            )
         began = time.monotonic()
         release, database = _open(self._published)
         with database:
@@ -126,8 +187,8 @@ class Console:
             raise QueryRefused(f"Refused: {header['reason']}.")
         if header["status"] == "error":
             raise QueryFailed(f"The query cannot be answered: {_without_wrapping(header['reason'])}")
-        frame = _without_wide_integers(pl.read_ipc_stream(payload))
-        return Result(frame.head(limits.rows), frame.height > limits.rows, time.monotonic() - began, release)
+        frame, most = pl.read_ipc_stream(payload), int(header["rows"])
+        return Result(frame.head(most), frame.height > most, time.monotonic() - began, release)
 
 
 def _open(published: Path) -> tuple[Release, IO[bytes]]:
@@ -211,15 +272,6 @@ def _receive(
             size += len(chunk)
             if size > most_bytes:
                 raise QueryRefused(f"Refused: the result is larger than {limits.result_mib} MiB.")
-
-
-def _without_wide_integers(frame: pl.DataFrame) -> pl.DataFrame:
-    """Sums of whole numbers have 128 bits in DuckDB and come as decimals; those that fit are whole numbers again."""
-    for name, dtype in frame.schema.items():
-        if dtype == pl.Decimal(38, 0):
-            with contextlib.suppress(pl.exceptions.InvalidOperationError):
-                frame = frame.with_columns(pl.col(name).cast(pl.Int64))
-    return frame
 
 
 def _without_wrapping(reason: str) -> str:

@@ -8,9 +8,9 @@ import contextlib
 import io
 import json
 import os
-import resource
 import sys
 from collections.abc import Iterator, Set
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import duckdb
@@ -37,8 +37,31 @@ _LOCKED: dict[str, str | bool | int] = {
     "temp_directory": "",
     "max_temp_directory_size": "0B",
 }
-# Arrow has no such types, or readers of it do not.
-_AS_TEXT = ("INTERVAL", "BIT", "UNION", "MAP", "VARIANT", "TIME WITH TIME ZONE", "TIMETZ", "GEOMETRY", "BIGNUM")
+# Arrow has no such types, or readers of it do not; within lists and records nor those whose values may not fit.
+_AS_TEXT = (
+    "INTERVAL", "BIT", "UNION", "MAP", "VARIANT", "TIME WITH TIME ZONE", "TIMETZ", "TIME_NS", "GEOMETRY", "BIGNUM",
+    "BLOB",
+)  # fmt: skip
+_MAY_NOT_FIT = ("DATE", "TIME", "HUGEINT")
+# Where a whole column is text if one of its values does not fit what holds it elsewhere: infinite days, years beyond
+# those of calendars, the hour 24, and whole numbers of more than 64 bits, which are such again where all fit.
+_FITS = {
+    "DATE": "isfinite({0}) AND year({0}) BETWEEN 1 AND 9999",
+    "TIMESTAMP": "isfinite({0}) AND year({0}) BETWEEN 1 AND 9999",
+    "TIMESTAMP_S": "isfinite({0}) AND year({0}) BETWEEN 1 AND 9999",
+    "TIMESTAMP_MS": "isfinite({0}) AND year({0}) BETWEEN 1 AND 9999",
+    "TIMESTAMP_NS": "isfinite({0}) AND epoch_ns({0}) % 1000 = 0",
+    "TIMESTAMP WITH TIME ZONE": "isfinite({0}) AND year({0}) BETWEEN 2 AND 9998",
+    "TIME": "{0} < TIME '24:00:00'",
+    "HUGEINT": "try_cast({0} AS BIGINT) IS NOT NULL",
+    "UHUGEINT": "try_cast({0} AS BIGINT) IS NOT NULL",
+}
+_ANSWER = "the_answer_to_one_statement"
+# What tells or changes nothing, though its value is another each time; other such functions wait, write or count.
+_HARMLESS = frozenset({
+    "current_connection_id", "current_query", "current_query_id", "current_transaction_id", "error", "gen_random_uuid",
+    "random", "setseed", "stats", "uuid", "uuidv4", "uuidv7", "vector_type",
+})  # fmt: skip
 
 
 class Refused(Exception):
@@ -52,7 +75,7 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.read())
     try:
         _limit(request)
-        rows = ask(request)
+        rows, most = ask(request)
         payload = _encode(rows, request["result_mib"] * _MIB)
     except Refused as refused:
         _say(answers, {"status": "refused", "reason": str(refused)})
@@ -63,7 +86,7 @@ def main() -> None:
     except pa.ArrowException as error:
         _say(answers, {"status": "error", "reason": f"the result cannot be sent: {error}"})
     else:
-        _say(answers, {"status": "ok"})
+        _say(answers, {"status": "ok", "rows": str(most)})
         answers.write(payload)
     answers.flush()
     # Nothing here is worth an orderly end, which could take longer than the answer.
@@ -76,6 +99,8 @@ def _say(answers: BinaryIO, header: dict[str, str]) -> None:
 
 def _limit(request: dict[str, Any]) -> None:
     """Tie this process down by means of the operating system, before it sees the statement."""
+    import resource  # noqa: PLC0415 - Windows has none, and there the caller starts no worker
+
     space = (request["memory_mib"] + _ADDRESS_SPACE_BESIDE_MIB) * _MIB
     seconds = int(request["seconds"]) * request["threads"] + 2
     for what, most in (
@@ -90,8 +115,8 @@ def _limit(request: dict[str, Any]) -> None:
             resource.setrlimit(what, (most, most))
 
 
-def ask(request: dict[str, Any]) -> pa.Table:
-    """Rows of the statement, one more than asked for if there are more.
+def ask(request: dict[str, Any]) -> tuple[pa.Table, int]:
+    """Rows of the statement, one more than it may have if there are more, and how many it may have.
 
     Raises:
         Refused: it is not one SELECT statement, or calls what may not be called.
@@ -106,43 +131,175 @@ def ask(request: dict[str, Any]) -> pa.Table:
     connection.execute("USE skyline")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")  # nothing of it can be taken back
-    sql = _one_select(connection, request["sql"])
-    wrapped = f"FROM (\n{sql}\n) LIMIT {request['rows'] + 1}"
-    shape = connection.sql(wrapped)
+    sql, explain = _one_select(connection, request["sql"])
+    if explain:
+        return _explained(connection, f"{explain} {sql}"), request["rows"]
+    # Asked for once: a second time it would cost as much, and random numbers would be others.
+    wide = len(connection.sql(f"FROM (\n{sql}\n) LIMIT 0").columns)
+    most = min(request["rows"], request["cells"] // wide)
+    if not most:
+        raise Refused(f"its {wide:,} columns are more than {request['cells']:,} cells; ask for fewer")
+    connection.execute(f"CREATE TEMP TABLE {_ANSWER} AS FROM (\n{sql}\n) LIMIT {most + 1}")
+    answer = connection.sql(f"FROM temp.{_ANSWER}")
     columns = [
-        f'"{name}"::VARCHAR AS "{name}"' if any(text in str(kind) for text in _AS_TEXT) else f'"{name}"'
-        for name, kind in zip((name.replace('"', '""') for name in shape.columns), shape.types, strict=True)
+        _as_it_fits(connection, name.replace('"', '""'), str(kind))
+        for name, kind in zip(answer.columns, answer.types, strict=True)
     ]
-    return connection.sql(f"SELECT {', '.join(columns)} FROM ({wrapped})").to_arrow_table()
+    return connection.sql(f"SELECT {', '.join(columns)} FROM temp.{_ANSWER}").to_arrow_table(), most
 
 
-def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """The statement without its semicolon.
+def _as_it_fits(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> str:
+    """SQL of a column of the answer: as it is, or as text where readers could not hold its values."""
+    whole = f'"{name}"'
+    is_nested = kind not in _FITS and any(text in kind for text in _MAY_NOT_FIT)
+    if is_nested or any(text in kind for text in _AS_TEXT):
+        return f"{whole}::VARCHAR AS {whole}"
+    if kind in _FITS:
+        fits = connection.sql(f"SELECT bool_and({_FITS[kind].format(whole)}) FROM temp.{_ANSWER}").fetchall()[0][0]
+        if fits is False:
+            return f"{whole}::VARCHAR AS {whole}"
+        if kind.endswith("HUGEINT"):
+            return f"{whole}::BIGINT AS {whole}"
+    return whole
+
+
+def _explained(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    rows = connection.execute(sql).fetchall()
+    return pa.table({"explain_key": [row[0] for row in rows], "explain_value": [row[1] for row in rows]})
+
+
+def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, str]:
+    """The statement without its semicolon; and apart from it `EXPLAIN` with its options, if it begins so.
 
     Raises:
-        Refused: it is not exactly one SELECT, or calls a table function that is not for strangers.
+        Refused: it is not exactly one SELECT, or calls a function that is not for strangers.
         duckdb.ParserException: it is no SQL.
     """
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1:
         raise Refused(f"one statement at a time; these are {len(statements)}")
-    if statements[0].type != duckdb.StatementType.SELECT:
-        kind = statements[0].type.name.replace("_", " ")
+    text = _without_semicolon(statements[0].query)
+    kind = statements[0].type
+    words = _words(text)
+    explain = ""
+    if words and words[0][1] == "explain":
+        rest = _after_explain(words)
+        explain, text = text.encode()[:rest].decode(), text.encode()[rest:].decode()
+        words = _words(text)
+        kind = duckdb.extract_statements(text)[0].type
+    available = _Available.of(connection)
+    # A PIVOT whose values are not named is several statements to DuckDB; those that are not to be read change a type.
+    if kind.name == "MULTI" and words[0][1] in {"pivot", "pivot_wider", "from", "with", "select", "("}:
+        _examine_words([word for _, word in words], available)
+        if len(duckdb.extract_statements(f"FROM (\n{text}\n)")) != 1:
+            raise Refused("one statement at a time")
+        return text, explain
+    if kind != duckdb.StatementType.SELECT:
         raise Refused(
-            f"only SELECT (or FROM, VALUES, WITH, DESCRIBE, SUMMARIZE, SHOW) can be asked;"
-            f" this is {kind}, and the warehouse is read-only"
+            f"only SELECT (or FROM, VALUES, WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN) can be asked;"
+            f" this is {kind.name.replace('_', ' ')}, and the warehouse is read-only"
         )
-    text = statements[0].query
     parsed = json.loads(connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()[0][0])
     if parsed["error"]:
         raise Refused(f"this kind of statement cannot be examined: {parsed['error_message']}")
-    macros = connection.sql(
-        "SELECT DISTINCT function_name, macro_definition FROM duckdb_functions()"
-        " WHERE function_type = 'table_macro' AND database_name = current_database() AND NOT internal"
-    ).fetchall()
-    by_name = {_READS_BY_NAME, *(name for name, definition in macros if _READS_BY_NAME in definition)}
-    _examine(parsed, TABLE_FUNCTIONS | {name for name, _ in macros}, by_name)
-    return _without_semicolon(text)
+    _examine(parsed, available)
+    return text, explain
+
+
+@dataclass(frozen=True)
+class _Available:
+    """Functions by what strangers may do with them.
+
+    Attributes:
+        tables: May stand in FROM.
+        by_name: Those of them whose first argument is the name of a relation.
+        refused: May stand nowhere: they wait, write, count, or run texts.
+        elsewhere: May not stand in FROM.
+    """
+
+    tables: Set[str]
+    by_name: Set[str]
+    refused: Set[str]
+    elsewhere: Set[str]
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection) -> "_Available":
+        """What DuckDB and the warehouse have."""
+        known = connection.sql(
+            "SELECT function_name, function_type, stability, macro_definition,"
+            " database_name = current_database() AND NOT internal FROM duckdb_functions()"
+        ).fetchall()
+        ours = {name: definition for name, kind, _, definition, is_ours in known if is_ours and kind == "table_macro"}
+        refused = {
+            name
+            for name, kind, stability, _, _ in known
+            if "sleep" in name or (kind == "scalar" and stability == "VOLATILE" and name not in _HARMLESS)
+        }
+        refused |= {
+            name
+            for name, kind, _, definition, is_ours in known
+            if kind == "macro" and not is_ours and any(f"{one}(" in (definition or "") for one in refused)
+        }
+        tables = TABLE_FUNCTIONS | set(ours)
+        return cls(
+            tables,
+            {_READS_BY_NAME, *(name for name, definition in ours.items() if _READS_BY_NAME in definition)},
+            refused,
+            {name for name, kind, *_ in known if kind in {"table", "table_macro", "pragma"}} - tables,
+        )
+
+
+def _words(text: str) -> list[tuple[int, str]]:
+    """Every word of a statement but comments: where it begins, and how it reads in lower case without quotes."""
+    raw = text.encode()
+    tokens = [(begin, kind) for begin, kind in duckdb.tokenize(text)]
+    ends = [begin for begin, _ in tokens[1:]] + [len(raw)]
+    return [
+        (begin, raw[begin:end].decode("utf-8", "replace").strip().strip('"').lower())
+        for (begin, kind), end in zip(tokens, ends, strict=True)
+        if kind != duckdb.token_type.comment
+    ]
+
+
+def _after_explain(words: list[tuple[int, str]]) -> int:
+    """Where what is to be explained begins."""
+    place = 1
+    if place < len(words) and words[place][1] in {"analyze", "analyse"}:
+        place += 1
+    options = {
+        "analyze",
+        "analyse",
+        "format",
+        "json",
+        "text",
+        "yaml",
+        "html",
+        "graphviz",
+        "mermaid",
+        "default",
+        ",",
+        ")",
+    }
+    if place + 1 < len(words) and words[place][1] == "(" and words[place + 1][1] in options:
+        while place < len(words) and words[place][1] != ")":
+            place += 1
+        place += 1
+    if place >= len(words):
+        raise Refused("there is nothing to explain")
+    return words[place][0]
+
+
+def _examine_words(words: list[str], available: _Available) -> None:
+    """Look at the words of a statement that DuckDB does not take apart for us: stricter than need be.
+
+    Raises:
+        Refused: one is the name of what is not for strangers.
+    """
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if any(telling in word for telling in TELLING):
+            raise Refused("where the database lies is not told")
+        if following == "(" and word in available.refused | available.elsewhere | available.by_name:
+            raise Refused(f"{word} is not available in a PIVOT whose values are not named (ON … IN (…))")
 
 
 def _without_semicolon(text: str) -> str:
@@ -151,27 +308,26 @@ def _without_semicolon(text: str) -> str:
     return raw[: words[-1]].decode() if raw[words[-1] : words[-1] + 1] == b";" else text
 
 
-def _examine(parsed: object, available: Set[str], by_name: Set[str]) -> None:
+def _examine(parsed: object, available: _Available) -> None:
     """Look at every node of a serialised statement.
 
-    Args:
-        parsed: What `json_serialize_sql` made of the statement.
-        available: Functions that may stand in FROM.
-        by_name: Those of them whose first argument is the name of a relation.
-
     Raises:
-        Refused: a function in FROM is not for strangers, or a relation is.
+        Refused: a function or a relation is not for strangers.
     """
     for node in _nodes(parsed):
         if isinstance(node, str) and any(word in node.lower() for word in TELLING):
             raise Refused("where the database lies is not told")
-        if isinstance(node, dict) and node.get("type") == "TABLE_FUNCTION":
+        if not isinstance(node, dict):
+            continue
+        if node.get("type") == "TABLE_FUNCTION":
             function = node["function"]
             name = str(function["function_name"]).lower()
-            if name not in available:
+            if name not in available.tables:
                 raise Refused(f"the function {name} is not available here")
-            if name in by_name and any(map(_computes, _nodes(function["arguments"][:1]))):
+            if name in available.by_name and any(map(_computes, _nodes(function["arguments"][:1]))):
                 raise Refused(f"the table that {name} reads must be named in one piece")
+        elif str(node.get("function_name", "")).lower() in available.refused:
+            raise Refused(f"the function {node['function_name']} is not available here: it waits, writes or counts")
 
 
 def _computes(node: object) -> bool:

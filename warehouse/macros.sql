@@ -59,3 +59,11 @@ CREATE MACRO choice_front(device, devices_, batch_, context_) AS TABLE
     )
     WHERE open_llm_v2_average = _best_as_fast AND (_best_faster IS NULL OR open_llm_v2_average > _best_faster)
     ORDER BY tokens_per_s DESC;
+
+-- FROM ability_on(DATE '2026-08-31'): one row per domain and model that was out by that day, in the mode that speaks for
+-- it; models that nobody judged, and those without a date, are left out. Weights do not change, so that a model of then
+-- has the ability known today.
+CREATE MACRO ability_on(day) AS TABLE
+    SELECT * FROM marts.ability
+    WHERE is_headline AND evidence_class <> 'prior' AND release_date <= day
+    ORDER BY domain, ability DESC;

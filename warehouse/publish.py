@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -20,8 +20,9 @@ import polars as pl
 from warehouse.contracts import Table
 from warehouse.database import connect
 from warehouse.files import TEMPORARY_PREFIX, sql_path, sync_folder, write_text
+from warehouse.format import FORMAT, refusal
 from warehouse.lake import Lake
-from warehouse.migrations import migrate
+from warehouse.project import version
 
 POINTER = "CURRENT"
 LINK = "skyline.duckdb"
@@ -39,10 +40,11 @@ class BrokenRelease(RuntimeError):
 
 @dataclass(frozen=True)
 class Release:
-    """One published database: its file, when it was made, and from what."""
+    """One published database: its file, when it was made, from what, and its size and time when it was published."""
 
     path: Path
     fingerprint: str
+    state: tuple[int, int] | None = field(default=None, compare=False)
 
     @property
     def published_at(self) -> dt.datetime:
@@ -58,11 +60,18 @@ def current(folder: Path) -> Release:
     """
     try:
         pointer = json.loads((folder / POINTER).read_text(encoding="utf-8"))
-        release = Release(folder / str(pointer["file"]), str(pointer["fingerprint"]))
+        state = (int(pointer["size"]), int(pointer["mtime_ns"])) if "mtime_ns" in pointer else None
+        release = Release(folder / str(pointer["file"]), str(pointer["fingerprint"]), state)
     except FileNotFoundError:
+        if kept := releases(folder):
+            raise NotPublished(
+                f"{folder / POINTER} is missing, though {len(kept)} releases are there; `skyline refresh` mends it."
+            ) from None
         raise NotPublished(f"No warehouse is published in {folder}; run `skyline refresh` first.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise NotPublished(f"{folder / POINTER} is not readable ({error}); run `skyline refresh`.") from error
+    if int(pointer.get("format", 1)) > FORMAT:
+        raise NotPublished(refusal(folder, str(pointer.get("written_by", "a newer version"))))
     if not release.path.exists():
         raise NotPublished(f"{release.path} is missing; run `skyline refresh` to publish it again.")
     return release
@@ -105,7 +114,7 @@ def publish(
     building = folder / f"{TEMPORARY_PREFIX}{time.time_ns()}.duckdb"
     try:
         with connect(building) as connection:
-            migrate(connection, "warehouse")
+            connection.execute(resources.files("warehouse").joinpath("schema.sql").read_text("utf-8"))
             _load_at_once(connection, lake, published)
             connection.execute("BEGIN")
             complete(connection, lake, published, views)
@@ -120,10 +129,24 @@ def publish(
     finally:
         building.unlink(missing_ok=True)
         building.with_name(building.name + ".wal").unlink(missing_ok=True)
-    write_text(folder / POINTER, json.dumps({"file": target.name, "fingerprint": fingerprint}))
-    flip_link(folder, target)
+    point_at(folder, target, fingerprint)
     _sweep(folder, target, keep)
     return Release(target, fingerprint)
+
+
+def point_at(folder: Path, target: Path, fingerprint: str) -> None:
+    """Make a whole release the one that readers open, and note its size and time: it never changes after this."""
+    state = target.stat()
+    pointer = {
+        "file": target.name,
+        "fingerprint": fingerprint,
+        "size": state.st_size,
+        "mtime_ns": state.st_mtime_ns,
+        "format": FORMAT,
+        "written_by": version(),
+    }
+    write_text(folder / POINTER, json.dumps(pointer))
+    flip_link(folder, target)
 
 
 def _load_at_once(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table]) -> None:

@@ -1,9 +1,9 @@
 """Connections for those who read: one read-only connection per process that follows the published release."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import duckdb
 import polars as pl
@@ -12,6 +12,7 @@ from warehouse.database import connect
 from warehouse.publish import NotPublished, Release, current
 
 _ATTEMPTS = 5
+T = TypeVar("T")
 
 
 class Reader:
@@ -63,3 +64,30 @@ class Reader:
             if self._connection is None:
                 raise NotPublished(f"No warehouse is published in {self._folder}; run `skyline refresh` first.")
             return self._connection.cursor()
+
+
+class PerRelease(Generic[T]):
+    """A value made from the tables of a release: made when first asked for, and again when the release changes."""
+
+    def __init__(self, reader: Reader, make: Callable[[Callable[[str], pl.DataFrame]], T]) -> None:
+        """Take the recipe.
+
+        Args:
+            reader: Of the published folder.
+            make: Gets a function that reads a whole table by its full name.
+        """
+        self._reader, self._make = reader, make
+        self._lock = threading.Lock()
+        self._made: tuple[str, T] | None = None
+
+    def __call__(self) -> T:
+        """The value of the release that is read now.
+
+        Raises:
+            NotPublished: nothing is published.
+        """
+        name = self._reader.release().path.name
+        with self._lock:
+            if self._made is None or self._made[0] != name:
+                self._made = name, self._make(lambda table: self._reader.query(f"FROM {table}"))
+            return self._made[1]

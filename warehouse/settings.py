@@ -1,12 +1,32 @@
 """Where Skyline keeps its things and how it reaches out: from `SKYLINE_*` variables and `skyline.toml`."""
 
+import ipaddress
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BeforeValidator, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from warehouse.lake import Lake
+
+
+def _split(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("["):
+        return json.loads(given)
+    return [word.strip() for word in given.split(",") if word.strip()]
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Several words; in a variable divided by commas, or as a JSON list."""
 
 
 class Settings(BaseSettings):
@@ -22,6 +42,8 @@ class Settings(BaseSettings):
         port: Port the pages are served on.
         api_port: Port the HTTP interface is served on.
         api_token: What clients of the HTTP interface must show; none: nothing.
+        open_to_all: Whether pages and interface may be served without password or token beyond this machine.
+        trusted_proxies: Addresses or networks of proxies whose `X-Forwarded-For` is believed; by default of none.
         api_requests_per_minute: What one address may ask of the HTTP interface.
         pages_password: What visitors of the pages must type, under any name; none: nothing.
         oauth_provider: Who vouches for visitors in its place, as Panel names it: github, google, azure, okta, …
@@ -35,9 +57,14 @@ class Settings(BaseSettings):
         unused_session_s: How long a session without a browser stays, in seconds.
         most_sessions: Pages that may be open at once; who comes then is asked to come back.
         log_format: How servers write their logs: text, or json for one object a line.
+        api_inference: Whether `POST /api/v1/inference` answers prompts with the checkpoints of `measure_checkpoints`.
         measure_checkpoints: Folder of checkpoints that visitors of the pages may run; none: they may run nothing.
         measure_endpoints: Servers that visitors may measure from here.
         measure_seconds: Longest that a measurement of a visitor may take.
+        ducklake_catalogue: Catalogue of a DuckLake that releases go to as well, for readers on other machines: a file,
+            or `postgres:…`; none: nowhere.
+        ducklake_data: Folder or address (`s3://…`) of its Parquet files.
+        ducklake_python: Python whose DuckDB has the extensions that it needs; none: this one.
     """
 
     model_config = SettingsConfigDict(env_prefix="SKYLINE_", toml_file="skyline.toml", extra="forbid")
@@ -51,6 +78,8 @@ class Settings(BaseSettings):
     port: int = 5006
     api_port: int = 5007
     api_token: SecretStr | None = None
+    open_to_all: bool = False
+    trusted_proxies: Words = ()
     api_requests_per_minute: int = 240
     pages_password: SecretStr | None = None
     oauth_provider: str | None = None
@@ -58,15 +87,32 @@ class Settings(BaseSettings):
     oauth_secret: SecretStr | None = None
     oauth_redirect_uri: str | None = None
     cookie_secret: SecretStr | None = None
-    origins: tuple[str, ...] = ()
+    origins: Words = ()
     websocket_mib: int = 8
     session_token_s: int = 300
     unused_session_s: int = 60
     most_sessions: int = 200
     log_format: Literal["text", "json"] = "text"
+    api_inference: bool = False
     measure_checkpoints: Path | None = None
-    measure_endpoints: tuple[str, ...] = ()
+    measure_endpoints: Words = ()
     measure_seconds: float = 600.0
+    ducklake_catalogue: SecretStr | None = None
+    ducklake_data: str | None = None
+    ducklake_python: Path | None = None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for network in given:
+            ipaddress.ip_network(network, strict=False)
+        return given
+
+    @model_validator(mode="after")
+    def _knows_where_a_ducklake_keeps_its_files(self) -> Self:
+        if (self.ducklake_catalogue is None) != (self.ducklake_data is None):
+            raise ValueError("a DuckLake needs both: ducklake_catalogue, and ducklake_data for its Parquet files")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -1,14 +1,13 @@
 """Published versions: which there are, whether they are whole, and going back to one."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from warehouse.database import connect
-from warehouse.files import write_text
-from warehouse.publish import POINTER, NotPublished, Release, current, flip_link, releases
+from warehouse.publish import LINK, NotPublished, Release, current, flip_link, point_at, releases
 
 ROLLED_BACK = "rolled back"
 
@@ -56,13 +55,22 @@ def fault(database: Path, *, thorough: bool = True) -> str | None:
 
     Args:
         database: The file.
-        thorough: Whether every value is read, so that DuckDB compares the checksum of every block; else the dictionary.
+        thorough: Whether every value is read, so that DuckDB compares the checksum of every block; else the dictionary
+            and one row of every table.
     """
     try:
         with connect(database, read_only=True) as connection:
             tables = [str(name) for (name,) in connection.sql("SELECT relation FROM meta.tables").fetchall()]
-            for table in tables if thorough else []:
-                connection.sql(f"SELECT max(hash(t)) FROM {table} AS t").fetchall()
+            stored = {
+                f"{schema}.{name}"
+                for schema, name in connection.sql("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+            }
+            for table in tables:
+                # A view reads tables that are read themselves.
+                if thorough:
+                    connection.sql(f"SELECT max(hash(t)) FROM {table} AS t").fetchall()
+                elif table in stored:
+                    connection.sql(f"SELECT * FROM {table} LIMIT 1").fetchall()
     except (duckdb.Error, OSError) as error:
         return " ".join(str(error).split())
     return None
@@ -91,6 +99,54 @@ def rollback(folder: Path, name: str | None = None) -> Release:
     if reason := fault(chosen):
         raise NoSuchVersion(f"{chosen.name} cannot be read ({reason}); the current version stays.")
     # No state of sources and code has this fingerprint, so the next refresh publishes anew.
-    write_text(folder / POINTER, json.dumps({"file": chosen.name, "fingerprint": ROLLED_BACK}))
-    flip_link(folder, chosen)
+    point_at(folder, chosen, ROLLED_BACK)
     return Release(chosen, ROLLED_BACK)
+
+
+def fault_of_current(release: Release) -> str | None:
+    """Why the current release cannot be read, or None; every value is read only if the file changed since published."""
+    try:
+        found = release.path.stat()
+    except OSError as error:
+        return str(error)
+    return fault(release.path, thorough=(found.st_size, found.st_mtime_ns) != release.state)
+
+
+def mend(folder: Path, report: Callable[[str], None]) -> Release | None:
+    """Mend pointer and link of a published folder, and return the release that is current and whole; None if none is.
+
+    A pointer that is lost or names what cannot be read is set to the newest release that is whole, so that readers have
+    one while the next is made.
+
+    Args:
+        folder: Where releases live; the caller holds the home for writing.
+        report: Called with one line for everything that was mended.
+    """
+    try:
+        release: Release | None = current(folder)
+        reason = fault_of_current(release) if release else None
+    except NotPublished as error:
+        release, reason = None, str(error)
+    if reason is not None:
+        broken = release.path if release else None
+        whole = next((path for path in releases(folder) if path != broken and fault(path) is None), None)
+        if broken or whole:
+            report(f"the current release cannot be read: {reason}")
+        if whole is not None:
+            point_at(folder, whole, ROLLED_BACK)
+            report(f"readers are given {whole.name} until the next is published")
+        return None
+    if release is not None and not _is_linked(folder, release):
+        flip_link(folder, release.path)
+        report(f"mended the link {LINK}")
+    return release
+
+
+def link_fault(folder: Path, release: Release) -> str | None:
+    """What is wrong with the link beside the pointer, or None."""
+    return None if _is_linked(folder, release) else f"{folder / LINK} does not lead to {release.path.name}"
+
+
+def _is_linked(folder: Path, release: Release) -> bool:
+    link = folder / LINK
+    return link.is_symlink() and link.readlink() == Path(release.path.name)

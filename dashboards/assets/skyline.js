@@ -2,9 +2,6 @@
 (() => {
   const root = document.documentElement
 
-  // One entry in the browser's history per page, not one per filter that was moved.
-  history.pushState = history.replaceState.bind(history)
-
   function* figures() {
     const seen = new Set()
     const walk = function* (view) {
@@ -33,6 +30,15 @@
       if (element.shadowRoot) yield* deep(element.shadowRoot, selector)
     }
   }
+
+  // The address of a chart alone has the choices that the page has now; so it is written when it is reached for.
+  function addressCharts(event) {
+    const link = event.composedPath().find((element) => element instanceof Element && element.hasAttribute("data-object"))
+    if (!link) return
+    const page = document.querySelector(".frame").dataset.page || "home"
+    link.setAttribute("href", `chart/${page}/${link.dataset.object}${location.search}`)
+  }
+  for (const kind of ["pointerover", "pointerdown", "focusin"]) document.addEventListener(kind, addressCharts, true)
 
   function download(blob, name) {
     const link = document.createElement("a")
@@ -166,9 +172,115 @@
     }
   })
 
+  // A table that lays itself out again takes its rows out and puts them back, and a browser forgets a press whose
+  // element was taken out, even for a moment: the mouse goes up and no click follows. Then we say the click, if what
+  // lies under the mouse is still what was pressed.
+  const PRESSABLE = ".tabulator-row, button, a, summary"
+  const pressable = (event) => event.composedPath().find((element) => element instanceof Element && element.matches(PRESSABLE))
+  let pressed = null, clicks = 0
+  document.addEventListener("click", () => { clicks += 1 }, true)
+  document.addEventListener("mousedown", (event) => {
+    const element = event.button === 0 ? pressable(event) : null
+    pressed = element ? {element, text: element.textContent} : null
+  }, true)
+  document.addEventListener("mouseup", (event) => {
+    const before = pressed, clicked = clicks, element = pressable(event), [target] = event.composedPath()
+    pressed = null
+    if (!before || !element || (element !== before.element && element.textContent !== before.text)) return
+    setTimeout(() => {
+      if (clicks > clicked || !target.isConnected) return
+      const {clientX, clientY, ctrlKey, metaKey, shiftKey, altKey} = event
+      const options = {bubbles: true, composed: true, cancelable: true, view: window, detail: 1}
+      target.dispatchEvent(new MouseEvent("click", {...options, clientX, clientY, ctrlKey, metaKey, shiftKey, altKey}))
+    })
+  }, true)
+
+  // The field in the header: what the server finds is listed as it is typed; Enter opens the first or the chosen one.
+  document.addEventListener("DOMContentLoaded", () => {
+    const field = document.querySelector(".find input"), list = document.getElementById("found")
+    if (!field || !list) return
+    let found = [], chosen = -1, asked = 0, waiting = null, answered = ""
+    const options = () => [...list.querySelectorAll('[role="option"]')]
+    const close = () => {
+      list.hidden = true
+      chosen = -1
+      field.setAttribute("aria-expanded", "false")
+      field.removeAttribute("aria-activedescendant")
+    }
+    const choose = (place) => {
+      chosen = place
+      options().forEach((option, index) => option.setAttribute("aria-selected", String(index === place)))
+      if (place < 0) return
+      field.setAttribute("aria-activedescendant", options()[place].id)
+      options()[place].scrollIntoView({block: "nearest"})
+    }
+    const go = (place) => { if (found[place]) location.assign(found[place].address) }
+    const element = (name, text, parent, className = "") => {
+      const made = document.createElement(name)
+      made.textContent = text
+      made.className = className
+      parent.append(made)
+      return made
+    }
+    const show = (query) => {
+      list.replaceChildren()
+      found.forEach((one, index) => {
+        const option = element("li", "", list)
+        option.id = `found-${index}`
+        option.setAttribute("role", "option")
+        element("span", one.kind, option, "kind")
+        element("span", one.name, option)
+        if (one.note) element("small", one.note, option)
+      })
+      if (!found.length) element("li", `Nothing is called “${query}”`, list, "none").setAttribute("role", "presentation")
+      list.hidden = false
+      field.setAttribute("aria-expanded", "true")
+      choose(-1)
+    }
+    const ask = async () => {
+      const query = field.value.trim(), mine = ++asked
+      if (!query) { found = []; answered = ""; close(); return }
+      try {
+        const answer = await fetch(`search?q=${encodeURIComponent(query)}`)
+        if (!answer.ok) return
+        const told = await answer.json()
+        if (mine !== asked) return
+        found = told.found
+        answered = query
+        show(query)
+      } catch (error) { /* the server is gone; typing on asks again */ }
+    }
+    field.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(ask, 150) })
+    field.addEventListener("focus", () => { if (field.value.trim() && answered) show(answered) })
+    field.addEventListener("blur", () => setTimeout(close, 150))
+    field.addEventListener("keydown", async (event) => {
+      const last = options().length - 1
+      if (event.key === "ArrowDown" && last >= 0) choose(chosen >= last ? 0 : chosen + 1)
+      else if (event.key === "ArrowUp" && last >= 0) choose(chosen <= 0 ? last : chosen - 1)
+      else if (event.key === "Escape") { close(); return }
+      else if (event.key === "Enter") {
+        clearTimeout(waiting)
+        if (answered !== field.value.trim()) await ask()
+        go(Math.max(chosen, 0))
+      } else return
+      event.preventDefault()
+    })
+    list.addEventListener("mousedown", (event) => event.preventDefault())
+    list.addEventListener("click", (event) => go(options().indexOf(event.target.closest('[role="option"]'))))
+  })
+
   // Filters start folded where they would push the page below the fold.
   document.addEventListener("DOMContentLoaded", () => {
-    document.querySelector(".bar nav a[aria-current]")?.scrollIntoView({inline: "center", block: "nearest"})
+    const nav = document.querySelector(".bar nav")
+    if (!nav) return
+    // A menu closes when the reader turns elsewhere, or presses Escape.
+    const shut = () => nav.querySelectorAll("details[open]").forEach((menu) => { menu.open = false })
+    document.addEventListener("click", (event) => { if (!event.target.closest(".bar nav details")) shut() })
+    nav.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return
+      event.target.closest("details")?.querySelector("summary").focus()
+      shut()
+    })
     const sidebar = document.querySelector(".sidebar")
     if (sidebar && matchMedia("(max-width: 1023px)").matches) sidebar.open = false
   })

@@ -9,7 +9,7 @@ from bokeh.models import CustomJSTickFormatter, DatetimeTickFormatter, LogTicker
 from bokeh.plotting import figure
 
 from dashboards.charts import screen
-from dashboards.fields import Measure
+from dashboards.parts.fields import Measure
 
 _PADDING = 0.04
 _TICKS, _LOG_TICKS = 7, 8
@@ -24,11 +24,11 @@ def kind(measure: Measure, *, logarithmic: bool) -> str:
 
 
 def dress(plot: figure, x_kind: str, y_kind: str) -> None:
-    """Tick marks of both axes for their kinds."""
+    """Tick marks of both axes for their kinds; those of categories are their names."""
     for axis, axis_kind in ((plot.xaxis[0], x_kind), (plot.yaxis[0], y_kind)):
         if axis_kind == "datetime":
             axis.formatter = DatetimeTickFormatter(days="%d %b %Y", months="%b %Y", years="%Y")
-        else:
+        elif axis_kind != "category":
             axis.formatter = CustomJSTickFormatter(code=_PLAIN_NUMBER)
         if axis_kind == "log":
             axis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=_LOG_TICKS, num_minor_ticks=0)

@@ -6,10 +6,10 @@ import numpy as np
 from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, HoverTool, Range1d, ResetTool
 from bokeh.plotting import figure
 
-from dashboards import theme
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.screen import hide
 from dashboards.charts.win_rates import SHADES
+from dashboards.parts import theme
 
 _COLUMNS = ("column", "row", "shade", "ink", "text", "head", "told")
 _DARK_TEXT, _LIGHT_TEXT = "#10151b", "#ffffff"

@@ -8,8 +8,11 @@ import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool, TapTool
 from bokeh.plotting import figure
 
-from dashboards import choosing, formats, theme
+from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
+from dashboards.charts.screen import hide
+from dashboards.parts import choices as choosing
+from dashboards.parts import formats, theme
 
 _MOST_POINTS = 4_000
 _SHADES = {name: (theme.COLOURS[place], theme.MARKS[place]) for place, name in enumerate(choosing.PRECISIONS)}
@@ -59,11 +62,12 @@ class ChoiceFront:
             "x", "y", source=self.front, size=11, marker="mark", fill_color="colour", line_color=theme.ACCENT,
             line_width=2, nonselection_fill_alpha=1.0, nonselection_line_alpha=1.0,
         )  # fmt: skip
-        plot.text(
+        names = plot.text(
             "x", "y", text="text", source=self.labels, x_offset=9, y_offset=-7, text_font_size="11.5px",
             text_color=theme.TEXT_COLOUR,
             text_baseline="bottom",
         )  # fmt: skip
+        hide(plot, names, narrow=420)
         hover.renderers = tap.renderers = [best, dots]
         return plot
 
@@ -109,7 +113,7 @@ class ChoiceFront:
         return legend.swatches(self._name, lines)
 
     def _columns(self, rows: pl.DataFrame, against: str) -> dict[str, Any]:
-        error = (1.96 * pl.col("quality_error")).fill_null(0.0)
+        error = (TWO_SIDED_95 * pl.col("quality_error")).fill_null(0.0)
         rows = rows.with_columns(low=pl.col("quality") - error, high=pl.col("quality") + error)
         return {
             "model": rows["model_id"].to_list(),

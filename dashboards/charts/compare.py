@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import polars as pl
 from bokeh.models import ColumnDataSource, DataRange1d, FactorRange, HoverTool, Range1d, ResetTool
 
-from dashboards import theme
+from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import legend
+from dashboards.parts import theme
 
 RADAR, BARS = "compare_radar", "compare_bars"
 _RINGS = (25, 50, 75, 100)
-WITHIN_NOISE = 1.96
 
 
 class Radar:
@@ -111,7 +111,7 @@ class Bars:
             for row in scores.filter(pl.col("benchmark") == benchmark, pl.col("model_id") == model).to_dicts()
         ]  # fmt: skip
         factors = [(row["benchmark"], row["model_id"]) for row in rows]
-        noise = [WITHIN_NOISE * (row["standard_error"] or 0.0) for row in rows]
+        noise = [TWO_SIDED_95 * (row["standard_error"] or 0.0) for row in rows]
         self.range.factors = factors
         self.source.data = {
             "x": factors,

@@ -7,9 +7,9 @@ import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool
 from bokeh.plotting import figure
 
-from dashboards import theme
 from dashboards.charts import axes
-from dashboards.charts.crowd import Crowd
+from dashboards.charts.many_points import Crowd
+from dashboards.parts import theme
 
 NAME = "components"
 

@@ -18,13 +18,16 @@ from bokeh.models import (
 from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
-from dashboards import formats, theme
+from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
-from dashboards.charts.crowd import Crowd
+from dashboards.charts.many_points import Crowd
+from dashboards.charts.screen import hide
 from dashboards.charts.thinning import thinned
-from dashboards.fields import Cost, Measure
+from dashboards.parts import formats, theme
+from dashboards.parts.fields import Cost, Measure
 
-CONFIDENCE = 1.96  # standard errors on either side: 95 % of a normal distribution
+CONFIDENCE = "1.96"
+"""Standard errors on either side, as they are read."""
 _LABELS = 18
 _HEADROOM = 0.04  # of the height, so that the name of the best member has room
 _LABEL_HEIGHT_PX, _LETTER_PX = 15, 6.2
@@ -43,6 +46,7 @@ class Front:
         x: Measure of the minimised objective.
         y: Measure of the maximised one.
         is_staircase: Whether two objectives alone make the front, so that its members join to a staircase.
+        kind: What the column precision says, as a hover names it.
     """
 
     cloud: pl.DataFrame
@@ -50,6 +54,7 @@ class Front:
     x: Measure
     y: Measure
     is_staircase: bool = True
+    kind: str = "Precision"
 
 
 def points(entries: pl.DataFrame, cost: Cost, quality: Measure) -> pl.DataFrame:
@@ -136,10 +141,11 @@ class FrontChart:
                     fill_color="colour", fill_alpha=alpha, nonselection_fill_alpha=alpha, nonselection_line_alpha=1.0,
                 )
             )  # fmt: skip
-        plot.text(
+        names = plot.text(
             "x", "y", text="text", source=self.names, text_align="right", text_baseline="bottom", x_offset=-7,
             y_offset=-5, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
         )  # fmt: skip
+        hide(plot, names, narrow=420)
         self._hovers = [
             HoverTool(renderers=members, point_policy="snap_to_data", limit=3),
             HoverTool(renderers=[cloud], point_policy="follow_mouse", limit=3, formatters=self.cloud.formatters),
@@ -178,7 +184,9 @@ class FrontChart:
         self._set_hovers(front)
         lines = [legend.Entry("Pareto front", theme.ACCENT, "line")] if front.is_staircase else []
         lines += [legend.Entry(name, *styles[name], count=counts[name]) for name in shown]
-        if "unknown" in counts:
+        if not shown:
+            lines.append(legend.Entry("one model", theme.OTHER_COLOUR, theme.OTHER_MARK, count=front.cloud.height))
+        elif "unknown" in counts:
             text = "precision unknown"
             lines.append(legend.Entry(text, theme.OTHER_COLOUR, theme.OTHER_MARK, count=counts["unknown"]))
         if "within" in noise:
@@ -194,7 +202,7 @@ class FrontChart:
 
     def _draw_members(self, front: Front, styles: dict[str, tuple[str, str]]) -> set[str]:
         members = front.members
-        margin = CONFIDENCE * pl.col("standard_error").fill_null(0.0)
+        margin = TWO_SIDED_95 * pl.col("standard_error").fill_null(0.0)
         steps = members["beyond_noise_of_previous"].to_list() if front.is_staircase else [True] * members.height
         marks = [noise_mark(beyond, place) for place, beyond in enumerate(steps)]
         frame = _styled(members.rename({"model_id": "name"}), styles).with_columns(
@@ -234,7 +242,7 @@ class FrontChart:
             for label, text in ((front.y.label, y_text), (front.x.label, x_text))
         )
         for tool, head, form in zip(self._hovers, ("<i>On the front</i>", ""), ("", "{custom}"), strict=True):
-            precision = f"<div><span>Precision</span> @precision{form}</div>"
+            precision = f"<div><span>{front.kind}</span> @precision{form}</div>"
             tool.tooltips = f'<div class="hover"><b>@name{form}</b>{head}{rows}{precision}</div>'
 
 

@@ -9,8 +9,9 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
-from dashboards import theme
+from analytics.ratings.win_rates import win_probability_of
 from dashboards.charts import axes, legend
+from dashboards.parts import theme
 
 NAME = "gap"
 _COLUMNS = ("day", "y", "low", "high", "fill", "first", "second", "third")
@@ -54,7 +55,7 @@ def values(gaps: pl.DataFrame, measure: str) -> pl.DataFrame:
             "low": pl.col("gap_points_upper"),
             "high": pl.col("gap_points_lower"),
         }
-        named = {name: 100 / (1 + 10 ** (column / 400)) for name, column in odds.items()}
+        named = {name: 100 * win_probability_of(-column) for name, column in odds.items()}
     elif measure == "lag":
         nothing = pl.lit(None, pl.Float64)
         named = {"y": pl.col("lag_months"), "low": nothing, "high": nothing}
@@ -97,7 +98,7 @@ class GapChart:
         )
         without = HoverTool(
             limit=1,
-            tooltips='<div class="hover"><b>@day{%F}</b><div>No gap can be told.</div><div>@models</div></div>',
+            tooltips='<div class="hover"><b>@day{%F}</b><div>No gap can be determined.</div><div>@models</div></div>',
             formatters={"@day": "datetime"},
         )
         tools = [PanTool(), BoxZoomTool(), ResetTool(), tap, hover, without]
@@ -162,13 +163,13 @@ class GapChart:
         if drawn["low"].is_not_null().any():
             lines.append(legend.Entry("95 % interval", theme.COLOURS[0], "bar"))
         if any(is_bound):
-            lines.append(legend.Entry("at least so long", theme.COLOURS[0], hollow=True))
+            lines.append(legend.Entry("at least this long", theme.COLOURS[0], hollow=True))
         if about.parity is not None:
             lines.append(legend.Entry("neither leads", theme.OTHER_COLOUR, "line"))
         if self.now.visible:
             lines.append(legend.Entry("the board below", theme.ACCENT, "line"))
         if not undecided.is_empty():
-            lines.append(legend.Entry("no gap can be told", theme.OTHER_COLOUR, "plus", count=undecided.height))
+            lines.append(legend.Entry("no gap can be determined", theme.OTHER_COLOUR, "plus", count=undecided.height))
         return legend.swatches(NAME, lines)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dashboards import formats
-from dashboards.theme import SCALE
+from dashboards.parts import formats
+from dashboards.parts.theme import SCALE
 
 _SHAPES = {
     "circle": '<circle cx="6.5" cy="6.5" r="4.6"/>',

@@ -1,16 +1,18 @@
 """Points of a few groups on two logarithmic axes, with intervals and a power law through each group."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool
-from bokeh.plotting import figure
+from holoviews import Overlay
 
-from dashboards import theme
-from dashboards.charts import axes, legend
+from dashboards.charts import axes, house, legend
+from dashboards.parts import theme
 
-_COLUMNS = ("x", "y", "low", "high", "name", "facts", "colour", "mark")
+_SCHEMA = dict.fromkeys(("x", "y", "low", "high"), pl.Float64) | dict.fromkeys(
+    ("name", "facts", "colour", "mark"), pl.String
+)
 _FEWEST_FOR_A_LINE = 8
 
 
@@ -23,31 +25,25 @@ def power_law(points: pl.DataFrame) -> tuple[float, float] | None:
     return float(exponent), float(np.exp(intercept))
 
 
+_LINES = dict.fromkeys(("x", "y", "x_end", "y_end"), pl.Float64) | {"colour": pl.String}
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    points: pl.DataFrame
+    lines: pl.DataFrame
+    titles: tuple[str, str] = ("", "")
+
+
 class LogScatter:
     """The figure, built once; its data is swapped."""
 
     def __init__(self, name: str, height: int = 400) -> None:
         """Make the chart; `name` is how the page's script finds it."""
         self._name = name
-        self.points = ColumnDataSource({column: [] for column in _COLUMNS})
-        self.lines = ColumnDataSource({"xs": [], "ys": [], "colour": []})
-        hover = HoverTool(point_policy="follow_mouse", limit=2)
-        hover.tooltips = '<div class="hover"><b>@name</b><div>@facts</div></div>'
-        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]
-        self.figure = theme.new_figure(
-            name, height, tools, x_axis_type="log", y_axis_type="log", x_range=Range1d(), y_range=Range1d()
-        )
-        axes.dress(self.figure, "log", "log")
-        self._draw(self.figure, hover)
-
-    def _draw(self, plot: figure, hover: HoverTool) -> None:
-        plot.segment("x", "low", "x", "high", source=self.points, line_color="colour", line_alpha=0.3)
-        plot.multi_line("xs", "ys", source=self.lines, line_color="colour", line_width=2)
-        dots = plot.scatter(
-            "x", "y", source=self.points, size=7, marker="mark", fill_color="colour", line_color="colour",
-            fill_alpha=0.5,
-        )  # fmt: skip
-        hover.renderers = [dots]
+        nothing = _Drawn(pl.DataFrame(schema=_SCHEMA), pl.DataFrame(schema=_LINES))
+        self._chart = house.HouseChart(name, _draw, nothing, height=height, kinds=("log", "log"))
+        self.figure = self._chart.figure
 
     def show(self, groups: Mapping[str, pl.DataFrame], x_title: str, y_title: str) -> str:
         """Draw and return the legend as HTML.
@@ -60,20 +56,31 @@ class LogScatter:
         parts, lines, entries = [], [], []
         for place, (label, rows) in enumerate(groups.items()):
             colour, mark = theme.COLOURS[place % len(theme.COLOURS)], theme.MARKS[place % len(theme.MARKS)]
-            parts.append(rows.with_columns(colour=pl.lit(colour), mark=pl.lit(mark)).select(_COLUMNS))
+            parts.append(rows.with_columns(colour=pl.lit(colour), mark=pl.lit(mark)).select(list(_SCHEMA)))
             entries.append(legend.Entry(label, colour, mark, count=rows.height))
             law = power_law(rows)
             if law is not None:
                 ends = np.array([rows["x"].min(), rows["x"].max()], dtype=float)
-                lines.append((ends, law[1] * ends ** law[0], colour))
-        drawn = pl.concat(parts)
-        self.points.data = {column: drawn[column].to_numpy() for column in _COLUMNS}
-        self.lines.data = {
-            "xs": [line[0] for line in lines], "ys": [line[1] for line in lines], "colour": [line[2] for line in lines],
-        }  # fmt: skip
-        axes.show(self.figure.x_range, axes.span(drawn["x"], "log"))
-        axes.show(self.figure.y_range, axes.span(pl.concat([drawn["low"], drawn["high"]]), "log"))
-        self.figure.xaxis[0].axis_label, self.figure.yaxis[0].axis_label = x_title, y_title
+                start, end = (float(law[1] * edge ** law[0]) for edge in ends)
+                lines.append((float(ends[0]), start, float(ends[1]), end, colour))
+        self._chart.swap(_Drawn(pl.concat(parts), pl.DataFrame(lines, _LINES, orient="row"), (x_title, y_title)))
         if lines:
             entries.append(legend.Entry("power law through a group", theme.OTHER_COLOUR, "line"))
         return legend.swatches(self._name, entries)
+
+
+def _draw(data: _Drawn) -> Overlay:
+    points = data.points
+    hover = house.hover("<b>@name</b><div>@facts</div>")
+    spans = {
+        "xlim": axes.span(points["x"], "log"),
+        "ylim": axes.span(pl.concat([points["low"], points["high"]]), "log"),
+    }
+    marks = [
+        house.intervals(points, "x", "low", "high"),
+        # With both axes logarithmic a power law is a straight line.
+        house.segments(data.lines, width=2.0, alpha=1.0),
+        house.dots(points, "x", "y", ["name", "facts"], hover),
+    ]
+    known = {name: span for name, span in spans.items() if span}
+    return Overlay(marks).opts(xlabel=data.titles[0], ylabel=data.titles[1], **known)

@@ -139,7 +139,7 @@ class Matrix(JSComponent):
       background: color-mix(in srgb, var(--accent) var(--good, 0%), var(--surface)); }
     button:hover { border-color: var(--accent); }
     button:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
-    button small { display: block; font-weight: 400; font-size: 11.5px; opacity: .8; white-space: nowrap; }
+    button small { display: block; font-weight: 400; font-size: 11.5px; white-space: nowrap; }
     button.none { color: var(--muted); font-weight: 400; background: var(--sunken); }
     @media (max-width: 699px) { th.first { min-width: 84px; max-width: 96px; padding: 6px; overflow-wrap: anywhere; } }
     """

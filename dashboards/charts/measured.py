@@ -7,15 +7,16 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
-from dashboards import formats, theme
+from analytics.units import GIB
 from dashboards.charts import axes, legend
+from dashboards.parts import formats, theme
 
 # Quantity → column, factor to the unit shown, unit, title.
 QUANTITIES: dict[str, tuple[str, float, str, str]] = {
     "latency": ("latency_s", 1e3, "ms", "Latency of a step"),
     "processor": ("processor_s", 1e3, "ms", "Processor time of a step"),
     "throughput": ("tokens_per_s", 1.0, "token/s", "Throughput"),
-    "memory": ("allocated_peak_bytes", 1 / (1 << 30), "GiB", "Peak of allocated memory"),
+    "memory": ("allocated_peak_bytes", 1 / GIB, "GiB", "Peak of allocated memory"),
     "energy": ("joules_per_token", 1.0, "J per token", "Energy"),
 }
 _POINTS = ("context", "value", "low", "high", "predicted", "predicted_low", "predicted_high", "batch", "text", "alpha")
@@ -184,7 +185,7 @@ class Trace:
     QUANTITIES: ClassVar[dict[str, tuple[str, float]]] = {
         "Utilisation (%)": ("utilisation_share", 100.0),
         "Power (W)": ("power_w", 1.0), "Clock (MHz)": ("clock_mhz", 1.0),
-        "Temperature (°C)": ("temperature_c", 1.0), "Memory in use (GiB)": ("memory_used_bytes", 1 / (1 << 30)),
+        "Temperature (°C)": ("temperature_c", 1.0), "Memory in use (GiB)": ("memory_used_bytes", 1 / GIB),
         "Load (1 min)": ("load_1min", 1.0),
     }  # fmt: skip
 

@@ -7,8 +7,8 @@ import polars as pl
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from dashboards import formats, theme
 from dashboards.charts import axes, legend
+from dashboards.parts import formats, theme
 
 KINDS = ("linear", "attention", "experts", "norm", "between", "head", "embedding")
 _STYLES = dict(zip(KINDS, theme.COLOURS, strict=True))

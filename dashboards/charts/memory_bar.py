@@ -4,10 +4,10 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
-from dashboards import formats, theme
 from dashboards.charts import axes, legend
-from profiling.accelerators import GIB
-from profiling.memory import MemoryNeed
+from dashboards.parts import formats, theme
+from profiling.devices.accelerators import GIB
+from profiling.memory.need import MemoryNeed
 
 _PARTS = {
     "Weights": theme.COLOURS[0],

@@ -1,16 +1,20 @@
 """A chart of whatever a query gave: one column against another, as points, a line or bars."""
 
 import polars as pl
-from bokeh.models import BoxZoomTool, ColumnDataSource, FactorRange, HoverTool, PanTool, ResetTool, WheelZoomTool
 from bokeh.plotting import figure
 
-from dashboards import theme
-from dashboards.charts import axes
+from dashboards.charts import house
 from dashboards.charts.thinning import thinned
+from dashboards.parts import theme
 
 NAME = "query_result"
 MOST_CATEGORIES = 40
-_PLAIN = "linear"
+_KINDS = {"points": "scatter", "line": "line", "bars": "bar"}
+_LOOKS: dict[str, dict[str, object]] = {
+    "points": {"size": 36, "fill_alpha": 0.5},
+    "line": {"line_width": 2},
+    "bars": {"fill_alpha": 0.75, "bar_width": 0.8, "line_color": theme.COLOURS[0]},
+}
 
 
 def across(frame: pl.DataFrame) -> list[str]:
@@ -38,33 +42,19 @@ def draw(frame: pl.DataFrame, kind: str, x: str, y: str) -> tuple[figure, int]:
     is_category = kind == "bars" or not (dtype.is_numeric() or dtype.is_temporal())
     if is_category:
         rows = rows.with_columns(pl.col("x").cast(pl.String)).head(MOST_CATEGORIES)
-        x_range = {"x_range": FactorRange(*rows["x"].unique(maintain_order=True))}
+    elif dtype.is_numeric():
+        rows = thinned(rows.with_columns(pl.col("x").cast(pl.Float64)).filter(pl.col("x").is_finite()))
+    elif dtype == pl.Time:
+        rows = thinned(rows.with_columns(pl.col("x").cast(pl.Int64) / 3.6e12))
     else:
-        if dtype.is_numeric():
-            rows = rows.with_columns(pl.col("x").cast(pl.Float64)).filter(pl.col("x").is_finite())
-        elif dtype == pl.Time:
-            rows = rows.with_columns(pl.col("x").cast(pl.Int64) / 3.6e12)
-        rows, x_range = thinned(rows), {}
+        rows = thinned(rows)
     if kind == "line" and not is_category:
         rows = rows.sort("x")
-    x_kind = "datetime" if dtype in (pl.Date, pl.Datetime) and not is_category else _PLAIN
-    hover = HoverTool(
-        tooltips=[("", "@x{%F}" if x_kind == "datetime" else "@x"), ("", "@y{0,0.[0000]}")],
-        formatters={"@x": "datetime"} if x_kind == "datetime" else {},
-    )
-    tools = [PanTool(), BoxZoomTool(), WheelZoomTool(), ResetTool(), hover]
-    plot = theme.new_figure(NAME, 380, tools, **x_range, **({} if x_range else {"x_axis_type": x_kind}))
-    source = ColumnDataSource({"x": rows["x"].to_list(), "y": rows["y"].to_list()})
-    colour = theme.COLOURS[0]
-    if kind == "bars":
-        plot.vbar(x="x", top="y", width=0.8, source=source, fill_color=colour, line_color=colour, fill_alpha=0.75)
-    elif kind == "line":
-        plot.line("x", "y", source=source, color=colour, line_width=2)
-    else:
-        plot.scatter("x", "y", source=source, size=6, fill_color=colour, line_color=colour, fill_alpha=0.5)
+    is_date = dtype in (pl.Date, pl.Datetime) and not is_category
+    said = house.hover(f"@x{'{%F}' if is_date else ''}<br>@y{{0,0.[0000]}}", *(["x"] if is_date else []))
+    looks = {"color": theme.COLOURS[0], "tools": said, "responsive": True, "xlabel": x, "ylabel": y, **_LOOKS[kind]}
     if is_category:
-        plot.xaxis.major_label_orientation = 0.9
-    else:
-        axes.dress(plot, x_kind, _PLAIN)
-    plot.xaxis.axis_label, plot.yaxis.axis_label = x, y
-    return plot, rows.height
+        looks["rot"] = 50
+    element = getattr(house.plots(rows), _KINDS[kind])("x", "y", **looks)
+    x_kind = "category" if is_category else "datetime" if is_date else "linear"
+    return house.once(element, NAME, height=380, kinds=(x_kind, "linear")), rows.height

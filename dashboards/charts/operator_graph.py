@@ -9,9 +9,9 @@ import polars as pl
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from dashboards import formats, theme
 from dashboards.charts import axes, legend
 from dashboards.charts.roofline import BOUND_STYLES, SIDES, rate, reading, span_of_seconds
+from dashboards.parts import formats, theme
 
 SIZES = {"time": ("likely_s", "predicted time"), "bytes": ("bytes_moved", "bytes moved")}
 MIN_WIDTH_PX = 1000
@@ -74,8 +74,8 @@ class OperatorGraph:
         """Draw the graph and return its legend as HTML.
 
         Args:
-            operators: `performance.operator_frame`.
-            edges: `profiling.graph.edges` of the same operators.
+            operators: `Answer.operators`.
+            edges: `profiling.roofline.graph.edges` of the same operators.
             sized_by: A key of `SIZES`; areas of the nodes go with it.
         """
         rows = {row["key"]: row for row in operators.iter_rows(named=True)}

@@ -18,9 +18,9 @@ from bokeh.models import (
 from bokeh.models.annotations import Title
 from bokeh.plotting import figure
 
-from dashboards import theme
-from dashboards.charts.crowd import Crowd
+from dashboards.charts.many_points import Crowd
 from dashboards.charts.ratings import LABELS_JS
+from dashboards.parts import theme
 
 PARALLEL, PAIRS = "parallel", "scatter_matrix"
 MOST_LINES, MOST_PAIRED = 600, 250

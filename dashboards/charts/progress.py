@@ -6,10 +6,10 @@ import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool
 from bokeh.plotting import figure
 
-from dashboards import theme
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
 from dashboards.charts.screen import Names
+from dashboards.parts import theme
 
 NAME = "progress"
 _HEIGHT_PX = 560

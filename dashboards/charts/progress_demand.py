@@ -7,10 +7,10 @@ import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, FixedTicker, HoverTool, PanTool, Range1d, ResetTool
 from bokeh.plotting import figure
 
-from dashboards import theme
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
 from dashboards.charts.screen import Names
+from dashboards.parts import theme
 
 NAME = "gpu_demand"
 _COLUMNS = ("model", "release_date", "gpus_needed", "rating", "memory", "weights", "colour", "mark", "size")
@@ -61,15 +61,17 @@ class Demand:
         """Draw the models whose size is known, and return the legend as HTML.
 
         Args:
-            demand: Rows of the query `open_progress` that have `gpu_memory_gib`.
+            demand: Rows of the query `open_progress` that have `gpu_memory_gb`.
         """
         known = demand.filter(pl.col("gpus_needed").is_not_null())
         drawn = classes.styled(known).with_columns(
             pl.format("{} GiB to serve", pl.col("serving_memory_gib").round(0).cast(pl.Int64)).alias("memory"),
             pl.format(
-                "{} B parameters at {} bits",
+                "{} B parameters in {}; rule of thumb {} GiB, {} GPUs",
                 (pl.col("parameters_total") / 1e9).round(0).cast(pl.Int64),
-                "published_bits",
+                "weight_format",
+                pl.col("rule_of_thumb_gib").round(0).cast(pl.Int64),
+                "rule_of_thumb_gpus",
             ).alias("weights"),
             pl.lit(11.0).alias("size"),
         )
@@ -80,7 +82,7 @@ class Demand:
             axes.show(self.figure.x_range, (span[0] - _NAME_ROOM * (span[1] - span[0]), span[1]))
         most = int(known["gpus_needed"].max() or 8)  # type: ignore[arg-type]
         axes.show(self.figure.y_range, (0.75, most * 1.7))
-        memory = "" if demand.is_empty() else f" of {demand['gpu_memory_gib'][0]:.0f} GiB"
+        memory = "" if demand.is_empty() else f" of {demand['gpu_memory_gb'][0]:.0f} GB"
         self.figure.yaxis[0].axis_label = f"GPUs{memory}"
         # One name per level and stretch of time, the newest: the others are in the hover and the table.
         named = known.sort("release_date", descending=True)

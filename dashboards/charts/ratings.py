@@ -17,8 +17,8 @@ from bokeh.models import (
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
-from dashboards import theme
 from dashboards.charts import axes
+from dashboards.parts import theme
 
 _COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second")
 _FRAME_PX, _LEAST_PX = 82, 150

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from dashboards import theme
 from dashboards.charts.legend import Entry
+from dashboards.parts import theme
 
 # Cool hues for weights that can be downloaded, a warm one for those that cannot.
 CLASSES = {

@@ -7,11 +7,12 @@ import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool
 from bokeh.plotting import figure
 
-from dashboards import theme
 from dashboards.charts import axes, legend
+from dashboards.parts import theme
 
 NAME = "rating_history"
 MOST_MODELS = len(theme.COLOURS)
+_BROKEN, _JOINED = "levels moved as a whole", "a break, joined by common models"
 _POINTS = ("as_of_date", "rating", "rating_lower", "rating_upper", "colour", "mark", "model")
 
 
@@ -66,13 +67,16 @@ class RatingHistory:
         plot.yaxis.axis_label = "Rating (points)"
         return plot
 
-    def show(self, history: pl.DataFrame, models: Sequence[str], breaks: pl.DataFrame) -> str:
+    def show(
+        self, history: pl.DataFrame, models: Sequence[str], breaks: pl.DataFrame, cuts: Sequence[dt.date] | None = None
+    ) -> str:
         """Draw the chosen models and return the legend as HTML.
 
         Args:
             history: Result of the query `arena_history` or `arena_drift`.
             models: Models to draw, at most `MOST_MODELS`.
-            breaks: Result of the query `arena_breaks`.
+            breaks: Result of the query `arena_breaks` or `arena_series_breaks`.
+            cuts: First dates from which lines begin anew, where levels of breaks were joined; None: of all breaks.
         """
         styles = theme.palette(list(models))
         chosen = history.filter(pl.col("model").is_in(list(models)))
@@ -81,7 +85,7 @@ class RatingHistory:
             pl.col("model").replace_strict({m: styles[m][1] for m in models}, return_dtype=pl.String).alias("mark"),
         ).sort("model", "as_of_date")
         self.points.data = {column: drawn[column].to_numpy() for column in _POINTS}
-        after = breaks["after_date"].to_list()
+        after = breaks["after_date"].to_list() if cuts is None else cuts
         runs = [
             (run, styles[str(run["model"][0])][0])
             for part in drawn.partition_by("model", maintain_order=True)
@@ -111,5 +115,5 @@ class RatingHistory:
         counts = dict(drawn["model"].value_counts().iter_rows())
         lines = [legend.Entry(model, *styles[model], count=counts.get(model, 0)) for model in models]
         if not within.is_empty():
-            lines.append(legend.Entry("levels moved as a whole", theme.OTHER_COLOUR, "square"))
+            lines.append(legend.Entry(_BROKEN if cuts is None else _JOINED, theme.OTHER_COLOUR, "square"))
         return legend.swatches(NAME, lines)

@@ -17,9 +17,9 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from dashboards import formats, theme
 from dashboards.charts import axes, legend
-from dashboards.performance import ComputeRoof
+from dashboards.parts import formats, theme
+from profiling.answers.answer import ComputeRoof
 
 BOUND_STYLES = {
     "memory": (theme.COLOURS[0], "circle"),
@@ -107,8 +107,8 @@ class RooflineChart:
         """Draw the operators that compute, and return the legend as HTML.
 
         Args:
-            operators: `performance.operator_frame`.
-            roofs: `performance.compute_roofs`.
+            operators: `Answer.operators`.
+            roofs: `Answer.compute_roofs`.
             bandwidth: Of main memory, bytes/s.
         """
         drawn = operators.filter((pl.col("flops") > 0) & (pl.col("intensity") > 0)).sort("share_pct", descending=True)

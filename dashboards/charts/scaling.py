@@ -6,10 +6,10 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
-from dashboards import theme
 from dashboards.charts import axes, legend
-from dashboards.charts.crowd import Crowd
+from dashboards.charts.many_points import Crowd
 from dashboards.charts.thinning import thinned
+from dashboards.parts import theme
 
 NAME = "scaling"
 METHODS = {

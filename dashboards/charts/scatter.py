@@ -7,11 +7,11 @@ import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool, TapTool, WheelZoomTool
 from bokeh.plotting import figure
 
-from dashboards import formats, theme
 from dashboards.charts import axes, legend
-from dashboards.charts.crowd import Crowd
+from dashboards.charts.many_points import Crowd
 from dashboards.charts.thinning import thinned
-from dashboards.fields import Kind, Measure, kind_value
+from dashboards.parts import formats, theme
+from dashboards.parts.fields import Kind, Measure, kind_value
 
 NAME = "scatter"
 _GROUPS = 7

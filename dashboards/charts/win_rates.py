@@ -7,9 +7,10 @@ import polars as pl
 from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, HoverTool, Range1d, ResetTool
 from bokeh.plotting import figure
 
-from dashboards import formats, theme
+from analytics.ratings import win_rates as ratings_win_rates
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.screen import hide
+from dashboards.parts import formats, theme
 
 NAME = "win_rates"
 MOST_MODELS = 20
@@ -31,7 +32,7 @@ def predicted(models: Sequence[str], ratings: Sequence[float]) -> pl.DataFrame:
         ratings: Points, as many.
     """
     own = np.asarray(ratings, dtype=np.float64)
-    matrix = 1 / (1 + 10 ** ((own[None, :] - own[:, None]) / 400))
+    matrix = ratings_win_rates.predicted(own)
     first, second = np.nonzero(~np.eye(len(own), dtype=bool))
     names = np.asarray(models)
     return pl.DataFrame(

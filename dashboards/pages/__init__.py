@@ -1,112 +1,126 @@
 """The pages: a new one is written as a module here and added to `PAGES`, from which navigation and addresses come."""
 
-from dashboards.pages import (
-    advisor,
-    arena,
-    compare,
-    footprint,
-    home,
-    leaderboard,
-    measured,
-    open_vs_proprietary,
-    pareto,
-    patterns,
-    roofline,
-    scaling,
-    sql,
-    which_gpu,
-)
-from dashboards.pages.page import Content, Page
+from dashboards.pages.advisor import page as advisor
+from dashboards.pages.arena import page as arena
+from dashboards.pages.chart import page as chart
+from dashboards.pages.choices import page as choices
+from dashboards.pages.compare import page as compare
+from dashboards.pages.device import page as device
+from dashboards.pages.footprint import page as footprint
+from dashboards.pages.glossary import page as glossary
+from dashboards.pages.home import page as home
+from dashboards.pages.how_far_off import page as how_far_off
+from dashboards.pages.leaderboard import page as leaderboard
+from dashboards.pages.measured import page as measured
+from dashboards.pages.model import page as model
+from dashboards.pages.open_vs_proprietary import page as open_vs_proprietary
+from dashboards.pages.pareto import page as pareto
+from dashboards.pages.patterns import page as patterns
+from dashboards.pages.processors import page as processors
+from dashboards.pages.roofline import page as roofline
+from dashboards.pages.scaling import page as scaling
+from dashboards.pages.serve import page as serve
+from dashboards.pages.sql import page as sql
+from dashboards.pages.which_gpu import page as which_gpu
+from dashboards.parts.page import Content, Page
 
 PAGES: tuple[Page, ...] = (
     Page("home", "Home", "", home.build),
     Page(
-        "advisor",
-        "Advisor",
-        "advisor",
-        advisor.build,
-        "Which models fit my hardware, which is best, how fast, at what cost, and why not the others.",
+        "advisor", "Advisor", "advisor", advisor.build,
+        "What to run on my machine: the most capable model that fits, its format, speed and evidence, and the command.",
     ),
     Page(
-        "leaderboard",
-        "Leaderboard",
-        "leaderboard",
-        leaderboard.build,
-        "Every evaluated configuration: filter, search, plot anything against anything.",
-    ),
-    Page(
-        "pareto",
-        "Pareto",
-        "pareto",
-        pareto.build,
-        "Models that no other beats on both quality and cost, with noise, and how that moved.",
-    ),
-    Page(
-        "patterns",
-        "Patterns",
-        "patterns",
-        patterns.build,
-        "Which models resemble each other, which benchmarks say the same, and whether there are kinds of models.",
-    ),
-    Page(
-        "scaling",
-        "Scaling",
-        "scaling",
-        scaling.build,
-        "What bigger brings: points per doubling, who punches above its size, and density over time.",
-    ),
-    Page(
-        "arena",
-        "Arena ratings",
-        "arena",
-        arena.build,
-        "What people preferred: ratings with intervals, ranks, and who wins against whom.",
-    ),
-    Page(
-        "open_vs_proprietary",
-        "Open vs proprietary",
-        "open-vs-proprietary",
-        open_vs_proprietary.build,
-        "How far open models are behind, in points and in months, and what each step costs to serve.",
-    ),
-    Page(
-        "roofline",
-        "Roofline",
-        "roofline",
-        roofline.build,
-        "What binds each operator of a model on an accelerator, and how long it takes.",
-    ),
-    Page(
-        "which_gpu",
-        "Which GPU?",
-        "which-gpu",
-        which_gpu.build,
+        "which_gpu", "Which GPU?", "which-gpu", which_gpu.build,
         "How many of which accelerator a model needs, and what serving it then costs.",
+        "Hardware",
     ),
     Page(
-        "compare",
-        "Compare",
-        "compare",
-        compare.build,
+        "processors", "Processors", "processors", processors.build,
+        "CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what binds each.",
+        "Hardware",
+    ),
+    Page(
+        "serve", "Serve", "serve", serve.build,
+        "How many devices of which kind meet a latency target for many users, and what a million tokens then cost.",
+        "Hardware",
+    ),
+    Page(
+        "choices", "Choices", "choices", choices.build,
+        "Every rated model on data-centre hardware, within limits of speed, cost and carbon, and why others fail.",
+        "Hardware",
+    ),
+    Page(
+        "leaderboard", "Leaderboard", "leaderboard", leaderboard.build,
+        "Every evaluated configuration: filter, search, plot anything against anything.",
+        "Quality",
+    ),
+    Page(
+        "pareto", "Pareto", "pareto", pareto.build,
+        "Models that no other beats on both quality and cost, with noise, and how that moved.",
+        "Quality",
+    ),
+    Page(
+        "scaling", "Scaling", "scaling", scaling.build,
+        "What bigger brings: points per doubling, who punches above its size, and density over time.",
+        "Quality",
+    ),
+    Page(
+        "patterns", "Patterns", "patterns", patterns.build,
+        "Which models resemble each other, which benchmarks say the same, and whether there are kinds of models.",
+        "Quality",
+    ),
+    Page(
+        "compare", "Compare", "compare", compare.build,
         "A few models side by side, and which of their differences are more than noise.",
+        "Quality",
     ),
     Page(
-        "footprint",
-        "Footprint",
-        "footprint",
-        footprint.build,
+        "arena", "Arena ratings", "arena", arena.build,
+        "What people preferred: ratings with intervals, ranks, and who wins against whom.",
+        "Preference",
+    ),
+    Page(
+        "open_vs_proprietary", "Open vs proprietary", "open-vs-proprietary", open_vs_proprietary.build,
+        "How far open models are behind, in points and in months, and what each step costs to serve.",
+        "Preference",
+    ),
+    Page(
+        "roofline", "Roofline", "roofline", roofline.build,
+        "What binds each operator of a model on an accelerator, and how long it takes.",
+        "Speed",
+    ),
+    Page(
+        "measured", "Measured", "measured", measured.build,
+        "What models took on a device that was measured, module by module, compared with predictions.",
+        "Speed",
+    ),
+    Page(
+        "how_far_off", "How far off", "how-far-off", how_far_off.build,
+        "Predictions against what others measured: the error by engine and device, and where it is greatest.",
+        "Speed",
+    ),
+    Page(
+        "footprint", "Footprint", "footprint", footprint.build,
         "What evaluating cost the boards, and what a million tokens cost in energy and carbon as models grow.",
+        "Data",
     ),
     Page(
-        "measured",
-        "Measured",
-        "measured",
-        measured.build,
-        "What models took on a device at hand, module by module, beside what was predicted.",
+        "sql", "SQL", "sql", sql.build,
+        "Ask the warehouse yourself: every table and column, and a chart of the answer.",
+        "Data",
     ),
-    Page(
-        "sql", "SQL", "sql", sql.build, "Ask the warehouse yourself: every table and column, and a chart of the answer."
-    ),
-)
+)  # fmt: skip
+"""In the order of the navigation; pages of one group follow one another."""
 
-__all__ = ["PAGES", "Content", "Page"]
+SUBJECTS: tuple[Page, ...] = (
+    Page("model", "Model", "model", model.build),
+    Page("device", "Device", "device", device.build),
+    Page("glossary", "Glossary", "glossary", glossary.build),
+)
+"""Pages about one model, one device and one word, which search and names lead to; navigation does not list them."""
+
+CHART = Page("chart", "Chart", "chart", lambda data, search: chart.build(data, search, (*PAGES, *SUBJECTS)))
+"""One chart of any page by itself."""
+
+__all__ = ["CHART", "PAGES", "SUBJECTS", "Content", "Page"]

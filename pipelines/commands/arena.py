@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.terminal import Format, Formatted, Output, UserError, err, print_rows
+from analytics.units import counted
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_rows
 
 if TYPE_CHECKING:
-    from pipelines.rate import RatedVotes
+    from pipelines.defs.arena.rate import RatedVotes
 
 COLUMNS = ("model", "rating", "rating_lower", "rating_upper", "rank_upper_bound", "battles")
 """What is printed; further columns only where they are asked for."""
@@ -38,19 +39,27 @@ def rate(  # noqa: PLR0913, PLR0917 - one parameter an option
     anchor: Annotated[
         str | None,
         typer.Option(
-            metavar="MODEL=RATING", help="Model and the rating it shall have.", show_default="mean of all is 1000"
+            metavar="MODEL=RATING",
+            help="Model whose rating is fixed, and that rating.",
+            show_default="mean of all is 1000",
         ),
     ] = None,
     bootstrap: Annotated[
         int | None,
-        typer.Option(metavar="ROUNDS", help="Intervals from so many rounds of resampling.", show_default="sandwich"),
+        typer.Option(metavar="ROUNDS", help="Bootstrap rounds for the intervals.", show_default="sandwich"),
     ] = None,
-    category: Annotated[str, typer.Option(help="Only votes on such prompts: math, coding, hard_6, ...")] = "overall",
+    category: Annotated[
+        str, typer.Option(help="Only votes on prompts of this category: math, coding, hard_6, ...")
+    ] = "overall",
     language: Annotated[str | None, typer.Option(help="Only votes in this language.")] = None,
     style_control: Annotated[
         bool, typer.Option("--style-control", help="Rate at equal length, headers, lists and bold.")
     ] = False,
-    minimum_battles: Annotated[int, typer.Option(min=0, help="List only models with so many votes.")] = 0,
+    votes_per_judge: Annotated[
+        int | None,
+        typer.Option(min=1, help="Count at most this many votes of each judge, the first ones.", show_default="all"),
+    ] = None,
+    minimum_battles: Annotated[int, typer.Option(min=0, help="List only models with at least this many votes.")] = 0,
     all_columns: Annotated[
         bool, typer.Option("--all-columns", help="Also rank spread, average win rate and why a rating is missing.")
     ] = False,
@@ -59,9 +68,9 @@ def rate(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Rate the models in files of pairwise votes, with intervals and ranks."""
     # polars, duckdb and scipy load only when needed
-    from pipelines.rate import RatingOptions  # noqa: PLC0415
-    from pipelines.rate import rate as rated_votes  # noqa: PLC0415
-    from pipelines.sources.votes import VoteFilter  # noqa: PLC0415
+    from pipelines.defs.arena.rate import RatingOptions  # noqa: PLC0415
+    from pipelines.defs.arena.rate import rate as rated_votes  # noqa: PLC0415
+    from pipelines.sources.votes.read import VoteFilter  # noqa: PLC0415
 
     options = RatingOptions(
         method=method.value,
@@ -70,7 +79,9 @@ def rate(  # noqa: PLR0913, PLR0917 - one parameter an option
         style_control=style_control,
         minimum_battles=minimum_battles,
     )
-    rated = rated_votes(votes, options, VoteFilter(category=category, language=language))
+    rated = rated_votes(
+        votes, options, VoteFilter(category=category, language=language, votes_per_judge=votes_per_judge)
+    )
     _account(rated)
     print_rows(rated.ratings if all_columns else rated.ratings.select(COLUMNS), format, output)
 
@@ -94,10 +105,10 @@ def read_anchor(text: str) -> tuple[str, float]:
 def _account(rated: "RatedVotes") -> None:
     """Say which votes count and what the reader should know, where it does not mix with the rows."""
     lines = [f"{rated.votes_counted:,} of {rated.votes_read:,} votes count."]
-    lines += [f"left out: {reason}: {votes:,} votes" for reason, votes in rated.filtered.iter_rows()]
+    lines += [f"left out: {reason}: {counted(votes, 'vote')}" for reason, votes in rated.filtered.iter_rows()]
     for (reason, *_), votes in rated.rejected.group_by("reason", maintain_order=True):
         example = votes.row(0, named=True)["content"]
-        lines.append(f"rejected: {reason}: {votes['votes'].sum():,} votes, as {example}")
+        lines.append(f"rejected: {reason}: {counted(int(votes['votes'].sum()), 'vote')}, as {example}")
     lines += list(rated.notes)
     if rated.ratings.is_empty():
         lines.append("No model has as many votes as --minimum-battles asks for.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.terminal import Format, Formatted, Output, UserError, become, err, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, become, err, print_rows
 from warehouse.settings import Settings
 
 
@@ -21,14 +21,14 @@ def sql(
     query: Annotated[str, typer.Argument(help="One SELECT statement.")],
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Give up after so long.")] = 60,
-    memory: Annotated[int, typer.Option(min=16, help="MiB that the query may take.")] = 1024,
-    rows: Annotated[int, typer.Option(min=1, help="Print so many rows at most.")] = 1_000_000,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Time limit.")] = 60,
+    memory: Annotated[int, typer.Option(min=16, help="Memory limit in MiB.")] = 1024,
+    rows: Annotated[int, typer.Option(min=1, help="Print at most this many rows.")] = 1_000_000,
 ) -> None:
     """Ask the published warehouse: read-only, without files or network, within limits."""
     from warehouse.console import Console, Limits  # noqa: PLC0415 - polars loads only when needed
 
-    limits = Limits(seconds=seconds, memory_mib=memory, rows=rows, result_mib=1024)
+    limits = Limits(seconds=seconds, memory_mib=memory, rows=rows, cells=100_000_000, result_mib=1024)
     answer = Console(Settings().published, limits).ask(query)
     if answer.is_cut:
         err.print(f"Only the first {rows:,} rows; --rows takes more.", style="yellow", highlight=False)
@@ -55,9 +55,13 @@ def versions(
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """Published versions that are kept, newest first (setting SKYLINE_KEEP_RELEASES says how many)."""
+    """Published versions that are kept, newest first (setting SKYLINE_KEEP_RELEASES says how many).
+
+    With --examine, the raw files that they are made from are compared with their digests too.
+    """
     import polars as pl  # noqa: PLC0415
 
+    from pipelines.sources.raw_store import RawStore  # noqa: PLC0415
     from warehouse.versions import versions as kept  # noqa: PLC0415
 
     found = kept(Settings().published, examine=examine)
@@ -79,6 +83,11 @@ def versions(
         raise UserError(
             "A version is broken; `skyline rollback` goes to one that is whole, `skyline rebuild` makes one."
         )
+    if examine and (broken := RawStore(Settings().raw).broken()):
+        raise UserError(
+            f"{len(broken)} raw files are not what was stored, first {broken[0].path}: {broken[0].reason};"
+            " `skyline refresh` sets them aside, and fetches again what it can."
+        )
 
 
 def rollback(
@@ -86,8 +95,8 @@ def rollback(
         str | None, typer.Argument(help="As `skyline versions` lists it.", show_default="the one before")
     ] = None,
 ) -> None:
-    """Make an older version current again; the next refresh publishes anew."""
-    from pipelines.writer_lock import only_writer  # noqa: PLC0415
+    """Make an older version current again; the next refresh publishes a new one."""
+    from pipelines.runs.writer_lock import only_writer  # noqa: PLC0415
     from warehouse.versions import rollback as back  # noqa: PLC0415
 
     settings = Settings()
@@ -97,8 +106,8 @@ def rollback(
 
 
 def rebuild() -> None:
-    """Derive and publish everything anew from the raw snapshots; for when something derived is broken."""
-    from pipelines.refresh import rebuild as anew  # noqa: PLC0415
+    """Derive and publish everything again from the raw snapshots, for when a derived table is damaged."""
+    from pipelines.runs.refresh import rebuild as anew  # noqa: PLC0415
 
     release = anew(Settings(), lambda line: err.print(line, style="dim", highlight=False, markup=False))
     err.print(f"Warehouse: {release.path}", style="green", soft_wrap=True, highlight=False)

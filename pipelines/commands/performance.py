@@ -2,28 +2,43 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands import measuring
-from pipelines.terminal import Format, Formatted, Output, err, print_rows
+from pipelines.commands import kernels, measuring, sharing
+from pipelines.commands.terminal import Format, Formatted, Output, err, length, print_rows
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from pipelines.performance_answers import Answer
+    import polars as pl
+
+    from profiling.answers.door import Door
 
 profile = typer.Typer(
     help="Measure models on the device at hand, and fit predictions to what was measured.", no_args_is_help=True
 )
 
-Model = Annotated[str, typer.Argument(help="Model of the catalogue, a config.json, its folder, or a TOML file.")]
+Model = Annotated[
+    str,
+    typer.Argument(help="Model by any of its names (qwen2.5:14b, a hub address), or a file."),
+]
 Batch = Annotated[int, typer.Option(help="Sequences in flight.")]
 Length = Annotated[
-    int, typer.Option("--seq", help="Prompt length; for decode, tokens attended (the new one among them).")
+    int,
+    typer.Option(
+        "--seq",
+        "--context",
+        parser=length,
+        metavar="TOKENS",
+        help="Prompt length, as 4096 or 32k; for decode, tokens attended (the new one among them).",
+    ),
 ]
-WeightBits = Annotated[float, typer.Option(help="Bits per weight; 4.156 for AWQ.")]
+WeightBits = Annotated[
+    float | None, typer.Option(help="Bits per weight, the same for every tensor.", show_default="as published")
+]
 ActivationBits = Annotated[float | None, typer.Option(help="Bits per activation.", show_default="16")]
 KvBits = Annotated[float, typer.Option(help="Bits per number of the KV cache.")]
 EmbeddingBits = Annotated[
@@ -32,7 +47,10 @@ EmbeddingBits = Annotated[
 WeightFormat = Annotated[
     str | None, typer.Option(help="Stored format instead of bits: fp8, awq-4bit-g128, gguf-q4_k_m, mxfp4, ...")
 ]
-Engine = Annotated[str, typer.Option(help="Whose memory overhead is counted: vllm-v1, vllm-v0, llama.cpp, ...")]
+Engine = Annotated[
+    str | None,
+    typer.Option(help="Inference engine, whose memory overhead is counted: vllm-v1, vllm-v0, llama.cpp, ..."),
+]
 Online = Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue on the hub.")]
 Accelerators = Annotated[
     Path | None, typer.Option("--accelerators", help="TOML file with accelerators of your own.", show_default="none")
@@ -45,7 +63,9 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=f"Example: {example}")(roofline)
     app.command(epilog="Example: skyline fit Meta-Llama-3-70B --accelerator A100-SXM4-80GB --weight-bits 8")(fit)
     profile.command(epilog="Example: skyline profile calibrate --out ceilings.jsonl")(calibrate)
+    kernels.register(profile)
     measuring.register(profile)
+    sharing.register(profile)
     app.add_typer(profile, name="profile", epilog="Example: skyline profile run sweep.yaml --out laptop.bundle")
 
 
@@ -54,18 +74,47 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     accelerator: Annotated[str, typer.Argument(help="Accelerator, as RTX-A6000 or H200.")],
     stage: Annotated[str, typer.Option(help="prefill, decode (one step), generate (both) or encode.")] = "decode",
     batch: Batch = 1,
-    seq: Length = 1024,
-    generated: Annotated[int, typer.Option(help="Tokens made after the prompt, for stage generate.")] = 128,
-    weight_bits: WeightBits = 16,
+    seq: Length = 4096,
+    generated: Annotated[int, typer.Option(help="Tokens generated after the prompt, for stage generate.")] = 256,
+    weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
     kv_bits: KvBits = 16,
     embedding_bits: EmbeddingBits = None,
     weight_format: WeightFormat = None,
     attention: Annotated[str, typer.Option(help="flash, or naive with scores in memory.")] = "flash",
-    tp: Annotated[int, typer.Option(help="Devices that share every layer.")] = 1,
-    pp: Annotated[int, typer.Option(help="Groups of devices, each with some of the layers.")] = 1,
-    ep: Annotated[int, typer.Option(help="Devices the experts are dealt out to, within tp.")] = 1,
-    engine: Engine = "vllm-v1",
+    tp: Annotated[int, typer.Option(help="Tensor parallelism: devices that share every layer.")] = 1,
+    pp: Annotated[int, typer.Option(help="Pipeline parallelism: groups of devices, each with some of the layers.")] = 1,
+    ep: Annotated[
+        int, typer.Option(help="Expert parallelism: devices that the experts are distributed over, within tp.")
+    ] = 1,
+    engine: Engine = None,
+    prefix: Annotated[int, typer.Option(parser=length, help="Tokens of the prompt that are cached.")] = 0,
+    chunk: Annotated[
+        int | None, typer.Option(parser=length, help="Prompt tokens of one pass.", show_default="as the engine cuts")
+    ] = None,
+    draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
+    draft_model: Annotated[
+        str | None, typer.Option(help="What proposes them: a smaller model, or mtp.", show_default="5 % of a step each")
+    ] = None,
+    acceptance: Annotated[
+        float | None, typer.Option(help="Probability that one is accepted.", show_default="0.7, mtp 0.85")
+    ] = None,
+    lora_rank: Annotated[int, typer.Option(help="Rank of adapters beside the weights; 0: none.", min=0)] = 0,
+    lora_targets: Annotated[
+        str, typer.Option(help="What they adapt: attention, feed_forward, experts, head, or matrices by name.")
+    ] = "attention",
+    lora_count: Annotated[int, typer.Option(help="Adapters loaded.", min=1)] = 1,
+    image_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of images beside the prompt.")] = 0,
+    cache_tokens: Annotated[
+        int | None,
+        typer.Option(parser=length, help="Most tokens cached, for stage generate (context shift).", show_default="all"),
+    ] = None,
+    pruning: Annotated[
+        str | None, typer.Option(help="2:4, unstructured-50% or structured-30%.", show_default="none")
+    ] = None,
+    vocabulary: Annotated[
+        int | None, typer.Option(help="Another size of the vocabulary.", show_default="the model's")
+    ] = None,
     operators: Annotated[bool, typer.Option("--operators", help="One row per operator instead of the total.")] = False,
     ignore_memory: Annotated[
         bool, typer.Option("--ignore-memory", help="Show times even if it does not fit, without throughput.")
@@ -76,18 +125,24 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     output: Output = None,
 ) -> None:
     """Bound, likely time and memory of a model on an accelerator, with what bounds it."""
-    from pipelines.performance_answers import Question  # noqa: PLC0415 - numpy and polars load only when needed
-    from pipelines.performance_answers import roofline as answer_of  # noqa: PLC0415
-    from profiling.workload import Parallelism  # noqa: PLC0415
+    import polars as pl  # noqa: PLC0415 - numpy and polars load only when needed
 
+    from profiling.answers.question import Question  # noqa: PLC0415
+
+    door = door_of(accelerators, online=online)
     question = Question(
         model=model, accelerator=accelerator, stage=stage, batch=batch, context=seq, generated=generated,
         weight_bits=weight_bits, activation_bits=activation_bits, kv_bits=kv_bits, embedding_bits=embedding_bits,
-        weight_format=weight_format, attention=attention, parallelism=Parallelism(tp, pp, ep), engine=engine,
-        online=online, accelerators_file=accelerators,
+        weight_format=weight_format, attention=attention, tensor=tp, pipeline=pp, expert=ep, engine=engine,
+        prefix=prefix, chunk=chunk, draft=draft, draft_model=draft_model, acceptance=acceptance, lora_rank=lora_rank,
+        lora_targets=lora_targets, lora_count=lora_count, image_tokens=image_tokens, cache_tokens=cache_tokens,
+        pruning=pruning, vocabulary=vocabulary,
     )  # fmt: skip
-    answer = answer_of(question, Settings().lake, by_operator=operators, ignore_memory=ignore_memory)
-    _print(answer, format, output, upright=not operators)
+    if not ignore_memory:
+        door.require_fit(question)
+    rows = door.operator_rows(question) if operators else [door.answer(question).row()]
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    _print(frame, door.answer(question).notes, format, output, upright=not operators)
 
 
 def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -97,28 +152,48 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     batch: Batch = 1,
     seq: Length = 4096,
-    weight_bits: WeightBits = 16,
+    weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
     kv_bits: KvBits = 16,
     embedding_bits: EmbeddingBits = None,
     weight_format: WeightFormat = None,
-    engine: Engine = "vllm-v1",
+    engine: Engine = None,
+    host_memory_gib: Annotated[
+        float, typer.Option("--host-memory-gib", "--host-memory", help="Memory of the machine, for layers and experts.")
+    ] = 0.0,
+    host: Annotated[str | None, typer.Option(help="Processor of the machine.", show_default="a common one")] = None,
+    n_gpu_layers: Annotated[
+        int | None, typer.Option(help="Layers on the cards; the others stay with the processor.", min=0)
+    ] = None,
+    n_cpu_moe: Annotated[
+        int | None, typer.Option(help="Layers from the bottom whose experts stay with the processor.", min=0)
+    ] = None,
     online: Online = False,
     accelerators: Accelerators = None,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """How many accelerators a model needs, its memory by part, and the common rule beside it."""
-    from pipelines.performance_answers import Question  # noqa: PLC0415 - numpy and polars load only when needed
-    from pipelines.performance_answers import fit as answer_of  # noqa: PLC0415
+    """How many accelerators a model needs, its memory by part, and the common rule beside it.
+
+    On machines of several devices (3x3090, "3090 + 3060"), or with the memory of the machine (--host-memory 64): where
+    layers and experts lie in the fastest split that fits, how fast that is, and the command that runs it.
+    """
+    from profiling.answers.fit import fit as answer_of  # noqa: PLC0415 - numpy and polars load only when needed
+    from profiling.answers.fit import fit_on, is_several, placement_of  # noqa: PLC0415
+    from profiling.answers.question import Question  # noqa: PLC0415
 
     question = Question(
         model=model, accelerator="", batch=batch, context=seq, weight_bits=weight_bits,
         activation_bits=activation_bits, kv_bits=kv_bits, embedding_bits=embedding_bits,
-        weight_format=weight_format, engine=engine, online=online, accelerators_file=accelerators,
+        weight_format=weight_format, engine=engine,
     )  # fmt: skip
-    answer = answer_of(question, accelerator or [])
-    _print(answer, format, output, upright=answer.rows.height == 1)
+    door, named = door_of(accelerators, online=online), accelerator or []
+    if host_memory_gib or n_gpu_layers is not None or n_cpu_moe is not None or is_several(door, named):
+        placement = placement_of(door.model(model), n_gpu_layers, n_cpu_moe)
+        rows, notes = fit_on(door, question, named, host_memory_gib=host_memory_gib, host=host, placement=placement)
+    else:
+        rows, notes = answer_of(door, question, named)
+    _print(rows, notes, format, output, upright=rows.height == 1)
 
 
 def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -133,56 +208,64 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
     seconds: Annotated[float, typer.Option(help="Without --kernels: time to spend.")] = 60.0,
     threads: Annotated[int | None, typer.Option(help="Without --kernels: threads of the processor.")] = None,
     device: Annotated[str | None, typer.Option(help="Without --kernels: cpu, cuda or cuda:1.")] = None,
-    learned: Annotated[
-        bool, typer.Option("--learned", help="Learn what the law leaves over by trees; needs scikit-learn.")
-    ] = False,
     save: Annotated[Path | None, typer.Option(help="Write the calibrations into this folder.")] = None,
     source: Annotated[str, typer.Option(help="Where the kernels are from, for the files.")] = "not stated",
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """Measure the ceilings of this device; with --kernels, fit predictions to measured kernels and tell their error."""
+    """Measure the ceilings of this device; with --kernels, fit predictions to measured kernels and report the error."""
     if kernels is None:
         arguments = ["calibrate", "--out", str(out), "--precisions", precisions, "--seconds", str(seconds)]
         arguments += ["--threads", str(threads)] if threads else []
         measuring.forward([*arguments, *(["--device", device] if device else [])])
         return
-    from pipelines.performance_answers import calibrated  # noqa: PLC0415 - numpy and polars load only when needed
+    from pipelines.defs.calibration.calibrated import calibrated  # noqa: PLC0415 - numpy and polars load only when needed
 
     with err.status("fitting"):
-        answer = calibrated(kernels, learned=learned, save=save, source=source)
+        rows, notes = calibrated(kernels, save=save, source=source)
     if format is Format.JSON:
-        _print_parameters_as_objects(answer, output)
+        _print_parameters_as_objects(rows, output)
+        _print_notes(notes)
     else:
-        _print(answer, format, output)
+        _print(rows, notes, format, output)
 
 
-def _print_parameters_as_objects(answer: "Answer", output: Path | None) -> None:
+def door_of(accelerators: Path | None, *, online: bool) -> "Door":
+    """The door of this home, with accelerators of the user's own file."""
+    from pipelines.lib.door import published_door  # noqa: PLC0415 - numpy and polars load only when needed
+    from warehouse.reader import Reader  # noqa: PLC0415
+
+    settings = Settings()
+    door = published_door(Reader(settings.published), settings, online=online)()
+    return door if accelerators is None else door.with_devices(accelerators)
+
+
+def _print_parameters_as_objects(frame: "pl.DataFrame", output: Path | None) -> None:
     """A frame holds parameters as text, because each class has its own; JSON need not."""
-    rows = [row | {"parameters": json.loads(row["parameters"])} for row in answer.rows.iter_rows(named=True)]
+    rows = [row | {"parameters": json.loads(row["parameters"])} for row in frame.iter_rows(named=True)]
     text = f"{json.dumps(rows, allow_nan=False)}\n"
     if output is None:
         sys.stdout.write(text)
     else:
         output.write_text(text, "utf-8")
-    _print_notes(answer)
 
 
-def _print_notes(answer: "Answer") -> None:
-    for note in answer.notes:
+def _print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
         err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
-def _print(answer: "Answer", form: Format, output: Path | None, *, upright: bool = False) -> None:
+def _print(
+    rows: "pl.DataFrame", notes: Sequence[str], form: Format, output: Path | None, *, upright: bool = False
+) -> None:
     """Print rows; a single row on the terminal as a list of its columns, which are many."""
-    rows = answer.rows
     if upright and form is Format.TABLE:
         import polars as pl  # noqa: PLC0415
 
         named = [(name, _shown(value)) for name, value in rows.row(0, named=True).items()]
         rows = pl.DataFrame(named, schema=["figure", "value"], orient="row")
     print_rows(rows, form, output)
-    _print_notes(answer)
+    _print_notes(notes)
 
 
 def _shown(value: object) -> str | None:

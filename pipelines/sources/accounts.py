@@ -7,14 +7,19 @@ import polars as pl
 from pipelines.sources.raw_store import RawSnapshot
 from warehouse.contracts.sources import REJECTED_ROWS
 
+WHOLE_FILE = "whole file set aside: "
+"""How the reason begins of a file of which nothing is loaded."""
+
 
 def described(stored: RawSnapshot) -> dict[str, Any]:
     """What `meta.snapshots` says of a stored file apart from its coverage and its rows."""
     manifest = stored.manifest
     return {
         "snapshot_id": stored.snapshot_id,
+        "source": manifest.source,
         "board": manifest.subject,
         "as_of_date": manifest.as_of,
+        "is_dated": manifest.is_dated,
         "layout": manifest.layout,
         "uri": manifest.uri,
         "revision": manifest.revision,
@@ -27,7 +32,7 @@ def described(stored: RawSnapshot) -> dict[str, Any]:
 
 def whole_file(stored: RawSnapshot, reason: str) -> pl.DataFrame:
     """Row of `meta.rejected_rows` for a file of which nothing is loaded."""
-    return rejected_row(None, stored.manifest.uri, f"whole file set aside: {reason}")
+    return rejected_row(None, stored.manifest.uri, f"{WHOLE_FILE}{reason}")
 
 
 def rejected_row(snapshot_id: str | None, uri: str, reason: str, content: str | None = None) -> pl.DataFrame:

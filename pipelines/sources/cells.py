@@ -85,10 +85,10 @@ def text(column: str) -> Cell:
 
 
 def number(column: str, scale: float = 1.0) -> Cell:
-    """A number of a size that columns can hold, times `scale`."""
+    """A number of a size that columns can hold, times `scale`; a percent sign after it is dropped."""
 
     def parse(cell: pl.Expr) -> pl.Expr:
-        value = cell.cast(pl.Float64, strict=False) * scale
+        value = cell.str.replace(r"\s*%$", "").cast(pl.Float64, strict=False) * scale
         return pl.when(value.abs() < _BEYOND_ALL).then(value)
 
     return Cell(column, parse, "a number")

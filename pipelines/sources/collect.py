@@ -3,23 +3,32 @@
 import datetime as dt
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from pipelines.sources import huggingface
-from pipelines.sources.huggingface import Hub, HubFile
-from pipelines.sources.profile_bundles import is_bundle
+from pipelines.sources.boards.declaration import Board, Declared, declared
+from pipelines.sources.boards.fetch import SourceDown, fetch
+from pipelines.sources.boards.recognition import NoBoard
+from pipelines.sources.dates import today
+from pipelines.sources.hub import client as huggingface
+from pipelines.sources.hub.client import Hub, HubFile
+from pipelines.sources.inbox import Dropped, Marks, code_of_readers, dropped_bundle, dropped_file, is_inbox
+from pipelines.sources.profiles.read import is_bundle
+from pipelines.sources.raw_index import HalfFile, Index
 from pipelines.sources.raw_store import SET_ASIDE, Manifest, RawSnapshot, RawStore, digest
-from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
+from pipelines.sources.recognised import Recognised
+from pipelines.sources.recognition import PROSE, SUFFIXES, UNRECOGNISED, recognise
 from profiling.measure.bundle import COMPLETE, UnusableBundle, is_complete, pack
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
-from profiling.sources import REFERENCE
+from profiling.models.sources import REFERENCE
 from warehouse.settings import Settings
 
 BUNDLED = "bundled"
 ONLINE = "online"
+BOARD = "board:"
+"""Before the name of a declared board: that source alone, online."""
 LARGEST_FILE_BYTES = 1 << 30
 MEASURED = REFERENCE / "measured"
 """Bundles that this project measured itself."""
@@ -54,44 +63,42 @@ class _Found:
     suffix: str
     payload: bytes
     revision: str | None = None
-
-
-@dataclass(frozen=True)
-class _Index:
-    """Digest and name of every stored file that some source reads; what was set aside is looked at again."""
-
-    read: set[tuple[str, str]]
-
-    @classmethod
-    def of(cls, store: RawStore) -> "_Index":
-        sources = (source for source in store.sources() if source != SET_ASIDE)
-        return cls({(stored.sha256, stored.manifest.uri) for source in sources for stored in store.snapshots(source)})
-
-    def holds(self, file: HubFile) -> bool:
-        """Whether that commit of the file, or other bytes known to be the same, were stored before."""
-        return any(file.uri == uri or file.sha256 == sha256 for sha256, uri in self.read)
+    dropped: Dropped | None = None
+    is_licensed: bool = True
+    is_named: bool = False
+    board: str | None = None
+    folder: str = ""
 
 
 def collect(sources: Sequence[str], settings: Settings, report: Report = lambda _: None) -> Collection:
     """Store every file of the sources that some layout accounts for; set the others aside with the reason.
 
     Args:
-        sources: `bundled`, `online`, `online:ORG/MODEL` (raw results below that folder), or paths.
+        sources: `bundled`, `online`, `online:ORG/MODEL` (raw results below that folder), `board:NAME` (one declared
+            board, online), or paths.
         settings: The Skyline home and how to reach the hub.
         report: Called with one line as each file is dealt with.
 
     Raises:
         NothingFound: a path does not exist, or none of its files could be read; the message says why.
-        HubUnavailable, NotOnHub: the hub does not deliver.
+        HubUnavailable, NotOnHub, SourceDown: the hub or a board does not deliver.
+        BrokenDeclaration: a declaration of the home cannot be read.
         OSError: the store cannot be written.
     """
     store = RawStore(settings.raw)
-    index = _Index.of(store)
+    index = Index(store)
+    marks = Marks(settings)
     total = Collection()
+    boards = declared(settings.home)
     for source in sources:
         part = Collection()
-        for found in _found(source, settings, index, part, report):
-            _store(found, store, index, part, report)
+        try:
+            for found in _found(source, settings, index, part, report, boards):
+                is_read = _store(found, store, index, part, report, boards)
+                if found.dropped:
+                    marks.put(found.dropped, None if is_read else code_of_readers())
+        finally:
+            marks.save()
         if not part.new and not part.known:
             if part.unreachable and not part.set_aside:
                 raise part.unreachable[0][1]
@@ -108,54 +115,114 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
     return total
 
 
-def _store(found: _Found, store: RawStore, index: "_Index", part: Collection, report: Report) -> None:
+def _store(
+    found: _Found, store: RawStore, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
+) -> bool:
+    """Store what was found unless it is stored; return whether some source reads it."""
     sha256 = digest(found.payload)
-    if (sha256, found.uri) in index.read:
+    if index.is_read(sha256, found.uri):
         part.known += 1
-        return
+        return True
+    is_dropped = found.dropped is not None
     try:
-        what = recognise(found.payload, found.suffix, found.uri)
-    except UNRECOGNISED as error:
+        # What a board was asked for is of that board, though another may have the same columns.
+        own = {found.board: boards[found.board]} if found.board else boards
+        what = recognise(found.payload, found.suffix, found.uri, own, found.folder)
+        index.require_whole(found.payload, what, found.uri, same_name=is_dropped)
+    except (*UNRECOGNISED, HalfFile) as error:
+        if found.suffix in PROSE and isinstance(error, NoBoard) and error.is_unknown and not found.is_named:
+            return False
         part.set_aside.append((found.uri, str(error)))
         report(f"set aside {found.uri}: {error}")
-        if not store.holds(sha256, SET_ASIDE):
-            store.add(found.payload, found.suffix, _manifest(found, SET_ASIDE, str(error), "unknown", _today(), None))
-        return
-    if store.holds(sha256, what.source, what.as_of if what.dated_by_name else None):
+        if not index.is_set_aside(sha256):
+            aside = _manifest(found, Recognised(SET_ASIDE, str(error), "unknown", today(), is_dated=False))
+            index.add(store.add(found.payload, found.suffix, aside))
+        return False
+    if before := index.forgotten(sha256, what.as_of):
         part.known += 1
-        return
-    manifest = _manifest(found, what.source, what.layout, what.subject, what.as_of, what.licence)
-    part.new.append(store.add(found.payload, found.suffix, manifest))
-    index.read.add((sha256, found.uri))
-    store.forget_set_aside(sha256)
+        report(f"not stored {found.uri}: {before.snapshot_id} was forgotten on {before.forgotten_at:%Y-%m-%d}")
+        return True
+    if index.holds(sha256, what):
+        part.known += 1
+        return True
+    halves = index.halves_of(found.payload, what, found.uri, same_name=is_dropped)
+    stored = store.add(found.payload, found.suffix, _manifest(found, what))
+    part.new.append(stored)
+    index.add(stored)
+    if index.is_set_aside(sha256):
+        store.forget_set_aside(sha256)
     report(f"stored {found.uri} as {what.subject} of {what.as_of} ({what.layout})")
+    for half in halves:
+        store.forget(half, f"it is the beginning of {stored.snapshot_id}, which replaces it")
+        index.remove(half)
+        report(f"replaced {half.snapshot_id}: it was the beginning of {found.uri}")
+    return True
 
 
-def _manifest(found: _Found, source: str, layout: str, subject: str, as_of: dt.date, licence: str | None) -> Manifest:
-    now = dt.datetime.now(dt.UTC)
-    return Manifest(source, layout, subject, as_of, found.uri, found.revision, licence, now)
+def _manifest(found: _Found, what: Recognised) -> Manifest:
+    licence, now = what.licence if found.is_licensed else None, dt.datetime.now(dt.UTC)
+    said = (what.source, what.layout, what.subject, what.as_of)
+    return Manifest(*said, found.uri, found.revision, licence, now, what.is_dated)
 
 
-def _today() -> dt.date:
-    return dt.datetime.now(dt.UTC).date()
-
-
-def _found(source: str, settings: Settings, index: _Index, part: Collection, report: Report) -> Iterator[_Found]:
+def _found(
+    source: str, settings: Settings, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
+) -> Iterator[_Found]:
     if source == BUNDLED:
         reference = resources.files("warehouse").joinpath("reference")
-        bundled = [*reference.joinpath("leaderboards").iterdir(), reference.joinpath("arena_published_ratings.csv")]
+        folders = ("leaderboards", "boards")
+        bundled = [file for folder in folders for file in reference.joinpath(folder).iterdir()]
+        bundled.append(reference.joinpath("arena_published_ratings.csv"))
         for file in sorted(bundled, key=lambda file: file.name):
             if Path(file.name).suffix in SUFFIXES:
                 yield _Found(f"bundled/{file.name}", Path(file.name).suffix, file.read_bytes())
         for folder in sorted(MEASURED.glob(f"*{BUNDLE_SUFFIX}")):
             yield from _packed(folder, f"bundled/{folder.name}", part)
     elif source == ONLINE or source.startswith(f"{ONLINE}:"):
-        yield from _online(source.partition(":")[2], settings, index, part, report)
+        prefix = source.partition(":")[2]
+        yield from _online(prefix, settings, index, part, report)
+        for one in boards.values() if not prefix else ():
+            yield from _of_board(one.board, settings, index, part, report)
+    elif source.startswith(BOARD):
+        if (wanted := boards.get(source.removeprefix(BOARD))) is None:
+            raise NothingFound(
+                f"No board {source.removeprefix(BOARD)} is declared; `skyline boards` lists those that are."
+            )
+        yield from _of_board(wanted.board, settings, index, part, report)
     else:
-        yield from _walk(Path(source), part)
+        marks = Marks(settings) if is_inbox(Path(source), settings) else None
+        dropped = _in_inbox(Path(source), settings)
+        yield from (replace(one, dropped=one.dropped or dropped) for one in _walk(Path(source), part, marks))
 
 
-def _walk(root: Path, part: Collection) -> Iterator[_Found]:
+def _of_board(board: Board, settings: Settings, index: Index, part: Collection, report: Report) -> Iterator[_Found]:
+    """Files of one declared board that changed; one that is down keeps no other from being loaded."""
+
+    def known(count: int) -> None:
+        part.known += count
+
+    def fetched(file: HubFile) -> bool:
+        return index.has_fetched(file.uri, file.sha256)
+
+    try:
+        for file in fetch(board, settings, fetched, known) if any(file.address for file in board.files) else ():
+            suffix = PurePosixPath(file.name).suffix.lower()
+            uri = file.address if file.address.startswith("hf://") and "@" in file.address else file.name
+            yield _Found(
+                uri, suffix, file.payload, file.revision, is_licensed=file.is_licensed, is_named=True, board=board.name
+            )
+    except SourceDown as error:
+        part.unreachable.append((board.name, error))
+        report(f"not reached {board.name}: {error}")
+
+
+def _in_inbox(path: Path, settings: Settings) -> Dropped | None:
+    """A bundle of the inbox that was named by itself, as it is now."""
+    return dropped_bundle(path, settings.inbox) if is_bundle(path) and is_inbox(path.parent, settings) else None
+
+
+def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[_Found]:
+    """Files and bundles below a path; of the inbox those that its marks do not know, each with its state."""
     if not root.exists():
         raise NothingFound(f"{root} does not exist; give a file, a folder, `{BUNDLED}` or `{ONLINE}`.")
     if is_bundle(root):
@@ -164,19 +231,29 @@ def _walk(root: Path, part: Collection) -> Iterator[_Found]:
     if not root.is_dir():
         yield from _read(root, root, part)
         return
+    code = code_of_readers() if marks else ""
     for folder, folders, names in os.walk(root):
         bundles = [name for name in sorted(folders) if is_bundle(Path(folder) / name)]
         for name in bundles:
             path = Path(folder) / name
-            if reason := _leads_outside(path, root):
+            dropped = dropped_bundle(path, root) if marks else None
+            if marks and dropped and marks.has(dropped, code):
+                part.known += 1
+            elif reason := _leads_outside(path, root):
                 part.set_aside.append((_address(path, root), reason))
             else:
-                yield from _packed(path, _address(path, root), part)
+                yield from (replace(found, dropped=dropped) for found in _packed(path, _address(path, root), part))
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in bundles)
         for name in sorted(names):
             path = Path(folder) / name
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield from _read(path, root, part)
+            if path.suffix.lower() not in SUFFIXES or name.startswith("."):
+                continue
+            # Its state is taken before its bytes are read: what changes meanwhile is new again.
+            dropped = dropped_file(path, root) if marks else None
+            if marks and dropped and marks.has(dropped, code):
+                part.known += 1
+            else:
+                yield from (replace(found, dropped=dropped) for found in _read(path, root, part))
 
 
 def _packed(folder: Path, uri: str, part: Collection) -> Iterator[_Found]:
@@ -208,7 +285,10 @@ def _read(path: Path, root: Path, part: Collection) -> Iterator[_Found]:
         else:
             with path.open("rb") as stream:
                 payload = stream.read(LARGEST_FILE_BYTES + 1)  # it may have grown
-            yield _Found(uri, path.suffix.lower(), payload[:LARGEST_FILE_BYTES])
+            yield _Found(
+                uri, path.suffix.lower(), payload[:LARGEST_FILE_BYTES], is_named=path == root,
+                folder=path.absolute().parent.name,
+            )  # fmt: skip
     except OSError as error:
         part.set_aside.append((uri, f"{name} cannot be read: {error.strerror}"))
 
@@ -226,7 +306,7 @@ def _leads_outside(path: Path, root: Path) -> str | None:
     return f"{_address(path, root)} is a link to outside of the folder; name its target as a source of its own"
 
 
-def _online(prefix: str, settings: Settings, index: _Index, part: Collection, report: Report) -> Iterator[_Found]:
+def _online(prefix: str, settings: Settings, index: Index, part: Collection, report: Report) -> Iterator[_Found]:
     with Hub(settings) as hub:
         listings: list[tuple[str, Iterable[HubFile]]] = [(f"results of {prefix}", _results(hub, prefix))]
         if not prefix:
@@ -236,7 +316,7 @@ def _online(prefix: str, settings: Settings, index: _Index, part: Collection, re
             try:
                 for file in listing:
                     # A commit never changes: what was fetched from it once need not be fetched again.
-                    if index.holds(file):
+                    if index.has_fetched(file.uri, file.sha256):
                         part.known += 1
                     else:
                         yield _Found(file.uri, Path(file.path).suffix, hub.download(file), file.revision)

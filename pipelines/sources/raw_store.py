@@ -6,12 +6,20 @@
 import datetime as dt
 import hashlib
 import json
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from warehouse.files import TEMPORARY_PREFIX, replacing, write_text
 
 SET_ASIDE = "set_aside"
+_FORGOTTEN = "forgotten.jsonl"
+_SEEN = "seen.json"
+
+
+class NoSuchSnapshot(LookupError):
+    """A snapshot was named that is not stored."""
 
 
 class BrokenManifest(ValueError):
@@ -31,6 +39,7 @@ class Manifest:
         revision: Commit of the source, where there is one.
         licence: What the publisher states; None where nothing is.
         retrieved_at: When it entered the store.
+        is_dated: Whether the source says the date; else it is the day of retrieval.
     """
 
     source: str
@@ -41,6 +50,7 @@ class Manifest:
     revision: str | None
     licence: str | None
     retrieved_at: dt.datetime
+    is_dated: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,34 @@ class RawSnapshot:
     def snapshot_id(self) -> str:
         """Name that tables carry: subject, date and the start of the digest."""
         return f"{self.manifest.subject}:{self.manifest.as_of.isoformat()}:{self.sha256[:10]}"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A stored file that is not what was stored.
+
+    Attributes:
+        path: The file or its manifest.
+        reason: What is wrong with it.
+        manifest: Where it is from; None where that cannot be read.
+    """
+
+    path: Path
+    reason: str
+    manifest: Manifest | None
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What the record says of a snapshot that was taken back."""
+
+    snapshot_id: str
+    sha256: str
+    source: str
+    as_of: dt.date
+    uri: str
+    reason: str
+    forgotten_at: dt.datetime
 
 
 def digest(payload: bytes) -> str:
@@ -94,29 +132,149 @@ class RawStore:
         Raises:
             BrokenManifest: a disk or a copy lost bytes; the message names the file.
         """
-        found = []
-        for known in self._folder.glob(f"{source}/*/*.manifest"):
-            if known.name.startswith(TEMPORARY_PREFIX):
-                continue
-            stored = [p for p in known.parent.glob(f"{known.stem}.*") if p != known]
-            if stored:
-                found.append(RawSnapshot(stored[0], known.stem, _read_manifest(known)))
+        found = [
+            RawSnapshot(stored, known.stem, _read_manifest(known))
+            for known, stored in self._pairs(source)
+            if stored is not None
+        ]
         return sorted(found, key=lambda snapshot: (snapshot.manifest.as_of, snapshot.manifest.subject, snapshot.sha256))
 
-    def broken(self) -> list[Path]:
-        """Stored files whose bytes are not those that their names say, and manifests that cannot be read."""
-        unreadable = []
-        for known in sorted(self._folder.glob("*/*/*.manifest")):
+    def _pairs(self, source: str = "*") -> Iterator[tuple[Path, Path | None]]:
+        """Every manifest with its file, or None where that is lost; every folder is listed once."""
+        for folder in sorted(self._folder.glob(f"{source}/*")):
+            files: defaultdict[str, list[Path]] = defaultdict(list)
+            manifests = []
+            for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+                if path.name.startswith(TEMPORARY_PREFIX):
+                    continue
+                if path.suffix == ".manifest":
+                    manifests.append(path)
+                else:
+                    files[path.name.partition(".")[0]].append(path)
+            for known in manifests:
+                yield known, next(iter(files[known.stem]), None)
+
+    def broken(self, *, thorough: bool = True) -> list[Broken]:
+        """Stored files whose bytes are not those that their names say, and manifests that cannot be read.
+
+        Args:
+            thorough: Whether every byte is read; else those of files whose size or time is another than when they were
+                last found whole, see `note_whole`.
+        """
+        seen = {} if thorough else self._seen()
+        found = []
+        for known, stored in self._pairs():
             try:
-                _read_manifest(known)
-            except BrokenManifest:
-                unreadable.append(known)
-        stored = [
-            path
-            for path in self._folder.glob("*/*/*")
-            if path.suffix != ".manifest" and not path.name.startswith(TEMPORARY_PREFIX)
+                manifest = _read_manifest(known)
+            except BrokenManifest as error:
+                found.append(Broken(known, str(error), None))
+                continue
+            if stored is None:
+                found.append(Broken(known, "the file that it describes is lost", manifest))
+            elif seen.get(self._name(stored)) != _state(stored):
+                actual = digest(stored.read_bytes())
+                if actual != known.stem:
+                    found.append(Broken(stored, f"its bytes have the digest {actual[:10]}…", manifest))
+        return found
+
+    def note_whole(self) -> None:
+        """Remember size and time of every file, so that only what changes after this is read again to compare it.
+
+        The caller has found all of them whole.
+        """
+        state = {self._name(stored): _state(stored) for _, stored in self._pairs() if stored is not None}
+        if state != self._seen():
+            write_text(self._folder / _SEEN, json.dumps(state))
+
+    def _seen(self) -> dict[str, list[int]]:
+        try:
+            seen: dict[str, list[int]] = json.loads((self._folder / _SEEN).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return seen
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix()
+
+    def set_aside(self, broken: Broken) -> None:
+        """Keep the bytes of a broken file, with the reason, where no source reads them."""
+        manifest, known = broken.manifest, broken.path.with_suffix(".manifest")
+        stored = [path for path in known.parent.glob(f"{known.stem}.*") if path != known]
+        uri = manifest.uri if manifest else known.relative_to(self._folder).as_posix()
+        revision, licence = (manifest.revision, manifest.licence) if manifest else (None, None)
+        now = dt.datetime.now(dt.UTC)
+        for path in stored:
+            reason = f"changed in the store after it was retrieved: {broken.reason}"
+            self.add(
+                path.read_bytes(), path.suffix,
+                Manifest(SET_ASIDE, reason, "unknown", now.date(), uri, revision, licence, now, is_dated=False),
+            )  # fmt: skip
+            path.unlink()
+        known.unlink(missing_ok=True)
+
+    def named(self, snapshot_id: str) -> RawSnapshot:
+        """The stored file of that name, or of that digest.
+
+        Raises:
+            NoSuchSnapshot: none, or more than one, is called so.
+        """
+        named = [
+            one
+            for source in self.sources()
+            for one in self.snapshots(source)
+            if snapshot_id in (one.snapshot_id, one.sha256)
         ]
-        return unreadable + [path for path in sorted(stored) if not path.name.startswith(digest(path.read_bytes()))]
+        if len(named) != 1:
+            how_many = "No snapshot is" if not named else f"{len(named)} snapshots are"
+            raise NoSuchSnapshot(
+                f"{how_many} called {snapshot_id}; `skyline snapshots` lists them, with their digests."
+            )
+        return named[0]
+
+    def forget(self, chosen: RawSnapshot, reason: str) -> None:
+        """Remove a stored file, and write down that it was; the same bytes of that date are not stored again."""
+        said = chosen.manifest
+        line = Forgotten(
+            chosen.snapshot_id, chosen.sha256, said.source, said.as_of, said.uri, reason, dt.datetime.now(dt.UTC)
+        )
+        self._write_forgotten([*self.forgotten(), line])
+        # The record comes first: a file that is gone without one could not be explained.
+        chosen.path.with_suffix(".manifest").unlink()
+        chosen.path.unlink()
+
+    def remember(self, snapshot_id: str) -> list[Forgotten]:
+        """Strike a snapshot from the record, so that it is stored again when its source is read again.
+
+        Raises:
+            NoSuchSnapshot: it was not forgotten.
+        """
+        record = self.forgotten()
+        struck = [one for one in record if snapshot_id in (one.snapshot_id, one.sha256)]
+        if not struck:
+            raise NoSuchSnapshot(f"{snapshot_id} was not forgotten; `skyline snapshots --forgotten` lists what was.")
+        self._write_forgotten([one for one in record if one not in struck])
+        return struck
+
+    def forgotten(self) -> list[Forgotten]:
+        """The record of what was taken back, oldest first."""
+        try:
+            lines = (self._folder / _FORGOTTEN).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [
+            Forgotten(
+                **fields
+                | {
+                    "as_of": dt.date.fromisoformat(fields["as_of"]),
+                    "forgotten_at": dt.datetime.fromisoformat(fields["forgotten_at"]),
+                }
+            )
+            for fields in map(json.loads, lines)
+        ]
+
+    def _write_forgotten(self, record: list[Forgotten]) -> None:
+        text = "".join(json.dumps(asdict(one), default=str, ensure_ascii=False) + "\n" for one in record)
+        write_text(self._folder / _FORGOTTEN, text)
 
     def sources(self) -> list[str]:
         """Sources that have stored something."""
@@ -133,11 +291,18 @@ class RawStore:
         return digest("\n".join(names).encode())
 
 
+def _state(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
 def _read_manifest(path: Path) -> Manifest:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         fields["as_of"] = dt.date.fromisoformat(fields["as_of"])
         fields["retrieved_at"] = dt.datetime.fromisoformat(fields["retrieved_at"])
+        # Older versions did not say it; a date that is the day of retrieval is then none of the source.
+        fields.setdefault("is_dated", fields["as_of"] != fields["retrieved_at"].date())
         return Manifest(**fields)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise BrokenManifest(

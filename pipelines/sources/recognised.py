@@ -1,7 +1,52 @@
-"""What a recogniser says of a file."""
+"""A file that nobody has read yet, and what a recogniser says of it."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipelines.sources.boards.declaration import Declared
+from pipelines.sources.tables import header_of, read_document
+
+TABLES = frozenset({".csv", ".parquet"})
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A file that every world is shown in turn; what several look at is parsed once.
+
+    Attributes:
+        payload: Its bytes.
+        suffix: Its suffix in lower case.
+        uri: Its name or address.
+        boards: Declared boards by source.
+        folder: Name of the folder it lies in, where that is known.
+    """
+
+    payload: bytes
+    suffix: str
+    uri: str
+    boards: Mapping[str, Declared]
+    folder: str = ""
+
+    @cached_property
+    def header(self) -> list[str]:
+        """Columns of a table.
+
+        Raises:
+            UnreadableFile: its bytes are not what its name says.
+        """
+        return header_of(self.payload, self.suffix, self.uri)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The object that a JSON file holds.
+
+        Raises:
+            UnreadableFile: it holds none.
+        """
+        return read_document(self.payload, self.uri)
 
 
 @dataclass(frozen=True)
@@ -15,6 +60,7 @@ class Recognised:
         as_of: Date at which the source said this.
         licence: What the publisher states.
         dated_by_name: Only its name says the date, so the same bytes may speak of several.
+        is_dated: Whether file or name say the date; else it is the day of retrieval.
     """
 
     source: str
@@ -23,3 +69,4 @@ class Recognised:
     as_of: dt.date
     licence: str | None = None
     dated_by_name: bool = False
+    is_dated: bool = True

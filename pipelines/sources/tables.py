@@ -2,9 +2,11 @@
 
 import csv
 import io
+from typing import Any
 
 import polars as pl
 
+from profiling.foreign import NotJson, parse_json
 from profiling.foreign_parquet import promise_of, read_parquet
 
 MOST_COLUMNS = 2_000
@@ -12,6 +14,11 @@ MOST_CELLS = 50_000_000
 """A few hundred bytes of Parquet can promise billions of cells; no board, list or set of kernels has this many."""
 MOST_TEXT_BYTES = 1 << 30
 """One long text in a dictionary can stand in every row of a small file."""
+
+INDEX_NAMES = frozenset({"", "_duplicated_0", "Unnamed: 0", "index", "level_0"})
+"""Names under which a row number comes along that pandas or a spreadsheet wrote."""
+_DELIMITERS = (",", ";", "\t", "|")
+_DECIMAL_COMMA = r"^(\s*-?\d+),(\d+\s*%?\s*)$"
 
 # What polars says of bytes that are no table; on some it panics, which is no Exception.
 NO_TABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
@@ -38,7 +45,7 @@ def read_as_text(payload: bytes, suffix: str, name: str) -> pl.DataFrame:
             frame = _as_text(read_parquet(payload))
         else:
             _first_record(payload, name)
-            frame = pl.read_csv(io.BytesIO(payload), infer_schema=False, encoding="utf8")
+            frame = _read_csv(payload)
         return _without_index(_readable(frame, name))
     except NO_TABLE as error:
         raise _unreadable(name, suffix, error) from error
@@ -71,7 +78,7 @@ def read_columns_as_text(
     """
     try:
         if suffix != ".parquet":
-            frame = pl.read_csv(io.BytesIO(payload), columns=columns, n_rows=rows, infer_schema=False, encoding="utf8")
+            frame = _read_csv(payload, columns, rows)
             return _readable(frame, name)
         if rows is None:
             require_bounded(payload, name, columns=len(columns))
@@ -101,11 +108,36 @@ def require_bounded(payload: bytes, name: str, columns: int | None = None) -> No
         )
 
 
+def delimiter_of(text: str) -> str:
+    """What separates the cells of a text: a comma, or what splits its first record into more of them."""
+    fields = dict.fromkeys(_DELIMITERS, 0)
+    for one in _DELIMITERS:
+        try:
+            first = next((record for record in csv.reader(io.StringIO(text, newline=""), delimiter=one) if record), [])
+        except csv.Error:
+            continue
+        fields[one] = len(first)
+    return max(fields, key=lambda one: (fields[one], one == ","))
+
+
+def _beginning(payload: bytes) -> str:
+    return payload[: 1 << 20].decode("utf-8", errors="replace")
+
+
+def _read_csv(payload: bytes, columns: list[str] | None = None, rows: int | None = None) -> pl.DataFrame:
+    """Cells as text; where semicolons separate them, decimal commas become points."""
+    delimiter = delimiter_of(_beginning(payload))
+    frame = pl.read_csv(
+        io.BytesIO(payload), columns=columns, n_rows=rows, infer_schema=False, encoding="utf8", separator=delimiter
+    )
+    return frame.with_columns(pl.all().str.replace(_DECIMAL_COMMA, "${1}.${2}")) if delimiter == ";" else frame
+
+
 def _first_record(payload: bytes, name: str) -> list[str]:
     """By record, not by line: a quoted cell may hold line breaks."""
-    start = io.StringIO(payload[: 1 << 20].decode("utf-8", errors="replace"), newline="")
+    text = _beginning(payload)
     try:
-        header = next(csv.reader(start), [])
+        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text)), [])
     except csv.Error as error:
         raise UnreadableFile(f"{name} cannot be read as csv: {error}") from error
     if len(header) > MOST_COLUMNS:
@@ -123,7 +155,7 @@ def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _without_index(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.rename({column: column.removeprefix("\ufeff") for column in frame.columns})
-    return frame.drop([column for column in frame.columns if column in {"", "_duplicated_0"}])
+    return frame.drop([column for column in frame.columns if column in INDEX_NAMES])
 
 
 def _readable(frame: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -138,3 +170,18 @@ def _unreadable(name: str, suffix: str, error: BaseException) -> UnreadableFile:
         return error
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {reason}")
+
+
+def read_document(payload: bytes, name: str) -> dict[str, Any]:
+    """The JSON object in the bytes.
+
+    Raises:
+        UnreadableFile: the bytes are not a JSON object.
+    """
+    try:
+        document = parse_json(payload)
+    except NotJson as error:
+        raise UnreadableFile(f"{name} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise UnreadableFile(f"{name} holds no JSON object.")
+    return document

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 _MODULES = (
-    "__init__", "architecture", "errors", "operators", "sources", "steps", "tokens", "workload",
+    "__init__", "errors", "roofline/__init__", "roofline/operators", "roofline/tokens", "roofline/workload",
+    "systems",
 )  # fmt: skip
-_FOLDERS = ("families", "measure")
-_FACTS = ("reference/architectures.csv", "reference/weight_formats.csv")
+_FOLDERS = ("models", "measure")
+_FACTS = ("reference/architectures.csv", "reference/weight_formats.csv", "reference/public_domain.txt")
 _MAIN = """import os, sys
 os.environ["SKYLINE_PROFILE_ARCHIVE"] = os.path.abspath(sys.argv[0])
 from profiling.measure.command import main

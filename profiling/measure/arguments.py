@@ -13,21 +13,25 @@ COMMANDS = {
     "probe": ("What can be measured here, and why the rest cannot.", "probe"),
     "calibrate": ("Measure this device's ceilings: copy, read, products, attention.", "calibrate --out ceilings.jsonl"),
     "plan": (
-        "From a grid to an ordered plan with predicted times and memory.",
+        "Turn a grid into an ordered plan with predicted times and memory.",
         "plan sweep.yaml --out plan.json --shards 4",
     ),
     "run": (
-        "Measure a plan into a bundle; the same command goes on after a crash.",
+        "Measure a plan into a bundle; the same command resumes after a crash.",
         "run plan.json --out laptop.bundle",
     ),
-    "verify": ("Whether a bundle is whole and what its manifest says.", "verify laptop.bundle"),
-    "export": ("The points of bundles as CSV or JSON lines.", "export laptop.bundle --format csv"),
-    "compare": ("Points of two bundles side by side, with the noise of both.", "compare before.bundle after.bundle"),
+    "verify": ("Check that a bundle is complete and show its manifest.", "verify laptop.bundle"),
+    "export": ("Export the points of bundles as CSV or JSON lines.", "export laptop.bundle --format csv"),
+    "compare": ("Compare the points of two bundles, with the noise of both.", "compare before.bundle after.bundle"),
     "import": (
-        "Results of vllm bench, AIPerf or optimum-benchmark as a bundle.",
+        "Import results of vllm bench, AIPerf or optimum-benchmark as a bundle.",
         "import vllm result.json --out served.bundle",
     ),
     "generate": ("Run a checkpoint on a prompt (needs transformers).", 'generate ./checkpoint --prompt "Hello"'),
+    "quality": (
+        "Perplexity of a checkpoint per number format, and its answers to questions of yours.",
+        "quality ./checkpoint --precisions bfloat16,int8_emulated --questions mine.jsonl",
+    ),
     "endpoint": (
         "Measure an OpenAI-compatible server.",
         "endpoint http://localhost:8000/v1 --model m --concurrency 1,4,16 --prompt-lengths 128,1024",
@@ -104,6 +108,14 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
     one.add_argument("--out", type=Path, help=f"also write a bundle; a name ending in {bundle.SUFFIX}")
     _device(one)
     _threads(one)
+
+    one = add("quality")
+    one.add_argument("checkpoint", type=Path)
+    one.add_argument("--precisions", default="bfloat16", help="comma-separated; the first is the reference")
+    one.add_argument("--text", type=Path, help="text of your own (default: a bundled one in the public domain)")
+    one.add_argument("--questions", type=Path, help="JSON lines of prompt and answer: exact match, BLEU, ROUGE-L")
+    one.add_argument("--new-tokens", type=int, default=32, help="most tokens of an answer (default: %(default)s)")
+    _device(one)
 
     one = add("endpoint")
     one.add_argument("url", help="base address, as http://localhost:8000/v1, or - to read it from standard input")

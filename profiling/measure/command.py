@@ -209,6 +209,18 @@ def _generate(options: argparse.Namespace) -> None:
     _print(json.dumps(answer, indent=1))
 
 
+def _quality(options: argparse.Namespace) -> None:
+    from profiling.measure.environment import default_device  # noqa: PLC0415
+    from profiling.measure.quality import quality  # noqa: PLC0415
+
+    rows = quality(
+        options.checkpoint, options.precisions.split(","), questions=options.questions,
+        text=options.text.read_text("utf-8") if options.text else None, new_tokens=options.new_tokens,
+        device=options.device or default_device(),
+    )  # fmt: skip
+    _print(json.dumps(rows, indent=1))
+
+
 def _endpoint(options: argparse.Namespace) -> None:
     from profiling.measure.endpoint import Load, measure_endpoint  # noqa: PLC0415
 

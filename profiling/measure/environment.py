@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from profiling import systems
 from profiling.measure import gates
 from profiling.measure.bundle import canonical_id
 from profiling.measure.telemetry.nvml import NoNvml, Nvml
@@ -46,9 +47,9 @@ def environment(device: str, threads: int | None = None) -> dict[str, Any]:
         "processor_features": torch.backends.cpu.get_cpu_capability(),
         "processor_quota": _quota(),
         "last_level_cache_bytes": _last_level_cache(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "memory_bytes": systems.memory_bytes(),
         "is_virtual": "hypervisor" in _cpu_flags(),
-        "load_1min_at_start": os.getloadavg()[0],
+        "load_1min_at_start": systems.load_1min(),
         "accelerator": None,
         "accelerator_uuid": None,
         "accelerator_memory_bytes": None,

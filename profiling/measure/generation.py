@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from profiling import systems
 from profiling.errors import ProfilingError, UnsupportedModelType
 from profiling.measure.bundle import Row
 from profiling.measure.recorded import point, write_bundle
@@ -38,10 +39,11 @@ def generate(
     import torch  # noqa: PLC0415 - heavy
 
     from profiling.measure.environment import default_device, environment  # noqa: PLC0415
+    from profiling.measure.usage import Usage  # noqa: PLC0415
 
     device = device or default_device()
     told = environment(device, threads)
-    tokenizer = _tokenizer(checkpoint)
+    tokenizer = tokenizer_of(checkpoint)
     config = json.loads((checkpoint / "config.json").read_text("utf-8"))
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"].to(device)
     if not ids.shape[1] or new_tokens < 1:
@@ -51,7 +53,8 @@ def generate(
     ends = set(end if isinstance(end, list) else [end])
     run.step(ids, 0)  # the first call pays for what later ones find ready
     run.reset()
-    made, times = _decode(run, ids, new_tokens, ends)
+    with Usage(device, int(told["threads"])) as usage:
+        made, times = _decode(run, ids, new_tokens, ends)
     memory = _memory(device, run)
     layers = run.layers(ids)
     row = point(
@@ -63,7 +66,7 @@ def generate(
         {
             "tokens": len(made), "ttft_p50_s": times[0], "inter_token_values_s": times[1:],
             "inter_token_p50_s": statistics.median(times[1:]) if times[1:] else None, "latency_s": sum(times),
-            "tokens_per_s": len(made) / sum(times), "requests": 1, "errors": 0, **memory,
+            "tokens_per_s": len(made) / sum(times), "requests": 1, "errors": 0, **usage.row(len(made)), **memory,
         },
     )  # fmt: skip
     if out is not None:
@@ -73,7 +76,12 @@ def generate(
     return {"text": tokenizer.decode(made, skip_special_tokens=True), **row, "layers": layers}
 
 
-def _tokenizer(checkpoint: Path) -> Any:
+def tokenizer_of(checkpoint: Path) -> Any:
+    """The tokenizer of a checkpoint.
+
+    Raises:
+        CannotGenerate: Transformers is missing, or the folder holds none.
+    """
     try:
         from transformers import AutoTokenizer  # noqa: PLC0415 - optional
     except ImportError as error:
@@ -103,13 +111,11 @@ def _decode(run: Any, ids: Any, new_tokens: int, ends: set[Any]) -> tuple[list[i
 
 
 def _memory(device: str, run: Any) -> Mapping[str, Any]:
-    import resource  # noqa: PLC0415
-
     import torch  # noqa: PLC0415
 
     held: Row = {
         "weights_bytes": sum(p.numel() * p.element_size() for p in {id(p): p for p in run.model.parameters()}.values()),
-        "host_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "host_peak_bytes": systems.peak_memory_bytes(),
     }
     if device.startswith("cuda"):
         held |= {

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from profiling.measure.model.blocks import Attention, Experts, Norm
+from profiling.measure.module_memory import WHY_NOT, allocated_by_module
 from profiling.measure.subject import Subject
 
 BUDGET_S = 3.0
@@ -45,6 +46,7 @@ class _Watched:
     marks: list[Any] = field(default_factory=list)
     moved_bytes: int = 0
     allocated: int | None = None
+    peak: int | None = None
     before: int = 0
 
 
@@ -102,6 +104,8 @@ class _Watch:
         def hook(_module: nn.Module, _inputs: Any) -> None:
             if self.on_device:
                 watched.before = torch.cuda.memory_allocated(self.device)
+                if not any(True for _ in watched.module.children()):  # of the parts, peaks are those since they began
+                    torch.cuda.reset_peak_memory_stats(self.device)
             watched.marks = [self._mark()]
 
         return hook
@@ -113,6 +117,8 @@ class _Watch:
                 watched.moved_bytes = _moved(module, inputs, output)
                 if self.on_device:
                     watched.allocated = torch.cuda.memory_allocated(self.device) - watched.before
+                    if not any(True for _ in module.children()):
+                        watched.peak = torch.cuda.max_memory_allocated(self.device) - watched.before
 
         return hook
 
@@ -174,6 +180,7 @@ def measure_modules(
             if repeat >= _REPEATS[0] and time.perf_counter() - started > budget_s:
                 break
             watch.step()
+    held = {} if watch.on_device else allocated_by_module({each.path: each.module for each in watch.watched}, run)
     rows = []
     for place, watched in enumerate(watch.watched):
         if not watched.seconds:
@@ -186,11 +193,13 @@ def measure_modules(
             "repeats": len(watched.seconds),
             "time_s": statistics.median(watched.seconds),
             "moved_bytes": None if between else watched.moved_bytes,
-            "allocated_bytes": watched.allocated,
+            "allocated_bytes": watched.allocated if watch.on_device else held.get(watched.path, (None, None))[0],
+            "peak_bytes": watched.peak if watch.on_device else held.get(watched.path, (None, None))[1],
         }
         if between:
             row["moved_bytes_why"] = "several kernels between the parts, not watched one by one"
-        if watched.allocated is None:
-            row["allocated_bytes_why"] = "the processor's allocator keeps no counters"
+        for name in ("allocated_bytes", "peak_bytes"):
+            if row[name] is None:
+                row[f"{name}_why"] = "its parts reset the counter; theirs stand" if watch.on_device else WHY_NOT
         rows.append(row)
     return rows

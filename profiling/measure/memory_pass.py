@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
 from typing import Any
 
 import torch
 
+from profiling import systems
 from profiling.measure.environment import cuda_uuid
 from profiling.measure.subject import Subject
 from profiling.measure.telemetry.nvml import NoNvml, Nvml
@@ -18,8 +18,8 @@ def measure_memory(subject: Subject) -> dict[str, Any]:
     row: dict[str, Any] = {
         "weights_bytes": subject.weights_bytes(),
         "kv_cache_bytes": subject.cache_bytes(),
-        # Linux counts in KiB. Libraries and code are in it: an upper bound, not a measure of the model.
-        "host_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        # Libraries and code are in it: an upper bound, not a measure of the model.
+        "host_peak_bytes": systems.peak_memory_bytes(),
     }
     return row | (_on_device(subject) if subject.device.type == "cuda" else _on_processor(subject))
 

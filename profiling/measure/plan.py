@@ -18,7 +18,7 @@ from profiling.foreign import NotJson, parse_json, text_of
 from profiling.measure.bundle import canonical_id, digest
 from profiling.measure.model.shape import shape_of
 from profiling.measure.prediction import Ceilings, memory_of, predict
-from profiling.sources import catalogue
+from profiling.models.sources import catalogue
 
 SCHEMA = 1
 STAGES = ("prefill", "decode", "encode")

@@ -5,10 +5,7 @@ Latency is taken without any instrument; energy over a steady loop of its own; m
 
 from __future__ import annotations
 
-import ctypes
 import json
-import resource
-import signal
 import statistics
 import sys
 import time
@@ -16,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from profiling import systems
 from profiling.errors import ProfilingError
 from profiling.measure import gates, timing
 from profiling.measure.bundle import write_json
@@ -29,23 +27,11 @@ _ENERGY_S = 3.0
 _IDLE_S = 2.0
 
 
-def die_with_parent() -> None:
-    """Ask Linux to end this process when its parent ends, however it ends; elsewhere nothing."""
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL)
-
-
-def limit_memory(limit_bytes: int | None) -> None:
-    """Refuse allocations beyond that much address space, so that a point fails instead of the machine."""
-    if limit_bytes:
-        resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
-
-
 def run_child(request: Mapping[str, Any], result: Path) -> None:
     """Measure the point of a request and leave the outcome in a file; every failure is an outcome."""
-    die_with_parent()
-    limit_memory(request.get("memory_limit_bytes"))
+    systems.die_with_parent()
+    # So that a point fails instead of the machine.
+    systems.limit_memory(request.get("memory_limit_bytes"))
     write_json(result, outcome(request))
 
 

@@ -2,7 +2,7 @@
 
 Ceilings alone are bounds. What predicts is how fast products of few rows, attention of a given length and small
 element-by-element work run on this device; the tables of `ceilings` hold that. Operations and bytes are those of
-`profiling.operators`, which needs numpy; without it they are null, with the reason.
+`profiling.roofline.operators`, which needs numpy; without it they are null, with the reason.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from profiling.architecture import Architecture
 from profiling.errors import ProfilingError
-from profiling.sources import from_config
+from profiling.models.architecture import Architecture
+from profiling.models.sources import from_config
 
 _NO_NUMPY = "numpy is not installed, which counts operations"
 # Bits of weights, and of activations and cache; `quantised` has the same table but loads torch.
@@ -40,8 +40,8 @@ def operators_of(point: Mapping[str, Any], architecture: Architecture) -> list[A
         CannotPredict: numpy is not installed.
     """
     try:
-        from profiling.operators import operators  # noqa: PLC0415 - needs numpy, which a bare node may lack
-        from profiling.workload import Precision, Workload  # noqa: PLC0415
+        from profiling.roofline.operators import operators  # noqa: PLC0415 - needs numpy, which a bare node may lack
+        from profiling.roofline.workload import Precision, Workload  # noqa: PLC0415
     except ImportError as error:
         raise CannotPredict(_NO_NUMPY) from error
     weight, other = _BITS[str(point["precision"])]

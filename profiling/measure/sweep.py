@@ -7,16 +7,16 @@ the point that was being measured.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from profiling import systems
 from profiling.errors import ProfilingError
 from profiling.measure import bundle, gates
 from profiling.measure.environment import child_variables, interpreter, oom_kills
@@ -27,6 +27,7 @@ from profiling.measure.prediction import CannotPredict, Ceilings
 ATTEMPTS = 2
 _RETRIED = frozenset({ERROR, TIMEOUT, KILLED})
 _TAIL = 2000
+_RUNNING = ".running"
 
 
 class CannotSweep(ProfilingError):
@@ -67,7 +68,11 @@ def run(plan: Mapping[str, Any], folder: Path, options: Options, report: Report 
         NotWritten: The disk is full; the same command goes on from there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _lock(folder)
+    with _only_sweep(folder):
+        return _run(plan, folder, options, report)
+
+
+def _run(plan: Mapping[str, Any], folder: Path, options: Options, report: Report) -> dict[str, int]:
     (folder / "logs").mkdir(exist_ok=True)
     _same_plan(plan, folder)
     bundle.unseal(folder)
@@ -86,7 +91,7 @@ def run(plan: Mapping[str, Any], folder: Path, options: Options, report: Report 
         if side is not None:
             side.terminate()
             side.wait(10)
-        (folder / ".running").unlink(missing_ok=True)
+        (folder / _RUNNING).unlink(missing_ok=True)
     done = {str(row["point_id"]) for row in bundle.read_rows(folder / bundle.POINTS)}
     if {str(point["point_id"]) for point in plan["points"]} <= done:
         bundle.seal(folder)
@@ -96,17 +101,19 @@ def run(plan: Mapping[str, Any], folder: Path, options: Options, report: Report 
     return counts
 
 
-def _lock(folder: Path) -> None:
-    """Refuse a second run in the same folder while the first lives."""
-    lock = folder / ".running"
-    try:
-        other = int(lock.read_text())
-        command = Path(f"/proc/{other}/cmdline").read_bytes()
-        if other != os.getpid() and b"profil" in command:
-            raise CannotSweep(f"process {other} is already running in {folder}")
-    except (OSError, ValueError):
-        pass
-    lock.write_text(str(os.getpid()))
+@contextmanager
+def _only_sweep(folder: Path) -> Iterator[None]:
+    """Refuse a second run in the same folder while the first lives; the system lets go of what a dead one held.
+
+    Raises:
+        CannotSweep: Another process measures into it.
+    """
+    with (folder / _RUNNING).open("w", encoding="utf-8") as file:
+        try:
+            systems.lock(file)
+        except BlockingIOError:
+            raise CannotSweep(f"another process is already measuring into {folder}") from None
+        yield
 
 
 def _same_plan(plan: Mapping[str, Any], folder: Path) -> None:
@@ -269,7 +276,7 @@ def _ended(code: int, kills_before: int | None, log: Path) -> dict[str, Any]:
     if code < 0:
         name = signal.Signals(-code).name
         kills = oom_kills()
-        if code == -signal.SIGKILL and kills is not None and kills_before is not None and kills > kills_before:
+        if systems.was_killed(code) and kills is not None and kills_before is not None and kills > kills_before:
             return {"status": OOM_HOST, "reason": "the kernel killed it for memory (memory.events counted it)"}
         return {"status": KILLED, "reason": f"ended by {name}"}
     if "MemoryError" in said or "allocate memory" in said or "failed to map segment" in said:
@@ -279,7 +286,7 @@ def _ended(code: int, kills_before: int | None, log: Path) -> dict[str, Any]:
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
+        systems.end_group(child.pid)
     child.wait()
 
 

@@ -68,7 +68,9 @@ def test_a_contract_that_names_a_column_twice_or_a_key_it_lacks_is_refused() -> 
         Table("core", "bad", "Bad.", (column,), ("y",), "test")
 
 
-@pytest.mark.parametrize("home", ["bundled_home", pytest.param("leaderboard_home", marks=pytest.mark.data)])
+@pytest.mark.parametrize(
+    "home", ["bundled_home", pytest.param("leaderboard_home", marks=[pytest.mark.data, pytest.mark.slow])]
+)
 def test_every_table_of_the_lake_keeps_its_contract(home: str, request: pytest.FixtureRequest) -> None:
     lake = Lake(request.getfixturevalue(home) / "lake")
     there = [table for table in TABLES if lake.has(table)]

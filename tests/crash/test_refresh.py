@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from pipelines import refresh as refreshing
-from pipelines.refresh import BrokenRaw, rebuild, refresh
+from pipelines.runs import refresh as refreshing
+from pipelines.runs.refresh import BrokenRaw, rebuild, refresh
+from pipelines.runs.writer_lock import HomeBusy
 from pipelines.sources.raw_store import RawStore
-from pipelines.writer_lock import HomeBusy
 from warehouse.publish import current
 from warehouse.reader import Reader
 from warehouse.settings import Settings
@@ -46,7 +46,7 @@ def test_a_half_written_raw_file_stops_a_rebuild_before_anything_is_thrown_away(
     raw = next(path for path in home.raw.glob("*/*/*") if path.suffix != ".manifest")
     whole = raw.read_bytes()
     raw.write_bytes(whole[: len(whole) // 2])
-    assert RawStore(home.raw).broken() == [raw]
+    assert RawStore(home.raw).broken()[0].path == raw
     with pytest.raises(BrokenRaw, match=raw.name):
         rebuild(home)
     assert any(home.lake.folder.rglob("*.parquet"))

@@ -31,7 +31,7 @@ def running(bundled_home: Path) -> Iterator[Running]:
     with socket.create_server(("127.0.0.1", 0)) as found:
         free = found.getsockname()[1]
     ports = {name: free + place for place, name in enumerate(PORTS, start=1)}
-    secrets = {"POSTGRES_PASSWORD": "a-password", "SKYLINE_API_TOKEN": TOKEN}
+    secrets = {"POSTGRES_PASSWORD": "a-password", "SKYLINE_API_TOKEN": TOKEN, "SKYLINE_PAGES_PASSWORD": TOKEN}
     services = start(Place(home, ports, secrets, database=postgres_programs() is not None))
     try:
         yield services
@@ -61,7 +61,8 @@ def test_a_run_that_is_launched_over_the_network_ends_in_a_release_that_is_serve
     interface = f"http://127.0.0.1:{running.place.ports['api']}"
     before = current(running.place.home / "published").path.name
     assert json.loads(get(f"{interface}/readyz")[1])["release"] == before
-    assert get(f"http://127.0.0.1:{running.place.ports['dashboards']}/pareto")[0] == 200
+    # Without the password there is only the way to it.
+    assert "Login to access" in get(f"http://127.0.0.1:{running.place.ports['dashboards']}/pareto")[1]
 
     selector = {"repositoryLocationName": "skyline", "repositoryName": "__repository__", "jobName": "refresh"}
     launched = ask_dagster(running, LAUNCH, asked={"selector": selector, "runConfigData": {}})["launchRun"]

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from deploy.services import COMPOSE, PORTS, Place, command_of, environment_of, services
+from deploy.services import COMPOSE, PORTS, SECRETS, Place, command_of, environment_of, services
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -35,10 +35,8 @@ def test_compose_accepts_its_file_and_refuses_it_without_secrets() -> None:
     if command is None:
         pytest.skip("neither `docker compose` nor docker-compose is on this machine")
     asked = [*command, "-f", str(COMPOSE), "config"]
-    plain = {
-        name: value for name, value in os.environ.items() if name not in {"POSTGRES_PASSWORD", "SKYLINE_API_TOKEN"}
-    }
-    secrets = {"POSTGRES_PASSWORD": "x", "SKYLINE_API_TOKEN": "y"}
+    plain = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    secrets = dict.fromkeys(SECRETS, "x")
     accepted = subprocess.run(asked, env=plain | secrets, capture_output=True, text=True, check=False)
     assert accepted.returncode == 0, accepted.stderr
     assert set(yaml.safe_load(accepted.stdout)["services"]) == set(services())
@@ -75,9 +73,18 @@ def test_dagster_without_a_login_listens_on_this_machine_only() -> None:
 
 def test_no_secret_is_written_down() -> None:
     example = (ROOT / "deploy" / "env.example").read_text("utf-8")
-    assert re.findall(r"^(POSTGRES_PASSWORD|SKYLINE_API_TOKEN)=$", example, flags=re.MULTILINE) == [
-        "POSTGRES_PASSWORD", "SKYLINE_API_TOKEN",
-    ]  # fmt: skip
+    assert re.findall(rf"^({'|'.join(SECRETS)})=$", example, flags=re.MULTILINE) == list(SECRETS)
+
+
+def test_passwords_origins_and_proxies_are_handed_on() -> None:
+    pages, interface = OURS["dashboards"]["environment"], OURS["api"]["environment"]
+    assert pages["SKYLINE_PAGES_PASSWORD"].startswith("${SKYLINE_PAGES_PASSWORD:?")
+    assert interface["SKYLINE_API_TOKEN"].startswith("${SKYLINE_API_TOKEN:?")
+    assert "SKYLINE_ORIGINS" in pages
+    for environment in (pages, interface):
+        assert "SKYLINE_TRUSTED_PROXIES" in environment
+    variables = {one["name"] for one in manifests()[1]["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert variables >= {"SKYLINE_PAGES_PASSWORD", "SKYLINE_API_TOKEN", "SKYLINE_ORIGINS", "SKYLINE_TRUSTED_PROXIES"}
 
 
 def test_without_containers_only_places_differ(tmp_path: Path) -> None:

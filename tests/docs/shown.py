@@ -33,10 +33,14 @@ class Page:
         return [command for command in self.commands() if (self.name, bare(command)) not in exceptions()]
 
 
+_ADDING = ROOT / "docs" / "adding"
 PAGES = [
     Page(str(path.relative_to(ROOT)))
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    if path.parent != _ADDING
 ]
+ADDING = [Page(str(path.relative_to(ROOT))) for path in sorted(_ADDING.glob("*.md")) if path.name != "index.md"]
+"""Pages that change the project itself, so each is tried on a copy of it."""
 
 
 @cache

@@ -17,14 +17,14 @@ from warehouse.publish import current
 from .shown import PAGES, ROOT, Page, bare, exceptions
 
 # What a newcomer types first is run with every change; the other pages by `make test-slow`.
-QUICK = {"README.md", "docs/tutorial.md"}
+QUICK = {"README.md"}
 WITH_COMMANDS = [
     pytest.param(page, id=page.name, marks=[] if page.name in QUICK else [pytest.mark.slow])
     for page in PAGES
     if page.run()
 ]
 SERVES = "skyline api --pages"
-TOOLS = {"python": "", "skyline": "-m pipelines.cli"}
+TOOLS = {"python": "", "skyline": "-m pipelines.commands.app"}
 
 
 def free_port() -> int:
@@ -49,6 +49,10 @@ def place(bundled_home: Path, tmp_path: Path) -> Path:
         (tools / name).chmod(0o755)
     (tools / "activate").touch()
     (tmp_path / "models.csv").write_text("model,size_gib,score\nsmall,1,20\nlarge,9,60\nworse,9,50\n")
+    (tmp_path / "bench.csv").write_text(
+        "device,engine,stage,metric,value,model,weight_format,batch,output_tokens,context_depth\n"
+        "RTX-4090,llama.cpp,decode,tokens_per_s,128,Meta-Llama-3.1-8B,q4_k_m,1,128,512\n"
+    )
     (tmp_path / "votes.csv").write_text("model_a,model_b,winner\na,b,model_a\nb,a,model_a\na,b,tie\n")
     return tmp_path
 

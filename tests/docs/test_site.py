@@ -58,7 +58,7 @@ def test_every_command_and_route_stands_in_the_reference(site: Path) -> None:
 
 def test_functions_are_there_with_the_source_of_their_formula(site: Path) -> None:
     page = (site / "reference" / "python" / "analytics.html").read_text("utf-8")
-    assert "pipelines.analytics.pareto.pareto_front" in page
+    assert "analytics.fronts.pareto.pareto_front" in page
     assert "Luccio" in page
 
 

@@ -12,27 +12,28 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.analytics.ratings.comparisons import UnusableComparisons
-from pipelines.arena_tables import rate_vote_files
-from pipelines.front_of_file import UnusableTable, front_of_file
-from pipelines.profile_tables import predictions_of
-from pipelines.rate import rate
-from pipelines.sources import profile_bundles as stored_bundles
-from pipelines.sources.arena_recognition import BOARDS, RELEASE_DATES, VOTES
-from pipelines.sources.arena_store import load_boards, vote_account, vote_sets
-from pipelines.sources.kernel_recognition import KERNELS
-from pipelines.sources.kernels import load_kernels
-from pipelines.sources.open_llm_leaderboard import load_published_fronts, load_snapshots
+from analytics.ratings.comparisons import UnusableComparisons
+from pipelines.defs.arena.rate import rate
+from pipelines.defs.arena.tables import rate_vote_files
+from pipelines.defs.frontier.front_of_file import UnusableTable, front_of_file
+from pipelines.defs.profiles.tables import predictions_of
+from pipelines.sources.arena.recognition import BOARDS, RELEASE_DATES, VOTES
+from pipelines.sources.arena.store import load_boards, vote_account, vote_sets
+from pipelines.sources.kernels.read import load_kernels
+from pipelines.sources.kernels.recognition import KERNELS
+from pipelines.sources.leaderboards.read import load_published_fronts, load_snapshots
+from pipelines.sources.leaderboards.recognition import LEADERBOARD, PUBLISHED_FRONT, RAW_RESULTS
+from pipelines.sources.profiles import read as stored_bundles
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore, digest
-from pipelines.sources.recognition import LEADERBOARD, PUBLISHED_FRONT, RAW_RESULTS, SUFFIXES, UNRECOGNISED, recognise
-from pipelines.sources.vote_files import UnreadableVotes
-from pipelines.sources.votes import FilterUnavailable, Votes
+from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
+from pipelines.sources.votes.files import UnreadableVotes
+from pipelines.sources.votes.read import FilterUnavailable, Votes
 from profiling.errors import ProfilingError
 from profiling.measure.importers import import_file
 from profiling.measure.plan import load_plan, make_plan, read_grid
-from profiling.operators import operators
-from profiling.sources import from_path
-from profiling.workload import Workload
+from profiling.models.sources import from_path
+from profiling.roofline.operators import operators
+from profiling.roofline.workload import Workload
 from tests.fuzz import seeds
 from tests.fuzz.mutations import break_document, mutated
 from warehouse.contracts import Table, arena, leaderboards, performance, profiles

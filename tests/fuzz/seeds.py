@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from profiling.families import FAMILIES
 from profiling.measure import bundle
-from profiling.sources import catalogue
+from profiling.models.families import FAMILIES
+from profiling.models.sources import catalogue
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 REFERENCE = Path(__file__).resolve().parents[2] / "warehouse" / "reference"

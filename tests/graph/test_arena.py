@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.assets.arena import gutted_boards, lopsided, lost_votes, split_boards
-from pipelines.refresh import refresh
+from pipelines.defs.arena.assets import gutted_boards, lopsided, lost_votes, split_boards
+from pipelines.runs.refresh import refresh
 from warehouse.contracts.arena import ARENA_BOARD
 from warehouse.reader import Reader
 from warehouse.settings import Settings
@@ -36,8 +36,11 @@ def arena_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_the_bundled_ratings_answer_the_three_known_gaps_without_a_network(bundled_home: Path) -> None:
     answered = reader(bundled_home).query(GAPS, {"publication": "reference"})
     assert dict(answered.iter_rows()) == KNOWN_GAPS
-    uri = "SELECT uri FROM core.arena_board JOIN meta.snapshots USING (snapshot_id) GROUP BY ALL"
-    assert reader(bundled_home).query(uri).rows() == [("bundled/arena_published_ratings.csv",)]
+    uri = "SELECT uri FROM core.arena_board JOIN meta.snapshots USING (snapshot_id) GROUP BY ALL ORDER BY ALL"
+    assert reader(bundled_home).query(uri).rows() == [
+        ("bundled/2025-12-11_lmarena.csv",),
+        ("bundled/arena_published_ratings.csv",),
+    ]
 
 
 @pytest.mark.data

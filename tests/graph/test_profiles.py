@@ -9,10 +9,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines.resources import Home
-from pipelines.sensors import bundles
+from pipelines.defs.sources.sensors import bundles
+from pipelines.lib.resources import Home
 from pipelines.sources.collect import MEASURED
-from pipelines.sources.profile_bundles import SOURCE
+from pipelines.sources.profiles.read import SOURCE
 from pipelines.sources.raw_store import RawStore
 from profiling.measure.recorded import point, served_environment, write_bundle
 from warehouse.contracts import profiles as tables
@@ -20,6 +20,9 @@ from warehouse.lake import Lake
 from warehouse.publish import current
 
 from .graph_run import Run
+
+# Files that were set aside whole stand among what the leaderboards rejected.
+DERIVED = ("core/models", "marts/profile_points", "meta/rejected_rows", "published/warehouse")
 
 
 def rested(folder: Path) -> Path:
@@ -89,9 +92,10 @@ def test_a_bundle_goes_from_the_inbox_to_the_published_warehouse_and_only_once(r
     assert sum("mine" in each.manifest.uri for each in RawStore(run.home / "raw").snapshots(SOURCE)) == 1
     second = tick(run)
     assert isinstance(second, dg.SensorResult)
-    again, refresh = second.run_requests or []
-    assert (again.run_key, refresh.job_name) == (asked.run_key, "refresh")
-    assert run().success
+    # What was read is marked, and asked for no more.
+    (refresh,) = second.run_requests or []
+    assert (refresh.job_name, len(refresh.run_key or "")) == ("refresh", len("profiles-") + 64)
+    assert run(DERIVED).success
     query = "SELECT tokens_per_s FROM marts.profile_points WHERE model = 'org/measured-1b'"
     assert published(run, query) == [(4.0,)]
     assert published(run, "SELECT count(*) FROM meta.snapshots WHERE uri LIKE '%mine.bundle'") == [(1,)]
@@ -119,7 +123,7 @@ def test_a_spoilt_bundle_is_set_aside_with_the_reason_and_loads_once_it_is_mende
     assert isinstance(asked, dg.SensorResult)
     (first,) = asked.run_requests or []
     load(run, first)
-    assert run().success
+    assert run(DERIVED).success
     reasons = published(run, "SELECT reason FROM meta.rejected_rows WHERE uri = 'mine.bundle'")
     assert [str(reason) for (reason,) in reasons] == [
         "whole file set aside: points.jsonl is not what was sealed: its SHA-256 differs"
@@ -132,7 +136,7 @@ def test_a_spoilt_bundle_is_set_aside_with_the_reason_and_loads_once_it_is_mende
     second = next(each for each in mended.run_requests or [] if each.partition_key)
     assert second.run_key != first.run_key
     load(run, second)
-    assert run().success
+    assert run(DERIVED).success
     assert published(run, "SELECT count(*) FROM marts.profile_points WHERE model = 'org/measured-1b'") == [(1,)]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import dagster as dg
@@ -10,10 +11,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines import leaderboards
-from pipelines.analytics import frontier
-from pipelines.assets.sources import RAW_FILES
-from pipelines.refresh import RefreshFailed, refresh
+from analytics.fronts import frontier
+from pipelines.defs.leaderboards import tables as leaderboards
+from pipelines.defs.sources.assets import RAW_FILES
+from pipelines.runs.refresh import RefreshFailed, refresh
 from warehouse.contracts import TABLES
 from warehouse.publish import current, releases
 from warehouse.settings import Settings
@@ -28,6 +29,7 @@ def rows_of(home: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.sql(sql).fetchall()
 
 
+@pytest.mark.slow
 def test_a_whole_run_from_nothing_writes_every_table_and_publishes_it(run: Run, tmp_path: Path) -> None:
     fresh = replace(run, home=tmp_path / "fresh")
     result = fresh(config={"ops": {"__".join(RAW_FILES): {"config": {"sources": ["bundled"]}}}})
@@ -84,6 +86,7 @@ def test_a_table_that_breaks_its_promise_is_not_published_and_the_release_before
     check: str,
 ) -> None:
     before = current(run.home / "published"), releases(run.home / "published")
+    rmtree(run.home / "lake" / "kept", ignore_errors=True)  # what was made before is not made again
     sound = getattr(module, function)
     monkeypatch.setattr(module, function, lambda *given: broken(sound(*given)))
     result = run([key, "published/warehouse"])
@@ -97,6 +100,7 @@ def test_a_table_that_breaks_its_promise_is_not_published_and_the_release_before
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_a_board_that_lost_most_of_its_rows_is_not_published_and_the_error_names_the_snapshot(
     shared_data: Path, home: Path, tmp_path: Path
 ) -> None:
@@ -118,8 +122,9 @@ def test_a_step_that_fails_is_named_with_its_reason_and_readers_keep_the_release
         raise ArithmeticError("the sums do not add up")
 
     before = current(home / "published")
+    rmtree(home / "lake" / "kept", ignore_errors=True)
     monkeypatch.setattr(frontier, "dominated", fails)
-    monkeypatch.setattr("pipelines.refresh.fingerprint", lambda _: "code has changed")
+    monkeypatch.setattr("pipelines.runs.refresh.fingerprint", lambda _: "code has changed")
     with pytest.raises(RefreshFailed, match=r"step fronts failed: .*the sums do not add up.* The release before stays"):
         refresh(["bundled"], Settings.model_validate({"home": str(home)}))
     assert current(home / "published") == before

@@ -8,8 +8,8 @@ import dagster as dg
 import duckdb
 import pytest
 
-from pipelines.resources import Home
-from pipelines.sensors import inbox
+from pipelines.defs.sources.sensors import inbox
+from pipelines.lib.resources import Home
 from warehouse.publish import current
 
 from .graph_run import Run
@@ -21,7 +21,8 @@ SCRAPE = (
 
 
 def tick(home: Path) -> dg.SensorResult | dg.SkipReason:
-    result = inbox(home=Home(folder=str(home)))
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance=instance) as context:
+        result = inbox(context, home=Home(folder=str(home)))
     assert isinstance(result, dg.SensorResult | dg.SkipReason)
     return result
 

@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 
 from pipelines.definitions import defs
-from pipelines.ray_shards import sweep
-from pipelines.resources import Home
-from pipelines.sensors import shards as waiting
+from pipelines.defs.profiles.ray_shards import sweep
+from pipelines.defs.sources.sensors import shards as waiting
+from pipelines.lib.resources import Home
 from profiling.measure.archive import build
 from profiling.measure.bundle import verify
 from profiling.measure.plan import make_plan

@@ -1,19 +1,23 @@
-"""Runs from Dagster's interface hold the lock that `skyline refresh` holds; what only looks does not."""
+"""Runs from Dagster's interface hold the lock that `skyline refresh` holds; what only looks or measures does not."""
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from filelock import FileLock, Timeout
 
-from pipelines.assets.profiles import LOCAL_SWEEP
-from pipelines.assets.shards import SWEPT_SHARDS
 from pipelines.definitions import defs
-from pipelines.resources import HeldHome, Home
-from pipelines.writer_lock import HomeBusy, only_writer
+from pipelines.defs.profiles.assets import LOCAL_SWEEP
+from pipelines.defs.profiles.shards import SWEPT_SHARDS
+from pipelines.lib.resources import Home, WrittenHome
+from pipelines.runs.executor import ONLY_MEASURES, SIDE_BY_SIDE
+from pipelines.runs.writer_lock import HomeBusy, only_writer, writing_step
 from warehouse.settings import Settings
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def is_free(home: Path) -> bool:
@@ -24,41 +28,99 @@ def is_free(home: Path) -> bool:
         return False
 
 
-@dg.asset
-def looks(skyline: Home) -> bool:
-    return is_free(skyline.settings.home)
+def settings_of(home: Path) -> Settings:
+    return Settings.model_validate({"home": str(home)})
 
 
-def run(home: Path, patience_s: float = 0.1) -> dg.ExecuteInProcessResult:
-    held = HeldHome(folder=str(home), patience_s=patience_s)
-    with dg.DagsterInstance.ephemeral() as instance:
-        return dg.materialize([looks], resources={"skyline": held}, instance=instance)
+def meets_the_other(own: str, other: str) -> bool:
+    """Whether the home is held, once the other step has begun too."""
+    home = Settings().home
+    (home / own).touch()
+    until = time.monotonic() + 120
+    while not (home / other).exists():
+        assert time.monotonic() < until, f"{other} never began beside {own}"
+        time.sleep(0.05)
+    return not is_free(home)
 
 
-def test_a_run_holds_the_home_to_its_end_and_not_longer(tmp_path: Path) -> None:
-    assert run(tmp_path).output_for_node("looks") is False
-    assert is_free(tmp_path)
+@dg.op
+def one() -> bool:
+    return meets_the_other("one", "other")
 
 
-def test_a_run_waits_its_turn_and_then_says_who_is_in_the_way(tmp_path: Path) -> None:
-    with only_writer(Settings.model_validate({"home": str(tmp_path)})), pytest.raises(dg.DagsterError) as refused:
-        run(tmp_path)
-    assert isinstance(refused.value.__cause__, HomeBusy)
-    hold = "import sys, time, filelock\nwith filelock.FileLock(sys.argv[1]): print('held', flush=True); time.sleep(1.5)"
-    other = subprocess.Popen(
-        [sys.executable, "-c", hold, str(tmp_path / "writer.lock")], stdout=subprocess.PIPE, text=True
+@dg.op
+def other() -> bool:
+    return meets_the_other("other", "one")
+
+
+@dg.op(tags=ONLY_MEASURES)
+def measures() -> bool:
+    return not is_free(Settings().home)
+
+
+@dg.job(executor_def=SIDE_BY_SIDE, config=QUIET)
+def two_steps() -> None:
+    one()
+    other()
+
+
+@dg.job(executor_def=SIDE_BY_SIDE, config=QUIET)
+def sweep() -> None:
+    measures()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SKYLINE_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def test_independent_steps_run_side_by_side_and_the_run_holds_the_home_to_its_end(home: Path, tmp_path: Path) -> None:
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        with dg.execute_job(dg.reconstructable(two_steps), instance=instance) as done:
+            assert [done.output_for_node(name) for name in ("one", "other")] == [True, True]
+        with dg.execute_job(dg.reconstructable(sweep), instance=instance) as swept:
+            assert swept.output_for_node("measures") is False
+    assert is_free(home)
+
+
+def test_a_run_waits_its_turn_and_then_says_who_is_in_the_way(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.runs.executor.PATIENCE_S", 0.1)
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance, only_writer(settings_of(home)):
+        refused = dg.execute_job(dg.reconstructable(two_steps), instance=instance, raise_on_error=False)
+        assert not refused.success
+        said = [event.message for event in refused.all_events if event.is_failure] + [str(refused.all_events[-1])]
+        assert any("Another process is writing to" in line for line in said), said
+
+
+def test_a_writer_waits_for_steps_of_a_run_that_was_killed(tmp_path: Path) -> None:
+    step = (
+        "import sys, time\nfrom pipelines.runs.writer_lock import writing_step\n"
+        "from warehouse.settings import Settings\n"
+        "with writing_step(Settings.model_validate({'home': sys.argv[1]})):\n    print('held', flush=True)\n"
+        "    time.sleep(1.5)"
     )
-    assert other.stdout is not None
-    assert other.stdout.readline() == "held\n"
-    assert run(tmp_path, patience_s=60).success
-    assert other.wait() == 0
-    other.stdout.close()
+    orphan = subprocess.Popen([sys.executable, "-c", step, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert orphan.stdout is not None
+    assert orphan.stdout.readline() == "held\n"
+    settings = settings_of(tmp_path)
+    with pytest.raises(HomeBusy), only_writer(settings):
+        pass
+    assert is_free(tmp_path)
+    with writing_step(settings):  # of the same run: steps do not wait for each other
+        pass
+    with only_writer(settings, patience_s=60):
+        assert orphan.poll() is not None or orphan.wait(5) == 0
+    orphan.stdout.close()
 
 
-def test_everything_that_writes_is_given_the_held_home() -> None:
+def test_everything_that_writes_is_known_to_do_so() -> None:
     resources = defs.resources or {}
-    assert isinstance(resources["skyline"], HeldHome)
-    assert not isinstance(resources["home"], HeldHome)
+    assert isinstance(resources["skyline"], WrittenHome)
+    assert type(resources["home"]) is Home
     needs = {
         key: definition.required_resource_keys
         for definition in defs.resolve_asset_graph().assets_defs
@@ -66,4 +128,11 @@ def test_everything_that_writes_is_given_the_held_home() -> None:
     }
     sweeps = {"/".join(LOCAL_SWEEP), "/".join(SWEPT_SHARDS)}
     assert {key.to_user_string() for key, keys in needs.items() if "skyline" not in keys} == sweeps
+    tagged = {
+        key.to_user_string()
+        for definition in defs.resolve_asset_graph().assets_defs
+        for key in definition.keys
+        if definition.is_executable and ONLY_MEASURES.items() <= dict(definition.op.tags).items()
+    }
+    assert tagged == sweeps
     assert all("skyline" not in sensor.required_resource_keys for sensor in defs.sensors or [])

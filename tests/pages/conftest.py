@@ -21,12 +21,11 @@ _FLAGS = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(bundled_home: Path) -> Iterator[Browser]:
-    """A Chromium of this machine.
+    """A Chromium of this machine, one for all page tests of a worker.
 
-    Playwright keeps an event loop running in this thread, in which nothing that starts its own can work; so the
-    pipeline has run before, and other tests come after it has ended.
+    The pipeline has run before, since nothing that starts an event loop works beside Playwright's.
     """
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:

@@ -71,7 +71,7 @@ def serve(home: Path, folder: Path, **settings: str) -> Iterator[Served]:
     """Serve a home in a process of its own until the generator is closed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port = settings.get("SKYLINE_PORT") or probe.getsockname()[1]
     log = folder / "pages.log"
     environment = os.environ | {
         "SKYLINE_HOME": str(home),

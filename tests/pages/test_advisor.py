@@ -1,134 +1,59 @@
-"""The Advisor in a browser: a newcomer's answer, the same numbers as SQL, reasons, limits, and the way back."""
+"""The page Advisor in a browser: its answer is that of `skyline advise`, and its choices change it."""
 
-import csv
 import json
-import re
-import urllib.parse
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from typer.testing import CliRunner
 
-from warehouse.reader import Reader
-from warehouse.settings import Settings
+from pipelines.commands.app import app
 
-from .served_pages import Served, Visit, visiting
+from .served_pages import Visit
 
 pytestmark = [pytest.mark.page]
 
 
-def test_a_newcomer_with_one_rtx_4090_reads_the_answer_and_it_is_that_of_sql(visit: Visit, bundled_home: Path) -> None:
-    page = visit.open("advisor")
-    answer = page.locator(".answer").first
-    reader = Reader(Settings.model_validate({"home": str(bundled_home)}).published)
-    best = reader.query(
-        "FROM marts.choices WHERE accelerator = 'RTX-4090' AND devices = 1 AND batch = 1 AND context = 8192"
-        " AND verdict = 'fits' AND is_on_hub IS DISTINCT FROM false AND NOT is_flagged"
-        " AND open_llm_v2_average IS NOT NULL"
-        " ORDER BY open_llm_v2_average DESC, model_id, weight_bits DESC LIMIT 1"
-    ).row(0, named=True)
-    assert answer.locator("h3").inner_text() == best["model_id"]
-    said = " ".join(answer.inner_text().split())
-    assert f"{best['open_llm_v2_average']:.2f} ± {best['open_llm_v2_standard_error']:.2f}" in said
-    assert f"{best['memory_high_gib']:.1f} of {best['memory_budget_gib']:.1f} GiB" in said
-    assert f"{best['tokens_per_s']:.3g} tokens/s" in said
-    assert f"{best['time_to_first_token_s']:.3g} s" in said
-    assert f"{best['joules_per_million_tokens'] / 3.6e6 * 0.2:.3g} USD per million tokens" in said
-    assert visit.errors == []
-    assert visit.foreign == []
+MACHINES = {
+    "4090": "RTX-4090",
+    "3060 12gb": "RTX-3060-12GB",
+    "m3 max 64gb": "M3-Max",
+    "2x3090": "RTX-3090",
+    "epyc 9654 128gb": "EPYC-9654",
+}
+"""What people own, by what they call it, and the device that is meant."""
 
 
-def test_the_front_drawn_is_the_front_of_the_macro(visit: Visit, bundled_home: Path) -> None:
-    page = visit.open("advisor")
-    reader = Reader(Settings.model_validate({"home": str(bundled_home)}).published)
-    front = reader.query("SELECT model_id FROM choice_front('RTX-4090', 1, 1, 8192)")
-    shown = page.locator("table.list tbody tr td:first-child").all_inner_texts()
-    assert sorted(shown) == sorted(front["model_id"].to_list())
+def advised(home: Path, *arguments: str) -> list[dict[str, Any]]:
+    done = CliRunner().invoke(app, ["advise", *arguments, "--format", "json"], env={"SKYLINE_HOME": str(home)})
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
 
 
-def test_what_was_left_out_says_what_it_needs_and_what_there_is(visit: Visit, tmp_path: Path) -> None:
-    page = visit.open("advisor")
-    with page.expect_download() as download:
-        page.get_by_text("CSV", exact=True).nth(1).click()
-    download.value.save_as(tmp_path / "left_out.csv")
-    rows = list(csv.DictReader((tmp_path / "left_out.csv").read_text("utf-8").splitlines()))
-    reasons = [row["Why it was left out"] for row in rows]
-    assert any(re.fullmatch(r"needs [\d.]+ GiB a device in 4-bit, you have 21\.2", reason) for reason in reasons)
-
-
-def test_two_devices_hold_what_one_does_not_and_say_how_many_they_use(visit: Visit, bundled_home: Path) -> None:
-    page = visit.open("advisor?devices=2")
-    reader = Reader(Settings.model_validate({"home": str(bundled_home)}).published)
-    front = reader.query("FROM choice_front('RTX-4090', 2, 1, 8192)")
-    shown = page.locator("table.list tbody tr td:first-child").all_inner_texts()
-    assert sorted(shown) == sorted(front["model_id"].to_list())
-    assert set(front["devices"]) == {1, 2}
-    assert "on 2 devices" in page.locator(".answer").first.inner_text()
+@pytest.mark.parametrize(
+    ("address", "arguments"),
+    [
+        *((f"advisor?machine={machine.replace(' ', '+')}", [machine, "--context", "32k"]) for machine in MACHINES),
+        ("advisor?machine=2x3090&use=coding&context=65536", ["2x3090", "--use", "coding", "--context", "64k"]),
+    ],
+)
+def test_the_answer_is_that_of_the_command(
+    visit: Visit, bundled_home: Path, address: str, arguments: list[str]
+) -> None:
+    page = visit.open(address)
+    best = advised(bundled_home, *arguments)[0]
+    said = " ".join(page.locator(".answer").first.inner_text().split())
+    assert best["model_id"].rpartition("/")[2] in said
+    assert f"in {best['weight_format']}" in said
+    assert f"{best['ability_in_format']:.0f} ({best['ability_low']:.0f} to {best['ability_high']:.0f})" in said
+    assert f"{best['longest_context']:,} tokens" in said
+    assert MACHINES.get(arguments[0], "") in said
+    assert best["verdict"] == "runs"
+    assert best["longest_context"] >= 32_768
     assert visit.errors == []
 
 
-def test_a_limit_changes_the_answer_and_the_address_brings_it_back(visit: Visit) -> None:
-    page = visit.open("advisor")
-    before = page.locator(".answer h3").first.inner_text()
-    field = page.get_by_label("At least tokens per second, in all", exact=True)
-    field.fill("150")
-    field.press("Enter")
-    page.wait_for_function("location.search.includes('speed=150')")
-    visit.settle()
-    after = page.locator(".answer h3").first.inner_text()
-    assert after != before
-    visit.open(visit.address())
-    assert page.locator(".answer h3").first.inner_text() == after
+def test_a_machine_nobody_knows_is_refused_in_words(visit: Visit) -> None:
+    page = visit.open("advisor?machine=H100000")
+    assert any("H100000" in note for note in page.locator("main .note").all_inner_texts())
     assert visit.errors == []
-
-
-def test_an_answer_leads_to_its_roofline(visit: Visit) -> None:
-    page = visit.open("advisor")
-    page.locator(".answer a").first.click()
-    page.wait_for_url("**/roofline?**")
-    visit.settle()
-    assert page.locator("main .note").count() == 0
-    asked = urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).query)
-    assert asked["accelerator"] == ["RTX-4090"]
-    assert visit.errors == []
-
-
-def test_details_have_sources_and_close_with_escape(visit: Visit) -> None:
-    page = visit.open("advisor")
-    page.locator(".tabulator-row [tabulator-field=Model]").first.click()
-    page.get_by_text("What that rests on").wait_for()
-    drawer = " ".join(page.locator(".drawer table.facts").all_inner_texts())
-    for expected in ("Runs as", "Open LLM v2", "snapshot of", "documented default efficiencies", "nobody lists a rent"):
-        assert expected in drawer
-    page.keyboard.press("Escape")
-    page.locator(".drawer").wait_for(state="hidden")
-
-
-def test_hostile_and_impossible_wishes_are_said_in_words(visit: Visit) -> None:
-    page = visit.open("advisor?accelerator=ABACUS&speed=-3&usd=0.0000001")
-    noted = " ".join(page.locator("main .note").all_inner_texts())
-    assert "ABACUS" in noted
-    assert "speed" in noted
-    assert "Nothing passes" in noted
-    page = visit.open("advisor?quality=weighted&" + "&".join(f"w_{n}=0" for n in (
-        "ifeval", "bbh", "math_lvl_5", "gpqa", "musr", "mmlu_pro")))  # fmt: skip
-    assert "weight" in " ".join(page.locator("main .note").all_inner_texts())
-    assert visit.errors == []
-
-
-def test_the_json_download_carries_the_sql(visit: Visit, tmp_path: Path) -> None:
-    page = visit.open("advisor")
-    with page.expect_download() as download:
-        page.get_by_text("JSON", exact=True).first.click()
-    download.value.save_as(tmp_path / "advisor.json")
-    document = json.loads((tmp_path / "advisor.json").read_text("utf-8"))
-    assert "marts.choices" in document["sql"]
-    assert document["rows"]
-
-
-@pytest.mark.parametrize("width", [390, 820])
-def test_nothing_but_tables_scrolls_sideways(browser: Browser, served: Served, width: int) -> None:
-    for visit in visiting(browser, served.url, width=width):
-        page = visit.open("advisor")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert visit.errors == []

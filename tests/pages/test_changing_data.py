@@ -56,8 +56,8 @@ def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer
     browser: Browser, changing: Served, home: Path, bundled_home: Path, tmp_path: Path
 ) -> None:
     for visit in visiting(browser, changing.url):
-        page = visit.open("leaderboard")
-        assert page.locator("code", has_text="skyline refresh").is_visible()
+        page = visit.open("leaderboard?board=open_llm")
+        page.locator("code", has_text="skyline refresh").wait_for()
 
         publish_with_evil_names(bundled_home, home)
         page.locator(".tabulator-row").first.wait_for()

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from dashboards.pages.compare import mark
+from dashboards.data import Data
+from dashboards.pages.compare.page import mark
+from profiling.answers.advise import Need, advise
 from warehouse.reader import Reader
 from warehouse.settings import Settings
 
@@ -53,12 +55,35 @@ def test_a_grid_changes_carbon_and_not_energy(visit: Visit) -> None:
 def test_the_first_page_says_findings_that_its_tables_hold(visit: Visit, bundled_home: Path) -> None:
     page = visit.open("")
     said = page.locator(".findings li").all_inner_texts()
-    reader = Reader(Settings.model_validate({"home": str(bundled_home)}).published)
-    best = reader.query("FROM choice_front('RTX-4090', 1, 1, 8192) ORDER BY open_llm_v2_average DESC LIMIT 1")
-    assert any(best["model_id"][0] in line for line in said)
+    settings = Settings.model_validate({"home": str(bundled_home)})
+    newest = (
+        Reader(settings.published)
+        .query(
+            "FROM marts.open_vs_proprietary WHERE arena = 'text' AND category = 'overall'"
+            " AND gap_points_lower IS NOT NULL ORDER BY as_of_date DESC, style_control LIMIT 1"
+        )
+        .row(0, named=True)
+    )
+    behind = f"{newest['best_open_model']}, stood {newest['gap_points']:.0f} points"
+    assert any(behind in line for line in said)
+    gap = next(line for line in said if line.startswith("In ability")).removesuffix(" See it")
+    growth = next(line for line in said if line.startswith("Open models by size")).removesuffix(" See it")
+    data = Data(settings)
+    best = advise(data.door(), data.evidence(), Need(accelerator="RTX-4090")).best
+    assert best is not None
+    assert said[0].startswith(f"One RTX-4090 runs {best.model_id} in {best.weight_format} ")
     assert len(said) > 3
     pages = {page.locator(".findings a").nth(i).get_attribute("href") for i in range(len(said))}
     assert "open-vs-proprietary" in pages
+    # What is said here is what the linked view says, by the same estimator.
+    votes = next(page for page in pages if page and page.startswith("open-vs-proprietary?"))
+    visit.open("open-vs-proprietary")
+    assert page.get_by_text(gap, exact=True).first.is_visible()
+    visit.open(votes)
+    board = f"{newest['best_open_model']}, stands {newest['gap_points']:.0f} points"
+    assert page.get_by_text(board).first.is_visible()
+    visit.open("scaling")
+    assert page.get_by_text(growth.partition(": ")[2], exact=True).first.is_visible()
     assert visit.errors == []
 
 

@@ -15,7 +15,7 @@ from .served_pages import PATIENCE_S, serve
 
 SESSIONS = int(os.environ.get("SKYLINE_LEAK_SESSIONS", "16"))
 WARM = 8
-# An open session holds about 8 MiB; what a few leave behind cannot be told from what the allocator keeps.
+# An open session holds about 8 MiB; what a few leave behind cannot be determined from what the allocator keeps.
 MOST_KIB_A_SESSION = 64 if SESSIONS >= 1_000 else 1_024
 PAGES = ("leaderboard", "pareto")
 

@@ -5,11 +5,13 @@ from playwright.sync_api import Browser
 
 from dashboards.pages import PAGES
 
+from .faults import faults
 from .served_pages import Served, Visit, visiting
 
 pytestmark = [pytest.mark.page]
 
 SLUGS = [page.slug for page in PAGES]
+OTHERS = ["model", "device", "model?id=Qwen/Qwen3.6-27B", "device?id=RTX-4090"]
 _CORNER = """() => {
   const found = []
   const walk = (node) => { for (const e of node.querySelectorAll('*')) {
@@ -27,16 +29,37 @@ _UNLAID = """() => [...Bokeh.index.query((view) => view.model.type === 'Figure' 
   .filter((view) => view.frame.bbox.width < 50).map((view) => view.model.name)"""
 
 
+# A chart is said in words to those who do not see it.
+_UNDESCRIBED = """() => [...Bokeh.index.query((view) => view.model.type === 'Figure' && view.is_displayed)]
+  .filter((view) => !(view.canvas_view.el.getAttribute('aria-label') ?? '').startsWith('Chart: '))
+  .map((view) => view.model.name)"""
+
+
 @pytest.mark.parametrize("slug", SLUGS)
-def test_a_page_stands_without_errors_and_asks_no_other_host(visit: Visit, served: Served, slug: str) -> None:
+def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
+    visit: Visit, served: Served, slug: str
+) -> None:
     page = visit.open(slug)
-    assert page.locator("h1").first.is_visible()
-    assert [link.text_content().strip() for link in page.locator("nav a").all()] == [p.title for p in PAGES]
-    assert page.locator("nav a[aria-current]").count() == 1
+    page.locator("h1").first.wait_for()
+    assert [link.text_content().strip() for link in page.locator(".bar nav a").all()] == [p.title for p in PAGES]
+    assert page.locator(".bar nav a[aria-current]").count() == 1
     assert page.evaluate(_UNLAID) == []
     assert visit.errors == []
     assert visit.foreign == []
+    assert faults(page, 1440, "light") + faults(page, 390, "dark") == []
+    assert page.evaluate(_UNDESCRIBED) == []
     assert served.complaints() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", [*SLUGS, *OTHERS])
+def test_a_page_has_no_grave_faults_in_either_theme_at_any_width_and_fits_when_twice_as_large(
+    visit: Visit, slug: str
+) -> None:
+    page = visit.open(slug)
+    assert [fault for width in (390, 1440) for theme in ("light", "dark") for fault in faults(page, width, theme)] == []
+    assert faults(page, 720, "light") == []  # 1440 px at 200 %
+    assert page.evaluate("document.documentElement.scrollWidth") <= 720
 
 
 @pytest.mark.slow
@@ -62,7 +85,7 @@ def test_the_theme_button_repaints_charts_too_and_is_remembered(visit: Visit) ->
 def test_the_keyboard_reaches_content_navigation_and_controls(visit: Visit) -> None:
     page = visit.open("leaderboard")
     reached = []
-    for _ in range(len(PAGES) + 7):
+    for _ in range(20):
         page.keyboard.press("Tab")
         reached.append(
             page.evaluate(
@@ -72,6 +95,6 @@ def test_the_keyboard_reaches_content_navigation_and_controls(visit: Visit) -> N
             )
         )
     assert "A Skip to content" in reached
-    assert "A Pareto" in reached
+    assert "SUMMARY Quality" in reached
     assert "BUTTON Switch between light and dark" in reached
     assert any(item.startswith(("INPUT", "SELECT", "DIV")) for item in reached)

@@ -19,21 +19,21 @@ def members(visit: Visit) -> list[str]:
 
 
 def test_objectives_change_the_front_and_the_address_restores_them(visit: Visit) -> None:
-    page = visit.open("pareto")
+    page = visit.open("pareto?board=open_llm")
     before = members(visit)
     page.get_by_label("Against", exact=True).select_option("CO₂ of the evaluation (kg)")
     page.wait_for_function("location.search.includes('against=evaluation_co2_kg')")
     visit.settle()
     after = members(visit)
     assert after != before
-    assert page.get_by_text("Average against CO₂ of the evaluation").first.is_visible()
+    page.get_by_text("Average against CO₂ of the evaluation").first.wait_for()
     visit.open(visit.address())
     assert members(visit) == after
     assert visit.errors == []
 
 
 def test_the_sql_shown_returns_the_front_shown(visit: Visit, bundled_home: Path) -> None:
-    page = visit.open("pareto")
+    page = visit.open("pareto?board=open_llm")
     page.locator("details.sql summary").first.click()
     sql = page.locator("details.sql pre").first.inner_text()
     with duckdb.connect(str(current(bundled_home / "published").path), read_only=True) as connection:
@@ -43,14 +43,14 @@ def test_the_sql_shown_returns_the_front_shown(visit: Visit, bundled_home: Path)
 
 
 def test_the_player_goes_back_in_time(visit: Visit) -> None:
-    page = visit.open("pareto")
+    page = visit.open("pareto?board=open_llm")
     last = page.locator(".pn-player-value").inner_text()
     page.locator(".player button").nth(1).click()
     page.wait_for_function("location.search.includes('day=')")
     visit.settle()
     earlier = page.locator(".pn-player-value").inner_text()
     assert earlier < last
-    assert page.get_by_text(f"submitted up to {earlier}").first.is_visible()
+    page.get_by_text(f"submitted up to {earlier}").first.wait_for()
     visit.open(visit.address())
     assert page.locator(".pn-player-value").inner_text() == earlier
     assert page.locator(".note").count() == 0

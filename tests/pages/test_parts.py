@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards import fields, filters, formats
 from dashboards.charts import front, scatter
 from dashboards.charts.thinning import MOST_POINTS
-from dashboards.pages import history
-from dashboards.state import LeaderboardState
+from dashboards.pages.pareto import history
+from dashboards.parts import fields, filters, formats
+from dashboards.parts.state import LeaderboardState
 
 ENTRIES = pl.DataFrame(
     {

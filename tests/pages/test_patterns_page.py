@@ -27,7 +27,7 @@ def asked(home: Path, sql: str) -> list[tuple[Any, ...]]:
 def test_the_correlations_drawn_are_those_of_the_warehouse_and_follow_the_kind_chosen(
     visit: Visit, bundled_home: Path
 ) -> None:
-    page = visit.open("patterns")
+    page = visit.open("patterns?board=open_llm")
     for kind, label in (("spearman", None), ("pearson", "Pearson")):
         if label:
             page.get_by_text(label, exact=True).click()
@@ -47,7 +47,7 @@ def test_the_correlations_drawn_are_those_of_the_warehouse_and_follow_the_kind_c
 
 
 def test_grouping_filter_and_values_change_the_drawing_and_the_address_restores_them(visit: Visit) -> None:
-    page = visit.open("patterns?group=precision&only=float16&rows=groups&values=score")
+    page = visit.open("patterns?board=open_llm&group=precision&only=float16&rows=groups&values=score")
     assert page.locator(".note").count() == 0
     assert page.evaluate(_COLUMN, ["heatmap", "Rect", "head"])[0].startswith("float16 · ")
     fewer = len(page.evaluate(_COLUMN, ["components", "Scatter", "x"]))
@@ -64,7 +64,7 @@ def test_grouping_filter_and_values_change_the_drawing_and_the_address_restores_
 
 
 def test_a_box_over_an_axis_keeps_the_lines_through_it_and_reset_takes_it_away(visit: Visit) -> None:
-    page = visit.open("patterns")
+    page = visit.open("patterns?board=open_llm")
     chart = page.locator(".bk-Figure").nth(1)
     chart.scroll_into_view_if_needed()
     everything = page.evaluate(_COLUMN, ["parallel", "MultiLine", "alpha"])

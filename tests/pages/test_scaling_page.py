@@ -24,7 +24,7 @@ def asked(home: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def test_its_sentences_are_computed_from_the_tables(visit: Visit, bundled_home: Path) -> None:
-    page = visit.open("scaling")
+    page = visit.open("scaling?board=open_llm")
     ((slope, low, high),) = asked(
         bundled_home,
         "SELECT points_per_doubling, points_per_doubling_lower, points_per_doubling_upper FROM marts.scaling_fits"
@@ -33,13 +33,13 @@ def test_its_sentences_are_computed_from_the_tables(visit: Visit, bundled_home: 
     )
     told = page.locator(".counts", has_text="points per doubling on average").inner_text()
     assert f"{slope:.2f} points per doubling on average (95 %: {low:.2f} to {high:.2f})" in told
-    assert page.locator(".counts", has_text="R² = 0.025").is_visible()
-    assert page.get_by_text("Gemma-2B-it (-16.5 points)").first.is_visible()
+    page.locator(".counts", has_text="R² = 0.025").wait_for()
+    page.get_by_text("Gemma-2B-it (-16.5 points)").first.wait_for()
     assert visit.errors == []
 
 
 def test_size_score_and_axis_change_what_is_drawn_and_the_address_restores_it(visit: Visit) -> None:
-    page = visit.open("scaling")
+    page = visit.open("scaling?board=open_llm")
     before = page.evaluate(_DATA, "scaling")
     page.get_by_label("Size", exact=True).select_option("Non-embedding")
     page.wait_for_function("location.search.includes('size=parameters_non_embedding')")
@@ -49,15 +49,15 @@ def test_size_score_and_axis_change_what_is_drawn_and_the_address_restores_it(vi
     visit.settle()
     assert page.evaluate(_DATA, "scaling") != before
     title = "MMLU-PRO against non-embedding parameters (billion)"
-    assert page.get_by_text(title).first.is_visible()
+    page.get_by_text(title).first.wait_for()
     visit.open(visit.address())
-    assert page.get_by_text(title).first.is_visible()
+    page.get_by_text(title).first.wait_for()
     assert page.get_by_label("Size", exact=True).input_value() == "Non-embedding"
     assert visit.errors == []
 
 
 def test_the_ranking_is_the_warehouses_and_downloads(visit: Visit, bundled_home: Path, tmp_path: Path) -> None:
-    page = visit.open("scaling")
+    page = visit.open("scaling?board=open_llm")
     ranked = asked(
         bundled_home,
         "SELECT model_id FROM marts.scaling_residuals WHERE board = 'open_llm_v2' AND residual_rank IS NOT NULL"

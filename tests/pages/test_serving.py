@@ -7,7 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dashboards.serving import origins, warning
+from dashboards.places import WRONG_PASSWORDS_PER_MINUTE, Places
+from dashboards.serving import origins, require_guarded
+from warehouse.guarded import Unguarded
 from warehouse.settings import Settings
 
 from .served_pages import PATIENCE_S, Served, serve
@@ -52,6 +54,15 @@ def test_every_answer_carries_what_browsers_heed_and_health_needs_no_password(gu
     )
 
 
+def test_an_address_that_leads_nowhere_is_answered_in_the_look_of_the_pages(guarded: Served) -> None:
+    for path, root in (("nothing", "./"), ("nothing/at/all", "../../")):
+        answer = httpx.get(guarded.url + path, trust_env=False, timeout=PATIENCE_S)
+        assert (answer.status_code, "There is no such page" in answer.text) == (404, True)
+        assert f'href="{root}assets/skyline.css"' in answer.text
+        assert "/dashboards" not in answer.text
+        assert int(answer.headers["content-length"]) == len(answer.content)
+
+
 def test_who_comes_when_all_places_are_taken_is_asked_to_come_back_and_metrics_and_logs_count_both(
     bundled_home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -61,7 +72,7 @@ def test_who_comes_when_all_places_are_taken_is_asked_to_come_back_and_metrics_a
         for _ in range(2):
             assert httpx.get(served.url + "sql", trust_env=False, timeout=PATIENCE_S).status_code == 200
         told = httpx.get(served.url + "metrics", trust_env=False, timeout=PATIENCE_S).text
-        assert "skyline_pages_open 2.0" in told
+        assert "skyline_pages_open 1.0" in told
         assert all(f'skyline_pages_sessions_total{{page="{page}"}} 1.0' in told for page in ("sql", "full"))
         lines = [json.loads(line) for line in served.log.read_text("utf-8").splitlines() if line.startswith("{")]
         assert [line["page"] for line in lines if line["message"] == "page opened"] == ["sql", "full"]
@@ -76,13 +87,73 @@ def test_a_page_of_another_host_opens_no_websocket_here(guarded: Served) -> None
     assert asked.status_code == 403
 
 
-def test_whoever_listens_beyond_the_machine_without_a_password_is_told() -> None:
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.7", "pages.example"])  # noqa: S104 - not bound
+def test_who_would_let_in_everybody_does_not_start_unless_told_to(address: str) -> None:
     def of(**chosen: object) -> Settings:
-        return Settings.model_validate(chosen)
+        return Settings.model_validate({"address": address, **chosen})
 
-    assert warning(of(address="127.0.0.1")) is None
-    assert warning(of(address="localhost")) is None
-    assert "everybody who reaches 0.0.0.0" in (warning(of(address="0.0.0.0")) or "")  # noqa: S104 - not bound
-    assert warning(of(address="0.0.0.0", pages_password=PASSWORD)) is None  # noqa: S104
-    assert warning(of(address="0.0.0.0", oauth_provider="github")) is None  # noqa: S104
-    assert origins(of(origins=("pages.example:443",))) == ["pages.example:443"]
+    with pytest.raises(Unguarded, match=rf"^Everybody who reaches {address}:5006 could read .* SKYLINE_PAGES_PASSWORD"):
+        require_guarded(of())
+    with pytest.raises(Unguarded, match="needs SKYLINE_OAUTH_KEY"):
+        require_guarded(of(oauth_provider="github"))
+    for chosen in (
+        {"pages_password": PASSWORD},
+        {"oauth_provider": "github", "oauth_key": "us", "oauth_secret": "x"},
+        {"open_to_all": True},
+        {"address": "127.0.0.1"},
+        {"address": "localhost"},
+        {"address": "::1"},
+    ):
+        require_guarded(of(**chosen))
+
+
+@pytest.mark.parametrize("name", ["pages_password", "api_token", "oauth_secret", "cookie_secret"])
+@pytest.mark.parametrize("nothing", ["", " ", "\t\n"])
+def test_a_secret_that_is_empty_protects_nothing_and_nothing_starts(name: str, nothing: str) -> None:
+    with pytest.raises(Unguarded, match=rf"^SKYLINE_{name.upper()} is empty"):
+        require_guarded(Settings.model_validate({name: nothing}))
+
+
+def test_origins_are_those_that_are_named() -> None:
+    assert origins(Settings(origins=("pages.example:443",))) == ["pages.example:443"]
+
+
+def test_who_guesses_passwords_must_wait_and_so_must_whoever_comes_from_there(guarded: Served) -> None:
+    with httpx.Client(base_url=guarded.url, trust_env=False, timeout=PATIENCE_S) as guesser:
+        codes = [
+            guesser.post("login", data={"username": "x", "password": f"wrong {n}"}).status_code
+            for n in range(WRONG_PASSWORDS_PER_MINUTE + 2)
+        ]
+        assert codes[-1] == 429
+        assert guesser.post("login", data={"username": "x", "password": PASSWORD}).status_code == 429
+        # What others say of where they come from is not believed.
+        spoofed = guesser.post("login", headers={"X-Forwarded-For": "10.0.0.9"}, data={"password": PASSWORD})
+        assert spoofed.status_code == 429
+
+
+class Session:
+    """What Bokeh has of a session."""
+
+    def __init__(self, browsers: int) -> None:
+        self.session, self.connection_count, self.ended = self, browsers, False
+
+    def request_expiration(self) -> None:
+        """End soon."""
+        self.ended = True
+
+
+def test_a_full_server_frees_itself_and_no_address_holds_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("dashboards.places.time.monotonic", lambda: now)
+    places = Places(most=8, per_address=4)
+    unread = [Session(0) for _ in range(10)]
+    taken = [places.take(f"bot {n}", "10.0.0.1", each) for n, each in enumerate(unread)]
+    assert taken == [True] * 4 + [False] * 6
+    assert [places.take(f"reader {n}", f"10.0.1.{n}", Session(1)) for n in range(5)] == [True] * 4 + [False]
+    now = 11.0
+    # Readers stay; of those whose browser never came the oldest gives way.
+    assert places.take("late reader", "10.0.2.1", Session(1))
+    assert ([each.ended for each in unread[:2]], len(places)) == ([True, False], 8)
+    assert [places.take(f"more {n}", f"10.0.3.{n}", Session(1)) for n in range(5)] == [True] * 3 + [False] * 2
+    places.leave("late reader")
+    assert places.take("another", "10.0.4.1", Session(1))

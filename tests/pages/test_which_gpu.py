@@ -47,7 +47,7 @@ def test_details_have_sources_and_lead_to_the_roofline_of_that_configuration(vis
     page.get_by_role("link", name="Open in the roofline explorer").click()
     page.wait_for_url("**/roofline?**")
     visit.settle()
-    assert page.get_by_role("heading", name="meta-llama/Meta-Llama-3.1-70B on 4 × H100-SXM5-80GB").is_visible()
+    page.get_by_role("heading", name="meta-llama/Meta-Llama-3.1-70B on 4 × H100-SXM5-80GB").wait_for()
     assert page.locator("main .note").count() == 0
     assert visit.errors == []
 
@@ -58,7 +58,7 @@ def test_nothing_chosen_and_hostile_choices_are_said_in_words(visit: Visit) -> N
     assert any("ATLANTIS" in line for line in noted)
     assert any("concurrency" in line for line in noted)
     assert any("No model passes" in line for line in noted)
-    assert page.locator(".cells").is_hidden()
+    page.locator(".cells").wait_for(state="hidden")
     assert visit.errors == []
 
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.cli import app, main
+from pipelines.commands.app import app, main
+from pipelines.commands.doctor import PROFILING, Finding
 from warehouse.publish import current, releases
 
 COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
@@ -103,7 +105,7 @@ def test_the_commands_that_the_first_issue_promised_are_there() -> None:
 def test_showing_help_loads_nothing_heavy() -> None:
     program = (
         "import sys; sys.argv = ['skyline', '--help']\n"
-        "from pipelines.cli import main\n"
+        "from pipelines.commands.app import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
     )
@@ -116,6 +118,7 @@ def test_showing_help_loads_nothing_heavy() -> None:
 # ---- refresh ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_refreshing_from_the_bundled_facts_needs_no_network_and_a_second_time_nothing_to_do(
     skyline: Skyline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +160,19 @@ def test_a_setting_that_does_not_exist_or_is_no_number_is_one_sentence(
 ) -> None:
     monkeypatch.setenv("SKYLINE_PORT", "many")
     refused(skyline("doctor"), "port")
+
+
+def test_advice_of_the_doctor_is_printed_as_it_is_written_and_names_nobody_elses_package(
+    skyline: Skyline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extra = project["optional-dependencies"]["profiling"]
+    findings = [Finding("x", fine=False, detail="[red]", advice=f"pip install {PROFILING}, [profiling]", needed=False)]
+    monkeypatch.setattr("pipelines.commands.doctor.examine", lambda *_, **__: findings)
+    shown = skyline("doctor").out.decode()
+    assert all(f'"{package}"' in shown for package in extra)
+    assert "[red]" in shown
+    assert "[profiling]" in shown
 
 
 # ---- sql ----------------------------------------------------------------------------------------------------------
@@ -216,7 +232,7 @@ def test_without_a_warehouse_the_answer_is_what_to_do(skyline: Skyline) -> None:
 
 def test_debug_shows_where(skyline: Skyline, monkeypatch: pytest.MonkeyPatch) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "--debug", "sql", "SELECT 1"],
+        [sys.executable, "-m", "pipelines.commands.app", "--debug", "sql", "SELECT 1"],
         capture_output=True,
         text=True,
         check=False,
@@ -291,7 +307,7 @@ def test_the_doctor_says_what_is_there_and_what_to_do_about_the_rest(skyline: Sk
 
 
 def test_the_doctor_fails_when_something_needed_is_missing(skyline: Skyline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.doctor._LIBRARIES", ("polars", "no-such-library"))
+    monkeypatch.setattr("pipelines.commands.doctor._LIBRARIES", ("polars", "no-such-library"))
     outcome = skyline("doctor")
     assert outcome.code == 1
     assert "no-such-library" in outcome.out.decode()
@@ -315,7 +331,7 @@ def test_who_stops_the_command_stops_the_server(published: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "pipelines.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "pipelines.commands.app", "serve", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout is not None
         assert served.stdout.readline().split() == ["Home", f"http://127.0.0.1:{port}/"]

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.cli import main
+from pipelines.commands.app import main
 
 COLUMNS = ["model", "rating", "rating_lower", "rating_upper", "rank_upper_bound", "battles"]
 RING = "model_a,model_b,winner\na,b,model_a\nb,c,model_a\nc,a,model_a\na,b,tie\n"
@@ -90,8 +90,8 @@ def test_votes_that_say_nothing_are_counted_and_never_mix_with_the_rows(rate: Ra
     done = rate(votes, "--format", "csv")
     assert pl.read_csv(io.StringIO(done.stdout)).height == 3
     assert "4 of 6 votes count." in done.stderr
-    assert "rejected: winner is none of model_a, model_b, tie, tie (bothbad), both_bad: 1 votes" in done.stderr
-    assert "rejected: a model was compared with itself: 1 votes" in done.stderr
+    assert "rejected: winner is none of model_a, model_b, tie, tie (bothbad), both_bad: 1 vote" in done.stderr
+    assert "rejected: a model was compared with itself: 1 vote" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import polars as pl
 
 from warehouse.contracts import Column, Table
+from warehouse.contracts.ability import ABILITY
 from warehouse.contracts.choices import CHOICES
 from warehouse.contracts.frontier import PARETO_FRONT_HISTORY
 from warehouse.lake import Lake
@@ -33,8 +34,8 @@ POINTS = Table(
 )
 
 
-# The macros of every release read the history of fronts and the choices; here they are empty.
-TABLES = (VERSIONS, POINTS, PARETO_FRONT_HISTORY, CHOICES)
+# The macros of every release read the history of fronts, the choices and ability; here they are empty.
+TABLES = (VERSIONS, POINTS, PARETO_FRONT_HISTORY, CHOICES, ABILITY)
 
 
 def write_version(lake: Lake, version: int, rows: int = 1000) -> None:

@@ -1,17 +1,21 @@
 """Strangers' SQL: what they may ask is answered, and nothing else of the machine can be read, written or worn out."""
 
+import datetime as dt
+import math
 import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
 
-from warehouse import console_worker
-from warehouse.console import Console, ConsoleBusy, Limits, QueryCancelled, QueryFailed, QueryRefused
+from api.answers import Rows
+from warehouse import console_worker, spreadsheets
+from warehouse.console import Console, ConsoleBusy, Limits, Places, QueryCancelled, QueryFailed, QueryRefused
 from warehouse.lake import Lake
 from warehouse.publish import NotPublished, publish
 
@@ -107,6 +111,33 @@ ESCAPES = (
     "FROM register_external_resource('x')",
     # Where it lies, and the environment
     "SELECT getenv('SKYLINE_CANARY')",
+    # What waits, writes or counts, wherever it stands
+    "SELECT sleep_ms(10)",
+    "SELECT pg_sleep(1)",
+    'SELECT "Sleep_MS"(10)',
+    "SELECT main.sleep_ms(10)",
+    "SELECT list_transform([1], lambda x: sleep_ms(x))",
+    "FROM range(3) WHERE sleep_ms(range) IS NULL",
+    "EXPLAIN ANALYZE SELECT sleep_ms(10)",
+    "PIVOT (SELECT sleep_ms(10) AS x, 'a' AS y) ON y USING sum(x)",
+    "SELECT write_log('x')",
+    "SELECT nextval('x')",
+    "EXPLAIN FROM read_text('{folder}/secret.csv')",
+    "EXPLAIN ANALYZE FROM read_text('{folder}/secret.csv')",
+    "EXPLAIN (ANALYZE) FROM read_text('{folder}/secret.csv')",
+    "EXPLAIN CREATE TABLE t (x INTEGER)",
+    "EXPLAIN (FORMAT json) DELETE FROM marts.versions",
+    "EXPLAIN",
+    "EXPLAIN ANALYZE",
+    "PIVOT (FROM read_text('{folder}/secret.csv')) ON filename USING count(*)",
+    "PIVOT (FROM query('SELECT 1 AS x')) ON x USING count(*)",
+    "PIVOT (FROM query_table('duckdb' || '_databases')) ON path USING count(*)",
+    "PIVOT duckdb_databases ON path USING count(*)",
+    "PIVOT '{folder}/secret.csv' ON a USING count(*)",
+    "CREATE TABLE t AS PIVOT marts.versions ON version USING count(*)",
+    "COPY (PIVOT marts.versions ON version USING count(*)) TO '{folder}/out.csv'",
+    "PIVOT marts.versions ON version USING count(*)) ; COPY (SELECT 1) TO '{folder}/out.csv'; FROM (SELECT 1",
+    "WITH x AS (SELECT 1) INSERT INTO marts.versions FROM x",
     "FROM duckdb_databases()",
     "FROM duckdb_databases",
     "FROM system.main.PRAGMA_DATABASE_LIST",
@@ -159,7 +190,8 @@ def in_this_process(sql: str, published: Path) -> pl.DataFrame:
     """What the worker answers, without its process and without what the operating system forbids it."""
     with (published / "skyline.duckdb").open("rb") as database:
         request = {"sql": sql, "database": database.fileno(), "memory_mib": 128, "rows": 100, "threads": 1}
-        frame: pl.DataFrame = pl.DataFrame(pl.from_arrow(console_worker.ask(request)))
+        request["cells"] = 10_000
+        frame: pl.DataFrame = pl.DataFrame(pl.from_arrow(console_worker.ask(request)[0]))
         return frame
 
 
@@ -190,6 +222,106 @@ def test_no_view_that_can_be_read_tells_where_the_database_lies(published: Path)
     for word in console_worker.TELLING:
         with pytest.raises(console_worker.Refused, match="not told"):
             in_this_process(f"FROM {word}", published)
+
+
+def test_every_kind_of_question_is_answered_with_rows(console: Console) -> None:
+    for sql, columns in (
+        ("EXPLAIN FROM marts.versions", ["explain_key", "explain_value"]),
+        ("EXPLAIN ANALYZE SELECT sum(version) FROM marts.versions", ["explain_key", "explain_value"]),
+        ("EXPLAIN (FORMAT json) SELECT (1 + 2) AS x", ["explain_key", "explain_value"]),
+        ("explain /* a comment */ (SELECT 1)", ["explain_key", "explain_value"]),
+        (
+            "PIVOT (SELECT row, 'v' || version AS v FROM marts.versions) ON v USING count(*) GROUP BY row;",
+            ["row", "v1"],
+        ),
+        ("FROM (PIVOT marts.versions ON version USING count(*) GROUP BY row)", ["row", "1"]),
+        ("WITH x AS (FROM marts.versions) PIVOT x ON version USING count(*) GROUP BY row", ["row", "1"]),
+        ("UNPIVOT marts.versions ON row, version", ["name", "value"]),
+        ("DESCRIBE marts.versions", ["column_name"]),
+        ("SUMMARIZE marts.versions", ["column_name"]),
+        ("SHOW ALL TABLES", ["database"]),
+        ("TABLE marts.versions", ["row", "version"]),
+    ):
+        answer = console.ask(sql)
+        assert answer.frame.columns[: len(columns)] == columns, sql
+        assert answer.frame.height > 0, sql
+
+
+VALUES = {
+    "170141183460469231731687303715884105727::HUGEINT": "170141183460469231731687303715884105727",
+    "(-170141183460469231731687303715884105728)::HUGEINT": "-170141183460469231731687303715884105728",
+    "340282366920938463463374607431768211455::UHUGEINT": "340282366920938463463374607431768211455",
+    "9223372036854775808::HUGEINT": "9223372036854775808",
+    "9223372036854775807::HUGEINT": 9223372036854775807,
+    "18446744073709551615::UBIGINT": 18446744073709551615,
+    "'infinity'::DATE": "infinity",
+    "'-infinity'::DATE": "-infinity",
+    "DATE '290000-01-01'": "290000-01-01",
+    "DATE '0044-03-15 (BC)'": "0044-03-15 (BC)",
+    "DATE '9999-12-31'": dt.date(9999, 12, 31),
+    "'infinity'::TIMESTAMP": "infinity",
+    "TIMESTAMP '290000-01-01'": "290000-01-01 00:00:00",
+    "'-infinity'::TIMESTAMPTZ": "-infinity",
+    "'infinity'::TIMESTAMP_NS": "infinity",
+    "'2024-01-02 03:04:05.123456789'::TIMESTAMP_NS": "2024-01-02 03:04:05.123456789",
+    "'infinity'::TIMESTAMP_S": "infinity",
+    "TIME '24:00:00'": "24:00:00",
+    "TIME '23:59:59'": dt.time(23, 59, 59),
+    "'24:00:00+15'::TIMETZ": "24:00:00+15",
+    "'\\xFF\\x00a'::BLOB": "\\xFF\\x00a",
+    "['\\xFF'::BLOB]": "['\\\\xFF']",
+    "['infinity'::DATE]": "[infinity]",
+    "{'a': 'infinity'::DATE}": "{'a': infinity}",
+    "[TIME '24:00:00']": "['24:00:00']",
+    "[170141183460469231731687303715884105727::HUGEINT]": "[170141183460469231731687303715884105727]",
+    "array_value('infinity'::DATE)": "[infinity]",
+    "[MAP {1: 'a'}]": "[{1=a}]",
+    "'NaN'::DOUBLE": math.nan,
+    "'a'::ENUM ('a')": "a",
+    "NULL": None,
+    "uuid() IS NULL": False,
+}
+
+
+@pytest.mark.parametrize("sql", VALUES)
+def test_a_value_that_no_frame_can_hold_is_text_and_never_another_value(published: Path, sql: str) -> None:
+    frame = in_this_process(f"SELECT {sql} AS v, NULL::INTEGER AS beside", published)
+    (found,) = frame["v"].to_list()
+    expected = VALUES[sql]
+    assert type(found) is type(expected), found
+    assert repr(found) == repr(expected)
+    # Whoever writes it down can.
+    assert Rows(rows=frame.to_dicts()).model_dump_json()
+    assert spreadsheets.to_csv(frame)
+
+
+def test_cells_are_bounded_as_rows_are(console: Console) -> None:
+    wide = "SELECT " + ", ".join(f"range AS c{n}" for n in range(100)) + " FROM range(1000)"
+    answer = console.ask(wide, Limits(cells=5_000))
+    assert (answer.frame.shape, answer.is_cut) == ((50, 100), True)
+    with pytest.raises(QueryRefused, match="its 100 columns are more than 50 cells"):
+        console.ask(wide, Limits(cells=50))
+
+
+def test_nobody_has_a_second_place_while_somebody_waits_for_a_first() -> None:
+    places = Places(4)
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(places.taken("greedy"))
+        with pytest.raises(ConsoleBusy, match="2 of your statements"), places.taken("greedy"):
+            pass
+        held.enter_context(places.taken("another"))
+        with pytest.raises(ConsoleBusy, match="1 of your statements"), places.taken("another"):
+            pass
+        # The last place is for whoever has none; the next of these waits until one is free.
+        last = held.enter_context(ExitStack())
+        last.enter_context(places.taken("third"))
+        threading.Timer(0.3, last.close).start()
+        began = time.monotonic()
+        with places.taken("fourth"):
+            assert 0.2 < time.monotonic() - began < 3
+            with pytest.raises(ConsoleBusy, match="Too many statements"), places.taken("fifth"):
+                pass
 
 
 @pytest.mark.parametrize(

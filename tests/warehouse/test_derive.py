@@ -20,7 +20,7 @@ INPUTS = (SNAPSHOTS, LEADERBOARD_ENTRIES, BENCHMARK_SCORES)
 
 def filled(table: Table, rows: list[dict[str, object]]) -> pl.DataFrame:
     """Rows of the table with required columns that were not given set to something."""
-    something = {pl.String: "x", pl.Int64: 1, pl.Float64: 0.0, pl.Date: dt.date(2024, 1, 1)}
+    something = {pl.String: "x", pl.Int64: 1, pl.Float64: 0.0, pl.Date: dt.date(2024, 1, 1), pl.Boolean: True}
     plain = {
         column.name: something.get(column.dtype, dt.datetime(2024, 1, 1, tzinfo=dt.UTC))  # type: ignore[call-overload]
         for column in table.columns

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.analytics.identity import BITS_PER_WEIGHT
-from pipelines.analytics.pareto import Direction, pareto_front, usable
+from analytics.fronts.pareto import Direction, pareto_front, usable
+from analytics.identity.models import BITS_PER_WEIGHT
 from warehouse.publish import current
 
 values = (

@@ -1,13 +1,20 @@
 """Every table of the warehouse, by capability."""
 
 from warehouse.contracts import (
+    ability,
+    ability_models,
+    accuracy,
     arena,
+    arena_race,
+    boards,
     catalogue,
     choices,
     frontier,
     leaderboards,
     performance,
+    prices,
     profiles,
+    quantisation,
     sources,
     statistics,
 )
@@ -18,11 +25,18 @@ TABLES: tuple[Table, ...] = (
     *leaderboards.TABLES,
     *frontier.TABLES,
     *arena.TABLES,
+    *arena_race.TABLES,
+    *boards.TABLES,
+    *ability.TABLES,
+    *ability_models.TABLES,
     *catalogue.TABLES,
+    *prices.TABLES,
     *performance.TABLES,
     *statistics.TABLES,
     *choices.TABLES,
     *profiles.TABLES,
+    *quantisation.TABLES,
+    *accuracy.TABLES,
 )
 VIEWS: tuple[Table, ...] = choices.VIEWS
 """What is derived when it is asked for, from tables of the published warehouse."""
@@ -31,6 +45,7 @@ SNAPSHOT_TABLES: tuple[Table, ...] = (
     leaderboards.SNAPSHOTS,
     arena.SNAPSHOTS,
     arena.VOTE_SNAPSHOTS,
+    boards.SNAPSHOTS,
     performance.SNAPSHOTS,
     profiles.SNAPSHOTS,
 )
@@ -39,6 +54,7 @@ REJECTED_TABLES: tuple[Table, ...] = (
     leaderboards.REJECTED_ROWS,
     arena.REJECTED_ROWS,
     arena.VOTE_REJECTED_ROWS,
+    boards.REJECTED_ROWS,
     performance.REJECTED_ROWS,
     profiles.REJECTED_ROWS,
 )

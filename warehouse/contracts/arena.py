@@ -19,6 +19,7 @@ PUBLICATIONS = (
     "boards_2026",
     "leaderboard_dataset",
     "reference",
+    "living_boards",
 )
 STANDINGS = ("rated", "undefeated", "winless", "separated", "disconnected")
 METHODS = ("bradley-terry", "bradley-terry, style controlled", "elo")
@@ -288,6 +289,9 @@ OPEN_VS_PROPRIETARY = Table(
         Column("best_proprietary_model", pl.String, "Best model without.", required=True),
         points("best_proprietary_rating", "Its rating.", required=True),
         Column("models_without_class", pl.Int64, "Models left out, their class unknown.", required=True, minimum=0),
+        points("gap_least", "The gap if every model of unknown class were open.", required=True),
+        points("gap_most", "The gap if every such model were proprietary.", required=True),
+        Column("unknown_above", pl.String, "Models of unknown class above the best open one; null for none."),
     ),
     BOARD_KEY,
     "arena",
@@ -345,31 +349,6 @@ ARENA_PROGRESS = Table(
     "arena",
 )
 
-FRONTIER_GPU_DEMAND = Table(
-    "marts",
-    "frontier_gpu_demand",
-    "GPUs needed to serve each open model that moved the frontier of its board, in the precision it was published in.",
-    columns_of(
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
-        MODEL,
-        Column("organization", pl.String, "Maker, spellings unified."),
-        Column("licence_class", pl.String, "Class of the licence.", required=True, allowed=OPEN_CLASSES),
-        Column("release_date", pl.Date, "Best known.", required=True),
-        points("rating", "On this board.", required=True),
-        Column("parameters_total", pl.Int64, "Parameters, all experts.", unit="parameters", minimum=1),
-        Column("published_bits", pl.Int64, "Bits per weight as published.", unit="bits", minimum=1),
-        Column("serving_memory_gib", pl.Float64, "Weights and a fifth on top.", unit="GiB", minimum=0),
-        Column("gpu_memory_gib", pl.Float64, "Memory of one GPU.", unit="GiB", required=True, minimum=1),
-        Column("gpus_needed", pl.Int64, "Rounded up to 1, 2, 4 or whole nodes of 8.", unit="GPUs", minimum=1),
-    ),
-    (*BOARD_KEY, "model"),
-    "arena",
-)
-
 RATING_REFERENCE = Table(
     "core",
     "arena_published_ratings",
@@ -406,5 +385,4 @@ TABLES: tuple[Table, ...] = (
     OPEN_VS_PROPRIETARY,
     ORGANISATION_GAPS,
     ARENA_PROGRESS,
-    FRONTIER_GPU_DEMAND,
 )

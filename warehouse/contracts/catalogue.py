@@ -6,7 +6,12 @@ from warehouse.contracts.common import MODEL_ID, SOURCE, flag, positive
 from warehouse.contracts.table import Column, Table, columns_of
 
 ATTENTION_KINDS = ("MHA", "GQA", "MQA", "MLA", "encoder")
-ACCELERATOR_KINDS = ("gpu", "tpu", "cpu", "asic", "edge")
+ACCELERATOR_KINDS = ("gpu", "igpu", "tpu", "cpu", "asic", "edge")
+MEMORY_KINDS = ("hbm", "gddr", "gddr with inline ecc", "lpddr", "ddr", "sram")
+LINK_KINDS = (
+    "nvlink", "nvlink bridge", "pcie", "infinity fabric", "ici", "neuronlink", "hccs", "ethernet",
+    "ethernet in the node", "none", "unknown",
+)  # fmt: skip
 LINKS = ("itself", "base_model", "same_class_and_count")
 
 
@@ -65,6 +70,23 @@ ARCHITECTURES = Table(
     "catalogue",
 )
 
+HUB_MODELS = Table(
+    "core",
+    "hub_models",
+    "One model of the hub that somebody asked for: its config as published, at which commit, and when it was fetched.",
+    (
+        MODEL_ID,
+        Column("revision", pl.String, "Commit of the hub that the config is of.", required=True),
+        Column("retrieved_at", pl.Datetime("us", "UTC"), "When it was fetched.", required=True),
+        count("stored_bytes", "Bytes of its weights by its index; null where it has none.", "bytes"),
+        Column("licence", pl.String, "Licence as the hub states it."),
+        Column("config", pl.String, "Its config.json.", required=True),
+        SOURCE,
+    ),
+    ("model_id",),
+    "catalogue",
+)
+
 MODEL_ARCHITECTURES = Table(
     "core",
     "model_architectures",
@@ -89,7 +111,8 @@ def peak(name: str, meaning: str) -> Column:
 ACCELERATORS = Table(
     "core",
     "accelerators",
-    "One accelerator by its data sheet: dense peaks, decimal gigabytes, each figure with source and doubts.",
+    "One device by its data sheet: dense peaks, bandwidth, memory as sold and as it reports it, links, each figure with"
+    " source and doubts.",
     (
         ACCELERATOR,
         Column("vendor", pl.String, "Maker.", required=True),
@@ -97,44 +120,50 @@ ACCELERATORS = Table(
         peak("fp32_tflops", "Peak of 32-bit vector work."),
         peak("tf32_dense_tflops", "Peak of TF32 products."),
         peak("fp16_dense_tflops", "Peak of 16-bit products (fp16, bf16) with 32-bit sums."),
-        peak("fp8_dense_tflops", "Peak of fp8 products."),
+        peak("fp8_dense_tflops", "Peak of fp8 products with 32-bit sums."),
         positive("int8_dense_tops", "Peak of int8 products.", "TOP/s"),
         peak("fp4_dense_tflops", "Peak of fp4 products."),
         positive("int4_dense_tops", "Peak of int4 products.", "TOP/s"),
+        peak("fp16_sums_in_fp16_tflops", "Peak of fp16 products summed in 16 bits, where that is faster."),
+        peak("fp8_sums_in_fp16_tflops", "Peak of fp8 products summed in 16 bits, where that is faster."),
         positive("memory_bandwidth_gb_per_s", "Bandwidth of its memory.", "GB/s", required=True),
         positive("memory_gb", "Memory as sold.", "GB", required=True),
-        positive("reported_memory_gib", "Memory as the device reports it.", "GiB"),
+        Column("memory_kind", pl.String, "Which sort of memory it is.", required=True, allowed=MEMORY_KINDS),
+        positive("reported_memory_gib", "Memory as the device reports it, where that is known.", "GiB"),
         Column("reported_memory_source", pl.String, "Where it was reported."),
+        positive("usable_memory_gib", "Memory for models before any setting is changed.", "GiB", required=True),
+        positive("usable_memory_low_gib", "The least that this may be.", "GiB", required=True),
+        positive("usable_memory_high_gib", "The most that it may be, settings included.", "GiB", required=True),
+        Column("memory_basis", pl.String, "What the usable memory rests on.", required=True),
+        flag("is_unified_memory", "Whether it shares the memory of its machine."),
+        positive("usable_fraction", "Share of the memory that models may use by default; null: all of it.", "1"),
+        positive("usable_fraction_low", "The least share that was seen.", "1"),
+        positive("usable_fraction_high", "The most that settings reach.", "1"),
+        Column("usable_fraction_source", pl.String, "Where the share is from."),
+        Column("raising_usable_memory", pl.String, "How to get a larger share."),
         positive("last_level_cache_mb", "Last-level cache.", "MB"),
         positive("register_file_mb", "Register files in total.", "MB"),
         positive("power_w", "Rated power.", "W"),
-        positive("link_gb_per_s_per_direction", "Bandwidth to its neighbours.", "GB/s"),
+        positive("link_gb_per_s_per_direction", "Bandwidth to its neighbours in the node.", "GB/s"),
+        Column("link_kind", pl.String, "What joins the devices of a node.", required=True, allowed=LINK_KINDS),
+        count("node_size", "Devices that this link joins.", required=True),
+        positive("between_nodes_gb_per_s_per_direction", "Bandwidth of a device to other nodes.", "GB/s"),
+        positive("between_nodes_latency_us", "Time of a hop to another node.", "us"),
         positive("achievable_matmul_fraction", "Largest measured share of the 16-bit peak.", "1"),
+        positive("bus_bits", "Width of the memory bus; bandwidth is recomputed from it.", "bit"),
+        positive("data_rate_gbps_per_pin", "Rate of a pin of it.", "Gbit/s"),
+        positive("units", "Units that compute: SM, CU, Xe core, core.", ""),
+        Column("unit", pl.String, "What such a unit is called."),
+        positive("boost_mhz", "Clock that the peaks are for.", "MHz"),
+        positive("flop_per_unit_and_clock", "16-bit operations of a unit per clock; their product is the peak.", ""),
+        Column("release_date", pl.String, "Day or month of release."),
+        flag("in_grid", "Whether the published grids hold it."),
         Column("calibrated_from", pl.String, "Kernel tables its predictions are fitted to; null: documented defaults."),
         Column("source", pl.String, "Where the figures are from; codes as in the source list."),
         Column("source_list", pl.String, "The codes of the source column, spelled out."),
         Column("flags", pl.String, "What is unknown or doubtful, figure by figure."),
     ),
     ("accelerator",),
-    "catalogue",
-)
-
-ACCELERATOR_PRICES = Table(
-    "core",
-    "accelerator_prices",
-    "One offer of an accelerator for rent: price per device and hour, who asks it, and which catalogue said so when.",
-    (
-        Column("accelerator", pl.String, "As in `core.accelerators`; null where that lists no such device."),
-        Column("offered_as", pl.String, "Name of the offer.", required=True),
-        Column("provider", pl.String, "Who rents it out; `catalog avg` is a hand-made mean.", required=True),
-        positive("usd_per_hour_on_demand", "Price of one device on demand.", "USD/h"),
-        positive("usd_per_hour_spot", "Price of one interruptible device.", "USD/h"),
-        Column("currency", pl.String, "Currency of the offer.", required=True),
-        SOURCE,
-        Column("source_version", pl.String, "Commit (and date) of the catalogue.", required=True),
-        Column("note", pl.String, "What the price is for."),
-    ),
-    ("offered_as", "provider"),
     "catalogue",
 )
 
@@ -155,10 +184,4 @@ GRID_CARBON_INTENSITY = Table(
     "catalogue",
 )
 
-TABLES: tuple[Table, ...] = (
-    ARCHITECTURES,
-    MODEL_ARCHITECTURES,
-    ACCELERATORS,
-    ACCELERATOR_PRICES,
-    GRID_CARBON_INTENSITY,
-)
+TABLES: tuple[Table, ...] = (ARCHITECTURES, HUB_MODELS, MODEL_ARCHITECTURES, ACCELERATORS, GRID_CARBON_INTENSITY)

@@ -12,7 +12,6 @@ STAGES = ("prefill", "decode", "encode")
 BOUNDS = ("memory", "compute", "communication")
 VERDICTS = ("fits", "borderline", "does not fit")
 PRECISIONS = ("w16a16kv16", "w8a8kv8", "w4a16kv16")
-MODELS = ("interpretable", "learned")
 ORIGINS = ("this warehouse", "shipped")
 
 _TOKENS_PER_S = "token/s"
@@ -49,9 +48,9 @@ SNAPSHOTS = Table(
         FILE_COLUMNS,
     ),
     ("snapshot_id",),
-    "performance",
+    "calibration",
 )
-REJECTED_ROWS = rejected_rows("raw", "kernel_rejected_rows", "performance")
+REJECTED_ROWS = rejected_rows("raw", "kernel_rejected_rows", "calibration")
 
 KERNEL_MEASUREMENTS = Table(
     "core",
@@ -82,7 +81,7 @@ KERNEL_MEASUREMENTS = Table(
         positive("bound_s", "Least time that the data sheet allows.", "s", required=True),
     ),
     ("snapshot_id", "source_row"),
-    "performance",
+    "calibration",
 )
 
 HELD_OUT = (
@@ -103,13 +102,13 @@ CALIBRATIONS = Table(
         HELD_OUT,
         Column("parameters", pl.String, "Fitted parameters by kernel family, as JSON.", required=True),
         count("kernels", "Sound kernels it was fitted to.", "kernels", required=True),
-        Column("predictor", pl.String, "All that predicts, as JSON for `profiling.calibration.Calibration`."),
+        Column("predictor", pl.String, "All that predicts, as JSON for `profiling.calibration.calibrate.Calibration`."),
         Column("fitted_in", pl.String, "Whether fitted here or shipped.", required=True, allowed=ORIGINS),
         Column("framework", pl.String, "Software whose kernels were measured.", required=True),
         Column("source", pl.String, "Where the kernels are from.", required=True),
     ),
     ("accelerator", "operator_class"),
-    "performance",
+    "calibration",
 )
 
 PREDICTION_ERROR = Table(
@@ -120,19 +119,12 @@ PREDICTION_ERROR = Table(
         FOLDER,
         DEVICE,
         OPERATOR_CLASS,
-        Column(
-            "model",
-            pl.String,
-            "interpretable: a law of few parameters, which predicts; learned: with trees on what it leaves over.",
-            required=True,
-            allowed=MODELS,
-        ),
         HELD_OUT,
-        Column("parameters", pl.String, "Fitted parameters by kernel family, as JSON; null for trees."),
+        Column("parameters", pl.String, "Fitted parameters by kernel family, as JSON."),
         Column("fitted_in", pl.String, "Whether fitted here or shipped.", required=True, allowed=ORIGINS),
     ),
-    ("accelerator", "operator_class", "model"),
-    "performance",
+    ("accelerator", "operator_class"),
+    "calibration",
 )
 
 ROOFLINE_POINTS = Table(
@@ -196,7 +188,7 @@ ROOFLINE_OPERATORS = Table(
         Column("bound_by", pl.String, "What bounds it.", required=True, allowed=BOUNDS),
         positive("bound_s", "Least time of one occurrence.", "s", required=True),
         positive("predicted_low_s", "Low end of the 80 % interval.", "s", required=True),
-        positive("predicted_s", "Likely time of one occurrence.", "s", required=True),
+        positive("predicted_s", "Likely time of one occurrence alone; a pass is not their sum.", "s", required=True),
         positive("predicted_high_s", "High end of the 80 % interval.", "s", required=True),
         flag("is_calibrated", "Whether predicted from measured kernels of this accelerator."),
     ),
@@ -270,12 +262,11 @@ _SERVED_KEY = ("model_id", "accelerator", "stage", "precision", "tensor_parallel
 SERVING_COST = Table(
     "marts",
     "serving_cost",
-    "What a million tokens cost on rented accelerators that are busy all the time, at the cheapest listed price.",
+    "What a million tokens cost on rented accelerators that are busy all the time, at the market's median price.",
     columns_of(
         _SERVED,
-        positive("usd_per_device_hour", "Price on demand of one device.", "USD/h", required=True),
-        Column("provider", pl.String, "Who asks it.", required=True),
-        Column("price_source", pl.String, "Catalogue and its version.", required=True),
+        positive("usd_per_device_hour", "Median price on demand of one device.", "USD/h", required=True),
+        Column("price_source", pl.String, "Which median of how many providers that is, and from when.", required=True),
         _spread("usd_{}per_million_tokens", "Rent over tokens", _USD),
     ),
     _SERVED_KEY,

@@ -175,6 +175,12 @@ LAYERS = Table(
         positive("flops", "Operations.", "FLOP"),
         positive("moved_bytes", "Inputs, output and weights, each once; null between modules.", "bytes"),
         Column("allocated_bytes", pl.Float64, "Growth of allocated memory; null where no counter tells.", unit="bytes"),
+        Column(
+            "peak_bytes",
+            pl.Float64,
+            "Most that a call held at once; null where no counter tells.",
+            unit="bytes",
+        ),
     ),
     ("run_id", "point_id", "position"),
     "profiles",

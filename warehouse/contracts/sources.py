@@ -23,6 +23,13 @@ SCORE_RESOLUTION = positive(
     "score_resolution", "Last digit of scores as printed; 0 where printed in full.", "points", required=True
 )
 FILE_COLUMNS = (
+    Column("source", pl.String, "Reader of the file: a world of sources, or one declared board.", required=True),
+    Column(
+        "is_dated",
+        pl.Boolean,
+        "Whether the source says its date; else as_of_date is the day on which it was retrieved.",
+        required=True,
+    ),
     Column("uri", pl.String, "Address or file name it was read from.", required=True),
     Column("revision", pl.String, "Commit of the source at which it was read, where there is one."),
     Column("licence", pl.String, "Licence that the source states; null where it states none."),
@@ -50,7 +57,7 @@ SNAPSHOTS = Table(
         FILE_COLUMNS,
     ),
     ("snapshot_id",),
-    "sources",
+    "accounts",
 )
 
 
@@ -72,6 +79,6 @@ def rejected_rows(schema: str, name: str, capability: str) -> Table:
     )
 
 
-REJECTED_ROWS = rejected_rows("meta", "rejected_rows", "sources")
+REJECTED_ROWS = rejected_rows("meta", "rejected_rows", "accounts")
 
 TABLES: tuple[Table, ...] = (SNAPSHOTS, REJECTED_ROWS)

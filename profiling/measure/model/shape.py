@@ -1,7 +1,7 @@
 """What a `config.json` says that decides the numbers a model computes: widths, norms, rotations, activations.
 
-Counts of operations need less and are made from `profiling.architecture`; here stands what logits depend on. A field
-that would change the logits and is not known is refused, never approximated.
+Counts of operations need less and are made from `profiling.models.architecture`; this is what logits depend on. A
+field that would change the logits and is not known is refused, never approximated.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from profiling.errors import InvalidConfig, UnsupportedModelType, nearest
-from profiling.families.assembly import Config
+from profiling.models.families.assembly import Config
 
 NormKind = Literal["rms", "rms_plus_one", "layer", "layer_without_bias"]
 Placement = Literal["pre", "post", "parallel", "parallel_two_norms"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from profiling import systems
 from profiling.measure.telemetry.readings import Reading
 
 POWERCAP = Path("/sys/class/powercap")
@@ -58,7 +58,7 @@ class Processor:
             "processor_mhz": _clock(),
             "temperature_c": _temperature(),
             "utilisation_share": self._utilisation(),
-            "load_1min": Reading(os.getloadavg()[0]),
+            "load_1min": _load(),
             "memory_used_bytes": _memory_used(),
         }
 
@@ -82,6 +82,11 @@ class Processor:
         if before is None or total <= before[0]:
             return Reading(None, "the first sample has none before it")
         return Reading(1 - (idle - before[1]) / (total - before[0]))
+
+
+def _load() -> Reading:
+    load = systems.load_1min()
+    return Reading(load) if load is not None else Reading(None, "the system counts no load")
 
 
 def _clock() -> Reading:

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from pipelines.analytics.architecture_links import link_architectures
-from pipelines.sources.catalogue import architectures
+from analytics.identity.architecture_links import link_architectures
+from pipelines.sources.catalogue.read import architectures
 
 KNOWN = architectures()
 LLAMA_8B = 8_030_000_000

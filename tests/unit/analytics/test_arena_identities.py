@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from pipelines.analytics.arena_identities import identify
-from pipelines.sources.arena_reference import declared_identities
-from pipelines.sources.catalogue import architectures
+from analytics.identity.arena_identities import identify
+from pipelines.sources.arena.reference import declared_identities
+from pipelines.sources.catalogue.read import architectures
 
 CATALOGUE = architectures()["model_id"]
 MODELS = pl.DataFrame(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipelines.analytics.efficiency import (
+from analytics.fronts.efficiency import (
     EVALUATION_CO2_KG_PER_HOUR,
     FitMethod,
     TooFewSizes,

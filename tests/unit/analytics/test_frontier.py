@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pipelines.analytics.frontier import (
+from analytics.fronts.frontier import (
     AVERAGE,
     CARBON,
     PARAMETERS,

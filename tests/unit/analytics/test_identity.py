@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.analytics.identity import BITS_PER_WEIGHT, GIB, entry_sizes, resolve_models
-from pipelines.analytics.model_names import family_in_name, names_quantisation, size_in_name
+from analytics.identity.model_names import family_in_name, names_quantisation, size_in_name
+from analytics.identity.models import BITS_PER_WEIGHT, entry_sizes, resolve_models
+from analytics.units import GIB
 from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES, MODELS, REPORTED_ENTRIES
 from warehouse.contracts.violations import violations
 from warehouse.lake import Lake
@@ -88,6 +89,12 @@ def test_no_name_whatever_states_more_active_than_total(name: str) -> None:
         ("meta-llama/Llama-2-7b", "llama-2"),
         ("huggyllama/llama-7b", "llama"),
         ("meta-llama/Llama-3.2-1B", "llama-3.2"),
+        ("meta-llama/Meta-Llama-3-8B", "llama-3"),
+        ("some/llama3-8B-tuned", "llama-3"),
+        ("upstage/llama-30b-instruct", "llama"),
+        ("some/llama-33b-merged", "llama"),
+        ("some/llama-3b", "llama"),
+        ("openlm-research/open_llama_3b_v2", "open-llama"),
         ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "qwen2.5"),
         ("TinyLlama/TinyLlama-1.1B", "tinyllama"),
         ("google/gemma-2b", "gemma"),

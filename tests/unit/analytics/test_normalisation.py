@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.analytics.normalisation import (
+from analytics.fronts.normalisation import (
     BBH_CHOICES,
     MUSR_CHOICES,
     MissingTask,

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from polars.testing import assert_frame_equal
 
-from pipelines.analytics.dominance import dominated_by, front_members, marginal_costs
-from pipelines.analytics.front_history import front_history, hypervolume_history, not_explained_by_later
-from pipelines.analytics.hypervolume import exclusive_contributions, hypervolume
-from pipelines.analytics.pareto import (
+from analytics.fronts.dominance import dominated_by, front_members, marginal_costs
+from analytics.fronts.history import front_history, hypervolume_history, not_explained_by_later
+from analytics.fronts.hypervolume import exclusive_contributions, hypervolume
+from analytics.fronts.pareto import (
     Direction,
     UnusableObjective,
     front_mask,

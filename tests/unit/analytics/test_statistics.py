@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipelines.analytics.statistics import clusters, density, scaling, summaries
-from pipelines.analytics.statistics.components import components, correlations
-from pipelines.analytics.statistics.quantile_lines import quantile_line, slope_replicates
-from pipelines.analytics.statistics.resampling import Families, draw_families, family_numbers, interval, lines
-from pipelines.scaling_tables import non_embedding_trend
-from pipelines.sources.reference import non_embedding_scores
+from analytics.statistics import clusters, density, resampling, scaling, summaries
+from analytics.statistics.components import components, correlations
+from analytics.statistics.quantile_lines import quantile_line, slope_replicates
+from analytics.statistics.resampling import Families, draw_families, family_numbers, interval, lines
+from pipelines.defs.statistics.scaling import non_embedding_trend
+from pipelines.sources.catalogue.facts import non_embedding_scores
 
 RANDOM = np.random.default_rng(7)
 SIZES = 2.0 ** np.linspace(-1, 6, 400)
@@ -175,8 +175,9 @@ def test_a_record_that_doubles_every_three_months_is_told_so_and_laggards_do_not
     grows = 2 ** (months / 3)
     value = np.concatenate([grows, grows * 0.4])
     days = np.concatenate([months, months + 0.5]) * 365.25 / 12
-    replicates = np.tile(np.log2(value), (200, 1))
-    told = density.Density(value, value, value, value, replicates, np.zeros(48, dtype=bool))
+    nothing, never = np.zeros(48), np.zeros(200)
+    redrawn = density.Redrawn(nothing, np.log2(value), nothing, never, never + 1, never)
+    told = density.Density(value, value, value, value, redrawn, np.zeros(48, dtype=bool))
     found = density.trend(days, told, families(48))
     assert found is not None
     assert found.doubling_months == pytest.approx(3.0)
@@ -184,10 +185,28 @@ def test_a_record_that_doubles_every_three_months_is_told_so_and_laggards_do_not
     assert sorted(found.records) == list(range(24))
     assert found.lower is not None
     assert found.lower <= 3.0 + 1e-9
-    assert (
-        density.trend(days[:3], density.Density(*(value[:3],) * 4, replicates[:, :3], value[:3] < 0), families(3))
-        is None
-    )
+    assert density.trend(days[:3], told.part(np.arange(3)), families(3)) is None
+
+
+def test_entries_taken_in_blocks_give_what_all_at_once_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    size, days = 2 ** random.uniform(0, 6, 500), random.uniform(0, 900, 500)
+    score = 10 + 5 * np.log2(size) + random.normal(0, 4, 500)
+    drawn = draw_families(random.integers(0, 90, 500), 200)
+
+    def told() -> list[float]:
+        found = density.densities(size, score, np.full(500, 0.5), drawn)
+        grown = density.trend(days, found, drawn)
+        assert grown is not None
+        ends = [grown.lower, grown.upper]
+        for line in scaling.fitted_lines(size, score, drawn):
+            ends += [line.lower, line.upper]
+        widths = clusters.group(np.column_stack([score, np.log2(size)])).widths
+        return [*found.density_lower, *found.density_upper, *widths, *(np.nan if end is None else end for end in ends)]
+
+    at_once = told()
+    monkeypatch.setattr(resampling, "_CELLS_AT_ONCE", 4_000)
+    assert told() == pytest.approx(at_once, rel=1e-12, nan_ok=True)
 
 
 # Benchmarks together ---------------------------------------------------------------------------------------------

@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.analytics import licences
-from pipelines.analytics.release_dates import best_release_dates
-from pipelines.sources.arena import ParsedBoard, UnnamedBoard, identify_board, parse_board
-from pipelines.sources.arena_layouts import BOARD_LAYOUTS, UnknownBoardLayout
-from pipelines.sources.arena_reference import (
+from analytics.identity import licences
+from analytics.identity.release_dates import best_release_dates
+from pipelines.sources.arena.layouts import BOARD_LAYOUTS, UnknownBoardLayout
+from pipelines.sources.arena.read import ParsedBoard, UnnamedBoard, identify_board, parse_board
+from pipelines.sources.arena.reference import (
     licence_rules,
     published_ratings,
     read_release_evidence,

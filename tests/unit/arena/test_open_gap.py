@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.analytics.open_gap import open_vs_proprietary, organisation_gaps, progress, undecided_boards
-from pipelines.arena_tables import Boards, rate_vote_files
-from pipelines.sources.arena import parse_board
-from pipelines.sources.arena_reference import licence_rules, model_parameters, release_evidence
+from analytics.ratings.open_gap import open_vs_proprietary, organisation_gaps, progress, undecided_boards
+from pipelines.defs.arena.tables import Boards, rate_vote_files
+from pipelines.sources.arena.read import parse_board
+from pipelines.sources.arena.reference import licence_rules, release_evidence
 from warehouse.contracts import arena as contracts
 from warehouse.contracts.violations import violations
 
@@ -77,7 +77,6 @@ def test_every_table_of_the_real_text_boards_keeps_its_contract(shared_data: Pat
         (contracts.OPEN_VS_PROPRIETARY, boards.open_vs_proprietary()),
         (contracts.ORGANISATION_GAPS, boards.organisation_gaps()),
         (contracts.ARENA_PROGRESS, boards.progress()),
-        (contracts.FRONTIER_GPU_DEMAND, boards.gpu_demand(model_parameters())),
         (contracts.MODEL_LICENCES, boards.model_licences()),
         (contracts.MODEL_RELEASES, boards.model_releases()),
     ):
@@ -130,12 +129,16 @@ def test_an_open_leader_gives_a_negative_gap_and_no_lag() -> None:
     assert strict["gap_points"].item() == 100.0
 
 
-def test_a_model_of_unknown_class_above_the_best_open_one_leaves_the_gap_untold() -> None:
+def test_a_model_of_unknown_class_above_the_best_open_one_widens_the_gap_and_does_not_remove_it() -> None:
     mystery: Model = ("mystery", None, 1340.0, DAY)
     low: Model = ("low mystery", None, 1200.0, DAY)
-    assert open_vs_proprietary(rated(OPEN, NEW, mystery), released(OPEN, NEW)).is_empty()
+    unsure = open_vs_proprietary(rated(OPEN, NEW, mystery), released(OPEN, NEW)).row(0, named=True)
+    assert (unsure["gap_points"], unsure["gap_least"], unsure["gap_most"]) == (50.0, 10.0, 50.0)
+    assert unsure["unknown_above"] == "mystery"
     assert undecided_boards(rated(OPEN, NEW, mystery))["models"].to_list() == ["mystery"]
-    assert open_vs_proprietary(rated(OPEN, NEW, low), released(OPEN, NEW))["models_without_class"].item() == 1
+    sure = open_vs_proprietary(rated(OPEN, NEW, low), released(OPEN, NEW)).row(0, named=True)
+    assert (sure["gap_least"], sure["gap_most"], sure["unknown_above"]) == (50.0, 50.0, None)
+    assert sure["models_without_class"] == 1
 
 
 @LAW
@@ -173,14 +176,3 @@ def test_the_staircase_rises_only_where_a_model_is_better_than_all_before_it() -
     assert steps.filter(~pl.col("trend_rating").is_between("trend_lower", "trend_upper")).is_empty()
     # Least squares by hand: 0, 0.498, 0.999 and 1.498 years.
     assert steps["trend_points_per_year"][0] == pytest.approx(110.0, abs=1.0)
-
-
-@pytest.mark.data
-def test_llama_3_70b_needs_two_gpus_and_the_340b_before_it_a_whole_node_or_more(shared_data: Path) -> None:
-    demand = text_boards(shared_data / "arena/snapshots").gpu_demand(model_parameters())
-    needed = dict(demand.filter(as_of_date=dt.date(2025, 8, 4)).select("model", "gpus_needed").iter_rows())
-    # 16 bits and a fifth on top, GPUs of 80 GiB: 156, 760 and (in FP8) 750 GiB.
-    assert needed["Llama-3-70B-Instruct"] == 2
-    assert needed["Nemotron-4-340B-Instruct"] == 16
-    assert needed["DeepSeek-R1"] == 16
-    assert needed["Alpaca-13B"] == 1

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.analytics.ratings import elo, intervals, ranks
-from pipelines.analytics.ratings.bradley_terry import fit
-from pipelines.analytics.ratings.comparisons import Comparisons, UnusableComparisons
-from pipelines.analytics.ratings.drift import rate_windows
-from pipelines.analytics.ratings.standing import Standing
-from pipelines.analytics.ratings.style import StyledBattles, fit_style_controlled
-from pipelines.analytics.ratings.win_rates import average_win_rate, observed, predicted
-from pipelines.rate import RatingOptions, rate
+from analytics.ratings import elo, intervals, ranks
+from analytics.ratings.bradley_terry import fit
+from analytics.ratings.comparisons import Comparisons, UnusableComparisons
+from analytics.ratings.drift import rate_windows
+from analytics.ratings.standing import Standing
+from analytics.ratings.style import StyledBattles, fit_style_controlled
+from analytics.ratings.win_rates import average_win_rate, observed, predicted
+from pipelines.defs.arena.rate import RatingOptions, rate
 
 GOLDENS = ("llmfao_crowd", "pandalm_human")
 # How long an example takes depends on who else uses the machine.

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.sources.vote_files import UnreadableVotes, renames
-from pipelines.sources.votes import FilterUnavailable, Tally, VoteFilter, Votes
+from pipelines.sources.votes.files import UnreadableVotes, renames
+from pipelines.sources.votes.read import FilterUnavailable, Tally, VoteFilter, Votes
 
 SPLIT = next(r.until_epoch_s for r in renames() if r.name_in_votes == "gpt-4" and r.until_epoch_s)
 
@@ -85,7 +85,7 @@ def test_a_users_own_file_is_never_renamed(tmp_path: Path) -> None:
 
 def test_both_spellings_of_both_bad_are_ties_and_any_other_label_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "votes.csv"
-    labels = ["tie (bothbad)", "both_bad", "tie", "GPT-4", "", "Model_A"]
+    labels = ["tie (bothbad)", "both_bad", "tie", "GPT-4", "", "model_c"]
     path.write_text("model_a,model_b,winner\n" + "".join(f"p,q,{label}\n" for label in labels) + "p,p,tie\n,q,tie\n")
     result = tally(path)
     assert counts(result) == {("p", "q", 0.5): 3}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards import choosing
-from dashboards.choosing import Limits, Wish
+from dashboards.parts import choices as choosing
+from dashboards.parts.choices import Limits, Wish
 
 PLAIN: dict[str, Any] = {
     "model_id": "org/a", "precision": "w16a16kv16", "weight_bits": 16.0, "devices": 1, "verdict": "fits",

@@ -3,23 +3,127 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from profiling.accelerators import find, from_toml, table, validate
-from profiling.errors import InvalidAccelerator, UnknownAccelerator, UnsupportedPrecision
+from profiling.devices.accelerators import GIB, Accelerator, find, from_toml, grid_devices, table, validate
+from profiling.devices.fleet import link_across
+from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAccelerator, UnsupportedPrecision
+
+
+def reported_source(device: Accelerator) -> str:
+    return device.extra.get("reported_memory_source", "")
 
 
 def test_the_reviewed_table_holds_dense_decimal_figures_with_sources() -> None:
-    assert len(table()) == 52
-    assert {entry.kind for entry in table().values()} >= {"gpu", "tpu", "cpu"}
+    assert len(table()) >= 311
+    assert len(grid_devices()) == 52
+    assert {entry.kind for entry in table().values()} == {"gpu", "igpu", "tpu", "cpu", "asic", "edge"}
     for entry in table().values():
-        assert validate(entry) is entry
+        assert validate(entry, peaks_needed=False) is entry
         assert entry.source
+        assert entry.memory_kind
+        assert entry.link_kind
     h200 = find("H200-SXM-141GB")
     assert (h200.peak("fp16"), h200.peak("fp8"), h200.bandwidth_bytes_per_s) == (989e12, 1979e12, 4.8e12)
     assert find("rtx a6000").peak("int8") == pytest.approx(309.7e12)
-    assert find("A100-SXM4-80GB").usable_memory_bytes == pytest.approx(79.2 * 2**30)
+
+
+def test_every_bandwidth_is_that_of_its_bus_and_every_peak_that_of_its_units_and_clock() -> None:
+    checked = {"bus": 0, "units": 0, "slot": 0}
+    for device in table().values():
+        facts = device.extra
+        if "bus_bits" in facts and "data_rate_gbps_per_pin" in facts:
+            of_bus = float(facts["bus_bits"]) * float(facts["data_rate_gbps_per_pin"]) / 8 * 1e9
+            assert device.bandwidth_bytes_per_s == pytest.approx(of_bus, rel=0.007), device.name
+            checked["bus"] += 1
+        if "units" in facts and "boost_mhz" in facts and "flop_per_unit_and_clock" in facts:
+            per_s = float(facts["units"]) * float(facts["boost_mhz"]) * 1e6 * float(facts["flop_per_unit_and_clock"])
+            assert device.peak("fp16") == pytest.approx(per_s, rel=0.013), device.name
+            checked["units"] += 1
+        slot = re.fullmatch(r"gen(\d) x(\d+)", facts.get("pcie", ""))
+        if slot and device.link_kind == "pcie":
+            lane = {3: 1e9, 4: 2e9, 5: 4e9}[int(slot[1])]
+            assert device.link_bytes_per_s == pytest.approx(int(slot[2]) * lane), device.name
+            checked["slot"] += 1
+    assert checked["bus"] > 280
+    assert checked["units"] > 270
+    assert checked["slot"] > 95
+
+
+def test_figures_that_were_proven_wrong_are_mended() -> None:
+    # Blackwell Ultra has hardly any int8; half of the Jetson headline is the DLAs'; a B200 reads 7.7 TB/s.
+    assert (find("B300").peak("int8"), find("GB300").peak("int8")) == (153.5e12, 165e12)
+    assert find("AGX Orin").peak("int8") == pytest.approx(85.2e12)
+    assert find("Orin NX").peak("fp16") == pytest.approx(15.0e12)
+    assert find("B200").bandwidth_bytes_per_s == 7.7e12
+    # An unknown peak is unknown: it bounds nothing, instead of being the int8 rate.
+    assert find("TPU-v5e").vector_peak == float("inf")
+    # GeForce: 32-bit sums halve fp16, 16-bit sums and int8 do not.
+    card = find("4090")
+    assert (card.peak("fp16"), card.peaks_with_fp16_sums["fp16"], card.peak("int8")) == (165.2e12, 330.3e12, 660.6e12)
+    assert card.fastest_peak(("fp16", "int8")) == 660.6e12
+    # Where fp16 is a formality, 16-bit operands are multiplied in fp32.
+    assert find("P40").format_for(16) == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("name", "reported_gib"),
+    # What engines and PyTorch printed in public out-of-memory reports.
+    [
+        ("RTX-3090", 23.69), ("RTX-5090", 31.37), ("A100-SXM4-40GB", 39.56), ("B200-SXM-180GB", 178.35),
+        ("MI355X-288GB", 287.98), ("T4", 14.76), ("A100-SXM4-80GB", 79.25), ("L40S", 44.42), ("RTX-3060-12GB", 11.75),
+        ("RTX-4060-8GB", 7.72), ("A30", 23.53), ("L40", 44.40), ("RTX-4090", 23.52),
+    ],
+)  # fmt: skip
+def test_memory_is_what_the_device_reports(name: str, reported_gib: float) -> None:
+    assert find(name).usable_memory_bytes / GIB == pytest.approx(reported_gib, rel=0.005)
+    assert find(name).memory_basis == "as the device reports it"
+
+
+def test_where_no_report_is_known_the_rule_of_those_that_are_holds_within_its_range() -> None:
+    measured = [
+        device
+        for device in table().values()
+        if device.reported_memory_bytes and not device.unified_memory and "recalled" not in reported_source(device)
+    ]
+    assert len(measured) > 20
+    for device in measured:
+        unmeasured = replace(device, reported_memory_bytes=None)
+        low, high = unmeasured.usable_memory_range_bytes
+        assert low <= device.usable_memory_bytes <= high, device.name
+        assert unmeasured.usable_memory_bytes == pytest.approx(device.usable_memory_bytes, rel=0.023), device.name
+        assert "not measured" in unmeasured.memory_basis
+
+
+def test_shared_memory_has_a_usable_share_and_says_how_to_raise_it() -> None:
+    mac = find("m3 max 64gb")
+    assert mac.unified_memory
+    assert mac.usable_memory_bytes == pytest.approx(48 * GIB)  # 47 to 48 of 64 were seen (llama.cpp issue 1870)
+    assert "iogpu.wired_limit_mb" in mac.raising_usable_memory
+    halo = find("strix halo 128gb")
+    assert halo.usable_memory_bytes == pytest.approx(64 * GIB)
+    assert halo.usable_memory_range_bytes[1] == pytest.approx(0.97 * 128 * GIB)
+    assert halo.with_usable_fraction(0.97).usable_memory_bytes == pytest.approx(0.97 * 128 * GIB)
+    with pytest.raises(InvalidAccelerator, match=r"share of 1\.2 cannot be"):
+        halo.with_usable_fraction(1.2)
+    assert find("dgx spark").usable_memory_bytes == pytest.approx(0.92 * 119.7 * GIB)
+
+
+def test_beyond_a_node_the_slower_link_counts_and_an_unknown_one_is_refused() -> None:
+    h100 = find("H100-SXM5-80GB")
+    assert link_across(h100, 8).bytes_per_s == 450e9
+    across = link_across(h100, 16)
+    assert (across.bytes_per_s, across.nodes) == (50e9, 2)
+    assert across.latency_s == pytest.approx(1e-5)
+    assert link_across(find("GB200"), 72).nodes == 1
+    assert find("4090").is_pcie_only
+    assert not h100.is_pcie_only
+    with pytest.raises(InvalidWorkload, match="16 x L40S fill 2 nodes of 8, and the network between them is not known"):
+        link_across(find("L40S"), 16)
+    with pytest.raises(InvalidWorkload, match="cannot be joined"):
+        link_across(find("m3 max 64gb"), 2)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiling.calibration import (
+from profiling.calibration.calibrate import (
     Calibration,
     Peaks,
     UnusableKernels,
     above_roof,
     bound_s,
-    calibrate,
     calibrate_tables,
     parameter_meanings,
     peaks_of_device,
     unfitted_calibration,
 )
-from profiling.calibration_fit import fold_of, law_time_s, shape_groups
-from profiling.calibration_laws import law_of
-from profiling.kernels import OPERATOR_CLASSES, UnreadableKernelTable, read_kernels
-from profiling.learned_residual import BOOSTING, learn_residual
+from profiling.calibration.fit import fold_of, law_time_s, shape_groups
+from profiling.calibration.kernels import OPERATOR_CLASSES, UnreadableKernelTable, read_kernels
+from profiling.calibration.laws import law_of
 
 H200 = Peaks({"bf16": 989e12, "fp8": 1979e12}, 4.8e12, cache_bytes=50e6, multiprocessors=132)
 GEMM = {"m": [1, 16, 128, 1000, 8192], "n": [1024, 4096, 4096, 512, 8192], "k": [1024, 4096, 14336, 64, 8192]}
@@ -78,6 +75,7 @@ def h200(shared_data: Path) -> tuple[dict[str, Calibration], pl.DataFrame]:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operator_class", "mape_pct"),
     [("gemm_bf16", 7), ("gemm_fp8", 10), ("prefill_attention", 10), ("decode_attention", 20)],
@@ -119,8 +117,6 @@ def test_a100_decode_rows_faster_than_memory_are_rejected_with_the_reason(shared
     decode = kernels.filter(pl.col("operator_class") == "decode_attention")
     peaks = peaks_of_device(decode["device"][0], "a100_sxm")
     rejected = above_roof(decode, peaks)
-    (calibration,) = calibrate(decode, peaks)
-    assert calibration.below_bound_pct == pytest.approx(100 * rejected.height / decode.height)
     assert rejected.height == 351
     # 4.3 GB of keys and values in 1.243 ms: 3.46 TB/s of a part that has 2.04.
     fastest = decode.filter(
@@ -150,25 +146,6 @@ def test_kernel_formats_outside_the_four_classes_are_rejected_by_name(shared_dat
         "int4_wo": 6048,
         "sq": 6048,
     }
-
-
-@pytest.mark.data
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize(
-    ("operator_class", "mape_pct"),
-    [("gemm_bf16", 4), ("gemm_fp8", 3), ("prefill_attention", 3), ("decode_attention", 7)],
-)
-def test_the_learned_residual_reaches_its_target_on_shapes_never_seen(
-    shared_data: Path, operator_class: str, mape_pct: float
-) -> None:
-    pytest.importorskip("sklearn", reason="the learned residual needs scikit-learn")
-    kernels = read_kernels(shared_data / "kernels" / "h200_sxm").kernels
-    (calibration,) = calibrate(kernels.filter(pl.col("operator_class") == operator_class), H200, residual=True)
-    assert calibration.held_out_mape_pct is not None
-    assert calibration.held_out_mape_pct <= mape_pct
-    assert calibration.interval_coverage_pct is not None
-    assert 75 <= calibration.interval_coverage_pct <= 85
 
 
 def test_a_known_law_is_recovered_and_its_unseen_shapes_predicted(tmp_path: Path) -> None:
@@ -261,25 +238,12 @@ def test_kernels_of_a_format_the_device_has_no_peak_for_are_rejected_not_fitted(
 
 
 def test_a_calibration_survives_json_and_predicts_the_same(tmp_path: Path) -> None:
-    pytest.importorskip("sklearn", reason="the learned residual needs scikit-learn")
     folder = write_gemm_table(tmp_path / "h200", law_abiding_gemm(noise=0.05))
     (calibration,), _ = calibrate_tables(folder)
-    features = np.random.default_rng(5).normal(size=(300, 21))
-    learned = replace(calibration, residual=learn_residual(features, 0.3 * np.tanh(features[:, 3])))
-    again = Calibration.from_json(learned.to_json())
-    assert not np.allclose(learned.predict_s(GEMM)[0], calibration.predict_s(GEMM)[0])
-    for ours, theirs in zip(learned.predict_s(GEMM), again.predict_s(GEMM), strict=True):
+    again = Calibration.from_json(calibration.to_json())
+    for ours, theirs in zip(calibration.predict_s(GEMM), again.predict_s(GEMM), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert json.loads(json.dumps(again.to_row())) == calibration.to_row()
-
-
-def test_our_trees_read_as_the_library_reads_them() -> None:
-    ensemble = pytest.importorskip("sklearn.ensemble", reason="the learned residual needs scikit-learn")
-    features = np.random.default_rng(7).normal(size=(500, 4))
-    target = 0.2 * np.sign(features[:, 0] * features[:, 1])
-    model = ensemble.GradientBoostingRegressor(**BOOSTING).fit(features, target)
-    factor = learn_residual(features, target).factor(features)
-    np.testing.assert_allclose(np.log(factor), model.predict(features), atol=1e-9)
 
 
 @pytest.mark.parametrize("operator_class", OPERATOR_CLASSES)

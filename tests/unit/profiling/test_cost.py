@@ -7,19 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from profiling.accelerators import find
-from profiling.cost import (
+from profiling.answers.cost import (
     fitted_joules_per_token,
     grams_co2e_per_million_tokens,
     grid_intensity,
-    price_of,
     serving_cost,
-    usd_per_million_tokens,
 )
+from profiling.devices.accelerators import find
 from profiling.errors import DoesNotFit, InvalidWorkload
-from profiling.roofline import estimate
-from profiling.sources import load
-from profiling.workload import Workload
+from profiling.models.sources import load
+from profiling.roofline.estimate import estimate
+from profiling.roofline.workload import Workload
 
 REFERENCE = Path(__file__).parents[3] / "warehouse" / "reference"
 
@@ -36,17 +34,6 @@ def test_measured_energy_of_llama_70b_gives_the_published_carbon() -> None:
     assert grams_co2e_per_million_tokens(0.373, grid_intensity("fra", grid)) == pytest.approx(7, abs=0.1)
     with pytest.raises(InvalidWorkload, match="nearest: France"):
         grid_intensity("Frence", grid)
-
-
-def test_the_cheapest_sourced_price_is_taken_and_a_missing_one_stays_missing() -> None:
-    prices = _rows("accelerator_prices")
-    offer = price_of(find("H100-SXM5-80GB"), prices)
-    assert offer is not None
-    assert (offer["provider"], offer["usd_per_hour_on_demand"], offer["source_version"]) == (
-        "Nebius", "2.95", "0082b04",
-    )  # fmt: skip
-    assert price_of(find("TPU-v5p"), prices) is None
-    assert usd_per_million_tokens(5154, 2.95) == pytest.approx(0.159, abs=5e-4)
 
 
 def test_measured_energy_of_chat_on_an_h100_lies_within_the_spread() -> None:

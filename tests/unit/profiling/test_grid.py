@@ -5,13 +5,14 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from profiling.accelerators import find
-from profiling.grid import SCHEMA, Grid, evaluate
-from profiling.predictors import operator_models
-from profiling.roofline import estimate
-from profiling.shipped_calibrations import by_device, shipped
-from profiling.sources import load
-from profiling.workload import Parallelism, Precision, Workload
+from profiling.calibration.predictors import operator_models
+from profiling.calibration.shipped import by_device, shipped
+from profiling.devices.accelerators import find
+from profiling.kernels.operators import kernel_models
+from profiling.models.sources import load
+from profiling.roofline.estimate import estimate
+from profiling.roofline.grid import SCHEMA, Grid, evaluate
+from profiling.roofline.workload import Parallelism, Precision, Workload
 
 MODELS = ["meta-llama/Meta-Llama-3-8B", "deepseek-ai/DeepSeek-V3", "google/gemma-3-27b-it"]
 EIGHT = Precision(weight_bits=8, activation_bits=8, kv_bits=8)
@@ -23,7 +24,9 @@ GRID = Grid(
     precisions=[Precision(), Precision(weight_bits=4.25, embedding_bits=16), EIGHT],
     kernels=("flash", "naive"),
     parallelisms=(Parallelism(), Parallelism(tensor=8), Parallelism(tensor=3)),
-    calibrations={name: operator_models(fitted) for name, fitted in by_device(shipped()).items()},
+    calibrations={
+        name: {**operator_models(fitted), **kernel_models(find(name))} for name, fitted in by_device(shipped()).items()
+    },
     intervals=True,
 )
 

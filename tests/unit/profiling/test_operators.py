@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision
-from profiling.graph import edges
-from profiling.operators import Operator, operators, totals
-from profiling.sources import load
-from profiling.steps import AttentionCore
-from profiling.tokens import tokens_of
-from profiling.workload import Parallelism, Precision, Workload, legal_tensor_ways, precision_of
+from profiling.models.sources import load
+from profiling.models.steps import AttentionCore
+from profiling.roofline.graph import edges
+from profiling.roofline.operators import Operator, operators, totals
+from profiling.roofline.tokens import tokens_of
+from profiling.roofline.workload import Parallelism, Precision, Workload, legal_tensor_ways, precision_of
 
 LLAMA_2_7B = load("meta-llama/Llama-2-7b-hf")
 LLAMA_3_8B = load("meta-llama/Meta-Llama-3-8B")

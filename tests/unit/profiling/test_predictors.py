@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from profiling.accelerators import find
-from profiling.calibration import peaks_of, unfitted_calibration
-from profiling.operators import Operator, operators
-from profiling.predictors import operator_models
-from profiling.roofline import estimate, operator_time, roof_of
-from profiling.sources import from_config, load
-from profiling.workload import Parallelism, Precision, Workload
+from profiling.calibration.calibrate import peaks_of, unfitted_calibration
+from profiling.calibration.predictors import operator_models
+from profiling.devices.accelerators import find
+from profiling.models.sources import from_config, load
+from profiling.roofline.estimate import estimate, operator_time, roof_of
+from profiling.roofline.operators import Operator, operators
+from profiling.roofline.workload import Parallelism, Precision, Workload
 
 H200 = find("H200-SXM-141GB")
 CLASSES = ("gemm_bf16", "gemm_fp8", "prefill_attention", "decode_attention")

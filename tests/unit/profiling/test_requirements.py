@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from profiling.accelerators import GIB, find
+from profiling.devices.accelerators import GIB, find
 from profiling.errors import DoesNotFit
-from profiling.memory import gpus_needed, max_batch, memory_need
-from profiling.requirements import requirements
-from profiling.sources import load
-from profiling.workload import Precision, Workload
+from profiling.memory.need import gpus_needed, max_batch, memory_need
+from profiling.memory.requirements import requirements
+from profiling.models.sources import load
+from profiling.roofline.workload import Precision, Workload
 
 ACCELERATORS = [find(name) for name in ("T4", "RTX-4090", "H200-SXM-141GB")]
 PRECISIONS = [Precision(), Precision(weight_bits=4.25, embedding_bits=16)]

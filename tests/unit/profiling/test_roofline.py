@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from profiling.accelerators import find, from_toml
+from profiling.devices.accelerators import find, from_toml
 from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision
-from profiling.operators import Operator
-from profiling.roofline import Prediction, estimate, operator_times, pass_time
-from profiling.sources import load
-from profiling.workload import Parallelism, Precision, Values, Workload, precision_of
+from profiling.models.sources import load
+from profiling.roofline.estimate import Prediction, estimate, operator_times
+from profiling.roofline.operators import Operator
+from profiling.roofline.whole import pass_time
+from profiling.roofline.workload import Parallelism, Precision, Values, Workload, precision_of
 
 LLAMA_8B = load("meta-llama/Meta-Llama-3.1-8B")
 H100 = find("H100-SXM5-80GB")

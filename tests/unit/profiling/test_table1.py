@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from profiling.table1 import Line, as_markdown, as_printed, reconciliation
+from profiling.roofline.table1 import Line, as_markdown, as_printed, reconciliation
 
 LINES = reconciliation()
 

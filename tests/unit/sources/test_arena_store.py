@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.sources.arena_store import load_boards, vote_sets
+from pipelines.sources.arena.store import load_boards, vote_sets
 from pipelines.sources.collect import collect
-from pipelines.sources.huggingface import ARENA_DATASET, PUBLISHED_TABLES, HubUnavailable
+from pipelines.sources.hub.client import ARENA_DATASET, PUBLISHED_TABLES, HubUnavailable
 from pipelines.sources.raw_store import RawStore
 from warehouse.settings import Settings
 

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from pipelines.sources.collect import Collection, NothingFound, collect
-from pipelines.sources.huggingface import PUBLISHED_TABLES, NotOnHub
-from pipelines.sources.layouts import UnknownLayout
-from pipelines.sources.open_llm_leaderboard import load_published_fronts, load_snapshots
+from pipelines.sources.hub.client import PUBLISHED_TABLES, NotOnHub
+from pipelines.sources.leaderboards.layouts import UnknownLayout
+from pipelines.sources.leaderboards.read import load_published_fronts, load_snapshots
 from pipelines.sources.raw_store import RawStore
 from warehouse.settings import Settings
 

@@ -6,7 +6,7 @@ import json
 import polars as pl
 import pytest
 
-from pipelines.sources.huggingface import PUBLISHED_TABLES, RESULT_TREES, Hub, HubFile, HubUnavailable, NotOnHub
+from pipelines.sources.hub.client import PUBLISHED_TABLES, RESULT_TREES, Hub, HubFile, HubUnavailable, NotOnHub
 from warehouse.settings import Settings
 
 from .hub_server import HubServer, compressing, cut_after, ignoring_range, status, whole

@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.sources import cells
-from pipelines.sources.layouts import LAYOUTS, UnknownLayout
-from pipelines.sources.layouts import recognise as layout_of
-from pipelines.sources.leaderboard_tables import Parsed
-from pipelines.sources.recognition import UNRECOGNISED, UndatedFile, recognise
+from pipelines.sources.dates import UndatedFile
+from pipelines.sources.leaderboards import tables as leaderboard_tables
+from pipelines.sources.leaderboards.layouts import LAYOUTS, UnknownLayout
+from pipelines.sources.leaderboards.layouts import recognise as layout_of
+from pipelines.sources.leaderboards.tables import Parsed
+from pipelines.sources.raw_store import Manifest, RawStore
+from pipelines.sources.recognition import UNRECOGNISED, recognise
 from pipelines.sources.tables import UnreadableFile
 from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES, MODELS, REJECTED_ROWS, SNAPSHOTS
 from warehouse.lake import Lake
@@ -316,3 +319,34 @@ def test_a_cell_has_a_value_or_is_absent_or_is_wrong(cell: cells.Cell, text: str
     frame = pl.DataFrame({"x": [text, None, ""]})
     read = frame.select(cell.value().alias("value"), cell.is_wrong().alias("wrong"))
     assert read.rows() == [(value, wrong), (None, False), (None, False)]
+
+
+CASE = "09-one-column-too-many-or-a-semicolon"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("way", ["extra-rank", "unnamed-index", "semicolon"])
+def test_a_table_saved_by_pandas_or_a_spreadsheet_is_the_table_that_it_was(
+    shared_data: Path, store: RawStore, way: str
+) -> None:
+    path = shared_data.parent / "cases" / CASE / way / "2025-02-20_contents.csv"
+    if not path.exists():
+        pytest.skip("the case is not here")
+    payload = path.read_bytes()
+    what = recognise(payload, ".csv", path.name)
+    assert (what.layout, what.subject) == ("v2_contents_2025_02", "open_llm_v2")
+    now = dt.datetime.now(dt.UTC)
+    manifest = Manifest(what.source, what.layout, what.subject, what.as_of, path.name, None, None, now)
+    read = leaderboard_tables.parse(store.add(payload, ".csv", manifest))
+    assert (read.rows_read, read.entries.height, read.scores.height) == (3, 3, 18)
+    assert read.entries["average"].to_list() == [22.4882, 24.1801, 23.5283]
+    assert read.rejected["reason"].to_list() == (["columns not read: Rank"] if way == "extra-rank" else [])
+
+
+def test_a_percent_sign_after_a_score_is_no_wrong_number(load: Load) -> None:
+    table = pl.DataFrame({"Model": ["a/b"], "Average": ["52.02 %"], "URL": ["x"], "Parameters": ["1"]}).with_columns(
+        pl.lit("52.02%").alias(name) for name in SCRAPE if name not in {"Model", "Average"}
+    )
+    read = load(table, "2023-05-20_scrape.csv")
+    assert read.entries["average"].to_list() == [52.02]
+    assert read.rejected.is_empty()

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.sources.open_llm_leaderboard import load_snapshots
-from pipelines.sources.raw_results import NotRawResults, parse, read_run
+from pipelines.sources.leaderboards.raw_results import NotRawResults, parse, read_run
+from pipelines.sources.leaderboards.read import load_snapshots
 from pipelines.sources.raw_store import Manifest, RawStore
 from pipelines.sources.recognition import recognise
 
@@ -182,3 +182,46 @@ def test_a_parsed_run_counts_its_time_once_and_says_how_each_score_was_made(
 def test_a_document_of_neither_board_is_refused_by_its_keys(found: dict[str, Any]) -> None:
     with pytest.raises(NotRawResults, match=rf"its keys are '{next(iter(found))}'"):
         read_run(found, "x.json")
+
+
+CASE = "08-harness-results-without-group-means/results_2024-07-29T10-00-00.000000.json"
+
+
+@pytest.mark.data
+def test_groups_without_a_mean_get_that_of_their_subtasks_weighted_by_questions(shared_data: Path) -> None:
+    path = shared_data.parent / "cases" / CASE
+    if not path.exists():
+        pytest.skip("the case is not here")
+    run = read_run(json.loads(path.read_bytes()), path.name)
+    assert run.problems == {}
+    score, raw, _ = run.scores["GPQA"]
+    assert (raw, score) == (pytest.approx(0.258389, abs=1e-6), pytest.approx(1.1186, abs=1e-4))
+    assert run.scores["MATH Lvl 5"][0] == pytest.approx(7.2981, abs=1e-4)
+
+
+@pytest.mark.data
+def test_the_mean_of_subtasks_is_the_mean_that_older_harnesses_wrote_for_the_group(shared_data: Path) -> None:
+    written = document(shared_data, V2)
+    bare = copy.deepcopy(written)
+    for group in ("leaderboard_gpqa", "leaderboard_math_hard"):
+        bare["results"][group] = {" ": " ", "alias": group}
+    for benchmark in ("GPQA", "MATH Lvl 5"):
+        assert scores(bare, V2)[benchmark] == pytest.approx(scores(written, V2)[benchmark], abs=1e-3)
+    del bare["results"]["leaderboard_gpqa_diamond"]
+    assert read_run(bare, V2).problems == {"GPQA": "no result for diamond"}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "path",
+    ["/home/someone/models/secret", "./out/model", "../model", "~/model", "C:\\models\\secret", "a/b/c", "file:///m/x"],
+)
+def test_a_path_on_somebodys_disk_is_no_model_and_is_shown_nowhere(shared_data: Path, path: str) -> None:
+    found = document(shared_data, V2)
+    found.pop("_provenance", None)
+    found["model_name"] = path
+    found["config"] = {"model_args": f"pretrained={path},dtype=bfloat16"}
+    with pytest.raises(NotRawResults) as refused:
+        read_run(found, "results_2024-07-29T10-00-00.json")
+    assert "secret" not in str(refused.value)
+    assert read_run(found, "org/model/results_2024-07-29T10-00-00.json").model_id == "org/model"

@@ -1,4 +1,4 @@
--- Models of a shape share its passes; money, energy and carbon follow from speed as in profiling/cost.py, and equal
+-- Models of a shape share its passes; money, energy and carbon follow from speed as in profiling/answers/cost.py, and equal
 -- `marts.serving_cost` and `marts.carbon_footprint` where those have a row (a test holds them together).
 WITH
 passes AS (
@@ -24,18 +24,14 @@ passes AS (
 devices AS (
     SELECT
         accelerator, power_w,
-        -- Engines allow themselves nine tenths of what the device reports (profiling/memory.py, vllm-v1).
-        0.9 * coalesce(reported_memory_gib, memory_gb * 1e9 / 1073741824) AS memory_budget_gib
+        -- Engines allow themselves nine tenths of what the device reports (profiling/memory/need.py, vllm-v1).
+        0.9 * usable_memory_gib AS memory_budget_gib
     FROM core.accelerators
 ),
 offers AS (
-    SELECT
-        accelerator,
-        min(usd_per_hour_on_demand) AS usd_per_device_hour,
-        arg_min(provider || ', ' || source || ' @ ' || source_version, (usd_per_hour_on_demand, provider)) AS price_source
-    FROM core.accelerator_prices
-    WHERE accelerator IS NOT NULL AND usd_per_hour_on_demand IS NOT NULL
-    GROUP BY accelerator
+    SELECT accelerator, usd_per_device_hour, basis AS price_source
+    FROM marts.accelerator_market_prices
+    WHERE price_kind = 'on_demand' AND is_usual
 ),
 world AS (
     SELECT
@@ -81,7 +77,7 @@ SELECT
     usd_per_second_of_a_million * step_low / tokens_per_step AS usd_low_per_million_tokens,
     usd_per_second_of_a_million * step / tokens_per_step AS usd_per_million_tokens,
     usd_per_second_of_a_million * step_high / tokens_per_step AS usd_high_per_million_tokens,
-    -- Shares of the rated power, as profiling/cost.py states them with their source.
+    -- Shares of the rated power, as profiling/answers/cost.py states them with their source.
     0.5 * joules_per_second_of_a_million * step_low / tokens_per_step AS joules_low_per_million_tokens,
     0.74 * joules_per_second_of_a_million * step / tokens_per_step AS joules_per_million_tokens,
     joules_per_second_of_a_million * step_high / tokens_per_step AS joules_high_per_million_tokens,

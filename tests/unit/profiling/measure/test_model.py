@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from profiling.errors import InvalidConfig, UnsupportedModelType
-from profiling.sources import from_config
+from profiling.models.sources import from_config
 
 torch = pytest.importorskip("torch", reason="torch is in the extra 'profiling'")
 transformers = pytest.importorskip("transformers", reason="transformers is a test-only dependency")

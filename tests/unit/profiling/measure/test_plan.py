@@ -10,7 +10,7 @@ import pytest
 
 from profiling.measure.plan import InvalidPlan, load_plan, make_plan, read_grid, shards
 from profiling.measure.prediction import CannotPredict, Ceilings, memory_of, predict
-from profiling.sources import catalogue, from_config
+from profiling.models.sources import catalogue, from_config
 
 SMOL = "HuggingFaceTB/SmolLM2-135M"
 BERT = "google-bert/bert-base-uncased"

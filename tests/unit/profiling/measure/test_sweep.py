@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -134,6 +135,20 @@ def test_another_plan_or_another_machine_is_refused(
     (folder / "environment.json").write_text(json.dumps({**stored, "environment_id": "elsewhere"}))
     with pytest.raises(CannotSweep, match="another machine"):
         run(plan_of(1), folder, QUIET)
+
+
+def test_a_folder_that_somebody_measures_into_is_refused_and_free_once_they_are_gone(
+    tmp_path: Path, calls: Callable[[], int]
+) -> None:
+    folder = tmp_path / "a.bundle"
+    folder.mkdir()
+    with (folder / ".running").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(CannotSweep, match="already measuring into"):
+            run(plan_of(1), folder, QUIET)
+    run(plan_of(1), folder, QUIET)
+    assert bundle.is_complete(folder)
+    assert not (folder / ".running").exists()
 
 
 def test_a_full_disk_stops_the_sweep_with_a_sentence_and_it_goes_on_later(

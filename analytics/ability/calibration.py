@@ -1,0 +1,254 @@
+"""The response model fitted: abilities, difficulties and slopes together, by Levenberg–Marquardt with a Schur step."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import solve
+from scipy.sparse import csr_array
+from scipy.special import expit
+
+from analytics.ability.results import Floats, NoAbilityError, Results, summed
+
+_MOST_ITERATIONS = 500
+_LARGE = 100_000
+"""Entries beyond which most are zero, since no model ran most benchmarks, and a sparse product is faster."""
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Quadratic penalties, in the unit of squared residuals times weights.
+
+    Attributes:
+        ability: On each ability, around 0.
+        difficulty: On each difficulty, around 0.
+        slope: On each slope around 0 where `slope_centre` is None (ridge), else on each log slope around that.
+        slope_centre: Centre of log slopes.
+        vendor: On the effect of vendors' own reports, around 0.
+        fixed_item: Item whose slope is held at 1, which sets the scale; None where the priors set it.
+    """
+
+    ability: float
+    difficulty: float
+    slope: float
+    slope_centre: float | None = None
+    vendor: float = 1.0
+    fixed_item: int | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the fit found, on its own scale (`capabilities_index` and `anchor` bring it to the published one).
+
+    Attributes:
+        ability: (U,) θ.
+        difficulty: (K,) δ, the ability at which half of what can be earned is earned (linear items: the mean).
+        log_slope: (K,) log α, the discrimination.
+        vendor: Effect β of a vendor's own report on the logit.
+        cost: Penalised sum of squares at the end.
+        iterations: Steps tried.
+    """
+
+    ability: Floats
+    difficulty: Floats
+    log_slope: Floats
+    vendor: float
+    cost: float
+    iterations: int
+
+    @property
+    def slope(self) -> Floats:
+        """(K,) α."""
+        found: Floats = np.exp(self.log_slope)
+        return found
+
+    def predictor(self, results: Results) -> Floats:
+        """(N,) η = α (θ − δ) + β where a vendor reports a share."""
+        item = results.item
+        eta: Floats = self.slope[item] * (self.ability[results.unit] - self.difficulty[item])
+        return eta + self.vendor * (results.by_vendor & ~results.linear[item])
+
+    def expected(self, results: Results) -> Floats:
+        """(N,) values that the model expects."""
+        return respond(self.predictor(results), results)
+
+
+def respond(eta: Floats, results: Results) -> Floats:
+    """Values at predictors (…, N): the logistic curve for shares, the identity for linear items."""
+    expected: Floats = np.where(results.linear[results.item], eta, expit(eta))
+    return expected
+
+
+def gradient(expected: Floats, results: Results) -> Floats:
+    """(…, N) derivative of the expected value in the predictor."""
+    steep: Floats = np.where(results.linear[results.item], 1.0, expected * (1 - expected))
+    return steep
+
+
+def start(results: Results) -> Calibration:
+    """Where to begin: difficulties from the items' means, abilities from distances to them, all slopes alike."""
+    if not len(results):
+        raise NoAbilityError("there are no results to fit abilities to")
+    item, unit, value = results.item, results.unit, results.value
+    mean = np.bincount(item, value, results.items) / np.maximum(results.per_item(), 1)
+    above = np.bincount(unit, value - mean[item], results.units) / np.maximum(results.per_unit(), 1)
+    spread = above[results.per_unit() > 0].std()
+    share = np.clip(mean, 0.02, 0.98)
+    difficulty = np.where(results.linear, 0.0, -np.log(share / (1 - share)))
+    slope = np.where(results.linear, np.log(0.25), 0.0)
+    return Calibration(above / spread if spread > 0 else above, difficulty, slope, 0.0, np.inf, 0)
+
+
+def calibrate(
+    results: Results,
+    priors: Priors,
+    *,
+    weights: Floats | None = None,
+    at: Calibration | None = None,
+    tolerance: float = 1e-8,
+    most_iterations: int = _MOST_ITERATIONS,
+) -> Calibration:
+    """Minimise Σ w (g(η) − y)² plus the priors over all abilities, difficulties, log slopes and the vendors' effect.
+
+    Slopes enter as logarithms, so that they are positive and the fit does not end in one that runs backwards. Each
+    step eliminates the abilities (their block of the normal equations is diagonal) and solves for the 2 K + 1 others.
+
+    Args:
+        results: What is fitted.
+        priors: Penalties.
+        weights: (N,) weights, 1 by default; a bootstrap passes multiplicities times weights.
+        at: Where to begin; a fit to nearly the same results saves most steps.
+        tolerance: Ends once a step lowers the cost by less than this share.
+        most_iterations: Ends there at the latest.
+
+    Raises:
+        NoAbilityError: No results.
+    """
+    weight = np.ones(len(results)) if weights is None else weights
+    now = at if at is not None else start(results)
+    if priors.fixed_item is not None:
+        held = now.log_slope.copy()
+        held[priors.fixed_item] = 0.0
+        now = replace(now, log_slope=held)
+    now, expected = _with_cost(now, results, weight, priors)
+    damping, tried = 1e-3, 0
+    while tried < most_iterations:
+        system = _normal_equations(now, expected, results, weight, priors)
+        while True:
+            tried += 1
+            ability, rest = system.step(damping)
+            k = results.items
+            candidate, then = _with_cost(
+                replace(
+                    now,
+                    ability=now.ability + ability,
+                    difficulty=now.difficulty + rest[:k],
+                    log_slope=now.log_slope + np.clip(rest[k : 2 * k], -1.0, 1.0),
+                    vendor=now.vendor + float(rest[2 * k]),
+                ),
+                results,
+                weight,
+                priors,
+            )
+            if candidate.cost <= now.cost or damping > 1e9:
+                break
+            damping *= 5
+        if candidate.cost > now.cost:
+            break
+        gained = now.cost - candidate.cost
+        now, expected, damping = candidate, then, max(damping / 5, 1e-9)
+        if gained <= tolerance * now.cost:
+            break
+    return replace(now, iterations=tried)
+
+
+def _with_cost(at: Calibration, results: Results, weight: Floats, priors: Priors) -> tuple[Calibration, Floats]:
+    expected = at.expected(results)
+    penalised = at.slope if priors.slope_centre is None else at.log_slope - priors.slope_centre
+    cost = (
+        float(weight @ (expected - results.value) ** 2)
+        + priors.ability * float(at.ability @ at.ability)
+        + priors.difficulty * float(at.difficulty @ at.difficulty)
+        + priors.slope * float(penalised @ penalised)
+        + priors.vendor * at.vendor**2
+    )
+    return replace(at, cost=cost), expected
+
+
+@dataclass(frozen=True)
+class _System:
+    """Normal equations in two blocks: abilities (diagonal) and the rest (dense, small)."""
+
+    abilities: Floats
+    rest: Floats
+    cross: Floats
+    ability_gradient: Floats
+    rest_gradient: Floats
+    held: int | None
+
+    def _eliminated(self, diagonal: Floats) -> Floats:
+        if self.cross.size < _LARGE:
+            dense: Floats = (self.cross / diagonal) @ self.cross.T
+            return dense
+        sparse = csr_array(self.cross)
+        product: Floats = (sparse.multiply(1 / diagonal).tocsr() @ sparse.T).toarray()
+        return product
+
+    def step(self, damping: float) -> tuple[Floats, Floats]:
+        """(U,) and (2 K + 1,) step of Levenberg and Marquardt."""
+        diagonal = self.abilities * (1 + damping)
+        reduced = self.rest + np.diag(np.diagonal(self.rest) * damping + 1e-12)
+        reduced = reduced - self._eliminated(diagonal)
+        right = self.cross @ (self.ability_gradient / diagonal) - self.rest_gradient
+        if self.held is not None:
+            reduced[self.held] = reduced[:, self.held] = 0.0
+            reduced[self.held, self.held], right[self.held] = 1.0, 0.0
+        rest: Floats = solve(reduced, right, assume_a="sym", check_finite=False)
+        return (-self.ability_gradient - self.cross.T @ rest) / diagonal, rest
+
+
+def _normal_equations(at: Calibration, expected: Floats, results: Results, weight: Floats, priors: Priors) -> _System:
+    unit, item, u, k = results.unit, results.item, results.units, results.items
+    steep = gradient(expected, results)
+    slope = at.slope
+    by_ability = steep * slope[item]
+    by_slope = by_ability * (at.ability[unit] - at.difficulty[item])
+    by_vendor = steep * (results.by_vendor & ~results.linear[item])
+    residual = weight * (expected - results.value)
+
+    def over_items(values: Floats) -> Floats:
+        return summed(item, values, k)
+
+    flat = item * u + unit
+    cross = np.concatenate(
+        [
+            -summed(flat, weight * by_ability**2, k * u).reshape(k, u),
+            summed(flat, weight * by_ability * by_slope, k * u).reshape(k, u),
+            summed(unit, weight * by_ability * by_vendor, u)[None],
+        ]
+    )
+    centre = priors.slope_centre
+    # A ridge on slopes is a penalty on exp(log slope); its derivative follows the chain rule.
+    pull = slope**2 if centre is None else np.ones(k)
+    toward = slope**2 if centre is None else at.log_slope - centre
+    difficulty, log_slope, vendor = np.arange(k), np.arange(k, 2 * k), 2 * k
+    rest = np.zeros((2 * k + 1, 2 * k + 1))
+    rest[difficulty, difficulty] = over_items(weight * by_ability**2) + priors.difficulty
+    rest[log_slope, log_slope] = over_items(weight * by_slope**2) + priors.slope * pull
+    rest[difficulty, log_slope] = rest[log_slope, difficulty] = -over_items(weight * by_ability * by_slope)
+    rest[difficulty, vendor] = rest[vendor, difficulty] = -over_items(weight * by_ability * by_vendor)
+    rest[log_slope, vendor] = rest[vendor, log_slope] = over_items(weight * by_slope * by_vendor)
+    rest[vendor, vendor] = float(weight @ by_vendor**2) + priors.vendor
+    return _System(
+        summed(unit, weight * by_ability**2, u) + priors.ability,
+        rest,
+        cross,
+        summed(unit, residual * by_ability, u) + priors.ability * at.ability,
+        np.concatenate(
+            [
+                over_items(-residual * by_ability) + priors.difficulty * at.difficulty,
+                over_items(residual * by_slope) + priors.slope * toward,
+                [float(residual @ by_vendor) + priors.vendor * at.vendor],
+            ]
+        ),
+        None if priors.fixed_item is None else k + priors.fixed_item,
+    )

@@ -1,0 +1,54 @@
+"""Two fits, or a fit and a board outside it, compared: rank agreement, what moved, and whether beyond noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from analytics.ability.results import Flags, Floats
+from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
+
+_LEAST_PAIRS = 5
+_LEAST_DIFFERING = 0.1
+"""Two fits to the same results of a unit differ by the other results, which calibrate the benchmarks."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Spearman's rank correlation of n pairs, with an interval of 95 %; NaN below five pairs."""
+
+    spearman: float
+    low: float
+    high: float
+    pairs: int
+
+
+def rank_agreement(first: Floats, second: Floats) -> Agreement:
+    """Compare the order of (n,) abilities with that of (n,) scores that were not part of the fit.
+
+    The interval is that of Bonett and Wright (Psychometrika 65(1), 2000).
+    """
+    n = len(first)
+    if n < _LEAST_PAIRS or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return Agreement(float("nan"), float("nan"), float("nan"), n)
+    found = float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+    angle = np.arctanh(np.clip(found, -0.999999, 0.999999))
+    margin = TWO_SIDED_95 * np.sqrt((1 + found**2 / 2) / max(n - 3, 1))
+    return Agreement(found, float(np.tanh(angle - margin)), float(np.tanh(angle + margin)), n)
+
+
+def beyond_noise(change: Floats, width_before: Floats, width_after: Floats, shared: Floats) -> Flags:
+    """(n,) whether a change of ability exceeds what the results that differ can account for.
+
+    Two fits share results, so that their errors cancel as far as they do: the variance of the change is that of both
+    intervals, less the shared part. With s the share of results common to both, var = (1 − s) (v₁ + v₂).
+
+    Args:
+        change: (n,) ability now less before.
+        width_before: (n,) width of the 90 % interval before.
+        width_after: (n,) the same now.
+        shared: (n,) share of results in both, 0 to 1.
+    """
+    variance = (width_before**2 + width_after**2) / (2 * TWO_SIDED_90) ** 2
+    differing = np.maximum(1 - shared, _LEAST_DIFFERING)
+    return np.abs(change) > TWO_SIDED_90 * np.sqrt(differing * variance)

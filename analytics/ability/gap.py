@@ -1,0 +1,113 @@
+"""How far the best open model stands behind the best proprietary one in ability, on any day, and what is not known.
+
+A day knows the models released by then, all judged by today's results: later results move earlier days too. Models of
+which nobody says whether their weights are open stand on neither side; what the gap would be with all of them on one
+side is stated beside it, so that an unknown licence widens the answer instead of removing it.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import polars as pl
+
+from analytics.units import DAYS_PER_MONTH
+
+OPEN, PROPRIETARY, UNKNOWN = "open", "proprietary", "unknown"
+_VALUE = ("model_id", "ability", "ability_low", "ability_high")
+
+
+@dataclass(frozen=True)
+class _Best:
+    name: str
+    ability: float
+    low: float
+    high: float
+
+
+def ability_gaps(models: pl.DataFrame, today: dt.date) -> pl.DataFrame:
+    """The gap on each day on which a best model of either side was released, and today.
+
+    The interval joins those of the two estimates by the MOVER rule (Zou & Donner 2008), as if their errors were
+    independent; both share the errors of the benchmarks, so it is rather too wide than too narrow. That the best of
+    many is chosen by its estimate is not corrected for.
+
+    Args:
+        models: One row per model of one domain: `model_id, ability, ability_low, ability_high, release_date` (null:
+            counts today only), `openness` (open, proprietary or unknown).
+        today: Day of the newest result; models released later are left out.
+
+    Returns:
+        `on_date, best_open_model, open_ability, open_low, open_high`, the same of proprietary, `gap_points, gap_low,
+        gap_high, gap_least, gap_most` (with every unknown model open, and with every one proprietary),
+        `unknown_models, unknown_above` (of these, names above the best open one), `lag_months, lag_model`. No row
+        where a side has no model.
+    """
+    dated = models.filter(pl.col("release_date") <= today).sort("release_date", "ability", descending=[False, True])
+    days = _moves(dated)
+    rows = [row for day in days if day < today and (row := _on(day, dated.filter(pl.col("release_date") <= day)))]
+    undated = models.filter(pl.col("release_date").is_null())
+    last = _on(today, pl.concat([dated, undated]))
+    found = [*rows, *([last] if last else [])]
+    return pl.DataFrame(found, schema=_SCHEMA)
+
+
+_SCHEMA = {
+    "on_date": pl.Date,
+    **{
+        f"{side}_{name}": pl.String if name == "model" else pl.Float64
+        for side in (OPEN, PROPRIETARY)
+        for name in ("model", "ability", "low", "high")
+    },
+    **dict.fromkeys(("gap_points", "gap_low", "gap_high", "gap_least", "gap_most"), pl.Float64),
+    "unknown_models": pl.Int64,
+    "unknown_above": pl.String,
+    "lag_months": pl.Float64,
+    "lag_model": pl.String,
+}
+
+
+def _moves(dated: pl.DataFrame) -> list[dt.date]:
+    """Days on which the best of a side was released."""
+    best = dated.filter(pl.col("openness") != UNKNOWN).with_columns(
+        pl.col("ability").cum_max().over("openness").alias("so_far")
+    )
+    before = pl.col("so_far").shift().over("openness")
+    moved = best.filter((pl.col("ability") > before).fill_null(value=True))
+    days: list[dt.date] = moved["release_date"].unique().sort().to_list()
+    return days
+
+
+def _on(day: dt.date, models: pl.DataFrame) -> dict[str, object] | None:
+    best = {
+        side: _Best(*found.sort("ability", "model_id", descending=[True, False]).select(_VALUE).row(0))
+        for side in (OPEN, PROPRIETARY, UNKNOWN)
+        if not (found := models.filter(pl.col("openness") == side)).is_empty()
+    }
+    if OPEN not in best or PROPRIETARY not in best:
+        return None
+    ours, theirs = best[OPEN], best[PROPRIETARY]
+    unknown = models.filter(pl.col("openness") == UNKNOWN)
+    above = unknown.filter(pl.col("ability") > ours.ability).sort("ability", descending=True)["model_id"]
+    highest = best[UNKNOWN].ability if UNKNOWN in best else ours.ability
+    reached = models.filter(
+        pl.col("openness") == PROPRIETARY, pl.col("ability") >= ours.ability, pl.col("release_date").is_not_null()
+    ).sort("release_date", "model_id")
+    first = reached.row(0, named=True) if reached.height else None
+    gap = theirs.ability - ours.ability
+    return {
+        "on_date": day,
+        **{
+            f"{side}_{name}": value
+            for side, one in ((OPEN, ours), (PROPRIETARY, theirs))
+            for name, value in (("model", one.name), ("ability", one.ability), ("low", one.low), ("high", one.high))
+        },
+        "gap_points": gap,
+        "gap_low": gap - ((theirs.ability - theirs.low) ** 2 + (ours.high - ours.ability) ** 2) ** 0.5,
+        "gap_high": gap + ((theirs.high - theirs.ability) ** 2 + (ours.ability - ours.low) ** 2) ** 0.5,
+        "gap_least": theirs.ability - max(ours.ability, highest),
+        "gap_most": max(theirs.ability, highest) - ours.ability,
+        "unknown_models": unknown.height,
+        "unknown_above": ", ".join(above.head(8)) or None,
+        "lag_months": None if first is None else (day - first["release_date"]).days / DAYS_PER_MONTH,
+        "lag_model": None if first is None else first["model_id"],
+    }

@@ -1,0 +1,1 @@
+"""Fronts: dominance, hypervolume, history, and what stands on and behind them."""

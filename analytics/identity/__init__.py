@@ -1,0 +1,1 @@
+"""Who a model is: names, sizes, licences and dates, by declared rules."""

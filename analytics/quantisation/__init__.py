@@ -1,0 +1,1 @@
+"""What quantisation costs in quality: recipes and tasks, fits to measured losses, their held-out error, and answers."""

@@ -1,0 +1,281 @@
+"""What a stored format costs in quality: points, nats or cache losses, with intervals and what they rest on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from analytics.quantisation import points, tokens
+from analytics.quantisation.held_out import COVERAGE, Intervals, held_out, intervals_of, points_scale
+from analytics.quantisation.nearby import FEWEST_MODELS, Near, near_of
+from analytics.quantisation.recipes import (
+    LAYER_BITS,
+    TASKS,
+    UNMEASURED_TASKS,
+    bits_class,
+    chance_of,
+    effective_billions,
+    is_llama_3,
+    prepared,
+    recipe_of,
+    run_noise,
+    task_of,
+)
+from analytics.statistics.normal import TWO_SIDED_80, TWO_SIDED_95
+
+SINGLE_RUN = TWO_SIDED_95
+"""A gap of less than this many standard deviations of run-to-run noise is not resolved by one run of each."""
+
+_WHOLE_BITS = 15.5
+_WIDE = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Points of a benchmark that quantisation costs; positive is lost. All None where nothing was measured."""
+
+    points: float | None
+    low: float | None
+    high: float | None
+    """Where a measured loss of an unseen model lies in four of five cases."""
+    fraction: float | None
+    """Part of the score above guessing that is lost."""
+    basis: str
+    resolved: bool
+    """Whether one run of each arm would show it: the loss exceeds the noise floor of a single run."""
+    noise_floor: float | None
+    """Points below which a single run shows nothing."""
+    measurements: int
+    """Measurements of this kind of task in this range of bits."""
+    models: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLoss:
+    """Loss per token in nats: Δ ln perplexity or mean KL divergence, with the interval of 80 %."""
+
+    nats: float
+    low: float
+    high: float
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The model that is quantised, as far as losses depend on it."""
+
+    parameters: float
+    """All of them."""
+    is_mixture: bool = False
+    """Whether it routes tokens to experts."""
+    active: float | None = None
+    """Parameters one token uses; of a mixture without, a tenth is taken."""
+    name: str = ""
+    """The Llama-3 family is known by it: it loses more per bit than others."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a count is not a positive number."""
+        for count in (self.parameters, self.active if self.active is not None else 1.0):
+            if not (math.isfinite(count) and count > 0):
+                raise ValueError(f"parameters must be a positive number, got {count}")
+
+
+@dataclass(frozen=True, slots=True)
+class LossModel:
+    """Fits to measured losses, and the answers that follow. Make one with `LossModel.of`."""
+
+    measurements: pl.DataFrame = field(repr=False)
+    """As `recipes.prepared` makes them."""
+    of_points: points.PointsFit
+    of_tokens: tokens.TokensFit
+    intervals: Intervals
+    near: Mapping[tuple[str, str], Near] = field(repr=False)
+    """What was measured, by kind of task and range of bits."""
+
+    @classmethod
+    def of(cls, measurements: pl.DataFrame, intervals: Intervals | None = None) -> LossModel:
+        """Fits to the measurements; takes 0.1 s, and 0.5 s more where the intervals are not given.
+
+        Args:
+            measurements: Columns of `core.quantisation_measurements`.
+            intervals: Half widths from an earlier cross-validation of the same measurements.
+
+        Raises:
+            ValueError: There are no measurements to fit.
+        """
+        rows = prepared(measurements)
+        found = intervals or intervals_of(held_out(rows))
+        of_points, of_tokens = points.fit_points(points.usable(rows)), tokens.fit_tokens(tokens.usable(rows))
+        return cls(rows, of_points, of_tokens, found, near_of(rows))
+
+    def quantisation_loss(
+        self,
+        bits: float | None,
+        method: str,
+        subject: Subject,
+        *,
+        task: str = "knowledge",
+        baseline: float | None = None,
+    ) -> Loss:
+        """Points that a format of the weights costs in a task.
+
+        Args:
+            bits: Bits per weight of the layers' matrices, scales included; None where `method` is a GGUF file type,
+                whose own are then taken.
+            method: A quantiser, a recipe or a stored format, as `recipes.recipe_of` takes them.
+            subject: The model.
+            task: A kind of task, or a benchmark by name (`MMLU`).
+            baseline: Its 16-bit score in that benchmark, in points; without, what measured models of its size have.
+
+        Raises:
+            ValueError: Bits are not a positive number, or the task is not known.
+        """
+        bits = _bits(bits, method)
+        kind = task_of(task)
+        if kind in UNMEASURED_TASKS:
+            return _unknown(UNMEASURED_TASKS[kind])
+        if task not in TASKS and task not in self.of_points.benchmarks:
+            known = ", ".join((*TASKS, *UNMEASURED_TASKS))
+            raise ValueError(f"{task!r} is neither a kind of task ({known}) nor a measured benchmark")
+        noise = run_noise(task)
+        if bits >= _WHOLE_BITS:
+            return _baseline(noise)
+        recipe = recipe_of(method)
+        near = self.near.get((kind, bits_class(bits)), Near())
+        size = effective_billions(
+            subject.parameters / 1e9, subject.active and subject.active / 1e9, is_mixture=subject.is_mixture
+        )
+        if refused := near.refusal(bits, size):
+            return _unknown(refused, near.measurements, near.models)
+        fraction = self.of_points.fraction_lost_of(
+            bits, size, recipe, kind, task, mixture=subject.is_mixture, llama_3=is_llama_3(subject.name)
+        )
+        if baseline is None:
+            baseline = near.usual_score(task, size)
+        lost = max(baseline - chance_of(task), 1.0) * fraction
+        half = self.intervals.points.get(near.range_of_bits, _WIDE) * float(points_scale(noise, lost))
+        floor = SINGLE_RUN * noise
+        basis = f"fitted to measured losses: {near.measurements} of {near.models} models in {near.where}"
+        warnings = near.warnings(size, recipe, method, is_mixture=subject.is_mixture)
+        return Loss(lost, lost - half, lost + half, fraction, basis, lost >= floor, floor, near.measurements,
+                    near.models, warnings)  # fmt: skip
+
+    def token_loss(self, bits: float | None, method: str, subject: Subject, *, metric: str = "mean_kld") -> TokenLoss:
+        """Nats per token that a format of the weights costs.
+
+        Args:
+            bits: As in `quantisation_loss`.
+            method: As there.
+            subject: As there.
+            metric: `mean_kld` or `perplexity_ratio` (Δ ln perplexity).
+
+        Raises:
+            ValueError: Bits are not a positive number, or the metric is neither of these.
+        """
+        bits = _bits(bits, method)
+        if metric not in tokens.METRICS:
+            raise ValueError(f"{metric!r} is not one of {', '.join(tokens.METRICS)}")
+        size = effective_billions(
+            subject.parameters / 1e9, subject.active and subject.active / 1e9, is_mixture=subject.is_mixture
+        )
+        asked = pl.DataFrame(
+            {"metric": [metric], "layer_bits": [bits], "effective_b": [size], "is_mixture": [subject.is_mixture],
+             "recipe": [recipe_of(method)], "is_llama_3": [is_llama_3(subject.name)]},
+            schema_overrides={"recipe": pl.String},
+        )  # fmt: skip
+        nats = float(self.of_tokens.nats(asked)[0])
+        factor = math.exp(self.intervals.tokens.get(metric, _WIDE))
+        rows = tokens.usable(self.measurements).filter(pl.col("metric") == metric)
+        basis = f"fitted to {rows.height} measured pairs of {rows['model'].n_unique()} models, within × {factor:.2f}"
+        return TokenLoss(nats, nats / factor, nats * factor, basis)
+
+    def cache_loss(self, kv_bits: float, *, task: str = "knowledge") -> Loss:
+        """Points that a quantised KV cache costs: the mean of what was measured at those bits, over all short tasks.
+
+        Args:
+            kv_bits: Bits per cached number, scales included.
+            task: A kind of task or a benchmark; only long context and the like change the answer.
+
+        Raises:
+            ValueError: `kv_bits` is not a positive number.
+        """
+        if not (math.isfinite(kv_bits) and kv_bits > 0):
+            raise ValueError(f"kv_bits must be a positive number, got {kv_bits}")
+        kind = task_of(task)
+        if kind in UNMEASURED_TASKS:
+            return _unknown(UNMEASURED_TASKS[kind])
+        if kv_bits >= _WHOLE_BITS:
+            return _baseline(run_noise(task))
+        near = self.measurements.filter(
+            pl.col("metric").eq("benchmark_percent")
+            & pl.col("use_in_fits").eq("yes")
+            & pl.col("layer_bits").ge(_WHOLE_BITS)
+            & pl.col("kv_bits").is_between(kv_bits - 1, kv_bits + 1)
+        )
+        models = near["model"].n_unique()
+        if near.height < FEWEST_MODELS:
+            return _unknown(
+                f"No loss of a cache near {kv_bits:g} bits has been measured on benchmarks.", near.height, models
+            )
+        lost = (-near["delta"]).to_numpy()
+        mean, spread = float(lost.mean()), float(lost.std(ddof=1))
+        floor = SINGLE_RUN * run_noise(task)
+        warnings = (f"Caches were measured on {models} chat models with short inputs; with long ones errors add up.",)
+        basis = f"mean of {near.height} measured losses of {models} models with whole weights"
+        return Loss(mean, mean - TWO_SIDED_80 * spread, mean + TWO_SIDED_80 * spread, None, basis, mean >= floor, floor,
+                    near.height, models, warnings)  # fmt: skip
+
+    def measured(self, model: str, task: str = "MMLU") -> pl.DataFrame:
+        """What was measured of a model in a benchmark, as published: to stand beside what is predicted."""
+        return self.measurements.filter((pl.col("model") == model) & (pl.col("benchmark") == task))
+
+
+def ability_lost(share_above_guessing: float, fraction_lost: float, discrimination: float) -> float:
+    """Loss on a latent scale of ability that follows from a loss in one benchmark of it.
+
+    With the logistic link of item response, share = σ(discrimination · (ability − difficulty)), so that the loss is
+    (logit s − logit s·(1 − f)) / discrimination. It holds in so far as the benchmark's loss stands for all of ability:
+    knowledge is measured best, code and reasoning may lose more.
+
+    Args:
+        share_above_guessing: The 16-bit score between guessing (0) and all right (1), exclusive.
+        fraction_lost: Part of it that is lost, at least 0 and below 1.
+        discrimination: Slope of the benchmark, per unit of ability.
+
+    Raises:
+        ValueError: An argument outside its range.
+    """
+    if not (0 < share_above_guessing < 1 and 0 <= fraction_lost < 1 and discrimination > 0):
+        raise ValueError("needs 0 < share < 1, 0 ≤ fraction lost < 1 and a positive discrimination")
+    left = share_above_guessing * (1 - fraction_lost)
+    return (_logit(share_above_guessing) - _logit(left)) / discrimination
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
+def _bits(bits: float | None, method: str) -> float:
+    if bits is None:
+        bits = LAYER_BITS.get(method.casefold().removeprefix("gguf-"))
+        if bits is None:
+            raise ValueError(f"{method!r} is no GGUF file type whose bits are known here: give the bits")
+    if not (math.isfinite(bits) and bits > 0):
+        raise ValueError(f"bits must be a positive number, got {bits}")
+    return bits
+
+
+def _baseline(noise: float) -> Loss:
+    return Loss(0.0, 0.0, 0.0, 0.0, "16 bits are the baseline", False, SINGLE_RUN * noise, 0, 0)
+
+
+def _unknown(why: str, measurements: int = 0, models: int = 0) -> Loss:
+    return Loss(None, None, None, None, "not measured", False, None, measurements, models, (why,))
+
+
+INTERVAL_LEVEL = COVERAGE
+"""Part of measured losses that intervals hold."""

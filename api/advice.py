@@ -1,0 +1,133 @@
+"""Routes of advice: what to run on a machine, what models are, which choices there are, how far off predictions are."""
+
+from typing import Annotated, Literal
+
+import polars as pl
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from api import answers
+from api.answers import Rows
+from api.performance import door_of, of_catalogue
+from api.published import Listed, Text, select
+from profiling.accuracy.held_out import held_out_errors
+from profiling.answers.advise import USES, Need, advise
+from profiling.answers.describe import describe
+from profiling.answers.evidence import Evidence
+from profiling.devices.names import resolve_device
+from profiling.engines.time import shipped_times
+from profiling.errors import ProfilingError, UnknownAccelerator
+
+ROUTES = APIRouter()
+_MOST_DEVICES = 1024
+
+
+class Advised(BaseModel):
+    """A question of `/advise`; names and defaults as on the command line."""
+
+    machine: str = Field(min_length=1, max_length=200, description="Device by any common name.", examples=["2x3090"])
+    use: str = Field(default="chat", max_length=100, description=f"{', '.join(USES)}.")
+    context: int = Field(default=32_768, ge=1, le=4_194_304, description="Tokens that have to fit.")
+    users: int = Field(default=1, ge=1, le=4096, description="Concurrent requests.")
+    engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
+    weight_format: list[str] = Field(default=[], max_length=20, description="Only these; those of the engine if none.")
+    least_tokens_per_s: float = Field(default=8, ge=0, le=1e6, description="What each user has to get.")
+    host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory beside the device; 0: not known.")
+    host: str | None = Field(default=None, max_length=100, description="Processor; None: a common one, as said.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+@ROUTES.get("/advise", response_model=Rows, summary="The best models for a machine and a use")
+def advised(request: Request, asked: Annotated[Advised, Query()]) -> Response:
+    """As `skyline advise`: models by verdict, most capable first, with speed, memory, evidence and commands to copy."""
+    door = door_of(request)
+    found = resolve_device(asked.machine, door.devices)
+    fleet = found.fleet
+    if len(fleet.devices) > _MOST_DEVICES:
+        raise UnknownAccelerator(f"{asked.machine!r} is more than {_MOST_DEVICES} devices")
+    device, count = fleet.parts[0]
+    evidence: Evidence = request.app.state.evidence()
+    need = Need(
+        accelerator=device.name, devices=count, context=asked.context, users=asked.users, use=asked.use,
+        engine=asked.engine, least_tokens_per_s=asked.least_tokens_per_s, host_memory_gib=asked.host_memory_gib,
+        host=asked.host, fleet=fleet if fleet.is_mixed else None,
+    )  # fmt: skip
+    for one, _ in fleet.parts:
+        door = door.with_device(one)
+    advice = advise(door, evidence, need, asked.weight_format)
+    rows = pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None)
+    return answers.rows(rows, asked.format, notes=[*([found.note] if found.note else []), *advice.notes])
+
+
+class Described(BaseModel):
+    """A question of `/describe`."""
+
+    model: list[str] = Field(min_length=1, max_length=20, description="Models of the catalogue.")
+    weight_format: str | None = Field(default=None, max_length=100, description="None: as published.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+@ROUTES.get("/describe", response_model=Rows, summary="What models are: parameters, stored format, weights, cache")
+def described(asked: Annotated[Described, Query()]) -> Response:
+    """As `skyline describe`, for models of the catalogue; those that fail are named in the notes."""
+    rows, notes = [], []
+    for name in asked.model:
+        try:
+            found = describe(of_catalogue(name), asked.weight_format)
+        except ProfilingError as error:
+            if len(asked.model) == 1:
+                raise
+            notes.append(f"{name}: {error}")
+            continue
+        rows.append(found.row() | {"name": name})
+        notes += found.notes
+    return answers.rows(pl.DataFrame(rows, infer_schema_length=None), asked.format, notes=notes)
+
+
+class Chosen(Listed):
+    """Which choices; what is not given limits nothing."""
+
+    search: Text = Field(default=None, description="Part of a model's name, in either case.")
+    accelerator: Text = Field(default=None, description="By its name in `/accelerators`.")
+    devices: int | None = Field(default=None, ge=1, le=1024, description="Exactly so many.")
+    precision: Text = Field(default=None, description="w16a16kv16, w8a8kv8 or w4a16kv16.")
+    context: int | None = Field(default=None, ge=1, le=4_194_304, description="Exactly so many tokens.")
+    batch: int | None = Field(default=None, ge=1, le=65_536, description="Exactly so many sequences.")
+    verdict: Literal["fits", "borderline", "does not fit"] | None = Field(
+        default="fits", description="Whether it fits."
+    )
+    least_tokens_per_s: float | None = Field(default=None, ge=0, le=1e9, description="By the likely value.")
+    most_usd_per_million_tokens: float | None = Field(default=None, ge=0, le=1e9, description="By the likely value.")
+    limit: int = Field(default=100, ge=1, le=10_000, description="Rows at most.")
+
+
+@ROUTES.get("/choices", response_model=Rows, summary="Every model on every hardware, within limits")
+def choices(request: Request, asked: Annotated[Chosen, Query()]) -> Response:
+    """Rows of `marts.choices`: quality, fit, speed, cost and carbon of a model in a precision on some accelerators."""
+    sql = (
+        "FROM marts.choices WHERE ($search IS NULL OR contains(lower(model_id), lower($search)))"
+        " AND ($accelerator IS NULL OR accelerator = $accelerator) AND ($devices IS NULL OR devices = $devices)"
+        " AND ($precision IS NULL OR precision = $precision) AND ($context IS NULL OR context = $context)"
+        " AND ($batch IS NULL OR batch = $batch) AND verdict = $verdict"
+        " AND ($least_tokens_per_s IS NULL OR tokens_per_s >= $least_tokens_per_s)"
+        " AND ($most_usd_per_million_tokens IS NULL OR usd_per_million_tokens <= $most_usd_per_million_tokens)"
+        " ORDER BY model_id, precision, accelerator, devices, batch, context"
+    )
+    return select(request, asked, sql)
+
+
+class Errors(BaseModel):
+    """Which errors of predictions."""
+
+    stage: Text = Field(default=None, description="What is timed, such as decode.")
+    engine: Text = Field(default=None, description="As /accuracy names it; all engines together is one of them.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+@ROUTES.get("/accuracy", response_model=Rows, summary="How far off predictions are, on devices and models left out")
+def accuracy(asked: Annotated[Errors, Query()]) -> Response:
+    """Held-out errors of the engines that ship; `skyline accuracy FILE` says them of measurements of one's own."""
+    rows = held_out_errors()
+    for name, value in (("stage", asked.stage), ("engine", asked.engine)):
+        rows = rows if value is None else rows.filter(pl.col(name) == value)
+    return answers.rows(rows, asked.format, notes=[f"Fitted to {shipped_times().source}."])

@@ -1,0 +1,196 @@
+// Widgets of Bokeh, Panel, Tabulator, Choices and noUiSlider for those who do not use a mouse or do not see the page:
+// names and roles that the widgets leave out, charts described in words, and tables walked through by keyboard.
+(() => {
+  const pending = new Set()
+  let frame = null, settled = null
+
+  const words = (node) => {
+    if (node instanceof ShadowRoot) return [...node.children].map(words).join(" ").trim()
+    if (node.matches("style, script, link")) return ""
+    const copy = node.cloneNode(true)
+    copy.querySelectorAll("style, script, link, option, svg").forEach((element) => element.remove())
+    return copy.textContent.replace(/\s+/g, " ").trim()
+  }
+  const own = (root, selector) => {
+    const found = root.querySelector(selector)
+    return found ? words(found) : ""
+  }
+  const title = (root) => own(root, ".bk-input-group > label, label, .bk-slider-title").replace(/:.*$/, "")
+  const set = (element, name, value) => { if (value && element.getAttribute(name) !== value) element.setAttribute(name, value) }
+  const drop = (element, name) => { if (element.hasAttribute(name)) element.removeAttribute(name) }
+
+  // The heading of the card in which something lies, through all shadow roots.
+  function heading(element) {
+    for (let node = element; node; node = node.parentNode ?? node.host) {
+      if (node instanceof ShadowRoot && node.host.classList.contains("card")) {
+        for (const one of node.querySelectorAll("*")) {
+          const found = one.shadowRoot?.querySelector("h1, h2, h3")
+          if (found) return words(found)
+        }
+      }
+    }
+    return document.title.split(" · ")[0]
+  }
+
+  const PLAYER = {
+    slower: "Play slower", faster: "Play faster", first: "First", previous: "Previous", pause: "Pause", play: "Play",
+    reverse: "Play backwards", next: "Next", last: "Last",
+  }
+
+  const REPAIRS = {
+    ".bk-spin-btn": (button, root) => {
+      set(button, "aria-label", `${button.classList.contains("bk-spin-btn-up") ? "More" : "Less"}: ${title(root)}`)
+      set(button, "tabindex", "-1") // arrow keys in the field do the same
+    },
+    'input[type="checkbox"]': (input, root) => { if (!input.closest("label")) set(input, "aria-label", words(root)) },
+    'input[type="range"]': (input) => set(input, "aria-label", `${heading(input)}: moment shown`),
+    "select, input.bk-input, textarea": (field, root) => {
+      const label = root.querySelector("label")
+      if (!field.labels?.length || (label && !label.checkVisibility())) {
+        set(field, "aria-label", title(root) || field.getAttribute("placeholder") || heading(field))
+      }
+    },
+    ".noUi-handle": (handle, root) => {
+      const ends = root.querySelectorAll(".noUi-handle").length > 1
+      const end = handle.classList.contains("noUi-handle-upper") ? "highest" : "lowest"
+      set(handle, "aria-label", `${title(root)}${ends ? `, ${end}` : ""}`)
+      const shown = own(root, ".bk-slider-value").split(" .. ")
+      set(handle, "aria-valuetext", (ends && end === "highest" ? shown.at(-1) : shown[0]) ?? "")
+    },
+    ".choices__list--multiple .choices__item": (item) => drop(item, "aria-selected"),
+    ".choices__input--cloned": (input, root) => set(input, "aria-label", title(root)),
+    // Groups of buttons of which one is pressed: what is seen by colour is said too.
+    ".bk-btn-group > .bk-btn": (button) => set(button, "aria-pressed", String(button.classList.contains("bk-active"))),
+    ".drawer": (drawer) => {
+      set(drawer, "role", "dialog")
+      set(drawer, "aria-label", "Details")
+    },
+    ".scroll, pre": (box) => {
+      if (box.scrollWidth > box.clientWidth) set(box, "tabindex", "0")
+    },
+    ".tabulator": (table) => {
+      drop(table, "aria-owns")
+      set(table, "aria-label", `Table: ${heading(table)}`)
+      const holder = table.querySelector(".tabulator-tableholder")
+      if (holder) {
+        set(holder, "role", "rowgroup")
+        set(holder, "aria-label", `Rows of ${heading(table)}; arrow keys go from row to row`)
+      }
+      const rows = table.querySelector(".tabulator-table")
+      if (rows) set(rows, "role", "presentation")
+      const footer = table.querySelector(".tabulator-footer")
+      if (footer) {
+        set(footer, "role", "rowgroup")
+        set(footer.querySelector(".tabulator-footer-contents") ?? footer, "role", "row")
+        const pager = footer.querySelector(".tabulator-paginator")
+        if (pager) set(pager, "role", "gridcell")
+      }
+      // Arrows go from row to row; one stop for each cell would hold up who only passes through.
+      for (const cell of table.querySelectorAll('.tabulator-cell[tabindex="0"]')) cell.tabIndex = -1
+      for (const column of table.querySelectorAll(".tabulator-col.tabulator-sortable")) set(column, "tabindex", "0")
+      for (const element of table.querySelectorAll(".tabulator-header [role=button]:not([aria-label])")) {
+        set(element, "aria-label", words(element) || "Column")
+      }
+    },
+  }
+  for (const [name, said] of Object.entries(PLAYER)) {
+    REPAIRS[`button.${name}`] = (button) => { if (!words(button)) set(button, "aria-label", said) }
+  }
+
+  function repair(root) {
+    if (root instanceof ShadowRoot && !root.host.isConnected) return
+    for (const [selector, mend] of Object.entries(REPAIRS)) {
+      for (const element of root.querySelectorAll(selector)) mend(element, root)
+    }
+  }
+
+  function* views(parent) {
+    for (const view of parent) {
+      if (!view) continue
+      if (view.model?.type === "Figure") yield view
+      yield* views(view.child_views ?? [])
+    }
+  }
+
+  // A chart in words: what it is called, what it found, and that its data are in the table below.
+  function describeCharts() {
+    const about = new Map()
+    const walk = (node) => {
+      for (const element of node.querySelectorAll("*")) {
+        if (element.dataset?.about) about.set(element.dataset.about, element.dataset)
+        if (element.shadowRoot) walk(element.shadowRoot)
+      }
+    }
+    walk(document)
+    for (const view of views(window.Bokeh?.index?.roots ?? [])) {
+      const told = about.get(view.model.name)
+      const said = told ? [told.title, told.subtitle].filter(Boolean).join(". ") : heading(view.el)
+      const canvas = view.canvas_view?.el ?? view.el
+      set(canvas, "role", "img")
+      set(canvas, "aria-label", `Chart: ${said}`)
+    }
+  }
+
+  const observer = new MutationObserver((changes) => {
+    for (const change of changes) {
+      // Of classes only those of pressed buttons say something; tables change theirs at every move.
+      if (change.type === "attributes" && !change.target.matches(".bk-btn")) continue
+      pending.add(change.target.getRootNode())
+    }
+    if (pending.size) plan()
+  })
+
+  function plan() {
+    frame ??= requestAnimationFrame(() => {
+      frame = null
+      const roots = [...pending]
+      pending.clear()
+      roots.forEach(repair)
+      document.dispatchEvent(new CustomEvent("skyline:changed", {detail: roots}))
+      clearTimeout(settled)
+      settled = setTimeout(describeCharts, 400)
+    })
+  }
+
+  const attach = Element.prototype.attachShadow
+  Element.prototype.attachShadow = function (options) {
+    const made = attach.call(this, options)
+    observer.observe(made, {childList: true, subtree: true, attributeFilter: ["class"]})
+    pending.add(made)
+    plan()
+    return made
+  }
+  addEventListener("resize", () => {
+    const walk = (node) => {
+      for (const element of node.querySelectorAll("*")) if (element.shadowRoot) { pending.add(element.shadowRoot); walk(element.shadowRoot) }
+    }
+    walk(document)
+    plan()
+  })
+
+  // In a table: arrows walk through the rows, Enter does what a click does, Tab leaves; Enter on a heading sorts.
+  document.addEventListener("keydown", (event) => {
+    const path = event.composedPath().filter((element) => element instanceof Element)
+    const [focused] = path
+    if (focused?.matches(".tabulator-col") && (event.key === "Enter" || event.key === " ")) {
+      event.preventDefault()
+      focused.click()
+      return
+    }
+    const holder = path.find((element) => element.matches(".tabulator-tableholder"))
+    if (!holder || !(focused === holder || focused.matches(".tabulator-row"))) return
+    const rows = [...holder.querySelectorAll(".tabulator-row")]
+    const at = rows.indexOf(focused)
+    const to = {ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1}[event.key]
+    if (to !== undefined) {
+      const row = rows[Math.min(Math.max(to, 0), rows.length - 1)]
+      row?.setAttribute("tabindex", "-1")
+      row?.focus()
+    } else if (event.key === "Enter" && at >= 0) {
+      (rows[at].querySelector(".tabulator-cell a") ?? rows[at].querySelector(".tabulator-cell"))?.click()
+    } else if (event.key === "Escape" && at >= 0) {
+      holder.focus()
+    } else return
+    event.preventDefault()
+  })
+})()

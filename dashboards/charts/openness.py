@@ -1,0 +1,38 @@
+"""Colour, mark and words of open, proprietary and unknown models, the same on every chart of ability."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from dashboards.charts.legend import Entry
+from dashboards.charts.ratings_classes import OPEN_COLOUR, PROPRIETARY_COLOUR
+from dashboards.parts import theme
+
+STYLES = {
+    "open": (OPEN_COLOUR, "circle"),
+    "proprietary": (PROPRIETARY_COLOUR, "triangle"),
+    "unknown": (theme.OTHER_COLOUR, "hex"),
+}
+WORDS = {"open": "open weights", "proprietary": "proprietary", "unknown": "openness unknown"}
+
+
+def styled(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows with `colour` and `mark` of their `openness`."""
+    return frame.with_columns(
+        pl.col("openness")
+        .replace_strict({name: style[place] for name, style in STYLES.items()}, return_dtype=pl.String)
+        .alias(column)
+        for place, column in enumerate(("colour", "mark"))
+    )
+
+
+def labels(values: Iterable[str]) -> dict[str, str]:
+    """Words and names of what occurs, with how many there are of each."""
+    found = list(values)
+    return {f"{words} ({found.count(name):,})": name for name, words in WORDS.items() if name in found}
+
+
+def entries(values: Iterable[str]) -> list[Entry]:
+    """Legend of what occurs, with how many there are of each."""
+    found = list(values)
+    return [Entry(words, *STYLES[name], count=found.count(name)) for name, words in WORDS.items() if name in found]

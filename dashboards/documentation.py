@@ -1,0 +1,126 @@
+"""The documentation of the repository, served below `/docs` in the look of the pages."""
+
+import html
+import re
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bokeh.server.views.auth_request_handler import AuthRequestHandler
+from jinja2 import Environment, FileSystemLoader, Template
+from markdown_it import MarkdownIt
+from mdit_py_plugins.anchors import anchors_plugin
+from tornado.web import authenticated
+
+from dashboards import serving
+
+_ROOT = Path(__file__).resolve().parents[1]
+_FOLDERS = {"": "Start", "how-to": "How to", "explanation": "Explanation", "decisions": "Decisions"}
+# Lists of what tests leave out are for who works on Skyline.
+_INTERNAL = frozenset({"not-run"})
+_HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
+_LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
+_BESIDE = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}
+
+EXPLAINED = {
+    "advisor": "explanation/ability", "which_gpu": "explanation/memory-cost-carbon", "serve": "how-to/serve",
+    "choices": "explanation/memory-cost-carbon", "leaderboard": "explanation/scores", "pareto": "explanation/fronts",
+    "scaling": "explanation/scores", "patterns": "explanation/statistics", "compare": "explanation/scores",
+    "arena": "explanation/ratings", "open_vs_proprietary": "explanation/ratings",
+    "roofline": "explanation/performance", "measured": "how-to/own-gpu", "how_far_off": "accuracy",
+    "footprint": "explanation/memory-cost-carbon", "sql": "how-to/sql", "model": "explanation/ability",
+    "device": "how-to/devices", "home": "tutorial", "chart": "how-to/charts",
+    "processors": "explanation/performance",
+}  # fmt: skip
+"""Which document says how a page comes to its figures."""
+
+
+@cache
+def documents() -> dict[str, Path]:
+    """Every document by its address below `/docs/`; the first is the README. None where the repository is not there."""
+    folder = _ROOT / "docs"
+    beside = {name: _ROOT / f"{file}.md" for file, name in _BESIDE.items()}
+    found = {name: path for name, path in beside.items() if path.is_file()}
+    for path in sorted(folder.rglob("*.md")):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name not in _INTERNAL:
+            found[name] = path
+    return found
+
+
+@cache
+def title(name: str) -> str:
+    """First heading of a document; empty where there is no such document."""
+    path = documents().get(name)
+    found = _HEADING.search(path.read_text("utf-8")) if path else None
+    return found[1].strip() if found else ""
+
+
+@cache
+def _contents() -> list[tuple[str, list[tuple[str, str]]]]:
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name in documents():
+        folder = PurePosixPath(name).parent.as_posix().removeprefix(".")
+        groups.setdefault(_FOLDERS.get(folder, folder), []).append((name, title(name)))
+    order = list(_FOLDERS.values())
+    return sorted(groups.items(), key=lambda group: order.index(group[0]) if group[0] in order else len(order))
+
+
+@cache
+def _body(name: str) -> str:
+    path = documents()[name]
+    text = path.read_text("utf-8")
+    # Pictures of the README are not served; what they show is one press away.
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text)
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").use(anchors_plugin, max_level=3)
+    addresses = {target.resolve(): address for address, target in documents().items()}
+    up = "../" * name.count("/")
+
+    def link(found: re.Match[str]) -> str:
+        target, _, part = found[1].partition("#")
+        if ":" in target or not target:
+            return found[0]
+        # What only the repository or the built site has is named, not linked.
+        address = addresses.get((path.parent / target).resolve())
+        return (
+            found[2]
+            if address is None
+            else f'<a href="{up or "./"}{address}{"#" if part else ""}{part}">{found[2]}</a>'
+        )
+
+    made = _LINK.sub(link, reader.render(text))
+    return made.replace("<table>", '<div class="scroll" tabindex="0"><table class="list">').replace(
+        "</table>", "</table></div>"
+    )
+
+
+@cache
+def _shell() -> Template:
+    folder = Path(__file__).parent / "assets"
+    return Environment(loader=FileSystemLoader(folder), autoescape=True).get_template("document.html")
+
+
+class Document(AuthRequestHandler):
+    """`/docs/how-to/sql`."""
+
+    @authenticated
+    def get(self, name: str) -> None:
+        """Answer with the document, or say that there is none."""
+        name = name.removesuffix("/").removesuffix(".html").removesuffix(".md") or "index"
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        if name not in documents():
+            self.set_status(404)
+            self.write(serving.wrong(404, self.request.path))
+            return
+        root = "../" * (name.count("/") + 1)
+        self.write(
+            _shell().render(
+                title=html.unescape(title(name)), body=_body(name), here=name, groups=_contents(), root=root,
+                docs=f"{root}docs/",
+            )
+        )  # fmt: skip
+
+
+def patterns() -> list[tuple[Any, ...]]:
+    """What the server is to answer beside the pages."""
+    return [(r"/docs/(.*)", Document)]

@@ -1,0 +1,194 @@
+"""Finding models, devices and pages by the names people use: the search field, and addresses that last."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote
+
+import duckdb
+from bokeh.server.views.auth_request_handler import AuthRequestHandler
+from tornado.web import RequestHandler, authenticated
+
+from dashboards import glossary
+from dashboards.data import Data
+from profiling.answers.door import Door
+from profiling.devices.names import resolve_device
+from profiling.devices.names import words as device_words
+from profiling.models.format_names import format_in_name
+from profiling.models.names import ModelName, resolve_model
+from profiling.models.names import words as model_words
+from profiling.models.sources import catalogue
+from warehouse.publish import NotPublished
+
+LONGEST_QUERY = 100
+_MOST_OF_A_KIND = 6
+_HUB_ADDRESS = re.compile(r"[\w.-]+/[\w.:-]+")
+# What Bokeh serves below the address of a page.
+_SUBJECTS = r"/({})/(?!(?:ws|autoload\.js|metadata)$)(.+)"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing that a query may mean.
+
+    Attributes:
+        kind: model, device, page or term.
+        name: As shown.
+        address: Below the root.
+        note: What was assumed, or what the page answers.
+        is_meant: Whether the query names it; else it is only spelled alike.
+    """
+
+    kind: str
+    name: str
+    address: str
+    note: str = ""
+    is_meant: bool = True
+
+
+def address_of_model(name: str) -> str:
+    """The lasting address of a model's page, below the root."""
+    return f"model/{quote(name, safe='/:')}"
+
+
+def address_of_device(name: str) -> str:
+    """The lasting address of a device's page, below the root."""
+    return f"device/{quote(name, safe='/:')}"
+
+
+def judged(data: Data) -> list[str]:
+    """Models that a board, a list or a price names by their identity."""
+    try:
+        return data.ask("known_models")["model_id"].to_list()
+    except duckdb.Error:
+        return []
+
+
+def named_model(data: Data, text: str) -> ModelName:
+    """The model that a text names: of those whose shapes are known, else of those that boards have judged."""
+    shaped = [*catalogue(), *data.door().own_models]
+    others = judged(data)
+    if text in others and text not in shaped:
+        return ModelName(text, text, resolve_model(text, shaped).catalogue_id, evidence="its name on the boards")
+    meant = resolve_model(text, shaped)
+    if meant.model_id is None or meant.catalogue_id is None:
+        of_boards = resolve_model(text, others).catalogue_id
+        if of_boards is not None and model_words(of_boards) == model_words(text):
+            return ModelName(text, of_boards, None, meant.weight_format, evidence="its name on the boards")
+    elif meant.model_id == meant.catalogue_id and format_in_name(meant.catalogue_id) and not format_in_name(text):
+        # Where only a quantised copy has known shapes, who names no format means the model that it was made from.
+        same = [name for name in others if "/" in name and model_words(name) == model_words(meant.catalogue_id)]
+        if original := min((name for name in same if not format_in_name(name)), key=_shortest, default=None):
+            return ModelName(text, original, meant.catalogue_id, evidence=f"the same name as {meant.catalogue_id}")
+    return meant
+
+
+def find(data: Data, pages: Sequence[Any], text: str) -> list[Found]:
+    """What a query may mean, the likeliest first; what is only spelled alike where nothing is meant.
+
+    Args:
+        data: Whose models and devices.
+        pages: Pages to choose from (`dashboards.parts.page.Page`).
+        text: As typed.
+    """
+    said = text.strip()[:LONGEST_QUERY]
+    if not said:
+        return []
+    found = [
+        Found("page", page.title, page.slug or "./", page.summary)
+        for page in pages
+        if said.casefold() in page.title.casefold()
+    ]
+    if len(said) > 1:
+        terms = glossary.named(said)[:_MOST_OF_A_KIND]
+        found += [Found("term", term, f"glossary?term={quote(term)}", meaning) for term, meaning in terms]
+    try:
+        found = [*_devices(data.door(), said), *_models(data, said), *found]
+    except NotPublished:
+        return found
+    meant = [one for one in found if one.is_meant]
+    return meant or found
+
+
+def _models(data: Data, said: str) -> list[Found]:
+    meant = named_model(data, said)
+    names: dict[str, str] = {}
+    if meant.model_id and (meant.catalogue_id or meant.model_id in judged(data)):
+        names[meant.model_id] = "" if meant.catalogue_id in {None, meant.model_id} else meant.evidence
+    asked = model_words(said)
+    known = [*catalogue(), *data.door().own_models, *judged(data)]
+    near = [name for name in meant.candidates if not asked or not asked <= model_words(name)]
+    holding = [name for name in meant.candidates if name not in near]
+    begins = _begins_a_word(said)
+    holding += sorted((name for name in known if (asked and asked <= model_words(name)) or begins(name)), key=_shortest)
+    names |= {name: "" for name in holding if name not in names}
+    found = [Found("model", name, address_of_model(name), note) for name, note in [*names.items()][:_MOST_OF_A_KIND]]
+    return found or [Found("model", name, address_of_model(name), "spelled alike", False) for name in near[:3]]
+
+
+def _devices(door: Door, said: str) -> list[Found]:
+    meant = resolve_device(said, door.devices)
+    known = [one.name for one, _ in meant.devices if one.name in door.devices]
+    names = dict.fromkeys(known, meant.note)
+    if meant.devices and not known:  # described in a line, or with another amount of memory
+        names[said] = meant.note
+    asked = device_words(said)
+    near = [name for name in meant.candidates if not asked <= device_words(name) and not meant.devices]
+    holding = [name for name in meant.candidates if name not in near]
+    begins = _begins_a_word(said)
+    holding += sorted((name for name in door.devices if begins(name)), key=_shortest)
+    names |= {name: "" for name in holding if name not in names}
+    found = [Found("device", name, address_of_device(name), note) for name, note in [*names.items()][:_MOST_OF_A_KIND]]
+    return found or [Found("device", name, address_of_device(name), "spelled alike", False) for name in near[:3]]
+
+
+def _begins_a_word(said: str) -> Callable[[str], bool]:
+    """Whether a name has what was typed so far, from the beginning of one of its words; a gap may be a hyphen."""
+    pattern = re.compile("(?<![a-z0-9])" + "[ -]".join(map(re.escape, said.casefold().split())))
+    return lambda name: pattern.search(name.casefold()) is not None
+
+
+def _shortest(name: str) -> tuple[bool, int, str]:
+    """Models with an address on the hub first, then by length."""
+    return _HUB_ADDRESS.fullmatch(name) is None, len(name), name
+
+
+def publisher_of(name: str) -> str:
+    """Who published a model, by its address on the hub; of names that are none, what they are."""
+    return name.split("/", maxsplit=1)[0] if _HUB_ADDRESS.fullmatch(name) else "Known by a name alone"
+
+
+class Search(AuthRequestHandler):
+    """What a query may mean, for the field in the header; for whoever may see the pages."""
+
+    def initialize(self, data: Data, pages: Sequence[Any]) -> None:
+        """Remember where to look."""
+        self._data, self._pages = data, pages
+
+    @authenticated
+    def get(self) -> None:
+        """Answer `q` as JSON."""
+        said = self.get_argument("q", "")
+        self.set_header("Cache-Control", "no-store")
+        self.write(
+            {"query": said[:LONGEST_QUERY], "found": [asdict(one) for one in find(self._data, self._pages, said)]}
+        )
+
+
+class Subject(RequestHandler):
+    """`/model/Qwen/Qwen3.6-27B`: the address that lasts, which leads to the page with its choices in the query."""
+
+    def get(self, kind: str, name: str) -> None:
+        """Lead there, by a path that holds below any prefix of a proxy."""
+        raw = self.request.path.split(f"/{kind}/", 1)[1]
+        chosen = f"&{self.request.query}" if self.request.query else ""
+        self.redirect(f"{'../' * (raw.count('/') + 1)}{kind}?id={quote(name, safe='/:')}{chosen}")
+
+
+def patterns(data: Data, pages: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """What the server is to answer beside the pages."""
+    return [
+        ("/search", Search, {"data": data, "pages": pages}),
+        (_SUBJECTS.format("model|device"), Subject),
+    ]

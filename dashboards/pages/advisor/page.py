@@ -1,0 +1,246 @@
+"""Advisor: what to run on my machine, in which format, how fast, for how long a context, and on what evidence."""
+
+from typing import Any
+
+import duckdb
+import panel as pn
+import polars as pl
+
+from dashboards.charts.ratings import Rows, RowsChart
+from dashboards.data import Data
+from dashboards.finding import address_of_device, address_of_model
+from dashboards.pages.advisor.state import USUAL, AdvisorState
+from dashboards.parts import controls, formats, page, theme
+from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.page import Content
+from dashboards.parts.templates import render
+from profiling.answers.advise import Advice, Candidate, Need, Verdict, advise
+from profiling.answers.door import Door
+from profiling.devices.accelerators import GIB
+from profiling.devices.fleet import Fleet
+from profiling.devices.names import resolve_device
+from profiling.errors import ProfilingError
+from warehouse.publish import NotPublished
+
+_CHART = "ability_on_this_machine"
+_GROUPS: dict[Verdict, str] = {
+    "runs": "Runs well", "slow": "Fits, but slowly", "needs offload": "Fits with the machine's own memory",
+    "needs more memory": "Needs more memory",
+}  # fmt: skip
+_FACTS = {
+    "group": Fact("Verdict", width=236),
+    "model_id": Fact("Model", width=280, link="model/"),
+    "weight_format": Fact("Format", width=90),
+    "ability_in_format": Fact("Ability", "0.0", 74),
+    "ability_low": Fact("Ability, low", "0.0", 80),
+    "ability_high": Fact("Ability, high", "0.0", 84),
+    "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
+    "tokens_per_s_low": Fact("Tokens/s, low", "0,0.0", 92),
+    "tokens_per_s_high": Fact("Tokens/s, high", "0,0.0", 96),
+    "time_to_first_token_s": Fact("First token (s)", "0,0.00", 96),
+    "longest_context": Fact("Longest context (tokens)", "0,0", 120),
+    "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 110),
+    "file_size_gib": Fact("File (GiB)", "0.0", 80),
+    "evidence_class": Fact("Evidence", width=130),
+    "results": Fact("Results", "0", 70),
+    "placement": Fact("Layers and experts", width=320),
+    "reason": Fact("Reason", width=320),
+}
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session.
+
+    Raises:
+        NothingToShow: no ability is known.
+    """
+    try:
+        evidence = data.evidence()
+    except (NotPublished, duckdb.Error) as error:
+        raise page.NothingToShow(
+            "The published warehouse holds no ability of models; run `skyline refresh`."
+        ) from error
+    if evidence.abilities.is_empty():
+        raise page.NothingToShow("No board has judged a model in the published warehouse.")
+    return Advisor(data, search).content()
+
+
+class Advisor:
+    """One session's page."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        self.data = data
+        self.state = AdvisorState.from_address(search)
+        self._settled = self.state.settle()
+        self.notes, self.answer, self.heading, self.below = (page.html() for _ in range(4))
+        self.offload = page.html()
+        self.offload_card = page.card(self.offload, visible=False)
+        self.chart = RowsChart(_CHART)
+        self.table = FactTable(_FACTS)
+        self.rows = pl.DataFrame()
+        self._advise()
+        self.state.param.watch(self._again, self.state.keys())
+
+    def _again(self, *_events: Any) -> None:
+        self._settled = []
+        with page.together():
+            self._advise()
+
+    def _need(self) -> tuple[Need, Door, list[str]]:
+        """What was asked for, a door that knows its devices, and what was assumed.
+
+        Raises:
+            UnknownAccelerator: The text names no devices, or the processor is not known.
+        """
+        state, door = self.state, self.data.door()
+        found = resolve_device(state.machine, door.devices)
+        fleet = found.fleet
+        for device, _ in fleet.parts:
+            door = door.with_device(device)
+        device, count = fleet.parts[0]
+        host = door.device(state.processor).name if state.processor and state.host else None
+        need = Need(
+            accelerator=device.name, devices=count, context=int(state.context), users=state.users, use=state.use,
+            engine=None if state.engine == USUAL else state.engine, least_tokens_per_s=state.least,
+            host_memory_gib=state.host, host=host, fleet=fleet if fleet.is_mixed else None,
+        )  # fmt: skip
+        return need, door, [found.note] if found.note else []
+
+    def _advise(self) -> None:
+        state = self.state
+        try:
+            need, door, notes = self._need()
+            advice = advise(door, self.data.evidence(), need)
+        except ProfilingError as error:
+            self.notes.object = page.notes([*self._settled, str(error)])
+            self._show(None)
+            return
+        self.notes.object = page.notes([*self._settled, *notes])
+        self._show(advice)
+        fleet = need.fleet or Fleet(((door.device(need.accelerator), need.devices),))
+        whole = f"{fleet.usable_memory_bytes / GIB:.1f} GiB usable{' in all' if len(fleet.devices) > 1 else ''}"
+        machine = need.machine
+        self.heading.object = page.about(
+            _CHART, f"Most capable models that run on {machine}",
+            f"{whole}; {int(state.context):,} tokens of context, {state.users} at a time; {advice.engine}",
+            "Ability on the scale of the Epoch Capabilities Index, with its interval; less what the format costs",
+        )  # fmt: skip
+        lasting = " ".join(advice.notes)
+        self.below.object = page.caption(
+            f"{lasting} Of each model the widest format that fits and is fast enough is taken. Intervals hold 90 %; "
+            "where they overlap, the difference is not resolved."
+        )
+
+    def _show(self, advice: Advice | None) -> None:
+        runs = advice.of("runs") if advice else []
+        found = advice.candidates if advice else ()
+        self.answer.object = (
+            render(
+                __file__, "answer.html", best=advice.best, others=advice.within_noise, need=advice.need,
+                second=runs[1] if len(runs) > 1 else None, address_of_model=address_of_model,
+                machine=self._machine_link(advice),
+            )
+            if advice
+            else ""
+        )  # fmt: skip
+        ahead = _ahead(advice) if advice else None
+        self.offload.object = (
+            render(__file__, "offload.html", offload=ahead, address_of_model=address_of_model) if ahead else ""
+        )
+        self.offload_card.visible = ahead is not None
+        self.chart.show(dots(runs))
+        rows = [{**one.row(), "group": _GROUPS[one.verdict]} for one in found]
+        self.rows = pl.DataFrame(rows, infer_schema_length=None)
+        self.table.show(self.rows)
+
+    def _machine_link(self, advice: Advice) -> tuple[str, str]:
+        """The device's name, and the address of its page."""
+        name, shown = advice.need.accelerator, advice.need.machine
+        known = name in self.data.door().devices
+        return shown, address_of_device(name if known else self.state.machine)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"address": f"advisor{self.state.address()}", "scale": "Epoch Capabilities Index", "interval": "90 %"}
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state, margin = self.state, (0, 0, 10, 0)
+        sidebar = pn.Column(
+            controls.text(
+                state, "machine", "My machine", margin=margin, sizing_mode="stretch_width",
+                placeholder="4090, 2x3090, m3 max 64gb, other: 16 GB at 288 GB/s, 30 TFLOPS",
+            ),
+            controls.select(state, "use", "Use", margin=margin),
+            controls.select(state, "context", "Context (tokens)", margin=margin),
+            controls.whole(state, "users", "Concurrent requests", margin=margin),
+            controls.select(state, "engine", "Engine", margin=margin),
+            controls.number(state, "least", "At least tokens per second, each", margin=margin),
+            controls.number(state, "host", "Memory of the machine (GiB)", margin=margin),
+            controls.text(
+                state, "processor", "Processor", margin=margin, sizing_mode="stretch_width",
+                placeholder="i9-14900K; a common one where none is named",
+            ),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        lead = (
+            "<h1>Advisor</h1><p class='lead'>What to run on your machine: the most capable model that fits, in which "
+            "format, how fast, and how sure that is. The same as <code>skyline advise</code>.</p>"
+        )
+        main = pn.Column(
+            page.html(lead, margin=(0, 0, 12, 0)),
+            self.notes,
+            page.card(self.answer),
+            self.offload_card,
+            page.card(
+                self.heading,
+                pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+                self.below,
+                page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
+            ),
+            page.card(
+                page.html("<h2>Everything considered</h2><p class='counts'>by verdict, the most capable first</p>"),
+                pn.Spacer(height=8),
+                page.downloads("advice", lambda: self.rows, self._describe),
+                pn.Spacer(height=8),
+                self.table.widget,
+            ),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="My machine")
+
+
+def _ahead(advice: Advice) -> Candidate | None:
+    """The ablest that needs the memory of the machine, where it is ahead of what the devices hold alone."""
+    best, other = advice.best, next(iter(advice.of("needs offload")), None)
+    if other is None or (best is not None and other.ability_in_format <= best.ability_in_format):
+        return None
+    return other
+
+
+def _rate(one: Candidate) -> str:
+    return f"{formats.significant(one.tokens_per_s[1])} tokens/s" if one.tokens_per_s else ""
+
+
+def dots(runs: list[Candidate]) -> Rows:
+    """A row per model that runs, ablest first."""
+    marks = pl.DataFrame(
+        {
+            "row": list(range(len(runs))),
+            "x": [one.ability_in_format for one in runs],
+            "low": [one.ability_low for one in runs],
+            "high": [one.ability_high for one in runs],
+            "name": [f"{one.model_id} in {one.weight_format}" for one in runs],
+            "first": [
+                f"ability {one.ability_in_format:.0f} ({one.ability_low:.0f} to {one.ability_high:.0f}), "
+                f"{one.evidence_class}"
+                for one in runs
+            ],
+            "second": [_rate(one) for one in runs],
+        },
+        schema={
+            "row": pl.Int64, "x": pl.Float64, "low": pl.Float64, "high": pl.Float64, "name": pl.String,
+            "first": pl.String, "second": pl.String,
+        },
+    ).with_columns(colour=pl.lit(theme.COLOURS[0]), mark=pl.lit("circle"), fill=pl.lit(0.85))  # fmt: skip
+    names = [f"{one.model_id.rsplit('/', maxsplit=1)[-1]} · {one.weight_format}" for one in runs]
+    return Rows(names=names, marks=marks, axis="Ability (index points)", row_px=26)

@@ -1,0 +1,263 @@
+"""The page of arena ratings: one board or set of votes, its models with intervals, and how they compare."""
+
+import functools
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts import legend, ratings_classes, ratings_history
+from dashboards.charts.ratings import RowsChart
+from dashboards.data import Data
+from dashboards.pages.arena import boards as arena_boards
+from dashboards.pages.arena import rows as arena_rows
+from dashboards.pages.arena.boards import VOTES, ArenaState, Boards
+from dashboards.pages.arena.comparisons import Comparisons
+from dashboards.parts import controls, formats, page
+from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.declared_table import Fact, FactTable, interval
+from dashboards.parts.page import Content
+from dashboards.parts.session import SessionPage
+from dashboards.parts.theme import OTHER_COLOUR
+
+_RATINGS = "arena_ratings"
+_BEST, _LASTING = 3, 2  # models followed to begin with: the best, and those longest on the boards
+_FACTS = {
+    "rank_best": Fact("Rank, best", "0", 70),
+    "rank_worst": Fact("Rank, worst", "0", 70),
+    "model": Fact("Model", width=260),
+    "organization": Fact("Maker", width=110),
+    "rating": Fact("Rating (points)", "0,0.0", 84),
+    "rating_lower": Fact("95 % from", "0,0.0", 84),
+    "rating_upper": Fact("95 % to", "0,0.0", 84),
+    "votes": Fact("Votes", "0,0", 84),
+    "licence_words": Fact("Licence class", width=120),
+    "licence": Fact("Licence", width=130),
+    "average_win_rate": Fact("Average win rate", "0.0%", 92),
+    "standing": Fact("Standing", width=110),
+    "rank_published": Fact("Rank as published", "0", 92),
+    "rank_style_control_published": Fact("With style control", "0", 92),
+    "release_date": Fact("Released", width=100),
+    "release_grade": Fact("Grade of the date", width=92),
+    "knowledge_cutoff": Fact("Knowledge cut-off", width=110),
+    "mt_bench_score": Fact("MT-bench (of 10)", "0.00", 92),
+    "mmlu": Fact("MMLU (fraction)", "0.000", 92),
+}
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session.
+
+    Raises:
+        NothingToShow: neither an arena board nor rated votes are published.
+    """
+    boards, votes = data.ask("arena_sources"), data.ask("arena_votes_sets")
+    if boards.is_empty() and votes.is_empty():
+        raise page.NothingToShow(arena_boards.NOTHING)
+    return Arena(data, search, boards, votes).content()
+
+
+class Arena(SessionPage[ArenaState]):
+    """One session's page: what is chosen, what that shows, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str, boards: pl.DataFrame, votes: pl.DataFrame) -> None:
+        super().__init__(data, ArenaState.from_address(search))
+        self.boards, self.votes = Boards(boards), votes
+        self.rated = self.shown = pl.DataFrame()
+        self.notes, self.counts = page.html(), page.html()
+        self.ratings = RowsChart(_RATINGS)
+        self.table = FactTable(_FACTS)
+        sets = votes["votes_id"].unique(maintain_order=True).to_list()
+        sources = {f"Boards · {label}": name for label, name in self.boards.publications().items()}
+        sources |= {f"Votes rated here · {name}": f"{VOTES}{name}" for name in sets}
+        self._notes += arena_boards.offer(self.state, "source", sources, arena_boards.newest(boards))
+        self._offer()
+        self._notes += self.state.settle()
+        state = self.state
+        self.picks = arena_boards.picks(state, method=("Method", 230))
+        show = controls.radio(state, "show", {"Ratings": "ratings", "Rank spread": "ranks"}, height=32)
+        lengths = {"15": "15", "30": "30", "60": "60", "All": "all"}
+        top = controls.radio(state, "top", lengths, height=32)
+        self.card = ChartCard(_RATINGS, self.ratings.figure, show, top)
+        self.comparisons = Comparisons(data, self.state, self._where)
+        self._draw()
+        self._watch()
+
+    # What the data offers ------------------------------------------------------------------------------------------
+
+    def _offer(self, since: str = "arena") -> None:
+        """Offer what the chosen source has, and read the board or the ratings that are then chosen."""
+        state = self.state
+        if arena_boards.votes_id(self.state) is None:
+            self._notes += self.boards.offer(state, since)
+            self._notes += arena_boards.withdraw(state, "method")
+            self.rated = self.data.ask("arena_board", **arena_boards.board_of(state))
+        else:
+            self._notes += arena_boards.withdraw(state, "arena", "style", "date")
+            of_set = self.votes.filter(pl.col("votes_id") == arena_boards.votes_id(self.state))
+            names = of_set["category"].unique().to_list()
+            self._notes += arena_boards.offer(state, "category", arena_boards.categories(names), "overall")
+            methods = of_set.filter(pl.col("category") == state.category)["method"].to_list()
+            labels = {name[:1].upper() + name[1:]: name for name in methods}
+            self._notes += arena_boards.offer(state, "method", labels, "bradley-terry")
+            self.rated = self.data.ask("arena_votes_ratings", **self._rating_keys())
+        classes = ratings_classes.labels(self.rated["licence_class"])
+        self._notes += arena_boards.offer(state, "licence", classes, [])
+        self._notes += arena_boards.offer(state, "organisation", arena_boards.makers(self.rated), [])
+        names = self.rated.filter(pl.col("rating").is_not_null())["model"].to_list()
+        self._notes += arena_boards.offer(state, "models", {name: name for name in names}, self._worth_following(names))
+        chosen, note = arena_boards.few(state.models)
+        if note:
+            self._notes += note
+            state.models = chosen
+
+    def _worth_following(self, names: list[str]) -> list[str]:
+        """The best models, and of the others those that stand on the most boards of the series."""
+        best, others = names[:_BEST], names[_BEST:]
+        if arena_boards.votes_id(self.state) is not None:
+            return names[: _BEST + _LASTING]
+        keys = {"arena": self.state.arena, "category": self.state.category}
+        history = self.data.ask("arena_series", **keys).with_columns(pl.len().over("identity").alias("boards"))
+        boards = dict(history.group_by("model").agg(pl.col("boards").max()).iter_rows())
+        lasting = sorted(others, key=lambda name: (-boards.get(name, 0), others.index(name)))[:_LASTING]
+        return [*best, *sorted(lasting, key=others.index)]
+
+    def _rating_keys(self) -> dict[str, Any]:
+        return {
+            "votes_id": arena_boards.votes_id(self.state),
+            "method": self.state.method,
+            "category": self.state.category,
+        }
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        for name, since in (("source", "arena"), ("arena", "category"), ("category", "style"), ("style", "date")):
+            self._when(name, self._draw, functools.partial(self._offer, since))
+        self._when(["date", "method"], self._draw, functools.partial(self._offer, ""))
+        self._when(["search", "licence", "organisation"], self._filtered)
+        self._when(["show", "top"], self._draw_ratings)
+        self._when("models", self._draw_followed)
+        self._when("over", self._draw_followed)
+        self._when("wins", lambda: self.comparisons.against_each_other(self.shown))
+
+    def _draw(self) -> None:
+        for name, pick in self.picks.items():
+            # One category or one arena is nothing to choose, but which board or method it is should always stand there.
+            fewest = 1 if name in ("source", "date", "method") else 2
+            pick.visible = len(self.state.param[name].objects) >= fewest and getattr(self.state, name) is not None
+        self._filtered()
+        self._draw_followed()
+        self.comparisons.by_style(self.rated)
+
+    def _filtered(self) -> None:
+        self.shown = arena_boards.within(arena_boards.searched(self.rated, self.state.search), self.state)
+        empty = [] if not self.shown.is_empty() else ["No model passes these filters. Take one away."]
+        self.notes.object = page.notes([*self._notes, *empty])
+        there_are = formats.count(self.rated.height)
+        self.counts.object = (
+            f'<p class="counts"><b>{formats.count(self.shown.height)}</b> of <b>{there_are}</b> models</p>'
+        )
+        self._draw_ratings()
+        self.comparisons.against_each_other(self.shown)
+        words = pl.col("licence_class").fill_null(ratings_classes.UNKNOWN)
+        self.table.show(
+            self.shown.with_columns(words.replace_strict(ratings_classes.WORDS, default=None).alias("licence_words"))
+        )
+
+    def _where(self, n: int, what: str = "models") -> str:
+        line = f"{arena_boards.source_line(self.state)}; n = {formats.count(n)} {what}"
+        if arena_boards.votes_id(self.state) is None and not self.rated.is_empty():
+            row = self.rated.row(0, named=True)
+            line += f"; source: {row['source_uri'] or row['snapshot_id']}"
+        return line
+
+    def _draw_ratings(self) -> None:
+        state, card = self.state, self.card
+        rated = self.shown.filter(pl.col("rating").is_not_null())
+        drawn = rated if state.top == "all" else rated.head(int(state.top))
+        is_rank = state.show == "ranks"
+        rows = arena_rows.ranks(drawn) if is_rank else arena_rows.ratings(drawn)
+        self.ratings.show(rows)
+        lines = ratings_classes.entries(drawn["licence_class"])
+        if drawn["rating_lower"].is_not_null().any():
+            lines.append(legend.Entry("best to worst rank" if is_rank else "95 % interval", OTHER_COLOUR, "bar"))
+        first = self.rated.filter(pl.col("rating").is_not_null()).head(1)
+        finding = ""
+        for row in first.iter_rows(named=True):
+            finding = (
+                f"{row['model']} leads with {row['rating']:,.0f}{interval(row['rating_lower'], row['rating_upper'])}"
+            )
+            could = self.rated.filter(pl.col("rank_best") == 1).height
+            if row["rank_best"] is not None:
+                finding += (
+                    "; its interval lies above all others" if could == 1 else f"; {could} models could be the first"
+                )
+        where = self._where(len(rows.names))
+        more = "A model's best rank is one more than the models whose interval lies wholly above its own."
+        if is_rank and not rows.names:
+            more = "This source publishes no intervals, so no spread of ranks can be given."
+        unrated = self.shown.height - rated.height
+        if unrated:
+            more += f" {formats.count(unrated)} models cannot be rated from these votes; the table says why."
+        title = "Rank spread" if is_rank else "Ratings"
+        card.show(title, finding, legend.swatches(_RATINGS, lines), where, more)
+        if arena_boards.votes_id(self.state) is None:
+            card.came_from("arena_board", arena_boards.board_of(state))
+        else:
+            card.came_from("arena_votes_ratings", self._rating_keys())
+
+    def _draw_followed(self) -> None:
+        chosen, note = arena_boards.few(self.state.models)
+        self.notes.object = page.notes([*self._notes, *note])
+        self.comparisons.over_time(chosen)
+        self.comparisons.by_category(chosen)
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _describe(self) -> dict[str, Any]:
+        where = self._where(self.shown.height)
+        return {"source": where, "address": f"arena{self.state.address()}"}
+
+    def _sidebar(self) -> pn.Column:
+        state = self.state
+        return pn.Column(
+            self.counts,
+            pn.Spacer(height=8),
+            controls.text(state, "search", "Search", placeholder="names; parts between ;", sizing_mode="stretch_width"),
+            pn.Spacer(height=12),
+            controls.several(state, "licence", "Licence class", placeholder="all", margin=(0, 0, 12, 0)),
+            controls.several(state, "organisation", "Maker", placeholder="all", margin=(0, 0, 12, 0)),
+            controls.several(
+                state, "models", "Models to follow", placeholder="none", max_items=ratings_history.MOST_MODELS,
+                option_limit=200, margin=(0, 0, 4, 0),
+            ),
+            page.html(page.caption("Their history and categories are drawn below.")),
+            sizing_mode="stretch_width",
+            margin=0,
+        )  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        lead = (
+            "<h1>Arena ratings</h1><p class='lead'>People vote between two answers without knowing whose they are. "
+            "Here are the ratings from those votes, and what their number allows to be said.</p>"
+        )
+        picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
+        main = pn.Column(
+            page.html(lead), picks, self.notes, self.card.column, page.below(self._more),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+
+    def _more(self) -> list[pn.Column]:
+        table = page.card(
+            page.html("<h2>Everything about these models</h2>"),
+            pn.Spacer(height=10),
+            page.downloads("arena_ratings", self.table.rows, self._describe),
+            pn.Spacer(height=8),
+            self.table.widget,
+        )
+        compared = self.comparisons
+        cards = (compared.history, compared.wins, compared.categories, compared.styles)
+        return [*(card.column for card in cards), table]

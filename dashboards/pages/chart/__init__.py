@@ -1,0 +1,1 @@
+"""One chart by itself: its picture, its data, and how to carry it away."""

@@ -1,0 +1,421 @@
+"""Choices: which models fit my hardware within my limits, which of them is best, how fast and at what cost, and why."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts.choice_front import ChoiceFront
+from dashboards.data import Data, sql_with_values
+from dashboards.pages.choices import text
+from dashboards.pages.choices.state import AGAINST, QUALITIES, ChoicesState
+from dashboards.parts import choices as choosing
+from dashboards.parts import controls, formats, page
+from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.page import Content
+
+_CHART = "models_for_your_gpu"
+_FITTING = {
+    "model_id": Fact("Model", width=270),
+    "quality": Fact("Quality", "0.0", 76),
+    "quality_error": Fact("± s.e.", "0.00", 64),
+    "fits_at": Fact("Fits at", width=300),
+    "precision_words": Fact("Shown at", width=72),
+    "devices": Fact("Devices used", "0", 72),
+    "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
+    "time_to_first_token_s": Fact("First token (s)", "0,0.00", 84),
+    "usd": Fact("USD per million tokens", "0,0.000", 96),
+    "usd_basis": Fact("which is", width=80),
+    "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
+    "joules_per_million_tokens": Fact("J per million tokens", "0,0", 96),
+    "max_batch": Fact("Largest batch", "0,0", 76),
+    "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 92),
+    "licence": Fact("Licence", width=110),
+    "release_date": Fact("Released", width=92),
+    "architecture_link": Fact("Architecture known by", width=150),
+}
+_DROPPED = {
+    "model_id": Fact("Model", width=300),
+    "quality": Fact("Quality", "0.0", 76),
+    "reason": Fact("Why it was left out", width=350),
+    "fits_at": Fact("Fits at", width=300),
+}
+_HARDWARE = {
+    "hardware": Fact("Hardware", width=210),
+    "usd_per_hour": Fact("USD per hour", "0,0.00", 80),
+    "model_id": Fact("Cheapest model to serve of that quality", width=270),
+    "precision_words": Fact("Precision", width=76),
+    "quality": Fact("Quality", "0.0", 72),
+    "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
+    "usd_per_million_tokens": Fact("USD per million tokens", "0,0.000", 96),
+    "joules_per_million_tokens": Fact("J per million tokens", "0,0", 96),
+    "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
+}
+_SHARING = (
+    " Each uses as few devices as it fits on; sharing by 2, 4 and 8 is looked at from 12, 24 and 48 billion parameters "
+    "on."
+)
+_HARDWARE_CHOICES = ("accelerator", "devices", "context", "batch")
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session.
+
+    Raises:
+        NothingToShow: nothing is predicted, or no model is rated.
+    """
+    axes = data.ask("choice_axes")
+    if axes.is_empty():
+        raise page.NothingToShow("The published warehouse holds no predictions.")
+    return Choices(data, search, axes).content()
+
+
+class Choices:
+    """One session's page: what is chosen, what passes, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str, axes: pl.DataFrame) -> None:
+        self.data, self.axes = data, axes
+        self.state = ChoicesState.from_address(search)
+        self._notes = self.state.offer_hardware(axes) + self.state.settle()
+        self._busy = False
+        self.judged = self.fitting = self.front = self.reverse = pl.DataFrame()
+        self.notes, self.answers, self.list, self.coverage = (page.html() for _ in range(4))
+        self.fits_heading, self.dropped_heading, self.reverse_heading = (page.html() for _ in range(3))
+        self.below, self.details = page.html(), page.html()
+        self.chart = ChoiceFront(_CHART, self._open_model)
+        self.card = ChartCard(
+            _CHART, self.chart.figure, controls.select(self.state, "against", "Against", width=200, sizing_mode=None)
+        )
+        self.fits, self.dropped = FactTable(_FITTING), FactTable(_DROPPED)
+        self.hardware = FactTable(_HARDWARE)
+        self.fits.widget.on_click(lambda event: self._open_model(str(self.fits.rows()["Model"][event.row])))
+        self.dropped.widget.on_click(lambda event: self._open_model(str(self.dropped.rows()["Model"][event.row])))
+        self.weights = pn.Column(
+            *(
+                controls.whole(self.state, f"w_{name}", title, margin=(0, 0, 6, 0))
+                for name, title in choosing.BENCHMARKS.items()
+            ),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        self.drawer = self._drawer()
+        self._judge()
+        self._watch()
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        state = self.state
+        apart = {*_HARDWARE_CHOICES, "model", "against", "wanted"}
+        rest = sorted(set(state.keys()) - apart)
+        state.param.watch(self._other_accelerator, "accelerator")
+        state.param.watch(self._again, ["devices", "context", "batch", *rest])
+        state.param.watch(lambda _event: self._redraw(), "against")
+        state.param.watch(lambda _event: self._turn_round(), "wanted")
+        state.param.watch(lambda _event: self._show_details(), "model")
+
+    def _other_accelerator(self, _event: Any) -> None:
+        self._busy = True
+        try:
+            self._notes = self.state.follow_accelerator(self.axes)
+        finally:
+            self._busy = False
+        self._again()
+
+    def _again(self, *_events: Any) -> None:
+        if not self._busy:
+            if _events:
+                self._notes = []
+            with page.together():
+                self._judge()
+
+    def _redraw(self) -> None:
+        with page.together():
+            self._draw()
+
+    def _judge(self) -> None:
+        state = self.state
+        self.weights.visible = state.quality == choosing.WEIGHTED
+        choices = self.data.ask("choices", **state.question)
+        self.judged = choosing.judged(choosing.priced(choices, state.wish), state.limits)
+        self.fitting = self.judged.filter(pl.col("reason").is_null())
+        notes = list(self._notes)
+        if state.quality == choosing.WEIGHTED and not any(state.weights.values()):
+            notes.append("Every weight is 0. Give at least one benchmark a weight.")
+        elif self.judged.is_empty():
+            notes.append("No model that can be placed is rated on this. Choose another quality.")
+        elif self.fitting.is_empty():
+            notes.append("Nothing passes. The list of what was left out says why; loosen the limit it names.")
+        self.notes.object = page.notes(notes)
+        self._answer()
+        self._draw()
+        self._tabulate()
+        self._turn_round()
+        self._show_details()
+
+    def _conditions(self) -> str:
+        state = self.state
+        at_once = "one sequence at a time" if state.batch == "1" else f"{int(state.batch):,} sequences at once"
+        return f"{state.hardware}, {at_once} of {int(state.context):,} tokens, engine vLLM"
+
+    def _quality_title(self) -> str:
+        label = next(label for label, name in QUALITIES.items() if name == self.state.quality)
+        return f"{label} ({'arena points' if self.state.quality == 'arena_rating' else 'points'})"
+
+    def _answer(self) -> None:
+        if self.fitting.is_empty():
+            self.answers.object = ""
+            return
+        picks: dict[str, tuple[str, dict[str, Any]]] = {}
+        best = self.fitting.row(0, named=True)
+        picks[best["model_id"]] = (f"Best for {self.state.hardware}", best)
+        official = self.fitting.filter(pl.col("is_official_provider").fill_null(value=False))
+        near = choosing.within_noise(self.fitting, best)
+        fastest = near.sort("tokens_per_s", descending=True).head(1)
+        liked = self.fitting.drop_nulls("arena_rating").sort("arena_rating", descending=True).head(1)
+        for label, rows in (
+            ("Best from an official provider", official.head(1)),
+            ("What people prefer: best in the arena", liked),
+            ("Fastest of those within noise of the best", fastest),
+        ):
+            if rows.height and rows["model_id"][0] not in picks and len(picks) < 3:
+                picks[rows["model_id"][0]] = (label, rows.row(0, named=True))
+        cards = "".join(
+            text.answer(label, row, self.state.kwh, near.height if row["model_id"] == best["model_id"] else 0)
+            for label, row in picks.values()
+        )
+        fits, asked = formats.count(self.fitting.height), formats.count(self.judged.height)
+        self.answers.object = (
+            f"<h2>{fits} of {asked} models pass on {formats.escape(self.state.hardware)}</h2>"
+            f"<p class='counts'>{formats.escape(self._conditions())}. Each in the most exact precision that fits: what "
+            "fewer bits cost in quality was not measured on these boards.</p>"
+            f"<div class='answers' style='margin-top:12px'>{cards}</div>"
+        )
+
+    def _draw(self) -> None:
+        title = "Models for your GPU"
+        if self.fitting.is_empty():
+            self.card.hide(title, "Nothing passes, so there is nothing to draw.")
+            self.front = self.fitting
+            self.list.object = ""
+            return
+        against, axis, more = next(v for v in AGAINST.values() if v[0] == self.state.against)
+        self.front = choosing.front(self.fitting, against, more_is_better=more)
+        if self.front.is_empty():
+            self.card.hide(title, f"{axis} is not known of any model here.")
+            self.list.object = ""
+            return
+        swatches = self.chart.show(self.fitting, self.front, against, axis, self._quality_title(), more=more)
+        self.card.show(title, self._conditions(), swatches, self._where(), self._reading())
+        self.card.came_from("choices", self.state.question)
+        self.list.object = (
+            "<h3>The best at each budget</h3><p class='caption'>Each line is the best quality you can have at "
+            f"{'so many' if more else 'so few'} {formats.escape(formats.running(axis))}; intervals hold 80 %.</p>"
+            + text.front_table(self.front)
+        )
+
+    def _where(self) -> str:
+        dates = [
+            f"{name} of {self.judged[column].drop_nulls()[0]}"
+            for name, column in (
+                ("Open LLM v2", "open_llm_v2_as_of_date"), ("v1", "open_llm_v1_as_of_date"),
+                ("arena", "arena_as_of_date"),
+            )
+            if self.judged[column].drop_nulls().len()
+        ]  # fmt: skip
+        return f"Sources: {', '.join(dates)}; n = {formats.count(self.fitting.height)} models"
+
+    def _reading(self) -> str:
+        calibrated = bool(self.fitting["is_calibrated"].any())
+        basis = (
+            "times fitted to measured kernels of this accelerator"
+            if calibrated
+            else "times by documented default efficiencies, with a wide interval"
+        )
+        return f"Predicted {basis}. Click a point for everything about it."
+
+    def _tabulate(self) -> None:
+        words = pl.col("precision").replace_strict(choosing.PRECISIONS, default=pl.col("precision"))
+        link = pl.col("architecture_link").str.replace_all("_", " ")
+        self.fits.show(self.fitting.with_columns(words.alias("precision_words"), link.alias("architecture_link")))
+        left_out = pl.concat([self.judged.filter(pl.col("reason").is_not_null()), self._too_short()], how="diagonal")
+        left_out = left_out.sort("quality", "model_id", descending=[True, False])
+        self.dropped.show(left_out)
+        counts = left_out.group_by(_kind(pl.col("reason")).alias("kind")).len().sort("len", descending=True)
+        said = "; ".join(f"{formats.count(count)} {kind}" for kind, count in counts.iter_rows())
+        self.fits_heading.object = (
+            f"<h2>Models that pass</h2><p class='counts'>{formats.count(self.fitting.height)}, the best first. Click "
+            "one for everything about it.</p>"
+        )
+        self.dropped_heading.object = (
+            f"<h2>Why the others were left out</h2><p class='counts'>{formats.count(left_out.height)}: "
+            f"{formats.escape(said)}. What you have is what the engine allows itself: nine tenths of what the device "
+            f"reports.{_SHARING if self.state.devices != '1' else ''}</p>"
+        )
+        self.below.object = self._coverage()
+
+    def _too_short(self) -> pl.DataFrame:
+        short = self.data.ask("choices_too_short", context=int(self.state.context))
+        rated = short.with_columns(choosing.quality(self.state.wish).alias("quality"))
+        reason = pl.format("made for at most {} tokens", "max_position")
+        return rated.filter(pl.col("quality").is_not_null()).select("model_id", "quality", reason.alias("reason"))
+
+    def _coverage(self) -> str:
+        frame = self.data.ask("choice_coverage")
+        parts = []
+        for (source,), rows in frame.group_by("source", maintain_order=True):
+            known = int(rows.filter(pl.col("is_choosable"))["models"].sum())
+            missing = rows.filter(~pl.col("is_choosable")).sort("models", descending=True).head(2)
+            why = "; ".join(f"{formats.count(row['models'])}: {row['outcome']}" for row in missing.to_dicts())
+            total = formats.count(int(rows["models"].sum()))
+            parts.append(f"{source}: {formats.count(known)} of {total} can be placed ({why})")
+        return page.caption(". ".join(parts) + '. All of it: skyline sql "FROM marts.choice_coverage".')
+
+    def _turn_round(self) -> None:
+        """The other way round: which hardware is cheapest for a wanted quality."""
+        state = self.state
+        wanted = state.wanted or (float(self.fitting["quality"][0]) if self.fitting.height else 0.0)
+        parameters = {
+            "quality": state.quality, "licence": state.licence, "maker": "official" if state.maker != "any" else "any",
+            "least": wanted - 0.005, "batch": int(state.batch), "context": int(state.context),
+            **{f"w_{short}": state.weights[name] for short, name in _SHORT.items()},
+        }  # fmt: skip
+        found = self.data.ask("cheapest_hardware", **parameters)
+        many = pl.when(pl.col("devices") > 1).then(pl.format("{} × {}", "devices", "accelerator"))
+        self.reverse = found.with_columns(
+            many.otherwise("accelerator").alias("hardware"),
+            pl.col("precision")
+            .replace_strict(choosing.PRECISIONS, default=pl.col("precision"))
+            .alias("precision_words"),
+        )
+        self.hardware.show(self.reverse)
+        priced = found.filter(pl.col("usd_per_hour").is_not_null())
+        if found.is_empty():
+            said = f"Nothing in the warehouse reaches {wanted:.1f} points on any hardware at this context and batch."
+        elif priced.is_empty():
+            said = f"{found.height} kinds of hardware reach {wanted:.1f} points; no rental price is listed for them."
+        else:
+            row = priced.row(0, named=True)
+            count = f"{row['devices']} × " if row["devices"] > 1 else ""
+            said = (
+                f"The cheapest to rent is {count}{row['accelerator']} at {row['usd_per_hour']:.2f} USD "
+                f"an hour, with {row['model_id']} in {choosing.PRECISIONS[row['precision']]}."
+            )
+        self.reverse_heading.object = (
+            "<h2>The other way round: the cheapest hardware for a quality</h2>"
+            f"<p class='counts'>{formats.escape(said)} Hardware without a listed rent comes last, by energy.</p>"
+        )
+
+    # Details and downloads -----------------------------------------------------------------------------------------
+
+    def _open_model(self, model: str) -> None:
+        self.state.model = model
+
+    def _show_details(self) -> None:
+        rows = self.judged.filter(pl.col("model_id") == self.state.model)
+        self.drawer.visible = rows.height > 0
+        if rows.height:
+            self.details.object = text.details(rows.row(0, named=True), self.state.kwh)
+
+    def _drawer(self) -> pn.Column:
+        close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
+
+        def shut(_event: Any) -> None:
+            self.state.model = ""
+
+        close.on_click(shut)
+        return pn.Column(close, self.details, css_classes=["drawer"], visible=False, margin=0)
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "conditions": self._conditions(), "sources": self._where(), "address": f"choices{self.state.address()}",
+            "sql": sql_with_values("choices", self.state.question),
+        }  # fmt: skip
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _sidebar(self) -> pn.Column:
+        state, margin = self.state, (0, 0, 10, 0)
+
+        def head(words: str) -> pn.pane.HTML:
+            return page.html(f"<h3>{words}</h3>", margin=(4, 0, 6, 0))
+
+        return pn.Column(
+            head("My hardware"),
+            controls.select(state, "accelerator", "Accelerator", margin=margin),
+            controls.select(state, "devices", "How many, at most", margin=margin),
+            head("What I care for"),
+            controls.select(state, "quality", "Quality", margin=margin),
+            self.weights,
+            head("My limits (0 is none)"),
+            controls.select(state, "context", "Context", margin=margin),
+            controls.select(state, "batch", "Requests", margin=margin),
+            controls.number(state, "speed", "At least tokens per second, in all", margin=margin),
+            controls.number(state, "first_token", "First token within (s)", margin=margin),
+            controls.number(state, "usd", "At most USD per million tokens", margin=margin),
+            controls.number(state, "grams", "At most g CO₂e per million tokens", margin=margin),
+            controls.select(state, "licence", "Licence", margin=margin),
+            controls.select(state, "maker", "Submitted by", margin=margin),
+            controls.select(state, "precision", "Precision", margin=margin),
+            controls.switch(state, "merges", "Merges of weights too", margin=margin),
+            controls.switch(state, "borderline", "Also what may fit", margin=margin),
+            head("My prices"),
+            controls.number(state, "device_hour", "USD per device-hour (0: listed)", margin=margin),
+            controls.number(state, "kwh", "USD per kWh, where no rent is listed", margin=margin),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        lead = (
+            "<h1>Choices</h1><p class='lead'>Say what you have. These are the models that fit it, the best of them, "
+            "how fast they will be, what that costs, and why the others were left out. Model by model, with any number "
+            "of devices: <a href='which-gpu' style='color:var(--accent)'>Which GPU?</a></p>"
+        )
+        main = pn.Column(
+            page.html(lead, margin=(0, 0, 12, 0)),
+            self.notes,
+            page.card(self.answers),
+            self.card.column,
+            page.below(self._lists),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=self.state)
+
+    def _lists(self) -> list[pn.Column]:
+        downloads = page.downloads("choices", self.fits.rows, self._describe)
+        reasons = page.downloads("choices_left_out", self.dropped.rows, self._describe)
+        hardware = page.downloads("choices_hardware", self.hardware.rows, self._describe)
+        wanted = controls.number(self.state, "wanted", "Wanted quality (0: that of the best above)", width=260,
+                                 sizing_mode=None)  # fmt: skip
+        return [
+            page.card(self.list),
+            page.card(self.fits_heading, pn.Spacer(height=8), downloads, pn.Spacer(height=8), self.fits.widget),
+            page.card(
+                self.dropped_heading, pn.Spacer(height=8), reasons, pn.Spacer(height=8), self.dropped.widget, self.below
+            ),
+            page.card(
+                self.reverse_heading, pn.Spacer(height=8), wanted, pn.Spacer(height=8), hardware, pn.Spacer(height=8),
+                self.hardware.widget,
+            ),
+        ]  # fmt: skip
+
+
+_SHORT = {"ifeval": "ifeval", "bbh": "bbh", "math": "math_lvl_5", "gpqa": "gpqa", "musr": "musr", "mmlu": "mmlu_pro"}
+"""Weights in the query, and whose they are."""
+
+
+def _kind(reason: pl.Expr) -> pl.Expr:
+    """A reason without its figures, for counting."""
+    return (
+        pl.when(reason.str.starts_with("needs")).then(pl.lit("do not fit"))
+        .when(reason.str.starts_with("made for")).then(pl.lit("are made for a shorter context"))
+        .when(reason.str.starts_with("licence")).then(pl.lit("have another licence"))
+        .when(reason.str.starts_with("its weights")).then(pl.lit("are no longer on the hub"))
+        .when(reason.str.starts_with("flagged")).then(pl.lit("are flagged"))
+        .when(reason.str.starts_with("made by merging")).then(pl.lit("are merges"))
+        .when(reason.str.starts_with("not by an official")).then(pl.lit("are not by an official provider"))
+        .otherwise(pl.lit("are too slow, too expensive, emit too much, or use another precision"))
+    )  # fmt: skip

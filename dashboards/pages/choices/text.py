@@ -1,0 +1,181 @@
+"""What the page says: the answers, the front as a table, and everything about one choice. HTML, no widgets."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import polars as pl
+
+from dashboards.parts import formats
+from dashboards.parts.choices import PRECISIONS, ROOFLINE_WEIGHTS
+
+
+def roofline_address(row: dict[str, Any]) -> str:
+    """Address of the roofline page for a choice; it computes what the warehouse holds, operator by operator."""
+    weights, kv_bits = ROOFLINE_WEIGHTS[row["precision"]]
+    return "roofline?" + urlencode({
+        "model": row["architecture_id"], "accelerator": row["accelerator"], "batch": row["batch"],
+        "context": row["context"], "weights": weights, "kv": kv_bits, "tp": row["devices"],
+    })  # fmt: skip
+
+
+def short(model: str) -> str:
+    """Name without the account."""
+    return model.rsplit("/", maxsplit=1)[-1]
+
+
+def spread(row: dict[str, Any], likely: str, low: str, high: str, unit: str) -> str:
+    """A predicted figure with its interval."""
+    if row[likely] is None:
+        return formats.MISSING
+    ends = "–".join(formats.significant(row[name], 2) for name in (low, high))
+    return f"{formats.significant(row[likely])} {unit} ({ends})"
+
+
+def money(row: dict[str, Any], kwh: float) -> str:
+    """Cost per million tokens and what it is made of."""
+    if row["usd"] is None:
+        return "no price and no rated power known"
+    basis = {
+        "rent": "rent, busy all the time", "electricity": f"electricity at {kwh:g} USD/kWh",
+        "your price": "at your price of a device-hour",
+    }[row["usd_basis"]]  # fmt: skip
+    return f"{formats.significant(row['usd'])} USD per million tokens ({basis})"
+
+
+def precision(row: dict[str, Any]) -> str:
+    """Bits of the weights, and on how many devices where there are several."""
+    return PRECISIONS[row["precision"]] + (f" on {row['devices']} devices" if row["devices"] > 1 else "")
+
+
+def quality(row: dict[str, Any]) -> str:
+    """Quality with its standard error."""
+    return formats.points(row["quality"], row["quality_error"])
+
+
+def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
+    """One answer as a card: which model, at which precision, how good, how fast, at what cost, and why it fits."""
+    speed = spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", "tokens/s")
+    first = spread(row, "time_to_first_token_s", "time_to_first_token_low_s", "time_to_first_token_high_s", "s")
+    memory = f"{row['memory_high_gib']:.1f} of {row['memory_budget_gib']:.1f} GiB"
+    carbon = formats.quantity(row["g_co2e_per_million_tokens"], "g CO₂e per million tokens")
+    ties = f"{formats.count(near)} others that fit are as good within noise" if near else ""
+    liked = [] if row["arena_rating"] is None else [("Arena", _arena(row))]
+    lines = [
+        ("Precision", f"{precision(row)}: {row['verdict']}, {memory}{' each' if row['devices'] > 1 else ''}"),
+        ("Quality", f"{quality(row)}{'; ' + ties if ties else ''}"),
+        *liked,
+        ("Speed", speed),
+        ("First token", f"{first} after {row['context']:,} tokens"),
+        ("Cost", money(row, kwh)),
+        ("Carbon", carbon),
+        ("Licence", row["licence"] or "not stated"),
+    ]
+    facts = "".join(f"<tr><th>{key}</th><td>{formats.escape(value)}</td></tr>" for key, value in lines)
+    link = formats.escape(roofline_address(row))
+    hub = formats.escape(f"https://huggingface.co/{row['model_id']}")
+    return (
+        f"<section class='answer'><p class='caption'>{formats.escape(label)}</p>"
+        f"<h3>{formats.escape(row['model_id'])}</h3><table class='facts'>{facts}</table>"
+        f"<p><a href='{link}'>Why so fast: its roofline</a> · "
+        f"<a href='{hub}' rel='noopener noreferrer' target='_blank'>model page</a></p></section>"
+    )
+
+
+def _arena(row: dict[str, Any]) -> str:
+    bounds = (row["arena_rating_lower"], row["arena_rating_upper"])
+    ends = "" if None in bounds else f" ({bounds[0]:.0f}–{bounds[1]:.0f})"
+    return f"{row['arena_rating']:.0f}{ends} points"
+
+
+def front_table(front: pl.DataFrame) -> str:
+    """The front as a list: the best at each budget, from the greatest quality."""
+    heads = ("Model", "Precision", "Quality", "Tokens/s", "First token (s)", "USD / million", "g CO₂e / million",
+             "Memory (GiB)", "Licence", "")  # fmt: skip
+    rows = []
+    for row in front.sort("quality", descending=True).iter_rows(named=True):
+        cells = (
+            precision(row), quality(row),
+            spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", ""),
+            formats.quantity(row["time_to_first_token_s"], ""), formats.quantity(row["usd"], ""),
+            formats.quantity(row["g_co2e_per_million_tokens"], ""), f"{row['memory_high_gib']:.1f}",
+            row["licence"] or "not stated",
+        )  # fmt: skip
+        link = f"<a href='{formats.escape(roofline_address(row))}'>roofline</a>"
+        rows.append(
+            f"<tr><td>{formats.escape(row['model_id'])}</td>"
+            + "".join(f"<td>{formats.escape(cell)}</td>" for cell in cells)
+            + f"<td>{link}</td></tr>"
+        )
+    return table(heads, rows)
+
+
+def table(heads: Sequence[str], rows: Sequence[str]) -> str:
+    """A list that scrolls sideways where it must."""
+    head = "".join(f"<th>{formats.escape(name)}</th>" for name in heads)
+    return (
+        f'<div class="scroll"><table class="list"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def details(row: dict[str, Any], kwh: float) -> str:
+    """Everything about one choice, with where each figure is from."""
+    head = (
+        f"<h2 style='overflow-wrap:anywhere;padding-right:44px'>{formats.escape(row['model_id'])}</h2>"
+        f"<p class='caption'>{PRECISIONS[row['precision']]} on {row['devices']} × "
+        f"{formats.escape(row['accelerator'])}, {row['batch']} at once, {row['context']:,} tokens</p>"
+    )
+    verdict = row["reason"]
+    said = f"Left out: {verdict}." if verdict else f"It {row['verdict']}; {row['fits_at']}."
+    needed = (
+        f"{row['memory_low_gib']:.1f} to {row['memory_high_gib']:.1f} GiB; the engine may use "
+        f"{row['memory_budget_gib']:.1f} GiB"
+    )
+    lines = [
+        ("Quality", quality(row)),
+        ("Fits at", row["fits_at"]),
+        ("Memory per device", needed),
+        ("Largest batch", formats.count(row["max_batch"])),
+        ("Time to first token", spread(row, "time_to_first_token_s", "time_to_first_token_low_s",
+                                       "time_to_first_token_high_s", "s")),
+        ("Time per token", spread(row, "time_per_output_token_s", "time_per_output_token_low_s",
+                                  "time_per_output_token_high_s", "s")),
+        ("Tokens per second", spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", "")),
+        ("Cost", money(row, kwh)),
+        ("Energy", spread(row, "joules_per_million_tokens", "joules_low_per_million_tokens",
+                          "joules_high_per_million_tokens", "J per million tokens")),
+        ("Carbon", spread(row, "g_co2e_per_million_tokens", "g_co2e_low_per_million_tokens",
+                          "g_co2e_high_per_million_tokens", "g per million tokens")),
+    ]  # fmt: skip
+    sources = [
+        ("Runs as", f"{row['architecture_id']}: {row['architecture_evidence']}"),
+        ("Open LLM v2", _board(row, "open_llm_v2")),
+        ("Open LLM v1", _board(row, "open_llm_v1")),
+        ("Arena", f"{_arena(row)} as {row['arena_model']}, {row['arena_board']}, {row['arena_as_of_date']}"
+                  if row["arena_rating"] is not None else formats.MISSING),
+        ("Prediction", "from measured kernels" if row["is_calibrated"] else "documented default efficiencies"),
+        ("Price", row["price_source"] or "no rental price listed"),
+        ("Grid", row["grid"]),
+        ("Released", f"{row['release_date']} ({row['release_basis']})" if row["release_date"] else formats.MISSING),
+        ("Licence", f"{row['licence'] or 'not stated'}"),
+    ]  # fmt: skip
+    link = formats.escape(roofline_address(row))
+    return (
+        f"{head}<div class='verdict'><p>{formats.escape(said)}</p></div>{_facts(lines)}"
+        f"<p class='answer-links'><a href='{link}'>Open in the roofline explorer</a> · "
+        f"<a href='{formats.escape('compare?' + urlencode({'models': row['model_id']}))}'>Compare</a></p>"
+        f"<h3>What that rests on</h3>{_facts(sources)}"
+    )
+
+
+def _board(row: dict[str, Any], board: str) -> str:
+    if row[f"{board}_average"] is None:
+        return formats.MISSING
+    points = formats.points(row[f"{board}_average"], row[f"{board}_standard_error"])
+    return f"{points}, snapshot of {row[f'{board}_as_of_date']}, measured in {row[f'{board}_precision']}"
+
+
+def _facts(lines: Sequence[tuple[str, str]]) -> str:
+    rows = "".join(f"<tr><th>{formats.escape(k)}</th><td>{formats.escape(v)}</td></tr>" for k, v in lines)
+    return f'<table class="facts">{rows}</table>'

@@ -1,0 +1,6 @@
+-- Abilities of the chosen models in every domain, in the mode that speaks for each.
+SELECT model_id, domain, mode, effort, ability, ability_low, ability_high, ci_level, results, sources, evidence_class,
+    as_of_date
+FROM marts.ability
+WHERE is_headline AND list_contains(string_split($models, '|'), model_id)
+ORDER BY domain <> 'overall', domain, model_id

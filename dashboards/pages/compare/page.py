@@ -1,0 +1,261 @@
+"""Compare: a few models side by side, every fact with its source, and which differences noise cannot explain."""
+
+import math
+from typing import Any
+
+import panel as pn
+import param
+import polars as pl
+
+from analytics.statistics.normal import TWO_SIDED_95
+from dashboards.charts.compare import BARS, RADAR, Bars, Radar
+from dashboards.charts.ratings import RowsChart
+from dashboards.data import Data
+from dashboards.pages.choices.text import table
+from dashboards.pages.compare import ability
+from dashboards.parts import ability as words
+from dashboards.parts import board_choice, formats, page
+from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.page import Content
+from dashboards.parts.state import UrlState
+
+_MOST, _FIRST = 5, 3
+_SEPARATOR = "|"
+_FACTS = {
+    "open_llm_v2_average": "Open LLM v2 average", "open_llm_v1_average": "Open LLM v1 average",
+    "arena_rating": "Arena rating", "arena_model": "Arena name", "parameters_total": "Parameters",
+    "parameters_active": "Active parameters", "model_type": "Kind of training", "licence": "Licence",
+    "licence_class": "Licence class", "release_date": "Released", "release_basis": "which is",
+    "is_on_hub": "Weights on the hub", "is_merged": "Made by merging", "is_official_provider": "Official provider",
+    "architecture_id": "Runs as", "architecture_evidence": "which is known by", "open_llm_v2_precision": "Measured in",
+    "open_llm_v2_as_of_date": "Open LLM v2 of", "arena_as_of_date": "Arena of",
+}  # fmt: skip
+
+
+class CompareState(UrlState):
+    """Choices of the page."""
+
+    models: Any = param.ListSelector(default=[], objects=[], doc="Models, the first is what the others are held to.")
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session.
+
+    Raises:
+        NothingToShow: no model is rated.
+    """
+    judged = data.ask("compare_judged")["model_id"].to_list() if board_choice.has_ability(data) else []
+    listed = data.ask("compare_names")["model_id"].to_list()
+    names = list(dict.fromkeys([*judged, *listed]))
+    if not names:
+        raise page.NothingToShow("The published warehouse rates no model.")
+    return Compare(data, search, names).content()
+
+
+class Compare:
+    """One session's page."""
+
+    def __init__(self, data: Data, search: str, known: list[str]) -> None:
+        self.data = data
+        self.state = CompareState.from_address(search)
+        first = known[:_FIRST]
+        self.state.remember_default("models", first)
+        self._notes = self.state.offer("models", known, first) + self.state.settle()
+        if len(self.state.models) > _MOST:
+            self._notes.append(f"At most {_MOST} models stand side by side; the first {_MOST} are shown.")
+            self.state.models = self.state.models[:_MOST]
+        self.facts = self.abilities = pl.DataFrame()
+        self.notes, self.side_by_side = page.html(), page.html()
+        self.radar, self.bars, self.domains = Radar(), Bars(), RowsChart(ability.NAME)
+        self.ability_card = ChartCard(ability.NAME, self.domains.figure)
+        self.radar_card = ChartCard(RADAR, self.radar.figure)
+        self.bars_card = ChartCard(BARS, self.bars.figure)
+        self.add = pn.widgets.AutocompleteInput(
+            name="Add a model", options=sorted(known, key=str.casefold), placeholder="any part of a name",
+            restrict=True, case_sensitive=False, search_strategy="includes", min_characters=2,
+            sizing_mode="stretch_width", margin=(0, 0, 10, 0),
+        )  # fmt: skip
+        chosen = {formats.escape(name): name for name in self.state.models}
+        self.chosen = pn.widgets.MultiChoice(
+            name="Side by side", options=chosen, value=list(self.state.models), solid=False,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        self.add.param.watch(self._on_add, "value")
+        self.chosen.param.watch(self._on_chosen, "value")
+        self.state.param.watch(self._on_models, "models")
+        self._draw()
+
+    def _on_add(self, event: Any) -> None:
+        models = list(self.state.models)
+        if event.new in self.state.param["models"].objects and event.new not in models:
+            self._notes = []
+            if len(models) >= _MOST:
+                self._notes = [f"At most {_MOST} models stand side by side; take one away first."]
+                self.notes.object = page.notes(self._notes)
+            else:
+                self.state.models = [*models, event.new]
+        if event.new:
+            self.add.value = ""
+
+    def _on_chosen(self, event: Any) -> None:
+        if list(event.new) != list(self.state.models):
+            self._notes = []
+            self.state.models = list(event.new)
+
+    def _on_models(self, _event: Any) -> None:
+        models = list(self.state.models)
+        self.chosen.param.update(options={formats.escape(name): name for name in models}, value=models)
+        with page.together():
+            self._draw()
+
+    def _draw(self) -> None:
+        models = list(self.state.models)
+        notes = [*self._notes] if models else [*self._notes, "No model is chosen. Add one by any part of its name."]
+        self.notes.object = page.notes(notes)
+        if not models:
+            for card, title in self._titles():
+                card.hide(title, "No model is chosen.")
+            self.side_by_side.object = ""
+            self.facts = pl.DataFrame()
+            return
+        asked = {"models": _SEPARATOR.join(models)}
+        self._draw_ability(models, asked)
+        scores = self.data.ask("compare_scores", **asked)
+        rows = {row["model_id"]: row for row in self.data.ask("compare_models", **asked).iter_rows(named=True)}
+        self._draw_scores(models, asked, scores, rows)
+        self.side_by_side.object = self._table(models, rows, scores)
+
+    def _titles(self) -> list[tuple[ChartCard, str]]:
+        return [
+            (self.ability_card, "Ability by domain"), (self.radar_card, "Benchmarks"),
+            (self.bars_card, "Scores and their noise"),
+        ]  # fmt: skip
+
+    def _draw_ability(self, models: list[str], asked: dict[str, str]) -> None:
+        known = board_choice.has_ability(self.data)
+        self.abilities = self.data.ask("compare_ability", **asked) if known else pl.DataFrame()
+        if self.abilities.is_empty():
+            self.ability_card.hide("Ability by domain", "No board that counts has judged any of these models.")
+            return
+        self.domains.show(ability.marks(self.abilities, models))
+        as_of = self.abilities["as_of_date"].max()
+        domains = self.abilities["domain"].n_unique()
+        self.ability_card.show(
+            "Ability by domain", f"{domains} domains, each read on the overall scale; hollow: one result or none",
+            ability.swatches(models), words.where("overall", as_of, len(models)), words.READING,  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.ability_card.came_from("compare_ability", asked)
+
+    def _draw_scores(
+        self, models: list[str], asked: dict[str, str], scores: pl.DataFrame, rows: dict[str, dict[str, Any]]
+    ) -> None:
+        if scores.is_empty():
+            for card, title in self._titles()[1:]:
+                card.hide(title, "None of these models is on the Open LLM Leaderboard v2, which ended in March 2025.")
+            return
+        day = next(row["open_llm_v2_as_of_date"] for row in rows.values() if row["open_llm_v2_as_of_date"])
+        there = scores["model_id"].n_unique()
+        where = f"Open LLM Leaderboard v2, snapshot of {day}; n = {there} models"
+        self.radar_card.show(
+            "Benchmarks", "From 0 in the middle to 100 on the rim, normalised between chance and 100",
+            self.radar.show(scores, models), where, "Areas depend on the order of the axes: compare corners.",
+        )  # fmt: skip
+        self.bars_card.show(
+            "Scores and their noise", "Bars with 95 % intervals, binomial over the questions",
+            self.bars.show(scores, models), where,
+        )  # fmt: skip
+        for card in (self.radar_card, self.bars_card):
+            card.came_from("compare_scores", asked)
+
+    def _table(self, models: list[str], rows: dict[str, dict[str, Any]], scores: pl.DataFrame) -> str:
+        """Every fact side by side; scores are held to those of the first model."""
+        found = {(row["benchmark"], row["model_id"]): row for row in scores.iter_rows(named=True)}
+        lines: list[list[str]] = []
+        if not self.abilities.is_empty():
+            for domain, values in ability.pairs(self.abilities, models).items():
+                lines.append([f"Ability: {formats.running(words.domain(domain))}", *_held_to_first(values)])
+            facts = self.data.ask("compare_facts", models=_SEPARATOR.join(models))
+            lines += ability.fact_lines(facts, models)
+        for benchmark in scores["benchmark"].unique().sort():
+            pairs = [
+                (row["score"], row["standard_error"]) if (row := found.get((benchmark, model))) else None
+                for model in models
+            ]
+            lines.append([benchmark, *_held_to_first(pairs)])
+        told = {line[0] for line in lines}
+        nothing = dict.fromkeys((*_FACTS, "arena_rating_lower", "arena_rating_upper"))
+        rows = {model: rows.get(model, nothing) for model in models}
+        for column, label in _FACTS.items():
+            if label in told or all(row[column] is None for row in rows.values()):
+                continue
+            if column.endswith("_average"):
+                error = column.replace("_average", "_standard_error")
+                pairs = [(rows[m][column], rows[m][error]) if rows[m][column] is not None else None for m in models]
+                cells = _held_to_first(pairs)
+            elif column == "arena_rating":
+                cells = _held_to_first([_arena(rows[model]) for model in models])
+            elif column.startswith("parameters"):
+                cells = [formats.parameters(rows[model][column]) for model in models]
+            else:
+                cells = [formats.value(rows[model][column]) for model in models]
+            lines.append([label, *cells])
+        self.facts = pl.DataFrame(lines, schema=["Fact", *models], orient="row")
+        body = ["<tr>" + "".join(f"<td>{formats.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines]
+        lead = (
+            "<h2>Side by side</h2><p class='counts'>Scores are held to those of the first model: ▲ and ▼ differ by "
+            "more than noise explains (1.96 standard errors of the difference, as if independent), ≈ do not.</p>"
+        )
+        return lead + table(["", *models], body)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"address": f"compare{self.state.address()}", "models": list(self.state.models)}
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        lead = (
+            "<h1>Compare</h1><p class='lead'>A few models side by side: every fact in the warehouse, and which "
+            "differences are more than noise. What runs on your hardware is on the "
+            "<a href='choices' style='color:var(--accent)'>Choices</a>.</p>"
+        )
+        downloads = page.downloads("compare", lambda: self.facts, self._describe)
+        main = pn.Column(
+            page.html(lead, margin=(0, 0, 12, 0)),
+            self.notes,
+            self.ability_card.column,
+            self.radar_card.column,
+            self.bars_card.column,
+            page.card(self.side_by_side, pn.Spacer(height=8), downloads),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        sidebar = pn.Column(self.add, self.chosen, sizing_mode="stretch_width", margin=0)
+        return Content(main=main, sidebar=sidebar, state=self.state)
+
+
+def _arena(row: dict[str, Any]) -> tuple[float, float | None] | None:
+    if row["arena_rating"] is None:
+        return None
+    bounds = (row["arena_rating_lower"], row["arena_rating_upper"])
+    return row["arena_rating"], None if None in bounds else (bounds[1] - bounds[0]) / (2 * TWO_SIDED_95)
+
+
+def _held_to_first(pairs: list[tuple[float, float | None] | None]) -> list[str]:
+    """Values with their errors, and how each stands to the first."""
+    first = pairs[0]
+    cells = []
+    for place, pair in enumerate(pairs):
+        text = formats.MISSING if pair is None else formats.points(*pair)
+        if place and pair is not None and first is not None:
+            text += f"  {mark(pair, first)}"
+        cells.append(text)
+    return cells
+
+
+def mark(value: tuple[float, float | None], against: tuple[float, float | None]) -> str:
+    """▲ or ▼ where two values differ by more than noise explains, ≈ where not, ? where an error is not known."""
+    if value[1] is None or against[1] is None:
+        return "?"
+    difference = value[0] - against[0]
+    if abs(difference) <= TWO_SIDED_95 * math.hypot(value[1], against[1]):
+        return "≈"
+    return "▲" if difference > 0 else "▼"

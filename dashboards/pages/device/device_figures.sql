@@ -1,0 +1,1 @@
+SELECT * FROM core.accelerators WHERE accelerator = $accelerator

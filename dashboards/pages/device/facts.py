@@ -1,0 +1,95 @@
+"""What a device's page says of the device itself: rows of peaks and of memory, each with what it rests on."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dashboards.parts import formats
+from profiling.devices.accelerators import GIB, GIGA, Accelerator
+
+_TERA = 1e12
+_FORMATS = {
+    "fp32": "FP32", "tf32": "TF32", "fp16": "FP16 and BF16", "fp8": "FP8", "int8": "INT8", "fp4": "FP4", "int4": "INT4",
+}  # fmt: skip
+
+
+def figures(device: Accelerator) -> list[dict[str, Any]]:
+    """Peaks, bandwidths and power: one row per figure that is known."""
+    rows: list[dict[str, Any]] = []
+
+    def add(figure: str, value: float | None, unit: str, basis: str = "") -> None:
+        if value is not None:
+            rows.append({"figure": figure, "value": value, "unit": unit, "basis": basis})
+
+    for name, label in _FORMATS.items():
+        unit = "TOPS" if name.startswith("int") else "TFLOP/s"
+        if name in device.peaks:
+            sums = ", 32-bit sums" if name in {"fp16", "fp8"} else ""
+            add(f"{label} peak", device.peaks[name] / _TERA, unit, f"dense{sums}")
+        if name in device.peaks_with_fp16_sums:
+            add(f"{label} peak, 16-bit sums", device.peaks_with_fp16_sums[name] / _TERA, unit, "dense")
+    add("Memory bandwidth", device.bandwidth_bytes_per_s / GIGA, "GB/s")
+    add("Last-level cache", _scaled(device.last_level_cache_bytes, 1e6), "MB")
+    if device.link_kind not in {"", "none", "unknown"}:
+        joined = f"{device.link_kind}, up to {device.node_size} devices"
+        add("Link to its neighbours", _scaled(device.link_bytes_per_s, GIGA), "GB/s per direction", joined)
+    add("Between nodes", _scaled(device.between_nodes_bytes_per_s, GIGA), "GB/s per direction", "per device")
+    add("Power", device.power_w, "W", "as the maker states")
+    if device.achievable_matmul_fraction is not None:
+        add("Largest share of the FP16 peak measured", 100 * device.achievable_matmul_fraction, "%", "matrix products")
+    return rows
+
+
+def identity(device: Accelerator, said: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What it is, its memory, and what the figures rest on."""
+    rows: list[dict[str, str]] = []
+
+    def add(fact: str, value: object, basis: object = "", address: str = "") -> None:
+        if value not in (None, ""):
+            rows.append({"fact": fact, "value": str(value), "basis": str(basis or ""), "address": address})
+
+    kinds = {"gpu": "graphics card or accelerator", "igpu": "processor with graphics", "asic": "accelerator"}
+    add("Maker", device.vendor)
+    add("Kind", kinds.get(device.kind, device.kind.upper() if len(device.kind) < 4 else device.kind))
+    add("Released", said.get("release_date"))
+    add("Memory", f"{device.memory_bytes / GIGA:g} GB {device.memory_kind}".strip(), "as sold")
+    low, high = (each / GIB for each in device.usable_memory_range_bytes)
+    add(
+        "Memory that models may use",
+        f"{device.usable_memory_bytes / GIB:.2f} GiB ({low:.2f} to {high:.2f})",
+        f"{device.memory_basis}{'; ' + said['reported_memory_source'] if said.get('reported_memory_source') else ''}",
+    )
+    if device.usable_fraction < 1:
+        add("Share of it", f"{100 * device.usable_fraction:.0f} %", device.usable_fraction_source)
+    add("How to raise it", device.raising_usable_memory)
+    add("Sources of the figures", device.source, sources_named(device.source, str(said.get("source_list") or "")))
+    add("Notes on the figures", device.flags)
+    return rows
+
+
+def sources_named(source: str, listed: str) -> str:
+    """What the short names of sources (`S3`) stand for, of those that a device's figures cite.
+
+    Args:
+        source: As the table of devices has it.
+        listed: All short names with their meanings: `S1: …; S2: …`.
+    """
+    cited = set(re.findall(r"\bS\d+\b", source))
+    entries = re.split(r"; (?=(?:S\d+|[A-Z]|links): |recalled )", listed)
+    meanings = {entry.split(": ", 1)[0]: entry for entry in entries if ": " in entry}
+    return "; ".join(meanings[name] for name in sorted(cited & meanings.keys()))
+
+
+def _scaled(value: float | None, by: float) -> float | None:
+    return None if value is None else value / by
+
+
+def price_line(row: Mapping[str, Any] | None) -> str:
+    """The usual price with its range, in a sentence; empty where nobody offers the device."""
+    if row is None:
+        return ""
+    low, high = row["usd_low_per_device_hour"], row["usd_high_per_device_hour"]
+    return (
+        f"Usually {formats.significant(row['usd_per_device_hour'])} USD per device and hour "
+        f"({formats.significant(low)} to {formats.significant(high)}): {row['basis']}."
+    )

@@ -1,0 +1,281 @@
+"""Device: all that is known of one: its peaks, its memory, its prices, what runs best on it, and how fast it was."""
+
+import datetime as dt
+from typing import Any
+
+import duckdb
+import panel as pn
+import polars as pl
+
+from dashboards.charts.ratings import RowsChart
+from dashboards.data import Data
+from dashboards.finding import address_of_device
+from dashboards.pages.advisor.page import dots
+from dashboards.pages.device import facts
+from dashboards.pages.device.state import DeviceState
+from dashboards.parts import controls, page, subject
+from dashboards.parts.declared_table import Fact
+from dashboards.parts.page import Content
+from dashboards.parts.session import SessionPage
+from dashboards.parts.table_card import TableCard, frame
+from profiling.answers.advise import Need, advise
+from profiling.devices.accelerators import GIB, Accelerator
+from profiling.devices.names import resolve_device
+from profiling.errors import ProfilingError
+
+MOST_MODELS = 8
+_CHART = "ability_on_this_device"
+_FIGURES = {
+    "figure": Fact("Figure", width=260),
+    "value": Fact("Value", "0,0.[00]", 110),
+    "unit": Fact("Unit", width=150),
+    "basis": Fact("Basis", width=260),
+}
+_BEST = {
+    "model_id": Fact("Model", width=280, link="model/"),
+    "weight_format": Fact("Format", width=90),
+    "ability_in_format": Fact("Ability", "0.0", 76),
+    "ability_low": Fact("Ability, low", "0.0", 86),
+    "ability_high": Fact("Ability, high", "0.0", 90),
+    "tokens_per_s": Fact("Tokens/s", "0,0.0", 98),
+    "tokens_per_s_low": Fact("Tokens/s, low", "0,0.0", 100),
+    "tokens_per_s_high": Fact("Tokens/s, high", "0,0.0", 104),
+    "time_to_first_token_s": Fact("First token (s)", "0,0.00", 104),
+    "longest_context": Fact("Longest context (tokens)", "0,0", 130),
+    "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 120),
+    "evidence_class": Fact("Evidence", width=130),
+}
+_MARKET = {
+    "price_kind": Fact("Kind", width=100),
+    "hyperscaler": Fact("Provider", width=130),
+    "usd_per_device_hour": Fact("USD per device and hour", "0,0.000", 140),
+    "usd_low_per_device_hour": Fact("Lowest", "0,0.000", 84),
+    "usd_high_per_device_hour": Fact("Highest", "0,0.000", 84),
+    "providers": Fact("Providers", "0", 86),
+    "offers": Fact("Offers", "0", 70),
+    "newest_date": Fact("Newest offer", width=110),
+    "age_days": Fact("Age (days)", "0,0", 90),
+    "basis": Fact("Basis", width=360),
+    "sources": Fact("Sources", width=320),
+}
+_PURCHASE = {
+    "item": Fact("Item", width=240),
+    "condition": Fact("Condition", width=90),
+    "price_low": Fact("Lowest", "0,0", 84),
+    "price_typical": Fact("Typical", "0,0", 84),
+    "price_high": Fact("Highest", "0,0", 84),
+    "currency": Fact("Currency", width=80),
+    "tax": Fact("Tax", width=110),
+    "usd_before_tax": Fact("USD before tax", "0,0", 110),
+    "devices": Fact("Devices in it", "0", 96),
+    "region": Fact("Region", width=76),
+    "as_of_date": Fact("As of", width=100),
+    "age_days": Fact("Age (days)", "0,0", 90),
+    "evidence": Fact("Evidence", width=240),
+    "source": Fact("Source", width=280),
+}
+_MEASURED = {
+    "model_id": Fact("Model", width=260, link="model/"),
+    "weight_format": Fact("Format", width=100),
+    "engine": Fact("Engine", width=100),
+    "devices": Fact("Devices", "0", 76),
+    "batch": Fact("Requests", "0", 80),
+    "compared_as": Fact("Quantity", width=140),
+    "measured": Fact("Measured", "0,0.[00]", 96),
+    "predicted": Fact("Predicted", "0,0.[00]", 96),
+    "low": Fact("Predicted, low", "0,0.[00]", 110),
+    "high": Fact("Predicted, high", "0,0.[00]", 114),
+    "error_pct": Fact("Error (%)", "+0.0", 84),
+    "unit": Fact("Unit", width=90),
+    "source": Fact("Source", width=240),
+}
+_KERNELS = {
+    "operator_class": Fact("Operators", width=190),
+    "kernels": Fact("Kernels measured", "0,0", 120),
+    "held_out_mape_pct": Fact("Mean error, held out (%)", "0.0", 150),
+    "held_out_median_error_pct": Fact("Median error, held out (%)", "0.0", 160),
+    "interval_coverage_pct": Fact("Share within the interval (%)", "0.0", 170),
+    "framework": Fact("Framework", width=140),
+    "source": Fact("Source", width=300),
+}
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    return DevicePage(data, search).content()
+
+
+class DevicePage(SessionPage[DeviceState]):
+    """One session's page."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        super().__init__(data, DeviceState.from_address(search))
+        self._notes = self.state.settle()
+        self.notes, self.about, self.heading, self.below = (page.html() for _ in range(4))
+        self.identity = pl.DataFrame()
+        self.chart = RowsChart(_CHART)
+        self.figures = TableCard("figures", _FIGURES, self._describe)
+        self.best = TableCard("best_models", _BEST, self._describe)
+        self.market = TableCard("rental_prices", _MARKET, self._describe)
+        self.purchase = TableCard("purchase_prices", _PURCHASE, self._describe)
+        self.measured = TableCard("measured", _MEASURED, self._describe)
+        self.kernels = TableCard("kernels", _KERNELS, self._describe)
+        self.about_downloads = page.downloads("device", lambda: self.identity, self._describe)
+        self.about_downloads.margin = (10, 0, 0, 0)
+        self.chart_card = page.card(
+            self.heading,
+            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.below,
+            page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
+        )
+        self.device: Accelerator | None = None
+        self._show()
+        self._when("id", self._show, lambda: None)
+        self._when(["use", "context"], self._advise)
+
+    def _ask(self, query: str) -> pl.DataFrame:
+        """Rows of a query about the device; none where the release does not hold its tables."""
+        try:
+            return self.data.ask(query, accelerator=self.device.name if self.device else None)
+        except duckdb.Error:
+            return pl.DataFrame()
+
+    def _describe(self) -> dict[str, Any]:
+        name = self.device.name if self.device else None
+        state = self.state
+        return subject.describe(f"device{state.address()}", device=name, use=state.use, context=int(state.context))
+
+    def _settle(self) -> None:
+        """Settle which device is meant; say why where none is."""
+        self.device = None
+        if not self.state.id.strip():
+            return
+        try:
+            found = resolve_device(self.state.id, self.data.door().devices)
+        except ProfilingError as error:
+            self._notes.append(str(error))
+            return
+        if found.note:
+            self._notes.append(found.note)
+        if found.devices:
+            self.device, count = found.devices[0]
+            if len(found.devices) > 1 or count > 1:
+                self._notes.append(f"This page is about one {self.device.name}; the Advisor answers for several.")
+
+    def _show(self) -> None:
+        self._settle()
+        self.notes.object = page.notes(self._notes)
+        sections = (self.figures, self.best, self.market, self.purchase, self.measured, self.kernels)
+        for part in (self.chart_card, self.about_downloads, *(one.card for one in sections)):
+            part.visible = self.device is not None
+        if self.device is None:
+            self.about.object = self._index()
+            return
+        self._show_device(self.device)
+        self._show_prices()
+        self._show_measured()
+        self._advise()
+
+    def _index(self) -> str:
+        devices = self.data.door().devices.values()
+        names = [(one.vendor or "Other", one.name, address_of_device(one.name)) for one in devices]
+        return subject.index(
+            "Devices", f"{len(names):,} devices have a page, by maker. The field above finds them by any name, and "
+            "takes one described in a line: “other: 16 GB at 288 GB/s, 30 TFLOPS”.", subject.grouped(names),
+        )  # fmt: skip
+
+    def _show_device(self, device: Accelerator) -> None:
+        found = self._ask("device_figures")
+        rows = facts.identity(device, found.row(0, named=True) if found.height else {})
+        address = address_of_device(device.name if found.height else self.state.id)
+        rows.append({"fact": "Address that lasts", "value": address, "basis": "", "address": address})
+        self.identity = frame(rows).select("fact", "value", "basis")
+        links = [("What to run on it: the Advisor", f"advisor?machine={address.removeprefix('device/')}")]
+        lead = "All that is known of this device, and on what that rests."
+        self.about.object = subject.identity(device.name, lead, rows, links)
+        self.figures.show(
+            "Figures", "decimal units; peaks without structured sparsity", frame(facts.figures(device)),
+            "Where the figures come from, and what is doubtful of them, is said above.",
+            empty="No figure of it is published.",
+        )  # fmt: skip
+
+    def _show_prices(self) -> None:
+        today = dt.datetime.now(dt.UTC).date()
+        market, purchase = self._ask("device_market"), self._ask("device_purchase")
+        if market.height:
+            market = market.with_columns(
+                price_kind=pl.col("price_kind").str.replace_all("_", " "),
+                hyperscaler=pl.when("is_hyperscaler").then(pl.lit("hyperscalers")).otherwise(pl.lit("others")),
+                age_days=(pl.lit(today) - pl.col("newest_date")).dt.total_days(),
+            )
+        if purchase.height:
+            purchase = purchase.with_columns(age_days=(pl.lit(today) - pl.col("as_of_date")).dt.total_days())
+        usual = market.filter(pl.col("is_usual")).to_dicts() if market.height else []
+        self.market.show(
+            "Rental prices", facts.price_line(usual[0] if usual else None), market,
+            "The median over providers, with the lowest and the highest.", empty="Nobody that we know rents it out.",
+        )  # fmt: skip
+        self.purchase.show(
+            "Purchase prices", "as listed, newest first", purchase, empty="No price to buy it is known.",
+        )  # fmt: skip
+
+    def _show_measured(self) -> None:
+        self.measured.show(
+            "Measured", "end to end, beside what the same question is predicted to take", self._ask("device_measured"),
+            empty="The published warehouse holds no end-to-end measurement on this device.",
+        )  # fmt: skip
+        kernels = self._ask("device_kernels")
+        self.kernels.show(
+            "Kernels that predictions rest on", "errors on shapes that the fit did not see", kernels,
+            empty="No kernels of it are measured: speed is predicted from documented default efficiencies, with a "
+            "wide interval.",
+        )  # fmt: skip
+
+    def _advise(self) -> None:
+        self.chart_card.visible = False
+        self.best.wait("What runs best on it")
+        self._later(self._show_best)
+
+    def _show_best(self) -> None:
+        if self.device is None:
+            return
+        state, device, context = self.state, self.device, int(self.state.context)
+        try:
+            need = Need(accelerator=device.name, context=context, use=state.use)
+            advice = advise(self.data.door().with_device(device), self.data.evidence(), need)
+        except (ProfilingError, duckdb.Error) as error:
+            self.best.show("What runs best on it", "", pl.DataFrame(), empty=str(error))
+            return
+        runs = advice.of("runs")[:MOST_MODELS]
+        self.chart_card.visible = bool(runs)
+        self.chart.show(dots(runs))
+        self.heading.object = page.about(
+            _CHART, f"Most capable models that run on {device.name}",
+            f"{device.usable_memory_bytes / GIB:.1f} GiB usable; {context:,} tokens of context; {advice.engine}",
+            "Ability on the scale of the Epoch Capabilities Index, less what the format costs",
+        )  # fmt: skip
+        self.below.object = page.caption("Intervals hold 90 %; where they overlap, the difference is not resolved.")
+        self.best.show(
+            "What runs best on it", f"for {state.use}, {context:,} tokens of context, one request", frame(
+                [one.row() for one in runs]), " ".join(advice.notes),
+            empty="No model that boards have judged runs so; the Advisor says what each would need.",
+        )  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state, margin = self.state, (0, 0, 10, 0)
+        sidebar = pn.Column(
+            controls.text(
+                state, "id", "Device", margin=margin, sizing_mode="stretch_width",
+                placeholder="4090, m3 max 64gb, other: 16 GB at 288 GB/s, 30 TFLOPS",
+            ),
+            controls.select(state, "use", "Use", margin=margin),
+            controls.select(state, "context", "Context (tokens)", margin=margin),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        main = pn.Column(
+            self.notes, page.card(self.about, self.about_downloads), self.chart_card, self.best.card,
+            self.figures.card, self.market.card, self.purchase.card, self.measured.card, self.kernels.card,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Device")

@@ -1,0 +1,32 @@
+"""Glossary: every term that pages explain where it occurs, in one list."""
+
+from urllib.parse import parse_qs
+
+import panel as pn
+
+from dashboards import glossary
+from dashboards.data import Data
+from dashboards.parts.page import Content, card, html
+from dashboards.parts.templates import render
+
+
+def build(_data: Data, search: str) -> Content:
+    """Content of the page; `term` in the address puts one first."""
+    asked = parse_qs(search.lstrip("?")).get("term", [""])[-1].casefold()
+    listed = sorted(
+        ((names.split("|"), meaning) for names, meaning in glossary.entries()["terms"].items()),
+        key=lambda each: (asked not in {name.casefold() for name in each[0]}, each[0][0].casefold()),
+    )
+    columns = sorted(((names.split("|"), meaning) for names, meaning in glossary.entries()["heads"].items()))
+    return Content(
+        pn.Column(
+            html(
+                "<h1>Glossary</h1><p class='lead'>What words on these pages mean. Where they occur, pointing at them, "
+                "tapping or focusing them says the same.</p>",
+                margin=(6, 0, 16, 0),
+            ),
+            card(html(render(__file__, "terms.html", title="Terms", terms=listed))),
+            card(html(render(__file__, "terms.html", title="Columns and choices", terms=columns))),
+            sizing_mode="stretch_width",
+        )
+    )

@@ -1,0 +1,209 @@
+"""How far off: predictions held against what others measured, and against one's own measurements."""
+
+from typing import Any
+
+import duckdb
+import panel as pn
+import polars as pl
+
+from dashboards.charts import legend
+from dashboards.charts.predicted import PredictedMeasured
+from dashboards.charts.ratings import RowsChart
+from dashboards.data import Data
+from dashboards.pages.how_far_off import text
+from dashboards.pages.how_far_off.state import ALL_STAGES, GROUPS, HowFarOffState
+from dashboards.parts import controls, page
+from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.page import Content
+from dashboards.parts.session import SessionPage
+from dashboards.parts.templates import render
+from profiling.accuracy.held_out import held_out_errors
+from profiling.accuracy.table import error_table
+from profiling.engines.time import COMMAND, shipped_times
+
+_ERRORS, _PICTURE = "error_on_what_was_left_out", "predicted_against_measured"
+_SHIPPED = {
+    "stage": Fact("What is timed", width=190),
+    "engine": Fact("Engine", width=130),
+    "left_out": Fact("Left out of the fit", width=110),
+    "mdape_pct": Fact("Median error (%)", "0.0", 90),
+    "measured_over_predicted_p10": Fact("Measured over predicted, 10 %", "0.00", 130),
+    "measured_over_predicted_p90": Fact("Measured over predicted, 90 %", "0.00", 130),
+    "inside_pct": Fact("Within the interval of 80 % (%)", "0.0", 130),
+    "rows": Fact("Measurements", "0,0", 104),
+    "devices": Fact("Devices", "0", 76),
+    "models": Fact("Models", "0", 70),
+}
+_OWN = {
+    "stage": Fact("What is timed", width=190),
+    "group": Fact("Group", width=190),
+    "rows": Fact("Measurements", "0,0", 104),
+    "asked": Fact("Predicted", "0,0", 84),
+    "mdape_pct": Fact("Median error (%)", "0.0", 90),
+    "bias_log2": Fact("Bias (log2)", "0.00", 84),
+    "inside_pct": Fact("Inside 80 % interval (%)", "0.0", 110),
+    "below_bound_pct": Fact("Below the bound (%)", "0.00", 100),
+    "naive_mdape_pct": Fact("Rule of thumb, error (%)", "0.0", 110),
+}
+_WORST = {
+    "stage": Fact("What is timed", width=170),
+    "model": Fact("Model", width=240, link="model/"),
+    "device": Fact("Device", width=150, link="device/"),
+    "engine": Fact("Engine", width=120),
+    "format": Fact("Format", width=100),
+    "measured": Fact("Measured", "0,0.0000", 90),
+    "predicted": Fact("Predicted", "0,0.0000", 90),
+    "unit": Fact("Unit", width=50),
+    "ratio": Fact("Predicted over measured", "0.00", 110),
+    "inside": Fact("Inside interval", width=80),
+    "basis": Fact("What the prediction rests on", width=380),
+    "source": Fact("Source", width=130),
+}
+_UNITS = {"s": "s", "J": "J per token"}
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    return HowFarOff(data, search).content()
+
+
+class HowFarOff(SessionPage[HowFarOffState]):
+    """One session's page."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        super().__init__(data, HowFarOffState.from_address(search))
+        self.shipped = held_out_errors()
+        try:
+            self.rows = text.labelled(data.ask("how_far_off"))
+        except duckdb.Error:  # a release from before there were such tables
+            self.rows = pl.DataFrame()
+        self.predicted = text.asked(self.rows) if self.rows.height else pl.DataFrame()
+        self.notes, self.answer, self.heading, self.below, self.own = (page.html() for _ in range(5))
+        self.picture_heading, self.legend, self.counts = (page.html() for _ in range(3))
+        self.dots, self.picture = RowsChart(_ERRORS), PredictedMeasured(_PICTURE)
+        self.table, self.errors, self.worst = FactTable(_SHIPPED), FactTable(_OWN), FactTable(_WORST)
+        self.listed, self.groups, self.furthest = pl.DataFrame(), pl.DataFrame(), pl.DataFrame()
+        stages = self.shipped["stage"].unique(maintain_order=True).to_list()
+        if self.rows.height:
+            stages += [stage for stage in self.rows["stage"].unique().sort() if stage not in stages]
+        self.state.remember_default("stage", ALL_STAGES)
+        self._notes = self.state.offer("stage", {"everything": ALL_STAGES} | {s: s for s in stages}, ALL_STAGES)
+        self._notes += self.state.settle()
+        self._draw()
+        self._when(self.state.keys(), self._draw, lambda: None)
+
+    def _draw(self) -> None:
+        self.notes.object = page.notes(self._notes)
+        stage = self.state.stage
+        chosen, named = text.rows_of(self.shipped, stage)
+        self.answer.object = f"<p class='lead'>{text.first_sentence(self.shipped, stage)}</p>"
+        self.dots.show(text.dots(chosen, named))
+        title = f"Error of {stage}, by engine" if named == "engine" else "Error by what is timed, all engines together"
+        self.heading.object = page.about(
+            _ERRORS, title, "on whole devices and whole models that the fit had not seen; less is better",
+            f"fitted to {shipped_times().source}",
+        ) + legend.swatches(_ERRORS, [legend.Entry(*entry) for entry in text.LEGEND])  # fmt: skip
+        self.below.object = page.caption(
+            "Devices left out: how far off an engine is on a device without measurements. Models left out: on a "
+            "measured device, with a model that is new. Hover for what eight in ten measurements took."
+        )
+        self.listed = chosen if named == "engine" else self.shipped
+        self.table.show(self.listed)
+        if self.rows.height:
+            self._draw_own()
+
+    def _draw_own(self) -> None:
+        stage = self.state.stage
+        chosen = pl.lit(value=True) if stage == ALL_STAGES else pl.col("stage") == stage
+        rows, predicted = self.rows.filter(chosen), self.predicted.filter(chosen)
+        label = next(words for words, name in GROUPS.items() if name == self.state.by)
+        self.own.object = f"<p class='lead'>{text.own_sentence(rows, predicted)}</p>"
+        self.groups = error_table(predicted, rows, self.state.by)
+        self.errors.show(self.groups)
+        self.furthest = text.worst(predicted)
+        self.worst.show(self.furthest)
+        unit = "J" if predicted.height and (predicted["unit"] == "J").all() else "s"
+        points = text.drawn(predicted, unit, self.state.by)
+        self.picture.figure.visible = bool(points.height)
+        self.picture_heading.object = page.about(
+            _PICTURE, "Predicted against measured", f"{points.height:,} measurements; colours by {label}",
+            "intervals hold 80 %",
+        )  # fmt: skip
+        self.legend.object = self.picture.show(points, _UNITS[unit]) if points.height else ""
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "address": f"how-far-off{self.state.address()}", "fitted_to": shipped_times().source,
+            "error": "median of |predicted / measured - 1|, in percent",
+        }  # fmt: skip
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _shipped_cards(self) -> list[pn.Column]:
+        return [
+            page.card(
+                self.heading,
+                pn.pane.Bokeh(self.dots.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+                self.below,
+                page.html(page.picture_buttons(_ERRORS), margin=(8, 0, 0, 0)),
+            ),
+            page.card(
+                page.html("<h2>Every held-out error</h2><p class='counts'>by what is timed and engine</p>"),
+                pn.Spacer(height=8),
+                page.downloads("held_out_errors", lambda: self.listed, self._describe),
+                pn.Spacer(height=8),
+                self.table.widget,
+            ),
+        ]
+
+    def _own_cards(self) -> list[pn.Column]:
+        if self.rows.is_empty():
+            return []
+        head = "<h2>{}</h2><p class='counts'>{}</p>"
+        held = "held against what is predicted for each; rows that the engines were fitted to look better than new ones"
+        return [
+            page.card(
+                page.html(head.format("Measurements in this home", held)),
+                self.own,
+                page.downloads("errors", lambda: self.groups, self._describe),
+                pn.Spacer(height=8),
+                self.errors.widget,
+            ),
+            page.card(
+                self.picture_heading,
+                self.legend,
+                pn.pane.Bokeh(self.picture.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
+                page.html(page.picture_buttons(_PICTURE), margin=(8, 0, 0, 0)),
+            ),
+            page.card(
+                page.html(head.format("The ten furthest off", "by the ratio, with what the prediction rests on")),
+                pn.Spacer(height=8),
+                page.downloads("furthest_off", lambda: self.furthest, self._describe),
+                pn.Spacer(height=8),
+                self.worst.widget,
+            ),
+        ]
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state, margin = self.state, (0, 0, 10, 0)
+        sidebar = pn.Column(
+            controls.select(state, "stage", "What is timed", margin=margin),
+            *([controls.select(state, "by", "Groups", margin=margin)] if self.rows.height else []),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        lead = (
+            "<h1>How far off</h1><p class='lead'>Predicted time against what others measured, whole passes and "
+            "requests: the error, whether intervals hold, and what it is on devices and models never seen.</p>"
+        )
+        how = render(__file__, "how.html", source=shipped_times().source, command=COMMAND)
+        main = pn.Column(
+            page.html(lead, margin=(0, 0, 12, 0)),
+            self.notes,
+            page.card(self.answer),
+            *self._own_cards(),
+            *self._shipped_cards(),
+            page.card(page.html(how)),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="What is timed")

@@ -1,0 +1,283 @@
+"""The leaderboard page: filters and search, a scatter of anything against anything, the table, one entry's card."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts import scatter
+from dashboards.data import Data
+from dashboards.pages.leaderboard import ability
+from dashboards.pages.leaderboard import card as entry_card
+from dashboards.pages.leaderboard.table import EntryTable
+from dashboards.parts import board_choice, controls, filters, formats, page
+from dashboards.parts.fields import KINDS, Kind, Measure, measures
+from dashboards.parts.page import Content
+from dashboards.parts.session import SnapshotPage
+from dashboards.parts.state import LeaderboardState
+
+_WITHIN = {
+    "type": "model_type",
+    "precision": "precision",
+    "family": "family",
+    "architecture": "architecture",
+    "licence": "licence",
+}
+_FLAGS = {"merged": "is_merged", "moe": "is_moe", "flagged": "is_flagged", "on_hub": "is_on_hub"}
+_FLAG_LABELS = {"merged": "Merged", "moe": "Mixture of experts", "flagged": "Flagged", "on_hub": "Still on the hub"}
+_NOTHING = "none"
+_WIDE = ["pick", "wide"]
+_FILTERS = (*_WITHIN, *_FLAGS, "size", "unknown_size", "search")
+_AXIS_LABELS = {"x": "Horizontal", "y": "Vertical", "colour": "Colour", "point_size": "Size"}
+_AXES = ("x", "y", "colour", "point_size", "log_x", "log_y")
+
+_HELP = """<details class="help"><summary>How to search</summary><dl>
+<dt>qwen instruct</dt><dd>names with both words</dd>
+<dt>llama; mistral</dt><dd>either: parts between ; are alternatives</dd>
+<dt>@precision:4bit</dt><dd>a field; there are architecture, family, licence, org, precision, type</dd>
+<dt>phi @licence:mit; @org:google</dt><dd>all together</dd></dl></details>"""
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    if board_choice.chosen(data, search, ability.AbilityState.keys()) == board_choice.ABILITY:
+        return ability.build(data, search)
+    return Leaderboard(data, search).content()
+
+
+class Leaderboard(SnapshotPage[LeaderboardState]):
+    """One session's page: what is chosen, what that shows, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        super().__init__(data, LeaderboardState.from_address(search), page.snapshots(data))
+        self.shown = pl.DataFrame()
+        self.measures: dict[str, Measure] = {}
+        self.scatter = scatter.Scatter(self._open)
+        self.table = EntryTable(self._open)
+        self.notes = page.html()
+        self.counts = page.html()
+        self.heading = page.html()
+        self.legend = page.html()
+        self.plot = pn.pane.Bokeh(sizing_mode="stretch_width", margin=0)
+        self.below = page.html()
+        self.card_text = page.html()
+        self.drawer = self._drawer()
+        self._load()
+        self._notes += self.state.settle()
+        self._refilter()
+        self._show_entry()
+        self._watch()
+
+    # What the data offers ------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        """Read the chosen snapshot and offer what it holds."""
+        state = self.state
+        raw = state.scores == "raw"
+        self.entries = self.data.entries(state.snapshot, raw=raw)
+        benchmarks = self.data.benchmarks(state.snapshot)
+        everything = measures(benchmarks, raw=raw)
+        self.measures = {name: m for name, m in everything.items() if self.entries[name].is_not_null().any()}
+        for name, column in _WITHIN.items():
+            counted = self.entries[column].drop_nulls().value_counts(sort=True)
+            labels = {f"{formats.label(item)} ({formats.count(number)})": item for item, number in counted.iter_rows()}
+            self._notes += state.offer(name, labels, [])
+        axes = {measure.title: name for name, measure in self.measures.items()}
+        kinds = {kind.label: kind.name for kind in KINDS if self.entries[kind.name].is_not_null().any()}
+        self._notes += self._offer("x", axes, "size_gib" if "size_gib" in self.measures else "average")
+        self._notes += self._offer("y", axes, "average")
+        self._notes += self._offer("colour", {"One colour": _NOTHING, **kinds, **axes}, "model_type")
+        self._notes += self._offer("point_size", {"One size": _NOTHING, **axes}, _NOTHING)
+        columns = self.table.choices(self.measures, self.entries)
+        self._notes += self._offer("columns", columns, self.table.usual(benchmarks, columns))
+
+    def _offer(self, name: str, options: dict[str, str], default: Any) -> list[str]:
+        fallback = default if isinstance(default, list) or default in options.values() else next(iter(options.values()))
+        self.state.remember_default(name, fallback)
+        return self.state.offer(name, options, fallback)
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        self._when(["snapshot", "scores"], self._refilter, self._load)
+        self._when(list(_FILTERS), self._refilter)
+        self._when(list(_AXES), self._redraw)
+        self._when("columns", self._tabulate)
+        self._when("entry", self._show_entry)
+
+    def _wanted(self) -> filters.Filters:
+        state = self.state
+        low, high = state.size
+        whole = state.param.size.bounds
+        everything = (low, high) == whole
+        size = None if everything else (0.0 if low == whole[0] else 2.0**low, 2.0**high if high < whole[1] else 1e9)
+        return filters.Filters(
+            within={column: getattr(state, name) for name, column in _WITHIN.items()},
+            flags={column: getattr(state, name) for name, column in _FLAGS.items()},
+            size_gib=size,
+            unknown_size=state.unknown_size,
+            search=state.search,
+        )
+
+    def _refilter(self) -> None:
+        wanted = self._wanted()
+        self.shown = filters.apply(self.entries, wanted)
+        _, unclear = filters.parse_search(self.state.search)
+        self.notes.object = page.notes([*self._notes, *unclear])
+        self._redraw()
+        self._later(self._tabulate)
+
+    def _choice(self) -> scatter.Choice:
+        state = self.state
+        kinds: dict[str, Measure | Kind] = {kind.name: kind for kind in KINDS}
+        return scatter.Choice(
+            x=self.measures[state.x],
+            y=self.measures[state.y],
+            colour=kinds.get(state.colour) or self.measures.get(state.colour),
+            point_size=self.measures.get(state.point_size),
+            log_x=state.log_x and not self.measures[state.x].is_date,
+            log_y=state.log_y and not self.measures[state.y].is_date,
+        )
+
+    def _redraw(self) -> None:
+        choice = self._choice()
+        drawn = scatter.points(self.shown, choice)
+        figure = self.scatter.show(drawn, choice)
+        if self.plot.object is not figure:
+            self.plot.object = figure
+        self.scatter.mark(self.state.entry)
+        x_label, y_label = formats.running(choice.x.label), formats.running(choice.y.label)
+        counts = (
+            f"{formats.count(self.shown.height)} of {formats.count(self.entries.height)} entries shown; "
+            f"{formats.count(drawn.undrawn)} without {x_label} or {y_label}"
+            f"{' above zero' if choice.log_x or choice.log_y else ''} are not drawn"
+        )
+        if drawn.thinned_from is not None:
+            counts += f"; of the other {formats.count(drawn.thinned_from)} a random {formats.count(drawn.frame.height)}"
+        where = self._where(drawn.frame.height)
+        title = f"{choice.y.label} against {x_label}"
+        self.heading.object = page.about(scatter.NAME, title, counts, where)
+        self.legend.object = drawn.legend
+        empty = "No entry passes these filters. Take one away, or widen the size." if self.shown.is_empty() else ""
+        below = page.caption(f"{where}. Click a point for its card.")
+        self.below.object = page.notes([empty] if empty else []) + below
+        self.counts.object = (
+            f'<p class="counts"><b>{formats.count(self.shown.height)}</b> of '
+            f"<b>{formats.count(self.entries.height)}</b> entries</p>"
+        )
+
+    def _tabulate(self) -> None:
+        self.table.show(self.shown, self.state.columns, self.measures)
+
+    def _open(self, entry_id: str) -> None:
+        self.state.entry = entry_id
+
+    def _show_entry(self) -> None:
+        entry_id = self.state.entry
+        if entry_id:
+            self.card_text.object = entry_card.build(self.data, self.state.snapshot, entry_id)
+        self.drawer.visible = bool(entry_id)
+        self.scatter.mark(entry_id)
+
+    def _describe(self) -> dict[str, Any]:
+        return self._describe_snapshot("leaderboard")
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _drawer(self) -> pn.Column:
+        close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
+        close.on_click(lambda _event: self._open(""))
+        return pn.Column(close, self.card_text, css_classes=["drawer"], visible=False, margin=0)
+
+    def _sidebar(self) -> pn.Column:
+        state = self.state
+        flags = [controls.select(state, name, _FLAG_LABELS[name], margin=(0, 0, 10, 0)) for name in _FLAGS]
+        lists = [
+            controls.several(state, name, name.capitalize(), placeholder="all", margin=(0, 0, 12, 0))
+            for name in _WITHIN
+        ]
+        return pn.Column(
+            self.counts,
+            pn.Spacer(height=8),
+            controls.sizes(state, "size", "Size"),
+            controls.switch(state, "unknown_size", "Include entries of unknown size", margin=(8, 0, 12, 0)),
+            *lists,
+            *flags,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state = self.state
+        picks = pn.FlexBox(
+            *(
+                pn.Column(controls.select(state, name, label), width=190, margin=0, css_classes=["pick"])
+                for name, label in _AXIS_LABELS.items()
+            ),
+            controls.switch(state, "log_x", "log x"),
+            controls.switch(state, "log_y", "log y"),
+            css_classes=["controls"],
+            sizing_mode="stretch_width",
+            margin=(10, 0),
+            align_items="end",
+            gap="10px 14px",
+        )
+        top = pn.FlexBox(
+            pn.Column(controls.select(state, "snapshot", "Board and snapshot"), width=370, margin=0, css_classes=_WIDE),
+            pn.Column(
+                controls.text(
+                    state, "search", "Search", placeholder="names; @field:value", sizing_mode="stretch_width"
+                ),
+                width=300,
+                margin=0,
+                css_classes=_WIDE,
+            ),
+            align_items="end",
+            gap="10px 18px",
+            margin=(0, 0, 6, 0),
+            sizing_mode="stretch_width",
+        )
+        chart = page.card(
+            self.heading,
+            picks,
+            self.legend,
+            self.plot,
+            self.below,
+            page.html(page.picture_buttons(scatter.NAME), margin=(8, 0, 0, 0)),
+        )
+        lead = "Every configuration that the boards evaluated. Filter it, search it, plot anything against anything."
+        main = pn.Column(
+            page.html(f"<h1>Leaderboard</h1><p class='lead'>{lead}</p>", margin=(0, 0, 12, 0)),
+            board_choice.switch("leaderboard", board_choice.ENTRIES),
+            top,
+            page.html(_HELP, margin=(0, 0, 14, 0)),
+            self.notes,
+            chart,
+            page.below(lambda: [self._entries_card()]),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=state)
+
+    def _entries_card(self) -> pn.Column:
+        state = self.state
+        columns = controls.several(state, "columns", "", margin=(0, 0, 10, 0), visible=False)
+        show_columns = pn.widgets.Toggle(name="Columns", value=False, height=32, width=90, margin=0)
+        show_columns.jslink(columns, value="visible")
+        return page.card(
+            page.html("<h2>Entries</h2>"),
+            pn.FlexBox(
+                controls.radio(
+                    state, "scores", {"Scores as ranked": "normalised", "Before normalisation": "raw"}, height=32
+                ),
+                show_columns,
+                page.downloads("leaderboard", self.table.rows, self._describe),
+                align_items="center",
+                gap="8px 16px",
+                margin=(8, 0),
+                sizing_mode="stretch_width",
+            ),
+            columns,
+            self.table.widget,
+        )

@@ -1,0 +1,105 @@
+"""The table of entries: which columns it can show, and the rows it shows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import polars as pl
+from bokeh.models.widgets.tables import NumberFormatter
+
+from dashboards.parts import formats
+from dashboards.parts.fields import GENERAL, KINDS, Measure
+
+_KEY = "entry_id"
+_MODEL = "model_id"
+_PAGE = 20
+_USUAL = (_MODEL, "model_type", "precision", "size_gib", "parameters_billion", "average", "average_standard_error")
+_TITLES = {_MODEL: "Model", "is_flagged": "Flagged", "is_on_hub": "On the hub", "average_standard_error": "± s.e."}
+
+
+class EntryTable:
+    """Entries of the leaderboard, a page at a time."""
+
+    def __init__(self, chosen: Callable[[str], None]) -> None:
+        """Make an empty table.
+
+        Args:
+            chosen: Called with the entry that a reader clicked.
+        """
+        self._frame = pl.DataFrame()
+        self._titles: dict[str, str] = {}
+        self._chosen = chosen
+        self.widget = pn.widgets.Tabulator(
+            pagination="remote",
+            page_size=_PAGE,
+            show_index=False,
+            disabled=True,
+            selectable=False,
+            layout="fit_data_fill",
+            hidden_columns=[_KEY],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.widget.on_click(self._clicked)
+
+    def _clicked(self, event: Any) -> None:
+        row = self.widget.value.iloc[event.row]
+        self._chosen(str(row[_KEY]))
+
+    @staticmethod
+    def choices(measures: dict[str, Measure], entries: pl.DataFrame) -> dict[str, str]:
+        """Titles and names of the columns there are."""
+        titles = {kind.name: kind.label for kind in KINDS} | {name: m.title for name, m in measures.items()} | _TITLES
+        benchmarks = [name for name in measures if name not in GENERAL]
+        order = dict.fromkeys((*_USUAL, *benchmarks, *titles))
+        return {titles[name]: name for name in order if name in titles and name in entries.columns}
+
+    @staticmethod
+    def usual(benchmarks: list[str], columns: dict[str, str]) -> list[str]:
+        """Columns to begin with."""
+        return [name for name in (*_USUAL, *benchmarks) if name in columns.values()]
+
+    def show(self, entries: pl.DataFrame, columns: list[str], measures: dict[str, Measure]) -> None:
+        """Show those columns of the entries."""
+        order = list(self.choices(measures, entries).values())
+        shown = sorted((name for name in columns if name in order), key=order.index) or [_MODEL]
+        kinds = {kind.name: kind.label for kind in KINDS}
+        titles = {
+            name: _TITLES.get(name) or kinds.get(name) or (measures[name].title if name in measures else name)
+            for name in shown
+        }
+        # Rebuilding columns costs more than everything else here, and filters leave them as they are.
+        same = titles == self._titles
+        self._frame, self._titles = entries.select(_KEY, *shown), titles
+        readable = self._frame.with_columns(
+            *(
+                pl.col(name).replace_strict({True: "yes", False: "no"}, default="", return_dtype=pl.String)
+                for name in shown
+                if self._frame[name].dtype == pl.Boolean
+            ),
+            *(pl.col(name).str.replace_all("_", " ") for name in ("model_type", "family") if name in shown),
+            *(pl.col(name).cast(pl.String).fill_null("") for name in shown if self._frame[name].dtype == pl.Date),
+        )
+        text = [name for name in shown if readable[name].dtype == pl.String]
+        pandas = readable.with_columns(pl.col(text).fill_null("")).to_pandas()
+        numbers = [name for name in shown if name not in text]
+        if same:
+            self.widget.param.update(value=pandas, page=1)
+            return
+        self.widget.param.update(
+            value=pandas,
+            titles=titles,
+            formatters={name: _number(measures.get(name)) for name in numbers},
+            text_align=dict.fromkeys(numbers, "right"),
+            widths={_MODEL: 300, "precision": 100, "model_type": 130} | dict.fromkeys(numbers, 100),
+            page=1,
+        )
+
+    def rows(self) -> pl.DataFrame:
+        """The rows and columns shown, under the titles shown."""
+        return self._frame.drop(_KEY).rename(self._titles)
+
+
+def _number(measure: Measure | None) -> NumberFormatter:
+    whole = measure is not None and measure.unit == "likes"
+    return NumberFormatter(format="0,0" if whole else "0,0.00", nan_format=formats.MISSING)

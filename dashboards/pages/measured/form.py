@@ -1,0 +1,149 @@
+"""The form that lets a prompt be answered or a server be measured; there only where the operator turned it on."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import Any
+
+import panel as pn
+
+from dashboards.measuring import CannotMeasure, Measuring
+from dashboards.pages.measured import form_text as text
+from dashboards.parts import page
+
+_LONGEST_PROMPT = 20_000
+_FIELD: dict[str, Any] = {"width": 300, "margin": 0}
+_LENGTHS = [32, 128, 512, 1024, 4096, 16384]
+_PRECISIONS = ["bfloat16", "float16", "float32"]
+
+
+def forms(measuring: Measuring) -> list[pn.Column]:
+    """A card for what may be measured; none where nothing may."""
+    found: list[Form] = []
+    if measuring.checkpoints:
+        found.append(PromptForm(measuring))
+    if measuring.endpoints:
+        found.append(EndpointForm(measuring))
+    return [form.card() for form in found]
+
+
+class Form(ABC):
+    """Fields, a button that runs, one that gives up, and what came of it."""
+
+    def __init__(self, measuring: Measuring, title: str, about: str) -> None:
+        self.measuring = measuring
+        self._about = f"<h2>{title}</h2><p class='counts'>{about}</p>"
+        self.run = pn.widgets.Button(name="Measure", width=110, margin=(0, 8, 0, 0))
+        self.stop = pn.widgets.Button(name="Cancel", width=110, margin=0, visible=False)
+        self.said, self.answer = page.html(), page.html()
+        self._task: asyncio.Task[str] | None = None
+        self.run.on_click(self._measure)
+        self.stop.on_click(self._give_up)
+        pn.state.on_session_destroyed(self._give_up)
+
+    @abstractmethod
+    def fields(self) -> list[Any]:
+        """What is asked for."""
+
+    @abstractmethod
+    async def ask(self) -> str:
+        """Measure; HTML of what came of it."""
+
+    def card(self) -> pn.Column:
+        """The form."""
+        buttons = pn.Row(self.run, self.stop, margin=(10, 0, 10, 0))
+        return page.card(page.html(self._about, margin=(0, 0, 10, 0)), *self.fields(), buttons, self.said, self.answer)
+
+    def tell(self, line: str) -> None:
+        """Say how far it is."""
+        self.said.object = page.working(line)
+
+    def _give_up(self, *_: Any) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _measure(self, *_: Any) -> None:
+        if self._task is not None:
+            return
+        self.run.disabled, self.stop.visible = True, True
+        self.answer.object = ""
+        self.tell("Measuring …")
+        self._task = asyncio.ensure_future(self.ask())
+        try:
+            self.answer.object = await self._task
+            self.said.object = ""
+        except CannotMeasure as error:
+            self.said.object = page.notes([str(error)])
+        except asyncio.CancelledError:
+            self.said.object = page.notes(["Cancelled; nothing was kept."])
+        finally:
+            self._task = None
+            self.run.disabled, self.stop.visible = False, False
+
+
+class PromptForm(Form):
+    """A prompt for a checkpoint."""
+
+    def __init__(self, measuring: Measuring) -> None:
+        super().__init__(measuring, "Run a prompt here", text.PROMPT)
+        self.checkpoint = pn.widgets.Select(name="Checkpoint", options=list(measuring.checkpoints), **_FIELD)
+        self.precision = pn.widgets.Select(name="Number format", options=_PRECISIONS, **_FIELD)
+        self.new_tokens = pn.widgets.IntInput(name="New tokens, at most", value=32, start=1, end=512, **_FIELD)
+        self.prompt = pn.widgets.TextAreaInput(
+            name="Prompt", placeholder="What should it go on from?", rows=3, max_length=_LONGEST_PROMPT,
+            sizing_mode="stretch_width", margin=(0, 0, 10, 0),
+        )  # fmt: skip
+
+    def fields(self) -> list[Any]:
+        """What is asked for."""
+        return [self.prompt, pn.FlexBox(self.checkpoint, self.precision, self.new_tokens, gap="12px", margin=0)]
+
+    async def ask(self) -> str:
+        """Measure; HTML of what came of it."""
+        prompt = self.prompt.value_input or self.prompt.value or ""
+        if not prompt.strip():
+            raise CannotMeasure("Write a prompt first.")
+        found = await self.measuring.generate(
+            self.checkpoint.value, prompt[:_LONGEST_PROMPT], self.new_tokens.value or 1, self.precision.value
+        )
+        return text.answer(*found)
+
+
+class EndpointForm(Form):
+    """Loads for a server."""
+
+    def __init__(self, measuring: Measuring) -> None:
+        super().__init__(measuring, "Measure a server", text.ENDPOINT)
+        self.address = pn.widgets.Select(name="Server", options=list(measuring.endpoints), **_FIELD)
+        self.model = pn.widgets.TextInput(name="Model, as the server calls it", max_length=200, **_FIELD)
+        self.concurrency = pn.widgets.MultiChoice(
+            name="Requests in flight", options=[1, 2, 4, 8, 16, 32, 64], value=[1, 4], solid=False, **_FIELD
+        )
+        self.lengths = pn.widgets.MultiChoice(
+            name="Prompt lengths (tokens)",
+            options=[32, 128, 512, 1024, 4096, 16384],
+            value=[128],
+            solid=False,
+            **_FIELD,
+        )
+        self.new_tokens = pn.widgets.IntInput(name="New tokens, at most", value=64, start=1, end=1024, **_FIELD)
+        self.requests = pn.widgets.IntInput(name="Requests for each", value=16, start=1, end=256, **_FIELD)
+
+    def fields(self) -> list[Any]:
+        """What is asked for."""
+        asked = (self.address, self.model, self.concurrency, self.lengths, self.new_tokens, self.requests)
+        return [pn.FlexBox(*asked, gap="12px", margin=0)]
+
+    async def ask(self) -> str:
+        """Measure; HTML of what came of it."""
+        model = (self.model.value_input or self.model.value or "").strip()
+        if not model:
+            raise CannotMeasure("Name the model, as the server calls it.")
+        if not self.concurrency.value or not self.lengths.value:
+            raise CannotMeasure("Choose at least one number of requests in flight and one prompt length.")
+        load = {
+            "concurrency": ",".join(map(str, sorted(self.concurrency.value))),
+            "prompt-lengths": ",".join(map(str, sorted(self.lengths.value))),
+            "new-tokens": str(self.new_tokens.value),
+            "requests": str(self.requests.value),
+        }
+        return text.served(*await self.measuring.endpoint(self.address.value, model, load, self.tell))

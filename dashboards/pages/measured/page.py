@@ -1,0 +1,226 @@
+"""Measured models: what a sweep found on a device, beside what was predicted, module by module."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts.measured import QUANTITIES, Predictions, Sweep, Trace
+from dashboards.charts.measured_layers import LayerBars, Network
+from dashboards.data import Data
+from dashboards.pages.measured import form as measured_form
+from dashboards.pages.measured import text
+from dashboards.pages.measured.state import MeasuredState
+from dashboards.parts import controls, formats, page
+from dashboards.parts.page import Content, NothingToShow
+from dashboards.parts.session import SessionPage
+
+_NONE = "none"
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session.
+
+    Raises:
+        NothingToShow: nothing was measured.
+    """
+    runs = data.ask("profile_environments").filter(pl.col("points") > 0)
+    if runs.is_empty():
+        raise NothingToShow("No measurements are in the warehouse; measure some with skyline profile run.")
+    return Measured(data, runs, search).content()
+
+
+class Measured(SessionPage[MeasuredState]):
+    """One session's page."""
+
+    def __init__(self, data: Data, runs: pl.DataFrame, search: str) -> None:
+        super().__init__(data, MeasuredState.from_address(search))
+        self.runs = runs
+        self.sweep, self.predictions, self.trace = Sweep(), Predictions(), Trace()
+        self.bars, self.network = LayerBars(), Network()
+        self.notes, self.about, self.errors = page.html(), page.html(), page.html()
+        self.legends = {name: page.html() for name in ("sweep", "predictions", "bars", "network")}
+        self.heads = {name: page.html() for name in ("sweep", "layers", "trace")}
+        self.no_value, self.no_trace, self.no_layers = page.html(), page.html(), page.html()
+        self.comparison, self.command = page.html(), page.html()
+        self.table = pn.widgets.Tabulator(
+            pagination="remote", page_size=15, show_index=False, disabled=True, selectable=False,
+            layout="fit_data_fill", sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        names = {_run_label(row): row["run_id"] for row in runs.iter_rows(named=True)}
+        # A sweep tells more than a prompt or a load: the run with the most points comes first.
+        default = str(runs.sort("points", descending=True)["run_id"][0])
+        self.state.remember_default("run", default)
+        notes = self.state.offer("run", names, default)
+        others = {"none": _NONE, **names}
+        quantities = {title: name for name, (_, _, _, title) in QUANTITIES.items()}
+        by_processor = (self.points["compared_clock"] == "processor").any()
+        usual = "processor" if by_processor else "latency"
+        self.state.remember_default("quantity", usual)
+        notes += self.state.offer("quantity", quantities, usual)
+        self.state.remember_default("other", _NONE)
+        notes += self.state.offer("other", others, _NONE)
+        self._notes = notes + self._offer() + self.state.settle()
+        self._update()
+        # What another run does not hold is replaced without a word; an address is answered.
+        self._when(["run", "model", "stage", "precision", "quantity"], self._update, self._offer)
+        self._when("point", self._show_layers)
+        self._when("trace", self._show_trace)
+        self._when("other", self._show_comparison)
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    @property
+    def points(self) -> pl.DataFrame:
+        """Points of the chosen run."""
+        return self.data.ask("profile_points", run_id=self.state.run)
+
+    def _chosen(self) -> pl.DataFrame:
+        state = self.state
+        known = self.points.filter(pl.col("model") == state.model, pl.col("stage") == state.stage)
+        return known.filter(pl.col("precision").fill_null("") == state.precision)
+
+    def _offer(self) -> list[str]:
+        """Offer what the run holds, from the widest choice to the narrowest."""
+        notes: list[str] = []
+        points = self.points
+        for name in ("model", "stage", "precision"):
+            values = points[name].fill_null("").unique(maintain_order=True).to_list()
+            self.state.remember_default(name, values[0])
+            notes += self.state.offer(name, {value or "not stated": value for value in values}, values[0])
+            points = points.filter(pl.col(name).fill_null("") == getattr(self.state, name))
+        labels = {_point_label(row): row["point_id"] for row in points.iter_rows(named=True)}
+        first = next(iter(labels.values()))
+        self.state.remember_default("point", first)
+        return notes + self.state.offer("point", labels, first)
+
+    def _update(self) -> None:
+        self.notes.object = page.notes(self._notes)
+        run = self.runs.row(by_predicate=pl.col("run_id") == self.state.run, named=True)
+        self.about.object = text.environment(run)
+        errors = self.data.ask("profile_errors", environment_id=run["environment_id"])
+        self.errors.object = text.errors(errors)
+        points = self._chosen()
+        column, _, unit, title = QUANTITIES[self.state.quantity]
+        measured = points.filter(pl.col(column).is_not_null())
+        form = self.state.precision or "format not stated"
+        subtitle = f"{self.state.model}, {self.state.stage}, {form}; n = {measured.height}"
+        self.heads["sweep"].object = page.about(
+            Sweep.NAME, f"{title} over context and batch", subtitle, text.source(run)
+        )
+        self.legends["sweep"].object = self.sweep.show(points, self.state.quantity)
+        self.sweep.figure.visible = not measured.is_empty()
+        self.no_value.object = "" if not measured.is_empty() else text.why_none(points, self.state.quantity, unit)
+        self.legends["predictions"].object = self.predictions.show(self.points)
+        self.command.object = text.command(run)
+        self._fill_table()
+        self._show_layers()
+        self._show_trace()
+        self._show_comparison()
+
+    def _show_layers(self) -> None:
+        layers = self.data.ask("profile_layers", run_id=self.state.run, point_id=self.state.point or "")
+        row = self.points.filter(pl.col("point_id") == self.state.point)
+        there = not layers.is_empty()
+        if there:
+            self.legends["bars"].object = self.bars.show(layers)
+            self.legends["network"].object = self.network.show(layers)
+        for part in (self.bars.figure, self.network.figure):
+            part.visible = there
+        ratio = row["layer_sum_ratio"][0] if row.height else None
+        whole = f"; the sum is {formats.significant(100 * ratio)} % of the undisturbed step" if ratio else ""
+        subtitle = f"{_point_label(row.row(0, named=True)) if row.height else ''}{whole}; n = {layers.height} modules"
+        self.heads["layers"].object = page.about(
+            LayerBars.NAME, "Modules", subtitle, "own time by hooks in a pass of its own"
+        )
+        self.no_layers.object = "" if there else page.caption("This point has no pass over modules.")
+
+    def _show_trace(self) -> None:
+        samples = self.data.ask("profile_telemetry", run_id=self.state.run)
+        there = self.trace.show(samples, self.state.trace)
+        self.trace.figure.visible = there
+        self.heads["trace"].object = page.about(
+            Trace.NAME,
+            f"Device during the run: {self.state.trace}",
+            f"n = {samples.height} samples",
+            "sampled from the side",
+        )
+        self.no_trace.object = "" if there else page.caption("The device or its driver did not tell this.")
+
+    def _show_comparison(self) -> None:
+        if self.state.other == _NONE:
+            self.comparison.object = page.caption("Choose a second run in the sidebar to set it beside this one.")
+            return
+        other = self.data.ask("profile_points", run_id=self.state.other)
+        self.comparison.object = text.comparison(self.points, other)
+
+    def _fill_table(self) -> None:
+        self.table.value = text.table(self.points).to_pandas()
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _sidebar(self) -> pn.Column:
+        margin = (0, 0, 10, 0)
+        return pn.Column(
+            controls.select(self.state, "run", "Run", margin=margin),
+            controls.select(self.state, "model", "Model", margin=margin),
+            controls.select(self.state, "stage", "Stage", margin=margin),
+            controls.select(self.state, "precision", "Number format", margin=margin),
+            controls.select(self.state, "quantity", "Quantity", margin=margin),
+            controls.select(self.state, "point", "Modules of", margin=margin),
+            controls.select(self.state, "trace", "Telemetry", margin=margin),
+            controls.select(self.state, "other", "Compare with", margin=margin),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        main = pn.Column(
+            page.html(text.LEAD, margin=(0, 0, 12, 0)),
+            self.notes,
+            page.card(self.about),
+            page.card(
+                self.heads["sweep"], page.html(page.picture_buttons(Sweep.NAME)), self.legends["sweep"],
+                self.sweep.figure, self.no_value,
+            ),
+            page.below(self._more),
+            sizing_mode="stretch_width",
+            margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+
+    def _more(self) -> list[pn.Column]:
+        describe = {"address": "measured", "tables": "marts.profile_points"}
+        network = pn.Column(
+            self.network.figure, sizing_mode="stretch_width", margin=0,
+            styles={"overflow-x": "auto", "overflow-y": "hidden", "min-width": "0"},
+        )  # fmt: skip
+        return [
+            page.card(
+                page.html(text.PREDICTIONS), page.html(page.picture_buttons(Predictions.NAME)),
+                self.legends["predictions"], self.predictions.figure, self.errors,
+            ),
+            page.card(
+                self.heads["layers"], page.html(page.picture_buttons(LayerBars.NAME)), self.legends["bars"],
+                self.bars.figure, self.legends["network"], network, self.no_layers,
+            ),
+            page.card(self.heads["trace"], self.trace.figure, self.no_trace),
+            page.card(page.html("<h2>Beside another run</h2>"), self.comparison),
+            page.card(
+                page.html("<h2>Points</h2>"), page.downloads("measured", lambda: self.points, lambda: describe),
+                pn.Spacer(height=8), self.table,
+            ),
+            page.card(self.command),
+            *measured_form.forms(self.data.measuring),
+        ]  # fmt: skip
+
+
+def _run_label(row: dict[str, Any]) -> str:
+    return f"{row['name']} ({row['points']} points, {str(row['measured_at'])[:16].replace('T', ' ')} UTC)"
+
+
+def _point_label(row: dict[str, Any]) -> str:
+    batch = "" if row["batch"] is None else f"batch {row['batch']}, "
+    model = row["model"].rsplit("/", maxsplit=1)[-1]
+    return f"{model}, {row['stage']}, {batch}context {row['context']} ({row['point_id'][:4]})"

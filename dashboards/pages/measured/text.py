@@ -1,0 +1,130 @@
+"""Words, tables and commands of the page of measurements, as HTML; everything from data is escaped."""
+
+from typing import Any
+
+import polars as pl
+
+from analytics.units import GIB
+from dashboards.parts import formats, page
+from dashboards.parts.formats import escape
+
+LEAD = (
+    "<h1>Measured</h1><p class='lead'>What models took on a device that was measured, compared with predictions. "
+    "A hollow mark was contended: others kept the measured process waiting for more than 5 % of the time.</p>"
+)
+PREDICTIONS = page.about(
+    "predicted",
+    "Predicted beside measured",
+    "every point of the run; each prediction was made without the measurements of its own model",
+    "ceilings of the same device, corrected by other models' points",
+)
+_PRE = "<pre style='white-space:pre-wrap;overflow-wrap:anywhere'>"
+_SHOWN = {
+    "model": "Model", "stage": "Stage", "batch": "Batch", "context": "Context", "precision": "Format",
+    "status": "Outcome", "latency_ms": "Latency (ms)", "processor_ms": "Processor (ms)",
+    "predicted_ms": "Predicted (ms)",
+    "error_pct": "Error (%)", "tokens_per_s": "Tokens/s", "peak_gib": "Peak (GiB)", "waiting_pct": "Waited (%)",
+    "flags": "Flags",
+}  # fmt: skip
+
+
+def environment(run: dict[str, Any]) -> str:
+    """What a run was measured on."""
+    facts = {
+        "Device": run["device"], "Threads": run["threads"], "Torch": run["torch"], "Measured": source(run),
+        "Points": f"{run['measured']} of {run['points']} ended well, {run['contended']} of them contended",
+        "Machine": "virtual" if run["is_virtual"] else "not virtual, or not stated",
+    }  # fmt: skip
+    items = "".join(
+        f"<tr><th scope='row' style='text-align:left'>{escape(name)}</th><td>{escape(formats.value(value))}</td></tr>"
+        for name, value in facts.items()
+    )
+    return f"<h2>{escape(run['name'])}</h2><div class='scroll'><table class='list'>{items}</table></div>"
+
+
+def source(run: dict[str, Any]) -> str:
+    """When and as which run."""
+    return f"{str(run['measured_at'])[:16].replace('T', ' ')} UTC, run {run['run_id']}"
+
+
+def errors(rows: pl.DataFrame) -> str:
+    """Errors of predictions by stage, undisturbed points apart from all."""
+    if rows.is_empty():
+        return page.caption("No point of this environment could be predicted: its run has no ceilings.")
+    lines = [
+        [
+            row["stage"], row["scope"], row["compared_clock"], formats.count(row["points"]),
+            f"{row['mape_pct']:.1f} %", f"{row['p90_error_pct']:.1f} %",
+            formats.MISSING if row["interval_coverage_pct"] is None else f"{row['interval_coverage_pct']:.0f} %",
+        ]
+        for row in rows.iter_rows(named=True)
+    ]  # fmt: skip
+    return page.table(("Stage", "Points", "Clock", "n", "Mean error", "90 % below", "In the 80 % interval"), lines)
+
+
+def why_none(points: pl.DataFrame, quantity: str, unit: str) -> str:
+    """Why a quantity has no value at any point."""
+    reasons = points["energy_why"] if quantity == "energy" else points["reason"]
+    known = reasons.drop_nulls().unique().to_list()
+    return page.caption(f"No point has a value in {unit}: {'; '.join(known) if known else 'it was not measured'}.")
+
+
+def comparison(first: pl.DataFrame, second: pl.DataFrame) -> str:
+    """Points that both runs measured, side by side."""
+    same = ["model", "stage", "batch", "context", "precision", "execution"]
+    columns = [*same, "device", "latency_s", "processor_s", "is_contended"]
+    ok = pl.col("status") == "ok"
+    both = (
+        first.filter(ok)
+        .select(columns)
+        .join(second.filter(ok).select(columns), on=same, suffix="_other", nulls_equal=True)
+    )
+    both = both.filter(pl.col("latency_s").is_not_null() & pl.col("latency_s_other").is_not_null())
+    if both.is_empty():
+        return page.caption("The two runs measured no configuration both.")
+    lines = []
+    for row in both.iter_rows(named=True):
+        contended = bool(row["is_contended"]) or bool(row["is_contended_other"])
+        lines.append(
+            [
+                str(row["model"]), str(row["stage"]), formats.value(row["batch"]), formats.value(row["context"]),
+                str(row["precision"]), f"{formats.significant(row['latency_s'] * 1e3)} ms",
+                f"{formats.significant(row['latency_s_other'] * 1e3)} ms",
+                f"{row['latency_s_other'] / row['latency_s']:.2f}", "contended" if contended else "",
+            ]
+        )  # fmt: skip
+    header = ("Model", "Stage", "Batch", "Context", "Format", "This run", "The other", "Ratio", "")
+    note = page.caption(f"This: {first['device'][0]}. The other: {second['device'][0]}. n = {both.height}")
+    return page.table(header, lines) + note
+
+
+def table(points: pl.DataFrame) -> pl.DataFrame:
+    """Points for reading."""
+    shown = points.with_columns(
+        latency_ms=pl.col("latency_s") * 1e3,
+        processor_ms=pl.col("processor_s") * 1e3,
+        predicted_ms=pl.col("predicted_s") * 1e3,
+        peak_gib=pl.col("allocated_peak_bytes") / GIB,
+        waiting_pct=pl.col("waiting_share") * 100,
+    ).select(pl.col(name).alias(title) for name, title in _SHOWN.items())
+    return shown.with_columns(pl.col(pl.Float64).round_sig_figs(4), pl.col(pl.String).fill_null(""))
+
+
+def command(run: dict[str, Any]) -> str:
+    """What to run to measure more, for copying."""
+    name = "".join(letter if letter.isalnum() else "-" for letter in str(run["name"]).lower()).strip("-")[:40]
+    lines = (
+        "skyline profile plan sweep.yaml --out plan.json",
+        f"skyline profile run plan.json --out {name or 'mine'}.bundle",
+        f"cp -r {name or 'mine'}.bundle $SKYLINE_HOME/inbox/",
+    )
+    prompts = (
+        'skyline profile generate ./checkpoint --prompt "Hello" --out prompt.bundle',
+        "skyline profile endpoint http://localhost:8000/v1 --model NAME --concurrency 1,4,16 --out served.bundle",
+    )
+    return (
+        "<h2>Measure another</h2><p>A grid such as <code>models: [HuggingFaceTB/SmolLM2-135M]</code>, "
+        "<code>batches: [1, 4]</code>, <code>contexts: [64, 256]</code> in <code>sweep.yaml</code>, then:</p>"
+        f"{_PRE}{escape(chr(10).join(lines))}</pre><p>A prompt, or a server that is running:</p>"
+        f"{_PRE}{escape(chr(10).join(prompts))}</pre>"
+    )

@@ -1,0 +1,13 @@
+-- What sources say of a model itself; its shapes' row where it has one.
+WITH asked AS (SELECT $model_id AS model_id, $shapes_id AS shapes_id)
+SELECT a.release_date, a.release_date_basis, a.licence, a.licence_basis, a.source AS shapes_source, a.is_partly_recalled,
+    a.transformers_count_difference, a.published_parameters_billions, a.published_basis, a.published_difference_pct,
+    f.display_name, f.organization, f.release_date AS listed_on, f.knowledge_cutoff, f.context_tokens, f.output_tokens,
+    f.is_open_weights, f.source AS facts_source,
+    m.licence AS board_licence, m.base_model, m.organisation, m.parameters_total AS board_parameters,
+    m.parameters_total_source
+FROM asked
+LEFT JOIN core.architectures AS a ON a.model_id = asked.shapes_id
+LEFT JOIN (SELECT * FROM core.model_facts ORDER BY snapshot_date DESC) AS f ON f.model_id = asked.model_id
+LEFT JOIN core.models AS m ON m.model_id = asked.model_id
+LIMIT 1

@@ -1,0 +1,85 @@
+"""A model of the reader's own, from the text of its `config.json`: for this visitor alone, kept nowhere."""
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+
+from dashboards.parts import page
+from profiling.answers.door import Door
+from profiling.errors import ProfilingError
+from profiling.foreign import NotJson, parse_json
+from profiling.models.architecture import Architecture
+from profiling.models.sources import from_config
+
+NAME = "your model"
+"""By which it is asked about; no model of the hub is called so."""
+LONGEST = 200_000
+"""Characters of a config; those of the hub have a few thousand."""
+
+
+class Own:
+    """Where a reader gives a config, and what is made of it."""
+
+    def __init__(self, given: Callable[[Architecture], None]) -> None:
+        """Make the field.
+
+        Args:
+            given: Called with each model that was read.
+        """
+        self._given = given
+        self._text = pn.widgets.TextAreaInput(
+            name="Or the text of a config.json", rows=4, max_length=LONGEST, sizing_mode="stretch_width", margin=0,
+            placeholder='{"model_type": "qwen3", …}',
+        )  # fmt: skip
+        self._file = pn.widgets.FileInput(accept=".json", sizing_mode="stretch_width", margin=(6, 0, 0, 0))
+        self._problem = page.html()
+        button = pn.widgets.Button(name="Show this model", margin=(8, 0, 0, 0))
+        button.on_click(self._read)
+        self._file.param.watch(self._dropped, "value")
+        self.column = pn.Column(
+            self._text, self._file, button, self._problem,
+            page.html(page.caption("Seen by you alone, and kept nowhere.")), sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+
+    def _dropped(self, event: Any) -> None:
+        if not event.new:
+            return
+        if len(event.new) > LONGEST:
+            self._problem.object = page.notes(
+                [f"The file has more than {LONGEST:,} bytes; a config has a few thousand."]
+            )
+            return
+        self._text.value = event.new.decode("utf-8", "replace")
+        self._read()
+
+    def _read(self, _event: Any = None) -> None:
+        try:
+            model = model_of(self._text.value or "")
+        except (ProfilingError, NotJson) as error:
+            self._problem.object = page.notes([str(error)])
+            return
+        self._problem.object = ""
+        self._given(model)
+
+
+def model_of(text: str) -> Architecture:
+    """The model that the text of a config describes.
+
+    Raises:
+        NotJson: it is no JSON object; the message names line and column.
+        ProfilingError: it describes no model that is understood.
+    """
+    try:
+        config = parse_json(text)
+    except NotJson as error:
+        raise NotJson(f"This is not the text of a config.json: {error}") from error
+    if not isinstance(config, dict):
+        raise NotJson("expected an object, as a config.json holds one")
+    return from_config(config, NAME)
+
+
+def door_with(door: Door, model: Architecture) -> Door:
+    """The same door, which knows the reader's model too."""
+    own = {**door.own_models, NAME: model}
+    return Door(door.devices, door.calibrations, door.prices, door.grids, own_models=own)

@@ -1,0 +1,329 @@
+"""Model: all that is known of one: what it is, how able, on what evidence, in which formats, and where it fits."""
+
+from typing import Any
+
+import duckdb
+import panel as pn
+import polars as pl
+
+from dashboards.charts.ratings import Rows, RowsChart
+from dashboards.data import Data
+from dashboards.finding import address_of_model, judged, named_model, publisher_of
+from dashboards.pages.model import facts, own
+from dashboards.pages.model.state import ModelState
+from dashboards.parts import controls, formats, page, subject, theme
+from dashboards.parts.declared_table import Fact, interval
+from dashboards.parts.page import Content
+from dashboards.parts.session import SessionPage
+from dashboards.parts.table_card import TableCard, frame
+from profiling.answers.door import Door
+from profiling.errors import ProfilingError
+from profiling.models.architecture import Architecture
+from profiling.models.names import ModelName
+from profiling.models.sources import catalogue
+
+_CHART = "ability_by_domain"
+_IDENTITY = {"fact": Fact("Fact"), "value": Fact("Value"), "basis": Fact("Basis")}
+_ABILITY = {
+    "domain": Fact("Domain", width=140),
+    "mode": Fact("Mode", width=110),
+    "effort": Fact("Effort", width=80),
+    "ability": Fact("Ability", "0.0", 80),
+    "ability_low": Fact("Ability, low", "0.0", 90),
+    "ability_high": Fact("Ability, high", "0.0", 94),
+    "results": Fact("Results", "0", 76),
+    "evidence_class": Fact("Evidence", width=140),
+    "sources": Fact("Sources", width=320),
+}
+_SCORES = {
+    "benchmark": Fact("Benchmark", width=200),
+    "benchmark_version": Fact("Version", width=120),
+    "category": Fact("Domain", width=110),
+    "metric": Fact("Metric", width=120),
+    "score": Fact("Score", "0,0.00", 84),
+    "standard_error": Fact("Standard error", "0,0.00", 110),
+    "standard_error_origin": Fact("Origin of the error", width=130),
+    "unit": Fact("Unit", width=80),
+    "name_in_source": Fact("Name in the source", width=220),
+    "mode": Fact("Mode", width=100),
+    "effort": Fact("Effort", width=76),
+    "scaffold": Fact("Scaffold", width=110),
+    "host": Fact("Host", width=100),
+    "reporter": Fact("Reporter", width=110),
+    "source": Fact("Source", width=130),
+    "snapshot_date": Fact("Snapshot", width=100),
+}
+_FORMATS = {
+    "weight_format": Fact("Format", width=130),
+    "engine": Fact("Engine", width=110),
+    "bits_per_weight": Fact("Bits per weight", "0.00", 110),
+    "file_gib": Fact("File (GiB)", "0,0.0", 88),
+    "file_low_gib": Fact("File, least (GiB)", "0,0.0", 116),
+    "file_high_gib": Fact("File, most (GiB)", "0,0.0", 116),
+    "memory_low_gib": Fact("Weights and cache, least (GiB)", "0,0.0", 130),
+    "memory_high_gib": Fact("Weights and cache, most (GiB)", "0,0.0", 130),
+    "lost": Fact("Ability lost", "0.0", 96),
+    "lost_low": Fact("Lost, low", "0.0", 80),
+    "lost_high": Fact("Lost, high", "0.0", 84),
+    "basis": Fact("Basis of the size", width=330),
+}
+_DEVICES = {
+    "accelerator": Fact("Device", width=220, link="device/"),
+    "verdict": Fact("Verdict", width=110),
+    "weight_format": Fact("Format", width=120),
+    "tokens_per_s": Fact("Tokens/s", "0,0.0", 98),
+    "tokens_per_s_low": Fact("Tokens/s, low", "0,0.0", 104),
+    "tokens_per_s_high": Fact("Tokens/s, high", "0,0.0", 108),
+    "time_to_first_token_s": Fact("First token (s)", "0,0.00", 106),
+    "longest_context": Fact("Longest context (tokens)", "0,0", 130),
+    "memory_high_gib": Fact("Memory, at most (GiB)", "0,0.0", 120),
+    "memory_budget_gib": Fact("Memory available (GiB)", "0,0.0", 124),
+    "engine": Fact("Engine", width=110),
+    "rests_on": Fact("Speed rests on", width=360),
+}
+_PRICES = {
+    "provider": Fact("Provider", width=160),
+    "provider_kind": Fact("Kind", width=110),
+    "usd_per_million_input": Fact("Input (USD per million tokens)", "0,0.000", 150),
+    "usd_per_million_output": Fact("Output (USD per million tokens)", "0,0.000", 154),
+    "usd_per_million_cached_input": Fact("Cached input (USD per million tokens)", "0,0.000", 170),
+    "context_length": Fact("Context (tokens)", "0,0", 120),
+    "model_as_listed": Fact("Name in the list", width=200),
+    "as_of_date": Fact("As of", width=100),
+    "source": Fact("Source", width=260),
+}
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    return ModelPage(data, search).content()
+
+
+class ModelPage(SessionPage[ModelState]):
+    """One session's page."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        super().__init__(data, ModelState.from_address(search))
+        self._notes = self.state.settle()
+        self.notes, self.about, self.heading, self.below = (page.html() for _ in range(4))
+        self.identity = pl.DataFrame()
+        self.chart = RowsChart(_CHART)
+        self.ability = TableCard("ability", _ABILITY, self._describe)
+        self.scores = TableCard("scores", _SCORES, self._describe)
+        self.formats = TableCard("formats", _FORMATS, self._describe)
+        self.devices = TableCard("devices", _DEVICES, self._describe)
+        self.prices = TableCard("api_prices", _PRICES, self._describe)
+        self.about_downloads = page.downloads("model", lambda: self.identity, self._describe)
+        self.about_downloads.margin = (10, 0, 0, 0)
+        self.chart_card = page.card(
+            self.heading,
+            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.below,
+            page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
+        )
+        self.name: ModelName | None = None
+        self.model: Architecture | None = None
+        self._own: Architecture | None = None
+        self._show()
+        self._when("id", self._leave, lambda: None)
+        self._when("context", self._compute)
+
+    # What is asked ---------------------------------------------------------------------------------------------------
+
+    def _ask(self, query: str, **more: Any) -> pl.DataFrame:
+        """Rows of a query about the model; none where the release does not hold its tables."""
+        try:
+            return self.data.ask(query, model_id=self.name.model_id if self.name else None, **more)
+        except duckdb.Error:
+            return pl.DataFrame()
+
+    def _describe(self) -> dict[str, Any]:
+        name = self.name.model_id if self.name else None
+        return subject.describe(f"model{self.state.address()}", model=name, context=int(self.state.context))
+
+    def _known(self) -> bool:
+        """Settle which model is meant; say why where none is."""
+        self.name = self.model = None
+        if self._own is not None:
+            self.name, self.model = ModelName(own.NAME, own.NAME, own.NAME, evidence="its config"), self._own
+            return True
+        if not self.state.id.strip():
+            return False
+        meant = named_model(self.data, self.state.id)
+        if meant.model_id is None or (meant.catalogue_id is None and meant.model_id not in judged(self.data)):
+            self._notes.append(meant.evidence.replace("; --online asks the hub", ""))
+            return False
+        self.name = meant
+        if meant.catalogue_id is not None:
+            try:
+                self.model = facts.under_its_own_name(self.data.door(), meant.model_id, meant.catalogue_id)
+            except ProfilingError as error:
+                self._notes.append(f"Its sizes and speed are not known: {error}")
+        is_copied = meant.catalogue_id not in (None, meant.model_id)
+        if meant.model_id != self.state.id.strip():
+            why = "" if is_copied else f": {meant.evidence}"
+            self._notes.append(f"“{self.state.id}” is taken as {meant.model_id}{why}.")
+        if is_copied:
+            self._notes.append(f"Its shapes are those of {meant.catalogue_id}: {meant.evidence}.")
+        return True
+
+    def _take(self, model: Architecture) -> None:
+        """Show the reader's own model."""
+        self._own, self._notes = model, list(model.notes)
+        with page.together():
+            self._show()
+
+    def _leave(self) -> None:
+        """Show a model that is named."""
+        self._own = None
+        self._show()
+
+    def _door(self) -> Door:
+        door = self.data.door()
+        return door if self._own is None else own.door_with(door, self._own)
+
+    # What is shown ---------------------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        is_known = self._known()
+        self.notes.object = page.notes(self._notes)
+        sections = (self.ability, self.scores, self.formats, self.devices, self.prices)
+        for part in (self.chart_card, self.about_downloads, *(one.card for one in sections)):
+            part.visible = is_known
+        if not is_known:
+            self.about.object = self._index()
+            return
+        self._show_identity()
+        self._show_evidence()
+        self._compute()
+
+    def _index(self) -> str:
+        known = dict.fromkeys([*catalogue(), *self.data.door().own_models, *judged(self.data)])
+        names = [(publisher_of(name), name, address_of_model(name)) for name in known]
+        return subject.index(
+            "Models", f"{len(names):,} models have a page, by publisher. The field above finds them by any name.",
+            subject.grouped(names),
+        )  # fmt: skip
+
+    def _show_identity(self) -> None:
+        if self.name is None or self.name.model_id is None:
+            return
+        found = self._ask("model_published", shapes_id=self.name.catalogue_id)
+        said = found.row(0, named=True) if found.height else {}
+        rows = facts.identity(self.name.model_id, self.model, _Absent(said))
+        if self._own is None:
+            address = address_of_model(self.name.model_id)
+            rows.append({"fact": "Address that lasts", "value": address, "basis": "", "address": address})
+        self.identity = frame(rows).select(list(_IDENTITY))
+        shown = said.get("display_name") or self.name.model_id.rsplit("/", 1)[-1]
+        self.about.object = subject.identity(shown, "All that is known of this model, and on what that rests.", rows)
+
+    def _show_evidence(self) -> None:
+        ability = self._ask("model_ability")
+        self.chart_card.visible = not ability.is_empty()
+        if not ability.is_empty():
+            level = f"{100 * ability['ci_level'][0]:.0f} %"
+            self.chart.show(_dots(ability))
+            self.heading.object = page.about(
+                _CHART, "Ability by domain", f"{self.name.model_id if self.name else ''}; intervals hold {level}",
+                "Ability on the scale of the Epoch Capabilities Index",
+            )  # fmt: skip
+            self.below.object = page.caption(
+                "On the scale of the Epoch Capabilities Index; where two intervals overlap, the difference is not "
+                "resolved."
+            )
+        self.ability.show(
+            "Ability", "by domain and mode, on the scale of the Epoch Capabilities Index", ability,
+            empty="No board has judged this model in the published warehouse.",
+        )  # fmt: skip
+        scores = self._ask("model_scores")
+        self.scores.show(
+            "Scores", f"{_counted(scores.height, 'result')}, the newest of each source, as it states them", scores,
+            "Standard errors in the unit of the score; where a source states none and the score is a share of "
+            "independent questions, it is the binomial one.",
+            empty="No source lists a score of this model under its own name.",
+        )  # fmt: skip
+        prices = self._ask("model_api_prices")
+        self.prices.show(
+            "Prices of interfaces", f"{_counted(prices.height, 'offer')}, the newest of each provider, cheapest first",
+            prices, empty="No list of prices names this model.",
+        )  # fmt: skip
+
+    def _compute(self) -> None:
+        for table, title in ((self.formats, "Formats"), (self.devices, "Where it fits")):
+            table.wait(title)
+        self._later(self._show_devices, self._show_formats)
+
+    def _show_devices(self) -> None:
+        name, model, context = self.name, self.model, int(self.state.context)
+        if name is None:
+            return
+        rows: list[dict[str, Any]] = []
+        if model is not None and name.catalogue_id is not None and model.kind == "decoder":
+            rows = facts.device_rows(self._door(), model, name.catalogue_id, context)
+        self.devices.show(
+            "Where it fits", f"one device, one request, {context:,} tokens of context; the widest format that fits",
+            frame(rows),
+            "The engine is what people usually run on the device; speed is predicted, with the interval beside it. "
+            "Where nothing fits, the narrowest format is shown.",
+            empty="How it runs is not known: no shapes of it are known, or it does not generate text.",
+        )  # fmt: skip
+
+    def _show_formats(self) -> None:
+        model, context = self.model, int(self.state.context)
+        rows = facts.format_rows(model, self.data.evidence(), context) if model is not None else []
+        self.formats.show(
+            "Formats", f"file, memory of one sequence at {context:,} tokens, and what the format costs in ability",
+            frame(rows),
+            "Points of ability that a format costs are predicted from measured losses of quantised models, with their "
+            "interval; empty where nothing like it was measured. Engines need working memory beside weights and cache.",
+            empty="Its sizes are not known: no shapes of it are known.",
+        )  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state, margin = self.state, (0, 0, 10, 0)
+        sidebar = pn.Column(
+            controls.text(
+                state, "id", "Model", margin=margin, sizing_mode="stretch_width",
+                placeholder="Qwen/Qwen3-32B, llama 3.1 8b, qwen2.5:14b",
+            ),
+            controls.select(state, "context", "Context (tokens)", margin=margin),
+            own.Own(self._take).column,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        main = pn.Column(
+            self.notes, page.card(self.about, self.about_downloads), self.chart_card, self.ability.card,
+            self.devices.card, self.formats.card, self.scores.card, self.prices.card,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Model")
+
+
+class _Absent(dict[str, Any]):
+    """Facts of which any may be missing."""
+
+    def __missing__(self, _key: str) -> None:
+        return None
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _dots(ability: pl.DataFrame) -> Rows:
+    """A row per domain and mode, in the order given."""
+    rows = ability.to_dicts()
+    names = [
+        " · ".join(filter(None, (formats.label(row["domain"]), row["mode"] if row["mode"] != "not stated" else "",
+                                 row["effort"])))
+        for row in rows
+    ]  # fmt: skip
+    marks = ability.select(
+        row=pl.int_range(pl.len()), x="ability", low="ability_low", high="ability_high",
+        name=pl.Series(names, dtype=pl.String),
+        first=pl.Series([f"{row['ability']:.0f}{interval(row['ability_low'], row['ability_high'])}" for row in rows]),
+        second=pl.Series([f"{_counted(row['results'], 'result')}, {row['evidence_class']}" for row in rows]),
+        colour=pl.lit(theme.COLOURS[0]), mark=pl.lit("circle"), fill=pl.lit(0.85),
+    )  # fmt: skip
+    return Rows(names=names, marks=marks, axis="Ability (index points)", row_px=26)

@@ -1,0 +1,132 @@
+"""The gap between open and proprietary models in ability: today, by domain, and over time; beside the gap in votes."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts import legend
+from dashboards.charts.ability_race import NAME as RACE
+from dashboards.charts.ability_race import AbilityRace
+from dashboards.charts.ratings import Rows, RowsChart
+from dashboards.data import Data
+from dashboards.parts import ability as words
+from dashboards.parts import board_choice, formats, page
+from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.theme import COLOURS, OTHER_COLOUR
+
+TODAY = "ability_gap"
+
+
+def sentence(row: dict[str, Any]) -> str:
+    """The gap of one domain on one day.
+
+    Args:
+        row: A row of `marts.ability_gap`.
+    """
+    gap = row["gap_points"]
+    domain = "over all boards" if row["domain"] == "overall" else f"in {formats.running(words.domain(row['domain']))}"
+    stands = f"stands {gap:.1f} points" if gap >= 0 else f"leads by {-gap:.1f} points"
+    low, high = (row["gap_low"], row["gap_high"]) if gap >= 0 else (-row["gap_high"], -row["gap_low"])
+    behind = "behind the best proprietary one" if gap >= 0 else "before the best proprietary one"
+    noise = "" if row["gap_low"] > 0 or row["gap_high"] < 0 else ", which noise could explain"
+    text = (
+        f"In ability {domain} the best open model, {row['open_model']}, {stands} ({low:.1f} to {high:.1f}) {behind}, "
+        f"{row['proprietary_model']}{noise}"
+    )
+    if row["lag_months"] is not None and gap > 0:
+        text += f"; as good a proprietary model came out {row['lag_months']:.1f} months before"
+    if row["gap_most"] > gap or row["gap_least"] < gap:
+        text += (
+            f". Of {formats.count(row['unknown_models'])} models no source says whether they are open: with all "
+            f"of them open the gap would be {row['gap_least']:.1f}, with none {row['gap_most']:.1f}"
+        )
+    return f"{text}."
+
+
+class AbilityGap:
+    """Headline, chart by domain, and chart over time; empty where no ability is known."""
+
+    def __init__(self, data: Data) -> None:
+        self.is_known = board_choice.has_ability(data)
+        self.today = data.ask("ability_gap_today") if self.is_known else pl.DataFrame()
+        self.headline = ""
+        if self.today.is_empty():
+            self.is_known = False
+            return
+        overall = self.today.row(0, named=True)
+        as_of = overall["on_date"]
+        self.headline = (
+            f"<p style='font-size:19px;line-height:1.45;font-weight:560;max-width:74ch;margin:0 0 10px'>"
+            f"{formats.escape(sentence(overall))}</p>"
+            + page.caption(words.where(overall["domain"], as_of, self.today.height, "domains"))
+        )
+        self.by_domain, self.race = RowsChart(TODAY), AbilityRace()
+        self.cards = [ChartCard(TODAY, self.by_domain.figure), ChartCard(RACE, self.race.figure)]
+        self.by_domain.show(marks(self.today))
+        line = [
+            legend.Entry("gap with its 90 % interval", COLOURS[0], "bar"),
+            legend.Entry("if all of unknown openness were open, or none", OTHER_COLOUR, hollow=True),
+        ]
+        clear = self.today.filter((pl.col("gap_low") > 0) | (pl.col("gap_high") < 0)).height
+        self.cards[0].show(
+            "The gap in ability today, by domain",
+            f"In {clear} of {self.today.height} domains it is more than noise",
+            legend.swatches(TODAY, line), words.where("overall", as_of, self.today.height, "domains"),
+            "To the right of the line the best open model stands behind. Each domain is read on the overall scale.",
+        )  # fmt: skip
+        self.cards[0].came_from("ability_gap_today", {})
+        gaps = data.ask("ability_gap", domain="overall")
+        self.cards[1].show(
+            "The best of both sides over time", _over_time(gaps), self.race.show(gaps),
+            words.where("overall", as_of, gaps.height, "days"),
+            "All days are judged by today's results, so later results move earlier days too.",
+        )  # fmt: skip
+        self.cards[1].came_from("ability_gap", {"domain": "overall"})
+
+    def rows(self) -> pl.DataFrame:
+        """The gap of every domain."""
+        return self.today
+
+    def columns(self) -> list[pn.Column]:
+        """The cards, as they lie on the page."""
+        if not self.is_known:
+            return []
+        rows = page.downloads("ability_gap", self.rows, lambda: {"address": "open-vs-proprietary"})
+        self.cards[0].column.append(rows)
+        return [page.card(page.html(self.headline)), *(card.column for card in self.cards)]
+
+
+def marks(today: pl.DataFrame) -> Rows:
+    """One row per domain: the gap, and hollow what it were with every unknown model on one side.
+
+    Args:
+        today: Result of the query `ability_gap_today`.
+    """
+    rows: list[dict[str, Any]] = []
+    for place, row in enumerate(today.iter_rows(named=True)):
+        told = {
+            "row": float(place), "name": words.domain(row["domain"]),
+            "first": f"{row['gap_points']:.1f} points ({row['gap_low']:.1f} to {row['gap_high']:.1f})",
+            "second": f"{row['open_model']} {row['open_ability']:.1f}, "
+            f"{row['proprietary_model']} {row['proprietary_ability']:.1f}",
+        }  # fmt: skip
+        rows += [
+            {**told, "x": row[name], "low": row[name], "high": row[name], "colour": OTHER_COLOUR, "mark": "circle",
+             "fill": 0.0}
+            for name in ("gap_least", "gap_most") if row[name] != row["gap_points"]
+        ]  # fmt: skip
+        rows.append({**told, "x": row["gap_points"], "low": row["gap_low"], "high": row["gap_high"],
+                     "colour": COLOURS[0], "mark": "circle", "fill": 1.0})  # fmt: skip
+    return Rows(
+        [words.domain(name) for name in today["domain"]], pl.DataFrame(rows), "Proprietary less open (index points)",
+        zero=0.0, row_px=30,
+    )  # fmt: skip
+
+
+def _over_time(gaps: pl.DataFrame) -> str:
+    widest, now = gaps.sort("gap_points").row(-1, named=True), gaps.row(-1, named=True)
+    return (
+        f"{widest['gap_points']:.1f} points on {widest['on_date']}, the most since {gaps['on_date'][0]}; "
+        f"{now['gap_points']:.1f} now"
+    )

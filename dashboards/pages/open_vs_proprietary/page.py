@@ -1,0 +1,331 @@
+"""The page of open against proprietary models: the gap now and over time, progress by release date, and its price."""
+
+import datetime as dt
+import functools
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts import gap, legend, progress, progress_demand, ratings_classes
+from dashboards.charts.ratings import RowsChart
+from dashboards.data import Data
+from dashboards.pages.arena import boards as arena_boards
+from dashboards.pages.arena import rows as arena_rows
+from dashboards.pages.arena.boards import Boards, OpenState
+from dashboards.pages.open_vs_proprietary import text as words
+from dashboards.pages.open_vs_proprietary.ability import AbilityGap
+from dashboards.parts import controls, formats, page
+from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.page import Content
+from dashboards.parts.session import SessionPage
+from dashboards.parts.theme import OTHER_COLOUR
+
+_MAKERS = "organisation_gaps"
+_MOST_MAKERS = 30
+_FACTS = {
+    "model": Fact("Model", width=250),
+    "organization": Fact("Maker", width=100),
+    "licence_words": Fact("Licence class", width=120),
+    "release_date": Fact("Released", width=92),
+    "release_grade": Fact("Grade of the date", width=76),
+    "rating": Fact("Rating (points)", "0,0.0", 80),
+    "gpus_needed": Fact("GPUs needed", "0", 80),
+    "moved": Fact("Best of its side when released", width=110),
+    "rating_lower": Fact("95 % from", "0,0.0", 80),
+    "rating_upper": Fact("95 % to", "0,0.0", 80),
+    "serving_memory_gib": Fact("Memory to serve (GiB)", "0,0", 100),
+    "parameters_billion": Fact("Parameters (billion)", "0,0.[0]", 100),
+    "weight_format": Fact("Published as", width=110),
+    "published_bits": Fact("Bits per weight", "0.[0]", 80),
+    "rule_of_thumb_gpus": Fact("GPUs by rule of thumb", "0", 80),
+    "rule_of_thumb_gib": Fact("Memory by rule of thumb (GiB)", "0,0", 100),
+    "source": Fact("Sources of the date", width=200),
+    "conflict": Fact("What they disagree on", width=360),
+}
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session.
+
+    Raises:
+        NothingToShow: no arena board is published.
+    """
+    boards = data.ask("open_boards")
+    if boards.is_empty():
+        raise page.NothingToShow(arena_boards.NOTHING)
+    return OpenVsProprietary(data, search, boards).content()
+
+
+class OpenVsProprietary(SessionPage[OpenState]):
+    """One session's page: what is chosen, what that shows, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str, boards: pl.DataFrame) -> None:
+        super().__init__(data, OpenState.from_address(search))
+        self.boards = Boards(boards)
+        self.models = self.shown = self.gaps = pl.DataFrame()
+        self.notes, self.headline, self.counts = page.html(), page.html(), page.html()
+        self.progress, self.demand = progress.Progress(), progress_demand.Demand()
+        self.gap, self.makers = gap.GapChart(self._go_to), RowsChart(_MAKERS)
+        self.table = FactTable(_FACTS)
+        self.ability = AbilityGap(data)
+        sources = {f"Boards · {label}": name for label, name in self.boards.publications().items()}
+        self._notes += arena_boards.offer(self.state, "source", sources, arena_boards.newest(boards))
+        self._offer()
+        self._notes += self.state.settle()
+        state = self.state
+        self.picks = arena_boards.picks(state)
+        measures = {measure.label: name for name, measure in gap.MEASURES.items()}
+        self.cards = {
+            "progress": ChartCard(
+                progress.NAME, self.progress.figure, controls.switch(state, "trend", "Trend with its 95 % band")
+            ),
+            "gap": ChartCard(
+                gap.NAME, self.gap.figure, controls.radio(state, "measure", measures, height=32),
+                controls.radio(state, "over", {"All publications": "series", "This one": "publication"}, height=32),
+                page.downloads("open_gap", self._gap_rows, self._describe),
+            ),
+            "demand": ChartCard(progress_demand.NAME, self.demand.figure),
+            "makers": ChartCard(_MAKERS, self.makers.figure),
+        }  # fmt: skip
+        self._draw()
+        self._watch()
+
+    # What the data offers ------------------------------------------------------------------------------------------
+
+    def _offer(self, since: str = "arena") -> None:
+        """Offer what the chosen source has, and read the board that is then chosen."""
+        state = self.state
+        self._notes += self.boards.offer(state, since)
+        self.models = self.data.ask("open_progress", **arena_boards.board_of(state))
+        self.gaps = self.boards.series(state)
+        classes = ratings_classes.labels(self.models["licence_class"])
+        self._notes += arena_boards.offer(state, "licence", classes, [])
+        self._notes += arena_boards.offer(state, "organisation", arena_boards.makers(self.models), [])
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        for name, since in (("source", "arena"), ("arena", "category"), ("category", "style"), ("style", "date")):
+            self._when(name, self._draw, functools.partial(self._offer, since))
+        self._when("date", self._draw, functools.partial(self._offer, ""))
+        self._when(["licence", "organisation"], self._filtered)
+        self._when("trend", self._draw_progress)
+        self._when(["measure", "over"], self._draw_gap)
+
+    def _go_to(self, day: dt.date) -> None:
+        if day.isoformat() in self.state.param.date.objects:
+            self.state.date = day.isoformat()
+
+    def _draw(self) -> None:
+        for name, pick in self.picks.items():
+            # One category or one arena is nothing to choose, but which board it is should always stand there.
+            fewest = 1 if name in ("source", "date") else 2
+            pick.visible = len(self.state.param[name].objects) >= fewest
+        self._say()
+        self._filtered()
+        self._draw_gap()
+        self._draw_makers()
+
+    def _board(self) -> dict[str, Any]:
+        return self.gaps.filter(pl.col("date") == self.state.date).row(0, named=True)
+
+    def _undecided(self) -> pl.DataFrame:
+        return self.data.ask("open_undecided", **arena_boards.series_of(self.state))
+
+    def _say(self) -> None:
+        board = self._board()
+        if board["gap_points"] is None:
+            asked = self._undecided().filter(pl.col("as_of_date") == board["as_of_date"])
+            reason = words.why(asked.row(0, named=True)) if not asked.is_empty() else "No licence is known."
+            text = f"On {board['as_of_date']} no gap can be determined. {reason}"
+        else:
+            text = words.headline(
+                board, words.subject(board["arena"], board["category"], style_control=board["style_control"])
+            )
+        left_out = board["models_without_class"] or 0
+        above = "some" if board["unknown_above"] else "none"
+        more = f"{formats.count(left_out)} models of unknown licence, {above} above the best open one, are left out. "
+        self.headline.object = (
+            f"<p style='font-size:19px;line-height:1.45;font-weight:560;max-width:74ch;margin:0'>"
+            f"{formats.escape(text)}</p>{page.caption((more if left_out else '') + self._where(board['models']))}"
+        )
+
+    def _where(self, n: int, what: str = "models") -> str:
+        return f"{arena_boards.source_line(self.state)}; n = {formats.count(n)} {what}"
+
+    def _filtered(self) -> None:
+        self.shown = arena_boards.within(self.models, self.state)
+        empty = (
+            []
+            if not self.shown.is_empty()
+            else ["No model with a known licence and release date passes these filters."]
+        )
+        self.notes.object = page.notes([*self._notes, *empty])
+        there_are = formats.count(self.models.height)
+        self.counts.object = (
+            f'<p class="counts"><b>{formats.count(self.shown.height)}</b> of <b>{there_are}</b> models</p>'
+        )
+        self._draw_progress()
+        self._draw_demand()
+        self._tabulate()
+
+    def _draw_progress(self) -> None:
+        state = self.state
+        day = dt.date.fromisoformat(state.date)
+        is_whole = not (state.licence or state.organisation)
+        swatches = self.progress.show(self.shown, day, with_trend=state.trend and is_whole)
+        rated = self._board()["models"]
+        undated = rated - self.models.height
+        subtitle = f"{formats.count(self.shown.height)} of {formats.count(rated)} rated models"
+        if undated:
+            subtitle += f"; {formats.count(undated)} without a release date or licence class are not drawn"
+        more = (
+            words.trends(self.models)
+            if is_whole
+            else "The steps are those of the models chosen; trends are drawn for all models only."
+        )
+        more += " Everything is on the scale of this one board."
+        title = "Progress by release date"
+        self.cards["progress"].show(title, subtitle, swatches, self._where(self.shown.height), more)
+        self.cards["progress"].came_from("open_progress", arena_boards.board_of(state))
+
+    def _gaps(self) -> pl.DataFrame:
+        """Gaps of the boards of one publication, or of the one series of all."""
+        if self.state.over == "publication":
+            return self.gaps
+        return self.data.ask("open_series", arena=self.state.arena, category=self.state.category)
+
+    def _draw_gap(self) -> None:
+        state = self.state
+        of_all = state.over == "series"
+        gaps = self._gaps()
+        known = gaps.filter(pl.col("gap_points").is_not_null())
+        card, title = self.cards["gap"], "The gap over time"
+        if known.is_empty():
+            card.hide(title, "No board of this series rates models of known licence on both sides.")
+            return
+        without = words.one_sided(gaps) if of_all else words.undecided(self._undecided())
+        swatches = self.gap.show(known, state.measure, without, dt.date.fromisoformat(state.date))
+        widest, least = known.sort("gap_points").row(-1, named=True), known.sort("gap_points").row(0, named=True)
+        subtitle = (
+            f"{formats.count(known.height)} boards: between {least['gap_points']:.0f} points on {least['as_of_date']}"
+            f" and {widest['gap_points']:.0f} on {widest['as_of_date']}"
+        )
+        more = "Each gap lies within one board, so changes of scale do not touch it."
+        if state.measure == "lag":
+            more = (
+                "From the release of the first proprietary model as good as the best open one to the date of the board."
+            )
+        unsure = known.filter(pl.col("unknown_above").is_not_null()).height
+        if unsure:
+            more += f" On {formats.count(unsure)} of them models of unknown licence stand above the best open one."
+        where = self._where(known.height, "boards")
+        if of_all:
+            publications = known["publication"].n_unique()
+            where = f"All publications: {publications}; n = {formats.count(known.height)} boards"
+            more += " Of each day the board of most models, with style controlled for since the arena shows it so."
+        else:
+            more += " Click a point for its board."
+        card.show(title, subtitle, swatches, where, more)
+        if of_all:
+            card.came_from("open_series", {"arena": state.arena, "category": state.category})
+        else:
+            card.came_from("open_boards", {})
+
+    def _draw_makers(self) -> None:
+        card, title = self.cards["makers"], "Makers behind the leader"
+        found = self.data.ask("open_organisations", **arena_boards.board_of(self.state))
+        if found.is_empty():
+            card.hide(title, "This source names no makers.")
+            return
+        drawn = found.head(_MOST_MAKERS)
+        self.makers.show(arena_rows.organisations(drawn))
+        lines = ratings_classes.entries(drawn["licence_class"])
+        if drawn["gap_points_lower"].is_not_null().any():
+            lines.append(legend.Entry("95 % interval", OTHER_COLOUR, "bar"))
+        subtitle = f"Best model of each of {drawn.height} makers" + (
+            f", of {found.height} in all" if found.height > drawn.height else ""
+        )
+        card.show(title, subtitle, legend.swatches(_MAKERS, lines), self._where(drawn.height, "makers"))
+        card.came_from("open_organisations", arena_boards.board_of(self.state))
+
+    def _draw_demand(self) -> None:
+        card, title = self.cards["demand"], "What serving the best open models takes"
+        demand = self.shown.filter(pl.col("gpu_memory_gb").is_not_null())
+        known = demand.filter(pl.col("gpus_needed").is_not_null())
+        if known.is_empty():
+            card.hide(title, "The size of none of the open models that moved the frontier is known.")
+            return
+        swatches = self.demand.show(demand)
+        subtitle = f"{known.height} open models that were the best of their side when released"
+        if demand.height > known.height:
+            subtitle += f"; {demand.height - known.height} of unknown size are not drawn"
+        more = (
+            "Fewest H100s of 80 GB that surely serve 32 requests of 4,096 tokens as published (vLLM), as on every "
+            "page; weights and a fifth on top, the rule of thumb, stand in the hover and the table."
+        )
+        card.show(title, subtitle, swatches, self._where(known.height), more)
+        card.came_from("open_progress", arena_boards.board_of(self.state))
+
+    def _tabulate(self) -> None:
+        moved = pl.col("moved_frontier").replace_strict({True: "yes", False: ""}, return_dtype=pl.String)
+        self.table.show(
+            self.shown.sort("rating", "model", descending=[True, False]).with_columns(
+                pl.col("licence_class")
+                .replace_strict(ratings_classes.WORDS, return_dtype=pl.String)
+                .alias("licence_words"),
+                moved.alias("moved"),
+                (pl.col("parameters_total") / 1e9).alias("parameters_billion"),
+            )
+        )
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "source": self._where(self.shown.height),
+            "address": f"open-vs-proprietary{self.state.address()}",
+        }
+
+    def _gap_rows(self) -> pl.DataFrame:
+        return self._gaps().drop("style", "date", strict=False).sort("as_of_date")
+
+    def _sidebar(self) -> pn.Column:
+        state = self.state
+        return pn.Column(
+            self.counts,
+            pn.Spacer(height=8),
+            controls.several(state, "licence", "Licence class", placeholder="all", margin=(0, 0, 12, 0)),
+            controls.several(state, "organisation", "Maker", placeholder="all", margin=(0, 0, 4, 0)),
+            page.html(
+                page.caption("For progress, what serving takes, and the table. Open: anybody can download the weights.")
+            ),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        lead = (
+            "<h1>Open vs proprietary</h1><p class='lead'>How far models with downloadable weights stand behind those "
+            "without: in ability over all boards, and by the votes of people.</p>"
+        )
+        picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
+        votes = page.html("<h2>By the votes of people</h2>", margin=(8, 0, 0, 0))
+        main = pn.Column(
+            page.html(lead), *self.ability.columns(), votes, picks, self.notes, page.card(self.headline),
+            self.cards["progress"].column, page.below(self._more), sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+
+    def _more(self) -> list[pn.Column]:
+        table = page.card(
+            page.html("<h2>Models, licences, dates and GPUs</h2>"),
+            pn.Spacer(height=10),
+            page.downloads("open_vs_proprietary", self.table.rows, self._describe),
+            pn.Spacer(height=8),
+            self.table.widget,
+        )
+        return [*(self.cards[name].column for name in ("gap", "makers", "demand")), table]

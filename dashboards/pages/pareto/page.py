@@ -1,0 +1,286 @@
+"""The Pareto page: the front over all entries, what each step on it costs, and how it moved."""
+
+from functools import cached_property
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards import data as warehouse_data
+from dashboards.charts.front import CONFIDENCE, Front, FrontChart, points
+from dashboards.data import Data
+from dashboards.pages.leaderboard import card as entry_card
+from dashboards.pages.pareto import ability
+from dashboards.pages.pareto.past import FrontPast
+from dashboards.pages.pareto.table import FrontTable
+from dashboards.parts import board_choice, controls, formats, page
+from dashboards.parts.fields import AVERAGE, COSTS, Cost, Measure, slug
+from dashboards.parts.page import Content
+from dashboards.parts.session import SnapshotPage
+from dashboards.parts.state import ParetoState
+
+_FRONT = "pareto_front"
+_WITHIN_LABELS = {
+    "all": "The whole board",
+    "precision": "One precision",
+    "model_type": "One type",
+    "family": "One family",
+    "provider": "Official providers",
+}
+_PICKS = {
+    "snapshot": "Board and snapshot",
+    "quality": "Quality",
+    "against": "Against",
+    "within": "Within",
+    "segment": "Which",
+}
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    if board_choice.chosen(data, search, ability.AbilityFrontState.keys()) == board_choice.ABILITY:
+        return ability.build(data, search)
+    return Pareto(data, search).content()
+
+
+class Pareto(SnapshotPage[ParetoState]):
+    """One session's page: what is chosen, what that shows, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        super().__init__(data, ParetoState.from_address(search), page.snapshots(data))
+        self._is_open = False
+        self.chart = FrontChart(_FRONT, 540, self._open)
+        self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
+        self.sql = page.html(margin=(10, 0, 0, 0))
+        self.card_text = page.html()
+        self.members = pl.DataFrame()
+        self.drawer = self._drawer()
+        self.body = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._load()
+        self._notes += self.state.settle("day")
+        self.picks = {name: controls.select(self.state, name, label) for name, label in _PICKS.items()}
+        self._is_open = True
+        self._draw()
+        self._watch()
+
+    # What is made once it is drawn, below the first chart.
+
+    @cached_property
+    def table(self) -> FrontTable:
+        """Members of the front."""
+        return FrontTable(self._open)
+
+    @cached_property
+    def past(self) -> FrontPast:
+        """The front over time."""
+        return FrontPast(self.data, self.state, self._open)
+
+    # What the data offers ------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        """Read what fronts the chosen snapshot has, and offer them."""
+        self.entries = self.data.entries(self.state.snapshot)
+        self.benchmarks = {slug(name): name for name in self.data.benchmarks(self.state.snapshot)}
+        found = self.data.ask("objectives", snapshot_id=self.state.snapshot)
+        pairs = [str(name).partition("_vs_")[::2] for name in found["objectives"].unique(maintain_order=True)]
+        self.offered = [(quality, against) for quality, against in pairs if against in COSTS]
+        self.segments = found
+        self._offer_quality()
+
+    def _offer_quality(self) -> None:
+        qualities = dict.fromkeys(quality for quality, _ in self.offered)
+        ordered = sorted(qualities, key=lambda name: (name != "average", name))
+        labels = {self._quality(name).label: name for name in ordered}
+        self._offer("quality", labels, "average")
+        self._offer_against()
+
+    def _offer_against(self) -> None:
+        available = {against for quality, against in self.offered if quality == self.state.quality}
+        labels = {COSTS[name].title: name for name in COSTS if name in available}
+        self._offer("against", labels, "size_gib")
+        self._offer_within()
+
+    def _offer_within(self) -> None:
+        present = self.segments.filter(pl.col("objectives") == self._objectives())["segment_by"].unique()
+        labels = {label: name for name, label in _WITHIN_LABELS.items() if name in present}
+        self._offer("within", labels, "all")
+        self._offer_segment()
+
+    def _offer_segment(self) -> None:
+        rows = self.segments.filter(
+            pl.col("objectives") == self._objectives(), pl.col("segment_by") == self.state.within
+        )
+        column = self.state.within
+        sizes = {} if column not in self.entries.columns else dict(self.entries[column].value_counts().iter_rows())
+        values = sorted(rows["segment"].to_list(), key=lambda value: (-sizes.get(value, 0), value))
+        labels = {
+            f"{formats.label(value)} ({formats.count(sizes[value])})" if value in sizes else formats.label(value): value
+            for value in values
+        }
+        self._offer("segment", labels, "all")
+
+    def _offer(self, name: str, options: dict[str, str], default: str) -> None:
+        fallback = default if default in options.values() else next(iter(options.values()), None)
+        self.state.remember_default(name, fallback)
+        if self._is_open and getattr(self.state, name) not in options.values():
+            # What another choice has made impossible is replaced without a word; an address is answered.
+            setattr(self.state, name, None)
+        self._notes += self.state.offer(name, options, fallback)
+
+    def _objectives(self) -> str:
+        return f"{self.state.quality}_vs_{self.state.against}"
+
+    def _quality(self, name: str) -> Measure:
+        if name == AVERAGE.name:
+            return AVERAGE
+        column = self.benchmarks.get(slug(name), name)
+        return Measure(column, column, "points")
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        for name, offer in (
+            ("snapshot", self._load),
+            ("quality", self._offer_against),
+            ("against", self._offer_within),
+            ("within", self._offer_segment),
+            ("segment", lambda: None),
+        ):
+            self._when(name, self._draw, offer)
+
+    def _draw(self) -> None:
+        state = self.state
+        self.notes.object = page.notes(self._notes)
+        self.picks["segment"].visible = len(state.param.segment.objects) > 1
+        self.body.visible = state.segment is not None
+        if state.segment is None:
+            self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another snapshot."])
+            return
+        cost, quality = COSTS[state.against], self._quality(state.quality)
+        parameters = {
+            "snapshot_id": state.snapshot,
+            "objectives": self._objectives(),
+            "segment_by": state.within,
+            "segment": state.segment,
+        }
+        self.members = self.data.ask("front", **parameters)
+        cloud = points(self._considered(), cost, quality)
+        x = pl.col("cost") * cost.scale if cost.also is None else pl.col(cost.measure.name)
+        drawn = self.members.with_columns(x.alias("x"), pl.col("score").alias("y")).sort("x", "y")
+        front = Front(cloud, drawn, cost.measure, quality, is_staircase=cost.also is None)
+        self.legend.object = self.chart.show(front)
+        page.sql_block(self.sql, warehouse_data.sql_with_values("front", parameters))
+        self._describe_front(cloud, cost, quality)
+        self._later(self._draw_past, self._tabulate)
+
+    def _draw_past(self) -> None:
+        if self.state.segment is None:
+            return
+        cost, quality = COSTS[self.state.against], self._quality(self.state.quality)
+        self._notes += self.past.show(self._snapshot, self.entries, cost, quality)
+        self.notes.object = page.notes(self._notes)
+
+    def _tabulate(self) -> None:
+        if self.state.segment is None:
+            return
+        self.table.show(self.members, COSTS[self.state.against])
+
+    def _considered(self) -> pl.DataFrame:
+        """Entries among which the front is sought."""
+        if self.state.within == "all":
+            return self.entries
+        if self.state.within == "provider":
+            return self.entries.filter(pl.col("is_official_provider"))
+        return self.entries.filter(pl.col(self.state.within) == self.state.segment)
+
+    def _describe_front(self, cloud: pl.DataFrame, cost: Cost, quality: Measure) -> None:
+        every = self._considered().height
+        absent = f"{formats.running(quality.label)} or {formats.running(cost.measure.label)}"
+        within = self.members["beyond_noise_of_previous"].eq(other=False).sum()
+        counts = (
+            f"{formats.count(self.members.height)} of {formats.count(every)} entries are beaten by none; "
+            f"{formats.count(every - cloud.height)} without {absent} "
+            f"are not drawn; {within} steps within noise"
+        )
+        places = {"all": "", "provider": ", official providers only"}
+        place = places.get(self.state.within, f", {formats.label(self.state.segment)} only")
+        where = self._where(cloud.height)
+        against = formats.running(cost.name_in_text)
+        title = f"{quality.label} against {against}{place}"
+        self.heading.object = page.about(_FRONT, title, counts, where)
+        self.below.object = page.caption(
+            f"{where}.{page.sampled(cloud.height)} Up and left is better. "
+            "A hollow mark: its gain over the next cheaper member is less than "
+            f"{CONFIDENCE} standard errors of the difference. Click a member for its card."
+            + (f" Members beaten on size alone cost less {cost.also.label}." if cost.also else "")
+        )
+
+    # The table and the card ----------------------------------------------------------------------------------------
+
+    def _describe(self) -> dict[str, Any]:
+        front = {"segment_by": self.state.within, "segment": self.state.segment}
+        return self._describe_snapshot("pareto", objectives=self._objectives(), **front)
+
+    def _drawer(self) -> pn.Column:
+        close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
+
+        def shut(_event: Any) -> None:
+            self.drawer.visible = False
+
+        close.on_click(shut)
+        return pn.Column(close, self.card_text, css_classes=["drawer"], visible=False, margin=0)
+
+    def _open(self, entry_id: str) -> None:
+        self.card_text.object = entry_card.build(self.data, self.state.snapshot, entry_id)
+        self.drawer.visible = True
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        picks = pn.FlexBox(
+            *(
+                pn.Column(
+                    self.picks[name],
+                    width=width,
+                    margin=0,
+                    css_classes=["pick", "wide"] if name == "snapshot" else ["pick"],
+                )
+                for name, width in (
+                    ("snapshot", 370),
+                    ("quality", 150),
+                    ("against", 190),
+                    ("within", 160),
+                    ("segment", 190),
+                )
+            ),
+            gap="10px 14px",
+            margin=(10, 0, 14, 0),
+            sizing_mode="stretch_width",
+        )
+        chart = page.card(
+            self.heading,
+            pn.Spacer(height=8),
+            self.legend,
+            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.below,
+            page.html(page.picture_buttons(_FRONT), margin=(8, 0, 0, 0)),
+            self.sql,
+        )
+        lead = (
+            "<h1>Pareto fronts</h1><p class='lead'>The entries that no other beats on both quality and cost, "
+            "and which steps between them noise could explain.</p>"
+        )
+        self.body.objects = [chart, page.below(lambda: [self._members_card(), self.past.card()])]
+        boards = board_choice.switch("pareto", board_choice.ENTRIES)
+        main = pn.Column(page.html(lead), boards, picks, self.notes, self.body, sizing_mode="stretch_width", margin=0)
+        return Content(main=main, overlay=self.drawer, state=self.state)
+
+    def _members_card(self) -> pn.Column:
+        return page.card(
+            self.table.heading,
+            pn.Spacer(height=10),
+            page.downloads("pareto_front", self.table.rows, self._describe),
+            pn.Spacer(height=8),
+            self.table.widget,
+        )

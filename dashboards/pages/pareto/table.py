@@ -1,0 +1,91 @@
+"""The table of a front: each member, and what its step over the one before costs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import polars as pl
+from bokeh.models.widgets.tables import NumberFormatter
+
+from dashboards.parts import formats, page
+from dashboards.parts.fields import Cost
+
+_KEY = "entry_id"
+_STEP = "Step over the one before"
+_PLACE, _SCORE, _ERROR = "#", "Score (points)", "± s.e."
+_COST, _EXTRA = "Cost", "Extra cost per extra point"
+_CONTENDERS, _ADDS = "Beaten, but within noise", "Adds (points × decades)"
+_STEPS = {True: "clear", False: "within noise"}
+
+
+class FrontTable:
+    """Members of a front, from the cheapest."""
+
+    def __init__(self, chosen: Callable[[str], None]) -> None:
+        """Make an empty table.
+
+        Args:
+            chosen: Called with the entry of a member that a reader clicked.
+        """
+        self._frame = pl.DataFrame({_KEY: []}, schema={_KEY: pl.String})
+        self._chosen = chosen
+        self._cost: Cost | None = None
+        self.heading = page.html()
+        # Columns are the same whatever the cost, which the heading names: where they change, Panel rebuilds them all
+        # and Bokeh looks through the whole page.
+        numbers = [_PLACE, _COST, _SCORE, _ERROR, _EXTRA, _CONTENDERS, _ADDS]
+        self.widget = pn.widgets.Tabulator(
+            pagination="remote",
+            page_size=30,
+            show_index=False,
+            disabled=True,
+            selectable=False,
+            layout="fit_data_fill",
+            hidden_columns=[_KEY],
+            formatters={name: NumberFormatter(format=_format(name), nan_format=formats.MISSING) for name in numbers},
+            text_align=dict.fromkeys(numbers, "right"),
+            widths=dict.fromkeys(numbers, 108) | {"Model": 340, _PLACE: 46, "Precision": 96, "Family": 100, _STEP: 112},
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.widget.on_click(self._clicked)
+
+    def _clicked(self, event: Any) -> None:
+        self._chosen(str(self.widget.value.iloc[event.row][_KEY]))
+
+    def show(self, members: pl.DataFrame, cost: Cost) -> None:
+        """Show the members: the result of the query `front`."""
+        rows = members.select(
+            _KEY,
+            pl.col("position").alias(_PLACE),
+            pl.col("model_id").alias("Model"),
+            pl.col("precision").fill_null("unknown").alias("Precision"),
+            pl.col("family").str.replace_all("_", " ").alias("Family"),
+            (pl.col("cost") * cost.scale).alias(_COST),
+            pl.col("score").alias(_SCORE),
+            pl.col("standard_error").alias(_ERROR),
+            (pl.col("marginal_cost_per_point") * cost.scale).alias(_EXTRA),
+            pl.col("beyond_noise_of_previous").replace_strict(_STEPS, default="", return_dtype=pl.String).alias(_STEP),
+            pl.col("contenders_within_noise").alias(_CONTENDERS),
+            pl.col("hypervolume_contribution").alias(_ADDS),
+        )
+        self._frame, self._cost = rows, cost
+        self.heading.object = (
+            "<h2>The front, from its cheapest member</h2>"
+            f"<p class='counts'>Cost is {formats.escape(formats.running(cost.measure.title))}.</p>"
+        )
+        self.widget.param.update(value=rows.to_pandas(), page=1)
+
+    def rows(self) -> pl.DataFrame:
+        """The rows shown; the titles of costs carry their unit."""
+        if self._cost is None:
+            return self._frame.drop(_KEY)
+        extra = f"Extra {self._cost.measure.unit} per extra point"
+        return self._frame.drop(_KEY).rename({_COST: self._cost.measure.title, _EXTRA: extra})
+
+
+def _format(name: str) -> str:
+    if name in (_PLACE, _CONTENDERS):
+        return "0,0"
+    # Scores mean little beyond two digits; costs and what they buy span decades.
+    return "0,0.00" if name in (_SCORE, _ERROR) else "0,0.000"

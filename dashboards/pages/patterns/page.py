@@ -1,0 +1,321 @@
+"""The patterns page: heatmap, parallel coordinates, correlations, components, clusters, all pairs, by any grouping."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import panel as pn
+import polars as pl
+
+from dashboards.charts import components, legend, profiles
+from dashboards.charts.cells import Cells
+from dashboards.charts.thinning import thinned
+from dashboards.data import Data
+from dashboards.pages.patterns import ability
+from dashboards.pages.patterns import frames as patterns_frames
+from dashboards.pages.patterns import text as patterns_words
+from dashboards.parts import board_choice, controls, formats, page
+from dashboards.parts.page import Content
+from dashboards.parts.ranking import Ranking
+from dashboards.parts.session import SnapshotPage
+from dashboards.parts.state import PatternsState
+
+_HEAT, _CORRELATIONS = "heatmap", "correlations"
+_VALUES = {
+    "Raw scores": "score",
+    "z in the board": "z_in_board",
+    "z in its size band": "z_in_size_band",
+    "z in its quarter": "z_in_quarter",
+}
+_Z_END = 2.5
+_SIZE = "log2_parameters_total"
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    if board_choice.chosen(data, search, ability.AbilityPatternsState.keys()) == board_choice.ABILITY:
+        return ability.build(data, search)
+    return PatternsPage(data, search).content()
+
+
+class PatternsPage(SnapshotPage[PatternsState]):
+    """One session's page: what is chosen, what that shows, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        snapshots = page.snapshots(data, "patterns_snapshots", "with three complete benchmarks")
+        super().__init__(data, PatternsState.from_address(search), snapshots)
+        self.heat = Cells(_HEAT, 21)
+        self.notes, self.legend, self.cluster_text, self.empty = (page.html() for _ in range(4))
+        names = (_HEAT, profiles.PARALLEL, _CORRELATIONS, components.NAME, profiles.PAIRS)
+        self.headings = {name: page.html() for name in names}
+        self.captions = {name: page.html() for name in names}
+        self._load()
+        self._notes += self.state.settle()
+        self._draw()
+        self._when("snapshot", self._draw, self._load)
+        self._when("group", self._draw_groups, self._offer_group)
+        self._when("only", self._draw_entries)
+        self._when(["values", "rows"], self._draw_heat)
+        self._when("correlation", self._draw_correlations)
+
+    # What is made once it is drawn, below the first chart.
+
+    @cached_property
+    def parallel(self) -> profiles.Parallel:
+        """Parallel coordinates."""
+        return profiles.Parallel()
+
+    @cached_property
+    def correlations(self) -> Cells:
+        """Correlations of benchmarks."""
+        return Cells(_CORRELATIONS, 44)
+
+    @cached_property
+    def map(self) -> components.Components:
+        """The first two components."""
+        return components.Components()
+
+    @cached_property
+    def choices(self) -> Ranking:
+        """Numbers of clusters, and what speaks for each."""
+        return Ranking()
+
+    @cached_property
+    def pairs(self) -> profiles.Pairs:
+        """All pairs of benchmarks."""
+        return profiles.Pairs()
+
+    # What the data offers ------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        asked = {"snapshot_id": self.state.snapshot}
+        self.entries = self.data.ask("patterns_entries", **asked)
+        self.scores = self.data.ask("z_scores", **asked)
+        self.loadings = self.data.ask("loadings", **asked)
+        self._aligned: dict[str, pl.DataFrame] = {}
+        self.state.remember_default("values", "z_in_board")
+        self._notes += self.state.offer("values", _VALUES, "z_in_board")
+        self.benchmarks = self.loadings["benchmark"].unique().sort().to_list()
+        groups = {label: name for label, name in patterns_frames.GROUPS.items() if self.entries[name].n_unique() > 1}
+        fallback = next(iter(groups.values()), "cluster")
+        self.state.remember_default("group", fallback)
+        self._notes += self.state.offer("group", groups or {"Cluster": "cluster"}, fallback)
+        self._group()
+        self._offer_only()
+
+    def _group(self) -> None:
+        self.grouped = patterns_frames.named_groups(self.entries, self.state.group)
+
+    def _offer_only(self) -> None:
+        counts = self.grouped["group"].value_counts(sort=True).sort("count", "group", descending=[True, False])
+        labels = {f"{group} ({formats.count(number)})": group for group, number in counts.iter_rows()}
+        self._notes += self.state.offer("only", labels, [])
+
+    def _offer_group(self) -> None:
+        # Groups of another column are no choice here, which needs no note. Those of this one are offered once the
+        # charts are sent: the browser lays out the whole page anew for that.
+        self.state.only = []
+        self._group()
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _tell(self, chart: str, title: str, subtitle: str, count: int, note: str) -> None:
+        where = self._where(count)
+        self.headings[chart].object = page.about(chart, title, subtitle, where)
+        self.captions[chart].object = page.caption(f"{where}. {note}")
+
+    def _draw(self) -> None:
+        self._draw_first()
+        self._later(self._draw_parallel, self._draw_correlations, self._draw_map, self._draw_choices, self._draw_pairs)
+
+    def _draw_choices(self) -> None:
+        choices = self.data.ask("cluster_choices", snapshot_id=self.state.snapshot)
+        self.cluster_text.object = patterns_words.clusters(choices)
+        self.choices.show(
+            choices.select(
+                pl.col("clusters").alias("Clusters"),
+                pl.col("silhouette").alias("Silhouette"),
+                pl.col("null_silhouette").alias("One cloud reaches"),
+                pl.col("stability").alias("Stability"),
+                pl.when("is_chosen")
+                .then(pl.lit("chosen"))
+                .when("is_valid")
+                .then(pl.lit("valid"))
+                .otherwise(pl.lit("no"))
+                .alias("Verdict"),
+            )
+        )
+
+    def _only(self, entries: pl.DataFrame) -> pl.DataFrame:
+        only = self.state.only
+        return entries.filter(pl.col("group").is_in(only)) if only else entries
+
+    def _shown(self) -> pl.DataFrame:
+        return self._only(self.grouped)
+
+    def _shown_with(self, values: str) -> pl.DataFrame:
+        """Entries that are shown, with a column of those values for each benchmark."""
+        if values not in self._aligned:
+            scores = patterns_frames.wide(self.scores, values, self.benchmarks)
+            aligned = self.entries.select("entry_id").join(scores, on="entry_id", how="left", maintain_order="left")
+            self._aligned[values] = aligned.drop("entry_id")
+        return self._only(self.grouped.hstack(self._aligned[values]))
+
+    def _draw_first(self) -> None:
+        self.notes.object = page.notes(self._notes)
+        self.styles = patterns_frames.styles(self.grouped)
+        self.legend.object = _legend(self._shown(), self.styles)
+        self._draw_heat()
+
+    def _draw_entries(self) -> None:
+        self._draw_first()
+        self._draw_map()
+        # Lines and pairs take the browser longer than all else together.
+        self._later(self._draw_parallel, self._draw_pairs)
+
+    def _draw_groups(self) -> None:
+        self._draw_entries()
+        self._later(self._offer_only)
+
+    def _by(self) -> str:
+        group = next(label for label, name in patterns_frames.GROUPS.items() if name == self.state.group)
+        return f"by {formats.running(group)}"
+
+    def _draw_parallel(self) -> None:
+        self._draw_profiles(self.parallel, profiles.PARALLEL, profiles.MOST_LINES, patterns_words.PARALLEL)
+
+    def _draw_pairs(self) -> None:
+        self._draw_profiles(self.pairs, profiles.PAIRS, profiles.MOST_PAIRED, patterns_words.PAIRS)
+
+    def _draw_profiles(
+        self, drawing: profiles.Parallel | profiles.Pairs, chart: str, most: int, words: tuple[str, str]
+    ) -> None:
+        title, note = words
+        shown = self._shown_with("score").drop_nulls(self.benchmarks)
+        part = thinned(shown, most)
+        colours = [self.styles[name][0] for name in part["group"]]
+        drawing.show(part.select(self.benchmarks).to_numpy(), self.benchmarks, colours, part["model_id"].to_list())
+        drawn = f"{formats.count(part.height)} of {formats.count(shown.height)} entries, {self._by()}"
+        self._tell(chart, title, drawn + (", drawn at random" * (part.height < shown.height)), shown.height, note)
+
+    def _draw_map(self) -> None:
+        part = thinned(self._shown())
+        self.map.show(part, self.loadings, self.styles)
+        self._tell(
+            components.NAME, f"Capabilities: the first two components, {self._by()}",
+            patterns_words.components(self.loadings), part.height, patterns_words.MAP,
+        )  # fmt: skip
+
+    def _draw_heat(self) -> None:
+        state = self.state
+        shown = self._shown_with(state.values)
+        names, counts, values = patterns_frames.heat_rows(shown, self.benchmarks, state.rows)
+        order = patterns_frames.clustered_order(values)
+        values = values[order]
+        unit = "points" if state.values == "score" else "standard deviations"
+        low, high = (-_Z_END, _Z_END) if state.values != "score" else (0.0, float(np.nanmax(values, initial=1.0)))
+        told = [
+            [f"{value:.2f} {unit}" + (f", mean of {counts[row]:,}" * (counts[row] > 1)) for value in line]
+            for row, line in zip(order, values, strict=True)
+        ]
+        digits = 1 if state.values == "score" else 2
+        self.heat.show(values, [names[row] for row in order], self.benchmarks, (low, high), told, digits)
+        label = next(text for text, name in _VALUES.items() if name == state.values)
+        what = f"the best {len(names)} models" if state.rows == "models" else f"means of {len(names)} groups"
+        self._tell(_HEAT, f"{label}: {what}", patterns_words.heat(low, high, unit), shown.height, patterns_words.HEAT)
+        self.empty.object = page.notes(["No entry is in these groups; take one away."] if shown.is_empty() else [])
+
+    def _draw_correlations(self) -> None:
+        kind = self.state.correlation
+        pairs = self.data.ask("correlations", snapshot_id=self.state.snapshot)
+        names = [*self.benchmarks, _SIZE] if _SIZE in pairs["other_measure"] else self.benchmarks
+        matrix, told = patterns_frames.correlation_matrix(pairs, names, kind)
+        readable = [*self.benchmarks, "log₂ parameters"][: len(names)]
+        self.correlations.show(matrix, readable, readable, (-1.0, 1.0), told, 2)
+        title = "Rank correlations (Spearman)" if kind == "spearman" else "Correlations (Pearson)"
+        count = int(pairs["entries"].max() or 0) if pairs.height else 0  # type: ignore[arg-type]
+        self._tell(_CORRELATIONS, title, patterns_words.correlations(pairs, kind), count, patterns_words.CORRELATIONS)
+
+    def _rows(self) -> pl.DataFrame:
+        shown = self._shown_with(self.state.values)
+        return shown.select("model_id", "precision", "group", "cluster", "average", *self.benchmarks, "component_1")
+
+    def _describe(self) -> dict[str, Any]:
+        return self._describe_snapshot("patterns", values=self.state.values)
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _card(self, chart: str, figure: Any, *above: Any) -> pn.Column:
+        return page.card(
+            self.headings[chart],
+            *above,
+            pn.pane.Bokeh(figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.captions[chart],
+            page.html(page.picture_buttons(chart), margin=(8, 0, 0, 0)),
+        )
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state = self.state
+        picks = pn.FlexBox(
+            pn.Column(
+                controls.select(state, "snapshot", "Board and snapshot"),
+                width=370, margin=0, css_classes=["pick", "wide"],
+            ),
+            pn.Column(controls.select(state, "group", "Group by"), width=180, margin=0, css_classes=["pick"]),
+            pn.Column(
+                controls.several(state, "only", "Only these groups", placeholder="all"),
+                width=330, margin=0, css_classes=["pick", "wide"],
+            ),
+            gap="10px 14px", align_items="end", margin=(10, 0, 8, 0), sizing_mode="stretch_width",
+        )  # fmt: skip
+        heat = pn.FlexBox(
+            pn.Column(controls.select(state, "values", "Values"), width=180, margin=0, css_classes=["pick"]),
+            controls.radio(state, "rows", {"Best models": "models", "Groups": "groups"}, height=32),
+            page.downloads("patterns", self._rows, self._describe),
+            gap="8px 14px", align_items="end", margin=(8, 0), sizing_mode="stretch_width",
+        )  # fmt: skip
+        lead = (
+            "<h1>Patterns</h1><p class='lead'>Which models resemble each other, which benchmarks say the same, "
+            "and whether there are kinds of models at all.</p>"
+        )
+        main = pn.Column(
+            page.html(lead),
+            board_choice.switch("patterns", board_choice.ENTRIES),
+            picks,
+            self.notes,
+            self.legend,
+            pn.Spacer(height=10),
+            self.empty,
+            self._card(_HEAT, self.heat.figure, heat),
+            page.below(
+                lambda: [
+                    self._card(profiles.PARALLEL, self.parallel.figure),
+                    self._correlations_card(),
+                    self._card(components.NAME, self.map.figure),
+                    self._clusters_card(),
+                    self._card(profiles.PAIRS, self.pairs.figure),
+                ]
+            ),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return Content(main=main, state=state)
+
+    def _correlations_card(self) -> pn.Column:
+        kinds = {"Spearman": "spearman", "Pearson": "pearson"}
+        return self._card(
+            _CORRELATIONS, self.correlations.figure, controls.radio(self.state, "correlation", kinds, height=32)
+        )
+
+    def _clusters_card(self) -> pn.Column:
+        return page.card(page.html("<h2>Clusters</h2>"), self.cluster_text, pn.Spacer(height=8), self.choices.widget)
+
+
+def _legend(shown: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> str:
+    counts = dict(shown["group"].value_counts(sort=True).iter_rows())
+    grey = patterns_frames.styles(shown.clear())["unknown"]
+    own = [legend.Entry(group, *styles[group], count=n) for group, n in counts.items() if styles[group] != grey]
+    rest = sum(n for group, n in counts.items() if styles[group] == grey)
+    others = [legend.Entry("others and unknown", *grey, count=rest)] if rest else []
+    return legend.swatches(components.NAME, [*own, *others])

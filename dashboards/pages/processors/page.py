@@ -1,0 +1,122 @@
+"""Processors: CPUs, GPUs, TPUs and NPUs under one load; time, energy, cost, and what binds each."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts import legend
+from dashboards.charts.ratings import RowsChart
+from dashboards.data import Data
+from dashboards.pages.processors import text
+from dashboards.pages.processors.state import MEASURES, ProcessorsState
+from dashboards.parts import controls, formats, page
+from dashboards.parts.declared_table import Fact
+from dashboards.parts.page import Content
+from dashboards.parts.session import SessionPage
+from dashboards.parts.table_card import TableCard
+from profiling.answers.processors import compare_processors, said
+from profiling.errors import ProfilingError
+
+_CHART = "processors"
+_FACTS = {
+    "accelerator": Fact("Processor", width=210, link="device/"),
+    "kind": Fact("Kind", width=140),
+    "verdict": Fact("Memory", width=100),
+    "bound_by": Fact("Bound by", width=90),
+    "predicted_s": Fact("Time (s)", "0.0000", 84),
+    "predicted_low_s": Fact("Low (s)", "0.0000", 80),
+    "predicted_high_s": Fact("High (s)", "0.0000", 80),
+    "tokens_per_s": Fact("Tokens/s", "0,0.0", 84),
+    "joules_per_token": Fact("J/token", "0.0000", 80),
+    "usd_per_million_tokens": Fact("USD/M tokens", "0,0.0000", 96),
+    "g_co2e_per_million_tokens": Fact("g CO₂e/M tokens", "0,0.0", 110),
+    "engine": Fact("Engine", width=100),
+    "weight_format": Fact("Weights", width=80),
+    "reason": Fact("Why not", width=240),
+}
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    return Processors(data, search).content()
+
+
+class Processors(SessionPage[ProcessorsState]):
+    """One session's page."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        super().__init__(data, ProcessorsState.from_address(search))
+        self.door = data.door()
+        self._notes = self.state.offer_all(self.door) + self.state.settle()
+        self._notes += self.state.follow_model(self.door)
+        self.rows = pl.DataFrame()
+        self.notes, self.answer, self.heading, self.below = (page.html() for _ in range(4))
+        self.chart = RowsChart(_CHART)
+        self.table = TableCard(_CHART, _FACTS, self._describe)
+        self._ask()
+        asked = set(self.state.keys()) - {"show"}
+        self._when(sorted(asked), self._ask, lambda: self.state.follow_model(self.door))
+        self._when("show", self._draw)
+
+    def _ask(self) -> None:
+        try:
+            self.rows = compare_processors(self.door, self.state.question, self.state.devices)
+        except ProfilingError as error:
+            self.notes.object = page.notes([*self._notes, str(error)])
+            return
+        self.notes.object = page.notes(self._notes)
+        self.answer.object = f"<p class='lead'>{formats.escape(said(self.rows))}</p>"
+        self._draw()
+
+    def _draw(self) -> None:
+        state, measure = self.state, text.MEASURES[self.state.show]
+        shown = text.drawn(self.rows, measure)
+        self.chart.figure.visible = bool(shown.names)
+        if shown.names:
+            self.chart.show(shown)
+        load = f"{state.batch:,} × {state.context:,} tokens, {state.stage}"
+        self.heading.object = page.about(
+            _CHART, measure.title, f"{state.model}, {load}; less is better", "one device of each"
+        ) + legend.swatches(_CHART, [legend.Entry(*entry) for entry in text.LEGEND])  # fmt: skip
+        self.below.object = page.caption(
+            f"{measure.how} Each device with the engine that people usually run on it; what binds is the resource that "
+            "most of the time of the pass waits for."
+        )
+        self.table.show("Every processor", text.counts(self.rows), self.rows)
+
+    def _describe(self) -> dict[str, Any]:
+        asked = self.state.question
+        return {
+            "address": f"processors{self.state.address()}", "model": asked.model, "stage": asked.stage,
+            "batch": asked.batch, "context": asked.context, "devices_of_each": 1,
+        }  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state, margin = self.state, (0, 0, 10, 0)
+        sidebar = pn.Column(
+            controls.search(state, "model", "Model", margin=margin),
+            controls.select(state, "weights", "Weights", margin=margin),
+            controls.select(state, "stage", "Stage", margin=margin),
+            controls.whole(state, "batch", "Batch (sequences)", margin=margin),
+            controls.whole(state, "context", "Context (tokens)", step=1024, margin=margin),
+            controls.several(state, "devices", "Processors", margin=margin),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        lead = (
+            "<h1>Processors</h1><p class='lead'>CPUs, GPUs, TPUs and NPUs under one load: how long it takes, what it "
+            "costs in energy and money, and what binds each.</p>"
+        )
+        chart = page.card(
+            self.heading,
+            controls.radio(state, "show", dict(MEASURES), height=32, margin=(10, 0, 0, 0)),
+            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.below,
+            page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
+        )
+        main = pn.Column(
+            page.html(lead, margin=(0, 0, 12, 0)), self.notes, page.card(self.answer), chart, self.table.card,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Load")

@@ -1,0 +1,86 @@
+"""Words and rows of the page Processors."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from dashboards.charts.ratings import Rows
+from dashboards.parts import formats, theme
+from profiling.answers.cost import POWER_SHARES
+from profiling.answers.processors import KINDS
+
+BOUNDS = {"memory": ("memory bandwidth", 0), "compute": ("compute", 1), "communication": ("communication", 2)}
+LEGEND = tuple((f"bound by {words}", theme.COLOURS[place], theme.MARKS[place]) for words, place in BOUNDS.values())
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What the chart compares.
+
+    Attributes:
+        title: Heading.
+        column: Likely value.
+        low: Least value; empty where no interval is known.
+        high: Greatest value.
+        scale: By which values are multiplied for the axis.
+        axis: Title of the axis, with its unit.
+        how: What an interval is, and what is left out.
+    """
+
+    title: str
+    column: str
+    low: str
+    high: str
+    scale: float
+    axis: str
+    how: str
+
+
+MEASURES = {
+    "time": Measure(
+        "Time of a pass", "predicted_s", "predicted_low_s", "predicted_high_s", 1e3, "Milliseconds",
+        "Intervals hold 80 % of measurements on devices and models that the fit had not seen.",
+    ),
+    "energy": Measure(
+        "Energy of a token", "joules_per_token", "", "", 1.0, "Joules per token",
+        f"Likely time at {POWER_SHARES[1]:.0%} of the board's power; devices without a published power are left out.",
+    ),
+    "cost": Measure(
+        "Cost of a million tokens", "usd_per_million_tokens", "", "", 1.0, "US dollars per million tokens",
+        "At the median of what providers ask for one device an hour; devices that nobody rents out are left out.",
+    ),
+}  # fmt: skip
+
+
+def drawn(rows: pl.DataFrame, measure: Measure) -> Rows:
+    """A row per processor that has the measure, the least first."""
+    chosen = rows.filter(pl.col("predicted_s").is_not_null(), pl.col(measure.column).is_not_null())
+    chosen = chosen.sort(measure.column)
+    marks = [
+        {
+            "row": place, "x": row[measure.column] * measure.scale,
+            "low": row[measure.low] * measure.scale if measure.low else None,
+            "high": row[measure.high] * measure.scale if measure.high else None,
+            "colour": theme.COLOURS[BOUNDS[row["bound_by"]][1]], "mark": theme.MARKS[BOUNDS[row["bound_by"]][1]],
+            "fill": 0.85, "name": f"{row['accelerator']} ({row['kind']})",
+            "first": f"{formats.significant(row[measure.column] * measure.scale)} {measure.axis.lower()}, bound by "
+            f"{BOUNDS[row['bound_by']][0]}",
+            "second": f"{row['engine']}, {row['weight_format']}",
+        }
+        for place, row in enumerate(chosen.iter_rows(named=True))
+    ]  # fmt: skip
+    names = [f"{row['accelerator']} · {row['kind']}" for row in chosen.iter_rows(named=True)]
+    schema = {
+        "row": pl.Int64, "x": pl.Float64, "low": pl.Float64, "high": pl.Float64, "fill": pl.Float64,
+        **dict.fromkeys(("colour", "mark", "name", "first", "second"), pl.String),
+    }  # fmt: skip
+    return Rows(names=names, marks=pl.DataFrame(marks, schema), axis=measure.axis, zero=0.0, least=0.0, row_px=24)
+
+
+def counts(rows: pl.DataFrame) -> str:
+    """How many of each kind there are, and how many cannot."""
+    kinds = rows["kind"].value_counts(sort=True).iter_rows()
+    order = list(KINDS.values())
+    said = ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds, key=lambda each: order.index(each[0])))
+    cannot = rows.filter(pl.col("predicted_s").is_null()).height
+    return f"{said}; {cannot} cannot, with the reason in the table" if cannot else said

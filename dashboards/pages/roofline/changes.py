@@ -1,0 +1,170 @@
+"""What would help the first configuration and what changes it: advice with its interval, and sweeps over one thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts.ratings import Rows, RowsChart
+from dashboards.pages.roofline.state import FIRST, RooflineState
+from dashboards.parts import controls, formats, page, theme
+from dashboards.parts.declared_table import Fact, FactTable
+from profiling.answers.answer import Answer
+from profiling.answers.door import Door
+from profiling.answers.improve import KINDS, improvement_rows, operator_improvement_rows
+from profiling.answers.sweep import AXES, sweep
+from profiling.devices.accelerators import GIB
+from profiling.errors import ProfilingError
+
+_HELPS, _SWEPT = "what_would_help", "what_changes_it"
+_ADVICE = {
+    "change": Fact("Change", width=300),
+    "time_change_pct": Fact("Time (%)", "0.0", 84),
+    "time_change_low_pct": Fact("Low (%)", "0.0", 78),
+    "time_change_high_pct": Fact("High (%)", "0.0", 78),
+    "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 130),
+    "verdict": Fact("Verdict", width=100),
+    "costs": Fact("What it costs", width=300),
+}
+_OPERATORS = {
+    "place": Fact("Place", width=130),
+    "operator": Fact("Operator", width=150),
+    "share_pct": Fact("Share (%)", "0.0", 80),
+    "bound_by": Fact("Bound by", width=90),
+    "helps_most": Fact("Helps most", width=96),
+    "change_of_whole_pct": Fact("Of the whole (%)", "0.0", 110),
+    **{f"{kind}_pct": Fact(f"{kind.capitalize()} (%)", "0.0", 96) for kind in KINDS},
+}
+_VALUES = {
+    "value": Fact("Value", width=140),
+    "verdict": Fact("Verdict", width=100),
+    "weights_gib": Fact("Weights (GiB)", "0.00", 104),
+    "kv_cache_gib": Fact("KV cache (GiB)", "0.00", 110),
+    "activations_gib": Fact("Activations (GiB)", "0.000", 120),
+    "memory_high_gib": Fact("Memory, at most (GiB)", "0.00", 140),
+    "gflop": Fact("Work (GFLOP)", "0,0.00", 110),
+    "predicted_likely_s": Fact("Time (s)", "0.0000", 90),
+    "predicted_low_s": Fact("Low (s)", "0.0000", 90),
+    "predicted_high_s": Fact("High (s)", "0.0000", 90),
+    "time_change_pct": Fact("Change (%)", "0.0", 92),
+    "reason": Fact("Reason", width=280),
+}
+
+
+class Changes:
+    """Two cards below the charts, filled only where the reader asks for them: each asks the door some ten times."""
+
+    def __init__(self, door: Door, state: RooflineState) -> None:
+        self.door, self.state = door, state
+        self.helps, self.swept = RowsChart(_HELPS), RowsChart(_SWEPT)
+        self.advice, self.operators, self.values = (FactTable(facts) for facts in (_ADVICE, _OPERATORS, _VALUES))
+        self.heading, self.swept_heading, self.notes = page.html(), page.html(), page.html()
+        self.rows = pl.DataFrame()
+        self.cards = self._cards()
+
+    def _cards(self) -> pn.Column:
+        axes = {name.capitalize(): name for name in AXES}
+        return pn.Column(
+            page.card(
+                self.heading,
+                pn.pane.Bokeh(self.helps.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+                page.html(
+                    page.caption(
+                        "Change of the predicted time per token (of a pass: per sequence); what is saved is taken "
+                        "to be as uncertain as the predictions. The command 'skyline improve' says the same."
+                    )
+                ),
+                page.html(page.picture_buttons(_HELPS), margin=(8, 0, 8, 0)),
+                self.advice.widget,
+                page.html("<h2>Operator by operator</h2>", margin=(12, 0, 6, 0)),
+                self.operators.widget,
+            ),
+            page.card(
+                self.swept_heading,
+                controls.radio(self.state, "swept", axes, height=32, margin=(8, 0, 8, 0)),
+                self.notes,
+                pn.pane.Bokeh(self.swept.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+                page.html(page.picture_buttons(_SWEPT), margin=(8, 0, 8, 0)),
+                page.downloads("sweep", lambda: self.rows, self._describe),
+                pn.Spacer(height=8),
+                self.values.widget,
+            ),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+
+    def _describe(self) -> dict[str, Any]:
+        return {"address": f"roofline{self.state.address()}", "swept": self.state.swept}
+
+    def show(self, answer: Answer | None) -> None:
+        """Fill both cards for an answer, or hide them."""
+        self.cards.visible = bool(self.state.changes) and answer is not None
+        if not self.cards.visible or answer is None:
+            return
+        self._show_advice(answer)
+        self._show_sweep(answer)
+
+    def _show_advice(self, answer: Answer) -> None:
+        found = improvement_rows(self.door, self.state.question(FIRST))
+        name = answer.model.name.rsplit("/", maxsplit=1)[-1]
+        self.heading.object = page.about(
+            _HELPS, f"What would help {name}", "change of the predicted time with its interval",
+            f"on {answer.question.devices}",
+        )  # fmt: skip
+        self.advice.show(found)
+        self.operators.show(operator_improvement_rows(self.door, self.state.question(FIRST)))
+        if found.height:
+            marks = [_advised(row) for row in found.iter_rows(named=True)]
+            self.helps.show(replace(_dots(marks, "Change of time (%)"), zero=0.0))
+
+    def _show_sweep(self, answer: Answer) -> None:
+        axis = str(self.state.swept)
+        self.notes.object = ""
+        try:
+            found = sweep(self.door, self.state.question(FIRST), {axis: ()})
+        except ProfilingError as error:
+            self.notes.object = page.notes([str(error)])
+            return
+        self.rows = found
+        name = answer.model.name.rsplit("/", maxsplit=1)[-1]
+        self.swept_heading.object = page.about(
+            _SWEPT, f"What changes memory and time of {name}", f"{AXES[axis][0]}; everything else as chosen",
+            f"on {answer.question.devices}",
+        )  # fmt: skip
+        self.values.show(
+            found.with_columns(
+                *(
+                    (pl.col(f"{part}_bytes") / GIB).alias(f"{part}_gib")
+                    for part in ("weights", "kv_cache", "activations")
+                ),
+                gflop=pl.col("flops") / 1e9,
+            )
+            if found.height
+            else found
+        )
+        marks = [
+            (f"{axis} {row['value']}", 1e3 * row["predicted_likely_s"], 1e3 * row["predicted_low_s"],
+             1e3 * row["predicted_high_s"], f"{formats.significant(1e3 * row['predicted_likely_s'])} ms",
+             f"{formats.significant(row['memory_high_gib'])} GiB at most, {row['verdict']}")
+            for row in (found.iter_rows(named=True) if found.height else ())
+            if row["predicted_likely_s"] is not None
+        ]  # fmt: skip
+        self.swept.show(_dots(marks, "Predicted time (ms)"))
+
+
+def _advised(row: dict[str, Any]) -> tuple[str, float, float, float, str, str]:
+    likely, low, high = (row[f"time_change_{end}pct"] for end in ("", "low_", "high_"))
+    return row["change"], likely, low, high, f"{likely:.1f} % ({low:.1f} to {high:.1f})", f"costs {row['costs']}"
+
+
+def _dots(marks: list[tuple[str, float, float, float, str, str]], axis: str) -> Rows:
+    """A row per value with its interval."""
+    columns = ("name", "x", "low", "high", "first", "second")
+    frame = pl.DataFrame(
+        marks, orient="row",
+        schema=dict(zip(columns, (pl.String, pl.Float64, pl.Float64, pl.Float64, pl.String, pl.String), strict=True)),
+    ).with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))  # fmt: skip
+    dressed = frame.with_columns(colour=pl.lit(theme.COLOURS[0]), mark=pl.lit("circle"), fill=pl.lit(0.85))
+    return Rows(names=frame["name"].to_list(), marks=dressed, axis=axis, row_px=26)

@@ -1,0 +1,177 @@
+"""One configuration on the roofline page: its headline, charts and ways out, built once and then filled."""
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts.memory_bar import MemoryBar
+from dashboards.charts.operator_graph import SIZES, OperatorGraph
+from dashboards.charts.roofline import SIDES, RooflineChart
+from dashboards.pages.roofline import text
+from dashboards.parts import formats, page
+from profiling.answers.answer import Answer
+from profiling.answers.door import Door
+from profiling.answers.fit import ways_out
+from profiling.answers.question import ENGINE
+from profiling.memory.engines import engine_profile
+
+_MOST_WAYS_OUT = 4
+_BESIDE = {"flex": "1 1 460px", "min-width": "0"}
+
+
+class Side:
+    """Everything that shows one configuration."""
+
+    def __init__(self, door: Door, letter: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """Make empty charts.
+
+        Args:
+            door: Where ways out are asked for.
+            letter: `a` or `b`.
+            change: Called with the changes of a way out that the reader picked.
+        """
+        self.door, self.letter = door, letter
+        self.operators = pl.DataFrame()
+        self.answer: Answer | None = None
+        self._change = change
+        self._changes: list[dict[str, Any]] = []
+        self.roofline = RooflineChart(f"roofline_{letter}")
+        self.graph = OperatorGraph(f"operators_{letter}")
+        self.memory = MemoryBar(f"memory_{letter}")
+        self.title, self.numbers = page.html(), page.html(stylesheets=[text.STYLES])
+        self.roof_heading, self.roof_legend, self.roof_below = (page.html() for _ in range(3))
+        self.graph_heading, self.graph_legend, self.graph_below = (page.html() for _ in range(3))
+        self.memory_heading, self.memory_legend, self.memory_below = (page.html() for _ in range(3))
+        self.title.stylesheets = [text.STYLES]
+        self.ways = [pn.widgets.Button(height=32, margin=0, visible=False) for _ in range(_MOST_WAYS_OUT)]
+        for place, button in enumerate(self.ways):
+            button.on_click(self._take(place))
+        self.ways_row = pn.FlexBox(
+            page.html("<b>What would fit:</b>", sizing_mode=None, width=108), *self.ways, gap="8px",
+            align_items="center", margin=(10, 0, 0, 0), visible=False, sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.summary = self._card(self.title, self.numbers, self.ways_row)
+        self.roofline_card = self._card(
+            self.roof_heading,
+            pn.Spacer(height=8),
+            self.roof_legend,
+            pn.pane.Bokeh(self.roofline.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.roof_below,
+            page.html(page.picture_buttons(self.roofline.name), margin=(8, 0, 0, 0)),
+        )
+        wide = pn.Column(
+            pn.pane.Bokeh(self.graph.figure, sizing_mode="stretch_width", margin=0),
+            sizing_mode="stretch_width", margin=(8, 0, 0, 0),
+            styles={"overflow-x": "auto", "overflow-y": "hidden", "min-width": "0"},
+        )  # fmt: skip
+        self.graph_card = page.card(
+            self.graph_heading,
+            pn.Spacer(height=8),
+            self.graph_legend,
+            wide,
+            self.graph_below,
+            page.html(page.picture_buttons(self.graph.name), margin=(8, 0, 0, 0)),
+        )
+        self.memory_card = self._card(
+            self.memory_heading,
+            pn.Spacer(height=8),
+            self.memory_legend,
+            pn.pane.Bokeh(self.memory.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
+            self.memory_below,
+        )
+        self.charts = (self.roofline_card, self.graph_card, self.memory_card)
+
+    @staticmethod
+    def _card(*objects: Any) -> pn.Column:
+        return page.card(*objects, styles=dict(_BESIDE))
+
+    def _take(self, place: int) -> Callable[[Any], None]:
+        def take(_event: Any) -> None:
+            self._change(self._changes[place])
+
+        return take
+
+    def show(self, answer: Answer, *, lettered: bool) -> None:
+        """Fill everything but the graph.
+
+        Args:
+            answer: What to show.
+            lettered: Whether the configuration is one of two, and so has its letter.
+        """
+        self.answer = answer
+        self.operators = answer.operators()
+        mark = self.letter.upper() if lettered else ""
+        self.title.object = text.title(answer, mark)
+        self.numbers.object = text.headline(answer)
+        self._offer_ways_out(answer)
+        bandwidth = answer.device.bandwidth_bytes_per_s
+        roofs = answer.compute_roofs()
+        self.roof_legend.object = self.roofline.show(self.operators, roofs, bandwidth)
+        name = answer.model.name.rsplit("/", maxsplit=1)[-1]
+        where = f"{text.describe(answer)}; peaks: {answer.device.source or 'as entered'}"
+        silent = self.operators.filter(pl.col("flops") <= 0)["operator"].to_list()
+        sides = dict(self.operators["side"].value_counts(sort=True).iter_rows())
+        counts = ", ".join(f"{sides[name]} {words}" for name, words in SIDES.items() if name in sides)
+        letter = f"{mark}: " if mark else ""
+        self.roof_heading.object = page.about(
+            self.roofline.name, f"{letter}Roofline of {name}", f"{self.operators.height} operators: {counts}", where
+        )
+        unfit = (
+            [] if answer.runs else ["This does not fit: operators are shown as they would be if the memory were there."]
+        )
+        without = f" Not drawn, as they compute nothing: {', '.join(map(formats.label, silent))}." if silent else ""
+        self.roof_below.object = page.notes(unfit) + page.caption(
+            f"{where}. Which side of its ridge an operator lies on decides what binds it, not how far below the roof "
+            f"it runs. Rates are of one device.{without}"
+        )
+        need = answer.estimate.need
+        self.memory_legend.object = self.memory.show(need, answer.device.usable_memory_bytes)
+        self.memory_heading.object = page.about(
+            self.memory.name, f"{letter}Memory per device", f"{answer.question.devices}: {need.verdict}", where
+        )
+        self.memory_below.object = page.caption(
+            "Weights and KV cache are exact; light ends are what depends on the engine or on how it keeps windows. "
+            f"Engine profile {answer.question.engine}: "
+            f"{engine_profile(answer.question.engine or ENGINE).basis}."
+        )
+        for card in self.charts:
+            card.visible = True
+
+    def show_graph(self, sized_by: str, *, lettered: bool) -> None:
+        """Fill the graph, its nodes sized by time or bytes."""
+        if self.answer is None:
+            return
+        links = self.answer.data_flow()
+        self.graph_legend.object = self.graph.show(self.operators, links, sized_by)
+        mark = f"{self.letter.upper()}: " if lettered else ""
+        step = " of a decode step in the middle" if self.answer.question.stage == "generate" else ""
+        name = self.answer.model.name.rsplit("/", maxsplit=1)[-1]
+        self.graph_heading.object = page.about(
+            self.graph.name, f"{mark}Operators of {name}{step}",
+            f"nodes sized by {SIZES[sized_by][1]}, all layers together", text.describe(self.answer),
+        )  # fmt: skip
+        self.graph_below.object = page.caption(
+            "Data flows to the right; a lane is one kind of layer, lanes follow one another from top to bottom. "
+            "Hover a node for its figures."
+        )
+
+    def refuse(self, reason: str) -> None:
+        """Say why there is no answer; no chart of an earlier question stays."""
+        self.answer = None
+        self.operators = pl.DataFrame()
+        self.title.object = "<h2>This cannot be asked so</h2>" + page.notes([reason])
+        self.numbers.object = ""
+        self.ways_row.visible = False
+        for card in self.charts:
+            card.visible = False
+
+    def _offer_ways_out(self, answer: Answer) -> None:
+        found = [] if answer.runs else ways_out(self.door, answer.question)[:_MOST_WAYS_OUT]
+        self._changes = [dict(way.changes) for way in found]
+        for place, button in enumerate(self.ways):
+            button.visible = place < len(found)
+            if place < len(found):
+                button.name = found[place].text
+        self.ways_row.visible = bool(found)

@@ -1,0 +1,216 @@
+"""What the roofline page says in words and figures: headlines, differences, captions. HTML that we write, escaped."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from dashboards.charts.memory_bar import gib
+from dashboards.charts.roofline import seconds, span_of_seconds
+from dashboards.pages.roofline.state import STAGES
+from dashboards.parts import formats
+from profiling.answers.answer import Answer
+from profiling.devices.accelerators import GIB
+from profiling.roofline.whole import PassTime
+
+STYLES = """
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(172px, 1fr)); gap: 10px; margin-top: 10px; }
+.tile { background: var(--sunken); border-radius: 8px; padding: 10px 13px; }
+.tile b { display: block; font-size: 22px; line-height: 1.2; letter-spacing: -0.01em; font-weight: 650; }
+.tile b small { font-size: 13.5px; font-weight: 500; color: var(--muted); letter-spacing: 0; }
+.tile span { display: block; color: var(--muted); font-size: 12.5px; }
+.tile.bad { background: var(--warn-bg); color: var(--warn-text); grid-column: 1 / -1; }
+.tile.bad span { color: inherit; }
+.letter { display: inline-flex; width: 22px; height: 22px; border-radius: 6px; background: var(--accent-soft);
+  color: var(--accent); align-items: center; justify-content: center; font-size: 13px; margin-right: 8px; }
+table.list td.number, table.list th.number { text-align: right; }
+"""
+_VERDICTS = {
+    "fits": "fits",
+    "borderline": "borderline: it depends on the engine",
+    "does not fit": "does not fit",
+}
+_STAGES = {stage: label for label, stage in STAGES.items()}
+
+
+def describe(answer: Answer) -> str:
+    """A configuration in one line."""
+    asked = answer.question
+    length = f"{asked.context:,} tokens of {'prompt' if asked.stage in ('prefill', 'generate') else 'context'}"
+    made = f", {asked.generated:,} generated" if asked.stage == "generate" else ""
+    return (
+        f"{_STAGES[asked.stage]}, batch {asked.batch:,}, {length}{made}; {answer.weight_format} weights, "
+        f"{bits(answer)}, {asked.attention} attention; {asked.devices}"
+    )
+
+
+def bits(answer: Answer) -> str:
+    """Widths of activations and cache."""
+    found = answer.estimate.workload.precision
+    return f"{float(found.activation_bits):g}-bit activations, {float(found.kv_bits):g}-bit KV cache"
+
+
+def title(answer: Answer, letter: str = "") -> str:
+    """Heading of a configuration."""
+    mark = f'<span class="letter">{letter}</span>' if letter else ""
+    name = formats.escape(answer.model.name)
+    active = answer.model.parameters_active
+    sizes = formats.parameters(answer.model.parameters_total) + " parameters"
+    if answer.model.is_mixture_of_experts:
+        sizes += f", {formats.parameters(active)} active"
+    line = f"{sizes}, {answer.model.attention_kind}. {describe(answer)}"
+    return f'<h2>{mark}{name} on {formats.escape(answer.question.devices)}</h2><p class="counts">{formats.escape(line)}</p>'  # noqa: E501 - one line of HTML
+
+
+def headline(answer: Answer) -> str:
+    """The numbers that most come for; of a configuration that does not fit, only why."""
+    if not answer.runs:
+        return f'<div class="tiles">{_unfit(answer)}</div>{_calibrated(answer)}'
+    estimate, asked = answer.estimate, answer.question
+    tiles = []
+    if answer.prefill is not None:
+        first = answer.prefill.time_to_first_token
+        tiles.append(_tile("Time to first token", first, f"prefill of {asked.batch:,} × {asked.context:,} tokens"))
+    if answer.decode is not None:
+        each = answer.decode.time_per_output_token
+        place = "mean of the generation" if asked.stage == "generate" else f"at {asked.context:,} tokens of context"
+        tiles.append(_tile("Time per output token", each, place))
+    if asked.stage == "encode":
+        tiles.append(_tile("Time per pass", estimate.time, f"{asked.batch:,} × {asked.context:,} tokens"))
+    tiles.append(_rate(answer))
+    share = f"{100 * estimate.fraction_of_roof:.0f} %"
+    tiles.append(
+        f'<div class="tile" data-tile="bound"><span>Bound by</span><b>{estimate.bound_by} '
+        f"<small>{share} of the roof predicted</small></b><span>largest part of the bound time</span></div>"
+    )
+    tiles.append(_memory(answer))
+    return f'<div class="tiles">{"".join(tiles)}</div>{_calibrated(answer)}'
+
+
+def _tile(label: str, time: PassTime | None, below: str) -> str:
+    if time is None:
+        return (
+            f'<div class="tile"><span>{label}</span><b>{formats.MISSING}</b>'
+            f"<span>{formats.escape(below)} does not fit</span></div>"
+        )
+    main, _, interval = span_of_seconds(float(time.low_s), float(time.likely_s), float(time.high_s)).partition(" (")
+    return (
+        f'<div class="tile" data-tile="{formats.escape(label)}"><span>{label}</span><b>{main} '
+        f"<small>{interval.rstrip(')')}</small></b>"
+        f"<span>bound {seconds(float(time.bound_s))}; {formats.escape(below)}</span></div>"
+    )
+
+
+def _rate(answer: Answer) -> str:
+    made = answer.estimate.tokens_per_s
+    if made is None:
+        return ""
+    likely, low, high, bound = (
+        formats.significant(float(getattr(made, side))) for side in ("likely_s", "low_s", "high_s", "bound_s")
+    )
+    what = "processed" if answer.question.stage in ("prefill", "encode") else "produced"
+    return (
+        f'<div class="tile" data-tile="Tokens per second"><span>Tokens per second</span><b>{likely} '
+        f"<small>{low}–{high} tokens/s</small></b><span>bound {bound}; {what}, the whole batch</span></div>"
+    )
+
+
+def _memory(answer: Answer) -> str:
+    need = answer.estimate.need
+    low, high = float(need.low) / GIB, float(need.high) / GIB
+    most = answer.largest_batch
+    return (
+        f'<div class="tile" data-tile="memory"><span>Memory per device</span><b>{formats.significant(low)}–'
+        f"{formats.significant(high)} <small>of {gib(float(need.budget) / GIB)}</small></b>"
+        f"<span>{_VERDICTS[need.verdict]}; largest batch that fits {most:,}</span></div>"
+    )
+
+
+def _unfit(answer: Answer) -> str:
+    need = answer.estimate.need
+    return (
+        '<div class="tile bad" data-tile="unfit" role="status"><span>Memory</span><b>Does not fit</b>'
+        f"<span>Needs at least {gib(float(need.low) / GIB)} per device; "
+        f"{formats.escape(answer.question.engine or '')} may use {gib(float(need.budget) / GIB)} of "
+        f"{gib(answer.device.usable_memory_bytes / GIB)}. What cannot run has no latency and no rate.</span></div>"
+    )
+
+
+def _calibrated(answer: Answer) -> str:
+    return f'<p class="caption">{formats.escape(answer.rests_on)}</p>'
+
+
+def differences(first: Answer, second: Answer) -> str:
+    """Both configurations number by number, and the second over the first."""
+    rows = "".join(
+        f"<tr><td>{label}</td><td class='number'>{_cell(one, kind)}</td><td class='number'>{_cell(two, kind)}</td>"
+        f"<td class='number'>{_ratio(one, two)}</td></tr>"
+        for (label, kind, one), (_, _, two) in zip(_figures(first), _figures(second), strict=True)
+    )
+    return (
+        '<h2>B against A</h2><div class="scroll"><table class="list"><thead><tr><th>Quantity</th>'
+        '<th class="number">A</th><th class="number">B</th><th class="number">B / A</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _figures(answer: Answer) -> Sequence[tuple[str, str, float | None]]:
+    estimate, need = answer.estimate, answer.estimate.need
+    runs = answer.runs
+    first = answer.prefill.time_to_first_token if answer.prefill else None
+    each = answer.decode.time_per_output_token if answer.decode else None
+    rate = estimate.tokens_per_s
+    work = sum(float(time.operator.count * time.operator.flops) for time in estimate.operators)
+    moved = sum(float(time.operator.count * time.operator.bytes_moved) for time in estimate.operators)
+    return (
+        ("Time to first token, likely", "s", float(first.likely_s) if first and runs else None),
+        ("Time per output token, likely", "s", float(each.likely_s) if each and runs else None),
+        ("Tokens per second, likely", "/s", float(rate.likely_s) if rate else None),
+        ("Bound of the whole", "s", float(estimate.time.bound_s) if runs else None),
+        ("Share of the roof, predicted", "%", 100 * estimate.fraction_of_roof if runs else None),
+        ("Work per pass and device", "FLOP", work),
+        ("Moved per pass and device", "B", moved),
+        ("Weights per device", "GiB", float(need.weights) / GIB),
+        ("KV cache per device", "GiB", float(need.kv_cache.high) / GIB),
+        ("Memory per device, at most", "GiB", float(need.high) / GIB),
+    )
+
+
+def _cell(value: float | None, kind: str) -> str:
+    if value is None:
+        return "does not fit" if kind in ("s", "/s", "%") else formats.MISSING
+    if kind == "s":
+        return seconds(value)
+    if kind == "FLOP":
+        return f"{formats.significant(value / 1e9)} GFLOP"
+    if kind == "B":
+        return f"{formats.significant(value / 1e9)} GB"
+    return f"{formats.significant(value)} {'tokens/s' if kind == '/s' else kind}"
+
+
+def _ratio(one: float | None, two: float | None) -> str:
+    if not one or two is None:
+        return formats.MISSING
+    return f"{formats.significant(two / one)} × ({100 * (two / one - 1):+.0f} %)"
+
+
+def record(answer: Answer) -> dict[str, object]:
+    """A configuration and its figures for a file, in base units; null where it does not fit."""
+    estimate = answer.estimate
+
+    def time(passed: PassTime | None) -> dict[str, float] | None:
+        return None if passed is None else {side: float(getattr(passed, side)) for side in PassTime.__slots__}
+
+    made = time(estimate.tokens_per_s)
+    return {
+        "question": asdict(answer.question),
+        "verdict": estimate.fits,
+        "memory_low_bytes_per_device": float(estimate.need.low),
+        "memory_high_bytes_per_device": float(estimate.need.high),
+        "memory_budget_bytes_per_device": float(estimate.need.budget),
+        "time_to_first_token": time(answer.prefill.time_to_first_token) if answer.prefill else None,
+        "time_per_output_token": time(answer.decode.time_per_output_token) if answer.decode else None,
+        "tokens_per_s": {name.removesuffix("_s"): value for name, value in made.items()} if made else None,
+        "bound_by": estimate.bound_by,
+        "is_calibrated": estimate.calibrated,
+        "error": answer.rests_on,
+        "peaks_source": answer.device.source,
+    }

@@ -1,0 +1,284 @@
+"""The scaling page: score against parameters, who is above expectation, density over time, and diminishing returns."""
+
+from functools import cached_property
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards import data as warehouse_data
+from dashboards.charts import scaling
+from dashboards.charts import scaling_details as scaling_more
+from dashboards.data import Data
+from dashboards.pages.scaling import ability
+from dashboards.pages.scaling import text as scaling_words
+from dashboards.parts import board_choice, controls, formats, page
+from dashboards.parts.page import Content
+from dashboards.parts.ranking import Ranking
+from dashboards.parts.session import SnapshotPage
+from dashboards.parts.state import ScalingState
+
+_BASES = {
+    "Total": "parameters_total",
+    "Active per token": "parameters_active",
+    "Non-embedding": "parameters_non_embedding",
+}
+_AVERAGE = "average"
+_ABOVE_PCT = 99
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    if board_choice.chosen(data, search, ability.AbilityScalingState.keys()) == board_choice.ABILITY:
+        return ability.build(data, search)
+    return ScalingPage(data, search).content()
+
+
+class ScalingPage(SnapshotPage[ScalingState]):
+    """One session's page: what is chosen, what that shows, and the widgets between them."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        snapshots = page.snapshots(data, "scaling_snapshots", "with sizes and scores to fit")
+        super().__init__(data, ScalingState.from_address(search), snapshots)
+        self.chart = scaling.ScalingChart()
+        self.plot = pn.pane.Bokeh(sizing_mode="stretch_width", margin=(8, 0, 0, 0))
+        self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
+        self.density_text, self.density_legend, self.density_below = (page.html() for _ in range(3))
+        self.returns_text, self.returns_legend, self.returns_below = (page.html() for _ in range(3))
+        self.ranking_text = page.html()
+        self.sql = page.html(margin=(10, 0, 0, 0))
+        self._load()
+        self._notes += self.state.settle()
+        self._draw()
+        self._when("snapshot", self._draw, self._load)
+        self._when("size", self._draw_sized)
+        self._when(["measure", "axis"], self._draw_fit)
+
+    # What is made once it is drawn, below the first chart.
+
+    @cached_property
+    def table(self) -> Ranking:
+        """Who is above expectation."""
+        return Ranking()
+
+    @cached_property
+    def density(self) -> scaling_more.DensityChart:
+        """Capability density over time."""
+        return scaling_more.DensityChart()
+
+    @cached_property
+    def returns(self) -> scaling_more.ReturnsChart:
+        """What a doubling brings, band by band."""
+        return scaling_more.ReturnsChart()
+
+    # What the data offers ------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        found = {
+            label: name
+            for label, name in _BASES.items()
+            if self.data.ask("scaling_fits", snapshot_id=self.state.snapshot, size_basis=name).height
+        }
+        fallback = next(iter(found.values()))
+        self.state.remember_default("size", fallback)
+        self._notes += self.state.offer("size", found, fallback)
+        benchmarks = self.data.benchmarks(self.state.snapshot)
+        self.state.remember_default("measure", _AVERAGE)
+        self._notes += self.state.offer(
+            "measure", {"Average": _AVERAGE} | {name: name for name in benchmarks}, _AVERAGE
+        )
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _asked(self) -> dict[str, Any]:
+        return {"snapshot_id": self.state.snapshot, "size_basis": self.state.size}
+
+    def _draw(self) -> None:
+        self.notes.object = page.notes(self._notes)
+        self._draw_sized()
+        self._later(self._draw_density, self._draw_returns)
+
+    def _draw_sized(self) -> None:
+        self._draw_fit()
+        self._later(self._rank)
+
+    def _points(self) -> pl.DataFrame:
+        residuals = self.data.ask("scaling_residuals", **self._asked())
+        measure = self.state.measure
+        if measure == _AVERAGE:
+            return residuals.select(
+                pl.col("model_id").alias("name"),
+                pl.col("parameters_billion").alias("x"),
+                pl.col("average").alias("y"),
+                "residual",
+                # Only whom the ranking names: the smallest score by chance.
+                (pl.col("residual_rank").is_not_null() & (pl.col("quantile_passed_pct") >= _ABOVE_PCT)).alias(
+                    "is_above"
+                ),
+            )
+        scores = self.data.ask("scores", snapshot_id=self.state.snapshot).filter(pl.col("benchmark") == measure)
+        fit = self._fits().row(0, named=True)
+        expected = fit["intercept"] + fit["points_per_doubling"] * pl.col("parameters_billion").log(2)
+        return residuals.join(scores, on="entry_id", maintain_order="left").select(
+            pl.col("model_id").alias("name"),
+            pl.col("parameters_billion").alias("x"),
+            pl.col("score").alias("y"),
+            (pl.col("score") - expected).alias("residual"),
+            pl.lit(value=False).alias("is_above"),
+        )
+
+    def _fits(self) -> pl.DataFrame:
+        return self.data.ask("scaling_fits", **self._asked()).filter(pl.col("measure") == self.state.measure)
+
+    def _draw_fit(self) -> None:
+        state = self.state
+        points, fits = self._points(), self._fits()
+        label = "Average" if state.measure == _AVERAGE else state.measure
+        size = next(name for name, value in _BASES.items() if value == state.size)
+        logarithmic = state.axis == "log"
+        x_title = f"{size} parameters (billion)" if size != "Active per token" else "Active parameters (billion)"
+        plot = self.chart.show(points, fits, x_title, f"{label} (points)", logarithmic=logarithmic)
+        if self.plot.object is not plot:
+            self.plot.object = plot
+        where = self._where(points.height)
+        self.heading.object = page.about(
+            scaling.NAME, f"{label} against {formats.running(x_title)}", scaling_words.slopes(fits), where
+        )
+        self.legend.object = scaling.ScalingChart.legend(fits["method"].to_list(), int(points["is_above"].sum()))
+        sampled = page.sampled(points.height)
+        self.below.object = page.caption(f"{where}. {scaling_words.FITS}{sampled}")
+        page.sql_block(self.sql, warehouse_data.sql_with_values("scaling_fits", self._asked()))
+
+    def _rank(self) -> None:
+        residuals = self.data.ask("scaling_residuals", **self._asked()).filter(pl.col("residual_rank").is_not_null())
+        self.table.show(
+            residuals.select(
+                pl.col("residual_rank").alias("#"),
+                pl.col("model_id").alias("Model"),
+                pl.col("model_type").fill_null("").str.replace_all("_", " ").alias("Type"),
+                pl.col("parameters_billion").alias("Parameters (billion)"),
+                pl.col("average").alias("Average (points)"),
+                pl.col("standard_error").alias("± s.e."),
+                pl.col("expected_score").alias("Expected (points)"),
+                pl.col("residual").alias("Above expected (points)"),
+                pl.format("{} %", "quantile_passed_pct").alias("Above the line of"),
+            )
+        )
+        self.ranking_text.object = scaling_words.ranking(residuals) if residuals.height else ""
+
+    def _draw_density(self) -> None:
+        asked = {"snapshot_id": self.state.snapshot}
+        density, trends = self.data.ask("density", **asked), self.data.ask("density_trend", **asked)
+        self.density_legend.object = self.density.show(density)
+        where = self._where(density.height)
+        self.density_text.object = page.about(
+            scaling_more.DENSITY, "Capability density over time", scaling_words.density(trends), where
+        )
+        self.density_below.object = page.caption(f"{where}. {scaling_words.DENSITY}")
+
+    def _draw_returns(self) -> None:
+        asked = {"snapshot_id": self.state.snapshot}
+        returns = self.data.ask("diminishing_returns", **asked)
+        shapes = self.data.ask("scaling_shape", **asked, size_basis="parameters_total")
+        self.returns_legend.object = self.returns.show(returns)
+        where = self._where(int(returns["entries"].sum()))
+        self.returns_text.object = page.about(
+            scaling_more.RETURNS[0], "Do returns diminish?", scaling_words.returns(shapes), where
+        )
+        self.returns_below.object = page.caption(f"{where}. {scaling_words.RETURNS}")
+
+    def _describe(self) -> dict[str, Any]:
+        return self._describe_snapshot("scaling", size=self.state.size)
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        state = self.state
+        picks = pn.FlexBox(
+            *(
+                pn.Column(controls.select(state, name, label), width=width, margin=0, css_classes=["pick", *wide])
+                for name, label, width, wide in (
+                    ("snapshot", "Board and snapshot", 370, ["wide"]),
+                    ("size", "Size", 180, []),
+                    ("measure", "Score", 150, []),
+                )
+            ),
+            controls.radio(state, "axis", {"Logarithmic axis": "log", "Linear axis": "linear"}, height=32),
+            gap="10px 14px",
+            align_items="end",
+            margin=(10, 0, 14, 0),
+            sizing_mode="stretch_width",
+        )
+        lead = (
+            "<h1>Scaling</h1><p class='lead'>What size brings, with its uncertainty: entries of one family are "
+            "not independent, so every interval draws whole families anew.</p>"
+        )
+        main = pn.Column(
+            page.html(lead),
+            board_choice.switch("scaling", board_choice.ENTRIES),
+            picks,
+            self.notes,
+            page.card(self.heading, self.legend, self.plot, self.below, self._buttons(scaling.NAME), self.sql),
+            page.below(lambda: [self._ranking_card(), self._density_card(), self._returns_card(), self._chat_models()]),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return Content(main=main, state=state)
+
+    def _ranking_card(self) -> pn.Column:
+        return page.card(
+            page.html("<h2>Punches above its size</h2>"),
+            self.ranking_text,
+            pn.Spacer(height=8),
+            page.downloads("scaling_residuals", self.table.rows, self._describe),
+            pn.Spacer(height=8),
+            self.table.widget,
+        )
+
+    def _density_card(self) -> pn.Column:
+        return page.card(
+            self.density_text,
+            self.density_legend,
+            pn.pane.Bokeh(self.density.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            self.density_below,
+            self._buttons(scaling_more.DENSITY),
+        )
+
+    def _returns_card(self) -> pn.Column:
+        # Not a FlexBox: figures in one that comes after the page are never laid out.
+        returns = pn.Row(
+            *(
+                pn.pane.Bokeh(plot, sizing_mode="stretch_width", min_width=300, styles={"flex": "1 1 320px"})
+                for plot in self.returns.figures
+            ),
+            sizing_mode="stretch_width",
+            styles={"flex-wrap": "wrap"},
+            margin=0,
+        )
+        return page.card(
+            self.returns_text,
+            self.returns_legend,
+            returns,
+            self.returns_below,
+            page.html(
+                page.picture_buttons(scaling_more.RETURNS[0], "per doubling")
+                + page.picture_buttons(scaling_more.RETURNS[1], "per 10⁹"),
+                margin=(8, 0, 0, 0),
+            ),
+        )
+
+    @staticmethod
+    def _buttons(chart: str) -> pn.pane.HTML:
+        return page.html(page.picture_buttons(chart), margin=(8, 0, 0, 0))
+
+    def _chat_models(self) -> pn.Column:
+        rows = self.data.ask("non_embedding_trend")
+        where = f"arXiv:2407.01178, table 16; n = {rows['is_in_fit'].sum()}"
+        title = "Sixteen chat models against non-embedding parameters"
+        return page.card(
+            page.html(page.about(scaling_more.CHAT, title, scaling_words.chat_models(rows), where)),
+            pn.pane.Bokeh(scaling_more.chat_models(rows), sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
+            page.html(page.caption(f"{where}. Hollow: variants of one model, not in the fit.")),
+            self._buttons(scaling_more.CHAT),
+        )

@@ -1,0 +1,81 @@
+"""What the page Serve shows: plans, fleets, their curves and limits; asked once, kept for all sessions."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import polars as pl
+
+from profiling.answers.door import Door
+from profiling.engines.table import engine_of
+from profiling.engines.time import Basis, shipped_times
+from profiling.errors import ProfilingError
+from profiling.serving.limits import Limit, limit
+from profiling.serving.plan import Options, Plan, Promise, asked_plans, curve
+
+_USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+STAGES = ("time per token under load", "first token under load")
+"""Stages of the accuracy tables that a plan rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Plans, best first, and what had to be said in their place."""
+
+    plans: tuple[Plan, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A fleet of fixed size: as named, and its plan or the reason that there is none."""
+
+    name: str
+    plan: Plan | None
+    problem: str = ""
+
+
+@lru_cache(32)
+def plans_of(door: Door, model: str, promise: Promise, options: Options) -> Found:
+    """What `skyline plan` prints for the question without devices."""
+    try:
+        return Found(tuple(asked_plans(door, model, promise, options)))
+    except ProfilingError as error:
+        return Found((), str(error))
+
+
+@lru_cache(64)
+def fleet_of(door: Door, model: str, promise: Promise, options: Options, name: str) -> Fleet:
+    """The best layout of a fleet such as `8xH100`; a name without a number is one kind, as many as are needed."""
+    try:
+        return Fleet(name, asked_plans(door, model, promise, options, [name])[0])
+    except ProfilingError as error:
+        return Fleet(name, None, str(error))
+
+
+@lru_cache(128)
+def curve_of(plan: Plan, promise: Promise) -> pl.DataFrame:
+    """Throughput per device against the speed of a user, and whether the promise is kept at each point."""
+    found = curve(plan, promise.traffic, _USERS)
+    if found.is_empty():
+        return found
+    first, each = promise.time_to_first_token_s, promise.time_per_output_token_s
+    return found.with_columns(
+        kept=(pl.col("time_to_first_token_p90_s") <= (first or float("inf")))
+        & (1 / pl.col("tokens_per_s_per_user") <= (each or float("inf")))
+    )
+
+
+@lru_cache(128)
+def limit_of(plan: Plan, promise: Promise) -> Limit:
+    """How much traffic the plan bears."""
+    return limit(plan, promise)
+
+
+def bases(door: Door, plan: Plan, engine: str) -> list[Basis]:
+    """Held-out errors of the engine model at the stages of a plan; none where the engine has no model."""
+    device = door.device(plan.accelerator)
+    try:
+        meant = engine_of(engine, device)
+    except ProfilingError:
+        return []
+    return [shipped_times().basis(meant, device, [stage]) for stage in STAGES]

@@ -1,0 +1,206 @@
+"""Serve: the fewest devices that keep a promise of latency to many users, and two fleets against each other."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts.serving_curve import NAME as CHART
+from dashboards.charts.serving_curve import Curve, ServingCurve
+from dashboards.data import Data
+from dashboards.pages.serve import text
+from dashboards.pages.serve.answer import Fleet, bases, curve_of, fleet_of, limit_of, plans_of
+from dashboards.pages.serve.state import ServeState
+from dashboards.parts import controls, page
+from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.page import Content
+from dashboards.parts.session import SessionPage
+from dashboards.parts.templates import render
+from profiling.serving.plan import Plan, Promise
+
+_FACTS = {
+    "accelerator": Fact("Device", width=180, link="device/"),
+    "devices": Fact("Devices", "0", 76),
+    "replicas": Fact("Replicas", "0", 80),
+    "tensor_parallel": Fact("Tensor parallel", "0", 84),
+    "pipeline_parallel": Fact("Pipeline parallel", "0", 84),
+    "certainty": Fact("Promise kept", width=96),
+    "usd_per_hour": Fact("USD an hour", "0,0.00", 84),
+    "usd_per_million_input_tokens": Fact("USD per million in", "0,0.00", 96),
+    "usd_per_million_output_tokens": Fact("USD per million out", "0,0.00", 100),
+    "breaks": Fact("Breaks", width=150),
+    "time_to_first_token_p90_s": Fact("First token, 90 % (s)", "0.00", 96),
+    "time_to_first_token_p99_s": Fact("First token, 99 % (s)", "0.00", 96),
+    "time_per_output_token_p90_ms": Fact("Per token, 90 % (ms)", "0.0", 96),
+    "output_tokens_per_s": Fact("Output tokens/s", "0,0", 90),
+    "output_tokens_per_s_per_device": Fact("Per device", "0,0", 84),
+}
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session.
+
+    Raises:
+        NotPublished: nothing is published.
+    """
+    return Serve(data, search).content()
+
+
+class Serve(SessionPage[ServeState]):
+    """One session's page."""
+
+    def __init__(self, data: Data, search: str) -> None:
+        super().__init__(data, ServeState.from_address(search))
+        self._notes = self.state.offer_all(data.door()) + self.state.settle()
+        self.notes, self.heading, self.legend, self.below, self.fleets = (page.html() for _ in range(5))
+        self.answer = page.html(page.working("Planning: every layout on every device is simulated …"))
+        self.chart = ServingCurve()
+        self.table = FactTable(_FACTS)
+        self.rows = pl.DataFrame()
+        self.curves = pl.DataFrame()
+        self._wait()
+        self._later(self._plan)
+        self._when(self.state.keys(), self._plan, lambda: None)
+
+    # What follows a choice -----------------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Say that plans are being made, and draw no empty chart meanwhile."""
+        self.answer.css_classes = ["waiting"]
+        self.answer.object = f"<h2>Planning</h2>{page.working('Simulating every device under this load …')}"
+        self.heading.object = "<h2>What speed for each user costs</h2>"
+        self.chart.figure.visible = False
+
+    def _plan(self) -> None:
+        self.answer.css_classes = []
+        state, door = self.state, self.data.door()
+        promise, options = state.promise, state.options
+        found = plans_of(door, state.model, promise, options)
+        fleets = [fleet_of(door, state.model, promise, options, name) for name in state.fleets]
+        self.notes.object = page.notes(self._notes)
+        best = found.plans[0] if found.plans else None
+        self.answer.object = self._sentence(best, found.plans, found.problem, promise)
+        self._show_rows(found.plans)
+        self._show_curves(best, fleets, promise)
+        self._show_fleets(fleets, promise)
+
+    def _sentence(self, best: Plan | None, plans: tuple[Plan, ...], problem: str, promise: Promise) -> str:
+        state = self.state
+        based = bases(self.data.door(), best, state.engine) if best else []
+        return render(
+            __file__, "answer.html", plan=best, row=best.row() if best else None, problem=problem,
+            load=text.load(promise.traffic), layout=text.layout(best) if best else "",
+            surely="" if best is None or best.certainty == "surely" else ", likely",
+            broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
+            certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
+            bases=based, whose=text.SCOPES[based[0].scope] if based else "", command=state.command,
+        )  # fmt: skip
+
+    def _show_rows(self, plans: tuple[Plan, ...]) -> None:
+        self.rows = pl.DataFrame([plan.row() for plan in plans], infer_schema_length=None)
+        if self.rows.is_empty():
+            self.table.show(pl.DataFrame(schema=dict.fromkeys(_FACTS, pl.String)).clear())
+            return
+        self.table.show(
+            self.rows.with_columns(
+                breaks=pl.col("first_broken").replace(text.PROMISES),
+                time_per_output_token_p90_ms=1000 * pl.col("time_per_output_token_p90_s"),
+            )
+        )
+
+    def _show_curves(self, best: Plan | None, fleets: list[Fleet], promise: Promise) -> None:
+        drawn: dict[str, Curve] = {}
+        frames = []
+        for plan in ([best] if best else []) + [fleet.plan for fleet in fleets if fleet.plan is not None]:
+            points, name = curve_of(plan, promise), text.short(plan)
+            if points.is_empty() or name in drawn:
+                continue
+            served = plan.served
+            here = (1 / served.time_per_output_token_s[0], served.output_tokens_per_s / plan.split.devices)
+            drawn[name] = Curve(points, here)
+            frames.append(points.select(pl.lit(name).alias("plan"), *points.columns))
+        self.curves = pl.concat(frames) if frames else pl.DataFrame()
+        each = promise.time_per_output_token_s
+        self.legend.object = self.chart.show(drawn, 1 / each if each else None)
+        self.chart.figure.visible = bool(drawn)
+        self.heading.object = page.about(
+            CHART, "What speed for each user costs", f"{self.state.model}; {text.load(promise.traffic)}",
+            f"{self.state.engine}; simulated continuous batching on predicted steps",
+        )  # fmt: skip
+        self.below.object = page.caption(
+            "Each dot is a number of concurrent users, from 1 to 256 per replica; the large mark is the traffic asked "
+            "for. Speed of a user is the median; promises are held to nine in ten requests. Hollow dots break one."
+        )
+
+    def _show_fleets(self, fleets: list[Fleet], promise: Promise) -> None:
+        sized = [(fleet.plan, limit_of(fleet.plan, promise)) for fleet in fleets if fleet.plan is not None]
+        columns = [{"name": text.short(plan), "cells": text.fleet_cells(plan, promise, most)} for plan, most in sized]
+        self.fleets.object = render(
+            __file__, "fleets.html", columns=columns, labels=list(columns[0]["cells"]) if columns else [],
+            problems=[(fleet.name, fleet.problem) for fleet in fleets if fleet.plan is None],
+            verdict=text.verdict(sized, promise) if len(sized) == 2 else "",
+        )  # fmt: skip
+
+    def _describe(self) -> dict[str, Any]:
+        state = self.state
+        return {
+            "address": f"serve{state.address()}", "command": state.command, "model": state.model,
+            "engine": state.engine, "method": "simulated continuous batching on predicted steps",
+        }  # fmt: skip
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _sidebar(self) -> pn.Column:
+        state, margin = self.state, (0, 0, 10, 0)
+        wide: dict[str, Any] = {"margin": margin, "sizing_mode": "stretch_width"}
+        return pn.Column(
+            controls.search(state, "model", "Model (type any part of it)", margin=margin),
+            controls.whole(state, "users", "Concurrent users", margin=margin),
+            controls.number(state, "rate", "Or requests per second (0: by users)", margin=margin),
+            controls.whole(state, "input", "Tokens in, mean", margin=margin),
+            controls.whole(state, "output", "Tokens out, mean", margin=margin),
+            controls.number(state, "spread", "Spread of lengths (0: all alike)", step=0.1, margin=margin),
+            controls.number(state, "ttft", "First token within (s; 0: any)", step=0.5, margin=margin),
+            controls.number(state, "tpot", "Per token within (ms; 0: any)", step=5, margin=margin),
+            controls.select(state, "weights", "Weight format", margin=margin),
+            controls.select(state, "engine", "Engine", margin=margin),
+            controls.text(state, "first", "Fleet", placeholder="8xH100-SXM5-80GB", **wide),
+            controls.text(state, "second", "Against fleet", placeholder="4xB200-SXM-180GB", **wide),
+            controls.number(state, "cached", "Cached prefix (% of every prompt)", step=5, margin=margin),
+            controls.switch(state, "spot", "Spot prices", margin=margin),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        lead = (
+            "<h1>Serve</h1><p class='lead'>How many devices of which kind meet a latency target for many users, what a "
+            "million tokens then cost, and which promise breaks first. The same as <code>skyline plan</code>.</p>"
+        )
+        main = pn.Column(
+            page.html(lead, margin=(0, 0, 12, 0)),
+            self.notes,
+            page.card(self.answer),
+            page.card(
+                self.heading, pn.Spacer(height=8), self.legend,
+                pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
+                self.below,
+                page.html(page.picture_buttons(CHART), margin=(8, 0, 8, 0)),
+                page.downloads("throughput_against_speed", lambda: self.curves, self._describe),
+            ),
+            page.card(
+                page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, laid out as well as they "
+                          "can be; which promise breaks first as traffic grows</p>"),
+                pn.Spacer(height=8), self.fleets,
+            ),
+            page.card(
+                page.html("<h2>Plans by device</h2><p class='counts'>the fewest of each kind that keep the promise, "
+                          "then those that cannot; up to 64 devices</p>"),
+                pn.Spacer(height=8),
+                page.downloads("plans", lambda: self.rows, self._describe),
+                pn.Spacer(height=8),
+                self.table.widget,
+            ),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        return Content(main=main, sidebar=self._sidebar(), state=self.state, sidebar_title="Who is served")

@@ -1,0 +1,132 @@
+"""Words of the page Serve."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dashboards.parts import formats
+from profiling.serving.limits import MOST_TIMES, Limit
+from profiling.serving.plan import Plan, Promise
+from profiling.serving.simulate import Traffic
+
+PROMISES = {
+    "time_to_first_token_s": "time to first token", "time_per_output_token_s": "time per token",
+    "throughput": "throughput", "memory": "memory for the cache",
+}  # fmt: skip
+CERTAINTY = {
+    "surely": "Surely: the promise is kept at the slow end of the 80 % interval of step times too",
+    "likely": "Likely: the promise is kept at the likely value, not at the slow end of the 80 % interval",
+    "not kept": "The promise is broken at the likely value",
+}
+
+SCOPES = {
+    "device": "this device, with models left out", "class": "devices left out", "all engines": "all engines together",
+}  # fmt: skip
+"""Whose rows a held-out error is of; see `profiling.engines.time.Basis`."""
+
+
+def load(traffic: Traffic) -> str:
+    """Who asks for what."""
+    asking = (
+        f"{traffic.users:,} concurrent users" if traffic.users else f"{traffic.requests_per_s:g} requests per second"
+    )
+    return f"{asking} ({traffic.input_tokens:,.0f} tokens in, {traffic.output_tokens:,.0f} out)"
+
+
+def layout(plan: Plan) -> str:
+    """How one plan is laid out."""
+    parts = [f"{plan.replicas} replica{'' if plan.replicas == 1 else 's'}"]
+    if plan.split.tensor > 1:
+        parts.append(f"tensor parallel {plan.split.tensor}")
+    if plan.split.pipeline > 1:
+        parts.append(f"pipeline parallel {plan.split.pipeline}")
+    return ", ".join(parts)
+
+
+def short(plan: Plan) -> str:
+    """A plan in the legend."""
+    return f"{plan.devices} × {plan.accelerator}"
+
+
+def certainty(plan: Plan) -> str:
+    """How sure a plan is, in a sentence with its slow end."""
+    slow = plan.slow
+    if plan.broken:
+        return f"{CERTAINTY[plan.certainty]}."
+    first, each = slow.time_to_first_token_s[1], slow.time_per_output_token_s[1]
+    return (
+        f"{CERTAINTY[plan.certainty]} (there {formats.significant(first)} s to the first token and "
+        f"{formats.significant(1000 * each)} ms per token)."
+    )
+
+
+def cheapest(plans: Sequence[Plan]) -> str:
+    """The plan with the least rent, where it is not the first."""
+    priced = [plan for plan in plans if plan.usd_per_hour is not None and not plan.broken]
+    if not priced:
+        return ""
+    least = min(priced, key=lambda plan: plan.usd_per_hour or 0.0)
+    if least is plans[0]:
+        return "No other plan that keeps the promise costs less an hour."
+    return f"{short(least)} ({layout(least)}): ${least.usd_per_hour:,.2f} an hour, {least.certainty} kept."
+
+
+def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:
+    """Which of two fleets keeps the promise, costs less an hour, and bears more."""
+    kept = [plan for plan, _ in sized if not plan.broken]
+    if not kept:
+        return "Neither keeps the promise."
+    found = f"Only {short(kept[0])} keeps the promise" if len(kept) == 1 else "Both keep the promise"
+    prices = sorted(((plan.usd_per_hour, short(plan)) for plan, _ in sized if plan.usd_per_hour is not None))
+    if len(prices) == 2 and prices[0][0] != prices[1][0]:
+        found += f"; {prices[0][1]} costs less (${prices[0][0]:,.2f} an hour against ${prices[1][0]:,.2f})"
+    bears = sorted(((most.most, short(plan)) for plan, most in sized), reverse=True)
+    if bears[0][0] != bears[1][0]:
+        most, least = (_amount(value, promise) for value, _ in bears)
+        found += f"; {bears[0][1]} bears more ({most} {_unit(promise)} against {least})"
+    return f"{found}."
+
+
+def _unit(promise: Promise) -> str:
+    return "concurrent users" if promise.traffic.users else "requests per second"
+
+
+def _amount(load: float, promise: Promise) -> str:
+    return f"{load:,.0f}" if promise.traffic.users else formats.significant(load)
+
+
+def fleet_cells(plan: Plan, promise: Promise, found: Limit) -> Mapping[str, str]:
+    """A fleet as a column of the comparison, by label."""
+    row, served, unit, most = plan.row(), plan.served, _unit(promise), _amount(found.most, promise)
+    breaks = (
+        f"{PROMISES[found.breaks]}, beyond {most} {unit}"
+        if found.breaks
+        else f"none up to {MOST_TIMES} times this traffic"
+    )
+    if found.most == 0 and found.breaks:
+        breaks = f"{PROMISES[found.breaks]}, even alone"
+    return {
+        "Layout": layout(plan),
+        "Promise": "broken: " + ", ".join(PROMISES[name] for name in plan.broken) if plan.broken
+        else f"{plan.certainty} kept",
+        "Breaks first": breaks,
+        "First token, 9 in 10 within": _seconds(served.time_to_first_token_s[1]),
+        "Per token, 9 in 10 within": f"{formats.significant(1000 * served.time_per_output_token_s[1])} ms",
+        "Output tokens/s": _number(row["output_tokens_per_s"]),
+        "Output tokens/s per device": _number(row["output_tokens_per_s_per_device"]),
+        "Cache in use": f"{served.cache_occupancy:.0%}",
+        "USD an hour": _money(plan.usd_per_hour),
+        "USD per million tokens in": _money(row["usd_per_million_input_tokens"]),
+        "USD per million tokens out": _money(row["usd_per_million_output_tokens"]),
+    }  # fmt: skip
+
+
+def _seconds(value: float) -> str:
+    return f"{formats.significant(value)} s"
+
+
+def _number(value: Any) -> str:
+    return formats.MISSING if value is None else formats.significant(float(value))
+
+
+def _money(value: Any) -> str:
+    return "no price is listed" if value is None else f"${float(value):,.2f}"

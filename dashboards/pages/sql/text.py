@@ -1,0 +1,93 @@
+"""Words of the SQL page: what can be asked, of which tables, and what was asked before. No widgets."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from dashboards.parts import formats
+
+EXAMPLES = {
+    "The front": """SELECT model_id, precision, size_gib, score, standard_error
+FROM marts.pareto_front
+WHERE objectives = 'average_vs_size_gib' AND segment_by = 'all'
+ORDER BY snapshot_id, size_gib""",
+    "Best model a size": """SELECT round(log2(size_gib)) AS log2_size_gib, max(average) AS best,
+       arg_max(model_id, average) AS model
+FROM core.leaderboard_entries
+WHERE size_gib > 0
+GROUP BY ALL ORDER BY 1""",
+    "What moved the front": """SELECT entered_on, model_id, score, cost
+FROM front_on(DATE '2024-12-31')
+ORDER BY entered_on""",
+    "Accelerators": """SELECT * FROM core.accelerators""",
+    "Front of any two columns": """SELECT model_id, size_gib, average
+FROM pareto_front('core.leaderboard_entries', size_gib, average)""",
+    "Every column there is": """SELECT * FROM meta.columns""",
+}
+RULES = (
+    "One SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE or EXPLAIN. The warehouse is read-only; files, "
+    "network, extensions and settings are out of reach."
+)
+_LONGEST_SHOWN = 70
+
+
+class Asked(NamedTuple):
+    """A statement that was asked in this session, and how it went."""
+
+    sql: str
+    outcome: str
+
+
+def examples() -> str:
+    """Buttons that put an example into the field."""
+    return f'<div class="asked">{"".join(_button(title, sql) for title, sql in EXAMPLES.items())}</div>'
+
+
+def history(asked: Sequence[Asked]) -> str:
+    """Buttons that put an earlier statement into the field, newest first; empty where there is none."""
+    if not asked:
+        return ""
+    items = "".join(_button(_short(one.sql), one.sql, f"{one.outcome}\n\n{one.sql}") for one in reversed(asked))
+    return f'<h3>Asked before</h3><div class="asked">{items}</div>'
+
+
+def tables(contents: pl.DataFrame, columns: pl.DataFrame) -> str:
+    """Every table with its rows, meaning and columns, folded."""
+    described = {str(name): rows for (name,), rows in columns.group_by("relation", maintain_order=True)}
+    parts, schema = ['<div class="tables">'], ""
+    for row in contents.iter_rows(named=True):
+        relation = row["relation"]
+        if (before := relation.partition(".")[0]) != schema:
+            schema = before
+            parts.append(f"<h3>{formats.escape(schema)}</h3>")
+        parts.append(
+            f'<details><summary><span class="n">{formats.count(row["rows"])}</span>'
+            f"<code>{formats.escape(relation.partition('.')[2])}</code></summary>"
+            f'<p class="caption">{formats.escape(row["meaning"])}</p>'
+            f"{_button('Look at it', f'FROM {relation}')}<dl>{_columns(described.get(relation))}</dl></details>"
+        )
+    return "".join([*parts, "</div>"])
+
+
+def _columns(rows: pl.DataFrame | None) -> str:
+    if rows is None:
+        return ""
+    return "".join(
+        f"<dt><code>{formats.escape(row['column_name'])}</code> "
+        f"<small>{formats.escape((row['data_type'] or '').lower())}</small></dt>"
+        f"<dd>{formats.escape(row['meaning'])}{formats.escape(' [' + row['unit'] + ']') if row['unit'] else ''}</dd>"
+        for row in rows.iter_rows(named=True)
+    )
+
+
+def _button(label: str, sql: str, title: str = "") -> str:
+    more = f' title="{formats.escape(title)}"' if title else ""
+    return (
+        f'<button type="button" class="small" data-fill="{formats.escape(sql)}"{more}>{formats.escape(label)}</button>'
+    )
+
+
+def _short(sql: str) -> str:
+    line = " ".join(sql.split())
+    return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "…"

@@ -1,0 +1,248 @@
+"""Which GPU? How many of which accelerator a model needs in which precision, and what serving it then costs."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+from bokeh.models import CustomJSTickFormatter
+
+from dashboards.charts.matrix import Matrix, Row
+from dashboards.data import Data
+from dashboards.pages.which_gpu import text
+from dashboards.pages.which_gpu.state import METRICS, MOST_MODELS, WhichGpuState, chosen
+from dashboards.parts import controls, formats, page
+from dashboards.parts.page import Content
+from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
+from profiling.answers.door import Door
+from profiling.answers.matrix import matrix
+from profiling.devices.accelerators import GIB
+
+_BILLIONS = "const b = Math.pow(2, tick); return (b >= 10 ? Math.round(b) : parseFloat(b.toPrecision(2))) + ' B'"
+_RECKONED = ("context", "concurrency", "weights", "kv", "engine", "family", "size", "models", "accelerators")
+_PRICED = ("prices", "grid", "show")
+_LESS_IS_BETTER = ("devices", "usd", "grams")
+_SEPARATOR = "|"
+
+
+def build(data: Data, search: str) -> Content:
+    """Content of the page for one session."""
+    return WhichGpu(data.door(), search).content()
+
+
+class WhichGpu:
+    """One session's page: what is chosen, the matrix, and the details of a cell."""
+
+    def __init__(self, door: Door, search: str) -> None:
+        self.door = door
+        self.state = WhichGpuState.from_address(search)
+        self._notes = self.state.offer_all(door)
+        self._notes += self.state.settle()
+        self.cells = pl.DataFrame()
+        self._names: list[tuple[str, str]] = []
+        self.notes, self.heading, self.below, self.details = (page.html() for _ in range(4))
+        self.matrix = Matrix(  # type: ignore[no-untyped-call]
+            sizing_mode="stretch_width", margin=(10, 0, 0, 0)
+        )
+        self.matrix.on_pick(self._pick)
+        self.drawer = self._drawer()
+        self._update()
+        self._open()
+        self.state.param.watch(self._on_choice, [*_RECKONED, *_PRICED])
+        self.state.param.watch(lambda _event: self._open(), "cell")
+
+    def _on_choice(self, *_events: Any) -> None:
+        self._notes = []
+        self._update()
+        self._open()
+
+    def _accelerators(self) -> list[str]:
+        """Those chosen, from the smallest memory."""
+        known = self.door.devices
+        return sorted(self.state.accelerators, key=lambda name: (known[name].usable_memory_bytes, name))
+
+    def _grid(self) -> tuple[str, float]:
+        name = next(row["country"] for row in self.door.grids if row["country_code"] == self.state.grid)
+        return name, self.door.grams_co2e_per_kwh(self.state.grid)
+
+    def _update(self) -> None:
+        """Reckon the matrix and show it."""
+        state = self.state
+        choice = chosen(state, self.door)
+        names = self._accelerators()
+        self.cells = matrix(self.door, choice.models, names, state.formats, state.question)
+        notes = list(self._notes)
+        if choice.beyond:
+            notes.append(f"{choice.beyond} more models match; the {MOST_MODELS} smallest are shown. Narrow the size.")
+        if not choice.models:
+            notes.append("No model passes these filters. Widen the size, or take a family away.")
+        if not names:
+            notes.append("No accelerator is chosen. Add one.")
+        self.notes.object = page.notes(notes)
+        self._fill(choice.models, choice.alike, names)
+        self._describe_matrix(names)
+
+    def _fill(self, models: tuple[str, ...], alike: Any, names: list[str]) -> None:
+        metric = self.state.show
+        spans = {metric: span} if (span := self._span(metric)) else {}
+        columns = [
+            (name, f"{device.usable_memory_bytes / GIB:.0f} GiB · {self._price(name)}")
+            for name in names
+            for device in (self.door.devices[name],)
+        ]
+        rows = []
+        self._names = []
+        table = self.cells.partition_by("model", "weights", as_dict=True, maintain_order=True)
+        for model in models:
+            known = self.door.model(model)
+            sizes = formats.parameters(known.parameters_total)
+            if known.is_mixture_of_experts:
+                sizes += f", {formats.parameters(known.parameters_active)} active"
+            if model in alike:
+                sizes += f"; {alike[model]} more of this shape"
+            for weights in self.state.formats:
+                if names:
+                    part = table[model, weights]
+                    cells = tuple(text.cell(row, metric, spans) for row in part.iter_rows(named=True))
+                    rows.append(Row(model, sizes, weights, cells))
+                    self._names.append((model, weights))
+        self.matrix.visible = bool(rows)
+        label = next(label for label, name in METRICS.items() if name == metric)
+        self.matrix.fill(columns, rows, f"{label}, by model, precision and accelerator")
+
+    def _span(self, metric: str) -> tuple[float, float] | None:
+        column = metric if metric in self.cells.columns else f"{metric}_likely"
+        values = self.cells[column].drop_nulls()
+        if values.is_empty():
+            return None
+        # The middle nine tenths, so that one extreme does not wash out the others.
+        low, high = (float(values.quantile(share) or 0.0) for share in (0.05, 0.95))
+        return (low, high) if metric in _LESS_IS_BETTER else (high, low)
+
+    def _price(self, name: str) -> str:
+        hourly = self.door.usd_per_device_hour(name, spot=self.state.prices == "spot")
+        return "no price" if hourly is None else f"${hourly:.2f}/h"
+
+    def _describe_matrix(self, names: list[str]) -> None:
+        state = self.state
+        grid, grams = self._grid()
+        label = next(label for label, name in METRICS.items() if name == state.show)
+        fits = self.cells.filter(pl.col("verdict") == "fits").height
+        counts = f"{fits} of {self.cells.height} combinations fit on at most 128 devices; click one for its details"
+        sequences = f"{state.concurrency:,} sequences of {state.context:,} tokens"
+        self.heading.object = f"<h2>{label}</h2><p class='counts'>{sequences}, decoding. {counts}.</p>"
+        calibrated = [name for name in names if name in self.door.calibrations]
+        measured = f"Calibrated on measured kernels: {', '.join(calibrated)}; " if calibrated else ""
+        rest = "all others by documented default efficiencies" if calibrated else "Documented default efficiencies"
+        offers = state.prices.replace("_", "-")
+        self.below.object = page.caption(
+            f"Batch {state.concurrency:,}, context {state.context:,}, {state.kv}-bit KV cache, engine profile "
+            f"{state.engine}. Rates are of all sequences together, with an interval (hover). {measured}{rest}, with a "
+            f"wide interval. Prices: the cheapest {offers} offer known, from the reference table with its source. "
+            f"Carbon: {grid}, {grams:.0f} g CO₂e per kWh (CodeCarbon), PUE {PUE}, of running alone. GPUs needed: "
+            "tensor parallel within a node of 8, whole nodes as pipeline stages beyond. Darker is better."
+        )
+
+    # Details and downloads -----------------------------------------------------------------------------------------
+
+    def _pick(self, row: int, column: int) -> None:
+        names = self._accelerators()
+        if row < len(self._names) and column < len(names):
+            self.state.cell = _SEPARATOR.join((*self._names[row], names[column]))
+
+    def _open(self) -> None:
+        found = self._found()
+        self.drawer.visible = found is not None
+        if found is not None:
+            grid, grams = self._grid()
+            self.details.object = text.details(self.door, found, self.state.question, grid, grams)
+
+    def _found(self) -> dict[str, Any] | None:
+        parts = str(self.state.cell).split(_SEPARATOR)
+        if len(parts) != 3:
+            return None
+        model, weights, accelerator = parts
+        rows = self.cells.filter(
+            pl.col("model") == model, pl.col("weights") == weights, pl.col("accelerator") == accelerator
+        )
+        return rows.row(0, named=True) if rows.height else None
+
+    def _drawer(self) -> pn.Column:
+        close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
+
+        def shut(_event: Any) -> None:
+            self.state.cell = ""
+
+        close.on_click(shut)
+        return pn.Column(close, self.details, css_classes=["drawer"], visible=False, margin=0)
+
+    def _rows(self) -> pl.DataFrame:
+        units = {"tokens": "tokens_per_s", "usd": "usd_per_million_tokens", "grams": "g_co2e_per_million_tokens"}
+        names = {f"{name}_{end}": f"{unit}_{end}" for name, unit in units.items() for end in ("low", "likely", "high")}
+        return self.cells.rename(names | {"tensor": "tensor_parallel", "pipeline": "pipeline_parallel"})
+
+    def _describe(self) -> dict[str, Any]:
+        grid, grams = self._grid()
+        asked = self.state.question
+        return {
+            "address": f"which-gpu{self.state.address()}",
+            "stage": "decode",
+            "batch": asked.batch,
+            "context": asked.context,
+            "engine": asked.engine,
+            "grid": grid,
+            "g_co2e_per_kwh": grams,
+            "power_usage_effectiveness": PUE,
+            "prices": {
+                name: price and {"usd_per_device_hour": price.usd_per_device_hour, "basis": price.basis}
+                for name in self.state.accelerators
+                for price in (self.door.price(name, spot=asked.spot),)
+            },
+        }
+
+    # How it is laid out --------------------------------------------------------------------------------------------
+
+    def _sidebar(self) -> pn.Column:
+        state, margin = self.state, (0, 0, 10, 0)
+        low, high = state.param["size"].bounds
+        size = pn.widgets.RangeSlider(
+            name="Size", start=low, end=high, step=0.25, value=state.size,
+            format=CustomJSTickFormatter(code=_BILLIONS), sizing_mode="stretch_width", margin=(0, 8, 12, 8),
+        )  # fmt: skip
+        size.param.watch(lambda event: state.param.update(size=tuple(event.new)), "value_throttled")
+        return pn.Column(
+            controls.whole(state, "concurrency", "Concurrency (sequences)", margin=margin),
+            controls.whole(state, "context", "Context (tokens)", step=1024, margin=margin),
+            controls.several(state, "weights", "Precision of weights", margin=margin),
+            controls.select(state, "kv", "KV cache", margin=margin),
+            controls.select(state, "engine", "Engine profile", margin=margin),
+            controls.several(state, "accelerators", "Accelerators", margin=margin),
+            controls.several(state, "family", "Families", placeholder="the usual models", margin=margin),
+            size,
+            controls.several(state, "models", "Or models by name", placeholder="any part of a name", margin=margin),
+            controls.select(state, "grid", "Electricity grid", margin=margin),
+            controls.radio(state, "prices", {"On demand": "on_demand", "Spot": "spot"}, height=32),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def content(self) -> Content:
+        """Everything in its place."""
+        lead = (
+            "<h1>Which GPU?</h1><p class='lead'>How many of which accelerator a model needs in which precision, how "
+            "fast it then is, and what a million output tokens cost in money and carbon.</p>"
+        )
+        table = page.card(
+            self.heading,
+            pn.FlexBox(
+                controls.select(self.state, "show", "", width=220, sizing_mode=None),
+                page.downloads("which_gpu", self._rows, self._describe),
+                align_items="center", gap="8px 16px", margin=(10, 0, 0, 0), sizing_mode="stretch_width",
+            ),
+            self.matrix,
+            pn.Spacer(height=8),
+            self.below,
+        )  # fmt: skip
+        main = pn.Column(
+            page.html(lead, margin=(0, 0, 12, 0)), self.notes, table, sizing_mode="stretch_width", margin=0
+        )
+        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=self.state)

@@ -1,0 +1,183 @@
+"""What the page Which GPU? says: cells of the matrix, and the details of one."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from dashboards.charts.matrix import Cell
+from dashboards.charts.memory_bar import gib
+from dashboards.parts import formats
+from profiling.answers.cost import POWER_SHARES, serving_cost
+from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
+from profiling.answers.door import Door
+from profiling.answers.question import ENGINE, Question
+from profiling.devices.accelerators import GIB
+from profiling.errors import ProfilingError
+from profiling.memory.engines import engine_profile
+from profiling.memory.need import rule_of_thumb_gpus
+
+_UNITS = {"tokens": "tokens/s", "usd": "USD", "grams": "g"}
+_REFUSED = {"does not fit": "over 128", "no such products": "no such products"}
+
+
+def cell(row: Mapping[str, Any], metric: str, best: Mapping[str, tuple[float, float]]) -> Cell:
+    """A cell of the matrix.
+
+    Args:
+        row: Of `profiling.answers.matrix.matrix`.
+        metric: What it says first.
+        best: Range of every metric over the matrix, best end first, by which cells are shaded.
+    """
+    if row["verdict"] != "fits":
+        reason = {
+            "does not fit": "does not fit on 128 devices",
+            "no such products": f"{row['accelerator']} has no products that narrow",
+        }[row["verdict"]]
+        return Cell(formats.MISSING, _REFUSED[row["verdict"]], reason)
+    value = row[metric] if metric in ("devices", "max_batch") else row[f"{metric}_likely"]
+    return Cell(_first(row, metric), _below(row, metric), _hint(row), _good(value, best.get(metric)))
+
+
+def _first(row: Mapping[str, Any], metric: str) -> str:
+    if metric == "devices":
+        return str(row["devices"])
+    if metric == "max_batch":
+        return formats.count(row["max_batch"])
+    likely = row[f"{metric}_likely"]
+    if likely is None:
+        return formats.MISSING
+    return f"${formats.significant(likely)}" if metric == "usd" else formats.significant(likely)
+
+
+def _below(row: Mapping[str, Any], metric: str) -> str:
+    if metric == "devices":
+        rate = row["tokens_likely"]
+        return f"{formats.significant(rate)} tok/s" if rate is not None else "link unknown"
+    if metric == "max_batch":
+        return f"on {row['devices']} GPU{'s' if row['devices'] > 1 else ''}"
+    if row[f"{metric}_likely"] is None:
+        return {"usd": "no price", "grams": "power unknown", "tokens": "link unknown"}[
+            metric if row["tokens_likely"] is not None else "tokens"
+        ]
+    low, high = (formats.significant(row[f"{metric}_{end}"]) for end in ("low", "high"))
+    return f"{low}–{high}"
+
+
+def _hint(row: Mapping[str, Any]) -> str:
+    parts = [f"{row['devices']} needed", f"largest batch {formats.count(row['max_batch'])}"]
+    for metric, unit in _UNITS.items():
+        ends = [row[f"{metric}_{end}"] for end in ("likely", "low", "high")]
+        if ends[0] is not None:
+            likely, low, high = map(formats.significant, ends)
+            suffix = "" if metric == "tokens" else " per million tokens"
+            parts.append(f"{likely} {unit}{suffix} ({low}–{high})")
+    parts.append("calibrated" if row["is_calibrated"] else "not calibrated")
+    return "; ".join(parts)
+
+
+def _good(value: float | None, span: tuple[float, float] | None) -> float | None:
+    if value is None or span is None:
+        return None if value is None else 0.5
+    best, worst, here = (math.log(max(each, 1e-9)) for each in (*span, value))
+    return 0.5 if best == worst else max(0.0, min(1.0, (here - worst) / (best - worst)))
+
+
+def question(row: Mapping[str, Any], shared: Question) -> Question:
+    """The question behind a cell."""
+    return replace(
+        shared, model=row["model"], accelerator=row["accelerator"], weight_format=row["weights"],
+        tensor=row["tensor"] or 1, pipeline=row["pipeline"] or 1,
+    )  # fmt: skip
+
+
+def roofline_address(asked: Question) -> str:
+    """Address of the roofline page for a configuration."""
+    return "roofline?" + urlencode({
+        "model": asked.model, "accelerator": asked.accelerator, "batch": asked.batch, "context": asked.context,
+        "weights": asked.weight_format, "kv": f"{asked.kv_bits:g}",
+        "engine": asked.engine, "tp": asked.tensor, "pp": asked.pipeline,
+    })  # fmt: skip
+
+
+def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, grams_per_kwh: float) -> str:
+    """Everything about one cell, with sources."""
+    asked = question(row, shared)
+    offer = door.price(asked.accelerator, spot=asked.spot)
+    head = (
+        f"<h2 style='overflow-wrap:anywhere;padding-right:44px'>{formats.escape(asked.model)}</h2>"
+        f"<p class='caption'>{formats.escape(asked.weight_format)} weights on {formats.escape(asked.accelerator)}</p>"
+    )
+    if row["verdict"] != "fits":
+        reason = cell(row, "devices", {}).hint
+        return f'{head}<div class="verdict"><p>{formats.escape(reason[:1].upper() + reason[1:])}.</p></div>'
+    device, model = door.devices[asked.accelerator], door.model(asked.model)
+    rule = rule_of_thumb_gpus(model.parameters_total, float(asked.precision_of(model).weight_bits), device)
+    split = f"tp={asked.tensor}" + (f" × pp={asked.pipeline}" if asked.pipeline > 1 else "")
+    lines = [
+        ("GPUs needed", f"{row['devices']} ({split})"),
+        ("Rule of thumb, weights × 1.2", f"{rule}: {_compared(rule, row['devices'])}"),
+        ("Largest batch that fits", f"{formats.count(row['max_batch'])} sequences of {asked.context:,} tokens"),
+        ("Memory per device, at most", f"{gib(row['need_gib'])} of {gib(device.usable_memory_bytes / GIB)}"),
+    ]
+    try:
+        answer = door.answer(asked)
+    except ProfilingError as error:
+        lines.append(("Rate", str(error)))
+        return head + _facts(lines)
+    cost = serving_cost(
+        answer.estimate, device, usd_per_device_hour=offer.usd_per_device_hour if offer else None,
+        grams_co2e_per_kwh=grams_per_kwh,
+    )  # fmt: skip
+    rate = answer.estimate.tokens_per_s
+    if rate is not None:
+        sides = (float(rate.likely_s), float(rate.low_s), float(rate.high_s))
+        lines.append(("Output tokens per second", _interval(*sides, "tokens/s, all sequences together")))
+    for label, spread, unit in (
+        ("Cost per million output tokens", cost.usd_per_million_tokens, "USD"),
+        ("Energy per output token", cost.joules_per_token, "J, accelerators alone"),
+        ("Carbon per million output tokens", cost.grams_co2e_per_million_tokens, "g CO₂e"),
+    ):
+        if spread is not None:
+            lines.append((label, _interval(spread.likely, spread.low, spread.high, unit)))
+    lines.append(("Bound by", answer.estimate.bound_by))
+    price = (
+        f"{offer.usd_per_device_hour:.2f} USD per device hour: {offer.basis}"
+        if offer
+        else f"no {'spot' if asked.spot else 'on-demand'} price known for {device.name}"
+    )
+    power = f"{device.power_w:g} W rated" if device.power_w else "rated power not published"
+    sources = [
+        ("Batch", f"{asked.batch:,} sequences decoding at {asked.context:,} tokens each, always busy"),
+        ("Price", price),
+        (
+            "Power",
+            f"{power}; draw {', '.join(f'{100 * share:.0f} %' for share in POWER_SHARES)} of it (low, likely, high)",
+        ),
+        (
+            "Grid",
+            f"{grid}: {grams_per_kwh:.0f} g CO₂e per kWh, CodeCarbon; building overhead (PUE) {PUE}",
+        ),
+        ("Memory", f"{asked.engine}: {engine_profile(asked.engine or ENGINE).basis}"),
+        ("Peaks", device.source or "as entered"),
+        ("Error", answer.rests_on),
+    ]
+    link = formats.escape(roofline_address(asked))
+    way_in = f"<a style='color:var(--accent)' href='{link}'>Open in the roofline explorer</a>"
+    return f"{head}{_facts(lines)}<p style='margin-top:12px'>{way_in}</p><h3>What that rests on</h3>{_facts(sources)}"
+
+
+def _compared(rule: int, exact: int) -> str:
+    if rule == exact:
+        return "the same"
+    return f"{abs(rule - exact)} too {'few' if rule < exact else 'many'}, as it knows neither cache nor engine"
+
+
+def _interval(likely: float, low: float, high: float, unit: str) -> str:
+    return f"{formats.significant(likely)} ({formats.significant(low)}–{formats.significant(high)}) {unit}"
+
+
+def _facts(lines: list[tuple[str, str]]) -> str:
+    rows = "".join(f"<tr><th>{formats.escape(k)}</th><td>{formats.escape(v)}</td></tr>" for k, v in lines)
+    return f'<table class="facts">{rows}</table>'

@@ -1,0 +1,1 @@
+"""What pages share: state, controls, tables, cards and formats."""

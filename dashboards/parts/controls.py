@@ -1,0 +1,129 @@
+"""Widgets bound to a state: what the widget says the state holds, and the other way round. No data, no charts."""
+
+from typing import Any
+
+import panel as pn
+from bokeh.models import CustomJSTickFormatter
+
+from dashboards.parts import formats
+from dashboards.parts.state import EITHER, ONLY, WITHOUT, UrlState
+
+_GIB = "const g = Math.pow(2, tick); return (g >= 10 ? Math.round(g) : parseFloat(g.toPrecision(2))) + ' GiB'"
+FLAG_LABELS = {"any": EITHER, "only": ONLY, "without": WITHOUT}
+
+
+def select(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.Select:
+    """A drop-down for a Selector of the state."""
+    fixed = {"name": label, "options": _choices(state, name), "value": getattr(state, name)}
+    widget = pn.widgets.Select(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
+    _bind(widget, state, name, choices=True)
+    return widget
+
+
+def several(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.MultiChoice:
+    """A field of several choices for a ListSelector of the state."""
+    fixed = {"name": label, "options": _choices(state, name, html=True), "value": list(getattr(state, name))}
+    widget = pn.widgets.MultiChoice(**{**fixed, "solid": False, "sizing_mode": "stretch_width", "margin": 0, **options})
+    _bind(widget, state, name, choices=True, html=True)
+    return widget
+
+
+def switch(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.Checkbox:
+    """A box to tick for a Boolean of the state."""
+    widget = pn.widgets.Checkbox(**{"name": label, "value": getattr(state, name), "margin": 0, **options})
+    _bind(widget, state, name)
+    return widget
+
+
+def radio(state: UrlState, name: str, options: dict[str, Any], **more: Any) -> pn.widgets.RadioButtonGroup:
+    """Buttons of which one is pressed, for a Selector of the state."""
+    widget = pn.widgets.RadioButtonGroup(**{"options": options, "value": getattr(state, name), "margin": 0, **more})
+    _bind(widget, state, name)
+    return widget
+
+
+def text(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.TextInput:
+    """A line of text for a String of the state; taken when the reader presses Enter or leaves the field."""
+    widget = pn.widgets.TextInput(**{"name": label, "value": getattr(state, name), "margin": 0, **options})
+    _bind(widget, state, name)
+    return widget
+
+
+def whole(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.IntInput:
+    """A whole number within its bounds, for an Integer of the state."""
+    low, high = state.param[name].bounds
+    fixed = {"name": label, "value": getattr(state, name), "start": low, "end": high}
+    widget = pn.widgets.IntInput(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
+    _bind(widget, state, name)
+    return widget
+
+
+def number(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.FloatInput:
+    """A number within its bounds, for a Number of the state."""
+    low, high = state.param[name].bounds
+    fixed = {"name": label, "value": getattr(state, name), "start": low, "end": high}
+    widget = pn.widgets.FloatInput(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
+    _bind(widget, state, name)
+    return widget
+
+
+def search(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.AutocompleteInput:
+    """A field that finds one of many choices by any part of it, for a Selector of the state."""
+    fixed = {"name": label, "options": list(state.param[name].objects), "value": getattr(state, name)}
+    fixed |= {"restrict": True, "case_sensitive": False, "search_strategy": "includes", "min_characters": 1}
+    widget = pn.widgets.AutocompleteInput(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
+
+    def to_state(event: Any) -> None:
+        if event.new in state.param[name].objects:
+            setattr(state, name, event.new)
+        else:
+            widget.value = getattr(state, name)
+
+    def to_widget(event: Any) -> None:
+        widget.value = event.new
+
+    widget.param.watch(to_state, "value")
+    state.param.watch(to_widget, name)
+    return widget
+
+
+def sizes(state: UrlState, name: str, label: str) -> pn.widgets.RangeSlider:
+    """A logarithmic slider over sizes in GiB, for a Range of the state that holds their log2."""
+    low, high = state.param[name].bounds
+    widget = pn.widgets.RangeSlider(
+        name=label, start=low, end=high, step=0.25, value=getattr(state, name),
+        format=CustomJSTickFormatter(code=_GIB), sizing_mode="stretch_width", margin=(0, 8),
+    )  # fmt: skip
+
+    def to_state(event: Any) -> None:
+        setattr(state, name, tuple(event.new))
+
+    def to_widget(event: Any) -> None:
+        widget.value = event.new
+
+    widget.param.watch(to_state, "value_throttled")
+    state.param.watch(to_widget, name)
+    return widget
+
+
+def _choices(state: UrlState, name: str, *, html: bool = False) -> dict[str, Any]:
+    # The field of several choices writes its labels as HTML, so there they must be escaped.
+    labels = state.param[name].get_range()
+    return {formats.escape(label) if html else str(label): value for label, value in labels.items()}
+
+
+def _bind(widget: pn.widgets.Widget, state: UrlState, name: str, *, choices: bool = False, html: bool = False) -> None:
+    def to_state(event: Any) -> None:
+        setattr(state, name, event.new)
+
+    def to_widget(_event: Any) -> None:
+        fresh: dict[str, Any] = {"value": getattr(state, name)}
+        if choices:
+            fresh["options"] = _choices(state, name, html=html)
+        if any(getattr(widget, key) != value for key, value in fresh.items()):
+            widget.param.update(**fresh)
+
+    widget.param.watch(to_state, "value")
+    state.param.watch(to_widget, name)
+    if choices:
+        state.param.watch(to_widget, name, what="objects")

@@ -1,0 +1,234 @@
+"""What a page is to the application, and the small pieces that pages share. No page's own content."""
+
+import contextlib
+import contextvars
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import panel as pn
+import polars as pl
+from panel.io import unlocked
+
+from dashboards.charts.thinning import MOST_POINTS
+from dashboards.data import Data
+from dashboards.parts import formats
+from dashboards.parts.state import UrlState
+
+LOGGER = logging.getLogger(__name__)
+
+
+_ALL_AT_ONCE = contextvars.ContextVar("all_at_once", default=False)
+
+
+class NothingToShow(LookupError):
+    """The published warehouse holds nothing of what a page is about; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a page shows.
+
+    Attributes:
+        main: The page itself.
+        sidebar: Its filters, where it has any.
+        overlay: What lies above it, such as a card.
+        state: Choices that are kept in the address.
+        sidebar_title: What the sidebar is called where it is folded.
+        address_begins: Names and values that stand in the address before the choices.
+        is_bare: Whether it stands without navigation, inside another page.
+    """
+
+    main: pn.viewable.Viewable
+    sidebar: pn.viewable.Viewable | None = None
+    overlay: pn.viewable.Viewable | None = None
+    state: UrlState | None = None
+    sidebar_title: str = "Filters"
+    address_begins: Sequence[tuple[str, str]] = ()
+    is_bare: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        name: Names it in code and tests.
+        title: As navigation shows it.
+        slug: Its address below the root; empty for the first page.
+        build: Makes its content for one session, from the data and the query string of the address.
+        summary: What it answers, in a sentence; pages without one are not offered on the first page.
+        group: The menu it is listed in; pages without one are listed by themselves.
+    """
+
+    name: str
+    title: str
+    slug: str
+    build: Callable[[Data, str], Content] = field(repr=False)
+    summary: str = ""
+    group: str = ""
+
+
+@contextlib.contextmanager
+def all_at_once() -> Iterator[None]:
+    """Pages made in here draw all their parts immediately, for who needs them whole and watches none of them come."""
+    token = _ALL_AT_ONCE.set(True)
+    try:
+        yield
+    finally:
+        _ALL_AT_ONCE.reset(token)
+
+
+def is_watched() -> bool:
+    """Whether a browser shows the page that is being made, so that what is seen first is drawn first."""
+    return pn.state.curdoc is not None and not _ALL_AT_ONCE.get()
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Send every change made inside to the browser at once.
+
+    Bokeh's models may only be changed under the lock of their document, which a callback of Panel's does not always
+    hold; so whatever changes a chart in answer to a widget does it in here.
+    """
+    with unlocked():
+        yield
+
+
+def html(text: str = "", **options: Any) -> pn.pane.HTML:
+    """A pane of HTML that we wrote; whatever comes from data must be escaped before."""
+    return pn.pane.HTML(text, **{"sizing_mode": "stretch_width", "margin": 0, **options})
+
+
+def card(*objects: Any, **options: Any) -> pn.Column:
+    """A framed part of a page."""
+    return pn.Column(*objects, css_classes=["card"], sizing_mode="stretch_width", margin=(0, 0, 16, 0), **options)
+
+
+def notes(lines: list[str]) -> str:
+    """Visible notes, escaped."""
+    return "".join(f'<p class="note" role="status">{formats.escape(line)}</p>' for line in lines)
+
+
+def about(chart: str, title: str, subtitle: str, caption: str) -> str:
+    """Heading above a chart; a saved picture carries the same words."""
+    attributes = " ".join(
+        f'data-{key}="{formats.escape(text)}"'
+        for key, text in (("about", chart), ("title", title), ("subtitle", subtitle), ("caption", caption))
+    )
+    return f'<div {attributes}><h2>{formats.escape(title)}</h2><p class="counts">{formats.escape(subtitle)}</p></div>'
+
+
+def caption(text: str) -> str:
+    """Line below a chart or table: snapshot, source, n."""
+    return f'<p class="caption">{formats.escape(text)}</p>'
+
+
+def working(text: str) -> str:
+    """What is said while something runs, escaped."""
+    return f'<p class="counts" role="status">{formats.escape(text)}</p>'
+
+
+def below(make: Callable[[], Sequence[pn.viewable.Viewable]]) -> pn.Column:
+    """Parts of a page that are made once the browser shows what is above them; before, words stand in their place.
+
+    Where no browser looks at the page, they are made at once. Figures among them must not lie in a `FlexBox`, which
+    lays out what it holds only together with the page.
+    """
+    waiting = html(working("Drawing the rest of the page …"), css_classes=["waiting"])
+    column = pn.Column(waiting, sizing_mode="stretch_width", margin=0)
+
+    def fill() -> None:
+        with together():
+            column.objects = list(make())
+
+    if is_watched():
+        pn.state.onload(fill)
+    else:
+        fill()
+    return column
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table of cells of text, escaped."""
+    head = "".join(f"<th scope='col'>{formats.escape(name)}</th>" for name in header)
+    body = "".join("<tr>" + "".join(f"<td>{formats.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>" if any(header) else f"<tbody>{body}</tbody>"
+    return f"<div class='scroll'><table class='list'>{inner}</table></div>"
+
+
+def sampled(rows: int) -> str:
+    """What a caption says where a chart draws a sample of so many rows."""
+    return f" A random {formats.count(MOST_POINTS)} of them are drawn." if rows > MOST_POINTS else ""
+
+
+def picture_buttons(chart: str, which: str = "") -> str:
+    """Buttons that save a chart, and the way to its data; `which` tells it from another in the same frame."""
+    buttons = "".join(
+        f'<button type="button" class="small" data-save="{chart}:{kind}">{f"{kind.upper()} {which}".strip()}</button>'
+        for kind in ("png", "svg")
+    )
+    alone = f'<a class="small" data-object="{chart}" href="chart">{f"Table, data, citation {which}".strip()}</a>'
+    return f'<div class="buttons">{buttons}{alone}</div>'
+
+
+def downloads(name: str, rows: Callable[[], pl.DataFrame], describe: Callable[[], dict[str, Any]]) -> pn.Row:
+    """Buttons that download the rows shown, as CSV and as JSON."""
+
+    def csv() -> Any:
+        return formats.to_csv(rows())
+
+    def json() -> Any:
+        return formats.to_json(rows(), describe())
+
+    return pn.Row(
+        *(
+            pn.widgets.FileDownload(
+                callback=callback, filename=f"{name}.{suffix}", label=suffix.upper(), icon=None, height=32,
+                sizing_mode="fixed", width=64, margin=(0, 6, 0, 0), embed=False, auto=True,
+            )
+            for suffix, callback in (("csv", csv), ("json", json))
+        ),
+        margin=0,
+    )  # fmt: skip
+
+
+def sql_block(pane: pn.pane.HTML, text: str) -> None:
+    """Show the SQL behind a chart, folded, with a button that copies it."""
+    pane.object = (
+        '<details class="sql"><summary>SQL that made this chart</summary>'
+        f"<pre><code>{formats.escape(text)}</code></pre>"
+        '<button type="button" class="small" data-copy>Copy</button></details>'
+    )
+
+
+def snapshots(data: Data, query: str | None = None, about: str = "snapshot") -> pl.DataFrame:
+    """Leaderboard snapshots with entries, newest first; of them those that a query names, where one is given.
+
+    Raises:
+        NothingToShow: there is none.
+    """
+    found = data.snapshots()
+    if query is not None:
+        found = found.join(data.ask(query), on="snapshot_id", how="semi", maintain_order="left")
+    if found.is_empty():
+        raise NothingToShow(f"The published warehouse holds no leaderboard {about}.")
+    return found
+
+
+def snapshot_labels(snapshots: pl.DataFrame) -> dict[str, str]:
+    """Label and identity of every snapshot, in order."""
+    labels: dict[str, str] = {}
+    for row in snapshots.iter_rows(named=True):
+        label = f"{formats.board(row['board'])} · {row['as_of_date']} · {formats.count(row['entries'])} entries"
+        if row["coverage"] != "full":
+            label += f" · {formats.label(row['coverage'])}"
+        # Two snapshots of one day differ only in where they came from.
+        labels[label if label not in labels else f"{label} · {row['snapshot_id']}"] = row["snapshot_id"]
+    return labels
+
+
+def source_line(row: dict[str, Any]) -> str:
+    """Where the figures of a snapshot come from, in one line."""
+    return f"{row['board']}, snapshot of {row['as_of_date']}; source: {row['uri']}"

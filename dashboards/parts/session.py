@@ -1,0 +1,114 @@
+"""What pages of one session share: their choices, and what follows when one of them changes."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+import panel as pn
+import polars as pl
+
+from dashboards.data import Data
+from dashboards.parts import formats, page
+from dashboards.parts.state import UrlState
+
+_A_FRAME_MS = 80  # in which the browser draws what it has been sent
+State = TypeVar("State", bound=UrlState)
+
+
+class SessionPage(Generic[State]):
+    """One session's page: what is chosen, what that shows, and the widgets between them.
+
+    Attributes:
+        data: What is asked.
+        state: What is chosen.
+    """
+
+    def __init__(self, data: Data, state: State) -> None:
+        self.data = data
+        self.state = state
+        self._notes: list[str] = []
+        self._offering_now = False
+        self._waiting: list[Callable[[], None]] = []
+
+    @contextlib.contextmanager
+    def _offering(self) -> Iterator[None]:
+        """While choices are offered, what they change in turn is followed by nothing."""
+        self._offering_now = True
+        try:
+            yield
+        finally:
+            self._offering_now = False
+
+    def _when(
+        self, names: str | list[str], draw: Callable[[], None], offer: Callable[[], object] | None = None
+    ) -> None:
+        """Draw when one of these choices changes, once all else is offered that the change makes possible."""
+
+        def follow(_event: Any) -> None:
+            if self._offering_now:
+                return
+            if offer is not None:
+                self._notes = []
+                with self._offering():
+                    offer()
+            with page.together():
+                draw()
+
+        self.state.param.watch(follow, names)
+
+    def _later(self, *draws: Callable[[], None]) -> None:
+        """Draw these once the browser shows what is drawn already: what a reader waits for comes first.
+
+        Where no browser looks at the page, they are drawn at once.
+        """
+        for draw in draws:
+            if not page.is_watched() or pn.state.curdoc is None:
+                draw()
+            elif draw not in self._waiting:
+                self._waiting.append(draw)
+                waiting = functools.partial(self._draw_waiting, draw)
+                if pn.state.loaded:
+                    pn.state.curdoc.add_timeout_callback(waiting, _A_FRAME_MS)
+                else:
+                    pn.state.onload(waiting)
+
+    def _draw_waiting(self, draw: Callable[[], None]) -> None:
+        self._waiting.remove(draw)
+        with page.together():
+            draw()
+
+
+class SnapshotPage(SessionPage[State]):
+    """A page about one snapshot of a board, which its state calls `snapshot`.
+
+    Attributes:
+        snapshots: Every snapshot offered, by its identity.
+    """
+
+    def __init__(self, data: Data, state: State, snapshots: pl.DataFrame) -> None:
+        super().__init__(data, state)
+        self.snapshots = {row["snapshot_id"]: row for row in snapshots.iter_rows(named=True)}
+        first = next(iter(self.snapshots))
+        state.remember_default("snapshot", first)
+        self._notes += state.offer("snapshot", page.snapshot_labels(snapshots), first)
+
+    @property
+    def _snapshot(self) -> dict[str, Any]:
+        chosen: str = self.state.snapshot  # type: ignore[attr-defined]
+        return self.snapshots[chosen]
+
+    def _where(self, count: int) -> str:
+        """Snapshot, source and n of a chart."""
+        return f"{page.source_line(self._snapshot)}; n = {formats.count(count)}"
+
+    def _describe_snapshot(self, slug: str, **more: Any) -> dict[str, Any]:
+        """What a downloaded table says of itself."""
+        row = self._snapshot
+        return {
+            "snapshot": row["snapshot_id"],
+            "as_of_date": str(row["as_of_date"]),
+            "source": row["uri"],
+            **more,
+            "address": f"{slug}{self.state.address()}",
+        }

@@ -1,0 +1,36 @@
+"""What the pages about one model and one device share: the facts at the top, and the list where none is named."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dashboards.parts.templates import render
+
+
+def identity(title: str, lead: str, rows: Sequence[dict[str, str]], links: Sequence[tuple[str, str]] = ()) -> str:
+    """The name and its facts.
+
+    Args:
+        title: The name.
+        lead: A sentence below it.
+        rows: `fact`, `value`, `basis` and `address` (where the value leads; may be empty).
+        links: Text and address of what else there is.
+    """
+    return render(__file__, "subject_identity.html", title=title, lead=lead, rows=rows, links=links)
+
+
+def index(title: str, lead: str, groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> str:
+    """A list of all that has a page: groups of names and their addresses."""
+    return render(__file__, "subject_index.html", title=title, lead=lead, groups=groups)
+
+
+def grouped(names: Sequence[tuple[str, str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups in alphabetical order from triples of group, name and address."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for group, name, address in sorted(names, key=lambda each: (each[0].casefold(), each[1].casefold())):
+        groups.setdefault(group, []).append((name, address))
+    return list(groups.items())
+
+
+def describe(address: str, **more: Any) -> dict[str, Any]:
+    """What a downloaded table says of itself."""
+    return {"address": address, **{key: value for key, value in more.items() if value not in (None, "")}}

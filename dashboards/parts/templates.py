@@ -1,0 +1,31 @@
+"""HTML from Jinja templates that lie beside the page that uses them; every value is escaped."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from dashboards.parts import formats
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["significant"] = lambda value: formats.MISSING if value is None else formats.significant(value)
+    environment.filters["whole"] = lambda value: formats.MISSING if value is None else f"{value:,.0f}"
+    return environment
+
+
+def render(page_file: str, template: str, **values: Any) -> str:
+    """A template filled.
+
+    Args:
+        page_file: `__file__` of the module that asks; the template lies in its folder.
+        template: Name of the file.
+        values: What it shows.
+    """
+    return _environment(Path(page_file).parent).get_template(template).render(**values)

@@ -1,0 +1,20 @@
+"""`python -m dashboards.site FOLDER [PAGE …]`: write the static copy of the home that the settings name."""
+
+import sys
+from pathlib import Path
+
+from dashboards.pages import PAGES, SUBJECTS
+from dashboards.site.write import write
+from warehouse.publish import NotPublished
+from warehouse.settings import Settings
+
+if __name__ == "__main__":
+    chosen = sys.argv[2:]
+    pages = [page for page in (*PAGES, *SUBJECTS) if not chosen or page.name in chosen]
+    try:
+        done = write(Path(sys.argv[1]), Settings(), pages)
+    except (NotPublished, OSError) as error:
+        sys.exit(f"Error: {error}")
+    for line in done.left_out:
+        print(f"Left out: {line}", file=sys.stderr)
+    print(f"{done.pages} pages, {done.charts} charts and {done.tables} tables in {done.folder}")

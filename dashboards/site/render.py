@@ -1,0 +1,98 @@
+"""A page as static HTML: its words, its tables and the places of its charts; whatever needs a server is left out."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+
+from dashboards.charts.matrix import Matrix
+from dashboards.parts import formats
+from dashboards.parts.page import table
+
+MOST_ROWS = 200
+"""Rows that a table shows; the files have them all."""
+_BUTTON = re.compile(r"<button\b.*?</button>", re.DOTALL)
+_LINK = re.compile(r'<a\b([^>]*?)href="([^"]*)"([^>]*)>')
+_OBJECT = re.compile(r'data-object="([^"]*)"')
+_LEFT_OUT = (pn.widgets.Widget, pn.Spacer)
+
+
+def static(part: Any, place: Callable[[Any], str]) -> str:
+    """HTML of a part of a page and all that lies in it.
+
+    Args:
+        part: The part.
+        place: Makes the place of a chart, from its figure.
+    """
+    if not getattr(part, "visible", True):
+        return ""
+    if isinstance(part, pn.pane.HTML):
+        return str(part.object or "")
+    if isinstance(part, pn.pane.Bokeh):
+        return place(part.object) if part.object is not None else ""
+    if isinstance(part, (pn.widgets.Tabulator, Matrix)):
+        return _tabulator(part) if isinstance(part, pn.widgets.Tabulator) else _matrix(part.content)
+    if isinstance(part, _LEFT_OUT):
+        return ""
+    return _grouped(part, place)
+
+
+def _grouped(part: Any, place: Callable[[Any], str]) -> str:
+    """What a column, row or card holds, in one block; nothing where it holds nothing."""
+    inside = "".join(static(each, place) for each in getattr(part, "objects", None) or [])
+    if not inside:
+        return ""
+    classes = " ".join(part.css_classes or [])
+    return f'<section class="{classes}">{inside}</section>' if "card" in classes else f"<div>{inside}</div>"
+
+
+def _tabulator(part: pn.widgets.Tabulator) -> str:
+    frame = part.value
+    if frame is None or frame.empty:
+        return ""
+    names = [name for name in frame.columns if name not in (part.hidden_columns or [])]
+    titles = [str((part.titles or {}).get(name, name)) for name in names]
+    lines = [[_cell(value) for value in row] for row in frame[names].head(MOST_ROWS).itertuples(index=False)]
+    more = f"<p class='caption'>The first {MOST_ROWS} of {len(frame):,} rows.</p>" if len(frame) > MOST_ROWS else ""
+    return table(titles, lines) + more
+
+
+def _cell(value: Any) -> str:
+    return formats.MISSING if value is None or value != value else formats.value(value)  # noqa: PLR0124 - NaN
+
+
+def _matrix(content: dict[str, Any]) -> str:
+    head = ["", *(f"{column['name']} {column['below']}".strip() for column in content["columns"])]
+    lines = [
+        [f"{row['group']} {row['name']}".strip(), *(f"{cell['text']} {cell['below']}".strip() for cell in row["cells"])]
+        for row in content["rows"]
+    ]
+    return table(head, lines)
+
+
+def relinked(text: str, root: str, slug: str, pages: set[str]) -> str:
+    """HTML whose links lead to files of the copy; those to what only a server can show become plain words.
+
+    Args:
+        text: HTML of a page.
+        root: Way from the file to the root of the copy, such as `../../`; empty at the root.
+        slug: Address of the page.
+        pages: Addresses of all pages in the copy.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        before, address, after = found.groups()
+        if chart := _OBJECT.search(before + after):
+            return f'<a class="small" href="{root}chart/{slug or "home"}/{chart[1]}.html">'
+        if address.startswith(("http:", "https:", "#")):
+            return found[0]
+        bare = re.split(r"[?#]", address)[0].removeprefix("./")
+        if bare in pages:
+            return f'<a{before}href="{root}{bare or "index"}.html"{after}>'
+        return f"<a{before}{after}>"
+
+    # What scrolls is reached by keyboard too.
+    return re.sub(
+        r"<div class=['\"]scroll['\"]>", '<div class="scroll" tabindex="0">', _LINK.sub(link, _BUTTON.sub("", text))
+    )

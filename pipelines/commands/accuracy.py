@@ -1,0 +1,96 @@
+"""`skyline accuracy`: predictions held against what benchmark tools measured, and engines fitted to it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_rows
+
+
+class By(StrEnum):
+    """What rows are grouped by, within each stage."""
+
+    STAGE = "stage"
+    ENGINE = "engine"
+    DEVICE = "device"
+    DEVICE_CLASS = "device_class"
+    FORMAT = "format"
+    BATCH = "batch"
+    MODEL = "model"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(epilog="Example: skyline accuracy llama-bench.json --device RTX-4090 --by engine")(accuracy)
+
+
+def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="What llama-bench, vLLM, SGLang, Ollama, … wrote; our own CSV; a bundle; a folder of them. "
+            "Without any: the errors that ship, on devices and on models left out of the fit."
+        ),
+    ] = None,
+    by: Annotated[By, typer.Option(help="Groups within each stage.")] = By.STAGE,
+    rows: Annotated[bool, typer.Option("--rows", help="One line per measurement instead of the summary.")] = False,
+    device: Annotated[str | None, typer.Option(help="Device, if the file does not say.")] = None,
+    devices: Annotated[int | None, typer.Option(help="Number of devices, if the file does not say.")] = None,
+    parallelism: Annotated[str | None, typer.Option(help="TP8, EP8 DP8, …, if the file does not say.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Engine, if the file does not say.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model, if the file does not say.")] = None,
+    weight_format: Annotated[str | None, typer.Option(help="Stored format, if the file does not say.")] = None,
+    input_tokens: Annotated[float | None, typer.Option(help="Prompt length, if the file does not say.")] = None,
+    output_tokens: Annotated[float | None, typer.Option(help="Tokens generated, if the file does not say.")] = None,
+    batch: Annotated[float | None, typer.Option(help="Sequences in flight, if the file does not say.")] = None,
+    accelerators: Annotated[
+        Path | None, typer.Option("--accelerators", help="TOML or CSV file with devices that the table lacks.")
+    ] = None,
+    fit: Annotated[
+        Path | None, typer.Option("--fit", help="Fit engines to these rows first and write the fit here.")
+    ] = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Errors of the simulation that plans rest on, on measured serving.")
+    ] = False,
+    gates: Annotated[bool, typer.Option("--gates", help="Fail if an error exceeds its limit.")] = False,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """How far predictions are from measurements: error, bias, and whether intervals and bounds hold."""
+    from pipelines.commands.performance import door_of  # noqa: PLC0415 - polars loads only when needed
+    from pipelines.defs.accuracy import tables  # noqa: PLC0415
+    from pipelines.defs.accuracy.gates import broken  # noqa: PLC0415
+    from pipelines.sources.measurements.rows import Said  # noqa: PLC0415
+    from profiling.accuracy.held_out import held_out_errors  # noqa: PLC0415
+
+    if not files:
+        print_rows(held_out_errors(), format, output)
+        return
+    said = Said(
+        device=device, device_count=devices, parallelism=parallelism, engine=engine, model=model,
+        weight_format=weight_format, input_tokens=input_tokens, output_tokens=output_tokens, batch=batch,
+    )  # fmt: skip
+    door = door_of(None, online=False)
+    with err.status("reading measurements") as status:
+        measured = tables.read_all(files, said)
+        known = tables.devices_with(door, accelerators)
+        times = None
+        if fit is not None:
+            status.update("fitting engines, and testing the fit on devices and models left out")
+            times = tables.fitted(measured, door, known, ", ".join(sorted(path.name for path in files)))
+            fit.write_text(times.to_json(), "utf-8")
+        status.update("predicting")
+        found = tables.accuracy(measured, door, known, times)
+        if simulated:
+            status.update("simulating")
+            table = tables.simulation(found, door, known)
+    if simulated:
+        print_rows(table, format, output)
+        return
+    print_rows(tables.one_line_each(found) if rows else found.comparison.table(by.value), format, output)
+    for note in found.notes():
+        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    if gates and (said_of := broken(found, times)):
+        raise UserError("; ".join(said_of))

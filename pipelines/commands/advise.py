@@ -1,0 +1,166 @@
+"""`skyline advise`: the best models for a machine and a use, and the commands that run them and check the figures."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.commands.performance import door_of
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, length, out, print_rows
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from profiling.answers.advise import Advice, Candidate
+    from profiling.devices.fleet import Fleet
+
+_SHOWN = (
+    "model_id", "weight_format", "verdict", "ability_in_format", "ability_low", "ability_high", "evidence_class",
+    "tokens_per_s_low", "tokens_per_s", "tokens_per_s_high", "longest_context", "memory_high_gib", "placement",
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(epilog='Example: skyline advise "rtx 4090" --use coding --context 32k')(advise)
+
+
+def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
+    machine: Annotated[
+        str | None,
+        typer.Argument(
+            help="Device by any common name: 4090, 2x3090, m3 max 64gb, other: 16 GB at 288 GB/s, 30 TFLOPS.",
+            show_default="this machine",
+        ),
+    ] = None,
+    use: Annotated[str, typer.Option(help="chat, coding, agents, maths or long documents.")] = "chat",
+    context: Annotated[
+        int, typer.Option("--context", "--seq", parser=length, help="Tokens of context that must fit.")
+    ] = 32_768,
+    users: Annotated[int, typer.Option(help="Concurrent requests.", min=1)] = 1,
+    engine: Annotated[str | None, typer.Option(help="What runs the model.", show_default="usual on the device")] = None,
+    weight_format: Annotated[
+        list[str] | None, typer.Option(help="Only this format; may be repeated.", show_default="those of the engine")
+    ] = None,
+    least_tokens_per_s: Annotated[float, typer.Option(help="Minimum tokens per second of each user.")] = 8.0,
+    host_memory_gib: Annotated[
+        float,
+        typer.Option(
+            "--host-memory-gib",
+            "--host-memory",
+            help="Memory of the host, for layers and experts that do not fit on the card.",
+            show_default="that of this machine, else not known",
+        ),
+    ] = 0.0,
+    host: Annotated[
+        str | None, typer.Option(help="Processor of the machine, as people name it.", show_default="a common one")
+    ] = None,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """The best models for a machine: format, speed with its interval, longest context, evidence, commands to copy."""
+    import polars as pl  # noqa: PLC0415 - polars loads only when needed
+
+    from profiling.answers.advise import Need  # noqa: PLC0415
+    from profiling.answers.advise import advise as advice_on  # noqa: PLC0415
+    from profiling.answers.evidence import Evidence  # noqa: PLC0415
+    from warehouse.reader import Reader  # noqa: PLC0415
+
+    door = door_of(None, online=False)
+    fleet, memory_gib = _machine(machine)
+    for device, _ in fleet.parts:
+        door = door.with_device(device)
+    reader = Reader(Settings().published)
+    evidence = Evidence.of(lambda table: reader.query(f"FROM {table}"))
+    need = Need(
+        accelerator=fleet.parts[0][0].name, devices=fleet.parts[0][1], context=context, users=users, use=use,
+        engine=engine, least_tokens_per_s=least_tokens_per_s, host_memory_gib=host_memory_gib or memory_gib,
+        host=None if host is None else door.device(host).name, fleet=fleet if fleet.is_mixed else None,
+    )  # fmt: skip
+    advice = advice_on(door, evidence, need, weight_format or ())
+    rows = pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None)
+    if format is not Format.TABLE or output is not None:
+        print_rows(rows, format, output)
+        return
+    _print(advice)
+    _print_offload(advice)
+    if rows.height:
+        print_rows(rows.select(_SHOWN), format, None)
+    for note in advice.notes:
+        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def _machine(said: str | None) -> "tuple[Fleet, float]":
+    """The devices that were named, or those of this machine, and GiB of memory beside them where that is known.
+
+    Raises:
+        UserError: None was found here.
+        UnknownAccelerator: The text names none.
+    """
+    from profiling.devices.names import resolve_device  # noqa: PLC0415
+
+    if said is None:
+        return _here()
+    found = resolve_device(said)
+    fleet = found.fleet
+    if found.note:
+        err.print(found.note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    return fleet, 0.0
+
+
+def _here() -> "tuple[Fleet, float]":
+    """The graphics cards of this machine with its memory, else its processor."""
+    from profiling.devices.accelerators import GIB  # noqa: PLC0415
+    from profiling.devices.fleet import Fleet  # noqa: PLC0415
+    from profiling.devices.here.look import look  # noqa: PLC0415
+    from profiling.devices.here.machine import known_devices  # noqa: PLC0415
+
+    machine = look()
+    found = [one.device for one in known_devices(machine) if one.device is not None]
+    if not found:
+        raise UserError("No device of this machine is known; name one, such as `skyline advise 4090`.")
+    cards = [device for device in found if device.kind == "gpu"] or found[:1]
+    fleet = Fleet(
+        tuple((one, sum(other.name == one.name for other in cards)) for one in {c.name: c for c in cards}.values())
+    )
+    err.print(f"This machine: {fleet.name}.", style="dim", highlight=False, markup=False)
+    return fleet, (machine.memory_bytes or 0.0) / GIB
+
+
+def _print(advice: "Advice") -> None:
+    best = advice.best
+    if best is None:
+        out.print("Nothing that boards have judged runs so; the rows say what each would need.", highlight=False)
+        return
+    out.print(_sentence(best, advice), highlight=False, soft_wrap=True)
+    out.print(f"  run    {best.run}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"  check  {best.check}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_offload(advice: "Advice") -> None:
+    """The ablest that needs the memory of the machine too, where it is ahead of what the cards hold alone."""
+    best, other = advice.best, next(iter(advice.of("needs offload")), None)
+    if other is None or (best is not None and other.ability_in_format <= best.ability_in_format):
+        return
+    low, likely, high = other.tokens_per_s or (0.0, 0.0, 0.0)
+    out.print(
+        f"With the memory of the machine: {other.model_id} in {other.weight_format}, {other.placement}: "
+        f"{likely:.1f} tokens/s ({low:.1f} to {high:.1f}), ability {other.ability_in_format:.0f}.",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+    out.print(f"  run    {other.run}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"  check  {other.check}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _sentence(best: "Candidate", advice: "Advice") -> str:
+    low, likely, high = best.tokens_per_s or (0.0, 0.0, 0.0)
+    near = advice.within_noise
+    noise = (
+        f" {len(near)} others are within its noise: {', '.join(one.model_id for one in near[:3])}"
+        f"{' and more' if len(near) > 3 else ''}."
+        if near
+        else ""
+    )
+    return (
+        f"{best.model_id} in {best.weight_format}: {likely:.0f} tokens/s ({low:.0f} to {high:.0f}), up to "
+        f"{best.longest_context:,} tokens, ability {best.ability_in_format:.0f} ({best.ability_low:.0f} to "
+        f"{best.ability_high:.0f}; {best.evidence_class}, {best.ability_basis}).{noise}"
+    )

@@ -1,0 +1,201 @@
+"""The `skyline` command: a thin skin over functions that live elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analytics.units import counted
+from pipelines.commands import (
+    accuracy,
+    advise,
+    arena,
+    boards,
+    describe,
+    design,
+    devices,
+    export,
+    operate,
+    performance,
+    plan,
+    processors,
+    stored,
+    sweep,
+)
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, become, err, one_sentence, out, print_rows
+from warehouse.settings import Settings
+
+app = typer.Typer(
+    help="Open language models in one row: quality, fit, speed, cost and carbon.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        help="bundled, online, online:ORG/MODEL (raw results), board:NAME (one board, online), a file or a folder; may"
+        " be repeated.",
+        show_default="bundled",
+    ),
+]
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options before the command."""
+    context.obj = {"debug": debug}
+
+
+@app.command(epilog="Example: skyline refresh --source bundled --source ~/snapshots")
+def refresh(source: Sources = None) -> None:
+    """Read the sources, derive every table, publish the warehouse; does nothing when nothing changed."""
+    _refresh(source or ["bundled"])
+
+
+def _refresh(sources: list[str]) -> None:
+    from pipelines.runs.refresh import refresh as run  # noqa: PLC0415 - polars loads only when needed
+
+    settings = Settings()
+    with err.status("reading sources") as status:
+
+        def report(line: str) -> None:
+            err.print(line, style="dim", highlight=False, markup=False)
+            status.update(line.partition(":")[0])
+
+        done = run(sources, settings, report)
+    found = done.collected
+    err.print(
+        f"{counted(len(found.new), 'new file')}, {found.known} known, {len(found.set_aside)} set aside.",
+        highlight=False,
+    )
+    for dataset, reason in found.unreachable:
+        err.print(f"Not reached: {dataset}: {reason}", style="yellow", highlight=False, markup=False)
+    if done.unchanged:
+        err.print("Nothing changed; the published warehouse is current.", style="green")
+    err.print(f"Warehouse: {done.release.path}", style="green", soft_wrap=True, highlight=False)
+
+
+@app.command(epilog="Example: skyline serve --port 5006")
+def serve(
+    address: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
+) -> None:
+    """Serve the dashboards of the published warehouse."""
+    settings = Settings()
+    environment = {
+        "SKYLINE_ADDRESS": address or settings.address,
+        "SKYLINE_PORT": str(port or settings.port),
+        "SKYLINE_HOME": str(settings.home),
+    }
+    _serve(environment)
+
+
+def _serve(environment: dict[str, str]) -> None:
+    # Pages know nothing of the pipeline, so nothing of it stays in the process that serves them.
+    become(["dashboards"], environment)
+
+
+@app.command(epilog="Example: skyline up --source ~/snapshots")
+def up(source: Sources = None) -> None:
+    """Refresh, then serve: from nothing to pages in one command."""
+    _refresh(source or ["bundled"])
+    settings = Settings()
+    _serve({"SKYLINE_HOME": str(settings.home)})
+
+
+QUIET = "ignore:Function `dev_command` is superseded"
+"""Dagster's advice to use another command of its maker, which needs a package that we do not."""
+
+
+@app.command(name="dagster", epilog="Example: skyline dagster --port 3000")
+def dagster_dev(port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 3000) -> None:
+    """Dagster's web interface on this home: lineage, runs, the daily schedule and the inbox sensor."""
+    from pipelines.runs.refresh import prepare_dagster_home  # noqa: PLC0415 - polars loads only when needed
+
+    settings = Settings()
+    home = prepare_dagster_home(settings)
+    settings.inbox.mkdir(parents=True, exist_ok=True)
+    err.print(f"Files dropped into {settings.inbox.resolve()} are ingested.", highlight=False, soft_wrap=True)
+    workspace = Path(__file__).resolve().parents[1] / "workspace.yaml"
+    environment = {
+        "DAGSTER_HOME": str(home),
+        "SKYLINE_HOME": str(settings.home.resolve()),
+        "PYTHONWARNINGS": QUIET,
+    }
+    become(["dagster", "dev", "-w", str(workspace), "-p", str(port)], environment)
+
+
+@app.command(
+    epilog="Example: skyline front models.csv --minimise size_gib --maximise score --format csv",
+)
+def front(
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON with one row per candidate.")],
+    minimise: Annotated[list[str] | None, typer.Option(help="Column to minimise; may be repeated.")] = None,
+    maximise: Annotated[list[str] | None, typer.Option(help="Column to maximise; may be repeated.")] = None,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """The Pareto front of any table: the rows that no other row beats on every objective."""
+    from pipelines.defs.frontier.front_of_file import front_of_file  # noqa: PLC0415
+
+    rows, left_out = front_of_file(file, minimise or [], maximise or [])
+    if left_out:
+        err.print(
+            f"{counted(left_out, 'row')} left out: an objective is missing or not a finite number.", highlight=False
+        )
+    print_rows(rows, format, output)
+
+
+@app.command(epilog="Example: skyline doctor")
+def doctor(
+    examine: Annotated[
+        bool, typer.Option("--examine", help="Compare every stored byte, and read every published value.")
+    ] = False,
+) -> None:
+    """What is installed, what can run here, what is damaged in the home, and the command that repairs it."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from pipelines.commands.doctor import examine as look  # noqa: PLC0415
+
+    table = Table("", "What", "Finding", "What to do", box=None, pad_edge=False)
+    findings = look(Settings(), thorough=examine)
+    for finding in findings:
+        mark = "[green]ok[/]" if finding.fine else "[red]no[/]" if finding.needed else "[yellow]--[/]"
+        # Only the mark is markup: what is found may hold brackets.
+        table.add_row(mark, *map(Text, (finding.what, finding.detail, finding.advice)))
+    out.print(table)
+    if any(finding.needed and not finding.fine for finding in findings):
+        raise UserError("Something that Skyline needs is missing; see the lines marked `no`.")
+
+
+accuracy.register(app)
+advise.register(app)
+arena.register(app)
+boards.register(app)
+describe.register(app)
+design.register(app)
+devices.register(app)
+export.register(app)
+operate.register(app)
+performance.register(app)
+plan.register(app)
+processors.register(app)
+stored.register(app)
+sweep.register(app)
+
+
+def main() -> None:
+    """Entry point of the `skyline` command."""
+    with one_sentence():
+        app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""`skyline boards`: the sources of results, what they hold, how fresh they are; adding one's own, and passing on."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from analytics.units import counted
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_rows
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+boards = typer.Typer(
+    help="Sources of results: contents, licence, freshness, and how many of their names are resolved.",
+    invoke_without_command=True,
+    no_args_is_help=False,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.add_typer(boards, name="boards", epilog="Example: skyline boards --format csv")
+
+
+@boards.callback()
+def sources(
+    context: typer.Context,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """List the sources: newest state, results, names known and unknown, licence, rhythm, freshness."""
+    if context.invoked_subcommand is not None:
+        return
+    frame = _table("meta.board_sources")
+    columns = [
+        "source", "newest_date", "freshness", "rhythm_days", "benchmarks", "results", "names", "mapped_names",
+        "rejected", "licence", "may_bundle", "declared_by", "last_outcome",
+    ]  # fmt: skip
+    print_rows(frame.select(columns) if format is Format.TABLE else frame, format, output)
+
+
+@boards.command(epilog="Example: skyline boards names lmarena --unmapped")
+def names(
+    source: Annotated[
+        str | None, typer.Argument(help="Source, as `skyline boards` lists it.", show_default="all")
+    ] = None,
+    unmapped: Annotated[bool, typer.Option("--unmapped", help="Only names of which no model is known.")] = False,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """List the model names of a source, with the model that each means and the evidence."""
+    import polars as pl  # noqa: PLC0415 - loads only when needed
+
+    frame = _table("core.model_aliases")
+    if source is not None:
+        frame = frame.filter(pl.col("source") == source)
+    print_rows(frame.filter(pl.col("model_id").is_null()) if unmapped else frame, format, output)
+
+
+@boards.command(epilog="Example: skyline boards add my_board.toml")
+def add(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Declaration as TOML; or a CSV, JSON, YAML, Parquet or Markdown board to draft one from."),
+    ],
+) -> None:
+    """Declare a board of your own: its file is then read like any other; a draft is written if you give data."""
+    from pipelines.sources.boards.declaration import USER_FOLDER, declared, parse  # noqa: PLC0415
+    from pipelines.sources.boards.draft import draft  # noqa: PLC0415
+
+    settings = Settings()
+    text = file.read_text(encoding="utf-8") if file.suffix.lower() == ".toml" else None
+    if text is None:
+        text = draft(file)
+    board = parse(text, str(file))
+    folder = settings.home / USER_FOLDER
+    target = folder / f"{board.name}.toml"
+    known = declared(settings.home).get(board.name)
+    if known is not None and not known.by_user:
+        raise UserError(f"{board.name} is declared by Skyline itself; give yours another name.")
+    folder.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    err.print(f"Declared {board.name} in {target}.", highlight=False, soft_wrap=True)
+    if file.suffix.lower() != ".toml":
+        err.print(
+            f"It is a draft: look at units, categories and the licence, then run `skyline refresh --source {file}`.",
+            style="yellow", highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    else:
+        err.print("Run `skyline refresh --source FILE` with a file of it.", highlight=False, soft_wrap=True)
+
+
+@boards.command(epilog="Example: skyline boards check my_board.toml results.csv")
+def check(
+    declaration: Annotated[Path, typer.Argument(help="Declaration as TOML.")],
+    file: Annotated[Path, typer.Argument(help="A file of the board.")],
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Read a file by a declaration and print what would be loaded, changing nothing."""
+    import datetime as dt  # noqa: PLC0415
+
+    from pipelines.sources.boards.declaration import Declared, parse  # noqa: PLC0415
+    from pipelines.sources.boards.documents import Member  # noqa: PLC0415
+    from pipelines.sources.boards.read import read_rows  # noqa: PLC0415
+    from pipelines.sources.boards.recognition import match  # noqa: PLC0415
+
+    text = declaration.read_text(encoding="utf-8")
+    board = parse(text, str(declaration))
+    matched = match(Member(file.name, file.read_bytes()), [Declared(board, by_user=True, text=text)])
+    if matched is None:
+        raise UserError(f"{file.name} has not the columns by which any file of {board.name} is recognised.")
+    read = read_rows(matched.rows, board, matched.file, dt.datetime.now(dt.UTC).date())
+    err.print(f"{read.loaded:,} of {counted(read.rows, 'row')} as {matched.file.name}; {len(read.rejected)} set aside.")
+    for number, _, reason in read.rejected[:10]:
+        err.print(f"  row {number}: {reason}", highlight=False, markup=False)
+    if read.unread:
+        err.print(f"Columns not read: {', '.join(sorted(read.unread))}", highlight=False, markup=False)
+    print_rows(read.results.drop("row_number", "member", "link"), format, output)
+
+
+@boards.command(epilog="Example: skyline boards export results --source bfcl")
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where to write.")],
+    source: Annotated[list[str] | None, typer.Option(help="Source; may be repeated.", show_default="all")] = None,
+    every_eval_ever: Annotated[
+        bool, typer.Option("--every-eval-ever", help="As records of Every Eval Ever (schema 0.3.0), not as CSV.")
+    ] = False,
+    all_states: Annotated[bool, typer.Option("--all-states", help="Every snapshot, not only the newest.")] = False,
+    keep_private: Annotated[
+        bool, typer.Option("--keep-private", help="Also what may not be passed on; for yourself alone.")
+    ] = False,
+) -> None:
+    """Write results that may be passed on, one CSV per source that another home reads, or Every Eval Ever records."""
+    import polars as pl  # noqa: PLC0415 - loads only when needed
+
+    frame = _table("core.benchmark_results")
+    chosen = frame.filter(pl.col("source").is_in(source)) if source else frame
+    chosen = chosen if all_states else chosen.filter("is_newest")
+    passed = chosen if keep_private else chosen.filter("may_bundle")
+    if kept := chosen.height - passed.height:
+        err.print(f"{kept:,} results stay here: their licence does not let them be passed on.", highlight=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = _as_records(passed, folder) if every_eval_ever else _as_csv(passed, folder)
+    err.print(f"{passed.height:,} results in {written} files below {folder}", highlight=False, soft_wrap=True)
+
+
+def _as_records(results: "pl.DataFrame", folder: Path) -> int:
+    from pipelines.sources.boards.every_eval_ever_records import records  # noqa: PLC0415
+
+    count = 0
+    for path, record in records(results):
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+        count += 1
+    return count
+
+
+def _as_csv(results: "pl.DataFrame", folder: Path) -> int:
+    from pipelines.sources.boards.own_form import name_of, written  # noqa: PLC0415
+
+    count = 0
+    for name in results["source"].unique(maintain_order=True):
+        rows = results.filter(results["source"] == name)
+        (folder / name_of(rows, name)).write_bytes(written(rows))
+        count += 1
+    return count
+
+
+def _table(relation: str) -> "pl.DataFrame":
+    """A table of the published warehouse.
+
+    Raises:
+        NotPublished: nothing is published yet.
+    """
+    from warehouse.console import Console, Limits  # noqa: PLC0415 - polars loads only when needed
+
+    limits = Limits(seconds=60, memory_mib=2048, rows=5_000_000, result_mib=2048)
+    return Console(Settings().published, limits).ask(f"FROM {relation}").frame

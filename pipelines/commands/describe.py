@@ -1,0 +1,52 @@
+"""`skyline describe`: what models are, one row each."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
+
+Models = Annotated[
+    list[str],
+    typer.Argument(
+        help="Names of the catalogue or the hub, Ollama tags, GGUF files, config.json files or their folders, TOML.",
+        show_default=False,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(epilog="Example: skyline describe gpt-oss-120b qwen3.5-27b ./my-model --format csv")(describe)
+
+
+def describe(
+    model: Models,
+    weight_format: Annotated[
+        str | None, typer.Option(help="A stored format, as q4_k_m or awq-4bit-g128; without it, as published.")
+    ] = None,
+    online: Annotated[bool, typer.Option("--online", help="Ask the hub for models that are not known here.")] = False,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Parameters, stored format, weights, cache and fixed state of models; those that fail are named and skipped."""
+    import polars as pl  # noqa: PLC0415 - polars loads only when needed
+
+    from profiling.answers.describe import describe as of  # noqa: PLC0415
+    from profiling.errors import ProfilingError  # noqa: PLC0415
+
+    rows, failed = [], False
+    for text in model:
+        try:
+            found = of(text, weight_format, online=online)
+        except ProfilingError as error:
+            failed = True
+            err.print(f"{text}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+            continue
+        rows.append(found.row())
+        for note in found.notes:
+            err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    if rows:
+        print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
+    if failed:
+        raise typer.Exit(1)

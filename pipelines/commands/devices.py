@@ -1,0 +1,198 @@
+"""`skyline devices`, `skyline models` and `skyline hardware`: what can be asked about, and what this machine is."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from profiling.devices.accelerators import Accelerator
+    from profiling.devices.here.bandwidth import Bandwidth
+    from profiling.devices.here.machine import Machine
+
+Query = Annotated[str | None, typer.Argument(help="A name as people use it; without one, all are listed.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command(epilog='Example: skyline devices "3090 + 3060"')(devices)
+    app.command(epilog="Example: skyline models qwen2.5:14b")(models)
+    app.command(epilog="Example: skyline hardware --measure")(hardware)
+
+
+def devices(
+    query: Query = None,
+    kind: Annotated[str | None, typer.Option(help="Only gpu, igpu, tpu, cpu, asic or edge.")] = None,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Devices of the table with memory, bandwidth and peaks; or those that a name means, and how sure that is."""
+    import polars as pl  # noqa: PLC0415
+
+    from profiling.devices.names import resolve_device  # noqa: PLC0415
+    from profiling.devices.table import table  # noqa: PLC0415
+    from profiling.errors import UnknownAccelerator  # noqa: PLC0415
+
+    if query is None:
+        found = [(device, 1) for device in table().values()]
+    else:
+        answer = resolve_device(query)
+        found = list(answer.devices) or [(table()[name], 1) for name in answer.candidates if name in table()]
+        if not found:
+            raise UnknownAccelerator(answer.note)
+        if answer.note:
+            err.print(answer.note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    rows = [_device_row(device, count) for device, count in found if kind in {None, device.kind}]
+    if not rows:
+        raise UnknownAccelerator(f"no device of kind {kind!r}; kinds are gpu, igpu, tpu, cpu, asic and edge")
+    print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
+
+
+def _device_row(device: "Accelerator", count: int) -> dict[str, object]:
+    from profiling.devices.accelerators import GIB  # noqa: PLC0415
+
+    low, high = device.usable_memory_range_bytes
+    tera = {kind: rate / 1e12 for kind, rate in device.peaks.items()}
+    return {
+        "device": device.name,
+        "count": count,
+        "kind": device.kind,
+        "vendor": device.vendor,
+        "usable_memory_gib": device.usable_memory_bytes / GIB,
+        "usable_low_gib": low / GIB,
+        "usable_high_gib": high / GIB,
+        "bandwidth_gb_per_s": device.bandwidth_bytes_per_s / 1e9,
+        "fp16_tflops": tera.get("fp16"),
+        "fp16_sums_tflops": _tera(device.peaks_with_fp16_sums.get("fp16")),
+        "int8_tops": tera.get("int8"),
+        "fp8_tflops": tera.get("fp8"),
+        "fp4_tflops": tera.get("fp4"),
+        "power_w": device.power_w,
+        "link": device.link_kind or None,
+        "link_gb_per_s": _giga(device.link_bytes_per_s),
+        "node_size": device.node_size,
+        "memory_basis": device.memory_basis,
+        "raising_usable_memory": device.raising_usable_memory or None,
+        "source": device.source,
+        "doubts": device.flags or None,
+    }
+
+
+def _tera(rate: float | None) -> float | None:
+    return None if rate is None else rate / 1e12
+
+
+def _giga(rate: float | None) -> float | None:
+    return None if rate is None else rate / 1e9
+
+
+def models(
+    query: Query = None,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Models of the catalogue with their sizes; or the one that a name means, its format, and how sure that is."""
+    import polars as pl  # noqa: PLC0415
+
+    from profiling.errors import UnknownModel  # noqa: PLC0415
+    from profiling.models.names import resolve_model  # noqa: PLC0415
+    from profiling.models.sources import catalogue  # noqa: PLC0415
+
+    if query is None:
+        print_rows(pl.DataFrame([_model_row(name) for name in catalogue()], infer_schema_length=None), format, output)
+        return
+    meant = resolve_model(query)
+    names = [meant.catalogue_id] if meant.catalogue_id else [name for name in meant.candidates if name in catalogue()]
+    if not names:
+        raise UnknownModel(meant.evidence)
+    if not meant.catalogue_id:
+        err.print(meant.evidence, style="dim", highlight=False, markup=False, soft_wrap=True)
+    said = {
+        "hub_id": meant.model_id, "weight_format": meant.weight_format,
+        "evidence": meant.evidence if meant.catalogue_id else "one of the candidates",
+    }  # fmt: skip
+    print_rows(pl.DataFrame([_model_row(name) | said for name in names], infer_schema_length=None), format, output)
+
+
+def _model_row(name: str) -> dict[str, object]:
+    from profiling.errors import ProfilingError  # noqa: PLC0415
+    from profiling.models.sources import catalogue  # noqa: PLC0415
+
+    record = catalogue()[name].record
+    row: dict[str, object] = {"model": name, "model_type": record["model_type"]}
+    try:
+        model = catalogue()[name].architecture()
+    except ProfilingError as error:
+        total = record.get("parameters_total")
+        return row | {
+            "parameters_total": int(total) if total else None, "parameters_active": None, "attention": None,
+            "max_context": None, "why_not_timed": str(error).split("? ")[0],
+        }  # fmt: skip
+    return row | {
+        "parameters_total": model.parameters_total, "parameters_active": model.parameters_active,
+        "attention": model.attention_kind, "max_context": model.max_position, "why_not_timed": None,
+    }  # fmt: skip
+
+
+def hardware(
+    measure: Annotated[bool, typer.Option("--measure", help="Measure the bandwidth of memory, in seconds.")] = False,
+    seconds: Annotated[float, typer.Option(help="Time to spend with --measure.", min=0.1, max=60)] = 3.0,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """This machine: its GPUs, processor and memory, which devices of the table those are, and what was not found."""
+    from profiling.devices.here.bandwidth import cuda_read_bandwidth, read_bandwidth  # noqa: PLC0415
+    from profiling.devices.here.look import look  # noqa: PLC0415
+
+    machine = look()
+    measured = (cuda_read_bandwidth(), read_bandwidth(seconds)) if measure else (None, None)
+    rows = hardware_rows(machine, *measured)
+    for line in machine.not_found:
+        err.print(f"Not found: {line}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    if not rows.height:
+        raise typer.Exit(1)
+    print_rows(rows, format, output)
+
+
+def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Bandwidth | None") -> "pl.DataFrame":
+    """One row per device of a machine that may run models.
+
+    Args:
+        machine: As `profiling.devices.here.look` finds it.
+        of_gpu: Measured read bandwidth of the first graphics device; None: not measured.
+        of_memory: Measured read bandwidth of main memory; None: not measured.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    from profiling.devices.accelerators import GIB  # noqa: PLC0415
+    from profiling.devices.here.machine import known_devices  # noqa: PLC0415
+
+    found = []
+    for place, one in enumerate(known_devices(machine)):
+        is_processor = place >= len(machine.gpus)
+        rate = of_memory if is_processor else of_gpu if place == 0 else None
+        device = one.device
+        memory = machine.memory_bytes if is_processor else machine.gpus[place].memory_bytes
+        found.append(
+            {
+                "part": "processor" if is_processor else "gpu",
+                "name": one.name,
+                "device": device.name if device else None,
+                "memory_gib": memory / GIB if memory else device.whole_memory_bytes / GIB if device else None,
+                "usable_memory_gib": device.usable_memory_bytes / GIB if device else None,
+                "bandwidth_gb_per_s": device.bandwidth_bytes_per_s / 1e9 if device else None,
+                "measured_gb_per_s": rate.median_bytes_per_s / 1e9 if rate else None,
+                "fp16_tflops": _tera(device.peaks.get("fp16")) if device else None,
+                "reported_by": one.reported_by,
+                "note": one.note or None,
+            }
+        )
+    schema = {
+        "part": pl.String, "name": pl.String, "device": pl.String, "memory_gib": pl.Float64,
+        "usable_memory_gib": pl.Float64, "bandwidth_gb_per_s": pl.Float64, "measured_gb_per_s": pl.Float64,
+        "fp16_tflops": pl.Float64, "reported_by": pl.String, "note": pl.String,
+    }  # fmt: skip
+    return pl.DataFrame(found, schema=schema)

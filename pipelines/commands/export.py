@@ -1,0 +1,31 @@
+"""`skyline export`: copies of what is published, to be handed on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.terminal import become
+from warehouse.settings import Settings
+
+export = typer.Typer(help="Copies of what is published, to be handed on.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.add_typer(export, name="export", epilog="Example: skyline export site ./skyline-site")
+
+
+@export.callback()
+def _all() -> None:
+    """Copies of what is published, to be handed on."""
+
+
+@export.command(epilog="Example: skyline export site ./skyline-site")
+def site(folder: Annotated[Path, typer.Argument(help="Empty folder, or one that holds an earlier copy.")]) -> None:
+    """Write the pages as static HTML with their charts, and the data as Parquet and CSV, for any static host.
+
+    Rows whose licence does not let them be passed on are left out, and counted.
+    """
+    # Pages know nothing of the pipeline, so nothing of it stays in the process that writes them.
+    become(["dashboards.site", str(folder.resolve())], {"SKYLINE_HOME": str(Settings().home)})

@@ -1,0 +1,52 @@
+"""`skyline profile kernels`: how far off surfaces of engines' kernels are, as shipped or fitted to a folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
+
+
+def register(profile: typer.Typer) -> None:
+    """Add the command to the group."""
+    profile.command(epilog="Example: skyline profile kernels --device H200-SXM-141GB")(kernels)
+
+
+def kernels(  # noqa: PLR0913, PLR0917 - one parameter an option
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of <accelerator>/<engine>/<kind>/<table>_perf.parquet; without it what ships."),
+    ] = None,
+    device: Annotated[list[str] | None, typer.Option(help="Device; may be repeated.", show_default="all")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Kind; may be repeated.", show_default="all")] = None,
+    variants: Annotated[bool, typer.Option("--variants", help="One row per kernel instead of per kind.")] = False,
+    left_out: Annotated[
+        bool, typer.Option("--left-out", help="Errors on devices whose kernels the predicting surfaces never saw.")
+    ] = False,
+    save: Annotated[Path | None, typer.Option(help="Write the surfaces into this folder.")] = None,
+    source: Annotated[str, typer.Option(help="Where the kernels are from, for the files.")] = "not stated",
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Held-out errors of kernels by device, engine and kind, as experts, latent attention, states and collectives."""
+    import polars as pl  # noqa: PLC0415 - numpy and polars load only when needed
+
+    from profiling.kernels import shipped  # noqa: PLC0415
+    from profiling.kernels.folder import calibrated_folder  # noqa: PLC0415
+
+    if folder is None:
+        surfaces = [one for of_device in shipped.shipped_surfaces().values() for one in of_device]
+        transfers = list(shipped.shipped_transfers())
+    else:
+        with err.status("fitting") as status:
+            surfaces, transfers = calibrated_folder(folder, kind or (), status.update)
+        if save is not None:
+            shipped.save(save, surfaces, transfers, source)
+    if left_out:
+        table = shipped.transfer_table(transfers)
+    else:
+        table = shipped.variant_table(surfaces) if variants else shipped.summary(surfaces)
+    for column, chosen in (("device", device), ("kind", kind)):
+        table = table.filter(pl.col(column).is_in(chosen)) if chosen else table
+    print_rows(table, format, output)

@@ -1,0 +1,102 @@
+"""`skyline plan`: how many of which device keep a promise of latency to a number of users."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.performance import door_of
+from pipelines.commands.terminal import Format, Formatted, Output, err, length, print_rows
+
+_SHOWN = (
+    "accelerator", "devices", "replicas", "tensor_parallel", "pipeline_parallel", "certainty", "first_broken",
+    "time_to_first_token_p90_s", "time_per_output_token_p90_s", "output_tokens_per_s", "usd_per_hour",
+    "usd_per_million_input_tokens", "usd_per_million_output_tokens",
+)  # fmt: skip
+
+
+def seconds(text: str) -> float:
+    """A time on the command line: `2s`, `50ms`, `0.05`.
+
+    Raises:
+        BadParameter: It is no time.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*", str(text))
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no time; write 2s or 50ms")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    example = (
+        "skyline plan Llama-3.3-70B-Instruct --users 50 --input-tokens 2k --output-tokens 500 --ttft 2s --tpot 50ms"
+    )
+    app.command(epilog=f"Example: {example}")(plan)
+
+
+def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
+    model: Annotated[str, typer.Argument(help="Model of the catalogue, a config.json, its folder, or a TOML file.")],
+    users: Annotated[
+        int | None,
+        typer.Option(help="Concurrent users, each of whom sends the next request as soon as one is answered.", min=1),
+    ] = None,
+    requests_per_s: Annotated[
+        float | None,
+        typer.Option("--requests-per-second", help="Arrivals per second (Poisson), instead of concurrent users."),
+    ] = None,
+    input_tokens: Annotated[int, typer.Option(parser=length, help="Mean length of a prompt.")] = 2000,
+    output_tokens: Annotated[int, typer.Option(parser=length, help="Mean length of an answer.")] = 500,
+    spread: Annotated[float, typer.Option(help="Coefficient of variation of both lengths; 0: all the same.")] = 0.5,
+    ttft: Annotated[
+        float | None,
+        typer.Option(parser=seconds, metavar="TIME", help="90th percentile of the time to first token: 2s."),
+    ] = None,
+    tpot: Annotated[
+        float | None,
+        typer.Option(parser=seconds, metavar="TIME", help="90th percentile of the time per output token: 50ms."),
+    ] = None,
+    weight_format: Annotated[str | None, typer.Option(help="Stored format: fp8, awq-4bit-g128, mxfp4, ...")] = None,
+    kv_bits: Annotated[float, typer.Option(help="Bits per number of the KV cache.")] = 16,
+    engine: Annotated[str, typer.Option(help="Whose overhead and step size.")] = "vllm-v1",
+    accelerator: Annotated[
+        list[str] | None,
+        typer.Option(help="Device, or a fixed fleet such as 8xH100; may be repeated.", show_default="all"),
+    ] = None,
+    most_devices: Annotated[int, typer.Option(help="Maximum number of devices of each kind.", min=1, max=1024)] = 64,
+    cached_prefix: Annotated[float, typer.Option(help="Share of every prompt that is reused, from 0 to 1.")] = 0.0,
+    draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
+    acceptance: Annotated[float, typer.Option(help="Probability that a proposed token is accepted.")] = 0.7,
+    spot: Annotated[bool, typer.Option("--spot", help="Rent interruptible devices.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue.")] = False,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """The fewest devices that meet latency targets: layout, latency, dollars per million tokens.
+
+    A fixed fleet (8xH100) gets its best layout, and the target that it misses first is named.
+    """
+    import polars as pl  # noqa: PLC0415 - numpy and polars load only when needed
+
+    from profiling.serving.plan import Options, Promise, asked_plans  # noqa: PLC0415
+    from profiling.serving.simulate import Traffic  # noqa: PLC0415
+
+    if users is None and requests_per_s is None:
+        users = 1
+    traffic = Traffic(
+        input_tokens=input_tokens, output_tokens=output_tokens, users=users, requests_per_s=requests_per_s,
+        spread=spread, cached_prefix=cached_prefix,
+    )  # fmt: skip
+    promise = Promise(traffic=traffic, time_to_first_token_s=ttft, time_per_output_token_s=tpot)
+    options = Options(
+        weight_format=weight_format, kv_bits=kv_bits, engine=engine, most_devices=most_devices, draft=draft,
+        acceptance=acceptance, spot=spot,
+    )  # fmt: skip
+    found = asked_plans(door_of(None, online=online), model, promise, options, accelerator or [])
+    rows = pl.DataFrame([each.row() for each in found], infer_schema_length=None)
+    print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
+    err.print(
+        "Predicted by simulating continuous batching on predicted steps; `surely` keeps the promise at the slow end of "
+        "the 80 % interval too, `likely` at the likely value.",
+        style="dim", highlight=False, soft_wrap=True,
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+"""`skyline processors`: CPUs, GPUs, TPUs and NPUs under one load, in one table."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.performance import Batch, Length, Model, WeightFormat
+from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
+from warehouse.settings import Settings
+
+_SHOWN = (
+    "accelerator", "kind", "verdict", "bound_by", "predicted_s", "predicted_low_s", "predicted_high_s", "tokens_per_s",
+    "joules_per_token", "usd_per_million_tokens", "engine", "reason",
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(epilog="Example: skyline processors llama3.2:1b cpu rtx-4090 tpu-v5e --batch 1 --seq 2k")(processors)
+
+
+def processors(
+    model: Model,
+    accelerators: Annotated[
+        list[str] | None,
+        typer.Argument(help="Devices, or kinds: cpu, gpu, igpu, tpu, asic, edge, all.", show_default="some of each"),
+    ] = None,
+    stage: Annotated[str, typer.Option(help="prefill, decode (one step), generate (both) or encode.")] = "decode",
+    batch: Batch = 1,
+    seq: Length = 4096,
+    weight_format: WeightFormat = None,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what binds each."""
+    from pipelines.lib.door import published_door  # noqa: PLC0415 - numpy loads only when needed
+    from profiling.answers.processors import compare_processors, said  # noqa: PLC0415
+    from profiling.answers.question import Question  # noqa: PLC0415
+    from warehouse.reader import Reader  # noqa: PLC0415
+
+    settings = Settings()
+    door = published_door(Reader(settings.published), settings)()
+    question = Question(
+        model=model, accelerator="", stage=stage, batch=batch, context=seq, weight_format=weight_format
+    )  # fmt: skip
+    rows = compare_processors(door, question, accelerators or ())
+    err.print(said(rows), highlight=False, markup=False, soft_wrap=True)
+    print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)

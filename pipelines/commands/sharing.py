@@ -1,0 +1,70 @@
+"""`skyline profile share` and `skyline profile collect`: measurements from one home to many, and back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analytics.units import counted
+from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
+from warehouse.settings import Settings
+
+
+def register(profile: typer.Typer) -> None:
+    """Add the commands to those of `skyline profile`."""
+    profile.command(epilog="Example: skyline profile share llama-bench.json --device RTX-4090")(share)
+    profile.command(epilog="Example: skyline profile collect ~/shared --out collected.csv")(collect)
+
+
+def share(
+    files: Annotated[list[Path], typer.Argument(help="Bundles, or what a benchmark tool wrote; as for accuracy.")],
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("shared.json"),
+    device: Annotated[str | None, typer.Option(help="Device, where a file does not say.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Engine, where a file does not say.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model, where a file does not say.")] = None,
+    weight_format: Annotated[str | None, typer.Option(help="Stored format, where a file does not say.")] = None,
+) -> None:
+    """Make one anonymous, signed file of measurements: what was measured, nothing of who or where."""
+    from pipelines.commands.performance import door_of  # noqa: PLC0415
+    from pipelines.defs.accuracy.tables import read_all  # noqa: PLC0415 - polars loads only when needed
+    from pipelines.sources.measurements.rows import Said  # noqa: PLC0415
+    from pipelines.sources.measurements.shared import SHARED, key_of, sealed, with_names  # noqa: PLC0415
+
+    said = Said(device=device, engine=engine, model=model, weight_format=weight_format)
+    rows = with_names(read_all(files, said), door_of(None, online=False).devices)
+    text = sealed(rows, key_of(Settings().home))
+    out.write_text(text, "utf-8")
+    err.print(f"{out}: signed; it holds {', '.join(SHARED)}, and nothing else.", highlight=False, soft_wrap=True)
+
+
+def collect(
+    folder: Annotated[Path, typer.Argument(help="Folder of shared files, with those below it.")],
+    out: Annotated[
+        Path | None, typer.Option(help="CSV for the rows that may be used; `skyline refresh --source` takes it.")
+    ] = None,
+    outliers: Annotated[bool, typer.Option("--outliers", help="One line per outlier instead of the errors.")] = False,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Read shared files: check signatures, set outliers aside, and print how far predictions lie from the rest."""
+    from pipelines.commands.performance import door_of  # noqa: PLC0415 - polars loads only when needed
+    from pipelines.defs.accuracy.collecting import collected  # noqa: PLC0415
+    from pipelines.defs.accuracy.tables import accuracy  # noqa: PLC0415
+    from warehouse.spreadsheets import to_csv  # noqa: PLC0415
+
+    door = door_of(None, online=False)
+    found = collected(folder, door, door.devices)
+    if out is not None:
+        out.write_bytes(to_csv(found.rows))
+    errors = accuracy(found.rows, door, door.devices).comparison.table()
+    print_rows(found.outliers if outliers else errors, format, output)
+    err.print(
+        f"{counted(found.files, 'file')}: {counted(found.rows.height, 'row')} to use, "
+        f"{counted(found.outliers.height, 'outlier')}, {counted(found.duplicates, 'row')} there before, "
+        f"{counted(found.refused.height, 'file')} refused.",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    for name, reason in found.refused.head(5).iter_rows():
+        err.print(f"  {name}: {reason}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    if out is not None:
+        err.print(f"skyline refresh --source {out} adds them to the accuracy tables.", highlight=False, soft_wrap=True)

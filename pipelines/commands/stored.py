@@ -1,0 +1,77 @@
+"""`skyline snapshots` and `skyline forget`: what the home has read, and taking back what should not have been."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
+from warehouse.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command(epilog="Example: skyline snapshots --format csv")(snapshots)
+    app.command(epilog="Example: skyline forget open_llm_v2:2099-12-31:0a1b2c3d4e --why 'the date is wrong'")(forget)
+
+
+def snapshots(
+    forgotten: Annotated[bool, typer.Option("--forgotten", help="List what was removed, and why.")] = False,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Every file that was read, as kept in raw/: source, date and origin."""
+    import polars as pl  # noqa: PLC0415
+
+    from pipelines.sources.raw_store import RawStore  # noqa: PLC0415 - polars loads only when needed
+
+    store = RawStore(Settings().raw)
+    text = dict.fromkeys(("snapshot", "source", "uri", "sha256"), pl.String())
+    if forgotten:
+        columns = text | {"as_of": pl.Date(), "forgotten_at": pl.Datetime(time_zone="UTC"), "why": pl.String()}
+        gone = [
+            (one.snapshot_id, one.source, one.uri, one.sha256, one.as_of, one.forgotten_at, one.reason)
+            for one in store.forgotten()
+        ]
+        print_rows(pl.DataFrame(gone, columns, orient="row"), format, output)
+        return
+    columns = text | {
+        "as_of": pl.Date(),
+        "retrieved_at": pl.Datetime(time_zone="UTC"),
+        "size_kib": pl.Float64(),
+        "layout": pl.String(),
+    }
+    rows = [
+        (
+            one.snapshot_id, source, one.manifest.uri, one.sha256, one.manifest.as_of, one.manifest.retrieved_at,
+            one.path.stat().st_size / 1024, one.manifest.layout,
+        )
+        for source in store.sources()
+        for one in store.snapshots(source)
+    ]  # fmt: skip
+    print_rows(pl.DataFrame(rows, columns, orient="row"), format, output)
+
+
+def forget(
+    snapshot: Annotated[list[str], typer.Argument(help="As `skyline snapshots` lists it, or its sha256.")],
+    why: Annotated[str, typer.Option(help="The reason, written into the record.")] = "no reason was given",
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Remove it from the record, so that its source may supply it again.")
+    ] = False,
+) -> None:
+    """Remove a file that was read from raw/ and record what it was; then run `skyline refresh`."""
+    from pipelines.runs.writer_lock import only_writer  # noqa: PLC0415
+    from pipelines.sources.raw_store import RawStore  # noqa: PLC0415 - polars loads only when needed
+
+    settings = Settings()
+    store = RawStore(settings.raw)
+    with only_writer(settings):
+        if undo:
+            for name in snapshot:
+                for one in store.remember(name):
+                    err.print(f"{one.uri} is read again with its source.", highlight=False, markup=False)
+            return
+        # All are looked up before the first is removed.
+        for chosen in [store.named(name) for name in snapshot]:
+            store.forget(chosen, why)
+            err.print(f"Forgotten: {chosen.snapshot_id}, from {chosen.manifest.uri}.", highlight=False, markup=False)
+    err.print("Run `skyline refresh` to publish without it.", highlight=False)

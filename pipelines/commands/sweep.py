@@ -1,0 +1,144 @@
+"""`skyline sweep` and `skyline improve`: what changes memory and time of a model, and what would make it faster."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.commands.performance import (
+    Accelerators,
+    Batch,
+    Engine,
+    KvBits,
+    Length,
+    Model,
+    Online,
+    WeightFormat,
+    door_of,
+)
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_rows
+
+if TYPE_CHECKING:
+    from profiling.answers.door import Door
+    from profiling.answers.question import Question
+
+Accelerator = Annotated[str, typer.Argument(help="Accelerator, as RTX-A6000 or H200.")]
+Stage = Annotated[
+    str | None, typer.Option(help="prefill, decode or encode.", show_default="decode; encode for encoders")
+]
+Tensor = Annotated[int, typer.Option(help="Devices that share every layer.")]
+_SHOWN = (
+    "axis", "value", "verdict", "weights_bytes", "kv_cache_bytes", "activations_bytes", "memory_high_gib",
+    "memory_change_pct", "flops", "predicted_low_s", "predicted_likely_s", "predicted_high_s", "time_change_pct",
+    "reason",
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command(epilog="Example: skyline sweep bert-base-uncased H100-SXM5 --over batch=1,8,32 --over pruning")(sweep)
+    app.command(epilog="Example: skyline improve Meta-Llama-3.1-8B RTX-4090 --seq 8k")(improve)
+
+
+def sweep(  # noqa: PLR0913, PLR0917 - one parameter an option
+    model: Model,
+    accelerator: Accelerator,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is changed: weights, cache, pruning, vocabulary, batch, context, attention or split, as "
+            "batch=1,8,32 or alone; may be repeated.",
+            show_default="all of them",
+        ),
+    ] = None,
+    stage: Stage = None,
+    batch: Batch = 1,
+    seq: Length = 4096,
+    weight_format: WeightFormat = None,
+    kv_bits: KvBits = 16,
+    tp: Tensor = 1,
+    engine: Engine = None,
+    online: Online = False,
+    accelerators: Accelerators = None,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Memory by part, work and time of a model while one thing is changed: formats, pruning, batch, length and more."""
+    from profiling.answers.sweep import sweep as rows_of  # noqa: PLC0415 - numpy and polars load only when needed
+
+    door = door_of(accelerators, online=online)
+    question = _question(
+        door, model, stage, seq, accelerator=accelerator, batch=batch, weight_format=weight_format, kv_bits=kv_bits,
+        tensor=tp, engine=engine,
+    )  # fmt: skip
+    rows = rows_of(door, question, _axes(over))
+    print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
+    _notes(door.answer(question).notes)
+
+
+def improve(  # noqa: PLR0913, PLR0917 - one parameter an option
+    model: Model,
+    accelerator: Accelerator,
+    stage: Stage = None,
+    batch: Batch = 1,
+    seq: Length = 4096,
+    weight_format: WeightFormat = None,
+    kv_bits: KvBits = 16,
+    tp: Tensor = 1,
+    engine: Engine = None,
+    operators: Annotated[bool, typer.Option("--operators", help="One row per operator instead.")] = False,
+    online: Online = False,
+    accelerators: Accelerators = None,
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """What would make a model faster on a device, and by how much: each change of the time with its interval."""
+    from profiling.answers.improve import improvement_rows, operator_improvement_rows  # noqa: PLC0415
+
+    door = door_of(accelerators, online=online)
+    question = _question(
+        door, model, stage, seq, accelerator=accelerator, batch=batch, weight_format=weight_format, kv_bits=kv_bits,
+        tensor=tp, engine=engine,
+    )  # fmt: skip
+    rows = operator_improvement_rows(door, question) if operators else improvement_rows(door, question)
+    print_rows(rows, format, output)
+    said = (
+        "Changes are of the time per token (of a pass: per sequence), negative where it gets faster; what is saved is "
+        "taken to be as uncertain as the predictions themselves."
+    )
+    _notes((said, *door.answer(question).notes))
+
+
+def _question(door: "Door", model: str, stage: str | None, seq: int, **more: Any) -> "Question":
+    """What is asked of a model: without a stage an encoder encodes and others take a step; no longer than it reads."""
+    from profiling.answers.question import Question  # noqa: PLC0415
+
+    known = door.model(model)
+    usual = "encode" if known.kind == "encoder" else "decode"
+    return Question(model=model, stage=stage or usual, context=_length(known.max_position, seq), **more)
+
+
+def _length(longest: int | None, asked: int) -> int:
+    """The length asked for; the usual one is cut to what the model was made for, and that is said."""
+    usual = 4096
+    if longest is None or asked != usual or longest >= usual:
+        return asked
+    err.print(f"Length {longest:,}: the model was made for no more.", style="dim", highlight=False)
+    return longest
+
+
+def _axes(over: list[str] | None) -> dict[str, tuple[str, ...]] | None:
+    if not over:
+        return None
+    axes: dict[str, tuple[str, ...]] = {}
+    for said in over:
+        name, _, values = said.partition("=")
+        named = tuple(part.strip() for part in values.split(",") if part.strip())
+        if "=" in said and not named:
+            raise UserError(f"{said!r} names no values; write batch=1,8,32")
+        axes[name.strip()] = named
+    return axes
+
+
+def _notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,108 @@
+"""What every command shares: options, printing of rows, and errors as one sentence."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from analytics.units import counted
+
+# What is piped into a file or a program is not folded to the width of a terminal.
+out = Console(width=None if sys.stdout.isatty() else 10_000)
+err = Console(stderr=True)
+
+
+class Format(StrEnum):
+    """How data is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+class UserError(Exception):
+    """Something the user can mend; its text is one clear sentence."""
+
+
+Formatted = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of to the terminal.")]
+
+
+def length(text: str | int) -> int:
+    """A number of tokens on the command line: `4096`, `32k`, `1M`.
+
+    Raises:
+        BadParameter: It is no length.
+    """
+    from profiling.answers.lengths import tokens  # noqa: PLC0415 - numpy loads only when needed
+    from profiling.errors import InvalidWorkload  # noqa: PLC0415
+
+    try:
+        # What no context can be is refused where contexts are known.
+        return int(text) if re.fullmatch(r"-?\d{1,18}", str(text).strip()) else tokens(text)
+    except InvalidWorkload as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def print_rows(frame: Any, form: Format, output: Path | None = None) -> None:
+    """Print a frame, or write it to a file.
+
+    Raises:
+        UserError: Parquet would go to a terminal.
+    """
+    from pipelines.commands.printing import as_bytes, as_table  # noqa: PLC0415 - polars loads only when needed
+
+    if form is Format.TABLE and output is None:
+        as_table(frame, out)
+        return
+    payload = as_bytes(frame, form.value)
+    if output is not None:
+        output.write_bytes(payload)
+        err.print(f"{counted(frame.height, 'row')} written to {output}", highlight=False)
+    elif form is Format.PARQUET and sys.stdout.isatty():
+        raise UserError("Parquet is binary; name a file with --output FILE or send it on with > FILE.")
+    else:
+        sys.stdout.buffer.write(payload)
+        sys.stdout.buffer.flush()
+
+
+def become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    """Run a module in the place of this process, so that whoever stops the command stops the server."""
+    out.file.flush()
+    command = [sys.executable, "-m", *arguments]
+    if os.name == "nt":  # there the shell would take the command for ended
+        sys.exit(subprocess.call(command, env={**os.environ, **environment}))  # noqa: S603 - our own modules
+    os.execve(sys.executable, command, {**os.environ, **environment})  # noqa: S606 - our own modules
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn what users can mend into one sentence and an exit code; with `--debug` let the traceback through."""
+    try:
+        yield
+    except (typer.Exit, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if "--debug" in sys.argv[1:]:
+            raise
+        err.print(f"Error: {_sentence(error)}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    library = type(error).__module__.split(".")[0]
+    if library in {"_duckdb", "duckdb"}:
+        return f"The query cannot be answered: {str(error).split(chr(10) + chr(10))[0].strip()}"
+    if library in {"analytics", "pipelines", "warehouse", "profiling", "dashboards"} or isinstance(error, OSError):
+        return text
+    return f"{text} ({type(error).__name__}; run again as `skyline --debug …` to see where)"

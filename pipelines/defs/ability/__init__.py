@@ -1,0 +1,1 @@
+"""Ability: every judged model on one scale."""

@@ -1,0 +1,195 @@
+"""How far off abilities are, as rows of `marts.ability_error`."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from analytics.ability.bootstrap import LEVEL, Levels
+from analytics.ability.capabilities_index import capabilities_index
+from analytics.ability.comparison import rank_agreement
+from analytics.ability.held_out import HeldOut
+from analytics.ability.model import Fit, fit
+from analytics.ability.results import Flags, Floats, NoAbilityError
+from analytics.statistics.normal import TWO_SIDED_90
+from pipelines.defs.ability import evidence
+from pipelines.defs.ability.evidence import Evidence
+from warehouse.contracts.ability import ABILITY_ERROR, DOMAINS, OVERALL
+
+INDEX_KIND = 2
+"""Of the item that is the scale; intervals of shares (0), ratings (1) and it are stretched by themselves."""
+_LEAST_MODELS = 8
+_THREADS = 2
+_TOLERANCE = 1e-4
+_MATRIX = "ECI matrix"
+_SCALE_SOURCE = "epoch_eci"
+
+
+def error_rows(now: Evidence, fitted: Fit, found: Levels, out: HeldOut, results: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `marts.ability_error`.
+
+    Args:
+        now: Results and units.
+        fitted: The fit.
+        found: Its levels in index points.
+        out: Results left out and predicted.
+        results: `core.benchmark_results`.
+    """
+    rows = [
+        *_held_out(now, out),
+        *_boards_left_out(now, fitted),
+        _prior(fitted, found),
+        *_refit(results),
+    ]
+    return pl.DataFrame(
+        [{"ci_level": None, **row} for row in rows],
+        schema={name: ABILITY_ERROR.polars_schema[name] for name in _COLUMNS},
+    ).with_columns(pl.lit(now.as_of).alias("as_of_date"))
+
+
+_COLUMNS = [name for name in ABILITY_ERROR.column_names if name != "as_of_date"]
+
+
+def _errors(error: Floats, naive: Floats | None) -> dict[str, Any]:
+    return {
+        "mean_absolute_error": float(np.abs(error).mean()),
+        "root_mean_square_error": float(np.sqrt((error**2).mean())),
+        "largest_error": float(np.abs(error).max()),
+        "naive_mean_absolute_error": None if naive is None else float(np.abs(naive).mean()),
+    }
+
+
+def _held_out(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
+    results, domain = now.design.results, now.design.domain
+    linear, known = results.linear[results.item], ~np.isnan(out.error)
+    found = []
+
+    def add(name: str, compared: str, chosen: Flags, unit: str, scale: float = 1.0) -> None:
+        if chosen.sum() >= _LEAST_MODELS:
+            found.append(
+                {
+                    "basis": "held-out results",
+                    "domain": name,
+                    "compared_with": compared,
+                    "models": len(np.unique(results.unit[chosen])),
+                    "results": int(chosen.sum()),
+                    "unit": unit,
+                    **_errors(scale * out.error[chosen], scale * out.naive_error[chosen]),
+                    "coverage": float(out.covered[chosen].mean()),
+                    "ci_level": LEVEL,
+                }
+            )
+
+    shares = known & ~linear
+    add(OVERALL, "five folds of all shares", shares, "share")
+    for at, name in enumerate(DOMAINS[1:]):
+        add(name, "five folds of all shares", shares & (domain[results.item] == at), "share")
+    # Values of linear items are in quarters of a standard deviation.
+    ratings = known & linear & (results.item != now.scale_item)
+    add(OVERALL, "five folds of all ratings", ratings, "standard deviations", 4.0)
+    index = known & (results.item == now.scale_item)
+    add(OVERALL, evidence.SCALE, index, "index points", float(now.width[now.scale_item]))
+    return found
+
+
+def _boards_left_out(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
+    """Fit without a source, and compare the order of its models: for each source but the one that sets the scale."""
+    scale_source = now.rows.filter(pl.col("benchmark") == evidence.SCALE)["source"][0]
+    counted = now.rows.group_by("source").agg(pl.col("unit").n_unique().alias("units")).sort("source")
+    enough = counted.filter(pl.col("source") != scale_source, pl.col("units") >= _LEAST_MODELS)["source"]
+
+    def fitted_without(name: str) -> Fit | None:
+        theirs = (now.rows["source"] == name).to_numpy()
+        try:
+            return fit(now.design.where(~theirs), at=fitted.items, tolerance=_TOLERANCE)
+        except NoAbilityError:
+            return None
+
+    # Most of the work is in ufuncs, which let the other thread run.
+    with ThreadPoolExecutor(_THREADS) as threads:
+        fits = dict(zip(enough, threads.map(fitted_without, enough), strict=True))
+    found = []
+    for name, without in fits.items():
+        if without is None:
+            continue
+        theirs = (now.rows["source"] == name).to_numpy()
+        value = now.design.results.value
+        item, unit = now.design.results.item[theirs], now.design.results.unit[theirs]
+        frame = pl.DataFrame({"unit": unit, "item": item, "value": value[theirs]}).filter(
+            pl.Series(without.information[unit] > 0)
+        )
+        # Tasks of a board differ in mean and spread; a model's place on it is the mean over those it has done.
+        place = (
+            frame.with_columns(
+                ((pl.col("value") - pl.col("value").mean()) / pl.col("value").std()).over("item").alias("place")
+            )
+            .filter(pl.col("place").is_finite())
+            .group_by("unit")
+            .agg(pl.col("place").mean(), pl.len())
+        )
+        if place.height < _LEAST_MODELS:
+            continue
+        agreement = rank_agreement(without.ability[place["unit"].to_numpy()], place["place"].to_numpy())
+        if np.isnan(agreement.spearman):
+            continue
+        found.append(
+            {
+                "basis": "rank agreement",
+                "domain": OVERALL,
+                "compared_with": name,
+                "models": agreement.pairs,
+                "results": int(place["len"].sum()),
+                "unit": "standard deviations",
+                "spearman": agreement.spearman,
+                "spearman_low": agreement.low,
+                "spearman_high": agreement.high,
+            }
+        )
+    return found
+
+
+def _prior(fitted: Fit, found: Levels) -> dict[str, Any]:
+    error, naive = found.unit * fitted.prior.left, found.unit * fitted.prior.naive
+    return {
+        "basis": "prior",
+        "domain": OVERALL,
+        "compared_with": "makers left out",
+        "models": len(error),
+        "results": len(error),
+        "unit": "index points",
+        **_errors(error, naive),
+        "coverage": float((np.abs(error) <= TWO_SIDED_90 * found.unit * fitted.prior.expected_error).mean()),
+        "ci_level": LEVEL,
+    }
+
+
+def _refit(results: pl.DataFrame) -> list[dict[str, Any]]:
+    """The published index from its own matrix, where all of that is there: what is bundled is not enough."""
+    newest = results.filter("is_newest")
+    matrix = newest.filter(pl.col("benchmark_version").str.starts_with(_MATRIX)).unique(["name_in_source", "benchmark"])
+    index = newest.filter(pl.col("benchmark") == evidence.SCALE, pl.col("source") == _SCALE_SOURCE)
+    stated = dict(index.select("name_in_source", "score").iter_rows())
+    try:
+        refit = capabilities_index(
+            matrix["name_in_source"].to_list(), matrix["benchmark"].to_list(), matrix["score"].to_numpy()
+        )
+    except NoAbilityError:
+        return []
+    both = [(refit.index[at], stated[name]) for at, name in enumerate(refit.models) if name in stated]
+    if len(both) < _LEAST_MODELS:
+        return []
+    ours, theirs = np.array(both).T
+    agreement = rank_agreement(ours, theirs)
+    return [
+        {
+            "basis": "published index",
+            "domain": OVERALL,
+            "compared_with": "refit of its own matrix",
+            "models": len(both),
+            "results": matrix.height,
+            "unit": "index points",
+            **_errors(ours - theirs, None),
+            "spearman": agreement.spearman,
+        }
+    ]

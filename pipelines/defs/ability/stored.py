@@ -1,0 +1,60 @@
+"""The tables of ability, computed once per state of the results and kept: most refreshes change nothing."""
+
+import hashlib
+from pathlib import Path
+
+import polars as pl
+from filelock import FileLock
+
+from pipelines.defs.ability.tables import Abilities, abilities
+from pipelines.runs.fingerprint import digest_of
+from warehouse.contracts.boards import BENCHMARK_RESULTS, MODEL_FACTS
+from warehouse.files import replacing
+from warehouse.lake import Lake
+
+_CODE = (
+    "analytics/ability",
+    "pipelines/defs/ability",
+    "pipelines/sources/boards/names.py",
+    "warehouse/contracts/ability.py",
+)
+_TABLES = ("ability", "benchmarks", "error", "changes")
+_KEPT = "state.parquet"
+
+
+def kept_abilities(lake: Lake) -> Abilities:
+    """The abilities of the results in the lake, computed if nobody has yet.
+
+    Args:
+        lake: Where the results lie, and where what was computed is kept.
+    """
+    results, facts = lake.read(BENCHMARK_RESULTS), lake.read(MODEL_FACTS)
+    state = hashlib.sha256(digest_of(*_CODE).encode())
+    for frame in (results.drop("retrieved_at", "snapshot_id"), facts):
+        state.update(frame.hash_rows(seed=0).sort().to_numpy().tobytes())
+    folder = lake.folder / "kept" / "ability"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        found = folder / state.hexdigest()[:16]
+        if not (found / _KEPT).exists():
+            for outdated in folder.glob(f"*/{_KEPT}"):
+                for file in outdated.parent.iterdir():
+                    file.unlink()
+                outdated.parent.rmdir()
+            _keep(found, abilities(results, facts))
+        said = pl.read_parquet(found / _KEPT)
+        ability, benchmarks, error, changes = (pl.read_parquet(found / f"{name}.parquet") for name in _TABLES)
+    remarks: list[str] = said["remark"].drop_nulls().to_list()
+    return Abilities(ability, benchmarks, error, changes, said["unconnected"].drop_nulls().to_list(), "".join(remarks))
+
+
+def _keep(folder: Path, made: Abilities) -> None:
+    folder.mkdir(exist_ok=True)
+    said = pl.DataFrame(
+        {"unconnected": [*made.unconnected, None], "remark": [*(None for _ in made.unconnected), made.remark or None]},
+        schema={"unconnected": pl.String, "remark": pl.String},
+    )
+    # The state is written last: where it stands, the tables do too.
+    for name, frame in (*((name, getattr(made, name)) for name in _TABLES), ("state", said)):
+        with replacing(folder / f"{name}.parquet") as temporary:
+            frame.write_parquet(temporary, compression="lz4")

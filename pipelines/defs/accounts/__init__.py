@@ -1,0 +1,1 @@
+"""The capability accounts: what became of every file that was retrieved."""

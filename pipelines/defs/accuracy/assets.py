@@ -1,0 +1,56 @@
+"""Measurements of whole passes by others and by oneself, and how far predictions lie from them."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from pipelines.defs.accuracy.tables import accuracy, error_rows, identified
+from pipelines.defs.sources.assets import RAW_FILES
+from pipelines.lib.contract_assets import makes, spec, write
+from pipelines.lib.resources import Home
+from pipelines.sources.measurements.recognition import SOURCE, measurements_of
+from pipelines.sources.raw_store import RawStore
+from profiling.answers.door import Door
+from warehouse.contracts import BY_RELATION
+from warehouse.contracts.accuracy import END_TO_END_ERROR, END_TO_END_MEASUREMENTS
+from warehouse.contracts.catalogue import ACCELERATORS, GRID_CARBON_INTENSITY, HUB_MODELS
+from warehouse.contracts.performance import CALIBRATIONS
+from warehouse.contracts.prices import ACCELERATOR_PRICES
+
+
+@dg.multi_asset(name="end_to_end_measurements", **makes(spec(END_TO_END_MEASUREMENTS, [RAW_FILES])))
+def end_to_end_measurements(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Read every stored file of measurements; equal rows count once."""
+    stored = RawStore(skyline.settings.raw).snapshots(SOURCE)
+    frames = [
+        frame
+        for file in stored
+        if (frame := measurements_of(file.path.read_bytes(), file.manifest.uri)) is not None and frame.height
+    ]
+    rows = identified(pl.concat(frames)) if frames else END_TO_END_MEASUREMENTS.empty()
+    yield write(skyline.lake, END_TO_END_MEASUREMENTS, rows, files=len(stored))
+
+
+@dg.multi_asset(
+    name="end_to_end_error",
+    **makes(
+        spec(
+            END_TO_END_ERROR,
+            [
+                END_TO_END_MEASUREMENTS, ACCELERATORS, CALIBRATIONS, ACCELERATOR_PRICES, GRID_CARBON_INTENSITY,
+                HUB_MODELS,
+            ],
+            kinds={"numpy"},
+        )
+    ),
+)  # fmt: skip
+def end_to_end_error(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Hold every measured row against what is predicted for it."""
+    measured = skyline.lake.read(END_TO_END_MEASUREMENTS)
+    door = Door.from_tables(lambda name: skyline.lake.read(BY_RELATION[name]))
+    if measured.is_empty():
+        yield write(skyline.lake, END_TO_END_ERROR, END_TO_END_ERROR.empty())
+        return
+    found = accuracy(measured.drop("measurement_id"), door, door.devices)
+    yield write(skyline.lake, END_TO_END_ERROR, error_rows(measured, found))

@@ -1,0 +1,1 @@
+"""The capability arena: assets, tables and checks."""

@@ -1,0 +1,1 @@
+"""The capability boards: assets, tables and checks."""

@@ -1,0 +1,197 @@
+"""From stored files of living boards to one table of results, the models they mean, and how each source stands."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from analytics.statistics.redefinitions import redefinitions, split
+from pipelines.sources.boards.aliases import Aliases, alias_table, hub_id_of
+from pipelines.sources.boards.declaration import Declared, declared
+from pipelines.sources.boards.fetch_state import Asked, last_asked
+from pipelines.sources.boards.load import Loaded, load_boards
+from pipelines.sources.boards.recognition import OWN_FORMS
+from pipelines.sources.raw_store import RawStore
+from profiling.models.sources import catalogue
+from warehouse.contracts.boards import (
+    BENCHMARK_RESULTS,
+    BOARD_SOURCES,
+    MODEL_ALIASES,
+    MODEL_FACTS,
+    REDEFINITIONS,
+)
+from warehouse.settings import Settings
+
+_SAME = [name for name in BENCHMARK_RESULTS.key if name != "snapshot_date"]
+
+
+@dataclass(frozen=True)
+class Boards:
+    """Rows of every table of the capability."""
+
+    snapshots: pl.DataFrame
+    rejected: pl.DataFrame
+    results: pl.DataFrame
+    aliases: pl.DataFrame
+    facts: pl.DataFrame
+    redefinitions: pl.DataFrame
+    sources: pl.DataFrame
+
+
+def read_boards(home: Path) -> Boards:
+    """Read every stored board, resolve its names, split what was redefined and say how each source stands.
+
+    Args:
+        home: The Skyline home.
+
+    Raises:
+        BrokenDeclaration: a declaration of the home cannot be read.
+    """
+    settings = Settings.model_validate({"home": str(home)})
+    loaded = load_boards(RawStore(settings.raw), declared(home), settings.lake.folder / "parsed" / "boards")
+    aliases = _aliases(loaded)
+    facts = _facts(loaded.facts, aliases)
+    results = with_modes(_once(loaded), aliases)
+    found = redefinitions(results)
+    results = newest_marked(split(results, found))
+    sources = _sources(loaded, results, aliases, last_asked(settings), dt.datetime.now(dt.UTC).date())
+    return Boards(
+        loaded.snapshots,
+        loaded.rejected,
+        BENCHMARK_RESULTS.conform(results.select(BENCHMARK_RESULTS.column_names)),
+        aliases,
+        facts,
+        REDEFINITIONS.conform(found),
+        sources,
+    )
+
+
+def _once(loaded: Loaded) -> pl.DataFrame:
+    """One row a key: what a source's own file says counts before what ships, and what came last before the rest."""
+    shipped = loaded.snapshots.filter(pl.col("layout").is_in(list(OWN_FORMS)))["snapshot_id"]
+    return (
+        loaded.results.with_columns(pl.col("snapshot_id").is_in(shipped.implode()).alias("ships"))
+        .sort("ships", "retrieved_at", "snapshot_id", descending=[False, True, False], maintain_order=True)
+        .unique(BENCHMARK_RESULTS.key, keep="first", maintain_order=True)
+        .sort(BENCHMARK_RESULTS.key, nulls_last=True)
+        .drop("ships")
+    )
+
+
+def _aliases(loaded: Loaded) -> pl.DataFrame:
+    stated = [found for link in loaded.facts["link"].drop_nulls().unique() if (found := hub_id_of(link))]
+    aliases = Aliases([*stated, *catalogue()])
+    of_results = loaded.results.group_by("source", "name_in_source").agg(
+        pl.col("link").drop_nulls().first(), pl.len().cast(pl.Int64).alias("results")
+    )
+    of_facts = loaded.facts.group_by("source", "name_in_source").agg(pl.col("link").drop_nulls().first())
+    names = of_results.join(
+        of_facts.rename({"link": "other_link"}), on=["source", "name_in_source"], how="full", coalesce=True
+    ).with_columns(pl.coalesce("link", "other_link"), pl.col("results").fill_null(0))
+    hub_named = {name: any(file.names_are_hub_ids for file in one.board.files) for name, one in loaded.boards.items()}
+    return MODEL_ALIASES.conform(alias_table(names, aliases, hub_named))
+
+
+def _facts(facts: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
+    """The newest statement of each source about each name."""
+    newest = facts.sort("snapshot_date", descending=True, maintain_order=True).unique(
+        ["source", "name_in_source"], keep="first", maintain_order=True
+    )
+    meant = aliases.select("source", "name_in_source", "model_id")
+    named = newest.drop("model_id", "link").join(meant, on=["source", "name_in_source"], how="left")
+    return MODEL_FACTS.conform(named.select(MODEL_FACTS.column_names).sort("source", "name_in_source"))
+
+
+def with_modes(results: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
+    """Results with the model that each name means; a model seen in both modes has no unstated one.
+
+    Args:
+        results: Rows with `source`, `name_in_source` and `mode`.
+        aliases: Rows of `core.model_aliases`.
+    """
+    named = results.join(
+        aliases.select("source", "name_in_source", "model_id"), on=["source", "name_in_source"], how="left"
+    )
+    modes = (
+        named.filter(pl.col("model_id").is_not_null() & pl.col("mode").is_in(["thinking", "non-thinking"]))
+        .group_by("model_id")
+        .agg(pl.col("mode").n_unique().alias("modes"))
+    )
+    hybrids = modes.filter(pl.col("modes") > 1)["model_id"].implode()
+    unsaid = pl.col("mode").is_null() & pl.col("model_id").is_in(hybrids)
+    return named.with_columns(pl.when(unsaid).then(pl.lit("hybrid-unknown")).otherwise("mode").alias("mode")).unique(
+        BENCHMARK_RESULTS.key, keep="first", maintain_order=True
+    )
+
+
+def newest_marked(results: pl.DataFrame) -> pl.DataFrame:
+    """The results with `is_newest`: whether no later state of the source says the same of the same."""
+    return results.with_columns(
+        (pl.col("snapshot_date") == pl.col("snapshot_date").max().over(_SAME)).alias("is_newest")
+    )
+
+
+def _sources(
+    loaded: Loaded, results: pl.DataFrame, aliases: pl.DataFrame, asked: Mapping[str, Asked], today: dt.date
+) -> pl.DataFrame:
+    of_results = {
+        row["source"]: row
+        for row in results.group_by("source")
+        .agg(pl.len().alias("results"), pl.col("benchmark").n_unique().alias("benchmarks"))
+        .iter_rows(named=True)
+    }
+    of_names = {
+        row["source"]: row
+        for row in aliases.group_by("source")
+        .agg(pl.len().alias("names"), pl.col("model_id").is_not_null().sum().alias("mapped"))
+        .iter_rows(named=True)
+    }
+    stored = {
+        row["board"]: row
+        for row in loaded.snapshots.group_by("board")
+        .agg(pl.len().alias("snapshots"), pl.col("as_of_date").max().alias("newest"), pl.col("uri"))
+        .iter_rows(named=True)
+    }
+    dates = dict(results.group_by("source").agg(pl.col("snapshot_date").max()).iter_rows())
+    rejected = loaded.rejected.join(loaded.snapshots.select("snapshot_id", "board"), on="snapshot_id", how="inner")
+    of_rejected = dict(rejected.group_by("board").len().iter_rows())
+    rows = []
+    for name, one in sorted(loaded.boards.items()):
+        found, names = of_results.get(name, {}), of_names.get(name, {})
+        kept = stored.get(name, {})
+        newest = max((date for date in (kept.get("newest"), dates.get(name)) if date is not None), default=None)
+        last = asked.get(name)
+        rows.append(
+            {
+                "source": name,
+                "title": one.board.title,
+                "homepage": one.board.homepage,
+                "licence": one.board.licence,
+                "may_bundle": one.board.may_bundle,
+                "declared_by": "user" if one.by_user else "project",
+                "addresses": sum(file.address is not None for file in one.board.files),
+                "rhythm_days": one.board.rhythm_days,
+                "newest_date": newest,
+                "last_asked_at": last.asked_at if last else None,
+                "last_outcome": last.outcome if last else None,
+                "freshness": freshness(one, newest, today),
+                "snapshots": kept.get("snapshots", 0),
+                "benchmarks": found.get("benchmarks", 0),
+                "results": found.get("results", 0),
+                "rejected": of_rejected.get(name, 0),
+                "names": names.get("names", 0),
+                "mapped_names": names.get("mapped", 0),
+            }
+        )
+    return BOARD_SOURCES.conform(pl.DataFrame(rows, schema=BOARD_SOURCES.polars_schema))
+
+
+def freshness(one: Declared, newest: dt.date | None, today: dt.date) -> str:
+    """How a source's newest state compares with its own rhythm."""
+    if newest is None:
+        return "never"
+    if one.board.rhythm_days is None:
+        return "ended"
+    return "fresh" if (today - newest).days <= 2 * one.board.rhythm_days else "late"

@@ -1,0 +1,52 @@
+"""Calibrations of kernel tables in a folder, as `skyline profile calibrate --kernels` prints and saves them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from analytics.units import counted
+from pipelines.sources.kernels.read import calibration_set, device_of
+from profiling.calibration.calibrate import above_roof, calibrate, peaks_of
+from profiling.calibration.kernels import read_kernels
+
+
+def calibrated(folder: Path, *, save: Path | None, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Calibrations fitted to every accelerator below the folder, one row per operator class.
+
+    Args:
+        folder: Kernel tables in the layout `<accelerator>/<operation>_perf.parquet`.
+        save: Folder into which one JSON per accelerator is written.
+        source: Where the kernels are from, for those files.
+
+    Returns:
+        The rows, and what the reader should know beside them.
+
+    Raises:
+        UnreadableKernelTable, UnknownAccelerator, UnusableKernels: nothing can be fitted; the message says why.
+    """
+    tables = read_kernels(folder)
+    rows, notes = [], []
+    for (name,), kernels in tables.kernels.group_by("accelerator", maintain_order=True):
+        device = device_of(str(kernels["device"][0]), str(name))
+        peaks = peaks_of(device)
+        laws = calibrate(kernels, peaks)
+        rows += [one.to_row() for one in laws]
+        above, unread = above_roof(kernels, peaks), tables.rejected.filter(pl.col("accelerator") == name)
+        notes.append(f"{name}: {counted(above.height, 'kernel')} faster than the data sheet allows, rejected.")
+        notes += [
+            f"{name}: {counted(count, 'row')} rejected: {reason}"
+            for reason, count in unread["reason"].value_counts(sort=True).head(5).iter_rows()
+        ]
+        if save is not None:
+            made = calibration_set(str(name), device, kernels, laws, source)
+            save.mkdir(parents=True, exist_ok=True)
+            save.joinpath(f"{name}.json").write_text(made.to_json(), "utf-8")
+    return _calibration_rows(rows), tuple(notes)
+
+
+def _calibration_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Parameters differ between classes, so they stay one JSON text per row."""
+    return pl.DataFrame([dict(row) | {"parameters": json.dumps(row["parameters"])} for row in rows])

@@ -1,0 +1,1 @@
+"""The capability catalogue: assets, tables and checks."""

@@ -1,0 +1,72 @@
+"""What ships as fact: architectures, accelerators, prices and the carbon intensity of electricity, as tables."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from analytics.identity.architecture_links import SHAPE, link_architectures
+from pipelines.defs.sources.assets import RAW_FILES
+from pipelines.lib.contract_assets import makes, spec, write
+from pipelines.lib.resources import Home
+from pipelines.sources.catalogue.prices import market_prices, price_list
+from pipelines.sources.catalogue.read import accelerators, architectures, grid_intensities
+from pipelines.sources.hub.models import as_architectures, hub_models, kept_models
+from profiling.models.sources import catalogue
+from warehouse.contracts import catalogue as tables
+from warehouse.contracts import prices
+from warehouse.contracts.leaderboards import MODELS
+from warehouse.contracts.performance import CALIBRATIONS
+
+_PRICE_LISTS = (
+    prices.ACCELERATOR_PRICES, prices.HARDWARE_PURCHASE_PRICES, prices.ELECTRICITY_PRICES, prices.API_PRICES,
+)  # fmt: skip
+
+
+@dg.multi_asset(
+    name="reference_catalogue",
+    **makes(
+        spec(tables.ARCHITECTURES, [RAW_FILES], kinds={"csv"}),
+        spec(tables.HUB_MODELS, [RAW_FILES]),
+        *(spec(table, [], kinds={"csv"}) for table in _PRICE_LISTS),
+        spec(tables.GRID_CARBON_INTENSITY, [], kinds={"csv"}),
+    ),
+)
+def reference_catalogue(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Carry the reviewed facts, with what our counts add to them."""
+    asked = {name: model for name, model in kept_models(skyline.settings).items() if name not in catalogue()}
+    yield write(skyline.lake, tables.HUB_MODELS, hub_models(asked))
+    known = architectures()
+    more = as_architectures(asked).cast({name: known.schema[name] for name in as_architectures(asked).columns})
+    yield write(skyline.lake, tables.ARCHITECTURES, pl.concat([known, more], how="diagonal"))
+    for table in _PRICE_LISTS:
+        yield write(skyline.lake, table, price_list(table))
+    yield write(skyline.lake, tables.GRID_CARBON_INTENSITY, grid_intensities())
+
+
+@dg.multi_asset(name="market_prices", **makes(spec(prices.MARKET_PRICES, [prices.ACCELERATOR_PRICES])))
+def accelerator_market_prices(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Take the median over providers of every device, with its range and its age."""
+    offers = skyline.lake.read(prices.ACCELERATOR_PRICES)
+    yield write(skyline.lake, prices.MARKET_PRICES, market_prices(offers))
+
+
+@dg.multi_asset(name="reference_accelerators", **makes(spec(tables.ACCELERATORS, [CALIBRATIONS], kinds={"csv"})))
+def reference_accelerators(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Carry the reviewed data sheets, and say which devices are calibrated."""
+    calibrated = dict(skyline.lake.read(CALIBRATIONS, ["device", "accelerator"]).unique().iter_rows())
+    yield write(skyline.lake, tables.ACCELERATORS, accelerators(calibrated), calibrated=len(calibrated))
+
+
+@dg.multi_asset(name="model_architectures", **makes(spec(tables.MODEL_ARCHITECTURES, [MODELS, tables.ARCHITECTURES])))
+def model_architectures(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Follow what models say they were made from, then their class and count, until the catalogue knows them."""
+    named = ["model_id", "base_model", "architecture", "family", "parameters_total"]
+    shapes = ["model_id", "model_type", "parameters_total", "max_position", "sliding_window", *SHAPE]
+    models = skyline.lake.read(MODELS, named)
+    known = skyline.lake.read(tables.ARCHITECTURES, shapes)
+    # What the shipped grids time comes first: a model is timed there as before if it can be.
+    timed = [name for name, entry in catalogue().items() if entry.is_tabulated]
+    links = link_architectures(models, known.filter(pl.col("model_id").is_in(timed)))
+    others = link_architectures(models.join(links, on="model_id", how="anti"), known)
+    yield write(skyline.lake, tables.MODEL_ARCHITECTURES, pl.concat([links, others]), of_models=models.height)

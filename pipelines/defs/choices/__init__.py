@@ -1,0 +1,1 @@
+"""The capability choices: assets, tables and checks."""

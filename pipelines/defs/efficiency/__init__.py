@@ -1,0 +1,1 @@
+"""The capability efficiency: assets, tables and checks."""

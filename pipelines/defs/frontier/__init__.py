@@ -1,0 +1,1 @@
+"""The capability frontier: assets, tables and checks."""

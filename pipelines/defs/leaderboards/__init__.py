@@ -1,0 +1,1 @@
+"""The capability leaderboards: assets, tables and checks."""

@@ -1,0 +1,1 @@
+"""The capability performance: assets, tables and checks."""

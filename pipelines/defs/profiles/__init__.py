@@ -1,0 +1,1 @@
+"""The capability profiles: assets, tables and checks."""

@@ -1,0 +1,52 @@
+"""What was predicted for measured points, and how far that was off; no I/O and no Dagster."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from pipelines.sources.profiles.read import StoredBundles
+from profiling.calibration.measured import Measured, comparable, corrected
+from warehouse.contracts.profiles import PREDICTION_ERROR
+
+
+def predictions_of(stored: StoredBundles) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Columns of `marts.profile_points` that are predicted, by run and point; points of all runs correct each other."""
+    found: list[tuple[str, Measured]] = []
+    for _, bundle in stored.bundles:
+        models = bundle.plan.get("models", {})
+        for point in bundle.final_points():
+            config = models.get(point["model"])
+            one = comparable(point, config, bundle.ceilings, bundle.environment_id) if config else None
+            if one is not None:
+                found.append((bundle.run_id, one))
+    rows = corrected([one for _, one in found])
+    return {(run_id, one.point_id): row for (run_id, one), row in zip(found, rows, strict=True)}
+
+
+def prediction_errors(points: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `marts.profile_prediction_error` from those of `marts.profile_points`."""
+    compared = points.filter(pl.col("error_pct").is_not_null())
+    group = ["environment_id", "device", "stage", "compared_clock"]
+    error = pl.col("error_pct").abs()
+    inside = pl.col("compared_s").is_between("predicted_low_s", "predicted_high_s")
+    parts = [
+        part.group_by(group, maintain_order=True).agg(
+            scope=pl.lit(scope),
+            points=pl.len(),
+            mape_pct=error.mean(),
+            median_error_pct=error.median(),
+            p90_error_pct=error.quantile(0.9, "linear"),
+            interval_coverage_pct=100 * inside.mean(),
+        )
+        for scope, part in (
+            ("uncontended", compared.filter(~pl.col("is_contended").fill_null(value=False))),
+            ("all", compared),
+        )
+    ]
+    return pl.concat(
+        [
+            PREDICTION_ERROR.empty(),
+            *(p.select(PREDICTION_ERROR.column_names).cast(pl.Schema(PREDICTION_ERROR.polars_schema)) for p in parts),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""The capability published: assets, tables and checks."""

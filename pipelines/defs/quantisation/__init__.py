@@ -1,0 +1,1 @@
+"""The capability quantisation: what stored formats cost in quality."""

@@ -1,0 +1,1 @@
+"""The capability sources: assets, tables and checks."""

@@ -1,0 +1,100 @@
+"""The watched folder: a file or a bundle dropped into the inbox is ingested by the next tick."""
+
+import time
+
+import dagster as dg
+
+from pipelines.defs.jobs import LOAD_BUNDLE, MEASURE_SHARDS, REFRESH
+from pipelines.defs.profiles.assets import BUNDLES
+from pipelines.defs.profiles.shards import SHARDS, shard_folder
+from pipelines.defs.sources.assets import RAW_FILES
+from pipelines.lib.resources import Home
+from pipelines.sources.inbox import code_of_readers, digest_of_state, new_bundles, new_files, settled_files
+from pipelines.sources.profiles.read import SOURCE
+from pipelines.sources.raw_store import SET_ASIDE, RawStore
+
+_STATE = "skyline/state"
+_ATTEMPTS = 5
+
+
+def _key(state: str, context: dg.SensorEvaluationContext) -> str | None:
+    """The key of a run for that state; another after each run for it that failed, and none after too many.
+
+    Dagster launches one run per key. What was read is marked and asked for no more, so whoever asks again for the same
+    state does so because a run ended before it had read it.
+    """
+    ended_badly = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    failed = context.instance.get_runs_count(dg.RunsFilter(tags={_STATE: state}, statuses=ended_badly))
+    return f"{state}-{failed}" if failed < _ATTEMPTS else None
+
+
+@dg.sensor(
+    job=REFRESH,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ingests files dropped into the inbox.",
+)
+def inbox(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
+    """Ask for one run per new state of what was not yet read."""
+    folder = home.settings.inbox
+    files = new_files(home.settings, code_of_readers())
+    if not files:
+        return dg.SkipReason(f"Nothing new in {folder}.")
+    state = digest_of_state(f"{each.name}:{each.state}" for each in files)
+    key = _key(state, context)
+    if key is None:
+        return dg.SkipReason(f"{_ATTEMPTS} runs failed before they had read {files[0].name}; see them, then touch it.")
+    config = {"ops": {"__".join(RAW_FILES): {"config": {"sources": [str(folder.resolve())]}}}}
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, run_config=config, tags={_STATE: state})])
+
+
+@dg.sensor(
+    jobs=[LOAD_BUNDLE, REFRESH],
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Stores bundles of measurements that have wholly arrived, then derives and publishes.",
+)
+def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
+    """One run per bundle and state of it that was not yet read; a refresh once what was stored has changed."""
+    folder = home.settings.inbox
+    arrived, waiting = new_bundles(home.settings, code_of_readers())
+    requests = []
+    for each in arrived:
+        state = digest_of_state(iter((each.name, each.state)))
+        if key := _key(state, context):
+            tags = {_STATE: state}
+            requests.append(dg.RunRequest(run_key=key, job_name=LOAD_BUNDLE.name, partition_key=each.name, tags=tags))
+    known = set(context.instance.get_dynamic_partitions(str(BUNDLES.name)))
+    # What was loaded by earlier ticks; the key changes exactly when that does.
+    store = RawStore(home.settings.raw)
+    landed = [each for source in (SOURCE, SET_ASIDE) for each in store.snapshots(source) if each.manifest.uri in known]
+    if landed:
+        stored = digest_of_state(f"{each.sha256}:{each.manifest.uri}" for each in landed)
+        requests.append(dg.RunRequest(run_key=f"profiles-{stored}", job_name=REFRESH.name))
+    if not requests:
+        return dg.SkipReason(f"Waiting for {', '.join(waiting)}." if waiting else f"No new bundle in {folder}.")
+    fresh = [each.name for each in arrived if each.name not in known]
+    added = [BUNDLES.build_add_request(fresh)] if fresh else []
+    return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=added)
+
+
+@dg.sensor(
+    job=MEASURE_SHARDS,
+    minimum_interval_seconds=30,
+    description="Measures plans dropped into profiles/shards on a Ray cluster. Off until switched on.",
+)
+def shards(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
+    """One partition and one run per plan and state of it."""
+    folder = shard_folder(home.settings)
+    plans = [path for path in settled_files(folder, time.time()) if path.suffix == ".json"]
+    if not plans:
+        return dg.SkipReason(f"No plan in {folder}.")
+    known = set(context.instance.get_dynamic_partitions(str(SHARDS.name)))
+    fresh = [path.stem for path in plans if path.stem not in known]
+    requests = [
+        dg.RunRequest(run_key=digest_of_state(iter((p.stem, str(p.stat().st_mtime_ns)))), partition_key=p.stem)
+        for p in plans
+    ]
+    return dg.SensorResult(
+        run_requests=requests, dynamic_partitions_requests=[SHARDS.build_add_request(fresh)] if fresh else []
+    )

@@ -1,0 +1,1 @@
+"""The capability statistics: assets, tables and checks."""

@@ -1,0 +1,81 @@
+"""What a board's scores say together: summaries, correlations, components, clusters, scaling, density."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from pipelines.defs.statistics import scaling as scaling_tables
+from pipelines.defs.statistics import tables as statistics_tables
+from pipelines.lib.contract_assets import makes, spec, write
+from pipelines.lib.resources import Home
+from warehouse.contracts import Table
+from warehouse.contracts import statistics as tables
+from warehouse.contracts.leaderboards import NON_EMBEDDING_SCORES
+
+
+def _made(*made: Table) -> dict[str, Any]:
+    return makes(*(spec(table, statistics_tables.INPUTS, kinds={"polars", "numpy", "scipy"}) for table in made))
+
+
+@dg.multi_asset(
+    name="statistics",
+    **_made(
+        tables.BENCHMARK_STATISTICS,
+        tables.Z_SCORES,
+        tables.BENCHMARK_CORRELATIONS,
+        tables.BENCHMARK_SATURATION,
+        tables.CAPABILITY_LOADINGS,
+        tables.CAPABILITY_SCORES,
+    ),
+)
+def statistics(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Benchmarks by themselves and together."""
+    of = statistics_tables.boards_of(skyline.lake)
+    yield write(skyline.lake, tables.BENCHMARK_STATISTICS, statistics_tables.benchmark_statistics(of))
+    yield write(skyline.lake, tables.Z_SCORES, statistics_tables.z_scores(of))
+    yield write(skyline.lake, tables.BENCHMARK_CORRELATIONS, statistics_tables.benchmark_correlations(of, skyline.lake))
+    yield write(skyline.lake, tables.BENCHMARK_SATURATION, statistics_tables.benchmark_saturation(of))
+    loadings, scores = statistics_tables.capabilities(of, skyline.lake)
+    yield write(skyline.lake, tables.CAPABILITY_LOADINGS, loadings)
+    yield write(skyline.lake, tables.CAPABILITY_SCORES, scores)
+
+
+@dg.multi_asset(name="clusters", **_made(tables.CLUSTER_CHOICES, tables.MODEL_CLUSTERS))
+def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Which entries are alike, and whether any are."""
+    choices, members = statistics_tables.clusters_of(skyline.lake)
+    yield write(skyline.lake, tables.CLUSTER_CHOICES, choices)
+    yield write(skyline.lake, tables.MODEL_CLUSTERS, members)
+
+
+@dg.multi_asset(
+    name="scaling",
+    **_made(
+        tables.SCALING_FITS,
+        tables.SCALING_RESIDUALS,
+        tables.SCALING_SHAPE,
+        tables.DIMINISHING_RETURNS,
+        tables.CAPABILITY_DENSITY,
+        tables.CAPABILITY_DENSITY_TREND,
+    ),
+)
+def scaling(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """Score against size, and how the size of a score shrank."""
+    found = scaling_tables.scaling_of(skyline.lake)
+    yield write(skyline.lake, tables.SCALING_FITS, found.fits)
+    yield write(skyline.lake, tables.SCALING_RESIDUALS, found.residuals)
+    yield write(skyline.lake, tables.SCALING_SHAPE, found.shapes)
+    yield write(skyline.lake, tables.DIMINISHING_RETURNS, found.returns)
+    yield write(skyline.lake, tables.CAPABILITY_DENSITY, found.density)
+    yield write(skyline.lake, tables.CAPABILITY_DENSITY_TREND, found.density_trend)
+
+
+@dg.multi_asset(
+    name="non_embedding_trend",
+    **makes(spec(tables.NON_EMBEDDING_TREND, [NON_EMBEDDING_SCORES], kinds={"polars", "numpy"})),
+)
+def non_embedding_trend(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
+    """The published table of chat models against their parameters without embeddings."""
+    published = skyline.lake.read(NON_EMBEDDING_SCORES)
+    yield write(skyline.lake, tables.NON_EMBEDDING_TREND, scaling_tables.non_embedding_trend(published))

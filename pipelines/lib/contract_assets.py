@@ -1,0 +1,112 @@
+"""How a table of the warehouse becomes an asset: its spec from the contract, its metadata from what was written."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from analytics.units import counted
+from pipelines.runs.progress import announce
+from warehouse.contracts import Table
+from warehouse.contracts.violations import violations
+from warehouse.lake import Lake
+
+_PREVIEW_ROWS = 5
+# Of what is fetched where a source lives: two missed days in a row are worth a look.
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=48))
+
+
+def spec(table: Table, deps: Iterable[Table | Sequence[str]], kinds: Iterable[str] = ("polars",)) -> dg.AssetSpec:
+    """The asset of a table: key, description, owner, kinds and column schema, all from its contract.
+
+    Args:
+        table: The table.
+        deps: Tables, or keys of assets that are not tables, it is made from.
+        kinds: What makes it; `parquet` is added.
+    """
+    return dg.AssetSpec(
+        key=list(table.asset_key),
+        deps=[list(dep.asset_key) if isinstance(dep, Table) else list(dep) for dep in deps],
+        description=table.meaning,
+        group_name=table.capability,
+        kinds={*kinds, "parquet"},
+        tags={"layer": table.schema},
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                columns=[
+                    dg.TableColumn(
+                        column.name,
+                        str(column.dtype),
+                        description=f"{column.meaning} [{column.unit}]" if column.unit else column.meaning,
+                        constraints=dg.TableColumnConstraints(
+                            nullable=not column.required, unique=table.key == (column.name,)
+                        ),
+                    )
+                    for column in table.columns
+                ]
+            ),
+            "dagster/relation_identifier": table.relation,
+        },
+    )
+
+
+CONTRACT_CHECK = "contract"
+
+
+def makes(*specs: dg.AssetSpec) -> dict[str, Any]:
+    """Arguments of `multi_asset` for tables: their specs, and for each the blocking check of its contract."""
+    checks = [
+        dg.AssetCheckSpec(
+            CONTRACT_CHECK,
+            asset=made.key,
+            blocking=True,
+            description="Keys are unique, required values present, ranges and vocabularies kept.",
+        )
+        for made in specs
+    ]
+    return {"specs": list(specs), "check_specs": checks}
+
+
+def write(lake: Lake, table: Table, frame: pl.DataFrame, **facts: Any) -> dg.MaterializeResult[None]:
+    """Write the frame by the table's contract, taking its columns by name; say what was written, and if it is sound.
+
+    Args:
+        lake: Where to.
+        table: Contract; columns of the frame outside it are dropped here, columns that it lacks raise.
+        frame: Rows.
+        facts: Further metadata.
+
+    Raises:
+        ContractBroken: a column is missing or has values outside its type.
+    """
+    present = [name for name in table.column_names if name in frame.columns]
+    written = lake.write(table, frame.select(present))
+    announce(f"{table.relation}: {counted(written.height, 'row')}")
+    key = dg.AssetKey(list(table.asset_key))
+    found = violations(table, written)
+    return dg.MaterializeResult(
+        asset_key=key,
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not found,
+                check_name=CONTRACT_CHECK,
+                asset_key=key,
+                metadata={"violations": dg.MetadataValue.json(found)},
+                description="; ".join(f"{what}: {counted(rows, 'row')}" for what, rows in found.items()) or None,
+            )
+        ],
+        metadata={
+            "dagster/row_count": written.height,
+            "size": dg.MetadataValue.int(lake.path(table).stat().st_size),
+            "preview": dg.MetadataValue.md(_as_markdown(written.head(_PREVIEW_ROWS))),
+            **facts,
+        },
+    )
+
+
+def _as_markdown(frame: pl.DataFrame) -> str:
+    columns = frame.columns[:8]
+    cells = [["" if cell is None else str(cell).replace("|", "\\|") for cell in row] for row in frame[columns].rows()]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [columns, ["---"] * len(columns), *cells])

@@ -1,0 +1,1 @@
+"""Runs: a refresh from start to end, its lock and its progress."""

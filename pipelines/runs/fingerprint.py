@@ -1,0 +1,39 @@
+"""Names what a published warehouse was made from, so that nothing is made twice."""
+
+import hashlib
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from pipelines.sources.raw_store import RawStore
+from warehouse.settings import Settings
+
+_PACKAGES = ("pipelines", "analytics", "warehouse", "profiling")
+_LIBRARIES = ("polars", "duckdb", "numpy", "moocore")
+_MADE_FROM = frozenset({".py", ".sql", ".csv", ".toml", ".json"})
+
+
+def digest_of(*parts: str) -> str:
+    """Digest of code and facts: files and folders, named from the folder that holds our packages."""
+    total = hashlib.sha256()
+    root = Path(__file__).resolve().parents[2]
+    for part in parts:
+        folder = root / part
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
+            if path.suffix in _MADE_FROM:
+                total.update(f"{path.relative_to(root)}:".encode())
+                total.update(path.read_bytes())
+    for library in _LIBRARIES:
+        total.update(f"{library}=={metadata.version(library)}".encode())
+    return total.hexdigest()
+
+
+@cache
+def code() -> str:
+    """Digest of all code and facts that derive tables, and of the libraries they use."""
+    return digest_of(*_PACKAGES)
+
+
+def fingerprint(settings: Settings) -> str:
+    """Digest of every stored raw file, of the code and facts that derive tables, and of the libraries they use."""
+    return hashlib.sha256(f"{RawStore(settings.raw).fingerprint()} {code()}".encode()).hexdigest()

@@ -1,0 +1,181 @@
+"""Refreshing a Skyline home in this process: collect, and only if that changed anything, derive and publish."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from pipelines.runs.fingerprint import fingerprint
+from pipelines.runs.progress import listening
+from pipelines.runs.writer_lock import Held, only_writer
+from pipelines.sources.accounts import WHOLE_FILE
+from pipelines.sources.collect import Collection, collect
+from pipelines.sources.mend import mend as mend_raw
+from pipelines.sources.raw_store import RawStore
+from warehouse.contracts.sources import REJECTED_ROWS
+from warehouse.publish import Release, current
+from warehouse.settings import Settings
+from warehouse.versions import mend as mend_published
+
+
+class RefreshFailed(RuntimeError):
+    """A step or a blocking check failed; readers keep the release before."""
+
+
+class BrokenRaw(RuntimeError):
+    """The raw snapshots cannot be built from."""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did.
+
+    Attributes:
+        release: The release that is current now.
+        collected: Files found.
+        unchanged: Whether nothing was derived because nothing had changed.
+    """
+
+    release: Release
+    collected: Collection
+    unchanged: bool
+
+
+def refresh(sources: Sequence[str], settings: Settings, report: Callable[[str], None] = lambda _: None) -> Refreshed:
+    """Collect the sources and, unless the current release was made from just that, derive every table and publish.
+
+    Args:
+        sources: As `collect` takes them.
+        settings: The home.
+        report: Called with one line per file and per table.
+
+    Raises:
+        NothingFound, HubUnavailable, NotOnHub: as `collect`.
+        RefreshFailed: a step or a blocking check failed; the message names it.
+        HomeBusy: another process is writing to the home.
+    """
+    with only_writer(settings) as held:
+        _recover(held, settings, report)
+        mend_raw(settings, report)
+        collected = collect(sources, settings, report)
+        wanted = fingerprint(settings)
+        release = mend_published(settings.published, report)
+        if release is not None and release.fingerprint == wanted:
+            return Refreshed(release, collected, unchanged=True)
+        _derive(settings, report)
+        for uri, reason in _rejected_whole(collected, settings):
+            report(f"{uri}: {reason}")
+            collected.set_aside.append((uri, reason))
+        return Refreshed(current(settings.published), collected, unchanged=False)
+
+
+def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) -> Release:
+    """Derive and publish everything anew from the raw snapshots alone; what was derived before is thrown away.
+
+    Args:
+        settings: The home.
+        report: Called with one line per table.
+
+    Raises:
+        BrokenRaw: a raw file does not hold what its name says; nothing is thrown away.
+        RefreshFailed: a step or a blocking check failed; readers keep the release before.
+        HomeBusy: another process is writing to the home.
+    """
+    with only_writer(settings) as held:
+        _recover(held, settings, report)
+        store = RawStore(settings.raw)
+        if not store.sources():
+            raise BrokenRaw(f"{settings.raw} holds no snapshot to rebuild from; run `skyline refresh`.")
+        if broken := store.broken():
+            raise BrokenRaw(
+                f"{len(broken)} raw files do not hold what their names say, first {broken[0].path}: {broken[0].reason};"
+                " restore them from a backup, or run `skyline refresh`, which sets them aside and fetches again what"
+                " it can."
+            )
+        shutil.rmtree(settings.lake.folder, ignore_errors=True)
+        _derive(settings, report)
+        return current(settings.published)
+
+
+def _rejected_whole(collected: Collection, settings: Settings) -> list[tuple[str, str]]:
+    """Name and reason of every new file that was recognised, and of which no reader could take a row."""
+    import polars as pl  # noqa: PLC0415 - loads only when needed
+
+    new = [one.manifest.uri for one in collected.new]
+    whole = pl.col("snapshot_id").is_null() & pl.col("reason").str.starts_with(WHOLE_FILE)
+    rejected = settings.lake.scan(REJECTED_ROWS).filter(whole & pl.col("uri").is_in(new))
+    return list(rejected.select("uri", "reason").unique(maintain_order=True).collect().iter_rows())
+
+
+def _recover(held: Held, settings: Settings, report: Callable[[str], None]) -> None:
+    """Deal with what a writer left that was killed: half-written files, and runs that Dagster takes for running."""
+    if held.interrupted:
+        report("the last writer was killed: sweeping what it left")
+        import dagster as dg  # noqa: PLC0415 - loads slowly
+
+        from pipelines.runs.dead_runs import mark_dead_runs, sweep_leftovers  # noqa: PLC0415
+
+        sweep_leftovers(settings)
+        with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
+            mark_dead_runs(instance)
+        held.interrupted = False
+
+
+def _derive(settings: Settings, report: Callable[[str], None]) -> None:
+    report("starting the pipeline")
+    settings = settings.model_copy(update={"home": settings.home.resolve()})
+    with listening(report):
+        _materialise(settings)
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Make the folder in which Dagster keeps its runs, with our settings (telemetry off), and return it."""
+    folder = settings.dagster.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "dagster.yaml").exists():
+        with resources.as_file(resources.files("pipelines").joinpath("dagster.yaml")) as shipped:
+            shutil.copyfile(shipped, folder / "dagster.yaml")
+    return folder
+
+
+def _materialise(settings: Settings) -> None:
+    # Importing dagster takes seconds; a refresh with nothing to do must not pay them.
+    import dagster as dg  # noqa: PLC0415
+
+    from pipelines.definitions import defs  # noqa: PLC0415
+    from pipelines.defs.jobs import REFRESH  # noqa: PLC0415
+    from pipelines.lib.resources import WrittenHome  # noqa: PLC0415
+    from pipelines.runs.dead_runs import mark_dead_runs  # noqa: PLC0415
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def(REFRESH.name).execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            # The terminal shows what `report` is told.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            resources={"skyline": WrittenHome(folder=str(settings.home))},
+        )
+    # A thousand events of a run cost more than its tables do; what Dagster's interface shows of a table is one of them.
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as kept:
+        mark_dead_runs(kept)
+        for event in result.get_asset_materialization_events():
+            kept.report_runless_asset_event(event.materialization)
+    broken = [
+        f"check {check.check_name} of {'.'.join(check.asset_key.path)} failed: {check.description or 'see metadata'}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.blocking
+    ]
+    failed = [
+        f"step {event.step_key} failed: {_root_cause(event)}" for event in result.all_events if event.is_step_failure
+    ]
+    if not result.success:
+        reasons = broken or failed or [f"run {result.run_id} failed"]
+        raise RefreshFailed(f"{'; '.join(reasons)}. The release before stays current.")
+
+
+def _root_cause(event: object) -> str:
+    error = getattr(getattr(event, "step_failure_data", None), "error", None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message).strip().splitlines()[0] if error is not None else "no reason was recorded"

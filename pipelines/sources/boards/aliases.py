@@ -1,0 +1,169 @@
+"""Which model of the hub a name on a board means, with the evidence: links, whole names and review, never a part."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+import polars as pl
+
+from pipelines.sources.boards.names import slug, taken_apart
+from warehouse.contracts.boards import MODEL_ALIASES
+
+_HUB_LINK = re.compile(r"^https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?!(?:datasets|spaces|papers|blog|collections)/)"
+                       r"([\w.-]+/[\w.-]+?)(?:\.git)?(?:[/?#].*)?$")  # fmt: skip
+_HUB_ID = re.compile(r"^[\w-][\w.-]*/[\w-][\w.-]*$")
+# A link to the base model beside a name that says it was instructed is a slip that boards make.
+_INSTRUCTED = re.compile(r"(?<![a-z])(?:instruct|chat|it)(?![a-z])", re.IGNORECASE)
+_INSTRUCTED_ENDS = ("-instruct", "-it", "-chat", "-chat-hf")
+# Makers put themselves before the names of their models; boards mostly do not.
+_MAKERS_PREFIX = re.compile(r"^(?:meta|nvidia|c4ai|ai21|ibm|google|openai|microsoft|moonshotai)-")
+_HOSTED_ENDS = ("-instruct-turbo", "-tput")
+_PRETRAINED = re.compile(r"(?<![a-z])(?:pt|pretrained|base)(?![a-z])", re.IGNORECASE)
+_PRETRAINED_ENDS = ("", "-pt", "-base")
+
+
+def hub_id_of(link: str) -> str | None:
+    """The hub id that an address of the hub's names; None for any other address."""
+    found = _HUB_LINK.match(link.strip())
+    return found.group(1) if found else None
+
+
+@dataclass(frozen=True)
+class Meant:
+    """Which model a name means.
+
+    Attributes:
+        model_id: Hub id; None where nobody knows.
+        evidence: Why, or what was tried.
+        strength: As in the contract.
+    """
+
+    model_id: str | None
+    evidence: str
+    strength: str
+
+
+def reviewed() -> pl.DataFrame:
+    """Names with their models as collected and reviewed, columns as `core.model_aliases` without `results`."""
+    text = resources.files("warehouse").joinpath("reference", "model_aliases.csv").read_bytes()
+    return pl.read_csv(text, infer_schema=False)
+
+
+class Aliases:
+    """Names of boards and the models that they mean."""
+
+    def __init__(self, known_ids: Iterable[str]) -> None:
+        """Prepare to resolve.
+
+        Args:
+            known_ids: Hub ids that exist, from links of sources and from the catalogue.
+        """
+        review = reviewed()
+        self._reviewed = {
+            (source, name): Meant(model_id, evidence, strength)
+            for source, name, model_id, evidence, strength in review.select(
+                "source", "name_in_source", "model_id", "evidence", "strength"
+            ).iter_rows()
+        }
+        self._ids: dict[str, str] = {}
+        for model_id in [*review["model_id"].drop_nulls().unique().sort(), *sorted(known_ids)]:
+            self._ids.setdefault(model_id.casefold(), model_id)
+        self._by_slug: dict[str, set[str]] = {}
+        for model_id in self._ids.values():
+            own = slug(model_id)
+            for one in {own, _MAKERS_PREFIX.sub("", own)}:
+                self._by_slug.setdefault(one, set()).add(model_id)
+
+    def meant(self, source: str, name: str, link: str | None = None, *, is_hub_id: bool = False) -> Meant:
+        """The model that a source means by a name.
+
+        Args:
+            source: Source.
+            name: Name in it.
+            link: Address that the source gives beside it.
+            is_hub_id: Whether the source names models as the hub does.
+        """
+        if found := self._reviewed.get((source, name)):
+            return found
+        if is_hub_id and _HUB_ID.match(name):
+            return Meant(self._ids.get(name.casefold(), name), "the source names models as the hub does", "identical")
+        if link and (linked := hub_id_of(link)):
+            return self._linked(name, linked)
+        if _HUB_ID.match(name) and (known := self._ids.get(name.casefold())):
+            return Meant(known, "the name is the hub id, but for case", "identical")
+        return self._equal(name)
+
+    def _linked(self, name: str, linked: str) -> Meant:
+        known = self._ids.get(linked.casefold(), linked)
+        if _INSTRUCTED.search(name) and not _INSTRUCTED.search(known.rsplit("/", 1)[-1]):
+            for end in _INSTRUCTED_ENDS:
+                if instructed := self._ids.get(f"{linked}{end}".casefold()):
+                    return Meant(instructed, f"the source links {linked}, but names the instructed model", "inferred")
+        return Meant(known, "the source links it", "stated")
+
+    def _equal(self, name: str) -> Meant:
+        """The one model whose whole name is the same, perhaps without what the board added to it."""
+        several: set[str] = set()
+        for text, evidence in _tries(name):
+            one, found = self._only(text, name)
+            if one:
+                return Meant(one, f"{evidence} is the name of one model", "inferred")
+            several |= found
+        if several:
+            return Meant(None, f"several models have that name: {', '.join(sorted(several)[:4])}", "unmapped")
+        return Meant(None, "no known model has that name", "unmapped")
+
+    def _only(self, wanted: str, name: str) -> tuple[str | None, set[str]]:
+        """The only model of that slug; of several the one whose owner the name says, or whose own name it is whole."""
+        found = self._by_slug.get(wanted, set())
+        if len(found) > 1:
+            owner = name.split("/", 1)[0].casefold() if "/" in name else ""
+            whole = {one for one in found if slug(one) == wanted}
+            owned = {one for one in found if one.split("/", 1)[0].casefold() == owner}
+            for fewer in (owned, whole):
+                if len(fewer) == 1:
+                    found = fewer
+                    break
+        return (next(iter(found)), set()) if len(found) == 1 else (None, set(found))
+
+
+def _tries(name: str) -> list[tuple[str, str]]:
+    """Slugs that the model may have, best first, each with what was done to the name."""
+    apart = taken_apart(name)
+    base, said = slug(apart.base), " ".join(apart.words)
+    tries = [(slug(name), "the whole name")]
+    without = f"the whole name without {', '.join(apart.words)}"
+    if _PRETRAINED.search(said):
+        return [*tries, *((f"{base}{end}", without) for end in _PRETRAINED_ENDS)]
+    instructed = [
+        (f"{base}{end}", f"the whole name and {end}, as boards ask the instructed model,") for end in _INSTRUCTED_ENDS
+    ]
+    if apart.words:
+        if apart.mode == "thinking":
+            tries.append((f"{base}-thinking", f"{without} and -thinking"))
+        says_use = apart.mode in {"thinking", "non-thinking"} or _INSTRUCTED.search(said)
+        tries += [*instructed, (base, without)] if says_use else [(base, without), *instructed]
+    else:
+        tries += instructed
+    for end in _HOSTED_ENDS:
+        if base.endswith(end):
+            tries.append((base.removesuffix(end.removeprefix("-instruct")), "the whole name without what a host added"))
+    return tries
+
+
+def alias_table(names: pl.DataFrame, aliases: Aliases, hub_named: Mapping[str, bool]) -> pl.DataFrame:
+    """Rows of `core.model_aliases`.
+
+    Args:
+        names: `source`, `name_in_source`, `link` (first that the source gives, or null), `results`.
+        aliases: The resolver.
+        hub_named: Source → whether it names models as the hub does.
+    """
+    rows = []
+    for source, name, link, results in names.select("source", "name_in_source", "link", "results").iter_rows():
+        meant = aliases.meant(source, name, link, is_hub_id=hub_named.get(source, False))
+        words = ", ".join(taken_apart(name).words) or None
+        rows.append((source, name, meant.model_id, meant.evidence, meant.strength, words, results))
+    frame = pl.DataFrame(rows, schema=MODEL_ALIASES.polars_schema, orient="row")
+    return frame.sort("source", "name_in_source")

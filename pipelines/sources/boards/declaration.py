@@ -1,0 +1,385 @@
+"""What a declaration of a board says, and where declarations lie: one folder per source here, one TOML in the home."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from warehouse.contracts.boards import CATEGORIES, MODES, REPORTERS, UNITS
+
+DECLARATION = "board.toml"
+USER_FOLDER = "boards"
+FORMS = ("csv", "json", "yaml", "toml", "parquet", "markdown", "zip")
+SUFFIX_FORMS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".yml": "yaml",
+    ".yaml": "yaml",
+    ".toml": "toml",
+    ".parquet": "parquet",
+    ".md": "markdown",
+    ".zip": "zip",
+}
+"""Suffixes that board files may have, and the form that each stands for."""
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+class BrokenDeclaration(ValueError):
+    """A declaration does not say what it must, or says what nothing here understands."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Said(_Strict):
+    """How a text is made from the cells of a row.
+
+    Attributes:
+        text: Text in which `{column}` stands for a cell; several: the first that says something.
+        pattern: Regular expression; its first group is taken, and nothing where it does not match.
+        map: Spelling → what it means; other spellings say nothing unless `other` says what they mean.
+        other: What spellings outside `map` mean; `{}` stands for the spelling itself.
+    """
+
+    text: tuple[str, ...] = Field(min_length=1)
+    pattern: str | None = None
+    map: dict[str, str] = Field(default_factory=dict)
+    other: str | None = None
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @property
+    def columns(self) -> set[str]:
+        """Columns it reads."""
+        return {name for text in self.text for name in PLACEHOLDER.findall(text)}
+
+
+def _as_said(value: object) -> object:
+    """A bare text, number or truth value stands for a `Said` of just that."""
+    if isinstance(value, bool):
+        return {"text": str(value).lower()}
+    if isinstance(value, list):
+        return {"text": value}
+    return {"text": str(value)} if isinstance(value, str | int | float) else value
+
+
+Text = Annotated[Said, BeforeValidator(_as_said)]
+
+
+class Score(_Strict):
+    """One score of a row, or one in each of several columns.
+
+    Attributes:
+        columns: Columns that hold it; `*` for every column that nothing else reads.
+        benchmark: Name; `{column}` stands for the column's own.
+        version: Definition of the benchmark; else that of the file.
+        category: What it judges; else as `benchmarks.toml` knows the benchmark, else `other`.
+        metric: What was counted.
+        unit: Of score, error and interval.
+        higher_is_better: Direction.
+        chance_level: Score of guessing.
+        n_items: Questions.
+        n_trials: Runs over them.
+        standard_error: Cell of the standard error.
+        interval: Cells of the bounds.
+        half_interval: Cell of half the width of a symmetric interval.
+        ci_level: Level of the interval.
+        binomial: Whether the score is a share of `n_items`, so that its standard error follows where none is given.
+        cost_usd: Cell of the cost.
+        reporter: Who measured; else as the file says.
+        may_bundle: Whether it may be passed on; else as the source says.
+        only_rows: Column → regular expression that a row must match to have this score.
+        minimum: Least that it can be; else by unit.
+        maximum: Most that it can be; else by unit.
+    """
+
+    columns: tuple[str, ...]
+    benchmark: Text = Said(text=("{column}",))
+    version: Text | None = None
+    category: Text | None = None
+    metric: Text = Said(text=("accuracy",))
+    unit: Literal["fraction", "percent", "elo", "index", "usd", "seconds"]
+    higher_is_better: bool = True
+    chance_level: float | None = None
+    n_items: Text | None = None
+    n_trials: Text | None = None
+    standard_error: Text | None = None
+    interval: tuple[Text, Text] | None = None
+    half_interval: Text | None = None
+    ci_level: float = Field(default=0.95, gt=0, lt=1)
+    binomial: bool = False
+    cost_usd: Text | None = None
+    reporter: Text | None = None
+    may_bundle: Text | None = None
+    only_rows: dict[str, str] = Field(default_factory=dict)
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """What the score can be at least and at most."""
+        least, most = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0), "usd": (0.0, None), "seconds": (0.0, None)}.get(
+            self.unit, (None, None)
+        )
+        return (least if self.minimum is None else self.minimum, most if self.maximum is None else self.maximum)
+
+
+class Facts(_Strict):
+    """What a row states about a model, beyond scores; columns of `core.model_facts`."""
+
+    display_name: Text | None = None
+    organization: Text | None = None
+    family: Text | None = None
+    release_date: Text | None = None
+    knowledge_cutoff: Text | None = None
+    context_tokens: Text | None = None
+    output_tokens: Text | None = None
+    model_licence: Text | None = None
+    is_open_weights: Text | None = None
+    is_reasoning: Text | None = None
+    weights_url: Text | None = None
+
+
+class Parts(_Strict):
+    """Files that an index lists, fetched each and kept together as one zip.
+
+    Attributes:
+        records: Where in the index they are listed.
+        address: Address of one; `{value}` stands for a listed text, `{field}` for a field of a listed record.
+        only: Regular expression that the address must match.
+        newest: Keep only so many, the last in order of their addresses; None for all.
+    """
+
+    records: str
+    address: str
+    only: str | None = None
+    newest: int | None = None
+
+
+class File(_Strict):
+    """One kind of file of a source.
+
+    Attributes:
+        name: Kept with every snapshot.
+        form: How it is written; a zip is read member by member, each by the kinds of the same source.
+        address: Where it is published (`https://…` or `hf://datasets/OWNER/NAME/PATH`; a path that ends in `/` is a
+            folder); none where it is not.
+        parts: Files that the address lists.
+        recognised_by: Columns that it must have.
+        where: Column → text that its first row must hold there.
+        file_name: Pattern of its name, as `table_*.csv`; where several kinds fit, the one so named is taken.
+        only_named: Whether a file of another name is not meant.
+        records: Where rows lie in JSON, YAML or TOML: keys joined by dots, `[]` for each of a list, `{name}` for each
+            of an object, its key in the column `name`.
+        after: Markdown: the table after this text.
+        refused: Why such files hold no results; then nothing else is said.
+        name_in_source: The model's name.
+        link: Cell with the address of the model, where the source links it.
+        names_are_hub_ids: Whether names are those of the hub.
+        only_rows: Column → regular expression that a row must match to be one of the board.
+        not_rows: Column → regular expression by which a row is none of the board.
+        date: Date of the state of each row. Else that of the file: `date_in_text`, the newest `date_newest`, the date
+            in its name, the day it was retrieved.
+        date_newest: Date whose newest is that of the file, where its name says none.
+        date_in_text: Regular expression whose first group is the date, anywhere in the text.
+        version: Definition of its benchmarks.
+        mode: thinking, non-thinking or hybrid-unknown; else as the name says.
+        effort: Effort or budget; else as the name says.
+        scaffold: Agent, prompt style, edit format, user simulator.
+        host: Who served it.
+        precision_served: Number format; else as the name says.
+        measured_on: Day of the measurement.
+        reporter: Who measured; else as the source says.
+        cost_basis: What costs are of.
+        coverage: full or top_n.
+        on_repeat: Which of several rows of one name and benchmark counts.
+        scores: Scores of a row.
+        by_file: Name of a file without suffix → its score, in place of `scores`.
+        facts: What a row states about the model.
+    """
+
+    name: str
+    form: Literal["csv", "json", "yaml", "toml", "parquet", "markdown", "zip"]
+    address: str | None = None
+    parts: Parts | None = None
+    recognised_by: tuple[str, ...] = ()
+    where: dict[str, str] = Field(default_factory=dict)
+    file_name: str | None = None
+    only_named: bool = False
+    records: str = ""
+    after: str | None = None
+    refused: str | None = None
+    name_in_source: Text | None = None
+    link: Text | None = None
+    names_are_hub_ids: bool = False
+    only_rows: dict[str, str] = Field(default_factory=dict)
+    not_rows: dict[str, str] = Field(default_factory=dict)
+    date_newest: Text | None = None
+    date: Text | None = None
+    date_in_text: str | None = None
+    version: Text = Said(text=("1",))
+    mode: Text | None = None
+    effort: Text | None = None
+    scaffold: Text | None = None
+    host: Text | None = None
+    precision_served: Text | None = None
+    measured_on: Text | None = None
+    reporter: Text | None = None
+    cost_basis: str | None = None
+    coverage: Literal["full", "top_n"] = "full"
+    on_repeat: Literal["reject", "first", "latest", "best"] = "reject"
+    scores: tuple[Score, ...] = ()
+    by_file: dict[str, Score] = Field(default_factory=dict)
+    facts: Facts | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "File":
+        if self.refused or self.form == "zip":
+            return self
+        if self.name_in_source is None:
+            raise ValueError(f"the file {self.name!r} does not say where the model's name is: name_in_source")
+        if not (self.scores or self.by_file or self.facts):
+            raise ValueError(f"the file {self.name!r} declares neither scores nor facts")
+        return self
+
+
+class LicenceCheck(_Strict):
+    """Where the licence is stated, asked at each fetch.
+
+    Attributes:
+        address: Page, licence file or dataset card.
+        pattern: Regular expression that it must hold.
+    """
+
+    address: str
+    pattern: str
+
+
+class Board(_Strict):
+    """A declared source.
+
+    Attributes:
+        name: Name of its folder and in tables.
+        title: Name for people.
+        homepage: Where people read it.
+        licence: Licence of the figures; none where none is stated.
+        licence_basis: Where that stands, and what was left out.
+        licence_check: How a fetch makes sure of it.
+        may_bundle: Whether the licence lets the figures be passed on.
+        rhythm_days: How often it speaks, at most; none: it has ended.
+        reporter: Who measures.
+        key_variable: Environment variable with the key that the address wants.
+        key_header: Header that carries it.
+        files: Kinds of files.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")
+    title: str
+    homepage: str
+    licence: str | None = None
+    licence_basis: str | None = None
+    licence_check: LicenceCheck | None = None
+    may_bundle: bool = False
+    rhythm_days: int | None = Field(default=None, ge=1)
+    reporter: Literal["independent", "vendor", "community", "estimate"] = "independent"
+    key_variable: str | None = None
+    key_header: str | None = None
+    files: tuple[File, ...] = Field(alias="file", min_length=1)
+
+    @model_validator(mode="after")
+    def _is_licensed(self) -> "Board":
+        if self.may_bundle and not self.licence:
+            raise ValueError("figures may be passed on only under a licence: licence")
+        return self
+
+    def file(self, name: str) -> File | None:
+        """The kind of that name."""
+        return next((file for file in self.files if file.name == name), None)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A declaration with where it is from.
+
+    Attributes:
+        board: What it says.
+        by_user: Whether it lies in the home.
+        text: As written; part of what a parsed file depends on.
+    """
+
+    board: Board
+    by_user: bool
+    text: str
+
+
+def parse(text: str, where: str) -> Board:
+    """A declaration.
+
+    Raises:
+        BrokenDeclaration: it is no TOML, lacks something or says something unknown; the message names it.
+    """
+    try:
+        return Board.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise BrokenDeclaration(f"{where} is no TOML: {error}.") from error
+    except ValidationError as error:
+        said = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'declaration'}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors()[:5]
+        )
+        raise BrokenDeclaration(
+            f"{where} is no declaration of a board: {said}. Units are {', '.join(UNITS)}; categories"
+            f" {', '.join(CATEGORIES)}; modes {', '.join(MODES)}; reporters {', '.join(REPORTERS)}."
+        ) from error
+
+
+def declared(home: Path | None = None) -> dict[str, Declared]:
+    """Every declared source by name: those that ship, and those in the home's folder `boards`.
+
+    Raises:
+        BrokenDeclaration: one of the home cannot be read, or takes the name of one that ships.
+    """
+    found = dict(_shipped())
+    for path in sorted((home / USER_FOLDER).glob("*.toml")) if home else ():
+        text = path.read_text(encoding="utf-8", errors="replace")
+        board = parse(text, str(path))
+        if board.name in found:
+            raise BrokenDeclaration(f"{path} declares {board.name}, which there is already; give it another name.")
+        found[board.name] = Declared(board, by_user=True, text=text)
+    return found
+
+
+@cache
+def _shipped() -> dict[str, Declared]:
+    folder = resources.files("pipelines").joinpath("sources", "boards")
+    found = {}
+    for each in sorted(folder.iterdir(), key=lambda each: each.name):
+        if each.is_dir() and (file := each.joinpath(DECLARATION)).is_file():
+            text = file.read_text(encoding="utf-8")
+            board = parse(text, f"{each.name}/{DECLARATION}")
+            if board.name != each.name:
+                raise BrokenDeclaration(f"{each.name}/{DECLARATION} declares {board.name}.")
+            found[board.name] = Declared(board, by_user=False, text=text)
+    return found
+
+
+def files_of(boards: Iterable[Declared]) -> list[tuple[Board, File]]:
+    """Every kind of file of the sources; what a user declared comes first, as he means his own."""
+    ordered = sorted(boards, key=lambda each: not each.by_user)
+    return [(each.board, file) for each in ordered for file in each.board.files]

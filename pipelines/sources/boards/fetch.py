@@ -1,0 +1,219 @@
+"""Asking declared sources for their newest state: each address once, only if changed, after a look at the licence."""
+
+import datetime as dt
+import io
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pipelines.sources.boards import fetch_state
+from pipelines.sources.boards.declaration import PLACEHOLDER, SUFFIX_FORMS, Board, File, Parts
+from pipelines.sources.boards.documents import Member, records_of
+from pipelines.sources.boards.fetch_state import Asked
+from pipelines.sources.boards.web import NotReached, Web
+from pipelines.sources.hub.client import Hub, HubFile, HubUnavailable, NotOnHub
+from pipelines.sources.tables import UnreadableFile
+from warehouse.settings import Settings
+
+HUB = "hf://datasets/"
+_FAILURES = (NotReached, HubUnavailable, NotOnHub, UnreadableFile)
+_EPOCH = (2020, 1, 1, 0, 0, 0)
+"""Date of members of a zip that we pack, so that the same files give the same bytes."""
+
+
+class SourceDown(ConnectionError):
+    """None of a source's addresses gave a file; the message says why of each."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that a source published.
+
+    Attributes:
+        name: Name to keep it under.
+        payload: Bytes.
+        address: Where it is from.
+        revision: What the server calls this state.
+        is_licensed: Whether the licence was found where it is declared to stand.
+    """
+
+    name: str
+    payload: bytes
+    address: str
+    revision: str | None
+    is_licensed: bool
+
+
+@dataclass
+class _Asking:
+    settings: Settings
+    web: Web
+    hub: Hub
+    holds: Callable[[HubFile], bool]
+    before: Mapping[str, Mapping[str, str]]
+    marks: dict[str, Mapping[str, str]]
+    unchanged: int = 0
+
+
+def fetch(
+    board: Board, settings: Settings, holds: Callable[[HubFile], bool], known: Callable[[int], None]
+) -> Iterator[Fetched]:
+    """Every file of a source that changed since it was last asked; what came of asking is kept in the home.
+
+    Args:
+        board: The source.
+        settings: The home, and patience.
+        holds: Whether a file of the hub is stored already.
+        known: Told how many addresses had nothing new.
+
+    Raises:
+        SourceDown: no address gave anything, and one failed.
+    """
+    files = [file for file in board.files if file.address]
+    before = fetch_state.read(fetch_state.path_of(settings, board.name))
+    # What an address gave counts as known only once it is stored: marks are kept after the last file was taken.
+    failures: list[str] = []
+    given = 0
+    with Web(settings) as web, Hub(settings) as hub:
+        asking = _Asking(settings, web, hub, holds, before.marks if before else {}, {})
+        if (reason := _lacks_key(board)) is not None:
+            failures.append(reason)
+            files = []
+        is_licensed = _is_licensed(board, asking) if files else True
+        for file in files:
+            try:
+                for one in _files(board, file, asking):
+                    given += 1
+                    yield Fetched(one.name, one.payload, one.address, one.revision, is_licensed)
+            except _FAILURES as error:
+                failures.append(str(error))
+    marks = {**asking.before, **asking.marks} if not failures else {**asking.before}
+    outcome = "; ".join(failures) if failures else f"{given} new" if given else "unchanged"
+    if not is_licensed:
+        outcome += (
+            f"; licence {board.licence} not found at {board.licence_check.address if board.licence_check else '?'}"
+        )
+    now = dt.datetime.now(dt.UTC)
+    fetch_state.keep(settings, board.name, Asked(now, outcome, bool(failures), marks))
+    known(asking.unchanged)
+    if failures and not given and not asking.unchanged:
+        raise SourceDown(f"{board.title}: {'; '.join(failures)}")
+
+
+def _lacks_key(board: Board) -> str | None:
+    if board.key_variable and not os.environ.get(board.key_variable):
+        return f"{board.title} wants a key; set {board.key_variable} to yours"
+    return None
+
+
+def _key(board: Board) -> dict[str, str]:
+    key = os.environ.get(board.key_variable or "")
+    return {board.key_header or "Authorization": key} if key else {}
+
+
+def _is_licensed(board: Board, asking: _Asking) -> bool:
+    """Whether the licence stands where it is declared to; what cannot be looked at is not confirmed."""
+    check = board.licence_check
+    if check is None:
+        return True
+    try:
+        if check.address.startswith(HUB):
+            dataset = check.address.removeprefix(HUB).strip("/")
+            page = asking.web.get(f"{asking.settings.hub_url}/datasets/{dataset}/raw/main/README.md").payload
+        else:
+            page = asking.web.get(check.address).payload
+    except _FAILURES:
+        return False
+    return re.search(check.pattern, (page or b"").decode("utf-8", "replace")) is not None
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    payload: bytes
+    address: str
+    revision: str | None
+
+
+def _files(board: Board, file: File, asking: _Asking) -> Iterator[_File]:
+    address = file.address or ""
+    if address.startswith(HUB):
+        yield from _of_hub(board, file, address.removeprefix(HUB), asking)
+        return
+    answer = asking.web.get(address, asking.before.get(address), _key(board))
+    if answer.payload is None:
+        asking.unchanged += 1
+        return
+    asking.marks[address] = answer.marks
+    revision = answer.marks.get("etag") or answer.marks.get("last_modified")
+    if file.parts is None:
+        name = PurePosixPath(address.split("?", 1)[0]).name
+        suffix = {"json": ".json", "csv": ".csv", "yaml": ".yml", "markdown": ".md", "zip": ".zip"}.get(file.form, "")
+        yield _File(name if PurePosixPath(name).suffix else f"{name}{suffix}", answer.payload, address, revision)
+        return
+    parts = _parts(file.parts, address, answer.payload, asking, _key(board))
+    if not parts:
+        raise NotReached(f"{address} lists no file of {board.title}.")
+    yield _File(f"{board.name}_{file.name}.zip", packed(parts), address, revision)
+
+
+def _parts(parts: Parts, address: str, index: bytes, asking: _Asking, headers: Mapping[str, str]) -> dict[str, bytes]:
+    """Files that an index lists, by address; those that are gone are passed over."""
+    listed = []
+    for record in records_of(Member("index.json", index), "json", parts.records):
+        one = parts.address
+        for name in PLACEHOLDER.findall(parts.address):
+            one = one.replace(f"{{{name}}}", record.get(name) or "")
+        if one and (parts.only is None or re.search(parts.only, one)):
+            listed.append(one)
+    listed = sorted(set(listed))[-parts.newest :] if parts.newest else sorted(set(listed))
+    found = {}
+    for one in listed:
+        payload = asking.web.get(one, headers=headers).payload
+        if payload is not None:
+            found[_within(one, address)] = payload
+    return found
+
+
+def _within(one: str, address: str) -> str:
+    """Path of a part below the folder of its index, or its bare name; what an interface answers is JSON by default."""
+    folder = address.split("?", 1)[0].rsplit("/", 1)[0] + "/"
+    name = one.removeprefix(folder) if one.startswith(folder) else one.rsplit("/", 1)[-1]
+    return name if PurePosixPath(name).suffix in SUFFIX_FORMS else f"{name}.json"
+
+
+def packed(parts: Mapping[str, bytes]) -> bytes:
+    """A zip of the files, the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, payload in sorted(parts.items()):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), payload, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _of_hub(board: Board, file: File, rest: str, asking: _Asking) -> Iterator[_File]:
+    owner, name, path = rest.split("/", 2)
+    dataset = f"{owner}/{name}"
+    revision = asking.hub.commit(dataset)
+    address = f"{HUB}{rest}"
+    if asking.before.get(address, {}).get("revision") == revision:
+        asking.unchanged += 1
+        return
+    if path.endswith("/"):
+        listed = list(asking.hub.files(dataset, revision, ".json", path.rstrip("/")))
+        parts = {one.path: asking.hub.download(one) for one in listed}
+        if not parts:
+            raise NotReached(f"{address} holds no file.")
+        found = _File(f"{board.name}_{file.name}.zip", packed(parts), f"{address}@{revision}", revision)
+    else:
+        one = HubFile(dataset, path, revision)
+        if asking.holds(one):
+            asking.unchanged += 1
+            asking.marks[address] = {"revision": revision}
+            return
+        found = _File(path, asking.hub.download(one), one.uri, revision)
+    asking.marks[address] = {"revision": revision}
+    yield found

@@ -1,0 +1,61 @@
+"""When each source was last asked for online, and what came of it: kept in the home beside the raw snapshots."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from warehouse.files import write_text
+from warehouse.settings import Settings
+
+FOLDER = "fetched"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The last time a source was asked.
+
+    Attributes:
+        asked_at: When.
+        outcome: `new`, `unchanged`, or why it failed.
+        failed: Whether it did.
+        marks: Address → what the server said names this state of it: `etag`, `last_modified` or `revision`.
+    """
+
+    asked_at: dt.datetime
+    outcome: str
+    failed: bool = False
+    marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def last_asked(settings: Settings) -> dict[str, Asked]:
+    """What is known of every source that was ever asked; what cannot be read is as if it never was."""
+    found = {}
+    for path in sorted((settings.home / FOLDER).glob("*.json")):
+        if (asked := read(path)) is not None:
+            found[path.stem] = asked
+    return found
+
+
+def path_of(settings: Settings, source: str) -> Path:
+    """Where the state of a source is kept."""
+    return settings.home / FOLDER / f"{source}.json"
+
+
+def read(path: Path) -> Asked | None:
+    """What a file says; None where it is absent or broken."""
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        return Asked(
+            dt.datetime.fromisoformat(said["asked_at"]), str(said["outcome"]), bool(said["failed"]), dict(said["marks"])
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep(settings: Settings, source: str, asked: Asked) -> None:
+    """Remember what came of asking."""
+    path = path_of(settings, source)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(asdict(asked), default=str, indent=1, ensure_ascii=False))

@@ -1,0 +1,227 @@
+"""Everything stored of living boards, as rows of the tables it fills; what was read once is not read again."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.sources.accounts import described, rejected_row, whole_file
+from pipelines.sources.arena.recognition import BOARDS as ARENA_BOARDS
+from pipelines.sources.boards import own_form
+from pipelines.sources.boards.declaration import Declared, File
+from pipelines.sources.boards.documents import DOCUMENTS, FILE_PATH, Member, Rows, members, rows_together
+from pipelines.sources.boards.read import FACT_SCHEMA, RESULT_SCHEMA, Read, read_rows
+from pipelines.sources.boards.recognition import OWN_FACTS, OWN_FORM, OWN_FORMS, PREFIX, Matched, match
+from pipelines.sources.raw_store import RawSnapshot, RawStore
+from pipelines.sources.tables import UnreadableFile
+from warehouse.contracts.boards import REJECTED_ROWS, SNAPSHOTS
+from warehouse.files import replacing
+
+CODE = (
+    "declaration.py",
+    "documents.py",
+    "load.py",
+    "names.py",
+    "own_form.py",
+    "read.py",
+    "values.py",
+    "benchmarks.toml",
+)
+"""What decides how a stored file is read, beside its declaration."""
+
+
+@dataclass
+class Loaded:
+    """What all stored files of boards say.
+
+    Attributes:
+        results: Rows by `RESULT_SCHEMA` with `snapshot_id` and `retrieved_at`.
+        facts: Rows by `FACT_SCHEMA`.
+        snapshots: Rows of the contract.
+        rejected: Rows of the contract.
+        boards: Declarations by source.
+    """
+
+    results: pl.DataFrame
+    facts: pl.DataFrame
+    snapshots: pl.DataFrame
+    rejected: pl.DataFrame
+    boards: Mapping[str, Declared]
+
+
+@dataclass
+class _Rows:
+    results: list[pl.DataFrame] = field(default_factory=list)
+    facts: list[pl.DataFrame] = field(default_factory=list)
+    snapshots: list[dict[str, Any]] = field(default_factory=list)
+    rejected: list[pl.DataFrame] = field(default_factory=list)
+
+
+def load_boards(store: RawStore, boards: Mapping[str, Declared], parsed: Path) -> Loaded:
+    """Read every stored file of a board.
+
+    Args:
+        store: Raw snapshots.
+        boards: Declarations by source.
+        parsed: Folder of what was read before, by digest of file, declaration and code.
+    """
+    rows = _Rows()
+    code = _code()
+    for source in store.sources():
+        name = source.removeprefix(PREFIX)
+        stored_files = store.snapshots(source) if source.startswith(PREFIX) else []
+        if source == ARENA_BOARDS:
+            # One file serves the arena and this table.
+            name = "lmarena"
+            stored_files = [one for one in store.snapshots(source) if _is_newest_of_dataset(one)]
+        for stored in stored_files:
+            if (declared := boards.get(name)) is None and stored.manifest.layout not in OWN_FORMS:
+                rows.rejected.append(whole_file(stored, f"no declaration of {name} is left; `skyline boards add` it"))
+                continue
+            _take(stored, declared, parsed, code, rows)
+    schema: dict[str, Any] = {**RESULT_SCHEMA, "snapshot_id": pl.String, "retrieved_at": pl.Datetime("us", "UTC")}
+    return Loaded(
+        pl.concat([pl.DataFrame(schema=schema), *rows.results]),
+        pl.concat([pl.DataFrame(schema=FACT_SCHEMA), *rows.facts]),
+        SNAPSHOTS.conform(pl.DataFrame(rows.snapshots, schema=SNAPSHOTS.polars_schema)),
+        REJECTED_ROWS.conform(pl.concat([REJECTED_ROWS.empty(), *rows.rejected])),
+        boards,
+    )
+
+
+def _is_newest_of_dataset(stored: RawSnapshot) -> bool:
+    return stored.manifest.layout.startswith("leaderboard_dataset") and "/latest-" in stored.manifest.uri
+
+
+def _take(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: str, rows: _Rows) -> None:
+    uri = stored.manifest.uri
+    try:
+        read = _remembered(stored, declared, parsed, code)
+    except UnreadableFile as error:
+        rows.rejected.append(whole_file(stored, str(error)))
+        return
+    told = [
+        rejected_row(stored.snapshot_id, uri, f"{member}: {reason}" if member else reason).with_columns(
+            pl.lit(number, pl.Int64).alias("row_number")
+        )
+        for number, member, reason in read.rejected
+    ]
+    if read.unread and declared is not None and declared.by_user:
+        # Who declared a board wants to know what was left; of ours it is known.
+        told.append(rejected_row(stored.snapshot_id, uri, f"columns not read: {', '.join(sorted(read.unread))}"[:2000]))
+    rows.rejected += told
+    if stored.manifest.source != ARENA_BOARDS:  # which accounts for its own
+        rows.snapshots.append(
+            {
+                **described(stored),
+                "metric_version": None,
+                "score_resolution": None,
+                "coverage": _coverage(stored, declared),
+                "rows_read": read.rows,
+                "rows_loaded": read.loaded,
+                "rows_rejected": len({(number, member) for number, member, _ in read.rejected}),
+            }
+        )
+    licensed = stored.manifest.licence is not None or stored.manifest.layout in OWN_FORMS
+    results = read.results.with_columns(
+        pl.lit(stored.snapshot_id).alias("snapshot_id"),
+        pl.lit(stored.manifest.retrieved_at, pl.Datetime("us", "UTC")).alias("retrieved_at"),
+    )
+    if not licensed:
+        # The licence was not confirmed when it was fetched: nothing of it is passed on.
+        results = results.with_columns(pl.lit(value=False).alias("may_bundle"))
+    rows.results.append(results)
+    rows.facts.append(read.facts)
+
+
+def _coverage(stored: RawSnapshot, declared: Declared | None) -> str:
+    if stored.manifest.layout in OWN_FORMS:
+        return "reference"
+    file = declared.board.file(stored.manifest.layout) if declared else None
+    return file.coverage if file else "full"
+
+
+def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: str) -> Read:
+    """What a stored file says, from what was kept of an earlier reading where nothing that decides it has changed."""
+    decided_by = [stored.sha256, stored.manifest.uri, stored.manifest.as_of.isoformat(), code]
+    key = hashlib.sha256("|".join([*decided_by, declared.text if declared else ""]).encode()).hexdigest()
+    path = parsed / f"{key[:40]}.parquet"
+    facts_path, told_path = path.with_suffix(".facts.parquet"), path.with_suffix(".json")
+    if told_path.exists() and path.exists() and facts_path.exists():
+        told = json.loads(told_path.read_text("utf-8"))
+        return Read(
+            pl.read_parquet(path), pl.read_parquet(facts_path), [tuple(one) for one in told["rejected"]],
+            told["rows"], told["loaded"], set(told["unread"]),
+        )  # fmt: skip
+    read = read_stored(stored, declared)
+    with replacing(path) as temporary:
+        read.results.write_parquet(temporary)
+    with replacing(facts_path) as temporary:
+        read.facts.write_parquet(temporary)
+    told = {"rejected": read.rejected, "rows": read.rows, "loaded": read.loaded, "unread": sorted(read.unread)}
+    with replacing(told_path) as temporary:
+        temporary.write_text(json.dumps(told), encoding="utf-8")
+    return read
+
+
+def _code() -> str:
+    folder = Path(__file__).parent
+    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in CODE)).hexdigest()
+
+
+def read_stored(stored: RawSnapshot, declared: Declared | None) -> Read:
+    """Read a stored file by the declaration of its source.
+
+    Raises:
+        UnreadableFile: it is not what it was recognised as, or nothing of it can be read; the message says why.
+    """
+    manifest = stored.manifest
+    payload = stored.path.read_bytes()
+    member = Member(manifest.uri.rsplit("/", 1)[-1], payload)
+    if manifest.layout == OWN_FACTS:
+        return own_form.read_facts(member)
+    if manifest.layout == OWN_FORM or declared is None:
+        return own_form.read(member)
+    if manifest.source == ARENA_BOARDS:
+        member = Member(manifest.uri.replace("/", "_"), payload)
+    if stored.path.suffix == ".zip":
+        return _read_zip(payload, manifest.uri, declared, manifest.as_of)
+    matched = match(member, [declared])
+    if matched is None:
+        raise UnreadableFile(f"{manifest.uri} is no longer any file that {declared.board.name} declares.")
+    return read_rows(matched.rows, matched.board, matched.file, manifest.as_of)
+
+
+def _read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Read:
+    """Members of one kind are read together: hundreds of records of one row each would take long one by one."""
+    by_kind: dict[str, list[Matched]] = {}
+    total = Read()
+    for member in members(payload, uri):
+        try:
+            matched = match(member, [declared])
+        except UnreadableFile as error:
+            total.rejected.append((None, member.path, str(error)))
+            continue
+        if matched is not None and not matched.file.refused:
+            by_kind.setdefault(matched.file.name, []).append(matched)
+    for group in by_kind.values():
+        file = group[0].file
+        for part in _together(group, file):
+            try:
+                total.add(read_rows(part, declared.board, file, as_of))
+            except UnreadableFile as error:
+                total.rejected.append((None, part.frame[FILE_PATH][0], str(error)))
+    if not by_kind:
+        raise UnreadableFile(f"{uri} holds no file that {declared.board.name} declares.")
+    return total
+
+
+def _together(group: list[Matched], file: File) -> list[Rows]:
+    if file.form in DOCUMENTS and not file.by_file:
+        return [rows_together([one.member for one in group], file)]
+    return [one.rows for one in group]

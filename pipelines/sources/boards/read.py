@@ -1,0 +1,441 @@
+"""Rows of a board by its declaration: results, what it states of models, and every row or cell set aside with why."""
+
+import datetime as dt
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from statistics import NormalDist
+from typing import Any
+
+import polars as pl
+
+from pipelines.sources.boards import values
+from pipelines.sources.boards.declaration import Board, Facts, File, Said, Score
+from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, Rows
+from pipelines.sources.boards.names import taken_apart
+from pipelines.sources.tables import UnreadableFile
+from warehouse.contracts.boards import BENCHMARK_RESULTS, CATEGORIES, MODEL_FACTS, MODES, REPORTERS
+
+ROW = "row_number"
+MADE_LATER = ("snapshot_id", "retrieved_at", "model_id", "is_newest")
+RESULT_SCHEMA: dict[str, Any] = {
+    ROW: pl.Int64(),
+    "member": pl.String(),
+    "link": pl.String(),
+    **{name: dtype for name, dtype in BENCHMARK_RESULTS.polars_schema.items() if name not in MADE_LATER},
+}
+"""What reading gives: the columns of the table that a file decides, with the row, the member of a zip and the link."""
+FACT_SCHEMA: dict[str, Any] = {**MODEL_FACTS.polars_schema, "link": pl.String}
+_FIXED = {ROW, FILE_NAME, FILE_PATH, FILE_STEM}
+# So many scores of a column, none above 1, are no percents.
+_TOO_MANY_BELOW_ONE = 10
+_MOST_REASONS = 10_000
+_WIDTHS = {level / 1000: 2 * NormalDist().inv_cdf(0.5 + level / 2000) for level in range(1, 1000)}
+"""Level of an interval → its width in standard errors, by thousandths."""
+
+
+@dataclass
+class Read:
+    """What a file gave.
+
+    Attributes:
+        results: Rows by `RESULT_SCHEMA`.
+        facts: Rows by `FACT_SCHEMA`.
+        rejected: Row number (None for the file), member of a zip, reason.
+        rows: Rows of the file.
+        loaded: Rows of which something was kept.
+        unread: Columns that nothing reads.
+    """
+
+    results: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RESULT_SCHEMA))
+    facts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FACT_SCHEMA))
+    rejected: list[tuple[int | None, str, str]] = field(default_factory=list)
+    rows: int = 0
+    loaded: int = 0
+    unread: set[str] = field(default_factory=set)
+
+    def add(self, other: "Read") -> None:
+        """Take in what another file gave."""
+        self.results = pl.concat([self.results, other.results])
+        self.facts = pl.concat([self.facts, other.facts])
+        self.rejected += other.rejected
+        self.rows += other.rows
+        self.loaded += other.loaded
+        self.unread |= other.unread
+
+
+@cache
+def known_benchmarks() -> dict[str, dict[str, Any]]:
+    """What `benchmarks.toml` knows: category, chance, items by name in small letters and single blanks."""
+    text = resources.files("pipelines").joinpath("sources", "boards", "benchmarks.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def _known(name: str) -> Mapping[str, Any]:
+    """What is known of a benchmark by its name, or without who reports it before `::` and what is in brackets."""
+    known = known_benchmarks()
+    bare = re.sub(r"\s*\([^()]*\)$", "", name.rsplit("::", 1)[-1])
+    return known.get(plain(name)) or known.get(plain(bare)) or {}
+
+
+def plain(name: str) -> str:
+    """A benchmark's name in small letters, everything but letters and digits a single blank."""
+    return re.sub(r"[^a-z0-9]+", " ", name.casefold()).strip()
+
+
+def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
+    """Read rows by the declaration of their kind of file.
+
+    Args:
+        rows: As `rows_of` gives them; of a zip, those of all members of one kind.
+        board: The source.
+        file: The kind of file.
+        as_of: Date of the state where the rows say none.
+
+    Raises:
+        UnreadableFile: no column holds what is declared; the message names the columns.
+    """
+    frame = _as_declared(rows.frame, file)
+    columns = set(frame.columns)
+    read = Read(rows=frame.height + len(rows.broken))
+    read.rejected += [(number, "", reason) for number, reason in rows.broken]
+    frame = frame.filter(_match(file.only_rows, columns), *(~_match({c: p}, columns) for c, p in file.not_rows.items()))
+    base = _described(frame, board, file, as_of, columns)
+    nameless = base.filter(pl.col("name_in_source").is_null())
+    read.rejected += [(number, member, "no model name") for number, member in nameless.select(ROW, "member").rows()]
+    base = base.filter(pl.col("name_in_source").is_not_null())
+    frame = frame.join(base.select(ROW, FILE_PATH), on=[ROW, FILE_PATH], how="semi", maintain_order="left")
+    used = _columns_read(file)
+    if file.facts is not None:
+        read.facts = _facts(frame, base, board, file.facts, columns)
+    parts, reads_something = [], file.facts is not None
+    for score, column, rows_of_it in _scored(frame, file, columns, used):
+        reads_something = True
+        used.add(column)
+        parts.append(_scores(rows_of_it, file, score, column, columns, decimal_comma=rows.decimal_comma))
+    if not reads_something:
+        declared = sorted({c for s in (*file.scores, *file.by_file.values()) for c in s.columns})
+        raise UnreadableFile(
+            f"none of the score columns {declared[:8]} is among {sorted(columns - _FIXED)[:20]};"
+            " the declaration needs another."
+        )
+    if parts:
+        good, wrong = _held_against_units(_completed(pl.concat(parts).collect(), base))
+        read.results, repeats = _once(good, file)
+        read.rejected += [*wrong, *repeats]
+    read.rejected = read.rejected[:_MOST_REASONS]
+    # A row whose model is not yet scored loads as much as it says.
+    named = set(base.select(ROW, "member").rows())
+    kept = set(read.results.select(ROW, "member").rows())
+    read.loaded = len(named) - len(named & ({(number, member) for number, member, _ in read.rejected} - kept))
+    read.unread = columns - _FIXED - used
+    return read
+
+
+def _match(patterns: Mapping[str, str], columns: set[str]) -> pl.Expr:
+    """Whether a row's cells match all patterns; a cell that says nothing is the empty text."""
+    return pl.all_horizontal(
+        pl.lit(value=True),
+        *(
+            (values.cell(column) if column in columns else pl.lit(None, pl.String)).fill_null("").str.contains(pattern)
+            for column, pattern in patterns.items()
+        ),
+    )
+
+
+def _as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
+    """Columns spelled as declared where case or blanks differ and nothing else is so spelled."""
+    wanted = _columns_read(file) | {
+        column for score in (*file.scores, *file.by_file.values()) for column in score.columns
+    }
+    there = set(frame.columns)
+    by_plain: dict[str, list[str]] = {}
+    for name in frame.columns:
+        by_plain.setdefault(" ".join(name.casefold().split()), []).append(name)
+    renamed = {}
+    for name in wanted - there - {"*", "column"}:
+        alike = by_plain.get(" ".join(name.casefold().split()), [])
+        if len(alike) == 1 and alike[0] not in wanted:
+            renamed[alike[0]] = name
+    return frame.rename(renamed)
+
+
+def _said_of(file: File) -> list[Said | None]:
+    said: list[Said | None] = [
+        file.name_in_source, file.link, file.date, file.date_newest, file.version, file.mode, file.effort,
+        file.scaffold, file.host, file.precision_served, file.measured_on, file.reporter,
+    ]  # fmt: skip
+    for score in (*file.scores, *file.by_file.values()):
+        said += [score.benchmark, score.version, score.category, score.metric, score.n_items, score.n_trials]
+        said += [score.standard_error, score.half_interval, score.cost_usd, score.reporter, score.may_bundle]
+        said += list(score.interval or ())
+    if file.facts is not None:
+        said += [getattr(file.facts, name) for name in type(file.facts).model_fields]
+    return said
+
+
+def _columns_read(file: File) -> set[str]:
+    return (
+        {column for said in _said_of(file) if said is not None for column in said.columns}
+        | {column for patterns in (file.only_rows, *(one.only_rows for one in file.scores)) for column in patterns}
+        | set(file.not_rows)
+    )
+
+
+def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, columns: set[str]) -> pl.DataFrame:
+    """What each row says of itself, whatever it scores: who, in which mode, when, measured by whom."""
+    said = {
+        "name_in_source": file.name_in_source, "link": file.link, "mode": file.mode, "effort": file.effort,
+        "scaffold": file.scaffold, "host": file.host, "precision_served": file.precision_served,
+        "reporter": file.reporter,
+    }  # fmt: skip
+    base = frame.select(
+        ROW,
+        FILE_PATH,
+        pl.when(pl.col(FILE_PATH).n_unique() > 1).then(FILE_PATH).otherwise(pl.lit("")).alias("member"),
+        *(values.text(one, columns).alias(name) for name, one in said.items()),
+        pl.coalesce(values.day(values.text(file.date, columns)), pl.lit(as_of)).alias("snapshot_date"),
+        values.day(values.text(file.measured_on, columns)).alias("measured_on"),
+    )
+    apart = {name: taken_apart(name) for name in base["name_in_source"].drop_nulls().unique()}
+
+    def from_name(what: str) -> pl.Expr:
+        found = {name: getattr(one, what) for name, one in apart.items()}
+        return pl.col("name_in_source").replace_strict(found, default=None, return_dtype=pl.String)
+
+    stated_mode = pl.col("mode").is_in(MODES)
+    return base.with_columns(
+        pl.lit(board.name).alias("source"),
+        pl.when(stated_mode).then("mode").otherwise(from_name("mode")).alias("mode"),
+        pl.coalesce("effort", from_name("effort")).str.to_lowercase().alias("effort"),
+        pl.coalesce("precision_served", from_name("precision"))
+        .str.to_lowercase()
+        .replace({"bfloat16": "bf16", "float16": "fp16"})
+        .alias("precision_served"),
+        pl.when(pl.col("reporter").is_in(REPORTERS))
+        .then("reporter")
+        .otherwise(pl.lit(board.reporter))
+        .alias("reporter"),
+        pl.lit(board.licence, pl.String).alias("licence"),
+        pl.lit(board.may_bundle).alias("may_bundle"),
+        pl.lit(board.homepage).alias("source_url"),
+        pl.lit(file.cost_basis, pl.String).alias("cost_basis"),
+    )
+
+
+def _scored(
+    frame: pl.DataFrame, file: File, columns: set[str], used: set[str]
+) -> list[tuple[Score, str, pl.DataFrame]]:
+    """Each declared score with a column of it that is there and the rows that it is of."""
+    found = []
+    if file.by_file:
+        stems = frame[FILE_STEM].unique(maintain_order=True).to_list()
+        for stem in stems:
+            rows = frame.filter(pl.col(FILE_STEM) == stem)
+            own = file.by_file.get(stem)
+            for score in [own] if own is not None else file.scores:
+                # The first column that says something: another file of the zip may have another.
+                column = next((c for c in score.columns if c in columns and rows[c].is_not_null().any()), None)
+                if column is not None:
+                    found.append((score, column, rows))
+        return found
+    named = {column for score in file.scores for column in score.columns}
+    for score in file.scores:
+        wanted = score.columns if score.columns != ("*",) else sorted(columns - _FIXED - used - named)
+        rows = frame.filter(_match(score.only_rows, columns)) if score.only_rows else frame
+        found += [(score, column, rows) for column in wanted if column in columns]
+    return found
+
+
+def _scores(
+    frame: pl.DataFrame, file: File, score: Score, column: str, columns: set[str], *, decimal_comma: bool
+) -> pl.LazyFrame:
+    """Cells of one column as scores, with what their declaration says of them; judged with all others at once."""
+
+    def text(said: Said | None) -> pl.Expr:
+        return values.text(said, columns, column)
+
+    def number(said: Said | None) -> pl.Expr:
+        if said is None:
+            return pl.lit(None, pl.Float64)
+        return values.number(text(said), score.unit, decimal_comma=decimal_comma)
+
+    low, high = score.interval or (None, None)
+    least, most = score.bounds
+    cell = values.cell(column)
+    return (
+        frame.lazy()
+        .filter(cell.is_not_null())
+        .select(
+            ROW,
+            FILE_PATH,
+            cell.alias("cell"),
+            values.number(cell, score.unit, decimal_comma=decimal_comma).alias("score"),
+            text(score.benchmark).alias("benchmark"),
+            text(score.version if score.version is not None else file.version).alias("benchmark_version"),
+            text(score.category).alias("category"),
+            text(score.metric).alias("metric"),
+            values.whole(text(score.n_items)).alias("n_items"),
+            values.whole(text(score.n_trials)).alias("n_trials"),
+            number(score.standard_error).alias("standard_error"),
+            number(low).alias("ci_low"),
+            number(high).alias("ci_high"),
+            number(score.half_interval).abs().alias("half"),
+            values.number(text(score.cost_usd)).alias("cost_usd"),
+            text(score.reporter).alias("own_reporter"),
+            values.flag(text(score.may_bundle)).alias("own_may_bundle"),
+            pl.lit(column).alias("column"),
+            pl.lit(score.unit).alias("unit"),
+            pl.lit(score.higher_is_better).alias("higher_is_better"),
+            pl.lit(score.chance_level, pl.Float64).alias("chance_level"),
+            pl.lit(score.ci_level).alias("ci_level"),
+            pl.lit(score.binomial).alias("binomial"),
+            pl.lit(least, pl.Float64).alias("least"),
+            pl.lit(most, pl.Float64).alias("most"),
+        )
+    )
+
+
+_SCALE = pl.when(pl.col("unit") == "percent").then(100.0).otherwise(1.0)
+_IS_SHARE = pl.col("unit").is_in(["fraction", "percent"])
+
+
+def _completed(picked: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
+    """Scores with what their rows say, what is known of their benchmarks, and their errors."""
+    names = picked["benchmark"].drop_nulls().unique().to_list()
+    facts = [_known(name) for name in names]
+    found = pl.DataFrame(
+        {
+            "benchmark": names,
+            "known_category": [one.get("category") for one in facts],
+            "known_chance": [one.get("chance") for one in facts],
+            "known_items": [one.get("items") for one in facts],
+        },
+        schema={
+            "benchmark": pl.String, "known_category": pl.String, "known_chance": pl.Float64, "known_items": pl.Int64
+        },
+    )  # fmt: skip
+    category = pl.when(pl.col("category").is_in(CATEGORIES)).then("category")
+    own_reporter = pl.when(pl.col("own_reporter").is_in(REPORTERS)).then("own_reporter")
+    joined = (
+        picked.lazy()
+        .join(base.lazy(), on=[ROW, FILE_PATH], how="inner", maintain_order="left")
+        .join(found.lazy(), on="benchmark", how="left", maintain_order="left")
+        .with_columns(
+            pl.coalesce(category, "known_category", pl.lit("other")).alias("category"),
+            pl.coalesce("chance_level", pl.when(_IS_SHARE).then(pl.col("known_chance") * _SCALE)).alias("chance_level"),
+            pl.coalesce("n_items", pl.when(_IS_SHARE).then("known_items")).alias("n_items"),
+            pl.coalesce("ci_low", pl.col("score") - pl.col("half")).alias("ci_low"),
+            pl.coalesce("ci_high", pl.col("score") + pl.col("half")).alias("ci_high"),
+            pl.coalesce(own_reporter, "reporter").alias("reporter"),
+            (pl.coalesce("own_may_bundle", "may_bundle") & pl.col("licence").is_not_null()).alias("may_bundle"),
+        )
+    )
+    return _with_errors(joined).collect()
+
+
+def _with_errors(joined: pl.LazyFrame) -> pl.LazyFrame:
+    """Standard errors as published, else from the interval, else binomial where the score is a share of questions.
+
+    Binomial with two right and two wrong answers added (Agresti and Coull 1998), so that 0 and 100 % have an error.
+    """
+    # One that is not above zero is no error: some boards write 0 where they have none.
+    published = pl.when(pl.col("standard_error") > 0).then("standard_error")
+    bounded = (pl.col("ci_high") > pl.col("ci_low")).fill_null(value=False)
+    width = pl.col("ci_level").replace_strict(_WIDTHS, default=None, return_dtype=pl.Float64)
+    from_interval = pl.when(bounded).then((pl.col("ci_high") - pl.col("ci_low")) / width)
+    n = pl.col("n_items") + 4
+    share = (pl.col("score") / _SCALE * pl.col("n_items") + 2) / n
+    is_binomial = pl.col("binomial") & _IS_SHARE & share.is_between(0, 1)
+    binomial = pl.when(is_binomial).then((share * (1 - share) / n).sqrt() * _SCALE)
+    origin = (
+        pl.when(published.is_not_null())
+        .then(pl.lit("published"))
+        .when(from_interval.is_not_null())
+        .then(pl.lit("interval"))
+        .when(binomial.is_not_null())
+        .then(pl.lit("binomial"))
+    )
+    return joined.with_columns(
+        pl.coalesce(published, from_interval, binomial).alias("standard_error"),
+        origin.alias("standard_error_origin"),
+        *(pl.when(bounded).then(name).alias(name) for name in ("ci_level", "ci_low", "ci_high")),
+    )
+
+
+def _held_against_units(scores: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int | None, str, str]]]:
+    """What can be a score of its unit, and why the rest cannot."""
+    value, shown = pl.col("score"), pl.col("cell").str.slice(0, 60)
+    positive = pl.when(value > 0).then(value)
+    as_fractions = (
+        (pl.col("unit") == "percent")
+        & (positive.count().over("column") >= _TOO_MANY_BELOW_ONE)
+        & (positive.max().over("column") <= 1)
+    )
+    rules: list[tuple[pl.Expr, pl.Expr]] = [
+        (value.is_null(), pl.format("{}: '{}' is not a number", "column", shown)),
+        (pl.col("benchmark").is_null(), pl.format("{}: no benchmark is named", "column")),
+        (pl.col("benchmark_version").is_null(), pl.format("{}: no version can be told", "column")),
+        (value < pl.col("least"), pl.format("{}: {} is below {}", "column", shown, "least")),
+        (value > pl.col("most"), pl.format("{}: {} is above {}", "column", shown, "most")),
+        (as_fractions, pl.format("{}: fractions, where the declaration says percent", "column")),
+    ]
+    reason = pl.coalesce([pl.when(broken.fill_null(value=False)).then(why) for broken, why in rules])
+    judged = scores.with_columns(reason.alias("reason"))
+    bad = judged.filter(pl.col("reason").is_not_null()).select(ROW, "member", "reason").rows()
+    good = judged.filter(pl.col("reason").is_null()).select(list(RESULT_SCHEMA)).cast(pl.Schema(RESULT_SCHEMA))
+    return good, [(n, m, r) for n, m, r in bad]
+
+
+_KEY = ["snapshot_date", "benchmark", "benchmark_version", "name_in_source", "mode", "effort", "scaffold", "metric"]
+
+
+def _once(results: pl.DataFrame, file: File) -> tuple[pl.DataFrame, list[tuple[int | None, str, str]]]:
+    """One row a key: equal ones are the same statement; of others the one that the declaration says, or the first."""
+    results = results.with_row_index("order")
+    if file.on_repeat == "latest":
+        ranked = results.sort("measured_on", "order", descending=[True, False], nulls_last=True)
+    elif file.on_repeat == "best":
+        sign = pl.when("higher_is_better").then(-pl.col("score")).otherwise(pl.col("score"))
+        ranked = results.sort(sign, "order")
+    else:
+        ranked = results
+    kept = ranked.unique(_KEY, keep="first", maintain_order=True)
+    if kept.height == results.height:
+        return results.drop("order"), []
+    first = kept.select(*_KEY, pl.col("score").alias("kept_score"), pl.col(ROW).alias("kept_row"))
+    others = results.join(kept, on="order", how="anti").join(first, on=_KEY, how="left", nulls_equal=True)
+    if file.on_repeat == "reject":
+        others = others.filter(pl.col("score") != pl.col("kept_score"))
+    reason = pl.format("repeats row {} of the same model and benchmark ({})", "kept_row", "benchmark")
+    told = others.select(ROW, "member", reason).rows() if file.on_repeat == "reject" else []
+    return kept.sort("order").drop("order"), [(n, m, r) for n, m, r in told]
+
+
+def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, columns: set[str]) -> pl.DataFrame:
+    said: Mapping[str, Said | None] = {name: getattr(facts, name) for name in type(facts).model_fields}
+    readers = {
+        "release_date": values.day,
+        "context_tokens": values.whole,
+        "output_tokens": values.whole,
+        "is_open_weights": values.flag,
+        "is_reasoning": values.flag,
+    }
+    picked = frame.select(
+        ROW,
+        FILE_PATH,
+        *(readers.get(name, _same)(values.text(one, columns)).alias(name) for name, one in said.items()),
+    )
+    joined = picked.join(base, on=[ROW, FILE_PATH], how="inner", maintain_order="left")
+    return (
+        joined.with_columns(pl.lit(None, pl.String).alias("model_id"), pl.lit(board.may_bundle).alias("may_bundle"))
+        .select(list(FACT_SCHEMA))
+        .unique(["source", "name_in_source"], keep="first", maintain_order=True)
+    )
+
+
+def _same(value: pl.Expr) -> pl.Expr:
+    return value

@@ -1,0 +1,249 @@
+"""Which declared source a file is of, told from its columns, and the date of which it speaks."""
+
+import datetime as dt
+import fnmatch
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import polars as pl
+
+from pipelines.sources.boards import values
+from pipelines.sources.boards.declaration import Board, Declared, File, Said, files_of
+from pipelines.sources.boards.documents import DOCUMENTS, Member, Rows, csv_header, members, records_of, rows_of
+from pipelines.sources.recognised import Recognised, Unread
+from pipelines.sources.tables import UnreadableFile, header_of
+
+PREFIX = "board_"
+"""Before the name of a source, in the raw store."""
+OWN_FORM = "own_form"
+OWN_FACTS = "own_facts"
+OWN_FORMS: Mapping[str, frozenset[str]] = {
+    OWN_FORM: frozenset({"source", "snapshot_date", "benchmark", "metric", "name_in_source", "score", "unit"}),
+    OWN_FACTS: frozenset(
+        {"source", "snapshot_date", "name_in_source", "release_date", "context_tokens", "weights_url"}
+    ),
+}
+"""Columns by which tables of ours are known: what the project bundles, or a home exported."""
+_MOST_DOCUMENT_BYTES = 64 << 20
+"""No board is longer; what is are votes or logs."""
+_SNIFFED_RECORDS = 50
+_DATE_IN_NAME = re.compile(r"(?<!\d)(20\d{2})[-_](\d{2})[-_](\d{2})(?!\d)")
+
+
+class NoBoard(ValueError):
+    """A file is of no declared board, or of one whose files of that kind hold no results; the message says which.
+
+    Attributes:
+        is_unknown: Whether it is of no declared board at all.
+    """
+
+    def __init__(self, message: str, *, is_unknown: bool = False) -> None:
+        super().__init__(message)
+        self.is_unknown = is_unknown
+
+
+class UndatedBoard(ValueError):
+    """The date of a board's file cannot be."""
+
+
+UNRECOGNISED = (NoBoard, UndatedBoard, UnreadableFile)
+
+
+@dataclass(frozen=True)
+class Matched:
+    """A file, or a member of a zip, with the kind it is of."""
+
+    board: Board
+    file: File
+    member: Member
+
+    @functools.cached_property
+    def rows(self) -> Rows:
+        """Its rows.
+
+        Raises:
+            UnreadableFile: it is not written as declared.
+        """
+        return rows_of(self.member, self.file)
+
+
+def recognise(file: Unread) -> Recognised | None:
+    """As `recognise_board`."""
+    return recognise_board(file.payload, file.uri, file.boards)
+
+
+def recognise_board(payload: bytes, uri: str, boards: Mapping[str, Declared]) -> Recognised | None:
+    """What a file is among the declared boards; None where it is none of them.
+
+    Raises:
+        NoBoard: it belongs to a board and holds no results; the message says why.
+        UndatedBoard: its name says a date that cannot be.
+        UnreadableFile: a zip that cannot be read.
+    """
+    name = uri.rsplit("/", 1)[-1]
+    member = Member(name, payload)
+    if member.form is None or (member.form not in {"csv", "parquet", "zip"} and len(payload) > _MOST_DOCUMENT_BYTES):
+        return None
+    if member.form == "csv" and (found := _own(member)):
+        return found
+    if member.form == "zip":
+        return _zip(payload, uri, name, boards)
+    try:
+        matched = match(member, boards.values())
+    except UnreadableFile:
+        return None
+    if matched is None:
+        return None
+    if matched.file.refused:
+        raise NoBoard(f"{name} {matched.file.refused}")
+    board, dated = matched.board, _date([matched], name)
+    return Recognised(f"{PREFIX}{board.name}", matched.file.name, board.name, dated.day, board.licence, *dated[1:])
+
+
+def _own(member: Member) -> Recognised | None:
+    head = member.payload[:4096].split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
+    layout = next((name for name, columns in OWN_FORMS.items() if set(head) >= columns), None)
+    if layout is None:
+        return None
+    rows = rows_of(member, File(name=layout, form="csv", refused="own"))
+    frame = rows.frame
+    sources = frame["source"].unique().to_list()
+    as_of = frame.select(values.day(pl.col("snapshot_date")).max()).item()
+    if len(sources) != 1 or not isinstance(as_of, dt.date):
+        raise NoBoard(f"{member.name} holds results of {len(sources)} sources; one file holds those of one.")
+    return Recognised(f"{PREFIX}{sources[0]}", layout, str(sources[0]), as_of)
+
+
+def _zip(payload: bytes, uri: str, name: str, boards: Mapping[str, Declared]) -> Recognised | None:
+    """A zip is of the source of most of its members."""
+    matched: dict[str, list[Matched]] = {}
+    likely: list[Declared] = []
+    for member in members(payload, uri):
+        try:
+            found = match(member, likely) or match(member, boards.values())
+        except UnreadableFile:
+            continue
+        if found is not None and not found.file.refused:
+            matched.setdefault(found.board.name, []).append(found)
+            likely = [boards[found.board.name]]  # its fellows are mostly of the same
+    if not matched:
+        return None
+    most = max(matched.values(), key=len)
+    board = most[0].board
+    dated = _date(most, name)
+    return Recognised(f"{PREFIX}{board.name}", "zip", board.name, dated.day, board.licence, *dated[1:])
+
+
+def match(member: Member, boards: Iterable[Declared]) -> Matched | None:
+    """The kind of file that a file is of: the one recognised by most of its columns.
+
+    Raises:
+        UnreadableFile: it is not written as its suffix says.
+    """
+    best: tuple[int, Board, File] | None = None
+    failed: UnreadableFile | None = None
+    readable = False
+    first: dict[tuple[str, str, str | None], tuple[set[str], Mapping[str, str | None]] | None] = {}
+    for board, file in files_of(boards):
+        if file.form != member.form or not _named(file, member):
+            continue
+        how = (file.form, file.records, file.after)
+        if how not in first:
+            try:
+                first[how] = _beginning(member, file)
+                readable = True
+            except UnreadableFile as error:
+                first[how], failed = None, error
+        beginning = first[how]
+        fit = _fit(*beginning, file, member) if beginning is not None else None
+        if fit is not None and (best is None or fit > best[0]):
+            best = (fit, board, file)
+    if best is None:
+        if failed is not None and not readable:
+            raise failed
+        return None
+    return Matched(best[1], best[2], member)
+
+
+def _beginning(member: Member, file: File) -> tuple[set[str], Mapping[str, str | None]]:
+    """Columns of a file, plain, and its first row where it is a document."""
+    if file.form in DOCUMENTS:
+        records = records_of(member, file.form, file.records, _SNIFFED_RECORDS)
+        return _plain(name for record in records for name in record), records[0]
+    if file.form == "markdown":
+        return _plain(rows_of(member, file).frame.columns), {}
+    if file.form == "csv":
+        return _plain(csv_header(member)), {}
+    return _plain(header_of(member.payload, member.suffix, member.name)), {}
+
+
+def _plain(names: Iterable[str]) -> set[str]:
+    return {" ".join(name.casefold().split()) for name in names}
+
+
+def _named(file: File, member: Member) -> bool:
+    return not file.only_named or bool(file.file_name and _is_named(file, member))
+
+
+def _is_named(file: File, member: Member) -> bool:
+    names = (member.name, f"{member.stem}{member.suffix}", member.path)
+    return any(fnmatch.fnmatchcase(name.lower(), (file.file_name or "").lower()) for name in names)
+
+
+def _fit(there: set[str], first: Mapping[str, str | None], file: File, member: Member) -> int | None:
+    """How well a kind fits, None where not at all: by its columns, its first row, and its name."""
+    needed = _plain(file.recognised_by)
+    named = bool(file.file_name and _is_named(file, member))
+    if not needed <= there or not (needed or file.where or named):
+        return None
+    if any(first.get(column) != text for column, text in file.where.items()):
+        return None
+    return 4 * (len(needed) + 2 * len(file.where)) + (3 if named else 0)
+
+
+class Dated(NamedTuple):
+    """A date, whether only the name of the file says it, and whether anything does."""
+
+    day: dt.date
+    by_name: bool = False
+    is_dated: bool = True
+
+
+def _date(matched: Sequence[Matched], name: str) -> Dated:
+    """The newest date that rows or text say, else that of the file's name, else today.
+
+    Raises:
+        UndatedBoard: the name says a date before there were boards, or after tomorrow.
+    """
+    stated = [date for one in matched for date in _stated(one, one.file.date)]
+    if stated:
+        return Dated(max(stated))
+    if found := _DATE_IN_NAME.search(name):
+        try:
+            date = dt.date(*map(int, found.groups()))
+        except ValueError as error:
+            raise UndatedBoard(f"{name} names a date that is none.") from error
+        if not values.EARLIEST <= date <= _tomorrow():
+            raise UndatedBoard(f"{name} names {date}, and no board can be of that day.")
+        return Dated(date, by_name=True)
+    if stated := [date for one in matched for date in _stated(one, one.file.date_newest)]:
+        return Dated(max(stated))
+    # Nothing says a date: it is what the source said when it was retrieved.
+    return Dated(dt.datetime.now(dt.UTC).date(), is_dated=False)
+
+
+def _stated(one: Matched, said: Said | None) -> Iterator[dt.date]:
+    found: list[object] = []
+    if one.file.date_in_text and (text := re.search(one.file.date_in_text, one.rows.text)):
+        found.append(pl.select(values.day(pl.lit(text.group(1)))).item())
+    if said is not None:
+        frame = one.rows.frame
+        found.append(frame.select(values.day(values.text(said, set(frame.columns))).max()).item())
+    yield from (date for date in found if isinstance(date, dt.date) and values.EARLIEST <= date <= _tomorrow())
+
+
+def _tomorrow() -> dt.date:
+    return dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)

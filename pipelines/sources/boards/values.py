@@ -1,0 +1,123 @@
+"""Cells to values: texts put together as declared, numbers however they are written."""
+
+import datetime as dt
+import re
+from collections.abc import Collection
+
+import polars as pl
+
+from pipelines.sources.boards.declaration import PLACEHOLDER, Said
+from pipelines.sources.cells import ABSENT_TEXT
+
+ABSENT = (*ABSENT_TEXT, "-", "–", "—", "--", "na", "#n/a", "tbd", "not available")
+"""Spellings, in lower case, of nothing said."""
+EARLIEST = dt.date(2018, 1, 1)
+"""No board of language models is older; what says so is a mistake."""
+_PLUS_MINUS = r"\s*(?:±|\+/-|\+-)\s*[\d.,]+\s*%?$"
+_THOUSANDS = r"^[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$"
+_DECIMAL_COMMA = r"^([-+]?\d+),(\d+)$"
+_NESTED = re.compile(r"\{([^{}]*)\{column\}([^{}]*)\}")
+_BEYOND_ALL = 1e15
+_DAY_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%m/%d/%Y", "%Y%m%d")
+
+
+def text(said: Said | None, columns: Collection[str], column: str | None = None) -> pl.Expr:
+    """The text that a row gives, null where a cell it needs says nothing.
+
+    Args:
+        said: How it is made; None gives null.
+        columns: Columns that the file has; others say nothing.
+        column: What `{column}` stands for.
+    """
+    if said is None:
+        return pl.lit(None, pl.String)
+    found = pl.coalesce([_filled(one, columns, column) for one in said.text])
+    if said.pattern is not None:
+        found = found.str.extract(said.pattern, 1)
+    if said.map:
+        small = {key.casefold(): value for key, value in said.map.items()}
+        meant = found.str.to_lowercase().replace_strict(small, default=None, return_dtype=pl.String)
+        if said.other is not None:
+            other = found if said.other == "{}" else pl.lit(said.other)
+            meant = pl.coalesce(meant, other)
+        return meant
+    return found
+
+
+def _filled(template: str, columns: Collection[str], column: str | None) -> pl.Expr:
+    parts: list[pl.Expr] = []
+    at = 0
+    if column is not None:
+        template = _NESTED.sub(lambda found: f"{{{found.group(1)}{column}{found.group(2)}}}", template)
+    for placeholder in PLACEHOLDER.finditer(template):
+        parts.append(pl.lit(template[at : placeholder.start()]))
+        name = placeholder.group(1)
+        if name == "column" and column is not None and name not in columns:
+            parts.append(pl.lit(column))
+        else:
+            parts.append(cell(name) if name in columns else pl.lit(None, pl.String))
+        at = placeholder.end()
+    parts.append(pl.lit(template[at:]))
+    whole = pl.concat_str(parts)
+    return pl.when(whole != "").then(whole)
+
+
+def cell(name: str) -> pl.Expr:
+    """A cell without outer blanks; null where it says nothing."""
+    trimmed = pl.col(name).str.strip_chars().str.strip_chars("\u00a0")
+    return pl.when(~trimmed.str.to_lowercase().is_in(ABSENT)).then(trimmed)
+
+
+def number(value: pl.Expr, unit: str = "", *, decimal_comma: bool = False) -> pl.Expr:
+    """A number from a text: percent signs, currencies, thousands separators, a ± after it and decimal commas read.
+
+    Args:
+        value: Text.
+        unit: Unit it is wanted in: a percent sign in a cell of fractions divides by 100.
+        decimal_comma: Whether a comma is a decimal point wherever it stands.
+    """
+    bare = value.str.strip_chars().str.replace(_PLUS_MINUS, "").str.replace(r"^[$€£]\s*", "")
+    is_percent = bare.str.ends_with("%")
+    bare = bare.str.replace(r"\s*%$", "").str.replace_all("[\u00a0\u202f ]", "").str.replace("^\u2212", "-")
+    if decimal_comma:
+        bare = bare.str.replace(_DECIMAL_COMMA, "${1}.${2}")
+    else:
+        bare = (
+            pl.when(bare.str.contains(_THOUSANDS))
+            .then(bare.str.replace_all(",", "", literal=True))
+            .otherwise(bare.str.replace(_DECIMAL_COMMA, "${1}.${2}"))
+        )
+    found = bare.cast(pl.Float64, strict=False)
+    found = pl.when(found.abs() < _BEYOND_ALL).then(found)
+    return pl.when(is_percent).then(found / 100).otherwise(found) if unit == "fraction" else found
+
+
+def whole(value: pl.Expr) -> pl.Expr:
+    """A whole number from a text such as `1,234` or `1000.0`; null where it is none, or not positive."""
+    found = number(value).round(0)
+    return pl.when(found >= 1).then(found).cast(pl.Int64, strict=False)
+
+
+def flag(value: pl.Expr) -> pl.Expr:
+    """True or False from a text; null for any other."""
+    small = value.str.to_lowercase()
+    return (
+        pl.when(small.is_in(["true", "yes", "1", "✓"]))
+        .then(pl.lit(value=True))
+        .when(small.is_in(["false", "no", "0"]))
+        .then(pl.lit(value=False))
+    )
+
+
+def day(value: pl.Expr) -> pl.Expr:
+    """A date from a text: ISO, with or without time, a month alone (its first day), or written out."""
+    start = value.str.strip_chars()
+    months = pl.when(start.str.contains(r"^\d{4}-\d{2}$")).then(start + "-01").otherwise(start)
+    iso = months.str.slice(0, 10)
+    dated = [iso.str.to_date("%Y-%m-%d", strict=False)]
+    dated += [
+        start.str.replace(r"\s+\d{1,2}:\d{2}.*$", "").str.replace("^_", "").str.to_date(form, strict=False)
+        for form in _DAY_FORMS[1:]
+    ]
+    found = pl.coalesce(dated)
+    return pl.when(found >= EARLIEST).then(found)

@@ -1,0 +1,106 @@
+"""Facts of the performance model that ship, as the frames of their tables, each figure with source and doubts."""
+
+import io
+from collections.abc import Mapping
+from importlib import resources
+
+import polars as pl
+
+from profiling.devices.accelerators import GIB, table
+from profiling.errors import ProfilingError
+from profiling.models.sources import catalogue
+from warehouse.contracts.catalogue import ACCELERATORS, ARCHITECTURES
+
+_BILLION = 1e9
+_RECALLED = "recalled"
+
+
+def _read(package: str, name: str) -> pl.DataFrame:
+    text = resources.files(package).joinpath("reference", name).read_bytes()
+    return pl.read_csv(text, infer_schema_length=None)
+
+
+def _catalogue_facts() -> pl.DataFrame:
+    """Records of all models of the catalogue, typed as a file of them would be read."""
+    records = [{name: value or None for name, value in entry.record.items()} for entry in catalogue().values()]
+    text = pl.DataFrame(records, infer_schema_length=None).write_csv()
+    return pl.read_csv(io.StringIO(text), infer_schema_length=None)
+
+
+def architectures() -> pl.DataFrame:
+    """Rows of `core.architectures`; counts are ours where the family's operators are known."""
+    counted: list[tuple[str, bool, int | None, int | None, int | None]] = []
+    for model_id, entry in catalogue().items():
+        try:
+            model = entry.architecture()
+        except ProfilingError:
+            counted.append((model_id, False, None, None, None))
+        else:
+            total, active = model.parameters_total, model.parameters_active
+            counted.append((model_id, True, total, active, model.parameters_embedding))
+    ours = pl.DataFrame(
+        counted,
+        schema={
+            "model_id": pl.String,
+            "is_timed": pl.Boolean,
+            "total": pl.Int64,
+            "active": pl.Int64,
+            "embedding": pl.Int64,
+        },
+        orient="row",
+    )
+    facts = _catalogue_facts().join(ours, on="model_id", how="left", maintain_order="left")
+
+    def stated(name: str) -> pl.Expr:
+        return (pl.col(name) * _BILLION).round(0).cast(pl.Int64)
+
+    # Poolers and heads are counted in total and active alike.
+    in_all = pl.coalesce("total", "parameters_total")
+    embedding = pl.coalesce("embedding", stated("parameters_embedding_billions"))
+    recalled = [
+        pl.col(name).str.contains(_RECALLED).fill_null(value=False)
+        for name in ("published_basis", "release_date_basis", "license_basis")
+    ]
+    return facts.with_columns(
+        pl.when(pl.col("attention_kind").str.starts_with("encoder"))
+        .then(pl.lit("encoder"))
+        .otherwise("attention_kind")
+        .alias("attention_kind"),
+        pl.coalesce("active", stated("parameters_active_billions")).alias("parameters_active"),
+        in_all.alias("parameters_total"),
+        embedding.alias("parameters_embedding"),
+        (in_all - embedding).alias("parameters_non_embedding"),
+        pl.col("kv_bytes_per_token_16bit").alias("kv_bytes_per_token"),
+        pl.col("kv_bytes_per_token_16bit_beyond_window").alias("kv_bytes_per_token_beyond_window"),
+        pl.col("release_date").str.to_date("%Y-%m-%d"),
+        pl.col("license").alias("licence"),
+        pl.col("license_basis").alias("licence_basis"),
+        pl.any_horizontal(recalled).alias("is_partly_recalled"),
+    ).select(ARCHITECTURES.column_names)
+
+
+def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
+    """Rows of `core.accelerators`.
+
+    Args:
+        calibrated: Kernel tables by the name of the accelerator that is calibrated from them.
+    """
+    codes = _read("profiling", "accelerator_sources.csv")
+    spelled_out = "; ".join(f"{code}: {source}" for code, source in codes.select("code", "source").iter_rows())
+    rows = _read("profiling", "accelerators.csv")
+    known = [table()[name] for name in rows["name"]]
+    return rows.with_columns(
+        pl.col("name").alias("accelerator"),
+        pl.Series("usable_memory_gib", [one.usable_memory_bytes / GIB for one in known]),
+        pl.Series("usable_memory_low_gib", [one.usable_memory_range_bytes[0] / GIB for one in known]),
+        pl.Series("usable_memory_high_gib", [one.usable_memory_range_bytes[1] / GIB for one in known]),
+        pl.Series("memory_basis", [one.memory_basis for one in known]),
+        pl.col("release_date").cast(pl.String),
+        pl.col("name").replace_strict(calibrated, default=None, return_dtype=pl.String).alias("calibrated_from"),
+        pl.lit(spelled_out).alias("source_list"),
+    ).select(ACCELERATORS.column_names)
+
+
+def grid_intensities() -> pl.DataFrame:
+    """Rows of `core.grid_carbon_intensity`."""
+    return _read("warehouse", "grid_carbon_intensity.csv")

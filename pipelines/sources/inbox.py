@@ -1,0 +1,181 @@
+"""The watched folder: which of its files are whole, and which have been read already.
+
+Files stay where they were dropped. What was read is marked in the home by name, size and time, so that a look at the
+folder costs as much as what is new in it, and a file that grows or is replaced is new again.
+"""
+
+import hashlib
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.sources.profiles.read import is_bundle
+from pipelines.sources.recognition import SUFFIXES
+from profiling.measure.bundle import is_complete
+from warehouse.files import write_text
+from warehouse.settings import Settings
+
+# A file that is still being copied keeps changing; one that has been still for this long is whole, unless its writer
+# still has it open.
+SETTLED_AFTER_S = 2.0
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A file or a bundle that lies in the inbox.
+
+    Attributes:
+        path: Where.
+        name: Its path below the inbox.
+        state: Names what lies there, as long as nobody changes it.
+    """
+
+    path: Path
+    name: str
+    state: str
+
+
+class Marks:
+    """What of a home's inbox was read, by name and state."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._path = settings.home / "inbox-read.json"
+        try:
+            self._read: dict[str, str] = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            # Without marks all is new: reading what is stored already changes nothing.
+            self._read = {}
+
+    def has(self, dropped: Dropped, code: str = "") -> bool:
+        """Whether that state was read, or set aside by the same code."""
+        return self._read.get(dropped.name) in {dropped.state, f"{dropped.state} set aside by {code}"}
+
+    def put(self, dropped: Dropped, set_aside_by: str | None = None) -> None:
+        """Note that it was read, or by which code it was set aside."""
+        self._read[dropped.name] = dropped.state + (f" set aside by {set_aside_by}" if set_aside_by else "")
+
+    def drop(self, name: str) -> None:
+        """Have it read again."""
+        self._read.pop(name, None)
+
+    def save(self) -> None:
+        """Write them down."""
+        write_text(self._path, json.dumps(self._read, ensure_ascii=False, indent=0))
+
+
+def is_inbox(path: Path, settings: Settings) -> bool:
+    """Whether a source is the watched folder of the home."""
+    return path.resolve() == settings.inbox.resolve()
+
+
+def new_files(settings: Settings, code: str = "", now_s: float | None = None) -> list[Dropped]:
+    """Files at any depth of a kind that some source reads, whole, and not yet read in their present state."""
+    marks = Marks(settings)
+    moment = time.time() if now_s is None else now_s
+    dropped = (dropped_file(path, settings.inbox) for path in _files(settings.inbox))
+    return [each for each in dropped if each and not marks.has(each, code) and _is_whole(each.path, moment)]
+
+
+def settled_files(folder: Path, now_s: float) -> list[Path]:
+    """Files of a folder, at any depth, of a kind that some source reads and that nobody is still writing."""
+    return [path for path in _files(folder) if _is_whole(path, now_s)]
+
+
+def dropped_file(path: Path, inbox: Path) -> Dropped | None:
+    """The file as it is now; None where it went meanwhile."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    name = os.fsencode(path.relative_to(inbox)).decode("utf-8", "replace")
+    return Dropped(path, name, f"{state.st_mtime_ns}:{state.st_size}")
+
+
+def dropped_bundle(path: Path, inbox: Path) -> Dropped | None:
+    """The bundle as it is now; None while it is not whole."""
+    state = bundle_state(path, math.inf)
+    return Dropped(path, path.relative_to(inbox).as_posix(), state) if state else None
+
+
+def code_of_readers() -> str:
+    """Names the code that recognises files: what one version set aside, the next may read."""
+    total = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*")):
+        if path.suffix in {".py", ".toml"}:
+            total.update(path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def new_bundles(settings: Settings, code: str = "", now_s: float | None = None) -> tuple[list[Dropped], list[str]]:
+    """Bundles of measurements that have wholly arrived and were not read, and names of those still on their way."""
+    marks = Marks(settings)
+    arrived, waiting = [], []
+    for path in sorted(settings.inbox.glob("*")):
+        if is_bundle(path):
+            state = bundle_state(path, time.time() if now_s is None else now_s)
+            if state is None:
+                waiting.append(path.name)
+            elif not marks.has(dropped := Dropped(path, path.name, state), code):
+                arrived.append(dropped)
+    return arrived, waiting
+
+
+def bundle_state(folder: Path, now_s: float) -> str | None:
+    """Names what lies in a bundle's folder; None while it is incomplete or something in it is still moving."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    # Tools that copy need not keep the order of files: the mark alone does not say that all is there.
+    if not is_complete(folder) or any(now_s - path.stat().st_mtime < SETTLED_AFTER_S for path in files):
+        return None
+    return digest_of_state(f"{p.relative_to(folder)}:{p.stat().st_mtime_ns}:{p.stat().st_size}" for p in files)
+
+
+def digest_of_state(parts: Iterator[str]) -> str:
+    """A short name of any number of states: databases index the keys of runs, and admit no long ones."""
+    return hashlib.sha256("|".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _files(inbox: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(inbox):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not is_bundle(Path(folder) / name))
+        for name in sorted(names):
+            path = Path(folder) / name
+            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _is_whole(path: Path, now_s: float) -> bool:
+    try:
+        return now_s - path.stat().st_mtime >= SETTLED_AFTER_S and not is_open_for_writing(path)
+    except OSError:
+        return False
+
+
+def is_open_for_writing(path: Path) -> bool:
+    """Whether some process of this machine is writing the file; False where the system cannot say.
+
+    The system grants a lease for reading only while nobody has the file open for writing.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has none
+    except ImportError:
+        return False
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        # Whoever opens the file while we hold the lease has us told; of this signal nobody takes notice.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file of another user, or a file system without leases
+        return False
+    finally:
+        os.close(descriptor)
+    return False

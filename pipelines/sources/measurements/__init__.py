@@ -1,0 +1,1 @@
+"""End-to-end measurements: what people's benchmark tools write, as rows of one table."""

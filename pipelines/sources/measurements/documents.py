@@ -1,0 +1,276 @@
+"""JSON that serving benchmarks and local tools write; each reader returns None for what is not its own."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipelines.sources.measurements.rows import Row, at, measured, milli
+from pipelines.sources.measurements.tables import gguf_format, llama_bench_rows
+
+Document = Mapping[str, Any]
+
+
+def llama_bench(document: Document) -> Iterator[Row | None] | None:
+    """One test of `llama-bench -o json` or `-o jsonl`."""
+    return llama_bench_rows(document) if {"n_prompt", "n_gen", "avg_ts"} <= document.keys() else None
+
+
+def vllm_serve(document: Document) -> Iterator[Row | None] | None:
+    """`vllm bench serve --save-result`, and SGLang's `bench_serving`, which began as the same script."""
+    if not {"mean_ttft_ms", "mean_tpot_ms", "output_throughput", "completed"} <= document.keys():
+        return None
+    completed = float(document["completed"]) or 1.0
+    made, given = (document.get(name) or 0 for name in ("total_output_tokens", "total_input_tokens"))
+    sglang = "sglang" in str(document.get("backend", "")) or "dataset_name" in document
+    seconds = (milli(document["mean_ttft_ms"]) or 0.0) + (milli(document["mean_tpot_ms"]) or 0.0) * float(
+        made
+    ) / completed
+    in_flight = document.get("max_concurrency") or float(document["completed"]) * seconds / float(document["duration"])
+    rate = document.get("request_rate")
+    random = rate not in {None, "inf"} and str(rate) not in {"inf", "Infinity"}
+    shared = {
+        "source": "sglang bench_serving" if sglang else "vllm bench serve",
+        "engine": "SGLang" if sglang else "vLLM",
+        "measured_on": _day(document.get("date")),
+        "model_as_reported": document.get("model_id") or document.get("model"),
+        "batch": round(float(in_flight), 2),
+        "input_tokens": float(given) / completed,
+        "output_tokens": float(made) / completed,
+        "note": f"Poisson {rate} req/s" if random else None,
+    }
+    return iter(
+        (
+            measured("tpot_s", milli(document["mean_tpot_ms"]), "serving", **shared),
+            measured("ttft_s", milli(document["mean_ttft_ms"]), "serving", **shared),
+            measured("output_tokens_per_s", document["output_throughput"], "serving", **shared),
+        )
+    )
+
+
+def vllm_latency(document: Document) -> Iterator[Row | None] | None:
+    """`vllm bench latency --output-json`: seconds of whole requests; lengths and batch are not in the file."""
+    if not {"avg_latency", "latencies"} <= document.keys():
+        return None
+    shared = {"source": "vllm bench latency", "engine": "vLLM", "n": len(document["latencies"])}
+    return iter((measured("request_s", document["avg_latency"], "generate", **shared),))
+
+
+def vllm_throughput(document: Document) -> Iterator[Row | None] | None:
+    """`vllm bench throughput --output-json`: tokens of prompts and answers per second, lengths not in the file."""
+    if not {"elapsed_time", "num_requests", "tokens_per_second"} <= document.keys():
+        return None
+    note = "tokens of prompts and answers together; batch chosen by the engine"
+    shared = {"source": "vllm bench throughput", "engine": "vLLM", "note": note, "n": document["num_requests"]}
+    return iter((measured("total_tokens_per_s", document["tokens_per_second"], "serving", **shared),))
+
+
+def sglang_one_batch(document: Document) -> Iterator[Row | None] | None:
+    """One line of SGLang's `bench_one_batch`: a prompt pass, and the median step."""
+    if not {"prefill_latency", "batch_size", "input_len", "output_len"} <= document.keys():
+        return None
+    batch, given, made = (float(document[name]) for name in ("batch_size", "input_len", "output_len"))
+    shared = {
+        "source": "sglang bench_one_batch",
+        "engine": "SGLang",
+        "model_as_reported": document.get("model_path"),
+        "batch": batch,
+    }
+    return iter(
+        (
+            measured("ttft_s", document["prefill_latency"], "prefill", input_tokens=given, **shared),
+            measured(
+                "tpot_s",
+                document.get("median_decode_latency"),
+                "decode",
+                output_tokens=made,
+                context_depth=given,
+                **shared,
+            ),
+        )
+    )
+
+
+def llmfit(document: Document) -> Iterator[Row | None] | None:
+    """`llmfit bench --json`: runs with tokens per second and, through Ollama, the time of the prompt."""
+    if not {"model", "provider", "runs", "summary"} <= document.keys():
+        return None
+    return (row for run in document["runs"] for row in _llmfit(document, run))
+
+
+def _llmfit(document: Document, run: Document) -> Iterator[Row | None]:
+    exact = document["provider"] == "ollama"
+    given, made = run.get("prompt_tokens") or None, run.get("output_tokens") or None
+    shared = {
+        "source": "llmfit bench",
+        "engine": document["provider"],
+        "model_as_reported": document["model"],
+        "batch": 1,
+        "weight_format": gguf_format({}, str(document["model"])) or ("gguf-q4_k_m" if exact else None),
+        "note": None if exact else "rate over the whole request, prompt included",
+    }
+    if exact:
+        yield measured("tokens_per_s", run.get("tps"), "decode", output_tokens=made, context_depth=given, **shared)
+        yield measured("ttft_s", milli(run.get("ttft_ms")), "prefill", input_tokens=given, **shared)
+    else:
+        yield measured(
+            "request_s", milli(run.get("total_ms")), "generate", input_tokens=given, output_tokens=made, **shared
+        )
+
+
+def localscore(document: Document) -> Iterator[Row | None] | None:
+    """LocalScore's JSON: tests `pp1024+tg16` and the like, of a model on one accelerator."""
+    results = document.get("results")
+    if not isinstance(results, list) or not ({"system_info", "accelerator_info"} & document.keys()):
+        return None
+    model = str(at(document, "model_info", "filename") or at(document, "model_info", "name") or "")
+    shared = {
+        "source": "localscore",
+        "engine": "llama.cpp",
+        "batch": 1,
+        "device": at(document, "accelerator_info", "name"),
+        "device_as_reported": at(document, "accelerator_info", "name"),
+        "model_as_reported": model,
+        "weight_format": gguf_format({"model_type": at(document, "model_info", "quant")}, model),
+    }
+    return (row for result in results for row in _localscore(result, shared))
+
+
+def _localscore(result: Document, shared: Mapping[str, Any]) -> Iterator[Row | None]:
+    given, made = int(result.get("n_prompt") or 0), int(result.get("n_gen") or 0)
+    if given:
+        yield measured(
+            "tokens_per_s", result.get("prompt_tps"), "prefill", input_tokens=given, context_depth=0, **shared
+        )
+    if made:
+        yield measured(
+            "tokens_per_s", result.get("gen_tps"), "decode", output_tokens=made, context_depth=given, **shared
+        )
+
+
+def optimum_benchmark(document: Document) -> Iterator[Row | None] | None:
+    """optimum-benchmark's report with its configuration: prefill, and decode per token."""
+    report = document.get("report", document)
+    if not isinstance(report, Mapping) or at(report, "prefill", "latency") is None:
+        return None
+    config = document.get("config", {})
+    given = at(config, "scenario", "input_shapes", "sequence_length")
+    made = at(config, "scenario", "generate_kwargs", "max_new_tokens")
+    batch = at(config, "scenario", "input_shapes", "batch_size") or 1
+    device = at(config, "environment", "gpu")
+    quantised = at(config, "backend", "quantization_scheme") or at(config, "backend", "torch_dtype")
+    shared = {
+        "source": "optimum-benchmark",
+        "engine": str(at(config, "backend", "name") or "Transformers").replace("pytorch", "Transformers"),
+        "device": device[0] if isinstance(device, list) and device else device,
+        "batch": batch,
+        "model_as_reported": at(config, "backend", "model"),
+        "weight_format": _dtype(quantised),
+    }
+    per_token = at(report, "per_token", "latency", "mean")
+    total = at(report, "decode", "latency", "mean")
+    if per_token is None and total and made:
+        per_token = float(total) / max(1, int(made) - 1)
+    return iter(
+        (
+            measured("ttft_s", at(report, "prefill", "latency", "mean"), "prefill", input_tokens=given, **shared),
+            measured("tpot_s", per_token, "decode", output_tokens=made, context_depth=given, **shared),
+        )
+    )
+
+
+def _dtype(word: object) -> str | None:
+    names = {
+        "float16": "fp16",
+        "bfloat16": "bf16",
+        "float32": "fp32",
+        "awq": "awq-4bit-g128",
+        "gptq": "gptq-4bit-g128",
+        "bnb": "nf4",
+    }
+    return names.get(str(word)) if word else None
+
+
+def aiperf(document: Document) -> Iterator[Row | None] | None:
+    """NVIDIA's AIPerf and GenAI-Perf: averages with their units, and the configuration of the load."""
+    if at(document, "time_to_first_token", "avg") is None or at(document, "output_token_throughput", "avg") is None:
+        return None
+    config = document.get("input_config", {})
+    model = at(config, "endpoint", "model_names") or config.get("model_names") or config.get("model")
+    load = at(config, "loadgen", "concurrency") or at(config, "perf_analyzer", "stimulus", "concurrency")
+    shared = {
+        "source": "aiperf",
+        "model_as_reported": model[0] if isinstance(model, list) and model else model,
+        "batch": load,
+        "input_tokens": at(document, "input_sequence_length", "avg"),
+        "output_tokens": at(document, "output_sequence_length", "avg"),
+    }
+
+    def seconds(name: str) -> float | None:
+        value, unit = at(document, name, "avg"), str(at(document, name, "unit") or "ms")
+        scale = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0}.get(unit, 1e-3)
+        return None if value is None else float(value) * scale
+
+    return iter(
+        (
+            measured("tpot_s", seconds("inter_token_latency"), "serving", **shared),
+            measured("ttft_s", seconds("time_to_first_token"), "serving", **shared),
+            measured("output_tokens_per_s", at(document, "output_token_throughput", "avg"), "serving", **shared),
+        )
+    )
+
+
+def ml_energy(document: Document) -> Iterator[Row | None] | None:
+    """A model's results in the ML.ENERGY leaderboard: runs by device and batch, with energy per token."""
+    runs = document.get("configurations") or document.get("results")
+    if not isinstance(runs, list) or not any(
+        "energy_per_token_joules" in run for run in runs if isinstance(run, Mapping)
+    ):
+        return None
+    return (row for run in runs for row in _ml_energy(document, run))
+
+
+def _ml_energy(document: Document, run: Document) -> Iterator[Row | None]:
+    ways = {
+        name: int(run.get(f"{long}_parallel") or 1)
+        for name, long in (("TP", "tensor"), ("EP", "expert"), ("DP", "data"))
+    }
+    spread = " ".join(f"{name}{count}" for name, count in ways.items() if count > 1)
+    shared = {
+        "source": "ml.energy",
+        "engine": "vLLM",
+        "device": run.get("gpu_model"),
+        "device_as_reported": run.get("gpu_model"),
+        "device_count": run.get("num_gpus"),
+        "parallelism": spread or None,
+        "model_as_reported": document.get("model_id") or run.get("model_id"),
+        "weight_format": _precision(run.get("weight_precision")),
+        "batch": run.get("avg_batch_size") or run.get("max_num_seqs"),
+        "input_tokens": run.get("avg_input_len"),
+        "output_tokens": run.get("avg_output_len"),
+    }
+    yield measured("tpot_s", milli(run.get("median_itl_ms")), "serving", **shared)
+    yield measured("output_tokens_per_s", run.get("output_throughput_tokens_per_sec"), "serving", **shared)
+    yield measured("joules_per_token", run.get("energy_per_token_joules"), "serving", **shared)
+
+
+def _precision(word: object) -> str | None:
+    return {"bfloat16": "bf16", "float16": "fp16", "fp8": "fp8", "mxfp4": "mxfp4", "nvfp4": "nvfp4"}.get(str(word))
+
+
+def _day(word: object) -> str | None:
+    found = re.match(r"(\d{4})-?(\d{2})-?(\d{2})", str(word or ""))
+    return f"{found[1]}-{found[2]}-{found[3]}" if found else None
+
+
+READERS = (
+    llama_bench,
+    vllm_serve,
+    vllm_latency,
+    vllm_throughput,
+    sglang_one_batch,
+    llmfit,
+    localscore,
+    optimum_benchmark,
+    aiperf,
+    ml_energy,
+)

@@ -1,0 +1,121 @@
+"""Reads what a benchmark tool wrote: the first reader that knows a file has it, each declared in one list."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.sources.measurements import documents, tables, texts
+from pipelines.sources.measurements.rows import Row, Said, UnknownMeasurements, frame_of, measured
+from pipelines.sources.measurements.shared import shared
+from profiling.foreign import NotJson, parse_json
+from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
+from profiling.measure.bundle import UnusableBundle, is_complete, pack, unpack
+
+Read = Callable[[str], Iterator[Row | None] | None]
+LARGEST_FILE_BYTES = 1 << 28
+TABLES: Sequence[Read] = (tables.own, tables.llama_bench_csv, tables.silicon)
+TEXTS: Sequence[Read] = (tables.llama_bench_markdown, texts.ollama)
+
+
+KNOWN = (
+    "our own CSV", "llama-bench (JSON, CSV, markdown)", "vllm bench serve, latency and throughput (JSON)",
+    "sglang bench_serving and bench_one_batch (JSON lines)", "llmfit bench (JSON)", "ollama run --verbose (text)",
+    "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)", "MLPerf summaries (text)",
+    "ML.ENERGY (JSON)", "AIConfigurator's comparison runs (CSV)", "bundles of `skyline profile run`",
+    "files of `skyline profile share`",
+)  # fmt: skip
+"""What is read, in words."""
+
+
+def read_measurements(path: Path, said: Said | None = None) -> pl.DataFrame:
+    """The rows of a file or a bundle, without their identifiers.
+
+    Raises:
+        UnknownMeasurements: no tool known here writes such a file; the message names those that are.
+    """
+    known = said or Said()
+    if path.suffix == BUNDLE_SUFFIX and path.is_dir():
+        return frame_of(_bundle(path), known)
+    if not path.is_file():
+        raise UnknownMeasurements(f"there is no file {path}")
+    if path.stat().st_size > LARGEST_FILE_BYTES:
+        raise UnknownMeasurements(f"{path} has more than {LARGEST_FILE_BYTES >> 20} MiB; split it")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnknownMeasurements(f"{path} is no text: {error}") from error
+    rows = rows_of(text, str(path))
+    if rows is None:
+        raise UnknownMeasurements(f"{path} is of no tool known here; read are {'; '.join(KNOWN)}")
+    return frame_of(rows, known)
+
+
+def rows_of(text: str, uri: str) -> Iterable[Row | None] | None:
+    """Rows by the first reader that knows the text, or None."""
+    if text.lstrip()[:1] in {"{", "["}:
+        return _json(text, uri)
+    for read in (*TABLES, *TEXTS):
+        rows = read(text)
+        if rows is not None:
+            return rows
+    return texts.mlperf(text, uri)
+
+
+def _json(text: str, uri: str) -> Iterable[Row | None] | None:
+    try:
+        found: Any = parse_json(text)
+    except NotJson:
+        try:
+            found = [parse_json(line) for line in text.splitlines() if line.strip()]
+        except NotJson as error:
+            raise UnknownMeasurements(f"{uri} is neither JSON nor JSON lines: {error}") from error
+    several = found if isinstance(found, list) else [found]
+    read = [_document(each) for each in several if isinstance(each, dict)]
+    if not read or any(rows is None for rows in read):
+        return None
+    return (row for rows in read if rows is not None for row in rows)
+
+
+def _document(document: dict[str, Any]) -> Iterator[Row | None] | None:
+    for reader in (shared, *documents.READERS):
+        rows = reader(document)
+        if rows is not None:
+            return rows
+    return None
+
+
+def _bundle(path: Path) -> Iterator[Row | None]:
+    """Measured points of a bundle: prefill and decode passes with what they ran on.
+
+    Raises:
+        UnknownMeasurements: it is not complete, or not what was sealed.
+    """
+    if not is_complete(path):
+        raise UnknownMeasurements(f"{path} is not complete; finish it with `skyline profile run`")
+    try:
+        bundle = unpack(pack(path))
+    except UnusableBundle as error:
+        raise UnknownMeasurements(str(error)) from error
+    machine = bundle.environment
+    device = machine.get("accelerator") or machine.get("processor")
+    name = device.get("name") or device.get("model") if isinstance(device, dict) else device
+    shared = {
+        "source": f"bundle {bundle.run_id}", "measured_on": str(machine.get("measured_at", ""))[:10],
+        "device_as_reported": name, "device": name, "device_count": 1, "engine": "Transformers",
+    }  # fmt: skip
+    for point in bundle.points:
+        if point.get("status") == "ok" and point.get("stage") in {"prefill", "decode"}:
+            yield _point(point, shared)
+
+
+def _point(point: dict[str, Any], shared: dict[str, Any]) -> Row | None:
+    prefill = point["stage"] == "prefill"
+    lengths = {"input_tokens": point["context"]} if prefill else {"context_depth": point["context"], "output_tokens": 1}
+    formats = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+    return measured(
+        "ttft_s" if prefill else "tpot_s", point.get("latency_s"), point["stage"], batch=point["batch"],
+        model_as_reported=point["model"], weight_format=formats.get(str(point.get("precision"))),
+        note=f"{point.get('execution')}, {point.get('threads')} threads", **lengths, **shared,
+    )  # fmt: skip

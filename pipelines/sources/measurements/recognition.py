@@ -1,0 +1,35 @@
+"""Recognising measurements of whole passes that a known tool wrote, among files that somebody dropped."""
+
+import datetime as dt
+
+import polars as pl
+
+from pipelines.sources.dates import date_in_name, today
+from pipelines.sources.measurements.read import rows_of
+from pipelines.sources.measurements.rows import Said, UnknownMeasurements, frame_of
+from pipelines.sources.recognised import TABLES, Recognised, Unread
+
+SOURCE = "end_to_end_measurements"
+LAYOUT = "measurements_of_passes"
+_SUFFIXES = TABLES | {".json"}
+
+
+def recognise(file: Unread) -> Recognised | None:
+    """What the file is, if it holds measurements; as of the date in its name, else that of its newest row."""
+    if file.suffix not in _SUFFIXES:
+        return None
+    rows = measurements_of(file.payload, file.uri)
+    if rows is None or rows.is_empty():
+        return None
+    measured = rows["measured_on"].str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).max()
+    said = date_in_name(file.uri) or (measured if isinstance(measured, dt.date) else None)
+    return Recognised(SOURCE, LAYOUT, "measurements", said or today(), is_dated=said is not None)
+
+
+def measurements_of(payload: bytes, uri: str) -> pl.DataFrame | None:
+    """Rows of a file's bytes, or None where no tool known here wrote it, whole."""
+    try:
+        found = rows_of(payload.decode("utf-8-sig"), uri)
+    except (UnicodeDecodeError, UnknownMeasurements):
+        return None
+    return None if found is None else frame_of(found, Said())

@@ -1,0 +1,93 @@
+"""Rows of `core.end_to_end_measurements`: their columns, and what a user says where a file is silent."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import polars as pl
+
+from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
+
+COLUMNS = tuple(name for name in END_TO_END_MEASUREMENTS.column_names if name != "measurement_id")
+Row = dict[str, Any]
+
+
+class UnknownMeasurements(ValueError):
+    """A file that no benchmark tool known here writes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What the user says of a file; it fills what the file leaves open, and overrules nothing."""
+
+    device: str | None = None
+    device_count: int | None = None
+    parallelism: str | None = None
+    engine: str | None = None
+    backend: str | None = None
+    model: str | None = None
+    weight_format: str | None = None
+    kv_format: str | None = None
+    input_tokens: float | None = None
+    output_tokens: float | None = None
+    batch: float | None = None
+
+
+def measured(metric: str, value: object, stage: str, **rest: object) -> Row | None:
+    """One row, or None where the tool measured nothing."""
+    number = _number(value)
+    if number is None or number <= 0:
+        return None
+    unknown = set(rest) - set(COLUMNS)
+    if unknown:
+        raise KeyError(f"no column {', '.join(sorted(unknown))} in {END_TO_END_MEASUREMENTS.relation}")
+    return dict.fromkeys(COLUMNS) | rest | {"metric": metric, "value": number, "stage": stage}
+
+
+def _number(value: object) -> float | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
+
+
+def frame_of(rows: Iterable[Row | None], said: Said) -> pl.DataFrame:
+    """Rows as the contract types them, with what the user says filled in."""
+    given = {field.name: getattr(said, field.name) for field in fields(said)}
+    filled = [{name: given.get(name) if value is None else value for name, value in row.items()} for row in rows if row]
+    schema = {name: END_TO_END_MEASUREMENTS.column(name).dtype for name in COLUMNS}
+    frame = pl.DataFrame(
+        [{name: _text(row[name]) for name in COLUMNS} for row in filled], schema=dict.fromkeys(COLUMNS, pl.String)
+    )
+    return frame.select(
+        pl.col(name).cast(pl.Float64, strict=False).cast(dtype, strict=False) if dtype != pl.String else pl.col(name)
+        for name, dtype in schema.items()
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def sole(values: Sequence[object]) -> object | None:
+    """The value all have, or None."""
+    kinds = set(values)
+    return next(iter(kinds)) if len(kinds) == 1 else None
+
+
+def at(document: Mapping[str, Any], *path: str) -> Any:
+    """What lies at a path of keys, or None."""
+    found: Any = document
+    for key in path:
+        if not isinstance(found, Mapping) or key not in found:
+            return None
+        found = found[key]
+    return found
+
+
+def milli(value: object) -> float | None:
+    """Seconds of so many milliseconds."""
+    number = _number(value)
+    return None if number is None else number / 1e3

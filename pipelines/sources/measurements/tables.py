@@ -1,0 +1,198 @@
+"""Tables: our own columns, llama-bench's CSV and its markdown, and the comparison runs of AIConfigurator."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+
+from pipelines.sources.measurements.rows import COLUMNS, Row, measured, milli
+
+_OWN = frozenset({"device", "engine", "stage", "metric", "value"})
+_SILICON_DEVICES = {
+    "a100_sxm": "A100-SXM4-80GB",
+    "h100_sxm": "H100-SXM5-80GB",
+    "h200_sxm": "H200-SXM-141GB",
+    "b200_sxm": "B200-SXM-180GB",
+    "b300_sxm": "B300-SXM-288GB",
+    "gb200": "GB200-186GB",
+    "gb200_sxm": "GB200-186GB",
+    "gb300": "GB300-288GB",
+    "gb300_sxm": "GB300-288GB",
+    "l40s": "L40S",
+}
+_SILICON_FORMATS = {"fp4": "nvfp4", "fp8": "fp8", "int4": "gptq-4bit-g128", "": "bf16"}
+_SILICON_ENGINES = {"trtllm": "TensorRT-LLM", "vllm": "vLLM", "sglang": "SGLang"}
+
+
+def own(text: str) -> Iterator[Row | None] | None:
+    """Our own CSV: the columns of `core.end_to_end_measurements`; those that are missing stay empty."""
+    lines = csv.DictReader(io.StringIO(text))
+    if not frozenset(lines.fieldnames or ()) >= _OWN:
+        return None
+    return (
+        measured(
+            row["metric"],
+            row["value"],
+            row["stage"],
+            **{name: row[name] for name in COLUMNS if row.get(name) and name not in {"metric", "value", "stage"}},
+        )
+        for row in lines
+    )
+
+
+def llama_bench_csv(text: str) -> Iterator[Row | None] | None:
+    """`llama-bench -o csv`."""
+    lines = csv.DictReader(io.StringIO(text))
+    if not frozenset(lines.fieldnames or ()) >= {"n_prompt", "n_gen", "avg_ts", "model_type"}:
+        return None
+    return (row for line in lines for row in llama_bench_rows(line))
+
+
+def llama_bench_rows(run: Mapping[str, object]) -> Iterator[Row | None]:
+    """Rows of one test of llama-bench, whose fields are the same in JSON and CSV."""
+    prompt, made, depth = (int(str(run.get(name) or 0)) for name in ("n_prompt", "n_gen", "n_depth"))
+    device = str(run.get("gpu_info") or "") or str(run.get("cpu_info") or "")
+    devices = [name.strip() for name in device.split(",") if name.strip()]
+    backend = str(run.get("backends") or "")
+    file = str(run.get("model_filename") or "").rsplit("/", 1)[-1]
+    kinds = {str(run.get("type_k") or "f16"), str(run.get("type_v") or "f16")}
+    shared = {
+        "source": "llama-bench",
+        "measured_on": str(run.get("test_time") or "")[:10],
+        "device_as_reported": device,
+        "device": devices[0] if devices else None,
+        "device_count": max(1, len(devices)),
+        "parallelism": "llama.cpp layer split" if len(devices) > 1 else None,
+        "engine": "llama.cpp",
+        "engine_version": f"b{run['build_number']}" if run.get("build_number") else None,
+        "backend": backend or None,
+        "model_as_reported": file or str(run.get("model_type") or ""),
+        "weight_format": gguf_format(run, file),
+        "kv_format": sole if (sole := next(iter(kinds))) and len(kinds) == 1 else "/".join(sorted(kinds)),
+        "batch": 1,
+        "sigma": run.get("stddev_ts"),
+        "note": " ".join(
+            filter(
+                None,
+                (
+                    f"fa {int(str(run.get('flash_attn')) in {'1', 'true', 'True'})}"
+                    if run.get("flash_attn") is not None
+                    else "",
+                    f"ub{run['n_ubatch']}" if run.get("n_ubatch") else "",
+                ),
+            )
+        ),
+    }
+    if prompt and not made:
+        yield measured("tokens_per_s", run.get("avg_ts"), "prefill", input_tokens=prompt, context_depth=depth, **shared)
+    elif made and not prompt:
+        yield measured("tokens_per_s", run.get("avg_ts"), "decode", output_tokens=made, context_depth=depth, **shared)
+
+
+_FILE_TYPE = re.compile(r"(?<![a-z0-9])(?:ud-)?((?:iq|tq|q)\d_[a-z0-9_]+|mxfp4|bf16|f16|f32)(?![a-z0-9])")
+_SIZES = {"small": "s", "medium": "m", "large": "l"}
+
+
+def gguf_format(run: Mapping[str, object], file: str) -> str | None:
+    """The file type that the name of the file states, else what llama.cpp prints: `llama 8B Q4_K - Medium`."""
+    found = _FILE_TYPE.search(file.casefold())
+    if found:
+        name = found[0]
+        return name if name in {"bf16", "mxfp4"} else f"gguf-{name}"
+    printed = re.search(
+        r"((?:I?Q\d_?\w*|MXFP4|BF16|F16|F32))(?: - (Small|Medium|Large))?", str(run.get("model_type") or "")
+    )
+    if not printed:
+        return None
+    name = printed[1].casefold() + (f"_{_SIZES[printed[2].casefold()]}" if printed[2] else "")
+    return name if name in {"bf16", "mxfp4"} else f"gguf-{name}"
+
+
+_TEST = re.compile(r"(pp|tg)\s?(\d+)(?:\s*@\s*d(\d+))?")
+
+
+def llama_bench_markdown(text: str) -> Iterator[Row | None] | None:
+    """The table that llama-bench prints: `| model | size | params | backend | ngl | test | t/s |`."""
+    lines = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in text.splitlines()
+        if line.strip().startswith("|")
+    ]
+    heads = next((line for line in lines if "test" in line and "t/s" in line and "model" in line), None)
+    if heads is None:
+        return None
+    device = next((found[1].strip() for found in re.finditer(r"Device \d+: ([^,\n]+)", text)), None)
+    return (
+        row
+        for line in lines
+        if len(line) == len(heads)
+        for row in _printed(dict(zip(heads, line, strict=True)), device)
+    )
+
+
+def _printed(cells: Mapping[str, str], device: str | None) -> Iterator[Row | None]:
+    test = _TEST.fullmatch(cells["test"].strip())
+    rate = re.match(r"([\d.]+)(?:\s*±\s*([\d.]+))?", cells["t/s"])
+    if not test or not rate:
+        return
+    model = re.sub(r"\s+(I?Q\d_?\w*|MXFP4|BF16|F16|F32)( - (Small|Medium|Large))?( MoE)?$", "", cells["model"])
+    run = {
+        "n_prompt": test[2] if test[1] == "pp" else 0,
+        "n_gen": test[2] if test[1] == "tg" else 0,
+        "n_depth": test[3] or 0,
+        "avg_ts": rate[1],
+        "stddev_ts": rate[2],
+        "gpu_info": device or "",
+        "backends": cells.get("backend", ""),
+        "model_type": cells["model"],
+        "flash_attn": cells.get("fa"),
+        "n_ubatch": cells.get("n_ubatch"),
+        "type_k": cells.get("type_k"),
+        "type_v": cells.get("type_v"),
+    }
+    for row in llama_bench_rows(run):
+        yield None if row is None else row | {"model_as_reported": model}
+
+
+def silicon(text: str) -> Iterator[Row | None] | None:
+    """Serving runs of AIConfigurator's comparison: one line a run, time to first token and per token."""
+    lines = csv.DictReader(io.StringIO(text))
+    if not frozenset(lines.fieldnames or ()) >= {"silicon_ttft_ms", "silicon_tpot_ms", "isl", "osl", "system"}:
+        return None
+    # Prefill and decode on devices of their own are two deployments, and no line says how requests wait between them.
+    return (row for line in lines if line["mode"] == "agg" for row in _silicon(line))
+
+
+def _silicon(line: Mapping[str, str]) -> Iterator[Row | None]:
+    def ways(name: str) -> int:
+        return max(1, int(line[name] or 1))
+
+    attention, experts = ways("attention_dp_size"), ways("moe_ep_size")
+    count = max(ways("tp_size") * attention, ways("moe_tp_size") * experts) * ways("pp_size")
+    spread = (
+        f"TP{ways('tp_size') * attention}"
+        + (f" EP{experts}" if experts > 1 else "")
+        + (f" DP{attention}" if attention > 1 else "")
+    )
+    native = "mxfp4" if "gpt-oss" in line["model_path"].casefold() else None
+    plain = "bf16" if line["gemm_quant_mode"] == "bfloat16" else None
+    shared = {
+        "source": "aiconfigurator-silicon",
+        "device": _SILICON_DEVICES.get(line["system"], line["system"]),
+        "device_as_reported": line["system"],
+        "device_count": count,
+        "parallelism": spread,
+        "engine": _SILICON_ENGINES.get(line["backend"], line["backend"]),
+        "engine_version": line["backend_version"],
+        "model": line["model_path"],
+        "model_as_reported": line["model_path"],
+        "weight_format": native or plain or _SILICON_FORMATS.get(line["precision"], line["precision"]),
+        "kv_format": "fp8" if line["precision"] == "fp8" else None,
+        "batch": line["batch_size"],
+        "input_tokens": line["isl"],
+        "output_tokens": line["osl"],
+        "licence": "Apache-2.0",
+        "evidence": line["id"],
+    }
+    yield measured("tpot_s", milli(line["silicon_tpot_ms"]), "serving", **shared)
+    yield measured("ttft_s", milli(line["silicon_ttft_ms"]), "serving", **shared)

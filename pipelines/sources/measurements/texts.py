@@ -1,0 +1,73 @@
+"""Plain text that tools print: `ollama run --verbose`, and the summary of an MLPerf run."""
+
+import re
+from collections.abc import Iterator
+
+from pipelines.sources.measurements.rows import Row, measured
+
+_OLLAMA = re.compile(
+    r"prompt eval count:\s+(?P<given>\d+) token\(s\).*?prompt eval rate:\s+(?P<read>[\d.]+) tokens/s.*?"
+    r"(?<!prompt )eval count:\s+(?P<made>\d+) token\(s\).*?(?<!prompt )eval rate:\s+(?P<written>[\d.]+) tokens/s",
+    re.DOTALL,
+)
+
+
+def ollama(text: str) -> Iterator[Row | None] | None:
+    """What `ollama run --verbose` prints after an answer; model and device are not in it."""
+    found = list(_OLLAMA.finditer(text))
+    return (row for run in found for row in _ollama(run)) if found else None
+
+
+def _ollama(run: re.Match[str]) -> Iterator[Row | None]:
+    given, made = int(run["given"]), int(run["made"])
+    shared = {"source": "ollama --verbose", "engine": "ollama", "batch": 1}
+    yield measured("tokens_per_s", run["read"], "prefill", input_tokens=given, context_depth=0, **shared)
+    yield measured("tokens_per_s", run["written"], "decode", output_tokens=made, context_depth=given, **shared)
+
+
+_LENGTHS = (
+    # Mean tokens of prompts and answers of the data sets, as published.
+    ("llama2-70b", "meta-llama/Llama-2-70b-hf", 294, 294),
+    ("llama3.1-405b", "meta-llama/Meta-Llama-3.1-405B", 9428, 684),
+    ("llama3.1-8b", "meta-llama/Meta-Llama-3.1-8B", 778, 73),
+    ("mixtral-8x7b", "mistralai/Mixtral-8x7B-v0.1", 300, 145),
+    ("deepseek-r1", "deepseek-ai/DeepSeek-R1", 808, 3880),
+    ("gptj", "EleutherAI/gpt-j-6b", 919, 69),
+)
+
+
+def mlperf(text: str, uri: str = "") -> Iterator[Row | None] | None:
+    """`mlperf_log_summary.txt`; the benchmark's name is in the folder of the file, the layout of devices in neither."""
+    if "MLPerf Results Summary" not in text:
+        return None
+    scenario = _value(text, r"Scenario\s*:\s*(\w+)") or ""
+    folder = uri.casefold()
+    model, given, made = next(
+        ((name, given, made) for word, name, given, made in _LENGTHS if word in folder), (None, None, None)
+    )
+    rate = _value(text, r"(?:Completed tokens per second|Tokens per second)\s*:\s*([\d.]+)")
+    per_token, first = (
+        _value(text, rf"Mean {name}\s*\(ns\)\s*:\s*([\d.]+)") or _value(text, rf"{name} Mean\D+([\d.]+)")
+        for name in ("Time per Output Token", "First Token latency")
+    )
+    batch = float(rate) * float(per_token) / 1e9 if rate and per_token else None
+    shared = {
+        "source": "mlperf",
+        "model": model,
+        "model_as_reported": _value(text, r"SUT name\s*:\s*(.+)"),
+        "input_tokens": given,
+        "output_tokens": made,
+        "note": f"{scenario} scenario; layout not stated",
+    }
+    return iter(
+        (
+            measured("output_tokens_per_s", rate, "serving", **shared),
+            measured("tpot_s", float(per_token) / 1e9 if per_token else None, "serving", batch=batch, **shared),
+            measured("ttft_s", float(first) / 1e9 if first else None, "serving", batch=batch, **shared),
+        )
+    )
+
+
+def _value(text: str, pattern: str) -> str | None:
+    found = re.search(pattern, text)
+    return found[1].strip() if found else None

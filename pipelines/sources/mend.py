@@ -1,0 +1,60 @@
+"""Mending the raw store: what changed after it was retrieved is set aside, and fetched again where it can be."""
+
+import re
+from collections.abc import Callable
+
+from pipelines.sources.collect import BUNDLED, collect
+from pipelines.sources.hub.client import Hub, HubFile, HubUnavailable, NotOnHub
+from pipelines.sources.inbox import Marks
+from pipelines.sources.raw_store import Manifest, RawStore, digest
+from warehouse.settings import Settings
+
+_ON_HUB = re.compile(r"hf://datasets/([^/@]+/[^/@]+)@([^/]+)/(.+)")
+
+
+def mend(settings: Settings, report: Callable[[str], None]) -> None:
+    """Set aside what is no longer what was stored, fetch it again where its source can be asked, and say both.
+
+    Read are files whose size or time has changed since they were last found whole; all others were compared then.
+
+    Args:
+        settings: The home, which the caller holds for writing.
+        report: Called with one line per file.
+    """
+    store = RawStore(settings.raw)
+    broken = store.broken(thorough=False)
+    marks = Marks(settings)
+    for one in broken:
+        if one.path.suffix != ".manifest" or one.manifest is None:
+            store.set_aside(one)
+            report(f"set aside {one.path}: {one.reason}")
+        if one.manifest is None:
+            continue
+        marks.drop(one.manifest.uri)
+        sha256 = one.path.name.partition(".")[0]
+        if why_not := _fetch_again(one.manifest, sha256, store, settings):
+            report(f"lost {one.manifest.uri}: {why_not}")
+        else:
+            report(f"fetched {one.manifest.uri} again")
+    if broken:
+        marks.save()
+    store.note_whole()
+
+
+def _fetch_again(said: Manifest, sha256: str, store: RawStore, settings: Settings) -> str | None:
+    """Store the file anew from where it came; else why it could not be."""
+    if said.uri.startswith(f"{BUNDLED}/"):
+        collect([BUNDLED], settings)
+        return None if store.holds(sha256) else "it is bundled with another version of Skyline"
+    found = _ON_HUB.fullmatch(said.uri)
+    if found is None:
+        return "name its file or folder with --source, or restore raw/ from a backup"
+    try:
+        with Hub(settings) as hub:
+            payload = hub.download(HubFile(found[1], found[3], found[2]))
+    except (NotOnHub, HubUnavailable) as error:
+        return str(error)
+    if digest(payload) != sha256:
+        return "the hub delivers other bytes under that commit"
+    store.add(payload, "." + said.uri.rpartition(".")[2], said)
+    return None

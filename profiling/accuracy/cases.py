@@ -1,0 +1,320 @@
+"""From a published measurement to the question it answers: model, device, format, engine, layout and load."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from profiling.accuracy.names import Names
+from profiling.devices.accelerators import Accelerator
+from profiling.engines.table import Engine, engine_of
+from profiling.errors import ProfilingError, UnsupportedPrecision
+from profiling.memory.need import kv_cache_bytes, memory_need
+from profiling.models.architecture import Architecture
+from profiling.models.format_names import kv_format as kv_bits_of
+from profiling.roofline.estimate import roof_of
+from profiling.roofline.precisions import precision_for
+from profiling.roofline.workload import AttentionKernel, Parallelism, Precision, Workload, legal_tensor_ways
+
+STAGES = (
+    "decode",
+    "decode on several devices",
+    "prefill",
+    "prefill on several devices",
+    "time per token under load",
+    "first token under load",
+    "throughput",
+    "throughput at maximum load",
+    "request",
+    "energy",
+)
+"""What is compared, in the order of the table."""
+
+SHARE_GPT_LENGTHS = (220.0, 180.0)
+MOST_SEQUENCES = 2048
+"""Where an engine chooses the batch itself: the most it is taken to run."""
+
+
+class NotAsked(ProfilingError):
+    """A measurement that no question can be made of; the message names what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One measurement with the question it answers. Batch is of one replica; lengths in tokens."""
+
+    row: int
+    stage: str
+    metric: str
+    model: Architecture
+    device: Accelerator
+    precision: Precision
+    weight_format: str
+    engine: Engine
+    split: Parallelism
+    attention: AttentionKernel
+    replicas: int
+    batch: float
+    """Sequences that run; those beyond what memory holds wait."""
+    metered: str
+    """What a measured energy is of: the device alone, or the whole machine at the wall."""
+    arrival: str
+    """How requests come: steady (a fixed number in flight) or random."""
+    waiting: float
+    """Sequences in flight, waiting ones among them, over those that run."""
+    input_tokens: float
+    output_tokens: float
+    depth: float
+    micro_batch: float | None
+    measured_s: float
+    """Seconds of a pass, per token, of the first token, of a request; joules per token for energy."""
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """Cases that one array computation answers."""
+        return (self.model.name, self.device.name, self.precision, self.engine.name, self.split, self.attention)
+
+
+# Formats under names of their own elsewhere, by the names that they have here.
+_ALIASES: Mapping[str, str] = {
+    "int4-g128": "awq-4bit-g128",
+    "int4": "w4a16",
+    "mlx-4bit-g64": "mlx-4bit",
+    "int8_w8a16": "gptq-8bit-g128",
+    "fp4": "nvfp4",
+    "fp8 dynamic": "fp8",
+    "mlc-q4f16_1": "mlx-4bit",
+    "q4_k_l": "gguf-q4_k_l",
+}
+
+
+def precision_named(model: Architecture, weight_format: str, kv_format: str) -> Precision:
+    """The precision that a measurement's words for weights and cache mean.
+
+    Raises:
+        UnsupportedPrecision: The format is not known; the message names the nearest.
+    """
+    word = weight_format.strip().casefold()
+    word = _ALIASES.get(word, word)
+    return precision_for(model, word, kv_bits_of(kv_format) if kv_format.strip() else 16.0)
+
+
+def _number(row: Mapping[str, Any], column: str) -> float | None:
+    value = row.get(column)
+    return None if value is None or value == "" else float(value)
+
+
+def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
+    """The question that a row of `core.end_to_end_measurements` answers.
+
+    Raises:
+        NotAsked: The metric is not a time or an energy, or a length is missing.
+        ProfilingError: Model, device, format or engine are not known.
+    """
+    metric, measured_stage = str(row["metric"]), str(row["stage"])
+    stage = compared_as(row)
+    model = names.model(str(row.get("model") or row.get("model_as_reported") or ""))
+    device = names.device(str(row.get("device") or row.get("device_as_reported") or ""))
+    engine = engine_of(str(row.get("engine") or ""), device, str(row.get("backend") or ""))
+    weight_format = str(row.get("weight_format") or "")
+    if not weight_format:
+        raise UnsupportedPrecision("the weight format is not stated")
+    precision = _runnable(precision_named(model, weight_format, str(row.get("kv_format") or "")), device)
+    if engine.opens_integers and weight_format.casefold() == "int8":
+        precision = replace(precision, activation_bits=16, computes=())
+    count = int(_number(row, "device_count") or 1)
+    load_of = _Load(
+        metric,
+        measured_stage,
+        _number(row, "batch"),
+        _number(row, "input_tokens"),
+        _number(row, "output_tokens"),
+        _number(row, "context_depth"),
+        float(row["value"]),
+    )
+    if count > 1 and not device.link_bytes_per_s:
+        raise NotAsked(f"{device.name} has no known link, so {count} of them cannot be timed")
+    depth, given, made = load_of.lengths()
+    split, replicas = _layout(row, count, model, device, precision, engine, load_of.batch, given + made)
+    waiting = 1.0
+    room = (
+        _largest_batch(model, device, precision, split, engine, given + made / 2)
+        if measured_stage == "serving"
+        else np.inf
+    )
+    if load_of.batch is None and not room:
+        raise NotAsked("the batch is not stated and the weights do not fit")
+    batch = room if load_of.batch is None else max(1.0, load_of.batch / replicas)
+    if batch > room > 0:
+        batch, waiting = room, batch / room
+    chunk = re.search(r"\bub(\d+)\b", str(row.get("note") or ""))
+    return Case(
+        row=index,
+        stage=stage,
+        metric=metric,
+        model=model,
+        device=device,
+        precision=precision,
+        weight_format=weight_format,
+        engine=engine,
+        split=split,
+        attention=_attention(row, engine),
+        replicas=replicas,
+        batch=batch,
+        input_tokens=given,
+        output_tokens=made,
+        depth=depth,
+        micro_batch=float(chunk[1]) if chunk else engine.micro_batch,
+        metered="machine"
+        if re.search(r"wall|whole machine|system", str(row.get("note") or ""), re.IGNORECASE)
+        else "device",
+        arrival="random"
+        if re.search(r"poisson|server|interactive", str(row.get("note") or ""), re.IGNORECASE)
+        else "steady",
+        waiting=waiting,
+        measured_s=load_of.seconds(batch, replicas, given),
+    )
+
+
+def compared_as(row: Mapping[str, Any]) -> str:
+    """Which of `STAGES` a row is compared as.
+
+    Raises:
+        NotAsked: Its metric is not a time, a rate or an energy of a known stage.
+    """
+    metric, stage = str(row["metric"]), str(row["stage"])
+    alone = int(_number(row, "device_count") or 1) == 1
+    if metric == "joules_per_token":
+        return "energy"
+    if stage in {"decode", "prefill"} and metric in {"tokens_per_s", "tpot_s", "ttft_s"}:
+        return stage if alone else f"{stage} on several devices"
+    loads = {"tpot_s": "time per token under load", "ttft_s": "first token under load", "request_s": "request"}
+    if metric in loads:
+        return loads[metric]
+    if metric == "output_tokens_per_s":
+        return "throughput" if _number(row, "batch") is not None else "throughput at maximum load"
+    raise NotAsked("memory is not a time" if metric == "memory_gib" else f"no question for {metric} of stage {stage!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    metric: str
+    stage: str
+    batch: float | None
+    given: float | None
+    made: float | None
+    depth: float | None
+    value: float
+
+    def lengths(self) -> tuple[float, float, float]:
+        """Tokens before, tokens given, tokens made."""
+        if not self.value > 0:
+            raise NotAsked(f"{self.metric} of {self.value:g} cannot be")
+        if self.stage == "prefill":
+            if not self.given:
+                raise NotAsked("the prompt length is not stated")
+            return self.depth or 0.0, self.given, 0.0
+        if self.stage == "decode":
+            made = self.made or 128.0
+            before = self.depth if self.depth is not None else self.given
+            if before is None:
+                raise NotAsked("the context is not stated")
+            return before, 0.0, made
+        if not self.given or not self.made:
+            raise NotAsked("input and output lengths are not stated")
+        return 0.0, self.given, self.made
+
+    def seconds(self, batch: float, replicas: int, given: float) -> float:
+        """The measurement as a time: of a pass, a step, a token, a first token or a request."""
+        if self.metric in {"tpot_s", "ttft_s", "request_s", "joules_per_token"}:
+            return self.value
+        if self.stage == "prefill":
+            return batch * replicas * given / self.value
+        # Tokens per second of all sequences: the time between two tokens of one of them.
+        return batch * replicas / self.value
+
+
+def _attention(row: Mapping[str, Any], engine: Engine) -> AttentionKernel:
+    """Flash or naive: llama.cpp chose flash attention by itself only from September 2025 on."""
+    said = re.search(r"(?:^|[\s-])fa(?:[ =]?(\d))?\b", str(row.get("note") or ""))
+    if engine.family != "llama.cpp" or (said and said[1] != "0"):
+        return "flash"
+    return "naive" if said or str(row.get("measured_on") or "9") < "2025-09" else "flash"
+
+
+def _runnable(precision: Precision, device: Accelerator) -> Precision:
+    """The precision with activations as wide as the device multiplies in attention."""
+    for bits in (float(precision.activation_bits), 8.0, 16.0):
+        candidate = replace(precision, activation_bits=max(bits, float(precision.activation_bits)))
+        try:
+            roof_of(device, candidate)
+        except UnsupportedPrecision:
+            continue
+        return candidate
+    return precision
+
+
+def _layout(
+    row: Mapping[str, Any],
+    count: int,
+    model: Architecture,
+    device: Accelerator,
+    precision: Precision,
+    engine: Engine,
+    batch: float | None,
+    tokens: float,
+) -> tuple[Parallelism, int]:
+    """The split of one replica and the number of replicas; where it is not stated, the narrowest that fits."""
+    said = str(row.get("parallelism") or "").casefold()
+    if count == 1:
+        return Parallelism(), 1
+    if "layer split" in said or said.startswith("pp"):
+        return Parallelism(pipeline=min(count, model.main.depth)), 1
+    stated = re.search(r"tp ?(\d+)", said)
+    experts = re.search(r"ep ?(\d+)", said)
+    if stated or experts:
+        tensor = min(int((stated or experts)[1]), count)  # type: ignore[index]
+        expert = int(experts[1]) if experts and model.is_mixture_of_experts else 1
+        return _legal(model, tensor, expert), max(1, count // tensor)
+    ways = [way for way in legal_tensor_ways(model, count) if count % way == 0]
+    for way in ways:
+        split = Parallelism(tensor=way)
+        room = _largest_batch(model, device, precision, split, engine, max(tokens, 1.0))
+        wanted = 16.0 if batch is None else batch * way / count
+        if room >= max(1.0, wanted):
+            return split, count // way
+    return Parallelism(tensor=ways[-1]), count // ways[-1]
+
+
+def _legal(model: Architecture, tensor: int, expert: int) -> Parallelism:
+    for candidate in (Parallelism(tensor, 1, expert), Parallelism(tensor)):
+        try:
+            candidate.check(model)
+        except ProfilingError:
+            continue
+        return candidate
+    below = max(way for way in legal_tensor_ways(model, tensor))
+    return Parallelism(tensor=below)
+
+
+def _largest_batch(
+    model: Architecture, device: Accelerator, precision: Precision, split: Parallelism, engine: Engine, length: float
+) -> float:
+    """Sequences of this mean length whose caches fit beside weights and the engine's own share; 0: none."""
+    key = (model.name, device.name, precision, split, engine.name, round(length))
+    if key in _ROOM:
+        return _ROOM[key]
+    workload = Workload(stage="decode", batch=1, context=max(1.0, length), precision=precision, parallelism=split)
+    need = memory_need(model, device, workload, engine.name)
+    one = kv_cache_bytes(model, workload)
+    free = float(need.budget - need.high + one.high)
+    each = float(one.low + one.high) / 2
+    room = 0.0 if free <= 0 else float(min(MOST_SEQUENCES, np.floor(free / each))) if each else float(MOST_SEQUENCES)
+    return _ROOM.setdefault(key, room)
+
+
+_ROOM: dict[tuple[Any, ...], float] = {}

@@ -1,0 +1,125 @@
+"""The passes that a measurement is made of, many measurements in one array computation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from profiling.accuracy.cases import Case
+from profiling.engines.parts import PARTS, parts_of
+from profiling.engines.table import opening_rate
+from profiling.roofline.estimate import Calibration, operator_times
+from profiling.roofline.whole import bound_of, pass_time
+from profiling.roofline.workload import Parallelism, Workload
+
+Array = npt.NDArray[np.float64]
+_WHOLE_PROMPT = float(2**26)
+_CROWD = float(2**16)
+"""Sequences in flight at which weights cost nothing per sequence: what bounds an unknown batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """Per case: parts of its prefill and decode passes and their bounds, in seconds of one replica."""
+
+    prefill: Array
+    """(cases, PARTS), of the whole batch for stage prefill and of one prompt for serving."""
+    decode: Array
+    """(cases, PARTS), of one step of the batch."""
+    prefill_bound: Array
+    decode_bound: Array
+    kernels: Array
+    """(cases, 2): sums of kernels by operator predictions, prefill and decode."""
+
+    def of(self, some: Sequence[int]) -> Passes:
+        """Those of some cases."""
+        where = np.asarray(some, dtype=np.int64)
+        names = ("prefill", "decode", "prefill_bound", "decode_bound", "kernels")
+        return Passes(*(getattr(self, name)[where] for name in names))
+
+
+def passes_of(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) -> Passes:
+    """Passes of every case, by groups of equal model, device, precision, engine and split."""
+    number = len(cases)
+    result = Passes(
+        np.zeros((number, len(PARTS))), np.zeros((number, len(PARTS))), np.zeros(number), np.zeros(number),
+        np.zeros((number, 2)),
+    )  # fmt: skip
+    groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for index, case in enumerate(cases):
+        groups[case.group].append(index)
+    for members in groups.values():
+        first = cases[members[0]]
+        calibration = calibrations.get(first.device.name) if first.engine.reference_kernels else None
+        asked = _Asked(cases, first, calibration)
+        asked.prompts([index for index in members if cases[index].input_tokens > 0], result)
+        asked.steps([index for index in members if cases[index].output_tokens > 0], result)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Cases of one group, asked together."""
+
+    cases: Sequence[Case]
+    first: Case
+    calibration: Calibration | None
+
+    def prompts(self, rows: list[int], result: Passes) -> None:
+        """Prompt passes; the bound is that of a prompt that is not cut."""
+        if not rows:
+            return
+        some = [self.cases[row] for row in rows]
+        batch = np.array([case.batch if case.stage.startswith("prefill") else 1.0 for case in some])
+        depth = np.array([case.depth for case in some])
+        given = np.array([case.input_tokens for case in some])
+        whole = Workload(
+            stage="prefill", batch=batch, context=depth + given, prefix=depth, precision=self.first.precision,
+            parallelism=self.first.split, attention=self.first.attention,
+        )  # fmt: skip
+        cut = replace(whole, chunk=np.array([case.micro_batch or _WHOLE_PROMPT for case in some]))
+        result.prefill[rows], result.kernels[rows, 0] = self._times(cut, batch)
+        result.prefill_bound[rows] = self._bound(whole)
+
+    def steps(self, rows: list[int], result: Passes) -> None:
+        """Decode steps in the middle of the output."""
+        if not rows:
+            return
+        some = [self.cases[row] for row in rows]
+        batch = np.array([case.batch for case in some])
+        context = np.array([max(1.0, case.depth + case.input_tokens + case.output_tokens / 2) for case in some])
+        step = Workload(
+            stage="decode", batch=batch, context=context, precision=self.first.precision,
+            parallelism=self.first.split, attention=self.first.attention,
+        )  # fmt: skip
+        result.decode[rows], result.kernels[rows, 1] = self._times(step, batch)
+        bound = self._bound(step)
+        chosen = np.array([case.stage == "throughput at maximum load" for case in some])
+        if chosen.any():
+            crowd = replace(step, batch=_CROWD, parallelism=Parallelism())
+            split = self.first.split
+            least = self._bound(crowd) * batch / _CROWD / (split.tensor * split.pipeline)
+            bound = np.where(chosen, np.minimum(bound, least), bound)
+        # Of requests in flight some wait or are at their prompt, so that a step may be one of few sequences.
+        alone = np.array([case.stage == "time per token under load" for case in some])
+        if alone.any():
+            bound = np.where(alone, self._bound(replace(step, batch=1.0)), bound)
+        crowded = np.array([case.waiting if case.stage == "throughput" else 1.0 for case in some])
+        if (crowded > 1).any():
+            bound = np.where(crowded > 1, self._bound(replace(step, batch=batch * crowded)) / crowded, bound)
+        result.decode_bound[rows] = bound
+
+    def _times(self, workload: Workload, batch: Array) -> tuple[Array, Array]:
+        case = self.first
+        times = operator_times(case.model, case.device, workload, self.calibration, case.engine)
+        parts = parts_of(times, case.model, workload, opening_rate(case.engine, case.device), case.engine.layer_s)
+        return parts.stacked(), np.broadcast_to(pass_time(times).likely_s, batch.shape)
+
+    def _bound(self, workload: Workload) -> Array:
+        workload = replace(workload, attention="flash")
+        times = operator_times(self.first.model, self.first.device, workload, None, self.first.engine)
+        return np.asarray(bound_of(times, self.first.device, workload))

@@ -1,0 +1,100 @@
+"""The simulation behind plans, held against measured serving: what requests in flight at a fixed number met."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from profiling.accuracy.cases import Case
+from profiling.errors import ProfilingError
+from profiling.roofline.estimate import Calibration
+from profiling.serving.plan import Options, enough_requests, replica_of
+from profiling.serving.simulate import Served, Traffic, simulate
+from profiling.serving.steps import step_times
+
+STAGES = ("time per token under load", "first token under load")
+MOST_CONFIGURATIONS = 240
+"""Configurations that are simulated; of more, every so many-th."""
+SCHEMA: dict[str, type[pl.DataType]] = {"row": pl.Int64, "simulated": pl.Float64}
+
+
+def simulated(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) -> pl.DataFrame:
+    """Seconds by the simulation of measured times per token and of first tokens, in `SCHEMA`.
+
+    Only rows of a fixed number of requests in flight; median of the requests. A configuration (model, device, format,
+    engine, layout, lengths, requests in flight) is simulated once, and all of its rows are answered.
+    """
+    groups: dict[tuple[object, ...], list[Case]] = defaultdict(list)
+    for case in cases:
+        if case.stage in STAGES and case.arrival == "steady" and case.engine.reference_kernels:
+            groups[(*case.group, case.input_tokens, case.output_tokens, _users(case))].append(case)
+    chosen = list(groups.values())
+    chosen = chosen[:: max(1, -(-len(chosen) // MOST_CONFIGURATIONS))]
+    layouts: dict[tuple[object, ...], list[list[Case]]] = defaultdict(list)
+    for members in chosen:
+        layouts[members[0].group].append(members)
+    rows: list[tuple[int, float]] = []
+    for of_layout in layouts.values():
+        rows += _layout(of_layout, calibrations)
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _users(case: Case) -> int:
+    """Requests in flight at a replica, waiting ones among them."""
+    return max(1, round(case.batch * case.waiting))
+
+
+def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]) -> list[tuple[int, float]]:
+    first = of_layout[0][0]
+    try:
+        times = step_times(
+            first.model, [first.device], first.precision, first.split, first.engine.name,
+            {first.device.name: calibrations.get(first.device.name, {})},
+        )  # fmt: skip
+        steps = times[first.device.name]["likely_s"]
+        options = Options(engine=first.engine.name)
+        replica = replica_of(first.model, first.device, first.split, first.precision, steps, options)
+    except (ProfilingError, KeyError):
+        return []
+    found: list[tuple[int, float]] = []
+    for members in of_layout:
+        case, users = members[0], _users(members[0])
+        traffic = Traffic(
+            input_tokens=case.input_tokens, output_tokens=max(1.0, case.output_tokens), users=users, spread=0.0
+        )
+        try:
+            served = None if replica is None else simulate(replica, traffic, enough_requests(users))
+        except ProfilingError:
+            continue
+        if served is not None:
+            found += [(member.row, _of(served, member.stage)) for member in members]
+    return found
+
+
+def _of(served: Served, stage: str) -> float:
+    quantiles = served.time_to_first_token_s if stage == STAGES[1] else served.time_per_output_token_s
+    return float(quantiles[0])
+
+
+def simulation_table(predictions: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Errors by stage and engine of the simulation, and of the fitted sum that `skyline accuracy` compares, same rows.
+
+    Args:
+        predictions: Rows of `predict.SCHEMA`.
+        found: Rows of `simulated`.
+    """
+    sound = found.filter(pl.col("simulated").is_finite(), pl.col("simulated") > 0)
+    joined = sound.join(predictions.select("row", "stage", "engine", "measured", "predicted"), on="row")
+
+    def median_pct(column: str) -> pl.Expr:
+        return (100 * (pl.col(column) / pl.col("measured") - 1).abs()).median().round(1)
+
+    table = joined.group_by("stage", "engine").agg(
+        pl.len().cast(pl.Int64).alias("rows"),
+        median_pct("simulated").alias("mdape_pct"),
+        (pl.col("simulated") / pl.col("measured")).log(2).median().round(2).alias("bias_log2"),
+        median_pct("predicted").alias("fitted_mdape_pct"),
+    )
+    return table.sort("stage", "engine")

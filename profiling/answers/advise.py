@@ -1,0 +1,248 @@
+"""The Advisor: which model, in which format, for a machine and a use; chosen by evidence, with what was ruled out.
+
+Models are looked at from the ablest down. Of each the widest format that fits the machine at the context asked for
+and keeps the speed asked for is taken, so that quality is given up only for what the machine cannot do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import hypot
+
+import polars as pl
+
+from profiling.answers.advise_split import LAYERED, Beside, on_unlike
+from profiling.answers.candidate import Candidate, Need, Verdict, described
+from profiling.answers.commands import PROMPT, commands
+from profiling.answers.door import Door
+from profiling.answers.evidence import Evidence
+from profiling.answers.question import Question
+from profiling.devices.accelerators import Accelerator
+from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
+from profiling.memory.engines import default_engine, engine_profile
+from profiling.memory.need import max_context, memory_need
+from profiling.models.architecture import Architecture
+from profiling.models.stored import BF16
+from profiling.roofline.precisions import precision_for
+from profiling.roofline.workload import Parallelism, Workload, legal_tensor_ways
+
+USES: Mapping[str, str] = {
+    "chat": "overall", "coding": "coding", "agents": "agents", "maths": "maths", "long documents": "overall",
+}  # fmt: skip
+"""Uses, and the domain of ability that each is judged by."""
+FORMATS: Mapping[str, tuple[str | None, ...]] = {
+    "llama.cpp": ("q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"),
+    "mlx": ("mlx-8bit", "mlx-6bit", "mlx-4bit", "mlx-3bit"),
+    "exllama": ("exl3-6.0bpw", "exl3-5.0bpw", "exl3-4.0bpw", "exl3-3.0bpw"),
+}
+"""Formats of engines with files of their own, widest first; every other engine serves the published one (None)."""
+SERVED_FORMATS: tuple[str | None, ...] = (None, "fp8", "awq-4bit-g128")
+__all__ = ["FORMATS", "SERVED_FORMATS", "USES", "Advice", "Candidate", "Need", "Verdict", "advise"]
+_ORDER: tuple[Verdict, ...] = ("runs", "slow", "needs offload", "needs more memory")
+_MOST_SHOWN = {"runs": 12, "slow": 5, "needs offload": 5, "needs more memory": 5}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """The answer: candidates by group, best first, and what should be known beside them."""
+
+    need: Need
+    engine: str
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def of(self, verdict: Verdict) -> list[Candidate]:
+        """Candidates of one group."""
+        return [one for one in self.candidates if one.verdict == verdict]
+
+    @property
+    def best(self) -> Candidate | None:
+        """The first that runs."""
+        return next(iter(self.of("runs")), None)
+
+    @property
+    def within_noise(self) -> list[Candidate]:
+        """Others that run and whose interval reaches the estimate of the best."""
+        best = self.best
+        if best is None:
+            return []
+        return [one for one in self.of("runs")[1:] if one.ability_high >= best.ability_in_format]
+
+
+def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | None] = ()) -> Advice:
+    """The best models for a need, with speed, memory and evidence, and what was ruled out and why.
+
+    Args:
+        door: Whose facts.
+        evidence: What is known of quality.
+        need: What somebody has and wants.
+        formats: Weight formats to choose from, widest first; those of the engine where none is given.
+
+    Raises:
+        InvalidWorkload: The use is not known, or a number cannot be.
+        UnknownAccelerator: The device is not known.
+    """
+    if need.use not in USES:
+        raise InvalidWorkload(f"no use {need.use!r}; there are {', '.join(USES)}")
+    device = door.device(need.accelerator)
+    engine = need.engine or (LAYERED if need.fleet else default_engine(device))
+    engine_profile(engine)
+    if need.fleet is not None and engine not in FORMATS:
+        raise InvalidWorkload(f"{need.machine} is split by layers, which llama.cpp does; {engine} needs devices alike")
+    choices = tuple(formats) or FORMATS.get(engine, SERVED_FORMATS)
+    notes = [f"Engine: {engine}, {'as asked' if need.engine else f'what people usually run on {need.machine}'}."]
+    beside = Beside.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
+    found: list[Candidate] = []
+    counts = dict.fromkeys(_ORDER, 0)
+    for row in _ranked(evidence.abilities, USES[need.use]):
+        model = _known(door, row["model_id"])
+        if model is None or (model.max_position and model.max_position < need.context):
+            continue
+        candidate = _candidate(door, model, device, engine, choices, need, row)
+        if (
+            candidate.verdict == "needs more memory"
+            and beside
+            and counts["needs offload"] < _MOST_SHOWN["needs offload"]
+        ):
+            candidate = beside.candidate(door, model, need, row) or candidate
+        candidate = _with_loss(candidate, evidence.lost(model, candidate.weight_format))
+        if counts[candidate.verdict] < _MOST_SHOWN[candidate.verdict]:
+            found.append(candidate)
+        counts[candidate.verdict] += 1
+        if counts["runs"] >= _MOST_SHOWN["runs"]:
+            break
+    found.sort(key=lambda one: (_ORDER.index(one.verdict), -one.ability_in_format))
+    if evidence.losses is None:
+        notes.append("What formats cost is not counted: no measured losses are known.")
+    if evidence.abilities.is_empty():
+        notes.append("No ability is known: refresh with boards, or name a model.")
+    return Advice(need=need, engine=engine, candidates=tuple(found), notes=tuple(notes))
+
+
+def _ranked(abilities: pl.DataFrame, domain: str) -> Iterator[dict[str, object]]:
+    """The headline mode of every judged model, ablest first; where nobody judges the domain, by overall."""
+    judged = abilities.filter(pl.col("is_headline") & (pl.col("evidence_class") != "prior"))
+    for each in (domain, "overall"):
+        rows = judged.filter(pl.col("domain") == each)
+        if rows.height:
+            yield from rows.sort("ability", "model_id", descending=[True, False]).iter_rows(named=True)
+            return
+
+
+def _with_loss(candidate: Candidate, lost: tuple[float, float, float] | None) -> Candidate:
+    """The interval of the ability widened by that of the loss."""
+    if lost is None:
+        return candidate
+    low, likely, high = lost
+    below = hypot(candidate.ability - candidate.ability_low, high - likely)
+    above = hypot(candidate.ability_high - candidate.ability, likely - low)
+    middle = candidate.ability - likely
+    return replace(candidate, lost=lost, ability_low=middle - below, ability_high=middle + above)
+
+
+def _known(door: Door, model_id: object) -> Architecture | None:
+    """The shapes of a judged model under its own name; the format of a copy that somebody quantised is not its own.
+
+    A name without an address on the hub is no model that anybody could run.
+    """
+    if "/" not in str(model_id):
+        return None
+    try:
+        model = door.model(str(model_id))
+    except ProfilingError:
+        return None
+    if model.kind != "decoder":
+        return None
+    return model if model.name == model_id else replace(model, name=str(model_id), published_format=BF16)
+
+
+def _split(model: Architecture, devices: int, engine: str) -> Parallelism:
+    """llama.cpp and its like deal out layers; servers split every layer where the heads allow it."""
+    if devices == 1:
+        return Parallelism()
+    if engine in FORMATS or devices not in legal_tensor_ways(model, devices):
+        return Parallelism(1, devices)
+    return Parallelism(devices)
+
+
+def _candidate(
+    door: Door,
+    model: Architecture,
+    device: Accelerator,
+    engine: str,
+    formats: Sequence[str | None],
+    need: Need,
+    row: Mapping[str, object],
+) -> Candidate:
+    if need.fleet is not None:
+        return on_unlike(door, model, need.fleet, formats, need, row)
+    split = _split(model, need.devices, engine)
+    ruled_out: list[str] = []
+    slow: Candidate | None = None
+    smallest: Candidate | None = None
+    for weight_format in formats:
+        try:
+            workload = Workload(
+                batch=need.users, context=need.context, precision=precision_for(model, weight_format),
+                parallelism=split,
+            )  # fmt: skip
+            need_of_it = memory_need(model, device, workload, engine)
+        except ProfilingError as error:
+            ruled_out.append(f"{weight_format}: {error}")
+            continue
+        name = weight_format or model.published_format.name
+        candidate = described(model, name, row, workload, need_of_it)
+        smallest = candidate
+        if need_of_it.verdict != "fits":
+            ruled_out.append(f"{name} needs {candidate.memory_gib[1]:.1f} of {candidate.budget_gib:.1f} GiB")
+            continue
+        timed = _timed(door, candidate, model, device, engine, need, workload)
+        if timed is None:
+            ruled_out.append(f"{name}: the device cannot compute in it")
+            continue
+        if timed.tokens_per_s is not None and timed.tokens_per_s[1] >= need.least_tokens_per_s:
+            return replace(timed, reason="; ".join(ruled_out))
+        ruled_out.append(f"{name} is too slow")
+        slow = timed
+    if slow is not None:
+        reason = f"slower than {need.least_tokens_per_s:g} tokens/s in every format that fits"
+        return replace(slow, verdict="slow", reason=reason)
+    if smallest is None:
+        raise UnsupportedPrecision(f"{model.name}: none of the formats {', '.join(map(str, formats))} can be used")
+    return replace(smallest, verdict="needs more memory", reason=ruled_out[-1] if ruled_out else "")
+
+
+def _timed(
+    door: Door,
+    candidate: Candidate,
+    model: Architecture,
+    device: Accelerator,
+    engine: str,
+    need: Need,
+    workload: Workload,
+) -> Candidate | None:
+    question = Question(
+        model=model.name, accelerator=device.name, batch=need.users, context=need.context, engine=engine,
+        weight_format=candidate.weight_format, tensor=workload.parallelism.tensor,
+        pipeline=workload.parallelism.pipeline,
+    )  # fmt: skip
+    try:
+        decode = door.answer(question)
+        prefill = door.answer(replace(question, stage="prefill", batch=1, context=min(PROMPT, need.context)))
+    except ProfilingError:
+        return None
+    rate, first = decode.estimate.tokens_per_s, prefill.estimate.time_to_first_token
+    longest = max_context(model, device, workload, engine)
+    run, check = commands(
+        model, candidate.weight_format, engine, device, devices=need.devices, context=need.context, users=need.users
+    )
+    return replace(
+        candidate,
+        tokens_per_s=None
+        if rate is None
+        else (float(rate.low_s) / need.users, float(rate.likely_s) / need.users, float(rate.high_s) / need.users),
+        time_to_first_token_s=None if first is None else float(first.likely_s),
+        longest_context=min(longest, model.max_position or longest),
+        rests_on=decode.rests_on, run=run, check=check,
+    )  # fmt: skip

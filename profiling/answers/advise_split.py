@@ -1,0 +1,131 @@
+"""Candidates of the Advisor whose layers lie in several memories: unlike cards, and the memory of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from profiling.answers.candidate import Candidate, Need, Verdict, described
+from profiling.answers.commands import PROMPT, commands
+from profiling.answers.door import Door
+from profiling.answers.placement import Split, host_of
+from profiling.answers.split import best_split, longest_on, placed
+from profiling.devices.accelerators import Accelerator
+from profiling.devices.fleet import Fleet
+from profiling.errors import ProfilingError, UnsupportedPrecision
+from profiling.memory.need import weight_bytes
+from profiling.models.architecture import Architecture
+from profiling.roofline.precisions import precision_for
+from profiling.roofline.workload import Workload
+
+LAYERED = "llama.cpp"
+"""The engine that deals out layers to unlike devices and leaves layers and experts to the processor."""
+SPLIT_BASIS = (
+    "times of each device's own part, added; no fit rests on such splits, so that intervals with a processor are a "
+    "fifth wider: two measured runs lie in them"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The memory of the machine beside its cards, and what may use it."""
+
+    fleet: Fleet
+    host: Accelerator
+    formats: tuple[str | None, ...]
+
+    @classmethod
+    def of(
+        cls, door: Door, device: Accelerator, need: Need, formats: tuple[str | None, ...], notes: list[str]
+    ) -> Beside | None:
+        """What there is; None where the device has no memory of its own, or nothing is known of the machine's."""
+        if device.unified_memory or device.kind != "gpu":
+            return None
+        if not need.host_memory_gib:
+            notes.append("Layers and experts in the machine's own memory are not looked at: its size was not stated.")
+            return None
+        host, note = host_of(door, device, need.host_memory_gib, need.host)
+        notes.extend([note] if note else [])
+        return cls(need.fleet or Fleet(((device, need.devices),)), host, formats)
+
+    def candidate(self, door: Door, model: Architecture, need: Need, row: Mapping[str, object]) -> Candidate | None:
+        """The model in the widest format that cards and machine hold and that is fast enough, else in the fastest.
+
+        None where no format fits.
+        """
+        room = self.fleet.usable_memory_bytes + self.host.usable_memory_bytes
+        best: Candidate | None = None
+        for weight_format in self.formats:
+            try:
+                workload = Workload(
+                    batch=need.users, context=need.context, precision=precision_for(model, weight_format)
+                )
+                if float(weight_bytes(model, workload.precision)) > room:
+                    continue
+                split = best_split(door, model, self.fleet, workload, self.host, prompt=min(PROMPT, need.context))
+            except ProfilingError:
+                continue
+            name = weight_format or model.published_format.name
+            candidate = _of_split(model, name, row, workload, split, need, "needs offload")
+            fast = candidate.tokens_per_s is not None and candidate.tokens_per_s[1] >= need.least_tokens_per_s
+            if best is None or candidate.rate > best.rate:
+                best = candidate
+            if fast:
+                return candidate
+        if best is None:
+            return None
+        slower = f"slower than {need.least_tokens_per_s:g} tokens/s in every format that fits so"
+        return replace(best, reason=slower)
+
+
+def _of_split(
+    model: Architecture, weight_format: str, row: Mapping[str, object], workload: Workload, split: Split, need: Need,
+    verdict: Verdict,
+) -> Candidate:  # fmt: skip
+    """A candidate whose layers lie in several memories; its memory is that of the fullest card."""
+    cards = [piece for piece in split.pieces if not piece.is_host] or list(split.pieces)
+    fullest = max(cards, key=lambda piece: float(piece.need.high) / float(piece.need.budget))
+    low, likely, high = (rate / need.users for rate in split.tokens_per_s)
+    run, check = commands(
+        model, weight_format, LAYERED, fullest.device, context=need.context, users=need.users, flags=split.flags
+    )
+    return replace(
+        described(model, weight_format, row, workload, fullest.need),
+        verdict=verdict, tokens_per_s=(low, likely, high),
+        time_to_first_token_s=None if split.first is None else float(split.first.likely_s),
+        rests_on=SPLIT_BASIS, run=run, check=check, placement=split.words,
+        longest_context=need.context,
+    )  # fmt: skip
+
+
+def on_unlike(
+    door: Door, model: Architecture, fleet: Fleet, formats: Sequence[str | None], need: Need, row: Mapping[str, object]
+) -> Candidate:
+    """The widest format that unlike devices hold by layers and that is fast enough."""
+    ruled_out: list[str] = []
+    last: Candidate | None = None
+    for weight_format in formats:
+        name = weight_format or model.published_format.name
+        try:
+            workload = Workload(batch=need.users, context=need.context, precision=precision_for(model, weight_format))
+            split = placed(door, model, fleet, workload, prompt=min(PROMPT, need.context))
+        except ProfilingError as error:
+            ruled_out.append(f"{name}: {error}")
+            continue
+        fits = split.verdict == "fits"
+        last = _of_split(model, name, row, workload, split, need, "runs" if fits else "needs more memory")
+        if fits and last.rate >= need.least_tokens_per_s:
+            longest = min(longest_on(door, model, fleet, workload), model.max_position or 2**20)
+            return replace(last, longest_context=longest, reason="; ".join(ruled_out))
+        short = f"needs {last.memory_gib[1]:.1f} of {last.budget_gib:.1f} GiB on its fullest card"
+        ruled_out.append(f"{name} {'is too slow' if fits else short}")
+        if fits:
+            last = replace(last, verdict="slow", reason="slower than asked in the formats that fit")
+    if last is None:
+        raise UnsupportedPrecision(f"{model.name}: none of the formats {', '.join(map(str, formats))} can be used")
+    if last.verdict == "slow":
+        return last
+    return replace(
+        last, reason=ruled_out[-1], tokens_per_s=None, time_to_first_token_s=None, longest_context=None, run="",
+        check="", placement="",
+    )  # fmt: skip

@@ -1,0 +1,382 @@
+"""An answer: memory, time, rates, cost, energy and carbon of one question, and what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import polars as pl
+
+from profiling.answers.cost import POWER_SHARES, Spread
+from profiling.answers.extras import Drafting
+from profiling.answers.pruning import pruning_of
+from profiling.answers.question import ENGINE, Question
+from profiling.calibration.calibrate import Calibration
+from profiling.devices.accelerators import GIB, Accelerator
+from profiling.memory.need import activation_peak_of, max_batch
+from profiling.models.architecture import Architecture
+from profiling.roofline.estimate import Estimate, OperatorTime, roof_of
+from profiling.roofline.graph import edges
+from profiling.roofline.operators import BYTE_CLASSES, Operator
+from profiling.roofline.whole import PassTime
+
+_TRAFFIC = {
+    "weight_bytes": "weights_loaded_bytes", "kv_read_bytes": "kv_loaded_bytes", "kv_write_bytes": "kv_stored_bytes",
+    "activation_read_bytes": "activations_loaded_bytes", "activation_write_bytes": "activations_stored_bytes",
+}  # fmt: skip
+"""Classes of bytes of an operator, and the columns of an answer that add them up."""
+FORMAT_NAMES = {"fp16": "bf16/fp16"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is known of one configuration.
+
+    Attributes:
+        question: What was asked.
+        model: The architecture it is about.
+        device: One of the devices.
+        estimate: Bound, prediction and memory of the stage that was asked for.
+        prefill: Where the time to first token comes from; None for encoders.
+        decode: Where the time per output token comes from; None for encoders.
+        usd_per_million_tokens: None where it does not fit, or no price is known.
+        grams_co2e_per_million_tokens: None where it does not fit, or the power is not published.
+        calibrations: What was fitted on this device.
+    """
+
+    question: Question
+    model: Architecture
+    device: Accelerator
+    estimate: Estimate
+    prefill: Estimate | None
+    decode: Estimate | None
+    usd_per_million_tokens: Spread | None
+    grams_co2e_per_million_tokens: Spread | None
+    calibrations: tuple[Calibration, ...] = ()
+    drafting: Drafting | None = None
+    """What proposes tokens, where any are proposed."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether the configuration fits, or may fit."""
+        return self.estimate.fits != "does not fit"
+
+    @property
+    def weight_format(self) -> str:
+        """How its weights are stored."""
+        question = self.question
+        if question.weight_format is None and question.weight_bits is not None:
+            return f"{question.weight_bits:g}-bit"
+        return question.weight_format or self.model.published_format.name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader should know beside the figures."""
+        asked, model, estimate = self.question, self.model, self.estimate
+        notes = [f"{model.name}: {note}" for note in model.count_notes]
+        if asked.weight_format is None and asked.weight_bits is None:
+            stored = model.published_format
+            notes.append(f"Weights as published: {stored.name} ({stored.basis}).")
+            notes += stored.notes
+        notes += self.warnings
+        notes += self._extras_notes()
+        if not estimate.calibrated:
+            notes.append(
+                f"Operators on {self.device.name} have documented default efficiencies; no kernels of these shapes "
+                "were measured on it."
+            )
+        notes.append(f"The time of whole passes rests on {estimate.basis}.")
+        if not self.runs:
+            notes.append(
+                f"It does not fit: at least {float(estimate.need.low) / GIB:.1f} GiB per device are needed and "
+                f"{float(estimate.need.budget) / GIB:.1f} GiB are available, so there is no latency and no throughput."
+            )
+        return tuple(notes)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What speaks against the question itself."""
+        longest, reached = self.model.max_position, self._tokens_reached
+        if longest and reached > longest:
+            return [f"{self.model.name} was made for {longest:,} tokens; {reached:,} exceed that."]
+        return []
+
+    @property
+    def _tokens_reached(self) -> int:
+        asked = self.question
+        made = asked.generated if asked.stage == "generate" else 0
+        reached = asked.context + asked.image_tokens + made
+        return reached if asked.cache_tokens is None else min(reached, asked.cache_tokens)
+
+    def _extras_notes(self) -> list[str]:
+        asked, found = self.question, []
+        if self.drafting is not None:
+            workload = self.estimate.workload
+            assumed = "" if asked.acceptance is not None else ", assumed, as nothing was stated"
+            found.append(
+                f"Speculation: {asked.draft} tokens proposed per step ({self.drafting.words}), each accepted with "
+                f"probability {workload.acceptance:g}{assumed}: {workload.tokens_per_step:.2f} tokens a step on "
+                "average ((1 - a^(n + 1)) / (1 - a), Leviathan, Kalman and Matias 2023, equation 1)."
+            )
+        if asked.lora_rank:
+            found.append(
+                f"{asked.lora_count} adapter{'s' if asked.lora_count > 1 else ''} of rank {asked.lora_rank} on "
+                f"{asked.lora_targets} at 16 bits, kept beside the weights; merged into them they cost nothing, and "
+                "the time of their own products is not counted."
+            )
+        if asked.image_tokens:
+            found.append(
+                f"{asked.image_tokens:,} tokens of images are part of the prompt; what the vision tower itself "
+                "takes for them is not timed."
+            )
+        if asked.cache_tokens is not None and asked.stage == "generate":
+            found.append(
+                f"The cache holds {asked.cache_tokens:,} tokens of a sequence; once full, its older half is dropped, "
+                "and with it what the model knew of it."
+            )
+        if asked.pruning is not None:
+            found.append(pruning_of(asked.pruning).note(self.device))
+        return found
+
+    @property
+    def rests_on(self) -> str:
+        """How much of the prediction rests on measurements, and how far off those were on shapes held out."""
+        whole = f"Whole passes: {self.estimate.basis}."
+        known = [one for one in self.calibrations if one.held_out_mape_pct is not None]
+        if not known:
+            return (
+                f"Not calibrated: no measured kernels of {self.device.name} are known, so operators have documented "
+                f"default efficiencies. {whole}"
+            )
+        kernels = sum(one.kernels for one in known)
+        errors = ", ".join(f"{one.operator_class.replace('_', ' ')} {one.held_out_mape_pct:.1f} %" for one in known)
+        share = self.measured_share
+        begin = "Calibrated" if share > 0.5 else "Mostly not calibrated"
+        return (
+            f"{begin}: {100 * share:.0f} % of the time is of operators like the {kernels:,} kernels measured on "
+            f"{self.device.name}; mean error on shapes held out: {errors}. {whole}"
+        )
+
+    @property
+    def largest_batch(self) -> int:
+        """Most sequences of this configuration that fit for sure; 0 where not even one does."""
+        return max_batch(self.model, self.device, self.estimate.workload, self.question.engine or ENGINE)
+
+    @property
+    def measured_share(self) -> float:
+        """Share of the predicted time that is of operators predicted from measurements."""
+        times = [(_likely_s(time), time.calibrated) for time in self.estimate.operators]
+        return sum(seconds for seconds, measured in times if measured) / sum(seconds for seconds, _ in times)
+
+    def row(self) -> dict[str, Any]:
+        """The answer as one flat row, in base units; rates and latencies are null where it does not fit."""
+        return {**self.asked(), **self._totals()}
+
+    def asked(self) -> dict[str, Any]:
+        """The question as columns."""
+        question, workload = self.question, self.estimate.workload
+        precision, split = workload.precision, workload.parallelism
+        return {
+            "model": self.model.name,
+            "accelerator": self.device.name,
+            "stage": workload.stage,
+            "batch": question.batch,
+            "context": question.context,
+            "weight_format": self.weight_format,
+            "weight_bits": float(precision.weight_bits),
+            "activation_bits": float(precision.activation_bits),
+            "kv_bits": float(precision.kv_bits),
+            "attention": workload.attention,
+            "tensor_parallel": split.tensor,
+            "pipeline_parallel": split.pipeline,
+            "expert_parallel": split.expert,
+            "engine": question.engine,
+        }
+
+    def _totals(self) -> dict[str, Any]:
+        estimate, device = self.estimate, self.device
+        rate, need = estimate.tokens_per_s, estimate.need
+        energy = None
+        if rate is not None and device.power_w is not None:
+            energy = POWER_SHARES[1] * device.power_w * estimate.workload.parallelism.devices / float(rate.likely_s)
+        # Of a generation the operators are those of one decode step, so their sums are no totals.
+        one_pass = estimate.workload.stage != "generate"
+        flops = sum(t.operator.count * float(t.operator.flops) for t in estimate.operators)
+        moved = sum(t.operator.count * float(t.operator.bytes_moved) for t in estimate.operators)
+        usd, grams = self.usd_per_million_tokens, self.grams_co2e_per_million_tokens
+        return {
+            "verdict": estimate.fits,
+            "bound_by": estimate.bound_by,
+            "flops": flops if one_pass else None,
+            "moved_bytes": moved if one_pass else None,
+            "bound_s": float(estimate.time.bound_s),
+            "predicted_low_s": float(estimate.time.low_s),
+            "predicted_s": float(estimate.time.likely_s),
+            "predicted_high_s": float(estimate.time.high_s),
+            "fraction_of_roof": estimate.fraction_of_roof,
+            "is_calibrated": estimate.calibrated,
+            "time_to_first_token_s": _likely(estimate.time_to_first_token),
+            "time_per_output_token_s": _likely(estimate.time_per_output_token),
+            "tokens_per_s": _likely(rate),
+            "joules_per_token": energy,
+            "usd_per_million_tokens": None if usd is None else usd.likely,
+            "g_co2e_per_million_tokens": None if grams is None else grams.likely,
+            **(self.traffic() if one_pass else dict.fromkeys(_TRAFFIC.values())),
+            "weights_bytes": float(need.weights),
+            "kv_cache_bytes": float(need.kv_cache.high),
+            "activations_bytes": self.activation_bytes,
+            "extras_bytes": float(need.extras),
+            "weights_gib": float(need.weights) / GIB,
+            "kv_cache_low_gib": float(need.kv_cache.low) / GIB,
+            "kv_cache_high_gib": float(need.kv_cache.high) / GIB,
+            "memory_low_gib": float(need.low) / GIB,
+            "memory_high_gib": float(need.high) / GIB,
+            "memory_budget_gib": float(need.budget) / GIB,
+        }
+
+    def traffic(self) -> dict[str, float]:
+        """Bytes that one pass loads and stores on one device, by what they are."""
+        times = self.estimate.operators
+        return {
+            column: sum(time.operator.count * float(getattr(time.operator, name)) for time in times)
+            for name, column in _TRAFFIC.items()
+        }
+
+    @property
+    def activation_bytes(self) -> float:
+        """The most activations alive at once in the pass, without what the engine reserves."""
+        found = [time.operator for time in self.estimate.operators]
+        return float(activation_peak_of(found, self.model, self.estimate.workload.precision))
+
+    # The roofline of the answer --------------------------------------------------------------------------------------
+
+    def compute_roofs(self) -> list[ComputeRoof]:
+        """Roofs of the number formats in use, from the highest; formats that coincide are one."""
+        roof = roof_of(self.device, self.estimate.workload.precision)
+        used = {time.operator.unit for time in self.estimate.operators if float(time.operator.flops) > 0}
+        product, attention = (FORMAT_NAMES.get(each, each) for each in (roof.product_format, roof.attention_format))
+        shared = product == attention
+        entries = [
+            ("product", product if shared else f"{product} products", float(roof.product_peak)),
+            ("attention_product", attention if shared else f"{attention} attention", float(roof.attention_peak)),
+            ("vector", "fp32 element-wise", float(roof.vector_peak)),
+        ]
+        found: dict[float, ComputeRoof] = {}
+        for unit, label, peak in entries:
+            if unit in used and isfinite(peak) and peak not in found:  # an unknown peak is no roof
+                found[peak] = ComputeRoof(label, peak, peak / float(roof.bandwidth), unit)
+        return sorted(found.values(), key=lambda entry: -entry.flops_per_s)
+
+    def ridge_of(self, operator: Operator) -> float:
+        """FLOPs per byte at which the roof of this operator meets the slope."""
+        roof = roof_of(self.device, self.estimate.workload.precision)
+        return float(roof.peak_of(operator)) / float(roof.bandwidth)
+
+    def data_flow(self) -> list[tuple[str, str]]:
+        """Edges of the operator graph; residuals take what devices exchanged, if they did."""
+        found = [time.operator for time in self.estimate.operators]
+        links = edges(found)
+        keys = (f"{operator.place}/{operator.name}" for operator in found)
+        exchanges = {key for key in keys if key.endswith("_all_reduce")}
+        rerouted = {(source, key.removesuffix("_all_reduce")): key for source, key in links if key in exchanges}
+        return [(rerouted.get((start, end), start), end) for start, end in links]
+
+    def operators(self) -> pl.DataFrame:
+        """One row per distinct operator, in the order data flows.
+
+        FLOPs, bytes and seconds are of all its occurrences in one pass on one device; intensity in FLOPs per byte,
+        rates in FLOP/s, shares of the predicted time of the pass in percent.
+        """
+        whole_s = sum(_likely_s(time) for time in self.estimate.operators)
+        rows = [self._operator_row(time, whole_s) for time in self.estimate.operators]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def _operator_row(self, time: OperatorTime, whole_s: float) -> dict[str, object]:
+        operator = time.operator
+        count, flops = operator.count, float(operator.flops)
+        bound_s, likely_s = float(time.bound_s), float(time.prediction.likely_s)
+        ridge = self.ridge_of(operator)
+        return {
+            "key": f"{operator.place}/{operator.name}",
+            "place": operator.place,
+            "operator": operator.name,
+            "kind": operator.operator_class,
+            "count": count,
+            "flops": count * flops,
+            **{name: count * float(getattr(operator, name)) for name in BYTE_CLASSES},
+            "communication_bytes": count * float(operator.communication_bytes),
+            "bytes_moved": count * float(operator.bytes_moved),
+            "intensity": float(time.intensity),
+            "ridge": ridge,
+            "bound_by": time.bound_by,
+            "side": _side(time, ridge),
+            "bound_s": count * bound_s,
+            "low_s": count * float(time.prediction.low_s),
+            "likely_s": count * likely_s,
+            "high_s": count * float(time.prediction.high_s),
+            "share_pct": 100 * count * likely_s / whole_s,
+            "bound_flops_per_s": flops / bound_s if bound_s > 0 else 0.0,
+            "likely_flops_per_s": flops / likely_s,
+            "low_flops_per_s": flops / float(time.prediction.high_s),
+            "high_flops_per_s": flops / float(time.prediction.low_s),
+            "is_calibrated": time.calibrated,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeRoof:
+    """A horizontal roof and where it meets the slope.
+
+    Attributes:
+        label: Number format and what computes in it.
+        flops_per_s: Its height.
+        ridge: FLOPs per byte from which it, and no longer the bandwidth, is the limit.
+        unit: Kind of operators that run under it.
+    """
+
+    label: str
+    flops_per_s: float
+    ridge: float
+    unit: str
+
+
+def occurrence_rows(times: Sequence[OperatorTime], fixed: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per operator, figures of one occurrence, after the columns given: rows of `marts.roofline_operators`."""
+    return [
+        {
+            **fixed,
+            "position": position,
+            "place": time.operator.place,
+            "operator": time.operator.name,
+            "operator_class": time.operator.operator_class,
+            "occurrences": time.operator.count,
+            "flops": float(time.operator.flops),
+            "weight_bytes": float(time.operator.weight_bytes),
+            "activation_bytes": float(time.operator.activation_read_bytes + time.operator.activation_write_bytes),
+            "kv_bytes": float(time.operator.kv_read_bytes + time.operator.kv_write_bytes),
+            "intensity": float(time.intensity),
+            "bound_by": time.bound_by,
+            "bound_s": float(time.bound_s),
+            "predicted_low_s": float(time.prediction.low_s),
+            "predicted_s": float(time.prediction.likely_s),
+            "predicted_high_s": float(time.prediction.high_s),
+            "is_calibrated": time.calibrated,
+        }
+        for position, time in enumerate(times)
+    ]
+
+
+def _side(time: OperatorTime, ridge: float) -> str:
+    """What binds an operator; `cache` where it lies left of its ridge, but its activations need not leave the cache."""
+    cached = time.bound_by == "compute" and float(time.intensity) < ridge
+    return "cache" if cached else time.bound_by
+
+
+def _likely_s(time: OperatorTime) -> float:
+    return float(time.operator.count * time.prediction.likely_s)
+
+
+def _likely(time: PassTime | None) -> float | None:
+    return None if time is None else float(time.likely_s)

@@ -1,0 +1,326 @@
+"""The one door: every question about a model on a device under a load is asked here, with one set of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from profiling.answers.answer import Answer, occurrence_rows
+from profiling.answers.cost import grid_intensity, serving_cost
+from profiling.answers.extras import ADAPTER_BITS, adapter_parameters, drafting
+from profiling.answers.prices import Price, usual_price
+from profiling.answers.pruning import pruning_of
+from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question
+from profiling.calibration.calibrate import Calibration
+from profiling.calibration.shipped import by_device, shipped
+from profiling.devices.accelerators import Accelerator, find, from_record
+from profiling.devices.accelerators import from_toml as accelerators_from_toml
+from profiling.devices.accelerators import table as shipped_accelerators
+from profiling.errors import ProfilingError, UnknownAccelerator
+from profiling.foreign import parse_json
+from profiling.kernels.operators import measured_models
+from profiling.memory.engines import default_engine
+from profiling.memory.need import require_fit
+from profiling.models.architecture import Architecture
+from profiling.models.names import resolve_model
+from profiling.models.sources import catalogue, from_config, load
+from profiling.models.variants import with_vocabulary
+from profiling.roofline.estimate import Estimate, OperatorModel, estimate
+from profiling.roofline.workload import Stage
+
+Rows = Sequence[Mapping[str, Any]]
+_KEPT_ANSWERS = 512
+
+
+class Door:
+    """Facts that questions are answered with: devices, calibrations, prices, and the carbon intensity of electricity.
+
+    Every user of the performance model holds one: those of a published warehouse come from its tables
+    (`from_tables`), so that a row that somebody added there reaches every answer; without a warehouse the facts that
+    ship are used (`shipped_door`).
+    """
+
+    def __init__(
+        self,
+        devices: Mapping[str, Accelerator],
+        calibrations: Mapping[str, Sequence[Calibration]],
+        prices: Rows = (),
+        grids: Rows = (),
+        *,
+        own_models: Mapping[str, Architecture] | None = None,
+        look_up: Callable[[str], Architecture] | None = None,
+    ) -> None:
+        """Take the facts.
+
+        Args:
+            devices: By name.
+            calibrations: Fitted laws, by the name of the device.
+            prices: Rows of `core.accelerator_prices`.
+            grids: Rows of `core.grid_carbon_intensity`.
+            own_models: Models beside those of the catalogue, by name: what was fetched from the hub before.
+            look_up: Fetches a model that only the hub knows, by its address there; None: that is not wanted.
+        """
+        self.devices = devices
+        self.calibrations = {name: tuple(fitted) for name, fitted in calibrations.items()}
+        self.prices, self.grids = prices, grids
+        self.own_models = dict(own_models or {})
+        self._look_up = look_up
+        self.answer = lru_cache(_KEPT_ANSWERS)(self._answer)
+
+    @classmethod
+    def from_tables(
+        cls,
+        read: Callable[[str], pl.DataFrame],
+        *,
+        own_models: Mapping[str, Architecture] | None = None,
+        look_up: Callable[[str], Architecture] | None = None,
+    ) -> Door:
+        """A door with the facts of a warehouse.
+
+        Args:
+            read: Gives a table by its full name, such as `core.accelerators`.
+            own_models: Models beside those of the warehouse, by name.
+            look_up: Fetches a model that only the hub knows; None: that is not wanted.
+        """
+        devices = [from_record({**row, "name": row["accelerator"]}) for row in read("core.accelerators").to_dicts()]
+        calibrations: dict[str, list[Calibration]] = {}
+        for device, predictor in read("marts.calibrations").select("device", "predictor").iter_rows():
+            calibrations.setdefault(device, []).append(Calibration.from_json(predictor))
+        published = {}
+        for name, config in read("core.hub_models").select("model_id", "config").iter_rows():
+            with suppress(ProfilingError):
+                published[str(name)] = from_config(parse_json(config), str(name))
+        return cls(
+            {device.name: device for device in devices},
+            calibrations,
+            read("core.accelerator_prices").to_dicts(),
+            read("core.grid_carbon_intensity").to_dicts(),
+            own_models={**published, **(own_models or {})},
+            look_up=look_up,
+        )
+
+    def with_devices(self, file: Path) -> Door:
+        """The same door with accelerators of the user's own TOML file beside the others.
+
+        Raises:
+            UnknownAccelerator: There is no such file.
+            InvalidAccelerator: Figures of the file cannot be right.
+        """
+        if not file.is_file():
+            raise UnknownAccelerator(f"there is no file {file}; give a TOML file with one table per accelerator")
+        own = accelerators_from_toml(file.read_text("utf-8"))
+        return self._with(own)
+
+    def with_device(self, device: Accelerator) -> Door:
+        """The same door with one device in place of, or beside, those of the table."""
+        return self if self.devices.get(device.name) == device else self._with({device.name: device})
+
+    def with_model(self, model: Architecture) -> Door:
+        """The same door with one more model, by its name."""
+        return Door(
+            self.devices, self.calibrations, self.prices, self.grids, own_models={**self.own_models, model.name: model},
+            look_up=self._look_up,
+        )  # fmt: skip
+
+    def _with(self, own: Mapping[str, Accelerator]) -> Door:
+        return Door(
+            {**self.devices, **own}, self.calibrations, self.prices, self.grids, own_models=self.own_models,
+            look_up=self._look_up,
+        )  # fmt: skip
+
+    # What can be asked about -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def fitted(self) -> Mapping[str, Mapping[str, OperatorModel]]:
+        """What predicts from measurements: operator models by class, by device."""
+        return measured_models(self.calibrations, self.devices)
+
+    def model(self, name: str) -> Architecture:
+        """The architecture of that name or path.
+
+        Raises:
+            UnknownModel: There is none; the message names the nearest.
+        """
+        if name in models():
+            return models()[name]
+        if name in self.own_models:
+            return self.own_models[name]
+        meant = resolve_model(name, [*catalogue(), *self.own_models])
+        if meant.catalogue_id in self.own_models:
+            return self.own_models[meant.catalogue_id]
+        if self._look_up and meant.model_id and meant.catalogue_id is None:
+            self.own_models[meant.model_id] = self._look_up(meant.model_id)
+            return self.own_models[meant.model_id]
+        return load(name)
+
+    def model_choices(self, kind: str | None = None) -> list[str]:
+        """Models that can be asked about: those of the catalogue and one's own, in alphabetical order."""
+        own = [name for name, model in self.own_models.items() if kind in {None, model.kind}]
+        return sorted({*model_choices(kind), *own}, key=str.casefold)
+
+    def device(self, name: str) -> Accelerator:
+        """The accelerator of that name; punctuation, case and unambiguous shortening are forgiven.
+
+        Raises:
+            UnknownAccelerator: None or several match; the message names the nearest.
+        """
+        return find(name, self.devices)
+
+    def price(self, accelerator: str, *, spot: bool = False) -> Price | None:
+        """The price that costs are computed with: the market's median; None where nobody offers the device."""
+        name = self.device(accelerator).name
+        return usual_price(name, self._offers.get(name, ()), spot=spot)
+
+    def usd_per_device_hour(self, accelerator: str, *, spot: bool = False) -> float | None:
+        """Its price, or None where none is known."""
+        price = self.price(accelerator, spot=spot)
+        return price.usd_per_device_hour if price else None
+
+    @cached_property
+    def _offers(self) -> Mapping[str, Rows]:
+        offers: dict[str, list[Mapping[str, Any]]] = {}
+        for row in self.prices:
+            offers.setdefault(str(row["accelerator"]), []).append(row)
+        return offers
+
+    def grams_co2e_per_kwh(self, country: str) -> float:
+        """Carbon intensity of a country's electricity.
+
+        Raises:
+            InvalidWorkload: No such country; the message names the nearest.
+        """
+        return grid_intensity(country, self.grids)
+
+    # Answers ---------------------------------------------------------------------------------------------------------
+
+    def settled(self, question: Question) -> Question:
+        """The question with its names resolved: the model, the format that its name states, the device, the engine.
+
+        Raises:
+            UnknownModel, UnknownAccelerator: A name means none, or several; the message names the nearest.
+        """
+        device = self.device(question.accelerator)
+        weight_format = question.weight_format
+        if weight_format is None and question.weight_bits is None and question.model not in models():
+            weight_format = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
+        model = self.model(question.model)
+        usual = ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
+        return replace(
+            question, model=model.name, accelerator=device.name,
+            weight_format=None if weight_format == AS_PUBLISHED else weight_format, engine=question.engine or usual,
+        )  # fmt: skip
+
+    answer: Callable[[Question], Answer]
+    """The answer to one question, kept for whoever asks again.
+
+    Raises:
+        ProfilingError: The question cannot be asked so; the message names the nearest that can.
+    """
+
+    def _answer(self, question: Question) -> Answer:
+        question = self.settled(question)
+        model, device = self.variant(question), self.device(question.accelerator)
+        workload, engine = question.workload_of(model), question.engine or ENGINE
+        fitted = self.fitted.get(device.name)
+        extra, drafts = 0.0, None
+        if question.lora_rank:
+            targets = tuple(part.strip() for part in question.lora_targets.split(",") if part.strip())
+            extra += question.lora_count * adapter_parameters(model, question.lora_rank, targets) * ADAPTER_BITS / 8
+        if question.draft:
+            drafts = drafting(model, question.draft_model, workload, device, engine, self.model)
+            workload = replace(workload, draft_cost=drafts.cost)
+            extra += drafts.weight_bytes + drafts.cache_bytes
+
+        def ask(stage: Stage) -> Estimate:
+            generated = question.generated if stage == "generate" else 0
+            asked = replace(workload, stage=stage, generated=generated)
+            return estimate(model, device, asked, fitted, engine, extra_bytes=extra / workload.parallelism.devices)
+
+        main = ask(workload.stage)
+        prefill = decode = None
+        if model.kind != "encoder" and workload.stage != "encode":
+            prefill = main if workload.stage in {"prefill", "generate"} else ask("prefill")
+            decode = main if workload.stage in {"decode", "generate"} else ask("decode")
+        usd = grams = None
+        if main.tokens_per_s is not None and self.grids:
+            price = self.usd_per_device_hour(device.name, spot=question.spot) if device.name in self.devices else None
+            intensity = self.grams_co2e_per_kwh(question.country)
+            cost = serving_cost(main, device, usd_per_device_hour=price, grams_co2e_per_kwh=intensity)
+            usd, grams = cost.usd_per_million_tokens, cost.grams_co2e_per_million_tokens
+        return Answer(
+            question=question, model=model, device=device, estimate=main, prefill=prefill, decode=decode,
+            usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
+            calibrations=self.calibrations.get(device.name, ()), drafting=drafts,
+        )  # fmt: skip
+
+    def variant(self, question: Question) -> Architecture:
+        """The model of a question as it is pruned, and with the vocabulary asked for."""
+        model = self.model(question.model)
+        if question.pruning is not None:
+            model = pruning_of(question.pruning).of(model)
+        return model if question.vocabulary is None else with_vocabulary(model, question.vocabulary)
+
+    def require_fit(self, question: Question) -> None:
+        """Nothing, if the configuration fits or may fit.
+
+        Raises:
+            DoesNotFit: The message says how much is missing and how many devices would do.
+        """
+        question = self.settled(question)
+        model = self.variant(question)
+        engine = question.engine or ENGINE
+        require_fit(model, self.device(question.accelerator), question.workload_of(model), engine)
+
+    def operator_rows(self, question: Question, fixed: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """One row per operator of the pass; of a generation, of the decode step in its middle."""
+        answer = self.answer(question)
+        if answer.estimate.workload.stage == "generate":
+            middle = replace(question, stage="decode", context=question.context + question.generated // 2)
+            answer = self.answer(middle)
+        return occurrence_rows(answer.estimate.operators, answer.asked() if fixed is None else fixed)
+
+
+@cache
+def models() -> Mapping[str, Architecture]:
+    """Architectures of the catalogue whose operators are known, by name (see `left_out`)."""
+    found = {}
+    for name, entry in catalogue().items():
+        try:
+            found[name] = entry.architecture()
+        except ProfilingError:
+            continue
+    return found
+
+
+def left_out() -> list[str]:
+    """Models of the catalogue that cannot be timed, because the operators of their family are not known."""
+    return [name for name in catalogue() if name not in models()]
+
+
+def model_choices(kind: str | None = None) -> list[str]:
+    """Models that can be asked about, in alphabetical order."""
+    return sorted((name for name, model in models().items() if kind in (None, model.kind)), key=str.casefold)
+
+
+def shipped_door(
+    prices: Iterable[Mapping[str, Any]] = (),
+    grids: Iterable[Mapping[str, Any]] = (),
+    *,
+    own_models: Mapping[str, Architecture] | None = None,
+    look_up: Callable[[str], Architecture] | None = None,
+) -> Door:
+    """A door with the devices and calibrations that ship, for where there is no warehouse."""
+    return Door(
+        shipped_accelerators(),
+        by_device(shipped()),
+        tuple(prices),
+        tuple(grids),
+        own_models=own_models,
+        look_up=look_up,
+    )

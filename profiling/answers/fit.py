@@ -1,0 +1,283 @@
+"""What a model needs: devices, largest batch, longest context, and what would make a configuration fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
+from profiling.answers.commands import PROMPT, commands
+from profiling.answers.door import Door
+from profiling.answers.placement import Placement, host_of
+from profiling.answers.question import ENCODER_ENGINE, ENGINE, Question
+from profiling.answers.split import best_split, placed
+from profiling.devices.accelerators import GIB, Accelerator
+from profiling.devices.names import resolve_device
+from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
+from profiling.memory.engines import engine_profile
+from profiling.memory.need import (
+    gpus_needed,
+    max_batch,
+    max_context,
+    memory_need,
+    rule_of_thumb_bytes,
+)
+from profiling.memory.requirements import requirements
+from profiling.models.architecture import Architecture
+from profiling.models.parts import expert_layers
+from profiling.roofline.estimate import roof_of
+from profiling.roofline.workload import Precision
+
+_FEWER_BITS = ("fp8", "gptq-8bit-g128", "awq-4bit-g128")
+
+
+def requirement_rows(
+    models: Sequence[Architecture],
+    devices: Sequence[Accelerator],
+    precisions: Mapping[str, Precision],
+    batches: Sequence[int],
+    contexts: Sequence[int],
+    engine: str,
+) -> pl.DataFrame:
+    """Devices needed, memory by part and the rule of thumb, a row per combination.
+
+    Raises:
+        ProfilingError: The question cannot be asked so.
+    """
+    asked = list(precisions.values())
+    answers = [requirements(model, devices, asked, batches, contexts, engine) for model in models]
+    bits = [float(precision.weight_bits) for precision in asked]
+    axes = [
+        pl.DataFrame({"model": [model.name for model in models]}),
+        pl.DataFrame(
+            {
+                "accelerator": [device.name for device in devices],
+                "memory_bytes": [float(device.memory_bytes) for device in devices],
+            }
+        ),
+        pl.DataFrame({"precision": list(precisions), "weight_bits": bits}),
+        pl.DataFrame({"batch": batches}, schema={"batch": pl.Int64}),
+        pl.DataFrame({"context": contexts}, schema={"context": pl.Int64}),
+    ]
+    shape = (len(models), len(devices), len(asked), len(batches), len(contexts))
+    # Every combination, as cross joins would give them, which take longer than all else of one question.
+    places = np.indices(shape).reshape(len(shape), -1)
+    frame = pl.concat([axis[rows] for axis, rows in zip(axes, places, strict=True)], how="horizontal")
+
+    def of(name: str, unit: float | None = None) -> pl.Series:
+        values = np.concatenate([getattr(answer, name).reshape(-1) for answer in answers])
+        return pl.Series(values if unit is None else values / unit)
+
+    thumb = [[rule_of_thumb_bytes(model.parameters_total, each) / GIB for each in bits] for model in models]
+    parts = ("weights", "kv_cache_low", "kv_cache_high", "overhead_low", "overhead_high", "budget")
+    whole = {
+        "tensor_parallel": "tensor",
+        "pipeline_parallel": "pipeline",
+        "devices": "devices",
+        "max_batch": "max_batch",
+    }
+    frame = frame.hstack(
+        [of(name, GIB).alias(f"{name}_gib") for name in parts]
+        + [of(name).alias(column) for column, name in whole.items()]
+        + [pl.Series("rule_of_thumb_gib", np.broadcast_to(np.array(thumb)[:, None, :, None, None], shape).reshape(-1))]
+    )
+    low, high = (
+        pl.col("weights_gib") + pl.col(f"kv_cache_{end}_gib") + pl.col(f"overhead_{end}_gib") for end in ("low", "high")
+    )
+    possible = pl.col("devices") > 0
+    return frame.with_columns(
+        *(pl.when(possible).then(name).alias(name) for name in whole),
+        engine=pl.lit(engine),
+        verdict=pl.when(high <= pl.col("budget_gib"))
+        .then(pl.lit("fits"))
+        .when(low <= pl.col("budget_gib"))
+        .then(pl.lit("borderline"))
+        .otherwise(pl.lit("does not fit")),
+        rule_of_thumb_devices=(pl.col("rule_of_thumb_gib") * GIB / pl.col("memory_bytes")).ceil().cast(pl.Int64),
+        rule_of_thumb_error_pct=100 * (2 * pl.col("rule_of_thumb_gib") / (low + high) - 1),
+    )
+
+
+_COLUMNS = {
+    "accelerator": "accelerator", "verdict": "verdict_on_one", "devices": "devices",
+    "tensor_parallel": "tensor_parallel", "pipeline_parallel": "pipeline_parallel", "max_batch": "max_batch",
+    "weights_gib": "weights_gib", "kv_cache_low_gib": "kv_cache_low_gib", "kv_cache_high_gib": "kv_cache_high_gib",
+    "overhead_low_gib": "overhead_low_gib", "overhead_high_gib": "overhead_high_gib",
+    "budget_gib": "memory_budget_gib", "rule_of_thumb_devices": "rule_of_thumb_devices",
+    "rule_of_thumb_gib": "rule_of_thumb_gib", "rule_of_thumb_error_pct": "rule_of_thumb_error_pct",
+}  # fmt: skip
+
+
+def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Devices needed and memory by part, a row per accelerator; on named ones also the longest context.
+
+    Args:
+        door: Whose facts.
+        question: Model, load and formats; its accelerator and stage are not looked at.
+        accelerators: Names; every known one where none is named.
+
+    Returns:
+        The rows, and what the reader should know beside them.
+
+    Raises:
+        ProfilingError: The question cannot be asked so; the message names the nearest valid choice.
+    """
+    model = door.model(question.model)
+    chosen = [door.device(name) for name in accelerators] or list(door.devices.values())
+    is_encoder = model.kind == "encoder"
+    usual = ENCODER_ENGINE if is_encoder else ENGINE
+    asked = replace(question, stage="encode" if is_encoder else "decode", engine=question.engine or usual)
+    rows = requirement_rows(
+        [model], chosen, {"": asked.precision_of(model)}, [asked.batch], [asked.context], asked.engine or ENGINE
+    ).select(pl.lit(model.name).alias("model"), *(pl.col(old).alias(new) for old, new in _COLUMNS.items()))
+    if accelerators:
+        longest = [longest_context(door, replace(asked, accelerator=device.name)) for device in chosen]
+        rows = rows.with_columns(pl.Series("max_context", longest, dtype=pl.Int64))
+    notes = []
+    if rows["devices"].null_count():
+        notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")
+    return rows, tuple(notes)
+
+
+def fit_on(
+    door: Door,
+    question: Question,
+    machines: Sequence[str],
+    *,
+    host_memory_gib: float = 0.0,
+    host: str | None = None,
+    placement: Placement | None = None,
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Whether a model runs on machines as people have them, where its layers and experts lie, and how fast it is.
+
+    Args:
+        door: Whose facts.
+        question: Model, load and formats; its accelerator, stage and split are not looked at.
+        machines: Each one or several devices, alike or not: `4090`, `3 x 3090`, `3090 + 3060`.
+        host_memory_gib: Memory of the machine beside its cards; 0: nothing is left to the processor.
+        host: The processor; None: a common one, which the notes name.
+        placement: What is left to the processor; None: the fastest split that fits for sure.
+
+    Returns:
+        A row per machine (`Split.row` with the model and the command to run), and what the reader should know.
+
+    Raises:
+        ProfilingError: The question cannot be asked so; the message names the nearest valid choice.
+    """
+    if not machines:
+        raise InvalidWorkload("name the card whose machine has that memory, such as --accelerator 4090")
+    model = door.model(question.model)
+    workload = replace(question, stage="decode").workload_of(model)
+    prompt = min(PROMPT, question.context)
+    rows, notes = [], [f"Layers are dealt out as llama.cpp does; {SPLIT_BASIS}."]
+    for said in machines:
+        found = resolve_device(said, door.devices)
+        fleet = found.fleet
+        notes += [found.note] if found.note else []
+        beside = None
+        if host_memory_gib:
+            beside, assumed = host_of(door, fleet.devices[0], host_memory_gib, host)
+            notes += [assumed] if assumed else []
+        split = placed(door, model, fleet, workload, prompt=prompt) if placement is None else None
+        if beside is not None and placement is not None:
+            split = placed(door, model, fleet, workload, host=beside, placement=placement, prompt=prompt)
+        elif beside is not None and (split is None or split.verdict != "fits"):
+            split = best_split(door, model, fleet, workload, beside, prompt=prompt)
+        if split is None:
+            raise InvalidWorkload("what stays with the processor needs its memory: state that of the machine in GiB")
+        weight_format = question.weight_format or model.published_format.name
+        run, check = commands(
+            model, weight_format, LAYERED, fleet.devices[0], context=question.context, users=question.batch,
+            flags=split.flags,
+        )  # fmt: skip
+        rows.append({"model": model.name, "weight_format": weight_format, **split.row(), "run": run, "check": check})
+    return pl.DataFrame(rows, infer_schema_length=None), tuple(dict.fromkeys(notes))
+
+
+def placement_of(model: Architecture, gpu_layers: int | None, cpu_moe: int | None) -> Placement | None:
+    """What llama.cpp's `--n-gpu-layers` and `--n-cpu-moe` leave to the processor; None where neither is given."""
+    if gpu_layers is None and cpu_moe is None:
+        return None
+    depth = model.main.depth
+    experts = sum(place < (cpu_moe or 0) for place in expert_layers(model))
+    return Placement(cpu_layers=0 if gpu_layers is None else max(depth - gpu_layers, 0), cpu_expert_layers=experts)
+
+
+def is_several(door: Door, machines: Sequence[str]) -> bool:
+    """Whether any of these names means more than one device.
+
+    Raises:
+        UnknownAccelerator: One means none.
+    """
+    return any(len(resolve_device(said, door.devices).fleet.devices) > 1 for said in machines)
+
+
+def longest_context(door: Door, question: Question) -> int | None:
+    """At this batch on the devices needed, within what the model was made for; None where 128 devices fail."""
+    model, device, engine = door.model(question.model), door.device(question.accelerator), question.engine or ENGINE
+    workload = question.workload_of(model)
+    try:
+        plan = gpus_needed(model, device, workload, engine)
+    except DoesNotFit:
+        return None
+    longest = max_context(model, device, replace(workload, parallelism=plan), engine)
+    return min(longest, model.max_position) if model.max_position else longest
+
+
+class WayOut(NamedTuple):
+    """A change that makes a configuration fit."""
+
+    text: str
+    changes: Mapping[str, str | int | None]
+
+
+def ways_out(door: Door, question: Question) -> list[WayOut]:
+    """What would make a configuration fit: more devices, fewer bits, one larger device, a smaller batch."""
+    model, device = door.model(question.model), door.device(question.accelerator)
+    question = door.settled(question)
+    workload, engine = question.workload_of(model), question.engine or ENGINE
+    need = memory_need(model, device, workload, engine)
+    found: list[WayOut] = []
+    try:
+        plan = gpus_needed(model, device, workload, engine)
+        split = f"tp={plan.tensor}" + (f" × pp={plan.pipeline}" if plan.pipeline > 1 else "")
+        found.append(WayOut(
+            f"{plan.devices} × {device.name} ({split})", {"tensor": plan.tensor, "pipeline": plan.pipeline}
+        ))  # fmt: skip
+    except DoesNotFit:
+        pass
+    for weights in _FEWER_BITS:
+        other = replace(question, weight_format=weights, activation_bits=None)
+        if _bits(other, model) < _bits(question, model) and _fits(door, other):
+            found.append(WayOut(f"{weights} weights", {"weight_format": weights, "activation_bits": None}))
+            break
+    share = engine_profile(engine).utilisation
+    larger = [
+        other for other in door.devices.values()
+        if other.kind == device.kind and float(need.high) <= other.usable_memory_bytes * share
+    ]  # fmt: skip
+    if larger:
+        least = min(larger, key=lambda other: other.usable_memory_bytes)
+        found.append(WayOut(f"{least.name} ({least.usable_memory_bytes / GIB:.0f} GiB)", {"accelerator": least.name}))
+    batch = max_batch(model, device, workload, engine)
+    if 0 < batch < question.batch:
+        found.append(WayOut(f"batch {batch:,}", {"batch": batch}))
+    return found
+
+
+def _bits(question: Question, model: Architecture) -> float:
+    return float(question.precision_of(model).weight_bits)
+
+
+def _fits(door: Door, question: Question) -> bool:
+    model, device = door.model(question.model), door.device(question.accelerator)
+    try:
+        roof_of(device, question.precision_of(model))
+        need = memory_need(model, device, question.workload_of(model), question.engine or ENGINE)
+    except UnsupportedPrecision:
+        return False
+    return need.verdict == "fits"

@@ -1,0 +1,27 @@
+"""Lengths as people write them: `32k`, `128K`, `1M` tokens.
+
+k and M are powers of two, as models state their contexts: 32k is 32,768 tokens, 128k 131,072 and 1M 1,048,576.
+"""
+
+from __future__ import annotations
+
+import re
+
+from profiling.errors import InvalidWorkload
+
+_LENGTH = re.compile(r"(\d{1,12}(?:\.\d{1,9})?) ?(k|m)?i?(?: ?tokens?| ?ctx)?", re.IGNORECASE)
+_SCALES = {"": 1, "k": 1 << 10, "m": 1 << 20}
+
+
+def tokens(text: str | int) -> int:
+    """The number of tokens that a text states.
+
+    Raises:
+        InvalidWorkload: It is no length; the message says how one is written.
+    """
+    plain = re.sub(r"(?<=\d)[,_](?=\d{3})", "", str(text).strip())
+    found = _LENGTH.fullmatch(plain)
+    length = float(found[1]) * _SCALES[(found[2] or "").casefold()] if found else 0.0
+    if not found or length < 1 or length != int(length):
+        raise InvalidWorkload(f"{text!r} is no length in tokens; write 4096, 32k (32,768) or 1M (1,048,576)")
+    return int(length)

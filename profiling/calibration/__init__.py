@@ -1,0 +1,1 @@
+"""Calibration: laws of kernel time fitted to measurements, with held-out errors."""

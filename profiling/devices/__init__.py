@@ -1,0 +1,1 @@
+"""Devices: peaks, bandwidth, memory and links, each figure with its source."""

@@ -1,0 +1,76 @@
+"""A device that is in no table, in one line: `other: 16 GB at 288 GB/s, 30 TFLOPS`."""
+
+from __future__ import annotations
+
+import re
+
+from profiling.devices.device import GIB, GIGA, Accelerator, validate
+from profiling.errors import InvalidAccelerator
+
+_NUMBER = r"(\d+(?:[.,]\d+)?)"
+_BANDWIDTH = re.compile(rf"{_NUMBER} ?(g|t)i?b(?:/s|ps|/sec| per second)", re.IGNORECASE)
+_MEMORY = re.compile(rf"{_NUMBER} ?(gb|gib|g)\b(?!/|ps| per)", re.IGNORECASE)
+_RATE = re.compile(rf"(?:(fp32|fp16|bf16|fp8|int8|fp4|int4) ?)?{_NUMBER} ?(t|p)(?:fl)?ops(?:/s)?(?: ?\(?(fp32|fp16|bf16|fp8|int8|fp4|int4))?", re.IGNORECASE)  # fmt: skip  # noqa: E501
+_LINK = re.compile(rf"(?:link|nvlink|pcie)\D{{0,6}}{_NUMBER} ?gb/s", re.IGNORECASE)
+_POWER = re.compile(rf"{_NUMBER} ?w\b", re.IGNORECASE)
+_EXAMPLE = '"other: 16 GB at 288 GB/s, 30 TFLOPS"'
+
+
+def is_described(text: str) -> bool:
+    """Whether a text describes a device instead of naming one."""
+    return text.strip().casefold().startswith("other:") or bool(_BANDWIDTH.search(text))
+
+
+def described(text: str) -> Accelerator:
+    """The device of such a line: memory, bandwidth and 16-bit rate.
+
+    `int8 60 TOPS`, `link 32 GB/s`, `250 W` and `cpu` may follow.
+
+    Raises:
+        InvalidAccelerator: One of the three is missing or cannot be; the message says which, with an example.
+    """
+    line = re.sub(r"^\s*other:\s*", "", text, flags=re.IGNORECASE).strip()
+    link = _LINK.search(line)
+    rest = line if link is None else line[: link.start()] + line[link.end() :]
+    bandwidth, rates = _BANDWIDTH.search(rest), list(_RATE.finditer(rest))
+    memory = _MEMORY.search(_BANDWIDTH.sub(" ", rest))
+    missing = [
+        what
+        for what, found in (
+            ("memory (16 GB)", memory), ("bandwidth (288 GB/s)", bandwidth), ("a rate (30 TFLOPS)", rates)
+        )
+        if not found
+    ]  # fmt: skip
+    if missing or memory is None or bandwidth is None:
+        raise InvalidAccelerator(f"{text!r} does not say its {' and its '.join(missing)}; as {_EXAMPLE}")
+    peaks: dict[str, float] = {}
+    for rate in rates:
+        kind = (rate[1] or rate[4] or "fp16").casefold().replace("bf16", "fp16")
+        peaks[kind] = _value(rate[2]) * (1e15 if rate[3].casefold() == "p" else 1e12)
+    size = _value(memory[1])
+    is_binary = memory[2].casefold() == "gib"
+    power = _POWER.search(rest)
+    is_cpu = bool(re.search(r"\bcpu\b", rest, re.IGNORECASE))
+    if is_cpu and "fp16" in peaks:
+        peaks.setdefault("fp32", peaks["fp16"])  # its vector units do both at the same rate or fp16 faster
+    device = Accelerator(
+        name=line,
+        kind="cpu" if is_cpu else "gpu",
+        peaks=peaks,
+        bandwidth_bytes_per_s=_value(bandwidth[1]) * GIGA * (1000 if bandwidth[2].casefold() == "t" else 1),
+        memory_bytes=size * (GIB if is_binary else GIGA),
+        reported_memory_bytes=size * GIB if is_binary else None,
+        memory_kind="ddr" if is_cpu else "gddr",
+        usable_fraction=0.9 if is_cpu else 1.0,
+        usable_fraction_range=(0.85, 0.97) if is_cpu else (1.0, 1.0),
+        link_bytes_per_s=_value(link[1]) * GIGA if link else None,
+        link_kind="unknown" if link else "",
+        power_w=_value(power[1]) if power else None,
+        source="user-defined",
+        flags="described in one line; caches, element-wise rate and everything unsaid are unknown",
+    )
+    return validate(device)
+
+
+def _value(text: str) -> float:
+    return float(text.replace(",", "."))

@@ -1,0 +1,121 @@
+"""What was found of a machine: processor, memory, graphics devices, and what could not be found and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from profiling.devices.device import GIB, GIGA, Accelerator
+from profiling.devices.names import Resolved, resolve_device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """A graphics device as its driver names it."""
+
+    name: str
+    memory_bytes: float | None
+    """As the driver reports it; None where it does not, or only with a value that is known to be capped."""
+    reported_by: str
+    cores: int | None = None
+    """GPU cores, where the maker sells one chip with several numbers of them (Apple)."""
+    shares_memory: bool = False
+    """Whether it uses the memory of the machine."""
+    power_limit_w: float | None = None
+    usable_fraction: float | None = None
+    """Share of the machine's memory that a setting gives to it; None: the default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    """The central processor."""
+
+    name: str
+    cores: int | None = None
+    sockets: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modules:
+    """Memory modules as the firmware lists them."""
+
+    count: int
+    mega_transfers_per_s: int
+    total_bytes: float
+
+    @property
+    def peak_bytes_per_s(self) -> float:
+        """Bandwidth if every module has a channel of 64 bits of its own: an upper bound."""
+        return self.count * self.mega_transfers_per_s * 1e6 * 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine as far as it could be found out."""
+
+    system: str
+    processor: Processor | None = None
+    memory_bytes: float | None = None
+    modules: Modules | None = None
+    gpus: tuple[Gpu, ...] = ()
+    not_found: tuple[str, ...] = ()
+    """What could not be found, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A device of the machine beside the entry of the table that it is."""
+
+    name: str
+    reported_by: str
+    device: Accelerator | None
+    """With the memory that was reported; None where the table has no such device, or several."""
+    note: str = ""
+
+
+def known_devices(machine: Machine) -> tuple[Found, ...]:
+    """The devices of a machine that may run models: graphics devices first, then the processor."""
+    found = [_gpu(gpu, machine) for gpu in machine.gpus]
+    if machine.processor is not None:
+        found.append(_processor(machine.processor, machine))
+    return tuple(found)
+
+
+def _gpu(gpu: Gpu, machine: Machine) -> Found:
+    size = gpu.memory_bytes if not gpu.shares_memory else machine.memory_bytes
+    said = gpu.name
+    if gpu.cores:
+        said += f" {gpu.cores}-core"
+    answer = resolve_device(said)
+    if size and (not answer.devices or answer.candidates):
+        answer = next(iter(_sized(said, size)), answer)
+    if not answer.devices:
+        return Found(name=gpu.name, reported_by=gpu.reported_by, device=None, note=answer.note)
+    device = answer.devices[0][0]
+    if size:
+        # What is measured here goes before what is known of others.
+        device = replace(device, reported_memory_bytes=size)
+    if gpu.usable_fraction is not None:
+        device = device.with_usable_fraction(gpu.usable_fraction)
+    return Found(name=gpu.name, reported_by=gpu.reported_by, device=device, note=answer.note)
+
+
+def _sized(said: str, size: float) -> list[Resolved]:
+    """The name with the sizes that it may be sold as: what drivers report is up to 6 % short of it."""
+    whole = size / GIB
+    answers = [resolve_device(f"{said} {gb}gb") for gb in range(int(whole), int(whole * 1.08) + 2)]
+    named = [answer for answer in answers if answer.devices]
+    return sorted(named, key=lambda answer: abs(answer.devices[0][0].memory_bytes / GIGA - whole))
+
+
+def _processor(processor: Processor, machine: Machine) -> Found:
+    answer = resolve_device(processor.name)
+    if not answer.devices or answer.devices[0][0].kind != "cpu":
+        note = 'not in the table of processors; measure its bandwidth (--measure) and describe it as "other: …"'
+        return Found(name=processor.name, reported_by="the system", device=None, note=note)
+    device = answer.devices[0][0]
+    if machine.memory_bytes:
+        device = replace(device, reported_memory_bytes=machine.memory_bytes)
+    if machine.modules:
+        peak = min(machine.modules.peak_bytes_per_s, device.bandwidth_bytes_per_s)
+        device = replace(device, bandwidth_bytes_per_s=peak)
+    return Found(name=processor.name, reported_by="the system", device=device, note=answer.note)

@@ -1,0 +1,226 @@
+"""What commands and system files print of a machine, read into its parts; pure functions of text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from profiling.devices.device import GIB
+from profiling.devices.here.machine import Gpu, Modules, Processor
+from profiling.errors import ProfilingError
+from profiling.foreign import NotJson, parse_json
+
+NVIDIA_QUERY = ("name", "memory.total", "power.limit")
+"""What is asked of nvidia-smi, in this order, as `csv,noheader,nounits`."""
+_CAPPED_BYTES = 4 * GIB - 2**20
+"""Win32_VideoController.AdapterRAM has 32 bits: every larger card says 4293918720."""
+_LEAST_GPU_BYTES = 2**30
+"""Graphics of a processor with less of its own share the memory of the machine."""
+
+
+class UnreadableOutput(ProfilingError):
+    """What a command printed is not what such commands print."""
+
+
+def nvidia_smi(text: str) -> tuple[Gpu, ...]:
+    """Devices of `nvidia-smi --query-gpu=… --format=csv,noheader,nounits` with `NVIDIA_QUERY`; MiB and watts."""
+    found = []
+    for row in csv.reader(io.StringIO(text), skipinitialspace=True):
+        if len(row) < len(NVIDIA_QUERY):
+            continue
+        name, memory, power = (cell.strip() for cell in row[:3])
+        mib, watts = _number(memory), _number(power)
+        unified = "GB10" in name or mib is None  # where Linux and CUDA share one pool, the driver says [N/A]
+        found.append(
+            Gpu(
+                name=name,
+                memory_bytes=None if mib is None else mib * 2**20,
+                reported_by="nvidia-smi",
+                shares_memory=unified,
+                power_limit_w=watts,
+            )
+        )
+    return tuple(found)
+
+
+def rocm_smi(text: str) -> tuple[Gpu, ...]:
+    """Devices of `rocm-smi --showproductname --showmeminfo vram gtt --json`.
+
+    Raises:
+        UnreadableOutput: It is not JSON.
+    """
+    cards = _json(text[text.find("{") :] if "{" in text else text, "rocm-smi")
+    found = []
+    for key in sorted(cards):
+        card = cards[key]
+        if not key.startswith("card") or not isinstance(card, Mapping):
+            continue
+        fields = {str(name).casefold(): str(value) for name, value in card.items()}
+        name = next((fields[field] for field in ("card series", "device name", "card model") if field in fields), key)
+        memory = _number(fields.get("vram total memory (b)", ""))
+        found.append(_amd(name, memory, _number(fields.get("gtt total memory (b)", "")), "rocm-smi"))
+    return tuple(found)
+
+
+def amd_files(card: Mapping[str, str]) -> Gpu | None:
+    """A device of amdgpu by its files: `vendor`, `product_name`, `mem_info_vram_total`, `mem_info_gtt_total`."""
+    if card.get("vendor", "").strip() != "0x1002":
+        return None
+    vram, gtt = _number(card.get("mem_info_vram_total", "")), _number(card.get("mem_info_gtt_total", ""))
+    name = card.get("product_name", "").strip() or f"AMD device {card.get('device', '').strip()}"
+    return _amd(name, vram, gtt, "the files of amdgpu")
+
+
+def _amd(name: str, vram: float | None, gtt: float | None, reported_by: str) -> Gpu:
+    # "Navi 21 [Radeon RX 6800/6800 XT / 6900 XT]": the marketing name is in the brackets.
+    inner = re.search(r"\[(.+)\]", name)
+    is_integrated = vram is not None and vram < _LEAST_GPU_BYTES
+    return Gpu(
+        name=inner[1] if inner else name,
+        memory_bytes=(vram or 0) + (gtt or 0) if is_integrated and gtt else vram,
+        reported_by=reported_by,
+        shares_memory=is_integrated,
+    )
+
+
+def system_profiler(text: str) -> tuple[Processor, float, tuple[Gpu, ...]]:
+    """Processor, memory in bytes and devices of `system_profiler SPHardwareDataType SPDisplaysDataType -json`.
+
+    Raises:
+        UnreadableOutput: It is not JSON, or lacks the chip or the memory.
+    """
+    whole = _json(text, "system_profiler")
+    hardware = _first(whole, "SPHardwareDataType")
+    chip = str(hardware.get("chip_type") or hardware.get("cpu_type") or "")
+    memory = re.fullmatch(r"(\d+(?:[.,]\d+)?) ?(GB|TB)", str(hardware.get("physical_memory", "")).strip())
+    if not chip or not memory:
+        raise UnreadableOutput("system_profiler names no chip or no memory")
+    size = float(memory[1].replace(",", ".")) * GIB * (1024 if memory[2] == "TB" else 1)
+    counted = re.match(r"proc (\d+)", str(hardware.get("number_processors", "")))
+    gpus = []
+    for entry in whole.get("SPDisplaysDataType", []):
+        name = str(entry.get("sppci_model") or entry.get("_name") or "")
+        cores = _number(str(entry.get("sppci_cores", "")))
+        is_apple = "apple" in str(entry.get("spdisplays_vendor", "")).casefold() or name.startswith("Apple")
+        vram = re.match(r"(\d+) ?(GB|MB)", str(entry.get("spdisplays_vram", "")))
+        own = float(vram[1]) * (GIB if vram[2] == "GB" else 2**20) if vram else None
+        gpus.append(
+            Gpu(name=name, memory_bytes=None if is_apple else own, reported_by="system_profiler",
+                cores=int(cores) if cores else None, shares_memory=is_apple)
+        )  # fmt: skip
+    return Processor(name=chip, cores=int(counted[1]) if counted else None), size, tuple(gpus)
+
+
+def wired_limit(text: str, memory_bytes: float) -> float | None:
+    """Share of the memory that `sysctl -n iogpu.wired_limit_mb` gives to the GPU; None where it is 0, the default."""
+    mib = _number(text)
+    return min(1.0, mib * 2**20 / memory_bytes) if mib else None
+
+
+def cpuinfo(text: str) -> Processor | None:
+    """The processor of /proc/cpuinfo; None where it names none (some ARM systems)."""
+    fields: dict[str, set[str]] = {}
+    cores = set()
+    socket = "0"
+    for line in text.splitlines():
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if value:
+            fields.setdefault(key, set()).add(value)
+        socket = value if key == "physical id" else socket
+        if key == "core id":
+            cores.add((socket, value))
+    names = fields.get("model name") or fields.get("Model") or fields.get("Hardware")
+    if not names:
+        return None
+    sockets = len(fields.get("physical id", {"0"}))
+    return Processor(name=min(names), cores=len(cores) or len(fields.get("processor", ())) or None, sockets=sockets)
+
+
+def meminfo(text: str) -> float | None:
+    """Bytes of memory in /proc/meminfo."""
+    found = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) * 1024.0 if found else None
+
+
+def dmidecode(text: str) -> Modules | None:
+    """Modules of `dmidecode -t memory`; None where none is listed (virtual machines, no permission)."""
+    sizes: list[int] = []
+    rates: list[int] = []
+    for block in text.split("Memory Device")[1:]:
+        size = re.search(r"^\s*Size: (\d+) (MB|GB|MiB|GiB)", block, re.MULTILINE)
+        if not size:
+            continue
+        sizes.append(int(size[1]) * (GIB if size[2].startswith("G") else 2**20))
+        configured = re.search(r"^\s*Configured (?:Memory|Clock) Speed: (\d+) MT/s", block, re.MULTILINE)
+        stated = configured or re.search(r"^\s*Speed: (\d+) MT/s", block, re.MULTILINE)
+        rates.append(int(stated[1]) if stated else 0)
+    if not sizes or not min(rates):
+        return None
+    return Modules(count=len(sizes), mega_transfers_per_s=min(rates), total_bytes=float(sum(sizes)))
+
+
+def windows(text: str) -> tuple[Processor | None, float | None, Modules | None, tuple[Gpu, ...]]:
+    """Processor, memory, modules and devices of the one PowerShell question that `look` asks.
+
+    Video memory is that of the registry (64 bits); AdapterRAM ends at 4 GiB and counts only below that.
+
+    Raises:
+        UnreadableOutput: It is not JSON.
+    """
+    whole = _json(text, "PowerShell")
+    names = [entry for entry in _many(whole, "processor") if entry.get("Name")]
+    processor = None
+    if names:
+        cores = sum(int(entry.get("NumberOfCores") or 0) for entry in names)
+        processor = Processor(name=str(names[0]["Name"]).strip(), cores=cores or None, sockets=len(names))
+    modules = [entry for entry in _many(whole, "memory") if entry.get("Capacity")]
+    rates: list[int] = [int(entry.get("ConfiguredClockSpeed") or entry.get("Speed") or 0) for entry in modules]
+    total = float(sum(int(entry["Capacity"]) for entry in modules)) or None
+    physical = _number(str(whole.get("total_physical_memory") or ""))
+    sized = {
+        str(entry.get("DriverDesc")): _number(str(entry.get("qwMemorySize") or ""))
+        for entry in _many(whole, "registry")
+    }
+    gpus = []
+    for entry in _many(whole, "gpus"):
+        name = str(entry.get("Name") or "")
+        capped = _number(str(entry.get("AdapterRAM") or ""))
+        size = sized.get(name) or (capped if capped and capped < _CAPPED_BYTES else None)
+        if name and "Basic Display" not in name and "Virtual" not in name and "Remote" not in name:
+            shares = size is not None and size < _LEAST_GPU_BYTES
+            gpus.append(Gpu(name=name, memory_bytes=size, reported_by="Windows", shares_memory=shares))
+    slowest = min(rates, default=0)
+    listed = Modules(count=len(modules), mega_transfers_per_s=slowest, total_bytes=total or 0.0) if slowest else None
+    return processor, physical or total, listed, tuple(gpus)
+
+
+def _number(text: str) -> float | None:
+    found = re.search(r"\d+(?:\.\d+)?", text.replace(",", "")) if text else None
+    return float(found[0]) if found else None
+
+
+def _json(text: str, command: str) -> dict[str, Any]:
+    try:
+        whole = parse_json(text)
+    except NotJson as error:
+        raise UnreadableOutput(f"{command} did not print JSON: {error}") from error
+    if not isinstance(whole, dict):
+        raise UnreadableOutput(f"{command} printed {type(whole).__name__}, expected an object")
+    return whole
+
+
+def _first(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    entries = whole.get(key)
+    if isinstance(entries, Sequence) and entries and isinstance(entries[0], Mapping):
+        return entries[0]
+    return {}
+
+
+def _many(whole: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """PowerShell writes a list of one as the one."""
+    value = whole.get(key)
+    entries = value if isinstance(value, list) else [value]
+    return [entry for entry in entries if isinstance(entry, Mapping)]

@@ -1,0 +1,278 @@
+"""Devices by the names people use: `4090`, `m3 max 64gb`, `2x3090`, `3090 + 3060`, or described in a line.
+
+A name is resolved by its words: all that were said must be words of the device, and the device with the fewest unsaid
+ones is meant (`4090` is the RTX 4090, not its laptop part). Nothing is resolved by a part of a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from profiling.devices.described import described, is_described
+from profiling.devices.device import GIGA, Accelerator, folded
+from profiling.devices.fleet import Fleet
+from profiling.devices.table import table
+from profiling.errors import UnknownAccelerator, nearest
+
+_NOISE = frozenset(
+    {
+        "nvidia", "geforce", "amd", "intel", "apple", "gpu", "graphics", "graphic", "card", "generation", "edition",
+        "workstation", "tesla", "quadro", "instinct", "corporation", "inc", "processor", "cpu", "gen", "with", "hbm",
+        "hbm2", "hbm2e", "hbm3", "hbm3e", "core", "cores", "series", "xeon", "platinum", "gold", "radeon", "the", "a",
+        "an", "server", "system", "computer", "machine", "cix", "broadcom", "qualcomm", "aws", "google", "tpu",
+    }
+)  # fmt: skip
+"""Words that may be said of a device without being in its name, in ours or in what drivers report."""
+_BRANDS = frozenset(
+    {"rtx", "gtx", "rx", "apple", "amd", "radeon", "ryzen", "arc", "core", "epyc", "xeon", "jetson", "quadro", "titan",
+     "tpu"}
+)  # fmt: skip
+"""Words of our names that people leave out."""
+_GLUED_AFTER = re.compile(
+    r"(?<=\d)(ti|xtx|xt|gre|super|laptop|mobile|max|pro|ultra|mod|sff|ada|gb|gib|core|cores)(?=$|[^a-z]|\d)"
+)
+_GLUED_BEFORE = re.compile(r"\b(rtx|gtx|rx|epyc|xeon|ryzen|jetson|radeon)(?=\d)")
+_MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?(?:gb|gib|g)\b(?!/)")
+_CORES = re.compile(r"(?<![\w.])(\d+)[ -]?(?:gpu[ -])?(?:core|cores)\b")
+_COUNTED = re.compile(r"^(\d{1,3}) ?[x×*] ?(?=\S)|^(\d{1,2}) (?=(?:\S* )*?[a-z]*\d{3,4}s?\b)", re.IGNORECASE)
+_COUNTED_AFTER = re.compile(r" [x×*] ?(\d{1,4})$", re.IGNORECASE)
+_NUMBERS = {"single": 1, "one": 1, "dual": 2, "two": 2, "triple": 3, "three": 3, "quad": 4, "four": 4, "eight": 8}
+_ALIASES = {
+    "strix halo": "ryzen ai max 395", "radeon 8060s": "ryzen ai max 395", "8060s": "ryzen ai max 395",
+    "radeon 8050s": "ryzen ai max 390", "8050s": "ryzen ai max 390", "strix point": "ryzen ai 9 hx 370",
+    "rpi5": "raspberry pi 5", "nvidia h100 80gb hbm3": "h100 sxm 80gb",
+}  # fmt: skip
+"""What is said, and the words of the table for it; the last is what drivers call the SXM card."""
+_USUAL_SERVER = "EPYC-9654 (1 socket)"
+"""What a server is taken to have of which only the memory is said."""
+_KINDS = {"cpu": "cpu", "processor": "cpu", "tpu": "tpu"}
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a text means: devices with their numbers, or none and the candidates to choose from."""
+
+    text: str
+    devices: tuple[tuple[Accelerator, int], ...]
+    candidates: tuple[str, ...] = ()
+    """What else could be meant; where `devices` is empty, what to say instead."""
+    note: str = ""
+    """What was assumed, or why nothing was found; empty where the text says it all."""
+
+    @property
+    def fleet(self) -> Fleet:
+        """The devices together.
+
+        Raises:
+            UnknownAccelerator: The text names no device, or not one alone.
+        """
+        if not self.devices:
+            raise UnknownAccelerator(self.note)
+        return Fleet(self.devices)
+
+    @property
+    def alike_in_speed(self) -> Accelerator | None:
+        """Where the candidates differ in nothing but memory: the one with most of it; else None."""
+        known = table()
+        found = [known[name] for name in self.candidates if name in known] if not self.devices else []
+        speeds = {(tuple(sorted(one.peaks.items())), one.bandwidth_bytes_per_s) for one in found}
+        return max(found, key=lambda one: one.memory_bytes) if len(speeds) == 1 else None
+
+    @property
+    def fullest(self) -> Accelerator | None:
+        """Where the candidates are variants of one chip (cores, memory): the largest; else None."""
+        known = table()
+        found = [known[name] for name in self.candidates if name in known] if not self.devices else []
+        if len({words(one.name) for one in found}) != 1:
+            return None
+        return max(found, key=lambda one: (max(one.peaks.values(), default=0), one.memory_bytes))
+
+
+def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) -> Resolved:
+    """The devices that a text names.
+
+    Args:
+        text: One or several devices, joined by `+` or commas, each with a number before it (`2x`) where that is not 1.
+        known: Devices to choose from; the reviewed table where None. A user's own come first.
+    """
+    choices = table() if known is None else known
+    if is_described(text):
+        return Resolved(text, ((described(text), 1),), note="as described; nothing else is known of it")
+    whole = [name for name in choices if folded(name) == folded(text)]
+    if len(whole) == 1:
+        return Resolved(text, ((choices[whole[0]], 1),))
+    parts = [part for part in re.split(r"\s*(?:\+(?=\s|\d|[a-z])|,|&|\band\b)\s*", _spoken(text)) if part]
+    alone = text.strip() if len(parts) == 1 else None
+    found = [_resolve_part(part, choices, alone or part) for part in parts] or [_unknown(text, text, choices)]
+    notes = "; ".join(one.note for one in found if one.note)
+    candidates = tuple(dict.fromkeys(name for one in found for name in one.candidates))
+    if any(not one.devices for one in found):
+        return Resolved(text, (), candidates, notes)
+    return Resolved(text, tuple(pair for one in found for pair in one.devices), candidates, notes)
+
+
+def find(name: str, known: Mapping[str, Accelerator] | None = None) -> Accelerator:
+    """The accelerator of that name, in our words or in those that people and drivers use ("A6000", "RTX 4090").
+
+    Raises:
+        UnknownAccelerator: None or several match, or several devices are named; the message names the nearest.
+    """
+    answer = resolve_device(name, known)
+    if not answer.devices:
+        raise UnknownAccelerator(answer.note)
+    if len(answer.devices) > 1 or answer.devices[0][1] > 1:
+        raise UnknownAccelerator(
+            f"{name!r} names {answer.fleet.name}; one kind of device is asked for, without a number"
+        )
+    return answer.devices[0][0]
+
+
+def _spoken(text: str) -> str:
+    """Lower case, single spaces, no marks that only registries use."""
+    plain = re.sub(r"\((?:r|tm|c)\)|[®™]|\bw/.*$|\b\d+th gen\b|\b\d+-core processor\b", " ", text.casefold())
+    plain = " ".join(plain.replace("max+", "max").split())
+    for alias, meant in _ALIASES.items():
+        plain = re.sub(rf"(?<!\w){re.escape(alias)}(?!\w)", meant, plain)
+    return plain
+
+
+@cache
+def words(text: str) -> frozenset[str]:
+    """Words of a name: `RTX-4080-SUPER-16GB` and `rtx4080 super` share rtx, 4080 and super; sizes are no words."""
+    plain = _GLUED_BEFORE.sub(r"\1 ", re.sub(r"(?<=\d{4})d\b", " d", _spoken(text)))
+    plain = _GLUED_AFTER.sub(r" \1", plain)
+    plain = _CORES.sub(" ", _MEMORY.sub(" ", plain.replace("-", " ").replace("/", " ")))
+    plain = re.sub(r"\bddr\d? ?\d+\b|\bmrdimm ?\d+\b|\b1 socket\b", " ", plain)
+    return frozenset(
+        re.sub(r"^(\d{3,4})s$", r"\1", word)
+        for word in re.findall(r"[a-z0-9+.]+", plain.replace("+", " "))
+        if word != "."
+    )
+
+
+def _size(pattern: re.Pattern[str], text: str) -> float | None:
+    plain = _GLUED_AFTER.sub(r" \1", _spoken(text).replace("-", " "))
+    sizes = pattern.findall(plain)
+    return float(sizes[-1]) if sizes else None
+
+
+def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> Resolved:
+    count, rest = _counted(part)
+    memory, cores, said = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
+    found = _saying(said, choices) or _saying(said - _NOISE, choices)
+    if cores is not None and any(_size(_CORES, name) == cores for name in found):
+        found = [name for name in found if _size(_CORES, name) == cores]
+    if not found:
+        return _unknown(label, rest, choices)
+    sized = [name for name in found if memory is None or _same_size(choices[name], memory)]
+    chosen = _fewest_unsaid(said, sized or found)
+    if not sized and memory is not None:
+        if any(choices[name].kind != "cpu" for name in chosen):
+            note = f"no {label!r} with {memory:g} GB; there are {', '.join(chosen)}"
+            return Resolved(label, (), tuple(chosen), note)
+        if len(chosen) == 1:
+            device = choices[chosen[0]].with_memory(memory)
+            return Resolved(label, ((device, count),), note=f"{device.name}: the memory is what you said")
+    return _chosen(label, count, [choices[name] for name in chosen])
+
+
+def _chosen(part: str, count: int, devices: list[Accelerator]) -> Resolved:
+    if len(devices) == 1:
+        return Resolved(part, ((devices[0], count),))
+    usual, why = _usual(devices, count) if _one_chip(devices) else (None, "")
+    names = tuple(one.name for one in devices)
+    if usual is None:
+        return Resolved(part, (), names, f"{part!r} could be {', '.join(names)}; give one of them")
+    others = tuple(name for name in names if name != usual.name)
+    note = f"{part!r} is taken as {usual.name}, {why}; others: {', '.join(others)}"
+    return Resolved(part, ((usual, count),), others, note)
+
+
+def _counted(part: str) -> tuple[int, str]:
+    before, after = _COUNTED.match(part), _COUNTED_AFTER.search(part)
+    if before:
+        return int(before[1] or before[2]), part[before.end() :]
+    if after:
+        return int(after[1]), part[: after.start()]
+    first, _, rest = part.partition(" ")
+    return (_NUMBERS[first], rest) if first in _NUMBERS and rest else (1, part)
+
+
+def _saying(said: frozenset[str], choices: Iterable[str]) -> list[str]:
+    if not said:
+        return []
+    return [name for name in choices if all(_says(words(name), word) for word in said)]
+
+
+def _says(own: frozenset[str], word: str) -> bool:
+    # SXM2, 4 and 5 are sockets of one form each card has only once.
+    return (
+        word in own
+        or (word == "mobile" and "laptop" in own)
+        or (word == "sxm" and any(w.startswith("sxm") for w in own))
+    )
+
+
+def _fewest_unsaid(said: frozenset[str], names: list[str]) -> list[str]:
+    unsaid = {name: len(words(name) - said - _BRANDS) for name in names}
+    least = min(unsaid.values())
+    formless = {name: len(_without_forms(words(name)) - said - _BRANDS) for name in names}
+    fewest = min(formless.values())
+    # How a card is joined is a question to ask; what else it is called is not.
+    return [name for name in names if formless[name] == fewest and (unsaid[name] == least or _has_form(name))]
+
+
+def _without_forms(own: frozenset[str]) -> frozenset[str]:
+    return frozenset(word for word in own if not re.fullmatch(r"sxm\d?|pcie|nvl", word))
+
+
+def _has_form(name: str) -> bool:
+    return _without_forms(words(name)) != words(name)
+
+
+def _same_size(device: Accelerator, memory_gb: float) -> bool:
+    return device.kind != "cpu" and abs(device.memory_bytes / GIGA / memory_gb - 1) < 0.03
+
+
+def _usual(devices: list[Accelerator], count: int) -> tuple[Accelerator | None, str]:
+    """The one that is meant where nothing more is said, and why; None where that cannot be known."""
+    if count > 1:
+        fabric = {"nvlink", "infinity fabric"}
+        joined = [one for one in devices if one.link_kind in fabric and one.node_size >= min(count, 8)]
+        if len(joined) == 1:
+            return joined[0], "the form that is joined within a node"
+    gridded = [one for one in devices if one.in_grid]
+    if len(gridded) == 1:
+        return gridded[0], "the most common form"
+    cards = [one for one in devices if one.kind == "gpu" and one.extra.get("release_date")]
+    if len(cards) == len(devices):
+        dated = sorted(cards, key=lambda one: one.extra["release_date"])
+        if dated[0].extra["release_date"] < dated[1].extra["release_date"]:
+            return dated[0], "the first of that name"
+    return None, ""
+
+
+def _one_chip(devices: list[Accelerator]) -> bool:
+    """Whether they differ in nothing but form and memory, so that one of them may be meant by the bare name."""
+    return len({_without_forms(words(one.name)) for one in devices}) == 1
+
+
+def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolved:
+    of_kind = {_KINDS[word] for word in words(rest) if word in _KINDS}
+    offered = tuple(name for name, device in choices.items() if device.kind in of_kind)
+    memory = _size(_MEMORY, rest)
+    if _USUAL_SERVER in offered and memory and "server" in words(rest) and not words(rest) - _NOISE:
+        device = choices[_USUAL_SERVER].with_memory(memory)
+        note = f"{part!r} is taken as {device.name}, as no processor is named; its bandwidth decides the rate"
+        return Resolved(part, ((device, 1),), tuple(name for name in offered if name != _USUAL_SERVER), note)
+    if offered and not words(rest) - _NOISE:
+        return Resolved(part, (), offered, f"which one? {part!r} could be any of {', '.join(offered)}")
+    near = nearest(rest, choices)
+    note = (
+        f"no accelerator {part!r} among the {len(choices)} known; nearest: {near or ', '.join(list(choices)[:5])}. "
+        'Any other: "other: 16 GB at 288 GB/s, 30 TFLOPS"'
+    )
+    return Resolved(part, (), tuple(near.split(", ")) if near else (), note)

@@ -1,0 +1,154 @@
+"""How the parts of a pass depend on engine and device: which factors there are, and how far each may lie from none.
+
+The time of a pass is the sum of its parts, each times e^(sum of its effects). An effect has one value per group (an
+engine, a class of devices, an engine on one device, …), drawn towards none by its spread: what few measurements say
+moves it little, and a device nobody measured has the effects of its engine and its class alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from profiling.devices.accelerators import Accelerator
+from profiling.engines.table import Engine, device_class, product_rate, vector_rate
+from profiling.errors import UnsupportedPrecision
+from profiling.models.architecture import Architecture
+from profiling.models.steps import AttentionCore
+from profiling.roofline.workload import Precision
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One factor: the names whose values make a group, and its spread as a standard deviation of the logarithm."""
+
+    levels: tuple[str, ...]
+    spread: float
+    shared: str = ""
+    """Parts with the same word here share the values of this effect."""
+    covariate: str = ""
+    """Name of the number that the value is a slope of; without it the value itself counts."""
+
+    @property
+    def group(self) -> str:
+        """Name of the effect within its owner."""
+        return "×".join(self.levels) + (f"·{self.covariate}" if self.covariate else "")
+
+
+def _shared(word: str, engine: float, device_class_: float, both: float, device: float) -> tuple[Effect, ...]:
+    return (
+        Effect(("engine",), engine, word),
+        Effect(("class",), device_class_, word),
+        Effect(("engine", "class"), both, word),
+        Effect(("engine", "device"), device, word),
+    )
+
+
+_COMPUTE = _shared("compute", 0.35, 0.25, 0.2, 0.5)
+_MEMORY = _shared("memory", 0.1, 0.05, 0.05, 0.16)
+_ENGINE, _ON_DEVICE, _OF_FORMAT = ("engine",), ("engine", "device"), ("engine", "format")
+_RATIO = Effect(("family",), 0.3, covariate="vector_share")
+
+EFFECTS: Mapping[str, tuple[Effect, ...]] = {
+    "product_compute": (
+        Effect((), 0.3), Effect(_OF_FORMAT, 0.25), Effect(_ENGINE, 0.15), _RATIO, *_COMPUTE,
+    ),
+    "product_memory": (Effect((), 0.1), Effect(_OF_FORMAT, 0.08), *_MEMORY),
+    "expert_compute": (Effect((), 0.3), Effect(_OF_FORMAT, 0.2), Effect(_ENGINE, 0.25), _RATIO, *_COMPUTE),
+    "expert_memory": (Effect((), 0.4), Effect(_ENGINE, 0.4), Effect(_ON_DEVICE, 0.3), Effect(_OF_FORMAT, 0.1)),
+    "prefill_attention": (
+        Effect((), 0.3), Effect(("engine", "attention"), 0.4), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.3), *_COMPUTE,
+    ),
+    "decode_attention": (
+        Effect((), 0.3), Effect(("engine", "attention"), 0.4), Effect(_ENGINE, 0.4), Effect(("class",), 0.2),
+        Effect(_ON_DEVICE, 0.5),
+    ),
+    "other": (
+        Effect((), 0.1), Effect(("family",), 0.4), Effect(("engine", "attention"), 0.3), Effect(_ENGINE, 0.2),
+        Effect(_ON_DEVICE, 0.2),
+    ),
+    "unpacking": (
+        Effect((), 0.2), Effect(_ENGINE, 0.3), Effect(_OF_FORMAT, 0.3), Effect(("class",), 0.1),
+    ),
+    "expert_padding": (Effect((), 0.5), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.15), *_COMPUTE),
+    "communication": (
+        Effect((), 0.3), Effect(_ENGINE, 0.3), Effect(("engine", "class"), 0.3), Effect(_ON_DEVICE, 0.2),
+    ),
+    "layers": (Effect((), 0.2), Effect(_ENGINE, 0.45), Effect(_ON_DEVICE, 0.8), Effect(_OF_FORMAT, 0.3)),
+    "mixture_layers": (Effect((), 0.3), Effect(_ENGINE, 0.6), Effect(_ON_DEVICE, 0.5), Effect(_OF_FORMAT, 0.3)),
+    "passes": (Effect((), 0.3), Effect(_ENGINE, 0.8)),
+    "sequences": (Effect((), 0.4), Effect(_ENGINE, 0.8)),
+    "collectives": (Effect((), 0.3), Effect(_ENGINE, 0.4), Effect(("engine", "class"), 0.3)),
+    "whole": (Effect(("engine", "stage"), 0.08), Effect(("engine", "device", "stage"), 0.08)),
+}  # fmt: skip
+"""Effects of every part, in the order of `parts.PARTS`, and under `whole` of the sum of all."""
+
+_ARRIVAL = ("engine", "arrival")
+FIRST_TOKEN_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
+    "own_prompt": (Effect((), 0.5), Effect(_ARRIVAL, 0.4)),
+    "steps": (Effect((), 0.8), Effect(("arrival",), 0.8), Effect(_ARRIVAL, 0.5)),
+    "prompts_before": (Effect((), 0.8), Effect(("arrival",), 0.8), Effect(_ARRIVAL, 0.5)),
+    "queue": (Effect((), 0.5), Effect(("arrival",), 0.5)),
+    "whole": (Effect(("engine",), 0.3), Effect(_ON_DEVICE, 0.2)),
+}
+"""Effects of what the first token of a request waits for under load."""
+
+
+_FORMATS = ((16, "16 bits"), (7, "8 bits"), (3.7, "4 bits"), (0, "2 and 3 bits"))
+"""Least bits per weight of the formats that share effects: below four bits tables are looked up to open them."""
+
+
+def attention_of(model: Architecture, kernel: str) -> str:
+    """What effects on attention depend on: the kernel, or `chosen` where it attends entries that others chose or made.
+
+    Sparse and compressed attention have kernels of their own, and engines without one fall far behind.
+    """
+    cores = (step for stack in model.stacks for layer in stack.layers for step in layer.steps)
+    special = any(isinstance(core, AttentionCore) and (core.chosen or core.tokens_per_entry > 1) for core in cores)
+    return "chosen" if special else kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the effects of one configuration depend on."""
+
+    labels: Mapping[str, str]
+    vector_share: float
+    """Logarithm of vector rate over product rate, less that of a common card (a tenth)."""
+
+    def group_of(self, effect: Effect) -> str:
+        """The group of an effect that this setting belongs to."""
+        return "|".join(self.labels[level] for level in effect.levels)
+
+    def weight_of(self, effect: Effect) -> float:
+        """What the effect's value is multiplied by."""
+        return self.vector_share if effect.covariate else 1.0
+
+
+def setting_of(
+    engine: Engine, device: Accelerator, precision: Precision, attention: str, stage: str, arrival: str = "steady"
+) -> Setting:
+    """The setting of a single configuration.
+
+    `stage` is the first word of what is timed, such as decode; `arrival` says how requests come: `steady` where a
+    fixed number is in flight, `random` where they come by themselves.
+    """
+    bits = float(np.max(precision.number_bits("feed_forward")))
+    try:
+        product = device.format_for(float(np.max(precision.product_bits)))
+        rate = product_rate(engine, device, product, bits)
+    except UnsupportedPrecision:
+        rate = max(device.peaks.values())
+    labels = {
+        "engine": engine.name,
+        "family": engine.family,
+        "device": device.name,
+        "class": device_class(device),
+        "format": next(name for least, name in _FORMATS if bits >= least),
+        "attention": attention,
+        "stage": stage,
+        "arrival": arrival,
+    }
+    return Setting(labels, float(np.log(vector_rate(device) / rate) + np.log(10)))

@@ -1,0 +1,190 @@
+"""The inference engines that time is predicted for: names, the units their products run on, how prompts are cut."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from profiling.devices.accelerators import Accelerator
+from profiling.errors import InvalidWorkload, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """One engine on one kind of backend."""
+
+    name: str
+    family: str
+    """Engines of one family share host code; their backends differ."""
+    micro_batch: int | None = None
+    """Most prompt tokens of one pass over the weights, where the engine cuts prompts by default."""
+    integer_products: bool = False
+    """Whether quantised weights are multiplied as 8-bit integers, with activations quantised on the way."""
+    layer_s: float
+    """Host and launch time of a layer beyond its kernels' own, before what was fitted: graphs captured once take a
+    few microseconds, kernels launched one by one from Python hundreds."""
+    integer_efficiency: float = 0.18
+    """Share of the rate of 8-bit integers that such products reach by default."""
+    half_efficiency: float | None = None
+    """Share of the fp16 rate that products of opened weights reach by default; None: as everywhere."""
+    vector_attention: float | None = None
+    """Share of the rate of the vector units that attention over prompts reaches by default, where it does not run on
+    the matrix units; None: it does."""
+    opening_operations: float = 1.0
+    """Operations of the vector units per stored number, at the rate that data sheets count: where products of few
+    tokens run on vector units, numbers are shifted, masked, scaled and multiplied there, some three integer operations
+    at a quarter of that rate; kernels on matrix units do it on the side, processors several numbers in a lane."""
+    opens_integers: bool = False
+    """Whether 8-bit integer weights are opened to 16 bits before they are multiplied."""
+    half_sums: bool = False
+    """Whether products of 16 bits may be summed in 16 bits, twice the rate on GeForce."""
+    reference_kernels: bool = False
+    """Whether calibrations (measured cuBLAS and flash attention kernels) are of the kernels that it runs."""
+
+
+def _llama_cpp(
+    backend: str, *, integer: bool = False, half_efficiency: float | None = None, vector_attention: float | None = None
+) -> Engine:
+    return Engine(
+        name=f"llama.cpp-{backend}", family="llama.cpp", micro_batch=512, integer_products=integer,
+        half_sums=backend == "cuda", half_efficiency=half_efficiency, vector_attention=vector_attention, layer_s=5e-6,
+        opening_operations=1.0 if backend == "cpu" else 10.0,
+    )  # fmt: skip
+
+
+def _library(name: str, *, layer_s: float = 10e-6, reference_kernels: bool = True) -> Engine:
+    return Engine(
+        name=name, family=name, reference_kernels=reference_kernels,
+        opens_integers=not reference_kernels, layer_s=layer_s,
+    )  # fmt: skip
+
+
+ENGINES: Mapping[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        _llama_cpp("cuda", integer=True),
+        _llama_cpp("rocm", half_efficiency=0.33, vector_attention=0.25),
+        _llama_cpp("vulkan", half_efficiency=0.33, vector_attention=0.15),
+        _llama_cpp("metal"),
+        _llama_cpp("sycl", half_efficiency=0.33, vector_attention=0.2),
+        _llama_cpp("cpu", integer=True),
+        _library("vllm"),
+        _library("sglang"),
+        _library("tensorrt-llm"),
+        _library("lmdeploy", layer_s=5e-6),
+        _library("transformers", layer_s=400e-6),
+        _library("autoawq", layer_s=20e-6, reference_kernels=False),
+        _library("mlx", layer_s=5e-6, reference_kernels=False),
+        _library("exllamav2", layer_s=5e-6, reference_kernels=False),
+        _library("mlc", layer_s=5e-6, reference_kernels=False),
+        _library("openvino", layer_s=20e-6, reference_kernels=False),
+        _library("optimum-habana", reference_kernels=False),
+        _library("transformers-neuronx", reference_kernels=False),
+    )
+}
+"""Every engine with a name of its own, by that name."""
+
+_WORDS = (
+    # The first that occurs in a name decides.
+    ("lmdeploy|turbomind", "lmdeploy"),
+    ("vllm", "vllm"),
+    ("sglang", "sglang"),
+    ("tensorrt|trt-?llm|nim\\b", "tensorrt-llm"),
+    ("exllama", "exllamav2"),
+    ("autoawq", "autoawq"),
+    ("openvino", "openvino"),
+    ("habana", "optimum-habana"),
+    ("neuron", "transformers-neuronx"),
+    ("\\bmlx|^mlx", "mlx"),
+    ("\\bmlc\\b|^mlc", "mlc"),
+    ("llama[._-]?cpp|llama-bench|ollama|llamafile|localscore|lm[ -]?studio|gguf", "llama.cpp"),
+    ("transformers|optimum|pytorch|\\btgi\\b", "transformers"),
+)
+_BACKENDS = (
+    ("vulkan|radv|amdvlk", "vulkan"),
+    ("rocm|hip", "rocm"),
+    ("cuda|cublas", "cuda"),
+    ("metal|mtl|mps", "metal"),
+    ("sycl|oneapi|level.?zero", "sycl"),
+    ("cpu|blas|neon|avx", "cpu"),
+)
+_VENDOR_BACKENDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal", "intel": "sycl"}
+
+
+def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
+    """The engine a name means on a device: "vLLM 0.9", "vllm-v1", "ollama" or "llama.cpp-vulkan".
+
+    llama.cpp without a backend is that of the device's vendor (CUDA, ROCm, Metal, SYCL, the processor).
+
+    Raises:
+        InvalidWorkload: The name is not known; the message names the nearest.
+    """
+    folded = name.strip().casefold()
+    if folded in ENGINES:
+        return ENGINES[folded]
+    found = next((meant for pattern, meant in _WORDS if re.search(pattern, folded)), None)
+    if found is None:
+        near = nearest(name, ENGINES, 1)
+        raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(ENGINES)}")
+    if found != "llama.cpp":
+        return ENGINES[found]
+    if accelerator.kind == "cpu":
+        return ENGINES["llama.cpp-cpu"]
+    said = f"{folded.removeprefix('llama.cpp')} {backend.casefold()}"
+    stated = next((each for pattern, each in _BACKENDS if re.search(pattern, said)), None)
+    if stated is None or stated == "cpu" or (stated == "cuda" and accelerator.vendor.casefold() != "nvidia"):
+        stated = _VENDOR_BACKENDS.get(accelerator.vendor.casefold(), "cpu")
+    return ENGINES[f"llama.cpp-{stated}"]
+
+
+def product_rate(engine: Engine | None, accelerator: Accelerator, product_format: str, weight_bits: float) -> float:
+    """Operations per second of the fastest unit that the engine may use for its products.
+
+    llama.cpp on NVIDIA cards and processors multiplies weights below 16 bits as 8-bit integers, and on NVIDIA cards
+    sums products of 16 bits in 16 bits; GeForce halves only the rate with 32-bit sums, which is the one that the table
+    gives as fp16.
+    """
+    rate = accelerator.peak(product_format)
+    if engine is None or product_format != "fp16":
+        return rate
+    if engine.integer_products and weight_bits < 16:
+        return max(rate, accelerator.peaks.get("int8", 0.0))
+    return max(rate, accelerator.peaks_with_fp16_sums.get("fp16", 0.0)) if engine.half_sums else rate
+
+
+def device_class(accelerator: Accelerator) -> str:  # noqa: PLR0911 - a list of classes
+    """The class that an unmeasured device shares its figures with."""
+    vendor, name = accelerator.vendor.casefold(), accelerator.name.casefold()
+    if accelerator.kind == "cpu":
+        return "processor"
+    if vendor == "apple":
+        return "apple"
+    if vendor == "intel":
+        return "intel gpu" if "gaudi" not in name else "asic"
+    if vendor == "amd":
+        return "amd data centre" if re.match(r"(instinct-)?mi\d", name) else "radeon"
+    if vendor == "nvidia":
+        if re.match(r"(jetson|gb10|dgx-spark|thor|orin)", name):
+            return "nvidia edge"
+        if re.match(r"(geforce-)?(gtx|rtx-?\d|titan)", name) and not re.search(r"ada|a\d000|pro|blackwell", name):
+            return "geforce"
+        if re.match(r"(h|gh|b|gb)\d", name):
+            return "nvidia hopper and blackwell"
+        if re.match(r"(a\d+|v100|l4|l40|t4|p40|p100|a800|l20)", name) and "rtx" not in name:
+            return "nvidia data centre"
+        return "nvidia workstation"
+    return "asic"
+
+
+def opening_rate(engine: Engine, accelerator: Accelerator) -> float:
+    """Stored numbers per second that the engine's vector units open and scale, as `opening_operations` says."""
+    return vector_rate(accelerator) / engine.opening_operations
+
+
+def vector_rate(accelerator: Accelerator) -> float:
+    """Operations per second of the vector units: the fp32 peak, or a fifteenth of the fp16 peak where it is unknown.
+
+    A fifteenth is the ratio on the data centre cards of NVIDIA since Hopper, the only ones without a known fp32 peak.
+    """
+    return accelerator.peaks.get("fp32") or accelerator.peaks.get("fp16", max(accelerator.peaks.values())) / 15

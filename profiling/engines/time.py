@@ -1,0 +1,182 @@
+"""What an engine makes of the kernels of a pass: likely time, the interval that holds 80 %, and on what that rests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from profiling.devices.accelerators import Accelerator
+from profiling.engines.effects import setting_of
+from profiling.engines.fit import Parameters, factors
+from profiling.engines.table import Engine, device_class
+from profiling.roofline.workload import Precision
+
+Array = npt.NDArray[np.float64]
+FILE = Path(__file__).parents[1] / "reference" / "engines.json"
+COMMAND = "skyline accuracy FILE… --fit profiling/reference/engines.json"
+ENOUGH_OWN_ROWS = 8
+"""Measured passes of an engine on a device from which on it counts as measured."""
+_WIDEST = (0.3, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """Measured over predicted times of rows that were left out of the fit."""
+
+    rows: int
+    devices: int
+    models: int
+    mdape_pct: float
+    low: float
+    """Tenth percentile of measured over predicted."""
+    high: float
+    """Ninetieth percentile."""
+    inside_pct: float | None = None
+    """Share of the rows that lie in the interval which the rows of the other folds alone give; None: they give none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a predicted time rests on."""
+
+    engine: str
+    stage: str
+    scope: str
+    """`device`: measured rows of this engine on this device, tested on models left out; `class`: rows of the engine on
+    other devices, tested on devices left out; `all engines`: the engine has too few rows of its own."""
+    device_class: str
+    own_rows: int
+    """Measured rows of this engine on this device, at any stage."""
+    class_rows: int
+    """Measured rows of this engine on devices of the class."""
+    held_out: Residuals
+
+    def __str__(self) -> str:
+        """One line."""
+        where = {
+            "device": f"{self.own_rows:,} rows of {self.engine} on this device",
+            "class": f"{self.class_rows:,} rows of {self.engine} on other devices of its class ({self.device_class})",
+            "all engines": f"rows of all engines; {self.engine} on a {self.device_class} device has too few",
+        }[self.scope]
+        return f"{where}; held-out error {self.held_out.mdape_pct:.0f} % ({self.held_out.rows:,} rows)"
+
+
+@dataclass(frozen=True)
+class EngineTimes:
+    """Fitted effects of engines with their held-out errors."""
+
+    effects: Parameters
+    first_token: Parameters
+    errors: Mapping[str, Residuals]
+    """By `stage|scope|engine`, and by `stage|scope|` for all engines."""
+    measured: Mapping[str, int]
+    """Rows by `engine|device`."""
+    classes: Mapping[str, int]
+    """Rows by `engine|class`."""
+    source: str = ""
+    energy: Mapping[str, Any] = field(default_factory=dict)
+    """Share of the stated power drawn under load, by `engine|class`, `class`, and for all: see `power_share`."""
+
+    def __post_init__(self) -> None:
+        """Remember the factors of settings: grids ask for the same again and again."""
+        object.__setattr__(self, "_factors", lru_cache(4096)(self._factors_of))
+
+    def factors(
+        self, engine: Engine, device: Accelerator, precision: Precision, attention: str = "flash",
+        stage: str = "decode",
+    ) -> Array:  # fmt: skip
+        """What each of `parts.PARTS` is multiplied by."""
+        return self._factors(engine, _Hashed(device), precision, attention, stage)  # type: ignore[attr-defined, no-any-return]
+
+    def _factors_of(
+        self, engine: Engine, device: _Hashed, precision: Precision, attention: str, stage: str
+    ) -> Array:  # fmt: skip
+        return factors(self.effects, setting_of(engine, device.device, precision, attention, stage))
+
+    def basis(self, engine: Engine, device: Accelerator, stages: Sequence[str]) -> Basis:
+        """On what a time rests.
+
+        Args:
+            engine: The engine.
+            device: The device.
+            stages: Stages of `profiling.accuracy.cases.STAGES` that say how far such times are off, the best first:
+                the first that the engine has rows of counts.
+        """
+        kind = device_class(device)
+        own = self.measured.get(f"{engine.name}|{device.name}", 0)
+        scope = "device" if own >= ENOUGH_OWN_ROWS else "class"
+        of_class = self.classes.get(f"{engine.name}|{kind}", 0)
+        for stage in stages:
+            found = self.errors.get(f"{stage}|{scope}|{engine.name}")
+            if found is not None:
+                return Basis(engine.name, stage, scope, kind, own, of_class, found)
+        of_all = next((self.errors[name] for stage in stages if (name := f"{stage}|class|") in self.errors), None)
+        held_out = of_all or Residuals(0, 0, 0, float("nan"), *_WIDEST)
+        return Basis(engine.name, stages[0], "all engines", kind, own, of_class, held_out)
+
+    def to_json(self) -> str:
+        """The content of the file that ships."""
+        document = {
+            "made_by": COMMAND,
+            "source": self.source,
+            "measured": self.measured,
+            "classes": self.classes,
+            "errors": {name: _rounded(vars_of(each)) for name, each in self.errors.items()},
+            "energy": self.energy,
+            "effects": _rounded(self.effects),
+            "first_token": _rounded(self.first_token),
+        }
+        lines = [f" {json.dumps(name)}: {json.dumps(value, sort_keys=True)}" for name, value in document.items()]
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> EngineTimes:
+        """The inverse of `to_json`."""
+        document = json.loads(text)
+        return cls(
+            effects=document["effects"], first_token=document["first_token"],
+            errors={name: Residuals(**row) for name, row in document["errors"].items()},
+            measured=document["measured"], classes=document["classes"], source=document["source"],
+            energy=document["energy"],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hashed:
+    """A device, told apart by its name and figures that effects depend on."""
+
+    device: Accelerator
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return (self.device.name, self.device.kind, self.device.vendor, tuple(sorted(self.device.peaks.items())))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hashed) and self.key == other.key
+
+
+def vars_of(residuals: Residuals) -> dict[str, Any]:
+    """The fields by name."""
+    return {name: getattr(residuals, name) for name in Residuals.__slots__}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: kept for key, each in value.items() if (kept := _rounded(each)) not in ({}, 0.0) or key == "rows"}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+@cache
+def shipped_times() -> EngineTimes:
+    """The fitted effects that ship."""
+    return EngineTimes.from_json(FILE.read_text("utf-8"))

@@ -1,0 +1,1 @@
+"""Kernels of inference engines: public measurements of every kind, and calibrations per engine and device."""

@@ -1,0 +1,157 @@
+"""From surfaces of measured kernels to predictions of operators: experts as the engine's own kernel times them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from profiling.calibration.calibrate import Calibration
+from profiling.calibration.predictors import operator_models
+from profiling.devices.accelerators import Accelerator
+from profiling.kernels.calibrate import KernelSurface
+from profiling.kernels.kinds import FORMATS, KINDS
+from profiling.kernels.shipped import shipped_surfaces
+from profiling.roofline.estimate import OperatorModel, Prediction
+from profiling.roofline.operators import Operator
+from profiling.roofline.workload import Values
+
+ROUTING = "power_law_1.01"
+"""How unevenly tokens are taken to choose experts, as tables name it: between balanced and the most uneven measured."""
+LIKE: Mapping[str, str] = {
+    # Cards of the same chip, whose surfaces hold at their own peaks and bandwidth.
+    "A100-SXM4-40GB": "A100-SXM4-80GB", "A100-PCIe-80GB": "A100-SXM4-80GB", "A800-SXM4-80GB": "A100-SXM4-80GB",
+    "H100-PCIe-80GB": "H100-SXM5-80GB", "H100-NVL-94GB": "H100-SXM5-80GB", "H800-SXM5-80GB": "H100-SXM5-80GB",
+    "H20-96GB": "H100-SXM5-80GB", "H20-141GB": "H200-SXM-141GB", "H200-NVL-141GB": "H200-SXM-141GB",
+    "GH200-96GB": "H200-SXM-141GB", "GH200-144GB": "H200-SXM-141GB", "B300-SXM-288GB": "B200-SXM-180GB",
+    "GB300-288GB": "GB200-186GB", "RTX-PRO-6000-Blackwell-Max-Q-96GB": "RTX-PRO-6000-Blackwell",
+    "RTX-PRO-6000-Blackwell-Server-96GB": "RTX-PRO-6000-Blackwell",
+}  # fmt: skip
+_CLASSES: Mapping[str, tuple[tuple[float, float, tuple[str, ...]], ...]] = {
+    # By calibration class: from which to below which bits of a stored weight, and the formats of tables, best first.
+    "expert_gemm_bf16": ((15, 17, ("bfloat16",)), (3, 7, ("w4a16_mxfp4", "int4_wo"))),
+    "expert_gemm_fp8": ((7, 10, ("fp8_block", "fp8")), (3, 7, ("w4a8_mxfp4_mxfp8",))),
+    "expert_gemm_fp4": ((3, 7, ("nvfp4",)),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredExperts:
+    """An operator model that asks the surface of an engine's kernel of experts."""
+
+    device: Accelerator
+    options: tuple[tuple[float, float, KernelSurface], ...]
+    """From which to below which bits of a stored weight, and the surface."""
+
+    def __call__(self, operator: Operator, compute_s: Values, memory_s: Values, default: Prediction) -> Prediction:
+        """Seconds of one occurrence, never below its bound; the default for formats not measured."""
+        bits = np.asarray(operator.shape["weight_bits"])
+        bound = np.maximum(compute_s, memory_s - np.divide(operator.spared_bytes, self.device.bandwidth_bytes_per_s))
+        sides = (default.likely_s, default.low_s, default.high_s)
+        form = np.broadcast_shapes(
+            bits.shape, np.shape(bound), *map(np.shape, sides), *(np.shape(operator.shape[name]) for name in _SHAPE)
+        )
+        results = [np.array(np.broadcast_to(side, form), dtype=np.float64) for side in sides]
+        known = self.measured(operator)
+        for least, below, fitted in self.options:
+            where = np.broadcast_to((bits >= least) & (bits < below) & known & _near(fitted, operator), form)
+            if not where.any():
+                continue
+            shape = {name: np.broadcast_to(np.asarray(operator.shape[name], float), form)[where] for name in _SHAPE}
+            calls = np.broadcast_to(np.asarray(operator.launches, float), form)[where]
+            seconds = calls * self._seconds(fitted, shape)
+            floor = np.broadcast_to(bound, form)[where]
+            for side, share in zip(results, (1.0, fitted.low, fitted.high), strict=True):
+                side[where] = np.maximum(seconds * share, floor)
+        return Prediction(*(cast("Values", side) for side in results))
+
+    def measured(self, operator: Operator) -> npt.NDArray[np.bool_]:
+        """Where kernels of about such weights were measured; all of those used are of experts with a gate."""
+        bits = np.asarray(operator.shape["weight_bits"])
+        known = np.zeros(bits.shape, dtype=bool)
+        for least, below, fitted in self.options:
+            known = known | ((bits >= least) & (bits < below) & _near(fitted, operator))
+        return np.asarray(known & (np.asarray(operator.shape["gated"]) == 1))
+
+    def _seconds(self, fitted: KernelSurface, shape: Mapping[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        kind = KINDS["experts"]
+        format_, weight_bits, _ = FORMATS[fitted.format]
+        rows = pl.DataFrame({
+            "num_tokens": shape["tokens"], "hidden_size": shape["k"], "inter_size": shape["n"], "topk": shape["chosen"],
+            "num_experts": shape["held"] * shape["parts"], "moe_ep_size": shape["parts"],
+        }).with_columns(
+            moe_tp_size=pl.lit(1.0), weight_bits=pl.lit(weight_bits), kernel_source=pl.lit(""),
+            distribution=pl.lit(ROUTING),
+        )  # fmt: skip
+        found = rows.select(
+            flops=kind.flops, bytes=kind.bytes, **{f"size_{name}": value for name, value in kind.sizes.items()}
+        )
+        peak = self.device.peaks.get(format_) or self.device.peaks["fp16"]
+        sizes = np.log2(found.select(f"size_{name}" for name in kind.sizes).to_numpy())
+        memory = found["bytes"].to_numpy() / self.device.bandwidth_bytes_per_s
+        return fitted.surface.seconds(found["flops"].to_numpy() / peak, memory, sizes)
+
+
+_SHAPE = ("tokens", "k", "n", "chosen", "held", "parts")
+_GEOMETRY = ("k", "n", "held", "chosen")
+"""Sizes of an operator in the order of `KernelSurface.measured_shapes`."""
+_NEAR = 0.6
+"""How far each of them may lie from a measured geometry, in powers of two: beyond it a surface is only a guess."""
+
+
+def _near(fitted: KernelSurface, operator: Operator) -> npt.NDArray[np.bool_]:
+    """Where the weights are about as large as some that were measured."""
+    own = [np.log2(np.asarray(operator.shape[name], dtype=np.float64)) for name in _GEOMETRY]
+    form = np.broadcast_shapes(*(size.shape for size in own))
+    points = np.column_stack([np.broadcast_to(size, form).reshape(-1) for size in own])
+    different, place = np.unique(points, axis=0, return_inverse=True)
+    known = np.log2(np.array(fitted.measured_shapes))
+    distance = np.abs(different[:, None, :] - known[None, :, :]).max(axis=2).min(axis=1)
+    return np.asarray((distance <= _NEAR)[place.reshape(-1)].reshape(form))
+
+
+def kernel_models(device: Accelerator) -> dict[str, OperatorModel]:
+    """Operator models of a device by calibration class and engine, as `expert_gemm_fp8@vllm`, from what ships.
+
+    Devices that were not measured have those of the measured device of the same chip, at their own peaks.
+    """
+    surfaces = shipped_surfaces().get(LIKE.get(device.name, device.name), ())
+    return _models(device, [one for one in surfaces if one.kind == "experts"])
+
+
+def measured_models(
+    calibrations: Mapping[str, Iterable[Calibration]], devices: Mapping[str, Accelerator]
+) -> dict[str, dict[str, OperatorModel]]:
+    """All that predicts operators from measurements, by class, by device: calibrations, and what ships of engines."""
+    found: dict[str, dict[str, OperatorModel]] = {
+        name: dict(operator_models(fitted)) for name, fitted in calibrations.items()
+    }
+    for name, device in devices.items():
+        if kernels := kernel_models(device):
+            found.setdefault(name, {}).update(kernels)
+    return found
+
+
+def _models(device: Accelerator, surfaces: Iterable[KernelSurface]) -> dict[str, OperatorModel]:
+    best: dict[tuple[str, str], KernelSurface] = {}
+    for one in surfaces:
+        if "nongated" in one.variant:
+            continue
+        key = (one.engine, one.format)
+        if key not in best or one.kernels > best[key].kernels:
+            best[key] = one
+    found: dict[str, OperatorModel] = {}
+    for engine in sorted({engine for engine, _ in best}):
+        for name, formats in _CLASSES.items():
+            options = tuple(
+                (least, below, best[engine, chosen])
+                for least, below, names in formats
+                if (chosen := next((each for each in names if (engine, each) in best), None)) is not None
+            )
+            if options:
+                found[f"{name}@{engine}"] = MeasuredExperts(device, options)
+    return found

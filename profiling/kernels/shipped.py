@@ -1,0 +1,116 @@
+"""Surfaces of kernels as files: one JSON per device, those in reference/kernels ship."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from profiling.kernels.calibrate import KernelSurface, Transfer
+from profiling.kernels.surface import Surface
+
+FOLDER = Path(__file__).parents[1] / "reference" / "kernels"
+COMMAND = "skyline profile kernels FOLDER --save profiling/reference/kernels"
+SUMMARY_SCHEMA: dict[str, type[pl.DataType]] = {
+    "device": pl.String, "engine": pl.String, "kind": pl.String, "variants": pl.Int64, "kernels": pl.Int64,
+    "mean_error_pct": pl.Float64, "median_error_pct": pl.Float64, "inside_pct": pl.Float64,
+}  # fmt: skip
+_TRANSFERS = "transfer.json"
+
+
+def to_json(device: str, surfaces: Iterable[KernelSurface], source: str) -> str:
+    """The content of a device's file, one surface per line."""
+    head = {"device": device, "source": source, "made_by": COMMAND}
+    lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
+    items = ",\n  ".join(json.dumps(_record(one), separators=(",", ":")) for one in surfaces)
+    return "{\n" + ",\n".join([*lines, f' "surfaces": [\n  {items}\n ]']) + "\n}\n"
+
+
+def from_json(text: str) -> tuple[KernelSurface, ...]:
+    """The inverse of `to_json`."""
+    document = json.loads(text)
+    return tuple(_surface(row, document["device"]) for row in document["surfaces"])
+
+
+def _surface(row: Mapping[str, Any], device: str) -> KernelSurface:
+    made = {"device": device, "surface": Surface.from_dict(row["surface"])}
+    return KernelSurface(**(dict(row) | made | {"measured_shapes": tuple(map(tuple, row["measured_shapes"]))}))
+
+
+def _record(one: KernelSurface) -> dict[str, Any]:
+    row = {field.name: getattr(one, field.name) for field in fields(one) if field.name not in {"device", "surface"}}
+    return row | {"surface": one.surface.to_dict()}
+
+
+def save(folder: Path, surfaces: Sequence[KernelSurface], transfers: Sequence[Transfer], source: str) -> None:
+    """Writes one file per device, and one with the errors on devices left out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for device in sorted({one.device for one in surfaces}):
+        own = [one for one in surfaces if one.device == device]
+        folder.joinpath(f"{device}.json").write_text(to_json(device, own, source), "utf-8")
+    rows = [{field.name: getattr(one, field.name) for field in fields(one)} for one in transfers]
+    text = ",\n ".join(json.dumps(row) for row in rows)
+    folder.joinpath(_TRANSFERS).write_text(f"[\n {text}\n]\n", "utf-8")
+
+
+@cache
+def shipped_surfaces() -> Mapping[str, tuple[KernelSurface, ...]]:
+    """The surfaces that ship, by name of the device."""
+    files = sorted(path for path in FOLDER.glob("*.json") if path.name != _TRANSFERS)
+    found = [from_json(path.read_text("utf-8")) for path in files]
+    return {surfaces[0].device: surfaces for surfaces in found}
+
+
+@cache
+def shipped_transfers() -> tuple[Transfer, ...]:
+    """Errors of surfaces on devices that they never saw, as they ship."""
+    rows = json.loads(FOLDER.joinpath(_TRANSFERS).read_text("utf-8"))
+    return tuple(Transfer(**(row | {"devices": tuple(row["devices"])})) for row in rows)
+
+
+def summary(surfaces: Iterable[KernelSurface]) -> pl.DataFrame:
+    """Held-out errors by device, engine and kind, in `SUMMARY_SCHEMA`: means over variants, weighted by kernels."""
+    frame = pl.DataFrame(
+        [
+            {
+                "device": one.device, "engine": one.engine, "kind": one.kind, "kernels": one.kernels,
+                "mean_error_pct": one.mean_error_pct, "median_error_pct": one.median_error_pct,
+                "inside_pct": one.inside_pct,
+            }
+            for one in surfaces
+        ],
+        schema={name: kind for name, kind in SUMMARY_SCHEMA.items() if name != "variants"},
+    )  # fmt: skip
+    weight = pl.col("kernels")
+    means = [
+        ((pl.col(name) * weight).sum() / weight.sum()).round(1).alias(name)
+        for name in ("mean_error_pct", "median_error_pct", "inside_pct")
+    ]
+    number = pl.len().cast(pl.Int64).alias("variants")
+    grouped = frame.group_by("device", "engine", "kind").agg(number, *means, weight.sum())
+    return grouped.select(list(SUMMARY_SCHEMA)).sort("device", "engine", "kind")
+
+
+def variant_table(surfaces: Iterable[KernelSurface]) -> pl.DataFrame:
+    """Held-out errors of every variant."""
+    names = ("device", "engine", "version", "kind", "variant", "kernels", "shapes", "mean_error_pct",
+             "median_error_pct", "inside_pct")  # fmt: skip
+    rows = [{name: getattr(one, name) for name in names} for one in surfaces]
+    return pl.DataFrame(rows).sort("device", "engine", "kind", "variant")
+
+
+def transfer_table(transfers: Iterable[Transfer]) -> pl.DataFrame:
+    """Errors on devices left out, one row per device, engine and kind."""
+    rows = [
+        {
+            "device": one.device, "predicted_from": " and ".join(one.devices), "engine": one.engine, "kind": one.kind,
+            "kernels": one.kernels, "mean_error_pct": one.mean_error_pct, "median_error_pct": one.median_error_pct,
+        }
+        for one in transfers
+    ]  # fmt: skip
+    return pl.DataFrame(rows).sort("device", "engine", "kind")

@@ -1,0 +1,1 @@
+"""Memory: what a model needs of each device, and how many devices hold it."""

@@ -1,0 +1,211 @@
+"""What inference engines take of a device beside weights and cache, and what they keep for windowed layers.
+
+An engine's share has two parts. One grows with the tokens of a step: activations of the widest layer, and logits of
+every sequence over the vocabulary. The other does not: the context of the driver, captured graphs, buffers of the
+communication library. Each profile names the measurements it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from profiling.devices.accelerators import GIB, Accelerator
+from profiling.errors import InvalidWorkload, nearest
+from profiling.models.architecture import Architecture
+from profiling.models.steps import Experts, Linear
+from profiling.roofline.workload import Values
+
+Span = tuple[float, float]
+Windows = Literal["short", "whole", "unknown"]
+LARGE_CARD_BYTES = 70 * GIB
+"""From this memory on vLLM reads 8,192 tokens a step and runs 1,024 sequences by default, below it 2,048 and 256
+(vllm/engine/arg_utils.py, `get_batch_defaults`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineProfile:
+    """What an engine takes per device beside weights and cache.
+
+    Attributes:
+        utilisation: Part of the device's memory that the engine allows itself by default.
+        basis: What the figures rest on, in words.
+        windows: Whether layers with a window keep only the window, or every token, or which is not known.
+        window_padding: Tokens by which the engine enlarges a window that it keeps short: those of one step, and the
+            size of its blocks.
+        step_tokens: Tokens of one step on small and on large cards; None: those of the workload alone.
+        sequences: Sequences for which logits are kept, on small and on large cards.
+        activation_copies: Copies of the widest activation that are alive at once.
+        mixture_copies: The same where the widest layer has experts.
+        logit_copies: Copies of the logits (32 bits) that sampling keeps.
+        fixed_gib: What does not grow: driver context, graphs, communication; on devices with memory of their own.
+        fixed_shared_gib: The same where the device shares the memory of its machine.
+    """
+
+    utilisation: float
+    basis: str
+    windows: Windows
+    window_padding: tuple[int, int] = (0, 1)
+    step_tokens: tuple[int, int] | None = None
+    sequences: tuple[int, int] = (1, 1)
+    activation_copies: Span = (0.0, 0.0)
+    mixture_copies: Span = (0.0, 0.0)
+    logit_copies: Span = (0.0, 0.0)
+    fixed_gib: Span = (0.0, 0.0)
+    fixed_shared_gib: Span | None = None
+
+    def with_options(
+        self, *, utilisation: float | None = None, step_tokens: int | None = None, eager: bool = False
+    ) -> EngineProfile:
+        """The engine as somebody starts it.
+
+        Args:
+            utilisation: Part of the memory it may use (vLLM: `--gpu-memory-utilization`).
+            step_tokens: Tokens of one step (vLLM: `--max-num-batched-tokens`; llama.cpp: `--ubatch-size`).
+            eager: Without captured graphs, which take up to half of what does not grow.
+
+        Raises:
+            InvalidWorkload: A value cannot be.
+        """
+        if utilisation is not None and not 0 < utilisation <= 1:
+            raise InvalidWorkload(f"gpu_memory_utilization is {utilisation:g}; it must lie between 0 and 1")
+        if step_tokens is not None and not 1 <= step_tokens <= 2**20:
+            raise InvalidWorkload(f"batched tokens are {step_tokens}; they must lie between 1 and {2**20:,}")
+        tokens = self.step_tokens if step_tokens is None else (step_tokens, step_tokens)
+        fixed = (self.fixed_gib[0] / 2, self.fixed_gib[1] / 2) if eager else self.fixed_gib
+        return replace(self, utilisation=utilisation or self.utilisation, step_tokens=tokens, fixed_gib=fixed)
+
+    def step_bytes(self, model: Architecture, tensor: int, capacity_bytes: Values) -> tuple[Values, Values]:
+        """Low and high bytes of what grows with the tokens of a step, on one device of that memory."""
+        if self.step_tokens is None or model.kind == "encoder":
+            # An encoder's pass is its own batch, and samples no tokens.
+            return 0.0, 0.0
+        large = np.greater_equal(capacity_bytes, LARGE_CARD_BYTES)
+        tokens = np.where(large, self.step_tokens[1], self.step_tokens[0])
+        sequences = np.where(large, self.sequences[1], self.sequences[0])
+        widest = 2.0 * widest_activation(model, tensor)
+        logits = 4.0 * model.vocabulary_size
+        copies = self.mixture_copies if model.is_mixture_of_experts else self.activation_copies
+        low, high = (
+            tokens * widest * alive + sequences * logits * kept
+            for alive, kept in zip(copies, self.logit_copies, strict=True)
+        )
+        return low, high
+
+    def fixed_bytes(self, *, shared_memory: bool | npt.NDArray[np.bool_]) -> tuple[Values, Values]:
+        """Low and high bytes of what does not grow."""
+        shared = self.fixed_shared_gib or self.fixed_gib
+        low, high = (
+            np.where(shared_memory, inside, own) * GIB for inside, own in zip(shared, self.fixed_gib, strict=True)
+        )
+        return low, high
+
+    def kept_tokens(self, length: Values, window: int | None) -> tuple[Values, Values]:
+        """Fewest and most tokens that a layer keeps of a sequence of that length."""
+        if window is None:
+            return length, length
+        step, block = self.window_padding
+        padded = np.minimum(length, np.ceil((window + step) / block) * block)
+        least = np.minimum(length, window) if self.windows == "unknown" else padded
+        return (length, length) if self.windows == "whole" else (least, padded if self.windows == "short" else length)
+
+
+PROFILES: Mapping[str, EngineProfile] = {
+    "vllm-v1": EngineProfile(
+        utilisation=0.9, windows="short", window_padding=(0, 16), step_tokens=(2048, 8192), sequences=(256, 1024),
+        activation_copies=(5.0, 8.0), mixture_copies=(3.0, 13.0), logit_copies=(3.0, 4.5), fixed_gib=(0.25, 1.2),
+        basis="activations of a step and logits of its sequences: 4.8 to 5.6 GiB dense and 7.4 to 8.0 for mixtures on "
+        "80 GB cards (llm-d-planner), 0.7 to 3.2 GiB on 24 and 32 GB cards (logs of vLLM v1)",
+    ),
+    "vllm-v0": EngineProfile(
+        utilisation=0.9, windows="whole", fixed_gib=(0.3, 5.0),
+        basis="logs of vLLM v0 and eager runs: 0.2 to 1.4 GiB of activations, 0.1 to 3.6 beside them",
+    ),
+    "sglang": EngineProfile(
+        utilisation=0.88, windows="unknown", fixed_gib=(0.0, 0.6),
+        basis="its default static fraction of about 0.88 leaves activations the rest (documentation; not measured)",
+    ),
+    "tensorrt-llm": EngineProfile(
+        utilisation=0.9, windows="short", window_padding=(0, 32), step_tokens=(8192, 8192), sequences=(256, 2048),
+        activation_copies=(2.0, 8.0), mixture_copies=(2.0, 10.0), logit_copies=(1.0, 2.0), fixed_gib=(0.5, 1.5),
+        basis="nine tenths of what is free go to the cache (documentation); activations as in vLLM, not measured",
+    ),
+    "lmdeploy": EngineProfile(
+        utilisation=0.9, windows="unknown", fixed_gib=(0.5, 2.5),
+        basis="eight tenths of what is free go to the cache (documentation; not measured)",
+    ),
+    "transformers": EngineProfile(
+        utilisation=1.0, windows="short", fixed_gib=(0.5, 1.8),
+        basis="1,401 rows of LLM-Perf, batch 1: 0.5 to 0.8 GiB, on an A100 about 1.3 of driver context beside them",
+    ),
+    "transformers-4bit": EngineProfile(
+        utilisation=1.0, windows="short", fixed_gib=(0.5, 1.8),
+        basis="1,401 rows of LLM-Perf, batch 1: 0.5 to 0.8 GiB, on an A100 about 1.3 of driver context beside them",
+    ),
+    "llama.cpp": EngineProfile(
+        utilisation=1.0, windows="short", window_padding=(512, 256), step_tokens=(512, 512), sequences=(512, 512),
+        activation_copies=(0.0, 2.0), mixture_copies=(0.0, 2.0), logit_copies=(0.1, 1.1),
+        fixed_gib=(0.05, 1.2), fixed_shared_gib=(0.02, 0.3),
+        basis="compute buffer of 512 tokens and driver context: 105 runs on shared memory (0.1 GiB beside weights and "
+        "cache), oobabooga's fit of 19,517 runs on cards; windows in a cache of their own of window + 512 cells",
+    ),
+    "mlx": EngineProfile(
+        utilisation=1.0, windows="short", fixed_gib=(0.05, 0.6),
+        basis="rotating caches for windowed layers (source of mlx-lm); overhead as llama.cpp on shared memory",
+    ),
+    "exllama": EngineProfile(
+        utilisation=1.0, windows="whole", step_tokens=(2048, 2048), activation_copies=(1.0, 4.0),
+        mixture_copies=(1.0, 6.0), sequences=(1, 1), logit_copies=(1.0, 2.0), fixed_gib=(0.3, 1.0),
+        basis="chunks of 2,048 tokens (documentation; not measured)",
+    ),
+    "openvino": EngineProfile(
+        utilisation=1.0, windows="whole", fixed_gib=(0.1, 0.8), fixed_shared_gib=(0.05, 0.5),
+        basis="as llama.cpp on shared memory; not measured",
+    ),
+}  # fmt: skip
+"""By name. Engines that only start another (Ollama, LM Studio) have its profile: see `ALIASES`."""
+
+ALIASES: Mapping[str, str] = {
+    "vllm": "vllm-v1", "ollama": "llama.cpp", "lm-studio": "llama.cpp", "llamafile": "llama.cpp", "mlc": "mlx",
+    "exllamav2": "exllama", "exllamav3": "exllama", "autoawq": "transformers-4bit", "tgi": "vllm-v0",
+    "optimum-habana": "transformers", "transformers-neuronx": "transformers",
+}  # fmt: skip
+
+
+def engine_profile(name: str | EngineProfile) -> EngineProfile:
+    """The profile of that engine, or the one given; a backend after its name ("llama.cpp-cuda") changes nothing here.
+
+    Raises:
+        InvalidWorkload: No such engine; the message names those there are.
+    """
+    if isinstance(name, EngineProfile):
+        return name
+    said = name.casefold().replace(" ", "-")
+    known = [*PROFILES, *ALIASES]
+    found = said if said in known else next((each for each in known if said.startswith(f"{each}-")), None)
+    if found is None:
+        near = nearest(name, known, 1)
+        raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(known)}")
+    return PROFILES[ALIASES.get(found, found)]
+
+
+def default_engine(device: Accelerator) -> str:
+    """What people run on such a device: vLLM on data-centre cards, llama.cpp on what they own."""
+    return "vllm-v1" if device.memory_kind in {"hbm", "gddr with inline ecc", "sram"} else "llama.cpp"
+
+
+def widest_activation(model: Architecture, tensor: int = 1) -> float:
+    """Numbers per token of the widest layer's output and the residual stream, on one of `tensor` devices."""
+    widest = 0.0
+    for _, step in model.counted_steps():
+        if isinstance(step, Experts):
+            ups = 2 if step.gated else 1
+            widest = max(widest, step.per_token * (ups * step.intermediate_size / tensor + step.hidden_size))
+        elif isinstance(step, Linear) and not step.is_head:
+            width = max(step.fused_width, step.width_out)
+            widest = max(widest, width / (tensor if step.split == "column" else 1))
+    return widest + model.hidden_size

@@ -1,0 +1,1 @@
+"""Models: architectures, the steps of their layers, and how configurations are read."""

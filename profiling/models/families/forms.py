@@ -1,0 +1,165 @@
+"""Families declared by their traits: a `Form` says what a family does that its config does not state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from profiling.models.architecture import Architecture
+from profiling.models.families import reading
+from profiling.models.families.assembly import Config, Ends, decoder
+from profiling.models.families.spec import (
+    LayerSpec,
+    Norm,
+    OutputGate,
+    Placement,
+    QueryKeyNorm,
+    State,
+)
+from profiling.models.steps import Normalisation, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What is particular about a family; the defaults are those of Llama.
+
+    A trait given as a word is the name of the config's field that switches it on; "!" before it: on unless the
+    field says otherwise.
+    """
+
+    gated: bool = True
+    norm: Norm = "rms"
+    placement: Placement = "pre"
+    state_placement: Placement | None = None
+    """Where layers that mix by a state place their norms differently."""
+    query_key_norm: QueryKeyNorm = "none"
+    norm_switch: str = ""
+    """Field that switches the norms of query and key."""
+    query_key_value_bias: bool | str = "attention_bias"
+    output_bias: bool | str = "attention_bias"
+    feed_forward_bias: bool | str = "mlp_bias"
+    head_bias: bool | str = "lm_head_bias"
+    tied: bool = False
+    output_gate: OutputGate = "none"
+    gate_switch: str = ""
+    """Field that switches the output gate."""
+    gate_in: Literal["all", "full"] = "all"
+    sinks: bool = False
+    latent: bool | None = None
+    """Latent attention; None: where the config has `kv_lora_rank`."""
+    selection_bias: bool = False
+    experts_gated: bool | None = None
+    shared_gate: bool = False
+    dense_width: str = "intermediate_size"
+    every: int | None = None
+    """Where the config names no pattern, every so manieth layer is global; None: the window holds for all."""
+    windows: bool = True
+    """Whether `sliding_window` limits layers that the pattern calls local."""
+    state: Callable[[Config], State] | None = None
+    """What the layers of kind "state" do."""
+    inner_norms: bool = False
+    extra_numbers: int = 0
+    """Learned numbers of a layer beyond its matrices and norms (an activation's slopes)."""
+    default: tuple[tuple[str, object], ...] = ()
+    """Fields that published configs leave out, as transformers fills them in."""
+
+
+def switched(config: Config, trait: bool | str, *, default: bool = False) -> bool:
+    """The trait, or what the field of that name says."""
+    if isinstance(trait, bool):
+        return trait
+    return config.flag(trait.removeprefix("!"), default=trait.startswith("!") or default)
+
+
+def base(config: Config, form: Form) -> LayerSpec:
+    """The layer that all of a model's layers vary, by the usual names of widths and heads."""
+    hidden = config.integer("hidden_size")
+    heads = config.integer("num_attention_heads")
+    kv_heads = config.integer("num_key_value_heads", "num_kv_heads", default=heads)
+    width = config.integer(form.dense_width, "dense_intermediate_size", "intermediate_size", "ffn_hidden_size",
+                           "moe_intermediate_size")  # fmt: skip
+    stated = config.get("head_dim", "kv_channels") or hidden // heads  # transformers writes 0 where it does not apply
+    normed = not form.norm_switch or switched(config, form.norm_switch)
+    bias = switched(config, form.query_key_value_bias)
+    return LayerSpec(
+        hidden_size=hidden,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=Config({**config.fields, "head_dim": stated}).integer("head_dim"),
+        intermediate_size=width,
+        gated=form.gated,
+        norm=form.norm,
+        placement=form.placement,
+        query_key_norm=form.query_key_norm if normed else "none",
+        query_key_value_bias=bias,
+        output_bias=switched(config, form.output_bias),
+        feed_forward_bias=switched(config, form.feed_forward_bias),
+        output_gate=form.output_gate if not form.gate_switch or switched(config, form.gate_switch) else "none",
+        extra_attention_parameters=heads if form.sinks else 0,
+        inner_norms=form.inner_norms,
+        layer_steps=(plain_numbers("extra", form.extra_numbers),) if form.extra_numbers else (),
+        latent=reading.latent_of(config) if _is_latent(config, form) else None,
+    )
+
+
+def _is_latent(config: Config, form: Form) -> bool:
+    return form.latent if form.latent is not None else config.get("kv_lora_rank") is not None
+
+
+def plain_numbers(name: str, numbers: int) -> Step:
+    """Learned numbers that cost next to nothing to use."""
+    return Normalisation(name=name, inputs=("input",), width=1, gains=numbers)
+
+
+def layers_of(config: Config, form: Form) -> list[LayerSpec]:
+    """Every layer of a model of that form, bottom to top."""
+    count = reading.layer_count(config)
+    plain = base(config, form)
+    window = config.get("sliding_window", "sliding_window_size", "attention_chunk_size") if form.windows else None
+    pattern = reading.layer_kinds(config, count, every=form.every)
+    sparse = reading.sparse_layers(config, count) if reading.has_experts(config) else [False] * count
+    # mixture_of is asked once: equal layers share what they hold
+    mixture = None
+    if any(sparse):
+        gated = form.gated if form.experts_gated is None else form.experts_gated
+        mixture = replace(
+            reading.mixture_of(config, selection_bias=form.selection_bias, gated=gated), shared_gate=form.shared_gate
+        )
+    state = form.state(config) if form.state and "state" in pattern else None
+    specs = []
+    for index, kind in enumerate(pattern):
+        spec = plain
+        if kind == "state":
+            spec = replace(spec, state=state, attention=False, latent=None, indexer=None,
+                           placement=form.state_placement or spec.placement)  # fmt: skip
+        else:
+            if kind in {"sliding", "chunked"} and window:
+                spec = replace(spec, window=int(window), window_kind="chunked" if kind == "chunked" else "sliding")
+            spec = reading.indexed(config, spec, index)
+        specs.append(replace(spec, mixture=mixture) if sparse[index] else spec)
+    return specs
+
+
+def ends_of(config: Config, form: Form) -> Ends:
+    """Final norm and head."""
+    return Ends(
+        norm=form.norm,
+        tied=config.flag("tie_word_embeddings", "tie_embedding", default=form.tied),
+        head_bias=switched(config, form.head_bias),
+    )
+
+
+def with_defaults(config: Config, form: Form) -> Config:
+    """The config with what published ones leave out."""
+    return Config({**dict(form.default), **{k: v for k, v in config.fields.items() if v is not None}})
+
+
+def declared(form: Form) -> Callable[[Config], Architecture]:
+    """The reader of a family of that form."""
+
+    def read(config: Config) -> Architecture:
+        config = with_defaults(config, form)
+        return decoder(config, layers_of(config, form), ends_of(config, form))
+
+    return read

@@ -1,0 +1,115 @@
+"""Families that only rename or combine what exists, each declared by its traits (2025 and later)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from profiling.models.architecture import Architecture
+from profiling.models.families import reading
+from profiling.models.families.assembly import Config
+from profiling.models.families.forms import Form, declared
+from profiling.models.families.spec import Lightning, State
+
+_QWEN3 = Form(query_key_norm="head")
+_DEEPSEEK = Form(selection_bias=True)
+_DEEPSEEK_PLAIN_ROUTER = Form()
+
+
+def _lightning(config: Config) -> State:
+    heads = config.integer("num_attention_heads")
+    return Lightning(heads=heads, head_dim=config.integer("head_dim", default=config.integer("hidden_size") // heads))
+
+
+def _full_rank_delta(config: Config) -> State:
+    return reading.kimi_delta(config, low_rank=False)
+
+
+FORMS: Mapping[str, Form] = {
+    # Llama and Mistral under other names
+    "arcee": Form(gated=False),
+    "cwm": Form(every=4),
+    "ministral": Form(),
+    "ministral3": Form(),
+    "mimo": Form(query_key_value_bias="!attention_bias", output_bias=False, windows=False),
+    "smollm3": Form(tied=True),
+    "seed_oss": Form(output_bias="attention_out_bias", query_key_value_bias="!attention_bias"),
+    "ernie4_5": Form(query_key_value_bias="use_bias", output_bias="use_bias", feed_forward_bias="use_bias", tied=True),
+    "granite_swa": Form(sinks=True),
+    "granitemoe": Form(tied=True),
+    "granitemoe_swa": Form(sinks=True),
+    "helium": Form(),
+    "nanochat": Form(gated=False, norm="without_gains", query_key_norm="without_gains"),
+    "jais2": Form(gated=False, norm="layer", query_key_value_bias="!attention_bias", output_bias="!attention_bias",
+                  feed_forward_bias="!mlp_bias"),
+    "apertus": Form(gated=False, query_key_norm="head", extra_numbers=2),
+    "bitnet": Form(gated=True, inner_norms=True),
+    "hyperclovax": Form(placement="sandwich"),
+    "vaultgemma": Form(tied=True, every=2),
+    # Qwen 3 under other names
+    "qwen3_vl_text": _QWEN3,
+    "qwen3_vl_moe_text": _QWEN3,
+    "hunyuan_v1_dense": Form(query_key_norm="head", tied=True),
+    "hunyuan_v1_moe": Form(query_key_norm="head", tied=True),
+    "mellum": _QWEN3,
+    "exaone4": Form(placement="output", query_key_norm="head", every=4),
+    "exaone4_5_text": Form(placement="output", query_key_norm="head", every=4,
+                           default=(("vocab_size", 102_400),)),
+    "exaone_moe": Form(query_key_norm="head", selection_bias=True, every=4),
+    "hy_v3": Form(query_key_norm="head", selection_bias=True),
+    "laguna": Form(query_key_norm="head", selection_bias=True, output_gate="head", gate_switch="!gating"),
+    "step3p7": Form(query_key_norm="head", selection_bias=True, output_gate="head",
+                    default=(("use_head_wise_attn_gate", True),)),
+    "afmoe": Form(placement="sandwich", query_key_norm="head", selection_bias=True, output_gate="elementwise", every=4),
+    "flex_olmo": Form(placement="output", query_key_norm="width"),
+    "ernie4_5_moe": Form(query_key_value_bias="use_bias", output_bias="use_bias", feed_forward_bias="use_bias",
+                         tied=True, selection_bias=True),
+    "muse_glimmer_text": Form(placement="sandwich", output_gate="elementwise", every=4),
+    # GLM 4.5 under other names
+    "glm4v_moe_text": Form(output_bias=False, selection_bias=True),
+    "solar_open": Form(output_bias=False, selection_bias=True),
+    "dots1": Form(query_key_norm="head", selection_bias=True),
+    "bailing_moe": Form(query_key_norm="head", norm_switch="use_qk_norm", query_key_value_bias="use_qkv_bias",
+                        output_bias="use_bias", selection_bias=True),
+    "bailing_moe_v2": Form(query_key_norm="head", norm_switch="!use_qk_norm", query_key_value_bias="use_qkv_bias",
+                           output_bias="use_bias", selection_bias=True),
+    "sarvam_moe": Form(query_key_norm="head", norm_switch="!use_qk_norm", selection_bias=True),
+    # Latent attention
+    "deepseek_v32": _DEEPSEEK,
+    "glm_moe_dsa": _DEEPSEEK,
+    "glm4_moe_lite": _DEEPSEEK,
+    "sarvam_mla": _DEEPSEEK,
+    "gravity_moe": _DEEPSEEK,
+    "youtu": Form(tied=True),
+    "mistral4": _DEEPSEEK_PLAIN_ROUTER,
+    # Layers with a state
+    "qwen3_next": Form(query_key_norm="head", output_gate="elementwise", shared_gate=True, state=reading.delta_net,
+                       default=(("full_attention_interval", 4),)),
+    "qwen3_5_text": Form(query_key_norm="head", output_gate="elementwise", gate_switch="!attn_output_gate",
+                         state=reading.delta_net, default=(("full_attention_interval", 4),)),
+    "qwen3_5_moe_text": Form(query_key_norm="head", output_gate="elementwise", gate_switch="!attn_output_gate",
+                             shared_gate=True, state=reading.delta_net, default=(("full_attention_interval", 4),)),
+    "olmo_hybrid": Form(placement="output", state_placement="pre", query_key_norm="width", state=reading.delta_net),
+    "minimax": Form(state=_lightning),
+    "minimax_m1": Form(state=_lightning),
+    "minimax_text_01": Form(state=_lightning),
+    "jamba": Form(state=reading.mamba_one,
+                  default=(("attn_layer_period", 8), ("attn_layer_offset", 4), ("expert_layer_period", 2),
+                           ("expert_layer_offset", 1))),
+    "lfm2_moe": Form(query_key_norm="head", tied=True, state=reading.short_convolution, selection_bias=True),
+    "lfm3": Form(placement="sandwich", query_key_norm="head", tied=True, output_gate="head",
+                 state=reading.short_convolution),
+    "bailing_hybrid": Form(state=_full_rank_delta, selection_bias=True, output_gate="head"),
+}  # fmt: skip
+"""Traits by `model_type`."""
+
+ALIASES: Mapping[str, str] = {
+    "qwen3_5": "qwen3_5_text", "qwen3_5_moe": "qwen3_5_moe_text", "qwen3_vl": "qwen3_vl_text",
+    "qwen3_vl_moe": "qwen3_vl_moe_text", "qwen2_5_vl": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen2_vl": "qwen2",
+    "qwen2_vl_text": "qwen2", "exaone4_5": "exaone4_5_text", "glm4v_moe": "glm4v_moe_text",
+    "muse_glimmer": "muse_glimmer_text", "step3p5": "step3p7", "mistral3": "ministral3", "dots1_note": "dots1",
+    "glm4v_text": "glm4", "glm4v": "glm4", "exaone4_moe": "exaone_moe", "minimax_m1_text": "minimax_m1",
+    "ling": "bailing_moe", "lfm2_vl": "lfm2", "smolvlm": "llama", "ministral3_text": "ministral3",
+}  # fmt: skip
+"""Names under which a known family is published as well."""
+
+FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {name: declared(form) for name, form in FORMS.items()}

@@ -1,0 +1,291 @@
+"""Families with steps that no other has: compressed attention, hyper-connections, narrow experts, mixed keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from profiling.models.architecture import Architecture
+from profiling.models.families import reading
+from profiling.models.families.assembly import Config, Ends, decoder
+from profiling.models.families.forms import Form, base, ends_of, layers_of, plain_numbers
+from profiling.models.families.spec import Indexer, LayerSpec
+from profiling.models.steps import (
+    AttentionCore,
+    Convolution,
+    IndexScores,
+    Linear,
+    Normalisation,
+    Pointwise,
+    Step,
+)
+
+
+def _stream_end(config: Config, hidden: int) -> tuple[Step, ...]:
+    """What joins the streams of hyper-connections before the final norm."""
+    streams = config.integer("hc_mult")
+    return (
+        Linear(name="streams_out", inputs=("layers",), width_in=streams * hidden, width_out=streams, bias=True),
+        Normalisation(name="streams_sum", inputs=("layers", "streams_out"), width=streams * hidden, gains=1),
+    )
+
+
+def _streamed(spec: LayerSpec, config: Config, *, between: bool) -> LayerSpec:
+    """The layer within hyper-connections; `between`: streams are also mixed with one another."""
+    streams = config.integer("hc_mult")
+    return replace(spec, streams=streams, stream_mixes=2 * streams + (streams**2 if between else 0))
+
+
+def hy_v4(config: Config) -> Architecture:
+    """Hy 4: gated latent attention with sinks, an indexer in some layers, four residual streams."""
+    form = Form(selection_bias=True, output_gate="elementwise", sinks=True)
+    specs = [_streamed(spec, config, between=False) for spec in layers_of(config, form)]
+    ends = ends_of(config, form)
+    return decoder(config, specs, replace(ends, after_steps=_stream_end(config, specs[0].hidden_size)))
+
+
+def glm5_next(config: Config) -> Architecture:
+    """GLM 5.3: delta attention, latent attention with a pooled indexer in every fourth layer, four streams."""
+    form = Form(selection_bias=True, state=reading.kimi_delta)
+    specs = [_streamed(spec, config, between=True) for spec in layers_of(config, form)]
+    return decoder(config, specs, ends_of(config, form))
+
+
+def deepseek_v4(config: Config) -> Architecture:
+    """DeepSeek V4: a window of plain keys, and compressed ones beside it; four streams; the first routers hash."""
+    form = Form(selection_bias=True, latent=False, dense_width="moe_intermediate_size")
+    plain = _streamed(base(config, form), config, between=True)
+    count = reading.layer_count(config)
+    ratios = _compress_ratios(config, count)
+    mixture = reading.mixture_of(config, selection_bias=True)
+    specs = [replace(plain, mixture=mixture, own_attention=_compressed(config, int(ratio))) for ratio in ratios]
+    ends = replace(ends_of(config, form), after_steps=_stream_end(config, plain.hidden_size))
+    return decoder(config, specs, ends)
+
+
+def _compress_ratios(config: Config, count: int) -> list[int]:
+    """Tokens per compressed entry of each layer, as the checkpoint lists them or by kinds of layers (newer)."""
+    stated = config.get("compress_ratios")
+    if isinstance(stated, list):
+        return [int(ratio) for ratio in stated[:count]]
+    rates = dict(config.get("compress_rates", default={}))
+    return [int(rates.get(kind, 0)) for kind in list(config.get("layer_types", default=["full_attention"] * count))]
+
+
+def _compressed(config: Config, ratio: int) -> tuple[Step, ...]:
+    """Attention of one layer. Keys and values are the same vector of one head; `ratio` 0: the window alone."""
+    hidden, heads, dim = (
+        config.integer("hidden_size"),
+        config.integer("num_attention_heads"),
+        config.integer("head_dim"),
+    )
+    rank = config.integer("q_lora_rank")
+    groups, out_rank = config.integer("o_groups", default=1), config.integer("o_lora_rank")
+    source = "attention_norm"
+
+    core = AttentionCore(name="attention", inputs=("rotary",), heads=heads, kv_heads=1, head_dim=dim,
+                         value_head_dim=dim, key_is_value=True)  # fmt: skip
+    steps: list[Step] = [
+        Linear(name="query_down", inputs=(source,), width_in=hidden, width_out=rank),
+        Normalisation(name="query_norm", inputs=("query_down",), width=rank, gains=rank),
+        Linear(name="query", inputs=("query_norm",), width_in=rank, width_out=heads * dim, split="column",
+               units=heads),
+        Linear(name="key", inputs=(source,), width_in=hidden, width_out=dim, writes_cache=True),
+        Normalisation(name="key_norm", inputs=("key",), width=dim, gains=dim),
+        Pointwise(name="rotary", inputs=("query", "key_norm"), width=(heads + 1) * dim, operations=3),
+        replace(core, window=config.integer("sliding_window", default=128), keeps_only_window=True,
+                extra_parameters=heads),
+    ]  # fmt: skip
+    last = ("attention",)
+    if ratio:
+        # Overlapping groups of four need two sets of values, groups of 128 one.
+        wide = 2 * dim if ratio == 4 else dim
+        steps += _compressor("compressed", source, hidden, wide, dim, ratio)
+        chosen: int | None = None
+        inputs: tuple[str, ...] = ("query", "compressed_norm")
+        if ratio == 4 and config.get("index_n_heads") is not None:
+            width, index_heads = config.integer("index_head_dim"), config.integer("index_n_heads")
+            chosen, inputs = config.integer("index_topk"), (*inputs, "index_scores")
+            steps += [
+                Linear(name="index_query", inputs=("query_norm",), width_in=rank, width_out=index_heads * width),
+                Linear(name="index_weights", inputs=(source,), width_in=hidden, width_out=index_heads),
+                *_compressor("index_key", source, hidden, 2 * width, width, ratio),
+                IndexScores(name="index_scores", inputs=("index_query", "index_weights", "index_key_norm"),
+                            heads=index_heads, width=width, tokens_per_entry=ratio,
+                            entry_bits=round(width * reading.FP8_KEY_WITH_SCALE_BITS)),
+            ]  # fmt: skip
+        steps += [
+            replace(core, name="compressed_attention", inputs=inputs, tokens_per_entry=ratio, chosen=chosen),
+            Pointwise(name="attention_sum", inputs=("attention", "compressed_attention"), width=heads * dim,
+                      operands=2, operations=1),
+        ]  # fmt: skip
+        last = ("attention_sum",)
+    return (
+        *steps,
+        # A matrix per group of heads: as many numbers as one of a group's width.
+        Linear(name="output_down", inputs=last, width_in=heads * dim // groups, width_out=groups * out_rank,
+               split="column", units=groups),
+        Linear(name="output", inputs=("output_down",), width_in=groups * out_rank, width_out=hidden, split="row",
+               units=groups),
+    )  # fmt: skip
+
+
+def _compressor(name: str, source: str, hidden: int, wide: int, width: int, ratio: int) -> list[Step]:
+    """What makes one entry of every `ratio` tokens: values, their weights, and a learned position within."""
+    return [
+        Linear(name=name, inputs=(source,), width_in=hidden, width_out=wide),
+        Linear(name=f"{name}_gate", inputs=(source,), width_in=hidden, width_out=wide),
+        Normalisation(name=f"{name}_norm", inputs=(name, f"{name}_gate"), width=wide, gains=width + ratio * wide),
+    ]
+
+
+def minimax_m3(config: Config) -> Architecture:
+    """MiniMax M3: after the first layers attention reads the blocks of 128 tokens that an indexer chooses."""
+    form = Form(query_key_norm="head", norm_switch="!use_qk_norm", selection_bias=True,
+                output_gate="elementwise", gate_switch="attention_output_gate",
+                dense_width="dense_intermediate_size")  # fmt: skip
+    sparse = Config(dict(config.get("sparse_attention_config", default=config.fields)))
+    specs = layers_of(config, form)
+    kinds = config.get("layer_types", default=[])
+    frequency = sparse.get("sparse_attention_freq", default=[kind == "minimax_m3_sparse" for kind in kinds])
+    width = sparse.integer("sparse_index_dim", "index_head_dim", default=128)
+    block = sparse.integer("sparse_block_size", "index_block_size", default=128)
+    indexer = Indexer(
+        heads=sparse.integer("sparse_num_index_heads", "index_n_heads", default=4),
+        width=width,
+        chosen=sparse.integer("sparse_topk_blocks", "index_topk_blocks", default=16) * block,
+        entry_bits=16 * width,
+        query_from_latent=False,
+        head_weights=False,
+        norm_parameters=2 * width,
+    )
+    specs = [
+        replace(spec, indexer=indexer) if index < len(frequency) and frequency[index] else spec
+        for index, spec in enumerate(specs)
+    ]
+    return decoder(config, specs, ends_of(config, form))
+
+
+def muse_spark(config: Config) -> Architecture:
+    """Muse Spark: gated attention, experts in half the width, a gate on either residual."""
+    form = Form(output_gate="elementwise")
+    hidden = config.integer("hidden_size")
+    extra = (
+        Normalisation(name="feed_forward_output_norm", inputs=("feed_forward_residual",), width=hidden, gains=hidden),
+        Normalisation(name="residual_gates", inputs=("feed_forward_residual",), width=hidden, gains=2 * hidden),
+    )
+    specs = [
+        replace(spec, layer_steps=extra, mixture=replace(spec.mixture, latent_norms=2) if spec.mixture else None)
+        for spec in layers_of(config, form)
+    ]
+    return decoder(config, specs, ends_of(config, form))
+
+
+def axk1(config: Config) -> Architecture:
+    """A.X K1: DeepSeek-V3 with a norm after the experts."""
+    form = Form(selection_bias=True)
+    hidden = config.integer("hidden_size")
+    norm = Normalisation(name="experts_output_norm", inputs=("feed_forward_residual",), width=hidden, gains=hidden)
+    specs = [replace(spec, layer_steps=(norm,)) if spec.mixture else spec for spec in layers_of(config, form)]
+    return decoder(config, specs, ends_of(config, form))
+
+
+def axk2(config: Config) -> Architecture:
+    """A.X K2: gated latent attention with an indexer, norms scaled by a low-rank product."""
+    form = Form(selection_bias=True, output_gate="elementwise")
+    hidden, rank = config.integer("hidden_size"), config.integer("gated_norm_rank", default=16)
+
+    def scaled(name: str) -> tuple[Step, ...]:
+        return (
+            Linear(name=f"{name}_scale_down", inputs=("input",), width_in=hidden, width_out=rank),
+            Linear(name=f"{name}_scale_up", inputs=(f"{name}_scale_down",), width_in=rank, width_out=hidden),
+        )
+
+    specs = []
+    for spec in layers_of(config, form):
+        latent = replace(spec.latent, query_up_doubled=True) if spec.latent else None
+        both = (*scaled("attention_norm"), *(scaled("feed_forward_norm") if spec.mixture else ()))
+        specs.append(replace(spec, latent=latent, layer_steps=both))
+    return decoder(config, specs, ends_of(config, form))
+
+
+def inkling2(config: Config) -> Architecture:
+    """Inkling 2: convolved keys and values, learned relative positions, sinks per token, attention over depth."""
+    form = Form(output_gate="elementwise", selection_bias=False)
+    hidden, kernel = config.integer("hidden_size"), config.integer("conv_kernel_size", default=4)
+    relative, reach = config.integer("d_rel", default=16), config.integer("rel_extent", default=1024)
+    kinds = [str(kind) for kind in config.get("layer_types", default=[])]
+    specs = []
+    for index, spec in enumerate(layers_of(config, form)):
+        keys = spec.kv_heads * spec.head_dim
+        positions = relative * min(reach, spec.window or reach)
+        attention: list[Step] = [
+            Linear(name="relative_query", inputs=("attention_norm",), width_in=hidden,
+                   width_out=spec.heads * relative),
+            Linear(name="sink", inputs=("attention_norm",), width_in=hidden, width_out=spec.heads),
+            plain_numbers("relative_positions", positions + spec.heads * (spec.head_dim + relative)),
+            Convolution(name="key_convolution", inputs=("key",), channels=keys, kernel=kernel),
+            Convolution(name="value_convolution", inputs=("value",), channels=keys, kernel=kernel),
+        ]  # fmt: skip
+        numbers = 2 * hidden if index else hidden
+        if kinds[index : index + 1] == ["hybrid"]:
+            # Kernels depend on the token; query, key and value read the stream through norms of their own.
+            attention += [
+                Linear(name=f"{side}_kernel", inputs=("attention_norm",), width_in=hidden,
+                       width_out=spec.kv_heads * kernel)
+                for side in ("key", "value")
+            ]  # fmt: skip
+            numbers += 4 * hidden
+        layer = (
+            Convolution(name="attention_output_convolution", inputs=("output",), channels=hidden, kernel=kernel),
+            Convolution(name="feed_forward_convolution", inputs=("experts",), channels=hidden, kernel=kernel),
+            plain_numbers("depth_queries", numbers),
+        )
+        specs.append(replace(spec, attention_steps=tuple(attention), layer_steps=layer, rotary=False))
+    ends = replace(
+        ends_of(config, form), embedding_norm=True, after_steps=(plain_numbers("depth_query", hidden),)
+    )  # fmt: skip
+    return decoder(config, specs, ends)
+
+
+def zaya(config: Config) -> Architecture:
+    """ZAYA1: queries and keys mixed by two convolutions, a router of several layers.
+
+    One more route does nothing; how often it is taken is learned, so that it is not counted on.
+    """
+    hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
+    kv_heads, dim = config.integer("num_key_value_heads"), config.integer("head_dim")
+    experts, narrow = config.integer("num_experts"), config.integer("router_hidden_size", "zaya_mlp_expansion")
+    channels = (heads + kv_heads) * dim
+    form = Form(tied=True, dense_width="moe_intermediate_size")
+    attention: tuple[Step, ...] = (
+        Convolution(name="mixing_depthwise", inputs=("query", "key"), channels=channels, bias=True,
+                    kernel=config.integer("cca_time0", default=2)),
+        Convolution(name="mixing_grouped", inputs=("mixing_depthwise",), channels=channels, group_width=dim, bias=True,
+                    kernel=config.integer("cca_time1", default=2)),
+        plain_numbers("temperature", kv_heads),
+    )  # fmt: skip
+    router: tuple[Step, ...] = (
+        Linear(name="router_down", inputs=("feed_forward_norm",), width_in=hidden, width_out=narrow, bias=True),
+        Normalisation(name="router_norm", inputs=("router_down",), width=narrow, gains=narrow),
+        Linear(name="router_first", inputs=("router_norm",), width_in=narrow, width_out=narrow, bias=True),
+        Linear(name="router_second", inputs=("router_first",), width_in=narrow, width_out=narrow, bias=True),
+        Linear(name="router", inputs=("router_second",), width_in=narrow, width_out=experts + 1),
+    )  # fmt: skip
+    specs = []
+    for index, spec in enumerate(layers_of(config, form)):
+        # Scales and biases of both residuals; from the second layer on the router also sees the one before.
+        numbers = 8 * hidden + (narrow if index else 0)
+        mixture = replace(spec.mixture, router=False) if spec.mixture else None
+        specs.append(replace(spec, attention_steps=attention, mixture=mixture,
+                             layer_steps=(*router, plain_numbers("residual_scales", numbers))))  # fmt: skip
+    ends: Ends = replace(ends_of(config, form), before_steps=(plain_numbers("input_scales", 2 * hidden),))
+    return decoder(config, specs, ends)
+
+
+FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
+    "hy_v4": hy_v4, "glm5_next_text": glm5_next, "glm5_next": glm5_next, "deepseek_v4": deepseek_v4,
+    "minimax_m3": minimax_m3, "minimax_m3_vl": minimax_m3, "minimax_m3_vl_text": minimax_m3,
+    "muse_spark_text": muse_spark, "muse_spark": muse_spark, "axk1": axk1, "axk2": axk2,
+    "inkling2_text": inkling2, "inkling2": inkling2, "zaya": zaya,
+}  # fmt: skip

@@ -1,0 +1,259 @@
+"""Names that people give to stored formats and caches: what they mean in bits, and how to find one in a file's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from profiling.errors import UnsupportedPrecision, nearest
+from profiling.models.architecture import Architecture
+from profiling.models.gguf import Size, Widths, gguf_file_size_bytes, gguf_widths, tensor_numbers
+from profiling.models.gguf_rules import file_type, file_types, reference
+
+_SHARD = re.compile(r"[-_.]\d{5}-of-\d{5}")
+_SUFFIX = re.compile(r"\.(gguf|safetensors|bin)$")
+_GGUF_TYPE = re.compile(
+    r"(?<![a-z0-9])(?:ud[-_])?(?:iq|tq|q)\d(?:_[a-z0-9]+)+|(?<![a-z0-9])(?:ud[-_])?(?:mxfp4_moe)(?![a-z0-9])"
+)
+_GGUF_FLOAT = re.compile(r"(?<![a-z0-9])(f32|fp32|f16|fp16|bf16|mxfp4|nvfp4)(?![a-z0-9])")
+_SCALES_TOLERANCE = 0.01
+"""Quantisers of these formats leave out single matrices (routers, small projections) as they see fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedFormat:
+    """A format that keeps `bits` per number and scales per group, the same in every matrix of a kind."""
+
+    name: str
+    matrix_bits: float
+    """Attention, feed-forward and experts, scales and zeros included."""
+    embedding_bits: float = 16
+    head_bits: float = 16
+    per_matrix_vectors: bool = False
+    """Two 16-bit vectors per matrix, one number per row and one per column (EXL3)."""
+    basis: str = ""
+
+
+def _mlx(bits: int, group: int, _symmetric: bool) -> GroupedFormat:
+    width = bits + 32 / group
+    basis = "MLX: 16-bit scale and bias per group, embeddings and head as well"
+    return GroupedFormat(f"mlx-{bits}bit-g{group}", width, width, width, basis=basis)
+
+
+def _packed(scheme: str) -> Callable[[int, int, bool], GroupedFormat]:
+    def of(bits: int, group: int, symmetric: bool) -> GroupedFormat:
+        zero = 0 if symmetric else bits
+        suffix = "-sym" if symmetric else ""
+        basis = (
+            f"{scheme}: 16-bit scale{'' if symmetric else f' and {bits}-bit zero'} per group; tables and head 16 bit"
+        )
+        return GroupedFormat(f"{scheme}-{bits}bit-g{group}{suffix}", bits + (16 + zero) / group, basis=basis)
+
+    return of
+
+
+def _hqq(bits: int, group: int, _symmetric: bool) -> GroupedFormat:
+    return GroupedFormat(
+        f"hqq-{bits}bit-g{group}",
+        bits + 32 / group,
+        basis="HQQ: 16-bit scale and zero per group; tables and head 16 bit",
+    )
+
+
+_SCHEMES: dict[str, tuple[Callable[[int, int, bool], GroupedFormat], int]] = {
+    "mlx": (_mlx, 64),
+    "awq": (_packed("awq"), 128),
+    "gptq": (_packed("gptq"), 128),
+    "autoround": (_packed("autoround"), 128),
+    "hqq": (_hqq, 64),
+}
+"""Each scheme and the group size it has unless its name says otherwise."""
+
+_FIXED = {
+    form.name: form
+    for form in (
+        GroupedFormat("mlx-mxfp4", 4.25, 4.25, 4.25, basis="MLX: one 8-bit scale per 32"),
+        GroupedFormat("mlx-nvfp4", 4.5, 4.5, 4.5, basis="MLX: one 8-bit scale per 16"),
+        GroupedFormat("mlx-mxfp8", 8.25, 8.25, 8.25, basis="MLX: one 8-bit scale per 32"),
+        GroupedFormat("fp8", 8, basis="one scale per matrix is negligible; tables and head 16 bit"),
+        GroupedFormat("fp8-block", 8 + 32 / 128**2, basis="one 32-bit scale per 128 × 128; tables and head 16 bit"),
+        GroupedFormat("int8", 8, basis="one scale per output is negligible; tables and head 16 bit"),
+        GroupedFormat("w4a16", 4.125, basis="16-bit scale per 128, symmetric; tables and head 16 bit"),
+        GroupedFormat("w8a8", 8, basis="one scale per output is negligible; tables and head 16 bit"),
+        GroupedFormat("mxfp4", 4.25, basis="one 8-bit scale per 32; OCP Microscaling v1.0; tables and head 16 bit"),
+        GroupedFormat("nvfp4", 4.5, basis="one 8-bit scale per 16; tables and head 16 bit"),
+        GroupedFormat("nf4", 4.5, basis="one 32-bit scale per 64; arXiv 2305.14314"),
+        GroupedFormat(
+            "nf4-double", 4 + 8 / 64 + 32 / (64 * 256), basis="scales of scales; arXiv 2305.14314, section 3"
+        ),
+    )
+}
+_GROUPED = re.compile(r"(mlx|awq|gptq|autoround|hqq)[-_ ]?(?:int)?(\d)[-_ ]?(?:bits?)?(?:[-_ ]?g(\d+))?([-_ ]sym)?")
+_TRELLIS = re.compile(r"(exl[23])[-_ ]?(\d+(?:\.\d+)?)(?:bpw)?")
+
+
+def known_formats() -> tuple[str, ...]:
+    """Names of formats: all of GGUF, and the usual ones of each scheme that takes bits and group sizes."""
+    grouped = [f"mlx-{bits}bit" for bits in (2, 3, 4, 5, 6, 8)]
+    grouped += [f"{scheme}-{bits}bit-g128" for scheme in ("awq", "gptq", "autoround") for bits in (4, 8)]
+    trellis = [f"{name}-{bits}bpw" for name in ("exl2", "exl3") for bits in ("3.0", "4.0", "5.0", "6.0")]
+    return (*file_types(), *grouped, "hqq-4bit-g64", *trellis, *_FIXED)
+
+
+@cache
+def grouped_format(name: str) -> GroupedFormat | None:
+    """The format of that name when its width is the same in every matrix of a kind, else None.
+
+    `mlx-4bit`, `mlx-6bit-g32`, `awq-4bit-g128`, `gptq-8bit-g128`, `gptq-4bit-g128-sym`, `exl3-4.0bpw`, `fp8-block`, …
+    """
+    folded = name.strip().casefold()
+    if folded in _FIXED:
+        return _FIXED[folded]
+    if found := _GROUPED.fullmatch(folded):
+        scheme, bits, group, symmetric = found.groups()
+        make, usual = _SCHEMES[scheme]
+        return make(int(bits), int(group or usual), bool(symmetric)) if int(bits) and int(group or usual) else None
+    if found := _TRELLIS.fullmatch(folded):
+        bits = float(found[2])
+        if not 1 <= bits <= 8:
+            return None
+        head = max(6.0, min(bits, 8.0))
+        basis = f"{found[1].upper()}: stated bits in the matrices, head 6 or more, embeddings 16"
+        return GroupedFormat(
+            f"{found[1]}-{bits}bpw", bits, 16, head, per_matrix_vectors=found[1] == "exl3", basis=basis
+        )
+    return None
+
+
+def format_widths(model: Architecture, name: str) -> Widths:
+    """Bits per number of each group of the model's tensors in a stored format, GGUF or another.
+
+    Raises:
+        UnsupportedPrecision: No such format; the message names the nearest.
+    """
+    grouped = grouped_format(name)
+    if grouped is None:
+        _require_known(name)
+        return gguf_widths(model, name)
+    matrix = grouped.matrix_bits + (32 / model.hidden_size if grouped.per_matrix_vectors else 0)
+    return Widths(
+        attention=matrix, feed_forward=matrix, experts=matrix, embedding=grouped.embedding_bits,
+        head=grouped.head_bits, other=16,
+    )  # fmt: skip
+
+
+def file_size_bytes(model: Architecture, name: str) -> Size:
+    """The size of the model's weights in a stored format, GGUF or another.
+
+    Raises:
+        UnsupportedPrecision: No such format; the message names the nearest.
+    """
+    grouped = grouped_format(name)
+    if grouped is None:
+        _require_known(name)
+        return gguf_file_size_bytes(model, name)
+    widths = format_widths(model, name)
+    numbers = tensor_numbers(model)
+    total = round(sum(count * getattr(widths, group) for group, count in numbers.items()) / 8)
+    spread = round(total * _SCALES_TOLERANCE)
+    return Size(total, total - spread, total + spread, grouped.basis, total, model.parameters_total)
+
+
+def _require_known(name: str) -> None:
+    try:
+        file_type(name)
+    except UnsupportedPrecision:
+        close = nearest(name, known_formats())
+        raise UnsupportedPrecision(
+            f"{name!r} is not a stored format known here{f'; nearest: {close}' if close else ''}. "
+            "GGUF types go by their names (Q4_K_M, UD-Q4_K_XL), others by scheme, bits and group: "
+            "mlx-4bit, awq-4bit-g128, gptq-4bit-g32, exl3-4.0bpw, hqq-4bit-g64"
+        ) from None
+
+
+def kv_format(name: str) -> float:
+    """Bits per cached number of a cache format, scales included.
+
+    `f16`, `bf16`, `q8_0`, `q4_0`, `fp8`, `fp8_e5m2`, `mlx-8bit`, …; `q8_0/q4_0` for keys and values apart, of which
+    the mean is taken; `auto` is 16; a plain number is itself.
+
+    Raises:
+        UnsupportedPrecision: No such cache format; the message names those that are.
+    """
+    folded = name.strip().casefold()
+    if "/" in folded:
+        keys, _, values = folded.partition("/")
+        return (kv_format(keys) + kv_format(values)) / 2
+    if folded == "auto":
+        return 16.0
+    if row := reference().get(("kv cache", folded)):
+        return float(row["bits_per_weight"])
+    if re.fullmatch(r"\d{1,2}(\.\d+)?", folded) and 1 <= float(folded) <= 32:
+        return float(folded)
+    raise UnsupportedPrecision(f"{name!r} is not a cache format known here; known: {', '.join(kv_formats())}")
+
+
+def kv_formats() -> tuple[str, ...]:
+    """Names of all cache formats known here."""
+    return tuple(name for kind, name in reference() if kind == "kv cache")
+
+
+def format_in_name(name: str) -> str | None:
+    """The stored format that a file's, repository's or tag's name states, or None.
+
+    `Llama-3.1-8B-Instruct-Q4_K_M.gguf`, `…-UD-Q4_K_XL-00001-of-00003.gguf`, `qwen2.5:14b-instruct-q4_K_M`,
+    `mlx-community/Qwen3-8B-4bit`, `Qwen2.5-7B-Instruct-AWQ`, `…-GPTQ-Int4`, `…-exl3-4.0bpw`, `…-FP8`. The last that
+    is found counts: what comes after the model's name.
+    """
+    folded = _SUFFIX.sub("", _SHARD.sub("", name.strip().casefold()))
+    found = [form for match in _GGUF_TYPE.finditer(folded) if (form := _longest_type(match[0]))]
+    if found:
+        return found[-1]
+    if other := _other_scheme(folded):
+        return other
+    floats = _GGUF_FLOAT.findall(folded)
+    if not floats:
+        return None
+    last = str(floats[-1])
+    if last in {"mxfp4", "nvfp4"} and "gguf" not in name.casefold():
+        return last  # a checkpoint's format, whose tables stay at 16 bits
+    if last == "nvfp4":
+        return "gguf-nvfp4"
+    return file_type(last).name
+
+
+def _longest_type(text: str) -> str | None:
+    """The GGUF type with which the text begins: names go on with an underscore now and then."""
+    parts = text.split("_")
+    for length in range(len(parts), 1, -1):
+        try:
+            return file_type("_".join(parts[:length])).name
+        except UnsupportedPrecision:
+            continue
+    return None
+
+
+def _other_scheme(folded: str) -> str | None:
+    bits = re.search(
+        r"(?<![a-z0-9.])(?:int|w)?([2-8])[-_]?bits?(?![a-z0-9])|(?<![a-z0-9])int([48])(?![a-z0-9])", folded
+    )
+    width = int(bits[1] or bits[2]) if bits else 4
+    group = re.search(
+        r"(?<![a-z0-9])(?:g|gs|group)[-_]?(32|64|128)(?:g)?(?![0-9])|(?<![a-z0-9])(32|64|128)g(?![a-z0-9])", folded
+    )
+    size = f"-g{group[1] or group[2]}" if group else ""
+    if found := re.search(r"(?<![a-z0-9])(exl[23])(?![a-z0-9])", folded):
+        bpw = re.search(r"(\d(?:[._]\d+)?)[-_]?bpw", folded)
+        return f"{found[1]}-{bpw[1].replace('_', '.')}bpw" if bpw else None
+    if re.search(r"(?<![a-z0-9])(bnb|bitsandbytes)(?![a-z0-9])", folded):
+        return "nf4-double" if width == 4 else "int8"
+    for scheme in ("awq", "gptq", "autoround", "hqq"):
+        if re.search(rf"(?<![a-z0-9]){scheme}(?![a-z0-9])", folded.replace("auto-round", "autoround")):
+            return f"{scheme}-{width}bit{size or f'-g{_SCHEMES[scheme][1]}'}"
+    if fixed := re.search(r"(?<![a-z0-9])(fp8|w4a16|w8a8)(?![a-z0-9])", folded):
+        return fixed[1]
+    if "mlx" in folded and (micro := re.search(r"(?<![a-z0-9])(mxfp4|nvfp4|mxfp8)(?![a-z0-9])", folded)):
+        return f"mlx-{micro[1]}"
+    return f"mlx-{width}bit{size}" if "mlx" in folded and bits else None

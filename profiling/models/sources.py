@@ -1,0 +1,289 @@
+"""Where architectures come from: a `config.json`, a folder, a TOML file, the hub, or the catalogue that ships."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from profiling.errors import InvalidConfig, ProfilingError, UnknownModel, UnsupportedModelType, nearest
+from profiling.foreign import LARGEST_DESCRIPTION_BYTES, NotJson, parse_json, text_of
+from profiling.models.architecture import Architecture
+from profiling.models.custom import custom_model
+from profiling.models.families import FAMILIES
+from profiling.models.families.assembly import Config
+from profiling.models.families.inferred import inferred
+from profiling.models.formats import published_format, quantisation_of
+from profiling.models.records import record_of
+from profiling.models.towers import AHEAD, uncounted
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+"""Tables that ship with the package: architectures, accelerators, weight formats, Table 1."""
+
+
+# What arithmetic on a field of another kind than expected raises.
+_ODD_FIELDS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def supported_model_types() -> tuple[str, ...]:
+    """Every `model_type` that `from_config` takes, in alphabetical order."""
+    return tuple(sorted(FAMILIES))
+
+
+def from_config(config: Mapping[str, Any], name: str | None = None) -> Architecture:
+    """The architecture that a Hugging Face `config.json` describes.
+
+    Of a model with several towers the text decoder is taken (`text_config`).
+
+    Raises:
+        UnsupportedModelType: The family is not known, and its fields are not those of a known form.
+        InvalidConfig: A field is missing or impossible; the message names it.
+    """
+    text = _text_part(config)
+    model_type = str(text.get("model_type", ""))
+    named = {**text, "_name_or_path": name} if name else text
+    try:
+        stated = Config(named)
+        family = FAMILIES.get(model_type)
+        model = family(stated) if family else _unknown(stated)
+        beside = tuple(uncounted(config, text, model))
+        made = replace(model, not_counted=(*model.not_counted, *beside))
+        stored = published_format(made, {**config, **text})
+    except _ODD_FIELDS as error:
+        if isinstance(error, ProfilingError):
+            raise
+        raise InvalidConfig(f"{name or model_type}: a field has an unexpected form ({error})") from error
+    return replace(made, published_format=stored, notes=(*made.notes, *stored.notes))
+
+
+_TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
+
+
+def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a config that describes the text decoder; of nested parts the innermost."""
+    inner = next((config[part] for part in _TEXT_PARTS if isinstance(config.get(part), Mapping)), None)
+    if inner is None or ("hidden_size" in config and "hidden_size" not in inner):
+        return config
+    outer = {key: config.get(key) for key in ("tie_word_embeddings", "quantization_config", "_name_or_path")}
+    merged = {key: value for key, value in {**outer, **inner}.items() if value is not None}
+    merged.setdefault("model_type", str(config.get("model_type", "")))
+    return _text_part(merged)
+
+
+def _unknown(config: Config) -> Architecture:
+    """A family that is not known, by its fields if they are those of a known form."""
+    try:
+        return inferred(config)
+    except (UnsupportedModelType, InvalidConfig) as error:
+        close = nearest(config.model_type, FAMILIES)
+        meant = f"; did you mean {close}" if close else ""
+        raise UnsupportedModelType(
+            f"model_type {config.model_type!r} is not supported, and {error}{meant}? "
+            f"Supported: {', '.join(supported_model_types())}. "
+            'A decoder of another family can be described in TOML with model_type = "custom".'
+        ) from error
+
+
+def from_path(path: str | Path) -> Architecture:
+    """The architecture described by a `config.json`, a folder that holds one, or a TOML file."""
+    path = Path(path)
+    file = path / "config.json" if path.is_dir() else path
+    if not file.is_file():
+        raise UnknownModel(f"no model description at {file}; expected a config.json, its folder, or a .toml")
+    if file.suffix == ".toml":
+        return from_toml(text_of(file), default_name=file.stem)
+    config = _json_object(file)
+    name = file.parent.name if file.name == "config.json" else file.stem
+    config = {**config, **_quantisation_beside(file.parent, config)}
+    model = from_config(config, config.get("_name_or_path") or name)
+    return replace(model, stored_bytes=_stored_bytes(file.parent)) if file.name == "config.json" else model
+
+
+def _quantisation_beside(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What `hf_quant_config.json` of NVIDIA's ModelOpt says where the config itself says nothing."""
+    file = folder / "hf_quant_config.json"
+    if quantisation_of(config) is not None or not file.is_file():
+        return {}
+    stated = _json_object(file).get("quantization")
+    return {"quantization_config": {"quant_method": "modelopt", **stated}} if isinstance(stated, Mapping) else {}
+
+
+def _stored_bytes(folder: Path) -> int | None:
+    """Bytes of all tensors by the index of a checkpoint in several files, or by the sizes of the files at hand."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        total = dict(_json_object(index).get("metadata") or {}).get("total_size")
+        return int(total) if isinstance(total, int | float) and total > 0 else None
+    files = [file for file in folder.glob("*.safetensors") if file.is_file()]
+    return sum(file.stat().st_size for file in files) or None
+
+
+def _json_object(file: Path) -> dict[str, Any]:
+    try:
+        read = parse_json(text_of(file))
+    except NotJson as error:
+        raise InvalidConfig(f"{file} is not valid JSON: {error}") from error
+    if not isinstance(read, dict):
+        raise InvalidConfig(f"{file} holds {type(read).__name__}, expected an object")
+    return read
+
+
+def from_hub(model_id: str, revision: str = "main", timeout_s: float = 20.0) -> Architecture:
+    """The architecture of a public model of the Hugging Face hub, by its `config.json`."""
+    url = f"https://huggingface.co/{model_id}/resolve/{revision}/config.json"
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_s) as reply:
+            config = parse_json(reply.read(LARGEST_DESCRIPTION_BYTES))
+    except (urllib.error.URLError, TimeoutError, NotJson) as error:
+        raise UnknownModel(
+            f"no config.json of {model_id!r} at revision {revision!r} from the hub ({error}); "
+            "give the path of a config.json instead"
+        ) from error
+    return from_config(config, model_id)
+
+
+def from_toml(text: str, default_name: str = "custom") -> Architecture:
+    """An architecture described in TOML.
+
+    Either the fields of a `config.json` of a supported family, or `model_type = "custom"` with the words that
+    `custom_model` takes.
+
+    Raises:
+        InvalidConfig: It is not TOML, or a field is missing, unknown or impossible.
+    """
+    import tomllib  # noqa: PLC0415 - Python 3.11; nodes that only measure may have 3.10
+
+    try:
+        described = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InvalidConfig(f"{default_name}: not valid TOML: {error}") from error
+    name = str(described.pop("name", default_name))
+    if described.get("model_type") != "custom":
+        return from_config(described, name)
+    described.pop("model_type")
+    try:
+        return custom_model(described, name)
+    except _ODD_FIELDS as error:
+        if isinstance(error, ProfilingError):
+            raise
+        raise InvalidConfig(f"{name}: {error}") from error
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """A model of the catalogue: facts as published, each with its basis."""
+
+    model_id: str
+    row: Mapping[str, str] | None = None
+    """The row of reference/architectures.csv, where it has one."""
+    stated: Mapping[str, Any] | None = None
+    """The row of reference/model_configs.jsonl, where it has one: its config as read, and where that is from."""
+
+    @property
+    def is_tabulated(self) -> bool:
+        """Whether the shipped grids are computed for it; what is known by its config alone is computed when asked."""
+        return self.row is not None
+
+    @cached_property
+    def record(self) -> Mapping[str, str]:
+        """Its facts in the columns of reference/architectures.csv, empty where unknown."""
+        if self.row is not None:
+            return self.row
+        empty = dict.fromkeys(_table()[0], "")
+        return empty | record_of(self.architecture(), self.stated or {})
+
+    def config(self) -> dict[str, Any]:
+        """The row in the words of a `config.json`."""
+        if self.row is None:
+            return dict((self.stated or {})["config"])
+        row = self.row
+        whole = {
+            "hidden_size": "hidden_size", "num_hidden_layers": "layers", "num_attention_heads": "heads",
+            "num_key_value_heads": "kv_heads", "head_dim": "head_dim", "vocab_size": "vocabulary_size",
+            "intermediate_size": "intermediate_size", "max_position_embeddings": "max_position",
+            "num_experts": "experts", "num_experts_per_tok": "experts_per_token",
+            "moe_intermediate_size": "expert_intermediate_size", "n_shared_experts": "shared_experts",
+            "first_k_dense_replace": "first_dense_layers", "sliding_window": "sliding_window",
+            "q_lora_rank": "latent_query_rank", "kv_lora_rank": "latent_kv_rank",
+            "qk_rope_head_dim": "latent_rotary_dim", "qk_nope_head_dim": "latent_plain_dim",
+            "v_head_dim": "latent_value_dim",
+        }  # fmt: skip
+        config: dict[str, Any] = {key: int(row[column]) for key, column in whole.items() if row[column]}
+        config["model_type"] = row["model_type"]
+        config["tie_word_embeddings"] = row["tied_embeddings"] == "true"
+        config.update(json.loads(row["config_extra"] or "{}"))
+        stated = (self.stated or {}).get("config", {})
+        config |= {key: stated[key] for key in AHEAD if key in stated}
+        published = quantisation_of(stated)
+        if published is not None:
+            config["quantization_config"] = published
+        return config
+
+    def architecture(self) -> Architecture:
+        """The architecture of this row.
+
+        Raises:
+            UnsupportedModelType: The row is of a family without operators here (its facts stand all the same).
+        """
+        return from_config(self.config(), self.model_id)
+
+
+def _reference(name: str) -> str:
+    # By the loader of the package, which also reads from an archive.
+    return files("profiling").joinpath(f"reference/{name}").read_text("utf-8")
+
+
+@cache
+def _table() -> tuple[tuple[str, ...], Mapping[str, Mapping[str, str]]]:
+    """Columns and rows of reference/architectures.csv."""
+    reader = csv.DictReader(io.StringIO(_reference("architectures.csv")))
+    rows = {row["model_id"]: row for row in reader}
+    return tuple(reader.fieldnames or ()), rows
+
+
+@cache
+def model_configs() -> Mapping[str, Mapping[str, Any]]:
+    """Configs of models of 2025 and later with their counts and sources, by their name on the hub."""
+    lines = (json.loads(line) for line in _reference("model_configs.jsonl").splitlines() if line)
+    return {line["model_id"]: line for line in lines}
+
+
+@cache
+def catalogue() -> Mapping[str, CatalogueEntry]:
+    """The models that ship as reference data, by their name on the hub."""
+    rows, stated = _table()[1], model_configs()
+    names = [*rows, *(name for name in stated if name not in rows)]
+    return {name: CatalogueEntry(name, rows.get(name), stated.get(name)) for name in names}
+
+
+def load(model: str | Path, *, online: bool = False) -> Architecture:
+    """The architecture of a name, a path, or (when `online`) a model of the hub.
+
+    Names are those people use (`profiling.models.names`): of the catalogue, of the hub, of Ollama, of GGUF files.
+
+    Raises:
+        UnknownModel: None of these, or several; the message names the nearest in the catalogue.
+    """
+    from profiling.models.names import resolve_model  # noqa: PLC0415 - names are resolved among the catalogue's
+
+    text = str(model)
+    if text in catalogue():
+        return catalogue()[text].architecture()
+    try:
+        is_path = Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        is_path = False
+    if is_path:
+        return from_path(text)
+    meant = resolve_model(text)
+    if online and meant.model_id and meant.catalogue_id is None:
+        return from_hub(meant.model_id)
+    return catalogue()[meant.require()].architecture()

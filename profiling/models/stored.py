@@ -1,0 +1,68 @@
+"""How a checkpoint's weights are stored: bits of each group of tensors, and the numbers that products run in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from profiling.models.steps import Embedding, Experts, Linear, Step
+
+Group = Literal["attention", "feed_forward", "experts", "other", "embedding", "head"]
+"""Attention and states; dense and shared feed-forward blocks; routed experts; routers and other small matrices; input
+tables; the output matrix."""
+
+_FEED_FORWARD = ("gate", "up", "down", "low_rank_down", "low_rank_up", "shared_gate", "shared_up",
+                 "shared_down", "per_layer_gate", "per_layer_projection")  # fmt: skip
+_OTHER = ("router", "embedding_projection", "head_projection", "pooler", "per_layer_model_projection", "streams_out",
+          "experts_down", "experts_up", "index_weights", "sink", "state_strength")  # fmt: skip
+_OTHER_STARTS = ("router_", "stream_", "bottleneck_")
+_OTHER_ENDS = ("_mix", "_scale_down", "_scale_up", "_kernel")
+
+
+def group_of(step: Step) -> Group:
+    """The group whose width a step's matrix has."""
+    if isinstance(step, Embedding):
+        return "embedding"
+    if isinstance(step, Experts):
+        return "experts"
+    if not isinstance(step, Linear):
+        return "other"
+    if step.is_head:
+        return "head"
+    name = step.name
+    # `shared_gate` of Qwen is one column that scales the shared block; elsewhere it is a matrix of that block.
+    if name in _OTHER or name.startswith(_OTHER_STARTS) or name.endswith(_OTHER_ENDS) or step.width_out == 1:
+        return "other"
+    return "feed_forward" if name in _FEED_FORWARD or name.startswith(("up_", "down_")) else "attention"
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """How one group of matrices is stored."""
+
+    bits: float
+    """Per number, scales and zero points included."""
+    compute: str = "fp16"
+    """Format of the products where the device has it: that of the numbers, not of numbers plus scales."""
+    padded_to: int = 1
+    """Engines fill rows and columns of such matrices up to a multiple of this."""
+
+
+PLAIN = Width(16)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFormat:
+    """A checkpoint's format: the mean width of every group of a model's tensors."""
+
+    name: str
+    widths: tuple[tuple[Group, Width], ...]
+    basis: str = ""
+    notes: tuple[str, ...] = ()
+
+    def of(self, group: Group) -> Width:
+        """The width of a group; 16 bits where the format does not speak of it."""
+        return next((width for name, width in self.widths if name == group), PLAIN)
+
+
+BF16 = StoredFormat("bf16", (), "the config states no quantisation")

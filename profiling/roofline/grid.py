@@ -1,0 +1,432 @@
+"""Whole grids of configurations at once: the formulas of operators.py and roofline.py over arrays.
+
+Per model, stage, kernel and split, one array computation over accelerators × precisions × batches × contexts.
+FLOPs and bytes are formed on the axes they depend on; only the last comparison runs over all of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from itertools import product as combinations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, calibrated_part
+from profiling.devices.accelerators import GIB, Accelerator
+from profiling.engines.effects import attention_of
+from profiling.engines.parts import host_parts
+from profiling.engines.table import Engine, engine_of, opening_rate, product_rate
+from profiling.engines.time import EngineTimes, shipped_times
+from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision
+from profiling.memory.engines import EngineProfile, engine_profile
+from profiling.memory.need import activation_peak_of, need_of
+from profiling.models.architecture import Architecture
+from profiling.models.stored import Group
+from profiling.roofline.estimate import (
+    DEFAULTS,
+    HOPS_PER_NODE,
+    PRODUCT_GROUPS,
+    OperatorModel,
+    Roof,
+    attention_reached,
+    gemm_compute_efficiency,
+    product_format,
+    roof_of,
+)
+from profiling.roofline.operators import Operator, operators
+from profiling.roofline.sums import Load, Rates, Sums, merged
+from profiling.roofline.whole import EngineTime, cut_as_by, kept_in_cache, link_of, pipelined
+from profiling.roofline.workload import (
+    AttentionKernel,
+    Parallelism,
+    Precision,
+    Stage,
+    Workload,
+    stacked_precision,
+)
+
+Array = npt.NDArray[np.float64]
+_ROWS_TOGETHER = 20_000
+VERDICTS = ("fits", "borderline", "does not fit", "unsupported precision")
+BOUNDS = ("memory", "compute", "communication")
+
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(), "accelerator": pl.String(), "stage": pl.String(), "attention": pl.String(),
+    "tensor_parallel": pl.Int32(), "pipeline_parallel": pl.Int32(), "weight_bits": pl.Float64(),
+    "activation_bits": pl.Float64(), "kv_bits": pl.Float64(), "batch": pl.Int64(), "context": pl.Int64(),
+    "flops": pl.Float64(), "bytes_moved": pl.Float64(), "bound_s": pl.Float64(), "likely_s": pl.Float64(),
+    "low_s": pl.Float64(), "high_s": pl.Float64(), "calibrated": pl.Boolean(), "bound_by": pl.Enum(BOUNDS),
+    "memory_low_gib": pl.Float64(), "memory_high_gib": pl.Float64(), "verdict": pl.Enum(VERDICTS),
+    "tokens_per_s": pl.Float64(),
+}  # fmt: skip
+"""Columns of the result. Times are of one pass on one device; `tokens_per_s` is null where it cannot run. `low_s` and
+`high_s` hold 80 % and are null where no intervals were asked for; `calibrated` as in `roofline.Estimate`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The product of all these; stages a model does not have and splits it does not allow are left out."""
+
+    models: Sequence[Architecture]
+    accelerators: Sequence[Accelerator]
+    batches: Sequence[int]
+    contexts: Sequence[int]
+    precisions: Sequence[Precision] = (Precision(),)
+    stages: Sequence[Stage] = ("prefill", "decode")
+    kernels: Sequence[AttentionKernel] = ("flash",)
+    parallelisms: Sequence[Parallelism] = (Parallelism(),)
+    engine: str = "vllm-v1"
+    calibrations: Mapping[str, Mapping[str, OperatorModel]] | None = None
+    """By accelerator name."""
+    intervals: bool = False
+    """Whether to give `low_s` and `high_s`."""
+    times: EngineTimes | None = None
+    """Fitted effects of engines; those that ship where None."""
+
+    @property
+    def rows_per_block(self) -> int:
+        """Configurations of one array computation."""
+        return len(self.accelerators) * len(self.precisions) * len(self.batches) * len(self.contexts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """The axes as arrays that broadcast to (accelerators, precisions, batches, contexts)."""
+
+    grid: Grid
+    precision: Precision
+    batch: Array
+    context: Array
+    roofs: Roof
+    capacity: Array
+    shared_memory: npt.NDArray[np.bool_]
+    product_efficiency: Mapping[Group, Array]
+    attention_efficiency: Array
+    on_chip_bytes: Array
+    shape: tuple[int, int, int, int]
+    labels: pl.DataFrame
+    engines: Sequence[EngineTime]
+    """Of each accelerator."""
+    layer_s: Array
+    opening_rate: Array
+
+    def factors(self, model: Architecture, workload: Workload) -> Array:
+        """What each part is multiplied by: (accelerators, precisions, parts)."""
+        stage = "prefill" if workload.stage == "encode" else workload.stage
+        attention = attention_of(model, workload.attention)
+        return np.array([
+            [
+                one.fitted.factors(one.engine, one.accelerator, precision, attention, stage)
+                for precision in self.grid.precisions
+            ]
+            for one in self.engines
+        ])  # fmt: skip
+
+    def rates(self, workload: Workload, factors: Array) -> Rates:
+        """What operators of a workload are timed with."""
+        links = [_link(one.accelerator, workload.parallelism) for one in self.engines]
+        column = np.array(links, dtype=np.float64)[:, :, None, None, None]
+        return Rates(
+            self.roofs, self.product_efficiency, self.attention_efficiency, factors, column[:, 0], column[:, 1],
+            self.opening_rate, self.grid.rows_per_block,
+        )  # fmt: skip
+
+
+def _link(device: Accelerator, split: Parallelism) -> tuple[float, float]:
+    """Bytes per second and the latency of a reduction; NaN where the split's link is not known."""
+    if split.devices == 1:
+        return float("inf"), 0.0
+    try:
+        link = link_of(device, split)
+    except InvalidWorkload:
+        return float("nan"), 0.0
+    return link.bytes_per_s, HOPS_PER_NODE * (link.nodes - 1) * link.latency_s
+
+
+def _passes(loads: Sequence[Load]) -> Array:
+    passes = loads[0].launches
+    for load in loads:
+        passes = np.maximum(passes, load.launches)
+    return passes
+
+
+def _axes(grid: Grid) -> _Axes:
+    def of_accelerators(values: list[float]) -> Array:
+        return np.array(values, dtype=np.float64)[:, None, None, None]
+
+    precision = stacked_precision(grid.precisions, (-1, 1, 1))
+    devices = grid.accelerators
+
+    def peaks(of: Callable[[Accelerator, Precision], float]) -> Array:
+        return np.array([[of(device, each) for each in grid.precisions] for device in devices])[:, :, None, None]
+
+    fitted = grid.times or shipped_times()
+    engines = [EngineTime(engine_of(grid.engine, device), fitted, device) for device in devices]
+    by_device = dict(zip([device.name for device in devices], engines, strict=True))
+    product = {group: peaks(partial(_product_peak, group=group, engines=by_device)) for group in PRODUCT_GROUPS}
+    efficiency = {group: peaks(partial(_efficiency, group=group, engines=by_device)) for group in PRODUCT_GROUPS}
+    plain = product.pop("feed_forward")
+    attention = peaks(partial(_attention_efficiency, engines=by_device))
+    roofs = Roof(
+        product_peak=plain,
+        attention_peak=peaks(_attention_peak),
+        vector_peak=of_accelerators([device.vector_peak for device in devices]),
+        bandwidth=of_accelerators([device.bandwidth_bytes_per_s for device in devices]),
+        link=of_accelerators([device.link_bytes_per_s or np.nan for device in devices]),
+        cache_bytes=of_accelerators([device.last_level_cache_bytes or 0.0 for device in devices]),
+        group_peaks={group: peak for group, peak in product.items() if not np.array_equal(peak, plain, equal_nan=True)},
+    )
+    capacity = of_accelerators([device.usable_memory_bytes for device in devices])
+    batch = np.array(grid.batches, dtype=np.float64)[:, None]
+    context = np.array(grid.contexts, dtype=np.float64)
+    shape = (len(devices), len(grid.precisions), len(grid.batches), len(grid.contexts))
+    on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
+    layer_s = of_accelerators([one.engine.layer_s for one in engines])
+    opening = of_accelerators([opening_rate(one.engine, one.accelerator) for one in engines])
+    shared = np.array([device.unified_memory for device in devices])[:, None, None, None]
+    return _Axes(
+        grid, precision, batch, context, roofs, capacity, shared, efficiency, attention, on_chip, shape, _labels(grid),
+        engines, layer_s, opening,
+    )  # fmt: skip
+
+
+def _attention_efficiency(device: Accelerator, precision: Precision, engines: Mapping[str, EngineTime]) -> float:
+    try:
+        format_ = device.format_for(float(precision.attention_bits))
+    except UnsupportedPrecision:
+        return float("nan")
+    own = attention_reached(engines[device.name].engine, device, format_)
+    return DEFAULTS["prefill_attention"].compute if own is None else own
+
+
+def _product_peak(
+    device: Accelerator, precision: Precision, group: Group, engines: Mapping[str, EngineTime]
+) -> float:  # fmt: skip
+    try:
+        name = product_format(device, precision, group)
+    except UnsupportedPrecision:
+        return float("nan")
+    return product_rate(engines[device.name].engine, device, name, float(precision.bits_of(group)))
+
+
+def _efficiency(
+    device: Accelerator, precision: Precision, group: Group, engines: Mapping[str, EngineTime]
+) -> float:  # fmt: skip
+    """Share of its peak that a product of the group reaches by default; NaN: that of its class."""
+    try:
+        roof = roof_of(device, precision, engines[device.name].engine)
+    except UnsupportedPrecision:
+        return float("nan")
+    if group in roof.group_efficiencies:
+        return roof.group_efficiencies[group]
+    return float("nan") if group == "experts" else gemm_compute_efficiency(device.achievable_matmul_fraction)
+
+
+def _attention_peak(device: Accelerator, precision: Precision) -> float:
+    try:
+        return device.peak(device.format_for(float(precision.attention_bits)))
+    except UnsupportedPrecision:
+        return float("nan")
+
+
+def evaluate(grid: Grid, threads: int = 2) -> Iterator[pl.DataFrame]:
+    """Totals of every configuration in `SCHEMA`, ordered by model, stage, kernel and split.
+
+    Frames come one by one, each of about 20,000 rows, so that a grid of any size needs the memory of a few.
+
+    Raises:
+        InvalidWorkload: A value on an axis cannot be.
+    """
+    axes = _axes(grid)
+    profile = engine_profile(grid.engine)
+    questions = _questions(grid, axes)
+    # Frames are made, and calibrations asked, for many small blocks at once about as fast as for one.
+    together = max(1, _ROWS_TOGETHER // grid.rows_per_block)
+    waiting: deque[Future[pl.DataFrame]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        while some := list(islice(questions, together)):
+            waiting.append(pool.submit(_totals, some, axes, profile))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload]]:
+    for model, stage, kernel, split in combinations(grid.models, grid.stages, grid.kernels, grid.parallelisms):
+        if (stage == "encode" and model.kind == "decoder") or (stage != "encode" and model.kind == "encoder"):
+            continue
+        workload = Workload(
+            stage=stage, batch=axes.batch, context=axes.context, precision=axes.precision, attention=kernel,
+            parallelism=split,
+        )  # fmt: skip
+        try:
+            workload.check(model)
+        except IllegalParallelism:
+            continue
+        yield model, workload
+
+
+def _answers(fitted: Mapping[str, OperatorModel], engine: Engine, found: Sequence[Operator]) -> bool:
+    """Whether operator models answer for any of the operators: on most devices only the engine's experts are known."""
+    has_experts = any(operator.operator_class == "expert_gemm" for operator in found)
+    return any("@" not in name or (has_experts and name.endswith(f"@{engine.name}")) for name in fitted)
+
+
+def _totals(questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
+    blocks = [_Block.of(model, workload, axes) for model, workload in questions]
+    for row, device in enumerate(axes.grid.accelerators):
+        fitted = (axes.grid.calibrations or {}).get(device.name)
+        engine = axes.engines[row].engine
+        asked = [block for block in blocks if _answers(fitted or {}, engine, block.cut)]
+        if asked and engine.reference_kernels:
+            found = [block.cut for block in asked]
+            factors = [axes.factors(block.model, block.workload)[row] for block in asked]
+            part = calibrated_part(
+                found, row, device, axes.grid.precisions, axes.shape[1:], fitted or {}, factors, engine
+            )
+            for index, block in enumerate(asked):
+                block.predict(row, part, index)
+    return _frame(blocks, axes, profile)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One model and workload on all axes: its operators and their totals."""
+
+    model: Architecture
+    workload: Workload
+    found: Sequence[Operator]
+    flops: Array
+    moved: Array
+    sums: Sums
+    rest: Array
+    """Likely seconds of operators that no calibration answers for."""
+    cut: Sequence[Operator]
+    """Operators of the pass as the engine cuts it."""
+    calibrated: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, model: Architecture, workload: Workload, axes: _Axes) -> _Block:
+        """Totals by the defaults and by the engine's factors."""
+        found = operators(model, workload, axes.on_chip_bytes, check=False)
+        split = cut_as_by(axes.engines[0].engine, workload)
+        cut = found if split is workload else operators(model, split, axes.on_chip_bytes, check=False)
+        flops, moved = np.zeros(axes.shape), np.zeros(axes.shape)
+        loads = merged(found)
+        for load in loads:
+            flops += load.count * load.flops
+            moved += load.count * load.moved
+        sums = Sums.zeros(axes.shape)
+        rates = axes.rates(workload, axes.factors(model, workload))
+        apart = CALIBRATED_CLASSES if axes.grid.calibrations else ()
+        parts = loads if cut is found else merged(cut)
+        if cut is not found:
+            sums.add_all(loads, rates, bound=True, likely=False)
+        both = cut is found
+        sums.add_all([load for load in parts if load.kind not in apart], rates, bound=both, likely=True)
+        passes = np.max([np.max(load.launches) for load in parts]) if both else _passes(parts)
+        host = host_parts(model, workload, passes, axes.layer_s)
+        for name, seconds in host.items():
+            sums.likely[...] += seconds * rates.factor(name)
+        rest = sums.likely.copy()
+        sums.add_all([load for load in parts if load.kind in apart], rates, bound=both, likely=True)
+        return cls(model, workload, found, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool))
+
+    def predict(self, row: int, part: CalibratedPart, index: int) -> None:
+        """Puts the answer of calibrations in place of the defaults for one accelerator."""
+        self.sums.likely[row] = self.rest[row] + part.likely_s[index]
+        self.calibrated[row] = part.measured_bound_s[index] > 0.5 * self.sums.bound[row]
+
+    def finish(self, axes: _Axes) -> tuple[Array, Array]:
+        """Bound and likely time of whole passes; sets low and high."""
+        work, sums = self.workload, self.sums
+        if work.stage == "decode":
+            bound = kept_in_cache(sums.bound, self.moved, axes.roofs.cache_bytes, axes.roofs.bandwidth)
+            likely = sums.likely
+        else:
+            stages = work.parallelism.pipeline
+            bound = np.divide(sums.bound, stages)
+            likely = sums.likely * pipelined(axes.context, axes.engines[0].engine.micro_batch, stages)
+        for row, engine in enumerate(axes.engines):
+            whole = engine.interval(likely[row], np.asarray(bound)[row], work)
+            sums.likely[row], sums.low[row], sums.high[row] = whole.likely_s, whole.low_s, whole.high_s
+        return np.asarray(bound), sums.likely
+
+    def columns(self, axes: _Axes, profile: EngineProfile) -> dict[str, npt.NDArray[np.generic]]:
+        """Computed columns, with the memory verdict that decides whether rows may carry a throughput."""
+        sums, workload = self.sums, self.workload
+        need = need_of(
+            self.model, workload, axes.capacity, profile, activation_peak_of(self.found, self.model, axes.precision),
+            shared_memory=axes.shared_memory,
+        )  # fmt: skip
+        low, high = (np.broadcast_to(np.asarray(side), axes.shape) for side in (need.low, need.high))
+        verdict = np.where(high <= need.budget, 0, np.where(low <= need.budget, 1, 2)).astype(np.uint8)
+        bound, likely = self.finish(axes)
+        verdict[np.isnan(bound)] = 3
+        made = axes.batch if workload.stage == "decode" else axes.batch * axes.context
+        rate = np.where(verdict < 2, made / likely, np.nan)
+        waiting = sums.bound - sums.computing - sums.communicating
+        largest = np.where(sums.computing > waiting, 1, 0).astype(np.uint8)
+        largest[sums.communicating > np.maximum(sums.computing, waiting)] = 2
+        if not axes.grid.intervals:
+            sums.low[...] = sums.high[...] = np.nan
+        return {
+            "flops": self.flops, "bytes_moved": self.moved, "bound_s": bound, "likely_s": likely,
+            "low_s": sums.low, "high_s": sums.high, "calibrated": self.calibrated, "bound_by": largest,
+            "memory_low_gib": low / GIB, "memory_high_gib": high / GIB, "verdict": verdict, "tokens_per_s": rate,
+        }  # fmt: skip
+
+
+def _labels(grid: Grid) -> pl.DataFrame:
+    """Columns that are the same in every block: accelerator, precision, batch and context of each row."""
+    axes = (
+        pl.DataFrame({"accelerator": [device.name for device in grid.accelerators]}),
+        pl.DataFrame({
+            name: [float(getattr(precision, name)) for precision in grid.precisions]
+            for name in ("weight_bits", "activation_bits", "kv_bits")
+        }),
+        pl.DataFrame({"batch": grid.batches}, schema={"batch": pl.Int64}),
+        pl.DataFrame({"context": grid.contexts}, schema={"context": pl.Int64}),
+    )  # fmt: skip
+    labels = axes[0]
+    for axis in axes[1:]:
+        labels = labels.join(axis, how="cross", maintain_order="left_right")
+    return labels
+
+
+def _frame(blocks: Sequence[_Block], axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
+    columns = [block.columns(axes, profile) for block in blocks]
+    computed = [
+        pl.Series(name, np.concatenate([np.broadcast_to(each[name], axes.shape).reshape(-1) for each in columns]))
+        for name in columns[0]
+    ]
+    asked = pl.DataFrame(
+        [
+            (block.model.name, work.stage, work.attention, work.parallelism.tensor, work.parallelism.pipeline)
+            for block in blocks
+            for work in [block.workload]
+        ],
+        schema={name: SCHEMA[name] for name in ("model", "stage", "attention", "tensor_parallel", "pipeline_parallel")},
+        orient="row",
+    )
+    of_block = np.repeat(np.arange(len(blocks)), axes.grid.rows_per_block)
+    labels = pl.concat([axes.labels] * len(blocks), rechunk=True)
+    can_run = pl.col("verdict") != VERDICTS.index("unsupported precision")
+    return asked[of_block].hstack(labels).hstack(computed).select(
+        pl.when(can_run).then(pl.col(name).cat.to(kind)).alias(name) if name == "bound_by"
+        else pl.col(name).cat.to(kind) if name == "verdict"
+        else pl.col(name).fill_nan(None) if name in _NULLABLE
+        else pl.col(name)
+        for name, kind in SCHEMA.items()
+    )  # fmt: skip
+
+
+_NULLABLE = frozenset({"bound_s", "likely_s", "low_s", "high_s", "tokens_per_s"})

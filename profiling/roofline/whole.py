@@ -1,0 +1,156 @@
+"""Whole passes: the bound of all operators together, and the likely time with what an engine makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from profiling.devices.accelerators import Accelerator
+from profiling.devices.fleet import Link, link_across
+from profiling.engines.effects import attention_of
+from profiling.engines.parts import parts_of
+from profiling.engines.table import Engine, opening_rate
+from profiling.engines.time import Basis, EngineTimes
+from profiling.models.architecture import Architecture
+from profiling.roofline.workload import Parallelism, Values, Workload
+
+if TYPE_CHECKING:
+    from profiling.roofline.estimate import OperatorTime
+
+SMALL_LOOP = 16
+"""Steps that move up to so many times the last-level cache may find that much of the step before in it."""
+BEYOND_A_NODE = 2.5
+"""How much longer the slow end is where the split leaves the node: the one public sweep that does (DeepSeek-R1 on two
+nodes of H100, 2025-07) took 2.5 times as long as the same engine's later runs within a node lead to expect."""
+
+
+BEST_SHARE = 0.93
+"""Share of the bound that the best whole passes reach (decode of large 16-bit models)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassTime:
+    """Seconds of a whole pass: the bound, and the prediction with its interval."""
+
+    bound_s: Values
+    likely_s: Values
+    low_s: Values
+    high_s: Values
+
+    def scaled(self, factor: float) -> PassTime:
+        """All times multiplied."""
+        return PassTime(*(factor * np.asarray(getattr(self, name)) for name in TIME_NAMES))
+
+
+TIME_NAMES = ("bound_s", "likely_s", "low_s", "high_s")
+
+
+def pass_time(times: Sequence[OperatorTime]) -> PassTime:
+    """Operators one after another, without an engine; interval ends are added, as errors of one device go together."""
+    return PassTime(
+        bound_s=sum((time.operator.count * time.bound_s for time in times), start=0.0),
+        likely_s=sum((time.operator.count * time.prediction.likely_s for time in times), start=0.0),
+        low_s=sum((time.operator.count * time.prediction.low_s for time in times), start=0.0),
+        high_s=sum((time.operator.count * time.prediction.high_s for time in times), start=0.0),
+    )
+
+
+def bound_of(times: Sequence[OperatorTime], accelerator: Accelerator, workload: Workload) -> Values:
+    """The least time of a pass: prompts may pass through stages in parts, small loops may stay in cache."""
+    bound: Values = sum((time.operator.count * time.bound_s for time in times), start=0.0)
+    if workload.stage == "decode":
+        moved = sum((time.operator.count * time.operator.bytes_moved for time in times), start=0.0)
+        return kept_in_cache(bound, moved, accelerator.last_level_cache_bytes or 0.0, accelerator.bandwidth_bytes_per_s)
+    return np.divide(bound, workload.parallelism.pipeline)
+
+
+def kept_in_cache(bound_s: Values, moved_bytes: Values, cache_bytes: Values, bandwidth: Values) -> Values:
+    """The bound of a decode step, less what the step before may have left in the last-level cache.
+
+    Each operator alone is bounded by all of its weights, as too much passes between two of its calls; steps of a
+    small model on a large cache are the exception.
+    """
+    kept = np.where(moved_bytes < SMALL_LOOP * np.asarray(cache_bytes), np.minimum(cache_bytes, moved_bytes), 0.0)
+    return cast("Values", np.maximum(bound_s - kept / bandwidth, 0.0))
+
+
+def pipelined(tokens: Values, micro_batch: Values | None, stages: int) -> Values:
+    """Share of the time of all stages one after another that a prompt takes, cut into parts that follow each other."""
+    if stages == 1 or micro_batch is None:
+        return 1.0
+    parts = np.maximum(1.0, np.ceil(np.divide(tokens, micro_batch)))
+    return cast("Values", (parts + stages - 1) / (parts * stages))
+
+
+def link_of(accelerator: Accelerator, split: Parallelism) -> Link:
+    """The slowest link of a split: that of the tensor group; for stages alone that of the node.
+
+    Where cards are joined in groups smaller than eight (bridges, PCIe switches), up to eight of them are taken as one
+    machine whose groups meet over PCIe: boards of two processors hold as many.
+
+    Raises:
+        InvalidWorkload: They cannot be joined, or the link is not known.
+    """
+    ways = split.tensor if split.tensor > 1 else min(split.devices, accelerator.node_size)
+    if accelerator.node_size < ways <= _LARGEST_MACHINE and accelerator.link_kind != "none":
+        within = link_across(accelerator, accelerator.node_size)
+        return replace(within, bytes_per_s=min(within.bytes_per_s, _PCIE_BYTES_PER_S))
+    return link_across(accelerator, ways)
+
+
+_LARGEST_MACHINE = 8
+_PCIE_BYTES_PER_S = 50e9
+"""What PCIe 5 x16 moves per direction in practice."""
+
+
+def cut_as_by(engine: Engine, workload: Workload) -> Workload:
+    """The workload with its prompt cut as the engine does where nothing else is said."""
+    if workload.stage != "prefill" or workload.chunk is not None or engine.micro_batch is None:
+        return workload
+    return replace(workload, chunk=float(engine.micro_batch))
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTime:
+    """An engine on a device, ready to be asked for times of passes."""
+
+    engine: Engine
+    fitted: EngineTimes
+    accelerator: Accelerator
+
+    def basis(self, workload: Workload) -> Basis:
+        """On what times of such passes rest."""
+        alone = workload.parallelism.devices == 1
+        several = "" if alone else " on several devices"
+        names = {
+            "decode": (f"decode{several}", "time per token under load", "throughput", "decode"),
+            "prefill": (f"prefill{several}", "prefill"),
+            "encode": (f"prefill{several}", "prefill"),
+        }[workload.stage]
+        return self.fitted.basis(self.engine, self.accelerator, names)
+
+    def likely_s(self, times: Sequence[OperatorTime], model: Architecture, workload: Workload) -> Values:
+        """Likely seconds of a pass whose operators these are, cut as the workload says."""
+        parts = parts_of(times, model, workload, opening_rate(self.engine, self.accelerator), self.engine.layer_s)
+        stage = "prefill" if workload.stage == "encode" else workload.stage
+        factors = self.fitted.factors(
+            self.engine, self.accelerator, workload.precision, attention_of(model, workload.attention), stage
+        )  # fmt: skip
+        seconds = parts.stacked() @ factors
+        if workload.stage == "decode":
+            return cast("Values", seconds)
+        new = np.subtract(workload.context, workload.prefix)
+        return cast("Values", seconds * pipelined(new, workload.chunk, workload.parallelism.pipeline))
+
+    def interval(self, likely_s: Values, bound_s: Values, workload: Workload) -> PassTime:
+        """The pass with its interval; never below the bound."""
+        held_out = self.basis(workload).held_out
+        beyond = workload.parallelism.tensor > self.accelerator.node_size
+        likely = np.maximum(likely_s, np.divide(bound_s, BEST_SHARE))
+        return PassTime(
+            bound_s, likely, np.maximum(likely * held_out.low, bound_s),
+            likely * held_out.high * (BEYOND_A_NODE if beyond else 1.0),
+        )  # fmt: skip

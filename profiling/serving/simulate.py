@@ -1,0 +1,291 @@
+"""Continuous batching with chunked prefill, step by step, as vLLM and its peers schedule it.
+
+Every step decodes one token for each running request, fills what is left of its token budget with prompts in order of
+arrival, and admits a request only while the cache has room for all of its tokens (Yu et al. 2022, Orca; Agrawal et
+al. 2024, Sarathi-Serve).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+from itertools import count
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+
+from profiling.errors import InvalidWorkload
+from profiling.serving.steps import StepTimes
+
+Array = npt.NDArray[np.float64]
+QUANTILES = (0.5, 0.9, 0.99)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Who asks for what.
+
+    Attributes:
+        input_tokens: Mean length of a prompt.
+        output_tokens: Mean length of an answer.
+        users: Requests in flight at all times (each user asks again at once); None where they arrive by themselves.
+        requests_per_s: Arrivals as a Poisson process; None where users are given.
+        spread: Coefficient of variation of both lengths, which are log-normal; 0: every request is alike.
+        cached_prefix: Share of every prompt whose keys and values are reused.
+    """
+
+    input_tokens: float
+    output_tokens: float
+    users: int | None = None
+    requests_per_s: float | None = None
+    spread: float = 0.5
+    cached_prefix: float = 0.0
+
+    def check(self) -> None:
+        """Nothing, if there can be such traffic.
+
+        Raises:
+            InvalidWorkload: The message names the value and its limits.
+        """
+        if (self.users is None) == (self.requests_per_s is None):
+            raise InvalidWorkload("give either users in flight or requests per second")
+        limits = (
+            ("input_tokens", self.input_tokens, 1, 2**22), ("output_tokens", self.output_tokens, 1, 2**20),
+            ("users", self.users, 1, 100_000), ("requests_per_s", self.requests_per_s, 1e-6, 1e5),
+            ("spread", self.spread, 0, 3), ("cached_prefix", self.cached_prefix, 0, 0.999),
+        )  # fmt: skip
+        for name, value, low, high in limits:
+            if value is not None and not low <= value <= high:
+                raise InvalidWorkload(f"{name} is {value:g}; it must lie between {low:g} and {high:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One copy of a model on its devices.
+
+    Attributes:
+        steps: Seconds of its steps.
+        cache_tokens: Tokens that its KV cache holds.
+        tokens_per_step: Budget of a step: tokens decoded and prompt tokens together.
+        sequences: Most requests that run at once.
+        tokens_per_decode: Tokens that a decode step yields per request; above 1 with speculation.
+        step_cost: Time of a decode step over that without speculation.
+    """
+
+    steps: StepTimes
+    cache_tokens: float
+    tokens_per_step: int = 8192
+    sequences: int = 256
+    tokens_per_decode: float = 1.0
+    step_cost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What the requests met; seconds by quantile (50, 90, 99 %).
+
+    Attributes:
+        time_to_first_token_s: From arrival to the first token.
+        time_per_output_token_s: Mean of a request between its tokens.
+        output_tokens_per_s: Of all requests together.
+        input_tokens_per_s: Likewise; reused tokens are counted.
+        running: Mean number of requests that decode.
+        cache_occupancy: Mean share of the cache in use.
+        prefill_share: Share of the time that reading prompts added.
+        saturated: Whether requests arrive faster than they are served, so that the queue grows without end.
+    """
+
+    time_to_first_token_s: tuple[float, ...]
+    time_per_output_token_s: tuple[float, ...]
+    output_tokens_per_s: float
+    input_tokens_per_s: float
+    running: float
+    cache_occupancy: float
+    prefill_share: float
+    saturated: bool
+
+
+@dataclass(slots=True)
+class _Request:
+    arrived: float
+    prompt: int
+    answer: int
+    cached: int
+    read: int = 0
+    first: float = 0.0
+    ended: float = 0.0
+
+
+def simulate(replica: Replica, traffic: Traffic, requests: int = 400, seed: int = 1) -> Served:
+    """Serve that many requests; the first fifth, in which the batch fills, is not counted.
+
+    Raises:
+        InvalidWorkload: There is no such traffic, or one request alone exceeds the cache.
+    """
+    traffic.check()
+    random = np.random.default_rng(seed)
+    prompts, answers = (_lengths(mean, traffic.spread, requests, random)
+                        for mean in (traffic.input_tokens, traffic.output_tokens))  # fmt: skip
+    if float(np.max(prompts + answers)) > replica.cache_tokens:
+        if traffic.input_tokens + traffic.output_tokens > replica.cache_tokens:
+            raise InvalidWorkload(
+                f"one request of {traffic.input_tokens + traffic.output_tokens:,.0f} tokens exceeds the cache of "
+                f"{replica.cache_tokens:,.0f} tokens"
+            )
+        prompts = np.minimum(prompts, int(replica.cache_tokens) - answers.clip(max=int(replica.cache_tokens) - 1))
+        answers = np.minimum(answers, int(replica.cache_tokens) - prompts)
+    arrivals = None
+    if traffic.requests_per_s is not None:
+        arrivals = np.cumsum(random.exponential(1 / traffic.requests_per_s, requests))
+    return _Run(replica, traffic, prompts, answers, arrivals).result()
+
+
+def _lengths(mean: float, spread: float, count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
+    if spread == 0:
+        return np.full(count, max(round(mean), 1), dtype=np.int64)
+    sigma = np.sqrt(np.log1p(spread**2))
+    # One draw per stratum, so that few requests have the mean and the spread that were asked for.
+    strata = (random.permutation(count) + 0.5) / count
+    drawn = np.exp(np.log(mean) - sigma**2 / 2 + sigma * _normal_quantiles(strata))
+    whole: npt.NDArray[np.int64] = np.maximum(np.round(drawn * mean / drawn.mean()), 1).astype(np.int64)
+    return whole
+
+
+def _normal_quantiles(shares: Array) -> Array:
+    from scipy.special import ndtri  # noqa: PLC0415 - half a second that only planning needs
+
+    return np.asarray(ndtri(shares), dtype=np.float64)
+
+
+class _Run:
+    """State of a simulation. Steps between two events are alike but for their contexts, so they are taken at once."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        traffic: Traffic,
+        prompts: npt.NDArray[np.int64],
+        answers: npt.NDArray[np.int64],
+        arrivals: Array | None,
+    ) -> None:
+        self.replica, self.users = replica, traffic.users
+        cached = traffic.cached_prefix
+        self.coming = deque(
+            _Request(0.0 if arrivals is None else float(arrivals[i]), int(p), int(a), int(cached * (p - 1)))
+            for i, (p, a) in enumerate(zip(prompts, answers, strict=True))
+        )
+        self.waiting: deque[_Request] = deque()
+        self.reading: deque[_Request] = deque()
+        self.decoding: list[tuple[int, int, _Request]] = []
+        """A heap by the step in which the last token comes."""
+        self.order = count()
+        self.done: list[_Request] = []
+        self.now, self.taken, self.contexts, self.reserved = 0.0, 0, 0.0, 0
+        self.sums = [0.0, 0.0, 0.0]
+        """Seconds that reading prompts added; seconds × requests that decode; seconds × tokens in the cache."""
+        self.warm = len(self.coming) // 5
+        self.warm_at: tuple[float, list[float]] | None = None
+
+    def _arrive(self) -> None:
+        if self.users is not None:
+            inside = len(self.waiting) + len(self.reading) + len(self.decoding)
+            for _ in range(min(self.users - inside, len(self.coming))):
+                request = self.coming.popleft()
+                request.arrived = self.now
+                self.waiting.append(request)
+            return
+        if not self.decoding and not self.reading and not self.waiting and self.coming:
+            self.now = max(self.now, self.coming[0].arrived)
+        while self.coming and self.coming[0].arrived <= self.now:
+            self.waiting.append(self.coming.popleft())
+
+    def _read(self) -> tuple[int, float]:
+        """Prompt tokens of this step, and the mean number of tokens read before them."""
+        budget = self.replica.tokens_per_step - len(self.decoding)
+        chunk, before = 0, 0.0
+        for request in self.reading:
+            part = min(request.prompt - request.cached - request.read, max(budget, 0))
+            before += part * (request.cached + request.read)
+            request.read += part
+            budget, chunk = budget - part, chunk + part
+        while self.waiting and budget > 0:
+            request = self.waiting[0]
+            need = request.prompt + request.answer
+            running = len(self.decoding) + len(self.reading)
+            if running >= self.replica.sequences or self.reserved + need > self.replica.cache_tokens:
+                break
+            self.reading.append(self.waiting.popleft())
+            self.reserved += need
+            request.read = min(request.prompt - request.cached, budget)
+            before += request.read * request.cached
+            budget, chunk = budget - request.read, chunk + request.read
+        return chunk, before / chunk if chunk else 0.0
+
+    def _advance(self) -> None:
+        """One step that reads prompts, or as many pure decode steps as there are until something happens."""
+        self._arrive()
+        chunk, before = self._read()
+        batch, steps = len(self.decoding), self.replica.steps
+        alone = self.replica.step_cost * steps.at(batch, self.contexts) if batch else 0.0
+        taken, seconds, added = 1, alone, 0.0
+        if chunk:
+            added = steps.at(batch, self.contexts, chunk, before) - (steps.at(batch, self.contexts) if batch else 0.0)
+            seconds += added
+        elif batch:
+            taken = max(self.decoding[0][0] - self.taken, 1)
+            if self.users is None and self.coming:
+                taken = max(min(taken, int((self.coming[0].arrived - self.now) / alone)), 1)
+            growth = self.replica.step_cost * steps.context_s * batch * self.replica.tokens_per_decode
+            seconds = taken * alone + growth * taken * (taken - 1) / 2
+        self.now += seconds
+        self.taken += taken
+        for place, value in enumerate((added, seconds * batch, seconds * self.contexts)):
+            self.sums[place] += value
+        self.contexts += taken * batch * self.replica.tokens_per_decode
+        self._begin_and_end()
+
+    def _begin_and_end(self) -> None:
+        while self.reading and self.reading[0].read >= self.reading[0].prompt - self.reading[0].cached:
+            request = self.reading.popleft()
+            request.first = self.now
+            steps_left = ceil((request.answer - 1) / self.replica.tokens_per_decode)
+            heapq.heappush(self.decoding, (self.taken + steps_left, next(self.order), request))
+            self.contexts += request.prompt + 1
+        while self.decoding and self.decoding[0][0] <= self.taken:
+            _, _, request = heapq.heappop(self.decoding)
+            steps_made = ceil((request.answer - 1) / self.replica.tokens_per_decode)
+            self.contexts -= request.prompt + 1 + steps_made * self.replica.tokens_per_decode
+            self.reserved -= request.prompt + request.answer
+            request.ended = self.now
+            self.done.append(request)
+        if self.warm_at is None and len(self.done) >= self.warm:
+            self.warm_at = self.now, self.sums.copy()
+
+    def result(self) -> Served:
+        """Run until every request has been answered, or, with users in flight, until no new one can begin."""
+        last_arrival = self.coming[-1].arrived
+        queued = 0
+        while self.coming or (self.users is None and (self.waiting or self.reading or self.decoding)):
+            self._advance()
+            if self.users is None and self.now <= last_arrival:
+                queued = len(self.waiting)
+        while not self.done:  # fewer requests than users
+            self._advance()
+        counted = self.done[self.warm :] or self.done
+        began, sums = self.warm_at if self.warm_at and len(self.done) > self.warm else (0.0, [0.0, 0.0, 0.0])
+        span = max(self.now - began, 1e-12)
+        reading, running, cached = ((now - then) / span for now, then in zip(self.sums, sums, strict=True))
+        first = np.array([one.first - one.arrived for one in counted])
+        each = np.array([(one.ended - one.first) / max(one.answer - 1, 1) for one in counted])
+        return Served(
+            time_to_first_token_s=tuple(float(np.quantile(first, q)) for q in QUANTILES),
+            time_per_output_token_s=tuple(float(np.quantile(each, q)) for q in QUANTILES),
+            output_tokens_per_s=sum(one.answer for one in counted) / span,
+            input_tokens_per_s=sum(one.prompt for one in counted) / span,
+            running=float(running),
+            cache_occupancy=min(float(cached) / self.replica.cache_tokens, 1.0),
+            prefill_share=float(reading),
+            saturated=self.users is None and queued > max(0.1 * len(self.done), 8),
+        )

@@ -1,0 +1,97 @@
+"""Advice over HTTP: what commands say, with the same names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create
+from profiling.accuracy.held_out import held_out_errors
+from profiling.answers.advise import Need, advise
+from profiling.answers.describe import describe
+from profiling.answers.door import Door
+from profiling.answers.evidence import Evidence
+from warehouse.reader import Reader
+from warehouse.settings import Settings
+
+LLAMA = "meta-llama/Meta-Llama-3.1-8B"
+
+
+@pytest.fixture(scope="module")
+def client(bundled_home: Path) -> Iterator[TestClient]:
+    settings = Settings.model_validate({"home": str(bundled_home), "api_requests_per_minute": 1_000_000})
+    with TestClient(create(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+def get(client: TestClient, path: str, **asked: Any) -> dict[str, Any]:
+    response = client.get(f"/api/v1/{path}", params=asked)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -> None:
+    said = get(client, "advise", machine="4090", context=8192)
+    reader = Reader(bundled_home / "published")
+
+    def read(table: str) -> Any:
+        return reader.query(f"FROM {table}")
+
+    need = Need(accelerator="RTX-4090", context=8192)
+    meant = advise(Door.from_tables(read), Evidence.of(read), need)
+    assert (
+        [(row["model_id"], row["weight_format"], row["verdict"]) for row in said["rows"]]
+        == [(one.model_id, one.weight_format, one.verdict) for one in meant.candidates]
+        != []
+    )
+    assert said["rows"][0]["run"]
+    assert any("Engine: llama.cpp" in note for note in said["notes"])
+
+
+def test_models_are_described_and_files_of_the_server_are_not(client: TestClient) -> None:
+    said = get(client, "describe", model=[LLAMA, "/etc/passwd"], weight_format="q4_k_m")
+    (row,) = said["rows"]
+    assert row == describe(LLAMA, "q4_k_m").row()
+    assert any("/etc/passwd" in note for note in said["notes"])
+    assert client.get("/api/v1/describe", params={"model": "/etc/passwd"}).status_code == 404
+
+
+def test_choices_are_rows_of_the_warehouse_within_the_limits(client: TestClient, bundled_home: Path) -> None:
+    asked = {"accelerator": "H100-SXM5-80GB", "least_tokens_per_s": 100, "most_usd_per_million_tokens": 1}
+    said = get(client, "choices", **asked, limit=10_000)
+    sql = (
+        "SELECT count(*) FROM marts.choices WHERE accelerator = 'H100-SXM5-80GB' AND verdict = 'fits'"
+        " AND tokens_per_s >= 100 AND usd_per_million_tokens <= 1"
+    )
+    number = Reader(bundled_home / "published").query(sql).item()
+    assert len(said["rows"]) == min(number, 10_000) > 0
+    assert all(row["tokens_per_s"] >= 100 and row["usd_per_million_tokens"] <= 1 for row in said["rows"])
+    assert get(client, "choices")["is_cut"]
+
+
+def test_errors_are_those_that_ship(client: TestClient) -> None:
+    assert get(client, "accuracy")["rows"] == held_out_errors().to_dicts()
+    decode = get(client, "accuracy", stage="decode", engine="all engines")["rows"]
+    assert {row["left_out"] for row in decode} == {"devices", "models"}
+    assert all(row["rows"] > 100 for row in decode)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "status", "said"),
+    [
+        ("advise", {"machine": "no such card"}, 404, "no such card"),
+        ("advise", {"machine": "3090 + 4090", "engine": "vllm"}, 422, "split by layers"),
+        ("advise", {"machine": "4090", "use": "nonsense"}, 422, "no use 'nonsense'"),
+        ("describe", {"model": LLAMA, "weight_format": "nonsense"}, 422, "nonsense"),
+        ("choices", {"verdict": "perhaps"}, 422, "verdict"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_a_sentence(
+    client: TestClient, path: str, asked: dict[str, str], status: int, said: str
+) -> None:
+    response = client.get(f"/api/v1/{path}", params=asked)
+    assert response.status_code == status, response.text
+    assert said in response.json()["detail"]

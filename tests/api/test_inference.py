@@ -1,0 +1,70 @@
+"""A prompt over HTTP: off unless the operator says so, bounded, and answered by a real checkpoint."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create
+from dashboards.measuring import CannotMeasure, Measuring
+from tests.answering import tiny_checkpoint
+from warehouse.settings import Settings
+
+ASKED = {"checkpoint": "tiny", "prompt": "hello"}
+
+
+@contextmanager
+def client(home: Path, **settings: Any) -> Iterator[TestClient]:
+    given = {"home": str(home), "api_requests_per_minute": 1_000_000, **settings}
+    with TestClient(create(Settings.model_validate(given)), raise_server_exceptions=False) as made:
+        yield made
+
+
+def refused(made: TestClient, **changed: Any) -> tuple[int, str]:
+    response = made.post("/api/v1/inference", json=ASKED | changed)
+    return response.status_code, response.json()["detail"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"api_inference": True}, {"measure_checkpoints": "."}])
+def test_nothing_answers_until_the_operator_has_said_so_twice(tmp_path: Path, settings: dict[str, Any]) -> None:
+    with client(tmp_path, **settings) as made:
+        status, said = refused(made)
+    assert status == 404
+    assert "SKYLINE_API_INFERENCE=true" in said
+
+
+def test_what_is_not_offered_too_long_or_in_turn_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    (tmp_path / "models" / "tiny" / "config.json").write_text("{}")
+
+    async def busy(*_: object) -> None:
+        raise CannotMeasure("Another measurement is running.")
+
+    monkeypatch.setattr(Measuring, "generate", busy)
+    with client(tmp_path, api_inference=True, measure_checkpoints=str(tmp_path / "models")) as made:
+        assert refused(made, checkpoint="../secret") == (
+            404, "'../secret' is no checkpoint of this server; there are: tiny.",
+        )  # fmt: skip
+        assert refused(made, new_tokens=100_000)[0] == 422
+        assert refused(made, prompt="x" * 30_000)[0] == 422
+        assert refused(made) == (503, "Another measurement is running.")
+
+
+@pytest.mark.slow
+def test_a_checkpoint_answers_and_says_what_it_took(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    tiny_checkpoint(tmp_path / "models" / "tiny", "llama")
+    with client(tmp_path, api_inference=True, measure_checkpoints=str(tmp_path / "models")) as made:
+        response = made.post("/api/v1/inference", json=ASKED | {"new_tokens": 4, "precision": "float32"})
+    assert response.status_code == 200, response.text
+    said = response.json()
+    assert 1 <= said["answer"]["tokens"] <= 4
+    assert 0 < said["answer"]["utilisation_share"] <= 1
+    assert said["answer"]["ttft_p50_s"] > 0
+    assert all(module["allocated_bytes"] is not None for module in said["modules"])
+    assert (tmp_path / "inbox" / said["bundle"]).is_dir()

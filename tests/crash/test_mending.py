@@ -1,0 +1,160 @@
+"""What is broken in a home is said, and mended by the next refresh: raw files, release, pointer and link."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipelines.commands.doctor import examine
+from pipelines.runs import refresh as refreshing
+from pipelines.runs.refresh import refresh
+from pipelines.sources.raw_store import SET_ASIDE, RawStore
+from warehouse.publish import LINK, POINTER, NotPublished, current, releases
+from warehouse.settings import Settings
+from warehouse.versions import fault, fault_of_current
+
+
+@pytest.fixture
+def home(bundled_home: Path, tmp_path: Path) -> Settings:
+    """A home of its own with what was derived from the bundled facts."""
+    shutil.copytree(bundled_home, tmp_path / "home", symlinks=True)
+    return Settings.model_validate({"home": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def derived(home: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Times that everything was derived, which is not what these tests are about."""
+    times: list[str] = []
+    monkeypatch.setattr(refreshing, "_derive", lambda *_: times.append("anew"))
+    return times
+
+
+def found(home: Settings, what: str) -> tuple[bool, str, str]:
+    (finding,) = (one for one in examine(home) if one.what == what)
+    return finding.fine, finding.detail, finding.advice
+
+
+@pytest.mark.parametrize("broken", ["points nowhere", "points elsewhere", "is missing", "is a file"])
+def test_the_link_is_mended_though_nothing_changed(home: Settings, derived: list[str], broken: str) -> None:
+    link = home.published / LINK
+    link.unlink()
+    if broken == "points nowhere":
+        link.symlink_to("skyline-111.duckdb")
+    elif broken == "points elsewhere":
+        shutil.copyfile(current(home.published).path, home.published / "other.duckdb")
+        link.symlink_to("other.duckdb")
+    elif broken == "is a file":
+        link.write_bytes(b"")
+    assert found(home, "link") == (
+        False,
+        f"{link} does not lead to {current(home.published).path.name}",
+        "skyline refresh",
+    )
+    lines: list[str] = []
+    assert refresh(["bundled"], home, lines.append).unchanged
+    assert (link.resolve(), derived) == (current(home.published).path.resolve(), [])
+    assert f"mended the link {LINK}" in lines
+    assert found(home, "link")[0]
+
+
+@pytest.mark.parametrize("pointer", [None, "{", '{"file": "skyline-111.duckdb", "fingerprint": "x"}'])
+def test_a_lost_pointer_leads_to_the_newest_whole_release_and_a_new_one_is_made(
+    home: Settings, derived: list[str], pointer: str | None
+) -> None:
+    newest = current(home.published)
+    (home.published / POINTER).unlink()
+    if pointer:
+        (home.published / POINTER).write_text(pointer)
+    with pytest.raises(NotPublished, match="skyline refresh"):
+        current(home.published)
+    fine, detail, advice = found(home, "warehouse")
+    assert (fine, "skyline refresh" in advice) == (False, True), detail
+    lines: list[str] = []
+    refresh(["bundled"], home, lines.append)
+    assert (current(home.published), derived) == (current(home.published), ["anew"])
+    assert current(home.published).path == newest.path
+    assert f"readers are given {newest.path.name} until the next is published" in lines
+
+
+def test_a_block_that_changed_is_found_though_the_dictionary_can_be_read(home: Settings, derived: list[str]) -> None:
+    release = current(home.published)
+    assert fault_of_current(release) is None
+    size = release.path.stat().st_size
+    with release.path.open("r+b") as file:
+        for share in (0.4, 0.5, 0.6):
+            file.seek(int(size * share))
+            file.write(b"\xa5" * 4096)
+    assert fault_of_current(current(home.published))
+    assert found(home, "release")[::2] == (False, "skyline refresh")
+    refresh(["bundled"], home)
+    assert derived == ["anew"]
+
+
+def test_while_a_broken_release_is_made_anew_readers_are_given_the_one_before(
+    home: Settings, derived: list[str]
+) -> None:
+    before = releases(home.published)[0]
+    newer = before.with_name(f"skyline-{int(before.stem.removeprefix('skyline-')) + 1}.duckdb")
+    shutil.copyfile(before, newer)
+    (home.published / POINTER).write_text(f'{{"file": "{newer.name}", "fingerprint": "x"}}')
+    with newer.open("r+b") as file:
+        file.truncate(8_192)
+    refresh(["bundled"], home)
+    assert (current(home.published).path, derived) == (before, ["anew"])
+    assert fault(before) is None
+
+
+def test_a_raw_file_that_changed_is_named_set_aside_and_fetched_again(home: Settings, derived: list[str]) -> None:
+    store = RawStore(home.raw)
+    refresh(["bundled"], home)
+    board = next(one for source in store.sources() for one in store.snapshots(source) if one.path.suffix == ".csv")
+    whole = board.path.read_bytes()
+    board.path.write_bytes(whole[:100] + b"\xa5" + whole[101:])
+    fine, detail, advice = found(home, "raw files")
+    assert (fine, board.path.name in detail, advice) == (False, True, "skyline refresh")
+    lines: list[str] = []
+    refresh(["bundled"], home, lines.append)
+    assert any(line.startswith(f"set aside {board.path}") for line in lines)
+    assert f"fetched {board.manifest.uri} again" in lines
+    assert board.path.read_bytes() == whole
+    (aside,) = [one for one in store.snapshots(SET_ASIDE) if one.manifest.uri == board.manifest.uri]
+    assert "changed in the store" in aside.manifest.layout
+    assert store.broken() == []
+    assert found(home, "raw files")[0]
+
+
+def test_a_file_whose_source_cannot_be_asked_is_said_to_be_lost_and_the_rest_goes_on(
+    home: Settings, tmp_path: Path, derived: list[str]
+) -> None:
+    board = Path(__file__).parents[2] / "warehouse/reference/leaderboards/open_llm_v1_2024-06-15.csv"
+    mine = tmp_path / "mine" / "2024-09-09.csv"
+    mine.parent.mkdir()
+    mine.write_bytes(board.read_bytes())
+    refresh([str(mine.parent)], home)
+    store = RawStore(home.raw)
+    stored = next(one for one in store.snapshots("open_llm_leaderboard") if one.manifest.uri == "2024-09-09.csv")
+    stored.path.write_bytes(b"a" + stored.path.read_bytes()[1:])
+    lines: list[str] = []
+    refresh(["bundled"], home, lines.append)
+    assert any(line.startswith("lost 2024-09-09.csv: name its file or folder with --source") for line in lines)
+    assert stored.snapshot_id not in {one.snapshot_id for one in store.snapshots("open_llm_leaderboard")}
+    refresh([str(mine.parent)], home)
+    assert stored.snapshot_id in {one.snapshot_id for one in store.snapshots("open_llm_leaderboard")}
+
+
+def test_only_what_changed_is_read_again_unless_all_is_examined(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RawStore(home.raw)
+    store.note_whole()
+    read: list[Path] = []
+    honest = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path), honest(path))[1])
+    assert store.broken(thorough=False) == []
+    assert read == []
+    touched = store.snapshots(store.sources()[0])[0].path
+    touched.touch()
+    assert store.broken(thorough=False) == []
+    assert read == [touched]
+    assert store.broken() == []
+    assert len(read) > 2

@@ -1,0 +1,37 @@
+"""The page How far off in a browser: the errors that ship, and what an address restores."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from profiling.accuracy.held_out import held_out_errors
+
+from .served_pages import Visit
+
+pytestmark = [pytest.mark.page]
+
+
+def test_the_errors_are_those_that_ship_and_the_address_brings_the_choice_back(visit: Visit, tmp_path: Path) -> None:
+    page = visit.open("how-far-off")
+    page.get_by_label("What is timed", exact=True).select_option("decode")
+    page.wait_for_function("location.search.includes('stage=decode')")
+    visit.settle()
+    said = page.get_by_text("Predictions of decode are a median").inner_text()
+    visit.open(visit.address())
+    assert page.get_by_text("Predictions of decode are a median").inner_text() == said
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").first.click()
+    download.value.save_as(tmp_path / "errors.csv")
+    rows = list(csv.DictReader((tmp_path / "errors.csv").read_text("utf-8").splitlines()))
+    shipped = held_out_errors()
+    assert len(rows) == len(shipped.filter(shipped["stage"] == "decode"))
+    assert f"{float(rows[0]['mdape_pct']):.0f} %" in said
+    page.get_by_text("skyline accuracy FILE --by engine").wait_for()
+    assert visit.errors == []
+
+
+def test_a_stage_that_is_none_is_said_in_words(visit: Visit) -> None:
+    page = visit.open("how-far-off?stage=nothing")
+    page.get_by_text("is not a choice here").first.wait_for()
+    assert visit.errors == []

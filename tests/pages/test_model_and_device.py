@@ -1,0 +1,163 @@
+"""The pages of one model and one device, and the search field: figures are those of the tables and of the one door."""
+
+import json
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from dashboards.data import Data
+from dashboards.finding import find, named_model
+from dashboards.pages import PAGES
+from dashboards.pages.device.page import DevicePage
+from dashboards.pages.model.page import ModelPage
+from profiling.answers.question import Question
+from profiling.devices.accelerators import GIB
+from profiling.models.gguf import gguf_file_size_bytes
+from warehouse.settings import Settings
+
+from .served_pages import Served, Visit
+
+# Bokeh calls pandas so; it is theirs to mend.
+pytestmark = [pytest.mark.page, pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index")]
+
+MODEL, DEVICE = "Qwen/Qwen2.5-7B-Instruct", "RTX-4090"
+
+
+@pytest.fixture(scope="module")
+def data(bundled_home: Path) -> Data:
+    return Data(Settings.model_validate({"home": str(bundled_home)}))
+
+
+def first(data: Data, text: str) -> tuple[str, str]:
+    found = find(data, PAGES, text)[0]
+    return found.kind, found.name
+
+
+def test_a_query_finds_what_people_call_a_model_a_device_or_a_page(data: Data) -> None:
+    assert first(data, "qwen2.5 7b instruct") == ("model", MODEL)
+    assert first(data, "4090") == ("device", DEVICE)
+    assert first(data, "2x3090") == ("device", "RTX-3090")
+    assert first(data, "advis") == ("page", "Advisor")
+    assert {one.name for one in find(data, PAGES, "h100")} >= {"H100-PCIe-80GB", "H100-SXM5-80GB"}
+    # What is typed so far begins a word: a date that contains 4090 is no card.
+    assert all("20240904" not in one.name for one in find(data, PAGES, "4090"))
+    assert any(one.name == MODEL for one in find(data, PAGES, "qwen2.5-7b-ins"))
+    # Nothing is meant by a slip of the keyboard, so what is spelled alike is offered, and says so.
+    slips = find(data, PAGES, "RTX 4O9O")
+    assert slips
+    assert {one.note for one in slips} == {"spelled alike"}
+
+
+def test_no_text_reaches_the_file_system(data: Data, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text('{"model_type": "llama"}', "utf-8")
+    for text in (str(config), f"../{config}", str(tmp_path)):
+        assert named_model(data, text).catalogue_id is None
+        page = ModelPage(data, f"?id={quote(text)}")
+        assert page.model is None
+        assert page.formats.rows.is_empty()
+
+
+def test_a_models_figures_are_those_of_the_tables_and_the_door(data: Data) -> None:
+    page, door = ModelPage(data, f"?id={MODEL}&context=8192"), data.door()
+    model = door.model(MODEL)
+    stated = {row["fact"]: row["value"] for row in page.identity.to_dicts()}
+    assert stated["KV cache"] == f"{model.kv_bytes_per_token():,.0f} bytes per token"
+    assert stated["Address that lasts"] == f"model/{MODEL}"
+    assert f"{model.parameters_total:,}" in page.about.object
+    formats = {row["weight_format"]: row for row in page.formats.rows.to_dicts()}
+    assert formats["q4_k_m"]["file_gib"] == pytest.approx(gguf_file_size_bytes(model, "Q4_K_M").bytes / GIB)
+    assert formats["q8_0"]["file_gib"] > formats["q4_k_m"]["file_gib"] > formats["q2_k"]["file_gib"]
+    lost = data.evidence().lost(model, "q4_k_m")
+    assert (formats["q4_k_m"]["lost"] is None) == (lost is None)
+    if lost is not None:
+        assert formats["q4_k_m"]["lost"] == pytest.approx(lost[1])
+    card = next(row for row in page.devices.rows.to_dicts() if row["accelerator"] == DEVICE)
+    asked = Question(
+        model=MODEL, accelerator=DEVICE, context=8192, engine=card["engine"], weight_format=card["weight_format"]
+    )
+    rate = door.answer(asked).estimate.tokens_per_s
+    assert card["verdict"] == "fits"
+    assert rate is not None
+    assert card["tokens_per_s"] == pytest.approx(float(rate.likely_s))
+
+
+def test_a_models_evidence_is_every_row_of_the_tables(data: Data) -> None:
+    named = "SELECT model_id FROM core.benchmark_results WHERE model_id LIKE '%/%' ORDER BY ALL LIMIT 1"
+    judged = data._reader.query(named, {})["model_id"].item()
+    page = ModelPage(data, f"?id={quote(judged)}")
+    query = "SELECT score FROM core.benchmark_results WHERE model_id = $name AND is_newest"
+    expected = data._reader.query(query, {"name": judged})["score"].sort().to_list()
+    assert page.scores.rows["score"].sort().to_list() == expected
+
+
+def test_a_devices_figures_are_those_of_the_table(data: Data) -> None:
+    page, device = DevicePage(data, "?id=4090"), data.door().devices[DEVICE]
+    figures = {row["figure"]: row["value"] for row in page.figures.rows.to_dicts()}
+    assert figures["FP16 and BF16 peak"] == pytest.approx(device.peaks["fp16"] / 1e12)
+    assert figures["Memory bandwidth"] == pytest.approx(device.bandwidth_bytes_per_s / 1e9)
+    assert f"{device.usable_memory_bytes / GIB:.2f} GiB" in page.about.object
+    assert device.memory_basis in page.about.object
+    usual = page.market.rows.filter(page.market.rows["is_usual"]).filter(page.market.rows["price_kind"] == "on demand")
+    assert usual["usd_per_device_hour"].to_list() == [data.door().usd_per_device_hour(DEVICE)]
+
+
+def test_an_unknown_name_says_the_nearest_and_is_escaped(visit: Visit) -> None:
+    page = visit.open("device?id=RTX%204O9O")
+    assert "RTX-4090" in page.locator("main .note").inner_text()
+    assert page.locator("h1").inner_text() == "Devices"
+    page = visit.open("model?id=Qwen/Qwen2.5-7C-Instructt")
+    assert "Qwen/Qwen2.5-7B-Instruct" in page.locator("main .note").inner_text()
+    page = visit.open("model?id=" + quote("<img src=x onerror=alert(1)>"))
+    assert page.locator("main img").count() == 0
+    assert visit.errors == []
+
+
+def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(visit: Visit, served: Served) -> None:
+    page = visit.open(f"model/{MODEL}?context=8192")
+    page.locator("h1").first.wait_for()
+    assert visit.address() in {f"model?id={quote(MODEL, safe='')}&context=8192", f"model?id={MODEL}&context=8192"}
+    field = page.get_by_role("combobox", name="Find a model, a device or a page")
+    field.fill("4090")
+    page.locator("#found [role=option]").first.wait_for()
+    assert field.get_attribute("aria-expanded") == "true"
+    field.press("ArrowDown")
+    assert field.get_attribute("aria-activedescendant") == "found-0"
+    field.press("Enter")
+    page.wait_for_url("**/device?id=RTX-4090")
+    visit.settle()
+    assert page.locator("h1").first.inner_text() == DEVICE
+    assert visit.errors == []
+    assert visit.foreign == []
+    assert served.complaints() == []
+
+
+def test_the_search_answers_as_json_and_bounds_what_it_is_asked(served: Served) -> None:
+    with urllib.request.urlopen(f"{served.url}search?q={'x' * 5000}") as answer:  # noqa: S310 - our own address
+        told = json.load(answer)
+    assert len(told["query"]) == 100
+    with urllib.request.urlopen(f"{served.url}search?q=") as answer:  # noqa: S310 - our own address
+        assert json.load(answer)["found"] == []
+
+
+def test_a_config_of_one_s_own_is_shown_to_its_reader_alone_and_what_is_wrong_with_it_by_line(visit: Visit) -> None:
+    config = {
+        "model_type": "llama", "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 131072,
+        "head_dim": 64, "tie_word_embeddings": True,
+    }  # fmt: skip
+    page = visit.open("model")
+    field = page.get_by_label("Or the text of a config.json")
+    field.fill('{"model_type": "llama",\n "hidden_size": }')
+    page.get_by_role("button", name="Show this model").click()
+    page.get_by_text("line 2").wait_for()
+    field.fill(json.dumps(config))
+    page.get_by_role("button", name="Show this model").click()
+    page.get_by_role("heading", name="your model").wait_for()
+    visit.settle()
+    page.get_by_text("1.24 B").first.wait_for()  # Llama-3.2-1B: 1,235,814,400
+    page.get_by_role("gridcell", name="RTX-4090", exact=True).wait_for()
+    assert visit.address() == "model"
+    assert visit.errors == []

@@ -1,0 +1,84 @@
+"""The page Serve in a browser: its answer is that of `skyline plan`, and a fleet says which promise breaks first."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from .served_pages import REPOSITORY, Served, Visit, visiting
+
+pytestmark = [pytest.mark.page]
+
+SMALL = "serve?model=meta-llama/Meta-Llama-3.1-8B&users=4&input=500&output=50&ttft=1&tpot=20&second="
+HEAD = ".answer h2"
+
+
+def planned(home: Path, *arguments: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "pipelines.commands.app", "plan", *arguments, "--format", "json"]
+    environment = os.environ | {"SKYLINE_HOME": str(home)}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+def test_the_answer_is_that_of_the_command_and_the_address_brings_it_back(visit: Visit, bundled_home: Path) -> None:
+    page = visit.open(SMALL)
+    page.locator(HEAD).wait_for()
+    shown = page.locator(".answer code").inner_text()
+    best = planned(bundled_home, *shown.split()[2:])[0]
+    assert page.locator(HEAD).inner_text().startswith(f"{best['devices']} × {best['accelerator']}")
+    field = page.get_by_label("Concurrent users", exact=True)
+    field.fill("400")
+    field.press("Enter")
+    page.wait_for_function("location.search.includes('users=400')")
+    visit.settle()
+    more = page.locator(HEAD).inner_text()
+    page.get_by_text("400 concurrent users").first.wait_for()
+    visit.open(visit.address())
+    page.locator(HEAD).wait_for()
+    assert page.locator(HEAD).inner_text() == more
+    assert visit.errors == []
+
+
+def test_a_fleet_says_which_promise_breaks_first_and_one_that_cannot_be_says_why(visit: Visit) -> None:
+    page = visit.open(f"{SMALL}2xH100000&first=2xL40S")
+    page.get_by_role("columnheader", name="2 × L40S").wait_for()
+    breaks = page.locator("tr", has_text="Breaks first").inner_text()
+    assert "beyond" in breaks or "even alone" in breaks
+    assert any("H100000" in note for note in page.locator("main .note").all_inner_texts())
+    assert visit.errors == []
+
+
+def test_the_plans_can_be_downloaded(visit: Visit, tmp_path: Path) -> None:
+    page = visit.open(SMALL)
+    page.locator(HEAD).wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").last.click()
+    download.value.save_as(tmp_path / "plans.csv")
+    rows = list(csv.DictReader((tmp_path / "plans.csv").read_text("utf-8").splitlines()))
+    assert len(rows) > 20
+    assert all(row["usd_per_million_output_tokens"] for row in rows if row["usd_per_hour"])
+
+
+def test_on_a_phone_nothing_but_tables_is_wider_than_the_screen(browser: Browser, served: Served) -> None:
+    for visit in visiting(browser, served.url, width=390):
+        page = visit.open(SMALL)
+        page.locator(HEAD).wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert visit.errors == []
+
+
+def test_the_answer_says_how_far_off_such_predictions_are(visit: Visit) -> None:
+    page = visit.open(SMALL)
+    page.locator(HEAD).wait_for()
+    said = page.locator(".answer dl").inner_text()
+    assert "Compared with measured serving" in said
+    assert "nan" not in said
+    page.get_by_role("link", name="More", exact=True).click()
+    page.wait_for_url("**/how-far-off")

@@ -1,0 +1,80 @@
+"""The static copy opens from a plain file server, in a browser that reaches no other host."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from dashboards.pages import PAGES
+
+from .faults import faults
+from .served_pages import REPOSITORY, visiting
+
+pytestmark = [pytest.mark.page]
+
+
+def _write(folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dashboards.site", str(folder), "home", "pareto"]
+    environment = os.environ | {"SKYLINE_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def copy(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two pages of it, with all tables."""
+    folder = tmp_path_factory.mktemp("copy") / "site"
+    done = _write(folder, bundled_home)
+    assert re.search(r"^2 pages, \d charts and \d\d tables in ", done.stdout), done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(copy: Path) -> Iterator[str]:
+    """Of `python -m http.server` over it."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(copy)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().split(" port ")[1].split()[0]
+        yield f"http://127.0.0.1:{port}/"
+        process.terminate()
+
+
+def test_the_copy_draws_its_charts_without_a_network_and_leads_from_chart_to_data(
+    browser: Browser, address: str, copy: Path
+) -> None:
+    for visit in visiting(browser, address):
+        page = visit.page
+        page.goto(address)
+        page.get_by_role("link", name="Pareto", exact=True).click()
+        page.wait_for_function(
+            "() => window.Bokeh && Bokeh.documents.length && Bokeh.documents.every((d) => d.is_idle)"
+        )
+        assert faults(page, 1440, "light") + faults(page, 390, "dark") == []
+        page.locator('a[href="chart/pareto/ability_front.html"]').click()
+        page.get_by_role("heading", name="Its data").wait_for()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV").click()
+        assert download.value.path().read_bytes() == (copy / "chart/pareto/ability_front.csv").read_bytes()
+        assert (visit.errors, visit.foreign) == ([], [])
+
+
+def test_every_link_of_the_copy_leads_to_a_file_and_tables_keep_their_rows(copy: Path) -> None:
+    others = {f"{page.slug}.html" for page in PAGES if page.name not in {"home", "pareto"}}
+    for file in copy.rglob("*.html"):
+        for link in re.findall(r'(?:href|src)="([^"#?]+)', file.read_text("utf-8")):
+            if not link.startswith(("http", "data:")) and Path(link).name not in others:
+                assert (file.parent / link).exists(), f"{file}: {link}"
+    with (copy / "data" / "marts.pareto_front.csv").open(encoding="utf-8") as stream:
+        assert {"entry_id", "snapshot_id"} <= set(next(csv.reader(stream)))
+
+
+def test_a_folder_with_other_things_in_it_is_not_touched(tmp_path: Path, bundled_home: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine", "utf-8")
+    assert "name an empty folder" in _write(tmp_path, bundled_home).stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

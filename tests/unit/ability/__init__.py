@@ -1,0 +1,1 @@
+"""The mathematics of ability, on the published matrix of the Epoch Capabilities Index."""

@@ -1,0 +1,1 @@
+"""Living boards: declarations, readers, names, fetching."""

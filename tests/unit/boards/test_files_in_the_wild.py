@@ -1,0 +1,260 @@
+"""One board, saved in every way that people save tables, is the same board; what is broken is told and never bent."""
+
+import datetime as dt
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.sources.boards import values
+from pipelines.sources.boards.declaration import Board, BrokenDeclaration, Declared, declared, parse
+from pipelines.sources.boards.documents import Member
+from pipelines.sources.boards.draft import draft
+from pipelines.sources.boards.read import Read, read_rows
+from pipelines.sources.boards.recognition import UndatedBoard, match, recognise_board
+from pipelines.sources.tables import UnreadableFile
+
+DECLARATION = """
+name = "wild"
+title = "Wild"
+homepage = "https://example.org"
+"""
+FILE = """
+[[file]]
+name = "{form}"
+form = "{form}"
+records = "{records}"
+recognised_by = ["Model", "Solved", "Errors"]
+name_in_source = "{{Model}}"
+[[file.scores]]
+columns = "Solved"
+category = "agents"
+unit = "percent"
+n_items = 200
+binomial = true
+[[file.scores]]
+columns = "Errors"
+category = "other"
+unit = "fraction"
+higher_is_better = false
+"""
+FORMS = {"csv": "", "parquet": "", "markdown": "", "json": "board.rows[]", "yaml": "[]"}
+BOARD = parse(DECLARATION + "".join(FILE.format(form=form, records=at) for form, at in FORMS.items()), "wild.toml")
+WILD = Declared(BOARD, by_user=True, text="")
+ROWS = [("org/alpha", 61.5, 0.25), ("org/beta (high)", 40.0, 0.5), ("org/gamma", None, 0.125)]
+EXPECTED = [
+    ("Errors", "org/alpha", None, None, 0.25), ("Errors", "org/beta (high)", "thinking", "high", 0.5),
+    ("Errors", "org/gamma", None, None, 0.125), ("Solved", "org/alpha", None, None, 61.5),
+    ("Solved", "org/beta (high)", "thinking", "high", 40.0),
+]  # fmt: skip
+
+
+def read(payload: bytes, name: str, board: Declared = WILD) -> Read:
+    matched = match(Member(name, payload), [board])
+    assert matched is not None
+    return read_rows(matched.rows, matched.board, matched.file, dt.date(2026, 11, 1))
+
+
+def said(found: Read) -> list[tuple[object, ...]]:
+    order = ["benchmark", "name_in_source", "mode", "effort", "score"]
+    return found.results.select(order).sort(order).rows()
+
+
+def csv_of(separator: str = ",", number: Callable[[float], str] = str, absent: str = "", bom: bool = False) -> bytes:
+    cells = [[name, absent if solved is None else number(solved), number(errors)] for name, solved, errors in ROWS]
+    lines = [separator.join(line) for line in [["Model", "Solved", "Errors"], *cells]]
+    return ("\ufeff" if bom else "").encode() + "\n".join(lines).encode() + b"\n"
+
+
+def comma(number: float) -> str:
+    return str(number).replace(".", ",")
+
+
+def with_column(name: str, first: bool = True) -> bytes:
+    lines = csv_of().decode().splitlines()
+    extra = [name, *map(str, range(len(lines) - 1))]
+    pairs = zip(extra, lines, strict=True)
+    return "\n".join(f"{a},{b}" if first else f"{b},{a}" for a, b in pairs).encode()
+
+
+def as_parquet() -> bytes:
+    buffer = io.BytesIO()
+    pl.DataFrame(ROWS, ["Model", "Solved", "Errors"], orient="row").write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def records() -> list[dict[str, object]]:
+    return [{"Model": name, "Solved": solved, "Errors": errors} for name, solved, errors in ROWS]
+
+
+MARKDOWN = b"""# Board
+
+text | with a bar
+
+| Model | Solved | Errors |
+|---|---:|---:|
+| [org/alpha](https://huggingface.co/org/alpha) | **61.5** | 0.25 |
+| org/beta (high) | 40.0 % | 0.5 |
+| org/gamma | - | 0.125 |
+
+more
+"""
+WAYS: dict[str, tuple[bytes, str]] = {
+    "plain": (csv_of(), "w.csv"),
+    "byte order mark and n/a": (csv_of(bom=True, absent="N/A"), "w.csv"),
+    "semicolons and decimal commas": (csv_of(";", comma), "w.csv"),
+    "tabs": (csv_of("\t"), "w.tsv"),
+    "percent signs": (csv_of(number=lambda x: f"{x} %" if x > 1 else f"{100 * x:g}%"), "w.csv"),
+    "nan": (csv_of(absent="NaN"), "w.csv"),
+    "trailing blanks": (csv_of().replace(b"org/alpha", b" org/alpha  "), "w.csv"),
+    "an index that pandas wrote": (with_column("Unnamed: 0"), "w.csv"),
+    "a nameless index": (with_column(""), "w.csv"),
+    "a surplus column": (with_column("Rank", first=False), "w.csv"),
+    "headers of another case": (csv_of().replace(b"Model,Solved,Errors", b"model, SOLVED ,Errors"), "w.csv"),
+    "quoted cells": (csv_of().replace(b"org/alpha", b'"org/alpha"'), "w.csv"),
+    "empty fields at the end": (csv_of().replace(b"\n", b",,\n"), "w.csv"),
+    "utf-16": (csv_of().decode().encode("utf-16"), "w.csv"),
+    "parquet": (as_parquet(), "w.parquet"),
+    "bare NaN in JSON": (json.dumps({"board": {"rows": records()}}).replace("null", "NaN").encode(), "w.json"),
+    "yaml": (yaml.safe_dump(records()).encode(), "w.yml"),
+    "markdown": (MARKDOWN, "w.md"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_however_a_board_was_saved_it_says_the_same(way: str) -> None:
+    found = read(*WAYS[way])
+    assert said(found) == EXPECTED
+    assert found.rejected == []
+    assert (found.rows, found.loaded) == (3, 3)
+    assert found.unread == ({"Rank"} if way == "a surplus column" else {"Model.link"} if way == "markdown" else set())
+
+
+def test_rows_that_are_not_as_wide_as_their_header_are_rejected_and_the_others_load() -> None:
+    payload = csv_of() + b"org/short,7\norg/long,1,2,3\n"
+    found = read(payload, "w.csv")
+    assert said(found) == EXPECTED
+    assert [(number, reason.split(",")[0]) for number, _, reason in found.rejected] == [
+        (4, "has 2 of 3 fields"), (5, "has 4 of 3 fields"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("fast", "Solved: 'fast' is not a number"),
+        ("161.5", "Solved: 161.5 is above 100.0"),
+        ("-3", "Solved: -3 is below 0.0"),
+        ("1e400", "Solved: '1e400' is not a number"),
+    ],
+)
+def test_a_cell_that_cannot_be_a_score_is_named_and_only_it_is_lost(cell: str, reason: str) -> None:
+    found = read(csv_of() + f"org/delta,{cell},0.5\n".encode(), "w.csv")
+    assert [(number, why) for number, _, why in found.rejected] == [(4, reason)]
+    assert said(found) == sorted([*EXPECTED, ("Errors", "org/delta", None, None, 0.5)], key=str)
+
+
+def test_fractions_under_a_declaration_of_percents_are_not_published_as_a_hundredth() -> None:
+    rows = "".join(f"org/m{n},0.{n + 10},0.5\n" for n in range(12))
+    found = read(b"Model,Solved,Errors\n" + rows.encode(), "w.csv")
+    assert found.results["benchmark"].unique().to_list() == ["Errors"]
+    assert {why for _, _, why in found.rejected} == {"Solved: fractions, where the declaration says percent"}
+
+
+def test_a_name_that_is_there_twice_with_two_scores_is_told_and_with_one_is_once() -> None:
+    found = read(csv_of() + b"org/alpha,61.5,0.25\norg/alpha,99,0.25\n", "w.csv")
+    assert said(found) == EXPECTED
+    assert [(number, why) for number, _, why in found.rejected] == [
+        (5, "repeats row 1 of the same model and benchmark (Solved)")
+    ]
+
+
+def test_binomial_errors_are_those_of_agresti_and_coull() -> None:
+    row = read(csv_of(), "w.csv").results.filter(
+        pl.col("name_in_source") == "org/alpha", pl.col("benchmark") == "Solved"
+    )
+    share = (0.615 * 200 + 2) / 204
+    assert row["standard_error"].item() == pytest.approx(100 * (share * (1 - share) / 204) ** 0.5)
+    assert row["standard_error_origin"].item() == "binomial"
+
+
+@given(st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: round(x, 3)))
+def test_a_number_is_read_however_it_is_written(number: float) -> None:
+    written = [f"{number:.3f}", f" {number:.3f} ", f"{number:,.3f}", f"{number:.3f} ± 0.5", f"{number:.3f}\u00a0%"]
+    frame = pl.DataFrame({"cell": written})
+    assert frame.select(values.number(pl.col("cell")))["cell"].to_list() == pytest.approx([number] * len(written))
+    commas = pl.DataFrame({"cell": [f"{number:.3f}".replace(".", ",")]})
+    assert commas.select(values.number(pl.col("cell"), decimal_comma=True)).item() == pytest.approx(number)
+
+
+@given(st.binary(max_size=400), st.sampled_from(["w.csv", "w.json", "w.yml", "w.md", "w.toml", "w.zip", "w.parquet"]))
+def test_any_bytes_are_a_board_or_refused_in_a_sentence(payload: bytes, name: str) -> None:
+    refused = ""
+    try:
+        found = match(Member(name, payload), [*declared().values(), WILD])
+        if found is not None:
+            read_rows(found.rows, found.board, found.file, dt.date(2026, 1, 1))
+    except UnreadableFile as error:
+        refused = str(error)
+    assert "\n" not in refused
+
+
+def test_a_few_lines_of_yaml_that_stand_for_more_than_fits_are_refused() -> None:
+    bomb = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    with pytest.raises(UnreadableFile, match="aliases are not read"):
+        match(Member("w.yml", bomb.encode()), [WILD])
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "2099-12-31", "2026-02-31"])
+def test_a_date_that_cannot_be_is_refused(day: str) -> None:
+    boards = {"wild": WILD}
+    assert recognise_board(csv_of(), "2026-10-31_w.csv", boards).as_of == dt.date(2026, 10, 31)  # type: ignore[union-attr]
+    if day.startswith("0001"):
+        day = day.replace("0001", "2001")
+    with pytest.raises(UndatedBoard):
+        recognise_board(csv_of(), f"{day}_w.csv", boards)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name = ", "is no TOML"),
+        ('name = "x y"\n', "name: String should match pattern"),
+        (DECLARATION, "file: Field required"),
+        (DECLARATION + '[[file]]\nname = "a"\nform = "csv"\n', "does not say where the model's name is"),
+        (DECLARATION + '[[file]]\nname = "a"\nform = "csv"\nname_in_source = "{m}"\n', "neither scores nor facts"),
+        (DECLARATION + "may_bundle = true\n" + FILE.format(form="csv", records=""), "only under a licence"),
+        (DECLARATION + FILE.format(form="csv", records="").replace("percent", "points"), "Units are fraction, percent"),
+    ],
+)  # fmt: skip
+def test_a_declaration_that_is_not_understood_says_what_to_mend(text: str, says: str) -> None:
+    with pytest.raises(BrokenDeclaration) as refused:
+        parse(text, "mine.toml")
+    assert says in str(refused.value)
+
+
+def test_what_ships_declares_every_source_with_a_licence_or_why_there_is_none() -> None:
+    shipped = declared()
+    assert shipped.keys() >= {
+        "epoch", "epoch_eci", "lmarena", "teci", "bfcl", "vectara", "models_dev", "openevals", "livebench", "aider",
+        "tau2", "every_eval_ever", "helm_capabilities", "swe_bench", "llm_stats", "artificial_analysis",
+    }  # fmt: skip
+    for one in shipped.values():
+        board: Board = one.board
+        assert board.licence or board.licence_basis
+        assert board.licence_check or not board.may_bundle or not any(file.address for file in board.files)
+
+
+def test_a_draft_from_a_file_declares_what_the_file_holds(tmp_path: Path) -> None:
+    path = tmp_path / "my board.csv"
+    path.write_bytes(with_column("Rank"))
+    board = parse(draft(path), "draft")
+    found = read(path.read_bytes(), path.name, Declared(board, by_user=True, text=""))
+    assert board.name == "my_board"
+    assert said(found) == EXPECTED

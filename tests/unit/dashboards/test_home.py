@@ -1,0 +1,59 @@
+"""What the first page says of sources: their own dates, each under its kind, and what an ability was measured on."""
+
+import datetime as dt
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from dashboards.pages import home
+from pipelines.sources.arena.recognition import recognise
+from pipelines.sources.recognised import Unread
+from warehouse.contracts import BY_RELATION
+from warehouse.contracts.sources import SNAPSHOTS
+
+FOLDER = Path(home.__file__).parent
+TODAY = dt.datetime.now(dt.UTC)
+
+
+def asked(name: str, *rows: dict[str, object]) -> list[dict[str, object]]:
+    """Answer of a query of the page on such stored files."""
+    common = {
+        "as_of_date": TODAY.date(), "layout": "x", "uri": "x", "sha256": "0", "size_bytes": 1, "rows_read": 1,
+        "rows_loaded": 1, "rows_rejected": 0, "retrieved_at": TODAY, "coverage": "full", "is_dated": True,
+    }  # fmt: skip
+    stored = pl.DataFrame(
+        [common | {"snapshot_id": str(n)} | row for n, row in enumerate(rows)], SNAPSHOTS.polars_schema
+    )
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA meta")
+        connection.register("stored", stored)
+        connection.execute("CREATE TABLE meta.snapshots AS FROM stored")
+        connection.register("boards", BY_RELATION["meta.board_sources"].empty())
+        connection.execute("CREATE TABLE meta.board_sources AS FROM boards")
+        return connection.sql((FOLDER / f"{name}.sql").read_text()).to_arrow_table().to_pylist()
+
+
+def test_a_source_that_says_no_date_has_none() -> None:
+    kernels = {"source": "kernel_tables", "board": "H100-SXM", "is_dated": False}
+    board = {"source": "board_aider", "board": "aider", "as_of_date": dt.date(2025, 10, 4)}
+    dated, undated = asked("freshness", kernels, board)
+    assert (dated["board"], dated["first"], dated["latest"]) == ("aider", dt.date(2025, 10, 4), dt.date(2025, 10, 4))
+    assert (undated["board"], undated["first"], undated["latest"]) == ("kernel_tables", None, None)
+    assert [row["as_of_date"] for row in asked("retrieved", kernels, board)] == [dt.date(2025, 10, 4), None]
+
+
+def test_raw_results_of_a_board_are_no_measured_runs() -> None:
+    raw = {"source": "open_llm_leaderboard", "board": "open_llm_v2", "coverage": "run"}
+    bundle = {"source": "profile_bundles", "board": "cc74f8ca3b0caaa2", "coverage": "run"}
+    counted = {row["board"]: row["snapshots"] for row in asked("freshness", raw, raw, bundle)}
+    assert counted == {"open_llm_v2_raw_results": 2, "measured_runs": 1}
+
+
+def test_a_file_without_a_date_is_known_to_have_none() -> None:
+    votes = b"model_a,model_b,winner\nx,y,model_a\n"
+    undated = recognise(Unread(votes, ".csv", "votes.csv", {}))
+    dated = recognise(Unread(votes, ".csv", "votes-2024-01-02.csv", {}))
+    assert undated is not None
+    assert dated is not None
+    assert (undated.is_dated, dated.is_dated, dated.as_of) == (False, True, dt.date(2024, 1, 2))

@@ -1,0 +1,108 @@
+"""Continuous batching obeys the laws of queues, and a plan keeps its promise with the fewest devices."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipelines.sources.catalogue.prices import price_list
+from pipelines.sources.catalogue.read import grid_intensities
+from profiling.answers.door import Door, shipped_door
+from profiling.errors import DoesNotFit, InvalidWorkload
+from profiling.roofline.estimate import estimate
+from profiling.roofline.workload import Parallelism, Workload, precision_of
+from profiling.serving.plan import Options, Promise, curve, fleet, plans
+from profiling.serving.simulate import Replica, Traffic, simulate
+from profiling.serving.steps import StepTimes, step_times
+from warehouse.contracts.prices import ACCELERATOR_PRICES
+
+LLAMA, H100 = "meta-llama/Llama-3.3-70B-Instruct", "H100-SXM5-80GB"
+STEPS = StepTimes((1.0, 1024.0), (0.01, 0.03), 1e-8, (16.0, 8192.0), (0.01, 0.2), 1e-9)
+REPLICA = Replica(steps=STEPS, cache_tokens=500_000)
+CHAT = Traffic(input_tokens=2000, output_tokens=500, users=50)
+PROMISE = Promise(traffic=CHAT, time_to_first_token_s=2, time_per_output_token_s=0.05)
+OPTIONS = Options(weight_format="fp8")
+
+
+@pytest.fixture(scope="module")
+def door() -> Door:
+    return shipped_door(price_list(ACCELERATOR_PRICES).to_dicts(), grid_intensities().to_dicts())
+
+
+def test_a_step_without_prompts_is_the_decode_step_and_without_answers_the_prefill(door: Door) -> None:
+    model, device, precision = door.model(LLAMA), door.device(H100), precision_of("fp8")
+    steps = step_times(model, [device], precision, Parallelism(4), "vllm-v1", door.fitted)[H100]["likely_s"]
+    asked = Workload(batch=32, context=2048, precision=precision, parallelism=Parallelism(4))
+    decode = float(estimate(model, device, asked).time.likely_s)
+    assert steps.at(32, 32 * 2048) == pytest.approx(decode, rel=0.05)
+    prefill = float(estimate(model, device, replace(asked, stage="prefill", batch=1)).time.likely_s)
+    assert steps.at(0, 0, 2048) == pytest.approx(prefill, rel=0.05)
+    mixed = steps.at(32, 32 * 2048, 2048)
+    assert max(decode, prefill) < mixed < decode + prefill
+
+
+@pytest.mark.parametrize("traffic", [CHAT, replace(CHAT, users=None, requests_per_s=2.0)])
+def test_tokens_requests_and_waiting_obey_littles_law(traffic: Traffic) -> None:
+    served = simulate(REPLICA, traffic, requests=600)
+    rate = served.output_tokens_per_s / traffic.output_tokens
+    assert served.input_tokens_per_s / traffic.input_tokens == pytest.approx(rate, rel=0.1)
+    # Requests that decode = rate of requests × the time that one decodes.
+    expected = rate * served.time_per_output_token_s[0] * traffic.output_tokens
+    assert served.running == pytest.approx(expected, rel=0.1)
+    assert not served.saturated
+    assert served.time_to_first_token_s == tuple(sorted(served.time_to_first_token_s))
+
+
+def test_more_users_never_get_more_each_and_together_never_less() -> None:
+    found = [simulate(REPLICA, replace(CHAT, users=users), requests=max(300, 6 * users)) for users in (1, 8, 64, 200)]
+    each = [served.time_per_output_token_s[0] for served in found]
+    together = [served.output_tokens_per_s for served in found]
+    assert each == sorted(each)
+    assert together == sorted(together)
+
+
+def test_arrivals_beyond_what_a_replica_serves_are_called_saturated() -> None:
+    assert simulate(REPLICA, replace(CHAT, users=None, requests_per_s=200.0)).saturated
+
+
+def test_the_cache_limits_who_runs_and_a_reused_prefix_saves_reading() -> None:
+    small = simulate(replace(REPLICA, cache_tokens=20_000), CHAT)
+    assert small.running < 8
+    assert small.cache_occupancy <= 1
+    assert small.time_to_first_token_s[1] > simulate(REPLICA, CHAT).time_to_first_token_s[1]
+    assert simulate(REPLICA, replace(CHAT, cached_prefix=0.9)).prefill_share < simulate(REPLICA, CHAT).prefill_share
+    with pytest.raises(InvalidWorkload, match=r"2,500 tokens exceeds the cache of 2,000"):
+        simulate(replace(REPLICA, cache_tokens=2000), CHAT)
+
+
+def test_a_plan_keeps_its_promise_and_one_replica_less_would_not(door: Door) -> None:
+    found = plans(door, LLAMA, PROMISE, OPTIONS, [H100, "L40S", "B200-SXM-180GB"])
+    assert [plan.devices for plan in found] == sorted(plan.devices for plan in found)
+    for plan in found:
+        assert PROMISE.kept_by(plan.served)
+        assert plan.certainty in {"surely", "likely"}
+        if plan.replicas > 1:
+            fewer = replace(CHAT, users=-(-50 // (plan.replicas - 1)))
+            assert not PROMISE.kept_by(simulate(plan.replica, fewer, requests=6 * (fewer.users or 1)))
+    row = found[0].row()
+    hourly = row["usd_per_hour"]
+    spent = sum(
+        float(str(row[f"usd_per_million_{side}_tokens"])) * float(str(row[f"{side}_tokens_per_s"])) * 3600 / 1e6
+        for side in ("input", "output")
+    )
+    assert spent == pytest.approx(hourly, rel=1e-6)
+
+
+def test_fixed_fleets_stand_side_by_side_and_say_which_promise_breaks(door: Door) -> None:
+    eight, four = (
+        fleet(door, LLAMA, PROMISE, OPTIONS, name, count) for name, count in ((H100, 8), ("B200-SXM-180GB", 4))
+    )
+    assert (eight.devices, four.devices) == (8, 4)
+    assert not eight.broken
+    strict = replace(PROMISE, time_per_output_token_s=0.001)
+    assert fleet(door, LLAMA, strict, OPTIONS, H100, 8).broken == ("time_per_output_token_s",)
+    points = curve(eight, CHAT, (1, 8, 64))
+    assert points["tokens_per_s_per_user"].is_sorted(descending=True)
+    with pytest.raises(DoesNotFit, match="fits on none of 1 kinds"):
+        plans(door, "meta-llama/Meta-Llama-3.1-405B", PROMISE, replace(OPTIONS, most_devices=2), ["T4"])
+    with pytest.raises(InvalidWorkload, match="either users in flight or requests per second"):
+        simulate(REPLICA, replace(CHAT, requests_per_s=1.0))

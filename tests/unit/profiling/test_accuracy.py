@@ -1,0 +1,84 @@
+"""Predictions held against published measurements: bounds hold, intervals hold, impossible rows are set aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.defs.accuracy.gates import broken
+from pipelines.defs.accuracy.tables import Accuracy, accuracy, one_line_each, read_all, simulation
+from profiling.answers.door import shipped_door
+
+SAMPLE = ("xiongjiedai.csv", "lmdeploy-a100.csv", "exllamav2.csv", "openvino-258v.csv")
+
+
+def _compared(files: list[Path]) -> Accuracy:
+    door = shipped_door()
+    return accuracy(read_all(files), door, door.devices)
+
+
+@pytest.fixture(scope="module")
+def sample(shared_data: Path) -> Accuracy:
+    return _compared([shared_data / "measured_public" / name for name in SAMPLE])
+
+
+def test_no_measurement_of_the_sample_is_faster_than_its_bound(sample: Accuracy) -> None:
+    table = sample.comparison.table()
+    assert (
+        table.filter(pl.col("asked") > 0)["below_bound_pct"].to_list()
+        == [0.0] * table.filter(pl.col("asked") > 0).height
+    )
+
+
+def test_decode_and_prompts_of_the_sample_are_close_and_within_their_intervals(sample: Accuracy) -> None:
+    table = {row["stage"]: row for row in sample.comparison.table().iter_rows(named=True)}
+    assert table["decode"]["mdape_pct"] < 12
+    assert table["prefill"]["mdape_pct"] < 30
+    for stage in ("decode", "prefill"):
+        assert table[stage]["inside_pct"] > 75
+        assert table[stage]["mdape_pct"] < table[stage]["naive_mdape_pct"]
+
+
+def test_every_row_is_accounted_for(sample: Accuracy) -> None:
+    lines = one_line_each(sample)
+    assert lines.height == sample.measurements.height
+    assert lines.filter(pl.col("predicted").is_null() & pl.col("not_asked").is_null()).height == 0
+    assert lines.filter(pl.col("predicted").is_not_null())["basis"].null_count() == 0
+
+
+@pytest.mark.parametrize("by", ["engine", "device", "device_class", "format", "batch"])
+def test_groups_of_a_stage_hold_all_its_rows(sample: Accuracy, by: str) -> None:
+    whole = sample.comparison.table().select("stage", "rows", "asked")
+    parts = sample.comparison.table(by).group_by("stage").agg(pl.col("rows").sum(), pl.col("asked").sum())
+    assert parts.sort("stage").rows() == whole.sort("stage").rows()
+
+
+def test_rows_that_cannot_be_are_rejected_with_the_reason(shared_data: Path) -> None:
+    found = _compared([shared_data / "measured_public" / "rejected.csv"])
+    assert found.comparison.impossible.filter(pl.col("reason").str.contains("exceed the")).height > 0
+
+
+def test_a_rate_beyond_the_bandwidth_is_rejected(shared_data: Path) -> None:
+    door = shipped_door()
+    rows = read_all([shared_data / "measured_public" / "exllamav2.csv"])
+    found = accuracy(rows.with_columns(pl.col("value") * 10), door, door.devices).comparison
+    assert found.impossible["reason"].str.contains("faster than the bandwidth").all()
+    assert found.impossible.height == rows.height
+
+
+def test_the_simulation_behind_plans_is_close_to_measured_times_per_token(shared_data: Path, tmp_path: Path) -> None:
+    whole = pl.read_csv(shared_data / "serving" / "silicon_rows.csv", infer_schema_length=None)
+    whole.filter(pl.col("mode") == "agg").gather_every(80).write_csv(tmp_path / "silicon_rows.csv")
+    door = shipped_door()
+    table = simulation(_compared([tmp_path / "silicon_rows.csv"]), door, door.devices)
+    per_token = table.filter(pl.col("stage") == "time per token under load")
+    assert per_token["rows"].sum() > 15
+    assert (per_token["mdape_pct"] * per_token["rows"]).sum() / per_token["rows"].sum() < 25
+
+
+@pytest.mark.slow
+def test_every_gate_holds_on_all_published_rows(shared_data: Path) -> None:
+    found = _compared([shared_data / "measured_public", shared_data / "serving" / "silicon_rows.csv"])
+    assert broken(found) == []

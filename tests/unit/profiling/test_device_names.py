@@ -1,0 +1,116 @@
+"""Devices by the names that people, shops and drivers use."""
+
+from __future__ import annotations
+
+import pytest
+
+from profiling.devices.accelerators import GIB
+from profiling.devices.fleet import Fleet
+from profiling.devices.names import resolve_device
+from profiling.devices.table import table
+from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAccelerator
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("4090", "RTX-4090"),
+        ("rtx 4090 laptop", "RTX-4090-Laptop-16GB"),
+        ("m3 max 64gb", "Apple-M3-Max-40core-64GB"),
+        ("rtx4090", "RTX-4090"),
+        ("3080ti", "RTX-3080-Ti-12GB"),
+        ("4080super", "RTX-4080-SUPER-16GB"),
+        ("7900xtx", "RX-7900-XTX-24GB"),
+        ("3060 12 GB", "RTX-3060-12GB"),
+        ("4090 48gb", "RTX-4090-48GB-mod"),
+        ("m4 pro 24gb 16-core", "Apple-M4-Pro-16core-24GB"),
+        ("strix halo 128gb", "Ryzen-AI-Max+-395-128GB"),
+        ("dgx spark", "DGX-Spark-GB10-128GB"),
+        ("a6000", "RTX-A6000"),
+        ("6000 ada", "RTX-6000-Ada"),
+        ("h100 sxm", "H100-SXM5-80GB"),
+        # As nvidia-smi, rocm-smi and /proc/cpuinfo call them.
+        ("NVIDIA GeForce RTX 4090", "RTX-4090"),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", "RTX-4090-Laptop-16GB"),
+        ("NVIDIA H100 80GB HBM3", "H100-SXM5-80GB"),
+        ("NVIDIA H100 PCIe", "H100-PCIe-80GB"),
+        ("NVIDIA A100-SXM4-80GB", "A100-SXM4-80GB"),
+        ("Tesla V100-SXM2-32GB", "V100-SXM2-32GB"),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada"),
+        ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", "RTX-PRO-6000-Blackwell"),
+        ("AMD Radeon RX 7900 XTX", "RX-7900-XTX-24GB"),
+        ("AMD Instinct MI300X", "MI300X-192GB"),
+        ("Intel(R) Arc(TM) A770 Graphics", "Arc-A770-16GB"),
+        ("AMD EPYC 7763 64-Core Processor", "EPYC-7763 (DDR4-3200)"),
+        ("13th Gen Intel(R) Core(TM) i9-13900K", "i9-13900K"),
+    ],
+)
+def test_a_device_is_found_by_what_it_is_called(text: str, meant: str) -> None:
+    assert [(device.name, count) for device, count in resolve_device(text).devices] == [(meant, 1)]
+
+
+def test_every_name_of_the_table_means_itself() -> None:
+    for name in table():
+        assert [device.name for device, _ in resolve_device(name).devices] == [name]
+
+
+def test_numbers_and_mixed_sets_are_understood() -> None:
+    def named(text: str) -> list[tuple[str, int]]:
+        return [(device.name, count) for device, count in resolve_device(text).devices]
+
+    assert named("2x3090") == named("two 3090s") == named("3090 x2") == [("RTX-3090", 2)]
+    assert named("8xH100") == [("H100-SXM5-80GB", 8)]
+    assert named("3090 + 3060") == [("RTX-3090", 1), ("RTX-3060-12GB", 1)]
+    assert "others: RTX-3060-8GB" in resolve_device("3090 + 3060").note
+    pair = resolve_device("3090 + 3060").fleet
+    assert pair.is_mixed
+    assert pair.name == "RTX-3090 + RTX-3060-12GB"
+    assert pair.usable_memory_bytes == pytest.approx((23.69 + 11.75) * GIB)
+    assert sum(pair.layer_shares()) == pytest.approx(1)
+    assert pair.layer_shares()[0] == pytest.approx(23.69 / 35.44)
+    assert pair.link_bytes_per_s == 32e9
+    with pytest.raises(InvalidWorkload):
+        Fleet(())
+
+
+def test_an_ambiguous_name_lists_the_candidates_and_an_unknown_one_the_nearest() -> None:
+    answer = resolve_device("H100")
+    assert (answer.devices, answer.candidates) == ((), ("H100-PCIe-80GB", "H100-SXM5-80GB", "H100-NVL-94GB"))
+    with pytest.raises(UnknownAccelerator, match="could be H100-PCIe-80GB, H100-SXM5-80GB, H100-NVL-94GB"):
+        _ = answer.fleet
+    assert resolve_device("4060 ti").candidates == ("RTX-4060-Ti-8GB", "RTX-4060-Ti-16GB")
+    assert set(resolve_device("m3 max").candidates) == {name for name in table() if "M3-Max" in name}
+    assert "no 'm3 max 72gb' with 72 GB; there are Apple-M3-Max" in resolve_device("m3 max 72gb").note
+    assert "nearest: RTX-4090" in resolve_device("rtx 4091").note
+    assert resolve_device("xyzzy").devices == ()
+    # Nothing is found by a part of a word.
+    assert resolve_device("409").devices == ()
+    # Variants of one chip that differ in memory alone are equally fast.
+    assert (one := resolve_device("m1 max 32-core").alike_in_speed) is not None
+    assert one.name == "Apple-M1-Max-32core-64GB"
+
+
+def test_a_processor_has_the_memory_that_was_put_into_it() -> None:
+    device = resolve_device("epyc 7763 128gb").devices[0][0]
+    assert device.usable_memory_bytes == pytest.approx(0.9 * 128 * GIB)
+    assert device.bandwidth_bytes_per_s == 204.8e9
+
+
+def test_any_other_device_is_described_in_a_line() -> None:
+    device = resolve_device("other: 16 GB at 288 GB/s, 30 TFLOPS").devices[0][0]
+    assert (device.memory_bytes, device.bandwidth_bytes_per_s, device.peak("fp16")) == (16e9, 288e9, 30e12)
+    assert device.vector_peak == float("inf")
+    full = resolve_device("other: 96 GiB, 1.8 TB/s, fp16 250 TFLOPS, int8 1 POPS, link 64 GB/s, 600 W").devices[0][0]
+    assert (full.usable_memory_bytes, full.bandwidth_bytes_per_s) == (96 * GIB, 1.8e12)
+    assert (full.peak("int8"), full.link_bytes_per_s, full.power_w) == (1e15, 64e9, 600)
+    with pytest.raises(InvalidAccelerator, match=r"does not say its a rate \(30 TFLOPS\); as \"other: 16 GB"):
+        resolve_device("other: 16 GB at 288 GB/s")
+
+
+def test_a_server_of_which_only_the_memory_is_said_is_a_common_one_and_that_is_said() -> None:
+    found = resolve_device("cpu server with 128 gb")
+    ((device, count),) = found.devices
+    assert (device.kind, count, device.memory_bytes) == ("cpu", 1, 128e9)
+    assert "no processor is named" in found.note
+    assert len(found.candidates) > 5
+    assert not resolve_device("cpu").devices

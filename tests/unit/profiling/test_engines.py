@@ -1,0 +1,163 @@
+"""Engines as an input of time: names, units, bounds, and a fit that finds what was put in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from profiling.devices.accelerators import find
+from profiling.engines.effects import EFFECTS, Setting, setting_of
+from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
+from profiling.engines.parts import PARTS, PLACES
+from profiling.engines.table import ENGINES, device_class, engine_of, product_rate
+from profiling.errors import InvalidWorkload
+from profiling.models.sources import load
+from profiling.roofline.estimate import estimate, operator_times
+from profiling.roofline.precisions import precision_for
+from profiling.roofline.whole import bound_of, kept_in_cache, pipelined
+from profiling.roofline.workload import Parallelism, Precision, Workload
+
+RTX, H200 = find("RTX-4090"), find("H200-SXM-141GB")
+LLAMA = load("meta-llama/Meta-Llama-3-8B")
+
+
+@pytest.mark.parametrize(
+    ("said", "device", "meant"),
+    [
+        ("vllm-v1", "H200-SXM-141GB", "vllm"),
+        ("TensorRT 10.11, CUDA 12.9", "H200-SXM-141GB", "tensorrt-llm"),
+        ("ollama", "RTX-4090", "llama.cpp-cuda"),
+        ("llama.cpp", "RX-7900-XT-20GB", "llama.cpp-rocm"),
+        ("llama.cpp-vulkan", "RX-7900-XT-20GB", "llama.cpp-vulkan"),
+        ("llama.cpp", "Xeon-8480+ (1 socket)", "llama.cpp-cpu"),
+    ],
+)
+def test_an_engine_goes_by_the_names_people_use(said: str, device: str, meant: str) -> None:
+    assert engine_of(said, find(device)).name == meant
+
+
+def test_an_unknown_engine_names_those_that_are_known() -> None:
+    with pytest.raises(InvalidWorkload, match="vllm"):
+        engine_of("abacus", RTX)
+
+
+def test_quantised_products_of_llama_cpp_are_bounded_by_8_bit_integers_on_geforce() -> None:
+    engine = ENGINES["llama.cpp-cuda"]
+    assert product_rate(engine, RTX, "fp16", 4.9) == RTX.peaks["int8"]
+    assert product_rate(engine, RTX, "fp16", 16) == RTX.peaks_with_fp16_sums["fp16"]
+    assert product_rate(ENGINES["vllm"], RTX, "fp16", 4.9) == RTX.peaks["fp16"]
+
+
+def test_the_bound_of_a_mixture_counts_the_experts_of_one_token() -> None:
+    model = load("Qwen/Qwen3-30B-A3B")
+    one, many = (
+        {time.operator.name: time for time in operator_times(model, H200, Workload(batch=batch, context=100))}
+        for batch in (1, 16)
+    )
+    experts = next(name for name, time in one.items() if time.operator.operator_class == "expert_gemm")
+    weights = one[experts].operator.weight_bytes / H200.bandwidth_bytes_per_s
+    assert many[experts].memory_s > 5 * weights
+    assert many[experts].bound_s < 1.2 * weights
+
+
+def test_stages_of_a_pipeline_read_a_prompt_at_the_same_time() -> None:
+    assert pipelined(512, 512, 4) == pytest.approx(1.0)
+    assert pipelined(4096, 512, 4) == pytest.approx((8 + 3) / (8 * 4))
+    assert pipelined(4096, None, 4) == pytest.approx(1.0)
+    one, four = (
+        float(estimate(LLAMA, RTX, Workload(stage="prefill", context=4096, parallelism=Parallelism(1, stages)),
+                       engine="llama.cpp").time.likely_s)
+        for stages in (1, 4)
+    )  # fmt: skip
+    assert four < 0.5 * one
+
+
+def test_a_step_of_a_model_as_small_as_the_cache_may_be_faster_than_memory() -> None:
+    assert kept_in_cache(1e-3, 1e8, 2e7, 1e11) == pytest.approx(1e-3 - 2e7 / 1e11)
+    assert kept_in_cache(1e-3, 1e10, 2e7, 1e11) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "llama.cpp", "transformers", "sglang"])
+def test_an_interval_lies_above_the_bound_and_around_the_likely_time(engine: str) -> None:
+    for stage in ("prefill", "decode"):
+        workload = Workload(stage=stage, context=2000, precision=precision_for(LLAMA, "bf16"))  # type: ignore[arg-type]
+        answer = estimate(LLAMA, H200, workload, engine=engine)
+        time = answer.time
+        assert float(time.bound_s) <= float(time.low_s) <= float(time.likely_s) <= float(time.high_s)
+        assert answer.basis.engine.startswith(engine)
+        assert "held-out error" in str(answer.basis)
+
+
+def test_two_nodes_are_slower_than_one_and_less_sure() -> None:
+    model = load("deepseek-ai/DeepSeek-R1")
+    h100, precision = find("H100-SXM5-80GB"), precision_for(model, "fp8")
+    workload = Workload(context=256, precision=precision, parallelism=Parallelism(16))
+    answer = estimate(model, h100, workload, engine="sglang")
+    within = estimate(
+        model, h100, Workload(context=256, precision=precision, parallelism=Parallelism(8)), engine="sglang"
+    )
+    assert float(answer.time.likely_s) > 0.8 * float(within.time.likely_s)
+    # A public sweep of 2025-07 measured 23.1 ms a token on sixteen H100 in two nodes.
+    assert float(answer.time.low_s) < 0.0231 < 1.1 * float(answer.time.high_s)
+
+
+def _settings(devices: int, per_device: int) -> list[Setting]:
+    base = setting_of(ENGINES["llama.cpp-cuda"], RTX, Precision(weight_bits=4.9), "flash", "decode")
+    return [
+        Setting({**base.labels, "device": f"card {card}"}, base.vector_share)
+        for card in range(devices)
+        for _ in range(per_device)
+    ]
+
+
+def test_a_fit_finds_the_factors_that_were_put_in_and_shrugs_at_an_absurd_row() -> None:
+    rng = np.random.default_rng(3)
+    settings = _settings(8, 20)
+    parts = np.zeros((len(settings), len(PARTS)))
+    parts[:, PLACES["product_memory"]] = rng.uniform(1e-3, 1e-2, len(settings))
+    parts[:, PLACES["layers"]] = 2e-4
+    true = 1.25 * parts[:, PLACES["product_memory"]] + 2 * parts[:, PLACES["layers"]]
+    measured = true * np.exp(rng.normal(0, 0.03, len(settings)))
+    measured[5] *= 40
+    rows = Rows(parts, measured, settings)
+    fitted = predicted_s(fit(rows), rows)
+    assert np.median(np.abs(fitted / true - 1)) < 0.05
+
+
+def test_a_device_without_measurements_has_the_factors_of_its_class() -> None:
+    settings = _settings(6, 10)
+    parts = np.zeros((len(settings), len(PARTS)))
+    parts[:, PLACES["product_compute"]] = 1e-2
+    rows = Rows(parts, np.full(len(settings), 2e-2), settings)
+    stranger = Setting({**settings[0].labels, "device": "unseen"}, settings[0].vector_share)
+    assert factors(fit(rows), stranger)[PLACES["product_compute"]] == pytest.approx(2.0, rel=0.15)
+
+
+def test_every_part_has_the_effects_that_are_declared_for_it() -> None:
+    assert parts_named(EFFECTS) == PARTS
+
+
+def test_folds_keep_equal_names_together() -> None:
+    names = ["a"] * 30 + ["b"] * 5 + ["c"] * 5 + ["d"]
+    folds = folds_of(names, 3)
+    assert len({fold for fold, name in zip(folds, names, strict=True) if name == "a"}) == 1
+    assert len(set(folds)) == 3
+
+
+def test_classes_tell_geforce_from_workstation_and_data_centre() -> None:
+    kinds = {
+        name: device_class(find(name)) for name in ("RTX-4090", "RTX-6000-Ada", "A100-SXM4-80GB", "H200-SXM-141GB")
+    }
+    assert list(kinds.values()) == [
+        "geforce",
+        "nvidia workstation",
+        "nvidia data centre",
+        "nvidia hopper and blackwell",
+    ]
+
+
+def test_bound_of_a_prompt_over_stages_is_shared() -> None:
+    workload = Workload(stage="prefill", context=4096, parallelism=Parallelism(1, 4))
+    times = operator_times(LLAMA, RTX, workload)
+    whole = sum(float(time.operator.count * time.bound_s) for time in times)
+    assert float(bound_of(times, RTX, workload)) == pytest.approx(whole / 4)

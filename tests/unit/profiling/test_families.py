@@ -1,0 +1,219 @@
+"""Families of 2025 and later: counts against transformers' and the hub's, caches and states by their formulas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profiling.errors import InvalidConfig, UnsupportedModelType
+from profiling.memory.need import kv_cache_bytes
+from profiling.models.architecture import Architecture
+from profiling.models.sources import catalogue, from_config, from_toml, load, model_configs
+from profiling.models.steps import AttentionCore
+from profiling.roofline.operators import operators, totals
+from profiling.roofline.tokens import tokens_of
+from profiling.roofline.workload import Workload
+
+MIB = 2**20
+LLAMA = {
+    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 4, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256,
+}  # fmt: skip
+QWEN35_27B = {
+    "model_type": "qwen3_5",
+    "text_config": {
+        "model_type": "qwen3_5_text", "hidden_size": 5120, "num_hidden_layers": 64, "num_attention_heads": 24,
+        "num_key_value_heads": 4, "head_dim": 256, "intermediate_size": 17408, "vocab_size": 248320,
+        "full_attention_interval": 4, "linear_num_key_heads": 16, "linear_num_value_heads": 48,
+        "linear_key_head_dim": 128, "linear_value_head_dim": 128, "max_position_embeddings": 262144,
+    },
+}  # fmt: skip
+MAMBA = {"mamba_num_heads": 64, "mamba_head_dim": 64, "n_groups": 8, "ssm_state_size": 128, "conv_kernel": 4}
+
+
+def test_every_model_counted_by_transformers_has_that_many_parameters_in_all_and_per_token() -> None:
+    counted = {name: row for name, row in model_configs().items() if row.get("counted_by", "").startswith("transf")}
+    assert len(counted) > 130
+    for name, row in counted.items():
+        model = from_config(row["config"], name)
+        assert model.parameters_total == pytest.approx(row["parameters_total"], rel=1e-3), name
+        if "parameters_active" in row:
+            assert model.parameters_active == pytest.approx(row["parameters_active"], rel=1e-3), name
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        ("nvidia/Llama-3_3-Nemotron-Super-49B-v1", 0),
+        # One layer that predicts ahead: a layer like the last, the product that joins both inputs, three norms.
+        ("XiaomiMiMo/MiMo-7B-Base", 210_790_400),
+        # The same with a table of its own: 131,072 × 6,144.
+        ("meituan-longcat/LongCat-Flash-Chat", 392_593_408 + 131_072 * 6_144),
+    ],
+)
+def test_what_transformers_does_not_build_has_the_hubs_total_less_what_is_named(name: str, beside: int) -> None:
+    assert load(name).parameters_total + beside == model_configs()[name]["parameters_on_hub"]
+
+
+def test_what_a_checkpoint_holds_beside_its_decoder_is_named_and_sized() -> None:
+    named = {str(part) for part in load("Qwen/Qwen3.5-27B").not_counted}
+    assert named == {"vision tower, about 0.46 B", "1 layer that predicts ahead (MTP), about 0.42 B"}
+    # The hub stores 885 M parameters more than the decoder has.
+    assert sum(part.parameters or 0 for part in load("Qwen/Qwen3.5-27B").not_counted) == pytest.approx(885e6, rel=0.02)
+    for name, row in model_configs().items():
+        towers = [part for part in load(name).not_counted if part.name == "vision tower" and part.parameters]
+        if towers and "parameters_towers" in row and row["config"]["model_type"] != "glm4v_moe":
+            assert towers[0].parameters == pytest.approx(row["parameters_towers"], rel=0.25), name
+
+
+@pytest.mark.parametrize(
+    ("name", "per_token", "fixed"),
+    [
+        ("Qwen/Qwen3-Coder-Next", 12 * 2 * 2 * 256 * 2, 36 * (32 * 128 * 128 * 4 + 8192 * 3 * 2)),
+        ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", 6 * 2 * 2 * 128 * 2, 23 * (64 * 64 * 128 * 4 + 6144 * 3 * 2)),
+        ("LiquidAI/LFM2-1.2B", 6 * 2 * 8 * 64 * 2, 10 * 2048 * 3 * 2),
+        ("MiniMaxAI/MiniMax-M1-80k", 10 * 2 * 8 * 128 * 2, 70 * 64 * 128 * 128 * 4),
+        ("ai21labs/AI21-Jamba-Mini-1.7", 4 * 2 * 8 * 128 * 2, 28 * (8192 * 16 + 8192 * 3) * 2),
+        # Latent caches of 576 numbers, with 132 bytes of index keys where there is an indexer.
+        ("deepseek-ai/DeepSeek-V3.2", 61 * (576 * 2 + 132), 0),
+        ("meituan-longcat/LongCat-Flash-Chat", 56 * 576 * 2, 0),
+        ("google/gemma-3n-E2B-it", 20 * 2 * 2 * 256 * 2, 0),  # the last ten layers read the caches of others
+        # Entries of 512 numbers per 4 or 128 tokens, index keys per 4; the windows are buffers of a fixed size.
+        ("deepseek-ai/DeepSeek-V4-Flash", 21 * (1024 + 132) / 4 + 20 * 1024 / 128, 0),
+    ],
+)
+def test_caches_and_states_follow_the_formulas_of_their_layers(name: str, per_token: float, fixed: float) -> None:
+    model = load(name)
+    assert model.kv_bytes_per_token() == per_token
+    assert model.state_bytes_per_sequence() == fixed
+
+
+def test_a_hybrid_keeps_a_growing_cache_in_its_full_layers_only() -> None:
+    model = from_config(QWEN35_27B)
+    assert model.kv_bytes_per_token() * 262_144 == 16_384 * MIB  # as LM Studio showed it
+    # It kept the inputs of convolutions at 32 bits: 598.5 MiB for four sequences.
+    assert 4 * model.state_bytes_per_sequence(activation_bits=32) / MIB == pytest.approx(598.5, abs=0.1)
+    assert model.parameters_total == 26_895_998_464
+
+
+def test_numbers_of_heads_may_differ_from_layer_to_layer() -> None:
+    model = from_config(LLAMA | {"num_key_value_heads": [8, 8, 4, 4]})
+    assert model.kv_bytes_per_token() == (8 + 8 + 4 + 4) * 2 * 128 * 2
+    with pytest.raises(InvalidConfig, match="num_key_value_heads must hold a whole number for each of 4 layers"):
+        from_config(LLAMA | {"num_key_value_heads": [8, 8]})
+
+
+def test_a_config_in_toml_may_list_words_for_each_layer() -> None:
+    described = """
+        model_type = "custom"
+        layers = 4
+        vocabulary_size = 1000
+        hidden_size = 256
+        heads = 8
+        kv_heads = [8, 8, 2, 2]
+        window = [128, 128, 0, 0]
+        intermediate_size = 512
+        layer_kinds = ["attention", "attention", "attention", "state"]
+        [state]
+        kind = "mamba_2"
+        heads = 8
+        head_dim = 64
+        groups = 1
+        state = 16
+        kernel = 4
+    """
+    model = from_toml(described)
+    assert model.kv_bytes_per_token() == (8 + 8 + 2) * 2 * 32 * 2
+    assert model.kv_bytes_per_token(beyond_window=True) == 2 * 2 * 32 * 2
+    assert model.state_bytes_per_sequence() == 8 * 64 * 16 * 2 + (512 + 2 * 16) * 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "newer", "older"),
+    [
+        ("Qwen/Qwen3-Coder-Next", "layer_types", {"full_attention_interval": 4}),
+        ("LGAI-EXAONE/EXAONE-4.5-33B", "layer_types", {"sliding_window_pattern": "LLLG"}),
+        ("ai21labs/AI21-Jamba-Mini-1.7", "layer_types", {"attn_layer_period": 8, "attn_layer_offset": 4}),
+        ("moonshotai/Kimi-Linear-48B-A3B-Instruct", "layer_types", {}),  # linear_attn_config says it as well
+        ("nvidia/Nemotron-Elastic-12B", "layers_block_type", None),
+    ],
+)
+def test_older_and_newer_field_names_of_a_pattern_say_the_same(name: str, newer: str, older: Any) -> None:
+    config = dict(model_configs()[name]["config"])
+    inner = dict(config["text_config"]) if "text_config" in config else config
+    words = inner.pop(newer, None)
+    if older is None:
+        letters = {"linear_attention": "M", "mlp": "-", "full_attention": "*"}
+        older = {"hybrid_override_pattern": "".join(letters[word] for word in words or ())}
+    assert from_config({**inner, **older}, name).main == load(name).main
+
+
+def test_an_unknown_family_with_known_fields_is_read_and_says_so() -> None:
+    model = from_config({**LLAMA, "model_type": "surely_new"})
+    assert model.parameters_total == from_config(LLAMA).parameters_total
+    assert model.is_inferred_form
+    assert "model_type 'surely_new' is not known here" in model.notes[0]
+    with pytest.raises(UnsupportedModelType, match="its fields num_wormholes are not understood"):
+        from_config({**LLAMA, "model_type": "surely_new", "num_wormholes": 3})
+
+
+def _decode(model: Architecture, batch: int, context: int) -> dict[str, float]:
+    found = operators(model, Workload(batch=batch, context=context))
+    states = totals([op for op in found if op.operator_class == "state_update" or "convolution" in op.name])
+    return {name: float(states[name]) for name in ("kv_read_bytes", "kv_write_bytes")}
+
+
+def test_a_state_is_read_and_written_per_token_with_the_batch_and_not_with_the_context() -> None:
+    model = load("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16")
+    once = _decode(model, 1, 1024)
+    assert once["kv_read_bytes"] == once["kv_write_bytes"] == model.state_bytes_per_sequence()
+    assert _decode(model, 1, 65_536) == once
+    assert _decode(model, 7, 1024) == {name: 7 * value for name, value in once.items()}
+
+
+def test_the_state_of_every_sequence_is_part_of_the_cache() -> None:
+    model = load("Qwen/Qwen3-Coder-Next")
+    need = kv_cache_bytes(model, Workload(batch=3, context=1000))
+    assert need.low == need.high == 3 * (1000 * model.kv_bytes_per_token() + model.state_bytes_per_sequence())
+
+
+def test_an_indexer_bounds_what_attention_reads_and_reads_its_own_keys() -> None:
+    model = load("deepseek-ai/DeepSeek-V3.2")
+    found = {op.name: op for op in operators(model, Workload(context=100_000)) if op.place.endswith("moe")}
+    assert found["attention"].kv_read_bytes == 2048 * 576 * 2
+    assert found["index_scores"].kv_read_bytes == 100_000 * 132
+    assert found["index_scores"].flops == 2 * 64 * 128 * 100_000
+
+
+def test_layers_without_a_cache_of_their_own_still_read_that_of_others() -> None:
+    model = load("google/gemma-3n-E2B-it")
+    cores = [core for layer in model.main.layers if (core := layer.attention)]
+    assert {core.owns_cache for core in cores} == {True, False}
+    read = [op for op in operators(model, Workload(context=400)) if op.name == "attention"]
+    assert {float(op.kv_read_bytes) for op in read} == {400 * 2 * 2 * 256 * 2}
+
+
+@given(
+    length=st.integers(1, 300),
+    new=st.integers(1, 300),
+    ratio=st.integers(1, 9),
+    chosen=st.one_of(st.none(), st.integers(1, 20)),
+)
+def test_pairs_with_entries_are_those_counted_one_by_one(length: int, new: int, ratio: int, chosen: int | None) -> None:
+    core = AttentionCore(name="attention", inputs=(), heads=1, kv_heads=1, head_dim=1, value_head_dim=1,
+                         tokens_per_entry=ratio, chosen=chosen)  # fmt: skip
+    new = min(new, length)
+    tokens = tokens_of(Workload(stage="prefill", context=length, prefix=length - new), "decoder", two_stacks=False)
+    assert tokens is not None
+    visible = [query // ratio for query in range(length - new + 1, length + 1)]
+    assert float(tokens.pairs(core)) == sum(min(count, chosen or count) for count in visible)
+
+
+def test_every_model_of_the_catalogue_has_a_record_and_an_architecture() -> None:
+    for name, entry in catalogue().items():
+        assert entry.record["model_id"] == name
+        assert int(entry.record["parameters_total"]) > 0
+        assert entry.architecture().name == name

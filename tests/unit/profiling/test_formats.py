@@ -1,0 +1,213 @@
+"""Stored formats: what configs say of them, group by group, and what that makes of bytes and of products."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profiling.devices.accelerators import GIB, find
+from profiling.memory.need import beside_weights_bytes, memory_need, weight_bytes
+from profiling.models.architecture import Architecture
+from profiling.models.formats import published_format
+from profiling.models.sources import from_config, from_path, load, model_configs
+from profiling.models.stored import Group, Width, group_of
+from profiling.roofline.estimate import estimate, product_format, roof_of
+from profiling.roofline.precisions import precision_for
+from profiling.roofline.workload import Parallelism, Precision, Workload, precision_of
+
+LLAMA_8B = {
+    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256, "tie_word_embeddings": False,
+}  # fmt: skip
+QWEN_72B = {
+    "model_type": "qwen2", "hidden_size": 8192, "num_hidden_layers": 80, "num_attention_heads": 64,
+    "num_key_value_heads": 8, "intermediate_size": 29568, "vocab_size": 152064, "tie_word_embeddings": False,
+}  # fmt: skip
+KIMI = {
+    "model_type": "kimi_k2", "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
+    "num_hidden_layers": 61, "num_attention_heads": 64, "num_key_value_heads": 64, "kv_lora_rank": 512,
+    "q_lora_rank": 1536, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "n_routed_experts": 384,
+    "n_shared_experts": 1, "num_experts_per_tok": 8, "first_k_dense_replace": 1, "topk_method": "noaux_tc",
+    "vocab_size": 163840, "tie_word_embeddings": False,
+}  # fmt: skip
+INT4_EXPERTS = {
+    "quant_method": "compressed-tensors",
+    "format": "pack-quantized",
+    "config_groups": {"group_0": {"weights": {"num_bits": 4, "group_size": 32, "type": "int"}}},
+    "ignore": ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*", r"re:.*mlp\.(gate|up|gate_up|down)_proj.*"],
+}
+
+
+def _weights_gib(model: Architecture, weight_format: str | None = None, tensor: int = 1) -> float:
+    return float(weight_bytes(model, precision_for(model, weight_format), Parallelism(tensor))) / GIB
+
+
+@pytest.mark.parametrize(
+    ("config", "gib"),
+    [
+        (LLAMA_8B | {"quantization_config": {"quant_method": "fp8", "ignored_layers": ["lm_head"]}}, 8.46),
+        (QWEN_72B | {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}, 38.6),
+        ({"model_type": "some_vl", "text_config": KIMI | {"quantization_config": INT4_EXPERTS}}, 553.4),
+        (LLAMA_8B, 14.96),
+    ],
+)
+def test_weights_have_the_bytes_of_the_published_format(config: dict[str, Any], gib: float) -> None:
+    assert _weights_gib(from_config(config)) == pytest.approx(gib, rel=2e-3)
+
+
+def test_gpt_oss_is_answered_as_stored_with_an_upper_end_that_covers_padding() -> None:
+    model = load("openai/gpt-oss-120b")
+    precision = precision_for(model)
+    stored = float(weight_bytes(model, precision)) / GIB
+    assert stored == pytest.approx(60.77, abs=0.005)
+    # Loaded on one H100 it took 64.38 to 65.97 GiB.
+    assert stored < 64.38
+    assert stored + float(beside_weights_bytes(model, precision)) / GIB >= 65.97
+    assert memory_need(model, find("H100-SXM5-80GB"), Workload(precision=precision)).verdict != "fits"
+
+
+def test_layers_left_out_of_a_format_keep_their_width() -> None:
+    left_out = [f"model.layers.{layer}.self_attn.{side}_proj" for layer in range(126) for side in "qkvo"]
+    left_out += [f"model.layers.{layer}.mlp.{side}_proj" for layer in (0, 125) for side in ("gate", "up", "down")]
+    config = {
+        **LLAMA_8B, "hidden_size": 16384, "num_hidden_layers": 126, "num_attention_heads": 128,
+        "intermediate_size": 53248,
+        "quantization_config": {"quant_method": "fbgemm_fp8", "modules_to_not_convert": [*left_out, "lm_head"]},
+    }  # fmt: skip
+    model = from_config(config)
+    assert model.published_format.of("feed_forward").bits == pytest.approx((124 * 8 + 2 * 16) / 126)
+    assert model.published_format.of("attention") == Width(16)
+    # Meta's 405B in fp8 took 57.75 GiB on each of eight devices, some of it the engine's.
+    assert _weights_gib(model, tensor=8) == pytest.approx(57, abs=0.5)
+
+
+_FP4 = {"num_bits": 4, "type": "float", "group_size": 16}
+_FP8 = {"num_bits": 8, "type": "float", "strategy": "channel"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "feed_forward", "attention", "head"),
+    [
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, Width(8 + 32 / 128**2, "fp8", 128),
+         Width(8 + 32 / 128**2, "fp8", 128), 16),
+        ({"quant_method": "gptq", "bits": 4, "group_size": 32, "sym": True}, Width(4.625, "fp16", 64),
+         Width(4.625, "fp16", 64), 16),
+        ({"quant_method": "gptq", "bits": 8, "group_size": 128, "dynamic": {r"-:.*self_attn.*": {}}},
+         Width(8.1875, "fp16", 64), Width(16), 16),
+        ({"quant_method": "auto-round", "bits": 2, "group_size": 64}, Width(2.28125, "fp16", 64),
+         Width(2.28125, "fp16", 64), 16),
+        ({"quant_method": "compressed-tensors", "ignore": ["lm_head"], "config_groups": {"group_0": {
+            "targets": ["Linear"], "weights": _FP8, "input_activations": {"num_bits": 8, "type": "float"}}}},
+         Width(8, "fp8"), Width(8, "fp8"), 16),
+        ({"quant_method": "compressed-tensors", "ignore": ["lm_head"], "config_groups": {"group_0": {
+            "targets": ["Linear"], "weights": {"num_bits": 8, "type": "int", "strategy": "channel"},
+            "input_activations": {"num_bits": 8, "type": "int"}}}}, Width(8, "int8"), Width(8, "int8"), 16),
+        ({"quant_method": "compressed-tensors", "ignore": ["lm_head"], "config_groups": {
+            "group_0": {"targets": ["re:.*self_attn.*"], "weights": _FP8,
+                        "input_activations": {"num_bits": 8, "type": "float"}},
+            "group_1": {"targets": ["re:.*mlp.*"], "weights": _FP4, "input_activations": _FP4}}},
+         Width(4.5, "fp4", 256), Width(8, "fp8"), 16),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4",
+          "exclude_modules": ["lm_head", "model.layers.*.self_attn*"]},
+         Width(4.5, "fp4", 256), Width(16), 16),
+        ({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": {
+            **{f"model.layers.{n}.self_attn.{side}_proj": {"quant_algo": "FP8"} for n in range(32) for side in "qkvo"},
+            **{f"model.layers.{n}.mlp.{side}_proj": {"quant_algo": "NVFP4"} for n in range(32)
+               for side in ("gate", "up", "down")}}}, Width(4.5, "fp4", 256), Width(8, "fp8"), 16),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4",
+          "bnb_4bit_use_double_quant": True}, Width(4 + 8 / 64 + 32 / 16384), Width(4 + 8 / 64 + 32 / 16384), 16),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, Width(8, "int8"), Width(8, "int8"), 16),
+        ({"quant_method": "torchao", "quant_type": {"default": {"_type": "Int4WeightOnlyConfig",
+                                                                 "_data": {"group_size": 128}}}},
+         Width(4.25, "fp16", 64), Width(4.25, "fp16", 64), 16),
+        ({"quant_method": "torchao", "quant_type": "float8_dynamic_activation_float8_weight"},
+         Width(8, "fp8"), Width(8, "fp8"), 16),
+        ({"quant_method": "hqq", "quant_config": {"weight_quant_params": {"nbits": 4, "group_size": 64}},
+          "skip_modules": ["lm_head"]}, Width(4.5, "fp16", 64), Width(4.5, "fp16", 64), 16),
+        ({"quant_method": "quanto", "weights": "int8"}, Width(8), Width(8), 16),
+        ({"quant_method": "exl2", "bits": 4.25, "head_bits": 6}, Width(4.25), Width(4.25), 6),
+        ({"quant_method": "quark", "exclude": ["lm_head"], "global_quant_config": {
+            "weight": {"dtype": "fp8_e4m3"}, "input_tensors": {"dtype": "fp8_e4m3"}}},
+         Width(8, "fp8"), Width(8, "fp8"), 16),
+        ({"bits": 4, "group_size": 64}, Width(4.5), Width(4.5), 4.5),  # MLX
+    ],
+)  # fmt: skip
+def test_every_common_quantiser_is_read(
+    stated: dict[str, Any], feed_forward: Width, attention: Width, head: float
+) -> None:
+    stored = from_config(LLAMA_8B | {"quantization_config": stated}).published_format
+    found = stored.of("feed_forward"), stored.of("attention"), stored.of("head").bits
+    assert found == (feed_forward, attention, head), stored
+
+
+def test_a_method_that_is_not_known_is_said() -> None:
+    stored = published_format(from_config(LLAMA_8B), {"quantization_config": {"quant_method": "wonder"}})
+    assert stored.of("feed_forward") == Width(16)
+    assert "quant_method 'wonder' is not known" in stored.notes[0]
+
+
+def test_modelopts_own_file_beside_the_config_is_read(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_8B))
+    quantised = {"quantization": {"quant_algo": "FP8", "exclude_modules": ["lm_head"]}}
+    (tmp_path / "hf_quant_config.json").write_text(json.dumps(quantised))
+    assert _weights_gib(from_path(tmp_path)) == pytest.approx(8.46, abs=0.01)
+
+
+def test_the_index_of_a_checkpoint_says_how_many_bytes_it_has(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_8B))
+    index = {"metadata": {"total_size": 16_060_522_496}, "weight_map": {}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    model = from_path(tmp_path)
+    assert model.stored_bytes == 16_060_522_496
+    precision = precision_for(model)
+    loaded = float(weight_bytes(model, precision)) + float(beside_weights_bytes(model, precision))
+    assert loaded == pytest.approx(16_060_522_496, abs=1)
+
+
+def test_products_run_in_the_format_of_the_numbers_and_not_of_numbers_plus_scales() -> None:
+    b200, h100, a100 = find("B200-SXM-180GB"), find("H100-SXM5-80GB"), find("A100-SXM4-80GB")
+    assert product_format(b200, precision_of("nvfp4"), "feed_forward") == "fp4"
+    assert product_format(h100, precision_of("mxfp8"), "feed_forward") == "fp8"
+    # Where a device lacks the format, engines open the weights to 16 bits first.
+    assert product_format(h100, precision_of("nvfp4"), "feed_forward") == "fp16"
+    assert product_format(a100, precision_of("fp8"), "feed_forward") == "fp16"
+
+
+def test_groups_of_weights_run_in_formats_of_their_own() -> None:
+    model = load("nvidia/Qwen3.6-35B-A3B-NVFP4")
+    roof = roof_of(find("B200-SXM-180GB"), precision_for(model))
+    peaks = {group: roof.group_peaks.get(group, roof.product_peak) for group in ("experts", "attention", "other")}
+    b200 = find("B200-SXM-180GB")
+    assert peaks == {"experts": b200.peak("fp4"), "attention": b200.peak("fp8"), "other": b200.peak("fp16")}
+    wide = estimate(model, b200, Workload(stage="prefill", context=8192, precision=Precision())).time
+    narrow = estimate(model, b200, Workload(stage="prefill", context=8192, precision=precision_for(model))).time
+    assert float(narrow.bound_s) < float(wide.bound_s)
+
+
+def test_a_named_format_overrides_the_published_one() -> None:
+    model = from_config(QWEN_72B | {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}})
+    assert _weights_gib(model, "bf16") == pytest.approx(135.43, abs=0.01)
+    assert _weights_gib(model, "q4_k_m") == pytest.approx(44.2, rel=0.02)  # Qwen2.5-72B-Instruct-Q4_K_M.gguf: 47.4 GB
+
+
+def test_every_matrix_of_the_catalogue_has_a_group_and_its_bytes_add_up() -> None:
+    for name in ("Qwen/Qwen3.5-35B-A3B", "deepseek-ai/DeepSeek-V3.2", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"):
+        model = load(name)
+        groups: dict[Group, int] = {}
+        for count, step in model.counted_steps():
+            groups[group_of(step)] = groups.get(group_of(step), 0) + count * step.parameters
+        assert sum(groups.values()) == model.parameters_total
+        assert max(groups, key=lambda group: groups[group]) == "experts"
+        assert float(weight_bytes(model, Precision())) == 2 * model.parameters_total
+
+
+def test_published_formats_of_the_shipped_configs_are_understood() -> None:
+    stated = [name for name, row in model_configs().items() if "quantization_config" in json.dumps(row["config"])]
+    assert len(stated) > 30
+    for name in stated:
+        stored = load(name).published_format
+        assert stored.name != "bf16", name
+        assert min(width.bits for _, width in stored.widths) < 16, name

@@ -1,0 +1,123 @@
+"""What drivers and system files say of a machine, read from what they print; sources in recorded/README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from profiling.devices.device import GIB
+from profiling.devices.here import parsers
+from profiling.devices.here.bandwidth import read_bandwidth
+from profiling.devices.here.look import Unavailable, look
+from profiling.devices.here.machine import known_devices
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+def recorded(name: str) -> str:
+    return (RECORDED / name).read_text("utf-8")
+
+
+def answering(**printed: str) -> Callable[[list[str]], str]:
+    """A machine on which only these commands are installed."""
+
+    def run(command: list[str]) -> str:
+        if command[0] not in printed:
+            raise Unavailable(f"{command[0]} is not installed")
+        return printed[command[0]]
+
+    return run
+
+
+def files(root: Path) -> Path:
+    """System files of a machine without a graphics device."""
+    (root / "proc").mkdir()
+    (root / "proc/cpuinfo").write_text(recorded("proc_cpuinfo_epyc.txt"))
+    (root / "proc/meminfo").write_text(recorded("proc_meminfo.txt"))
+    return root
+
+
+def test_linux_with_nvidia_cards_is_read_from_the_driver_and_proc(tmp_path: Path) -> None:
+    run = answering(**{"nvidia-smi": recorded("nvidia_smi_4090.csv"), "dmidecode": recorded("dmidecode_epyc.txt")})
+    machine = look("Linux", run, files(tmp_path))
+    cards = known_devices(machine)
+    assert [card.device.name for card in cards[:4] if card.device] == ["RTX-4090"] * 4
+    assert cards[0].device is not None
+    assert cards[0].device.usable_memory_bytes == 24564 * 2**20
+    assert machine.gpus[0].power_limit_w == 450
+    assert (machine.processor.name, machine.processor.cores) == ("AMD EPYC", 2) if machine.processor else False
+    assert machine.memory_bytes == 24684084 * 1024
+    assert machine.modules is not None
+    assert machine.modules.peak_bytes_per_s == 204.8e9
+    # A bare brand is no processor: it is not guessed.
+    assert cards[4].device is None
+    assert "not in the table" in cards[4].note
+    assert machine.not_found == ("AMD devices: rocm-smi is not installed, and no files of amdgpu",)
+
+
+def test_linux_with_a_radeon_is_read_from_rocm_or_from_the_files_of_its_driver(tmp_path: Path) -> None:
+    machine = look("Linux", answering(**{"rocm-smi": recorded("rocm_smi_7900xt.json")}), files(tmp_path))
+    card = known_devices(machine)[0].device
+    assert card is not None
+    assert (card.name, card.usable_memory_bytes) == ("RX-7900-XT-20GB", 21458059264)
+    folder = tmp_path / "sys/class/drm/card1/device"
+    folder.mkdir(parents=True)
+    for name, text in {"vendor": "0x1002\n", "device": "0x744c\n", "mem_info_vram_total": "21458059264\n"}.items():
+        (folder / name).write_text(text)
+    (folder / "product_name").write_text("Navi 31 [Radeon RX 7900 XT]\n")
+    same = known_devices(look("Linux", answering(), tmp_path))[0]
+    assert same.device is not None
+    assert (same.device.name, same.reported_by) == ("RX-7900-XT-20GB", "the files of amdgpu")
+
+
+def test_shared_memory_is_that_of_the_machine() -> None:
+    halo = parsers.rocm_smi(recorded("rocm_smi_strix_halo.json"))[0]
+    assert (halo.name, halo.shares_memory) == ("AMD Radeon 8060S Graphics", True)
+    spark = parsers.nvidia_smi(recorded("nvidia_smi_gb10.csv"))[0]
+    assert (spark.memory_bytes, spark.shares_memory) == (None, True)
+
+
+def test_macos_is_read_from_system_profiler_and_a_raised_limit_is_respected() -> None:
+    printed = {"system_profiler": recorded("system_profiler_m3_pro.json"), "sysctl": "0\n"}
+    machine = look("Darwin", answering(**printed))
+    mac = known_devices(machine)[0].device
+    assert mac is not None
+    assert mac.name == "Apple-M3-Pro-18core-36GB"
+    assert mac.usable_memory_bytes == pytest.approx(0.67 * 36 * GIB)
+    raised = known_devices(look("Darwin", answering(**{**printed, "sysctl": "32768\n"})))[0].device
+    assert raised is not None
+    assert raised.usable_memory_bytes == pytest.approx(32 * GIB)
+
+
+def test_windows_is_read_from_the_registry_where_wmi_ends_at_four_gigabytes() -> None:
+    machine = look("Windows", answering(powershell=recorded("powershell_7900xtx.json")))
+    assert [gpu.name for gpu in machine.gpus] == ["AMD Radeon RX 7900 XTX", "AMD Radeon(TM) Graphics"]
+    card = known_devices(machine)[0].device
+    assert card is not None
+    assert (card.name, card.usable_memory_bytes) == ("RX-7900-XTX-24GB", 25753026560)
+    processor = known_devices(machine)[-1].device
+    assert processor is not None
+    assert processor.name.startswith("Ryzen-9-7950X")
+    assert processor.bandwidth_bytes_per_s == 96e9
+    assert "NVIDIA devices: nvidia-smi is not installed" in machine.not_found
+
+
+def test_what_a_machine_does_not_tell_is_said(tmp_path: Path) -> None:
+    bare = look("Linux", answering(), tmp_path)
+    assert known_devices(bare) == ()
+    assert {line.split(":")[0] for line in bare.not_found} == {
+        "NVIDIA devices", "AMD devices", "memory modules", "the processor", "the memory",
+    }  # fmt: skip
+    assert look("Darwin", answering()).not_found == ("anything: system_profiler is not installed",)
+    for text in ("", "[]", "{", "card0, 1, 2", '{"SPHardwareDataType": 3}'):
+        with pytest.raises(parsers.UnreadableOutput):
+            parsers.system_profiler(text)
+    assert parsers.nvidia_smi("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.") == ()
+
+
+def test_bandwidth_is_measured_with_small_arrays_too() -> None:
+    measured = read_bandwidth(seconds=0.01, threads=1, buffer_bytes=1 << 20)
+    assert measured.rounds >= 3
+    assert 1e8 < measured.median_bytes_per_s <= measured.best_bytes_per_s

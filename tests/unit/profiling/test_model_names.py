@@ -1,0 +1,81 @@
+"""Models by the names that people, the hub, Ollama and GGUF files use; and lengths as they are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from profiling.answers.lengths import tokens
+from profiling.errors import InvalidWorkload, UnknownModel
+from profiling.models.names import resolve_model
+from profiling.models.sources import catalogue, load
+
+LLAMA = "meta-llama/Meta-Llama-3.1-8B"
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "weight_format"),
+    [
+        ("llama 3.1 8b", LLAMA, None),
+        ("Llama-3.1-8B", LLAMA, None),
+        ("meta-llama/Llama-3.1-8B", LLAMA, None),
+        ("https://huggingface.co/meta-llama/Llama-3.1-8B/tree/main", LLAMA, None),
+        ("qwen2.5:14b", "Qwen/Qwen2.5-14B-Instruct", "gguf-q4_k_m"),
+        ("llama3.1:latest", f"{LLAMA}-Instruct", "gguf-q4_k_m"),
+        ("llama3.1:8b-instruct-q8_0", f"{LLAMA}-Instruct", "gguf-q8_0"),
+        ("gpt-oss:20b", "openai/gpt-oss-20b", "mxfp4"),
+        ("mixtral:8x7b", "mistralai/Mixtral-8x7B-Instruct-v0.1", "gguf-q4_k_m"),
+        ("bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", f"{LLAMA}-Instruct", None),
+        ("Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", f"{LLAMA}-Instruct", "gguf-q4_k_m"),
+        ("hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q8_0", "meta-llama/Llama-3.2-3B-Instruct", "gguf-q8_0"),
+        ("Qwen3-30B-A3B-UD-Q4_K_XL.gguf", "Qwen/Qwen3-30B-A3B", "gguf-ud-q4_k_xl"),
+        ("Qwen3-235B-A22B-Q4_K_M-00001-of-00003.gguf", "Qwen/Qwen3-235B-A22B", "gguf-q4_k_m"),
+        ("llama-2-7b-chat.Q4_K_M.gguf", "meta-llama/Llama-2-7b-chat-hf", "gguf-q4_k_m"),
+        ("Qwen/Qwen2.5-7B-Instruct-AWQ", "Qwen/Qwen2.5-7B-Instruct", "awq-4bit-g128"),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8", f"{LLAMA}-Instruct", "fp8"),
+        ("gemma 2 9b it", "google/gemma-2-9b-it", None),
+        ("gpt2", "openai-community/gpt2", None),
+        ("kimi k2", "moonshotai/Kimi-K2-Instruct", None),
+        ("QWEN/qwen3-8b", "Qwen/Qwen3-8B", None),
+    ],
+)
+def test_a_model_is_found_by_what_it_is_called(text: str, model: str, weight_format: str | None) -> None:
+    answer = resolve_model(text)
+    assert (answer.catalogue_id, answer.weight_format) == (model, weight_format)
+    assert answer.evidence
+
+
+def test_every_name_of_the_catalogue_means_itself() -> None:
+    for name in catalogue():
+        assert resolve_model(name).catalogue_id == name
+
+
+def test_an_ambiguous_model_lists_the_candidates_and_an_unknown_one_the_nearest() -> None:
+    sizes = resolve_model("llama 3.1")
+    assert sizes.catalogue_id is None
+    assert {LLAMA, "meta-llama/Meta-Llama-3.1-70B", "meta-llama/Meta-Llama-3.1-405B"} <= set(sizes.candidates)
+    # "3b" is a part of "a3b" and of "32b", but a name is found by whole words.
+    assert resolve_model("qwen3 3b").catalogue_id is None
+    assert LLAMA in resolve_model("lama 3.1 8b").candidates
+    with pytest.raises(UnknownModel, match=r"'llama 3\.1' could be meta-llama/Meta-Llama-3\.1-8B, .*; give one"):
+        load("llama 3.1")
+    with pytest.raises(UnknownModel, match="--online asks the hub"):
+        load("someone/Foo-8B")
+    assert resolve_model("someone/Foo-8B").model_id == "someone/Foo-8B"
+
+
+def test_all_ways_of_asking_take_the_same_names() -> None:
+    assert load("llama 3.1 8b") == load(LLAMA)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("32k", 32_768), ("128K", 131_072), ("1M", 1_048_576), ("4096", 4096), ("32,768", 32_768), ("0.5k", 512), (7, 7)],
+)
+def test_lengths_are_powers_of_two_as_models_state_them(text: str | int, count: int) -> None:
+    assert tokens(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "k", "-1", "0", "1.5", "32 GB", "1e9999", "9" * 400 + "M"])
+def test_what_is_no_length_is_refused(text: str) -> None:
+    with pytest.raises(InvalidWorkload, match="is no length in tokens"):
+        tokens(text)

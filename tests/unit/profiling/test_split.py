@@ -1,0 +1,136 @@
+"""A model over unlike memories: parts add up to the whole, measured splits lie in the interval, the best is found."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from profiling.answers.commands import commands
+from profiling.answers.door import Door, shipped_door
+from profiling.answers.fit import fit_on, placement_of
+from profiling.answers.placement import Placement, Split, host_of
+from profiling.answers.question import Question
+from profiling.answers.split import best_split, placed
+from profiling.devices.accelerators import GIB, Accelerator
+from profiling.devices.names import resolve_device
+from profiling.errors import DoesNotFit, IllegalParallelism, InvalidWorkload
+from profiling.memory.need import weight_bytes
+from profiling.models.parts import Held, expert_layers, layer_kinds, part_of
+from profiling.models.sources import load
+from profiling.roofline.precisions import precision_for
+from profiling.roofline.workload import Workload
+
+OLD_DESKTOP = "cpu 64 GB at 93.9 GB/s, fp32 2.6 TFLOPS, int8 10.5 TOPS"
+"""i9-10900X: 4 x DDR4-2933; 10 cores x 64 operations with AVX-512 x 4.1 GHz, four times that in 8 bits."""
+
+
+@pytest.fixture(scope="module")
+def door() -> Door:
+    return shipped_door()
+
+
+def split_of(door: Door, model: str, machine: str, weight_format: str | None, placement: Placement) -> Split:
+    architecture, fleet = door.model(model), resolve_device(machine).fleet
+    workload = Workload(context=4096.0, precision=precision_for(architecture, weight_format))
+    host, _ = host_of(door, fleet.devices[0], 64, OLD_DESKTOP)
+    return placed(door, architecture, fleet, workload, host=host, placement=placement)
+
+
+@pytest.mark.parametrize(
+    ("model", "weight_format", "placement", "measured"),
+    [
+        ("openai/gpt-oss-20b", None, Placement(cpu_expert_layers=12), 36.4),
+        ("mistralai/Devstral-Small-2-24B-Instruct-2512", "q4_k_m", Placement(cpu_layers=24), 5.2),
+    ],
+    ids=["experts of 12 layers", "16 of 40 layers on the card"],
+)
+def test_measured_splits_lie_in_the_interval(
+    door: Door, model: str, weight_format: str | None, placement: Placement, measured: float
+) -> None:
+    # RTX 2080 8 GB beside an i9-10900X, llmfit PR 775; the 24B model is of the same shape as the one measured.
+    low, _, high = split_of(door, model, "rtx 2080", weight_format, placement).tokens_per_s
+    assert low <= measured <= high
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_parts_hold_every_weight_once(data: st.DataObject) -> None:
+    model = load(data.draw(st.sampled_from(["openai/gpt-oss-20b", "Qwen/Qwen3-8B", "deepseek-ai/DeepSeek-V3"])))
+    depth, precision = model.main.depth, precision_for(model, "q4_k_m")
+    cut = data.draw(st.integers(0, depth))
+    light = [place for place in expert_layers(model) if place >= cut]
+    light = light[: data.draw(st.integers(0, len(light)))]
+    rest = [place for place in range(cut, depth) if place not in light]
+    parts = [
+        part_of(model, Held(whole=range(cut), experts=light, first=True)),
+        part_of(model, Held(whole=rest, without_experts=light, last=True)),
+    ]
+    held = sum(float(weight_bytes(part, precision)) for part in parts if part is not None)
+    assert held == pytest.approx(float(weight_bytes(model, precision)))
+    assert len(layer_kinds(model)) == depth
+
+
+def test_the_best_split_leaves_as_little_as_possible_to_the_processor(door: Door) -> None:
+    model, fleet = door.model("openai/gpt-oss-120b"), resolve_device("3060 12gb").fleet
+    workload = Workload(context=32_768.0, precision=precision_for(model, None))
+    host, assumed = host_of(door, fleet.devices[0], 96)
+    best = best_split(door, model, fleet, workload, host)
+    assert best.verdict == "fits"
+    assert "none was named" in assumed
+    fewer = replace(best.placement, cpu_expert_layers=best.placement.cpu_expert_layers - 1)
+    assert placed(door, model, fleet, workload, host=host, placement=fewer).verdict != "fits"
+    run, check = commands(
+        model, "mxfp4 experts", "llama.cpp", fleet.devices[0], context=32_768, users=1, flags=best.flags
+    )
+    assert f"-m gpt-oss-120b-MXFP4.gguf -c 32768 -np 1 -ngl 99 --n-cpu-moe {best.placement.cpu_expert_layers}" in run
+    assert check.startswith("llama-bench")
+
+
+def test_experts_are_counted_with_the_dense_layers_below_them_as_the_flag_does(door: Door) -> None:
+    model = door.model("deepseek-ai/DeepSeek-V3")  # its first three layers have no experts
+    assert placement_of(model, None, 10) == Placement(cpu_expert_layers=7)
+    fleet, precision = resolve_device("2x3090").fleet, precision_for(model, "q2_k")
+    host, _ = host_of(door, fleet.devices[0], 512, "EPYC-9554")
+    split = placed(
+        door, model, fleet, Workload(context=4096.0, precision=precision), host=host,
+        placement=Placement(cpu_expert_layers=7),
+    )  # fmt: skip
+    assert "--n-cpu-moe 10" in split.flags
+
+
+def test_unlike_cards_get_layers_by_their_memory_and_their_times_add_up(door: Door) -> None:
+    model, fleet = door.model("Qwen/Qwen3-32B"), resolve_device("3090 + 3060 12gb").fleet
+    workload = Workload(context=8192.0, precision=precision_for(model, "q4_k_m"))
+    split = placed(door, model, fleet, workload)
+    larger, smaller = split.pieces
+    assert larger.layers + smaller.layers == model.main.depth
+    memory = [piece.device.usable_memory_bytes for piece in split.pieces]
+    assert larger.layers / smaller.layers == pytest.approx(memory[0] / memory[1], rel=0.15)
+    alone = [float(piece.step.likely_s) for piece in split.pieces]
+    assert float(split.step.likely_s) == pytest.approx(sum(alone), rel=0.01)
+    assert split.flags == f"-ngl 99 -ts {larger.layers},{smaller.layers}"
+
+
+def test_what_cannot_be_is_refused_with_the_reason(door: Door) -> None:
+    question = Question(model="openai/gpt-oss-20b", accelerator="", context=4096)
+    with pytest.raises(InvalidWorkload, match="state that of the machine"):
+        fit_on(door, question, ["4090"], placement=Placement(cpu_layers=3))
+    with pytest.raises(DoesNotFit, match="in no split"):
+        fit_on(door, replace(question, model="deepseek-ai/DeepSeek-V3"), ["4090"], host_memory_gib=32)
+    with pytest.raises(IllegalParallelism, match="no decoder"):
+        fit_on(door, replace(question, model="google-bert/bert-base-uncased"), ["2x3090"])
+    with pytest.raises(IllegalParallelism, match="has 24"):
+        fit_on(door, question, ["4090"], host_memory_gib=32, placement=Placement(cpu_layers=25))
+
+
+def test_memory_of_both_sides_is_in_the_row(door: Door) -> None:
+    question = Question(model="openai/gpt-oss-120b", accelerator="", context=32_768)
+    rows, _ = fit_on(door, question, ["4090"], host_memory_gib=96)
+    row = rows.row(0, named=True)
+    card: Accelerator = door.device("4090")
+    assert row["card_budget_gib"] == pytest.approx(card.usable_memory_bytes / GIB)
+    assert row["card_memory_high_gib"] <= row["card_budget_gib"]
+    assert row["host_memory_high_gib"] <= row["host_budget_gib"]
+    # The file is 59 GiB, of it 56.7 GiB experts: neither side holds it alone, both together hold it once.
+    assert 58 < row["card_memory_low_gib"] + row["host_memory_low_gib"] < 70

@@ -1,0 +1,163 @@
+"""What benchmark tools write becomes rows of one table, each tool by a small reader of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.sources.measurements.read import read_measurements
+from pipelines.sources.measurements.rows import Said, UnknownMeasurements
+
+LLAMA_BENCH = {
+    "build_commit": "48ad459", "build_number": 6692, "cpu_info": "AMD Ryzen 9 7950X",
+    "gpu_info": "NVIDIA GeForce RTX 4090",
+    "backends": "CUDA", "model_filename": "models/Qwen3-8B-Q4_K_M.gguf", "model_type": "qwen3 8B Q4_K - Medium",
+    "model_size": 5021400000, "model_n_params": 8190735360, "n_batch": 2048, "n_ubatch": 512, "type_k": "f16",
+    "type_v": "f16", "n_gpu_layers": 99, "flash_attn": True, "n_prompt": 512, "n_gen": 0, "n_depth": 0,
+    "test_time": "2026-01-11T10:02:11Z", "avg_ns": 43000000, "stddev_ns": 120000, "avg_ts": 11902.4, "stddev_ts": 31.2,
+}  # fmt: skip
+MARKDOWN = """\
+ggml_cuda_init: found 1 CUDA devices:
+  Device 0: NVIDIA GeForce RTX 4090, compute capability 8.9, VMM: yes
+| model                          |       size |     params | backend    | ngl |            test |                  t/s |
+| ------------------------------ | ---------: | ---------: | ---------- | --: | --------------: | -------------------: |
+| llama 7B Q4_0                  |   3.56 GiB |     6.74 B | CUDA       |  99 |           pp512 |   14074.51 ± 1011.73 |
+| llama 7B Q4_0                  |   3.56 GiB |     6.74 B | CUDA       |  99 |   tg128 @ d4096 |        156.27 ± 0.12 |
+"""
+VLLM = {
+    "date": "20260112-101500", "endpoint_type": "vllm", "backend": "vllm", "model_id": "Qwen/Qwen3-8B",
+    "num_prompts": 200,
+    "request_rate": "inf", "max_concurrency": 16, "duration": 61.2, "completed": 200, "total_input_tokens": 204800,
+    "total_output_tokens": 25600, "request_throughput": 3.27, "output_throughput": 418.3, "mean_ttft_ms": 210.4,
+    "mean_tpot_ms": 34.1,
+}  # fmt: skip
+OLLAMA = """\
+total duration:       4.2s
+load duration:        31ms
+prompt eval count:    26 token(s)
+prompt eval duration: 130ms
+prompt eval rate:     200.00 tokens/s
+eval count:           298 token(s)
+eval duration:        4s
+eval rate:            74.50 tokens/s
+"""
+
+
+def _file(folder: Path, name: str, content: object) -> Path:
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+    return path
+
+
+def _brief(frame: pl.DataFrame) -> list[tuple[object, ...]]:
+    return frame.select("stage", "metric", "value", "input_tokens", "output_tokens", "context_depth").rows()
+
+
+def test_llama_bench_says_device_format_flash_attention_and_batch(tmp_path: Path) -> None:
+    row = read_measurements(_file(tmp_path, "bench.json", [LLAMA_BENCH])).row(0, named=True)
+    assert (row["device"], row["weight_format"], row["backend"]) == ("NVIDIA GeForce RTX 4090", "gguf-q4_k_m", "CUDA")
+    assert (row["stage"], row["metric"], row["value"], row["input_tokens"]) == ("prefill", "tokens_per_s", 11902.4, 512)
+    assert "fa 1" in row["note"]
+    assert "ub512" in row["note"]
+
+
+def test_llama_bench_is_read_alike_from_json_lines_and_csv(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps(LLAMA_BENCH | {"n_prompt": 0, "n_gen": 128, "n_depth": depth}) for depth in (0, 4096))
+    head = ",".join(LLAMA_BENCH)
+    values = ",".join(str(value) for value in (LLAMA_BENCH | {"n_prompt": 0, "n_gen": 128}).values())
+    first = read_measurements(_file(tmp_path, "a.jsonl", lines))
+    second = read_measurements(_file(tmp_path, "b.csv", f"{head}\n{values}\n"))
+    assert _brief(first)[0] == _brief(second)[0] == ("decode", "tokens_per_s", 11902.4, None, 128, 0)
+    assert first["context_depth"].to_list() == [0, 4096]
+
+
+def test_the_table_that_llama_bench_prints_is_read(tmp_path: Path) -> None:
+    frame = read_measurements(_file(tmp_path, "printed.md", MARKDOWN))
+    assert _brief(frame) == [
+        ("prefill", "tokens_per_s", 14074.51, 512, None, 0), ("decode", "tokens_per_s", 156.27, None, 128, 4096),
+    ]  # fmt: skip
+    assert frame["weight_format"].unique().to_list() == ["gguf-q4_0"]
+    assert frame["device"].unique().to_list() == ["NVIDIA GeForce RTX 4090"]
+
+
+def test_a_serving_run_gives_latencies_and_rate_with_its_load(tmp_path: Path) -> None:
+    frame = read_measurements(_file(tmp_path, "serve.json", VLLM), Said(device="H100-SXM5-80GB", weight_format="bf16"))
+    assert frame["metric"].to_list() == ["tpot_s", "ttft_s", "output_tokens_per_s"]
+    assert frame["value"].to_list() == pytest.approx([0.0341, 0.2104, 418.3])
+    assert frame["batch"].unique().to_list() == [16]
+    assert frame["input_tokens"].unique().to_list() == [1024]
+    assert frame["device"].unique().to_list() == ["H100-SXM5-80GB"]
+
+
+def test_what_the_user_says_fills_gaps_and_overrules_nothing(tmp_path: Path) -> None:
+    frame = read_measurements(_file(tmp_path, "b.json", [LLAMA_BENCH]), Said(device="RTX-3090", kv_format="q8_0"))
+    assert frame["device"].to_list() == ["NVIDIA GeForce RTX 4090"]
+    assert frame["kv_format"].to_list() == ["f16"]
+
+
+def test_ollama_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
+    frame = read_measurements(_file(tmp_path, "chat.txt", OLLAMA), Said(device="RTX-3090", model="Qwen/Qwen3-8B"))
+    assert _brief(frame) == [
+        ("prefill", "tokens_per_s", 200.0, 26, None, 0), ("decode", "tokens_per_s", 74.5, None, 298, 26),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (
+            {"model": "qwen3:8b", "provider": "ollama", "summary": {}, "runs": [
+                {"ttft_ms": 40, "tps": 71.5, "total_ms": 900, "prompt_tokens": 30, "output_tokens": 60}]},
+            [("decode", "tokens_per_s", 71.5, None, 60, 30), ("prefill", "ttft_s", 0.04, 30, None, None)],
+        ),
+        (
+            {"run_name": "x", "batch_size": 8, "input_len": 1024, "output_len": 16, "prefill_latency": 0.42,
+             "median_decode_latency": 0.011},
+            [("prefill", "ttft_s", 0.42, 1024, None, None), ("decode", "tpot_s", 0.011, None, 16, 1024)],
+        ),
+        (
+            {"time_to_first_token": {"unit": "ms", "avg": 195.84}, "inter_token_latency": {"unit": "ms", "avg": 35.2},
+             "output_token_throughput": {"unit": "tokens/sec", "avg": 52.69},
+             "input_sequence_length": {"avg": 256.0}, "output_sequence_length": {"avg": 64.0},
+             "input_config": {"endpoint": {"model_names": ["Qwen/Qwen3-8B"]}, "loadgen": {"concurrency": 2}}},
+            [("serving", "tpot_s", 0.0352, 256, 64, None), ("serving", "ttft_s", 0.19584, 256, 64, None),
+             ("serving", "output_tokens_per_s", 52.69, 256, 64, None)],
+        ),
+        (
+            {"config": {"backend": {"name": "pytorch", "model": "gpt2", "torch_dtype": "float16"},
+                        "scenario": {"input_shapes": {"batch_size": 1, "sequence_length": 256},
+                                     "generate_kwargs": {"max_new_tokens": 65}}},
+             "report": {"prefill": {"latency": {"mean": 0.05}}, "decode": {"latency": {"mean": 1.28}}}},
+            [("prefill", "ttft_s", 0.05, 256, None, None), ("decode", "tpot_s", 0.02, None, 65, 256)],
+        ),
+        (
+            {"avg_latency": 1.9, "latencies": [1.8, 2.0], "percentiles": {}},
+            [("generate", "request_s", 1.9, None, None, None)],
+        ),
+    ],
+)  # fmt: skip
+def test_other_tools_are_read_by_their_own_readers(
+    tmp_path: Path, document: dict[str, object], expected: list[tuple[object, ...]]
+) -> None:
+    found = _brief(read_measurements(_file(tmp_path, "result.json", document)))
+    assert len(found) == len(expected)
+    for row, wanted in zip(found, expected, strict=True):
+        assert row[:2] == wanted[:2]
+        assert row[2] == pytest.approx(wanted[2])
+        assert row[3:] == wanted[3:]
+
+
+def test_a_file_of_no_known_tool_is_refused_and_those_known_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UnknownMeasurements, match="llama-bench"):
+        read_measurements(_file(tmp_path, "other.json", {"hello": "world"}))
+
+
+def test_a_bundle_of_ones_own_gives_its_measured_points() -> None:
+    bundle = next(Path(__file__).parents[3].joinpath("profiling", "reference", "measured").glob("*.bundle"))
+    frame = read_measurements(bundle)
+    assert frame.height == 20
+    assert set(frame["stage"]) == {"prefill", "decode"}
+    assert frame["value"].min() > 0  # type: ignore[operator]

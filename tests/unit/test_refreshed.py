@@ -1,0 +1,25 @@
+"""What a refresh says of the files that it brought."""
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.runs.refresh import _rejected_whole
+from pipelines.sources.accounts import rejected_row, whole_file
+from pipelines.sources.collect import Collection
+from pipelines.sources.raw_store import Manifest, RawStore
+from warehouse.contracts.sources import REJECTED_ROWS
+from warehouse.settings import Settings
+
+
+def test_a_file_that_is_recognised_and_then_not_read_counts_as_set_aside(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"home": str(tmp_path)})
+    now = dt.datetime.now(dt.UTC)
+    manifest = Manifest("kernel_tables", "gemm_perf", "x", now.date(), "x/gemm_perf.parquet", None, None, now)
+    new = RawStore(settings.raw).add(b"kernels", ".parquet", manifest)
+    other = rejected_row(None, "x/gemm_perf.parquet", "columns not read: Rank")
+    settings.lake.write(REJECTED_ROWS, pl.concat([whole_file(new, "no accelerator x"), other]))
+    reason = "whole file set aside: no accelerator x"
+    assert _rejected_whole(Collection(new=[new]), settings) == [("x/gemm_perf.parquet", reason)]
+    assert _rejected_whole(Collection(), settings) == []

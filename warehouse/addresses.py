@@ -1,0 +1,49 @@
+"""Addresses of those who ask: whom a proxy names, who counts as one, and which are of this machine."""
+
+import ipaddress
+from collections.abc import Sequence
+
+
+def client_address(peer: str, forwarded_for: str | None, proxies: Sequence[str]) -> str:
+    """Who asks: the other end of the connection, unless that is a proxy that is trusted to name its client.
+
+    Args:
+        peer: The other end of the connection.
+        forwarded_for: What `X-Forwarded-For` says; every proxy adds at its end whom it was asked by.
+        proxies: Addresses and networks of trusted proxies, as `10.0.0.2` or `172.16.0.0/12`; of nobody else is the
+            header believed, since whoever asks can write it.
+    """
+    named = [part.strip() for part in (forwarded_for or "").split(",") if part.strip()]
+    asking = peer
+    while is_among(asking, proxies) and named:
+        asking = named.pop()
+    return asking
+
+
+def is_among(address: str, networks: Sequence[str]) -> bool:
+    """Whether an address is one of those, or lies in one of those networks."""
+    try:
+        given = ipaddress.ip_address(address)
+    except ValueError:
+        return address in networks
+    mapped = getattr(given, "ipv4_mapped", None) or given
+    return any(mapped in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def counted_as(address: str) -> str:
+    """What limits count an address as: of IPv6 its network, of which one customer has all addresses."""
+    try:
+        given = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:100]
+    if isinstance(given, ipaddress.IPv6Address) and given.ipv4_mapped is None:
+        return str(ipaddress.ip_network((given, 64), strict=False))
+    return str(getattr(given, "ipv4_mapped", None) or given)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches the address."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"

@@ -1,0 +1,158 @@
+"""Contracts of what is made of abilities: models with their facts, fronts, the gap, and growth."""
+
+import polars as pl
+
+from warehouse.contracts.ability import DOMAINS
+from warehouse.contracts.common import AS_OF_DATE, flag, positive
+from warehouse.contracts.table import Column, Table, columns_of
+
+OPENNESS = ("open", "proprietary", "unknown")
+COSTS = {
+    "weights_gib": "GiB",
+    "memory_gib": "GiB",
+    "parameters_total": "parameters",
+    "parameters_active": "parameters",
+    "time_per_token_s": "s",
+    "usd_per_million_tokens": "USD / 10⁶ tokens",
+}
+"""What fronts of ability minimise, and its unit."""
+TERMS = ("size", "date", "size and date")
+SIZE_BASES = ("parameters_total", "parameters_active")
+_95 = "95 %, whole makers resampled"
+
+_DOMAIN = Column("domain", pl.String, "Domain of `marts.ability`.", required=True, allowed=DOMAINS)
+_MODEL = Column("model_id", pl.String, "Model as in `marts.ability`.", required=True)
+_LOAD = "under the load of `marts.gpu_requirements` (32 requests, 4,096 tokens, H100 80 GB, vLLM, as published)"
+
+
+def _points(name: str, meaning: str, *, required: bool = False) -> Column:
+    return Column(name, pl.Float64, meaning, unit="index points", required=required)
+
+
+ABILITY_MODELS = Table(
+    "marts",
+    "ability_models",
+    "One row per model with an ability: who made it, when, under which licence, how large it is and what serving it"
+    " takes, each with what it rests on.",
+    columns_of(
+        _MODEL,
+        Column("display_name", pl.String, "Name for people."),
+        Column("organization", pl.String, "Maker, as a board spells it."),
+        Column("openness", pl.String, "Whether anybody can download the weights.", required=True, allowed=OPENNESS),
+        Column("openness_basis", pl.String, "Who says so; null where nobody does."),
+        Column("licence", pl.String, "Licence as stated."),
+        Column("licence_basis", pl.String, "Where it is stated."),
+        Column("release_date", pl.Date, "First release."),
+        Column("release_date_basis", pl.String, "Where the date is from."),
+        Column("parameters_total", pl.Int64, "Parameters, all experts.", unit="parameters", minimum=1),
+        Column("parameters_active", pl.Int64, "Parameters that a token uses.", unit="parameters", minimum=1),
+        Column("parameters_basis", pl.String, "Counted from its shapes, or read in its name."),
+        Column("weight_format", pl.String, "Format that it is published in."),
+        positive("weight_bits", "Bits per weight of that.", "bits"),
+        positive("weights_gib", "Weights alone, as published.", "GiB"),
+        Column("devices", pl.Int64, f"Fewest devices that surely fit it, {_LOAD}.", unit="devices", minimum=1),
+        positive("memory_low_gib", f"Memory on all of them, low, {_LOAD}.", "GiB"),
+        positive("memory_gib", "The same, high.", "GiB"),
+        positive("tokens_per_s_low", "Rate of one request, low.", "tokens / s"),
+        positive("tokens_per_s", f"Likely rate of one request, {_LOAD}.", "tokens / s"),
+        positive("tokens_per_s_high", "The same, high.", "tokens / s"),
+        positive("time_per_token_s", "Its inverse.", "s"),
+        positive("usd_per_million_tokens_low", "Rent, low.", "USD / 10⁶ tokens"),
+        positive("usd_per_million_tokens", f"Likely rent, {_LOAD}.", "USD / 10⁶ tokens"),
+        positive("usd_per_million_tokens_high", "The same, high.", "USD / 10⁶ tokens"),
+    ),
+    ("model_id",),
+    "ability",
+)
+
+ABILITY_FRONTS = Table(
+    "marts",
+    "ability_fronts",
+    "When each open model entered and left the front of ability against a cost, by release date: the front of day d has"
+    " entered_on <= d and (left_on is null or left_on > d). All days are judged by the newest results.",
+    columns_of(
+        _DOMAIN,
+        Column("cost", pl.String, "What is minimised.", required=True, allowed=tuple(COSTS)),
+        _MODEL,
+        Column("mode", pl.String, "Mode that speaks for the model.", required=True),
+        _points("ability", "Estimate.", required=True),
+        _points("ability_low", "Lower end.", required=True),
+        _points("ability_high", "Upper end.", required=True),
+        Column("evidence_class", pl.String, "As in `marts.ability`.", required=True),
+        Column("value", pl.Float64, "The cost.", required=True, minimum=0),
+        Column("unit", pl.String, "Unit of the cost.", required=True),
+        Column("entered_on", pl.Date, "Release date.", required=True),
+        Column("left_on", pl.Date, "Release date of who beat it; null while it stands."),
+        Column("displaced_by", pl.String, "Who that was."),
+        flag(
+            "is_beyond_noise",
+            "On today's front: whether its estimate exceeds the next cheaper member's by more than both intervals"
+            " explain; null off it and for the cheapest.",
+        ),
+    ),
+    ("domain", "cost", "model_id"),
+    "ability",
+)
+
+ABILITY_GAP = Table(
+    "marts",
+    "ability_gap",
+    "How far the best open model stands behind the best proprietary one in ability, on each day on which a best one was"
+    " released, and on the day of the newest result. All days are judged by the newest results.",
+    columns_of(
+        _DOMAIN,
+        Column("on_date", pl.Date, "Models released by then count.", required=True),
+        Column("open_model", pl.String, "Best model with downloadable weights.", required=True),
+        _points("open_ability", "Its ability.", required=True),
+        _points("open_low", "Lower end.", required=True),
+        _points("open_high", "Upper end.", required=True),
+        Column("proprietary_model", pl.String, "Best model without.", required=True),
+        _points("proprietary_ability", "Its ability.", required=True),
+        _points("proprietary_low", "Lower end.", required=True),
+        _points("proprietary_high", "Upper end.", required=True),
+        _points("gap_points", "Proprietary less open; negative where open leads.", required=True),
+        _points("gap_low", "Lower end, as if both errors were independent.", required=True),
+        _points("gap_high", "Upper end.", required=True),
+        Column("ci_level", pl.Float64, "Level of the intervals.", required=True, minimum=0, maximum=1),
+        _points("gap_least", "The gap if every model of unknown licence were open.", required=True),
+        _points("gap_most", "The gap if every such model were proprietary.", required=True),
+        Column("unknown_models", pl.Int64, "Models of unknown licence.", unit="models", required=True, minimum=0),
+        Column("unknown_above", pl.String, "Those of them above the best open one, eight at most."),
+        Column(
+            "lag_months", pl.Float64, "Months since a proprietary model as good as the best open one came out.",
+            unit="months",
+        ),
+        Column("lag_model", pl.String, "The first such model."),
+        AS_OF_DATE,
+    ),
+    ("domain", "on_date"),
+    "ability",
+)  # fmt: skip
+
+ABILITY_GROWTH = Table(
+    "marts",
+    "ability_growth",
+    "Ability of open models against log2 of their parameters and their release date, by least squares: what a doubling"
+    " and a year brought, alone and together.",
+    columns_of(
+        _DOMAIN,
+        Column("size_basis", pl.String, "Which count of parameters.", required=True, allowed=SIZE_BASES),
+        Column("terms", pl.String, "What the fit knows.", required=True, allowed=TERMS),
+        _points("intercept", "Ability at 10⁹ parameters on the reference day.", required=True),
+        Column("reference_date", pl.Date, "Day that years are counted from.", required=True),
+        _points("points_per_doubling", "Null where size is no term."),
+        _points("points_per_doubling_lower", f"Lower end: {_95}."),
+        _points("points_per_doubling_upper", f"Upper end: {_95}."),
+        _points("points_per_year", "Null where date is no term."),
+        _points("points_per_year_lower", f"Lower end: {_95}."),
+        _points("points_per_year_upper", f"Upper end: {_95}."),
+        Column("r_squared", pl.Float64, "Share of the variance.", required=True, maximum=1),
+        Column("models", pl.Int64, "Models in the fit.", unit="models", required=True, minimum=1),
+        Column("makers", pl.Int64, "Makers of these.", unit="makers", required=True, minimum=1),
+        AS_OF_DATE,
+    ),
+    ("domain", "size_basis", "terms"),
+    "ability",
+)
+
+TABLES: tuple[Table, ...] = (ABILITY_MODELS, ABILITY_FRONTS, ABILITY_GAP, ABILITY_GROWTH)

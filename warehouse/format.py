@@ -1,0 +1,48 @@
+"""How a home is laid out, as a number that rises when an older Skyline could no longer read or write it."""
+
+import json
+from pathlib import Path
+
+from warehouse.files import write_text
+from warehouse.project import version as installed
+
+FORMAT = 2
+"""1 was that of 0.1.0, whose homes do not say so; 2 has a record of what was forgotten and marks of what was read."""
+_FILE = "format.json"
+
+
+class NewerHome(RuntimeError):
+    """A home was written by a Skyline newer than this one."""
+
+
+def require_known(home: Path) -> None:
+    """Refuse to touch a home that a newer Skyline wrote.
+
+    Raises:
+        NewerHome: its format is above ours; the message names the version that wrote it.
+    """
+    said = _said(home)
+    if said.get("format", 1) > FORMAT:
+        raise NewerHome(refusal(home, str(said.get("written_by", "a newer version"))))
+
+
+def refusal(where: Path, version: str) -> str:
+    """The sentence in which a newer home is refused."""
+    return (
+        f"{where} was written by Skyline {version}, which is newer than this one ({installed()}). Run"
+        " that version, or take another home: `skyline rollback` there does not make it older."
+    )
+
+
+def note(home: Path) -> None:
+    """Write down the format, unless it stands there."""
+    if _said(home).get("format") != FORMAT:
+        write_text(home / _FILE, json.dumps({"format": FORMAT, "written_by": installed()}))
+
+
+def _said(home: Path) -> dict[str, int]:
+    try:
+        said = json.loads((home / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) and isinstance(said.get("format", 1), int) else {}

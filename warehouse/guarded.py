@@ -1,0 +1,28 @@
+"""Whether a server may start: an empty secret protects nothing, and strangers come in only where that is said."""
+
+from pydantic import SecretStr
+
+from warehouse.addresses import is_loopback
+from warehouse.settings import Settings
+
+
+class Unguarded(ValueError):
+    """A server would let in whom nobody meant to let in."""
+
+
+def require_no_empty_secret(settings: Settings) -> None:
+    """Refuse secrets that are set to nothing, as a line of a file of variables that nobody filled in sets them.
+
+    Raises:
+        Unguarded: one is empty.
+    """
+    for name in type(settings).model_fields:
+        given = getattr(settings, name)
+        if isinstance(given, SecretStr) and not given.get_secret_value().strip():
+            variable = f"SKYLINE_{name.upper()}"
+            raise Unguarded(f"{variable} is empty, which protects nothing; give it a value, or do not set it.")
+
+
+def is_open_to_all(settings: Settings) -> bool:
+    """Whether others than this machine reach the address, and nobody said that this is meant."""
+    return not is_loopback(settings.address) and not settings.open_to_all
