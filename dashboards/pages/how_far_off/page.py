@@ -12,7 +12,7 @@ from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
 from dashboards.pages.how_far_off import text
 from dashboards.pages.how_far_off.state import ALL_STAGES, GROUPS, HowFarOffState
-from dashboards.parts import controls, page
+from dashboards.parts import controls, own_measurements, page
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
@@ -201,6 +201,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
             page.card(self.answer),
+            *own_measurements.cards(self.data, "how-far-off"),
             *self._own_cards(),
             *self._shipped_cards(),
             page.card(page.html(how)),

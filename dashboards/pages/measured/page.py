@@ -11,7 +11,7 @@ from dashboards.data import Data
 from dashboards.pages.measured import form as measured_form
 from dashboards.pages.measured import text
 from dashboards.pages.measured.state import MeasuredState
-from dashboards.parts import controls, formats, page
+from dashboards.parts import controls, formats, own_measurements, page
 from dashboards.parts.page import Content, NothingToShow
 from dashboards.parts.session import SessionPage
 
@@ -179,6 +179,7 @@ class Measured(SessionPage[MeasuredState]):
         main = pn.Column(
             page.html(text.LEAD, margin=(0, 0, 12, 0)),
             self.notes,
+            *own_measurements.cards(self.data, "measured"),
             page.card(self.about),
             page.card(
                 self.heads["sweep"], page.html(page.picture_buttons(Sweep.NAME)), self.legends["sweep"],
