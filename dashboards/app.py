@@ -160,9 +160,8 @@ def _own_files(page: Page, data: Data) -> str:
     if not names:
         return ""
     listed = formats.escape(", ".join(names))
-    return (
-        f'<p class="note" role="status">Shown among the rest, to you alone: {listed}. <a href="own">Your files</a></p>'
-    )
+    told = f"Shown among the rest, to you alone: {listed}"
+    return f'<p class="note" role="status">{told}. <a href="own">Your files</a></p>'
 
 
 def _come_back(_data: Data, _search: str) -> Content:
