@@ -58,7 +58,7 @@ class TableCard:
         """Say that the table is being worked out."""
         self.rows = pl.DataFrame()
         self._heading.css_classes = ["waiting"]
-        self._heading.object = f"<h2>{formats.escape(title)}</h2>{page.working('Working it out …')}"
+        self._heading.object = f"<h2>{formats.escape(title)}</h2>{page.working('Calculating …')}"
         self._below.object = ""
         for part in self._parts:
             part.visible = False

@@ -60,7 +60,7 @@ def test_what_changed_since_the_state_before_is_told_with_reasons(visit: Visit, 
     told = page.locator(".counts", has_text="models are new").first
     told.wait_for()
     assert f"{counts['new model']:,} models are new" in told.inner_text()
-    assert f"{counts['refit']:,} have none and moved with the fit alone" in told.inner_text()
+    assert f"{counts['refit']:,} have none and moved only because the fit changed" in told.inner_text()
 
 
 def test_a_front_of_the_past_holds_nothing_that_came_later_and_its_address_lasts(

@@ -152,7 +152,7 @@ class Arena(SessionPage[ArenaState]):
 
     def _filtered(self) -> None:
         self.shown = arena_boards.within(arena_boards.searched(self.rated, self.state.search), self.state)
-        empty = [] if not self.shown.is_empty() else ["No model passes these filters. Take one away."]
+        empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
         there_are = formats.count(self.rated.height)
         self.counts.object = (
@@ -190,13 +190,11 @@ class Arena(SessionPage[ArenaState]):
             )
             could = self.rated.filter(pl.col("rank_best") == 1).height
             if row["rank_best"] is not None:
-                finding += (
-                    "; its interval lies above all others" if could == 1 else f"; {could} models could be the first"
-                )
+                finding += "; its interval is above all others" if could == 1 else f"; {could} models could be first"
         where = self._where(len(rows.names))
         more = "A model's best rank is one more than the models whose interval lies wholly above its own."
         if is_rank and not rows.names:
-            more = "This source publishes no intervals, so no spread of ranks can be given."
+            more = "This source publishes no intervals, so ranks have no range."
         unrated = self.shown.height - rated.height
         if unrated:
             more += f" {formats.count(unrated)} models cannot be rated from these votes; the table says why."
@@ -224,7 +222,9 @@ class Arena(SessionPage[ArenaState]):
         return pn.Column(
             self.counts,
             pn.Spacer(height=8),
-            controls.text(state, "search", "Search", placeholder="names; parts between ;", sizing_mode="stretch_width"),
+            controls.text(
+                state, "search", "Search", placeholder="alternatives separated by ;", sizing_mode="stretch_width"
+            ),
             pn.Spacer(height=12),
             controls.several(state, "licence", "Licence class", placeholder="all", margin=(0, 0, 12, 0)),
             controls.several(state, "organisation", "Maker", placeholder="all", margin=(0, 0, 12, 0)),
@@ -232,7 +232,7 @@ class Arena(SessionPage[ArenaState]):
                 state, "models", "Models to follow", placeholder="none", max_items=ratings_history.MOST_MODELS,
                 option_limit=200, margin=(0, 0, 4, 0),
             ),
-            page.html(page.caption("Their history and categories are drawn below.")),
+            page.html(page.caption("Their history and categories appear below.")),
             sizing_mode="stretch_width",
             margin=0,
         )  # fmt: skip
@@ -240,8 +240,9 @@ class Arena(SessionPage[ArenaState]):
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Arena ratings</h1><p class='lead'>People vote between two answers without knowing whose they are. "
-            "Here are the ratings from those votes, and what their number allows to be said.</p>"
+            "<h1>Arena ratings</h1><p class='lead'>People choose between two answers without knowing which model "
+            "wrote them. "
+            "These are the ratings those votes give, and how certain they are.</p>"
         )
         picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
         main = pn.Column(

@@ -116,7 +116,7 @@ class Footprint:
 
     def _serve(self) -> None:
         state = self.state
-        title = "What bigger costs"
+        title = "What scale costs"
         question = {
             "accelerator": state.accelerator, "context": int(state.context), "precision": state.precision,
         }  # fmt: skip
@@ -124,7 +124,7 @@ class Footprint:
         per_kwh = self._grams_per_kwh()
         if found.is_empty() or per_kwh is None:
             reason = (
-                "This table states no carbon intensity for that country; choose the other one."
+                "This source gives no carbon intensity for that country; choose the other source."
                 if per_kwh is None
                 else f"No energy is known on {state.accelerator}: its rated power is not published, or nothing fits."
             )
@@ -247,9 +247,9 @@ class Footprint:
         if not lines:
             return ""
         return (
-            "<h3>Why snapshots are never mixed here</h3><p class='caption'>The same evaluations, counted "
-            "twice: where most "
-            "figures doubled exactly, the way of counting changed, and nobody used more.</p>"
+            "<h3>Why snapshots are never mixed here</h3><p class='caption'>The same evaluations, counted twice: "
+            "where most figures doubled exactly, the accounting "
+            "changed, not the consumption.</p>"
             f"<ul class='findings'>{''.join(lines)}</ul>"
         )
 
@@ -269,14 +269,14 @@ class Footprint:
             controls.select(state, "context", "Context", margin=margin),
             controls.select(state, "grid", "Electricity of", margin=margin),
             controls.radio(state, "table", dict(state.param["table"].get_range()), height=32),
-            controls.number(state, "pue", "PUE: building over devices", step=0.05, margin=(10, 0, 0, 0)),
+            controls.number(state, "pue", "PUE: building energy over device energy", step=0.05, margin=(10, 0, 0, 0)),
             sizing_mode="stretch_width",
             margin=0,
         )
         lead = (
-            "<h1>Footprint</h1><p class='lead'>What a million tokens cost in energy and carbon as models "
-            "grow, by batch and "
-            "by whose electricity, and what the boards spent on evaluating.</p>"
+            "<h1>Footprint</h1><p class='lead'>What a million tokens cost in energy and carbon as models grow, by "
+            "batch and by grid, and "
+            "what the boards spent on evaluation.</p>"
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),

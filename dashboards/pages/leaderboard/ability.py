@@ -85,7 +85,7 @@ class AbilityBoard(SessionPage[AbilityState]):
             if chosen := getattr(state, name):
                 kept &= pl.col(column).is_in(chosen)
         self.shown = searched(self.rows.filter(kept), state.search)
-        empty = [] if not self.shown.is_empty() else ["No model passes these filters. Take one away."]
+        empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
         self.counts.object = (
             f'<p class="counts"><b>{formats.count(self.shown.height)}</b> of <b>{formats.count(self.rows.height)}</b>'
@@ -128,12 +128,16 @@ class AbilityBoard(SessionPage[AbilityState]):
         return pn.Column(
             self.counts,
             pn.Spacer(height=8),
-            controls.text(state, "search", "Search", placeholder="names; parts between ;", sizing_mode="stretch_width"),
+            controls.text(
+                state, "search", "Search", placeholder="alternatives separated by ;", sizing_mode="stretch_width"
+            ),
             pn.Spacer(height=12),
             controls.several(state, "openness", "Weights", placeholder="all", margin=(0, 0, 12, 0)),
-            controls.several(state, "evidence", "Evidence", placeholder="all that are judged", margin=(0, 0, 12, 0)),
+            controls.several(state, "evidence", "Evidence", placeholder="all evaluated", margin=(0, 0, 12, 0)),
             controls.several(state, "organisation", "Maker", placeholder="all", margin=(0, 0, 4, 0)),
-            page.html(page.caption("“prior” shows open models that no board judged, as size and date suggest.")),
+            page.html(
+                page.caption("“prior” shows open models that no board has evaluated, as their size and date suggest.")
+            ),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -141,8 +145,9 @@ class AbilityBoard(SessionPage[AbilityState]):
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Leaderboard</h1><p class='lead'>Every model that any board judged, on one scale, with its interval "
-            "and what that rests on.</p>"
+            "<h1>Leaderboard</h1><p class='lead'>Every model that any board has evaluated, on one scale, with its "
+            "interval and the "
+            "evidence behind it.</p>"
         )
         pick = pn.Column(controls.select(self.state, "domain", "Domain"), width=230, margin=(0, 0, 14, 0))
         main = pn.Column(
@@ -153,7 +158,7 @@ class AbilityBoard(SessionPage[AbilityState]):
 
     def _more(self) -> list[pn.Column]:
         models = page.card(
-            page.html("<h2>Models and what they rest on</h2>"),
+            page.html("<h2>Models and their evidence</h2>"),
             page.html(page.caption(f"To serve: {words.LOAD}.")),
             pn.Spacer(height=10),
             page.downloads("ability", self.table.rows, self._describe),

@@ -158,7 +158,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         title = f"{choice.y.label} against {x_label}"
         self.heading.object = page.about(scatter.NAME, title, counts, where)
         self.legend.object = drawn.legend
-        empty = "No entry passes these filters. Take one away, or widen the size." if self.shown.is_empty() else ""
+        empty = "No entry passes these filters. Remove one, or widen the size range." if self.shown.is_empty() else ""
         below = page.caption(f"{where}. Click a point for its card.")
         self.below.object = page.notes([empty] if empty else []) + below
         self.counts.object = (
@@ -246,7 +246,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
             self.below,
             page.html(page.picture_buttons(scatter.NAME), margin=(8, 0, 0, 0)),
         )
-        lead = "Every configuration that the boards evaluated. Filter it, search it, plot anything against anything."
+        lead = "Every configuration the boards evaluated. Filter, search, and plot anything against anything."
         main = pn.Column(
             page.html(f"<h1>Leaderboard</h1><p class='lead'>{lead}</p>", margin=(0, 0, 12, 0)),
             board_choice.switch("leaderboard", board_choice.ENTRIES),

@@ -71,7 +71,7 @@ class AbilityGap:
         clear = self.today.filter((pl.col("gap_low") > 0) | (pl.col("gap_high") < 0)).height
         self.cards[0].show(
             "The gap in ability today, by domain",
-            f"In {clear} of {self.today.height} domains it is more than noise",
+            f"In {clear} of {self.today.height} domains it exceeds noise",
             legend.swatches(TODAY, line), words.where("overall", as_of, self.today.height, "domains"),
             "To the right of the line the best open model stands behind. Each domain is read on the overall scale.",
         )  # fmt: skip
@@ -80,7 +80,7 @@ class AbilityGap:
         self.cards[1].show(
             "The best of both sides over time", _over_time(gaps), self.race.show(gaps),
             words.where("overall", as_of, gaps.height, "days"),
-            "All days are judged by today's results, so later results move earlier days too.",
+            "Every day is judged by today's results, so later results move earlier days too.",
         )  # fmt: skip
         self.cards[1].came_from("ability_gap", {"domain": "overall"})
 

@@ -145,8 +145,8 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         where = words.where(state.domain, judged["as_of_date"].max(), cloud.height)  # type: ignore[arg-type]
         load = f" Load: {words.LOAD}." if state.cost in _UNDER_LOAD else ""
         more = (
-            f"Up and left is better.{load} A hollow mark: its step over the next cheaper member is one that both "
-            "intervals explain. Days of the past are judged by today's results; models whose size, date or weights "
+            f"Up and left is better.{load} Hollow marks: the step over the next cheaper member is "
+            "within both intervals. Days of the past are judged by today's results; models whose size, date or weights "
             "are not known are left out."
         )
         self.card.show(title, counts, swatches, where, more)
@@ -170,8 +170,9 @@ class AbilityFront(SessionPage[AbilityFrontState]):
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Pareto fronts</h1><p class='lead'>The open models that no other beats on both ability and cost, and "
-            "which steps between them noise could explain.</p>"
+            "<h1>Pareto fronts</h1><p class='lead'>Open models that no other beats on both ability and cost, and "
+            "which steps between them "
+            "could be noise.</p>"
         )
         picks = pn.FlexBox(
             *(

@@ -154,7 +154,7 @@ class Pareto(SnapshotPage[ParetoState]):
         self.picks["segment"].visible = len(state.param.segment.objects) > 1
         self.body.visible = state.segment is not None
         if state.segment is None:
-            self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another snapshot."])
+            self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another."])
             return
         cost, quality = COSTS[state.against], self._quality(state.quality)
         parameters = {
@@ -268,8 +268,9 @@ class Pareto(SnapshotPage[ParetoState]):
             self.sql,
         )
         lead = (
-            "<h1>Pareto fronts</h1><p class='lead'>The entries that no other beats on both quality and cost, "
-            "and which steps between them noise could explain.</p>"
+            "<h1>Pareto fronts</h1><p class='lead'>Entries that no other beats on both quality and cost, and which "
+            "steps between them could "
+            "be noise.</p>"
         )
         self.body.objects = [chart, page.below(lambda: [self._members_card(), self.past.card()])]
         boards = board_choice.switch("pareto", board_choice.ENTRIES)

@@ -102,8 +102,9 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Patterns</h1><p class='lead'>Where models are better or worse than they are overall, and how sharply "
-            "each benchmark tells them apart.</p>"
+            "<h1>Patterns</h1><p class='lead'>Where models do better or worse than overall, and how sharply each "
+            "benchmark separates "
+            "them.</p>"
         )
         main = pn.Column(
             page.html(lead), board_choice.switch("patterns", board_choice.ABILITY), page.html(page.notes(self._notes)),
@@ -113,10 +114,10 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
 
     def _benchmarks_card(self) -> pn.Column:
         return page.card(
-            page.html("<h2>What each benchmark tells</h2>"),
+            page.html("<h2>What each benchmark measures</h2>"),
             page.html(page.caption(
-                "Difficulty: the ability that earns half of what can be earned; for ratings, that of the mean. A steep "
-                "slope tells models near that ability apart, and no others."
+                "Difficulty: the ability that earns half of what can be earned; for ratings, that of the mean. A "
+                "steep slope separates models near that ability, and no others."
             )),
             pn.Spacer(height=10),
             page.downloads("ability_benchmarks", self.benchmarks.rows, lambda: {"address": "patterns"}),

@@ -223,7 +223,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         label = next(text for text, name in _VALUES.items() if name == state.values)
         what = f"the best {len(names)} models" if state.rows == "models" else f"means of {len(names)} groups"
         self._tell(_HEAT, f"{label}: {what}", patterns_words.heat(low, high, unit), shown.height, patterns_words.HEAT)
-        self.empty.object = page.notes(["No entry is in these groups; take one away."] if shown.is_empty() else [])
+        self.empty.object = page.notes(["No entry is in these groups; remove one."] if shown.is_empty() else [])
 
     def _draw_correlations(self) -> None:
         kind = self.state.correlation
@@ -276,8 +276,9 @@ class PatternsPage(SnapshotPage[PatternsState]):
             gap="8px 14px", align_items="end", margin=(8, 0), sizing_mode="stretch_width",
         )  # fmt: skip
         lead = (
-            "<h1>Patterns</h1><p class='lead'>Which models resemble each other, which benchmarks say the same, "
-            "and whether there are kinds of models at all.</p>"
+            "<h1>Patterns</h1><p class='lead'>Which models resemble each other, which benchmarks agree, and "
+            "whether models form "
+            "clusters at all.</p>"
         )
         main = pn.Column(
             page.html(lead),

@@ -73,8 +73,8 @@ class Changes:
                 pn.pane.Bokeh(self.helps.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
                 page.html(
                     page.caption(
-                        "Change of the predicted time per token (of a pass: per sequence); what is saved is taken "
-                        "to be as uncertain as the predictions. The command 'skyline improve' says the same."
+                        "Change of the predicted time per token (of a pass: per sequence); savings are taken to be "
+                        "as uncertain as the predictions. The command 'skyline improve' says the same."
                     )
                 ),
                 page.html(page.picture_buttons(_HELPS), margin=(8, 0, 8, 0)),

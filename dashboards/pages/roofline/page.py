@@ -199,7 +199,7 @@ class Roofline:
             margin = (0, 0, 10, 0)
             if name in _SEARCHED:
                 fields[name] = controls.search(
-                    self.state, prefix + name, said, margin=margin, placeholder="any part of its name"
+                    self.state, prefix + name, said, margin=margin, placeholder="any part of the name"
                 )
             elif name in ("batch", "context", "generated", "prefix", "chunk", "draft"):
                 step = 1 if name in ("batch", "draft") else 512
@@ -240,11 +240,11 @@ class Roofline:
             self.table.widget,
         ]
         named = ", ".join(left_out())
-        missing = f" Left out, as the operators of their families are not known: {named}." if named else ""
+        missing = f" Left out because the operators of their families are not known: {named}." if named else ""
         lead = (
-            "<h1>Roofline explorer</h1><p class='lead'>What binds every operator of a model on an accelerator, how "
-            "long it takes and how sure that is, and whether it fits. The address holds what is chosen, "
-            "so it can be shared.</p>"
+            "<h1>Roofline explorer</h1><p class='lead'>What limits every operator of a model on an accelerator, "
+            "how long it takes, how certain "
+            "that is, and whether it fits. The address holds your choices, so it can be shared.</p>"
         )
         sources = page.caption(
             f"Architectures: {len(models())} models of the catalogue that ships, from their published "

@@ -51,7 +51,7 @@ def build(data: Data, search: str) -> Content:
     """
     fitted = data.ask("ability_growth_domains")
     if fitted.is_empty():
-        raise page.NothingToShow("Too few open models of known size and date are judged for a fit.")
+        raise page.NothingToShow("Too few open models of known size and date have been evaluated for a fit.")
     return AbilityScaling(data, search, fitted).content()
 
 
@@ -111,9 +111,10 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         self.heading.object = page.about(scaling.NAME, title, sentence(self.fits), self._where())
         self.legend.object = scaling.ScalingChart.legend([_LINE], 0)
         self.below.object = page.caption(
-            f"{self._where()}. Open models of known size and date, in the mode that speaks for each. Intervals: 95 %, "
-            "whole makers resampled. Newer models are better at any size, so the slope of size alone takes in some of "
-            "the years between."
+            f"{self._where()}. Open models of known size and date, each in its representative mode. Intervals: 95 %, "
+            "whole makers resampled. Newer models are better at any size, so the slope for size alone includes "
+            "some of the "
+            "progress over time."
         )
         page.sql_block(self.sql, sql_with_values("ability_growth", self._asked()))
 
@@ -148,7 +149,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
     def content(self) -> Content:
         """Everything in its place."""
         state = self.state
-        lead = "<h1>Scaling</h1><p class='lead'>What size and time brought in ability, with its uncertainty.</p>"
+        lead = "<h1>Scaling</h1><p class='lead'>What size and time have added to ability, with the uncertainty.</p>"
         picks = pn.FlexBox(
             *(
                 pn.Column(controls.select(state, name, label), width=width, margin=0, css_classes=["pick"])
@@ -170,7 +171,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         return [
             page.card(self.time_heading, self.time_legend, self.time_plot, self.time_below, buttons),
             page.card(
-                page.html("<h2>Above what size and date let expect</h2>"),
+                page.html("<h2>Above expectation for its size and date</h2>"),
                 pn.Spacer(height=10),
                 page.downloads("ability_scaling", self.table.rows, self._describe),
                 pn.Spacer(height=8),

@@ -211,8 +211,9 @@ class ScalingPage(SnapshotPage[ScalingState]):
             sizing_mode="stretch_width",
         )
         lead = (
-            "<h1>Scaling</h1><p class='lead'>What size brings, with its uncertainty: entries of one family are "
-            "not independent, so every interval draws whole families anew.</p>"
+            "<h1>Scaling</h1><p class='lead'>What size buys, with its uncertainty. Entries of one family are not "
+            "independent, so every "
+            "interval resamples whole families.</p>"
         )
         main = pn.Column(
             page.html(lead),
