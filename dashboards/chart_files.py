@@ -9,17 +9,21 @@ from typing import Any
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.web import RequestHandler, authenticated
 
-from dashboards import objects
+from dashboards import downloads, objects
 from dashboards.data import Data
 from dashboards.own_files import COOKIE, OwnFiles
-from dashboards.parts import formats
 from dashboards.parts.page import NothingToShow, Page
 from dashboards.places import root_of_request
 from warehouse.publish import NotPublished
 
 _KEPT = 64
 _LONGEST_SEARCH = 4_000
-_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json", "bib": "application/x-bibtex; charset=utf-8"}
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+    "bib": "application/x-bibtex; charset=utf-8",
+}
 
 
 class Charts:
@@ -115,12 +119,10 @@ class File(AuthRequestHandler):
         chart = self._charts.of(slug, search, data).get(name)
         if chart is None:
             return None
-        if suffix == "csv":
-            return formats.to_csv(objects.rows(chart)).getvalue()
         about: dict[str, Any] = objects.describe(chart, data, root)
         if suffix == "bib":
             return str(about["bibtex"]).encode("utf-8")
-        return formats.to_json(objects.rows(chart), about).getvalue()
+        return downloads.file(suffix, objects.rows(chart), about)
 
 
 def patterns(data: Data, pages: Sequence[Page], own: OwnFiles) -> list[tuple[Any, ...]]:

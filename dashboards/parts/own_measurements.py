@@ -60,7 +60,7 @@ def cards(data: Data, address: str) -> list[pn.Column]:
     def describe() -> dict[str, Any]:
         return {"address": address, "source": "files of the visitor", "error_pct": "100 × (predicted / measured - 1)"}
 
-    table = TableCard("your_measurements", _FACTS, describe)
+    table = TableCard("your_measurements", _FACTS, describe, data)
     known = found.filter(pl.col("predicted").is_not_null())
     middle = known["error_pct"].abs().median()
     off = "" if middle is None else f", a median {float(str(middle)):.0f} % off"

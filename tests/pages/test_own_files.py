@@ -61,7 +61,7 @@ def test_a_leaderboard_is_among_the_rest_on_two_pages_for_its_visitor_alone(visi
     assert "yours" not in stranger.page.request.get(f"{visit.url}chart/pareto/pareto_front.csv?board=open_llm").text()
     page = visit.open("own")
     page.get_by_role("button", name="Remove mine_2026-11-20.csv").click()
-    expect(page.get_by_text("Nothing yet.")).to_be_visible()
+    expect(page.get_by_text("Nothing yet.")).to_be_visible(timeout=60_000)
     assert visit.errors == stranger.errors == []
 
 

@@ -150,7 +150,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.card(
                 page.html("<h2>Every held-out error</h2><p class='counts'>by what is timed and engine</p>"),
                 pn.Spacer(height=8),
-                page.downloads("held_out_errors", lambda: self.listed, self._describe),
+                page.download_buttons("held_out_errors", lambda: self.listed, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.table.widget,
             ),
@@ -165,7 +165,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.card(
                 page.html(head.format("Measurements in this home", held)),
                 self.own,
-                page.downloads("errors", lambda: self.groups, self._describe),
+                page.download_buttons("errors", lambda: self.groups, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.errors.widget,
             ),
@@ -178,7 +178,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.card(
                 page.html(head.format("The ten largest errors", "by ratio, with what each prediction rests on")),
                 pn.Spacer(height=8),
-                page.downloads("furthest_off", lambda: self.furthest, self._describe),
+                page.download_buttons("furthest_off", lambda: self.furthest, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.worst.widget,
             ),

@@ -22,7 +22,7 @@ def build(data: Data, search: str) -> Content:  # noqa: ARG001 - as every page i
         "may_be_kept": settings.own_files_kept, "is_online": settings.own_models_online,
         "said": [(name, _SAID[name], _EXAMPLES[name]) for name in SAID],
     }  # fmt: skip
-    parts = [page.html(render(__file__, "lead.html"), margin=(0, 0, 12, 0))]
+    parts: list[pn.viewable.Viewable] = [page.html(render(__file__, "lead.html"), margin=(0, 0, 12, 0))]
     if settings.own_file_mib:
         parts.append(page.card(page.html(render(__file__, "form.html", **asked))))
         parts.append(page.card(page.html(render(__file__, "files.html", files=data.own_files))))
