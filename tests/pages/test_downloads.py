@@ -15,6 +15,9 @@ from dashboards.pages import PAGES, SUBJECTS
 from warehouse.contracts import TABLES, VIEWS
 from warehouse.settings import Settings
 
+# Panel hands its tables to pandas, which warns of what Panel does.
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
+
 HEADER = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 SAID = {"what", "columns", "source", "licence", "as_of", "warehouse", "query", "address"}
 OPENED = {
