@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from profiling.models.architecture import Architecture, Layer, Stack
+from profiling.models.architecture import Architecture, Layer, Stack, fact_of
 from profiling.models.gguf_rules import (
     LOW_BITS,
     FileType,
@@ -80,7 +80,6 @@ class _Tensors:
 
 @dataclass(frozen=True, slots=True)
 class _Tally:
-    model: Architecture
     traits: Traits
     tensors: tuple[_Tensors, ...]
 
@@ -214,27 +213,13 @@ def _typed(tally: _Tally, form: FileType, *, importance: bool) -> Iterator[tuple
         yield tensors, found.bits
 
 
-_TALLIES: dict[int, _Tally] = {}
-_MOST_TALLIES = 4096
-
-
+@fact_of
 def _tally_of(model: Architecture) -> _Tally:
-    """The model's tally, made once: hashing an architecture takes longer than looking it up by identity."""
-    known = _TALLIES.get(id(model))
-    if known is not None and known.model is model:
-        return known
-    if len(_TALLIES) >= _MOST_TALLIES:
-        _TALLIES.clear()
-    found = _TALLIES[id(model)] = _tally(model)
-    return found
-
-
-def _tally(model: Architecture) -> _Tally:
     tallied: Counter[_Tensors] = Counter()
     for stack in model.stacks:
         for tensors in _stack_tensors(model, stack):
             tallied[replace(tensors, numbers=0)] += tensors.numbers
-    return _Tally(model, _traits(model), tuple(replace(kind, numbers=n) for kind, n in tallied.items() if n))
+    return _Tally(_traits(model), tuple(replace(kind, numbers=n) for kind, n in tallied.items() if n))
 
 
 def _traits(model: Architecture) -> Traits:
