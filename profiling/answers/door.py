@@ -30,6 +30,7 @@ from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
 from profiling.models.names import resolve_model
 from profiling.models.sources import catalogue, from_config, load
+from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, OperatorModel, estimate
 from profiling.roofline.workload import Stage
@@ -71,6 +72,7 @@ class Door:
         self.prices, self.grids = prices, grids
         self.own_models = dict(own_models or {})
         self._look_up = look_up
+        self._named: dict[str, Architecture | None] = {}
         self.answer = lru_cache(_KEPT_ANSWERS)(self._answer)
 
     @classmethod
@@ -129,10 +131,12 @@ class Door:
         )  # fmt: skip
 
     def _with(self, own: Mapping[str, Accelerator]) -> Door:
-        return Door(
+        made = Door(
             {**self.devices, **own}, self.calibrations, self.prices, self.grids, own_models=self.own_models,
             look_up=self._look_up,
         )  # fmt: skip
+        made._named = self._named  # the models are the same
+        return made
 
     # What can be asked about -----------------------------------------------------------------------------------------
 
@@ -158,6 +162,26 @@ class Door:
             self.own_models[meant.model_id] = self._look_up(meant.model_id)
             return self.own_models[meant.model_id]
         return load(name)
+
+    def judged_model(self, model_id: str) -> Architecture | None:
+        """The shapes of a judged model under its own name; the format of a copy that somebody quantised is not its own.
+
+        None where they are not known, or where the name has no address on the hub, so that nobody could run it.
+        """
+        if model_id not in self._named:
+            self._named[model_id] = self._judged(model_id)
+        return self._named[model_id]
+
+    def _judged(self, model_id: str) -> Architecture | None:
+        if "/" not in model_id:
+            return None
+        try:
+            model = self.model(model_id)
+        except ProfilingError:
+            return None
+        if model.kind != "decoder":
+            return None
+        return model if model.name == model_id else replace(model, name=model_id, published_format=BF16)
 
     def model_choices(self, kind: str | None = None) -> list[str]:
         """Models that can be asked about: those of the catalogue and one's own, in alphabetical order."""

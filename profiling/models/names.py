@@ -230,10 +230,13 @@ def _matching_all(said: frozenset[str], choices: Collection[str]) -> list[str]:
 def _of_same_shape(said: frozenset[str], choices: Collection[str]) -> str | None:
     """A model whose name differs in nothing but how and when its weights were trained, or None."""
 
-    def shape(own: frozenset[str]) -> frozenset[str]:
-        return frozenset(word for word in own - _TRAINING if not re.fullmatch(r"2[0-9](0[1-9]|1[0-2])", word))
-
     if not any(_SIZE.fullmatch(word) for word in said):
         return None
-    same = [name for name in choices if shape(words(name)) == shape(said)]
+    same = [name for name in choices if _shape(words(name)) == _shape(said)]
     return min(same, key=lambda name: (len(name), name), default=None)
+
+
+@cache
+def _shape(own: frozenset[str]) -> frozenset[str]:
+    """Words without those of training and date."""
+    return frozenset(word for word in own - _TRAINING if not re.fullmatch(r"2[0-9](0[1-9]|1[0-2])", word))
