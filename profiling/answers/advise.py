@@ -6,7 +6,7 @@ and keeps the speed asked for is taken, so that quality is given up only for wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import hypot
 
@@ -182,29 +182,55 @@ def _candidate(
             fitting.append((smallest, workload))
         else:
             ruled_out.append(f"{name} needs {smallest.memory_gib[1]:.1f} of {smallest.budget_gib:.1f} GiB")
-    slow = narrowest = None
-    for place in _in_turn(len(fitting), engine):
-        candidate, workload = fitting[place]
-        timed = _timed(door, candidate, model, device, engine, need, workload)
-        if timed is None:
-            ruled_out.append(f"{candidate.weight_format}: the device cannot compute in it")
-        elif timed.rate < need.least_tokens_per_s:
-            ruled_out.append(f"{candidate.weight_format} is too slow")
-            slow = timed
-            if place == len(fitting) - 1:
-                break
-        elif place == len(fitting) - 1 > 0:
-            narrowest = timed
-        else:
-            return replace(timed, reason="; ".join(ruled_out))
-    if narrowest is not None:
-        return replace(narrowest, reason="; ".join(ruled_out))
-    if slow is not None:
-        reason = f"slower than {need.least_tokens_per_s:g} tokens/s in every format that fits"
-        return replace(slow, verdict="slow", reason=reason)
+
+    def timed(place: int) -> Candidate | None:
+        return _timed(door, fitting[place][0], model, device, engine, need, fitting[place][1])
+
+    found = _widest_fast([one for one, _ in fitting], timed, engine, need.least_tokens_per_s, ruled_out)
+    if found is not None:
+        return found
     if smallest is None:
         raise UnsupportedPrecision(f"{model.name}: none of the formats {', '.join(map(str, formats))} can be used")
     return replace(smallest, verdict="needs more memory", reason=ruled_out[-1] if ruled_out else "")
+
+
+def _widest_fast(
+    fitting: Sequence[Candidate],
+    timed: Callable[[int], Candidate | None],
+    engine: str,
+    least_tokens_per_s: float,
+    ruled_out: list[str],
+) -> Candidate | None:
+    """The widest of what fits that is fast enough, else the narrowest, as slow; None where nothing can be timed.
+
+    Args:
+        fitting: What fits, from the widest format to the narrowest.
+        timed: Times one of them by its place; None: the device cannot compute in its format.
+        engine: What runs it.
+        least_tokens_per_s: What is fast enough.
+        ruled_out: Why earlier ones were ruled out; what is ruled out here is added.
+    """
+    slow = narrowest = None
+    for place in _in_turn(len(fitting), engine):
+        candidate = timed(place)
+        name, is_last = fitting[place].weight_format, place == len(fitting) - 1
+        if candidate is None:
+            ruled_out.append(f"{name}: the device cannot compute in it")
+        elif candidate.rate < least_tokens_per_s:
+            ruled_out.append(f"{name} is too slow")
+            slow = candidate
+            if is_last:
+                break
+        elif is_last and place:
+            narrowest = candidate
+        else:
+            return replace(candidate, reason="; ".join(ruled_out))
+    if narrowest is not None:
+        return replace(narrowest, reason="; ".join(ruled_out))
+    if slow is None:
+        return None
+    reason = f"slower than {least_tokens_per_s:g} tokens/s in every format that fits"
+    return replace(slow, verdict="slow", reason=reason)
 
 
 def _in_turn(formats: int, engine: str) -> list[int]:
@@ -234,7 +260,7 @@ def _timed(
     prompt = replace(workload, stage="prefill", batch=1, context=min(PROMPT, need.context))
     try:
         decode, prefill = (
-            estimate(model, device, asked, door.fitted.get(device.name), engine) for asked in (workload, prompt)
+            estimate(model, device, asked, door.kernels(device, engine), engine) for asked in (workload, prompt)
         )
     except ProfilingError:
         return None

@@ -195,7 +195,7 @@ class Architecture:
     @property
     def is_mixture_of_experts(self) -> bool:
         """Whether any layer routes tokens to experts."""
-        return any(isinstance(step, Experts) for _, step in self.counted_steps())
+        return _has_experts(self)
 
     def attention_cores(self) -> Iterator[AttentionCore]:
         """Every kind of attention in the model, once each."""
@@ -256,3 +256,8 @@ def fact_of(function: Callable[Concatenate[Architecture, _P], _R]) -> Callable[C
         return found
 
     return kept
+
+
+@fact_of
+def _has_experts(model: Architecture) -> bool:
+    return any(isinstance(step, Experts) for _, step in model.counted_steps())
