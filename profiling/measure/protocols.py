@@ -208,7 +208,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
         "the same through chat, where a server offers nothing else",
         "http://localhost:8000/v1", "/chat/completions", _chat, events, _of_openai,
         "https://platform.openai.com/docs/api-reference/chat", _USAGE,
-        (Key(BEARER, "OPENAI_API_KEY"),), lacks="the prompt without the chat template, which is counted in it; " + _PIECES,
+        (Key(BEARER, "OPENAI_API_KEY"),), lacks="the prompt without its chat template; " + _PIECES,
     ),
     "vertex-openai": Protocol(
         "Vertex AI, OpenAI-compatible: models as a service, and endpoints of one's own",

@@ -230,6 +230,19 @@ def legal_tensor_ways(model: Architecture, largest: int = 1024) -> list[int]:
     ]
 
 
+def _lies_within(value: Values, low: float, high: float) -> bool:
+    """Whether all of it does; a plain number without the cost of an array."""
+    if isinstance(value, int | float):
+        return low <= value <= high
+    return bool(np.all((np.asarray(value) >= low) & (np.asarray(value) <= high)))
+
+
+def _is_below(value: Values, limit: Values) -> bool:
+    if isinstance(value, int | float) and isinstance(limit, int | float):
+        return value < limit
+    return bool(np.all(np.asarray(value) < np.asarray(limit)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """One question, or a grid of them.
@@ -295,10 +308,10 @@ class Workload:
             ("head_bits", precision.head_bits, 1, 32),
         )
         for name, value, low, high in limits:
-            if value is not None and not bool(np.all((np.asarray(value) >= low) & (np.asarray(value) <= high))):
+            if value is not None and not _lies_within(value, low, high):
                 shown = value if np.ndim(value) == 0 else f"between {np.min(value):g} and {np.max(value):g}"
                 raise InvalidWorkload(f"{name} is {shown}; it must lie between {low} and {high}")
-        if not bool(np.all(np.asarray(self.prefix) < np.asarray(self.context))):
+        if not _is_below(self.prefix, self.context):
             raise InvalidWorkload("the reused prefix must be shorter than the prompt: one token has to be new")
         if self.cache_tokens is not None and not bool(np.all(np.asarray(self.context) <= self.cache_tokens)):
             raise InvalidWorkload(f"the prompt does not fit into a cache of {self.cache_tokens:,} tokens")
