@@ -123,11 +123,11 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     rows = requirement_rows(
         [model], chosen, {"": asked.precision_of(model)}, [asked.batch], [asked.context], asked.engine or ENGINE
     )
-    shown = {"model": rows["model"], **{new: rows[old] for old, new in _COLUMNS.items()}}
+    rows = rows[["model", *_COLUMNS]]
+    rows.columns = ["model", *_COLUMNS.values()]
     if accelerators:
         longest = [longest_context(door, replace(asked, accelerator=device.name)) for device in chosen]
-        shown["max_context"] = pl.Series(longest, dtype=pl.Int64)
-    rows = pl.DataFrame(shown)
+        rows.insert_column(rows.width, pl.Series("max_context", longest, dtype=pl.Int64))
     notes = []
     if rows["devices"].null_count():
         notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -198,6 +199,7 @@ def default_engine(device: Accelerator) -> str:
     return "vllm-v1" if device.memory_kind in {"hbm", "gddr with inline ecc", "sram"} else "llama.cpp"
 
 
+@lru_cache(maxsize=4096)
 def widest_activation(model: Architecture, tensor: int = 1) -> float:
     """Numbers per token of the widest layer's output and the residual stream, on one of `tensor` devices."""
     widest = 0.0

@@ -116,6 +116,10 @@ class Architecture:
     notes: tuple[str, ...] = ()
     """What an answer has to say of how the config was read."""
 
+    def __hash__(self) -> int:
+        """Of the name and a few sizes: what is kept by model is looked up more often than every step can be hashed."""
+        return hash((self.name, self.hidden_size, self.vocabulary_size, self.max_position))
+
     @property
     def kind(self) -> Kind:
         """Decoder, encoder, or both."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -206,28 +206,29 @@ class Parallelism:
             )
         if expert > 1:
             counts = {step.count for _, step in model.counted_steps() if isinstance(step, Experts)}
-            legal = [ways for ways in range(1, tensor + 1)
+            dealt = [ways for ways in range(1, tensor + 1)
                      if tensor % ways == 0 and all(count % ways == 0 for count in counts)]  # fmt: skip
             if not counts:
                 raise IllegalParallelism(f"ep={expert}: {model.name} has no routed experts; use ep=1")
-            if expert not in legal:
+            if expert not in dealt:
                 raise IllegalParallelism(
                     f"ep={expert} must divide tp={tensor} and the {max(counts)} experts of {model.name}; "
-                    f"legal: {', '.join(map(str, legal))}"
+                    f"legal: {', '.join(map(str, dealt))}"
                 )
 
 
-def legal_tensor_ways(model: Architecture, largest: int = 1024) -> list[int]:
+@lru_cache(maxsize=4096)
+def legal_tensor_ways(model: Architecture, largest: int = 1024) -> tuple[int, ...]:
     """Tensor parallel degrees that divide the heads of every layer; KV heads divide or are copied."""
     cores = list(model.attention_cores())
-    return [
+    return tuple(
         ways
         for ways in range(1, min(largest, max(model.heads, 1)) + 1)
         if all(
             core.heads % ways == 0 and (core.latent_width or core.kv_heads % ways == 0 or ways % core.kv_heads == 0)
             for core in cores
         )
-    ]
+    )
 
 
 def _lies_within(value: Values, low: float, high: float) -> bool:
