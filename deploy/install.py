@@ -68,7 +68,7 @@ def by_uv(arguments: list[str]) -> bool:
     variables, constraints = taken
     if "--require-hashes" not in arguments:  # where all is locked, nothing is left to constrain
         arguments = [*(word for path in constraints for word in ("-c", path)), *arguments]
-    command = [uv, "pip", "install", "--python", sys.executable, *arguments]
+    command = [str(uv), "pip", "install", "--python", sys.executable, *arguments]
     return not subprocess.run(command, env=variables | os.environ, check=False).returncode  # noqa: S603
 
 
