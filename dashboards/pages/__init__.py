@@ -14,6 +14,7 @@ from dashboards.pages.leaderboard import page as leaderboard
 from dashboards.pages.measured import page as measured
 from dashboards.pages.model import page as model
 from dashboards.pages.open_vs_proprietary import page as open_vs_proprietary
+from dashboards.pages.own import page as own
 from dashboards.pages.pareto import page as pareto
 from dashboards.pages.patterns import page as patterns
 from dashboards.pages.processors import page as processors
@@ -108,6 +109,11 @@ PAGES: tuple[Page, ...] = (
     Page(
         "sql", "SQL", "sql", sql.build,
         "Query the warehouse yourself: every table and column, with a chart of the result.",
+        "Data",
+    ),
+    Page(
+        "own", "Bring your own", "own", own.build,
+        "A leaderboard, votes, a measurement or a model of yours among the rest, for you alone.",
         "Data",
     ),
 )  # fmt: skip

@@ -27,7 +27,7 @@ FACTS = {
     "weight_format": Fact("Published as", width=110),
     "devices": Fact("H100s to serve", "0", 76),
     "tokens_per_s": Fact("Tokens / s per request", "0,0", 84),
-    "usd_per_million_tokens": Fact("USD / 10⁶ tokens", "0,0.00", 84),
+    "usd_per_million_tokens": Fact("USD per million tokens", "0,0.00", 84),
     "organization": Fact("Maker", width=110),
     "mode": Fact("Mode", width=100),
     "effort": Fact("Effort", width=80),

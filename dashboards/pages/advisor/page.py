@@ -202,7 +202,7 @@ class Advisor:
             page.card(
                 page.html("<h2>All candidates</h2><p class='counts'>by verdict, most capable first</p>"),
                 pn.Spacer(height=8),
-                page.downloads("advice", lambda: self.rows, self._describe),
+                page.download_buttons("advice", lambda: self.rows, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.table.widget,
             ),

@@ -8,7 +8,7 @@ import polars as pl
 
 from dashboards.charts import legend, ratings_classes, ratings_history
 from dashboards.charts.ratings import RowsChart
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.arena import boards as arena_boards
 from dashboards.pages.arena import rows as arena_rows
 from dashboards.pages.arena.boards import VOTES, ArenaState, Boards
@@ -215,7 +215,10 @@ class Arena(SessionPage[ArenaState]):
 
     def _describe(self) -> dict[str, Any]:
         where = self._where(self.shown.height)
-        return {"source": where, "address": f"arena{self.state.address()}"}
+        is_votes = arena_boards.votes_id(self.state) is not None
+        asked = self._rating_keys() if is_votes else arena_boards.board_of(self.state)
+        query = sql_with_values("arena_votes_ratings" if is_votes else "arena_board", asked)
+        return {"source": where, "address": f"arena{self.state.address()}", "query": query}
 
     def _sidebar(self) -> pn.Column:
         state = self.state
@@ -255,7 +258,7 @@ class Arena(SessionPage[ArenaState]):
         table = page.card(
             page.html("<h2>Everything about these models</h2>"),
             pn.Spacer(height=10),
-            page.downloads("arena_ratings", self.table.rows, self._describe),
+            page.download_buttons("arena_ratings", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

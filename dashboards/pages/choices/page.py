@@ -25,7 +25,7 @@ _FITTING = {
     "devices": Fact("Devices used", "0", 72),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 84),
-    "usd": Fact("USD per million tokens", "0,0.000", 96),
+    "usd": Fact("USD per million tokens", "0,0.000", 96, header="usd_per_million_tokens"),
     "usd_basis": Fact("which is", width=80),
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
     "joules_per_million_tokens": Fact("J per million tokens", "0,0", 96),
@@ -89,8 +89,8 @@ class Choices:
         )
         self.fits, self.dropped = FactTable(_FITTING), FactTable(_DROPPED)
         self.hardware = FactTable(_HARDWARE)
-        self.fits.widget.on_click(lambda event: self._open_model(str(self.fits.rows()["Model"][event.row])))
-        self.dropped.widget.on_click(lambda event: self._open_model(str(self.dropped.rows()["Model"][event.row])))
+        self.fits.widget.on_click(lambda event: self._open_model(str(self.fits.rows()["model_id"][event.row])))
+        self.dropped.widget.on_click(lambda event: self._open_model(str(self.dropped.rows()["model_id"][event.row])))
         self.weights = pn.Column(
             *(
                 controls.whole(self.state, f"w_{name}", title, margin=(0, 0, 6, 0))
@@ -329,7 +329,7 @@ class Choices:
 
     def _describe(self) -> dict[str, Any]:
         return {
-            "conditions": self._conditions(), "sources": self._where(), "address": f"choices{self.state.address()}",
+            "conditions": self._conditions(), "source": self._where(), "address": f"choices{self.state.address()}",
             "sql": sql_with_values("choices", self.state.question),
         }  # fmt: skip
 
@@ -387,9 +387,9 @@ class Choices:
         return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=self.state)
 
     def _lists(self) -> list[pn.Column]:
-        downloads = page.downloads("choices", self.fits.rows, self._describe)
-        reasons = page.downloads("choices_left_out", self.dropped.rows, self._describe)
-        hardware = page.downloads("choices_hardware", self.hardware.rows, self._describe)
+        downloads = page.download_buttons("choices", self.fits.rows, self._describe, self.data)
+        reasons = page.download_buttons("choices_left_out", self.dropped.rows, self._describe, self.data)
+        hardware = page.download_buttons("choices_hardware", self.hardware.rows, self._describe, self.data)
         wanted = controls.number(self.state, "wanted", "Wanted quality (0: that of the best above)", width=260,
                                  sizing_mode=None)  # fmt: skip
         return [

@@ -200,7 +200,8 @@ class Compare:
             else:
                 cells = [formats.value(rows[model][column]) for model in models]
             lines.append([label, *cells])
-        self.facts = pl.DataFrame(lines, schema=["Fact", *models], orient="row")
+        wide = pl.DataFrame(lines, schema=["fact", *models], orient="row")
+        self.facts = wide.unpivot(index="fact", variable_name="model_id")
         body = ["<tr>" + "".join(f"<td>{formats.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines]
         lead = (
             "<h2>Side by side</h2><p class='counts'>Scores are compared with those of the first model: ▲ and ▼ "
@@ -220,7 +221,7 @@ class Compare:
             "hardware is on "
             "<a href='choices' style='color:var(--accent)'>Choices</a>.</p>"
         )
-        downloads = page.downloads("compare", lambda: self.facts, self._describe)
+        downloads = page.download_buttons("compare", lambda: self.facts, self._describe, self.data)
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,

@@ -8,7 +8,7 @@ import polars as pl
 
 from analytics.units import JOULES_PER_KWH
 from dashboards.charts.log_scatter import LogScatter, power_law
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.footprint.effort import reconciled
 from dashboards.parts import choices as choosing
 from dashboards.parts import controls, formats, page
@@ -23,14 +23,14 @@ _KG_PER_NODE_HOUR = 1.51088
 _FACTS = {
     "model_id": Fact("Model", width=270),
     "parameters_billion": Fact("Parameters (billion)", "0,0.0", 96),
-    "active_billion": Fact("Active (billion)", "0,0.0", 84),
+    "active_billion": Fact("Active (billion)", "0,0.0", 84, header="parameters_active_billion"),
     "batch": Fact("Batch", "0,0", 64),
     "devices": Fact("Devices", "0", 70),
     "open_llm_v2_average": Fact("Open LLM v2", "0.0", 84),
-    "kwh": Fact("kWh per million tokens", "0,0.000", 96),
-    "grams": Fact("g CO₂e per million tokens", "0,0", 96),
-    "grams_low": Fact("from", "0,0", 80),
-    "grams_high": Fact("to", "0,0", 80),
+    "kwh": Fact("kWh per million tokens", "0,0.000", 96, header="kwh_per_million_tokens"),
+    "grams": Fact("g CO₂e per million tokens", "0,0", 96, header="g_co2e_per_million_tokens"),
+    "grams_low": Fact("from", "0,0", 80, header="g_co2e_low_per_million_tokens"),
+    "grams_high": Fact("to", "0,0", 80, header="g_co2e_high_per_million_tokens"),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
 }
 
@@ -117,9 +117,7 @@ class Footprint:
     def _serve(self) -> None:
         state = self.state
         title = "What scale costs"
-        question = {
-            "accelerator": state.accelerator, "context": int(state.context), "precision": state.precision,
-        }  # fmt: skip
+        question = self._question()
         found = self.data.ask("footprint_serving", **question)
         per_kwh = self._grams_per_kwh()
         if found.is_empty() or per_kwh is None:
@@ -253,9 +251,15 @@ class Footprint:
             f"<ul class='findings'>{''.join(lines)}</ul>"
         )
 
+    def _question(self) -> dict[str, Any]:
+        """Parameters of the query `footprint_serving`."""
+        state = self.state
+        return {"accelerator": state.accelerator, "context": int(state.context), "precision": state.precision}
+
     def _describe(self) -> dict[str, Any]:
         state = self.state
         return {
+            "query": sql_with_values("footprint_serving", self._question()),
             "address": f"footprint{state.address()}", "accelerator": state.accelerator, "grid": state.grid,
             "g_co2e_per_kwh": self._grams_per_kwh(), "grid_table": state.table, "power_usage_effectiveness": state.pue,
         }  # fmt: skip
@@ -293,7 +297,7 @@ class Footprint:
         table = page.card(
             page.html("<h2>Model by model</h2>"),
             pn.Spacer(height=8),
-            page.downloads("footprint", self.table.rows, self._describe),
+            page.download_buttons("footprint", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

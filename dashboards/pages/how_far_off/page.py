@@ -12,7 +12,7 @@ from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
 from dashboards.pages.how_far_off import text
 from dashboards.pages.how_far_off.state import ALL_STAGES, GROUPS, HowFarOffState
-from dashboards.parts import controls, page
+from dashboards.parts import controls, own_measurements, page
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
@@ -150,7 +150,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.card(
                 page.html("<h2>Every held-out error</h2><p class='counts'>by what is timed and engine</p>"),
                 pn.Spacer(height=8),
-                page.downloads("held_out_errors", lambda: self.listed, self._describe),
+                page.download_buttons("held_out_errors", lambda: self.listed, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.table.widget,
             ),
@@ -165,7 +165,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.card(
                 page.html(head.format("Measurements in this home", held)),
                 self.own,
-                page.downloads("errors", lambda: self.groups, self._describe),
+                page.download_buttons("errors", lambda: self.groups, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.errors.widget,
             ),
@@ -178,7 +178,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.card(
                 page.html(head.format("The ten largest errors", "by ratio, with what each prediction rests on")),
                 pn.Spacer(height=8),
-                page.downloads("furthest_off", lambda: self.furthest, self._describe),
+                page.download_buttons("furthest_off", lambda: self.furthest, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.worst.widget,
             ),
@@ -203,6 +203,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
             page.card(self.answer),
+            *own_measurements.cards(self.data, "how-far-off"),
             *self._own_cards(),
             *self._shipped_cards(),
             page.card(page.html(how)),

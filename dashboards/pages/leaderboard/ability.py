@@ -8,7 +8,7 @@ import polars as pl
 
 from dashboards.charts import legend, openness
 from dashboards.charts.ratings import Rows, RowsChart
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.leaderboard import changes
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, controls, formats, page
@@ -121,7 +121,10 @@ class AbilityBoard(SessionPage[AbilityState]):
     # How it is laid out --------------------------------------------------------------------------------------------
 
     def _describe(self) -> dict[str, Any]:
-        return {"source": self._where(self.shown.height), "address": f"leaderboard{self.state.address()}"}
+        return {
+            "source": self._where(self.shown.height), "address": f"leaderboard{self.state.address()}",
+            "query": sql_with_values("ability_board", {"domain": self.state.domain}),
+        }  # fmt: skip
 
     def _sidebar(self) -> pn.Column:
         state = self.state
@@ -161,14 +164,14 @@ class AbilityBoard(SessionPage[AbilityState]):
             page.html("<h2>Models and their evidence</h2>"),
             page.html(page.caption(f"To serve: {words.LOAD}.")),
             pn.Spacer(height=10),
-            page.downloads("ability", self.table.rows, self._describe),
+            page.download_buttons("ability", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )
         changed = page.card(
             self.moved,
             pn.Spacer(height=10),
-            page.downloads("ability_changes", self.changes.rows, self._describe),
+            page.download_buttons("ability_changes", self.changes.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.changes.widget,
         )

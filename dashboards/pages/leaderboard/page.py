@@ -6,7 +6,7 @@ import panel as pn
 import polars as pl
 
 from dashboards.charts import scatter
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.leaderboard import ability
 from dashboards.pages.leaderboard import card as entry_card
 from dashboards.pages.leaderboard.table import EntryTable
@@ -180,7 +180,8 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         self.scatter.mark(entry_id)
 
     def _describe(self) -> dict[str, Any]:
-        return self._describe_snapshot("leaderboard")
+        query = sql_with_values("entries", {"snapshot_id": self.state.snapshot})
+        return self._describe_snapshot("leaderboard", query=query)
 
     # How it is laid out --------------------------------------------------------------------------------------------
 
@@ -272,7 +273,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
                     state, "scores", {"Scores as ranked": "normalised", "Before normalisation": "raw"}, height=32
                 ),
                 show_columns,
-                page.downloads("leaderboard", self.table.rows, self._describe),
+                page.download_buttons("leaderboard", self.table.rows, self._describe, self.data),
                 align_items="center",
                 gap="8px 16px",
                 margin=(8, 0),

@@ -108,12 +108,12 @@ class ModelPage(SessionPage[ModelState]):
         self.notes, self.about, self.heading, self.below = (page.html() for _ in range(4))
         self.identity = pl.DataFrame()
         self.chart = RowsChart(_CHART)
-        self.ability = TableCard("ability", _ABILITY, self._describe)
-        self.scores = TableCard("scores", _SCORES, self._describe)
-        self.formats = TableCard("formats", _FORMATS, self._describe)
-        self.devices = TableCard("devices", _DEVICES, self._describe)
-        self.prices = TableCard("api_prices", _PRICES, self._describe)
-        self.about_downloads = page.downloads("model", lambda: self.identity, self._describe)
+        self.ability = TableCard("ability", _ABILITY, self._describe, self.data)
+        self.scores = TableCard("scores", _SCORES, self._describe, self.data)
+        self.formats = TableCard("formats", _FORMATS, self._describe, self.data)
+        self.devices = TableCard("devices", _DEVICES, self._describe, self.data)
+        self.prices = TableCard("api_prices", _PRICES, self._describe, self.data)
+        self.about_downloads = page.download_buttons("model", lambda: self.identity, self._describe, self.data)
         self.about_downloads.margin = (10, 0, 0, 0)
         self.chart_card = page.card(
             self.heading,

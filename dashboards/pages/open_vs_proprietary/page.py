@@ -9,7 +9,7 @@ import polars as pl
 
 from dashboards.charts import gap, legend, progress, progress_demand, ratings_classes
 from dashboards.charts.ratings import RowsChart
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.arena import boards as arena_boards
 from dashboards.pages.arena import rows as arena_rows
 from dashboards.pages.arena.boards import Boards, OpenState
@@ -84,7 +84,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
             "gap": ChartCard(
                 gap.NAME, self.gap.figure, controls.radio(state, "measure", measures, height=32),
                 controls.radio(state, "over", {"All publications": "series", "This one": "publication"}, height=32),
-                page.downloads("open_gap", self._gap_rows, self._describe),
+                page.download_buttons("open_gap", self._gap_rows, self._describe, self.data),
             ),
             "demand": ChartCard(progress_demand.NAME, self.demand.figure),
             "makers": ChartCard(_MAKERS, self.makers.figure),
@@ -287,6 +287,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         return {
             "source": self._where(self.shown.height),
             "address": f"open-vs-proprietary{self.state.address()}",
+            "query": sql_with_values("open_progress", arena_boards.board_of(self.state)),
         }
 
     def _gap_rows(self) -> pl.DataFrame:
@@ -325,7 +326,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         table = page.card(
             page.html("<h2>Models, licences, dates and GPUs</h2>"),
             pn.Spacer(height=10),
-            page.downloads("open_vs_proprietary", self.table.rows, self._describe),
+            page.download_buttons("open_vs_proprietary", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

@@ -9,7 +9,7 @@ import polars as pl
 
 from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
 from dashboards.charts.front import Front, FrontChart
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, controls, formats, page
 from dashboards.parts.chart_card import ChartCard
@@ -28,7 +28,7 @@ _COSTS = {
     "parameters_active": (Measure("active_parameters_billion", "Active parameters", "billion", logarithmic=True), 1e-9),
     "time_per_token_s": (Measure("time_per_token_s", "Time per token", "s", logarithmic=True), 1.0),
     "usd_per_million_tokens": (
-        Measure("usd_per_million_tokens", "Rent", "USD / 10⁶ tokens", logarithmic=True),
+        Measure("usd_per_million_tokens", "Rent", "USD per million tokens", logarithmic=True),
         1.0,
     ),
 }
@@ -163,7 +163,11 @@ class AbilityFront(SessionPage[AbilityFrontState]):
 
     def _describe(self) -> dict[str, Any]:
         measure, _ = _COSTS[self.state.cost]
-        return {"cost": measure.title, "domain": self.state.domain, "address": f"pareto{self.state.address()}"}
+        asked = {"domain": self.state.domain, "cost": self.state.cost}
+        return {
+            "cost": measure.title, "domain": self.state.domain, "address": f"pareto{self.state.address()}",
+            "query": sql_with_values("ability_front_history", asked),
+        }  # fmt: skip
 
     # How it is laid out --------------------------------------------------------------------------------------------
 
@@ -191,7 +195,7 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         return page.card(
             page.html("<h2>Members of the front</h2>"),
             pn.Spacer(height=10),
-            page.downloads("ability_front", self.table.rows, self._describe),
+            page.download_buttons("ability_front", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

@@ -53,7 +53,7 @@ class Processors(SessionPage[ProcessorsState]):
         self.rows = pl.DataFrame()
         self.notes, self.answer, self.heading, self.below = (page.html() for _ in range(4))
         self.chart = RowsChart(_CHART)
-        self.table = TableCard(_CHART, _FACTS, self._describe)
+        self.table = TableCard(_CHART, _FACTS, self._describe, self.data)
         self._ask()
         asked = set(self.state.keys()) - {"show"}
         self._when(sorted(asked), self._ask, lambda: self.state.follow_model(self.door))

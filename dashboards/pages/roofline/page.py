@@ -13,7 +13,7 @@ from dashboards.pages.roofline.state import FIRST, NAMES, SECOND, RooflineState
 from dashboards.pages.roofline.table import OperatorTable
 from dashboards.parts import controls, page
 from dashboards.parts.page import Content
-from profiling.answers.door import Door, left_out, models
+from profiling.answers.door import left_out, models
 from profiling.errors import ProfilingError
 
 _LABELS = {
@@ -31,14 +31,14 @@ _WRITTEN = {"drafts": "a smaller model, or mtp", "pruning": "2:4, unstructured-5
 
 def build(data: Data, search: str) -> Content:
     """Content of the page for one session."""
-    return Roofline(data.door(), search).content()
+    return Roofline(data, search).content()
 
 
 class Roofline:
     """One session's page: two configurations, what they show, and the widgets between them."""
 
-    def __init__(self, door: Door, search: str) -> None:
-        self.door = door
+    def __init__(self, data: Data, search: str) -> None:
+        self.data, self.door = data, data.door()
         self.state = RooflineState.from_address(search)
         self._busy = True
         self._notes: list[str] = []
@@ -47,12 +47,12 @@ class Roofline:
         self.notes, self.differences = page.html(), page.html(stylesheets=[text.STYLES])
         self.table = OperatorTable()
         for prefix in (FIRST, SECOND):
-            self._notes += self.state.offer_all(prefix, door)
+            self._notes += self.state.offer_all(prefix, self.door)
         self._notes += self.state.settle()
         self.second_fields = pn.Column(margin=0, sizing_mode="stretch_width")
         self.summaries, self.rooflines, self.memories = (_pair() for _ in range(3))
         self.graphs = pn.Column(margin=0, sizing_mode="stretch_width")
-        self.changes = Changes(door, self.state)
+        self.changes = Changes(data, self.state)
         self.comparison = page.card(self.differences)
         self.table_card = page.card()
         self._busy = False
@@ -235,7 +235,7 @@ class Roofline:
                 "device; decimal units</p>"
             ),
             pn.Spacer(height=10),
-            page.downloads("roofline", self._rows, self._describe),
+            page.download_buttons("roofline", self._rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         ]

@@ -23,7 +23,7 @@ _LINE = "ordinary_least_squares"
 _FACTS = {
     "rank": Fact("#", "0", 46),
     "model_id": Fact("Model", width=300, link="model/"),
-    "billions": Fact("Parameters (billion)", "0,0.[0]", 100),
+    "billions": Fact("Parameters (billion)", "0,0.[0]", 100, header="parameters_billion"),
     "release_date": Fact("Released", width=100),
     "ability": Fact("Ability (index points)", "0.0", 96),
     "ability_low": Fact("90 % from", "0.0", 80),
@@ -144,7 +144,8 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
     # How it is laid out --------------------------------------------------------------------------------------------
 
     def _describe(self) -> dict[str, Any]:
-        return {"source": self._where(), "address": f"scaling{self.state.address()}"}
+        query = sql_with_values("ability_sized", self._asked())
+        return {"source": self._where(), "address": f"scaling{self.state.address()}", "query": query}
 
     def content(self) -> Content:
         """Everything in its place."""
@@ -173,7 +174,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
             page.card(
                 page.html("<h2>Above expectation for its size and date</h2>"),
                 pn.Spacer(height=10),
-                page.downloads("ability_scaling", self.table.rows, self._describe),
+                page.download_buttons("ability_scaling", self.table.rows, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.table.widget,
             ),

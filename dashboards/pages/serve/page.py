@@ -187,7 +187,7 @@ class Serve(SessionPage[ServeState]):
                 pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
                 self.below,
                 page.html(page.picture_buttons(CHART), margin=(8, 0, 8, 0)),
-                page.downloads("throughput_against_speed", lambda: self.curves, self._describe),
+                page.download_buttons("throughput_against_speed", lambda: self.curves, self._describe, self.data),
             ),
             page.card(
                 page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, each in its best "
@@ -199,7 +199,7 @@ class Serve(SessionPage[ServeState]):
                 page.html("<h2>Plans by device</h2><p class='counts'>the fewest of each kind that meet the "
                           "targets, then those that cannot; up to 64 devices</p>"),
                 pn.Spacer(height=8),
-                page.downloads("plans", lambda: self.rows, self._describe),
+                page.download_buttons("plans", lambda: self.rows, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.table.widget,
             ),
