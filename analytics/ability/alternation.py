@@ -46,7 +46,7 @@ def recalibrated(results: Results, at: Calibration, weight: Floats, sweeps: int)
         np.repeat(one[:, None].astype(dtype), rounds, axis=1) for one in (at.difficulty, at.log_slope, at.ability)
     )
     centre = PRIORS.slope_centre or 0.0
-    slope, hard, left, steep, pull = scratch(*weight.shape, dtype, 5)
+    slope, hard, left, steep, pull = scratch(weight.shape, dtype, 5)
 
     def respond() -> None:
         """Leave residuals in `left`, the derivative in the predictor in `steep`, and both weighted."""

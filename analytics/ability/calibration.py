@@ -11,6 +11,8 @@ from analytics.ability.results import Floats, Integers, NoAbilityError, Results,
 
 _MOST_ITERATIONS = 500
 _LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
+_LEAST_FACTOR = 0.1
+"""Location and scale are held by weak priors alone, and damping slows what they hold most: it is taken back fast."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def calibrate(
         now = replace(now, log_slope=held)
     now, expected = _with_cost(now, results, weight, priors)
     order = np.argsort(results.item, kind="stable")
-    damping, growth, tried = 1e-3, 2.0, 0
+    damping, growth, tried = (1e-3 if at is None else 1e-6), 2.0, 0
     while tried < most_iterations:
         system = _normal_equations(now, expected, results, weight, priors, order)
         while True:
@@ -162,7 +164,7 @@ def calibrate(
         now, expected = candidate, then
         # Nielsen's rule ("Damping parameter in Marquardt's method", 1999): less damping as far as the step held what
         # it promised, so that few steps are tried in vain.
-        damping = max(damping * max(1 / 3, 1 - (2 * gained / max(hoped, 1e-300) - 1) ** 3), _LEAST_DAMPING)
+        damping = max(damping * max(_LEAST_FACTOR, 1 - (2 * gained / max(hoped, 1e-300) - 1) ** 3), _LEAST_DAMPING)
         growth = 2.0
         if gained <= tolerance * now.cost:
             break
@@ -184,8 +186,7 @@ def _with_cost(at: Calibration, results: Results, weight: Floats, priors: Priors
 
 @dataclass(frozen=True)
 class _System:
-    """Normal equations in two blocks: abilities (diagonal) and the rest (small); no model ran most benchmarks, so that
-    what joins them is sparse."""
+    """Normal equations in two blocks: abilities (diagonal), and the rest (small); few models ran a benchmark."""
 
     abilities: Floats
     rest: Floats

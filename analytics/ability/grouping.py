@@ -40,9 +40,9 @@ class Groups:
         np.take(levels, self.group, axis=0, out=into, mode="clip")
 
 
-def scratch(results: int, rounds: int, dtype: np.dtype[np.floating], arrays: int) -> list[Floats]:
+def scratch(shape: tuple[int, ...], dtype: np.dtype[np.float64], arrays: int) -> list[Floats]:
     """(N, R) arrays to work in again and again: memory asked for anew at every step costs more than the arithmetic."""
-    return [np.empty((results, rounds), dtype=dtype) for _ in range(arrays)]
+    return [np.empty(shape, dtype=dtype) for _ in range(arrays)]
 
 
 def respond_in_place(eta: Floats, linear: Integers, steep: Floats) -> None:

@@ -58,7 +58,7 @@ def fit_levels(
     level = np.array(np.broadcast_to(centre if at is None else at, shape), dtype=dtype)
 
     linear = np.flatnonzero(observed.linear)
-    left, steep, weighted = scratch(*offset.shape, dtype, 3)
+    left, steep, weighted = scratch(offset.shape, dtype, 3)
 
     def at_level(level: Floats) -> tuple[Floats, Floats, Floats]:
         """Half the gradient, the curvature and the cost of each group."""
