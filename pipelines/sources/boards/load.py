@@ -190,15 +190,19 @@ def read_stored(stored: RawSnapshot, declared: Declared | None) -> Read:
     if manifest.source == ARENA_BOARDS:
         member = Member(manifest.uri.replace("/", "_"), payload)
     if stored.path.suffix == ".zip":
-        return _read_zip(payload, manifest.uri, declared, manifest.as_of)
+        return read_zip(payload, manifest.uri, declared, manifest.as_of)
     matched = match(member, [declared])
     if matched is None:
         raise UnreadableFile(f"{manifest.uri} is no longer any file that {declared.board.name} declares.")
     return read_rows(matched.rows, matched.board, matched.file, manifest.as_of)
 
 
-def _read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Read:
-    """Members of one kind are read together: hundreds of records of one row each would take long one by one."""
+def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Read:
+    """Read a zip; members of one kind together: hundreds of records of one row each would take long one by one.
+
+    Raises:
+        UnreadableFile: it is no zip, or none of its members is any file of the source.
+    """
     by_kind: dict[str, list[Matched]] = {}
     total = Read()
     for member in members(payload, uri):
