@@ -66,8 +66,9 @@ class Fit:
     modes: Modes
 
     def mean_slope(self, design: Design) -> float:
-        """Typical discrimination of items that are shares."""
-        return float(np.exp(self.items.log_slope[~design.results.linear & self.known].mean()))
+        """Typical discrimination of items that are shares; of ratings where there are only such."""
+        shares = ~design.results.linear & self.known
+        return float(np.exp(self.items.log_slope[shares if shares.any() else self.known].mean()))
 
 
 @dataclass(frozen=True)

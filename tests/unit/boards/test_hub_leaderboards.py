@@ -1,4 +1,4 @@
-"""Boards of the hub: names are hub ids, what the hub ran again counts as independent, each leaderboard asked by itself."""
+"""Boards of the hub: names are hub ids, what the hub ran again is independent, each leaderboard is asked by itself."""
 
 import csv
 import datetime as dt
