@@ -123,7 +123,7 @@ def drafting(
         if not ahead:
             raise InvalidWorkload(f"{model.name} has no layers that predict ahead; name a smaller model to draft")
         last = model.main.depth - 1
-        small = part_of(model, Held(whole=[last], last=True))
+        small = part_of(model, Held(whole=(last,), last=True))
         assert small is not None  # noqa: S101 - it holds a layer
         stored = sum(part.parameters or 0 for part in ahead) * float(workload.precision.weight_bits) / 8
         words = ahead[0].name

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from profiling.errors import IllegalParallelism
-from profiling.models.architecture import Architecture, Layer
+from profiling.models.architecture import Architecture, Layer, fact_of
 from profiling.models.steps import Experts
 
 Mode = Literal["whole", "without experts", "experts"]
@@ -26,13 +26,14 @@ class Held:
         last: Whether what comes after them (norm and head) is here.
     """
 
-    whole: Sequence[int] = ()
-    without_experts: Sequence[int] = ()
-    experts: Sequence[int] = ()
+    whole: tuple[int, ...] | range = ()
+    without_experts: tuple[int, ...] | range = ()
+    experts: tuple[int, ...] | range = ()
     first: bool = False
     last: bool = False
 
 
+@fact_of
 def layer_kinds(model: Architecture) -> tuple[int, ...]:
     """Index into the layers of the main stack of each layer, from bottom to top.
 
@@ -43,12 +44,14 @@ def layer_kinds(model: Architecture) -> tuple[int, ...]:
     return stack.order or tuple(in_turn)
 
 
+@fact_of
 def expert_layers(model: Architecture) -> tuple[int, ...]:
     """Layers that have routed experts, from bottom to top."""
     layers = model.main.layers
     return tuple(place for place, kind in enumerate(layer_kinds(model)) if layers[kind].experts is not None)
 
 
+@fact_of
 def part_of(model: Architecture, held: Held) -> Architecture | None:
     """The part as a model of its own, for memory and time; None where nothing is held.
 
