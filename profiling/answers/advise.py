@@ -19,7 +19,7 @@ from profiling.answers.choose import Looked, widest
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
-from profiling.answers.question import Question
+from profiling.answers.question import Question, split_over
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload, ProfilingError
 from profiling.memory.engines import default_engine, engine_profile
@@ -27,7 +27,7 @@ from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import estimate
 from profiling.roofline.precisions import precision_for
-from profiling.roofline.workload import Parallelism, Workload, legal_tensor_ways
+from profiling.roofline.workload import Workload
 
 USES: Mapping[str, str] = {
     "chat": "overall", "coding": "coding", "agents": "agents", "maths": "maths", "long documents": "overall",
@@ -143,15 +143,6 @@ def _with_loss(candidate: Candidate, lost: tuple[float, float, float] | None) ->
     return replace(candidate, lost=lost, ability_low=middle - below, ability_high=middle + above)
 
 
-def _split(model: Architecture, devices: int, engine: str) -> Parallelism:
-    """llama.cpp and its like deal out layers; servers split every layer where the heads allow it."""
-    if devices == 1:
-        return Parallelism()
-    if engine in FORMATS or devices not in legal_tensor_ways(model, devices):
-        return Parallelism(1, devices)
-    return Parallelism(devices)
-
-
 def _candidate(
     door: Door,
     model: Architecture,
@@ -163,7 +154,7 @@ def _candidate(
 ) -> Candidate:
     if need.fleet is not None:
         return on_unlike(door, model, need.fleet, formats, need, row)
-    split = _split(model, need.devices, engine)
+    split = split_over(model, need.devices, engine)
 
     def look(weight_format: str | None) -> Looked[Workload]:
         precision = precision_for(model, weight_format)

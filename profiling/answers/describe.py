@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from profiling.devices.accelerators import GIB
+from profiling.devices.names import resolve_device
 from profiling.errors import UnknownModel
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
@@ -103,6 +104,8 @@ def _meant(text: str, *, online: bool) -> tuple[Architecture, str | None, tuple[
         return replace(model, name=meant.catalogue_id), meant.weight_format, notes
     if online and meant.model_id:
         return from_hub(meant.model_id), meant.weight_format, ()
+    if (devices := resolve_device(text)).devices:
+        raise UnknownModel(f"{text!r} is {devices.fleet.name}, no model; `skyline devices` describes devices")
     raise UnknownModel(meant.evidence)
 
 

@@ -16,14 +16,15 @@ from profiling.answers.cost import grid_intensity, serving_cost
 from profiling.answers.extras import ADAPTER_BITS, adapter_parameters, drafting
 from profiling.answers.prices import Price, usual_price
 from profiling.answers.pruning import pruning_of
-from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question
+from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question, split_over
 from profiling.calibration.calibrate import Calibration
 from profiling.calibration.shipped import by_device, shipped
 from profiling.devices.accelerators import Accelerator, find, from_record
 from profiling.devices.accelerators import from_toml as accelerators_from_toml
 from profiling.devices.accelerators import table as shipped_accelerators
+from profiling.devices.names import resolve_device
 from profiling.engines.table import engine_of
-from profiling.errors import ProfilingError, UnknownAccelerator
+from profiling.errors import InvalidWorkload, ProfilingError, UnknownAccelerator
 from profiling.foreign import parse_json
 from profiling.kernels.operators import measured_models
 from profiling.memory.engines import default_engine
@@ -34,7 +35,7 @@ from profiling.models.sources import catalogue, from_config, load
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, OperatorModel, estimate
-from profiling.roofline.workload import Stage
+from profiling.roofline.workload import Parallelism, Stage
 
 Rows = Sequence[Mapping[str, Any]]
 _KEPT_ANSWERS = 512
@@ -207,6 +208,20 @@ class Door:
         """
         return find(name, self.devices)
 
+    def devices_alike(self, name: str) -> tuple[Accelerator, int]:
+        """The device and how many of it a name means, as `2x3090`.
+
+        Raises:
+            UnknownAccelerator: None or several kinds match; the message says what to do.
+        """
+        fleet = resolve_device(name, self.devices).fleet
+        if fleet.is_mixed:
+            raise UnknownAccelerator(
+                f"{fleet.name} are unlike devices, which hold a model by layers: ask what fits on them "
+                f"(`skyline fit MODEL --accelerator {name!r}`, `/fit`) or what to run (`skyline advise {name!r}`)"
+            )
+        return fleet.devices[0], len(fleet.devices)
+
     def price(self, accelerator: str, *, spot: bool = False) -> Price | None:
         """The price that costs are computed with: the market's median; None where nobody offers the device."""
         name = self.device(accelerator).name
@@ -235,20 +250,29 @@ class Door:
     # Answers ---------------------------------------------------------------------------------------------------------
 
     def settled(self, question: Question) -> Question:
-        """The question with its names resolved: the model, the format that its name states, the device, the engine.
+        """The question with its names resolved: the model, the format that its name states, the devices, the engine.
 
         Raises:
             UnknownModel, UnknownAccelerator: A name means none, or several; the message names the nearest.
+            InvalidWorkload: As many devices are named as the split does not have.
         """
-        device = self.device(question.accelerator)
+        device, devices = self.devices_alike(question.accelerator)
         weight_format = question.weight_format
         if weight_format is None and question.weight_bits is None and question.model not in catalogue():
             weight_format = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
         model = self.model(question.model)
         usual = ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
+        engine = question.engine or usual
+        stated, split = Parallelism(question.tensor, question.pipeline), split_over(model, devices, engine)
+        if devices > 1 and stated.devices > 1:
+            if stated.devices != devices:
+                raise InvalidWorkload(f"{question.accelerator!r} is {devices} devices; tp × pp is {stated.devices}")
+            split = stated
+        if devices > 1:
+            question = replace(question, tensor=split.tensor, pipeline=split.pipeline)
         return replace(
             question, model=model.name, accelerator=device.name,
-            weight_format=None if weight_format == AS_PUBLISHED else weight_format, engine=question.engine or usual,
+            weight_format=None if weight_format == AS_PUBLISHED else weight_format, engine=engine,
         )  # fmt: skip
 
     answer: Callable[[Question], Answer]

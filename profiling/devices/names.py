@@ -100,7 +100,8 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
     """
     choices = table() if known is None else known
     if is_described(text):
-        return Resolved(text, ((described(text), 1),), note="as described; nothing else is known of it")
+        device = described(text)
+        return Resolved(text, ((device, 1),), note=f"{device.name}: {device.flags}")
     whole = [name for name in choices if folded(name) == folded(text)]
     if len(whole) == 1:
         return Resolved(text, ((choices[whole[0]], 1),))
