@@ -13,7 +13,8 @@ import polars as pl
 
 from profiling.answers.answer import Answer, occurrence_rows
 from profiling.answers.cost import grid_intensity, serving_cost
-from profiling.answers.extras import ADAPTER_BITS, adapter_parameters, drafting
+from profiling.answers.extras import adapter_parameters, drafting
+from profiling.answers.images import images_of
 from profiling.answers.prices import Price, usual_price
 from profiling.answers.pruning import pruning_of
 from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question, split_over
@@ -35,7 +36,7 @@ from profiling.models.sources import catalogue, from_config, load
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, OperatorModel, estimate
-from profiling.roofline.workload import Parallelism, Stage
+from profiling.roofline.workload import ADAPTER_BITS, Adapters, Parallelism, Stage
 
 Rows = Sequence[Mapping[str, Any]]
 _KEPT_ANSWERS = 512
@@ -291,15 +292,20 @@ class Door:
         if question.lora_rank:
             targets = tuple(part.strip() for part in question.lora_targets.split(",") if part.strip())
             extra += question.lora_count * adapter_parameters(model, question.lora_rank, targets) * ADAPTER_BITS / 8
+            adapters = Adapters(rank=question.lora_rank, targets=frozenset(targets), count=question.lora_count)
+            workload = replace(workload, adapters=adapters)
         if question.draft:
             drafts = drafting(model, question.draft_model, workload, device, engine, self.model)
             workload = replace(workload, draft_cost=drafts.cost)
             extra += drafts.weight_bytes + drafts.cache_bytes
 
+        images = images_of(model, question.image_tokens, workload, device, engine)
+
         def ask(stage: Stage) -> Estimate:
             generated = question.generated if stage == "generate" else 0
             asked = replace(workload, stage=stage, generated=generated)
-            return estimate(model, device, asked, fitted, engine, extra_bytes=extra / workload.parallelism.devices)
+            found = estimate(model, device, asked, fitted, engine, extra_bytes=extra / workload.parallelism.devices)
+            return found if images is None or stage == "decode" else images.before(found)
 
         main = ask(workload.stage)
         prefill = decode = None
@@ -315,7 +321,7 @@ class Door:
         return Answer(
             question=question, model=model, device=device, estimate=main, prefill=prefill, decode=decode,
             usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
-            calibrations=self.calibrations.get(device.name, ()), drafting=drafts,
+            calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images,
         )  # fmt: skip
 
     def variant(self, question: Question) -> Architecture:

@@ -23,7 +23,6 @@ ACCEPTANCE = 0.7
 (arXiv 2211.17192, table 3)."""
 MTP_ACCEPTANCE = 0.85
 """Assumed of layers that predict ahead: 85 to 90 % of second tokens of DeepSeek-V3 (arXiv 2412.19437, 5.4.3)."""
-ADAPTER_BITS = 16
 _PADDED_VOCABULARY = 0.03
 """How far sizes of one vocabulary may differ within a family, as tables are filled up."""
 TARGETS = ("attention", "feed_forward", "experts", "head")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,11 +26,16 @@ class Held:
         last: Whether what comes after them (norm and head) is here.
     """
 
-    whole: tuple[int, ...] | range = ()
-    without_experts: tuple[int, ...] | range = ()
-    experts: tuple[int, ...] | range = ()
+    whole: Sequence[int] = ()
+    without_experts: Sequence[int] = ()
+    experts: Sequence[int] = ()
     first: bool = False
     last: bool = False
+
+    def __post_init__(self) -> None:
+        """Places as tuples, so that equal parts are found again."""
+        for name in ("whole", "without_experts", "experts"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
 
 @fact_of
