@@ -15,6 +15,8 @@ _TOWERS = {
 }  # fmt: skip
 # Towers whose feed-forward blocks have a gate: three matrices instead of two.
 _GATED = ("pixtral", "qwen2_5_vl", "exaone4_5", "glm", "gemma4", "mimo", "llama4_gated")
+_MERGES = {"gemma4_vision": 3, "qwen2_5_vl": 2, "qwen2_vl": 2}
+"""Patches along a side that make a token, where a config leaves it to transformers' default."""
 AHEAD = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
           "mtp_num_layers")  # fmt: skip
 """Fields that say how many layers predict ahead."""
@@ -69,11 +71,14 @@ def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any]) -> Tower |
     tower = _inner(tower)
     layers, hidden, wide, gated = _widths(tower)
     heads = _first(tower, "num_attention_heads", "num_heads", "encoder_attention_heads", "n_heads")
-    if not layers or not hidden or not heads:
+    if not layers or not hidden:
         return None
+    # The work of attention does not depend on how many heads share the hidden size.
+    heads = heads or hidden // next(width for width in range(min(64, hidden), hidden + 1) if hidden % width == 0)
     size, patch = _first(tower, "image_size"), _first(tower, "patch_size", "spatial_patch_size")
     per_image = (size // patch) ** 2 if size and patch else None
-    merge = _first(tower, "spatial_merge_size") or _first(config, "spatial_merge_size")
+    merge = _first(tower, "spatial_merge_size", "pooling_kernel_size") or _first(config, "spatial_merge_size")
+    merge = merge or _MERGES.get(str(tower.get("model_type", "")), 0)
     shuffled = next((r for r in (tower.get("pixel_shuffle_ratio"), config.get("downsample_ratio")) if r), None)
     fixed = _first(config, "mm_tokens_per_image")
     if fixed and per_image:

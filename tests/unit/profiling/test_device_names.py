@@ -29,6 +29,11 @@ from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAcceler
         ("a6000", "RTX-A6000"),
         ("6000 ada", "RTX-6000-Ada"),
         ("h100 sxm", "H100-SXM5-80GB"),
+        ("4080s", "RTX-4080-SUPER-16GB"),
+        ("4090m", "RTX-4090-Laptop-16GB"),
+        ("macbook pro m4 max 64gb", "Apple-M4-Max-40core-64GB"),
+        ("intel core ultra 7 258v", "Core-Ultra-258V (Arc-140V, Lunar-Lake)"),
+        ("modded 4090 48gb", "RTX-4090-48GB-mod"),
         # As nvidia-smi, rocm-smi and /proc/cpuinfo call them.
         ("NVIDIA GeForce RTX 4090", "RTX-4090"),
         ("NVIDIA GeForce RTX 4090 Laptop GPU", "RTX-4090-Laptop-16GB"),
