@@ -32,7 +32,7 @@ from profiling.memory.engines import default_engine
 from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
 from profiling.models.names import resolve_model, states_format
-from profiling.models.sources import catalogue, from_config, load
+from profiling.models.sources import catalogue, from_config, load, under_name
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, OperatorModel, estimate
@@ -194,7 +194,8 @@ class Door:
         if model.name == model_id:
             return model
         copied = states_format(model.name) and not states_format(model_id)
-        return replace(model, name=model_id, published_format=BF16 if copied else model.published_format)
+        named = under_name(model, model_id)
+        return replace(named, published_format=BF16) if copied else named
 
     def model_choices(self, kind: str | None = None) -> list[str]:
         """Models that can be asked about: those of the catalogue and one's own, in alphabetical order."""
@@ -250,6 +251,13 @@ class Door:
 
     # Answers ---------------------------------------------------------------------------------------------------------
 
+    def formatted(self, question: Question) -> Question:
+        """The question with the stored format that its model's name states, where it states no other."""
+        if question.weight_format is not None or question.weight_bits is not None or question.model in catalogue():
+            return question
+        named = resolve_model(question.model, [*catalogue(), *self.own_models], suggest=False)
+        return replace(question, weight_format=named.weight_format)
+
     def settled(self, question: Question) -> Question:
         """The question with its names resolved: the model, the format that its name states, the devices, the engine.
 
@@ -258,9 +266,7 @@ class Door:
             InvalidWorkload: As many devices are named as the split does not have.
         """
         device, devices = self.devices_alike(question.accelerator)
-        weight_format = question.weight_format
-        if weight_format is None and question.weight_bits is None and question.model not in catalogue():
-            weight_format = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
+        weight_format = self.formatted(question).weight_format
         model = self.model(question.model)
         usual = ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
         engine = question.engine or usual

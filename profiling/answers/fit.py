@@ -126,7 +126,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     Raises:
         ProfilingError: The question cannot be asked so; the message names the nearest valid choice.
     """
-    model = door.model(question.model)
+    model, question = door.model(question.model), door.formatted(question)
     chosen = [door.device(name) for name in accelerators] or list(door.devices.values())
     is_encoder = model.kind == "encoder"
     usual = ENCODER_ENGINE if is_encoder else ENGINE
@@ -170,7 +170,7 @@ def fit_on(
     """
     if not machines:
         raise InvalidWorkload("name the card whose machine has that memory, such as --accelerator 4090")
-    model = door.model(question.model)
+    model, question = door.model(question.model), door.formatted(question)
     workload = replace(question, stage="decode").workload_of(model)
     prompt = min(PROMPT, question.context)
     rows, notes = [], [f"Layers are dealt out as llama.cpp does; {SPLIT_BASIS}."]
