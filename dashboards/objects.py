@@ -20,9 +20,10 @@ from bokeh.models.renderers import GlyphRenderer
 from bokeh.plotting import figure
 
 from dashboards.data import Data
-from dashboards.downloads import FORMS, columns_of, header, origin
+from dashboards.downloads import FORMS, origin
 from dashboards.parts import formats
 from dashboards.parts.page import Content
+from warehouse.columns import columns_of, header
 from warehouse.project import version
 from warehouse.publish import Release
 

@@ -12,11 +12,12 @@ import pytest
 from dashboards import downloads, objects
 from dashboards.data import Data
 from dashboards.pages import PAGES, SUBJECTS
+from warehouse.columns import unit_of
 from warehouse.contracts import TABLES, VIEWS
 from warehouse.settings import Settings
 
-# Panel hands its tables to pandas, which warns of what Panel does.
-pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
+# Of what Panel does, and what it will do otherwise one day.
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword", "ignore::PendingDeprecationWarning")
 
 HEADER = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 SAID = {"what", "columns", "source", "licence", "as_of", "warehouse", "query", "address"}
@@ -82,4 +83,4 @@ def test_a_column_has_one_unit_wherever_it_stands() -> None:
     ],
 )  # fmt: skip
 def test_the_unit_of_a_column_is_that_of_the_contracts_or_of_its_end(column: str, unit: str) -> None:
-    assert downloads.unit_of(column) == unit
+    assert unit_of(column) == unit
