@@ -13,7 +13,8 @@ from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.errors import ProfilingError
 from profiling.memory.engines import default_engine
-from profiling.memory.need import kv_cache_bytes, max_context, memory_need, weight_bytes
+from profiling.memory.need import kv_cache_bytes, max_context, memory_need
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.gguf import gguf_file_size_bytes
 from profiling.models.stored import BF16
