@@ -20,8 +20,10 @@ _UNIT_AT_THE_END: Mapping[str, str] = {
 }  # fmt: skip
 _ON_PAGES: Mapping[str, str] = {
     "above": "index points", "expected": "index points", "lost": "index points", "ability_in_format": "index points",
-    "longest_context": "tokens", "replicas": "replicas", "output_tokens_per_s_per_device": "tokens/s",
-    "measured_over_predicted": "1", "quality": "points", "quality_error": "points", "ratio": "1",
+    "ability_lost": "index points", "longest_context": "tokens", "replicas": "replicas", "bytes_moved": "bytes",
+    "output_tokens_per_s_per_device": "tokens/s", "tokens_per_s_per_device": "tokens/s", "milliseconds": "ms",
+    "tokens_per_s_per_user": "tokens/s", "measured_over_predicted": "1", "quality": "points",
+    "quality_error": "points", "ratio": "1",
 }  # fmt: skip
 """Quantities that pages work out and no table holds."""
 _MONEY_OR_MASS = (("usd_", "USD"), ("g_co2e_", "g CO₂e"), ("kwh_", "kWh"), ("joules_", "J"))
