@@ -40,6 +40,11 @@ Rows = Sequence[Mapping[str, Any]]
 _KEPT_ANSWERS = 512
 
 
+def usual_engine(model: Architecture, device: Accelerator) -> str:
+    """What people run such a model with on such a device."""
+    return ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
+
+
 class Door:
     """Facts that questions are answered with: devices, calibrations, prices, and the carbon intensity of electricity.
 
@@ -240,16 +245,18 @@ class Door:
         Raises:
             UnknownModel, UnknownAccelerator: A name means none, or several; the message names the nearest.
         """
-        device = self.device(question.accelerator)
-        weight_format = question.weight_format
-        if weight_format is None and question.weight_bits is None and question.model not in catalogue():
-            weight_format = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
-        model = self.model(question.model)
-        usual = ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
+        device, model = self.device(question.accelerator), self.model(question.model)
         return replace(
-            question, model=model.name, accelerator=device.name,
-            weight_format=None if weight_format == AS_PUBLISHED else weight_format, engine=question.engine or usual,
+            question, model=model.name, accelerator=device.name, weight_format=self.weight_format(question),
+            engine=question.engine or usual_engine(model, device),
         )  # fmt: skip
+
+    def weight_format(self, question: Question) -> str | None:
+        """The format that is asked for or that the model's name states (a GGUF file, a tag); None: as published."""
+        asked = question.weight_format
+        if asked is None and question.weight_bits is None and question.model not in catalogue():
+            asked = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
+        return None if asked == AS_PUBLISHED else asked
 
     answer: Callable[[Question], Answer]
     """The answer to one question, kept for whoever asks again.
