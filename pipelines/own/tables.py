@@ -131,7 +131,7 @@ def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: 
             ALL_SNAPSHOTS.relation: ALL_SNAPSHOTS.conform(snapshot.select(ALL_SNAPSHOTS.column_names)),
             LEADERBOARD_ENTRIES.relation: entries,
             BENCHMARK_SCORES.relation: scores,
-            MODELS.relation: MODELS.conform(read.models.with_columns(_yours("model_id"))),
+            MODELS.relation: MODELS.conform(read.models.select(MODELS.column_names).with_columns(_yours("model_id"))),
             frontier_tables.PARETO_FRONT.relation: members,
             frontier_tables.DOMINATED_BY.relation: beaten,
             frontier_tables.PARETO_FRONT_HISTORY.relation: history,

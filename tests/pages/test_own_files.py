@@ -40,7 +40,7 @@ def bring(visit: Visit, name: str, content: str) -> None:
 
 def shown(visit: Visit, name: str) -> None:
     """Wait until the page lists what was brought."""
-    expect(visit.page.get_by_role("heading", name=name)).to_be_visible(timeout=300_000)
+    expect(visit.page.get_by_role("heading", name=name)).to_be_visible(timeout=120_000)
     visit.settle()
 
 
