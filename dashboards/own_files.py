@@ -261,7 +261,7 @@ class OwnFiles:
                     )
             except TimeoutError:
                 limit = self.settings.own_file_seconds
-                raise NotTaken(f"Reading {name} takes longer than {limit:g} s, the most here; bring less.") from None
+                raise NotTaken(f"Reading {name} takes longer than {limit:g} s, the most here.") from None
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     systems.end_group(process.pid)
@@ -269,7 +269,7 @@ class OwnFiles:
             try:
                 told: dict[str, Any] = json.loads(answer.splitlines()[-1])
             except (ValueError, IndexError):
-                LOGGER.warning("the reader of %s ended: %s", name, complaint.decode("utf-8", "replace")[-2000:])
+                LOGGER.warning("the reader of %s ended: %s", name, complaint[-2000:].decode("utf-8", "replace"))
                 raise NotTaken(
                     f"{name} cannot be read: its reader ended without a word, or ran out of memory."
                 ) from None
