@@ -18,6 +18,7 @@ from dashboards.charts.thinning import MOST_POINTS
 from dashboards.data import Data
 from dashboards.parts import formats
 from dashboards.parts.state import UrlState
+from warehouse.columns import headed
 
 LOGGER = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ def download_buttons(
     """
 
     def made(form: str) -> io.BytesIO:
-        frame = downloads.headed(rows())
+        frame = headed(rows())
         return io.BytesIO(downloads.file(form, frame, downloads.about(name, frame, describe(), data)))
 
     return pn.Row(
