@@ -22,6 +22,7 @@ from bokeh.plotting import figure
 from dashboards.data import Data
 from dashboards.parts import formats
 from dashboards.parts.page import Content
+from dashboards.readings import reading
 from warehouse.project import version
 from warehouse.publish import Release
 
@@ -199,6 +200,7 @@ def describe(chart: Chart, data: Data, root: str) -> dict[str, Any]:
         "title": chart.title,
         "what": chart.subtitle,
         "axes": axis_labels(chart.figure),
+        "how_to_read": reading(chart.name),
         "source": chart.caption,
         "sources": sources,
         "licence": sorted({one["licence"] for one in sources if one["licence"]}),

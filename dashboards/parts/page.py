@@ -15,6 +15,7 @@ from dashboards.charts.thinning import MOST_POINTS
 from dashboards.data import Data
 from dashboards.parts import formats
 from dashboards.parts.state import UrlState
+from dashboards.readings import reading
 
 LOGGER = logging.getLogger(__name__)
 
@@ -164,13 +165,25 @@ def sampled(rows: int) -> str:
 
 
 def picture_buttons(chart: str, which: str = "") -> str:
-    """Buttons that save a chart, and the way to its data; `which` tells it from another in the same frame."""
+    """How a chart is read, buttons that save it, and the way to its data.
+
+    Args:
+        chart: Name of its figure.
+        which: Tells it from another in the same frame.
+    """
     buttons = "".join(
         f'<button type="button" class="small" data-save="{chart}:{kind}">{f"{kind.upper()} {which}".strip()}</button>'
         for kind in ("png", "svg")
     )
     alone = f'<a class="small" data-object="{chart}" href="chart">{f"Table, data, citation {which}".strip()}</a>'
-    return f'<div class="buttons">{buttons}{alone}</div>'
+    return f'{how_to_read(chart, which)}<div class="buttons">{buttons}{alone}</div>'
+
+
+def how_to_read(chart: str, which: str = "") -> str:
+    """How a chart is read, folded."""
+    title = f"How to read this {which}".strip()
+    text = formats.escape(reading(chart))
+    return f'<details class="help reading" data-of="{chart}"><summary>{title}</summary><p>{text}</p></details>'
 
 
 def downloads(name: str, rows: Callable[[], pl.DataFrame], describe: Callable[[], dict[str, Any]]) -> pn.Row:
@@ -231,4 +244,4 @@ def snapshot_labels(snapshots: pl.DataFrame) -> dict[str, str]:
 
 def source_line(row: dict[str, Any]) -> str:
     """Where the figures of a snapshot come from, in one line."""
-    return f"{row['board']}, snapshot of {row['as_of_date']}; source: {row['uri']}"
+    return f"{formats.board(row['board'])}, snapshot of {row['as_of_date']}; source: {row['uri']}"

@@ -8,6 +8,7 @@ from dashboards.parts import formats
 
 _PAGE = 15
 _NUMBER_PX, _TEXT_PX = 112, 130
+_MODEL = "Model"
 
 
 class Ranking:
@@ -32,11 +33,18 @@ class Ranking:
         self.widget.param.update(
             value=rows.to_pandas(),
             formatters={
-                name: NumberFormatter(format="0,0" if is_whole else "0,0.00", nan_format=formats.MISSING)
-                for name, is_whole in numbers.items()
+                **{
+                    name: NumberFormatter(format="0,0" if is_whole else "0,0.00", nan_format=formats.MISSING)
+                    for name, is_whole in numbers.items()
+                },
+                **(
+                    {_MODEL: {"type": "link", "urlPrefix": "model/", "target": "_self"}}
+                    if _MODEL in rows.columns
+                    else {}
+                ),
             },
             text_align=dict.fromkeys(numbers, "right"),
-            widths=dict.fromkeys(rows.columns, _TEXT_PX) | dict.fromkeys(numbers, _NUMBER_PX) | {"Model": 320, "#": 60},
+            widths=dict.fromkeys(rows.columns, _TEXT_PX) | dict.fromkeys(numbers, _NUMBER_PX) | {_MODEL: 320, "#": 60},
             page=1,
         )
 

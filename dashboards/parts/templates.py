@@ -17,6 +17,7 @@ def _environment(folder: Path) -> Environment:
     )  # fmt: skip
     environment.filters["significant"] = lambda value: formats.MISSING if value is None else formats.significant(value)
     environment.filters["whole"] = lambda value: formats.MISSING if value is None else f"{value:,.0f}"
+    environment.filters["boards"] = formats.boards
     return environment
 
 

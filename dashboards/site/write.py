@@ -147,6 +147,7 @@ class _Site:
         lines = [[formats.value(value) for value in row] for row in rows.head(1000).iter_rows()]
         links = " · ".join(f'<a href="{chart.name}.{suffix}" download>{suffix.upper()}</a>' for suffix in files)
         facts = [
+            ("How to read it", about["how_to_read"]),
             ("Source", about["source"] or "computed from the release"),
             ("Licence", ", ".join(about["licence"]) or "none stated by the source"),
             ("As of", about["as_of"]),

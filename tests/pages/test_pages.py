@@ -35,6 +35,20 @@ _UNDESCRIBED = """() => [...Bokeh.index.query((view) => view.model.type === 'Fig
   .map((view) => view.model.name)"""
 
 
+# Every chart says how it is read, and leads to its data.
+_UNREAD = """() => {
+  const all = []
+  const walk = (node) => { for (const e of node.querySelectorAll('*')) {
+    all.push(e)
+    if (e.shadowRoot) walk(e.shadowRoot)
+  } }
+  walk(document)
+  const said = new Set(all.filter((e) => e.matches('details.reading')).map((e) => e.dataset.of))
+  const led = new Set(all.filter((e) => e.matches('a[data-object]')).map((e) => e.dataset.object))
+  return [...Bokeh.index.query((view) => view.model.type === 'Figure' && view.is_displayed)]
+    .map((view) => view.model.name).filter((name) => !said.has(name) || !led.has(name)) }"""
+
+
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
     visit: Visit, served: Served, slug: str
@@ -48,6 +62,7 @@ def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
     assert visit.foreign == []
     assert faults(page, 1440, "light") + faults(page, 390, "dark") == []
     assert page.evaluate(_UNDESCRIBED) == []
+    assert page.evaluate(_UNREAD) == []
     assert served.complaints() == []
 
 
