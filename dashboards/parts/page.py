@@ -151,10 +151,11 @@ def below(make: Callable[[], Sequence[pn.viewable.Viewable]]) -> pn.Column:
     return column
 
 
-def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table of cells of text, escaped."""
+def table(header: Sequence[str], lines: Sequence[Sequence[str]], *, is_html: bool = False) -> str:
+    """A table of cells of text, which is escaped; with `is_html` of cells that are escaped already."""
+    cell = str if is_html else formats.escape
     head = "".join(f"<th scope='col'>{formats.escape(name)}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{formats.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+    body = "".join("<tr>" + "".join(f"<td>{cell(text)}</td>" for text in line) + "</tr>" for line in lines)
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>" if any(header) else f"<tbody>{body}</tbody>"
     return f"<div class='scroll'><table class='list'>{inner}</table></div>"
 
