@@ -91,7 +91,9 @@ def write(
         kind, _, name = address.partition("/")
         if kind in about and name and (one := make(about[kind], address, f"?id={quote(name)}")):
             made.append(one)
-    files = {one.address: f"{file_of(one.address) if one.address else 'index'}.html" for one in made} | {"data": "data.html"}
+    files = {one.address: f"{file_of(one.address) if one.address else 'index'}.html" for one in made} | {
+        "data": "data.html"
+    }
     charts = sum(site.write(one, files) for one in made)
     tables = site.tables(release.path, left_out)
     (folder / "skyline-site.json").write_text(json.dumps({"release": release.path.name}), "utf-8")

@@ -14,16 +14,6 @@ from .served_pages import Visit
 pytestmark = [pytest.mark.page]
 
 
-MACHINES = {
-    "4090": "RTX-4090",
-    "3060 12gb": "RTX-3060-12GB",
-    "m3 max 64gb": "M3-Max",
-    "2x3090": "RTX-3090",
-    "epyc 9654 128gb": "EPYC-9654",
-}
-"""What people own, by what they call it, and the device that is meant."""
-
-
 def advised(home: Path, *arguments: str) -> list[dict[str, Any]]:
     done = CliRunner().invoke(app, ["advise", *arguments, "--format", "json"], env={"SKYLINE_HOME": str(home)})
     rows: list[dict[str, Any]] = json.loads(done.stdout)

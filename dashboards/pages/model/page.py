@@ -303,6 +303,8 @@ class ModelPage(SessionPage[ModelState]):
             fronts = fronts.with_columns(
                 pl.Series("domain_words", [words.domain(name) for name in fronts["domain"]], dtype=pl.String),
                 pl.col("cost").replace(_AGAINST).alias("against"),
+                pl.when(pl.col("unit") == "parameters").then(pl.col("value") / 1e9).otherwise("value").alias("value"),
+                pl.col("unit").replace({"parameters": "billion", "USD / 10⁶ tokens": "USD per million tokens"}),
             )
         now = fronts.filter(pl.col("left_on").is_null()).height if fronts.height else 0
         self.fronts.show(
