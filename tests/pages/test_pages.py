@@ -108,7 +108,8 @@ def test_the_theme_button_repaints_charts_too_and_is_remembered(visit: Visit) ->
 _ON_PAPER = """() => {
   const wide = []
   const walk = (node) => { for (const e of node.querySelectorAll('*')) {
-    if (e.matches('.tabulator-col, .tabulator-cell') && e.getBoundingClientRect().right > innerWidth) wide.push(e.textContent)
+    const {right} = e.getBoundingClientRect()
+    if (e.matches('.tabulator-col, .tabulator-cell') && right > innerWidth) wide.push(e.textContent)
     if (e.shadowRoot) walk(e.shadowRoot)
   } }
   walk(document)
