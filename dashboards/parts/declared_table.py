@@ -30,6 +30,7 @@ class Fact:
         link_of: Column that holds what is appended to `link` in place of the text; where it holds nothing, the text
             leads nowhere.
         names_boards: Whether it holds short names of boards, which are shown as people know them.
+        header: Name in files, where the column's own does not say its unit.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Fact:
     link: str = ""
     link_of: str = ""
     names_boards: bool = False
+    header: str = ""
 
 
 class FactTable:
@@ -66,14 +68,15 @@ class FactTable:
             for name, fact in self._facts.items()
             if name in rows.columns and (rows.is_empty() or rows[name].is_not_null().any())
         }
-        self._frame = rows.select(pl.col(name).alias(fact.title) for name, fact in facts.items())
+        self._frame = rows.select(pl.col(name).alias(fact.header or name) for name, fact in facts.items())
+        titled = rows.select(pl.col(name).alias(fact.title) for name, fact in facts.items())
         text = [fact.title for fact in facts.values() if not fact.format]
         numbers = {fact.title: fact.format for fact in facts.values() if fact.format}
-        readable = self._frame.with_columns(
+        readable = titled.with_columns(
             *(pl.col(name).cast(pl.String).fill_null("") for name in text),
             *(pl.col(name).cast(pl.Float64) for name in numbers),
         ).with_columns(
-            *(_boards(fact.title, self._frame) for fact in facts.values() if fact.names_boards),
+            *(_boards(fact.title, titled) for fact in facts.values() if fact.names_boards),
             *(
                 _anchors(fact.title, fact.link, rows[fact.link_of])
                 for fact in facts.values()
@@ -102,7 +105,7 @@ class FactTable:
         )
 
     def rows(self) -> pl.DataFrame:
-        """The rows shown, under the titles shown."""
+        """The rows and columns shown, under the names that files have."""
         return self._frame
 
 
