@@ -168,19 +168,20 @@ def sampled(rows: int) -> str:
     return f" A random {formats.count(MOST_POINTS)} of them are drawn." if rows > MOST_POINTS else ""
 
 
-def picture_buttons(chart: str, which: str = "") -> str:
+def picture_buttons(chart: str, which: str = "", *, stands_alone: bool = True) -> str:
     """How a chart is read, buttons that save it, and the way to its data.
 
     Args:
         chart: Name of its figure.
         which: Tells it from another in the same frame.
+        stands_alone: Whether it has an address of its own.
     """
     buttons = "".join(
         f'<button type="button" class="small" data-save="{chart}:{kind}">{f"{kind.upper()} {which}".strip()}</button>'
         for kind in ("png", "svg")
     )
-    alone = f'<a class="small" data-object="{chart}" href="chart">{f"Table, data, citation {which}".strip()}</a>'
-    return f'{how_to_read(chart, which)}<div class="buttons">{buttons}{alone}</div>'
+    link = f'<a class="small" data-object="{chart}" href="chart">{f"Table, data, citation {which}".strip()}</a>'
+    return f'{how_to_read(chart, which)}<div class="buttons">{buttons}{link if stands_alone else ""}</div>'
 
 
 def how_to_read(chart: str, which: str = "") -> str:

@@ -92,13 +92,13 @@ def _freshness(sources: pl.DataFrame) -> str:
     rows = "".join(
         f"<tr><td>{formats.escape(formats.board(row['board']))}</td>"
         f"<td class='number'>{formats.count(row['snapshots'])}</td>"
-        f"<td>{row['first'] or formats.MISSING}</td><td>{row['latest'] or formats.MISSING}</td>"
+        f"<td class='day'>{row['first'] or formats.MISSING}</td><td class='day'>{row['latest'] or formats.MISSING}</td>"
         f"<td class='number'>{formats.count(row['rows_loaded'])}</td>"
         f"<td class='number'>{formats.count(row['rows_rejected'])}</td><td>{formats.age(row['retrieved_at'])}</td>"
         f"<td>{formats.escape(_standing(row))}</td></tr>"
         for row in sources.iter_rows(named=True)
     )
-    heads = ("Source", "Snapshots", "First", "Latest", "Rows loaded", "Rejected", "Retrieved", "By its rhythm")
+    heads = ("Source", "Snapshots", "First", "Latest", "Rows loaded", "Rejected", "Retrieved", "On schedule")
     table = _table(heads, rows, numbers=("Snapshots", "Rows loaded", "Rejected"))
     caption = "By the dates the sources themselves give; a dash where there is none."
     return f"<h2>How fresh it is</h2><p class='caption'>{caption}</p>{table}"
@@ -112,7 +112,8 @@ def _standing(row: Mapping[str, object]) -> str:
 
 def _snapshots(snapshots: pl.DataFrame) -> str:
     rows = "".join(
-        f"<tr><td>{formats.escape(formats.board(row['board']))}</td><td>{row['as_of_date'] or formats.MISSING}</td>"
+        f"<tr><td>{formats.escape(formats.board(row['board']))}</td>"
+        f"<td class='day'>{row['as_of_date'] or formats.MISSING}</td>"
         f"<td>{formats.escape(formats.label(row['coverage']))}</td>"
         f"<td class='number'>{formats.count(row['rows_loaded'])}</td>"
         f"<td class='number'>{formats.count(row['rows_rejected'])}</td>"
