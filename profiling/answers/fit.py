@@ -129,14 +129,14 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
         ).with_columns(place=pl.Series(places))
         for engine, places in by_engine.items()
     ).sort("place")  # fmt: skip
-    shown = {"model": rows["model"], **{new: rows[old] for old, new in _COLUMNS.items()}}
+    rows = rows[["model", *_COLUMNS]]
+    rows.columns = ["model", *_COLUMNS.values()]
     if accelerators:
         longest = [
             longest_context(door, replace(asked, accelerator=device.name, engine=engine))
             for device, engine in zip(chosen, rows["engine"], strict=True)
         ]
-        shown["max_context"] = pl.Series(longest, dtype=pl.Int64)
-    rows = pl.DataFrame(shown)
+        rows.insert_column(rows.width, pl.Series("max_context", longest, dtype=pl.Int64))
     engines = " and ".join(by_engine)
     notes = [f"Engine: {engines}, {'as asked' if question.engine else 'what people usually run on such devices'}."]
     if asked.weight_format is None and asked.weight_bits is None:
