@@ -42,6 +42,11 @@ Rows = Sequence[Mapping[str, Any]]
 _KEPT_ANSWERS = 512
 
 
+def usual_engine(model: Architecture, device: Accelerator) -> str:
+    """What people run such a model with on such a device."""
+    return ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
+
+
 class Door:
     """Facts that questions are answered with: devices, calibrations, prices, and the carbon intensity of electricity.
 
@@ -251,13 +256,6 @@ class Door:
 
     # Answers ---------------------------------------------------------------------------------------------------------
 
-    def formatted(self, question: Question) -> Question:
-        """The question with the stored format that its model's name states, where it states no other."""
-        if question.weight_format is not None or question.weight_bits is not None or question.model in catalogue():
-            return question
-        named = resolve_model(question.model, [*catalogue(), *self.own_models], suggest=False)
-        return replace(question, weight_format=named.weight_format)
-
     def settled(self, question: Question) -> Question:
         """The question with its names resolved: the model, the format that its name states, the devices, the engine.
 
@@ -265,11 +263,8 @@ class Door:
             UnknownModel, UnknownAccelerator: A name means none, or several; the message names the nearest.
             InvalidWorkload: As many devices are named as the split does not have.
         """
-        device, devices = self.devices_alike(question.accelerator)
-        weight_format = self.formatted(question).weight_format
-        model = self.model(question.model)
-        usual = ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
-        engine = question.engine or usual
+        (device, devices), model = self.devices_alike(question.accelerator), self.model(question.model)
+        engine = question.engine or usual_engine(model, device)
         stated, split = Parallelism(question.tensor, question.pipeline), split_over(model, devices, engine)
         if devices > 1 and stated.devices > 1:
             if stated.devices != devices:
@@ -278,9 +273,16 @@ class Door:
         if devices > 1:
             question = replace(question, tensor=split.tensor, pipeline=split.pipeline)
         return replace(
-            question, model=model.name, accelerator=device.name,
-            weight_format=None if weight_format == AS_PUBLISHED else weight_format, engine=engine,
+            question, model=model.name, accelerator=device.name, weight_format=self.weight_format(question),
+            engine=engine,
         )  # fmt: skip
+
+    def weight_format(self, question: Question) -> str | None:
+        """The format that is asked for or that the model's name states (a GGUF file, a tag); None: as published."""
+        asked = question.weight_format
+        if asked is None and question.weight_bits is None and question.model not in catalogue():
+            asked = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
+        return None if asked == AS_PUBLISHED else asked
 
     answer: Callable[[Question], Answer]
     """The answer to one question, kept for whoever asks again.

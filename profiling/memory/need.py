@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 from typing import Literal, NamedTuple, cast
 
@@ -184,14 +185,28 @@ def memory_need(
         InvalidWorkload, IllegalParallelism: See `Workload.check`.
     """
     workload.check(model)
-    return need_of(
-        model,
-        workload,
-        accelerator.usable_memory_bytes,
-        engine_profile(engine),
-        activation_peak_bytes(model, workload),
-        shared_memory=accelerator.unified_memory,
-    )
+    profile, capacity = engine_profile(engine), accelerator.usable_memory_bytes
+    least, _ = profile.step_bytes(model, workload.parallelism.tensor, capacity)
+    vanish = most_activations(model, workload) <= np.min(least)
+    activations = 0.0 if vanish else activation_peak_bytes(model, workload)
+    return need_of(model, workload, capacity, profile, activations, shared_memory=accelerator.unified_memory)
+
+
+def most_activations(model: Architecture, workload: Workload) -> Values:
+    """`activation_peak_bytes` at the longest context there is, computed once for a model in a format at a batch.
+
+    They grow with the context or not at all, so that what lies above these lies above all; infinite where a grid, a
+    longer context or another stage than decode is asked.
+    """
+    scalars = (workload.batch, workload.context, workload.precision.weight_bits, workload.precision.activation_bits)
+    if workload.stage != "decode" or any(np.ndim(value) for value in scalars) or np.max(workload.context) > _MOST:
+        return np.inf
+    return _most_activations(model, replace(workload, context=_MOST))
+
+
+@lru_cache(maxsize=4096)
+def _most_activations(model: Architecture, workload: Workload) -> Values:
+    return activation_peak_bytes(model, workload)
 
 
 def need_of(
@@ -266,10 +281,19 @@ def max_context(
 ) -> int:
     """Longest context that fits for sure at this batch (0: not one token), at most 2^20."""
     lowest = int(np.max(workload.prefix)) + 1
+    profile = engine_profile(engine)
+    # Weights, and what the engine adds, are the same at every context.
+    any_need = memory_need(model, accelerator, replace(workload, context=lowest), profile)
+    least, _ = profile.step_bytes(model, workload.parallelism.tensor, accelerator.usable_memory_bytes)
+    vanish = most_activations(model, replace(workload, context=lowest)) <= np.min(least)
 
     def fitting(contexts: npt.NDArray[np.float64]) -> int:
         """How many of these, which rise, fit for sure: many at once cost what one does."""
-        need = memory_need(model, accelerator, replace(workload, context=contexts), engine)
+        at = replace(workload, context=contexts)
+        if vanish:
+            need = replace(any_need, kv_cache=kv_cache_bytes(model, at, profile))
+        else:
+            need = memory_need(model, accelerator, at, profile)
         return int(np.argmin(np.append(np.broadcast_to(need.high <= need.budget, contexts.shape), False)))
 
     # As `largest_whole` seeks, by doubling and then between; the same number comes out of it.
