@@ -256,6 +256,13 @@ class Door:
 
     # Answers ---------------------------------------------------------------------------------------------------------
 
+    def formatted(self, question: Question) -> Question:
+        """The question with the format that is asked for, or that its model's name states; None: as published."""
+        asked = question.weight_format
+        if asked is None and question.weight_bits is None and question.model not in catalogue():
+            asked = resolve_model(question.model, [*catalogue(), *self.own_models], suggest=False).weight_format
+        return replace(question, weight_format=None if asked == AS_PUBLISHED else asked)
+
     def settled(self, question: Question) -> Question:
         """The question with its names resolved: the model, the format that its name states, the devices, the engine.
 
@@ -263,7 +270,8 @@ class Door:
             UnknownModel, UnknownAccelerator: A name means none, or several; the message names the nearest.
             InvalidWorkload: As many devices are named as the split does not have.
         """
-        (device, devices), model = self.devices_alike(question.accelerator), self.model(question.model)
+        device, devices = self.devices_alike(question.accelerator)
+        model = self.model(question.model)
         engine = question.engine or usual_engine(model, device)
         stated, split = Parallelism(question.tensor, question.pipeline), split_over(model, devices, engine)
         if devices > 1 and stated.devices > 1:
@@ -273,16 +281,8 @@ class Door:
         if devices > 1:
             question = replace(question, tensor=split.tensor, pipeline=split.pipeline)
         return replace(
-            question, model=model.name, accelerator=device.name, weight_format=self.weight_format(question),
-            engine=engine,
+            self.formatted(question), model=model.name, accelerator=device.name, engine=engine,
         )  # fmt: skip
-
-    def weight_format(self, question: Question) -> str | None:
-        """The format that is asked for or that the model's name states (a GGUF file, a tag); None: as published."""
-        asked = question.weight_format
-        if asked is None and question.weight_bits is None and question.model not in catalogue():
-            asked = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
-        return None if asked == AS_PUBLISHED else asked
 
     answer: Callable[[Question], Answer]
     """The answer to one question, kept for whoever asks again.

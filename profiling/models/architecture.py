@@ -136,6 +136,10 @@ class Architecture:
     facts: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was worked out of the shapes before: see `fact_of`. A changed copy starts without any."""
 
+    def __hash__(self) -> int:
+        """Of the name and a few sizes: what is kept by model is looked up more often than every step can be hashed."""
+        return hash((self.name, self.hidden_size, self.vocabulary_size, self.max_position))
+
     @property
     def kind(self) -> Kind:
         """Decoder, encoder, or both."""

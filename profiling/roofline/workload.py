@@ -208,14 +208,14 @@ class Parallelism:
             )
         if expert > 1:
             counts = {step.count for _, step in model.counted_steps() if isinstance(step, Experts)}
-            legal = [ways for ways in range(1, tensor + 1)
+            dealt = [ways for ways in range(1, tensor + 1)
                      if tensor % ways == 0 and all(count % ways == 0 for count in counts)]  # fmt: skip
             if not counts:
                 raise IllegalParallelism(f"ep={expert}: {model.name} has no routed experts; use ep=1")
-            if expert not in legal:
+            if expert not in dealt:
                 raise IllegalParallelism(
                     f"ep={expert} must divide tp={tensor} and the {max(counts)} experts of {model.name}; "
-                    f"legal: {', '.join(map(str, legal))}"
+                    f"legal: {', '.join(map(str, dealt))}"
                 )
 
 
@@ -234,16 +234,16 @@ _MOST_WAYS = 1024
 
 
 @fact_of
-def _legal_ways(model: Architecture) -> list[int]:
+def _legal_ways(model: Architecture) -> tuple[int, ...]:
     cores = list(model.attention_cores())
-    return [
+    return tuple(
         ways
         for ways in range(1, min(_MOST_WAYS, max(model.heads, 1)) + 1)
         if all(
             core.heads % ways == 0 and (core.latent_width or core.kv_heads % ways == 0 or ways % core.kv_heads == 0)
             for core in cores
         )
-    ]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
