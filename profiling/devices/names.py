@@ -99,6 +99,8 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
         known: Devices to choose from; the reviewed table where None. A user's own come first.
     """
     choices = table() if known is None else known
+    if text in choices:
+        return Resolved(text, ((choices[text], 1),))
     if is_described(text):
         return Resolved(text, ((described(text), 1),), note="as described; nothing else is known of it")
     whole = [name for name in choices if folded(name) == folded(text)]
