@@ -19,6 +19,7 @@ from dashboards.data import Data
 from dashboards.parts import formats
 from dashboards.parts.state import UrlState
 from dashboards.readings import reading
+from warehouse.columns import headed
 
 LOGGER = logging.getLogger(__name__)
 
@@ -204,7 +205,7 @@ def download_buttons(
     """
 
     def made(form: str) -> io.BytesIO:
-        frame = downloads.headed(rows())
+        frame = headed(rows())
         return io.BytesIO(downloads.file(form, frame, downloads.about(name, frame, describe(), data)))
 
     return pn.Row(

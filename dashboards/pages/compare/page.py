@@ -11,13 +11,13 @@ from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts.compare import BARS, RADAR, Bars, Radar
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
-from dashboards.pages.choices.text import table
 from dashboards.pages.compare import ability
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, formats, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.page import Content
 from dashboards.parts.state import UrlState
+from dashboards.parts.templates import render
 
 _MOST, _FIRST = 5, 3
 _SEPARATOR = "|"
@@ -204,13 +204,7 @@ class Compare:
             lines.append([label, *cells])
         wide = pl.DataFrame(lines, schema=["fact", *models], orient="row")
         self.facts = wide.unpivot(index="fact", variable_name="model_id")
-        body = ["<tr>" + "".join(f"<td>{formats.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines]
-        lead = (
-            "<h2>Side by side</h2><p class='counts'>Scores are compared with those of the first model: ▲ and ▼ "
-            "differ by more than noise "
-            "explains (1.96 standard errors of the difference, taken as independent); ≈ do not.</p>"
-        )
-        return lead + table(["", *models], body)
+        return render(__file__, "side_by_side.html", models=models, lines=lines)
 
     def _describe(self) -> dict[str, Any]:
         return {"address": f"compare{self.state.address()}", "models": list(self.state.models)}
