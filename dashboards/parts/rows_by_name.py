@@ -30,7 +30,7 @@ class RowsByName(pn.widgets.Tabulator):
         super().__init__(**options)  # type: ignore[no-untyped-call]
 
     def _get_model(self, *args: Any, **options: Any) -> Any:
-        model = super()._get_model(*args, **options)  # type: ignore[no-untyped-call]
+        model = super()._get_model(*args, **options)
         model.js_on_event("cell-click", CustomJS(args={"key": self._key}, code=_SAY))
         model.on_change("tags", self._said)
         return model
@@ -41,4 +41,4 @@ class RowsByName(pn.widgets.Tabulator):
 
     def _process_event(self, event: Any) -> None:
         if event.event_name != "cell-click":
-            super()._process_event(event)  # type: ignore[no-untyped-call]
+            super()._process_event(event)

@@ -110,8 +110,8 @@ def relinked(text: str, root: str, address: str, files: Mapping[str, str]) -> st
     def link(found: re.Match[str]) -> str:
         before, there, after = found.groups()
         if chart := _OBJECT.search(before + after):
-            file = quote(f"chart/{file_of(address) if address else 'home'}/{chart[1]}.html")
-            return f'<a class="small" href="{root}{file}">'
+            alone = quote(f"chart/{file_of(address) if address else 'home'}/{chart[1]}.html")
+            return f'<a class="small" href="{root}{alone}">'
         if there.startswith(("http:", "https:", "#")):
             return found[0]
         if file := files.get(_bare(there)):

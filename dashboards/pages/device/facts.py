@@ -115,5 +115,5 @@ def errors(device: Accelerator) -> list[dict[str, Any]]:
 
 
 def _rows_by_engine(counted: Mapping[str, int], place: str) -> dict[str, int]:
-    pairs = ((*key.split("|"), rows) for key, rows in counted.items())
-    return {engine: rows for engine, where, rows in pairs if where == place and rows}
+    found = {key.partition("|")[0]: rows for key, rows in counted.items() if key.partition("|")[2] == place}
+    return {engine: rows for engine, rows in found.items() if rows}

@@ -287,7 +287,7 @@ class DevicePage(SessionPage[DeviceState]):
         for context in _CONTEXTS:
             for speed in _SPEEDS:
                 asked = {"context": context, "least_tokens_per_s": speed}
-                need = Need(accelerator=self.device.name, use=self.state.use, **asked)
+                need = Need(accelerator=self.device.name, use=self.state.use, context=context, least_tokens_per_s=speed)
                 try:
                     best = advise(door, evidence, need).best
                 except ProfilingError:
