@@ -23,6 +23,7 @@ from dashboards.data import Data
 from dashboards.downloads import FORMS, origin
 from dashboards.parts import formats
 from dashboards.parts.page import Content
+from dashboards.readings import reading
 from warehouse.columns import columns_of, header
 from warehouse.project import version
 from warehouse.publish import Release
@@ -211,6 +212,7 @@ def describe(chart: Chart, data: Data, root: str) -> dict[str, Any]:
         "title": chart.title,
         "what": chart.subtitle,
         "axes": axis_labels(chart.figure),
+        "how_to_read": reading(chart.name),
         "columns": _columns(chart),
         "source": chart.caption,
         **origin(data, f"{chart.caption} {chart.query} {chart.search}"),

@@ -19,6 +19,7 @@ def _environment(folder: Path) -> Environment:
     environment.filters["whole"] = lambda value: formats.MISSING if value is None else f"{value:,.0f}"
     environment.filters |= {"count": formats.count, "age": formats.age, "board": formats.board, "label": formats.label}
     environment.globals["missing"] = formats.MISSING
+    environment.filters["boards"] = formats.boards
     return environment
 
 

@@ -150,9 +150,11 @@ class Compare:
         self, models: list[str], asked: dict[str, str], scores: pl.DataFrame, rows: dict[str, dict[str, Any]]
     ) -> None:
         if scores.is_empty():
-            for card, title in self._titles()[1:]:
-                card.hide(title, "None of these models is on the Open LLM Leaderboard v2, which ended in March 2025.")
+            for card, _title in self._titles()[1:]:
+                card.column.visible = False
             return
+        for card, _title in self._titles()[1:]:
+            card.column.visible = True
         day = next(row["open_llm_v2_as_of_date"] for row in rows.values() if row["open_llm_v2_as_of_date"])
         there = scores["model_id"].n_unique()
         where = f"Open LLM Leaderboard v2, snapshot of {day}; n = {there} models"
@@ -227,7 +229,7 @@ class Compare:
             margin=0,
         )
         sidebar = pn.Column(self.add, self.chosen, sizing_mode="stretch_width", margin=0)
-        return Content(main=main, sidebar=sidebar, state=self.state)
+        return Content(main=main, sidebar=sidebar, state=self.state, sidebar_title="Models")
 
 
 def _arena(row: dict[str, Any]) -> tuple[float, float | None] | None:
