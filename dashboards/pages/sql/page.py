@@ -171,10 +171,16 @@ class SqlPage:
         return self._result.frame if self._result is not None else pl.DataFrame()
 
     def _describe(self) -> dict[str, Any]:
+        address = f"sql{self.state.address()}"
         if self._result is None:
-            return {}
+            return {"address": address}
         published = self._result.release.published_at
-        return {"sql": self._asked[-1].sql, "published_at": published, "is_cut": self._result.is_cut}
+        return {
+            "address": address,
+            "sql": self._asked[-1].sql,
+            "published_at": published,
+            "is_cut": self._result.is_cut,
+        }
 
     # Showing ---------------------------------------------------------------------------------------------------------
 
