@@ -93,7 +93,7 @@ _ALIASES: Mapping[str, str] = {
 
 
 def format_on(engine: Engine, weight_format: str, reported: str) -> str:
-    """The format of the file that ran: llama.cpp's MXFP4 files hold experts so, the rest in 8 or, named F16, 16 bits."""
+    """The format of the file that ran: MXFP4 files of llama.cpp hold the rest in 8 bits, or in 16 if named F16."""
     if engine.family != "llama.cpp" or weight_format.strip().casefold() != "mxfp4":
         return weight_format
     return "gguf-f16" if re.search(r"[-_.]f16\b", reported, re.IGNORECASE) else "gguf-mxfp4_moe"
@@ -133,7 +133,9 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     weight_format = str(row.get("weight_format") or "")
     if not weight_format:
         raise UnsupportedPrecision("the weight format is not stated")
-    precision = _runnable(precision_named(model, format_on(engine, weight_format, reported), str(row.get("kv_format") or "")), device)
+    precision = _runnable(
+        precision_named(model, format_on(engine, weight_format, reported), str(row.get("kv_format") or "")), device
+    )
     if engine.opens_integers and weight_format.casefold() == "int8":
         precision = replace(precision, activation_bits=16, computes=())
     count = int(_number(row, "device_count") or 1)

@@ -19,8 +19,8 @@ FOLDS = 10
 _ITERATIONS, _ITERATIONS_MORE = 14, 6
 _NOISE, _TAIL = 0.15, 0.36
 """Usual error of a measurement as a logarithm, and beyond what an error counts ever less (Student's t)."""
-_BEYOND = 1.5
-"""Logarithm of an error (4.5 times) beyond which a measurement is taken to be of something else, such as a model that
+_BEYOND = 2.3
+"""Logarithm of an error (ten times) beyond which a measurement is taken to be of something else, such as a model that
 ran half on the processor, and has no say once the fit has settled."""
 _FEW = 6
 """Groups of fewer rows weigh as little as one of so many: a single odd row must not move a class."""

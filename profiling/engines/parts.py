@@ -26,8 +26,9 @@ PARTS = (
 
 Products are shared out between compute and memory by the squares of the two sides, as the times themselves are put
 together, so that a product on the ridge counts half to each. Unpacking is work of the vector units per weight
-below 16 bits read: stored weights are converted before they are multiplied, which is what bounds small batches where bandwidth is
-plentiful against those units. Padding is what kernels of experts compute beside the rows that tokens ask for.
+below 16 bits read: stored weights are converted before they are multiplied, which is what bounds small batches where
+bandwidth is plentiful against those units. Launches are of every kernel that a step takes. Padding is what kernels of
+experts compute beside the rows that tokens ask for.
 """
 PLACES: Mapping[str, int] = {name: place for place, name in enumerate(PARTS)}
 

@@ -74,10 +74,10 @@ ENGINES: Mapping[str, Engine] = {
     engine.name: engine
     for engine in (
         _llama_cpp("cuda", launch_s=1.5e-6, opening=10, integer=True),
-        _llama_cpp("rocm", launch_s=2.5e-6, opening=3, half_efficiency=0.33, vector_attention=0.25),
-        _llama_cpp("vulkan", launch_s=2e-6, opening=3, half_efficiency=0.33, vector_attention=0.15),
+        _llama_cpp("rocm", launch_s=2.5e-6, opening=3, half_efficiency=0.29, vector_attention=0.19),
+        _llama_cpp("vulkan", launch_s=2e-6, opening=3, half_efficiency=0.29, vector_attention=0.12),
         _llama_cpp("metal", launch_s=2.5e-6, opening=10),
-        _llama_cpp("sycl", launch_s=6e-6, opening=10, half_efficiency=0.33, vector_attention=0.2),
+        _llama_cpp("sycl", launch_s=6e-6, opening=10, half_efficiency=0.29, vector_attention=0.15),
         _llama_cpp("cpu", launch_s=1e-6, opening=1, integer=True),
         _library("vllm"),
         _library("sglang"),

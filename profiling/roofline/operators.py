@@ -176,7 +176,8 @@ def _experts(step: Experts, run: Pass, place: str, count: int) -> Operator:
     least = np.minimum(distinct, step.used_per_token)
     width = step.intermediate_size / inner
     ups = 2.0 if step.gated else 1.0
-    matrices = (ups + 1) * step.hidden_size * width * np.divide(run.precision.experts, 8)
+    held = (ups + 1) * step.hidden_size * width
+    matrices = held * np.divide(run.precision.experts, 8)
     biases = (ups * width + step.hidden_size) * GAIN_BITS / 8 if step.bias else 0.0
     return Operator(
         name=step.name,
@@ -188,8 +189,7 @@ def _experts(step: Experts, run: Pass, place: str, count: int) -> Operator:
         launches=passes,
         flops=2 * routed * (ups + 1) * step.hidden_size * width,
         weight_bytes=distinct / parallelism.expert * (matrices + biases) * passes,
-        numbers_opened=distinct / parallelism.expert * (ups + 1) * step.hidden_size * width * passes
-        * np.less(run.precision.experts, 16),
+        numbers_opened=distinct / parallelism.expert * held * passes * np.less(run.precision.experts, 16),
         padding=np.minimum(TILE_ROWS, tokens_in / passes) * distinct / parallelism.expert / (routed / passes),
         spared_bytes=(distinct - least) / parallelism.expert * (matrices + biases) * passes,
         activation_read_bytes=routed * (step.hidden_size + (ups + 1) * width) * run.activation,
