@@ -6,7 +6,7 @@ A chart's data are what its figure draws, read from the figure itself: table, do
 import datetime as dt
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,11 @@ from bokeh.models.renderers import GlyphRenderer
 from bokeh.plotting import figure
 
 from dashboards.data import Data
+from dashboards.downloads import FORMS, origin
 from dashboards.parts import formats
 from dashboards.parts.page import Content
+from dashboards.readings import reading
+from warehouse.columns import columns_of, header
 from warehouse.project import version
 from warehouse.publish import Release
 
@@ -30,11 +33,12 @@ _KIND_OF_LAYER = {
     "Scatter": "points", "Segment": "intervals", "Line": "line", "Step": "steps", "VArea": "band", "VStrip": "spans",
     "MultiLine": "lines", "Rect": "cells", "VBar": "bars", "HBar": "bars", "Patches": "areas", "Bezier": "links",
 }  # fmt: skip
-FILES = ("csv", "json", "bib")
+FILES = (*FORMS, "bib")
 """Forms in which a chart is downloaded."""
 # What decides how a mark looks says nothing of the data, unless it is the name of a group.
 _LOOKS = re.compile(r"colou?r|mark|shade|ink|alpha|fill|size|offset|shift|align|hatch|width|angle")
 _MEANT = {"look": "group", "told": "facts"}
+_UNIT = re.compile(r"\(([^()]+)\)$")
 _TAG = re.compile(r"<[^>]*>")
 _ABOUT = re.compile(r'<div data-about="([^"]*)" data-title="([^"]*)" data-subtitle="([^"]*)" data-caption="([^"]*)">')
 _HEADING = re.compile(r"<h[123]>(.*?)</h[123]>", re.DOTALL)
@@ -137,11 +141,7 @@ def rows(chart: Chart) -> pl.DataFrame:
 def _frame(data: dict[str, Any], plot: figure, glyph: Glyph) -> pl.DataFrame:
     labels = axis_labels(plot)
     dates = {side for side in labels if any(isinstance(axis, DatetimeAxis) for axis in getattr(plot, f"{side}axis"))}
-    side_of = {
-        spec.field: name[0]
-        for name, spec in glyph.properties_with_values(include_defaults=False).items()
-        if isinstance(spec, Field) and name[:1] in labels
-    }
+    side_of = _sides(glyph, labels)
     columns: dict[str, pl.Series] = {}
     for name, values in data.items():
         if _LOOKS.fullmatch(name):
@@ -150,7 +150,7 @@ def _frame(data: dict[str, Any], plot: figure, glyph: Glyph) -> pl.DataFrame:
         if side_of.get(name) in dates and series.dtype.is_numeric():
             series = series.cast(pl.Int64).cast(pl.Datetime("ms"))
         label = labels.get(name[0], "") if name in {"x", "y", "xs", "ys"} else ""
-        meant = header(label) if label else _MEANT.get(name, name)
+        meant = header(label or _MEANT.get(name, name))
         columns.setdefault(meant, series.alias(meant))
     frame = pl.DataFrame(list(columns.values()))
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
@@ -178,10 +178,24 @@ def axis_labels(plot: figure) -> dict[str, str]:
     return {side: str(found[0].axis_label or "") for side, found in axes.items() if found}
 
 
-def header(text: str) -> str:
-    """The one form of a column's name in files: small letters, digits and underscores, the unit at its end."""
-    plain = text.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹", "01234567890123456789")).replace("%", " percent ")
-    return "_".join(re.findall(r"[a-z0-9]+", plain.lower().replace("µ", "u"))) or text
+def _columns(chart: Chart) -> dict[str, dict[str, str]]:
+    """What every column is; the unit of one that only its place on an axis explains is that of the axis."""
+    found, labels = columns_of(rows(chart)), axis_labels(chart.figure)
+    for renderer in chart.figure.renderers:
+        for name, side in _sides(renderer.glyph, labels).items() if isinstance(renderer, GlyphRenderer) else ():
+            unit = _UNIT.search(labels[side])
+            if unit and (column := found.get(header(name))) is not None and column["type"] in {"number", "integer"}:
+                column["unit"] = column["unit"] or unit[1]
+    return found
+
+
+def _sides(glyph: Glyph, labels: Mapping[str, str]) -> dict[str, str]:
+    """Columns that say where a mark stands, and on which axis."""
+    return {
+        spec.field: name[0]
+        for name, spec in glyph.properties_with_values(include_defaults=False).items()
+        if isinstance(spec, Field) and name[:1] in labels
+    }
 
 
 def describe(chart: Chart, data: Data, root: str) -> dict[str, Any]:
@@ -193,36 +207,20 @@ def describe(chart: Chart, data: Data, root: str) -> dict[str, Any]:
         root: Address of the server, with its last slash.
     """
     release = data.release()
-    sources = _sources(chart, data)
     return {
         "chart": chart.name,
         "title": chart.title,
         "what": chart.subtitle,
         "axes": axis_labels(chart.figure),
+        "how_to_read": reading(chart.name),
+        "columns": _columns(chart),
         "source": chart.caption,
-        "sources": sources,
-        "licence": sorted({one["licence"] for one in sources if one["licence"]}),
-        "as_of": max((one["as_of_date"] for one in sources), default=release.published_at.date().isoformat()),
-        "warehouse": {"release": release.path.name, "fingerprint": release.fingerprint, "made": _moment(release)},
+        **origin(data, f"{chart.caption} {chart.query} {chart.search}"),
         "query": chart.query or None,
         "address": root + chart.address,
         "citation": citation(chart, release, root),
         "bibtex": bibtex(chart, release, root),
     }
-
-
-def _sources(chart: Chart, data: Data) -> list[dict[str, str]]:
-    """The stored snapshots that a chart's caption or query names."""
-    told = f"{chart.caption} {chart.query} {chart.search}"
-    return [
-        {"source": row["uri"], "licence": row["licence"] or "", "as_of_date": str(row["as_of_date"] or "")}
-        for row in data.ask("stored_sources").iter_rows(named=True)
-        if row["uri"] in told or row["snapshot_id"] in told
-    ]
-
-
-def _moment(release: Release) -> str:
-    return release.published_at.isoformat(timespec="seconds")
 
 
 def citation(chart: Chart, release: Release, root: str) -> str:

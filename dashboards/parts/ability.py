@@ -18,7 +18,7 @@ FACTS = {
     "ability_high": Fact("90 % to", "0.0", 76),
     "evidence_class": Fact("Evidence", width=120),
     "results": Fact("Results", "0,0", 66),
-    "sources": Fact("Sources", width=170),
+    "sources": Fact("Sources", width=190, names_boards=True),
     "openness_words": Fact("Weights", width=110),
     "licence": Fact("Licence", width=120),
     "release_date": Fact("Released", width=96),
@@ -27,7 +27,7 @@ FACTS = {
     "weight_format": Fact("Published as", width=110),
     "devices": Fact("H100s to serve", "0", 76),
     "tokens_per_s": Fact("Tokens / s per request", "0,0", 84),
-    "usd_per_million_tokens": Fact("USD / 10⁶ tokens", "0,0.00", 84),
+    "usd_per_million_tokens": Fact("USD per million tokens", "0,0.00", 84),
     "organization": Fact("Maker", width=110),
     "mode": Fact("Mode", width=100),
     "effort": Fact("Effort", width=80),
@@ -55,8 +55,9 @@ def estimate(row: dict[str, Any]) -> str:
 def rests_on(row: dict[str, Any]) -> str:
     """What an estimate rests on."""
     if row["evidence_class"] == "prior":
-        return "not judged by any board: expected from its size and date"
-    return f"{row['evidence_class']}: {row['results']} result{'' if row['results'] == 1 else 's'} of {row['sources']}"
+        return "not evaluated by any board: expected from its size and date"
+    counted = f"{row['results']} result{'' if row['results'] == 1 else 's'}"
+    return f"{row['evidence_class']}: {counted} of {formats.boards(row['sources'] or 'no board')}"
 
 
 def where(domain_name: str, as_of: dt.date | None, n: int, what: str = "models") -> str:
@@ -65,6 +66,6 @@ def where(domain_name: str, as_of: dt.date | None, n: int, what: str = "models")
 
 
 READING = (
-    "Scale of the Epoch Capabilities Index: Claude 3.5 Sonnet 130, GPT-5 150. Bars: 90 % intervals. Two models whose "
-    "intervals overlap widely cannot be distinguished."
+    "Scale of the Epoch Capabilities Index: Claude 3.5 Sonnet 130, GPT-5 150. Bars: 90 % intervals. Models whose "
+    "intervals overlap widely cannot be told apart."
 )

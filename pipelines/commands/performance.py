@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from profiling.answers.door import Door
 
 profile = typer.Typer(
-    help="Measure models on the device at hand, and fit predictions to what was measured.", no_args_is_help=True
+    help="Measure models on this device, and fit predictions to the measurements.", no_args_is_help=True
 )
 
 Model = Annotated[
@@ -71,7 +71,7 @@ def register(app: typer.Typer) -> None:
 
 def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     model: Model,
-    accelerator: Annotated[str, typer.Argument(help="Accelerator, as RTX-A6000 or H200.")],
+    accelerator: Annotated[str, typer.Argument(help="Accelerator, as RTX-A6000, 2x3090 or 3090 + 3060.")],
     stage: Annotated[str, typer.Option(help="prefill, decode (one step), generate (both) or encode.")] = "decode",
     batch: Batch = 1,
     seq: Length = 4096,
@@ -101,7 +101,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     lora_rank: Annotated[int, typer.Option(help="Rank of adapters beside the weights; 0: none.", min=0)] = 0,
     lora_targets: Annotated[
-        str, typer.Option(help="What they adapt: attention, feed_forward, experts, head, or matrices by name.")
+        str, typer.Option(help="What they adapt: attention, feed_forward, experts, head, or named matrices.")
     ] = "attention",
     lora_count: Annotated[int, typer.Option(help="Adapters loaded.", min=1)] = 1,
     image_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of images beside the prompt.")] = 0,
@@ -117,7 +117,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     operators: Annotated[bool, typer.Option("--operators", help="One row per operator instead of the total.")] = False,
     ignore_memory: Annotated[
-        bool, typer.Option("--ignore-memory", help="Show times even if it does not fit, without throughput.")
+        bool, typer.Option("--ignore-memory", help="Show times, but no throughput, even if it does not fit.")
     ] = False,
     online: Online = False,
     accelerators: Accelerators = None,
@@ -127,7 +127,9 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Bound, likely time and memory of a model on an accelerator, with what bounds it."""
     import polars as pl  # noqa: PLC0415 - numpy and polars load only when needed
 
+    from profiling.answers.fit import fit_on  # noqa: PLC0415
     from profiling.answers.question import Question  # noqa: PLC0415
+    from profiling.devices.names import resolve_device  # noqa: PLC0415
 
     door = door_of(accelerators, online=online)
     question = Question(
@@ -138,6 +140,10 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
         lora_targets=lora_targets, lora_count=lora_count, image_tokens=image_tokens, cache_tokens=cache_tokens,
         pruning=pruning, vocabulary=vocabulary,
     )  # fmt: skip
+    if stage == "decode" and not operators and resolve_device(accelerator, door.devices).fleet.is_mixed:
+        rows_on, notes = fit_on(door, question, [accelerator])
+        _print(rows_on, notes, format, output, upright=True)
+        return
     if not ignore_memory:
         door.require_fit(question)
     rows = door.operator_rows(question) if operators else [door.answer(question).row()]
@@ -163,10 +169,10 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = 0.0,
     host: Annotated[str | None, typer.Option(help="Processor of the machine.", show_default="a common one")] = None,
     n_gpu_layers: Annotated[
-        int | None, typer.Option(help="Layers on the cards; the others stay with the processor.", min=0)
+        int | None, typer.Option(help="Layers on the cards; the others stay on the processor.", min=0)
     ] = None,
     n_cpu_moe: Annotated[
-        int | None, typer.Option(help="Layers from the bottom whose experts stay with the processor.", min=0)
+        int | None, typer.Option(help="Number of layers, from the first, whose experts stay on the processor.", min=0)
     ] = None,
     online: Online = False,
     accelerators: Accelerators = None,
@@ -209,7 +215,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
     threads: Annotated[int | None, typer.Option(help="Without --kernels: threads of the processor.")] = None,
     device: Annotated[str | None, typer.Option(help="Without --kernels: cpu, cuda or cuda:1.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the calibrations into this folder.")] = None,
-    source: Annotated[str, typer.Option(help="Where the kernels are from, for the files.")] = "not stated",
+    source: Annotated[str, typer.Option(help="Origin of the kernels, recorded in the files.")] = "not stated",
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision, nearest
-from profiling.models.architecture import Architecture
+from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import Experts
 from profiling.models.stored import Group
 
@@ -188,6 +188,8 @@ class Parallelism:
             IllegalParallelism: The message says what does not divide what, and names the nearest legal choice.
         """
         tensor, pipeline, expert = self.tensor, self.pipeline, self.expert
+        if tensor == pipeline == expert == 1:
+            return
         for label, ways in (("tp", tensor), ("pp", pipeline), ("ep", expert)):
             if ways < 1:
                 raise IllegalParallelism(f"{label}={ways} cannot be; the smallest is 1")
@@ -206,28 +208,57 @@ class Parallelism:
             )
         if expert > 1:
             counts = {step.count for _, step in model.counted_steps() if isinstance(step, Experts)}
-            legal = [ways for ways in range(1, tensor + 1)
+            dealt = [ways for ways in range(1, tensor + 1)
                      if tensor % ways == 0 and all(count % ways == 0 for count in counts)]  # fmt: skip
             if not counts:
                 raise IllegalParallelism(f"ep={expert}: {model.name} has no routed experts; use ep=1")
-            if expert not in legal:
+            if expert not in dealt:
                 raise IllegalParallelism(
                     f"ep={expert} must divide tp={tensor} and the {max(counts)} experts of {model.name}; "
-                    f"legal: {', '.join(map(str, legal))}"
+                    f"legal: {', '.join(map(str, dealt))}"
                 )
+
+
+def _all_between(value: Values, low: float, high: float) -> bool:
+    if isinstance(value, float | int):
+        return low <= value <= high
+    return bool(np.all((np.asarray(value) >= low) & (np.asarray(value) <= high)))
 
 
 def legal_tensor_ways(model: Architecture, largest: int = 1024) -> list[int]:
     """Tensor parallel degrees that divide the heads of every layer; KV heads divide or are copied."""
+    return [ways for ways in _legal_ways(model) if ways <= largest]
+
+
+_MOST_WAYS = 1024
+
+
+@fact_of
+def _legal_ways(model: Architecture) -> tuple[int, ...]:
     cores = list(model.attention_cores())
-    return [
+    return tuple(
         ways
-        for ways in range(1, min(largest, max(model.heads, 1)) + 1)
+        for ways in range(1, min(_MOST_WAYS, max(model.heads, 1)) + 1)
         if all(
             core.heads % ways == 0 and (core.latent_width or core.kv_heads % ways == 0 or ways % core.kv_heads == 0)
             for core in cores
         )
-    ]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """Low-rank adapters beside the weights, whose own products are computed (LoRA, arXiv 2106.09685)."""
+
+    rank: int
+    targets: frozenset[str]
+    """Groups of matrices, or names of single ones."""
+    count: int = 1
+    """Adapters that are loaded; sequences choose among them evenly."""
+
+
+ADAPTER_BITS = 16
+"""Width of an adapter's numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +280,7 @@ class Workload:
         all_logits: The head runs for every token, as in scoring, instead of the last.
         cache_tokens: Most tokens the cache holds of a sequence (generate only): once full, its older half is dropped,
             as by llama.cpp's `--context-shift`; None: it grows to the end.
+        adapters: Low-rank adapters that are not merged into the weights.
     """
 
     stage: Stage = "decode"
@@ -266,6 +298,7 @@ class Workload:
     source: Values | None = None
     all_logits: bool = False
     cache_tokens: int | None = None
+    adapters: Adapters | None = None
 
     def check(self, model: Architecture) -> None:
         """Nothing, if the question can be asked of the model.
@@ -295,10 +328,10 @@ class Workload:
             ("head_bits", precision.head_bits, 1, 32),
         )
         for name, value, low, high in limits:
-            if value is not None and not bool(np.all((np.asarray(value) >= low) & (np.asarray(value) <= high))):
+            if value is not None and not _all_between(value, low, high):
                 shown = value if np.ndim(value) == 0 else f"between {np.min(value):g} and {np.max(value):g}"
                 raise InvalidWorkload(f"{name} is {shown}; it must lie between {low} and {high}")
-        if not bool(np.all(np.asarray(self.prefix) < np.asarray(self.context))):
+        if not np.all(np.less(self.prefix, self.context)):
             raise InvalidWorkload("the reused prefix must be shorter than the prompt: one token has to be new")
         if self.cache_tokens is not None and not bool(np.all(np.asarray(self.context) <= self.cache_tokens)):
             raise InvalidWorkload(f"the prompt does not fit into a cache of {self.cache_tokens:,} tokens")

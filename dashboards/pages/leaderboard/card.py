@@ -4,6 +4,7 @@ from typing import Any
 
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.data import Data
+from dashboards.finding import address_of_model
 from dashboards.parts import formats
 from dashboards.parts.fields import COSTS
 
@@ -17,7 +18,7 @@ _LABELS = {
     "reported_parameters": ("Parameters as the board states them", "parameters"),
     "evaluation_co2_kg": ("CO₂ of the evaluation", "kg"),
     "error_pct": ("Error", "%"),
-    "size_adjusted_residual": ("Average above expectation at its size", "points"),
+    "size_adjusted_residual": ("Average above expectation for its size", "points"),
     "residual_rank": ("Rank by that", ""),
     "score_per_gib": ("Average per GiB", "points / GiB"),
     "score_per_billion_parameters": ("Average per billion parameters", "points / billion"),
@@ -34,7 +35,7 @@ def build(data: Data, snapshot_id: str, entry_id: str) -> str:
     """The card as HTML; a sentence saying so where the snapshot holds no such entry."""
     found = data.ask("entry", snapshot_id=snapshot_id, entry_id=entry_id)
     if found.is_empty():
-        return "<h2>No such entry</h2><p>This snapshot does not hold the entry that the address names.</p>"
+        return "<h2>No such entry</h2><p>This snapshot has no entry of the name in the address.</p>"
     entry = found.row(0, named=True)
     model_id = str(entry["model_id"])
     parts = [
@@ -45,12 +46,10 @@ def build(data: Data, snapshot_id: str, entry_id: str) -> str:
         "<h3>Facts</h3>",
         _facts(entry),
     ]
-    if "/" in model_id:
-        address = f"https://huggingface.co/{model_id}"
-        parts.append(
-            f'<p style="margin-top:12px"><a href="{formats.escape(address)}" rel="noopener noreferrer" target="_blank">'
-            "Model page on the hub</a></p>"
-        )
+    own = f'<a href="{formats.escape(address_of_model(model_id))}">Everything known about this model</a>'
+    hub = formats.escape(f"https://huggingface.co/{model_id}")
+    there = f' · <a href="{hub}" rel="noopener noreferrer" target="_blank">on the hub</a>' if "/" in model_id else ""
+    parts.append(f'<p class="links">{own}{there}</p>')
     return "".join(parts)
 
 

@@ -13,7 +13,8 @@ from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.errors import ProfilingError
 from profiling.memory.engines import default_engine
-from profiling.memory.need import kv_cache_bytes, max_context, memory_need, weight_bytes
+from profiling.memory.need import kv_cache_bytes, max_context, memory_need
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.gguf import gguf_file_size_bytes
 from profiling.models.stored import BF16
@@ -25,7 +26,7 @@ USUAL_DEVICES = (
     "Apple-M4-Max-40core-128GB", "Ryzen-AI-Max+-395-128GB", "DGX-Spark-GB10-128GB", "RTX-PRO-6000-Blackwell", "L40S",
     "H100-SXM5-80GB", "H200-SXM-141GB", "MI300X-192GB", "B200-SXM-180GB", "Apple-M3-Ultra-80core-512GB",
 )  # fmt: skip
-"""Devices that people ask about, from a small card to a large server's; any other is asked in the Advisor."""
+"""Common devices, from a small card to a large server; ask the Advisor about any other."""
 _MORE_GGUF = ("iq4_xs", "iq3_xxs", "iq2_xs")
 _PROMPT = 2048
 
@@ -51,7 +52,7 @@ def identity(model_id: str, model: Architecture | None, said: Mapping[str, Any])
     if "/" in model_id:
         add("On the hub", model_id, "", f"https://huggingface.co/{model_id}")
     add("Publisher", said["organization"] or said["organisation"])
-    add("Base model", said["base_model"])
+    add("Made from", said["base_model"], "as boards state it", f"model/{said['base_model']}")
     add("Licence", said["licence"] or said["board_licence"], said["licence_basis"] if said["licence"] else "a board")
     released = said["release_date"] or said["listed_on"]
     add("Released", released, said["release_date_basis"] if said["release_date"] else said["facts_source"])
@@ -176,5 +177,7 @@ def _on(door: Door, model: Architecture, shapes_id: str, device: Accelerator, co
             "tokens_per_s_high": None if rate is None else float(rate.high_s),
             "time_to_first_token_s": None if first is None else float(first.likely_s),
             "longest_context": min(longest, model.max_position or longest), "rests_on": answer.rests_on,
+            "usd_per_million_tokens": usd.likely if (usd := answer.usd_per_million_tokens) else None,
+            "g_co2e_per_million_tokens": grams.likely if (grams := answer.grams_co2e_per_million_tokens) else None,
         }  # fmt: skip
     return row

@@ -1,14 +1,13 @@
 """The table of a front: each member, and what its step over the one before costs."""
 
 from collections.abc import Callable
-from typing import Any
 
-import panel as pn
 import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats, page
 from dashboards.parts.fields import Cost
+from dashboards.parts.rows_by_name import RowsByName
 
 _KEY = "entry_id"
 _STEP = "Step over the one before"
@@ -16,6 +15,12 @@ _PLACE, _SCORE, _ERROR = "#", "Score (points)", "± s.e."
 _COST, _EXTRA = "Cost", "Extra cost per extra point"
 _CONTENDERS, _ADDS = "Beaten, but within noise", "Adds (points × decades)"
 _STEPS = {True: "clear", False: "within noise"}
+_HEADERS = {
+    _PLACE: "position", "Model": "model_id", "Precision": "precision", "Family": "family", _SCORE: "score",
+    _ERROR: "standard_error", _STEP: "step_over_previous", _CONTENDERS: "contenders_within_noise",
+    _ADDS: "hypervolume_contribution",
+}  # fmt: skip
+"""Names in files; there the cost goes by the name of what it measures."""
 
 
 class FrontTable:
@@ -28,13 +33,13 @@ class FrontTable:
             chosen: Called with the entry of a member that a reader clicked.
         """
         self._frame = pl.DataFrame({_KEY: []}, schema={_KEY: pl.String})
-        self._chosen = chosen
-        self._cost: Cost | None = None
         self.heading = page.html()
         # Columns are the same whatever the cost, which the heading names: where they change, Panel rebuilds them all
         # and Bokeh looks through the whole page.
         numbers = [_PLACE, _COST, _SCORE, _ERROR, _EXTRA, _CONTENDERS, _ADDS]
-        self.widget = pn.widgets.Tabulator(
+        self.widget = RowsByName(
+            _KEY,
+            chosen,
             pagination="remote",
             page_size=30,
             show_index=False,
@@ -48,10 +53,6 @@ class FrontTable:
             sizing_mode="stretch_width",
             margin=0,
         )
-        self.widget.on_click(self._clicked)
-
-    def _clicked(self, event: Any) -> None:
-        self._chosen(str(self.widget.value.iloc[event.row][_KEY]))
 
     def show(self, members: pl.DataFrame, cost: Cost) -> None:
         """Show the members: the result of the query `front`."""
@@ -69,7 +70,8 @@ class FrontTable:
             pl.col("contenders_within_noise").alias(_CONTENDERS),
             pl.col("hypervolume_contribution").alias(_ADDS),
         )
-        self._frame, self._cost = rows, cost
+        measure = cost.measure.name
+        self._frame = rows.drop(_KEY).rename(_HEADERS | {_COST: measure, _EXTRA: f"extra_{measure}_per_point"})
         self.heading.object = (
             "<h2>The front, from its cheapest member</h2>"
             f"<p class='counts'>Cost is {formats.escape(formats.running(cost.measure.title))}.</p>"
@@ -77,11 +79,8 @@ class FrontTable:
         self.widget.param.update(value=rows.to_pandas(), page=1)
 
     def rows(self) -> pl.DataFrame:
-        """The rows shown; the titles of costs carry their unit."""
-        if self._cost is None:
-            return self._frame.drop(_KEY)
-        extra = f"Extra {self._cost.measure.unit} per extra point"
-        return self._frame.drop(_KEY).rename({_COST: self._cost.measure.title, _EXTRA: extra})
+        """The rows shown, under the names of their columns; the cost by the name of what it measures."""
+        return self._frame
 
 
 def _format(name: str) -> str:
