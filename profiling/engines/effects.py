@@ -71,8 +71,8 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
         Effect((), 0.3), Effect(("engine", "attention"), 0.3), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.3),
     ),
     "other": (
-        Effect((), 0.1), Effect(("family",), 0.4), Effect(("engine", "attention"), 0.3), Effect(_ENGINE, 0.2),
-        Effect(_ON_DEVICE, 0.2),
+        Effect((), 0.1), Effect(("family",), 0.2), Effect(("engine", "attention"), 0.2), Effect(_ENGINE, 0.2),
+        Effect(_ON_DEVICE, 0.1),
     ),
     "unpacking": (
         Effect((), 0.3), Effect(_ENGINE, 0.5), Effect(_OF_FORMAT, 0.4), Effect(("class",), 0.1),
@@ -86,7 +86,7 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "passes": (Effect((), 0.3), Effect(_ENGINE, 0.8)),
     "sequences": (Effect((), 0.4), Effect(_ENGINE, 0.8)),
     "collectives": (Effect((), 0.3), Effect(_ENGINE, 0.4), Effect(("engine", "class"), 0.3)),
-    "whole": (Effect(("engine", "stage"), 0.08), Effect(("engine", "device", "stage"), 0.08)),
+    "whole": (Effect(("engine", "stage"), 0.05), Effect(("engine", "device", "stage"), 0.08)),
 }  # fmt: skip
 """Effects of every part, in the order of `parts.PARTS`, and under `whole` of the sum of all."""
 
