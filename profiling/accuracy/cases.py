@@ -11,7 +11,7 @@ import numpy as np
 
 from profiling.accuracy.names import Names
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.table import Engine, engine_of
+from profiling.engines.table import ENGINES, Engine, engine_of
 from profiling.errors import ProfilingError, UnsupportedPrecision
 from profiling.memory.need import kv_cache_bytes, memory_need
 from profiling.models.architecture import Architecture
@@ -92,6 +92,13 @@ _ALIASES: Mapping[str, str] = {
 }
 
 
+def format_on(engine: Engine, weight_format: str, reported: str) -> str:
+    """The format of the file that ran: MXFP4 files of llama.cpp hold the rest in 8 bits, or in 16 if named F16."""
+    if engine.family != "llama.cpp" or weight_format.strip().casefold() != "mxfp4":
+        return weight_format
+    return "gguf-f16" if re.search(r"[-_.]f16\b", reported, re.IGNORECASE) else "gguf-mxfp4_moe"
+
+
 def precision_named(model: Architecture, weight_format: str, kv_format: str) -> Precision:
     """The precision that a measurement's words for weights and cache mean.
 
@@ -119,11 +126,16 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     stage = compared_as(row)
     model = names.model(str(row.get("model") or row.get("model_as_reported") or ""))
     device = names.device(str(row.get("device") or row.get("device_as_reported") or ""))
+    reported = str(row.get("model_as_reported") or "")
     engine = engine_of(str(row.get("engine") or ""), device, str(row.get("backend") or ""))
+    if engine.family == "llama.cpp" and reported.endswith("-mlx"):
+        engine = ENGINES["mlx"]  # Ollama runs models of such names in MLX
     weight_format = str(row.get("weight_format") or "")
     if not weight_format:
         raise UnsupportedPrecision("the weight format is not stated")
-    precision = _runnable(precision_named(model, weight_format, str(row.get("kv_format") or "")), device)
+    precision = _runnable(
+        precision_named(model, format_on(engine, weight_format, reported), str(row.get("kv_format") or "")), device
+    )
     if engine.opens_integers and weight_format.casefold() == "int8":
         precision = replace(precision, activation_bits=16, computes=())
     count = int(_number(row, "device_count") or 1)

@@ -12,7 +12,9 @@ from profiling.accuracy.cases import Case
 from profiling.accuracy.composition import first_token_parts, parts_of_cases, settings_of
 from profiling.accuracy.energy import fit_power_shares, power_share
 from profiling.accuracy.passes import Passes, passes_of
+from profiling.accuracy.predict import bounds_of
 from profiling.accuracy.residuals import residual_table
+from profiling.accuracy.soundness import too_fast
 from profiling.engines.effects import EFFECTS, FIRST_TOKEN_EFFECTS, Setting
 from profiling.engines.fit import Effects, Parameters, Rows, fit, folds_of, held_out_s, predicted_s
 from profiling.engines.table import device_class
@@ -33,7 +35,10 @@ def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], so
     passes = passes_of(cases, calibrations)
     settings = settings_of(cases)
     parts = parts_of_cases(cases, passes)
-    timed = np.array([case.stage != "energy" for case in cases]) & (parts.sum(axis=1) > 0)
+    sound = np.array([
+        too_fast(case, float(bound)) is None for case, bound in zip(cases, bounds_of(cases, passes), strict=True)
+    ])  # fmt: skip
+    timed = np.array([case.stage != "energy" for case in cases]) & (parts.sum(axis=1) > 0) & sound
     rows, some = _rows(parts, cases, settings, timed), [case for case, one in zip(cases, timed, strict=True) if one]
     effects = fit(rows)
     errors: dict[str, Residuals] = {}

@@ -116,7 +116,7 @@ class _Asked:
     def _times(self, workload: Workload, batch: Array) -> tuple[Array, Array]:
         case = self.first
         times = operator_times(case.model, case.device, workload, self.calibration, case.engine)
-        parts = parts_of(times, case.model, workload, opening_rate(case.engine, case.device), case.engine.layer_s)
+        parts = parts_of(times, case.model, workload, opening_rate(case.engine, case.device), case.engine)
         return parts.stacked(), np.broadcast_to(pass_time(times).likely_s, batch.shape)
 
     def _bound(self, workload: Workload) -> Array:

@@ -47,7 +47,10 @@ def _shared(word: str, engine: float, device_class_: float, both: float, device:
 
 
 _COMPUTE = _shared("compute", 0.35, 0.25, 0.2, 0.5)
-_MEMORY = _shared("memory", 0.1, 0.05, 0.05, 0.16)
+_MEMORY = (
+    *_shared("memory", 0.06, 0.04, 0.03, 0.1), Effect(("memory",), 0.2, "memory"),
+    Effect((), 0.3, "memory", covariate="strain"),
+)  # fmt: skip
 _ENGINE, _ON_DEVICE, _OF_FORMAT = ("engine",), ("engine", "device"), ("engine", "format")
 _RATIO = Effect(("family",), 0.3, covariate="vector_share")
 
@@ -57,31 +60,33 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     ),
     "product_memory": (Effect((), 0.1), Effect(_OF_FORMAT, 0.08), *_MEMORY),
     "expert_compute": (Effect((), 0.3), Effect(_OF_FORMAT, 0.2), Effect(_ENGINE, 0.25), _RATIO, *_COMPUTE),
-    "expert_memory": (Effect((), 0.4), Effect(_ENGINE, 0.4), Effect(_ON_DEVICE, 0.3), Effect(_OF_FORMAT, 0.1)),
+    "expert_memory": (
+        Effect((), 0.2), Effect(_ENGINE, 0.15), Effect(_ON_DEVICE, 0.1), Effect(_OF_FORMAT, 0.1), *_MEMORY,
+    ),
     "prefill_attention": (
-        Effect((), 0.3), Effect(("engine", "attention"), 0.4), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.3), *_COMPUTE,
+        Effect((), 0.3), Effect(("engine", "attention"), 0.4), Effect(_ENGINE, 0.3), Effect(("class",), 0.2),
+        Effect(_ON_DEVICE, 0.4),
     ),
     "decode_attention": (
-        Effect((), 0.3), Effect(("engine", "attention"), 0.4), Effect(_ENGINE, 0.4), Effect(("class",), 0.2),
-        Effect(_ON_DEVICE, 0.5),
+        Effect((), 0.3), Effect(("engine", "attention"), 0.3), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.3),
     ),
     "other": (
-        Effect((), 0.1), Effect(("family",), 0.4), Effect(("engine", "attention"), 0.3), Effect(_ENGINE, 0.2),
-        Effect(_ON_DEVICE, 0.2),
+        Effect((), 0.1), Effect(("family",), 0.2), Effect(("engine", "attention"), 0.2), Effect(_ENGINE, 0.2),
+        Effect(_ON_DEVICE, 0.1),
     ),
     "unpacking": (
-        Effect((), 0.2), Effect(_ENGINE, 0.3), Effect(_OF_FORMAT, 0.3), Effect(("class",), 0.1),
+        Effect((), 0.3), Effect(_ENGINE, 0.5), Effect(_OF_FORMAT, 0.4), Effect(("class",), 0.1),
     ),
     "expert_padding": (Effect((), 0.5), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.15), *_COMPUTE),
     "communication": (
         Effect((), 0.3), Effect(_ENGINE, 0.3), Effect(("engine", "class"), 0.3), Effect(_ON_DEVICE, 0.2),
     ),
-    "layers": (Effect((), 0.2), Effect(_ENGINE, 0.45), Effect(_ON_DEVICE, 0.8), Effect(_OF_FORMAT, 0.3)),
-    "mixture_layers": (Effect((), 0.3), Effect(_ENGINE, 0.6), Effect(_ON_DEVICE, 0.5), Effect(_OF_FORMAT, 0.3)),
+    "launches": (Effect((), 0.25), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.8)),
+    "mixture_layers": (Effect((), 0.3), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.2)),
     "passes": (Effect((), 0.3), Effect(_ENGINE, 0.8)),
     "sequences": (Effect((), 0.4), Effect(_ENGINE, 0.8)),
     "collectives": (Effect((), 0.3), Effect(_ENGINE, 0.4), Effect(("engine", "class"), 0.3)),
-    "whole": (Effect(("engine", "stage"), 0.08), Effect(("engine", "device", "stage"), 0.08)),
+    "whole": (Effect(("engine", "stage"), 0.05), Effect(("engine", "device", "stage"), 0.08)),
 }  # fmt: skip
 """Effects of every part, in the order of `parts.PARTS`, and under `whole` of the sum of all."""
 
@@ -117,6 +122,8 @@ class Setting:
     labels: Mapping[str, str]
     vector_share: float
     """Logarithm of vector rate over product rate, less that of a common card (a tenth)."""
+    strain: float = 0.0
+    """Tenths of a byte of bandwidth per operation of the vector units: see `strain_of`."""
 
     def group_of(self, effect: Effect) -> str:
         """The group of an effect that this setting belongs to."""
@@ -124,7 +131,7 @@ class Setting:
 
     def weight_of(self, effect: Effect) -> float:
         """What the effect's value is multiplied by."""
-        return self.vector_share if effect.covariate else 1.0
+        return float(getattr(self, effect.covariate)) if effect.covariate else 1.0
 
 
 def setting_of(
@@ -142,6 +149,7 @@ def setting_of(
     except UnsupportedPrecision:
         rate = max(device.peaks.values())
     labels = {
+        "memory": device.memory_kind or "unknown",
         "engine": engine.name,
         "family": engine.family,
         "device": device.name,
@@ -151,4 +159,13 @@ def setting_of(
         "stage": stage,
         "arrival": arrival,
     }
-    return Setting(labels, float(np.log(vector_rate(device) / rate) + np.log(10)))
+    return Setting(labels, float(np.log(vector_rate(device) / rate) + np.log(10)), strain_of(device))
+
+
+def strain_of(device: Accelerator) -> float:
+    """Bandwidth over the rate of the vector units, in tenths of a byte per operation, at most 2; 0 of processors.
+
+    Loads in flight saturate the memory (Little's law), and how many there can be grows with the units that wait for
+    them: cards of much bandwidth for their units (A100, H20, M1 Ultra) reach a smaller share of it.
+    """
+    return 0.0 if device.kind == "cpu" else min(2.0, 10 * device.bandwidth_bytes_per_s / vector_rate(device))

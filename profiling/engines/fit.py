@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.linalg import solve
 
 from profiling.engines.effects import EFFECTS, Effect, Setting
 
@@ -18,6 +19,9 @@ FOLDS = 10
 _ITERATIONS, _ITERATIONS_MORE = 14, 6
 _NOISE, _TAIL = 0.15, 0.36
 """Usual error of a measurement as a logarithm, and beyond what an error counts ever less (Student's t)."""
+_BEYOND = 2.3
+"""Logarithm of an error (ten times) beyond which a measurement is taken to be of something else, such as a model that
+ran half on the processor, and has no say once the fit has settled."""
 _FEW = 6
 """Groups of fewer rows weigh as little as one of so many: a single odd row must not move a class."""
 
@@ -62,21 +66,33 @@ class _Design:
         columns: list[_Column] = []
         spreads: list[float] = []
         places: dict[tuple[str, str, str], int] = {}
+        # Far fewer settings than rows: what a setting belongs to is looked up once.
+        first, place = _distinct(rows.settings)
         for part, effects in declared.items():
             for effect in effects:
                 owner = effect.shared or part
-                keys = [(owner, effect.group, setting.group_of(effect)) for setting in rows.settings]
+                keys = [(owner, effect.group, setting.group_of(effect)) for setting in first]
                 for key in keys:
                     if key not in places:
                         places[key] = len(spreads)
                         spreads.append(effect.spread)
-                parameter = np.array([places[key] for key in keys], dtype=np.int64)
-                weight = np.array([setting.weight_of(effect) for setting in rows.settings])
+                parameter = np.array([places[key] for key in keys], dtype=np.int64)[place]
+                weight = np.array([setting.weight_of(effect) for setting in first])[place]
                 columns.append(_Column(part, parameter, weight))
         return cls(tuple(columns), np.array(spreads), tuple(places))
 
     def exponents(self, values: Array, part: str) -> Array | float:
         return sum((values[column.parameter] * column.weight for column in self.columns if column.part == part), 0.0)
+
+
+def _distinct(settings: Sequence[Setting]) -> tuple[list[Setting], Whole]:
+    """The settings that differ, and which of them each is."""
+    places: dict[tuple[object, ...], int] = {}
+    keys = [(*setting.labels.values(), setting.vector_share, setting.strain) for setting in settings]
+    for key in keys:
+        places.setdefault(key, len(places))
+    found = dict(zip(keys, settings, strict=True))
+    return [found[key] for key in places], np.array([places[key] for key in keys], dtype=np.int64)
 
 
 def fit(rows: Rows, declared: Effects = EFFECTS, start: Parameters | None = None) -> Parameters:
@@ -100,6 +116,8 @@ def fit(rows: Rows, declared: Effects = EFFECTS, start: Parameters | None = None
         total = sum(shares.values(), np.zeros(number))
         residual = np.log(rows.measured_s / total) - design.exponents(values, "whole")
         trusted = weights / (1 + (residual / _TAIL) ** 2)
+        if start or step >= _ITERATIONS // 2:
+            trusted = np.where(np.abs(residual) > _BEYOND, 0.0, trusted)
         slopes = [
             (column.weight if column.part == "whole" else shares[column.part] / total * column.weight)
             for column in design.columns
@@ -112,7 +130,7 @@ def fit(rows: Rows, declared: Effects = EFFECTS, start: Parameters | None = None
             shape=(number, parameters),
         )
         normal = (jacobian.T @ jacobian.multiply(trusted[:, None])).toarray() + np.diag(1 / design.spreads**2)
-        change = np.linalg.solve(normal, jacobian.T @ (trusted * residual) - values / design.spreads**2)
+        change = solve(normal, jacobian.T @ (trusted * residual) - values / design.spreads**2, assume_a="pos")
         values = values + (0.6 if step < 3 and not start else 1.0) * np.clip(change, -1, 1)
     found: Parameters = {}
     for (owner, effect, group), value in zip(design.names, values, strict=True):
@@ -144,14 +162,9 @@ def factors(parameters: Parameters, setting: Setting, declared: Effects = EFFECT
 
 def predicted_s(parameters: Parameters, rows: Rows, declared: Effects = EFFECTS) -> Array:
     """Seconds of each row by its effects."""
-    known: dict[tuple[object, ...], Array] = {}
-    result = np.empty(len(rows.measured_s))
-    for index, setting in enumerate(rows.settings):
-        key = (*setting.labels.values(), setting.vector_share)
-        if key not in known:
-            known[key] = factors(parameters, setting, declared)
-        result[index] = rows.parts[index] @ known[key]
-    return result
+    first, place = _distinct(rows.settings)
+    known = np.array([factors(parameters, setting, declared) for setting in first])
+    return np.asarray((rows.parts * known[place]).sum(axis=1))
 
 
 def folds_of(names: Sequence[str], folds: int = FOLDS) -> Whole:

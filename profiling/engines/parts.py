@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from profiling.engines.table import Engine
 from profiling.models.architecture import Architecture
 from profiling.models.steps import Experts
 from profiling.roofline.workload import Values, Workload
@@ -18,19 +19,20 @@ if TYPE_CHECKING:
 
 PARTS = (
     "product_compute", "product_memory", "expert_compute", "expert_memory", "prefill_attention", "decode_attention",
-    "other", "unpacking", "expert_padding", "communication", "layers", "mixture_layers", "passes", "sequences",
+    "other", "unpacking", "expert_padding", "communication", "launches", "mixture_layers", "passes", "sequences",
     "collectives",
 )  # fmt: skip
 """Seconds of kernels by what limits them, then counts in seconds of a nominal cost each.
 
 Products are shared out between compute and memory by the squares of the two sides, as the times themselves are put
 together, so that a product on the ridge counts half to each. Unpacking is work of the vector units per weight
-read: stored weights are converted before they are multiplied, which is what bounds small batches where bandwidth is
-plentiful against those units. Padding is what kernels of experts compute beside the rows that tokens ask for.
+below 16 bits read: stored weights are converted before they are multiplied, which is what bounds small batches where
+bandwidth is plentiful against those units. Launches are of every kernel that a step takes. Padding is what kernels of
+experts compute beside the rows that tokens ask for.
 """
 PLACES: Mapping[str, int] = {name: place for place, name in enumerate(PARTS)}
 
-MIXTURE_LAYER_S, PASS_S, SEQUENCE_S, COLLECTIVE_S = 30e-6, 50e-6, 1e-6, 10e-6
+MIXTURE_LAYER_S, PASS_S, SEQUENCE_S, COLLECTIVE_S = 5e-6, 50e-6, 1e-6, 10e-6
 """What one occurrence is counted as before an engine's own figure multiplies it."""
 
 PART_OF_CLASS: Mapping[str, str] = {
@@ -53,7 +55,7 @@ class Parts:
 
 
 def parts_of(
-    times: Sequence[OperatorTime], model: Architecture, workload: Workload, opening_rate: Values, layer_s: float
+    times: Sequence[OperatorTime], model: Architecture, workload: Workload, opening_rate: Values, engine: Engine
 ) -> Parts:
     """The parts of a pass from its operators.
 
@@ -62,7 +64,7 @@ def parts_of(
         model: The model.
         workload: What is asked of it.
         opening_rate: Stored numbers that are opened per second; see `table.opening_rate`.
-        layer_s: Host time of a layer before the engine's own factor.
+        engine: What launches kernels, and what a launch takes before its own factor.
     """
     seconds: dict[str, Values] = dict.fromkeys(PARTS, 0.0)
     passes: Values = 1.0
@@ -87,19 +89,20 @@ def parts_of(
             calls = operator.count * np.multiply(COLLECTIVE_S, operator.launches)
             seconds["collectives"] = seconds["collectives"] + calls
         passes = np.maximum(passes, operator.launches)
-    return Parts(seconds | host_parts(model, workload, passes, layer_s))
+    return Parts(seconds | host_parts(model, workload, passes, engine.launch_s, engine.composed_launch_s))
 
 
-def host_parts(model: Architecture, workload: Workload, passes: Values, layer_s: Values) -> dict[str, Values]:
-    """Seconds of what the host does: layers, mixtures, passes, and sequences that decode."""
-    mixtures = sum(
-        layer.count
-        for stack in model.stacks
-        for layer in stack.layers
-        if any(isinstance(step, Experts) for step in layer.steps)
-    )
+def host_parts(
+    model: Architecture, workload: Workload, passes: Values, launch_s: Values, composed_launch_s: Values
+) -> dict[str, Values]:
+    """Seconds of what the host does: launches, mixtures, passes, and sequences that decode."""
+    layers = [layer for stack in model.stacks for layer in stack.layers]
+    ends = [step for stack in model.stacks for step in (*stack.before, *stack.after)]
+    own = sum(layer.count * sum(step.kernels for step in layer.steps) for layer in layers)
+    composed = sum(layer.count * sum(step.composed_kernels for step in layer.steps) for layer in layers)
+    mixtures = sum(layer.count for layer in layers if any(isinstance(step, Experts) for step in layer.steps))
     return {
-        "layers": layer_s * sum(stack.depth for stack in model.stacks) * passes,
+        "launches": (launch_s * (own + sum(step.kernels for step in ends)) + composed_launch_s * composed) * passes,
         "mixture_layers": MIXTURE_LAYER_S * mixtures * passes,
         "passes": PASS_S * passes,
         "sequences": SEQUENCE_S * np.asarray(workload.batch, float) if workload.stage == "decode" else 0.0,

@@ -21,9 +21,11 @@ class Engine:
     """Most prompt tokens of one pass over the weights, where the engine cuts prompts by default."""
     integer_products: bool = False
     """Whether quantised weights are multiplied as 8-bit integers, with activations quantised on the way."""
-    layer_s: float
-    """Host and launch time of a layer beyond its kernels' own, before what was fitted: graphs captured once take a
-    few microseconds, kernels launched one by one from Python hundreds."""
+    launch_s: float
+    """What a kernel costs beyond its own work, before what was fitted: a microsecond or less where a step is captured
+    once as a graph, a few where kernels follow one another in a queue, tens where Python launches each."""
+    composes_steps: bool = False
+    """Whether steps without a kernel of their own are made of many small ones."""
     integer_efficiency: float = 0.18
     """Share of the rate of 8-bit integers that such products reach by default."""
     half_efficiency: float | None = None
@@ -42,43 +44,51 @@ class Engine:
     reference_kernels: bool = False
     """Whether calibrations (measured cuBLAS and flash attention kernels) are of the kernels that it runs."""
 
+    @property
+    def composed_launch_s(self) -> float:
+        """What a kernel costs that is one of many which a step is made of; 0 where it has one of its own."""
+        return self.launch_s if self.composes_steps else 0.0
+
 
 def _llama_cpp(
-    backend: str, *, integer: bool = False, half_efficiency: float | None = None, vector_attention: float | None = None
-) -> Engine:
+    backend: str, *, launch_s: float, opening: float, integer: bool = False, half_efficiency: float | None = None,
+    vector_attention: float | None = None,
+) -> Engine:  # fmt: skip
     return Engine(
         name=f"llama.cpp-{backend}", family="llama.cpp", micro_batch=512, integer_products=integer,
-        half_sums=backend == "cuda", half_efficiency=half_efficiency, vector_attention=vector_attention, layer_s=5e-6,
-        opening_operations=1.0 if backend == "cpu" else 10.0,
+        half_sums=backend == "cuda", half_efficiency=half_efficiency, vector_attention=vector_attention,
+        launch_s=launch_s, composes_steps=True, opening_operations=opening,
     )  # fmt: skip
 
 
-def _library(name: str, *, layer_s: float = 10e-6, reference_kernels: bool = True) -> Engine:
+def _library(
+    name: str, *, launch_s: float = 0.7e-6, reference_kernels: bool = True, composes_steps: bool = False
+) -> Engine:
     return Engine(
-        name=name, family=name, reference_kernels=reference_kernels,
-        opens_integers=not reference_kernels, layer_s=layer_s,
+        name=name, family=name, reference_kernels=reference_kernels, composes_steps=composes_steps,
+        opens_integers=not reference_kernels, launch_s=launch_s,
     )  # fmt: skip
 
 
 ENGINES: Mapping[str, Engine] = {
     engine.name: engine
     for engine in (
-        _llama_cpp("cuda", integer=True),
-        _llama_cpp("rocm", half_efficiency=0.33, vector_attention=0.25),
-        _llama_cpp("vulkan", half_efficiency=0.33, vector_attention=0.15),
-        _llama_cpp("metal"),
-        _llama_cpp("sycl", half_efficiency=0.33, vector_attention=0.2),
-        _llama_cpp("cpu", integer=True),
+        _llama_cpp("cuda", launch_s=1.5e-6, opening=10, integer=True),
+        _llama_cpp("rocm", launch_s=2.5e-6, opening=3, half_efficiency=0.29, vector_attention=0.19),
+        _llama_cpp("vulkan", launch_s=2e-6, opening=3, half_efficiency=0.29, vector_attention=0.12),
+        _llama_cpp("metal", launch_s=2.5e-6, opening=10),
+        _llama_cpp("sycl", launch_s=6e-6, opening=10, half_efficiency=0.29, vector_attention=0.15),
+        _llama_cpp("cpu", launch_s=1e-6, opening=1, integer=True),
         _library("vllm"),
         _library("sglang"),
         _library("tensorrt-llm"),
-        _library("lmdeploy", layer_s=5e-6),
-        _library("transformers", layer_s=400e-6),
-        _library("autoawq", layer_s=20e-6, reference_kernels=False),
-        _library("mlx", layer_s=5e-6, reference_kernels=False),
-        _library("exllamav2", layer_s=5e-6, reference_kernels=False),
-        _library("mlc", layer_s=5e-6, reference_kernels=False),
-        _library("openvino", layer_s=20e-6, reference_kernels=False),
+        _library("lmdeploy", launch_s=0.5e-6),
+        _library("transformers", launch_s=28e-6, composes_steps=True),
+        _library("autoawq", launch_s=1.5e-6, reference_kernels=False, composes_steps=True),
+        _library("mlx", launch_s=1.5e-6, reference_kernels=False, composes_steps=True),
+        _library("exllamav2", launch_s=1e-6, reference_kernels=False),
+        _library("mlc", launch_s=1e-6, reference_kernels=False),
+        _library("openvino", launch_s=5e-6, reference_kernels=False, composes_steps=True),
         _library("optimum-habana", reference_kernels=False),
         _library("transformers-neuronx", reference_kernels=False),
     )

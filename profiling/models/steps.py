@@ -37,6 +37,16 @@ class Step:
         """Numbers one token makes use of."""
         return self.parameters
 
+    @property
+    def kernels(self) -> int:
+        """Kernels that an engine launches for it, as engines for a single user were seen to; see `composed_kernels`."""
+        return 1
+
+    @property
+    def composed_kernels(self) -> int:
+        """More that are launched where an engine has no kernel of its own for it."""
+        return 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear(Step):
@@ -71,11 +81,24 @@ class Normalisation(Step):
     gains: int
     rows: Rows = "new"
     split: Split = "none"
+    balancing_rounds: int = 0
+    """Rounds in which rows and columns of a small matrix are divided by their sums in turn (Sinkhorn and Knopp), as
+    hyper-connections do with what they mix streams by."""
 
     @property
     def parameters(self) -> int:
         """Gains and biases."""
         return self.gains
+
+    @property
+    def kernels(self) -> int:
+        """None for numbers that cost next to nothing to use."""
+        return 1 if self.width > 1 else 0
+
+    @property
+    def composed_kernels(self) -> int:
+        """Five a round: two sums, two divisions and a transposed copy between them."""
+        return 5 * self.balancing_rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +148,11 @@ class AttentionCore(Step):
         return self.extra_parameters
 
     @property
+    def kernels(self) -> int:
+        """Keys and values are written, then attended."""
+        return 3
+
+    @property
     def entry_width(self) -> int:
         """Numbers of one cache entry of the layer: K and V of every KV head, or the latent of MLA."""
         if self.latent_width:
@@ -149,6 +177,11 @@ class Experts(Step):
     bias: bool = False
     idle_routes: int = 0
     """Routes beside the experts that cost nothing (LongCat-Flash, arXiv 2509.01322, section 2.2)."""
+
+    @property
+    def kernels(self) -> int:
+        """The choice of experts (shares, order, weights), three products, activation, sum of the chosen."""
+        return 8
 
     @property
     def used_per_token(self) -> float:
@@ -217,6 +250,11 @@ class StateUpdate(Step):
     """Decay rates, biases of the step size, skip connections."""
 
     @property
+    def kernels(self) -> int:
+        """Decay, step size, norms of keys and queries, the recurrence, a copy of the state."""
+        return 5
+
+    @property
     def parameters(self) -> int:
         """Learned numbers of the recurrence itself."""
         return self.extra_parameters
@@ -236,6 +274,11 @@ class IndexScores(Step):
     entry_bits: int
     """Bits of one cached index key, its scale included."""
     tokens_per_entry: int = 1
+
+    @property
+    def kernels(self) -> int:
+        """Scores, their weighting and sum over heads, and the choice of the highest."""
+        return 5
 
     @property
     def cache_bytes_per_token(self) -> float:

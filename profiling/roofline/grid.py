@@ -114,7 +114,8 @@ class _Axes:
     labels: pl.DataFrame
     engines: Sequence[EngineTime]
     """Of each accelerator."""
-    layer_s: Array
+    launch_s: Array
+    composed_launch_s: Array
     opening_rate: Array
 
     def factors(self, model: Architecture, workload: Workload) -> Array:
@@ -188,12 +189,13 @@ def _axes(grid: Grid) -> _Axes:
     context = np.array(grid.contexts, dtype=np.float64)
     shape = (len(devices), len(grid.precisions), len(grid.batches), len(grid.contexts))
     on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
-    layer_s = of_accelerators([one.engine.layer_s for one in engines])
+    launch_s = of_accelerators([one.engine.launch_s for one in engines])
+    composed = of_accelerators([one.engine.composed_launch_s for one in engines])
     opening = of_accelerators([opening_rate(one.engine, one.accelerator) for one in engines])
     shared = np.array([device.unified_memory for device in devices])[:, None, None, None]
     return _Axes(
         grid, precision, batch, context, roofs, capacity, shared, efficiency, attention, on_chip, shape, _labels(grid),
-        engines, layer_s, opening,
+        engines, launch_s, composed, opening,
     )  # fmt: skip
 
 
@@ -333,7 +335,7 @@ class _Block:
         both = cut is found
         sums.add_all([load for load in parts if load.kind not in apart], rates, bound=both, likely=True)
         passes = np.max([np.max(load.launches) for load in parts]) if both else _passes(parts)
-        host = host_parts(model, workload, passes, axes.layer_s)
+        host = host_parts(model, workload, passes, axes.launch_s, axes.composed_launch_s)
         for name, seconds in host.items():
             sums.likely[...] += seconds * rates.factor(name)
         rest = sums.likely.copy()

@@ -51,7 +51,7 @@ class Operator:
     spared_bytes: Values = 0.0
     """Part of the weight bytes that a fortunate pass need not read: experts that all tokens may have in common."""
     numbers_opened: Values = 0.0
-    """Stored numbers of weights that are opened, or converted, for products."""
+    """Stored numbers of weights below 16 bits, which are opened before products."""
     padding: Values = 0.0
     """Rows that kernels of experts compute beside those that tokens ask for, as a share of these: see `TILE_ROWS`."""
     activation_read_bytes: Values = 0.0

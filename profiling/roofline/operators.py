@@ -159,7 +159,7 @@ def _linear(step: Linear, run: Pass, place: str, count: int) -> Operator:
         kernel_share=step.width_out / step.fused_width if step.fused_width else 1.0,
         flops=2 * rows * width_in * width_out,
         weight_bytes=(width_in * width_out * np.divide(bits, 8) + bias) * passes,
-        numbers_opened=width_in * width_out * passes,
+        numbers_opened=width_in * width_out * passes * np.less(bits, 16),
         activation_read_bytes=rows * width_in * run.activation,
         activation_write_bytes=0.0 if to_cache else written * run.activation,
         kv_write_bytes=written * np.divide(run.precision.kv_bits, 8) if to_cache else 0.0,
@@ -179,7 +179,8 @@ def _experts(step: Experts, run: Pass, place: str, count: int) -> Operator:
     least = np.minimum(distinct, step.used_per_token)
     width = step.intermediate_size / inner
     ups = 2.0 if step.gated else 1.0
-    matrices = (ups + 1) * step.hidden_size * width * np.divide(run.precision.experts, 8)
+    held = (ups + 1) * step.hidden_size * width
+    matrices = held * np.divide(run.precision.experts, 8)
     biases = (ups * width + step.hidden_size) * GAIN_BITS / 8 if step.bias else 0.0
     return Operator(
         name=step.name,
@@ -191,7 +192,7 @@ def _experts(step: Experts, run: Pass, place: str, count: int) -> Operator:
         launches=passes,
         flops=2 * routed * (ups + 1) * step.hidden_size * width,
         weight_bytes=distinct / parallelism.expert * (matrices + biases) * passes,
-        numbers_opened=distinct / parallelism.expert * (ups + 1) * step.hidden_size * width * passes,
+        numbers_opened=distinct / parallelism.expert * held * passes * np.less(run.precision.experts, 16),
         padding=np.minimum(TILE_ROWS, tokens_in / passes) * distinct / parallelism.expert / (routed / passes),
         spared_bytes=(distinct - least) / parallelism.expert * (matrices + biases) * passes,
         activation_read_bytes=routed * (step.hidden_size + (ups + 1) * width) * run.activation,

@@ -134,7 +134,7 @@ class EngineTime:
 
     def likely_s(self, times: Sequence[OperatorTime], model: Architecture, workload: Workload) -> Values:
         """Likely seconds of a pass whose operators these are, cut as the workload says."""
-        parts = parts_of(times, model, workload, opening_rate(self.engine, self.accelerator), self.engine.layer_s)
+        parts = parts_of(times, model, workload, opening_rate(self.engine, self.accelerator), self.engine)
         stage = "prefill" if workload.stage == "encode" else workload.stage
         factors = self.fitted.factors(
             self.engine, self.accelerator, workload.precision, attention_of(model, workload.attention), stage

@@ -305,7 +305,8 @@ class _LayerSteps:
                 Linear(name=f"{name}_mix", inputs=(source,), width_in=width, width_out=spec.stream_mixes, bias=True),
                 # One scale for what goes in, one for what comes out, one for stream to stream.
                 Normalisation(name=f"{name}_streams", inputs=(source, f"{name}_mix"), width=width,
-                              gains=2 if spec.stream_mixes == 2 * spec.streams else 3),
+                              gains=2 if spec.stream_mixes == 2 * spec.streams else 3,
+                              balancing_rounds=spec.stream_rounds),
             ])  # fmt: skip
         return self.append([normalisation(f"{name}_norm", source, spec)]) if self.before else source
 

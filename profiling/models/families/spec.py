@@ -183,6 +183,8 @@ class LayerSpec:
     """Parallel residual streams mixed before and after each block (hyper-connections, arXiv 2409.19606)."""
     stream_mixes: int = 0
     """Learned mixing weights per token: 2 n for in and out, n² for stream to stream."""
+    stream_rounds: int = 0
+    """Rounds that balance the weights from stream to stream."""
     own_attention: tuple[Step, ...] = ()
     """Steps of an attention unlike the others, from "attention_norm" to the output projection."""
     attention_steps: tuple[Step, ...] = ()

@@ -33,7 +33,10 @@ def _stream_end(config: Config, hidden: int) -> tuple[Step, ...]:
 def _streamed(spec: LayerSpec, config: Config, *, between: bool) -> LayerSpec:
     """The layer within hyper-connections; `between`: streams are also mixed with one another."""
     streams = config.integer("hc_mult")
-    return replace(spec, streams=streams, stream_mixes=2 * streams + (streams**2 if between else 0))
+    rounds = config.integer("hc_sinkhorn_iters", default=0) if between else 0
+    return replace(
+        spec, streams=streams, stream_mixes=2 * streams + (streams**2 if between else 0), stream_rounds=rounds
+    )
 
 
 def hy_v4(config: Config) -> Architecture:

@@ -8,7 +8,7 @@ import pytest
 from profiling.devices.accelerators import find
 from profiling.engines.effects import EFFECTS, Setting, setting_of
 from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
-from profiling.engines.parts import PARTS, PLACES
+from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, product_rate
 from profiling.errors import InvalidWorkload
 from profiling.models.sources import load
@@ -115,8 +115,8 @@ def test_a_fit_finds_the_factors_that_were_put_in_and_shrugs_at_an_absurd_row() 
     settings = _settings(8, 20)
     parts = np.zeros((len(settings), len(PARTS)))
     parts[:, PLACES["product_memory"]] = rng.uniform(1e-3, 1e-2, len(settings))
-    parts[:, PLACES["layers"]] = 2e-4
-    true = 1.25 * parts[:, PLACES["product_memory"]] + 2 * parts[:, PLACES["layers"]]
+    parts[:, PLACES["launches"]] = 2e-4
+    true = 1.25 * parts[:, PLACES["product_memory"]] + 2 * parts[:, PLACES["launches"]]
     measured = true * np.exp(rng.normal(0, 0.03, len(settings)))
     measured[5] *= 40
     rows = Rows(parts, measured, settings)
@@ -161,3 +161,12 @@ def test_bound_of_a_prompt_over_stages_is_shared() -> None:
     times = operator_times(LLAMA, RTX, workload)
     whole = sum(float(time.operator.count * time.bound_s) for time in times)
     assert float(bound_of(times, RTX, workload)) == pytest.approx(whole / 4)
+
+
+def test_launches_go_with_kernels_and_balancing_of_streams_costs_engines_without_a_kernel_for_it() -> None:
+    # 43 layers, two mixes each, twenty rounds of five small kernels (config: hc_sinkhorn_iters).
+    model, step = load("deepseek-ai/DeepSeek-V4-Flash"), Workload(stage="decode", batch=1, context=1024)
+    fused, composed = (host_parts(model, step, 1.0, 1e-6, each)["launches"] for each in (0.0, 1e-6))
+    assert composed - fused == pytest.approx(43 * 2 * 20 * 5 * 1e-6)
+    dense = host_parts(load("meta-llama/Llama-2-7b-hf"), step, 1.0, 1e-6, 1e-6)["launches"]
+    assert dense == pytest.approx(1e-6 * (32 * (7 + 3 + 6) + 3))
