@@ -94,6 +94,8 @@ class Served:
         running: Mean number of requests that decode.
         cache_occupancy: Mean share of the cache in use.
         prefill_share: Share of the time that reading prompts added.
+        mean_first_token_s: Mean of the time to first token.
+        mean_per_token_s: Mean of the time per output token.
         saturated: Whether requests arrive faster than they are served, so that the queue grows without end.
     """
 
@@ -104,6 +106,8 @@ class Served:
     running: float
     cache_occupancy: float
     prefill_share: float
+    mean_first_token_s: float
+    mean_per_token_s: float
     saturated: bool
 
 
@@ -118,8 +122,18 @@ class _Request:
     ended: float = 0.0
 
 
-def simulate(replica: Replica, traffic: Traffic, requests: int = 400, seed: int = 1) -> Served:
+def simulate(
+    replica: Replica, traffic: Traffic, requests: int = 400, seed: int = 1, *, from_start: bool = False
+) -> Served:  # fmt: skip
     """Serve that many requests; the first fifth, in which the batch fills, is not counted.
+
+    Args:
+        replica: Who serves.
+        traffic: Who asks for what.
+        requests: How many.
+        seed: Of lengths and arrivals.
+        from_start: Count every request until the last is answered, as benchmark tools do: with users in flight all
+            of them ask at once at the start, and wait for each other's prompts.
 
     Raises:
         InvalidWorkload: There is no such traffic, or one request alone exceeds the cache.
@@ -139,7 +153,7 @@ def simulate(replica: Replica, traffic: Traffic, requests: int = 400, seed: int 
     arrivals = None
     if traffic.requests_per_s is not None:
         arrivals = np.cumsum(random.exponential(1 / traffic.requests_per_s, requests))
-    return _Run(replica, traffic, prompts, answers, arrivals).result()
+    return _Run(replica, traffic, prompts, answers, arrivals, from_start=from_start).result()
 
 
 def _lengths(mean: float, spread: float, count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -169,8 +183,10 @@ class _Run:
         prompts: npt.NDArray[np.int64],
         answers: npt.NDArray[np.int64],
         arrivals: Array | None,
+        *,
+        from_start: bool,
     ) -> None:
-        self.replica, self.users = replica, traffic.users
+        self.replica, self.users, self.to_the_end = replica, traffic.users, from_start or traffic.users is None
         cached = traffic.cached_prefix
         self.coming = deque(
             _Request(0.0 if arrivals is None else float(arrivals[i]), int(p), int(a), int(cached * (p - 1)))
@@ -185,7 +201,7 @@ class _Run:
         self.now, self.taken, self.contexts, self.reserved = 0.0, 0, 0.0, 0
         self.sums = [0.0, 0.0, 0.0]
         """Seconds that reading prompts added; seconds × requests that decode; seconds × tokens in the cache."""
-        self.warm = len(self.coming) // 5
+        self.warm = 0 if from_start else len(self.coming) // 5
         self.warm_at: tuple[float, list[float]] | None = None
 
     def _arrive(self) -> None:
@@ -264,14 +280,17 @@ class _Run:
             self.warm_at = self.now, self.sums.copy()
 
     def result(self) -> Served:
-        """Run until every request has been answered, or, with users in flight, until no new one can begin."""
+        """Run until every request has been answered, or, with users in flight, until no new one can begin.
+
+        Where all of them count, so do those that end when fewer than the users are left.
+        """
         last_arrival = self.coming[-1].arrived
         queued = 0
-        while self.coming or (self.users is None and (self.waiting or self.reading or self.decoding)):
+        while self.coming or (self.to_the_end and (self.waiting or self.reading or self.decoding)):
             self._advance()
             if self.users is None and self.now <= last_arrival:
                 queued = len(self.waiting)
-        while not self.done:  # fewer requests than users
+        while not self.done:  # fewer requests than users in flight
             self._advance()
         counted = self.done[self.warm :] or self.done
         began, sums = self.warm_at if self.warm_at and len(self.done) > self.warm else (0.0, [0.0, 0.0, 0.0])
@@ -287,5 +306,7 @@ class _Run:
             running=float(running),
             cache_occupancy=min(float(cached) / self.replica.cache_tokens, 1.0),
             prefill_share=float(reading),
+            mean_first_token_s=float(first.mean()),
+            mean_per_token_s=float(each.mean()),
             saturated=self.users is None and queued > max(0.1 * len(self.done), 8),
         )
