@@ -18,6 +18,7 @@ from profiling.answers.question import ENGINE, Question
 from profiling.answers.sweep import sweep
 from profiling.errors import UnknownModel, nearest
 from profiling.models.sources import catalogue
+from profiling.serving.alternatives import plan_rows
 from profiling.serving.plan import Options, Promise, asked_plans
 from profiling.serving.simulate import Traffic
 
@@ -188,8 +189,9 @@ def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
         most_devices=asked.most_devices, draft=asked.draft, acceptance=asked.acceptance,
         spot=asked.spot,
     )  # fmt: skip
-    found = asked_plans(door_of(request), of_catalogue(asked.model), promise, options, asked.accelerator)
-    return answers.rows(pl.DataFrame([each.row() for each in found], infer_schema_length=None), asked.format, notes=[])
+    door, model = door_of(request), of_catalogue(asked.model)
+    found = asked_plans(door, model, promise, options, asked.accelerator)
+    return answers.rows(plan_rows(door, model, promise, found, spot=asked.spot), asked.format, notes=[])
 
 
 def door_of(request: Request) -> Door:

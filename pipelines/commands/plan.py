@@ -11,7 +11,7 @@ from pipelines.commands.terminal import Format, Formatted, Output, err, length, 
 _SHOWN = (
     "accelerator", "devices", "replicas", "tensor_parallel", "pipeline_parallel", "certainty", "first_broken",
     "time_to_first_token_p90_s", "time_per_output_token_p90_s", "output_tokens_per_s", "usd_per_hour",
-    "usd_per_million_input_tokens", "usd_per_million_output_tokens",
+    "usd_per_million_input_tokens", "usd_per_million_output_tokens", "rented_pays_from_load", "owned_pays_from_load",
 )  # fmt: skip
 
 
@@ -76,8 +76,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     A fixed fleet (8xH100) gets its best layout, and the target that it misses first is named.
     """
-    import polars as pl  # noqa: PLC0415 - numpy and polars load only when needed
-
+    from profiling.serving.alternatives import plan_rows  # noqa: PLC0415 - numpy and polars load only when needed
     from profiling.serving.plan import Options, Promise, asked_plans  # noqa: PLC0415
     from profiling.serving.simulate import Traffic  # noqa: PLC0415
 
@@ -92,11 +91,23 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         weight_format=weight_format, kv_bits=kv_bits, engine=engine, most_devices=most_devices, draft=draft,
         acceptance=acceptance, spot=spot,
     )  # fmt: skip
-    found = asked_plans(door_of(None, online=online), model, promise, options, accelerator or [])
-    rows = pl.DataFrame([each.row() for each in found], infer_schema_length=None)
+    door = door_of(None, online=online)
+    found = asked_plans(door, model, promise, options, accelerator or [])
+    rows = plan_rows(door, model, promise, found, spot=spot)
     print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
     err.print(
         "Predicted by simulating continuous batching on predicted steps; `surely` keeps the promise at the slow end of "
         "the 80 % interval too, `likely` at the likely value.",
         style="dim", highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if rows["api_hosts"].drop_nulls().len():
+        hosts, newest, usual, cheapest = rows.select(
+            "api_hosts", "api_newest_date", "api_usd_per_million_output_tokens",
+            "api_cheapest_usd_per_million_output_tokens",
+        ).row(0)  # fmt: skip
+        err.print(
+            f"Bought from hosts, a million output tokens with their prompts cost {usual:.2f} USD (median of {hosts}, "
+            f"newest {newest}), {cheapest:.2f} from the cheapest. Rented or owned devices cost less from that share of "
+            "the time on which this traffic is there; no share: never.",
+            style="dim", highlight=False, soft_wrap=True,
+        )  # fmt: skip

@@ -64,6 +64,8 @@ class Case:
     """What a measured energy is of: the device alone, or the whole machine at the wall."""
     arrival: str
     """How requests come: steady (a fixed number in flight) or random."""
+    held_back_steps: float
+    """Steps that a prompt waits before it may be read, by the engine's options; 0 where none is stated."""
     waiting: float
     """Sequences in flight, waiting ones among them, over those that run."""
     input_tokens: float
@@ -152,6 +154,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     if batch > room > 0:
         batch, waiting = room, batch / room
     chunk = re.search(r"\bub(\d+)\b", str(row.get("note") or ""))
+    held = re.search(r"held back ([\d.]+) steps", str(row.get("note") or ""))
     return Case(
         row=index,
         stage=stage,
@@ -175,6 +178,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         arrival="random"
         if re.search(r"poisson|server|interactive", str(row.get("note") or ""), re.IGNORECASE)
         else "steady",
+        held_back_steps=float(held[1]) if held else 0.0,
         waiting=waiting,
         measured_s=load_of.seconds(batch, replicas, given),
     )

@@ -27,8 +27,9 @@ def simulated(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) ->
     """Seconds by the simulation of measured times per token and of first tokens, in `SCHEMA`.
 
     Only rows of a fixed number of requests in flight, as their benchmark ran them: all users ask at once at the start,
-    each asks again when it is answered until ten requests for each are done, and the mean of all is told. A configuration (model, device, format,
-    engine, layout, lengths, requests in flight) is simulated once, and all of its rows are answered.
+    each asks again when it is answered until ten requests for each are done, and the mean of all is told. A
+    configuration (model, device, format, engine, layout, lengths, requests in flight) is simulated once, and all of
+    its rows are answered.
     """
     groups: dict[tuple[object, ...], list[Case]] = defaultdict(list)
     for case in cases:

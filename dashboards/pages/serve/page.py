@@ -1,5 +1,6 @@
 """Serve: the fewest devices that keep a promise of latency to many users, and two fleets against each other."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import panel as pn
@@ -16,6 +17,7 @@ from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import render
+from profiling.serving.alternatives import comparison, plan_rows
 from profiling.serving.plan import Plan, Promise
 
 _FACTS = {
@@ -58,18 +60,23 @@ class Serve(SessionPage[ServeState]):
         self.table = FactTable(_FACTS)
         self.rows = pl.DataFrame()
         self.curves = pl.DataFrame()
+        self._planned = [self._chart_card(), self._fleets_card(), self._table_card()]
         self._wait()
         self._later(self._plan)
-        self._when(self.state.keys(), self._plan, lambda: None)
+        self._when(self.state.keys(), self._again, lambda: None)
 
     # What follows a choice -----------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        """Say that plans are being made, and draw no empty chart meanwhile."""
+        """Say that plans are being made, and show nothing that waits for them: no table, chart or download."""
         self.answer.css_classes = ["waiting"]
         self.answer.object = f"<h2>Planning</h2>{page.working('Simulating every device under this load …')}"
-        self.heading.object = "<h2>What speed for each user costs</h2>"
-        self.chart.figure.visible = False
+        for card in self._planned:
+            card.visible = False
+
+    def _again(self) -> None:
+        self._wait()
+        self._later(self._plan)
 
     def _plan(self) -> None:
         self.answer.css_classes = []
@@ -80,9 +87,11 @@ class Serve(SessionPage[ServeState]):
         self.notes.object = page.notes(self._notes)
         best = found.plans[0] if found.plans else None
         self.answer.object = self._sentence(best, found.plans, found.problem, promise)
-        self._show_rows(found.plans)
+        self._show_rows(found.plans, promise)
         self._show_curves(best, fleets, promise)
         self._show_fleets(fleets, promise)
+        for card in self._planned:
+            card.visible = True
 
     def _sentence(self, best: Plan | None, plans: tuple[Plan, ...], problem: str, promise: Promise) -> str:
         state = self.state
@@ -93,11 +102,18 @@ class Serve(SessionPage[ServeState]):
             surely="" if best is None or best.certainty == "surely" else ", likely",
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
-            bases=based, whose=text.SCOPES[based[0].scope] if based else "", command=state.command,
+            buying=self._buying(best, promise), bases=based, whose=text.SCOPES[based[0].scope] if based else "",
+            command=state.command,
         )  # fmt: skip
 
-    def _show_rows(self, plans: tuple[Plan, ...]) -> None:
-        self.rows = pl.DataFrame([plan.row() for plan in plans], infer_schema_length=None)
+    def _buying(self, best: Plan | None, promise: Promise) -> Sequence[tuple[str, str]]:
+        if best is None or best.broken:
+            return ()
+        return text.buying(comparison(self.data.door(), self.state.model, promise, best, spot=self.state.spot))
+
+    def _show_rows(self, plans: tuple[Plan, ...], promise: Promise) -> None:
+        state = self.state
+        self.rows = plan_rows(self.data.door(), state.model, promise, plans, spot=state.spot)
         if self.rows.is_empty():
             self.table.show(pl.DataFrame(schema=dict.fromkeys(_FACTS, pl.String)).clear())
             return
@@ -171,6 +187,32 @@ class Serve(SessionPage[ServeState]):
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
+    def _chart_card(self) -> pn.Column:
+        return page.card(
+            self.heading, pn.Spacer(height=8), self.legend,
+            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
+            self.below,
+            page.html(page.picture_buttons(CHART), margin=(8, 0, 8, 0)),
+            page.downloads("throughput_against_speed", lambda: self.curves, self._describe),
+        )  # fmt: skip
+
+    def _fleets_card(self) -> pn.Column:
+        return page.card(
+            page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, laid out as well as they "
+                      "can be; which promise breaks first as traffic grows</p>"),
+            pn.Spacer(height=8), self.fleets,
+        )  # fmt: skip
+
+    def _table_card(self) -> pn.Column:
+        return page.card(
+            page.html("<h2>Plans by device</h2><p class='counts'>the fewest of each kind that keep the promise, "
+                      "then those that cannot; up to 64 devices</p>"),
+            pn.Spacer(height=8),
+            page.downloads("plans", lambda: self.rows, self._describe),
+            pn.Spacer(height=8),
+            self.table.widget,
+        )  # fmt: skip
+
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
@@ -178,29 +220,7 @@ class Serve(SessionPage[ServeState]):
             "million tokens then cost, and which promise breaks first. The same as <code>skyline plan</code>.</p>"
         )
         main = pn.Column(
-            page.html(lead, margin=(0, 0, 12, 0)),
-            self.notes,
-            page.card(self.answer),
-            page.card(
-                self.heading, pn.Spacer(height=8), self.legend,
-                pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
-                self.below,
-                page.html(page.picture_buttons(CHART), margin=(8, 0, 8, 0)),
-                page.downloads("throughput_against_speed", lambda: self.curves, self._describe),
-            ),
-            page.card(
-                page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, laid out as well as they "
-                          "can be; which promise breaks first as traffic grows</p>"),
-                pn.Spacer(height=8), self.fleets,
-            ),
-            page.card(
-                page.html("<h2>Plans by device</h2><p class='counts'>the fewest of each kind that keep the promise, "
-                          "then those that cannot; up to 64 devices</p>"),
-                pn.Spacer(height=8),
-                page.downloads("plans", lambda: self.rows, self._describe),
-                pn.Spacer(height=8),
-                self.table.widget,
-            ),
+            page.html(lead, margin=(0, 0, 12, 0)), self.notes, page.card(self.answer), *self._planned,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         return Content(main=main, sidebar=self._sidebar(), state=self.state, sidebar_title="Who is served")
