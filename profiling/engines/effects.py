@@ -88,8 +88,8 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
 _ARRIVAL = ("engine", "arrival")
 WAITING_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "answering": (Effect((), 0.5), Effect(_ENGINE, 0.5)),
-    "steps": (Effect((), 0.5), Effect(_ARRIVAL, 0.6), Effect(_ON_DEVICE, 0.4)),
-    "prompts_before": (Effect((), 0.3), Effect(_ARRIVAL, 0.4), Effect(_ON_DEVICE, 0.4)),
+    "steps": (Effect((), 0.3), Effect(_ARRIVAL, 0.4), Effect(_ON_DEVICE, 0.3)),
+    "prompts_before": (Effect((), 0.2), Effect(_ARRIVAL, 0.2), Effect(_ON_DEVICE, 1.0)),
     "queue": (Effect((), 0.5), Effect(("arrival",), 0.5)),
 }
 """Effects of what the first token of a request under load waits for beside the step that reads its prompt."""

@@ -139,7 +139,7 @@ class EngineTime:
         factors = self.fitted.factors(
             self.engine, self.accelerator, workload.precision, attention_of(model, workload.attention), stage
         )  # fmt: skip
-        seconds = parts.stacked() @ factors
+        seconds = parts.stacked() @ factors + parts.network_s
         if workload.stage == "decode":
             return cast("Values", seconds)
         new = np.subtract(workload.context, workload.prefix)
