@@ -171,6 +171,7 @@ class Planned(BaseModel):
     cached_prefix: float = Field(default=0, ge=0, le=0.999, description="Share of every prompt that is reused.")
     draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
     acceptance: float = Field(default=0.7, ge=0, le=1)
+    tp: int | None = Field(default=None, ge=1, le=64, description="Tensor parallel ways of a replica; best without.")
     spot: bool = Field(default=False, description="Rent interruptible devices.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
@@ -187,7 +188,7 @@ def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
     options = Options(
         weight_format=asked.weight_format, kv_bits=asked.kv_bits, engine=asked.engine,
         most_devices=asked.most_devices, draft=asked.draft, acceptance=asked.acceptance,
-        spot=asked.spot,
+        spot=asked.spot, tensor=asked.tp,
     )  # fmt: skip
     door, model = door_of(request), of_catalogue(asked.model)
     found = asked_plans(door, model, promise, options, asked.accelerator)

@@ -67,6 +67,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     cached_prefix: Annotated[float, typer.Option(help="Share of every prompt that is reused, from 0 to 1.")] = 0.0,
     draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
     acceptance: Annotated[float, typer.Option(help="Probability that a proposed token is accepted.")] = 0.7,
+    tp: Annotated[int | None, typer.Option(help="Tensor parallel ways of a replica.", show_default="best")] = None,
     spot: Annotated[bool, typer.Option("--spot", help="Rent interruptible devices.")] = False,
     online: Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue.")] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
@@ -89,7 +90,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     promise = Promise(traffic=traffic, time_to_first_token_s=ttft, time_per_output_token_s=tpot)
     options = Options(
         weight_format=weight_format, kv_bits=kv_bits, engine=engine, most_devices=most_devices, draft=draft,
-        acceptance=acceptance, spot=spot,
+        acceptance=acceptance, spot=spot, tensor=tp,
     )  # fmt: skip
     door = door_of(None, online=online)
     found = asked_plans(door, model, promise, options, accelerator or [])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from profiling.accuracy.cases import Case
 from profiling.accuracy.passes import Passes
-from profiling.engines.effects import WAITING_EFFECTS, Setting, attention_of, setting_of
+from profiling.engines.effects import ANSWERING_S, WAITING_EFFECTS, Setting, attention_of, setting_of
 from profiling.engines.fit import Parameters, factors, parts_named
 from profiling.engines.parts import PARTS
 from profiling.roofline.whole import pipelined
@@ -23,8 +23,6 @@ _ONCE = np.array([name in ONCE_A_STEP for name in PARTS])
 _WAITED = parts_named(WAITING_EFFECTS)
 ROUNDS = 10
 """Requests for each that is in flight, by which benchmarks that keep a number in flight usually run."""
-_ANSWERING_S = 0.01
-"""Time of a request outside of the engine's steps, before the fitted factor."""
 
 
 def settings_of(cases: Sequence[Case]) -> list[Setting]:
@@ -108,7 +106,7 @@ def waiting_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters)
             before = (1 - 1 / ROUNDS) * before + others / 2 / ROUNDS
         per_token = step + others / max(1.0, case.output_tokens) * prompt
         seconds = {
-            "answering": _ANSWERING_S, "steps": step * (1 + case.held_back_steps) if others else 0.0,
+            "answering": ANSWERING_S, "steps": step * (1 + case.held_back_steps) if others else 0.0,
             "prompts_before": before * prompt,
             "queue": (case.waiting - 1) * case.output_tokens * per_token,
         }  # fmt: skip

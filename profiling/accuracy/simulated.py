@@ -39,7 +39,7 @@ def simulated(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) ->
     chosen = chosen[:: max(1, -(-len(chosen) // MOST_CONFIGURATIONS))]
     layouts: dict[tuple[object, ...], list[list[Case]]] = defaultdict(list)
     for members in chosen:
-        layouts[members[0].group].append(members)
+        layouts[*members[0].group, members[0].held_back_steps].append(members)
     rows: list[tuple[int, float]] = []
     for of_layout in layouts.values():
         rows += _layout(of_layout, calibrations)
@@ -60,7 +60,15 @@ def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]
         )  # fmt: skip
         steps = times[first.device.name]["likely_s"]
         options = Options(engine=first.engine.name)
-        replica = replica_of(first.model, first.device, first.split, first.precision, steps, options)
+        replica = replica_of(
+            first.model,
+            first.device,
+            first.split,
+            first.precision,
+            steps,
+            options,
+            held_back_steps=first.held_back_steps,
+        )
     except (ProfilingError, KeyError):
         return []
     if replica is None:

@@ -86,6 +86,8 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
 """Effects of every part, in the order of `parts.PARTS`, and under `whole` of the sum of all."""
 
 _ARRIVAL = ("engine", "arrival")
+ANSWERING_S = 0.01
+"""Time of a request outside of the engine's steps, before its effects."""
 WAITING_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "answering": (Effect((), 0.5), Effect(_ENGINE, 0.5)),
     "steps": (Effect((), 0.3), Effect(_ARRIVAL, 0.4), Effect(_ON_DEVICE, 0.3)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, exp
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,10 @@ import polars as pl
 from profiling.answers.door import Door
 from profiling.answers.question import stored_precision
 from profiling.devices.accelerators import Accelerator
+from profiling.engines.effects import ANSWERING_S, WAITING_EFFECTS, attention_of, setting_of
+from profiling.engines.fit import exponent
+from profiling.engines.table import engine_of
+from profiling.engines.time import shipped_times
 from profiling.errors import DoesNotFit, InvalidWorkload
 from profiling.memory.engines import LARGE_CARD_BYTES, engine_profile
 from profiling.memory.need import memory_need
@@ -96,6 +100,8 @@ class Options:
     acceptance: float = 0.7
     draft_cost: float = 0.05
     spot: bool = False
+    tensor: int | None = None
+    """Tensor parallel ways of a replica, without stages; None: whichever are best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,12 +190,13 @@ def plans(door: Door, model: str, promise: Promise, options: Options, accelerato
         device for device in door.devices.values() if device.in_grid and device.kind != "cpu"
     ]
     precision = stored_precision(architecture, options.weight_format, kv_bits=options.kv_bits)
+    arrival = "random" if promise.traffic.users is None else "steady"
     layouts: dict[str, list[tuple[int, _Layout]]] = {}
     for split in _splits(architecture, options):
         linked = [device for device in devices if split.devices == 1 or device.link_bytes_per_s]
         times = step_times(architecture, linked, precision, split, options.engine, door.fitted) if linked else {}
         for device in linked:
-            layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options)
+            layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options, arrival)
             if layout is not None:
                 most = min(options.most_devices // split.devices, MOST_REPLICAS)
                 fewest = _fewest_replicas(layout.likely, promise, most)
@@ -222,12 +229,13 @@ def fleet(door: Door, model: str, promise: Promise, options: Options, accelerato
     promise.check()
     architecture, device = door.model(model), door.device(accelerator)
     precision = stored_precision(architecture, options.weight_format, kv_bits=options.kv_bits)
+    arrival = "random" if promise.traffic.users is None else "steady"
     found: list[Plan] = []
     for split in _splits(architecture, replace(options, most_devices=count)):
         if count % split.devices or (split.devices > 1 and not device.link_bytes_per_s):
             continue
         times = step_times(architecture, [device], precision, split, options.engine, door.fitted)
-        layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options)
+        layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options, arrival)
         plan = _tried(door, layout, promise, options, count // split.devices) if layout else None
         if plan is not None:
             found.append(plan)
@@ -255,7 +263,8 @@ def curve(plan: Plan, traffic: Traffic, users: Sequence[int]) -> pl.DataFrame:
     rows = []
     for count in users:
         try:
-            served = simulate(plan.replica, replace(traffic, users=count, requests_per_s=None), enough_requests(count))
+            here = replace(traffic, users=count, requests_per_s=None)
+            served = simulate(plan.replica, here, enough_requests(plan.replica, here))
         except InvalidWorkload:
             break
         rows.append(
@@ -274,6 +283,10 @@ def _splits(model: Architecture, options: Options) -> list[Parallelism]:
     ways = [tensor for tensor in legal_tensor_ways(model, 8) if 8 % tensor == 0]
     stages = [count for count in (2, 4, 8) if count <= model.main.depth]
     found = [*map(Parallelism, ways), *(Parallelism(ways[-1], count) for count in stages)]
+    if options.tensor is not None:
+        found = [split for split in found if split == Parallelism(options.tensor)]
+        if not found:
+            raise InvalidWorkload(f"{model.name} cannot be split {options.tensor} ways; legal are {ways}")
     return [split for split in found if split.devices <= options.most_devices]
 
 
@@ -301,11 +314,12 @@ class _Layout:
         precision: Precision,
         times: dict[End, StepTimes] | None,
         options: Options,
+        arrival: str,
     ) -> _Layout | None:
         """None where it cannot be timed, or not even one token fits beside the weights."""
         if times is None:
             return None
-        likely = replica_of(model, device, split, precision, times["likely_s"], options)
+        likely = replica_of(model, device, split, precision, times["likely_s"], options, arrival)
         return None if likely is None else cls(device, split, likely, replace(likely, steps=times["high_s"]))
 
 
@@ -324,9 +338,9 @@ def _tried(door: Door, layout: _Layout, promise: Promise, options: Options, repl
     """This layout with that many replicas; None where a single request exceeds the cache."""
     shared = _share(promise.traffic, replicas)
     try:
-        served = simulate(layout.likely, shared, enough_requests(shared.users))
+        served = simulate(layout.likely, shared, enough_requests(layout.likely, shared))
         broken = promise.broken_by(served)
-        slow = served if broken else simulate(layout.slow, shared, enough_requests(shared.users))
+        slow = served if broken else simulate(layout.slow, shared, enough_requests(layout.slow, shared))
     except InvalidWorkload:
         return None
     hourly = door.usd_per_device_hour(layout.device.name, spot=options.spot)
@@ -343,16 +357,37 @@ def _share(traffic: Traffic, replicas: int) -> Traffic:
     return replace(traffic, requests_per_s=(traffic.requests_per_s or 0.0) / replicas)
 
 
-def enough_requests(users: int | None) -> int:
-    """Requests to simulate, so that what is met at the start weighs less than one in ten; `users` of a replica."""
-    return max(_REQUESTS_A_USER * (users or 0), _FEWEST_REQUESTS)
+def enough_requests(replica: Replica, traffic: Traffic) -> int:
+    """Requests to simulate, so that what is met at the start weighs less than one in ten.
+
+    Args:
+        replica: Who serves.
+        traffic: Of this replica; where requests arrive by themselves, so many are in flight as Little's law says.
+    """
+    in_flight: float | None = traffic.users
+    if in_flight is None:
+        fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
+        context = traffic.input_tokens + traffic.output_tokens / 2
+        in_flight = _running(replica, traffic, traffic.requests_per_s or 0.0, fresh, context) or replica.sequences
+    return max(_REQUESTS_A_USER * ceil(in_flight), _FEWEST_REQUESTS)
 
 
 def replica_of(
     model: Architecture, device: Accelerator, split: Parallelism, precision: Precision, steps: StepTimes,
-    options: Options,
+    options: Options, arrival: str = "steady", held_back_steps: float = 0.0,
 ) -> Replica | None:  # fmt: skip
-    """One copy on its devices; None where not even one token fits beside the weights."""
+    """One copy on its devices; None where not even one token fits beside the weights.
+
+    Args:
+        model: Its architecture.
+        device: One of its devices.
+        split: How it is laid out on them.
+        precision: Of weights and cache.
+        steps: Seconds of its steps.
+        options: Engine and speculation.
+        arrival: Whether a fixed number of requests is in flight (steady) or they come by themselves (random).
+        held_back_steps: Steps for which the engine's own options hold prompts back.
+    """
     profile = engine_profile(options.engine)
     near, far = (
         memory_need(model, device, Workload(context=c, precision=precision, parallelism=split), options.engine)
@@ -367,10 +402,23 @@ def replica_of(
     large = device.usable_memory_bytes >= LARGE_CARD_BYTES
     step_tokens = (profile.step_tokens or (2048, 8192))[large]
     workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
+    answering_s, waited = _waiting(model, device, precision, options.engine, arrival)
     return Replica(
         steps=steps, cache_tokens=tokens, tokens_per_step=step_tokens, sequences=256 if not large else 1024,
         tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
+        answering_s=answering_s, waited_steps=waited * (1 + held_back_steps),
     )  # fmt: skip
+
+
+def _waiting(
+    model: Architecture, device: Accelerator, precision: Precision, engine: str, arrival: str
+) -> tuple[float, float]:
+    """Seconds outside of the engine's steps, and steps waited for, of a first token, as fitted to measured serving."""
+    meant = engine_of(engine, device)
+    setting = setting_of(meant, device, precision, attention_of(model, "flash"), "first", arrival)
+    fitted = shipped_times().effects
+    answering, steps = (exp(exponent(fitted, WAITING_EFFECTS, part, setting)) for part in ("answering", "steps"))
+    return ANSWERING_S * answering, steps
 
 
 def _fewest_replicas(replica: Replica, promise: Promise, most: int) -> int:

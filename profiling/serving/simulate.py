@@ -72,6 +72,8 @@ class Replica:
         sequences: Most requests that run at once.
         tokens_per_decode: Tokens that a decode step yields per request; above 1 with speculation.
         step_cost: Time of a decode step over that without speculation.
+        answering_s: Time of a request outside of the steps, before its first token.
+        waited_steps: Decode steps that end before a new request is looked at.
     """
 
     steps: StepTimes
@@ -80,6 +82,8 @@ class Replica:
     sequences: int = 256
     tokens_per_decode: float = 1.0
     step_cost: float = 1.0
+    answering_s: float = 0.0
+    waited_steps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +302,8 @@ class _Run:
         reading, running, cached = ((now - then) / span for now, then in zip(self.sums, sums, strict=True))
         first = np.array([one.first - one.arrived for one in counted])
         each = np.array([(one.ended - one.first) / max(one.answer - 1, 1) for one in counted])
+        step = float(np.median(each)) * self.replica.tokens_per_decode
+        first += self.replica.answering_s + (self.replica.waited_steps * step if running > 1 else 0.0)
         return Served(
             time_to_first_token_s=tuple(float(np.quantile(first, q)) for q in QUANTILES),
             time_per_output_token_s=tuple(float(np.quantile(each, q)) for q in QUANTILES),
