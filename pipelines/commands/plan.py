@@ -9,8 +9,8 @@ from pipelines.commands.performance import door_of
 from pipelines.commands.terminal import Format, Formatted, Output, err, length, print_rows
 
 _SHOWN = (
-    "accelerator", "devices", "replicas", "tensor_parallel", "pipeline_parallel", "certainty", "first_broken",
-    "time_to_first_token_p90_s", "time_per_output_token_p90_s", "output_tokens_per_s", "usd_per_hour",
+    "accelerator", "devices", "replicas", "prefill_replicas", "tensor_parallel", "pipeline_parallel", "certainty",
+    "first_broken", "time_to_first_token_p90_s", "time_per_output_token_p90_s", "output_tokens_per_s", "usd_per_hour",
     "usd_per_million_input_tokens", "usd_per_million_output_tokens", "rented_pays_from_load", "owned_pays_from_load",
 )  # fmt: skip
 
@@ -67,6 +67,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     cached_prefix: Annotated[float, typer.Option(help="Share of every prompt that is reused, from 0 to 1.")] = 0.0,
     draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
     acceptance: Annotated[float, typer.Option(help="Probability that a proposed token is accepted.")] = 0.7,
+    apart: Annotated[bool, typer.Option("--apart", help="Read prompts on replicas of their own.")] = False,
     tp: Annotated[int | None, typer.Option(help="Tensor parallel ways of a replica.", show_default="best")] = None,
     spot: Annotated[bool, typer.Option("--spot", help="Rent interruptible devices.")] = False,
     online: Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue.")] = False,
@@ -78,7 +79,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     A fixed fleet (8xH100) gets its best layout, and the target that it misses first is named.
     """
     from profiling.serving.alternatives import plan_rows  # noqa: PLC0415 - numpy and polars load only when needed
-    from profiling.serving.plan import Options, Promise, asked_plans  # noqa: PLC0415
+    from profiling.serving.plan import Promise, asked_plans  # noqa: PLC0415
+    from profiling.serving.replica import Options  # noqa: PLC0415
     from profiling.serving.simulate import Traffic  # noqa: PLC0415
 
     if users is None and requests_per_s is None:
@@ -90,7 +92,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     promise = Promise(traffic=traffic, time_to_first_token_s=ttft, time_per_output_token_s=tpot)
     options = Options(
         weight_format=weight_format, kv_bits=kv_bits, engine=engine, most_devices=most_devices, draft=draft,
-        acceptance=acceptance, spot=spot, tensor=tp,
+        acceptance=acceptance, spot=spot, tensor=tp, apart=apart,
     )  # fmt: skip
     door = door_of(None, online=online)
     found = asked_plans(door, model, promise, options, accelerator or [])

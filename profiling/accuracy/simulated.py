@@ -10,7 +10,7 @@ import polars as pl
 from profiling.accuracy.cases import Case
 from profiling.errors import ProfilingError
 from profiling.roofline.estimate import Calibration
-from profiling.serving.plan import Options, replica_of
+from profiling.serving.replica import Options, replica_of
 from profiling.serving.simulate import Served, Traffic, simulate
 from profiling.serving.steps import step_times
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from profiling.errors import InvalidWorkload
-from profiling.serving.plan import Plan, Promise, enough_requests
+from profiling.serving.plan import Plan, Promise
+from profiling.serving.replica import enough_requests
 from profiling.serving.simulate import simulate
 
 MOST_TIMES = 64

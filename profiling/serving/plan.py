@@ -9,29 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil, exp
+from math import ceil
 
-import numpy as np
 import polars as pl
 
 from profiling.answers.door import Door
 from profiling.answers.question import stored_precision
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.effects import ANSWERING_S, WAITING_EFFECTS, attention_of, setting_of
-from profiling.engines.fit import exponent
-from profiling.engines.table import engine_of
-from profiling.engines.time import shipped_times
 from profiling.errors import DoesNotFit, InvalidWorkload
-from profiling.memory.engines import LARGE_CARD_BYTES, engine_profile
-from profiling.memory.need import memory_need
 from profiling.models.architecture import Architecture
-from profiling.roofline.workload import Parallelism, Precision, Workload, legal_tensor_ways
+from profiling.roofline.workload import Parallelism, Precision, legal_tensor_ways
+from profiling.serving.replica import Options, enough_requests, fewest_replicas, moving_s_per_token, replica_of
 from profiling.serving.simulate import Replica, Served, Traffic, simulate
 from profiling.serving.steps import End, StepTimes, step_times
 
 MOST_REPLICAS = 64
 _FLEET = re.compile(r"(?P<count>\d{1,4}) ?[xX×] ?(?P<name>\D.*)")
-_REQUESTS_A_USER, _FEWEST_REQUESTS = 6, 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,33 +71,6 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How the model is served.
-
-    Attributes:
-        weight_format: How weights are stored; None: as published.
-        kv_bits: Bits per number of the cache.
-        engine: Whose overhead and scheduling.
-        most_devices: Of one replica and of all together.
-        draft: Tokens proposed per step by speculation.
-        acceptance: Probability that a proposed token is accepted.
-        draft_cost: Time of one draft token as a share of one step.
-        spot: Whether interruptible devices are rented.
-    """
-
-    weight_format: str | None = None
-    kv_bits: float = 16
-    engine: str = "vllm-v1"
-    most_devices: int = 64
-    draft: int = 0
-    acceptance: float = 0.7
-    draft_cost: float = 0.05
-    spot: bool = False
-    tensor: int | None = None
-    """Tensor parallel ways of a replica, without stages; None: whichever are best."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One way to serve: a layout on some number of one kind of device, and what users then meet.
 
@@ -115,6 +81,8 @@ class Plan:
     accelerator: str
     split: Parallelism
     replicas: int
+    readers: int
+    """Replicas beside these that read prompts alone; 0: each does both."""
     certainty: str
     served: Served
     slow: Served
@@ -125,7 +93,7 @@ class Plan:
     @property
     def devices(self) -> int:
         """All of them."""
-        return self.replicas * self.split.devices
+        return (self.replicas + self.readers) * self.split.devices
 
     def row(self) -> dict[str, object]:
         """The plan as one flat row, in base units."""
@@ -136,6 +104,7 @@ class Plan:
             "accelerator": self.accelerator,
             "devices": self.devices,
             "replicas": self.replicas,
+            "prefill_replicas": self.readers,
             "tensor_parallel": self.split.tensor,
             "pipeline_parallel": self.split.pipeline,
             "certainty": self.certainty,
@@ -163,7 +132,8 @@ class Plan:
         """Rent by the share of time that prompts and answers take."""
         if self.usd_per_hour is None or prompt_per_s <= 0 or output_per_s <= 0:
             return None, None
-        per_second, share = self.usd_per_hour / 3600 * 1e6, self.served.prefill_share
+        per_second = self.usd_per_hour / 3600 * 1e6
+        share = self.readers / (self.replicas + self.readers) if self.readers else self.served.prefill_share
         return per_second * share / prompt_per_s, per_second * (1 - share) / output_per_s
 
 
@@ -199,7 +169,9 @@ def plans(door: Door, model: str, promise: Promise, options: Options, accelerato
             layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options, arrival)
             if layout is not None:
                 most = min(options.most_devices // split.devices, MOST_REPLICAS)
-                fewest = _fewest_replicas(layout.likely, promise, most)
+                fewest = fewest_replicas(
+                    layout.likely, promise.traffic, promise.time_to_first_token_s, promise.time_per_output_token_s, most
+                )
                 layouts.setdefault(device.name, []).append((fewest, layout))
     best: dict[str, Plan] = {}
     for name, found in layouts.items():
@@ -236,9 +208,11 @@ def fleet(door: Door, model: str, promise: Promise, options: Options, accelerato
             continue
         times = step_times(architecture, [device], precision, split, options.engine, door.fitted)
         layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options, arrival)
-        plan = _tried(door, layout, promise, options, count // split.devices) if layout else None
-        if plan is not None:
-            found.append(plan)
+        copies = count // split.devices
+        for readers in range(1, copies) if options.apart else (0,):
+            plan = _tried(door, layout, promise, options, copies - readers, readers) if layout else None
+            if plan is not None:
+                found.append(plan)
     if not found:
         raise DoesNotFit(f"{model} does not fit on {count} x {accelerator}; use fewer bits or shorter contexts")
     return min(found, key=lambda plan: (len(plan.broken), -plan.served.output_tokens_per_s * plan.replicas))
@@ -271,7 +245,7 @@ def curve(plan: Plan, traffic: Traffic, users: Sequence[int]) -> pl.DataFrame:
             {
                 "users": count * plan.replicas,
                 "tokens_per_s_per_user": 1 / served.time_per_output_token_s[0],
-                "tokens_per_s_per_device": served.output_tokens_per_s / plan.split.devices,
+                "tokens_per_s_per_device": served.output_tokens_per_s * plan.replicas / plan.devices,
                 "time_to_first_token_p90_s": served.time_to_first_token_s[1],
             }
         )
@@ -327,6 +301,8 @@ def _fewest(door: Door, layout: _Layout, promise: Promise, options: Options, few
     """The fewest replicas that keep the promise, from an estimate on; the most that were tried where none do."""
     most = min(options.most_devices // layout.split.devices, MOST_REPLICAS)
     found = None
+    if options.apart:
+        return _fewest_apart(door, layout, promise, options, most)
     for count in sorted({min(number, most) for number in (fewest, fewest + 1, ceil(fewest * 1.5), 2 * fewest)}):
         found = _tried(door, layout, promise, options, count)
         if found is None or not found.broken:
@@ -334,20 +310,46 @@ def _fewest(door: Door, layout: _Layout, promise: Promise, options: Options, few
     return found
 
 
-def _tried(door: Door, layout: _Layout, promise: Promise, options: Options, replicas: int) -> Plan | None:
-    """This layout with that many replicas; None where a single request exceeds the cache."""
+def _fewest_apart(door: Door, layout: _Layout, promise: Promise, options: Options, most: int) -> Plan | None:
+    """From one replica of each kind on, one more of the kind whose promise breaks, until none does."""
+    found, makers, readers = None, 1, 1
+    while makers + readers <= most:
+        found = _tried(door, layout, promise, options, makers, readers)
+        if found is None or not found.broken:
+            break
+        # Requests wait for their first token at the readers, unless those that make tokens are full.
+        full = found.served.running > 0.9 * found.replica.sequences or found.served.cache_occupancy > 0.85
+        if "time_to_first_token_s" in found.broken and not full:
+            readers += 1
+        else:
+            makers += 1
+    return found
+
+
+def _tried(
+    door: Door, layout: _Layout, promise: Promise, options: Options, replicas: int, readers: int = 0
+) -> Plan | None:  # fmt: skip
+    """This layout with that many replicas; None where a request exceeds the cache, or no link moves caches."""
     shared = _share(promise.traffic, replicas)
+    likely, slow_replica = layout.likely, layout.slow
     try:
-        served = simulate(layout.likely, shared, enough_requests(layout.likely, shared))
+        if readers:
+            moving = moving_s_per_token(layout.device, layout.split, replicas + readers, likely.cache_bytes_per_token)
+            likely, slow_replica = (
+                replace(one, readers=readers / replicas, moving_s_per_token=moving) for one in (likely, slow_replica)
+            )
+        served = simulate(likely, shared, enough_requests(likely, shared))
         broken = promise.broken_by(served)
-        slow = served if broken else simulate(layout.slow, shared, enough_requests(layout.slow, shared))
+        slow = served if broken else simulate(slow_replica, shared, enough_requests(slow_replica, shared))
     except InvalidWorkload:
         return None
     hourly = door.usd_per_device_hour(layout.device.name, spot=options.spot)
     return Plan(
-        accelerator=layout.device.name, split=layout.split, replicas=replicas, served=served, slow=slow, broken=broken,
+        accelerator=layout.device.name, split=layout.split, replicas=replicas, readers=readers, served=served,
+        slow=slow, broken=broken,
         certainty="not kept" if broken else "likely" if promise.broken_by(slow) else "surely",
-        replica=layout.likely, usd_per_hour=None if hourly is None else hourly * replicas * layout.split.devices,
+        replica=likely,
+        usd_per_hour=None if hourly is None else hourly * (replicas + readers) * layout.split.devices,
     )  # fmt: skip
 
 
@@ -355,105 +357,3 @@ def _share(traffic: Traffic, replicas: int) -> Traffic:
     if traffic.users is not None:
         return replace(traffic, users=max(ceil(traffic.users / replicas), 1))
     return replace(traffic, requests_per_s=(traffic.requests_per_s or 0.0) / replicas)
-
-
-def enough_requests(replica: Replica, traffic: Traffic) -> int:
-    """Requests to simulate, so that what is met at the start weighs less than one in ten.
-
-    Args:
-        replica: Who serves.
-        traffic: Of this replica; where requests arrive by themselves, so many are in flight as Little's law says.
-    """
-    in_flight: float | None = traffic.users
-    if in_flight is None:
-        fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
-        context = traffic.input_tokens + traffic.output_tokens / 2
-        in_flight = _running(replica, traffic, traffic.requests_per_s or 0.0, fresh, context) or replica.sequences
-    return max(_REQUESTS_A_USER * ceil(in_flight), _FEWEST_REQUESTS)
-
-
-def replica_of(
-    model: Architecture, device: Accelerator, split: Parallelism, precision: Precision, steps: StepTimes,
-    options: Options, arrival: str = "steady", held_back_steps: float = 0.0,
-) -> Replica | None:  # fmt: skip
-    """One copy on its devices; None where not even one token fits beside the weights.
-
-    Args:
-        model: Its architecture.
-        device: One of its devices.
-        split: How it is laid out on them.
-        precision: Of weights and cache.
-        steps: Seconds of its steps.
-        options: Engine and speculation.
-        arrival: Whether a fixed number of requests is in flight (steady) or they come by themselves (random).
-        held_back_steps: Steps for which the engine's own options hold prompts back.
-    """
-    profile = engine_profile(options.engine)
-    near, far = (
-        memory_need(model, device, Workload(context=c, precision=precision, parallelism=split), options.engine)
-        for c in (1024, 2048)
-    )
-    per_token = float(far.kv_cache.high - near.kv_cache.high) / 1024
-    rest = float(near.high - near.kv_cache.high)
-    room = float(near.budget) - rest
-    if room <= 0:
-        return None
-    tokens = room / per_token if per_token > 0 else 1e9
-    large = device.usable_memory_bytes >= LARGE_CARD_BYTES
-    step_tokens = (profile.step_tokens or (2048, 8192))[large]
-    workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
-    answering_s, waited = _waiting(model, device, precision, options.engine, arrival)
-    return Replica(
-        steps=steps, cache_tokens=tokens, tokens_per_step=step_tokens, sequences=256 if not large else 1024,
-        tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
-        answering_s=answering_s, waited_steps=waited * (1 + held_back_steps),
-    )  # fmt: skip
-
-
-def _waiting(
-    model: Architecture, device: Accelerator, precision: Precision, engine: str, arrival: str
-) -> tuple[float, float]:
-    """Seconds outside of the engine's steps, and steps waited for, of a first token, as fitted to measured serving."""
-    meant = engine_of(engine, device)
-    setting = setting_of(meant, device, precision, attention_of(model, "flash"), "first", arrival)
-    fitted = shipped_times().effects
-    answering, steps = (exp(exponent(fitted, WAITING_EFFECTS, part, setting)) for part in ("answering", "steps"))
-    return ANSWERING_S * answering, steps
-
-
-def _fewest_replicas(replica: Replica, promise: Promise, most: int) -> int:
-    """By the steady state: every answered request makes room for one more prompt."""
-    traffic = promise.traffic
-    fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
-    context = traffic.input_tokens + traffic.output_tokens / 2
-    for count in range(1, most + 1):
-        if traffic.users is None:
-            batch = _running(replica, traffic, (traffic.requests_per_s or 0.0) / count, fresh, context)
-        else:
-            batch = traffic.users / count
-        if batch is None or batch * (traffic.input_tokens + traffic.output_tokens) > replica.cache_tokens:
-            continue
-        prompt = batch * fresh / traffic.output_tokens * replica.tokens_per_decode
-        step = replica.step_cost * replica.steps.at(batch, batch * context, min(prompt, replica.tokens_per_step))
-        per_token = step / replica.tokens_per_decode
-        first = step * max(1.0, fresh / replica.tokens_per_step) + replica.steps.at(batch, batch * context, fresh)
-        if (promise.time_per_output_token_s or np.inf) >= per_token and (
-            promise.time_to_first_token_s or np.inf
-        ) >= first:
-            return count
-    return most
-
-
-def _running(replica: Replica, traffic: Traffic, rate: float, fresh: float, context: float) -> float | None:
-    """Requests in flight at that rate of arrivals (Little's law), or None where the replica cannot keep up."""
-    batch = 1.0
-    for _ in range(60):
-        prompt = batch * fresh / traffic.output_tokens
-        step = replica.steps.at(batch, batch * context, prompt) / replica.tokens_per_decode
-        wanted = max(rate * traffic.output_tokens * step, 1e-3)
-        if wanted > replica.sequences:
-            return None
-        if abs(wanted - batch) < 1e-3 * batch:
-            return wanted
-        batch = 0.5 * (batch + wanted)
-    return batch

@@ -36,6 +36,8 @@ def load(traffic: Traffic) -> str:
 def layout(plan: Plan) -> str:
     """How one plan is laid out."""
     parts = [f"{plan.replicas} replica{'' if plan.replicas == 1 else 's'}"]
+    if plan.readers:
+        parts.append(f"{plan.readers} more for prompts")
     if plan.split.tensor > 1:
         parts.append(f"tensor parallel {plan.split.tensor}")
     if plan.split.pipeline > 1:

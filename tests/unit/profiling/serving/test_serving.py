@@ -10,7 +10,8 @@ from profiling.answers.door import Door, shipped_door
 from profiling.errors import DoesNotFit, InvalidWorkload
 from profiling.roofline.estimate import estimate
 from profiling.roofline.workload import Parallelism, Workload, precision_of
-from profiling.serving.plan import Options, Promise, curve, fleet, plans
+from profiling.serving.plan import Promise, curve, fleet, plans
+from profiling.serving.replica import Options
 from profiling.serving.simulate import Replica, Traffic, simulate
 from profiling.serving.steps import StepTimes, step_times
 from warehouse.contracts.prices import ACCELERATOR_PRICES
