@@ -88,6 +88,8 @@ class Plan:
     slow: Served
     broken: tuple[str, ...]
     replica: Replica
+    slowly: Replica
+    """The same at the slow end of the interval of its steps."""
     usd_per_hour: float | None
 
     @property
@@ -348,7 +350,7 @@ def _tried(
         accelerator=layout.device.name, split=layout.split, replicas=replicas, readers=readers, served=served,
         slow=slow, broken=broken,
         certainty="not kept" if broken else "likely" if promise.broken_by(slow) else "surely",
-        replica=likely,
+        replica=likely, slowly=slow_replica,
         usd_per_hour=None if hourly is None else hourly * (replicas + readers) * layout.split.devices,
     )  # fmt: skip
 
