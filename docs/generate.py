@@ -26,6 +26,7 @@ from profiling.devices.accelerators import GIB, table
 from profiling.engines.table import ENGINES
 from profiling.measure.arguments import COMMANDS
 from profiling.measure.arguments import parser as measuring
+from profiling.measure.protocols import described
 from profiling.memory.engines import ALIASES, PROFILES, default_engine
 from profiling.models.families import FAMILIES
 from profiling.models.gguf_rules import file_types
@@ -117,6 +118,7 @@ def pages() -> dict[str, str]:
         "reference/glossary.md": words(),
         "reference/http.md": http(description),
         "reference/known.md": known(),
+        "reference/protocols.md": protocols(),
         f"reference/openapi-{VERSION}.json": json.dumps(description, indent=1),
         "reference/python/index.md": python_index(),
     }
@@ -224,6 +226,27 @@ def known() -> str:
         f"`{default_engine(one)}` |"
         for name, one in sorted(table().items())
     ]
+    return "\n".join(lines) + "\n"
+
+
+def protocols() -> str:
+    """Servers and clouds that can be measured, from the declarations that the measuring reads."""
+    rows = described()
+    shown = [name for name in rows[0] if name not in {"protocol", "reference"}]
+    lines = [
+        "# Protocols of servers",
+        "",
+        (
+            "What `skyline profile endpoint --protocol NAME` speaks, as `skyline profile protocols` prints it."
+            " How to use it: [Measure a server](../how-to/servers.md)."
+        ),
+        "",
+        f"| protocol | {' | '.join(shown)} |",
+        "|---" * (len(shown) + 1) + "|",
+    ]
+    for row in rows:
+        cells = [f"`{row[name]}`" if name in {"address", "asked at"} else _cell(row[name]) for name in shown]
+        lines.append(f"| [{row['protocol']}]({row['reference']}) | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -47,11 +47,11 @@ def names(
     source: Annotated[
         str | None, typer.Argument(help="Source, as `skyline boards` lists it.", show_default="all")
     ] = None,
-    unmapped: Annotated[bool, typer.Option("--unmapped", help="Only names of which no model is known.")] = False,
+    unmapped: Annotated[bool, typer.Option("--unmapped", help="Only names that match no known model.")] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """List the model names of a source, with the model that each means and the evidence."""
+    """List the model names of a source, each with the model it means and the evidence."""
     import polars as pl  # noqa: PLC0415 - loads only when needed
 
     frame = _table("core.model_aliases")
@@ -86,11 +86,11 @@ def add(
     err.print(f"Declared {board.name} in {target}.", highlight=False, soft_wrap=True)
     if file.suffix.lower() != ".toml":
         err.print(
-            f"It is a draft: look at units, categories and the licence, then run `skyline refresh --source {file}`.",
+            f"This is a draft: check units, categories and the licence, then run `skyline refresh --source {file}`.",
             style="yellow", highlight=False, soft_wrap=True,
         )  # fmt: skip
     else:
-        err.print("Run `skyline refresh --source FILE` with a file of it.", highlight=False, soft_wrap=True)
+        err.print("Run `skyline refresh --source FILE` with one of its files.", highlight=False, soft_wrap=True)
 
 
 @boards.command(epilog="Example: skyline boards check my_board.toml results.csv")
@@ -112,7 +112,7 @@ def check(
     board = parse(text, str(declaration))
     matched = match(Member(file.name, file.read_bytes()), [Declared(board, by_user=True, text=text)])
     if matched is None:
-        raise UserError(f"{file.name} has not the columns by which any file of {board.name} is recognised.")
+        raise UserError(f"{file.name} lacks the columns that identify a file of {board.name}.")
     read = read_rows(matched.rows, board, matched.file, dt.datetime.now(dt.UTC).date())
     err.print(f"{read.loaded:,} of {counted(read.rows, 'row')} as {matched.file.name}; {len(read.rejected)} set aside.")
     for number, _, reason in read.rejected[:10]:
@@ -131,10 +131,10 @@ def export(
     ] = False,
     all_states: Annotated[bool, typer.Option("--all-states", help="Every snapshot, not only the newest.")] = False,
     keep_private: Annotated[
-        bool, typer.Option("--keep-private", help="Also what may not be passed on; for yourself alone.")
+        bool, typer.Option("--keep-private", help="Also results that may not be redistributed; for your own use only.")
     ] = False,
 ) -> None:
-    """Write results that may be passed on, one CSV per source that another home reads, or Every Eval Ever records."""
+    """Write redistributable results: one CSV per source, for another home to read, or Every Eval Ever records."""
     import polars as pl  # noqa: PLC0415 - loads only when needed
 
     frame = _table("core.benchmark_results")
@@ -142,7 +142,7 @@ def export(
     chosen = chosen if all_states else chosen.filter("is_newest")
     passed = chosen if keep_private else chosen.filter("may_bundle")
     if kept := chosen.height - passed.height:
-        err.print(f"{kept:,} results stay here: their licence does not let them be passed on.", highlight=False)
+        err.print(f"{kept:,} results were left out: their licence does not allow redistribution.", highlight=False)
     folder.mkdir(parents=True, exist_ok=True)
     written = _as_records(passed, folder) if every_eval_ever else _as_csv(passed, folder)
     err.print(f"{passed.height:,} results in {written} files below {folder}", highlight=False, soft_wrap=True)

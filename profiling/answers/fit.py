@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
@@ -51,55 +52,43 @@ def requirement_rows(
     asked = list(precisions.values())
     answers = [requirements(model, devices, asked, batches, contexts, engine) for model in models]
     bits = [float(precision.weight_bits) for precision in asked]
-    axes = [
-        pl.DataFrame({"model": [model.name for model in models]}),
-        pl.DataFrame(
-            {
-                "accelerator": [device.name for device in devices],
-                "memory_bytes": [float(device.memory_bytes) for device in devices],
-            }
-        ),
-        pl.DataFrame({"precision": list(precisions), "weight_bits": bits}),
-        pl.DataFrame({"batch": batches}, schema={"batch": pl.Int64}),
-        pl.DataFrame({"context": contexts}, schema={"context": pl.Int64}),
-    ]
     shape = (len(models), len(devices), len(asked), len(batches), len(contexts))
-    # Every combination, as cross joins would give them, which take longer than all else of one question.
-    places = np.indices(shape).reshape(len(shape), -1)
-    frame = pl.concat([axis[rows] for axis, rows in zip(axes, places, strict=True)], how="horizontal")
+    # Series and arrays throughout: expressions of Polars take longer than all else of one question.
+    model_at, device_at, precision_at, batch_at, context_at = np.indices(shape).reshape(len(shape), -1)
 
-    def of(name: str, unit: float | None = None) -> pl.Series:
-        values = np.concatenate([getattr(answer, name).reshape(-1) for answer in answers])
-        return pl.Series(values if unit is None else values / unit)
+    def of(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(answer, name).reshape(-1) for answer in answers])
 
-    thumb = [[rule_of_thumb_bytes(model.parameters_total, each) / GIB for each in bits] for model in models]
     parts = ("weights", "kv_cache_low", "kv_cache_high", "overhead_low", "overhead_high", "budget")
+    gib = {name: of(name) / GIB for name in parts}
+    low, high = (gib["weights"] + gib[f"kv_cache_{end}"] + gib[f"overhead_{end}"] for end in ("low", "high"))
+    memory = np.array([float(device.memory_bytes) for device in devices])[device_at]
+    thumbs = np.array([[rule_of_thumb_bytes(model.parameters_total, each) / GIB for each in bits] for model in models])
+    thumb = thumbs[model_at, precision_at]
     whole = {
         "tensor_parallel": "tensor",
         "pipeline_parallel": "pipeline",
         "devices": "devices",
         "max_batch": "max_batch",
     }
-    frame = frame.hstack(
-        [of(name, GIB).alias(f"{name}_gib") for name in parts]
-        + [of(name).alias(column) for column, name in whole.items()]
-        + [pl.Series("rule_of_thumb_gib", np.broadcast_to(np.array(thumb)[:, None, :, None, None], shape).reshape(-1))]
-    )
-    low, high = (
-        pl.col("weights_gib") + pl.col(f"kv_cache_{end}_gib") + pl.col(f"overhead_{end}_gib") for end in ("low", "high")
-    )
-    possible = pl.col("devices") > 0
-    return frame.with_columns(
-        *(pl.when(possible).then(name).alias(name) for name in whole),
-        engine=pl.lit(engine),
-        verdict=pl.when(high <= pl.col("budget_gib"))
-        .then(pl.lit("fits"))
-        .when(low <= pl.col("budget_gib"))
-        .then(pl.lit("borderline"))
-        .otherwise(pl.lit("does not fit")),
-        rule_of_thumb_devices=(pl.col("rule_of_thumb_gib") * GIB / pl.col("memory_bytes")).ceil().cast(pl.Int64),
-        rule_of_thumb_error_pct=100 * (2 * pl.col("rule_of_thumb_gib") / (low + high) - 1),
-    )
+    impossible = np.flatnonzero(of("devices") == 0)
+    verdict = np.where(high <= gib["budget"], 0, np.where(low <= gib["budget"], 1, 2))
+    return pl.DataFrame({
+        "model": pl.Series([model.name for model in models])[model_at],
+        "accelerator": pl.Series([device.name for device in devices])[device_at],
+        "memory_bytes": memory,
+        "precision": pl.Series(list(precisions))[precision_at],
+        "weight_bits": np.array(bits)[precision_at],
+        "batch": np.array(batches, dtype=np.int64)[batch_at],
+        "context": np.array(contexts)[context_at],
+        **{f"{name}_gib": values for name, values in gib.items()},
+        **{column: pl.Series(of(name)).scatter(impossible, None) for column, name in whole.items()},
+        "rule_of_thumb_gib": thumb,
+        "engine": pl.Series([engine])[np.zeros(len(memory), dtype=np.int64)],
+        "verdict": pl.Series(["fits", "borderline", "does not fit"])[verdict],
+        "rule_of_thumb_devices": np.ceil(thumb * GIB / memory).astype(np.int64),
+        "rule_of_thumb_error_pct": 100 * (2 * thumb / (low + high) - 1),
+    })  # fmt: skip
 
 
 _COLUMNS = {
@@ -133,10 +122,12 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     asked = replace(question, stage="encode" if is_encoder else "decode", engine=question.engine or usual)
     rows = requirement_rows(
         [model], chosen, {"": asked.precision_of(model)}, [asked.batch], [asked.context], asked.engine or ENGINE
-    ).select(pl.lit(model.name).alias("model"), *(pl.col(old).alias(new) for old, new in _COLUMNS.items()))
+    )
+    shown = {"model": rows["model"], **{new: rows[old] for old, new in _COLUMNS.items()}}
     if accelerators:
         longest = [longest_context(door, replace(asked, accelerator=device.name)) for device in chosen]
-        rows = rows.with_columns(pl.Series("max_context", longest, dtype=pl.Int64))
+        shown["max_context"] = pl.Series(longest, dtype=pl.Int64)
+    rows = pl.DataFrame(shown)
     notes = []
     if rows["devices"].null_count():
         notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from profiling.measure import bundle
+from profiling.measure.protocols import PROTOCOLS
 
 _INTERNAL = ("environment", "ceilings", "point", "telemetry")
 # Name → what it does, and an example.
@@ -33,9 +34,10 @@ COMMANDS = {
         "quality ./checkpoint --precisions bfloat16,int8_emulated --questions mine.jsonl",
     ),
     "endpoint": (
-        "Measure an OpenAI-compatible server.",
+        "Measure a server: OpenAI-compatible, TGI, Triton, or one of Vertex AI, SageMaker, Bedrock, Azure.",
         "endpoint http://localhost:8000/v1 --model m --concurrency 1,4,16 --prompt-lengths 128,1024",
     ),
+    "protocols": ("Servers and clouds that `endpoint` can ask: address, secret, what is measured.", "protocols"),
     "zipapp": ("This package as one file, to copy to a node that has torch.", "zipapp --out profiling.pyz"),
 }
 
@@ -126,9 +128,14 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
     one.add_argument("--requests", type=int, default=16, help="requests per point (default: %(default)s)")
     one.add_argument("--timeout", type=float, default=120.0, help="seconds for one request (default: %(default)s)")
     one.add_argument(
-        "--key-variable", default="OPENAI_API_KEY", help="variable that holds the key, if any (default: %(default)s)"
-    )
+        "--protocol", choices=PROTOCOLS, default="openai", metavar="NAME",
+        help=f"{', '.join(PROTOCOLS)} (default: %(default)s)",
+    )  # fmt: skip
+    one.add_argument("--key-variable", help="variable that holds the secret (default: those of the protocol)")
     one.add_argument("--out", type=Path, help=f"bundle to write; a name ending in {bundle.SUFFIX}")
+    one.add_argument("--json", action="store_true")
+
+    one = add("protocols")
     one.add_argument("--json", action="store_true")
 
     one = add("zipapp")

@@ -228,7 +228,8 @@ def _endpoint(options: argparse.Namespace) -> None:
     load = Load(
         url=url, model=options.model, concurrency=_numbers(options.concurrency, "--concurrency"),
         prompt_lengths=_numbers(options.prompt_lengths, "--prompt-lengths"), new_tokens=options.new_tokens,
-        requests=options.requests, timeout_s=options.timeout, key=os.environ.get(options.key_variable),
+        requests=options.requests, timeout_s=options.timeout, protocol=options.protocol,
+        key=_of_variable(options.key_variable),
     )  # fmt: skip
     rows = measure_endpoint(load, _bundle_folder(options.out) if options.out else None, _report)
     if options.json:
@@ -242,6 +243,26 @@ def _endpoint(options: argparse.Namespace) -> None:
         )
         for r in rows
     )])  # fmt: skip
+
+
+def _protocols(options: argparse.Namespace) -> None:
+    from profiling.measure.protocols import described  # noqa: PLC0415
+
+    rows = described()
+    if options.json:
+        _print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        _print(row["protocol"])
+        for name, value in row.items():
+            if name != "protocol" and value:
+                _print(f"  {name:<12} {value}")
+
+
+def _of_variable(name: str | None) -> str | None:
+    if name is not None and not os.environ.get(name):
+        raise ProfilingError(f"--key-variable {name}: no such variable is set")
+    return os.environ[name] if name else None
 
 
 def _numbers(text: str, option: str) -> tuple[int, ...]:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
 from profiling.memory.engines import EngineProfile, engine_profile
-from profiling.memory.need import activation_peak_of, kv_cache_bytes, possible_splits, weight_bytes
+from profiling.memory.need import activation_peak_of, kv_cache_bytes, most_activations, possible_splits
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.roofline.operators import operators
 from profiling.roofline.workload import Parallelism, Precision, Values, Workload, stacked_precision
@@ -76,10 +77,12 @@ def requirements(
     one = replace(workload, batch=1.0)
     tensor, pipeline, largest = (np.zeros(shape, dtype=np.int64) for _ in range(3))
     whole, single = _Peaks(model, workload), _Peaks(model, one)
+    extreme = replace(workload, batch=max(batches), context=max(contexts))
+    ceiling = max(np.max(most_activations(model, replace(extreme, precision=each))) for each in precisions)
     for split in possible_splits(model):
         least, most = profile.step_bytes(model, split.tensor, capacity)
         # Splitting never makes activations larger: those that vanish in the engine's share stay there.
-        hidden = bool(np.all(whole.of(1) <= least))
+        hidden = bool(np.all(ceiling <= least) or np.all(whole.of(1) <= least))
         peak = np.zeros(()) if hidden else whole.of(split.tensor)
         weights = np.asarray(weight_bytes(model, workload.precision, split))
         cache = kv_cache_bytes(model, replace(workload, parallelism=split), profile)
@@ -89,8 +92,9 @@ def requirements(
             room = budget - weights - other[1]
             by_cache = _sequences(room - most, cache_of_one)
             # Activations matter only where a batch outgrows the engine's own share; unsplit ones are the largest.
-            unsplit = _sequences(room, cache_of_one + whole.of(1) / workload.batch)
-            if np.any((unsplit < by_cache) & fits):
+            if np.any((_sequences(room, cache_of_one + ceiling / workload.batch) < by_cache) & fits) and np.any(
+                (_sequences(room, cache_of_one + whole.of(1) / workload.batch) < by_cache) & fits
+            ):
                 by_cache = np.minimum(by_cache, _sequences(room, cache_of_one + single.of(split.tensor)))
             tensor[fits], pipeline[fits] = split.tensor, split.pipeline
             largest[fits] = np.broadcast_to(by_cache, shape)[fits]
@@ -98,12 +102,13 @@ def requirements(
             break
     cache = kv_cache_bytes(model, workload, profile)
     least, most = profile.step_bytes(model, 1, capacity)
+    peak = np.zeros(()) if np.all(ceiling <= least) else whole.of(1)
     parts = {
         "weights": weight_bytes(model, workload.precision),
         "kv_cache_low": cache.low,
         "kv_cache_high": cache.high,
-        "overhead_low": np.maximum(least, whole.of(1)) + other[0],
-        "overhead_high": np.maximum(most, whole.of(1)) + other[1],
+        "overhead_low": np.maximum(least, peak) + other[0],
+        "overhead_high": np.maximum(most, peak) + other[1],
         "budget": budget,
     }
     spread = {name: np.broadcast_to(np.asarray(part, dtype=np.float64), shape) for name, part in parts.items()}

@@ -39,7 +39,8 @@ def browser(bundled_home: Path) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def served(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Pages on the bundled facts."""
-    yield from serve(bundled_home, tmp_path_factory.mktemp("served"))
+    # Many tests at once are slower than a visitor.
+    yield from serve(bundled_home, tmp_path_factory.mktemp("served"), SKYLINE_OWN_FILE_SECONDS="300")
 
 
 @pytest.fixture

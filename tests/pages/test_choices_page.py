@@ -52,7 +52,7 @@ def test_what_was_left_out_says_what_it_needs_and_what_there_is(visit: Visit, tm
         page.get_by_text("CSV", exact=True).nth(1).click()
     download.value.save_as(tmp_path / "left_out.csv")
     rows = list(csv.DictReader((tmp_path / "left_out.csv").read_text("utf-8").splitlines()))
-    reasons = [row["Why it was left out"] for row in rows]
+    reasons = [row["reason"] for row in rows]
     assert any(re.fullmatch(r"needs [\d.]+ GiB a device in 4-bit, you have 21\.2", reason) for reason in reasons)
 
 
