@@ -204,8 +204,8 @@ class Serve(SessionPage[ServeState]):
 
     def _fleets_card(self) -> pn.Column:
         return page.card(
-            page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, each in its best layout; which "
-                      "limit breaks first as traffic grows</p>"),
+            page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, each in its best layout; "
+                      "which limit breaks first as traffic grows</p>"),
             pn.Spacer(height=8), self.fleets,
         )  # fmt: skip
 

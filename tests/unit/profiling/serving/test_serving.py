@@ -110,11 +110,11 @@ def test_fixed_fleets_stand_side_by_side_and_say_which_promise_breaks(door: Door
 
 
 def test_requests_that_come_by_themselves_fill_a_replica_as_littles_law_says() -> None:
-    busy = replace(CHAT, users=None, requests_per_s=20.0)
+    busy = replace(CHAT, users=None, requests_per_s=10.0)
     many = enough_requests(REPLICA, busy)
     served = simulate(REPLICA, busy, many)
-    assert many > 5 * served.running > 500
-    assert served.output_tokens_per_s == pytest.approx(20 * 500, rel=0.1)
+    assert many > 5 * served.running > 250
+    assert served.output_tokens_per_s == pytest.approx(10 * 500, rel=0.1)
 
 
 def test_all_at_once_wait_for_each_others_prompts_as_benchmarks_count_them() -> None:
