@@ -85,7 +85,7 @@ def test_a_plan_is_the_same_on_page_over_http_and_by_command(
     door = Data(settings).door()
     chosen = {"model": "openai/gpt-oss-120b", "users": 20, "ttft": 1, "tpot": 30}
     with TestClient(create(settings)) as client:
-        for options in ({"cached": 50}, {"draft": 3, "acceptance": 0.8}, {"apart": "true"}):
+        for options in ({"cached": 50}, {"draft": 3, "acceptance": 0.8}, {"apart": "yes"}):
             state = ServeState.from_address(f"?{urlencode({**chosen, **options})}")
             assert state.offer_all(door) == []
             fleet = "8xH100-SXM5-80GB"
