@@ -87,7 +87,7 @@ def test_a_plan_is_the_same_on_page_over_http_and_by_command(
     with TestClient(create(settings)) as client:
         for options in ({"cached": 50}, {"draft": 3, "acceptance": 0.8}, {"apart": "yes"}):
             state = ServeState.from_address(f"?{urlencode({**chosen, **options})}")
-            assert state.offer_all(door) == []
+            assert state.offer_all(door) + state.settle() == []
             fleet = "8xH100-SXM5-80GB"
             plan = fleet_of(door, state.model, state.promise, state.options, fleet).plan
             assert plan is not None
