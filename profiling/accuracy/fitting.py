@@ -66,7 +66,7 @@ def _held_out_s(cases: Sequence[Case], passes: Passes, folds: npt.NDArray[np.int
     """Seconds of each row, predicted from the rows of the other folds; `start` only shortens the way there."""
     result = np.empty(len(cases))
     for fold in np.unique(folds):
-        inside, outside = (np.flatnonzero(where) for where in (folds != fold, folds == fold))
+        inside, outside = ([int(at) for at in np.flatnonzero(where)] for where in (folds != fold, folds == fold))
         trained = fit(_rows([cases[index] for index in inside], passes.of(inside), start), LOADED_EFFECTS, start)
         left_out = _rows([cases[index] for index in outside], passes.of(outside), trained)
         result[outside] = predicted_s(trained, left_out, LOADED_EFFECTS)
