@@ -18,7 +18,9 @@ from profiling.answers.question import ENGINE, Question
 from profiling.answers.sweep import sweep
 from profiling.errors import UnknownModel, nearest
 from profiling.models.sources import catalogue
-from profiling.serving.plan import Options, Promise, asked_plans
+from profiling.serving.alternatives import plan_rows
+from profiling.serving.plan import Promise, asked_plans
+from profiling.serving.replica import Options
 from profiling.serving.simulate import Traffic
 
 ROUTES = APIRouter()
@@ -170,6 +172,8 @@ class Planned(BaseModel):
     cached_prefix: float = Field(default=0, ge=0, le=0.999, description="Share of every prompt that is reused.")
     draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
     acceptance: float = Field(default=0.7, ge=0, le=1)
+    apart: bool = Field(default=False, description="Read prompts on replicas of their own.")
+    tp: int | None = Field(default=None, ge=1, le=64, description="Tensor parallel ways of a replica; best without.")
     spot: bool = Field(default=False, description="Rent interruptible devices.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
@@ -186,10 +190,11 @@ def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
     options = Options(
         weight_format=asked.weight_format, kv_bits=asked.kv_bits, engine=asked.engine,
         most_devices=asked.most_devices, draft=asked.draft, acceptance=asked.acceptance,
-        spot=asked.spot,
+        spot=asked.spot, tensor=asked.tp, apart=asked.apart,
     )  # fmt: skip
-    found = asked_plans(door_of(request), of_catalogue(asked.model), promise, options, asked.accelerator)
-    return answers.rows(pl.DataFrame([each.row() for each in found], infer_schema_length=None), asked.format, notes=[])
+    door, model = door_of(request), of_catalogue(asked.model)
+    found = asked_plans(door, model, promise, options, asked.accelerator)
+    return answers.rows(plan_rows(door, model, promise, found, spot=asked.spot), asked.format, notes=[])
 
 
 def door_of(request: Request) -> Door:

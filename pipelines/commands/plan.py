@@ -9,9 +9,9 @@ from pipelines.commands.performance import door_of
 from pipelines.commands.terminal import Format, Formatted, Output, err, length, print_rows
 
 _SHOWN = (
-    "accelerator", "devices", "replicas", "tensor_parallel", "pipeline_parallel", "certainty", "first_broken",
-    "time_to_first_token_p90_s", "time_per_output_token_p90_s", "output_tokens_per_s", "usd_per_hour",
-    "usd_per_million_input_tokens", "usd_per_million_output_tokens",
+    "accelerator", "devices", "replicas", "prefill_replicas", "tensor_parallel", "pipeline_parallel", "certainty",
+    "first_broken", "time_to_first_token_p90_s", "time_per_output_token_p90_s", "output_tokens_per_s", "usd_per_hour",
+    "usd_per_million_input_tokens", "usd_per_million_output_tokens", "rented_pays_from_load", "owned_pays_from_load",
 )  # fmt: skip
 
 
@@ -67,6 +67,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     cached_prefix: Annotated[float, typer.Option(help="Share of every prompt that is reused, from 0 to 1.")] = 0.0,
     draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
     acceptance: Annotated[float, typer.Option(help="Probability that a proposed token is accepted.")] = 0.7,
+    apart: Annotated[bool, typer.Option("--apart", help="Read prompts on replicas of their own.")] = False,
+    tp: Annotated[int | None, typer.Option(help="Tensor parallel ways of a replica.", show_default="best")] = None,
     spot: Annotated[bool, typer.Option("--spot", help="Rent interruptible devices.")] = False,
     online: Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue.")] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
@@ -76,9 +78,9 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     A fixed fleet (8xH100) gets its best layout, and the target that it misses first is named.
     """
-    import polars as pl  # noqa: PLC0415 - numpy and polars load only when needed
-
-    from profiling.serving.plan import Options, Promise, asked_plans  # noqa: PLC0415
+    from profiling.serving.alternatives import plan_rows  # noqa: PLC0415 - numpy and polars load only when needed
+    from profiling.serving.plan import Promise, asked_plans  # noqa: PLC0415
+    from profiling.serving.replica import Options  # noqa: PLC0415
     from profiling.serving.simulate import Traffic  # noqa: PLC0415
 
     if users is None and requests_per_s is None:
@@ -90,10 +92,11 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     promise = Promise(traffic=traffic, time_to_first_token_s=ttft, time_per_output_token_s=tpot)
     options = Options(
         weight_format=weight_format, kv_bits=kv_bits, engine=engine, most_devices=most_devices, draft=draft,
-        acceptance=acceptance, spot=spot,
+        acceptance=acceptance, spot=spot, tensor=tp, apart=apart,
     )  # fmt: skip
-    found = asked_plans(door_of(None, online=online), model, promise, options, accelerator or [])
-    rows = pl.DataFrame([each.row() for each in found], infer_schema_length=None)
+    door = door_of(None, online=online)
+    found = asked_plans(door, model, promise, options, accelerator or [])
+    rows = plan_rows(door, model, promise, found, spot=spot)
     print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
     err.print(
         "Predicted by simulating continuous batching on predicted steps; `surely` meets the targets even at the "
@@ -101,3 +104,14 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         "likely value.",
         style="dim", highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if rows["api_hosts"].drop_nulls().len():
+        hosts, newest, usual, cheapest = rows.select(
+            "api_hosts", "api_newest_date", "api_usd_per_million_output_tokens",
+            "api_cheapest_usd_per_million_output_tokens",
+        ).row(0)  # fmt: skip
+        err.print(
+            f"Bought from hosts, a million output tokens with their prompts cost {usual:.2f} USD (median of {hosts}, "
+            f"newest {newest}), {cheapest:.2f} from the cheapest. Rented or owned devices cost less from that share of "
+            "the time on which this traffic is there; no share: never.",
+            style="dim", highlight=False, soft_wrap=True,
+        )  # fmt: skip

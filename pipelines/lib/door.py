@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 
+import polars as pl
+
 from pipelines.sources.catalogue.prices import price_list
 from pipelines.sources.catalogue.read import grid_intensities
 from pipelines.sources.hub.models import architectures_of, keep, kept_models
 from profiling.answers.door import Door, shipped_door
 from profiling.models.architecture import Architecture
-from warehouse.contracts.prices import ACCELERATOR_PRICES
+from warehouse.contracts.prices import ACCELERATOR_PRICES, TABLES
 from warehouse.publish import NotPublished
 from warehouse.reader import PerRelease, Reader
 from warehouse.settings import Settings
@@ -16,6 +18,11 @@ from warehouse.settings import Settings
 
 def _fetched(settings: Settings, model_id: str) -> Architecture:
     return keep(model_id, settings).architecture()
+
+
+def shipped_market(table: str) -> pl.DataFrame:
+    """A table of what tokens, devices and electricity cost to buy, as it ships; by its full name."""
+    return price_list(next(one for one in TABLES if f"{one.schema}.{one.name}" == table))
 
 
 def published_door(reader: Reader, settings: Settings | None = None, *, online: bool = False) -> Callable[[], Door]:
@@ -35,6 +42,6 @@ def published_door(reader: Reader, settings: Settings | None = None, *, online: 
             return published()
         except NotPublished:
             offers, grids = price_list(ACCELERATOR_PRICES).to_dicts(), grid_intensities().to_dicts()
-            return shipped_door(offers, grids, own_models=own, look_up=finds)
+            return shipped_door(offers, grids, market=shipped_market, own_models=own, look_up=finds)
 
     return door

@@ -64,6 +64,8 @@ class Case:
     """What a measured energy is of: the device alone, or the whole machine at the wall."""
     arrival: str
     """How requests come: steady (a fixed number in flight) or random."""
+    held_back_steps: float
+    """Steps that a prompt waits before it may be read, by the engine's options; 0 where none is stated."""
     waiting: float
     """Sequences in flight, waiting ones among them, over those that run."""
     input_tokens: float
@@ -154,7 +156,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     split, replicas = _layout(row, count, model, device, precision, engine, load_of.batch, given + made)
     waiting = 1.0
     room = (
-        _largest_batch(model, device, precision, split, engine, given + made / 2)
+        _largest_batch(model, device, precision, split, engine, given + made / 2, _attention_ways(row))
         if measured_stage == "serving"
         else np.inf
     )
@@ -164,6 +166,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     if batch > room > 0:
         batch, waiting = room, batch / room
     chunk = re.search(r"\bub(\d+)\b", str(row.get("note") or ""))
+    held = re.search(r"held back ([\d.]+) steps", str(row.get("note") or ""))
     return Case(
         row=index,
         stage=stage,
@@ -187,6 +190,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         arrival="random"
         if re.search(r"poisson|server|interactive", str(row.get("note") or ""), re.IGNORECASE)
         else "steady",
+        held_back_steps=float(held[1]) if held else 0.0,
         waiting=waiting,
         measured_s=load_of.seconds(batch, replicas, given),
     )
@@ -313,18 +317,33 @@ def _legal(model: Architecture, tensor: int, expert: int) -> Parallelism:
     return Parallelism(tensor=below)
 
 
+def _attention_ways(row: Mapping[str, Any]) -> int:
+    """Ways in which attention is data parallel: each device then holds the caches of its own sequences alone."""
+    stated = re.search(r"\bdp ?(\d+)", str(row.get("parallelism") or "").casefold())
+    return int(stated[1]) if stated else 1
+
+
 def _largest_batch(
-    model: Architecture, device: Accelerator, precision: Precision, split: Parallelism, engine: Engine, length: float
+    model: Architecture,
+    device: Accelerator,
+    precision: Precision,
+    split: Parallelism,
+    engine: Engine,
+    length: float,
+    attention: int = 1,
 ) -> float:
     """Sequences of this mean length whose caches fit beside weights and the engine's own share; 0: none."""
-    key = (model.name, device.name, precision, split, engine.name, round(length))
+    ways = attention if attention == split.tensor else 1
+    key = (model.name, device.name, precision, split, engine.name, round(length), ways)
     if key in _ROOM:
         return _ROOM[key]
     workload = Workload(stage="decode", batch=1, context=max(1.0, length), precision=precision, parallelism=split)
     need = memory_need(model, device, workload, engine.name)
     one = kv_cache_bytes(model, workload)
     free = float(need.budget - need.high + one.high)
-    each = float(one.low + one.high) / 2
+    if ways > 1:
+        one = kv_cache_bytes(model, replace(workload, parallelism=Parallelism()))
+    each = float(one.low + one.high) / 2 / ways
     room = 0.0 if free <= 0 else float(min(MOST_SEQUENCES, np.floor(free / each))) if each else float(MOST_SEQUENCES)
     return _ROOM.setdefault(key, room)
 

@@ -9,18 +9,20 @@ import numpy.typing as npt
 
 from profiling.accuracy.cases import Case
 from profiling.accuracy.passes import Passes
-from profiling.engines.effects import FIRST_TOKEN_EFFECTS, Setting, attention_of, setting_of
+from profiling.engines.effects import ANSWERING_S, WAITING_EFFECTS, Setting, attention_of, setting_of
 from profiling.engines.fit import Parameters, factors, parts_named
+from profiling.engines.parts import PARTS
 from profiling.roofline.whole import pipelined
 
 Array = npt.NDArray[np.float64]
 UNDER_LOAD = ("time per token under load", "throughput", "throughput at maximum load")
 FIRST_TOKEN = "first token under load"  # noqa: S105 - a stage
-_MIXED = 0.65
-"""Share of a prompt's own time that it adds to the steps it is mixed into: these move the weights once for both."""
-_FIRST_PARTS = parts_named(FIRST_TOKEN_EFFECTS)
-_BEFORE = 0.02
-"""Share of the prompts in flight that one waits for, before the fitted factor."""
+ONCE_A_STEP = ("product_memory", "unpacking", "launches", "mixture_layers", "passes", "collectives")
+"""Parts that a step has once, however many of its tokens are read and how many are made: weights move for both."""
+_ONCE = np.array([name in ONCE_A_STEP for name in PARTS])
+_WAITED = parts_named(WAITING_EFFECTS)
+ROUNDS = 10
+"""Requests for each that is in flight, by which benchmarks that keep a number in flight usually run."""
 
 
 def settings_of(cases: Sequence[Case]) -> list[Setting]:
@@ -41,9 +43,10 @@ def settings_of(cases: Sequence[Case]) -> list[Setting]:
 def pass_weights(cases: Sequence[Case]) -> tuple[Array, Array]:
     """Prefill passes and decode steps that each measured time is made of.
 
-    Under load every step of a replica's sequences carries its share of new prompts: one prompt per sequence and
-    output length. Stages of a pipeline work on parts of a prompt at once: n parts over p stages take (n + p - 1) / p
-    of the time of one part each.
+    A token under load is one decode step with its share of the prompts that are read meanwhile: each request that is
+    answered makes room for one, so one per sequence and length of the answer; a request does not wait for its own.
+    Stages of a pipeline work on parts of a prompt at once: n parts over p stages take (n + p - 1) / p of the time of
+    one part each.
     """
     prefill, decode = np.zeros(len(cases)), np.zeros(len(cases))
     for index, case in enumerate(cases):
@@ -54,35 +57,63 @@ def pass_weights(cases: Sequence[Case]) -> tuple[Array, Array]:
         elif case.stage == "request":
             prefill[index], decode[index] = 1.0, max(1.0, case.output_tokens - 1)
         elif case.stage in UNDER_LOAD or case.stage == "energy":
-            prefill[index], decode[index] = _MIXED * case.batch / max(1.0, case.output_tokens), 1.0
+            others = case.batch - 1 if case.stage == UNDER_LOAD[0] else case.batch
+            prefill[index], decode[index] = max(others, 0.0) / max(1.0, case.output_tokens), 1.0
+        elif case.stage == FIRST_TOKEN:
+            prefill[index], decode[index] = 1.0, 1.0 if case.batch > 1 else 0.0
     return prefill, decode
 
 
 def parts_of_cases(cases: Sequence[Case], passes: Passes) -> Array:
-    """Seconds by part of each measured time, (cases, PARTS); zero where it is not made of passes alone."""
-    prefill, decode = pass_weights(cases)
-    return np.asarray(passes.prefill * prefill[:, None] + passes.decode * decode[:, None])
+    """Seconds by part of each measured time, (cases, PARTS), without what a first token waits for.
 
-
-def first_token_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters) -> Array:
-    """Seconds by what a first token under load waits for, (cases, parts of `FIRST_TOKEN_EFFECTS`).
-
-    Its own prompt; steps of others under way and between scheduling; prompts that came before; and, where more
-    requests are in flight than memory holds, the answers of those that run.
+    Prompts are read in the steps that make tokens for others, so what a step has once is counted once: in the step
+    of the tokens where prompts are fewer than steps, in that of the prompts where each step reads some.
     """
-    result = np.zeros((len(cases), len(_FIRST_PARTS)))
+    prefill, decode = pass_weights(cases)
+    both = (decode > 0) & (prefill > 0) & np.array([case.stage != "request" for case in cases])
+    shared = np.where(both, np.minimum(prefill, 1.0), 0.0)[:, None]
+    prompts = np.where(_ONCE & both[:, None], shared, prefill[:, None])
+    steps = np.where(_ONCE, decode[:, None] - np.minimum(shared, decode[:, None]), decode[:, None])
+    return np.asarray(passes.prefill * prompts + passes.decode * steps)
+
+
+def waiting_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters) -> Array:
+    """Seconds that a first token under load waits beside its own step, (cases, parts of `WAITING_EFFECTS`).
+
+    Answering: what happens outside of the engine's steps. Steps: the one under way, and those that the engine's
+    options hold prompts back for.
+    Prompts: where a fixed number is in flight, all of them come at once at the start, and with `ROUNDS` requests for
+    each a tenth wait for half of the others' prompts; later ones, and those that come by themselves, wait for one
+    that is being read, which is the likelier the more of the time prompts take. Queue: where more are in flight than
+    memory holds, the answers of those that run.
+    """
+    result = np.zeros((len(cases), len(_WAITED)))
+    known: dict[tuple[object, ...], Array] = {}
     for index, case in enumerate(cases):
         if case.stage != FIRST_TOKEN:
             continue
-        setting = setting_of(
-            case.engine, case.device, case.precision, attention_of(case.model, case.attention), "prefill", case.arrival
-        )
-        by_part = factors(parameters, setting)
-        prompt = float(passes.prefill[index] @ by_part)
-        step = float(passes.decode[index] @ by_part) + _MIXED * case.batch / max(1.0, case.output_tokens) * prompt
+        if case.group not in known:
+            attention = attention_of(case.model, case.attention)
+            setting = setting_of(case.engine, case.device, case.precision, attention, "prefill", case.arrival)
+            known[case.group] = factors(parameters, setting)
+        by_part = known[case.group]
+        prompt, step = float(passes.prefill[index] @ by_part), float(passes.decode[index] @ by_part)
+        others = max(case.batch - 1, 0.0)
+        busy = others * prompt / (max(1.0, case.output_tokens) * step)
+        before = min(busy / 2, others)
+        if case.arrival == "steady":
+            before = (1 - 1 / ROUNDS) * before + others / 2 / ROUNDS
+        per_token = step + others / max(1.0, case.output_tokens) * prompt
         seconds = {
-            "own_prompt": prompt, "steps": step, "prompts_before": _BEFORE * case.batch * prompt,
-            "queue": (case.waiting - 1) * case.output_tokens * step,
+            "answering": ANSWERING_S, "steps": step * (1 + case.held_back_steps) if others else 0.0,
+            "prompts_before": before * prompt,
+            "queue": (case.waiting - 1) * case.output_tokens * per_token,
         }  # fmt: skip
-        result[index] = [seconds[name] for name in _FIRST_PARTS]
+        result[index] = [seconds[name] for name in _WAITED]
     return result
+
+
+def all_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters) -> Array:
+    """Seconds by part of each measured time, in the order of `LOADED_EFFECTS`: passes, then what is waited for."""
+    return np.hstack([parts_of_cases(cases, passes), waiting_parts(cases, passes, parameters)])

@@ -9,19 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.accuracy.cases import Case
-from profiling.accuracy.composition import first_token_parts, parts_of_cases, settings_of
+from profiling.accuracy.composition import all_parts, parts_of_cases, settings_of
 from profiling.accuracy.energy import fit_power_shares, power_share
 from profiling.accuracy.passes import Passes, passes_of
 from profiling.accuracy.predict import bounds_of
 from profiling.accuracy.residuals import residual_table
 from profiling.accuracy.soundness import too_fast
-from profiling.engines.effects import EFFECTS, FIRST_TOKEN_EFFECTS, Setting
-from profiling.engines.fit import Effects, Parameters, Rows, fit, folds_of, held_out_s, predicted_s
+from profiling.engines.effects import LOADED_EFFECTS
+from profiling.engines.fit import Parameters, Rows, fit, folds_of, predicted_s
 from profiling.engines.table import device_class
 from profiling.engines.time import EngineTimes, Residuals
 from profiling.roofline.estimate import Calibration
 
 Array = npt.NDArray[np.float64]
+_ROUNDS = 2
 
 
 def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], source: str) -> EngineTimes:
@@ -33,53 +34,50 @@ def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], so
         source: Where the rows are from, for the file.
     """
     passes = passes_of(cases, calibrations)
-    settings = settings_of(cases)
-    parts = parts_of_cases(cases, passes)
-    sound = np.array([
-        too_fast(case, float(bound)) is None for case, bound in zip(cases, bounds_of(cases, passes), strict=True)
-    ])  # fmt: skip
-    timed = np.array([case.stage != "energy" for case in cases]) & (parts.sum(axis=1) > 0) & sound
-    rows, some = _rows(parts, cases, settings, timed), [case for case, one in zip(cases, timed, strict=True) if one]
-    effects = fit(rows)
+    whole = parts_of_cases(cases, passes).sum(axis=1)
+    bounds = bounds_of(cases, passes)
+    timed = [
+        index
+        for index, case in enumerate(cases)
+        if case.stage != "energy" and whole[index] > 0 and too_fast(case, float(bounds[index])) is None
+    ]
+    some, kept = [cases[index] for index in timed], passes.of(timed)
+    effects: Parameters = {}
+    for _ in range(_ROUNDS):
+        # What is waited for is counted in passes at the effects of the round before.
+        effects = fit(_rows(some, kept, effects), LOADED_EFFECTS, effects or None)
     errors: dict[str, Residuals] = {}
-    errors |= _errors(rows, some, effects, EFFECTS)
-
-    first_parts = first_token_parts(cases, passes, effects)
-    waiting = first_parts.sum(axis=1) > 0
-    first: Parameters = {}
-    if waiting.any():
-        first_rows = _rows(first_parts, cases, settings, waiting)
-        first = fit(first_rows, FIRST_TOKEN_EFFECTS)
-        waited = [case for case, one in zip(cases, waiting, strict=True) if one]
-        errors |= _errors(first_rows, waited, first, FIRST_TOKEN_EFFECTS)
-
+    for scope, names in (
+        ("device", [case.model.name for case in some]),
+        ("class", [case.device.name for case in some]),
+    ):
+        folds = folds_of(names)
+        measured = np.array([case.measured_s for case in some])
+        errors |= residual_table(some, measured / _held_out_s(some, kept, folds, effects), scope, folds)
     energy, energy_errors = _energy(cases, passes, effects)
     errors |= energy_errors
     return EngineTimes(
-        effects=effects, first_token=first, errors=errors,
+        effects=effects, errors=errors,
         measured=dict(Counter(f"{case.engine.name}|{case.device.name}" for case in some)),
         classes=dict(Counter(f"{case.engine.name}|{device_class(case.device)}" for case in some)),
         source=source, energy=energy,
     )  # fmt: skip
 
 
-def _rows(parts: Array, cases: Sequence[Case], settings: Sequence[Setting], where: npt.NDArray[np.bool_]) -> Rows:
-    chosen = [int(index) for index in np.flatnonzero(where)]
-    measured = np.array([cases[index].measured_s for index in chosen])
-    return Rows(parts[chosen], measured, [settings[index] for index in chosen])
+def _rows(cases: Sequence[Case], passes: Passes, parameters: Parameters) -> Rows:
+    measured = np.array([case.measured_s for case in cases])
+    return Rows(all_parts(cases, passes, parameters), measured, settings_of(cases))
 
 
-def _errors(rows: Rows, cases: Sequence[Case], fitted: Parameters, declared: Effects) -> dict[str, Residuals]:
-    """Residuals by stage, scope and engine: of models left out (`device`) and of devices left out (`class`)."""
-    found: dict[str, Residuals] = {}
-    for scope, names in (
-        ("device", [case.model.name for case in cases]),
-        ("class", [case.device.name for case in cases]),
-    ):
-        folds = folds_of(names)
-        ratios = rows.measured_s / held_out_s(rows, folds, fitted, declared)
-        found |= residual_table(cases, ratios, scope, folds)
-    return found
+def _held_out_s(cases: Sequence[Case], passes: Passes, folds: npt.NDArray[np.int64], start: Parameters) -> Array:
+    """Seconds of each row, predicted from the rows of the other folds; `start` only shortens the way there."""
+    result = np.empty(len(cases))
+    for fold in np.unique(folds):
+        inside, outside = ([int(at) for at in np.flatnonzero(where)] for where in (folds != fold, folds == fold))
+        trained = fit(_rows([cases[index] for index in inside], passes.of(inside), start), LOADED_EFFECTS, start)
+        left_out = _rows([cases[index] for index in outside], passes.of(outside), trained)
+        result[outside] = predicted_s(trained, left_out, LOADED_EFFECTS)
+    return result
 
 
 def _energy(

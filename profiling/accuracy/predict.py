@@ -13,14 +13,13 @@ from profiling.accuracy.cases import Case
 from profiling.accuracy.composition import (
     FIRST_TOKEN,
     UNDER_LOAD,
-    first_token_parts,
-    parts_of_cases,
+    all_parts,
     pass_weights,
     settings_of,
 )
 from profiling.accuracy.energy import power_share
 from profiling.accuracy.passes import Passes
-from profiling.engines.effects import FIRST_TOKEN_EFFECTS
+from profiling.engines.effects import LOADED_EFFECTS
 from profiling.engines.fit import Rows, predicted_s
 from profiling.engines.table import device_class
 from profiling.engines.time import EngineTimes
@@ -49,14 +48,8 @@ def predict(cases: Sequence[Case], passes: Passes, times: EngineTimes) -> pl.Dat
     if not cases:
         return pl.DataFrame(schema=SCHEMA)
     settings = settings_of(cases)
-    whole = parts_of_cases(cases, passes)
-    predicted = predicted_s(times.effects, Rows(whole, np.ones(len(cases)), settings))
-    first = first_token_parts(cases, passes, times.effects)
-    predicted = np.where(
-        first.sum(axis=1) > 0,
-        predicted_s(times.first_token, Rows(first, np.ones(len(cases)), settings), FIRST_TOKEN_EFFECTS),
-        predicted,
-    )
+    rows = Rows(all_parts(cases, passes, times.effects), np.ones(len(cases)), settings)
+    predicted = predicted_s(times.effects, rows, LOADED_EFFECTS)
     bound, naive = bounds_of(cases, passes), naive_s(cases)
     columns: dict[str, list[object]] = defaultdict(list)
     for index, case in enumerate(cases):

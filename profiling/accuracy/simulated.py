@@ -10,11 +10,14 @@ import polars as pl
 from profiling.accuracy.cases import Case
 from profiling.errors import ProfilingError
 from profiling.roofline.estimate import Calibration
-from profiling.serving.plan import Options, enough_requests, replica_of
+from profiling.serving.replica import Options, replica_of
 from profiling.serving.simulate import Served, Traffic, simulate
 from profiling.serving.steps import step_times
 
 STAGES = ("time per token under load", "first token under load")
+REQUESTS_A_USER = 10
+_SPREAD = 0.064
+"""Lengths between 0.8 and 1 times the stated, evenly: the standard deviation over the mean."""
 MOST_CONFIGURATIONS = 240
 """Configurations that are simulated; of more, every so many-th."""
 SCHEMA: dict[str, type[pl.DataType]] = {"row": pl.Int64, "simulated": pl.Float64}
@@ -23,8 +26,10 @@ SCHEMA: dict[str, type[pl.DataType]] = {"row": pl.Int64, "simulated": pl.Float64
 def simulated(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) -> pl.DataFrame:
     """Seconds by the simulation of measured times per token and of first tokens, in `SCHEMA`.
 
-    Only rows of a fixed number of requests in flight; median of the requests. A configuration (model, device, format,
-    engine, layout, lengths, requests in flight) is simulated once, and all of its rows are answered.
+    Only rows of a fixed number of requests in flight, as their benchmark ran them: all users ask at once at the start,
+    each asks again when it is answered until ten requests for each are done, and the mean of all is told. A
+    configuration (model, device, format, engine, layout, lengths, requests in flight) is simulated once, and all of
+    its rows are answered.
     """
     groups: dict[tuple[object, ...], list[Case]] = defaultdict(list)
     for case in cases:
@@ -34,7 +39,7 @@ def simulated(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) ->
     chosen = chosen[:: max(1, -(-len(chosen) // MOST_CONFIGURATIONS))]
     layouts: dict[tuple[object, ...], list[list[Case]]] = defaultdict(list)
     for members in chosen:
-        layouts[members[0].group].append(members)
+        layouts[*members[0].group, members[0].held_back_steps].append(members)
     rows: list[tuple[int, float]] = []
     for of_layout in layouts.values():
         rows += _layout(of_layout, calibrations)
@@ -55,27 +60,35 @@ def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]
         )  # fmt: skip
         steps = times[first.device.name]["likely_s"]
         options = Options(engine=first.engine.name)
-        replica = replica_of(first.model, first.device, first.split, first.precision, steps, options)
+        replica = replica_of(
+            first.model,
+            first.device,
+            first.split,
+            first.precision,
+            steps,
+            options,
+            held_back_steps=first.held_back_steps,
+        )
     except (ProfilingError, KeyError):
+        return []
+    if replica is None:
         return []
     found: list[tuple[int, float]] = []
     for members in of_layout:
         case, users = members[0], _users(members[0])
         traffic = Traffic(
-            input_tokens=case.input_tokens, output_tokens=max(1.0, case.output_tokens), users=users, spread=0.0
+            input_tokens=case.input_tokens, output_tokens=max(1.0, case.output_tokens), users=users, spread=_SPREAD
         )
         try:
-            served = None if replica is None else simulate(replica, traffic, enough_requests(users))
+            served = simulate(replica, traffic, REQUESTS_A_USER * users, from_start=True)
         except ProfilingError:
             continue
-        if served is not None:
-            found += [(member.row, _of(served, member.stage)) for member in members]
+        found += [(member.row, _of(served, member.stage)) for member in members]
     return found
 
 
 def _of(served: Served, stage: str) -> float:
-    quantiles = served.time_to_first_token_s if stage == STAGES[1] else served.time_per_output_token_s
-    return float(quantiles[0])
+    return served.mean_first_token_s if stage == STAGES[1] else served.mean_per_token_s
 
 
 def simulation_table(predictions: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

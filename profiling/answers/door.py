@@ -12,10 +12,11 @@ from typing import Any
 import polars as pl
 
 from profiling.answers.answer import Answer, occurrence_rows
+from profiling.answers.buying import Purchase, purchase_price, usual_tariff
 from profiling.answers.cost import grid_intensity, serving_cost
 from profiling.answers.extras import adapter_parameters, drafting
 from profiling.answers.images import images_of
-from profiling.answers.prices import Price, usual_price
+from profiling.answers.prices import ApiPrice, Price, api_price, usual_price
 from profiling.answers.pruning import pruning_of
 from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question, split_over
 from profiling.calibration.calibrate import Calibration
@@ -62,6 +63,7 @@ class Door:
         prices: Rows = (),
         grids: Rows = (),
         *,
+        market: Callable[[str], pl.DataFrame] | None = None,
         own_models: Mapping[str, Architecture] | None = None,
         look_up: Callable[[str], Architecture] | None = None,
     ) -> None:
@@ -72,12 +74,13 @@ class Door:
             calibrations: Fitted laws, by the name of the device.
             prices: Rows of `core.accelerator_prices`.
             grids: Rows of `core.grid_carbon_intensity`.
+            market: Gives the tables of what tokens, devices and electricity cost to buy, when they are asked for.
             own_models: Models beside those of the catalogue, by name: what was fetched from the hub before.
             look_up: Fetches a model that only the hub knows, by its address there; None: that is not wanted.
         """
         self.devices = devices
         self.calibrations = {name: tuple(fitted) for name, fitted in calibrations.items()}
-        self.prices, self.grids = prices, grids
+        self.prices, self.grids, self._market = prices, grids, market
         self.own_models = dict(own_models or {})
         self._look_up = look_up
         self._named: dict[str, Architecture | None] = {}
@@ -111,6 +114,7 @@ class Door:
             calibrations,
             read("core.accelerator_prices").to_dicts(),
             read("core.grid_carbon_intensity").to_dicts(),
+            market=read,
             own_models={**published, **(own_models or {})},
             look_up=look_up,
         )
@@ -134,14 +138,14 @@ class Door:
     def with_model(self, model: Architecture) -> Door:
         """The same door with one more model, by its name."""
         return Door(
-            self.devices, self.calibrations, self.prices, self.grids, own_models={**self.own_models, model.name: model},
-            look_up=self._look_up,
+            self.devices, self.calibrations, self.prices, self.grids, market=self._market,
+            own_models={**self.own_models, model.name: model}, look_up=self._look_up,
         )  # fmt: skip
 
     def _with(self, own: Mapping[str, Accelerator]) -> Door:
         made = Door(
-            {**self.devices, **own}, self.calibrations, self.prices, self.grids, own_models=self.own_models,
-            look_up=self._look_up,
+            {**self.devices, **own}, self.calibrations, self.prices, self.grids, market=self._market,
+            own_models=self.own_models, look_up=self._look_up,
         )  # fmt: skip
         made._named = self._named  # the models are the same
         return made
@@ -238,6 +242,36 @@ class Door:
         """Its price, or None where none is known."""
         price = self.price(accelerator, spot=spot)
         return price.usd_per_device_hour if price else None
+
+    def api_price(self, model_id: str, input_share: float) -> ApiPrice | None:
+        """What the tokens of a model cost from its hosts; None where nobody lists it, or no table says.
+
+        Args:
+            model_id: Its address on the hub.
+            input_share: Input tokens that are paid for per output token.
+        """
+        return api_price(model_id, self._listed("core.api_prices", "hf_model_id", model_id), input_share)
+
+    def purchase_price(self, accelerator: str) -> Purchase | None:
+        """What a new device costs to own; None where nobody lists it, or no table says."""
+        name = self.device(accelerator).name
+        return purchase_price(name, self._listed("core.hardware_purchase_prices", "accelerator", name))
+
+    @cached_property
+    def tariff(self) -> tuple[float, float, float] | None:
+        """Low, median and high dollars per kWh that companies pay; None where no table says."""
+        return None if self._market is None else usual_tariff(self._market("core.electricity_prices").to_dicts())
+
+    def _listed(self, table: str, column: str, value: str) -> Rows:
+        if self._market is None:
+            return ()
+        if table not in self._tables:
+            self._tables[table] = self._market(table)
+        return self._tables[table].filter(pl.col(column) == value).to_dicts()
+
+    @cached_property
+    def _tables(self) -> dict[str, pl.DataFrame]:
+        return {}
 
     @cached_property
     def _offers(self) -> Mapping[str, Rows]:
@@ -395,6 +429,7 @@ def shipped_door(
     prices: Iterable[Mapping[str, Any]] = (),
     grids: Iterable[Mapping[str, Any]] = (),
     *,
+    market: Callable[[str], pl.DataFrame] | None = None,
     own_models: Mapping[str, Architecture] | None = None,
     look_up: Callable[[str], Architecture] | None = None,
 ) -> Door:
@@ -404,6 +439,7 @@ def shipped_door(
         by_device(shipped()),
         tuple(prices),
         tuple(grids),
+        market=market,
         own_models=own_models,
         look_up=look_up,
     )

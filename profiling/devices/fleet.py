@@ -11,18 +11,26 @@ from profiling.errors import InvalidWorkload
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The slowest hop between devices that share a model."""
+    """What devices that share a model exchange over."""
 
     bytes_per_s: float
-    """Per device and direction."""
+    """Of a reduction over all of them, per device and direction."""
     latency_s: float
-    """Of one hop, beyond what is counted per call within a node."""
+    """Of one reduction over several nodes, beyond what is counted per call within a node."""
     nodes: int
     """How many nodes the devices fill."""
 
 
+HOP_WITHIN_A_NODE_S = 0.6e-6
+"""Of a ring's step between neighbours in a node (NCCL's own figure for its low-latency protocol)."""
+
+
 def link_across(device: Accelerator, devices: int) -> Link:
     """The link that so many alike devices exchange over: that of the node, or of the network beyond it.
+
+    A reduction over several nodes runs in rings that pass every device; as many rings as a node has devices leave it,
+    each over a network port of its own, so that all ports of a node carry it together. A ring of n devices in m nodes
+    takes 2 (n - 1) steps, of which 2 m cross the network.
 
     Raises:
         InvalidWorkload: They cannot be joined, or nothing is known about the network between their nodes.
@@ -44,7 +52,10 @@ def link_across(device: Accelerator, devices: int) -> Link:
             f"{devices} x {device.name} fill {nodes} nodes of {device.node_size}, and the network between them is not "
             "known; add between_nodes_gb_per_s_per_direction and between_nodes_latency_us to a user-defined accelerator"
         )
-    return Link(device.between_nodes_bytes_per_s, device.between_nodes_latency_s, nodes)
+    ports = device.node_size * device.between_nodes_bytes_per_s
+    crossing = 2 * nodes
+    latency = crossing * device.between_nodes_latency_s + (2 * (devices - 1) - crossing) * HOP_WITHIN_A_NODE_S
+    return Link(min(device.link_bytes_per_s or ports, ports), latency, nodes)
 
 
 @dataclass(frozen=True, slots=True)

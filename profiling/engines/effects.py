@@ -91,14 +91,21 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
 """Effects of every part, in the order of `parts.PARTS`, and under `whole` of the sum of all."""
 
 _ARRIVAL = ("engine", "arrival")
-FIRST_TOKEN_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
-    "own_prompt": (Effect((), 0.5), Effect(_ARRIVAL, 0.4)),
-    "steps": (Effect((), 0.8), Effect(("arrival",), 0.8), Effect(_ARRIVAL, 0.5)),
-    "prompts_before": (Effect((), 0.8), Effect(("arrival",), 0.8), Effect(_ARRIVAL, 0.5)),
+ANSWERING_S = 0.01
+"""Time of a request outside of the engine's steps, before its effects."""
+WAITING_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
+    "answering": (Effect((), 0.5), Effect(_ENGINE, 0.5)),
+    "steps": (Effect((), 0.3), Effect(_ARRIVAL, 0.4), Effect(_ON_DEVICE, 0.3)),
+    "prompts_before": (Effect((), 0.2), Effect(_ARRIVAL, 0.2), Effect(_ON_DEVICE, 1.0)),
     "queue": (Effect((), 0.5), Effect(("arrival",), 0.5)),
-    "whole": (Effect(("engine",), 0.3), Effect(_ON_DEVICE, 0.2)),
 }
-"""Effects of what the first token of a request waits for under load."""
+"""Effects of what the first token of a request under load waits for beside the step that reads its prompt."""
+LOADED_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
+    **{part: effects for part, effects in EFFECTS.items() if part != "whole"},
+    **WAITING_EFFECTS,
+    "whole": EFFECTS["whole"],
+}
+"""Effects of all that measured times are made of: first tokens tell of passes too."""
 
 
 _FORMATS = ((16, "16 bits"), (7, "8 bits"), (3.7, "4 bits"), (0, "2 and 3 bits"))

@@ -48,6 +48,8 @@ class Parts:
     """Seconds by part, each a number or an array; all broadcast."""
 
     seconds: dict[str, Values]
+    network_s: Values = 0.0
+    """What the network between nodes takes, whatever the engine; beside the parts."""
 
     def stacked(self) -> npt.NDArray[np.float64]:
         """One array whose last axis is `PARTS`."""
@@ -68,6 +70,7 @@ def parts_of(
     """
     seconds: dict[str, Values] = dict.fromkeys(PARTS, 0.0)
     passes: Values = 1.0
+    network: Values = 0.0
     for time in times:
         operator = time.operator
         total = operator.count * time.prediction.likely_s
@@ -84,12 +87,13 @@ def parts_of(
             padded = operator.count * time.unhindered_s * operator.padding
             seconds["expert_padding"] = seconds["expert_padding"] + padded
         else:
-            seconds[part] = seconds[part] + total
+            seconds[part] = seconds[part] + total - operator.count * time.network_s
+            network = network + operator.count * time.network_s
         if operator.operator_class == "communication":
             calls = operator.count * np.multiply(COLLECTIVE_S, operator.launches)
             seconds["collectives"] = seconds["collectives"] + calls
         passes = np.maximum(passes, operator.launches)
-    return Parts(seconds | host_parts(model, workload, passes, engine.launch_s, engine.composed_launch_s))
+    return Parts(seconds | host_parts(model, workload, passes, engine.launch_s, engine.composed_launch_s), network)
 
 
 def host_parts(

@@ -73,7 +73,6 @@ class EngineTimes:
     """Fitted effects of engines with their held-out errors."""
 
     effects: Parameters
-    first_token: Parameters
     errors: Mapping[str, Residuals]
     """By `stage|scope|engine`, and by `stage|scope|` for all engines."""
     measured: Mapping[str, int]
@@ -131,7 +130,6 @@ class EngineTimes:
             "errors": {name: _rounded(vars_of(each)) for name, each in self.errors.items()},
             "energy": self.energy,
             "effects": _rounded(self.effects),
-            "first_token": _rounded(self.first_token),
         }
         lines = [f" {json.dumps(name)}: {json.dumps(value, sort_keys=True)}" for name, value in document.items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
@@ -141,7 +139,7 @@ class EngineTimes:
         """The inverse of `to_json`."""
         document = json.loads(text)
         return cls(
-            effects=document["effects"], first_token=document["first_token"],
+            effects=document["effects"],
             errors={name: Residuals(**row) for name, row in document["errors"].items()},
             measured=document["measured"], classes=document["classes"], source=document["source"],
             energy=document["energy"],

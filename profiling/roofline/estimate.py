@@ -154,10 +154,6 @@ class Prediction:
         return Prediction(self.likely_s + seconds, self.low_s + seconds, self.high_s + seconds)
 
 
-HOPS_PER_NODE = 2
-"""Hops of a reduction per further node: to it, and back."""
-
-
 class OperatorModel(Protocol):
     """What a calibration offers for a class of operators."""
 
@@ -251,6 +247,8 @@ class OperatorTime:
     """Memory time at the efficiency that is reached by default, were products infinitely fast."""
     spared_s: Values = 0.0
     """Part of the memory time that a fortunate pass is spared (experts that tokens have in common)."""
+    network_s: Values = 0.0
+    """Part of the prediction that the network between nodes takes, whatever the engine."""
 
     @property
     def bound_s(self) -> Values:
@@ -289,15 +287,15 @@ def operator_time(operator: Operator, roof: Roof, calibration: Calibration | Non
     moving_s = link_s if communicates else memory_s
     default = default_model(operator, roof)
     prediction = default(operator, compute_s, moving_s)
-    if communicates:
-        prediction = prediction.later(roof.link_latency_s * operator.launches)
+    network_s = roof.link_latency_s * np.asarray(operator.launches) if communicates else 0.0
+    prediction = prediction.later(network_s)
     if fitted is not None:
         prediction = fitted(operator, compute_s, moving_s, prediction)
     return OperatorTime(
         operator=operator, compute_s=compute_s, memory_s=memory_s, link_s=link_s, prediction=prediction,
         calibrated=fitted is not None and bool(np.all(fitted.measured(operator))),
         unhindered_s=np.divide(compute_s, default.compute), waiting_s=np.divide(moving_s, default.bandwidth),
-        spared_s=np.divide(operator.spared_bytes, roof.bandwidth),
+        spared_s=np.divide(operator.spared_bytes, roof.bandwidth), network_s=network_s,
     )  # fmt: skip
 
 
@@ -317,7 +315,7 @@ def operator_times(
     split = workload.parallelism
     if split.devices > 1:
         link = link_of(accelerator, split)
-        roof = replace(roof, link=link.bytes_per_s, link_latency_s=HOPS_PER_NODE * (link.nodes - 1) * link.latency_s)
+        roof = replace(roof, link=link.bytes_per_s, link_latency_s=link.latency_s)
     found = operators(model, workload, accelerator.last_level_cache_bytes or np.inf)
     return [operator_time(operator, roof, calibration) for operator in found]
 

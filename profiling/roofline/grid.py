@@ -31,7 +31,6 @@ from profiling.models.architecture import Architecture
 from profiling.models.stored import Group
 from profiling.roofline.estimate import (
     DEFAULTS,
-    HOPS_PER_NODE,
     PRODUCT_GROUPS,
     OperatorModel,
     Roof,
@@ -148,7 +147,7 @@ def _link(device: Accelerator, split: Parallelism) -> tuple[float, float]:
         link = link_of(device, split)
     except InvalidWorkload:
         return float("nan"), 0.0
-    return link.bytes_per_s, HOPS_PER_NODE * (link.nodes - 1) * link.latency_s
+    return link.bytes_per_s, link.latency_s
 
 
 def _passes(loads: Sequence[Load]) -> Array:

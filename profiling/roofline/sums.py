@@ -166,8 +166,7 @@ class Sums:
             self.bound[rows] += seconds
             self.communicating[rows] += seconds
         if likely:
-            predicted = seconds / default.bandwidth + fixed
-            predicted = predicted + load.count * load.launches * _part(rates.link_latency_s, rows)
-            self.likely[rows] += predicted * rates.factor("communication", rows)
+            predicted = (seconds / default.bandwidth + fixed) * rates.factor("communication", rows)
+            self.likely[rows] += predicted + load.count * load.launches * _part(rates.link_latency_s, rows)
             calls = load.count * COLLECTIVE_S * load.launches
             self.likely[rows] += calls * rates.factor("collectives", rows)

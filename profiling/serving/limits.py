@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from profiling.errors import InvalidWorkload
-from profiling.serving.plan import Plan, Promise, enough_requests
+from profiling.serving.plan import Plan, Promise
+from profiling.serving.replica import enough_requests
 from profiling.serving.simulate import simulate
 
 MOST_TIMES = 64
@@ -60,12 +61,11 @@ def _breaks(plan: Plan, promise: Promise, load: float) -> str | None:
     """The first promise that is broken under that load."""
     traffic = promise.traffic
     if traffic.users is None:
-        shared, users = replace(traffic, requests_per_s=load / plan.replicas), None
+        shared = replace(traffic, requests_per_s=load / plan.replicas)
     else:
-        users = max(ceil(load / plan.replicas), 1)
-        shared = replace(traffic, users=users)
+        shared = replace(traffic, users=max(ceil(load / plan.replicas), 1))
     try:
-        served = simulate(plan.replica, shared, enough_requests(users))
+        served = simulate(plan.replica, shared, enough_requests(plan.replica, shared))
     except InvalidWorkload:
         return "memory"
     broken = promise.broken_by(served)

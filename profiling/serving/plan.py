@@ -11,23 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-import numpy as np
 import polars as pl
 
 from profiling.answers.door import Door
 from profiling.answers.question import stored_precision
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import DoesNotFit, InvalidWorkload
-from profiling.memory.engines import LARGE_CARD_BYTES, engine_profile
-from profiling.memory.need import memory_need
 from profiling.models.architecture import Architecture
-from profiling.roofline.workload import Parallelism, Precision, Workload, legal_tensor_ways
+from profiling.roofline.workload import Parallelism, Precision, legal_tensor_ways
+from profiling.serving.replica import Options, enough_requests, fewest_replicas, moving_s_per_token, replica_of
 from profiling.serving.simulate import Replica, Served, Traffic, simulate
 from profiling.serving.steps import End, StepTimes, step_times
 
 MOST_REPLICAS = 64
 _FLEET = re.compile(r"(?P<count>\d{1,4}) ?[xX×] ?(?P<name>\D.*)")
-_REQUESTS_A_USER, _FEWEST_REQUESTS = 6, 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,31 +71,6 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How the model is served.
-
-    Attributes:
-        weight_format: How weights are stored; None: as published.
-        kv_bits: Bits per number of the cache.
-        engine: Whose overhead and scheduling.
-        most_devices: Of one replica and of all together.
-        draft: Tokens proposed per step by speculation.
-        acceptance: Probability that a proposed token is accepted.
-        draft_cost: Time of one draft token as a share of one step.
-        spot: Whether interruptible devices are rented.
-    """
-
-    weight_format: str | None = None
-    kv_bits: float = 16
-    engine: str = "vllm-v1"
-    most_devices: int = 64
-    draft: int = 0
-    acceptance: float = 0.7
-    draft_cost: float = 0.05
-    spot: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One way to serve: a layout on some number of one kind of device, and what users then meet.
 
@@ -109,17 +81,21 @@ class Plan:
     accelerator: str
     split: Parallelism
     replicas: int
+    readers: int
+    """Replicas beside these that read prompts alone; 0: each does both."""
     certainty: str
     served: Served
     slow: Served
     broken: tuple[str, ...]
     replica: Replica
+    slowly: Replica
+    """The same at the slow end of the interval of its steps."""
     usd_per_hour: float | None
 
     @property
     def devices(self) -> int:
         """All of them."""
-        return self.replicas * self.split.devices
+        return (self.replicas + self.readers) * self.split.devices
 
     def row(self) -> dict[str, object]:
         """The plan as one flat row, in base units."""
@@ -130,6 +106,7 @@ class Plan:
             "accelerator": self.accelerator,
             "devices": self.devices,
             "replicas": self.replicas,
+            "prefill_replicas": self.readers,
             "tensor_parallel": self.split.tensor,
             "pipeline_parallel": self.split.pipeline,
             "certainty": self.certainty,
@@ -157,7 +134,8 @@ class Plan:
         """Rent by the share of time that prompts and answers take."""
         if self.usd_per_hour is None or prompt_per_s <= 0 or output_per_s <= 0:
             return None, None
-        per_second, share = self.usd_per_hour / 3600 * 1e6, self.served.prefill_share
+        per_second = self.usd_per_hour / 3600 * 1e6
+        share = self.readers / (self.replicas + self.readers) if self.readers else self.served.prefill_share
         return per_second * share / prompt_per_s, per_second * (1 - share) / output_per_s
 
 
@@ -184,15 +162,18 @@ def plans(door: Door, model: str, promise: Promise, options: Options, accelerato
         device for device in door.devices.values() if device.in_grid and device.kind != "cpu"
     ]
     precision = stored_precision(architecture, options.weight_format, kv_bits=options.kv_bits)
+    arrival = "random" if promise.traffic.users is None else "steady"
     layouts: dict[str, list[tuple[int, _Layout]]] = {}
     for split in _splits(architecture, options):
         linked = [device for device in devices if split.devices == 1 or device.link_bytes_per_s]
         times = step_times(architecture, linked, precision, split, options.engine, door.fitted) if linked else {}
         for device in linked:
-            layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options)
+            layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options, arrival)
             if layout is not None:
                 most = min(options.most_devices // split.devices, MOST_REPLICAS)
-                fewest = _fewest_replicas(layout.likely, promise, most)
+                fewest = fewest_replicas(
+                    layout.likely, promise.traffic, promise.time_to_first_token_s, promise.time_per_output_token_s, most
+                )
                 layouts.setdefault(device.name, []).append((fewest, layout))
     best: dict[str, Plan] = {}
     for name, found in layouts.items():
@@ -222,15 +203,18 @@ def fleet(door: Door, model: str, promise: Promise, options: Options, accelerato
     promise.check()
     architecture, device = door.model(model), door.device(accelerator)
     precision = stored_precision(architecture, options.weight_format, kv_bits=options.kv_bits)
+    arrival = "random" if promise.traffic.users is None else "steady"
     found: list[Plan] = []
     for split in _splits(architecture, replace(options, most_devices=count)):
         if count % split.devices or (split.devices > 1 and not device.link_bytes_per_s):
             continue
         times = step_times(architecture, [device], precision, split, options.engine, door.fitted)
-        layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options)
-        plan = _tried(door, layout, promise, options, count // split.devices) if layout else None
-        if plan is not None:
-            found.append(plan)
+        layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options, arrival)
+        copies = count // split.devices
+        for readers in range(1, copies) if options.apart else (0,):
+            plan = _tried(door, layout, promise, options, copies - readers, readers) if layout else None
+            if plan is not None:
+                found.append(plan)
     if not found:
         raise DoesNotFit(f"{model} does not fit on {count} x {accelerator}; use fewer bits or shorter contexts")
     return min(found, key=lambda plan: (len(plan.broken), -plan.served.output_tokens_per_s * plan.replicas))
@@ -255,14 +239,15 @@ def curve(plan: Plan, traffic: Traffic, users: Sequence[int]) -> pl.DataFrame:
     rows = []
     for count in users:
         try:
-            served = simulate(plan.replica, replace(traffic, users=count, requests_per_s=None), enough_requests(count))
+            here = replace(traffic, users=count, requests_per_s=None)
+            served = simulate(plan.replica, here, enough_requests(plan.replica, here))
         except InvalidWorkload:
             break
         rows.append(
             {
                 "users": count * plan.replicas,
                 "tokens_per_s_per_user": 1 / served.time_per_output_token_s[0],
-                "tokens_per_s_per_device": served.output_tokens_per_s / plan.split.devices,
+                "tokens_per_s_per_device": served.output_tokens_per_s * plan.replicas / plan.devices,
                 "time_to_first_token_p90_s": served.time_to_first_token_s[1],
             }
         )
@@ -274,6 +259,10 @@ def _splits(model: Architecture, options: Options) -> list[Parallelism]:
     ways = [tensor for tensor in legal_tensor_ways(model, 8) if 8 % tensor == 0]
     stages = [count for count in (2, 4, 8) if count <= model.main.depth]
     found = [*map(Parallelism, ways), *(Parallelism(ways[-1], count) for count in stages)]
+    if options.tensor is not None:
+        found = [split for split in found if split == Parallelism(options.tensor)]
+        if not found:
+            raise InvalidWorkload(f"{model.name} cannot be split {options.tensor} ways; legal are {ways}")
     return [split for split in found if split.devices <= options.most_devices]
 
 
@@ -301,11 +290,12 @@ class _Layout:
         precision: Precision,
         times: dict[End, StepTimes] | None,
         options: Options,
+        arrival: str,
     ) -> _Layout | None:
         """None where it cannot be timed, or not even one token fits beside the weights."""
         if times is None:
             return None
-        likely = replica_of(model, device, split, precision, times["likely_s"], options)
+        likely = replica_of(model, device, split, precision, times["likely_s"], options, arrival)
         return None if likely is None else cls(device, split, likely, replace(likely, steps=times["high_s"]))
 
 
@@ -313,6 +303,8 @@ def _fewest(door: Door, layout: _Layout, promise: Promise, options: Options, few
     """The fewest replicas that keep the promise, from an estimate on; the most that were tried where none do."""
     most = min(options.most_devices // layout.split.devices, MOST_REPLICAS)
     found = None
+    if options.apart:
+        return _fewest_apart(door, layout, promise, options, most)
     for count in sorted({min(number, most) for number in (fewest, fewest + 1, ceil(fewest * 1.5), 2 * fewest)}):
         found = _tried(door, layout, promise, options, count)
         if found is None or not found.broken:
@@ -320,20 +312,46 @@ def _fewest(door: Door, layout: _Layout, promise: Promise, options: Options, few
     return found
 
 
-def _tried(door: Door, layout: _Layout, promise: Promise, options: Options, replicas: int) -> Plan | None:
-    """This layout with that many replicas; None where a single request exceeds the cache."""
+def _fewest_apart(door: Door, layout: _Layout, promise: Promise, options: Options, most: int) -> Plan | None:
+    """From one replica of each kind on, one more of the kind whose promise breaks, until none does."""
+    found, makers, readers = None, 1, 1
+    while makers + readers <= most:
+        found = _tried(door, layout, promise, options, makers, readers)
+        if found is None or not found.broken:
+            break
+        # Requests wait for their first token at the readers, unless those that make tokens are full.
+        full = found.served.running > 0.9 * found.replica.sequences or found.served.cache_occupancy > 0.85
+        if "time_to_first_token_s" in found.broken and not full:
+            readers += 1
+        else:
+            makers += 1
+    return found
+
+
+def _tried(
+    door: Door, layout: _Layout, promise: Promise, options: Options, replicas: int, readers: int = 0
+) -> Plan | None:  # fmt: skip
+    """This layout with that many replicas; None where a request exceeds the cache, or no link moves caches."""
     shared = _share(promise.traffic, replicas)
+    likely, slow_replica = layout.likely, layout.slow
     try:
-        served = simulate(layout.likely, shared, enough_requests(shared.users))
+        if readers:
+            moving = moving_s_per_token(layout.device, layout.split, replicas + readers, likely.cache_bytes_per_token)
+            likely, slow_replica = (
+                replace(one, readers=readers / replicas, moving_s_per_token=moving) for one in (likely, slow_replica)
+            )
+        served = simulate(likely, shared, enough_requests(likely, shared))
         broken = promise.broken_by(served)
-        slow = served if broken else simulate(layout.slow, shared, enough_requests(shared.users))
+        slow = served if broken else simulate(slow_replica, shared, enough_requests(slow_replica, shared))
     except InvalidWorkload:
         return None
     hourly = door.usd_per_device_hour(layout.device.name, spot=options.spot)
     return Plan(
-        accelerator=layout.device.name, split=layout.split, replicas=replicas, served=served, slow=slow, broken=broken,
+        accelerator=layout.device.name, split=layout.split, replicas=replicas, readers=readers, served=served,
+        slow=slow, broken=broken,
         certainty="not kept" if broken else "likely" if promise.broken_by(slow) else "surely",
-        replica=layout.likely, usd_per_hour=None if hourly is None else hourly * replicas * layout.split.devices,
+        replica=likely, slowly=slow_replica,
+        usd_per_hour=None if hourly is None else hourly * (replicas + readers) * layout.split.devices,
     )  # fmt: skip
 
 
@@ -341,71 +359,3 @@ def _share(traffic: Traffic, replicas: int) -> Traffic:
     if traffic.users is not None:
         return replace(traffic, users=max(ceil(traffic.users / replicas), 1))
     return replace(traffic, requests_per_s=(traffic.requests_per_s or 0.0) / replicas)
-
-
-def enough_requests(users: int | None) -> int:
-    """Requests to simulate, so that what is met at the start weighs less than one in ten; `users` of a replica."""
-    return max(_REQUESTS_A_USER * (users or 0), _FEWEST_REQUESTS)
-
-
-def replica_of(
-    model: Architecture, device: Accelerator, split: Parallelism, precision: Precision, steps: StepTimes,
-    options: Options,
-) -> Replica | None:  # fmt: skip
-    """One copy on its devices; None where not even one token fits beside the weights."""
-    profile = engine_profile(options.engine)
-    near, far = (
-        memory_need(model, device, Workload(context=c, precision=precision, parallelism=split), options.engine)
-        for c in (1024, 2048)
-    )
-    per_token = float(far.kv_cache.high - near.kv_cache.high) / 1024
-    rest = float(near.high - near.kv_cache.high)
-    room = float(near.budget) - rest
-    if room <= 0:
-        return None
-    tokens = room / per_token if per_token > 0 else 1e9
-    large = device.usable_memory_bytes >= LARGE_CARD_BYTES
-    step_tokens = (profile.step_tokens or (2048, 8192))[large]
-    workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
-    return Replica(
-        steps=steps, cache_tokens=tokens, tokens_per_step=step_tokens, sequences=256 if not large else 1024,
-        tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
-    )  # fmt: skip
-
-
-def _fewest_replicas(replica: Replica, promise: Promise, most: int) -> int:
-    """By the steady state: every answered request makes room for one more prompt."""
-    traffic = promise.traffic
-    fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
-    context = traffic.input_tokens + traffic.output_tokens / 2
-    for count in range(1, most + 1):
-        if traffic.users is None:
-            batch = _running(replica, traffic, (traffic.requests_per_s or 0.0) / count, fresh, context)
-        else:
-            batch = traffic.users / count
-        if batch is None or batch * (traffic.input_tokens + traffic.output_tokens) > replica.cache_tokens:
-            continue
-        prompt = batch * fresh / traffic.output_tokens * replica.tokens_per_decode
-        step = replica.step_cost * replica.steps.at(batch, batch * context, min(prompt, replica.tokens_per_step))
-        per_token = step / replica.tokens_per_decode
-        first = step * max(1.0, fresh / replica.tokens_per_step) + replica.steps.at(batch, batch * context, fresh)
-        if (promise.time_per_output_token_s or np.inf) >= per_token and (
-            promise.time_to_first_token_s or np.inf
-        ) >= first:
-            return count
-    return most
-
-
-def _running(replica: Replica, traffic: Traffic, rate: float, fresh: float, context: float) -> float | None:
-    """Requests in flight at that rate of arrivals (Little's law), or None where the replica cannot keep up."""
-    batch = 1.0
-    for _ in range(60):
-        prompt = batch * fresh / traffic.output_tokens
-        step = replica.steps.at(batch, batch * context, prompt) / replica.tokens_per_decode
-        wanted = max(rate * traffic.output_tokens * step, 1e-3)
-        if wanted > replica.sequences:
-            return None
-        if abs(wanted - batch) < 1e-3 * batch:
-            return wanted
-        batch = 0.5 * (batch + wanted)
-    return batch

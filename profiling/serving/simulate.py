@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import ceil
@@ -68,18 +69,28 @@ class Replica:
     Attributes:
         steps: Seconds of its steps.
         cache_tokens: Tokens that its KV cache holds.
+        cache_bytes_per_token: Of one token in it, on all devices together.
         tokens_per_step: Budget of a step: tokens decoded and prompt tokens together.
         sequences: Most requests that run at once.
         tokens_per_decode: Tokens that a decode step yields per request; above 1 with speculation.
         step_cost: Time of a decode step over that without speculation.
+        readers: Replicas that read prompts alone, per replica that makes tokens; 0: each does both.
+        moving_s_per_token: Time in which the cache of a prompt's token moves from the one to the other.
+        answering_s: Time of a request outside of the steps, before its first token.
+        waited_steps: Decode steps that end before a new request is looked at.
     """
 
     steps: StepTimes
     cache_tokens: float
+    cache_bytes_per_token: float = 0.0
     tokens_per_step: int = 8192
     sequences: int = 256
     tokens_per_decode: float = 1.0
     step_cost: float = 1.0
+    readers: float = 0.0
+    moving_s_per_token: float = 0.0
+    answering_s: float = 0.0
+    waited_steps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,8 @@ class Served:
         running: Mean number of requests that decode.
         cache_occupancy: Mean share of the cache in use.
         prefill_share: Share of the time that reading prompts added.
+        mean_first_token_s: Mean of the time to first token.
+        mean_per_token_s: Mean of the time per output token.
         saturated: Whether requests arrive faster than they are served, so that the queue grows without end.
     """
 
@@ -104,11 +117,15 @@ class Served:
     running: float
     cache_occupancy: float
     prefill_share: float
+    mean_first_token_s: float
+    mean_per_token_s: float
     saturated: bool
 
 
 @dataclass(slots=True)
-class _Request:
+class Request:
+    """One request on its way; lengths in tokens, times in seconds."""
+
     arrived: float
     prompt: int
     answer: int
@@ -118,8 +135,18 @@ class _Request:
     ended: float = 0.0
 
 
-def simulate(replica: Replica, traffic: Traffic, requests: int = 400, seed: int = 1) -> Served:
+def simulate(
+    replica: Replica, traffic: Traffic, requests: int = 400, seed: int = 1, *, from_start: bool = False
+) -> Served:  # fmt: skip
     """Serve that many requests; the first fifth, in which the batch fills, is not counted.
+
+    Args:
+        replica: Who serves.
+        traffic: Who asks for what.
+        requests: How many.
+        seed: Of lengths and arrivals.
+        from_start: Count every request until the last is answered, as benchmark tools do: with users in flight all
+            of them ask at once at the start, and wait for each other's prompts.
 
     Raises:
         InvalidWorkload: There is no such traffic, or one request alone exceeds the cache.
@@ -139,7 +166,11 @@ def simulate(replica: Replica, traffic: Traffic, requests: int = 400, seed: int 
     arrivals = None
     if traffic.requests_per_s is not None:
         arrivals = np.cumsum(random.exponential(1 / traffic.requests_per_s, requests))
-    return _Run(replica, traffic, prompts, answers, arrivals).result()
+    if replica.readers:
+        from profiling.serving.apart import RunApart  # noqa: PLC0415 - it is a kind of run
+
+        return RunApart(replica, traffic, prompts, answers, arrivals, from_start=from_start).result()
+    return Run(replica, traffic, prompts, answers, arrivals, from_start=from_start).result()
 
 
 def _lengths(mean: float, spread: float, count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -159,7 +190,7 @@ def _normal_quantiles(shares: Array) -> Array:
     return np.asarray(ndtri(shares), dtype=np.float64)
 
 
-class _Run:
+class Run:
     """State of a simulation. Steps between two events are alike but for their contexts, so they are taken at once."""
 
     def __init__(
@@ -169,29 +200,41 @@ class _Run:
         prompts: npt.NDArray[np.int64],
         answers: npt.NDArray[np.int64],
         arrivals: Array | None,
+        *,
+        from_start: bool,
     ) -> None:
-        self.replica, self.users = replica, traffic.users
+        self.replica, self.users, self.to_the_end = replica, traffic.users, from_start or traffic.users is None
         cached = traffic.cached_prefix
         self.coming = deque(
-            _Request(0.0 if arrivals is None else float(arrivals[i]), int(p), int(a), int(cached * (p - 1)))
+            Request(0.0 if arrivals is None else float(arrivals[i]), int(p), int(a), int(cached * (p - 1)))
             for i, (p, a) in enumerate(zip(prompts, answers, strict=True))
         )
-        self.waiting: deque[_Request] = deque()
-        self.reading: deque[_Request] = deque()
-        self.decoding: list[tuple[int, int, _Request]] = []
+        self.waiting: deque[Request] = deque()
+        self.reading: deque[Request] = deque()
+        self.decoding: list[tuple[int, int, Request]] = []
         """A heap by the step in which the last token comes."""
         self.order = count()
-        self.done: list[_Request] = []
+        self.done: list[Request] = []
         self.now, self.taken, self.contexts, self.reserved = 0.0, 0, 0.0, 0
         self.sums = [0.0, 0.0, 0.0]
         """Seconds that reading prompts added; seconds × requests that decode; seconds × tokens in the cache."""
-        self.warm = len(self.coming) // 5
+        self.last_arrival = self.coming[-1].arrived
+        self.warm = 0 if from_start else len(self.coming) // 5
         self.warm_at: tuple[float, list[float]] | None = None
+
+    @property
+    def inside(self) -> Sequence[int]:
+        """Requests that wait, that are read, and that decode."""
+        return len(self.waiting), len(self.reading), len(self.decoding)
+
+    @property
+    def queued(self) -> int:
+        """Requests that have come and that nobody works on yet."""
+        return len(self.waiting)
 
     def _arrive(self) -> None:
         if self.users is not None:
-            inside = len(self.waiting) + len(self.reading) + len(self.decoding)
-            for _ in range(min(self.users - inside, len(self.coming))):
+            for _ in range(min(self.users - sum(self.inside), len(self.coming))):
                 request = self.coming.popleft()
                 request.arrived = self.now
                 self.waiting.append(request)
@@ -212,16 +255,30 @@ class _Run:
             budget, chunk = budget - part, chunk + part
         while self.waiting and budget > 0:
             request = self.waiting[0]
-            need = request.prompt + request.answer
-            running = len(self.decoding) + len(self.reading)
-            if running >= self.replica.sequences or self.reserved + need > self.replica.cache_tokens:
+            if not self.has_room_for(request):
                 break
             self.reading.append(self.waiting.popleft())
-            self.reserved += need
+            self.reserved += request.prompt + request.answer
             request.read = min(request.prompt - request.cached, budget)
             before += request.read * request.cached
             budget, chunk = budget - request.read, chunk + request.read
         return chunk, before / chunk if chunk else 0.0
+
+    def has_room_for(self, request: Request) -> bool:
+        """Whether it may run beside those that do."""
+        running = len(self.decoding) + len(self.reading)
+        need = request.prompt + request.answer
+        return running < self.replica.sequences and self.reserved + need <= self.replica.cache_tokens
+
+    def next_event(self) -> float | None:
+        """When the next request comes by itself."""
+        return self.coming[0].arrived if self.users is None and self.coming else None
+
+    def begin(self, request: Request) -> None:
+        """Make its tokens from the next step on."""
+        steps_left = ceil((request.answer - 1) / self.replica.tokens_per_decode)
+        heapq.heappush(self.decoding, (self.taken + steps_left, next(self.order), request))
+        self.contexts += request.prompt + 1
 
     def _advance(self) -> None:
         """One step that reads prompts, or as many pure decode steps as there are until something happens."""
@@ -235,8 +292,9 @@ class _Run:
             seconds += added
         elif batch:
             taken = max(self.decoding[0][0] - self.taken, 1)
-            if self.users is None and self.coming:
-                taken = max(min(taken, int((self.coming[0].arrived - self.now) / alone)), 1)
+            event = self.next_event()
+            if event is not None:
+                taken = max(min(taken, int((event - self.now) / alone)), 1)
             growth = self.replica.step_cost * steps.context_s * batch * self.replica.tokens_per_decode
             seconds = taken * alone + growth * taken * (taken - 1) / 2
         self.now += seconds
@@ -250,9 +308,7 @@ class _Run:
         while self.reading and self.reading[0].read >= self.reading[0].prompt - self.reading[0].cached:
             request = self.reading.popleft()
             request.first = self.now
-            steps_left = ceil((request.answer - 1) / self.replica.tokens_per_decode)
-            heapq.heappush(self.decoding, (self.taken + steps_left, next(self.order), request))
-            self.contexts += request.prompt + 1
+            self.begin(request)
         while self.decoding and self.decoding[0][0] <= self.taken:
             _, _, request = heapq.heappop(self.decoding)
             steps_made = ceil((request.answer - 1) / self.replica.tokens_per_decode)
@@ -264,14 +320,16 @@ class _Run:
             self.warm_at = self.now, self.sums.copy()
 
     def result(self) -> Served:
-        """Run until every request has been answered, or, with users in flight, until no new one can begin."""
-        last_arrival = self.coming[-1].arrived
+        """Run until every request has been answered, or, with users in flight, until no new one can begin.
+
+        Where all of them count, so do those that end when fewer than the users are left.
+        """
         queued = 0
-        while self.coming or (self.users is None and (self.waiting or self.reading or self.decoding)):
+        while self.coming or (self.to_the_end and any(self.inside)):
             self._advance()
-            if self.users is None and self.now <= last_arrival:
-                queued = len(self.waiting)
-        while not self.done:  # fewer requests than users
+            if self.users is None and self.now <= self.last_arrival:
+                queued = self.queued
+        while not self.done:  # fewer requests than users in flight
             self._advance()
         counted = self.done[self.warm :] or self.done
         began, sums = self.warm_at if self.warm_at and len(self.done) > self.warm else (0.0, [0.0, 0.0, 0.0])
@@ -279,6 +337,8 @@ class _Run:
         reading, running, cached = ((now - then) / span for now, then in zip(self.sums, sums, strict=True))
         first = np.array([one.first - one.arrived for one in counted])
         each = np.array([(one.ended - one.first) / max(one.answer - 1, 1) for one in counted])
+        step = float(np.median(each)) * self.replica.tokens_per_decode
+        first += self.replica.answering_s + (self.replica.waited_steps * step if running > 1 else 0.0)
         return Served(
             time_to_first_token_s=tuple(float(np.quantile(first, q)) for q in QUANTILES),
             time_per_output_token_s=tuple(float(np.quantile(each, q)) for q in QUANTILES),
@@ -287,5 +347,7 @@ class _Run:
             running=float(running),
             cache_occupancy=min(float(cached) / self.replica.cache_tokens, 1.0),
             prefill_share=float(reading),
+            mean_first_token_s=float(first.mean()),
+            mean_per_token_s=float(each.mean()),
             saturated=self.users is None and queued > max(0.1 * len(self.done), 8),
         )

@@ -12,7 +12,10 @@ from fastapi.testclient import TestClient
 from api.app import create
 from dashboards.data import Data
 from dashboards.pages.roofline.state import FIRST, RooflineState
+from dashboards.pages.serve.answer import fleet_of
+from dashboards.pages.serve.state import ServeState
 from pipelines.commands.app import main
+from profiling.serving.alternatives import plan_rows
 from warehouse.reader import Reader
 from warehouse.settings import Settings
 
@@ -71,3 +74,39 @@ def test_random_questions_get_the_same_numbers_through_every_door(
 def main_to_its_end() -> None:
     with suppress(SystemExit):
         main()
+
+
+def test_a_plan_is_the_same_on_page_over_http_and_by_command(
+    bundled_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Prompts apart, a reused prefix and speculation among them: the page's own command is what is run."""
+    monkeypatch.setenv("SKYLINE_HOME", str(bundled_home))
+    settings = Settings.model_validate({"home": str(bundled_home), "api_requests_per_minute": 1_000_000})
+    door = Data(settings).door()
+    chosen = {"model": "openai/gpt-oss-120b", "users": 20, "ttft": 1, "tpot": 30}
+    with TestClient(create(settings)) as client:
+        for options in ({"cached": 50}, {"draft": 3, "acceptance": 0.8}, {"apart": "yes"}):
+            state = ServeState.from_address(f"?{urlencode({**chosen, **options})}")
+            assert state.offer_all(door) + state.settle() == []
+            fleet = "8xH100-SXM5-80GB"
+            plan = fleet_of(door, state.model, state.promise, state.options, fleet).plan
+            assert plan is not None
+            page = plan_rows(door, state.model, state.promise, [plan]).to_dicts()[0]
+            http = {
+                "model": state.model, "users": state.users, "input_tokens": state.input, "output_tokens": state.output,
+                "spread": state.spread, "ttft_s": state.ttft, "tpot_s": state.tpot / 1000, "accelerator": fleet,
+                "cached_prefix": state.cached / 100, "draft": state.draft, "acceptance": state.acceptance,
+                "apart": state.apart, "engine": state.engine,
+            }  # fmt: skip
+            (over_http,) = client.get("/api/v1/plan", params=http).json()["rows"]
+            command = [*state.command.split(), "--accelerator", fleet, "--format", "json"]
+            monkeypatch.setattr(sys, "argv", command)
+            capfd.readouterr()
+            with suppress(SystemExit):
+                main()
+            (by_command,) = json.loads(capfd.readouterr().out)
+            for name, value in by_command.items():
+                assert over_http[name] == pytest.approx(value), name
+                assert (str(page[name]) if isinstance(value, str) else page[name]) == pytest.approx(value), name
+            assert by_command["rented_pays_from_load"] is None or 0 < by_command["rented_pays_from_load"] <= 1
+            assert by_command["prefill_replicas"] > 0 or "apart" not in options

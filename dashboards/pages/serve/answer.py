@@ -10,7 +10,8 @@ from profiling.engines.table import engine_of
 from profiling.engines.time import Basis, shipped_times
 from profiling.errors import ProfilingError
 from profiling.serving.limits import Limit, limit
-from profiling.serving.plan import Options, Plan, Promise, asked_plans, curve
+from profiling.serving.plan import Plan, Promise, asked_plans, curve
+from profiling.serving.replica import Options
 
 _USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 STAGES = ("time per token under load", "first token under load")

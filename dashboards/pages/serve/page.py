@@ -1,5 +1,6 @@
 """Serve: the fewest devices that keep a promise of latency to many users, and two fleets against each other."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import panel as pn
@@ -16,18 +17,22 @@ from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import render
+from profiling.serving.alternatives import comparison, plan_rows
 from profiling.serving.plan import Plan, Promise
 
 _FACTS = {
     "accelerator": Fact("Device", width=180, link="device/"),
     "devices": Fact("Devices", "0", 76),
     "replicas": Fact("Replicas", "0", 80),
+    "prefill_replicas": Fact("Prefill replicas", "0", 84),
     "tensor_parallel": Fact("Tensor parallel", "0", 84),
     "pipeline_parallel": Fact("Pipeline parallel", "0", 84),
     "certainty": Fact("Promise kept", width=96),
     "usd_per_hour": Fact("USD an hour", "0,0.00", 84),
     "usd_per_million_input_tokens": Fact("USD per million in", "0,0.00", 96),
     "usd_per_million_output_tokens": Fact("USD per million out", "0,0.00", 100),
+    "rented_pays_from_load": Fact("Rent pays from load", "0%", 84),
+    "owned_pays_from_load": Fact("Owning pays from load", "0%", 84),
     "breaks": Fact("Breaks", width=150),
     "time_to_first_token_p90_s": Fact("First token, 90 % (s)", "0.00", 96),
     "time_to_first_token_p99_s": Fact("First token, 99 % (s)", "0.00", 96),
@@ -58,18 +63,23 @@ class Serve(SessionPage[ServeState]):
         self.table = FactTable(_FACTS)
         self.rows = pl.DataFrame()
         self.curves = pl.DataFrame()
+        self._planned = [self._chart_card(), self._fleets_card(), self._table_card()]
         self._wait()
         self._later(self._plan)
-        self._when(self.state.keys(), self._plan, lambda: None)
+        self._when(self.state.keys(), self._again, lambda: None)
 
     # What follows a choice -----------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        """Say that plans are being made, and draw no empty chart meanwhile."""
+        """Say that plans are being made, and show nothing that waits for them: no table, chart or download."""
         self.answer.css_classes = ["waiting"]
         self.answer.object = f"<h2>Planning</h2>{page.working('Simulating every device under this load …')}"
-        self.heading.object = "<h2>What speed per user costs</h2>"
-        self.chart.figure.visible = False
+        for card in self._planned:
+            card.visible = False
+
+    def _again(self) -> None:
+        self._wait()
+        self._later(self._plan)
 
     def _plan(self) -> None:
         self.answer.css_classes = []
@@ -80,9 +90,11 @@ class Serve(SessionPage[ServeState]):
         self.notes.object = page.notes(self._notes)
         best = found.plans[0] if found.plans else None
         self.answer.object = self._sentence(best, found.plans, found.problem, promise)
-        self._show_rows(found.plans)
+        self._show_rows(found.plans, promise)
         self._show_curves(best, fleets, promise)
         self._show_fleets(fleets, promise)
+        for card in self._planned:
+            card.visible = True
 
     def _sentence(self, best: Plan | None, plans: tuple[Plan, ...], problem: str, promise: Promise) -> str:
         state = self.state
@@ -93,11 +105,18 @@ class Serve(SessionPage[ServeState]):
             surely="" if best is None or best.certainty == "surely" else ", likely",
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
-            bases=based, whose=text.SCOPES[based[0].scope] if based else "", command=state.command,
+            buying=self._buying(best, promise), bases=based, whose=text.SCOPES[based[0].scope] if based else "",
+            command=state.command,
         )  # fmt: skip
 
-    def _show_rows(self, plans: tuple[Plan, ...]) -> None:
-        self.rows = pl.DataFrame([plan.row() for plan in plans], infer_schema_length=None)
+    def _buying(self, best: Plan | None, promise: Promise) -> Sequence[tuple[str, str]]:
+        if best is None or best.broken:
+            return ()
+        return text.buying(comparison(self.data.door(), self.state.model, promise, best, spot=self.state.spot))
+
+    def _show_rows(self, plans: tuple[Plan, ...], promise: Promise) -> None:
+        state = self.state
+        self.rows = plan_rows(self.data.door(), state.model, promise, plans, spot=state.spot)
         if self.rows.is_empty():
             self.table.show(pl.DataFrame(schema=dict.fromkeys(_FACTS, pl.String)).clear())
             return
@@ -167,8 +186,37 @@ class Serve(SessionPage[ServeState]):
             controls.text(state, "first", "Fleet", placeholder="8xH100-SXM5-80GB", **wide),
             controls.text(state, "second", "Against fleet", placeholder="4xB200-SXM-180GB", **wide),
             controls.number(state, "cached", "Cached prefix (% of every prompt)", step=5, margin=margin),
+            controls.whole(state, "draft", "Proposed tokens per step (0: none)", margin=margin),
+            controls.number(state, "acceptance", "Share accepted", step=0.05, margin=margin),
+            controls.switch(state, "apart", "Prompts on replicas of their own", margin=margin),
             controls.switch(state, "spot", "Spot prices", margin=margin),
             sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+
+    def _chart_card(self) -> pn.Column:
+        return page.card(
+            self.heading, pn.Spacer(height=8), self.legend,
+            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
+            self.below,
+            page.html(page.picture_buttons(CHART), margin=(8, 0, 8, 0)),
+            page.download_buttons("throughput_against_speed", lambda: self.curves, self._describe, self.data),
+        )  # fmt: skip
+
+    def _fleets_card(self) -> pn.Column:
+        return page.card(
+            page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, each in its best layout; "
+                      "which limit breaks first as traffic grows</p>"),
+            pn.Spacer(height=8), self.fleets,
+        )  # fmt: skip
+
+    def _table_card(self) -> pn.Column:
+        return page.card(
+            page.html("<h2>Plans by device</h2><p class='counts'>the fewest of each kind that meet the targets, then "
+                      "those that cannot; up to 64 devices</p>"),
+            pn.Spacer(height=8),
+            page.download_buttons("plans", lambda: self.rows, self._describe, self.data),
+            pn.Spacer(height=8),
+            self.table.widget,
         )  # fmt: skip
 
     def content(self) -> Content:
@@ -179,30 +227,7 @@ class Serve(SessionPage[ServeState]):
             "tokens cost, and which limit breaks first. The same as <code>skyline plan</code>.</p>"
         )
         main = pn.Column(
-            page.html(lead, margin=(0, 0, 12, 0)),
-            self.notes,
-            page.card(self.answer),
-            page.card(
-                self.heading, pn.Spacer(height=8), self.legend,
-                pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
-                self.below,
-                page.html(page.picture_buttons(CHART), margin=(8, 0, 8, 0)),
-                page.download_buttons("throughput_against_speed", lambda: self.curves, self._describe, self.data),
-            ),
-            page.card(
-                page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, each in its best "
-                          "layout; which limit breaks first as traffic "
-                          "grows</p>"),
-                pn.Spacer(height=8), self.fleets,
-            ),
-            page.card(
-                page.html("<h2>Plans by device</h2><p class='counts'>the fewest of each kind that meet the "
-                          "targets, then those that cannot; up to 64 devices</p>"),
-                pn.Spacer(height=8),
-                page.download_buttons("plans", lambda: self.rows, self._describe, self.data),
-                pn.Spacer(height=8),
-                self.table.widget,
-            ),
+            page.html(lead, margin=(0, 0, 12, 0)), self.notes, page.card(self.answer), *self._planned,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         return Content(main=main, sidebar=self._sidebar(), state=self.state, sidebar_title="Traffic")

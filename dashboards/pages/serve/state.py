@@ -8,7 +8,8 @@ from dashboards.parts.state import UrlState
 from profiling.answers.door import Door
 from profiling.answers.question import AS_PUBLISHED, ENGINE, weight_choices
 from profiling.memory.engines import PROFILES
-from profiling.serving.plan import Options, Promise
+from profiling.serving.plan import Promise
+from profiling.serving.replica import Options
 from profiling.serving.simulate import Traffic
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct"
@@ -31,6 +32,9 @@ class ServeState(UrlState):
     first: Any = param.String(default=FLEETS[0], doc="A fleet of fixed size; empty: none.")
     second: Any = param.String(default=FLEETS[1], doc="Another.")
     cached: Any = param.Number(default=0.0, bounds=(0.0, 99.0), doc="Percent of every prompt that is reused.")
+    draft: Any = param.Integer(default=0, bounds=(0, 64), doc="Tokens proposed per step by speculation; 0: none.")
+    acceptance: Any = param.Number(default=0.7, bounds=(0.0, 1.0), doc="Probability that one of them is accepted.")
+    apart: Any = param.Boolean(default=False, doc="Whether prompts are read on replicas of their own.")
     spot: Any = param.Boolean(default=False, doc="Whether interruptible devices are rented.")
 
     def offer_all(self, door: Door) -> list[str]:
@@ -59,8 +63,9 @@ class ServeState(UrlState):
     def options(self) -> Options:
         """How the model is served."""
         return Options(
-            weight_format=None if self.weights == AS_PUBLISHED else self.weights, engine=self.engine, spot=self.spot
-        )
+            weight_format=None if self.weights == AS_PUBLISHED else self.weights, engine=self.engine, spot=self.spot,
+            draft=self.draft, acceptance=self.acceptance, apart=self.apart,
+        )  # fmt: skip
 
     @property
     def fleets(self) -> tuple[str, ...]:
@@ -79,6 +84,8 @@ class ServeState(UrlState):
             f"--weight-format {self.weights}" if self.weights != AS_PUBLISHED else "",
             f"--engine {self.engine}" if self.engine != ENGINE else "",
             f"--cached-prefix {self.cached / 100:g}" if self.cached else "",
+            f"--draft {self.draft} --acceptance {self.acceptance:g}" if self.draft else "",
+            "--apart" if self.apart else "",
             "--spot" if self.spot else "",
         ]
         return " ".join(part for part in parts if part)

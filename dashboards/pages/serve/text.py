@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.parts import formats
+from profiling.answers.buying import Comparison, Way
 from profiling.serving.limits import MOST_TIMES, Limit
 from profiling.serving.plan import Plan, Promise
 from profiling.serving.simulate import Traffic
@@ -35,6 +36,8 @@ def load(traffic: Traffic) -> str:
 def layout(plan: Plan) -> str:
     """How one plan is laid out."""
     parts = [f"{plan.replicas} replica{'' if plan.replicas == 1 else 's'}"]
+    if plan.readers:
+        parts.append(f"{plan.readers} more for prompts")
     if plan.split.tensor > 1:
         parts.append(f"tensor parallel {plan.split.tensor}")
     if plan.split.pipeline > 1:
@@ -68,6 +71,42 @@ def cheapest(plans: Sequence[Plan]) -> str:
     if least is plans[0]:
         return "No other plan that keeps the promise costs less an hour."
     return f"{short(least)} ({layout(least)}): ${least.usd_per_hour:,.2f} an hour, {least.certainty} kept."
+
+
+def buying(found: Comparison | None) -> Sequence[tuple[str, str]]:
+    """Whether to buy the tokens or to serve them, rented and owned, each with a heading."""
+    if found is None:
+        return ()
+    api = found.api
+    when = "undated" if api.newest_date is None else f"newest {api.newest_date.isoformat()}"
+    bought = (
+        f"${api.median_usd:,.2f} per million output tokens with their prompts (median of {api.hosts} "
+        f"host{'' if api.hosts == 1 else 's'}, {when}); ${api.cheapest_usd:,.2f} from {api.cheapest_provider}."
+    )
+    said = [("Bought as tokens", bought)]
+    said += [(name, _way(found, way)) for name, way in (("Rented", found.rented), ("Owned", found.owned)) if way]
+    return said
+
+
+def _way(found: Comparison, way: Way) -> str:
+    cost = (
+        f"${way.usd_per_million_output_tokens:,.2f} (${way.low:,.2f} to ${way.high:,.2f}) if this traffic is there at "
+        "all times"
+    )
+    if way.load is None:
+        pays = "even then more than the median host asks"
+        if way.load_low is not None:
+            pays += f"; at the cheapest price of the devices less than it from {way.load_low:.0%} of the time on"
+    else:
+        tokens = formats.significant(found.tokens_per_day(way.load) / 1e6)
+        ends = " to ".join("never" if end is None else f"{end:.0%}" for end in (way.load_low, way.load_high))
+        pays = (
+            f"less than the median host if it is there at least {way.load:.0%} of the time ({ends} over the range of "
+            f"prices), {tokens} million output tokens a day"
+        )
+        cheapest = way.load_against_cheapest
+        pays += "; than the cheapest host " + ("never" if cheapest is None else f"from {cheapest:.0%} on")
+    return f"{cost}; {pays}. {way.basis[0].upper()}{way.basis[1:]}."
 
 
 def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:

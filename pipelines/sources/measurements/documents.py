@@ -25,14 +25,19 @@ def vllm_serve(document: Document) -> Iterator[Row | None] | None:
     seconds = (milli(document["mean_ttft_ms"]) or 0.0) + (milli(document["mean_tpot_ms"]) or 0.0) * float(
         made
     ) / completed
-    in_flight = document.get("max_concurrency") or float(document["completed"]) * seconds / float(document["duration"])
     rate = document.get("request_rate")
     random = rate not in {None, "inf"} and str(rate) not in {"inf", "Infinity"}
+    # Where requests come by themselves, the most that may be in flight is a bound and not how many there were.
+    most = None if random else document.get("max_concurrency")
+    in_flight = most or float(document["completed"]) * seconds / float(document["duration"])
+    ways = document.get("tensor_parallel_size")
     shared = {
         "source": "sglang bench_serving" if sglang else "vllm bench serve",
         "engine": "SGLang" if sglang else "vLLM",
         "measured_on": _day(document.get("date")),
         "model_as_reported": document.get("model_id") or document.get("model"),
+        "device_count": ways,
+        "parallelism": f"TP{ways}" if ways else None,
         "batch": round(float(in_flight), 2),
         "input_tokens": float(given) / completed,
         "output_tokens": float(made) / completed,
@@ -197,6 +202,8 @@ def aiperf(document: Document) -> Iterator[Row | None] | None:
     config = document.get("input_config", {})
     model = at(config, "endpoint", "model_names") or config.get("model_names") or config.get("model")
     load = at(config, "loadgen", "concurrency") or at(config, "perf_analyzer", "stimulus", "concurrency")
+    if load is None:
+        load = _in_flight(document)
     shared = {
         "source": "aiperf",
         "model_as_reported": model[0] if isinstance(model, list) and model else model,
@@ -205,18 +212,25 @@ def aiperf(document: Document) -> Iterator[Row | None] | None:
         "output_tokens": at(document, "output_sequence_length", "avg"),
     }
 
-    def seconds(name: str) -> float | None:
-        value, unit = at(document, name, "avg"), str(at(document, name, "unit") or "ms")
-        scale = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0}.get(unit, 1e-3)
-        return None if value is None else float(value) * scale
-
     return iter(
         (
-            measured("tpot_s", seconds("inter_token_latency"), "serving", **shared),
-            measured("ttft_s", seconds("time_to_first_token"), "serving", **shared),
+            measured("tpot_s", _seconds(document, "inter_token_latency"), "serving", **shared),
+            measured("ttft_s", _seconds(document, "time_to_first_token"), "serving", **shared),
             measured("output_tokens_per_s", at(document, "output_token_throughput", "avg"), "serving", **shared),
         )
     )
+
+
+def _seconds(document: Document, name: str) -> float | None:
+    value, unit = at(document, name, "avg"), str(at(document, name, "unit") or "ms")
+    scale = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0}.get(unit, 1e-3)
+    return None if value is None else float(value) * scale
+
+
+def _in_flight(document: Document) -> float | None:
+    """Requests in flight by Little's law, where the file does not say how it was asked."""
+    rate, each = at(document, "request_throughput", "avg"), _seconds(document, "request_latency")
+    return round(float(rate) * each, 2) if rate and each else None
 
 
 def ml_energy(document: Document) -> Iterator[Row | None] | None:

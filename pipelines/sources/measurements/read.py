@@ -1,5 +1,7 @@
 """Reads what a benchmark tool wrote: the first reader that knows a file has it, each declared in one list."""
 
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,32 @@ def rows_of(text: str, uri: str) -> Iterable[Row | None] | None:
         rows = read(text)
         if rows is not None:
             return rows
-    return texts.mlperf(text, uri)
+    summary = texts.mlperf(text, uri)
+    return summary if summary is not None else _within(text)
+
+
+_MAY_BEGIN = re.compile(r"(?:^[ \t]*|\})(?=\{)", re.MULTILINE)
+_MOST_FAILURES = 1000
+"""Openings of braces in a log that turn out to be no JSON, after which no more are tried."""
+
+
+def _within(text: str) -> Iterable[Row | None] | None:
+    """Rows of the documents that a log holds between its lines, or that follow each other without a line between."""
+    decoder, end, failures = json.JSONDecoder(), 0, 0
+    read: list[Iterator[Row | None]] = []
+    for opening in _MAY_BEGIN.finditer(text):
+        if opening.end() < end or failures >= _MOST_FAILURES:
+            continue
+        try:
+            _, end = decoder.raw_decode(text, opening.end())
+            found = parse_json(text[opening.end() : end])
+        except (ValueError, RecursionError, NotJson):
+            failures += 1
+            continue
+        rows = _document(found) if isinstance(found, dict) else None
+        if rows is not None:
+            read.append(rows)
+    return (row for rows in read for row in rows) if read else None
 
 
 def _json(text: str, uri: str) -> Iterable[Row | None] | None:
@@ -70,7 +97,10 @@ def _json(text: str, uri: str) -> Iterable[Row | None] | None:
         try:
             found = [parse_json(line) for line in text.splitlines() if line.strip()]
         except NotJson as error:
-            raise UnknownMeasurements(f"{uri} is neither JSON nor JSON lines: {error}") from error
+            within = _within(text)
+            if within is None:
+                raise UnknownMeasurements(f"{uri} is neither JSON nor JSON lines: {error}") from error
+            return within
     several = found if isinstance(found, list) else [found]
     read = [_document(each) for each in several if isinstance(each, dict)]
     if not read or any(rows is None for rows in read):

@@ -88,17 +88,27 @@ def test_an_interval_lies_above_the_bound_and_around_the_likely_time(engine: str
         assert "held-out error" in str(answer.basis)
 
 
-def test_two_nodes_are_slower_than_one_and_less_sure() -> None:
-    model = load("deepseek-ai/DeepSeek-R1")
-    h100, precision = find("H100-SXM5-80GB"), precision_for(model, "fp8")
-    workload = Workload(context=256, precision=precision, parallelism=Parallelism(16))
-    answer = estimate(model, h100, workload, engine="sglang")
-    within = estimate(
-        model, h100, Workload(context=256, precision=precision, parallelism=Parallelism(8)), engine="sglang"
-    )
-    assert float(answer.time.likely_s) > 0.8 * float(within.time.likely_s)
-    # A public sweep of 2025-07 measured 23.1 ms a token on sixteen H100 in two nodes.
-    assert float(answer.time.low_s) < 0.0231 < 1.1 * float(answer.time.high_s)
+TWO_NODES = (
+    # DeepSeek-R1 in fp8 on sixteen H100 in two nodes, SGLang, tensor parallel 16: in flight, mean context, ms a token.
+    # 2025-07: tenstorrent/tt-inference-server issue 356; 2026-02: ai-dynamo/aiconfigurator @095f58a (Apache-2.0).
+    (1, 192, 23.1), (1, 1088, 23.2), (1, 4160, 23.7), (1, 8256, 24.0),
+    (1, 4600, 17.0), (1, 7800, 17.8), (2, 4600, 18.1), (2, 7800, 18.9), (4, 4600, 18.7), (4, 7800, 19.7),
+    (8, 4600, 20.3), (8, 7800, 21.7), (16, 4600, 23.3), (16, 7800, 26.0), (32, 4600, 29.8), (32, 7800, 33.3),
+    (64, 4600, 33.9), (64, 7800, 38.8),
+)  # fmt: skip
+
+
+def test_two_nodes_are_timed_by_what_crosses_the_network() -> None:
+    model, h100 = load("deepseek-ai/DeepSeek-R1"), find("H100-SXM5-80GB")
+    precision = precision_for(model, "fp8")
+    inside, errors = [], []
+    for batch, context, measured_ms in TWO_NODES:
+        workload = Workload(batch=batch, context=context, precision=precision, parallelism=Parallelism(16))
+        time = estimate(model, h100, workload, engine="sglang").time
+        inside.append(float(time.low_s) < measured_ms / 1000 < float(time.high_s))
+        errors.append(abs(float(time.likely_s) * 1000 / measured_ms - 1))
+    assert np.median(errors) < 0.2
+    assert np.mean(inside) > 0.75
 
 
 def _settings(devices: int, per_device: int) -> list[Setting]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profiling.answers.buying import compare, purchase_price, usual_tariff
 from profiling.answers.prices import (
     Ownership,
     api_price,
@@ -132,3 +133,33 @@ def test_tokens_of_a_hosted_model_have_a_median_and_a_cheapest_host() -> None:
     assert price.median_usd == pytest.approx(0.64, abs=0.01)
     assert price.newest_date is not None
     assert api_price("nobody/hosts-this", offers) is None
+
+
+def test_the_load_at_which_devices_win_is_that_of_the_collected_prices() -> None:
+    # Llama-3.3-70B on four H100: 6,018 tokens per second (ML.ENERGY), rented at 3.99 an hour and device.
+    offers = [
+        {"hf_model_id": "m", "provider": name, "provider_kind": "host", "is_retired": False, "as_of_date": "2026-11",
+         "usd_per_million_input": 0.0, "usd_per_million_output": usd}
+        for name, usd in (("cheap", 0.25), ("usual", 0.81), ("dear", 1.2))
+    ]  # fmt: skip
+    api = api_price("m", offers)
+    rent = usual_price("H100-SXM5-80GB", rows("accelerator_prices"))
+    purchase = purchase_price("H100-SXM5-80GB", rows("hardware_purchase_prices"))
+    tariff = usual_tariff(rows("electricity_prices"))
+    assert api is not None
+    assert purchase is not None
+    assert purchase.usd_per_device == pytest.approx(27_500)  # a server at 250,000 is only assumed by its source
+    assert not purchase.is_whole_machine
+    found = compare(api, 4, 6018, rent, purchase, 700, tariff)
+    assert found.rented is not None
+    assert found.rented.load == pytest.approx(0.91, abs=0.01)
+    assert found.rented.load_low < found.rented.load
+    assert (found.rented.load_high, found.rented.load_against_cheapest) == (None, None)
+    assert "newest 2026-10-10" in found.rented.basis
+    assert found.owned is not None
+    assert found.owned.load < found.rented.load
+    assert found.owned.low < found.owned.usd_per_million_output_tokens < found.owned.high
+    # At the load from which on they win, both ways cost the same.
+    own = found.owned
+    energy = 4 * 0.7 * 1.2 * 1.2 * tariff[1] / (6018 * 0.0036)
+    assert (own.usd_per_million_output_tokens - energy) / own.load + energy == pytest.approx(0.81, rel=1e-3)

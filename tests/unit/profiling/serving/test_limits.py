@@ -6,7 +6,8 @@ import pytest
 
 from profiling.answers.door import Door, shipped_door
 from profiling.serving.limits import limit
-from profiling.serving.plan import Options, Plan, Promise, enough_requests, fleet
+from profiling.serving.plan import Plan, Promise, fleet
+from profiling.serving.replica import Options, enough_requests
 from profiling.serving.simulate import Traffic, simulate
 
 CHAT = Traffic(input_tokens=2000, output_tokens=100, users=8)
@@ -24,8 +25,8 @@ def test_the_promise_holds_at_the_limit_and_breaks_beyond_it(plan: Plan) -> None
     assert found.most > 8
     assert found.breaks == "time_per_output_token_s"
     at, beyond = (
-        simulate(plan.replica, replace(CHAT, users=users), enough_requests(users))
-        for users in (int(found.most), int(found.most * 1.04) + 1)
+        simulate(plan.replica, here, enough_requests(plan.replica, here))
+        for here in (replace(CHAT, users=users) for users in (int(found.most), int(found.most * 1.04) + 1))
     )
     assert PROMISE.kept_by(at)
     assert PROMISE.broken_by(beyond)[0] == found.breaks

@@ -1,0 +1,64 @@
+"""Plans as rows, each with what the same tokens cost from those who host the model: buy or serve it yourself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from profiling.answers.buying import Comparison, Way, compare
+from profiling.answers.door import Door
+from profiling.serving.plan import Plan, Promise
+
+
+def plan_rows(door: Door, model: str, promise: Promise, plans: Sequence[Plan], *, spot: bool = False) -> pl.DataFrame:
+    """A row per plan: the answer of `skyline plan`, of `/plan` and of the page Serve.
+
+    Args:
+        door: Whose prices.
+        model: Its name.
+        promise: Whose traffic tells how many input tokens are paid for per output token.
+        plans: What was found.
+        spot: Whether interruptible devices are rented.
+    """
+    rows = [plan.row() | _columns(comparison(door, model, promise, plan, spot=spot)) for plan in plans]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def comparison(door: Door, model: str, promise: Promise, plan: Plan, *, spot: bool = False) -> Comparison | None:
+    """What the tokens of a plan cost from hosts, and rented and owned; None where no host lists the model."""
+    traffic = promise.traffic
+    api = door.api_price(door.model(model).name, traffic.input_tokens / traffic.output_tokens)
+    made = plan.served.output_tokens_per_s * plan.replicas
+    if api is None or made <= 0:
+        return None
+    return compare(
+        api, plan.devices, made, door.price(plan.accelerator, spot=spot), door.purchase_price(plan.accelerator),
+        door.device(plan.accelerator).power_w, door.tariff,
+    )  # fmt: skip
+
+
+def _columns(found: Comparison | None) -> dict[str, Any]:
+    api = found.api if found else None
+    return {
+        "api_usd_per_million_output_tokens": api.median_usd if api else None,
+        "api_cheapest_usd_per_million_output_tokens": api.cheapest_usd if api else None,
+        "api_hosts": api.hosts if api else None,
+        "api_newest_date": api.newest_date if api else None,
+        **_way("rented", found.rented if found else None),
+        **_way("owned", found.owned if found else None),
+    }
+
+
+def _way(name: str, way: Way | None) -> dict[str, Any]:
+    return {
+        f"{name}_usd_per_million_output_tokens": way.usd_per_million_output_tokens if way else None,
+        f"{name}_low_usd_per_million_output_tokens": way.low if way else None,
+        f"{name}_high_usd_per_million_output_tokens": way.high if way else None,
+        f"{name}_pays_from_load": way.load if way else None,
+        f"{name}_pays_from_load_low": way.load_low if way else None,
+        f"{name}_pays_from_load_high": way.load_high if way else None,
+        f"{name}_pays_from_load_against_cheapest": way.load_against_cheapest if way else None,
+        f"{name}_basis": way.basis if way else None,
+    }
