@@ -10,12 +10,12 @@ from dashboards.charts.roofline import reading, span_of_seconds
 from pipelines.sources.catalogue.prices import price_list
 from pipelines.sources.catalogue.read import grid_intensities
 from profiling.answers.door import Door, shipped_door
-from profiling.answers.fit import ways_out
+from profiling.answers.fit import fit, ways_out
 from profiling.answers.matrix import matrix
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
 from profiling.devices.accelerators import table as accelerators
-from profiling.errors import UnsupportedPrecision
+from profiling.errors import InvalidWorkload, UnknownAccelerator, UnsupportedPrecision
 from profiling.memory.need import gpus_needed, max_batch, memory_need
 from profiling.models.sources import load
 from profiling.roofline.workload import Parallelism
@@ -54,6 +54,19 @@ def test_every_cell_of_the_matrix_is_what_the_model_says_of_it_alone(door: Door)
         assert row["is_calibrated"] == alone.estimate.calibrated
         for name, spread in (("usd", alone.usd_per_million_tokens), ("grams", alone.grams_co2e_per_million_tokens)):
             assert row[f"{name}_likely"] == (spread and pytest.approx(spread.likely, rel=1e-9))
+
+
+def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says_so(door: Door) -> None:
+    asked = Question(model="Qwen3-32B-Q4_K_M.gguf", accelerator="", context=8192)
+    rows, notes = fit(door, asked, ["RTX-4090", "H100-SXM5-80GB", "RTX-3090"])
+    assert rows["accelerator"].to_list() == ["RTX-4090", "H100-SXM5-80GB", "RTX-3090"]
+    assert rows["engine"].to_list() == ["llama.cpp", "vllm-v1", "llama.cpp"]
+    # 18.4 GiB of weights and 2 of cache, as thousands of people run it on one card of 24 GB.
+    assert rows["verdict_on_one"][0] == "fits"
+    assert rows["weights_gib"][0] == pytest.approx(18.4, rel=0.01)
+    assert any("llama.cpp and vllm-v1" in note for note in notes)
+    _, notes = fit(door, replace(asked, engine="vllm-v1"), ["RTX-4090"])
+    assert any("vllm-v1, as asked" in note for note in notes)
 
 
 def test_a_matrix_of_nothing_is_empty_and_has_all_columns(door: Door) -> None:
@@ -154,6 +167,18 @@ def test_names_and_engines_are_those_people_use(door: Door) -> None:
     assert settled.model in {"meta-llama/Meta-Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B-Instruct"}
     assert (settled.accelerator, settled.weight_format, settled.engine) == ("RTX-4090", "gguf-q4_k_m", "llama.cpp")
     assert door.settled(Question(model=LLAMA, accelerator=H200)).engine == "vllm-v1"
+
+
+def test_several_devices_are_named_together(door: Door) -> None:
+    served = door.settled(Question(model=LLAMA, accelerator="8xH100"))
+    assert (served.accelerator, served.tensor, served.pipeline) == ("H100-SXM5-80GB", 8, 1)
+    layered = door.settled(Question(model=LLAMA, accelerator="2x3090"))
+    assert (layered.engine, layered.tensor, layered.pipeline) == ("llama.cpp", 1, 2)
+    assert door.settled(Question(model=LLAMA, accelerator="4x H100", tensor=2, pipeline=2)).tensor == 2
+    with pytest.raises(InvalidWorkload, match="'8xH100' is 8 devices; tp × pp is 4"):
+        door.settled(Question(model=LLAMA, accelerator="8xH100", tensor=4))
+    with pytest.raises(UnknownAccelerator, match=r"unlike devices, which hold a model by layers: .*skyline advise"):
+        door.settled(Question(model=LLAMA, accelerator="3090 + 3060"))
 
 
 def test_parallelism_of_a_question_reaches_the_workload() -> None:
