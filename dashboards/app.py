@@ -17,8 +17,9 @@ from bokeh.document import Document
 from bokeh.util.warnings import BokehUserWarning
 from panel.io.resources import component_resource_path
 
-from dashboards import chart_files, documentation, finding, glossary, serving
+from dashboards import bringing, chart_files, documentation, finding, glossary, serving
 from dashboards.data import Data
+from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
 from dashboards.parts.page import NothingToShow, card, html
@@ -51,11 +52,13 @@ def serve(settings: Settings, show: bool = False) -> None:
     # A browser describes what it was sent since it last spoke once more; Bokeh keeps what it has, and complains.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
     data, metrics = Data(settings), serving.Metrics(settings)
+    own = OwnFiles(settings, data)
     pages = (*PAGES, *SUBJECTS, CHART)
-    sessions = {page.slug or "/": _opener(page, data, metrics, settings.trusted_proxies) for page in pages}
+    sessions = {page.slug or "/": _opener(page, own, metrics, settings.trusted_proxies) for page in pages}
     beside = [
         *finding.patterns(data, PAGES),
-        *chart_files.patterns(data, (*PAGES, *SUBJECTS)),
+        *chart_files.patterns(data, (*PAGES, *SUBJECTS), own),
+        *bringing.patterns(own),
         *documentation.patterns(),
     ]
     server = pn.serve(
@@ -82,7 +85,7 @@ def serve(settings: Settings, show: bool = False) -> None:
         server.stop()
 
 
-def _opener(page: Page, data: Data, metrics: serving.Metrics, proxies: Sequence[str]) -> Callable[[], pn.Template]:
+def _opener(page: Page, own: OwnFiles, metrics: serving.Metrics, proxies: Sequence[str]) -> Callable[[], pn.Template]:
     # Panel calls plain functions only, once per session.
     def open_session() -> pn.Template:
         began = time.perf_counter()
@@ -90,7 +93,10 @@ def _opener(page: Page, data: Data, metrics: serving.Metrics, proxies: Sequence[
         # The page that asks to come back takes no place.
         has_place = metrics.places.take(context.id, address_of(context.request, proxies), context)
         shown = page if has_place else _FULL
-        made = _session(shown, data)
+        token = pn.state.cookies.get(COOKIE, "")
+        if own.enter(token):
+            pn.state.on_session_destroyed(lambda _gone: own.leave(token))
+        made = _session(shown, own.data_of(token))
         metrics.places.sent(context.id)
         metrics.began(shown.name, time.perf_counter() - began)
         pn.state.on_session_destroyed(lambda gone: metrics.places.leave(gone.id))
@@ -133,7 +139,8 @@ def _session(page: Page, data: Data) -> pn.Template:
     template.add_variable("has_sidebar", content.sidebar is not None)
     template.add_variable("sidebar_title", content.sidebar_title)
     hint = html()
-    template.add_panel("main", pn.Column(hint, content.main, sizing_mode="stretch_width", margin=0))
+    brought = html(_own_files(page, data))
+    template.add_panel("main", pn.Column(hint, brought, content.main, sizing_mode="stretch_width", margin=0))
     # A column in any case: for a root of HTML the browser would load MathJax, half of all scripts together.
     template.add_panel("overlay", content.overlay or pn.Column(margin=0))
     if content.sidebar is not None:
@@ -143,6 +150,18 @@ def _session(page: Page, data: Data) -> pn.Template:
     if published:
         _watch_for_newer(data, hint)
     return template
+
+
+def _own_files(page: Page, data: Data) -> str:
+    """That a page shows what its visitor brought, where it does."""
+    names = [
+        file.name for file in data.own_files if any(address.split("?")[0] == page.slug for _, address in file.places())
+    ]
+    if not names:
+        return ""
+    listed = formats.escape(", ".join(names))
+    told = f"Shown among the rest, to you alone: {listed}"
+    return f'<p class="note" role="status">{told}. <a href="own">Your files</a></p>'
 
 
 def _come_back(_data: Data, _search: str) -> Content:

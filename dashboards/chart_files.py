@@ -9,16 +9,21 @@ from typing import Any
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.web import RequestHandler, authenticated
 
-from dashboards import objects
+from dashboards import downloads, objects
 from dashboards.data import Data
-from dashboards.parts import formats
+from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.parts.page import NothingToShow, Page
 from dashboards.places import root_of_request
 from warehouse.publish import NotPublished
 
 _KEPT = 64
 _LONGEST_SEARCH = 4_000
-_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json", "bib": "application/x-bibtex; charset=utf-8"}
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+    "bib": "application/x-bibtex; charset=utf-8",
+}
 
 
 class Charts:
@@ -30,8 +35,13 @@ class Charts:
         self._kept: OrderedDict[tuple[str, str, str], dict[str, objects.Chart]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, slug: str, search: str) -> dict[str, objects.Chart]:
+    def of(self, slug: str, search: str, data: Data | None = None) -> dict[str, objects.Chart]:
         """Charts of a page by name; none where there is no such page, or nothing that it could show.
+
+        Args:
+            slug: Address of the page.
+            search: Its choices.
+            data: A visitor's, with what he brought; of those no chart is kept.
 
         Raises:
             NotPublished: nothing is published.
@@ -40,16 +50,24 @@ class Charts:
         if page is None:
             return {}
         with self._lock:
+            if data is not None and data.own_files:
+                return _made(page, data, search)
             key = (self.data.release().path.name, slug, search)
             if key not in self._kept:
-                try:
-                    self._kept[key] = objects.charts(page.build(self.data, search), page.slug, search)
-                except NothingToShow:
+                if not (made := _made(page, self.data, search)):
                     return {}
+                self._kept[key] = made
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             return self._kept[key]
+
+
+def _made(page: Page, data: Data, search: str) -> dict[str, objects.Chart]:
+    try:
+        return objects.charts(page.build(data, search), page.slug, search)
+    except NothingToShow:
+        return {}
 
 
 class Alone(RequestHandler):
@@ -64,9 +82,9 @@ class Alone(RequestHandler):
 class File(AuthRequestHandler):
     """`/chart/pareto/pareto_front.csv`: the chart's data as a file; for whoever may see the pages."""
 
-    def initialize(self, charts: Charts) -> None:
-        """Remember who makes charts."""
-        self._charts = charts
+    def initialize(self, charts: Charts, own: OwnFiles) -> None:
+        """Remember who makes charts, and who knows what visitors brought."""
+        self._charts, self._own = charts, own
 
     @authenticated
     async def get(self, slug: str, name: str, suffix: str) -> None:
@@ -78,7 +96,7 @@ class File(AuthRequestHandler):
         root = root_of_request(self.request, self._charts.data.proxies)
         try:
             content = await asyncio.get_running_loop().run_in_executor(
-                None, self._file, slug, name, suffix, search, root
+                None, self._file, slug, name, suffix, search, root, self._own.data_of(self.get_cookie(COOKIE) or "")
             )
         except NotPublished as error:
             self.set_status(503)
@@ -97,23 +115,21 @@ class File(AuthRequestHandler):
             self.set_header("Link", f'<{name}.json{search}>; rel="describedby"; type="application/json"')
         self.write(content)
 
-    def _file(self, slug: str, name: str, suffix: str, search: str, root: str) -> bytes | None:
-        chart = self._charts.of(slug, search).get(name)
+    def _file(self, slug: str, name: str, suffix: str, search: str, root: str, data: Data) -> bytes | None:
+        chart = self._charts.of(slug, search, data).get(name)
         if chart is None:
             return None
-        if suffix == "csv":
-            return formats.to_csv(objects.rows(chart)).getvalue()
-        about: dict[str, Any] = objects.describe(chart, self._charts.data, root)
+        about: dict[str, Any] = objects.describe(chart, data, root)
         if suffix == "bib":
             return str(about["bibtex"]).encode("utf-8")
-        return formats.to_json(objects.rows(chart), about).getvalue()
+        return downloads.file(suffix, objects.rows(chart), about)
 
 
-def patterns(data: Data, pages: Sequence[Page]) -> list[tuple[Any, ...]]:
+def patterns(data: Data, pages: Sequence[Page], own: OwnFiles) -> list[tuple[Any, ...]]:
     """What the server is to answer beside the pages."""
     charts = Charts(data, pages)
     chart = r"/chart/([a-z-]+)/([a-z0-9_]+)"
     return [
-        (rf"{chart}\.({'|'.join(objects.FILES)})", File, {"charts": charts}),
+        (rf"{chart}\.({'|'.join(objects.FILES)})", File, {"charts": charts, "own": own}),
         (chart, Alone),
     ]

@@ -3,10 +3,11 @@
 Whole results only, as polars frames. Nothing here knows of widgets or charts.
 """
 
+import copy
 import datetime as dt
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ import polars as pl
 from dashboards.measuring import Measuring
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
+from profiling.models.architecture import Architecture
 from warehouse.console import Console
+from warehouse.overlaid import Overlaid
 from warehouse.publish import Release
 from warehouse.reader import PerRelease, Reader
 from warehouse.settings import Settings
+from warehouse.yours import COVERAGE
 
 _KEPT_RESULTS = 96
 
@@ -53,18 +57,47 @@ def _literal(value: Any) -> str:
 
 
 class Data:
-    """Answers of one published folder, for all sessions of a process."""
+    """Answers of one published folder, for all sessions of a process.
+
+    Attributes:
+        settings: Of the home.
+        own_files: What the visitor brought whose data this is (`dashboards.own_files.OwnFile`).
+    """
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.own_files: Sequence[Any] = ()
         self.home = settings.home
         self.proxies = settings.trusted_proxies
         self.console = Console(settings.published)
         self.measuring = Measuring(settings)
-        self._reader = Reader(settings.published)
+        self._reader: Reader | Overlaid = (reader := Reader(settings.published))
+        self._shared: Data | None = None
+        self._models: Mapping[str, Architecture] = {}
         self._results: OrderedDict[tuple[Any, ...], pl.DataFrame] = OrderedDict()
         self._lock = threading.Lock()
-        self._evidence = PerRelease(self._reader, Evidence.of)
-        self._door = PerRelease(self._reader, Door.from_tables)
+        self._evidence = PerRelease(reader, Evidence.of)
+        self._door = PerRelease(reader, Door.from_tables)
+
+    def with_own(self, rows: Mapping[str, pl.DataFrame], models: Mapping[str, Architecture]) -> "Data":
+        """The same data as one visitor sees it, with rows and models of his own among the rest.
+
+        Args:
+            rows: Rows by the full name of their table.
+            models: Models by name.
+        """
+        own = copy.copy(self)
+        own._shared, own._models = self, dict(models)
+        own._results, own._lock = OrderedDict(), threading.Lock()
+        if isinstance(self._reader, Reader):
+            own._reader = Overlaid(self._reader, rows)
+        return own
+
+    def close(self) -> None:
+        """Give back what one visitor's own rows take."""
+        if isinstance(self._reader, Overlaid):
+            self._reader.close()
+        self._results.clear()
 
     def release(self) -> Release:
         """The release that is read now.
@@ -80,7 +113,11 @@ class Data:
         Raises:
             NotPublished: nothing is published.
         """
-        return self._door()
+        door = self._door()
+        if not self._models:
+            return door
+        own = {**door.own_models, **self._models}
+        return Door(door.devices, door.calibrations, door.prices, door.grids, own_models=own)
 
     def evidence(self) -> Evidence:
         """What is known of the quality of models in the release that is read now.
@@ -97,6 +134,8 @@ class Data:
             NotPublished: nothing is published.
             duckdb.Error: the release does not hold what the query asks.
         """
+        if self._shared is not None and isinstance(self._reader, Overlaid) and not self._reader.touches(sql(name)):
+            return self._shared.ask(name, **parameters)
         key = (self.release().path.name, name, tuple(sorted(parameters.items())))
         with self._lock:
             if key in self._results:
@@ -112,7 +151,7 @@ class Data:
     def snapshots(self) -> pl.DataFrame:
         """Snapshots that hold entries, the one to show first at the top: newest whole board, else the largest."""
         frame = self.ask("snapshots")
-        if frame.is_empty() or frame["coverage"][0] == "full":
+        if frame.is_empty() or frame["coverage"][0] in ("full", COVERAGE):
             return frame
         return frame.sort("entries", "as_of_date", descending=True)
 

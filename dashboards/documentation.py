@@ -30,7 +30,7 @@ EXPLAINED = {
     "roofline": "explanation/performance", "measured": "how-to/own-gpu", "how_far_off": "accuracy",
     "footprint": "explanation/memory-cost-carbon", "sql": "how-to/sql", "model": "explanation/ability",
     "device": "how-to/devices", "home": "tutorial", "chart": "how-to/charts",
-    "processors": "explanation/performance",
+    "processors": "explanation/performance", "own": "how-to/own-files",
 }  # fmt: skip
 """Which document says how a page comes to its figures."""
 

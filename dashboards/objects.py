@@ -20,6 +20,7 @@ from bokeh.models.renderers import GlyphRenderer
 from bokeh.plotting import figure
 
 from dashboards.data import Data
+from dashboards.downloads import FORMS, columns_of, header, origin
 from dashboards.parts import formats
 from dashboards.parts.page import Content
 from warehouse.project import version
@@ -30,7 +31,7 @@ _KIND_OF_LAYER = {
     "Scatter": "points", "Segment": "intervals", "Line": "line", "Step": "steps", "VArea": "band", "VStrip": "spans",
     "MultiLine": "lines", "Rect": "cells", "VBar": "bars", "HBar": "bars", "Patches": "areas", "Bezier": "links",
 }  # fmt: skip
-FILES = ("csv", "json", "bib")
+FILES = (*FORMS, "bib")
 """Forms in which a chart is downloaded."""
 # What decides how a mark looks says nothing of the data, unless it is the name of a group.
 _LOOKS = re.compile(r"colou?r|mark|shade|ink|alpha|fill|size|offset|shift|align|hatch|width|angle")
@@ -150,7 +151,7 @@ def _frame(data: dict[str, Any], plot: figure, glyph: Glyph) -> pl.DataFrame:
         if side_of.get(name) in dates and series.dtype.is_numeric():
             series = series.cast(pl.Int64).cast(pl.Datetime("ms"))
         label = labels.get(name[0], "") if name in {"x", "y", "xs", "ys"} else ""
-        meant = header(label) if label else _MEANT.get(name, name)
+        meant = header(label or _MEANT.get(name, name))
         columns.setdefault(meant, series.alias(meant))
     frame = pl.DataFrame(list(columns.values()))
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
@@ -178,12 +179,6 @@ def axis_labels(plot: figure) -> dict[str, str]:
     return {side: str(found[0].axis_label or "") for side, found in axes.items() if found}
 
 
-def header(text: str) -> str:
-    """The one form of a column's name in files: small letters, digits and underscores, the unit at its end."""
-    plain = text.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹", "01234567890123456789")).replace("%", " percent ")
-    return "_".join(re.findall(r"[a-z0-9]+", plain.lower().replace("µ", "u"))) or text
-
-
 def describe(chart: Chart, data: Data, root: str) -> dict[str, Any]:
     """What a chart's data are: title, axes with units, source, licence, date, warehouse version, query and citation.
 
@@ -193,36 +188,19 @@ def describe(chart: Chart, data: Data, root: str) -> dict[str, Any]:
         root: Address of the server, with its last slash.
     """
     release = data.release()
-    sources = _sources(chart, data)
     return {
         "chart": chart.name,
         "title": chart.title,
         "what": chart.subtitle,
         "axes": axis_labels(chart.figure),
+        "columns": columns_of(rows(chart)),
         "source": chart.caption,
-        "sources": sources,
-        "licence": sorted({one["licence"] for one in sources if one["licence"]}),
-        "as_of": max((one["as_of_date"] for one in sources), default=release.published_at.date().isoformat()),
-        "warehouse": {"release": release.path.name, "fingerprint": release.fingerprint, "made": _moment(release)},
+        **origin(data, f"{chart.caption} {chart.query} {chart.search}"),
         "query": chart.query or None,
         "address": root + chart.address,
         "citation": citation(chart, release, root),
         "bibtex": bibtex(chart, release, root),
     }
-
-
-def _sources(chart: Chart, data: Data) -> list[dict[str, str]]:
-    """The stored snapshots that a chart's caption or query names."""
-    told = f"{chart.caption} {chart.query} {chart.search}"
-    return [
-        {"source": row["uri"], "licence": row["licence"] or "", "as_of_date": str(row["as_of_date"] or "")}
-        for row in data.ask("stored_sources").iter_rows(named=True)
-        if row["uri"] in told or row["snapshot_id"] in told
-    ]
-
-
-def _moment(release: Release) -> str:
-    return release.published_at.isoformat(timespec="seconds")
 
 
 def citation(chart: Chart, release: Release, root: str) -> str:

@@ -24,6 +24,8 @@ from warehouse.project import DISTRIBUTION, version
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {"base": (), "deploy": ("deploy",), "test": ("test",)}
 """What is installed from hashes: name of the lock and the extras in it."""
+ALONE = ("ducklake", "uv")
+"""Locks of what is asked for in a file of its own, `locks/<name>.in`."""
 # torch is chosen by who has the device; what comes with it is as large as all else together.
 _LEFT_OUT = ("torch",)
 # Needed to install the project itself beside what is locked, without fetching anything more.
@@ -72,7 +74,9 @@ def lock(upgrade: list[str]) -> None:
             target.unlink(missing_ok=True)
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own words
             resolved |= locked(name)
-        _lock_ducklake(Path(folder))
+        for name in ALONE:
+            _lock_alone(name, Path(folder))
+            resolved |= {each: version for each, version in locked(name).items() if each == name}
         if upgrade:
             newer = [f"{name}=={version}" for name, version in resolved.items() if _is_of(f"{name}==", upgrade)]
             lines = constraints.read_text("utf-8").splitlines()
@@ -81,15 +85,15 @@ def lock(upgrade: list[str]) -> None:
             constraints.write_text("\n".join([*head, *rest]) + "\n", "utf-8")
 
 
-def _lock_ducklake(folder: Path) -> None:
-    """The lock of the Python beside ours: our versions of all but DuckDB."""
+def _lock_alone(name: str, folder: Path) -> None:
+    """The lock of what stands beside our Python: our versions of all but DuckDB."""
     ours = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    constraints = folder / "ducklake.txt"
+    constraints = folder / "alone.txt"
     constraints.write_text("\n".join(line for line in ours if not line.startswith("duckdb==")) + "\n", "utf-8")
     command = [
         "uv", "pip", "compile", "--quiet", "--universal", "--python-version", _OLDEST_SUPPORTED, "--generate-hashes",
         "--no-header", "--no-annotate", "--no-cache", "--constraints", str(constraints),
-        "--output-file", str(ROOT / "locks" / "ducklake.txt"), str(ROOT / "locks" / "ducklake.in"),
+        "--output-file", str(ROOT / "locks" / f"{name}.txt"), str(ROOT / "locks" / f"{name}.in"),
     ]  # fmt: skip
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own words
 

@@ -186,7 +186,7 @@ class Console:
         if header["status"] == "refused":
             raise QueryRefused(f"Refused: {header['reason']}.")
         if header["status"] == "error":
-            raise QueryFailed(f"The query cannot be answered: {_without_wrapping(header['reason'])}")
+            raise QueryFailed(f"The query failed: {_without_wrapping(header['reason'])}")
         frame, most = pl.read_ipc_stream(payload), int(header["rows"])
         return Result(frame.head(most), frame.height > most, time.monotonic() - began, release)
 

@@ -152,7 +152,9 @@ def only_publisher(catalogue: str, patience_s: float = _PATIENCE_S) -> Iterator[
         until = time.monotonic() + patience_s
         while not _locked(connection):
             if time.monotonic() >= until:
-                raise DuckLakeBusy(f"Another publisher is writing to {_nameable(catalogue)}; wait until it is done.")
+                raise DuckLakeBusy(
+                    f"Another publisher is writing to {_nameable(catalogue)}; wait until it has finished."
+                )
             time.sleep(_ASK_EVERY_S)
         yield
 

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
         measure_checkpoints: Folder of checkpoints that visitors of the pages may run; none: they may run nothing.
         measure_endpoints: Servers that visitors may measure from here.
         measure_seconds: Longest that a measurement of a visitor may take.
+        own_file_mib: Largest file that a visitor of the pages may bring to see it among the rest; 0: none.
+        own_file_seconds: Longest that reading one may take.
+        own_files_kept: Whether a visitor may have his file kept: it goes into the inbox, where all will see it.
+        own_models_online: Whether a visitor may name a model that only the hub knows, so that it is asked there.
         ducklake_catalogue: Catalogue of a DuckLake that releases go to as well, for readers on other machines: a file,
             or `postgres:…`; none: nowhere.
         ducklake_data: Folder or address (`s3://…`) of its Parquet files.
@@ -97,6 +101,10 @@ class Settings(BaseSettings):
     measure_checkpoints: Path | None = None
     measure_endpoints: Words = ()
     measure_seconds: float = 600.0
+    own_file_mib: int = 16
+    own_file_seconds: float = 60.0
+    own_files_kept: bool = False
+    own_models_online: bool = False
     ducklake_catalogue: SecretStr | None = None
     ducklake_data: str | None = None
     ducklake_python: Path | None = None

@@ -14,6 +14,7 @@ from dashboards.pages.leaderboard import page as leaderboard
 from dashboards.pages.measured import page as measured
 from dashboards.pages.model import page as model
 from dashboards.pages.open_vs_proprietary import page as open_vs_proprietary
+from dashboards.pages.own import page as own
 from dashboards.pages.pareto import page as pareto
 from dashboards.pages.patterns import page as patterns
 from dashboards.pages.processors import page as processors
@@ -37,7 +38,7 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "processors", "Processors", "processors", processors.build,
-        "CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what binds each.",
+        "CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what limits each.",
         "Hardware",
     ),
     Page(
@@ -57,57 +58,62 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "pareto", "Pareto", "pareto", pareto.build,
-        "Models that no other beats on both quality and cost, with noise, and how that moved.",
+        "Models that no other beats on both quality and cost, allowing for noise, and how the front has moved.",
         "Quality",
     ),
     Page(
         "scaling", "Scaling", "scaling", scaling.build,
-        "What bigger brings: points per doubling, who punches above its size, and density over time.",
+        "What scale buys: points per doubling, models that punch above their size, and capability density over time.",
         "Quality",
     ),
     Page(
         "patterns", "Patterns", "patterns", patterns.build,
-        "Which models resemble each other, which benchmarks say the same, and whether there are kinds of models.",
+        "Which models resemble each other, which benchmarks agree, and whether models fall into clusters.",
         "Quality",
     ),
     Page(
         "compare", "Compare", "compare", compare.build,
-        "A few models side by side, and which of their differences are more than noise.",
+        "A few models side by side, and which of their differences exceed noise.",
         "Quality",
     ),
     Page(
         "arena", "Arena ratings", "arena", arena.build,
-        "What people preferred: ratings with intervals, ranks, and who wins against whom.",
+        "What people prefer: ratings with intervals, ranks, and who beats whom.",
         "Preference",
     ),
     Page(
         "open_vs_proprietary", "Open vs proprietary", "open-vs-proprietary", open_vs_proprietary.build,
-        "How far open models are behind, in points and in months, and what each step costs to serve.",
+        "How far open models trail, in points and in months, and what each step costs to serve.",
         "Preference",
     ),
     Page(
         "roofline", "Roofline", "roofline", roofline.build,
-        "What binds each operator of a model on an accelerator, and how long it takes.",
+        "What limits each operator of a model on an accelerator, and how long it takes.",
         "Speed",
     ),
     Page(
         "measured", "Measured", "measured", measured.build,
-        "What models took on a device that was measured, module by module, compared with predictions.",
+        "Measured time and memory on real devices, module by module, compared with predictions.",
         "Speed",
     ),
     Page(
         "how_far_off", "How far off", "how-far-off", how_far_off.build,
-        "Predictions against what others measured: the error by engine and device, and where it is greatest.",
+        "Predictions against what others measured: error by engine and device, and where it is largest.",
         "Speed",
     ),
     Page(
         "footprint", "Footprint", "footprint", footprint.build,
-        "What evaluating cost the boards, and what a million tokens cost in energy and carbon as models grow.",
+        "What the boards spent on evaluation, and what a million tokens cost in energy and carbon as models grow.",
         "Data",
     ),
     Page(
         "sql", "SQL", "sql", sql.build,
-        "Ask the warehouse yourself: every table and column, and a chart of the answer.",
+        "Query the warehouse yourself: every table and column, with a chart of the result.",
+        "Data",
+    ),
+    Page(
+        "own", "Bring your own", "own", own.build,
+        "A leaderboard, votes, a measurement or a model of yours among the rest, for you alone.",
         "Data",
     ),
 )  # fmt: skip

@@ -27,7 +27,7 @@ FACTS = {
     "weight_format": Fact("Published as", width=110),
     "devices": Fact("H100s to serve", "0", 76),
     "tokens_per_s": Fact("Tokens / s per request", "0,0", 84),
-    "usd_per_million_tokens": Fact("USD / 10⁶ tokens", "0,0.00", 84),
+    "usd_per_million_tokens": Fact("USD per million tokens", "0,0.00", 84),
     "organization": Fact("Maker", width=110),
     "mode": Fact("Mode", width=100),
     "effort": Fact("Effort", width=80),
@@ -55,7 +55,7 @@ def estimate(row: dict[str, Any]) -> str:
 def rests_on(row: dict[str, Any]) -> str:
     """What an estimate rests on."""
     if row["evidence_class"] == "prior":
-        return "not judged by any board: expected from its size and date"
+        return "not evaluated by any board: expected from its size and date"
     return f"{row['evidence_class']}: {row['results']} result{'' if row['results'] == 1 else 's'} of {row['sources']}"
 
 
@@ -65,6 +65,6 @@ def where(domain_name: str, as_of: dt.date | None, n: int, what: str = "models")
 
 
 READING = (
-    "Scale of the Epoch Capabilities Index: Claude 3.5 Sonnet 130, GPT-5 150. Bars: 90 % intervals. Two models whose "
-    "intervals overlap widely cannot be distinguished."
+    "Scale of the Epoch Capabilities Index: Claude 3.5 Sonnet 130, GPT-5 150. Bars: 90 % intervals. Models whose "
+    "intervals overlap widely cannot be told apart."
 )

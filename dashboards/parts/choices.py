@@ -9,7 +9,7 @@ from analytics.statistics.normal import TWO_SIDED_95
 from analytics.units import JOULES_PER_KWH
 
 PRECISIONS = {"w16a16kv16": "16-bit", "w8a8kv8": "8-bit", "w4a16kv16": "4-bit"}
-"""Names for reading, the most exact first."""
+"""Names for reading, the highest precision first."""
 ROOFLINE_WEIGHTS = {"w16a16kv16": ("bf16", "16"), "w8a8kv8": ("fp8", "8"), "w4a16kv16": ("awq-4bit-g128", "16")}
 """Weights and cache bits of each precision as the roofline page names them."""
 BENCHMARKS = {
@@ -112,7 +112,7 @@ def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:
 
     budget = number("memory_budget_gib")
     breaks: list[tuple[pl.Expr, pl.Expr]] = [
-        (~pl.col("is_on_hub").fill_null(value=True), pl.lit("its weights are no longer on the hub")),
+        (~pl.col("is_on_hub").fill_null(value=True), pl.lit("weights are no longer on the hub")),
         (pl.col("is_flagged").fill_null(value=False), pl.lit("flagged by the board, for contamination and the like")),
     ]
     if not limits.merges:
@@ -124,7 +124,7 @@ def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:
         stated = pl.format("licence {}", pl.col("licence").fill_null("not stated"))
         breaks.append((~pl.col("licence_class").is_in(allowed).fill_null(value=False), stated))
     if limits.precision != "any":
-        breaks.append((pl.col("precision") != limits.precision, pl.lit("another precision was asked for")))
+        breaks.append((pl.col("precision") != limits.precision, pl.lit("a different precision was requested")))
     needs = pl.format("needs {} GiB a device in {}, you have {}", number("memory_low_gib"), _spoken(), budget)
     if limits.devices > 1:
         needs = pl.format("needs {} GiB on one in {}, each has {}", number("memory_low_gib"), _spoken(), budget)

@@ -20,12 +20,14 @@ class Fact:
         format: How numbers print, in the notation of numbro; empty for text.
         width: Pixels.
         link: Address that the text leads to when it is appended, such as `model/`; empty: nowhere.
+        header: Name in files, where the column's own does not say its unit.
     """
 
     title: str
     format: str = ""
     width: int = 110
     link: str = ""
+    header: str = ""
 
 
 class FactTable:
@@ -57,10 +59,11 @@ class FactTable:
             for name, fact in self._facts.items()
             if name in rows.columns and (rows.is_empty() or rows[name].is_not_null().any())
         }
-        self._frame = rows.select(pl.col(name).alias(fact.title) for name, fact in facts.items())
+        self._frame = rows.select(pl.col(name).alias(fact.header or name) for name, fact in facts.items())
+        titled = rows.select(pl.col(name).alias(fact.title) for name, fact in facts.items())
         text = [fact.title for fact in facts.values() if not fact.format]
         numbers = {fact.title: fact.format for fact in facts.values() if fact.format}
-        readable = self._frame.with_columns(
+        readable = titled.with_columns(
             *(pl.col(name).cast(pl.String).fill_null("") for name in text),
             *(pl.col(name).cast(pl.Float64) for name in numbers),
         )
@@ -83,7 +86,7 @@ class FactTable:
         )
 
     def rows(self) -> pl.DataFrame:
-        """The rows shown, under the titles shown."""
+        """The rows and columns shown, under the names that files have."""
         return self._frame
 
 

@@ -48,7 +48,7 @@ _MEASURES = (
     Measure("active_parameters_billion", "Active parameters", "billion", logarithmic=True),
     _CARBON,
     Measure("hub_likes", "Likes on the hub", "likes", logarithmic=True),
-    Measure("size_adjusted_residual", "Average above expectation at its size", "points"),
+    Measure("size_adjusted_residual", "Average above expectation for its size", "points"),
     Measure("score_per_gib", "Average per GiB", "points / GiB", logarithmic=True),
     Measure("submitted_on", "Submission date", is_date=True),
     Measure("uploaded_on", "Upload date", is_date=True),

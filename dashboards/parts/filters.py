@@ -69,7 +69,7 @@ def parse_search(text: str) -> tuple[pl.Expr | None, list[str]]:
         for name, value in _CONDITION.findall(part):
             column = SEARCH_FIELDS.get(name.lower())
             if column is None:
-                notes.append(f"@{name} is no field of the search; there are @{', @'.join(SEARCH_FIELDS)}.")
+                notes.append(f"@{name} is not a search field; the fields are @{', @'.join(SEARCH_FIELDS)}.")
             elif sought := value.strip('"'):
                 wanted.append(_contains(column, sought))
         words = _CONDITION.sub(" ", part).split()

@@ -2,6 +2,8 @@
 
 import contextlib
 import contextvars
+import functools
+import io
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ import panel as pn
 import polars as pl
 from panel.io import unlocked
 
+from dashboards import downloads
 from dashboards.charts.thinning import MOST_POINTS
 from dashboards.data import Data
 from dashboards.parts import formats
@@ -173,22 +176,29 @@ def picture_buttons(chart: str, which: str = "") -> str:
     return f'<div class="buttons">{buttons}{alone}</div>'
 
 
-def downloads(name: str, rows: Callable[[], pl.DataFrame], describe: Callable[[], dict[str, Any]]) -> pn.Row:
-    """Buttons that download the rows shown, as CSV and as JSON."""
+def download_buttons(
+    name: str, rows: Callable[[], pl.DataFrame], describe: Callable[[], dict[str, Any]], data: Data
+) -> pn.Row:
+    """Buttons that download the rows shown, as CSV, JSON and Parquet.
 
-    def csv() -> Any:
-        return formats.to_csv(rows())
+    Args:
+        name: Of the files.
+        rows: The rows, under the names of their columns.
+        describe: What the page says of them: `source`, `query`, `address` and the like.
+        data: What was asked for them.
+    """
 
-    def json() -> Any:
-        return formats.to_json(rows(), describe())
+    def made(form: str) -> io.BytesIO:
+        frame = downloads.headed(rows())
+        return io.BytesIO(downloads.file(form, frame, downloads.about(name, frame, describe(), data)))
 
     return pn.Row(
         *(
             pn.widgets.FileDownload(
-                callback=callback, filename=f"{name}.{suffix}", label=suffix.upper(), icon=None, height=32,
-                sizing_mode="fixed", width=64, margin=(0, 6, 0, 0), embed=False, auto=True,
+                callback=functools.partial(made, form), filename=f"{name}.{form}", label=label, icon=None, height=32,
+                sizing_mode="fixed", width=width, margin=(0, 6, 0, 0), embed=False, auto=True,
             )
-            for suffix, callback in (("csv", csv), ("json", json))
+            for form, label, width in (("csv", "CSV", 64), ("json", "JSON", 64), ("parquet", "Parquet", 78))
         ),
         margin=0,
     )  # fmt: skip

@@ -108,7 +108,7 @@ class SnapshotPage(SessionPage[State]):
         return {
             "snapshot": row["snapshot_id"],
             "as_of_date": str(row["as_of_date"]),
-            "source": row["uri"],
+            "source": f"{row['board']}, {row['uri']}",
             **more,
             "address": f"{slug}{self.state.address()}",
         }

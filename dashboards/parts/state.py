@@ -86,7 +86,7 @@ class UrlState(param.Parameterized):
             if name in later:
                 continue
             if name not in self.keys():
-                notes.append(f"The address names “{_short(name)}”, which this page does not know; it was ignored.")
+                notes.append(f"The address names “{_short(name)}”, which this page does not recognise; it was ignored.")
                 continue
             try:
                 setattr(self, name, _parse(self.param[name], texts[-1]))

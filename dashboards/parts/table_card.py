@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from dashboards.data import Data
 from dashboards.parts import formats, page
 from dashboards.parts.declared_table import Fact, FactTable
 
@@ -17,18 +18,21 @@ class TableCard:
         card: The card, to be placed.
     """
 
-    def __init__(self, name: str, facts: Mapping[str, Fact], describe: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, name: str, facts: Mapping[str, Fact], describe: Callable[[], dict[str, Any]], data: Data
+    ) -> None:
         """Make an empty card.
 
         Args:
             name: Of the downloaded files.
             facts: Column and what it is, in order.
             describe: What a downloaded table says of itself.
+            data: What was asked for its rows.
         """
         self.rows = pl.DataFrame()
         self._table = FactTable(facts)
         self._heading, self._below = page.html(), page.html(margin=(8, 0, 0, 0))
-        self._downloads = page.downloads(name, lambda: self.rows, describe)
+        self._downloads = page.download_buttons(name, lambda: self.rows, describe, data)
         self._parts = (self._downloads, self._table.widget)
         self._downloads.margin = (8, 0, 8, 0)
         self.card = page.card(self._heading, *self._parts, self._below)
@@ -58,7 +62,7 @@ class TableCard:
         """Say that the table is being worked out."""
         self.rows = pl.DataFrame()
         self._heading.css_classes = ["waiting"]
-        self._heading.object = f"<h2>{formats.escape(title)}</h2>{page.working('Working it out …')}"
+        self._heading.object = f"<h2>{formats.escape(title)}</h2>{page.working('Calculating …')}"
         self._below.object = ""
         for part in self._parts:
             part.visible = False

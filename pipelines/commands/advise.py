@@ -51,7 +51,7 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
         ),
     ] = 0.0,
     host: Annotated[
-        str | None, typer.Option(help="Processor of the machine, as people name it.", show_default="a common one")
+        str | None, typer.Option(help="Processor of the machine, by any common name.", show_default="a common one")
     ] = None,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
@@ -128,7 +128,7 @@ def _here() -> "tuple[Fleet, float]":
 def _print(advice: "Advice") -> None:
     best = advice.best
     if best is None:
-        out.print("Nothing that boards have judged runs so; the rows say what each would need.", highlight=False)
+        out.print("No evaluated model runs like this; the rows say what each would need.", highlight=False)
         return
     out.print(_sentence(best, advice), highlight=False, soft_wrap=True)
     out.print(f"  run    {best.run}", highlight=False, markup=False, soft_wrap=True)
@@ -154,7 +154,7 @@ def _sentence(best: "Candidate", advice: "Advice") -> str:
     low, likely, high = best.tokens_per_s or (0.0, 0.0, 0.0)
     near = advice.within_noise
     noise = (
-        f" {len(near)} others are within its noise: {', '.join(one.model_id for one in near[:3])}"
+        f" {len(near)} others are within noise of it: {', '.join(one.model_id for one in near[:3])}"
         f"{' and more' if len(near) > 3 else ''}."
         if near
         else ""

@@ -53,15 +53,16 @@ def rate(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = "overall",
     language: Annotated[str | None, typer.Option(help="Only votes in this language.")] = None,
     style_control: Annotated[
-        bool, typer.Option("--style-control", help="Rate at equal length, headers, lists and bold.")
+        bool, typer.Option("--style-control", help="Control for style: length, headers, lists and bold.")
     ] = False,
     votes_per_judge: Annotated[
         int | None,
-        typer.Option(min=1, help="Count at most this many votes of each judge, the first ones.", show_default="all"),
+        typer.Option(min=1, help="Count at most this many votes per judge, the earliest ones.", show_default="all"),
     ] = None,
     minimum_battles: Annotated[int, typer.Option(min=0, help="List only models with at least this many votes.")] = 0,
     all_columns: Annotated[
-        bool, typer.Option("--all-columns", help="Also rank spread, average win rate and why a rating is missing.")
+        bool,
+        typer.Option("--all-columns", help="Also print rank spread, average win rate and why a rating is missing."),
     ] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
@@ -111,7 +112,7 @@ def _account(rated: "RatedVotes") -> None:
         lines.append(f"rejected: {reason}: {counted(int(votes['votes'].sum()), 'vote')}, as {example}")
     lines += list(rated.notes)
     if rated.ratings.is_empty():
-        lines.append("No model has as many votes as --minimum-battles asks for.")
+        lines.append("No model has the number of votes that --minimum-battles asks for.")
     for feature, value, lower, upper in rated.coefficients.iter_rows():
         lines.append(f"style: {feature} {value:+.3f} ({lower:+.3f} to {upper:+.3f})")
     for line in lines:

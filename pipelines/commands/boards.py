@@ -47,11 +47,11 @@ def names(
     source: Annotated[
         str | None, typer.Argument(help="Source, as `skyline boards` lists it.", show_default="all")
     ] = None,
-    unmapped: Annotated[bool, typer.Option("--unmapped", help="Only names of which no model is known.")] = False,
+    unmapped: Annotated[bool, typer.Option("--unmapped", help="Only names that match no known model.")] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """List the model names of a source, with the model that each means and the evidence."""
+    """List the model names of a source, each with the model it means and the evidence."""
     import polars as pl  # noqa: PLC0415 - loads only when needed
 
     frame = _table("core.model_aliases")
@@ -86,11 +86,11 @@ def add(
     err.print(f"Declared {board.name} in {target}.", highlight=False, soft_wrap=True)
     if file.suffix.lower() != ".toml":
         err.print(
-            f"It is a draft: look at units, categories and the licence, then run `skyline refresh --source {file}`.",
+            f"This is a draft: check units, categories and the licence, then run `skyline refresh --source {file}`.",
             style="yellow", highlight=False, soft_wrap=True,
         )  # fmt: skip
     else:
-        err.print("Run `skyline refresh --source FILE` with a file of it.", highlight=False, soft_wrap=True)
+        err.print("Run `skyline refresh --source FILE` with one of its files.", highlight=False, soft_wrap=True)
 
 
 @boards.command(epilog="Example: skyline boards check my_board.toml results.csv")
@@ -101,25 +101,44 @@ def check(
     output: Output = None,
 ) -> None:
     """Read a file by a declaration and print what would be loaded, changing nothing."""
-    import datetime as dt  # noqa: PLC0415
+    import polars as pl  # noqa: PLC0415 - loads only when needed
 
     from pipelines.sources.boards.declaration import Declared, parse  # noqa: PLC0415
     from pipelines.sources.boards.documents import Member  # noqa: PLC0415
+    from pipelines.sources.boards.load import read_zip  # noqa: PLC0415
     from pipelines.sources.boards.read import read_rows  # noqa: PLC0415
-    from pipelines.sources.boards.recognition import match  # noqa: PLC0415
+    from pipelines.sources.boards.recognition import dated, match, recognise_board  # noqa: PLC0415
 
     text = declaration.read_text(encoding="utf-8")
-    board = parse(text, str(declaration))
-    matched = match(Member(file.name, file.read_bytes()), [Declared(board, by_user=True, text=text)])
-    if matched is None:
-        raise UserError(f"{file.name} has not the columns by which any file of {board.name} is recognised.")
-    read = read_rows(matched.rows, board, matched.file, dt.datetime.now(dt.UTC).date())
-    err.print(f"{read.loaded:,} of {counted(read.rows, 'row')} as {matched.file.name}; {len(read.rejected)} set aside.")
+    board = Declared(parse(text, str(declaration)), by_user=True, text=text)
+    payload = file.read_bytes()
+    unknown = UserError(f"{file.name} lacks the columns that identify a file of {board.board.name}.")
+    if file.suffix.lower() == ".zip":
+        if (zipped := recognise_board(payload, file.name, {board.board.name: board})) is None:
+            raise unknown
+        kind, day, is_dated = "files of a zip", zipped.as_of, zipped.is_dated
+        read = read_zip(payload, file.name, board, day)
+    else:
+        if (matched := match(Member(file.name, payload), [board])) is None:
+            raise unknown
+        if matched.file.refused:
+            raise UserError(f"{file.name} {matched.file.refused}")
+        kind, (day, _, is_dated) = matched.file.name, dated([matched], file.name)
+        read = read_rows(matched.rows, matched.board, matched.file, day)
+    when = f"of {day}" if is_dated else "undated: stored, it carries the day on which it is read"
+    err.print(
+        f"{read.loaded:,} of {counted(read.rows, 'row')} as {kind}, {when}; {len(read.rejected)} set aside.",
+        highlight=False,
+    )
     for number, _, reason in read.rejected[:10]:
         err.print(f"  row {number}: {reason}", highlight=False, markup=False)
     if read.unread:
         err.print(f"Columns not read: {', '.join(sorted(read.unread))}", highlight=False, markup=False)
-    print_rows(read.results.drop("row_number", "member", "link"), format, output)
+    rows = read.results.drop("row_number", "member", "link")
+    if not is_dated:
+        # A row may say its own day; of the others nobody does.
+        rows = rows.with_columns(pl.when(pl.col("snapshot_date") != day).then("snapshot_date").alias("snapshot_date"))
+    print_rows(rows, format, output)
 
 
 @boards.command(epilog="Example: skyline boards export results --source bfcl")
@@ -131,10 +150,10 @@ def export(
     ] = False,
     all_states: Annotated[bool, typer.Option("--all-states", help="Every snapshot, not only the newest.")] = False,
     keep_private: Annotated[
-        bool, typer.Option("--keep-private", help="Also what may not be passed on; for yourself alone.")
+        bool, typer.Option("--keep-private", help="Also results that may not be redistributed; for your own use only.")
     ] = False,
 ) -> None:
-    """Write results that may be passed on, one CSV per source that another home reads, or Every Eval Ever records."""
+    """Write redistributable results: one CSV per source, for another home to read, or Every Eval Ever records."""
     import polars as pl  # noqa: PLC0415 - loads only when needed
 
     frame = _table("core.benchmark_results")
@@ -142,7 +161,7 @@ def export(
     chosen = chosen if all_states else chosen.filter("is_newest")
     passed = chosen if keep_private else chosen.filter("may_bundle")
     if kept := chosen.height - passed.height:
-        err.print(f"{kept:,} results stay here: their licence does not let them be passed on.", highlight=False)
+        err.print(f"{kept:,} results were left out: their licence does not allow redistribution.", highlight=False)
     folder.mkdir(parents=True, exist_ok=True)
     written = _as_records(passed, folder) if every_eval_ever else _as_csv(passed, folder)
     err.print(f"{passed.height:,} results in {written} files below {folder}", highlight=False, soft_wrap=True)

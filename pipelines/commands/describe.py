@@ -23,9 +23,9 @@ def register(app: typer.Typer) -> None:
 def describe(
     model: Models,
     weight_format: Annotated[
-        str | None, typer.Option(help="A stored format, as q4_k_m or awq-4bit-g128; without it, as published.")
+        str | None, typer.Option(help="A stored format, such as q4_k_m or awq-4bit-g128; by default as published.")
     ] = None,
-    online: Annotated[bool, typer.Option("--online", help="Ask the hub for models that are not known here.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Look up unknown models on the hub.")] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:

@@ -22,15 +22,16 @@ def register(app: typer.Typer) -> None:
 
 
 def design(  # noqa: PLR0913, PLR0917 - one parameter an option
-    params: Annotated[str, typer.Option(help="Parameters in all, as 3B or 700M.")],
-    device: Annotated[str, typer.Option(help="Device, as people name it.")],
+    params: Annotated[str, typer.Option(help="Total parameters, such as 3B or 700M.")],
+    device: Annotated[str, typer.Option(help="Device, by any common name.")],
     context: Length = 4096,
     batch: Batch = 1,
     ttft: Annotated[
-        float | None, typer.Option(parser=seconds, metavar="TIME", help="Most that the prompt may take: 1s, 500ms.")
+        float | None,
+        typer.Option(parser=seconds, metavar="TIME", help="Longest acceptable time for the prompt: 1s, 500ms."),
     ] = None,
     tpot: Annotated[
-        float | None, typer.Option(parser=seconds, metavar="TIME", help="Most that a token may take: 20ms.")
+        float | None, typer.Option(parser=seconds, metavar="TIME", help="Longest acceptable time per token: 20ms.")
     ] = None,
     weight_format: WeightFormat = None,
     vocabulary: Annotated[int, typer.Option(help="Tokens of the vocabulary.", min=256)] = 128_256,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from profiling.devices.here.bandwidth import Bandwidth
     from profiling.devices.here.machine import Machine
 
-Query = Annotated[str | None, typer.Argument(help="A name as people use it; without one, all are listed.")]
+Query = Annotated[str | None, typer.Argument(help="Any common name; without one, all are listed.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -139,7 +139,7 @@ def _model_row(name: str) -> dict[str, object]:
 
 def hardware(
     measure: Annotated[bool, typer.Option("--measure", help="Measure the bandwidth of memory, in seconds.")] = False,
-    seconds: Annotated[float, typer.Option(help="Time to spend with --measure.", min=0.1, max=60)] = 3.0,
+    seconds: Annotated[float, typer.Option(help="Seconds to spend with --measure.", min=0.1, max=60)] = 3.0,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:

@@ -8,7 +8,7 @@ import typer
 from pipelines.commands.terminal import become
 from warehouse.settings import Settings
 
-export = typer.Typer(help="Copies of what is published, to be handed on.", no_args_is_help=True)
+export = typer.Typer(help="Copies of the published data, to share.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -18,14 +18,14 @@ def register(app: typer.Typer) -> None:
 
 @export.callback()
 def _all() -> None:
-    """Copies of what is published, to be handed on."""
+    """Copies of the published data, to share."""
 
 
 @export.command(epilog="Example: skyline export site ./skyline-site")
 def site(folder: Annotated[Path, typer.Argument(help="Empty folder, or one that holds an earlier copy.")]) -> None:
     """Write the pages as static HTML with their charts, and the data as Parquet and CSV, for any static host.
 
-    Rows whose licence does not let them be passed on are left out, and counted.
+    Rows whose licence does not allow redistribution are left out and counted.
     """
     # Pages know nothing of the pipeline, so nothing of it stays in the process that writes them.
     become(["dashboards.site", str(folder.resolve())], {"SKYLINE_HOME": str(Settings().home)})

@@ -16,16 +16,18 @@ def register(profile: typer.Typer) -> None:
 def kernels(  # noqa: PLR0913, PLR0917 - one parameter an option
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Folder of <accelerator>/<engine>/<kind>/<table>_perf.parquet; without it what ships."),
+        typer.Argument(
+            help="Folder of <accelerator>/<engine>/<kind>/<table>_perf.parquet; by default the kernels that ship."
+        ),
     ] = None,
     device: Annotated[list[str] | None, typer.Option(help="Device; may be repeated.", show_default="all")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Kind; may be repeated.", show_default="all")] = None,
     variants: Annotated[bool, typer.Option("--variants", help="One row per kernel instead of per kind.")] = False,
     left_out: Annotated[
-        bool, typer.Option("--left-out", help="Errors on devices whose kernels the predicting surfaces never saw.")
+        bool, typer.Option("--left-out", help="Errors on devices whose kernels were left out of the fit.")
     ] = False,
     save: Annotated[Path | None, typer.Option(help="Write the surfaces into this folder.")] = None,
-    source: Annotated[str, typer.Option(help="Where the kernels are from, for the files.")] = "not stated",
+    source: Annotated[str, typer.Option(help="Origin of the kernels, recorded in the files.")] = "not stated",
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:

@@ -38,7 +38,7 @@ def sql(
 def api(
     address: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
-    pages: Annotated[bool, typer.Option("--pages", help="Serve the dashboards beside it.")] = False,
+    pages: Annotated[bool, typer.Option("--pages", help="Serve the dashboards as well.")] = False,
 ) -> None:
     """Serve the HTTP interface of the published warehouse; its description is at /api/v1/openapi.json."""
     settings = Settings()
@@ -51,7 +51,7 @@ def api(
 
 
 def versions(
-    examine: Annotated[bool, typer.Option("--examine", help="Read every value; names what is broken.")] = False,
+    examine: Annotated[bool, typer.Option("--examine", help="Read every value and name what is broken.")] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
@@ -81,7 +81,7 @@ def versions(
     print_rows(frame, format, output)
     if any(one.fault for one in found):
         raise UserError(
-            "A version is broken; `skyline rollback` goes to one that is whole, `skyline rebuild` makes one."
+            "A version is broken; `skyline rollback` returns to an intact one, `skyline rebuild` makes a new one."
         )
     if examine and (broken := RawStore(Settings().raw).broken()):
         raise UserError(
@@ -92,7 +92,7 @@ def versions(
 
 def rollback(
     version: Annotated[
-        str | None, typer.Argument(help="As `skyline versions` lists it.", show_default="the one before")
+        str | None, typer.Argument(help="A version listed by `skyline versions`.", show_default="the one before")
     ] = None,
 ) -> None:
     """Make an older version current again; the next refresh publishes a new one."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from profiling.answers.door import Door
 
 profile = typer.Typer(
-    help="Measure models on the device at hand, and fit predictions to what was measured.", no_args_is_help=True
+    help="Measure models on this device, and fit predictions to the measurements.", no_args_is_help=True
 )
 
 Model = Annotated[
@@ -101,7 +101,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     lora_rank: Annotated[int, typer.Option(help="Rank of adapters beside the weights; 0: none.", min=0)] = 0,
     lora_targets: Annotated[
-        str, typer.Option(help="What they adapt: attention, feed_forward, experts, head, or matrices by name.")
+        str, typer.Option(help="What they adapt: attention, feed_forward, experts, head, or named matrices.")
     ] = "attention",
     lora_count: Annotated[int, typer.Option(help="Adapters loaded.", min=1)] = 1,
     image_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of images beside the prompt.")] = 0,
@@ -117,7 +117,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     operators: Annotated[bool, typer.Option("--operators", help="One row per operator instead of the total.")] = False,
     ignore_memory: Annotated[
-        bool, typer.Option("--ignore-memory", help="Show times even if it does not fit, without throughput.")
+        bool, typer.Option("--ignore-memory", help="Show times, but no throughput, even if it does not fit.")
     ] = False,
     online: Online = False,
     accelerators: Accelerators = None,
@@ -163,10 +163,10 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = 0.0,
     host: Annotated[str | None, typer.Option(help="Processor of the machine.", show_default="a common one")] = None,
     n_gpu_layers: Annotated[
-        int | None, typer.Option(help="Layers on the cards; the others stay with the processor.", min=0)
+        int | None, typer.Option(help="Layers on the cards; the others stay on the processor.", min=0)
     ] = None,
     n_cpu_moe: Annotated[
-        int | None, typer.Option(help="Layers from the bottom whose experts stay with the processor.", min=0)
+        int | None, typer.Option(help="Number of layers, from the first, whose experts stay on the processor.", min=0)
     ] = None,
     online: Online = False,
     accelerators: Accelerators = None,
@@ -209,7 +209,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
     threads: Annotated[int | None, typer.Option(help="Without --kernels: threads of the processor.")] = None,
     device: Annotated[str | None, typer.Option(help="Without --kernels: cpu, cuda or cuda:1.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the calibrations into this folder.")] = None,
-    source: Annotated[str, typer.Option(help="Where the kernels are from, for the files.")] = "not stated",
+    source: Annotated[str, typer.Option(help="Origin of the kernels, recorded in the files.")] = "not stated",
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:

@@ -23,7 +23,7 @@ def seconds(text: str) -> float:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*", str(text))
     if found is None:
-        raise typer.BadParameter(f"{text!r} is no time; write 2s or 50ms")
+        raise typer.BadParameter(f"{text!r} is not a duration; write 2s or 50ms")
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
@@ -47,7 +47,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     input_tokens: Annotated[int, typer.Option(parser=length, help="Mean length of a prompt.")] = 2000,
     output_tokens: Annotated[int, typer.Option(parser=length, help="Mean length of an answer.")] = 500,
-    spread: Annotated[float, typer.Option(help="Coefficient of variation of both lengths; 0: all the same.")] = 0.5,
+    spread: Annotated[float, typer.Option(help="Coefficient of variation of both lengths; 0: all equal.")] = 0.5,
     ttft: Annotated[
         float | None,
         typer.Option(parser=seconds, metavar="TIME", help="90th percentile of the time to first token: 2s."),
@@ -58,7 +58,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     weight_format: Annotated[str | None, typer.Option(help="Stored format: fp8, awq-4bit-g128, mxfp4, ...")] = None,
     kv_bits: Annotated[float, typer.Option(help="Bits per number of the KV cache.")] = 16,
-    engine: Annotated[str, typer.Option(help="Whose overhead and step size.")] = "vllm-v1",
+    engine: Annotated[str, typer.Option(help="Engine, which sets overhead and step size.")] = "vllm-v1",
     accelerator: Annotated[
         list[str] | None,
         typer.Option(help="Device, or a fixed fleet such as 8xH100; may be repeated.", show_default="all"),
@@ -96,7 +96,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     rows = pl.DataFrame([each.row() for each in found], infer_schema_length=None)
     print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
     err.print(
-        "Predicted by simulating continuous batching on predicted steps; `surely` keeps the promise at the slow end of "
-        "the 80 % interval too, `likely` at the likely value.",
+        "Predicted by simulating continuous batching on predicted steps; `surely` meets the targets even at the "
+        "slow end of the 80 % interval, `likely` at the "
+        "likely value.",
         style="dim", highlight=False, soft_wrap=True,
     )  # fmt: skip

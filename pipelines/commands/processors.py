@@ -32,7 +32,7 @@ def processors(
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what binds each."""
+    """CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what limits each."""
     from pipelines.lib.door import published_door  # noqa: PLC0415 - numpy loads only when needed
     from profiling.answers.processors import compare_processors, said  # noqa: PLC0415
     from profiling.answers.question import Question  # noqa: PLC0415

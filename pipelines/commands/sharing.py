@@ -17,7 +17,7 @@ def register(profile: typer.Typer) -> None:
 
 
 def share(
-    files: Annotated[list[Path], typer.Argument(help="Bundles, or what a benchmark tool wrote; as for accuracy.")],
+    files: Annotated[list[Path], typer.Argument(help="Bundles, or the output of a benchmark tool, as for `accuracy`.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("shared.json"),
     device: Annotated[str | None, typer.Option(help="Device, where a file does not say.")] = None,
     engine: Annotated[str | None, typer.Option(help="Engine, where a file does not say.")] = None,

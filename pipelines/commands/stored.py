@@ -52,7 +52,7 @@ def snapshots(
 
 
 def forget(
-    snapshot: Annotated[list[str], typer.Argument(help="As `skyline snapshots` lists it, or its sha256.")],
+    snapshot: Annotated[list[str], typer.Argument(help="A snapshot listed by `skyline snapshots`, or its sha256.")],
     why: Annotated[str, typer.Option(help="The reason, written into the record.")] = "no reason was given",
     undo: Annotated[
         bool, typer.Option("--undo", help="Remove it from the record, so that its source may supply it again.")

@@ -45,8 +45,8 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter an option
     over: Annotated[
         list[str] | None,
         typer.Option(
-            help="What is changed: weights, cache, pruning, vocabulary, batch, context, attention or split, as "
-            "batch=1,8,32 or alone; may be repeated.",
+            help="What to vary: weights, cache, pruning, vocabulary, batch, context, attention or split, as "
+            "batch=1,8,32 or the name alone; may be repeated.",
             show_default="all of them",
         ),
     ] = None,
@@ -102,8 +102,8 @@ def improve(  # noqa: PLR0913, PLR0917 - one parameter an option
     rows = operator_improvement_rows(door, question) if operators else improvement_rows(door, question)
     print_rows(rows, format, output)
     said = (
-        "Changes are of the time per token (of a pass: per sequence), negative where it gets faster; what is saved is "
-        "taken to be as uncertain as the predictions themselves."
+        "Changes are in the time per token (of a pass: per sequence), negative where it gets "
+        "faster; savings are taken to be as uncertain as the predictions."
     )
     _notes((said, *door.answer(question).notes))
 

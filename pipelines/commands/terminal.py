@@ -69,7 +69,7 @@ def print_rows(frame: Any, form: Format, output: Path | None = None) -> None:
         output.write_bytes(payload)
         err.print(f"{counted(frame.height, 'row')} written to {output}", highlight=False)
     elif form is Format.PARQUET and sys.stdout.isatty():
-        raise UserError("Parquet is binary; name a file with --output FILE or send it on with > FILE.")
+        raise UserError("Parquet is binary; write it to a file with --output FILE or > FILE.")
     else:
         sys.stdout.buffer.write(payload)
         sys.stdout.buffer.flush()
@@ -102,7 +102,7 @@ def _sentence(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     library = type(error).__module__.split(".")[0]
     if library in {"_duckdb", "duckdb"}:
-        return f"The query cannot be answered: {str(error).split(chr(10) + chr(10))[0].strip()}"
+        return f"The query failed: {str(error).split(chr(10) + chr(10))[0].strip()}"
     if library in {"analytics", "pipelines", "warehouse", "profiling", "dashboards"} or isinstance(error, OSError):
         return text
     return f"{text} ({type(error).__name__}; run again as `skyline --debug …` to see where)"

@@ -90,8 +90,8 @@ def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) 
         if broken := store.broken():
             raise BrokenRaw(
                 f"{len(broken)} raw files do not hold what their names say, first {broken[0].path}: {broken[0].reason};"
-                " restore them from a backup, or run `skyline refresh`, which sets them aside and fetches again what"
-                " it can."
+                " restore them from a backup, or run `skyline refresh`, which sets them aside and fetches "
+                "what it can again."
             )
         shutil.rmtree(settings.lake.folder, ignore_errors=True)
         _derive(settings, report)
@@ -171,7 +171,7 @@ def _materialise(settings: Settings) -> None:
     ]
     if not result.success:
         reasons = broken or failed or [f"run {result.run_id} failed"]
-        raise RefreshFailed(f"{'; '.join(reasons)}. The release before stays current.")
+        raise RefreshFailed(f"{'; '.join(reasons)}. The previous release stays current.")
 
 
 def _root_cause(event: object) -> str:

@@ -45,7 +45,7 @@ def only_writer(settings: Settings, patience_s: float = 0) -> Iterator[Held]:
         NewerHome: a newer Skyline wrote it.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
-    busy = HomeBusy(f"Another process is writing to {settings.home}; wait until it is done.")
+    busy = HomeBusy(f"Another process is writing to {settings.home}; wait until it has finished.")
     until = time.monotonic() + patience_s
     try:
         # A generator that Dagster drives may be ended in another thread than the one that began it.

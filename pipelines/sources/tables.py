@@ -1,5 +1,6 @@
 """Reading a foreign table whole, as text, without guessing types."""
 
+import contextlib
 import csv
 import io
 from typing import Any
@@ -48,7 +49,7 @@ def read_as_text(payload: bytes, suffix: str, name: str) -> pl.DataFrame:
             frame = _read_csv(payload)
         return _without_index(_readable(frame, name))
     except NO_TABLE as error:
-        raise _unreadable(name, suffix, error) from error
+        raise _unreadable(name, suffix, error, payload) from error
 
 
 def header_of(payload: bytes, suffix: str, name: str) -> list[str]:
@@ -165,9 +166,23 @@ def _readable(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     return frame
 
 
-def _unreadable(name: str, suffix: str, error: BaseException) -> UnreadableFile:
+def _ragged(payload: bytes) -> str:
+    """Which line of a CSV first has other cells than its header; empty where none has more."""
+    text = payload.decode("utf-8", errors="replace")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(_beginning(payload)))
+    with contextlib.suppress(csv.Error):
+        width = len(next(reader, []))
+        for record in reader:
+            if len(record) > width:
+                return f"line {reader.line_num} has {len(record)} cells, the header {width}"
+    return ""
+
+
+def _unreadable(name: str, suffix: str, error: BaseException, payload: bytes = b"") -> UnreadableFile:
     if isinstance(error, UnreadableFile):
         return error
+    if suffix != ".parquet" and (where := _ragged(payload)):
+        return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {where}")
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {reason}")
 

@@ -24,7 +24,7 @@ from profiling.engines.effects import FIRST_TOKEN_EFFECTS
 from profiling.engines.fit import Rows, predicted_s
 from profiling.engines.table import device_class
 from profiling.engines.time import EngineTimes
-from profiling.memory.need import weight_bytes
+from profiling.memory.weights import weight_bytes
 from profiling.roofline.whole import BEST_SHARE
 
 Array = npt.NDArray[np.float64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from profiling.accuracy.cases import Case
 from profiling.devices.accelerators import GIB
-from profiling.memory.need import weight_bytes
+from profiling.memory.weights import weight_bytes
 
 _TOO_FAST = 1.25
 """How much faster than its data sheet allows a measurement may be: clocks and memory beyond the sheet stay below."""

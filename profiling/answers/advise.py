@@ -6,13 +6,14 @@ and keeps the speed asked for is taken, so that quality is given up only for wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import hypot
 
 import polars as pl
 
 from profiling.answers.advise_split import LAYERED, Beside, on_unlike
+from profiling.answers.answer import Answer
 from profiling.answers.candidate import Candidate, Need, Verdict, described
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door
@@ -23,7 +24,7 @@ from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecisi
 from profiling.memory.engines import default_engine, engine_profile
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
-from profiling.models.stored import BF16
+from profiling.roofline.estimate import estimate
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Parallelism, Workload, legal_tensor_ways
 
@@ -96,7 +97,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     found: list[Candidate] = []
     counts = dict.fromkeys(_ORDER, 0)
     for row in _ranked(evidence.abilities, USES[need.use]):
-        model = _known(door, row["model_id"])
+        model = door.judged_model(str(row["model_id"]))
         if model is None or (model.max_position and model.max_position < need.context):
             continue
         candidate = _candidate(door, model, device, engine, choices, need, row)
@@ -141,22 +142,6 @@ def _with_loss(candidate: Candidate, lost: tuple[float, float, float] | None) ->
     return replace(candidate, lost=lost, ability_low=middle - below, ability_high=middle + above)
 
 
-def _known(door: Door, model_id: object) -> Architecture | None:
-    """The shapes of a judged model under its own name; the format of a copy that somebody quantised is not its own.
-
-    A name without an address on the hub is no model that anybody could run.
-    """
-    if "/" not in str(model_id):
-        return None
-    try:
-        model = door.model(str(model_id))
-    except ProfilingError:
-        return None
-    if model.kind != "decoder":
-        return None
-    return model if model.name == model_id else replace(model, name=str(model_id), published_format=BF16)
-
-
 def _split(model: Architecture, devices: int, engine: str) -> Parallelism:
     """llama.cpp and its like deal out layers; servers split every layer where the heads allow it."""
     if devices == 1:
@@ -179,8 +164,8 @@ def _candidate(
         return on_unlike(door, model, need.fleet, formats, need, row)
     split = _split(model, need.devices, engine)
     ruled_out: list[str] = []
-    slow: Candidate | None = None
     smallest: Candidate | None = None
+    fitting: list[tuple[Candidate, Workload]] = []
     for weight_format in formats:
         try:
             workload = Workload(
@@ -192,25 +177,70 @@ def _candidate(
             ruled_out.append(f"{weight_format}: {error}")
             continue
         name = weight_format or model.published_format.name
-        candidate = described(model, name, row, workload, need_of_it)
-        smallest = candidate
-        if need_of_it.verdict != "fits":
-            ruled_out.append(f"{name} needs {candidate.memory_gib[1]:.1f} of {candidate.budget_gib:.1f} GiB")
-            continue
-        timed = _timed(door, candidate, model, device, engine, need, workload)
-        if timed is None:
-            ruled_out.append(f"{name}: the device cannot compute in it")
-            continue
-        if timed.tokens_per_s is not None and timed.tokens_per_s[1] >= need.least_tokens_per_s:
-            return replace(timed, reason="; ".join(ruled_out))
-        ruled_out.append(f"{name} is too slow")
-        slow = timed
-    if slow is not None:
-        reason = f"slower than {need.least_tokens_per_s:g} tokens/s in every format that fits"
-        return replace(slow, verdict="slow", reason=reason)
+        smallest = described(model, name, row, workload, need_of_it)
+        if need_of_it.verdict == "fits":
+            fitting.append((smallest, workload))
+        else:
+            ruled_out.append(f"{name} needs {smallest.memory_gib[1]:.1f} of {smallest.budget_gib:.1f} GiB")
+
+    def timed(place: int) -> Candidate | None:
+        return _timed(door, fitting[place][0], model, device, engine, need, fitting[place][1])
+
+    found = _widest_fast([one for one, _ in fitting], timed, engine, need.least_tokens_per_s, ruled_out)
+    if found is not None:
+        return found
     if smallest is None:
         raise UnsupportedPrecision(f"{model.name}: none of the formats {', '.join(map(str, formats))} can be used")
     return replace(smallest, verdict="needs more memory", reason=ruled_out[-1] if ruled_out else "")
+
+
+def _widest_fast(
+    fitting: Sequence[Candidate],
+    timed: Callable[[int], Candidate | None],
+    engine: str,
+    least_tokens_per_s: float,
+    ruled_out: list[str],
+) -> Candidate | None:
+    """The widest of what fits that is fast enough, else the narrowest, as slow; None where nothing can be timed.
+
+    Args:
+        fitting: What fits, from the widest format to the narrowest.
+        timed: Times one of them by its place; None: the device cannot compute in its format.
+        engine: What runs it.
+        least_tokens_per_s: What is fast enough.
+        ruled_out: Why earlier ones were ruled out; what is ruled out here is added.
+    """
+    slow = narrowest = None
+    for place in _in_turn(len(fitting), engine):
+        candidate = timed(place)
+        name, is_last = fitting[place].weight_format, place == len(fitting) - 1
+        if candidate is None:
+            ruled_out.append(f"{name}: the device cannot compute in it")
+        elif candidate.rate < least_tokens_per_s:
+            ruled_out.append(f"{name} is too slow")
+            slow = candidate
+            if is_last:
+                break
+        elif is_last and place:
+            narrowest = candidate
+        else:
+            return replace(candidate, reason="; ".join(ruled_out))
+    if narrowest is not None:
+        return replace(narrowest, reason="; ".join(ruled_out))
+    if slow is None:
+        return None
+    reason = f"slower than {least_tokens_per_s:g} tokens/s in every format that fits"
+    return replace(slow, verdict="slow", reason=reason)
+
+
+def _in_turn(formats: int, engine: str) -> list[int]:
+    """In which order formats are timed that are given from the widest to the narrowest.
+
+    Engines that open weights before a product are the faster the narrower these are: where the widest and the narrowest
+    are too slow, all are.
+    """
+    order = list(range(formats))
+    return [order[0], order[-1], *order[1:-1]] if formats > 2 and engine in FORMATS else order
 
 
 def _timed(
@@ -227,12 +257,19 @@ def _timed(
         weight_format=candidate.weight_format, tensor=workload.parallelism.tensor,
         pipeline=workload.parallelism.pipeline,
     )  # fmt: skip
+    prompt = replace(workload, stage="prefill", batch=1, context=min(PROMPT, need.context))
     try:
-        decode = door.answer(question)
-        prefill = door.answer(replace(question, stage="prefill", batch=1, context=min(PROMPT, need.context)))
+        decode, prefill = (
+            estimate(model, device, asked, door.kernels(device, engine), engine) for asked in (workload, prompt)
+        )
     except ProfilingError:
         return None
-    rate, first = decode.estimate.tokens_per_s, prefill.estimate.time_to_first_token
+    answer = Answer(
+        question=question, model=model, device=device, estimate=decode, prefill=prefill, decode=decode,
+        usd_per_million_tokens=None, grams_co2e_per_million_tokens=None,
+        calibrations=door.calibrations.get(device.name, ()),
+    )  # fmt: skip
+    rate, first = decode.tokens_per_s, prefill.time_to_first_token
     longest = max_context(model, device, workload, engine)
     run, check = commands(
         model, candidate.weight_format, engine, device, devices=need.devices, context=need.context, users=need.users
@@ -244,5 +281,5 @@ def _timed(
         else (float(rate.low_s) / need.users, float(rate.likely_s) / need.users, float(rate.high_s) / need.users),
         time_to_first_token_s=None if first is None else float(first.likely_s),
         longest_context=min(longest, model.max_position or longest),
-        rests_on=decode.rests_on, run=run, check=check,
+        rests_on=answer.rests_on, run=run, check=check,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from profiling.answers.split import best_split, longest_on, placed
 from profiling.devices.accelerators import Accelerator
 from profiling.devices.fleet import Fleet
 from profiling.errors import ProfilingError, UnsupportedPrecision
-from profiling.memory.need import weight_bytes
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Workload

@@ -8,7 +8,8 @@ from typing import Literal
 
 from profiling.devices.accelerators import GIB
 from profiling.devices.fleet import Fleet
-from profiling.memory.need import MemoryNeed, weight_bytes
+from profiling.memory.need import MemoryNeed
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Workload
 

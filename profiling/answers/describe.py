@@ -7,7 +7,7 @@ from pathlib import Path
 
 from profiling.devices.accelerators import GIB
 from profiling.errors import UnknownModel
-from profiling.memory.need import weight_bytes
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.format_names import file_size_bytes
 from profiling.models.gguf_header import read_gguf_header

@@ -22,20 +22,27 @@ from profiling.calibration.shipped import by_device, shipped
 from profiling.devices.accelerators import Accelerator, find, from_record
 from profiling.devices.accelerators import from_toml as accelerators_from_toml
 from profiling.devices.accelerators import table as shipped_accelerators
+from profiling.engines.table import engine_of
 from profiling.errors import ProfilingError, UnknownAccelerator
 from profiling.foreign import parse_json
 from profiling.kernels.operators import measured_models
 from profiling.memory.engines import default_engine
 from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
-from profiling.models.names import resolve_model
+from profiling.models.names import resolve_model, states_format
 from profiling.models.sources import catalogue, from_config, load
+from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, OperatorModel, estimate
 from profiling.roofline.workload import Stage
 
 Rows = Sequence[Mapping[str, Any]]
 _KEPT_ANSWERS = 512
+
+
+def usual_engine(model: Architecture, device: Accelerator) -> str:
+    """What people run such a model with on such a device."""
+    return ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
 
 
 class Door:
@@ -71,6 +78,7 @@ class Door:
         self.prices, self.grids = prices, grids
         self.own_models = dict(own_models or {})
         self._look_up = look_up
+        self._named: dict[str, Architecture | None] = {}
         self.answer = lru_cache(_KEPT_ANSWERS)(self._answer)
 
     @classmethod
@@ -129,10 +137,12 @@ class Door:
         )  # fmt: skip
 
     def _with(self, own: Mapping[str, Accelerator]) -> Door:
-        return Door(
+        made = Door(
             {**self.devices, **own}, self.calibrations, self.prices, self.grids, own_models=self.own_models,
             look_up=self._look_up,
         )  # fmt: skip
+        made._named = self._named  # the models are the same
+        return made
 
     # What can be asked about -----------------------------------------------------------------------------------------
 
@@ -141,14 +151,18 @@ class Door:
         """What predicts from measurements: operator models by class, by device."""
         return measured_models(self.calibrations, self.devices)
 
+    def kernels(self, device: Accelerator, engine: str) -> Mapping[str, OperatorModel] | None:
+        """What predicts operators of an engine on a device from measurements; None where it has kernels of its own."""
+        return self.fitted.get(device.name) if engine_of(engine, device).reference_kernels else None
+
     def model(self, name: str) -> Architecture:
         """The architecture of that name or path.
 
         Raises:
             UnknownModel: There is none; the message names the nearest.
         """
-        if name in models():
-            return models()[name]
+        if name in catalogue():
+            return architecture(name)
         if name in self.own_models:
             return self.own_models[name]
         meant = resolve_model(name, [*catalogue(), *self.own_models])
@@ -158,6 +172,32 @@ class Door:
             self.own_models[meant.model_id] = self._look_up(meant.model_id)
             return self.own_models[meant.model_id]
         return load(name)
+
+    def judged_model(self, model_id: str) -> Architecture | None:
+        """The shapes of a judged model under its own name; the format of a copy that somebody quantised is not its own.
+
+        None where they are not known, or where the name has no address on the hub, so that nobody could run it.
+        """
+        if model_id not in self._named:
+            self._named[model_id] = self._judged(model_id)
+        return self._named[model_id]
+
+    def _judged(self, model_id: str) -> Architecture | None:
+        if "/" not in model_id:
+            return None
+        meant = resolve_model(model_id, [*catalogue(), *self.own_models], suggest=False)
+        if meant.catalogue_id is None:
+            return None
+        try:
+            model = self.model(meant.catalogue_id)
+        except ProfilingError:
+            return None
+        if model.kind != "decoder":
+            return None
+        if model.name == model_id:
+            return model
+        copied = states_format(model.name) and not states_format(model_id)
+        return replace(model, name=model_id, published_format=BF16 if copied else model.published_format)
 
     def model_choices(self, kind: str | None = None) -> list[str]:
         """Models that can be asked about: those of the catalogue and one's own, in alphabetical order."""
@@ -205,16 +245,18 @@ class Door:
         Raises:
             UnknownModel, UnknownAccelerator: A name means none, or several; the message names the nearest.
         """
-        device = self.device(question.accelerator)
-        weight_format = question.weight_format
-        if weight_format is None and question.weight_bits is None and question.model not in models():
-            weight_format = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
-        model = self.model(question.model)
-        usual = ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
+        device, model = self.device(question.accelerator), self.model(question.model)
         return replace(
-            question, model=model.name, accelerator=device.name,
-            weight_format=None if weight_format == AS_PUBLISHED else weight_format, engine=question.engine or usual,
+            question, model=model.name, accelerator=device.name, weight_format=self.weight_format(question),
+            engine=question.engine or usual_engine(model, device),
         )  # fmt: skip
+
+    def weight_format(self, question: Question) -> str | None:
+        """The format that is asked for or that the model's name states (a GGUF file, a tag); None: as published."""
+        asked = question.weight_format
+        if asked is None and question.weight_bits is None and question.model not in catalogue():
+            asked = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
+        return None if asked == AS_PUBLISHED else asked
 
     answer: Callable[[Question], Answer]
     """The answer to one question, kept for whoever asks again.
@@ -227,7 +269,7 @@ class Door:
         question = self.settled(question)
         model, device = self.variant(question), self.device(question.accelerator)
         workload, engine = question.workload_of(model), question.engine or ENGINE
-        fitted = self.fitted.get(device.name)
+        fitted = self.kernels(device, engine)
         extra, drafts = 0.0, None
         if question.lora_rank:
             targets = tuple(part.strip() for part in question.lora_targets.split(",") if part.strip())
@@ -287,12 +329,22 @@ class Door:
 
 
 @cache
+def architecture(name: str) -> Architecture:
+    """The architecture of a model of the catalogue, made once a process.
+
+    Raises:
+        UnsupportedModelType: The operators of its family are not known.
+    """
+    return catalogue()[name].architecture()
+
+
+@cache
 def models() -> Mapping[str, Architecture]:
     """Architectures of the catalogue whose operators are known, by name (see `left_out`)."""
     found = {}
-    for name, entry in catalogue().items():
+    for name in catalogue():
         try:
-            found[name] = entry.architecture()
+            found[name] = architecture(name)
         except ProfilingError:
             continue
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from analytics.quantisation.held_out import Intervals
 from analytics.quantisation.loss import LossModel, Subject, ability_lost
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
@@ -39,7 +40,7 @@ class Evidence:
         measured = read("core.quantisation_measurements")
         return cls(
             read("marts.ability"),
-            LossModel.of(measured) if measured.height else None,
+            LossModel.of(measured, _intervals(read("marts.quantisation_errors"))) if measured.height else None,
             float(str(slope)) if slope is not None else None,
         )
 
@@ -71,3 +72,13 @@ class Evidence:
             for points in (loss.low, loss.points, loss.high)
         )
         return low, likely, high
+
+
+def _intervals(errors: pl.DataFrame) -> Intervals | None:
+    """Half widths as the refresh that fitted the same measurements published them; None where it published none."""
+    stated = errors.filter(pl.col("interval_half_width").is_not_null())
+    widths = {
+        tasks: dict(stated.filter(pl.col("tasks") == tasks).select(group, "interval_half_width").iter_rows())
+        for tasks, group in (("all", "range_of_bits"), ("text", "metric"))
+    }
+    return Intervals(points=widths["all"], tokens=widths["text"]) if stated.height else None

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload, UnsupportedPrecision
-from profiling.memory.need import kv_cache_bytes, weight_bytes
+from profiling.memory.need import kv_cache_bytes
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.parts import Held, part_of
 from profiling.models.steps import Experts, Linear

@@ -12,9 +12,9 @@ import polars as pl
 
 from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
 from profiling.answers.commands import PROMPT, commands
-from profiling.answers.door import Door
+from profiling.answers.door import Door, usual_engine
 from profiling.answers.placement import Placement, host_of
-from profiling.answers.question import ENCODER_ENGINE, ENGINE, Question
+from profiling.answers.question import ENGINE, Question
 from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device
@@ -31,7 +31,7 @@ from profiling.memory.requirements import requirements
 from profiling.models.architecture import Architecture
 from profiling.models.parts import expert_layers
 from profiling.roofline.estimate import roof_of
-from profiling.roofline.workload import Precision
+from profiling.roofline.workload import Precision, Stage
 
 _FEWER_BITS = ("fp8", "gptq-8bit-g128", "awq-4bit-g128")
 
@@ -92,7 +92,7 @@ def requirement_rows(
 
 
 _COLUMNS = {
-    "accelerator": "accelerator", "verdict": "verdict_on_one", "devices": "devices",
+    "accelerator": "accelerator", "engine": "engine", "verdict": "verdict_on_one", "devices": "devices",
     "tensor_parallel": "tensor_parallel", "pipeline_parallel": "pipeline_parallel", "max_batch": "max_batch",
     "weights_gib": "weights_gib", "kv_cache_low_gib": "kv_cache_low_gib", "kv_cache_high_gib": "kv_cache_high_gib",
     "overhead_low_gib": "overhead_low_gib", "overhead_high_gib": "overhead_high_gib",
@@ -117,18 +117,30 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     """
     model = door.model(question.model)
     chosen = [door.device(name) for name in accelerators] or list(door.devices.values())
-    is_encoder = model.kind == "encoder"
-    usual = ENCODER_ENGINE if is_encoder else ENGINE
-    asked = replace(question, stage="encode" if is_encoder else "decode", engine=question.engine or usual)
-    rows = requirement_rows(
-        [model], chosen, {"": asked.precision_of(model)}, [asked.batch], [asked.context], asked.engine or ENGINE
-    )
+    stage: Stage = "encode" if model.kind == "encoder" else "decode"
+    asked = replace(question, stage=stage, weight_format=door.weight_format(question))
+    by_engine: dict[str, list[int]] = {}
+    for place, device in enumerate(chosen):
+        by_engine.setdefault(question.engine or usual_engine(model, device), []).append(place)
+    rows = pl.concat(
+        requirement_rows(
+            [model], [chosen[place] for place in places], {"": asked.precision_of(model)}, [asked.batch],
+            [asked.context], engine,
+        ).with_columns(place=pl.Series(places))
+        for engine, places in by_engine.items()
+    ).sort("place")  # fmt: skip
     rows = rows[["model", *_COLUMNS]]
     rows.columns = ["model", *_COLUMNS.values()]
     if accelerators:
-        longest = [longest_context(door, replace(asked, accelerator=device.name)) for device in chosen]
+        longest = [
+            longest_context(door, replace(asked, accelerator=device.name, engine=engine))
+            for device, engine in zip(chosen, rows["engine"], strict=True)
+        ]
         rows.insert_column(rows.width, pl.Series("max_context", longest, dtype=pl.Int64))
-    notes = []
+    engines = " and ".join(by_engine)
+    notes = [f"Engine: {engines}, {'as asked' if question.engine else 'what people usually run on such devices'}."]
+    if asked.weight_format is None and asked.weight_bits is None:
+        notes.append(f"Weights as published: {model.published_format.name} ({model.published_format.basis}).")
     if rows["devices"].null_count():
         notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")
     return rows, tuple(notes)

@@ -11,7 +11,8 @@ from profiling.answers.door import Door
 from profiling.answers.question import ENGINE, Question
 from profiling.devices.accelerators import GIB
 from profiling.errors import ProfilingError
-from profiling.memory.need import gpus_needed, memory_need, rule_of_thumb_bytes, rule_of_thumb_gpus, weight_bytes
+from profiling.memory.need import gpus_needed, memory_need, rule_of_thumb_bytes, rule_of_thumb_gpus
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.stored import BF16
 from profiling.roofline.workload import Workload

@@ -245,7 +245,7 @@ def _piece(  # noqa: PLR0913 - the pieces of one answer
         need = replace(need, beside_weights=need.beside_weights + largest_matrix_bytes(part, workload))
     step = _NOTHING
     if timed:
-        step = estimate(part, device, workload, door.fitted.get(device.name), engine).time
+        step = estimate(part, device, workload, door.kernels(device, engine), engine).time
     return Piece(device=device, model=part, layers=layers, need=need, step=step, is_host=is_host)
 
 
@@ -285,7 +285,7 @@ def _prompt_time(
     runs = [
         estimate(
             piece.model, first_card if piece.is_host else piece.device, asked,
-            door.fitted.get(first_card.name if piece.is_host else piece.device.name), engine,
+            door.kernels(first_card if piece.is_host else piece.device, engine), engine,
         ).time
         for piece in pieces
     ]  # fmt: skip

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.errors import InvalidWorkload, nearest
-from profiling.models.architecture import Architecture
+from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import Experts, Linear
 from profiling.roofline.workload import Values
 
@@ -199,7 +198,7 @@ def default_engine(device: Accelerator) -> str:
     return "vllm-v1" if device.memory_kind in {"hbm", "gddr with inline ecc", "sram"} else "llama.cpp"
 
 
-@lru_cache(maxsize=4096)
+@fact_of
 def widest_activation(model: Architecture, tensor: int = 1) -> float:
     """Numbers per token of the widest layer's output and the residual stream, on one of `tensor` devices."""
     widest = 0.0

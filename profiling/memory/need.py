@@ -7,10 +7,10 @@ memory by 18 to 26 % on average, almost all of it engine behaviour that does not
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache, wraps
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,142 +18,21 @@ import numpy.typing as npt
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.errors import DoesNotFit
 from profiling.memory.engines import EngineProfile, engine_profile
-from profiling.models.architecture import Architecture, Stack
+from profiling.memory.weights import beside_weights_bytes, stage_share, weight_bytes
+from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import (
     AttentionCore,
     Convolution,
-    Embedding,
-    Experts,
     IndexScores,
-    Linear,
     StateUpdate,
-    Step,
 )
-from profiling.models.stored import group_of
-from profiling.roofline.operators import GAIN_BITS, Operator, operators
+from profiling.roofline.operators import Operator, operators
 from profiling.roofline.workload import Parallelism, Precision, Values, Workload, legal_tensor_ways
 
 Verdict = Literal["fits", "borderline", "does not fit"]
 _MOST = 2**20
 _TRIED_AT_ONCE = 66
 _ANY_ENGINE = EngineProfile(utilisation=1.0, basis="", windows="unknown")
-
-
-def _step_bytes(step: Step, precision: Precision, parallelism: Parallelism) -> Values:
-    ways = parallelism.tensor
-    if isinstance(step, Linear):
-        bits = precision.bits_of(group_of(step))
-        share = 1.0
-        if step.split != "none":
-            share = ceil(step.units / ways) / step.units if step.units else 1 / ways
-        matrix = 0 if step.tied else step.width_in * step.width_out
-        bias = step.width_out * GAIN_BITS / 8 if step.bias else 0.0
-        return (matrix * np.divide(bits, 8) + bias) * share
-    if isinstance(step, Experts):
-        matrices = step.count * (3 if step.gated else 2) * step.hidden_size * step.intermediate_size
-        rest = step.parameters - matrices
-        return (matrices * np.divide(precision.experts, 8) + rest * GAIN_BITS / 8) / ways
-    if isinstance(step, Embedding):
-        return step.parameters * np.divide(precision.embedding, 8) / ways
-    return step.parameters * GAIN_BITS / 8
-
-
-def _once(of_format: Callable[[Architecture, Precision, Parallelism | None], Values]) -> Callable[..., Values]:
-    """Keep what depends on the model, its format and the split alone; widths that are grids cannot be kept."""
-    kept = lru_cache(maxsize=4096)(of_format)
-
-    @wraps(of_format)
-    def asked(model: Architecture, precision: Precision, parallelism: Parallelism | None = None) -> Values:
-        widths = (getattr(precision, each.name) for each in fields(precision))
-        found = of_format if any(isinstance(width, np.ndarray) for width in widths) else kept
-        return found(model, precision, parallelism)
-
-    return asked
-
-
-@_once
-def weight_bytes(model: Architecture, precision: Precision, parallelism: Parallelism | None = None) -> Values:
-    """Bytes of weights on the fullest device; the whole model without parallelism.
-
-    Each group of weights has its own width: attention, feed-forward blocks, routed experts, routers, tables and head;
-    norm gains and biases stay at 16 bits. With pipeline stages: ceil(layers / pp) average layers and the larger of
-    embedding and head.
-    """
-    split = parallelism or Parallelism()
-    total: Values = 0.0
-    for stack in model.stacks:
-        layers: Values = 0.0
-        for layer in stack.layers:
-            one: Values = sum((_step_bytes(step, precision, split) for step in layer.steps), start=0.0)
-            layers = layers + layer.count * one
-        ends = [
-            sum((_step_bytes(step, precision, split) for step in side), start=0.0)
-            for side in (stack.before, stack.after)
-        ]
-        end = ends[0] + ends[1] if split.pipeline == 1 else np.maximum(ends[0], ends[1])
-        total = total + layers * _stage_share(stack, split) + end
-    return total
-
-
-INFERRED_SPREAD = 0.05
-"""How far weights of a family that was read by its fields may exceed the count: norms and biases are guessed."""
-
-
-@_once
-def beside_weights_bytes(model: Architecture, precision: Precision, parallelism: Parallelism | None = None) -> Values:
-    """What may come on top of the weights on a device: filling up to tiles, other towers, doubt about the family.
-
-    Engines fill matrices of some formats up to a multiple of their tile (gpt-oss: 2,880 to 3,072) and load vision
-    and audio towers at 16 bits beside the decoder; layers that predict ahead are loaded for speculation only.
-    """
-    split = parallelism or Parallelism()
-    more: Values = 0.0
-    for stack in model.stacks:
-        padding: Values = sum(
-            (layer.count * _padding_bytes(step, precision, split) for layer in stack.layers for step in layer.steps),
-            start=0.0,
-        )
-        more = more + padding * _stage_share(stack, split)
-    if model.stored_bytes is not None and _is_published(model, precision):
-        # The checkpoint's own sizes decide what there is beside the decoder.
-        beside: Values = np.maximum(model.stored_bytes - weight_bytes(model, precision), 0.0)
-        return more + beside
-    towers = sum(part.parameters or 0 for part in model.not_counted if part.is_tower)
-    doubt = INFERRED_SPREAD * weight_bytes(model, precision, split) if model.is_inferred_form else 0.0
-    return more + towers * GAIN_BITS / 8 + doubt
-
-
-def _is_published(model: Architecture, precision: Precision) -> bool:
-    """Whether the widths are those of the checkpoint's own format."""
-    groups = {group_of(step) for _, step in model.counted_steps() if step.parameters}
-    return all(
-        np.ndim(precision.bits_of(group)) == 0 and precision.bits_of(group) == model.published_format.of(group).bits
-        for group in groups
-    )
-
-
-def _padding_bytes(step: Step, precision: Precision, parallelism: Parallelism) -> Values:
-    """Bytes by which the filled matrices of a step exceed its own on one device."""
-    multiple = precision.padded_to(group_of(step)) if isinstance(step, Linear | Experts) else 1
-    if multiple == 1:
-        return 0.0
-    ways = parallelism.tensor
-    if isinstance(step, Experts):
-        inner = step.intermediate_size / (ways / parallelism.expert)
-        count = step.count / parallelism.expert * (3 if step.gated else 2)
-        sides = (float(step.hidden_size), inner)
-    else:
-        share = 1 / ways
-        width_in = cast("Linear", step).width_in * (share if cast("Linear", step).split == "row" else 1)
-        width_out = cast("Linear", step).width_out * (share if cast("Linear", step).split == "column" else 1)
-        count, sides = 1.0, (float(width_in), float(width_out))
-    filled = [ceil(side / multiple) * multiple for side in sides]
-    extra = count * (filled[0] * filled[1] - sides[0] * sides[1])
-    return extra * np.divide(precision.bits_of(group_of(step)), 8)
-
-
-def _stage_share(stack: Stack, parallelism: Parallelism) -> float:
-    return ceil(stack.depth / parallelism.pipeline) / stack.depth if stack.depth else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,40 +57,78 @@ def kv_cache_bytes(model: Architecture, workload: Workload, engine: EngineProfil
         length = np.minimum(length, float(workload.cache_tokens))
     source = workload.context if workload.source is None else workload.source
     number = np.divide(workload.precision.kv_bits, 8)
-    ways = workload.parallelism.tensor
-    low: Values = 0.0
-    high: Values = 0.0
-    fixed: Values = 0.0
-    for layer in model.main.layers:
-        for step in layer.steps:
-            if isinstance(step, IndexScores):
-                grown = layer.count * step.cache_bytes_per_token * length
-                low, high = low + grown, high + grown
-            elif isinstance(step, StateUpdate | Convolution):
-                fixed = fixed + layer.count * _state_bytes(step, workload.precision, ways)
-        for core in (step for step in layer.steps if isinstance(step, AttentionCore) and step.cache_width):
-            shared = 1.0 if core.latent_width else ceil(core.kv_heads / ways) / core.kv_heads
-            per_token = layer.count * core.cache_width * number * shared
-            tokens: Values = source if core.cross else length
-            least, most = (engine or _ANY_ENGINE).kept_tokens(tokens, core.window)
-            low = low + per_token * least
-            high = high + per_token * (least if core.keeps_only_window else most)
-    share = _stage_share(model.main, workload.parallelism) * np.asarray(workload.batch, dtype=np.float64)
+    caches = _caches_of(model, workload.parallelism.tensor)
+    low: Values = caches.index_bytes_per_token * length
+    high: Values = low
+    for kept, width in caches.widths:
+        tokens: Values = source if kept.cross else length
+        least, most = (engine or _ANY_ENGINE).kept_tokens(tokens, kept.window)
+        low = low + width * number * least
+        high = high + width * number * (least if kept.only_window else most)
+    fixed = caches.state_bytes + caches.state_numbers * np.divide(workload.precision.activation_bits, 8)
+    share = stage_share(model.main, workload.parallelism) * np.asarray(workload.batch, dtype=np.float64)
     return Range((low + fixed) * share, (high + fixed) * share)
 
 
-def _state_bytes(step: StateUpdate | Convolution, precision: Precision, ways: int) -> Values:
-    """Bytes of one layer's state per sequence on one device; heads that do not divide are copied."""
-    if isinstance(step, Convolution):
-        return step.state_width * np.divide(precision.activation_bits, 8) / (ways if step.split == "column" else 1)
-    share = ceil(step.heads / ways) / step.heads if step.heads > 1 else 1 / ways
-    return step.state_width * step.state_bits / 8 * share
+class _Kept(NamedTuple):
+    """Which tokens layers keep, as far as formulas tell them apart."""
+
+    window: int | None
+    only_window: bool
+    cross: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Caches:
+    """What one device keeps of a sequence."""
+
+    widths: tuple[tuple[_Kept, float], ...]
+    """Numbers per token, of layers that keep the same tokens."""
+    index_bytes_per_token: float
+    state_bytes: float
+    state_numbers: float
+    """Fixed state at the width of activations."""
+
+
+@fact_of
+def _caches_of(model: Architecture, ways: int) -> _Caches:
+    widths: dict[_Kept, float] = {}
+    index = state = numbers = 0.0
+    for layer in model.main.layers:
+        for step in layer.steps:
+            if isinstance(step, IndexScores):
+                index += layer.count * step.cache_bytes_per_token
+            elif isinstance(step, Convolution):
+                numbers += layer.count * step.state_width / (ways if step.split == "column" else 1)
+            elif isinstance(step, StateUpdate):
+                # Heads that do not divide are copied.
+                share = ceil(step.heads / ways) / step.heads if step.heads > 1 else 1 / ways
+                state += layer.count * step.state_width * step.state_bits / 8 * share
+            elif isinstance(step, AttentionCore) and step.cache_width:
+                shared = 1.0 if step.latent_width else ceil(step.kv_heads / ways) / step.kv_heads
+                kept = _Kept(step.window, step.keeps_only_window, step.cross)
+                widths[kept] = widths.get(kept, 0.0) + layer.count * step.cache_width * shared
+    return _Caches(tuple(widths.items()), index, state, numbers)
 
 
 def activation_peak_bytes(model: Architecture, workload: Workload) -> Values:
     """Largest set of activations alive at once: what one operator reads and writes, and the residual stream."""
+    if workload.stage == "decode" and workload.attention == "flash":
+        # Keys and values come from the cache, so that every operator's activations grow with the batch alone.
+        numbers = _decode_peak(model, workload.parallelism, workload.draft, workload.all_logits)
+        return numbers * np.asarray(workload.batch, dtype=np.float64) * np.divide(workload.precision.activation_bits, 8)
     stage = "prefill" if workload.stage == "generate" else workload.stage
     return activation_peak_of(operators(model, workload.at(stage), check=False), model, workload.precision)
+
+
+@fact_of
+def _decode_peak(model: Architecture, split: Parallelism, draft: int, all_logits: bool) -> float:
+    """Numbers alive at once per sequence in a decode step."""
+    one = Workload(
+        stage="decode", context=1.0 + draft, precision=Precision(activation_bits=8), parallelism=split, draft=draft,
+        all_logits=all_logits,
+    )  # fmt: skip
+    return float(activation_peak_of(operators(model, one, check=False), model, one.precision))
 
 
 def activation_peak_of(found: Sequence[Operator], model: Architecture, precision: Precision) -> Values:

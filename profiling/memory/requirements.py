@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
 from profiling.memory.engines import EngineProfile, engine_profile
-from profiling.memory.need import activation_peak_of, kv_cache_bytes, most_activations, possible_splits, weight_bytes
+from profiling.memory.need import activation_peak_of, kv_cache_bytes, most_activations, possible_splits
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.roofline.operators import operators
 from profiling.roofline.workload import Parallelism, Precision, Values, Workload, stacked_precision

@@ -5,9 +5,10 @@ How a `config.json` becomes one is in families/, where to find configs in source
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import wraps
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from profiling.models.steps import (
     AttentionCore,
@@ -115,6 +116,8 @@ class Architecture:
     """Bytes of all tensors of the checkpoint as published, where an index or a header beside the config says it."""
     notes: tuple[str, ...] = ()
     """What an answer has to say of how the config was read."""
+    facts: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was worked out of the shapes before: see `fact_of`. A changed copy starts without any."""
 
     def __hash__(self) -> int:
         """Of the name and a few sizes: what is kept by model is looked up more often than every step can be hashed."""
@@ -196,7 +199,7 @@ class Architecture:
     @property
     def is_mixture_of_experts(self) -> bool:
         """Whether any layer routes tokens to experts."""
-        return any(isinstance(step, Experts) for _, step in self.counted_steps())
+        return _has_experts(self)
 
     def attention_cores(self) -> Iterator[AttentionCore]:
         """Every kind of attention in the model, once each."""
@@ -236,3 +239,29 @@ class Architecture:
                 elif isinstance(step, Convolution):
                     total += layer.count * step.state_width * activation_bits / 8
         return total
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_MOST_FACTS = 2048
+
+
+def fact_of(function: Callable[Concatenate[Architecture, _P], _R]) -> Callable[Concatenate[Architecture, _P], _R]:
+    """Keeps what a pure function of a model and hashable arguments gave, with the model: shapes never change."""
+
+    @wraps(function)
+    def kept(model: Architecture, /, *arguments: _P.args, **named: _P.kwargs) -> _R:
+        facts, key = model.facts, (function, arguments, *named.items())
+        if key not in facts:
+            if len(facts) >= _MOST_FACTS:
+                facts.clear()
+            facts[key] = function(model, *arguments, **named)
+        found: _R = facts[key]
+        return found
+
+    return kept
+
+
+@fact_of
+def _has_experts(model: Architecture) -> bool:
+    return any(isinstance(step, Experts) for _, step in model.counted_steps())

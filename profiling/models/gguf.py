@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from profiling.models.architecture import Architecture, Layer, Stack
+from profiling.models.architecture import Architecture, Layer, Stack, fact_of
 from profiling.models.gguf_rules import (
     LOW_BITS,
     FileType,
@@ -65,8 +65,7 @@ _KEEPS_LAYERS_AHEAD = {"glm4_moe": True, "glm4v_moe": True, "glm_moe_dsa": True,
 """Model types whose converter keeps the layers that predict ahead, and whether these have tables of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Tensors:
+class _Tensors(NamedTuple):
     """Tensors that the rules cannot distinguish, and how many numbers they hold together."""
 
     group: Group
@@ -80,7 +79,6 @@ class _Tensors:
 
 @dataclass(frozen=True, slots=True)
 class _Tally:
-    model: Architecture
     traits: Traits
     tensors: tuple[_Tensors, ...]
 
@@ -214,27 +212,13 @@ def _typed(tally: _Tally, form: FileType, *, importance: bool) -> Iterator[tuple
         yield tensors, found.bits
 
 
-_TALLIES: dict[int, _Tally] = {}
-_MOST_TALLIES = 4096
-
-
+@fact_of
 def _tally_of(model: Architecture) -> _Tally:
-    """The model's tally, made once: hashing an architecture takes longer than looking it up by identity."""
-    known = _TALLIES.get(id(model))
-    if known is not None and known.model is model:
-        return known
-    if len(_TALLIES) >= _MOST_TALLIES:
-        _TALLIES.clear()
-    found = _TALLIES[id(model)] = _tally(model)
-    return found
-
-
-def _tally(model: Architecture) -> _Tally:
     tallied: Counter[_Tensors] = Counter()
     for stack in model.stacks:
         for tensors in _stack_tensors(model, stack):
-            tallied[replace(tensors, numbers=0)] += tensors.numbers
-    return _Tally(model, _traits(model), tuple(replace(kind, numbers=n) for kind, n in tallied.items() if n))
+            tallied[tensors._replace(numbers=0)] += tensors.numbers
+    return _Tally(_traits(model), tuple(kind._replace(numbers=n) for kind, n in tallied.items() if n))
 
 
 def _traits(model: Architecture) -> Traits:
@@ -258,7 +242,7 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
         ahead = sum(part.layers_ahead for part in model.not_counted)
         order = (*order, *(order[-1:] * ahead))
         for tensors in _ahead_tensors(model, ahead):
-            yield replace(tensors, group="ahead")
+            yield tensors._replace(group="ahead")
     layers = [_layer_tensors(model, layer) for layer in stack.layers]
     values = sum(tensors.role == "value" for index in order for tensors in layers[index])
     value = down = 0
@@ -274,7 +258,7 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
                 down += 1
             elif tensors.role in {"gate", "up"}:
                 place = replace(Place(), middle=place_of(position, len(order)).middle)
-            yield replace(tensors, place=place, group=tensors.group if position < depth else "ahead")
+            yield tensors._replace(place=place, group=tensors.group if position < depth else "ahead")
     for step in (*stack.before, *stack.after):
         yield from _end_tensors(step)
 

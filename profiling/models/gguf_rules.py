@@ -78,6 +78,7 @@ class Traits:
     llama_70b: bool = False
 
 
+@lru_cache(maxsize=1 << 14)
 def place_of(index: int, count: int, counted: int | None = None) -> Place:
     """The place of the `index`-th of `count` layers (or of tensors of a role, where the quantiser counts these).
 

@@ -7,14 +7,14 @@ the model with the fewest unsaid ones is meant. Nothing is resolved by a part of
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
-from profiling.errors import UnknownModel, nearest
+from profiling.errors import ProfilingError, UnknownModel, nearest
 from profiling.models.format_names import format_in_name
 from profiling.models.gguf_rules import file_types
-from profiling.models.sources import catalogue
+from profiling.models.sources import catalogue, same_shapes
 
 _ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/models/)?([^?#\s]+)", re.IGNORECASE)
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
@@ -28,11 +28,26 @@ _SHARD = re.compile(r"[-_.]\d{5}-of-\d{5}")
 _SUFFIX = re.compile(r"\.(?:gguf|safetensors|bin)$")
 _SAME = {"it": "instruct", "chat": "instruct", "pt": "base"}
 """Words that publishers use for the same thing."""
-_SILENT = frozenset({"meta", "hf", "mistralai", "official", "model", "the", "llm", "preview", "latest", "quantized"})
+_SILENT = frozenset(
+    {
+        "meta", "hf", "mistralai", "official", "model", "the", "llm", "preview", "latest", "quantized", "nvidia",
+        "c4ai",        "ai", "qat",
+    }
+)  # fmt: skip
 """Words that some addresses of a model have and others leave out (`Meta-Llama-3.1-8B`, `Llama-2-7b-hf`)."""
 _TRAINING = frozenset({"instruct", "base", "thinking", "reasoning", "sft", "dpo", "rlhf"})
 """How weights were trained: their shapes are those of the model without the word."""
-_SIZE = re.compile(r"\d+(?:\.\d+)?[bm]|\d+x\d+b|[ae]\d+(?:\.\d+)?b")
+_MODES = frozenset({"non", "no", "turbo", "highspeed", "fast", "free", "fc", "prompt", "prev", "tput"})
+"""Words of boards and services that say how a model is run, not which it is."""
+_SIZE = re.compile(r"\d+(?:\.\d+)?[bmt]|\d+x\d+b|[ae]\d+(?:\.\d+)?b")
+_VERSION = re.compile(r"v?\d+(?:\.\d+)*")
+_DATE = re.compile(r"2[0-9](?:0[1-9]|1[0-2])|0[1-9][0-3][0-9]|1[0-2][0-3][0-9]|0[1-9]|20[2-9][0-9]")
+_ASIDE = re.compile(
+    r"\([^()]*\)|\[[^\[\]]*\]|_(?:thinking|high|medium|low|max|minimal|xhigh|none|unknown)\b", re.IGNORECASE
+)
+"""What boards put beside a name: modes in brackets, the effort after a line."""
+_SIZE_TOLERANCE = 0.06
+"""How far a size that people say may lie from the parameters counted: `phi-4 14b` has 14.7."""
 _OLLAMA_FORMAT = "gguf-q4_k_m"
 _OLLAMA = {
     # Tags whose words are not those of the hub, and what `latest` means (ollama.com/library, recalled).
@@ -51,12 +66,18 @@ _OLLAMA = {
     "phi3:mini": "microsoft/Phi-3-mini-4k-instruct",
     "phi3:medium": "microsoft/Phi-3-medium-4k-instruct",
     "phi4:14b": "microsoft/phi-4",
+    "deepseek-r1:1.5b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B",
+    "deepseek-r1:8b": "deepseek-ai/DeepSeek-R1-0528-Qwen3-8B",
+    "mistral-small:24b": "mistralai/Mistral-Small-24B-Instruct-2501",
+    "mistral-small3.2:24b": "mistralai/Mistral-Small-3.2-24B-Instruct-2506",
     "phi4-mini:3.8b": "microsoft/Phi-4-mini-instruct",
 }
 _OLLAMA_LATEST = {
     "llama3.1": "8b", "llama3": "8b", "llama3.2": "3b", "llama3.3": "70b", "llama2": "7b", "qwen2.5": "7b",
     "qwen2.5-coder": "7b", "qwen3": "8b", "gemma2": "9b", "gemma3": "4b", "mistral": "7b", "mixtral": "8x7b",
     "phi3": "mini", "phi4": "14b", "phi4-mini": "3.8b", "deepseek-r1": "8b", "gpt-oss": "20b", "mistral-nemo": "12b",
+    "mistral-small": "24b", "mistral-small3.1": "24b", "mistral-small3.2": "24b", "gemma3n": "e4b", "qwq": "32b",
+    "qwen3-coder": "30b", "codellama": "7b", "qwen2.5vl": "7b",
 }  # fmt: skip
 _OLLAMA_OWN_FORMAT = {"gpt-oss": "mxfp4"}
 """Families that Ollama serves in the format they were published in."""
@@ -89,14 +110,36 @@ class ModelName:
         return self.catalogue_id
 
 
-def resolve_model(text: str, known: Collection[str] | None = None) -> ModelName:
+def resolve_model(text: str, known: Collection[str] | None = None, *, suggest: bool = True) -> ModelName:
     """The model that a text names.
 
     Args:
         text: A hub address or identifier, an Ollama tag, a GGUF file or repository, or words.
         known: Names to choose from; the catalogue where None.
+        suggest: Whether what is unknown gets the names that are spelled most like it, which takes a while.
     """
     choices = catalogue().keys() if known is None else known
+    alike = {name: base for name, (base, _) in same_shapes().items() if base in choices and name not in choices}
+    answer = _resolve(text, [*choices, *alike])
+    if not answer.evidence and suggest:
+        return _with_nearest(answer, choices)
+    named = answer.catalogue_id
+    if named in alike:
+        evidence = f"{answer.evidence}; shapes of {alike[named]} ({same_shapes()[named][1]})"
+        answer = replace(answer, model_id=named, catalogue_id=alike[named], evidence=evidence)
+    if named and answer.weight_format is None and states_format(named) and not states_format(text):
+        # Only somebody's narrower copy is known: its shapes are meant, not its format.
+        answer = replace(answer, weight_format="bf16", evidence=f"{answer.evidence}, taken at 16 bits")
+    return answer
+
+
+def states_format(name: str) -> bool:
+    """Whether a name says in which format the weights are stored, as that of a copy does."""
+    return _format(name) is not None
+
+
+def _resolve(text: str, choices: Collection[str]) -> ModelName:
+    """The answer, without evidence where the text means nothing that is known."""
     said = text.strip().rstrip("/")
     if said in choices:
         return ModelName(text, said, said, evidence="its name in the catalogue")
@@ -116,6 +159,19 @@ def resolve_model(text: str, known: Collection[str] | None = None) -> ModelName:
     return _of_words(text, file or path, form, choices)
 
 
+def _with_nearest(answer: ModelName, choices: Collection[str]) -> ModelName:
+    said = answer.model_id
+    near = nearest((said or answer.text).rsplit("/", maxsplit=1)[-1], [*choices])
+    tail = f"; nearest: {near}" if near else ""
+    where = f"among the {len(choices)} models known here"
+    evidence = (
+        f"{said!r} is not {where}{tail}; --online asks the hub"
+        if said
+        else f"{answer.text!r} is neither {where} nor a path{tail}"
+    )
+    return replace(answer, candidates=tuple(near.split(", ")) if near else (), evidence=evidence)
+
+
 def _format(name: str) -> str | None:
     """The stored format that the name states; those of GGUF by their full name."""
     found = format_in_name(name)
@@ -125,26 +181,45 @@ def _format(name: str) -> str | None:
 @cache
 def words(name: str) -> frozenset[str]:
     """Words of a model's name, without its publisher and its storage format."""
-    bare = _SUFFIX.sub("", _SHARD.sub("", name.casefold()))
-    bare = _FORMAT_WORDS.sub(" ", bare.rsplit("/", 1)[-1])
+    bare = re.sub(r"^(?:[\w.-]+/)+", "", _SUFFIX.sub("", _SHARD.sub("", name.casefold())))
+    bare = _FORMAT_WORDS.sub(" ", bare)
+    # "Llama-3_3" and "glm-4p7" are versions with a point; "Command-R+" has a name of its own.
+    bare = re.sub(r"(?<=\d)[_p](?=\d)", ".", re.sub(r"\+(?![a-z0-9])", "-plus", bare))
     found = []
     for word in re.findall(r"[a-z0-9]+(?:\.[0-9]+[a-z]*)*", bare.replace("_", "-")):
         # "qwen2.5" and "Qwen-2.5" are one; sizes ("8b", "a3b", "8x7b") and versions ("v0.3", "r1") stay whole.
-        split = re.fullmatch(r"([a-z]{2,})(\d+(?:\.\d+)*)", word)
-        found += [split[1], split[2]] if split and not _SIZE.fullmatch(word) else [word]
+        split = re.fullmatch(r"([a-z]{2,})(\d+(?:\.\d+)*[a-z]?)([a-z]*)", word)
+        if split and split[3]:  # "qwen2.5vl"
+            found += [split[1], split[2][:-1], split[2][-1] + split[3]]
+        else:
+            found += [split[1], split[2]] if split and not _SIZE.fullmatch(word) else [word]
     return frozenset(_SAME.get(word, word) for word in found) - _SILENT
 
 
 def _matching(said: frozenset[str], choices: Collection[str]) -> list[str]:
     """Names that have all the words that were said, and the fewest others."""
-    if not said:
+    if not said - _TRAINING:
         return []
     found = {name: words(name) - said for name in choices if said <= words(name)}
+    found = found or {name: words(name) - said for name in choices if said - _owner(name) <= words(name)}
+    # A letter alone is another model (Granite 4.0 H), as is another size.
+    found = {name: unsaid for name, unsaid in found.items() if not any(len(w) == 1 and w.isalpha() for w in unsaid)}
     if not found:
         return []
-    # Another size is another model: it never counts as merely unsaid.
     least = min(len(unsaid) for unsaid in found.values())
-    return sorted((name for name, unsaid in found.items() if len(unsaid) == least), key=lambda name: (len(name), name))
+    return _originals_first(name for name, unsaid in found.items() if len(unsaid) == least)
+
+
+@cache
+def _owner(name: str) -> frozenset[str]:
+    """Words of the publisher's own name, which people say before a model's."""
+    publisher = name.split("/", maxsplit=1)[0] if "/" in name else ""
+    return frozenset(re.findall(r"[a-z0-9]+", publisher.casefold()))
+
+
+def _originals_first(names: Iterable[str]) -> list[str]:
+    """Models as published before copies in another format, the shortest names first."""
+    return sorted(names, key=lambda name: (_format(name) is not None, len(name), name))
 
 
 def _of_tag(text: str, family: str, tag: str, choices: Collection[str]) -> ModelName:
@@ -157,7 +232,7 @@ def _of_tag(text: str, family: str, tag: str, choices: Collection[str]) -> Model
     evidence = f"Ollama's tag; {'the format it names' if _format(tag) else f'its default format {form}'}"
     if meant:
         named = _of_hub_id(text, meant, form, choices)
-        return replace(named, evidence=f"{evidence}; {named.evidence}")
+        return replace(named, evidence=f"{evidence}; {named.evidence}") if named.evidence else named
     said = words(f"{family}-{tag}")
     if "text" in said:  # what Ollama calls weights that nobody tuned
         said = said - {"text"}
@@ -167,7 +242,7 @@ def _of_tag(text: str, family: str, tag: str, choices: Collection[str]) -> Model
         if tuned.catalogue_id:
             return replace(tuned, evidence=f"{evidence}; {tuned.evidence}")
     named = _of_words(text, "-".join(sorted(said)), form, choices)
-    return replace(named, evidence=f"{evidence}; {named.evidence}")
+    return replace(named, evidence=f"{evidence}; {named.evidence}") if named.evidence else named
 
 
 def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str]) -> ModelName:
@@ -180,47 +255,98 @@ def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str
         )
     said = words(hub_id)
     owner = hub_id.split("/", maxsplit=1)[0].casefold()
-    same = [name for name in choices if words(name) == said]
-    own = [name for name in same if name.split("/")[0].casefold() == owner] or same
-    if len(own) == 1:
+    same = _originals_first(name for name in choices if words(name) == said)
+    if own := [name for name in same if name.split("/")[0].casefold() == owner] or same:
         how = "renamed on the hub" if own[0].split("/")[0].casefold() == owner else f"the same name as {own[0]}"
         stored = f", stored as {form}" if form else ""
         return ModelName(text, hub_id, own[0], form, evidence=f"{how}{stored}")
     if shaped := _of_same_shape(said, choices):
         evidence = f"same shapes as {shaped}: the names differ in training or date only"
-        return ModelName(text, hub_id, shaped, form, tuple(own), evidence)
-    near = nearest(hub_id.rsplit("/", maxsplit=1)[-1], [*choices])
-    evidence = f"{hub_id!r} is not in the catalogue of {len(choices)} models; nearest: {near}; --online asks the hub"
-    return ModelName(text, hub_id, None, form, tuple(near.split(", ")) if near else (), evidence)
+        return ModelName(text, hub_id, shaped, form, evidence=evidence)
+    # Services number releases by date (mistral-large-2411) and name ways of running (…-turbo).
+    for reading, why in _readings(hub_id):
+        numbered = any(_VERSION.fullmatch(word) for word in reading)
+        exact = not (numbered and any(_DATE.fullmatch(word) or _SIZE.fullmatch(word) for word in reading))
+        named = _named(text, reading, form, choices, exact=exact)
+        if (why or not exact) and named is not None and named.catalogue_id is not None:
+            return replace(named, evidence=f"{named.evidence}{why}")
+    return ModelName(text, hub_id, None, form)
+
+
+def _readings(spoken: str) -> Iterator[tuple[frozenset[str], str]]:
+    """What may be meant, from the letter on: all words, those outside of brackets, those that name a model."""
+    said = words(spoken)
+    yield said, ""
+    outside = words(_ASIDE.sub(" ", spoken))
+    if outside != said:
+        yield outside, "; what stands beside the name is left out"
+    if mode := outside & _MODES:
+        yield outside - mode, f"; {', '.join(sorted(mode))} says how it is run"
 
 
 def _of_words(text: str, spoken: str, form: str | None, choices: Collection[str], *, exact: bool = False) -> ModelName:
-    said = words(spoken)
+    for reading, why in _readings(spoken):
+        if (found := _named(text, reading, form, choices, exact=exact)) is not None:
+            return replace(found, evidence=f"{found.evidence}{why}")
+    return ModelName(text, None, None, form)
+
+
+def _named(
+    text: str, said: frozenset[str], form: str | None, choices: Collection[str], *, exact: bool
+) -> ModelName | None:
+    """The model of these words, or the candidates where they are words of several; None where they are of none."""
     found = _matching(said, choices)
     if exact:
         found = [name for name in found if words(name) == said]
-    sizes = {frozenset(word for word in words(name) if _SIZE.fullmatch(word)) for name in found}
-    unsized = {words(name) - _TRAINING for name in found}
-    if found and len(unsized) == 1 and len(sizes) == 1 and not _size_is_open(said, choices):
+    if not found and not exact:
+        found = _by_parameters(said, choices)
+    kinds = {words(name) - _TRAINING for name in found}
+    if found and len(kinds) == 1 and (words(found[0]) == said or not _is_open(said, choices)):
         evidence = "by its words" if words(found[0]) == said else f"by its words; {found[0]} has the fewest unsaid"
         return ModelName(text, found[0], found[0], form, tuple(found[1:]), evidence)
     if found and not exact:
-        named = ", ".join(found[:12])
-        offered = tuple(found) if len(found) > 1 else tuple(_matching_all(said, choices))
-        return ModelName(text, None, None, form, offered, f"{text!r} could be {named}; give one of them")
+        offered = sorted({*found, *_matching_all(said, choices)}, key=lambda name: (name not in found, len(name), name))
+        return ModelName(
+            text, None, None, form, tuple(offered), f"{text!r} could be {', '.join(offered[:12])}; give one of them"
+        )
     if not exact and (shaped := _of_same_shape(said, choices)):
         evidence = f"same shapes as {shaped}: the names differ in training or date only"
         return ModelName(text, shaped, shaped, form, evidence=evidence)
-    near = nearest(spoken, [*choices])
-    tail = f"; nearest: {near}" if near else ""
-    evidence = f"{text!r} is neither in the catalogue of {len(choices)} models nor a path{tail}"
-    return ModelName(text, None, None, form, tuple(near.split(", ")) if near else (), evidence)
+    return None
 
 
-def _size_is_open(said: frozenset[str], choices: Collection[str]) -> bool:
-    """Whether models of several sizes have all the words that were said: `qwen 3` is no model."""
-    sizes = {frozenset(word for word in words(name) if _SIZE.fullmatch(word)) for name in _matching_all(said, choices)}
-    return len(sizes) > 1 and not any(_SIZE.fullmatch(word) for word in said)
+def _by_parameters(said: frozenset[str], choices: Collection[str]) -> list[str]:
+    """Models whose name has no size where one was said that is their number of parameters (`phi-4 14b`)."""
+    size = next((word for word in said if re.fullmatch(r"\d+(?:\.\d+)?[bmt]", word)), None)
+    if size is None or not said - _TRAINING - {size}:
+        return []
+    asked = float(size[:-1]) * {"m": 1e6, "b": 1e9, "t": 1e12}[size[-1]]
+    unsized = [name for name in choices if not any(_SIZE.fullmatch(word) for word in words(name))]
+    return [
+        name
+        for name in _matching(said - {size}, unsized)
+        if name in catalogue() and abs(_parameters(name) / asked - 1) < _SIZE_TOLERANCE
+    ]
+
+
+@cache
+def _parameters(name: str) -> float:
+    """Parameters of a model of the catalogue; 0 where its family is not known."""
+    try:
+        return catalogue()[name].architecture().parameters_total
+    except ProfilingError:
+        return 0.0
+
+
+def _is_open(said: frozenset[str], choices: Collection[str]) -> bool:
+    """Whether a size or a version was left out that tells models apart: `qwen 3` is no model, `smollm` not SmolLM2."""
+    named = [words(name) for name in _matching_all(said - _TRAINING, choices)]
+    sizes = {frozenset(word for word in own if _SIZE.fullmatch(word)) for own in named}
+    versions = {word for own in named for word in own if re.fullmatch(r"\d+(?:\.\d+)*", word)}
+    of_size = len(sizes) > 1 and not any(_SIZE.fullmatch(word) for word in said)
+    return of_size or (
+        any(not _DATE.fullmatch(word) for word in versions) and not any(_VERSION.fullmatch(word) for word in said)
+    )
 
 
 def _matching_all(said: frozenset[str], choices: Collection[str]) -> list[str]:
@@ -229,11 +355,22 @@ def _matching_all(said: frozenset[str], choices: Collection[str]) -> list[str]:
 
 def _of_same_shape(said: frozenset[str], choices: Collection[str]) -> str | None:
     """A model whose name differs in nothing but how and when its weights were trained, or None."""
-
-    def shape(own: frozenset[str]) -> frozenset[str]:
-        return frozenset(word for word in own - _TRAINING if not re.fullmatch(r"2[0-9](0[1-9]|1[0-2])", word))
-
-    if not any(_SIZE.fullmatch(word) for word in said):
+    if any(_SIZE.fullmatch(word) for word in said):
+        same = [name for name in choices if _shape(words(name)) == _shape(said)]
+    elif any(word[-1].isdigit() for word in said):  # DeepSeek-R1-0528; what thinks may have another format
+        same = [name for name in choices if _undated(words(name)) == _undated(said)]
+    else:
         return None
-    same = [name for name in choices if shape(words(name)) == shape(said)]
-    return min(same, key=lambda name: (len(name), name), default=None)
+    return next(iter(_originals_first(same)), None)
+
+
+@cache
+def _undated(own: frozenset[str]) -> frozenset[str]:
+    """Words without dates and those of plain training."""
+    return frozenset(word for word in own - {"instruct", "base"} if not _DATE.fullmatch(word))
+
+
+@cache
+def _shape(own: frozenset[str]) -> frozenset[str]:
+    """Words without those of training and date."""
+    return frozenset(word for word in own - _TRAINING if not _DATE.fullmatch(word))

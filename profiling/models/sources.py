@@ -257,6 +257,13 @@ def model_configs() -> Mapping[str, Mapping[str, Any]]:
 
 
 @cache
+def same_shapes() -> Mapping[str, tuple[str, str]]:
+    """Models without a config here that have the shapes of one of the catalogue: that one, and who says so."""
+    rows = csv.DictReader(io.StringIO(_reference("same_shapes.csv")))
+    return {row["model_id"]: (row["same_as"], row["basis"]) for row in rows}
+
+
+@cache
 def catalogue() -> Mapping[str, CatalogueEntry]:
     """The models that ship as reference data, by their name on the hub."""
     rows, stated = _table()[1], model_configs()

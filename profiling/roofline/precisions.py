@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profiling.models.architecture import Architecture
+from profiling.models.architecture import Architecture, fact_of
 from profiling.models.format_names import format_widths
 from profiling.models.stored import Group, StoredFormat
 from profiling.roofline.workload import ACTIVATION_BITS, NARROW, Precision, precision_of, weight_formats
@@ -10,6 +10,7 @@ from profiling.roofline.workload import ACTIVATION_BITS, NARROW, Precision, prec
 GROUPS: tuple[Group, ...] = ("feed_forward", "attention", "experts", "other", "embedding", "head")
 
 
+@fact_of
 def precision_for(model: Architecture, weight_format: str | None = None, kv_bits: float = 16) -> Precision:
     """Bits of every group of a model's weights and the formats that its products run in.
 

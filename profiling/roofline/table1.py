@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from profiling.devices.accelerators import find
-from profiling.memory.need import activation_peak_bytes, kv_cache_bytes, weight_bytes
+from profiling.memory.need import activation_peak_bytes, kv_cache_bytes
+from profiling.memory.weights import weight_bytes
 from profiling.models.sources import REFERENCE, load
 from profiling.roofline.estimate import operator_times
 from profiling.roofline.operators import operators, totals

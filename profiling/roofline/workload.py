@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision, nearest
-from profiling.models.architecture import Architecture
+from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import Experts
 from profiling.models.stored import Group
 
@@ -188,6 +188,8 @@ class Parallelism:
             IllegalParallelism: The message says what does not divide what, and names the nearest legal choice.
         """
         tensor, pipeline, expert = self.tensor, self.pipeline, self.expert
+        if tensor == pipeline == expert == 1:
+            return
         for label, ways in (("tp", tensor), ("pp", pipeline), ("ep", expert)):
             if ways < 1:
                 raise IllegalParallelism(f"{label}={ways} cannot be; the smallest is 1")
@@ -217,31 +219,31 @@ class Parallelism:
                 )
 
 
-@lru_cache(maxsize=4096)
-def legal_tensor_ways(model: Architecture, largest: int = 1024) -> tuple[int, ...]:
+def _all_between(value: Values, low: float, high: float) -> bool:
+    if isinstance(value, float | int):
+        return low <= value <= high
+    return bool(np.all((np.asarray(value) >= low) & (np.asarray(value) <= high)))
+
+
+def legal_tensor_ways(model: Architecture, largest: int = 1024) -> list[int]:
     """Tensor parallel degrees that divide the heads of every layer; KV heads divide or are copied."""
+    return [ways for ways in _legal_ways(model) if ways <= largest]
+
+
+_MOST_WAYS = 1024
+
+
+@fact_of
+def _legal_ways(model: Architecture) -> tuple[int, ...]:
     cores = list(model.attention_cores())
     return tuple(
         ways
-        for ways in range(1, min(largest, max(model.heads, 1)) + 1)
+        for ways in range(1, min(_MOST_WAYS, max(model.heads, 1)) + 1)
         if all(
             core.heads % ways == 0 and (core.latent_width or core.kv_heads % ways == 0 or ways % core.kv_heads == 0)
             for core in cores
         )
     )
-
-
-def _lies_within(value: Values, low: float, high: float) -> bool:
-    """Whether all of it does; a plain number without the cost of an array."""
-    if isinstance(value, int | float):
-        return low <= value <= high
-    return bool(np.all((np.asarray(value) >= low) & (np.asarray(value) <= high)))
-
-
-def _is_below(value: Values, limit: Values) -> bool:
-    if isinstance(value, int | float) and isinstance(limit, int | float):
-        return value < limit
-    return bool(np.all(np.asarray(value) < np.asarray(limit)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,10 +311,10 @@ class Workload:
             ("head_bits", precision.head_bits, 1, 32),
         )
         for name, value, low, high in limits:
-            if value is not None and not _lies_within(value, low, high):
+            if value is not None and not _all_between(value, low, high):
                 shown = value if np.ndim(value) == 0 else f"between {np.min(value):g} and {np.max(value):g}"
                 raise InvalidWorkload(f"{name} is {shown}; it must lie between {low} and {high}")
-        if not _is_below(self.prefix, self.context):
+        if not np.all(np.less(self.prefix, self.context)):
             raise InvalidWorkload("the reused prefix must be shorter than the prompt: one token has to be new")
         if self.cache_tokens is not None and not bool(np.all(np.asarray(self.context) <= self.cache_tokens)):
             raise InvalidWorkload(f"the prompt does not fit into a cache of {self.cache_tokens:,} tokens")

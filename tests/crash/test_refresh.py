@@ -26,7 +26,7 @@ def home(bundled_home: Path, tmp_path: Path) -> Settings:
 def test_a_second_writer_is_refused_in_one_sentence(home: Settings) -> None:
     with FileLock(home.home / "writer.lock"):
         for write in (lambda: refresh(["bundled"], home), lambda: rebuild(home)):
-            with pytest.raises(HomeBusy, match=r"^Another process is writing to .*; wait until it is done\.$"):
+            with pytest.raises(HomeBusy, match=r"^Another process is writing to .*; wait until it has finished\.$"):
                 write()
     assert refresh(["bundled"], home).unchanged
 

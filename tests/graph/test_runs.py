@@ -125,7 +125,7 @@ def test_a_step_that_fails_is_named_with_its_reason_and_readers_keep_the_release
     rmtree(home / "lake" / "kept", ignore_errors=True)
     monkeypatch.setattr(frontier, "dominated", fails)
     monkeypatch.setattr("pipelines.runs.refresh.fingerprint", lambda _: "code has changed")
-    with pytest.raises(RefreshFailed, match=r"step fronts failed: .*the sums do not add up.* The release before stays"):
+    with pytest.raises(RefreshFailed, match=r"step fronts failed: .*the sums do not add up.* The previous release"):
         refresh(["bundled"], Settings.model_validate({"home": str(home)}))
     assert current(home / "published") == before
 

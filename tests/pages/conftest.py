@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from .served_pages import Served, Visit, serve, visiting
+from .served_pages import PATIENCE_S, Served, Visit, serve, visiting
 
 _FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-gpu-compositing",  # nothing that would emulate a GPU: a sixth of the time of a visit
+    "--disable-gpu-rasterization",
+    "--disable-accelerated-2d-canvas",
+    "--disable-software-rasterizer",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -31,7 +35,7 @@ def browser(bundled_home: Path) -> Iterator[Browser]:
     if found is None:
         pytest.skip("no chromium, chromium-browser or google-chrome on this machine; install the package chromium")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
+        running = playwright.chromium.launch(executable_path=found, args=list(_FLAGS), timeout=PATIENCE_S * 1000)
         yield running
         running.close()
 
@@ -39,7 +43,8 @@ def browser(bundled_home: Path) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def served(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Pages on the bundled facts."""
-    yield from serve(bundled_home, tmp_path_factory.mktemp("served"))
+    # Many tests at once are slower than a visitor.
+    yield from serve(bundled_home, tmp_path_factory.mktemp("served"), SKYLINE_OWN_FILE_SECONDS="300")
 
 
 @pytest.fixture

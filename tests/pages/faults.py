@@ -9,20 +9,33 @@ from playwright.sync_api import Page
 GRAVE = ("critical", "serious")
 
 
+def resize(page: Page, width: int) -> None:
+    """Make the screen that wide; what follows a new width, follows within two frames."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
+
 @cache
 def _axe() -> str:
     return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 
 
-def faults(page: Page, width: int, theme: str) -> list[str]:
-    """Critical and serious faults of an open page on a screen of that width, in that theme; one line each."""
-    page.set_viewport_size({"width": width, "height": 900})
+def faults(page: Page, width: int, theme: str, *, fetching: bool = False) -> list[str]:
+    """Critical and serious faults of an open page on a screen of that width, in that theme; one line each.
+
+    Args:
+        page: What is open.
+        width: Of the screen, in pixels.
+        theme: `light` or `dark`.
+        fetching: Whether axe reads stylesheets and media once more, from each shadow root: half of its time, for two
+            of its rules, whether a stylesheet locks the orientation and whether a sound plays by itself.
+    """
     page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-    # What follows a new width, follows within two frames.
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+    resize(page, width)
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(_axe())
-    found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
+    options = {"resultTypes": ["violations"], "selectors": False, "preload": fetching}
+    found = page.evaluate("async (options) => (await axe.run(document, options)).violations", options)
     return [
         f"{width} px, {theme}: {fault['id']} ({fault['impact']}): {node['html'][:160]}"
         for fault in found

@@ -43,11 +43,11 @@ def test_the_leaderboard_begins_with_models_of_today_each_with_interval_evidence
     waiting.value.save_as(tmp_path / "rows.csv")
     rows = list(csv.DictReader((tmp_path / "rows.csv").read_text("utf-8").splitlines()))
     for row, (_, ability, low, evidence, _) in zip(rows, ablest, strict=False):
-        assert (float(row["Ability (index points)"]), float(row["90 % from"])) == pytest.approx((ability, low))
-        assert row["Evidence"] == evidence
-        assert row["Weights"] == "open weights"
-        assert int(row["Results"]) > 0
-        assert row["Sources"]
+        assert (float(row["ability"]), float(row["ability_low"])) == pytest.approx((ability, low))
+        assert row["evidence_class"] == evidence
+        assert row["openness_words"] == "open weights"
+        assert int(row["results"]) > 0
+        assert row["sources"]
     assert visit.errors == []
     assert visit.foreign == []
 
@@ -60,7 +60,7 @@ def test_what_changed_since_the_state_before_is_told_with_reasons(visit: Visit, 
     told = page.locator(".counts", has_text="models are new").first
     told.wait_for()
     assert f"{counts['new model']:,} models are new" in told.inner_text()
-    assert f"{counts['refit']:,} have none and moved with the fit alone" in told.inner_text()
+    assert f"{counts['refit']:,} have none and moved only because the fit changed" in told.inner_text()
 
 
 def test_a_front_of_the_past_holds_nothing_that_came_later_and_its_address_lasts(
@@ -74,7 +74,7 @@ def test_a_front_of_the_past_holds_nothing_that_came_later_and_its_address_lasts
     )
     assert shown(visit, "Model") == [model for (model,) in standing]
     assert page.locator(".note").count() == 0
-    page.get_by_label("Against", exact=True).select_option("Rent (USD / 10⁶ tokens)")
+    page.get_by_label("Against", exact=True).select_option("Rent (USD per million tokens)")
     page.wait_for_function("location.search.includes('cost=usd_per_million_tokens')")
     visit.settle()
     assert page.get_by_text("Ability (overall) against rent").first.is_visible()

@@ -77,7 +77,7 @@ def test_a_harmful_model_name_does_no_harm_on_a_phone_nor_in_a_spreadsheet(
             shown.get_by_text("CSV", exact=True).first.click()
         waiting.value.save_as(tmp_path / "rows.csv")
         with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as lines:
-            names = [row["Model"] for row in csv.DictReader(lines)]
+            names = [row["model"] for row in csv.DictReader(lines)]
         assert names[0] == f"'{EVIL}"
         assert all("GPT" in name for name in names[1:])
         visit.open("open-vs-proprietary?source=reference")

@@ -70,7 +70,7 @@ def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer
         with page.expect_download() as waiting:
             page.get_by_text("CSV", exact=True).first.click()
         waiting.value.save_as(tmp_path / "rows.csv")
-        names = [row["Model"] for row in csv.DictReader((tmp_path / "rows.csv").read_text("utf-8").splitlines())]
+        names = [row["model_id"] for row in csv.DictReader((tmp_path / "rows.csv").read_text("utf-8").splitlines())]
         assert f"'{EVIL}" in names
         assert EVIL not in names
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
 from dashboards.data import Data
 from dashboards.pages.compare.page import mark
@@ -11,7 +10,7 @@ from profiling.answers.advise import Need, advise
 from warehouse.reader import Reader
 from warehouse.settings import Settings
 
-from .served_pages import Served, Visit, visiting
+from .served_pages import Visit
 
 pytestmark = [pytest.mark.page]
 
@@ -85,12 +84,3 @@ def test_the_first_page_says_findings_that_its_tables_hold(visit: Visit, bundled
     visit.open("scaling")
     assert page.get_by_text(growth.partition(": ")[2], exact=True).first.is_visible()
     assert visit.errors == []
-
-
-@pytest.mark.parametrize("address", ["", "compare", "footprint"])
-def test_on_a_phone_nothing_but_tables_scrolls_sideways(browser: Browser, served: Served, address: str) -> None:
-    for visit in visiting(browser, served.url, width=390):
-        page = visit.open(address)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert visit.errors == []
-        assert visit.foreign == []

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.page]
 
 def test_the_errors_are_those_that_ship_and_the_address_brings_the_choice_back(visit: Visit, tmp_path: Path) -> None:
     page = visit.open("how-far-off")
-    page.get_by_label("What is timed", exact=True).select_option("decode")
+    page.get_by_label("Stage", exact=True).select_option("decode")
     page.wait_for_function("location.search.includes('stage=decode')")
     visit.settle()
     said = page.get_by_text("Predictions of decode are a median").inner_text()

@@ -71,13 +71,13 @@ def test_downloads_hold_the_rows_shown(visit: Visit, tmp_path: Path) -> None:
     waiting.value.save_as(tmp_path / "rows.csv")
     rows = list(csv.DictReader((tmp_path / "rows.csv").read_text("utf-8").splitlines()))
     assert len(rows) == shown
-    assert all("llama" in row["Model"].lower() for row in rows)
-    assert "Size (GiB)" in rows[0]
+    assert all("llama" in row["model_id"].lower() for row in rows)
+    assert "size_gib" in rows[0]
     with page.expect_download() as waiting:
         page.get_by_text("JSON", exact=True).first.click()
     waiting.value.save_as(tmp_path / "rows.json")
     document = json.loads((tmp_path / "rows.json").read_text("utf-8"))
-    assert [row["Model"] for row in document["rows"]] == [row["Model"] for row in rows]
+    assert [row["model_id"] for row in document["rows"]] == [row["model_id"] for row in rows]
     assert document["address"] == "leaderboard?board=open_llm&search=llama"
 
 

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.page]
 
 def test_points_modules_and_errors_stand_on_the_page_with_their_source(visit: Visit) -> None:
     page = visit.open("measured")
-    page.get_by_text("22 of 22 ended well").first.wait_for()
+    page.get_by_text("22 of 22 completed").first.wait_for()
     page.get_by_role("cell", name="uncontended").first.wait_for()
     page.get_by_text("of the undisturbed step; n = 148 modules").first.wait_for()
     page.get_by_text("skyline profile run plan.json").first.wait_for()

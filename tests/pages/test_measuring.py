@@ -61,7 +61,7 @@ def measuring_processes(home: Path) -> list[str]:
 
 def test_nothing_can_be_measured_unless_the_operator_says_what(visit: Visit) -> None:
     page = visit.open("measured")
-    page.get_by_text("Measure another").first.wait_for()
+    page.get_by_text("Measure another device").first.wait_for()
     assert page.get_by_text("Run a prompt here").count() + page.get_by_text("Measure a server").count() == 0
 
 
@@ -86,8 +86,8 @@ def test_a_server_is_measured_at_the_chosen_loads_and_its_password_stays_here(me
     page = measure.open("measured")
     server = form(page, "Measure a server")
     server.get_by_role("button", name="Measure").click()
-    server.get_by_text("Name the model").wait_for()
-    server.get_by_label("Model, as the server calls it").fill("good")
+    server.get_by_text("Enter the model").wait_for()
+    server.get_by_label("Model, as the server names it").fill("good")
     server.get_by_label("Requests for each", exact=True).fill("4")
     server.get_by_role("button", name="Measure").click()
     server.get_by_text("lies in the inbox").wait_for()
@@ -103,15 +103,15 @@ def test_what_fails_says_why_and_what_is_cancelled_leaves_nothing(measure: Visit
     page = measure.open("measured")
     server = form(page, "Measure a server")
     before = landed(home, "served")
-    server.get_by_label("Model, as the server calls it").fill("broken")
+    server.get_by_label("Model, as the server names it").fill("broken")
     server.get_by_role("button", name="Measure").click()
     server.get_by_text("does not answer: HTTP 500").wait_for()
-    server.get_by_label("Model, as the server calls it").fill("hanging")
+    server.get_by_label("Model, as the server names it").fill("hanging")
     server.get_by_role("button", name="Measure").click()
     server.get_by_text("Measuring …").wait_for()
     page.wait_for_function("() => true")
     server.get_by_role("button", name="Cancel").click()
-    server.get_by_text("Cancelled; nothing was kept.").wait_for()
+    server.get_by_text("Cancelled. Nothing was kept.").wait_for()
     assert landed(home, "served") == before
     assert list((home / "measuring").iterdir()) == []
     assert measuring_processes(home) == []

@@ -65,7 +65,7 @@ def test_a_models_figures_are_those_of_the_tables_and_the_door(data: Data) -> No
     model = door.model(MODEL)
     stated = {row["fact"]: row["value"] for row in page.identity.to_dicts()}
     assert stated["KV cache"] == f"{model.kv_bytes_per_token():,.0f} bytes per token"
-    assert stated["Address that lasts"] == f"model/{MODEL}"
+    assert stated["Permanent address"] == f"model/{MODEL}"
     assert f"{model.parameters_total:,}" in page.about.object
     formats = {row["weight_format"]: row for row in page.formats.rows.to_dicts()}
     assert formats["q4_k_m"]["file_gib"] == pytest.approx(gguf_file_size_bytes(model, "Q4_K_M").bytes / GIB)

@@ -45,9 +45,9 @@ def test_filters_narrow_the_table_whose_rows_carry_licence_date_and_gpus(visit: 
         waiting.value.save_as(tmp_path / f"{name}.csv")
     gaps = rows_of(tmp_path / "gap.csv")
     assert [float(row["gap_points"]) for row in gaps] == [79, 23, 36]
-    models = {row["Model"]: row for row in rows_of(tmp_path / "models.csv")}
+    models = {row["model"]: row for row in rows_of(tmp_path / "models.csv")}
     assert len(models) == 8
-    assert models["GLM-4.5"]["Licence class"] == "open source"
-    assert models["GLM-4.5"]["Released"] == "2025-07-28"
-    assert models["GLM-4.5"]["GPUs needed"] == "16"
+    assert models["GLM-4.5"]["licence_words"] == "open source"
+    assert models["GLM-4.5"]["release_date"] == "2025-07-28"
+    assert models["GLM-4.5"]["gpus_needed"] == "16"
     assert visit.errors == []

@@ -5,7 +5,7 @@ from playwright.sync_api import Browser
 
 from dashboards.pages import PAGES
 
-from .faults import faults
+from .faults import faults, resize
 from .served_pages import Served, Visit, visiting
 
 pytestmark = [pytest.mark.page]
@@ -47,6 +47,7 @@ def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
     assert visit.errors == []
     assert visit.foreign == []
     assert faults(page, 1440, "light") + faults(page, 390, "dark") == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate(_UNDESCRIBED) == []
     assert served.complaints() == []
 
@@ -58,8 +59,10 @@ def test_a_page_has_no_grave_faults_in_either_theme_at_any_width_and_fits_when_t
 ) -> None:
     page = visit.open(slug)
     assert [fault for width in (390, 1440) for theme in ("light", "dark") for fault in faults(page, width, theme)] == []
-    assert faults(page, 720, "light") == []  # 1440 px at 200 %
+    assert faults(page, 720, "light", fetching=True) == []  # 1440 px at 200 %
     assert page.evaluate("document.documentElement.scrollWidth") <= 720
+    resize(page, 820)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 820
 
 
 @pytest.mark.slow

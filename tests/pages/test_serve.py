@@ -2,16 +2,16 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from typer.testing import CliRunner
 
-from .served_pages import REPOSITORY, Served, Visit, visiting
+from pipelines.commands.app import app
+
+from .faults import resize
+from .served_pages import Visit
 
 pytestmark = [pytest.mark.page]
 
@@ -20,9 +20,7 @@ HEAD = ".answer h2"
 
 
 def planned(home: Path, *arguments: str) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "pipelines.commands.app", "plan", *arguments, "--format", "json"]
-    environment = os.environ | {"SKYLINE_HOME": str(home)}
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    done = CliRunner().invoke(app, ["plan", *arguments, "--format", "json"], env={"SKYLINE_HOME": str(home)})
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
 
@@ -66,17 +64,11 @@ def test_the_plans_can_be_downloaded(visit: Visit, tmp_path: Path) -> None:
     assert all(row["usd_per_million_output_tokens"] for row in rows if row["usd_per_hour"])
 
 
-def test_on_a_phone_nothing_but_tables_is_wider_than_the_screen(browser: Browser, served: Served) -> None:
-    for visit in visiting(browser, served.url, width=390):
-        page = visit.open(SMALL)
-        page.locator(HEAD).wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert visit.errors == []
-
-
-def test_the_answer_says_how_far_off_such_predictions_are(visit: Visit) -> None:
+def test_the_answer_fits_a_phone_and_says_how_far_off_such_predictions_are(visit: Visit) -> None:
     page = visit.open(SMALL)
     page.locator(HEAD).wait_for()
+    resize(page, 390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     said = page.locator(".answer dl").inner_text()
     assert "Compared with measured serving" in said
     assert "nan" not in said

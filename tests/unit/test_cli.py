@@ -210,9 +210,9 @@ def test_lists_and_records_are_json_in_a_cell_of_csv(skyline: Skyline, published
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("SELEC 1", "The query cannot be answered: Parser Error"),
-        ("FROM marts.nothing", "The query cannot be answered: Catalog Error"),
-        ("SELECT nothing FROM core.models", "The query cannot be answered: Binder Error"),
+        ("SELEC 1", "The query failed: Parser Error"),
+        ("FROM marts.nothing", "The query failed: Catalog Error"),
+        ("SELECT nothing FROM core.models", "The query failed: Binder Error"),
         ("DELETE FROM core.models", "read-only"),
     ],
 )

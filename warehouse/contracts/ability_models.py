@@ -13,7 +13,7 @@ COSTS = {
     "parameters_total": "parameters",
     "parameters_active": "parameters",
     "time_per_token_s": "s",
-    "usd_per_million_tokens": "USD / 10⁶ tokens",
+    "usd_per_million_tokens": "USD per million tokens",
 }
 """What fronts of ability minimise, and its unit."""
 TERMS = ("size", "date", "size and date")
@@ -53,13 +53,13 @@ ABILITY_MODELS = Table(
         Column("devices", pl.Int64, f"Fewest devices that surely fit it, {_LOAD}.", unit="devices", minimum=1),
         positive("memory_low_gib", f"Memory on all of them, low, {_LOAD}.", "GiB"),
         positive("memory_gib", "The same, high.", "GiB"),
-        positive("tokens_per_s_low", "Rate of one request, low.", "tokens / s"),
-        positive("tokens_per_s", f"Likely rate of one request, {_LOAD}.", "tokens / s"),
-        positive("tokens_per_s_high", "The same, high.", "tokens / s"),
+        positive("tokens_per_s_low", "Rate of one request, low.", "tokens/s"),
+        positive("tokens_per_s", f"Likely rate of one request, {_LOAD}.", "tokens/s"),
+        positive("tokens_per_s_high", "The same, high.", "tokens/s"),
         positive("time_per_token_s", "Its inverse.", "s"),
-        positive("usd_per_million_tokens_low", "Rent, low.", "USD / 10⁶ tokens"),
-        positive("usd_per_million_tokens", f"Likely rent, {_LOAD}.", "USD / 10⁶ tokens"),
-        positive("usd_per_million_tokens_high", "The same, high.", "USD / 10⁶ tokens"),
+        positive("usd_per_million_tokens_low", "Rent, low.", "USD per million tokens"),
+        positive("usd_per_million_tokens", f"Likely rent, {_LOAD}.", "USD per million tokens"),
+        positive("usd_per_million_tokens_high", "The same, high.", "USD per million tokens"),
     ),
     ("model_id",),
     "ability",

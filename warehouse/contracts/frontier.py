@@ -175,7 +175,7 @@ EFFICIENCY = Table(
         Column("parameters_total", pl.Int64, "Parameters of the model.", unit="parameters"),
         positive("size_gib", "Weights in memory.", "GiB"),
         positive("evaluation_co2_kg", "CO₂ of the evaluation.", "kg"),
-        positive("score_per_billion_parameters", "Average over billions of parameters.", "points / 10⁹"),
+        positive("score_per_billion_parameters", "Average over billions of parameters.", "points / billion parameters"),
         positive("score_per_gib", "Average over size.", "points / GiB"),
         positive("score_per_kg_co2", "Average over evaluation CO₂.", "points / kg"),
         Column("expected_score", pl.Float64, "Log-linear expectation at its size.", unit="points"),

@@ -14,13 +14,13 @@ VERDICTS = ("fits", "borderline", "does not fit")
 PRECISIONS = ("w16a16kv16", "w8a8kv8", "w4a16kv16")
 ORIGINS = ("this warehouse", "shipped")
 
-_TOKENS_PER_S = "token/s"
-_USD = "USD per 10^6 tokens"
+_TOKENS_PER_S = "tokens/s"
+_USD = "USD per million tokens"
 
 PRECISION = Column(
     "precision", pl.String, "Bits of weights, activations and KV cache.", required=True, allowed=PRECISIONS
 )
-WEIGHT_BITS = positive("weight_bits", "True bits per stored weight.", "bit", required=True)
+WEIGHT_BITS = positive("weight_bits", "True bits per stored weight.", "bits", required=True)
 BATCH = count("batch", "Sequences in flight.", "sequences", required=True)
 CONTEXT = count("context", "Prompt length, or tokens attended when decoding.", "tokens", required=True)
 TENSOR_PARALLEL = count("tensor_parallel", "Devices that share every layer.", "devices", required=True)
@@ -73,8 +73,8 @@ KERNEL_MEASUREMENTS = Table(
         count("key_value_heads", "Key-value heads."),
         count("head_dim", "Width of a head."),
         count("window_size", "Sliding window; 0 is none.", "tokens"),
-        count("operand_bits", "Width of the operands.", "bit"),
-        count("key_value_bits", "Width of keys and values.", "bit"),
+        count("operand_bits", "Width of the operands.", "bits"),
+        count("key_value_bits", "Width of keys and values.", "bits"),
         positive("latency_s", "Time measured.", "s", required=True),
         positive("flops", "Operations; a multiply-add is two.", "FLOP", required=True),
         positive("moved_bytes", "Compulsory traffic of a cold cache.", "bytes", required=True),
@@ -283,8 +283,8 @@ CARBON_FOOTPRINT = Table(
         Column("grid", pl.String, "Whose electricity, and by which table.", required=True),
         positive("grid_g_co2e_per_kwh", "Its carbon intensity.", "g/kWh", required=True),
         positive("power_usage_effectiveness", "Energy of the building over that of the devices.", "1", required=True),
-        _spread("joules_{}per_million_tokens", "Energy of the accelerators", "J per 10^6 tokens"),
-        _spread("g_co2e_{}per_million_tokens", "Emissions with the building's share", "g per 10^6 tokens"),
+        _spread("joules_{}per_million_tokens", "Energy of the accelerators", "J per million tokens"),
+        _spread("g_co2e_{}per_million_tokens", "Emissions with the building's share", "g per million tokens"),
     ),
     _SERVED_KEY,
     "performance",

@@ -127,7 +127,7 @@ POINTS = Table(
         positive("latency_p90_s", "Nine of ten steps were faster.", "s"),
         positive("processor_s", "Median processor time of a step, over all threads.", "s"),
         positive("waiting_share", "Time threads could have run and waited, over that and the time they ran.", "1"),
-        positive("tokens_per_s", "Tokens read (prefill, encode) or made per second, over the batch.", "token/s"),
+        positive("tokens_per_s", "Tokens read (prefill, encode) or made per second, over the batch.", "tokens/s"),
         positive("requests_per_s", "Requests answered per second.", "1/s"),
         count("requests", "Requests sent.", "requests"),
         count("errors", "Requests that failed.", "requests"),

@@ -297,7 +297,9 @@ def _return_columns(name: str, what: str) -> tuple[Column, ...]:
         _points(f"{name}_gain", "Over the band before; null for the first."),
         *_ends(f"{name}_gain", "points"),
         _points(f"{name}_gain_per_doubling", "The gain on a logarithmic axis."),
-        Column(f"{name}_gain_per_billion", pl.Float64, "The gain on a linear axis.", unit="points / 10⁹ parameters"),
+        Column(
+            f"{name}_gain_per_billion", pl.Float64, "The gain on a linear axis.", unit="points / billion parameters"
+        ),
     )
 
 

@@ -61,7 +61,7 @@ def build(data: Data, search: str) -> Content:
             "The published warehouse holds no ability of models; run `skyline refresh`."
         ) from error
     if evidence.abilities.is_empty():
-        raise page.NothingToShow("No board has judged a model in the published warehouse.")
+        raise page.NothingToShow("The published warehouse holds no evaluated model.")
     return Advisor(data, search).content()
 
 
@@ -127,7 +127,8 @@ class Advisor:
         )  # fmt: skip
         lasting = " ".join(advice.notes)
         self.below.object = page.caption(
-            f"{lasting} Of each model the widest format that fits and is fast enough is taken. Intervals hold 90 %; "
+            f"{lasting} Each model is shown in its highest-precision format that fits and is fast enough. "
+            f"Intervals hold 90 %; "
             "where they overlap, the difference is not resolved."
         )
 
@@ -178,13 +179,14 @@ class Advisor:
             controls.number(state, "host", "Memory of the machine (GiB)", margin=margin),
             controls.text(
                 state, "processor", "Processor", margin=margin, sizing_mode="stretch_width",
-                placeholder="i9-14900K; a common one where none is named",
+                placeholder="e.g. i9-14900K; empty: a typical one",
             ),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         lead = (
-            "<h1>Advisor</h1><p class='lead'>What to run on your machine: the most capable model that fits, in which "
-            "format, how fast, and how sure that is. The same as <code>skyline advise</code>.</p>"
+            "<h1>Advisor</h1><p class='lead'>What to run on your machine: the most capable model that fits, in "
+            "which format, how fast, "
+            "and how certain that is. The same as <code>skyline advise</code>.</p>"
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
@@ -198,9 +200,9 @@ class Advisor:
                 page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
             ),
             page.card(
-                page.html("<h2>Everything considered</h2><p class='counts'>by verdict, the most capable first</p>"),
+                page.html("<h2>All candidates</h2><p class='counts'>by verdict, most capable first</p>"),
                 pn.Spacer(height=8),
-                page.downloads("advice", lambda: self.rows, self._describe),
+                page.download_buttons("advice", lambda: self.rows, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.table.widget,
             ),

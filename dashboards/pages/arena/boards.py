@@ -278,7 +278,7 @@ def series_breaks(breaks: pl.DataFrame) -> str:
         breaks: Result of the query `arena_series_breaks`.
     """
     if breaks.is_empty():
-        return "Every board is of one publication, and levels did not move."
+        return "All boards come from one publication, and levels did not move."
     last = breaks.row(-1, named=True)
     by = (
         f"moved by {last['shift_points']:+.0f} ± {last['shift_standard_error']:.0f} points"
@@ -288,7 +288,7 @@ def series_breaks(breaks: pl.DataFrame) -> str:
     return (
         f"Joined at {formats.count(breaks.height)} breaks (shaded) by the median of the models on both boards; "
         f"intervals take in the error of every join. The last, on {last['after_date']} ({last['reason']}): {by} by "
-        f"{last['common_models']} models. Published figures stand untouched beside, under “This one”."
+        f"{last['common_models']} models. The published figures, unchanged, are under “This one”."
     )
 
 

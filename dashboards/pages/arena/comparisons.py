@@ -63,7 +63,7 @@ class Comparisons:
         else:
             query, keys = "arena_drift", {"votes_id": votes_id}
             breaks = pl.DataFrame(schema={"before_date": pl.Date, "after_date": pl.Date})
-            more = "Each window is shifted to the mean that its models have overall."
+            more = "Each window is shifted so that its models have their overall mean."
         history = self._data.ask(query, **keys)
         found = history.filter(pl.col("model").is_in(chosen))
         if found.is_empty():
@@ -84,7 +84,7 @@ class Comparisons:
         named = meant.select("identity", pl.col("model").alias("name"))
         history = series.join(named, on="identity").with_columns(pl.col("name").alias("model"))
         if history.is_empty():
-            self.history.hide(title, "None of the chosen models is on a board of the series.")
+            self.history.hide(title, "No board in the series includes the chosen models.")
             return
         cuts = breaks.filter(pl.col("shift_points").is_null())["after_date"].to_list()
         swatches = self._history.show(history, chosen, breaks, cuts)
@@ -120,9 +120,7 @@ class Comparisons:
         lines = [legend.Entry(name, *styles[name]) for name in chosen if name in drawn["model"]]
         lines.append(legend.Entry("95 % interval of the category rating", OTHER_COLOUR, "bar"))
         several = drawn["category"].n_unique()
-        subtitle = (
-            "1 category" if several == 1 else f"{several} categories, those that tell the models apart most first"
-        )
+        subtitle = "1 category" if several == 1 else f"{several} categories, the most discriminating first"
         more = "Each category has a level of its own, so the median model of the board is the zero of each."
         card.show(title, subtitle, legend.swatches(_DELTAS, lines), self._where(drawn.height, "ratings"), more)
         card.came_from(query, keys)
@@ -154,7 +152,7 @@ class Comparisons:
 
     def _coefficients(self, votes_id: str | None) -> str:
         if votes_id is None:
-            return "Length and formatting are taken out of the comparison where style is controlled for."
+            return "Style control removes the influence of length and formatting."
         found = self._data.ask("arena_style_coefficients", votes_id=votes_id, category=self._state.category)
         parts = [
             f"{_FEATURES.get(row['feature'], row['feature'])} {row['coefficient']:+.2f}"
@@ -191,8 +189,8 @@ def _no_history(chosen: list[str], votes_id: str | None) -> str:
     if not chosen:
         return "Choose models in the list “Models to follow”."
     if votes_id is not None:
-        return "These votes carry no time, or too few of them fall into one month, so there is no history."
-    return "None of the chosen models is rated in this series."
+        return "These votes have no timestamps, or too few fall into any one month, so there is no history."
+    return "This series rates none of the chosen models."
 
 
 def _breaks(breaks: pl.DataFrame) -> str:
@@ -202,11 +200,11 @@ def _breaks(breaks: pl.DataFrame) -> str:
     parts = []
     for row in breaks.iter_rows(named=True):
         if row["models"] < _FEWEST_COMMON:
-            why = f"only {row['models']} models stand on both, too few to tell"
+            why = f"only {row['models']} models appear on both boards, too few to tell"
         else:
             why = f"{row['models']} models on both moved by {row['shift_points']:+.1f} points in the median"
         parts.append(f"{_day(row['before_date'])} to {_day(row['after_date'])}: {why}")
-    return f"No line is drawn where levels moved as a whole or may have: {'; '.join(parts)}."
+    return f"No line is drawn where the whole level moved or may have moved: {'; '.join(parts)}."
 
 
 def _day(date: dt.date) -> str:

@@ -8,7 +8,7 @@ import polars as pl
 
 from dashboards.charts import legend, ratings_classes, ratings_history
 from dashboards.charts.ratings import RowsChart
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.arena import boards as arena_boards
 from dashboards.pages.arena import rows as arena_rows
 from dashboards.pages.arena.boards import VOTES, ArenaState, Boards
@@ -152,7 +152,7 @@ class Arena(SessionPage[ArenaState]):
 
     def _filtered(self) -> None:
         self.shown = arena_boards.within(arena_boards.searched(self.rated, self.state.search), self.state)
-        empty = [] if not self.shown.is_empty() else ["No model passes these filters. Take one away."]
+        empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
         there_are = formats.count(self.rated.height)
         self.counts.object = (
@@ -190,13 +190,11 @@ class Arena(SessionPage[ArenaState]):
             )
             could = self.rated.filter(pl.col("rank_best") == 1).height
             if row["rank_best"] is not None:
-                finding += (
-                    "; its interval lies above all others" if could == 1 else f"; {could} models could be the first"
-                )
+                finding += "; its interval is above all others" if could == 1 else f"; {could} models could be first"
         where = self._where(len(rows.names))
         more = "A model's best rank is one more than the models whose interval lies wholly above its own."
         if is_rank and not rows.names:
-            more = "This source publishes no intervals, so no spread of ranks can be given."
+            more = "This source publishes no intervals, so ranks have no range."
         unrated = self.shown.height - rated.height
         if unrated:
             more += f" {formats.count(unrated)} models cannot be rated from these votes; the table says why."
@@ -217,14 +215,19 @@ class Arena(SessionPage[ArenaState]):
 
     def _describe(self) -> dict[str, Any]:
         where = self._where(self.shown.height)
-        return {"source": where, "address": f"arena{self.state.address()}"}
+        is_votes = arena_boards.votes_id(self.state) is not None
+        asked = self._rating_keys() if is_votes else arena_boards.board_of(self.state)
+        query = sql_with_values("arena_votes_ratings" if is_votes else "arena_board", asked)
+        return {"source": where, "address": f"arena{self.state.address()}", "query": query}
 
     def _sidebar(self) -> pn.Column:
         state = self.state
         return pn.Column(
             self.counts,
             pn.Spacer(height=8),
-            controls.text(state, "search", "Search", placeholder="names; parts between ;", sizing_mode="stretch_width"),
+            controls.text(
+                state, "search", "Search", placeholder="alternatives separated by ;", sizing_mode="stretch_width"
+            ),
             pn.Spacer(height=12),
             controls.several(state, "licence", "Licence class", placeholder="all", margin=(0, 0, 12, 0)),
             controls.several(state, "organisation", "Maker", placeholder="all", margin=(0, 0, 12, 0)),
@@ -232,7 +235,7 @@ class Arena(SessionPage[ArenaState]):
                 state, "models", "Models to follow", placeholder="none", max_items=ratings_history.MOST_MODELS,
                 option_limit=200, margin=(0, 0, 4, 0),
             ),
-            page.html(page.caption("Their history and categories are drawn below.")),
+            page.html(page.caption("Their history and categories appear below.")),
             sizing_mode="stretch_width",
             margin=0,
         )  # fmt: skip
@@ -240,8 +243,9 @@ class Arena(SessionPage[ArenaState]):
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Arena ratings</h1><p class='lead'>People vote between two answers without knowing whose they are. "
-            "Here are the ratings from those votes, and what their number allows to be said.</p>"
+            "<h1>Arena ratings</h1><p class='lead'>People choose between two answers without knowing which model "
+            "wrote them. "
+            "These are the ratings those votes give, and how certain they are.</p>"
         )
         picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
         main = pn.Column(
@@ -254,7 +258,7 @@ class Arena(SessionPage[ArenaState]):
         table = page.card(
             page.html("<h2>Everything about these models</h2>"),
             pn.Spacer(height=10),
-            page.downloads("arena_ratings", self.table.rows, self._describe),
+            page.download_buttons("arena_ratings", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

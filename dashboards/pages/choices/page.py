@@ -25,7 +25,7 @@ _FITTING = {
     "devices": Fact("Devices used", "0", 72),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 84),
-    "usd": Fact("USD per million tokens", "0,0.000", 96),
+    "usd": Fact("USD per million tokens", "0,0.000", 96, header="usd_per_million_tokens"),
     "usd_basis": Fact("which is", width=80),
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
     "joules_per_million_tokens": Fact("J per million tokens", "0,0", 96),
@@ -44,7 +44,7 @@ _DROPPED = {
 _HARDWARE = {
     "hardware": Fact("Hardware", width=210),
     "usd_per_hour": Fact("USD per hour", "0,0.00", 80),
-    "model_id": Fact("Cheapest model to serve of that quality", width=270),
+    "model_id": Fact("Cheapest model of that quality to serve", width=270),
     "precision_words": Fact("Precision", width=76),
     "quality": Fact("Quality", "0.0", 72),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
@@ -89,8 +89,8 @@ class Choices:
         )
         self.fits, self.dropped = FactTable(_FITTING), FactTable(_DROPPED)
         self.hardware = FactTable(_HARDWARE)
-        self.fits.widget.on_click(lambda event: self._open_model(str(self.fits.rows()["Model"][event.row])))
-        self.dropped.widget.on_click(lambda event: self._open_model(str(self.dropped.rows()["Model"][event.row])))
+        self.fits.widget.on_click(lambda event: self._open_model(str(self.fits.rows()["model_id"][event.row])))
+        self.dropped.widget.on_click(lambda event: self._open_model(str(self.dropped.rows()["model_id"][event.row])))
         self.weights = pn.Column(
             *(
                 controls.whole(self.state, f"w_{name}", title, margin=(0, 0, 6, 0))
@@ -141,11 +141,11 @@ class Choices:
         self.fitting = self.judged.filter(pl.col("reason").is_null())
         notes = list(self._notes)
         if state.quality == choosing.WEIGHTED and not any(state.weights.values()):
-            notes.append("Every weight is 0. Give at least one benchmark a weight.")
+            notes.append("Every weight is 0. Give at least one benchmark a weight above 0.")
         elif self.judged.is_empty():
-            notes.append("No model that can be placed is rated on this. Choose another quality.")
+            notes.append("No model that could be placed has a score for this. Choose another measure of quality.")
         elif self.fitting.is_empty():
-            notes.append("Nothing passes. The list of what was left out says why; loosen the limit it names.")
+            notes.append("Nothing passes. The list of excluded models says why; relax the limit it names.")
         self.notes.object = page.notes(notes)
         self._answer()
         self._draw()
@@ -187,22 +187,22 @@ class Choices:
         fits, asked = formats.count(self.fitting.height), formats.count(self.judged.height)
         self.answers.object = (
             f"<h2>{fits} of {asked} models pass on {formats.escape(self.state.hardware)}</h2>"
-            f"<p class='counts'>{formats.escape(self._conditions())}. Each in the most exact precision that fits: what "
-            "fewer bits cost in quality was not measured on these boards.</p>"
+            f"<p class='counts'>{formats.escape(self._conditions())}. Each in the highest precision that fits: "
+            f"these boards did not measure what fewer bits cost in quality.</p>"
             f"<div class='answers' style='margin-top:12px'>{cards}</div>"
         )
 
     def _draw(self) -> None:
         title = "Models for your GPU"
         if self.fitting.is_empty():
-            self.card.hide(title, "Nothing passes, so there is nothing to draw.")
+            self.card.hide(title, "Nothing passes, so there is nothing to plot.")
             self.front = self.fitting
             self.list.object = ""
             return
         against, axis, more = next(v for v in AGAINST.values() if v[0] == self.state.against)
         self.front = choosing.front(self.fitting, against, more_is_better=more)
         if self.front.is_empty():
-            self.card.hide(title, f"{axis} is not known of any model here.")
+            self.card.hide(title, f"{axis} is not known for any model here.")
             self.list.object = ""
             return
         swatches = self.chart.show(self.fitting, self.front, against, axis, self._quality_title(), more=more)
@@ -249,7 +249,7 @@ class Choices:
         )
         self.dropped_heading.object = (
             f"<h2>Why the others were left out</h2><p class='counts'>{formats.count(left_out.height)}: "
-            f"{formats.escape(said)}. What you have is what the engine allows itself: nine tenths of what the device "
+            f"{formats.escape(said)}. What you have is what the engine will use: nine tenths of what the device "
             f"reports.{_SHARING if self.state.devices != '1' else ''}</p>"
         )
         self.below.object = self._coverage()
@@ -303,7 +303,8 @@ class Choices:
             )
         self.reverse_heading.object = (
             "<h2>The other way round: the cheapest hardware for a quality</h2>"
-            f"<p class='counts'>{formats.escape(said)} Hardware without a listed rent comes last, by energy.</p>"
+            f"<p class='counts'>{formats.escape(said)} Hardware without a listed rental price comes last, by "
+            f"energy.</p>"
         )
 
     # Details and downloads -----------------------------------------------------------------------------------------
@@ -328,7 +329,7 @@ class Choices:
 
     def _describe(self) -> dict[str, Any]:
         return {
-            "conditions": self._conditions(), "sources": self._where(), "address": f"choices{self.state.address()}",
+            "conditions": self._conditions(), "source": self._where(), "address": f"choices{self.state.address()}",
             "sql": sql_with_values("choices", self.state.question),
         }  # fmt: skip
 
@@ -344,10 +345,10 @@ class Choices:
             head("My hardware"),
             controls.select(state, "accelerator", "Accelerator", margin=margin),
             controls.select(state, "devices", "How many, at most", margin=margin),
-            head("What I care for"),
+            head("What matters most"),
             controls.select(state, "quality", "Quality", margin=margin),
             self.weights,
-            head("My limits (0 is none)"),
+            head("My limits (0 = none)"),
             controls.select(state, "context", "Context", margin=margin),
             controls.select(state, "batch", "Requests", margin=margin),
             controls.number(state, "speed", "At least tokens per second, in all", margin=margin),
@@ -357,8 +358,8 @@ class Choices:
             controls.select(state, "licence", "Licence", margin=margin),
             controls.select(state, "maker", "Submitted by", margin=margin),
             controls.select(state, "precision", "Precision", margin=margin),
-            controls.switch(state, "merges", "Merges of weights too", margin=margin),
-            controls.switch(state, "borderline", "Also what may fit", margin=margin),
+            controls.switch(state, "merges", "Include merged models", margin=margin),
+            controls.switch(state, "borderline", "Include borderline fits", margin=margin),
             head("My prices"),
             controls.number(state, "device_hour", "USD per device-hour (0: listed)", margin=margin),
             controls.number(state, "kwh", "USD per kWh, where no rent is listed", margin=margin),
@@ -369,8 +370,9 @@ class Choices:
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Choices</h1><p class='lead'>Say what you have. These are the models that fit it, the best of them, "
-            "how fast they will be, what that costs, and why the others were left out. Model by model, with any number "
+            "<h1>Choices</h1><p class='lead'>Say what hardware you have. See which models fit, which are best, how "
+            "fast they will be, "
+            "what they cost, and why the others were left out. Model by model, with any number "
             "of devices: <a href='which-gpu' style='color:var(--accent)'>Which GPU?</a></p>"
         )
         main = pn.Column(
@@ -385,9 +387,9 @@ class Choices:
         return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=self.state)
 
     def _lists(self) -> list[pn.Column]:
-        downloads = page.downloads("choices", self.fits.rows, self._describe)
-        reasons = page.downloads("choices_left_out", self.dropped.rows, self._describe)
-        hardware = page.downloads("choices_hardware", self.hardware.rows, self._describe)
+        downloads = page.download_buttons("choices", self.fits.rows, self._describe, self.data)
+        reasons = page.download_buttons("choices_left_out", self.dropped.rows, self._describe, self.data)
+        hardware = page.download_buttons("choices_hardware", self.hardware.rows, self._describe, self.data)
         wanted = controls.number(self.state, "wanted", "Wanted quality (0: that of the best above)", width=260,
                                  sizing_mode=None)  # fmt: skip
         return [
@@ -404,7 +406,7 @@ class Choices:
 
 
 _SHORT = {"ifeval": "ifeval", "bbh": "bbh", "math": "math_lvl_5", "gpqa": "gpqa", "musr": "musr", "mmlu": "mmlu_pro"}
-"""Weights in the query, and whose they are."""
+"""Weights given in the query, and which benchmark each belongs to."""
 
 
 def _kind(reason: pl.Expr) -> pl.Expr:

@@ -47,7 +47,7 @@ class ChoicesState(UrlState):
     merges: Any = param.Boolean(default=True, doc="Whether merges of weights are shown.")
     precision: Any = param.Selector(
         default="any",
-        objects={"The most exact that fits": "any"} | {f"{name} only": key for key, name in PRECISIONS.items()},
+        objects={"The highest that fits": "any"} | {f"{name} only": key for key, name in PRECISIONS.items()},
     )
     borderline: Any = param.Boolean(default=False, doc="Whether what may fit counts as fitting.")
     first_token: Any = param.Number(default=0.0, bounds=(0.0, 10_000.0), doc=_NO_LIMIT)

@@ -37,7 +37,7 @@ def money(row: dict[str, Any], kwh: float) -> str:
     if row["usd"] is None:
         return "no price and no rated power known"
     basis = {
-        "rent": "rent, busy all the time", "electricity": f"electricity at {kwh:g} USD/kWh",
+        "rent": "rented, busy all the time", "electricity": f"electricity at {kwh:g} USD/kWh",
         "your price": "at your price of a device-hour",
     }[row["usd_basis"]]  # fmt: skip
     return f"{formats.significant(row['usd'])} USD per million tokens ({basis})"
@@ -77,7 +77,7 @@ def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
     return (
         f"<section class='answer'><p class='caption'>{formats.escape(label)}</p>"
         f"<h3>{formats.escape(row['model_id'])}</h3><table class='facts'>{facts}</table>"
-        f"<p><a href='{link}'>Why so fast: its roofline</a> · "
+        f"<p><a href='{link}'>Why this speed: its roofline</a> · "
         f"<a href='{hub}' rel='noopener noreferrer' target='_blank'>model page</a></p></section>"
     )
 

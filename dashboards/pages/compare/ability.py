@@ -17,7 +17,7 @@ _FACTS = {
     "openness": "Weights", "release_date": "Released", "parameters_total": "Parameters",
     "parameters_active": "Active parameters", "weight_format": "Published as", "weights_gib": "Weights (GiB)",
     "devices": "H100s to serve", "memory_gib": "Memory to serve (GiB)", "tokens_per_s": "Tokens / s per request",
-    "usd_per_million_tokens": "USD / 10⁶ tokens", "licence": "Licence", "organization": "Maker",
+    "usd_per_million_tokens": "USD per million tokens", "licence": "Licence", "organization": "Maker",
 }  # fmt: skip
 
 

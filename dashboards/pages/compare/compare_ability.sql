@@ -1,4 +1,4 @@
--- Abilities of the chosen models in every domain, in the mode that speaks for each.
+-- Abilities of the chosen models in every domain, each in its representative mode.
 SELECT model_id, domain, mode, effort, ability, ability_low, ability_high, ci_level, results, sources, evidence_class,
     as_of_date
 FROM marts.ability

@@ -48,7 +48,7 @@ def build(data: Data, search: str) -> Content:
     listed = data.ask("compare_names")["model_id"].to_list()
     names = list(dict.fromkeys([*judged, *listed]))
     if not names:
-        raise page.NothingToShow("The published warehouse rates no model.")
+        raise page.NothingToShow("The published warehouse has no ratings.")
     return Compare(data, search, names).content()
 
 
@@ -62,7 +62,7 @@ class Compare:
         self.state.remember_default("models", first)
         self._notes = self.state.offer("models", known, first) + self.state.settle()
         if len(self.state.models) > _MOST:
-            self._notes.append(f"At most {_MOST} models stand side by side; the first {_MOST} are shown.")
+            self._notes.append(f"At most {_MOST} models fit side by side; the first {_MOST} are shown.")
             self.state.models = self.state.models[:_MOST]
         self.facts = self.abilities = pl.DataFrame()
         self.notes, self.side_by_side = page.html(), page.html()
@@ -90,7 +90,7 @@ class Compare:
         if event.new in self.state.param["models"].objects and event.new not in models:
             self._notes = []
             if len(models) >= _MOST:
-                self._notes = [f"At most {_MOST} models stand side by side; take one away first."]
+                self._notes = [f"At most {_MOST} models fit side by side; remove one first."]
                 self.notes.object = page.notes(self._notes)
             else:
                 self.state.models = [*models, event.new]
@@ -110,7 +110,7 @@ class Compare:
 
     def _draw(self) -> None:
         models = list(self.state.models)
-        notes = [*self._notes] if models else [*self._notes, "No model is chosen. Add one by any part of its name."]
+        notes = [*self._notes] if models else [*self._notes, "No model is chosen. Add one by any part of the name."]
         self.notes.object = page.notes(notes)
         if not models:
             for card, title in self._titles():
@@ -135,7 +135,7 @@ class Compare:
         known = board_choice.has_ability(self.data)
         self.abilities = self.data.ask("compare_ability", **asked) if known else pl.DataFrame()
         if self.abilities.is_empty():
-            self.ability_card.hide("Ability by domain", "No board that counts has judged any of these models.")
+            self.ability_card.hide("Ability by domain", "No board used here has evaluated any of these models.")
             return
         self.domains.show(ability.marks(self.abilities, models))
         as_of = self.abilities["as_of_date"].max()
@@ -158,10 +158,11 @@ class Compare:
         where = f"Open LLM Leaderboard v2, snapshot of {day}; n = {there} models"
         self.radar_card.show(
             "Benchmarks", "From 0 in the middle to 100 on the rim, normalised between chance and 100",
-            self.radar.show(scores, models), where, "Areas depend on the order of the axes: compare corners.",
+            self.radar.show(scores, models), where, "The area depends on the order of the axes, so compare the "
+                                                    "corners.",
         )  # fmt: skip
         self.bars_card.show(
-            "Scores and their noise", "Bars with 95 % intervals, binomial over the questions",
+            "Scores and their noise", "Bars: 95 % intervals, binomial over the questions",
             self.bars.show(scores, models), where,
         )  # fmt: skip
         for card in (self.radar_card, self.bars_card):
@@ -199,11 +200,13 @@ class Compare:
             else:
                 cells = [formats.value(rows[model][column]) for model in models]
             lines.append([label, *cells])
-        self.facts = pl.DataFrame(lines, schema=["Fact", *models], orient="row")
+        wide = pl.DataFrame(lines, schema=["fact", *models], orient="row")
+        self.facts = wide.unpivot(index="fact", variable_name="model_id")
         body = ["<tr>" + "".join(f"<td>{formats.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines]
         lead = (
-            "<h2>Side by side</h2><p class='counts'>Scores are held to those of the first model: ▲ and ▼ differ by "
-            "more than noise explains (1.96 standard errors of the difference, as if independent), ≈ do not.</p>"
+            "<h2>Side by side</h2><p class='counts'>Scores are compared with those of the first model: ▲ and ▼ "
+            "differ by more than noise "
+            "explains (1.96 standard errors of the difference, taken as independent); ≈ do not.</p>"
         )
         return lead + table(["", *models], body)
 
@@ -214,10 +217,11 @@ class Compare:
         """Everything in its place."""
         lead = (
             "<h1>Compare</h1><p class='lead'>A few models side by side: every fact in the warehouse, and which "
-            "differences are more than noise. What runs on your hardware is on the "
+            "differences exceed noise. What runs on your "
+            "hardware is on "
             "<a href='choices' style='color:var(--accent)'>Choices</a>.</p>"
         )
-        downloads = page.downloads("compare", lambda: self.facts, self._describe)
+        downloads = page.download_buttons("compare", lambda: self.facts, self._describe, self.data)
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,

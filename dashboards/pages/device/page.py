@@ -114,13 +114,13 @@ class DevicePage(SessionPage[DeviceState]):
         self.notes, self.about, self.heading, self.below = (page.html() for _ in range(4))
         self.identity = pl.DataFrame()
         self.chart = RowsChart(_CHART)
-        self.figures = TableCard("figures", _FIGURES, self._describe)
-        self.best = TableCard("best_models", _BEST, self._describe)
-        self.market = TableCard("rental_prices", _MARKET, self._describe)
-        self.purchase = TableCard("purchase_prices", _PURCHASE, self._describe)
-        self.measured = TableCard("measured", _MEASURED, self._describe)
-        self.kernels = TableCard("kernels", _KERNELS, self._describe)
-        self.about_downloads = page.downloads("device", lambda: self.identity, self._describe)
+        self.figures = TableCard("figures", _FIGURES, self._describe, self.data)
+        self.best = TableCard("best_models", _BEST, self._describe, self.data)
+        self.market = TableCard("rental_prices", _MARKET, self._describe, self.data)
+        self.purchase = TableCard("purchase_prices", _PURCHASE, self._describe, self.data)
+        self.measured = TableCard("measured", _MEASURED, self._describe, self.data)
+        self.kernels = TableCard("kernels", _KERNELS, self._describe, self.data)
+        self.about_downloads = page.download_buttons("device", lambda: self.identity, self._describe, self.data)
         self.about_downloads.margin = (10, 0, 0, 0)
         self.chart_card = page.card(
             self.heading,
@@ -160,7 +160,7 @@ class DevicePage(SessionPage[DeviceState]):
         if found.devices:
             self.device, count = found.devices[0]
             if len(found.devices) > 1 or count > 1:
-                self._notes.append(f"This page is about one {self.device.name}; the Advisor answers for several.")
+                self._notes.append(f"This page covers one {self.device.name}; the Advisor answers for several.")
 
     def _show(self) -> None:
         self._settle()
@@ -181,22 +181,22 @@ class DevicePage(SessionPage[DeviceState]):
         names = [(one.vendor or "Other", one.name, address_of_device(one.name)) for one in devices]
         return subject.index(
             "Devices", f"{len(names):,} devices have a page, by maker. The field above finds them by any name, and "
-            "takes one described in a line: “other: 16 GB at 288 GB/s, 30 TFLOPS”.", subject.grouped(names),
+            "accepts a device described in one line: “other: 16 GB at 288 GB/s, 30 TFLOPS”.", subject.grouped(names),
         )  # fmt: skip
 
     def _show_device(self, device: Accelerator) -> None:
         found = self._ask("device_figures")
         rows = facts.identity(device, found.row(0, named=True) if found.height else {})
         address = address_of_device(device.name if found.height else self.state.id)
-        rows.append({"fact": "Address that lasts", "value": address, "basis": "", "address": address})
+        rows.append({"fact": "Permanent address", "value": address, "basis": "", "address": address})
         self.identity = frame(rows).select("fact", "value", "basis")
         links = [("What to run on it: the Advisor", f"advisor?machine={address.removeprefix('device/')}")]
-        lead = "All that is known of this device, and on what that rests."
+        lead = "Everything known about this device, and what it rests on."
         self.about.object = subject.identity(device.name, lead, rows, links)
         self.figures.show(
             "Figures", "decimal units; peaks without structured sparsity", frame(facts.figures(device)),
-            "Where the figures come from, and what is doubtful of them, is said above.",
-            empty="No figure of it is published.",
+            "Sources of the figures, and doubts about them, are given above.",
+            empty="No figures are published for it.",
         )  # fmt: skip
 
     def _show_prices(self) -> None:
@@ -213,22 +213,22 @@ class DevicePage(SessionPage[DeviceState]):
         usual = market.filter(pl.col("is_usual")).to_dicts() if market.height else []
         self.market.show(
             "Rental prices", facts.price_line(usual[0] if usual else None), market,
-            "The median over providers, with the lowest and the highest.", empty="Nobody that we know rents it out.",
+            "The median over providers, with the lowest and the highest.", empty="No known provider rents it out.",
         )  # fmt: skip
         self.purchase.show(
-            "Purchase prices", "as listed, newest first", purchase, empty="No price to buy it is known.",
+            "Purchase prices", "as listed, newest first", purchase, empty="No purchase price is known.",
         )  # fmt: skip
 
     def _show_measured(self) -> None:
         self.measured.show(
-            "Measured", "end to end, beside what the same question is predicted to take", self._ask("device_measured"),
+            "Measured", "end to end, beside the prediction for the same question", self._ask("device_measured"),
             empty="The published warehouse holds no end-to-end measurement on this device.",
         )  # fmt: skip
         kernels = self._ask("device_kernels")
         self.kernels.show(
-            "Kernels that predictions rest on", "errors on shapes that the fit did not see", kernels,
-            empty="No kernels of it are measured: speed is predicted from documented default efficiencies, with a "
-            "wide interval.",
+            "Kernels behind the predictions", "errors on shapes left out of the fit", kernels,
+            empty="None of its kernels have been measured: speed is predicted from documented default "
+            "efficiencies, with a wide interval.",
         )  # fmt: skip
 
     def _advise(self) -> None:
@@ -258,7 +258,7 @@ class DevicePage(SessionPage[DeviceState]):
         self.best.show(
             "What runs best on it", f"for {state.use}, {context:,} tokens of context, one request", frame(
                 [one.row() for one in runs]), " ".join(advice.notes),
-            empty="No model that boards have judged runs so; the Advisor says what each would need.",
+            empty="No evaluated model runs like this; the Advisor says what each would need.",
         )  # fmt: skip
 
     def content(self) -> Content:

@@ -13,8 +13,8 @@ def reconciled(door: Door, runs: int, hours: float, as_of: str) -> str:
     price = door.usd_per_device_hour(DEVICE) if DEVICE in door.devices else None
     terms = [*published_terms(), *own_terms(runs, hours, as_of, price, DEVICE)]
     return (
-        "<h2>What evaluating took, term by term</h2><p class='counts'>346 thousand hours and 2.7 million dollars were "
-        "published in December 2023; beside them each run counted once</p>"
+        "<h2>What evaluation took, term by term</h2><p class='counts'>346 thousand hours and 2.7 million dollars were "
+        "published in December 2023; here beside our count, each run once</p>"
         f"{page.table(_HEAD, [_line(term) for term in terms])}"
         + page.caption(
             "Runs without a time have no hours: result files of raw results need not hold the time of the run, "

@@ -8,7 +8,7 @@ import polars as pl
 
 from analytics.units import JOULES_PER_KWH
 from dashboards.charts.log_scatter import LogScatter, power_law
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.footprint.effort import reconciled
 from dashboards.parts import choices as choosing
 from dashboards.parts import controls, formats, page
@@ -23,14 +23,14 @@ _KG_PER_NODE_HOUR = 1.51088
 _FACTS = {
     "model_id": Fact("Model", width=270),
     "parameters_billion": Fact("Parameters (billion)", "0,0.0", 96),
-    "active_billion": Fact("Active (billion)", "0,0.0", 84),
+    "active_billion": Fact("Active (billion)", "0,0.0", 84, header="parameters_active_billion"),
     "batch": Fact("Batch", "0,0", 64),
     "devices": Fact("Devices", "0", 70),
     "open_llm_v2_average": Fact("Open LLM v2", "0.0", 84),
-    "kwh": Fact("kWh per million tokens", "0,0.000", 96),
-    "grams": Fact("g CO₂e per million tokens", "0,0", 96),
-    "grams_low": Fact("from", "0,0", 80),
-    "grams_high": Fact("to", "0,0", 80),
+    "kwh": Fact("kWh per million tokens", "0,0.000", 96, header="kwh_per_million_tokens"),
+    "grams": Fact("g CO₂e per million tokens", "0,0", 96, header="g_co2e_per_million_tokens"),
+    "grams_low": Fact("from", "0,0", 80, header="g_co2e_low_per_million_tokens"),
+    "grams_high": Fact("to", "0,0", 80, header="g_co2e_high_per_million_tokens"),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
 }
 
@@ -116,15 +116,13 @@ class Footprint:
 
     def _serve(self) -> None:
         state = self.state
-        title = "What bigger costs"
-        question = {
-            "accelerator": state.accelerator, "context": int(state.context), "precision": state.precision,
-        }  # fmt: skip
+        title = "What scale costs"
+        question = self._question()
         found = self.data.ask("footprint_serving", **question)
         per_kwh = self._grams_per_kwh()
         if found.is_empty() or per_kwh is None:
             reason = (
-                "This table states no carbon intensity for that country; choose the other one."
+                "This source gives no carbon intensity for that country; choose the other source."
                 if per_kwh is None
                 else f"No energy is known on {state.accelerator}: its rated power is not published, or nothing fits."
             )
@@ -247,15 +245,21 @@ class Footprint:
         if not lines:
             return ""
         return (
-            "<h3>Why snapshots are never mixed here</h3><p class='caption'>The same evaluations, counted "
-            "twice: where most "
-            "figures doubled exactly, the way of counting changed, and nobody used more.</p>"
+            "<h3>Why snapshots are never mixed here</h3><p class='caption'>The same evaluations, counted twice: "
+            "where most figures doubled exactly, the accounting "
+            "changed, not the consumption.</p>"
             f"<ul class='findings'>{''.join(lines)}</ul>"
         )
+
+    def _question(self) -> dict[str, Any]:
+        """Parameters of the query `footprint_serving`."""
+        state = self.state
+        return {"accelerator": state.accelerator, "context": int(state.context), "precision": state.precision}
 
     def _describe(self) -> dict[str, Any]:
         state = self.state
         return {
+            "query": sql_with_values("footprint_serving", self._question()),
             "address": f"footprint{state.address()}", "accelerator": state.accelerator, "grid": state.grid,
             "g_co2e_per_kwh": self._grams_per_kwh(), "grid_table": state.table, "power_usage_effectiveness": state.pue,
         }  # fmt: skip
@@ -269,14 +273,14 @@ class Footprint:
             controls.select(state, "context", "Context", margin=margin),
             controls.select(state, "grid", "Electricity of", margin=margin),
             controls.radio(state, "table", dict(state.param["table"].get_range()), height=32),
-            controls.number(state, "pue", "PUE: building over devices", step=0.05, margin=(10, 0, 0, 0)),
+            controls.number(state, "pue", "PUE: building energy over device energy", step=0.05, margin=(10, 0, 0, 0)),
             sizing_mode="stretch_width",
             margin=0,
         )
         lead = (
-            "<h1>Footprint</h1><p class='lead'>What a million tokens cost in energy and carbon as models "
-            "grow, by batch and "
-            "by whose electricity, and what the boards spent on evaluating.</p>"
+            "<h1>Footprint</h1><p class='lead'>What a million tokens cost in energy and carbon as models grow, by "
+            "batch and by grid, and "
+            "what the boards spent on evaluation.</p>"
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
@@ -293,7 +297,7 @@ class Footprint:
         table = page.card(
             page.html("<h2>Model by model</h2>"),
             pn.Spacer(height=8),
-            page.downloads("footprint", self.table.rows, self._describe),
+            page.download_buttons("footprint", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

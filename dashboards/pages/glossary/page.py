@@ -21,8 +21,9 @@ def build(_data: Data, search: str) -> Content:
     return Content(
         pn.Column(
             html(
-                "<h1>Glossary</h1><p class='lead'>What words on these pages mean. Where they occur, pointing at them, "
-                "tapping or focusing them says the same.</p>",
+                "<h1>Glossary</h1><p class='lead'>What the terms on these pages mean. Hover over, tap or focus a "
+                "term on any page for the "
+                "same explanation.</p>",
                 margin=(6, 0, 16, 0),
             ),
             card(html(render(__file__, "terms.html", title="Terms", terms=listed))),

@@ -84,7 +84,7 @@ def _findings(findings: Sequence[Mapping[str, str]]) -> str:
         f"<li>{formats.escape(row['sentence'])} <a href='{formats.escape(row['page'])}'>See it</a></li>"
         for row in findings
     )
-    lead = "<h2>What the tables say today</h2><p class='caption'>Computed from this release, with its noise.</p>"
+    lead = "<h2>What the data say today</h2><p class='caption'>Computed from this release, with its uncertainty.</p>"
     return f"{lead}<ul class='findings'>{items}</ul>" if items else ""
 
 
@@ -100,7 +100,7 @@ def _freshness(sources: pl.DataFrame) -> str:
     )
     heads = ("Source", "Snapshots", "First", "Latest", "Rows loaded", "Rejected", "Retrieved", "By its rhythm")
     table = _table(heads, rows, numbers=("Snapshots", "Rows loaded", "Rejected"))
-    caption = "By the dates that the sources themselves give; a dash where one gives none."
+    caption = "By the dates the sources themselves give; a dash where there is none."
     return f"<h2>How fresh it is</h2><p class='caption'>{caption}</p>{table}"
 
 
@@ -134,8 +134,10 @@ def _contents(tables: pl.DataFrame) -> str:
         f"<td>{formats.escape(row['meaning'])}</td></tr>"
         for row in filled.iter_rows(named=True)
     )
-    summary = f"<summary>All {filled.height} tables that hold rows, and what each is</summary>"
-    lead = "<p class='caption'>Ask them with <code>skyline sql</code>, on the SQL page, or with any DuckDB client.</p>"
+    summary = f"<summary>All {filled.height} tables that hold rows, and what each one holds</summary>"
+    lead = (
+        "<p class='caption'>Query them with <code>skyline sql</code>, on the SQL page, or with any DuckDB client.</p>"
+    )
     table = _table(("Table", "Rows", "What it is"), rows, numbers=("Rows",), kind="list wordy")
     return f"<details class='help'>{summary}{lead}{table}</details>"
 

@@ -12,7 +12,7 @@ from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
 from dashboards.pages.how_far_off import text
 from dashboards.pages.how_far_off.state import ALL_STAGES, GROUPS, HowFarOffState
-from dashboards.parts import controls, page
+from dashboards.parts import controls, own_measurements, page
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
@@ -23,7 +23,7 @@ from profiling.engines.time import COMMAND, shipped_times
 
 _ERRORS, _PICTURE = "error_on_what_was_left_out", "predicted_against_measured"
 _SHIPPED = {
-    "stage": Fact("What is timed", width=190),
+    "stage": Fact("Stage", width=190),
     "engine": Fact("Engine", width=130),
     "left_out": Fact("Left out of the fit", width=110),
     "mdape_pct": Fact("Median error (%)", "0.0", 90),
@@ -35,7 +35,7 @@ _SHIPPED = {
     "models": Fact("Models", "0", 70),
 }
 _OWN = {
-    "stage": Fact("What is timed", width=190),
+    "stage": Fact("Stage", width=190),
     "group": Fact("Group", width=190),
     "rows": Fact("Measurements", "0,0", 104),
     "asked": Fact("Predicted", "0,0", 84),
@@ -46,7 +46,7 @@ _OWN = {
     "naive_mdape_pct": Fact("Rule of thumb, error (%)", "0.0", 110),
 }
 _WORST = {
-    "stage": Fact("What is timed", width=170),
+    "stage": Fact("Stage", width=170),
     "model": Fact("Model", width=240, link="model/"),
     "device": Fact("Device", width=150, link="device/"),
     "engine": Fact("Engine", width=120),
@@ -150,7 +150,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.card(
                 page.html("<h2>Every held-out error</h2><p class='counts'>by what is timed and engine</p>"),
                 pn.Spacer(height=8),
-                page.downloads("held_out_errors", lambda: self.listed, self._describe),
+                page.download_buttons("held_out_errors", lambda: self.listed, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.table.widget,
             ),
@@ -160,12 +160,12 @@ class HowFarOff(SessionPage[HowFarOffState]):
         if self.rows.is_empty():
             return []
         head = "<h2>{}</h2><p class='counts'>{}</p>"
-        held = "held against what is predicted for each; rows that the engines were fitted to look better than new ones"
+        held = "compared with the prediction for each; rows used in the fit look better than new ones"
         return [
             page.card(
                 page.html(head.format("Measurements in this home", held)),
                 self.own,
-                page.downloads("errors", lambda: self.groups, self._describe),
+                page.download_buttons("errors", lambda: self.groups, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.errors.widget,
             ),
@@ -176,9 +176,9 @@ class HowFarOff(SessionPage[HowFarOffState]):
                 page.html(page.picture_buttons(_PICTURE), margin=(8, 0, 0, 0)),
             ),
             page.card(
-                page.html(head.format("The ten furthest off", "by the ratio, with what the prediction rests on")),
+                page.html(head.format("The ten largest errors", "by ratio, with what each prediction rests on")),
                 pn.Spacer(height=8),
-                page.downloads("furthest_off", lambda: self.furthest, self._describe),
+                page.download_buttons("furthest_off", lambda: self.furthest, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.worst.widget,
             ),
@@ -188,22 +188,25 @@ class HowFarOff(SessionPage[HowFarOffState]):
         """Everything in its place."""
         state, margin = self.state, (0, 0, 10, 0)
         sidebar = pn.Column(
-            controls.select(state, "stage", "What is timed", margin=margin),
+            controls.select(state, "stage", "Stage", margin=margin),
             *([controls.select(state, "by", "Groups", margin=margin)] if self.rows.height else []),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         lead = (
-            "<h1>How far off</h1><p class='lead'>Predicted time against what others measured, whole passes and "
-            "requests: the error, whether intervals hold, and what it is on devices and models never seen.</p>"
+            "<h1>How far off</h1><p class='lead'>Predicted time against what others measured, for whole passes and "
+            "whole requests: the "
+            "error, whether the intervals hold, and how both fare on devices and models the fit has "
+            "not seen.</p>"
         )
         how = render(__file__, "how.html", source=shipped_times().source, command=COMMAND)
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
             page.card(self.answer),
+            *own_measurements.cards(self.data, "how-far-off"),
             *self._own_cards(),
             *self._shipped_cards(),
             page.card(page.html(how)),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="What is timed")
+        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Stage")

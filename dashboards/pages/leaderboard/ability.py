@@ -8,7 +8,7 @@ import polars as pl
 
 from dashboards.charts import legend, openness
 from dashboards.charts.ratings import Rows, RowsChart
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.leaderboard import changes
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, controls, formats, page
@@ -85,7 +85,7 @@ class AbilityBoard(SessionPage[AbilityState]):
             if chosen := getattr(state, name):
                 kept &= pl.col(column).is_in(chosen)
         self.shown = searched(self.rows.filter(kept), state.search)
-        empty = [] if not self.shown.is_empty() else ["No model passes these filters. Take one away."]
+        empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
         self.counts.object = (
             f'<p class="counts"><b>{formats.count(self.shown.height)}</b> of <b>{formats.count(self.rows.height)}</b>'
@@ -121,19 +121,26 @@ class AbilityBoard(SessionPage[AbilityState]):
     # How it is laid out --------------------------------------------------------------------------------------------
 
     def _describe(self) -> dict[str, Any]:
-        return {"source": self._where(self.shown.height), "address": f"leaderboard{self.state.address()}"}
+        return {
+            "source": self._where(self.shown.height), "address": f"leaderboard{self.state.address()}",
+            "query": sql_with_values("ability_board", {"domain": self.state.domain}),
+        }  # fmt: skip
 
     def _sidebar(self) -> pn.Column:
         state = self.state
         return pn.Column(
             self.counts,
             pn.Spacer(height=8),
-            controls.text(state, "search", "Search", placeholder="names; parts between ;", sizing_mode="stretch_width"),
+            controls.text(
+                state, "search", "Search", placeholder="alternatives separated by ;", sizing_mode="stretch_width"
+            ),
             pn.Spacer(height=12),
             controls.several(state, "openness", "Weights", placeholder="all", margin=(0, 0, 12, 0)),
-            controls.several(state, "evidence", "Evidence", placeholder="all that are judged", margin=(0, 0, 12, 0)),
+            controls.several(state, "evidence", "Evidence", placeholder="all evaluated", margin=(0, 0, 12, 0)),
             controls.several(state, "organisation", "Maker", placeholder="all", margin=(0, 0, 4, 0)),
-            page.html(page.caption("“prior” shows open models that no board judged, as size and date suggest.")),
+            page.html(
+                page.caption("“prior” shows open models that no board has evaluated, as their size and date suggest.")
+            ),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -141,8 +148,9 @@ class AbilityBoard(SessionPage[AbilityState]):
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Leaderboard</h1><p class='lead'>Every model that any board judged, on one scale, with its interval "
-            "and what that rests on.</p>"
+            "<h1>Leaderboard</h1><p class='lead'>Every model that any board has evaluated, on one scale, with its "
+            "interval and the "
+            "evidence behind it.</p>"
         )
         pick = pn.Column(controls.select(self.state, "domain", "Domain"), width=230, margin=(0, 0, 14, 0))
         main = pn.Column(
@@ -153,17 +161,17 @@ class AbilityBoard(SessionPage[AbilityState]):
 
     def _more(self) -> list[pn.Column]:
         models = page.card(
-            page.html("<h2>Models and what they rest on</h2>"),
+            page.html("<h2>Models and their evidence</h2>"),
             page.html(page.caption(f"To serve: {words.LOAD}.")),
             pn.Spacer(height=10),
-            page.downloads("ability", self.table.rows, self._describe),
+            page.download_buttons("ability", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )
         changed = page.card(
             self.moved,
             pn.Spacer(height=10),
-            page.downloads("ability_changes", self.changes.rows, self._describe),
+            page.download_buttons("ability_changes", self.changes.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.changes.widget,
         )

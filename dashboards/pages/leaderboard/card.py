@@ -17,7 +17,7 @@ _LABELS = {
     "reported_parameters": ("Parameters as the board states them", "parameters"),
     "evaluation_co2_kg": ("CO₂ of the evaluation", "kg"),
     "error_pct": ("Error", "%"),
-    "size_adjusted_residual": ("Average above expectation at its size", "points"),
+    "size_adjusted_residual": ("Average above expectation for its size", "points"),
     "residual_rank": ("Rank by that", ""),
     "score_per_gib": ("Average per GiB", "points / GiB"),
     "score_per_billion_parameters": ("Average per billion parameters", "points / billion"),
@@ -34,7 +34,7 @@ def build(data: Data, snapshot_id: str, entry_id: str) -> str:
     """The card as HTML; a sentence saying so where the snapshot holds no such entry."""
     found = data.ask("entry", snapshot_id=snapshot_id, entry_id=entry_id)
     if found.is_empty():
-        return "<h2>No such entry</h2><p>This snapshot does not hold the entry that the address names.</p>"
+        return "<h2>No such entry</h2><p>This snapshot has no entry of the name in the address.</p>"
     entry = found.row(0, named=True)
     model_id = str(entry["model_id"])
     parts = [

@@ -33,7 +33,7 @@ def told(rows: pl.DataFrame) -> pl.DataFrame:
 def summary(rows: pl.DataFrame) -> str:
     """What changed since the state before, as HTML."""
     if rows.is_empty():
-        return "<h2>What changed</h2><p class='counts'>No earlier state of the boards is stored.</p>"
+        return "<h2>What changed</h2><p class='counts'>No earlier state of the boards has been stored.</p>"
     before, now = rows["before_date"][0], rows["as_of_date"][0]
     count = dict(rows["reason"].value_counts().iter_rows())
     beyond = rows.filter(pl.col("is_beyond_noise").fill_null(value=False))
@@ -41,13 +41,13 @@ def summary(rows: pl.DataFrame) -> str:
         f"{formats.count(count[reason])} {words}"
         for reason, words in (
             ("new model", "models are new"), ("new results", "have new or changed results"),
-            ("withdrawn", "were withdrawn"), ("refit", "have none and moved with the fit alone"),
+            ("withdrawn", "were withdrawn"), ("refit", "have none and moved only because the fit changed"),
         )
         if count.get(reason)
     ]  # fmt: skip
     text = f"Between {before} and {now}: {', '.join(parts)}. "
     if beyond.is_empty():
-        text += "No change exceeds what the differing results can account for."
+        text += "No change is larger than the new results can account for."
     else:
         named = ", ".join(
             f"{row['model_id']} {row['change']:+.1f}" for row in told(beyond).head(5).iter_rows(named=True)

@@ -6,7 +6,7 @@ import panel as pn
 import polars as pl
 
 from dashboards.charts import scatter
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.leaderboard import ability
 from dashboards.pages.leaderboard import card as entry_card
 from dashboards.pages.leaderboard.table import EntryTable
@@ -158,7 +158,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         title = f"{choice.y.label} against {x_label}"
         self.heading.object = page.about(scatter.NAME, title, counts, where)
         self.legend.object = drawn.legend
-        empty = "No entry passes these filters. Take one away, or widen the size." if self.shown.is_empty() else ""
+        empty = "No entry passes these filters. Remove one, or widen the size range." if self.shown.is_empty() else ""
         below = page.caption(f"{where}. Click a point for its card.")
         self.below.object = page.notes([empty] if empty else []) + below
         self.counts.object = (
@@ -180,7 +180,8 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         self.scatter.mark(entry_id)
 
     def _describe(self) -> dict[str, Any]:
-        return self._describe_snapshot("leaderboard")
+        query = sql_with_values("entries", {"snapshot_id": self.state.snapshot})
+        return self._describe_snapshot("leaderboard", query=query)
 
     # How it is laid out --------------------------------------------------------------------------------------------
 
@@ -246,7 +247,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
             self.below,
             page.html(page.picture_buttons(scatter.NAME), margin=(8, 0, 0, 0)),
         )
-        lead = "Every configuration that the boards evaluated. Filter it, search it, plot anything against anything."
+        lead = "Every configuration the boards evaluated. Filter, search, and plot anything against anything."
         main = pn.Column(
             page.html(f"<h1>Leaderboard</h1><p class='lead'>{lead}</p>", margin=(0, 0, 12, 0)),
             board_choice.switch("leaderboard", board_choice.ENTRIES),
@@ -272,7 +273,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
                     state, "scores", {"Scores as ranked": "normalised", "Before normalisation": "raw"}, height=32
                 ),
                 show_columns,
-                page.downloads("leaderboard", self.table.rows, self._describe),
+                page.download_buttons("leaderboard", self.table.rows, self._describe, self.data),
                 align_items="center",
                 gap="8px 16px",
                 margin=(8, 0),

@@ -96,8 +96,8 @@ class EntryTable:
         )
 
     def rows(self) -> pl.DataFrame:
-        """The rows and columns shown, under the titles shown."""
-        return self._frame.drop(_KEY).rename(self._titles)
+        """The rows and columns shown, under the names of the columns."""
+        return self._frame.drop(_KEY)
 
 
 def _number(measure: Measure | None) -> NumberFormatter:

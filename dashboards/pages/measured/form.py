@@ -74,7 +74,7 @@ class Form(ABC):
         except CannotMeasure as error:
             self.said.object = page.notes([str(error)])
         except asyncio.CancelledError:
-            self.said.object = page.notes(["Cancelled; nothing was kept."])
+            self.said.object = page.notes(["Cancelled. Nothing was kept."])
         finally:
             self._task = None
             self.run.disabled, self.stop.visible = False, False
@@ -89,7 +89,7 @@ class PromptForm(Form):
         self.precision = pn.widgets.Select(name="Number format", options=_PRECISIONS, **_FIELD)
         self.new_tokens = pn.widgets.IntInput(name="New tokens, at most", value=32, start=1, end=512, **_FIELD)
         self.prompt = pn.widgets.TextAreaInput(
-            name="Prompt", placeholder="What should it go on from?", rows=3, max_length=_LONGEST_PROMPT,
+            name="Prompt", placeholder="Text for the model to continue", rows=3, max_length=_LONGEST_PROMPT,
             sizing_mode="stretch_width", margin=(0, 0, 10, 0),
         )  # fmt: skip
 
@@ -101,7 +101,7 @@ class PromptForm(Form):
         """Measure; HTML of what came of it."""
         prompt = self.prompt.value_input or self.prompt.value or ""
         if not prompt.strip():
-            raise CannotMeasure("Write a prompt first.")
+            raise CannotMeasure("Enter a prompt first.")
         found = await self.measuring.generate(
             self.checkpoint.value, prompt[:_LONGEST_PROMPT], self.new_tokens.value or 1, self.precision.value
         )
@@ -114,7 +114,7 @@ class EndpointForm(Form):
     def __init__(self, measuring: Measuring) -> None:
         super().__init__(measuring, "Measure a server", text.ENDPOINT)
         self.address = pn.widgets.Select(name="Server", options=list(measuring.endpoints), **_FIELD)
-        self.model = pn.widgets.TextInput(name="Model, as the server calls it", max_length=200, **_FIELD)
+        self.model = pn.widgets.TextInput(name="Model, as the server names it", max_length=200, **_FIELD)
         self.concurrency = pn.widgets.MultiChoice(
             name="Requests in flight", options=[1, 2, 4, 8, 16, 32, 64], value=[1, 4], solid=False, **_FIELD
         )
@@ -137,7 +137,7 @@ class EndpointForm(Form):
         """Measure; HTML of what came of it."""
         model = (self.model.value_input or self.model.value or "").strip()
         if not model:
-            raise CannotMeasure("Name the model, as the server calls it.")
+            raise CannotMeasure("Enter the model's name as the server knows it.")
         if not self.concurrency.value or not self.lengths.value:
             raise CannotMeasure("Choose at least one number of requests in flight and one prompt length.")
         load = {

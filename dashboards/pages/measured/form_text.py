@@ -6,7 +6,7 @@ from analytics.units import GIB
 from dashboards.parts import formats, page
 from dashboards.parts.formats import escape
 
-PROMPT = "A checkpoint on this machine answers; you see the text and what each token took. The text is not kept."
+PROMPT = "A checkpoint on this machine answers; you see the text and the time of each token. The text is not kept."
 ENDPOINT = "This machine sends requests to a server that speaks OpenAI's interface, and times what a client sees."
 _MODULES = 12
 _MS = 1e3
@@ -33,7 +33,7 @@ def answer(found: dict[str, Any], bundle: str) -> str:
     )
     return (
         f"<h3>Answer</h3><pre style='white-space:pre-wrap;overflow-wrap:anywhere'>{escape(found['text'])}</pre>"
-        f"<h3>What it took</h3>{page.table(('', ''), [[name, value] for name, value in facts.items()])}"
+        f"<h3>Time and memory</h3>{page.table(('', ''), [[name, value] for name, value in facts.items()])}"
         f"<h3>Slowest modules over the prompt</h3>{modules}{_landed(bundle)}"
     )
 
@@ -52,7 +52,7 @@ def served(rows: list[dict[str, Any]], bundle: str) -> str:
         ]
         for row in rows
     ]  # fmt: skip
-    return f"<h3>What it took</h3>{page.table(header, lines)}{_landed(bundle)}"
+    return f"<h3>Time and memory</h3>{page.table(header, lines)}{_landed(bundle)}"
 
 
 def _errors(row: dict[str, Any]) -> str:

@@ -7,11 +7,11 @@ import polars as pl
 
 from dashboards.charts.measured import QUANTITIES, Predictions, Sweep, Trace
 from dashboards.charts.measured_layers import LayerBars, Network
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.measured import form as measured_form
 from dashboards.pages.measured import text
 from dashboards.pages.measured.state import MeasuredState
-from dashboards.parts import controls, formats, page
+from dashboards.parts import controls, formats, own_measurements, page
 from dashboards.parts.page import Content, NothingToShow
 from dashboards.parts.session import SessionPage
 
@@ -26,7 +26,7 @@ def build(data: Data, search: str) -> Content:
     """
     runs = data.ask("profile_environments").filter(pl.col("points") > 0)
     if runs.is_empty():
-        raise NothingToShow("No measurements are in the warehouse; measure some with skyline profile run.")
+        raise NothingToShow("The warehouse holds no measurements; make some with skyline profile run.")
     return Measured(data, runs, search).content()
 
 
@@ -131,9 +131,9 @@ class Measured(SessionPage[MeasuredState]):
         whole = f"; the sum is {formats.significant(100 * ratio)} % of the undisturbed step" if ratio else ""
         subtitle = f"{_point_label(row.row(0, named=True)) if row.height else ''}{whole}; n = {layers.height} modules"
         self.heads["layers"].object = page.about(
-            LayerBars.NAME, "Modules", subtitle, "own time by hooks in a pass of its own"
+            LayerBars.NAME, "Modules", subtitle, "time of each module alone, from hooks in a separate pass"
         )
-        self.no_layers.object = "" if there else page.caption("This point has no pass over modules.")
+        self.no_layers.object = "" if there else page.caption("This point was not measured module by module.")
 
     def _show_trace(self) -> None:
         samples = self.data.ask("profile_telemetry", run_id=self.state.run)
@@ -143,13 +143,13 @@ class Measured(SessionPage[MeasuredState]):
             Trace.NAME,
             f"Device during the run: {self.state.trace}",
             f"n = {samples.height} samples",
-            "sampled from the side",
+            "sampled beside the run",
         )
-        self.no_trace.object = "" if there else page.caption("The device or its driver did not tell this.")
+        self.no_trace.object = "" if there else page.caption("The device or its driver did not report this.")
 
     def _show_comparison(self) -> None:
         if self.state.other == _NONE:
-            self.comparison.object = page.caption("Choose a second run in the sidebar to set it beside this one.")
+            self.comparison.object = page.caption("Choose a second run in the sidebar to compare with this one.")
             return
         other = self.data.ask("profile_points", run_id=self.state.other)
         self.comparison.object = text.comparison(self.points, other)
@@ -179,6 +179,7 @@ class Measured(SessionPage[MeasuredState]):
         main = pn.Column(
             page.html(text.LEAD, margin=(0, 0, 12, 0)),
             self.notes,
+            *own_measurements.cards(self.data, "measured"),
             page.card(self.about),
             page.card(
                 self.heads["sweep"], page.html(page.picture_buttons(Sweep.NAME)), self.legends["sweep"],
@@ -191,7 +192,10 @@ class Measured(SessionPage[MeasuredState]):
         return Content(main=main, sidebar=self._sidebar(), state=self.state)
 
     def _more(self) -> list[pn.Column]:
-        describe = {"address": "measured", "tables": "marts.profile_points"}
+        describe = {
+            "address": f"measured{self.state.address()}", "source": f"run {self.state.run}",
+            "query": sql_with_values("profile_points", {"run_id": self.state.run}),
+        }  # fmt: skip
         network = pn.Column(
             self.network.figure, sizing_mode="stretch_width", margin=0,
             styles={"overflow-x": "auto", "overflow-y": "hidden", "min-width": "0"},
@@ -208,7 +212,8 @@ class Measured(SessionPage[MeasuredState]):
             page.card(self.heads["trace"], self.trace.figure, self.no_trace),
             page.card(page.html("<h2>Beside another run</h2>"), self.comparison),
             page.card(
-                page.html("<h2>Points</h2>"), page.downloads("measured", lambda: self.points, lambda: describe),
+                page.html("<h2>Points</h2>"),
+                page.download_buttons("measured", lambda: self.points, lambda: describe, self.data),
                 pn.Spacer(height=8), self.table,
             ),
             page.card(self.command),

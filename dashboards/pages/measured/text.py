@@ -9,8 +9,9 @@ from dashboards.parts import formats, page
 from dashboards.parts.formats import escape
 
 LEAD = (
-    "<h1>Measured</h1><p class='lead'>What models took on a device that was measured, compared with predictions. "
-    "A hollow mark was contended: others kept the measured process waiting for more than 5 % of the time.</p>"
+    "<h1>Measured</h1><p class='lead'>What models took on measured devices, compared with predictions. A hollow "
+    "mark was "
+    "contended: other processes kept the measured one waiting for more than 5 % of the time.</p>"
 )
 PREDICTIONS = page.about(
     "predicted",
@@ -32,7 +33,7 @@ def environment(run: dict[str, Any]) -> str:
     """What a run was measured on."""
     facts = {
         "Device": run["device"], "Threads": run["threads"], "Torch": run["torch"], "Measured": source(run),
-        "Points": f"{run['measured']} of {run['points']} ended well, {run['contended']} of them contended",
+        "Points": f"{run['measured']} of {run['points']} completed, {run['contended']} of them contended",
         "Machine": "virtual" if run["is_virtual"] else "not virtual, or not stated",
     }  # fmt: skip
     items = "".join(
@@ -50,7 +51,7 @@ def source(run: dict[str, Any]) -> str:
 def errors(rows: pl.DataFrame) -> str:
     """Errors of predictions by stage, undisturbed points apart from all."""
     if rows.is_empty():
-        return page.caption("No point of this environment could be predicted: its run has no ceilings.")
+        return page.caption("No point of this environment could be predicted, because its run measured no ceilings.")
     lines = [
         [
             row["stage"], row["scope"], row["compared_clock"], formats.count(row["points"]),
@@ -81,7 +82,7 @@ def comparison(first: pl.DataFrame, second: pl.DataFrame) -> str:
     )
     both = both.filter(pl.col("latency_s").is_not_null() & pl.col("latency_s_other").is_not_null())
     if both.is_empty():
-        return page.caption("The two runs measured no configuration both.")
+        return page.caption("The two runs have no configuration in common.")
     lines = []
     for row in both.iter_rows(named=True):
         contended = bool(row["is_contended"]) or bool(row["is_contended_other"])
@@ -123,8 +124,8 @@ def command(run: dict[str, Any]) -> str:
         "skyline profile endpoint http://localhost:8000/v1 --model NAME --concurrency 1,4,16 --out served.bundle",
     )
     return (
-        "<h2>Measure another</h2><p>A grid such as <code>models: [HuggingFaceTB/SmolLM2-135M]</code>, "
+        "<h2>Measure another device</h2><p>A grid such as <code>models: [HuggingFaceTB/SmolLM2-135M]</code>, "
         "<code>batches: [1, 4]</code>, <code>contexts: [64, 256]</code> in <code>sweep.yaml</code>, then:</p>"
-        f"{_PRE}{escape(chr(10).join(lines))}</pre><p>A prompt, or a server that is running:</p>"
+        f"{_PRE}{escape(chr(10).join(lines))}</pre><p>A prompt, or a running server:</p>"
         f"{_PRE}{escape(chr(10).join(prompts))}</pre>"
     )

@@ -13,7 +13,8 @@ from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.errors import ProfilingError
 from profiling.memory.engines import default_engine
-from profiling.memory.need import kv_cache_bytes, max_context, memory_need, weight_bytes
+from profiling.memory.need import kv_cache_bytes, max_context, memory_need
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.gguf import gguf_file_size_bytes
 from profiling.models.stored import BF16
@@ -25,7 +26,7 @@ USUAL_DEVICES = (
     "Apple-M4-Max-40core-128GB", "Ryzen-AI-Max+-395-128GB", "DGX-Spark-GB10-128GB", "RTX-PRO-6000-Blackwell", "L40S",
     "H100-SXM5-80GB", "H200-SXM-141GB", "MI300X-192GB", "B200-SXM-180GB", "Apple-M3-Ultra-80core-512GB",
 )  # fmt: skip
-"""Devices that people ask about, from a small card to a large server's; any other is asked in the Advisor."""
+"""Common devices, from a small card to a large server; ask the Advisor about any other."""
 _MORE_GGUF = ("iq4_xs", "iq3_xxs", "iq2_xs")
 _PROMPT = 2048
 

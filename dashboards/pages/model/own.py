@@ -13,7 +13,7 @@ from profiling.models.architecture import Architecture
 from profiling.models.sources import from_config
 
 NAME = "your model"
-"""By which it is asked about; no model of the hub is called so."""
+"""Name under which it is looked up; no model on the hub has this name."""
 LONGEST = 200_000
 """Characters of a config; those of the hub have a few thousand."""
 
@@ -39,7 +39,7 @@ class Own:
         self._file.param.watch(self._dropped, "value")
         self.column = pn.Column(
             self._text, self._file, button, self._problem,
-            page.html(page.caption("Seen by you alone, and kept nowhere.")), sizing_mode="stretch_width", margin=0,
+            page.html(page.caption("Only you see it, and it is not stored.")), sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
     def _dropped(self, event: Any) -> None:

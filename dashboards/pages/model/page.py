@@ -79,7 +79,7 @@ _DEVICES = {
     "memory_high_gib": Fact("Memory, at most (GiB)", "0,0.0", 120),
     "memory_budget_gib": Fact("Memory available (GiB)", "0,0.0", 124),
     "engine": Fact("Engine", width=110),
-    "rests_on": Fact("Speed rests on", width=360),
+    "rests_on": Fact("Basis of speed", width=360),
 }
 _PRICES = {
     "provider": Fact("Provider", width=160),
@@ -108,12 +108,12 @@ class ModelPage(SessionPage[ModelState]):
         self.notes, self.about, self.heading, self.below = (page.html() for _ in range(4))
         self.identity = pl.DataFrame()
         self.chart = RowsChart(_CHART)
-        self.ability = TableCard("ability", _ABILITY, self._describe)
-        self.scores = TableCard("scores", _SCORES, self._describe)
-        self.formats = TableCard("formats", _FORMATS, self._describe)
-        self.devices = TableCard("devices", _DEVICES, self._describe)
-        self.prices = TableCard("api_prices", _PRICES, self._describe)
-        self.about_downloads = page.downloads("model", lambda: self.identity, self._describe)
+        self.ability = TableCard("ability", _ABILITY, self._describe, self.data)
+        self.scores = TableCard("scores", _SCORES, self._describe, self.data)
+        self.formats = TableCard("formats", _FORMATS, self._describe, self.data)
+        self.devices = TableCard("devices", _DEVICES, self._describe, self.data)
+        self.prices = TableCard("api_prices", _PRICES, self._describe, self.data)
+        self.about_downloads = page.download_buttons("model", lambda: self.identity, self._describe, self.data)
         self.about_downloads.margin = (10, 0, 0, 0)
         self.chart_card = page.card(
             self.heading,
@@ -213,10 +213,10 @@ class ModelPage(SessionPage[ModelState]):
         rows = facts.identity(self.name.model_id, self.model, _Absent(said))
         if self._own is None:
             address = address_of_model(self.name.model_id)
-            rows.append({"fact": "Address that lasts", "value": address, "basis": "", "address": address})
+            rows.append({"fact": "Permanent address", "value": address, "basis": "", "address": address})
         self.identity = frame(rows).select(list(_IDENTITY))
         shown = said.get("display_name") or self.name.model_id.rsplit("/", 1)[-1]
-        self.about.object = subject.identity(shown, "All that is known of this model, and on what that rests.", rows)
+        self.about.object = subject.identity(shown, "Everything known about this model, and what it rests on.", rows)
 
     def _show_evidence(self) -> None:
         ability = self._ask("model_ability")
@@ -234,19 +234,19 @@ class ModelPage(SessionPage[ModelState]):
             )
         self.ability.show(
             "Ability", "by domain and mode, on the scale of the Epoch Capabilities Index", ability,
-            empty="No board has judged this model in the published warehouse.",
+            empty="No board in the published warehouse has evaluated this model.",
         )  # fmt: skip
         scores = self._ask("model_scores")
         self.scores.show(
             "Scores", f"{_counted(scores.height, 'result')}, the newest of each source, as it states them", scores,
             "Standard errors in the unit of the score; where a source states none and the score is a share of "
             "independent questions, it is the binomial one.",
-            empty="No source lists a score of this model under its own name.",
+            empty="No source lists a score for this model under its own name.",
         )  # fmt: skip
         prices = self._ask("model_api_prices")
         self.prices.show(
-            "Prices of interfaces", f"{_counted(prices.height, 'offer')}, the newest of each provider, cheapest first",
-            prices, empty="No list of prices names this model.",
+            "API prices", f"{_counted(prices.height, 'offer')}, the newest of each provider, cheapest first",
+            prices, empty="No price list names this model.",
         )  # fmt: skip
 
     def _compute(self) -> None:
@@ -266,7 +266,7 @@ class ModelPage(SessionPage[ModelState]):
             frame(rows),
             "The engine is what people usually run on the device; speed is predicted, with the interval beside it. "
             "Where nothing fits, the narrowest format is shown.",
-            empty="How it runs is not known: no shapes of it are known, or it does not generate text.",
+            empty="How it runs is unknown: its architecture is not known, or it does not generate text.",
         )  # fmt: skip
 
     def _show_formats(self) -> None:
@@ -276,8 +276,9 @@ class ModelPage(SessionPage[ModelState]):
             "Formats", f"file, memory of one sequence at {context:,} tokens, and what the format costs in ability",
             frame(rows),
             "Points of ability that a format costs are predicted from measured losses of quantised models, with their "
-            "interval; empty where nothing like it was measured. Engines need working memory beside weights and cache.",
-            empty="Its sizes are not known: no shapes of it are known.",
+            "interval; empty where nothing comparable was measured. Engines need working memory besides weights "
+            "and cache.",
+            empty="Its sizes are unknown because its architecture is not known.",
         )  # fmt: skip
 
     def content(self) -> Content:

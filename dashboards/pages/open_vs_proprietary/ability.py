@@ -9,7 +9,7 @@ from dashboards.charts import legend
 from dashboards.charts.ability_race import NAME as RACE
 from dashboards.charts.ability_race import AbilityRace
 from dashboards.charts.ratings import Rows, RowsChart
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, formats, page
 from dashboards.parts.chart_card import ChartCard
@@ -48,6 +48,7 @@ class AbilityGap:
     """Headline, chart by domain, and chart over time; empty where no ability is known."""
 
     def __init__(self, data: Data) -> None:
+        self.data = data
         self.is_known = board_choice.has_ability(data)
         self.today = data.ask("ability_gap_today") if self.is_known else pl.DataFrame()
         self.headline = ""
@@ -71,7 +72,7 @@ class AbilityGap:
         clear = self.today.filter((pl.col("gap_low") > 0) | (pl.col("gap_high") < 0)).height
         self.cards[0].show(
             "The gap in ability today, by domain",
-            f"In {clear} of {self.today.height} domains it is more than noise",
+            f"In {clear} of {self.today.height} domains it exceeds noise",
             legend.swatches(TODAY, line), words.where("overall", as_of, self.today.height, "domains"),
             "To the right of the line the best open model stands behind. Each domain is read on the overall scale.",
         )  # fmt: skip
@@ -80,7 +81,7 @@ class AbilityGap:
         self.cards[1].show(
             "The best of both sides over time", _over_time(gaps), self.race.show(gaps),
             words.where("overall", as_of, gaps.height, "days"),
-            "All days are judged by today's results, so later results move earlier days too.",
+            "Every day is judged by today's results, so later results move earlier days too.",
         )  # fmt: skip
         self.cards[1].came_from("ability_gap", {"domain": "overall"})
 
@@ -92,9 +93,13 @@ class AbilityGap:
         """The cards, as they lie on the page."""
         if not self.is_known:
             return []
-        rows = page.downloads("ability_gap", self.rows, lambda: {"address": "open-vs-proprietary"})
+        rows = page.download_buttons("ability_gap", self.rows, _describe, self.data)
         self.cards[0].column.append(rows)
         return [page.card(page.html(self.headline)), *(card.column for card in self.cards)]
+
+
+def _describe() -> dict[str, Any]:
+    return {"address": "open-vs-proprietary", "query": sql_with_values("ability_gap_today", {})}
 
 
 def marks(today: pl.DataFrame) -> Rows:

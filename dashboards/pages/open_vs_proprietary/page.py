@@ -9,7 +9,7 @@ import polars as pl
 
 from dashboards.charts import gap, legend, progress, progress_demand, ratings_classes
 from dashboards.charts.ratings import RowsChart
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.arena import boards as arena_boards
 from dashboards.pages.arena import rows as arena_rows
 from dashboards.pages.arena.boards import Boards, OpenState
@@ -84,7 +84,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
             "gap": ChartCard(
                 gap.NAME, self.gap.figure, controls.radio(state, "measure", measures, height=32),
                 controls.radio(state, "over", {"All publications": "series", "This one": "publication"}, height=32),
-                page.downloads("open_gap", self._gap_rows, self._describe),
+                page.download_buttons("open_gap", self._gap_rows, self._describe, self.data),
             ),
             "demand": ChartCard(progress_demand.NAME, self.demand.figure),
             "makers": ChartCard(_MAKERS, self.makers.figure),
@@ -184,9 +184,9 @@ class OpenVsProprietary(SessionPage[OpenState]):
         more = (
             words.trends(self.models)
             if is_whole
-            else "The steps are those of the models chosen; trends are drawn for all models only."
+            else "Steps are those of the chosen models; trends are drawn for all models only."
         )
-        more += " Everything is on the scale of this one board."
+        more += " Everything is on the scale of this board."
         title = "Progress by release date"
         self.cards["progress"].show(title, subtitle, swatches, self._where(self.shown.height), more)
         self.cards["progress"].came_from("open_progress", arena_boards.board_of(state))
@@ -204,7 +204,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         known = gaps.filter(pl.col("gap_points").is_not_null())
         card, title = self.cards["gap"], "The gap over time"
         if known.is_empty():
-            card.hide(title, "No board of this series rates models of known licence on both sides.")
+            card.hide(title, "No board in this series rates both open and proprietary models of known licence.")
             return
         without = words.one_sided(gaps) if of_all else words.undecided(self._undecided())
         swatches = self.gap.show(known, state.measure, without, dt.date.fromisoformat(state.date))
@@ -238,7 +238,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         card, title = self.cards["makers"], "Makers behind the leader"
         found = self.data.ask("open_organisations", **arena_boards.board_of(self.state))
         if found.is_empty():
-            card.hide(title, "This source names no makers.")
+            card.hide(title, "This source does not name developers.")
             return
         drawn = found.head(_MOST_MAKERS)
         self.makers.show(arena_rows.organisations(drawn))
@@ -256,7 +256,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         demand = self.shown.filter(pl.col("gpu_memory_gb").is_not_null())
         known = demand.filter(pl.col("gpus_needed").is_not_null())
         if known.is_empty():
-            card.hide(title, "The size of none of the open models that moved the frontier is known.")
+            card.hide(title, "No open model that moved the frontier has a known size.")
             return
         swatches = self.demand.show(demand)
         subtitle = f"{known.height} open models that were the best of their side when released"
@@ -287,6 +287,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         return {
             "source": self._where(self.shown.height),
             "address": f"open-vs-proprietary{self.state.address()}",
+            "query": sql_with_values("open_progress", arena_boards.board_of(self.state)),
         }
 
     def _gap_rows(self) -> pl.DataFrame:
@@ -309,11 +310,12 @@ class OpenVsProprietary(SessionPage[OpenState]):
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Open vs proprietary</h1><p class='lead'>How far models with downloadable weights stand behind those "
-            "without: in ability over all boards, and by the votes of people.</p>"
+            "<h1>Open vs proprietary</h1><p class='lead'>How far models with downloadable weights trail those "
+            "without, in ability over all boards "
+            "and by people's votes.</p>"
         )
         picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
-        votes = page.html("<h2>By the votes of people</h2>", margin=(8, 0, 0, 0))
+        votes = page.html("<h2>By people's votes</h2>", margin=(8, 0, 0, 0))
         main = pn.Column(
             page.html(lead), *self.ability.columns(), votes, picks, self.notes, page.card(self.headline),
             self.cards["progress"].column, page.below(self._more), sizing_mode="stretch_width", margin=0,
@@ -324,7 +326,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         table = page.card(
             page.html("<h2>Models, licences, dates and GPUs</h2>"),
             pn.Spacer(height=10),
-            page.downloads("open_vs_proprietary", self.table.rows, self._describe),
+            page.download_buttons("open_vs_proprietary", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

@@ -77,7 +77,7 @@ def one_sided(gaps: pl.DataFrame) -> pl.DataFrame:
     Args:
         gaps: Result of the query `open_series`.
     """
-    reason = pl.lit("No model of known licence is rated on one of the sides.").alias("models")
+    reason = pl.lit("One side has no rated model of known licence.").alias("models")
     return gaps.filter(pl.col("gap_points").is_null()).select("as_of_date", reason)
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
 from dashboards.charts.front import Front, FrontChart
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, controls, formats, page
 from dashboards.parts.chart_card import ChartCard
@@ -28,7 +28,7 @@ _COSTS = {
     "parameters_active": (Measure("active_parameters_billion", "Active parameters", "billion", logarithmic=True), 1e-9),
     "time_per_token_s": (Measure("time_per_token_s", "Time per token", "s", logarithmic=True), 1.0),
     "usd_per_million_tokens": (
-        Measure("usd_per_million_tokens", "Rent", "USD / 10⁶ tokens", logarithmic=True),
+        Measure("usd_per_million_tokens", "Rent", "USD per million tokens", logarithmic=True),
         1.0,
     ),
 }
@@ -145,8 +145,8 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         where = words.where(state.domain, judged["as_of_date"].max(), cloud.height)  # type: ignore[arg-type]
         load = f" Load: {words.LOAD}." if state.cost in _UNDER_LOAD else ""
         more = (
-            f"Up and left is better.{load} A hollow mark: its step over the next cheaper member is one that both "
-            "intervals explain. Days of the past are judged by today's results; models whose size, date or weights "
+            f"Up and left is better.{load} Hollow marks: the step over the next cheaper member is "
+            "within both intervals. Days of the past are judged by today's results; models whose size, date or weights "
             "are not known are left out."
         )
         self.card.show(title, counts, swatches, where, more)
@@ -163,15 +163,20 @@ class AbilityFront(SessionPage[AbilityFrontState]):
 
     def _describe(self) -> dict[str, Any]:
         measure, _ = _COSTS[self.state.cost]
-        return {"cost": measure.title, "domain": self.state.domain, "address": f"pareto{self.state.address()}"}
+        asked = {"domain": self.state.domain, "cost": self.state.cost}
+        return {
+            "cost": measure.title, "domain": self.state.domain, "address": f"pareto{self.state.address()}",
+            "query": sql_with_values("ability_front_history", asked),
+        }  # fmt: skip
 
     # How it is laid out --------------------------------------------------------------------------------------------
 
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Pareto fronts</h1><p class='lead'>The open models that no other beats on both ability and cost, and "
-            "which steps between them noise could explain.</p>"
+            "<h1>Pareto fronts</h1><p class='lead'>Open models that no other beats on both ability and cost, and "
+            "which steps between them "
+            "could be noise.</p>"
         )
         picks = pn.FlexBox(
             *(
@@ -190,7 +195,7 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         return page.card(
             page.html("<h2>Members of the front</h2>"),
             pn.Spacer(height=10),
-            page.downloads("ability_front", self.table.rows, self._describe),
+            page.download_buttons("ability_front", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

@@ -154,15 +154,10 @@ class Pareto(SnapshotPage[ParetoState]):
         self.picks["segment"].visible = len(state.param.segment.objects) > 1
         self.body.visible = state.segment is not None
         if state.segment is None:
-            self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another snapshot."])
+            self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another."])
             return
         cost, quality = COSTS[state.against], self._quality(state.quality)
-        parameters = {
-            "snapshot_id": state.snapshot,
-            "objectives": self._objectives(),
-            "segment_by": state.within,
-            "segment": state.segment,
-        }
+        parameters = self._front()
         self.members = self.data.ask("front", **parameters)
         cloud = points(self._considered(), cost, quality)
         x = pl.col("cost") * cost.scale if cost.also is None else pl.col(cost.measure.name)
@@ -172,6 +167,14 @@ class Pareto(SnapshotPage[ParetoState]):
         page.sql_block(self.sql, warehouse_data.sql_with_values("front", parameters))
         self._describe_front(cloud, cost, quality)
         self._later(self._draw_past, self._tabulate)
+
+    def _front(self) -> dict[str, Any]:
+        """Parameters by which the query `front` names the chosen one."""
+        state = self.state
+        return {
+            "snapshot_id": state.snapshot, "objectives": self._objectives(), "segment_by": state.within,
+            "segment": state.segment,
+        }  # fmt: skip
 
     def _draw_past(self) -> None:
         if self.state.segment is None:
@@ -219,7 +222,8 @@ class Pareto(SnapshotPage[ParetoState]):
 
     def _describe(self) -> dict[str, Any]:
         front = {"segment_by": self.state.within, "segment": self.state.segment}
-        return self._describe_snapshot("pareto", objectives=self._objectives(), **front)
+        query = warehouse_data.sql_with_values("front", self._front())
+        return self._describe_snapshot("pareto", objectives=self._objectives(), query=query, **front)
 
     def _drawer(self) -> pn.Column:
         close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
@@ -268,8 +272,9 @@ class Pareto(SnapshotPage[ParetoState]):
             self.sql,
         )
         lead = (
-            "<h1>Pareto fronts</h1><p class='lead'>The entries that no other beats on both quality and cost, "
-            "and which steps between them noise could explain.</p>"
+            "<h1>Pareto fronts</h1><p class='lead'>Entries that no other beats on both quality and cost, and which "
+            "steps between them could "
+            "be noise.</p>"
         )
         self.body.objects = [chart, page.below(lambda: [self._members_card(), self.past.card()])]
         boards = board_choice.switch("pareto", board_choice.ENTRIES)
@@ -280,7 +285,7 @@ class Pareto(SnapshotPage[ParetoState]):
         return page.card(
             self.table.heading,
             pn.Spacer(height=10),
-            page.downloads("pareto_front", self.table.rows, self._describe),
+            page.download_buttons("pareto_front", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

@@ -118,7 +118,7 @@ class FrontPast:
         finally:
             self._busy = False
         if not labels:
-            self.heading.object = page.about(_NAME, _TITLE, "No history is known for this choice.", "")
+            self.heading.object = page.about(_NAME, _TITLE, "There is no history for this choice.", "")
             return notes
         self.coverage.show(self.history.days.filter(pl.col("hypervolume").is_not_null()))
         self._draw()

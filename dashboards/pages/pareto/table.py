@@ -16,6 +16,12 @@ _PLACE, _SCORE, _ERROR = "#", "Score (points)", "± s.e."
 _COST, _EXTRA = "Cost", "Extra cost per extra point"
 _CONTENDERS, _ADDS = "Beaten, but within noise", "Adds (points × decades)"
 _STEPS = {True: "clear", False: "within noise"}
+_HEADERS = {
+    _PLACE: "position", "Model": "model_id", "Precision": "precision", "Family": "family", _SCORE: "score",
+    _ERROR: "standard_error", _STEP: "step_over_previous", _CONTENDERS: "contenders_within_noise",
+    _ADDS: "hypervolume_contribution",
+}  # fmt: skip
+"""Names in files; there the cost goes by the name of what it measures."""
 
 
 class FrontTable:
@@ -29,7 +35,6 @@ class FrontTable:
         """
         self._frame = pl.DataFrame({_KEY: []}, schema={_KEY: pl.String})
         self._chosen = chosen
-        self._cost: Cost | None = None
         self.heading = page.html()
         # Columns are the same whatever the cost, which the heading names: where they change, Panel rebuilds them all
         # and Bokeh looks through the whole page.
@@ -69,7 +74,8 @@ class FrontTable:
             pl.col("contenders_within_noise").alias(_CONTENDERS),
             pl.col("hypervolume_contribution").alias(_ADDS),
         )
-        self._frame, self._cost = rows, cost
+        measure = cost.measure.name
+        self._frame = rows.drop(_KEY).rename(_HEADERS | {_COST: measure, _EXTRA: f"extra_{measure}_per_point"})
         self.heading.object = (
             "<h2>The front, from its cheapest member</h2>"
             f"<p class='counts'>Cost is {formats.escape(formats.running(cost.measure.title))}.</p>"
@@ -77,11 +83,8 @@ class FrontTable:
         self.widget.param.update(value=rows.to_pandas(), page=1)
 
     def rows(self) -> pl.DataFrame:
-        """The rows shown; the titles of costs carry their unit."""
-        if self._cost is None:
-            return self._frame.drop(_KEY)
-        extra = f"Extra {self._cost.measure.unit} per extra point"
-        return self._frame.drop(_KEY).rename({_COST: self._cost.measure.title, _EXTRA: extra})
+        """The rows shown, under the names of their columns; the cost by the name of what it measures."""
+        return self._frame
 
 
 def _format(name: str) -> str:

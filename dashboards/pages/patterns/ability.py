@@ -10,7 +10,7 @@ import polars as pl
 from dashboards.charts import legend
 from dashboards.charts.cells import Cells
 from dashboards.charts.win_rates import SHADES
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, controls, formats, page
 from dashboards.parts.chart_card import ChartCard
@@ -102,8 +102,9 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Patterns</h1><p class='lead'>Where models are better or worse than they are overall, and how sharply "
-            "each benchmark tells them apart.</p>"
+            "<h1>Patterns</h1><p class='lead'>Where models do better or worse than overall, and how sharply each "
+            "benchmark separates "
+            "them.</p>"
         )
         main = pn.Column(
             page.html(lead), board_choice.switch("patterns", board_choice.ABILITY), page.html(page.notes(self._notes)),
@@ -111,15 +112,21 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
         )  # fmt: skip
         return Content(main=main, state=self.state)
 
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "address": f"patterns{self.state.address()}", "query": sql_with_values("ability_benchmarks", {}),
+            "source": "benchmarks of all boards together",
+        }  # fmt: skip
+
     def _benchmarks_card(self) -> pn.Column:
         return page.card(
-            page.html("<h2>What each benchmark tells</h2>"),
+            page.html("<h2>What each benchmark measures</h2>"),
             page.html(page.caption(
-                "Difficulty: the ability that earns half of what can be earned; for ratings, that of the mean. A steep "
-                "slope tells models near that ability apart, and no others."
+                "Difficulty: the ability that earns half of what can be earned; for ratings, that of the mean. A "
+                "steep slope separates models near that ability, and no others."
             )),
             pn.Spacer(height=10),
-            page.downloads("ability_benchmarks", self.benchmarks.rows, lambda: {"address": "patterns"}),
+            page.download_buttons("ability_benchmarks", self.benchmarks.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.benchmarks.widget,
         )  # fmt: skip

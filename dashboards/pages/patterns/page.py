@@ -10,13 +10,13 @@ import polars as pl
 from dashboards.charts import components, legend, profiles
 from dashboards.charts.cells import Cells
 from dashboards.charts.thinning import thinned
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.pages.patterns import ability
 from dashboards.pages.patterns import frames as patterns_frames
 from dashboards.pages.patterns import text as patterns_words
 from dashboards.parts import board_choice, controls, formats, page
+from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
-from dashboards.parts.ranking import Ranking
 from dashboards.parts.session import SnapshotPage
 from dashboards.parts.state import PatternsState
 
@@ -29,6 +29,13 @@ _VALUES = {
 }
 _Z_END = 2.5
 _SIZE = "log2_parameters_total"
+_CLUSTERS = {
+    "clusters": Fact("Clusters", "0,0", 112),
+    "silhouette": Fact("Silhouette", "0,0.00", 112),
+    "null_silhouette": Fact("One cloud reaches", "0,0.00", 112),
+    "stability": Fact("Stability", "0,0.00", 112),
+    "verdict": Fact("Verdict", width=130),
+}
 
 
 def build(data: Data, search: str) -> Content:
@@ -76,9 +83,9 @@ class PatternsPage(SnapshotPage[PatternsState]):
         return components.Components()
 
     @cached_property
-    def choices(self) -> Ranking:
+    def choices(self) -> FactTable:
         """Numbers of clusters, and what speaks for each."""
-        return Ranking()
+        return FactTable(_CLUSTERS)
 
     @cached_property
     def pairs(self) -> profiles.Pairs:
@@ -131,20 +138,10 @@ class PatternsPage(SnapshotPage[PatternsState]):
     def _draw_choices(self) -> None:
         choices = self.data.ask("cluster_choices", snapshot_id=self.state.snapshot)
         self.cluster_text.object = patterns_words.clusters(choices)
-        self.choices.show(
-            choices.select(
-                pl.col("clusters").alias("Clusters"),
-                pl.col("silhouette").alias("Silhouette"),
-                pl.col("null_silhouette").alias("One cloud reaches"),
-                pl.col("stability").alias("Stability"),
-                pl.when("is_chosen")
-                .then(pl.lit("chosen"))
-                .when("is_valid")
-                .then(pl.lit("valid"))
-                .otherwise(pl.lit("no"))
-                .alias("Verdict"),
-            )
+        verdict = (
+            pl.when("is_chosen").then(pl.lit("chosen")).when("is_valid").then(pl.lit("valid")).otherwise(pl.lit("no"))
         )
+        self.choices.show(choices.with_columns(verdict.alias("verdict")))
 
     def _only(self, entries: pl.DataFrame) -> pl.DataFrame:
         only = self.state.only
@@ -223,7 +220,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         label = next(text for text, name in _VALUES.items() if name == state.values)
         what = f"the best {len(names)} models" if state.rows == "models" else f"means of {len(names)} groups"
         self._tell(_HEAT, f"{label}: {what}", patterns_words.heat(low, high, unit), shown.height, patterns_words.HEAT)
-        self.empty.object = page.notes(["No entry is in these groups; take one away."] if shown.is_empty() else [])
+        self.empty.object = page.notes(["No entry is in these groups; remove one."] if shown.is_empty() else [])
 
     def _draw_correlations(self) -> None:
         kind = self.state.correlation
@@ -241,7 +238,8 @@ class PatternsPage(SnapshotPage[PatternsState]):
         return shown.select("model_id", "precision", "group", "cluster", "average", *self.benchmarks, "component_1")
 
     def _describe(self) -> dict[str, Any]:
-        return self._describe_snapshot("patterns", values=self.state.values)
+        query = sql_with_values("patterns_entries", {"snapshot_id": self.state.snapshot})
+        return self._describe_snapshot("patterns", values=self.state.values, query=query)
 
     # How it is laid out --------------------------------------------------------------------------------------------
 
@@ -272,12 +270,13 @@ class PatternsPage(SnapshotPage[PatternsState]):
         heat = pn.FlexBox(
             pn.Column(controls.select(state, "values", "Values"), width=180, margin=0, css_classes=["pick"]),
             controls.radio(state, "rows", {"Best models": "models", "Groups": "groups"}, height=32),
-            page.downloads("patterns", self._rows, self._describe),
+            page.download_buttons("patterns", self._rows, self._describe, self.data),
             gap="8px 14px", align_items="end", margin=(8, 0), sizing_mode="stretch_width",
         )  # fmt: skip
         lead = (
-            "<h1>Patterns</h1><p class='lead'>Which models resemble each other, which benchmarks say the same, "
-            "and whether there are kinds of models at all.</p>"
+            "<h1>Patterns</h1><p class='lead'>Which models resemble each other, which benchmarks agree, and "
+            "whether models form "
+            "clusters at all.</p>"
         )
         main = pn.Column(
             page.html(lead),

@@ -4,7 +4,7 @@ import polars as pl
 
 from dashboards.parts import formats
 
-HEAT = "Rows stand in the order of Ward's clustering, like profiles together. z: standard deviations above the mean."
+HEAT = "Rows are ordered by Ward's clustering, so similar profiles are adjacent. z: standard deviations above the mean."
 PARALLEL = (
     "Parallel coordinates",
     (
@@ -62,7 +62,7 @@ def components(loadings: pl.DataFrame) -> str:
 def clusters(choices: pl.DataFrame) -> str:
     """Whether there are clusters, in the words of the test."""
     if choices.is_empty():
-        return '<p class="counts">Too few entries to look for clusters.</p>'
+        return '<p class="counts">Too few entries to search for clusters.</p>'
     verdict = choices["verdict"][0]
     chosen = choices.filter("is_chosen")
     if chosen.is_empty():

@@ -53,7 +53,7 @@ class Processors(SessionPage[ProcessorsState]):
         self.rows = pl.DataFrame()
         self.notes, self.answer, self.heading, self.below = (page.html() for _ in range(4))
         self.chart = RowsChart(_CHART)
-        self.table = TableCard(_CHART, _FACTS, self._describe)
+        self.table = TableCard(_CHART, _FACTS, self._describe, self.data)
         self._ask()
         asked = set(self.state.keys()) - {"show"}
         self._when(sorted(asked), self._ask, lambda: self.state.follow_model(self.door))
@@ -80,8 +80,8 @@ class Processors(SessionPage[ProcessorsState]):
             _CHART, measure.title, f"{state.model}, {load}; less is better", "one device of each"
         ) + legend.swatches(_CHART, [legend.Entry(*entry) for entry in text.LEGEND])  # fmt: skip
         self.below.object = page.caption(
-            f"{measure.how} Each device with the engine that people usually run on it; what binds is the resource that "
-            "most of the time of the pass waits for."
+            f"{measure.how} Each device with the engine usually run on it; the binding resource is the one the pass "
+            "waits for most."
         )
         self.table.show("Every processor", text.counts(self.rows), self.rows)
 
@@ -105,8 +105,8 @@ class Processors(SessionPage[ProcessorsState]):
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         lead = (
-            "<h1>Processors</h1><p class='lead'>CPUs, GPUs, TPUs and NPUs under one load: how long it takes, what it "
-            "costs in energy and money, and what binds each.</p>"
+            "<h1>Processors</h1><p class='lead'>CPUs, GPUs, TPUs and NPUs under one load: how long it takes, what "
+            "it costs in energy and money, and what limits each.</p>"
         )
         chart = page.card(
             self.heading,

@@ -47,7 +47,7 @@ MEASURES = {
     ),
     "cost": Measure(
         "Cost of a million tokens", "usd_per_million_tokens", "", "", 1.0, "US dollars per million tokens",
-        "At the median of what providers ask for one device an hour; devices that nobody rents out are left out.",
+        "At the median of what providers ask for one device an hour; devices that no provider rents are left out.",
     ),
 }  # fmt: skip
 

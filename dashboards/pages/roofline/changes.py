@@ -9,11 +9,11 @@ import panel as pn
 import polars as pl
 
 from dashboards.charts.ratings import Rows, RowsChart
+from dashboards.data import Data
 from dashboards.pages.roofline.state import FIRST, RooflineState
 from dashboards.parts import controls, formats, page, theme
 from dashboards.parts.declared_table import Fact, FactTable
 from profiling.answers.answer import Answer
-from profiling.answers.door import Door
 from profiling.answers.improve import KINDS, improvement_rows, operator_improvement_rows
 from profiling.answers.sweep import AXES, sweep
 from profiling.devices.accelerators import GIB
@@ -45,7 +45,7 @@ _VALUES = {
     "kv_cache_gib": Fact("KV cache (GiB)", "0.00", 110),
     "activations_gib": Fact("Activations (GiB)", "0.000", 120),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.00", 140),
-    "gflop": Fact("Work (GFLOP)", "0,0.00", 110),
+    "gflop": Fact("Work (GFLOP)", "0,0.00", 110, header="work_gflop"),
     "predicted_likely_s": Fact("Time (s)", "0.0000", 90),
     "predicted_low_s": Fact("Low (s)", "0.0000", 90),
     "predicted_high_s": Fact("High (s)", "0.0000", 90),
@@ -57,8 +57,8 @@ _VALUES = {
 class Changes:
     """Two cards below the charts, filled only where the reader asks for them: each asks the door some ten times."""
 
-    def __init__(self, door: Door, state: RooflineState) -> None:
-        self.door, self.state = door, state
+    def __init__(self, data: Data, state: RooflineState) -> None:
+        self.data, self.door, self.state = data, data.door(), state
         self.helps, self.swept = RowsChart(_HELPS), RowsChart(_SWEPT)
         self.advice, self.operators, self.values = (FactTable(facts) for facts in (_ADVICE, _OPERATORS, _VALUES))
         self.heading, self.swept_heading, self.notes = page.html(), page.html(), page.html()
@@ -73,8 +73,8 @@ class Changes:
                 pn.pane.Bokeh(self.helps.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
                 page.html(
                     page.caption(
-                        "Change of the predicted time per token (of a pass: per sequence); what is saved is taken "
-                        "to be as uncertain as the predictions. The command 'skyline improve' says the same."
+                        "Change of the predicted time per token (of a pass: per sequence); savings are taken to be "
+                        "as uncertain as the predictions. The command 'skyline improve' says the same."
                     )
                 ),
                 page.html(page.picture_buttons(_HELPS), margin=(8, 0, 8, 0)),
@@ -88,7 +88,7 @@ class Changes:
                 self.notes,
                 pn.pane.Bokeh(self.swept.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
                 page.html(page.picture_buttons(_SWEPT), margin=(8, 0, 8, 0)),
-                page.downloads("sweep", lambda: self.rows, self._describe),
+                page.download_buttons("sweep", lambda: self.rows, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.values.widget,
             ),

@@ -13,7 +13,7 @@ from dashboards.pages.roofline.state import FIRST, NAMES, SECOND, RooflineState
 from dashboards.pages.roofline.table import OperatorTable
 from dashboards.parts import controls, page
 from dashboards.parts.page import Content
-from profiling.answers.door import Door, left_out, models
+from profiling.answers.door import left_out, models
 from profiling.errors import ProfilingError
 
 _LABELS = {
@@ -31,14 +31,14 @@ _WRITTEN = {"drafts": "a smaller model, or mtp", "pruning": "2:4, unstructured-5
 
 def build(data: Data, search: str) -> Content:
     """Content of the page for one session."""
-    return Roofline(data.door(), search).content()
+    return Roofline(data, search).content()
 
 
 class Roofline:
     """One session's page: two configurations, what they show, and the widgets between them."""
 
-    def __init__(self, door: Door, search: str) -> None:
-        self.door = door
+    def __init__(self, data: Data, search: str) -> None:
+        self.data, self.door = data, data.door()
         self.state = RooflineState.from_address(search)
         self._busy = True
         self._notes: list[str] = []
@@ -47,12 +47,12 @@ class Roofline:
         self.notes, self.differences = page.html(), page.html(stylesheets=[text.STYLES])
         self.table = OperatorTable()
         for prefix in (FIRST, SECOND):
-            self._notes += self.state.offer_all(prefix, door)
+            self._notes += self.state.offer_all(prefix, self.door)
         self._notes += self.state.settle()
         self.second_fields = pn.Column(margin=0, sizing_mode="stretch_width")
         self.summaries, self.rooflines, self.memories = (_pair() for _ in range(3))
         self.graphs = pn.Column(margin=0, sizing_mode="stretch_width")
-        self.changes = Changes(door, self.state)
+        self.changes = Changes(data, self.state)
         self.comparison = page.card(self.differences)
         self.table_card = page.card()
         self._busy = False
@@ -199,7 +199,7 @@ class Roofline:
             margin = (0, 0, 10, 0)
             if name in _SEARCHED:
                 fields[name] = controls.search(
-                    self.state, prefix + name, said, margin=margin, placeholder="any part of its name"
+                    self.state, prefix + name, said, margin=margin, placeholder="any part of the name"
                 )
             elif name in ("batch", "context", "generated", "prefix", "chunk", "draft"):
                 step = 1 if name in ("batch", "draft") else 512
@@ -235,16 +235,16 @@ class Roofline:
                 "device; decimal units</p>"
             ),
             pn.Spacer(height=10),
-            page.downloads("roofline", self._rows, self._describe),
+            page.download_buttons("roofline", self._rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         ]
         named = ", ".join(left_out())
-        missing = f" Left out, as the operators of their families are not known: {named}." if named else ""
+        missing = f" Left out because the operators of their families are not known: {named}." if named else ""
         lead = (
-            "<h1>Roofline explorer</h1><p class='lead'>What binds every operator of a model on an accelerator, how "
-            "long it takes and how sure that is, and whether it fits. The address holds what is chosen, "
-            "so it can be shared.</p>"
+            "<h1>Roofline explorer</h1><p class='lead'>What limits every operator of a model on an accelerator, "
+            "how long it takes, how certain "
+            "that is, and whether it fits. The address holds your choices, so it can be shared.</p>"
         )
         sources = page.caption(
             f"Architectures: {len(models())} models of the catalogue that ships, from their published "

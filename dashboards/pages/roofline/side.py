@@ -118,13 +118,13 @@ class Side:
         self.roof_heading.object = page.about(
             self.roofline.name, f"{letter}Roofline of {name}", f"{self.operators.height} operators: {counts}", where
         )
-        unfit = (
-            [] if answer.runs else ["This does not fit: operators are shown as they would be if the memory were there."]
+        unfit = [] if answer.runs else ["This does not fit: operators are shown as if there were enough memory."]
+        without = (
+            f" Not drawn, because they compute nothing: {', '.join(map(formats.label, silent))}." if silent else ""
         )
-        without = f" Not drawn, as they compute nothing: {', '.join(map(formats.label, silent))}." if silent else ""
         self.roof_below.object = page.notes(unfit) + page.caption(
-            f"{where}. Which side of its ridge an operator lies on decides what binds it, not how far below the roof "
-            f"it runs. Rates are of one device.{without}"
+            f"{where}. What binds an operator is decided by which side of the ridge it lies on, not by how far "
+            f"below the roof it runs. Rates are of one device.{without}"
         )
         need = answer.estimate.need
         self.memory_legend.object = self.memory.show(need, answer.device.usable_memory_bytes)
@@ -132,7 +132,7 @@ class Side:
             self.memory.name, f"{letter}Memory per device", f"{answer.question.devices}: {need.verdict}", where
         )
         self.memory_below.object = page.caption(
-            "Weights and KV cache are exact; light ends are what depends on the engine or on how it keeps windows. "
+            "Weights and KV cache are exact; the light ends depend on the engine or on how it stores windows. "
             f"Engine profile {answer.question.engine}: "
             f"{engine_profile(answer.question.engine or ENGINE).basis}."
         )
@@ -161,7 +161,7 @@ class Side:
         """Say why there is no answer; no chart of an earlier question stays."""
         self.answer = None
         self.operators = pl.DataFrame()
-        self.title.object = "<h2>This cannot be asked so</h2>" + page.notes([reason])
+        self.title.object = "<h2>This combination is not possible</h2>" + page.notes([reason])
         self.numbers.object = ""
         self.ways_row.visible = False
         for card in self.charts:

@@ -130,7 +130,7 @@ def _unfit(answer: Answer) -> str:
         '<div class="tile bad" data-tile="unfit" role="status"><span>Memory</span><b>Does not fit</b>'
         f"<span>Needs at least {gib(float(need.low) / GIB)} per device; "
         f"{formats.escape(answer.question.engine or '')} may use {gib(float(need.budget) / GIB)} of "
-        f"{gib(answer.device.usable_memory_bytes / GIB)}. What cannot run has no latency and no rate.</span></div>"
+        f"{gib(answer.device.usable_memory_bytes / GIB)}. What does not fit has no latency and no rate.</span></div>"
     )
 
 

@@ -23,7 +23,7 @@ _LINE = "ordinary_least_squares"
 _FACTS = {
     "rank": Fact("#", "0", 46),
     "model_id": Fact("Model", width=300, link="model/"),
-    "billions": Fact("Parameters (billion)", "0,0.[0]", 100),
+    "billions": Fact("Parameters (billion)", "0,0.[0]", 100, header="parameters_billion"),
     "release_date": Fact("Released", width=100),
     "ability": Fact("Ability (index points)", "0.0", 96),
     "ability_low": Fact("90 % from", "0.0", 80),
@@ -51,7 +51,7 @@ def build(data: Data, search: str) -> Content:
     """
     fitted = data.ask("ability_growth_domains")
     if fitted.is_empty():
-        raise page.NothingToShow("Too few open models of known size and date are judged for a fit.")
+        raise page.NothingToShow("Too few open models of known size and date have been evaluated for a fit.")
     return AbilityScaling(data, search, fitted).content()
 
 
@@ -111,9 +111,10 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         self.heading.object = page.about(scaling.NAME, title, sentence(self.fits), self._where())
         self.legend.object = scaling.ScalingChart.legend([_LINE], 0)
         self.below.object = page.caption(
-            f"{self._where()}. Open models of known size and date, in the mode that speaks for each. Intervals: 95 %, "
-            "whole makers resampled. Newer models are better at any size, so the slope of size alone takes in some of "
-            "the years between."
+            f"{self._where()}. Open models of known size and date, each in its representative mode. Intervals: 95 %, "
+            "whole makers resampled. Newer models are better at any size, so the slope for size alone includes "
+            "some of the "
+            "progress over time."
         )
         page.sql_block(self.sql, sql_with_values("ability_growth", self._asked()))
 
@@ -143,12 +144,13 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
     # How it is laid out --------------------------------------------------------------------------------------------
 
     def _describe(self) -> dict[str, Any]:
-        return {"source": self._where(), "address": f"scaling{self.state.address()}"}
+        query = sql_with_values("ability_sized", self._asked())
+        return {"source": self._where(), "address": f"scaling{self.state.address()}", "query": query}
 
     def content(self) -> Content:
         """Everything in its place."""
         state = self.state
-        lead = "<h1>Scaling</h1><p class='lead'>What size and time brought in ability, with its uncertainty.</p>"
+        lead = "<h1>Scaling</h1><p class='lead'>What size and time have added to ability, with the uncertainty.</p>"
         picks = pn.FlexBox(
             *(
                 pn.Column(controls.select(state, name, label), width=width, margin=0, css_classes=["pick"])
@@ -170,9 +172,9 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         return [
             page.card(self.time_heading, self.time_legend, self.time_plot, self.time_below, buttons),
             page.card(
-                page.html("<h2>Above what size and date let expect</h2>"),
+                page.html("<h2>Above expectation for its size and date</h2>"),
                 pn.Spacer(height=10),
-                page.downloads("ability_scaling", self.table.rows, self._describe),
+                page.download_buttons("ability_scaling", self.table.rows, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.table.widget,
             ),

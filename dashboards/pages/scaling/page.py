@@ -13,8 +13,8 @@ from dashboards.data import Data
 from dashboards.pages.scaling import ability
 from dashboards.pages.scaling import text as scaling_words
 from dashboards.parts import board_choice, controls, formats, page
+from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
-from dashboards.parts.ranking import Ranking
 from dashboards.parts.session import SnapshotPage
 from dashboards.parts.state import ScalingState
 
@@ -25,6 +25,17 @@ _BASES = {
 }
 _AVERAGE = "average"
 _ABOVE_PCT = 99
+_RANKED = {
+    "residual_rank": Fact("#", "0", 60),
+    "model_id": Fact("Model", width=320),
+    "model_type": Fact("Type", width=130),
+    "parameters_billion": Fact("Parameters (billion)", "0,0.00", 112),
+    "average": Fact("Average (points)", "0,0.00", 112),
+    "standard_error": Fact("± s.e.", "0,0.00", 112),
+    "expected_score": Fact("Expected (points)", "0,0.00", 112),
+    "residual": Fact("Above expected (points)", "0,0.00", 112),
+    "quantile_passed_pct": Fact("Above the line of (%)", "0", 130),
+}
 
 
 def build(data: Data, search: str) -> Content:
@@ -57,9 +68,9 @@ class ScalingPage(SnapshotPage[ScalingState]):
     # What is made once it is drawn, below the first chart.
 
     @cached_property
-    def table(self) -> Ranking:
+    def table(self) -> FactTable:
         """Who is above expectation."""
-        return Ranking()
+        return FactTable(_RANKED)
 
     @cached_property
     def density(self) -> scaling_more.DensityChart:
@@ -151,19 +162,8 @@ class ScalingPage(SnapshotPage[ScalingState]):
 
     def _rank(self) -> None:
         residuals = self.data.ask("scaling_residuals", **self._asked()).filter(pl.col("residual_rank").is_not_null())
-        self.table.show(
-            residuals.select(
-                pl.col("residual_rank").alias("#"),
-                pl.col("model_id").alias("Model"),
-                pl.col("model_type").fill_null("").str.replace_all("_", " ").alias("Type"),
-                pl.col("parameters_billion").alias("Parameters (billion)"),
-                pl.col("average").alias("Average (points)"),
-                pl.col("standard_error").alias("± s.e."),
-                pl.col("expected_score").alias("Expected (points)"),
-                pl.col("residual").alias("Above expected (points)"),
-                pl.format("{} %", "quantile_passed_pct").alias("Above the line of"),
-            )
-        )
+        words = pl.col("model_type").fill_null("").str.replace_all("_", " ")
+        self.table.show(residuals.with_columns(words.alias("model_type")))
         self.ranking_text.object = scaling_words.ranking(residuals) if residuals.height else ""
 
     def _draw_density(self) -> None:
@@ -188,7 +188,8 @@ class ScalingPage(SnapshotPage[ScalingState]):
         self.returns_below.object = page.caption(f"{where}. {scaling_words.RETURNS}")
 
     def _describe(self) -> dict[str, Any]:
-        return self._describe_snapshot("scaling", size=self.state.size)
+        query = warehouse_data.sql_with_values("scaling_residuals", self._asked())
+        return self._describe_snapshot("scaling", size=self.state.size, query=query)
 
     # How it is laid out --------------------------------------------------------------------------------------------
 
@@ -211,8 +212,9 @@ class ScalingPage(SnapshotPage[ScalingState]):
             sizing_mode="stretch_width",
         )
         lead = (
-            "<h1>Scaling</h1><p class='lead'>What size brings, with its uncertainty: entries of one family are "
-            "not independent, so every interval draws whole families anew.</p>"
+            "<h1>Scaling</h1><p class='lead'>What size buys, with its uncertainty. Entries of one family are not "
+            "independent, so every "
+            "interval resamples whole families.</p>"
         )
         main = pn.Column(
             page.html(lead),
@@ -231,7 +233,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
             page.html("<h2>Punches above its size</h2>"),
             self.ranking_text,
             pn.Spacer(height=8),
-            page.downloads("scaling_residuals", self.table.rows, self._describe),
+            page.download_buttons("scaling_residuals", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),
             self.table.widget,
         )

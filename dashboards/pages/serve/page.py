@@ -68,7 +68,7 @@ class Serve(SessionPage[ServeState]):
         """Say that plans are being made, and draw no empty chart meanwhile."""
         self.answer.css_classes = ["waiting"]
         self.answer.object = f"<h2>Planning</h2>{page.working('Simulating every device under this load …')}"
-        self.heading.object = "<h2>What speed for each user costs</h2>"
+        self.heading.object = "<h2>What speed per user costs</h2>"
         self.chart.figure.visible = False
 
     def _plan(self) -> None:
@@ -124,7 +124,7 @@ class Serve(SessionPage[ServeState]):
         self.legend.object = self.chart.show(drawn, 1 / each if each else None)
         self.chart.figure.visible = bool(drawn)
         self.heading.object = page.about(
-            CHART, "What speed for each user costs", f"{self.state.model}; {text.load(promise.traffic)}",
+            CHART, "What speed per user costs", f"{self.state.model}; {text.load(promise.traffic)}",
             f"{self.state.engine}; simulated continuous batching on predicted steps",
         )  # fmt: skip
         self.below.object = page.caption(
@@ -159,7 +159,7 @@ class Serve(SessionPage[ServeState]):
             controls.number(state, "rate", "Or requests per second (0: by users)", margin=margin),
             controls.whole(state, "input", "Tokens in, mean", margin=margin),
             controls.whole(state, "output", "Tokens out, mean", margin=margin),
-            controls.number(state, "spread", "Spread of lengths (0: all alike)", step=0.1, margin=margin),
+            controls.number(state, "spread", "Spread of lengths (0: all equal)", step=0.1, margin=margin),
             controls.number(state, "ttft", "First token within (s; 0: any)", step=0.5, margin=margin),
             controls.number(state, "tpot", "Per token within (ms; 0: any)", step=5, margin=margin),
             controls.select(state, "weights", "Weight format", margin=margin),
@@ -174,8 +174,9 @@ class Serve(SessionPage[ServeState]):
     def content(self) -> Content:
         """Everything in its place."""
         lead = (
-            "<h1>Serve</h1><p class='lead'>How many devices of which kind meet a latency target for many users, what a "
-            "million tokens then cost, and which promise breaks first. The same as <code>skyline plan</code>.</p>"
+            "<h1>Serve</h1><p class='lead'>How many devices of which kind meet a latency target for many users, "
+            "what a million "
+            "tokens cost, and which limit breaks first. The same as <code>skyline plan</code>.</p>"
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
@@ -186,21 +187,22 @@ class Serve(SessionPage[ServeState]):
                 pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
                 self.below,
                 page.html(page.picture_buttons(CHART), margin=(8, 0, 8, 0)),
-                page.downloads("throughput_against_speed", lambda: self.curves, self._describe),
+                page.download_buttons("throughput_against_speed", lambda: self.curves, self._describe, self.data),
             ),
             page.card(
-                page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, laid out as well as they "
-                          "can be; which promise breaks first as traffic grows</p>"),
+                page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, each in its best "
+                          "layout; which limit breaks first as traffic "
+                          "grows</p>"),
                 pn.Spacer(height=8), self.fleets,
             ),
             page.card(
-                page.html("<h2>Plans by device</h2><p class='counts'>the fewest of each kind that keep the promise, "
-                          "then those that cannot; up to 64 devices</p>"),
+                page.html("<h2>Plans by device</h2><p class='counts'>the fewest of each kind that meet the "
+                          "targets, then those that cannot; up to 64 devices</p>"),
                 pn.Spacer(height=8),
-                page.downloads("plans", lambda: self.rows, self._describe),
+                page.download_buttons("plans", lambda: self.rows, self._describe, self.data),
                 pn.Spacer(height=8),
                 self.table.widget,
             ),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), state=self.state, sidebar_title="Who is served")
+        return Content(main=main, sidebar=self._sidebar(), state=self.state, sidebar_title="Traffic")

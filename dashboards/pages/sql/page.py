@@ -79,7 +79,8 @@ class SqlPage:
         )  # fmt: skip
         self.answer = card(
             pn.Row(
-                self.counts, page.downloads("query_result", self._rows, self._describe), sizing_mode="stretch_width",
+                self.counts, page.download_buttons("query_result", self._rows, self._describe, self.data),
+                sizing_mode="stretch_width",
                 margin=(0, 0, 8, 0),
             ),
             self.table,

@@ -13,7 +13,6 @@ from dashboards.pages.which_gpu.state import METRICS, MOST_MODELS, WhichGpuState
 from dashboards.parts import controls, formats, page
 from dashboards.parts.page import Content
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
-from profiling.answers.door import Door
 from profiling.answers.matrix import matrix
 from profiling.devices.accelerators import GIB
 
@@ -26,16 +25,16 @@ _SEPARATOR = "|"
 
 def build(data: Data, search: str) -> Content:
     """Content of the page for one session."""
-    return WhichGpu(data.door(), search).content()
+    return WhichGpu(data, search).content()
 
 
 class WhichGpu:
     """One session's page: what is chosen, the matrix, and the details of a cell."""
 
-    def __init__(self, door: Door, search: str) -> None:
-        self.door = door
+    def __init__(self, data: Data, search: str) -> None:
+        self.data, self.door = data, data.door()
         self.state = WhichGpuState.from_address(search)
-        self._notes = self.state.offer_all(door)
+        self._notes = self.state.offer_all(self.door)
         self._notes += self.state.settle()
         self.cells = pl.DataFrame()
         self._names: list[tuple[str, str]] = []
@@ -235,7 +234,7 @@ class WhichGpu:
             self.heading,
             pn.FlexBox(
                 controls.select(self.state, "show", "", width=220, sizing_mode=None),
-                page.downloads("which_gpu", self._rows, self._describe),
+                page.download_buttons("which_gpu", self._rows, self._describe, self.data),
                 align_items="center", gap="8px 16px", margin=(10, 0, 0, 0), sizing_mode="stretch_width",
             ),
             self.matrix,

@@ -5,20 +5,14 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from analytics.fronts.efficiency import evaluation_hours, hours_from_co2_kg, rank_correlations, ratio, size_adjusted
+from analytics.fronts.efficiency import evaluation_hours, hours_from_co2_kg, rank_correlations, size_adjusted
+from pipelines.defs.efficiency.tables import QUANTILE, RATIOS, SNAPSHOT, with_ratios
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from warehouse.contracts import frontier as tables
 from warehouse.contracts.leaderboards import EVALUATION_RUNS, LEADERBOARD_ENTRIES, SNAPSHOTS
 
 _INPUTS = (SNAPSHOTS, LEADERBOARD_ENTRIES)
-_SNAPSHOT = ("snapshot_id", "board", "as_of_date")
-_RATIOS = {
-    "parameters_total": ("score_per_billion_parameters", 1e9),
-    "size_gib": ("score_per_gib", 1.0),
-    "evaluation_co2_kg": ("score_per_kg_co2", 1.0),
-}
-_QUANTILE = 0.9
 
 
 @dg.multi_asset(
@@ -35,28 +29,15 @@ def efficiency(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
         .join(boards, on="snapshot_id", how="semi")
         .filter(pl.col("average").is_not_null())
     )
-    residuals, means = size_adjusted(entries, "average", "size_gib", by=_SNAPSHOT)
-    upper, quantiles = size_adjusted(entries, "average", "size_gib", by=_SNAPSHOT, quantile=_QUANTILE)
-    yield write(
-        skyline.lake,
-        tables.EFFICIENCY,
-        entries.with_columns(
-            *(
-                ratio(pl.col("average"), pl.col(denominator) / scale).alias(name)
-                for denominator, (name, scale) in _RATIOS.items()
-            ),
-            residuals["expected_score"],
-            residuals["residual"].alias("size_adjusted_residual"),
-            residuals["residual_rank"],
-            upper["expected_score"].alias("score_at_90th_percentile"),
-        ),
-    )
-    correlations = rank_correlations(entries, "average", list(_RATIOS), by=_SNAPSHOT)
+    residuals, means = size_adjusted(entries, "average", "size_gib", by=SNAPSHOT)
+    upper, quantiles = size_adjusted(entries, "average", "size_gib", by=SNAPSHOT, quantile=QUANTILE)
+    yield write(skyline.lake, tables.EFFICIENCY, with_ratios(entries, residuals, upper))
+    correlations = rank_correlations(entries, "average", list(RATIOS), by=SNAPSHOT)
     yield write(
         skyline.lake,
         tables.EFFICIENCY_CORRELATIONS,
         correlations.drop_nulls().with_columns(
-            pl.col("denominator").replace_strict({d: name for d, (name, _) in _RATIOS.items()}).alias("ratio"),
+            pl.col("denominator").replace_strict({d: name for d, (name, _) in RATIOS.items()}).alias("ratio"),
             pl.col("ratio_with_denominator").alias("spearman_with_denominator"),
             pl.col("score_with_denominator").alias("spearman_score_with_denominator"),
         ),

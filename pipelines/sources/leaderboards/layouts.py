@@ -271,14 +271,17 @@ _REFERENCE_VALUES: dict[str, Cell] = {
 
 def _reference(name: str, board: str, values: Mapping[str, Cell], metric_version: str | None = None) -> Layout:
     """Published figures of chosen models, in our own columns, each with its source."""
+    values_of = {**_REFERENCE_VALUES, **values}
     return Layout(
         name,
         board,
-        {**_REFERENCE_VALUES, **values},
+        values_of,
         {benchmark.name: cells.number(benchmark.name) for benchmark in BENCHMARKS[board]},
         entry_key=("model_id", "precision"),
         metric_version=metric_version,
         ignored=frozenset({"source"}),
+        # Whoever has scores of a model of their own knows its name, and not always all the rest.
+        optional=frozenset(cell.column for name, cell in values_of.items() if name not in {"model_id", "average"}),
         coverage="reference",
         score_resolution=0.01,
     )

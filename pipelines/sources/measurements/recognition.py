@@ -11,7 +11,7 @@ from pipelines.sources.recognised import TABLES, Recognised, Unread
 
 SOURCE = "end_to_end_measurements"
 LAYOUT = "measurements_of_passes"
-_SUFFIXES = TABLES | {".json"}
+_SUFFIXES = TABLES | {".json", ".jsonl", ".md", ".txt"}
 
 
 def recognise(file: Unread) -> Recognised | None:

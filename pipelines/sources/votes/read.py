@@ -181,6 +181,20 @@ class Votes:
             (*notes, *self._labels_that_are_names(sound), *self._busiest_judges(marked)),
         )
 
+    def unsound(self) -> pl.DataFrame:
+        """Votes that say nothing: `row` (the first, from 1), `reason`, `label`, `votes`, in the file's order."""
+        marked, _ = self._marked(VoteFilter(), ordinal=True)
+        grouped = self._frame(
+            "SELECT model_a, model_b, label, outcome, min(ordinal) AS row, count(*) AS votes"
+            f" FROM ({marked}) GROUP BY ALL"
+        )
+        found = grouped.with_columns(reason=rejection()).filter(pl.col("reason").is_not_null())
+        return (
+            found.group_by("reason", pl.col("label").str.head(_LABEL_CHARACTERS))
+            .agg(pl.col("row").min(), pl.col("votes").sum())
+            .sort("row")
+        )
+
     def _labels_that_are_names(self, sound: pl.DataFrame) -> list[str]:
         plain = pl.col("label").str.to_lowercase().str.replace_all(BETWEEN_WORDS, "")
         votes = int(sound.filter(~plain.is_in(list(OUTCOMES)))["votes"].sum())

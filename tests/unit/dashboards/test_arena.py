@@ -51,7 +51,7 @@ def test_votes_rated_here_show_observed_win_rates_and_why_a_chart_is_missing(sha
     main = shown.content().main
     text = " ".join(str(getattr(part, "object", "")) for part in main.select())
     assert "as voted, ties left out" in text
-    assert "These votes carry no time" in text
+    assert "These votes have no timestamps" in text
     assert "no ratings both without and with style" in text
     cells = main.select(lambda part: getattr(getattr(part, "object", None), "name", "") == win_rates.NAME)
     assert len(cells) == 1

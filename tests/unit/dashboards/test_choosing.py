@@ -61,7 +61,7 @@ def test_what_does_not_fit_says_what_the_smallest_needs_and_what_there_is() -> N
         ({"licence": "commercial"}, {"licence": None, "licence_class": None}, "licence not stated"),
         ({"maker": "official"}, {"is_official_provider": None}, "not by an official provider"),
         ({"merges": False}, {"is_merged": True}, "made by merging weights"),
-        ({}, {"is_on_hub": False}, "its weights are no longer on the hub"),
+        ({}, {"is_on_hub": False}, "weights are no longer on the hub"),
         ({}, {"is_flagged": True}, "flagged by the board, for contamination and the like"),
     ],
 )

@@ -10,7 +10,7 @@ from dashboards.charts.roofline import reading, span_of_seconds
 from pipelines.sources.catalogue.prices import price_list
 from pipelines.sources.catalogue.read import grid_intensities
 from profiling.answers.door import Door, shipped_door
-from profiling.answers.fit import ways_out
+from profiling.answers.fit import fit, ways_out
 from profiling.answers.matrix import matrix
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
@@ -54,6 +54,19 @@ def test_every_cell_of_the_matrix_is_what_the_model_says_of_it_alone(door: Door)
         assert row["is_calibrated"] == alone.estimate.calibrated
         for name, spread in (("usd", alone.usd_per_million_tokens), ("grams", alone.grams_co2e_per_million_tokens)):
             assert row[f"{name}_likely"] == (spread and pytest.approx(spread.likely, rel=1e-9))
+
+
+def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says_so(door: Door) -> None:
+    asked = Question(model="Qwen3-32B-Q4_K_M.gguf", accelerator="", context=8192)
+    rows, notes = fit(door, asked, ["RTX-4090", "H100-SXM5-80GB", "RTX-3090"])
+    assert rows["accelerator"].to_list() == ["RTX-4090", "H100-SXM5-80GB", "RTX-3090"]
+    assert rows["engine"].to_list() == ["llama.cpp", "vllm-v1", "llama.cpp"]
+    # 18.4 GiB of weights and 2 of cache, as thousands of people run it on one card of 24 GB.
+    assert rows["verdict_on_one"][0] == "fits"
+    assert rows["weights_gib"][0] == pytest.approx(18.4, rel=0.01)
+    assert any("llama.cpp and vllm-v1" in note for note in notes)
+    _, notes = fit(door, replace(asked, engine="vllm-v1"), ["RTX-4090"])
+    assert any("vllm-v1, as asked" in note for note in notes)
 
 
 def test_a_matrix_of_nothing_is_empty_and_has_all_columns(door: Door) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from profiling.devices.accelerators import GIB, find
-from profiling.memory.need import beside_weights_bytes, memory_need, weight_bytes
+from profiling.memory.need import memory_need
+from profiling.memory.weights import beside_weights_bytes, weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.formats import published_format
 from profiling.models.sources import from_config, from_path, load, model_configs

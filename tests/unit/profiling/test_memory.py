@@ -17,8 +17,8 @@ from profiling.memory.need import (
     memory_need,
     require_fit,
     rule_of_thumb_gpus,
-    weight_bytes,
 )
+from profiling.memory.weights import weight_bytes
 from profiling.models.sources import load
 from profiling.roofline.workload import Parallelism, Precision, Workload, precision_of
 

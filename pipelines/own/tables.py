@@ -1,0 +1,252 @@
+"""From one file to rows of the tables that pages ask: what a refresh would make of it, beside what is published."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import polars as pl
+
+from pipelines.defs.accuracy.tables import accuracy, error_rows, identified
+from pipelines.defs.arena.tables import rate_vote_files
+from pipelines.defs.efficiency.tables import efficiency_rows
+from pipelines.defs.frontier import tables as front_tables
+from pipelines.defs.leaderboards.tables import read_leaderboards
+from pipelines.lib.door import published_door
+from pipelines.own.problems import cell_problems, rejected_rows, rejected_votes, told
+from pipelines.sources.arena.recognition import BOARDS, VOTES
+from pipelines.sources.arena.store import load_boards
+from pipelines.sources.boards.declaration import declared
+from pipelines.sources.leaderboards.recognition import LEADERBOARD, RAW_RESULTS
+from pipelines.sources.measurements.read import rows_of
+from pipelines.sources.measurements.recognition import SOURCE as MEASUREMENTS
+from pipelines.sources.measurements.rows import Said, frame_of
+from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore
+from pipelines.sources.recognition import UNRECOGNISED, recognise
+from warehouse.contracts import arena as arena_tables
+from warehouse.contracts import frontier as frontier_tables
+from warehouse.contracts.accuracy import END_TO_END_ERROR, END_TO_END_MEASUREMENTS
+from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, MODELS, SNAPSHOTS
+from warehouse.contracts.sources import SNAPSHOTS as ALL_SNAPSHOTS
+from warehouse.lake import Lake
+from warehouse.publish import NotPublished
+from warehouse.reader import Reader
+from warehouse.settings import Settings
+from warehouse.yours import COVERAGE, MARK
+
+_NAMED = 8  # digits of a digest in the name of a snapshot
+
+
+class NotUsable(ValueError):
+    """A file of which pages can show nothing; the message names line and column where one is at fault."""
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """What a file holds.
+
+    Attributes:
+        kind: `leaderboard`, `votes`, `measurements` or `arena_board`.
+        key: By which pages choose it: a snapshot, a set of votes, a publication; empty for measurements.
+        what: What it was recognised as, in words.
+        rows_read: Rows in the file.
+        rows_loaded: Rows shown.
+        problems: Rows that are not shown, each with its line and column.
+        notes: What else the visitor should know, in sentences.
+        tables: Rows beside the published ones, by the full name of the table.
+    """
+
+    kind: str
+    key: str
+    what: str
+    rows_read: int
+    rows_loaded: int
+    problems: list[str]
+    notes: list[str] = field(default_factory=list)
+    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+
+
+def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, said: Said | None = None) -> OwnFile:
+    """Recognise and read one file, and derive from it what a refresh would.
+
+    Args:
+        payload: Its bytes.
+        name: Its name; its suffix says how it is written.
+        settings: Of the home whose release it is seen beside.
+        scratch: An empty folder for what is only needed meanwhile.
+        said: What the visitor says where a measurement is silent.
+
+    Raises:
+        NotUsable: No source knows it, none of its rows can be used, or no page shows such files.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    try:
+        what = recognise(payload, suffix, name, declared(settings.home))
+    except UNRECOGNISED as error:
+        raise NotUsable(str(error)) from error
+    read = _READERS.get(what.source)
+    if read is None:
+        raise NotUsable(
+            f"{name} is of {what.subject} ({what.layout}). Pages show such files once they are loaded: "
+            f"skyline refresh --source {name}"
+        )
+    now = dt.datetime.now(dt.UTC)
+    manifest = Manifest(
+        what.source, what.layout, what.subject, what.as_of, name, None, what.licence, now, what.is_dated
+    )  # fmt: skip
+    stored = RawStore(scratch / "raw").add(payload, suffix, manifest)
+    return read(stored, settings, scratch, said or Said())
+
+
+def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) -> OwnFile:
+    """Its entries among those of the newest published state of the same board, and the fronts over all of them."""
+    lake = Lake(scratch / "lake")
+    read = read_leaderboards(scratch / "raw", lake)
+    problems = rejected_rows(read.reported.rejected, stored)
+    if read.entries.is_empty():
+        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {told(problems)}")
+    account = read.reported.snapshots.row(0, named=True)
+    base = _published_board(settings, str(account["board"]), str(account["metric_version"]))
+    snapshot_id = f"yours-{stored.sha256[:_NAMED]}"
+    as_of = max(filter(None, (account["as_of_date"], base.as_of)))
+    place = (pl.lit(snapshot_id).alias("snapshot_id"), pl.lit(as_of).alias("as_of_date"))
+    mark = (pl.format(f"{MARK}{{}}", "entry_id").alias("entry_id"), _yours("model_id").alias("model_id"))
+    entries = pl.concat([base.entries, read.entries.select(base.entries.columns).with_columns(mark)])
+    scores = pl.concat([base.scores, read.reported.scores.with_columns(mark)])
+    snapshot = read.reported.snapshots.with_columns(*place, pl.lit(COVERAGE).alias("coverage"))
+    lake.write(SNAPSHOTS, snapshot)
+    entries = lake.write(LEADERBOARD_ENTRIES, entries.with_columns(place))
+    scores = lake.write(BENCHMARK_SCORES, scores.with_columns(place))
+    members, beaten = front_tables.fronts(lake)
+    history, areas = front_tables.histories(lake)
+    notes = []
+    if base.entries.height:
+        notes.append(f"Shown among {base.entries.height:,} entries of {base.name}.")
+    if read.entries["size_gib"].is_null().all():
+        notes.append("No entry has a size: say `precision`, and `parameters_total` where the name does not.")
+    return OwnFile(
+        "leaderboard", snapshot_id, f"{account['board']}, layout {account['layout']}", account["rows_read"],
+        read.entries.height, problems, notes,
+        {
+            ALL_SNAPSHOTS.relation: ALL_SNAPSHOTS.conform(snapshot.select(ALL_SNAPSHOTS.column_names)),
+            LEADERBOARD_ENTRIES.relation: entries,
+            BENCHMARK_SCORES.relation: scores,
+            MODELS.relation: MODELS.conform(read.models.with_columns(_yours("model_id"))),
+            frontier_tables.PARETO_FRONT.relation: members,
+            frontier_tables.DOMINATED_BY.relation: beaten,
+            frontier_tables.PARETO_FRONT_HISTORY.relation: history,
+            frontier_tables.PARETO_HYPERVOLUME.relation: areas,
+            frontier_tables.EFFICIENCY.relation: efficiency_rows(entries),
+        },
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Board:
+    """A published state of a board: its entries and scores."""
+
+    entries: pl.DataFrame
+    scores: pl.DataFrame
+    name: str = ""
+    as_of: dt.date | None = None
+
+
+def _published_board(settings: Settings, board: str, metric_version: str) -> _Board:
+    """The newest whole state of a board by the same version of its scores, else the largest; empty without one."""
+    nothing = _Board(LEADERBOARD_ENTRIES.empty(), BENCHMARK_SCORES.empty())
+    reader = Reader(settings.published)
+    try:
+        found = reader.query(
+            "SELECT s.snapshot_id, s.as_of_date, s.uri FROM meta.snapshots AS s"
+            " JOIN core.leaderboard_entries AS e USING (snapshot_id)"
+            " WHERE s.board = $board AND s.metric_version = $version AND s.coverage <> 'run' GROUP BY ALL"
+            " ORDER BY (any_value(s.coverage) = 'full') DESC, s.as_of_date DESC, count(*) DESC LIMIT 1",
+            {"board": board, "version": metric_version},
+        )
+    except NotPublished:
+        return nothing
+    if found.is_empty():
+        return nothing
+    row = found.row(0, named=True)
+    whole = "SELECT {} FROM {} WHERE snapshot_id = $snapshot_id"
+    entries, scores = (
+        table.conform(reader.query(whole.format(", ".join(table.column_names), table.relation),
+                                   {"snapshot_id": row["snapshot_id"]}))
+        for table in (LEADERBOARD_ENTRIES, BENCHMARK_SCORES)
+    )  # fmt: skip
+    return _Board(entries, scores, f"{board} of {row['as_of_date']}", row["as_of_date"])
+
+
+def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _said: Said) -> OwnFile:
+    """Its votes, rated in every category that they tell apart, as votes of a home are."""
+    votes_id = _named(stored)
+    rated = rate_vote_files([stored.path], votes_id, threads=1)
+    notes = [
+        note.replace(str(stored.path), stored.manifest.uri).replace(stored.path.name, stored.manifest.uri)
+        for note in rated.notes
+    ]
+    problems = rejected_votes(stored.path) if rated.rejected.height else []
+    if rated.ratings["rating"].is_null().all():
+        raise NotUsable(f"No model of {stored.manifest.uri} can be rated. {told(problems)} {' '.join(notes)}".strip())
+    refused = int(rated.rejected["votes"].sum())
+    return OwnFile(
+        "votes", votes_id, f"votes, layout {stored.manifest.layout}", rated.votes_read, rated.votes_read - refused,
+        problems, notes,
+        {
+            arena_tables.ARENA_VOTES.relation: rated.pairs,
+            arena_tables.ARENA_RATINGS.relation: rated.ratings,
+            arena_tables.ARENA_WIN_RATES.relation: rated.win_rates,
+            arena_tables.STYLE_COEFFICIENTS.relation: rated.style,
+            arena_tables.ARENA_DRIFT.relation: rated.drift,
+        },
+    )  # fmt: skip
+
+
+def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _said: Said) -> OwnFile:
+    """Its boards as a publication of their own."""
+    loaded = load_boards(RawStore(scratch / "raw"))
+    problems = rejected_rows(loaded.rejected, stored)
+    if loaded.board.is_empty():
+        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {told(problems)}")
+    publication = _named(stored)
+    board = loaded.board.with_columns(pl.lit(publication).alias("publication"))
+    return OwnFile(
+        "arena_board", publication, f"arena board, layout {stored.manifest.layout}",
+        int(loaded.snapshots["rows_read"].sum()), board.height, problems, [],
+        {arena_tables.ARENA_BOARD.relation: board},
+    )  # fmt: skip
+
+
+def _measurements(stored: RawSnapshot, settings: Settings, _scratch: Path, said: Said) -> OwnFile:
+    """Its measurements, each beside what is predicted for it."""
+    text = stored.path.read_bytes().decode("utf-8-sig")
+    rows = frame_of(rows_of(text, stored.manifest.uri) or (), said)
+    problems = cell_problems(text, END_TO_END_MEASUREMENTS)
+    rows = identified(rows.with_columns(pl.lit(_named(stored)).alias("source")))
+    door = published_door(Reader(settings.published))()
+    errors = error_rows(rows, accuracy(rows, door, door.devices))
+    asked = errors.filter(pl.col("predicted").is_not_null()).height
+    notes = [f"{asked:,} of {rows.height:,} can be predicted."]
+    notes += errors["not_asked"].drop_nulls().unique(maintain_order=True).head(5).to_list()
+    return OwnFile(
+        "measurements", "", "measurements of whole passes", rows.height + len(problems), rows.height, problems, notes,
+        {END_TO_END_MEASUREMENTS.relation: rows, END_TO_END_ERROR.relation: errors},
+    )  # fmt: skip
+
+
+def _yours(column: str) -> pl.Expr:
+    return pl.format("{} (yours)", column)
+
+
+def _named(stored: RawSnapshot) -> str:
+    return f"{MARK}{PurePosixPath(stored.manifest.uri).name}"
+
+
+_READERS: Mapping[str, Callable[[RawSnapshot, Settings, Path, Said], OwnFile]] = {
+    LEADERBOARD: _leaderboard,
+    RAW_RESULTS: _leaderboard,
+    VOTES: _votes,
+    BOARDS: _arena_board,
+    MEASUREMENTS: _measurements,
+}
+"""What pages can show, by the source that recognised it."""

@@ -1,0 +1,100 @@
+"""What one file of a visitor becomes: rows of the tables that pages ask, and what is wrong with it."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from analytics.statistics.normal import TWO_SIDED_95
+from pipelines.own.tables import NotUsable, OwnFile, read_own_file
+from pipelines.sources.measurements.rows import Said
+from warehouse.contracts import BY_RELATION
+from warehouse.overlaid import Overlaid
+from warehouse.reader import Reader
+from warehouse.settings import Settings
+
+LEADERBOARD = """\
+model_id,precision,parameters_total,average,IFEval,BBH,MATH Lvl 5,GPQA,MUSR,MMLU-PRO
+me/tiny,bfloat16,1500000000,31.0,60,30,20,20,20,36
+me/huge,bfloat16,7600000000,90.5,95,85,90,90,90,93
+me/broken,bfloat16,7600000000,40,80,x,50,40,40,50
+"""
+OURS = "device,engine,model,weight_format,stage,metric,value,batch,context_depth\n"
+
+
+@pytest.fixture
+def read(bundled_home: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Reads a text as if it had arrived under a name."""
+
+    def as_file(name: str, text: str, **said: str) -> OwnFile:
+        settings = Settings.model_validate({"home": str(bundled_home)})
+        return read_own_file(text.encode(), name, settings, tmp_path, Said(**said))
+
+    return as_file
+
+
+def test_a_leaderboard_stands_among_the_newest_board_with_fronts_over_all(read, bundled_home: Path) -> None:  # type: ignore[no-untyped-def]
+    found = read("2026-11-20_mine.csv", LEADERBOARD)
+    assert (found.kind, found.rows_read, found.rows_loaded) == ("leaderboard", 3, 2)
+    assert found.problems == ["line 4, column BBH: 'x' is not a number"]
+    for relation, rows in found.tables.items():
+        assert rows.schema == BY_RELATION[relation].polars_schema, relation
+    reader = Reader(bundled_home / "published")
+    front = "SELECT model_id FROM marts.pareto_front WHERE snapshot_id = $id AND objectives = 'average_vs_size_gib'"
+    asked = {"id": found.key}
+    own = Overlaid(reader, found.tables)
+    assert "me/huge (yours)" in own.query(front, asked)["model_id"].to_list()
+    assert own.query("SELECT count(*) FROM core.leaderboard_entries WHERE snapshot_id = $id", asked).item() == 132
+    assert reader.query(front, asked).is_empty(), "others see nothing of it"
+    whole = "SELECT count(*) FROM core.benchmark_results"
+    assert own.query(whole).item() == reader.query(whole).item()
+    assert (own.touches(front), own.touches(whole)) == (True, False)
+    own.close()
+
+
+def test_votes_are_rated_as_votes_of_a_home_are(read) -> None:  # type: ignore[no-untyped-def]
+    votes = "model_a,model_b,winner\n" + "m,n,model_a\n" * 30 + "m,n,model_b\n" * 10 + "m,n,banana\nm,n,banana\n"
+    found = read("votes.csv", votes)
+    assert (found.rows_read, found.rows_loaded) == (42, 40)
+    assert found.problems[0].startswith("line 42, column winner: 'banana' is none of model_a, model_b")
+    assert found.problems[0].endswith("2 such votes")
+    rated = found.tables["marts.arena_ratings"].filter(method="bradley-terry", category="overall").sort("model")
+    # Odds of 3 to 1 are 400 log10(3) points, and the log-odds of 40 votes has the variance 1/30 + 1/10.
+    assert rated["rating"][0] - rated["rating"][1] == pytest.approx(190.85, abs=0.01)
+    points = 400 / 2.302585
+    half = TWO_SIDED_95 * points * (1 / 30 + 1 / 10) ** 0.5 / 2
+    assert rated["rating_upper"][0] - rated["rating"][0] == pytest.approx(half, rel=0.03)
+
+
+def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named(read) -> None:  # type: ignore[no-untyped-def]
+    row = "RTX-4090,llama.cpp,Qwen/Qwen3-8B,gguf-q4_k_m,decode,tokens_per_s,{},1,0\n"
+    found = read("mine.csv", OURS + row.format(120) + row.format("fast") + "".join(["a,b,c,d,sleep", ",value,1,1,0\n"]))
+    errors = found.tables["marts.end_to_end_error"]
+    known = errors.filter(pl.col("predicted").is_not_null()).row(0, named=True)
+    assert known["measured"] == pytest.approx(1 / 120)
+    assert known["low"] < known["predicted"] < known["high"]
+    assert found.problems[:2] == [
+        "line 3, column value: 'fast' is not a number",
+        "line 4, column stage: 'sleep' is none of prefill, decode, serving, generate",
+    ]
+    said = {"model_id": "Qwen/Qwen3-8B", "max_concurrency": 16, "total_input_tokens": 204800, "num_prompts": 200,
+            "total_output_tokens": 25600, "completed": 200, "output_throughput": 418.3, "mean_ttft_ms": 210.4,
+            "mean_tpot_ms": 34.1, "request_throughput": 3.27, "backend": "vllm", "date": "20260112-101500",
+            "duration": 61.2, "request_rate": "inf"}  # fmt: skip
+    served = read("serve.json", json.dumps(said), device="H100-SXM5-80GB", weight_format="bf16")
+    assert served.tables["marts.end_to_end_error"]["predicted"].is_not_null().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("a.csv", "what,price\nmilk,2\n", "No known layout has the columns 'what', 'price'"),
+        ("2026-01-01.csv", LEADERBOARD.replace(",31.0,", ",31.0,7,", 1), "line 2 has 11 cells, the header 10"),
+        ("a.json", '{"n_prompt": 1,\n "x": }', "line 2 column 7"),
+        ("votes.csv", "model_a,model_b,winner\nm,n,perhaps\n", "line 2, column winner: 'perhaps'"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_line_and_column(read, name: str, text: str, why: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(NotUsable, match=why.replace("(", r"\(")):
+        read(name, text)
