@@ -42,7 +42,7 @@ from profiling.measure.bundle import ENVIRONMENT, PLAN, canonical_id, contents_o
 from profiling.measure.bundle import LAYERS as LAYERS_FILE
 from profiling.measure.bundle import POINTS as POINTS_FILE
 from profiling.roofline.grid import Grid, evaluate
-from warehouse.contracts import TABLES, frontier, statistics
+from warehouse.contracts import TABLES, VIEWS, frontier, statistics
 from warehouse.contracts import leaderboards as boards
 from warehouse.lake import Lake
 from warehouse.publish import publish
@@ -241,7 +241,7 @@ def make_of_boards(source: Path, home: Path) -> Steps:
     for contract, frame in (fronts | more).items():
         lake.write(contract, frame)
     done("writing them")
-    publish(lake, TABLES, settings.published, str(time.time_ns()))
+    publish(lake, TABLES, settings.published, str(time.time_ns()), views=VIEWS)
     done("publishing")
     return steps
 
