@@ -247,6 +247,21 @@ def _legal_ways(model: Architecture) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """Low-rank adapters beside the weights, whose own products are computed (LoRA, arXiv 2106.09685)."""
+
+    rank: int
+    targets: frozenset[str]
+    """Groups of matrices, or names of single ones."""
+    count: int = 1
+    """Adapters that are loaded; sequences choose among them evenly."""
+
+
+ADAPTER_BITS = 16
+"""Width of an adapter's numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """One question, or a grid of them.
 
@@ -265,6 +280,7 @@ class Workload:
         all_logits: The head runs for every token, as in scoring, instead of the last.
         cache_tokens: Most tokens the cache holds of a sequence (generate only): once full, its older half is dropped,
             as by llama.cpp's `--context-shift`; None: it grows to the end.
+        adapters: Low-rank adapters that are not merged into the weights.
     """
 
     stage: Stage = "decode"
@@ -282,6 +298,7 @@ class Workload:
     source: Values | None = None
     all_logits: bool = False
     cache_tokens: int | None = None
+    adapters: Adapters | None = None
 
     def check(self, model: Architecture) -> None:
         """Nothing, if the question can be asked of the model.
