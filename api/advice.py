@@ -13,10 +13,12 @@ from api.published import Listed, Text, select
 from profiling.accuracy.held_out import held_out_errors
 from profiling.answers.advise import USES, Need, advise
 from profiling.answers.describe import describe
+from profiling.answers.design import VOCABULARY, ScalingFit, Wish, design, parameters_of
 from profiling.answers.evidence import Evidence
 from profiling.devices.names import resolve_device
 from profiling.engines.time import shipped_times
 from profiling.errors import ProfilingError, UnknownAccelerator
+from warehouse.reader import Reader
 
 ROUTES = APIRouter()
 _MOST_DEVICES = 1024
@@ -57,6 +59,35 @@ def advised(request: Request, asked: Annotated[Advised, Query()]) -> Response:
     advice = advise(door, evidence, need, asked.weight_format)
     rows = pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None)
     return answers.rows(rows, asked.format, notes=[*([found.note] if found.note else []), *advice.notes])
+
+
+class Designed(BaseModel):
+    """A question of `/design`; names and defaults as on the command line."""
+
+    params: str = Field(min_length=2, max_length=20, description="Parameters in all, as 3B or 700M.", examples=["3B"])
+    device: str = Field(min_length=1, max_length=200, description="Device by any common name.", examples=["RTX-4090"])
+    context: int = Field(default=4096, ge=1, le=4_194_304, description="Tokens of the prompt, and attended.")
+    batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
+    ttft_s: float | None = Field(default=None, gt=0, le=3600, description="Most that the prompt may take.")
+    tpot_s: float | None = Field(default=None, gt=0, le=3600, description="Most that a token may take.")
+    weight_format: str | None = Field(default=None, max_length=100, description="None: 16 bits.")
+    vocabulary: int = Field(default=VOCABULARY, ge=256, le=16_777_216, description="Tokens of the vocabulary.")
+    engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+@ROUTES.get("/design", response_model=Rows, summary="Shapes of a size that no other beats on a device, by prediction")
+def designed(request: Request, asked: Annotated[Designed, Query()]) -> Response:
+    """As `skyline design`: nobody trained these; speed, memory and expected ability are predicted, with their error."""
+    door = door_of(request)
+    wish = Wish(
+        parameters=parameters_of(asked.params), accelerator=door.device(asked.device).name, context=asked.context,
+        batch=asked.batch, time_to_first_token_s=asked.ttft_s, time_per_output_token_s=asked.tpot_s,
+        weight_format=asked.weight_format, vocabulary=asked.vocabulary, engine=asked.engine,
+    )  # fmt: skip
+    reader: Reader = request.app.state.reader
+    rows, notes = design(door, wish, ScalingFit.newest(reader.query))
+    return answers.rows(rows, asked.format, notes=list(notes))
 
 
 class Described(BaseModel):

@@ -1,9 +1,11 @@
 """How time and memory grow with the rows: leaderboards, votes, the roofline grid and profile points, 1×, 10× and 100×.
 
-python benchmarks/growth.py [--factors 1 10 100] [--cases leaderboards snapshots votes grid points] [--like FILE]
+python benchmarks/growth.py [--factors 1 10 100] [--cases leaderboards snapshots appended votes grid points]
+    [--like FILE]
 
 Rows are generated, alike those of today's sources in number and kind, or with `--like` a real snapshot of the second
-leaderboard, multiplied under made-up names; `snapshots` refreshes with one snapshot more than so many. Each case runs
+leaderboard, multiplied under made-up names; `snapshots` refreshes with one snapshot more than so many; `appended` makes
+only what comes of boards then, and publishes that. Each case runs
 in a process of its own, which is ended after half an hour or at 8 GiB. What is printed is processor time and the most
 memory that the process and those it starts had resident together: on a machine that others use too, these say more than
 a clock on the wall.
@@ -29,14 +31,21 @@ import polars as pl
 from _processes import watch
 
 from pipelines.defs.arena.rate import rate
+from pipelines.defs.frontier import tables as front_tables
+from pipelines.defs.leaderboards.tables import read_leaderboards
 from pipelines.defs.performance.tables import BATCHES, CONTEXTS, ENGINE, PRECISIONS, distinct_shapes
+from pipelines.defs.statistics import tables as statistics_tables
 from pipelines.runs.refresh import refresh
-from pipelines.sources.collect import MEASURED
+from pipelines.sources.collect import MEASURED, collect
 from profiling.devices.accelerators import table
 from profiling.measure.bundle import ENVIRONMENT, PLAN, canonical_id, contents_of, load, seal, write_json
 from profiling.measure.bundle import LAYERS as LAYERS_FILE
 from profiling.measure.bundle import POINTS as POINTS_FILE
 from profiling.roofline.grid import Grid, evaluate
+from warehouse.contracts import TABLES, VIEWS, frontier, statistics
+from warehouse.contracts import leaderboards as boards
+from warehouse.lake import Lake
+from warehouse.publish import publish
 from warehouse.settings import Settings
 
 MOST_SECONDS = 1_800
@@ -47,6 +56,9 @@ BENCHMARKS = ("IFEval", "BBH", "MATH Lvl 5", "GPQA", "MUSR", "MMLU-PRO")
 FIRST = dt.date(2025, 3, 14)
 _STEP_FROM_S = 0.5
 _LIKE = "SKYLINE_GROWTH_LIKE"
+
+Steps = dict[str, float]
+"""Processor seconds by step."""
 
 
 def leaderboard(rows: int) -> pl.DataFrame:
@@ -151,10 +163,6 @@ def refresh_from(source: Path, home: Path) -> dict[str, float]:
     return steps
 
 
-Steps = dict[str, float]
-"""Processor seconds by step."""
-
-
 def _snapshot(factor: int) -> pl.DataFrame:
     like = os.environ.get(_LIKE)
     return multiplied(Path(like), factor) if like else leaderboard(ENTRIES * factor)
@@ -168,7 +176,14 @@ def prepare_leaderboards(factor: int, work: Path) -> int:
 
 
 def prepare_snapshots(factor: int, work: Path) -> int:
-    """A home that has read so many snapshots of a growing board, and one more that it has not: a tenth of it moved."""
+    """A home that has read so many snapshots of a board, and one more that it has not."""
+    rows = _write_snapshots(factor, work)
+    refresh([str(work / "before")], Settings.model_validate({"home": str(work / "home")}))
+    return rows
+
+
+def _write_snapshots(factor: int, work: Path) -> int:
+    """So many snapshots of a board of which a tenth moves from one to the next, and one more beside them."""
     first = _snapshot(1)
     for number in range(factor + 1):
         random = np.random.default_rng(number)
@@ -180,8 +195,55 @@ def prepare_snapshots(factor: int, work: Path) -> int:
         folder.mkdir(exist_ok=True)
         snapshot = first.with_columns(**moved).with_columns(pl.mean_horizontal(*BENCHMARKS).alias("Average ⬆️"))
         snapshot.write_parquet(folder / f"{FIRST + dt.timedelta(days=number)}_contents.parquet")
-    refresh([str(work / "before")], Settings.model_validate({"home": str(work / "home")}))
     return first.height * factor
+
+
+def prepare_appended(factor: int, work: Path) -> int:
+    """The same, but only what comes of boards was made of them."""
+    rows = _write_snapshots(factor, work)
+    make_of_boards(work / "before", work / "home")
+    return rows
+
+
+def make_of_boards(source: Path, home: Path) -> Steps:
+    """From files of boards to their tables and a release of these; processor seconds of each step."""
+    settings, lake = Settings.model_validate({"home": str(home)}), Lake(home / "lake")
+    steps: Steps = {}
+    began = time.process_time()
+
+    def done(step: str) -> None:
+        nonlocal began
+        steps[step] = round(time.process_time() - began, 2)
+        began = time.process_time()
+
+    collect([str(source)], settings)
+    done("storing")
+    read = read_leaderboards(settings.raw, lake)
+    done("reading, resolving")
+    made = {
+        boards.SNAPSHOTS: read.reported.snapshots, boards.REPORTED_ENTRIES: read.reported.entries,
+        boards.BENCHMARK_SCORES: read.reported.scores, boards.MODELS: read.models,
+        boards.LEADERBOARD_ENTRIES: read.entries,
+    }  # fmt: skip
+    for contract, frame in made.items():
+        lake.write(contract, frame.select(contract.column_names))
+    done("writing")
+    fronts = dict(zip((frontier.PARETO_FRONT, frontier.DOMINATED_BY), front_tables.fronts(lake), strict=True))
+    done("fronts")
+    moved = (frontier.PARETO_FRONT_HISTORY, frontier.PARETO_HYPERVOLUME)
+    fronts |= dict(zip(moved, front_tables.histories(lake), strict=True))
+    done("fronts over time")
+    of = statistics_tables.boards_of(lake)
+    more = {statistics.BENCHMARK_CORRELATIONS: statistics_tables.benchmark_correlations(of, lake)}
+    more |= dict(zip((statistics.CAPABILITY_LOADINGS, statistics.CAPABILITY_SCORES),
+                     statistics_tables.capabilities(of, lake), strict=True))  # fmt: skip
+    done("correlations, components")
+    for contract, frame in (fronts | more).items():
+        lake.write(contract, frame)
+    done("writing them")
+    publish(lake, TABLES, settings.published, str(time.time_ns()), views=VIEWS)
+    done("publishing")
+    return steps
 
 
 def prepare_votes(factor: int, work: Path) -> int:
@@ -227,6 +289,7 @@ def evaluate_grid(work: Path, _: Path) -> Steps:
 CASES: dict[str, tuple[Callable[[int, Path], int], Callable[[Path, Path], Steps]]] = {
     "leaderboards": (prepare_leaderboards, lambda work, home: refresh_from(work / "2025-03-13_contents.parquet", home)),
     "snapshots": (prepare_snapshots, lambda work, home: refresh_from(work / "after", home)),
+    "appended": (prepare_appended, lambda work, home: make_of_boards(work / "after", home)),
     "votes": (prepare_votes, rate_votes),
     "grid": (prepare_grid, evaluate_grid),
     "points": (prepare_points, lambda work, home: refresh_from(work / "grown.bundle", home)),
@@ -240,7 +303,7 @@ def one(case: str, work: Path, home: Path) -> None:
     helpers = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(json.dumps({
         "cpu_s": time.process_time() - began + helpers.ru_utime + helpers.ru_stime,
-        "steps": dict(sorted(steps.items(), key=lambda step: -step[1])[:4]),
+        "steps": dict(sorted(steps.items(), key=lambda step: -step[1])[:8]),
     }))  # fmt: skip
 
 

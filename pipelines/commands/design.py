@@ -1,6 +1,6 @@
 """`skyline design`: shapes of models that nobody has trained, which of a size are fast and small on a device."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,21 +9,11 @@ from pipelines.commands.plan import seconds
 from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
 from warehouse.settings import Settings
 
-if TYPE_CHECKING:
-    from profiling.answers.design import ScalingFit
-
 _SHOWN = (
     "mixing", "blocks", "layers", "hidden_size", "heads", "kv_heads", "intermediate_size", "experts", "parameters",
     "parameters_active", "memory_high_gib", "time_to_first_token_s", "time_per_output_token_low_s",
     "time_per_output_token_s", "time_per_output_token_high_s", "expected_ability",
 )  # fmt: skip
-_FIT = """
-SELECT fit.board, fit.intercept, fit.points_per_doubling, stddev(residual.residual) AS residual
-FROM marts.scaling_fits AS fit
-JOIN marts.scaling_residuals AS residual USING (snapshot_id, size_basis)
-WHERE fit.measure = 'average' AND fit.size_basis = 'parameters_active' AND fit.method = 'ordinary_least_squares'
-GROUP BY ALL ORDER BY max(fit.as_of_date) DESC LIMIT 1
-"""
 
 
 def register(app: typer.Typer) -> None:
@@ -53,8 +43,9 @@ def design(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     Everything is a prediction: nothing here was trained or measured.
     """
-    from profiling.answers.design import Wish, parameters_of  # noqa: PLC0415 - numpy and polars load only when needed
+    from profiling.answers.design import ScalingFit, Wish, parameters_of  # noqa: PLC0415 - loads only when needed
     from profiling.answers.design import design as front_of  # noqa: PLC0415
+    from warehouse.reader import Reader  # noqa: PLC0415
 
     door = door_of(None, online=False)
     wish = Wish(
@@ -63,17 +54,8 @@ def design(  # noqa: PLR0913, PLR0917 - one parameter an option
         engine=engine,
     )  # fmt: skip
     with err.status("trying shapes"):
-        rows, notes = front_of(door, wish, _fit())
+        rows, notes = front_of(door, wish, ScalingFit.newest(Reader(Settings().published).query))
     shown = [name for name in _SHOWN if name in rows.columns and not rows[name].is_null().all()]
     print_rows(rows.select(shown) if format is Format.TABLE and output is None else rows, format, output)
     for note in notes:
         err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
-
-
-def _fit() -> "ScalingFit | None":
-    """The newest line over active parameters of the published warehouse; None where there is none."""
-    from profiling.answers.design import ScalingFit  # noqa: PLC0415
-    from warehouse.reader import Reader  # noqa: PLC0415
-
-    rows = Reader(Settings().published).query(_FIT)
-    return ScalingFit(**rows.row(0, named=True)) if rows.height else None

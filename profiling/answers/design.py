@@ -8,7 +8,7 @@ A grid suffices: shapes are few, and each takes milliseconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import log2
@@ -45,6 +45,15 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmbt])", re.IGNORECASE)
 _UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
+_NEWEST_FIT = """
+SELECT fit.board, fit.intercept, fit.points_per_doubling, stddev(residual.residual) AS residual
+FROM marts.scaling_fits AS fit
+JOIN marts.scaling_residuals AS residual USING (snapshot_id, size_basis)
+WHERE fit.measure = 'average' AND fit.size_basis = 'parameters_active' AND fit.method = 'ordinary_least_squares'
+GROUP BY ALL ORDER BY max(fit.as_of_date) DESC LIMIT 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ScalingFit:
     """What size makes of quality: a line over doublings of active parameters, and how far models lie from it."""
@@ -55,6 +64,12 @@ class ScalingFit:
     points_per_doubling: float
     residual: float
     """Standard deviation of models about the line, in points."""
+
+    @classmethod
+    def newest(cls, query: Callable[[str], pl.DataFrame]) -> ScalingFit | None:
+        """The newest line over active parameters of the warehouse that `query` asks; None where there is none."""
+        rows = query(_NEWEST_FIT)
+        return cls(**rows.row(0, named=True)) if rows.height else None
 
     def expected(self, active: float) -> float:
         """Points of a model with so many active parameters."""

@@ -11,6 +11,7 @@ from api.app import create
 from profiling.accuracy.held_out import held_out_errors
 from profiling.answers.advise import Need, advise
 from profiling.answers.describe import describe
+from profiling.answers.design import ScalingFit, Wish, design
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
 from warehouse.reader import Reader
@@ -51,6 +52,22 @@ def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -
     assert any("Engine: llama.cpp" in note for note in said["notes"])
 
 
+def test_shapes_are_those_of_the_command_with_the_line_of_the_warehouse(
+    client: TestClient, bundled_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for axis in ("LAYERS", "QUERIES_PER_KEY"):  # a few shapes show as much as all of them
+        monkeypatch.setattr(f"profiling.answers.design.{axis}", (24,) if axis == "LAYERS" else (4,))
+    said = get(client, "design", params="3B", device="4090", context=8192, ttft_s=5)
+    reader = Reader(bundled_home / "published")
+    fit = ScalingFit.newest(reader.query)
+    assert fit is not None
+    wish = Wish(parameters=3e9, accelerator="RTX-4090", context=8192, time_to_first_token_s=5)
+    rows, notes = design(Door.from_tables(lambda table: reader.query(f"FROM {table}")), wish, fit)
+    assert said["rows"] == rows.to_dicts() != []
+    assert said["notes"] == list(notes)
+    assert all(row["is_prediction"] for row in said["rows"])
+
+
 def test_models_are_described_and_files_of_the_server_are_not(client: TestClient) -> None:
     said = get(client, "describe", model=[LLAMA, "/etc/passwd"], weight_format="q4_k_m")
     (row,) = said["rows"]
@@ -85,6 +102,7 @@ def test_errors_are_those_that_ship(client: TestClient) -> None:
         ("advise", {"machine": "no such card"}, 404, "no such card"),
         ("advise", {"machine": "3090 + 4090", "engine": "vllm"}, 422, "split by layers"),
         ("advise", {"machine": "4090", "use": "nonsense"}, 422, "no use 'nonsense'"),
+        ("design", {"params": "three", "device": "4090"}, 422, "write 3B"),
         ("describe", {"model": LLAMA, "weight_format": "nonsense"}, 422, "nonsense"),
         ("choices", {"verdict": "perhaps"}, 422, "verdict"),
     ],

@@ -13,7 +13,7 @@ from api.app import create
 from warehouse.settings import Settings
 
 _EXAMPLES = 8
-_SLOWER = {"sql": 2, "plan": 4, "advise": 4}
+_SLOWER = {"sql": 2, "plan": 4, "advise": 4, "design": 4}
 """Routes whose answers take a second or more, and how many times fewer are asked for."""
 
 
@@ -36,6 +36,7 @@ def described(bundled_home: Path) -> Any:
         ("GET", "fit"),
         ("GET", "plan"),
         ("GET", "advise"),
+        ("GET", "design"),
         ("GET", "describe"),
         ("GET", "choices"),
         ("GET", "accuracy"),
