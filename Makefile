@@ -110,9 +110,9 @@ lock: $(VENV)/installed ## Write locks/ anew from pyproject.toml and constraints
 	$(PIP) -c constraints.txt uv
 	PATH="$(BIN):$$PATH" $(BIN)/python -m deploy.supply lock --upgrade $(UPGRADE)
 
-audit: $(VENV)/installed ## Known vulnerabilities of what is locked (asks PyPI's advisory database)
+audit: $(VENV)/installed ## Known vulnerabilities of what is locked (asks PyPI's advisory database; fails where it cannot be asked)
 	$(PIP) --quiet pip-audit
-	@for lock in locks/*.txt; do echo "== $$lock"; $(BIN)/pip-audit --disable-pip --require-hashes -r $$lock || exit 1; done
+	@for lock in locks/*.txt; do echo "== $$lock"; $(BIN)/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
 
 sbom: $(VENV)/installed ## Bill of materials of what is installed, CycloneDX, into sbom.json
 	@$(BIN)/python -m deploy.supply sbom > sbom.json && echo sbom.json

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from warehouse import spreadsheets
+from warehouse.columns import columns_of
 
 MOST_BYTES_WRITTEN = 32 << 20
 Form = Annotated[Literal["json", "csv"], Query(description="How the rows are written.")]
@@ -20,6 +21,9 @@ class Rows(BaseModel):
     model_config = ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="null")
 
     rows: list[dict[str, Any]] = Field(description="One object per row; keys are columns, units are in their names.")
+    columns: dict[str, dict[str, str]] = Field(
+        default={}, description="Type, unit and meaning of every column; units of one quantity are one."
+    )
     notes: list[str] = Field(default=[], description="What the reader should know.")
     is_cut: bool = Field(default=False, description="Whether there were more rows than were asked for.")
     release: str | None = Field(default=None, description="Published release that was read.")
@@ -59,7 +63,7 @@ def rows(frame: pl.DataFrame, form: str, **more: Any) -> Response:
     if form == "csv":
         headers = {"Content-Disposition": 'attachment; filename="rows.csv"'}
         return _bounded(spreadsheets.to_csv(frame), "text/csv; charset=utf-8", headers)
-    answer = Rows(rows=frame.to_dicts(), **more)
+    answer = Rows(rows=frame.to_dicts(), columns=columns_of(frame), **more)
     return _bounded(answer.model_dump_json().encode(), "application/json")
 
 

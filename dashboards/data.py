@@ -74,6 +74,7 @@ class Data:
         self._reader: Reader | Overlaid = (reader := Reader(settings.published))
         self._shared: Data | None = None
         self._models: Mapping[str, Architecture] = {}
+        self._own_door: tuple[Door, Door] | None = None
         self._results: OrderedDict[tuple[Any, ...], pl.DataFrame] = OrderedDict()
         self._lock = threading.Lock()
         self._evidence = PerRelease(reader, Evidence.of)
@@ -87,7 +88,7 @@ class Data:
             models: Models by name.
         """
         own = copy.copy(self)
-        own._shared, own._models = self, dict(models)
+        own._shared, own._models, own._own_door = self, dict(models), None
         own._results, own._lock = OrderedDict(), threading.Lock()
         if isinstance(self._reader, Reader):
             own._reader = Overlaid(self._reader, rows)
@@ -116,8 +117,10 @@ class Data:
         door = self._door()
         if not self._models:
             return door
-        own = {**door.own_models, **self._models}
-        return Door(door.devices, door.calibrations, door.prices, door.grids, own_models=own)
+        if self._own_door is None or self._own_door[0] is not door:
+            own = {**door.own_models, **self._models}
+            self._own_door = door, Door(door.devices, door.calibrations, door.prices, door.grids, own_models=own)
+        return self._own_door[1]
 
     def evidence(self) -> Evidence:
         """What is known of the quality of models in the release that is read now.

@@ -6,7 +6,7 @@ A chart's data are what its figure draws, read from the figure itself: table, do
 import datetime as dt
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,11 @@ from bokeh.models.renderers import GlyphRenderer
 from bokeh.plotting import figure
 
 from dashboards.data import Data
-from dashboards.downloads import FORMS, columns_of, header, origin
+from dashboards.downloads import FORMS, origin
 from dashboards.parts import formats
 from dashboards.parts.page import Content
+from dashboards.readings import reading
+from warehouse.columns import columns_of, header
 from warehouse.project import version
 from warehouse.publish import Release
 
@@ -36,6 +38,7 @@ FILES = (*FORMS, "bib")
 # What decides how a mark looks says nothing of the data, unless it is the name of a group.
 _LOOKS = re.compile(r"colou?r|mark|shade|ink|alpha|fill|size|offset|shift|align|hatch|width|angle")
 _MEANT = {"look": "group", "told": "facts"}
+_UNIT = re.compile(r"\(([^()]+)\)$")
 _TAG = re.compile(r"<[^>]*>")
 _ABOUT = re.compile(r'<div data-about="([^"]*)" data-title="([^"]*)" data-subtitle="([^"]*)" data-caption="([^"]*)">')
 _HEADING = re.compile(r"<h[123]>(.*?)</h[123]>", re.DOTALL)
@@ -138,11 +141,7 @@ def rows(chart: Chart) -> pl.DataFrame:
 def _frame(data: dict[str, Any], plot: figure, glyph: Glyph) -> pl.DataFrame:
     labels = axis_labels(plot)
     dates = {side for side in labels if any(isinstance(axis, DatetimeAxis) for axis in getattr(plot, f"{side}axis"))}
-    side_of = {
-        spec.field: name[0]
-        for name, spec in glyph.properties_with_values(include_defaults=False).items()
-        if isinstance(spec, Field) and name[:1] in labels
-    }
+    side_of = _sides(glyph, labels)
     columns: dict[str, pl.Series] = {}
     for name, values in data.items():
         if _LOOKS.fullmatch(name):
@@ -179,6 +178,26 @@ def axis_labels(plot: figure) -> dict[str, str]:
     return {side: str(found[0].axis_label or "") for side, found in axes.items() if found}
 
 
+def _columns(chart: Chart) -> dict[str, dict[str, str]]:
+    """What every column is; the unit of one that only its place on an axis explains is that of the axis."""
+    found, labels = columns_of(rows(chart)), axis_labels(chart.figure)
+    for renderer in chart.figure.renderers:
+        for name, side in _sides(renderer.glyph, labels).items() if isinstance(renderer, GlyphRenderer) else ():
+            unit = _UNIT.search(labels[side])
+            if unit and (column := found.get(header(name))) is not None and column["type"] in {"number", "integer"}:
+                column["unit"] = column["unit"] or unit[1]
+    return found
+
+
+def _sides(glyph: Glyph, labels: Mapping[str, str]) -> dict[str, str]:
+    """Columns that say where a mark stands, and on which axis."""
+    return {
+        spec.field: name[0]
+        for name, spec in glyph.properties_with_values(include_defaults=False).items()
+        if isinstance(spec, Field) and name[:1] in labels
+    }
+
+
 def describe(chart: Chart, data: Data, root: str) -> dict[str, Any]:
     """What a chart's data are: title, axes with units, source, licence, date, warehouse version, query and citation.
 
@@ -193,7 +212,8 @@ def describe(chart: Chart, data: Data, root: str) -> dict[str, Any]:
         "title": chart.title,
         "what": chart.subtitle,
         "axes": axis_labels(chart.figure),
-        "columns": columns_of(rows(chart)),
+        "how_to_read": reading(chart.name),
+        "columns": _columns(chart),
         "source": chart.caption,
         **origin(data, f"{chart.caption} {chart.query} {chart.search}"),
         "query": chart.query or None,

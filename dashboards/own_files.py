@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import logging
 import secrets
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from profiling.models.sources import from_config, from_hub
 from warehouse.files import replacing
 from warehouse.settings import Settings
 
+LOGGER = logging.getLogger(__name__)
 COOKIE = "skyline_own"
 ADDRESS = "address"
 """Name under which the address of a model on the hub arrives, in place of a file."""
@@ -249,15 +251,17 @@ class OwnFiles:
             out.mkdir()
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "pipelines.own", str(file), str(out),
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )  # fmt: skip
             try:
                 async with asyncio.timeout(self.settings.own_file_seconds):
-                    answer, _ = await process.communicate(json.dumps({"name": name, "said": dict(said)}).encode())
+                    answer, complaint = await process.communicate(
+                        json.dumps({"name": name, "said": dict(said)}).encode()
+                    )
             except TimeoutError:
                 limit = self.settings.own_file_seconds
-                raise NotTaken(f"Reading {name} takes longer than {limit:g} s, the most here; bring less.") from None
+                raise NotTaken(f"Reading {name} takes longer than {limit:g} s, the most here.") from None
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     systems.end_group(process.pid)
@@ -265,6 +269,7 @@ class OwnFiles:
             try:
                 told: dict[str, Any] = json.loads(answer.splitlines()[-1])
             except (ValueError, IndexError):
+                LOGGER.warning("the reader of %s ended: %s", name, complaint[-2000:].decode("utf-8", "replace"))
                 raise NotTaken(
                     f"{name} cannot be read: its reader ended without a word, or ran out of memory."
                 ) from None

@@ -3,19 +3,21 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from analytics.ability.calibration import Calibration
-from analytics.ability.levels import Observed, fit_levels
+from analytics.ability.grouping import Groups, respond_in_place, scratch
 from analytics.ability.model import PRIORS
-from analytics.ability.results import Floats, Results, summed
+from analytics.ability.results import Floats, Results
 
 _LONGEST_STEP = 1.0
+_LONGEST_OF_UNIT = 0.5
+"""Abilities move little from the fit to all results; a value near 0 or 1 hardly bends the curve, and its step would
+overshoot."""
 
 
 @dataclass(frozen=True)
 class Items:
-    """(R, K) difficulties and log slopes of R rounds."""
+    """(K, R) difficulties and log slopes of R rounds."""
 
     difficulty: Floats
     log_slope: Floats
@@ -30,44 +32,55 @@ def recalibrated(results: Results, at: Calibration, weight: Floats, sweeps: int)
     Args:
         results: What the fit was made of.
         at: The fit to begin at.
-        weight: (R, N) weights.
+        weight: (N, R) weights; their precision is that of the fit.
         sweeps: Alternations.
     """
-    rounds, k = len(weight), results.items
-    item, linear = results.item, results.linear[results.item]
-    vendor = at.vendor * (results.by_vendor & ~linear)
-    difficulty, log_slope = np.tile(at.difficulty, (rounds, 1)), np.tile(at.log_slope, (rounds, 1))
-    ability = np.tile(at.ability, (rounds, 1))
-    value = np.broadcast_to(results.value, weight.shape)
-    flat = (np.arange(rounds)[:, None] * k + item).ravel()
+    rounds, dtype = weight.shape[1], weight.dtype
+    units, items = Groups(results.unit, results.units), Groups(results.item, results.items)
+    is_linear = results.linear[results.item]
+    linear = np.flatnonzero(is_linear)
+    vendor, value = (
+        one[:, None].astype(dtype) for one in (at.vendor * (results.by_vendor & ~is_linear), results.value)
+    )  # fmt: skip
+    difficulty, log_slope, ability = (
+        np.repeat(one[:, None].astype(dtype), rounds, axis=1) for one in (at.difficulty, at.log_slope, at.ability)
+    )
+    centre = PRIORS.slope_centre or 0.0
+    slope, hard, left, steep, pull = scratch(weight.shape, dtype, 5)
 
-    def over_items(values: Floats) -> Floats:
-        return summed(flat, values.ravel(), rounds * k).reshape(rounds, k)
+    def respond() -> None:
+        """Leave residuals in `left`, the derivative in the predictor in `steep`, and both weighted."""
+        units.spread(ability, left)
+        np.subtract(left, hard, out=left)
+        np.multiply(left, slope, out=left)
+        np.add(left, vendor, out=left)
+        respond_in_place(left, linear, steep)
+        np.subtract(left, value, out=left)
+        np.multiply(steep, slope, out=steep)
+        np.multiply(steep, weight, out=pull)
+        np.multiply(left, pull, out=left)
+        np.multiply(pull, steep, out=pull)
 
     for _ in range(sweeps):
-        slope = np.exp(log_slope)[:, item]
-        ability, _ = fit_levels(
-            results.unit,
-            results.units,
-            Observed(value, weight, slope, linear),
-            vendor - slope * difficulty[:, item],
-            np.zeros(1),
-            np.array([PRIORS.ability]),
-            at=ability,
-            iterations=1,
-        )
-        distance = ability[:, results.unit] - difficulty[:, item]
-        eta = slope * distance + vendor
-        share = expit(eta)
-        steep = np.where(linear, 1.0, share * (1 - share)) * slope
-        left = weight * (np.where(linear, eta, share) - value)
-        by_slope = steep * distance
-        dd = over_items(weight * steep**2) + PRIORS.difficulty
-        ds = -over_items(weight * steep * by_slope)
-        ss = over_items(weight * by_slope**2) + PRIORS.slope
-        gd = -over_items(left * steep) + PRIORS.difficulty * difficulty
-        gs = over_items(left * by_slope) + PRIORS.slope * (log_slope - (PRIORS.slope_centre or 0.0))
+        items.spread(np.exp(log_slope), slope)
+        items.spread(difficulty, hard)
+        respond()
+        step = (units.sums(left) + PRIORS.ability * ability) / (units.sums(pull) + PRIORS.ability)
+        ability -= np.clip(step, -_LONGEST_OF_UNIT, _LONGEST_OF_UNIT)
+        respond()
+        gd = -items.sums(left) + PRIORS.difficulty * difficulty
+        dd = items.sums(pull) + PRIORS.difficulty
+        distance = steep
+        units.spread(ability, distance)
+        # The derivative in the log slope is that in the ability times θ − δ.
+        np.subtract(distance, hard, out=distance)
+        np.multiply(left, distance, out=left)
+        np.multiply(pull, distance, out=pull)
+        gs = items.sums(left) + PRIORS.slope * (log_slope - centre)
+        ds = -items.sums(pull)
+        np.multiply(pull, distance, out=pull)
+        ss = items.sums(pull) + PRIORS.slope
         determinant = np.maximum(dd * ss - ds**2, 1e-12)
-        difficulty = difficulty - np.clip((ss * gd - ds * gs) / determinant, -_LONGEST_STEP, _LONGEST_STEP)
-        log_slope = log_slope - np.clip((dd * gs - ds * gd) / determinant, -_LONGEST_STEP, _LONGEST_STEP)
+        difficulty -= np.clip((ss * gd - ds * gs) / determinant, -_LONGEST_STEP, _LONGEST_STEP)
+        log_slope -= np.clip((dd * gs - ds * gd) / determinant, -_LONGEST_STEP, _LONGEST_STEP)
     return Items(difficulty, log_slope)

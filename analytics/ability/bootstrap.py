@@ -8,15 +8,17 @@ import numpy as np
 
 from analytics.ability.alternation import recalibrated
 from analytics.ability.design import Design
+from analytics.ability.grouping import Groups
 from analytics.ability.levels import Observed, fit_levels
 from analytics.ability.model import POOLING, Fit, calibrating, expectations
-from analytics.ability.results import Floats, Integers
+from analytics.ability.results import Flags, Floats, Integers
 from analytics.ability.scale import Scale
 
 ROUNDS = 1000
 LEVEL = 0.90
 """Level of intervals, as in the published index."""
-_BLOCK = 8
+_CELLS = 1 << 17
+"""Results times rounds that are worked on at once: half a megabyte each of what a step works on."""
 _SEED = 20_261_115
 _SWEEPS = 6
 """Alternations per round, from the fit to all results; tests compare with whole fits."""
@@ -91,8 +93,7 @@ def levels(
     intercept, unit = scale.line(fitted.items.slope, fitted.items.difficulty, fitted.ability)
     group, _, _ = domain_groups(design)
     drawn = list(_rounds(design, fitted, scale, rounds, seed))
-    overall = np.concatenate([one[0] for one in drawn])
-    domains = np.concatenate([one[1] for one in drawn])
+    overall, domains = (np.concatenate([one[at] for one in drawn], axis=1) for at in (0, 1))
     ability = intercept + unit * fitted.ability
     shift = domain_shifts(design, fitted)
     by_domain = ability[group // max(design.domains, 1)] + unit * shift
@@ -117,7 +118,7 @@ def levels(
 def _interval(ability: Floats, drawn: Floats, stretch: Floats) -> tuple[Floats, Floats]:
     # Distances from the median of the rounds: that lies off the estimate where few alternations have drifted.
     tail = (1 - LEVEL) / 2
-    low, middle, high = np.quantile(drawn, [tail, 0.5, 1 - tail], axis=0)
+    low, middle, high = np.quantile(drawn, [tail, 0.5, 1 - tail], axis=1)
     return ability - stretch * (middle - low), ability + stretch * (high - middle)
 
 
@@ -125,13 +126,39 @@ def domain_shifts(design: Design, fitted: Fit) -> Floats:
     """(G,) how much better each unit is in a domain than overall, on the scale of the fit, shrunk towards 0."""
     items = fitted.items
     eta = replace(items, ability=fitted.ability).predictor(design.results)
+    inside = _Inside.of(design)
     shift: Floats = _shifts(
-        design, fitted, eta[None], items.slope[None], design.results.value[None], fitted.weight[None]
-    )[0]
+        inside,
+        design,
+        fitted,
+        eta[:, None],
+        items.slope[:, None],
+        design.results.value[:, None],
+        fitted.weight[:, None],
+    )[:, 0]
     return shift
 
 
+@dataclass(frozen=True)
+class _Inside:
+    """Results in domains, dealt to a unit's domains."""
+
+    groups: Groups
+    units: Integers
+    results: Integers
+    item: Integers
+    linear: Flags
+
+    @classmethod
+    def of(cls, design: Design) -> "_Inside":
+        group, place, inside = domain_groups(design)
+        item = design.results.item[inside]
+        units = group // max(design.domains, 1)
+        return cls(Groups(place[inside], len(group)), units, inside, item, design.results.linear[item])
+
+
 def _shifts(
+    inside: _Inside,
     design: Design,
     fitted: Fit,
     eta: Floats,
@@ -140,22 +167,25 @@ def _shifts(
     weight: Floats,
     random: np.random.Generator | None = None,
 ) -> Floats:
-    group, place, inside = domain_groups(design)
-    results = design.results
-    observed = Observed(
-        value[:, inside], weight[:, inside], slope[:, results.item[inside]], results.linear[results.item[inside]]
-    )
     spread = POOLING / fitted.mean_slope(design)
-    expected = np.zeros(1) if random is None else spread * random.standard_normal((len(eta), len(group)))
+    expected = np.zeros((1, 1))
+    if random is not None:
+        expected = spread * random.standard_normal((inside.groups.groups, eta.shape[1]), dtype=np.float32)
     shift, _ = fit_levels(
-        place[inside], len(group), observed, eta[:, inside], expected, np.array([spread**-2]), iterations=_STEPS
+        inside.groups,
+        Observed(value[inside.results], weight[inside.results], slope[inside.item], inside.linear),
+        eta[inside.results],
+        expected,
+        np.array([spread**-2]),
+        iterations=_STEPS,
     )
     return shift
 
 
 def _rounds(design: Design, fitted: Fit, scale: Scale, rounds: int, seed: int) -> Iterator[tuple[Floats, Floats]]:
-    """Blocks of (B, U) overall and (B, G) domain abilities in index points."""
-    sizes = [min(_BLOCK, rounds - begin) for begin in range(0, rounds, _BLOCK)]
+    """Blocks of (U, B) overall and (G, B) domain abilities in index points."""
+    block = max(8, _CELLS // len(design.results))
+    sizes = [min(block, rounds - begin) for begin in range(0, rounds, block)]
     draws = [np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(len(sizes))]
     resampler = _resampler(design, fitted, scale)
     # Most of the work is in ufuncs, which let the other thread run.
@@ -166,7 +196,7 @@ def _rounds(design: Design, fitted: Fit, scale: Scale, rounds: int, seed: int) -
 def _resampler(
     design: Design, fitted: Fit, scale: Scale
 ) -> Callable[[int, np.random.Generator], tuple[Floats, Floats]]:
-    """What makes a block of rounds; all that the blocks share is computed once."""
+    """What makes a block of rounds, in single precision; all that the blocks share is computed once."""
     results, known = design.results, fitted.known
     item, own = results.item, replace(design, counted=known).own
     count = results.per_unit()
@@ -177,34 +207,45 @@ def _resampler(
     centre, precision = expectations(design, fitted.ability, fitted.information, fitted.prior, fitted.modes)
     scatter = np.sqrt(fitted.noise.variance(replace(fitted.items, ability=fitted.ability).expected(results), results))
     own_scatter = scatter / np.where(design.standing, 1.0, np.sqrt(np.maximum(count, 1))[results.unit])
-    group, _, _ = domain_groups(design)
+    of_units, inside = Groups(results.unit, results.units), _Inside.of(design)
     by_vendor = fitted.items.vendor * (results.by_vendor & ~results.linear[item])
+    single = {
+        name: column[:, None].astype(np.float32)
+        for name, column in {
+            "many": many, "value": results.value, "scatter": own_scatter, "weight": fitted.weight,
+            "own": own, "vendor": by_vendor, "centre": centre,
+            "error": np.where(precision > _STATED, 1 / np.sqrt(precision), 0.0),
+        }.items()
+    }  # fmt: skip
 
     def block(size: int, random: np.random.Generator) -> tuple[Floats, Floats]:
-        picked = first + np.floor(random.random((size, len(results))) * many).astype(np.int64)
-        flat = (np.arange(size)[:, None] * len(results) + order[picked]).ravel()
-        times = np.bincount(flat, minlength=size * len(results)).reshape(size, len(results)).astype(np.float64)
-        times = np.where(design.standing, 1.0, times)
-        value = results.value + random.standard_normal(times.shape) * own_scatter
-        weight = times * fitted.weight
-        items = recalibrated(chosen.results, fitted.items, weight[:, chosen.kept], _SWEEPS)
+        shape = (len(results), size)
+        # A draw of nearly one must not round up to the next unit's first result.
+        nth = np.minimum((random.random(shape, dtype=np.float32) * single["many"]).astype(np.int64), many[:, None] - 1)
+        picked = order[first[:, None] + nth]
+        times = np.bincount((picked * size + np.arange(size)).ravel(), minlength=picked.size).reshape(shape)
+        weight = np.where(design.standing[:, None], 1, times) * single["weight"]
+        value = random.standard_normal(shape, dtype=np.float32)
+        value *= single["scatter"]
+        value += single["value"]
+        items = recalibrated(chosen.results, fitted.items, weight[chosen.kept], _SWEEPS)
         slope, difficulty = np.exp(items.log_slope), items.difficulty
-        slopes = slope[:, item]
-        offset = by_vendor - slopes * difficulty[:, item]
-        moved = centre + random.standard_normal((size, results.units)) / np.sqrt(precision)
+        slopes = slope[item]
+        offset = single["vendor"] - slopes * difficulty[item]
+        moved = random.standard_normal((results.units, size), dtype=np.float32)
         ability, _ = fit_levels(
-            results.unit,
-            results.units,
-            Observed(value, weight * own, slopes, results.linear[item]),
+            of_units,
+            Observed(value, weight * single["own"], slopes, results.linear[item]),
             offset,
-            np.where(precision > _STATED, moved, centre),
-            precision,
-            at=fitted.ability,
+            single["centre"] + moved * single["error"],
+            precision[:, None],
+            at=fitted.ability[:, None],
             iterations=_STEPS,
         )
-        shift = _shifts(design, fitted, offset + slopes * ability[:, results.unit], slope, value, weight, random)
-        lines = np.array([scale.line(slope[one], difficulty[one], ability[one]) for one in range(size)])
-        overall = lines[:, :1] + lines[:, 1:] * ability
-        return overall, overall[:, group // max(design.domains, 1)] + lines[:, 1:] * shift
+        eta = slopes * ability[results.unit] + offset
+        shift = _shifts(inside, design, fitted, eta, slope, value, weight, random)
+        intercept, unit = scale.line(slope, difficulty, ability)
+        overall = intercept + unit * ability
+        return overall, overall[inside.units] + unit * shift
 
     return block

@@ -3,15 +3,16 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import csr_array
 from scipy.special import expit
 
-from analytics.ability.results import Floats, NoAbilityError, Results, summed
+from analytics.ability.results import Floats, Integers, NoAbilityError, Results, summed
 
 _MOST_ITERATIONS = 500
-_LARGE = 100_000
-"""Entries beyond which most are zero, since no model ran most benchmarks, and a sparse product is faster."""
+_LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
+_LEAST_FACTOR = 0.1
+"""Location and scale are held by weak priors alone, and damping slows what they hold most: it is taken back fast."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,17 @@ def calibrate(
         held[priors.fixed_item] = 0.0
         now = replace(now, log_slope=held)
     now, expected = _with_cost(now, results, weight, priors)
-    damping, tried = 1e-3, 0
+    order = np.argsort(results.item, kind="stable")
+    damping, growth, tried = (1e-3 if at is None else 1e-6), 2.0, 0
     while tried < most_iterations:
-        system = _normal_equations(now, expected, results, weight, priors)
+        system = _normal_equations(now, expected, results, weight, priors, order)
         while True:
             tried += 1
-            ability, rest = system.step(damping)
+            try:
+                ability, rest = system.step(damping)
+            except LinAlgError:
+                damping *= growth
+                continue
             k = results.items
             candidate, then = _with_cost(
                 replace(
@@ -149,13 +155,17 @@ def calibrate(
                 weight,
                 priors,
             )
-            if candidate.cost <= now.cost or damping > 1e9:
+            if candidate.cost <= now.cost or damping > _MOST_DAMPING:
                 break
-            damping *= 5
+            damping, growth = damping * growth, growth * 2
         if candidate.cost > now.cost:
             break
-        gained = now.cost - candidate.cost
-        now, expected, damping = candidate, then, max(damping / 5, 1e-9)
+        gained, hoped = now.cost - candidate.cost, system.hoped(ability, rest, damping)
+        now, expected = candidate, then
+        # Nielsen's rule ("Damping parameter in Marquardt's method", 1999): less damping as far as the step held what
+        # it promised, so that few steps are tried in vain.
+        damping = max(damping * max(_LEAST_FACTOR, 1 - (2 * gained / max(hoped, 1e-300) - 1) ** 3), _LEAST_DAMPING)
+        growth = 2.0
         if gained <= tolerance * now.cost:
             break
     return replace(now, iterations=tried)
@@ -176,37 +186,44 @@ def _with_cost(at: Calibration, results: Results, weight: Floats, priors: Priors
 
 @dataclass(frozen=True)
 class _System:
-    """Normal equations in two blocks: abilities (diagonal) and the rest (dense, small)."""
+    """Normal equations in two blocks: abilities (diagonal), and the rest (small); few models ran a benchmark."""
 
     abilities: Floats
     rest: Floats
-    cross: Floats
+    cross: csr_array
     ability_gradient: Floats
     rest_gradient: Floats
     held: int | None
 
-    def _eliminated(self, diagonal: Floats) -> Floats:
-        if self.cross.size < _LARGE:
-            dense: Floats = (self.cross / diagonal) @ self.cross.T
-            return dense
-        sparse = csr_array(self.cross)
-        product: Floats = (sparse.multiply(1 / diagonal).tocsr() @ sparse.T).toarray()
-        return product
-
     def step(self, damping: float) -> tuple[Floats, Floats]:
-        """(U,) and (2 K + 1,) step of Levenberg and Marquardt."""
+        """(U,) and (2 K + 1,) step of Levenberg and Marquardt.
+
+        Raises:
+            LinAlgError: rounding has made the equations indefinite; more damping helps.
+        """
         diagonal = self.abilities * (1 + damping)
-        reduced = self.rest + np.diag(np.diagonal(self.rest) * damping + 1e-12)
-        reduced = reduced - self._eliminated(diagonal)
+        scaled = self.cross.copy()
+        scaled.data = scaled.data / diagonal[scaled.indices]
+        reduced: Floats = self.rest + np.diag(np.diagonal(self.rest) * damping + 1e-12)
+        reduced -= (scaled @ self.cross.T).toarray()
         right = self.cross @ (self.ability_gradient / diagonal) - self.rest_gradient
         if self.held is not None:
             reduced[self.held] = reduced[:, self.held] = 0.0
             reduced[self.held, self.held], right[self.held] = 1.0, 0.0
-        rest: Floats = solve(reduced, right, assume_a="sym", check_finite=False)
+        rest: Floats = cho_solve(
+            cho_factor(reduced, overwrite_a=True, check_finite=False), right, overwrite_b=True, check_finite=False
+        )
         return (-self.ability_gradient - self.cross.T @ rest) / diagonal, rest
 
+    def hoped(self, ability: Floats, rest: Floats, damping: float) -> float:
+        """By how much a step of that damping lowers the cost if the equations are right."""
+        damped = self.abilities @ ability**2 + np.diagonal(self.rest) @ rest**2
+        return float(damping * damped - ability @ self.ability_gradient - rest @ self.rest_gradient)
 
-def _normal_equations(at: Calibration, expected: Floats, results: Results, weight: Floats, priors: Priors) -> _System:
+
+def _normal_equations(
+    at: Calibration, expected: Floats, results: Results, weight: Floats, priors: Priors, order: Integers
+) -> _System:
     unit, item, u, k = results.unit, results.item, results.units, results.items
     steep = gradient(expected, results)
     slope = at.slope
@@ -218,13 +235,21 @@ def _normal_equations(at: Calibration, expected: Floats, results: Results, weigh
     def over_items(values: Floats) -> Floats:
         return summed(item, values, k)
 
-    flat = item * u + unit
-    cross = np.concatenate(
-        [
-            -summed(flat, weight * by_ability**2, k * u).reshape(k, u),
-            summed(flat, weight * by_ability * by_slope, k * u).reshape(k, u),
-            summed(unit, weight * by_ability * by_vendor, u)[None],
-        ]
+    ends = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=k))])
+    columns = unit[order]
+    cross = csr_array(
+        (
+            np.concatenate(
+                [
+                    (-weight * by_ability**2)[order],
+                    (weight * by_ability * by_slope)[order],
+                    summed(unit, weight * by_ability * by_vendor, u),
+                ]
+            ),
+            np.concatenate([columns, columns, np.arange(u)]),
+            np.concatenate([ends, ends[-1] + ends[1:], [2 * ends[-1] + u]]),
+        ),
+        shape=(2 * k + 1, u),
     )
     centre = priors.slope_centre
     # A ridge on slopes is a penalty on exp(log slope); its derivative follows the chain rule.

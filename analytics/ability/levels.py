@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
-from analytics.ability.results import Flags, Floats, Integers, summed
+from analytics.ability.grouping import Groups, respond_in_place, scratch
+from analytics.ability.results import Flags, Floats
 
 _LONGEST_STEP = 2.0
 _NEAR = 1e-5
@@ -16,9 +16,9 @@ class Observed:
     """What N results say, in R rounds at once (R = 1 without a bootstrap).
 
     Attributes:
-        value: (R, N) values.
-        weight: (R, N) multiplicity over variance.
-        slope: (R, N) derivative of the predictor in the level.
+        value: (N, R) values.
+        weight: (N, R) multiplicity over variance.
+        slope: (N, R) derivative of the predictor in the level.
         linear: (N,) whether the value is the predictor itself and not its logistic.
     """
 
@@ -29,8 +29,7 @@ class Observed:
 
 
 def fit_levels(
-    group: Integers,
-    groups: int,
+    groups: Groups,
     observed: Observed,
     offset: Floats,
     centre: Floats,
@@ -43,48 +42,53 @@ def fit_levels(
     Groups do not touch one another, so that all are solved at once, each with a step of its own.
 
     Args:
-        group: (N,) group of each result, 0 to `groups` − 1.
-        groups: G.
+        groups: The G groups of the results.
         observed: The results.
-        offset: (R, N) predictor without the level.
-        centre: (R, G) or one that broadcasts: where a level lies without results.
-        precision: (R, G) or one that broadcasts: how firmly.
-        at: (R, G) where to begin; the centre by default.
+        offset: (N, R) predictor without the level; its precision is that of the fit.
+        centre: (G, R) or one that broadcasts: where a level lies without results.
+        precision: (G, R) or one that broadcasts: how firmly.
+        at: (G, R) or one that broadcasts: where to begin; the centre by default.
         iterations: Most steps.
 
     Returns:
-        (R, G) levels and (R, G) information, the curvature without the prior.
+        (G, R) levels and (G, R) information, the curvature without the prior.
     """
-    rounds = len(observed.value)
-    flat = (np.arange(rounds)[:, None] * groups + group).ravel()
-    centre, precision = (np.broadcast_to(one, (rounds, groups)) for one in (centre, precision))
-    level = np.array(np.broadcast_to(centre if at is None else at, (rounds, groups)), dtype=np.float64)
-    damping = np.full((rounds, groups), 1e-3)
+    shape, dtype = (groups.groups, offset.shape[1]), offset.dtype
+    centre, precision = (np.asarray(one, dtype=dtype) for one in (centre, precision))
+    level = np.array(np.broadcast_to(centre if at is None else at, shape), dtype=dtype)
 
-    def over_groups(values: Floats) -> Floats:
-        return summed(flat, values.ravel(), rounds * groups).reshape(rounds, groups)
+    linear = np.flatnonzero(observed.linear)
+    left, steep, weighted = scratch(offset.shape, dtype, 3)
 
     def at_level(level: Floats) -> tuple[Floats, Floats, Floats]:
-        eta = offset + observed.slope * level[:, group]
-        share = expit(eta)
-        steep = np.where(observed.linear, observed.slope, observed.slope * share * (1 - share))
-        left = np.where(observed.linear, eta, share) - observed.value
-        cost = over_groups(observed.weight * left**2) + precision * (level - centre) ** 2
-        return steep, left, cost
+        """Half the gradient, the curvature and the cost of each group."""
+        groups.spread(level, left)
+        np.multiply(left, observed.slope, out=left)
+        np.add(left, offset, out=left)
+        respond_in_place(left, linear, steep)
+        np.subtract(left, observed.value, out=left)
+        np.multiply(steep, observed.slope, out=steep)
+        np.multiply(left, observed.weight, out=weighted)
+        np.multiply(left, weighted, out=left)
+        np.multiply(weighted, steep, out=weighted)
+        np.multiply(steep, steep, out=steep)
+        np.multiply(steep, observed.weight, out=steep)
+        return groups.sums(weighted), groups.sums(steep), groups.sums(left) + precision * (level - centre) ** 2
 
-    steep, left, cost = at_level(level)
+    damping = np.full(shape, 1e-3, dtype=dtype)
+    gradient, information, cost = at_level(level)
     for _ in range(iterations):
-        pull = over_groups(observed.weight * steep * left) + precision * (level - centre)
-        curvature = over_groups(observed.weight * steep**2) + precision
+        pull, curvature = gradient + precision * (level - centre), information + precision
         step = -pull / (curvature * (1 + damping) + 1e-9)
         candidate = level + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
-        steep_then, left_then, cost_then = at_level(candidate)
+        gradient_then, information_then, cost_then = at_level(candidate)
         # A value near 0 or 1 hardly bends the curve: without damping its step overshoots and comes back for ever.
         better = cost_then <= cost
-        level, cost = np.where(better, candidate, level), np.where(better, cost_then, cost)
-        taken = better[:, group]
-        steep, left = np.where(taken, steep_then, steep), np.where(taken, left_then, left)
+        for kept, then in (
+            (level, candidate), (gradient, gradient_then), (information, information_then), (cost, cost_then)
+        ):  # fmt: skip
+            np.copyto(kept, then, where=better)
         damping = np.where(better, damping / 5, np.maximum(damping * 10, 0.1))
         if np.abs(np.where(better, step, 1.0)).max(initial=0.0) < _NEAR:
             break
-    return level, over_groups(observed.weight * steep**2)
+    return level, information

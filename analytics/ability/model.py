@@ -6,6 +6,7 @@ import numpy as np
 
 from analytics.ability.calibration import Calibration, Priors, calibrate, respond, start
 from analytics.ability.design import LEAST_RESULTS, Design
+from analytics.ability.grouping import Groups
 from analytics.ability.levels import Observed, fit_levels
 from analytics.ability.noise import Noise, no_noise_known, noise_of
 from analytics.ability.prior import Prior, prior_of
@@ -65,8 +66,9 @@ class Fit:
     modes: Modes
 
     def mean_slope(self, design: Design) -> float:
-        """Typical discrimination of items that are shares."""
-        return float(np.exp(self.items.log_slope[~design.results.linear & self.known].mean()))
+        """Typical discrimination of items that are shares; of ratings where there are only such."""
+        shares = ~design.results.linear & self.known
+        return float(np.exp(self.items.log_slope[shares if shares.any() else self.known].mean()))
 
 
 @dataclass(frozen=True)
@@ -161,9 +163,10 @@ def score(
     results, item = design.results, design.results.item
     slope = items.slope[item]
     offset = items.vendor * (results.by_vendor & ~results.linear[item]) - slope * items.difficulty[item]
-    observed = Observed(results.value[None], (weight * design.own)[None], slope[None], results.linear[item])
-    ability, information = fit_levels(results.unit, results.units, observed, offset[None], centre, precision)
-    return ability[0], information[0]
+    observed = Observed(results.value[:, None], (weight * design.own)[:, None], slope[:, None], results.linear[item])
+    units = Groups(results.unit, results.units)
+    ability, information = fit_levels(units, observed, offset[:, None], centre[:, None], precision[:, None])
+    return ability[:, 0], information[:, 0]
 
 
 def modes_of(design: Design, ability: Floats, information: Floats) -> Modes:
@@ -277,6 +280,7 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
     found = [np.zeros(size) for size in sizes]
     known = [np.zeros(size) for size in sizes]
     mine, theirs = groups(design), groups(predicted)
+    groups_of = [Groups(group, size) for group, size in zip(mine, sizes, strict=True)]
     eta = predictor(design)
     for sweep in range(_SWEEPS):
         for at in range(3):
@@ -288,19 +292,18 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
                 if other != at
             )
             observed = Observed(
-                results.value[None], fitted.weight[None], (slopes[at] * (scale if at else 1.0))[None], linear
+                results.value[:, None], fitted.weight[:, None], (slopes[at] * (scale if at else 1.0))[:, None], linear
             )
             level, information = fit_levels(
-                mine[at],
-                sizes[at],
+                groups_of[at],
                 observed,
-                offset[None],
+                offset[:, None],
                 np.zeros(1),
                 np.array([precisions[at]]),
-                at=found[at][None],
+                at=found[at][:, None],
                 iterations=3 if at else 10,
             )
-            found[at], known[at] = level[0], information[0]
+            found[at], known[at] = level[:, 0], information[:, 0]
     of = predicted.results
     their_slope = fitted.items.slope[of.item]
     their_scale = np.where(of.linear[of.item], their_slope / typical, 1.0)

@@ -21,11 +21,11 @@ class ByAnchors:
     low_index: float = 130.0
     high_index: float = 150.0
 
-    def line(self, slope: Floats, difficulty: Floats, ability: Floats) -> tuple[float, float]:
-        """Intercept and slope of index = a + b θ, given slopes and difficulties (K,) and abilities (U,)."""
+    def line(self, slope: Floats, difficulty: Floats, ability: Floats) -> tuple[Floats, Floats]:
+        """Intercept and slope of index = a + b θ, given (K, …) slopes and difficulties and (U, …) abilities."""
         del slope, difficulty
-        unit = (self.high_index - self.low_index) / float(ability[self.high] - ability[self.low])
-        return self.low_index - unit * float(ability[self.low]), unit
+        unit = (self.high_index - self.low_index) / (ability[self.high] - ability[self.low])
+        return self.low_index - unit * ability[self.low], unit
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class ByIndexItem:
     centre: float
     width: float
 
-    def line(self, slope: Floats, difficulty: Floats, ability: Floats) -> tuple[float, float]:
-        """Intercept and slope of index = a + b θ, given slopes and difficulties (K,) and abilities (U,)."""
+    def line(self, slope: Floats, difficulty: Floats, ability: Floats) -> tuple[Floats, Floats]:
+        """Intercept and slope of index = a + b θ, given (K, …) slopes and difficulties and (U, …) abilities."""
         del ability
-        unit = self.width * float(slope[self.item])
-        return self.centre - unit * float(difficulty[self.item]), unit
+        unit = self.width * slope[self.item]
+        return self.centre - unit * difficulty[self.item], unit
 
 
 Scale = ByAnchors | ByIndexItem

@@ -58,6 +58,8 @@
       set(handle, "aria-valuetext", (ends && end === "highest" ? shown.at(-1) : shown[0]) ?? "")
     },
     ".choices__list--multiple .choices__item": (item) => drop(item, "aria-selected"),
+    // A list that can be scrolled is a stop for Tab, and vanishes as soon as its field is left: the focus was lost.
+    ".choices__list--dropdown .choices__list": (list) => set(list, "tabindex", "-1"),
     ".choices__input--cloned": (input, root) => set(input, "aria-label", title(root)),
     // Groups of buttons of which one is pressed: what is seen by colour is said too.
     ".bk-btn-group > .bk-btn": (button) => set(button, "aria-pressed", String(button.classList.contains("bk-active"))),

@@ -24,6 +24,14 @@
     requestAnimationFrame(repaint)
   }
 
+  // On paper charts are drawn as in the light theme, at once: the browser takes its picture right after this event.
+  addEventListener("beforeprint", () => {
+    if (root.dataset.theme !== "dark") return
+    root.dataset.theme = "light"
+    for (const view of figures()) { view.request_repaint?.(); view.paint?.() }
+    addEventListener("afterprint", () => { root.dataset.theme = "dark"; requestAnimationFrame(repaint) }, {once: true})
+  })
+
   function* deep(node, selector) {
     for (const element of node.querySelectorAll("*")) {
       if (element.matches(selector)) yield element

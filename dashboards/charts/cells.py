@@ -86,7 +86,7 @@ class Cells:
             "row": row,
             "shade": colours,
             "ink": ink,
-            "text": [f"{value:.{digits}f}" for value in values[row, column]],
+            "text": [f"{round(value, digits) + 0.0:.{digits}f}" for value in values[row, column]],
             "head": [f"{rows[i]} · {columns[j]}" for i, j in places],
             "told": [told[i][j] for i, j in places],
         }

@@ -13,7 +13,7 @@ from dashboards.charts.thinning import thinned
 from dashboards.parts import formats, theme
 from dashboards.parts.fields import Kind, Measure, kind_value
 
-NAME = "scatter"
+NAME, OVER_TIME = "scatter", "ability_over_time"
 _GROUPS = 7
 _SMALLEST, _LARGEST, _PLAIN = 4.0, 20.0, 7.0
 
@@ -156,12 +156,14 @@ class _Built:
 class Scatter:
     """The figure: one per kind of axes, built when first needed, all on one data source."""
 
-    def __init__(self, chosen: Callable[[str], None]) -> None:
+    def __init__(self, chosen: Callable[[str], None], name: str = NAME) -> None:
         """Make the chart.
 
         Args:
             chosen: Called with the entry that a reader picked.
+            name: Of the figure.
         """
+        self._name = name
         self.crowd = Crowd(("x", "y", "size"), ("name", "detail"))
         self.marked = ColumnDataSource({"x": [], "y": []})
         self._figures: dict[tuple[str, str], _Built] = {}
@@ -201,7 +203,7 @@ class Scatter:
         tap, hover = TapTool(), HoverTool(point_policy="follow_mouse", limit=3)
         tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), tap, hover]
         plot = theme.new_figure(
-            NAME, 480, tools, x_axis_type=x_kind, y_axis_type=y_kind, x_range=Range1d(), y_range=Range1d()
+            self._name, 480, tools, x_axis_type=x_kind, y_axis_type=y_kind, x_range=Range1d(), y_range=Range1d()
         )
         axes.dress(plot, x_kind, y_kind)
         drawn = self.crowd.drawn_on(plot, "size", 0.62)

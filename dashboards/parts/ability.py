@@ -18,7 +18,7 @@ FACTS = {
     "ability_high": Fact("90 % to", "0.0", 76),
     "evidence_class": Fact("Evidence", width=120),
     "results": Fact("Results", "0,0", 66),
-    "sources": Fact("Sources", width=170),
+    "sources": Fact("Sources", width=190, names_boards=True),
     "openness_words": Fact("Weights", width=110),
     "licence": Fact("Licence", width=120),
     "release_date": Fact("Released", width=96),
@@ -56,7 +56,8 @@ def rests_on(row: dict[str, Any]) -> str:
     """What an estimate rests on."""
     if row["evidence_class"] == "prior":
         return "not evaluated by any board: expected from its size and date"
-    return f"{row['evidence_class']}: {row['results']} result{'' if row['results'] == 1 else 's'} of {row['sources']}"
+    counted = f"{row['results']} result{'' if row['results'] == 1 else 's'}"
+    return f"{row['evidence_class']}: {counted} of {formats.boards(row['sources'] or 'no board')}"
 
 
 def where(domain_name: str, as_of: dt.date | None, n: int, what: str = "models") -> str:

@@ -1,14 +1,21 @@
 """Tables of the arena pages: declared columns, those without any value left out, a page at a time."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
 
 import panel as pn
 import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
+from dashboards.parts.rows_by_name import RowsByName
+
+PAGE = 20
+"""Rows that are shown at once."""
+_LETTER_PX, _BESIDE_PX = 7.4, 34
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,9 @@ class Fact:
         format: How numbers print, in the notation of numbro; empty for text.
         width: Pixels.
         link: Address that the text leads to when it is appended, such as `model/`; empty: nowhere.
+        link_of: Column that holds what is appended to `link` in place of the text; where it holds nothing, the text
+            leads nowhere.
+        names_boards: Whether it holds short names of boards, which are shown as people know them.
         header: Name in files, where the column's own does not say its unit.
     """
 
@@ -27,30 +37,29 @@ class Fact:
     format: str = ""
     width: int = 110
     link: str = ""
+    link_of: str = ""
+    names_boards: bool = False
     header: str = ""
 
 
 class FactTable:
     """Rows of facts under titles."""
 
-    def __init__(self, facts: Mapping[str, Fact]) -> None:
+    def __init__(self, facts: Mapping[str, Fact], key: str = "", pressed: Callable[[str], None] | None = None) -> None:
         """Make an empty table.
 
         Args:
             facts: Column and what it is, in order.
+            key: Title of the column whose value tells which row was pressed.
+            pressed: Called with that value; None where rows lead nowhere.
         """
         self._facts = facts
         self._frame = pl.DataFrame()
-        self.widget = pn.widgets.Tabulator(
-            pagination="remote",
-            page_size=20,
-            show_index=False,
-            disabled=True,
-            selectable=False,
-            layout="fit_data_fill",
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        options: dict[str, Any] = {
+            "pagination": "remote", "page_size": PAGE, "show_index": False, "disabled": True, "selectable": False,
+            "layout": "fit_data_fill", "sizing_mode": "stretch_width", "margin": 0,
+        }  # fmt: skip
+        self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
 
     def show(self, rows: pl.DataFrame) -> None:
         """Show the declared columns that hold anything."""
@@ -66,6 +75,13 @@ class FactTable:
         readable = titled.with_columns(
             *(pl.col(name).cast(pl.String).fill_null("") for name in text),
             *(pl.col(name).cast(pl.Float64) for name in numbers),
+        ).with_columns(
+            *(_boards(fact.title, titled) for fact in facts.values() if fact.names_boards),
+            *(
+                _anchors(fact.title, fact.link, rows[fact.link_of])
+                for fact in facts.values()
+                if fact.link_of in rows.columns
+            ),
         )
         self.widget.param.update(
             value=readable.to_pandas(),
@@ -75,19 +91,45 @@ class FactTable:
                     for name, format_ in numbers.items()
                 },
                 **{
-                    fact.title: {"type": "link", "urlPrefix": fact.link, "target": "_self"}
+                    fact.title: {"type": "html"}
+                    if fact.link_of in rows.columns
+                    else {"type": "link", "urlPrefix": fact.link, "target": "_self"}
                     for fact in facts.values()
                     if fact.link
                 },
             },
             text_align=dict.fromkeys(numbers, "right"),
-            widths={fact.title: fact.width for fact in facts.values()},
+            widths={fact.title: _width(fact) for fact in facts.values()},
+            css_classes=["one-page"] if readable.height <= PAGE else [],
             page=1,
         )
 
     def rows(self) -> pl.DataFrame:
         """The rows and columns shown, under the names that files have."""
         return self._frame
+
+
+def _boards(title: str, frame: pl.DataFrame) -> pl.Expr:
+    known = {name: formats.boards(name) for name in frame[title].drop_nulls().unique()}
+    return pl.col(title).replace(known)
+
+
+def _anchors(title: str, link: str, targets: pl.Series) -> pl.Expr:
+    """Texts as links; the text comes first in the HTML, so that a table of them is sorted as it is read."""
+
+    def anchor(row: dict[str, str | None]) -> str:
+        text, target = formats.escape(row["text"] or ""), row["target"]
+        address = "" if target is None else f' href="{link}{quote(target, safe="/:")}"'
+        return f'<a title="{text}"{address}>{text}</a>'
+
+    pair = pl.struct(text=pl.col(title), target=pl.lit(targets))
+    return pair.map_elements(anchor, return_dtype=pl.String).alias(title)
+
+
+def _width(fact: Fact) -> int:
+    """Pixels of a column: as declared, or what the longest word of its head takes beside the mark of sorting."""
+    longest = max(map(len, fact.title.split()), default=0)
+    return max(fact.width, round(_LETTER_PX * longest + _BESIDE_PX))
 
 
 def interval(low: float | None, high: float | None) -> str:

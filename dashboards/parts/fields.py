@@ -62,6 +62,7 @@ KINDS = (
     Kind("licence", "Licence"),
     Kind("is_merged", "Merged"),
     Kind("is_moe", "Mixture of experts"),
+    Kind("whose", "Whose"),
 )
 
 

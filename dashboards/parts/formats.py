@@ -79,11 +79,25 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
+_BOARDS = {
+    "open_llm_v1": "Open LLM v1", "open_llm_v2": "Open LLM v2", "open_llm_v2_raw_results": "Open LLM v2, raw results",
+    "arena": "Arena boards", "aider": "Aider polyglot", "artificial_analysis": "Artificial Analysis",
+    "bfcl": "Berkeley Function Calling", "epoch": "Epoch AI Benchmarking Hub", "epoch_eci": "Epoch Capabilities Index",
+    "helm_capabilities": "HELM Capabilities", "lechmazur_connections": "Extended NYT Connections",
+    "livebench": "LiveBench", "livecodebenchpro": "LiveCodeBench Pro", "llm_stats": "llm-stats", "lmarena": "LMArena",
+    "models_dev": "models.dev", "openevals": "OpenEvals", "swe_bench": "SWE-bench", "tau2": "τ²-bench",
+    "teci": "TECI (small open models)", "vectara": "Vectara hallucinations",
+}  # fmt: skip
+
+
 def board(name: str) -> str:
     """A board or other source of snapshots for reading."""
-    boards = {"open_llm_v1": "Open LLM v1", "open_llm_v2": "Open LLM v2", "arena": "Arena boards"}
-    boards["open_llm_v2_raw_results"] = "Open LLM v2, raw results"
-    return boards.get(name) or label(name).capitalize()
+    return _BOARDS.get(name) or label(name).capitalize()
+
+
+def boards(names: str) -> str:
+    """Short names of boards, with commas between them, for reading."""
+    return ", ".join(_BOARDS.get(name, label(name)) for name in names.split(", "))
 
 
 def running(text: str) -> str:

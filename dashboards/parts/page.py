@@ -18,6 +18,8 @@ from dashboards.charts.thinning import MOST_POINTS
 from dashboards.data import Data
 from dashboards.parts import formats
 from dashboards.parts.state import UrlState
+from dashboards.readings import reading
+from warehouse.columns import headed
 
 LOGGER = logging.getLogger(__name__)
 
@@ -153,10 +155,11 @@ def below(make: Callable[[], Sequence[pn.viewable.Viewable]]) -> pn.Column:
     return column
 
 
-def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table of cells of text, escaped."""
+def table(header: Sequence[str], lines: Sequence[Sequence[str]], *, is_html: bool = False) -> str:
+    """A table of cells of text, which is escaped; with `is_html` of cells that are escaped already."""
+    cell = str if is_html else formats.escape
     head = "".join(f"<th scope='col'>{formats.escape(name)}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{formats.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+    body = "".join("<tr>" + "".join(f"<td>{cell(text)}</td>" for text in line) + "</tr>" for line in lines)
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>" if any(header) else f"<tbody>{body}</tbody>"
     return f"<div class='scroll'><table class='list'>{inner}</table></div>"
 
@@ -166,14 +169,27 @@ def sampled(rows: int) -> str:
     return f" A random {formats.count(MOST_POINTS)} of them are drawn." if rows > MOST_POINTS else ""
 
 
-def picture_buttons(chart: str, which: str = "") -> str:
-    """Buttons that save a chart, and the way to its data; `which` tells it from another in the same frame."""
+def picture_buttons(chart: str, which: str = "", *, stands_alone: bool = True) -> str:
+    """How a chart is read, buttons that save it, and the way to its data.
+
+    Args:
+        chart: Name of its figure.
+        which: Tells it from another in the same frame.
+        stands_alone: Whether it has an address of its own.
+    """
     buttons = "".join(
         f'<button type="button" class="small" data-save="{chart}:{kind}">{f"{kind.upper()} {which}".strip()}</button>'
         for kind in ("png", "svg")
     )
-    alone = f'<a class="small" data-object="{chart}" href="chart">{f"Table, data, citation {which}".strip()}</a>'
-    return f'<div class="buttons">{buttons}{alone}</div>'
+    link = f'<a class="small" data-object="{chart}" href="chart">{f"Table, data, citation {which}".strip()}</a>'
+    return f'{how_to_read(chart, which)}<div class="buttons">{buttons}{link if stands_alone else ""}</div>'
+
+
+def how_to_read(chart: str, which: str = "") -> str:
+    """How a chart is read, folded."""
+    title = f"How to read this {which}".strip()
+    text = formats.escape(reading(chart))
+    return f'<details class="help reading" data-of="{chart}"><summary>{title}</summary><p>{text}</p></details>'
 
 
 def download_buttons(
@@ -189,7 +205,7 @@ def download_buttons(
     """
 
     def made(form: str) -> io.BytesIO:
-        frame = downloads.headed(rows())
+        frame = headed(rows())
         return io.BytesIO(downloads.file(form, frame, downloads.about(name, frame, describe(), data)))
 
     return pn.Row(
@@ -241,4 +257,4 @@ def snapshot_labels(snapshots: pl.DataFrame) -> dict[str, str]:
 
 def source_line(row: dict[str, Any]) -> str:
     """Where the figures of a snapshot come from, in one line."""
-    return f"{row['board']}, snapshot of {row['as_of_date']}; source: {row['uri']}"
+    return f"{formats.board(row['board'])}, snapshot of {row['as_of_date']}; source: {row['uri']}"

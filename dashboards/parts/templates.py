@@ -1,4 +1,4 @@
-"""HTML from Jinja templates that lie beside the page that uses them; every value is escaped."""
+"""HTML from Jinja templates that lie beside the page that uses them, or here if shared; values are escaped."""
 
 from functools import cache
 from pathlib import Path
@@ -12,11 +12,14 @@ from dashboards.parts import formats
 @cache
 def _environment(folder: Path) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        loader=FileSystemLoader([folder, Path(__file__).parent]), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["significant"] = lambda value: formats.MISSING if value is None else formats.significant(value)
     environment.filters["whole"] = lambda value: formats.MISSING if value is None else f"{value:,.0f}"
+    environment.filters |= {"count": formats.count, "age": formats.age, "board": formats.board, "label": formats.label}
+    environment.globals["missing"] = formats.MISSING
+    environment.filters["boards"] = formats.boards
     return environment
 
 

@@ -38,7 +38,7 @@ PRECISIONS = {
 
 WIDGET_CSS = "widgets.css"
 # BokehJS never clears the outermost columns of a canvas, so what an earlier layout drew there would show.
-FIGURE_CSS = ":host { clip-path: inset(0 0 0 3px); }"
+FIGURE_CSS = ":host { clip-path: inset(0 0 0 3px); } @media print { .bk-CanvasPanel.bk-above { visibility: hidden; } }"
 
 
 class SkylineDesign(Native):

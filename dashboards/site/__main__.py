@@ -1,4 +1,4 @@
-"""`python -m dashboards.site FOLDER [PAGE …]`: write the static copy of the home that the settings name."""
+"""`python -m dashboards.site FOLDER [PAGE or model/NAME or device/NAME …]`: write the static copy of a home."""
 
 import sys
 from pathlib import Path
@@ -11,8 +11,9 @@ from warehouse.settings import Settings
 if __name__ == "__main__":
     chosen = sys.argv[2:]
     pages = [page for page in (*PAGES, *SUBJECTS) if not chosen or page.name in chosen]
+    named = [address for address in chosen if "/" in address] if chosen else None
     try:
-        done = write(Path(sys.argv[1]), Settings(), pages)
+        done = write(Path(sys.argv[1]), Settings(), pages, named)
     except (NotPublished, OSError) as error:
         sys.exit(f"Error: {error}")
     for line in done.left_out:

@@ -1,8 +1,10 @@
 """A page as static HTML: its words, its tables and the places of its charts; whatever needs a server is left out."""
 
+import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, unquote
 
 import panel as pn
 
@@ -53,13 +55,27 @@ def _tabulator(part: pn.widgets.Tabulator) -> str:
         return ""
     names = [name for name in frame.columns if name not in (part.hidden_columns or [])]
     titles = [str((part.titles or {}).get(name, name)) for name in names]
-    lines = [[_cell(value) for value in row] for row in frame[names].head(MOST_ROWS).itertuples(index=False)]
+    shown = [_shown((part.formatters or {}).get(name)) for name in names]
+    lines = [
+        [show(value) for show, value in zip(shown, row, strict=True)]
+        for row in frame[names].head(MOST_ROWS).itertuples(index=False)
+    ]
     more = f"<p class='caption'>The first {MOST_ROWS} of {len(frame):,} rows.</p>" if len(frame) > MOST_ROWS else ""
-    return table(titles, lines) + more
+    return table(titles, lines, is_html=True) + more
+
+
+def _shown(formatter: Any) -> Callable[[Any], str]:
+    """How the cells of a column are written: as links, as the HTML that they are, or as text."""
+    kind = formatter.get("type") if isinstance(formatter, dict) else None
+    if kind == "html":
+        return str
+    if kind == "link":
+        return lambda value: f'<a href="{formatter["urlPrefix"]}{quote(str(value), safe="/:")}">{_cell(value)}</a>'
+    return _cell
 
 
 def _cell(value: Any) -> str:
-    return formats.MISSING if value is None or value != value else formats.value(value)  # noqa: PLR0124 - NaN
+    return formats.escape(formats.MISSING if value is None or value != value else formats.value(value))  # noqa: PLR0124 - NaN
 
 
 def _matrix(content: dict[str, Any]) -> str:
@@ -71,28 +87,44 @@ def _matrix(content: dict[str, Any]) -> str:
     return table(head, lines)
 
 
-def relinked(text: str, root: str, slug: str, pages: set[str]) -> str:
+def addresses(text: str) -> Iterator[str]:
+    """Addresses below the root that HTML links to, without their choices."""
+    for found in _LINK.finditer(text):
+        yield _bare(found[2])
+
+
+def _bare(address: str) -> str:
+    return unquote(re.split(r"[?#]", html.unescape(address))[0].removeprefix("./"))
+
+
+def relinked(text: str, root: str, address: str, files: Mapping[str, str]) -> str:
     """HTML whose links lead to files of the copy; those to what only a server can show become plain words.
 
     Args:
         text: HTML of a page.
         root: Way from the file to the root of the copy, such as `../../`; empty at the root.
-        slug: Address of the page.
-        pages: Addresses of all pages in the copy.
+        address: Of the page.
+        files: File of every page in the copy, below its root, by address.
     """
 
     def link(found: re.Match[str]) -> str:
-        before, address, after = found.groups()
+        before, there, after = found.groups()
         if chart := _OBJECT.search(before + after):
-            return f'<a class="small" href="{root}chart/{slug or "home"}/{chart[1]}.html">'
-        if address.startswith(("http:", "https:", "#")):
+            file = quote(f"chart/{file_of(address) if address else 'home'}/{chart[1]}.html")
+            return f'<a class="small" href="{root}{file}">'
+        if there.startswith(("http:", "https:", "#")):
             return found[0]
-        bare = re.split(r"[?#]", address)[0].removeprefix("./")
-        if bare in pages:
-            return f'<a{before}href="{root}{bare or "index"}.html"{after}>'
+        if file := files.get(_bare(there)):
+            return f'<a{before}href="{root}{quote(file)}"{after}>'
         return f"<a{before}{after}>"
 
     # What scrolls is reached by keyboard too.
     return re.sub(
         r"<div class=['\"]scroll['\"]>", '<div class="scroll" tabindex="0">', _LINK.sub(link, _BUTTON.sub("", text))
     )
+
+
+def file_of(address: str) -> str:
+    """Name of a page's file without its ending: the address, of characters that every file system takes."""
+    parts = [re.sub(r"[^\w.+() -]", "_", part).strip(". ") or "_" for part in address.split("/")]
+    return "/".join(parts)

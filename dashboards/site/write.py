@@ -3,10 +3,11 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import bokeh
 import duckdb
@@ -19,7 +20,7 @@ from dashboards.data import Data
 from dashboards.pages import PAGES, SUBJECTS, Page
 from dashboards.parts import formats, theme
 from dashboards.parts.page import Content, NothingToShow, table
-from dashboards.site.render import relinked, static
+from dashboards.site.render import addresses, file_of, relinked, static
 from warehouse.settings import Settings
 
 _HERE = Path(__file__).parent
@@ -48,13 +49,17 @@ class Written:
     left_out: tuple[str, ...]
 
 
-def write(folder: Path, settings: Settings, pages: Sequence[Page] = (*PAGES, *SUBJECTS)) -> Written:
+def write(
+    folder: Path, settings: Settings, pages: Sequence[Page] = (*PAGES, *SUBJECTS), named: Sequence[str] | None = None
+) -> Written:
     """Write the copy of what is published.
 
     Args:
         folder: Made where it is not there; must be empty or hold an earlier copy.
         settings: Which home to read.
         pages: What it shows.
+        named: Addresses of models and devices (`model/Qwen/Qwen3-32B`) that get a page each; None: all that the other
+            pages link to.
 
     Raises:
         FileExistsError: the folder holds something else.
@@ -69,18 +74,30 @@ def write(folder: Path, settings: Settings, pages: Sequence[Page] = (*PAGES, *SU
     left_out: list[str] = []
     site = _Site(folder, data)
     site.assets()
-    made = charts = 0
-    for page in pages:
+
+    def make(page: Page, address: str, search: str) -> _Made | None:
         try:
-            content = page.build(data, "")
+            return site.make(page, address, page.build(data, search))
         except (NothingToShow, duckdb.Error) as error:
-            left_out.append(f"page {page.title}: {error}")
-            continue
-        charts += site.page(page, content)
-        made += 1
+            left_out.append(f"page {address or page.title}: {error}")
+            return None
+
+    made = [one for page in pages if (one := make(page, page.slug, ""))]
+    if named is None:
+        # What lists all there are leads to none of them by itself.
+        named = list(dict.fromkeys(link for one in made if one.page not in SUBJECTS for link in addresses(one.body)))
+    about = {page.slug: page for page in SUBJECTS if page in pages or named}
+    for address in named:
+        kind, _, name = address.partition("/")
+        if kind in about and name and (one := make(about[kind], address, f"?id={quote(name)}")):
+            made.append(one)
+    files = {one.address: f"{file_of(one.address) if one.address else 'index'}.html" for one in made} | {
+        "data": "data.html"
+    }
+    charts = sum(site.write(one, files) for one in made)
     tables = site.tables(release.path, left_out)
     (folder / "skyline-site.json").write_text(json.dumps({"release": release.path.name}), "utf-8")
-    return Written(folder, made, charts, tables, tuple(left_out))
+    return Written(folder, len(made), charts, tables, tuple(left_out))
 
 
 def _require_own(folder: Path) -> None:
@@ -93,13 +110,23 @@ def _require_own(folder: Path) -> None:
     (folder / "skyline-site.json").write_text("{}", "utf-8")
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A page that is made and not yet written."""
+
+    page: Page
+    address: str
+    body: str
+    script: str
+    charts: tuple[objects.Chart, ...]
+
+
 class _Site:
     """One copy being written."""
 
     def __init__(self, folder: Path, data: Data) -> None:
         self._folder, self._data = folder, data
         self._shell = Environment(loader=FileSystemLoader(_HERE), autoescape=True).get_template("shell.html")
-        self._slugs = {page.slug for page in (*PAGES, *SUBJECTS)}
         self._release = data.release()
 
     def assets(self) -> None:
@@ -117,22 +144,29 @@ class _Site:
         plain = "".join(piece.replace(")", "", 1) if at else piece for at, piece in enumerate(plain.split("\0")))
         (assets / "parts.css").write_text(plain + (_HERE / "site.css").read_text("utf-8"), "utf-8")
 
-    def page(self, page: Page, content: Content) -> int:
-        """A page and its charts; returns how many charts."""
-        charts = objects.charts(content, page.slug)
+    def make(self, page: Page, address: str, content: Content) -> _Made:
+        """A page as HTML whose links are those of the server."""
+        charts = objects.charts(content, address)
         script, places = components({chart.name: chart.figure for chart in charts.values()}) if charts else ("", {})
 
         def place(figure: Any) -> str:
             return str(places.get(figure.name, ""))
 
-        body = relinked(static(content.main, place), "", page.slug, self._slugs)
-        self._write(f"{page.slug or 'index'}.html", page.title, body, script, "", page.name)
-        for chart in charts.values():
-            self._chart(page, chart)
-        return len(charts)
+        return _Made(page, address, static(content.main, place), script, tuple(charts.values()))
 
-    def _chart(self, page: Page, chart: objects.Chart) -> None:
-        base = f"chart/{page.slug or 'home'}/{chart.name}"
+    def write(self, made: _Made, files: Mapping[str, str]) -> int:
+        """A page and its charts; returns how many charts."""
+        root = "../" * made.address.count("/")
+        body = relinked(made.body, root, made.address, files)
+        title = made.address.partition("/")[2] or made.page.title
+        self._write(files[made.address], title, body, made.script, root, made.page.name)
+        for chart in made.charts:
+            self._chart(made.page, chart, files[made.address])
+        return len(made.charts)
+
+    def _chart(self, page: Page, chart: objects.Chart, file: str) -> None:
+        base = f"chart/{file_of(chart.page) if chart.page else 'home'}/{chart.name}"
+        root = "../" * base.count("/")
         rows, about = objects.rows(chart), objects.describe(chart, self._data, "")
         script, place = components(chart.figure)
         files = {
@@ -147,6 +181,7 @@ class _Site:
         lines = [[formats.value(value) for value in row] for row in rows.head(1000).iter_rows()]
         links = " · ".join(f'<a href="{chart.name}.{suffix}" download>{suffix.upper()}</a>' for suffix in files)
         facts = [
+            ("How to read it", about["how_to_read"]),
             ("Source", about["source"] or "computed from the release"),
             ("Licence", ", ".join(about["licence"]) or "none stated by the source"),
             ("As of", about["as_of"]),
@@ -156,14 +191,14 @@ class _Site:
         body = (
             f'<section class="card"><h1>{formats.escape(chart.title)}</h1><p class="counts">'
             f'{formats.escape(chart.subtitle)}</p>{place}<p class="caption">{formats.escape(chart.caption)}</p>'
-            f'<p class="links">{links} · <a href="../../{page.slug or "index"}.html">'
+            f'<p class="links">{links} · <a href="{root}{quote(file)}">'
             f"{formats.escape(page.title)}</a></p>"
             f'</section><section class="card"><h2>Its data</h2><p class="counts">{rows.height:,} rows</p>'
             f"{table(rows.columns, lines)}</section>"
             f'<section class="card"><h2>About these data</h2>'
             f"{table(('', ''), [line for line in facts if line[1]])}</section>"
         )
-        self._write(f"{base}.html", chart.title, body, script, "../../", page.name)
+        self._write(f"{base}.html", chart.title, body, script, root, page.name)
 
     def _write(self, name: str, title: str, body: str, script: str, root: str, here: str) -> None:
         target = self._folder / name

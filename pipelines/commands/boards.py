@@ -101,25 +101,44 @@ def check(
     output: Output = None,
 ) -> None:
     """Read a file by a declaration and print what would be loaded, changing nothing."""
-    import datetime as dt  # noqa: PLC0415
+    import polars as pl  # noqa: PLC0415 - loads only when needed
 
     from pipelines.sources.boards.declaration import Declared, parse  # noqa: PLC0415
     from pipelines.sources.boards.documents import Member  # noqa: PLC0415
+    from pipelines.sources.boards.load import read_zip  # noqa: PLC0415
     from pipelines.sources.boards.read import read_rows  # noqa: PLC0415
-    from pipelines.sources.boards.recognition import match  # noqa: PLC0415
+    from pipelines.sources.boards.recognition import dated, match, recognise_board  # noqa: PLC0415
 
     text = declaration.read_text(encoding="utf-8")
-    board = parse(text, str(declaration))
-    matched = match(Member(file.name, file.read_bytes()), [Declared(board, by_user=True, text=text)])
-    if matched is None:
-        raise UserError(f"{file.name} lacks the columns that identify a file of {board.name}.")
-    read = read_rows(matched.rows, board, matched.file, dt.datetime.now(dt.UTC).date())
-    err.print(f"{read.loaded:,} of {counted(read.rows, 'row')} as {matched.file.name}; {len(read.rejected)} set aside.")
+    board = Declared(parse(text, str(declaration)), by_user=True, text=text)
+    payload = file.read_bytes()
+    unknown = UserError(f"{file.name} lacks the columns that identify a file of {board.board.name}.")
+    if file.suffix.lower() == ".zip":
+        if (zipped := recognise_board(payload, file.name, {board.board.name: board})) is None:
+            raise unknown
+        kind, day, is_dated = "files of a zip", zipped.as_of, zipped.is_dated
+        read = read_zip(payload, file.name, board, day)
+    else:
+        if (matched := match(Member(file.name, payload), [board])) is None:
+            raise unknown
+        if matched.file.refused:
+            raise UserError(f"{file.name} {matched.file.refused}")
+        kind, (day, _, is_dated) = matched.file.name, dated([matched], file.name)
+        read = read_rows(matched.rows, matched.board, matched.file, day)
+    when = f"of {day}" if is_dated else "undated: stored, it carries the day on which it is read"
+    err.print(
+        f"{read.loaded:,} of {counted(read.rows, 'row')} as {kind}, {when}; {len(read.rejected)} set aside.",
+        highlight=False,
+    )
     for number, _, reason in read.rejected[:10]:
         err.print(f"  row {number}: {reason}", highlight=False, markup=False)
     if read.unread:
         err.print(f"Columns not read: {', '.join(sorted(read.unread))}", highlight=False, markup=False)
-    print_rows(read.results.drop("row_number", "member", "link"), format, output)
+    rows = read.results.drop("row_number", "member", "link")
+    if not is_dated:
+        # A row may say its own day; of the others nobody does.
+        rows = rows.with_columns(pl.when(pl.col("snapshot_date") != day).then("snapshot_date").alias("snapshot_date"))
+    print_rows(rows, format, output)
 
 
 @boards.command(epilog="Example: skyline boards export results --source bfcl")

@@ -71,7 +71,7 @@ def register(app: typer.Typer) -> None:
 
 def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     model: Model,
-    accelerator: Annotated[str, typer.Argument(help="Accelerator, as RTX-A6000 or H200.")],
+    accelerator: Annotated[str, typer.Argument(help="Accelerator, as RTX-A6000, 2x3090 or 3090 + 3060.")],
     stage: Annotated[str, typer.Option(help="prefill, decode (one step), generate (both) or encode.")] = "decode",
     batch: Batch = 1,
     seq: Length = 4096,
@@ -127,7 +127,9 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Bound, likely time and memory of a model on an accelerator, with what bounds it."""
     import polars as pl  # noqa: PLC0415 - numpy and polars load only when needed
 
+    from profiling.answers.fit import fit_on  # noqa: PLC0415
     from profiling.answers.question import Question  # noqa: PLC0415
+    from profiling.devices.names import resolve_device  # noqa: PLC0415
 
     door = door_of(accelerators, online=online)
     question = Question(
@@ -138,6 +140,10 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
         lora_targets=lora_targets, lora_count=lora_count, image_tokens=image_tokens, cache_tokens=cache_tokens,
         pruning=pruning, vocabulary=vocabulary,
     )  # fmt: skip
+    if stage == "decode" and not operators and resolve_device(accelerator, door.devices).fleet.is_mixed:
+        rows_on, notes = fit_on(door, question, [accelerator])
+        _print(rows_on, notes, format, output, upright=True)
+        return
     if not ignore_memory:
         door.require_fit(question)
     rows = door.operator_rows(question) if operators else [door.answer(question).row()]

@@ -20,9 +20,10 @@ from pipelines.sources.boards.declaration import declared
 from pipelines.sources.leaderboards.recognition import LEADERBOARD, RAW_RESULTS
 from pipelines.sources.measurements.read import rows_of
 from pipelines.sources.measurements.recognition import SOURCE as MEASUREMENTS
-from pipelines.sources.measurements.rows import Said, frame_of
+from pipelines.sources.measurements.rows import Said, UnknownMeasurements, frame_of
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore
 from pipelines.sources.recognition import UNRECOGNISED, recognise
+from pipelines.sources.votes.files import UnreadableVotes
 from warehouse.contracts import arena as arena_tables
 from warehouse.contracts import frontier as frontier_tables
 from warehouse.contracts.accuracy import END_TO_END_ERROR, END_TO_END_MEASUREMENTS
@@ -95,7 +96,10 @@ def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, 
         what.source, what.layout, what.subject, what.as_of, name, None, what.licence, now, what.is_dated
     )  # fmt: skip
     stored = RawStore(scratch / "raw").add(payload, suffix, manifest)
-    return read(stored, settings, scratch, said or Said())
+    try:
+        return read(stored, settings, scratch, said or Said())
+    except (UnreadableVotes, UnknownMeasurements, *UNRECOGNISED) as error:
+        raise NotUsable(str(error).replace(str(stored.path), name)) from error
 
 
 def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) -> OwnFile:
@@ -131,7 +135,7 @@ def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: 
             ALL_SNAPSHOTS.relation: ALL_SNAPSHOTS.conform(snapshot.select(ALL_SNAPSHOTS.column_names)),
             LEADERBOARD_ENTRIES.relation: entries,
             BENCHMARK_SCORES.relation: scores,
-            MODELS.relation: MODELS.conform(read.models.with_columns(_yours("model_id"))),
+            MODELS.relation: MODELS.conform(read.models.select(MODELS.column_names).with_columns(_yours("model_id"))),
             frontier_tables.PARETO_FRONT.relation: members,
             frontier_tables.DOMINATED_BY.relation: beaten,
             frontier_tables.PARETO_FRONT_HISTORY.relation: history,

@@ -6,7 +6,7 @@ and keeps the speed asked for is taken, so that quality is given up only for wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import hypot
 
@@ -15,18 +15,19 @@ import polars as pl
 from profiling.answers.advise_split import LAYERED, Beside, on_unlike
 from profiling.answers.answer import Answer
 from profiling.answers.candidate import Candidate, Need, Verdict, described
+from profiling.answers.choose import Looked, widest
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
-from profiling.answers.question import Question
+from profiling.answers.question import Question, split_over
 from profiling.devices.accelerators import Accelerator
-from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
+from profiling.errors import InvalidWorkload, ProfilingError
 from profiling.memory.engines import default_engine, engine_profile
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import estimate
 from profiling.roofline.precisions import precision_for
-from profiling.roofline.workload import Parallelism, Workload, legal_tensor_ways
+from profiling.roofline.workload import Workload
 
 USES: Mapping[str, str] = {
     "chat": "overall", "coding": "coding", "agents": "agents", "maths": "maths", "long documents": "overall",
@@ -142,15 +143,6 @@ def _with_loss(candidate: Candidate, lost: tuple[float, float, float] | None) ->
     return replace(candidate, lost=lost, ability_low=middle - below, ability_high=middle + above)
 
 
-def _split(model: Architecture, devices: int, engine: str) -> Parallelism:
-    """llama.cpp and its like deal out layers; servers split every layer where the heads allow it."""
-    if devices == 1:
-        return Parallelism()
-    if engine in FORMATS or devices not in legal_tensor_ways(model, devices):
-        return Parallelism(1, devices)
-    return Parallelism(devices)
-
-
 def _candidate(
     door: Door,
     model: Architecture,
@@ -162,85 +154,19 @@ def _candidate(
 ) -> Candidate:
     if need.fleet is not None:
         return on_unlike(door, model, need.fleet, formats, need, row)
-    split = _split(model, need.devices, engine)
-    ruled_out: list[str] = []
-    smallest: Candidate | None = None
-    fitting: list[tuple[Candidate, Workload]] = []
-    for weight_format in formats:
-        try:
-            workload = Workload(
-                batch=need.users, context=need.context, precision=precision_for(model, weight_format),
-                parallelism=split,
-            )  # fmt: skip
-            need_of_it = memory_need(model, device, workload, engine)
-        except ProfilingError as error:
-            ruled_out.append(f"{weight_format}: {error}")
-            continue
+    split = split_over(model, need.devices, engine)
+
+    def look(weight_format: str | None) -> Looked[Workload]:
+        precision = precision_for(model, weight_format)
+        workload = Workload(batch=need.users, context=need.context, precision=precision, parallelism=split)
+        needed = memory_need(model, device, workload, engine)
         name = weight_format or model.published_format.name
-        smallest = described(model, name, row, workload, need_of_it)
-        if need_of_it.verdict == "fits":
-            fitting.append((smallest, workload))
-        else:
-            ruled_out.append(f"{name} needs {smallest.memory_gib[1]:.1f} of {smallest.budget_gib:.1f} GiB")
+        return Looked(described(model, name, row, workload, needed), needed.verdict == "fits", workload)
 
-    def timed(place: int) -> Candidate | None:
-        return _timed(door, fitting[place][0], model, device, engine, need, fitting[place][1])
+    def timed(looked: Looked[Workload]) -> Candidate | None:
+        return _timed(door, looked.candidate, model, device, engine, need, looked.asked)
 
-    found = _widest_fast([one for one, _ in fitting], timed, engine, need.least_tokens_per_s, ruled_out)
-    if found is not None:
-        return found
-    if smallest is None:
-        raise UnsupportedPrecision(f"{model.name}: none of the formats {', '.join(map(str, formats))} can be used")
-    return replace(smallest, verdict="needs more memory", reason=ruled_out[-1] if ruled_out else "")
-
-
-def _widest_fast(
-    fitting: Sequence[Candidate],
-    timed: Callable[[int], Candidate | None],
-    engine: str,
-    least_tokens_per_s: float,
-    ruled_out: list[str],
-) -> Candidate | None:
-    """The widest of what fits that is fast enough, else the narrowest, as slow; None where nothing can be timed.
-
-    Args:
-        fitting: What fits, from the widest format to the narrowest.
-        timed: Times one of them by its place; None: the device cannot compute in its format.
-        engine: What runs it.
-        least_tokens_per_s: What is fast enough.
-        ruled_out: Why earlier ones were ruled out; what is ruled out here is added.
-    """
-    slow = narrowest = None
-    for place in _in_turn(len(fitting), engine):
-        candidate = timed(place)
-        name, is_last = fitting[place].weight_format, place == len(fitting) - 1
-        if candidate is None:
-            ruled_out.append(f"{name}: the device cannot compute in it")
-        elif candidate.rate < least_tokens_per_s:
-            ruled_out.append(f"{name} is too slow")
-            slow = candidate
-            if is_last:
-                break
-        elif is_last and place:
-            narrowest = candidate
-        else:
-            return replace(candidate, reason="; ".join(ruled_out))
-    if narrowest is not None:
-        return replace(narrowest, reason="; ".join(ruled_out))
-    if slow is None:
-        return None
-    reason = f"slower than {least_tokens_per_s:g} tokens/s in every format that fits"
-    return replace(slow, verdict="slow", reason=reason)
-
-
-def _in_turn(formats: int, engine: str) -> list[int]:
-    """In which order formats are timed that are given from the widest to the narrowest.
-
-    Engines that open weights before a product are the faster the narrower these are: where the widest and the narrowest
-    are too slow, all are.
-    """
-    order = list(range(formats))
-    return [order[0], order[-1], *order[1:-1]] if formats > 2 and engine in FORMATS else order
+    return widest(formats, look, timed, need.least_tokens_per_s, narrower_is_better=engine in FORMATS)
 
 
 def _timed(

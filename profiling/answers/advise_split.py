@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from profiling.answers.candidate import Candidate, Need, Verdict, described
+from profiling.answers.choose import Looked, widest
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door
 from profiling.answers.placement import Split, host_of
-from profiling.answers.split import best_split, longest_on, placed
+from profiling.answers.split import best_split, longest_on, needs_on, placed
 from profiling.devices.accelerators import Accelerator
 from profiling.devices.fleet import Fleet
-from profiling.errors import ProfilingError, UnsupportedPrecision
+from profiling.errors import ProfilingError
+from profiling.memory.need import kv_cache_bytes
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.roofline.precisions import precision_for
@@ -60,7 +62,8 @@ class Beside:
                 workload = Workload(
                     batch=need.users, context=need.context, precision=precision_for(model, weight_format)
                 )
-                if float(weight_bytes(model, workload.precision)) > room:
+                least = weight_bytes(model, workload.precision) + kv_cache_bytes(model, workload).low
+                if float(least) > room:
                     continue
                 split = best_split(door, model, self.fleet, workload, self.host, prompt=min(PROMPT, need.context))
             except ProfilingError:
@@ -101,31 +104,24 @@ def _of_split(
 def on_unlike(
     door: Door, model: Architecture, fleet: Fleet, formats: Sequence[str | None], need: Need, row: Mapping[str, object]
 ) -> Candidate:
-    """The widest format that unlike devices hold by layers and that is fast enough."""
-    ruled_out: list[str] = []
-    last: Candidate | None = None
-    for weight_format in formats:
-        name = weight_format or model.published_format.name
-        try:
-            workload = Workload(batch=need.users, context=need.context, precision=precision_for(model, weight_format))
-            split = placed(door, model, fleet, workload, prompt=min(PROMPT, need.context))
-        except ProfilingError as error:
-            ruled_out.append(f"{name}: {error}")
-            continue
-        fits = split.verdict == "fits"
-        last = _of_split(model, name, row, workload, split, need, "runs" if fits else "needs more memory")
-        if fits and last.rate >= need.least_tokens_per_s:
-            longest = min(longest_on(door, model, fleet, workload), model.max_position or 2**20)
-            return replace(last, longest_context=longest, reason="; ".join(ruled_out))
-        short = f"needs {last.memory_gib[1]:.1f} of {last.budget_gib:.1f} GiB on its fullest card"
-        ruled_out.append(f"{name} {'is too slow' if fits else short}")
-        if fits:
-            last = replace(last, verdict="slow", reason="slower than asked in the formats that fit")
-    if last is None:
-        raise UnsupportedPrecision(f"{model.name}: none of the formats {', '.join(map(str, formats))} can be used")
-    if last.verdict == "slow":
-        return last
-    return replace(
-        last, reason=ruled_out[-1], tokens_per_s=None, time_to_first_token_s=None, longest_context=None, run="",
-        check="", placement="",
-    )  # fmt: skip
+    """The widest format that unlike devices hold by layers and that is fast enough.
+
+    Raises:
+        UnsupportedPrecision: None of the formats can be used.
+        IllegalParallelism: The model cannot be dealt out so.
+    """
+
+    def look(weight_format: str | None) -> Looked[Workload]:
+        workload = Workload(batch=need.users, context=need.context, precision=precision_for(model, weight_format))
+        needs = needs_on(door, model, fleet, workload)
+        fullest = max(needs, key=lambda one: float(one.high) / float(one.budget))
+        candidate = described(model, weight_format or model.published_format.name, row, workload, fullest)
+        return Looked(candidate, all(one.verdict == "fits" for one in needs), workload, " on its fullest card")
+
+    def timed(looked: Looked[Workload]) -> Candidate:
+        split = placed(door, model, fleet, looked.asked, prompt=min(PROMPT, need.context))
+        found = _of_split(model, looked.candidate.weight_format, row, looked.asked, split, need, "runs")
+        longest = min(longest_on(door, model, fleet, looked.asked), model.max_position or 2**20)
+        return replace(found, longest_context=longest)
+
+    return widest(formats, look, timed, need.least_tokens_per_s, narrower_is_better=True)

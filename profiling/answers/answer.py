@@ -11,6 +11,7 @@ import polars as pl
 
 from profiling.answers.cost import POWER_SHARES, Spread
 from profiling.answers.extras import Drafting
+from profiling.answers.images import Images
 from profiling.answers.pruning import pruning_of
 from profiling.answers.question import ENGINE, Question
 from profiling.calibration.calibrate import Calibration
@@ -57,6 +58,8 @@ class Answer:
     calibrations: tuple[Calibration, ...] = ()
     drafting: Drafting | None = None
     """What proposes tokens, where any are proposed."""
+    images: Images | None = None
+    """The vision tower's pass, where the prompt holds images and its widths are known."""
 
     @property
     def runs(self) -> bool:
@@ -123,14 +126,11 @@ class Answer:
         if asked.lora_rank:
             found.append(
                 f"{asked.lora_count} adapter{'s' if asked.lora_count > 1 else ''} of rank {asked.lora_rank} on "
-                f"{asked.lora_targets} at 16 bits, kept beside the weights; merged into them they cost nothing, and "
-                "the time of their own products is not counted."
+                f"{asked.lora_targets} at 16 bits, kept beside the weights, with the time of their own two products "
+                "per matrix; merged into the weights they cost nothing."
             )
         if asked.image_tokens:
-            found.append(
-                f"{asked.image_tokens:,} tokens of images are part of the prompt; what the vision tower itself "
-                "takes for them is not timed."
-            )
+            found.append(f"{asked.image_tokens:,} tokens of images are part of the prompt; {self._tower_note()}")
         if asked.cache_tokens is not None and asked.stage == "generate":
             found.append(
                 f"The cache holds {asked.cache_tokens:,} tokens of a sequence; once full, its older half is dropped, "
@@ -139,6 +139,16 @@ class Answer:
         if asked.pruning is not None:
             found.append(pruning_of(asked.pruning).note(self.device))
         return found
+
+    def _tower_note(self) -> str:
+        if self.images is None:
+            return "the config states no widths of a vision tower, so that its own time is not counted."
+        tower = self.images.tower.time
+        low, likely, high = (1000 * float(each) for each in (tower.low_s, tower.likely_s, tower.high_s))
+        return (
+            f"the {self.images.name} reads them as {self.images.images:.3g} × {self.images.patches:,} patches first, "
+            f"{likely:.3g} ms ({low:.3g} to {high:.3g}) of the time to the first token."
+        )
 
     @property
     def rests_on(self) -> str:

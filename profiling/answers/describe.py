@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from profiling.devices.accelerators import GIB
+from profiling.devices.names import resolve_device
 from profiling.errors import UnknownModel
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
@@ -13,7 +14,7 @@ from profiling.models.format_names import file_size_bytes
 from profiling.models.gguf_header import read_gguf_header
 from profiling.models.gguf_rules import file_types
 from profiling.models.names import resolve_model
-from profiling.models.sources import catalogue, from_config, from_hub, from_path
+from profiling.models.sources import catalogue, from_config, from_hub, from_path, same_shapes, under_name
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import weight_formats
 
@@ -100,9 +101,13 @@ def _meant(text: str, *, online: bool) -> tuple[Architecture, str | None, tuple[
     if meant.catalogue_id is not None:
         model = catalogue()[meant.catalogue_id].architecture()
         notes = () if meant.catalogue_id == text else (f"{text}: {meant.evidence}",)
-        return replace(model, name=meant.catalogue_id), meant.weight_format, notes
+        alike = meant.model_id in same_shapes()
+        named = under_name(model, str(meant.model_id)) if alike else replace(model, name=meant.catalogue_id)
+        return named, meant.weight_format, notes
     if online and meant.model_id:
         return from_hub(meant.model_id), meant.weight_format, ()
+    if (devices := resolve_device(text)).devices:
+        raise UnknownModel(f"{text!r} is {devices.fleet.name}, no model; `skyline devices` describes devices")
     raise UnknownModel(meant.evidence)
 
 

@@ -13,28 +13,30 @@ import polars as pl
 
 from profiling.answers.answer import Answer, occurrence_rows
 from profiling.answers.cost import grid_intensity, serving_cost
-from profiling.answers.extras import ADAPTER_BITS, adapter_parameters, drafting
+from profiling.answers.extras import adapter_parameters, drafting
+from profiling.answers.images import images_of
 from profiling.answers.prices import Price, usual_price
 from profiling.answers.pruning import pruning_of
-from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question
+from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question, split_over
 from profiling.calibration.calibrate import Calibration
 from profiling.calibration.shipped import by_device, shipped
 from profiling.devices.accelerators import Accelerator, find, from_record
 from profiling.devices.accelerators import from_toml as accelerators_from_toml
 from profiling.devices.accelerators import table as shipped_accelerators
+from profiling.devices.names import resolve_device
 from profiling.engines.table import engine_of
-from profiling.errors import ProfilingError, UnknownAccelerator
+from profiling.errors import InvalidWorkload, ProfilingError, UnknownAccelerator
 from profiling.foreign import parse_json
 from profiling.kernels.operators import measured_models
 from profiling.memory.engines import default_engine
 from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
 from profiling.models.names import resolve_model, states_format
-from profiling.models.sources import catalogue, from_config, load
+from profiling.models.sources import catalogue, from_config, load, under_name
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, OperatorModel, estimate
-from profiling.roofline.workload import Stage
+from profiling.roofline.workload import ADAPTER_BITS, Adapters, Parallelism, Stage
 
 Rows = Sequence[Mapping[str, Any]]
 _KEPT_ANSWERS = 512
@@ -197,7 +199,8 @@ class Door:
         if model.name == model_id:
             return model
         copied = states_format(model.name) and not states_format(model_id)
-        return replace(model, name=model_id, published_format=BF16 if copied else model.published_format)
+        named = under_name(model, model_id)
+        return replace(named, published_format=BF16) if copied else named
 
     def model_choices(self, kind: str | None = None) -> list[str]:
         """Models that can be asked about: those of the catalogue and one's own, in alphabetical order."""
@@ -211,6 +214,20 @@ class Door:
             UnknownAccelerator: None or several match; the message names the nearest.
         """
         return find(name, self.devices)
+
+    def devices_alike(self, name: str) -> tuple[Accelerator, int]:
+        """The device and how many of it a name means, as `2x3090`.
+
+        Raises:
+            UnknownAccelerator: None or several kinds match; the message says what to do.
+        """
+        fleet = resolve_device(name, self.devices).fleet
+        if fleet.is_mixed:
+            raise UnknownAccelerator(
+                f"{fleet.name} are unlike devices, which hold a model by layers: ask what fits on them "
+                f"(`skyline fit MODEL --accelerator {name!r}`, `/fit`) or what to run (`skyline advise {name!r}`)"
+            )
+        return fleet.devices[0], len(fleet.devices)
 
     def price(self, accelerator: str, *, spot: bool = False) -> Price | None:
         """The price that costs are computed with: the market's median; None where nobody offers the device."""
@@ -239,24 +256,33 @@ class Door:
 
     # Answers ---------------------------------------------------------------------------------------------------------
 
+    def formatted(self, question: Question) -> Question:
+        """The question with the format that is asked for, or that its model's name states; None: as published."""
+        asked = question.weight_format
+        if asked is None and question.weight_bits is None and question.model not in catalogue():
+            asked = resolve_model(question.model, [*catalogue(), *self.own_models], suggest=False).weight_format
+        return replace(question, weight_format=None if asked == AS_PUBLISHED else asked)
+
     def settled(self, question: Question) -> Question:
-        """The question with its names resolved: the model, the format that its name states, the device, the engine.
+        """The question with its names resolved: the model, the format that its name states, the devices, the engine.
 
         Raises:
             UnknownModel, UnknownAccelerator: A name means none, or several; the message names the nearest.
+            InvalidWorkload: As many devices are named as the split does not have.
         """
-        device, model = self.device(question.accelerator), self.model(question.model)
+        device, devices = self.devices_alike(question.accelerator)
+        model = self.model(question.model)
+        engine = question.engine or usual_engine(model, device)
+        stated, split = Parallelism(question.tensor, question.pipeline), split_over(model, devices, engine)
+        if devices > 1 and stated.devices > 1:
+            if stated.devices != devices:
+                raise InvalidWorkload(f"{question.accelerator!r} is {devices} devices; tp × pp is {stated.devices}")
+            split = stated
+        if devices > 1:
+            question = replace(question, tensor=split.tensor, pipeline=split.pipeline)
         return replace(
-            question, model=model.name, accelerator=device.name, weight_format=self.weight_format(question),
-            engine=question.engine or usual_engine(model, device),
+            self.formatted(question), model=model.name, accelerator=device.name, engine=engine,
         )  # fmt: skip
-
-    def weight_format(self, question: Question) -> str | None:
-        """The format that is asked for or that the model's name states (a GGUF file, a tag); None: as published."""
-        asked = question.weight_format
-        if asked is None and question.weight_bits is None and question.model not in catalogue():
-            asked = resolve_model(question.model, [*catalogue(), *self.own_models]).weight_format
-        return None if asked == AS_PUBLISHED else asked
 
     answer: Callable[[Question], Answer]
     """The answer to one question, kept for whoever asks again.
@@ -274,15 +300,20 @@ class Door:
         if question.lora_rank:
             targets = tuple(part.strip() for part in question.lora_targets.split(",") if part.strip())
             extra += question.lora_count * adapter_parameters(model, question.lora_rank, targets) * ADAPTER_BITS / 8
+            adapters = Adapters(rank=question.lora_rank, targets=frozenset(targets), count=question.lora_count)
+            workload = replace(workload, adapters=adapters)
         if question.draft:
             drafts = drafting(model, question.draft_model, workload, device, engine, self.model)
             workload = replace(workload, draft_cost=drafts.cost)
             extra += drafts.weight_bytes + drafts.cache_bytes
 
+        images = images_of(model, question.image_tokens, workload, device, engine)
+
         def ask(stage: Stage) -> Estimate:
             generated = question.generated if stage == "generate" else 0
             asked = replace(workload, stage=stage, generated=generated)
-            return estimate(model, device, asked, fitted, engine, extra_bytes=extra / workload.parallelism.devices)
+            found = estimate(model, device, asked, fitted, engine, extra_bytes=extra / workload.parallelism.devices)
+            return found if images is None or stage == "decode" else images.before(found)
 
         main = ask(workload.stage)
         prefill = decode = None
@@ -298,7 +329,7 @@ class Door:
         return Answer(
             question=question, model=model, device=device, estimate=main, prefill=prefill, decode=decode,
             usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
-            calibrations=self.calibrations.get(device.name, ()), drafting=drafts,
+            calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images,
         )  # fmt: skip
 
     def variant(self, question: Question) -> Architecture:

@@ -23,7 +23,6 @@ ACCEPTANCE = 0.7
 (arXiv 2211.17192, table 3)."""
 MTP_ACCEPTANCE = 0.85
 """Assumed of layers that predict ahead: 85 to 90 % of second tokens of DeepSeek-V3 (arXiv 2412.19437, 5.4.3)."""
-ADAPTER_BITS = 16
 _PADDED_VOCABULARY = 0.03
 """How far sizes of one vocabulary may differ within a family, as tables are filled up."""
 TARGETS = ("attention", "feed_forward", "experts", "head")
@@ -123,7 +122,7 @@ def drafting(
         if not ahead:
             raise InvalidWorkload(f"{model.name} has no layers that predict ahead; name a smaller model to draft")
         last = model.main.depth - 1
-        small = part_of(model, Held(whole=[last], last=True))
+        small = part_of(model, Held(whole=(last,), last=True))
         assert small is not None  # noqa: S101 - it holds a layer
         stored = sum(part.parameters or 0 for part in ahead) * float(workload.precision.weight_bits) / 8
         words = ahead[0].name

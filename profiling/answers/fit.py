@@ -115,10 +115,10 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     Raises:
         ProfilingError: The question cannot be asked so; the message names the nearest valid choice.
     """
-    model = door.model(question.model)
+    model, question = door.model(question.model), door.formatted(question)
     chosen = [door.device(name) for name in accelerators] or list(door.devices.values())
     stage: Stage = "encode" if model.kind == "encoder" else "decode"
-    asked = replace(question, stage=stage, weight_format=door.weight_format(question))
+    asked = replace(question, stage=stage)
     by_engine: dict[str, list[int]] = {}
     for place, device in enumerate(chosen):
         by_engine.setdefault(question.engine or usual_engine(model, device), []).append(place)
@@ -129,14 +129,14 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
         ).with_columns(place=pl.Series(places))
         for engine, places in by_engine.items()
     ).sort("place")  # fmt: skip
-    shown = {"model": rows["model"], **{new: rows[old] for old, new in _COLUMNS.items()}}
+    rows = rows[["model", *_COLUMNS]]
+    rows.columns = ["model", *_COLUMNS.values()]
     if accelerators:
         longest = [
             longest_context(door, replace(asked, accelerator=device.name, engine=engine))
             for device, engine in zip(chosen, rows["engine"], strict=True)
         ]
-        shown["max_context"] = pl.Series(longest, dtype=pl.Int64)
-    rows = pl.DataFrame(shown)
+        rows.insert_column(rows.width, pl.Series("max_context", longest, dtype=pl.Int64))
     engines = " and ".join(by_engine)
     notes = [f"Engine: {engines}, {'as asked' if question.engine else 'what people usually run on such devices'}."]
     if asked.weight_format is None and asked.weight_bits is None:
@@ -173,7 +173,7 @@ def fit_on(
     """
     if not machines:
         raise InvalidWorkload("name the card whose machine has that memory, such as --accelerator 4090")
-    model = door.model(question.model)
+    model, question = door.model(question.model), door.formatted(question)
     workload = replace(question, stage="decode").workload_of(model)
     prompt = min(PROMPT, question.context)
     rows, notes = [], [f"Layers are dealt out as llama.cpp does; {SPLIT_BASIS}."]

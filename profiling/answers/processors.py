@@ -14,7 +14,7 @@ from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload, ProfilingError
 
 KINDS: Mapping[str, str] = {
-    "cpu": "CPU", "gpu": "GPU", "igpu": "GPU in a processor", "tpu": "TPU", "asic": "NPU",
+    "cpu": "CPU", "gpu": "GPU", "igpu": "integrated GPU", "tpu": "TPU", "asic": "NPU",
     "edge": "Edge module",
 }  # fmt: skip
 """Kinds of the table of devices, and what they are called."""

@@ -18,6 +18,7 @@ from profiling.roofline.workload import (
     Stage,
     Values,
     Workload,
+    legal_tensor_ways,
     weight_formats,
 )
 
@@ -34,7 +35,7 @@ class Question:
 
     Attributes:
         model: A name of the catalogue, or a path to a description.
-        accelerator: A name of the table of devices.
+        accelerator: A device by any of its names, or several alike, as `2x3090`.
         stage: prefill, decode (one step), generate (prefill and every decode step) or encode.
         batch: Sequences in flight.
         context: Prompt length in tokens; for decode, the tokens attended, the new one among them.
@@ -154,6 +155,19 @@ def stored_precision(
     if weight_format is None and weight_bits is not None:
         return Precision(weight_bits=weight_bits, kv_bits=kv_bits)
     return precision_for(model, weight_format, kv_bits)
+
+
+BY_LAYERS = ("llama.cpp", "ollama", "lm-studio", "mlx", "exllama")
+"""Beginnings of the names of engines that deal out layers to several devices."""
+
+
+def split_over(model: Architecture, devices: int, engine: str) -> Parallelism:
+    """How an engine uses several devices alike where nothing else is said: servers split every layer where they can."""
+    if devices == 1:
+        return Parallelism()
+    if engine.startswith(BY_LAYERS) or devices not in legal_tensor_ways(model, devices):
+        return Parallelism(1, devices)
+    return Parallelism(devices)
 
 
 AS_PUBLISHED = "published"

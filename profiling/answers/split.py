@@ -17,7 +17,7 @@ from profiling.answers.placement import Piece, Placement, Split
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.fleet import Fleet
 from profiling.errors import DoesNotFit, IllegalParallelism, InvalidWorkload
-from profiling.memory.need import largest_whole, memory_need
+from profiling.memory.need import MemoryNeed, largest_whole, memory_need
 from profiling.models.architecture import Architecture
 from profiling.models.parts import Held, expert_layers, layer_kinds, part_of
 from profiling.models.steps import AttentionCore, Experts, Step
@@ -115,13 +115,25 @@ def best_split(
     return min(found, key=lambda split: float(split.step.likely_s))
 
 
+def needs_on(
+    door: Door, model: Architecture, fleet: Fleet, workload: Workload, engine: str = "llama.cpp"
+) -> list[MemoryNeed]:
+    """Memory of each card that layers are dealt out to, without any time.
+
+    Raises:
+        IllegalParallelism: The model cannot be dealt out so.
+    """
+    asked = replace(workload, stage="decode", parallelism=Parallelism())
+    pieces = _pieces(door, model, fleet, asked, None, Placement(), engine, timed=False)
+    return [piece.need for piece in pieces]
+
+
 def longest_on(door: Door, model: Architecture, fleet: Fleet, workload: Workload, engine: str = "llama.cpp") -> int:
     """Longest context that fits on the cards for sure (0: not one token), at most 2^20."""
 
     def good(context: int) -> bool:
-        asked = replace(workload, stage="decode", context=float(context), parallelism=Parallelism())
-        pieces = _pieces(door, model, fleet, asked, None, Placement(), engine, timed=False)
-        return all(piece.need.verdict == "fits" for piece in pieces)
+        needs = needs_on(door, model, fleet, replace(workload, context=float(context)), engine)
+        return all(need.verdict == "fits" for need in needs)
 
     return largest_whole(good, 1)
 
@@ -199,7 +211,7 @@ def _pieces(
     return found
 
 
-def _only(own: range, light: Sequence[int], *, inside: bool) -> Sequence[int]:
+def _only(own: range, light: Sequence[int], *, inside: bool) -> tuple[int, ...]:
     chosen = set(light)
     return tuple(place for place in own if (place in chosen) == inside)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from statistics import median
 
 from profiling.devices.device import GIB, GIGA, Accelerator, validate
+from profiling.devices.table import table
 from profiling.errors import InvalidAccelerator
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
@@ -24,40 +27,44 @@ def is_described(text: str) -> bool:
 def described(text: str) -> Accelerator:
     """The device of such a line: memory, bandwidth and 16-bit rate.
 
-    `int8 60 TOPS`, `link 32 GB/s`, `250 W` and `cpu` may follow.
+    `int8 60 TOPS`, `link 32 GB/s`, `250 W` and `cpu` may follow. Without a rate that of the middle device of its kind
+    for this bandwidth is taken, and the device's flags say so: decoding hardly depends on it, prompts do.
 
     Raises:
-        InvalidAccelerator: One of the three is missing or cannot be; the message says which, with an example.
+        InvalidAccelerator: Memory or bandwidth is missing or cannot be; the message says which, with an example.
     """
     line = re.sub(r"^\s*other:\s*", "", text, flags=re.IGNORECASE).strip()
     link = _LINK.search(line)
     rest = line if link is None else line[: link.start()] + line[link.end() :]
     bandwidth, rates = _BANDWIDTH.search(rest), list(_RATE.finditer(rest))
     memory = _MEMORY.search(_BANDWIDTH.sub(" ", rest))
-    missing = [
-        what
-        for what, found in (
-            ("memory (16 GB)", memory), ("bandwidth (288 GB/s)", bandwidth), ("a rate (30 TFLOPS)", rates)
-        )
-        if not found
-    ]  # fmt: skip
+    missing = [what for what, found in (("memory (16 GB)", memory), ("bandwidth (288 GB/s)", bandwidth)) if not found]
     if missing or memory is None or bandwidth is None:
         raise InvalidAccelerator(f"{text!r} does not say its {' and its '.join(missing)}; as {_EXAMPLE}")
     peaks: dict[str, float] = {}
     for rate in rates:
         kind = (rate[1] or rate[4] or "fp16").casefold().replace("bf16", "fp16")
         peaks[kind] = _value(rate[2]) * (1e15 if rate[3].casefold() == "p" else 1e12)
+    bandwidth_bytes = _value(bandwidth[1]) * GIGA * (1000 if bandwidth[2].casefold() == "t" else 1)
+    flags = "described in one line; caches, element-wise rate and everything unsaid are unknown"
     size = _value(memory[1])
     is_binary = memory[2].casefold() == "gib"
     power = _POWER.search(rest)
     is_cpu = bool(re.search(r"\bcpu\b", rest, re.IGNORECASE))
+    if not peaks:
+        per_byte = _operations_per_byte("cpu" if is_cpu else "gpu")
+        peaks["fp16"] = float(f"{per_byte * bandwidth_bytes:.2g}")
+        flags = (
+            f"no rate was said: {peaks['fp16'] / 1e12:g} TFLOPS in 16 bits are taken, {per_byte:.0f} per byte of "
+            "bandwidth as the middle device of its kind has; the time of prompts rests on that"
+        )
     if is_cpu and "fp16" in peaks:
         peaks.setdefault("fp32", peaks["fp16"])  # its vector units do both at the same rate or fp16 faster
     device = Accelerator(
         name=line,
         kind="cpu" if is_cpu else "gpu",
         peaks=peaks,
-        bandwidth_bytes_per_s=_value(bandwidth[1]) * GIGA * (1000 if bandwidth[2].casefold() == "t" else 1),
+        bandwidth_bytes_per_s=bandwidth_bytes,
         memory_bytes=size * (GIB if is_binary else GIGA),
         reported_memory_bytes=size * GIB if is_binary else None,
         memory_kind="ddr" if is_cpu else "gddr",
@@ -67,9 +74,17 @@ def described(text: str) -> Accelerator:
         link_kind="unknown" if link else "",
         power_w=_value(power[1]) if power else None,
         source="user-defined",
-        flags="described in one line; caches, element-wise rate and everything unsaid are unknown",
+        flags=flags,
     )
     return validate(device)
+
+
+@cache
+def _operations_per_byte(kind: str) -> float:
+    """Median of 16-bit operations per byte of bandwidth of the table's devices of a kind."""
+    known = [device for device in table().values() if device.kind == kind]
+    rates = [(one.peaks.get("fp16") or one.peaks.get("fp32"), one.bandwidth_bytes_per_s) for one in known]
+    return median(peak / bandwidth for peak, bandwidth in rates if peak)
 
 
 def _value(text: str) -> float:

@@ -35,6 +35,8 @@ _GLUED_AFTER = re.compile(
     r"(?<=\d)(ti|xtx|xt|gre|super|laptop|mobile|max|pro|ultra|mod|sff|ada|gb|gib|core|cores)(?=$|[^a-z]|\d)"
 )
 _GLUED_BEFORE = re.compile(r"\b(rtx|gtx|rx|epyc|xeon|ryzen|jetson|radeon)(?=\d)")
+_SUPER = re.compile(r"\b((?:2060|2070|2080|4070|4080|4070 ?ti)) ?s\b")
+"""Cards whose short name with an s is that of their SUPER, unless several are named (`two 4080s`)."""
 _MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?(?:gb|gib|g)\b(?!/)")
 _CORES = re.compile(r"(?<![\w.])(\d+)[ -]?(?:gpu[ -])?(?:core|cores)\b")
 _COUNTED = re.compile(r"^(\d{1,3}) ?[x×*] ?(?=\S)|^(\d{1,2}) (?=(?:\S* )*?[a-z]*\d{3,4}s?\b)", re.IGNORECASE)
@@ -43,9 +45,12 @@ _NUMBERS = {"single": 1, "one": 1, "dual": 2, "two": 2, "triple": 3, "three": 3,
 _ALIASES = {
     "strix halo": "ryzen ai max 395", "radeon 8060s": "ryzen ai max 395", "8060s": "ryzen ai max 395",
     "radeon 8050s": "ryzen ai max 390", "8050s": "ryzen ai max 390", "strix point": "ryzen ai 9 hx 370",
-    "rpi5": "raspberry pi 5", "nvidia h100 80gb hbm3": "h100 sxm 80gb",
+    "rpi5": "raspberry pi 5", "rpi": "raspberry pi", "macbook pro": "apple", "macbook air": "apple",
+    "macbook": "apple", "mac studio": "apple", "mac mini": "apple", "mac pro": "apple", "imac": "apple",
+    "framework desktop": "ryzen ai max 395", "project digits": "gb10", "modded": "mod", "modified": "mod",
+    "nvidia h100 80gb hbm3": "h100 sxm 80gb",
 }  # fmt: skip
-"""What is said, and the words of the table for it; the last is what drivers call the SXM card."""
+"""What is said, and the words of the table for it: nicknames, computers with one chip, what drivers call a card."""
 _USUAL_SERVER = "EPYC-9654 (1 socket)"
 """What a server is taken to have of which only the memory is said."""
 _KINDS = {"cpu": "cpu", "processor": "cpu", "tpu": "tpu"}
@@ -99,8 +104,11 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
         known: Devices to choose from; the reviewed table where None. A user's own come first.
     """
     choices = table() if known is None else known
+    if text in choices:
+        return Resolved(text, ((choices[text], 1),))
     if is_described(text):
-        return Resolved(text, ((described(text), 1),), note="as described; nothing else is known of it")
+        device = described(text)
+        return Resolved(text, ((device, 1),), note=f"{device.name}: {device.flags}")
     whole = [name for name in choices if folded(name) == folded(text)]
     if len(whole) == 1:
         return Resolved(text, ((choices[whole[0]], 1),))
@@ -142,7 +150,8 @@ def _spoken(text: str) -> str:
 @cache
 def words(text: str) -> frozenset[str]:
     """Words of a name: `RTX-4080-SUPER-16GB` and `rtx4080 super` share rtx, 4080 and super; sizes are no words."""
-    plain = _GLUED_BEFORE.sub(r"\1 ", re.sub(r"(?<=\d{4})d\b", " d", _spoken(text)))
+    plain = re.sub(r"(?<=\d{4})d\b", " d", re.sub(r"(?<=\d{4})m\b", " laptop", _spoken(text)))
+    plain = re.sub(r"\bultra[ -][579][ -](?=\d{3}[a-z])", "ultra ", _GLUED_BEFORE.sub(r"\1 ", plain))
     plain = _GLUED_AFTER.sub(r" \1", plain)
     plain = _CORES.sub(" ", _MEMORY.sub(" ", plain.replace("-", " ").replace("/", " ")))
     plain = re.sub(r"\bddr\d? ?\d+\b|\bmrdimm ?\d+\b|\b1 socket\b", " ", plain)
@@ -161,6 +170,8 @@ def _size(pattern: re.Pattern[str], text: str) -> float | None:
 
 def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> Resolved:
     count, rest = _counted(part)
+    if count == 1:
+        rest = _SUPER.sub(r"\1 super", rest)
     memory, cores, said = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
     found = _saying(said, choices) or _saying(said - _NOISE, choices)
     if cores is not None and any(_size(_CORES, name) == cores for name in found):

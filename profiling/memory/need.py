@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import ceil
 from typing import Literal, NamedTuple, cast
 
@@ -185,11 +184,10 @@ def memory_need(
         InvalidWorkload, IllegalParallelism: See `Workload.check`.
     """
     workload.check(model)
-    profile, capacity = engine_profile(engine), accelerator.usable_memory_bytes
-    least, _ = profile.step_bytes(model, workload.parallelism.tensor, capacity)
-    vanish = most_activations(model, workload) <= np.min(least)
-    activations = 0.0 if vanish else activation_peak_bytes(model, workload)
-    return need_of(model, workload, capacity, profile, activations, shared_memory=accelerator.unified_memory)
+    return need_of(
+        model, workload, accelerator.usable_memory_bytes, engine_profile(engine),
+        activation_peak_bytes(model, workload), shared_memory=accelerator.unified_memory,
+    )  # fmt: skip
 
 
 def most_activations(model: Architecture, workload: Workload) -> Values:
@@ -201,12 +199,7 @@ def most_activations(model: Architecture, workload: Workload) -> Values:
     scalars = (workload.batch, workload.context, workload.precision.weight_bits, workload.precision.activation_bits)
     if workload.stage != "decode" or any(np.ndim(value) for value in scalars) or np.max(workload.context) > _MOST:
         return np.inf
-    return _most_activations(model, replace(workload, context=_MOST))
-
-
-@lru_cache(maxsize=4096)
-def _most_activations(model: Architecture, workload: Workload) -> Values:
-    return activation_peak_bytes(model, workload)
+    return activation_peak_bytes(model, replace(workload, context=_MOST))
 
 
 def need_of(

@@ -77,6 +77,21 @@ class Stack:
             yield 1, step
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tower:
+    """Widths of a tower that reads images, and how many patches it makes of them."""
+
+    layers: int
+    hidden_size: int
+    intermediate_size: int
+    heads: int
+    gated: bool
+    patches_per_token: float
+    """Patches that one token of the decoder stands for."""
+    patches_per_image: int | None
+    """Where every image has as many; None: an image has as many as its size asks for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Uncounted:
     """A part of a checkpoint beside the decoder that is answered for: a vision tower, layers that predict ahead."""
@@ -88,6 +103,8 @@ class Uncounted:
     """Loaded beside the decoder by every engine; False: only for speculation."""
     layers_ahead: int = 0
     """Layers that predict ahead: each like the decoder's last, with one more matrix."""
+    tower: Tower | None = None
+    """Its widths, where it reads images and the config states them."""
 
     def __str__(self) -> str:
         """As answers say it."""
@@ -118,6 +135,10 @@ class Architecture:
     """What an answer has to say of how the config was read."""
     facts: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was worked out of the shapes before: see `fact_of`. A changed copy starts without any."""
+
+    def __hash__(self) -> int:
+        """Of the name and a few sizes: what is kept by model is looked up more often than every step can be hashed."""
+        return hash((self.name, self.hidden_size, self.vocabulary_size, self.max_position))
 
     @property
     def kind(self) -> Kind:

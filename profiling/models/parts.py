@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from profiling.errors import IllegalParallelism
-from profiling.models.architecture import Architecture, Layer
+from profiling.models.architecture import Architecture, Layer, fact_of
 from profiling.models.steps import Experts
 
 Mode = Literal["whole", "without experts", "experts"]
@@ -32,7 +32,13 @@ class Held:
     first: bool = False
     last: bool = False
 
+    def __post_init__(self) -> None:
+        """Places as tuples, so that equal parts are found again."""
+        for name in ("whole", "without_experts", "experts"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
+
+@fact_of
 def layer_kinds(model: Architecture) -> tuple[int, ...]:
     """Index into the layers of the main stack of each layer, from bottom to top.
 
@@ -43,12 +49,14 @@ def layer_kinds(model: Architecture) -> tuple[int, ...]:
     return stack.order or tuple(in_turn)
 
 
+@fact_of
 def expert_layers(model: Architecture) -> tuple[int, ...]:
     """Layers that have routed experts, from bottom to top."""
     layers = model.main.layers
     return tuple(place for place, kind in enumerate(layer_kinds(model)) if layers[kind].experts is not None)
 
 
+@fact_of
 def part_of(model: Architecture, held: Held) -> Architecture | None:
     """The part as a model of its own, for memory and time; None where nothing is held.
 

@@ -263,6 +263,13 @@ def same_shapes() -> Mapping[str, tuple[str, str]]:
     return {row["model_id"]: (row["same_as"], row["basis"]) for row in rows}
 
 
+def under_name(model: Architecture, name: str) -> Architecture:
+    """A model under the name of one that has its shapes, with the length that one was made for where that differs."""
+    rows = csv.DictReader(io.StringIO(_reference("same_shapes.csv")))
+    longest = next((row["max_context"] for row in rows if row["model_id"] == name), "")
+    return replace(model, name=name, max_position=int(longest) if longest else model.max_position)
+
+
 @cache
 def catalogue() -> Mapping[str, CatalogueEntry]:
     """The models that ship as reference data, by their name on the hub."""

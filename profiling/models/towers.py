@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from profiling.models.architecture import Architecture, Uncounted
+from profiling.models.architecture import Architecture, Layer, Stack, Tower, Uncounted
+from profiling.models.steps import AttentionCore, Linear, Normalisation, Pointwise, Split, Step
 
 _TOWERS = {
     "vision_config": "vision tower", "vision_tower_config": "vision tower", "visual": "vision tower",
@@ -14,6 +15,8 @@ _TOWERS = {
 }  # fmt: skip
 # Towers whose feed-forward blocks have a gate: three matrices instead of two.
 _GATED = ("pixtral", "qwen2_5_vl", "exaone4_5", "glm", "gemma4", "mimo", "llama4_gated")
+_MERGES = {"gemma4_vision": 3, "qwen2_5_vl": 2, "qwen2_vl": 2}
+"""Patches along a side that make a token, where a config leaves it to transformers' default."""
 AHEAD = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
           "mtp_num_layers")  # fmt: skip
 """Fields that say how many layers predict ahead."""
@@ -28,27 +31,97 @@ def _first(fields: Mapping[str, Any], *names: str) -> int:
     return 0
 
 
-def tower_parameters(tower: Mapping[str, Any]) -> int | None:
-    """Parameters of a transformer tower by its widths: layers and patches, without small parts; None: not stated."""
+def _inner(tower: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = tower.get("vision_config")
-    if isinstance(inner, Mapping) and "hidden_size" not in tower:
-        tower = inner
+    return inner if isinstance(inner, Mapping) and "hidden_size" not in tower else tower
+
+
+def _widths(tower: Mapping[str, Any]) -> tuple[int, int, int, bool]:
+    """Layers, hidden size, width of the feed-forward blocks, whether these have a gate; 0 where not stated."""
     layers = _first(tower, "num_hidden_layers", "depth", "layers", "encoder_layers", "num_layers", "n_layers")
     hidden = _first(tower, "embed_dim", "hidden_size", "d_model", "width", "dim")
     if str(tower.get("model_type", "")).startswith(("qwen2_5_vl", "qwen3", "exaone4_5", "glm")):
         hidden = _first(tower, "hidden_size", "embed_dim")
-    if not layers or not hidden:
-        return None
     ratio = tower.get("mlp_ratio")
     stated = hidden * ratio if isinstance(ratio, int | float) else 4 * hidden
     wide = _first(tower, "intermediate_size", "encoder_ffn_dim", "mlp_hidden_size", "ffn_hidden_size") or int(stated)
-    matrices = 3 if str(tower.get("model_type", "")).startswith(_GATED) else 2
+    return layers, hidden, wide, str(tower.get("model_type", "")).startswith(_GATED)
+
+
+def tower_parameters(tower: Mapping[str, Any]) -> int | None:
+    """Parameters of a transformer tower by its widths: layers and patches, without small parts; None: not stated."""
+    tower = _inner(tower)
+    layers, hidden, wide, gated = _widths(tower)
+    if not layers or not hidden:
+        return None
     patch = _first(tower, "patch_size", "spatial_patch_size")
     out = _first(tower, "out_hidden_size")
     merge = _first(tower, "spatial_merge_size") or 1
     merged = hidden * merge**2
     projector = merged * merged + merged * out if out and merge > 1 else 0
-    return layers * (4 * hidden**2 + matrices * hidden * wide) + 3 * patch**2 * hidden + projector
+    return layers * (4 * hidden**2 + (3 if gated else 2) * hidden * wide) + 3 * patch**2 * hidden + projector
+
+
+def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any]) -> Tower | None:
+    """Widths of a tower and the patches it makes; None where a width is not stated.
+
+    Patches are merged into tokens by `spatial_merge_size` (Qwen-VL, Mistral), by a shuffle of pixels (Llama 4,
+    InternVL), or down to a stated number of tokens per image (Gemma).
+    """
+    tower = _inner(tower)
+    layers, hidden, wide, gated = _widths(tower)
+    heads = _first(tower, "num_attention_heads", "num_heads", "encoder_attention_heads", "n_heads")
+    if not layers or not hidden:
+        return None
+    # The work of attention does not depend on how many heads share the hidden size.
+    heads = heads or hidden // next(width for width in range(min(64, hidden), hidden + 1) if hidden % width == 0)
+    size, patch = _first(tower, "image_size"), _first(tower, "patch_size", "spatial_patch_size")
+    per_image = (size // patch) ** 2 if size and patch else None
+    merge = _first(tower, "spatial_merge_size", "pooling_kernel_size") or _first(config, "spatial_merge_size")
+    merge = merge or _MERGES.get(str(tower.get("model_type", "")), 0)
+    shuffled = next((r for r in (tower.get("pixel_shuffle_ratio"), config.get("downsample_ratio")) if r), None)
+    fixed = _first(config, "mm_tokens_per_image")
+    if fixed and per_image:
+        ratio = per_image / fixed
+    elif merge:
+        ratio, per_image = float(merge**2), None
+    else:
+        ratio = 1 / shuffled**2 if isinstance(shuffled, int | float) else 1.0
+    return Tower(
+        layers=layers, hidden_size=hidden, intermediate_size=wide, heads=heads, gated=gated, patches_per_token=ratio,
+        patches_per_image=per_image,
+    )  # fmt: skip
+
+
+def tower_model(tower: Tower, name: str) -> Architecture:
+    """The layers of a tower as an encoder, for its time: matrices, attention over all patches, norms."""
+    hidden, wide, heads = tower.hidden_size, tower.intermediate_size, tower.heads
+
+    def linear(step: str, source: str, width_in: int, width_out: int, split: Split, units: int = 0) -> Linear:
+        return Linear(
+            name=step, inputs=(source,), width_in=width_in, width_out=width_out, bias=True, split=split, units=units
+        )
+
+    steps: list[Step] = [
+        Normalisation(name="attention_norm", inputs=("input",), width=hidden, gains=2 * hidden),
+        *(linear(each, "attention_norm", hidden, hidden, "column", heads) for each in ("query", "key", "value")),
+        AttentionCore(
+            name="attention", inputs=("query", "key", "value"), heads=heads, kv_heads=heads, head_dim=hidden // heads,
+            value_head_dim=hidden // heads, causal=False, cached=False,
+        ),
+        linear("output", "attention", hidden, hidden, "row", heads),
+        Pointwise(name="attention_residual", inputs=("input", "output"), width=hidden, operands=2),
+        Normalisation(name="feed_forward_norm", inputs=("attention_residual",), width=hidden, gains=2 * hidden),
+        *(
+            linear(each, "feed_forward_norm", hidden, wide, "column")
+            for each in (("gate", "up") if tower.gated else ("up",))
+        ),
+        Pointwise(name="activation", inputs=("up",), width=wide, operands=2 if tower.gated else 1, split="column"),
+        linear("down", "activation", wide, hidden, "row"),
+        Pointwise(name="feed_forward_residual", inputs=("attention_residual", "down"), width=hidden, operands=2),
+    ]  # fmt: skip
+    layer = Layer("vision", tuple(steps), tower.layers)
+    return Architecture(name, "vision tower", hidden, 1, (Stack("encoder", (), (layer,), ()),))
 
 
 def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Architecture) -> Iterator[Uncounted]:
@@ -62,7 +135,8 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
     for key, name in _TOWERS.items():
         tower = config.get(key)
         if isinstance(tower, Mapping) and tower:
-            yield Uncounted(name, tower_parameters(tower))
+            widths = vision_tower(config, tower) if name == "vision tower" else None
+            yield Uncounted(name, tower_parameters(tower), tower=widths)
     ahead = _first(text, *AHEAD) or _first(config, *AHEAD)
     if ahead and model.kind == "decoder":
         hidden = model.hidden_size

@@ -25,6 +25,7 @@ from profiling.models.steps import (
     Step,
 )
 from profiling.models.stored import group_of
+from profiling.roofline.adapters import low_rank
 from profiling.roofline.attention import flash_attention, index_scores, naive_attention
 from profiling.roofline.operator import (
     BYTE_CLASSES,
@@ -109,6 +110,7 @@ def _of_step(step: Step, run: Pass, place: str, count: int) -> Iterator[Operator
     if isinstance(step, Linear):
         if np.all(np.asarray(run.tokens.rows(step.rows)) > 0):
             yield _linear(step, run, place, count)
+            yield from low_rank(step, run, place, count)
     elif isinstance(step, AttentionCore):
         naive = run.workload.attention == "naive"
         made = naive_attention(step, run, place, count) if naive else (flash_attention(step, run, place, count),)
@@ -121,6 +123,7 @@ def _of_step(step: Step, run: Pass, place: str, count: int) -> Iterator[Operator
         yield convolution(step, run, place, count)
     elif isinstance(step, Experts):
         yield _experts(step, run, place, count)
+        yield from low_rank(step, run, place, count)
     elif isinstance(step, Normalisation | Pointwise):
         yield _elementwise(step, run, place, count)
     elif isinstance(step, Embedding):

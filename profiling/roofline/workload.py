@@ -208,14 +208,14 @@ class Parallelism:
             )
         if expert > 1:
             counts = {step.count for _, step in model.counted_steps() if isinstance(step, Experts)}
-            legal = [ways for ways in range(1, tensor + 1)
+            dealt = [ways for ways in range(1, tensor + 1)
                      if tensor % ways == 0 and all(count % ways == 0 for count in counts)]  # fmt: skip
             if not counts:
                 raise IllegalParallelism(f"ep={expert}: {model.name} has no routed experts; use ep=1")
-            if expert not in legal:
+            if expert not in dealt:
                 raise IllegalParallelism(
                     f"ep={expert} must divide tp={tensor} and the {max(counts)} experts of {model.name}; "
-                    f"legal: {', '.join(map(str, legal))}"
+                    f"legal: {', '.join(map(str, dealt))}"
                 )
 
 
@@ -234,16 +234,31 @@ _MOST_WAYS = 1024
 
 
 @fact_of
-def _legal_ways(model: Architecture) -> list[int]:
+def _legal_ways(model: Architecture) -> tuple[int, ...]:
     cores = list(model.attention_cores())
-    return [
+    return tuple(
         ways
         for ways in range(1, min(_MOST_WAYS, max(model.heads, 1)) + 1)
         if all(
             core.heads % ways == 0 and (core.latent_width or core.kv_heads % ways == 0 or ways % core.kv_heads == 0)
             for core in cores
         )
-    ]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """Low-rank adapters beside the weights, whose own products are computed (LoRA, arXiv 2106.09685)."""
+
+    rank: int
+    targets: frozenset[str]
+    """Groups of matrices, or names of single ones."""
+    count: int = 1
+    """Adapters that are loaded; sequences choose among them evenly."""
+
+
+ADAPTER_BITS = 16
+"""Width of an adapter's numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +280,7 @@ class Workload:
         all_logits: The head runs for every token, as in scoring, instead of the last.
         cache_tokens: Most tokens the cache holds of a sequence (generate only): once full, its older half is dropped,
             as by llama.cpp's `--context-shift`; None: it grows to the end.
+        adapters: Low-rank adapters that are not merged into the weights.
     """
 
     stage: Stage = "decode"
@@ -282,6 +298,7 @@ class Workload:
     source: Values | None = None
     all_logits: bool = False
     cache_tokens: int | None = None
+    adapters: Adapters | None = None
 
     def check(self, model: Architecture) -> None:
         """Nothing, if the question can be asked of the model.

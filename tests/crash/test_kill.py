@@ -69,6 +69,7 @@ def test_killed_at_random_moments_readers_see_the_last_whole_version(tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_eight_readers_through_every_publish(tmp_path: Path) -> None:
     lake, folder = Lake(tmp_path / "lake"), tmp_path / "published"
     write_version(lake, 0)

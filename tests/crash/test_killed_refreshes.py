@@ -136,6 +136,10 @@ def test_a_killed_refresh_never_stops_the_next_one(refreshes: Refreshes) -> None
         assert not (home / "writer.unfinished").exists(), about
         assert fault(current(home / "published").path) is None, about
         assert (home / "published" / LINK).resolve() == current(home / "published").path, about
+        if kill % 10 == 9:
+            print(
+                f"{kill + 1} of {KILLS} killed, {killed_publishing} of them publishing; {len(seen)} reads", flush=True
+            )
     stop.set()
     for thread in readers:
         thread.join()

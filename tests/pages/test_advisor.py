@@ -14,42 +14,20 @@ from .served_pages import Visit
 pytestmark = [pytest.mark.page]
 
 
-MACHINES = {
-    "4090": "RTX-4090",
-    "3060 12gb": "RTX-3060-12GB",
-    "m3 max 64gb": "M3-Max",
-    "2x3090": "RTX-3090",
-    "epyc 9654 128gb": "EPYC-9654",
-}
-"""What people own, by what they call it, and the device that is meant."""
-
-
 def advised(home: Path, *arguments: str) -> list[dict[str, Any]]:
     done = CliRunner().invoke(app, ["advise", *arguments, "--format", "json"], env={"SKYLINE_HOME": str(home)})
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
 
 
-@pytest.mark.parametrize(
-    ("address", "arguments"),
-    [
-        *((f"advisor?machine={machine.replace(' ', '+')}", [machine, "--context", "32k"]) for machine in MACHINES),
-        ("advisor?machine=2x3090&use=coding&context=65536", ["2x3090", "--use", "coding", "--context", "64k"]),
-    ],
-)
-def test_the_answer_is_that_of_the_command(
-    visit: Visit, bundled_home: Path, address: str, arguments: list[str]
-) -> None:
-    page = visit.open(address)
-    best = advised(bundled_home, *arguments)[0]
+def test_the_answer_is_that_of_the_command(visit: Visit, bundled_home: Path) -> None:
+    page = visit.open("advisor?machine=2x3090&use=coding&context=65536")
+    best = advised(bundled_home, "2x3090", "--use", "coding", "--context", "64k")[0]
     said = " ".join(page.locator(".answer").first.inner_text().split())
     assert best["model_id"].rpartition("/")[2] in said
     assert f"in {best['weight_format']}" in said
     assert f"{best['ability_in_format']:.0f} ({best['ability_low']:.0f} to {best['ability_high']:.0f})" in said
-    assert f"{best['longest_context']:,} tokens" in said
-    assert MACHINES.get(arguments[0], "") in said
-    assert best["verdict"] == "runs"
-    assert best["longest_context"] >= 32_768
+    assert best["longest_context"] >= 65_536
     assert visit.errors == []
 
 

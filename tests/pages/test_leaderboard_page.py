@@ -105,6 +105,20 @@ def test_a_clicked_row_opens_its_card_and_escape_closes_it(visit: Visit) -> None
     page.keyboard.press("Escape")
     page.wait_for_function("!location.search.includes('entry=')")
     card.wait_for(state="hidden")
+    # The server has other rows by now, which the browser has not been shown: what is pressed is what is seen.
+    page.evaluate(_DEAF)
+    search = page.get_by_label("Search", exact=True)
+    search.fill("qwen")
+    search.press("Enter")
+    visit.settle()
+    page.evaluate(_HEARING)
+    row.click()
+    card.get_by_role("heading", name=name, exact=True).wait_for()
+    assert visit.errors == []
+
+
+_DEAF = """() => { for (const one of Bokeh.documents) one.apply_json_patch = () => {} }"""
+_HEARING = """() => { for (const one of Bokeh.documents) delete one.apply_json_patch }"""
 
 
 _LAY_OUT_AGAIN = """() => { for (const view of Bokeh.index.query((v) => v.model.type.endsWith('DataTabulator')))

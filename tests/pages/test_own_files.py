@@ -40,7 +40,7 @@ def bring(visit: Visit, name: str, content: str) -> None:
 
 def shown(visit: Visit, name: str) -> None:
     """Wait until the page lists what was brought."""
-    expect(visit.page.get_by_role("heading", name=name)).to_be_visible(timeout=300_000)
+    expect(visit.page.get_by_role("heading", name=name)).to_be_visible(timeout=120_000)
     visit.settle()
 
 
@@ -51,6 +51,7 @@ def test_a_leaderboard_is_among_the_rest_on_two_pages_for_its_visitor_alone(visi
     visit.page.get_by_role("link", name="Leaderboard", exact=True).last.click()
     visit.settle()
     expect(visit.page.get_by_text("132 of 132 entries shown")).to_be_visible()
+    expect(visit.page.get_by_label("Colour", exact=True)).to_have_value("Whose")
     expect(visit.page.get_by_text("me/huge-claims (yours)").first).to_be_visible()
     visit.open("pareto?board=open_llm")
     expect(visit.page.get_by_text("me/huge-claims (yours)").first).to_be_visible()

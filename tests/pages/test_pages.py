@@ -35,6 +35,20 @@ _UNDESCRIBED = """() => [...Bokeh.index.query((view) => view.model.type === 'Fig
   .map((view) => view.model.name)"""
 
 
+# Every chart says how it is read, and leads to its data.
+_UNREAD = """() => {
+  const all = []
+  const walk = (node) => { for (const e of node.querySelectorAll('*')) {
+    all.push(e)
+    if (e.shadowRoot) walk(e.shadowRoot)
+  } }
+  walk(document)
+  const said = new Set(all.filter((e) => e.matches('details.reading')).map((e) => e.dataset.of))
+  const led = new Set(all.filter((e) => e.matches('a[data-object]')).map((e) => e.dataset.object))
+  return [...Bokeh.index.query((view) => view.model.type === 'Figure' && view.is_displayed)]
+    .map((view) => view.model.name).filter((name) => !said.has(name) || !led.has(name)) }"""
+
+
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
     visit: Visit, served: Served, slug: str
@@ -49,6 +63,7 @@ def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
     assert faults(page, 1440, "light") + faults(page, 390, "dark") == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate(_UNDESCRIBED) == []
+    assert page.evaluate(_UNREAD) == []
     assert served.complaints() == []
 
 
@@ -81,23 +96,54 @@ def test_the_theme_button_repaints_charts_too_and_is_remembered(visit: Visit) ->
     assert page.evaluate(_CORNER) > 200
     page.get_by_role("button", name="Switch between light and dark").click()
     page.wait_for_function(f"({_CORNER})() < 60")
+    # On paper it is the content alone, dark on white, with every column of its tables; nothing moves for who asks so.
+    page.emulate_media(media="print", reduced_motion="reduce")
+    page.set_viewport_size({"width": 1047, "height": 720})
+    assert page.evaluate(f"() => {{ dispatchEvent(new Event('beforeprint')); return ({_CORNER})() }}") > 200
+    assert page.locator(".bar, button").locator("visible=true").count() == 0
+    assert page.evaluate(_ON_PAPER) == {"light": True, "wide": [], "moves": "none"}
+    page.evaluate("() => { dispatchEvent(new Event('afterprint')) }")
+    page.emulate_media(media="screen")
     visit.open("leaderboard")
     page.wait_for_function(f"({_CORNER})() < 60")
 
 
-def test_the_keyboard_reaches_content_navigation_and_controls(visit: Visit) -> None:
-    page = visit.open("leaderboard")
-    reached = []
-    for _ in range(20):
+_ON_PAPER = """() => {
+  const wide = []
+  const walk = (node) => { for (const e of node.querySelectorAll('*')) {
+    const {right} = e.getBoundingClientRect()
+    if (e.matches('.tabulator-col, .tabulator-cell') && right > innerWidth) wide.push(e.textContent)
+    if (e.shadowRoot) walk(e.shadowRoot)
+  } }
+  walk(document)
+  const [red] = getComputedStyle(document.body).color.match(/\\d+/g).map(Number)
+  const moves = getComputedStyle(document.querySelector('.progress'), '::after').animationName
+  return {light: red < 60, wide, moves} }"""
+_FOCUSED = """() => {
+  let e = document.activeElement
+  while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement
+  const seen = [e, e.closest('.choices__inner')].some((one) => one && getComputedStyle(one).outlineStyle !== 'none')
+  const name = e.getAttribute('aria-label') ?? e.textContent.trim().slice(0, 30)
+  return [`${e.nodeName} ${name}`, seen || e.matches('.bk-layer, [class*="Button"]')] }"""
+
+
+def test_the_keyboard_goes_through_menus_fields_charts_and_tables_to_the_end_and_its_place_is_always_seen(
+    visit: Visit,
+) -> None:
+    page = visit.open("arena")
+    reached: list[str] = []
+    unseen: list[str] = []
+    while "A Documentation" not in reached and len(reached) < 200:
         page.keyboard.press("Tab")
-        reached.append(
-            page.evaluate(
-                """() => { let e = document.activeElement
-                while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement
-                return `${e.nodeName} ${e.getAttribute('aria-label') ?? e.textContent.trim().slice(0, 20)}` }"""
-            )
-        )
-    assert "A Skip to content" in reached
-    assert "SUMMARY Quality" in reached
-    assert "BUTTON Switch between light and dark" in reached
-    assert any(item.startswith(("INPUT", "SELECT", "DIV")) for item in reached)
+        name, is_seen = page.evaluate(_FOCUSED)
+        reached.append(name)
+        if not is_seen:
+            unseen.append(name)
+    assert reached[-1] == "A Documentation"
+    assert not any(name.startswith("BODY") for name in reached)  # the focus was lost on the way
+    assert unseen == []
+    assert {"A Skip to content", "SUMMARY Quality", "BUTTON Switch between light and dark"} <= set(reached)
+    for kind in ("INPUT Models to follow", "DIV Rows of Everything", "BUTTON Next Page"):
+        assert any(name.startswith(kind) for name in reached), kind
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate(_FOCUSED)[0] == "A Glossary"

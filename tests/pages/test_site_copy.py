@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Browser
@@ -20,19 +21,25 @@ from .served_pages import REPOSITORY, visiting
 
 pytestmark = [pytest.mark.page]
 
+_DRAWN = "() => window.Bokeh && Bokeh.documents.length && Bokeh.documents.every((d) => d.is_idle)"
+
+
+MODEL = "Qwen/Qwen3.6-27B"
+
 
 def _write(folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dashboards.site", str(folder), "home", "pareto"]
+    chosen = ["home", "pareto", "model", f"model/{MODEL}", "device/RTX-4090"]
+    command = [sys.executable, "-m", "dashboards.site", str(folder), *chosen]
     environment = os.environ | {"SKYLINE_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
 def copy(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two pages of it, with all tables."""
+    """A few pages of it, with all tables."""
     folder = tmp_path_factory.mktemp("copy") / "site"
     done = _write(folder, bundled_home)
-    assert re.search(r"^2 pages, \d charts and \d\d tables in ", done.stdout), done.stderr
+    assert re.search(r"^5 pages, \d charts and \d\d tables in ", done.stdout), done.stderr
     return folder
 
 
@@ -54,24 +61,30 @@ def test_the_copy_draws_its_charts_without_a_network_and_leads_from_chart_to_dat
         page = visit.page
         page.goto(address)
         page.get_by_role("link", name="Pareto", exact=True).click()
-        page.wait_for_function(
-            "() => window.Bokeh && Bokeh.documents.length && Bokeh.documents.every((d) => d.is_idle)"
-        )
+        page.wait_for_function(_DRAWN)
         assert faults(page, 1440, "light") + faults(page, 390, "dark") == []
         page.locator('a[href="chart/pareto/ability_front.html"]').click()
         page.get_by_role("heading", name="Its data").wait_for()
         with page.expect_download() as download:
             page.get_by_role("link", name="CSV").click()
         assert download.value.path().read_bytes() == (copy / "chart/pareto/ability_front.csv").read_bytes()
+        # From a name to the model's own page, as static as the others.
+        page.goto(f"{address}pareto.html")
+        page.get_by_role("link", name=MODEL).first.click()
+        page.get_by_role("heading", name=MODEL.partition("/")[2], exact=True).wait_for()
+        page.wait_for_function(_DRAWN)
+        page.get_by_role("heading", name="Where it fits").wait_for()
+        page.get_by_role("link", name="RTX-4090", exact=True).click()
+        page.get_by_role("heading", name="What runs best on it").wait_for()
         assert (visit.errors, visit.foreign) == ([], [])
 
 
 def test_every_link_of_the_copy_leads_to_a_file_and_tables_keep_their_rows(copy: Path) -> None:
-    others = {f"{page.slug}.html" for page in PAGES if page.name not in {"home", "pareto"}}
+    others = {f"{page.slug}.html" for page in PAGES if page.name not in {"home", "pareto"}}  # of the navigation
     for file in copy.rglob("*.html"):
         for link in re.findall(r'(?:href|src)="([^"#?]+)', file.read_text("utf-8")):
             if not link.startswith(("http", "data:")) and Path(link).name not in others:
-                assert (file.parent / link).exists(), f"{file}: {link}"
+                assert (file.parent / unquote(link)).exists(), f"{file}: {link}"
     with (copy / "data" / "marts.pareto_front.csv").open(encoding="utf-8") as stream:
         assert {"entry_id", "snapshot_id"} <= set(next(csv.reader(stream)))
 

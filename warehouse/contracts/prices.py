@@ -75,7 +75,7 @@ HARDWARE_PURCHASE_PRICES = Table(
         Column("currency", pl.String, "Currency of the three.", required=True),
         Column("tax", pl.String, "Whether tax is in them."),
         positive("usd_before_tax", "The usual one in dollars, before tax, by the day's rate.", "USD", required=True),
-        count("devices", "Devices in what is sold.", required=True),
+        count("devices", "Devices in what is sold.", "devices", required=True),
         Column("region", pl.String, "Where it is sold."),
         Column("evidence", pl.String, "What sort of statement that is.", required=True),
         SOURCE,

@@ -28,9 +28,9 @@ _GROUPS: dict[Verdict, str] = {
     "needs more memory": "Needs more memory",
 }  # fmt: skip
 _FACTS = {
-    "group": Fact("Verdict", width=236),
     "model_id": Fact("Model", width=280, link="model/"),
     "weight_format": Fact("Format", width=90),
+    "group": Fact("Verdict", width=170),
     "ability_in_format": Fact("Ability", "0.0", 74),
     "ability_low": Fact("Ability, low", "0.0", 80),
     "ability_high": Fact("Ability, high", "0.0", 84),
@@ -179,7 +179,7 @@ class Advisor:
             controls.number(state, "host", "Memory of the machine (GiB)", margin=margin),
             controls.text(
                 state, "processor", "Processor", margin=margin, sizing_mode="stretch_width",
-                placeholder="e.g. i9-14900K; empty: a typical one",
+                placeholder="such as i9-14900K",
             ),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip

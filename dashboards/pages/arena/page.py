@@ -25,7 +25,7 @@ _BEST, _LASTING = 3, 2  # models followed to begin with: the best, and those lon
 _FACTS = {
     "rank_best": Fact("Rank, best", "0", 70),
     "rank_worst": Fact("Rank, worst", "0", 70),
-    "model": Fact("Model", width=260),
+    "model": Fact("Model", width=260, link="model/", link_of="page_of"),
     "organization": Fact("Maker", width=110),
     "rating": Fact("Rating (points)", "0,0.0", 84),
     "rating_lower": Fact("95 % from", "0,0.0", 84),
@@ -161,8 +161,11 @@ class Arena(SessionPage[ArenaState]):
         self._draw_ratings()
         self.comparisons.against_each_other(self.shown)
         words = pl.col("licence_class").fill_null(ratings_classes.UNKNOWN)
+        named = self.shown.join(
+            self.data.ask("arena_model_pages"), left_on="model", right_on="name", how="left", maintain_order="left"
+        )
         self.table.show(
-            self.shown.with_columns(words.replace_strict(ratings_classes.WORDS, default=None).alias("licence_words"))
+            named.with_columns(words.replace_strict(ratings_classes.WORDS, default=None).alias("licence_words"))
         )
 
     def _where(self, n: int, what: str = "models") -> str:

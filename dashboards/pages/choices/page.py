@@ -87,10 +87,10 @@ class Choices:
         self.card = ChartCard(
             _CHART, self.chart.figure, controls.select(self.state, "against", "Against", width=200, sizing_mode=None)
         )
-        self.fits, self.dropped = FactTable(_FITTING), FactTable(_DROPPED)
+        self.fits, self.dropped = (
+            FactTable(facts, key="Model", pressed=self._open_model) for facts in (_FITTING, _DROPPED)
+        )
         self.hardware = FactTable(_HARDWARE)
-        self.fits.widget.on_click(lambda event: self._open_model(str(self.fits.rows()["model_id"][event.row])))
-        self.dropped.widget.on_click(lambda event: self._open_model(str(self.dropped.rows()["model_id"][event.row])))
         self.weights = pn.Column(
             *(
                 controls.whole(self.state, f"w_{name}", title, margin=(0, 0, 6, 0))

@@ -1,6 +1,5 @@
 """What the page says: the answers, the front as a table, and everything about one choice. HTML, no widgets."""
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,6 +7,7 @@ import polars as pl
 
 from dashboards.parts import formats
 from dashboards.parts.choices import PRECISIONS, ROOFLINE_WEIGHTS
+from dashboards.parts.templates import render
 
 
 def roofline_address(row: dict[str, Any]) -> str:
@@ -71,15 +71,7 @@ def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
         ("Carbon", carbon),
         ("Licence", row["licence"] or "not stated"),
     ]
-    facts = "".join(f"<tr><th>{key}</th><td>{formats.escape(value)}</td></tr>" for key, value in lines)
-    link = formats.escape(roofline_address(row))
-    hub = formats.escape(f"https://huggingface.co/{row['model_id']}")
-    return (
-        f"<section class='answer'><p class='caption'>{formats.escape(label)}</p>"
-        f"<h3>{formats.escape(row['model_id'])}</h3><table class='facts'>{facts}</table>"
-        f"<p><a href='{link}'>Why this speed: its roofline</a> · "
-        f"<a href='{hub}' rel='noopener noreferrer' target='_blank'>model page</a></p></section>"
-    )
+    return render(__file__, "answer.html", label=label, row=row, lines=lines, roofline=roofline_address(row))
 
 
 def _arena(row: dict[str, Any]) -> str:
@@ -92,40 +84,24 @@ def front_table(front: pl.DataFrame) -> str:
     """The front as a list: the best at each budget, from the greatest quality."""
     heads = ("Model", "Precision", "Quality", "Tokens/s", "First token (s)", "USD / million", "g CO₂e / million",
              "Memory (GiB)", "Licence", "")  # fmt: skip
-    rows = []
-    for row in front.sort("quality", descending=True).iter_rows(named=True):
-        cells = (
-            precision(row), quality(row),
-            spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", ""),
-            formats.quantity(row["time_to_first_token_s"], ""), formats.quantity(row["usd"], ""),
-            formats.quantity(row["g_co2e_per_million_tokens"], ""), f"{row['memory_high_gib']:.1f}",
-            row["licence"] or "not stated",
-        )  # fmt: skip
-        link = f"<a href='{formats.escape(roofline_address(row))}'>roofline</a>"
-        rows.append(
-            f"<tr><td>{formats.escape(row['model_id'])}</td>"
-            + "".join(f"<td>{formats.escape(cell)}</td>" for cell in cells)
-            + f"<td>{link}</td></tr>"
-        )
-    return table(heads, rows)
-
-
-def table(heads: Sequence[str], rows: Sequence[str]) -> str:
-    """A list that scrolls sideways where it must."""
-    head = "".join(f"<th>{formats.escape(name)}</th>" for name in heads)
-    return (
-        f'<div class="scroll"><table class="list"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+    rows = [
+        {
+            "model_id": row["model_id"], "roofline": roofline_address(row),
+            "cells": (
+                precision(row), quality(row),
+                spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", ""),
+                formats.quantity(row["time_to_first_token_s"], ""), formats.quantity(row["usd"], ""),
+                formats.quantity(row["g_co2e_per_million_tokens"], ""), f"{row['memory_high_gib']:.1f}",
+                row["licence"] or "not stated",
+            ),
+        }
+        for row in front.sort("quality", descending=True).iter_rows(named=True)
+    ]  # fmt: skip
+    return render(__file__, "front.html", heads=heads, rows=rows)
 
 
 def details(row: dict[str, Any], kwh: float) -> str:
     """Everything about one choice, with where each figure is from."""
-    head = (
-        f"<h2 style='overflow-wrap:anywhere;padding-right:44px'>{formats.escape(row['model_id'])}</h2>"
-        f"<p class='caption'>{PRECISIONS[row['precision']]} on {row['devices']} × "
-        f"{formats.escape(row['accelerator'])}, {row['batch']} at once, {row['context']:,} tokens</p>"
-    )
     verdict = row["reason"]
     said = f"Left out: {verdict}." if verdict else f"It {row['verdict']}; {row['fits_at']}."
     needed = (
@@ -160,13 +136,10 @@ def details(row: dict[str, Any], kwh: float) -> str:
         ("Released", f"{row['release_date']} ({row['release_basis']})" if row["release_date"] else formats.MISSING),
         ("Licence", f"{row['licence'] or 'not stated'}"),
     ]  # fmt: skip
-    link = formats.escape(roofline_address(row))
-    return (
-        f"{head}<div class='verdict'><p>{formats.escape(said)}</p></div>{_facts(lines)}"
-        f"<p class='answer-links'><a href='{link}'>Open in the roofline explorer</a> · "
-        f"<a href='{formats.escape('compare?' + urlencode({'models': row['model_id']}))}'>Compare</a></p>"
-        f"<h3>What that rests on</h3>{_facts(sources)}"
-    )
+    return render(
+        __file__, "details.html", row=row, precision=PRECISIONS[row["precision"]], said=said, lines=lines,
+        sources=sources, roofline=roofline_address(row), compare="compare?" + urlencode({"models": row["model_id"]}),
+    )  # fmt: skip
 
 
 def _board(row: dict[str, Any], board: str) -> str:
@@ -174,8 +147,3 @@ def _board(row: dict[str, Any], board: str) -> str:
         return formats.MISSING
     points = formats.points(row[f"{board}_average"], row[f"{board}_standard_error"])
     return f"{points}, snapshot of {row[f'{board}_as_of_date']}, measured in {row[f'{board}_precision']}"
-
-
-def _facts(lines: Sequence[tuple[str, str]]) -> str:
-    rows = "".join(f"<tr><th>{formats.escape(k)}</th><td>{formats.escape(v)}</td></tr>" for k, v in lines)
-    return f'<table class="facts">{rows}</table>'

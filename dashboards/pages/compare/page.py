@@ -11,13 +11,13 @@ from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts.compare import BARS, RADAR, Bars, Radar
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
-from dashboards.pages.choices.text import table
 from dashboards.pages.compare import ability
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, formats, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.page import Content
 from dashboards.parts.state import UrlState
+from dashboards.parts.templates import render
 
 _MOST, _FIRST = 5, 3
 _SEPARATOR = "|"
@@ -150,9 +150,11 @@ class Compare:
         self, models: list[str], asked: dict[str, str], scores: pl.DataFrame, rows: dict[str, dict[str, Any]]
     ) -> None:
         if scores.is_empty():
-            for card, title in self._titles()[1:]:
-                card.hide(title, "None of these models is on the Open LLM Leaderboard v2, which ended in March 2025.")
+            for card, _title in self._titles()[1:]:
+                card.column.visible = False
             return
+        for card, _title in self._titles()[1:]:
+            card.column.visible = True
         day = next(row["open_llm_v2_as_of_date"] for row in rows.values() if row["open_llm_v2_as_of_date"])
         there = scores["model_id"].n_unique()
         where = f"Open LLM Leaderboard v2, snapshot of {day}; n = {there} models"
@@ -202,13 +204,7 @@ class Compare:
             lines.append([label, *cells])
         wide = pl.DataFrame(lines, schema=["fact", *models], orient="row")
         self.facts = wide.unpivot(index="fact", variable_name="model_id")
-        body = ["<tr>" + "".join(f"<td>{formats.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines]
-        lead = (
-            "<h2>Side by side</h2><p class='counts'>Scores are compared with those of the first model: ▲ and ▼ "
-            "differ by more than noise "
-            "explains (1.96 standard errors of the difference, taken as independent); ≈ do not.</p>"
-        )
-        return lead + table(["", *models], body)
+        return render(__file__, "side_by_side.html", models=models, lines=lines)
 
     def _describe(self) -> dict[str, Any]:
         return {"address": f"compare{self.state.address()}", "models": list(self.state.models)}
@@ -233,7 +229,7 @@ class Compare:
             margin=0,
         )
         sidebar = pn.Column(self.add, self.chosen, sizing_mode="stretch_width", margin=0)
-        return Content(main=main, sidebar=sidebar, state=self.state)
+        return Content(main=main, sidebar=sidebar, state=self.state, sidebar_title="Models")
 
 
 def _arena(row: dict[str, Any]) -> tuple[float, float | None] | None:

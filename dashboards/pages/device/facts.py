@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dashboards.parts import formats
+from profiling.accuracy.held_out import held_out_errors
 from profiling.devices.accelerators import GIB, GIGA, Accelerator
+from profiling.engines.table import device_class
+from profiling.engines.time import shipped_times
 
 _TERA = 1e12
 _FORMATS = {
@@ -93,3 +96,24 @@ def price_line(row: Mapping[str, Any] | None) -> str:
         f"Usually {formats.significant(row['usd_per_device_hour'])} USD per device and hour "
         f"({formats.significant(low)} to {formats.significant(high)}): {row['basis']}."
     )
+
+
+def errors(device: Accelerator) -> list[dict[str, Any]]:
+    """How far predictions are off: engines measured on the device itself, else those measured on its class."""
+    times = shipped_times()
+    own = _rows_by_engine(times.measured, device.name)
+    of_class = _rows_by_engine(times.classes, device_class(device))
+    rows: list[dict[str, Any]] = []
+    for row in held_out_errors(times).iter_rows(named=True):
+        engine = row["engine"]
+        is_own = engine in own
+        if (is_own or engine in of_class) and row["left_out"] == ("models" if is_own else "devices"):
+            basis = "this device" if is_own else f"its class: {device_class(device)}"
+            measured = own[engine] if is_own else of_class[engine]
+            rows.append({**row, "basis": basis, "measured_rows": measured})
+    return sorted(rows, key=lambda row: (row["basis"] != "this device", row["engine"], row["stage"]))
+
+
+def _rows_by_engine(counted: Mapping[str, int], place: str) -> dict[str, int]:
+    pairs = ((*key.split("|"), rows) for key, rows in counted.items())
+    return {engine: rows for engine, where, rows in pairs if where == place and rows}

@@ -45,6 +45,27 @@ _BEST = {
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 120),
     "evidence_class": Fact("Evidence", width=130),
 }
+_BUDGETS = {
+    "context": Fact("Context (tokens)", "0,0", 110),
+    "least_tokens_per_s": Fact("At least tokens per second", "0", 120),
+    "model_id": Fact("Model", width=280, link="model/"),
+    "weight_format": Fact("Format", width=90),
+    "ability_in_format": Fact("Ability", "0.0", 76),
+    "ability_low": Fact("Ability, low", "0.0", 86),
+    "ability_high": Fact("Ability, high", "0.0", 90),
+    "tokens_per_s": Fact("Tokens/s", "0,0.0", 98),
+    "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 120),
+}
+_CONTEXTS, _SPEEDS = (8_192, 32_768, 131_072), (8.0, 30.0)
+_ERRORS = {
+    "engine": Fact("Engine", width=130),
+    "stage": Fact("What is timed", width=190),
+    "basis": Fact("Measured on", width=220),
+    "measured_rows": Fact("Measurements there", "0,0", 120),
+    "mdape_pct": Fact("Median error (%)", "0.0", 96),
+    "measured_over_predicted_p10": Fact("Measured over predicted, 10 %", "0.00", 130),
+    "measured_over_predicted_p90": Fact("Measured over predicted, 90 %", "0.00", 130),
+}
 _MARKET = {
     "price_kind": Fact("Kind", width=100),
     "hyperscaler": Fact("Provider", width=130),
@@ -120,6 +141,8 @@ class DevicePage(SessionPage[DeviceState]):
         self.purchase = TableCard("purchase_prices", _PURCHASE, self._describe, self.data)
         self.measured = TableCard("measured", _MEASURED, self._describe, self.data)
         self.kernels = TableCard("kernels", _KERNELS, self._describe, self.data)
+        self.errors = TableCard("errors", _ERRORS, self._describe, self.data)
+        self.budgets = TableCard("best_by_budget", _BUDGETS, self._describe, self.data)
         self.about_downloads = page.download_buttons("device", lambda: self.identity, self._describe, self.data)
         self.about_downloads.margin = (10, 0, 0, 0)
         self.chart_card = page.card(
@@ -132,6 +155,7 @@ class DevicePage(SessionPage[DeviceState]):
         self._show()
         self._when("id", self._show, lambda: None)
         self._when(["use", "context"], self._advise)
+        self._when("budgets", self._weigh)
 
     def _ask(self, query: str) -> pl.DataFrame:
         """Rows of a query about the device; none where the release does not hold its tables."""
@@ -165,7 +189,10 @@ class DevicePage(SessionPage[DeviceState]):
     def _show(self) -> None:
         self._settle()
         self.notes.object = page.notes(self._notes)
-        sections = (self.figures, self.best, self.market, self.purchase, self.measured, self.kernels)
+        sections = (
+            self.figures, self.best, self.market, self.purchase, self.measured, self.kernels, self.errors,
+        )  # fmt: skip
+        self.budgets.card.visible = False
         for part in (self.chart_card, self.about_downloads, *(one.card for one in sections)):
             part.visible = self.device is not None
         if self.device is None:
@@ -222,8 +249,17 @@ class DevicePage(SessionPage[DeviceState]):
     def _show_measured(self) -> None:
         self.measured.show(
             "Measured", "end to end, beside the prediction for the same question", self._ask("device_measured"),
-            empty="The published warehouse holds no end-to-end measurement on this device.",
+            empty="No end-to-end measurement on this device has been loaded; how far off predictions are on it was "
+            "found on the public measurements that the fit rests on, below.",
         )  # fmt: skip
+        if self.device is not None:
+            self.errors.show(
+                "How far off predictions are on it", "median error, on models or devices left out of the fit",
+                frame(facts.errors(self.device)),
+                "Of engines measured on this very device, the error on models left out; of those measured only on "
+                "devices of its class, the error on devices left out.",
+                empty="No engine was measured on it or on its class: its interval is that of all engines together.",
+            )  # fmt: skip
         kernels = self._ask("device_kernels")
         self.kernels.show(
             "Kernels behind the predictions", "errors on shapes left out of the fit", kernels,
@@ -235,6 +271,32 @@ class DevicePage(SessionPage[DeviceState]):
         self.chart_card.visible = False
         self.best.wait("What runs best on it")
         self._later(self._show_best)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        self.budgets.card.visible = self.device is not None and bool(self.state.budgets)
+        if self.budgets.card.visible:
+            self.budgets.wait("What runs best for other contexts and speeds")
+            self._later(self._show_budgets)
+
+    def _show_budgets(self) -> None:
+        if self.device is None:
+            return
+        door, evidence = self.data.door().with_device(self.device), self.data.evidence()
+        rows: list[dict[str, Any]] = []
+        for context in _CONTEXTS:
+            for speed in _SPEEDS:
+                asked = {"context": context, "least_tokens_per_s": speed}
+                need = Need(accelerator=self.device.name, use=self.state.use, **asked)
+                try:
+                    best = advise(door, evidence, need).best
+                except ProfilingError:
+                    best = None
+                rows.append(asked | (best.row() if best is not None else {"model_id": None}) | asked)
+        self.budgets.show(
+            "What runs best for other contexts and speeds", f"for {self.state.use}, one request", frame(rows),
+            "Empty where no judged model keeps both.",
+        )  # fmt: skip
 
     def _show_best(self) -> None:
         if self.device is None:
@@ -271,11 +333,13 @@ class DevicePage(SessionPage[DeviceState]):
             ),
             controls.select(state, "use", "Use", margin=margin),
             controls.select(state, "context", "Context (tokens)", margin=margin),
+            controls.switch(state, "budgets", "Other contexts and speeds too"),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         main = pn.Column(
             self.notes, page.card(self.about, self.about_downloads), self.chart_card, self.best.card,
-            self.figures.card, self.market.card, self.purchase.card, self.measured.card, self.kernels.card,
+            self.budgets.card, self.figures.card, self.market.card, self.purchase.card, self.measured.card,
+            self.errors.card, self.kernels.card,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Device")

@@ -15,3 +15,4 @@ class DeviceState(UrlState):
     id: Any = param.String(default="", doc="The device as people name it; none: a list of all.")
     use: Any = param.Selector(default="chat", objects=list(USES))
     context: Any = param.Selector(default=32_768, objects=dict(CONTEXTS))
+    budgets: Any = param.Boolean(default=False, doc="Whether the best for other contexts and speeds is worked out.")

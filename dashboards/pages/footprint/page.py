@@ -21,7 +21,7 @@ from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS
 _SERVING, _EVALUATING = "what_bigger_costs", "evaluation_co2"
 _KG_PER_NODE_HOUR = 1.51088
 _FACTS = {
-    "model_id": Fact("Model", width=270),
+    "model_id": Fact("Model", width=270, link="model/"),
     "parameters_billion": Fact("Parameters (billion)", "0,0.0", 96),
     "active_billion": Fact("Active (billion)", "0,0.0", 84, header="parameters_active_billion"),
     "batch": Fact("Batch", "0,0", 64),
@@ -72,7 +72,10 @@ class Footprint:
         names = axes["accelerator"].unique().sort().to_list()
         contexts = {f"{c:,} tokens": str(c) for c in axes["context"].unique().sort()}
         countries = {row["country"]: row["country_code"] for row in self.grids.iter_rows(named=True)}
-        snapshots = {f"{r['board']} · {r['as_of_date']}": r["snapshot_id"] for r in self.evaluations.to_dicts()[::-1]}
+        snapshots = {
+            f"{formats.board(r['board'])} · {r['as_of_date']}": r["snapshot_id"]
+            for r in self.evaluations.to_dicts()[::-1]
+        }
         precisions = {f"{words} weights": name for name, words in choosing.PRECISIONS.items()}
         self._notes: list[str] = []
         for name, options, default in (
@@ -301,12 +304,17 @@ class Footprint:
             pn.Spacer(height=8),
             self.table.widget,
         )
-        return [table, self.evaluating_card.column, page.card(self.effort), page.card(self.changes)]
+        return [
+            table,
+            self.evaluating_card.column,
+            page.card(self.effort),
+            *([page.card(self.changes)] if self.changes.object else []),
+        ]
 
 
 def _doublings(groups: dict[str, pl.DataFrame]) -> str:
     """By how much carbon grows when the size doubles, per group."""
-    parts = [f"× {2 ** law[0]:.2f} at {name}" for name, rows in groups.items() if (law := power_law(rows)) is not None]
-    return (
-        f"Twice the parameters, {' and '.join(parts)} the carbon per token." if parts else "Too few models for a trend."
-    )
+    parts = [f"{2 ** law[0]:.2f} at {name}" for name, rows in groups.items() if (law := power_law(rows)) is not None]
+    if not parts:
+        return "Too few models for a trend."
+    return f"Twice the parameters multiply the carbon per token by {' and by '.join(parts)}."

@@ -1,7 +1,5 @@
 """The first page: what the warehouse holds, how fresh it is, and where to go."""
 
-from collections.abc import Mapping, Sequence
-
 import panel as pn
 import polars as pl
 
@@ -11,6 +9,7 @@ from dashboards.pages.open_vs_proprietary.ability import sentence as gap_of
 from dashboards.pages.scaling.ability import sentence as growth_of
 from dashboards.parts import board_choice, formats
 from dashboards.parts.page import Content, card, html
+from dashboards.parts.templates import render
 from profiling.answers.advise import Need, advise
 
 
@@ -20,14 +19,8 @@ def build(data: Data, _search: str) -> Content:
     from dashboards.pages import PAGES  # noqa: PLC0415
 
     retrieved = data.ask("retrieved")
-    findings = _findings([*_advice(data), *_ability(data), *data.ask("findings").to_dicts()])
+    findings = [*_advice(data), *_ability(data), *data.ask("findings").to_dicts()]
     release = data.release()
-    doors = "".join(
-        f'<a class="door" href="{page.slug}"><b>{formats.escape(page.title)}</b>'
-        f"<span>{formats.escape(page.summary)}</span></a>"
-        for page in PAGES
-        if page.summary
-    )
     lead = (
         f"{formats.count(int(retrieved['rows_loaded'].sum()))} rows from {retrieved.height} dated snapshots, "
         f"published {formats.age(release.published_at)}. Every figure has its source; scores carry their error."
@@ -35,11 +28,12 @@ def build(data: Data, _search: str) -> Content:
     return Content(
         pn.Column(
             html(f"<h1>Open language models, with evidence</h1><p class='lead'>{lead}</p>", margin=(6, 0, 18, 0)),
-            *([card(html(findings))] if findings else []),
-            html(f'<div class="grid">{doors}</div>', margin=(0, 0, 16, 0)),
-            card(html(_freshness(data.ask("freshness")))),
-            card(html(_snapshots(retrieved))),
-            card(html(_contents(data.ask("contents")))),
+            *([card(html(render(__file__, "findings.html", findings=findings)))] if findings else []),
+            html(render(__file__, "doors.html", pages=PAGES), margin=(0, 0, 16, 0)),
+            card(html(_held("freshness", data.ask("freshness")))),
+            # Hundreds of lines: there for who looks for one, out of the way of who does not.
+            card(html(_held("snapshots", retrieved))),
+            card(html(_held("contents", data.ask("contents").filter(pl.col("rows") > 0)))),
             sizing_mode="stretch_width",
         )
     )
@@ -78,71 +72,5 @@ def _ability(data: Data) -> list[dict[str, str]]:
     return found
 
 
-def _findings(findings: Sequence[Mapping[str, str]]) -> str:
-    """Sentences computed from the tables, each leading to the page that shows it."""
-    items = "".join(
-        f"<li>{formats.escape(row['sentence'])} <a href='{formats.escape(row['page'])}'>See it</a></li>"
-        for row in findings
-    )
-    lead = "<h2>What the data say today</h2><p class='caption'>Computed from this release, with its uncertainty.</p>"
-    return f"{lead}<ul class='findings'>{items}</ul>" if items else ""
-
-
-def _freshness(sources: pl.DataFrame) -> str:
-    rows = "".join(
-        f"<tr><td>{formats.escape(formats.board(row['board']))}</td>"
-        f"<td class='number'>{formats.count(row['snapshots'])}</td>"
-        f"<td>{row['first'] or formats.MISSING}</td><td>{row['latest'] or formats.MISSING}</td>"
-        f"<td class='number'>{formats.count(row['rows_loaded'])}</td>"
-        f"<td class='number'>{formats.count(row['rows_rejected'])}</td><td>{formats.age(row['retrieved_at'])}</td>"
-        f"<td>{formats.escape(_standing(row))}</td></tr>"
-        for row in sources.iter_rows(named=True)
-    )
-    heads = ("Source", "Snapshots", "First", "Latest", "Rows loaded", "Rejected", "Retrieved", "By its rhythm")
-    table = _table(heads, rows, numbers=("Snapshots", "Rows loaded", "Rejected"))
-    caption = "By the dates the sources themselves give; a dash where there is none."
-    return f"<h2>How fresh it is</h2><p class='caption'>{caption}</p>{table}"
-
-
-def _standing(row: Mapping[str, object]) -> str:
-    """Whether a declared board is fresh by its own rhythm, and what came of asking for it last."""
-    said = [str(row[name]) for name in ("freshness", "last_outcome") if row[name]]
-    return ": ".join(said) or formats.MISSING
-
-
-def _snapshots(snapshots: pl.DataFrame) -> str:
-    rows = "".join(
-        f"<tr><td>{formats.escape(formats.board(row['board']))}</td><td>{row['as_of_date'] or formats.MISSING}</td>"
-        f"<td>{formats.escape(formats.label(row['coverage']))}</td>"
-        f"<td class='number'>{formats.count(row['rows_loaded'])}</td>"
-        f"<td class='number'>{formats.count(row['rows_rejected'])}</td>"
-        f"<td>{formats.escape(row['licence'] or 'none stated')}</td><td>{formats.escape(row['uri'])}</td></tr>"
-        for row in snapshots.iter_rows(named=True)
-    )
-    heads = ("Board", "As of", "Coverage", "Rows loaded", "Rejected", "Licence", "Source")
-    table = _table(heads, rows, numbers=("Rows loaded", "Rejected"))
-    # Hundreds of lines: there for who looks for one, out of the way of who does not.
-    summary = f"<summary>All {snapshots.height} snapshots, each with its source</summary>"
-    return f"<details class='help'>{summary}{table}</details>"
-
-
-def _contents(tables: pl.DataFrame) -> str:
-    filled = tables.filter(pl.col("rows") > 0)
-    rows = "".join(
-        f"<tr><td><code>{formats.escape(row['relation'])}</code></td>"
-        f"<td class='number'>{formats.count(row['rows'])}</td>"
-        f"<td>{formats.escape(row['meaning'])}</td></tr>"
-        for row in filled.iter_rows(named=True)
-    )
-    summary = f"<summary>All {filled.height} tables that hold rows, and what each one holds</summary>"
-    lead = (
-        "<p class='caption'>Query them with <code>skyline sql</code>, on the SQL page, or with any DuckDB client.</p>"
-    )
-    table = _table(("Table", "Rows", "What it is"), rows, numbers=("Rows",), kind="list wordy")
-    return f"<details class='help'>{summary}{lead}{table}</details>"
-
-
-def _table(heads: tuple[str, ...], rows: str, numbers: tuple[str, ...], kind: str = "list") -> str:
-    cells = "".join(f"<th{' class=number' if head in numbers else ''}>{head}</th>" for head in heads)
-    head = f"<thead><tr>{cells}</tr></thead>"
-    return f'<div class="scroll"><table class="{kind}">{head}<tbody>{rows}</tbody></table></div>'
+def _held(part: str, rows: pl.DataFrame) -> str:
+    return render(__file__, "held.html", part=part, rows=rows.to_dicts())

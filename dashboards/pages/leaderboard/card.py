@@ -4,6 +4,7 @@ from typing import Any
 
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.data import Data
+from dashboards.finding import address_of_model
 from dashboards.parts import formats
 from dashboards.parts.fields import COSTS
 
@@ -45,12 +46,10 @@ def build(data: Data, snapshot_id: str, entry_id: str) -> str:
         "<h3>Facts</h3>",
         _facts(entry),
     ]
-    if "/" in model_id:
-        address = f"https://huggingface.co/{model_id}"
-        parts.append(
-            f'<p style="margin-top:12px"><a href="{formats.escape(address)}" rel="noopener noreferrer" target="_blank">'
-            "Model page on the hub</a></p>"
-        )
+    own = f'<a href="{formats.escape(address_of_model(model_id))}">Everything known about this model</a>'
+    hub = formats.escape(f"https://huggingface.co/{model_id}")
+    there = f' · <a href="{hub}" rel="noopener noreferrer" target="_blank">on the hub</a>' if "/" in model_id else ""
+    parts.append(f'<p class="links">{own}{there}</p>')
     return "".join(parts)
 
 

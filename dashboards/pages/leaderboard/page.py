@@ -86,7 +86,9 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         kinds = {kind.label: kind.name for kind in KINDS if self.entries[kind.name].is_not_null().any()}
         self._notes += self._offer("x", axes, "size_gib" if "size_gib" in self.measures else "average")
         self._notes += self._offer("y", axes, "average")
-        self._notes += self._offer("colour", {"One colour": _NOTHING, **kinds, **axes}, "model_type")
+        self._notes += self._offer(
+            "colour", {"One colour": _NOTHING, **kinds, **axes}, "whose" if "whose" in kinds.values() else "model_type"
+        )
         self._notes += self._offer("point_size", {"One size": _NOTHING, **axes}, _NOTHING)
         columns = self.table.choices(self.measures, self.entries)
         self._notes += self._offer("columns", columns, self.table.usual(benchmarks, columns))

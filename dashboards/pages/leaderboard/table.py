@@ -1,14 +1,13 @@
 """The table of entries: which columns it can show, and the rows it shows."""
 
 from collections.abc import Callable
-from typing import Any
 
-import panel as pn
 import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
 from dashboards.parts.fields import GENERAL, KINDS, Measure
+from dashboards.parts.rows_by_name import RowsByName
 
 _KEY = "entry_id"
 _MODEL = "model_id"
@@ -28,8 +27,9 @@ class EntryTable:
         """
         self._frame = pl.DataFrame()
         self._titles: dict[str, str] = {}
-        self._chosen = chosen
-        self.widget = pn.widgets.Tabulator(
+        self.widget = RowsByName(
+            _KEY,
+            chosen,
             pagination="remote",
             page_size=_PAGE,
             show_index=False,
@@ -40,11 +40,6 @@ class EntryTable:
             sizing_mode="stretch_width",
             margin=0,
         )
-        self.widget.on_click(self._clicked)
-
-    def _clicked(self, event: Any) -> None:
-        row = self.widget.value.iloc[event.row]
-        self._chosen(str(row[_KEY]))
 
     @staticmethod
     def choices(measures: dict[str, Measure], entries: pl.DataFrame) -> dict[str, str]:

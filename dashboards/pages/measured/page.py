@@ -206,10 +206,13 @@ class Measured(SessionPage[MeasuredState]):
                 self.legends["predictions"], self.predictions.figure, self.errors,
             ),
             page.card(
-                self.heads["layers"], page.html(page.picture_buttons(LayerBars.NAME)), self.legends["bars"],
-                self.bars.figure, self.legends["network"], network, self.no_layers,
+                self.heads["layers"], page.html(page.picture_buttons(LayerBars.NAME, "of the layers")),
+                self.legends["bars"], self.bars.figure, self.legends["network"], network,
+                page.html(page.picture_buttons(Network.NAME, "of the network")), self.no_layers,
             ),
-            page.card(self.heads["trace"], self.trace.figure, self.no_trace),
+            page.card(
+                self.heads["trace"], page.html(page.picture_buttons(Trace.NAME)), self.trace.figure, self.no_trace
+            ),
             page.card(page.html("<h2>Beside another run</h2>"), self.comparison),
             page.card(
                 page.html("<h2>Points</h2>"),

@@ -52,7 +52,7 @@ def identity(model_id: str, model: Architecture | None, said: Mapping[str, Any])
     if "/" in model_id:
         add("On the hub", model_id, "", f"https://huggingface.co/{model_id}")
     add("Publisher", said["organization"] or said["organisation"])
-    add("Base model", said["base_model"])
+    add("Made from", said["base_model"], "as boards state it", f"model/{said['base_model']}")
     add("Licence", said["licence"] or said["board_licence"], said["licence_basis"] if said["licence"] else "a board")
     released = said["release_date"] or said["listed_on"]
     add("Released", released, said["release_date_basis"] if said["release_date"] else said["facts_source"])
@@ -177,5 +177,7 @@ def _on(door: Door, model: Architecture, shapes_id: str, device: Accelerator, co
             "tokens_per_s_high": None if rate is None else float(rate.high_s),
             "time_to_first_token_s": None if first is None else float(first.likely_s),
             "longest_context": min(longest, model.max_position or longest), "rests_on": answer.rests_on,
+            "usd_per_million_tokens": usd.likely if (usd := answer.usd_per_million_tokens) else None,
+            "g_co2e_per_million_tokens": grams.likely if (grams := answer.grams_co2e_per_million_tokens) else None,
         }  # fmt: skip
     return row

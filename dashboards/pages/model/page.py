@@ -11,6 +11,7 @@ from dashboards.data import Data
 from dashboards.finding import address_of_model, judged, named_model, publisher_of
 from dashboards.pages.model import facts, own
 from dashboards.pages.model.state import ModelState
+from dashboards.parts import ability as words
 from dashboards.parts import controls, formats, page, subject, theme
 from dashboards.parts.declared_table import Fact, interval
 from dashboards.parts.page import Content
@@ -33,7 +34,7 @@ _ABILITY = {
     "ability_high": Fact("Ability, high", "0.0", 94),
     "results": Fact("Results", "0", 76),
     "evidence_class": Fact("Evidence", width=140),
-    "sources": Fact("Sources", width=320),
+    "sources": Fact("Sources", width=320, names_boards=True),
 }
 _SCORES = {
     "benchmark": Fact("Benchmark", width=200),
@@ -50,7 +51,7 @@ _SCORES = {
     "scaffold": Fact("Scaffold", width=110),
     "host": Fact("Host", width=100),
     "reporter": Fact("Reporter", width=110),
-    "source": Fact("Source", width=130),
+    "source": Fact("Source", width=190, names_boards=True),
     "snapshot_date": Fact("Snapshot", width=100),
 }
 _FORMATS = {
@@ -75,12 +76,51 @@ _DEVICES = {
     "tokens_per_s_low": Fact("Tokens/s, low", "0,0.0", 104),
     "tokens_per_s_high": Fact("Tokens/s, high", "0,0.0", 108),
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 106),
+    "usd_per_million_tokens": Fact("USD per million tokens", "0,0.00", 110),
+    "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 110),
     "longest_context": Fact("Longest context (tokens)", "0,0", 130),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0,0.0", 120),
     "memory_budget_gib": Fact("Memory available (GiB)", "0,0.0", 124),
     "engine": Fact("Engine", width=110),
     "rests_on": Fact("Basis of speed", width=360),
 }
+_FRONTS = {
+    "domain_words": Fact("Domain", width=140),
+    "against": Fact("Against", width=150),
+    "value": Fact("Cost", "0,0.[000]", 96),
+    "unit": Fact("Unit", width=130),
+    "entered_on": Fact("On the front since", width=110),
+    "left_on": Fact("Until", width=100),
+    "displaced_by": Fact("Later beaten by", width=280, link="model/"),
+}
+_RELATIVES = {
+    "model_id": Fact("Model", width=300, link="model/"),
+    "relation": Fact("Relation", width=220),
+    "parameters_billion": Fact("Parameters (billion)", "0,0.[0]", 110),
+    "release_date": Fact("Released", width=100),
+    "ability": Fact("Ability", "0.0", 80),
+    "ability_low": Fact("Ability, low", "0.0", 90),
+    "ability_high": Fact("Ability, high", "0.0", 94),
+}
+_MEASURED = {
+    "accelerator": Fact("Device", width=200, link="device/"),
+    "weight_format": Fact("Format", width=100),
+    "engine": Fact("Engine", width=100),
+    "devices": Fact("Devices", "0", 76),
+    "batch": Fact("Requests", "0", 80),
+    "compared_as": Fact("Quantity", width=140),
+    "measured": Fact("Measured", "0,0.[00]", 96),
+    "predicted": Fact("Predicted", "0,0.[00]", 96),
+    "low": Fact("Predicted, low", "0,0.[00]", 110),
+    "high": Fact("Predicted, high", "0,0.[00]", 114),
+    "error_pct": Fact("Error (%)", "+0.0", 84),
+    "unit": Fact("Unit", width=90),
+    "source": Fact("Source", width=240),
+}
+_AGAINST = {
+    "weights_gib": "size of the weights", "memory_gib": "memory to serve", "parameters_total": "parameters",
+    "parameters_active": "active parameters", "time_per_token_s": "time per token", "usd_per_million_tokens": "rent",
+}  # fmt: skip
 _PRICES = {
     "provider": Fact("Provider", width=160),
     "provider_kind": Fact("Kind", width=110),
@@ -113,6 +153,9 @@ class ModelPage(SessionPage[ModelState]):
         self.formats = TableCard("formats", _FORMATS, self._describe, self.data)
         self.devices = TableCard("devices", _DEVICES, self._describe, self.data)
         self.prices = TableCard("api_prices", _PRICES, self._describe, self.data)
+        self.fronts = TableCard("fronts", _FRONTS, self._describe, self.data)
+        self.relatives = TableCard("relatives", _RELATIVES, self._describe, self.data)
+        self.measured = TableCard("measured", _MEASURED, self._describe, self.data)
         self.about_downloads = page.download_buttons("model", lambda: self.identity, self._describe, self.data)
         self.about_downloads.margin = (10, 0, 0, 0)
         self.chart_card = page.card(
@@ -187,7 +230,10 @@ class ModelPage(SessionPage[ModelState]):
     def _show(self) -> None:
         is_known = self._known()
         self.notes.object = page.notes(self._notes)
-        sections = (self.ability, self.scores, self.formats, self.devices, self.prices)
+        sections = (
+            self.ability, self.scores, self.formats, self.devices, self.prices, self.fronts, self.relatives,
+            self.measured,
+        )  # fmt: skip
         for part in (self.chart_card, self.about_downloads, *(one.card for one in sections)):
             part.visible = is_known
         if not is_known:
@@ -215,7 +261,7 @@ class ModelPage(SessionPage[ModelState]):
             address = address_of_model(self.name.model_id)
             rows.append({"fact": "Permanent address", "value": address, "basis": "", "address": address})
         self.identity = frame(rows).select(list(_IDENTITY))
-        shown = said.get("display_name") or self.name.model_id.rsplit("/", 1)[-1]
+        shown = self.name.model_id.rsplit("/", 1)[-1]
         self.about.object = subject.identity(shown, "Everything known about this model, and what it rests on.", rows)
 
     def _show_evidence(self) -> None:
@@ -248,6 +294,34 @@ class ModelPage(SessionPage[ModelState]):
             "API prices", f"{_counted(prices.height, 'offer')}, the newest of each provider, cheapest first",
             prices, empty="No price list names this model.",
         )  # fmt: skip
+        self._show_company()
+
+    def _show_company(self) -> None:
+        """Where the model stands among others: its fronts, its relatives, and what was measured of it."""
+        fronts = self._ask("model_fronts")
+        if fronts.height:
+            fronts = fronts.with_columns(
+                pl.Series("domain_words", [words.domain(name) for name in fronts["domain"]], dtype=pl.String),
+                pl.col("cost").replace(_AGAINST).alias("against"),
+                pl.when(pl.col("unit") == "parameters").then(pl.col("value") / 1e9).otherwise("value").alias("value"),
+                pl.col("unit").replace({"parameters": "billion", "USD / 10⁶ tokens": "USD per million tokens"}),
+            )
+        now = fronts.filter(pl.col("left_on").is_null()).height if fronts.height else 0
+        self.fronts.show(
+            "Place on the fronts", f"on {now} of {_counted(fronts.height, 'front')} that it was ever on", fronts,
+            "A front holds the open models that no other beats on both ability and cost; days of the past are judged "
+            "by today's results.",
+            empty="It was never among the open models that no other beats on both ability and cost.",
+        )  # fmt: skip
+        relatives = self._ask("model_relatives", shapes_id=self.name.catalogue_id if self.name else None)
+        self.relatives.show(
+            "Relatives", "what it was made from, what was made from it, and its publisher's others of its architecture",
+            relatives, empty="No relative of it is known.",
+        )  # fmt: skip
+        self.measured.show(
+            "Measured", "end to end, beside the prediction for the same question", self._ask("model_measured"),
+            empty="No end-to-end measurement of this model has been loaded; its speed above is predicted.",
+        )  # fmt: skip
 
     def _compute(self) -> None:
         for table, title in ((self.formats, "Formats"), (self.devices, "Where it fits")):
@@ -265,7 +339,8 @@ class ModelPage(SessionPage[ModelState]):
             "Where it fits", f"one device, one request, {context:,} tokens of context; the widest format that fits",
             frame(rows),
             "The engine is what people usually run on the device; speed is predicted, with the interval beside it. "
-            "Where nothing fits, the narrowest format is shown.",
+            "Where nothing fits, the narrowest format is shown. Cost is rent at the usual price, carbon that of "
+            "running on the world's average electricity; empty where no price or no power is known.",
             empty="How it runs is unknown: its architecture is not known, or it does not generate text.",
         )  # fmt: skip
 
@@ -295,7 +370,8 @@ class ModelPage(SessionPage[ModelState]):
         )  # fmt: skip
         main = pn.Column(
             self.notes, page.card(self.about, self.about_downloads), self.chart_card, self.ability.card,
-            self.devices.card, self.formats.card, self.scores.card, self.prices.card,
+            self.devices.card, self.formats.card, self.fronts.card, self.relatives.card, self.scores.card,
+            self.measured.card, self.prices.card,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Model")

@@ -132,6 +132,6 @@ def marks(today: pl.DataFrame) -> Rows:
 def _over_time(gaps: pl.DataFrame) -> str:
     widest, now = gaps.sort("gap_points").row(-1, named=True), gaps.row(-1, named=True)
     return (
-        f"{widest['gap_points']:.1f} points on {widest['on_date']}, the most since {gaps['on_date'][0]}; "
-        f"{now['gap_points']:.1f} now"
+        f"The gap was widest on {widest['on_date']}, at {widest['gap_points']:.1f} points; "
+        f"it is {now['gap_points']:.1f} now"
     )

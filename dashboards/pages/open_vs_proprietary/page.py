@@ -25,7 +25,7 @@ from dashboards.parts.theme import OTHER_COLOUR
 _MAKERS = "organisation_gaps"
 _MOST_MAKERS = 30
 _FACTS = {
-    "model": Fact("Model", width=250),
+    "model": Fact("Model", width=250, link="model/", link_of="page_of"),
     "organization": Fact("Maker", width=100),
     "licence_words": Fact("Licence class", width=120),
     "release_date": Fact("Released", width=92),
@@ -271,8 +271,10 @@ class OpenVsProprietary(SessionPage[OpenState]):
 
     def _tabulate(self) -> None:
         moved = pl.col("moved_frontier").replace_strict({True: "yes", False: ""}, return_dtype=pl.String)
+        pages = self.data.ask("arena_model_pages")
+        named = self.shown.join(pages, left_on="model", right_on="name", how="left", maintain_order="left")
         self.table.show(
-            self.shown.sort("rating", "model", descending=[True, False]).with_columns(
+            named.sort("rating", "model", descending=[True, False]).with_columns(
                 pl.col("licence_class")
                 .replace_strict(ratings_classes.WORDS, return_dtype=pl.String)
                 .alias("licence_words"),

@@ -7,6 +7,7 @@ import panel as pn
 import polars as pl
 
 from dashboards import data as warehouse_data
+from dashboards.charts import coverage
 from dashboards.charts.coverage import Coverage
 from dashboards.charts.front import Front, FrontChart, points
 from dashboards.data import Data
@@ -44,7 +45,10 @@ class FrontPast:
             pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
             pn.pane.Bokeh(self.coverage.figure, sizing_mode="stretch_width", margin=0),
             self.below,
-            page.html(page.picture_buttons(_NAME), margin=(8, 0, 0, 0)),
+            page.html(
+                page.picture_buttons(_NAME, "of the front") + page.picture_buttons(coverage.NAME, "of what it covers"),
+                margin=(8, 0, 0, 0),
+            ),
             self.sql,
             sizing_mode="stretch_width",
             margin=0,

@@ -1,14 +1,13 @@
 """The table of a front: each member, and what its step over the one before costs."""
 
 from collections.abc import Callable
-from typing import Any
 
-import panel as pn
 import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats, page
 from dashboards.parts.fields import Cost
+from dashboards.parts.rows_by_name import RowsByName
 
 _KEY = "entry_id"
 _STEP = "Step over the one before"
@@ -34,12 +33,13 @@ class FrontTable:
             chosen: Called with the entry of a member that a reader clicked.
         """
         self._frame = pl.DataFrame({_KEY: []}, schema={_KEY: pl.String})
-        self._chosen = chosen
         self.heading = page.html()
         # Columns are the same whatever the cost, which the heading names: where they change, Panel rebuilds them all
         # and Bokeh looks through the whole page.
         numbers = [_PLACE, _COST, _SCORE, _ERROR, _EXTRA, _CONTENDERS, _ADDS]
-        self.widget = pn.widgets.Tabulator(
+        self.widget = RowsByName(
+            _KEY,
+            chosen,
             pagination="remote",
             page_size=30,
             show_index=False,
@@ -53,10 +53,6 @@ class FrontTable:
             sizing_mode="stretch_width",
             margin=0,
         )
-        self.widget.on_click(self._clicked)
-
-    def _clicked(self, event: Any) -> None:
-        self._chosen(str(self.widget.value.iloc[event.row][_KEY]))
 
     def show(self, members: pl.DataFrame, cost: Cost) -> None:
         """Show the members: the result of the query `front`."""

@@ -80,6 +80,7 @@ class Side:
             self.memory_legend,
             pn.pane.Bokeh(self.memory.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
             self.memory_below,
+            page.html(page.picture_buttons(self.memory.name), margin=(8, 0, 0, 0)),
         )
         self.charts = (self.roofline_card, self.graph_card, self.memory_card)
 
@@ -110,7 +111,7 @@ class Side:
         roofs = answer.compute_roofs()
         self.roof_legend.object = self.roofline.show(self.operators, roofs, bandwidth)
         name = answer.model.name.rsplit("/", maxsplit=1)[-1]
-        where = f"{text.describe(answer)}; peaks: {answer.device.source or 'as entered'}"
+        where = f"{text.describe(answer)}; peaks {'as the maker states them' if answer.device.source else 'as entered'}"
         silent = self.operators.filter(pl.col("flops") <= 0)["operator"].to_list()
         sides = dict(self.operators["side"].value_counts(sort=True).iter_rows())
         counts = ", ".join(f"{sides[name]} {words}" for name, words in SIDES.items() if name in sides)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from dashboards.charts.memory_bar import gib
 from dashboards.charts.roofline import seconds, span_of_seconds
+from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.roofline.state import STAGES
 from dashboards.parts import formats
 from profiling.answers.answer import Answer
@@ -57,7 +58,17 @@ def title(answer: Answer, letter: str = "") -> str:
     if answer.model.is_mixture_of_experts:
         sizes += f", {formats.parameters(active)} active"
     line = f"{sizes}, {answer.model.attention_kind}. {describe(answer)}"
-    return f'<h2>{mark}{name} on {formats.escape(answer.question.devices)}</h2><p class="counts">{formats.escape(line)}</p>'  # noqa: E501 - one line of HTML
+    links = " · ".join(
+        f'<a href="{formats.escape(address)}">{words}</a>'
+        for address, words in (
+            (address_of_model(answer.model.name), "all about the model"),
+            (address_of_device(answer.device.name), "all about the device, with the sources of its peaks"),
+        )
+    )
+    return (
+        f"<h2>{mark}{name} on {formats.escape(answer.question.devices)}</h2>"
+        f'<p class="counts">{formats.escape(line)}</p><p class="links">{links}</p>'
+    )
 
 
 def headline(answer: Answer) -> str:

@@ -63,7 +63,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         self.notes, self.plot = page.html(), pn.pane.Bokeh(sizing_mode="stretch_width", margin=(8, 0, 0, 0))
         self.heading, self.legend, self.below, self.sql = (page.html() for _ in range(4))
         self.chart, self.table = scaling.ScalingChart(), FactTable(_FACTS)
-        self.time = scatter.Scatter(lambda _entry: None)
+        self.time = scatter.Scatter(lambda _entry: None, scatter.OVER_TIME)
         self.time_plot = pn.pane.Bokeh(sizing_mode="stretch_width", margin=(8, 0, 0, 0))
         self.time_heading, self.time_legend, self.time_below = (page.html() for _ in range(3))
         domains = {words.domain(name): name for name in fitted["domain"]}
@@ -133,7 +133,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
             self.time_plot.object = figure
         fit = self.fits["date"]
         told = f"{_per(fit, 'points_per_year', 'a year')}, whatever the size; {_share(fit)}"
-        self.time_heading.object = page.about(scatter.NAME, "Ability against release date", told, self._where())
+        self.time_heading.object = page.about(scatter.OVER_TIME, "Ability against release date", told, self._where())
         self.time_legend.object = drawn.legend
         self.time_below.object = page.caption(self._where())
 
@@ -168,7 +168,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         return Content(main=main, state=state)
 
     def _more(self) -> list[pn.Column]:
-        buttons = page.html(page.picture_buttons(scatter.NAME), margin=(8, 0, 0, 0))
+        buttons = page.html(page.picture_buttons(scatter.OVER_TIME), margin=(8, 0, 0, 0))
         return [
             page.card(self.time_heading, self.time_legend, self.time_plot, self.time_below, buttons),
             page.card(

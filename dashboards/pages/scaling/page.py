@@ -27,7 +27,7 @@ _AVERAGE = "average"
 _ABOVE_PCT = 99
 _RANKED = {
     "residual_rank": Fact("#", "0", 60),
-    "model_id": Fact("Model", width=320),
+    "model_id": Fact("Model", width=320, link="model/"),
     "model_type": Fact("Type", width=130),
     "parameters_billion": Fact("Parameters (billion)", "0,0.00", 112),
     "average": Fact("Average (points)", "0,0.00", 112),

@@ -65,7 +65,7 @@ class SqlPage:
         self.run.on_click(self._ask)
         self.stop.on_click(self._give_up)
         pn.state.on_session_destroyed(self._give_up)
-        if self.state.sql:
+        if self.state.sql and page.is_watched():
             pn.state.onload(self._ask)
         self.state.param.watch(self._draw, ["chart", "x", "y"])
 
@@ -88,7 +88,7 @@ class SqlPage:
         )  # fmt: skip
         self.chart = card(
             self.heading, controls.radio(state, "chart", _KINDS, height=32), self.axes, self.picture, self.caption,
-            html(page.picture_buttons(of_result.NAME)), visible=False,
+            html(page.picture_buttons(of_result.NAME, stands_alone=False)), visible=False,
         )  # fmt: skip
         contents = self.data.ask("contents")
         sidebar = html(f"<h2>Tables</h2>{sql_text.tables(contents, self.data.ask('dictionary'))}")

@@ -1,11 +1,12 @@
 """Words of the SQL page: what can be asked, of which tables, and what was asked before. No widgets."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import polars as pl
 
-from dashboards.parts import formats
+from dashboards.parts.templates import render
 
 EXAMPLES = {
     "The front": """SELECT model_id, precision, size_gib, score, standard_error
@@ -41,51 +42,23 @@ class Asked(NamedTuple):
 
 def examples() -> str:
     """Buttons that put an example into the field."""
-    return f'<div class="asked">{"".join(_button(title, sql) for title, sql in EXAMPLES.items())}</div>'
+    return render(__file__, "buttons.html", heading="", buttons=[(title, sql, "") for title, sql in EXAMPLES.items()])
 
 
 def history(asked: Sequence[Asked]) -> str:
     """Buttons that put an earlier statement into the field, newest first; empty where there is none."""
     if not asked:
         return ""
-    items = "".join(_button(_short(one.sql), one.sql, f"{one.outcome}\n\n{one.sql}") for one in reversed(asked))
-    return f'<h3>Asked before</h3><div class="asked">{items}</div>'
+    buttons = [(_short(one.sql), one.sql, f"{one.outcome}\n\n{one.sql}") for one in reversed(asked)]
+    return render(__file__, "buttons.html", heading="Asked before", buttons=buttons)
 
 
 def tables(contents: pl.DataFrame, columns: pl.DataFrame) -> str:
     """Every table with its rows, meaning and columns, folded."""
-    described = {str(name): rows for (name,), rows in columns.group_by("relation", maintain_order=True)}
-    parts, schema = ['<div class="tables">'], ""
-    for row in contents.iter_rows(named=True):
-        relation = row["relation"]
-        if (before := relation.partition(".")[0]) != schema:
-            schema = before
-            parts.append(f"<h3>{formats.escape(schema)}</h3>")
-        parts.append(
-            f'<details><summary><span class="n">{formats.count(row["rows"])}</span>'
-            f"<code>{formats.escape(relation.partition('.')[2])}</code></summary>"
-            f'<p class="caption">{formats.escape(row["meaning"])}</p>'
-            f"{_button('Look at it', f'FROM {relation}')}<dl>{_columns(described.get(relation))}</dl></details>"
-        )
-    return "".join([*parts, "</div>"])
-
-
-def _columns(rows: pl.DataFrame | None) -> str:
-    if rows is None:
-        return ""
-    return "".join(
-        f"<dt><code>{formats.escape(row['column_name'])}</code> "
-        f"<small>{formats.escape((row['data_type'] or '').lower())}</small></dt>"
-        f"<dd>{formats.escape(row['meaning'])}{formats.escape(' [' + row['unit'] + ']') if row['unit'] else ''}</dd>"
-        for row in rows.iter_rows(named=True)
-    )
-
-
-def _button(label: str, sql: str, title: str = "") -> str:
-    more = f' title="{formats.escape(title)}"' if title else ""
-    return (
-        f'<button type="button" class="small" data-fill="{formats.escape(sql)}"{more}>{formats.escape(label)}</button>'
-    )
+    described = {str(name): rows.to_dicts() for (name,), rows in columns.group_by("relation", maintain_order=True)}
+    rows = [{**row, "columns": described.get(row["relation"], ())} for row in contents.iter_rows(named=True)]
+    schemas = [(schema, list(own)) for schema, own in groupby(rows, lambda row: str(row["relation"]).partition(".")[0])]
+    return render(__file__, "tables.html", schemas=schemas)
 
 
 def _short(sql: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from dashboards.charts.matrix import Cell
 from dashboards.charts.memory_bar import gib
 from dashboards.parts import formats
+from dashboards.parts.templates import render
 from profiling.answers.cost import POWER_SHARES, serving_cost
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
 from profiling.answers.door import Door
@@ -105,13 +106,9 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
     """Everything about one cell, with sources."""
     asked = question(row, shared)
     offer = door.price(asked.accelerator, spot=asked.spot)
-    head = (
-        f"<h2 style='overflow-wrap:anywhere;padding-right:44px'>{formats.escape(asked.model)}</h2>"
-        f"<p class='caption'>{formats.escape(asked.weight_format)} weights on {formats.escape(asked.accelerator)}</p>"
-    )
     if row["verdict"] != "fits":
         reason = cell(row, "devices", {}).hint
-        return f'{head}<div class="verdict"><p>{formats.escape(reason[:1].upper() + reason[1:])}.</p></div>'
+        return render(__file__, "details.html", asked=asked, reason=reason[:1].upper() + reason[1:])
     device, model = door.devices[asked.accelerator], door.model(asked.model)
     rule = rule_of_thumb_gpus(model.parameters_total, float(asked.precision_of(model).weight_bits), device)
     split = f"tp={asked.tensor}" + (f" × pp={asked.pipeline}" if asked.pipeline > 1 else "")
@@ -125,7 +122,7 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
         answer = door.answer(asked)
     except ProfilingError as error:
         lines.append(("Rate", str(error)))
-        return head + _facts(lines)
+        return render(__file__, "details.html", asked=asked, reason="", lines=lines, sources=())
     cost = serving_cost(
         answer.estimate, device, usd_per_device_hour=offer.usd_per_device_hour if offer else None,
         grams_co2e_per_kwh=grams_per_kwh,
@@ -163,9 +160,8 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
         ("Peaks", device.source or "as entered"),
         ("Error", answer.rests_on),
     ]
-    link = formats.escape(roofline_address(asked))
-    way_in = f"<a style='color:var(--accent)' href='{link}'>Open in the roofline explorer</a>"
-    return f"{head}{_facts(lines)}<p style='margin-top:12px'>{way_in}</p><h3>What that rests on</h3>{_facts(sources)}"
+    address = roofline_address(asked)
+    return render(__file__, "details.html", asked=asked, reason="", lines=lines, sources=sources, address=address)
 
 
 def _compared(rule: int, exact: int) -> str:
@@ -176,8 +172,3 @@ def _compared(rule: int, exact: int) -> str:
 
 def _interval(likely: float, low: float, high: float, unit: str) -> str:
     return f"{formats.significant(likely)} ({formats.significant(low)}–{formats.significant(high)}) {unit}"
-
-
-def _facts(lines: list[tuple[str, str]]) -> str:
-    rows = "".join(f"<tr><th>{formats.escape(k)}</th><td>{formats.escape(v)}</td></tr>" for k, v in lines)
-    return f'<table class="facts">{rows}</table>'

@@ -13,13 +13,17 @@ from pipelines.sources.boards import fetch_state
 from pipelines.sources.boards.declaration import PLACEHOLDER, SUFFIX_FORMS, Board, File, Parts
 from pipelines.sources.boards.documents import Member, records_of
 from pipelines.sources.boards.fetch_state import Asked
-from pipelines.sources.boards.web import NotReached, Web
+from pipelines.sources.boards.web import Answer, NotReached, Web
 from pipelines.sources.hub.client import Hub, HubFile, HubUnavailable, NotOnHub
 from pipelines.sources.tables import UnreadableFile
 from warehouse.settings import Settings
 
 HUB = "hf://datasets/"
 _FAILURES = (NotReached, HubUnavailable, NotOnHub, UnreadableFile)
+_LISTED_BY = "listed_by"
+"""Mark of a part: the index that lists it."""
+_MOST_LOST = 0.5
+"""Share of an index's files that may be gone: some boards list what needs a token of its own."""
 _EPOCH = (2020, 1, 1, 0, 0, 0)
 """Date of members of a zip that we pack, so that the same files give the same bytes."""
 
@@ -144,38 +148,66 @@ def _files(board: Board, file: File, asking: _Asking) -> Iterator[_File]:
         yield from _of_hub(board, file, address.removeprefix(HUB), asking)
         return
     answer = asking.web.get(address, asking.before.get(address), _key(board))
+    if file.parts is not None:
+        yield from _of_parts(board, file.parts, f"{board.name}_{file.name}.zip", address, answer, asking)
+        return
     if answer.payload is None:
         asking.unchanged += 1
         return
     asking.marks[address] = answer.marks
     revision = answer.marks.get("etag") or answer.marks.get("last_modified")
-    if file.parts is None:
-        name = PurePosixPath(address.split("?", 1)[0]).name
-        suffix = {"json": ".json", "csv": ".csv", "yaml": ".yml", "markdown": ".md", "zip": ".zip"}.get(file.form, "")
-        yield _File(name if PurePosixPath(name).suffix else f"{name}{suffix}", answer.payload, address, revision)
-        return
-    parts = _parts(file.parts, address, answer.payload, asking, _key(board))
-    if not parts:
+    name = PurePosixPath(address.split("?", 1)[0]).name
+    suffix = {"json": ".json", "csv": ".csv", "yaml": ".yml", "markdown": ".md", "zip": ".zip"}.get(file.form, "")
+    yield _File(name if PurePosixPath(name).suffix else f"{name}{suffix}", answer.payload, address, revision)
+
+
+def _of_parts(board: Board, parts: Parts, name: str, address: str, index: Answer, asking: _Asking) -> Iterator[_File]:
+    """The files that an index lists, as one zip; each is asked for by itself, as it may change under the same index.
+
+    A file that cannot be had is left to the next day; the rest is taken, unless most are gone.
+    """
+    key = _key(board)
+    if index.payload is None:
+        listed = [one for one, marks in asking.before.items() if marks.get(_LISTED_BY) == address]
+    else:
+        listed = _listed(parts, index.payload)
+        asking.marks[address] = index.marks
+    if not listed:
         raise NotReached(f"{address} lists no file of {board.title}.")
-    yield _File(f"{board.name}_{file.name}.zip", packed(parts), address, revision)
+    before = {one: asking.before.get(one) for one in listed}
+    answers, lost = {}, []
+    for one in listed:
+        try:
+            answers[one] = asking.web.get(one, before[one], key)
+        except NotReached as error:
+            lost.append(str(error))
+    if len(lost) > len(listed) * _MOST_LOST:
+        raise NotReached(f"{len(lost)} of {len(listed)} files that {address} lists: {lost[0]}")
+    if all(answer.payload is None for answer in answers.values()) and set(answers) == {
+        one for one, marks in asking.before.items() if marks.get(_LISTED_BY) == address
+    }:
+        asking.unchanged += 1
+        return
+    # What did not change is needed all the same: a state is kept whole.
+    whole = {
+        one: answer if answer.payload is not None else asking.web.get(one, headers=key)
+        for one, answer in answers.items()
+    }
+    asking.marks |= {one: {**answer.marks, _LISTED_BY: address} for one, answer in whole.items()}
+    payloads = {_within(one, address): answer.payload for one, answer in whole.items() if answer.payload is not None}
+    yield _File(name, packed(payloads), address, index.marks.get("etag") or index.marks.get("last_modified"))
 
 
-def _parts(parts: Parts, address: str, index: bytes, asking: _Asking, headers: Mapping[str, str]) -> dict[str, bytes]:
-    """Files that an index lists, by address; those that are gone are passed over."""
-    listed = []
+def _listed(parts: Parts, index: bytes) -> list[str]:
+    """Addresses that an index lists, in order, each once."""
+    listed = set()
     for record in records_of(Member("index.json", index), "json", parts.records):
         one = parts.address
         for name in PLACEHOLDER.findall(parts.address):
             one = one.replace(f"{{{name}}}", record.get(name) or "")
         if one and (parts.only is None or re.search(parts.only, one)):
-            listed.append(one)
-    listed = sorted(set(listed))[-parts.newest :] if parts.newest else sorted(set(listed))
-    found = {}
-    for one in listed:
-        payload = asking.web.get(one, headers=headers).payload
-        if payload is not None:
-            found[_within(one, address)] = payload
-    return found
+            listed.add(one)
+    return sorted(listed)[-parts.newest :] if parts.newest else sorted(listed)
 
 
 def _within(one: str, address: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from analytics.units import counted
 from pipelines.sources.accounts import described, rejected_row, whole_file
 from pipelines.sources.arena.recognition import BOARDS as ARENA_BOARDS
 from pipelines.sources.boards import own_form
@@ -111,6 +112,10 @@ def _take(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: st
         )
         for number, member, reason in read.rejected
     ]
+    told += [
+        rejected_row(stored.snapshot_id, uri, f"{counted(count, 'row')} {reason}"[:2000])
+        for reason, count in read.passed_over.items()
+    ]
     if read.unread and declared is not None and declared.by_user:
         # Who declared a board wants to know what was left; of ours it is known.
         told.append(rejected_row(stored.snapshot_id, uri, f"columns not read: {', '.join(sorted(read.unread))}"[:2000]))
@@ -156,14 +161,17 @@ def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, co
         told = json.loads(told_path.read_text("utf-8"))
         return Read(
             pl.read_parquet(path), pl.read_parquet(facts_path), [tuple(one) for one in told["rejected"]],
-            told["rows"], told["loaded"], set(told["unread"]),
+            told["rows"], told["loaded"], set(told["unread"]), told["passed_over"],
         )  # fmt: skip
     read = read_stored(stored, declared)
     with replacing(path) as temporary:
         read.results.write_parquet(temporary)
     with replacing(facts_path) as temporary:
         read.facts.write_parquet(temporary)
-    told = {"rejected": read.rejected, "rows": read.rows, "loaded": read.loaded, "unread": sorted(read.unread)}
+    told = {
+        "rejected": read.rejected, "rows": read.rows, "loaded": read.loaded, "unread": sorted(read.unread),
+        "passed_over": read.passed_over,
+    }  # fmt: skip
     with replacing(told_path) as temporary:
         temporary.write_text(json.dumps(told), encoding="utf-8")
     return read
@@ -190,15 +198,19 @@ def read_stored(stored: RawSnapshot, declared: Declared | None) -> Read:
     if manifest.source == ARENA_BOARDS:
         member = Member(manifest.uri.replace("/", "_"), payload)
     if stored.path.suffix == ".zip":
-        return _read_zip(payload, manifest.uri, declared, manifest.as_of)
+        return read_zip(payload, manifest.uri, declared, manifest.as_of)
     matched = match(member, [declared])
     if matched is None:
         raise UnreadableFile(f"{manifest.uri} is no longer any file that {declared.board.name} declares.")
     return read_rows(matched.rows, matched.board, matched.file, manifest.as_of)
 
 
-def _read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Read:
-    """Members of one kind are read together: hundreds of records of one row each would take long one by one."""
+def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Read:
+    """Read a zip; members of one kind together: hundreds of records of one row each would take long one by one.
+
+    Raises:
+        UnreadableFile: it is no zip, or none of its members is any file of the source.
+    """
     by_kind: dict[str, list[Matched]] = {}
     total = Read()
     for member in members(payload, uri):
@@ -213,7 +225,11 @@ def _read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> R
         file = group[0].file
         for part in _together(group, file):
             try:
-                total.add(read_rows(part, declared.board, file, as_of))
+                read = read_rows(part, declared.board, file, as_of)
+                only = part.frame[FILE_PATH][0] if part.frame.height else ""
+                # Rows of a member that was read by itself are told with its name too.
+                read.rejected = [(number, member or only, reason) for number, member, reason in read.rejected]
+                total.add(read)
             except UnreadableFile as error:
                 total.rejected.append((None, part.frame[FILE_PATH][0], str(error)))
     if not by_kind:

@@ -48,6 +48,7 @@ class Read:
         rows: Rows of the file.
         loaded: Rows of which something was kept.
         unread: Columns that nothing reads.
+        passed_over: Why the declaration says that rows are none of the board → how many.
     """
 
     results: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RESULT_SCHEMA))
@@ -56,6 +57,7 @@ class Read:
     rows: int = 0
     loaded: int = 0
     unread: set[str] = field(default_factory=set)
+    passed_over: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: "Read") -> None:
         """Take in what another file gave."""
@@ -65,6 +67,8 @@ class Read:
         self.rows += other.rows
         self.loaded += other.loaded
         self.unread |= other.unread
+        for reason, count in other.passed_over.items():
+            self.passed_over[reason] = self.passed_over.get(reason, 0) + count
 
 
 @cache
@@ -102,7 +106,7 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     columns = set(frame.columns)
     read = Read(rows=frame.height + len(rows.broken))
     read.rejected += [(number, "", reason) for number, reason in rows.broken]
-    frame = frame.filter(_match(file.only_rows, columns), *(~_match({c: p}, columns) for c, p in file.not_rows.items()))
+    frame, read.passed_over = values.of_the_board(frame, file.only_rows, file.not_rows, columns)
     base = _described(frame, board, file, as_of, columns)
     nameless = base.filter(pl.col("name_in_source").is_null())
     read.rejected += [(number, member, "no model name") for number, member in nameless.select(ROW, "member").rows()]
@@ -133,17 +137,6 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     read.loaded = len(named) - len(named & ({(number, member) for number, member, _ in read.rejected} - kept))
     read.unread = columns - _FIXED - used
     return read
-
-
-def _match(patterns: Mapping[str, str], columns: set[str]) -> pl.Expr:
-    """Whether a row's cells match all patterns; a cell that says nothing is the empty text."""
-    return pl.all_horizontal(
-        pl.lit(value=True),
-        *(
-            (values.cell(column) if column in columns else pl.lit(None, pl.String)).fill_null("").str.contains(pattern)
-            for column, pattern in patterns.items()
-        ),
-    )
 
 
 def _as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
@@ -245,7 +238,7 @@ def _scored(
     named = {column for score in file.scores for column in score.columns}
     for score in file.scores:
         wanted = score.columns if score.columns != ("*",) else sorted(columns - _FIXED - used - named)
-        rows = frame.filter(_match(score.only_rows, columns)) if score.only_rows else frame
+        rows = frame.filter(values.matching(score.only_rows, columns)) if score.only_rows else frame
         found += [(score, column, rows) for column in wanted if column in columns]
     return found
 

@@ -99,8 +99,8 @@ def recognise_board(payload: bytes, uri: str, boards: Mapping[str, Declared]) ->
         return None
     if matched.file.refused:
         raise NoBoard(f"{name} {matched.file.refused}")
-    board, dated = matched.board, _date([matched], name)
-    return Recognised(f"{PREFIX}{board.name}", matched.file.name, board.name, dated.day, board.licence, *dated[1:])
+    board, stated = matched.board, dated([matched], name)
+    return Recognised(f"{PREFIX}{board.name}", matched.file.name, board.name, stated.day, board.licence, *stated[1:])
 
 
 def _own(member: Member) -> Recognised | None:
@@ -133,8 +133,8 @@ def _zip(payload: bytes, uri: str, name: str, boards: Mapping[str, Declared]) ->
         return None
     most = max(matched.values(), key=len)
     board = most[0].board
-    dated = _date(most, name)
-    return Recognised(f"{PREFIX}{board.name}", "zip", board.name, dated.day, board.licence, *dated[1:])
+    stated = dated(most, name)
+    return Recognised(f"{PREFIX}{board.name}", "zip", board.name, stated.day, board.licence, *stated[1:])
 
 
 def match(member: Member, boards: Iterable[Declared]) -> Matched | None:
@@ -212,7 +212,7 @@ class Dated(NamedTuple):
     is_dated: bool = True
 
 
-def _date(matched: Sequence[Matched], name: str) -> Dated:
+def dated(matched: Sequence[Matched], name: str) -> Dated:
     """The newest date that rows or text say, else that of the file's name, else today.
 
     Raises:

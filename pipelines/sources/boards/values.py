@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
@@ -121,3 +121,36 @@ def day(value: pl.Expr) -> pl.Expr:
     ]
     found = pl.coalesce(dated)
     return pl.when(found >= EARLIEST).then(found)
+
+
+def matching(patterns: Mapping[str, str], columns: Collection[str]) -> pl.Expr:
+    """Whether a row's cells match all patterns; a cell that says nothing is the empty text."""
+    return pl.all_horizontal(
+        pl.lit(value=True),
+        *(
+            (cell(column) if column in columns else pl.lit(None, pl.String)).fill_null("").str.contains(pattern)
+            for column, pattern in patterns.items()
+        ),
+    )
+
+
+def of_the_board(
+    frame: pl.DataFrame, only: Mapping[str, str], without: Mapping[str, str], columns: Collection[str]
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Rows that a declaration counts as the board's, and how many it passes over for which reason.
+
+    Args:
+        frame: Rows.
+        only: Column → regular expression that a row must match.
+        without: Column → regular expression by which a row is none of the board.
+        columns: Columns that the file has.
+    """
+    wanted = [(matching({name: one}, columns), f"{name} is not {one}") for name, one in only.items()]
+    wanted += [(~matching({name: one}, columns), f"{name} is {one}") for name, one in without.items()]
+    passed_over = {}
+    for is_wanted, reason in wanted:
+        kept = frame.filter(is_wanted)
+        if count := frame.height - kept.height:
+            passed_over[f"none of the board, as its declaration says: {reason}"] = count
+        frame = kept
+    return frame, passed_over

@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from pipelines.commands.app import app
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, BrokenDeclaration, Declared, declared, parse
 from pipelines.sources.boards.documents import Member
@@ -258,3 +261,25 @@ def test_a_draft_from_a_file_declares_what_the_file_holds(tmp_path: Path) -> Non
     found = read(path.read_bytes(), path.name, Declared(board, by_user=True, text=""))
     assert board.name == "my_board"
     assert said(found) == EXPECTED
+
+
+def test_a_check_says_the_day_of_the_file_or_that_it_has_none(tmp_path: Path) -> None:
+    declaration = tmp_path / "wild.toml"
+    declaration.write_text(DECLARATION + FILE.format(form="csv", records=""), encoding="utf-8")
+
+    def checked(name: str, payload: bytes) -> tuple[str, list[str | None]]:
+        (tmp_path / name).write_bytes(payload)
+        done = CliRunner().invoke(app, ["boards", "check", str(declaration), str(tmp_path / name), "--format", "json"])
+        assert done.exit_code == 0
+        return done.stderr, [row["snapshot_date"] for row in json.loads(done.stdout)]
+
+    dated = checked("2026-10-31_w.csv", csv_of())
+    assert "of 2026-10-31" in dated[0]
+    assert dated[1] == ["2026-10-31"] * 5
+    undated = checked("w.csv", csv_of())
+    assert "undated" in undated[0]
+    assert undated[1] == [None] * 5
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("w.csv", csv_of())
+    assert checked("2026-10-31_w.zip", zipped.getvalue())[1] == ["2026-10-31"] * 5

@@ -15,7 +15,7 @@ from profiling.answers.matrix import matrix
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
 from profiling.devices.accelerators import table as accelerators
-from profiling.errors import UnsupportedPrecision
+from profiling.errors import InvalidWorkload, UnknownAccelerator, UnsupportedPrecision
 from profiling.memory.need import gpus_needed, max_batch, memory_need
 from profiling.models.sources import load
 from profiling.roofline.workload import Parallelism
@@ -167,6 +167,18 @@ def test_names_and_engines_are_those_people_use(door: Door) -> None:
     assert settled.model in {"meta-llama/Meta-Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B-Instruct"}
     assert (settled.accelerator, settled.weight_format, settled.engine) == ("RTX-4090", "gguf-q4_k_m", "llama.cpp")
     assert door.settled(Question(model=LLAMA, accelerator=H200)).engine == "vllm-v1"
+
+
+def test_several_devices_are_named_together(door: Door) -> None:
+    served = door.settled(Question(model=LLAMA, accelerator="8xH100"))
+    assert (served.accelerator, served.tensor, served.pipeline) == ("H100-SXM5-80GB", 8, 1)
+    layered = door.settled(Question(model=LLAMA, accelerator="2x3090"))
+    assert (layered.engine, layered.tensor, layered.pipeline) == ("llama.cpp", 1, 2)
+    assert door.settled(Question(model=LLAMA, accelerator="4x H100", tensor=2, pipeline=2)).tensor == 2
+    with pytest.raises(InvalidWorkload, match="'8xH100' is 8 devices; tp × pp is 4"):
+        door.settled(Question(model=LLAMA, accelerator="8xH100", tensor=4))
+    with pytest.raises(UnknownAccelerator, match=r"unlike devices, which hold a model by layers: .*skyline advise"):
+        door.settled(Question(model=LLAMA, accelerator="3090 + 3060"))
 
 
 def test_parallelism_of_a_question_reaches_the_workload() -> None:

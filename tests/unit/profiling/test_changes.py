@@ -150,3 +150,34 @@ def test_advice_is_a_change_of_time_with_its_interval(door: Door) -> None:
     assert rows["share_pct"].sum() == pytest.approx(100)
     largest = rows.sort("share_pct", descending=True).row(0, named=True)
     assert largest["helps_most"] in {"batch", "weights", "split"}
+
+
+def test_an_adapter_that_is_not_merged_costs_its_own_two_products(door: Door) -> None:
+    asked = replace(LLAMA, accelerator="H200", batch=8, lora_rank=16, lora_count=4)
+    with_it, plain = door.answer(asked), door.answer(replace(asked, lora_rank=0))
+    own = [time.operator for time in with_it.estimate.operators if "_adapter_" in time.operator.name]
+    # One multiply-add per number of the adapter and token; of 4 adapters 8 sequences choose 3.6 on average.
+    numbers = adapter_parameters(with_it.model, 16)
+    assert sum(one.count * float(one.flops) for one in own) == 2 * 8 * numbers
+    read = sum(one.count * float(one.weight_bytes) for one in own)
+    assert read == pytest.approx(2 * numbers * 4 * (1 - 0.75**8))
+    assert 1 < float(with_it.estimate.time.likely_s) / float(plain.estimate.time.likely_s) < 1.2
+
+
+def test_a_vision_tower_reads_its_patches_before_the_decoder_reads_their_tokens(door: Door) -> None:
+    asked = Question(model="Qwen/Qwen3-VL-8B-Instruct", accelerator="H200", stage="prefill", context=512)
+    seen = door.answer(replace(asked, image_tokens=1024))
+    text = door.answer(replace(asked, context=1536))
+    assert seen.images is not None
+    # 2 x 2 patches of 27 layers of 1,152 make one token; 4,304 is the width of the feed-forward blocks.
+    assert seen.images.patches == 4096
+    matrices = 27 * 4096 * (4 * 1152**2 + 2 * 1152 * 4304)
+    attention = 27 * 2 * 4096**2 * 1152
+    flops = sum(t.operator.count * float(t.operator.flops) for t in seen.images.tower.operators
+                if t.operator.unit != "vector")  # fmt: skip
+    assert flops == 2 * (matrices + attention)
+    gained = float(seen.estimate.time.likely_s) - float(text.estimate.time.likely_s)
+    assert gained == pytest.approx(float(seen.images.tower.time.likely_s))
+    assert any("patches first" in note for note in seen.notes)
+    decoding = door.answer(replace(asked, stage="decode", image_tokens=1024)).estimate.time.likely_s
+    assert decoding == door.answer(replace(asked, stage="decode", context=1536)).estimate.time.likely_s

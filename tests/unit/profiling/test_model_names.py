@@ -36,6 +36,22 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("gpt2", "openai-community/gpt2", None),
         ("kimi k2", "moonshotai/Kimi-K2-Instruct", None),
         ("QWEN/qwen3-8b", "Qwen/Qwen3-8B", None),
+        # As boards and services write them: modes beside the name, other owners, points spelled out, sizes not in it.
+        ("gpt-oss-120b (high)", "openai/gpt-oss-120b", None),
+        ("DeepSeek-V3.1_thinking", "deepseek-ai/DeepSeek-V3.1", None),
+        ("Qwen2.5-7B-Instruct [Instruct/chat]", "Qwen/Qwen2.5-7B-Instruct", None),
+        ("minimax/MiniMax-M2.5", "MiniMaxAI/MiniMax-M2.5", None),
+        ("meta-llama/Llama-3.3-70B-Instruct-Turbo", "meta-llama/Llama-3.3-70B-Instruct", None),
+        ("llama-3.3-nemotron-49b-super-v1", "nvidia/Llama-3_3-Nemotron-Super-49B-v1", None),
+        ("command-r+ 104b", "CohereForAI/c4ai-command-r-plus", None),
+        ("phi-4 14b", "microsoft/phi-4", None),
+        ("deepseek r1", "deepseek-ai/DeepSeek-R1", None),
+        ("gemma-3-27b-it-qat-q4_0.gguf", "google/gemma-3-27b-it", "gguf-q4_0"),
+        # Without a config of its own, but with the shapes of another; published copies in narrower formats give shapes.
+        ("Qwen3-Coder-30B-A3B-Instruct-UD-Q4_K_XL.gguf", "Qwen/Qwen3-30B-A3B", "gguf-ud-q4_k_xl"),
+        ("deepseek-r1:32b", "Qwen/Qwen2.5-32B", "gguf-q4_k_m"),
+        ("z-ai/glm-4.6", "zai-org/GLM-4.5", None),
+        ("qwen3.6 27b", "nvidia/Qwen3.6-27B-NVFP4", "bf16"),
     ],
 )
 def test_a_model_is_found_by_what_it_is_called(text: str, model: str, weight_format: str | None) -> None:
@@ -56,6 +72,10 @@ def test_an_ambiguous_model_lists_the_candidates_and_an_unknown_one_the_nearest(
     # "3b" is a part of "a3b" and of "32b", but a name is found by whole words.
     assert resolve_model("qwen3 3b").catalogue_id is None
     assert LLAMA in resolve_model("lama 3.1 8b").candidates
+    # A version, a size class or a lone letter that was not said is never filled in.
+    assert resolve_model("SmolLM-1.7B").catalogue_id is None
+    assert resolve_model("granite 4.0 1b").catalogue_id is None
+    assert resolve_model("gemma 27b").candidates[:2] == ("google/gemma-2-27b", "google/gemma-2-27b-it")
     with pytest.raises(UnknownModel, match=r"'llama 3\.1' could be meta-llama/Meta-Llama-3\.1-8B, .*; give one"):
         load("llama 3.1")
     with pytest.raises(UnknownModel, match="--online asks the hub"):

@@ -1,0 +1,114 @@
+"""Files of visitors: held for each alone, at most so many, given back with his last page, kept only where allowed."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from dashboards import own_files
+from dashboards.data import Data
+from dashboards.own_files import ADDRESS, MOST_FILES, NotTaken, OwnFile, OwnFiles
+from profiling.models.architecture import Architecture
+from profiling.models.sources import catalogue
+from warehouse.settings import Settings
+
+CONFIG = {
+    "model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "hidden_size": 1024, "num_hidden_layers": 4,
+    "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 128, "intermediate_size": 2048,
+    "vocab_size": 32000, "max_position_embeddings": 4096, "tie_word_embeddings": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnFiles:
+    """Of a home without a release; tables are read by nobody, since each test says what was read."""
+    settings = Settings.model_validate({"home": str(tmp_path), "own_file_mib": 1})
+
+    async def read(_files: OwnFiles, name: str, payload: bytes, _said: Any) -> OwnFile:
+        rows = {"core.models": pl.DataFrame({"model_id": [payload.decode()]})}
+        return OwnFile(name, "votes", name, "votes", 1, 1, rows=rows)
+
+    monkeypatch.setattr(OwnFiles, "_in_a_process", read)
+    return OwnFiles(settings, Data(settings))
+
+
+def take(
+    files: OwnFiles, token: str = "", name: str = "votes.csv", payload: str = "x", **more: Any
+) -> tuple[str, OwnFile]:
+    """Bring a file."""
+    return asyncio.run(files.take(token, name, payload.encode(), {}, **more))
+
+
+def test_what_was_brought_is_seen_by_its_visitor_and_given_back_with_his_last_page(files: OwnFiles) -> None:
+    token, found = take(files)
+    assert found.places() == [("Arena ratings", "arena?source=votes:votes.csv")]
+    assert files.data_of(token).own_files == (found,)
+    assert files.data_of("").own_files == files.data_of("another").own_files == ()
+    assert files.enter(token)
+    assert files.enter(token)
+    files.leave(token)
+    assert len(files) == 1
+    files.leave(token)
+    assert len(files) == 0
+    assert files.data_of(token).own_files == ()
+
+
+def test_files_never_looked_at_are_given_back_too(files: OwnFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    token, _ = take(files)
+    later = own_files.time.monotonic() + 61
+    monkeypatch.setattr(own_files.time, "monotonic", lambda: later)
+    assert not files.enter(token)
+    assert len(files) == 0
+
+
+def test_a_config_is_a_model_of_its_visitor_and_a_broken_one_is_refused(files: OwnFiles) -> None:
+    token, found = take(files, name="config.json", payload=json.dumps(CONFIG))
+    assert isinstance(found.model, Architecture)
+    assert found.places()[0] == ("Model", "model?id=your%20model")
+    assert files.data_of(token).own_files == (found,)
+    del CONFIG["hidden_size"]
+    with pytest.raises(NotTaken, match="hidden_size"):
+        take(files, name="config.json", payload=json.dumps(CONFIG))
+
+
+def test_an_address_on_the_hub_is_asked_only_where_the_operator_allows_it(
+    files: OwnFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NotTaken, match="SKYLINE_OWN_MODELS_ONLINE"):
+        take(files, name=ADDRESS, payload="https://huggingface.co/Qwen/Qwen3-8B")
+    known = catalogue()["Qwen/Qwen3-8B"].architecture()
+    monkeypatch.setattr(own_files, "from_hub", lambda model_id, timeout_s: known)  # noqa: ARG005 - as it is called
+    files.settings.own_models_online = True
+    _, found = take(files, name=ADDRESS, payload="https://huggingface.co/Qwen/Qwen3-8B")
+    assert (found.key, found.model) == ("Qwen/Qwen3-8B", known)
+
+
+def test_limits_hold(files: OwnFiles) -> None:
+    with pytest.raises(NotTaken, match="the most is 1 MiB"):
+        take(files, payload="x" * (1 << 20) + "y")
+    with pytest.raises(NotTaken, match="nothing in it"):
+        take(files, payload=" \n")
+    token, _ = take(files)
+    for number in range(1, MOST_FILES):
+        take(files, token, f"{number}.csv")
+    with pytest.raises(NotTaken, match="remove one first"):
+        take(files, token, "more.csv")
+    files.remove(token, files.data_of(token).own_files[0].id)
+    take(files, token, "more.csv")
+
+
+def test_a_file_is_kept_only_where_operator_and_visitor_want_it(files: OwnFiles, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    take(files, is_to_be_kept=True)
+    assert not inbox.exists()
+    files.settings.own_files_kept = True
+    take(files)
+    assert not inbox.exists()
+    _, found = take(files, name="../../etc/my votes.csv", is_to_be_kept=True)
+    assert found.is_kept
+    (kept,) = inbox.iterdir()
+    assert kept.name.endswith("-my_votes.csv")
+    assert kept.read_text("utf-8") == "x"

@@ -1,0 +1,92 @@
+"""What a column of any answer is, by its name: one form of headers, and the unit and meaning that contracts state."""
+
+import functools
+import re
+from collections.abc import Mapping
+
+import polars as pl
+
+from warehouse.contracts import TABLES, VIEWS
+from warehouse.contracts.table import Column
+
+# An end that says which of several estimates of one quantity a column holds.
+_END = re.compile(r"_(low|high|lower|upper|likely|least|most|p\d+|before|published)$")
+_UNIT_AT_THE_END: Mapping[str, str] = {
+    "per_million_tokens": "", "tokens_per_s": "tokens/s", "requests_per_s": "1/s", "flops_per_s": "FLOP/s",
+    "bytes_per_s": "byte/s", "per_hour": "", "_gib": "GiB", "_bytes": "bytes", "_pct": "%", "_percent": "%",
+    "_ms": "ms", "_s": "s", "_kg": "kg", "_kwh": "kWh", "_w": "W", "_j": "J", "_days": "days", "_months": "months",
+    "_hours": "h", "_points": "points", "_tokens": "tokens", "_billion": "billion parameters", "_gflop": "GFLOP",
+    "_log2": "log2", "_usd": "USD",
+}  # fmt: skip
+_ON_PAGES: Mapping[str, str] = {
+    "above": "index points", "expected": "index points", "lost": "index points", "ability_in_format": "index points",
+    "ability_lost": "index points", "longest_context": "tokens", "replicas": "replicas", "bytes_moved": "bytes",
+    "output_tokens_per_s_per_device": "tokens/s", "tokens_per_s_per_device": "tokens/s", "milliseconds": "ms",
+    "tokens_per_s_per_user": "tokens/s", "measured_over_predicted": "1", "quality": "points",
+    "quality_error": "points", "ratio": "1",
+}  # fmt: skip
+"""Quantities that pages work out and no table holds."""
+_MONEY_OR_MASS = (("usd_", "USD"), ("g_co2e_", "g CO₂e"), ("kwh_", "kWh"), ("joules_", "J"))
+_RATES = (("per_million_", "per million tokens"), ("per_hour", "per hour"), ("per_device_hour", "per device and hour"))
+
+
+def header(text: str) -> str:
+    """The one form of a column's name in files: small letters, digits and underscores, the unit at its end."""
+    plain = text.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹", "01234567890123456789")).replace("%", " percent ")
+    return "_".join(re.findall(r"[a-z0-9]+", plain.lower().replace("µ", "u"))) or "column"
+
+
+def headed(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame under headers of the one form; what would be the same name twice is numbered."""
+    names: list[str] = []
+    for column in frame.columns:
+        name, number = header(column), 2
+        while name in names:
+            name, number = f"{header(column)}_{number}", number + 1
+        names.append(name)
+    return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+@functools.cache
+def _contracted() -> Mapping[str, Column]:
+    """A column of the contracts by its name; of several tables the one that states a unit."""
+    found: dict[str, Column] = {}
+    for table in (*TABLES, *VIEWS):
+        for column in table.columns:
+            if column.name not in found or (column.unit and not found[column.name].unit):
+                found[column.name] = column
+    return found
+
+
+def unit_of(name: str) -> str:
+    """Unit of a column by its name: as the contracts state it, else as its end says; empty for counts and words."""
+    for asked in (name, _END.sub("", name)):
+        if (column := _contracted().get(asked)) is not None and column.unit and column.unit != "see unit":
+            return column.unit
+    plain = _END.sub("", name)
+    if plain in _ON_PAGES:
+        return _ON_PAGES[plain]
+    for what, unit in _MONEY_OR_MASS:
+        for rate, per in _RATES:
+            if plain.startswith(what) and rate in plain:
+                return f"{unit} {per}"
+    return next((unit for end, unit in _UNIT_AT_THE_END.items() if unit and plain.endswith(end)), "")
+
+
+def columns_of(frame: pl.DataFrame) -> dict[str, dict[str, str]]:
+    """What every column of a frame is: its type, its unit and, where a contract has it, its meaning."""
+    return {
+        name: {
+            "type": _type(dtype), "unit": unit_of(name) if dtype.is_numeric() else "",
+            "meaning": found.meaning if (found := _contracted().get(name)) else "",
+        }
+        for name, dtype in frame.schema.items()
+    }  # fmt: skip
+
+
+def _type(dtype: pl.DataType) -> str:
+    if dtype.is_integer():
+        return "integer"
+    if dtype.is_numeric():
+        return "number"
+    return {pl.Boolean: "boolean", pl.Date: "date"}.get(type(dtype), "datetime" if dtype.is_temporal() else "text")
