@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +111,7 @@ def levels(
         domain_high,
         intercept + unit * fitted.items.difficulty,
         fitted.items.slope / unit,
-        unit,
+        float(unit),
         rounds,
     )
 
@@ -168,9 +169,9 @@ def _shifts(
     random: np.random.Generator | None = None,
 ) -> Floats:
     spread = POOLING / fitted.mean_slope(design)
-    expected = np.zeros((1, 1))
+    expected: Floats = np.zeros((1, 1))
     if random is not None:
-        expected = spread * random.standard_normal((inside.groups.groups, eta.shape[1]), dtype=np.float32)
+        expected = spread * _normals(random, (inside.groups.groups, eta.shape[1]))
     shift, _ = fit_levels(
         inside.groups,
         Observed(value[inside.results], weight[inside.results], slope[inside.item], inside.linear),
@@ -180,6 +181,12 @@ def _shifts(
         iterations=_STEPS,
     )
     return shift
+
+
+def _normals(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """Standard normal draws in single precision."""
+    drawn: Floats = random.standard_normal(shape, dtype=np.float32)  # type: ignore[assignment]  # single is enough
+    return drawn
 
 
 def _rounds(design: Design, fitted: Fit, scale: Scale, rounds: int, seed: int) -> Iterator[tuple[Floats, Floats]]:
@@ -209,7 +216,7 @@ def _resampler(
     own_scatter = scatter / np.where(design.standing, 1.0, np.sqrt(np.maximum(count, 1))[results.unit])
     of_units, inside = Groups(results.unit, results.units), _Inside.of(design)
     by_vendor = fitted.items.vendor * (results.by_vendor & ~results.linear[item])
-    single = {
+    single: dict[str, Any] = {
         name: column[:, None].astype(np.float32)
         for name, column in {
             "many": many, "value": results.value, "scatter": own_scatter, "weight": fitted.weight,
@@ -225,14 +232,14 @@ def _resampler(
         picked = order[first[:, None] + nth]
         times = np.bincount((picked * size + np.arange(size)).ravel(), minlength=picked.size).reshape(shape)
         weight = np.where(design.standing[:, None], 1, times) * single["weight"]
-        value = random.standard_normal(shape, dtype=np.float32)
+        value = _normals(random, shape)
         value *= single["scatter"]
         value += single["value"]
         items = recalibrated(chosen.results, fitted.items, weight[chosen.kept], _SWEEPS)
         slope, difficulty = np.exp(items.log_slope), items.difficulty
         slopes = slope[item]
         offset = single["vendor"] - slopes * difficulty[item]
-        moved = random.standard_normal((results.units, size), dtype=np.float32)
+        moved = _normals(random, (results.units, size))
         ability, _ = fit_levels(
             of_units,
             Observed(value, weight * single["own"], slopes, results.linear[item]),

@@ -42,6 +42,7 @@ FORMATS: Mapping[str, tuple[str | None, ...]] = {
 SERVED_FORMATS: tuple[str | None, ...] = (None, "fp8", "awq-4bit-g128")
 __all__ = ["FORMATS", "SERVED_FORMATS", "USES", "Advice", "Candidate", "Need", "Verdict", "advise"]
 _ORDER: tuple[Verdict, ...] = ("runs", "slow", "needs offload", "needs more memory")
+_MOST_NAMED = 4
 _MOST_SHOWN = {"runs": 12, "slow": 5, "needs offload": 5, "needs more memory": 5}
 
 
@@ -97,9 +98,14 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     beside = Beside.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     found: list[Candidate] = []
     counts = dict.fromkeys(_ORDER, 0)
+    without_shapes: list[str] = []
     for row in _ranked(evidence.abilities, USES[need.use]):
         model = door.judged_model(str(row["model_id"]))
-        if model is None or (model.max_position and model.max_position < need.context):
+        if model is None:
+            if row["is_open_weights"] and "/" in str(row["model_id"]):
+                without_shapes.append(f"{row['model_id']} ({row['ability']:.0f})")
+            continue
+        if model.max_position and model.max_position < need.context:
             continue
         candidate = _candidate(door, model, device, engine, choices, need, row)
         if (
@@ -115,11 +121,23 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         if counts["runs"] >= _MOST_SHOWN["runs"]:
             break
     found.sort(key=lambda one: (_ORDER.index(one.verdict), -one.ability_in_format))
+    if without_shapes:
+        notes.append(_not_looked_at(without_shapes))
     if evidence.losses is None:
         notes.append("What formats cost is not counted: no measured losses are known.")
     if evidence.abilities.is_empty():
         notes.append("No ability is known: refresh with boards, or name a model.")
     return Advice(need=need, engine=engine, candidates=tuple(found), notes=tuple(notes))
+
+
+def _not_looked_at(names: Sequence[str]) -> str:
+    """Open models, with their ability, that rank among the candidates and whose configuration is not known."""
+    several = "1 open model ranks" if len(names) == 1 else f"{len(names)} open models rank"
+    more = ", and more" if len(names) > _MOST_NAMED else ""
+    return (
+        f"{several} among these whose configuration is not known here, so nobody can say whether they fit: "
+        f"{', '.join(names[:_MOST_NAMED])}{more}. `skyline describe NAME --online` reads one from the hub and keeps it."
+    )
 
 
 def _ranked(abilities: pl.DataFrame, domain: str) -> Iterator[dict[str, object]]:

@@ -23,10 +23,12 @@ def build(data: Data, search: str) -> Content:  # noqa: ARG001 - as every page i
         "said": [(name, _SAID[name], _EXAMPLES[name]) for name in SAID],
     }  # fmt: skip
     parts: list[pn.viewable.Viewable] = [page.html(render(__file__, "lead.html"), margin=(0, 0, 12, 0))]
-    if settings.own_file_mib:
+    # A copy of the pages has nobody who could read a file.
+    is_copy = pn.state.curdoc is None
+    if settings.own_file_mib and not is_copy:
         parts.append(page.card(page.html(render(__file__, "form.html", **asked))))
         parts.append(page.card(page.html(render(__file__, "files.html", files=data.own_files))))
     else:
-        parts.append(page.card(page.html(render(__file__, "off.html"))))
+        parts.append(page.card(page.html(render(__file__, "off.html", is_copy=is_copy))))
     parts.append(page.card(page.html(render(__file__, "forms.html"))))
     return Content(main=pn.Column(*parts, sizing_mode="stretch_width", margin=0))

@@ -1,17 +1,19 @@
 """How far off abilities are, as rows of `marts.ability_error`."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from analytics.ability.bootstrap import LEVEL, Levels
+from analytics.ability.calibration import calibrate
 from analytics.ability.capabilities_index import capabilities_index
 from analytics.ability.comparison import rank_agreement
 from analytics.ability.held_out import HeldOut
-from analytics.ability.model import Fit, fit
-from analytics.ability.results import Flags, Floats, NoAbilityError
+from analytics.ability.model import PRIORS, Fit, fit
+from analytics.ability.results import Flags, Floats, Integers, NoAbilityError, Results
 from analytics.statistics.normal import TWO_SIDED_90
 from pipelines.defs.ability import evidence
 from pipelines.defs.ability.evidence import Evidence
@@ -22,6 +24,8 @@ INDEX_KIND = 2
 _LEAST_MODELS = 8
 _THREADS = 2
 _TOLERANCE = 1e-4
+_TYPICAL_ERROR = 0.09
+"""Of a share, where only its order among a board's own is asked for."""
 _MATRIX = "ECI matrix"
 _SCALE_SOURCE = "epoch_eci"
 
@@ -94,7 +98,7 @@ def _held_out(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
 
 
 def _boards_left_out(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
-    """Fit without a source, and compare the order of its models: for each source but the one that sets the scale."""
+    """The order of a source's models by itself against that of a fit without it; all sources but that of the scale."""
     scale_source = now.rows.filter(pl.col("benchmark") == evidence.SCALE)["source"][0]
     counted = now.rows.group_by("source").agg(pl.col("unit").n_unique().alias("units")).sort("source")
     enough = counted.filter(pl.col("source") != scale_source, pl.col("units") >= _LEAST_MODELS)["source"]
@@ -114,23 +118,11 @@ def _boards_left_out(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
         if without is None:
             continue
         theirs = (now.rows["source"] == name).to_numpy()
-        value = now.design.results.value
-        item, unit = now.design.results.item[theirs], now.design.results.unit[theirs]
-        frame = pl.DataFrame({"unit": unit, "item": item, "value": value[theirs]}).filter(
-            pl.Series(without.information[unit] > 0)
-        )
-        # Tasks of a board differ in mean and spread; a model's place on it is the mean over those it has done.
-        place = (
-            frame.with_columns(
-                ((pl.col("value") - pl.col("value").mean()) / pl.col("value").std()).over("item").alias("place")
-            )
-            .filter(pl.col("place").is_finite())
-            .group_by("unit")
-            .agg(pl.col("place").mean(), pl.len())
-        )
-        if place.height < _LEAST_MODELS:
+        results = now.design.results.where(theirs & (without.information[now.design.results.unit] > 0))
+        units, own = board_alone(results)
+        agreement = rank_agreement(without.ability[units], own)
+        if agreement.pairs < _LEAST_MODELS:
             continue
-        agreement = rank_agreement(without.ability[place["unit"].to_numpy()], place["place"].to_numpy())
         if np.isnan(agreement.spearman):
             continue
         found.append(
@@ -139,14 +131,33 @@ def _boards_left_out(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
                 "domain": OVERALL,
                 "compared_with": name,
                 "models": agreement.pairs,
-                "results": int(place["len"].sum()),
-                "unit": "standard deviations",
+                "results": len(results),
+                "unit": "ranks",
                 "spearman": agreement.spearman,
                 "spearman_low": agreement.low,
                 "spearman_high": agreement.high,
             }
         )
     return found
+
+
+def board_alone(results: Results) -> tuple[Integers, Floats]:
+    """(n,) units of a board and (n,) abilities from its results alone.
+
+    A mean of scores would not do: a hard task is run on strong models, a release judges those of its day, and only the
+    model of response compares models that did different tasks.
+    """
+    units, unit = np.unique(results.unit, return_inverse=True)
+    items, item = np.unique(results.item, return_inverse=True)
+    alone = replace(
+        results,
+        unit=unit.ravel().astype(np.int64),
+        item=item.ravel().astype(np.int64),
+        linear=results.linear[items],
+        units=len(units),
+    )
+    weights = np.full(len(alone), 1 / _TYPICAL_ERROR**2)
+    return units, calibrate(alone, PRIORS, weights=weights, tolerance=_TOLERANCE).ability
 
 
 def _prior(fitted: Fit, found: Levels) -> dict[str, Any]:

@@ -6,8 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from analytics.ability.comparison import rank_agreement
+from analytics.ability.results import Results
 from pipelines.defs.ability import evidence
 from pipelines.defs.ability.checks import headless, moved_from_the_published
+from pipelines.defs.ability.errors import board_alone
 from pipelines.defs.ability.evidence import SCALE, NoScaleError, counted
 from pipelines.defs.ability.tables import Abilities, abilities
 from warehouse.contracts.ability import TABLES
@@ -155,3 +158,19 @@ def test_shares_are_corrected_for_guessing_and_lower_is_better_is_turned(results
         pl.lit(None, pl.Float64).alias("chance_level"), pl.lit(value=False).alias("higher_is_better")
     )
     assert counted(wrong, MODEL_FACTS.empty())["figure"].unique().to_list() == pytest.approx([0.3])
+
+
+def test_a_board_that_runs_its_hard_task_on_strong_models_alone_still_ranks_them_first() -> None:
+    ability = np.linspace(-2, 2, 40)
+    easy, hard = np.arange(30), np.arange(20, 40)
+    unit = np.concatenate([easy, hard]) + 7
+    item = np.repeat([3, 5], [30, 20])
+    value = 1 / (1 + np.exp(-2 * (ability[unit - 7] - np.where(item == 3, -1.0, 1.5))))
+    results = Results(
+        unit, item, value, np.zeros(50), np.zeros(50, dtype=bool), np.zeros(6, dtype=bool), int(unit.max()) + 1
+    )
+    units, own = board_alone(results)
+    assert units.tolist() == (np.arange(40) + 7).tolist()
+    assert rank_agreement(ability, own).spearman > 0.99
+    means = np.array([value[unit == one].mean() for one in units])
+    assert rank_agreement(ability, means).spearman < 0.5

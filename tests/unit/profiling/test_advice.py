@@ -32,7 +32,7 @@ def _evidence(names: tuple[str, ...] = JUDGED) -> Evidence:
         {
             "model_id": name, "mode": "", "domain": "overall", "ability": 150.0 - place, "ability_low": 148.0 - place,
             "ability_high": 152.0 - place, "results": 9, "evidence_class": "measured", "sources": "a test",
-            "is_headline": True,
+            "is_headline": True, "is_open_weights": True,
         }
         for place, name in enumerate(names)
     ]  # fmt: skip
@@ -67,6 +67,7 @@ def test_what_is_advised_is_what_asking_answers(door: Door) -> None:
     assert [one.model_id for one in advice.of("needs more memory")] == list(JUDGED[:2])
     # A name that nobody has shapes for is left out; one of another address has its own name.
     assert {one.model_id for one in advice.candidates} == set(JUDGED[:-1])
+    assert any("1 open model ranks" in note and "someone/no-such-model-8B (143)" in note for note in advice.notes)
 
 
 def test_a_user_s_own_rows_reach_the_advice(door: Door) -> None:
