@@ -7,9 +7,6 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
-from pipelines.runs.refresh import refresh
-from warehouse.settings import Settings
-
 # How long one example takes says more about the machine than about the law.
 # SKYLINE_EXAMPLES=1000 looks longer than every commit should, and elsewhere each time; without it a test that passed
 # goes on passing until something changes.
@@ -56,6 +53,10 @@ def leaderboard_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory
 
 def _refreshed(name: str, source: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that is made once, whichever of the parallel workers asks first."""
+    # Not at the top: who only hands out the files to the workers imports this module too.
+    from pipelines.runs.refresh import refresh  # noqa: PLC0415
+    from warehouse.settings import Settings  # noqa: PLC0415
+
     workers = tmp_path_factory.getbasetemp()
     shared = workers.parent if "PYTEST_XDIST_WORKER" in os.environ else workers
     home = shared / name

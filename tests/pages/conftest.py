@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from .served_pages import PATIENCE_S, Served, Visit, serve, visiting
+from .served_pages import Served, Visit, serve, visiting
 
 _FLAGS = (
     "--headless",
@@ -35,7 +35,7 @@ def browser(bundled_home: Path) -> Iterator[Browser]:
     if found is None:
         pytest.skip("no chromium, chromium-browser or google-chrome on this machine; install the package chromium")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=list(_FLAGS), timeout=PATIENCE_S * 1000)
+        running = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
         yield running
         running.close()
 

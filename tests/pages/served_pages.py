@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
 QUIET_S = 0.2
+_LOOK_MS = 50  # not with every frame, which asks for that frame to be drawn
 _READY = """() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every((d) => d.is_idle)
     && ![...Bokeh.index.query((view) => view.model.css_classes?.includes('waiting'))].length
     && !document.documentElement.dataset.working"""
@@ -54,13 +55,13 @@ class Visit:
 
     def settle(self) -> None:
         """Wait until everything asked for has been answered and drawn, and the server has nothing more to say."""
-        self.page.wait_for_function(_READY, timeout=PATIENCE_S * 1000)
+        self.page.wait_for_function(_READY, timeout=PATIENCE_S * 1000, polling=_LOOK_MS)
         for _ in range(100):  # a player that plays never falls silent
             urllib.request.urlopen(self.url + "healthz", timeout=PATIENCE_S).close()  # noqa: S310 - when it is free
             if time.monotonic() - self.heard_at > QUIET_S:
                 break
             self.page.wait_for_timeout(50)
-        self.page.wait_for_function(_READY, timeout=PATIENCE_S * 1000)
+        self.page.wait_for_function(_READY, timeout=PATIENCE_S * 1000, polling=_LOOK_MS)
 
     def address(self) -> str:
         """What stands in the address bar after the root."""
@@ -112,6 +113,7 @@ def visiting(browser: Browser, url: str, width: int = 1440, scheme: str = "light
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
         accept_downloads=True,
+        reduced_motion="reduce",  # a bar that moves while the server thinks costs more than what is tested
     )
     page = context.new_page()
     page.set_default_timeout(PATIENCE_S * 1000)

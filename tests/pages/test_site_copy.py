@@ -13,6 +13,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from dashboards.pages import PAGES
+from dashboards.site.write import write
+from warehouse.settings import Settings
 
 from .faults import faults
 from .served_pages import REPOSITORY, visiting
@@ -89,5 +91,6 @@ def test_every_link_of_the_copy_leads_to_a_file_and_tables_keep_their_rows(copy:
 
 def test_a_folder_with_other_things_in_it_is_not_touched(tmp_path: Path, bundled_home: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine", "utf-8")
-    assert "name an empty folder" in _write(tmp_path, bundled_home).stderr
+    with pytest.raises(OSError, match="name an empty folder"):
+        write(tmp_path, Settings.model_validate({"home": str(bundled_home)}), PAGES)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -42,6 +42,7 @@ def test_it_opens_as_it_is(old: Settings) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_it_refreshes_and_goes_back(old: Settings) -> None:
     before = current(old.published).path
