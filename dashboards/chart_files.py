@@ -1,4 +1,4 @@
-"""Lasting addresses of charts over HTTP: to the page of a chart alone, and to its data as CSV, JSON and BibTeX."""
+"""Lasting addresses of charts over HTTP: to the page of a chart alone, and to its data in each of `objects.FILES`."""
 
 import asyncio
 import threading

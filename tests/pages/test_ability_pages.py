@@ -98,7 +98,11 @@ def test_models_are_compared_by_domain_beyond_the_old_board(visit: Visit) -> Non
     line = page.locator("table.list tr", has_text="Ability: overall").inner_text()
     assert "±" in line
     assert line.rstrip().endswith(("≈", "▲", "▼"))
-    assert page.get_by_text("None of these models is on the Open LLM Leaderboard v2").first.is_visible()
+    assert page.get_by_text("Ability by domain").first.is_visible()
+    old = page.get_by_text("Scores and their noise", exact=True)
+    assert old.count() == 0, "a chart of a board that none of these models is on is left out"
+    visit.open("compare?models=Qwen/Qwen2.5-14B-Instruct&models=google/gemma-4-31B-it")
+    old.wait_for()
     assert visit.errors == []
 
 

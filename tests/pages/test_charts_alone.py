@@ -60,6 +60,7 @@ def test_from_a_page_to_its_chart_alone_with_table_citation_and_frame(visit: Vis
     visit.settle()
     page.get_by_text("exactly what the chart draws").wait_for()
     page.get_by_role("grid").first.wait_for()
+    assert page.locator(".buttons a[download]").all_inner_texts() == ["CSV", "JSON with metadata", "Parquet", "BibTeX"]
     expect(page.get_by_text("@misc{skyline_pareto_front_").first).to_be_visible()
     assert faults(page, 1440, "light") + faults(page, 390, "dark") == []
     frame = html.unescape(page.get_by_text("<iframe src=").inner_text()).split('"')[1]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from dashboards.parts import formats
 from warehouse.reader import Reader
 from warehouse.settings import Settings
 
@@ -42,9 +43,9 @@ def test_a_newcomer_with_one_rtx_4090_reads_the_answer_and_it_is_that_of_sql(
     said = " ".join(answer.inner_text().split())
     assert f"{best['open_llm_v2_average']:.2f} ± {best['open_llm_v2_standard_error']:.2f}" in said
     assert f"{best['memory_high_gib']:.1f} of {best['memory_budget_gib']:.1f} GiB" in said
-    assert f"{best['tokens_per_s']:.3g} tokens/s" in said
-    assert f"{best['time_to_first_token_s']:.3g} s" in said
-    assert f"{best['usd_per_million_tokens']:.3g} USD per million tokens (rent" in said
+    assert f"Speed {formats.significant(best['tokens_per_s'])} tokens/s" in said
+    assert f"First token {formats.significant(best['time_to_first_token_s'])} s" in said
+    assert f"Cost {formats.significant(best['usd_per_million_tokens'])} USD per million tokens (rent" in said
     assert standing.errors == []
     assert standing.foreign == []
 
