@@ -25,8 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     none.
     """
     for item in items:
-        if "leaderboard_home" in getattr(item, "fixturenames", ()):
+        needs = set(getattr(item, "fixturenames", ()))
+        if "leaderboard_home" in needs:
             item.add_marker(pytest.mark.slow)
+        if needs & {"browser", "page"}:
+            item.add_marker(pytest.mark.page)
     # The longest file of them first, so that no worker is left alone with it.
     items.sort(key=lambda item: (item.get_closest_marker("page") is not None, item.path.name != "test_pages.py"))
 

@@ -162,6 +162,7 @@ def test_columns_are_those_that_the_description_promises(client: TestClient) -> 
             "fit",
             "plan",
             "advise",
+            "design",
             "describe",
             "choices",
             "accuracy",
