@@ -1,11 +1,16 @@
 """What tests of every room share: their order, the real files beside the project, homes made once for all of them."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+
+# What a script starts in the background has SIGINT ignored. Dagster gives SIGTERM the same after every run, processes
+# started then inherit it, and no server of a test would end when told to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long one example takes says more about the machine than about the law.
 # SKYLINE_EXAMPLES=1000 looks longer than every commit should, and elsewhere each time; without it a test that passed

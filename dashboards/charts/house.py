@@ -104,11 +104,12 @@ def segments(rows: pl.DataFrame, *, width: float, alpha: float) -> hv.Segments:
 
 def dots(rows: pl.DataFrame, x: str, y: str, said: Sequence[str], tools: Sequence[Tool], **options: Any) -> Any:
     """Points in the colour and mark of their row, with the columns that their hover says."""
-    return plots(rows).scatter(
-        x, y, hover_cols=[*said, "colour", "mark"], color="colour", marker="mark", tools=list(tools), legend=False,
-        responsive=True,
+    points = plots(rows).scatter(
+        x, y, hover_cols=[*said, "colour", "mark"], marker="mark", tools=list(tools), legend=False, responsive=True,
         **{"size": 49, "fill_alpha": 0.5, **options},
     )  # fmt: skip
+    # Not as `color`: from it Bokeh takes the colour of hatching too, whose column HoloViews forgets when all are alike.
+    return points.opts(fill_color="colour", line_color="colour")
 
 
 def line(points: Mapping[str, Sequence[float]], colour: str, *, width: float = 2.0, dash: str = "solid") -> hv.Curve:

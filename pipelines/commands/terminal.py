@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,9 @@ def become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
     command = [sys.executable, "-m", *arguments]
     if os.name == "nt":  # there the shell would take the command for ended
         sys.exit(subprocess.call(command, env={**os.environ, **environment}))  # noqa: S603 - our own modules
+    # An ignored signal stays ignored in what takes this place: a script has SIGINT ignored in what it starts in the
+    # background, and Dagster gives SIGTERM the same after every run.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.execve(sys.executable, command, {**os.environ, **environment})  # noqa: S606 - our own modules
 
 

@@ -43,7 +43,7 @@ def test_search_takes_words_together_parts_apart_and_fields() -> None:
     assert found('@type:"fine_tuned"') == ["c"]
     assert found("@org:google") == ["a"]
     assert found(" ; ") == ["a", "b", "c", "d"]
-    assert filters.parse_search("@colour:red")[1][0].startswith("@colour is no field")
+    assert filters.parse_search("@colour:red")[1][0].startswith("@colour is not a search field")
 
 
 @given(st.text(max_size=60))

@@ -331,7 +331,9 @@ def test_who_stops_the_command_stops_the_server(published: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "pipelines.commands.app", "serve", "--port", str(port)]
+    # However the command was started: here as Dagster leaves a process that a script runs in the background.
+    started = ["sh", "-c", "trap '' TERM; exec \"$@\"", "sh"]
+    command = [*started, sys.executable, "-m", "pipelines.commands.app", "serve", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout is not None
         assert served.stdout.readline().split() == ["Home", f"http://127.0.0.1:{port}/"]
