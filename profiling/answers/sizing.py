@@ -87,7 +87,9 @@ def shapes_of(door: Door, model_id: str, architecture_id: str | None = None) -> 
         except ProfilingError:
             continue
         if model.kind == "decoder":
-            is_own = model.name == name or (_publisher(model.name) == _publisher(name) and not states_format(model.name))
+            is_own = model.name == name or (
+                _publisher(model.name) == _publisher(name) and not states_format(model.name)
+            )
             return Shapes(model.name, model if is_own else replace(model, published_format=BF16, stored_bytes=None))
     return None
 
