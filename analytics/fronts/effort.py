@@ -50,7 +50,7 @@ def implied_usd_per_hour() -> float:
 def terms(
     runs: int | None = None, hours: float = 0.0, as_of: str = "", usd_per_device_hour: float | None = None
 ) -> list[Term]:
-    """From the published 346 K hours and 2.7 M dollars to each run once, and our count of one state of the second board.
+    """From the published 346 K hours and 2.7 M dollars to each run once, and our count of a state of the second board.
 
     Args:
         runs: Runs of the second board with a time; None leaves its lines out.
