@@ -64,8 +64,8 @@ def _measuring(request: Request) -> Measuring:
     settings: Settings = request.app.state.settings
     if not settings.api_inference or (settings.measure_checkpoints is None and not settings.measure_endpoints):
         raise Refusal(
-            404, "No prompts are answered here: SKYLINE_API_INFERENCE=true allows it, with SKYLINE_MEASURE_CHECKPOINTS or "
-            "SKYLINE_MEASURE_ENDPOINTS.",
+            404, "No prompts are answered here: SKYLINE_API_INFERENCE=true allows it, with SKYLINE_MEASURE_CHECKPOINTS "
+            "or SKYLINE_MEASURE_ENDPOINTS.",
         )  # fmt: skip
     found: Measuring = request.app.state.measuring
     return found

@@ -53,7 +53,7 @@ class Measuring:
 
     @property
     def endpoints(self) -> dict[str, Server]:
-        """Servers that the operator named, by their address without password, and their protocol where it is another."""
+        """Servers that the operator named, by their address without password and what they speak, if not OpenAI's."""
         found = {}
         for said in self._settings.measure_endpoints:
             name, _, address = said.partition("=")

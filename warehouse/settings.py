@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         unused_session_s: How long a session without a browser stays, in seconds.
         most_sessions: Pages that may be open at once; who comes then is asked to come back.
         log_format: How servers write their logs: text, or json for one object a line.
-        api_inference: Whether `POST /api/v1/inference` answers prompts with `measure_checkpoints` and `measure_endpoints`.
+        api_inference: Whether `POST /api/v1/inference` answers prompts, by what may be measured from the pages.
         measure_checkpoints: Folder of checkpoints that visitors of the pages may run; none: they may run nothing.
         measure_endpoints: Servers that visitors may measure from here, and let answer prompts; before an address may
             stand how the server is spoken to, as in `tgi=http://localhost:8080` (`skyline profile protocols`).

@@ -158,7 +158,7 @@ def _point(asker: _Asker, concurrency: int, length: int) -> Row:
 def _row(
     asker: _Asker, answers: list[_Answer], *, concurrency: int, took_s: float, length: int, counted: str = "as asked"
 ) -> Row:
-    """A point of these answers; where the server does not count the tokens of prompts, `length`, `counted` so, stands."""
+    """A point of these answers; `length`, `counted` so, stands where the server does not count tokens of prompts."""
     load, count = asker.load, len(answers)
     good = [answer for answer in answers if answer.error is None]
     prompts = [answer.prompt_tokens for answer in good if answer.prompt_tokens is not None]

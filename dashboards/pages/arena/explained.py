@@ -30,8 +30,8 @@ class WorkedVote:
             gap="12px", margin=(10, 0, 8, 0),
         )  # fmt: skip
         lead = page.html(
-            "<h2>One vote, worked through</h2><p class='counts'>What online Elo would make of the next vote between two "
-            "models, and what a fit to all votes says of them</p>"
+            "<h2>One vote, worked through</h2><p class='counts'>What online Elo would make of the next vote between "
+            "two models, and what a fit to all votes says of them</p>"
         )
         self.column = page.card(lead, fields, self._pane)
 
@@ -84,8 +84,8 @@ def worked(pair: Sequence[Mapping[str, Any]], fitted: Sequence[Mapping[str, Any]
     ]  # fmt: skip
     return (
         f"<p>{_before(names, pair, update)}</p>{page.table(header, lines)}"
-        f"<p>What one gains the other loses. Near equals, {update.settling_votes:.0f} votes between the two make up half "
-        "of a wrong difference; after that ratings go on wandering with the last votes, and their order matters.</p>"
+        f"<p>What one gains the other loses. Near equals, {update.settling_votes:.0f} votes between the two make up "
+        "half of a wrong difference; after that ratings go on wandering with the last votes, and their order matters.</p>"
         f"<p><b>Bradley–Terry</b> {_share(names, fitted)}</p>"
     )
 
