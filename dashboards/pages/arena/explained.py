@@ -85,7 +85,7 @@ def worked(pair: Sequence[Mapping[str, Any]], fitted: Sequence[Mapping[str, Any]
     return (
         f"<p>{_before(names, pair, update)}</p>{page.table(header, lines)}"
         f"<p>What one gains the other loses. Near equals, {update.settling_votes:.0f} votes between the two make up "
-        "half of a wrong difference; after that ratings go on wandering with the last votes, and their order matters.</p>"
+        "half of a wrong difference; after that ratings go on wandering with the last votes: their order matters.</p>"
         f"<p><b>Bradley–Terry</b> {_share(names, fitted)}</p>"
     )
 
