@@ -14,6 +14,7 @@ from profiling.answers.extras import MTP
 from profiling.answers.fit import fit as requirements_of
 from profiling.answers.fit import fit_on, is_several, placement_of
 from profiling.answers.improve import improvement_rows, operator_improvement_rows
+from profiling.answers.processors import compare_processors, said
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.sweep import sweep
 from profiling.errors import UnknownModel, nearest
@@ -117,8 +118,8 @@ class Swept(Configured):
 def swept(request: Request, asked: Annotated[Swept, Query()]) -> Response:
     """As `skyline sweep`: weights, cache, pruning, vocabulary, batch, context, attention, split."""
     door, question = door_of(request), _swept(request, asked)
-    said = (each.partition("=") for each in asked.over)
-    axes = {name: tuple(filter(None, values.split(","))) for name, _, values in said}
+    parted = (each.partition("=") for each in asked.over)
+    axes = {name: tuple(filter(None, values.split(","))) for name, _, values in parted}
     rows = sweep(door, question, axes or None)
     return answers.rows(rows, asked.format, notes=list(door.answer(question).notes))
 
@@ -151,6 +152,33 @@ def fit(request: Request, asked: Annotated[Fitted, Query()]) -> Response:
     else:
         rows, notes = requirements_of(door, question, asked.accelerator)
     return answers.rows(rows, asked.format, notes=list(notes))
+
+
+class Compared(BaseModel):
+    """A question of `/processors`; names and defaults as on the command line."""
+
+    model: str = Field(
+        min_length=1, max_length=200, description="Model of the catalogue.", examples=["Meta-Llama-3.1-8B"]
+    )
+    accelerator: list[str] = Field(
+        default=[], max_length=50, description="Devices, or kinds: cpu, gpu, igpu, tpu, asic, edge, all; some of each."
+    )
+    stage: str = Field(default="decode", max_length=100, description="prefill, decode, generate or encode.")
+    batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
+    seq: int = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
+    weight_format: str | None = Field(default=None, max_length=100, description="None: as published.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+@ROUTES.get("/processors", response_model=Rows, summary="CPUs, GPUs, TPUs and NPUs under one load")
+def processors(request: Request, asked: Annotated[Compared, Query()]) -> Response:
+    """As `skyline processors`: time, energy, cost and what binds, the fastest first; what cannot says why."""
+    question = Question(
+        model=of_catalogue(asked.model), accelerator="", stage=asked.stage, batch=asked.batch, context=asked.seq,
+        weight_format=asked.weight_format,
+    )  # fmt: skip
+    rows = compare_processors(door_of(request), question, asked.accelerator)
+    return answers.rows(rows, asked.format, notes=[said(rows)])
 
 
 class Planned(BaseModel):
