@@ -14,6 +14,8 @@ NODE_DEVICES = 8
 """Devices of the node whose 5.6 kW the board's own CO₂ formula counts: eight at 700 W."""
 DOUBLED_SINCE = "2025-02-13"
 """After this state the board states twice the CO₂ for the same runs."""
+WHOLE_BOARD = (4_576, 12_022.85, "2025-03-13")
+"""Our count of the whole second board: runs, hours by its CO₂, each run once, and the date of that state."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,13 @@ def implied_usd_per_hour() -> float:
     return PUBLISHED_USD / PUBLISHED_HOURS
 
 
-def terms(
-    runs: int | None = None, hours: float = 0.0, as_of: str = "", usd_per_device_hour: float | None = None
-) -> list[Term]:
-    """From the published 346 K hours and 2.7 M dollars to each run once, and our count of a state of the second board.
+def terms(usd_per_device_hour: float | None = None, held: tuple[int, float, str] | None = None) -> list[Term]:
+    """From the published 346 K hours and 2.7 M dollars to each run once, and our count of the second board.
 
     Args:
-        runs: Runs of the second board with a time; None leaves its lines out.
-        hours: Theirs, each run once, from the CO₂ that the board states.
-        as_of: Date of the state, ISO.
         usd_per_device_hour: Today's price of one device; None where none is known.
+        held: Runs, hours and date of the state that the warehouse holds; its lines come last, where it is not the whole
+            board.
     """
     then = implied_usd_per_hour()
     today = None if usd_per_device_hour is None else usd_per_device_hour * NODE_DEVICES
@@ -74,11 +73,13 @@ def terms(
             f"divided by {TASKS_PER_RUN} tasks",
         ),
     ]  # fmt: skip
-    if runs is None:
-        return found
-    board = f"second board, {as_of}"
-    found.append(term(f"{board}, each run once", runs, hours, "from the CO₂ as the board states it"))
-    if as_of > DOUBLED_SINCE:
-        how = f"as the board counted until {DOUBLED_SINCE}: the same runs, half the CO₂"
-        found.append(term(f"{board}, by its earlier count", runs, hours / 2, how))
+    states = {"second board": WHOLE_BOARD}
+    if held is not None and (held[0], held[2]) != (WHOLE_BOARD[0], WHOLE_BOARD[2]):
+        states["the runs of it in this warehouse"] = held
+    for name, (runs, hours, as_of) in states.items():
+        board = f"{name}, {as_of}"
+        found.append(term(f"{board}, each run once", runs, hours, "from the CO₂ as the board states it"))
+        if as_of > DOUBLED_SINCE:
+            how = f"as the board counted until {DOUBLED_SINCE}: the same runs, half the CO₂"
+            found.append(term(f"{board}, by its earlier count", runs, hours / 2, how))
     return found

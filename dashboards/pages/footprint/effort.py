@@ -18,7 +18,7 @@ def reconciled(door: Door, runs: int, hours: float, as_of: str) -> str:
     return (
         "<h2>What evaluation took, term by term</h2><p class='counts'>346 thousand hours and 2.7 million dollars were "
         "published in December 2023; here beside our count, each run once</p>"
-        f"{page.table(_HEAD, [_line(term) for term in terms(runs, hours, as_of, price)])}"
+        f"{page.table(_HEAD, [_line(term) for term in terms(price, (runs, hours, as_of))])}"
         + page.caption(
             f"An hour then: {implied_usd_per_hour():.2f} USD, which the published figures imply. An hour today: "
             f"{today}, the node that the second board counts; nobody stated the machine of the first. "
