@@ -14,7 +14,7 @@ from profiling.answers.extras import MTP
 from profiling.answers.fit import fit as requirements_of
 from profiling.answers.fit import fit_on, is_several, placement_of
 from profiling.answers.improve import improvement_rows, operator_improvement_rows
-from profiling.answers.processors import compare_processors, said
+from profiling.answers.processors import compare_processors, said, warned
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.sweep import sweep
 from profiling.errors import UnknownModel, nearest
@@ -177,8 +177,9 @@ def processors(request: Request, asked: Annotated[Compared, Query()]) -> Respons
         model=of_catalogue(asked.model), accelerator="", stage=asked.stage, batch=asked.batch, context=asked.seq,
         weight_format=asked.weight_format,
     )  # fmt: skip
-    rows = compare_processors(door_of(request), question, asked.accelerator)
-    return answers.rows(rows, asked.format, notes=[said(rows)])
+    door = door_of(request)
+    rows = compare_processors(door, question, asked.accelerator)
+    return answers.rows(rows, asked.format, notes=[said(rows), *warned(door, question, rows)])
 
 
 class Planned(BaseModel):

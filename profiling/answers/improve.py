@@ -89,7 +89,8 @@ def operator_improvement_rows(door: Door, question: Question) -> pl.DataFrame:
     """One row per operator: its share of the time, what binds it, and what the best change of each kind does to it.
 
     Columns `<kind>_pct` hold the change of the operator's own time per token in percent; `helps_most` names the kind
-    that takes most off.
+    that takes most off, and `change_of_whole_pct` what that is of the whole, with its interval: a saving as uncertain
+    as that of the whole change.
     """
     base = door.answer(question)
     best: dict[str, Improvement] = {}
@@ -107,10 +108,22 @@ def operator_improvement_rows(door: Door, question: Question) -> pl.DataFrame:
         rows.append({
             "place": entry["place"], "operator": entry["operator"], "share_pct": entry["share_pct"],
             "bound_by": entry["bound_by"], "helps_most": helps if helps and changes[helps] < -0.5 else None,
-            "change_of_whole_pct": None if helps is None else entry["share_pct"] * changes[helps] / 100,
+            **_of_whole(entry["share_pct"], None if helps is None else changes[helps], best.get(helps or "")),
             **{f"{kind}_pct": changes.get(kind) for kind in KINDS},
         })  # fmt: skip
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _of_whole(share_pct: float, change_pct: float | None, one: Improvement | None) -> dict[str, float | None]:
+    """What the change of an operator is of the whole, in percent: low, likely and high."""
+    ends = ("low_", "", "high_")
+    if one is None or change_pct is None:
+        return {f"change_of_whole_{end}pct": None for end in ends}
+    saved = 1 - one.ratio[1]
+    return {
+        f"change_of_whole_{end}pct": share_pct * change_pct / 100 * (1 - ratio) / saved
+        for end, ratio in zip(ends, one.ratio, strict=True)
+    }
 
 
 KINDS = ("fuse", "batch", "weights", "cache", "context", "memory", "split")

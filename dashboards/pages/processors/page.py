@@ -15,7 +15,7 @@ from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard
-from profiling.answers.processors import compare_processors, said
+from profiling.answers.processors import compare_processors, said, warned
 from profiling.errors import ProfilingError
 
 _CHART = "processors"
@@ -65,7 +65,7 @@ class Processors(SessionPage[ProcessorsState]):
         except ProfilingError as error:
             self.notes.object = page.notes([*self._notes, str(error)])
             return
-        self.notes.object = page.notes(self._notes)
+        self.notes.object = page.notes([*self._notes, *warned(self.door, self.state.question, self.rows)])
         self.answer.object = f"<p class='lead'>{formats.escape(said(self.rows))}</p>"
         self._draw()
 
