@@ -1,7 +1,6 @@
 """Every row of the published systems names a page, a command, a table and a test that are there."""
 
 import re
-
 from pathlib import Path
 
 from dashboards.pages import PAGES
