@@ -73,7 +73,7 @@ class Designed(BaseModel):
     weight_format: str | None = Field(default=None, max_length=100, description="None: 16 bits.")
     vocabulary: int = Field(default=VOCABULARY, ge=256, le=16_777_216, description="Tokens of the vocabulary.")
     engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
-    trials: int = Field(default=TRIALS, ge=1, le=1000, description="Shapes to try; more find more.")
+    trials: int = Field(default=TRIALS, ge=1, le=TRIALS, description="Shapes to try; more find more.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 

@@ -163,6 +163,7 @@ def test_columns_are_those_that_the_description_promises(client: TestClient) -> 
             "plan",
             "advise",
             "design",
+            "processors",
             "describe",
             "choices",
             "accuracy",
