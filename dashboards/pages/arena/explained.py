@@ -7,12 +7,13 @@ import panel as pn
 import polars as pl
 
 from analytics.ratings.elo import K_FACTOR
-from analytics.ratings.explained import Explained, bradley_terry_share, explain
+from analytics.ratings.explained import bradley_terry_share, explain
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.data import Data
 from dashboards.pages.arena import boards as arena_boards
 from dashboards.pages.arena.boards import ArenaState
 from dashboards.parts import controls, formats, page
+from dashboards.parts.templates import block, render
 
 _ELO, _FITTED = "elo", "bradley-terry"
 _OUTCOMES = {"win": "wins", "tie": "ties", "loss": "loses"}
@@ -29,10 +30,10 @@ class WorkedVote:
             controls.select(state, "first", "Model A", **_FIELD), controls.select(state, "second", "Model B", **_FIELD),
             gap="12px", margin=(10, 0, 8, 0),
         )  # fmt: skip
-        lead = page.html(
-            "<h2>One vote, worked through</h2><p class='counts'>What online Elo would make of the next vote between "
-            "two models, and what a fit to all votes says of them</p>"
+        about = (
+            "What online Elo would make of the next vote between two models, and what a fit to all votes says of them"
         )
+        lead = page.html(block("heading", "One vote, worked through", about))
         self.column = page.card(lead, fields, self._pane)
 
     def draw(self, rated: pl.DataFrame) -> None:
@@ -73,7 +74,7 @@ def worked(pair: Sequence[Mapping[str, Any]], fitted: Sequence[Mapping[str, Any]
             bounds where that is not known.
     """
     update = explain(pair[0]["rating"], pair[1]["rating"])
-    names = [formats.escape(row["model"]) for row in pair]
+    first, second = (str(row["model"]) for row in pair)
     header = ("Vote", "Score S", "Surprise S − E", "Change K (S − E)", "Model A after", "Model B after")
     lines = [
         [
@@ -82,22 +83,13 @@ def worked(pair: Sequence[Mapping[str, Any]], fitted: Sequence[Mapping[str, Any]
         ]
         for one in update.updates
     ]  # fmt: skip
-    return (
-        f"<p>{_before(names, pair, update)}</p>{page.table(header, lines)}"
-        f"<p>What one gains the other loses. Near equals, {update.settling_votes:.0f} votes between the two make up "
-        "half of a wrong difference; after that ratings go on wandering with the last votes: their order matters.</p>"
-        f"<p><b>Bradley–Terry</b> {_share(names, fitted)}</p>"
-    )
-
-
-def _before(names: Sequence[str], pair: Sequence[Mapping[str, Any]], update: Explained) -> str:
-    ratings = " and ".join(f"{name} stands at {row['rating']:,.1f}" for name, row in zip(names, pair, strict=True))
-    return (
-        f"<b>Elo</b> before the vote: {ratings}. Odds of {names[0]}: 10<sup>{update.difference:+.1f} / 400</sup> = "
-        f"{formats.significant(update.odds, 4)}, so its expected share E is {formats.significant(update.odds, 4)} / "
-        f"(1 + {formats.significant(update.odds, 4)}) = {update.expected:.3f}. K, the most that one vote moves, is "
-        f"{K_FACTOR:g} as in the Arena."
-    )
+    return render(
+        __file__, "vote.html", first=first, second=second, first_rating=f"{pair[0]['rating']:,.1f}",
+        second_rating=f"{pair[1]['rating']:,.1f}", difference=f"{update.difference:+.1f}",
+        odds=formats.significant(update.odds, 4), expected=f"{update.expected:.3f}", k_factor=f"{K_FACTOR:g}",
+        header=header, lines=lines, settling_votes=f"{update.settling_votes:.0f}",
+        share=_share((first, second), fitted),
+    )  # fmt: skip
 
 
 def _share(names: Sequence[str], fitted: Sequence[Mapping[str, Any]]) -> str:

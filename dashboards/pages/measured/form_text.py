@@ -1,10 +1,10 @@
-"""What the forms of the page of measurements say, as HTML; everything from a server or a model is escaped."""
+"""What the forms of the page of measurements say."""
 
 from typing import Any
 
 from analytics.units import GIB
-from dashboards.parts import formats, page
-from dashboards.parts.formats import escape
+from dashboards.parts import formats
+from dashboards.parts.templates import render
 
 PROMPT = "A checkpoint on this machine or a server answers; you see the text and what it took. The text is not kept."
 ENDPOINT = "This machine sends requests to a server, in the form that it takes, and times what a client sees."
@@ -14,27 +14,22 @@ _MS = 1e3
 
 def answer(found: dict[str, Any], bundle: str) -> str:
     """Text of a model and what it took; of a checkpoint its memory and slowest modules too."""
+    rate = found["tokens_per_s"]
     facts = {
         "Time to first token": _ms(found["ttft_p50_s"]),
         "Time per token after it, median": _ms(found["inter_token_p50_s"]),
-        "Tokens per second": formats.MISSING if found["tokens_per_s"] is None
-        else formats.significant(found["tokens_per_s"]),
+        "Tokens per second": formats.MISSING if rate is None else formats.significant(rate),
         "Tokens": f"{found['context']}{_counted(found)} of the prompt, {_new(found['tokens'])}",
-    }  # fmt: skip
-    modules = ""
+    }
+    modules = []
     if "layers" in found:
         facts |= _of_checkpoint(found)
         slowest = sorted(found["layers"], key=lambda layer: -layer["time_s"])[:_MODULES]
-        lines = [
-            [formats.significant(layer["time_s"] * _MS), str(layer["path"]), str(layer["kind"])] for layer in slowest
-        ]
-        modules = f"<h3>Slowest modules over the prompt</h3>{page.table(('Time (ms)', 'Module', 'Kind'), lines)}"
+        modules = [(formats.significant(layer["time_s"] * _MS), layer["path"], layer["kind"]) for layer in slowest]
     else:
         facts |= {"Whole request": _ms(found["request_p50_s"]), "Run by": "the server, with its network and queue"}
-    return (
-        f"<h3>Answer</h3><pre style='white-space:pre-wrap;overflow-wrap:anywhere'>{escape(found['text'])}</pre>"
-        f"<h3>Time and memory</h3>{page.table(('', ''), [[name, value] for name, value in facts.items()])}"
-        f"{modules}{_landed(bundle)}"
+    return render(
+        __file__, "answered.html", found=found, header=("", ""), lines=facts.items(), bundle=bundle, modules=modules
     )
 
 
@@ -71,7 +66,7 @@ def served(rows: list[dict[str, Any]], bundle: str) -> str:
         ]
         for row in rows
     ]  # fmt: skip
-    return f"<h3>Time and memory</h3>{page.table(header, lines)}{_landed(bundle)}"
+    return render(__file__, "answered.html", found=None, header=header, lines=lines, bundle=bundle)
 
 
 def _errors(row: dict[str, Any]) -> str:
@@ -96,7 +91,3 @@ def _energy(found: dict[str, Any]) -> str:
 def _size(size_bytes: float) -> str:
     unit, size = ("GiB", GIB) if size_bytes >= GIB else ("MiB", 1 << 20)
     return f"{formats.significant(size_bytes / size)} {unit}"
-
-
-def _landed(bundle: str) -> str:
-    return page.caption(f"{bundle} lies in the inbox; with Dagster's sensors on it is in the warehouse in a minute.")
