@@ -54,17 +54,15 @@ _USUAL: Mapping[str, Any] = {
     "queries_per_key": 4, "head_dim": 128, "window": 1024, "windowed_of": 6, "states_of": 4, "experts": 128,
     "per_token": 4, "shared": 0, "active_share": 0.33,
 }  # fmt: skip
+_BLOCKS: tuple[Mapping[str, Any], ...] = (
+    {"blocks": "dense"},
+    {"blocks": "experts", "experts": 64, "per_token": 8, "shared": 1, "active_share": 1.0},
+    {"blocks": "experts"},
+)
 STARTS: tuple[Mapping[str, Any], ...] = tuple(
     {"layers": layers, "mixing": mixing, **_USUAL, **blocks}
-    for layers, mixing, blocks in product(
-        (16, 28, 48), AXES["mixing"],
-        (
-            {"blocks": "dense"},
-            {"blocks": "experts", "experts": 64, "per_token": 8, "shared": 1, "active_share": 1.0},
-            {"blocks": "experts"},
-        ),
-    )
-)  # fmt: skip
+    for layers, mixing, blocks in product((16, 28, 48), AXES["mixing"], _BLOCKS)
+)
 """Shapes in use: windows as in Gemma 3, states as in Qwen3-Next, 64 experts and a shared one as in DeepSeek-V2-Lite, or
 128 with 4 of each token as in gpt-oss-120b."""
 WIDTH_STEP = 64
