@@ -190,21 +190,22 @@ def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, co
         FILE_PATH,
         pl.when(pl.col(FILE_PATH).n_unique() > 1).then(FILE_PATH).otherwise(pl.lit("")).alias("member"),
         *(values.text(one, columns).alias(name) for name, one in said.items()),
-        pl.coalesce(values.day(values.text(file.date, columns)), pl.lit(as_of)).alias("snapshot_date"),
-        values.day(values.text(file.measured_on, columns)).alias("measured_on"),
+        pl.coalesce(_day(file.date, columns), pl.lit(as_of)).alias("snapshot_date"),
+        _day(file.measured_on, columns).alias("measured_on"),
     )
-    apart = {name: taken_apart(name) for name in base["name_in_source"].drop_nulls().unique()}
-
-    def from_name(what: str) -> pl.Expr:
-        found = {name: getattr(one, what) for name, one in apart.items()}
-        return pl.col("name_in_source").replace_strict(found, default=None, return_dtype=pl.String)
-
+    names = base["name_in_source"].drop_nulls().unique()
+    apart = pl.DataFrame(
+        [(name, one.mode, one.effort, one.precision) for name in names for one in (taken_apart(name),)],
+        schema=dict.fromkeys(("name_in_source", "named_mode", "named_effort", "named_precision"), pl.String),
+        orient="row",
+    )
     stated_mode = pl.col("mode").is_in(MODES)
-    return base.with_columns(
+    return base.join(apart, on="name_in_source", how="left", maintain_order="left").select(
+        *(pl.col(name) for name in base.columns if name not in {"mode", "effort", "precision_served", "reporter"}),
         pl.lit(board.name).alias("source"),
-        pl.when(stated_mode).then("mode").otherwise(from_name("mode")).alias("mode"),
-        pl.coalesce("effort", from_name("effort")).str.to_lowercase().alias("effort"),
-        pl.coalesce("precision_served", from_name("precision"))
+        pl.when(stated_mode).then("mode").otherwise("named_mode").alias("mode"),
+        pl.coalesce("effort", "named_effort").str.to_lowercase().alias("effort"),
+        pl.coalesce("precision_served", "named_precision")
         .str.to_lowercase()
         .replace({"bfloat16": "bf16", "float16": "fp16"})
         .alias("precision_served"),
@@ -217,6 +218,10 @@ def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, co
         pl.lit(board.homepage).alias("source_url"),
         pl.lit(file.cost_basis, pl.String).alias("cost_basis"),
     )
+
+
+def _day(said: Said | None, columns: set[str]) -> pl.Expr:
+    return pl.lit(None, pl.Date) if said is None else values.day(values.text(said, columns))
 
 
 def _scored(
@@ -439,7 +444,11 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
     picked = frame.select(
         ROW,
         FILE_PATH,
-        *(readers.get(name, _same)(values.text(one, columns)).alias(name) for name, one in said.items()),
+        *(
+            (pl.lit(None, FACT_SCHEMA[name]) if one is None else readers.get(name, _same)(values.text(one, columns)))
+            .alias(name)
+            for name, one in said.items()
+        ),
     )
     joined = picked.join(base, on=[ROW, FILE_PATH], how="inner", maintain_order="left")
     return (
