@@ -1,5 +1,6 @@
 """Compare, Footprint and the first page in a browser: what they say follows the tables and the choices made."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from warehouse.settings import Settings
 from .served_pages import Visit
 
 pytestmark = [pytest.mark.page]
+
+_FIGURES = {"advisor", "footprint", "choices"}
+"""Pages that the first one quotes in words of its own."""
 
 TWO = "compare?models=Qwen/Qwen2.5-72B-Instruct&models=Qwen/Qwen2.5-14B-Instruct"
 
@@ -72,7 +76,8 @@ def test_the_first_page_says_findings_that_its_tables_hold(visit: Visit, bundled
     assert best is not None
     assert said[0].startswith(f"One RTX-4090 runs {best.model_id} in {best.weight_format} ")
     assert len(said) > 3
-    pages = {page.locator(".findings a").nth(i).get_attribute("href") for i in range(len(said))}
+    linked = [page.locator(".findings a").nth(i).get_attribute("href") for i in range(len(said))]
+    pages = set(linked)
     assert "open-vs-proprietary" in pages
     # What is said here is what the linked view says, by the same estimator.
     votes = next(page for page in pages if page and page.startswith("open-vs-proprietary?"))
@@ -83,4 +88,13 @@ def test_the_first_page_says_findings_that_its_tables_hold(visit: Visit, bundled
     assert page.get_by_text(board).first.is_visible()
     visit.open("scaling")
     assert page.get_by_text(growth.partition(": ")[2], exact=True).first.is_visible()
+    links = {line: page for line, page in zip(said, linked, strict=True) if page and page.split("?")[0] in _FIGURES}
+    assert {link.split("?")[0] for link in links.values()} == _FIGURES
+    for line, link in links.items():
+        # Dates and names aside, every figure of the sentence stands on the page that it links.
+        figures = re.findall(r"(?<![\w.,-])\d[\d,.]*(?![\w-])", re.sub(r"\d{4}-\d\d-\d\d", "", line.split(", judged")[0]))
+        visit.open(link)
+        text = page.locator("main").inner_text().replace(",", "")
+        absent = [one for one in figures if one.rstrip(".,").replace(",", "") not in text]
+        assert absent == [], (line, link)
     assert visit.errors == []

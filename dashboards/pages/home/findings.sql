@@ -45,7 +45,8 @@ SELECT 5, 'footprint', format(
     'use of energy.', from_date, to_date, twice, common)
 FROM doubled
 UNION ALL
-SELECT 6, 'roofline', format(
+SELECT 6, 'sql?sql=SELECT+device,+operator_class,+kernels,+round(held_out_mape_pct,+1)+AS+held_out_mape_pct'
+    '+FROM+marts.calibrations+ORDER+BY+held_out_mape_pct', format(
     'Kernel times are predicted with a mean error of {:.1f} to {:.1f} % on shapes held out of the fit, on {} ({:,} kernels); '
     'whole passes rest on the engines that others measured.', least, most, devices, kernels::BIGINT)
 FROM errors WHERE kernels > 0
