@@ -14,8 +14,10 @@ SCATTER = 0.3
 LEAST_SHARED = 0.2
 """Least correlation of two results of a unit in one source: what boards of one maker's choice of tasks share is seen
 only where other sources judge the same units, which are few."""
-_ALIKE = 10
+_ALIKE = 20
 """Results whose scatter as of all benchmarks each benchmark is given before its own: few say little of it."""
+_FAR = 3.0
+"""Usual deviations beyond which a residual counts as if it were that far."""
 _LINEAR_FLOOR = 0.015
 """Least scatter of a linear item, in quarters of its standard deviation."""
 
@@ -112,6 +114,8 @@ def _scatter_of_shares(expected: Floats, results: Results) -> Floats:
         return np.ones(results.items)
     item = results.item[shares]
     square = ((results.value - expected) ** 2 / (results.error**2 + _of_shares(expected, results)))[shares]
+    # One result that is far off, such as a run that failed, says little of how the others scatter.
+    square = np.minimum(square, _FAR**2 * square.mean())
     count, total = np.bincount(item, minlength=results.items), np.bincount(item, square, results.items)
     usual = float(square.mean())
     found: Floats = np.sqrt((_ALIKE * usual + total) / ((_ALIKE + count) * usual)) if usual > 0 else np.ones(len(count))

