@@ -9,9 +9,10 @@ score and g what guessing gets,
            + v·[scales per channel] + w·[MXFP4]
 
 L₀ is what even 8 bits lose. h is near −1: of models of one size and a recipe, one that knows twice as much loses about
-as many points, not twice as many, since what is known well survives. Effects of recipes, tasks and benchmarks are shrunk towards none (ridge), so that groups
-of few rows stay near the others. Errors are weighed by the noise of a single run and by the size of the loss, and by
-a loss that is linear for outliers (pseudo-Huber); the minimum is found by damped Gauss-Newton steps.
+as many points, not twice as many, since what is known well survives. Effects of recipes, tasks and benchmarks are
+shrunk towards none (ridge), so that groups of few rows stay near the others. Errors are weighed by the noise of a
+single run and by the size of the loss, and by a loss that is linear for outliers (pseudo-Huber); the minimum is found
+by damped Gauss-Newton steps.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ class PointsFit:
         """Part of the score above guessing that is lost, from 0 to 1, for each row.
 
         Args:
-            frame: Columns `layer_bits`, `effective_b`, `baseline_value`, `chance`, `is_mixture`, `is_llama_3`, `recipe`,
-                `task`, `benchmark`, `is_per_channel` and `is_mxfp4`.
+            frame: Columns `layer_bits`, `effective_b`, `baseline_value`, `chance`, `is_mixture`, `is_llama_3`,
+                `recipe`, `task`, `benchmark`, `is_per_channel` and `is_mxfp4`.
         """
         damage = np.exp(np.clip(_features(frame, self.benchmarks) @ self.effects[:-1], *_BOUNDS))
         return np.asarray(1 - np.exp(-damage - np.exp(self.effects[-1])))

@@ -92,7 +92,8 @@ def test_the_first_page_says_findings_that_its_tables_hold(visit: Visit, bundled
     assert {link.split("?")[0] for link in links.values()} == _FIGURES
     for line, link in links.items():
         # Dates and names aside, every figure of the sentence stands on the page that it links.
-        figures = re.findall(r"(?<![\w.,-])\d[\d,.]*(?![\w-])", re.sub(r"\d{4}-\d\d-\d\d", "", line.split(", judged")[0]))
+        undated = re.sub(r"\d{4}-\d\d-\d\d", "", line.split(", judged")[0])
+        figures = re.findall(r"(?<![\w.,-])\d[\d,.]*(?![\w-])", undated)
         visit.open(link)
         text = page.locator("main").inner_text().replace(",", "")
         absent = [one for one in figures if one.rstrip(".,").replace(",", "") not in text]

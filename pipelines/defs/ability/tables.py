@@ -109,9 +109,7 @@ def scale_of(of: Evidence) -> ByIndexItem:
     return ByIndexItem(of.scale_item, float(of.centre[of.scale_item]), float(of.width[of.scale_item]))
 
 
-def _before(
-    results: pl.DataFrame, facts: pl.DataFrame, now: Evidence, stretch: tuple[float, Floats]
-) -> Fitted | None:
+def _before(results: pl.DataFrame, facts: pl.DataFrame, now: Evidence, stretch: tuple[float, Floats]) -> Fitted | None:
     """The fit to everything published before the newest snapshot; None where there was no scale yet."""
     try:
         before = evidence.evidence(results, facts, now.as_of - dt.timedelta(days=1))

@@ -441,15 +441,11 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
         "is_open_weights": values.flag,
         "is_reasoning": values.flag,
     }
-    picked = frame.select(
-        ROW,
-        FILE_PATH,
-        *(
-            (pl.lit(None, FACT_SCHEMA[name]) if one is None else readers.get(name, _same)(values.text(one, columns)))
-            .alias(name)
-            for name, one in said.items()
-        ),
-    )
+
+    def read(name: str, one: Said | None) -> pl.Expr:
+        return pl.lit(None, FACT_SCHEMA[name]) if one is None else readers.get(name, _same)(values.text(one, columns))
+
+    picked = frame.select(ROW, FILE_PATH, *(read(name, one).alias(name) for name, one in said.items()))
     joined = picked.join(base, on=[ROW, FILE_PATH], how="inner", maintain_order="left")
     return (
         joined.with_columns(pl.lit(None, pl.String).alias("model_id"), pl.lit(board.may_bundle).alias("may_bundle"))
