@@ -43,7 +43,7 @@ def kinds(now: Evidence) -> Integers:
 
 
 def domain_stretches(now: Evidence, out: HeldOut, overall: float) -> Floats:
-    """(D,) factors on intervals of domains: the overall one, times what the domain's shares ask for beyond all shares."""
+    """(D,) factors on intervals of domains: the overall one, times what each one's shares ask for beyond all."""
     shares = ~np.isnan(out.error) & ~now.design.results.linear[now.design.results.item]
     of_all = stretch_of(np.abs(out.error[shares]) / out.deviation[shares])
     own = (out.stretch.get(_FIRST_DOMAIN + at, out.stretch.get(_SHARE, of_all)) for at in range(now.design.domains))
