@@ -64,11 +64,10 @@ class Surface:
         """
         law = self.law_s(compute_s, memory_s)
         features = _features(sizes, law)
-        left = _columns(features, self.knots) @ self.coefficients
+        left = _limited(_columns(features, self.knots) @ self.coefficients)
         if self.switches is not None:
             left = left + self.switches.logarithms(features)
-        limit = np.log(LARGEST_FACTOR)
-        return np.asarray(law * np.exp(np.clip(left, -limit, limit)))
+        return np.asarray(law * np.exp(left))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -123,8 +122,12 @@ def fit_surface(
         coefficients = np.asarray(np.linalg.solve(normal, weighted.T @ left), dtype=np.float64)
         closeness = 1 / np.maximum(np.abs(left - columns @ coefficients), _LEAST_RESIDUAL)
         weights = np.asarray(closeness / closeness.mean())
-    jumps = fit_switches(features, left - columns @ coefficients) if switches else None
+    jumps = fit_switches(features, left - _limited(columns @ coefficients)) if switches else None
     return Surface(found.fixed_s, found.compute_share, found.memory_share, knots, coefficients, jumps)
+
+
+def _limited(left: Array) -> Array:
+    return np.clip(left, -np.log(LARGEST_FACTOR), np.log(LARGEST_FACTOR))
 
 
 def _features(sizes: Array, law_s: Array) -> Array:
