@@ -31,6 +31,7 @@ STAGES = (
     "throughput at maximum load",
     "request",
     "energy",
+    "memory",
 )
 """What is compared, in the order of the table."""
 
@@ -126,20 +127,12 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     """
     metric, measured_stage = str(row["metric"]), str(row["stage"])
     stage = compared_as(row)
-    model = names.model(str(row.get("model") or row.get("model_as_reported") or ""))
-    device = names.device(str(row.get("device") or row.get("device_as_reported") or ""))
-    reported = str(row.get("model_as_reported") or "")
-    engine = engine_of(str(row.get("engine") or ""), device, str(row.get("backend") or ""))
-    if engine.family == "llama.cpp" and reported.endswith("-mlx"):
-        engine = ENGINES["mlx"]  # Ollama runs models of such names in MLX
-    weight_format = str(row.get("weight_format") or "")
-    if not weight_format:
-        raise UnsupportedPrecision("the weight format is not stated")
-    precision = _runnable(
-        precision_named(model, format_on(engine, weight_format, reported), str(row.get("kv_format") or "")), device
-    )
-    if engine.opens_integers and weight_format.casefold() == "int8":
-        precision = replace(precision, activation_bits=16, computes=())
+    if stage == "memory":
+        raise NotAsked("memory is not a time")
+    asked = formats_of(row, names)
+    model, device, engine, weight_format, precision = (
+        asked.model, asked.device, asked.engine, asked.weight_format, asked.precision
+    )  # fmt: skip
     count = int(_number(row, "device_count") or 1)
     load_of = _Load(
         metric,
@@ -196,6 +189,40 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What ran: model, device, engine and numbers, by the product's names."""
+
+    model: Architecture
+    device: Accelerator
+    engine: Engine
+    weight_format: str
+    precision: Precision
+
+
+def formats_of(row: Mapping[str, Any], names: Names) -> Asked:
+    """What a row says ran.
+
+    Raises:
+        ProfilingError: Model, device, format or engine are not known.
+    """
+    model = names.model(str(row.get("model") or row.get("model_as_reported") or ""))
+    device = names.device(str(row.get("device") or row.get("device_as_reported") or ""))
+    reported = str(row.get("model_as_reported") or "")
+    engine = engine_of(str(row.get("engine") or ""), device, str(row.get("backend") or ""))
+    if engine.family == "llama.cpp" and reported.endswith("-mlx"):
+        engine = ENGINES["mlx"]  # Ollama runs models of such names in MLX
+    weight_format = str(row.get("weight_format") or "")
+    if not weight_format:
+        raise UnsupportedPrecision("the weight format is not stated")
+    precision = _runnable(
+        precision_named(model, format_on(engine, weight_format, reported), str(row.get("kv_format") or "")), device
+    )
+    if engine.opens_integers and weight_format.casefold() == "int8":
+        precision = replace(precision, activation_bits=16, computes=())
+    return Asked(model, device, engine, weight_format, precision)
+
+
 def compared_as(row: Mapping[str, Any]) -> str:
     """Which of `STAGES` a row is compared as.
 
@@ -213,7 +240,9 @@ def compared_as(row: Mapping[str, Any]) -> str:
         return loads[metric]
     if metric == "output_tokens_per_s":
         return "throughput" if _number(row, "batch") is not None else "throughput at maximum load"
-    raise NotAsked("memory is not a time" if metric == "memory_gib" else f"no question for {metric} of stage {stage!r}")
+    if metric == "memory_gib":
+        return "memory"
+    raise NotAsked(f"no question for {metric} of stage {stage!r}")
 
 
 @dataclass(frozen=True, slots=True)
