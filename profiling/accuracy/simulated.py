@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 
 import polars as pl
 
@@ -20,6 +22,8 @@ _SPREAD = 0.064
 """Lengths between 0.8 and 1 times the stated, evenly: the standard deviation over the mean."""
 MOST_CONFIGURATIONS = 240
 """Configurations that are simulated; of more, every so many-th."""
+ERRORS = Path(__file__).parents[1] / "reference" / "simulation_errors.csv"
+"""What ships: `skyline accuracy ../shared/data/serving/silicon_rows.csv --simulated --format csv --output` this."""
 SCHEMA: dict[str, type[pl.DataType]] = {"row": pl.Int64, "simulated": pl.Float64}
 
 
@@ -111,3 +115,9 @@ def simulation_table(predictions: pl.DataFrame, found: pl.DataFrame) -> pl.DataF
         median_pct("predicted").alias("fitted_mdape_pct"),
     )
     return table.sort("stage", "engine")
+
+
+@cache
+def shipped_simulation_errors() -> pl.DataFrame:
+    """The table of `simulation_table` on published serving runs, as it ships."""
+    return pl.read_csv(ERRORS)

@@ -32,11 +32,12 @@ def test_no_measurement_of_the_sample_is_faster_than_its_bound(sample: Accuracy)
     )
 
 
-def test_decode_and_prompts_of_the_sample_are_close_and_within_their_intervals(sample: Accuracy) -> None:
+def test_decode_prompts_and_memory_of_the_sample_are_close_and_within_their_intervals(sample: Accuracy) -> None:
     table = {row["stage"]: row for row in sample.comparison.table().iter_rows(named=True)}
     assert table["decode"]["mdape_pct"] < 12
     assert table["prefill"]["mdape_pct"] < 30
-    for stage in ("decode", "prefill"):
+    assert table["memory"]["mdape_pct"] < 8
+    for stage in ("decode", "prefill", "memory"):
         assert table[stage]["inside_pct"] > 75
         assert table[stage]["mdape_pct"] < table[stage]["naive_mdape_pct"]
 
