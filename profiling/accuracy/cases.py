@@ -35,6 +35,8 @@ STAGES = (
 )
 """What is compared, in the order of the table."""
 
+ROUNDS = 10.0
+"""Requests for each that is in flight, by which benchmarks that keep a number in flight usually run."""
 SHARE_GPT_LENGTHS = (220.0, 180.0)
 MOST_SEQUENCES = 2048
 """Where an engine chooses the batch itself: the most it is taken to run."""
@@ -67,6 +69,8 @@ class Case:
     """How requests come: steady (a fixed number in flight) or random."""
     held_back_steps: float
     """Steps that a prompt waits before it may be read, by the engine's options; 0 where none is stated."""
+    rounds: float
+    """Requests that are made for each in flight, where a fixed number is: of one, all come at once and none after."""
     waiting: float
     """Sequences in flight, waiting ones among them, over those that run."""
     input_tokens: float
@@ -184,6 +188,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         if re.search(r"poisson|server|interactive", str(row.get("note") or ""), re.IGNORECASE)
         else "steady",
         held_back_steps=float(held[1]) if held else 0.0,
+        rounds=1.0 if "one round" in str(row.get("note") or "") else ROUNDS,
         waiting=waiting,
         measured_s=load_of.seconds(batch, replicas, given),
     )

@@ -50,6 +50,22 @@ def test_a_surface_learns_what_its_law_leaves_over_and_survives_its_file() -> No
     assert error.mean() < law.mean()
 
 
+def test_jumps_between_an_engine_s_kernels_are_found_where_a_surface_smooths_them_over() -> None:
+    def with_jump(number: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        compute, memory, sizes, time = _kernels(number, seed)
+        slow = (sizes[:, 1] >= 12) & (sizes[:, 0] < 6)  # a kernel of its own for wide matrices of few rows
+        return compute, memory, sizes, np.where(slow, 3 * time, time)
+
+    *seen, time = with_jump(3000, 4)
+    *unseen, true = with_jump(500, 5)
+    smooth = fit_surface(*seen, time)
+    surface = fit_surface(*seen, time, switches=True)
+    error = np.abs(surface.seconds(*unseen) / true - 1)
+    assert error.mean() < np.abs(smooth.seconds(*unseen) / true - 1).mean() / 2
+    again = type(surface).from_dict(surface.to_dict())
+    assert np.allclose(again.seconds(*unseen), surface.seconds(*unseen), rtol=1e-3)
+
+
 def test_far_outside_what_was_measured_the_law_goes_on() -> None:
     *seen, time = _kernels(2000, 3)
     surface = fit_surface(*seen, time)
