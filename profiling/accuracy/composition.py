@@ -84,9 +84,9 @@ def waiting_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters)
     Answering: what happens outside of the engine's steps. Steps: the one under way, and those that the engine's
     options hold prompts back for.
     Prompts: where a fixed number is in flight, all of them come at once at the start, and with ten requests for
-    each a tenth wait for half of the others' prompts (with one, all do); later ones, and those that come by themselves, wait for one
-    that is being read, which is the likelier the more of the time prompts take. Queue: where more are in flight than
-    memory holds, the answers of those that run.
+    each a tenth wait for half of the others' prompts (with one, all do); later ones, and those that come by
+    themselves, wait for one that is being read, which is the likelier the more of the time prompts take. Queue: where
+    more are in flight than memory holds, the answers of those that run.
     """
     result = np.zeros((len(cases), len(_WAITED)))
     known: dict[tuple[object, ...], Array] = {}

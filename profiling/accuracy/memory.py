@@ -25,14 +25,17 @@ LARGEST_SHARE = 1.03
 """Of the device's memory: more was not on it."""
 
 
-def compare_memory(rows: pl.DataFrame, names: Names) -> tuple[pl.DataFrame, list[tuple[int, str]], list[tuple[int, str]]]:
+Reasons = list[tuple[int, str]]
+
+
+def compare_memory(rows: pl.DataFrame, names: Names) -> tuple[pl.DataFrame, Reasons, Reasons]:
     """Rows in `predict.SCHEMA`, in GiB, then `(row, reason)` of those not asked and of those that cannot be.
 
     The naive rule is the weights alone; there is no bound, since what tools call memory differs.
     """
     found: list[dict[str, object]] = []
-    left: list[tuple[int, str]] = []
-    impossible: list[tuple[int, str]] = []
+    left: Reasons = []
+    impossible: Reasons = []
     for index, row in enumerate(rows.iter_rows(named=True)):
         if row["metric"] != METRIC:
             continue

@@ -82,7 +82,7 @@ END_TO_END_ERROR = Table(
         Column("unit", pl.String, "s, J per token, or GiB.", allowed=("s", "J", "GiB")),
         Column("measured", pl.Float64, "Measured time, energy or memory.", minimum=0),
         Column("predicted", pl.Float64, "Likely value.", minimum=0),
-        Column("low", pl.Float64, "Low end of the interval that holds 80 %; of memory, of the printed range.", minimum=0),
+        Column("low", pl.Float64, "Low end of the interval that holds 80 %; of memory, of the range.", minimum=0),
         Column("high", pl.Float64, "High end of the interval that holds 80 %; of memory, of the range.", minimum=0),
         Column("bound", pl.Float64, "The least that the data sheets allow.", minimum=0),
         Column(

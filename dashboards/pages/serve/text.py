@@ -44,8 +44,8 @@ def simulation_error(errors: pl.DataFrame, engine: str) -> str:
 
     whose = engine if own.height else f"{', '.join(errors['engine'].unique().sort())}, by engine"
     return (
-        f"Held against measured serving, the simulation of the plan is {span('first token under load')} % off for first "
-        f"tokens and {span('time per token under load')} % for time per token ({whose}; "
+        "Held against measured serving, the simulation of the plan is "
+        f"{span('first token under load')} % off for first tokens and {span('time per token under load')} % for time per token ({whose}; "
         f"{chosen['rows'].sum():,} measurements)."
     )
 

@@ -25,7 +25,7 @@ _SILICON_FORMATS = {"fp4": "nvfp4", "fp8": "fp8", "int4": "gptq-4bit-g128", "": 
 _NODE = 8
 _ONE_ROUND = re.compile(r"gap-analysis/data/\w+/sglang/0\.5\.1\.post1/")
 """Runs among the sample that made one request for each in flight: their mean time to first token is that of half of all
-prompts, in chunks of 8,192 tokens, at every number in flight, length and layout, and no prompt is read between tokens."""
+prompts, in chunks of 8,192 tokens, at every number in flight, length and layout; none is read between tokens."""
 _UNEVEN = re.compile(r"source_file=20\d\d-|db-dump/|kimi-k2\.5")
 """Runs of the public benchmark among the sample, whose lengths are drawn between 0.8 and 1 times the stated."""
 _SILICON_ENGINES = {"trtllm": "TensorRT-LLM", "vllm": "vLLM", "sglang": "SGLang"}

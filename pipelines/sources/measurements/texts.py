@@ -59,7 +59,8 @@ def mlperf(text: str, uri: str = "") -> Iterator[Row | None] | None:
     )
     batch = float(rate) * float(per_token) / 1e9 if rate and per_token else None
     system = _SYSTEM.search(uri)
-    device, count = (system["device"] or system["named"], system["count"] or system["number"]) if system else (None,) * 2
+    device = (system["device"] or system["named"]) if system else None
+    count = (system["count"] or system["number"]) if system else None
     engine = next((name for word, name in _ENGINES if system and word in system["rest"].casefold()), None)
     valid = _value(text, r"Result is\s*:\s*(\w+)")
     shared = {
