@@ -43,10 +43,10 @@ def simulation_error(errors: pl.DataFrame, engine: str) -> str:
         return f"{low}" if low == high else f"{low} to {high}"
 
     whose = engine if own.height else f"{', '.join(errors['engine'].unique().sort())}, by engine"
+    first, each = span("first token under load"), span("time per token under load")
     return (
-        "Held against measured serving, the simulation of the plan is "
-        f"{span('first token under load')} % off for first tokens and {span('time per token under load')} % for time per token ({whose}; "
-        f"{chosen['rows'].sum():,} measurements)."
+        f"Held against measured serving, the simulation of the plan is {first} % off for first tokens and {each} % for "
+        f"time per token ({whose}; {chosen['rows'].sum():,} measurements)."
     )
 
 
