@@ -25,9 +25,10 @@ H200 = find("H200-SXM-141GB")
 MOST_PCT = {
     "gemm": 6.0, "prefill_attention": 7.0, "decode_attention": 10.0, "experts": 10.0, "latent_prefill": 10.0,
     "latent_decode": 10.0, "latent_prefill_module": 10.0, "latent_decode_module": 10.0, "gated_deltanet": 10.0,
-    "all_reduce": 12.0, "collectives": 12.0,
+    "kda": 10.0, "mamba2": 10.0, "all_reduce": 12.0, "collectives": 12.0, "expert_dispatch_decode": 12.0,
+    "expert_dispatch_prefill": 12.0,
 }  # fmt: skip
-"""Median error by kind that surfaces of the H200 may have on shapes they never saw."""
+"""Mean error by kind that surfaces of all devices and engines may have on shapes they never saw."""
 
 
 def _kernels(number: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -97,8 +98,9 @@ def test_files_that_ship_are_small_and_hold_seven_devices() -> None:
 
 @pytest.mark.parametrize("kind", MOST_PCT)
 def test_errors_on_shapes_never_seen_are_as_promised(kind: str) -> None:
-    table = summary(shipped_surfaces()[H200.name]).filter(pl.col("kind") == kind)
-    weighted = (table["median_error_pct"] * table["kernels"]).sum() / table["kernels"].sum()
+    every = [surface for of_device in shipped_surfaces().values() for surface in of_device]
+    table = summary(every).filter(pl.col("kind") == kind)
+    weighted = (table["mean_error_pct"] * table["kernels"]).sum() / table["kernels"].sum()
     assert weighted <= MOST_PCT[kind]
 
 
