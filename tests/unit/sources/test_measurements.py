@@ -168,6 +168,8 @@ def test_other_tools_are_read_by_their_own_readers(
 def test_a_file_of_no_known_tool_is_refused_and_those_known_are_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownMeasurements, match="llama-bench"):
         read_measurements(_file(tmp_path, "other.json", {"hello": "world"}))
+    with pytest.raises(UnknownMeasurements, match="does not write"):
+        read_measurements(_file(tmp_path, "odd.json", VLLM | {"completed": "many"}))
 
 
 def test_a_bundle_of_ones_own_gives_its_measured_points() -> None:
