@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from profiling.accuracy.cases import Case
+from profiling.accuracy.cases import ROUNDS, Case
 from profiling.accuracy.passes import Passes
 from profiling.engines.effects import ANSWERING_S, WAITING_EFFECTS, Setting, attention_of, setting_of
 from profiling.engines.fit import Parameters, factors, parts_named
@@ -56,8 +56,6 @@ def pass_weights(cases: Sequence[Case]) -> tuple[Array, Array]:
             prefill[index], decode[index] = 1.0, max(1.0, case.output_tokens - 1)
         elif case.stage in UNDER_LOAD or case.stage == "energy":
             others = case.batch - 1 if case.stage == UNDER_LOAD[0] else case.batch
-            if case.rounds == 1 and case.stage == UNDER_LOAD[0]:
-                others /= 2  # of those that came at once, only prompts behind one's own are read between one's tokens
             prefill[index], decode[index] = max(others, 0.0) / max(1.0, case.output_tokens), 1.0
         elif case.stage == FIRST_TOKEN:
             prefill[index], decode[index] = 1.0, 1.0 if case.batch > 1 else 0.0
@@ -83,10 +81,10 @@ def waiting_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters)
 
     Answering: what happens outside of the engine's steps. Steps: the one under way, and those that the engine's
     options hold prompts back for.
-    Prompts: where a fixed number is in flight, all of them come at once at the start, and with ten requests for
-    each a tenth wait for half of the others' prompts (with one, all do); later ones, and those that come by
-    themselves, wait for one that is being read, which is the likelier the more of the time prompts take. Queue: where
-    more are in flight than memory holds, the answers of those that run.
+    Prompts: where a fixed number is in flight, all of them come at once at the start, and with `ROUNDS` requests for
+    each a tenth wait for half of the others' prompts; later ones, and those that come by themselves, wait for one
+    that is being read, which is the likelier the more of the time prompts take. Queue: where more are in flight than
+    memory holds, the answers of those that run.
     """
     result = np.zeros((len(cases), len(_WAITED)))
     known: dict[tuple[object, ...], Array] = {}
@@ -103,7 +101,7 @@ def waiting_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters)
         busy = others * prompt / (max(1.0, case.output_tokens) * step)
         before = min(busy / 2, others)
         if case.arrival == "steady":
-            before = (1 - 1 / case.rounds) * before + others / 2 / case.rounds
+            before = (1 - 1 / ROUNDS) * before + others / 2 / ROUNDS
         per_token = step + others / max(1.0, case.output_tokens) * prompt
         seconds = {
             "answering": ANSWERING_S, "steps": step * (1 + case.held_back_steps) if others else 0.0,
