@@ -38,8 +38,8 @@ def simulation_error(errors: pl.DataFrame, engine: str) -> str:
     chosen = own if own.height else errors
 
     def span(stage: str) -> str:
-        off = chosen.filter(pl.col("stage") == stage)["mdape_pct"].round(0).cast(pl.Int64)
-        low, high = off.min(), off.max()
+        off = [round(value) for value in chosen.filter(pl.col("stage") == stage)["mdape_pct"].to_list()]
+        low, high = min(off), max(off)
         return f"{low}" if low == high else f"{low} to {high}"
 
     whose = engine if own.height else f"{', '.join(errors['engine'].unique().sort())}, by engine"
