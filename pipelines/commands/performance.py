@@ -165,7 +165,7 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     weight_format: WeightFormat = None,
     engine: Engine = None,
     host_memory_gib: Annotated[
-        float, typer.Option("--host-memory-gib", "--host-memory", help="Memory of the machine, for layers and experts.")
+        float, typer.Option("--host-memory-gib", "--host-memory", help="GiB of system memory, for layers and experts.")
     ] = 0.0,
     host: Annotated[str | None, typer.Option(help="Processor of the machine.", show_default="a common one")] = None,
     n_gpu_layers: Annotated[
@@ -181,7 +181,7 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """How many accelerators a model needs, its memory by part, and the common rule beside it.
 
-    On machines of several devices (3x3090, "3090 + 3060"), or with the memory of the machine (--host-memory 64): where
+    On machines of several devices (3x3090, "3090 + 3060"), or with system memory (--host-memory 64): where
     layers and experts lie in the fastest split that fits, how fast that is, and the command that runs it.
     """
     from profiling.answers.fit import fit as answer_of  # noqa: PLC0415 - numpy and polars load only when needed

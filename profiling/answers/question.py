@@ -9,6 +9,7 @@ from typing import cast, get_args
 from profiling.answers.extras import acceptance_of
 from profiling.answers.pruning import pruning_of
 from profiling.errors import InvalidWorkload, nearest
+from profiling.memory.engines import runs_on
 from profiling.models.architecture import Architecture
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import (
@@ -157,15 +158,15 @@ def stored_precision(
     return precision_for(model, weight_format, kv_bits)
 
 
-BY_LAYERS = ("llama.cpp", "ollama", "lm-studio", "mlx", "exllama")
-"""Beginnings of the names of engines that deal out layers to several devices."""
+BY_LAYERS = frozenset({"llama.cpp", "mlx", "exllama"})
+"""Engines that deal out layers to several devices."""
 
 
 def split_over(model: Architecture, devices: int, engine: str) -> Parallelism:
     """How an engine uses several devices alike where nothing else is said: servers split every layer where they can."""
     if devices == 1:
         return Parallelism()
-    if engine.startswith(BY_LAYERS) or devices not in legal_tensor_ways(model, devices):
+    if runs_on(engine) in BY_LAYERS or devices not in legal_tensor_ways(model, devices):
         return Parallelism(1, devices)
     return Parallelism(devices)
 
