@@ -198,7 +198,7 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
     return pl.DataFrame(found, schema=schema)
 
 
-def _asked_as(memory_bytes: float, rate: "Bandwidth", is_processor: bool) -> str:  # noqa: FBT001
+def _asked_as(memory_bytes: float, rate: "Bandwidth", is_processor: bool) -> str:
     """The words by which every command takes a device that the table lacks."""
     words = f"{memory_bytes / 1e9:.0f} GB at {rate.median_bytes_per_s / 1e9:.0f} GB/s{' cpu' if is_processor else ''}"
     return f'not in the table; ask about it as "other: {words}"'

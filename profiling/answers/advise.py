@@ -148,8 +148,8 @@ def _not_looked_at(names: Sequence[str]) -> str:
     more = ", and more" if len(names) > _MOST_NAMED else ""
     return (
         f"{several} among these but {'has' if len(names) == 1 else 'have'} no configuration here, so whether they fit "
-        f"is not known: {', '.join(names[:_MOST_NAMED])}{more}. `skyline describe NAME --online` reads one from the hub "
-        "and keeps it."
+        f"is not known: {', '.join(names[:_MOST_NAMED])}{more}. `skyline describe NAME --online` reads one from the "
+        "hub and keeps it."
     )
 
 

@@ -24,10 +24,10 @@ TEXTS: Sequence[Read] = (tables.llama_bench_markdown, texts.ollama, texts.mlx)
 
 KNOWN = (
     "our own CSV", "llama-bench (JSON, CSV, markdown)", "vllm bench serve, latency and throughput (JSON)",
-    "sglang bench_serving and bench_one_batch (JSON lines)", "llmfit bench (JSON)", "ollama run --verbose (text)", "mlx_lm.benchmark (text)",
-    "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)", "MLPerf summaries (text)",
-    "ML.ENERGY (JSON)", "AIConfigurator's comparison runs (CSV)", "bundles of `skyline profile run` and `endpoint`",
-    "files of `skyline profile share`",
+    "sglang bench_serving and bench_one_batch (JSON lines)", "llmfit bench (JSON)", "ollama run --verbose (text)",
+    "mlx_lm.benchmark (text)", "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)",
+    "MLPerf summaries (text)", "ML.ENERGY (JSON)", "AIConfigurator's comparison runs (CSV)",
+    "bundles of `skyline profile run` and `endpoint`", "files of `skyline profile share`",
 )  # fmt: skip
 """What is read, in words."""
 
