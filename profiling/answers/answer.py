@@ -172,7 +172,8 @@ class Answer:
     @property
     def largest_batch(self) -> int:
         """Most sequences of this configuration that fit for sure; 0 where not even one does."""
-        return max_batch(self.model, self.device, self.estimate.workload, self.question.engine or ENGINE)
+        held = self.question.held_by(self.question.engine or ENGINE)
+        return max_batch(self.model, self.device, self.estimate.workload, held)
 
     @property
     def measured_share(self) -> float:

@@ -346,7 +346,8 @@ class Door:
         def ask(stage: Stage) -> Estimate:
             generated = question.generated if stage == "generate" else 0
             asked = replace(workload, stage=stage, generated=generated)
-            found = estimate(model, device, asked, fitted, engine, extra_bytes=extra / workload.parallelism.devices)
+            beside = extra / workload.parallelism.devices
+            found = estimate(model, device, asked, fitted, engine, extra_bytes=beside, held=question.held_by(engine))
             return found if images is None or stage == "decode" else images.before(found)
 
         main = ask(workload.stage)
@@ -381,8 +382,8 @@ class Door:
         """
         question = self.settled(question)
         model = self.variant(question)
-        engine = question.engine or ENGINE
-        require_fit(model, self.device(question.accelerator), question.workload_of(model), engine)
+        held = question.held_by(question.engine or ENGINE)
+        require_fit(model, self.device(question.accelerator), question.workload_of(model), held)
 
     def operator_rows(self, question: Question, fixed: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """One row per operator of the pass; of a generation, of the decode step in its middle."""

@@ -122,7 +122,7 @@ def _changes(base: Answer) -> Iterator[tuple[str, str, Question, str]]:
     asked, model = base.question, base.model
     is_pass = asked.stage in {"prefill", "encode"}
     precision = base.estimate.workload.precision
-    layered = bool(asked.engine) and runs_on(asked.engine) in {"llama.cpp", "mlx"}
+    layered = asked.engine is not None and runs_on(asked.engine) in {"llama.cpp", "mlx"}
     for name in _LLAMA_FORMATS if layered else _SERVED:
         other = replace(asked, weight_format=name, weight_bits=None, activation_bits=None)
         try:

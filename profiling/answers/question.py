@@ -9,7 +9,7 @@ from typing import cast, get_args
 from profiling.answers.extras import acceptance_of
 from profiling.answers.pruning import pruning_of
 from profiling.errors import InvalidWorkload, nearest
-from profiling.memory.engines import runs_on
+from profiling.memory.engines import EngineProfile, engine_profile, runs_on
 from profiling.models.architecture import Architecture
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import (
@@ -52,6 +52,9 @@ class Question:
         pipeline: Groups of devices, each with some of the layers.
         expert: Devices that the experts are dealt out to, within the tensor group.
         engine: What runs the model; None: what people run on such a device.
+        gpu_memory_utilization: Part of the memory that the engine may use; None: its default.
+        batched_tokens: Most tokens of one step, which bound activations and cut prompts; None: the engine's default.
+        eager: Whether the engine runs without captured graphs; counted in memory, not in time.
         prefix: Tokens of the prompt whose keys and values are reused from an earlier request.
         chunk: Most tokens of one prefill pass; None: the whole prompt at once.
         draft: Tokens proposed and verified per step by speculative decoding.
@@ -86,6 +89,9 @@ class Question:
     pipeline: int = 1
     expert: int = 1
     engine: str | None = None
+    gpu_memory_utilization: float | None = None
+    batched_tokens: int | None = None
+    eager: bool = False
     prefix: int = 0
     chunk: int | None = None
     draft: int = 0
@@ -106,6 +112,16 @@ class Question:
         """Accelerators in use, for reading."""
         count = self.tensor * self.pipeline
         return self.accelerator if count == 1 else f"{count} × {self.accelerator}"
+
+    def held_by(self, engine: str) -> EngineProfile:
+        """What an engine adds to the memory, started with the options that were given.
+
+        Raises:
+            InvalidWorkload: No such engine, or an option cannot be.
+        """
+        return engine_profile(engine).with_options(
+            utilisation=self.gpu_memory_utilization, step_tokens=self.batched_tokens, eager=self.eager
+        )
 
     def precision_of(self, model: Architecture) -> Precision:
         """Bits per class of numbers.
@@ -136,7 +152,7 @@ class Question:
             attention=cast("AttentionKernel", one_of("attention", self.attention, get_args(AttentionKernel))),
             parallelism=Parallelism(self.tensor, self.pipeline, self.expert),
             prefix=self.prefix,
-            chunk=cast("Values | None", self.chunk),
+            chunk=cast("Values | None", self.batched_tokens if self.chunk is None else self.chunk),
             draft=self.draft,
             acceptance=acceptance_of(self.acceptance, self.draft_model),
             cache_tokens=self.cache_tokens,

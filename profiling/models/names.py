@@ -174,9 +174,7 @@ def _with_nearest(answer: ModelName, choices: Collection[str]) -> ModelName:
     tail = f"; nearest: {near}" if near else ""
     where = f"among the {len(choices)} models known here"
     evidence = (
-        f"{said!r} is not {where}{tail}; --online asks the hub"
-        if said
-        else f"{answer.text!r} is neither {where} nor a path{tail}"
+        f"{said!r} is not {where}{tail}; --online asks the hub" if said else f"{answer.text!r} is not {where}{tail}"
     )
     return replace(answer, candidates=tuple(near.split(", ")) if near else (), evidence=evidence)
 
