@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares
 
 Array = npt.NDArray[np.float64]
 _QUANTILES = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
@@ -84,6 +83,7 @@ def _short(value: float) -> float:
 
 def fit_surface(compute_s: Array, memory_s: Array, sizes: Array, measured_s: Array) -> Surface:
     """The surface that explains measured seconds; arguments as of `Surface.seconds`."""
+    from scipy.optimize import least_squares  # noqa: PLC0415 - a second of import, needed only to fit
 
     def law(logs: Array) -> Surface:
         fixed, compute, memory = np.exp(logs)
