@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from profiling.models.architecture import Architecture, Layer, Stack, fact_of
@@ -61,6 +61,11 @@ _ROLES: dict[str, tuple[Role, Group]] = {
     "per_layer_projection": ("other", "feed_forward"),
 }  # fmt: skip
 """Role and group of a matrix by the name of its step; others are matrices of the attention without a rule."""
+
+_PLACED: frozenset[Role] = frozenset({"value", "down", "gate", "up"})
+"""Roles whose rules ask for the layer."""
+
+_MIDDLE = {middle: Place(middle=middle) for middle in (False, True)}
 
 _STAY_WHOLE = ("per_layer_model", "low_rank", "stream", "attention_mix", "feed_forward_mix")
 """Beginnings of the names of small matrices that the quantiser leaves as the converter wrote them, at 16 bits."""
@@ -254,17 +259,23 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
     values = sum(tensors.role == "value" for index in order for tensors in layers[index])
     value = down = 0
     mixture = model.is_mixture_of_experts
+    inside, ahead_of = Counter(order[:depth]), Counter(order[depth:])
+    for index, layer in enumerate(layers):  # most tensors have no rule that asks for their layer
+        for tensors in layer:
+            if tensors.role not in _PLACED:
+                yield tensors._replace(numbers=tensors.numbers * inside[index])
+                yield tensors._replace(numbers=tensors.numbers * ahead_of[index], group="ahead")
     for position, index in enumerate(order):
         for tensors in layers[index]:
-            place = Place()
+            if tensors.role not in _PLACED:
+                continue
+            place = _MIDDLE[place_of(position, len(order)).middle]
             if tensors.role == "value":
                 place = place_of(value, values)
                 value += 1
             elif tensors.role == "down":
                 place = place_of(position if mixture else down, len(order), counted=down)
                 down += 1
-            elif tensors.role in {"gate", "up"}:
-                place = replace(Place(), middle=place_of(position, len(order)).middle)
             yield tensors._replace(place=place, group=tensors.group if position < depth else "ahead")
     for step in (*stack.before, *stack.after):
         yield from _end_tensors(step)

@@ -140,7 +140,9 @@ def test_vllm_takes_less_of_small_cards_than_of_large_ones() -> None:
 def test_what_fits_without_end_is_said_up_to_the_most_that_can_be_asked() -> None:
     model = load("Qwen/Qwen2.5-0.5B")
     assert max_context(model, find("B300-SXM-288GB"), Workload()) == 2**20
-    assert longest_on(shipped_door(), model, resolve_device("B300-SXM-288GB").fleet, Workload(context=30_000.0)) == 2**20
+    assert (
+        longest_on(shipped_door(), model, resolve_device("B300-SXM-288GB").fleet, Workload(context=30_000.0)) == 2**20
+    )
 
 
 def test_two_rtx_4090_hold_81536_tokens_at_a_utilisation_of_98_percent() -> None:
