@@ -94,7 +94,7 @@ def grid_of(rows: int) -> Grid:
     contexts = max(1, round(rows / per_context))
     return Grid(
         models=[load(name) for name in MODELS],
-        accelerators=list(table().values()),
+        accelerators=[device for device in table().values() if device.peaks],
         batches=[2**power for power in range(10)],
         contexts=[128 * (index + 1) for index in range(contexts)],
         precisions=[Precision(), Precision(weight_bits=4.15625, embedding_bits=16),

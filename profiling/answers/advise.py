@@ -21,7 +21,7 @@ from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
 from profiling.answers.question import Question, split_over
 from profiling.devices.accelerators import Accelerator
-from profiling.errors import InvalidWorkload, ProfilingError
+from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
 from profiling.memory.engines import default_engine, runs_on
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
@@ -98,10 +98,17 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     Raises:
         InvalidWorkload: The use is not known, or a number cannot be.
         UnknownAccelerator: The device is not known.
+        UnsupportedPrecision: No compute rate of the device is published; the message says how to ask all the same.
     """
     if need.use not in USES:
         raise InvalidWorkload(f"no use {need.use!r}; there are {', '.join(USES)}")
     device = door.device(need.accelerator)
+    if not device.peaks:
+        memory, bandwidth = device.usable_memory_bytes / 1e9, device.bandwidth_bytes_per_s / 1e9
+        raise UnsupportedPrecision(
+            f"no compute rate of {device.name} is published; with the usual one for its bandwidth it can be asked about "
+            f'as "other: {memory:.0f} GB at {bandwidth:.0f} GB/s"'
+        )
     engine = need.engine or (LAYERED if need.fleet else default_engine(device))
     if need.fleet is not None and runs_on(engine) != LAYERED:
         raise InvalidWorkload(f"{need.machine} is split by layers, which llama.cpp does; {engine} needs devices alike")

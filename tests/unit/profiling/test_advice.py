@@ -13,6 +13,7 @@ from profiling.answers.door import Door, shipped_door
 from profiling.answers.evidence import Evidence
 from profiling.answers.question import Question
 from profiling.devices.names import resolve_device
+from profiling.errors import UnsupportedPrecision
 from profiling.memory.need import activation_peak_bytes, activation_peak_of, memory_need
 from profiling.models.architecture import Architecture
 from profiling.models.sources import catalogue
@@ -76,6 +77,14 @@ def test_a_user_s_own_rows_reach_the_advice(door: Door) -> None:
     assert before is not None
     assert after is not None
     assert after.rate > 1.5 * before.rate
+
+
+def test_a_device_without_a_published_rate_is_answered_by_what_can_be_asked(door: Door) -> None:
+    with pytest.raises(UnsupportedPrecision, match=r'"other: (\d+ GB at 228 GB/s)"') as refused:
+        advise(door, _evidence(), _need("snapdragon x2 elite extreme"))
+    words = str(refused.value).split('"')[1]
+    device = resolve_device(words).fleet.devices[0]
+    assert advise(door.with_device(device), _evidence(), _need(words)).best is not None
 
 
 def test_what_nothing_answers_is_said_at_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
