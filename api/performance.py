@@ -74,6 +74,7 @@ class Analysed(Configured):
     lora_targets: str = Field(default="attention", max_length=200, description="Groups or names of matrices.")
     lora_count: int = Field(default=1, ge=1, le=4096, description="Adapters loaded.")
     image_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of images beside the prompt.")
+    audio_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of sound beside the prompt.")
     cache_tokens: int | None = Field(default=None, ge=2, le=4_194_304, description="Most cached, for stage generate.")
     pruning: str | None = Field(default=None, max_length=40, description="2:4, unstructured-50% or structured-30%.")
     vocabulary: int | None = Field(default=None, ge=1, le=16_777_216, description="Another size of the vocabulary.")
@@ -107,6 +108,7 @@ def roofline(request: Request, asked: Annotated[Analysed, Query()]) -> Response:
         if asked.draft_model in {None, MTP}
         else of_catalogue(str(asked.draft_model), door).require(),
         lora_targets=asked.lora_targets, lora_count=asked.lora_count, image_tokens=asked.image_tokens,
+        audio_tokens=asked.audio_tokens,
         cache_tokens=asked.cache_tokens, pruning=asked.pruning, vocabulary=asked.vocabulary,
     )  # fmt: skip
     if not asked.ignore_memory:

@@ -131,6 +131,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = "attention",
     lora_count: Annotated[int, typer.Option(help="Adapters loaded.", min=1)] = 1,
     image_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of images beside the prompt.")] = 0,
+    audio_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of sound beside the prompt.")] = 0,
     cache_tokens: Annotated[
         int | None,
         typer.Option(parser=length, help="Most tokens cached, for stage generate (context shift).", show_default="all"),
@@ -163,7 +164,8 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
         weight_bits=weight_bits, activation_bits=activation_bits, kv_bits=kv_bits, embedding_bits=embedding_bits,
         weight_format=weight_format, attention=attention, tensor=tp, pipeline=pp, expert=ep, engine=engine,
         prefix=prefix, chunk=chunk, draft=draft, draft_model=draft_model, acceptance=acceptance, lora_rank=lora_rank,
-        lora_targets=lora_targets, lora_count=lora_count, image_tokens=image_tokens, cache_tokens=cache_tokens,
+        lora_targets=lora_targets, lora_count=lora_count, image_tokens=image_tokens, audio_tokens=audio_tokens,
+        cache_tokens=cache_tokens,
         pruning=pruning, vocabulary=vocabulary, gpu_memory_utilization=gpu_memory_utilization,
         batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip

@@ -103,12 +103,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     if need.use not in USES:
         raise InvalidWorkload(f"no use {need.use!r}; there are {', '.join(USES)}")
     device = door.device(need.accelerator)
-    if not device.peaks:
-        memory, bandwidth = device.usable_memory_bytes / 1e9, device.bandwidth_bytes_per_s / 1e9
-        raise UnsupportedPrecision(
-            f"no compute rate of {device.name} is published; with the usual one for its bandwidth it can be asked about "
-            f'as "other: {memory:.0f} GB at {bandwidth:.0f} GB/s"'
-        )
+    _require_rate(device)
     engine = need.engine or (LAYERED if need.fleet else default_engine(device))
     if need.fleet is not None and runs_on(engine) != LAYERED:
         raise InvalidWorkload(f"{need.machine} is split by layers, which llama.cpp does; {engine} needs devices alike")
@@ -147,6 +142,15 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     if evidence.abilities.is_empty():
         notes.append("No ability is known: refresh with boards, or name a model.")
     return Advice(need=need, engine=engine, candidates=tuple(found), notes=tuple(notes))
+
+
+def _require_rate(device: Accelerator) -> None:
+    if not device.peaks:
+        memory, bandwidth = device.usable_memory_bytes / 1e9, device.bandwidth_bytes_per_s / 1e9
+        raise UnsupportedPrecision(
+            f"no compute rate of {device.name} is published; with the usual one for its bandwidth ask about "
+            f'"other: {memory:.0f} GB at {bandwidth:.0f} GB/s"'
+        )
 
 
 def _not_looked_at(names: Sequence[str]) -> str:

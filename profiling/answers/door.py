@@ -342,13 +342,16 @@ class Door:
             extra += drafts.weight_bytes + drafts.cache_bytes
 
         images = images_of(model, question.image_tokens, workload, device, engine)
+        sounds = images_of(model, question.audio_tokens, workload, device, engine, "audio tower")
 
         def ask(stage: Stage) -> Estimate:
             generated = question.generated if stage == "generate" else 0
             asked = replace(workload, stage=stage, generated=generated)
             beside = extra / workload.parallelism.devices
             found = estimate(model, device, asked, fitted, engine, extra_bytes=beside, held=question.held_by(engine))
-            return found if images is None or stage == "decode" else images.before(found)
+            for read in (images, sounds):
+                found = found if read is None or stage == "decode" else read.before(found)
+            return found
 
         main = ask(workload.stage)
         prefill = decode = None
@@ -364,7 +367,7 @@ class Door:
         return Answer(
             question=question, model=model, device=device, estimate=main, prefill=prefill, decode=decode,
             usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
-            calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images,
+            calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images, sounds=sounds,
         )  # fmt: skip
 
     def variant(self, question: Question) -> Architecture:

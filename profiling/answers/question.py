@@ -65,6 +65,7 @@ class Question:
         lora_targets: Groups or names of the matrices they adapt, with commas.
         lora_count: Adapters that are loaded.
         image_tokens: Tokens of images in the prompt, beside `context`.
+        audio_tokens: Tokens of sound in the prompt, likewise.
         cache_tokens: Most tokens that the cache holds of a sequence, for stage generate; once full its older half is
             dropped (context shift); None: it grows.
         pruning: `2:4`, `unstructured-50%`, `structured-30%`; None: every weight is there.
@@ -101,6 +102,7 @@ class Question:
     lora_targets: str = "attention"
     lora_count: int = 1
     image_tokens: int = 0
+    audio_tokens: int = 0
     cache_tokens: int | None = None
     pruning: str | None = None
     vocabulary: int | None = None
@@ -146,7 +148,7 @@ class Question:
         return Workload(
             stage=stage,
             batch=self.batch,
-            context=self.context + self.image_tokens,
+            context=self.context + self.image_tokens + self.audio_tokens,
             generated=self.generated if stage == "generate" else 0,
             precision=self.precision_of(model),
             attention=cast("AttentionKernel", one_of("attention", self.attention, get_args(AttentionKernel))),

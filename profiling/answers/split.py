@@ -230,7 +230,7 @@ def _layer_bytes(model: Architecture, workload: Workload, light: set[int]) -> li
 
 
 @fact_of
-def _stored_bytes(model: Architecture, precision: Precision) -> tuple[list[tuple[float, float, int]], float]:
+def _stored_bytes(model: Architecture, precision: Precision) -> tuple[list[tuple[float, float, float]], float]:
     """Of each kind of layer the bytes of its weights, the same without experts, and the width of its cache; the head's.
 
     Layers with a window count without a cache: theirs hardly grows.
