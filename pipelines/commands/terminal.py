@@ -64,6 +64,10 @@ def cache_bits(text: str | float) -> float:
     from profiling.models.format_names import kv_format  # noqa: PLC0415
 
     try:
+        return float(text)  # what no width can be is refused where widths are known
+    except ValueError:
+        pass
+    try:
         return kv_format(str(text))
     except UnsupportedPrecision as error:
         raise typer.BadParameter(str(error)) from error

@@ -168,8 +168,8 @@ def _resolve(text: str, choices: Collection[str]) -> ModelName:
 
 def _with_nearest(answer: ModelName, choices: Collection[str]) -> ModelName:
     said = answer.model_id
-    bare = {name.rsplit("/", maxsplit=1)[-1]: name for name in choices}
-    close = nearest((said or answer.text).rsplit("/", maxsplit=1)[-1].replace(" ", "-"), [*bare])
+    bare = {_spelled(name): name for name in _originals_first(choices)[::-1]}
+    close = nearest(_spelled(said or answer.text), [*bare])
     near = ", ".join(bare[name] for name in close.split(", ")) if close else ""
     tail = f"; nearest: {near}" if near else ""
     where = f"among the {len(choices)} models known here"
@@ -177,6 +177,12 @@ def _with_nearest(answer: ModelName, choices: Collection[str]) -> ModelName:
         f"{said!r} is not {where}{tail}; --online asks the hub" if said else f"{answer.text!r} is not {where}{tail}"
     )
     return replace(answer, candidates=tuple(near.split(", ")) if near else (), evidence=evidence)
+
+
+def _spelled(name: str) -> str:
+    """A name as it is compared by its letters: without publisher, and words that some addresses leave out."""
+    parts = re.split(r"[-_ ]+", name.rsplit("/", maxsplit=1)[-1].casefold())
+    return "-".join(part for part in parts if part not in _SILENT)
 
 
 def _format(name: str) -> str | None:
