@@ -190,11 +190,12 @@ class Compared(BaseModel):
 @ROUTES.get("/processors", response_model=Rows, summary="CPUs, GPUs, TPUs and NPUs under one load")
 def processors(request: Request, asked: Annotated[Compared, Query()]) -> Response:
     """As `skyline processors`: time, energy, cost and what binds, the fastest first; what cannot says why."""
-    question = Question(
-        model=of_catalogue(asked.model), accelerator="", stage=asked.stage, batch=asked.batch, context=asked.seq,
-        weight_format=asked.weight_format,
-    )  # fmt: skip
     door = door_of(request)
+    meant = of_catalogue(asked.model, door)
+    question = Question(
+        model=meant.require(), accelerator="", stage=asked.stage, batch=asked.batch, context=asked.seq,
+        weight_format=asked.weight_format or meant.weight_format,
+    )  # fmt: skip
     rows = compare_processors(door, question, asked.accelerator)
     return answers.rows(rows, asked.format, notes=[said(rows), *warned(door, question, rows)])
 
