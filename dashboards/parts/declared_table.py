@@ -42,6 +42,27 @@ class Fact:
     header: str = ""
 
 
+def looks(page_size: int = PAGE) -> dict[str, Any]:
+    """What all tables of pages have in common.
+
+    Columns for which a screen has no room stand below their row, once it is opened: no table is wider than its page.
+
+    Args:
+        page_size: Rows that are shown at once.
+    """
+    opener = {
+        "formatter": "responsiveCollapse", "width": 32, "minWidth": 32, "resizable": False, "headerSort": False,
+        "responsive": 0,
+    }  # fmt: skip
+    return {
+        "pagination": "remote", "page_size": page_size, "show_index": False, "disabled": True, "selectable": False,
+        "layout": "fit_data_fill", "sizing_mode": "stretch_width", "margin": 0,
+        "configuration": {
+            "responsiveLayout": "collapse", "responsiveLayoutCollapseStartOpen": False, "rowHeader": opener,
+        },
+    }  # fmt: skip
+
+
 class FactTable:
     """Rows of facts under titles."""
 
@@ -55,11 +76,7 @@ class FactTable:
         """
         self._facts = facts
         self._frame = pl.DataFrame()
-        options: dict[str, Any] = {
-            "pagination": "remote", "page_size": PAGE, "show_index": False, "disabled": True, "selectable": False,
-            "layout": "fit_data_fill", "sizing_mode": "stretch_width", "margin": 0,
-        }  # fmt: skip
-        self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
+        self.widget = pn.widgets.Tabulator(**looks()) if pressed is None else RowsByName(key, pressed, **looks())
 
     def show(self, rows: pl.DataFrame) -> None:
         """Show the declared columns that hold anything."""
