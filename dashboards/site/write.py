@@ -15,7 +15,7 @@ import panel as pn
 from bokeh.embed import components
 from jinja2 import Environment, FileSystemLoader
 
-from dashboards import objects
+from dashboards import downloads, objects
 from dashboards.data import Data
 from dashboards.pages import PAGES, SUBJECTS, Page
 from dashboards.parts import formats, theme
@@ -170,8 +170,8 @@ class _Site:
         rows, about = objects.rows(chart), objects.describe(chart, self._data, "")
         script, place = components(chart.figure)
         files = {
-            "csv": formats.to_csv(rows).getvalue(),
-            "json": formats.to_json(rows, about).getvalue(),
+            "csv": downloads.file("csv", rows, about),
+            "json": downloads.file("json", rows, about),
             "bib": about["bibtex"].encode("utf-8"),
         }
         for suffix, content in files.items():
