@@ -1,8 +1,8 @@
 """What a downloaded table is and says of itself: one form of headers, units, source, licence, release and query.
 
 Headers are the names of columns in the contracts, in small letters with the unit at the end where it has a short form;
-titles stay on the pages. Every form says what the rows are: CSV in lines above the head that begin with `#`, JSON in keys
-beside the rows, Parquet in its metadata.
+titles stay on the pages. Every form says what the rows are: CSV in lines above the head that begin with `#`, JSON in
+keys beside the rows, Parquet in its metadata.
 """
 
 import io

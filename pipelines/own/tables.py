@@ -255,9 +255,10 @@ def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) 
         pl.coalesce("model_id", pl.format("{} (yours)", "name_in_source")).alias("model_id"),
     )
     known = read.results.filter(pl.col("model_id").is_not_null())
+    on_hub, names = known["name_in_source"].n_unique(), read.results["name_in_source"].n_unique()
     notes = [
-        f"{known['name_in_source'].n_unique():,} of {read.results['name_in_source'].n_unique():,} names are of models on "
-        "the hub; the others stand for themselves, marked “(yours)”. Only a refresh moves abilities."
+        f"{on_hub:,} of {names:,} names are of models on the hub; the others stand for themselves, marked “(yours)”.",
+        "Only a refresh moves abilities.",
     ]
     return OwnFile(
         "board", _named(stored), f"{stored.manifest.subject}, layout {stored.manifest.layout}",

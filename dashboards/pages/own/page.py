@@ -68,7 +68,7 @@ def _boards(data: Data) -> list[pn.viewable.Viewable]:
     table = TableCard("your_boards", _RESULTS, describe, data)
     table.show(
         "Results of your boards",
-        f"{found.height:,} of {found['model_id'].n_unique():,} models; each also on the page of its model, beside all others",
+        f"{found.height:,} of {found['model_id'].n_unique():,} models; each also on its model's page beside others",
         found,
     )  # fmt: skip
     return [table.card]
