@@ -29,7 +29,7 @@ class LayerBars:
         )
         axes.dress(self.figure, "linear", "linear")
         self.figure.toolbar_location = None
-        self.figure.xaxis.axis_label = "Layer; embedding at −1, head behind the last"
+        self.figure.xaxis.axis_label = "Layer (−1: embedding; last: head)"
         self.figure.yaxis.axis_label = "Own time of its modules (ms)"
         hover.renderers = [
             self.figure.vbar(
