@@ -204,7 +204,10 @@
       row?.focus()
     } else if ((event.key === "ArrowRight" || event.key === "ArrowLeft") && at >= 0) {
       const opener = rows[at].querySelector(".tabulator-responsive-collapse-toggle")
-      if (opener?.checkVisibility() && opener.classList.contains("open") === (event.key === "ArrowLeft")) opener.click()
+      if (opener?.checkVisibility() && opener.classList.contains("open") === (event.key === "ArrowLeft")) {
+        opener.click()
+        rows[at].focus() // the table measures itself anew, for which it takes its rows out and puts them back
+      }
     } else if (event.key === "Enter" && at >= 0) {
       (rows[at].querySelector(".tabulator-cell a") ?? rows[at].querySelector(".tabulator-cell:not(.tabulator-row-header)"))?.click()
     } else if (event.key === "Escape" && at >= 0) {

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tarfile
+import tempfile
 from pathlib import Path
 
 import polars as pl
@@ -34,7 +35,7 @@ def read(bundled_home: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
     def as_file(name: str, text: str | bytes, **said: str) -> OwnFile:
         settings = Settings.model_validate({"home": str(bundled_home)})
         payload = text.encode() if isinstance(text, str) else text
-        return read_own_file(payload, name, settings, tmp_path, Said(**said))
+        return read_own_file(payload, name, settings, Path(tempfile.mkdtemp(dir=tmp_path)), Said(**said))
 
     return as_file
 
