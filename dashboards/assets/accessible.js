@@ -183,6 +183,15 @@
     plan()
   })
 
+  // A table that measures itself anew takes its rows out and puts them back; the one that had the focus gets it again.
+  let pointing = false
+  document.addEventListener("pointerdown", () => { pointing = true; setTimeout(() => { pointing = false }) }, true)
+  document.addEventListener("focusout", (event) => {
+    const [row] = event.composedPath()
+    if (pointing || event.relatedTarget || !(row instanceof Element) || !row.matches(".tabulator-row")) return
+    setTimeout(() => { if (document.activeElement === document.body && row.isConnected) row.focus({preventScroll: true}) })
+  }, true)
+
   // In a table: arrows up and down walk through the rows, right and left open and close what had no room in a row,
   // Enter does what a click does, Tab leaves; Enter on a heading sorts.
   document.addEventListener("keydown", (event) => {
@@ -204,10 +213,7 @@
       row?.focus()
     } else if ((event.key === "ArrowRight" || event.key === "ArrowLeft") && at >= 0) {
       const opener = rows[at].querySelector(".tabulator-responsive-collapse-toggle")
-      if (opener?.checkVisibility() && opener.classList.contains("open") === (event.key === "ArrowLeft")) {
-        opener.click()
-        rows[at].focus() // the table measures itself anew, for which it takes its rows out and puts them back
-      }
+      if (opener?.checkVisibility() && opener.classList.contains("open") === (event.key === "ArrowLeft")) opener.click()
     } else if (event.key === "Enter" && at >= 0) {
       (rows[at].querySelector(".tabulator-cell a") ?? rows[at].querySelector(".tabulator-cell:not(.tabulator-row-header)"))?.click()
     } else if (event.key === "Escape" && at >= 0) {
