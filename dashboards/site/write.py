@@ -231,7 +231,9 @@ class _Site:
                 connection.execute(f"COPY {selected} TO '{target}.parquet' (FORMAT parquet, COMPRESSION zstd)")
                 kinds = ["parquet"]
                 if rows <= _MOST_CSV_ROWS:
-                    connection.execute(f"COPY {selected} TO '{target}.csv' (HEADER)")
+                    frame, query = connection.sql(f"FROM {selected}").pl(), f"FROM {schema}.{name}"
+                    about = downloads.about(f"{schema}.{name}", frame, {"query": query}, self._data)
+                    target.with_name(f"{target.name}.csv").write_bytes(downloads.file("csv", frame, about))
                     kinds.append("csv")
                 links = " ".join(f'<a href="data/{schema}.{name}.{kind}" download>{kind}</a>' for kind in kinds)
                 lines.append(
