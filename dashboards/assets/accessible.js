@@ -183,13 +183,22 @@
     plan()
   })
 
-  // A table that measures itself anew takes its rows out and puts them back; the one that had the focus gets it again.
+  // A table that measures itself anew takes its rows out and puts them back; the one that had the focus gets it again,
+  // or, where other rows came in its place, the table.
   let pointing = false
   document.addEventListener("pointerdown", () => { pointing = true; setTimeout(() => { pointing = false }) }, true)
   document.addEventListener("focusout", (event) => {
     const [row] = event.composedPath()
     if (pointing || event.relatedTarget || !(row instanceof Element) || !row.matches(".tabulator-row")) return
-    setTimeout(() => { if (document.activeElement === document.body && row.isConnected) row.focus({preventScroll: true}) })
+    const holder = event.composedPath().find((element) => element instanceof Element && element.matches(".tabulator-tableholder"))
+    let tries = 20
+    const back = () => {
+      if (document.activeElement !== document.body) return
+      if (row.isConnected) row.focus({preventScroll: true})
+      else if (tries-- > 0) requestAnimationFrame(back)
+      else holder?.focus({preventScroll: true})
+    }
+    setTimeout(back)
   }, true)
 
   // In a table: arrows up and down walk through the rows, right and left open and close what had no room in a row,
