@@ -76,6 +76,7 @@
       if (!heads.length || table.matches(".stacks") || table.offsetWidth <= table.parentElement.clientWidth) return
       for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, at) => set(cell, "data-head", heads[at]))
       table.classList.add("stacks")
+      if (!heads[0]) table.classList.add("sides") // one thing beside another, named by the first column
     },
     // Opens what of a row had no room beside it.
     ".tabulator-responsive-collapse-toggle": (opener) => {
