@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from analytics.statistics.normal import TWO_SIDED_95
+from dashboards.data import sql
 from pipelines.own.tables import NotUsable, OwnFile, read_own_file
 from pipelines.sources.collect import MEASURED
 from pipelines.sources.measurements.rows import Said
@@ -92,7 +93,9 @@ def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named
     assert served.tables["marts.end_to_end_error"]["predicted"].is_not_null().all()
 
 
-def test_a_declared_board_stands_under_the_models_that_its_names_mean(read, shared_data: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_declared_board_stands_under_the_models_that_its_names_mean(
+    read, shared_data: Path, bundled_home: Path
+) -> None:  # type: ignore[no-untyped-def]
     file = shared_data / "boards/aider/2025-05-09_polyglot_leaderboard.yml"
     found = read(file.name, file.read_bytes())
     assert (found.kind, found.rows_loaded) == ("board", 92)
@@ -102,6 +105,10 @@ def test_a_declared_board_stands_under_the_models_that_its_names_mean(read, shar
     scores = results.filter(model_id="Qwen/Qwen2.5-Coder-32B-Instruct", scaffold="whole")["score"]
     assert sorted(scores) == [4.9, 16.4]
     assert results["model_id"].null_count() == 0
+    own = Overlaid(Reader(bundled_home / "published"), found.tables)
+    shown = own.query(sql("model_scores"), {"model_id": "Qwen/Qwen2.5-Coder-32B-Instruct"})
+    assert {"aider", f"yours: {file.name}"} <= set(shown["source"])
+    own.close()
 
 
 def test_a_bundle_in_one_file_becomes_a_run_unless_it_is_published(read, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
