@@ -93,9 +93,7 @@ def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named
     assert served.tables["marts.end_to_end_error"]["predicted"].is_not_null().all()
 
 
-def test_a_declared_board_stands_under_the_models_that_its_names_mean(
-    read, shared_data: Path, bundled_home: Path
-) -> None:  # type: ignore[no-untyped-def]
+def test_a_declared_board_stands_under_the_models_of_its_names(read, shared_data: Path, bundled_home: Path) -> None:  # type: ignore[no-untyped-def]
     file = shared_data / "boards/aider/2025-05-09_polyglot_leaderboard.yml"
     found = read(file.name, file.read_bytes())
     assert (found.kind, found.rows_loaded) == ("board", 92)
