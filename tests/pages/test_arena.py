@@ -1,6 +1,5 @@
 """The page of arena ratings in a browser: boards, addresses, downloads, names that mean harm."""
 
-import csv
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from warehouse.contracts import TABLES, VIEWS
 from warehouse.lake import Lake
 from warehouse.publish import publish
 
-from .served_pages import Served, Visit, serve, visiting
+from .served_pages import Served, Visit, downloaded, serve, visiting
 
 pytestmark = [pytest.mark.page]
 
@@ -76,8 +75,7 @@ def test_a_harmful_model_name_does_no_harm_on_a_phone_nor_in_a_spreadsheet(
         with shown.expect_download() as waiting:
             shown.get_by_text("CSV", exact=True).first.click()
         waiting.value.save_as(tmp_path / "rows.csv")
-        with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as lines:
-            names = [row["model"] for row in csv.DictReader(lines)]
+        names = [row["model"] for row in downloaded((tmp_path / "rows.csv").read_text("utf-8"))]
         assert names[0] == f"'{EVIL}"
         assert all("GPT" in name for name in names[1:])
         visit.open("open-vs-proprietary?source=reference")

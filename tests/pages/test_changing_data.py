@@ -1,6 +1,5 @@
 """What pages do when data is missing, arrives, is renewed, or means harm."""
 
-import csv
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from warehouse.contracts import BY_RELATION, TABLES, VIEWS
 from warehouse.lake import Lake
 from warehouse.publish import publish
 
-from .served_pages import Served, serve, visiting
+from .served_pages import Served, downloaded, serve, visiting
 
 pytestmark = [pytest.mark.page]
 
@@ -70,7 +69,7 @@ def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer
         with page.expect_download() as waiting:
             page.get_by_text("CSV", exact=True).first.click()
         waiting.value.save_as(tmp_path / "rows.csv")
-        names = [row["model_id"] for row in csv.DictReader((tmp_path / "rows.csv").read_text("utf-8").splitlines())]
+        names = [row["model_id"] for row in downloaded((tmp_path / "rows.csv").read_text("utf-8"))]
         assert f"'{EVIL}" in names
         assert EVIL not in names
 
