@@ -77,6 +77,7 @@
       for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, at) => set(cell, "data-head", heads[at]))
       table.classList.add("stacks")
       if (!heads[0]) table.classList.add("sides") // one thing beside another, named by the first column
+      else if (heads.length > 6) table.classList.add("many")
     },
     // Opens what of a row had no room beside it.
     ".tabulator-responsive-collapse-toggle": (opener) => {
