@@ -30,7 +30,9 @@ def to_csv(frame: pl.DataFrame, about: Mapping[str, Any] | None = None) -> bytes
     names = {name: f"'{name}" for name in safe.columns if _FORMULA.match(name)}
     if about is None:
         return safe.rename(names).write_csv().encode("utf-8")
-    return (_comments(about) + safe.rename(names).write_csv(quote_style="non_numeric")).encode("utf-8")
+    # Without columns there is nothing to head.
+    rows = safe.rename(names).write_csv(quote_style="non_numeric") if frame.width else ""
+    return (_comments(about) + rows).encode("utf-8")
 
 
 def _comments(about: Mapping[str, Any]) -> str:
