@@ -22,6 +22,11 @@ settings.load_profile("skyline")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: while a test waits for a browser, a server or a clock, another works."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Page tests come last, and what reads a whole folder of real files is slow.
 
