@@ -104,7 +104,7 @@ def described(asked: Annotated[Described, Query()]) -> Response:
     rows, notes = [], []
     for name in asked.model:
         try:
-            found = describe(of_catalogue(name), asked.weight_format)
+            found = describe(of_catalogue(name).require(), asked.weight_format)
         except ProfilingError as error:
             if len(asked.model) == 1:
                 raise

@@ -17,6 +17,7 @@ from profiling.answers.door import Door
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
 from profiling.errors import ProfilingError
+from profiling.memory.engines import runs_on
 from profiling.roofline.operators import Operator
 from profiling.roofline.workload import legal_tensor_ways
 
@@ -121,7 +122,7 @@ def _changes(base: Answer) -> Iterator[tuple[str, str, Question, str]]:
     asked, model = base.question, base.model
     is_pass = asked.stage in {"prefill", "encode"}
     precision = base.estimate.workload.precision
-    layered = (asked.engine or "").startswith(("llama.cpp", "mlx"))
+    layered = asked.engine is not None and runs_on(asked.engine) in {"llama.cpp", "mlx"}
     for name in _LLAMA_FORMATS if layered else _SERVED:
         other = replace(asked, weight_format=name, weight_bits=None, activation_bits=None)
         try:

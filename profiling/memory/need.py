@@ -153,13 +153,15 @@ class MemoryNeed:
     """What the engine may use of the device."""
     beside_weights: Values = 0.0
     """What may come on top of the weights: see `beside_weights_bytes`."""
+    spared: Values = 0.0
+    """What the weights may be less, where publishers of a format choose layer by layer."""
     extras: Values = 0.0
     """Adapters, and what drafts tokens with its cache."""
 
     @property
     def low(self) -> Values:
         """The least that is needed."""
-        return self.weights + self.extras + self.kv_cache.low + self.activations.low + self.other.low
+        return self.weights - self.spared + self.extras + self.kv_cache.low + self.activations.low + self.other.low
 
     @property
     def high(self) -> Values:
@@ -213,9 +215,13 @@ def need_of(
 ) -> MemoryNeed:
     """`memory_need` from its ingredients, for grids: all of them may be arrays."""
     least, most = profile.step_bytes(model, workload.parallelism.tensor, capacity_bytes)
+    weights = weight_bytes(model, workload.precision, workload.parallelism)
+    fewest, largest = workload.precision.spread
+    beside = beside_weights_bytes(model, workload.precision, workload.parallelism)
     return MemoryNeed(
-        weights=weight_bytes(model, workload.precision, workload.parallelism),
-        beside_weights=beside_weights_bytes(model, workload.precision, workload.parallelism),
+        weights=weights,
+        beside_weights=beside + (largest - 1) * weights,
+        spared=(1 - fewest) * weights,
         kv_cache=kv_cache_bytes(model, workload, profile),
         activations=Range(np.maximum(least, activation_bytes), np.maximum(most, activation_bytes)),
         other=Range(*profile.fixed_bytes(shared_memory=shared_memory)),
@@ -249,9 +255,9 @@ def largest_whole(good: Callable[[int], bool], lowest: int) -> int:
     """Largest whole number up to 2^20 for which `good` holds, by bisection; 0 if it fails at `lowest`."""
     if not good(lowest):
         return 0
-    low, high = lowest, lowest * 2
-    while high < _MOST and good(high):
-        low, high = high, high * 2
+    low, high = lowest, min(2 * lowest, _MOST)
+    while low < high and good(high):
+        low, high = high, min(2 * high, _MOST)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if good(middle) else (low, middle)
@@ -291,11 +297,11 @@ def max_context(
 
     # As `largest_whole` seeks, by doubling and then between; the same number comes out of it.
     doubled = lowest * 2.0 ** np.arange(_MOST.bit_length(), dtype=np.float64)
-    fits = fitting(doubled[: max(np.searchsorted(doubled, _MOST), 1)])
-    if fits == 0:
-        return 0
-    low = int(doubled[fits - 1])
-    high = 2 * low
+    tried = np.append(doubled[doubled < _MOST], max(_MOST, lowest))
+    fits = fitting(tried)
+    if fits in {0, len(tried)}:
+        return int(tried[-1]) if fits else 0
+    low, high = int(tried[fits - 1]), int(tried[fits])
     while high - low > 1:
         between = np.unique(np.floor(np.linspace(low, high, _TRIED_AT_ONCE)))[1:-1]
         fits = fitting(between)

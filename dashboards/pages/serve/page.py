@@ -17,6 +17,7 @@ from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import block, render
+from profiling.accuracy.simulated import shipped_simulation_errors
 from profiling.serving.alternatives import comparison, plan_rows
 from profiling.serving.plan import Plan, Promise
 
@@ -106,6 +107,7 @@ class Serve(SessionPage[ServeState]):
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
             buying=self._buying(best, promise), bases=based, whose=text.SCOPES[based[0].scope] if based else "",
+            simulation=text.simulation_error(shipped_simulation_errors(), based[0].engine) if based else "",
             command=state.command,
         )  # fmt: skip
 

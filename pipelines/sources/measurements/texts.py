@@ -1,4 +1,4 @@
-"""Plain text that tools print: `ollama run --verbose`, and the summary of an MLPerf run."""
+"""Plain text that tools print: `ollama run --verbose`, `mlx_lm.benchmark`, and the summary of an MLPerf run."""
 
 import re
 from collections.abc import Iterator
@@ -25,6 +25,26 @@ def _ollama(run: re.Match[str]) -> Iterator[Row | None]:
     yield measured("tokens_per_s", run["written"], "decode", output_tokens=made, context_depth=given, **shared)
 
 
+_MLX = re.compile(
+    r"Timing with prompt_tokens=(?P<given>\d+), generation_tokens=(?P<made>\d+), batch_size=(?P<batch>\d+)\..*?"
+    r"Averages: prompt_tps=(?P<read>[\d.]+), generation_tps=(?P<written>[\d.]+)",
+    re.DOTALL,
+)
+
+
+def mlx(text: str) -> Iterator[Row | None] | None:
+    """What `mlx_lm.benchmark` prints; model and device are not in it."""
+    found = list(_MLX.finditer(text))
+    return (row for run in found for row in _mlx(run)) if found else None
+
+
+def _mlx(run: re.Match[str]) -> Iterator[Row | None]:
+    given, made = int(run["given"]), int(run["made"])
+    shared = {"source": "mlx_lm.benchmark", "engine": "mlx", "batch": int(run["batch"])}
+    yield measured("tokens_per_s", run["read"], "prefill", input_tokens=given, context_depth=0, **shared)
+    yield measured("tokens_per_s", run["written"], "decode", output_tokens=made, context_depth=given, **shared)
+
+
 _LENGTHS = (
     # Mean tokens of prompts and answers of the data sets, as published.
     ("llama2-70b", "meta-llama/Llama-2-70b-hf", 294, 294),
@@ -34,6 +54,13 @@ _LENGTHS = (
     ("deepseek-r1", "deepseek-ai/DeepSeek-R1", 808, 3880),
     ("gptj", "EleutherAI/gpt-j-6b", 919, 69),
 )
+
+
+_SYSTEM = re.compile(
+    # Folders of submitters: results/H200-SXM-141GBx8_TRT/llama2-70b-99.9/…, results/8xMI325X_2xEPYC_9554/…
+    r"/results/(?:(?P<number>\d+)x(?P<named>[^/_]+)|(?P<device>[^/_]+?)x(?P<count>\d+))(?P<rest>[^/]*)/"
+)
+_ENGINES = (("trt", "TensorRT-LLM"), ("vllm", "vLLM"), ("sglang", "SGLang"))
 
 
 def mlperf(text: str, uri: str = "") -> Iterator[Row | None] | None:
@@ -47,17 +74,26 @@ def mlperf(text: str, uri: str = "") -> Iterator[Row | None] | None:
     )
     rate = _value(text, r"(?:Completed tokens per second|Tokens per second)\s*:\s*([\d.]+)")
     per_token, first = (
-        _value(text, rf"Mean {name}\s*\(ns\)\s*:\s*([\d.]+)") or _value(text, rf"{name} Mean\D+([\d.]+)")
-        for name in ("Time per Output Token", "First Token latency")
+        _value(text, rf"Mean {name}\s*\(ns\)\s*:\s*([\d.]+)")
+        for name in ("Time (?:to|per) Output Token", "First Token latency")
     )
     batch = float(rate) * float(per_token) / 1e9 if rate and per_token else None
+    system = _SYSTEM.search(uri)
+    device = (system["device"] or system["named"]) if system else None
+    count = (system["count"] or system["number"]) if system else None
+    engine = next((name for word, name in _ENGINES if system and word in system["rest"].casefold()), None)
+    valid = _value(text, r"Result is\s*:\s*(\w+)")
     shared = {
         "source": "mlperf",
+        "device_as_reported": device,
+        "device": device,
+        "device_count": count,
+        "engine": engine,
         "model": model,
         "model_as_reported": _value(text, r"SUT name\s*:\s*(.+)"),
         "input_tokens": given,
         "output_tokens": made,
-        "note": f"{scenario} scenario; layout not stated",
+        "note": f"{scenario} scenario; layout not stated" + ("; marked invalid" if valid == "INVALID" else ""),
     }
     return iter(
         (

@@ -176,8 +176,12 @@ def test_a_vision_tower_reads_its_patches_before_the_decoder_reads_their_tokens(
     flops = sum(t.operator.count * float(t.operator.flops) for t in seen.images.tower.operators
                 if t.operator.unit != "vector")  # fmt: skip
     assert flops == 2 * (matrices + attention)
+    # Four patches side by side go through two matrices.
+    assert seen.images.projector is not None
+    projected = sum(t.operator.count * float(t.operator.flops) for t in seen.images.projector.operators)
+    assert projected == 2 * 1024 * (4608 * 4608 + 4608 * 4096)
     gained = float(seen.estimate.time.likely_s) - float(text.estimate.time.likely_s)
-    assert gained == pytest.approx(float(seen.images.tower.time.likely_s))
+    assert gained == pytest.approx(float(seen.images.time.likely_s))
     assert any("patches first" in note for note in seen.notes)
     decoding = door.answer(replace(asked, stage="decode", image_tokens=1024)).estimate.time.likely_s
     assert decoding == door.answer(replace(asked, stage="decode", context=1536)).estimate.time.likely_s
