@@ -1,7 +1,8 @@
 """What a downloaded table is and says of itself: one form of headers, units, source, licence, release and query.
 
 Headers are the names of columns in the contracts, in small letters with the unit at the end where it has a short form;
-titles stay on the pages. JSON and Parquet carry what the table is; a CSV holds the rows alone, and has a twin in JSON.
+titles stay on the pages. Every form says what the rows are: CSV in lines above the head that begin with `#`, JSON in
+keys beside the rows, Parquet in its metadata.
 """
 
 import io
@@ -72,7 +73,7 @@ def about(name: str, frame: pl.DataFrame, said: Mapping[str, Any], data: Data) -
 def file(form: str, frame: pl.DataFrame, about_it: Mapping[str, Any]) -> bytes:
     """Rows in one of `FORMS`."""
     if form == "csv":
-        return spreadsheets.to_csv(frame)
+        return spreadsheets.to_csv(frame, about_it)
     if form == "json":
         return formats.to_json(frame, dict(about_it)).getvalue()
     target = io.BytesIO()

@@ -48,6 +48,8 @@ _PLACES: Mapping[str, Sequence[tuple[str, str]]] = {
     "leaderboard": (("Leaderboard", "leaderboard?snapshot={}"), ("Pareto fronts", "pareto?snapshot={}")),
     "votes": (("Arena ratings", "arena?source=votes:{}"),),
     "arena_board": (("Arena ratings", "arena?source={}"),),
+    "board": (("Bring your own, below", "own"),),
+    "bundle": (("Measured", "measured?run={}"),),
     "measurements": (("Measured", "measured"), ("How far off", "how-far-off")),
     "model": (("Model", "model?id={}"), ("Roofline", "roofline?model={}"), ("Which GPU?", "which-gpu?model={}")),
 }

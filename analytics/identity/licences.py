@@ -20,6 +20,20 @@ ORGANISATIONS: Mapping[str, str] = {
     "NVIDIA": "Nvidia",
     "Bytedance": "ByteDance",
     "Moonshot AI": "Moonshot",
+    "01 AI": "01.AI",
+    "alibaba": "Alibaba",
+    "Qwen": "Alibaba",
+    "cohere": "Cohere",
+    "Cohere,Cohere for AI": "Cohere",
+    "Google DeepMind": "Google",
+    "Meta AI": "Meta",
+    "Microsoft Research": "Microsoft",
+    "mistral": "Mistral",
+    "Mistral AI": "Mistral",
+    "nvidia": "Nvidia",
+    "zhipuai": "Z.ai",
+    "Z.ai (Zhipu AI)": "Z.ai",
+    "Z.ai (Zhipu AI),Tsinghua University": "Z.ai",
 }
 """One spelling of each maker."""
 

@@ -70,13 +70,28 @@
     ".scroll, pre": (box) => {
       if (box.scrollWidth > box.clientWidth) set(box, "tabindex", "0")
     },
+    // A table of text that is wider than a small screen is stacked there: each value below the head of its column.
+    ".scroll > table.list": (table) => {
+      const heads = [...table.querySelectorAll("thead th")].map(words)
+      if (!heads.length || table.matches(".stacks") || table.offsetWidth <= table.parentElement.clientWidth) return
+      for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, at) => set(cell, "data-head", heads[at]))
+      table.classList.add("stacks")
+      if (!heads[0]) table.classList.add("sides") // one thing beside another, named by the first column
+      else if (heads.length > 6) table.classList.add("many")
+    },
+    // Opens what of a row had no room beside it.
+    ".tabulator-responsive-collapse-toggle": (opener) => {
+      set(opener, "role", "button")
+      set(opener, "aria-label", "Other columns of this row")
+      set(opener, "aria-expanded", String(opener.classList.contains("open")))
+    },
     ".tabulator": (table) => {
       drop(table, "aria-owns")
       set(table, "aria-label", `Table: ${heading(table)}`)
       const holder = table.querySelector(".tabulator-tableholder")
       if (holder) {
         set(holder, "role", "rowgroup")
-        set(holder, "aria-label", `Rows of ${heading(table)}; arrow keys go from row to row`)
+        set(holder, "aria-label", `Rows of ${heading(table)}; arrow keys go from row to row and open it`)
       }
       const rows = table.querySelector(".tabulator-table")
       if (rows) set(rows, "role", "presentation")
@@ -135,8 +150,8 @@
 
   const observer = new MutationObserver((changes) => {
     for (const change of changes) {
-      // Of classes only those of pressed buttons say something; tables change theirs at every move.
-      if (change.type === "attributes" && !change.target.matches(".bk-btn")) continue
+      // Of classes only those of what is pressed say something; tables change theirs at every move.
+      if (change.type === "attributes" && !change.target.matches(".bk-btn, .tabulator-responsive-collapse-toggle")) continue
       pending.add(change.target.getRootNode())
     }
     if (pending.size) plan()
@@ -170,7 +185,26 @@
     plan()
   })
 
-  // In a table: arrows walk through the rows, Enter does what a click does, Tab leaves; Enter on a heading sorts.
+  // A table that measures itself anew takes its rows out and puts them back; the one that had the focus gets it again,
+  // or, where other rows came in its place, the table.
+  let pointing = false
+  document.addEventListener("pointerdown", () => { pointing = true; setTimeout(() => { pointing = false }) }, true)
+  document.addEventListener("focusout", (event) => {
+    const [row] = event.composedPath()
+    if (pointing || event.relatedTarget || !(row instanceof Element) || !row.matches(".tabulator-row")) return
+    const holder = event.composedPath().find((element) => element instanceof Element && element.matches(".tabulator-tableholder"))
+    let tries = 20
+    const back = () => {
+      if (document.activeElement !== document.body) return
+      if (row.isConnected) row.focus({preventScroll: true})
+      else if (tries-- > 0) requestAnimationFrame(back)
+      else holder?.focus({preventScroll: true})
+    }
+    setTimeout(back)
+  }, true)
+
+  // In a table: arrows up and down walk through the rows, right and left open and close what had no room in a row,
+  // Enter does what a click does, Tab leaves; Enter on a heading sorts.
   document.addEventListener("keydown", (event) => {
     const path = event.composedPath().filter((element) => element instanceof Element)
     const [focused] = path
@@ -188,8 +222,11 @@
       const row = rows[Math.min(Math.max(to, 0), rows.length - 1)]
       row?.setAttribute("tabindex", "-1")
       row?.focus()
+    } else if ((event.key === "ArrowRight" || event.key === "ArrowLeft") && at >= 0) {
+      const opener = rows[at].querySelector(".tabulator-responsive-collapse-toggle")
+      if (opener?.checkVisibility() && opener.classList.contains("open") === (event.key === "ArrowLeft")) opener.click()
     } else if (event.key === "Enter" && at >= 0) {
-      (rows[at].querySelector(".tabulator-cell a") ?? rows[at].querySelector(".tabulator-cell"))?.click()
+      (rows[at].querySelector(".tabulator-cell a") ?? rows[at].querySelector(".tabulator-cell:not(.tabulator-row-header)"))?.click()
     } else if (event.key === "Escape" && at >= 0) {
       holder.focus()
     } else return

@@ -13,7 +13,7 @@ from dashboards.parts import theme
 
 _COLUMNS = ("column", "row", "shade", "ink", "text", "head", "told")
 _DARK_TEXT, _LIGHT_TEXT = "#10151b", "#ffffff"
-_FRAME_PX = 130
+_FRAME_PX = 150
 
 
 def shades(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +48,7 @@ class Cells:
             axis.formatter = CustomJSTickFormatter(args={"rows": names}, code=LABELS_JS)
             axis.major_tick_line_color = None
             axis.axis_line_color = None
-        plot.xaxis[0].major_label_orientation = 0.7
+        plot.xaxis[0].major_label_orientation = 1.1
         plot.grid.visible = False
         hover.renderers = [
             plot.rect("column", "row", 0.96, 0.94, source=self.cells, fill_color="shade", line_color=None)

@@ -30,7 +30,7 @@ class LayerBars:
         )
         axes.dress(self.figure, "linear", "linear")
         self.figure.toolbar_location = None
-        self.figure.xaxis.axis_label = "Layer; embedding at −1, head behind the last"
+        self.figure.xaxis.axis_label = "Layer (−1: embedding; last: head)"
         hover.renderers = [
             self.figure.vbar(
                 x="x", width=0.8, top="top", bottom="bottom", source=self.bars, fill_color="colour", line_color=None

@@ -42,6 +42,29 @@ class Fact:
     header: str = ""
 
 
+def looks(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What all tables of pages have in common.
+
+    Columns for which a screen has no room stand below their row, once it is opened: no table is wider than its page.
+
+    Args:
+        page_size: Rows that are shown at once.
+        columns: What else is to be said of columns, each by its `field`, in the words of Tabulator.
+    """
+    opener = {
+        "formatter": "responsiveCollapse", "width": 32, "minWidth": 32, "resizable": False, "headerSort": False,
+        "responsive": 0,
+    }  # fmt: skip
+    return {
+        "pagination": "remote", "page_size": page_size, "show_index": False, "disabled": True, "selectable": False,
+        "layout": "fit_data_fill", "sizing_mode": "stretch_width", "margin": 0,
+        "configuration": {
+            "responsiveLayout": "collapse", "responsiveLayoutCollapseStartOpen": False, "rowHeader": opener,
+            "columns": [dict(column) for column in columns],
+        },
+    }  # fmt: skip
+
+
 class FactTable:
     """Rows of facts under titles."""
 
@@ -55,10 +78,10 @@ class FactTable:
         """
         self._facts = facts
         self._frame = pl.DataFrame()
-        options: dict[str, Any] = {
-            "pagination": "remote", "page_size": PAGE, "show_index": False, "disabled": True, "selectable": False,
-            "layout": "fit_data_fill", "sizing_mode": "stretch_width", "margin": 0,
-        }  # fmt: skip
+        # Names give way on a small screen, to half of it.
+        name = next((fact for fact in facts.values() if not fact.format), None)
+        narrower = [{"field": name.title, "width": "52%", "minWidth": 130, "maxWidth": _width(name)}] if name else []
+        options = looks(PAGE, *narrower)
         self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
 
     def show(self, rows: pl.DataFrame) -> None:

@@ -8,8 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from warehouse import spreadsheets
-
 MISSING = "–"
 
 
@@ -113,11 +111,6 @@ def age(moment: dt.datetime, now: dt.datetime | None = None) -> str:
             number = int(seconds // size)
             return f"{number} {unit}{'s' if number != 1 else ''} ago"
     return "just now"
-
-
-def to_csv(frame: pl.DataFrame) -> io.BytesIO:
-    """The frame as CSV; text that a spreadsheet would run as a formula is led by an apostrophe."""
-    return io.BytesIO(spreadsheets.to_csv(frame))
 
 
 def to_json(frame: pl.DataFrame, about: dict[str, Any]) -> io.BytesIO:

@@ -15,7 +15,7 @@ import panel as pn
 from bokeh.embed import components
 from jinja2 import Environment, FileSystemLoader
 
-from dashboards import objects
+from dashboards import downloads, objects
 from dashboards.data import Data
 from dashboards.pages import PAGES, SUBJECTS, Page
 from dashboards.parts import formats, theme
@@ -170,8 +170,8 @@ class _Site:
         rows, about = objects.rows(chart), objects.describe(chart, self._data, "")
         script, place = components(chart.figure)
         files = {
-            "csv": formats.to_csv(rows).getvalue(),
-            "json": formats.to_json(rows, about).getvalue(),
+            "csv": downloads.file("csv", rows, about),
+            "json": downloads.file("json", rows, about),
             "bib": about["bibtex"].encode("utf-8"),
         }
         for suffix, content in files.items():
@@ -231,7 +231,9 @@ class _Site:
                 connection.execute(f"COPY {selected} TO '{target}.parquet' (FORMAT parquet, COMPRESSION zstd)")
                 kinds = ["parquet"]
                 if rows <= _MOST_CSV_ROWS:
-                    connection.execute(f"COPY {selected} TO '{target}.csv' (HEADER)")
+                    frame, query = connection.sql(f"FROM {selected}").pl(), f"FROM {schema}.{name}"
+                    about = downloads.about(f"{schema}.{name}", frame, {"query": query}, self._data)
+                    target.with_name(f"{target.name}.csv").write_bytes(downloads.file("csv", frame, about))
                     kinds.append("csv")
                 links = " ".join(f'<a href="data/{schema}.{name}.{kind}" download>{kind}</a>' for kind in kinds)
                 lines.append(

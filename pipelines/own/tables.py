@@ -9,24 +9,30 @@ import polars as pl
 
 from pipelines.defs.accuracy.tables import accuracy, error_rows, identified
 from pipelines.defs.arena.tables import rate_vote_files
+from pipelines.defs.boards.tables import read_boards
 from pipelines.defs.efficiency.tables import efficiency_rows
 from pipelines.defs.frontier import tables as front_tables
 from pipelines.defs.leaderboards.tables import read_leaderboards
+from pipelines.defs.profiles.tables import prediction_errors, predictions_of
 from pipelines.lib.door import published_door
 from pipelines.own.problems import cell_problems, rejected_rows, rejected_votes, told
 from pipelines.sources.arena.recognition import BOARDS, VOTES
 from pipelines.sources.arena.store import load_boards
 from pipelines.sources.boards.declaration import declared
+from pipelines.sources.boards.recognition import PREFIX as BOARD_PREFIX
 from pipelines.sources.leaderboards.recognition import LEADERBOARD, RAW_RESULTS
 from pipelines.sources.measurements.read import rows_of
 from pipelines.sources.measurements.recognition import SOURCE as MEASUREMENTS
 from pipelines.sources.measurements.rows import Said, UnknownMeasurements, frame_of
+from pipelines.sources.profiles import read as profile_bundles
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore
 from pipelines.sources.recognition import UNRECOGNISED, recognise
 from pipelines.sources.votes.files import UnreadableVotes
 from warehouse.contracts import arena as arena_tables
 from warehouse.contracts import frontier as frontier_tables
+from warehouse.contracts import profiles as profile_tables
 from warehouse.contracts.accuracy import END_TO_END_ERROR, END_TO_END_MEASUREMENTS
+from warehouse.contracts.boards import BENCHMARK_RESULTS
 from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, MODELS, SNAPSHOTS
 from warehouse.contracts.sources import SNAPSHOTS as ALL_SNAPSHOTS
 from warehouse.lake import Lake
@@ -47,8 +53,8 @@ class OwnFile:
     """What a file holds.
 
     Attributes:
-        kind: `leaderboard`, `votes`, `measurements` or `arena_board`.
-        key: By which pages choose it: a snapshot, a set of votes, a publication; empty for measurements.
+        kind: `leaderboard`, `votes`, `measurements`, `arena_board`, `board` or `bundle`.
+        key: By which pages choose it: a snapshot, a set of votes, a publication, a run; empty for measurements.
         what: What it was recognised as, in words.
         rows_read: Rows in the file.
         rows_loaded: Rows shown.
@@ -85,7 +91,7 @@ def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, 
         what = recognise(payload, suffix, name, declared(settings.home))
     except UNRECOGNISED as error:
         raise NotUsable(str(error)) from error
-    read = _READERS.get(what.source)
+    read = _board if what.source.startswith(BOARD_PREFIX) else _READERS.get(what.source)
     if read is None:
         raise NotUsable(
             f"{name} is of {what.subject} ({what.layout}). Pages show such files once they are loaded: "
@@ -238,6 +244,62 @@ def _measurements(stored: RawSnapshot, settings: Settings, _scratch: Path, said:
     )  # fmt: skip
 
 
+def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) -> OwnFile:
+    """Its results, under the models that its names mean; names that mean none known here stand for themselves."""
+    read = read_boards(scratch, declared(settings.home))
+    problems = rejected_rows(read.rejected, stored)
+    if read.results.is_empty():
+        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {told(problems)}")
+    results = read.results.with_columns(
+        pl.lit(_named(stored)).alias("source"),
+        pl.coalesce("model_id", pl.format("{} (yours)", "name_in_source")).alias("model_id"),
+    )
+    known = read.results.filter(pl.col("model_id").is_not_null())
+    on_hub, names = known["name_in_source"].n_unique(), read.results["name_in_source"].n_unique()
+    notes = [
+        f"{on_hub:,} of {names:,} names are of models on the hub; the others stand for themselves, marked “(yours)”.",
+        "Only a refresh moves abilities.",
+    ]
+    return OwnFile(
+        "board", _named(stored), f"{stored.manifest.subject}, layout {stored.manifest.layout}",
+        int(read.snapshots["rows_read"].sum()), results.height, problems, notes,
+        {BENCHMARK_RESULTS.relation: BENCHMARK_RESULTS.conform(results)},
+    )  # fmt: skip
+
+
+def _bundle(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) -> OwnFile:
+    """Its points, modules and telemetry, each point beside what the ceilings of its device predict."""
+    bundles = profile_bundles.load_bundles(RawStore(scratch / "raw"))
+    if not bundles.bundles:
+        raise NotUsable(f"{stored.manifest.uri}: {told(rejected_rows(pl.concat(bundles.rejected), stored))}")
+    run_id = bundles.bundles[0][1].run_id
+    if _is_published(settings, run_id):
+        raise NotUsable(f"The run {run_id} is published here already; the page Measured shows it.")
+    points = profile_bundles.points(bundles, predictions_of(bundles))
+    environments = profile_bundles.environments(bundles).with_columns(_yours("name"))
+    tables = {
+        profile_tables.ENVIRONMENTS: environments,
+        profile_tables.POINTS: points,
+        profile_tables.LAYERS: profile_bundles.layers(bundles),
+        profile_tables.TELEMETRY: profile_bundles.telemetry(bundles),
+        profile_tables.PREDICTION_ERROR: prediction_errors(points),
+    }
+    return OwnFile(
+        "bundle", run_id, "a bundle of measurements", len(bundles.bundles[0][1].points), points.height, [], [],
+        {table.relation: table.conform(rows) for table, rows in tables.items()},
+    )  # fmt: skip
+
+
+def _is_published(settings: Settings, run_id: str) -> bool:
+    try:
+        found = Reader(settings.published).query(
+            f"SELECT 1 FROM {profile_tables.ENVIRONMENTS.relation} WHERE run_id = $run_id", {"run_id": run_id}
+        )
+    except NotPublished:
+        return False
+    return not found.is_empty()
+
+
 def _yours(column: str) -> pl.Expr:
     return pl.format("{} (yours)", column)
 
@@ -252,5 +314,6 @@ _READERS: Mapping[str, Callable[[RawSnapshot, Settings, Path, Said], OwnFile]] =
     VOTES: _votes,
     BOARDS: _arena_board,
     MEASUREMENTS: _measurements,
+    profile_bundles.SOURCE: _bundle,
 }
-"""What pages can show, by the source that recognised it."""
+"""What pages can show, by the source that recognised it; boards are read as they are declared."""

@@ -330,7 +330,7 @@ def pack(folder: Path) -> bytes:
 
 
 def unpack(payload: bytes) -> Bundle:
-    """The bundle in an archive of `pack`.
+    """The bundle in an archive of `pack`, or of `tar -C mine.bundle .`.
 
     Raises:
         UnusableBundle: The bytes are no such archive, or as `load`.
@@ -342,13 +342,15 @@ def _archived(payload: bytes) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(fileobj=io.BytesIO(payload), mode="r:") as archive:
             for entry in archive:
+                if entry.isdir():  # as `tar -C mine.bundle .` writes them; names say the folders
+                    continue
                 if not entry.isfile():
                     raise UnusableBundle(f"{entry.name} is no file; a bundle holds files only")
                 # A sparse entry, which claims more than there is, would fill the memory with zeros.
                 stream = archive.extractfile(entry) if 0 <= entry.size <= len(payload) else None
                 if stream is None:
                     raise UnusableBundle(f"{entry.name} claims {entry.size:,} bytes in an archive of {len(payload):,}")
-                yield entry.name, stream.read()
+                yield entry.name.removeprefix("./"), stream.read()
     except (tarfile.TarError, OSError, EOFError, ValueError, ArithmeticError, LookupError) as error:
         if isinstance(error, UnusableBundle):
             raise

@@ -1,5 +1,6 @@
 """Serving pages in a process of their own, and tabs that write down what goes wrong in them."""
 
+import csv
 import os
 import socket
 import subprocess
@@ -68,6 +69,11 @@ class Visit:
     def address(self) -> str:
         """What stands in the address bar after the root."""
         return str(self.page.evaluate("location.pathname.slice(1) + location.search"))
+
+
+def downloaded(text: str) -> list[dict[str, str]]:
+    """Rows of a downloaded CSV, below the lines that say what it is."""
+    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
 
 def serve(home: Path, folder: Path, **settings: str) -> Iterator[Served]:

@@ -1,6 +1,5 @@
 """Pages in ability over all boards: models of today with interval and evidence, on any date, beside the old board."""
 
-import csv
 import datetime as dt
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 from warehouse.publish import current
 
-from .served_pages import Visit
+from .served_pages import Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
@@ -41,7 +40,7 @@ def test_the_leaderboard_begins_with_models_of_today_each_with_interval_evidence
     with page.expect_download() as waiting:
         page.get_by_text("CSV", exact=True).first.click()
     waiting.value.save_as(tmp_path / "rows.csv")
-    rows = list(csv.DictReader((tmp_path / "rows.csv").read_text("utf-8").splitlines()))
+    rows = downloaded((tmp_path / "rows.csv").read_text("utf-8"))
     for row, (_, ability, low, evidence, _) in zip(rows, ablest, strict=False):
         assert (float(row["ability"]), float(row["ability_low"])) == pytest.approx((ability, low))
         assert row["evidence_class"] == evidence

@@ -1,6 +1,5 @@
 """What pages do when data is missing, arrives, is renewed, or means harm."""
 
-import csv
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from warehouse.contracts import BY_RELATION, TABLES, VIEWS
 from warehouse.lake import Lake
 from warehouse.publish import publish
 
-from .served_pages import Served, serve, visiting
+from .served_pages import Served, downloaded, serve, visiting
 
 pytestmark = [pytest.mark.page]
 
@@ -58,8 +57,7 @@ def publish_with_evil_names(bundled_home: Path, home: Path) -> None:
 
 def column(download: Download, name: str) -> list[str]:
     """One column of the rows of a CSV file that was saved."""
-    with download.path().open(encoding="utf-8", newline="") as lines:
-        return [row[name] for row in csv.DictReader(lines)]
+    return [row[name] for row in downloaded(download.path().read_text("utf-8"))]
 
 
 def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer(

@@ -1,15 +1,13 @@
 """A chart is an object: an address that lasts, a table of its data, files with metadata, a frame, a citation."""
 
-import csv
 import html
-import io
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
 from .faults import faults
-from .served_pages import PATIENCE_S, Served, Visit
+from .served_pages import PATIENCE_S, Served, Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
@@ -19,7 +17,7 @@ def get(served: Served, address: str) -> httpx.Response:
 
 
 def test_a_chart_s_files_hold_what_it_draws_and_say_what_that_is(served: Served) -> None:
-    rows = list(csv.DictReader(io.StringIO(get(served, "chart/leaderboard/scatter.csv?board=open_llm").text)))
+    rows = downloaded(get(served, "chart/leaderboard/scatter.csv?board=open_llm").text)
     told = get(served, "chart/leaderboard/scatter.json?board=open_llm").json()
     assert len(rows) == len(told["rows"]) == 130
     assert list(rows[0])[:2] == ["size_gib", "average_points"]
@@ -35,7 +33,7 @@ def test_a_chart_s_files_hold_what_it_draws_and_say_what_that_is(served: Served)
 
 def test_an_address_keeps_the_choices_and_one_that_draws_nothing_is_not_found(served: Served) -> None:
     chosen = "chart/pareto/pareto_front{}?against=parameters_total"
-    assert "parameters_billion" in get(served, chosen.format(".csv")).text.splitlines()[0]
+    assert "parameters_billion" in downloaded(get(served, chosen.format(".csv")).text)[0]
     assert "marts.pareto_front" in get(served, chosen.format(".json")).json()["query"]
     led = get(served, chosen.format(""))
     assert (led.status_code, led.headers["location"]) == (

@@ -1,6 +1,5 @@
 """Choices in a browser: a newcomer's answer, the same numbers as SQL, reasons, limits, and the way back."""
 
-import csv
 import json
 import re
 import urllib.parse
@@ -14,7 +13,7 @@ from dashboards.parts import formats
 from warehouse.reader import Reader
 from warehouse.settings import Settings
 
-from .served_pages import Served, Visit, visiting
+from .served_pages import Served, Visit, downloaded, visiting
 
 pytestmark = [pytest.mark.page]
 
@@ -63,7 +62,7 @@ def test_what_was_left_out_says_what_it_needs_and_what_there_is(standing: Visit,
     with page.expect_download() as download:
         page.get_by_text("CSV", exact=True).nth(1).click()
     download.value.save_as(tmp_path / "left_out.csv")
-    rows = list(csv.DictReader((tmp_path / "left_out.csv").read_text("utf-8").splitlines()))
+    rows = downloaded((tmp_path / "left_out.csv").read_text("utf-8"))
     reasons = [row["reason"] for row in rows]
     assert any(re.fullmatch(r"needs [\d.]+ GiB a device in 4-bit, you have 21\.2", reason) for reason in reasons)
 

@@ -42,8 +42,12 @@ def test_tables_and_charts_have_one_form_of_headers_and_say_what_they_are(data: 
         name, _, form = str(button.filename).rpartition(".")
         written = button.callback().getvalue()
         if form == "csv":
+            comments = [line for line in written.decode().splitlines() if line.startswith("#")]
+            said = {line[2:].partition(":")[0] for line in comments}
+            assert said >= {"what", "source", "as_of", "warehouse"}, name
             # Where nothing was asked for yet, there are no columns.
-            frame = pl.read_csv(written, infer_schema=False) if written.strip() else pl.DataFrame()
+            is_empty = len(written.splitlines()) == len(comments)
+            frame = pl.DataFrame() if is_empty else pl.read_csv(written, infer_schema=False, comment_prefix="#")
         elif form == "parquet":
             frame, about = pl.read_parquet(written), pl.read_parquet_metadata(io.BytesIO(written))
             assert about.keys() >= SAID - {"address"}, name

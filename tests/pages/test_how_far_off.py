@@ -1,13 +1,12 @@
 """The page How far off in a browser: the errors that ship, and what an address restores."""
 
-import csv
 from pathlib import Path
 
 import pytest
 
 from profiling.accuracy.held_out import held_out_errors
 
-from .served_pages import Visit
+from .served_pages import Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
@@ -23,7 +22,7 @@ def test_the_errors_are_those_that_ship_and_the_address_brings_the_choice_back(v
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").first.click()
     download.value.save_as(tmp_path / "errors.csv")
-    rows = list(csv.DictReader((tmp_path / "errors.csv").read_text("utf-8").splitlines()))
+    rows = downloaded((tmp_path / "errors.csv").read_text("utf-8"))
     shipped = held_out_errors()
     assert len(rows) == len(shipped.filter(shipped["stage"] == "decode"))
     assert f"{float(rows[0]['mdape_pct']):.0f} %" in said

@@ -1,6 +1,5 @@
 """The leaderboard page in a browser: filters, address, search, downloads, cards."""
 
-import csv
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -11,7 +10,7 @@ import pytest
 
 from warehouse.publish import current
 
-from .served_pages import Visit
+from .served_pages import Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
@@ -69,7 +68,7 @@ def test_downloads_hold_the_rows_shown(visit: Visit, tmp_path: Path) -> None:
     with page.expect_download() as waiting:
         page.get_by_text("CSV", exact=True).first.click()
     waiting.value.save_as(tmp_path / "rows.csv")
-    rows = list(csv.DictReader((tmp_path / "rows.csv").read_text("utf-8").splitlines()))
+    rows = downloaded((tmp_path / "rows.csv").read_text("utf-8"))
     assert len(rows) == shown
     assert all("llama" in row["model_id"].lower() for row in rows)
     assert "size_gib" in rows[0]

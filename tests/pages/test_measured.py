@@ -1,11 +1,10 @@
 """The page of measurements in a browser: what was measured, what follows a choice, what an address restores."""
 
-import csv
 from pathlib import Path
 
 import pytest
 
-from .served_pages import Visit
+from .served_pages import Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
@@ -36,7 +35,6 @@ def test_the_points_can_be_downloaded(visit: Visit, tmp_path: Path) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").first.click()
     download.value.save_as(tmp_path / "points.csv")
-    with (tmp_path / "points.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = downloaded((tmp_path / "points.csv").read_text("utf-8"))
     assert len(rows) == 22
     assert all(row["latency_s"] for row in rows)

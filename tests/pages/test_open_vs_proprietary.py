@@ -1,18 +1,16 @@
 """The page of open against proprietary models in a browser: its sentence and its table."""
 
-import csv
 from pathlib import Path
 
 import pytest
 
-from .served_pages import Visit
+from .served_pages import Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
+    return downloaded(file.read_text("utf-8"))
 
 
 def test_the_sentence_is_computed_from_the_board_that_is_chosen(visit: Visit) -> None:

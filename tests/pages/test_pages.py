@@ -121,6 +121,10 @@ _ON_PAPER = """() => {
   const [red] = getComputedStyle(document.body).color.match(/\\d+/g).map(Number)
   const moves = getComputedStyle(document.querySelector('.progress'), '::after').animationName
   return {light: red < 60, wide, moves} }"""
+_IN_A_ROW = """() => {
+  let e = document.activeElement
+  while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement
+  return e.matches('.tabulator-row') }"""
 _FOCUSED = """() => {
   let e = document.activeElement
   while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement
@@ -141,6 +145,12 @@ def test_the_keyboard_goes_through_menus_fields_charts_and_tables_to_the_end_and
         reached.append(name)
         if not is_seen:
             unseen.append(name)
+        if name.startswith("DIV Rows of"):
+            for key in ("ArrowDown", "ArrowRight", "ArrowLeft", "ArrowDown"):
+                page.keyboard.press(key)
+            assert page.evaluate(_IN_A_ROW), "a row that opens and closes keeps the focus"
+            page.keyboard.press("Escape")
+            assert page.evaluate(_FOCUSED)[0] == name
     assert reached[-1] == "A Documentation"
     assert not any(name.startswith("BODY") for name in reached)  # the focus was lost on the way
     assert unseen == []

@@ -1,7 +1,9 @@
 """The parts of pages that need no browser: search, filters, addresses, formats, corners of a front."""
 
 import datetime as dt
+import io
 
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from dashboards.charts.thinning import MOST_POINTS
 from dashboards.pages.pareto import history
 from dashboards.parts import fields, filters, formats
 from dashboards.parts.state import LeaderboardState
+from warehouse.spreadsheets import to_csv
 
 ENTRIES = pl.DataFrame(
     {
@@ -103,9 +106,17 @@ def test_a_refused_value_is_named_and_replaced() -> None:
 
 def test_text_that_a_spreadsheet_would_run_is_disarmed_and_numbers_are_not() -> None:
     frame = pl.DataFrame({"text": ["=1+1", "+a", "-b", "@c", "\td", "fine", None], "number": [-1.0] * 7})
-    lines = formats.to_csv(frame).getvalue().decode().splitlines()
+    lines = to_csv(frame).decode().splitlines()
     assert [line.split(",")[0] for line in lines[1:7]] == ["'=1+1", "'+a", "'-b", "'@c", "'\td", "fine"]
     assert lines[1].endswith(",-1.0")
+
+
+def test_what_rows_are_stands_in_comments_that_lose_no_row() -> None:
+    frame = pl.DataFrame({"text": ["#1", 'said "so"', None], "number": [1.5, None, -2.0]})
+    written = to_csv(frame, {"what": "two\nlines", "licence": [], "columns": {"number": {"unit": "s"}}})
+    assert written.decode().splitlines()[:3] == ["# what: two", "#   lines", '# columns: {"number": {"unit": "s"}}']
+    assert pl.read_csv(written, comment_prefix="#").equals(frame)
+    assert pd.read_csv(io.BytesIO(written), comment="#")["text"].tolist()[:2] == ["#1", 'said "so"']
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """The page Processors in a browser: the rows are those of the door, and the address brings the choice back."""
 
-import csv
 from pathlib import Path
 
 import pytest
 
-from .served_pages import Visit
+from .served_pages import Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
@@ -19,7 +18,7 @@ def test_processors_of_every_kind_stand_in_one_table_and_the_address_restores_th
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").first.click()
     download.value.save_as(tmp_path / "processors.csv")
-    rows = list(csv.DictReader((tmp_path / "processors.csv").read_text("utf-8").splitlines()))
+    rows = downloaded((tmp_path / "processors.csv").read_text("utf-8"))
     assert {"CPU", "GPU", "TPU", "NPU"} <= {row["kind"] for row in rows}
     assert said.startswith(rows[0]["accelerator"])
     page.get_by_role("button", name="Cost").click()

@@ -1,13 +1,12 @@
 """The roofline explorer in a browser: numbers follow choices, what does not fit has no rate, addresses restore."""
 
-import csv
 import json
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from .served_pages import Visit
+from .served_pages import Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
@@ -107,7 +106,7 @@ def test_downloads_hold_the_operators_and_the_question(visit: Visit, tmp_path: P
             page.get_by_text(kind.upper(), exact=True).first.click()
         saved[kind] = tmp_path / f"roofline.{kind}"
         download.value.save_as(saved[kind])
-    rows = list(csv.DictReader(saved["csv"].read_text("utf-8").splitlines()))
+    rows = downloaded(saved["csv"].read_text("utf-8"))
     document = json.loads(saved["json"].read_text("utf-8"))
     assert len(rows) == len(document["rows"]) == 17
     assert {"operator", "flops", "weight_bytes", "intensity", "bound_s", "likely_s", "share_pct"} <= set(rows[0])

@@ -1,6 +1,5 @@
 """The page Serve in a browser: its answer is that of `skyline plan`, and a fleet says which promise breaks first."""
 
-import csv
 import json
 import re
 from pathlib import Path
@@ -12,7 +11,7 @@ from typer.testing import CliRunner
 from pipelines.commands.app import app
 
 from .faults import resize
-from .served_pages import Visit
+from .served_pages import Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
@@ -60,7 +59,7 @@ def test_the_plans_can_be_downloaded(visit: Visit, tmp_path: Path) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").last.click()
     download.value.save_as(tmp_path / "plans.csv")
-    rows = list(csv.DictReader((tmp_path / "plans.csv").read_text("utf-8").splitlines()))
+    rows = downloaded((tmp_path / "plans.csv").read_text("utf-8"))
     assert len(rows) > 20
     assert all(row["usd_per_million_output_tokens"] for row in rows if row["usd_per_hour"])
 

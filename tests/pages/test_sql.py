@@ -1,6 +1,5 @@
 """The SQL page in a browser: asking, refusing, cancelling, drawing, taking away; and nothing in an answer runs."""
 
-import csv
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ from playwright.sync_api import Page
 from dashboards.pages.sql import text as sql_text
 from warehouse.console import Console
 
-from .served_pages import Served, Visit
+from .served_pages import Served, Visit, downloaded
 
 pytestmark = [pytest.mark.page]
 
@@ -35,12 +34,11 @@ def test_a_question_is_answered_drawn_kept_in_the_address_and_taken_away(visit: 
     page.get_by_label("Across", exact=True).select_option("size_gib")
     page.get_by_role("heading", name="average by size_gib").wait_for()
     page.wait_for_function("location.search.includes('chart=points') && location.search.includes('y=average')")
-    with page.expect_download() as downloaded:
+    with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     file = tmp_path / "rows.csv"
-    downloaded.value.save_as(file)
-    with file.open(encoding="utf-8") as stream:
-        assert len(list(csv.DictReader(stream))) == 30
+    download.value.save_as(file)
+    assert len(downloaded(file.read_text("utf-8"))) == 30
     again = visit.open(visit.address())
     again.get_by_role("heading", name="average by size_gib").wait_for()
     assert again.get_by_label("SQL", exact=True).input_value() == FRONT

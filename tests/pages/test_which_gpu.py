@@ -1,12 +1,11 @@
 """The page Which GPU? in a browser: cells follow choices, details lead to the roofline page, nothing has a state."""
 
-import csv
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext
 
-from .served_pages import Served, Visit, visiting
+from .served_pages import Served, Visit, downloaded, visiting
 
 pytestmark = [pytest.mark.page]
 
@@ -67,7 +66,7 @@ def test_the_download_holds_every_cell(visit: Visit, tmp_path: Path) -> None:
     with page.expect_download() as download:
         page.get_by_text("CSV", exact=True).first.click()
     download.value.save_as(tmp_path / "which_gpu.csv")
-    rows = list(csv.DictReader((tmp_path / "which_gpu.csv").read_text("utf-8").splitlines()))
+    rows = downloaded((tmp_path / "which_gpu.csv").read_text("utf-8"))
     assert [row["accelerator"] for row in rows] == ["L40S", "H100-SXM5-80GB"]
     assert float(rows[1]["tokens_per_s_low"]) < float(rows[1]["tokens_per_s_likely"])
 

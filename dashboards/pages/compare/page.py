@@ -21,6 +21,8 @@ from dashboards.parts.templates import render
 
 _MOST, _FIRST = 5, 3
 _SEPARATOR = "|"
+_ENDED = "The Open LLM Leaderboard v2, which ended in March 2025,"
+_WHERE_ELSE = "What newer boards say of them is in the chart above and in the table below."
 _FACTS = {
     "open_llm_v2_average": "Open LLM v2 average", "open_llm_v1_average": "Open LLM v1 average",
     "arena_rating": "Arena rating", "arena_model": "Arena name", "parameters_total": "Parameters",
@@ -149,15 +151,16 @@ class Compare:
     def _draw_scores(
         self, models: list[str], asked: dict[str, str], scores: pl.DataFrame, rows: dict[str, dict[str, Any]]
     ) -> None:
-        if scores.is_empty():
-            for card, _title in self._titles()[1:]:
-                card.column.visible = False
+        there = scores["model_id"].unique().to_list()
+        without = [model for model in models if model not in there]
+        self.bars_card.column.visible = bool(there)
+        if not there:
+            self.radar_card.hide("Benchmarks", f"{_ENDED} has results of none of these models. {_WHERE_ELSE}")
             return
-        for card, _title in self._titles()[1:]:
-            card.column.visible = True
         day = next(row["open_llm_v2_as_of_date"] for row in rows.values() if row["open_llm_v2_as_of_date"])
-        there = scores["model_id"].n_unique()
-        where = f"Open LLM Leaderboard v2, snapshot of {day}; n = {there} models"
+        where = f"Open LLM Leaderboard v2, snapshot of {day}; n = {len(there)} models"
+        if without:
+            where += f"; no results of {', '.join(without)}"
         self.radar_card.show(
             "Benchmarks", "From 0 in the middle to 100 on the rim, normalised between chance and 100",
             self.radar.show(scores, models), where, "The area depends on the order of the axes, so compare the "

@@ -1,5 +1,6 @@
 """Glossary: every term that pages explain where it occurs, in one list."""
 
+import itertools
 from urllib.parse import parse_qs
 
 import panel as pn
@@ -9,6 +10,8 @@ from dashboards.data import Data
 from dashboards.parts.page import Content, card, html
 from dashboards.parts.templates import render
 
+_OTHERS = "Others"
+
 
 def build(_data: Data, search: str) -> Content:
     """Content of the page; `term` in the address puts one first."""
@@ -17,7 +20,10 @@ def build(_data: Data, search: str) -> Content:
         ((names.split("|"), meaning) for names, meaning in glossary.entries()["terms"].items()),
         key=lambda each: (asked not in {name.casefold() for name in each[0]}, each[0][0].casefold()),
     )
-    columns = sorted(((names.split("|"), meaning) for names, meaning in glossary.entries()["heads"].items()))
+    columns = [(names.split("|"), meaning) for names, meaning in glossary.entries()["heads"].items()]
+    columns.sort(key=lambda entry: (_letter(entry) == _OTHERS, entry[0][0].casefold()))
+    # Hundreds of heads are looked up one at a time; a search in the browser opens what it finds.
+    letters = [(letter, list(each)) for letter, each in itertools.groupby(columns, _letter)]
     return Content(
         pn.Column(
             html(
@@ -27,7 +33,13 @@ def build(_data: Data, search: str) -> Content:
                 margin=(6, 0, 16, 0),
             ),
             card(html(render(__file__, "terms.html", title="Terms", terms=listed))),
-            card(html(render(__file__, "terms.html", title="Columns and choices", terms=columns))),
+            card(html(render(__file__, "letters.html", title="Columns and choices", letters=letters))),
             sizing_mode="stretch_width",
         )
     )
+
+
+def _letter(entry: tuple[list[str], str]) -> str:
+    """The heading of the glossary under which an entry stands."""
+    first = entry[0][0][:1].upper()
+    return first if first.isalpha() and first.isascii() else _OTHERS

@@ -6,6 +6,7 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
+from dashboards.parts.declared_table import looks
 from dashboards.parts.fields import GENERAL, KINDS, Measure
 from dashboards.parts.rows_by_name import RowsByName
 
@@ -30,15 +31,8 @@ class EntryTable:
         self.widget = RowsByName(
             _KEY,
             chosen,
-            pagination="remote",
-            page_size=_PAGE,
-            show_index=False,
-            disabled=True,
-            selectable=False,
-            layout="fit_data_fill",
             hidden_columns=[_KEY],
-            sizing_mode="stretch_width",
-            margin=0,
+            **looks(_PAGE),
         )
 
     @staticmethod

@@ -3,13 +3,30 @@
 from typing import Any
 
 import panel as pn
+import polars as pl
 
-from dashboards.data import Data
+from dashboards.data import Data, sql_with_values
 from dashboards.own_files import MOST_FILES, SAID
 from dashboards.parts import page
+from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
+from dashboards.parts.table_card import TableCard
 from dashboards.parts.templates import render
+from warehouse.yours import MARK
 
+_RESULTS = {
+    "name_in_source": Fact("Model", width=260, link="model/", link_of="model_id"),
+    "benchmark": Fact("Benchmark", width=190),
+    "benchmark_version": Fact("Version", width=100),
+    "metric": Fact("Metric", width=120),
+    "score": Fact("Score", "0,0.00", 84),
+    "standard_error": Fact("± s.e.", "0.00", 74),
+    "unit": Fact("Unit", width=90),
+    "mode": Fact("Mode", width=100),
+    "effort": Fact("Effort", width=80),
+    "snapshot_date": Fact("As of", width=100),
+    "source": Fact("File", width=200),
+}
 _SAID = {"device": "Device", "model": "Model", "weight_format": "Weight format"}
 _EXAMPLES = {"device": "RTX 4090", "model": "Qwen/Qwen3-8B", "weight_format": "q4_k_m"}
 
@@ -28,7 +45,30 @@ def build(data: Data, search: str) -> Content:  # noqa: ARG001 - as every page i
     if settings.own_file_mib and not is_copy:
         parts.append(page.card(page.html(render(__file__, "form.html", **asked))))
         parts.append(page.card(page.html(render(__file__, "files.html", files=data.own_files))))
+        parts += _boards(data)
     else:
         parts.append(page.card(page.html(render(__file__, "off.html", is_copy=is_copy))))
     parts.append(page.card(page.html(render(__file__, "forms.html"))))
     return Content(main=pn.Column(*parts, sizing_mode="stretch_width", margin=0))
+
+
+def _boards(data: Data) -> list[pn.viewable.Viewable]:
+    """Results of the boards that a visitor brought; nothing where there are none."""
+    if not any(file.kind == "board" for file in data.own_files):
+        return []
+    found = data.ask("own_results", mark=MARK).with_columns(pl.col("source").str.strip_prefix(MARK))
+
+    def describe() -> dict[str, Any]:
+        return {
+            "address": "own",
+            "source": "files of the visitor",
+            "query": sql_with_values("own_results", {"mark": MARK}),
+        }
+
+    table = TableCard("your_boards", _RESULTS, describe, data)
+    table.show(
+        "Results of your boards",
+        f"{found.height:,} of {found['model_id'].n_unique():,} models; each also on its model's page beside others",
+        found,
+    )  # fmt: skip
+    return [table.card]

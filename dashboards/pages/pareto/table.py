@@ -6,6 +6,7 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats, page
+from dashboards.parts.declared_table import looks
 from dashboards.parts.fields import Cost
 from dashboards.parts.rows_by_name import RowsByName
 from dashboards.parts.templates import block
@@ -41,18 +42,11 @@ class FrontTable:
         self.widget = RowsByName(
             _KEY,
             chosen,
-            pagination="remote",
-            page_size=30,
-            show_index=False,
-            disabled=True,
-            selectable=False,
-            layout="fit_data_fill",
             hidden_columns=[_KEY],
             formatters={name: NumberFormatter(format=_format(name), nan_format=formats.MISSING) for name in numbers},
             text_align=dict.fromkeys(numbers, "right"),
             widths=dict.fromkeys(numbers, 108) | {"Model": 340, _PLACE: 46, "Precision": 96, "Family": 100, _STEP: 112},
-            sizing_mode="stretch_width",
-            margin=0,
+            **looks(30),
         )
 
     def show(self, members: pl.DataFrame, cost: Cost) -> None:

@@ -27,8 +27,8 @@ _WHICH = {"Open models": "open", "All models": "all"}
 _BENCHMARKS = {
     "benchmark": Fact("Benchmark", width=260),
     "benchmark_version": Fact("Version", width=130),
-    "source": Fact("Source", width=190, names_boards=True),
-    "category_words": Fact("Judges", width=130),
+    "source": Fact("Source", width=205, names_boards=True),
+    "category_words": Fact("Judges", width=145),
     "difficulty": Fact("Difficulty (index points)", "0.0", 100),
     "discrimination": Fact("Slope (logit or score per point)", "0,0.000", 120),
     "response": Fact("Response", width=90),

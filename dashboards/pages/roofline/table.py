@@ -8,6 +8,7 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
+from dashboards.parts.declared_table import looks
 
 _TITLES = {
     "operator": "Operator", "place": "Place", "count": "×", "share_pct": "Share (%)", "likely_s": "Predicted (µs)",
@@ -30,10 +31,7 @@ class OperatorTable:
 
     def __init__(self) -> None:
         """Make an empty table."""
-        self.widget = pn.widgets.Tabulator(
-            pagination="remote", page_size=60, show_index=False, disabled=True, selectable=False,
-            layout="fit_data_fill", sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
+        self.widget = pn.widgets.Tabulator(**looks(60))
 
     def show(self, frames: Sequence[pl.DataFrame]) -> None:
         """Show the operators of one configuration, or of two.

@@ -14,6 +14,7 @@ from dashboards.pages.sql import text as sql_text
 from dashboards.pages.sql.state import ConsoleState
 from dashboards.pages.sql.text import Asked
 from dashboards.parts import controls, formats, page
+from dashboards.parts.declared_table import looks
 from dashboards.parts.page import Content, card, html
 from dashboards.parts.state import Statement
 from dashboards.places import asker_of
@@ -58,10 +59,7 @@ class SqlPage:
             )
         )
         self.notes, self.counts, self.history = html(page.notes(self._notes)), html(), html()
-        self.table = pn.widgets.Tabulator(
-            pagination="remote", page_size=_PAGE, show_index=False, disabled=True, selectable=False,
-            layout="fit_data_fill", sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
+        self.table = pn.widgets.Tabulator(**looks(_PAGE))
         self.picture, self.heading = pn.pane.Bokeh(sizing_mode="stretch_width", margin=0), html()
         self.caption = html()
         self.run.on_click(self._ask)

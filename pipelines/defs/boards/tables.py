@@ -40,17 +40,18 @@ class Boards:
     sources: pl.DataFrame
 
 
-def read_boards(home: Path) -> Boards:
+def read_boards(home: Path, boards: Mapping[str, Declared] | None = None) -> Boards:
     """Read every stored board, resolve its names, split what was redefined and say how each source stands.
 
     Args:
         home: The Skyline home.
+        boards: Declarations by source; those of the home if not given.
 
     Raises:
         BrokenDeclaration: a declaration of the home cannot be read.
     """
     settings = Settings.model_validate({"home": str(home)})
-    loaded = load_boards(RawStore(settings.raw), declared(home), settings.lake.folder / "parsed" / "boards")
+    loaded = load_boards(RawStore(settings.raw), boards or declared(home), settings.lake.folder / "parsed" / "boards")
     aliases = _aliases(loaded)
     facts = _facts(loaded.facts, aliases)
     results = with_modes(_once(loaded), aliases)

@@ -1,14 +1,20 @@
 """What one file of a visitor becomes: rows of the tables that pages ask, and what is wrong with it."""
 
+import hashlib
 import json
+import tarfile
+import tempfile
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from analytics.statistics.normal import TWO_SIDED_95
+from dashboards.data import sql
 from pipelines.own.tables import NotUsable, OwnFile, read_own_file
+from pipelines.sources.collect import MEASURED
 from pipelines.sources.measurements.rows import Said
+from profiling.measure.bundle import contents_of, pack
 from warehouse.contracts import BY_RELATION
 from warehouse.overlaid import Overlaid
 from warehouse.reader import Reader
@@ -27,9 +33,10 @@ OURS = "device,engine,model,weight_format,stage,metric,value,batch,context_depth
 def read(bundled_home: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
     """Reads a text as if it had arrived under a name."""
 
-    def as_file(name: str, text: str, **said: str) -> OwnFile:
+    def as_file(name: str, text: str | bytes, **said: str) -> OwnFile:
         settings = Settings.model_validate({"home": str(bundled_home)})
-        return read_own_file(text.encode(), name, settings, tmp_path, Said(**said))
+        payload = text.encode() if isinstance(text, str) else text
+        return read_own_file(payload, name, settings, Path(tempfile.mkdtemp(dir=tmp_path)), Said(**said))
 
     return as_file
 
@@ -84,6 +91,40 @@ def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named
             "duration": 61.2, "request_rate": "inf"}  # fmt: skip
     served = read("serve.json", json.dumps(said), device="H100-SXM5-80GB", weight_format="bf16")
     assert served.tables["marts.end_to_end_error"]["predicted"].is_not_null().all()
+
+
+def test_a_declared_board_stands_under_the_models_of_its_names(read, shared_data: Path, bundled_home: Path) -> None:  # type: ignore[no-untyped-def]
+    file = shared_data / "boards/aider/2025-05-09_polyglot_leaderboard.yml"
+    found = read(file.name, file.read_bytes())
+    assert (found.kind, found.rows_loaded) == ("board", 92)
+    results = found.tables["core.benchmark_results"]
+    assert set(results["source"]) == {f"yours: {file.name}"}
+    # What the board printed for it: 11 of 225 exercises solved at the first try and 37 at the second.
+    scores = results.filter(model_id="Qwen/Qwen2.5-Coder-32B-Instruct", scaffold="whole")["score"]
+    assert sorted(scores) == [4.9, 16.4]
+    assert results["model_id"].null_count() == 0
+    own = Overlaid(Reader(bundled_home / "published"), found.tables)
+    shown = own.query(sql("model_scores"), {"model_id": "Qwen/Qwen2.5-Coder-32B-Instruct"})
+    assert {"aider", f"yours: {file.name}"} <= set(shown["source"])
+    own.close()
+
+
+def test_a_bundle_in_one_file_becomes_a_run_unless_it_is_published(read, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    shipped = next(MEASURED.glob("*.bundle"))
+    with pytest.raises(NotUsable, match="is published here already"):
+        read("shipped.tar", pack(shipped))
+    contents = contents_of(shipped)
+    manifest = json.dumps(json.loads(contents["manifest.json"]) | {"run_id": "another"}).encode()
+    contents |= {"manifest.json": manifest, "_COMPLETE": hashlib.sha256(manifest).hexdigest().encode()}
+    for name, content in contents.items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_bytes(content)
+    # As people pack a folder: with its folders, and names that begin with a dot.
+    with tarfile.open(tmp_path / "mine.tar", "w") as archive:
+        archive.add(tmp_path / "mine", arcname=".")
+    found = read("mine.tar", (tmp_path / "mine.tar").read_bytes())
+    assert (found.kind, found.key, found.rows_loaded) == ("bundle", "another", 22)
+    assert found.tables["marts.profile_points"]["predicted_s"].null_count() == 0
 
 
 @pytest.mark.parametrize(
