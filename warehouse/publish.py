@@ -5,8 +5,10 @@ who hold it open; so every release has its own name, and `CURRENT` names the one
 """
 
 import datetime as dt
+import hashlib
 import json
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +29,8 @@ from warehouse.project import version
 POINTER = "CURRENT"
 LINK = "skyline.duckdb"
 _LOADERS = 2
+# Where more than this share of the bytes changed, all is loaded anew: what is replaced leaves its blocks behind.
+_MOST_CHANGED = 0.5
 _RELEASE = re.compile(r"skyline-(\d+)\.duckdb")
 
 
@@ -98,6 +102,8 @@ def publish(
 ) -> Release:
     """Build a database of the tables, verify it, and make it the current one.
 
+    What did not change since the release before is copied with its file, so that a release costs what changed.
+
     Args:
         lake: Where the tables are read from; a table that is not there is created empty.
         tables: What to publish; tables of the `raw` schema are left out.
@@ -113,13 +119,20 @@ def publish(
     published = [table for table in tables if table.schema != "raw"]
     building = folder / f"{TEMPORARY_PREFIX}{time.time_ns()}.duckdb"
     try:
+        loaded = _digests(lake, published, views)
+        changed = _changed_since(folder, lake, published, loaded, building)
         with connect(building) as connection:
-            connection.execute(resources.files("warehouse").joinpath("schema.sql").read_text("utf-8"))
-            _load_at_once(connection, lake, published)
-            connection.execute("BEGIN")
-            complete(connection, lake, published, views)
-            connection.execute("COMMIT")
-            connection.execute(resources.files("warehouse").joinpath("macros.sql").read_text("utf-8"))
+            if changed is None:
+                connection.execute(_sql("schema.sql"))
+                _load_at_once(connection, lake, published)
+                connection.execute("BEGIN")
+                complete(connection, lake, published, views)
+                connection.execute("COMMIT")
+                connection.execute(_sql("macros.sql"))
+            else:
+                _load_at_once(connection, lake, changed)
+                _verify(connection, lake, published)
+            _note(connection, loaded)
             connection.execute("CHECKPOINT")
         # A clock that was set back must not make the new release an old one.
         newest = max(map(_number, releases(folder)), default=0)
@@ -129,13 +142,69 @@ def publish(
     finally:
         building.unlink(missing_ok=True)
         building.with_name(building.name + ".wal").unlink(missing_ok=True)
-    point_at(folder, target, fingerprint)
+    point_at(folder, target, fingerprint, sha256=_sha256(target))
     _sweep(folder, target, keep)
     return Release(target, fingerprint)
 
 
-def point_at(folder: Path, target: Path, fingerprint: str) -> None:
-    """Make a whole release the one that readers open, and note its size and time: it never changes after this."""
+def _digests(lake: Lake, tables: Sequence[Table], views: Sequence[Table]) -> dict[str, str]:
+    """What each table is loaded from: the bytes of its Parquet, and all that shapes a release whatever its rows."""
+    shape = hashlib.sha256(f"{duckdb.__version__} {FORMAT} {tables!r} {views!r}".encode())
+    for name in ("schema.sql", "macros.sql", *(f"sql/{view.schema}/{view.name}.sql" for view in views)):
+        shape.update(_sql(name).encode())
+    return {
+        table.relation: f"{shape.hexdigest()[:16]}-{_sha256(lake.path(table)) if lake.has(table) else 'nothing'}"
+        for table in tables
+    }
+
+
+def _changed_since(
+    folder: Path, lake: Lake, tables: Sequence[Table], loaded: dict[str, str], building: Path
+) -> list[Table] | None:
+    """Copy the current release to where the next is built, and return the tables that changed since.
+
+    None, and nothing is copied, where too much changed, or where the release is not byte for byte what was published.
+    """
+    try:
+        release = current(folder)
+        sha256 = json.loads((folder / POINTER).read_text(encoding="utf-8")).get("sha256")
+        with connect(release.path, read_only=True) as connection:
+            before = dict(connection.sql("FROM meta.loaded").fetchall())
+    except (NotPublished, duckdb.Error, OSError):
+        return None
+    changed = [table for table in tables if before.get(table.relation) != loaded[table.relation]]
+    sizes = {table.relation: lake.path(table).stat().st_size if lake.has(table) else 1 for table in tables}
+    share = sum(sizes[table.relation] for table in changed) / sum(sizes.values())
+    if share > _MOST_CHANGED or _sha256(release.path) != sha256:
+        return None
+    shutil.copyfile(release.path, building)
+    return changed
+
+
+def _note(connection: duckdb.DuckDBPyConnection, loaded: dict[str, str]) -> None:
+    """Write down what each table was loaded from."""
+    noted = pl.DataFrame(list(loaded.items()), schema=["relation", "digest"], orient="row")  # noqa: F841 - the SQL reads it
+    connection.execute("BEGIN; DELETE FROM meta.loaded; INSERT INTO meta.loaded SELECT * FROM noted; COMMIT")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sql(name: str) -> str:
+    return resources.files("warehouse").joinpath(*name.split("/")).read_text("utf-8")
+
+
+def point_at(folder: Path, target: Path, fingerprint: str, **more: str) -> None:
+    """Make a whole release the one that readers open, and note its size and time: it never changes after this.
+
+    Args:
+        folder: Where releases live.
+        target: The release.
+        fingerprint: What it was made from.
+        more: What else the pointer says.
+    """
     state = target.stat()
     pointer = {
         "file": target.name,
@@ -144,6 +213,7 @@ def point_at(folder: Path, target: Path, fingerprint: str) -> None:
         "mtime_ns": state.st_mtime_ns,
         "format": FORMAT,
         "written_by": version(),
+        **more,
     }
     write_text(folder / POINTER, json.dumps(pointer))
     flip_link(folder, target)
@@ -204,15 +274,15 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> No
     columns = ", ".join(f'"{name}"' for name in table.column_names)
     if lake.has(table):
         rows = f"read_parquet({sql_path(lake.path(table))})"
-        connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM {rows}")
+        connection.execute(f"CREATE OR REPLACE TABLE {table.relation} AS SELECT {columns} FROM {rows}")
     else:
         nothing = table.empty()  # noqa: F841 - the SQL reads it by name
-        connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM nothing")
+        connection.execute(f"CREATE OR REPLACE TABLE {table.relation} AS SELECT {columns} FROM nothing")
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, view: Table) -> None:
     """Columns by name and in the types of the contract, so that a view promises what a table does."""
-    sql = resources.files("warehouse").joinpath("sql", view.schema, f"{view.name}.sql").read_text("utf-8")
+    sql = _sql(f"sql/{view.schema}/{view.name}.sql")
     columns = ", ".join(f'"{name}"' for name in view.column_names)
     connection.execute(f"CREATE VIEW {view.relation} AS SELECT {columns} FROM ({sql})")
 
