@@ -1,5 +1,6 @@
 """Routes of the performance model: time of a model on an accelerator, and how many of them hold it."""
 
+import functools
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -217,9 +218,18 @@ def of_catalogue(name: str) -> str:
     Raises:
         UnknownModel: there is none, or several; the message names the nearest.
     """
-    known, folded = catalogue(), name.casefold()
-    found = [name] if name in known else [k for k in known if folded in (k.casefold(), k.split("/")[-1].casefold())]
+    found = [name] if name in catalogue() else _by_folded_name().get(name.casefold(), [])
     if len(found) != 1:
-        near = ", ".join(found) or nearest(name, known)
+        near = ", ".join(found) or nearest(name, catalogue())
         raise UnknownModel(f"{name!r} is not one model of the catalogue{f'; nearest: {near}' if near else ''}")
     return found[0]
+
+
+@functools.cache
+def _by_folded_name() -> dict[str, list[str]]:
+    """Full names of the catalogue by themselves and by their last part, both in small letters."""
+    found: dict[str, list[str]] = {}
+    for name in catalogue():
+        for folded in {name.casefold(), name.rpartition("/")[2].casefold()}:
+            found.setdefault(folded, []).append(name)
+    return found

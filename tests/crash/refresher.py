@@ -23,8 +23,10 @@ from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.defs.sources.sensors import inbox
 from pipelines.lib.resources import Home, WrittenHome
 from pipelines.runs import refresh as refreshing
+from pipelines.runs.fingerprint import code
 from pipelines.runs.refresh import prepare_dagster_home, rebuild, refresh
 from pipelines.runs.writer_lock import only_writer
+from pipelines.sources.inbox import code_of_readers
 from warehouse.contracts.leaderboards import SNAPSHOTS
 from warehouse.settings import Settings
 
@@ -80,7 +82,10 @@ def boards_only(rest: Path) -> None:
 
 
 def serve() -> None:
-    """Fork for every line that comes."""
+    """Fork for every line that comes, after all was done that is the same for each of them."""
+    pipelines.definitions.defs.resolve_job_def(pipelines.defs.jobs.REFRESH.name)
+    code()
+    code_of_readers()
     for line in sys.stdin:
         home, kind = line.split()
         child = os.fork()
