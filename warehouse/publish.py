@@ -31,6 +31,7 @@ LINK = "skyline.duckdb"
 _LOADERS = 2
 # Where more than this share of the bytes changed, all is loaded anew: what is replaced leaves its blocks behind.
 _MOST_CHANGED = 0.5
+_SNAPSHOT = "snapshot_id"
 _RELEASE = re.compile(r"skyline-(\d+)\.duckdb")
 
 
@@ -130,7 +131,9 @@ def publish(
                 connection.execute("COMMIT")
                 connection.execute(_sql("macros.sql"))
             else:
-                _load_at_once(connection, lake, changed)
+                _load_at_once(connection, lake, [change.table for change in changed if change.snapshots is None])
+                for change in changed:
+                    _load_snapshots(connection, lake, change)
                 _verify(connection, lake, published)
             _note(connection, loaded)
             connection.execute("CHECKPOINT")
@@ -158,27 +161,82 @@ def _digests(lake: Lake, tables: Sequence[Table], views: Sequence[Table]) -> dic
     }
 
 
+@dataclass(frozen=True)
+class _Change:
+    """A table whose Parquet is another than that of the release before.
+
+    Attributes:
+        table: It.
+        snapshots: Those whose rows differ, where it is made of snapshots and most of them stayed; else None.
+        share: Of its rows, how many are loaded.
+    """
+
+    table: Table
+    snapshots: list[str] | None
+    share: float
+
+
 def _changed_since(
     folder: Path, lake: Lake, tables: Sequence[Table], loaded: dict[str, str], building: Path
-) -> list[Table] | None:
-    """Copy the current release to where the next is built, and return the tables that changed since.
+) -> list[_Change] | None:
+    """Copy the current release to where the next is built, and return what changed since.
 
     None, and nothing is copied, where too much changed, or where the release is not byte for byte what was published.
     """
     try:
         release = current(folder)
         sha256 = json.loads((folder / POINTER).read_text(encoding="utf-8")).get("sha256")
+        if _sha256(release.path) != sha256:
+            return None
         with connect(release.path, read_only=True) as connection:
             before = dict(connection.sql("FROM meta.loaded").fetchall())
+            shape = {digest.partition("-")[0] for digest in loaded.values()}
+            if {digest.partition("-")[0] for digest in before.values()} != shape:
+                return None
+            other = [table for table in tables if before.get(table.relation) != loaded[table.relation]]
+            changed = [_change(connection, lake, table) for table in other]
     except (NotPublished, duckdb.Error, OSError):
         return None
-    changed = [table for table in tables if before.get(table.relation) != loaded[table.relation]]
     sizes = {table.relation: lake.path(table).stat().st_size if lake.has(table) else 1 for table in tables}
-    share = sum(sizes[table.relation] for table in changed) / sum(sizes.values())
-    if share > _MOST_CHANGED or _sha256(release.path) != sha256:
+    replaced = sum(change.share * sizes[change.table.relation] for change in changed)
+    if replaced > _MOST_CHANGED * sum(sizes.values()):
         return None
     shutil.copyfile(release.path, building)
     return changed
+
+
+def _change(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> _Change:
+    """What of a table differs between a release and the lake: which snapshots, where it is made of such."""
+    if _SNAPSHOT not in table.column_names or not table.column(_SNAPSHOT).required or not lake.has(table):
+        return _Change(table, None, 1.0)
+    columns = ", ".join(f'"{name}"' for name in table.column_names)
+    sums = " ".join((
+        f"SELECT {_SNAPSHOT}, count(*) AS rows, sum(hash(t)) AS digest",
+        f"FROM (SELECT {columns} FROM {{}}) AS t GROUP BY {_SNAPSHOT}",
+    ))  # fmt: skip
+    rows = connection.sql(
+        f"WITH before AS ({sums.format(table.relation)}), now AS"
+        f" ({sums.format(f'read_parquet({sql_path(lake.path(table))})')})"
+        f" SELECT {_SNAPSHOT}, now.rows FROM before FULL JOIN now USING ({_SNAPSHOT})"
+        " WHERE (before.rows, before.digest) IS DISTINCT FROM (now.rows, now.digest)"
+    ).fetchall()
+    total = int(lake.scan(table).select(pl.len()).collect().item())
+    share = sum(count or 0 for _, count in rows) / max(total, 1)
+    return _Change(table, [name for name, _ in rows], share) if share <= _MOST_CHANGED else _Change(table, None, 1.0)
+
+
+def _load_snapshots(connection: duckdb.DuckDBPyConnection, lake: Lake, change: _Change) -> None:
+    """Replace the rows of the snapshots that differ."""
+    if not change.snapshots:
+        return
+    names = {"names": change.snapshots}
+    columns = ", ".join(f'"{name}"' for name in change.table.column_names)
+    of = f"WHERE {_SNAPSHOT} IN (SELECT unnest($names::VARCHAR[]))"
+    rows = f"SELECT {columns} FROM read_parquet({sql_path(lake.path(change.table))})"
+    connection.execute("BEGIN")
+    connection.execute(f"DELETE FROM {change.table.relation} {of}", names)
+    connection.execute(f"INSERT INTO {change.table.relation} {rows} {of}", names)
+    connection.execute("COMMIT")
 
 
 def _note(connection: duckdb.DuckDBPyConnection, loaded: dict[str, str]) -> None:

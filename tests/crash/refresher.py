@@ -3,9 +3,9 @@
 Reads lines `HOME KIND` and forks for each, so that hundreds of kills need not import hundreds of times; it answers with
 the process's number, and once it has ended with its exit status and the processor seconds that it took.
 
-With `REST`, a folder with the lake of a whole refresh, a run makes the tables of the boards only and publishes them with
-all others, which are taken from there where the lake has none: every step from the inbox to the pointer is the real one,
-and takes seconds.
+With `REST`, a folder with the lake of a whole refresh, a run makes the tables of the boards only and publishes them
+with all others, which come from there where the lake has none: every step from the inbox to the pointer is the real
+one, and takes seconds.
 """
 
 import os
@@ -68,7 +68,7 @@ def boards_only(rest: Path) -> None:
     job = dg.define_asset_job("refresh_boards", selection=made | dg.AssetSelection.assets(list(PUBLISHED)))
     pipelines.definitions.defs = dg.Definitions.merge(pipelines.definitions.defs, dg.Definitions(jobs=[job]))
     pipelines.defs.jobs.REFRESH = job
-    derive = refreshing._derive  # noqa: SLF001 - where a rebuild has just thrown everything away
+    derive = refreshing._derive
 
     def derived(settings: Settings, report: Callable[[str], None]) -> None:
         for parquet in rest.rglob("*.parquet"):
@@ -78,7 +78,7 @@ def boards_only(rest: Path) -> None:
                 os.link(parquet, there)
         derive(settings, report)
 
-    refreshing._derive = derived  # noqa: SLF001
+    refreshing._derive = derived
 
 
 def serve() -> None:
@@ -86,6 +86,8 @@ def serve() -> None:
     pipelines.definitions.defs.resolve_job_def(pipelines.defs.jobs.REFRESH.name)
     code()
     code_of_readers()
+    with dg.DagsterInstance.ephemeral():
+        pass
     for line in sys.stdin:
         home, kind = line.split()
         child = os.fork()
