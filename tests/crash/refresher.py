@@ -27,7 +27,8 @@ from pipelines.runs.fingerprint import code
 from pipelines.runs.refresh import prepare_dagster_home, rebuild, refresh
 from pipelines.runs.writer_lock import only_writer
 from pipelines.sources.inbox import code_of_readers
-from warehouse.contracts.leaderboards import SNAPSHOTS
+from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES
+from warehouse.contracts.sources import SNAPSHOTS
 from warehouse.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -64,7 +65,8 @@ KINDS: dict[str, Callable[[Settings], object]] = {
 
 def boards_only(rest: Path) -> None:
     """From now on a refresh makes the tables of the boards, and takes the others from a folder."""
-    made = dg.AssetSelection.assets(list(RAW_FILES), list(SNAPSHOTS.asset_key)).required_multi_asset_neighbors()
+    files, boards, accounts = list(RAW_FILES), list(LEADERBOARD_ENTRIES.asset_key), list(SNAPSHOTS.asset_key)
+    made = dg.AssetSelection.assets(files, boards, accounts).required_multi_asset_neighbors()
     job = dg.define_asset_job("refresh_boards", selection=made | dg.AssetSelection.assets(list(PUBLISHED)))
     pipelines.definitions.defs = dg.Definitions.merge(pipelines.definitions.defs, dg.Definitions(jobs=[job]))
     pipelines.defs.jobs.REFRESH = job
