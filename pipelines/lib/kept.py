@@ -69,3 +69,18 @@ class Kept:
             return dict(made)
         names = pl.read_parquet(index, glob=False)["name"]
         return {name: pl.read_parquet(self._folder / f"{key}.{name}.parquet", glob=False) for name in names}
+
+
+def by_snapshot(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Rows of each snapshot, in their order; where those of one stand together, as the lake has them, none is copied."""
+    runs = frame["snapshot_id"].rle().struct.unnest()
+    if runs["value"].is_duplicated().any():
+        return {
+            str(name): rows
+            for (name,), rows in frame.partition_by("snapshot_id", as_dict=True, maintain_order=True).items()
+        }
+    ends = runs["len"].cum_sum()
+    return {
+        name: frame.slice(end - length, length)
+        for name, length, end in zip(runs["value"], runs["len"], ends, strict=True)
+    }

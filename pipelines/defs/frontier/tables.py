@@ -6,7 +6,7 @@ from functools import partial
 import polars as pl
 
 from analytics.fronts import frontier
-from pipelines.lib.kept import Kept
+from pipelines.lib.kept import Kept, by_snapshot
 from pipelines.runs.fingerprint import code
 from warehouse.contracts import Table
 from warehouse.contracts import frontier as tables
@@ -20,17 +20,17 @@ def _snapshots(lake: Lake) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, list[st
     """Per snapshot: its entries, their scores, and the benchmarks of its board. Single runs have no front."""
     snapshots = lake.read(SNAPSHOTS).filter(pl.col("coverage") != "run")
     entries, scores = lake.read(LEADERBOARD_ENTRIES), lake.read(BENCHMARK_SCORES)
-    of_snapshot = scores.partition_by("snapshot_id", as_dict=True)
+    entries_of, scores_of = by_snapshot(entries), by_snapshot(scores)
     for (board,), group in snapshots.group_by("board", maintain_order=True):
         benchmarks = scores.filter(pl.col("board") == board)["benchmark"].unique(maintain_order=True).to_list()
-        of_board = entries.filter(pl.col("snapshot_id").is_in(group["snapshot_id"].to_list()))
-        for key, snapshot in of_board.partition_by("snapshot_id", maintain_order=True, as_dict=True).items():
-            yield snapshot, of_snapshot.get(key, scores.clear()), benchmarks
+        for identity in group["snapshot_id"]:
+            if identity in entries_of:
+                yield entries_of[identity], scores_of.get(identity, scores.clear()), benchmarks
 
 
 def _wide(entries: pl.DataFrame, scores: pl.DataFrame, benchmarks: list[str]) -> pl.DataFrame:
     """Entries of one snapshot with all scores; a benchmark of its board that it has not is null."""
-    wide = frontier.wide_entries(entries, scores, entries["snapshot_id"].unique().to_list())
+    wide = frontier.wide_entries(entries, scores, entries["snapshot_id"].head(1).to_list())
     named = [name for each in benchmarks for name in (each, f"{each} standard_error")]
     return wide.with_columns(pl.lit(None, pl.Float64).alias(name) for name in named if name not in wide.columns)
 
