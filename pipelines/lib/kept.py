@@ -72,7 +72,7 @@ class Kept:
 
 
 def by_snapshot(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Rows of each snapshot, in their order; where those of one stand together, as the lake has them, none is copied."""
+    """Rows of each snapshot, in their order; none is copied where those of one stand together, as the lake has them."""
     runs = frame["snapshot_id"].rle().struct.unnest()
     if runs["value"].is_duplicated().any():
         return {
