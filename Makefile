@@ -90,7 +90,7 @@ accuracy: $(VENV)/installed ## Predictions against published measurements in ROW
 	$(BIN)/skyline accuracy
 	$(BIN)/skyline accuracy $(ROWS) --gates
 
-fault: $(VENV)/installed-test ## Kill 200 writers and 200 whole refreshes; readers see what is whole, the next refresh ends (an hour)
+fault: $(VENV)/installed-test ## Kill 200 writers, 200 refreshes of seconds and 10 of everything; readers see what is whole, the next one ends (an hour)
 	SKYLINE_FAULTS=200 $(BIN)/pytest tests/crash -s -n 0
 
 fuzz: $(VENV)/installed-test ## Break ten thousand files for every reader; each ends in rows, rejected rows or one error of ours
