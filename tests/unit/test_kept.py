@@ -69,6 +69,15 @@ def test_what_a_killed_process_left_half_is_made_again(maker: Maker, tmp_path: P
     assert maker.made == 2
 
 
+def test_what_was_half_thrown_away_is_made_again(maker: Maker, tmp_path: Path) -> None:
+    maker.sums(MONDAY)
+    (frame,) = tmp_path.rglob("*.sum.parquet")
+    frame.unlink()
+    assert maker.sums(MONDAY) == [3.0]
+    assert maker.sums(MONDAY) == [3.0]
+    assert maker.made == 2
+
+
 @pytest.mark.parametrize("order", [["a", "a", "b"], ["a", "b", "a"]])
 def test_rows_of_a_snapshot_are_found_whether_or_not_they_stand_together(order: list[str]) -> None:
     found = by_snapshot(pl.DataFrame({"snapshot_id": order, "row": [0, 1, 2]}))
