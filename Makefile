@@ -12,6 +12,8 @@ INSTALL := $(PIP) -c constraints.txt --no-build-isolation -e
 LOCKED := $(PIP) --require-hashes -r
 OURSELVES := $(PIP) --no-deps --no-build-isolation -e
 SOURCE ?= bundled
+# What Python compiles it keeps, whatever the environment says: nothing is compiled anew by each of a hundred processes.
+export PYTHONDONTWRITEBYTECODE :=
 # What dependencies would tell their makers, they do not.
 export DAGSTER_DISABLE_TELEMETRY := 1
 export HF_HUB_DISABLE_TELEMETRY := 1

@@ -12,6 +12,11 @@ from hypothesis import settings
 # started then inherit it, and no server of a test would end when told to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Workers run side by side: linear algebra in as many threads as there are cores would wait for cores that are not free,
+# and wait busily.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # How long one example takes says more about the machine than about the law.
 # SKYLINE_EXAMPLES=1000 looks longer than every commit should, and elsewhere each time; without it a test that passed
 # goes on passing until something changes.
@@ -20,6 +25,11 @@ settings.register_profile("skyline", deadline=None, max_examples=int(_LONGER or 
 settings.load_profile("skyline")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: while a test waits for a browser, a server or a clock, another works."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

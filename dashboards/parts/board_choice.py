@@ -8,6 +8,7 @@ import panel as pn
 
 from dashboards.data import Data
 from dashboards.parts import page
+from dashboards.parts.templates import block
 
 ABILITY, ENTRIES = "ability", "open_llm"
 BOARDS = {ABILITY: "Ability (all boards)", ENTRIES: "Open LLM Leaderboard"}
@@ -40,9 +41,7 @@ def chosen(data: Data, search: str, of_ability: Container[str]) -> str:
 
 def switch(slug: str, shown: str) -> pn.pane.HTML:
     """Links between the boards of a page, the one shown marked."""
-    links = "".join(
-        f'<a class="small" href="{slug}{"" if name == ABILITY else f"?board={name}"}"'
-        f"{' aria-current=page' if name == shown else ''}>{label}</a>"
-        for name, label in BOARDS.items()
-    )
-    return page.html(f'<div role="group" class="boards" aria-label="Board">{links}</div>', margin=(0, 0, 12, 0))
+    links = [
+        (slug if name == ABILITY else f"{slug}?board={name}", label, name == shown) for name, label in BOARDS.items()
+    ]
+    return page.html(block("boards", links), margin=(0, 0, 12, 0))

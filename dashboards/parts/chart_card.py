@@ -7,7 +7,8 @@ import panel as pn
 from bokeh.plotting import figure
 
 from dashboards import data as warehouse_data
-from dashboards.parts import formats, page
+from dashboards.parts import page
+from dashboards.parts.templates import block
 
 
 class ChartCard:
@@ -58,7 +59,7 @@ class ChartCard:
 
     def hide(self, title: str, reason: str) -> None:
         """Say why there is nothing to show."""
-        self._heading.object = f"<h2>{formats.escape(title)}</h2>"
+        self._heading.object = block("heading", title)
         self._absent.object = page.caption(reason)
         self._absent.visible = True
         self._body.visible = False

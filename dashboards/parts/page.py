@@ -11,6 +11,7 @@ from typing import Any
 
 import panel as pn
 import polars as pl
+from markupsafe import Markup
 from panel.io import unlocked
 
 from dashboards import downloads
@@ -18,6 +19,7 @@ from dashboards.charts.thinning import MOST_POINTS
 from dashboards.data import Data
 from dashboards.parts import formats
 from dashboards.parts.state import UrlState
+from dashboards.parts.templates import block
 from dashboards.readings import reading
 from warehouse.columns import headed
 
@@ -113,26 +115,22 @@ def card(*objects: Any, **options: Any) -> pn.Column:
 
 def notes(lines: list[str]) -> str:
     """Visible notes, escaped."""
-    return "".join(f'<p class="note" role="status">{formats.escape(line)}</p>' for line in lines)
+    return block("notes", lines)
 
 
 def about(chart: str, title: str, subtitle: str, caption: str) -> str:
     """Heading above a chart; a saved picture carries the same words."""
-    attributes = " ".join(
-        f'data-{key}="{formats.escape(text)}"'
-        for key, text in (("about", chart), ("title", title), ("subtitle", subtitle), ("caption", caption))
-    )
-    return f'<div {attributes}><h2>{formats.escape(title)}</h2><p class="counts">{formats.escape(subtitle)}</p></div>'
+    return block("about", chart, title, subtitle, caption)
 
 
 def caption(text: str) -> str:
     """Line below a chart or table: snapshot, source, n."""
-    return f'<p class="caption">{formats.escape(text)}</p>'
+    return block("caption", text)
 
 
 def working(text: str) -> str:
     """What is said while something runs, escaped."""
-    return f'<p class="counts" role="status">{formats.escape(text)}</p>'
+    return block("working", text)
 
 
 def below(make: Callable[[], Sequence[pn.viewable.Viewable]]) -> pn.Column:
@@ -157,11 +155,7 @@ def below(make: Callable[[], Sequence[pn.viewable.Viewable]]) -> pn.Column:
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]], *, is_html: bool = False) -> str:
     """A table of cells of text, which is escaped; with `is_html` of cells that are escaped already."""
-    cell = str if is_html else formats.escape
-    head = "".join(f"<th scope='col'>{formats.escape(name)}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{cell(text)}</td>" for text in line) + "</tr>" for line in lines)
-    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>" if any(header) else f"<tbody>{body}</tbody>"
-    return f"<div class='scroll'><table class='list'>{inner}</table></div>"
+    return block("table", header, [list(map(Markup, line)) for line in lines] if is_html else lines)
 
 
 def sampled(rows: int) -> str:
@@ -177,19 +171,12 @@ def picture_buttons(chart: str, which: str = "", *, stands_alone: bool = True) -
         which: Tells it from another in the same frame.
         stands_alone: Whether it has an address of its own.
     """
-    buttons = "".join(
-        f'<button type="button" class="small" data-save="{chart}:{kind}">{f"{kind.upper()} {which}".strip()}</button>'
-        for kind in ("png", "svg")
-    )
-    link = f'<a class="small" data-object="{chart}" href="chart">{f"Table, data, citation {which}".strip()}</a>'
-    return f'{how_to_read(chart, which)}<div class="buttons">{buttons}{link if stands_alone else ""}</div>'
+    return block("picture_buttons", chart, which, reading(chart), stands_alone)
 
 
 def how_to_read(chart: str, which: str = "") -> str:
     """How a chart is read, folded."""
-    title = f"How to read this {which}".strip()
-    text = formats.escape(reading(chart))
-    return f'<details class="help reading" data-of="{chart}"><summary>{title}</summary><p>{text}</p></details>'
+    return block("how_to_read", chart, which, reading(chart))
 
 
 def download_buttons(
@@ -222,11 +209,7 @@ def download_buttons(
 
 def sql_block(pane: pn.pane.HTML, text: str) -> None:
     """Show the SQL behind a chart, folded, with a button that copies it."""
-    pane.object = (
-        '<details class="sql"><summary>SQL that made this chart</summary>'
-        f"<pre><code>{formats.escape(text)}</code></pre>"
-        '<button type="button" class="small" data-copy>Copy</button></details>'
-    )
+    pane.object = block("sql", text)
 
 
 def snapshots(data: Data, query: str | None = None, about: str = "snapshot") -> pl.DataFrame:

@@ -32,3 +32,14 @@ def render(page_file: str, template: str, **values: Any) -> str:
         values: What it shows.
     """
     return _environment(Path(page_file).parent).get_template(template).render(**values)
+
+
+def block(name: str, *values: object) -> str:
+    """A macro of `blocks.html`, which templates import too, filled."""
+    return str(getattr(_blocks(), name)(*values))
+
+
+@cache
+def _blocks() -> Any:
+    here = Path(__file__).parent
+    return _environment(here).get_template("blocks.html").module

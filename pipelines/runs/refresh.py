@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.runs.fingerprint import fingerprint
 from pipelines.runs.progress import listening
@@ -17,6 +18,9 @@ from warehouse.contracts.sources import REJECTED_ROWS
 from warehouse.publish import Release, current
 from warehouse.settings import Settings
 from warehouse.versions import mend as mend_published
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 class RefreshFailed(RuntimeError):
@@ -161,6 +165,12 @@ def _materialise(settings: Settings) -> None:
         mark_dead_runs(kept)
         for event in result.get_asset_materialization_events():
             kept.report_runless_asset_event(event.materialization)
+    if not result.success:
+        raise RefreshFailed(f"{why_failed(result)}. The previous release stays current.")
+
+
+def why_failed(result: "dg.ExecuteInProcessResult") -> str:
+    """What broke a run that did not succeed: the blocking checks that failed, else the steps, each with its reason."""
     broken = [
         f"check {check.check_name} of {'.'.join(check.asset_key.path)} failed: {check.description or 'see metadata'}"
         for check in result.get_asset_check_evaluations()
@@ -169,9 +179,7 @@ def _materialise(settings: Settings) -> None:
     failed = [
         f"step {event.step_key} failed: {_root_cause(event)}" for event in result.all_events if event.is_step_failure
     ]
-    if not result.success:
-        reasons = broken or failed or [f"run {result.run_id} failed"]
-        raise RefreshFailed(f"{'; '.join(reasons)}. The previous release stays current.")
+    return "; ".join(broken or failed or [f"run {result.run_id} failed"])
 
 
 def _root_cause(event: object) -> str:

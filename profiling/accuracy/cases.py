@@ -31,9 +31,12 @@ STAGES = (
     "throughput at maximum load",
     "request",
     "energy",
+    "memory",
 )
 """What is compared, in the order of the table."""
 
+ROUNDS = 10.0
+"""Requests for each that is in flight, by which benchmarks that keep a number in flight usually run."""
 SHARE_GPT_LENGTHS = (220.0, 180.0)
 MOST_SEQUENCES = 2048
 """Where an engine chooses the batch itself: the most it is taken to run."""
@@ -66,6 +69,8 @@ class Case:
     """How requests come: steady (a fixed number in flight) or random."""
     held_back_steps: float
     """Steps that a prompt waits before it may be read, by the engine's options; 0 where none is stated."""
+    rounds: float
+    """Requests that are made for each in flight, where a fixed number is: of one, all come at once and none after."""
     waiting: float
     """Sequences in flight, waiting ones among them, over those that run."""
     input_tokens: float
@@ -126,20 +131,12 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     """
     metric, measured_stage = str(row["metric"]), str(row["stage"])
     stage = compared_as(row)
-    model = names.model(str(row.get("model") or row.get("model_as_reported") or ""))
-    device = names.device(str(row.get("device") or row.get("device_as_reported") or ""))
-    reported = str(row.get("model_as_reported") or "")
-    engine = engine_of(str(row.get("engine") or ""), device, str(row.get("backend") or ""))
-    if engine.family == "llama.cpp" and reported.endswith("-mlx"):
-        engine = ENGINES["mlx"]  # Ollama runs models of such names in MLX
-    weight_format = str(row.get("weight_format") or "")
-    if not weight_format:
-        raise UnsupportedPrecision("the weight format is not stated")
-    precision = _runnable(
-        precision_named(model, format_on(engine, weight_format, reported), str(row.get("kv_format") or "")), device
-    )
-    if engine.opens_integers and weight_format.casefold() == "int8":
-        precision = replace(precision, activation_bits=16, computes=())
+    if stage == "memory":
+        raise NotAsked("memory is not a time")
+    asked = formats_of(row, names)
+    model, device, engine, weight_format, precision = (
+        asked.model, asked.device, asked.engine, asked.weight_format, asked.precision
+    )  # fmt: skip
     count = int(_number(row, "device_count") or 1)
     load_of = _Load(
         metric,
@@ -191,9 +188,44 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         if re.search(r"poisson|server|interactive", str(row.get("note") or ""), re.IGNORECASE)
         else "steady",
         held_back_steps=float(held[1]) if held else 0.0,
+        rounds=1.0 if "one round" in str(row.get("note") or "") else ROUNDS,
         waiting=waiting,
         measured_s=load_of.seconds(batch, replicas, given),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What ran: model, device, engine and numbers, by the product's names."""
+
+    model: Architecture
+    device: Accelerator
+    engine: Engine
+    weight_format: str
+    precision: Precision
+
+
+def formats_of(row: Mapping[str, Any], names: Names) -> Asked:
+    """What a row says ran.
+
+    Raises:
+        ProfilingError: Model, device, format or engine are not known.
+    """
+    model = names.model(str(row.get("model") or row.get("model_as_reported") or ""))
+    device = names.device(str(row.get("device") or row.get("device_as_reported") or ""))
+    reported = str(row.get("model_as_reported") or "")
+    engine = engine_of(str(row.get("engine") or ""), device, str(row.get("backend") or ""))
+    if engine.family == "llama.cpp" and reported.endswith("-mlx"):
+        engine = ENGINES["mlx"]  # Ollama runs models of such names in MLX
+    weight_format = str(row.get("weight_format") or "")
+    if not weight_format:
+        raise UnsupportedPrecision("the weight format is not stated")
+    precision = _runnable(
+        precision_named(model, format_on(engine, weight_format, reported), str(row.get("kv_format") or "")), device
+    )
+    if engine.opens_integers and weight_format.casefold() == "int8":
+        precision = replace(precision, activation_bits=16, computes=())
+    return Asked(model, device, engine, weight_format, precision)
 
 
 def compared_as(row: Mapping[str, Any]) -> str:
@@ -213,7 +245,9 @@ def compared_as(row: Mapping[str, Any]) -> str:
         return loads[metric]
     if metric == "output_tokens_per_s":
         return "throughput" if _number(row, "batch") is not None else "throughput at maximum load"
-    raise NotAsked("memory is not a time" if metric == "memory_gib" else f"no question for {metric} of stage {stage!r}")
+    if metric == "memory_gib":
+        return "memory"
+    raise NotAsked(f"no question for {metric} of stage {stage!r}")
 
 
 @dataclass(frozen=True, slots=True)

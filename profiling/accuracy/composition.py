@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from profiling.accuracy.cases import Case
+from profiling.accuracy.cases import ROUNDS, Case
 from profiling.accuracy.passes import Passes
 from profiling.engines.effects import ANSWERING_S, WAITING_EFFECTS, Setting, attention_of, setting_of
 from profiling.engines.fit import Parameters, factors, parts_named
@@ -21,8 +21,6 @@ ONCE_A_STEP = ("product_memory", "unpacking", "launches", "mixture_layers", "pas
 """Parts that a step has once, however many of its tokens are read and how many are made: weights move for both."""
 _ONCE = np.array([name in ONCE_A_STEP for name in PARTS])
 _WAITED = parts_named(WAITING_EFFECTS)
-ROUNDS = 10
-"""Requests for each that is in flight, by which benchmarks that keep a number in flight usually run."""
 
 
 def settings_of(cases: Sequence[Case]) -> list[Setting]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from profiling.accuracy.cases import Case, NotAsked, case_of, compared_as
+from profiling.accuracy.memory import METRIC, compare_memory
 from profiling.accuracy.names import Names
 from profiling.accuracy.passes import passes_of
 from profiling.accuracy.predict import bounds_of, predict
@@ -44,12 +45,14 @@ class Comparison:
 def questions(
     rows: pl.DataFrame, devices: Mapping[str, Accelerator]
 ) -> tuple[list[Case], list[tuple[int, str]], list[tuple[int, str]]]:
-    """Cases of sound rows, then `(row, reason)` of those that cannot be asked and of those that cannot be."""
+    """Cases of sound rows of time and energy, then `(row, reason)` of those not asked and of those that cannot be."""
     names = Names(devices)
     asked: list[Case] = []
     left: list[tuple[int, str]] = []
     impossible: list[tuple[int, str]] = []
     for index, row in enumerate(rows.iter_rows(named=True)):
+        if row["metric"] == METRIC:
+            continue
         try:
             case = case_of(index, row, names)
         except ProfilingError as error:
@@ -84,6 +87,9 @@ def compare(
     impossible += [(case.row, reason) for case, reason in zip(cases, reasons, strict=True) if reason]
     sound = [index for index, reason in enumerate(reasons) if reason is None]
     predictions = predict([cases[index] for index in sound], passes.of(sound), times)
+    memory, unasked, unsound = compare_memory(rows, Names(devices))
+    predictions = pl.concat([predictions, memory])
+    left, impossible = left + unasked, impossible + unsound
     return Comparison(
         predictions, _reasons(left), _reasons(impossible), _read(rows, predictions, devices),
     )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 
 import polars as pl
 
@@ -15,11 +17,12 @@ from profiling.serving.simulate import Served, Traffic, simulate
 from profiling.serving.steps import step_times
 
 STAGES = ("time per token under load", "first token under load")
-REQUESTS_A_USER = 10
 _SPREAD = 0.064
 """Lengths between 0.8 and 1 times the stated, evenly: the standard deviation over the mean."""
 MOST_CONFIGURATIONS = 240
 """Configurations that are simulated; of more, every so many-th."""
+ERRORS = Path(__file__).parents[1] / "reference" / "simulation_errors.csv"
+"""What ships: `skyline accuracy ../shared/data/serving/silicon_rows.csv --simulated --format csv --output` this."""
 SCHEMA: dict[str, type[pl.DataType]] = {"row": pl.Int64, "simulated": pl.Float64}
 
 
@@ -27,14 +30,15 @@ def simulated(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) ->
     """Seconds by the simulation of measured times per token and of first tokens, in `SCHEMA`.
 
     Only rows of a fixed number of requests in flight, as their benchmark ran them: all users ask at once at the start,
-    each asks again when it is answered until ten requests for each are done, and the mean of all is told. A
+    each asks again when it is answered until ten requests for each are done (or one, where runs were so), and the mean
+    of all is told. A
     configuration (model, device, format, engine, layout, lengths, requests in flight) is simulated once, and all of
     its rows are answered.
     """
     groups: dict[tuple[object, ...], list[Case]] = defaultdict(list)
     for case in cases:
         if case.stage in STAGES and case.arrival == "steady" and case.engine.reference_kernels:
-            groups[(*case.group, case.input_tokens, case.output_tokens, _users(case))].append(case)
+            groups[(*case.group, case.input_tokens, case.output_tokens, case.rounds, _users(case))].append(case)
     chosen = list(groups.values())
     chosen = chosen[:: max(1, -(-len(chosen) // MOST_CONFIGURATIONS))]
     layouts: dict[tuple[object, ...], list[list[Case]]] = defaultdict(list)
@@ -80,7 +84,7 @@ def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]
             input_tokens=case.input_tokens, output_tokens=max(1.0, case.output_tokens), users=users, spread=_SPREAD
         )
         try:
-            served = simulate(replica, traffic, REQUESTS_A_USER * users, from_start=True)
+            served = simulate(replica, traffic, int(case.rounds) * users, from_start=True)
         except ProfilingError:
             continue
         found += [(member.row, _of(served, member.stage)) for member in members]
@@ -111,3 +115,9 @@ def simulation_table(predictions: pl.DataFrame, found: pl.DataFrame) -> pl.DataF
         median_pct("predicted").alias("fitted_mdape_pct"),
     )
     return table.sort("stage", "engine")
+
+
+@cache
+def shipped_simulation_errors() -> pl.DataFrame:
+    """The table of `simulation_table` on published serving runs, as it ships."""
+    return pl.read_csv(ERRORS)

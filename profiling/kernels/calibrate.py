@@ -85,7 +85,7 @@ def predict_s(surface: Surface, rows: Measured) -> Array:
 
 
 def _fit(rows: Measured) -> Surface:
-    return fit_surface(rows.compute_s, rows.memory_s, np.log2(rows.sizes), rows.measured_s)
+    return fit_surface(rows.compute_s, rows.memory_s, np.log2(rows.sizes), rows.measured_s, switches=rows.kind.switches)
 
 
 def _sample(measured: Measured) -> Measured:

@@ -44,6 +44,8 @@ class Kind:
     """Seconds by what is timed, which becomes part of the variant."""
     cache: str = ""
     """Column that names the format of cached keys and values."""
+    switches: bool = False
+    """Whether engines choose among kernels by thresholds so much that a smooth surface misses them."""
 
 
 def _kind(name: str, *files: str, **stated: object) -> Kind:
@@ -64,11 +66,16 @@ def _attention(
         cache="kv_cache_dtype",
         flops=4 * batch * heads * width * pairs(visible),
         bytes=batch * width * (2 * held * visible * _col("cache_bits") / 8 + 4 * heads * rows),
-        sizes={
-            "batch_size": batch, "length": length, "visible": visible, "heads": heads, "key_value_heads": held,
-            "head_dim": width, "blocks": blocks,
-        },
-        held_out=("heads", "key_value_heads", "head_dim"),
+        sizes={"batch_size": batch, "length": length, "visible": visible} | (
+            {"heads": heads, "key_value_heads": held, "head_dim": width, "blocks": blocks} if prefill
+            # Kernels of one new token share keys and values among the heads of a group; engines choose them by its size
+            # and split a sequence by how many blocks there are. What is cached is in the last-level cache, or is not.
+            else {
+                "group": heads / held, "key_value_heads": held, "head_dim": width, "blocks": blocks,
+                "cached": blocks * visible * width,
+            }
+        ),
+        held_out=("heads" if prefill else "group", "key_value_heads", "head_dim"), switches=not prefill,
     )  # fmt: skip
 
 
@@ -104,6 +111,18 @@ def _state(name: str, file: str, heads: Expression, keys: Expression, values: Ex
         bytes=2 * batch * length * heads * (2 * keys + 2 * values) + 8 * state,
         sizes={"batch_size": batch, "length": length, "heads": heads, "blocks": batch * heads, **sizes},
         held_out=("batch_size", "heads"),
+    )  # fmt: skip
+
+
+def _convolution(name: str, file: str) -> Kind:
+    """The short convolution before a Mamba 2 state, over its values and the keys and queries of every group."""
+    batch, length = _col("batch_size"), pl.max_horizontal(_col("seq_len"), 1)
+    width = _col("nheads") * _col("head_dim") + 2 * _col("n_groups") * _col("d_state")
+    return _kind(
+        name, file, variant=("phase", "kernel_source"), format="bfloat16",
+        flops=2 * batch * length * width * _col("d_conv"), bytes=4 * batch * width * (length + _col("d_conv")),
+        sizes={"batch_size": batch, "length": length, "width": width, "states": batch * width},
+        held_out=("batch_size", "width"), switches=True,
     )  # fmt: skip
 
 
@@ -179,6 +198,7 @@ KINDS: Mapping[str, Kind] = {
             "gemm", "gemm", variant=("gemm_dtype", "kernel_source"), format="gemm_dtype", flops=2 * _M * _N * _K,
             bytes=_M * _K * _col("activation_bits") / 8 + _N * _K * _col("weight_bits") / 8 + 2 * _M * _N,
             sizes={"m": _M, "n": _N, "k": _K, "tiles": (_M / 128).ceil() * (_N / 128).ceil()}, held_out=("n", "k"),
+            switches=True,
         ),
         _attention(
             "prefill_attention", "context_attention", _col("isl") + _col("step"), _causal(_col("isl") + _col("step")),
@@ -219,10 +239,7 @@ KINDS: Mapping[str, Kind] = {
             key_heads=_col("num_k_heads"),
         ),
         _state("kda", "kda", _col("num_v_heads"), _col("head_k_dim"), _col("head_v_dim")),
-        _state(
-            "mamba2", "mamba2", _col("nheads"), _col("d_state"), _col("head_dim"), state=_col("d_state"),
-            groups=_col("n_groups"),
-        ),
+        _convolution("mamba2", "mamba2"),
         _kind(
             "quantise", "scale_matrix", variant=("quant_dtype", "kernel_source"), format="fp8", flops=pl.lit(0.0),
             bytes=3 * _M * _K, sizes={"m": _M, "k": _K}, held_out=("k",),

@@ -48,14 +48,30 @@ def _record(one: KernelSurface) -> dict[str, Any]:
 
 
 def save(folder: Path, surfaces: Sequence[KernelSurface], transfers: Sequence[Transfer], source: str) -> None:
-    """Writes one file per device, and one with the errors on devices left out."""
+    """Writes one file per device, and one with the errors on devices left out; kinds not fitted anew stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for device in sorted({one.device for one in surfaces}):
         own = [one for one in surfaces if one.device == device]
-        folder.joinpath(f"{device}.json").write_text(to_json(device, own, source), "utf-8")
+        path = folder.joinpath(f"{device}.json")
+        kinds = {one.kind for one in own}
+        kept = from_json(path.read_text("utf-8")) if path.exists() else ()
+        whole = [*(one for one in kept if one.kind not in kinds), *own]
+        path.write_text(to_json(device, sorted(whole, key=_place), source), "utf-8")
+    fitted = {one.kind for one in surfaces}
+    stay = _read_transfers(folder.joinpath(_TRANSFERS))
+    transfers = [*(one for one in stay if one.kind not in fitted), *transfers]
     rows = [{field.name: getattr(one, field.name) for field in fields(one)} for one in transfers]
     text = ",\n ".join(json.dumps(row) for row in rows)
     folder.joinpath(_TRANSFERS).write_text(f"[\n {text}\n]\n", "utf-8")
+
+
+def _place(one: KernelSurface) -> tuple[str, str, str]:
+    return one.engine, one.kind, one.variant
+
+
+def _read_transfers(path: Path) -> tuple[Transfer, ...]:
+    rows = json.loads(path.read_text("utf-8")) if path.exists() else []
+    return tuple(Transfer(**(row | {"devices": tuple(row["devices"])})) for row in rows)
 
 
 @cache
@@ -69,8 +85,7 @@ def shipped_surfaces() -> Mapping[str, tuple[KernelSurface, ...]]:
 @cache
 def shipped_transfers() -> tuple[Transfer, ...]:
     """Errors of surfaces on devices that they never saw, as they ship."""
-    rows = json.loads(FOLDER.joinpath(_TRANSFERS).read_text("utf-8"))
-    return tuple(Transfer(**(row | {"devices": tuple(row["devices"])})) for row in rows)
+    return _read_transfers(FOLDER.joinpath(_TRANSFERS))
 
 
 def summary(surfaces: Iterable[KernelSurface]) -> pl.DataFrame:

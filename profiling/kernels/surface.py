@@ -3,7 +3,8 @@
 The law is a fixed time and the root of the squares of compute and memory time, each at a share of the data sheet. What
 it leaves over is a sum of piecewise linear functions of the logarithms of sizes and of their products two by two
 (Friedman 1991, without the search for knots), by ridge regression whose weights make it one of absolute errors. Outside
-the sizes that were measured the surface stays as it is at their edge, and the law alone goes on.
+the sizes that were measured the surface stays as it is at their edge, and the law alone goes on. Kinds whose engines
+jump between kernels have `Switches` on top.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
+
+from profiling.kernels.switches import Switches, fit_switches
 
 Array = npt.NDArray[np.float64]
 _QUANTILES = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
@@ -37,6 +40,7 @@ class Surface:
         memory_share: Share of the bandwidth that the law reaches.
         knots: Of each feature (sizes, and the law's own time last), the edges first and last.
         coefficients: Of the columns of `_columns`.
+        switches: Jumps that the surface leaves over, of kinds that have them.
     """
 
     fixed_s: float
@@ -44,6 +48,7 @@ class Surface:
     memory_share: float
     knots: tuple[tuple[float, ...], ...]
     coefficients: Array
+    switches: Switches | None = None
 
     def law_s(self, compute_s: Array, memory_s: Array) -> Array:
         """Seconds by the law; compute and memory time are those of the data sheet."""
@@ -58,9 +63,11 @@ class Surface:
             sizes: Logarithms of sizes, (kernels, sizes).
         """
         law = self.law_s(compute_s, memory_s)
-        left = _columns(_features(sizes, law), self.knots) @ self.coefficients
-        limit = np.log(LARGEST_FACTOR)
-        return np.asarray(law * np.exp(np.clip(left, -limit, limit)))
+        features = _features(sizes, law)
+        left = _limited(_columns(features, self.knots) @ self.coefficients)
+        if self.switches is not None:
+            left = left + self.switches.logarithms(features)
+        return np.asarray(law * np.exp(left))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -68,22 +75,26 @@ class Surface:
             "law": [_short(self.fixed_s), _short(self.compute_share), _short(self.memory_share)],
             "knots": [[_short(knot) for knot in knots] for knots in self.knots],
             "coefficients": [_short(value) for value in self.coefficients],
-        }
+        } | ({} if self.switches is None else {"switches": self.switches.to_dict()})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Surface:
         """The inverse of `to_dict`."""
         knots = tuple(tuple(map(float, row)) for row in data["knots"])
         fixed_s, compute_share, memory_share = map(float, data["law"])
-        return cls(fixed_s, compute_share, memory_share, knots, np.array(data["coefficients"], dtype=np.float64))
+        switches = Switches.from_dict(data["switches"]) if "switches" in data else None
+        coefficients = np.array(data["coefficients"], dtype=np.float64)
+        return cls(fixed_s, compute_share, memory_share, knots, coefficients, switches)
 
 
 def _short(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def fit_surface(compute_s: Array, memory_s: Array, sizes: Array, measured_s: Array) -> Surface:
-    """The surface that explains measured seconds; arguments as of `Surface.seconds`."""
+def fit_surface(
+    compute_s: Array, memory_s: Array, sizes: Array, measured_s: Array, *, switches: bool = False
+) -> Surface:
+    """The surface that explains measured seconds, with or without jumps; arguments as of `Surface.seconds`."""
 
     def law(logs: Array) -> Surface:
         fixed, compute, memory = np.exp(logs)
@@ -111,7 +122,12 @@ def fit_surface(compute_s: Array, memory_s: Array, sizes: Array, measured_s: Arr
         coefficients = np.asarray(np.linalg.solve(normal, weighted.T @ left), dtype=np.float64)
         closeness = 1 / np.maximum(np.abs(left - columns @ coefficients), _LEAST_RESIDUAL)
         weights = np.asarray(closeness / closeness.mean())
-    return Surface(found.fixed_s, found.compute_share, found.memory_share, knots, coefficients)
+    jumps = fit_switches(features, left - _limited(columns @ coefficients)) if switches else None
+    return Surface(found.fixed_s, found.compute_share, found.memory_share, knots, coefficients, jumps)
+
+
+def _limited(left: Array) -> Array:
+    return np.clip(left, -np.log(LARGEST_FACTOR), np.log(LARGEST_FACTOR))
 
 
 def _features(sizes: Array, law_s: Array) -> Array:

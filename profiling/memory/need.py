@@ -153,13 +153,15 @@ class MemoryNeed:
     """What the engine may use of the device."""
     beside_weights: Values = 0.0
     """What may come on top of the weights: see `beside_weights_bytes`."""
+    spared: Values = 0.0
+    """What the weights may be less, where publishers of a format choose layer by layer."""
     extras: Values = 0.0
     """Adapters, and what drafts tokens with its cache."""
 
     @property
     def low(self) -> Values:
         """The least that is needed."""
-        return self.weights + self.extras + self.kv_cache.low + self.activations.low + self.other.low
+        return self.weights - self.spared + self.extras + self.kv_cache.low + self.activations.low + self.other.low
 
     @property
     def high(self) -> Values:
@@ -213,9 +215,13 @@ def need_of(
 ) -> MemoryNeed:
     """`memory_need` from its ingredients, for grids: all of them may be arrays."""
     least, most = profile.step_bytes(model, workload.parallelism.tensor, capacity_bytes)
+    weights = weight_bytes(model, workload.precision, workload.parallelism)
+    fewest, largest = workload.precision.spread
+    beside = beside_weights_bytes(model, workload.precision, workload.parallelism)
     return MemoryNeed(
-        weights=weight_bytes(model, workload.precision, workload.parallelism),
-        beside_weights=beside_weights_bytes(model, workload.precision, workload.parallelism),
+        weights=weights,
+        beside_weights=beside + (largest - 1) * weights,
+        spared=(1 - fewest) * weights,
         kv_cache=kv_cache_bytes(model, workload, profile),
         activations=Range(np.maximum(least, activation_bytes), np.maximum(most, activation_bytes)),
         other=Range(*profile.fixed_bytes(shared_memory=shared_memory)),

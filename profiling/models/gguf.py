@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+from profiling.errors import UnsupportedPrecision
 from profiling.models.architecture import Architecture, Layer, Stack, fact_of
 from profiling.models.gguf_rules import (
     LOW_BITS,
@@ -150,6 +151,16 @@ def _dynamic_ratio(model: Architecture, form: FileType) -> tuple[float, float, f
     if form.mix in LOW_BITS:
         return _DYNAMIC_RATIO_LOW_BITS
     return _DYNAMIC_RATIO_LARGE if model.parameters_total > _LARGE else _DYNAMIC_RATIO
+
+
+def gguf_spread(model: Architecture, form: str) -> tuple[float, float]:
+    """Least and most that a file of this format holds over `gguf_widths`: 1 but for formats chosen layer by layer."""
+    try:
+        chosen = file_type(form)
+    except UnsupportedPrecision:
+        return 1.0, 1.0
+    least, _, most = _dynamic_ratio(model, chosen) if chosen.dynamic else (1.0, 1.0, 1.0)
+    return least, most
 
 
 def gguf_widths(model: Architecture, form: str, *, importance: bool = True) -> Widths:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.format_names import format_widths
+from profiling.models.gguf import gguf_spread
 from profiling.models.stored import Group, StoredFormat
 from profiling.roofline.workload import ACTIVATION_BITS, NARROW, Precision, precision_of, weight_formats
 
@@ -31,7 +32,7 @@ def precision_for(model: Architecture, weight_format: str | None = None, kv_bits
     return Precision(
         weight_bits=widths.feed_forward, attention_weight_bits=widths.attention, expert_bits=widths.experts,
         embedding_bits=widths.embedding, head_bits=widths.head, other_bits=widths.other, kv_bits=kv_bits,
-        computes=tuple((group, "fp16") for group in GROUPS),
+        computes=tuple((group, "fp16") for group in GROUPS), spread=gguf_spread(model, weight_format),
     )  # fmt: skip
 
 

@@ -53,6 +53,8 @@ class Precision:
     """Whether two of every four weights are zero, so that units made for it multiply twice as many."""
     padding: tuple[tuple[Group, int], ...] = ()
     """Multiple up to which engines fill rows and columns of a group's matrices."""
+    spread: tuple[float, float] = (1.0, 1.0)
+    """Least and most that files of such a format hold over these widths, where publishers choose layer by layer."""
 
     @property
     def embedding(self) -> Values:

@@ -11,6 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.serving import serve
+from warehouse.guarded import Unguarded
+from warehouse.settings import Settings
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEAD = b"GET /api/v1/models HTTP/1.1\r\nHost: x\r\nX: "
 BODY = (
@@ -155,11 +159,23 @@ def test_wrong_tokens_are_counted_and_the_right_one_then_waits_too(bundled_home:
         ({"SKYLINE_ADDRESS": "0.0.0.0"}, "Everybody who reaches 0.0.0.0:5007 could ask"),  # noqa: S104 - refused
     ],
 )
-def test_nothing_starts_that_would_let_in_everybody(tmp_path: Path, variables: dict[str, str], said: str) -> None:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("SKYLINE_")}
+def test_nothing_starts_that_would_let_in_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("SKYLINE_")]:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Unguarded, match=said):
+        serve(Settings(), pages=True)
+
+
+def test_who_would_let_in_everybody_reads_why_in_one_line(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "SKYLINE_API_TOKEN": ""}
     done = subprocess.run(
-        [sys.executable, "-m", "api", "--pages"], env=plain | {"PYTHONPATH": str(REPOSITORY), **variables},
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        [sys.executable, "-m", "api"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+        timeout=120,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: {said}")
+    assert done.stderr.startswith("Error: SKYLINE_API_TOKEN is empty")

@@ -23,6 +23,8 @@ from pipelines.sources.kernels.read import load_kernels
 from pipelines.sources.kernels.recognition import KERNELS
 from pipelines.sources.leaderboards.read import load_published_fronts, load_snapshots
 from pipelines.sources.leaderboards.recognition import LEADERBOARD, PUBLISHED_FRONT, RAW_RESULTS
+from pipelines.sources.measurements.read import read_measurements
+from pipelines.sources.measurements.rows import UnknownMeasurements
 from pipelines.sources.profiles import read as stored_bundles
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore, digest
 from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
@@ -259,6 +261,21 @@ def _results() -> seeds.Seeds:
     }
 
 
+def _measured(payload: bytes, name: str, folder: Path) -> str:
+    return ROWS if read_measurements(_named(payload, name, folder)).height else REJECTED
+
+
+def _whole_passes() -> seeds.Seeds:
+    from tests.unit.sources import test_measurements as sample  # noqa: PLC0415
+
+    served = {"vllm.json": sample.VLLM, "sglang.jsonl": sample.SGLANG_AT_A_RATE}
+    documents = served | {"llama-bench.json": [sample.LLAMA_BENCH]}
+    printed = {"llama-bench.md": sample.MARKDOWN, "ollama.txt": sample.OLLAMA, "mlperf.txt": sample.MLPERF}
+    return {name: json.dumps(each).encode() for name, each in documents.items()} | {
+        name: text.encode() for name, text in printed.items()
+    }
+
+
 def _stored_votes() -> seeds.Seeds:
     return {name: payload for name, payload in seeds.votes().items() if Path(name).suffix in SUFFIXES}
 
@@ -275,4 +292,5 @@ READERS: Mapping[str, Reader] = {
     "model descriptions": Reader(seeds.configs, _config, (ProfilingError,)),
     "sweep grids": Reader(seeds.grids, _grid, (ProfilingError,)),
     "results of tools": Reader(_results, _imported, (ProfilingError,)),
+    "whole passes": Reader(_whole_passes, _measured, (UnknownMeasurements,)),
 }  # fmt: skip

@@ -21,6 +21,8 @@ STEPS = sorted(
     key=lambda step: step.op.name,
 )
 
+HEAVY = {"quantisation_loss"}  # fits without each model once
+
 
 def declared(step: dg.AssetsDefinition) -> set[dg.AssetKey]:
     """What the lineage says that the step depends on, apart from itself."""
@@ -40,7 +42,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.op.name)
+@pytest.mark.parametrize(
+    "step",
+    [pytest.param(step, id=step.op.name, marks=[pytest.mark.slow] * (step.op.name in HEAVY)) for step in STEPS],
+)
 def test_a_step_depends_on_what_it_reads_and_on_nothing_else(
     step: dg.AssetsDefinition, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Whole runs in this process: what is sound is published, what is broken is not, and readers keep what they had."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from analytics.fronts import frontier
 from pipelines.defs.leaderboards import tables as leaderboards
 from pipelines.defs.sources.assets import RAW_FILES
-from pipelines.runs.refresh import RefreshFailed, refresh
+from pipelines.runs.refresh import RefreshFailed, refresh, why_failed
 from warehouse.contracts import TABLES
 from warehouse.publish import current, releases
 from warehouse.settings import Settings
@@ -115,12 +116,23 @@ def test_a_board_that_lost_most_of_its_rows_is_not_published_and_the_error_names
     assert current(home / "published") == before
 
 
-def test_a_step_that_fails_is_named_with_its_reason_and_readers_keep_the_release_before(
+def fails(*_: object) -> None:
+    raise ArithmeticError("the sums do not add up")
+
+
+def test_a_step_that_fails_is_named_with_its_reason(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = current(run.home / "published")
+    rmtree(run.home / "lake" / "kept" / "fronts", ignore_errors=True)
+    monkeypatch.setattr(frontier, "dominated", fails)
+    result = run(["marts/pareto_front", "published/warehouse"])
+    assert re.fullmatch(r"step fronts failed: .*the sums do not add up.*", why_failed(result))
+    assert current(run.home / "published") == before
+
+
+@pytest.mark.slow
+def test_a_whole_refresh_of_which_a_step_fails_leaves_readers_the_release_before(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
-        raise ArithmeticError("the sums do not add up")
-
     before = current(home / "published")
     rmtree(home / "lake" / "kept", ignore_errors=True)
     monkeypatch.setattr(frontier, "dominated", fails)

@@ -68,6 +68,7 @@ def test_the_same_state_asks_under_the_same_key_and_a_changed_file_under_another
     assert len({first, changed, request(tmp_path).run_key}) == 3
 
 
+@pytest.mark.slow
 def test_a_dropped_file_is_in_the_warehouse_after_the_run_that_it_asked_for(run: Run) -> None:
     drop(run.home)
     (run.home / "inbox" / "unreadable.csv").write_text("Model,Elo\nx,1\n")

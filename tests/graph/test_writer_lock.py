@@ -76,6 +76,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.mark.slow
 def test_independent_steps_run_side_by_side_and_the_run_holds_the_home_to_its_end(home: Path, tmp_path: Path) -> None:
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         with dg.execute_job(dg.reconstructable(two_steps), instance=instance) as done:

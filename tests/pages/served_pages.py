@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserContext, Page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
@@ -20,6 +20,8 @@ _LOOK_MS = 50  # not with every frame, which asks for that frame to be drawn
 _READY = """() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every((d) => d.is_idle)
     && ![...Bokeh.index.query((view) => view.model.css_classes?.includes('waiting'))].length
     && !document.documentElement.dataset.working"""
+
+_FORGET = """() => { if (location.protocol.startsWith('http')) { localStorage.clear(); sessionStorage.clear() } }"""
 
 
 @dataclass
@@ -107,15 +109,26 @@ def _wait_until_reachable(url: str, process: subprocess.Popen[bytes], log: Path)
     pytest.fail(f"the pages were not served: {log.read_text('utf-8')}")
 
 
-def visiting(browser: Browser, url: str, width: int = 1440, scheme: str = "light") -> Iterator[Visit]:
-    """A fresh tab that writes down what goes wrong, closed with the generator."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-        accept_downloads=True,
-        reduced_motion="reduce",  # a bar that moves while the server thinks costs more than what is tested
-    )
-    page = context.new_page()
+def visiting(
+    browser: BrowserContext, url: str, width: int = 1440, scheme: str = "light", *, is_new: bool = False
+) -> Iterator[Visit]:
+    """A fresh tab that writes down what goes wrong, closed with the generator, and with it what pages made it keep.
+
+    Args:
+        browser: Whose tab it is.
+        url: The root of the site.
+        width: Of the screen, in pixels.
+        scheme: `light` or `dark`.
+        is_new: Whether it is another visitor's: no cookie, nothing cached.
+    """
+    window = browser
+    if is_new:
+        assert browser.browser is not None
+        window = browser.browser.new_context(accept_downloads=True)
+    page = window.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    # A bar that moves while the server thinks costs more than what is tested.
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
     page.set_default_timeout(PATIENCE_S * 1000)
     visit = Visit(page, url)
 
@@ -127,7 +140,11 @@ def visiting(browser: Browser, url: str, width: int = 1440, scheme: str = "light
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.on("request", lambda request: None if _is_own(request.url, url) else visit.foreign.append(request.url))
     yield visit
-    context.close()
+    page.evaluate(_FORGET)
+    page.close()
+    window.clear_cookies()
+    if is_new:
+        window.close()
 
 
 def _is_own(address: str, url: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext, Download
 
 from warehouse.contracts import BY_RELATION, TABLES, VIEWS
 from warehouse.lake import Lake
@@ -18,6 +18,7 @@ from .served_pages import Served, serve, visiting
 pytestmark = [pytest.mark.page]
 
 EVIL = '=cmd/<img src=q onerror="window.ran=1">&'
+LEADER = "Gemini-2.5-Pro"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def changing(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 def publish_with_evil_names(bundled_home: Path, home: Path) -> None:
-    """Publish the bundled tables, with one model that has a harmful name and licence."""
+    """Publish the bundled tables, with one model of each board that has a harmful name, and licence."""
     shutil.copytree(bundled_home / "lake", home / "lake", dirs_exist_ok=True)
     lake = Lake(home / "lake")
     entries = lake.read(BY_RELATION["core.leaderboard_entries"])
@@ -49,11 +50,20 @@ def publish_with_evil_names(bundled_home: Path, home: Path) -> None:
                 if column in table.column_names
             )
             lake.write(table, changed)
+        named = [name for name in table.column_names if name in ("model", "best_model", "best_proprietary_model")]
+        if table.capability == "arena" and named and lake.has(table):
+            lake.write(table, lake.read(table).with_columns(pl.col(named).replace(LEADER, EVIL)))
     publish(lake, TABLES, home / "published", "with evil names", views=VIEWS)
 
 
+def column(download: Download, name: str) -> list[str]:
+    """One column of the rows of a CSV file that was saved."""
+    with download.path().open(encoding="utf-8", newline="") as lines:
+        return [row[name] for row in csv.DictReader(lines)]
+
+
 def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer(
-    browser: Browser, changing: Served, home: Path, bundled_home: Path, tmp_path: Path
+    browser: BrowserContext, changing: Served, home: Path, bundled_home: Path
 ) -> None:
     for visit in visiting(browser, changing.url):
         page = visit.open("leaderboard?board=open_llm")
@@ -69,12 +79,32 @@ def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer
 
         with page.expect_download() as waiting:
             page.get_by_text("CSV", exact=True).first.click()
-        waiting.value.save_as(tmp_path / "rows.csv")
-        names = [row["model_id"] for row in csv.DictReader((tmp_path / "rows.csv").read_text("utf-8").splitlines())]
+        names = column(waiting.value, "model_id")
         assert f"'{EVIL}" in names
         assert EVIL not in names
 
         publish(Lake(home / "lake"), TABLES, home / "published", "newer", views=VIEWS)
         page.get_by_text("Newer data has been published").wait_for()
+        assert visit.errors == []
+        assert visit.foreign == []
+
+
+def test_a_harmful_model_name_does_no_harm_on_a_phone_nor_in_a_spreadsheet(
+    browser: BrowserContext, changing: Served, home: Path, bundled_home: Path
+) -> None:
+    if not (home / "published").exists():
+        publish_with_evil_names(bundled_home, home)
+    for visit in visiting(browser, changing.url, width=390, scheme="dark"):
+        shown = visit.open("arena?source=reference&search=cmd;gpt")
+        shown.get_by_text(f"{EVIL} leads with").first.wait_for()
+        with shown.expect_download() as waiting:
+            shown.get_by_text("CSV", exact=True).first.click()
+        names = column(waiting.value, "model")
+        assert names[0] == f"'{EVIL}"
+        assert all("GPT" in name for name in names[1:])
+        visit.open("open-vs-proprietary?source=reference")
+        shown.get_by_text(f"the best proprietary one, {EVIL}").first.wait_for()
+        assert shown.evaluate("window.ran") is None
+        assert shown.evaluate("document.documentElement.scrollWidth") <= 390
         assert visit.errors == []
         assert visit.foreign == []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from dashboards.parts import formats
 from warehouse.reader import Reader
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.page]
 
 
 @pytest.fixture(scope="module")
-def standing(browser: Browser, served: Served) -> Iterator[Visit]:
+def standing(browser: BrowserContext, served: Served) -> Iterator[Visit]:
     """The page as it opens, one for all who only read it."""
     for visit in visiting(browser, served.url):
         visit.open("choices")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from .served_pages import PATIENCE_S, Visit, serve, visiting
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.page]
 
 
 def test_a_page_says_that_its_server_is_gone_and_opens_again_as_it_was_with_the_newest_data(
-    browser: Browser, bundled_home: Path, tmp_path: Path
+    browser: BrowserContext, bundled_home: Path, tmp_path: Path
 ) -> None:
     first = serve(bundled_home, tmp_path)
     served = next(first)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserContext, Page
 
 from profiling.measure.bundle import verify
 from tests.answering import answering, tiny_checkpoint
@@ -24,7 +24,7 @@ def home(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def measurable(browser: Browser, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def measurable(browser: BrowserContext, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of pages on which a tiny checkpoint and a server that streams may be measured."""
     folder = tmp_path_factory.mktemp("models")
     tiny_checkpoint(folder / "org" / "tiny", "llama")
@@ -37,7 +37,7 @@ def measurable(browser: Browser, home: Path, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def measure(browser: Browser, measurable: str) -> Iterator[Visit]:
+def measure(browser: BrowserContext, measurable: str) -> Iterator[Visit]:
     yield from visiting(browser, measurable)
 
 
@@ -82,6 +82,7 @@ def test_a_prompt_is_answered_with_its_times_and_lands_in_the_inbox(measure: Vis
     assert measure.errors == []
 
 
+@pytest.mark.slow
 def test_a_server_is_measured_at_the_chosen_loads_and_its_password_stays_here(measure: Visit, home: Path) -> None:
     page = measure.open("measured")
     server = form(page, "Measure a server")
@@ -99,6 +100,7 @@ def test_a_server_is_measured_at_the_chosen_loads_and_its_password_stays_here(me
     assert measure.errors == []
 
 
+@pytest.mark.slow
 def test_what_fails_says_why_and_what_is_cancelled_leaves_nothing(measure: Visit, home: Path) -> None:
     page = measure.open("measured")
     server = form(page, "Measure a server")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from .served_pages import Served, Visit, visiting
 
@@ -26,9 +26,9 @@ LLAMA_BENCH = {
 
 
 @pytest.fixture
-def stranger(browser: Browser, served: Served) -> Iterator[Visit]:
+def stranger(browser: BrowserContext, served: Served) -> Iterator[Visit]:
     """Another browser."""
-    yield from visiting(browser, served.url)
+    yield from visiting(browser, served.url, is_new=True)
 
 
 def bring(visit: Visit, name: str, content: str) -> None:
@@ -66,6 +66,7 @@ def test_a_leaderboard_is_among_the_rest_on_two_pages_for_its_visitor_alone(visi
     assert visit.errors == stranger.errors == []
 
 
+@pytest.mark.slow
 def test_votes_are_rated_and_a_measurement_stands_beside_its_prediction(visit: Visit) -> None:
     bring(visit, "my_votes.csv", VOTES)
     shown(visit, "my_votes.csv")

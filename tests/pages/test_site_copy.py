@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from dashboards.pages import PAGES
 from dashboards.site.write import write
@@ -54,8 +54,9 @@ def address(copy: Path) -> Iterator[str]:
         process.terminate()
 
 
+@pytest.mark.slow
 def test_the_copy_draws_its_charts_without_a_network_and_leads_from_chart_to_data(
-    browser: Browser, address: str, copy: Path
+    browser: BrowserContext, address: str, copy: Path
 ) -> None:
     for visit in visiting(browser, address):
         page = visit.page
@@ -79,6 +80,7 @@ def test_the_copy_draws_its_charts_without_a_network_and_leads_from_chart_to_dat
         assert (visit.errors, visit.foreign) == ([], [])
 
 
+@pytest.mark.slow
 def test_every_link_of_the_copy_leads_to_a_file_and_tables_keep_their_rows(copy: Path) -> None:
     others = {f"{page.slug}.html" for page in PAGES if page.name not in {"home", "pareto"}}  # of the navigation
     for file in copy.rglob("*.html"):

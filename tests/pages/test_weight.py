@@ -3,7 +3,7 @@
 import zlib
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from .served_pages import Served, visiting
 
@@ -12,9 +12,9 @@ pytestmark = [pytest.mark.page]
 COLD_BYTES, WARM_BYTES = 1_200_000, 60_000
 
 
-def test_a_page_weighs_little_and_next_to_nothing_the_second_time(browser: Browser, served: Served) -> None:
+def test_a_page_weighs_little_and_next_to_nothing_the_second_time(browser: BrowserContext, served: Served) -> None:
     weights: list[float] = []
-    for visit in visiting(browser, served.url):
+    for visit in visiting(browser, served.url, is_new=True):
         measure = visit.page.context.new_cdp_session(visit.page)
         measure.send("Network.enable")
         measure.on("Network.loadingFinished", lambda event: weights.append(event["encodedDataLength"]))

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from .served_pages import Served, Visit, visiting
 
@@ -72,7 +72,7 @@ def test_the_download_holds_every_cell(visit: Visit, tmp_path: Path) -> None:
     assert float(rows[1]["tokens_per_s_low"]) < float(rows[1]["tokens_per_s_likely"])
 
 
-def test_on_a_phone_only_the_matrix_scrolls_sideways(browser: Browser, served: Served) -> None:
+def test_on_a_phone_only_the_matrix_scrolls_sideways(browser: BrowserContext, served: Served) -> None:
     for visit in visiting(browser, served.url, width=390):
         page = visit.open("which-gpu")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

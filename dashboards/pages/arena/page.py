@@ -18,6 +18,7 @@ from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable, interval
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
+from dashboards.parts.templates import block
 from dashboards.parts.theme import OTHER_COLOUR
 
 _RATINGS = "arena_ratings"
@@ -154,10 +155,7 @@ class Arena(SessionPage[ArenaState]):
         self.shown = arena_boards.within(arena_boards.searched(self.rated, self.state.search), self.state)
         empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
-        there_are = formats.count(self.rated.height)
-        self.counts.object = (
-            f'<p class="counts"><b>{formats.count(self.shown.height)}</b> of <b>{there_are}</b> models</p>'
-        )
+        self.counts.object = block("shown_of", self.shown.height, self.rated.height, "models")
         self._draw_ratings()
         self.comparisons.against_each_other(self.shown)
         words = pl.col("licence_class").fill_null(ratings_classes.UNKNOWN)

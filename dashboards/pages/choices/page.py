@@ -4,6 +4,7 @@ from typing import Any
 
 import panel as pn
 import polars as pl
+from markupsafe import Markup
 
 from dashboards.charts.choice_front import ChoiceFront
 from dashboards.data import Data, sql_with_values
@@ -14,6 +15,7 @@ from dashboards.parts import controls, formats, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
+from dashboards.parts.templates import block
 
 _CHART = "models_for_your_gpu"
 _FITTING = {
@@ -180,17 +182,16 @@ class Choices:
         ):
             if rows.height and rows["model_id"][0] not in picks and len(picks) < 3:
                 picks[rows["model_id"][0]] = (label, rows.row(0, named=True))
-        cards = "".join(
+        cards = [
             text.answer(label, row, self.state.kwh, near.height if row["model_id"] == best["model_id"] else 0)
             for label, row in picks.values()
-        )
+        ]
         fits, asked = formats.count(self.fitting.height), formats.count(self.judged.height)
-        self.answers.object = (
-            f"<h2>{fits} of {asked} models pass on {formats.escape(self.state.hardware)}</h2>"
-            f"<p class='counts'>{formats.escape(self._conditions())}. Each in the highest precision that fits: "
-            f"these boards did not measure what fewer bits cost in quality.</p>"
-            f"<div class='answers' style='margin-top:12px'>{cards}</div>"
-        )
+        self.answers.object = block(
+            "heading", f"{fits} of {asked} models pass on {self.state.hardware}",
+            f"{self._conditions()}. Each in the highest precision that fits: these boards did not measure what fewer "
+            "bits cost in quality.",
+        ) + block("answers", list(map(Markup, cards)))  # fmt: skip
 
     def _draw(self) -> None:
         title = "Models for your GPU"
@@ -208,11 +209,7 @@ class Choices:
         swatches = self.chart.show(self.fitting, self.front, against, axis, self._quality_title(), more=more)
         self.card.show(title, self._conditions(), swatches, self._where(), self._reading())
         self.card.came_from("choices", self.state.question)
-        self.list.object = (
-            "<h3>The best at each budget</h3><p class='caption'>Each line is the best quality you can have at "
-            f"{'so many' if more else 'so few'} {formats.escape(formats.running(axis))}; intervals hold 80 %.</p>"
-            + text.front_table(self.front)
-        )
+        self.list.object = text.front_table(self.front, f"{'so many' if more else 'so few'} {formats.running(axis)}")
 
     def _where(self) -> str:
         dates = [
@@ -243,15 +240,15 @@ class Choices:
         self.dropped.show(left_out)
         counts = left_out.group_by(_kind(pl.col("reason")).alias("kind")).len().sort("len", descending=True)
         said = "; ".join(f"{formats.count(count)} {kind}" for kind, count in counts.iter_rows())
-        self.fits_heading.object = (
-            f"<h2>Models that pass</h2><p class='counts'>{formats.count(self.fitting.height)}, the best first. Click "
-            "one for everything about it.</p>"
-        )
-        self.dropped_heading.object = (
-            f"<h2>Why the others were left out</h2><p class='counts'>{formats.count(left_out.height)}: "
-            f"{formats.escape(said)}. What you have is what the engine will use: nine tenths of what the device "
-            f"reports.{_SHARING if self.state.devices != '1' else ''}</p>"
-        )
+        self.fits_heading.object = block(
+            "heading", "Models that pass",
+            f"{formats.count(self.fitting.height)}, the best first. Click one for everything about it.",
+        )  # fmt: skip
+        self.dropped_heading.object = block(
+            "heading", "Why the others were left out",
+            f"{formats.count(left_out.height)}: {said}. What you have is what the engine will use: nine tenths of what "
+            f"the device reports.{_SHARING if self.state.devices != '1' else ''}",
+        )  # fmt: skip
         self.below.object = self._coverage()
 
     def _too_short(self) -> pl.DataFrame:
@@ -301,11 +298,10 @@ class Choices:
                 f"The cheapest to rent is {count}{row['accelerator']} at {row['usd_per_hour']:.2f} USD "
                 f"an hour, with {row['model_id']} in {choosing.PRECISIONS[row['precision']]}."
             )
-        self.reverse_heading.object = (
-            "<h2>The other way round: the cheapest hardware for a quality</h2>"
-            f"<p class='counts'>{formats.escape(said)} Hardware without a listed rental price comes last, by "
-            f"energy.</p>"
-        )
+        self.reverse_heading.object = block(
+            "heading", "The other way round: the cheapest hardware for a quality",
+            f"{said} Hardware without a listed rental price comes last, by energy.",
+        )  # fmt: skip
 
     # Details and downloads -----------------------------------------------------------------------------------------
 

@@ -80,8 +80,8 @@ def _arena(row: dict[str, Any]) -> str:
     return f"{row['arena_rating']:.0f}{ends} points"
 
 
-def front_table(front: pl.DataFrame) -> str:
-    """The front as a list: the best at each budget, from the greatest quality."""
+def front_table(front: pl.DataFrame, budget: str) -> str:
+    """The front as a list: the best at each budget (`so few grams`), from the greatest quality."""
     heads = ("Model", "Precision", "Quality", "Tokens/s", "First token (s)", "USD / million", "g CO₂e / million",
              "Memory (GiB)", "Licence", "")  # fmt: skip
     rows = [
@@ -97,7 +97,7 @@ def front_table(front: pl.DataFrame) -> str:
         }
         for row in front.sort("quality", descending=True).iter_rows(named=True)
     ]  # fmt: skip
-    return render(__file__, "front.html", heads=heads, rows=rows)
+    return render(__file__, "front.html", heads=heads, rows=rows, budget=budget)
 
 
 def details(row: dict[str, Any], kwh: float) -> str:

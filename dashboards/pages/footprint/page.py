@@ -16,6 +16,7 @@ from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.state import UrlState
+from dashboards.parts.templates import block, render
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS
 
 _SERVING, _EVALUATING = "what_bigger_costs", "evaluation_co2"
@@ -195,7 +196,7 @@ class Footprint:
                 f"{dear['model_id']} ({dear['quality']:.0f} points) costs {formats.significant(factor, 2)} "
                 "times the carbon."
             )
-        return f"<h2>The trade-off of scaling up</h2><p style='font-size:15px'>{formats.escape(' '.join(lines))}</p>"
+        return block("heading", "The trade-off of scaling up") + block("paragraph", " ".join(lines))
 
     def _evaluate(self) -> None:
         title = "CO₂ of evaluating, one snapshot at a time"
@@ -238,21 +239,7 @@ class Footprint:
 
     def _changes(self) -> str:
         """Why totals of two snapshots must not be compared: what changed on the same entries."""
-        lines = [
-            f"<li>From {row['from_date']} to {row['to_date']}: of {formats.count(row['common'])} entries in both, "
-            f"{formats.count(row['doubled'])} doubled exactly and {formats.count(row['same'])} stayed; "
-            "together they "
-            f"went from {formats.count(row['before_kg'])} to {formats.count(row['after_kg'])} kg.</li>"
-            for row in self.data.ask("footprint_revisions").iter_rows(named=True)
-        ]
-        if not lines:
-            return ""
-        return (
-            "<h3>Why snapshots are never mixed here</h3><p class='caption'>The same evaluations, counted twice: "
-            "where most figures doubled exactly, the accounting "
-            "changed, not the consumption.</p>"
-            f"<ul class='findings'>{''.join(lines)}</ul>"
-        )
+        return render(__file__, "changes.html", changes=self.data.ask("footprint_revisions").to_dicts())
 
     def _question(self) -> dict[str, Any]:
         """Parameters of the query `footprint_serving`."""

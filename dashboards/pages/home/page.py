@@ -9,7 +9,7 @@ from dashboards.pages.open_vs_proprietary.ability import sentence as gap_of
 from dashboards.pages.scaling.ability import sentence as growth_of
 from dashboards.parts import board_choice, formats
 from dashboards.parts.page import Content, card, html
-from dashboards.parts.templates import render
+from dashboards.parts.templates import block, render
 from profiling.answers.advise import Need, advise
 
 
@@ -27,7 +27,7 @@ def build(data: Data, _search: str) -> Content:
     )
     return Content(
         pn.Column(
-            html(f"<h1>Open language models, with evidence</h1><p class='lead'>{lead}</p>", margin=(6, 0, 18, 0)),
+            html(block("opening", "Open language models, with evidence", lead), margin=(6, 0, 18, 0)),
             *([card(html(render(__file__, "findings.html", findings=findings)))] if findings else []),
             html(render(__file__, "doors.html", pages=PAGES), margin=(0, 0, 16, 0)),
             card(html(_held("freshness", data.ask("freshness")))),

@@ -59,7 +59,7 @@ _WORST = {
     "basis": Fact("What the prediction rests on", width=380),
     "source": Fact("Source", width=130),
 }
-_UNITS = {"s": "s", "J": "J per token"}
+_UNITS = {"s": "s", "J": "J per token", "GiB": "GiB"}
 
 
 def build(data: Data, search: str) -> Content:
@@ -122,7 +122,8 @@ class HowFarOff(SessionPage[HowFarOffState]):
         self.errors.show(self.groups)
         self.furthest = text.worst(predicted)
         self.worst.show(self.furthest)
-        unit = "J" if predicted.height and (predicted["unit"] == "J").all() else "s"
+        units = predicted["unit"].unique().to_list()
+        unit = units[0] if len(units) == 1 else "s"
         points = text.drawn(predicted, unit, self.state.by)
         self.picture.figure.visible = bool(points.height)
         self.picture_heading.object = page.about(

@@ -17,6 +17,7 @@ from dashboards.parts.declared_table import FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.state import UrlState
+from dashboards.parts.templates import block
 from dashboards.parts.theme import OTHER_COLOUR
 
 NAME = "ability"
@@ -87,10 +88,7 @@ class AbilityBoard(SessionPage[AbilityState]):
         self.shown = searched(self.rows.filter(kept), state.search)
         empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
-        self.counts.object = (
-            f'<p class="counts"><b>{formats.count(self.shown.height)}</b> of <b>{formats.count(self.rows.height)}</b>'
-            " models</p>"
-        )
+        self.counts.object = block("shown_of", self.shown.height, self.rows.height, "models")
         self._draw()
         self._later(self._tabulate)
 

@@ -1,5 +1,6 @@
 """The card of one entry: every fact in the warehouse about it, and how it stands against the fronts. Text only."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from analytics.statistics.normal import TWO_SIDED_95
@@ -7,6 +8,7 @@ from dashboards.data import Data
 from dashboards.finding import address_of_model
 from dashboards.parts import formats
 from dashboards.parts.fields import COSTS
+from dashboards.parts.templates import render
 
 _SHOWN_APART = {"snapshot_id", "board", "as_of_date", "entry_id", "model_id", "average", "average_standard_error"}
 _LABELS = {
@@ -35,22 +37,14 @@ def build(data: Data, snapshot_id: str, entry_id: str) -> str:
     """The card as HTML; a sentence saying so where the snapshot holds no such entry."""
     found = data.ask("entry", snapshot_id=snapshot_id, entry_id=entry_id)
     if found.is_empty():
-        return "<h2>No such entry</h2><p>This snapshot has no entry of the name in the address.</p>"
+        return render(__file__, "card.html", entry=None)
     entry = found.row(0, named=True)
     model_id = str(entry["model_id"])
-    parts = [
-        f"<h2 style='overflow-wrap:anywhere;padding-right:44px'>{formats.escape(model_id)}</h2>",
-        f"<p class='caption'>{formats.escape(entry['board'])}, snapshot of {entry['as_of_date']}</p>",
-        _standing(data, entry),
-        _scores(data, entry),
-        "<h3>Facts</h3>",
-        _facts(entry),
-    ]
-    own = f'<a href="{formats.escape(address_of_model(model_id))}">Everything known about this model</a>'
-    hub = formats.escape(f"https://huggingface.co/{model_id}")
-    there = f' · <a href="{hub}" rel="noopener noreferrer" target="_blank">on the hub</a>' if "/" in model_id else ""
-    parts.append(f'<p class="links">{own}{there}</p>')
-    return "".join(parts)
+    return render(
+        __file__, "card.html", entry=entry, standings=_standings(data, entry), scores=_scores(data, entry),
+        facts=list(_facts(entry)), own=address_of_model(model_id),
+        hub=f"https://huggingface.co/{model_id}" if "/" in model_id else None,
+    )  # fmt: skip
 
 
 def sentence(standing: dict[str, Any]) -> str:
@@ -70,31 +64,22 @@ def sentence(standing: dict[str, Any]) -> str:
     return f"{pair[:1].upper()}{pair[1:]}: beaten by {dominator}: {gap}{spread}{share}{noise}."
 
 
-def _standing(data: Data, entry: dict[str, Any]) -> str:
+def _standings(data: Data, entry: dict[str, Any]) -> list[str]:
     rows = data.ask("standing", snapshot_id=entry["snapshot_id"], entry_id=entry["entry_id"])
     standings = {str(row["objectives"]): row for row in rows.iter_rows(named=True)}
     named = [f"average_vs_{against}" for against in COSTS]
-    lines = [sentence(standings[name]) for name in named if name in standings]
-    if not lines:
-        return ""
-    return '<div class="verdict">' + "".join(f"<p>{formats.escape(line)}</p>" for line in lines) + "</div>"
+    return [sentence(standings[name]) for name in named if name in standings]
 
 
-def _scores(data: Data, entry: dict[str, Any]) -> str:
+def _scores(data: Data, entry: dict[str, Any]) -> list[tuple[str, str, float]]:
     scores = data.ask("scores", snapshot_id=entry["snapshot_id"])
     own = scores.filter(scores["entry_id"] == entry["entry_id"])
     rows = [("Average", entry["average"], entry["average_standard_error"])]
     rows += [(row["benchmark"], row["score"], row["standard_error"]) for row in own.iter_rows(named=True)]
-    body = "".join(
-        f"<tr><th>{formats.escape(name)}</th><td>{formats.points(score, error)}"
-        f'<span class="meter"><i style="width:{max(0.0, min(score or 0.0, 100.0)):.1f}%"></i></span></td></tr>'
-        for name, score, error in rows
-    )
-    return f'<h3>Scores, points ± standard error</h3><table class="facts">{body}</table>'
+    return [(name, formats.points(score, error), max(0.0, min(score or 0.0, 100.0))) for name, score, error in rows]
 
 
-def _facts(entry: dict[str, Any]) -> str:
-    rows = []
+def _facts(entry: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, item in entry.items():
         if name in _SHOWN_APART or name.endswith("_source") or item is None:
             continue
@@ -104,6 +89,4 @@ def _facts(entry: dict[str, Any]) -> str:
             text = f"{item:,} bytes"
         stem = name.removesuffix("_gib").removesuffix("_total").removesuffix("_active")
         source = entry.get(f"{name}_source") or (None if name.startswith("reported") else entry.get(f"{stem}_source"))
-        origin = f" <small>({formats.escape(formats.label(str(source)))})</small>" if source else ""
-        rows.append(f"<tr><th>{formats.escape(label)}</th><td>{formats.escape(text)}{origin}</td></tr>")
-    return f'<table class="facts">{"".join(rows)}</table>'
+        yield label, text, formats.label(str(source)) if source else ""

@@ -4,6 +4,7 @@ import polars as pl
 
 from dashboards.parts import formats
 from dashboards.parts.declared_table import Fact
+from dashboards.parts.templates import block
 
 FACTS = {
     "model_id": Fact("Model", width=290, link="model/"),
@@ -53,4 +54,4 @@ def summary(rows: pl.DataFrame) -> str:
             f"{row['model_id']} {row['change']:+.1f}" for row in told(beyond).head(5).iter_rows(named=True)
         )
         text += f"Beyond noise: {formats.count(beyond.height)} ({named})."
-    return f"<h2>What changed</h2><p class='counts'>{formats.escape(text)}</p>"
+    return block("heading", "What changed", text)

@@ -15,6 +15,7 @@ from dashboards.parts.fields import KINDS, Kind, Measure, measures
 from dashboards.parts.page import Content
 from dashboards.parts.session import SnapshotPage
 from dashboards.parts.state import LeaderboardState
+from dashboards.parts.templates import block
 
 _WITHIN = {
     "type": "model_type",
@@ -163,10 +164,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         empty = "No entry passes these filters. Remove one, or widen the size range." if self.shown.is_empty() else ""
         below = page.caption(f"{where}. Click a point for its card.")
         self.below.object = page.notes([empty] if empty else []) + below
-        self.counts.object = (
-            f'<p class="counts"><b>{formats.count(self.shown.height)}</b> of '
-            f"<b>{formats.count(self.entries.height)}</b> entries</p>"
-        )
+        self.counts.object = block("shown_of", self.shown.height, self.entries.height, "entries")
 
     def _tabulate(self) -> None:
         self.table.show(self.shown, self.state.columns, self.measures)
@@ -251,7 +249,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         )
         lead = "Every configuration the boards evaluated. Filter, search, and plot anything against anything."
         main = pn.Column(
-            page.html(f"<h1>Leaderboard</h1><p class='lead'>{lead}</p>", margin=(0, 0, 12, 0)),
+            page.html(block("opening", "Leaderboard", lead), margin=(0, 0, 12, 0)),
             board_choice.switch("leaderboard", board_choice.ENTRIES),
             top,
             page.html(_HELP, margin=(0, 0, 14, 0)),

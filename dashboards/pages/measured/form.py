@@ -9,6 +9,7 @@ import panel as pn
 from dashboards.measuring import CannotMeasure, Measuring
 from dashboards.pages.measured import form_text as text
 from dashboards.parts import page
+from dashboards.parts.templates import block
 
 _LONGEST_PROMPT = 20_000
 _FIELD: dict[str, Any] = {"width": 300, "margin": 0}
@@ -31,7 +32,7 @@ class Form(ABC):
 
     def __init__(self, measuring: Measuring, title: str, about: str) -> None:
         self.measuring = measuring
-        self._about = f"<h2>{title}</h2><p class='counts'>{about}</p>"
+        self._about = block("heading", title, about)
         self.run = pn.widgets.Button(name="Measure", width=110, margin=(0, 8, 0, 0))
         self.stop = pn.widgets.Button(name="Cancel", width=110, margin=0, visible=False)
         self.said, self.answer = page.html(), page.html()

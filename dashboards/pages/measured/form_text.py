@@ -1,10 +1,10 @@
-"""What the forms of the page of measurements say, as HTML; everything from a server or a model is escaped."""
+"""What the forms of the page of measurements say."""
 
 from typing import Any
 
 from analytics.units import GIB
-from dashboards.parts import formats, page
-from dashboards.parts.formats import escape
+from dashboards.parts import formats
+from dashboards.parts.templates import render
 
 PROMPT = "A checkpoint on this machine answers; you see the text and the time of each token. The text is not kept."
 ENDPOINT = "This machine sends requests to a server that speaks OpenAI's interface, and times what a client sees."
@@ -27,15 +27,10 @@ def answer(found: dict[str, Any], bundle: str) -> str:
         "Run by": {"plain": "our plain torch model", "transformers": "transformers"}[found["backend"]],
     }
     slowest = sorted(found["layers"], key=lambda layer: -layer["time_s"])[:_MODULES]
-    modules = page.table(
-        ("Time (ms)", "Module", "Kind"),
-        [[formats.significant(layer["time_s"] * _MS), str(layer["path"]), str(layer["kind"])] for layer in slowest],
-    )
-    return (
-        f"<h3>Answer</h3><pre style='white-space:pre-wrap;overflow-wrap:anywhere'>{escape(found['text'])}</pre>"
-        f"<h3>Time and memory</h3>{page.table(('', ''), [[name, value] for name, value in facts.items()])}"
-        f"<h3>Slowest modules over the prompt</h3>{modules}{_landed(bundle)}"
-    )
+    return render(
+        __file__, "answered.html", found=found, header=("", ""), lines=facts.items(), bundle=bundle,
+        modules=[(formats.significant(layer["time_s"] * _MS), layer["path"], layer["kind"]) for layer in slowest],
+    )  # fmt: skip
 
 
 def served(rows: list[dict[str, Any]], bundle: str) -> str:
@@ -52,7 +47,7 @@ def served(rows: list[dict[str, Any]], bundle: str) -> str:
         ]
         for row in rows
     ]  # fmt: skip
-    return f"<h3>Time and memory</h3>{page.table(header, lines)}{_landed(bundle)}"
+    return render(__file__, "answered.html", found=None, header=header, lines=lines, bundle=bundle)
 
 
 def _errors(row: dict[str, Any]) -> str:
@@ -77,7 +72,3 @@ def _energy(found: dict[str, Any]) -> str:
 def _size(size_bytes: float) -> str:
     unit, size = ("GiB", GIB) if size_bytes >= GIB else ("MiB", 1 << 20)
     return f"{formats.significant(size_bytes / size)} {unit}"
-
-
-def _landed(bundle: str) -> str:
-    return page.caption(f"{bundle} lies in the inbox; with Dagster's sensors on it is in the warehouse in a minute.")

@@ -14,6 +14,7 @@ from dashboards.pages.measured.state import MeasuredState
 from dashboards.parts import controls, formats, own_measurements, page
 from dashboards.parts.page import Content, NothingToShow
 from dashboards.parts.session import SessionPage
+from dashboards.parts.templates import render
 
 _NONE = "none"
 
@@ -177,7 +178,7 @@ class Measured(SessionPage[MeasuredState]):
     def content(self) -> Content:
         """Everything in its place."""
         main = pn.Column(
-            page.html(text.LEAD, margin=(0, 0, 12, 0)),
+            page.html(render(__file__, "lead.html"), margin=(0, 0, 12, 0)),
             self.notes,
             *own_measurements.cards(self.data, "measured"),
             page.card(self.about),

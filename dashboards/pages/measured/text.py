@@ -1,4 +1,4 @@
-"""Words, tables and commands of the page of measurements, as HTML; everything from data is escaped."""
+"""Words, tables and commands of the page of measurements."""
 
 from typing import Any
 
@@ -6,20 +6,14 @@ import polars as pl
 
 from analytics.units import GIB
 from dashboards.parts import formats, page
-from dashboards.parts.formats import escape
+from dashboards.parts.templates import render
 
-LEAD = (
-    "<h1>Measured</h1><p class='lead'>What models took on measured devices, compared with predictions. A hollow "
-    "mark was "
-    "contended: other processes kept the measured one waiting for more than 5 % of the time.</p>"
-)
 PREDICTIONS = page.about(
     "predicted",
     "Predicted beside measured",
     "every point of the run; each prediction was made without the measurements of its own model",
     "ceilings of the same device, corrected by other models' points",
 )
-_PRE = "<pre style='white-space:pre-wrap;overflow-wrap:anywhere'>"
 _SHOWN = {
     "model": "Model", "stage": "Stage", "batch": "Batch", "context": "Context", "precision": "Format",
     "status": "Outcome", "latency_ms": "Latency (ms)", "processor_ms": "Processor (ms)",
@@ -36,11 +30,8 @@ def environment(run: dict[str, Any]) -> str:
         "Points": f"{run['measured']} of {run['points']} completed, {run['contended']} of them contended",
         "Machine": "virtual" if run["is_virtual"] else "not virtual, or not stated",
     }  # fmt: skip
-    items = "".join(
-        f"<tr><th scope='row' style='text-align:left'>{escape(name)}</th><td>{escape(formats.value(value))}</td></tr>"
-        for name, value in facts.items()
-    )
-    return f"<h2>{escape(run['name'])}</h2><div class='scroll'><table class='list'>{items}</table></div>"
+    lines = [(name, formats.value(value)) for name, value in facts.items()]
+    return render(__file__, "environment.html", name=run["name"], lines=lines)
 
 
 def source(run: dict[str, Any]) -> str:
@@ -114,18 +105,4 @@ def table(points: pl.DataFrame) -> pl.DataFrame:
 def command(run: dict[str, Any]) -> str:
     """What to run to measure more, for copying."""
     name = "".join(letter if letter.isalnum() else "-" for letter in str(run["name"]).lower()).strip("-")[:40]
-    lines = (
-        "skyline profile plan sweep.yaml --out plan.json",
-        f"skyline profile run plan.json --out {name or 'mine'}.bundle",
-        f"cp -r {name or 'mine'}.bundle $SKYLINE_HOME/inbox/",
-    )
-    prompts = (
-        'skyline profile generate ./checkpoint --prompt "Hello" --out prompt.bundle',
-        "skyline profile endpoint http://localhost:8000/v1 --model NAME --concurrency 1,4,16 --out served.bundle",
-    )
-    return (
-        "<h2>Measure another device</h2><p>A grid such as <code>models: [HuggingFaceTB/SmolLM2-135M]</code>, "
-        "<code>batches: [1, 4]</code>, <code>contexts: [64, 256]</code> in <code>sweep.yaml</code>, then:</p>"
-        f"{_PRE}{escape(chr(10).join(lines))}</pre><p>A prompt, or a running server:</p>"
-        f"{_PRE}{escape(chr(10).join(prompts))}</pre>"
-    )
+    return render(__file__, "command.html", name=name or "mine")

@@ -13,6 +13,7 @@ from dashboards.data import Data, sql_with_values
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, formats, page
 from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.templates import block
 from dashboards.parts.theme import COLOURS, OTHER_COLOUR
 
 TODAY = "ability_gap"
@@ -57,10 +58,8 @@ class AbilityGap:
             return
         overall = self.today.row(0, named=True)
         as_of = overall["on_date"]
-        self.headline = (
-            f"<p style='font-size:19px;line-height:1.45;font-weight:560;max-width:74ch;margin:0 0 10px'>"
-            f"{formats.escape(sentence(overall))}</p>"
-            + page.caption(words.where(overall["domain"], as_of, self.today.height, "domains"))
+        self.headline = block("said", sentence(overall)) + page.caption(
+            words.where(overall["domain"], as_of, self.today.height, "domains")
         )
         self.by_domain, self.race = RowsChart(TODAY), AbilityRace()
         self.cards = [ChartCard(TODAY, self.by_domain.figure), ChartCard(RACE, self.race.figure)]

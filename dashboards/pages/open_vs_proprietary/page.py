@@ -20,6 +20,7 @@ from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
+from dashboards.parts.templates import block
 from dashboards.parts.theme import OTHER_COLOUR
 
 _MAKERS = "organisation_gaps"
@@ -147,9 +148,8 @@ class OpenVsProprietary(SessionPage[OpenState]):
         left_out = board["models_without_class"] or 0
         above = "some" if board["unknown_above"] else "none"
         more = f"{formats.count(left_out)} models of unknown licence, {above} above the best open one, are left out. "
-        self.headline.object = (
-            f"<p style='font-size:19px;line-height:1.45;font-weight:560;max-width:74ch;margin:0'>"
-            f"{formats.escape(text)}</p>{page.caption((more if left_out else '') + self._where(board['models']))}"
+        self.headline.object = block("said", text) + page.caption(
+            (more if left_out else "") + self._where(board["models"])
         )
 
     def _where(self, n: int, what: str = "models") -> str:
@@ -163,10 +163,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
             else ["No model with a known licence and release date passes these filters."]
         )
         self.notes.object = page.notes([*self._notes, *empty])
-        there_are = formats.count(self.models.height)
-        self.counts.object = (
-            f'<p class="counts"><b>{formats.count(self.shown.height)}</b> of <b>{there_are}</b> models</p>'
-        )
+        self.counts.object = block("shown_of", self.shown.height, self.models.height, "models")
         self._draw_progress()
         self._draw_demand()
         self._tabulate()

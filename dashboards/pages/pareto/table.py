@@ -8,6 +8,7 @@ from bokeh.models.widgets.tables import NumberFormatter
 from dashboards.parts import formats, page
 from dashboards.parts.fields import Cost
 from dashboards.parts.rows_by_name import RowsByName
+from dashboards.parts.templates import block
 
 _KEY = "entry_id"
 _STEP = "Step over the one before"
@@ -72,9 +73,8 @@ class FrontTable:
         )
         measure = cost.measure.name
         self._frame = rows.drop(_KEY).rename(_HEADERS | {_COST: measure, _EXTRA: f"extra_{measure}_per_point"})
-        self.heading.object = (
-            "<h2>The front, from its cheapest member</h2>"
-            f"<p class='counts'>Cost is {formats.escape(formats.running(cost.measure.title))}.</p>"
+        self.heading.object = block(
+            "heading", "The front, from its cheapest member", f"Cost is {formats.running(cost.measure.title)}."
         )
         self.widget.param.update(value=rows.to_pandas(), page=1)
 

@@ -3,6 +3,7 @@
 import polars as pl
 
 from dashboards.parts import formats
+from dashboards.parts.templates import block
 
 HEAT = "Rows are ordered by Ward's clustering, so similar profiles are adjacent. z: standard deviations above the mean."
 PARALLEL = (
@@ -62,7 +63,7 @@ def components(loadings: pl.DataFrame) -> str:
 def clusters(choices: pl.DataFrame) -> str:
     """Whether there are clusters, in the words of the test."""
     if choices.is_empty():
-        return '<p class="counts">Too few entries to search for clusters.</p>'
+        return block("counts", "Too few entries to search for clusters.")
     verdict = choices["verdict"][0]
     chosen = choices.filter("is_chosen")
     if chosen.is_empty():
@@ -78,4 +79,4 @@ def clusters(choices: pl.DataFrame) -> str:
             f"{row['stability']:.2f}."
         )
     judged = f"k-means on standardised benchmarks, judged on {formats.count(choices['entries'][0])} entries."
-    return f'<p class="counts">{formats.escape(text)} {judged}</p>'
+    return block("counts", f"{text} {judged}")

@@ -10,11 +10,12 @@ from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
 from dashboards.pages.processors import text
 from dashboards.pages.processors.state import MEASURES, ProcessorsState
-from dashboards.parts import controls, formats, page
+from dashboards.parts import controls, page
 from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard
+from dashboards.parts.templates import block
 from profiling.answers.processors import compare_processors, said
 from profiling.errors import ProfilingError
 
@@ -66,7 +67,7 @@ class Processors(SessionPage[ProcessorsState]):
             self.notes.object = page.notes([*self._notes, str(error)])
             return
         self.notes.object = page.notes(self._notes)
-        self.answer.object = f"<p class='lead'>{formats.escape(said(self.rows))}</p>"
+        self.answer.object = block("lead", said(self.rows))
         self._draw()
 
     def _draw(self) -> None:

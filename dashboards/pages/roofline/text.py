@@ -1,13 +1,14 @@
-"""What the roofline page says in words and figures: headlines, differences, captions. HTML that we write, escaped."""
+"""What the roofline page says in words and figures: headlines, differences, captions."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from dashboards.charts.memory_bar import gib
 from dashboards.charts.roofline import seconds, span_of_seconds
 from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.roofline.state import STAGES
 from dashboards.parts import formats
+from dashboards.parts.templates import render
 from profiling.answers.answer import Answer
 from profiling.devices.accelerators import GIB
 from profiling.roofline.whole import PassTime
@@ -51,116 +52,103 @@ def bits(answer: Answer) -> str:
 
 def title(answer: Answer, letter: str = "") -> str:
     """Heading of a configuration."""
-    mark = f'<span class="letter">{letter}</span>' if letter else ""
-    name = formats.escape(answer.model.name)
-    active = answer.model.parameters_active
     sizes = formats.parameters(answer.model.parameters_total) + " parameters"
     if answer.model.is_mixture_of_experts:
-        sizes += f", {formats.parameters(active)} active"
-    line = f"{sizes}, {answer.model.attention_kind}. {describe(answer)}"
-    links = " · ".join(
-        f'<a href="{formats.escape(address)}">{words}</a>'
-        for address, words in (
-            (address_of_model(answer.model.name), "all about the model"),
-            (address_of_device(answer.device.name), "all about the device, with the sources of its peaks"),
-        )
-    )
-    return (
-        f"<h2>{mark}{name} on {formats.escape(answer.question.devices)}</h2>"
-        f'<p class="counts">{formats.escape(line)}</p><p class="links">{links}</p>'
-    )
+        sizes += f", {formats.parameters(answer.model.parameters_active)} active"
+    return render(
+        __file__, "title.html", answer=answer, letter=letter,
+        line=f"{sizes}, {answer.model.attention_kind}. {describe(answer)}",
+        model=address_of_model(answer.model.name), device=address_of_device(answer.device.name),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One of the numbers that most come for.
+
+    Attributes:
+        label: What it is.
+        value: The number, with its unit.
+        below: What it holds for.
+        beside: Its interval, or what it is of.
+        name: By which it is found on the page; none for a number that there is not.
+        is_bad: Whether it says that there are no others.
+    """
+
+    label: str
+    value: str
+    below: str
+    beside: str = ""
+    name: str = ""
+    is_bad: bool = False
 
 
 def headline(answer: Answer) -> str:
     """The numbers that most come for; of a configuration that does not fit, only why."""
-    if not answer.runs:
-        return f'<div class="tiles">{_unfit(answer)}</div>{_calibrated(answer)}'
+    tiles = _tiles(answer) if answer.runs else [_unfit(answer)]
+    return render(__file__, "headline.html", tiles=tiles, rests_on=answer.rests_on)
+
+
+def _tiles(answer: Answer) -> list[Tile]:
     estimate, asked = answer.estimate, answer.question
     tiles = []
     if answer.prefill is not None:
         first = answer.prefill.time_to_first_token
-        tiles.append(_tile("Time to first token", first, f"prefill of {asked.batch:,} × {asked.context:,} tokens"))
+        tiles.append(_time("Time to first token", first, f"prefill of {asked.batch:,} × {asked.context:,} tokens"))
     if answer.decode is not None:
         each = answer.decode.time_per_output_token
         place = "mean of the generation" if asked.stage == "generate" else f"at {asked.context:,} tokens of context"
-        tiles.append(_tile("Time per output token", each, place))
+        tiles.append(_time("Time per output token", each, place))
     if asked.stage == "encode":
-        tiles.append(_tile("Time per pass", estimate.time, f"{asked.batch:,} × {asked.context:,} tokens"))
-    tiles.append(_rate(answer))
-    share = f"{100 * estimate.fraction_of_roof:.0f} %"
-    tiles.append(
-        f'<div class="tile" data-tile="bound"><span>Bound by</span><b>{estimate.bound_by} '
-        f"<small>{share} of the roof predicted</small></b><span>largest part of the bound time</span></div>"
-    )
+        tiles.append(_time("Time per pass", estimate.time, f"{asked.batch:,} × {asked.context:,} tokens"))
+    if estimate.tokens_per_s is not None:
+        tiles.append(_rate(estimate.tokens_per_s, asked.stage))
+    share = f"{100 * estimate.fraction_of_roof:.0f} % of the roof predicted"
+    tiles.append(Tile("Bound by", str(estimate.bound_by), "largest part of the bound time", share, "bound"))
     tiles.append(_memory(answer))
-    return f'<div class="tiles">{"".join(tiles)}</div>{_calibrated(answer)}'
+    return tiles
 
 
-def _tile(label: str, time: PassTime | None, below: str) -> str:
+def _time(label: str, time: PassTime | None, below: str) -> Tile:
     if time is None:
-        return (
-            f'<div class="tile"><span>{label}</span><b>{formats.MISSING}</b>'
-            f"<span>{formats.escape(below)} does not fit</span></div>"
-        )
+        return Tile(label, formats.MISSING, f"{below} does not fit")
     main, _, interval = span_of_seconds(float(time.low_s), float(time.likely_s), float(time.high_s)).partition(" (")
-    return (
-        f'<div class="tile" data-tile="{formats.escape(label)}"><span>{label}</span><b>{main} '
-        f"<small>{interval.rstrip(')')}</small></b>"
-        f"<span>bound {seconds(float(time.bound_s))}; {formats.escape(below)}</span></div>"
-    )
+    return Tile(label, main, f"bound {seconds(float(time.bound_s))}; {below}", interval.rstrip(")"), label)
 
 
-def _rate(answer: Answer) -> str:
-    made = answer.estimate.tokens_per_s
-    if made is None:
-        return ""
+def _rate(made: PassTime, stage: str) -> Tile:
     likely, low, high, bound = (
         formats.significant(float(getattr(made, side))) for side in ("likely_s", "low_s", "high_s", "bound_s")
     )
-    what = "processed" if answer.question.stage in ("prefill", "encode") else "produced"
-    return (
-        f'<div class="tile" data-tile="Tokens per second"><span>Tokens per second</span><b>{likely} '
-        f"<small>{low}–{high} tokens/s</small></b><span>bound {bound}; {what}, the whole batch</span></div>"
-    )
+    what = "processed" if stage in ("prefill", "encode") else "produced"
+    label = "Tokens per second"
+    return Tile(label, likely, f"bound {bound}; {what}, the whole batch", f"{low}–{high} tokens/s", label)
 
 
-def _memory(answer: Answer) -> str:
+def _memory(answer: Answer) -> Tile:
     need = answer.estimate.need
-    low, high = float(need.low) / GIB, float(need.high) / GIB
-    most = answer.largest_batch
-    return (
-        f'<div class="tile" data-tile="memory"><span>Memory per device</span><b>{formats.significant(low)}–'
-        f"{formats.significant(high)} <small>of {gib(float(need.budget) / GIB)}</small></b>"
-        f"<span>{_VERDICTS[need.verdict]}; largest batch that fits {most:,}</span></div>"
-    )
+    low, high = (formats.significant(float(side) / GIB) for side in (need.low, need.high))
+    below = f"{_VERDICTS[need.verdict]}; largest batch that fits {answer.largest_batch:,}"
+    return Tile("Memory per device", f"{low}–{high}", below, f"of {gib(float(need.budget) / GIB)}", "memory")
 
 
-def _unfit(answer: Answer) -> str:
+def _unfit(answer: Answer) -> Tile:
     need = answer.estimate.need
-    return (
-        '<div class="tile bad" data-tile="unfit" role="status"><span>Memory</span><b>Does not fit</b>'
-        f"<span>Needs at least {gib(float(need.low) / GIB)} per device; "
-        f"{formats.escape(answer.question.engine or '')} may use {gib(float(need.budget) / GIB)} of "
-        f"{gib(answer.device.usable_memory_bytes / GIB)}. What does not fit has no latency and no rate.</span></div>"
-    )
-
-
-def _calibrated(answer: Answer) -> str:
-    return f'<p class="caption">{formats.escape(answer.rests_on)}</p>'
+    return Tile(
+        "Memory", "Does not fit",
+        f"Needs at least {gib(float(need.low) / GIB)} per device; {answer.question.engine or ''} may use "
+        f"{gib(float(need.budget) / GIB)} of {gib(answer.device.usable_memory_bytes / GIB)}. What does not fit has no "
+        "latency and no rate.", name="unfit", is_bad=True,
+    )  # fmt: skip
 
 
 def differences(first: Answer, second: Answer) -> str:
     """Both configurations number by number, and the second over the first."""
-    rows = "".join(
-        f"<tr><td>{label}</td><td class='number'>{_cell(one, kind)}</td><td class='number'>{_cell(two, kind)}</td>"
-        f"<td class='number'>{_ratio(one, two)}</td></tr>"
+    lines = [
+        (label, _cell(one, kind), _cell(two, kind), _ratio(one, two))
         for (label, kind, one), (_, _, two) in zip(_figures(first), _figures(second), strict=True)
-    )
-    return (
-        '<h2>B against A</h2><div class="scroll"><table class="list"><thead><tr><th>Quantity</th>'
-        '<th class="number">A</th><th class="number">B</th><th class="number">B / A</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    ]
+    return render(__file__, "differences.html", lines=lines)
 
 
 def _figures(answer: Answer) -> Sequence[tuple[str, str, float | None]]:

@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from dashboards.parts import formats
+from dashboards.parts.templates import block
 
 FITS = (
     "Intervals: 95 %, families resampled; those of quantile lines are given for total and non-embedding parameters. "
@@ -46,11 +47,12 @@ def ranking(residuals: pl.DataFrame) -> str:
     """Who is furthest above expectation."""
     best = residuals.row(0, named=True)
     above = int((residuals["quantile_passed_pct"] >= 99).sum())
-    return (
-        f'<p class="counts">{formats.escape(best["model_id"])} is furthest above: {best["average"]:.2f} points at '
-        f"{formats.significant(best['parameters_billion'])} billion parameters, {best['residual']:+.2f} over the mean "
-        f"line. {above} entries lie on or above the 99 % line. Below 0.75 billion, where scores rest on chance, "
-        "nobody is ranked.</p>"
+    size = formats.significant(best["parameters_billion"])
+    return block(
+        "counts",
+        f"{best['model_id']} is furthest above: {best['average']:.2f} points at {size} billion parameters, "
+        f"{best['residual']:+.2f} over the mean line. {above} entries lie on or above the 99 % line. Below 0.75 "
+        "billion, where scores rest on chance, nobody is ranked.",
     )
 
 

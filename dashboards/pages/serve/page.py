@@ -16,7 +16,8 @@ from dashboards.parts import controls, page
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
-from dashboards.parts.templates import render
+from dashboards.parts.templates import block, render
+from profiling.accuracy.simulated import shipped_simulation_errors
 from profiling.serving.alternatives import comparison, plan_rows
 from profiling.serving.plan import Plan, Promise
 
@@ -73,7 +74,7 @@ class Serve(SessionPage[ServeState]):
     def _wait(self) -> None:
         """Say that plans are being made, and show nothing that waits for them: no table, chart or download."""
         self.answer.css_classes = ["waiting"]
-        self.answer.object = f"<h2>Planning</h2>{page.working('Simulating every device under this load …')}"
+        self.answer.object = block("heading", "Planning") + page.working("Simulating every device under this load …")
         for card in self._planned:
             card.visible = False
 
@@ -106,6 +107,7 @@ class Serve(SessionPage[ServeState]):
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
             buying=self._buying(best, promise), bases=based, whose=text.SCOPES[based[0].scope] if based else "",
+            simulation=text.simulation_error(shipped_simulation_errors(), based[0].engine) if based else "",
             command=state.command,
         )  # fmt: skip
 

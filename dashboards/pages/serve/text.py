@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from dashboards.parts import formats
 from profiling.answers.buying import Comparison, Way
 from profiling.serving.limits import MOST_TIMES, Limit
@@ -23,6 +25,29 @@ SCOPES = {
     "device": "this device, with models left out", "class": "devices left out", "all engines": "all engines together",
 }  # fmt: skip
 """Whose rows a held-out error is of; see `profiling.engines.time.Basis`."""
+
+
+def simulation_error(errors: pl.DataFrame, engine: str) -> str:
+    """How far the simulation of plans was off on measured serving: of this engine where it was measured, else of all.
+
+    Args:
+        errors: Columns of `profiling.accuracy.simulated.simulation_table`.
+        engine: The product's name.
+    """
+    own = errors.filter(pl.col("engine") == engine)
+    chosen = own if own.height else errors
+
+    def span(stage: str) -> str:
+        off = [round(value) for value in chosen.filter(pl.col("stage") == stage)["mdape_pct"].to_list()]
+        low, high = min(off), max(off)
+        return f"{low}" if low == high else f"{low} to {high}"
+
+    whose = engine if own.height else f"{', '.join(errors['engine'].unique().sort())}, by engine"
+    first, each = span("first token under load"), span("time per token under load")
+    return (
+        f"Held against measured serving, the simulation of the plan is {first} % off for first tokens and {each} % for "
+        f"time per token ({whose}; {chosen['rows'].sum():,} measurements)."
+    )
 
 
 def load(traffic: Traffic) -> str:

@@ -52,8 +52,10 @@ class SqlPage:
         self.run = pn.widgets.Button(name="Run", width=90, margin=(0, 8, 0, 0), css_classes=["run-query"])
         self.stop = pn.widgets.Button(name="Cancel", width=90, margin=0, visible=False)
         self.hint = html(
-            f"<p class='caption'>Ctrl + Enter runs. At most {limits.rows:,} rows, {limits.seconds:g} s and "
-            f"{limits.memory_mib} MiB. {formats.escape(sql_text.RULES)}</p>"
+            page.caption(
+                f"Ctrl + Enter runs. At most {limits.rows:,} rows, {limits.seconds:g} s and {limits.memory_mib} MiB. "
+                f"{sql_text.RULES}"
+            )
         )
         self.notes, self.counts, self.history = html(page.notes(self._notes)), html(), html()
         self.table = pn.widgets.Tabulator(

@@ -21,7 +21,8 @@ def vllm_serve(document: Document) -> Iterator[Row | None] | None:
         return None
     completed = float(document["completed"]) or 1.0
     made, given = (document.get(name) or 0 for name in ("total_output_tokens", "total_input_tokens"))
-    sglang = "sglang" in str(document.get("backend", "")) or "dataset_name" in document
+    backend = str(document.get("backend") or document.get("endpoint_type") or "").casefold()
+    sglang = "sglang" in backend or ("dataset_name" in document and "model_id" not in document)
     seconds = (milli(document["mean_ttft_ms"]) or 0.0) + (milli(document["mean_tpot_ms"]) or 0.0) * float(
         made
     ) / completed
@@ -30,12 +31,16 @@ def vllm_serve(document: Document) -> Iterator[Row | None] | None:
     # Where requests come by themselves, the most that may be in flight is a bound and not how many there were.
     most = None if random else document.get("max_concurrency")
     in_flight = most or float(document["completed"]) * seconds / float(document["duration"])
-    ways = document.get("tensor_parallel_size")
+    server = document.get("server_info")
+    server = server if isinstance(server, Mapping) else {}
+    ways = document.get("tensor_parallel_size") or server.get("tp_size")
+    named = document.get("model_id") or document.get("model") or server.get("model_path")
     shared = {
         "source": "sglang bench_serving" if sglang else "vllm bench serve",
-        "engine": "SGLang" if sglang else "vLLM",
+        # Either tool asks servers of other engines too, and names them by what it speaks to.
+        "engine": next((name for word, name in _SERVERS if word in backend), "SGLang" if sglang else "vLLM"),
         "measured_on": _day(document.get("date")),
-        "model_as_reported": document.get("model_id") or document.get("model"),
+        "model_as_reported": named,
         "device_count": ways,
         "parallelism": f"TP{ways}" if ways else None,
         "batch": round(float(in_flight), 2),
@@ -50,6 +55,9 @@ def vllm_serve(document: Document) -> Iterator[Row | None] | None:
             measured("output_tokens_per_s", document["output_throughput"], "serving", **shared),
         )
     )
+
+
+_SERVERS = (("sglang", "SGLang"), ("vllm", "vLLM"), ("trt", "TensorRT-LLM"), ("lmdeploy", "lmdeploy"))
 
 
 def vllm_latency(document: Document) -> Iterator[Row | None] | None:
@@ -122,25 +130,57 @@ def _llmfit(document: Document, run: Document) -> Iterator[Row | None]:
         )
 
 
+def llmfit_shared(document: Document) -> Iterator[Row | None] | None:
+    """A result that `llmfit bench --share` sends to its community folder: one accelerator, averages per model."""
+    if at(document, "tool", "name") != "llmfit" or not isinstance(document.get("results"), list):
+        return None
+    machine = document.get("hardware")
+    machine = machine if isinstance(machine, Mapping) else {}
+    return (row for result in document["results"] if isinstance(result, Mapping)
+            for row in _llmfit_shared(result, machine))  # fmt: skip
+
+
+def _llmfit_shared(result: Document, machine: Document) -> Iterator[Row | None]:
+    exact = result.get("provider") == "ollama"
+    shared = {
+        "source": "llmfit bench",
+        "engine": result.get("provider"),
+        "device": machine.get("hardwareName"),
+        "device_as_reported": machine.get("hardwareName"),
+        "device_count": machine.get("gpuCount") or 1,
+        "model_as_reported": result.get("model"),
+        "weight_format": gguf_format({}, str(result.get("model"))) or ("gguf-q4_k_m" if exact else None),
+        "batch": 1,
+        "n": result.get("numRuns"),
+        "output_tokens": result.get("avgOutputTokens"),
+        "note": None if exact else "rate over the whole request, prompt included",
+    }
+    if exact:
+        yield measured("tokens_per_s", result.get("avgTps"), "decode", **shared)
+    else:
+        yield measured("request_s", milli(result.get("avgTotalMs")), "generate", **shared)
+
+
 def localscore(document: Document) -> Iterator[Row | None] | None:
     """LocalScore's JSON: tests `pp1024+tg16` and the like, of a model on one accelerator."""
     results = document.get("results")
     if not isinstance(results, list) or not ({"system_info", "accelerator_info"} & document.keys()):
         return None
-    model = str(at(document, "model_info", "filename") or at(document, "model_info", "name") or "")
+    device = at(document, "accelerator_info", "name") or at(document, "system_info", "cpu_name")
     shared = {
         "source": "localscore",
         "engine": "llama.cpp",
         "batch": 1,
-        "device": at(document, "accelerator_info", "name"),
-        "device_as_reported": at(document, "accelerator_info", "name"),
-        "model_as_reported": model,
-        "weight_format": gguf_format({"model_type": at(document, "model_info", "quant")}, model),
+        "device": device,
+        "device_as_reported": device,
     }
-    return (row for result in results for row in _localscore(result, shared))
+    return (row for result in results if isinstance(result, Mapping) for row in _localscore(result, shared))
 
 
-def _localscore(result: Document, shared: Mapping[str, Any]) -> Iterator[Row | None]:
+def _localscore(result: Document, shared: dict[str, Any]) -> Iterator[Row | None]:
+    model = str(result.get("model_name") or "")
+    format_ = gguf_format({"model_type": result.get("model_quant_str")}, model)
+    shared = shared | {"model_as_reported": model or None, "weight_format": format_}
     given, made = int(result.get("n_prompt") or 0), int(result.get("n_gen") or 0)
     if given:
         yield measured(
@@ -162,7 +202,11 @@ def optimum_benchmark(document: Document) -> Iterator[Row | None] | None:
     made = at(config, "scenario", "generate_kwargs", "max_new_tokens")
     batch = at(config, "scenario", "input_shapes", "batch_size") or 1
     device = at(config, "environment", "gpu")
-    quantised = at(config, "backend", "quantization_scheme") or at(config, "backend", "torch_dtype")
+    quantised = (
+        at(config, "backend", "quantization_scheme")
+        or at(config, "backend", "torch_dtype")
+        or at(config, "backend", "dtype")
+    )
     shared = {
         "source": "optimum-benchmark",
         "engine": str(at(config, "backend", "name") or "Transformers").replace("pytorch", "Transformers"),
@@ -201,7 +245,11 @@ def aiperf(document: Document) -> Iterator[Row | None] | None:
         return None
     config = document.get("input_config", {})
     model = at(config, "endpoint", "model_names") or config.get("model_names") or config.get("model")
-    load = at(config, "loadgen", "concurrency") or at(config, "perf_analyzer", "stimulus", "concurrency")
+    load = (
+        at(config, "loadgen", "concurrency")
+        or at(config, "perf_analyzer", "stimulus", "concurrency")
+        or config.get("concurrency")
+    )
     if load is None:
         load = _in_flight(document)
     shared = {
@@ -234,8 +282,9 @@ def _in_flight(document: Document) -> float | None:
 
 
 def ml_energy(document: Document) -> Iterator[Row | None] | None:
-    """A model's results in the ML.ENERGY leaderboard: runs by device and batch, with energy per token."""
-    runs = document.get("configurations") or document.get("results")
+    """Results in the ML.ENERGY leaderboard: runs of a model by device and batch, or one run, with energy per token."""
+    alone = [document] if {"energy_per_token_joules", "gpu_model"} <= document.keys() else None
+    runs = alone or document.get("configurations") or document.get("results")
     if not isinstance(runs, list) or not any(
         "energy_per_token_joules" in run for run in runs if isinstance(run, Mapping)
     ):
@@ -283,6 +332,7 @@ READERS = (
     vllm_throughput,
     sglang_one_batch,
     llmfit,
+    llmfit_shared,
     localscore,
     optimum_benchmark,
     aiperf,

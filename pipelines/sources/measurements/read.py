@@ -54,8 +54,22 @@ def read_measurements(path: Path, said: Said | None = None) -> pl.DataFrame:
     return frame_of(rows, known)
 
 
-def rows_of(text: str, uri: str) -> Iterable[Row | None] | None:
-    """Rows by the first reader that knows the text, or None."""
+def rows_of(text: str, uri: str) -> list[Row | None] | None:
+    """Rows by the first reader that knows the text, or None.
+
+    Raises:
+        UnknownMeasurements: a tool known here writes such a file, but not with these values.
+    """
+    try:
+        rows = _rows_of(text, uri)
+        return None if rows is None else list(rows)
+    except UnknownMeasurements:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UnknownMeasurements(f"{uri} holds a value that its tool does not write: {error}") from error
+
+
+def _rows_of(text: str, uri: str) -> Iterable[Row | None] | None:
     if text.lstrip()[:1] in {"{", "["}:
         return _json(text, uri)
     for read in (*TABLES, *TEXTS):

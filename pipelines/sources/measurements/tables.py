@@ -23,6 +23,9 @@ _SILICON_DEVICES = {
 }
 _SILICON_FORMATS = {"fp4": "nvfp4", "fp8": "fp8", "int4": "gptq-4bit-g128", "": "bf16"}
 _NODE = 8
+_ONE_ROUND = re.compile(r"gap-analysis/data/\w+/sglang/0\.5\.1\.post1/")
+"""Runs among the sample that made one request for each in flight: their mean time to first token is that of half of all
+prompts, in chunks of 8,192 tokens, at every number in flight, length and layout; none is read between tokens."""
 _UNEVEN = re.compile(r"source_file=20\d\d-|db-dump/|kimi-k2\.5")
 """Runs of the public benchmark among the sample, whose lengths are drawn between 0.8 and 1 times the stated."""
 _SILICON_ENGINES = {"trtllm": "TensorRT-LLM", "vllm": "vLLM", "sglang": "SGLang"}
@@ -207,6 +210,13 @@ _SAME_RUN = (
 )  # fmt: skip
 
 
+def _how(line: Mapping[str, str], across: int, attention: int) -> str | None:
+    held = _held_back(line, across, attention)
+    if held:
+        return f"prompts are held back {held:g} steps"
+    return "one round: all requests at once" if _ONE_ROUND.search(line["silicon_data_source"]) else None
+
+
 def _silicon(line: Mapping[str, str]) -> Iterator[Row | None]:
     """One run: mean time to first token and per token, of ten requests for each that is in flight.
 
@@ -245,7 +255,7 @@ def _silicon(line: Mapping[str, str]) -> Iterator[Row | None]:
         "output_tokens": mean * int(line["osl"]),
         "licence": "Apache-2.0",
         "evidence": line["id"],
-        "note": f"prompts are held back {held:g} steps" if (held := _held_back(line, across, attention)) else None,
+        "note": _how(line, across, attention),
     }
     yield measured("tpot_s", milli(line["silicon_tpot_ms"]), "serving", **shared)
     yield measured("ttft_s", milli(line["silicon_ttft_ms"]), "serving", **shared)

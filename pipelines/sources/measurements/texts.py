@@ -36,6 +36,13 @@ _LENGTHS = (
 )
 
 
+_SYSTEM = re.compile(
+    # Folders of submitters: results/H200-SXM-141GBx8_TRT/llama2-70b-99.9/…, results/8xMI325X_2xEPYC_9554/…
+    r"/results/(?:(?P<number>\d+)x(?P<named>[^/_]+)|(?P<device>[^/_]+?)x(?P<count>\d+))(?P<rest>[^/]*)/"
+)
+_ENGINES = (("trt", "TensorRT-LLM"), ("vllm", "vLLM"), ("sglang", "SGLang"))
+
+
 def mlperf(text: str, uri: str = "") -> Iterator[Row | None] | None:
     """`mlperf_log_summary.txt`; the benchmark's name is in the folder of the file, the layout of devices in neither."""
     if "MLPerf Results Summary" not in text:
@@ -47,17 +54,26 @@ def mlperf(text: str, uri: str = "") -> Iterator[Row | None] | None:
     )
     rate = _value(text, r"(?:Completed tokens per second|Tokens per second)\s*:\s*([\d.]+)")
     per_token, first = (
-        _value(text, rf"Mean {name}\s*\(ns\)\s*:\s*([\d.]+)") or _value(text, rf"{name} Mean\D+([\d.]+)")
-        for name in ("Time per Output Token", "First Token latency")
+        _value(text, rf"Mean {name}\s*\(ns\)\s*:\s*([\d.]+)")
+        for name in ("Time (?:to|per) Output Token", "First Token latency")
     )
     batch = float(rate) * float(per_token) / 1e9 if rate and per_token else None
+    system = _SYSTEM.search(uri)
+    device = (system["device"] or system["named"]) if system else None
+    count = (system["count"] or system["number"]) if system else None
+    engine = next((name for word, name in _ENGINES if system and word in system["rest"].casefold()), None)
+    valid = _value(text, r"Result is\s*:\s*(\w+)")
     shared = {
         "source": "mlperf",
+        "device_as_reported": device,
+        "device": device,
+        "device_count": count,
+        "engine": engine,
         "model": model,
         "model_as_reported": _value(text, r"SUT name\s*:\s*(.+)"),
         "input_tokens": given,
         "output_tokens": made,
-        "note": f"{scenario} scenario; layout not stated",
+        "note": f"{scenario} scenario; layout not stated" + ("; marked invalid" if valid == "INVALID" else ""),
     }
     return iter(
         (

@@ -13,6 +13,7 @@ BEFORE, NOW = dt.date(2026, 3, 19), dt.date(2026, 4, 19)
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_a_month_of_the_arena_moves_those_it_judged_anew_and_of_the_rest_nobody_beyond_noise(boards: Boards) -> None:
     is_of_it = (pl.col("source") == "lmarena") | (pl.col("benchmark") == SCALE)
     results = newest_marked(boards.results.filter(is_of_it, pl.col("snapshot_date") <= NOW))

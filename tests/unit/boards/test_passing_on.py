@@ -60,6 +60,7 @@ def test_the_real_file_of_a_day_counts_before_what_ships_of_it(board_files: Path
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_records_of_every_eval_ever_keep_its_schema_and_come_back_as_they_went(
     board_files: Path, boards: Boards, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.defs.accuracy.gates import broken
 from pipelines.defs.accuracy.tables import Accuracy, accuracy, one_line_each, read_all, simulation
+from profiling.accuracy.simulated import shipped_simulation_errors
 from profiling.answers.door import shipped_door
 
 SAMPLE = ("xiongjiedai.csv", "lmdeploy-a100.csv", "exllamav2.csv", "openvino-258v.csv")
@@ -32,11 +33,12 @@ def test_no_measurement_of_the_sample_is_faster_than_its_bound(sample: Accuracy)
     )
 
 
-def test_decode_and_prompts_of_the_sample_are_close_and_within_their_intervals(sample: Accuracy) -> None:
+def test_decode_prompts_and_memory_of_the_sample_are_close_and_within_their_intervals(sample: Accuracy) -> None:
     table = {row["stage"]: row for row in sample.comparison.table().iter_rows(named=True)}
     assert table["decode"]["mdape_pct"] < 12
     assert table["prefill"]["mdape_pct"] < 30
-    for stage in ("decode", "prefill"):
+    assert table["memory"]["mdape_pct"] < 8
+    for stage in ("decode", "prefill", "memory"):
         assert table[stage]["inside_pct"] > 75
         assert table[stage]["mdape_pct"] < table[stage]["naive_mdape_pct"]
 
@@ -76,6 +78,8 @@ def test_the_simulation_behind_plans_is_close_to_measured_times_per_token(shared
     per_token = table.filter(pl.col("stage") == "time per token under load")
     assert per_token["rows"].sum() > 15
     assert (per_token["mdape_pct"] * per_token["rows"]).sum() / per_token["rows"].sum() < 25
+    assert set(shipped_simulation_errors().columns) == set(table.columns)
+    assert shipped_simulation_errors()["mdape_pct"].max() < 30  # type: ignore[operator]
 
 
 @pytest.mark.slow

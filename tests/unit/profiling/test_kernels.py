@@ -25,9 +25,10 @@ H200 = find("H200-SXM-141GB")
 MOST_PCT = {
     "gemm": 6.0, "prefill_attention": 7.0, "decode_attention": 10.0, "experts": 10.0, "latent_prefill": 10.0,
     "latent_decode": 10.0, "latent_prefill_module": 10.0, "latent_decode_module": 10.0, "gated_deltanet": 10.0,
-    "all_reduce": 12.0, "collectives": 12.0,
+    "kda": 10.0, "mamba2": 10.0, "all_reduce": 12.0, "collectives": 12.0, "expert_dispatch_decode": 12.0,
+    "expert_dispatch_prefill": 12.0,
 }  # fmt: skip
-"""Median error by kind that surfaces of the H200 may have on shapes they never saw."""
+"""Mean error by kind that surfaces of all devices and engines may have on shapes they never saw."""
 
 
 def _kernels(number: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -48,6 +49,22 @@ def test_a_surface_learns_what_its_law_leaves_over_and_survives_its_file() -> No
     law = np.abs(surface.law_s(*unseen[:2]) / true - 1)
     assert np.median(error) < 0.03
     assert error.mean() < law.mean()
+
+
+def test_jumps_between_an_engine_s_kernels_are_found_where_a_surface_smooths_them_over() -> None:
+    def with_jump(number: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        compute, memory, sizes, time = _kernels(number, seed)
+        slow = (sizes[:, 1] >= 12) & (sizes[:, 0] < 6)  # a kernel of its own for wide matrices of few rows
+        return compute, memory, sizes, np.where(slow, 3 * time, time)
+
+    *seen, time = with_jump(3000, 4)
+    *unseen, true = with_jump(500, 5)
+    smooth = fit_surface(*seen, time)
+    surface = fit_surface(*seen, time, switches=True)
+    error = np.abs(surface.seconds(*unseen) / true - 1)
+    assert error.mean() < np.abs(smooth.seconds(*unseen) / true - 1).mean() / 2
+    again = type(surface).from_dict(surface.to_dict())
+    assert np.allclose(again.seconds(*unseen), surface.seconds(*unseen), rtol=1e-3)
 
 
 def test_far_outside_what_was_measured_the_law_goes_on() -> None:
@@ -81,8 +98,9 @@ def test_files_that_ship_are_small_and_hold_seven_devices() -> None:
 
 @pytest.mark.parametrize("kind", MOST_PCT)
 def test_errors_on_shapes_never_seen_are_as_promised(kind: str) -> None:
-    table = summary(shipped_surfaces()[H200.name]).filter(pl.col("kind") == kind)
-    weighted = (table["median_error_pct"] * table["kernels"]).sum() / table["kernels"].sum()
+    every = [surface for of_device in shipped_surfaces().values() for surface in of_device]
+    table = summary(every).filter(pl.col("kind") == kind)
+    weighted = (table["mean_error_pct"] * table["kernels"]).sum() / table["kernels"].sum()
     assert weighted <= MOST_PCT[kind]
 
 

@@ -134,6 +134,21 @@ def test_ollama_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
             [("prefill", "ttft_s", 0.05, 256, None, None), ("decode", "tpot_s", 0.02, None, 65, 256)],
         ),
         (
+            # A file of llmfit's own community folder, and the fields that LocalScore submits.
+            {"hardware": {"hardwareName": "NVIDIA GeForce RTX 4060 Laptop GPU", "gpuCount": 1}, "schemaVersion": 1,
+             "results": [{"avgOutputTokens": 178.0, "avgTotalMs": 6886.69, "avgTps": 25.53, "avgTtftMs": None,
+                          "model": "Qwen2.5-7B-1M", "numRuns": 3, "provider": "llamacpp"}],
+             "tool": {"name": "llmfit", "version": "1.1.16"}},
+            [("generate", "request_s", 6.88669, None, 178, None)],
+        ),
+        (
+            {"system_info": {"cpu_name": "Apple M4"}, "accelerator_info": {"name": "Apple M4", "type": "GPU"},
+             "results": [{"name": "pp1024+tg16", "model_name": "Llama 3.2 1B Instruct", "model_quant_str":
+                          "Q4_K - Medium", "n_prompt": 1024, "n_gen": 16, "prompt_tps": 820.5, "gen_tps": 61.2,
+                          "ttft_ms": 1265.0}]},
+            [("prefill", "tokens_per_s", 820.5, 1024, None, 0), ("decode", "tokens_per_s", 61.2, None, 16, 1024)],
+        ),
+        (
             {"avg_latency": 1.9, "latencies": [1.8, 2.0], "percentiles": {}},
             [("generate", "request_s", 1.9, None, None, None)],
         ),
@@ -153,6 +168,8 @@ def test_other_tools_are_read_by_their_own_readers(
 def test_a_file_of_no_known_tool_is_refused_and_those_known_are_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownMeasurements, match="llama-bench"):
         read_measurements(_file(tmp_path, "other.json", {"hello": "world"}))
+    with pytest.raises(UnknownMeasurements, match="does not write"):
+        read_measurements(_file(tmp_path, "odd.json", VLLM | {"completed": "many"}))
 
 
 def test_a_bundle_of_ones_own_gives_its_measured_points() -> None:
@@ -175,6 +192,48 @@ def test_where_requests_come_by_themselves_the_most_at_once_is_not_how_many_ther
     frame = read_measurements(_file(tmp_path, "serving.jsonl", SGLANG_AT_A_RATE))
     assert frame["batch"].to_list() == pytest.approx([11.75] * 3, abs=0.02)
     assert frame["note"].to_list() == ["Poisson 5.0 req/s"] * 3
+
+
+def test_a_tool_that_asks_another_engine_s_server_names_that_engine_and_its_layout(tmp_path: Path) -> None:
+    other = SGLANG_AT_A_RATE | {"backend": "vllm", "server_info": {"model_path": "Qwen/Qwen3-8B", "tp_size": 2}}
+    row = read_measurements(_file(tmp_path, "other.jsonl", other)).row(0, named=True)
+    assert (row["source"], row["engine"], row["model_as_reported"], row["parallelism"]) == (
+        "sglang bench_serving", "vLLM", "Qwen/Qwen3-8B", "TP2"
+    )  # fmt: skip
+    assert row["engine"] != read_measurements(_file(tmp_path, "own.jsonl", SGLANG_AT_A_RATE))["engine"][0]
+
+
+MLPERF = """\
+================================================
+MLPerf Results Summary
+================================================
+SUT name : PySUT
+Scenario : Server
+Mode     : PerformanceOnly
+Completed samples per second    : 103.58
+Completed tokens per second: 29522.56
+Result is : VALID
+  Performance constraints satisfied : Yes
+
+Completed tokens per second                 : 29522.56
+Mean First Token latency (ns)               : 963332124
+50.00 percentile first token latency (ns)   : 950532291
+
+Mean Time to Output Token (ns)               : 126269215
+"""
+"""Of AMD's guide to its MI325X submission; the folder is a submitter's, as MLCommons orders them."""
+
+
+def test_a_summary_of_mlperf_has_both_latencies_and_its_folder_names_device_model_and_load(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "8xMI325X_2xEPYC_9554" / "llama2-70b-99.9" / "Server" / "performance" / "run_1"
+    folder.mkdir(parents=True)
+    frame = read_measurements(_file(folder, "mlperf_log_summary.txt", MLPERF))
+    assert dict(zip(frame["metric"], frame["value"], strict=True)) == pytest.approx(
+        {"output_tokens_per_s": 29522.56, "tpot_s": 0.126269215, "ttft_s": 0.963332124}
+    )
+    row = frame.row(1, named=True)
+    assert (row["device"], row["device_count"], row["model"]) == ("MI325X", 8, "meta-llama/Llama-2-70b-hf")
+    assert row["batch"] == pytest.approx(29522.56 * 0.126269215)
 
 
 def test_documents_are_found_in_a_log_and_where_they_follow_each_other(tmp_path: Path) -> None:
