@@ -13,7 +13,7 @@ from api.published import Listed, Text, select
 from profiling.accuracy.held_out import held_out_errors
 from profiling.answers.advise import USES, Need, advise
 from profiling.answers.describe import describe
-from profiling.answers.design import VOCABULARY, ScalingFit, Wish, design, parameters_of
+from profiling.answers.design import TRIALS, VOCABULARY, ScalingFit, Wish, design, parameters_of
 from profiling.answers.evidence import Evidence
 from profiling.devices.names import resolve_device
 from profiling.engines.time import shipped_times
@@ -73,6 +73,7 @@ class Designed(BaseModel):
     weight_format: str | None = Field(default=None, max_length=100, description="None: 16 bits.")
     vocabulary: int = Field(default=VOCABULARY, ge=256, le=16_777_216, description="Tokens of the vocabulary.")
     engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
+    trials: int = Field(default=TRIALS, ge=1, le=TRIALS, description="Shapes to try; more find more.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
@@ -86,7 +87,7 @@ def designed(request: Request, asked: Annotated[Designed, Query()]) -> Response:
         weight_format=asked.weight_format, vocabulary=asked.vocabulary, engine=asked.engine,
     )  # fmt: skip
     reader: Reader = request.app.state.reader
-    rows, notes = design(door, wish, ScalingFit.newest(reader.query))
+    rows, notes = design(door, wish, ScalingFit.newest(reader.query), asked.trials)
     return answers.rows(rows, asked.format, notes=list(notes))
 
 
@@ -104,7 +105,7 @@ def described(asked: Annotated[Described, Query()]) -> Response:
     rows, notes = [], []
     for name in asked.model:
         try:
-            found = describe(of_catalogue(name), asked.weight_format)
+            found = describe(of_catalogue(name).require(), asked.weight_format)
         except ProfilingError as error:
             if len(asked.model) == 1:
                 raise

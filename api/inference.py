@@ -1,9 +1,10 @@
-"""A prompt over HTTP: a checkpoint that the operator allowed answers it, and says what that took."""
+"""A prompt over HTTP: a checkpoint or a server that the operator allowed answers it, and what that took is said."""
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any, Literal, Self
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from api.answers import Refusal
 from dashboards.measuring import CannotMeasure, Measuring
@@ -16,48 +17,85 @@ _MOST_NAMED = 20
 _KEPT = (
     "text", "model", "model_type", "backend", "precision", "context", "tokens", "ttft_p50_s", "inter_token_p50_s",
     "latency_s", "tokens_per_s", "utilisation_share", "utilisation_share_why", "joules_per_token", "energy_why",
-    "weights_bytes", "host_peak_bytes", "allocated_peak_bytes",
+    "weights_bytes", "host_peak_bytes", "allocated_peak_bytes", "prompt_tokens_source", "tokens_source",
+    "inter_token_source", "request_p50_s",
 )  # fmt: skip
 _OF_A_MODULE = ("path", "kind", "time_s", "moved_bytes", "allocated_bytes", "peak_bytes")
 
 
 class Prompted(BaseModel):
-    """A prompt, and which checkpoint answers it."""
+    """A prompt, and which checkpoint or server answers it."""
 
-    checkpoint: str = Field(min_length=1, max_length=300, description="Folder below that of the operator.")
+    checkpoint: str | None = Field(
+        default=None, min_length=1, max_length=300, description="Folder below that of the operator."
+    )
+    endpoint: str | None = Field(
+        default=None, min_length=1, max_length=2000, description="Instead: a server, by its address as offered."
+    )
+    model: str | None = Field(
+        default=None, min_length=1, max_length=200, description="With an endpoint: the model's name there."
+    )
     prompt: str = Field(min_length=1, max_length=_MOST_CHARACTERS, description="It is not kept.")
     new_tokens: int = Field(default=32, ge=1, le=_MOST_TOKENS, description="Most tokens of the answer.")
-    precision: Literal["float32", "bfloat16", "float16"] = Field(default="bfloat16", description="Of the weights.")
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        default="bfloat16", description="Of the weights of a checkpoint."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.checkpoint is None) == (self.endpoint is None):
+            raise ValueError("name a checkpoint or an endpoint, and one of them only")
+        if (self.endpoint is None) != (self.model is None):
+            raise ValueError("an endpoint goes with the model's name there, a checkpoint with none")
+        return self
 
 
 class Answered(BaseModel):
     """The answer, and what it took; what cannot be determined is null, with the reason under `NAME_why`."""
 
     answer: dict[str, Any] = Field(description="Text, latency, rate, memory, how busy the device was.")
-    modules: list[dict[str, Any]] = Field(description="Time and memory of every module over the prompt.")
+    modules: list[dict[str, Any]] = Field(
+        description="Time and memory of every module over the prompt; of a server none."
+    )
     bundle: str = Field(description="The measurement in the inbox, without prompt and answer.")
 
 
 def _measuring(request: Request) -> Measuring:
     settings: Settings = request.app.state.settings
-    if not settings.api_inference or settings.measure_checkpoints is None:
+    if not settings.api_inference or (settings.measure_checkpoints is None and not settings.measure_endpoints):
         raise Refusal(
-            404, "No prompts are answered here: SKYLINE_API_INFERENCE=true and SKYLINE_MEASURE_CHECKPOINTS allow it."
-        )
+            404, "No prompts are answered here: SKYLINE_API_INFERENCE=true allows it, with SKYLINE_MEASURE_CHECKPOINTS "
+            "or SKYLINE_MEASURE_ENDPOINTS.",
+        )  # fmt: skip
     found: Measuring = request.app.state.measuring
     return found
 
 
-@ROUTES.post("/inference", response_model=Answered, summary="Let a checkpoint answer a prompt, and measure it")
+@ROUTES.post(
+    "/inference", response_model=Answered, summary="Let a checkpoint or server answer a prompt, and measure it"
+)
 async def answered(request: Request, asked: Prompted) -> Answered:
-    """As `skyline profile generate`: greedy text with its times, memory and use of the device; one at a time."""
+    """As `skyline profile generate`, or `skyline profile endpoint --prompt`: the text and what it took; one at a time.
+
+    Of a checkpoint that is times, memory and use of the device, module by module; of a server what a client sees.
+    """
     measuring = _measuring(request)
-    if asked.checkpoint not in (known := sorted(measuring.checkpoints)):
-        there = ", ".join(known[:_MOST_NAMED]) or "none"
-        raise Refusal(404, f"{asked.checkpoint!r} is no checkpoint of this server; there are: {there}.")
     try:
-        found, bundle = await measuring.generate(asked.checkpoint, asked.prompt, asked.new_tokens, asked.precision)
+        if asked.endpoint is not None:
+            server = _offered(asked.endpoint, "server that may be asked from here", measuring.endpoints)
+            found, bundle = await measuring.prompt(server, str(asked.model), asked.prompt, asked.new_tokens)
+        else:
+            checkpoint = _offered(str(asked.checkpoint), "checkpoint of this server", measuring.checkpoints)
+            found, bundle = await measuring.generate(checkpoint, asked.prompt, asked.new_tokens, asked.precision)
     except CannotMeasure as error:
         raise Refusal(503, str(error)) from error
-    modules = [{name: layer.get(name) for name in _OF_A_MODULE} for layer in found["layers"]]
+    modules = [{name: layer.get(name) for name in _OF_A_MODULE} for layer in found.get("layers", ())]
     return Answered(answer={name: found[name] for name in _KEPT if name in found}, modules=modules, bundle=bundle)
+
+
+def _offered(name: str, what: str, known: Iterable[str]) -> str:
+    offered = sorted(known)
+    if name not in offered:
+        there = ", ".join(offered[:_MOST_NAMED]) or "none"
+        raise Refusal(404, f"{name!r} is no {what}; there are: {there}.")
+    return name

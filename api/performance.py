@@ -1,12 +1,11 @@
 """Routes of the performance model: time of a model on an accelerator, and how many of them hold it."""
 
-import functools
 from dataclasses import replace
 from typing import Annotated, Literal
 
 import polars as pl
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from api import answers
 from api.answers import Rows
@@ -15,9 +14,11 @@ from profiling.answers.extras import MTP
 from profiling.answers.fit import fit as requirements_of
 from profiling.answers.fit import fit_on, is_several, placement_of
 from profiling.answers.improve import improvement_rows, operator_improvement_rows
+from profiling.answers.processors import compare_processors, said, warned
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.sweep import sweep
-from profiling.errors import UnknownModel, nearest
+from profiling.models.format_names import kv_format, kv_formats
+from profiling.models.names import ModelName, resolve_model
 from profiling.models.sources import catalogue
 from profiling.serving.alternatives import plan_rows
 from profiling.serving.plan import Promise, asked_plans
@@ -25,22 +26,34 @@ from profiling.serving.replica import Options
 from profiling.serving.simulate import Traffic
 
 ROUTES = APIRouter()
+CacheBits = Annotated[
+    float,
+    BeforeValidator(lambda said: kv_format(said) if isinstance(said, str) else said),
+    Field(ge=1, le=32, description="Bits per number of the KV cache, or its format."),
+    WithJsonSchema({
+        "anyOf": [{"type": "number", "minimum": 1, "maximum": 32}, {"type": "string", "enum": sorted(kv_formats())}],
+        "description": "Bits per number of the KV cache, or its format.",
+    }),
+]  # fmt: skip
 
 
 class Configured(BaseModel):
     """What a question to the performance model has in common with the others; defaults as on the command line."""
 
     model: str = Field(
-        min_length=1, max_length=200, description="Model of the catalogue.", examples=["Meta-Llama-3-8B"]
+        min_length=1, max_length=200, description="Model by any of its names.", examples=["llama 3.1 8b"]
     )
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
     seq: int = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
     weight_bits: float | None = Field(default=None, ge=1, le=32, description="None: as published.")
     activation_bits: float | None = Field(default=None, ge=1, le=32)
-    kv_bits: float = Field(default=16, ge=1, le=32)
+    kv_bits: CacheBits = 16
     embedding_bits: float | None = Field(default=None, ge=1, le=32)
     weight_format: str | None = Field(default=None, max_length=100, description="As awq-4bit-g128, instead of bits.")
     engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1, description="Part the engine may use.")
+    batched_tokens: int | None = Field(default=None, ge=1, le=1_048_576, description="Most tokens of one step.")
+    eager: bool = Field(default=False, description="Without captured graphs: less memory; times are those with.")
 
 
 class Analysed(Configured):
@@ -62,6 +75,7 @@ class Analysed(Configured):
     lora_targets: str = Field(default="attention", max_length=200, description="Groups or names of matrices.")
     lora_count: int = Field(default=1, ge=1, le=4096, description="Adapters loaded.")
     image_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of images beside the prompt.")
+    audio_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of sound beside the prompt.")
     cache_tokens: int | None = Field(default=None, ge=2, le=4_194_304, description="Most cached, for stage generate.")
     pruning: str | None = Field(default=None, max_length=40, description="2:4, unstructured-50% or structured-30%.")
     vocabulary: int | None = Field(default=None, ge=1, le=16_777_216, description="Another size of the vocabulary.")
@@ -86,15 +100,18 @@ class Fitted(Configured):
 @ROUTES.get("/roofline", response_model=Rows, summary="Bound, likely time and memory of a model on an accelerator")
 def roofline(request: Request, asked: Annotated[Analysed, Query()]) -> Response:
     """As `skyline roofline`."""
+    door = door_of(request)
     question = replace(
-        _question(asked), accelerator=asked.accelerator, stage=asked.stage, generated=asked.generated,
+        _question(request, asked), accelerator=asked.accelerator, stage=asked.stage, generated=asked.generated,
         attention=asked.attention, tensor=asked.tp, pipeline=asked.pp, expert=asked.ep, prefix=asked.prefix,
         chunk=asked.chunk, draft=asked.draft, acceptance=asked.acceptance, lora_rank=asked.lora_rank,
-        draft_model=asked.draft_model if asked.draft_model in {None, MTP} else of_catalogue(str(asked.draft_model)),
+        draft_model=asked.draft_model
+        if asked.draft_model in {None, MTP}
+        else of_catalogue(str(asked.draft_model), door).require(),
         lora_targets=asked.lora_targets, lora_count=asked.lora_count, image_tokens=asked.image_tokens,
+        audio_tokens=asked.audio_tokens,
         cache_tokens=asked.cache_tokens, pruning=asked.pruning, vocabulary=asked.vocabulary,
     )  # fmt: skip
-    door = door_of(request)
     if not asked.ignore_memory:
         door.require_fit(question)
     rows = door.operator_rows(question) if asked.operators else [door.answer(question).row()]
@@ -118,8 +135,8 @@ class Swept(Configured):
 def swept(request: Request, asked: Annotated[Swept, Query()]) -> Response:
     """As `skyline sweep`: weights, cache, pruning, vocabulary, batch, context, attention, split."""
     door, question = door_of(request), _swept(request, asked)
-    said = (each.partition("=") for each in asked.over)
-    axes = {name: tuple(filter(None, values.split(","))) for name, _, values in said}
+    parted = (each.partition("=") for each in asked.over)
+    axes = {name: tuple(filter(None, values.split(","))) for name, _, values in parted}
     rows = sweep(door, question, axes or None)
     return answers.rows(rows, asked.format, notes=list(door.answer(question).notes))
 
@@ -133,7 +150,7 @@ def improved(request: Request, asked: Annotated[Swept, Query()]) -> Response:
 
 
 def _swept(request: Request, asked: Swept) -> Question:
-    question = _question(asked)
+    question = _question(request, asked)
     is_encoder = door_of(request).model(question.model).kind == "encoder"
     stage = asked.stage or ("encode" if is_encoder else "decode")
     return replace(question, accelerator=asked.accelerator, stage=stage, attention=asked.attention, tensor=asked.tp)
@@ -142,7 +159,7 @@ def _swept(request: Request, asked: Swept) -> Question:
 @ROUTES.get("/fit", response_model=Rows, summary="How many accelerators a model needs, and its memory by part")
 def fit(request: Request, asked: Annotated[Fitted, Query()]) -> Response:
     """As `skyline fit`."""
-    door, question = door_of(request), _question(asked)
+    door, question = door_of(request), _question(request, asked)
     placement = placement_of(door.model(question.model), asked.n_gpu_layers, asked.n_cpu_moe)
     if asked.host_memory_gib or placement is not None or is_several(door, asked.accelerator):
         rows, notes = fit_on(
@@ -152,6 +169,35 @@ def fit(request: Request, asked: Annotated[Fitted, Query()]) -> Response:
     else:
         rows, notes = requirements_of(door, question, asked.accelerator)
     return answers.rows(rows, asked.format, notes=list(notes))
+
+
+class Compared(BaseModel):
+    """A question of `/processors`; names and defaults as on the command line."""
+
+    model: str = Field(
+        min_length=1, max_length=200, description="Model of the catalogue.", examples=["Meta-Llama-3.1-8B"]
+    )
+    accelerator: list[str] = Field(
+        default=[], max_length=50, description="Devices, or kinds: cpu, gpu, igpu, tpu, asic, edge, all; some of each."
+    )
+    stage: str = Field(default="decode", max_length=100, description="prefill, decode, generate or encode.")
+    batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
+    seq: int = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
+    weight_format: str | None = Field(default=None, max_length=100, description="None: as published.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+@ROUTES.get("/processors", response_model=Rows, summary="CPUs, GPUs, TPUs and NPUs under one load")
+def processors(request: Request, asked: Annotated[Compared, Query()]) -> Response:
+    """As `skyline processors`: time, energy, cost and what binds, the fastest first; what cannot says why."""
+    door = door_of(request)
+    meant = of_catalogue(asked.model, door)
+    question = Question(
+        model=meant.require(), accelerator="", stage=asked.stage, batch=asked.batch, context=asked.seq,
+        weight_format=asked.weight_format or meant.weight_format,
+    )  # fmt: skip
+    rows = compare_processors(door, question, asked.accelerator)
+    return answers.rows(rows, asked.format, notes=[said(rows), *warned(door, question, rows)])
 
 
 class Planned(BaseModel):
@@ -166,7 +212,7 @@ class Planned(BaseModel):
     ttft_s: float | None = Field(default=None, gt=0, le=3600, description="Nine in ten first tokens come within it.")
     tpot_s: float | None = Field(default=None, gt=0, le=3600, description="Nine in ten requests get tokens so fast.")
     weight_format: str | None = Field(default=None, max_length=100)
-    kv_bits: float = Field(default=16, ge=1, le=32)
+    kv_bits: CacheBits = 16
     engine: str = Field(default=ENGINE, max_length=100)
     accelerator: list[str] = Field(default=[], max_length=20, description="Devices, or fleets such as 8xH100.")
     most_devices: int = Field(default=64, ge=1, le=1024)
@@ -193,7 +239,8 @@ def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
         most_devices=asked.most_devices, draft=asked.draft, acceptance=asked.acceptance,
         spot=asked.spot, tensor=asked.tp, apart=asked.apart,
     )  # fmt: skip
-    door, model = door_of(request), of_catalogue(asked.model)
+    door = door_of(request)
+    model = of_catalogue(asked.model, door).require()
     found = asked_plans(door, model, promise, options, asked.accelerator)
     return answers.rows(plan_rows(door, model, promise, found, spot=asked.spot), asked.format, notes=[])
 
@@ -204,32 +251,25 @@ def door_of(request: Request) -> Door:
     return door
 
 
-def _question(asked: Configured) -> Question:
+def _question(request: Request, asked: Configured) -> Question:
+    meant = of_catalogue(asked.model, door_of(request))
+    as_named = meant.weight_format if asked.weight_bits is None else None
     return Question(
-        model=of_catalogue(asked.model), accelerator="", batch=asked.batch, context=asked.seq,
+        model=meant.require(), accelerator="", batch=asked.batch, context=asked.seq,
         weight_bits=asked.weight_bits, activation_bits=asked.activation_bits, kv_bits=asked.kv_bits,
-        embedding_bits=asked.embedding_bits, weight_format=asked.weight_format, engine=asked.engine,
+        embedding_bits=asked.embedding_bits, weight_format=asked.weight_format or as_named, engine=asked.engine,
+        gpu_memory_utilization=asked.gpu_memory_utilization, batched_tokens=asked.batched_tokens, eager=asked.eager,
     )  # fmt: skip
 
 
-def of_catalogue(name: str) -> str:
-    """The full name of a model of the catalogue: files of the server are not for those who ask.
+def of_catalogue(name: str, door: Door | None = None) -> ModelName:
+    """What a name means among the models of the catalogue, and those that the door knows beside them.
+
+    Files of the server are not for those who ask: what names none is refused, whether or not there is such a file.
 
     Raises:
         UnknownModel: there is none, or several; the message names the nearest.
     """
-    found = [name] if name in catalogue() else _by_folded_name().get(name.casefold(), [])
-    if len(found) != 1:
-        near = ", ".join(found) or nearest(name, catalogue())
-        raise UnknownModel(f"{name!r} is not one model of the catalogue{f'; nearest: {near}' if near else ''}")
-    return found[0]
-
-
-@functools.cache
-def _by_folded_name() -> dict[str, list[str]]:
-    """Full names of the catalogue by themselves and by their last part, both in small letters."""
-    found: dict[str, list[str]] = {}
-    for name in catalogue():
-        for folded in {name.casefold(), name.rpartition("/")[2].casefold()}:
-            found.setdefault(folded, []).append(name)
-    return found
+    meant = resolve_model(name, [*catalogue(), *(door.own_models if door else ())])
+    meant.require()
+    return meant

@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from profiling import systems
 from profiling.measure.bundle import SUFFIX
 from profiling.measure.endpoint import without_password
+from profiling.measure.protocols import PROTOCOLS
 from warehouse.settings import Settings
 
 _PIECE = 4096
@@ -21,6 +22,13 @@ _PIECE = 4096
 
 class CannotMeasure(Exception):
     """Nothing was measured; the message says why, in words for the visitor."""
+
+
+class Server(NamedTuple):
+    """A server that the operator named: its address, with what it may hold of a password, and how it is spoken to."""
+
+    address: str
+    protocol: str
 
 
 class Measuring:
@@ -44,9 +52,15 @@ class Measuring:
         return {str(config.parent.relative_to(folder)): config.parent.resolve() for config in found}
 
     @property
-    def endpoints(self) -> dict[str, str]:
-        """Servers that the operator named, by their address without what it may hold of a password."""
-        return {without_password(address): address for address in self._settings.measure_endpoints}
+    def endpoints(self) -> dict[str, Server]:
+        """Servers that the operator named, by their address without password and what they speak, if not OpenAI's."""
+        found = {}
+        for said in self._settings.measure_endpoints:
+            name, _, address = said.partition("=")
+            server = Server(address, name) if name in PROTOCOLS else Server(said, "openai")
+            shown = without_password(server.address)
+            found[shown if server.protocol == "openai" else f"{shown} ({server.protocol})"] = server
+        return found
 
     async def generate(
         self, checkpoint: str, prompt: str, new_tokens: int, precision: str
@@ -67,6 +81,26 @@ class Measuring:
         name, told = await self._measure(command, "prompt", prompt, lambda _: None)
         return json.loads(told), name
 
+    async def prompt(self, server: str, model: str, prompt: str, new_tokens: int) -> tuple[dict[str, Any], str]:
+        """Let a server answer a prompt.
+
+        Args:
+            server: As offered.
+            model: Name that the server knows.
+            prompt: What is sent.
+            new_tokens: Most tokens of the answer.
+
+        Returns:
+            What `profile endpoint --prompt` prints, and the name of the bundle in the inbox.
+
+        Raises:
+            CannotMeasure: The server is not offered, another measurement runs, or this one failed.
+        """
+        asked = self._server(server)
+        command = [*self._asking(asked, model), "--prompt=-", f"--new-tokens={new_tokens}"]
+        name, told = await self._measure(command, "prompt", f"{asked.address}\n{prompt}", lambda _: None)
+        return json.loads(told), name
+
     async def endpoint(
         self, address: str, model: str, load: dict[str, str], report: Callable[[str], None]
     ) -> tuple[list[dict[str, Any]], str]:
@@ -84,13 +118,20 @@ class Measuring:
         Raises:
             CannotMeasure: The server is not offered, another measurement runs, or this one failed.
         """
-        url = self.endpoints.get(address)
-        if url is None:
-            raise CannotMeasure(f"{address} is no server that may be measured from here.")
-        options = [f"--{name}={value}" for name, value in load.items()]
-        command = ["endpoint", "-", f"--model={model}", "--json", *options]
-        name, told = await self._measure(command, "served", url, report)
+        server = self._server(address)
+        command = [*self._asking(server, model), "--json", *(f"--{name}={value}" for name, value in load.items())]
+        name, told = await self._measure(command, "served", server.address, report)
         return json.loads(told), name
+
+    def _server(self, shown: str) -> Server:
+        found = self.endpoints.get(shown)
+        if found is None:
+            raise CannotMeasure(f"{shown} is no server that may be measured from here.")
+        return found
+
+    @staticmethod
+    def _asking(server: Server, model: str) -> list[str]:
+        return ["endpoint", "-", f"--model={model}", f"--protocol={server.protocol}"]
 
     async def _measure(
         self, command: Sequence[str], kind: str, said: str, report: Callable[[str], None]

@@ -57,9 +57,10 @@ class Settings(BaseSettings):
         unused_session_s: How long a session without a browser stays, in seconds.
         most_sessions: Pages that may be open at once; who comes then is asked to come back.
         log_format: How servers write their logs: text, or json for one object a line.
-        api_inference: Whether `POST /api/v1/inference` answers prompts with the checkpoints of `measure_checkpoints`.
+        api_inference: Whether `POST /api/v1/inference` answers prompts, by what may be measured from the pages.
         measure_checkpoints: Folder of checkpoints that visitors of the pages may run; none: they may run nothing.
-        measure_endpoints: Servers that visitors may measure from here.
+        measure_endpoints: Servers that visitors may measure from here, and let answer prompts; before an address may
+            stand how the server is spoken to, as in `tgi=http://localhost:8080` (`skyline profile protocols`).
         measure_seconds: Longest that a measurement of a visitor may take.
         own_file_mib: Largest file that a visitor of the pages may bring to see it among the rest; 0: none.
         own_file_seconds: Longest that reading one may take.

@@ -73,7 +73,13 @@ def domain_groups(design: Design) -> tuple[Integers, Integers, Integers]:
 
 
 def levels(
-    design: Design, fitted: Fit, scale: Scale, *, rounds: int = ROUNDS, stretch: float = 1.0, seed: int = _SEED
+    design: Design,
+    fitted: Fit,
+    scale: Scale,
+    *,
+    rounds: int = ROUNDS,
+    stretch: tuple[float, Floats] | None = None,
+    seed: int = _SEED,
 ) -> Levels:
     """Abilities overall and by domain with intervals of 90 % from a bootstrap over results.
 
@@ -87,8 +93,8 @@ def levels(
         fitted: The fit.
         scale: The way to index points.
         rounds: Rounds.
-        stretch: Factor on both halves of each interval, from the coverage of results left out; the interval of a
-            published index, which sets the scale, is not stretched.
+        stretch: Factors on both halves of each interval, from the coverage of results left out: overall, and (D,) of
+            each domain; 1 by default. The interval of a published index, which sets the scale, is not stretched.
         seed: Of the draws.
     """
     intercept, unit = scale.line(fitted.items.slope, fitted.items.difficulty, fitted.ability)
@@ -98,9 +104,9 @@ def levels(
     ability = intercept + unit * fitted.ability
     shift = domain_shifts(design, fitted)
     by_domain = ability[group // max(design.domains, 1)] + unit * shift
-    of_unit = np.where(design.indexed, 1.0, stretch)
-    low, high = _interval(ability, overall, of_unit)
-    domain_low, domain_high = _interval(by_domain, domains, np.full(len(group), stretch))
+    of_all, of_domain = stretch or (1.0, np.ones(design.domains))
+    low, high = _interval(ability, overall, np.where(design.indexed, 1.0, of_all))
+    domain_low, domain_high = _interval(by_domain, domains, of_domain[group % max(design.domains, 1)])
     return Levels(
         ability,
         low,

@@ -120,12 +120,12 @@ def fit(design: Design, *, at: Calibration | None = None, tolerance: float = 1e-
     if chosen.results.units < _LEAST_PAIR:
         raise NoAbilityError(f"no two models have {LEAST_RESULTS} results each, so that no benchmark can be calibrated")
     results = chosen.results
-    begin = start(results)
-    if at is not None:
-        begin = replace(begin, difficulty=at.difficulty, log_slope=at.log_slope, vendor=at.vendor)
-        if len(at.ability) == results.units:
-            begin = replace(begin, ability=at.ability)
-    items = calibrate(results, PRIORS, weights=np.full(len(results), 1 / 0.09**2), at=begin, tolerance=100 * tolerance)
+    alike = np.full(len(results), 1 / 0.09**2)
+    if at is None:
+        items = calibrate(results, PRIORS, weights=alike, at=start(results), tolerance=100 * tolerance)
+    else:
+        # Items are nearly right; units are others, and are scored by them.
+        items = replace(at, ability=_levels(results, at, alike, np.zeros(1), np.array([PRIORS.ability]))[0])
     noise = no_noise_known(design.results, design.sources)
     for each in (10 * tolerance, tolerance):
         expected = items.expected(results)
@@ -160,12 +160,18 @@ def score(
     design: Design, items: Calibration, weight: Floats, centre: Floats, precision: Floats
 ) -> tuple[Floats, Floats]:
     """(U,) abilities and information of all units, given the items and what is expected of each unit."""
-    results, item = design.results, design.results.item
+    return _levels(design.results, items, weight * design.own, centre[:, None], precision[:, None])
+
+
+def _levels(
+    results: Results, items: Calibration, weight: Floats, centre: Floats, precision: Floats
+) -> tuple[Floats, Floats]:
+    item = results.item
     slope = items.slope[item]
     offset = items.vendor * (results.by_vendor & ~results.linear[item]) - slope * items.difficulty[item]
-    observed = Observed(results.value[:, None], (weight * design.own)[:, None], slope[:, None], results.linear[item])
+    observed = Observed(results.value[:, None], weight[:, None], slope[:, None], results.linear[item])
     units = Groups(results.unit, results.units)
-    ability, information = fit_levels(units, observed, offset[:, None], centre[:, None], precision[:, None])
+    ability, information = fit_levels(units, observed, offset[:, None], centre, precision)
     return ability[:, 0], information[:, 0]
 
 

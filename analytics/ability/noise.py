@@ -14,6 +14,10 @@ SCATTER = 0.3
 LEAST_SHARED = 0.2
 """Least correlation of two results of a unit in one source: what boards of one maker's choice of tasks share is seen
 only where other sources judge the same units, which are few."""
+_ALIKE = 20
+"""Results whose scatter as of all benchmarks each benchmark is given before its own: few say little of it."""
+_FAR = 3.0
+"""Usual deviations beyond which a residual counts as if it were that far."""
 _LINEAR_FLOOR = 0.015
 """Least scatter of a linear item, in quarters of its standard deviation."""
 
@@ -24,18 +28,21 @@ class Noise:
 
     Attributes:
         linear: (K,) scatter of each linear item, in its standardised unit; unused for shares.
+        share: (K,) scatter of each share as a factor on that of all; unused for linear items.
         shared: (S,) correlation of two results of one unit in one source, 0 to 1.
     """
 
     linear: Floats
+    share: Floats
     shared: Floats
 
     def variance(self, expected: Floats, results: Results) -> Floats:
         """(N,) variance of each result around `expected`: its error² and τ².
 
-        τ² = 0.05² + (0.3 p (1 − p))² for shares: a logit varies by 0.3 from benchmark to benchmark.
+        τ = f √(0.05² + (0.3 p (1 − p))²) for shares: a logit varies by 0.3 from benchmark to benchmark, on some of
+        them (agents in many scaffolds, judges of style) by more and on others by less, which is f.
         """
-        of_share = FLOOR**2 + (SCATTER * gradient(expected, results)) ** 2
+        of_share = self.share[results.item] ** 2 * _of_shares(expected, results)
         beyond = np.where(results.linear[results.item], self.linear[results.item] ** 2, of_share)
         total: Floats = results.error**2 + beyond
         return total
@@ -52,9 +59,15 @@ class Noise:
         return worth
 
 
+def _of_shares(expected: Floats, results: Results) -> Floats:
+    """(N,) variance of a share beyond its error on the usual benchmark."""
+    usual: Floats = FLOOR**2 + (SCATTER * gradient(expected, results)) ** 2
+    return usual
+
+
 def no_noise_known(results: Results, sources: int) -> Noise:
-    """Where to begin: linear items scatter like shares, results of a source share nothing."""
-    return Noise(np.full(results.items, FLOOR), np.full(sources, LEAST_SHARED))
+    """Where to begin: all items scatter alike, results of a source share nothing."""
+    return Noise(np.full(results.items, FLOOR), np.ones(results.items), np.full(sources, LEAST_SHARED))
 
 
 def noise_of(expected: Floats, results: Results, source: Integers, sources: int) -> Noise:
@@ -70,7 +83,9 @@ def noise_of(expected: Floats, results: Results, source: Integers, sources: int)
     count = results.per_item()
     # A line through n points leaves n − 2 of their freedom.
     square = np.bincount(results.item, left**2 - results.error**2, results.items) / np.maximum(count - 2, 1)
-    noise = Noise(np.sqrt(np.maximum(square, _LINEAR_FLOOR**2)), np.zeros(sources))
+    noise = Noise(
+        np.sqrt(np.maximum(square, _LINEAR_FLOOR**2)), _scatter_of_shares(expected, results), np.zeros(sources)
+    )
     z = left / np.sqrt(noise.variance(expected, results))
     _, first, together = np.unique(np.stack([results.unit, source]), axis=1, return_index=True, return_inverse=True)
     together = together.ravel()
@@ -84,4 +99,24 @@ def noise_of(expected: Floats, results: Results, source: Integers, sources: int)
         np.bincount(of_source, told * size, sources), 1
     )
     shared = np.where(pairs > 0, products / np.maximum(pairs, 1) / np.maximum(variance, 1e-9), 0.0)
-    return Noise(noise.linear, np.clip(shared, LEAST_SHARED, 0.95))
+    return Noise(noise.linear, noise.share, np.clip(shared, LEAST_SHARED, 0.95))
+
+
+def _scatter_of_shares(expected: Floats, results: Results) -> Floats:
+    """(K,) scatter of each share over that of all, drawn towards 1 where it has few results.
+
+    The variance of an item is the mean of its squares and of as many as `_ALIKE` usual ones: the posterior mean under
+    a scaled inverse χ² with that many degrees of freedom. What the fit took of the residuals it took of all alike, so
+    that only their ratio counts.
+    """
+    shares = ~results.linear[results.item]
+    if not shares.any():
+        return np.ones(results.items)
+    item = results.item[shares]
+    square = ((results.value - expected) ** 2 / (results.error**2 + _of_shares(expected, results)))[shares]
+    # One result that is far off, such as a run that failed, says little of how the others scatter.
+    square = np.minimum(square, _FAR**2 * square.mean())
+    count, total = np.bincount(item, minlength=results.items), np.bincount(item, square, results.items)
+    usual = float(square.mean())
+    found: Floats = np.sqrt((_ALIKE * usual + total) / ((_ALIKE + count) * usual)) if usual > 0 else np.ones(len(count))
+    return found

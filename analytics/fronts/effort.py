@@ -14,6 +14,8 @@ NODE_DEVICES = 8
 """Devices of the node whose 5.6 kW the board's own CO₂ formula counts: eight at 700 W."""
 DOUBLED_SINCE = "2025-02-13"
 """After this state the board states twice the CO₂ for the same runs."""
+WHOLE_BOARD = (4_576, 12_022.85, "2025-03-13")
+"""Our count of the whole second board: runs, hours by its CO₂, each run once, and the date of that state."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,22 @@ class Term:
         what: What is counted.
         runs: Runs it is of; None where rows are counted instead.
         hours: Hours of evaluation.
-        usd: Their cost at the price of `how`; None where no price is known.
-        how: Where the line comes from.
+        usd_then: Their cost at the price of December 2023, which the published figures imply.
+        usd_today: Their cost at today's price of a node of eight; None where no price is known.
+        how: Where the hours come from.
     """
 
     what: str
     runs: float | None
     hours: float
-    usd: float | None
+    usd_then: float
+    usd_today: float | None
     how: str
+
+    @property
+    def hours_per_run(self) -> float | None:
+        """Hours of one run; None where rows are counted."""
+        return None if self.runs is None else self.hours / self.runs
 
 
 def implied_usd_per_hour() -> float:
@@ -40,41 +49,37 @@ def implied_usd_per_hour() -> float:
     return PUBLISHED_USD / PUBLISHED_HOURS
 
 
-def published_terms() -> list[Term]:
-    """From the published 346 K hours and 2.7 M dollars to each run once, at the price of then."""
-    rate = implied_usd_per_hour()
-    once = PUBLISHED_HOURS / TASKS_PER_RUN
-    return [
-        Term(
-            "published: every task row of every run", None, PUBLISHED_HOURS, PUBLISHED_USD,
-            f"{PUBLISHED_ROWS:,} rows, called models; the time of a run stands on each of its rows",
-        ),
-        Term(
-            "the same, each run once", PUBLISHED_ROWS / TASKS_PER_RUN, once, once * rate,
-            f"divided by {TASKS_PER_RUN} tasks; at {rate:.2f} USD an hour, which the published figures imply",
-        ),
-    ]  # fmt: skip
-
-
-def own_terms(runs: int, hours: float, as_of: str, usd_per_device_hour: float | None, device: str) -> list[Term]:
-    """Our count of one state of the second board, at today's price, as stated and as before the board doubled CO₂.
+def terms(usd_per_device_hour: float | None = None, held: tuple[int, float, str] | None = None) -> list[Term]:
+    """From the published 346 K hours and 2.7 M dollars to each run once, and our count of the second board.
 
     Args:
-        runs: Runs with a time.
-        hours: Theirs, each run once, from the CO₂ that the board states.
-        as_of: Date of the state, ISO.
         usd_per_device_hour: Today's price of one device; None where none is known.
-        device: The device that the price is of.
+        held: Runs, hours and date of the state that the warehouse holds; its lines come last, where it is not the whole
+            board.
     """
-    price = None if usd_per_device_hour is None else usd_per_device_hour * NODE_DEVICES
-    at = f"at {price:.2f} USD an hour for {NODE_DEVICES} × {device} today" if price is not None else "no price is known"
+    then = implied_usd_per_hour()
+    today = None if usd_per_device_hour is None else usd_per_device_hour * NODE_DEVICES
 
-    def usd(taken: float) -> float | None:
-        return None if price is None else taken * price
+    def term(what: str, of: float | None, taken: float, how: str) -> Term:
+        return Term(what, of, taken, taken * then, None if today is None else taken * today, how)
 
-    terms = [Term(f"second board, {as_of}, each run once", runs, hours, usd(hours), f"from the CO₂ as stated; {at}")]
-    if as_of > DOUBLED_SINCE:
-        half = hours / 2
-        said = f"as the board counted until {DOUBLED_SINCE}: the same runs, half the CO₂; {at}"
-        terms.append(Term(f"second board, {as_of}, by its earlier count", runs, half, usd(half), said))
-    return terms
+    found = [
+        term(
+            "published: every task row of every run", None, PUBLISHED_HOURS,
+            f"{PUBLISHED_ROWS:,} rows, called models; the time of a run stands on each of its rows",
+        ),
+        term(
+            "the same, each run once", PUBLISHED_ROWS / TASKS_PER_RUN, PUBLISHED_HOURS / TASKS_PER_RUN,
+            f"divided by {TASKS_PER_RUN} tasks",
+        ),
+    ]  # fmt: skip
+    states = {"second board": WHOLE_BOARD}
+    if held is not None and (held[0], held[2]) != (WHOLE_BOARD[0], WHOLE_BOARD[2]):
+        states["the runs of it in this warehouse"] = held
+    for name, (runs, hours, as_of) in states.items():
+        board = f"{name}, {as_of}"
+        found.append(term(f"{board}, each run once", runs, hours, "from the CO₂ as the board states it"))
+        if as_of > DOUBLED_SINCE:
+            how = f"as the board counted until {DOUBLED_SINCE}: the same runs, half the CO₂"
+            found.append(term(f"{board}, by its earlier count", runs, hours / 2, how))
+    return found

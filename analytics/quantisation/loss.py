@@ -151,12 +151,14 @@ class LossModel:
         )
         if refused := near.refusal(bits, size):
             return _unknown(refused, near.measurements, near.models)
-        fraction = self.of_points.fraction_lost_of(
-            bits, size, recipe, kind, task, mixture=subject.is_mixture, llama_3=is_llama_3(subject.name)
-        )
         if baseline is None:
             baseline = near.usual_score(task, size)
-        lost = max(baseline - chance_of(task), 1.0) * fraction
+        chance = chance_of(task)
+        fraction = self.of_points.fraction_lost_of(
+            bits, size, (baseline - chance) / (100 - chance), recipe, kind, task,
+            mixture=subject.is_mixture, llama_3=is_llama_3(subject.name),
+        )  # fmt: skip
+        lost = max(baseline - chance, 1.0) * fraction
         half = self.intervals.points.get(near.range_of_bits, _WIDE) * float(points_scale(noise, lost))
         floor = SINGLE_RUN * noise
         basis = f"fitted to measured losses: {near.measurements} of {near.models} models in {near.where}"

@@ -4,13 +4,15 @@ With B bits in the layers, P billion parameters (of a mixture the geometric mean
 score and g what guessing gets,
 
     points lost = (s − g) · (1 − exp(−L − L₀)),
-    ln L = a + b·ln(B / 3.5) + (c + c'·[knowledge])·ln(P / 8) + d·[mixture] + e·[Llama 3]
-           + (r + r'·ln(B / 3.5)) of the recipe + t of the task + u of the benchmark
+    ln L = a + b·ln(B / 3.5) + (c + c'·[knowledge])·ln(P / 8) + h·ln(2 (s − g) / (100 − g))
+           + d·[mixture] + e·[Llama 3] + (r + r'·ln(B / 3.5)) of the recipe + t of the task + u of the benchmark
            + v·[scales per channel] + w·[MXFP4]
 
-L₀ is what even 8 bits lose. Effects of recipes, tasks and benchmarks are shrunk towards none (ridge), so that groups
-of few rows stay near the others. Errors are weighed by the noise of a single run and by the size of the loss, and by
-a loss that is linear for outliers (pseudo-Huber); the minimum is found by damped Gauss-Newton steps.
+L₀ is what even 8 bits lose. h is near −1: of models of one size and a recipe, one that knows twice as much loses about
+as many points, not twice as many, since what is known well survives. Effects of recipes, tasks and benchmarks are
+shrunk towards none (ridge), so that groups of few rows stay near the others. Errors are weighed by the noise of a
+single run and by the size of the loss, and by a loss that is linear for outliers (pseudo-Huber); the minimum is found
+by damped Gauss-Newton steps.
 """
 
 from __future__ import annotations
@@ -31,19 +33,19 @@ _TYPICAL_BITS = 3.5
 _TYPICAL_BILLIONS = 8.0
 _RELATIVE_SPREAD = 0.25
 """Losses of the same recipe at the same bits differ between models by about this part of themselves."""
-_MOST_MEASURED = "MMLU"
-_MOST_MEASURED_WEIGHT = 2.0
-"""14,042 items in 61 models: the best measured of all; its errors count double."""
+_LEAST_SHARE, _MOST_SHARE = 0.02, 0.98
+"""Bounds of the share above guessing whose logarithm enters: scores at chance say nothing of what is known."""
 
 _BOUNDS = (-12.0, 3.0)
 """Of ln L: beyond, nothing or all is lost."""
-_BASIC = 6
+_BASIC = 7
 """Effects before those of recipes."""
 _RECIPE_NAMES = tuple(RECIPES)
 
 _FREE = 1e3
 _SHRINK = {
     "knowledge size": 0.3,
+    "share": 0.5,
     "mixture": 0.4,
     "family": 0.3,
     "recipe": 0.6,
@@ -65,7 +67,6 @@ class Design:
     head_room: Array
     change: Array
     noise: Array
-    weight: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ class PointsFit:
         """Part of the score above guessing that is lost, from 0 to 1, for each row.
 
         Args:
-            frame: Columns `layer_bits`, `effective_b`, `is_mixture`, `is_llama_3`, `recipe`, `task`, `benchmark`,
-                `is_per_channel` and `is_mxfp4`.
+            frame: Columns `layer_bits`, `effective_b`, `baseline_value`, `chance`, `is_mixture`, `is_llama_3`,
+                `recipe`, `task`, `benchmark`, `is_per_channel` and `is_mxfp4`.
         """
         damage = np.exp(np.clip(_features(frame, self.benchmarks) @ self.effects[:-1], *_BOUNDS))
         return np.asarray(1 - np.exp(-damage - np.exp(self.effects[-1])))
@@ -89,6 +90,7 @@ class PointsFit:
         self,
         bits: float,
         billions: float,
+        share: float,
         recipe: str | None,
         task: str,
         benchmark: str,
@@ -101,6 +103,7 @@ class PointsFit:
         Args:
             bits: Bits in the layers.
             billions: Effective size.
+            share: The 16-bit score between guessing (0) and all right (1).
             recipe: One of `RECIPES`, or None for their mean.
             task: One of `TASKS`.
             benchmark: Its name; one that was not fitted has no effect of its own.
@@ -110,7 +113,8 @@ class PointsFit:
         known = self.effects
         wide, size = math.log(bits / _TYPICAL_BITS), math.log(billions / _TYPICAL_BILLIONS)
         slope = known[2] + (known[3] if task == "knowledge" else 0.0)
-        total = known[0] + known[1] * wide + slope * size + known[4] * mixture + known[5] * llama_3
+        high = math.log(2 * min(max(share, _LEAST_SHARE), _MOST_SHARE))
+        total = known[0] + known[1] * wide + slope * size + known[4] * high + known[5] * mixture + known[6] * llama_3
         at = _BASIC
         if recipe is not None:
             of_recipe = at + 2 * _RECIPE_NAMES.index(recipe)
@@ -159,7 +163,9 @@ def _features(frame: pl.DataFrame, benchmarks: Sequence[str]) -> Array:
     bits = np.log(frame["layer_bits"].to_numpy() / _TYPICAL_BITS)
     size = np.log(frame["effective_b"].to_numpy() / _TYPICAL_BILLIONS)
     knowledge = (frame["task"] == "knowledge").to_numpy().astype(float)
-    columns = [np.ones(frame.height), bits, size, size * knowledge]
+    share = ((frame["baseline_value"] - frame["chance"]) / (100 - frame["chance"])).to_numpy()
+    high = np.log(2 * np.clip(share, _LEAST_SHARE, _MOST_SHARE))
+    columns = [np.ones(frame.height), bits, size, size * knowledge, high]
     columns += [frame[flag].to_numpy().astype(float) for flag in ("is_mixture", "is_llama_3")]
     for recipe in RECIPES:
         of_recipe = (frame["recipe"] == recipe).fill_null(value=False).to_numpy().astype(float)
@@ -173,7 +179,7 @@ def _features(frame: pl.DataFrame, benchmarks: Sequence[str]) -> Array:
 def _spreads(benchmarks: int) -> Array:
     recipe = [_SHRINK["recipe"], _SHRINK["recipe slope"]] * len(RECIPES)
     others = [_SHRINK["task"]] * len(TASKS) + [_SHRINK["benchmark"]] * benchmarks + [_SHRINK["flag"]] * 2
-    basic = [_FREE, _FREE, _FREE, _SHRINK["knowledge size"], _SHRINK["mixture"], _SHRINK["family"]]
+    basic = [_FREE, _FREE, _FREE, *(_SHRINK[name] for name in ("knowledge size", "share", "mixture", "family"))]
     return np.array([*basic, *recipe, *others])
 
 
@@ -183,7 +189,6 @@ def _design(rows: pl.DataFrame, benchmarks: Sequence[str]) -> Design:
         head_room=np.maximum((rows["baseline_value"] - rows["chance"]).to_numpy(), 1.0),
         change=rows["delta"].to_numpy(),
         noise=rows["run_noise"].to_numpy(),
-        weight=np.where(rows["benchmark"] == _MOST_MEASURED, _MOST_MEASURED_WEIGHT, 1.0),
     )
 
 
@@ -203,13 +208,13 @@ def _minimum(design: Design, start: Array, scale: Array, shrink: Array, aim: Arr
     def loss(effects: Array) -> float:
         error = (_change(design, effects)[0] - design.change) / scale
         robust = 2 * (np.sqrt(1 + error**2) - 1)
-        return float((design.weight**2 * robust).sum() + ((shrink * (effects - aim)) ** 2).sum())
+        return float(robust.sum() + ((shrink * (effects - aim)) ** 2).sum())
 
     effects, damping, current = start, 1e-2, loss(start)
     for _ in range(30):
         predicted, derivatives = _change(design, effects)
         error = predicted - design.change
-        weight = design.weight**2 / np.sqrt(1 + (error / scale) ** 2) / scale**2
+        weight = 1 / np.sqrt(1 + (error / scale) ** 2) / scale**2
         normal = derivatives.T @ (derivatives * weight[:, None]) + np.diag(shrink**2)
         gradient = derivatives.T @ (weight * error) + shrink**2 * (effects - aim)
         while True:

@@ -13,11 +13,12 @@ from dashboards.parts import formats, theme
 KINDS = ("linear", "attention", "experts", "norm", "between", "head", "embedding")
 _STYLES = dict(zip(KINDS, theme.COLOURS, strict=True))
 _SMALLEST, _LARGEST = 10.0, 58.0
-_ENDS = {"before": -1}
+MEASURES = {"time": "Own time of its modules (ms)", "memory": "Held at once, at most (MB)"}
+"""What the bars of the layers can show, with the title of their axis."""
 
 
 class LayerBars:
-    """Stacked bars: a bar per layer, embedding before and head after them."""
+    """A bar per layer, embedding before and head after them: times stacked by kind, or the most memory held at once."""
 
     NAME = "layers"
 
@@ -30,15 +31,20 @@ class LayerBars:
         axes.dress(self.figure, "linear", "linear")
         self.figure.toolbar_location = None
         self.figure.xaxis.axis_label = "Layer; embedding at −1, head behind the last"
-        self.figure.yaxis.axis_label = "Own time of its modules (ms)"
         hover.renderers = [
             self.figure.vbar(
                 x="x", width=0.8, top="top", bottom="bottom", source=self.bars, fill_color="colour", line_color=None
             )
         ]
 
-    def show(self, layers: pl.DataFrame) -> str:
-        """Draw the modules of a point; the legend as HTML."""
+    def show(self, layers: pl.DataFrame, measure: str = "time") -> str:
+        """Draw the modules of a point; the legend as HTML.
+
+        Args:
+            layers: Result of the query `profile_layers`.
+            measure: One of `MEASURES`. Of memory a layer's bar is the most that one of its modules held at once, its
+                parts included, weights not; it is empty where no allocator told.
+        """
         last = layers["layer"].max()
         behind = int(last) + 1 if isinstance(last, int) else 1
         placed = layers.with_columns(
@@ -46,29 +52,41 @@ class LayerBars:
                 pl.when(pl.col("kind") == "embedding").then(-1).otherwise(behind)
             )
         )  # fmt: skip
-        grouped = placed.group_by("at", "kind", maintain_order=True).agg(pl.col("time_s").sum())
+        self.figure.yaxis.axis_label = MEASURES[measure]
+        if measure == "memory":
+            inside = placed.filter(pl.col("layer").is_not_null() | (pl.col("kind") != "between"))
+            most = inside.filter(pl.col("peak_bytes") == pl.col("peak_bytes").max().over("at"))
+            grouped = most.unique("at", keep="first", maintain_order=True).select(
+                "at", "kind", pl.col("peak_bytes") / 1e6
+            )
+            unit = "MB at most"
+        else:
+            grouped = placed.group_by("at", "kind", maintain_order=True).agg(1e3 * pl.col("time_s").sum())
+            unit = "ms"
+        names = {"between": "whole layer"} if measure == "memory" else {}
         data: dict[str, list[Any]] = {name: [] for name in self.bars.data}
         heights: dict[int, float] = {}
         for kind in KINDS:
-            for at, _, seconds in grouped.filter(pl.col("kind") == kind).iter_rows():
+            for at, _, value in grouped.filter(pl.col("kind") == kind).iter_rows():
                 bottom = heights.get(at, 0.0)
-                heights[at] = bottom + seconds * 1e3
+                heights[at] = bottom + value
                 row = (
                     at,
                     heights[at],
                     bottom,
                     _STYLES[kind],
-                    kind,
-                    f"{formats.significant(seconds * 1e3)} ms, layer {at}",
+                    names.get(kind, kind),
+                    f"{formats.significant(value)} {unit}, layer {at}",
                 )
-                for name, value in zip(("x", "top", "bottom", "colour", "name", "text"), row, strict=True):
-                    data[name].append(value)
+                for name, cell in zip(("x", "top", "bottom", "colour", "name", "text"), row, strict=True):
+                    data[name].append(cell)
         self.bars.data = data
         axes.show(self.figure.x_range, (-1.8, behind + 0.8))
         axes.show(self.figure.y_range, (0.0, max(heights.values(), default=1.0) * 1.05))
         present = set(grouped["kind"].to_list())
         return legend.swatches(
-            self.NAME, [legend.Entry(kind, _STYLES[kind], "square") for kind in KINDS if kind in present]
+            self.NAME,
+            [legend.Entry(names.get(kind, kind), _STYLES[kind], "square") for kind in KINDS if kind in present],
         )
 
 

@@ -1,5 +1,6 @@
 """`skyline advise`: the best models for a machine and a use, and the commands that run them and check the figures."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,10 +25,11 @@ def register(app: typer.Typer) -> None:
 
 
 def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
-    machine: Annotated[
-        str | None,
+    machines: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="Device by any common name: 4090, 2x3090, m3 max 64gb, other: 16 GB at 288 GB/s, 30 TFLOPS.",
+            help="Devices by any common name: 4090, 2x3090, m3 max 64gb, other: 16 GB at 288 GB/s, 30 TFLOPS. "
+            "Several machines are answered one after the other.",
             show_default="this machine",
         ),
     ] = None,
@@ -57,6 +59,8 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     output: Output = None,
 ) -> None:
     """The best models for a machine: format, speed with its interval, longest context, evidence, commands to copy."""
+    # Small systems of equations: threads that wait for each other would take six times the processor time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import polars as pl  # noqa: PLC0415 - polars loads only when needed
 
     from profiling.answers.advise import Need  # noqa: PLC0415
@@ -65,45 +69,55 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     from warehouse.reader import Reader  # noqa: PLC0415
 
     door = door_of(None, online=False)
-    fleet, memory_gib = _machine(machine)
-    for device, _ in fleet.parts:
-        door = door.with_device(device)
+    named = _machines(machines)
+    for fleet, _ in named:
+        for device, _ in fleet.parts:
+            door = door.with_device(device)
     reader = Reader(Settings().published)
     evidence = Evidence.of(lambda table: reader.query(f"FROM {table}"))
-    need = Need(
-        accelerator=fleet.parts[0][0].name, devices=fleet.parts[0][1], context=context, users=users, use=use,
-        engine=engine, least_tokens_per_s=least_tokens_per_s, host_memory_gib=host_memory_gib or memory_gib,
-        host=None if host is None else door.device(host).name, fleet=fleet if fleet.is_mixed else None,
-    )  # fmt: skip
-    advice = advice_on(door, evidence, need, weight_format or ())
-    rows = pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None)
+    answers = [
+        advice_on(door, evidence, Need(
+            accelerator=fleet.parts[0][0].name, devices=fleet.parts[0][1], context=context, users=users, use=use,
+            engine=engine, least_tokens_per_s=least_tokens_per_s, host_memory_gib=host_memory_gib or memory_gib,
+            host=None if host is None else door.device(host).name, fleet=fleet if fleet.is_mixed else None,
+        ), weight_format or ())
+        for fleet, memory_gib in named
+    ]  # fmt: skip
     if format is not Format.TABLE or output is not None:
-        print_rows(rows, format, output)
+        rows = [{"machine": advice.need.machine, **one.row()} for advice in answers for one in advice.candidates]
+        print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
         return
-    _print(advice)
-    _print_offload(advice)
-    if rows.height:
-        print_rows(rows.select(_SHOWN), format, None)
-    for note in advice.notes:
+    for advice in answers:
+        if len(answers) > 1:
+            out.print(advice.need.machine, style="bold", highlight=False, markup=False)
+        _print(advice)
+        _print_offload(advice)
+        if len(answers) == 1 and advice.candidates:
+            print_rows(pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None).select(_SHOWN),
+                       format, None)  # fmt: skip
+    for note in dict.fromkeys(note for advice in answers for note in advice.notes):
         err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
-def _machine(said: str | None) -> "tuple[Fleet, float]":
-    """The devices that were named, or those of this machine, and GiB of memory beside them where that is known.
+def _machines(said: list[str] | None) -> "list[tuple[Fleet, float]]":
+    """The machines that were named, or this one, each with GiB of memory beside its devices where that is known.
+
+    Words that name one machine together (`rtx 4090`, without quotes) are taken together.
 
     Raises:
-        UserError: None was found here.
-        UnknownAccelerator: The text names none.
+        UserError: No device was found here.
+        UnknownAccelerator: A text names none.
     """
     from profiling.devices.names import resolve_device  # noqa: PLC0415
 
-    if said is None:
-        return _here()
-    found = resolve_device(said)
-    fleet = found.fleet
-    if found.note:
-        err.print(found.note, style="dim", highlight=False, markup=False, soft_wrap=True)
-    return fleet, 0.0
+    if not said:
+        return [_here()]
+    together = resolve_device(" ".join(said))
+    found = [together] if together.devices else [resolve_device(each) for each in said]
+    fleets = [(one.fleet, 0.0) for one in found]
+    for note in filter(None, (one.note for one in found)):
+        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    return fleets
 
 
 def _here() -> "tuple[Fleet, float]":
@@ -116,7 +130,10 @@ def _here() -> "tuple[Fleet, float]":
     machine = look()
     found = [one.device for one in known_devices(machine) if one.device is not None]
     if not found:
-        raise UserError("No device of this machine is known; name one, such as `skyline advise 4090`.")
+        raise UserError(
+            "No device of this machine is in the table. `skyline hardware --measure` measures its memory and says in "
+            "which words to ask about it; or name another, as in `skyline advise 4090`."
+        )
     cards = [device for device in found if device.kind == "gpu"] or found[:1]
     fleet = Fleet(
         tuple((one, sum(other.name == one.name for other in cards)) for one in {c.name: c for c in cards}.values())
@@ -142,7 +159,7 @@ def _print_offload(advice: "Advice") -> None:
         return
     low, likely, high = other.tokens_per_s or (0.0, 0.0, 0.0)
     out.print(
-        f"With the memory of the machine: {other.model_id} in {other.weight_format}, {other.placement}: "
+        f"With a part in system memory: {other.model_id} in {other.weight_format}, {other.placement}: "
         f"{likely:.1f} tokens/s ({low:.1f} to {high:.1f}), ability {other.ability_in_format:.0f}.",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
@@ -153,14 +170,16 @@ def _print_offload(advice: "Advice") -> None:
 def _sentence(best: "Candidate", advice: "Advice") -> str:
     low, likely, high = best.tokens_per_s or (0.0, 0.0, 0.0)
     near = advice.within_noise
-    noise = (
-        f" {len(near)} others are within noise of it: {', '.join(one.model_id for one in near[:3])}"
-        f"{' and more' if len(near) > 3 else ''}."
-        if near
-        else ""
-    )
+    names = [one.model_id for one in near[:3]]
+    others = [f"{len(near) - len(names)} more"] if len(near) > len(names) else []
+    listed = _and([*names, *others])
+    noise = f" The evidence does not separate it from {listed}." if near else ""
     return (
         f"{best.model_id} in {best.weight_format}: {likely:.0f} tokens/s ({low:.0f} to {high:.0f}), up to "
         f"{best.longest_context:,} tokens, ability {best.ability_in_format:.0f} ({best.ability_low:.0f} to "
         f"{best.ability_high:.0f}; {best.evidence_class}, {best.ability_basis}).{noise}"
     )
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""

@@ -10,15 +10,16 @@ from pipelines.commands.terminal import Format, Formatted, Output, err, print_ro
 from warehouse.settings import Settings
 
 _SHOWN = (
-    "mixing", "blocks", "layers", "hidden_size", "heads", "kv_heads", "intermediate_size", "experts", "parameters",
-    "parameters_active", "memory_high_gib", "time_to_first_token_s", "time_per_output_token_low_s",
-    "time_per_output_token_s", "time_per_output_token_high_s", "expected_ability",
+    "mixing", "window", "windowed_layers", "state_layers", "layers", "hidden_size", "heads", "kv_heads", "head_dim",
+    "intermediate_size", "experts", "experts_per_token", "shared_experts", "parameters_active", "memory_high_gib",
+    "time_to_first_token_s", "time_per_output_token_low_s", "time_per_output_token_s", "time_per_output_token_high_s",
+    "expected_ability",
 )  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command(epilog="Example: skyline design --params 3B --device RTX-4090 --ttft 4s --context 32k")(design)
+    app.command(epilog="Example: skyline design --params 3B --device RTX-4090 --ttft 1s --context 32k")(design)
 
 
 def design(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -36,6 +37,7 @@ def design(  # noqa: PLR0913, PLR0917 - one parameter an option
     weight_format: WeightFormat = None,
     vocabulary: Annotated[int, typer.Option(help="Tokens of the vocabulary.", min=256)] = 128_256,
     engine: Engine = None,
+    trials: Annotated[int, typer.Option(help="Shapes to try; more find more.", min=1, max=5000)] = 300,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
@@ -54,7 +56,7 @@ def design(  # noqa: PLR0913, PLR0917 - one parameter an option
         engine=engine,
     )  # fmt: skip
     with err.status("trying shapes"):
-        rows, notes = front_of(door, wish, ScalingFit.newest(Reader(Settings().published).query))
+        rows, notes = front_of(door, wish, ScalingFit.newest(Reader(Settings().published).query), trials)
     shown = [name for name in _SHOWN if name in rows.columns and not rows[name].is_null().all()]
     print_rows(rows.select(shown) if format is Format.TABLE and output is None else rows, format, output)
     for note in notes:

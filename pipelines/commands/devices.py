@@ -187,7 +187,7 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
                 "measured_gb_per_s": rate.median_bytes_per_s / 1e9 if rate else None,
                 "fp16_tflops": _tera(device.peaks.get("fp16")) if device else None,
                 "reported_by": one.reported_by,
-                "note": one.note or None,
+                "note": _asked_as(memory, rate, is_processor) if rate and memory and not device else one.note or None,
             }
         )
     schema = {
@@ -196,3 +196,9 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
         "fp16_tflops": pl.Float64, "reported_by": pl.String, "note": pl.String,
     }  # fmt: skip
     return pl.DataFrame(found, schema=schema)
+
+
+def _asked_as(memory_bytes: float, rate: "Bandwidth", is_processor: bool) -> str:
+    """The words by which every command takes a device that the table lacks."""
+    words = f"{memory_bytes / 1e9:.0f} GB at {rate.median_bytes_per_s / 1e9:.0f} GB/s{' cpu' if is_processor else ''}"
+    return f'not in the table; ask about it as "other: {words}"'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands import kernels, measuring, sharing
-from pipelines.commands.terminal import Format, Formatted, Output, err, length, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, cache_bits, err, length, print_rows
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,16 @@ WeightBits = Annotated[
     float | None, typer.Option(help="Bits per weight, the same for every tensor.", show_default="as published")
 ]
 ActivationBits = Annotated[float | None, typer.Option(help="Bits per activation.", show_default="16")]
-KvBits = Annotated[float, typer.Option(help="Bits per number of the KV cache.")]
+KvBits = Annotated[
+    float,
+    typer.Option(
+        "--kv-bits",
+        "--kv-format",
+        parser=cache_bits,
+        metavar="BITS|FORMAT",
+        help="Bits per number of the KV cache, or its format: q8_0, q4_0, fp8, q8_0/q4_0.",
+    ),
+]
 EmbeddingBits = Annotated[
     float | None, typer.Option(help="Bits of input tables and head.", show_default="as the weights")
 ]
@@ -51,6 +60,20 @@ Engine = Annotated[
     str | None,
     typer.Option(help="Inference engine, whose memory overhead is counted: vllm-v1, vllm-v0, llama.cpp, ..."),
 ]
+Utilization = Annotated[
+    float | None,
+    typer.Option(
+        "--gpu-memory-utilization", help="Part of the memory that the engine may use.", show_default="its own default"
+    ),
+]
+BatchedTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--batched-tokens", parser=length, metavar="TOKENS", show_default="its own default",
+        help="Most tokens of one step (vLLM: max-num-batched-tokens; llama.cpp: ubatch-size).",
+    ),
+]  # fmt: skip
+Eager = Annotated[bool, typer.Option("--eager", help="Without captured graphs: less memory; times are those with.")]
 Online = Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue on the hub.")]
 Accelerators = Annotated[
     Path | None, typer.Option("--accelerators", help="TOML file with accelerators of your own.", show_default="none")
@@ -88,6 +111,9 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
         int, typer.Option(help="Expert parallelism: devices that the experts are distributed over, within tp.")
     ] = 1,
     engine: Engine = None,
+    gpu_memory_utilization: Utilization = None,
+    batched_tokens: BatchedTokens = None,
+    eager: Eager = False,
     prefix: Annotated[int, typer.Option(parser=length, help="Tokens of the prompt that are cached.")] = 0,
     chunk: Annotated[
         int | None, typer.Option(parser=length, help="Prompt tokens of one pass.", show_default="as the engine cuts")
@@ -105,6 +131,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = "attention",
     lora_count: Annotated[int, typer.Option(help="Adapters loaded.", min=1)] = 1,
     image_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of images beside the prompt.")] = 0,
+    audio_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of sound beside the prompt.")] = 0,
     cache_tokens: Annotated[
         int | None,
         typer.Option(parser=length, help="Most tokens cached, for stage generate (context shift).", show_default="all"),
@@ -137,8 +164,10 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
         weight_bits=weight_bits, activation_bits=activation_bits, kv_bits=kv_bits, embedding_bits=embedding_bits,
         weight_format=weight_format, attention=attention, tensor=tp, pipeline=pp, expert=ep, engine=engine,
         prefix=prefix, chunk=chunk, draft=draft, draft_model=draft_model, acceptance=acceptance, lora_rank=lora_rank,
-        lora_targets=lora_targets, lora_count=lora_count, image_tokens=image_tokens, cache_tokens=cache_tokens,
-        pruning=pruning, vocabulary=vocabulary,
+        lora_targets=lora_targets, lora_count=lora_count, image_tokens=image_tokens, audio_tokens=audio_tokens,
+        cache_tokens=cache_tokens,
+        pruning=pruning, vocabulary=vocabulary, gpu_memory_utilization=gpu_memory_utilization,
+        batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
     if stage == "decode" and not operators and resolve_device(accelerator, door.devices).fleet.is_mixed:
         rows_on, notes = fit_on(door, question, [accelerator])
@@ -164,8 +193,11 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     embedding_bits: EmbeddingBits = None,
     weight_format: WeightFormat = None,
     engine: Engine = None,
+    gpu_memory_utilization: Utilization = None,
+    batched_tokens: BatchedTokens = None,
+    eager: Eager = False,
     host_memory_gib: Annotated[
-        float, typer.Option("--host-memory-gib", "--host-memory", help="Memory of the machine, for layers and experts.")
+        float, typer.Option("--host-memory-gib", "--host-memory", help="GiB of system memory, for layers and experts.")
     ] = 0.0,
     host: Annotated[str | None, typer.Option(help="Processor of the machine.", show_default="a common one")] = None,
     n_gpu_layers: Annotated[
@@ -181,7 +213,7 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """How many accelerators a model needs, its memory by part, and the common rule beside it.
 
-    On machines of several devices (3x3090, "3090 + 3060"), or with the memory of the machine (--host-memory 64): where
+    On machines of several devices (3x3090, "3090 + 3060"), or with system memory (--host-memory 64): where
     layers and experts lie in the fastest split that fits, how fast that is, and the command that runs it.
     """
     from profiling.answers.fit import fit as answer_of  # noqa: PLC0415 - numpy and polars load only when needed
@@ -191,7 +223,8 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     question = Question(
         model=model, accelerator="", batch=batch, context=seq, weight_bits=weight_bits,
         activation_bits=activation_bits, kv_bits=kv_bits, embedding_bits=embedding_bits,
-        weight_format=weight_format, engine=engine,
+        weight_format=weight_format, engine=engine, gpu_memory_utilization=gpu_memory_utilization,
+        batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
     door, named = door_of(accelerators, online=online), accelerator or []
     if host_memory_gib or n_gpu_layers is not None or n_cpu_moe is not None or is_several(door, named):

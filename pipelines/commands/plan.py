@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.performance import door_of
+from pipelines.commands.performance import KvBits, door_of
 from pipelines.commands.terminal import Format, Formatted, Output, err, length, print_rows
 
 _SHOWN = (
@@ -57,7 +57,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         typer.Option(parser=seconds, metavar="TIME", help="90th percentile of the time per output token: 50ms."),
     ] = None,
     weight_format: Annotated[str | None, typer.Option(help="Stored format: fp8, awq-4bit-g128, mxfp4, ...")] = None,
-    kv_bits: Annotated[float, typer.Option(help="Bits per number of the KV cache.")] = 16,
+    kv_bits: KvBits = 16,
     engine: Annotated[str, typer.Option(help="Engine, which sets overhead and step size.")] = "vllm-v1",
     accelerator: Annotated[
         list[str] | None,

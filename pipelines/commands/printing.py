@@ -49,11 +49,20 @@ def as_bytes(frame: pl.DataFrame, form: str) -> bytes:
     return buffer.getvalue()
 
 
+def _number(value: float) -> str:
+    """Four digits that mean something, and every digit before the point."""
+    size = abs(value)
+    if not 1e-3 <= size < 1e6:
+        return f"{value:,.4g}"
+    decimals = next((places for places, least in ((1, 100), (2, 10), (3, 1)) if size >= least), 4)
+    return f"{value:,.{decimals}f}".rstrip("0").rstrip(".")
+
+
 def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e-3 or abs(value) >= 1e6 else f"{value:,.4f}".rstrip("0").rstrip(".")
+        return _number(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     # What strangers wrote must not steer the terminal.

@@ -34,7 +34,7 @@ def processors(
 ) -> None:
     """CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what limits each."""
     from pipelines.lib.door import published_door  # noqa: PLC0415 - numpy loads only when needed
-    from profiling.answers.processors import compare_processors, said  # noqa: PLC0415
+    from profiling.answers.processors import compare_processors, said, warned  # noqa: PLC0415
     from profiling.answers.question import Question  # noqa: PLC0415
     from warehouse.reader import Reader  # noqa: PLC0415
 
@@ -44,5 +44,6 @@ def processors(
         model=model, accelerator="", stage=stage, batch=batch, context=seq, weight_format=weight_format
     )  # fmt: skip
     rows = compare_processors(door, question, accelerators or ())
-    err.print(said(rows), highlight=False, markup=False, soft_wrap=True)
+    for line in (*warned(door, question, rows), said(rows)):
+        err.print(line, highlight=False, markup=False, soft_wrap=True)
     print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)

@@ -56,6 +56,25 @@ def length(text: str | int) -> int:
         raise typer.BadParameter(str(error)) from error
 
 
+def cache_bits(text: str | float) -> float:
+    """Bits per number of a cache on the command line: `8`, or a format such as `q8_0`, `fp8`, `q8_0/q4_0`.
+
+    Raises:
+        BadParameter: It is no format.
+    """
+    from profiling.errors import UnsupportedPrecision  # noqa: PLC0415
+    from profiling.models.format_names import kv_format  # noqa: PLC0415
+
+    try:
+        return float(text)  # what no width can be is refused where widths are known
+    except ValueError:
+        pass
+    try:
+        return kv_format(str(text))
+    except UnsupportedPrecision as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def print_rows(frame: Any, form: Format, output: Path | None = None) -> None:
     """Print a frame, or write it to a file.
 

@@ -21,8 +21,8 @@ from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
 from profiling.answers.question import Question, split_over
 from profiling.devices.accelerators import Accelerator
-from profiling.errors import InvalidWorkload, ProfilingError
-from profiling.memory.engines import default_engine, engine_profile
+from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
+from profiling.memory.engines import default_engine, runs_on
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import estimate
@@ -40,7 +40,20 @@ FORMATS: Mapping[str, tuple[str | None, ...]] = {
 }
 """Formats of engines with files of their own, widest first; every other engine serves the published one (None)."""
 SERVED_FORMATS: tuple[str | None, ...] = (None, "fp8", "awq-4bit-g128")
-__all__ = ["FORMATS", "SERVED_FORMATS", "USES", "Advice", "Candidate", "Need", "Verdict", "advise"]
+
+
+def formats_of(engine: str) -> tuple[str | None, ...]:
+    """What the engine stores weights in, widest first; None: as published.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    return FORMATS.get(runs_on(engine), SERVED_FORMATS)
+
+
+__all__ = [
+    "FORMATS", "SERVED_FORMATS", "USES", "Advice", "Candidate", "Need", "Verdict", "advise", "formats_of",
+]  # fmt: skip
 _ORDER: tuple[Verdict, ...] = ("runs", "slow", "needs offload", "needs more memory")
 _MOST_NAMED = 4
 _MOST_SHOWN = {"runs": 12, "slow": 5, "needs offload": 5, "needs more memory": 5}
@@ -85,15 +98,16 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     Raises:
         InvalidWorkload: The use is not known, or a number cannot be.
         UnknownAccelerator: The device is not known.
+        UnsupportedPrecision: No compute rate of the device is published; the message says how to ask all the same.
     """
     if need.use not in USES:
         raise InvalidWorkload(f"no use {need.use!r}; there are {', '.join(USES)}")
     device = door.device(need.accelerator)
+    _require_rate(device)
     engine = need.engine or (LAYERED if need.fleet else default_engine(device))
-    engine_profile(engine)
-    if need.fleet is not None and engine not in FORMATS:
+    if need.fleet is not None and runs_on(engine) != LAYERED:
         raise InvalidWorkload(f"{need.machine} is split by layers, which llama.cpp does; {engine} needs devices alike")
-    choices = tuple(formats) or FORMATS.get(engine, SERVED_FORMATS)
+    choices = tuple(formats) or formats_of(engine)
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'what people usually run on {need.machine}'}."]
     beside = Beside.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     found: list[Candidate] = []
@@ -130,13 +144,23 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     return Advice(need=need, engine=engine, candidates=tuple(found), notes=tuple(notes))
 
 
+def _require_rate(device: Accelerator) -> None:
+    if not device.peaks:
+        memory, bandwidth = device.usable_memory_bytes / 1e9, device.bandwidth_bytes_per_s / 1e9
+        raise UnsupportedPrecision(
+            f"no compute rate of {device.name} is published; with the usual one for its bandwidth ask about "
+            f'"other: {memory:.0f} GB at {bandwidth:.0f} GB/s"'
+        )
+
+
 def _not_looked_at(names: Sequence[str]) -> str:
     """Open models, with their ability, that rank among the candidates and whose configuration is not known."""
     several = "1 open model ranks" if len(names) == 1 else f"{len(names)} open models rank"
     more = ", and more" if len(names) > _MOST_NAMED else ""
     return (
-        f"{several} among these whose configuration is not known here, so nobody can say whether they fit: "
-        f"{', '.join(names[:_MOST_NAMED])}{more}. `skyline describe NAME --online` reads one from the hub and keeps it."
+        f"{several} among these but {'has' if len(names) == 1 else 'have'} no configuration here, so whether they fit "
+        f"is not known: {', '.join(names[:_MOST_NAMED])}{more}. `skyline describe NAME --online` reads one from the "
+        "hub and keeps it."
     )
 
 
@@ -184,7 +208,7 @@ def _candidate(
     def timed(looked: Looked[Workload]) -> Candidate | None:
         return _timed(door, looked.candidate, model, device, engine, need, looked.asked)
 
-    return widest(formats, look, timed, need.least_tokens_per_s, narrower_is_better=engine in FORMATS)
+    return widest(formats, look, timed, need.least_tokens_per_s, narrower_is_better=runs_on(engine) in FORMATS)
 
 
 def _timed(

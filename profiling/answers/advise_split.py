@@ -14,6 +14,7 @@ from profiling.answers.split import best_split, longest_on, needs_on, placed
 from profiling.devices.accelerators import Accelerator
 from profiling.devices.fleet import Fleet
 from profiling.errors import ProfilingError
+from profiling.memory.engines import runs_on
 from profiling.memory.need import kv_cache_bytes
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
@@ -44,7 +45,7 @@ class Beside:
         if device.unified_memory or device.kind != "gpu":
             return None
         if not need.host_memory_gib:
-            notes.append("Layers and experts in the machine's own memory are not looked at: its size was not stated.")
+            notes.append("No layers or experts were placed in system memory, as its size was not stated.")
             return None
         host, note = host_of(door, device, need.host_memory_gib, need.host)
         notes.extend([note] if note else [])
@@ -89,8 +90,9 @@ def _of_split(
     cards = [piece for piece in split.pieces if not piece.is_host] or list(split.pieces)
     fullest = max(cards, key=lambda piece: float(piece.need.high) / float(piece.need.budget))
     low, likely, high = (rate / need.users for rate in split.tokens_per_s)
+    engine = need.engine if need.engine and runs_on(need.engine) == LAYERED else LAYERED
     run, check = commands(
-        model, weight_format, LAYERED, fullest.device, context=need.context, users=need.users, flags=split.flags
+        model, weight_format, engine, fullest.device, context=need.context, users=need.users, flags=split.flags
     )
     return replace(
         described(model, weight_format, row, workload, fullest.need),

@@ -60,6 +60,8 @@ class Answer:
     """What proposes tokens, where any are proposed."""
     images: Images | None = None
     """The vision tower's pass, where the prompt holds images and its widths are known."""
+    sounds: Images | None = None
+    """The audio tower's pass, likewise."""
 
     @property
     def runs(self) -> bool:
@@ -110,7 +112,7 @@ class Answer:
     def _tokens_reached(self) -> int:
         asked = self.question
         made = asked.generated if asked.stage == "generate" else 0
-        reached = asked.context + asked.image_tokens + made
+        reached = asked.context + asked.image_tokens + asked.audio_tokens + made
         return reached if asked.cache_tokens is None else min(reached, asked.cache_tokens)
 
     def _extras_notes(self) -> list[str]:
@@ -130,7 +132,11 @@ class Answer:
                 "per matrix; merged into the weights they cost nothing."
             )
         if asked.image_tokens:
-            found.append(f"{asked.image_tokens:,} tokens of images are part of the prompt; {self._tower_note()}")
+            read = _tower_note(self.images, "vision tower", "patches")
+            found.append(f"{asked.image_tokens:,} tokens of images are part of the prompt; {read}")
+        if asked.audio_tokens:
+            read = _tower_note(self.sounds, "audio tower", "frames")
+            found.append(f"{asked.audio_tokens:,} tokens of sound are part of the prompt; {read}")
         if asked.cache_tokens is not None and asked.stage == "generate":
             found.append(
                 f"The cache holds {asked.cache_tokens:,} tokens of a sequence; once full, its older half is dropped, "
@@ -139,16 +145,6 @@ class Answer:
         if asked.pruning is not None:
             found.append(pruning_of(asked.pruning).note(self.device))
         return found
-
-    def _tower_note(self) -> str:
-        if self.images is None:
-            return "the config states no widths of a vision tower, so that its own time is not counted."
-        tower = self.images.tower.time
-        low, likely, high = (1000 * float(each) for each in (tower.low_s, tower.likely_s, tower.high_s))
-        return (
-            f"the {self.images.name} reads them as {self.images.images:.3g} × {self.images.patches:,} patches first, "
-            f"{likely:.3g} ms ({low:.3g} to {high:.3g}) of the time to the first token."
-        )
 
     @property
     def rests_on(self) -> str:
@@ -172,7 +168,8 @@ class Answer:
     @property
     def largest_batch(self) -> int:
         """Most sequences of this configuration that fit for sure; 0 where not even one does."""
-        return max_batch(self.model, self.device, self.estimate.workload, self.question.engine or ENGINE)
+        held = self.question.held_by(self.question.engine or ENGINE)
+        return max_batch(self.model, self.device, self.estimate.workload, held)
 
     @property
     def measured_share(self) -> float:
@@ -390,3 +387,14 @@ def _likely_s(time: OperatorTime) -> float:
 
 def _likely(time: PassTime | None) -> float | None:
     return None if time is None else float(time.likely_s)
+
+
+def _tower_note(read: Images | None, name: str, pieces: str) -> str:
+    if read is None:
+        return f"the config states no widths of {name} layers that are known here, so that its time is not counted."
+    low, likely, high = (1000 * float(each) for each in (read.time.low_s, read.time.likely_s, read.time.high_s))
+    with_projector = "" if read.projector else " (without its projector, whose widths the config does not state)"
+    return (
+        f"the {read.name}{with_projector} reads them as {read.images:.3g} × {read.patches:,} {pieces} first, "
+        f"{likely:.3g} ms ({low:.3g} to {high:.3g}) of the time to the first token."
+    )

@@ -1,18 +1,18 @@
 """Shapes of decoders that nobody has trained: which of one size are fast and small on a device, by prediction alone.
 
-Every combination of depth, head sharing, windows, states and experts is built at the size asked for, its width solved
-for, and asked at the same door as any model; what no other shape beats on speed, memory and expected ability is kept.
-A grid suffices: shapes are few, and each takes milliseconds.
+A search over depth, head sharing and width, windows, states and experts begins with shapes that are in use (NSGA-II,
+Deb et al. 2002, by Optuna). Every shape is built at the size asked for, its width solved for, and asked at the same
+door as any model; what no other shape beats on speed, memory and expected ability is kept.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import log2
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -26,18 +26,46 @@ from profiling.models.architecture import Architecture
 from profiling.models.custom import custom_model
 from profiling.roofline.estimate import Estimate
 
-LAYERS = (12, 16, 24, 32, 48)
-QUERIES_PER_KEY = (1, 4, 8)
-MIXING = ("attention", "windows", "states")
-BLOCKS = ("dense", "experts", "many experts")
-WINDOW, WINDOWED_OF = 1024, 6
-"""Five of six layers see the last 1,024 tokens, as in Gemma 3."""
-STATES_OF = 4
-"""Three of four layers keep a state (Gated DeltaNet), as in Qwen3-Next."""
-MIXTURES: Mapping[str, tuple[int, int, int, int]] = {"experts": (64, 6, 1, 8), "many experts": (128, 4, 0, 12)}
-"""Experts, those of each token, shared ones, and by what their inner width is divided: 64 with 6 and a shared one as in
-DeepSeek-V2-Lite, 128 with 4 as in gpt-oss-120b."""
-HEAD_DIM, WIDTH_STEP = 128, 128
+if TYPE_CHECKING:
+    import optuna
+
+TRIALS = 300
+"""Shapes that are tried; the first are those of `STARTS`."""
+_POPULATION = 40
+_STEPS: Mapping[str, tuple[int, int, int]] = {"layers": (16, 96, 4)}
+"""Axes of whole numbers: least, most, step. Nothing here knows what too little depth costs, so that it ends at 16
+layers, the fewest of models in use of one billion parameters or more."""
+AXES: Mapping[str, tuple[Any, ...]] = {
+    "queries_per_key": (1, 2, 4, 8),
+    "head_dim": (64, 128, 256),
+    "mixing": ("attention", "windows", "states"),
+    "window": (512, 1024, 2048, 4096),
+    "windowed_of": (2, 4, 6),
+    "states_of": (2, 4, 8),
+    "blocks": ("dense", "experts"),
+    "experts": (16, 32, 64, 128, 256),
+    "per_token": (2, 4, 8),
+    "shared": (0, 1),
+    "active_share": (0.33, 0.5, 1.0),
+}
+"""Axes of choices. Of `windowed_of` layers all but one see the last `window` tokens, of `states_of` all but one keep a
+state (Gated DeltaNet); the experts of a token are together `active_share` as wide as a dense block would be."""
+_USUAL: Mapping[str, Any] = {
+    "queries_per_key": 4, "head_dim": 128, "window": 1024, "windowed_of": 6, "states_of": 4, "experts": 128,
+    "per_token": 4, "shared": 0, "active_share": 0.33,
+}  # fmt: skip
+_BLOCKS: tuple[Mapping[str, Any], ...] = (
+    {"blocks": "dense"},
+    {"blocks": "experts", "experts": 64, "per_token": 8, "shared": 1, "active_share": 1.0},
+    {"blocks": "experts"},
+)
+STARTS: tuple[Mapping[str, Any], ...] = tuple(
+    {"layers": layers, "mixing": mixing, **_USUAL, **blocks}
+    for layers, mixing, blocks in product((16, 28, 48), AXES["mixing"], _BLOCKS)
+)
+"""Shapes in use: windows as in Gemma 3, states as in Qwen3-Next, 64 experts and a shared one as in DeepSeek-V2-Lite, or
+128 with 4 of each token as in gpt-oss-120b."""
+WIDTH_STEP = 64
 VOCABULARY = 128_256
 LARGEST_MISS = 0.06
 """How far the parameters of a shape may lie from those asked for."""
@@ -72,8 +100,8 @@ class ScalingFit:
         return cls(**rows.row(0, named=True)) if rows.height else None
 
     def expected(self, active: float) -> float:
-        """Points of a model with so many active parameters."""
-        return self.intercept + self.points_per_doubling * log2(active / 1e9)
+        """Points of a model with so many active parameters; a board's scale ends at 0, the line does not."""
+        return max(0.0, self.intercept + self.points_per_doubling * log2(active / 1e9))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,71 +144,82 @@ def parameters_of(text: str) -> float:
     return value
 
 
-def shapes(parameters: float, vocabulary: int = VOCABULARY) -> Iterator[tuple[dict[str, object], Architecture]]:
-    """Shapes within `LARGEST_MISS` of the size, with the words that describe them."""
-    for layers, queries, *kind in product(LAYERS, QUERIES_PER_KEY, MIXING, BLOCKS):
-        found = _solved(parameters, vocabulary, layers, queries, (kind[0], kind[1]))
-        if found is not None:
-            yield found
-
-
-def _solved(
-    parameters: float, vocabulary: int, layers: int, queries: int, kind: tuple[str, str]
+def shape(
+    parameters: float, chosen: Mapping[str, Any], vocabulary: int = VOCABULARY
 ) -> tuple[dict[str, object], Architecture] | None:
-    """The width that comes closest to the size; None where no width comes close."""
-    low, high = 1, 160
+    """The shape of these choices whose width comes closest to the size, with the words that describe it.
+
+    Args:
+        parameters: In all.
+        chosen: A value of every axis that matters to it (`AXES`, and `layers`).
+        vocabulary: Tokens of the vocabulary.
+
+    Returns:
+        None where no width comes within `LARGEST_MISS` of the size.
+    """
+    low, high = 1, 320
     while low < high:  # parameters grow with the width
         middle = (low + high) // 2
-        tried = _of_width(middle, vocabulary, layers, queries, kind)[1]
+        tried = _of_width(middle, vocabulary, chosen)[1]
         low, high = (middle + 1, high) if tried.parameters_total < parameters else (low, middle)
-    near = [_of_width(width, vocabulary, layers, queries, kind) for width in (max(low - 1, 1), low)]
+    near = [_of_width(width, vocabulary, chosen) for width in (max(low - 1, 1), low)]
     words, model = min(near, key=lambda one: abs(one[1].parameters_total - parameters))
     return (words, model) if abs(model.parameters_total / parameters - 1) <= LARGEST_MISS else None
 
 
-def _of_width(
-    steps: int, vocabulary: int, layers: int, queries: int, kind: tuple[str, str]
-) -> tuple[dict[str, object], Architecture]:
-    hidden = steps * WIDTH_STEP
-    heads = max(1, hidden // HEAD_DIM)
-    kv_heads = max(1, heads // queries)
-    heads = kv_heads * min(queries, heads)
+def _of_width(steps: int, vocabulary: int, chosen: Mapping[str, Any]) -> tuple[dict[str, object], Architecture]:
+    hidden, layers, head_dim = steps * WIDTH_STEP, chosen["layers"], chosen["head_dim"]
+    heads = max(1, hidden // head_dim)
+    kv_heads = max(1, heads // chosen["queries_per_key"])
+    heads = kv_heads * min(chosen["queries_per_key"], heads)
     inner = round(8 / 3 * hidden / WIDTH_STEP) * WIDTH_STEP
     described: dict[str, Any] = {
         "layers": layers, "vocabulary_size": vocabulary, "tied": hidden <= 2048, "hidden_size": hidden, "heads": heads,
-        "kv_heads": kv_heads, "head_dim": HEAD_DIM, "intermediate_size": inner,
+        "kv_heads": kv_heads, "head_dim": head_dim, "intermediate_size": inner,
     }  # fmt: skip
-    mixing, blocks = kind
-    if mixing == "windows":
-        described["window"] = [0 if place % WINDOWED_OF == WINDOWED_OF - 1 else WINDOW for place in range(layers)]
-    if mixing == "states":
-        described["layer_kinds"] = [
-            "attention" if place % STATES_OF == STATES_OF - 1 else "state" for place in range(layers)
-        ]
-        described["state"] = {
-            "kind": "delta_net", "key_heads": max(1, heads // 2), "value_heads": heads, "key_dim": HEAD_DIM,
-            "value_dim": HEAD_DIM, "kernel": 4,
-        }  # fmt: skip
-    experts = per_token = None
-    if blocks in MIXTURES:
-        experts, per_token, shared, divisor = MIXTURES[blocks]
-        inner = max(64, round(inner / divisor / 64) * 64)
-        described["mixture"] = {
-            "experts": experts, "per_token": per_token, "intermediate_size": inner,
-            "shared_intermediate_size": shared * inner,
-        }  # fmt: skip
+    mixing, blocks = chosen["mixing"], chosen["blocks"]
     words: dict[str, object] = {
         "mixing": mixing, "blocks": blocks, "layers": layers, "hidden_size": hidden, "heads": heads,
-        "kv_heads": kv_heads, "intermediate_size": inner, "experts": experts, "experts_per_token": per_token,
-        "windowed_layers": sum(bool(each) for each in described.get("window", ())) or None,
-        "state_layers": described.get("layer_kinds", []).count("state") or None,
+        "kv_heads": kv_heads, "head_dim": head_dim, "intermediate_size": inner, "experts": None,
+        "experts_per_token": None, "shared_experts": None, "window": None, "windowed_layers": None,
+        "state_layers": None,
     }  # fmt: skip
-    name = f"{mixing}-{blocks.replace(' ', '-')}-{layers}x{hidden}"
-    return words, custom_model(described, name)
+    if mixing == "windows":
+        of, window = chosen["windowed_of"], chosen["window"]
+        described["window"] = [0 if place % of == of - 1 else window for place in range(layers)]
+        words |= {"window": window, "windowed_layers": sum(map(bool, described["window"]))}
+    if mixing == "states":
+        of = chosen["states_of"]
+        described["layer_kinds"] = ["attention" if place % of == of - 1 else "state" for place in range(layers)]
+        described["state"] = {
+            "kind": "delta_net", "key_heads": max(1, heads // 2), "value_heads": heads, "key_dim": head_dim,
+            "value_dim": head_dim, "kernel": 4,
+        }  # fmt: skip
+        words |= {"state_layers": described["layer_kinds"].count("state")}
+    if blocks == "experts":
+        per_token, shared = chosen["per_token"], chosen["shared"]
+        inner = max(64, round(inner * chosen["active_share"] / (per_token + shared) / 64) * 64)
+        described["mixture"] = {
+            "experts": chosen["experts"], "per_token": per_token, "intermediate_size": inner,
+            "shared_intermediate_size": shared * inner,
+        }  # fmt: skip
+        words |= {
+            "intermediate_size": inner, "experts": chosen["experts"], "experts_per_token": per_token,
+            "shared_experts": shared,
+        }  # fmt: skip
+    return words, custom_model(described, f"{mixing}-{blocks}-{layers}x{hidden}")
 
 
-def design(door: Door, wish: Wish, fit: ScalingFit | None = None) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Shapes that keep the wish and that no other of them beats on speed, memory and expected ability, fastest first.
+def design(
+    door: Door, wish: Wish, fit: ScalingFit | None = None, trials: int = TRIALS
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Shapes that keep the wish and that no other tried beats on speed, memory and expected ability, fastest first.
+
+    Args:
+        door: Whose facts.
+        wish: What is wanted.
+        fit: What size makes of quality; None leaves ability out.
+        trials: Shapes that are tried; the same number gives the same answer.
 
     Returns:
         Rows, and what the reader should know: everything here is predicted, nothing of it trained or measured.
@@ -190,32 +229,22 @@ def design(door: Door, wish: Wish, fit: ScalingFit | None = None) -> tuple[pl.Da
         UnknownAccelerator: The device is not known.
     """
     door.device(wish.accelerator)
-    kept: list[dict[str, object]] = []
-    nearest: tuple[float, str] = (float("inf"), "none could be asked about")
-    seen = 0
-    for words, model in shapes(wish.parameters, wish.vocabulary):
-        seen += 1
-        try:
-            answer = _ask(door, wish, model)
-        except ProfilingError as error:
-            nearest = min(nearest, (float("inf"), str(error)))
-            continue
-        row = _row(words, model, answer, fit)
-        missed = _missed(wish, row)
-        if missed:
-            nearest = min(nearest, (max(missed.values()), _closest(words, missed)))
-        else:
-            kept.append(row)
+    tried = _Tried(door, wish, fit)
+    tried.search(trials)
+    kept, seen = list(tried.kept.values()), len(tried.seen)
     if not kept:
-        raise DoesNotFit(f"none of {seen} shapes of {wish.parameters / 1e9:g}B keeps the wish; closest: {nearest[1]}")
+        raise DoesNotFit(
+            f"none of {seen} shapes of {wish.parameters / 1e9:g}B keeps the wish; closest: {tried.nearest[1]}"
+        )
     frame = pl.DataFrame(kept, infer_schema_length=None)
-    front = frame.filter(pl.Series(front_mask(_objectives(kept)))).sort("time_per_output_token_s")
-    tried = (
+    order = ["time_per_output_token_s", "memory_high_gib"]
+    front = frame.filter(pl.Series(front_mask(_objectives(kept)))).sort(order)
+    said = (
         f"Predicted, not trained: {seen} shapes of {wish.parameters / 1e9:g}B were tried, {len(kept)} keep the wish, "
         f"{front.height} are beaten by no other of them on speed, memory and expected ability."
     )
     notes = [
-        tried,
+        said,
         "Times have the error of any prediction on this device: the low and high columns hold 80 %.",
     ]
     if fit is not None:
@@ -225,6 +254,56 @@ def design(door: Door, wish: Wish, fit: ScalingFit | None = None) -> tuple[pl.Da
             "training: differences smaller than that mean nothing."
         )
     return front, tuple(notes)
+
+
+class _Tried:
+    """Shapes that were tried, and those of them that keep the wish."""
+
+    def __init__(self, door: Door, wish: Wish, fit: ScalingFit | None) -> None:
+        self.door, self.wish, self.fit = door, wish, fit
+        self.seen: set[tuple[object, ...]] = set()
+        self.kept: dict[tuple[object, ...], dict[str, object]] = {}
+        self.nearest: tuple[float, str] = (float("inf"), "none could be asked about")
+
+    def search(self, trials: int) -> None:
+        """Try so many shapes, those in use first."""
+        import optuna  # noqa: PLC0415 - takes half a second, which no other question has
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.NSGAIISampler(population_size=_POPULATION, seed=0)
+        study = optuna.create_study(directions=["minimize"] * 4, sampler=sampler)
+        for start in STARTS:
+            study.enqueue_trial(dict(start))
+        study.optimize(self._try, n_trials=trials)
+
+    def _try(self, trial: optuna.Trial) -> tuple[float, ...]:
+        """Objectives of one shape; one that misses the size or cannot be asked about is left out."""
+        from optuna import TrialPruned  # noqa: PLC0415 - as above
+
+        found = shape(self.wish.parameters, _chosen(trial), self.wish.vocabulary)
+        if found is None:
+            raise TrialPruned
+        words, model = found
+        key = tuple(words.values())
+        self.seen.add(key)
+        try:
+            row = _row(words, model, _ask(self.door, self.wish, model), self.fit)
+        except ProfilingError as error:
+            self.nearest = min(self.nearest, (float("inf"), str(error)))
+            raise TrialPruned from error
+        missed = _missed(self.wish, row)
+        trial.set_constraint("wish", max(missed.values(), default=1.0) - 1.0)
+        if missed:
+            self.nearest = min(self.nearest, (max(missed.values()), _closest(words, missed)))
+        else:
+            self.kept[key] = row
+        return tuple(_objectives([row])[0].tolist())
+
+
+def _chosen(trial: optuna.Trial) -> dict[str, Any]:
+    """A value of every axis."""
+    whole = {name: trial.suggest_int(name, low, high, step=step) for name, (low, high, step) in _STEPS.items()}
+    return whole | {name: trial.suggest_categorical(name, values) for name, values in AXES.items()}
 
 
 def _ask(door: Door, wish: Wish, model: Architecture) -> tuple[Estimate, Estimate]:

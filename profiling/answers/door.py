@@ -342,12 +342,16 @@ class Door:
             extra += drafts.weight_bytes + drafts.cache_bytes
 
         images = images_of(model, question.image_tokens, workload, device, engine)
+        sounds = images_of(model, question.audio_tokens, workload, device, engine, "audio tower")
 
         def ask(stage: Stage) -> Estimate:
             generated = question.generated if stage == "generate" else 0
             asked = replace(workload, stage=stage, generated=generated)
-            found = estimate(model, device, asked, fitted, engine, extra_bytes=extra / workload.parallelism.devices)
-            return found if images is None or stage == "decode" else images.before(found)
+            beside = extra / workload.parallelism.devices
+            found = estimate(model, device, asked, fitted, engine, extra_bytes=beside, held=question.held_by(engine))
+            for read in (images, sounds):
+                found = found if read is None or stage == "decode" else read.before(found)
+            return found
 
         main = ask(workload.stage)
         prefill = decode = None
@@ -363,7 +367,7 @@ class Door:
         return Answer(
             question=question, model=model, device=device, estimate=main, prefill=prefill, decode=decode,
             usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
-            calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images,
+            calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images, sounds=sounds,
         )  # fmt: skip
 
     def variant(self, question: Question) -> Architecture:
@@ -381,8 +385,8 @@ class Door:
         """
         question = self.settled(question)
         model = self.variant(question)
-        engine = question.engine or ENGINE
-        require_fit(model, self.device(question.accelerator), question.workload_of(model), engine)
+        held = question.held_by(question.engine or ENGINE)
+        require_fit(model, self.device(question.accelerator), question.workload_of(model), held)
 
     def operator_rows(self, question: Question, fixed: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """One row per operator of the pass; of a generation, of the decode step in its middle."""

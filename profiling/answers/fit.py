@@ -19,7 +19,7 @@ from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device
 from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
-from profiling.memory.engines import engine_profile
+from profiling.memory.engines import EngineProfile
 from profiling.memory.need import (
     gpus_needed,
     max_batch,
@@ -43,14 +43,15 @@ def requirement_rows(
     batches: Sequence[int],
     contexts: Sequence[int],
     engine: str,
+    held: EngineProfile | None = None,
 ) -> pl.DataFrame:
-    """Devices needed, memory by part and the rule of thumb, a row per combination.
+    """Devices needed, memory by part and the rule of thumb, a row per combination; `held` for an engine with options.
 
     Raises:
         ProfilingError: The question cannot be asked so.
     """
     asked = list(precisions.values())
-    answers = [requirements(model, devices, asked, batches, contexts, engine) for model in models]
+    answers = [requirements(model, devices, asked, batches, contexts, held or engine) for model in models]
     bits = [float(precision.weight_bits) for precision in asked]
     shape = (len(models), len(devices), len(asked), len(batches), len(contexts))
     # Series and arrays throughout: expressions of Polars take longer than all else of one question.
@@ -125,7 +126,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     found = [
         requirement_rows(
             [model], [chosen[place] for place in places], {"": asked.precision_of(model)}, [asked.batch],
-            [asked.context], engine,
+            [asked.context], engine, asked.held_by(engine),
         )
         for engine, places in by_engine.items()
     ]  # fmt: skip
@@ -223,8 +224,8 @@ def is_several(door: Door, machines: Sequence[str]) -> bool:
 
 def longest_context(door: Door, question: Question) -> int | None:
     """At this batch on the devices needed, within what the model was made for; None where 128 devices fail."""
-    model, device, engine = door.model(question.model), door.device(question.accelerator), question.engine or ENGINE
-    workload = question.workload_of(model)
+    model, device = door.model(question.model), door.device(question.accelerator)
+    workload, engine = question.workload_of(model), question.held_by(question.engine or ENGINE)
     try:
         plan = gpus_needed(model, device, workload, engine)
     except DoesNotFit:
@@ -244,7 +245,7 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
     """What would make a configuration fit: more devices, fewer bits, one larger device, a smaller batch."""
     model, device = door.model(question.model), door.device(question.accelerator)
     question = door.settled(question)
-    workload, engine = question.workload_of(model), question.engine or ENGINE
+    workload, engine = question.workload_of(model), question.held_by(question.engine or ENGINE)
     need = memory_need(model, device, workload, engine)
     found: list[WayOut] = []
     try:
@@ -260,7 +261,7 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
         if _bits(other, model) < _bits(question, model) and _fits(door, other):
             found.append(WayOut(f"{weights} weights", {"weight_format": weights, "activation_bits": None}))
             break
-    share = engine_profile(engine).utilisation
+    share = engine.utilisation
     larger = [
         other for other in door.devices.values()
         if other.kind == device.kind and float(need.high) <= other.usable_memory_bytes * share
@@ -282,7 +283,7 @@ def _fits(door: Door, question: Question) -> bool:
     model, device = door.model(question.model), door.device(question.accelerator)
     try:
         roof_of(device, question.precision_of(model))
-        need = memory_need(model, device, question.workload_of(model), question.engine or ENGINE)
+        need = memory_need(model, device, question.workload_of(model), question.held_by(question.engine or ENGINE))
     except UnsupportedPrecision:
         return False
     return need.verdict == "fits"

@@ -1,4 +1,4 @@
-"""Images in a prompt: the pass of the vision tower, which comes before the decoder reads its tokens."""
+"""Images and sound in a prompt: the pass of a tower, which comes before the decoder reads its tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from profiling.devices.accelerators import Accelerator
 from profiling.models.architecture import Architecture
-from profiling.models.towers import tower_model
+from profiling.models.towers import projector_model, tower_model
 from profiling.roofline.estimate import Estimate, estimate
 from profiling.roofline.whole import TIME_NAMES, PassTime
 from profiling.roofline.workload import Precision, Workload
@@ -25,10 +25,17 @@ class Images:
     patches: int
     """Of each image."""
     tower: Estimate
+    projector: Estimate | None
+    """Of the matrices between tower and decoder; None: the config states no widths of theirs."""
+
+    @property
+    def time(self) -> PassTime:
+        """The pass of the tower, and that of what follows it."""
+        return self.tower.time if self.projector is None else _sum(self.tower.time, self.projector.time)
 
     def before(self, decoder: Estimate) -> Estimate:
         """A prefill or a generation with the tower's pass before it."""
-        tower = self.tower.time
+        tower = self.time
         time = _sum(decoder.time, tower)
         rate = decoder.tokens_per_s
         if rate is not None:
@@ -39,34 +46,43 @@ class Images:
             decoder, time=time, tokens_per_s=rate, time_to_first_token=None if first is None else _sum(first, tower),
             operators=decoder.operators
             if decoder.workload.stage == "generate"
-            else (*self.tower.operators, *decoder.operators),
+            else (
+                *self.tower.operators, *(self.projector.operators if self.projector else ()), *decoder.operators,
+            ),
         )  # fmt: skip
 
 
 def images_of(
-    model: Architecture, image_tokens: int, workload: Workload, device: Accelerator, engine: str
+    model: Architecture, tokens: int, workload: Workload, device: Accelerator, engine: str, tower: str = "vision tower"
 ) -> Images | None:
-    """The pass over so many tokens of images; None where there are none, or the tower's widths are not known.
+    """The pass over so many tokens of images or sound; None where there are none, or the widths are not known.
 
     Args:
         model: The model whose tower reads them.
-        image_tokens: Tokens of images per sequence.
+        tokens: Tokens of images, or of sound, per sequence.
         workload: What else is asked: its batch and its devices, of which each holds the tower whole.
         device: One of them.
         engine: What runs it.
+        tower: Which: vision tower, or audio tower.
     """
-    part = next((each for each in model.not_counted if each.tower is not None), None)
-    if not image_tokens or part is None or part.tower is None:
+    part = next((each for each in model.not_counted if each.name == tower and each.tower is not None), None)
+    if not tokens or part is None or part.tower is None:
         return None
-    patches = image_tokens * part.tower.patches_per_token
+    patches = tokens * part.tower.patches_per_token
     each = part.tower.patches_per_image or patches
     images = max(patches / each, 1.0)
     asked = Workload(
         stage="encode", batch=images * workload.batch, context=max(1.0, patches / images),
         precision=Precision(weight_bits=TOWER_BITS),
     )  # fmt: skip
-    tower = estimate(tower_model(part.tower, f"{model.name}: {part.name}"), device, asked, engine=engine)
-    return Images(name=part.name, images=images, patches=round(patches / images), tower=tower)
+    found = estimate(tower_model(part.tower, f"{model.name}: {part.name}"), device, asked, engine=engine)
+    matrices, projector = projector_model(part.tower, f"{model.name}: projector"), None
+    if matrices is not None:
+        passed_on = replace(asked, batch=workload.batch, context=float(tokens))
+        projector = estimate(matrices, device, passed_on, engine=engine)
+    return Images(
+        name=part.name, images=images, patches=round(patches / images), tower=found, projector=projector
+    )  # fmt: skip
 
 
 def _sum(one: PassTime, other: PassTime) -> PassTime:

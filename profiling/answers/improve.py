@@ -17,6 +17,7 @@ from profiling.answers.door import Door
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
 from profiling.errors import ProfilingError
+from profiling.memory.engines import runs_on
 from profiling.roofline.operators import Operator
 from profiling.roofline.workload import legal_tensor_ways
 
@@ -89,7 +90,8 @@ def operator_improvement_rows(door: Door, question: Question) -> pl.DataFrame:
     """One row per operator: its share of the time, what binds it, and what the best change of each kind does to it.
 
     Columns `<kind>_pct` hold the change of the operator's own time per token in percent; `helps_most` names the kind
-    that takes most off.
+    that takes most off, and `change_of_whole_pct` what that is of the whole, with its interval: a saving as uncertain
+    as that of the whole change.
     """
     base = door.answer(question)
     best: dict[str, Improvement] = {}
@@ -107,10 +109,22 @@ def operator_improvement_rows(door: Door, question: Question) -> pl.DataFrame:
         rows.append({
             "place": entry["place"], "operator": entry["operator"], "share_pct": entry["share_pct"],
             "bound_by": entry["bound_by"], "helps_most": helps if helps and changes[helps] < -0.5 else None,
-            "change_of_whole_pct": None if helps is None else entry["share_pct"] * changes[helps] / 100,
+            **_of_whole(entry["share_pct"], None if helps is None else changes[helps], best.get(helps or "")),
             **{f"{kind}_pct": changes.get(kind) for kind in KINDS},
         })  # fmt: skip
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _of_whole(share_pct: float, change_pct: float | None, one: Improvement | None) -> dict[str, float | None]:
+    """What the change of an operator is of the whole, in percent: low, likely and high."""
+    ends = ("low_", "", "high_")
+    if one is None or change_pct is None:
+        return {f"change_of_whole_{end}pct": None for end in ends}
+    saved = 1 - one.ratio[1]
+    return {
+        f"change_of_whole_{end}pct": share_pct * change_pct / 100 * (1 - ratio) / saved
+        for end, ratio in zip(ends, one.ratio, strict=True)
+    }
 
 
 KINDS = ("fuse", "batch", "weights", "cache", "context", "memory", "split")
@@ -121,7 +135,7 @@ def _changes(base: Answer) -> Iterator[tuple[str, str, Question, str]]:
     asked, model = base.question, base.model
     is_pass = asked.stage in {"prefill", "encode"}
     precision = base.estimate.workload.precision
-    layered = (asked.engine or "").startswith(("llama.cpp", "mlx"))
+    layered = asked.engine is not None and runs_on(asked.engine) in {"llama.cpp", "mlx"}
     for name in _LLAMA_FORMATS if layered else _SERVED:
         other = replace(asked, weight_format=name, weight_bits=None, activation_bits=None)
         try:

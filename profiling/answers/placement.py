@@ -101,7 +101,7 @@ class Split:
         if host is None:
             cards = (f"{piece.layers} on {piece.device.name}" for piece in self.pieces)
             return f"{self.layers} layers: {', '.join(cards)}"
-        held = f"{float(host.need.weights) / GIB:.1f} GiB in the memory of the machine"
+        held = f"{float(host.need.weights) / GIB:.1f} GiB in system memory"
         if self.placement.cpu_layers:
             return f"{self.placement.cpu_layers} of {self.layers} layers, {held}"
         if self.placement.cpu_expert_layers:

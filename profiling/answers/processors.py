@@ -82,6 +82,20 @@ def _row(door: Door, question: Question, device: Accelerator) -> dict[str, objec
     return row
 
 
+def warned(door: Door, question: Question, rows: pl.DataFrame) -> list[str]:
+    """What speaks against the load itself, such as more tokens than the model was made for.
+
+    Args:
+        door: Whose facts.
+        question: The load.
+        rows: From `compare_processors`.
+    """
+    timed = rows.filter(pl.col("bound_s").is_not_null())
+    if timed.is_empty():
+        return []
+    return door.answer(replace(question, accelerator=timed["accelerator"][0])).warnings
+
+
 def said(rows: pl.DataFrame) -> str:
     """What binds where, in a sentence."""
     timed = rows.filter(pl.col("predicted_s").is_not_null())

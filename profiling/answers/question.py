@@ -9,6 +9,7 @@ from typing import cast, get_args
 from profiling.answers.extras import acceptance_of
 from profiling.answers.pruning import pruning_of
 from profiling.errors import InvalidWorkload, nearest
+from profiling.memory.engines import EngineProfile, engine_profile, runs_on
 from profiling.models.architecture import Architecture
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import (
@@ -51,6 +52,9 @@ class Question:
         pipeline: Groups of devices, each with some of the layers.
         expert: Devices that the experts are dealt out to, within the tensor group.
         engine: What runs the model; None: what people run on such a device.
+        gpu_memory_utilization: Part of the memory that the engine may use; None: its default.
+        batched_tokens: Most tokens of one step, which bound activations and cut prompts; None: the engine's default.
+        eager: Whether the engine runs without captured graphs; counted in memory, not in time.
         prefix: Tokens of the prompt whose keys and values are reused from an earlier request.
         chunk: Most tokens of one prefill pass; None: the whole prompt at once.
         draft: Tokens proposed and verified per step by speculative decoding.
@@ -61,6 +65,7 @@ class Question:
         lora_targets: Groups or names of the matrices they adapt, with commas.
         lora_count: Adapters that are loaded.
         image_tokens: Tokens of images in the prompt, beside `context`.
+        audio_tokens: Tokens of sound in the prompt, likewise.
         cache_tokens: Most tokens that the cache holds of a sequence, for stage generate; once full its older half is
             dropped (context shift); None: it grows.
         pruning: `2:4`, `unstructured-50%`, `structured-30%`; None: every weight is there.
@@ -85,6 +90,9 @@ class Question:
     pipeline: int = 1
     expert: int = 1
     engine: str | None = None
+    gpu_memory_utilization: float | None = None
+    batched_tokens: int | None = None
+    eager: bool = False
     prefix: int = 0
     chunk: int | None = None
     draft: int = 0
@@ -94,6 +102,7 @@ class Question:
     lora_targets: str = "attention"
     lora_count: int = 1
     image_tokens: int = 0
+    audio_tokens: int = 0
     cache_tokens: int | None = None
     pruning: str | None = None
     vocabulary: int | None = None
@@ -105,6 +114,16 @@ class Question:
         """Accelerators in use, for reading."""
         count = self.tensor * self.pipeline
         return self.accelerator if count == 1 else f"{count} × {self.accelerator}"
+
+    def held_by(self, engine: str) -> EngineProfile:
+        """What an engine adds to the memory, started with the options that were given.
+
+        Raises:
+            InvalidWorkload: No such engine, or an option cannot be.
+        """
+        return engine_profile(engine).with_options(
+            utilisation=self.gpu_memory_utilization, step_tokens=self.batched_tokens, eager=self.eager
+        )
 
     def precision_of(self, model: Architecture) -> Precision:
         """Bits per class of numbers.
@@ -129,13 +148,13 @@ class Question:
         return Workload(
             stage=stage,
             batch=self.batch,
-            context=self.context + self.image_tokens,
+            context=self.context + self.image_tokens + self.audio_tokens,
             generated=self.generated if stage == "generate" else 0,
             precision=self.precision_of(model),
             attention=cast("AttentionKernel", one_of("attention", self.attention, get_args(AttentionKernel))),
             parallelism=Parallelism(self.tensor, self.pipeline, self.expert),
             prefix=self.prefix,
-            chunk=cast("Values | None", self.chunk),
+            chunk=cast("Values | None", self.batched_tokens if self.chunk is None else self.chunk),
             draft=self.draft,
             acceptance=acceptance_of(self.acceptance, self.draft_model),
             cache_tokens=self.cache_tokens,
@@ -157,15 +176,15 @@ def stored_precision(
     return precision_for(model, weight_format, kv_bits)
 
 
-BY_LAYERS = ("llama.cpp", "ollama", "lm-studio", "mlx", "exllama")
-"""Beginnings of the names of engines that deal out layers to several devices."""
+BY_LAYERS = frozenset({"llama.cpp", "mlx", "exllama"})
+"""Engines that deal out layers to several devices."""
 
 
 def split_over(model: Architecture, devices: int, engine: str) -> Parallelism:
     """How an engine uses several devices alike where nothing else is said: servers split every layer where they can."""
     if devices == 1:
         return Parallelism()
-    if engine.startswith(BY_LAYERS) or devices not in legal_tensor_ways(model, devices):
+    if runs_on(engine) in BY_LAYERS or devices not in legal_tensor_ways(model, devices):
         return Parallelism(1, devices)
     return Parallelism(devices)
 

@@ -14,6 +14,7 @@ from profiling.errors import ProfilingError
 from profiling.memory.need import gpus_needed, memory_need, rule_of_thumb_bytes, rule_of_thumb_gpus
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
+from profiling.models.names import states_format
 from profiling.models.stored import BF16
 from profiling.roofline.workload import Workload
 
@@ -73,7 +74,8 @@ def shapes_of(door: Door, model_id: str, architecture_id: str | None = None) -> 
     """The shapes of a decoder of the hub, or of the model that it shares its shapes with; None where none are known.
 
     A name without an address on the hub is nothing that anybody could serve. The format of a copy that somebody
-    quantised is not the model's own.
+    quantised is not the model's own; that of an earlier release by the same publisher is (DeepSeek-R1-0528 has the
+    format of DeepSeek-R1).
     """
     if "/" not in model_id:
         return None
@@ -85,9 +87,15 @@ def shapes_of(door: Door, model_id: str, architecture_id: str | None = None) -> 
         except ProfilingError:
             continue
         if model.kind == "decoder":
-            is_meant = model.name == name
-            return Shapes(model.name, model if is_meant else replace(model, published_format=BF16, stored_bytes=None))
+            is_own = model.name == name or (
+                _publisher(model.name) == _publisher(name) and not states_format(model.name)
+            )
+            return Shapes(model.name, model if is_own else replace(model, published_format=BF16, stored_bytes=None))
     return None
+
+
+def _publisher(model_id: str) -> str:
+    return model_id.split("/", maxsplit=1)[0].casefold()
 
 
 def sizing(door: Door, shapes: Shapes) -> Sizing:

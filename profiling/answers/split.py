@@ -18,13 +18,13 @@ from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.fleet import Fleet
 from profiling.errors import DoesNotFit, IllegalParallelism, InvalidWorkload
 from profiling.memory.need import MemoryNeed, largest_whole, memory_need
-from profiling.models.architecture import Architecture
+from profiling.models.architecture import Architecture, fact_of
 from profiling.models.parts import Held, expert_layers, layer_kinds, part_of
 from profiling.models.steps import AttentionCore, Experts, Step
 from profiling.models.stored import group_of
 from profiling.roofline.estimate import estimate
 from profiling.roofline.whole import TIME_NAMES, PassTime
-from profiling.roofline.workload import Parallelism, Values, Workload
+from profiling.roofline.workload import Parallelism, Precision, Values, Workload
 
 MICRO_BATCH = 512
 """Tokens of a micro-batch of llama.cpp (`-ub`)."""
@@ -135,7 +135,8 @@ def longest_on(door: Door, model: Architecture, fleet: Fleet, workload: Workload
         needs = needs_on(door, model, fleet, replace(workload, context=float(context)), engine)
         return all(need.verdict == "fits" for need in needs)
 
-    return largest_whole(good, 1)
+    # What is asked for mostly fits: sought from there, half of the questions are saved.
+    return largest_whole(good, max(int(float(workload.context)), 1)) or largest_whole(good, 1)
 
 
 def _least_offloaded(
@@ -218,19 +219,35 @@ def _only(own: range, light: Sequence[int], *, inside: bool) -> tuple[int, ...]:
 
 def _layer_bytes(model: Architecture, workload: Workload, light: set[int]) -> list[float]:
     """Bytes of weights and cache of each layer as it lies on a card, from bottom to top; the head with the last."""
-    stack, kinds = model.main, layer_kinds(model)
     precision, kept = workload.precision, float(workload.batch) * float(workload.context)
+    layers, after = _stored_bytes(model, precision)
+    cached = [width * float(precision.kv_bits) / 8 * kept for _, _, width in layers]
+    whole = [weights + cache for (weights, _, _), cache in zip(layers, cached, strict=True)]
+    rest = [weights + cache for (_, weights, _), cache in zip(layers, cached, strict=True)]
+    sizes = [rest[kind] if place in light else whole[kind] for place, kind in enumerate(layer_kinds(model))]
+    sizes[-1] += after
+    return sizes
+
+
+@fact_of
+def _stored_bytes(model: Architecture, precision: Precision) -> tuple[list[tuple[float, float, float]], float]:
+    """Of each kind of layer the bytes of its weights, the same without experts, and the width of its cache; the head's.
+
+    Layers with a window count without a cache: theirs hardly grows.
+    """
 
     def of(steps: Sequence[Step]) -> float:
-        weights = sum(float(step.parameters * precision.bits_of(group_of(step)) / 8) for step in steps)
-        cached = sum(step.cache_width for step in steps if isinstance(step, AttentionCore) and not step.window)
-        return weights + cached * float(precision.kv_bits) / 8 * kept
+        return sum(float(step.parameters * precision.bits_of(group_of(step)) / 8) for step in steps)
 
-    whole = [of(layer.steps) for layer in stack.layers]
-    rest = [of([step for step in layer.steps if not isinstance(step, Experts)]) for layer in stack.layers]
-    sizes = [rest[kind] if place in light else whole[kind] for place, kind in enumerate(kinds)]
-    sizes[-1] += of(stack.after)
-    return sizes
+    kinds = [
+        (
+            of(layer.steps),
+            of([step for step in layer.steps if not isinstance(step, Experts)]),
+            sum(step.cache_width for step in layer.steps if isinstance(step, AttentionCore) and not step.window),
+        )
+        for layer in model.main.layers
+    ]
+    return kinds, of(model.main.after)
 
 
 def _dealt(sizes: Sequence[float], fleet: Fleet) -> list[int]:

@@ -12,6 +12,7 @@ import polars as pl
 from profiling.answers.answer import Answer
 from profiling.answers.door import Door
 from profiling.answers.lengths import tokens
+from profiling.answers.pruning import pruning_of
 from profiling.answers.question import PLAIN_BITS, Question
 from profiling.devices.accelerators import GIB
 from profiling.errors import InvalidWorkload, ProfilingError, nearest
@@ -88,7 +89,8 @@ def sweep(door: Door, question: Question, axes: Mapping[str, Sequence[str]] | No
 
     Returns:
         Rows with `axis`, `value`, `is_asked` (the question itself), memory in bytes, work, times in seconds, change of
-        the predicted time and of the memory in percent; where a value cannot be asked about, the reason and nulls.
+        the predicted time and of the memory in percent; where a value cannot be asked about, the reason and nulls. Of
+        pruning the reason says what the device makes of it.
 
     Raises:
         ProfilingError: The question itself cannot be asked, or there is no such axis.
@@ -116,7 +118,10 @@ def _row(door: Door, base: Answer, axis: str, value: str) -> dict[str, Any]:
         found = door.answer(asked)
     except ProfilingError as error:
         return {"axis": axis, "value": value, "is_asked": False, **empty, "reason": str(error)}
-    reason = "; ".join(found.warnings)
+    said = list(found.warnings)
+    if asked.pruning is not None:
+        said.append(pruning_of(asked.pruning).note(found.device))
+    reason = "; ".join(said)
     return {"axis": axis, "value": value, "is_asked": _same(found, base), **_figures(found, base), "reason": reason}
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.linalg import solve
 
 from profiling.engines.effects import EFFECTS, Effect, Setting
 
@@ -101,6 +99,9 @@ def fit(rows: Rows, declared: Effects = EFFECTS, start: Parameters | None = None
     Minimises the sum over rows of weight × ρ(log(measured / predicted)) and over effects of (value / spread)², with ρ
     of Student's t, so that measurements that cannot be (a card that ran half on the processor) lose their say.
     """
+    from scipy import sparse  # noqa: PLC0415 - a second of import, needed only to fit
+    from scipy.linalg import solve  # noqa: PLC0415
+
     design = _Design.of(rows, declared)
     names = parts_named(declared)
     number, parameters = len(rows.measured_s), len(design.spreads)

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares
 
 from profiling.kernels.switches import Switches, fit_switches
 
@@ -95,6 +94,7 @@ def fit_surface(
     compute_s: Array, memory_s: Array, sizes: Array, measured_s: Array, *, switches: bool = False
 ) -> Surface:
     """The surface that explains measured seconds, with or without jumps; arguments as of `Surface.seconds`."""
+    from scipy.optimize import least_squares  # noqa: PLC0415 - a second of import, needed only to fit
 
     def law(logs: Array) -> Surface:
         fixed, compute, memory = np.exp(logs)

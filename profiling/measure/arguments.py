@@ -124,6 +124,7 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
     one.add_argument("--model", required=True)
     one.add_argument("--concurrency", default="1", help="comma-separated (default: %(default)s)")
     one.add_argument("--prompt-lengths", default="128", help="tokens, comma-separated (default: %(default)s)")
+    one.add_argument("--prompt", help="send this once and show the answer, or - to read it from standard input")
     one.add_argument("--new-tokens", type=int, default=64, help="most tokens of an answer (default: %(default)s)")
     one.add_argument("--requests", type=int, default=16, help="requests per point (default: %(default)s)")
     one.add_argument("--timeout", type=float, default=120.0, help="seconds for one request (default: %(default)s)")

@@ -222,16 +222,25 @@ def _quality(options: argparse.Namespace) -> None:
 
 
 def _endpoint(options: argparse.Namespace) -> None:
-    from profiling.measure.endpoint import Load, measure_endpoint  # noqa: PLC0415
+    from profiling.measure.endpoint import Load, ask_endpoint, measure_endpoint  # noqa: PLC0415
 
-    url = sys.stdin.read().strip() if options.url == "-" else options.url
+    url, prompt = options.url, options.prompt
+    if url == "-":  # the address in the first line, and the prompt after it
+        url, _, rest = sys.stdin.read().partition("\n")
+        prompt = rest if prompt == "-" else prompt
+    elif prompt == "-":
+        prompt = sys.stdin.read()
     load = Load(
-        url=url, model=options.model, concurrency=_numbers(options.concurrency, "--concurrency"),
+        url=url.strip(), model=options.model, concurrency=_numbers(options.concurrency, "--concurrency"),
         prompt_lengths=_numbers(options.prompt_lengths, "--prompt-lengths"), new_tokens=options.new_tokens,
         requests=options.requests, timeout_s=options.timeout, protocol=options.protocol,
         key=_of_variable(options.key_variable),
     )  # fmt: skip
-    rows = measure_endpoint(load, _bundle_folder(options.out) if options.out else None, _report)
+    out = _bundle_folder(options.out) if options.out else None
+    if prompt is not None:
+        _print(json.dumps(ask_endpoint(load, prompt, out), indent=1))
+        return
+    rows = measure_endpoint(load, out, _report)
     if options.json:
         _print(json.dumps(rows))
         return

@@ -74,7 +74,8 @@ class _Answer:
     counted: int | None = None
     prompt_tokens: int | None = None
     error: str | None = None
-    said: str = ""
+    refusal: str = ""
+    text: list[str] = field(default_factory=list)
 
 
 def measure_endpoint(load: Load, out: Path | None = None, report: Callable[[str], None] = lambda _: None) -> list[Row]:
@@ -83,6 +84,45 @@ def measure_endpoint(load: Load, out: Path | None = None, report: Callable[[str]
     Raises:
         BadEndpoint: The address is none, there is nothing to authenticate with, or no request of all succeeded.
     """
+    asker = _asker(load)
+    warm = asker.ask(_prompt(load.prompt_lengths[0], 0))
+    if warm.error:
+        raise BadEndpoint(f"{without_password(load.url)} does not answer: {warm.error}{warm.refusal}")
+    rows = []
+    for length in load.prompt_lengths:
+        for concurrency in load.concurrency:
+            rows.append(_point(asker, concurrency, length))
+            report(f"concurrency {concurrency}, prompt {length}: {rows[-1]['errors']} errors of {rows[-1]['requests']}")
+    if out is not None:
+        _write(load, out, rows)
+    return rows
+
+
+def ask_endpoint(load: Load, prompt: str, out: Path | None = None) -> Row:
+    """Let a server answer one prompt: `text` and the row of a point, which holds neither prompt nor answer.
+
+    Args:
+        load: Server, model and most new tokens; its concurrency, lengths and number of requests are not looked at.
+        prompt: Sent as it is.
+        out: Bundle to write.
+
+    Raises:
+        BadEndpoint: The address is none, there is nothing to authenticate with, or the server did not answer.
+    """
+    if not prompt.strip():
+        raise BadEndpoint("the prompt is empty")
+    asker = _asker(load)
+    answer = asker.ask(prompt)
+    if answer.error:
+        raise BadEndpoint(f"{without_password(load.url)} does not answer: {answer.error}{answer.refusal}")
+    took_s, words = time.perf_counter() - answer.started, len(prompt.split())
+    row = _row(asker, [answer], concurrency=1, took_s=took_s, length=words, counted="words")
+    if out is not None:
+        _write(load, out, [row])
+    return {"text": "".join(answer.text), **row}
+
+
+def _asker(load: Load) -> _Asker:
     parts = urlsplit(load.url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise BadEndpoint(
@@ -90,21 +130,14 @@ def measure_endpoint(load: Load, out: Path | None = None, report: Callable[[str]
         )
     if load.protocol not in PROTOCOLS:
         raise BadEndpoint(f"no protocol {load.protocol!r}; there are {', '.join(PROTOCOLS)}")
-    asker = _Asker(load)
-    warm = asker.ask(_prompt(load.prompt_lengths[0], 0))
-    if warm.error:
-        raise BadEndpoint(f"{without_password(load.url)} does not answer: {warm.error}{warm.said}")
-    rows = []
-    for length in load.prompt_lengths:
-        for concurrency in load.concurrency:
-            rows.append(_point(asker, concurrency, length))
-            report(f"concurrency {concurrency}, prompt {length}: {rows[-1]['errors']} errors of {rows[-1]['requests']}")
-    if out is not None:
-        # What a query may hold, a key for one, stays out of the bundle too.
-        address = without_password(load.url).partition("?")[0]
-        described = {"endpoint": address, "protocol": load.protocol}
-        write_bundle(out, f"endpoint {load.model}", served_environment(described), rows)
-    return rows
+    return _Asker(load)
+
+
+def _write(load: Load, out: Path, rows: list[Row]) -> None:
+    # What a query may hold, a key for one, stays out of the bundle too.
+    address = without_password(load.url).partition("?")[0]
+    described = {"endpoint": address, "protocol": load.protocol}
+    write_bundle(out, f"endpoint {load.model}", served_environment(described), rows)
 
 
 def without_password(address: str) -> str:
@@ -119,7 +152,14 @@ def _point(asker: _Asker, concurrency: int, length: int) -> Row:
     started = time.perf_counter()
     with ThreadPoolExecutor(concurrency) as pool:
         answers = list(pool.map(lambda index: asker.ask(_prompt(length, index)), range(1, count + 1)))
-    took_s = time.perf_counter() - started
+    return _row(asker, answers, concurrency=concurrency, took_s=time.perf_counter() - started, length=length)
+
+
+def _row(
+    asker: _Asker, answers: list[_Answer], *, concurrency: int, took_s: float, length: int, counted: str = "as asked"
+) -> Row:
+    """A point of these answers; `length`, `counted` so, stands where the server does not count tokens of prompts."""
+    load, count = asker.load, len(answers)
     good = [answer for answer in answers if answer.error is None]
     prompts = [answer.prompt_tokens for answer in good if answer.prompt_tokens is not None]
     tokens, source = _tokens(good, streams=asker.protocol.streams)
@@ -140,7 +180,7 @@ def _point(asker: _Asker, concurrency: int, length: int) -> Row:
     what = {
         "model": load.model, "backend": "endpoint", "stage": SERVE, "batch": concurrency,
         "context": round(fmean(prompts)) if prompts else length,
-        "prompt_tokens_source": "server" if prompts else "as asked", "new_tokens": load.new_tokens,
+        "prompt_tokens_source": "server" if prompts else counted, "new_tokens": load.new_tokens,
     }  # fmt: skip
     return point(what, measured)
 
@@ -208,7 +248,7 @@ class _Asker:
                 for event in self.protocol.frames(reply):
                     _take(self.protocol.piece(event), answer, streams=self.protocol.streams)
         except urllib.error.HTTPError as error:
-            answer.error, answer.said = f"HTTP {error.code}", _said(error)
+            answer.error, answer.refusal = f"HTTP {error.code}", _said(error)
             error.close()
         except (OSError, ValueError, AttributeError, TypeError) as error:
             answer.error = (
@@ -328,6 +368,7 @@ def _take(piece: Piece, answer: _Answer, *, streams: bool) -> None:
             answer.gaps.append(now - answer.last)
         answer.last = now
         answer.pieces += 1
+        answer.text.append(piece.said)
     if piece.prompt_tokens is not None:
         answer.prompt_tokens = piece.prompt_tokens
     if piece.more is not None:

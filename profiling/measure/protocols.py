@@ -25,6 +25,7 @@ class Piece(NamedTuple):
         prompt_tokens: The same of the prompt.
         error: What went wrong, as the server says it.
         more: How many the server counted of this event alone.
+        said: The part of the answer that came.
     """
 
     text: bool = False
@@ -32,6 +33,7 @@ class Piece(NamedTuple):
     prompt_tokens: int | None = None
     error: str | None = None
     more: int | None = None
+    said: str = ""
 
 
 class Key(NamedTuple):
@@ -149,28 +151,35 @@ def _kserve(_: str, prompt: str, most: int) -> dict[str, Any]:
 def _of_openai(event: Event) -> Piece:
     choices = event.get("choices") or [{}]
     delta = choices[0].get("delta") or choices[0].get("message") or {}
-    text = choices[0].get("text") or any(delta.get(name) for name in ("content", "reasoning_content", "reasoning"))
+    parts = (delta.get(name) for name in ("reasoning_content", "reasoning", "content"))
+    said = choices[0].get("text") or "".join(part for part in parts if isinstance(part, str))
     usage = event.get("usage") or {}
-    return Piece(bool(text), usage.get("completion_tokens"), usage.get("prompt_tokens"), _error(event))
+    return Piece(bool(said), usage.get("completion_tokens"), usage.get("prompt_tokens"), _error(event), said=said)
 
 
 def _of_tgi(event: Event) -> Piece:
     details = event.get("details") or {}
-    text = event.get("token") or event.get("generated_text") or event.get("outputs")
-    return Piece(bool(text), details.get("generated_tokens"), details.get("input_length"), _error(event))
+    token = event.get("token")
+    # The last event repeats the whole answer beside its token.
+    said = token.get("text") if token else event.get("generated_text") or event.get("outputs")
+    came = bool(token or said)
+    return Piece(came, details.get("generated_tokens"), details.get("input_length"), _error(event), said=_text(said))
 
 
 def _of_vertex(event: Event) -> Piece:
     found = event.get("predictions")
     first = found[0] if isinstance(found, list) and found else found
-    return _of_openai(first) if isinstance(first, Mapping) else Piece(bool(first), error=_error(event))
+    return (
+        _of_openai(first) if isinstance(first, Mapping) else Piece(bool(first), error=_error(event), said=_text(first))
+    )
 
 
 def _of_converse(event: Event) -> Piece:
     ((kind, said),) = event.items()
     if kind == "contentBlockDelta":
         delta = said.get("delta") or {}
-        return Piece(bool(delta.get("text") or delta.get("reasoningContent")))
+        text = delta.get("text") or (delta.get("reasoningContent") or {}).get("text")
+        return Piece(bool(text or delta.get("reasoningContent")), said=_text(text))
     if kind == "metadata":
         usage = said.get("usage") or {}
         return Piece(tokens=usage.get("outputTokens"), prompt_tokens=usage.get("inputTokens"))
@@ -178,12 +187,18 @@ def _of_converse(event: Event) -> Piece:
 
 
 def _of_triton(event: Event) -> Piece:
-    return Piece(bool(event.get("text_output")), error=_error(event),
+    return Piece(bool(event.get("text_output")), error=_error(event), said=_text(event.get("text_output")),
                  more=event.get("num_output_tokens"), prompt_tokens=event.get("num_input_tokens"))  # fmt: skip
 
 
 def _of_kserve(event: Event) -> Piece:
-    return Piece(bool(event.get("outputs")), error=_error(event))
+    outputs = event.get("outputs") or []
+    data = next((each.get("data") for each in outputs if each.get("name") == "text_output"), None) or [""]
+    return Piece(bool(outputs), error=_error(event), said=_text(data[0]))
+
+
+def _text(said: object) -> str:
+    return said if isinstance(said, str) else ""
 
 
 def _error(event: Event) -> str | None:

@@ -183,20 +183,37 @@ ALIASES: Mapping[str, str] = {
 
 
 def engine_profile(name: str | EngineProfile) -> EngineProfile:
-    """The profile of that engine, or the one given; a backend after its name ("llama.cpp-cuda") changes nothing here.
+    """The profile of that engine, or the one given.
 
     Raises:
         InvalidWorkload: No such engine; the message names those there are.
     """
-    if isinstance(name, EngineProfile):
-        return name
+    return name if isinstance(name, EngineProfile) else PROFILES[runs_on(name)]
+
+
+def known_engine(name: str) -> str:
+    """The engine by its name here; a backend after it ("llama.cpp-cuda") changes nothing.
+
+    Raises:
+        InvalidWorkload: No such engine; the message names those there are.
+    """
     said = name.casefold().replace(" ", "-")
     known = [*PROFILES, *ALIASES]
     found = said if said in known else next((each for each in known if said.startswith(f"{each}-")), None)
     if found is None:
         near = nearest(name, known, 1)
         raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(known)}")
-    return PROFILES[ALIASES.get(found, found)]
+    return found
+
+
+def runs_on(name: str) -> str:
+    """The engine that computes: llama.cpp where Ollama or LM Studio start it, else the one of that name.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    found = known_engine(name)
+    return ALIASES.get(found, found)
 
 
 def default_engine(device: Accelerator) -> str:

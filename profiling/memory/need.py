@@ -255,9 +255,9 @@ def largest_whole(good: Callable[[int], bool], lowest: int) -> int:
     """Largest whole number up to 2^20 for which `good` holds, by bisection; 0 if it fails at `lowest`."""
     if not good(lowest):
         return 0
-    low, high = lowest, lowest * 2
-    while high < _MOST and good(high):
-        low, high = high, high * 2
+    low, high = lowest, min(2 * lowest, _MOST)
+    while low < high and good(high):
+        low, high = high, min(2 * high, _MOST)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if good(middle) else (low, middle)
@@ -297,11 +297,11 @@ def max_context(
 
     # As `largest_whole` seeks, by doubling and then between; the same number comes out of it.
     doubled = lowest * 2.0 ** np.arange(_MOST.bit_length(), dtype=np.float64)
-    fits = fitting(doubled[: max(np.searchsorted(doubled, _MOST), 1)])
-    if fits == 0:
-        return 0
-    low = int(doubled[fits - 1])
-    high = 2 * low
+    tried = np.append(doubled[doubled < _MOST], max(_MOST, lowest))
+    fits = fitting(tried)
+    if fits in {0, len(tried)}:
+        return int(tried[-1]) if fits else 0
+    low, high = int(tried[fits - 1]), int(tried[fits])
     while high - low > 1:
         between = np.unique(np.floor(np.linspace(low, high, _TRIED_AT_ONCE)))[1:-1]
         fits = fitting(between)

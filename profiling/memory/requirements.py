@@ -21,7 +21,7 @@ from profiling.roofline.workload import Parallelism, Precision, Values, Workload
 
 Array = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
-MOST_SEQUENCES = 2**20 - 1
+MOST_SEQUENCES = 2**20
 
 
 @dataclass(frozen=True, slots=True)

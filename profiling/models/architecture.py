@@ -79,7 +79,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tower:
-    """Widths of a tower that reads images, and how many patches it makes of them."""
+    """Widths of a tower that reads images or sound, and how many patches (frames) it makes of them."""
 
     layers: int
     hidden_size: int
@@ -89,7 +89,10 @@ class Tower:
     patches_per_token: float
     """Patches that one token of the decoder stands for."""
     patches_per_image: int | None
-    """Where every image has as many; None: an image has as many as its size asks for."""
+    """Where every image has as many; None: an image has as many as its size asks for. Of sound: frames that attend
+    each other."""
+    projector: tuple[tuple[int, int], ...] = ()
+    """Widths in and out of the matrices that make the decoder's tokens of merged patches; none: not stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class Uncounted:
     layers_ahead: int = 0
     """Layers that predict ahead: each like the decoder's last, with one more matrix."""
     tower: Tower | None = None
-    """Its widths, where it reads images and the config states them."""
+    """Its widths, where the config states them."""
 
     def __str__(self) -> str:
         """As answers say it."""

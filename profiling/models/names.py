@@ -26,7 +26,7 @@ _FORMAT_WORDS = re.compile(
 )
 _SHARD = re.compile(r"[-_.]\d{5}-of-\d{5}")
 _SUFFIX = re.compile(r"\.(?:gguf|safetensors|bin)$")
-_SAME = {"it": "instruct", "chat": "instruct", "pt": "base"}
+_SAME = {"it": "instruct", "chat": "instruct", "pt": "base", "reasoning": "thinking", "think": "thinking"}
 """Words that publishers use for the same thing."""
 _SILENT = frozenset(
     {
@@ -35,7 +35,7 @@ _SILENT = frozenset(
     }
 )  # fmt: skip
 """Words that some addresses of a model have and others leave out (`Meta-Llama-3.1-8B`, `Llama-2-7b-hf`)."""
-_TRAINING = frozenset({"instruct", "base", "thinking", "reasoning", "sft", "dpo", "rlhf"})
+_TRAINING = frozenset({"instruct", "base", "thinking", "sft", "dpo", "rlhf"})
 """How weights were trained: their shapes are those of the model without the word."""
 _MODES = frozenset({"non", "no", "turbo", "highspeed", "fast", "free", "fc", "prompt", "prev", "tput"})
 """Words of boards and services that say how a model is run, not which it is."""
@@ -46,6 +46,11 @@ _ASIDE = re.compile(
     r"\([^()]*\)|\[[^\[\]]*\]|_(?:thinking|high|medium|low|max|minimal|xhigh|none|unknown)\b", re.IGNORECASE
 )
 """What boards put beside a name: modes in brackets, the effort after a line."""
+_MONTHS = {month: place for place, month in enumerate(
+    ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
+)}  # fmt: skip
+_MONTH = re.compile(rf"\(({'|'.join(_MONTHS)})[a-z]* ?(?:20|')(\d\d)\)", re.IGNORECASE)
+"""A release as boards date it, `(Jul '24)`; publishers write 2407."""
 _SIZE_TOLERANCE = 0.06
 """How far a size that people say may lie from the parameters counted: `phi-4 14b` has 14.7."""
 _OLLAMA_FORMAT = "gguf-q4_k_m"
@@ -127,9 +132,11 @@ def resolve_model(text: str, known: Collection[str] | None = None, *, suggest: b
     if named in alike:
         evidence = f"{answer.evidence}; shapes of {alike[named]} ({same_shapes()[named][1]})"
         answer = replace(answer, model_id=named, catalogue_id=alike[named], evidence=evidence)
-    if named and answer.weight_format is None and states_format(named) and not states_format(text):
+    if named and states_format(named) and not states_format(text):
         # Only somebody's narrower copy is known: its shapes are meant, not its format.
         answer = replace(answer, weight_format="bf16", evidence=f"{answer.evidence}, taken at 16 bits")
+    elif named and states_format(named) and _format(named) != answer.weight_format:
+        answer = replace(answer, evidence=f"{answer.evidence}; shapes of {named}, a copy in another format")
     return answer
 
 
@@ -161,15 +168,21 @@ def _resolve(text: str, choices: Collection[str]) -> ModelName:
 
 def _with_nearest(answer: ModelName, choices: Collection[str]) -> ModelName:
     said = answer.model_id
-    near = nearest((said or answer.text).rsplit("/", maxsplit=1)[-1], [*choices])
+    bare = {_spelled(name): name for name in _originals_first(choices)[::-1]}
+    close = nearest(_spelled(said or answer.text), [*bare])
+    near = ", ".join(bare[name] for name in close.split(", ")) if close else ""
     tail = f"; nearest: {near}" if near else ""
     where = f"among the {len(choices)} models known here"
     evidence = (
-        f"{said!r} is not {where}{tail}; --online asks the hub"
-        if said
-        else f"{answer.text!r} is neither {where} nor a path{tail}"
+        f"{said!r} is not {where}{tail}; --online asks the hub" if said else f"{answer.text!r} is not {where}{tail}"
     )
     return replace(answer, candidates=tuple(near.split(", ")) if near else (), evidence=evidence)
+
+
+def _spelled(name: str) -> str:
+    """A name as it is compared by its letters: without publisher, and words that some addresses leave out."""
+    parts = re.split(r"[-_ ]+", name.rsplit("/", maxsplit=1)[-1].casefold())
+    return "-".join(part for part in parts if part not in _SILENT)
 
 
 def _format(name: str) -> str | None:
@@ -246,13 +259,10 @@ def _of_tag(text: str, family: str, tag: str, choices: Collection[str]) -> Model
 
 
 def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str]) -> ModelName:
-    if hub_id in choices:
-        return ModelName(text, hub_id, hub_id, form, evidence="its address on the hub")
-    folded = [name for name in choices if name.casefold() == hub_id.casefold()]
+    folded = [hub_id] if hub_id in choices else [name for name in choices if name.casefold() == hub_id.casefold()]
     if len(folded) == 1:
-        return ModelName(
-            text, folded[0], folded[0], form, evidence="its address on the hub, but for upper and lower case"
-        )
+        case = "" if folded[0] == hub_id else ", but for upper and lower case"
+        return ModelName(text, folded[0], folded[0], form, evidence=f"its address on the hub{case}")
     said = words(hub_id)
     owner = hub_id.split("/", maxsplit=1)[0].casefold()
     same = _originals_first(name for name in choices if words(name) == said)
@@ -260,6 +270,9 @@ def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str
         how = "renamed on the hub" if own[0].split("/")[0].casefold() == owner else f"the same name as {own[0]}"
         stored = f", stored as {form}" if form else ""
         return ModelName(text, hub_id, own[0], form, evidence=f"{how}{stored}")
+    dated = any(_DATE.fullmatch(word) for word in said)
+    if dated and (named := _named(text, said, form, choices, exact=False)) and named.catalogue_id:
+        return named
     if shaped := _of_same_shape(said, choices):
         evidence = f"same shapes as {shaped}: the names differ in training or date only"
         return ModelName(text, hub_id, shaped, form, evidence=evidence)
@@ -275,12 +288,19 @@ def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str
 
 def _readings(spoken: str) -> Iterator[tuple[frozenset[str], str]]:
     """What may be meant, from the letter on: all words, those outside of brackets, those that name a model."""
-    said = words(spoken)
+    said, outside = words(spoken), words(_ASIDE.sub(" ", spoken))
+    if month := _MONTH.search(spoken):
+        release = frozenset({f"{month[2]}{_MONTHS[month[1].casefold()]:02d}"})
+        why = f"; {month[0]} is its release {next(iter(release))}"
+        yield outside | release, why
+        yield frozenset(word for word in outside if not word.isdigit()) | release, why
     yield said, ""
-    outside = words(_ASIDE.sub(" ", spoken))
     if outside != said:
         yield outside, "; what stands beside the name is left out"
-    if mode := outside & _MODES:
+    mode = outside & _MODES
+    if mode & {"no", "non"}:
+        mode |= outside & {"thinking"}
+    if mode:
         yield outside - mode, f"; {', '.join(sorted(mode))} says how it is run"
 
 
@@ -300,11 +320,18 @@ def _named(
         found = [name for name in found if words(name) == said]
     if not found and not exact:
         found = _by_parameters(said, choices)
+    named_whole = bool(found) and words(found[0]) == said
+    if not exact and not named_whole and (shaped := _thought_about(said, choices)):
+        evidence = f"by its words; {shaped} thinks where it is asked to"
+        return ModelName(text, shaped, shaped, form, evidence=evidence)
     kinds = {words(name) - _TRAINING for name in found}
-    if found and len(kinds) == 1 and (words(found[0]) == said or not _is_open(said, choices)):
-        evidence = "by its words" if words(found[0]) == said else f"by its words; {found[0]} has the fewest unsaid"
+    if found and len(kinds) == 1 and (named_whole or not _is_open(said, choices)):
+        evidence = "by its words" if named_whole else f"by its words; {found[0]} has the fewest unsaid"
         return ModelName(text, found[0], found[0], form, tuple(found[1:]), evidence)
     if found and not exact:
+        if len(plain := [name for name in choices if _shape(words(name)) == _shape(said)]) == 1:
+            evidence = f"same shapes as {plain[0]}: the names differ in training or date only"
+            return ModelName(text, plain[0], plain[0], form, evidence=evidence)
         offered = sorted({*found, *_matching_all(said, choices)}, key=lambda name: (name not in found, len(name), name))
         return ModelName(
             text, None, None, form, tuple(offered), f"{text!r} could be {', '.join(offered[:12])}; give one of them"
@@ -313,6 +340,15 @@ def _named(
         evidence = f"same shapes as {shaped}: the names differ in training or date only"
         return ModelName(text, shaped, shaped, form, evidence=evidence)
     return None
+
+
+def _thought_about(said: frozenset[str], choices: Collection[str]) -> str | None:
+    """The model that is meant by its name and `thinking`, where one training does both: its name states none."""
+    rest = said - {"thinking"}
+    if rest == said or not rest:
+        return None
+    same = [name for name in choices if words(name) == rest and "preview" not in name.casefold()]
+    return next(iter(_originals_first(same)), None) if not rest & _TRAINING else None
 
 
 def _by_parameters(said: frozenset[str], choices: Collection[str]) -> list[str]:
@@ -341,12 +377,19 @@ def _parameters(name: str) -> float:
 def _is_open(said: frozenset[str], choices: Collection[str]) -> bool:
     """Whether a size or a version was left out that tells models apart: `qwen 3` is no model, `smollm` not SmolLM2."""
     named = [words(name) for name in _matching_all(said - _TRAINING, choices)]
+    if alike := [own for own in named if not _plain(own - said)]:
+        named = alike  # a word left unsaid that is neither size nor version nor training is that of another model
     sizes = {frozenset(word for word in own if _SIZE.fullmatch(word)) for own in named}
     versions = {word for own in named for word in own if re.fullmatch(r"\d+(?:\.\d+)*", word)}
     of_size = len(sizes) > 1 and not any(_SIZE.fullmatch(word) for word in said)
     return of_size or (
         any(not _DATE.fullmatch(word) for word in versions) and not any(_VERSION.fullmatch(word) for word in said)
     )
+
+
+def _plain(own: frozenset[str]) -> frozenset[str]:
+    """Words that are none of size, version, date and training."""
+    return frozenset(w for w in own - _TRAINING if not (_SIZE.fullmatch(w) or _VERSION.fullmatch(w)))
 
 
 def _matching_all(said: frozenset[str], choices: Collection[str]) -> list[str]:

@@ -300,4 +300,11 @@ def load(model: str | Path, *, online: bool = False) -> Architecture:
     meant = resolve_model(text)
     if online and meant.model_id and meant.catalogue_id is None:
         return from_hub(meant.model_id)
-    return catalogue()[meant.require()].architecture()
+    known = meant.require()
+    return _alike(str(meant.model_id)) if meant.model_id in same_shapes() else catalogue()[known].architecture()
+
+
+@cache
+def _alike(name: str) -> Architecture:
+    """A model without a config of its own, with the shapes of another."""
+    return under_name(catalogue()[same_shapes()[name][0]].architecture(), name)

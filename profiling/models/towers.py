@@ -17,6 +17,12 @@ _TOWERS = {
 _GATED = ("pixtral", "qwen2_5_vl", "exaone4_5", "glm", "gemma4", "mimo", "llama4_gated")
 _MERGES = {"gemma4_vision": 3, "qwen2_5_vl": 2, "qwen2_vl": 2}
 """Patches along a side that make a token, where a config leaves it to transformers' default."""
+_FRAMES_PER_TOKEN = {
+    "qwen2_audio_encoder": 2, "qwen2_5_omni_audio_encoder": 2, "qwen3_omni_moe_audio_encoder": 1, "voxtral_encoder": 4,
+}  # fmt: skip
+"""Frames of the encoder that make a token, of towers whose layers are Whisper's (transformers' own pooling)."""
+_TOKENS_PER_CHUNK = 13
+"""What convolutions leave of a chunk of Qwen3-Omni (100 of the spectrum's columns, three times halved)."""
 AHEAD = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
           "mtp_num_layers")  # fmt: skip
 """Fields that say how many layers predict ahead."""
@@ -55,11 +61,34 @@ def tower_parameters(tower: Mapping[str, Any]) -> int | None:
     if not layers or not hidden:
         return None
     patch = _first(tower, "patch_size", "spatial_patch_size")
-    out = _first(tower, "out_hidden_size")
-    merge = _first(tower, "spatial_merge_size") or 1
-    merged = hidden * merge**2
-    projector = merged * merged + merged * out if out and merge > 1 else 0
+    projector = sum(inside * outside for inside, outside in _projector(tower, hidden))
     return layers * (4 * hidden**2 + (3 if gated else 2) * hidden * wide) + 3 * patch**2 * hidden + projector
+
+
+def _projector(tower: Mapping[str, Any], hidden: int) -> tuple[tuple[int, int], ...]:
+    """Matrices from merged patches to the decoder: two, and two more for each layer that is passed on (deepstack)."""
+    out, merge = _first(tower, "out_hidden_size"), _first(tower, "spatial_merge_size")
+    if not out or merge < 2:
+        return ()
+    merged, passed_on = hidden * merge**2, tower.get("deepstack_visual_indexes")
+    return ((merged, merged), (merged, out)) * (1 + len(passed_on if isinstance(passed_on, list) else ()))
+
+
+def audio_tower(tower: Mapping[str, Any]) -> Tower | None:
+    """Widths of a tower for sound and the frames it makes; None where its layers are of another kind than Whisper's."""
+    kind = str(tower.get("model_type", ""))
+    layers, hidden, wide, _ = _widths(tower)
+    heads = _first(tower, "encoder_attention_heads", "num_attention_heads")
+    if kind not in _FRAMES_PER_TOKEN or not layers or not hidden or not heads:
+        return None
+    window, at_once = _first(tower, "n_window"), _first(tower, "n_window_infer")
+    frames = _first(tower, "max_source_positions")
+    if window:
+        frames = _TOKENS_PER_CHUNK * at_once // (2 * window) if at_once else window
+    return Tower(
+        layers=layers, hidden_size=hidden, intermediate_size=wide, heads=heads, gated=False,
+        patches_per_token=float(_FRAMES_PER_TOKEN[kind]), patches_per_image=frames or None,
+    )  # fmt: skip
 
 
 def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any]) -> Tower | None:
@@ -89,8 +118,20 @@ def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any]) -> Tower |
         ratio = 1 / shuffled**2 if isinstance(shuffled, int | float) else 1.0
     return Tower(
         layers=layers, hidden_size=hidden, intermediate_size=wide, heads=heads, gated=gated, patches_per_token=ratio,
-        patches_per_image=per_image,
+        patches_per_image=per_image, projector=_projector(tower, hidden),
     )  # fmt: skip
+
+
+def projector_model(tower: Tower, name: str) -> Architecture | None:
+    """The matrices between a tower and the decoder, over the decoder's tokens; None where they are not stated."""
+    if not tower.projector:
+        return None
+    steps = tuple(
+        Linear(name=f"project_{place}", inputs=("input",), width_in=inside, width_out=outside, bias=True)
+        for place, (inside, outside) in enumerate(tower.projector)
+    )
+    width = tower.projector[0][0]
+    return Architecture(name, "projector", width, 1, (Stack("encoder", (), (Layer("projector", steps, 1),), ()),))
 
 
 def tower_model(tower: Tower, name: str) -> Architecture:
@@ -132,10 +173,16 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
         text: The part that describes the decoder; may be the same.
         model: The decoder, for the size of layers like its last.
     """
+    thinker = config.get("thinker_config")  # where omni models keep what reads
+    towers = {**(thinker if isinstance(thinker, Mapping) else {}), **config}
     for key, name in _TOWERS.items():
-        tower = config.get(key)
+        tower = towers.get(key)
         if isinstance(tower, Mapping) and tower:
-            widths = vision_tower(config, tower) if name == "vision tower" else None
+            widths = None
+            if name == "vision tower":
+                widths = vision_tower(config, tower)
+            elif name == "audio tower":
+                widths = audio_tower(tower)
             yield Uncounted(name, tower_parameters(tower), tower=widths)
     ahead = _first(text, *AHEAD) or _first(config, *AHEAD)
     if ahead and model.kind == "decoder":

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine, engine_of, product_rate, vector_rate
 from profiling.engines.time import Basis, EngineTimes, shipped_times
+from profiling.memory.engines import EngineProfile
 from profiling.memory.need import MemoryNeed, memory_need
 from profiling.models.architecture import Architecture
 from profiling.models.stored import Group
@@ -373,6 +374,7 @@ def estimate(
     engine: str = "vllm-v1",
     times: EngineTimes | None = None,
     extra_bytes: float = 0.0,
+    held: EngineProfile | None = None,
 ) -> Estimate:
     """Time, latencies and rates of one configuration, with its memory verdict.
 
@@ -388,12 +390,13 @@ def estimate(
         engine: Whose memory is counted and whose passes are timed: "vllm-v1", "llama.cpp", "mlx", …
         times: Fitted effects of engines; those that ship where None.
         extra_bytes: Memory of what lies beside the model on each device: adapters, a model that drafts.
+        held: What the engine adds to the memory; None: as it starts by itself.
 
     Raises:
         InvalidWorkload, IllegalParallelism, UnsupportedPrecision: The question cannot be asked so.
     """
     workload.check(model)
-    need = replace(memory_need(model, accelerator, workload, engine), extras=extra_bytes)
+    need = replace(memory_need(model, accelerator, workload, held or engine), extras=extra_bytes)
     timed = EngineTime(engine_of(engine, accelerator), times or shipped_times(), accelerator)
     fitted = calibration if timed.engine.reference_kernels else None
 

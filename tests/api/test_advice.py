@@ -14,6 +14,8 @@ from profiling.answers.describe import describe
 from profiling.answers.design import ScalingFit, Wish, design
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
+from profiling.answers.processors import compare_processors
+from profiling.answers.question import Question
 from warehouse.reader import Reader
 from warehouse.settings import Settings
 
@@ -52,20 +54,27 @@ def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -
     assert any("Engine: llama.cpp" in note for note in said["notes"])
 
 
-def test_shapes_are_those_of_the_command_with_the_line_of_the_warehouse(
-    client: TestClient, bundled_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for axis in ("LAYERS", "QUERIES_PER_KEY"):  # a few shapes show as much as all of them
-        monkeypatch.setattr(f"profiling.answers.design.{axis}", (24,) if axis == "LAYERS" else (4,))
-    said = get(client, "design", params="3B", device="4090", context=8192, ttft_s=5)
+def test_shapes_are_those_of_the_command_with_the_line_of_the_warehouse(client: TestClient, bundled_home: Path) -> None:
+    # A few shapes show as much as many.
+    said = get(client, "design", params="3B", device="4090", context=8192, ttft_s=5, trials=9)
     reader = Reader(bundled_home / "published")
     fit = ScalingFit.newest(reader.query)
     assert fit is not None
     wish = Wish(parameters=3e9, accelerator="RTX-4090", context=8192, time_to_first_token_s=5)
-    rows, notes = design(Door.from_tables(lambda table: reader.query(f"FROM {table}")), wish, fit)
+    rows, notes = design(Door.from_tables(lambda table: reader.query(f"FROM {table}")), wish, fit, 9)
     assert said["rows"] == rows.to_dicts() != []
     assert said["notes"] == list(notes)
     assert all(row["is_prediction"] for row in said["rows"])
+
+
+def test_processors_are_compared_as_by_the_command(client: TestClient, bundled_home: Path) -> None:
+    asked = ["cpu", "TPU-v5p", "4090"]
+    found = get(client, "processors", model=LLAMA, accelerator=asked, seq=2048)
+    reader = Reader(bundled_home / "published")
+    door = Door.from_tables(lambda table: reader.query(f"FROM {table}"))
+    rows = compare_processors(door, Question(model=LLAMA, accelerator="", context=2048), asked)
+    assert found["rows"] == rows.to_dicts()
+    assert found["notes"][0].startswith("TPU-v5p is the fastest")
 
 
 def test_models_are_described_and_files_of_the_server_are_not(client: TestClient) -> None:
@@ -102,6 +111,7 @@ def test_errors_are_those_that_ship(client: TestClient) -> None:
         ("advise", {"machine": "no such card"}, 404, "no such card"),
         ("advise", {"machine": "3090 + 4090", "engine": "vllm"}, 422, "split by layers"),
         ("advise", {"machine": "4090", "use": "nonsense"}, 422, "no use 'nonsense'"),
+        ("processors", {"model": LLAMA, "accelerator": "toaster"}, 404, "toaster"),
         ("design", {"params": "three", "device": "4090"}, 422, "write 3B"),
         ("describe", {"model": LLAMA, "weight_format": "nonsense"}, 422, "nonsense"),
         ("choices", {"verdict": "perhaps"}, 422, "verdict"),

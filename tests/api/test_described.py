@@ -37,6 +37,7 @@ def described(bundled_home: Path) -> Any:
         ("GET", "plan"),
         ("GET", "advise"),
         ("GET", "design"),
+        ("GET", "processors"),
         ("GET", "describe"),
         ("GET", "choices"),
         ("GET", "accuracy"),

@@ -10,7 +10,8 @@ from fastapi.testclient import TestClient
 
 from api.app import create
 from dashboards.measuring import CannotMeasure, Measuring
-from tests.answering import tiny_checkpoint
+from tests.answering import answering, tiny_checkpoint
+from tests.speaking import speaking
 from warehouse.settings import Settings
 
 ASKED = {"checkpoint": "tiny", "prompt": "hello"}
@@ -51,8 +52,31 @@ def test_what_is_not_offered_too_long_or_in_turn_is_refused_in_one_sentence(
             404, "'../secret' is no checkpoint of this server; there are: tiny.",
         )  # fmt: skip
         assert refused(made, new_tokens=100_000)[0] == 422
+        assert refused(made, endpoint="http://127.0.0.1:1")[0] == 422
+        assert "one of them only" in refused(made, checkpoint=None)[1]
+        assert "model's name" in refused(made, checkpoint=None, endpoint="http://127.0.0.1:1")[1]
+        assert refused(made, checkpoint=None, endpoint="http://127.0.0.1:1", model="m") == (
+            404, "'http://127.0.0.1:1' is no server that may be asked from here; there are: none.",
+        )  # fmt: skip
         assert refused(made, prompt="x" * 30_000)[0] == 422
         assert refused(made) == (503, "Another measurement is running.")
+
+
+def test_a_server_that_the_operator_named_answers_in_its_protocol_and_its_password_stays_here(tmp_path: Path) -> None:
+    with answering() as one, speaking() as other:
+        spoken = f"127.0.0.1:{one.server_address[1]}/v1", f"127.0.0.1:{other.server_address[1]}"
+        named = f"http://someone:secret@{spoken[0]},tgi=http://{spoken[1]}"
+        with client(tmp_path, api_inference=True, measure_endpoints=named) as made:
+            for endpoint, text in ((f"http://{spoken[0]}", " 0 1"), (f"http://{spoken[1]} (tgi)", " 0 1")):
+                asked = {"endpoint": endpoint, "model": "m", "prompt": "hello", "new_tokens": 2}
+                response = made.post("/api/v1/inference", json=asked)
+                assert response.status_code == 200, response.text
+                said = response.json()
+                assert (said["answer"]["text"], said["answer"]["tokens"], said["modules"]) == (text, 2, [])
+                assert 0 < said["answer"]["ttft_p50_s"] <= said["answer"]["request_p50_s"]
+                assert "secret" not in response.text
+                assert (tmp_path / "inbox" / said["bundle"]).is_dir()
+        assert one.seen[-1][1].startswith("Basic ")
 
 
 @pytest.mark.slow

@@ -65,8 +65,6 @@ def test_the_first_page_says_findings_that_its_tables_hold(visit: Visit, bundled
     )
     behind = f"{newest['best_open_model']}, stood {newest['gap_points']:.0f} points"
     assert any(behind in line for line in said)
-    gap = next(line for line in said if line.startswith("In ability")).removesuffix(" See it")
-    growth = next(line for line in said if line.startswith("Open models by size")).removesuffix(" See it")
     data = Data(settings)
     best = advise(data.door(), data.evidence(), Need(accelerator="RTX-4090")).best
     assert best is not None
@@ -74,13 +72,4 @@ def test_the_first_page_says_findings_that_its_tables_hold(visit: Visit, bundled
     assert len(said) > 3
     pages = {page.locator(".findings a").nth(i).get_attribute("href") for i in range(len(said))}
     assert "open-vs-proprietary" in pages
-    # What is said here is what the linked view says, by the same estimator.
-    votes = next(page for page in pages if page and page.startswith("open-vs-proprietary?"))
-    visit.open("open-vs-proprietary")
-    assert page.get_by_text(gap, exact=True).first.is_visible()
-    visit.open(votes)
-    board = f"{newest['best_open_model']}, stands {newest['gap_points']:.0f} points"
-    assert page.get_by_text(board).first.is_visible()
-    visit.open("scaling")
-    assert page.get_by_text(growth.partition(": ")[2], exact=True).first.is_visible()
     assert visit.errors == []

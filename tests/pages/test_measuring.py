@@ -79,6 +79,14 @@ def test_a_prompt_is_answered_with_its_times_and_lands_in_the_inbox(measure: Vis
     (point,) = found.final_points()
     assert (point["stage"], point["context"], point["backend"]) == ("generate", 3, "plain")
     assert "cat" not in (path / "points.jsonl").read_text()
+    # The same form asks a server, which has a name for its model and its own number format.
+    prompt.get_by_label("Answered by").select_option(index=1)
+    prompt.get_by_label("Model, as the server names it").fill("good")
+    prompt.get_by_label("Number format").wait_for(state="hidden")
+    prompt.get_by_role("button", name="Measure").click()
+    prompt.get_by_text("the server, with its network and queue").wait_for()
+    assert " 0 1 2" in prompt.locator("pre").inner_text()
+    assert len(landed(home, "prompt")) == 2
     assert measure.errors == []
 
 

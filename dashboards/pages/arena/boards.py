@@ -72,6 +72,8 @@ class ArenaState(BoardState):
     top: Any = param.Selector(default="30", objects=["15", "30", "60", "all"])
     models: Any = param.ListSelector(default=[], objects=[], doc="Models followed over time and categories.")
     wins: Any = param.Selector(default="predicted", objects=["predicted", "observed", "difference"])
+    first: Any = param.Selector(objects=[], doc="Model A of the vote that is worked through.")
+    second: Any = param.Selector(objects=[], doc="Model B of it.")
     over: Any = param.Selector(default="series", objects=["series", "publication"], doc="What history is drawn of.")
 
 

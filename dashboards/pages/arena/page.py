@@ -10,6 +10,7 @@ from dashboards.charts import legend, ratings_classes, ratings_history
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.arena import boards as arena_boards
+from dashboards.pages.arena import explained
 from dashboards.pages.arena import rows as arena_rows
 from dashboards.pages.arena.boards import VOTES, ArenaState, Boards
 from dashboards.pages.arena.comparisons import Comparisons
@@ -81,6 +82,7 @@ class Arena(SessionPage[ArenaState]):
         top = controls.radio(state, "top", lengths, height=32)
         self.card = ChartCard(_RATINGS, self.ratings.figure, show, top)
         self.comparisons = Comparisons(data, self.state, self._where)
+        self.vote = explained.WorkedVote(data, self.state)
         self._draw()
         self._watch()
 
@@ -107,6 +109,7 @@ class Arena(SessionPage[ArenaState]):
         self._notes += arena_boards.offer(state, "organisation", arena_boards.makers(self.rated), [])
         names = self.rated.filter(pl.col("rating").is_not_null())["model"].to_list()
         self._notes += arena_boards.offer(state, "models", {name: name for name in names}, self._worth_following(names))
+        self._notes += explained.offer(state, names)
         chosen, note = arena_boards.few(state.models)
         if note:
             self._notes += note
@@ -139,6 +142,7 @@ class Arena(SessionPage[ArenaState]):
         self._when(["search", "licence", "organisation"], self._filtered)
         self._when(["show", "top"], self._draw_ratings)
         self._when("models", self._draw_followed)
+        self._when(["first", "second"], lambda: self.vote.draw(self.rated))
         self._when("over", self._draw_followed)
         self._when("wins", lambda: self.comparisons.against_each_other(self.shown))
 
@@ -150,6 +154,7 @@ class Arena(SessionPage[ArenaState]):
         self._filtered()
         self._draw_followed()
         self.comparisons.by_style(self.rated)
+        self.vote.draw(self.rated)
 
     def _filtered(self) -> None:
         self.shown = arena_boards.within(arena_boards.searched(self.rated, self.state.search), self.state)
@@ -264,5 +269,5 @@ class Arena(SessionPage[ArenaState]):
             self.table.widget,
         )
         compared = self.comparisons
-        cards = (compared.history, compared.wins, compared.categories, compared.styles)
+        cards = (compared.history, compared.wins, self.vote, compared.categories, compared.styles)
         return [*(card.column for card in cards), table]

@@ -263,7 +263,7 @@ class Footprint:
             controls.select(state, "context", "Context", margin=margin),
             controls.select(state, "grid", "Electricity of", margin=margin),
             controls.radio(state, "table", dict(state.param["table"].get_range()), height=32),
-            controls.number(state, "pue", "PUE: building energy over device energy", step=0.05, margin=(10, 0, 0, 0)),
+            controls.number(state, "pue", "PUE (building over devices)", step=0.05, margin=(10, 0, 0, 0)),
             sizing_mode="stretch_width",
             margin=0,
         )

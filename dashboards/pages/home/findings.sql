@@ -35,7 +35,8 @@ SELECT 2 AS position, format('open-vs-proprietary?source={}&arena={}&category={}
     best_proprietary_model, 100 * open_win_probability) AS sentence
 FROM board
 UNION ALL
-SELECT 4, 'sql?sql=FROM+marts.revision_summary+ORDER+BY+changed+DESC', format(
+SELECT 4, 'sql?sql=SELECT+*+REPLACE+(round(largest_change,+1)+AS+largest_change)+FROM+marts.revision_summary'
+    '+ORDER+BY+changed+DESC', format(
     'Between {} and {} the board re-scored {} of {} averages, by up to {:.1f} points: progress across snapshots is partly '
     'a change of ruler.', from_date, to_date, changed, common, largest_change)
 FROM rescored
@@ -45,7 +46,8 @@ SELECT 5, 'footprint', format(
     'use of energy.', from_date, to_date, twice, common)
 FROM doubled
 UNION ALL
-SELECT 6, 'roofline', format(
+SELECT 6, 'sql?sql=SELECT+device,+operator_class,+kernels,+sum(kernels)+OVER+()+AS+all_kernels,'
+    '+round(held_out_mape_pct,+1)+AS+held_out_mape_pct+FROM+marts.calibrations+ORDER+BY+held_out_mape_pct', format(
     'Kernel times are predicted with a mean error of {:.1f} to {:.1f} % on shapes held out of the fit, on {} ({:,} kernels); '
     'whole passes rest on the engines that others measured.', least, most, devices, kernels::BIGINT)
 FROM errors WHERE kernels > 0

@@ -48,10 +48,10 @@ def _advice(data: Data) -> list[dict[str, str]]:
     best = advice.best
     if best is None or best.tokens_per_s is None:
         return []
-    low, likely, high = best.tokens_per_s
+    low, likely, high = (formats.significant(rate) for rate in best.tokens_per_s)
     sentence = (
         f"One {MACHINE} runs {best.model_id} in {best.weight_format} with {advice.need.context:,} tokens of context: "
-        f"about {likely:.0f} tokens per second ({low:.0f} to {high:.0f}), ability {best.ability_in_format:.0f} "
+        f"about {likely} tokens per second ({low} to {high}), ability {best.ability_in_format:.0f} "
         f"({best.ability_low:.0f} to {best.ability_high:.0f}), {best.ability_basis}."
     )
     return [{"sentence": sentence, "page": "advisor"}]

@@ -20,7 +20,7 @@ _PRECISIONS = ["bfloat16", "float16", "float32"]
 def forms(measuring: Measuring) -> list[pn.Column]:
     """A card for what may be measured; none where nothing may."""
     found: list[Form] = []
-    if measuring.checkpoints:
+    if measuring.checkpoints or measuring.endpoints:
         found.append(PromptForm(measuring))
     if measuring.endpoints:
         found.append(EndpointForm(measuring))
@@ -82,31 +82,49 @@ class Form(ABC):
 
 
 class PromptForm(Form):
-    """A prompt for a checkpoint."""
+    """A prompt for a checkpoint or a server."""
 
     def __init__(self, measuring: Measuring) -> None:
         super().__init__(measuring, "Run a prompt here", text.PROMPT)
-        self.checkpoint = pn.widgets.Select(name="Checkpoint", options=list(measuring.checkpoints), **_FIELD)
+        checkpoints, servers = list(measuring.checkpoints), list(measuring.endpoints)
+        self.subject = pn.widgets.Select(name="Answered by", options=[*checkpoints, *servers], **_FIELD)
         self.precision = pn.widgets.Select(name="Number format", options=_PRECISIONS, **_FIELD)
+        self.model = pn.widgets.TextInput(name="Model, as the server names it", max_length=200, **_FIELD)
         self.new_tokens = pn.widgets.IntInput(name="New tokens, at most", value=32, start=1, end=512, **_FIELD)
         self.prompt = pn.widgets.TextAreaInput(
             name="Prompt", placeholder="Text for the model to continue", rows=3, max_length=_LONGEST_PROMPT,
             sizing_mode="stretch_width", margin=(0, 0, 10, 0),
         )  # fmt: skip
+        self.subject.param.watch(self._fit, "value")
+        self._fit()
+
+    def _fit(self, *_: Any) -> None:
+        """A server has its own number format, and a name for its model."""
+        self.model.visible = self.subject.value in self.measuring.endpoints
+        self.precision.visible = not self.model.visible
 
     def fields(self) -> list[Any]:
         """What is asked for."""
-        return [self.prompt, pn.FlexBox(self.checkpoint, self.precision, self.new_tokens, gap="12px", margin=0)]
+        asked = (self.subject, self.model, self.precision, self.new_tokens)
+        return [self.prompt, pn.FlexBox(*asked, gap="12px", margin=0)]
 
     async def ask(self) -> str:
         """Measure; HTML of what came of it."""
-        prompt = self.prompt.value_input or self.prompt.value or ""
+        prompt = (self.prompt.value_input or self.prompt.value or "")[:_LONGEST_PROMPT]
         if not prompt.strip():
             raise CannotMeasure("Enter a prompt first.")
-        found = await self.measuring.generate(
-            self.checkpoint.value, prompt[:_LONGEST_PROMPT], self.new_tokens.value or 1, self.precision.value
-        )
-        return text.answer(*found)
+        subject, most = self.subject.value, self.new_tokens.value or 1
+        if subject in self.measuring.endpoints:
+            return text.answer(*await self.measuring.prompt(subject, _named(self.model), prompt, most))
+        return text.answer(*await self.measuring.generate(subject, prompt, most, self.precision.value))
+
+
+def _named(field: Any) -> str:
+    """What was entered as the name of a server's model."""
+    model = (field.value_input or field.value or "").strip()
+    if not model:
+        raise CannotMeasure("Enter the model's name as the server knows it.")
+    return str(model)
 
 
 class EndpointForm(Form):
@@ -136,9 +154,7 @@ class EndpointForm(Form):
 
     async def ask(self) -> str:
         """Measure; HTML of what came of it."""
-        model = (self.model.value_input or self.model.value or "").strip()
-        if not model:
-            raise CannotMeasure("Enter the model's name as the server knows it.")
+        model = _named(self.model)
         if not self.concurrency.value or not self.lengths.value:
             raise CannotMeasure("Choose at least one number of requests in flight and one prompt length.")
         load = {

@@ -6,31 +6,50 @@ from analytics.units import GIB
 from dashboards.parts import formats
 from dashboards.parts.templates import render
 
-PROMPT = "A checkpoint on this machine answers; you see the text and the time of each token. The text is not kept."
-ENDPOINT = "This machine sends requests to a server that speaks OpenAI's interface, and times what a client sees."
+PROMPT = "A checkpoint on this machine or a server answers; you see the text and what it took. The text is not kept."
+ENDPOINT = "This machine sends requests to a server, in the form that it takes, and times what a client sees."
 _MODULES = 12
 _MS = 1e3
 
 
 def answer(found: dict[str, Any], bundle: str) -> str:
-    """Text of a model, what it took, and its slowest modules."""
-    peak = found.get("allocated_peak_bytes") or found["host_peak_bytes"]
+    """Text of a model and what it took; of a checkpoint its memory and slowest modules too."""
+    rate = found["tokens_per_s"]
     facts = {
         "Time to first token": _ms(found["ttft_p50_s"]),
         "Time per token after it, median": _ms(found["inter_token_p50_s"]),
-        "Tokens per second": formats.significant(found["tokens_per_s"]),
-        "Tokens": f"{found['context']} of the prompt, {found['tokens']} new",
+        "Tokens per second": formats.MISSING if rate is None else formats.significant(rate),
+        "Tokens": f"{found['context']}{_counted(found)} of the prompt, {_new(found['tokens'])}",
+    }
+    modules = []
+    if "layers" in found:
+        facts |= _of_checkpoint(found)
+        slowest = sorted(found["layers"], key=lambda layer: -layer["time_s"])[:_MODULES]
+        modules = [(formats.significant(layer["time_s"] * _MS), layer["path"], layer["kind"]) for layer in slowest]
+    else:
+        facts |= {"Whole request": _ms(found["request_p50_s"]), "Run by": "the server, with its network and queue"}
+    return render(
+        __file__, "answered.html", found=found, header=("", ""), lines=facts.items(), bundle=bundle, modules=modules
+    )
+
+
+def _of_checkpoint(found: dict[str, Any]) -> dict[str, str]:
+    peak = found.get("allocated_peak_bytes") or found["host_peak_bytes"]
+    return {
         "Weights": _size(found["weights_bytes"]),
         "Memory at most": f"{_size(peak)} {'of the device' if found.get('allocated_peak_bytes') else 'of the process'}",
         "Device in use": _share(found),
         "Energy per token": _energy(found),
         "Run by": {"plain": "our plain torch model", "transformers": "transformers"}[found["backend"]],
     }
-    slowest = sorted(found["layers"], key=lambda layer: -layer["time_s"])[:_MODULES]
-    return render(
-        __file__, "answered.html", found=found, header=("", ""), lines=facts.items(), bundle=bundle,
-        modules=[(formats.significant(layer["time_s"] * _MS), layer["path"], layer["kind"]) for layer in slowest],
-    )  # fmt: skip
+
+
+def _counted(found: dict[str, Any]) -> str:
+    return " words" if found.get("prompt_tokens_source") == "words" else ""
+
+
+def _new(tokens: int | None) -> str:
+    return "an answer that nobody counted" if tokens is None else f"{tokens} new"
 
 
 def served(rows: list[dict[str, Any]], bundle: str) -> str:

@@ -65,7 +65,7 @@ class Measured(SessionPage[MeasuredState]):
         self._update()
         # What another run does not hold is replaced without a word; an address is answered.
         self._when(["run", "model", "stage", "precision", "quantity"], self._update, self._offer)
-        self._when("point", self._show_layers)
+        self._when(["point", "modules"], self._show_layers)
         self._when("trace", self._show_trace)
         self._when("other", self._show_comparison)
 
@@ -123,18 +123,30 @@ class Measured(SessionPage[MeasuredState]):
         layers = self.data.ask("profile_layers", run_id=self.state.run, point_id=self.state.point or "")
         row = self.points.filter(pl.col("point_id") == self.state.point)
         there = not layers.is_empty()
+        of_memory = self.state.modules == "memory"
+        drawn = there and not (of_memory and layers["peak_bytes"].is_null().all())
+        if drawn:
+            self.legends["bars"].object = self.bars.show(layers, self.state.modules)
         if there:
-            self.legends["bars"].object = self.bars.show(layers)
             self.legends["network"].object = self.network.show(layers)
-        for part in (self.bars.figure, self.network.figure):
-            part.visible = there
+        self.bars.figure.visible = self.legends["bars"].visible = drawn
+        self.network.figure.visible = there
         ratio = row["layer_sum_ratio"][0] if row.height else None
         whole = f"; the sum is {formats.significant(100 * ratio)} % of the undisturbed step" if ratio else ""
         subtitle = f"{_point_label(row.row(0, named=True)) if row.height else ''}{whole}; n = {layers.height} modules"
         self.heads["layers"].object = page.about(
-            LayerBars.NAME, "Modules", subtitle, "time of each module alone, from hooks in a separate pass"
+            LayerBars.NAME, "Modules", subtitle,
+            "the most that a layer held at once beyond weights and what came in, from the allocator" if of_memory
+            else "time of each module alone, from hooks in a separate pass",
+        )  # fmt: skip
+        why = (
+            ""
+            if drawn
+            else "No allocator told what these modules held."
+            if there
+            else "This point was not measured module by module."
         )
-        self.no_layers.object = "" if there else page.caption("This point was not measured module by module.")
+        self.no_layers.object = page.caption(why) if why else ""
 
     def _show_trace(self) -> None:
         samples = self.data.ask("profile_telemetry", run_id=self.state.run)
@@ -207,7 +219,9 @@ class Measured(SessionPage[MeasuredState]):
                 self.legends["predictions"], self.predictions.figure, self.errors,
             ),
             page.card(
-                self.heads["layers"], page.html(page.picture_buttons(LayerBars.NAME, "of the layers")),
+                self.heads["layers"],
+                controls.radio(self.state, "modules", {"Time": "time", "Memory": "memory"}, height=32),
+                page.html(page.picture_buttons(LayerBars.NAME, "of the layers")),
                 self.legends["bars"], self.bars.figure, self.legends["network"], network,
                 page.html(page.picture_buttons(Network.NAME, "of the network")), self.no_layers,
             ),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from dashboards.parts import formats
-from profiling.answers.advise import FORMATS, SERVED_FORMATS
+from profiling.answers.advise import FORMATS, SERVED_FORMATS, formats_of
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
 from profiling.answers.question import Question
@@ -147,7 +147,7 @@ def device_rows(door: Door, model: Architecture, shapes_id: str, context: int) -
 def _on(door: Door, model: Architecture, shapes_id: str, device: Accelerator, context: int) -> dict[str, Any]:
     engine = default_engine(device)
     row: dict[str, Any] = {"accelerator": device.name, "engine": engine, "verdict": "unknown format"}
-    for choice in FORMATS.get(engine, SERVED_FORMATS):
+    for choice in formats_of(engine):
         name = choice or model.published_format.name
         try:
             workload = Workload(batch=1, context=context, precision=precision_for(model, name))

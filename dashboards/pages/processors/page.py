@@ -16,7 +16,7 @@ from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard
 from dashboards.parts.templates import block
-from profiling.answers.processors import compare_processors, said
+from profiling.answers.processors import compare_processors, said, warned
 from profiling.errors import ProfilingError
 
 _CHART = "processors"
@@ -66,7 +66,7 @@ class Processors(SessionPage[ProcessorsState]):
         except ProfilingError as error:
             self.notes.object = page.notes([*self._notes, str(error)])
             return
-        self.notes.object = page.notes(self._notes)
+        self.notes.object = page.notes([*self._notes, *warned(self.door, self.state.question, self.rows)])
         self.answer.object = block("lead", said(self.rows))
         self._draw()
 

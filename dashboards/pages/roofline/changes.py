@@ -36,6 +36,8 @@ _OPERATORS = {
     "bound_by": Fact("Bound by", width=90),
     "helps_most": Fact("Helps most", width=96),
     "change_of_whole_pct": Fact("Of the whole (%)", "0.0", 110),
+    "change_of_whole_low_pct": Fact("Low (%)", "0.0", 78),
+    "change_of_whole_high_pct": Fact("High (%)", "0.0", 78),
     **{f"{kind}_pct": Fact(f"{kind.capitalize()} (%)", "0.0", 96) for kind in KINDS},
 }
 _VALUES = {

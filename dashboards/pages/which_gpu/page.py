@@ -77,6 +77,7 @@ class WhichGpu:
             notes.append("No model passes these filters. Widen the size, or take a family away.")
         if not names:
             notes.append("No accelerator is chosen. Add one.")
+        notes += text.beyond(self.door, choice.models, state.context)
         self.notes.object = page.notes(notes)
         self._fill(choice.models, choice.alike, names)
         self._describe_matrix(names)

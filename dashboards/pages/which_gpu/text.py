@@ -1,7 +1,7 @@
 """What the page Which GPU? says: cells of the matrix, and the details of one."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +20,7 @@ from profiling.memory.engines import engine_profile
 from profiling.memory.need import rule_of_thumb_gpus
 
 _UNITS = {"tokens": "tokens/s", "usd": "USD", "grams": "g"}
+_NAMED = 4  # models in a note
 _REFUSED = {"does not fit": "over 128", "no such products": "no such products"}
 
 
@@ -162,6 +163,16 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
     ]
     address = roofline_address(asked)
     return render(__file__, "details.html", asked=asked, reason="", lines=lines, sources=sources, address=address)
+
+
+def beyond(door: Door, models: Sequence[str], tokens: int) -> list[str]:
+    """A note naming the models that were made for fewer tokens; none where there are none."""
+    longest = {name: door.model(name).max_position for name in models}
+    short = [f"{name} ({most:,})" for name, most in longest.items() if most and most < tokens]
+    if not short:
+        return []
+    more = f" and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
+    return [f"Made for fewer than {tokens:,} tokens: {', '.join(short[:_NAMED])}{more}."]
 
 
 def _compared(rule: int, exact: int) -> str:

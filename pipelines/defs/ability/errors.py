@@ -11,7 +11,7 @@ from analytics.ability.bootstrap import LEVEL, Levels
 from analytics.ability.calibration import calibrate
 from analytics.ability.capabilities_index import capabilities_index
 from analytics.ability.comparison import rank_agreement
-from analytics.ability.held_out import HeldOut
+from analytics.ability.held_out import HeldOut, stretch_of
 from analytics.ability.model import PRIORS, Fit, fit
 from analytics.ability.results import Flags, Floats, Integers, NoAbilityError, Results
 from analytics.statistics.normal import TWO_SIDED_90
@@ -19,8 +19,10 @@ from pipelines.defs.ability import evidence
 from pipelines.defs.ability.evidence import Evidence
 from warehouse.contracts.ability import ABILITY_ERROR, DOMAINS, OVERALL
 
-INDEX_KIND = 2
-"""Of the item that is the scale; intervals of shares (0), ratings (1) and it are stretched by themselves."""
+_SHARE, _RATING, INDEX_KIND, _FIRST_DOMAIN = range(4)
+"""Kinds of items, whose intervals are stretched each by its own factor: the scale, ratings, shares of each domain of a
+hundred results, and all other shares."""
+_LEAST_OF_KIND = 100
 _LEAST_MODELS = 8
 _THREADS = 2
 _TOLERANCE = 1e-4
@@ -28,6 +30,24 @@ _TYPICAL_ERROR = 0.09
 """Of a share, where only its order among a board's own is asked for."""
 _MATRIX = "ECI matrix"
 _SCALE_SOURCE = "epoch_eci"
+
+
+def kinds(now: Evidence) -> Integers:
+    """(K,) kind of each item."""
+    design = now.design
+    kind = np.where(design.results.linear, _RATING, np.where(design.domain < 0, _SHARE, _FIRST_DOMAIN + design.domain))
+    kind[now.scale_item] = INDEX_KIND
+    results = np.bincount(kind[design.results.item], minlength=int(kind.max()) + 1)
+    kind[(kind >= _FIRST_DOMAIN) & (results[kind] < _LEAST_OF_KIND)] = _SHARE
+    return kind.astype(np.int64)
+
+
+def domain_stretches(now: Evidence, out: HeldOut, overall: float) -> Floats:
+    """(D,) factors on intervals of domains: the overall one, times what each one's shares ask for beyond all."""
+    shares = ~np.isnan(out.error) & ~now.design.results.linear[now.design.results.item]
+    of_all = stretch_of(np.abs(out.error[shares]) / out.deviation[shares])
+    own = (out.stretch.get(_FIRST_DOMAIN + at, out.stretch.get(_SHARE, of_all)) for at in range(now.design.domains))
+    return overall * np.fromiter(own, dtype=np.float64) / of_all
 
 
 def error_rows(now: Evidence, fitted: Fit, found: Levels, out: HeldOut, results: pl.DataFrame) -> pl.DataFrame:

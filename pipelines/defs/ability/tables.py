@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from analytics.ability.bootstrap import LEVEL, ROUNDS, Levels, levels
 from analytics.ability.comparison import beyond_noise
 from analytics.ability.held_out import HeldOut, held_out
 from analytics.ability.model import Fit, fit
-from analytics.ability.results import NoAbilityError
+from analytics.ability.results import Floats, NoAbilityError
 from analytics.ability.scale import ByIndexItem
 from analytics.statistics.normal import TWO_SIDED_90
 from pipelines.defs.ability import errors, evidence
@@ -64,6 +65,9 @@ class Fitted:
     levels: Levels
 
 
+# Two fits run side by side, on small matrices: the threads of the linear algebra would mostly wait for one another, and
+# waiting they keep the processors busy.
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]  # the library states no types
 def abilities(results: pl.DataFrame, facts: pl.DataFrame, *, rounds: int = ROUNDS) -> Abilities:
     """Fit abilities to every result that counts, measure their error, and compare with the fit before.
 
@@ -79,13 +83,12 @@ def abilities(results: pl.DataFrame, facts: pl.DataFrame, *, rounds: int = ROUND
         return Abilities(
             ABILITY.empty(), ABILITY_BENCHMARKS.empty(), ABILITY_ERROR.empty(), ABILITY_CHANGES.empty(), [], str(none)
         )
-    linear = now.design.results.linear.astype(np.int64)
-    linear[now.scale_item] = errors.INDEX_KIND
-    out = held_out(now.design, kind=linear, folds=_FOLDS, tune=False)
-    scale = scale_of(now)
-    whole = Fitted(now, fitted, levels(now.design, fitted, scale, rounds=rounds, stretch=_stretch(out)))
+    out = held_out(now.design, kind=errors.kinds(now), folds=_FOLDS, tune=False)
+    overall = _stretch(out)
+    stretch = overall, errors.domain_stretches(now, out, overall)
+    whole = Fitted(now, fitted, levels(now.design, fitted, scale_of(now), rounds=rounds, stretch=stretch))
     judged = ability_rows(whole)
-    before = _before(results, facts, now, out)
+    before = _before(results, facts, now, stretch)
     return Abilities(
         pl.concat([judged, prior_rows(whole, facts)], how="diagonal"),
         benchmark_rows(whole),
@@ -106,16 +109,14 @@ def scale_of(of: Evidence) -> ByIndexItem:
     return ByIndexItem(of.scale_item, float(of.centre[of.scale_item]), float(of.width[of.scale_item]))
 
 
-def _before(results: pl.DataFrame, facts: pl.DataFrame, now: Evidence, out: HeldOut) -> Fitted | None:
+def _before(results: pl.DataFrame, facts: pl.DataFrame, now: Evidence, stretch: tuple[float, Floats]) -> Fitted | None:
     """The fit to everything published before the newest snapshot; None where there was no scale yet."""
     try:
         before = evidence.evidence(results, facts, now.as_of - dt.timedelta(days=1))
         fitted = fit(before.design)
     except (NoScaleError, NoAbilityError):
         return None
-    found = levels(
-        before.design, fitted, scale_of(before), rounds=_ROUNDS_BEFORE, stretch=out.stretch[errors.INDEX_KIND]
-    )
+    found = levels(before.design, fitted, scale_of(before), rounds=_ROUNDS_BEFORE, stretch=stretch)
     return Fitted(before, fitted, found)
 
 

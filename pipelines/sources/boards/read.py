@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -115,19 +115,19 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     used = _columns_read(file)
     if file.facts is not None:
         read.facts = _facts(frame, base, board, file.facts, columns)
-    parts, reads_something = [], file.facts is not None
-    for score, column, rows_of_it in _scored(frame, file, columns, used):
-        reads_something = True
-        used.add(column)
-        parts.append(_scores(rows_of_it, file, score, column, columns, decimal_comma=rows.decimal_comma))
-    if not reads_something:
+    scored = _scored(frame, file, columns, used)
+    for _, of_columns, _ in scored:
+        used.update(of_columns)
+    if not scored and file.facts is None:
         declared = sorted({c for s in (*file.scores, *file.by_file.values()) for c in s.columns})
         raise UnreadableFile(
             f"none of the score columns {declared[:8]} is among {sorted(columns - _FIXED)[:20]};"
             " the declaration needs another."
         )
-    if parts:
-        good, wrong = _held_against_units(_completed(pl.concat(parts).collect(), base))
+    if scored:
+        cells = [_cells(part, file, score, names, columns, at) for at, (score, names, part) in enumerate(scored)]
+        picked = _as_numbers(pl.concat(cells), [score for score, _, _ in scored], decimal_comma=rows.decimal_comma)
+        good, wrong = _held_against_units(_completed(picked, base))
         read.results, repeats = _once(good, file)
         read.rejected += [*wrong, *repeats]
     read.rejected = read.rejected[:_MOST_REASONS]
@@ -190,21 +190,22 @@ def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, co
         FILE_PATH,
         pl.when(pl.col(FILE_PATH).n_unique() > 1).then(FILE_PATH).otherwise(pl.lit("")).alias("member"),
         *(values.text(one, columns).alias(name) for name, one in said.items()),
-        pl.coalesce(values.day(values.text(file.date, columns)), pl.lit(as_of)).alias("snapshot_date"),
-        values.day(values.text(file.measured_on, columns)).alias("measured_on"),
+        pl.coalesce(_day(file.date, columns), pl.lit(as_of)).alias("snapshot_date"),
+        _day(file.measured_on, columns).alias("measured_on"),
     )
-    apart = {name: taken_apart(name) for name in base["name_in_source"].drop_nulls().unique()}
-
-    def from_name(what: str) -> pl.Expr:
-        found = {name: getattr(one, what) for name, one in apart.items()}
-        return pl.col("name_in_source").replace_strict(found, default=None, return_dtype=pl.String)
-
+    names = base["name_in_source"].drop_nulls().unique()
+    apart = pl.DataFrame(
+        [(name, one.mode, one.effort, one.precision) for name in names for one in (taken_apart(name),)],
+        schema=dict.fromkeys(("name_in_source", "named_mode", "named_effort", "named_precision"), pl.String),
+        orient="row",
+    )
     stated_mode = pl.col("mode").is_in(MODES)
-    return base.with_columns(
+    return base.join(apart, on="name_in_source", how="left", maintain_order="left").select(
+        *(pl.col(name) for name in base.columns if name not in {"mode", "effort", "precision_served", "reporter"}),
         pl.lit(board.name).alias("source"),
-        pl.when(stated_mode).then("mode").otherwise(from_name("mode")).alias("mode"),
-        pl.coalesce("effort", from_name("effort")).str.to_lowercase().alias("effort"),
-        pl.coalesce("precision_served", from_name("precision"))
+        pl.when(stated_mode).then("mode").otherwise("named_mode").alias("mode"),
+        pl.coalesce("effort", "named_effort").str.to_lowercase().alias("effort"),
+        pl.coalesce("precision_served", "named_precision")
         .str.to_lowercase()
         .replace({"bfloat16": "bf16", "float16": "fp16"})
         .alias("precision_served"),
@@ -219,10 +220,14 @@ def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, co
     )
 
 
+def _day(said: Said | None, columns: set[str]) -> pl.Expr:
+    return pl.lit(None, pl.Date) if said is None else values.day(values.text(said, columns))
+
+
 def _scored(
     frame: pl.DataFrame, file: File, columns: set[str], used: set[str]
-) -> list[tuple[Score, str, pl.DataFrame]]:
-    """Each declared score with a column of it that is there and the rows that it is of."""
+) -> list[tuple[Score, list[str], pl.DataFrame]]:
+    """Each declared score with the columns of it that are there and the rows that it is of."""
     found = []
     if file.by_file:
         stems = frame[FILE_STEM].unique(maintain_order=True).to_list()
@@ -233,62 +238,81 @@ def _scored(
                 # The first column that says something: another file of the zip may have another.
                 column = next((c for c in score.columns if c in columns and rows[c].is_not_null().any()), None)
                 if column is not None:
-                    found.append((score, column, rows))
+                    found.append((score, [column], rows))
         return found
     named = {column for score in file.scores for column in score.columns}
     for score in file.scores:
         wanted = score.columns if score.columns != ("*",) else sorted(columns - _FIXED - used - named)
         rows = frame.filter(values.matching(score.only_rows, columns)) if score.only_rows else frame
-        found += [(score, column, rows) for column in wanted if column in columns]
+        if there := [column for column in wanted if column in columns]:
+            found.append((score, there, rows))
     return found
 
 
-def _scores(
-    frame: pl.DataFrame, file: File, score: Score, column: str, columns: set[str], *, decimal_comma: bool
-) -> pl.LazyFrame:
-    """Cells of one column as scores, with what their declaration says of them; judged with all others at once."""
+_CELL, _COLUMN, _SCORE = "score.cell", "score.column", "score.number"
+_PARTS = ("benchmark", "benchmark_version", "category", "metric", "n_items", "n_trials", "standard_error", "ci_low",
+          "ci_high", "half", "cost_usd", "own_reporter", "own_may_bundle")  # fmt: skip
 
-    def text(said: Said | None) -> pl.Expr:
-        return values.text(said, columns, column)
 
-    def number(said: Said | None) -> pl.Expr:
-        if said is None:
-            return pl.lit(None, pl.Float64)
-        return values.number(text(said), score.unit, decimal_comma=decimal_comma)
-
+def _cells(
+    frame: pl.DataFrame, file: File, score: Score, of_columns: list[str], columns: set[str], number: int
+) -> pl.DataFrame:
+    """Cells of the columns of one score with what their declaration says of them, all as text, column by column."""
     low, high = score.interval or (None, None)
-    least, most = score.bounds
-    cell = values.cell(column)
-    return (
-        frame.lazy()
-        .filter(cell.is_not_null())
-        .select(
-            ROW,
-            FILE_PATH,
-            cell.alias("cell"),
-            values.number(cell, score.unit, decimal_comma=decimal_comma).alias("score"),
-            text(score.benchmark).alias("benchmark"),
-            text(score.version if score.version is not None else file.version).alias("benchmark_version"),
-            text(score.category).alias("category"),
-            text(score.metric).alias("metric"),
-            values.whole(text(score.n_items)).alias("n_items"),
-            values.whole(text(score.n_trials)).alias("n_trials"),
-            number(score.standard_error).alias("standard_error"),
-            number(low).alias("ci_low"),
-            number(high).alias("ci_high"),
-            number(score.half_interval).abs().alias("half"),
-            values.number(text(score.cost_usd)).alias("cost_usd"),
-            text(score.reporter).alias("own_reporter"),
-            values.flag(text(score.may_bundle)).alias("own_may_bundle"),
-            pl.lit(column).alias("column"),
-            pl.lit(score.unit).alias("unit"),
-            pl.lit(score.higher_is_better).alias("higher_is_better"),
-            pl.lit(score.chance_level, pl.Float64).alias("chance_level"),
-            pl.lit(score.ci_level).alias("ci_level"),
-            pl.lit(score.binomial).alias("binomial"),
-            pl.lit(least, pl.Float64).alias("least"),
-            pl.lit(most, pl.Float64).alias("most"),
-        )
+    said = dict(zip(_PARTS, (
+        score.benchmark, score.version if score.version is not None else file.version, score.category, score.metric,
+        score.n_items, score.n_trials, score.standard_error, low, high, score.half_interval, score.cost_usd,
+        score.reporter, score.may_bundle,
+    ), strict=True))  # fmt: skip
+    if len(of_columns) > 1 and any(values.names_by_column(one) for one in said.values()):
+        return pl.concat([_cells(frame, file, score, [one], columns, number) for one in of_columns])
+    read = sorted({column for one in said.values() if one is not None for column in one.columns} & columns)
+    if len(of_columns) == 1:
+        meant: str | pl.Expr = of_columns[0]
+        rows = frame.with_columns(pl.col(of_columns[0]).alias(_CELL), pl.lit(of_columns[0]).alias(_COLUMN))
+    else:
+        meant = pl.col(_COLUMN)
+        rows = frame.unpivot(of_columns, index=[ROW, FILE_PATH, *read], variable_name=_COLUMN, value_name=_CELL)
+    return rows.select(
+        ROW,
+        FILE_PATH,
+        values.cell(_CELL).alias("cell"),
+        pl.col(_COLUMN).alias("column"),
+        pl.lit(number).alias(_SCORE),
+        *(values.text(one, columns, meant).alias(name) for name, one in said.items()),
+    ).filter(pl.col("cell").is_not_null())
+
+
+def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, decimal_comma: bool) -> pl.DataFrame:
+    """The cells with the texts that are numbers read as such, each in the unit of its score, and what holds for all."""
+    same = pl.DataFrame(
+        [
+            (at, one.unit, one.higher_is_better, one.chance_level, one.ci_level, one.binomial, *one.bounds)
+            for at, one in enumerate(scores)
+        ],
+        schema={
+            _SCORE: pl.Int32, "unit": pl.String, "higher_is_better": pl.Boolean, "chance_level": pl.Float64,
+            "ci_level": pl.Float64, "binomial": pl.Boolean, "least": pl.Float64, "most": pl.Float64,
+        },
+        orient="row",
+    )  # fmt: skip
+
+    def as_said(name: str, read: Callable[[pl.Expr], pl.Expr], dtype: type[pl.DataType] = pl.Float64) -> pl.Expr:
+        # Most files say none of most of these.
+        said = cells[name].null_count() < cells.height
+        return (read(pl.col(name)) if said else pl.lit(None, dtype)).alias(name)
+
+    def in_unit(value: pl.Expr) -> pl.Expr:
+        return values.number(value, pl.col("unit"), decimal_comma=decimal_comma)
+
+    joined = cells.join(same, on=_SCORE, how="left", maintain_order="left").drop(_SCORE)
+    return joined.with_columns(
+        in_unit(pl.col("cell")).alias("score"),
+        *(as_said(name, in_unit) for name in ("standard_error", "ci_low", "ci_high")),
+        as_said("half", in_unit).abs(),
+        as_said("cost_usd", values.number),
+        *(as_said(name, values.whole, pl.Int64) for name in ("n_items", "n_trials")),
+        as_said("own_may_bundle", values.flag, pl.Boolean),
     )
 
 
@@ -417,11 +441,11 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
         "is_open_weights": values.flag,
         "is_reasoning": values.flag,
     }
-    picked = frame.select(
-        ROW,
-        FILE_PATH,
-        *(readers.get(name, _same)(values.text(one, columns)).alias(name) for name, one in said.items()),
-    )
+
+    def read(name: str, one: Said | None) -> pl.Expr:
+        return pl.lit(None, FACT_SCHEMA[name]) if one is None else readers.get(name, _same)(values.text(one, columns))
+
+    picked = frame.select(ROW, FILE_PATH, *(read(name, one).alias(name) for name, one in said.items()))
     joined = picked.join(base, on=[ROW, FILE_PATH], how="inner", maintain_order="left")
     return (
         joined.with_columns(pl.lit(None, pl.String).alias("model_id"), pl.lit(board.may_bundle).alias("may_bundle"))

@@ -21,17 +21,23 @@ _BEYOND_ALL = 1e15
 _DAY_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%m/%d/%Y", "%Y%m%d")
 
 
-def text(said: Said | None, columns: Collection[str], column: str | None = None) -> pl.Expr:
+def names_by_column(said: Said | None) -> bool:
+    """Whether the text reads a cell whose own name `{column}` is part of, so that each column needs one of its own."""
+    return said is not None and any(_NESTED.search(one) for one in said.text)
+
+
+def text(said: Said | None, columns: Collection[str], column: str | pl.Expr | None = None) -> pl.Expr:
     """The text that a row gives, null where a cell it needs says nothing.
 
     Args:
         said: How it is made; None gives null.
         columns: Columns that the file has; others say nothing.
-        column: What `{column}` stands for.
+        column: What `{column}` stands for; an expression where rows are of several columns (`names_by_column`).
     """
     if said is None:
         return pl.lit(None, pl.String)
-    found = pl.coalesce([_filled(one, columns, column) for one in said.text])
+    tried = [_filled(one, columns, column) for one in said.text]
+    found = tried[0] if len(tried) == 1 else pl.coalesce(tried)
     if said.pattern is not None:
         found = found.str.extract(said.pattern, 1)
     if said.map:
@@ -44,22 +50,28 @@ def text(said: Said | None, columns: Collection[str], column: str | None = None)
     return found
 
 
-def _filled(template: str, columns: Collection[str], column: str | None) -> pl.Expr:
+def _filled(template: str, columns: Collection[str], column: str | pl.Expr | None) -> pl.Expr:
     parts: list[pl.Expr] = []
     at = 0
-    if column is not None:
+    if isinstance(column, str):
         template = _NESTED.sub(lambda found: f"{{{found.group(1)}{column}{found.group(2)}}}", template)
     for placeholder in PLACEHOLDER.finditer(template):
-        parts.append(pl.lit(template[at : placeholder.start()]))
+        if before := template[at : placeholder.start()]:
+            parts.append(pl.lit(before))
         name = placeholder.group(1)
         if name == "column" and column is not None and name not in columns:
-            parts.append(pl.lit(column))
+            parts.append(pl.lit(column) if isinstance(column, str) else column)
+        elif name in columns:
+            parts.append(cell(name))
         else:
-            parts.append(cell(name) if name in columns else pl.lit(None, pl.String))
+            return pl.lit(None, pl.String)
         at = placeholder.end()
-    parts.append(pl.lit(template[at:]))
-    whole = pl.concat_str(parts)
-    return pl.when(whole != "").then(whole)
+    if not at:
+        return pl.lit(template or None, pl.String)
+    if after := template[at:]:
+        parts.append(pl.lit(after))
+    # A cell that says nothing is null, never empty.
+    return parts[0] if len(parts) == 1 else pl.concat_str(parts)
 
 
 def cell(name: str) -> pl.Expr:
@@ -68,12 +80,12 @@ def cell(name: str) -> pl.Expr:
     return pl.when(~trimmed.str.to_lowercase().is_in(ABSENT)).then(trimmed)
 
 
-def number(value: pl.Expr, unit: str = "", *, decimal_comma: bool = False) -> pl.Expr:
+def number(value: pl.Expr, unit: str | pl.Expr = "", *, decimal_comma: bool = False) -> pl.Expr:
     """A number from a text: percent signs, currencies, thousands separators, a ± after it and decimal commas read.
 
     Args:
         value: Text.
-        unit: Unit it is wanted in: a percent sign in a cell of fractions divides by 100.
+        unit: Unit it is wanted in, of all rows or of each: a percent sign in a cell of fractions divides by 100.
         decimal_comma: Whether a comma is a decimal point wherever it stands.
     """
     bare = value.str.strip_chars().str.replace(_PLUS_MINUS, "").str.replace(r"^[$€£]\s*", "")
@@ -89,7 +101,9 @@ def number(value: pl.Expr, unit: str = "", *, decimal_comma: bool = False) -> pl
         )
     found = bare.cast(pl.Float64, strict=False)
     found = pl.when(found.abs() < _BEYOND_ALL).then(found)
-    return pl.when(is_percent).then(found / 100).otherwise(found) if unit == "fraction" else found
+    if isinstance(unit, str):
+        return pl.when(is_percent).then(found / 100).otherwise(found) if unit == "fraction" else found
+    return pl.when(is_percent & (unit == "fraction")).then(found / 100).otherwise(found)
 
 
 def whole(value: pl.Expr) -> pl.Expr:

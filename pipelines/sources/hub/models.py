@@ -5,11 +5,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from pipelines.sources.hub.client import Hub, NotOnHub
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore
 from profiling.errors import ProfilingError, UnknownModel
 from profiling.foreign import NotJson, parse_json
@@ -17,6 +16,9 @@ from profiling.models.architecture import Architecture
 from profiling.models.sources import from_config
 from warehouse.contracts.catalogue import ARCHITECTURES, HUB_MODELS
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.sources.hub.client import Hub
 
 SOURCE = "hub_models"
 _CONFIG, _INDEX = "config", "index"
@@ -53,7 +55,7 @@ class KeptModel:
         return from_config(self.config, self.model_id)
 
 
-def keep(model_id: str, settings: Settings, hub: Hub | None = None) -> KeptModel:
+def keep(model_id: str, settings: Settings, hub: "Hub | None" = None) -> KeptModel:
     """Fetch config and index of a public model at its newest commit, and keep them in the home.
 
     Of a repository without a config (GGUF files) the one model that it states as its base is kept.
@@ -62,6 +64,8 @@ def keep(model_id: str, settings: Settings, hub: Hub | None = None) -> KeptModel
         UnknownModel: The hub has no such public model, or none with a config.json that is an object.
         HubUnavailable: The hub does not answer.
     """
+    from pipelines.sources.hub.client import Hub, NotOnHub  # noqa: PLC0415 - httpx loads only where the hub is asked
+
     if not _MODEL_ID.fullmatch(model_id):
         raise UnknownModel(f"{model_id!r} is no address on the hub; these are owner/name")
     if hub is None:

@@ -14,19 +14,20 @@ from pipelines.sources.measurements.shared import shared
 from profiling.foreign import NotJson, parse_json
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.measure.bundle import UnusableBundle, is_complete, pack, unpack
+from profiling.measure.recorded import SERVE
 
 Read = Callable[[str], Iterator[Row | None] | None]
 LARGEST_FILE_BYTES = 1 << 28
 TABLES: Sequence[Read] = (tables.own, tables.llama_bench_csv, tables.silicon)
-TEXTS: Sequence[Read] = (tables.llama_bench_markdown, texts.ollama)
+TEXTS: Sequence[Read] = (tables.llama_bench_markdown, texts.ollama, texts.mlx)
 
 
 KNOWN = (
     "our own CSV", "llama-bench (JSON, CSV, markdown)", "vllm bench serve, latency and throughput (JSON)",
     "sglang bench_serving and bench_one_batch (JSON lines)", "llmfit bench (JSON)", "ollama run --verbose (text)",
-    "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)", "MLPerf summaries (text)",
-    "ML.ENERGY (JSON)", "AIConfigurator's comparison runs (CSV)", "bundles of `skyline profile run`",
-    "files of `skyline profile share`",
+    "mlx_lm.benchmark (text)", "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)",
+    "MLPerf summaries (text)", "ML.ENERGY (JSON)", "AIConfigurator's comparison runs (CSV)",
+    "bundles of `skyline profile run` and `endpoint`", "files of `skyline profile share`",
 )  # fmt: skip
 """What is read, in words."""
 
@@ -131,7 +132,7 @@ def _document(document: dict[str, Any]) -> Iterator[Row | None] | None:
 
 
 def _bundle(path: Path) -> Iterator[Row | None]:
-    """Measured points of a bundle: prefill and decode passes with what they ran on.
+    """Measured points of a bundle: prefill and decode passes with what they ran on, or a server's answers under load.
 
     Raises:
         UnknownMeasurements: it is not complete, or not what was sealed.
@@ -152,6 +153,19 @@ def _bundle(path: Path) -> Iterator[Row | None]:
     for point in bundle.points:
         if point.get("status") == "ok" and point.get("stage") in {"prefill", "decode"}:
             yield _point(point, shared)
+        elif point.get("status") == "ok" and point.get("stage") == SERVE:
+            yield from _served(point, shared)
+
+
+def _served(point: dict[str, Any], shared: dict[str, Any]) -> Iterator[Row | None]:
+    """A load on a server; which engine and device answered, the bundle does not say."""
+    load = {
+        **shared, "engine": None, "device_count": None, "batch": point["batch"], "input_tokens": point["context"],
+        "output_tokens": point.get("new_tokens"), "model_as_reported": point["model"],
+    }  # fmt: skip
+    yield measured("tpot_s", point.get("inter_token_p50_s"), "serving", **load)
+    yield measured("ttft_s", point.get("ttft_p50_s"), "serving", **load)
+    yield measured("output_tokens_per_s", point.get("tokens_per_s"), "serving", **load)
 
 
 def _point(point: dict[str, Any], shared: dict[str, Any]) -> Row | None:

@@ -1,4 +1,4 @@
-"""Plain text that tools print: `ollama run --verbose`, and the summary of an MLPerf run."""
+"""Plain text that tools print: `ollama run --verbose`, `mlx_lm.benchmark`, and the summary of an MLPerf run."""
 
 import re
 from collections.abc import Iterator
@@ -21,6 +21,26 @@ def ollama(text: str) -> Iterator[Row | None] | None:
 def _ollama(run: re.Match[str]) -> Iterator[Row | None]:
     given, made = int(run["given"]), int(run["made"])
     shared = {"source": "ollama --verbose", "engine": "ollama", "batch": 1}
+    yield measured("tokens_per_s", run["read"], "prefill", input_tokens=given, context_depth=0, **shared)
+    yield measured("tokens_per_s", run["written"], "decode", output_tokens=made, context_depth=given, **shared)
+
+
+_MLX = re.compile(
+    r"Timing with prompt_tokens=(?P<given>\d+), generation_tokens=(?P<made>\d+), batch_size=(?P<batch>\d+)\..*?"
+    r"Averages: prompt_tps=(?P<read>[\d.]+), generation_tps=(?P<written>[\d.]+)",
+    re.DOTALL,
+)
+
+
+def mlx(text: str) -> Iterator[Row | None] | None:
+    """What `mlx_lm.benchmark` prints; model and device are not in it."""
+    found = list(_MLX.finditer(text))
+    return (row for run in found for row in _mlx(run)) if found else None
+
+
+def _mlx(run: re.Match[str]) -> Iterator[Row | None]:
+    given, made = int(run["given"]), int(run["made"])
+    shared = {"source": "mlx_lm.benchmark", "engine": "mlx", "batch": int(run["batch"])}
     yield measured("tokens_per_s", run["read"], "prefill", input_tokens=given, context_depth=0, **shared)
     yield measured("tokens_per_s", run["written"], "decode", output_tokens=made, context_depth=given, **shared)
 

@@ -110,7 +110,7 @@ def _sized(said: str, size: float) -> list[Resolved]:
 def _processor(processor: Processor, machine: Machine) -> Found:
     answer = resolve_device(processor.name)
     if not answer.devices or answer.devices[0][0].kind != "cpu":
-        note = 'not in the table of processors; measure its bandwidth (--measure) and describe it as "other: …"'
+        note = "not in the table of processors; --measure says in which words to ask about it"
         return Found(name=processor.name, reported_by="the system", device=None, note=note)
     device = answer.devices[0][0]
     if machine.memory_bytes:

@@ -11,6 +11,7 @@ from analytics.ability import bootstrap
 from analytics.ability.bootstrap import Levels, levels
 from analytics.ability.comparison import beyond_noise, rank_agreement
 from analytics.ability.design import Design
+from analytics.ability.held_out import held_out
 from analytics.ability.model import fit
 from analytics.ability.results import Results, standardised
 from analytics.ability.scale import ByAnchors, ByIndexItem
@@ -34,7 +35,8 @@ def test_intervals_follow_the_published_ones(found: Levels, names: list[str], pu
     width, stated = (found.high - found.low)[at], theirs[:, 2] - theirs[:, 1]
     assert np.corrcoef(np.log(width), np.log(stated))[0, 1] > 0.95
     inside = (found.low[at] <= theirs[:, 0]) & (theirs[:, 0] <= found.high[at])
-    assert inside.mean() > 0.95
+    # As often as they say, though the published index weighs all benchmarks alike.
+    assert inside.mean() > 0.9
 
 
 def test_a_few_alternations_per_round_give_the_intervals_of_whole_fits(
@@ -138,6 +140,21 @@ def test_the_effects_of_modes_and_of_vendors_come_out() -> None:
     assert fitted.modes.models == 20
     assert fitted.modes.effect[1] / slope == pytest.approx(0.5, abs=0.1)
     assert fitted.items.vendor == pytest.approx(0.4, abs=0.06)
+
+
+def test_a_benchmark_that_scatters_more_counts_less_and_its_results_are_held_by_wider_intervals() -> None:
+    made, _ = _made(mode_effect=0.0, vendor_effect=0.0)
+    loud = made.results.item >= 9
+    jumps = np.where(loud, 1.2, 0.0) * np.random.default_rng(4).normal(size=len(loud))
+    value = expit(np.log(made.results.value / (1 - made.results.value)) + jumps)
+    noisy = replace(made, results=replace(made.results, value=value))
+    fitted = fit(noisy)
+    assert fitted.noise.share[9:].min() > 1.5
+    assert fitted.noise.share[:9].max() < 0.7
+    assert fitted.weight[loud].mean() < 0.5 * fitted.weight[~loud].mean()
+    out = held_out(noisy, kind=(np.arange(12) >= 9).astype(np.int64), folds=5, tune=False)
+    assert out.covered[loud].mean() == pytest.approx(0.9, abs=0.05)
+    assert out.covered[~loud].mean() == pytest.approx(0.9, abs=0.05)
 
 
 def test_a_model_seen_in_one_mode_only_once_leans_on_its_other_mode() -> None:

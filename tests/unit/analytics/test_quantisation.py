@@ -31,9 +31,10 @@ def held() -> pl.DataFrame:
 
 def test_unseen_models_are_predicted_better_than_by_the_published_formula(held: pl.DataFrame) -> None:
     errors = {(row["metric"], row["tasks"], row["range_of_bits"]): row for row in errors_of(held).to_dicts()}
-    # The research's formula, fitted anew to the same folds: 0.56, 1.8 and 2.4 points, × 1.44 and × 1.48.
-    assert errors["benchmark_percent", "MMLU", "3.9 to 5.05"]["median_absolute_error"] < 0.55
-    assert errors["benchmark_percent", "MMLU", "2.7 to 3.9"]["median_absolute_error"] < 1.1
+    # The research's formula, on models of its own: 0.5, 0.9 and 2.8 points, × 1.44 and × 1.48; fitted anew to the same
+    # folds: 0.56, 1.8 and 2.4 points.
+    assert errors["benchmark_percent", "MMLU", "3.9 to 5.05"]["median_absolute_error"] < 0.5
+    assert errors["benchmark_percent", "MMLU", "2.7 to 3.9"]["median_absolute_error"] < 0.9
     assert errors["benchmark_percent", "MMLU", "below 2.7"]["median_absolute_error"] < 2.4
     assert errors["perplexity_ratio", "text", "all"]["median_absolute_error"] < 1.44
     assert errors["mean_kld", "text", "all"]["median_absolute_error"] < 1.48
@@ -118,7 +119,7 @@ def test_fewer_bits_and_fewer_parameters_never_lose_less(
 
     def lost(bits: float, billions: float) -> float:
         return model.of_points.fraction_lost_of(
-            bits, billions, recipe, "knowledge", "MMLU", mixture=False, llama_3=False
+            bits, billions, 0.6, recipe, "knowledge", "MMLU", mixture=False, llama_3=False
         )
 
     assert lost(bits, billions) >= lost(bits + step, billions) - 1e-12
@@ -131,7 +132,8 @@ def test_one_question_and_a_frame_of_questions_have_one_answer(model: LossModel)
     together = model.of_points.fraction_lost(rows)
     alone = [
         model.of_points.fraction_lost_of(
-            row["layer_bits"], row["effective_b"], row["recipe"], row["task"], row["benchmark"],
+            row["layer_bits"], row["effective_b"], (row["baseline_value"] - row["chance"]) / (100 - row["chance"]),
+            row["recipe"], row["task"], row["benchmark"],
             mixture=row["is_mixture"], llama_3=row["is_llama_3"],
         )
         for row in rows.to_dicts()

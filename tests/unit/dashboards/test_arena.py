@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dashboards.charts import ratings_history, win_rates
 from dashboards.data import Data
 from dashboards.pages.arena import boards as arena_boards
+from dashboards.pages.arena import explained
 from dashboards.pages.arena import page as arena
 from dashboards.parts import page
 from pipelines.defs.arena.tables import rate_vote_files
@@ -53,8 +54,33 @@ def test_votes_rated_here_show_observed_win_rates_and_why_a_chart_is_missing(sha
     assert "as voted, ties left out" in text
     assert "These votes have no timestamps" in text
     assert "no ratings both without and with style" in text
+    best, worst = shown.rated["model"][0], shown.rated["model"][-1]
+    shown.state.first, shown.state.second = worst, best
+    vote = str(shown.vote._pane.object)
+    assert f"Odds of {worst}" in vote
+    # Elo's ratings are of this method, and Bradley–Terry's of the other, with its error.
+    assert "95 % interval" in vote
     cells = main.select(lambda part: getattr(getattr(part, "object", None), "name", "") == win_rates.NAME)
     assert len(cells) == 1
+
+
+def test_a_vote_is_worked_through_with_the_ratings_of_both_models_and_their_errors() -> None:
+    pair = [
+        {"model": name, "rating": rating, "rating_lower": rating - 6, "rating_upper": rating + 6}
+        for name, rating in (("<A>", 1300.0), ("B", 1200.0))
+    ]
+    said = explained.worked(pair, pair)
+    assert "= 0.640" in said  # the worked update of docs/explanation/ratings.md
+    assert [f"{first}</td><td>{second}" in said for first, second in (
+        ("1,301.44", "1,198.56"), ("1,299.44", "1,200.56"), ("1,297.44", "1,202.56"),
+    )] == [True, True, True]  # fmt: skip
+    assert (
+        "It expects 64.0% for &lt;A&gt;, 95 % interval 62.9% to 65.1%: the lead of &lt;A&gt; exceeds its error" in said
+    )
+    assert "<A>" not in said
+    near = [pair[0], pair[0] | {"model": "B", "rating": 1304.0, "rating_lower": 1298.0, "rating_upper": 1310.0}]
+    assert "the difference is within its error" in explained.worked(near, near)
+    assert "publishes no intervals" in explained.worked(pair, [row | {"rating_lower": None} for row in pair])
 
 
 @given(st.lists(st.floats(0, 3000), min_size=2, max_size=8))

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboards.pages.which_gpu import text as which_gpu
 from dashboards.parts import choices as choosing
 from dashboards.parts.choices import Limits, Wish
+from profiling.answers.door import shipped_door
 
 PLAIN: dict[str, Any] = {
     "model_id": "org/a", "precision": "w16a16kv16", "weight_bits": 16.0, "devices": 1, "verdict": "fits",
@@ -115,3 +117,11 @@ def test_noise_counts_models_on_both_sides_and_knows_where_no_error_is_known() -
     best = fitting.row(0, named=True)
     assert choosing.within_noise(fitting, best)["model_id"].to_list() == ["org/near"]
     assert choosing.within_noise(fitting, best | {"quality_error": None}).is_empty()
+
+
+def test_models_that_were_made_for_fewer_tokens_are_named() -> None:
+    models = ["meta-llama/Llama-2-7b-hf", "meta-llama/Meta-Llama-3.1-8B"]
+    assert which_gpu.beyond(shipped_door(), models, 32_768) == [
+        "Made for fewer than 32,768 tokens: meta-llama/Llama-2-7b-hf (4,096)."
+    ]
+    assert which_gpu.beyond(shipped_door(), models, 4_096) == []

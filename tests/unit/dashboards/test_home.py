@@ -1,16 +1,23 @@
 """What the first page says of sources: their own dates, each under its kind, and what an ability was measured on."""
 
 import datetime as dt
+import html
+import re
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import duckdb
 import polars as pl
+import pytest
 
-from dashboards.pages import home
+from dashboards.data import Data
+from dashboards.pages import PAGES, home
 from pipelines.sources.arena.recognition import recognise
 from pipelines.sources.recognised import Unread
 from warehouse.contracts import BY_RELATION
 from warehouse.contracts.sources import SNAPSHOTS
+from warehouse.reader import Reader
+from warehouse.settings import Settings
 
 FOLDER = Path(home.__file__).parent
 TODAY = dt.datetime.now(dt.UTC)
@@ -57,3 +64,28 @@ def test_a_file_without_a_date_is_known_to_have_none() -> None:
     assert undated is not None
     assert dated is not None
     assert (undated.is_dated, dated.is_dated, dated.as_of) == (False, True, dt.date(2024, 1, 2))
+
+
+def text_of(settings: Settings, address: str) -> str:
+    """Texts of a page as its markup has them, or the answer to the query that the address asks."""
+    slug, _, search = address.partition("?")
+    if slug == "sql":
+        return Reader(settings.published).query(parse_qs(search)["sql"][0]).write_csv(separator="\t")
+    (page,) = (page for page in PAGES if page.slug == slug)
+    shown = (getattr(part, "object", None) for part in page.build(Data(settings), f"?{search}").main.select())
+    return " ".join(part for part in shown if isinstance(part, str))
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword", "ignore::PendingDeprecationWarning")
+def test_the_first_page_states_only_what_the_views_that_it_links_state(bundled_home: Path) -> None:
+    settings = Settings.model_validate({"home": str(bundled_home)})
+    findings = re.findall(r"<li>(.*?) <a href=\"(.*?)\">See it", text_of(settings, ""))
+    assert {link.partition("?")[0] for _, link in findings} >= {
+        "advisor", "open-vs-proprietary", "scaling", "sql", "choices"
+    }  # fmt: skip
+    for sentence, link in findings:
+        said = re.sub(r"\d{4}-\d\d-\d\d", "", html.unescape(sentence))
+        figures = {one.rstrip(".,").replace(",", "") for one in re.findall(r"(?<![\w.-])\d[\d,.]*(?![\w-])", said)}
+        stated = re.sub(r"<[^>]*>", " ", text_of(settings, html.unescape(link))).replace(",", "")
+        absent = [one for one in figures if not re.search(rf"(?<![\d.]){re.escape(one)}(?!\d|\.\d)", stated)]
+        assert absent == [], (sentence, link)

@@ -3,8 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from dashboards.charts.measured_layers import LayerBars
 from dashboards.measuring import CannotMeasure, Measuring
 from tests.answering import answering
 from warehouse.settings import Settings
@@ -34,9 +36,13 @@ def test_checkpoints_are_found_with_and_without_an_organisation(tmp_path: Path) 
     assert list(offered) == ["org/model", "plain"]
 
 
-def test_an_address_is_shown_without_its_password(tmp_path: Path) -> None:
+def test_an_address_is_shown_with_its_protocol_and_without_its_password(tmp_path: Path) -> None:
     address = "https://user:secret@models.example:8443/v1"
-    assert measuring(tmp_path, measure_endpoints=[address]).endpoints == {"https://models.example:8443/v1": address}
+    found = measuring(tmp_path, measure_endpoints=[address, f"tgi={address}?api-version=1"]).endpoints
+    assert found == {
+        "https://models.example:8443/v1": (address, "openai"),
+        "https://models.example:8443/v1?api-version=1 (tgi)": (f"{address}?api-version=1", "tgi"),
+    }
 
 
 def test_two_do_not_measure_at_once_and_none_longer_than_allowed(tmp_path: Path) -> None:
@@ -53,3 +59,22 @@ def test_two_do_not_measure_at_once_and_none_longer_than_allowed(tmp_path: Path)
     assert isinstance(second, CannotMeasure)
     assert "Another measurement is running" in str(second)
     assert list((tmp_path / "inbox").iterdir()) == []
+
+
+def test_bars_of_layers_show_the_time_by_kind_or_the_most_that_a_layer_held_at_once() -> None:
+    rows = [
+        ("model", "between", None, 0.001, 900.0), ("embed", "embedding", None, 0.002, 10e6),
+        ("layers.0", "between", 0, 0.001, 30e6), ("layers.0.up", "linear", 0, 0.004, 20e6),
+        ("lm_head", "head", None, 0.008, 5e6),
+    ]  # fmt: skip
+    layers = pl.DataFrame(rows, ["path", "kind", "layer", "time_s", "peak_bytes"], orient="row")
+    bars = LayerBars()
+    bars.show(layers)
+    heights = dict(zip(bars.bars.data["x"], bars.bars.data["top"], strict=True))
+    assert heights == pytest.approx({-1: 2.0, 0: 5.0, 1: 9.0})
+    assert "whole layer" in bars.show(layers, "memory")
+    data = bars.bars.data
+    assert sorted(zip(data["x"], data["top"], data["name"], strict=True)) == [
+        (-1, 10.0, "embedding"), (0, 30.0, "whole layer"), (1, 5.0, "head"),
+    ]  # fmt: skip
+    assert bars.figure.yaxis.axis_label == "Held at once, at most (MB)"

@@ -13,6 +13,7 @@ from profiling.answers.door import Door, shipped_door
 from profiling.answers.evidence import Evidence
 from profiling.answers.question import Question
 from profiling.devices.names import resolve_device
+from profiling.errors import UnsupportedPrecision
 from profiling.memory.need import activation_peak_bytes, activation_peak_of, memory_need
 from profiling.models.architecture import Architecture
 from profiling.models.sources import catalogue
@@ -78,6 +79,14 @@ def test_a_user_s_own_rows_reach_the_advice(door: Door) -> None:
     assert after.rate > 1.5 * before.rate
 
 
+def test_a_device_without_a_published_rate_is_answered_by_what_can_be_asked(door: Door) -> None:
+    with pytest.raises(UnsupportedPrecision, match=r'"other: (\d+ GB at 228 GB/s)"') as refused:
+        advise(door, _evidence(), _need("snapdragon x2 elite extreme"))
+    words = str(refused.value).split('"')[1]
+    device = resolve_device(words).fleet.devices[0]
+    assert advise(door.with_device(device), _evidence(), _need(words)).best is not None
+
+
 def test_what_nothing_answers_is_said_at_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
@@ -92,6 +101,24 @@ def test_what_nothing_answers_is_said_at_once(door: Door, monkeypatch: pytest.Mo
     assert advice.best is None
     # The narrowest format alone is looked at, on each of two cards, and no time is asked for.
     assert len(asked) <= 2 * len(names)
+
+
+def test_what_is_started_is_the_engine_that_was_asked_for_in_the_format_that_was_advised(door: Door) -> None:
+    found = {}
+    for engine in ("ollama", "lm-studio", "mlx", "exllama", "vllm", "sglang", "tensorrt-llm", "tgi"):
+        need = _need("4090", engine=engine)
+        best = advise(door, _evidence(("Qwen/Qwen3-8B",)), need, ("awq-4bit-g128",) if "t" in engine[:1] else ()).best
+        assert best is not None, engine
+        found[engine] = (best.weight_format, best.run, best.check.split()[0])
+    assert {engine: (form, check) for engine, (form, _, check) in found.items()} == {
+        "ollama": ("q8_0", "ollama"), "lm-studio": ("q8_0", "llama-bench"), "mlx": ("mlx-8bit", "mlx_lm.benchmark"),
+        "exllama": ("exl3-6.0bpw", "skyline"), "vllm": ("fp8", "vllm"), "sglang": ("bf16", "python"),
+        "tensorrt-llm": ("awq-4bit-g128", "skyline"), "tgi": ("awq-4bit-g128", "skyline"),
+    }  # fmt: skip
+    assert "FROM ./Qwen3-8B-Q8_0.gguf\\nPARAMETER num_ctx 32768" in found["ollama"][1]
+    assert "--q-bits 8 --mlx-path Qwen3-8B-8bit && mlx_lm.server --model Qwen3-8B-8bit" in found["mlx"][1]
+    assert found["vllm"][1] == "vllm serve Qwen/Qwen3-8B --max-model-len 32768 --quantization fp8"
+    assert found["tensorrt-llm"][1].startswith("trtllm-serve Qwen3-8B-AWQ --max_seq_len 32768")
 
 
 def _decoders() -> Iterator[Architecture]:

@@ -150,6 +150,15 @@ def test_advice_is_a_change_of_time_with_its_interval(door: Door) -> None:
     assert rows["share_pct"].sum() == pytest.approx(100)
     largest = rows.sort("share_pct", descending=True).row(0, named=True)
     assert largest["helps_most"] in {"batch", "weights", "split"}
+    helped = rows.filter(rows["helps_most"].is_not_null())
+    assert helped.height > 5
+    assert (helped["change_of_whole_low_pct"] < helped["change_of_whole_pct"]).all()
+    assert (helped["change_of_whole_pct"] < helped["change_of_whole_high_pct"]).all()
+    # All operators that a kind helps make up what it changes of the whole, with the same ends.
+    fused = next(one for one in improvements(door, LLAMA) if one.kind == "fuse")
+    parts = rows["share_pct"].dot(rows["fuse_pct"]) / 100
+    assert parts == pytest.approx(100 * (fused.ratio[1] - 1), rel=0.01)
+    assert helped.filter(helped["helps_most"] == "fuse")["change_of_whole_high_pct"].max() == pytest.approx(0)
 
 
 def test_an_adapter_that_is_not_merged_costs_its_own_two_products(door: Door) -> None:
@@ -176,8 +185,12 @@ def test_a_vision_tower_reads_its_patches_before_the_decoder_reads_their_tokens(
     flops = sum(t.operator.count * float(t.operator.flops) for t in seen.images.tower.operators
                 if t.operator.unit != "vector")  # fmt: skip
     assert flops == 2 * (matrices + attention)
+    # Four patches side by side go through two matrices.
+    assert seen.images.projector is not None
+    projected = sum(t.operator.count * float(t.operator.flops) for t in seen.images.projector.operators)
+    assert projected == 2 * 1024 * (4608 * 4608 + 4608 * 4096)
     gained = float(seen.estimate.time.likely_s) - float(text.estimate.time.likely_s)
-    assert gained == pytest.approx(float(seen.images.tower.time.likely_s))
+    assert gained == pytest.approx(float(seen.images.time.likely_s))
     assert any("patches first" in note for note in seen.notes)
     decoding = door.answer(replace(asked, stage="decode", image_tokens=1024)).estimate.time.likely_s
     assert decoding == door.answer(replace(asked, stage="decode", context=1536)).estimate.time.likely_s

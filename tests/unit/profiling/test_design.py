@@ -2,27 +2,39 @@
 
 import pytest
 
-from profiling.answers.design import LARGEST_MISS, ScalingFit, Wish, design, parameters_of, shapes
+from profiling.answers.design import AXES, LARGEST_MISS, STARTS, ScalingFit, Wish, design, parameters_of, shape
 from profiling.answers.door import shipped_door
 from profiling.errors import DoesNotFit, InvalidWorkload
 
 FIT = ScalingFit("open_llm_v2", 9.5, 3.8, 8.7)
 
 
-def test_shapes_have_the_size_that_was_asked_for() -> None:
-    found = list(shapes(7e9))
-    assert len(found) > 40
-    assert all(abs(model.parameters_total / 7e9 - 1) <= LARGEST_MISS for _, model in found)
+@pytest.mark.parametrize("parameters", [1e9, 7e9, 70e9])
+def test_shapes_have_the_size_that_was_asked_for(parameters: float) -> None:
+    found = [made for start in STARTS if (made := shape(parameters, start)) is not None]
+    assert len(found) > len(STARTS) / 2
+    assert all(abs(model.parameters_total / parameters - 1) <= LARGEST_MISS for _, model in found)
     assert {words["mixing"] for words, _ in found} == {"attention", "windows", "states"}
     assert all(
-        (model.parameters_active < model.parameters_total) == (words["blocks"] != "dense") for words, model in found
+        (model.parameters_active < model.parameters_total) == (words["blocks"] == "experts") for words, model in found
     )
 
 
+def test_every_axis_that_matters_changes_the_shape() -> None:
+    start = {**STARTS[0], "layers": 28, "mixing": "windows", "blocks": "experts", "shared": 1}
+    for name, values in AXES.items():
+        at = start | ({"mixing": "states"} if name == "states_of" else {})
+        made = {str(found[1]) for value in values if (found := shape(30e9, at | {name: value})) is not None}
+        assert len(made) > 1, name
+
+
 @pytest.mark.slow
-def test_the_front_keeps_the_wish_and_says_its_error() -> None:
+def test_the_front_keeps_the_wish_says_its_error_and_is_better_than_where_the_search_began() -> None:
     wish = Wish(parameters=3e9, accelerator="RTX-4090", context=32_768, time_to_first_token_s=1.0)
-    rows, notes = design(shipped_door(), wish, FIT)
+    door = shipped_door()
+    began, _ = design(door, wish, FIT, len(STARTS))
+    rows, notes = design(door, wish, FIT)
+    assert rows.equals(design(door, wish, FIT)[0])
     assert rows["time_to_first_token_s"].max() <= 1.0
     assert rows["is_prediction"].all()
     assert (rows["time_per_output_token_low_s"] < rows["time_per_output_token_high_s"]).all()
@@ -30,8 +42,10 @@ def test_the_front_keeps_the_wish_and_says_its_error() -> None:
         [2 * FIT.residual] * rows.height
     )
     assert "not trained" in notes[0]
+    assert rows["expected_ability"].max() > began["expected_ability"].max() + 1
+    assert rows["memory_high_gib"].min() <= began["memory_high_gib"].min()
     with pytest.raises(DoesNotFit, match="closest"):
-        design(shipped_door(), Wish(parameters=3e9, accelerator="RTX-4090", context=32_768, time_to_first_token_s=0.01))
+        design(door, Wish(parameters=3e9, accelerator="RTX-4090", context=32_768, time_to_first_token_s=0.01), trials=9)
 
 
 def test_sizes_are_read_as_people_write_them() -> None:

@@ -11,6 +11,7 @@ from profiling.models.architecture import Architecture
 from profiling.models.families import FAMILIES
 from profiling.models.families.modern import ALIASES
 from profiling.models.sources import from_config
+from profiling.models.towers import audio_tower, tower_model
 from profiling.roofline.operators import operators
 from profiling.roofline.workload import Stage, Workload
 
@@ -401,3 +402,22 @@ def test_flops_and_parameters_equal_pytorchs_on_the_meta_device(model_type: str)
         0 if has_head(config) else sum(n * step.parameters for n, step in model.counted_steps() if step.name == "head")
     )
     assert model.parameters_total - head in {parameters, parameters + buffers}
+
+
+def test_an_audio_tower_counts_what_pytorch_counts_and_other_kinds_are_said() -> None:
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415 - optional dependency
+
+    fields = {"model_type": "qwen2_audio_encoder", "encoder_layers": 2, "d_model": 64, "encoder_ffn_dim": 256,
+              "encoder_attention_heads": 4, "max_source_positions": 100, "num_mel_bins": 16}  # fmt: skip
+    tower = audio_tower(fields)
+    assert tower is not None
+    with torch.device("meta"):
+        encoder = transformers.Qwen2AudioEncoder(transformers.Qwen2AudioEncoderConfig(**fields))
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            encoder(torch.zeros(1, 16, 200))
+    convolutions = 2 * 3 * (16 * 64 * 200 + 64 * 64 * 100)
+    model = tower_model(tower, "tower")
+    asked = Workload(stage="encode", context=100)
+    ours = sum(one.count * float(one.flops) for one in operators(model, asked) if one.unit != "vector")
+    assert ours == counter.get_total_flops() - convolutions
+    assert audio_tower({"model_type": "gemma3n_audio", "conf_num_hidden_layers": 12, "hidden_size": 1536}) is None

@@ -39,7 +39,18 @@ PUBLISHED_TENSORS = {
     ("openai/gpt-oss-20b", "MXFP4"): 11.27,
     ("openai/gpt-oss-20b", "F16"): 12.83,
     ("openai/gpt-oss-120b", "MXFP4"): 59.02,
+    ("meta-llama/Meta-Llama-3.1-405B", "Q4_K_M"): 226.37,
+    ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "Q4_K_M"): 60.86,
+    ("mistralai/Mixtral-8x7B-v0.1", "Q4_K_M"): 26.49,
+    ("deepseek-ai/DeepSeek-V2-Lite", "Q4_K_M"): 9.65,
+    ("google/gemma-4-31B-it", "Q4_K_M"): 17.39,
+    ("Qwen/Qwen2.5-14B", "Q5_K_S"): 9.56,
+    ("Qwen/Qwen3-32B", "Q6_K"): 25.03,
+    ("Qwen/Qwen3-Coder-30B-A3B-Instruct", "Q5_K_M"): 20.23,
+    ("Qwen/Qwen3.5-27B", "Q3_K_M"): 12.37,
 }
+# In nobody's rule: llama.cpp's README scales the 8B file by size for its 249.1 GB of 405B; of the sizes collected under
+# plain names, GLM-4.5-Air's 43.49 GiB is a Q2_K_L, its 51.01 GiB a UD-Q3_K_XL, MiniMax-M2's 157.23 GiB a UD-Q5_K_M.
 # Sizes of the files in GB (bartowski/Qwen_Qwen3-4B-GGUF, llama.cpp's tools/quantize/README.md).
 PUBLISHED_FILES = {
     ("Qwen/Qwen3-4B", "BF16"): 8.05, ("Qwen/Qwen3-4B", "Q6_K_L"): 3.40, ("Qwen/Qwen3-4B", "Q6_K"): 3.31,
@@ -85,7 +96,7 @@ def test_every_file_type_of_llama_3_1_has_the_bits_that_llama_cpp_states_to_the_
 # Tensors in GiB as above, and files in GB (ggml-org/Llama-macOS pull request 63), of models whose configs are not in
 # the catalogue.
 PUBLISHED_2026 = {
-    ("tencent/Hunyuan-A13B-Instruct", "Q4_K_M"): 45.43 * GIB, ("Qwen/Qwen3-Coder-Next", "Q8_0"): 79.57 * GIB,
+    ("tencent/Hunyuan-A13B-Instruct", "Q4_K_M"): 45.43 * GIB, ("Qwen/Qwen3-Coder-Next", "Q8_0"): 78.99 * GIB,
     ("Qwen/Qwen3-Coder-Next", "Q4_1"): 46.62 * GIB, ("Qwen/Qwen3-Coder-Next", "Q2_K"): 27.48 * GIB,
     ("Qwen/Qwen3-Coder-Next", "IQ2_M"): 24.26 * GIB, ("Qwen/Qwen3.5-27B", "Q4_K_M"): 15.39 * GIB,
     ("Qwen/Qwen3.5-0.8B", "Q8_0"): 0.812e9, ("Qwen/Qwen3.5-2B", "Q8_0"): 2.0e9, ("Qwen/Qwen3.5-27B", "Q8_0"): 28.6e9,
@@ -170,13 +181,16 @@ def test_the_native_mxfp4_experts_of_gpt_oss_stay_in_every_format() -> None:
     assert 10.5 < sizes[0] < sizes[-1] < 12.9
 
 
-def test_a_dynamic_mix_is_an_interval_that_holds_the_published_file() -> None:
+def test_a_mix_of_a_publisher_is_an_interval_that_holds_the_published_file() -> None:
     published = {("Qwen/Qwen3-30B-A3B", "UD-Q4_K_XL"): 16.49, ("Qwen/Qwen3-30B-A3B", "UD-IQ1_S"): 8.42,
-                 ("deepseek-ai/DeepSeek-V3", "UD-Q2_K_XL"): 211.03}  # fmt: skip
+                 ("deepseek-ai/DeepSeek-V3", "UD-Q2_K_XL"): 211.03, ("MiniMaxAI/MiniMax-M2.5", "UD-Q5_K_M"): 157.23,
+                 ("zai-org/GLM-4.5-Air", "UD-Q3_K_XL"): 51.01, ("Qwen/Qwen3-Coder-Next", "UD-Q4_K_XL"): 46.20,
+                 ("zai-org/GLM-4.5-Air", "Q2_K_L"): 43.49, ("Qwen/Qwen3.5-27B", "Q5_K_L"): 19.30,
+                 ("google/gemma-3-12b-it", "Q5_K_L"): 8.09}  # fmt: skip
     for (name, form), gib in published.items():
         size = gguf_file_size_bytes(load(name), form)
         assert size.low < gib * GIB < size.high, (name, form)
-        assert "publisher chose" in size.basis
+        assert "publisher" in size.basis
 
 
 @given(

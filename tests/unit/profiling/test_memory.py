@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profiling.answers.door import shipped_door
+from profiling.answers.split import longest_on
 from profiling.devices.accelerators import GIB, find
+from profiling.devices.names import resolve_device
 from profiling.errors import DoesNotFit, InvalidWorkload
 from profiling.memory.engines import EngineProfile, engine_profile
 from profiling.memory.need import (
@@ -132,6 +135,14 @@ def test_vllm_takes_less_of_small_cards_than_of_large_ones() -> None:
     assert low < 2.80 + 0.41 < high  # a log of a 27B model on a 32 GB card
     low, high = overhead_gib("Qwen/Qwen3-235B-A22B", "H100-SXM5-80GB", tensor=4)
     assert low < 8.1 < high  # vllm#21348
+
+
+def test_what_fits_without_end_is_said_up_to_the_most_that_can_be_asked() -> None:
+    model = load("Qwen/Qwen2.5-0.5B")
+    assert max_context(model, find("B300-SXM-288GB"), Workload()) == 2**20
+    assert (
+        longest_on(shipped_door(), model, resolve_device("B300-SXM-288GB").fleet, Workload(context=30_000.0)) == 2**20
+    )
 
 
 def test_two_rtx_4090_hold_81536_tokens_at_a_utilisation_of_98_percent() -> None:

@@ -51,7 +51,18 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("Qwen3-Coder-30B-A3B-Instruct-UD-Q4_K_XL.gguf", "Qwen/Qwen3-30B-A3B", "gguf-ud-q4_k_xl"),
         ("deepseek-r1:32b", "Qwen/Qwen2.5-32B", "gguf-q4_k_m"),
         ("z-ai/glm-4.6", "zai-org/GLM-4.5", None),
-        ("qwen3.6 27b", "nvidia/Qwen3.6-27B-NVFP4", "bf16"),
+        ("nemotron 3 super 120b a12b", "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8", "bf16"),
+        ("Qwen3.8-27B-Q5_K_M.gguf", "Qwen/Qwen3.5-27B", "gguf-q5_k_m"),
+        # Releases by date, as services and boards write them; and models that think where they are asked to.
+        ("mistral/mistral-small-2506", "mistralai/Mistral-Small-3.2-24B-Instruct-2506", None),
+        ("mistral/mistral-large-2512", "mistralai/Mistral-Large-3-675B-Instruct-2512", None),
+        ("Mistral Large 2 (Nov '24)", "mistralai/Mistral-Large-Instruct-2411", None),
+        ("Qwen3-235B-A22B-Instruct (Jul 2025)", "Qwen/Qwen3-235B-A22B-Instruct-2507", None),
+        ("deepseek-v3.2-thinking", "deepseek-ai/DeepSeek-V3.2", None),
+        ("qwen3-235b-a22b-no-thinking", "Qwen/Qwen3-235B-A22B", None),
+        ("Qwen3 Next 80B A3B (Reasoning)", "Qwen/Qwen3-Next-80B-A3B-Thinking", None),
+        ("Devstral 2", "mistralai/Devstral-2-123B-Instruct-2512", None),
+        ("Qwen Chat 72B", "Qwen/Qwen-72B", None),
     ],
 )
 def test_a_model_is_found_by_what_it_is_called(text: str, model: str, weight_format: str | None) -> None:
@@ -74,6 +85,8 @@ def test_an_ambiguous_model_lists_the_candidates_and_an_unknown_one_the_nearest(
     assert LLAMA in resolve_model("lama 3.1 8b").candidates
     # A version, a size class or a lone letter that was not said is never filled in.
     assert resolve_model("SmolLM-1.7B").catalogue_id is None
+    assert resolve_model("kimi-k2-thinking").catalogue_id is None  # another release, stored in 4 bits
+    assert ["llama" in name for name in resolve_model("lama 3").candidates] == [True] * 3
     assert resolve_model("granite 4.0 1b").catalogue_id is None
     assert resolve_model("gemma 27b").candidates[:2] == ("google/gemma-2-27b", "google/gemma-2-27b-it")
     with pytest.raises(UnknownModel, match=r"'llama 3\.1' could be meta-llama/Meta-Llama-3\.1-8B, .*; give one"):
@@ -85,6 +98,10 @@ def test_an_ambiguous_model_lists_the_candidates_and_an_unknown_one_the_nearest(
 
 def test_all_ways_of_asking_take_the_same_names() -> None:
     assert load("llama 3.1 8b") == load(LLAMA)
+    # One that has the shapes of another keeps its own name, and the length that it was made for.
+    newer = load("glm 4.6")
+    assert (newer.name, newer.max_position) == ("zai-org/GLM-4.6", 202_752)
+    assert newer.parameters_total == load("zai-org/GLM-4.5").parameters_total
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from profiling.answers.door import Door, shipped_door
-from profiling.answers.processors import KINDS, USUAL, compare_processors, said
+from profiling.answers.processors import KINDS, USUAL, compare_processors, said, warned
 from profiling.answers.question import Question
 from profiling.devices.accelerators import table
 from profiling.errors import UnknownAccelerator
@@ -40,6 +40,13 @@ def test_a_device_that_cannot_hold_or_compute_it_comes_last_and_says_why(door: D
     assert set(without["verdict"]) == {"does not fit", "cannot compute"}
     assert without["reason"].is_not_null().all()
     assert without["tokens_per_s"].is_null().all()
+
+
+def test_more_tokens_than_a_model_was_made_for_are_warned_of(door: Door) -> None:
+    bert = Question(model="google-bert/bert-base-uncased", accelerator="", stage="encode", context=4096)
+    rows = compare_processors(door, bert, ["L40S"])
+    assert warned(door, bert, rows) == ["google-bert/bert-base-uncased was made for 512 tokens; 4,096 exceed that."]
+    assert warned(door, LOAD, compare_processors(door, LOAD, ["L40S"])) == []
 
 
 def test_a_kind_means_all_its_devices_and_an_unknown_name_is_refused(door: Door) -> None:

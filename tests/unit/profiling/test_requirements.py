@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from profiling.answers.door import shipped_door
+from profiling.answers.sizing import shapes_of
 from profiling.devices.accelerators import GIB, find
 from profiling.errors import DoesNotFit
 from profiling.memory.need import gpus_needed, max_batch, memory_need
@@ -15,6 +17,17 @@ from profiling.roofline.workload import Precision, Workload
 ACCELERATORS = [find(name) for name in ("T4", "RTX-4090", "H200-SXM-141GB")]
 PRECISIONS = [Precision(), Precision(weight_bits=4.25, embedding_bits=16)]
 BATCHES, CONTEXTS = [1, 64], [700, 32768]
+
+
+def test_a_later_release_has_the_format_of_its_maker_and_somebody_elses_copy_that_of_nobody() -> None:
+    door = shipped_door()
+    for model_id, stored in {
+        "deepseek-ai/DeepSeek-R1-0528": "fp8-block", "deepseek-ai/DeepSeek-R1": "fp8-block",
+        "somebody/DeepSeek-R1-0528": "bf16", "Qwen/Qwen3-235B-A22B-Instruct-2507": "bf16",
+    }.items():  # fmt: skip
+        found = shapes_of(door, model_id)
+        assert found is not None
+        assert (model_id, found.model.published_format.name) == (model_id, stored)
 
 
 @pytest.mark.parametrize(

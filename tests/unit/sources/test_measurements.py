@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.sources.measurements.read import read_measurements
 from pipelines.sources.measurements.rows import Said, UnknownMeasurements
+from profiling.measure.recorded import point, served_environment, write_bundle
 
 LLAMA_BENCH = {
     "build_commit": "48ad459", "build_number": 6692, "cpu_info": "AMD Ryzen 9 7950X",
@@ -43,6 +44,14 @@ prompt eval rate:     200.00 tokens/s
 eval count:           298 token(s)
 eval duration:        4s
 eval rate:            74.50 tokens/s
+"""
+
+
+MLX = """\
+Running warmup..
+Timing with prompt_tokens=1024, generation_tokens=64, batch_size=1.
+Trial 1:  prompt_tps=351.905, generation_tps=38.757, peak_memory=3.502
+Averages: prompt_tps=358.377, generation_tps=38.813, peak_memory=3.503
 """
 
 
@@ -103,6 +112,14 @@ def test_ollama_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
     assert _brief(frame) == [
         ("prefill", "tokens_per_s", 200.0, 26, None, 0), ("decode", "tokens_per_s", 74.5, None, 298, 26),
     ]  # fmt: skip
+
+
+def test_mlx_lm_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
+    frame = read_measurements(_file(tmp_path, "mlx.txt", MLX), Said(device="m3 max 64gb", weight_format="mlx-4bit"))
+    assert _brief(frame) == [
+        ("prefill", "tokens_per_s", 358.377, 1024, None, 0), ("decode", "tokens_per_s", 38.813, None, 64, 1024),
+    ]  # fmt: skip
+    assert frame["engine"].unique().to_list() == ["mlx"]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +195,17 @@ def test_a_bundle_of_ones_own_gives_its_measured_points() -> None:
     assert frame.height == 20
     assert set(frame["stage"]) == {"prefill", "decode"}
     assert frame["value"].min() > 0  # type: ignore[operator]
+
+
+def test_a_bundle_of_a_server_gives_latencies_and_rate_of_what_the_user_says_it_is(tmp_path: Path) -> None:
+    load = {"model": "Qwen/Qwen3-8B", "backend": "endpoint", "batch": 4, "context": 2048, "new_tokens": 128}
+    seen = {"tokens_per_s": 210.5, "ttft_p50_s": 0.31, "inter_token_p50_s": 0.0182}
+    write_bundle(tmp_path / "check.bundle", "endpoint", served_environment({}), [point(load, seen)])
+    frame = read_measurements(tmp_path / "check.bundle", Said(device="RTX-4090", engine="exllama"))
+    assert dict(zip(frame["metric"], frame["value"], strict=True)) == {
+        "tpot_s": 0.0182, "ttft_s": 0.31, "output_tokens_per_s": 210.5,
+    }  # fmt: skip
+    assert set(frame.select("engine", "batch", "input_tokens", "output_tokens").rows()) == {("exllama", 4, 2048, 128)}
 
 
 SGLANG_AT_A_RATE = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import profiling
 from profiling.measure import bundle
 from profiling.measure.bundle import NotWritten, UnusableBundle, append, mend, read_rows
 from profiling.measure.recorded import point, served_environment, write_bundle
@@ -108,3 +109,14 @@ def test_the_last_attempt_counts_and_layers_of_lost_attempts_do_not(whole: Path)
     assert [row["latency_s"] for row in found.final_points()] == [9.0, 1.0]
     assert [(row["attempt"], row["path"]) for row in found.final_layers()] == [(2, "a")]
     assert json.loads((whole / "manifest.json").read_text())["files"].keys() >= {"layers.jsonl.gz"}
+
+
+def test_every_module_of_the_shipped_measurement_has_its_memory_and_the_model_that_of_its_point() -> None:
+    shipped = Path(profiling.__file__).parent / "reference" / "measured" / "xeon-2.5ghz-one-thread.bundle"
+    found = bundle.verify(shipped)
+    layers = found.final_layers()
+    assert len(layers) == 4987
+    assert all(layer["peak_bytes"] >= layer["allocated_bytes"] >= 0 for layer in layers)
+    whole = {layer["point_id"]: layer["peak_bytes"] for layer in layers if layer["path"] == "model"}
+    # Measured on another machine, and equal to the byte: what a module holds follows from its shapes.
+    assert whole == {one["point_id"]: one["activation_peak_bytes"] for one in found.final_points()}

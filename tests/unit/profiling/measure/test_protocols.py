@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from profiling.measure import bundle
-from profiling.measure.endpoint import BadEndpoint, Load, measure_endpoint
+from profiling.measure.endpoint import BadEndpoint, Load, ask_endpoint, measure_endpoint
 from profiling.measure.protocols import PROTOCOLS
 from profiling.measure.signing import Credentials, signed
 from profiling.measure.streams import TornFrame, aws_events
@@ -81,6 +81,32 @@ def test_every_protocol_is_measured_as_far_as_its_answers_tell(
     secrets = [value.encode() for value in (*ASKED[name][2].values(), "session-token")]
     assert not any(secret in content for content in stored.values() for secret in secrets)
     assert bundle.verify(tmp_path / "served.bundle").environment["protocol"] == name
+
+
+# What the server of the tests answers to six tokens, in the words of each protocol.
+ANSWERS = {
+    **dict.fromkeys(("openai-chat", "vertex-openai", "azure", "azure-v1"), " two words" * 3),
+    **dict.fromkeys(("sagemaker-chat", "bedrock", "triton"), " word" * 6),
+    **dict.fromkeys(("sagemaker", "tgi"), " 0 1 2 3 4 5"),
+    **dict.fromkeys(("vertex", "kserve"), "words"),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_prompt_of_ones_own_is_answered_and_stays_out_of_the_bundle(
+    server: Any, environment: pytest.MonkeyPatch, tmp_path: Any, name: str
+) -> None:
+    for variable, value in ASKED[name][2].items():
+        environment.setenv(variable, value)
+    row = ask_endpoint(load(server, name), "mine alone", tmp_path / "asked.bundle")
+    assert row["text"] == ANSWERS[name]
+    assert (row["requests"], row["errors"]) == (1, 0)
+    counted = (2, "words") if name == "kserve" else (PROMPT_TOKENS, "server")
+    assert (row["context"], row["prompt_tokens_source"]) == counted
+    (point,) = bundle.verify(tmp_path / "asked.bundle").final_points()
+    assert point["point_id"] == row["point_id"]
+    assert "text" not in point
+    assert b"mine alone" not in b"".join(bundle.contents_of(tmp_path / "asked.bundle").values())
 
 
 def test_every_declared_protocol_is_spoken_here() -> None:
