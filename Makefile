@@ -92,7 +92,7 @@ accuracy: $(VENV)/installed ## Predictions against published measurements in ROW
 	$(BIN)/skyline accuracy
 	$(BIN)/skyline accuracy $(ROWS) --gates
 
-fault: $(VENV)/installed-test ## Kill 200 writers and 200 whole refreshes; readers see what is whole, the next refresh ends (an hour)
+fault: $(VENV)/installed-test ## Kill 200 writers, 200 refreshes of seconds and 10 of everything; readers see what is whole, the next one ends (an hour)
 	SKYLINE_FAULTS=200 $(BIN)/pytest tests/crash -s -n 0
 
 fuzz: $(VENV)/installed-test ## Break ten thousand files for every reader; each ends in rows, rejected rows or one error of ours
@@ -114,7 +114,9 @@ lock: $(VENV)/installed ## Write locks/ anew from pyproject.toml and constraints
 
 audit: $(VENV)/installed ## Known vulnerabilities of what is locked (asks PyPI's advisory database; fails where it cannot be asked)
 	$(PIP) --quiet pip-audit
-	@for lock in locks/*.txt; do echo "== $$lock"; $(BIN)/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
+	@for lock in locks/*.txt; do echo "== $$lock"; $(BIN)/pip-audit --strict --disable-pip --require-hashes -r $$lock || { \
+		echo "Where it says 'could not be audited', PyPI's advisories cannot be reached from here: nothing was looked up,"; \
+		echo "and nothing is known to be safe. Else the vulnerabilities are those above."; exit 1; }; done
 
 sbom: $(VENV)/installed ## Bill of materials of what is installed, CycloneDX, into sbom.json
 	@$(BIN)/python -m deploy.supply sbom > sbom.json && echo sbom.json

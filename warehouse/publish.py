@@ -5,8 +5,10 @@ who hold it open; so every release has its own name, and `CURRENT` names the one
 """
 
 import datetime as dt
+import hashlib
 import json
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +29,9 @@ from warehouse.project import version
 POINTER = "CURRENT"
 LINK = "skyline.duckdb"
 _LOADERS = 2
+# Where more than this share of the bytes changed, all is loaded anew: what is replaced leaves its blocks behind.
+_MOST_CHANGED = 0.5
+_SNAPSHOT = "snapshot_id"
 _RELEASE = re.compile(r"skyline-(\d+)\.duckdb")
 
 
@@ -98,6 +103,8 @@ def publish(
 ) -> Release:
     """Build a database of the tables, verify it, and make it the current one.
 
+    What did not change since the release before is copied with its file, so that a release costs what changed.
+
     Args:
         lake: Where the tables are read from; a table that is not there is created empty.
         tables: What to publish; tables of the `raw` schema are left out.
@@ -113,13 +120,22 @@ def publish(
     published = [table for table in tables if table.schema != "raw"]
     building = folder / f"{TEMPORARY_PREFIX}{time.time_ns()}.duckdb"
     try:
+        loaded = _digests(lake, published, views)
+        changed = _changed_since(folder, lake, published, loaded, building)
         with connect(building) as connection:
-            connection.execute(resources.files("warehouse").joinpath("schema.sql").read_text("utf-8"))
-            _load_at_once(connection, lake, published)
-            connection.execute("BEGIN")
-            complete(connection, lake, published, views)
-            connection.execute("COMMIT")
-            connection.execute(resources.files("warehouse").joinpath("macros.sql").read_text("utf-8"))
+            if changed is None:
+                connection.execute(_sql("schema.sql"))
+                _load_at_once(connection, lake, published)
+                connection.execute("BEGIN")
+                complete(connection, lake, published, views)
+                connection.execute("COMMIT")
+                connection.execute(_sql("macros.sql"))
+            else:
+                _load_at_once(connection, lake, [change.table for change in changed if change.snapshots is None])
+                for change in changed:
+                    _load_snapshots(connection, lake, change)
+                _verify(connection, lake, published)
+            _note(connection, loaded)
             connection.execute("CHECKPOINT")
         # A clock that was set back must not make the new release an old one.
         newest = max(map(_number, releases(folder)), default=0)
@@ -129,13 +145,124 @@ def publish(
     finally:
         building.unlink(missing_ok=True)
         building.with_name(building.name + ".wal").unlink(missing_ok=True)
-    point_at(folder, target, fingerprint)
+    point_at(folder, target, fingerprint, sha256=_sha256(target))
     _sweep(folder, target, keep)
     return Release(target, fingerprint)
 
 
-def point_at(folder: Path, target: Path, fingerprint: str) -> None:
-    """Make a whole release the one that readers open, and note its size and time: it never changes after this."""
+def _digests(lake: Lake, tables: Sequence[Table], views: Sequence[Table]) -> dict[str, str]:
+    """What each table is loaded from: the bytes of its Parquet, and all that shapes a release whatever its rows."""
+    shape = hashlib.sha256(f"{duckdb.__version__} {FORMAT} {tables!r} {views!r}".encode())
+    for name in ("schema.sql", "macros.sql", *(f"sql/{view.schema}/{view.name}.sql" for view in views)):
+        shape.update(_sql(name).encode())
+    return {
+        table.relation: f"{shape.hexdigest()[:16]}-{_sha256(lake.path(table)) if lake.has(table) else 'nothing'}"
+        for table in tables
+    }
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A table whose Parquet is another than that of the release before.
+
+    Attributes:
+        table: It.
+        snapshots: Those whose rows differ, where it is made of snapshots and most of them stayed; else None.
+        share: Of its rows, how many are loaded.
+    """
+
+    table: Table
+    snapshots: list[str] | None
+    share: float
+
+
+def _changed_since(
+    folder: Path, lake: Lake, tables: Sequence[Table], loaded: dict[str, str], building: Path
+) -> list[_Change] | None:
+    """Copy the current release to where the next is built, and return what changed since.
+
+    None, and nothing is copied, where too much changed, or where the release is not byte for byte what was published.
+    """
+    try:
+        release = current(folder)
+        sha256 = json.loads((folder / POINTER).read_text(encoding="utf-8")).get("sha256")
+        if _sha256(release.path) != sha256:
+            return None
+        with connect(release.path, read_only=True) as connection:
+            before = dict(connection.sql("FROM meta.loaded").fetchall())
+            shape = {digest.partition("-")[0] for digest in loaded.values()}
+            if {digest.partition("-")[0] for digest in before.values()} != shape:
+                return None
+            other = [table for table in tables if before.get(table.relation) != loaded[table.relation]]
+            changed = [_change(connection, lake, table) for table in other]
+    except (NotPublished, duckdb.Error, OSError):
+        return None
+    sizes = {table.relation: lake.path(table).stat().st_size if lake.has(table) else 1 for table in tables}
+    replaced = sum(change.share * sizes[change.table.relation] for change in changed)
+    if replaced > _MOST_CHANGED * sum(sizes.values()):
+        return None
+    shutil.copyfile(release.path, building)
+    return changed
+
+
+def _change(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> _Change:
+    """What of a table differs between a release and the lake: which snapshots, where it is made of such."""
+    if _SNAPSHOT not in table.column_names or not table.column(_SNAPSHOT).required or not lake.has(table):
+        return _Change(table, None, 1.0)
+    columns = ", ".join(f'"{name}"' for name in table.column_names)
+    sums = " ".join((
+        f"SELECT {_SNAPSHOT}, count(*) AS rows, sum(hash(t)) AS digest",
+        f"FROM (SELECT {columns} FROM {{}}) AS t GROUP BY {_SNAPSHOT}",
+    ))  # fmt: skip
+    rows = connection.sql(
+        f"WITH before AS ({sums.format(table.relation)}), now AS"
+        f" ({sums.format(f'read_parquet({sql_path(lake.path(table))})')})"
+        f" SELECT {_SNAPSHOT}, now.rows FROM before FULL JOIN now USING ({_SNAPSHOT})"
+        " WHERE (before.rows, before.digest) IS DISTINCT FROM (now.rows, now.digest)"
+    ).fetchall()
+    total = int(lake.scan(table).select(pl.len()).collect().item())
+    share = sum(count or 0 for _, count in rows) / max(total, 1)
+    return _Change(table, [name for name, _ in rows], share) if share <= _MOST_CHANGED else _Change(table, None, 1.0)
+
+
+def _load_snapshots(connection: duckdb.DuckDBPyConnection, lake: Lake, change: _Change) -> None:
+    """Replace the rows of the snapshots that differ."""
+    if not change.snapshots:
+        return
+    names = {"names": change.snapshots}
+    columns = ", ".join(f'"{name}"' for name in change.table.column_names)
+    of = f"WHERE {_SNAPSHOT} IN (SELECT unnest($names::VARCHAR[]))"
+    rows = f"SELECT {columns} FROM read_parquet({sql_path(lake.path(change.table))})"
+    connection.execute("BEGIN")
+    connection.execute(f"DELETE FROM {change.table.relation} {of}", names)
+    connection.execute(f"INSERT INTO {change.table.relation} {rows} {of}", names)
+    connection.execute("COMMIT")
+
+
+def _note(connection: duckdb.DuckDBPyConnection, loaded: dict[str, str]) -> None:
+    """Write down what each table was loaded from."""
+    noted = pl.DataFrame(list(loaded.items()), schema=["relation", "digest"], orient="row")  # noqa: F841 - the SQL reads it
+    connection.execute("BEGIN; DELETE FROM meta.loaded; INSERT INTO meta.loaded SELECT * FROM noted; COMMIT")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sql(name: str) -> str:
+    return resources.files("warehouse").joinpath(*name.split("/")).read_text("utf-8")
+
+
+def point_at(folder: Path, target: Path, fingerprint: str, **more: str) -> None:
+    """Make a whole release the one that readers open, and note its size and time: it never changes after this.
+
+    Args:
+        folder: Where releases live.
+        target: The release.
+        fingerprint: What it was made from.
+        more: What else the pointer says.
+    """
     state = target.stat()
     pointer = {
         "file": target.name,
@@ -144,6 +271,7 @@ def point_at(folder: Path, target: Path, fingerprint: str) -> None:
         "mtime_ns": state.st_mtime_ns,
         "format": FORMAT,
         "written_by": version(),
+        **more,
     }
     write_text(folder / POINTER, json.dumps(pointer))
     flip_link(folder, target)
@@ -204,15 +332,15 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> No
     columns = ", ".join(f'"{name}"' for name in table.column_names)
     if lake.has(table):
         rows = f"read_parquet({sql_path(lake.path(table))})"
-        connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM {rows}")
+        connection.execute(f"CREATE OR REPLACE TABLE {table.relation} AS SELECT {columns} FROM {rows}")
     else:
         nothing = table.empty()  # noqa: F841 - the SQL reads it by name
-        connection.execute(f"CREATE TABLE {table.relation} AS SELECT {columns} FROM nothing")
+        connection.execute(f"CREATE OR REPLACE TABLE {table.relation} AS SELECT {columns} FROM nothing")
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, view: Table) -> None:
     """Columns by name and in the types of the contract, so that a view promises what a table does."""
-    sql = resources.files("warehouse").joinpath("sql", view.schema, f"{view.name}.sql").read_text("utf-8")
+    sql = _sql(f"sql/{view.schema}/{view.name}.sql")
     columns = ", ".join(f'"{name}"' for name in view.column_names)
     connection.execute(f"CREATE VIEW {view.relation} AS SELECT {columns} FROM ({sql})")
 

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from warehouse.database import connect
-from warehouse.publish import NotPublished, Release, current
+from warehouse.publish import POINTER, NotPublished, Release, current
 
 _ATTEMPTS = 5
 T = TypeVar("T")
@@ -24,6 +24,7 @@ class Reader:
     def __init__(self, published: Path) -> None:
         self._folder = published
         self._lock = threading.Lock()
+        self._pointed_at: tuple[tuple[int, int], Release] | None = None
         self._release: Release | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -33,7 +34,15 @@ class Reader:
         Raises:
             NotPublished: nothing is published.
         """
-        return current(self._folder)
+        try:
+            pointer = (self._folder / POINTER).stat()
+        except OSError:
+            return current(self._folder)
+        # The pointer is never written to: another takes its place.
+        state, known = (pointer.st_ino, pointer.st_mtime_ns), self._pointed_at
+        if known is None or known[0] != state or not known[1].path.exists():
+            self._pointed_at = known = state, current(self._folder)
+        return known[1]
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Whole result of one query with named parameters (`$name`).
@@ -49,7 +58,7 @@ class Reader:
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
             for attempt in range(_ATTEMPTS):
-                release = current(self._folder)
+                release = self.release()
                 if self._connection is not None and self._release is not None and self._release.path == release.path:
                     break
                 try:

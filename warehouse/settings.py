@@ -120,7 +120,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _knows_where_a_ducklake_keeps_its_files(self) -> Self:
         if (self.ducklake_catalogue is None) != (self.ducklake_data is None):
-            raise ValueError("a DuckLake needs both: ducklake_catalogue, and ducklake_data for its Parquet files")
+            raise ValueError(
+                "a DuckLake needs both, SKYLINE_DUCKLAKE_CATALOGUE and, for its Parquet files, SKYLINE_DUCKLAKE_DATA"
+            )
         return self
 
     @classmethod

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from analytics.units import counted
+from warehouse.settings import Settings
 
 # What is piped into a file or a program is not folded to the width of a terminal.
 out = Console(width=None if sys.stdout.isatty() else 10_000)
@@ -128,4 +130,9 @@ def _sentence(error: Exception) -> str:
         return f"The query failed: {str(error).split(chr(10) + chr(10))[0].strip()}"
     if library in {"analytics", "pipelines", "warehouse", "profiling", "dashboards"} or isinstance(error, OSError):
         return text
+    if isinstance(error, ValidationError) and error.title == Settings.__name__:
+        return "; ".join(
+            "".join(f"SKYLINE_{str(name).upper()}: " for name in one["loc"]) + one["msg"].removeprefix("Value error, ")
+            for one in error.errors()
+        )
     return f"{text} ({type(error).__name__}; run again as `skyline --debug …` to see where)"

@@ -59,13 +59,31 @@ class Kept:
         key = total.hexdigest()[:32]
         self._asked.add(key)
         index = self._folder / f"{key}.names.parquet"
-        if not index.exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            made = make()
-            # The index comes last: where it is, the frames are too.
-            for name, frame in (*made.items(), ("names", pl.DataFrame({"name": list(made)}))):
-                with replacing(self._folder / f"{key}.{name}.parquet") as temporary:
-                    frame.write_parquet(temporary, compression="lz4")
-            return dict(made)
-        names = pl.read_parquet(index, glob=False)["name"]
-        return {name: pl.read_parquet(self._folder / f"{key}.{name}.parquet", glob=False) for name in names}
+        if index.exists():
+            names = pl.read_parquet(index, glob=False)["name"]
+            files = {name: self._folder / f"{key}.{name}.parquet" for name in names}
+            # Who sweeps, or throws the lake away, may be killed between two files.
+            if all(file.exists() for file in files.values()):
+                return {name: pl.read_parquet(file, glob=False) for name, file in files.items()}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        made = make()
+        # The index comes last: a run that is killed while it writes leaves none.
+        for name, frame in (*made.items(), ("names", pl.DataFrame({"name": list(made)}))):
+            with replacing(self._folder / f"{key}.{name}.parquet") as temporary:
+                frame.write_parquet(temporary, compression="lz4")
+        return dict(made)
+
+
+def by_snapshot(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Rows of each snapshot, in their order; none is copied where those of one stand together, as the lake has them."""
+    runs = frame["snapshot_id"].rle().struct.unnest()
+    if runs["value"].is_duplicated().any():
+        return {
+            str(name): rows
+            for (name,), rows in frame.partition_by("snapshot_id", as_dict=True, maintain_order=True).items()
+        }
+    ends = runs["len"].cum_sum()
+    return {
+        name: frame.slice(end - length, length)
+        for name, length, end in zip(runs["value"], runs["len"], ends, strict=True)
+    }

@@ -123,13 +123,15 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     by_engine: dict[str, list[int]] = {}
     for place, device in enumerate(chosen):
         by_engine.setdefault(question.engine or usual_engine(model, device), []).append(place)
-    rows = pl.concat(
+    found = [
         requirement_rows(
             [model], [chosen[place] for place in places], {"": asked.precision_of(model)}, [asked.batch],
             [asked.context], engine, asked.held_by(engine),
-        ).with_columns(place=pl.Series(places))
+        )
         for engine, places in by_engine.items()
-    ).sort("place")  # fmt: skip
+    ]  # fmt: skip
+    # As they were asked; of one engine they are, and expressions of Polars take as long as all else of one question.
+    rows = found[0] if len(found) == 1 else pl.concat(found)[np.argsort(np.concatenate(list(by_engine.values())))]
     rows = rows[["model", *_COLUMNS]]
     rows.columns = ["model", *_COLUMNS.values()]
     if accelerators:

@@ -159,7 +159,10 @@ def test_a_setting_that_does_not_exist_or_is_no_number_is_one_sentence(
     skyline: Skyline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SKYLINE_PORT", "many")
-    refused(skyline("doctor"), "port")
+    refused(skyline("doctor"), "Error: SKYLINE_PORT: ")
+    monkeypatch.delenv("SKYLINE_PORT")
+    monkeypatch.setenv("SKYLINE_DUCKLAKE_DATA", "folder")
+    refused(skyline("doctor"), "Error: a DuckLake needs both")
 
 
 def test_advice_of_the_doctor_is_printed_as_it_is_written_and_names_nobody_elses_package(

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.lib.kept import Kept
+from pipelines.lib.kept import Kept, by_snapshot
 from warehouse.lake import Lake
 
 MONDAY = pl.DataFrame({"entry": ["a", "b"], "score": [1.0, 2.0]})
@@ -67,3 +67,20 @@ def test_what_a_killed_process_left_half_is_made_again(maker: Maker, tmp_path: P
     next((tmp_path / "kept" / "sums").glob("*.names.parquet")).unlink()
     assert maker.sums(MONDAY) == [3.0]
     assert maker.made == 2
+
+
+def test_what_was_half_thrown_away_is_made_again(maker: Maker, tmp_path: Path) -> None:
+    maker.sums(MONDAY)
+    (frame,) = tmp_path.rglob("*.sum.parquet")
+    frame.unlink()
+    assert maker.sums(MONDAY) == [3.0]
+    assert maker.sums(MONDAY) == [3.0]
+    assert maker.made == 2
+
+
+@pytest.mark.parametrize("order", [["a", "a", "b"], ["a", "b", "a"]])
+def test_rows_of_a_snapshot_are_found_whether_or_not_they_stand_together(order: list[str]) -> None:
+    found = by_snapshot(pl.DataFrame({"snapshot_id": order, "row": [0, 1, 2]}))
+    assert {name: rows["row"].to_list() for name, rows in found.items()} == {
+        name: [row for row, of in enumerate(order) if of == name] for name in ("a", "b")
+    }

@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from warehouse import publish as publishing
 from warehouse.contracts import Column, Table
 from warehouse.lake import Lake
 from warehouse.publish import LINK, POINTER, BrokenRelease, NotPublished, current, publish, releases
@@ -155,3 +156,74 @@ def test_readers_meet_one_whole_version_at_every_moment_of_twenty_publishes(lake
     assert {(rows, low == high) for rows, low, high in seen} == {(1000, True)}
     assert len({low for _, low, _ in seen}) > 1
     assert shared.query("SELECT max(version) AS newest FROM marts.versions")["newest"].item() == 20
+
+
+GROWING = Table(
+    "marts", "growing", "Rows of snapshots.",
+    (Column("snapshot_id", pl.String, "Snapshot.", required=True), Column("value", pl.Int64, "Value.")), (), "test",
+)  # fmt: skip
+
+
+def grown(*snapshots: str, value: int = 0) -> pl.DataFrame:
+    return pl.DataFrame({
+        "snapshot_id": [name for name in snapshots for _ in range(1000)],
+        "value": pl.Series([*range(1000)] * (len(snapshots) - 1) + [number + value for number in range(1000)]),
+    })  # fmt: skip
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is loaded from now on: names of tables, and of single snapshots."""
+    names: list[str] = []
+    whole, parts = publishing._load, publishing._load_snapshots
+
+    def load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> None:
+        names.append(table.name)
+        whole(connection, lake, table)
+
+    def load_snapshots(connection: duckdb.DuckDBPyConnection, lake: Lake, change: publishing._Change) -> None:
+        names.extend(change.snapshots or ())
+        parts(connection, lake, change)
+
+    monkeypatch.setattr(publishing, "_load", load)
+    monkeypatch.setattr(publishing, "_load_snapshots", load_snapshots)
+    return names
+
+
+def test_a_release_costs_what_changed_since_the_one_before(
+    lake: Lake, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, tables = loaded(monkeypatch), (*TABLES, GROWING)
+    write_version(lake, 1)
+    steps = [
+        (grown("a", "b", "c"), {table.name for table in tables}),
+        (grown("a", "b", "c"), set()),
+        (grown("a", "b", "c", "d"), {"d"}),
+        (grown("a", "b", "c", "d", value=7), {"d"}),
+        (grown("a", "b", "c"), {"d"}),
+        (grown("e", "f"), {"growing"}),
+    ]
+    for number, (frame, expected) in enumerate(steps):
+        lake.write(GROWING, frame)
+        release = publish(lake, tables, published, str(number))
+        assert set(names) == expected, number
+        names.clear()
+        read = Reader(published).query("FROM marts.growing ORDER BY ALL")
+        assert read.equals(frame.sort("snapshot_id", "value")), number
+        assert query(release.path, "SELECT count(*), min(version) FROM marts.versions") == [(1000, 1)]
+        comments = query(release.path, "SELECT comment FROM duckdb_columns() WHERE table_name = 'growing'")
+        assert comments == [("Snapshot.",), ("Value.",)]
+
+
+def test_nothing_is_taken_from_a_release_that_is_not_what_was_published(
+    lake: Lake, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_version(lake, 1)
+    before = publish(lake, TABLES, published, "first")
+    with before.path.open("r+b") as file:
+        file.seek(before.path.stat().st_size - 100)
+        byte = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte[0] ^ 1]))
+    names = loaded(monkeypatch)
+    publish(lake, TABLES, published, "second")
+    assert set(names) == {table.name for table in TABLES}

@@ -11,7 +11,7 @@ import polars as pl
 from analytics.statistics.components import components, correlations
 from analytics.statistics.resampling import Families, Floats, draw_families, family_numbers
 from analytics.statistics.summaries import quarter, saturation, size_band, summaries, z_score
-from pipelines.lib.kept import Kept
+from pipelines.lib.kept import Kept, by_snapshot
 from pipelines.runs.fingerprint import code
 from warehouse.contracts import Table
 from warehouse.contracts import statistics as tables
@@ -49,15 +49,15 @@ class Boards:
 
     @cached_property
     def _snapshots(self) -> dict[str, tuple[dict[str, Any], pl.DataFrame, list[str]]]:
-        scores = self.scores.partition_by("snapshot_id", as_dict=True)
+        scores = by_snapshot(self.scores)
         found = {}
-        for (identity,), entries in self.entries.partition_by("snapshot_id", as_dict=True, maintain_order=True).items():
-            if (identity,) not in scores:
+        for identity, entries in by_snapshot(self.entries).items():
+            if identity not in scores:
                 continue
-            wide = scores[identity,].pivot(on="benchmark", index="entry_id", values="score", sort_columns=True)
+            wide = scores[identity].pivot(on="benchmark", index="entry_id", values="score", sort_columns=True)
             named = dict(zip(SNAPSHOT, entries.select(SNAPSHOT).row(0), strict=True))
             joined = entries.join(wide, on="entry_id", how="left", maintain_order="left")
-            found[str(identity)] = named, joined, wide.columns[1:]
+            found[identity] = named, joined, wide.columns[1:]
         return found
 
     def each(self, *, newest: bool) -> Iterator[tuple[dict[str, Any], pl.DataFrame, list[str]]]:
