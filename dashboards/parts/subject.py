@@ -3,7 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
+from dashboards.parts.declared_table import Fact
 from dashboards.parts.templates import render
+
+MEASURED = {
+    "weight_format": Fact("Format", width=100),
+    "engine": Fact("Engine", width=100),
+    "devices": Fact("Devices", "0", 76),
+    "batch": Fact("Requests", "0", 80),
+    "compared_as": Fact("Quantity", width=140),
+    "measured": Fact("Measured", "0,0.[00]", 96),
+    "predicted": Fact("Predicted", "0,0.[00]", 96),
+    "low": Fact("Predicted, low", "0,0.[00]", 110),
+    "high": Fact("Predicted, high", "0,0.[00]", 114),
+    "error_pct": Fact("Error (%)", "+0.0", 84),
+    "unit": Fact("Unit", width=90),
+    "source": Fact("Source", width=240),
+}
+"""Columns of measurements beside predictions, but for whose they are."""
 
 
 def identity(title: str, lead: str, rows: Sequence[dict[str, str]], links: Sequence[tuple[str, str]] = ()) -> str:

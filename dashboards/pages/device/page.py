@@ -95,21 +95,7 @@ _PURCHASE = {
     "evidence": Fact("Evidence", width=240),
     "source": Fact("Source", width=280),
 }
-_MEASURED = {
-    "model_id": Fact("Model", width=260, link="model/"),
-    "weight_format": Fact("Format", width=100),
-    "engine": Fact("Engine", width=100),
-    "devices": Fact("Devices", "0", 76),
-    "batch": Fact("Requests", "0", 80),
-    "compared_as": Fact("Quantity", width=140),
-    "measured": Fact("Measured", "0,0.[00]", 96),
-    "predicted": Fact("Predicted", "0,0.[00]", 96),
-    "low": Fact("Predicted, low", "0,0.[00]", 110),
-    "high": Fact("Predicted, high", "0,0.[00]", 114),
-    "error_pct": Fact("Error (%)", "+0.0", 84),
-    "unit": Fact("Unit", width=90),
-    "source": Fact("Source", width=240),
-}
+_MEASURED = {"model_id": Fact("Model", width=260, link="model/")} | subject.MEASURED
 _KERNELS = {
     "operator_class": Fact("Operators", width=190),
     "kernels": Fact("Kernels measured", "0,0", 120),

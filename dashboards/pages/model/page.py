@@ -102,21 +102,7 @@ _RELATIVES = {
     "ability_low": Fact("Ability, low", "0.0", 90),
     "ability_high": Fact("Ability, high", "0.0", 94),
 }
-_MEASURED = {
-    "accelerator": Fact("Device", width=200, link="device/"),
-    "weight_format": Fact("Format", width=100),
-    "engine": Fact("Engine", width=100),
-    "devices": Fact("Devices", "0", 76),
-    "batch": Fact("Requests", "0", 80),
-    "compared_as": Fact("Quantity", width=140),
-    "measured": Fact("Measured", "0,0.[00]", 96),
-    "predicted": Fact("Predicted", "0,0.[00]", 96),
-    "low": Fact("Predicted, low", "0,0.[00]", 110),
-    "high": Fact("Predicted, high", "0,0.[00]", 114),
-    "error_pct": Fact("Error (%)", "+0.0", 84),
-    "unit": Fact("Unit", width=90),
-    "source": Fact("Source", width=240),
-}
+_MEASURED = {"accelerator": Fact("Device", width=200, link="device/")} | subject.MEASURED
 _AGAINST = {
     "weights_gib": "size of the weights", "memory_gib": "memory to serve", "parameters_total": "parameters",
     "parameters_active": "active parameters", "time_per_token_s": "time per token", "usd_per_million_tokens": "rent",
