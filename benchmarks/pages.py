@@ -66,12 +66,13 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
 
     from dashboards import app, serving  # noqa: PLC0415
     from dashboards.data import Data  # noqa: PLC0415
+    from dashboards.own_files import OwnFiles  # noqa: PLC0415
     from dashboards.pages import PAGES as ALL  # noqa: PLC0415
     from dashboards.parts import theme  # noqa: PLC0415
     from warehouse.settings import Settings  # noqa: PLC0415
 
     pn.extension("tabulator", design=theme.DESIGN, notifications=False)
-    settings = Settings.model_validate({"home": home})
+    settings = Settings.model_validate({"home": home, "most_sessions": 1_000})
 
     class Grown(Data):
         """The warehouse with its board repeated or cut to the number of rows."""
@@ -110,8 +111,8 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
         select.param.watch(replace, "value")
         return pn.Column(select, pn.pane.Bokeh(plot, sizing_mode="stretch_width"), sizing_mode="stretch_width")
 
-    data = Grown()
-    sessions = {page.slug or "/": app._opener(page, data, serving.Metrics(), 1_000) for page in ALL} | {FLOOR: floor}
+    own, metrics = OwnFiles(settings, Grown()), serving.Metrics(settings)
+    sessions = {page.slug or "/": app._opener(page, own, metrics, ()) for page in ALL} | {FLOOR: floor}
     server = pn.serve(
         sessions, port=port, address="127.0.0.1", show=False, start=False, verbose=False, admin=False,
         static_dirs={"assets": str(Path(app.__file__).parent / "assets")}, unused_session_lifetime=1_000,
