@@ -79,11 +79,17 @@ class Advice:
 
     @property
     def within_noise(self) -> list[Candidate]:
-        """Others that run and whose interval reaches the estimate of the best."""
+        """Others that run and are behind the best by no more than both their errors, taken as independent, explain."""
         best = self.best
         if best is None:
             return []
-        return [one for one in self.of("runs")[1:] if one.ability_high >= best.ability_in_format]
+        below = best.ability_in_format - best.ability_low
+
+        def is_within(one: Candidate) -> bool:
+            behind = best.ability_in_format - one.ability_in_format
+            return behind <= hypot(below, one.ability_high - one.ability_in_format)
+
+        return [one for one in self.of("runs")[1:] if is_within(one)]
 
 
 def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | None] = ()) -> Advice:

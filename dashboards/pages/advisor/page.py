@@ -129,7 +129,7 @@ class Advisor:
         self.below.object = page.caption(
             f"{lasting} Each model is shown in its highest-precision format that fits and is fast enough. "
             f"Intervals hold 90 %; "
-            "where they overlap, the difference is not resolved."
+            "where they overlap, the difference may be noise."
         )
 
     def _show(self, advice: Advice | None) -> None:

@@ -302,7 +302,7 @@ class DevicePage(SessionPage[DeviceState]):
             f"{device.usable_memory_bytes / GIB:.1f} GiB usable; {context:,} tokens of context; {advice.engine}",
             "Ability on the scale of the Epoch Capabilities Index, less what the format costs",
         )  # fmt: skip
-        self.below.object = page.caption("Intervals hold 90 %; where they overlap, the difference is not resolved.")
+        self.below.object = page.caption("Intervals hold 90 %; where they overlap, the difference may be noise.")
         self.best.show(
             "What runs best on it", f"for {state.use}, {context:,} tokens of context, one request", frame(
                 [one.row() for one in runs]), " ".join(advice.notes),

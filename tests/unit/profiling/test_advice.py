@@ -71,6 +71,15 @@ def test_what_is_advised_is_what_asking_answers(door: Door) -> None:
     assert any("1 open model ranks" in note and "someone/no-such-model-8B (143)" in note for note in advice.notes)
 
 
+@pytest.mark.parametrize(("lead", "is_noise"), [(2.7, True), (2.9, False)])
+def test_a_lead_is_noise_where_both_errors_together_explain_it(door: Door, lead: float, is_noise: bool) -> None:
+    advice = advise(door, _evidence(JUDGED[2:4]), _need("4090", context=8192))
+    best, second = (replace(one, lost=None) for one in advice.of("runs"))
+    best = replace(best, ability=150.0, ability_low=148.0, ability_high=152.0)
+    second = replace(second, ability=150.0 - lead, ability_low=148.0 - lead, ability_high=152.0 - lead)
+    assert (replace(advice, candidates=(best, second)).within_noise == [second]) is is_noise  # 2.83, of 2 and 2
+
+
 def test_a_user_s_own_rows_reach_the_advice(door: Door) -> None:
     faster = replace(door.device("4090"), bandwidth_bytes_per_s=2 * door.device("4090").bandwidth_bytes_per_s)
     before, after = (advise(one, _evidence(), _need("4090")).best for one in (door, door.with_device(faster)))
