@@ -18,7 +18,7 @@ from profiling.devices.names import words as device_words
 from profiling.models.format_names import format_in_name
 from profiling.models.names import ModelName, resolve_model
 from profiling.models.names import words as model_words
-from profiling.models.sources import catalogue
+from profiling.models.sources import catalogue, same_shapes
 from warehouse.publish import NotPublished
 
 LONGEST_QUERY = 100
@@ -70,7 +70,8 @@ def named_model(data: Data, text: str) -> ModelName:
     shaped = [*catalogue(), *data.door().own_models]
     others = judged(data)
     if text in others and text not in shaped:
-        return ModelName(text, text, resolve_model(text, shaped).catalogue_id, evidence="its name on the boards")
+        _, why = same_shapes().get(text, ("", "its name on the boards"))
+        return ModelName(text, text, resolve_model(text, shaped).catalogue_id, evidence=why)
     meant = resolve_model(text, shaped)
     if meant.model_id is None or meant.catalogue_id is None:
         of_boards = resolve_model(text, others).catalogue_id

@@ -84,6 +84,16 @@ def test_a_models_figures_are_those_of_the_tables_and_the_door(data: Data) -> No
     assert card["tokens_per_s"] == pytest.approx(float(rate.likely_s))
 
 
+def test_a_model_with_the_shapes_of_another_has_a_date_and_a_licence_of_its_own(data: Data) -> None:
+    page = ModelPage(data, "?id=Qwen/Qwen3.6-27B")
+    assert page.name is not None
+    assert page.name.catalogue_id == "Qwen/Qwen3.5-27B"
+    assert "layers, heads and widths of both are equal" in page.notes.object
+    query = "SELECT release_date FROM core.model_facts WHERE model_id = $name ORDER BY snapshot_date DESC LIMIT 1"
+    (released,) = data._reader.query(query, {"name": "Qwen/Qwen3.6-27B"})["release_date"]
+    assert {row["value"] for row in page.identity.to_dicts() if row["fact"] == "Released"} == {str(released)}
+
+
 def test_a_models_evidence_is_every_row_of_the_tables(data: Data) -> None:
     named = "SELECT model_id FROM core.benchmark_results WHERE model_id LIKE '%/%' ORDER BY ALL LIMIT 1"
     judged = data._reader.query(named, {})["model_id"].item()
