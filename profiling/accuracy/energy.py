@@ -9,19 +9,15 @@ from typing import Any
 import numpy as np
 
 from profiling.accuracy.cases import Case
-from profiling.engines.table import device_class
+from profiling.engines.time import power_groups, power_share_of
 
-_UNMEASURED_SHARE = 0.7
 _FEW = 8
 """Rows from which on a group has a share of its own; below it is drawn towards that of the wider group."""
 
 
 def power_share(fitted: Mapping[str, Any], case: Case) -> float:
-    """Share of the stated power drawn, by class of device, what was metered, and engine."""
-    share = float(fitted.get("all", _UNMEASURED_SHARE))
-    for group in _groups(case):
-        share = float(fitted.get(group, share))
-    return share
+    """Share of the stated power drawn, by what was metered, class of device and device."""
+    return power_share_of(fitted, case.device, case.metered)
 
 
 def fit_power_shares(cases: Sequence[Case], seconds_per_token: Sequence[float]) -> dict[str, float]:
@@ -42,7 +38,7 @@ def fit_power_shares(cases: Sequence[Case], seconds_per_token: Sequence[float]) 
             continue
         last = "all"
         groups[last].append(share)
-        for group in _groups(case):
+        for group in power_groups(case.device, case.metered):
             groups[group].append(share)
             parent[group] = last
             last = group
@@ -52,8 +48,3 @@ def fit_power_shares(cases: Sequence[Case], seconds_per_token: Sequence[float]) 
         wider = np.log(found[parent[group]]) if group in parent else own
         found[group] = round(float(np.exp((count * own + _FEW * wider) / (count + _FEW))), 4)
     return found
-
-
-def _groups(case: Case) -> tuple[str, ...]:
-    kind = device_class(case.device)
-    return (case.metered, f"{case.metered}|{kind}", f"{case.metered}|{kind}|{case.device.name}")

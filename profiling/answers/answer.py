@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from profiling.answers.cost import POWER_SHARES, Spread
+from profiling.answers.cost import Spread, drawn_w
 from profiling.answers.extras import Drafting
 from profiling.answers.images import Images
 from profiling.answers.pruning import pruning_of
@@ -206,8 +206,9 @@ class Answer:
         estimate, device = self.estimate, self.device
         rate, need = estimate.tokens_per_s, estimate.need
         energy = None
-        if rate is not None and device.power_w is not None:
-            energy = POWER_SHARES[1] * device.power_w * estimate.workload.parallelism.devices / float(rate.likely_s)
+        watts = drawn_w(device)
+        if rate is not None and watts is not None:
+            energy = watts[1] * estimate.workload.parallelism.devices / float(rate.likely_s)
         # Of a generation the operators are those of one decode step, so their sums are no totals.
         one_pass = estimate.workload.stage != "generate"
         flops = sum(t.operator.count * float(t.operator.flops) for t in estimate.operators)

@@ -11,12 +11,11 @@ from math import exp, log
 
 from analytics.units import GIB, JOULES_PER_KWH
 from profiling.devices.accelerators import Accelerator
+from profiling.engines.time import shipped_times
 from profiling.errors import DoesNotFit, InvalidWorkload, nearest
 from profiling.roofline.estimate import Estimate
 
-POWER_SHARES = (0.5, 0.74, 1.0)
-"""Low, likely and high draw as shares of the rated power: H100s serving chat drew a median of 519 of 700 W
-(ML.ENERGY v3, 274 measurements)."""
+_LEAST_SHARE = 0.5
 POWER_USAGE_EFFECTIVENESS = 1.2
 """Energy of the building over that of the devices: between the 1.1 that the largest operators report and the 1.54 of
 the industry's survey (Uptime Institute 2025)."""
@@ -46,6 +45,24 @@ class ServingCost:
     joules_per_token: Spread | None
     """Of the accelerators alone; None where their power is not published."""
     grams_co2e_per_million_tokens: Spread | None
+
+
+def power_shares(accelerator: Accelerator) -> tuple[float, float, float]:
+    """Low, likely and high draw under load as shares of the rated power.
+
+    The likely one is that of the fit to metered devices, as `skyline accuracy` holds it against measured energy: of
+    the device, else of its class, else of all. The others are half and the whole rated power.
+    """
+    likely = shipped_times().power_share(accelerator)
+    return min(_LEAST_SHARE, likely), likely, max(1.0, likely)
+
+
+def drawn_w(accelerator: Accelerator) -> tuple[float, float, float] | None:
+    """Low, likely and high draw of one device under load in watts; None where its power is not published."""
+    if accelerator.power_w is None:
+        return None
+    low, likely, high = power_shares(accelerator)
+    return low * accelerator.power_w, likely * accelerator.power_w, high * accelerator.power_w
 
 
 def usd_per_million_tokens(
@@ -148,10 +165,10 @@ def serving_cost(
         money = Spread(*(usd_per_million_tokens(tokens, usd_per_device_hour, devices, utilisation)
                          for tokens in (fast, likely, slow)))  # fmt: skip
     energy = carbon = None
-    if accelerator.power_w is not None:
-        rated = accelerator.power_w * devices
-        low, middle, high = POWER_SHARES
-        energy = Spread(low * rated / fast, middle * rated / likely, high * rated / slow)
+    watts = drawn_w(accelerator)
+    if watts is not None:
+        low, middle, high = (devices * each for each in watts)
+        energy = Spread(low / fast, middle / likely, high / slow)
         carbon = Spread(*(grams_co2e_per_million_tokens(joules, grams_co2e_per_kwh, power_usage_effectiveness)
                           for joules in (energy.low, energy.likely, energy.high)))  # fmt: skip
     return ServingCost(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from analytics.units import JOULES_PER_KWH
-from profiling.answers.cost import POWER_SHARES, POWER_USAGE_EFFECTIVENESS
+from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS, drawn_w
 from profiling.answers.door import Door
 from profiling.answers.question import AS_PUBLISHED, ENGINE, Question, stored_precision
 from profiling.devices.accelerators import Accelerator
@@ -48,10 +48,10 @@ def matrix(
     """
     frame = _cells(door, tuple(models), tuple(accelerators), tuple(formats), question)
     prices = {name: door.usd_per_device_hour(name, spot=question.spot) for name in accelerators}
-    watts = {name: door.devices[name].power_w for name in accelerators}
-    hourly, power = (
+    drawn = {name: drawn_w(door.devices[name]) for name in accelerators}
+    hourly, *power = (
         pl.col("accelerator").replace_strict(values, return_dtype=pl.Float64, default=None)
-        for values in (prices, watts)
+        for values in (prices, *({name: ends and ends[end] for name, ends in drawn.items()} for end in range(3)))
     )
     grams = POWER_USAGE_EFFECTIVENESS * door.grams_co2e_per_kwh(question.country) / JOULES_PER_KWH
     # The fast end of the rate is the cheap one.
@@ -60,8 +60,8 @@ def matrix(
     return frame.with_columns(
         *((hourly / 3600 * million_seconds[end]).alias(f"usd_{end}") for end, _ in ends),
         *(
-            (share * power * million_seconds[end] * grams).alias(f"grams_{end}")
-            for (end, _), share in zip(ends, POWER_SHARES, strict=True)
+            (watts * million_seconds[end] * grams).alias(f"grams_{end}")
+            for (end, _), watts in zip(ends, power, strict=True)
         ),
     )
 

@@ -24,6 +24,21 @@ COMMAND = "skyline accuracy FILE… --fit profiling/reference/engines.json"
 ENOUGH_OWN_ROWS = 8
 """Measured passes of an engine on a device from which on it counts as measured."""
 _WIDEST = (0.3, 4.0)
+_UNMEASURED_SHARE = 0.7
+
+
+def power_groups(device: Accelerator, metered: str) -> tuple[str, ...]:
+    """Groups that a device shares its draw of power with, the widest first; the last is its own."""
+    kind = device_class(device)
+    return (metered, f"{metered}|{kind}", f"{metered}|{kind}|{device.name}")
+
+
+def power_share_of(fitted: Mapping[str, Any], device: Accelerator, metered: str) -> float:
+    """Share of the stated power drawn under load, of the narrowest group that was metered."""
+    share = float(fitted.get("all", _UNMEASURED_SHARE))
+    for group in power_groups(device, metered):
+        share = float(fitted.get(group, share))
+    return share
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +96,7 @@ class EngineTimes:
     """Rows by `engine|class`."""
     source: str = ""
     energy: Mapping[str, Any] = field(default_factory=dict)
-    """Share of the stated power drawn under load, by `engine|class`, `class`, and for all: see `power_share`."""
+    """Share of the stated power drawn under load, by `metered|class|device`, `metered|class`, `metered` and for all."""
 
     def __post_init__(self) -> None:
         """Remember the factors of settings: grids ask for the same again and again."""
@@ -119,6 +134,15 @@ class EngineTimes:
         of_all = next((self.errors[name] for stage in stages if (name := f"{stage}|class|") in self.errors), None)
         held_out = of_all or Residuals(0, 0, 0, float("nan"), *_WIDEST)
         return Basis(engine.name, stages[0], "all engines", kind, own, of_class, held_out)
+
+    def power_share(self, device: Accelerator, metered: str = "device") -> float:
+        """Share of its stated power that a device draws under load: its own, else of its class, else of all devices.
+
+        Args:
+            device: The device.
+            metered: What the power is of: the `device` alone, or the whole `machine` at the wall.
+        """
+        return power_share_of(self.energy, device, metered)
 
     def to_json(self) -> str:
         """The content of the file that ships."""

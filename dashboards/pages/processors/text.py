@@ -6,7 +6,6 @@ import polars as pl
 
 from dashboards.charts.ratings import Rows
 from dashboards.parts import formats, theme
-from profiling.answers.cost import POWER_SHARES
 from profiling.answers.processors import KINDS
 
 BOUNDS = {"memory": ("memory bandwidth", 0), "compute": ("compute", 1), "communication": ("communication", 2)}
@@ -43,7 +42,8 @@ MEASURES = {
     ),
     "energy": Measure(
         "Energy of a token", "joules_per_token", "", "", 1.0, "Joules per token",
-        f"Likely time at {POWER_SHARES[1]:.0%} of the board's power; devices without a published power are left out.",
+        "Likely time at the share of its power that a device of the class was measured to draw under load; devices "
+        "without a published power are left out.",
     ),
     "cost": Measure(
         "Cost of a million tokens", "usd_per_million_tokens", "", "", 1.0, "US dollars per million tokens",

@@ -10,8 +10,8 @@ from dashboards.charts.matrix import Cell
 from dashboards.charts.memory_bar import gib
 from dashboards.parts import formats
 from dashboards.parts.templates import render
-from profiling.answers.cost import POWER_SHARES, serving_cost
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
+from profiling.answers.cost import power_shares, serving_cost
 from profiling.answers.door import Door
 from profiling.answers.question import ENGINE, Question
 from profiling.devices.accelerators import GIB
@@ -146,12 +146,13 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
         else f"no {'spot' if asked.spot else 'on-demand'} price known for {device.name}"
     )
     power = f"{device.power_w:g} W rated" if device.power_w else "rated power not published"
+    shares = ", ".join(f"{100 * share:.0f} %" for share in power_shares(device))
     sources = [
         ("Batch", f"{asked.batch:,} sequences decoding at {asked.context:,} tokens each, always busy"),
         ("Price", price),
         (
             "Power",
-            f"{power}; draw {', '.join(f'{100 * share:.0f} %' for share in POWER_SHARES)} of it (low, likely, high)",
+            f"{power}; draw {shares} of it (low, likely, high)",
         ),
         (
             "Grid",

@@ -27,6 +27,7 @@ def broken(found: Accuracy, times: EngineTimes | None = None) -> list[str]:
         for scope, what in (("class", "devices"), ("device", "models")):
             error = errors.get(f"{stage}|{scope}|")
             if error is None:
+                said.append(f"{stage}: the fit does not say how far it is off on {what} left out")
                 continue
             if error.mdape_pct > most:
                 said.append(f"{stage}: {error.mdape_pct:.1f} % off on {what} left out, at most {most:g} % is promised")

@@ -10,10 +10,10 @@ import polars as pl
 
 from analytics.units import JOULES_PER_KWH
 from profiling.answers.answer import occurrence_rows
-from profiling.answers.cost import POWER_SHARES, POWER_USAGE_EFFECTIVENESS
+from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS, drawn_w
 from profiling.answers.fit import requirement_rows
 from profiling.answers.question import ENGINE
-from profiling.devices.accelerators import grid_devices, table
+from profiling.devices.accelerators import from_record, grid_devices, table
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
 from profiling.models.sources import catalogue
@@ -93,7 +93,7 @@ def _named(frame: pl.DataFrame, shapes: Sequence[Shape]) -> pl.DataFrame:
 def roofline_points(shapes: Sequence[Shape], calibrations: Calibrations) -> pl.DataFrame:
     """Rows of `marts.roofline_points`: the shipped grid over every shape and accelerator."""
     accelerators = grid_devices()
-    watts = {device.name: device.power_w for device in accelerators}
+    watts = {device.name: drawn[1] if (drawn := drawn_w(device)) else None for device in accelerators}
     decoders = [shape.architecture for shape in shapes if shape.architecture.kind != "encoder"]
     encoders = [shape.architecture for shape in shapes if shape.architecture.kind == "encoder"]
     shared = Grid(
@@ -132,7 +132,7 @@ def _short(points: pl.DataFrame) -> pl.DataFrame:
 
 def _points(block: pl.DataFrame, watts: Mapping[str, float | None]) -> pl.DataFrame:
     """Columns of `marts.roofline_points` of a block of the grid, all but the model's id."""
-    power_w = pl.col("accelerator").replace_strict(watts, return_dtype=pl.Float64)
+    under_load = pl.col("accelerator").replace_strict(watts, return_dtype=pl.Float64)
     runs = pl.col("tokens_per_s").is_not_null()
     return (
         block.filter(pl.col("verdict") != "unsupported precision")
@@ -143,7 +143,7 @@ def _points(block: pl.DataFrame, watts: Mapping[str, float | None]) -> pl.DataFr
             (pl.col("bound_s") / pl.col("likely_s")).alias("fraction_of_roof"),
             pl.when(runs & (pl.col("stage") == "prefill")).then("likely_s").alias("time_to_first_token_s"),
             pl.when(runs & (pl.col("stage") == "decode")).then("likely_s").alias("time_per_output_token_s"),
-            (POWER_SHARES[1] * power_w * pl.col("tensor_parallel") / pl.col("tokens_per_s")).alias("joules_per_token"),
+            (under_load * pl.col("tensor_parallel") / pl.col("tokens_per_s")).alias("joules_per_token"),
         )
         .rename(
             {
@@ -227,10 +227,14 @@ def serving_cost(points: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+_ENDS = ("low", "likely", "high")
+_DRAWN = tuple(f"drawn_{end}_w" for end in _ENDS)
+
+
 def carbon_footprint(
     points: pl.DataFrame, rented: pl.DataFrame, accelerators: pl.DataFrame, grids: pl.DataFrame
 ) -> pl.DataFrame:
-    """Rows of `marts.carbon_footprint`: energy by shares of rated power, emissions by the world's average.
+    """Rows of `marts.carbon_footprint`: energy by what devices draw under load, emissions by the world's average.
 
     Args:
         points: Rows of `marts.roofline_points`.
@@ -239,11 +243,15 @@ def carbon_footprint(
         grids: Rows of `core.grid_carbon_intensity`.
     """
     intensity = float(grids.filter(pl.col("country_code") == COUNTRY)["codecarbon_g_co2e_per_kwh"].item())
-    power = accelerators.filter(pl.col("power_w").is_not_null()).select("accelerator", "power_w")
+    drawn = [
+        {"accelerator": row["accelerator"], "power_w": row["power_w"], **dict(zip(_DRAWN, watts, strict=True))}
+        for row in accelerators.to_dicts()
+        if (watts := drawn_w(from_record({**row, "name": row["accelerator"]}))) is not None
+    ]
+    power = pl.DataFrame(drawn, schema=["accelerator", "power_w", *_DRAWN])
     offered = points.join(rented.drop_nulls("accelerator"), on="accelerator", how="semi", maintain_order="left")
     served = _served(offered).join(power, on="accelerator", how="inner", maintain_order="left")
-    ends = dict(zip(("low", "likely", "high"), POWER_SHARES, strict=True))
-    joules = {end: 1e6 * share * pl.col("power_w") * pl.col(end) for end, share in ends.items()}
+    joules = {end: 1e6 * pl.col(watts) * pl.col(end) for end, watts in zip(_ENDS, _DRAWN, strict=True)}
     grams = POWER_USAGE_EFFECTIVENESS * intensity / JOULES_PER_KWH
     return served.with_columns(
         grid=pl.lit(f"{COUNTRY} by codecarbon"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from pipelines.defs.accuracy.gates import broken
 from pipelines.defs.accuracy.tables import Accuracy, accuracy, one_line_each, read_all, simulation
 from profiling.accuracy.simulated import shipped_simulation_errors
 from profiling.answers.door import shipped_door
+from profiling.engines.time import shipped_times
 
 SAMPLE = ("xiongjiedai.csv", "lmdeploy-a100.csv", "exllamav2.csv", "openvino-258v.csv")
 
@@ -80,6 +82,24 @@ def test_the_simulation_behind_plans_is_close_to_measured_times_per_token(shared
     assert (per_token["mdape_pct"] * per_token["rows"]).sum() / per_token["rows"].sum() < 25
     assert set(shipped_simulation_errors().columns) == set(table.columns)
     assert shipped_simulation_errors()["mdape_pct"].max() < 30  # type: ignore[operator]
+
+
+def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pass(sample: Accuracy) -> None:
+    times = shipped_times()
+    assert broken(sample) == []
+    worse = {**times.errors, "decode|class|": replace(times.errors["decode|class|"], mdape_pct=14.1)}
+    less = {name: error for name, error in times.errors.items() if name != "prefill|device|"}
+    narrow = {**times.errors, "throughput|device|": replace(times.errors["throughput|device|"], inside_pct=70.0)}
+    said = [broken(sample, replace(times, errors=errors)) for errors in (worse, less, narrow)]
+    assert [len(each) for each in said] == [1, 1, 1]
+    assert "14.1 % off on devices left out, at most 14 % is promised" in said[0][0]
+    assert "prefill: the fit does not say" in said[1][0]
+    assert "70 % of rows of models left out" in said[2][0]
+    seen = sample.comparison
+    faster = replace(
+        seen, predictions=seen.predictions.with_columns(measured=pl.coalesce(0.9 * pl.col("bound"), "measured"))
+    )
+    assert any("faster than the bound" in each for each in broken(replace(sample, comparison=faster)))
 
 
 @pytest.mark.slow

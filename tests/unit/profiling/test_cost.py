@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from profiling.answers.cost import (
+    drawn_w,
     fitted_joules_per_token,
     grams_co2e_per_million_tokens,
     grid_intensity,
+    power_shares,
     serving_cost,
 )
 from profiling.devices.accelerators import find
+from profiling.engines.time import shipped_times
 from profiling.errors import DoesNotFit, InvalidWorkload
 from profiling.models.sources import load
 from profiling.roofline.estimate import estimate
@@ -47,6 +50,28 @@ def test_measured_energy_of_chat_on_an_h100_lies_within_the_spread() -> None:
     assert cost.usd_per_million_tokens.low < 0.159 < cost.usd_per_million_tokens.high
     assert (cost.batch, cost.devices, cost.accelerator) == (64, 1, "H100-SXM5-80GB")
     assert fitted_joules_per_token(8.03, 8.03, 64, 1, 16, is_b200=False) == pytest.approx(0.119, rel=0.35)
+
+
+@pytest.mark.parametrize("name", ["H100-SXM5-80GB", "B200-SXM-180GB", "RTX-4090", "MI300X-192GB"])
+def test_a_device_draws_the_share_of_its_power_that_measured_energy_is_held_against(name: str) -> None:
+    device = find(name)
+    low, likely, high = power_shares(device)
+    assert likely == shipped_times().power_share(device)
+    assert low < likely < high == 1
+    assert drawn_w(device) == pytest.approx(tuple(share * (device.power_w or 0) for share in (low, likely, high)))
+    answer = estimate(load("meta-llama/Meta-Llama-3.1-8B"), device, Workload(batch=8, context=512))
+    cost = serving_cost(answer, device, usd_per_device_hour=None, grams_co2e_per_kwh=475)
+    assert cost.joules_per_token is not None
+    assert answer.tokens_per_s is not None
+    drawn = likely * (device.power_w or 0)
+    assert cost.joules_per_token.likely == pytest.approx(drawn / float(answer.tokens_per_s.likely_s))
+
+
+def test_a_machine_at_the_wall_draws_another_share_than_its_device_alone() -> None:
+    times = shipped_times()
+    b200 = find("B200-SXM-180GB")
+    assert times.power_share(b200, "machine") != times.power_share(b200)
+    assert times.power_share(find("TPU-v5p")) == times.energy["device"]
 
 
 def test_what_does_not_fit_has_no_cost() -> None:

@@ -169,6 +169,19 @@ def test_mlx_lm_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
             {"avg_latency": 1.9, "latencies": [1.8, 2.0], "percentiles": {}},
             [("generate", "request_s", 1.9, None, None, None)],
         ),
+        (
+            {"elapsed_time": 32.0, "num_requests": 200, "total_num_tokens": 86_400, "requests_per_second": 6.25,
+             "tokens_per_second": 2700.0},
+            [("serving", "total_tokens_per_s", 2700.0, None, None, None)],
+        ),
+        (
+            {"model_id": "Qwen/Qwen3-8B", "configurations": [
+                {"gpu_model": "H100", "num_gpus": 2, "tensor_parallel": 2, "max_num_seqs": 64, "avg_batch_size": 61.2,
+                 "avg_input_len": 130, "avg_output_len": 353, "weight_precision": "bfloat16", "median_itl_ms": 12.5,
+                 "output_throughput_tokens_per_sec": 4896.0, "energy_per_token_joules": 0.21}]},
+            [("serving", "tpot_s", 0.0125, 130, 353, None), ("serving", "output_tokens_per_s", 4896.0, 130, 353, None),
+             ("serving", "joules_per_token", 0.21, 130, 353, None)],
+        ),
     ],
 )  # fmt: skip
 def test_other_tools_are_read_by_their_own_readers(
