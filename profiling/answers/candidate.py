@@ -87,6 +87,8 @@ class Candidate:
     time_to_first_token_s: float | None = None
     longest_context: int | None = None
     rests_on: str = ""
+    timed_as: str = ""
+    """The stage of the accuracy tables that its speed was held against; empty: none."""
     reason: str = ""
     run: str = ""
     check: str = ""

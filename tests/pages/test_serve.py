@@ -74,4 +74,4 @@ def test_the_answer_fits_a_phone_and_says_how_far_off_such_predictions_are(visit
     assert re.search(r"the simulation of the plan is [\d to]+ % off for first tokens", said)
     assert "nan" not in said
     page.get_by_role("link", name="More", exact=True).click()
-    page.wait_for_url("**/how-far-off")
+    page.wait_for_url(re.compile(r"/how-far-off\?stage=time\+per\+token\+under\+load"))

@@ -8,7 +8,7 @@ import polars as pl
 
 from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
-from dashboards.finding import address_of_device, address_of_model
+from dashboards.finding import address_of_device, address_of_error, address_of_model
 from dashboards.pages.advisor.state import USUAL, AdvisorState
 from dashboards.parts import controls, formats, page, theme
 from dashboards.parts.declared_table import Fact, FactTable
@@ -139,7 +139,7 @@ class Advisor:
             render(
                 __file__, "answer.html", best=advice.best, others=advice.within_noise, need=advice.need,
                 second=runs[1] if len(runs) > 1 else None, address_of_model=address_of_model,
-                machine=self._machine_link(advice),
+                address_of_error=address_of_error, machine=self._machine_link(advice),
             )
             if advice
             else ""

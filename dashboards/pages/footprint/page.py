@@ -156,8 +156,8 @@ class Footprint:
             f"{per_kwh:.0f} g/kWh ({label}), PUE {state.pue:g}; n = {self.rows['model_id'].n_unique()} models"
         )
         more = (
-            "Predicted energy of running alone, at 50, 74 and 100 % of the rated power and over the 80 % "
-            "interval of speed; "
+            "Predicted energy of running alone, at the share of its rated power that the device draws under load "
+            "(half and all of it at the ends) and over the 80 % interval of speed; "
             "embodied carbon is not counted. A larger batch shares the reading of weights, so it moves "
             "energy more than most "
             "choices of a model do."

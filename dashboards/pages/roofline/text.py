@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from dashboards.charts.memory_bar import gib
 from dashboards.charts.roofline import seconds, span_of_seconds
-from dashboards.finding import address_of_device, address_of_model
+from dashboards.finding import address_of_device, address_of_error, address_of_model
 from dashboards.pages.roofline.state import STAGES
 from dashboards.parts import formats
 from dashboards.parts.templates import render
@@ -86,7 +86,13 @@ class Tile:
 def headline(answer: Answer) -> str:
     """The numbers that most come for; of a configuration that does not fit, only why."""
     tiles = _tiles(answer) if answer.runs else [_unfit(answer)]
-    return render(__file__, "headline.html", tiles=tiles, rests_on=answer.rests_on)
+    return render(
+        __file__,
+        "headline.html",
+        tiles=tiles,
+        rests_on=answer.rests_on,
+        error=address_of_error(answer.estimate.basis.stage),
+    )
 
 
 def _tiles(answer: Answer) -> list[Tile]:

@@ -9,6 +9,7 @@ import polars as pl
 from dashboards.charts.serving_curve import NAME as CHART
 from dashboards.charts.serving_curve import Curve, ServingCurve
 from dashboards.data import Data
+from dashboards.finding import address_of_error
 from dashboards.pages.serve import text
 from dashboards.pages.serve.answer import Fleet, bases, curve_of, fleet_of, limit_of, plans_of
 from dashboards.pages.serve.state import ServeState
@@ -108,7 +109,7 @@ class Serve(SessionPage[ServeState]):
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
             buying=self._buying(best, promise), bases=based, whose=text.SCOPES[based[0].scope] if based else "",
             simulation=text.simulation_error(shipped_simulation_errors(), based[0].engine) if based else "",
-            command=state.command,
+            command=state.command, address_of_error=address_of_error,
         )  # fmt: skip
 
     def _buying(self, best: Plan | None, promise: Promise) -> Sequence[tuple[str, str]]:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from dashboards.charts.matrix import Cell
 from dashboards.charts.memory_bar import gib
+from dashboards.finding import address_of_error
 from dashboards.parts import formats
 from dashboards.parts.templates import render
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
@@ -163,7 +164,9 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
         ("Error", answer.rests_on),
     ]
     address = roofline_address(asked)
-    return render(__file__, "details.html", asked=asked, reason="", lines=lines, sources=sources, address=address)
+    return render(__file__, "details.html", asked=asked, reason="", lines=lines, sources=sources, address=address,
+        error=address_of_error(answer.estimate.basis.stage),
+    )  # fmt: skip
 
 
 def beyond(door: Door, models: Sequence[str], tokens: int) -> list[str]:
