@@ -33,6 +33,19 @@ def test_calibrations_answer_for_measured_shapes_and_defaults_for_the_others() -
             assert float(time.prediction.low_s) <= float(time.prediction.likely_s) <= float(time.prediction.high_s)
 
 
+@pytest.mark.parametrize("ways", [1, 2, 8])
+def test_projections_are_timed_as_the_one_kernel_that_engines_launch(ways: int) -> None:
+    workload = Workload(batch=8, context=100, parallelism=Parallelism(ways))
+    found = estimate(load("meta-llama/Meta-Llama-3-8B"), H200, workload, operator_models(DEFAULTS)).operators
+    times = {time.operator.name: time for time in found}
+    for names, width in ((("query", "key", "value"), 6144), (("gate", "up"), 28_672)):
+        fused = [times[name] for name in names]
+        assert sum(time.operator.kernel_share for time in fused) == pytest.approx(1)
+        whole = [float(time.prediction.likely_s) / time.operator.kernel_share for time in fused]
+        assert whole == pytest.approx([whole[0]] * len(whole))
+        assert [time.operator.shape["n"] / time.operator.kernel_share for time in fused] == [width / ways] * len(fused)
+
+
 def _gemm_rows(folder: Path, number_format: str) -> pl.DataFrame:
     table = pl.read_parquet(folder / "gemm_perf.parquet", columns=["gemm_dtype", "m", "n", "k", "latency"])
     return table.filter(pl.col("gemm_dtype") == number_format)
