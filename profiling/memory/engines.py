@@ -45,8 +45,8 @@ class EngineProfile:
         fixed_gib: What does not grow: driver context, graphs, communication; on devices with memory of their own.
         fixed_shared_gib: The same where the device shares the memory of its machine.
         allocator_gib: The same as PyTorch's allocator counts it, which benchmarks print: without the driver's context.
-        fills_tiles: Whether matrices of formats with tiles are filled up to whole ones; blocks of GGUF and of MLX divide
-            the rows that they store.
+        fills_tiles: Whether matrices of formats with tiles are filled up to whole ones; blocks of GGUF and of MLX
+            divide the rows that they store.
     """
 
     utilisation: float
