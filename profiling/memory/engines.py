@@ -185,6 +185,22 @@ ALIASES: Mapping[str, str] = {
 }  # fmt: skip
 
 
+_UNMEASURED = ("tgi", "mlc", "optimum-habana", "transformers-neuronx")
+"""Aliases that are engines of their own, of whose memory nothing is known."""
+
+
+def borrowed_memory(name: str) -> tuple[str, ...]:
+    """A sentence where an engine's memory beside weights and cache is that of another one.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    found = known_engine(name)
+    if found not in _UNMEASURED:
+        return ()
+    return (f"What {found} takes beside weights and cache is not known here; {ALIASES[found]}'s is counted instead.",)
+
+
 def engine_profile(name: str | EngineProfile) -> EngineProfile:
     """The profile of that engine, or the one given.
 
