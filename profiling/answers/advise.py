@@ -22,7 +22,7 @@ from profiling.answers.evidence import Evidence
 from profiling.answers.question import Question, split_over
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
-from profiling.memory.engines import default_engine, runs_on
+from profiling.memory.engines import borrowed_memory, default_engine, runs_on
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import estimate
@@ -115,6 +115,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         raise InvalidWorkload(f"{need.machine} is split by layers, which llama.cpp does; {engine} needs devices alike")
     choices = tuple(formats) or formats_of(engine)
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'what people usually run on {need.machine}'}."]
+    notes += borrowed_memory(engine)
     beside = Beside.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     found: list[Candidate] = []
     counts = dict.fromkeys(_ORDER, 0)

@@ -19,7 +19,7 @@ from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device
 from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
-from profiling.memory.engines import EngineProfile
+from profiling.memory.engines import EngineProfile, borrowed_memory
 from profiling.memory.need import (
     gpus_needed,
     max_batch,
@@ -142,6 +142,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
         rows.insert_column(rows.width, pl.Series("max_context", longest, dtype=pl.Int64))
     engines = " and ".join(by_engine)
     notes = [f"Engine: {engines}, {'as asked' if question.engine else 'what people usually run on such devices'}."]
+    notes += [note for engine in by_engine for note in borrowed_memory(engine)]
     if asked.weight_format is None and asked.weight_bits is None:
         notes.append(f"Weights as published: {model.published_format.name} ({model.published_format.basis}).")
     if rows["devices"].null_count():

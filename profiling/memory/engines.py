@@ -45,6 +45,8 @@ class EngineProfile:
         fixed_gib: What does not grow: driver context, graphs, communication; on devices with memory of their own.
         fixed_shared_gib: The same where the device shares the memory of its machine.
         allocator_gib: The same as PyTorch's allocator counts it, which benchmarks print: without the driver's context.
+        fills_tiles: Whether matrices of formats with tiles are filled up to whole ones; blocks of GGUF and of MLX
+            divide the rows that they store.
     """
 
     utilisation: float
@@ -59,6 +61,7 @@ class EngineProfile:
     fixed_gib: Span = (0.0, 0.0)
     fixed_shared_gib: Span | None = None
     allocator_gib: Span | None = None
+    fills_tiles: bool = True
 
     def with_options(
         self, *, utilisation: float | None = None, step_tokens: int | None = None, eager: bool = False
@@ -153,12 +156,12 @@ PROFILES: Mapping[str, EngineProfile] = {
     "llama.cpp": EngineProfile(
         utilisation=1.0, windows="short", window_padding=(512, 256), step_tokens=(512, 512), sequences=(512, 512),
         activation_copies=(0.0, 2.0), mixture_copies=(0.0, 2.0), logit_copies=(0.1, 1.1),
-        fixed_gib=(0.05, 1.2), fixed_shared_gib=(0.02, 0.3),
+        fixed_gib=(0.05, 1.2), fixed_shared_gib=(0.02, 0.3), fills_tiles=False,
         basis="compute buffer of 512 tokens and driver context: 105 runs on shared memory (0.1 GiB beside weights and "
         "cache), oobabooga's fit of 19,517 runs on cards; windows in a cache of their own of window + 512 cells",
     ),
     "mlx": EngineProfile(
-        utilisation=1.0, windows="short", fixed_gib=(0.05, 0.6),
+        utilisation=1.0, windows="short", fixed_gib=(0.05, 0.6), fills_tiles=False,
         basis="rotating caches for windowed layers (source of mlx-lm); overhead as llama.cpp on shared memory",
     ),
     "exllama": EngineProfile(
@@ -180,6 +183,22 @@ ALIASES: Mapping[str, str] = {
     "exllamav2": "exllama", "exllamav3": "exllama", "autoawq": "transformers-4bit", "tgi": "vllm-v0",
     "optimum-habana": "transformers", "transformers-neuronx": "transformers",
 }  # fmt: skip
+
+
+_UNMEASURED = ("tgi", "mlc", "optimum-habana", "transformers-neuronx")
+"""Aliases that are engines of their own, of whose memory nothing is known."""
+
+
+def borrowed_memory(name: str) -> tuple[str, ...]:
+    """A sentence where an engine's memory beside weights and cache is that of another one.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    found = known_engine(name)
+    if found not in _UNMEASURED:
+        return ()
+    return (f"What {found} takes beside weights and cache is not known here; {ALIASES[found]}'s is counted instead.",)
 
 
 def engine_profile(name: str | EngineProfile) -> EngineProfile:

@@ -217,7 +217,7 @@ def need_of(
     least, most = profile.step_bytes(model, workload.parallelism.tensor, capacity_bytes)
     weights = weight_bytes(model, workload.precision, workload.parallelism)
     fewest, largest = workload.precision.spread
-    beside = beside_weights_bytes(model, workload.precision, workload.parallelism)
+    beside = beside_weights_bytes(model, workload.precision, workload.parallelism, fills_tiles=profile.fills_tiles)
     return MemoryNeed(
         weights=weights,
         beside_weights=beside + (largest - 1) * weights,

@@ -92,15 +92,17 @@ INFERRED_SPREAD = 0.05
 """How far weights of a family that was read by its fields may exceed the count: norms and biases are guessed."""
 
 
-def beside_weights_bytes(model: Architecture, precision: Precision, parallelism: Parallelism | None = None) -> Values:
+def beside_weights_bytes(
+    model: Architecture, precision: Precision, parallelism: Parallelism | None = None, *, fills_tiles: bool = True
+) -> Values:
     """What may come on top of the weights on a device: filling up to tiles, other towers, doubt about the family.
 
-    Engines fill matrices of some formats up to a multiple of their tile (gpt-oss: 2,880 to 3,072) and load vision
+    Most engines fill matrices of some formats up to a multiple of their tile (gpt-oss: 2,880 to 3,072) and load vision
     and audio towers at 16 bits beside the decoder; layers that predict ahead are loaded for speculation only.
     """
     split = parallelism or Parallelism()
     more: Values = 0.0
-    for group, numbers in _padding_of(model, split, precision.padding):
+    for group, numbers in _padding_of(model, split, precision.padding if fills_tiles else ()):
         more = more + numbers * np.divide(precision.bits_of(group), 8)
     if model.stored_bytes is not None and _is_published(model, precision):
         # The checkpoint's own sizes decide what there is beside the decoder.

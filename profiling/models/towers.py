@@ -17,12 +17,15 @@ _TOWERS = {
 _GATED = ("pixtral", "qwen2_5_vl", "exaone4_5", "glm", "gemma4", "mimo", "llama4_gated")
 _MERGES = {"gemma4_vision": 3, "qwen2_5_vl": 2, "qwen2_vl": 2}
 """Patches along a side that make a token, where a config leaves it to transformers' default."""
+_HEADS = ("num_attention_heads", "num_heads", "encoder_attention_heads", "n_heads", "vt_num_attention_heads")
 _FRAMES_PER_TOKEN = {
     "qwen2_audio_encoder": 2, "qwen2_5_omni_audio_encoder": 2, "qwen3_omni_moe_audio_encoder": 1, "voxtral_encoder": 4,
 }  # fmt: skip
 """Frames of the encoder that make a token, of towers whose layers are Whisper's (transformers' own pooling)."""
 _TOKENS_PER_CHUNK = 13
 """What convolutions leave of a chunk of Qwen3-Omni (100 of the spectrum's columns, three times halved)."""
+_UNSTATED = {"step3p7": 1_981_014_784}
+"""Parameters of vision towers that transformers builds for a family though a config says nothing of them."""
 AHEAD = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
           "mtp_num_layers")  # fmt: skip
 """Fields that say how many layers predict ahead."""
@@ -44,13 +47,26 @@ def _inner(tower: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _widths(tower: Mapping[str, Any]) -> tuple[int, int, int, bool]:
     """Layers, hidden size, width of the feed-forward blocks, whether these have a gate; 0 where not stated."""
-    layers = _first(tower, "num_hidden_layers", "depth", "layers", "encoder_layers", "num_layers", "n_layers")
-    hidden = _first(tower, "embed_dim", "hidden_size", "d_model", "width", "dim")
+    layers = _first(
+        tower,
+        "num_hidden_layers",
+        "depth",
+        "layers",
+        "encoder_layers",
+        "num_layers",
+        "n_layers",
+        "vt_num_hidden_layers",
+    )
+    hidden = _first(tower, "embed_dim", "hidden_size", "d_model", "width", "dim", "vt_hidden_size")
     if str(tower.get("model_type", "")).startswith(("qwen2_5_vl", "qwen3", "exaone4_5", "glm")):
         hidden = _first(tower, "hidden_size", "embed_dim")
     ratio = tower.get("mlp_ratio")
     stated = hidden * ratio if isinstance(ratio, int | float) else 4 * hidden
-    wide = _first(tower, "intermediate_size", "encoder_ffn_dim", "mlp_hidden_size", "ffn_hidden_size") or int(stated)
+    wide = _first(
+        tower, "intermediate_size", "encoder_ffn_dim", "mlp_hidden_size", "ffn_hidden_size", "vt_intermediate_size"
+    ) or int(stated)
+    if str(tower.get("model_type", "")).startswith("glm4v"):
+        wide = _first(tower, "out_hidden_size") or wide  # its intermediate size is that of the projector
     return layers, hidden, wide, str(tower.get("model_type", "")).startswith(_GATED)
 
 
@@ -62,15 +78,33 @@ def tower_parameters(tower: Mapping[str, Any]) -> int | None:
         return None
     patch = _first(tower, "patch_size", "spatial_patch_size")
     projector = sum(inside * outside for inside, outside in _projector(tower, hidden))
-    return layers * (4 * hidden**2 + (3 if gated else 2) * hidden * wide) + 3 * patch**2 * hidden + projector
+    heads, shared = _first(tower, *_HEADS), _first(tower, "num_key_value_heads")
+    inner = _first(tower, "qkv_hidden_size") or hidden
+    attention = hidden * inner * (2 + 2 * (shared / heads if 0 < shared < heads else 1))
+    return round(layers * (attention + (3 if gated else 2) * hidden * wide)) + 3 * patch**2 * hidden + projector
+
+
+def _merge(tower: Mapping[str, Any]) -> int:
+    """Patches along a side that make a token; 0 where not stated."""
+    kernel = tower.get("merge_kernel_size")
+    side = kernel[0] if isinstance(kernel, list) and kernel else None
+    return _first({**tower, "side": side}, "spatial_merge_size", "pooling_kernel_size", "side")
 
 
 def _projector(tower: Mapping[str, Any], hidden: int) -> tuple[tuple[int, int], ...]:
-    """Matrices from merged patches to the decoder: two, and two more for each layer that is passed on (deepstack)."""
+    """Matrices from merged patches to the decoder: two, and two more for each layer that is passed on (deepstack).
+
+    GLM merges patches by a convolution, before a product of the decoder's width and a gated block.
+    """
     out, merge = _first(tower, "out_hidden_size"), _first(tower, "spatial_merge_size")
+    if tower.get("mm_projector_type") == "patchmerger":  # Kimi K2.5
+        out, merge = _first(tower, "text_hidden_size"), _merge(tower)
     if not out or merge < 2:
         return ()
     merged, passed_on = hidden * merge**2, tower.get("deepstack_visual_indexes")
+    if str(tower.get("model_type", "")).startswith("glm4v"):
+        wide = _first(tower, "intermediate_size")
+        return (merged, out), (out, out), (out, wide), (out, wide), (wide, out)
     return ((merged, merged), (merged, out)) * (1 + len(passed_on if isinstance(passed_on, list) else ()))
 
 
@@ -99,14 +133,14 @@ def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any]) -> Tower |
     """
     tower = _inner(tower)
     layers, hidden, wide, gated = _widths(tower)
-    heads = _first(tower, "num_attention_heads", "num_heads", "encoder_attention_heads", "n_heads")
+    heads = _first(tower, *_HEADS)
     if not layers or not hidden:
         return None
     # The work of attention does not depend on how many heads share the hidden size.
     heads = heads or hidden // next(width for width in range(min(64, hidden), hidden + 1) if hidden % width == 0)
     size, patch = _first(tower, "image_size"), _first(tower, "patch_size", "spatial_patch_size")
     per_image = (size // patch) ** 2 if size and patch else None
-    merge = _first(tower, "spatial_merge_size", "pooling_kernel_size") or _first(config, "spatial_merge_size")
+    merge = _merge(tower) or _first(config, "spatial_merge_size")
     merge = merge or _MERGES.get(str(tower.get("model_type", "")), 0)
     shuffled = next((r for r in (tower.get("pixel_shuffle_ratio"), config.get("downsample_ratio")) if r), None)
     fixed = _first(config, "mm_tokens_per_image")
@@ -184,6 +218,9 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
             elif name == "audio tower":
                 widths = audio_tower(tower)
             yield Uncounted(name, tower_parameters(tower), tower=widths)
+    unstated = _UNSTATED.get(str(config.get("model_type", "")))
+    if unstated and not towers.get("vision_config"):
+        yield Uncounted("vision tower", unstated)
     ahead = _first(text, *AHEAD) or _first(config, *AHEAD)
     if ahead and model.kind == "decoder":
         hidden = model.hidden_size

@@ -188,7 +188,7 @@ def test_a_vision_tower_reads_its_patches_before_the_decoder_reads_their_tokens(
     # Four patches side by side go through two matrices.
     assert seen.images.projector is not None
     projected = sum(t.operator.count * float(t.operator.flops) for t in seen.images.projector.operators)
-    assert projected == 2 * 1024 * (4608 * 4608 + 4608 * 4096)
+    assert projected == 4 * 2 * 1024 * (4608 * 4608 + 4608 * 4096)
     gained = float(seen.estimate.time.likely_s) - float(text.estimate.time.likely_s)
     assert gained == pytest.approx(float(seen.images.time.likely_s))
     assert any("patches first" in note for note in seen.notes)

@@ -23,6 +23,7 @@ from profiling.memory.need import (
 )
 from profiling.memory.weights import weight_bytes
 from profiling.models.sources import load
+from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Parallelism, Precision, Workload, precision_of
 
 ENDS = ("low", "high")
@@ -161,3 +162,21 @@ def test_every_engine_people_name_has_a_profile_and_no_other() -> None:
         assert engine_profile(name).basis
     with pytest.raises(InvalidWorkload, match="known: vllm-v1"):
         engine_profile("warp drive")
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "engine", "weight_format", "tensor", "context"),
+    [
+        ("meta-llama/Meta-Llama-3.1-70B", "RTX-A6000", "vllm-v0", "awq-4bit-g128", 1, 16_384),  # sglang#922
+        ("deepseek-ai/DeepSeek-V3", "H20-96GB", "vllm-v1", "fp8", 8, 4096),  # lmdeploy#2960
+    ],
+)
+def test_what_people_serve_on_cards_of_binary_gigabytes_is_not_refused(
+    model: str, device: str, engine: str, weight_format: str, tensor: int, context: int
+) -> None:
+    architecture = load(model)
+    workload = Workload(
+        context=float(context), precision=precision_for(architecture, weight_format),
+        parallelism=Parallelism(tensor=tensor),
+    )  # fmt: skip
+    assert memory_need(architecture, find(device), workload, engine).verdict != "does not fit"

@@ -87,6 +87,15 @@ def test_the_best_split_leaves_as_little_as_possible_to_the_processor(door: Door
     assert check.startswith("llama-bench")
 
 
+def test_experts_beside_a_card_of_12_gb_take_what_their_file_holds_and_no_tiles_of_other_engines(door: Door) -> None:
+    # llama.cpp's blocks of 32 divide 2,880, so that nothing is filled up to 3,072 as in vLLM: 64 GiB are enough.
+    question = Question(model="openai/gpt-oss-120b", accelerator="", context=32_768)
+    rows, _ = fit_on(door, question, ["3060 12gb"], host_memory_gib=64)
+    row = rows.row(0, named=True)
+    assert row["host_memory_high_gib"] < row["host_budget_gib"]
+    assert row["host_memory_high_gib"] - row["host_memory_low_gib"] < 2
+
+
 def test_experts_are_counted_with_the_dense_layers_below_them_as_the_flag_does(door: Door) -> None:
     model = door.model("deepseek-ai/DeepSeek-V3")  # its first three layers have no experts
     assert placement_of(model, None, 10) == Placement(cpu_expert_layers=7)
