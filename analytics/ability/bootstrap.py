@@ -78,7 +78,8 @@ def levels(
     scale: Scale,
     *,
     rounds: int = ROUNDS,
-    stretch: tuple[float, Floats] | None = None,
+    margin: float = 0.0,
+    stretch: Floats | None = None,
     seed: int = _SEED,
 ) -> Levels:
     """Abilities overall and by domain with intervals of 90 % from a bootstrap over results.
@@ -93,8 +94,10 @@ def levels(
         fitted: The fit.
         scale: The way to index points.
         rounds: Rounds.
-        stretch: Factors on both halves of each interval, from the coverage of results left out: overall, and (D,) of
-            each domain; 1 by default. The interval of a published index, which sets the scale, is not stretched.
+        margin: What both halves of each interval hold beyond the bootstrap, in index points and in quadrature, from
+            published indices left out. Units that a published index alone decides have none of it: it is the scale.
+        stretch: (D,) factors on the bootstrap's halves in each domain, from the coverage of results left out; 1 by
+            default.
         seed: Of the draws.
     """
     intercept, unit = scale.line(fitted.items.slope, fitted.items.difficulty, fitted.ability)
@@ -104,9 +107,13 @@ def levels(
     ability = intercept + unit * fitted.ability
     shift = domain_shifts(design, fitted)
     by_domain = ability[group // max(design.domains, 1)] + unit * shift
-    of_all, of_domain = stretch or (1.0, np.ones(design.domains))
-    low, high = _interval(ability, overall, np.where(design.indexed, 1.0, of_all))
-    domain_low, domain_high = _interval(by_domain, domains, of_domain[group % max(design.domains, 1)])
+    of_domain = np.ones(design.domains) if stretch is None else stretch
+    others = np.bincount(design.results.unit, design.own & ~design.standing, design.results.units)
+    beyond = np.where(design.indexed & (others == 0), 0.0, margin)
+    low, high = _interval(ability, overall, np.ones(design.results.units), beyond)
+    domain_low, domain_high = _interval(
+        by_domain, domains, of_domain[group % max(design.domains, 1)], beyond[group // max(design.domains, 1)]
+    )
     return Levels(
         ability,
         low,
@@ -122,11 +129,12 @@ def levels(
     )
 
 
-def _interval(ability: Floats, drawn: Floats, stretch: Floats) -> tuple[Floats, Floats]:
+def _interval(ability: Floats, drawn: Floats, stretch: Floats, margin: Floats) -> tuple[Floats, Floats]:
     # Distances from the median of the rounds: that lies off the estimate where few alternations have drifted.
     tail = (1 - LEVEL) / 2
     low, middle, high = np.quantile(drawn, [tail, 0.5, 1 - tail], axis=1)
-    return ability - stretch * (middle - low), ability + stretch * (high - middle)
+    below, above = np.hypot(stretch * (middle - low), margin), np.hypot(stretch * (high - middle), margin)
+    return ability - below, ability + above
 
 
 def domain_shifts(design: Design, fitted: Fit) -> Floats:

@@ -5,6 +5,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from pipelines.sources.boards.fetch_state import last_asked
 from pipelines.sources.raw_store import RawStore
 from warehouse.settings import Settings
 
@@ -35,5 +36,10 @@ def code() -> str:
 
 
 def fingerprint(settings: Settings) -> str:
-    """Digest of every stored raw file, of the code and facts that derive tables, and of the libraries they use."""
-    return hashlib.sha256(f"{RawStore(settings.raw).fingerprint()} {code()}".encode()).hexdigest()
+    """Digest of every stored raw file, of the code and facts that derive tables, and of the libraries they use.
+
+    Which declared boards failed when last asked belongs to it: tables and pages say so, though no file changed.
+    """
+    down = sorted(name for name, asked in last_asked(settings).items() if asked.failed)
+    made_from = " ".join([RawStore(settings.raw).fingerprint(), code(), *down])
+    return hashlib.sha256(made_from.encode()).hexdigest()

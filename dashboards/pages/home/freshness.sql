@@ -15,7 +15,11 @@ WITH stored AS (
     FROM meta.snapshots
     GROUP BY 1
 )
-SELECT s.*, b.freshness, b.last_outcome
+SELECT coalesce(s.board, b.source) AS board, coalesce(s.snapshots, 0) AS snapshots, s.first, s.latest,
+    coalesce(s.rows_loaded, 0) AS rows_loaded, coalesce(s.rows_rejected, 0) AS rows_rejected, s.retrieved_at, b.freshness,
+    b.last_outcome
 FROM stored AS s
-LEFT JOIN meta.board_sources AS b ON b.source = s.board
-ORDER BY s.latest DESC NULLS LAST, s.board
+FULL JOIN meta.board_sources AS b ON b.source = s.board
+-- A declared board that was asked and never gave anything is shown; one that nobody asked is not.
+WHERE s.board IS NOT NULL OR b.last_outcome IS NOT NULL
+ORDER BY s.latest DESC NULLS LAST, 1

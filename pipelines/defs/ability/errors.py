@@ -12,6 +12,7 @@ from analytics.ability.calibration import calibrate
 from analytics.ability.capabilities_index import capabilities_index
 from analytics.ability.comparison import rank_agreement
 from analytics.ability.held_out import HeldOut, stretch_of
+from analytics.ability.index_left_out import IndexLeftOut
 from analytics.ability.model import PRIORS, Fit, fit
 from analytics.ability.results import Flags, Floats, Integers, NoAbilityError, Results
 from analytics.statistics.normal import TWO_SIDED_90
@@ -42,15 +43,17 @@ def kinds(now: Evidence) -> Integers:
     return kind.astype(np.int64)
 
 
-def domain_stretches(now: Evidence, out: HeldOut, overall: float) -> Floats:
-    """(D,) factors on intervals of domains: the overall one, times what each one's shares ask for beyond all."""
+def domain_stretches(now: Evidence, out: HeldOut) -> Floats:
+    """(D,) factors on the bootstrap in domains: what each one's shares ask for beyond all."""
     shares = ~np.isnan(out.error) & ~now.design.results.linear[now.design.results.item]
     of_all = stretch_of(np.abs(out.error[shares]) / out.deviation[shares])
     own = (out.stretch.get(_FIRST_DOMAIN + at, out.stretch.get(_SHARE, of_all)) for at in range(now.design.domains))
-    return overall * np.fromiter(own, dtype=np.float64) / of_all
+    return np.fromiter(own, dtype=np.float64) / of_all
 
 
-def error_rows(now: Evidence, fitted: Fit, found: Levels, out: HeldOut, results: pl.DataFrame) -> pl.DataFrame:
+def error_rows(
+    now: Evidence, fitted: Fit, found: Levels, out: HeldOut, index: IndexLeftOut, results: pl.DataFrame
+) -> pl.DataFrame:
     """Rows of `marts.ability_error`.
 
     Args:
@@ -58,10 +61,12 @@ def error_rows(now: Evidence, fitted: Fit, found: Levels, out: HeldOut, results:
         fitted: The fit.
         found: Its levels in index points.
         out: Results left out and predicted.
+        index: Published indices left out, against the intervals of abilities.
         results: `core.benchmark_results`.
     """
     rows = [
         *_held_out(now, out),
+        *_index_left_out(index),
         *_boards_left_out(now, fitted),
         _prior(fitted, found),
         *_refit(results),
@@ -112,9 +117,26 @@ def _held_out(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
     # Values of linear items are in quarters of a standard deviation.
     ratings = known & linear & (results.item != now.scale_item)
     add(OVERALL, "five folds of all ratings", ratings, "standard deviations", 4.0)
-    index = known & (results.item == now.scale_item)
-    add(OVERALL, evidence.SCALE, index, "index points", float(now.width[now.scale_item]))
     return found
+
+
+def _index_left_out(index: IndexLeftOut) -> list[dict[str, Any]]:
+    """How far abilities of models without a published index are off, and how often their intervals hold it."""
+    if len(index.error) < _LEAST_MODELS:
+        return []
+    return [
+        {
+            "basis": "held-out results",
+            "domain": OVERALL,
+            "compared_with": evidence.SCALE,
+            "models": len(index.error),
+            "results": len(index.error),
+            "unit": "index points",
+            **_errors(index.error, index.naive_error),
+            "coverage": float(index.covered.mean()),
+            "ci_level": LEVEL,
+        }
+    ]
 
 
 def _boards_left_out(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:

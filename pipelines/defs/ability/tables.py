@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_limits
 
 from analytics.ability.bootstrap import LEVEL, ROUNDS, Levels, levels
 from analytics.ability.comparison import beyond_noise
-from analytics.ability.held_out import HeldOut, held_out
+from analytics.ability.held_out import held_out
+from analytics.ability.index_left_out import IndexLeftOut, index_left_out
 from analytics.ability.model import Fit, fit
 from analytics.ability.results import Floats, NoAbilityError
 from analytics.ability.scale import ByIndexItem
@@ -65,6 +66,14 @@ class Fitted:
     levels: Levels
 
 
+@dataclass(frozen=True)
+class Beyond:
+    """What intervals hold beyond the bootstrap: a margin in index points, and (D,) factors of domains."""
+
+    margin: float
+    stretch: Floats
+
+
 # Two fits run side by side, on small matrices: the threads of the linear algebra would mostly wait for one another, and
 # waiting they keep the processors busy.
 @threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]  # the library states no types
@@ -84,24 +93,26 @@ def abilities(results: pl.DataFrame, facts: pl.DataFrame, *, rounds: int = ROUND
             ABILITY.empty(), ABILITY_BENCHMARKS.empty(), ABILITY_ERROR.empty(), ABILITY_CHANGES.empty(), [], str(none)
         )
     out = held_out(now.design, kind=errors.kinds(now), folds=_FOLDS, tune=False)
-    overall = _stretch(out)
-    stretch = overall, errors.domain_stretches(now, out, overall)
-    whole = Fitted(now, fitted, levels(now.design, fitted, scale_of(now), rounds=rounds, stretch=stretch))
+    index = index_left_out(now.design, fitted, scale_of(now), now.scale_item, now.rows["figure"].to_numpy())
+    beyond = Beyond(_margin(index, fitted, now), errors.domain_stretches(now, out))
+    found = levels(now.design, fitted, scale_of(now), rounds=rounds, margin=beyond.margin, stretch=beyond.stretch)
+    whole = Fitted(now, fitted, found)
     judged = ability_rows(whole)
-    before = _before(results, facts, now, stretch)
+    before = _before(results, facts, now, beyond)
     return Abilities(
         pl.concat([judged, prior_rows(whole, facts)], how="diagonal"),
         benchmark_rows(whole),
-        errors.error_rows(now, whole.fit, whole.levels, out, results),
+        errors.error_rows(now, whole.fit, whole.levels, out, index, results),
         change_rows(before, whole, judged) if before else ABILITY_CHANGES.empty(),
         now.unconnected,
     )
 
 
-def _stretch(out: HeldOut) -> float:
-    """Of the index left out where enough of it is; else of the kind of result that asks for most."""
-    enough = out.counts.get(errors.INDEX_KIND, 0) >= _LEAST_INDICES
-    return out.stretch[errors.INDEX_KIND] if enough else max(out.stretch.values())
+def _margin(index: IndexLeftOut, fitted: Fit, now: Evidence) -> float:
+    """From the indices left out where these are enough; else from how far indices scatter around their line."""
+    if len(index.error) >= _LEAST_INDICES:
+        return index.margin
+    return float(TWO_SIDED_90 * fitted.noise.linear[now.scale_item] * now.width[now.scale_item])
 
 
 def scale_of(of: Evidence) -> ByIndexItem:
@@ -109,14 +120,15 @@ def scale_of(of: Evidence) -> ByIndexItem:
     return ByIndexItem(of.scale_item, float(of.centre[of.scale_item]), float(of.width[of.scale_item]))
 
 
-def _before(results: pl.DataFrame, facts: pl.DataFrame, now: Evidence, stretch: tuple[float, Floats]) -> Fitted | None:
+def _before(results: pl.DataFrame, facts: pl.DataFrame, now: Evidence, beyond: Beyond) -> Fitted | None:
     """The fit to everything published before the newest snapshot; None where there was no scale yet."""
     try:
         before = evidence.evidence(results, facts, now.as_of - dt.timedelta(days=1))
         fitted = fit(before.design)
     except (NoScaleError, NoAbilityError):
         return None
-    found = levels(before.design, fitted, scale_of(before), rounds=_ROUNDS_BEFORE, stretch=stretch)
+    scale = scale_of(before)
+    found = levels(before.design, fitted, scale, rounds=_ROUNDS_BEFORE, margin=beyond.margin, stretch=beyond.stretch)
     return Fitted(before, fitted, found)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from pipelines.defs.boards.tables import read_boards
+from pipelines.runs.fingerprint import fingerprint
 from pipelines.sources.boards.declaration import USER_FOLDER
 from pipelines.sources.boards.fetch import SourceDown
 from pipelines.sources.boards.fetch_state import last_asked
@@ -103,6 +104,22 @@ def test_a_server_that_is_busy_is_asked_again_and_one_that_is_down_fails_alone_a
     assert (mine["results"], mine["last_outcome"], mine["freshness"]) == (2, "1 new", "fresh")
     assert gone["freshness"] == "never"
     assert "it answers 500" in gone["last_outcome"]
+
+
+def test_a_source_that_goes_down_or_comes_back_makes_a_release_that_says_so(
+    web_server: HubServer, tmp_path: Path
+) -> None:
+    web_server.serve("/board.csv", whole(CSV), status(404), whole(CSV), whole(CSV))
+    settings = declare(tmp_path, f"{web_server.address}/board.csv")
+    ask(settings)
+    up = fingerprint(settings)
+    with pytest.raises(SourceDown):
+        ask(settings)
+    assert fingerprint(settings) != up
+    ask(settings)
+    assert fingerprint(settings) == up
+    ask(settings)
+    assert fingerprint(settings) == up, "asking again, with nothing new, makes nothing"
 
 
 def test_what_was_fetched_and_could_not_be_stored_is_asked_for_again(web_server: HubServer, tmp_path: Path) -> None:

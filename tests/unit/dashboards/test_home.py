@@ -12,6 +12,7 @@ import pytest
 
 from dashboards.data import Data
 from dashboards.pages import PAGES, home
+from dashboards.parts.templates import render
 from pipelines.sources.arena.recognition import recognise
 from pipelines.sources.recognised import Unread
 from warehouse.contracts import BY_RELATION
@@ -23,8 +24,8 @@ FOLDER = Path(home.__file__).parent
 TODAY = dt.datetime.now(dt.UTC)
 
 
-def asked(name: str, *rows: dict[str, object]) -> list[dict[str, object]]:
-    """Answer of a query of the page on such stored files."""
+def asked(name: str, *rows: dict[str, object], boards: pl.DataFrame | None = None) -> list[dict[str, object]]:
+    """Answer of a query of the page on such stored files and declared boards."""
     common = {
         "as_of_date": TODAY.date(), "layout": "x", "uri": "x", "sha256": "0", "size_bytes": 1, "rows_read": 1,
         "rows_loaded": 1, "rows_rejected": 0, "retrieved_at": TODAY, "coverage": "full", "is_dated": True,
@@ -36,7 +37,7 @@ def asked(name: str, *rows: dict[str, object]) -> list[dict[str, object]]:
         connection.execute("CREATE SCHEMA meta")
         connection.register("stored", stored)
         connection.execute("CREATE TABLE meta.snapshots AS FROM stored")
-        connection.register("boards", BY_RELATION["meta.board_sources"].empty())
+        connection.register("boards", BY_RELATION["meta.board_sources"].empty() if boards is None else boards)
         connection.execute("CREATE TABLE meta.board_sources AS FROM boards")
         return connection.sql((FOLDER / f"{name}.sql").read_text()).to_arrow_table().to_pylist()
 
@@ -48,6 +49,24 @@ def test_a_source_that_says_no_date_has_none() -> None:
     assert (dated["board"], dated["first"], dated["latest"]) == ("aider", dt.date(2025, 10, 4), dt.date(2025, 10, 4))
     assert (undated["board"], undated["first"], undated["latest"]) == ("kernel_tables", None, None)
     assert [row["as_of_date"] for row in asked("retrieved", kernels, board)] == [dt.date(2025, 10, 4), None]
+
+
+def test_a_source_that_is_down_is_shown_though_it_never_gave_anything() -> None:
+    boards = pl.DataFrame(
+        [
+            {"source": "aider", "freshness": "late", "last_outcome": "it answers 500"},
+            {"source": "gone", "freshness": "never", "last_outcome": "no route to it"},
+            {"source": "never_asked", "freshness": "never"},
+        ],
+        schema=BY_RELATION["meta.board_sources"].polars_schema,
+    )
+    rows = asked("freshness", {"source": "board_aider", "board": "aider"}, boards=boards)
+    assert [(row["board"], row["snapshots"], row["last_outcome"]) for row in rows] == [
+        ("aider", 1, "it answers 500"), ("gone", 0, "no route to it")
+    ]  # fmt: skip
+    text = render(home.__file__, "held.html", part="freshness", rows=rows)
+    assert "late: it answers 500" in text
+    assert "never: no route to it" in text
 
 
 def test_raw_results_of_a_board_are_no_measured_runs() -> None:
