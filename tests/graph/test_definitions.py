@@ -132,6 +132,11 @@ def test_there_is_a_job_for_everything_and_one_for_each_capability_which_does_no
         assert "published/warehouse" not in chosen
 
 
+def test_the_workspace_of_the_checkout_is_the_one_that_the_command_starts() -> None:
+    root = Path(__file__).resolve().parents[2]
+    assert (root / "workspace.yaml").read_text("utf-8") == (root / "pipelines" / "workspace.yaml").read_text("utf-8")
+
+
 def test_groups_can_be_read_from_left_to_right() -> None:
     graph: dict[str, set[str]] = {}
     for spec in SPECS.values():
