@@ -38,8 +38,9 @@ def test_a_whole_run_from_nothing_writes_every_table_and_publishes_it(run: Run, 
     assert materialised(result) >= {"/".join(table.asset_key) for table in TABLES} | {"published/warehouse"}
     assert rows_of(fresh.home, "SELECT count(*) > 0 FROM marts.pareto_front") == [(True,)]
     failed = {check.check_name: check.severity for check in result.get_asset_check_evaluations() if not check.passed}
-    # The measurements that ship were disturbed, and the gate says so.
-    assert failed == {"points_pass_their_gates": dg.AssetCheckSeverity.WARN}
+    # The measurements that ship were disturbed, and on the newest board of the Arena models of unknown licence stand
+    # above the best open one; the gates say so.
+    assert failed == dict.fromkeys(("points_pass_their_gates", "boards_are_decided"), dg.AssetCheckSeverity.WARN)
     counted = {
         event.asset_key.to_user_string(): event.materialization.metadata["dagster/row_count"].value
         for event in result.get_asset_materialization_events()

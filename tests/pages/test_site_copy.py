@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.page]
 _DRAWN = "() => window.Bokeh && Bokeh.documents.length && Bokeh.documents.every((d) => d.is_idle)"
 
 
-MODEL = "Qwen/Qwen3.6-27B"
+MODEL = "Qwen/Qwen3.8-27B"
 
 
 def _write(folder: Path, home: Path) -> subprocess.CompletedProcess[str]:

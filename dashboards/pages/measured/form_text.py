@@ -66,7 +66,7 @@ def served(rows: list[dict[str, Any]], bundle: str) -> str:
         ]
         for row in rows
     ]  # fmt: skip
-    return render(__file__, "answered.html", found=None, header=header, lines=lines, bundle=bundle)
+    return render(__file__, "answered.html", found=None, modules=(), header=header, lines=lines, bundle=bundle)
 
 
 def _errors(row: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from dashboards.charts.measured_layers import LayerBars
 from dashboards.measuring import CannotMeasure, Measuring
+from dashboards.pages.measured import form_text
 from tests.answering import answering
 from warehouse.settings import Settings
 
@@ -16,6 +17,17 @@ LOAD = {"concurrency": "1", "prompt-lengths": "8", "new-tokens": "2", "requests"
 
 def measuring(home: Path, **more: object) -> Measuring:
     return Measuring(Settings.model_validate({"home": str(home), **more}))
+
+
+def test_what_a_server_took_is_told_by_load_with_what_failed() -> None:
+    row = {
+        "batch": 4, "context": 128, "ttft_p50_s": 0.1, "ttft_p99_s": 0.25, "inter_token_p50_s": None,
+        "tokens_per_s": 30.0, "requests_per_s": 1.5, "errors": 1, "requests": 4, "error_reasons": {"HTTP 500 <x>": 1},
+    }  # fmt: skip
+    said = form_text.served([row], "mine.bundle")
+    cells = ("4", "128", "100 ms", "250 ms", "–", "30.0", "1.50", "1 of 4: 1 × HTTP 500 &lt;x&gt;")
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in said
+    assert "mine.bundle lies in the inbox" in said
 
 
 def test_nothing_is_offered_unless_it_was_named(tmp_path: Path) -> None:
