@@ -178,7 +178,7 @@ class Compared(BaseModel):
         min_length=1, max_length=200, description="Model of the catalogue.", examples=["Meta-Llama-3.1-8B"]
     )
     accelerator: list[str] = Field(
-        default=[], max_length=50, description="Devices, or kinds: cpu, gpu, igpu, tpu, asic, edge, all; some of each."
+        default=[], max_length=50, description="Devices, or kinds: cpu, gpu, igpu, tpu, npu, edge, all; some of each."
     )
     stage: str = Field(default="decode", max_length=100, description="prefill, decode, generate or encode.")
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")

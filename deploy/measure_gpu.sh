@@ -16,9 +16,9 @@ ceilings=${CEILINGS:-60}
 python=${PYTHON:-python3}
 
 "$python" profiling.pyz probe
-# The last point begins before the time is up, and ends within a minute of it.
+# The last point begins before the time is up, and ends within a minute of it; what there is then is sealed.
 "$python" profiling.pyz run "$plan" --out "$out" --device "$device" --calibrate-seconds "$ceilings" \
-    --point-seconds "${POINT:-2}" --max-seconds "$((all - ceilings - 60))" --timeout 60
+    --point-seconds "${POINT:-2}" --max-seconds "$((all - ceilings - 60))" --seal --timeout 60
 "$python" profiling.pyz verify "$out"
 tar -cf "$out.tar" "$out"
 echo "$out.tar: copy it to the machine with Skyline, unpack it into the inbox of its home, and refresh."

@@ -23,7 +23,7 @@ def processors(
     model: Model,
     accelerators: Annotated[
         list[str] | None,
-        typer.Argument(help="Devices, or kinds: cpu, gpu, igpu, tpu, asic, edge, all.", show_default="some of each"),
+        typer.Argument(help="Devices, or kinds: cpu, gpu, igpu, tpu, npu, edge, all.", show_default="some of each"),
     ] = None,
     stage: Annotated[str, typer.Option(help="prefill, decode (one step), generate (both) or encode.")] = "decode",
     batch: Batch = 1,

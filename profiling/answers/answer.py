@@ -105,10 +105,7 @@ class Answer:
     @property
     def warnings(self) -> list[str]:
         """What speaks against the question itself."""
-        longest, reached = self.model.max_position, self._tokens_reached
-        if longest and reached > longest:
-            return [f"{self.model.name} was made for {longest:,} tokens; {reached:,} exceed that."]
-        return []
+        return beyond_length(self.model, self._tokens_reached)
 
     @property
     def _tokens_reached(self) -> int:
@@ -400,4 +397,19 @@ def _tower_note(read: Images | None, name: str, pieces: str) -> str:
     return (
         f"the {read.name}{with_projector} reads them as {read.images:.3g} × {read.patches:,} {pieces} first, "
         f"{likely:.3g} ms ({low:.3g} to {high:.3g}) of the time to the first token."
+    )
+
+
+def beyond_length(model: Architecture, tokens: int) -> list[str]:
+    """That these are more tokens than the model was made for, in a sentence; nothing where they are not.
+
+    Args:
+        model: Its architecture.
+        tokens: Of one sequence at its longest.
+    """
+    longest = model.max_position
+    return (
+        [f"{model.name} was made for {longest:,} tokens; {tokens:,} exceed that."]
+        if longest and tokens > longest
+        else []
     )

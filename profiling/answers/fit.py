@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
+from profiling.answers.answer import beyond_length
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door, usual_engine
 from profiling.answers.placement import Placement, host_of
@@ -145,6 +146,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     notes += [note for engine in by_engine for note in borrowed_memory(engine)]
     if asked.weight_format is None and asked.weight_bits is None:
         notes.append(f"Weights as published: {model.published_format.name} ({model.published_format.basis}).")
+    notes += beyond_length(model, question.context)
     if rows["devices"].null_count():
         notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")
     return rows, tuple(notes)
@@ -202,6 +204,7 @@ def fit_on(
             flags=split.flags,
         )  # fmt: skip
         rows.append({"model": model.name, "weight_format": weight_format, **split.row(), "run": run, "check": check})
+    notes += beyond_length(model, question.context)
     return pl.DataFrame(rows, infer_schema_length=None), tuple(dict.fromkeys(notes))
 
 

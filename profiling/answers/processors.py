@@ -18,6 +18,7 @@ KINDS: Mapping[str, str] = {
     "edge": "Edge module",
 }  # fmt: skip
 """Kinds of the table of devices, and what they are called."""
+_CODES = {called.casefold(): kind for kind, called in KINDS.items()}
 USUAL = (
     "Xeon-8480+ (1 socket)", "EPYC-9654 (1 socket)", "Grace-72c", "Ryzen-9-9950X (DDR5-6000)", "RTX-4090", "RTX-5090",
     "L40S", "A100-SXM4-80GB", "H100-SXM5-80GB", "B200-SXM-180GB", "MI300X-192GB", "Apple-M3-Max-40core-64GB",
@@ -43,7 +44,7 @@ def compare_processors(door: Door, question: Question, accelerators: Iterable[st
     Args:
         door: Whose facts.
         question: The load; its device is not looked at. Without an engine, each device has what people run on it.
-        accelerators: Names of devices, or of kinds (`KINDS`), or "all"; none: `USUAL`.
+        accelerators: Names of devices, or of kinds (`KINDS`, or as they are called: `npu`), or "all"; none: `USUAL`.
 
     Raises:
         UnknownModel, UnknownAccelerator, InvalidWorkload: A name means nothing; the message names the nearest.
@@ -57,14 +58,14 @@ def _named(door: Door, accelerators: Iterable[str]) -> list[Accelerator]:
     wanted = list(accelerators) or [name for name in USUAL if name in door.devices]
     found: dict[str, Accelerator] = {}
     for name in wanted:
-        kind = name.casefold()
+        kind = _CODES.get(name.casefold(), name.casefold())
         if kind == "all" or kind in KINDS:
             found |= {each.name: each for each in door.devices.values() if kind in {"all", each.kind}}
         else:
             device = door.device(name)
             found[device.name] = device
     if not found:
-        raise InvalidWorkload(f"no device is meant; name one, or a kind: {', '.join(KINDS)}, all")
+        raise InvalidWorkload(f"no device is meant; name one, or a kind: {', '.join(_CODES)}, all")
     return list(found.values())
 
 

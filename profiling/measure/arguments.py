@@ -76,6 +76,7 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
     _device(one)
     one.add_argument("--timeout", type=float, default=600.0, help="seconds for one point (default: %(default)s)")
     one.add_argument("--max-seconds", type=float, help="start no point after so long")
+    one.add_argument("--seal", action="store_true", help="when that time is up, seal what there is")
     one.add_argument("--memory-limit-gib", type=float, help="address space of a point; beyond it, it fails")
     one.add_argument("--calibrate-seconds", type=float, default=60.0, help="0 for no ceilings (default: %(default)s)")
     one.add_argument(

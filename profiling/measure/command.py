@@ -133,6 +133,7 @@ def _run(options: argparse.Namespace) -> None:
     limit = options.memory_limit_gib
     chosen = Options(
         device=options.device, timeout_s=options.timeout, budget_s=options.max_seconds,
+        seal_at_end=options.seal,
         memory_limit_bytes=int(limit * (1 << 30)) if limit else None, calibrate_s=options.calibrate_seconds,
         settings={"budget_s": options.point_seconds, "layers": not options.no_layers},
         telemetry=not options.no_telemetry,

@@ -42,6 +42,7 @@ class Options:
         device: `cpu`, `cuda` or `cuda:1`; None lets torch decide.
         timeout_s: Patience for one point.
         budget_s: No point is started after that long; None for no limit.
+        seal_at_end: Whether what there is when the time is up is sealed too; the same command still goes on later.
         memory_limit_bytes: Address space of a child; None for no limit.
         calibrate_s: Seconds for ceilings, 0 for none.
         settings: Passed to each point: `budget_s`, `minimum_s`, `warm_up_s`, `layers`.
@@ -51,6 +52,7 @@ class Options:
     device: str | None = None
     timeout_s: float = 600.0
     budget_s: float | None = None
+    seal_at_end: bool = False
     memory_limit_bytes: int | None = None
     calibrate_s: float = 60.0
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -93,9 +95,10 @@ def _run(plan: Mapping[str, Any], folder: Path, options: Options, report: Report
             side.wait(10)
         (folder / _RUNNING).unlink(missing_ok=True)
     done = {str(row["point_id"]) for row in bundle.read_rows(folder / bundle.POINTS)}
-    if {str(point["point_id"]) for point in plan["points"]} <= done:
+    missing = {str(point["point_id"]) for point in plan["points"]} - done
+    if not missing or (options.seal_at_end and done):
         bundle.seal(folder)
-        report(f"sealed {folder}")
+        report(f"sealed {folder}" + (f" without {len(missing)} points; the same command goes on" if missing else ""))
     else:
         report(f"{folder} is not finished; the same command goes on")
     return counts

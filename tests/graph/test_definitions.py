@@ -9,8 +9,10 @@ import pytest
 
 from pipelines.definitions import defs
 from pipelines.defs.published.assets import PUBLISHED
+from pipelines.defs.sources import assets
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.resources import Home
+from pipelines.sources.hub.client import HubUnavailable
 from warehouse.contracts import TABLES
 
 # Not all there is: capabilities that come later add to it.
@@ -132,6 +134,11 @@ def test_there_is_a_job_for_everything_and_one_for_each_capability_which_does_no
         assert "published/warehouse" not in chosen
 
 
+def test_the_workspace_of_the_checkout_is_the_one_that_the_command_starts() -> None:
+    root = Path(__file__).resolve().parents[2]
+    assert (root / "workspace.yaml").read_text("utf-8") == (root / "pipelines" / "workspace.yaml").read_text("utf-8")
+
+
 def test_groups_can_be_read_from_left_to_right() -> None:
     graph: dict[str, set[str]] = {}
     for spec in SPECS.values():
@@ -167,6 +174,23 @@ def test_every_morning_the_published_datasets_are_asked_without_being_told_to() 
     request = daily.evaluate_tick(dg.build_schedule_context()).run_requests
     assert request is not None
     assert request[0].run_config["ops"]["__".join(RAW_FILES)]["config"] == {"sources": ["online"]}
+
+
+def test_without_a_network_a_run_goes_on_with_what_is_stored_and_says_who_was_not_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: object) -> None:
+        raise HubUnavailable("the hub cannot be reached")
+
+    monkeypatch.setattr(assets, "collect", nobody)
+    asked = {"ops": {"__".join(RAW_FILES): {"config": {"sources": ["online"]}}}}
+    done = dg.materialize([assets.raw_files], resources={"skyline": Home(folder=str(tmp_path))}, run_config=asked)
+    assert done.success
+    checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
+    answered = checks["sources_answered"]
+    assert (answered.passed, answered.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert answered.description == "online: the hub cannot be reached"
+    assert checks["files_are_as_stored"].passed
 
 
 def test_every_morning_each_board_is_asked_in_a_run_of_its_own(tmp_path: Path) -> None:

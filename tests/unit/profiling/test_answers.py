@@ -10,7 +10,7 @@ from dashboards.charts.roofline import reading, span_of_seconds
 from pipelines.sources.catalogue.prices import price_list
 from pipelines.sources.catalogue.read import grid_intensities
 from profiling.answers.door import Door, shipped_door
-from profiling.answers.fit import fit, ways_out
+from profiling.answers.fit import fit, fit_on, ways_out
 from profiling.answers.matrix import matrix
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
@@ -73,6 +73,15 @@ def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says
     assert borrowed in fit(door, question, ["RTX-4090"])[1]
     assert borrowed in door.answer(question).notes
     assert not any("counted instead" in note for note in notes)
+
+
+def test_fit_warns_of_more_tokens_than_a_model_was_made_for(door: Door) -> None:
+    asked = Question(model="google-bert/bert-base-uncased", accelerator="", context=2048)
+    said = "google-bert/bert-base-uncased was made for 512 tokens; 2,048 exceed that."
+    assert said in fit(door, asked, ["RTX-4090"])[1]
+    assert said not in fit(door, replace(asked, context=512), ["RTX-4090"])[1]
+    llama = Question(model="meta-llama/Meta-Llama-3.1-8B", accelerator="", context=200_000)
+    assert any("was made for 131,072 tokens" in note for note in fit_on(door, llama, ["2x3090"])[1])
 
 
 def test_a_matrix_of_nothing_is_empty_and_has_all_columns(door: Door) -> None:

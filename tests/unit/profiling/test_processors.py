@@ -52,6 +52,7 @@ def test_more_tokens_than_a_model_was_made_for_are_warned_of(door: Door) -> None
 def test_a_kind_means_all_its_devices_and_an_unknown_name_is_refused(door: Door) -> None:
     tpus = compare_processors(door, LOAD, ["tpu"])
     assert set(tpus["accelerator"]) == {name for name, each in table().items() if each.kind == "tpu"}
+    assert "Gaudi3" in compare_processors(door, LOAD, ["npu"])["accelerator"]
     with pytest.raises(UnknownAccelerator):
         compare_processors(door, LOAD, ["toaster"])
 

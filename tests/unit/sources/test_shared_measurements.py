@@ -7,10 +7,14 @@ import polars as pl
 import pytest
 
 from pipelines.defs.accuracy.collecting import collected
+from pipelines.defs.accuracy.tables import accuracy, error_rows, identified
 from pipelines.sources.measurements.read import read_measurements
+from pipelines.sources.measurements.recognition import SOURCE, measurements_of, recognise
 from pipelines.sources.measurements.rows import Said, UnknownMeasurements, frame_of, measured
 from pipelines.sources.measurements.shared import NotShareable, key_of, sealed, with_names
+from pipelines.sources.recognised import Unread
 from profiling.answers.door import shipped_door
+from warehouse.spreadsheets import to_csv
 
 
 def rows(*rates: float, model: str = "Meta-Llama-3.1-8B", device: str = "NVIDIA GeForce RTX 4090") -> pl.DataFrame:
@@ -80,3 +84,20 @@ def test_a_folder_is_collected_with_outliers_and_changed_files_set_aside(tmp_pat
     assert "faster than" in apart[900.0]
     assert found.refused["file"].to_list() == ["changed.json"]
     assert (found.files, found.duplicates) == (4, 3)
+
+
+def test_what_was_collected_is_a_source_by_which_the_accuracy_tables_grow(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(sealed(rows(120.0, 124.0), key_of(tmp_path)))
+    door = shipped_door()
+    payload = to_csv(collected(tmp_path, door, door.devices).rows)
+    known = recognise(Unread(payload, ".csv", "collected.csv", {}))
+    assert known is not None
+    assert known.source == SOURCE
+    again = measurements_of(payload, "collected.csv")
+    assert again is not None
+    before, both = (identified(frame) for frame in (rows(110.0), pl.concat([rows(110.0), again])))
+    counts = [
+        error_rows(each, accuracy(each.drop("measurement_id"), door, door.devices))["predicted"].count()
+        for each in (before, both)
+    ]
+    assert counts == [1, 3]

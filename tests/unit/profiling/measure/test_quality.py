@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ def test_perplexity_is_that_of_transformers_and_eight_bits_change_it_a_little(ch
     assert plain["perplexity_over_first"] == 1.0
     assert eight["perplexity_over_first"] == pytest.approx(1.0, abs=0.1)
     assert eight["perplexity"] != plain["perplexity"]
+    # Beside the quality: what the format saves, and how fast the text was read in it.
+    assert eight["weights_bytes"] < plain["weights_bytes"]
+    assert min(plain["prompt_tokens_per_s"], eight["prompt_tokens_per_s"]) > 0
 
 
 def test_answers_are_held_against_those_wanted(checkpoint: Path, tmp_path: Path) -> None:
@@ -43,6 +47,16 @@ def test_answers_are_held_against_those_wanted(checkpoint: Path, tmp_path: Path)
         quality(checkpoint, ["float32"], text=TEXT, questions=file)
     with pytest.raises(CannotGenerate, match="no number format"):
         quality(checkpoint, ["int3"], text=TEXT)
+
+
+def test_a_checkpoint_that_is_stored_quantised_is_refused_instead_of_misread(checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copytree(checkpoint, tmp_path / "eight")
+    config = json.loads((checkpoint / "config.json").read_text())
+    (tmp_path / "eight" / "config.json").write_text(
+        json.dumps(config | {"quantization_config": {"quant_method": "fp8"}})
+    )
+    with pytest.raises(CannotGenerate, match="stored quantised"):
+        quality(tmp_path / "eight", ["float32"], text=TEXT)
 
 
 def test_the_bundled_text_is_there() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,18 @@ def test_a_budget_ends_the_run_unsealed_and_a_later_one_finishes_it(tmp_path: Pa
     assert not bundle.is_complete(folder)
     run(plan, folder, QUIET)
     assert bundle.is_complete(folder)
+
+
+def test_what_there_is_when_the_time_is_up_is_sealed_if_asked_for_and_goes_on_later(
+    tmp_path: Path, calls: Callable[[], int]
+) -> None:
+    folder, short = tmp_path / "a.bundle", Options(calibrate_s=0, telemetry=False, timeout_s=2, seal_at_end=True)
+    run(plan_of(1, 3), folder, replace(short, budget_s=0))
+    assert not bundle.is_complete(folder)  # of nothing there is no bundle
+    run(plan_of(1, 3), folder, replace(short, budget_s=0.01))  # the first point begins in time, the second does not
+    assert len(bundle.verify(folder).final_points()) == calls() == 1
+    run(plan_of(1, 3), folder, short)
+    assert len(bundle.verify(folder).final_points()) == calls() == 2
 
 
 def test_another_plan_or_another_machine_is_refused(
