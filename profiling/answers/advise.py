@@ -12,6 +12,7 @@ from math import hypot
 
 import polars as pl
 
+from analytics.quantisation.recipes import UNMEASURED_TASKS
 from profiling.answers.advise_split import LAYERED, Beside, on_unlike
 from profiling.answers.answer import Answer
 from profiling.answers.candidate import Candidate, Need, Verdict, described
@@ -33,6 +34,13 @@ USES: Mapping[str, str] = {
     "chat": "overall", "coding": "coding", "agents": "agents", "maths": "maths", "long documents": "overall",
 }  # fmt: skip
 """Uses, and the domain of ability that each is judged by."""
+_LOSS_BEYOND_KNOWLEDGE: Mapping[str, str] = {
+    "coding": "What formats cost is counted by tests of knowledge; code may lose more.",
+    "maths": "What formats cost is counted by tests of knowledge; long reasoning may lose more.",
+    "agents": f"What formats cost is counted by tests of knowledge. {UNMEASURED_TASKS['tool use']}",
+    "long documents": f"What formats cost is counted by tests of knowledge. {UNMEASURED_TASKS['long context']}",
+}
+"""What must be said of the loss of a format, by use."""
 FORMATS: Mapping[str, tuple[str | None, ...]] = {
     "llama.cpp": ("q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"),
     "mlx": ("mlx-8bit", "mlx-6bit", "mlx-4bit", "mlx-3bit"),
@@ -144,10 +152,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     found.sort(key=lambda one: (_ORDER.index(one.verdict), -one.ability_in_format))
     if without_shapes:
         notes.append(_not_looked_at(without_shapes))
-    if evidence.losses is None:
-        notes.append("What formats cost is not counted: no measured losses are known.")
-    if evidence.abilities.is_empty():
-        notes.append("No ability is known: refresh with boards, or name a model.")
+    notes += _not_known(evidence, need, found)
     return Advice(need=need, engine=engine, candidates=tuple(found), notes=tuple(notes))
 
 
@@ -158,6 +163,16 @@ def _require_rate(device: Accelerator) -> None:
             f"no compute rate of {device.name} is published; with the usual one for its bandwidth ask about "
             f'"other: {memory:.0f} GB at {bandwidth:.0f} GB/s"'
         )
+
+
+def _not_known(evidence: Evidence, need: Need, found: Sequence[Candidate]) -> Iterator[str]:
+    """What the evidence does not say of such a need."""
+    if evidence.losses is None:
+        yield "What formats cost is not counted: no measured losses are known."
+    elif need.use in _LOSS_BEYOND_KNOWLEDGE and any(one.lost and one.lost[2] for one in found):
+        yield _LOSS_BEYOND_KNOWLEDGE[need.use]
+    if evidence.abilities.is_empty():
+        yield "No ability is known: refresh with boards, or name a model."
 
 
 def _not_looked_at(names: Sequence[str]) -> str:

@@ -52,6 +52,8 @@ def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -
     )
     assert said["rows"][0]["run"]
     assert any("Engine: llama.cpp" in note for note in said["notes"])
+    coding = get(client, "advise", machine="4090", context=8192, use="coding")
+    assert "What formats cost is counted by tests of knowledge; code may lose more." in coding["notes"]
 
 
 def test_shapes_are_those_of_the_command_with_the_line_of_the_warehouse(client: TestClient, bundled_home: Path) -> None:
