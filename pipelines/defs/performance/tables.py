@@ -13,7 +13,7 @@ from profiling.answers.answer import occurrence_rows
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS, drawn_w
 from profiling.answers.fit import requirement_rows
 from profiling.answers.question import ENGINE
-from profiling.devices.accelerators import from_record, grid_devices, table
+from profiling.devices.accelerators import grid_devices, table
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
 from profiling.models.sources import catalogue
@@ -243,12 +243,11 @@ def carbon_footprint(
         grids: Rows of `core.grid_carbon_intensity`.
     """
     intensity = float(grids.filter(pl.col("country_code") == COUNTRY)["codecarbon_g_co2e_per_kwh"].item())
-    drawn = [
-        {"accelerator": row["accelerator"], "power_w": row["power_w"], **dict(zip(_DRAWN, watts, strict=True))}
-        for row in accelerators.to_dicts()
-        if (watts := drawn_w(from_record({**row, "name": row["accelerator"]}))) is not None
-    ]
-    power = pl.DataFrame(drawn, schema=["accelerator", "power_w", *_DRAWN])
+    fractions = ("drawn_fraction_low", "drawn_fraction", "drawn_fraction_high")
+    power = accelerators.drop_nulls("power_w").select(
+        "accelerator", "power_w",
+        *((pl.col("power_w") * pl.col(share)).alias(watts) for watts, share in zip(_DRAWN, fractions, strict=True)),
+    )  # fmt: skip
     offered = points.join(rented.drop_nulls("accelerator"), on="accelerator", how="semi", maintain_order="left")
     served = _served(offered).join(power, on="accelerator", how="inner", maintain_order="left")
     joules = {end: 1e6 * pl.col(watts) * pl.col(end) for end, watts in zip(_ENDS, _DRAWN, strict=True)}

@@ -6,6 +6,7 @@ from importlib import resources
 
 import polars as pl
 
+from profiling.answers.cost import power_shares
 from profiling.devices.accelerators import GIB, table
 from profiling.errors import ProfilingError
 from profiling.models.sources import catalogue
@@ -89,12 +90,15 @@ def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
     spelled_out = "; ".join(f"{code}: {source}" for code, source in codes.select("code", "source").iter_rows())
     rows = _read("profiling", "accelerators.csv")
     known = [table()[name] for name in rows["name"]]
+    drawn = zip(*map(power_shares, known), strict=True)
+    ends = ("drawn_fraction_low", "drawn_fraction", "drawn_fraction_high")
     return rows.with_columns(
         pl.col("name").alias("accelerator"),
         pl.Series("usable_memory_gib", [one.usable_memory_bytes / GIB for one in known]),
         pl.Series("usable_memory_low_gib", [one.usable_memory_range_bytes[0] / GIB for one in known]),
         pl.Series("usable_memory_high_gib", [one.usable_memory_range_bytes[1] / GIB for one in known]),
         pl.Series("memory_basis", [one.memory_basis for one in known]),
+        *(pl.Series(name, shares) for name, shares in zip(ends, drawn, strict=True)),
         pl.col("release_date").cast(pl.String),
         pl.col("name").replace_strict(calibrated, default=None, return_dtype=pl.String).alias("calibrated_from"),
         pl.lit(spelled_out).alias("source_list"),
