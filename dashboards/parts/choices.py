@@ -70,7 +70,7 @@ def quality(wish: Wish) -> pl.Expr:
 
 
 def priced(choices: pl.DataFrame, wish: Wish) -> pl.DataFrame:
-    """The choices with `quality`, `quality_error` (null where not known), `usd` per million tokens and `usd_basis`."""
+    """The choices with `quality` and its error (null where not known), and `usd`, `usd_basis` and kWh per million."""
     joules = pl.col("joules_per_million_tokens")
     electricity = joules / JOULES_PER_KWH * wish.usd_per_kwh
     if wish.usd_per_device_hour > 0:
@@ -90,8 +90,17 @@ def priced(choices: pl.DataFrame, wish: Wish) -> pl.DataFrame:
         error = pl.col(f"{wish.quality.removesuffix('_average')}_standard_error")
     else:
         error = pl.lit(None, pl.Float64)
+    energy = {
+        name.replace("joules", "kwh"): pl.col(name) / JOULES_PER_KWH
+        for name in choices.columns
+        if name.startswith("joules_")
+    }
     return choices.with_columns(
-        quality(wish).alias("quality"), error.alias("quality_error"), usd.alias("usd"), basis.alias("usd_basis")
+        quality(wish).alias("quality"),
+        error.alias("quality_error"),
+        usd.alias("usd"),
+        basis.alias("usd_basis"),
+        **energy,
     ).filter(pl.col("quality").is_not_null())
 
 

@@ -28,9 +28,9 @@ _FITTING = {
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 84),
     "usd": Fact("USD per million tokens", "0,0.000", 96, header="usd_per_million_tokens"),
-    "usd_basis": Fact("which is", width=80),
+    "usd_basis": Fact("Cost basis", width=80),
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
-    "joules_per_million_tokens": Fact("J per million tokens", "0,0", 96),
+    "kwh_per_million_tokens": Fact("kWh per million tokens", "0,0.000", 96),
     "max_batch": Fact("Largest batch", "0,0", 76),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 92),
     "licence": Fact("Licence", width=110),
@@ -51,7 +51,7 @@ _HARDWARE = {
     "quality": Fact("Quality", "0.0", 72),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
     "usd_per_million_tokens": Fact("USD per million tokens", "0,0.000", 96),
-    "joules_per_million_tokens": Fact("J per million tokens", "0,0", 96),
+    "kwh_per_million_tokens": Fact("kWh per million tokens", "0,0.000", 96),
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
 }
 _SHARING = (

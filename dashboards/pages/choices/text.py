@@ -119,8 +119,8 @@ def details(row: dict[str, Any], kwh: float) -> str:
                                   "time_per_output_token_high_s", "s")),
         ("Tokens per second", spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", "")),
         ("Cost", money(row, kwh)),
-        ("Energy", spread(row, "joules_per_million_tokens", "joules_low_per_million_tokens",
-                          "joules_high_per_million_tokens", "J per million tokens")),
+        ("Energy", spread(row, "kwh_per_million_tokens", "kwh_low_per_million_tokens",
+                          "kwh_high_per_million_tokens", "kWh per million tokens")),
         ("Carbon", spread(row, "g_co2e_per_million_tokens", "g_co2e_low_per_million_tokens",
                           "g_co2e_high_per_million_tokens", "g per million tokens")),
     ]  # fmt: skip

@@ -27,7 +27,7 @@ _FACTS = {
     "open_llm_v2_average": "Open LLM v2 average", "open_llm_v1_average": "Open LLM v1 average",
     "arena_rating": "Arena rating", "arena_model": "Arena name", "parameters_total": "Parameters",
     "parameters_active": "Active parameters", "model_type": "Kind of training", "licence": "Licence",
-    "licence_class": "Licence class", "release_date": "Released", "release_basis": "which is",
+    "licence_class": "Licence class", "release_date": "Released", "release_basis": "Basis of the date",
     "is_on_hub": "Weights on the hub", "is_merged": "Made by merging", "is_official_provider": "Official provider",
     "architecture_id": "Runs as", "architecture_evidence": "which is known by", "open_llm_v2_precision": "Measured in",
     "open_llm_v2_as_of_date": "Open LLM v2 of", "arena_as_of_date": "Arena of",
