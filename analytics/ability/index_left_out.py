@@ -1,5 +1,6 @@
 """How far the ability of a model lies from its published index where the fit has not seen that, beside its interval."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,12 @@ def index_left_out(design: Design, fitted: Fit, scale: Scale, item: int, index: 
     at = np.flatnonzero(design.results.item == item)
     models, model = np.unique(design.model[design.results.unit[at]], return_inverse=True)
     fold = np.random.default_rng(_SEED).permutation(len(models))[model.ravel()] % _FOLDS
-    found = [_fold(design, fitted, scale, at[fold == one], index, index[at[fold != one]]) for one in range(_FOLDS)]
+
+    def left_out(one: int) -> tuple[Floats, Floats, Floats]:
+        return _fold(design, fitted, scale, at[fold == one], index, index[at[fold != one]])
+
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(left_out, range(_FOLDS)))
     error, naive, half = (np.concatenate([one[place] for one in found]) for place in range(3))
     which: Integers = np.repeat(np.arange(_FOLDS), [len(one[0]) for one in found])
     covered = np.zeros(len(error), dtype=bool)
