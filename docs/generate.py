@@ -77,8 +77,8 @@ PYTHON: Mapping[str, tuple[str, ...]] = {
         f"profiling.{name}"
         for name in ("answers.door", "answers.question", "answers.answer", "answers.advise", "answers.processors",
                      "answers.cost", "models.sources", "models.architecture", "devices.accelerators", "memory.need",
-                     "memory.requirements", "roofline.workload", "roofline.operators", "roofline.estimate",
-                     "roofline.grid", "calibration.calibrate")
+                     "memory.requirements", "roofline.workload", "roofline.operators", "roofline.roof",
+                     "roofline.operator_time", "roofline.estimate", "roofline.grid", "calibration.calibrate")
     ),
     "measure": tuple(f"profiling.measure.{name}" for name in ("plan", "sweep", "bundle", "gates", "ceilings")),
     "warehouse": ("warehouse.reader", "warehouse.console", "warehouse.publish", "warehouse.versions", "warehouse.lake",

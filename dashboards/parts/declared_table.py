@@ -31,6 +31,7 @@ class Fact:
             leads nowhere.
         names_boards: Whether it holds short names of boards, which are shown as people know them.
         header: Name in files, where the column's own does not say its unit.
+        stays: Whether it stands in the row on the smallest screen too, as names do: the figure that most come for.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Fact:
     link_of: str = ""
     names_boards: bool = False
     header: str = ""
+    stays: bool = False
 
 
 def looks(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,8 +82,11 @@ class FactTable:
         self._frame = pl.DataFrame()
         # Names give way on a small screen, to half of it.
         name = next((fact for fact in facts.values() if not fact.format), None)
-        narrower = [{"field": name.title, "width": "52%", "minWidth": 130, "maxWidth": _width(name)}] if name else []
-        options = looks(PAGE, *narrower)
+        narrower = {"width": "52%", "minWidth": 130, "maxWidth": _width(name)} if name else {}
+        stays = [fact for fact in facts.values() if fact.stays or fact is name]
+        options = looks(
+            PAGE, *({"field": fact.title, "responsive": 0} | (narrower if fact is name else {}) for fact in stays)
+        )
         self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
 
     def show(self, rows: pl.DataFrame) -> None:

@@ -16,8 +16,8 @@ from profiling.errors import ProfilingError, UnsupportedPrecision
 from profiling.memory.need import kv_cache_bytes, memory_need
 from profiling.models.architecture import Architecture
 from profiling.models.format_names import kv_format as kv_bits_of
-from profiling.roofline.estimate import roof_of
 from profiling.roofline.precisions import precision_for
+from profiling.roofline.roof import roof_of
 from profiling.roofline.workload import AttentionKernel, Parallelism, Precision, Workload, legal_tensor_ways
 
 STAGES = (

@@ -18,7 +18,7 @@ from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import engine_of
 from profiling.engines.time import EngineTimes
 from profiling.errors import ProfilingError
-from profiling.roofline.estimate import Calibration
+from profiling.roofline.operator_time import Calibration
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from profiling.engines.effects import LOADED_EFFECTS
 from profiling.engines.fit import Parameters, Rows, fit, folds_of, predicted_s
 from profiling.engines.table import device_class
 from profiling.engines.time import EngineTimes, Residuals
-from profiling.roofline.estimate import Calibration
+from profiling.roofline.operator_time import Calibration
 
 Array = npt.NDArray[np.float64]
 _ROUNDS = 2

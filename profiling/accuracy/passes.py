@@ -12,7 +12,7 @@ import numpy.typing as npt
 from profiling.accuracy.cases import Case
 from profiling.engines.parts import PARTS, parts_of
 from profiling.engines.table import opening_rate
-from profiling.roofline.estimate import Calibration, operator_times
+from profiling.roofline.operator_time import Calibration, operator_times
 from profiling.roofline.whole import bound_of, pass_time
 from profiling.roofline.workload import Parallelism, Workload
 

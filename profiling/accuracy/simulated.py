@@ -11,7 +11,7 @@ import polars as pl
 
 from profiling.accuracy.cases import Case
 from profiling.errors import ProfilingError
-from profiling.roofline.estimate import Calibration
+from profiling.roofline.operator_time import Calibration
 from profiling.serving.replica import Options, replica_of
 from profiling.serving.simulate import Served, Traffic, simulate
 from profiling.serving.steps import step_times

@@ -19,9 +19,11 @@ from profiling.devices.accelerators import GIB, Accelerator
 from profiling.memory.engines import borrowed_memory
 from profiling.memory.need import activation_peak_of, max_batch
 from profiling.models.architecture import Architecture
-from profiling.roofline.estimate import Estimate, OperatorTime, roof_of
+from profiling.roofline.estimate import Estimate
 from profiling.roofline.graph import edges
+from profiling.roofline.operator_time import OperatorTime
 from profiling.roofline.operators import BYTE_CLASSES, Operator
+from profiling.roofline.roof import roof_of
 from profiling.roofline.whole import PassTime
 
 _TRAFFIC = {

@@ -36,7 +36,8 @@ from profiling.models.names import resolve_model, states_format
 from profiling.models.sources import catalogue, from_config, load, under_name
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
-from profiling.roofline.estimate import Estimate, OperatorModel, estimate
+from profiling.roofline.estimate import Estimate, estimate
+from profiling.roofline.operator_time import OperatorModel
 from profiling.roofline.workload import ADAPTER_BITS, Adapters, Parallelism, Stage
 
 Rows = Sequence[Mapping[str, Any]]

@@ -31,7 +31,7 @@ from profiling.memory.need import (
 from profiling.memory.requirements import requirements
 from profiling.models.architecture import Architecture
 from profiling.models.parts import expert_layers
-from profiling.roofline.estimate import roof_of
+from profiling.roofline.roof import roof_of
 from profiling.roofline.workload import Precision, Stage
 
 _FEWER_BITS = ("fp8", "gptq-8bit-g128", "awq-4bit-g128")

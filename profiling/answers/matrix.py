@@ -16,8 +16,8 @@ from profiling.answers.question import AS_PUBLISHED, ENGINE, Question, stored_pr
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import UnsupportedPrecision
 from profiling.memory.requirements import requirements
-from profiling.roofline.estimate import roof_of
 from profiling.roofline.grid import Grid, evaluate
+from profiling.roofline.roof import roof_of
 from profiling.roofline.workload import Parallelism, Precision
 
 VERDICTS = ("fits", "does not fit", "no such products")

@@ -14,8 +14,9 @@ from profiling.engines.parts import PART_OF_CLASS, PLACES
 from profiling.engines.table import Engine, opening_rate
 from profiling.errors import UnsupportedPrecision
 from profiling.models.stored import Group
-from profiling.roofline.estimate import OperatorModel, OperatorTime, Roof, operator_time, roof_of
+from profiling.roofline.operator_time import OperatorModel, OperatorTime, operator_time
 from profiling.roofline.operators import Operator
+from profiling.roofline.roof import Roof, roof_of
 from profiling.roofline.workload import Precision, Values
 
 Array = npt.NDArray[np.float64]

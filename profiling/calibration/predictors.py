@@ -1,4 +1,4 @@
-"""From calibrations of measured kernels to predictions of operators: the bridge to `roofline.estimate`.
+"""From calibrations of measured kernels to predictions of operators: the bridge to `roofline.operator_time`.
 
 A calibration answers for the shapes that were measured: matrix products of weights as wide as those measured,
 plain causal prefill of whole prompts, decoding of one token. Everything else (weights narrower than the products,
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.calibration.calibrate import Calibration
-from profiling.roofline.estimate import Prediction
+from profiling.roofline.operator_time import Prediction
 from profiling.roofline.operators import Operator
 from profiling.roofline.workload import Values
 
@@ -80,5 +80,5 @@ class FittedOperator:
 
 
 def operator_models(calibrations: Iterable[Calibration]) -> dict[str, FittedOperator]:
-    """The `calibration` argument of `roofline.estimate`, from the calibrations of one accelerator."""
+    """The `calibration` argument of `roofline.operator_time`, from the calibrations of one accelerator."""
     return {calibration.operator_class: FittedOperator(calibration) for calibration in calibrations}

@@ -15,7 +15,7 @@ from profiling.models.steps import Experts
 from profiling.roofline.workload import Values, Workload
 
 if TYPE_CHECKING:
-    from profiling.roofline.estimate import OperatorTime
+    from profiling.roofline.operator_time import OperatorTime
 
 PARTS = (
     "product_compute", "product_memory", "expert_compute", "expert_memory", "prefill_attention", "decode_attention",

@@ -16,7 +16,7 @@ from profiling.devices.accelerators import Accelerator
 from profiling.kernels.calibrate import KernelSurface
 from profiling.kernels.kinds import FORMATS, KINDS
 from profiling.kernels.shipped import shipped_surfaces
-from profiling.roofline.estimate import OperatorModel, Prediction
+from profiling.roofline.operator_time import OperatorModel, Prediction
 from profiling.roofline.operators import Operator
 from profiling.roofline.workload import Values
 

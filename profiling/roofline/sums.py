@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from profiling.engines.parts import COLLECTIVE_S, PART_OF_CLASS, PLACES
 from profiling.models.stored import Group
-from profiling.roofline.estimate import DEFAULTS, Roof
 from profiling.roofline.operator import Operator, OperatorClass, Unit
+from profiling.roofline.operator_time import DEFAULTS
+from profiling.roofline.roof import Roof
 from profiling.roofline.workload import Values
 
 Array = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ from profiling.devices.accelerators import find
 from profiling.memory.need import activation_peak_bytes, kv_cache_bytes
 from profiling.memory.weights import weight_bytes
 from profiling.models.sources import REFERENCE, load
-from profiling.roofline.estimate import operator_times
+from profiling.roofline.operator_time import operator_times
 from profiling.roofline.operators import operators, totals
 from profiling.roofline.whole import pass_time
 from profiling.roofline.workload import Precision, Workload

@@ -18,7 +18,7 @@ from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Parallelism, Values, Workload
 
 if TYPE_CHECKING:
-    from profiling.roofline.estimate import OperatorTime
+    from profiling.roofline.operator_time import OperatorTime
 
 SMALL_LOOP = 16
 """Steps that move up to so many times the last-level cache may find that much of the step before in it."""

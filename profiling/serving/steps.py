@@ -18,8 +18,8 @@ import polars as pl
 
 from profiling.devices.accelerators import Accelerator
 from profiling.models.architecture import Architecture
-from profiling.roofline.estimate import OperatorModel
 from profiling.roofline.grid import Grid, evaluate
+from profiling.roofline.operator_time import OperatorModel
 from profiling.roofline.workload import Parallelism, Precision
 
 Numbers = tuple[float, ...]

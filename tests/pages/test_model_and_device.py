@@ -171,3 +171,11 @@ def test_a_config_of_one_s_own_is_shown_to_its_reader_alone_and_what_is_wrong_wi
     page.get_by_role("gridcell", name="RTX-4090", exact=True).wait_for()
     assert visit.address() == "model"
     assert visit.errors == []
+
+
+def test_on_a_phone_a_row_keeps_its_name_and_the_figure_that_most_come_for(pages: Served, visit: Visit) -> None:
+    page = visit(f"device/{DEVICE}", width=390)
+    heads = page.locator(".tabulator").nth(0)
+    heads.wait_for()
+    shown = heads.locator(".tabulator-col:visible .tabulator-col-title").all_inner_texts()
+    assert [title for title in shown if title] == ["Figure", "Value"]

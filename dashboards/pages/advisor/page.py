@@ -31,7 +31,7 @@ _FACTS = {
     "model_id": Fact("Model", width=280, link="model/"),
     "weight_format": Fact("Format", width=90),
     "group": Fact("Verdict", width=170),
-    "ability_in_format": Fact("Ability", "0.0", 74),
+    "ability_in_format": Fact("Ability", "0.0", 74, stays=True),
     "ability_low": Fact("Ability, low", "0.0", 80),
     "ability_high": Fact("Ability, high", "0.0", 84),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),

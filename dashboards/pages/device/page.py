@@ -27,14 +27,14 @@ MOST_MODELS = 8
 _CHART = "ability_on_this_device"
 _FIGURES = {
     "figure": Fact("Figure", width=260),
-    "value": Fact("Value", "0,0.[00]", 110),
+    "value": Fact("Value", "0,0.[00]", 110, stays=True),
     "unit": Fact("Unit", width=150),
     "basis": Fact("Basis", width=260),
 }
 _BEST = {
     "model_id": Fact("Model", width=280, link="model/"),
     "weight_format": Fact("Format", width=90),
-    "ability_in_format": Fact("Ability", "0.0", 76),
+    "ability_in_format": Fact("Ability", "0.0", 76, stays=True),
     "ability_low": Fact("Ability, low", "0.0", 86),
     "ability_high": Fact("Ability, high", "0.0", 90),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 98),
@@ -62,14 +62,14 @@ _ERRORS = {
     "stage": Fact("What is timed", width=190),
     "basis": Fact("Measured on", width=220),
     "measured_rows": Fact("Measurements there", "0,0", 120),
-    "mdape_pct": Fact("Median error (%)", "0.0", 96),
+    "mdape_pct": Fact("Median error (%)", "0.0", 96, stays=True),
     "measured_over_predicted_p10": Fact("Measured over predicted, 10 %", "0.00", 130),
     "measured_over_predicted_p90": Fact("Measured over predicted, 90 %", "0.00", 130),
 }
 _MARKET = {
     "price_kind": Fact("Kind", width=100),
     "hyperscaler": Fact("Provider", width=130),
-    "usd_per_device_hour": Fact("USD per device and hour", "0,0.000", 140),
+    "usd_per_device_hour": Fact("USD per device and hour", "0,0.000", 140, stays=True),
     "usd_low_per_device_hour": Fact("Lowest", "0,0.000", 84),
     "usd_high_per_device_hour": Fact("Highest", "0,0.000", 84),
     "providers": Fact("Providers", "0", 86),
@@ -83,7 +83,7 @@ _PURCHASE = {
     "item": Fact("Item", width=240),
     "condition": Fact("Condition", width=90),
     "price_low": Fact("Lowest", "0,0", 84),
-    "price_typical": Fact("Typical", "0,0", 84),
+    "price_typical": Fact("Typical", "0,0", 84, stays=True),
     "price_high": Fact("Highest", "0,0", 84),
     "currency": Fact("Currency", width=80),
     "tax": Fact("Tax", width=110),

@@ -25,7 +25,7 @@ _FACTS = {
     "kind": Fact("Kind", width=140),
     "verdict": Fact("Memory", width=100),
     "bound_by": Fact("Bound by", width=90),
-    "predicted_s": Fact("Time (s)", "0.0000", 84),
+    "predicted_s": Fact("Time (s)", "0.0000", 84, stays=True),
     "predicted_low_s": Fact("Low (s)", "0.0000", 80),
     "predicted_high_s": Fact("High (s)", "0.0000", 80),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 84),

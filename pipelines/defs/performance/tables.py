@@ -18,8 +18,9 @@ from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
 from profiling.models.sources import catalogue
 from profiling.models.stored import BF16
-from profiling.roofline.estimate import OperatorModel, estimate
+from profiling.roofline.estimate import estimate
 from profiling.roofline.grid import Grid, evaluate
+from profiling.roofline.operator_time import OperatorModel
 from profiling.roofline.workload import Parallelism, Precision, Stage, Workload, precision_of
 
 Calibrations = Mapping[str, Mapping[str, OperatorModel]]

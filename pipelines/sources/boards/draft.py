@@ -8,7 +8,7 @@ import polars as pl
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import File
 from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, ROW, Member, rows_of
-from pipelines.sources.boards.read import known_benchmarks, plain
+from pipelines.sources.boards.results import known_benchmarks, plain
 from pipelines.sources.tables import UnreadableFile
 
 _NAMES = ("model", "model_name", "model name", "model version", "name", "entry", "id", "llm", "fullname")

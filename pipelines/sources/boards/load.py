@@ -16,8 +16,9 @@ from pipelines.sources.arena.recognition import BOARDS as ARENA_BOARDS
 from pipelines.sources.boards import own_form
 from pipelines.sources.boards.declaration import Declared, File
 from pipelines.sources.boards.documents import DOCUMENTS, FILE_PATH, Member, Rows, members, rows_together
-from pipelines.sources.boards.read import FACT_SCHEMA, RESULT_SCHEMA, Read, read_rows
+from pipelines.sources.boards.read import FACT_SCHEMA, Read, read_rows
 from pipelines.sources.boards.recognition import OWN_FACTS, OWN_FORM, OWN_FORMS, PREFIX, Matched, match
+from pipelines.sources.boards.results import RESULT_SCHEMA
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from pipelines.sources.tables import UnreadableFile
 from warehouse.contracts.boards import REJECTED_ROWS, SNAPSHOTS

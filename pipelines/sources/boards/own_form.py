@@ -7,7 +7,8 @@ import polars as pl
 from analytics.statistics.redefinitions import unmarked
 from pipelines.sources.boards.documents import Member, text_of
 from pipelines.sources.boards.names import taken_apart
-from pipelines.sources.boards.read import FACT_SCHEMA, RESULT_SCHEMA, ROW, Read
+from pipelines.sources.boards.read import FACT_SCHEMA, Read
+from pipelines.sources.boards.results import RESULT_SCHEMA, ROW
 from pipelines.sources.tables import UnreadableFile, read_as_text
 from warehouse.contracts.boards import BENCHMARK_RESULTS, MODEL_FACTS
 from warehouse.contracts.violations import value_rules

@@ -1,13 +1,8 @@
 """Rows of a board by its declaration: results, what it states of models, and every row or cell set aside with why."""
 
 import datetime as dt
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
-from statistics import NormalDist
 from typing import Any
 
 import polars as pl
@@ -16,25 +11,13 @@ from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, Facts, File, Said, Score
 from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, Rows
 from pipelines.sources.boards.names import taken_apart
+from pipelines.sources.boards.results import RESULT_SCHEMA, ROW, completed, held_against_units, once
 from pipelines.sources.tables import UnreadableFile
-from warehouse.contracts.boards import BENCHMARK_RESULTS, CATEGORIES, MODEL_FACTS, MODES, REPORTERS
+from warehouse.contracts.boards import MODEL_FACTS, MODES, REPORTERS
 
-ROW = "row_number"
-MADE_LATER = ("snapshot_id", "retrieved_at", "model_id", "is_newest")
-RESULT_SCHEMA: dict[str, Any] = {
-    ROW: pl.Int64(),
-    "member": pl.String(),
-    "link": pl.String(),
-    **{name: dtype for name, dtype in BENCHMARK_RESULTS.polars_schema.items() if name not in MADE_LATER},
-}
-"""What reading gives: the columns of the table that a file decides, with the row, the member of a zip and the link."""
 FACT_SCHEMA: dict[str, Any] = {**MODEL_FACTS.polars_schema, "link": pl.String}
 _FIXED = {ROW, FILE_NAME, FILE_PATH, FILE_STEM}
-# So many scores of a column, none above 1, are no percents.
-_TOO_MANY_BELOW_ONE = 10
 _MOST_REASONS = 10_000
-_WIDTHS = {level / 1000: 2 * NormalDist().inv_cdf(0.5 + level / 2000) for level in range(1, 1000)}
-"""Level of an interval → its width in standard errors, by thousandths."""
 
 
 @dataclass
@@ -69,25 +52,6 @@ class Read:
         self.unread |= other.unread
         for reason, count in other.passed_over.items():
             self.passed_over[reason] = self.passed_over.get(reason, 0) + count
-
-
-@cache
-def known_benchmarks() -> dict[str, dict[str, Any]]:
-    """What `benchmarks.toml` knows: category, chance, items by name in small letters and single blanks."""
-    text = resources.files("pipelines").joinpath("sources", "boards", "benchmarks.toml").read_text("utf-8")
-    return tomllib.loads(text)
-
-
-def _known(name: str) -> Mapping[str, Any]:
-    """What is known of a benchmark by its name, or without who reports it before `::` and what is in brackets."""
-    known = known_benchmarks()
-    bare = re.sub(r"\s*\([^()]*\)$", "", name.rsplit("::", 1)[-1])
-    return known.get(plain(name)) or known.get(plain(bare)) or {}
-
-
-def plain(name: str) -> str:
-    """A benchmark's name in small letters, everything but letters and digits a single blank."""
-    return re.sub(r"[^a-z0-9]+", " ", name.casefold()).strip()
 
 
 def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
@@ -127,8 +91,8 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     if scored:
         cells = [_cells(part, file, score, names, columns, at) for at, (score, names, part) in enumerate(scored)]
         picked = _as_numbers(pl.concat(cells), [score for score, _, _ in scored], decimal_comma=rows.decimal_comma)
-        good, wrong = _held_against_units(_completed(picked, base))
-        read.results, repeats = _once(good, file)
+        good, wrong = held_against_units(completed(picked, base))
+        read.results, repeats = once(good, file)
         read.rejected += [*wrong, *repeats]
     read.rejected = read.rejected[:_MOST_REASONS]
     # A row whose model is not yet scored loads as much as it says.
@@ -314,122 +278,6 @@ def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, decimal_comma: bool
         *(as_said(name, values.whole, pl.Int64) for name in ("n_items", "n_trials")),
         as_said("own_may_bundle", values.flag, pl.Boolean),
     )
-
-
-_SCALE = pl.when(pl.col("unit") == "percent").then(100.0).otherwise(1.0)
-_IS_SHARE = pl.col("unit").is_in(["fraction", "percent"])
-
-
-def _completed(picked: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
-    """Scores with what their rows say, what is known of their benchmarks, and their errors."""
-    names = picked["benchmark"].drop_nulls().unique().to_list()
-    facts = [_known(name) for name in names]
-    found = pl.DataFrame(
-        {
-            "benchmark": names,
-            "known_category": [one.get("category") for one in facts],
-            "known_chance": [one.get("chance") for one in facts],
-            "known_items": [one.get("items") for one in facts],
-        },
-        schema={
-            "benchmark": pl.String, "known_category": pl.String, "known_chance": pl.Float64, "known_items": pl.Int64
-        },
-    )  # fmt: skip
-    category = pl.when(pl.col("category").is_in(CATEGORIES)).then("category")
-    own_reporter = pl.when(pl.col("own_reporter").is_in(REPORTERS)).then("own_reporter")
-    joined = (
-        picked.lazy()
-        .join(base.lazy(), on=[ROW, FILE_PATH], how="inner", maintain_order="left")
-        .join(found.lazy(), on="benchmark", how="left", maintain_order="left")
-        .with_columns(
-            pl.coalesce(category, "known_category", pl.lit("other")).alias("category"),
-            pl.coalesce("chance_level", pl.when(_IS_SHARE).then(pl.col("known_chance") * _SCALE)).alias("chance_level"),
-            pl.coalesce("n_items", pl.when(_IS_SHARE).then("known_items")).alias("n_items"),
-            pl.coalesce("ci_low", pl.col("score") - pl.col("half")).alias("ci_low"),
-            pl.coalesce("ci_high", pl.col("score") + pl.col("half")).alias("ci_high"),
-            pl.coalesce(own_reporter, "reporter").alias("reporter"),
-            (pl.coalesce("own_may_bundle", "may_bundle") & pl.col("licence").is_not_null()).alias("may_bundle"),
-        )
-    )
-    return _with_errors(joined).collect()
-
-
-def _with_errors(joined: pl.LazyFrame) -> pl.LazyFrame:
-    """Standard errors as published, else from the interval, else binomial where the score is a share of questions.
-
-    Binomial with two right and two wrong answers added (Agresti and Coull 1998), so that 0 and 100 % have an error.
-    """
-    # One that is not above zero is no error: some boards write 0 where they have none.
-    published = pl.when(pl.col("standard_error") > 0).then("standard_error")
-    bounded = (pl.col("ci_high") > pl.col("ci_low")).fill_null(value=False)
-    width = pl.col("ci_level").replace_strict(_WIDTHS, default=None, return_dtype=pl.Float64)
-    from_interval = pl.when(bounded).then((pl.col("ci_high") - pl.col("ci_low")) / width)
-    n = pl.col("n_items") + 4
-    share = (pl.col("score") / _SCALE * pl.col("n_items") + 2) / n
-    is_binomial = pl.col("binomial") & _IS_SHARE & share.is_between(0, 1)
-    binomial = pl.when(is_binomial).then((share * (1 - share) / n).sqrt() * _SCALE)
-    origin = (
-        pl.when(published.is_not_null())
-        .then(pl.lit("published"))
-        .when(from_interval.is_not_null())
-        .then(pl.lit("interval"))
-        .when(binomial.is_not_null())
-        .then(pl.lit("binomial"))
-    )
-    return joined.with_columns(
-        pl.coalesce(published, from_interval, binomial).alias("standard_error"),
-        origin.alias("standard_error_origin"),
-        *(pl.when(bounded).then(name).alias(name) for name in ("ci_level", "ci_low", "ci_high")),
-    )
-
-
-def _held_against_units(scores: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int | None, str, str]]]:
-    """What can be a score of its unit, and why the rest cannot."""
-    value, shown = pl.col("score"), pl.col("cell").str.slice(0, 60)
-    positive = pl.when(value > 0).then(value)
-    as_fractions = (
-        (pl.col("unit") == "percent")
-        & (positive.count().over("column") >= _TOO_MANY_BELOW_ONE)
-        & (positive.max().over("column") <= 1)
-    )
-    rules: list[tuple[pl.Expr, pl.Expr]] = [
-        (value.is_null(), pl.format("{}: '{}' is not a number", "column", shown)),
-        (pl.col("benchmark").is_null(), pl.format("{}: no benchmark is named", "column")),
-        (pl.col("benchmark_version").is_null(), pl.format("{}: no version can be told", "column")),
-        (value < pl.col("least"), pl.format("{}: {} is below {}", "column", shown, "least")),
-        (value > pl.col("most"), pl.format("{}: {} is above {}", "column", shown, "most")),
-        (as_fractions, pl.format("{}: fractions, where the declaration says percent", "column")),
-    ]
-    reason = pl.coalesce([pl.when(broken.fill_null(value=False)).then(why) for broken, why in rules])
-    judged = scores.with_columns(reason.alias("reason"))
-    bad = judged.filter(pl.col("reason").is_not_null()).select(ROW, "member", "reason").rows()
-    good = judged.filter(pl.col("reason").is_null()).select(list(RESULT_SCHEMA)).cast(pl.Schema(RESULT_SCHEMA))
-    return good, [(n, m, r) for n, m, r in bad]
-
-
-_KEY = ["snapshot_date", "benchmark", "benchmark_version", "name_in_source", "mode", "effort", "scaffold", "metric"]
-
-
-def _once(results: pl.DataFrame, file: File) -> tuple[pl.DataFrame, list[tuple[int | None, str, str]]]:
-    """One row a key: equal ones are the same statement; of others the one that the declaration says, or the first."""
-    results = results.with_row_index("order")
-    if file.on_repeat == "latest":
-        ranked = results.sort("measured_on", "order", descending=[True, False], nulls_last=True)
-    elif file.on_repeat == "best":
-        sign = pl.when("higher_is_better").then(-pl.col("score")).otherwise(pl.col("score"))
-        ranked = results.sort(sign, "order")
-    else:
-        ranked = results
-    kept = ranked.unique(_KEY, keep="first", maintain_order=True)
-    if kept.height == results.height:
-        return results.drop("order"), []
-    first = kept.select(*_KEY, pl.col("score").alias("kept_score"), pl.col(ROW).alias("kept_row"))
-    others = results.join(kept, on="order", how="anti").join(first, on=_KEY, how="left", nulls_equal=True)
-    if file.on_repeat == "reject":
-        others = others.filter(pl.col("score") != pl.col("kept_score"))
-    reason = pl.format("repeats row {} of the same model and benchmark ({})", "kept_row", "benchmark")
-    told = others.select(ROW, "member", reason).rows() if file.on_repeat == "reject" else []
-    return kept.sort("order").drop("order"), [(n, m, r) for n, m, r in told]
 
 
 def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, columns: set[str]) -> pl.DataFrame:

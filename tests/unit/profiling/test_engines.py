@@ -12,7 +12,8 @@ from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, product_rate
 from profiling.errors import InvalidWorkload
 from profiling.models.sources import load
-from profiling.roofline.estimate import estimate, operator_times
+from profiling.roofline.estimate import estimate
+from profiling.roofline.operator_time import operator_times
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.whole import bound_of, kept_in_cache, pipelined
 from profiling.roofline.workload import Parallelism, Precision, Workload

@@ -15,8 +15,9 @@ from profiling.models.architecture import Architecture
 from profiling.models.formats import published_format
 from profiling.models.sources import from_config, from_path, load, model_configs
 from profiling.models.stored import Group, Width, group_of
-from profiling.roofline.estimate import estimate, product_format, roof_of
+from profiling.roofline.estimate import estimate
 from profiling.roofline.precisions import precision_for
+from profiling.roofline.roof import product_format, roof_of
 from profiling.roofline.workload import Parallelism, Precision, Workload, precision_of
 
 LLAMA_8B = {

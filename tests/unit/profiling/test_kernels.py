@@ -17,7 +17,7 @@ from profiling.kernels.read import measured_kernels
 from profiling.kernels.shipped import FOLDER, from_json, shipped_surfaces, shipped_transfers, summary, to_json
 from profiling.kernels.surface import LARGEST_FACTOR, fit_surface
 from profiling.models.sources import load
-from profiling.roofline.estimate import operator_times
+from profiling.roofline.operator_time import operator_times
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Workload
 

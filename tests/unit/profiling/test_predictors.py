@@ -12,8 +12,10 @@ from profiling.calibration.calibrate import peaks_of, unfitted_calibration
 from profiling.calibration.predictors import operator_models
 from profiling.devices.accelerators import find
 from profiling.models.sources import from_config, load
-from profiling.roofline.estimate import estimate, operator_time, roof_of
+from profiling.roofline.estimate import estimate
+from profiling.roofline.operator_time import operator_time
 from profiling.roofline.operators import Operator, operators
+from profiling.roofline.roof import roof_of
 from profiling.roofline.workload import Parallelism, Precision, Workload
 
 H200 = find("H200-SXM-141GB")

@@ -9,7 +9,8 @@ import pytest
 from profiling.devices.accelerators import find, from_toml
 from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision
 from profiling.models.sources import load
-from profiling.roofline.estimate import Prediction, estimate, operator_times
+from profiling.roofline.estimate import estimate
+from profiling.roofline.operator_time import Prediction, operator_times
 from profiling.roofline.operators import Operator
 from profiling.roofline.whole import pass_time
 from profiling.roofline.workload import Parallelism, Precision, Values, Workload, precision_of
