@@ -1,4 +1,4 @@
-"""A prompt over HTTP: a checkpoint or a server that the operator allowed answers it, and what that took is said."""
+"""A prompt or a text over HTTP, for what the operator allowed: the answer and what it took, or what a format lost."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, Self
@@ -60,6 +60,35 @@ class Answered(BaseModel):
     bundle: str = Field(description="The measurement in the inbox, without prompt and answer.")
 
 
+class Question(BaseModel):
+    """A prompt and the answer that is wanted."""
+
+    prompt: str = Field(min_length=1, max_length=_MOST_CHARACTERS)
+    answer: str = Field(min_length=1, max_length=_MOST_CHARACTERS)
+
+
+class Scored(BaseModel):
+    """Checkpoints and formats to hold against the first of them."""
+
+    checkpoints: list[str] = Field(
+        min_length=1, max_length=8, description="Folders and GGUF files below that of the operator."
+    )
+    precisions: list[Literal["float32", "bfloat16", "float16", "int8", "int8_emulated", "fp8"]] = Field(
+        default=["bfloat16"], min_length=1, max_length=6,
+        description="Of checkpoints stored in plain numbers; others are read as stored.",
+    )  # fmt: skip
+    questions: list[Question] = Field(default=[], max_length=200, description="They are not kept.")
+
+
+class Quality(BaseModel):
+    """What was found, a row per checkpoint and format."""
+
+    rows: list[dict[str, Any]] = Field(
+        description="Perplexity and bits per byte of a bundled text, over the first row; scores of answers; bytes."
+    )
+    bundle: str = Field(description="The measurement in the inbox, without questions and answers.")
+
+
 def _measuring(request: Request) -> Measuring:
     settings: Settings = request.app.state.settings
     if not settings.api_inference or (settings.measure_checkpoints is None and not settings.measure_endpoints):
@@ -91,6 +120,19 @@ async def answered(request: Request, asked: Prompted) -> Answered:
         raise Refusal(503, str(error)) from error
     modules = [{name: layer.get(name) for name in _OF_A_MODULE} for layer in found.get("layers", ())]
     return Answered(answer={name: found[name] for name in _KEPT if name in found}, modules=modules, bundle=bundle)
+
+
+@ROUTES.post("/quality", response_model=Quality, summary="What a number format lost: perplexity and answers")
+async def quality(request: Request, asked: Scored) -> Quality:
+    """As `skyline profile quality`: a quantised checkpoint or another format, held against the first that is named."""
+    measuring = _measuring(request)
+    names = [_offered(name, "checkpoint of this server", measuring.scored) for name in asked.checkpoints]
+    questions = [each.model_dump() for each in asked.questions]
+    try:
+        rows, bundle = await measuring.quality(names, asked.precisions, questions)
+    except CannotMeasure as error:
+        raise Refusal(503, str(error)) from error
+    return Quality(rows=rows, bundle=bundle)
 
 
 def _offered(name: str, what: str, known: Iterable[str]) -> str:

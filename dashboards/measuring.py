@@ -7,7 +7,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,6 +52,15 @@ class Measuring:
         return {str(config.parent.relative_to(folder)): config.parent.resolve() for config in found}
 
     @property
+    def scored(self) -> dict[str, Path]:
+        """What quality may be asked of: the checkpoints, and GGUF files below the operator's folder."""
+        folder = self._settings.measure_checkpoints
+        if folder is None:
+            return {}
+        files = sorted([*folder.glob("*.gguf"), *folder.glob("*/*.gguf")])
+        return self.checkpoints | {str(file.relative_to(folder)): file.resolve() for file in files}
+
+    @property
     def endpoints(self) -> dict[str, Server]:
         """Servers that the operator named, by their address without password and what they speak, if not OpenAI's."""
         found = {}
@@ -79,6 +88,26 @@ class Measuring:
         # By standard input, as an address with its password: a command line can be read by everybody on the machine.
         command = ["generate", str(folder), "--prompt", "-", "--new-tokens", str(new_tokens), "--precision", precision]
         name, told = await self._measure(command, "prompt", prompt, lambda _: None)
+        return json.loads(told), name
+
+    async def quality(
+        self, checkpoints: Sequence[str], precisions: Sequence[str], questions: Sequence[Mapping[str, str]]
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Hold checkpoints and formats against the first on the bundled text, and on questions where there are some.
+
+        Returns:
+            What `profile quality` prints, and the name of the bundle in the inbox.
+
+        Raises:
+            CannotMeasure: A checkpoint is not offered, another measurement runs, or this one failed.
+        """
+        offered = self.scored
+        if unknown := [name for name in checkpoints if name not in offered]:
+            raise CannotMeasure(f"{unknown[0]} is no checkpoint of this server.")
+        command = ["quality", *(str(offered[name]) for name in checkpoints), "--precisions", ",".join(precisions)]
+        said = "\n".join(json.dumps(dict(each)) for each in questions)
+        asked = ["--questions", "-"] if questions else []
+        name, told = await self._measure([*command, *asked], "quality", said, lambda _: None)
         return json.loads(told), name
 
     async def prompt(self, server: str, model: str, prompt: str, new_tokens: int) -> tuple[dict[str, Any], str]:

@@ -79,3 +79,49 @@ def tiny_checkpoint(folder: Path, model_type: str) -> Path:
     torch.manual_seed(5)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     return folder
+
+
+def tiny_gguf(checkpoint: Path, file: Path, file_type: int = 7) -> Path:
+    """The weights of `tiny_checkpoint`, of Llama, as llama.cpp stores them: in Q8_0 (7) or in float32 (0)."""
+    gguf = pytest.importorskip("gguf")
+    load_file = pytest.importorskip("safetensors.torch").load_file
+    config = json.loads((checkpoint / "config.json").read_text("utf-8"))
+    heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
+    writer = gguf.GGUFWriter(str(file), "llama")
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_key_length(config["head_dim"])
+    writer.add_value_length(config["head_dim"])
+    writer.add_rope_dimension_count(config["head_dim"])
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_file_type(file_type)
+    words = ["<unk>", "<s>", "</s>", *"▁thecasonmd"]
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(words)
+    writer.add_token_scores([-float(place) for place in range(len(words))])
+    writer.add_token_types([2, 3, 3, *[1] * (len(words) - 3)])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
+    eight = gguf.GGMLQuantizationType.Q8_0
+    for stored, weight in load_file(checkpoint / "model.safetensors").items():
+        name, numbers = names.get_name(stored, try_suffixes=(".weight",)), weight.float().numpy()
+        part = name.split(".")[-2]
+        if part in heads:  # llama.cpp turns pairs that lie side by side
+            halves = numbers.reshape(heads[part], 2, -1, numbers.shape[1])
+            numbers = halves.swapaxes(1, 2).reshape(numbers.shape)
+        if file_type and numbers.ndim == 2 and numbers.shape[1] % 32 == 0:
+            writer.add_tensor(name, gguf.quants.quantize(numbers, eight), raw_dtype=eight)
+        else:
+            writer.add_tensor(name, numbers)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file

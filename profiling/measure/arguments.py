@@ -30,8 +30,8 @@ COMMANDS = {
     ),
     "generate": ("Run a checkpoint on a prompt (needs transformers).", 'generate ./checkpoint --prompt "Hello"'),
     "quality": (
-        "Perplexity of a checkpoint per number format, and its answers to questions of yours.",
-        "quality ./checkpoint --precisions bfloat16,int8_emulated --questions mine.jsonl",
+        "Perplexity of checkpoints per number format, and their answers to questions of yours.",
+        "quality ./checkpoint ./checkpoint-GPTQ --precisions bfloat16,int8_emulated --questions mine.jsonl",
     ),
     "endpoint": (
         "Measure a server: OpenAI-compatible, TGI, Triton, or one of Vertex AI, SageMaker, Bedrock, Azure.",
@@ -113,11 +113,15 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
     _threads(one)
 
     one = add("quality")
-    one.add_argument("checkpoint", type=Path)
+    one.add_argument(
+        "checkpoints", type=Path, nargs="+", metavar="CHECKPOINT",
+        help="folders or GGUF files; those stored quantised are read as stored, and held against the first",
+    )  # fmt: skip
     one.add_argument("--precisions", default="bfloat16", help="comma-separated; the first is the reference")
     one.add_argument("--text", type=Path, help="text of your own (default: a bundled one in the public domain)")
-    one.add_argument("--questions", type=Path, help="JSON lines of prompt and answer: exact match, BLEU, ROUGE-L")
+    one.add_argument("--questions", type=Path, help="JSON lines of prompt and answer, or -: exact match, BLEU, ROUGE-L")
     one.add_argument("--new-tokens", type=int, default=32, help="most tokens of an answer (default: %(default)s)")
+    one.add_argument("--out", type=Path, help=f"also write a bundle; a name ending in {bundle.SUFFIX}")
     _device(one)
 
     one = add("endpoint")

@@ -214,12 +214,24 @@ def _quality(options: argparse.Namespace) -> None:
     from profiling.measure.environment import default_device  # noqa: PLC0415
     from profiling.measure.quality import quality  # noqa: PLC0415
 
+    if options.out:
+        _bundle_folder(options.out)
     rows = quality(
-        options.checkpoint, options.precisions.split(","), questions=options.questions,
-        text=options.text.read_text("utf-8") if options.text else None, new_tokens=options.new_tokens,
-        device=options.device or default_device(),
+        options.checkpoints, options.precisions.split(","), questions=_said(options.questions),
+        text=_said(options.text), new_tokens=options.new_tokens, device=options.device or default_device(),
+        out=options.out,
     )  # fmt: skip
     _print(json.dumps(rows, indent=1))
+
+
+def _said(file: Path | None) -> str | None:
+    """What a file holds, or standard input where it is named -."""
+    if file is None:
+        return None
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProfilingError(f"{file} is not text in UTF-8: {error}") from error
 
 
 def _endpoint(options: argparse.Namespace) -> None:

@@ -14,6 +14,8 @@ from profiling.errors import ProfilingError, UnsupportedModelType
 from profiling.measure.bundle import Row
 from profiling.measure.recorded import point, write_bundle
 
+GGUF = ".gguf"
+
 
 class CannotGenerate(ProfilingError):
     """Transformers is missing, or the folder holds no model that could be run; the message says what to do."""
@@ -77,19 +79,24 @@ def generate(
 
 
 def tokenizer_of(checkpoint: Path) -> Any:
-    """The tokenizer of a checkpoint.
+    """The tokenizer of a checkpoint's folder, or of a GGUF file.
 
     Raises:
-        CannotGenerate: Transformers is missing, or the folder holds none.
+        CannotGenerate: Transformers is missing, or there is none.
     """
     try:
         from transformers import AutoTokenizer  # noqa: PLC0415 - optional
     except ImportError as error:
         raise CannotGenerate("transformers is not installed; pip install transformers to run prompts") from error
-    if not (checkpoint / "config.json").is_file():
-        raise CannotGenerate(f"{checkpoint} holds no config.json; give the folder of a checkpoint")
+    file = {"gguf_file": checkpoint.name} if checkpoint.suffix == GGUF else {}
+    folder = checkpoint.parent if file else checkpoint
+    if not (checkpoint if file else folder / "config.json").is_file():
+        wanted = "give the folder of a checkpoint, or a GGUF file"
+        raise CannotGenerate(f"{checkpoint} {'is no file' if file else 'holds no config.json'}; {wanted}")
     try:
-        return AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, **file)
+    except ImportError as error:
+        raise CannotGenerate(f"{checkpoint} needs the package gguf; pip install gguf") from error
     except (OSError, ValueError) as error:
         raise CannotGenerate(f"{checkpoint} holds no tokenizer that transformers can read: {error}") from error
 

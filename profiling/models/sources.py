@@ -100,20 +100,24 @@ def from_path(path: str | Path) -> Architecture:
         raise UnknownModel(f"no model description at {file}; expected a config.json, its folder, or a .toml")
     if file.suffix == ".toml":
         return from_toml(text_of(file), default_name=file.stem)
-    config = _json_object(file)
+    config = stated_config(file)
     name = file.parent.name if file.name == "config.json" else file.stem
-    config = {**config, **_quantisation_beside(file.parent, config)}
     model = from_config(config, config.get("_name_or_path") or name)
     return replace(model, stored_bytes=_stored_bytes(file.parent)) if file.name == "config.json" else model
 
 
-def _quantisation_beside(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What `hf_quant_config.json` of NVIDIA's ModelOpt says where the config itself says nothing."""
-    file = folder / "hf_quant_config.json"
-    if quantisation_of(config) is not None or not file.is_file():
-        return {}
-    stated = _json_object(file).get("quantization")
-    return {"quantization_config": {"quant_method": "modelopt", **stated}} if isinstance(stated, Mapping) else {}
+def stated_config(file: Path) -> dict[str, Any]:
+    """A `config.json`, with what `hf_quant_config.json` of NVIDIA's ModelOpt beside it says where it says nothing.
+
+    Raises:
+        InvalidConfig: A file is not JSON, or no object.
+    """
+    config, beside = _json_object(file), file.with_name("hf_quant_config.json")
+    if quantisation_of(config) is not None or not beside.is_file():
+        return config
+    stated = _json_object(beside).get("quantization")
+    found = {"quantization_config": {"quant_method": "modelopt", **stated}} if isinstance(stated, Mapping) else {}
+    return config | found
 
 
 def _stored_bytes(folder: Path) -> int | None:

@@ -171,6 +171,7 @@ def test_columns_are_those_that_the_description_promises(client: TestClient) -> 
             "front",
             "sql",
             "inference",
+            "quality",
             "roofline",
             "sweep",
             "improve",

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create
 from dashboards.measuring import CannotMeasure, Measuring
-from tests.answering import answering, tiny_checkpoint
+from tests.answering import answering, tiny_checkpoint, tiny_gguf
 from tests.speaking import speaking
 from warehouse.settings import Settings
 
@@ -92,3 +92,25 @@ def test_a_checkpoint_answers_and_says_what_it_took(tmp_path: Path) -> None:
     assert said["answer"]["ttft_p50_s"] > 0
     assert all(module["allocated_bytes"] is not None for module in said["modules"])
     assert (tmp_path / "inbox" / said["bundle"]).is_dir()
+
+
+@pytest.mark.slow
+def test_what_a_quantised_file_lost_is_said_beside_what_it_was_made_from(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    checkpoint = tiny_checkpoint(tmp_path / "models" / "tiny", "llama")
+    tiny_gguf(checkpoint, tmp_path / "models" / "tiny-F32.gguf", 0)
+    tiny_gguf(checkpoint, tmp_path / "models" / "tiny-Q8_0.gguf")
+    asked = {
+        "checkpoints": ["tiny-F32.gguf", "tiny-Q8_0.gguf"], "precisions": ["float32"],
+        "questions": [{"prompt": "the cat", "answer": "sat on the mat"}],
+    }  # fmt: skip
+    with client(tmp_path, api_inference=True, measure_checkpoints=str(tmp_path / "models")) as made:
+        response = made.post("/api/v1/quality", json=asked)
+        other = made.post("/api/v1/quality", json={"checkpoints": ["../tiny"]})
+    assert response.status_code == 200, response.text
+    whole, eight = response.json()["rows"]
+    assert (whole["precision"], whole["perplexity_over_first"]) == ("f32", 1.0)
+    assert (eight["precision"], eight["questions"]) == ("q8_0", 1)
+    assert eight["perplexity_over_first"] == pytest.approx(1.0, abs=0.05)
+    assert (tmp_path / "inbox" / response.json()["bundle"]).is_dir()
+    assert (other.status_code, other.json()["detail"][:44]) == (404, "'../tiny' is no checkpoint of this server; t")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from profiling.measure.bundle import verify
-from tests.answering import answering, tiny_checkpoint
+from tests.answering import answering, tiny_checkpoint, tiny_gguf
 
 from .served_pages import Visit, serve, visiting
 
@@ -27,7 +27,9 @@ def home(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measurable(browser: BrowserContext, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of pages on which a tiny checkpoint and a server that streams may be measured."""
     folder = tmp_path_factory.mktemp("models")
-    tiny_checkpoint(folder / "org" / "tiny", "llama")
+    checkpoint = tiny_checkpoint(folder / "org" / "tiny", "llama")
+    tiny_gguf(checkpoint, folder / "tiny-F32.gguf", 0)
+    tiny_gguf(checkpoint, folder / "tiny-Q8_0.gguf")
     with answering() as server:
         address = f"http://someone:secret@127.0.0.1:{server.server_address[1]}/v1"
         settings = {"SKYLINE_MEASURE_CHECKPOINTS": str(folder), "SKYLINE_MEASURE_ENDPOINTS": f'["{address}"]'}
@@ -87,6 +89,21 @@ def test_a_prompt_is_answered_with_its_times_and_lands_in_the_inbox(measure: Vis
     prompt.get_by_text("the server, with its network and queue").wait_for()
     assert " 0 1 2" in prompt.locator("pre").inner_text()
     assert len(landed(home, "prompt")) == 2
+    assert measure.errors == []
+
+
+@pytest.mark.slow
+def test_what_a_quantised_file_lost_is_said_and_lands_in_the_inbox(measure: Visit, home: Path) -> None:
+    page = measure.open("measured")
+    asked = form(page, "What a format lost")
+    asked.get_by_label("Held against").select_option("tiny-F32.gguf")
+    asked.get_by_role("textbox", name="Other checkpoints").click()
+    asked.locator(".choices__item--choice", has_text="tiny-Q8_0.gguf").click()
+    asked.get_by_role("button", name="Measure").click()
+    asked.get_by_role("cell", name="q8_0", exact=True).wait_for()
+    (path,) = landed(home, "quality")
+    first, second = sorted(verify(path).final_points(), key=lambda each: str(each["precision"]))
+    assert (first["precision"], first["perplexity_over_first"], second["precision"]) == ("f32", 1.0, "q8_0")
     assert measure.errors == []
 
 

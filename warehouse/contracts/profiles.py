@@ -7,7 +7,7 @@ from warehouse.contracts.common import AS_OF_DATE, SNAPSHOT_ID, flag, positive
 from warehouse.contracts.sources import COVERAGE, FILE_COLUMNS, LAYOUT, rejected_rows
 from warehouse.contracts.table import Column, Table, columns_of
 
-STAGES = ("prefill", "decode", "encode", "serve", "generate")
+STAGES = ("prefill", "decode", "encode", "serve", "generate", "quality")
 STATUSES = ("ok", "oom_device", "oom_host", "killed", "timeout", "unsupported", "error", "skipped")
 CLOCKS = ("wall", "processor")
 SCOPES = ("uncontended", "all")
@@ -92,7 +92,11 @@ CEILINGS = Table(
 _WHAT = (
     Column("model", pl.String, "Model that was measured.", required=True),
     Column(
-        "stage", pl.String, "prefill, decode (one step), encode, serve, or generate.", required=True, allowed=STAGES
+        "stage",
+        pl.String,
+        "prefill, decode (one step), encode, serve, generate, or quality: a text read.",
+        required=True,
+        allowed=STAGES,
     ),
     count("batch", "Sequences in flight; of a server, requests in flight.", "sequences"),
     count("context", "Prompt length, or tokens attended when decoding.", "tokens"),
@@ -154,6 +158,13 @@ POINTS = Table(
         positive("predicted_high_s", "High end of it.", "s"),
         Column("prediction_basis", pl.String, "What the prediction rests on.", allowed=BASES),
         Column("error_pct", pl.Float64, "Predicted over measured, less 1.", unit="%"),
+        positive("perplexity", "Of a text; comparable among the same tokens only.", "1"),
+        positive("perplexity_over_first", "Over that of the first row of the run; null among other tokens.", "1"),
+        positive("bits_per_byte", "Information that the model lacked of the text; comparable always.", "bit/byte"),
+        count("questions", "Questions that were asked.", "questions"),
+        positive("exact_match", "Share of answers that equal those wanted.", "1"),
+        positive("bleu", "BLEU of the answers, 0 to 1.", "1"),
+        positive("rouge_l", "ROUGE-L of the answers, 0 to 1.", "1"),
     ),
     ("run_id", "point_id"),
     "profiles",

@@ -14,6 +14,7 @@ from dashboards.parts.templates import block
 _LONGEST_PROMPT = 20_000
 _FIELD: dict[str, Any] = {"width": 300, "margin": 0}
 _LENGTHS = [32, 128, 512, 1024, 4096, 16384]
+_FORMATS = ["float32", "bfloat16", "float16", "int8_emulated"]
 _PRECISIONS = ["bfloat16", "float16", "float32"]
 
 
@@ -22,6 +23,8 @@ def forms(measuring: Measuring) -> list[pn.Column]:
     found: list[Form] = []
     if measuring.checkpoints or measuring.endpoints:
         found.append(PromptForm(measuring))
+    if measuring.scored:
+        found.append(QualityForm(measuring))
     if measuring.endpoints:
         found.append(EndpointForm(measuring))
     return [form.card() for form in found]
@@ -117,6 +120,30 @@ class PromptForm(Form):
         if subject in self.measuring.endpoints:
             return text.answer(*await self.measuring.prompt(subject, _named(self.model), prompt, most))
         return text.answer(*await self.measuring.generate(subject, prompt, most, self.precision.value))
+
+
+class QualityForm(Form):
+    """Checkpoints and formats to hold against one another."""
+
+    def __init__(self, measuring: Measuring) -> None:
+        super().__init__(measuring, "What a format lost", text.QUALITY)
+        offered = list(measuring.scored)
+        self.first = pn.widgets.Select(name="Held against", options=offered, **_FIELD)
+        self.others = pn.widgets.MultiChoice(name="Other checkpoints", options=offered, solid=False, **_FIELD)
+        self.precisions = pn.widgets.MultiChoice(
+            name="Formats of plain checkpoints", options=_FORMATS, value=["bfloat16"], solid=False, **_FIELD
+        )
+
+    def fields(self) -> list[Any]:
+        """What is asked for."""
+        return [pn.FlexBox(self.first, self.others, self.precisions, gap="12px", margin=0)]
+
+    async def ask(self) -> str:
+        """Measure; HTML of what came of it."""
+        if not self.precisions.value:
+            raise CannotMeasure("Choose at least one format.")
+        named = [self.first.value, *(name for name in self.others.value if name != self.first.value)]
+        return text.scored(*await self.measuring.quality(named, self.precisions.value, []))
 
 
 def _named(field: Any) -> str:

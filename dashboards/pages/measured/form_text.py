@@ -1,5 +1,6 @@
 """What the forms of the page of measurements say."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analytics.units import GIB
@@ -8,6 +9,10 @@ from dashboards.parts.templates import render
 
 PROMPT = "A checkpoint on this machine or a server answers; you see the text and what it took. The text is not kept."
 ENDPOINT = "This machine sends requests to a server, in the form that it takes, and times what a client sees."
+QUALITY = (
+    "Every checkpoint reads a bundled text in the public domain, and says how much of it came unexpected. One that is "
+    "stored quantised is read as it is stored."
+)
 _MODULES = 12
 _MS = 1e3
 
@@ -67,6 +72,37 @@ def served(rows: list[dict[str, Any]], bundle: str) -> str:
         for row in rows
     ]  # fmt: skip
     return render(__file__, "answered.html", found=None, modules=(), header=header, lines=lines, bundle=bundle)
+
+
+def scored(rows: list[dict[str, Any]], bundle: str) -> str:
+    """What checkpoints and formats lost against the first."""
+    return render(
+        __file__, "answered.html", found=None, title="Quality", modules=(), header=QUALITY_HEADER,
+        lines=quality_lines(rows),
+        bundle=bundle,
+    )  # fmt: skip
+
+
+QUALITY_HEADER = (
+    "Model", "Format", "Perplexity", "Over the first", "Bits per byte", "Exact match", "Weights", "Tokens/s read",
+)  # fmt: skip
+
+
+def quality_lines(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """Rows of `skyline profile quality`, or of stage quality in `marts.profile_points`, as cells."""
+    return [
+        [
+            str(row["model"]), str(row["precision"]), formats.significant(row["perplexity"]),
+            _cell(row["perplexity_over_first"], "{:.4f}"), f"{row['bits_per_byte']:.4f}",
+            _cell(row.get("exact_match"), "{:.0%}"), _size(row["weights_bytes"]),
+            _cell(row.get("prompt_tokens_per_s", row.get("tokens_per_s")), "{:,.0f}"),
+        ]
+        for row in rows
+    ]  # fmt: skip
+
+
+def _cell(value: float | None, form: str) -> str:
+    return formats.MISSING if value is None else form.format(value)
 
 
 def _errors(row: dict[str, Any]) -> str:

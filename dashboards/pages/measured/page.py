@@ -44,7 +44,8 @@ class Measured(SessionPage[MeasuredState]):
         self.legends = {name: page.html() for name in ("sweep", "predictions", "bars", "network")}
         self.heads = {name: page.html() for name in ("sweep", "layers", "trace")}
         self.no_value, self.no_trace, self.no_layers = page.html(), page.html(), page.html()
-        self.comparison, self.command = page.html(), page.html()
+        self.comparison, self.command, self.quality = page.html(), page.html(), page.html()
+        self.of_quality = page.card(self.quality)
         self.table = pn.widgets.Tabulator(**looks(15))
         names = {_run_label(row): row["run_id"] for row in runs.iter_rows(named=True)}
         # A sweep tells more than a prompt or a load: the run with the most points comes first.
@@ -112,6 +113,8 @@ class Measured(SessionPage[MeasuredState]):
         self.no_value.object = "" if not measured.is_empty() else text.why_none(points, self.state.quantity, unit)
         self.legends["predictions"].object = self.predictions.show(self.points)
         self.command.object = text.command(run)
+        self.quality.object = text.quality(self.points)
+        self.of_quality.visible = bool(self.quality.object)
         self._fill_table()
         self._show_layers()
         self._show_trace()
@@ -192,6 +195,7 @@ class Measured(SessionPage[MeasuredState]):
             self.notes,
             *own_measurements.cards(self.data, "measured"),
             page.card(self.about),
+            self.of_quality,
             page.card(
                 self.heads["sweep"], page.html(page.picture_buttons(Sweep.NAME)), self.legends["sweep"],
                 self.sweep.figure, self.no_value,

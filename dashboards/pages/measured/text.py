@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from analytics.units import GIB
+from dashboards.pages.measured.form_text import QUALITY_HEADER, quality_lines
 from dashboards.parts import formats, page
 from dashboards.parts.templates import render
 
@@ -88,6 +89,18 @@ def comparison(first: pl.DataFrame, second: pl.DataFrame) -> str:
     header = ("Model", "Stage", "Batch", "Context", "Format", "This run", "The other", "Ratio", "")
     note = page.caption(f"This: {first['device'][0]}. The other: {second['device'][0]}. n = {both.height}")
     return page.table(header, lines) + note
+
+
+def quality(points: pl.DataFrame) -> str:
+    """What formats lost, where a text was read; empty where none was."""
+    rows = points.filter(pl.col("perplexity").is_not_null()).sort("perplexity_over_first", nulls_last=True)
+    if rows.is_empty():
+        return ""
+    about = page.about(
+        "quality", "What a format lost", f"n = {rows.height} checkpoints and formats",
+        "perplexity of a text over that of the first; other tokens compare by bits per byte only",
+    )  # fmt: skip
+    return about + page.table(QUALITY_HEADER, quality_lines(rows.iter_rows(named=True)))
 
 
 def table(points: pl.DataFrame) -> pl.DataFrame:
