@@ -36,6 +36,10 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     by: Annotated[By, typer.Option(help="Groups within each stage.")] = By.STAGE,
     rows: Annotated[bool, typer.Option("--rows", help="One line per measurement instead of the summary.")] = False,
+    worst: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many measurements that are furthest off, with what may be why, instead."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Device, if the file does not say.")] = None,
     devices: Annotated[int | None, typer.Option(help="Number of devices, if the file does not say.")] = None,
     parallelism: Annotated[str | None, typer.Option(help="TP8, EP8 DP8, …, if the file does not say.")] = None,

@@ -131,7 +131,8 @@ def error_rows(measurements: pl.DataFrame, found: Accuracy) -> pl.DataFrame:
         measurements["measurement_id"],
         pl.col("stage").alias("compared_as"), "engine", pl.col("device").alias("accelerator"), "device_class",
         pl.col("model").alias("model_id"), pl.col("format").alias("weight_format"), "devices", "batch", "unit",
-        "measured", "predicted", "low", "high", "bound", "naive", "basis", "not_asked",
+        "measured", "predicted", "low", "high", "bound", "naive", "basis",
+        "known_causes", "not_asked",
     ).select(END_TO_END_ERROR.column_names)  # fmt: skip
 
 
