@@ -122,9 +122,7 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
 )  # fmt: skip
 
 
-def known_causes(
-    rows: pl.DataFrame, cases: Sequence[Case], predictions: pl.DataFrame
-) -> pl.DataFrame:
+def known_causes(rows: pl.DataFrame, cases: Sequence[Case], predictions: pl.DataFrame) -> pl.DataFrame:
     """`row` and `known_causes` of every prediction whose measurement lies outside its interval; `UNKNOWN` where none is.
 
     Args:

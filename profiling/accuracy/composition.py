@@ -51,7 +51,9 @@ def pass_weights(cases: Sequence[Case]) -> tuple[Array, Array]:
     prefill, decode = np.zeros(len(cases)), np.zeros(len(cases))
     for index, case in enumerate(cases):
         if case.stage.startswith("prefill"):
-            prefill[index] = float(pipelined(case.input_tokens, case.micro_batch, case.split.pipeline))
+            prefill[index] = float(
+                pipelined(case.input_tokens, case.micro_batch, case.split.pipeline, case.engine.parts_in_flight)
+            )
         elif case.stage.startswith("decode") or (case.stage == "energy" and not case.input_tokens):
             decode[index] = 1.0
         elif case.stage == "request":

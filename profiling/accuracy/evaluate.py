@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from profiling.accuracy.causes import known_causes
 from profiling.accuracy.cases import Case, NotAsked, case_of, compared_as
+from profiling.accuracy.causes import known_causes
 from profiling.accuracy.memory import METRIC, compare_memory
 from profiling.accuracy.names import Names
 from profiling.accuracy.passes import passes_of
@@ -91,9 +91,7 @@ def compare(
     predictions = predict([cases[index] for index in sound], passes.of(sound), times)
     memory, unasked, unsound = compare_memory(rows, Names(devices))
     predictions = pl.concat([predictions, memory])
-    predictions = predictions.join(
-        known_causes(rows, cases, predictions), on="row", how="left", maintain_order="left"
-    )
+    predictions = predictions.join(known_causes(rows, cases, predictions), on="row", how="left", maintain_order="left")
     left, impossible = left + unasked, impossible + unsound
     return Comparison(
         predictions, _reasons(left), _reasons(impossible), _read(rows, predictions, devices),

@@ -178,9 +178,12 @@ class HowFarOff(SessionPage[HowFarOffState]):
                 page.html(page.picture_buttons(_PICTURE), margin=(8, 0, 0, 0)),
             ),
             page.card(
-                page.html(head.format(
-                    "The ten largest errors", "by ratio, each question once; what may be why is declared, not proven"
-                )),
+                page.html(
+                    head.format(
+                        "The ten largest errors",
+                        "by ratio, each question once; what may be why is declared, not proven",
+                    )
+                ),
                 pn.Spacer(height=8),
                 page.download_buttons("furthest_off", lambda: self.furthest, self._describe, self.data),
                 pn.Spacer(height=8),

@@ -12,6 +12,7 @@ from pipelines.sources.measurements.rows import Said, UnknownMeasurements
 from profiling.accuracy.evaluate import Comparison, compare, questions
 from profiling.accuracy.fitting import fit_times
 from profiling.accuracy.simulated import simulated, simulation_table
+from profiling.accuracy.table import furthest
 from profiling.answers.door import Door
 from profiling.devices.accelerators import Accelerator, from_record, from_toml
 from profiling.engines.time import EngineTimes, shipped_times
@@ -122,6 +123,15 @@ def one_line_each(found: Accuracy) -> pl.DataFrame:
         found.comparison.predictions, on="row", how="left", maintain_order="left"
     )
     return joined.join(reasons, on="row", how="left", maintain_order="left")
+
+
+def furthest_off(found: Accuracy, most: int) -> pl.DataFrame:
+    """The measurements that predictions are furthest off, each question once, with facts that may be why."""
+    columns = (
+        "stage", "model", "device", "engine", "format", "devices", "measured", "predicted", "unit", "ratio", "inside",
+        "known_causes",
+    )  # fmt: skip
+    return furthest(found.comparison.predictions, most).select(columns)
 
 
 def error_rows(measurements: pl.DataFrame, found: Accuracy) -> pl.DataFrame:
