@@ -62,8 +62,8 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
         bool,
         typer.Option(
             "--gates",
-            help="Fit anew, each device and each model of these rows left out in turn, and fail if an error exceeds its "
-            "limit, an interval does not hold, or what ships is not that fit. A minute or two.",
+            help="Fit anew, each device and each model of these rows left out in turn, and fail if an error exceeds "
+            "its limit, an interval does not hold, or what ships is not that fit. A minute or two.",
         ),
     ] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name

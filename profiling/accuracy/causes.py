@@ -123,7 +123,7 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
 
 
 def known_causes(rows: pl.DataFrame, cases: Sequence[Case], predictions: pl.DataFrame) -> pl.DataFrame:
-    """`row` and `known_causes` of every prediction whose measurement lies outside its interval; `UNKNOWN` where none is.
+    """`row` and `known_causes` of every measurement outside its interval; `UNKNOWN` where nothing is known.
 
     Args:
         rows: Columns of `core.end_to_end_measurements`.
@@ -137,10 +137,10 @@ def known_causes(rows: pl.DataFrame, cases: Sequence[Case], predictions: pl.Data
         alike[_question(case)].append(case.measured_s)
     found: list[tuple[int, str]] = []
     for row, measured, predicted in outside.select("row", "measured", "predicted").iter_rows():
-        case = by_row.get(row)
-        if case is None:  # memory: what tools count differs, and none says what
+        if row not in by_row:  # memory: what tools count differs, and none says what
             found.append((row, UNKNOWN))
             continue
+        case = by_row[row]
         runs = alike[_question(case)]
         seen = _Seen(rows.row(row, named=True), case, measured > predicted, max(runs) / min(runs))
         found.append((row, "; ".join(words(seen) for holds, words in _CAUSES if holds(seen)) or UNKNOWN))

@@ -1,12 +1,11 @@
 """How far measurements lie from predictions of fits that had not seen them, and how wide an interval holds 80 %.
 
-An interval is the centre of logarithms of measured over predicted and so many spreads to either side. Centre and spread
-are those of an engine at what is timed, drawn to a wider group the fewer devices (or models) tell of them: to the engine
-on any number of devices, and that to all engines (normal–inverse-gamma prior from the group above; Gelman et al.,
-Bayesian Data Analysis, 3.3). Rows of one device are alike and count for few (Kish's design effect). How many spreads
-hold 80 % is split conformal prediction with normalised residuals (Papadopoulos et al. 2008; Lei et al. 2018): quantiles
-of the residuals of each fold in spreads about the centre that the other folds give. Whether it holds is tested in each
-fold by all of this made without it.
+An interval is the centre of the logarithms of measured over predicted and so many spreads to either side. Centre and
+spread are those of an engine at what is timed, drawn to a wider group the fewer devices (or models) tell of them: to the
+engine on any number of devices, and that to all engines (normal–inverse-gamma prior from the group above; Gelman et al.,
+Bayesian Data Analysis, 3.3). How many spreads hold 80 % is split conformal prediction with normalised residuals
+(Papadopoulos et al. 2008; Lei et al. 2018): quantiles of the residuals of each fold, in spreads about the centre that the
+other folds give. Whether it holds is tested in each fold by all of this made without it.
 """
 
 from __future__ import annotations
@@ -27,12 +26,13 @@ _FEWEST_ROWS = 12
 """Rows from which on a group is named in the table."""
 _TAIL = 0.1
 """Share of rows beyond each end of an interval."""
-_PRIOR = 3.0
-"""Units, of a weight of one each, that the wider group counts as beside a group's own."""
-_ALIKE, _ALIKE_SPREADS = 0.3, 0.05
-"""Correlation of rows of one unit: of their residuals, and of these in spreads about the centre of the others."""
-_PRIOR_SPREADS = 20.0
-"""Weight of all that is timed, beside what one stage says, in how many spreads hold 80 %."""
+_PRIOR = 4.0
+"""Devices (or models) that the wider group counts as beside a group's own."""
+_ALIKE = 0.03
+"""Correlation of rows of one device in spreads about the centre of the others: n of them tell as much as
+n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
+_PRIOR_SPREADS = 2.0
+"""Weight of all that is timed, in such rows, beside what one stage says of how many spreads hold 80 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,11 @@ def residual_table(cases: Sequence[Case], ratios: Array, scope: str, folds: Whol
     stages, engines = ([case.stage for case in cases], [case.engine.name for case in cases])
     kinds = [stage.split(" on ")[0].split(" at ")[0] for stage in stages]
     units = [case.model.name if scope == "device" else case.device.name for case in cases]
-    number = lambda *names: np.unique(["|".join(each) for each in zip(*names, strict=True)], return_inverse=True)[1]  # noqa: E731
     by_engine = _Rows(
-        np.log(ratios), number(units), folds, number(stages),
-        (number(kinds), number(kinds, engines), number(stages, engines)),
+        np.log(ratios), _numbered(units), folds, _numbered(stages),
+        (_numbered(kinds), _numbered(kinds, engines), _numbered(stages, engines)),
     )  # fmt: skip
-    together = _Rows(np.log(ratios), by_engine.units, folds, by_engine.stages, (number(kinds), number(stages)))
+    together = _Rows(np.log(ratios), by_engine.units, folds, by_engine.stages, (_numbered(kinds), _numbered(stages)))
     held = _held(by_engine)
     found: dict[str, Residuals] = {}
     for of_all, rows in ((True, together), (False, by_engine)):
@@ -85,6 +84,11 @@ def residual_table(cases: Sequence[Case], ratios: Array, scope: str, folds: Whol
                 inside_pct=float(100 * known.mean()) if len(known) else None,
             )  # fmt: skip
     return dict(sorted(found.items()))
+
+
+def _numbered(*names: Sequence[str]) -> Whole:
+    """A number for each different combination of names, of every row."""
+    return np.asarray(np.unique(["|".join(each) for each in zip(*names, strict=True)], return_inverse=True)[1])
 
 
 def _held(rows: _Rows) -> Array:
@@ -109,12 +113,12 @@ def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:
     low, high = np.full(len(spreads), np.nan), np.full(len(spreads), np.nan)
     known = np.isfinite(spreads)
     if known.any():
-        everywhere = _weights(rows.units[known], _ALIKE_SPREADS)
+        everywhere = _weights(rows.units[known], _ALIKE)
         for stage in np.unique(rows.stages):
             own = known & (rows.stages == stage)
             values = np.concatenate([spreads[own], spreads[known]])
             weights = np.concatenate([
-                _weights(rows.units[own], _ALIKE_SPREADS), everywhere * _PRIOR_SPREADS / everywhere.sum(),
+                _weights(rows.units[own], _ALIKE), everywhere * _PRIOR_SPREADS / everywhere.sum(),
             ])  # fmt: skip
             where = rows.stages == stage
             low[where], high[where] = (_quantile(values, weights, share) for share in (_TAIL, 1 - _TAIL))
@@ -128,7 +132,7 @@ def _centres(rows: _Rows, use: Where) -> tuple[Array, Array]:
         for group in np.unique(level[use]):
             where = level == group
             own = where & use
-            weights = _weights(rows.units[own], _ALIKE)
+            weights = _weights(rows.units[own], 1.0)
             number, values = weights.sum(), rows.residuals[own]
             mean = weights @ values / number
             square = weights @ (values - mean) ** 2 / number
@@ -143,7 +147,7 @@ def _centres(rows: _Rows, use: Where) -> tuple[Array, Array]:
 
 
 def _weights(units: Whole, alike: float) -> Array:
-    """Weight of each row: n rows of one unit, correlated so, tell as much as n / (1 + (n − 1) × alike) apart ones."""
+    """Weight of each row where those of one unit are correlated so: of 1, each unit counts one however many rows."""
     _, place, count = np.unique(units, return_inverse=True, return_counts=True)
     return np.asarray(1 / (1 + (count[place] - 1) * alike))
 

@@ -17,9 +17,9 @@ INSIDE_PCT = (75.0, 86.0)
 """Share of rows left out that must lie in the interval which the other folds alone give: it says 80."""
 ENGINE_INSIDE_PCT = (70.0, 90.0)
 """The same, of each engine at each stage."""
-ENOUGH_ROWS, ENOUGH_UNITS = 100, 4
+ENOUGH_ROWS, ENOUGH_UNITS = 100, 6
 """Rows of an engine at a stage, and devices or models that they are of, from which on its intervals are held to that:
-rows of one device are right or wrong together, so that of two or three devices the share inside is a matter of luck."""
+rows of one device are right or wrong together, so that with few of them each moves the share inside by far more."""
 LEAST_INSIDE_PCT = 75.0
 """Share of all measurements that must lie in the printed interval."""
 FEWEST_ROWS = 30
