@@ -1,11 +1,11 @@
 """How far measurements lie from predictions of fits that had not seen them, and how wide an interval holds 80 %.
 
 An interval is the centre of the logarithms of measured over predicted and so many spreads to either side. Centre and
-spread are those of an engine at what is timed, drawn to a wider group the fewer devices (or models) tell of them: to the
-engine on any number of devices, and that to all engines (normal–inverse-gamma prior from the group above; Gelman et al.,
-Bayesian Data Analysis, 3.3). How many spreads hold 80 % is split conformal prediction with normalised residuals
-(Papadopoulos et al. 2008; Lei et al. 2018): quantiles of the residuals of each fold, in spreads about the centre that the
-other folds give. Whether it holds is tested in each fold by all of this made without it.
+spread are those of an engine at what is timed, drawn to a wider group the fewer devices (or models) tell of them: to
+the engine on any number of devices, and that to all engines (normal–inverse-gamma prior from the group above; Gelman
+et al., Bayesian Data Analysis, 3.3). How many spreads hold 80 % is split conformal prediction with normalised
+residuals (Papadopoulos et al. 2008; Lei et al. 2018): quantiles of the residuals of each fold, in spreads about the
+centre that the other folds give. Whether it holds is tested in each fold by all of this made without it.
 """
 
 from __future__ import annotations
