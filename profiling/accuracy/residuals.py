@@ -1,11 +1,12 @@
 """How far measurements lie from predictions of fits that had not seen them, and how wide an interval holds 80 %.
 
 An interval is the centre of the logarithms of measured over predicted and so many spreads to either side. Centre and
-spread are those of an engine at what is timed, drawn to a wider group the fewer devices (or models) tell of them: to
-the engine on any number of devices, and that to all engines (normal–inverse-gamma prior from the group above; Gelman
-et al., Bayesian Data Analysis, 3.3). How many spreads hold 80 % is split conformal prediction with normalised
-residuals (Papadopoulos et al. 2008; Lei et al. 2018): quantiles of the residuals of each fold, in spreads about the
-centre that the other folds give. Whether it holds is tested in each fold by all of this made without it.
+spread are those of an engine at what is timed (with models left out, on a class of devices), drawn to a wider group the
+fewer devices (or models) tell of them: to the engine on any number of devices, and that to all engines
+(normal–inverse-gamma prior from the group above; Gelman et al., Bayesian Data Analysis, 3.3). How many spreads hold
+80 % is split conformal prediction with normalised residuals (Papadopoulos et al. 2008; Lei et al. 2018): quantiles of
+the residuals of each fold, in spreads about the centre that the other folds give. Whether it holds is tested in each
+fold by all of this made without it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.accuracy.cases import Case
+from profiling.engines.table import device_class
 from profiling.engines.time import Residuals
 
 Array = npt.NDArray[np.float64]
@@ -48,7 +50,9 @@ class _Rows:
 
 
 def residual_table(cases: Sequence[Case], ratios: Array, scope: str, folds: Whole) -> dict[str, Residuals]:
-    """Residuals by `stage|scope|engine`, and by `stage|scope|` for all engines.
+    """Residuals by `stage|scope|` for all engines, by `stage|scope|engine`, and by `stage|device|engine|class`.
+
+    Devices are too few to tell of those of their class beside what the engine's others do; models on them are not.
 
     Args:
         cases: What was measured.
@@ -56,31 +60,35 @@ def residual_table(cases: Sequence[Case], ratios: Array, scope: str, folds: Whol
         scope: What was left out: `device` (models, on measured devices) or `class` (devices).
         folds: The fold of each case.
     """
-    stages, engines = ([case.stage for case in cases], [case.engine.name for case in cases])
+    stages, engines = [case.stage for case in cases], [case.engine.name for case in cases]
+    classes = [device_class(case.device) for case in cases]
     kinds = [stage.split(" on ")[0].split(" at ")[0] for stage in stages]
-    units = [case.model.name if scope == "device" else case.device.name for case in cases]
-    by_engine = _Rows(
-        np.log(ratios), _numbered(units), folds, _numbered(stages),
-        (_numbered(kinds), _numbered(kinds, engines), _numbered(stages, engines)),
-    )  # fmt: skip
-    together = _Rows(np.log(ratios), by_engine.units, folds, by_engine.stages, (_numbered(kinds), _numbered(stages)))
-    held = _held(by_engine)
+    units = _numbered([case.model.name if scope == "device" else case.device.name for case in cases])
+    kind, stage, engine = _numbered(kinds), _numbered(stages), _numbered(stages, engines)
+    narrowest = _numbered(stages, engines, classes)
+    nested = {"": (kind, stage), "engine": (kind, _numbered(kinds, engines), engine)}
+    if scope == "device":
+        nested["class"] = (*nested["engine"], narrowest)
+    groups = {
+        name: _Rows(np.log(ratios), units, folds, stage, levels) for name, levels in nested.items()
+    }  # fmt: skip
+    held = _held(list(groups.values())[-1])
     found: dict[str, Residuals] = {}
-    for of_all, rows in ((True, together), (False, by_engine)):
+    for level, rows in groups.items():
         low, high = _ends(rows, np.full(len(cases), fill_value=True))
         for group in np.unique(rows.levels[-1]):
             where = rows.levels[-1] == group
             members = np.flatnonzero(where)
-            if not of_all and len(members) < _FEWEST_ROWS:
+            if level and len(members) < _FEWEST_ROWS:
                 continue
-            known = held[where][np.isfinite(held[where])]
+            first, known = int(members[0]), held[where][np.isfinite(held[where])]
             some = [cases[int(index)] for index in members]
-            name = f"{some[0].stage}|{scope}|{'' if of_all else some[0].engine.name}"
-            found[name] = Residuals(
+            names = {"": "", "engine": engines[first], "class": f"{engines[first]}|{classes[first]}"}
+            found[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
                 rows=len(some), devices=len({case.device.name for case in some}),
                 models=len({case.model.name for case in some}),
                 mdape_pct=float(np.median(np.abs(1 / ratios[where] - 1)) * 100),
-                low=float(np.exp(low[members[0]])), high=float(np.exp(high[members[0]])),
+                low=float(np.exp(low[first])), high=float(np.exp(high[first])),
                 inside_pct=float(100 * known.mean()) if len(known) else None,
             )  # fmt: skip
     return dict(sorted(found.items()))

@@ -61,9 +61,9 @@ def _held_out(errors: Mapping[str, Residuals]) -> Iterator[str]:
             if error.inside_pct is not None and not INSIDE_PCT[0] <= error.inside_pct <= INSIDE_PCT[1]:
                 yield f"{stage}: {error.inside_pct:.0f} % of rows of {what} left out inside the 80 % interval"
     for name, error in errors.items():
-        stage, scope, engine = name.split("|")
+        stage, scope, engine, *device_class = name.split("|")
         units = error.devices if scope == "class" else error.models
-        if not engine or error.inside_pct is None or error.rows < ENOUGH_ROWS or units < ENOUGH_UNITS:
+        if device_class or not engine or error.inside_pct is None or error.rows < ENOUGH_ROWS or units < ENOUGH_UNITS:
             continue
         if not ENGINE_INSIDE_PCT[0] <= error.inside_pct <= ENGINE_INSIDE_PCT[1]:
             what = "devices" if scope == "class" else "models"
