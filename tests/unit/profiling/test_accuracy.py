@@ -19,6 +19,7 @@ from pipelines.defs.accuracy.tables import (
     simulation,
 )
 from profiling.accuracy import fitting
+from profiling.accuracy.held_out import ALL_ENGINES, LEFT_OUT, held_out_errors
 from profiling.accuracy.simulated import shipped_simulation_errors
 from profiling.answers.door import shipped_door
 from profiling.engines.effects import Effect
@@ -154,6 +155,23 @@ def test_what_may_be_why_is_declared_by_rows_models_and_devices_or_unknown(sampl
     assert slowest.select("stage", "model", "device", "engine", "format", "devices", "unit").is_duplicated().sum() == 0
     # One A100 among two was ten times slower through files of 16 bits than its twin: nothing that is stated says why.
     assert slowest.filter(device="A100-SXM4-80GB", format="fp16", stage="prefill")["known_causes"].to_list() != []
+
+
+def test_the_documentation_prints_the_errors_that_ship() -> None:
+    page = Path(__file__).resolve().parents[3].joinpath("docs", "accuracy.md").read_text("utf-8")
+    pairs = held_out_errors().filter(pl.col("rows") >= 30).partition_by("stage", "engine", maintain_order=True)
+    for pair in pairs:
+        devices, models = (pair.row(by_predicate=pl.col("left_out") == what, named=True) for what in LEFT_OUT.values())
+        inside = [f"{one['inside_pct']:.0f} %" if one["inside_pct"] else "–" for one in (devices, models)]
+        stage, engine, rows = devices["stage"], devices["engine"], f"{devices['rows']:,}"
+        errors = [one["mdape_pct"] for one in (devices, models)]
+        line = (
+            f"| {stage} | {rows} | {errors[0]:.1f} % | {inside[0]} | {errors[1]:.1f} % | {inside[1]} |"
+            if engine == ALL_ENGINES
+            else f"| {stage} | {engine} | {rows} | {devices['devices']} | {errors[0]:.0f} % | {inside[0]} "
+            f"| {models['models']} | {errors[1]:.0f} % | {inside[1]} |"
+        )
+        assert line in page
 
 
 @pytest.mark.slow
