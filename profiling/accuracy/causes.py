@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from profiling.accuracy.cases import Case
+from profiling.accuracy.composition import FIRST_TOKEN, UNDER_LOAD
 from profiling.memory.weights import weight_bytes
 
 UNKNOWN = "unknown"
@@ -23,6 +24,8 @@ _FULL = 0.85
 display holds need the rest."""
 _APART = 1.5
 """Slowest over fastest of runs of one question from which on the runs themselves say that something else decides."""
+_WAITING = 1.1
+"""Requests in flight over those that run from which on the figure matters."""
 _SLOW_LINK = 70e9
 """Bytes per second that PCIe 5 does not exceed: cards with a faster one are linked as their data sheet says."""
 
@@ -35,6 +38,8 @@ class _Seen:
     """Whether it took longer than predicted."""
     apart: float
     """Slowest over fastest of the runs of the same question."""
+    per_token_s: float | None
+    """Measured time per token under the same load, where the first token was timed and that was too."""
 
     def says(self, pattern: str, column: str = "note") -> bool:
         return re.search(pattern, str(self.row.get(column) or ""), re.IGNORECASE) is not None
@@ -87,7 +92,21 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
         lambda _: "the model can guess tokens ahead; whether it did is not stated",
     ),
     (
-        lambda seen: seen.case.waiting > 1,
+        lambda seen: seen.slower
+        and seen.per_token_s is not None
+        and seen.case.measured_s > seen.case.output_tokens * seen.per_token_s,
+        lambda _: "the first token took longer than an answer, so that requests waited for others to end; how many the "
+        "engine was let run is not stated",
+    ),
+    (
+        lambda seen: seen.slower
+        and seen.case.engine.name == "transformers"
+        and seen.case.model.is_mixture_of_experts
+        and seen.says(r"^4\.", "engine_version"),
+        lambda _: "Transformers 4 runs experts one by one from Python",
+    ),
+    (
+        lambda seen: seen.case.waiting > _WAITING,
         lambda seen: f"by its memory {seen.case.batch:,.0f} of {seen.case.batch * seen.case.waiting:,.0f} requests run "
         "at once; how many did is not stated",
     ),
@@ -133,22 +152,26 @@ def known_causes(rows: pl.DataFrame, cases: Sequence[Case], predictions: pl.Data
     outside = predictions.filter(~pl.col("measured").is_between("low", "high"))
     by_row = {case.row: case for case in cases}
     alike: dict[tuple[object, ...], list[float]] = defaultdict(list)
+    per_token: dict[tuple[object, ...], float] = {}
     for case in cases:
-        alike[_question(case)].append(case.measured_s)
+        alike[case.stage, *_question(case)].append(case.measured_s)
+        if case.stage == UNDER_LOAD[0]:
+            per_token[_question(case)] = case.measured_s
     found: list[tuple[int, str]] = []
     for row, measured, predicted in outside.select("row", "measured", "predicted").iter_rows():
         if row not in by_row:  # memory: what tools count differs, and none says what
             found.append((row, UNKNOWN))
             continue
         case = by_row[row]
-        runs = alike[_question(case)]
-        seen = _Seen(rows.row(row, named=True), case, measured > predicted, max(runs) / min(runs))
+        runs = alike[case.stage, *_question(case)]
+        step = per_token.get(_question(case)) if case.stage == FIRST_TOKEN else None
+        seen = _Seen(rows.row(row, named=True), case, measured > predicted, max(runs) / min(runs), step)
         found.append((row, "; ".join(words(seen) for holds, words in _CAUSES if holds(seen)) or UNKNOWN))
     return pl.DataFrame(found, schema={"row": pl.Int64, "known_causes": pl.String}, orient="row")
 
 
 def _question(case: Case) -> tuple[object, ...]:
     return (
-        *case.group, case.stage, case.metric, case.batch, case.replicas, case.input_tokens, case.output_tokens,
+        *case.group, case.batch * case.waiting, case.replicas, case.input_tokens, case.output_tokens,
         case.depth, case.metered, case.arrival,
     )  # fmt: skip
