@@ -32,6 +32,7 @@ class Fact:
         names_boards: Whether it holds short names of boards, which are shown as people know them.
         header: Name in files, where the column's own does not say its unit.
         stays: Whether it stands in the row on the smallest screen too, as names do: the figure that most come for.
+        wraps: Whether it is prose, which takes as many lines as it needs.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Fact:
     names_boards: bool = False
     header: str = ""
     stays: bool = False
+    wraps: bool = False
 
 
 def looks(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,6 +127,7 @@ class FactTable:
                     for fact in facts.values()
                     if fact.link
                 },
+                **{fact.title: {"type": "textarea"} for fact in facts.values() if fact.wraps},
             },
             text_align=dict.fromkeys(numbers, "right"),
             widths={fact.title: _width(fact) for fact in facts.values()},

@@ -36,6 +36,10 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     by: Annotated[By, typer.Option(help="Groups within each stage.")] = By.STAGE,
     rows: Annotated[bool, typer.Option("--rows", help="One line per measurement instead of the summary.")] = False,
+    worst: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many measurements that are furthest off, with what may be why, instead."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Device, if the file does not say.")] = None,
     devices: Annotated[int | None, typer.Option(help="Number of devices, if the file does not say.")] = None,
     parallelism: Annotated[str | None, typer.Option(help="TP8, EP8 DP8, …, if the file does not say.")] = None,
@@ -54,7 +58,14 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Errors of the simulation that plans rest on, on measured serving.")
     ] = False,
-    gates: Annotated[bool, typer.Option("--gates", help="Fail if an error exceeds its limit.")] = False,
+    gates: Annotated[
+        bool,
+        typer.Option(
+            "--gates",
+            help="Fit anew, each device and each model of these rows left out in turn, and fail if an error exceeds "
+            "its limit, an interval does not hold, or what ships is not that fit. A minute or two.",
+        ),
+    ] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
@@ -64,6 +75,7 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     from pipelines.defs.accuracy.gates import broken  # noqa: PLC0415
     from pipelines.sources.measurements.rows import Said  # noqa: PLC0415
     from profiling.accuracy.held_out import held_out_errors  # noqa: PLC0415
+    from profiling.engines.time import shipped_times  # noqa: PLC0415
 
     if not files:
         print_rows(held_out_errors(), format, output)
@@ -77,9 +89,11 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
         measured = tables.read_all(files, said)
         known = tables.devices_with(door, accelerators)
         times = None
-        if fit is not None:
+        if fit is not None or gates:
             status.update("fitting engines, and testing the fit on devices and models left out")
-            times = tables.fitted(measured, door, known, ", ".join(sorted(path.name for path in files)))
+            refitted = tables.fitted(measured, door, known, ", ".join(sorted(path.name for path in files)))
+        if fit is not None:
+            times = refitted
             fit.write_text(times.to_json(), "utf-8")
         status.update("predicting")
         found = tables.accuracy(measured, door, known, times)
@@ -89,8 +103,12 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     if simulated:
         print_rows(table, format, output)
         return
-    print_rows(tables.one_line_each(found) if rows else found.comparison.table(by.value), format, output)
+    if worst is not None:
+        table = tables.furthest_off(found, worst)
+    else:
+        table = tables.one_line_each(found) if rows else found.comparison.table(by.value)
+    print_rows(table, format, output)
     for note in found.notes():
         err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
-    if gates and (said_of := broken(found, times)):
+    if gates and (said_of := broken(found, refitted, times or shipped_times())):
         raise UserError("; ".join(said_of))

@@ -70,7 +70,10 @@ class Case:
     held_back_steps: float
     """Steps that a prompt waits before it may be read, by the engine's options; 0 where none is stated."""
     rounds: float
-    """Requests that are made for each in flight, where a fixed number is: of one, all come at once and none after."""
+    """Requests that are made for each in flight: of one, all come at once and none after; of infinitely many, requests
+    come by themselves."""
+    rocblas: bool
+    """Whether hipBLASLt was switched off (`hblt0` in the note), so that rocBLAS multiplied by kernels of its own."""
     waiting: float
     """Sequences in flight, waiting ones among them, over those that run."""
     input_tokens: float
@@ -162,8 +165,11 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     batch = room if load_of.batch is None else max(1.0, load_of.batch / replicas)
     if batch > room > 0:
         batch, waiting = room, batch / room
-    chunk = re.search(r"\bub(\d+)\b", str(row.get("note") or ""))
-    held = re.search(r"held back ([\d.]+) steps", str(row.get("note") or ""))
+    note = str(row.get("note") or "")
+    chunk = re.search(r"\bub(\d+)\b", note)
+    held = re.search(r"held back ([\d.]+) steps", note)
+    by_themselves = re.search(r"poisson|server|interactive", note, re.IGNORECASE) is not None
+    rounds = np.inf if by_themselves else 1.0 if "one round" in note else ROUNDS
     return Case(
         row=index,
         stage=stage,
@@ -181,14 +187,11 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         output_tokens=made,
         depth=depth,
         micro_batch=float(chunk[1]) if chunk else engine.micro_batch,
-        metered="machine"
-        if re.search(r"wall|whole machine|system", str(row.get("note") or ""), re.IGNORECASE)
-        else "device",
-        arrival="random"
-        if re.search(r"poisson|server|interactive", str(row.get("note") or ""), re.IGNORECASE)
-        else "steady",
+        metered="machine" if re.search(r"wall|whole machine|system", note, re.IGNORECASE) else "device",
+        arrival="random" if by_themselves else "steady",
         held_back_steps=float(held[1]) if held else 0.0,
-        rounds=1.0 if "one round" in str(row.get("note") or "") else ROUNDS,
+        rounds=rounds,
+        rocblas="hblt0" in note,
         waiting=waiting,
         measured_s=load_of.seconds(batch, replicas, given),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from profiling.accuracy.cases import ROUNDS, Case
+from profiling.accuracy.cases import Case
 from profiling.accuracy.passes import Passes
 from profiling.engines.effects import ANSWERING_S, WAITING_EFFECTS, Setting, attention_of, setting_of
 from profiling.engines.fit import Parameters, factors, parts_named
@@ -33,6 +33,7 @@ def settings_of(cases: Sequence[Case]) -> list[Setting]:
             attention_of(case.model, case.attention),
             case.stage.split(" ")[0],
             case.arrival,
+            case.rocblas,
         )
         for case in cases
     ]
@@ -42,21 +43,25 @@ def pass_weights(cases: Sequence[Case]) -> tuple[Array, Array]:
     """Prefill passes and decode steps that each measured time is made of.
 
     A token under load is one decode step with its share of the prompts that are read meanwhile: each request that is
-    answered makes room for one, so one per sequence and length of the answer; a request does not wait for its own.
+    answered makes room for one, so one per sequence and length of the answer; a request does not wait for its own, nor
+    for those of the first round, which are read before tokens are made.
     Stages of a pipeline work on parts of a prompt at once: n parts over p stages take (n + p - 1) / p of the time of
     one part each.
     """
     prefill, decode = np.zeros(len(cases)), np.zeros(len(cases))
     for index, case in enumerate(cases):
         if case.stage.startswith("prefill"):
-            prefill[index] = float(pipelined(case.input_tokens, case.micro_batch, case.split.pipeline))
+            prefill[index] = float(
+                pipelined(case.input_tokens, case.micro_batch, case.split.pipeline, case.engine.parts_in_flight)
+            )
         elif case.stage.startswith("decode") or (case.stage == "energy" and not case.input_tokens):
             decode[index] = 1.0
         elif case.stage == "request":
             prefill[index], decode[index] = 1.0, max(1.0, case.output_tokens - 1)
         elif case.stage in UNDER_LOAD or case.stage == "energy":
-            others = case.batch - 1 if case.stage == UNDER_LOAD[0] else case.batch
-            prefill[index], decode[index] = max(others, 0.0) / max(1.0, case.output_tokens), 1.0
+            later = 1 - 1 / case.rounds
+            prompts = later * max(case.batch - 1, 0.0) if case.stage == UNDER_LOAD[0] else case.batch
+            prefill[index], decode[index] = prompts / max(1.0, case.output_tokens), 1.0
         elif case.stage == FIRST_TOKEN:
             prefill[index], decode[index] = 1.0, 1.0 if case.batch > 1 else 0.0
     return prefill, decode
@@ -81,10 +86,10 @@ def waiting_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters)
 
     Answering: what happens outside of the engine's steps. Steps: the one under way, and those that the engine's
     options hold prompts back for.
-    Prompts: where a fixed number is in flight, all of them come at once at the start, and with `ROUNDS` requests for
-    each a tenth wait for half of the others' prompts; later ones, and those that come by themselves, wait for one
-    that is being read, which is the likelier the more of the time prompts take. Queue: where more are in flight than
-    memory holds, the answers of those that run.
+    Prompts: where a fixed number is in flight, all of them come at once at the start, and requests of this first round
+    wait for half of the others' prompts; later ones, and those that come by themselves, wait for one that is being
+    read, which is the likelier the more of the time prompts take. Queue: where more are in flight than memory holds,
+    the answers of those that run.
     """
     result = np.zeros((len(cases), len(_WAITED)))
     known: dict[tuple[object, ...], Array] = {}
@@ -93,16 +98,16 @@ def waiting_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters)
             continue
         if case.group not in known:
             attention = attention_of(case.model, case.attention)
-            setting = setting_of(case.engine, case.device, case.precision, attention, "prefill", case.arrival)
+            setting = setting_of(
+                case.engine, case.device, case.precision, attention, "prefill", case.arrival, case.rocblas
+            )
             known[case.group] = factors(parameters, setting)
         by_part = known[case.group]
         prompt, step = float(passes.prefill[index] @ by_part), float(passes.decode[index] @ by_part)
         others = max(case.batch - 1, 0.0)
         busy = others * prompt / (max(1.0, case.output_tokens) * step)
-        before = min(busy / 2, others)
-        if case.arrival == "steady":
-            before = (1 - 1 / ROUNDS) * before + others / 2 / ROUNDS
-        per_token = step + others / max(1.0, case.output_tokens) * prompt
+        before = (1 - 1 / case.rounds) * min(busy / 2, others) + others / 2 / case.rounds
+        per_token = step + (1 - 1 / case.rounds) * others / max(1.0, case.output_tokens) * prompt
         seconds = {
             "answering": ANSWERING_S, "steps": step * (1 + case.held_back_steps) if others else 0.0,
             "prompts_before": before * prompt,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from profiling.accuracy.cases import Case, NotAsked, case_of, compared_as
+from profiling.accuracy.causes import known_causes
 from profiling.accuracy.memory import METRIC, compare_memory
 from profiling.accuracy.names import Names
 from profiling.accuracy.passes import passes_of
@@ -26,7 +27,8 @@ class Comparison:
     """Predictions of rows, and what became of the others.
 
     Attributes:
-        predictions: Rows of `predict.SCHEMA`; `row` counts the rows of the input.
+        predictions: Rows of `predict.SCHEMA`; `row` counts the rows of the input. Beside each `known_causes`: facts
+            that may be why a measurement lies outside its interval.
         not_asked: `row` and `reason` of rows that no question can be made of.
         impossible: `row` and `reason` of rows that cannot be.
         read: `row`, `stage` and labels of every row.
@@ -89,6 +91,7 @@ def compare(
     predictions = predict([cases[index] for index in sound], passes.of(sound), times)
     memory, unasked, unsound = compare_memory(rows, Names(devices))
     predictions = pl.concat([predictions, memory])
+    predictions = predictions.join(known_causes(rows, cases, predictions), on="row", how="left", maintain_order="left")
     left, impossible = left + unasked, impossible + unsound
     return Comparison(
         predictions, _reasons(left), _reasons(impossible), _read(rows, predictions, devices),

@@ -26,8 +26,8 @@ def held_out_errors(times: EngineTimes | None = None) -> pl.DataFrame:
     """
     rows = []
     for name, error in (times or shipped_times()).errors.items():
-        stage, scope, engine = name.split("|")
-        if not error.rows or math.isnan(error.mdape_pct):
+        stage, scope, engine, *device_class = name.split("|")
+        if device_class or not error.rows or math.isnan(error.mdape_pct):
             continue
         rows.append({
             "stage": stage, "engine": engine or ALL_ENGINES, "left_out": LEFT_OUT[scope], "rows": error.rows,

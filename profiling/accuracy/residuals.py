@@ -1,126 +1,166 @@
 """How far measurements lie from predictions of fits that had not seen them, and how wide an interval holds 80 %.
 
-The interval of a stage and engine are two quantiles of measured over predicted. Whether it holds is tested in each fold
-by the quantiles of the other folds: errors of one device or model are alike, so that quantiles of few devices are too
-narrow for the next. A stage's tails are made thinner until the share inside, so tested, is what the interval says.
+An interval is the centre of the logarithms of measured over predicted and so many spreads to either side. Centre and
+spread are those of an engine at what is timed (with models left out, on a class of devices), drawn to a wider group the
+fewer devices (or models) tell of them: to the engine on any number of devices, and that to all engines
+(normal–inverse-gamma prior from the group above; Gelman et al., Bayesian Data Analysis, 3.3). How many spreads hold
+80 % is split conformal prediction with normalised residuals (Papadopoulos et al. 2008; Lei et al. 2018): quantiles of
+the residuals of each fold, in spreads about the centre that the other folds give. Whether it holds is tested in each
+fold by all of this made without it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from profiling.accuracy.cases import Case
+from profiling.engines.table import device_class
 from profiling.engines.time import Residuals
 
 Array = npt.NDArray[np.float64]
-_FEWEST_ROWS, _DRAWN_ROWS = 12, 40
-"""Rows of an engine from which on it has an interval of its own, and how strongly it is drawn to that of all."""
-_INSIDE = 0.79
-_TAILS = (0.1, 0.085, 0.07, 0.055, 0.04, 0.03)
-"""Shares of rows beyond each end of an interval, the first that holds enough; the last where none does."""
+Whole = npt.NDArray[np.int64]
+Where = npt.NDArray[np.bool_]
+_FEWEST_ROWS = 12
+"""Rows from which on a group is named in the table."""
+_TAIL = 0.1
+"""Share of rows beyond each end of an interval."""
+_PRIOR = 4.0
+"""Devices (or models) that the wider group counts as beside a group's own."""
+_ALIKE = 0.03
+"""Correlation of rows of one device in spreads about the centre of the others: n of them tell as much as
+n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
+_PRIOR_SPREADS = 2.0
+"""Weight of all that is timed, in such rows, beside what one stage says of how many spreads hold 80 %."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Labelled:
-    """Ratios of measured over predicted with what they are grouped by."""
+class _Rows:
+    """Logarithms of measured over predicted, with the unit that was left out, its fold and the groups of each row."""
 
-    cases: Sequence[Case]
-    ratios: Array
-    weights: Array
-    stages: npt.NDArray[np.str_]
-    engines: npt.NDArray[np.str_]
-
-    @classmethod
-    def of(cls, cases: Sequence[Case], ratios: Array) -> _Labelled:
-        """Each row weighs one over the root of the number of rows of the same engine, device and stage."""
-        keys = [(case.engine.name, case.device.name, case.stage) for case in cases]
-        counts = Counter(keys)
-        return cls(
-            cases, ratios, np.array([counts[key] ** -0.5 for key in keys]),
-            np.array([case.stage for case in cases]), np.array([case.engine.name for case in cases]),
-        )  # fmt: skip
+    residuals: Array
+    units: Whole
+    folds: Whole
+    stages: Whole
+    levels: tuple[Whole, ...]
+    """Groups from the widest to the narrowest, a number for each row."""
 
 
-def residual_table(
-    cases: Sequence[Case], ratios: Array, scope: str, folds: npt.NDArray[np.int64]
-) -> dict[str, Residuals]:  # fmt: skip
-    """Residuals by `stage|scope|engine`, and by `stage|scope|` for all engines.
+def residual_table(cases: Sequence[Case], ratios: Array, scope: str, folds: Whole) -> dict[str, Residuals]:
+    """Residuals by `stage|scope|` for all engines, by `stage|scope|engine`, and by `stage|device|engine|class`.
+
+    Devices are too few to tell of those of their class beside what the engine's others do; models on them are not.
 
     Args:
         cases: What was measured.
         ratios: Measured over predicted by a fit without the case's fold.
-        scope: What was left out: `device` or `class`.
+        scope: What was left out: `device` (models, on measured devices) or `class` (devices).
         folds: The fold of each case.
     """
-    rows = _Labelled.of(cases, ratios)
-    tested = [_inside(rows, folds, tail) for tail in _TAILS]
+    stages, engines = [case.stage for case in cases], [case.engine.name for case in cases]
+    classes = [device_class(case.device) for case in cases]
+    kinds = [stage.split(" on ")[0].split(" at ")[0] for stage in stages]
+    units = _numbered([case.model.name if scope == "device" else case.device.name for case in cases])
+    kind, stage, engine = _numbered(kinds), _numbered(stages), _numbered(stages, engines)
+    narrowest = _numbered(stages, engines, classes)
+    nested = {"": (kind, stage), "engine": (kind, _numbered(kinds, engines), engine)}
+    if scope == "device":
+        nested["class"] = (*nested["engine"], narrowest)
+    groups = {
+        name: _Rows(np.log(ratios), units, folds, stage, levels) for name, levels in nested.items()
+    }  # fmt: skip
+    held = _held(list(groups.values())[-1])
     found: dict[str, Residuals] = {}
-    for stage in np.unique(rows.stages):
-        of_stage = rows.stages == stage
-        shares = [_share(inside[of_stage]) for inside in tested]
-        chosen = next((place for place, share in enumerate(shares) if share is not None and share >= _INSIDE), -1)
-        chosen = 0 if shares[0] is None else chosen
-        intervals = _intervals(rows, stage, _TAILS[chosen])
-        for engine, (low, high) in intervals.items():
-            where = of_stage & (rows.engines == engine) if engine else of_stage
-            some = [case for case, one in zip(cases, where, strict=True) if one]
-            share = _share(tested[chosen][where])
-            found[f"{stage}|{scope}|{engine}"] = Residuals(
+    for level, rows in groups.items():
+        low, high = _ends(rows, np.full(len(cases), fill_value=True))
+        for group in np.unique(rows.levels[-1]):
+            where = rows.levels[-1] == group
+            members = np.flatnonzero(where)
+            if level and len(members) < _FEWEST_ROWS:
+                continue
+            first, known = int(members[0]), held[where][np.isfinite(held[where])]
+            some = [cases[int(index)] for index in members]
+            names = {"": "", "engine": engines[first], "class": f"{engines[first]}|{classes[first]}"}
+            found[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
                 rows=len(some), devices=len({case.device.name for case in some}),
                 models=len({case.model.name for case in some}),
-                mdape_pct=float(np.median(np.abs(1 / ratios[where] - 1)) * 100), low=low, high=high,
-                inside_pct=None if share is None else 100 * share,
+                mdape_pct=float(np.median(np.abs(1 / ratios[where] - 1)) * 100),
+                low=float(np.exp(low[first])), high=float(np.exp(high[first])),
+                inside_pct=float(100 * known.mean()) if len(known) else None,
             )  # fmt: skip
-    return found
+    return dict(sorted(found.items()))
 
 
-def _share(inside: Array) -> float | None:
-    known = inside[np.isfinite(inside)]
-    return float(known.mean()) if len(known) else None
+def _numbered(*names: Sequence[str]) -> Whole:
+    """A number for each different combination of names, of every row."""
+    return np.asarray(np.unique(["|".join(each) for each in zip(*names, strict=True)], return_inverse=True)[1])
 
 
-def _inside(rows: _Labelled, folds: npt.NDArray[np.int64], tail: float) -> Array:
+def _held(rows: _Rows) -> Array:
     """1 where a row lies in the interval of the other folds, 0 where not, NaN where these have none."""
-    inside = np.full(len(rows.ratios), np.nan)
-    for fold in np.unique(folds):
-        others = np.flatnonzero(folds != fold)
-        known = _Labelled.of([rows.cases[int(index)] for index in others], rows.ratios[others])
-        own = folds == fold
-        for stage in np.unique(rows.stages[own]):
-            intervals = _intervals(known, stage, tail)
-            for index in np.flatnonzero(own & (rows.stages == stage)):
-                ends = intervals.get(rows.engines[index]) or intervals.get("")
-                if ends is not None:
-                    inside[index] = ends[0] <= rows.ratios[index] <= ends[1]
-    return inside
+    held = np.full(len(rows.residuals), np.nan)
+    for fold in np.unique(rows.folds):
+        own = rows.folds == fold
+        low, high = _ends(rows, ~own)
+        known = own & np.isfinite(low)
+        held[known] = ((low <= rows.residuals) & (rows.residuals <= high))[known]
+    return held
 
 
-def _intervals(rows: _Labelled, stage: str, tail: float) -> Mapping[str, tuple[float, float]]:
-    """Ends by engine, drawn to those of all engines, which stand under the empty name."""
-    of_stage = rows.stages == stage
-    if not of_stage.any():
-        return {}
-    everywhere = _quantiles(rows, of_stage, tail)
-    found = {"": everywhere}
-    for engine in np.unique(rows.engines[of_stage]):
-        where = of_stage & (rows.engines == engine)
-        number = int(where.sum())
-        if number >= _FEWEST_ROWS:
-            share = number / (number + _DRAWN_ROWS)
-            own = _quantiles(rows, where, tail)
-            low, high = (a**share * b ** (1 - share) for a, b in zip(own, everywhere, strict=True))
-            found[str(engine)] = (low, high)
-    return found
+def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:
+    """Ends of the interval of every row's narrowest group, by the rows in use."""
+    spreads = np.full(len(rows.residuals), np.nan)
+    for fold in np.unique(rows.folds[use]):
+        out = use & (rows.folds == fold)
+        centre, spread = _centres(rows, use & ~out)
+        spreads[out] = ((rows.residuals - centre) / spread)[out]
+    centre, spread = _centres(rows, use)
+    low, high = np.full(len(spreads), np.nan), np.full(len(spreads), np.nan)
+    known = np.isfinite(spreads)
+    if known.any():
+        everywhere = _weights(rows.units[known], _ALIKE)
+        for stage in np.unique(rows.stages):
+            own = known & (rows.stages == stage)
+            values = np.concatenate([spreads[own], spreads[known]])
+            weights = np.concatenate([
+                _weights(rows.units[own], _ALIKE), everywhere * _PRIOR_SPREADS / everywhere.sum(),
+            ])  # fmt: skip
+            where = rows.stages == stage
+            low[where], high[where] = (_quantile(values, weights, share) for share in (_TAIL, 1 - _TAIL))
+    return centre + low * spread, centre + high * spread
 
 
-def _quantiles(rows: _Labelled, where: npt.NDArray[np.bool_], tail: float) -> tuple[float, float]:
-    values, weights = rows.ratios[where], rows.weights[where]
+def _centres(rows: _Rows, use: Where) -> tuple[Array, Array]:
+    """Centre and spread of every row's narrowest group that is in use, each drawn to the group above it."""
+    centre, variance = np.full(len(rows.residuals), np.nan), np.full(len(rows.residuals), np.nan)
+    for place, level in enumerate(rows.levels):
+        for group in np.unique(level[use]):
+            where = level == group
+            own = where & use
+            weights = _weights(rows.units[own], 1.0)
+            number, values = weights.sum(), rows.residuals[own]
+            mean = weights @ values / number
+            square = weights @ (values - mean) ** 2 / number
+            if place:
+                above, apart = float(centre[own][0]), float(variance[own][0])
+                drawn = (number * mean + _PRIOR * above) / (number + _PRIOR)
+                between = _PRIOR / (number + _PRIOR) * (mean - above) ** 2
+                square = (_PRIOR * apart + number * (square + between)) / (number + _PRIOR)
+                mean, square = drawn, square * (1 + 1 / (number + _PRIOR))
+            centre[where], variance[where] = mean, max(float(square), 1e-4)
+    return centre, np.sqrt(variance)
+
+
+def _weights(units: Whole, alike: float) -> Array:
+    """Weight of each row where those of one unit are correlated so: of 1, each unit counts one however many rows."""
+    _, place, count = np.unique(units, return_inverse=True, return_counts=True)
+    return np.asarray(1 / (1 + (count[place] - 1) * alike))
+
+
+def _quantile(values: Array, weights: Array, share: float) -> float:
     order = np.argsort(values)
     places = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
-    low, high = (float(np.exp(np.interp(at, places, np.log(values[order])))) for at in (tail, 1 - tail))
-    return low, high
+    return float(np.interp(share, places, values[order]))

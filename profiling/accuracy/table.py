@@ -43,6 +43,32 @@ def error_table(predictions: pl.DataFrame, asked_of: pl.DataFrame, by: str = "st
     ).sort("stage", "group", nulls_last=True)  # fmt: skip
 
 
+def furthest(predictions: pl.DataFrame, most: int) -> pl.DataFrame:
+    """The measurements that predictions are furthest off by their ratio, of each question only the worst.
+
+    Args:
+        predictions: `predicted` and `measured` beside columns that say what was asked.
+        most: How many.
+
+    Returns:
+        The same columns with `ratio` (predicted over measured) and `inside` (yes or no: within low and high).
+    """
+    ratio = pl.col("predicted") / pl.col("measured")
+    same = [name for name in _ASKED if name in predictions.columns]
+    return (
+        predictions.with_columns(
+            ratio=ratio,
+            inside=pl.when(pl.col("measured").is_between("low", "high")).then(pl.lit("yes")).otherwise(pl.lit("no")),
+        )
+        .sort(pl.col("ratio").log(2).abs(), descending=True, maintain_order=True)
+        .unique(same, keep="first", maintain_order=True)
+        .head(most)
+    )
+
+
+_ASKED = ("stage", "engine", "device", "model", "format", "devices", "unit")
+
+
 def _group(by: str, columns: Sequence[str] | None = None) -> pl.Expr:
     if columns is not None and by not in columns:
         return pl.lit(None, pl.String)

@@ -53,13 +53,16 @@ _MEMORY = (
 )  # fmt: skip
 _ENGINE, _ON_DEVICE, _OF_FORMAT = ("engine",), ("engine", "device"), ("engine", "format")
 _RATIO = Effect(("family",), 0.3, covariate="vector_share")
+_ROCBLAS = Effect(_OF_FORMAT, 0.8, "products by rocBLAS", covariate="rocblas")
 
 EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "product_compute": (
-        Effect((), 0.3), Effect(_OF_FORMAT, 0.25), Effect(_ENGINE, 0.15), _RATIO, *_COMPUTE,
+        Effect((), 0.3), Effect(_OF_FORMAT, 0.25), Effect(_ENGINE, 0.15), _RATIO, _ROCBLAS, *_COMPUTE,
     ),
     "product_memory": (Effect((), 0.1), Effect(_OF_FORMAT, 0.08), *_MEMORY),
-    "expert_compute": (Effect((), 0.3), Effect(_OF_FORMAT, 0.2), Effect(_ENGINE, 0.25), _RATIO, *_COMPUTE),
+    "expert_compute": (
+        Effect((), 0.3), Effect(_OF_FORMAT, 0.2), Effect(_ENGINE, 0.25), _RATIO, _ROCBLAS, *_COMPUTE,
+    ),
     "expert_memory": (
         Effect((), 0.2), Effect(_ENGINE, 0.15), Effect(_ON_DEVICE, 0.1), Effect(_OF_FORMAT, 0.1), *_MEMORY,
     ),
@@ -131,6 +134,8 @@ class Setting:
     """Logarithm of vector rate over product rate, less that of a common card (a tenth)."""
     strain: float = 0.0
     """Tenths of a byte of bandwidth per operation of the vector units: see `strain_of`."""
+    rocblas: float = 0.0
+    """1 where hipBLASLt is switched off, so that rocBLAS multiplies by kernels of its own; 0 as it is by default."""
 
     def group_of(self, effect: Effect) -> str:
         """The group of an effect that this setting belongs to."""
@@ -142,12 +147,13 @@ class Setting:
 
 
 def setting_of(
-    engine: Engine, device: Accelerator, precision: Precision, attention: str, stage: str, arrival: str = "steady"
-) -> Setting:
+    engine: Engine, device: Accelerator, precision: Precision, attention: str, stage: str, arrival: str = "steady",
+    rocblas: bool = False,
+) -> Setting:  # fmt: skip
     """The setting of a single configuration.
 
     `stage` is the first word of what is timed, such as decode; `arrival` says how requests come: `steady` where a
-    fixed number is in flight, `random` where they come by themselves.
+    fixed number is in flight, `random` where they come by themselves; `rocblas`, that hipBLASLt is switched off.
     """
     bits = float(np.max(precision.number_bits("feed_forward")))
     try:
@@ -166,7 +172,7 @@ def setting_of(
         "stage": stage,
         "arrival": arrival,
     }
-    return Setting(labels, float(np.log(vector_rate(device) / rate) + np.log(10)), strain_of(device))
+    return Setting(labels, float(np.log(vector_rate(device) / rate) + np.log(10)), strain_of(device), float(rocblas))
 
 
 def strain_of(device: Accelerator) -> float:

@@ -19,6 +19,10 @@ class Engine:
     """Engines of one family share host code; their backends differ."""
     micro_batch: int | None = None
     """Most prompt tokens of one pass over the weights, where the engine cuts prompts by default."""
+    parts_in_flight: int = 1
+    """Most parts of a prompt that stages on several devices work on at once: llama.cpp keeps four copies of a graph's
+    inputs, and hands over 2,048 tokens, four parts, at a time; on AMD and by Vulkan two cards were measured to read a
+    prompt no faster than one."""
     integer_products: bool = False
     """Whether quantised weights are multiplied as 8-bit integers, with activations quantised on the way."""
     launch_s: float
@@ -56,6 +60,7 @@ def _llama_cpp(
 ) -> Engine:  # fmt: skip
     return Engine(
         name=f"llama.cpp-{backend}", family="llama.cpp", micro_batch=512, integer_products=integer,
+        parts_in_flight=4 if backend == "cuda" else 1,
         half_sums=backend == "cuda", half_efficiency=half_efficiency, vector_attention=vector_attention,
         launch_s=launch_s, composes_steps=True, opening_operations=opening,
     )  # fmt: skip

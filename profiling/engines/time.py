@@ -89,7 +89,7 @@ class EngineTimes:
 
     effects: Parameters
     errors: Mapping[str, Residuals]
-    """By `stage|scope|engine`, and by `stage|scope|` for all engines."""
+    """By `stage|scope|` for all engines, `stage|scope|engine`, and `stage|device|engine|class` with models left out."""
     measured: Mapping[str, int]
     """Rows by `engine|device`."""
     classes: Mapping[str, int]
@@ -128,7 +128,8 @@ class EngineTimes:
         scope = "device" if own >= ENOUGH_OWN_ROWS else "class"
         of_class = self.classes.get(f"{engine.name}|{kind}", 0)
         for stage in stages:
-            found = self.errors.get(f"{stage}|{scope}|{engine.name}")
+            of_engine = f"{stage}|{scope}|{engine.name}"
+            found = self.errors.get(f"{of_engine}|{kind}") or self.errors.get(of_engine)
             if found is not None:
                 return Basis(engine.name, stage, scope, kind, own, of_class, found)
         of_all = next((self.errors[name] for stage in stages if (name := f"{stage}|class|") in self.errors), None)

@@ -347,7 +347,13 @@ class _Block:
         else:
             stages = work.parallelism.pipeline
             bound = np.divide(sums.bound, stages)
-            likely = sums.likely * pipelined(axes.context, axes.engines[0].engine.micro_batch, stages)
+            likely = sums.likely * np.array([
+                np.broadcast_to(
+                    pipelined(axes.context, each.engine.micro_batch, stages, each.engine.parts_in_flight),
+                    sums.likely.shape[1:],
+                )
+                for each in axes.engines
+            ])  # fmt: skip
         for row, engine in enumerate(axes.engines):
             whole = engine.interval(likely[row], np.asarray(bound)[row], work)
             sums.likely[row], sums.low[row], sums.high[row] = whole.likely_s, whole.low_s, whole.high_s

@@ -77,11 +77,18 @@ def kept_in_cache(bound_s: Values, moved_bytes: Values, cache_bytes: Values, ban
     return cast("Values", np.maximum(bound_s - kept / bandwidth, 0.0))
 
 
-def pipelined(tokens: Values, micro_batch: Values | None, stages: int) -> Values:
-    """Share of the time of all stages one after another that a prompt takes, cut into parts that follow each other."""
+def pipelined(tokens: Values, micro_batch: Values | None, stages: int, in_flight: int) -> Values:
+    """Share of the time of all stages one after another that a prompt takes, cut into parts that follow each other.
+
+    Args:
+        tokens: Tokens of the prompt.
+        micro_batch: Tokens of a part; None: the prompt is not cut.
+        stages: Devices that hold layers one after another.
+        in_flight: Parts that are under way at once at most; see `engines.table.Engine.parts_in_flight`.
+    """
     if stages == 1 or micro_batch is None:
         return 1.0
-    parts = np.maximum(1.0, np.ceil(np.divide(tokens, micro_batch)))
+    parts = np.clip(np.ceil(np.divide(tokens, micro_batch)), 1.0, in_flight)
     return cast("Values", (parts + stages - 1) / (parts * stages))
 
 
@@ -144,7 +151,10 @@ class EngineTime:
         if workload.stage == "decode":
             return cast("Values", seconds)
         new = np.subtract(workload.context, workload.prefix)
-        return cast("Values", seconds * pipelined(new, workload.chunk, workload.parallelism.pipeline))
+        return cast(
+            "Values",
+            seconds * pipelined(new, workload.chunk, workload.parallelism.pipeline, self.engine.parts_in_flight),
+        )
 
     def interval(self, likely_s: Values, bound_s: Values, workload: Workload) -> PassTime:
         """The pass with its interval; never below the bound."""

@@ -90,6 +90,11 @@ END_TO_END_ERROR = Table(
             minimum=0,
         ),
         Column("basis", pl.String, "On what the prediction rests, in words."),
+        Column(
+            "known_causes", pl.String,
+            "Facts of the row, model and device that may be why it lies outside its interval; unknown where there "
+            "is none, empty where it lies inside.",
+        ),
         Column("not_asked", pl.String, "Why there is no prediction; empty where there is one."),
     ),
     ("measurement_id",),

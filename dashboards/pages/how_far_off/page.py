@@ -47,14 +47,15 @@ _OWN = {
 }
 _WORST = {
     "stage": Fact("Stage", width=170),
-    "model": Fact("Model", width=240, link="model/"),
-    "device": Fact("Device", width=150, link="device/"),
+    "model": Fact("Model", width=200, link="model/"),
+    "device": Fact("Device", width=140, link="device/"),
+    "ratio": Fact("Predicted over measured", "0.00", 100, stays=True),
+    "known_causes": Fact("What may be why", width=380, wraps=True),
     "engine": Fact("Engine", width=120),
     "format": Fact("Format", width=100),
     "measured": Fact("Measured", "0,0.0000", 90),
     "predicted": Fact("Predicted", "0,0.0000", 90),
     "unit": Fact("Unit", width=50),
-    "ratio": Fact("Predicted over measured", "0.00", 110),
     "inside": Fact("Inside interval", width=80),
     "basis": Fact("What the prediction rests on", width=380),
     "source": Fact("Source", width=130),
@@ -177,7 +178,12 @@ class HowFarOff(SessionPage[HowFarOffState]):
                 page.html(page.picture_buttons(_PICTURE), margin=(8, 0, 0, 0)),
             ),
             page.card(
-                page.html(head.format("The ten largest errors", "by ratio, with what each prediction rests on")),
+                page.html(
+                    head.format(
+                        "The ten largest errors",
+                        "by ratio, each question once; what may be why is declared, not proven",
+                    )
+                ),
                 pn.Spacer(height=8),
                 page.download_buttons("furthest_off", lambda: self.furthest, self._describe, self.data),
                 pn.Spacer(height=8),

@@ -7,6 +7,7 @@ import polars as pl
 from dashboards.charts.ratings import Rows
 from dashboards.parts import formats, theme
 from profiling.accuracy.held_out import ALL_ENGINES
+from profiling.accuracy.table import furthest
 
 _MARKS = {"devices": (0, "devices left out"), "models": (1, "models left out")}
 WORST = 10
@@ -82,16 +83,8 @@ def labelled(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def worst(predicted: pl.DataFrame) -> pl.DataFrame:
-    """The predictions that are furthest off by their ratio, with what they rest on."""
-    ratio = pl.col("predicted") / pl.col("measured")
-    return (
-        predicted.with_columns(ratio=ratio, off=ratio.log(2).abs())
-        .sort("off", descending=True)
-        .head(WORST)
-        .with_columns(
-            inside=pl.when(pl.col("measured").is_between("low", "high")).then(pl.lit("yes")).otherwise(pl.lit("no"))
-        )
-    )
+    """The predictions that are furthest off by their ratio, with what is known of why."""
+    return furthest(predicted, WORST).with_columns(pl.col("known_causes").fill_null("inside the interval"))
 
 
 def own_sentence(rows: pl.DataFrame, predicted: pl.DataFrame) -> str:

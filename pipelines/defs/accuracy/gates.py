@@ -1,11 +1,12 @@
-"""What predictions must keep, by stage: the gates that `skyline accuracy --gates` fails at."""
+"""What predictions must keep: the gates that `skyline accuracy --gates` fails at, on a fit made anew from the rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
 from pipelines.defs.accuracy.tables import Accuracy
-from profiling.engines.time import EngineTimes, shipped_times
+from profiling.engines.fit import Parameters
+from profiling.engines.time import COMMAND, EngineTimes, Residuals
 
 LARGEST_HELD_OUT_PCT: Mapping[str, float] = {
     "decode": 14.0, "prefill": 28.0, "time per token under load": 25.0, "throughput": 25.0,
@@ -14,25 +15,28 @@ LARGEST_HELD_OUT_PCT: Mapping[str, float] = {
 """Median error by stage that a fit may have on devices and on models it has not seen."""
 INSIDE_PCT = (75.0, 86.0)
 """Share of rows left out that must lie in the interval which the other folds alone give: it says 80."""
+ENGINE_INSIDE_PCT = (70.0, 90.0)
+"""The same, of each engine at each stage."""
+ENOUGH_ROWS, ENOUGH_UNITS = 100, 6
+"""Rows of an engine at a stage, and devices or models that they are of, from which on its intervals are held to that:
+rows of one device are right or wrong together, so that with few of them each moves the share inside by far more."""
 LEAST_INSIDE_PCT = 75.0
 """Share of all measurements that must lie in the printed interval."""
 FEWEST_ROWS = 30
+_SAME, _SAME_PCT = 0.01, 0.2
+"""How far effects (as logarithms) and errors (in points) of a fit made anew may lie from those that ship: solvers of
+linear equations round differently."""
 
 
-def broken(found: Accuracy, times: EngineTimes | None = None) -> list[str]:
-    """The gates that do not hold, in words."""
-    errors = (times or shipped_times()).errors
-    said = []
-    for stage, most in LARGEST_HELD_OUT_PCT.items():
-        for scope, what in (("class", "devices"), ("device", "models")):
-            error = errors.get(f"{stage}|{scope}|")
-            if error is None:
-                said.append(f"{stage}: the fit does not say how far it is off on {what} left out")
-                continue
-            if error.mdape_pct > most:
-                said.append(f"{stage}: {error.mdape_pct:.1f} % off on {what} left out, at most {most:g} % is promised")
-            if error.inside_pct is not None and not INSIDE_PCT[0] <= error.inside_pct <= INSIDE_PCT[1]:
-                said.append(f"{stage}: {error.inside_pct:.0f} % of rows of {what} left out inside the 80 % interval")
+def broken(found: Accuracy, refitted: EngineTimes, shipped: EngineTimes) -> list[str]:
+    """The gates that do not hold, in words.
+
+    Args:
+        found: The rows with what is predicted for them.
+        refitted: Engines fitted to the same rows just now, each device and each model left out in turn.
+        shipped: Engines that predictions rest on.
+    """
+    said = [*_held_out(refitted.errors), *_differing(refitted, shipped)]
     table = found.comparison.table().filter(pl.col("asked") >= FEWEST_ROWS)
     said += [
         f"{row['stage']}: {row['inside_pct']:.0f} % inside the 80 % interval"
@@ -43,3 +47,51 @@ def broken(found: Accuracy, times: EngineTimes | None = None) -> list[str]:
         for row in table.iter_rows(named=True) if row["below_bound_pct"] > 0
     ]  # fmt: skip
     return said
+
+
+def _held_out(errors: Mapping[str, Residuals]) -> Iterator[str]:
+    for stage, most in LARGEST_HELD_OUT_PCT.items():
+        for scope, what in (("class", "devices"), ("device", "models")):
+            error = errors.get(f"{stage}|{scope}|")
+            if error is None:
+                yield f"{stage}: the fit does not say how far it is off on {what} left out"
+                continue
+            if error.mdape_pct > most:
+                yield f"{stage}: {error.mdape_pct:.1f} % off on {what} left out, at most {most:g} % is promised"
+            if error.inside_pct is not None and not INSIDE_PCT[0] <= error.inside_pct <= INSIDE_PCT[1]:
+                yield f"{stage}: {error.inside_pct:.0f} % of rows of {what} left out inside the 80 % interval"
+    for name, error in errors.items():
+        stage, scope, engine, *device_class = name.split("|")
+        units = error.devices if scope == "class" else error.models
+        if device_class or not engine or error.inside_pct is None or error.rows < ENOUGH_ROWS or units < ENOUGH_UNITS:
+            continue
+        if not ENGINE_INSIDE_PCT[0] <= error.inside_pct <= ENGINE_INSIDE_PCT[1]:
+            what = "devices" if scope == "class" else "models"
+            yield f"{stage} with {engine}: {error.inside_pct:.0f} % of rows of {what} left out inside the 80 % interval"
+
+
+def _differing(refitted: EngineTimes, shipped: EngineTimes) -> Iterator[str]:
+    """What says that the fit that ships is not that of these rows."""
+    if refitted.measured != shipped.measured:
+        yield "the fit that ships is of other rows"
+        return
+    ours, theirs = _flat(refitted.effects), _flat(shipped.effects)
+    furthest = max(ours.keys() | theirs.keys(), key=lambda name: abs(ours.get(name, 0.0) - theirs.get(name, 0.0)))
+    if abs(ours.get(furthest, 0.0) - theirs.get(furthest, 0.0)) > _SAME:
+        yield (
+            f"the fit that ships is not what these rows give: {furthest} is {theirs.get(furthest, 0.0):.3f} and would "
+            f"be {ours.get(furthest, 0.0):.3f}; made anew by `{COMMAND}`"
+        )
+    for name, error in refitted.errors.items():
+        other = shipped.errors.get(name)
+        if other is None or abs(error.mdape_pct - other.mdape_pct) > _SAME_PCT:
+            before = "no error" if other is None else f"{other.mdape_pct:.1f} %"
+            yield f"{name.replace('|', ', ')}: {before} ships, and these rows give {error.mdape_pct:.1f} %"
+            return
+
+
+def _flat(effects: Parameters) -> dict[str, float]:
+    return {
+        f"{owner}, {effect}, {group}": value
+        for owner, of_owner in effects.items() for effect, groups in of_owner.items() for group, value in groups.items()
+    }  # fmt: skip

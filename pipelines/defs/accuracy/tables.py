@@ -12,6 +12,7 @@ from pipelines.sources.measurements.rows import Said, UnknownMeasurements
 from profiling.accuracy.evaluate import Comparison, compare, questions
 from profiling.accuracy.fitting import fit_times
 from profiling.accuracy.simulated import simulated, simulation_table
+from profiling.accuracy.table import furthest
 from profiling.answers.door import Door
 from profiling.devices.accelerators import Accelerator, from_record, from_toml
 from profiling.engines.time import EngineTimes, shipped_times
@@ -124,6 +125,15 @@ def one_line_each(found: Accuracy) -> pl.DataFrame:
     return joined.join(reasons, on="row", how="left", maintain_order="left")
 
 
+def furthest_off(found: Accuracy, most: int) -> pl.DataFrame:
+    """The measurements that predictions are furthest off, each question once, with facts that may be why."""
+    columns = (
+        "stage", "model", "device", "engine", "format", "devices", "measured", "predicted", "unit", "ratio", "inside",
+        "known_causes",
+    )  # fmt: skip
+    return furthest(found.comparison.predictions, most).select(columns)
+
+
 def error_rows(measurements: pl.DataFrame, found: Accuracy) -> pl.DataFrame:
     """Rows of `marts.end_to_end_error`."""
     lines = one_line_each(found)
@@ -131,7 +141,8 @@ def error_rows(measurements: pl.DataFrame, found: Accuracy) -> pl.DataFrame:
         measurements["measurement_id"],
         pl.col("stage").alias("compared_as"), "engine", pl.col("device").alias("accelerator"), "device_class",
         pl.col("model").alias("model_id"), pl.col("format").alias("weight_format"), "devices", "batch", "unit",
-        "measured", "predicted", "low", "high", "bound", "naive", "basis", "not_asked",
+        "measured", "predicted", "low", "high", "bound", "naive", "basis",
+        "known_causes", "not_asked",
     ).select(END_TO_END_ERROR.column_names)  # fmt: skip
 
 

@@ -25,6 +25,8 @@ ROWS = pl.DataFrame(
         "bound": [0.5, 1.2, 0.1, None],
         "naive": [0.8, 0.8, 0.8, None],
         "source": ["a", "b", "c", "d"],
+        "devices": [1, 1, 1, None],
+        "known_causes": [None, "unknown", "the host is a Raspberry Pi", None],
     }
 )
 

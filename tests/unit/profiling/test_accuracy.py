@@ -9,9 +9,20 @@ import polars as pl
 import pytest
 
 from pipelines.defs.accuracy.gates import broken
-from pipelines.defs.accuracy.tables import Accuracy, accuracy, one_line_each, read_all, simulation
+from pipelines.defs.accuracy.tables import (
+    Accuracy,
+    accuracy,
+    fitted,
+    furthest_off,
+    one_line_each,
+    read_all,
+    simulation,
+)
+from profiling.accuracy import fitting
+from profiling.accuracy.held_out import ALL_ENGINES, LEFT_OUT, held_out_errors
 from profiling.accuracy.simulated import shipped_simulation_errors
 from profiling.answers.door import shipped_door
+from profiling.engines.effects import Effect
 from profiling.engines.time import shipped_times
 
 SAMPLE = ("xiongjiedai.csv", "lmdeploy-a100.csv", "exllamav2.csv", "openvino-258v.csv")
@@ -86,23 +97,87 @@ def test_the_simulation_behind_plans_is_close_to_measured_times_per_token(shared
 
 def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pass(sample: Accuracy) -> None:
     times = shipped_times()
-    assert broken(sample) == []
-    worse = {**times.errors, "decode|class|": replace(times.errors["decode|class|"], mdape_pct=14.1)}
+    assert broken(sample, times, times) == []
+    off = {
+        "decode|class|": {"mdape_pct": 14.1}, "throughput|device|": {"inside_pct": 70.0},
+        "decode|device|llama.cpp-cuda": {"inside_pct": 69.0},
+    }  # fmt: skip
+    worse = [{**times.errors, name: replace(times.errors[name], **changed)} for name, changed in off.items()]
     less = {name: error for name, error in times.errors.items() if name != "prefill|device|"}
-    narrow = {**times.errors, "throughput|device|": replace(times.errors["throughput|device|"], inside_pct=70.0)}
-    said = [broken(sample, replace(times, errors=errors)) for errors in (worse, less, narrow)]
-    assert [len(each) for each in said] == [1, 1, 1]
+    said = [broken(sample, replace(times, errors=errors), replace(times, errors=errors)) for errors in (*worse, less)]
+    assert [len(each) for each in said] == [1, 1, 1, 1]
     assert "14.1 % off on devices left out, at most 14 % is promised" in said[0][0]
-    assert "prefill: the fit does not say" in said[1][0]
-    assert "70 % of rows of models left out" in said[2][0]
+    assert "70 % of rows of models left out" in said[1][0]
+    assert "decode with llama.cpp-cuda: 69 % of rows of models left out" in said[2][0]
+    assert "prefill: the fit does not say" in said[3][0]
     seen = sample.comparison
     faster = replace(
         seen, predictions=seen.predictions.with_columns(measured=pl.coalesce(0.9 * pl.col("bound"), "measured"))
     )
-    assert any("faster than the bound" in each for each in broken(replace(sample, comparison=faster)))
+    assert any("faster than the bound" in each for each in broken(replace(sample, comparison=faster), times, times))
+
+
+def test_a_fit_that_is_not_that_of_the_rows_is_said(sample: Accuracy) -> None:
+    times = shipped_times()
+    odd = {
+        **times.effects,
+        "launches": {**times.effects["launches"], "": {"": 0.5 + times.effects["launches"][""][""]}},
+    }
+    assert "launches" in broken(sample, times, replace(times, effects=odd))[0]
+    other = replace(times, measured={"vllm|L40S": 3})
+    assert broken(sample, times, other) == ["the fit that ships is of other rows"]
+
+
+def test_a_model_of_time_that_got_worse_breaks_the_gates(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch, sample: Accuracy
+) -> None:
+    rows = sample.measurements.filter(pl.col("source") == "xiongjiedai", pl.col("device_count") == 1)
+    door = shipped_door()
+
+    def decode() -> float:
+        return fitted(rows, door, door.devices, "").errors["decode|device|"].mdape_pct
+
+    sound = decode()
+    slow = {name: () if name == "whole" else (Effect((), 1e-3),) for name in fitting.LOADED_EFFECTS}
+    monkeypatch.setattr(fitting, "LOADED_EFFECTS", slow)
+    assert decode() > 1.3 * sound
+
+
+def test_what_may_be_why_is_declared_by_rows_models_and_devices_or_unknown(sample: Accuracy, shared_data: Path) -> None:
+    found = _compared([shared_data / "measured_public" / "geerling.csv"]).comparison.predictions
+    outside = pl.col("measured").is_between("low", "high").not_()
+    for predictions in (found, sample.comparison.predictions):
+        assert predictions.filter(outside)["known_causes"].null_count() == 0
+        assert predictions.filter(~outside)["known_causes"].drop_nulls().is_empty()
+    assert found["known_causes"].str.contains("the host is a Raspberry Pi").any()
+    slowest = furthest_off(sample, 10)
+    assert slowest.height == 10
+    assert slowest.select("stage", "model", "device", "engine", "format", "devices", "unit").is_duplicated().sum() == 0
+    # One A100 among two was ten times slower through files of 16 bits than its twin: nothing that is stated says why.
+    assert slowest.filter(device="A100-SXM4-80GB", format="fp16", stage="prefill")["known_causes"].to_list() != []
+
+
+def test_the_documentation_prints_the_errors_that_ship() -> None:
+    page = Path(__file__).resolve().parents[3].joinpath("docs", "accuracy.md").read_text("utf-8")
+    pairs = held_out_errors().filter(pl.col("rows") >= 30).partition_by("stage", "engine", maintain_order=True)
+    for pair in pairs:
+        devices, models = (pair.row(by_predicate=pl.col("left_out") == what, named=True) for what in LEFT_OUT.values())
+        inside = [f"{one['inside_pct']:.0f} %" if one["inside_pct"] else "–" for one in (devices, models)]
+        stage, engine, rows = devices["stage"], devices["engine"], f"{devices['rows']:,}"
+        errors = [one["mdape_pct"] for one in (devices, models)]
+        line = (
+            f"| {stage} | {rows} | {errors[0]:.1f} % | {inside[0]} | {errors[1]:.1f} % | {inside[1]} |"
+            if engine == ALL_ENGINES
+            else f"| {stage} | {engine} | {rows} | {devices['devices']} | {errors[0]:.0f} % | {inside[0]} "
+            f"| {models['models']} | {errors[1]:.0f} % | {inside[1]} |"
+        )
+        assert line in page
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # twenty fits and the passes of 9,000 rows: a minute and a half of one processor
 def test_every_gate_holds_on_all_published_rows(shared_data: Path) -> None:
     found = _compared([shared_data / "measured_public", shared_data / "serving" / "silicon_rows.csv"])
-    assert broken(found) == []
+    door = shipped_door()
+    refitted = fitted(found.measurements, door, door.devices, "")
+    assert broken(found, refitted, shipped_times()) == []

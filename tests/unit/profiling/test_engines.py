@@ -62,9 +62,11 @@ def test_the_bound_of_a_mixture_counts_the_experts_of_one_token() -> None:
 
 
 def test_stages_of_a_pipeline_read_a_prompt_at_the_same_time() -> None:
-    assert pipelined(512, 512, 4) == pytest.approx(1.0)
-    assert pipelined(4096, 512, 4) == pytest.approx((8 + 3) / (8 * 4))
-    assert pipelined(4096, None, 4) == pytest.approx(1.0)
+    assert pipelined(512, 512, 4, 4) == pytest.approx(1.0)
+    assert pipelined(1024, 512, 4, 4) == pytest.approx((2 + 3) / (2 * 4))
+    assert pipelined(4096, 512, 4, 4) == pytest.approx((4 + 3) / (4 * 4))  # handed over 2,048 tokens at a time
+    assert pipelined(4096, 512, 4, 1) == pytest.approx(1.0)
+    assert pipelined(4096, None, 4, 4) == pytest.approx(1.0)
     one, four = (
         float(estimate(LLAMA, RTX, Workload(stage="prefill", context=4096, parallelism=Parallelism(1, stages)),
                        engine="llama.cpp").time.likely_s)
