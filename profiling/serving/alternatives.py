@@ -7,8 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from analytics.units import JOULES_PER_KWH
 from profiling.answers.buying import Comparison, Way, compare
 from profiling.answers.door import Door
+from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
 from profiling.serving.plan import Plan, Promise
 
 
@@ -22,8 +24,34 @@ def plan_rows(door: Door, model: str, promise: Promise, plans: Sequence[Plan], *
         plans: What was found.
         spot: Whether interruptible devices are rented.
     """
-    rows = [plan.row() | _columns(comparison(door, model, promise, plan, spot=spot)) for plan in plans]
+    rows = [
+        plan.row() | _energy(energy(door, plan)) | _columns(comparison(door, model, promise, plan, spot=spot))
+        for plan in plans
+    ]
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def energy(door: Door, plan: Plan) -> TokenEnergy | None:
+    """Energy per output token under the plan's traffic, its prompts and the time in which nothing runs counted in.
+
+    The high end is at the slow end of step times; a fast end is not simulated, so the low end is only of the draw.
+    None where the power of the devices is not published, or nothing is served.
+    """
+    likely, slow = (plan.replicas * one.output_tokens_per_s for one in (plan.served, plan.slow))
+    if likely <= 0:
+        return None
+    rates = Spread(min(slow, likely), likely, likely)
+    return energy_per_token(door.device(plan.accelerator), plan.devices, rates, plan.served.running_share)
+
+
+def _energy(found: TokenEnergy | None) -> dict[str, Any]:
+    return {
+        "running_share": found.running_share if found else None,
+        "kwh_per_million_output_tokens": found.whole.likely * 1e6 / JOULES_PER_KWH if found else None,
+        "joules_per_output_token": found.devices.likely if found else None,
+        "host_joules_per_output_token": found.host.likely if found else None,
+        "idle_joules_per_output_token": found.idle.likely if found and found.idle else None,
+    }
 
 
 def comparison(door: Door, model: str, promise: Promise, plan: Plan, *, spot: bool = False) -> Comparison | None:
