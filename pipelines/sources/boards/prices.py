@@ -1,0 +1,55 @@
+"""Prices that a declared source states, as rows of the tables of prices."""
+
+import datetime as dt
+
+import polars as pl
+
+from pipelines.sources.boards import values
+from pipelines.sources.boards.declaration import PRICE_TABLES, File, Prices
+from pipelines.sources.boards.documents import ROW
+
+DAY = "as_of_date"
+_NEEDED = frozenset({"usd_per_kwh", "usd_per_million_input", "usd_per_million_output"})
+"""What tables allow to be absent, and a price is none without."""
+
+
+def prices_of(
+    frame: pl.DataFrame, file: File, prices: Prices, as_of: dt.date
+) -> tuple[pl.DataFrame, list[tuple[int | None, str]], dict[str, int]]:
+    """Rows of the declared table, typed; those that lack a price or a name, with the reason; those passed over.
+
+    Columns that only the bundled list knows, such as a model's address, are null; the day is that of the row, else that
+    of the file.
+
+    Args:
+        frame: Cells as text, by the names that the declaration uses.
+        file: The kind of file.
+        prices: What a row states.
+        as_of: Day of the state where the row says none.
+    """
+    columns = set(frame.columns)
+    frame, passed_over = values.of_the_board(frame, file.only_rows, file.not_rows, columns)
+    schema = PRICE_TABLES[prices.table].polars_schema
+    stated = frame.select(
+        ROW, *(_read(name, prices, columns, dtype).alias(name) for name, dtype in schema.items())
+    ).with_columns(pl.col(DAY).fill_null(as_of))  # fmt: skip
+    table = PRICE_TABLES[prices.table]
+    lacks = [name for name in prices.columns if name in _NEEDED or table.column(name).required]
+    whole = stated.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in lacks))
+    broken = stated.filter(pl.any_horizontal(pl.col(name).is_null() for name in lacks))
+    rejected: list[tuple[int | None, str]] = [
+        (row[ROW], f"states no {', '.join(name for name in lacks if row[name] is None)}")
+        for row in broken.iter_rows(named=True)
+    ]
+    return whole.drop(ROW), rejected, passed_over
+
+
+def _read(name: str, prices: Prices, columns: set[str], dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    text = values.text(prices.columns.get(name), columns)
+    if dtype == pl.Date:
+        return values.day(text)
+    if dtype == pl.Float64:
+        return values.number(text) * prices.factors.get(name, 1.0)
+    if dtype == pl.Int64:
+        return values.whole(text)
+    return values.flag(text) if dtype == pl.Boolean else text
