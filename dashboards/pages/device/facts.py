@@ -111,9 +111,10 @@ def price_line(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return ""
     low, high = row["usd_low_per_device_hour"], row["usd_high_per_device_hour"]
+    old = formats.days_old(row["newest_date"])
     return (
         f"Usually {formats.significant(row['usd_per_device_hour'])} USD per device and hour "
-        f"({formats.significant(low)} to {formats.significant(high)}): {row['basis']}."
+        f"({formats.significant(low)} to {formats.significant(high)}): {row['basis']}{old}."
     )
 
 

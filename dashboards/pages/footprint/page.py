@@ -142,7 +142,7 @@ class Footprint:
             f"batch {batch}": rows.select(
                 pl.col("parameters_billion").alias("x"), pl.col("grams").alias("y"), pl.col("grams_low").alias("low"),
                 pl.col("grams_high").alias("high"), pl.col("model_id").alias("name"),
-                pl.format("{} B, {} kWh of devices, {} of hosts, and {} g CO₂e per million tokens, {} devices",
+                pl.format("{} B, {} kWh ({} of hosts) and {} g CO₂e per million tokens, {} devices",
                           pl.col("parameters_billion").round(1),
                           pl.col("kwh").round(3), pl.col("host_kwh").round(3),
                           pl.col("grams").round(0), "devices").alias("facts"),
@@ -182,7 +182,8 @@ class Footprint:
         """Rows with kWh, and grams of CO₂e at the grid and the building's overhead chosen."""
         grams = per_kwh * self.state.pue / JOULES_PER_KWH
         return rows.with_columns(
-            (pl.col("joules_per_million_tokens") / JOULES_PER_KWH).alias("kwh"),
+            ((pl.col("joules_per_million_tokens") + pl.col("host_joules_per_million_tokens")) / JOULES_PER_KWH)
+            .alias("kwh"),
             (pl.col("host_joules_per_million_tokens") / JOULES_PER_KWH).alias("host_kwh"),
             *(
                 (grams * (pl.col(f"joules{end}_per_million_tokens") + pl.col(f"host_joules{end}_per_million_tokens")))

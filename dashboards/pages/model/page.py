@@ -118,6 +118,8 @@ _PRICES = {
     "context_length": Fact("Context (tokens)", "0,0", 120),
     "model_as_listed": Fact("Name in the list", width=200),
     "as_of_date": Fact("As of", width=100),
+    "age_days": Fact("Age (days)", "0,0", 90),
+    "bundled_as_of_date": Fact("In place of a price of", width=120),
     "source": Fact("Source", width=260),
 }
 

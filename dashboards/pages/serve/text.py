@@ -104,6 +104,7 @@ def buying(found: Comparison | None) -> Sequence[tuple[str, str]]:
         return ()
     api = found.api
     when = "undated" if api.newest_date is None else f"newest {api.newest_date.isoformat()}"
+    when += formats.days_old(api.newest_date)
     bought = (
         f"${api.median_usd:,.2f} per million output tokens with their prompts (median of {api.hosts} "
         f"host{'' if api.hosts == 1 else 's'}, {when}); ${api.cheapest_usd:,.2f} from {api.cheapest_provider}."

@@ -146,7 +146,7 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
             lines.append((label, _interval(spread.likely, spread.low, spread.high, unit)))
     lines.append(("Bound by", answer.estimate.bound_by))
     price = (
-        f"{offer.usd_per_device_hour:.2f} USD per device hour: {offer.basis}"
+        f"{offer.usd_per_device_hour:.2f} USD per device hour: {offer.basis}{formats.days_old(offer.newest_date)}"
         if offer
         else f"no {'spot' if asked.spot else 'on-demand'} price known for {device.name}"
     )
