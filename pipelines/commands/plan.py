@@ -79,7 +79,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     A fixed fleet (8xH100) gets its best layout, and the target that it misses first is named.
     """
-    from profiling.serving.alternatives import energy, plan_rows  # noqa: PLC0415 - numpy and polars load only when needed
+    from profiling.serving.alternatives import energy_note, plan_rows  # noqa: PLC0415 - numpy and polars load only when needed
     from profiling.serving.plan import Promise, asked_plans  # noqa: PLC0415
     from profiling.serving.replica import Options  # noqa: PLC0415
     from profiling.serving.simulate import Traffic  # noqa: PLC0415
@@ -105,12 +105,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         "likely value.",
         style="dim", highlight=False, soft_wrap=True,
     )  # fmt: skip
-    if found and (spent := energy(door, found[0])) is not None:
-        err.print(
-            f"Energy per output token on {found[0].devices} × {found[0].accelerator}, the first: {spent.amounts}. "
-            f"{spent.said}",
-            style="dim", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+    for line in energy_note(door, found):
+        err.print(line, style="dim", highlight=False, soft_wrap=True)
     if rows["api_hosts"].drop_nulls().len():
         hosts, newest, usual, cheapest = rows.select(
             "api_hosts", "api_newest_date", "api_usd_per_million_output_tokens",

@@ -101,6 +101,8 @@ class Way:
     load_against_cheapest: float | None
     """Against the cheapest host, at the usual price of the devices."""
     basis: str
+    newest_date: date | None = None
+    """Newest day of the price of the devices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +145,7 @@ def compare(
             rented_usd_per_million_tokens(output_tokens_per_s, devices * hourly)
             for hourly in (rent.low, rent.usd_per_device_hour, rent.high)
         ]
-        rented = _way(api, usd, [0.0, 0.0, 0.0], rent.basis)
+        rented = _way(api, usd, [0.0, 0.0, 0.0], rent.basis, rent.newest_date)
     if purchase is not None and power_w and tariff is not None:
         ways = [
             Ownership(
@@ -161,13 +163,14 @@ def compare(
             f"{purchase.listings} listing{'' if purchase.listings == 1 else 's'}, {when}) over {YEARS:g} years; "
             f"electricity at {tariff[1]:.2f} USD/kWh ({tariff[0]:.2f} to {tariff[2]:.2f})"
         )
-        owned = _way(api, usd, energy, basis)
+        owned = _way(api, usd, energy, basis, purchase.newest_date)
     return Comparison(api=api, rented=rented, owned=owned, output_tokens_per_s=output_tokens_per_s)
 
 
-def _way(api: ApiPrice, usd: list[float], energy: list[float], basis: str) -> Way:
+def _way(api: ApiPrice, usd: list[float], energy: list[float], basis: str, newest: date | None) -> Way:
     low, usual, high = (break_even_load(all_, api.median_usd, part) for all_, part in zip(usd, energy, strict=True))
     return Way(
         usd_per_million_output_tokens=usd[1], low=usd[0], high=usd[2], load=usual, load_low=low, load_high=high,
         load_against_cheapest=break_even_load(usd[1], api.cheapest_usd, energy[1]), basis=basis,
+        newest_date=newest,
     )  # fmt: skip

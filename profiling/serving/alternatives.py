@@ -44,6 +44,15 @@ def energy(door: Door, plan: Plan) -> TokenEnergy | None:
     return energy_per_token(door.device(plan.accelerator), plan.devices, rates, plan.served.running_share)
 
 
+def energy_note(door: Door, plans: Sequence[Plan]) -> list[str]:
+    """What an output token of the first plan takes in energy, and what is counted; nothing where that is not known."""
+    found = energy(door, plans[0]) if plans else None
+    if found is None:
+        return []
+    first = f"{plans[0].devices} × {plans[0].accelerator}"
+    return [f"Energy per output token on {first}, its prompts counted in: {found.amounts}. {found.said}"]
+
+
 def _energy(found: TokenEnergy | None) -> dict[str, Any]:
     return {
         "running_share": found.running_share if found else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboards.parts import formats
 from profiling.accuracy.held_out import held_out_errors
-from profiling.answers.energy import drawn_w, host_draw, host_idle_draw, idle_draw
+from profiling.answers.energy import Draw, drawn_w, host_draw, host_idle_draw, idle_draw
 from profiling.devices.accelerators import GIB, GIGA, Accelerator
 from profiling.engines.table import device_class
 from profiling.engines.time import shipped_times
@@ -51,15 +51,23 @@ def _add_drawn(device: Accelerator, add: Callable[[str, float | None, str, str],
     if drawn is not None:
         low, likely, high = drawn
         add("Power under load", likely, "W", f"{low:.0f} to {high:.0f}; the share that metered devices draw")
-    for figure, found in (
-        ("Power, idle with a model loaded", idle_draw(device)),
-        ("Power of its host under load", host_draw(device)),
-        ("Power of its host, idle", host_idle_draw(device)),
-    ):
-        if found is not None:
-            whose = "" if found.what == device.name else f"per device, {found.what}; "
-            ends = f"{found.watts.low:.0f} to {found.watts.high:.0f}"
-            add(figure, found.watts.likely, "W", f"{ends}; {whose}{found.source}: {found.note}")
+    for figure, found in _beside(device).items():
+        whose = "" if found.what == device.name else f"; {found.what}"
+        add(figure, found.watts.likely, "W", f"{found.watts.low:.0f} to {found.watts.high:.0f}{whose}")
+
+
+def _beside(device: Accelerator) -> dict[str, Draw]:
+    known = {
+        "Power, idle with a model loaded": idle_draw(device),
+        "Power of its host under load, per device": host_draw(device),
+        "Power of its host, idle, per device": host_idle_draw(device),
+    }
+    return {figure: found for figure, found in known.items() if found is not None}
+
+
+def power_sources(device: Accelerator) -> str:
+    """Where the draw of its host and of idle time is from, in sentences."""
+    return " ".join(f"{figure}: {found.source} ({found.note})." for figure, found in _beside(device).items())
 
 
 def identity(device: Accelerator, said: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -27,10 +27,10 @@ from profiling.errors import ProfilingError
 MOST_MODELS = 8
 _CHART = "ability_on_this_device"
 _FIGURES = {
-    "figure": Fact("Figure", width=260),
+    "figure": Fact("Figure", width=300),
     "value": Fact("Value", "0,0.[00]", 110, stays=True),
     "unit": Fact("Unit", width=150),
-    "basis": Fact("Basis", width=260),
+    "basis": Fact("Basis", width=340),
 }
 _BEST = {
     "model_id": Fact("Model", width=280, link="model/"),
@@ -211,7 +211,7 @@ class DevicePage(SessionPage[DeviceState]):
         self.about.object = subject.identity(device.name, lead, rows, links)
         self.figures.show(
             "Figures", "decimal units; peaks without structured sparsity", frame(facts.figures(device)),
-            f"Sources of the figures, and doubts about them, are given above. {INCLUDES}"
+            f"Sources of the figures, and doubts about them, are given above. {facts.power_sources(device)} {INCLUDES}"
             + how_far_off.links(how_far_off.ENERGY),
             empty="No figures are published for it.",
         )  # fmt: skip

@@ -132,7 +132,7 @@ def _way(found: Comparison, way: Way) -> str:
         )
         cheapest = way.load_against_cheapest
         pays += "; than the cheapest host " + ("never" if cheapest is None else f"from {cheapest:.0%} on")
-    return f"{cost}; {pays}. {way.basis[0].upper()}{way.basis[1:]}."
+    return f"{cost}; {pays}. {way.basis[0].upper()}{way.basis[1:]}{formats.days_old(way.newest_date)}."
 
 
 def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:
