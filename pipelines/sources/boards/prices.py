@@ -7,8 +7,10 @@ import polars as pl
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import PRICE_TABLES, File, Prices
 from pipelines.sources.boards.documents import ROW
+from warehouse.contracts.table import Column
 
 DAY = "as_of_date"
+_WRONG = "wrong"
 _NEEDED = frozenset({"usd_per_kwh", "usd_per_million_input", "usd_per_million_output"})
 """What tables allow to be absent, and a price is none without."""
 
@@ -16,7 +18,7 @@ _NEEDED = frozenset({"usd_per_kwh", "usd_per_million_input", "usd_per_million_ou
 def prices_of(
     frame: pl.DataFrame, file: File, prices: Prices, as_of: dt.date
 ) -> tuple[pl.DataFrame, list[tuple[int | None, str]], dict[str, int]]:
-    """Rows of the declared table, typed; those that lack a price or a name, with the reason; those passed over.
+    """Rows of the declared table, typed; those that say what cannot be, with the reason; those passed over.
 
     Columns that only the bundled list knows, such as a model's address, are null; the day is that of the row, else that
     of the file.
@@ -34,14 +36,25 @@ def prices_of(
         ROW, *(_read(name, prices, columns, dtype).alias(name) for name, dtype in schema.items())
     ).with_columns(pl.col(DAY).fill_null(as_of))  # fmt: skip
     table = PRICE_TABLES[prices.table]
-    lacks = [name for name in prices.columns if name in _NEEDED or table.column(name).required]
-    whole = stated.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in lacks))
-    broken = stated.filter(pl.any_horizontal(pl.col(name).is_null() for name in lacks))
+    checks = [(_wrong(table.column(name)), name) for name in prices.columns]
+    wrong = pl.concat_list(pl.when(is_wrong).then(pl.lit(name)) for is_wrong, name in checks).list.drop_nulls()
+    judged = stated.with_columns(wrong.alias(_WRONG))
+    broken = judged.filter(pl.col(_WRONG).list.len() > 0).select(ROW, _WRONG)
     rejected: list[tuple[int | None, str]] = [
-        (row[ROW], f"states no {', '.join(name for name in lacks if row[name] is None)}")
-        for row in broken.iter_rows(named=True)
+        (number, f"states no {', '.join(names)} that can be") for number, names in broken.iter_rows()
     ]
-    return whole.drop(ROW), rejected, passed_over
+    return judged.filter(pl.col(_WRONG).list.len() == 0).drop(ROW, _WRONG), rejected, passed_over
+
+
+def _wrong(column: Column) -> pl.Expr:
+    """Whether a row lacks what the table needs, or says what it does not allow: one such row must not stop all."""
+    value = pl.col(column.name)
+    wrong = value.is_null() if column.required or column.name in _NEEDED else pl.lit(value=False)
+    if column.allowed:
+        wrong |= value.is_not_null() & ~value.is_in(column.allowed)
+    if column.minimum is not None:
+        wrong |= value.is_not_null() & ~value.is_between(column.minimum, float("inf"), closed="left")
+    return wrong
 
 
 def _read(name: str, prices: Prices, columns: set[str], dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:

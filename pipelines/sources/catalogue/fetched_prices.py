@@ -110,4 +110,5 @@ def with_newer(bundled: pl.DataFrame, fetched: pl.DataFrame, table: str) -> pl.D
         .select(bundled.columns)
     )
     kept = bundled.join(newer.select(same).unique(), on=same, how="anti", maintain_order="left")
-    return pl.concat([kept, newer])
+    # A list that sorts a provider elsewhere than before states the same offer: its newest state counts.
+    return pl.concat([kept, newer]).unique(PRICE_TABLES[table].key, keep="last", maintain_order=True)

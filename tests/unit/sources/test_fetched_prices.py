@@ -17,6 +17,7 @@ from pipelines.sources.collect import Collection, collect
 from pipelines.sources.raw_store import RawStore
 from tests.unit.sources.hub_server import HubServer, hub_server, status, whole
 from warehouse.contracts.prices import ACCELERATOR_PRICES, API_PRICES, ELECTRICITY_PRICES
+from warehouse.contracts.violations import violations
 from warehouse.settings import Settings
 
 # As the lists published them: rows of 10 October 2026 (GPU Price Index), of 23 August 2026 (GPU Price Feed).
@@ -106,6 +107,7 @@ def test_a_newer_price_takes_the_place_of_the_bundled_one_and_both_days_are_kept
     assert len(ask(settings, "gpu_price_index").new) == 1
     bundled, newer = price_list(ACCELERATOR_PRICES), fetched(settings)["accelerator_prices"]
     rows = ACCELERATOR_PRICES.conform(with_newer(bundled, newer, "accelerator_prices"))
+    assert violations(ACCELERATOR_PRICES, rows) == {}
     mine = (
         (pl.col("provider") == "Lambda") & (pl.col("accelerator") == "H100-SXM5-80GB")
         & (pl.col("price_kind") == "on_demand") & (pl.col("region") == "global")
@@ -149,7 +151,22 @@ def test_slices_and_unknown_devices_are_left_out_and_told(server: HubServer, tmp
     read = read_boards(tmp_path)
     (snapshot,) = read.snapshots.to_dicts()
     assert (snapshot["rows_read"], snapshot["rows_loaded"], snapshot["rows_rejected"]) == (5, 3, 1)
-    assert any("states no accelerator" in reason for reason in read.rejected["reason"])
+    assert any("states no accelerator that can be" in reason for reason in read.rejected["reason"])
+
+
+def test_a_row_that_cannot_be_stops_no_other(server: HubServer, tmp_path: Path) -> None:
+    payload = INDEX.format(day="2026-11-20", usd=-4.49).replace("CoreWeave,neocloud", "CoreWeave,sky").encode()
+    server.serve("/ewyluda/gpu-price-index/main/site/data/observations-latest.csv", whole(payload))
+    server.serve("/ewyluda/gpu-price-index/main/LICENSE", whole(b"MIT License"))
+    settings = declare(tmp_path, server, "gpu_price_index")
+    ask(settings, "gpu_price_index")
+    found = fetched(settings)["accelerator_prices"]
+    assert found["provider"].to_list() == ["RunPod (community)"]
+    told = " ".join(read_boards(tmp_path).rejected["reason"])
+    assert "states no usd_per_device_hour that can be" in told
+    assert "states no provider_tier that can be" in told
+    rows = with_newer(price_list(ACCELERATOR_PRICES), found, "accelerator_prices")
+    assert violations(ACCELERATOR_PRICES, ACCELERATOR_PRICES.conform(rows)) == {}
 
 
 def test_offers_alike_are_one_at_their_median_and_markets_of_a_provider_stay_apart(
@@ -176,6 +193,7 @@ def test_prices_of_tokens_are_those_of_open_models_whose_address_is_known(server
         ("zai-org/GLM-4.5", "deepinfra", 1.21)
     ]
     rows = API_PRICES.conform(with_newer(bundled, newer, "api_prices"))
+    assert violations(API_PRICES, rows) == {}
     mine = rows.filter(pl.col("hf_model_id") == "zai-org/GLM-4.5", pl.col("provider") == "deepinfra")
     assert mine["usd_per_million_output"].to_list() == [1.21]
 
@@ -193,5 +211,6 @@ def test_tariffs_of_eurostat_are_dollars_per_country(server: HubServer, tmp_path
     ]  # fmt: skip
     assert newer["usd_per_kwh"].to_list() == pytest.approx([0.1890 * 1.1696, 0.2 * 1.1696])
     rows = ELECTRICITY_PRICES.conform(with_newer(bundled, newer, "electricity_prices"))
+    assert violations(ELECTRICITY_PRICES, rows) == {}
     (austria,) = rows.filter(pl.col("country_code") == "AUT", pl.col("kind") == "non_household").to_dicts()
     assert (austria["period"], austria["bundled_as_of_date"]) == ("2025-S2", dt.date(2025, 5, 24))
