@@ -20,9 +20,6 @@ from profiling.answers.prices import (
 
 YEARS = 4.0
 """Time over which devices that one owns are written off."""
-WALL_OVER_RATED = 1.2
-"""Power of a serving machine at the wall over the rated power of its devices: 1.12 to 1.31 for eight B200 under load
-(MLPerf Inference 5.1, `core.electricity_prices`, system_power)."""
 _TARIFFS = frozenset({"non_household", "commercial"})
 
 
@@ -125,7 +122,7 @@ def compare(
     output_tokens_per_s: float,
     rent: Price | None,
     purchase: Purchase | None,
-    power_w: float | None,
+    wall_w: float | None,
     tariff: tuple[float, float, float] | None,
 ) -> Comparison:
     """Devices that make so many tokens per second, rented and owned, against the hosts.
@@ -136,7 +133,7 @@ def compare(
         output_tokens_per_s: Of all of them together.
         rent: Price of one for an hour.
         purchase: Price of one to own.
-        power_w: Rated power of one.
+        wall_w: What one draws under load with its share of the host (`energy.counted_w`).
         tariff: Low, median and high dollars per kWh.
     """
     rented = owned = None
@@ -146,10 +143,10 @@ def compare(
             for hourly in (rent.low, rent.usd_per_device_hour, rent.high)
         ]
         rented = _way(api, usd, [0.0, 0.0, 0.0], rent.basis, rent.newest_date)
-    if purchase is not None and power_w and tariff is not None:
+    if purchase is not None and wall_w and tariff is not None:
         ways = [
             Ownership(
-                purchase_usd=devices * price, years=YEARS, power_at_the_wall_w=devices * WALL_OVER_RATED * power_w,
+                purchase_usd=devices * price, years=YEARS, power_at_the_wall_w=devices * wall_w,
                 usd_per_kwh=kwh, power_usage_effectiveness=POWER_USAGE_EFFECTIVENESS,
             )
             for price, kwh in zip((purchase.low, purchase.usd_per_device, purchase.high), tariff, strict=True)

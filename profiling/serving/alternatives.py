@@ -10,7 +10,7 @@ import polars as pl
 from analytics.units import JOULES_PER_KWH
 from profiling.answers.buying import Comparison, Way, compare
 from profiling.answers.door import Door
-from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
+from profiling.answers.energy import Spread, TokenEnergy, counted_w, energy_per_token
 from profiling.serving.plan import Plan, Promise
 
 
@@ -70,9 +70,10 @@ def comparison(door: Door, model: str, promise: Promise, plan: Plan, *, spot: bo
     made = plan.served.output_tokens_per_s * plan.replicas
     if api is None or made <= 0:
         return None
+    watts = counted_w(door.device(plan.accelerator))
     return compare(
         api, plan.devices, made, door.price(plan.accelerator, spot=spot), door.purchase_price(plan.accelerator),
-        door.device(plan.accelerator).power_w, door.tariff,
+        watts.likely if watts else None, door.tariff,
     )  # fmt: skip
 
 
