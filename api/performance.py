@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from api import answers
 from api.answers import Rows
 from profiling.answers.door import Door
+from profiling.answers.energy import INCLUDES
 from profiling.answers.extras import MTP
 from profiling.answers.fit import fit as requirements_of
 from profiling.answers.fit import fit_on, is_several, placement_of
@@ -20,7 +21,7 @@ from profiling.answers.sweep import sweep
 from profiling.models.format_names import kv_format, kv_formats
 from profiling.models.names import ModelName, resolve_model
 from profiling.models.sources import catalogue
-from profiling.serving.alternatives import plan_rows
+from profiling.serving.alternatives import energy_note, plan_rows
 from profiling.serving.plan import Promise, asked_plans
 from profiling.serving.replica import Options
 from profiling.serving.simulate import Traffic
@@ -197,7 +198,7 @@ def processors(request: Request, asked: Annotated[Compared, Query()]) -> Respons
         weight_format=asked.weight_format or meant.weight_format,
     )  # fmt: skip
     rows = compare_processors(door, question, asked.accelerator)
-    return answers.rows(rows, asked.format, notes=[said(rows), *warned(door, question, rows)])
+    return answers.rows(rows, asked.format, notes=[said(rows), *warned(door, question, rows), INCLUDES])
 
 
 class Planned(BaseModel):
@@ -242,7 +243,8 @@ def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
     door = door_of(request)
     model = of_catalogue(asked.model, door).require()
     found = asked_plans(door, model, promise, options, asked.accelerator)
-    return answers.rows(plan_rows(door, model, promise, found, spot=asked.spot), asked.format, notes=[])
+    rows = plan_rows(door, model, promise, found, spot=asked.spot)
+    return answers.rows(rows, asked.format, notes=energy_note(door, found))
 
 
 def door_of(request: Request) -> Door:

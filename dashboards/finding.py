@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import duckdb
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
@@ -55,11 +55,6 @@ def address_of_model(name: str) -> str:
 def address_of_device(name: str) -> str:
     """The lasting address of a device's page, below the root."""
     return f"device/{quote(name, safe='/:')}"
-
-
-def address_of_error(stage: str) -> str:
-    """The address of the page How far off, at what was timed: the error of a prediction's own class."""
-    return f"how-far-off?{urlencode({'stage': stage})}" if stage else "how-far-off"
 
 
 def judged(data: Data) -> list[str]:

@@ -9,6 +9,8 @@ import polars as pl
 from warehouse.contracts import TABLES, VIEWS
 from warehouse.contracts.table import Column
 
+# A beginning that says whose part of a quantity a column holds.
+_PART = re.compile(r"^(host|idle)_")
 # An end that says which of several estimates of one quantity a column holds.
 _END = re.compile(r"_(low|high|lower|upper|likely|least|most|p\d+|before|published)$")
 _UNIT_AT_THE_END: Mapping[str, str] = {
@@ -23,7 +25,7 @@ _ON_PAGES: Mapping[str, str] = {
     "ability_lost": "index points", "longest_context": "tokens", "replicas": "replicas", "bytes_moved": "bytes",
     "output_tokens_per_s_per_device": "tokens/s", "tokens_per_s_per_device": "tokens/s", "milliseconds": "ms",
     "tokens_per_s_per_user": "tokens/s", "measured_over_predicted": "1", "quality": "points",
-    "quality_error": "points", "ratio": "1",
+    "quality_error": "points", "ratio": "1", "joules_per_output_token": "J", "running_share": "1",
 }  # fmt: skip
 """Quantities that pages work out and no table holds."""
 _MONEY_OR_MASS = (("usd_", "USD"), ("g_co2e_", "g CO₂e"), ("kwh_", "kWh"), ("joules_", "J"))
@@ -60,10 +62,11 @@ def _contracted() -> Mapping[str, Column]:
 
 def unit_of(name: str) -> str:
     """Unit of a column by its name: as the contracts state it, else as its end says; empty for counts and words."""
-    for asked in (name, _END.sub("", name)):
+    whole = _PART.sub("", name)
+    for asked in (name, _END.sub("", name), whole, _END.sub("", whole)):
         if (column := _contracted().get(asked)) is not None and column.unit and column.unit != "see unit":
             return column.unit
-    plain = _END.sub("", name)
+    plain = _END.sub("", whole)
     if plain in _ON_PAGES:
         return _ON_PAGES[plain]
     for what, unit in _MONEY_OR_MASS:

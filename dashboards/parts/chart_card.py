@@ -55,7 +55,7 @@ class ChartCard:
         self._body.visible = True
         self._heading.object = page.about(self._name, title, subtitle, where)
         self._legend.object = legend
-        self._below.object = page.caption(f"{where}. {more}".strip())
+        self._below.object = page.caption((where + ". " + more).strip())
 
     def hide(self, title: str, reason: str) -> None:
         """Say why there is nothing to show."""

@@ -71,7 +71,7 @@ def quality(wish: Wish) -> pl.Expr:
 
 def priced(choices: pl.DataFrame, wish: Wish) -> pl.DataFrame:
     """The choices with `quality` and its error (null where not known), and `usd`, `usd_basis` and kWh per million."""
-    joules = pl.col("joules_per_million_tokens")
+    joules = pl.col("joules_per_million_tokens") + pl.col("host_joules_per_million_tokens")
     electricity = joules / JOULES_PER_KWH * wish.usd_per_kwh
     if wish.usd_per_device_hour > 0:
         own = pl.col("devices") * wish.usd_per_device_hour / 3600 * 1e6 / pl.col("tokens_per_s")
@@ -91,7 +91,7 @@ def priced(choices: pl.DataFrame, wish: Wish) -> pl.DataFrame:
     else:
         error = pl.lit(None, pl.Float64)
     energy = {
-        name.replace("joules", "kwh"): pl.col(name) / JOULES_PER_KWH
+        name.replace("joules", "kwh"): (pl.col(name) + pl.col(f"host_{name}")) / JOULES_PER_KWH
         for name in choices.columns
         if name.startswith("joules_")
     }

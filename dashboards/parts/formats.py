@@ -113,6 +113,14 @@ def age(moment: dt.datetime, now: dt.datetime | None = None) -> str:
     return "just now"
 
 
+def days_old(day: dt.date | None, today: dt.date | None = None) -> str:
+    """How old what is of that day is, as an addition to a sentence; nothing where no day is known."""
+    if day is None:
+        return ""
+    days = ((today or dt.datetime.now(dt.UTC).date()) - day).days
+    return f", {days:,} day{'' if days == 1 else 's'} old"
+
+
 def to_json(frame: pl.DataFrame, about: dict[str, Any]) -> io.BytesIO:
     """The frame as JSON: what it is, then its rows; text is kept as it is."""
     document = {**about, "rows": frame.to_dicts()}

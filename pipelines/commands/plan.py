@@ -11,7 +11,8 @@ from pipelines.commands.terminal import Format, Formatted, Output, err, length, 
 _SHOWN = (
     "accelerator", "devices", "replicas", "prefill_replicas", "tensor_parallel", "pipeline_parallel", "certainty",
     "first_broken", "time_to_first_token_p90_s", "time_per_output_token_p90_s", "output_tokens_per_s", "usd_per_hour",
-    "usd_per_million_input_tokens", "usd_per_million_output_tokens", "rented_pays_from_load", "owned_pays_from_load",
+    "usd_per_million_input_tokens", "usd_per_million_output_tokens", "kwh_per_million_output_tokens",
+    "rented_pays_from_load", "owned_pays_from_load",
 )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     A fixed fleet (8xH100) gets its best layout, and the target that it misses first is named.
     """
-    from profiling.serving.alternatives import plan_rows  # noqa: PLC0415 - numpy and polars load only when needed
+    from profiling.serving.alternatives import energy_note, plan_rows  # noqa: PLC0415 - numpy and polars load only when needed
     from profiling.serving.plan import Promise, asked_plans  # noqa: PLC0415
     from profiling.serving.replica import Options  # noqa: PLC0415
     from profiling.serving.simulate import Traffic  # noqa: PLC0415
@@ -104,6 +105,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         "likely value.",
         style="dim", highlight=False, soft_wrap=True,
     )  # fmt: skip
+    for line in energy_note(door, found):
+        err.print(line, style="dim", highlight=False, soft_wrap=True)
     if rows["api_hosts"].drop_nulls().len():
         hosts, newest, usual, cheapest = rows.select(
             "api_hosts", "api_newest_date", "api_usd_per_million_output_tokens",

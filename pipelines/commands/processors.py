@@ -10,7 +10,7 @@ from warehouse.settings import Settings
 
 _SHOWN = (
     "accelerator", "kind", "verdict", "bound_by", "predicted_s", "predicted_low_s", "predicted_high_s", "tokens_per_s",
-    "joules_per_token", "usd_per_million_tokens", "engine", "reason",
+    "kwh_per_million_tokens", "usd_per_million_tokens", "engine", "reason",
 )  # fmt: skip
 
 
@@ -34,6 +34,7 @@ def processors(
 ) -> None:
     """CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what limits each."""
     from pipelines.lib.door import published_door  # noqa: PLC0415 - numpy loads only when needed
+    from profiling.answers.energy import INCLUDES  # noqa: PLC0415
     from profiling.answers.processors import compare_processors, said, warned  # noqa: PLC0415
     from profiling.answers.question import Question  # noqa: PLC0415
     from warehouse.reader import Reader  # noqa: PLC0415
@@ -44,6 +45,6 @@ def processors(
         model=model, accelerator="", stage=stage, batch=batch, context=seq, weight_format=weight_format
     )  # fmt: skip
     rows = compare_processors(door, question, accelerators or ())
-    for line in (*warned(door, question, rows), said(rows)):
+    for line in (*warned(door, question, rows), said(rows), INCLUDES):
         err.print(line, highlight=False, markup=False, soft_wrap=True)
     print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)

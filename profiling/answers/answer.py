@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from profiling.answers.cost import Spread, drawn_w
+from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
 from profiling.answers.extras import Drafting
 from profiling.answers.images import Images
 from profiling.answers.pruning import pruning_of
@@ -97,12 +97,23 @@ class Answer:
                 "were measured on it."
             )
         notes.append(f"The time of whole passes rests on {estimate.basis}.")
+        if self.energy is not None:
+            notes.append(self.energy.said)
         if not self.runs:
             notes.append(
                 f"It does not fit: at least {float(estimate.need.low) / GIB:.1f} GiB per device are needed and "
                 f"{float(estimate.need.budget) / GIB:.1f} GiB are available, so there is no latency and no throughput."
             )
         return tuple(notes)
+
+    @property
+    def energy(self) -> TokenEnergy | None:
+        """Per token, in its parts, the load there at all times; None where it does not fit or no power is known."""
+        rate = self.estimate.tokens_per_s
+        if rate is None:
+            return None
+        rates = Spread(float(rate.low_s), float(rate.likely_s), float(rate.high_s))
+        return energy_per_token(self.device, self.estimate.workload.parallelism.devices, rates)
 
     @property
     def warnings(self) -> list[str]:
@@ -204,12 +215,8 @@ class Answer:
         }
 
     def _totals(self) -> dict[str, Any]:
-        estimate, device = self.estimate, self.device
-        rate, need = estimate.tokens_per_s, estimate.need
-        energy = None
-        watts = drawn_w(device)
-        if rate is not None and watts is not None:
-            energy = watts[1] * estimate.workload.parallelism.devices / float(rate.likely_s)
+        estimate = self.estimate
+        rate, need, energy = estimate.tokens_per_s, estimate.need, self.energy
         # Of a generation the operators are those of one decode step, so their sums are no totals.
         one_pass = estimate.workload.stage != "generate"
         flops = sum(t.operator.count * float(t.operator.flops) for t in estimate.operators)
@@ -229,7 +236,8 @@ class Answer:
             "time_to_first_token_s": _likely(estimate.time_to_first_token),
             "time_per_output_token_s": _likely(estimate.time_per_output_token),
             "tokens_per_s": _likely(rate),
-            "joules_per_token": energy,
+            "joules_per_token": energy.devices.likely if energy else None,
+            "host_joules_per_token": energy.host.likely if energy else None,
             "usd_per_million_tokens": None if usd is None else usd.likely,
             "g_co2e_per_million_tokens": None if grams is None else grams.likely,
             **(self.traffic() if one_pass else dict.fromkeys(_TRAFFIC.values())),

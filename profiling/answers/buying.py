@@ -20,9 +20,6 @@ from profiling.answers.prices import (
 
 YEARS = 4.0
 """Time over which devices that one owns are written off."""
-WALL_OVER_RATED = 1.2
-"""Power of a serving machine at the wall over the rated power of its devices: 1.12 to 1.31 for eight B200 under load
-(MLPerf Inference 5.1, `core.electricity_prices`, system_power)."""
 _TARIFFS = frozenset({"non_household", "commercial"})
 
 
@@ -101,6 +98,8 @@ class Way:
     load_against_cheapest: float | None
     """Against the cheapest host, at the usual price of the devices."""
     basis: str
+    newest_date: date | None = None
+    """Newest day of the price of the devices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +122,7 @@ def compare(
     output_tokens_per_s: float,
     rent: Price | None,
     purchase: Purchase | None,
-    power_w: float | None,
+    wall_w: float | None,
     tariff: tuple[float, float, float] | None,
 ) -> Comparison:
     """Devices that make so many tokens per second, rented and owned, against the hosts.
@@ -134,7 +133,7 @@ def compare(
         output_tokens_per_s: Of all of them together.
         rent: Price of one for an hour.
         purchase: Price of one to own.
-        power_w: Rated power of one.
+        wall_w: What one draws under load with its share of the host (`energy.counted_w`).
         tariff: Low, median and high dollars per kWh.
     """
     rented = owned = None
@@ -143,11 +142,11 @@ def compare(
             rented_usd_per_million_tokens(output_tokens_per_s, devices * hourly)
             for hourly in (rent.low, rent.usd_per_device_hour, rent.high)
         ]
-        rented = _way(api, usd, [0.0, 0.0, 0.0], rent.basis)
-    if purchase is not None and power_w and tariff is not None:
+        rented = _way(api, usd, [0.0, 0.0, 0.0], rent.basis, rent.newest_date)
+    if purchase is not None and wall_w and tariff is not None:
         ways = [
             Ownership(
-                purchase_usd=devices * price, years=YEARS, power_at_the_wall_w=devices * WALL_OVER_RATED * power_w,
+                purchase_usd=devices * price, years=YEARS, power_at_the_wall_w=devices * wall_w,
                 usd_per_kwh=kwh, power_usage_effectiveness=POWER_USAGE_EFFECTIVENESS,
             )
             for price, kwh in zip((purchase.low, purchase.usd_per_device, purchase.high), tariff, strict=True)
@@ -161,13 +160,14 @@ def compare(
             f"{purchase.listings} listing{'' if purchase.listings == 1 else 's'}, {when}) over {YEARS:g} years; "
             f"electricity at {tariff[1]:.2f} USD/kWh ({tariff[0]:.2f} to {tariff[2]:.2f})"
         )
-        owned = _way(api, usd, energy, basis)
+        owned = _way(api, usd, energy, basis, purchase.newest_date)
     return Comparison(api=api, rented=rented, owned=owned, output_tokens_per_s=output_tokens_per_s)
 
 
-def _way(api: ApiPrice, usd: list[float], energy: list[float], basis: str) -> Way:
+def _way(api: ApiPrice, usd: list[float], energy: list[float], basis: str, newest: date | None) -> Way:
     low, usual, high = (break_even_load(all_, api.median_usd, part) for all_, part in zip(usd, energy, strict=True))
     return Way(
         usd_per_million_output_tokens=usd[1], low=usd[0], high=usd[2], load=usual, load_low=low, load_high=high,
         load_against_cheapest=break_even_load(usd[1], api.cheapest_usd, energy[1]), basis=basis,
+        newest_date=newest,
     )  # fmt: skip

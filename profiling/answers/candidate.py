@@ -134,7 +134,8 @@ class Candidate:
             "memory_high_gib": self.memory_gib[1], "memory_budget_gib": self.budget_gib,
             "tokens_per_s_low": low, "tokens_per_s": likely, "tokens_per_s_high": high,
             "time_to_first_token_s": self.time_to_first_token_s, "longest_context": self.longest_context,
-            "placement": self.placement, "reason": self.reason, "run": self.run, "check": self.check,
+            "timed_as": self.timed_as, "placement": self.placement, "reason": self.reason, "run": self.run,
+            "check": self.check,
         }  # fmt: skip
 
 

@@ -10,24 +10,14 @@ from dataclasses import dataclass
 from math import exp, log
 
 from analytics.units import GIB, JOULES_PER_KWH
+from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.time import shipped_times
 from profiling.errors import DoesNotFit, InvalidWorkload, nearest
 from profiling.roofline.estimate import Estimate
 
-_LEAST_SHARE = 0.5
 POWER_USAGE_EFFECTIVENESS = 1.2
 """Energy of the building over that of the devices: between the 1.1 that the largest operators report and the 1.54 of
 the industry's survey (Uptime Institute 2025)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """A likely value between a low and a high one."""
-
-    low: float
-    likely: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,27 +32,10 @@ class ServingCost:
     utilisation: float
     usd_per_million_tokens: Spread | None
     """None where no price is known."""
-    joules_per_token: Spread | None
-    """Of the accelerators alone; None where their power is not published."""
+    energy: TokenEnergy | None
+    """Per token, in its parts; None where the power of the devices is not published."""
     grams_co2e_per_million_tokens: Spread | None
-
-
-def power_shares(accelerator: Accelerator) -> tuple[float, float, float]:
-    """Low, likely and high draw under load as shares of the rated power.
-
-    The likely one is that of the fit to metered devices, as `skyline accuracy` holds it against measured energy: of
-    the device, else of its class, else of all. The others are half and the whole rated power.
-    """
-    likely = shipped_times().power_share(accelerator)
-    return min(_LEAST_SHARE, likely), likely, max(1.0, likely)
-
-
-def drawn_w(accelerator: Accelerator) -> tuple[float, float, float] | None:
-    """Low, likely and high draw of one device under load in watts; None where its power is not published."""
-    if accelerator.power_w is None:
-        return None
-    low, likely, high = power_shares(accelerator)
-    return low * accelerator.power_w, likely * accelerator.power_w, high * accelerator.power_w
+    """Of all parts that are known."""
 
 
 def usd_per_million_tokens(
@@ -95,7 +68,7 @@ def owned_usd_per_device_hour(
 def grams_co2e_per_million_tokens(
     joules_per_token: float, grams_co2e_per_kwh: float, power_usage_effectiveness: float = POWER_USAGE_EFFECTIVENESS
 ) -> float:
-    """Operational emissions: energy of the accelerators × the building's overhead × the grid's intensity."""
+    """Operational emissions: energy of devices and host × the building's overhead × the grid's intensity."""
     return joules_per_token * 1e6 / JOULES_PER_KWH * power_usage_effectiveness * grams_co2e_per_kwh
 
 
@@ -164,13 +137,11 @@ def serving_cost(
     if usd_per_device_hour is not None:
         money = Spread(*(usd_per_million_tokens(tokens, usd_per_device_hour, devices, utilisation)
                          for tokens in (fast, likely, slow)))  # fmt: skip
-    energy = carbon = None
-    watts = drawn_w(accelerator)
-    if watts is not None:
-        low, middle, high = (devices * each for each in watts)
-        energy = Spread(low / fast, middle / likely, high / slow)
+    energy = energy_per_token(accelerator, devices, Spread(slow, likely, fast))
+    carbon = None
+    if energy is not None:
         carbon = Spread(*(grams_co2e_per_million_tokens(joules, grams_co2e_per_kwh, power_usage_effectiveness)
-                          for joules in (energy.low, energy.likely, energy.high)))  # fmt: skip
+                          for joules in (energy.whole.low, energy.whole.likely, energy.whole.high)))  # fmt: skip
     return ServingCost(
         model=estimate.model,
         accelerator=estimate.accelerator,
@@ -179,6 +150,6 @@ def serving_cost(
         stage=workload.stage,
         utilisation=utilisation,
         usd_per_million_tokens=money,
-        joules_per_token=energy,
+        energy=energy,
         grams_co2e_per_million_tokens=carbon,
     )

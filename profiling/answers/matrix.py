@@ -10,8 +10,9 @@ import numpy.typing as npt
 import polars as pl
 
 from analytics.units import JOULES_PER_KWH
-from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS, drawn_w
+from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS
 from profiling.answers.door import Door
+from profiling.answers.energy import counted_w
 from profiling.answers.question import AS_PUBLISHED, ENGINE, Question, stored_precision
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import UnsupportedPrecision
@@ -22,6 +23,7 @@ from profiling.roofline.workload import Parallelism, Precision
 
 VERDICTS = ("fits", "does not fit", "no such products")
 _RATES = (("tokens_low", "high_s"), ("tokens_likely", "likely_s"), ("tokens_high", "low_s"))
+_ENDS = ("low", "likely", "high")
 _SECONDS = ("low_s", "likely_s", "high_s")
 Whole = npt.NDArray[np.int64]
 
@@ -48,10 +50,12 @@ def matrix(
     """
     frame = _cells(door, tuple(models), tuple(accelerators), tuple(formats), question)
     prices = {name: door.usd_per_device_hour(name, spot=question.spot) for name in accelerators}
-    drawn = {name: drawn_w(door.devices[name]) for name in accelerators}
+    drawn = {name: counted_w(door.devices[name]) for name in accelerators}
+    known: list[dict[str, float | None]] = [
+        prices, *({name: float(getattr(each, end)) if each else None for name, each in drawn.items()} for end in _ENDS),
+    ]  # fmt: skip
     hourly, *power = (
-        pl.col("accelerator").replace_strict(values, return_dtype=pl.Float64, default=None)
-        for values in (prices, *({name: ends and ends[end] for name, ends in drawn.items()} for end in range(3)))
+        pl.col("accelerator").replace_strict(values, return_dtype=pl.Float64, default=None) for values in known
     )
     grams = POWER_USAGE_EFFECTIVENESS * door.grams_co2e_per_kwh(question.country) / JOULES_PER_KWH
     # The fast end of the rate is the cheap one.
@@ -60,8 +64,8 @@ def matrix(
     return frame.with_columns(
         *((hourly / 3600 * million_seconds[end]).alias(f"usd_{end}") for end, _ in ends),
         *(
-            (watts * million_seconds[end] * grams).alias(f"grams_{end}")
-            for (end, _), watts in zip(ends, power, strict=True)
+            (drawn_w * million_seconds[end] * grams).alias(f"grams_{end}")
+            for (end, _), drawn_w in zip(ends, power, strict=True)
         ),
     )
 

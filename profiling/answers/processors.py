@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import polars as pl
 
+from analytics.units import JOULES_PER_KWH
+from profiling.answers.answer import Answer
 from profiling.answers.door import Door
 from profiling.answers.question import Question
 from profiling.devices.accelerators import Accelerator
@@ -29,9 +31,11 @@ USUAL = (
 _SCHEMA = {
     "accelerator": pl.String, "kind": pl.String, "verdict": pl.String, "bound_by": pl.String,
     "predicted_low_s": pl.Float64, "predicted_s": pl.Float64, "predicted_high_s": pl.Float64, "bound_s": pl.Float64,
-    "tokens_per_s": pl.Float64, "joules_per_token": pl.Float64, "usd_per_million_tokens": pl.Float64,
+    "tokens_per_s": pl.Float64, "joules_per_token": pl.Float64, "host_joules_per_token": pl.Float64,
+    "kwh_per_million_tokens": pl.Float64, "usd_per_million_tokens": pl.Float64,
     "g_co2e_per_million_tokens": pl.Float64, "weight_format": pl.String, "engine": pl.String,
-    "memory_high_gib": pl.Float64, "memory_budget_gib": pl.Float64, "is_calibrated": pl.Boolean, "reason": pl.String,
+    "memory_high_gib": pl.Float64, "memory_budget_gib": pl.Float64, "is_calibrated": pl.Boolean, "timed_as": pl.String,
+    "reason": pl.String,
 }  # fmt: skip
 
 
@@ -76,11 +80,17 @@ def _row(door: Door, question: Question, device: Accelerator) -> dict[str, objec
     except ProfilingError as error:
         return row | {"verdict": "cannot compute", "reason": str(error)}
     row |= {name: value for name, value in answer.row().items() if name in _SCHEMA and name != "accelerator"}
+    row |= {"timed_as": answer.estimate.basis.stage, "kwh_per_million_tokens": _kwh(answer)}
     if not answer.runs:
         need, budget = row["memory_high_gib"], row["memory_budget_gib"]
         row["reason"] = f"needs {need:.1f} of {budget:.1f} GiB"
         row |= dict.fromkeys(("predicted_low_s", "predicted_s", "predicted_high_s"))
     return row
+
+
+def _kwh(answer: Answer) -> float | None:
+    """Of devices and hosts, for a million tokens: what energy is compared by."""
+    return None if answer.energy is None else answer.energy.whole.likely * 1e6 / JOULES_PER_KWH
 
 
 def warned(door: Door, question: Question, rows: pl.DataFrame) -> list[str]:
@@ -105,7 +115,7 @@ def said(rows: pl.DataFrame) -> str:
     fastest = timed.row(0, named=True)
     bounds = Counter(timed["bound_by"].to_list())
     limits = " and ".join(f"{bound} on {count}" for bound, count in bounds.most_common())
-    least = timed.filter(pl.col("joules_per_token").is_not_null()).sort("joules_per_token")
+    least = timed.filter(pl.col("kwh_per_million_tokens").is_not_null()).sort("kwh_per_million_tokens")
     thrifty = f"; {least['accelerator'][0]} uses the least energy" if least.height else ""
     return (
         f"{fastest['accelerator']} is the fastest of {timed.height} that hold the model, bound by {fastest['bound_by']}"

@@ -55,6 +55,8 @@ class Sizing:
     rule_of_thumb_gib: float
     rule_of_thumb_devices: int
     context: int
+    timed_as: str | None = None
+    """The stage of the accuracy tables that its speed was held against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def sizing(door: Door, shapes: Shapes) -> Sizing:
     rate, usd = answer.estimate.tokens_per_s, answer.usd_per_million_tokens
     if rate is not None:
         each = (float(rate.low_s) / BATCH, float(rate.likely_s) / BATCH, float(rate.high_s) / BATCH)
-        found = replace(found, tokens_per_s=each)
+        found = replace(found, tokens_per_s=each, timed_as=answer.estimate.basis.stage)
     if usd is not None:
         found = replace(found, usd_per_million_tokens=(usd.low, usd.likely, usd.high))
     return found

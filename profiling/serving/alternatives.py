@@ -7,8 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from analytics.units import JOULES_PER_KWH
 from profiling.answers.buying import Comparison, Way, compare
 from profiling.answers.door import Door
+from profiling.answers.energy import Spread, TokenEnergy, counted_w, energy_per_token
 from profiling.serving.plan import Plan, Promise
 
 
@@ -22,8 +24,43 @@ def plan_rows(door: Door, model: str, promise: Promise, plans: Sequence[Plan], *
         plans: What was found.
         spot: Whether interruptible devices are rented.
     """
-    rows = [plan.row() | _columns(comparison(door, model, promise, plan, spot=spot)) for plan in plans]
+    rows = [
+        plan.row() | _energy(energy(door, plan)) | _columns(comparison(door, model, promise, plan, spot=spot))
+        for plan in plans
+    ]
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def energy(door: Door, plan: Plan) -> TokenEnergy | None:
+    """Energy per output token under the plan's traffic, its prompts and the time in which nothing runs counted in.
+
+    The high end is at the slow end of step times; a fast end is not simulated, so the low end is only of the draw.
+    None where the power of the devices is not published, or nothing is served.
+    """
+    likely, slow = (plan.replicas * one.output_tokens_per_s for one in (plan.served, plan.slow))
+    if likely <= 0:
+        return None
+    rates = Spread(min(slow, likely), likely, likely)
+    return energy_per_token(door.device(plan.accelerator), plan.devices, rates, plan.served.running_share)
+
+
+def energy_note(door: Door, plans: Sequence[Plan]) -> list[str]:
+    """What an output token of the first plan takes in energy, and what is counted; nothing where that is not known."""
+    found = energy(door, plans[0]) if plans else None
+    if found is None:
+        return []
+    first = f"{plans[0].devices} × {plans[0].accelerator}"
+    return [f"Energy per output token on {first}, its prompts counted in: {found.amounts}. {found.said}"]
+
+
+def _energy(found: TokenEnergy | None) -> dict[str, Any]:
+    return {
+        "running_share": found.running_share if found else None,
+        "kwh_per_million_output_tokens": found.whole.likely * 1e6 / JOULES_PER_KWH if found else None,
+        "joules_per_output_token": found.devices.likely if found else None,
+        "host_joules_per_output_token": found.host.likely if found else None,
+        "idle_joules_per_output_token": found.idle.likely if found and found.idle else None,
+    }
 
 
 def comparison(door: Door, model: str, promise: Promise, plan: Plan, *, spot: bool = False) -> Comparison | None:
@@ -33,9 +70,10 @@ def comparison(door: Door, model: str, promise: Promise, plan: Plan, *, spot: bo
     made = plan.served.output_tokens_per_s * plan.replicas
     if api is None or made <= 0:
         return None
+    watts = counted_w(door.device(plan.accelerator))
     return compare(
         api, plan.devices, made, door.price(plan.accelerator, spot=spot), door.purchase_price(plan.accelerator),
-        door.device(plan.accelerator).power_w, door.tariff,
+        watts.likely if watts else None, door.tariff,
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ class RunApart(Run):
                 request.arrived = self.now
                 self._send(request)
         if not self.decoding and not self.waiting and self.elsewhere:
-            self.now = max(self.now, self.elsewhere[0][0])
+            self.rest_until(self.elsewhere[0][0])
         while self.elsewhere and self.elsewhere[0][0] <= self.now:
             self.waiting.append(heapq.heappop(self.elsewhere)[2])
         while self.waiting and self.has_room_for(self.waiting[0]):

@@ -105,6 +105,7 @@ class Served:
         running: Mean number of requests that decode.
         cache_occupancy: Mean share of the cache in use.
         prefill_share: Share of the time that reading prompts added.
+        running_share: Share of the time in which anything runs.
         mean_first_token_s: Mean of the time to first token.
         mean_per_token_s: Mean of the time per output token.
         saturated: Whether requests arrive faster than they are served, so that the queue grows without end.
@@ -117,6 +118,7 @@ class Served:
     running: float
     cache_occupancy: float
     prefill_share: float
+    running_share: float
     mean_first_token_s: float
     mean_per_token_s: float
     saturated: bool
@@ -216,8 +218,9 @@ class Run:
         self.order = count()
         self.done: list[Request] = []
         self.now, self.taken, self.contexts, self.reserved = 0.0, 0, 0.0, 0
-        self.sums = [0.0, 0.0, 0.0]
-        """Seconds that reading prompts added; seconds × requests that decode; seconds × tokens in the cache."""
+        self.sums = [0.0, 0.0, 0.0, 0.0]
+        """Seconds that reading prompts added; seconds × requests that decode; seconds × tokens in the cache; seconds in
+        which nothing ran."""
         self.last_arrival = self.coming[-1].arrived
         self.warm = 0 if from_start else len(self.coming) // 5
         self.warm_at: tuple[float, list[float]] | None = None
@@ -240,9 +243,14 @@ class Run:
                 self.waiting.append(request)
             return
         if not self.decoding and not self.reading and not self.waiting and self.coming:
-            self.now = max(self.now, self.coming[0].arrived)
+            self.rest_until(self.coming[0].arrived)
         while self.coming and self.coming[0].arrived <= self.now:
             self.waiting.append(self.coming.popleft())
+
+    def rest_until(self, moment: float) -> None:
+        """Nothing runs until then."""
+        self.sums[3] += max(moment - self.now, 0.0)
+        self.now = max(self.now, moment)
 
     def _read(self) -> tuple[int, float]:
         """Prompt tokens of this step, and the mean number of tokens read before them."""
@@ -332,9 +340,9 @@ class Run:
         while not self.done:  # fewer requests than users in flight
             self._advance()
         counted = self.done[self.warm :] or self.done
-        began, sums = self.warm_at if self.warm_at and len(self.done) > self.warm else (0.0, [0.0, 0.0, 0.0])
+        began, sums = self.warm_at if self.warm_at and len(self.done) > self.warm else (0.0, [0.0] * len(self.sums))
         span = max(self.now - began, 1e-12)
-        reading, running, cached = ((now - then) / span for now, then in zip(self.sums, sums, strict=True))
+        reading, running, cached, resting = ((now - then) / span for now, then in zip(self.sums, sums, strict=True))
         first = np.array([one.first - one.arrived for one in counted])
         each = np.array([(one.ended - one.first) / max(one.answer - 1, 1) for one in counted])
         step = float(np.median(each)) * self.replica.tokens_per_decode
@@ -347,6 +355,7 @@ class Run:
             running=float(running),
             cache_occupancy=min(float(cached) / self.replica.cache_tokens, 1.0),
             prefill_share=float(reading),
+            running_share=1.0 - float(resting),
             mean_first_token_s=float(first.mean()),
             mean_per_token_s=float(each.mean()),
             saturated=self.users is None and queued > max(0.1 * len(self.done), 8),

@@ -31,6 +31,7 @@ def test_the_view_keeps_the_contract_it_is_described_by(reader: Reader) -> None:
     [
         ("serving_cost", "usd{}_per_million_tokens"),
         ("carbon_footprint", "joules{}_per_million_tokens"),
+        ("carbon_footprint", "host_joules{}_per_million_tokens"),
         ("carbon_footprint", "g_co2e{}_per_million_tokens"),
     ],
 )

@@ -145,11 +145,12 @@ def test_cost_and_carbon_of_a_point_are_those_of_its_estimate(lake: Lake) -> Non
         power_usage_effectiveness=carbon["power_usage_effectiveness"],
     )
     assert whole.usd_per_million_tokens is not None
-    assert whole.joules_per_token is not None
+    assert whole.energy is not None
     assert whole.grams_co2e_per_million_tokens is not None
     for end, column in (("low", "low_"), ("likely", ""), ("high", "high_")):
         assert cost[f"usd_{column}per_million_tokens"] == pytest.approx(getattr(whole.usd_per_million_tokens, end))
-        assert carbon[f"joules_{column}per_million_tokens"] == pytest.approx(1e6 * getattr(whole.joules_per_token, end))
+        assert carbon[f"joules_{column}per_million_tokens"] == pytest.approx(1e6 * getattr(whole.energy.devices, end))
+        assert carbon[f"host_joules_{column}per_million_tokens"] == pytest.approx(1e6 * getattr(whole.energy.host, end))
         assert carbon[f"g_co2e_{column}per_million_tokens"] == pytest.approx(
             getattr(whole.grams_co2e_per_million_tokens, end)
         )

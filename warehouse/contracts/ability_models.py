@@ -57,6 +57,7 @@ ABILITY_MODELS = Table(
         positive("tokens_per_s", f"Likely rate of one request, {_LOAD}.", "tokens/s"),
         positive("tokens_per_s_high", "The same, high.", "tokens/s"),
         positive("time_per_token_s", "Its inverse.", "s"),
+        Column("timed_as", pl.String, "`compared_as` of measurements that say how far off such rates are."),
         positive("usd_per_million_tokens_low", "Rent, low.", "USD per million tokens"),
         positive("usd_per_million_tokens", f"Likely rent, {_LOAD}.", "USD per million tokens"),
         positive("usd_per_million_tokens_high", "The same, high.", "USD per million tokens"),

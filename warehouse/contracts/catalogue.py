@@ -103,6 +103,13 @@ MODEL_ARCHITECTURES = Table(
 )
 
 
+def _power(stem: str, meaning: str) -> tuple[Column, ...]:
+    return tuple(
+        positive(f"{stem}{end}_w", f"{meaning}, {words}; null: not known.", "W")
+        for end, words in (("_low", "at least"), ("", "likely"), ("_high", "at most"))
+    )
+
+
 def peak(name: str, meaning: str) -> Column:
     """A dense peak of a number format."""
     return positive(name, meaning, "TFLOP/s")
@@ -147,6 +154,10 @@ ACCELERATORS = Table(
         positive("drawn_fraction_low", "The least share of the rated power that it draws under load.", "1"),
         positive("drawn_fraction", "The likely share of it, fitted to metered devices.", "1"),
         positive("drawn_fraction_high", "The most of it.", "1"),
+        *_power("host", "What the host around it draws under load, per device and beside what the device draws"),
+        *_power("idle", "What the device draws with a model loaded while nothing runs"),
+        *_power("host_idle", "What the host around it draws per device while nothing runs"),
+        Column("host_and_idle_source", pl.String, "Where these are from, and how they were taken; null: not known."),
         positive("link_gb_per_s_per_direction", "Bandwidth to its neighbours in the node.", "GB/s"),
         Column("link_kind", pl.String, "What joins the devices of a node.", required=True, allowed=LINK_KINDS),
         count("node_size", "Devices that this link joins.", required=True),

@@ -9,6 +9,10 @@ from warehouse.contracts.table import Column, Table
 PRICE_KINDS = ("on_demand", "spot", "reserved_1y", "reserved_3y")
 PROVIDER_TIERS = ("hyperscaler", "neocloud", "marketplace", "cloud")
 AS_OF = Column("as_of_date", pl.Date, "Day of the price, the first of a stated month or year; null: undated.")
+REPLACED = Column(
+    "bundled_as_of_date", pl.Date,
+    "Day of the bundled price that this fetched, newer one took the place of; null: bundled itself, or new.",
+)  # fmt: skip
 VERSION = Column("source_version", pl.String, "Commit or version of the list.")
 
 ACCELERATOR_PRICES = Table(
@@ -28,6 +32,7 @@ ACCELERATOR_PRICES = Table(
         Column("currency", pl.String, "Currency of the offer.", required=True),
         flag("is_usable_for_medians", "Whether it is a whole device at a current price; the note says why not."),
         AS_OF,
+        REPLACED,
         SOURCE,
         VERSION,
         Column("licence", pl.String, "Licence of the list."),
@@ -101,6 +106,7 @@ ELECTRICITY_PRICES = Table(
         positive("usd_per_kwh", "Tariffs in dollars.", "USD/kWh"),
         Column("period", pl.String, "When it holds, or under which load."),
         AS_OF,
+        REPLACED,
         SOURCE,
         VERSION,
         Column("licence", pl.String, "Licence of the list."),
@@ -133,6 +139,7 @@ API_PRICES = Table(
         SOURCE,
         VERSION,
         AS_OF,
+        REPLACED,
         Column("note", pl.String, "What to know about it."),
     ),
     ("hf_model_id", "model_as_listed", "provider", "source", "as_of_date"),

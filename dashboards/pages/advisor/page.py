@@ -8,10 +8,11 @@ import polars as pl
 
 from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
-from dashboards.finding import address_of_device, address_of_error, address_of_model
+from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.advisor.state import USUAL, AdvisorState
 from dashboards.parts import controls, formats, page, theme
 from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content
 from dashboards.parts.templates import render
 from profiling.answers.advise import Advice, Candidate, Need, Verdict, advise

@@ -23,12 +23,12 @@ WITH wanted AS (
 SELECT
     c.accelerator, c.devices, w.model_id, w.quality, c.precision, c.architecture_id, c.memory_high_gib, c.tokens_per_s,
     c.usd_per_device_hour * c.devices AS usd_per_hour, c.usd_per_million_tokens,
-    c.joules_per_million_tokens / 3.6e6 AS kwh_per_million_tokens,
+    (c.joules_per_million_tokens + c.host_joules_per_million_tokens) / 3.6e6 AS kwh_per_million_tokens,
     c.g_co2e_per_million_tokens, c.batch, c.context
 FROM marts.choices AS c JOIN wanted AS w USING (model_id)
 WHERE c.batch = $batch AND c.context = $context AND c.verdict = 'fits'
 QUALIFY row_number() OVER (
     PARTITION BY c.accelerator, c.devices
-    ORDER BY c.usd_per_million_tokens NULLS LAST, c.joules_per_million_tokens NULLS LAST, c.tokens_per_s DESC
+    ORDER BY c.usd_per_million_tokens NULLS LAST, kwh_per_million_tokens NULLS LAST, c.tokens_per_s DESC
 ) = 1
 ORDER BY usd_per_hour NULLS LAST, kwh_per_million_tokens NULLS LAST

@@ -10,6 +10,7 @@ from dashboards.charts import legend
 from dashboards.charts.ratings import Rows
 from dashboards.parts import ability as words
 from dashboards.parts import formats, theme
+from profiling.answers.sizing import BATCH, CONTEXT, DEVICE
 
 NAME = "compare_ability"
 _APART = 0.56
@@ -19,6 +20,13 @@ _FACTS = {
     "devices": "H100s to serve", "memory_gib": "Memory to serve (GiB)", "tokens_per_s": "Tokens / s per request",
     "usd_per_million_tokens": "USD per million tokens", "licence": "Licence", "organization": "Maker",
 }  # fmt: skip
+
+
+LOAD = (
+    f"Devices, memory, speed and cost are predicted for {BATCH} requests of {CONTEXT:,} tokens on {DEVICE} with "
+    "vLLM, in the format that is published."
+)
+"""What the load of `profiling.answers.sizing` is, in words."""
 
 
 def marks(abilities: pl.DataFrame, models: Sequence[str]) -> Rows:

@@ -13,7 +13,7 @@ from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
 from dashboards.pages.compare import ability
 from dashboards.parts import ability as words
-from dashboards.parts import board_choice, formats, page
+from dashboards.parts import board_choice, formats, how_far_off, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.page import Content
 from dashboards.parts.state import UrlState
@@ -177,11 +177,13 @@ class Compare:
         """Every fact side by side; scores are held to those of the first model."""
         found = {(row["benchmark"], row["model_id"]): row for row in scores.iter_rows(named=True)}
         lines: list[list[str]] = []
+        timed_as: list[str] = []
         if not self.abilities.is_empty():
             for domain, values in ability.pairs(self.abilities, models).items():
                 lines.append([f"Ability: {formats.running(words.domain(domain))}", *_held_to_first(values)])
             facts = self.data.ask("compare_facts", models=_SEPARATOR.join(models))
             lines += ability.fact_lines(facts, models)
+            timed_as = facts["timed_as"].drop_nulls().unique().sort().to_list()
         for benchmark in scores["benchmark"].unique().sort():
             pairs = [
                 (row["score"], row["standard_error"]) if (row := found.get((benchmark, model))) else None
@@ -207,7 +209,8 @@ class Compare:
             lines.append([label, *cells])
         wide = pl.DataFrame(lines, schema=["fact", *models], orient="row")
         self.facts = wide.unpivot(index="fact", variable_name="model_id")
-        return render(__file__, "side_by_side.html", models=models, lines=lines)
+        below = page.caption(ability.LOAD + how_far_off.links(*timed_as)) if timed_as else ""
+        return render(__file__, "side_by_side.html", models=models, lines=lines) + below
 
     def _describe(self) -> dict[str, Any]:
         return {"address": f"compare{self.state.address()}", "models": list(self.state.models)}

@@ -1,11 +1,12 @@
 """What a device's page says of the device itself: rows of peaks and of memory, each with what it rests on."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dashboards.parts import formats
 from profiling.accuracy.held_out import held_out_errors
+from profiling.answers.energy import Draw, drawn_w, host_draw, host_idle_draw, idle_draw
 from profiling.devices.accelerators import GIB, GIGA, Accelerator
 from profiling.engines.table import device_class
 from profiling.engines.time import shipped_times
@@ -38,9 +39,35 @@ def figures(device: Accelerator) -> list[dict[str, Any]]:
         add("Link to its neighbours", _scaled(device.link_bytes_per_s, GIGA), "GB/s per direction", joined)
     add("Between nodes", _scaled(device.between_nodes_bytes_per_s, GIGA), "GB/s per direction", "per device")
     add("Power", device.power_w, "W", "as the maker states")
+    _add_drawn(device, add)
     if device.achievable_matmul_fraction is not None:
         add("Largest share of the FP16 peak measured", 100 * device.achievable_matmul_fraction, "%", "matrix products")
     return rows
+
+
+def _add_drawn(device: Accelerator, add: Callable[[str, float | None, str, str], None]) -> None:
+    """What it draws under load and idle, and its host beside it, each with its range and source."""
+    drawn = drawn_w(device)
+    if drawn is not None:
+        low, likely, high = drawn
+        add("Power under load", likely, "W", f"{low:.0f} to {high:.0f}; the share that metered devices draw")
+    for figure, found in _beside(device).items():
+        whose = "" if found.what == device.name else f"; {found.what}"
+        add(figure, found.watts.likely, "W", f"{found.watts.low:.0f} to {found.watts.high:.0f}{whose}")
+
+
+def _beside(device: Accelerator) -> dict[str, Draw]:
+    known = {
+        "Power, idle with a model loaded": idle_draw(device),
+        "Power of its host under load, per device": host_draw(device),
+        "Power of its host, idle, per device": host_idle_draw(device),
+    }
+    return {figure: found for figure, found in known.items() if found is not None}
+
+
+def power_sources(device: Accelerator) -> str:
+    """Where the draw of its host and of idle time is from, in sentences."""
+    return " ".join(f"{figure}: {found.source} ({found.note})." for figure, found in _beside(device).items())
 
 
 def identity(device: Accelerator, said: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -92,9 +119,10 @@ def price_line(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return ""
     low, high = row["usd_low_per_device_hour"], row["usd_high_per_device_hour"]
+    old = formats.days_old(row["newest_date"])
     return (
         f"Usually {formats.significant(row['usd_per_device_hour'])} USD per device and hour "
-        f"({formats.significant(low)} to {formats.significant(high)}): {row['basis']}."
+        f"({formats.significant(low)} to {formats.significant(high)}): {row['basis']}{old}."
     )
 
 

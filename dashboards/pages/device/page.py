@@ -13,12 +13,13 @@ from dashboards.finding import address_of_device
 from dashboards.pages.advisor.page import dots
 from dashboards.pages.device import facts
 from dashboards.pages.device.state import DeviceState
-from dashboards.parts import controls, page, subject
+from dashboards.parts import controls, how_far_off, page, subject
 from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard, frame
 from profiling.answers.advise import Need, advise
+from profiling.answers.energy import INCLUDES
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device
 from profiling.errors import ProfilingError
@@ -26,10 +27,10 @@ from profiling.errors import ProfilingError
 MOST_MODELS = 8
 _CHART = "ability_on_this_device"
 _FIGURES = {
-    "figure": Fact("Figure", width=260),
+    "figure": Fact("Figure", width=300),
     "value": Fact("Value", "0,0.[00]", 110, stays=True),
     "unit": Fact("Unit", width=150),
-    "basis": Fact("Basis", width=260),
+    "basis": Fact("Basis", width=340),
 }
 _BEST = {
     "model_id": Fact("Model", width=280, link="model/"),
@@ -44,6 +45,7 @@ _BEST = {
     "longest_context": Fact("Longest context (tokens)", "0,0", 130),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 120),
     "evidence_class": Fact("Evidence", width=130),
+    "timed_as": how_far_off.TIMED_AS,
 }
 _BUDGETS = {
     "context": Fact("Context (tokens)", "0,0", 110),
@@ -55,6 +57,7 @@ _BUDGETS = {
     "ability_high": Fact("Ability, high", "0.0", 90),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 98),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 120),
+    "timed_as": how_far_off.TIMED_AS,
 }
 _CONTEXTS, _SPEEDS = (8_192, 32_768, 131_072), (8.0, 30.0)
 _ERRORS = {
@@ -208,7 +211,8 @@ class DevicePage(SessionPage[DeviceState]):
         self.about.object = subject.identity(device.name, lead, rows, links)
         self.figures.show(
             "Figures", "decimal units; peaks without structured sparsity", frame(facts.figures(device)),
-            "Sources of the figures, and doubts about them, are given above.",
+            f"Sources of the figures, and doubts about them, are given above. {facts.power_sources(device)} {INCLUDES}"
+            + how_far_off.links(how_far_off.ENERGY),
             empty="No figures are published for it.",
         )  # fmt: skip
 
@@ -305,7 +309,7 @@ class DevicePage(SessionPage[DeviceState]):
         self.below.object = page.caption("Intervals hold 90 %; where they overlap, the difference may be noise.")
         self.best.show(
             "What runs best on it", f"for {state.use}, {context:,} tokens of context, one request", frame(
-                [one.row() for one in runs]), " ".join(advice.notes),
+                [one.row() for one in runs]), " ".join(advice.notes) + how_far_off.links(how_far_off.FIRST_TOKEN),
             empty="No evaluated model runs like this; the Advisor says what each would need.",
         )  # fmt: skip
 

@@ -1,7 +1,9 @@
--- Energy per million tokens on one accelerator, by model and batch; carbon follows from the grid.
+-- Energy of accelerators and hosts per million tokens on one kind of accelerator, by model and batch; carbon follows from the grid.
 SELECT c.model_id, c.architecture_id, c.precision, c.devices, c.batch, c.context, c.parameters_total / 1e9 AS parameters_billion,
     c.parameters_active / 1e9 AS active_billion, c.open_llm_v2_average, c.open_llm_v2_standard_error,
-    c.joules_low_per_million_tokens, c.joules_per_million_tokens, c.joules_high_per_million_tokens, c.tokens_per_s,
+    c.joules_low_per_million_tokens, c.joules_per_million_tokens, c.joules_high_per_million_tokens,
+    c.host_joules_low_per_million_tokens, c.host_joules_per_million_tokens, c.host_joules_high_per_million_tokens,
+    c.tokens_per_s,
     c.is_calibrated, c.verdict
 FROM marts.choices AS c
 WHERE c.accelerator = $accelerator AND c.context = $context AND c.precision = $precision

@@ -11,13 +11,14 @@ from dashboards.charts.log_scatter import LogScatter, power_law
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.footprint.effort import reconciled
 from dashboards.parts import choices as choosing
-from dashboards.parts import controls, formats, page
+from dashboards.parts import controls, formats, how_far_off, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.state import UrlState
 from dashboards.parts.templates import block, render
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS
+from profiling.answers.energy import INCLUDES, host_draw
 
 _SERVING, _EVALUATING = "what_bigger_costs", "evaluation_co2"
 _KG_PER_NODE_HOUR = 1.51088
@@ -29,6 +30,7 @@ _FACTS = {
     "devices": Fact("Devices", "0", 70),
     "open_llm_v2_average": Fact("Open LLM v2", "0.0", 84),
     "kwh": Fact("kWh per million tokens", "0,0.000", 96, header="kwh_per_million_tokens", stays=True),
+    "host_kwh": Fact("… of the host", "0,0.000", 96, header="host_kwh_per_million_tokens"),
     "grams": Fact("g CO₂e per million tokens", "0,0", 96, header="g_co2e_per_million_tokens"),
     "grams_low": Fact("from", "0,0", 80, header="g_co2e_low_per_million_tokens"),
     "grams_high": Fact("to", "0,0", 80, header="g_co2e_high_per_million_tokens"),
@@ -140,9 +142,10 @@ class Footprint:
             f"batch {batch}": rows.select(
                 pl.col("parameters_billion").alias("x"), pl.col("grams").alias("y"), pl.col("grams_low").alias("low"),
                 pl.col("grams_high").alias("high"), pl.col("model_id").alias("name"),
-                pl.format("{} B, {} kWh and {} g CO₂e per million tokens, {} devices",
+                pl.format("{} B, {} kWh ({} of hosts) and {} g CO₂e per million tokens, {} devices",
                           pl.col("parameters_billion").round(1),
-                          pl.col("kwh").round(3), pl.col("grams").round(0), "devices").alias("facts"),
+                          pl.col("kwh").round(3), pl.col("host_kwh").round(3),
+                          pl.col("grams").round(0), "devices").alias("facts"),
             )
             for (batch,), rows in self.rows.group_by("batch", maintain_order=True)
         }  # fmt: skip
@@ -156,26 +159,38 @@ class Footprint:
             f"{per_kwh:.0f} g/kWh ({label}), PUE {state.pue:g}; n = {self.rows['model_id'].n_unique()} models"
         )
         more = (
-            "Predicted energy of running alone, at the share of its rated power that the device draws under load "
-            "(half and all of it at the ends) and over the 80 % interval of speed; "
-            "embodied carbon is not counted. A larger batch shares the reading of weights, so it moves "
-            "energy more than most "
-            "choices of a model do."
+            f"{INCLUDES} The device draws the share of its rated power that metered ones did (half and all of it at "
+            f"the ends), over the 80 % interval of speed; {self._host_said()} The load is there at all times; embodied "
+            "carbon is not counted. A larger batch shares the reading of weights, so it moves energy more than most "
+            "choices of a model do." + how_far_off.links(how_far_off.ENERGY)
         )
         self.serving_card.show(title, _doublings(groups), legend, where, more)
         self.serving_card.came_from("footprint_serving", question)
         self.finding.object = self._trade_off(groups)
         self.table.show(self.rows.sort("parameters_billion", "model_id", "batch", descending=[True, False, False]))
 
+    def _host_said(self) -> str:
+        """What the host of the accelerator chosen is taken to draw."""
+        device = self.data.door().devices.get(self.state.accelerator)
+        found = device and host_draw(device)
+        if not found:
+            return "what its host draws is not known."
+        watts = found.watts
+        return f"its share of a {found.what} draws {watts.likely:.0f} W ({watts.low:.0f} to {watts.high:.0f})."
+
     def _named(self, rows: pl.DataFrame, per_kwh: float) -> pl.DataFrame:
         """Rows with kWh, and grams of CO₂e at the grid and the building's overhead chosen."""
         grams = per_kwh * self.state.pue / JOULES_PER_KWH
         return rows.with_columns(
-            (pl.col("joules_per_million_tokens") / JOULES_PER_KWH).alias("kwh"),
-            (pl.col("joules_per_million_tokens") * grams).alias("grams"),
-            (pl.col("joules_low_per_million_tokens") * grams).alias("grams_low"),
-            (pl.col("joules_high_per_million_tokens") * grams).alias("grams_high"),
-        )
+            ((pl.col("joules_per_million_tokens") + pl.col("host_joules_per_million_tokens")) / JOULES_PER_KWH)
+            .alias("kwh"),
+            (pl.col("host_joules_per_million_tokens") / JOULES_PER_KWH).alias("host_kwh"),
+            *(
+                (grams * (pl.col(f"joules{end}_per_million_tokens") + pl.col(f"host_joules{end}_per_million_tokens")))
+                .alias(f"grams{end}")
+                for end in ("", "_low", "_high")
+            ),
+        )  # fmt: skip
 
     def _trade_off(self, groups: dict[str, pl.DataFrame]) -> str:
         """The price of scaling up, from the smallest and the largest rated models here, as a sentence."""

@@ -8,6 +8,7 @@ from dashboards.pages.advisor.state import MACHINE
 from dashboards.pages.open_vs_proprietary.ability import sentence as gap_of
 from dashboards.pages.scaling.ability import sentence as growth_of
 from dashboards.parts import board_choice, formats
+from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content, card, html
 from dashboards.parts.templates import block, render
 from profiling.answers.advise import Need, advise
@@ -54,7 +55,7 @@ def _advice(data: Data) -> list[dict[str, str]]:
         f"about {likely} tokens per second ({low} to {high}), ability {best.ability_in_format:.0f} "
         f"({best.ability_low:.0f} to {best.ability_high:.0f}), {best.ability_basis}."
     )
-    return [{"sentence": sentence, "page": "advisor"}]
+    return [{"sentence": sentence, "page": "advisor", "error": address_of_error(best.timed_as)}]
 
 
 def _ability(data: Data) -> list[dict[str, str]]:

@@ -177,6 +177,7 @@ def _on(door: Door, model: Architecture, shapes_id: str, device: Accelerator, co
             "tokens_per_s_high": None if rate is None else float(rate.high_s),
             "time_to_first_token_s": None if first is None else float(first.likely_s),
             "longest_context": min(longest, model.max_position or longest), "rests_on": answer.rests_on,
+            "timed_as": answer.estimate.basis.stage,
             "usd_per_million_tokens": usd.likely if (usd := answer.usd_per_million_tokens) else None,
             "g_co2e_per_million_tokens": grams.likely if (grams := answer.grams_co2e_per_million_tokens) else None,
         }  # fmt: skip

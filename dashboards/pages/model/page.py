@@ -12,12 +12,13 @@ from dashboards.finding import address_of_model, judged, named_model, publisher_
 from dashboards.pages.model import facts, own
 from dashboards.pages.model.state import ModelState
 from dashboards.parts import ability as words
-from dashboards.parts import controls, formats, page, subject, theme
+from dashboards.parts import controls, formats, how_far_off, page, subject, theme
 from dashboards.parts.declared_table import Fact, interval
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard, frame
 from profiling.answers.door import Door
+from profiling.answers.energy import INCLUDES
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
 from profiling.models.names import ModelName
@@ -82,6 +83,7 @@ _DEVICES = {
     "memory_high_gib": Fact("Memory, at most (GiB)", "0,0.0", 120),
     "memory_budget_gib": Fact("Memory available (GiB)", "0,0.0", 124),
     "engine": Fact("Engine", width=110),
+    "timed_as": how_far_off.TIMED_AS,
     "rests_on": Fact("Basis of speed", width=360),
 }
 _FRONTS = {
@@ -116,6 +118,8 @@ _PRICES = {
     "context_length": Fact("Context (tokens)", "0,0", 120),
     "model_as_listed": Fact("Name in the list", width=200),
     "as_of_date": Fact("As of", width=100),
+    "age_days": Fact("Age (days)", "0,0", 90),
+    "bundled_as_of_date": Fact("In place of a price of", width=120),
     "source": Fact("Source", width=260),
 }
 
@@ -326,7 +330,10 @@ class ModelPage(SessionPage[ModelState]):
             frame(rows),
             "The engine is what people usually run on the device; speed is predicted, with the interval beside it. "
             "Where nothing fits, the narrowest format is shown. Cost is rent at the usual price, carbon that of "
-            "running on the world's average electricity; empty where no price or no power is known.",
+            "running on the world's average electricity; empty where no price or no power is known. "
+            f"{INCLUDES} The error of speed stands in its row." + how_far_off.links(
+                how_far_off.FIRST_TOKEN, how_far_off.ENERGY
+            ),
             empty="How it runs is unknown: its architecture is not known, or it does not generate text.",
         )  # fmt: skip
 

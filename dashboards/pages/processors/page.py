@@ -5,17 +5,19 @@ from typing import Any
 import panel as pn
 import polars as pl
 
+from analytics.units import JOULES_PER_KWH
 from dashboards.charts import legend
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
 from dashboards.pages.processors import text
 from dashboards.pages.processors.state import MEASURES, ProcessorsState
-from dashboards.parts import controls, page
+from dashboards.parts import controls, how_far_off, page
 from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard
 from dashboards.parts.templates import block
+from profiling.answers.energy import INCLUDES
 from profiling.answers.processors import compare_processors, said, warned
 from profiling.errors import ProfilingError
 
@@ -29,11 +31,13 @@ _FACTS = {
     "predicted_low_s": Fact("Low (s)", "0.0000", 80),
     "predicted_high_s": Fact("High (s)", "0.0000", 80),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 84),
-    "joules_per_token": Fact("J/token", "0.0000", 80),
-    "usd_per_million_tokens": Fact("USD/M tokens", "0,0.0000", 96),
-    "g_co2e_per_million_tokens": Fact("g CO₂e/M tokens", "0,0.0", 110),
+    "kwh_per_million_tokens": Fact("kWh per million tokens", "0,0.0000", 110),
+    "kwh_of_host": Fact("… of the host", "0,0.0000", 90, header="host_kwh_per_million_tokens"),
+    "usd_per_million_tokens": Fact("USD per million tokens", "0,0.0000", 110),
+    "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0.0", 110),
     "engine": Fact("Engine", width=100),
     "weight_format": Fact("Weights", width=80),
+    "timed_as": how_far_off.TIMED_AS,
     "reason": Fact("Why not", width=240),
 }
 
@@ -83,8 +87,17 @@ class Processors(SessionPage[ProcessorsState]):
         self.below.object = page.caption(
             f"{measure.how} Each device with the engine usually run on it; the binding resource is the one the pass "
             "waits for most."
+            + how_far_off.links(*([how_far_off.ENERGY] if measure.column.startswith("kwh") else self._timed_as()))
         )
-        self.table.show("Every processor", text.counts(self.rows), self.rows)
+        self.table.show(
+            "Every processor", text.counts(self.rows),
+            self.rows.with_columns(kwh_of_host=pl.col("host_joules_per_token") * 1e6 / JOULES_PER_KWH),
+            INCLUDES + how_far_off.links(how_far_off.ENERGY),
+        )  # fmt: skip
+
+    def _timed_as(self) -> list[str]:
+        """Classes of the predictions shown, in the order of the table."""
+        return self.rows["timed_as"].drop_nulls().unique(maintain_order=True).to_list()
 
     def _describe(self) -> dict[str, Any]:
         asked = self.state.question

@@ -41,9 +41,9 @@ MEASURES = {
         "Intervals hold 80 % of measurements on devices and models that the fit had not seen.",
     ),
     "energy": Measure(
-        "Energy of a token", "joules_per_token", "", "", 1.0, "Joules per token",
-        "Likely time at the share of its power that a device of the class was measured to draw under load; devices "
-        "without a published power are left out.",
+        "Energy of a million tokens", "kwh_per_million_tokens", "", "", 1.0, "kWh per million tokens",
+        "Likely time at the share of its power that a device of the class was measured to draw under load, with its "
+        "share of the host; devices without a published power are left out.",
     ),
     "cost": Measure(
         "Cost of a million tokens", "usd_per_million_tokens", "", "", 1.0, "US dollars per million tokens",

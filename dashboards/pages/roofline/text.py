@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 
 from dashboards.charts.memory_bar import gib
 from dashboards.charts.roofline import seconds, span_of_seconds
-from dashboards.finding import address_of_device, address_of_error, address_of_model
+from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.roofline.state import STAGES
 from dashboards.parts import formats
+from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.templates import render
 from profiling.answers.answer import Answer
 from profiling.devices.accelerators import GIB

@@ -6,20 +6,21 @@ from typing import Any
 import panel as pn
 import polars as pl
 
+from analytics.units import JOULES_PER_KWH
 from dashboards.charts.serving_curve import NAME as CHART
 from dashboards.charts.serving_curve import Curve, ServingCurve
 from dashboards.data import Data
-from dashboards.finding import address_of_error
 from dashboards.pages.serve import text
 from dashboards.pages.serve.answer import Fleet, bases, curve_of, fleet_of, limit_of, plans_of
 from dashboards.pages.serve.state import ServeState
 from dashboards.parts import controls, page
 from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import block, render
 from profiling.accuracy.simulated import shipped_simulation_errors
-from profiling.serving.alternatives import comparison, plan_rows
+from profiling.serving.alternatives import comparison, energy, plan_rows
 from profiling.serving.plan import Plan, Promise
 
 _FACTS = {
@@ -33,6 +34,9 @@ _FACTS = {
     "usd_per_hour": Fact("USD an hour", "0,0.00", 84),
     "usd_per_million_input_tokens": Fact("USD per million in", "0,0.00", 96),
     "usd_per_million_output_tokens": Fact("USD per million out", "0,0.00", 100),
+    "kwh_per_million_output_tokens": Fact("kWh per million out", "0,0.000", 96),
+    "host_kwh": Fact("… of hosts", "0,0.000", 84, header="host_kwh_per_million_output_tokens"),
+    "idle_kwh": Fact("… of idle time", "0,0.000", 84, header="idle_kwh_per_million_output_tokens"),
     "rented_pays_from_load": Fact("Rent pays from load", "0%", 84),
     "owned_pays_from_load": Fact("Owning pays from load", "0%", 84),
     "breaks": Fact("Breaks", width=150),
@@ -108,6 +112,7 @@ class Serve(SessionPage[ServeState]):
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
             buying=self._buying(best, promise), bases=based, whose=text.SCOPES[based[0].scope] if based else "",
+            energy=energy(self.data.door(), best) if best else None,
             simulation=text.simulation_error(shipped_simulation_errors(), based[0].engine) if based else "",
             command=state.command, address_of_error=address_of_error,
         )  # fmt: skip
@@ -127,6 +132,8 @@ class Serve(SessionPage[ServeState]):
             self.rows.with_columns(
                 breaks=pl.col("first_broken").replace(text.PROMISES),
                 time_per_output_token_p90_ms=1000 * pl.col("time_per_output_token_p90_s"),
+                host_kwh=pl.col("host_joules_per_output_token") * 1e6 / JOULES_PER_KWH,
+                idle_kwh=pl.col("idle_joules_per_output_token") * 1e6 / JOULES_PER_KWH,
             )
         )
 

@@ -104,6 +104,7 @@ def buying(found: Comparison | None) -> Sequence[tuple[str, str]]:
         return ()
     api = found.api
     when = "undated" if api.newest_date is None else f"newest {api.newest_date.isoformat()}"
+    when += formats.days_old(api.newest_date)
     bought = (
         f"${api.median_usd:,.2f} per million output tokens with their prompts (median of {api.hosts} "
         f"host{'' if api.hosts == 1 else 's'}, {when}); ${api.cheapest_usd:,.2f} from {api.cheapest_provider}."
@@ -131,7 +132,7 @@ def _way(found: Comparison, way: Way) -> str:
         )
         cheapest = way.load_against_cheapest
         pays += "; than the cheapest host " + ("never" if cheapest is None else f"from {cheapest:.0%} on")
-    return f"{cost}; {pays}. {way.basis[0].upper()}{way.basis[1:]}."
+    return f"{cost}; {pays}. {way.basis[0].upper()}{way.basis[1:]}{formats.days_old(way.newest_date)}."
 
 
 def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:

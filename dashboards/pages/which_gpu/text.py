@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 
 from dashboards.charts.matrix import Cell
 from dashboards.charts.memory_bar import gib
-from dashboards.finding import address_of_error
 from dashboards.parts import formats
+from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.templates import render
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
-from profiling.answers.cost import power_shares, serving_cost
+from profiling.answers.cost import serving_cost
 from profiling.answers.door import Door
+from profiling.answers.energy import power_shares
 from profiling.answers.question import ENGINE, Question
 from profiling.devices.accelerators import GIB
 from profiling.errors import ProfilingError
@@ -133,16 +134,19 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
     if rate is not None:
         sides = (float(rate.likely_s), float(rate.low_s), float(rate.high_s))
         lines.append(("Output tokens per second", _interval(*sides, "tokens/s, all sequences together")))
+    energy = cost.energy
     for label, spread, unit in (
         ("Cost per million output tokens", cost.usd_per_million_tokens, "USD"),
-        ("Energy per output token", cost.joules_per_token, "J, accelerators alone"),
+        ("Energy per output token", energy.whole if energy else None, "J, of devices and host"),
+        ("… of the devices", energy.devices if energy else None, "J"),
+        ("… of the host around them", energy.host if energy else None, "J"),
         ("Carbon per million output tokens", cost.grams_co2e_per_million_tokens, "g CO₂e"),
     ):
         if spread is not None:
             lines.append((label, _interval(spread.likely, spread.low, spread.high, unit)))
     lines.append(("Bound by", answer.estimate.bound_by))
     price = (
-        f"{offer.usd_per_device_hour:.2f} USD per device hour: {offer.basis}"
+        f"{offer.usd_per_device_hour:.2f} USD per device hour: {offer.basis}{formats.days_old(offer.newest_date)}"
         if offer
         else f"no {'spot' if asked.spot else 'on-demand'} price known for {device.name}"
     )
@@ -151,10 +155,8 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
     sources = [
         ("Batch", f"{asked.batch:,} sequences decoding at {asked.context:,} tokens each, always busy"),
         ("Price", price),
-        (
-            "Power",
-            f"{power}; draw {shares} of it (low, likely, high)",
-        ),
+        ("Power", f"{power}; draw {shares} of it (low, likely, high)"),
+        ("Energy", energy.said if energy else "the power of the device is not published"),
         (
             "Grid",
             f"{grid}: {grams_per_kwh:.0f} g CO₂e per kWh, CodeCarbon; building overhead (PUE) {PUE}",

@@ -32,7 +32,7 @@ def _ends(name: str) -> tuple[str, str, str]:
 
 _ONE: dict[str, type[pl.DataType]] = {
     "parameters_total": pl.Int64, "parameters_active": pl.Int64, "weight_format": pl.String, "weight_bits": pl.Float64,
-    "weights_gib": pl.Float64, "devices": pl.Int64,
+    "weights_gib": pl.Float64, "devices": pl.Int64, "timed_as": pl.String,
 }  # fmt: skip
 SIZE_SCHEMA: dict[str, type[pl.DataType]] = {
     "model_id": pl.String, **_ONE, "memory_low_gib": pl.Float64, "memory_gib": pl.Float64,

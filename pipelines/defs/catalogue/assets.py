@@ -9,9 +9,12 @@ from analytics.identity.architecture_links import SHAPE, link_architectures
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
+from pipelines.sources.boards.declaration import declared
+from pipelines.sources.catalogue.fetched_prices import addressed, fetched_prices, with_newer
 from pipelines.sources.catalogue.prices import market_prices, price_list
 from pipelines.sources.catalogue.read import accelerators, architectures, grid_intensities
 from pipelines.sources.hub.models import as_architectures, hub_models, kept_models
+from pipelines.sources.raw_store import RawStore
 from profiling.models.sources import catalogue
 from warehouse.contracts import catalogue as tables
 from warehouse.contracts import prices
@@ -28,7 +31,7 @@ _PRICE_LISTS = (
     **makes(
         spec(tables.ARCHITECTURES, [RAW_FILES], kinds={"csv"}),
         spec(tables.HUB_MODELS, [RAW_FILES]),
-        *(spec(table, [], kinds={"csv"}) for table in _PRICE_LISTS),
+        *(spec(table, [RAW_FILES], kinds={"csv"}) for table in _PRICE_LISTS),
         spec(tables.GRID_CARBON_INTENSITY, [], kinds={"csv"}),
     ),
 )
@@ -39,8 +42,15 @@ def reference_catalogue(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     known = architectures()
     more = as_architectures(asked).cast({name: known.schema[name] for name in as_architectures(asked).columns})
     yield write(skyline.lake, tables.ARCHITECTURES, pl.concat([known, more], how="diagonal"))
+    fetched = fetched_prices(RawStore(skyline.settings.raw), declared(skyline.settings.home))
     for table in _PRICE_LISTS:
-        yield write(skyline.lake, table, price_list(table))
+        rows = price_list(table)
+        newer = fetched.get(table.name)
+        if newer is not None:
+            if table is prices.API_PRICES:
+                newer = addressed(newer, rows, list(catalogue()))
+            rows = with_newer(rows, newer, table.name)
+        yield write(skyline.lake, table, rows, fetched=0 if newer is None else newer.height)
     yield write(skyline.lake, tables.GRID_CARBON_INTENSITY, grid_intensities())
 
 

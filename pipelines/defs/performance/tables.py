@@ -10,7 +10,8 @@ import polars as pl
 
 from analytics.units import JOULES_PER_KWH
 from profiling.answers.answer import occurrence_rows
-from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS, drawn_w
+from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS
+from profiling.answers.energy import drawn_w
 from profiling.answers.fit import requirement_rows
 from profiling.answers.question import ENGINE
 from profiling.devices.accelerators import grid_devices, table
@@ -230,12 +231,13 @@ def serving_cost(points: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
 
 _ENDS = ("low", "likely", "high")
 _DRAWN = tuple(f"drawn_{end}_w" for end in _ENDS)
+_HOST = ("host_low_w", "host_w", "host_high_w")
 
 
 def carbon_footprint(
     points: pl.DataFrame, rented: pl.DataFrame, accelerators: pl.DataFrame, grids: pl.DataFrame
 ) -> pl.DataFrame:
-    """Rows of `marts.carbon_footprint`: energy by what devices draw under load, emissions by the world's average.
+    """Rows of `marts.carbon_footprint`: energy of devices and hosts under load, emissions by the world's average.
 
     Args:
         points: Rows of `marts.roofline_points`.
@@ -248,10 +250,13 @@ def carbon_footprint(
     power = accelerators.drop_nulls("power_w").select(
         "accelerator", "power_w",
         *((pl.col("power_w") * pl.col(share)).alias(watts) for watts, share in zip(_DRAWN, fractions, strict=True)),
+        *_HOST,
     )  # fmt: skip
     offered = points.join(rented.drop_nulls("accelerator"), on="accelerator", how="semi", maintain_order="left")
     served = _served(offered).join(power, on="accelerator", how="inner", maintain_order="left")
     joules = {end: 1e6 * pl.col(watts) * pl.col(end) for end, watts in zip(_ENDS, _DRAWN, strict=True)}
+    host = {end: 1e6 * pl.col(watts) * pl.col(end) for end, watts in zip(_ENDS, _HOST, strict=True)}
+    counted = {end: joules[end] + host[end] for end in _ENDS}
     grams = POWER_USAGE_EFFECTIVENESS * intensity / JOULES_PER_KWH
     return served.with_columns(
         grid=pl.lit(f"{COUNTRY} by codecarbon"),
@@ -260,7 +265,10 @@ def carbon_footprint(
         joules_low_per_million_tokens=joules["low"],
         joules_per_million_tokens=joules["likely"],
         joules_high_per_million_tokens=joules["high"],
-        g_co2e_low_per_million_tokens=joules["low"] * grams,
-        g_co2e_per_million_tokens=joules["likely"] * grams,
-        g_co2e_high_per_million_tokens=joules["high"] * grams,
+        host_joules_low_per_million_tokens=host["low"],
+        host_joules_per_million_tokens=host["likely"],
+        host_joules_high_per_million_tokens=host["high"],
+        g_co2e_low_per_million_tokens=counted["low"] * grams,
+        g_co2e_per_million_tokens=counted["likely"] * grams,
+        g_co2e_high_per_million_tokens=counted["high"] * grams,
     )

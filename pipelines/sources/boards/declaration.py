@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from warehouse.contracts.boards import CATEGORIES, MODES, REPORTERS, UNITS
+from warehouse.contracts.prices import ACCELERATOR_PRICES, API_PRICES, ELECTRICITY_PRICES
 
 DECLARATION = "board.toml"
 USER_FOLDER = "boards"
@@ -28,6 +29,8 @@ SUFFIX_FORMS = {
     ".zip": "zip",
 }
 """Suffixes that board files may have, and the form that each stands for."""
+PRICE_TABLES = {table.name: table for table in (ACCELERATOR_PRICES, API_PRICES, ELECTRICITY_PRICES)}
+"""Tables of prices that declared sources fill, beside what is bundled."""
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -156,6 +159,27 @@ class Facts(_Strict):
     weights_url: Text | None = None
 
 
+class Prices(_Strict):
+    """What a row states as a price.
+
+    Attributes:
+        table: Table of prices that it is a row of.
+        columns: Column of that table → what the row says of it.
+        factors: Column → by what its number is multiplied, such as an exchange rate.
+    """
+
+    table: Literal["accelerator_prices", "api_prices", "electricity_prices"]
+    columns: dict[str, Text]
+    factors: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _are_columns(self) -> "Prices":
+        known = set(PRICE_TABLES[self.table].column_names)
+        if wrong := sorted({*self.columns, *self.factors} - known):
+            raise ValueError(f"{self.table} has no columns {wrong}; it has {sorted(known)}")
+        return self
+
+
 class Parts(_Strict):
     """Files that an index lists, fetched each and kept together as one zip.
 
@@ -212,6 +236,7 @@ class File(_Strict):
         scores: Scores of a row.
         by_file: Name of a file without suffix → its score, in place of `scores`.
         facts: What a row states about the model.
+        prices: What a row states as a price; then nothing else is said.
     """
 
     name: str
@@ -247,10 +272,11 @@ class File(_Strict):
     scores: tuple[Score, ...] = ()
     by_file: dict[str, Score] = Field(default_factory=dict)
     facts: Facts | None = None
+    prices: Prices | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "File":
-        if self.refused or self.form == "zip":
+        if self.refused or self.form == "zip" or self.prices is not None:
             return self
         if self.name_in_source is None:
             raise ValueError(f"the file {self.name!r} does not say where the model's name is: name_in_source")

@@ -30,6 +30,7 @@ CODE = (
     "load.py",
     "names.py",
     "own_form.py",
+    "prices.py",
     "read.py",
     "values.py",
     "benchmarks.toml",

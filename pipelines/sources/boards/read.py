@@ -11,6 +11,7 @@ from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, Facts, File, Said, Score
 from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, Rows
 from pipelines.sources.boards.names import taken_apart
+from pipelines.sources.boards.prices import prices_of
 from pipelines.sources.boards.results import RESULT_SCHEMA, ROW, completed, held_against_units, once
 from pipelines.sources.tables import UnreadableFile
 from warehouse.contracts.boards import MODEL_FACTS, MODES, REPORTERS
@@ -66,8 +67,14 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     Raises:
         UnreadableFile: no column holds what is declared; the message names the columns.
     """
-    frame = _as_declared(rows.frame, file)
+    frame = as_declared(rows.frame, file)
     columns = set(frame.columns)
+    if file.prices is not None:
+        priced, rejected, passed_over = prices_of(frame, file, file.prices, as_of)
+        return Read(
+            rejected=[(number, "", reason) for number, reason in (*rows.broken, *rejected)][:_MOST_REASONS],
+            rows=frame.height + len(rows.broken), loaded=priced.height, passed_over=passed_over,
+        )  # fmt: skip
     read = Read(rows=frame.height + len(rows.broken))
     read.rejected += [(number, "", reason) for number, reason in rows.broken]
     frame, read.passed_over = values.of_the_board(frame, file.only_rows, file.not_rows, columns)
@@ -103,7 +110,7 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     return read
 
 
-def _as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
+def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
     """Columns spelled as declared where case or blanks differ and nothing else is so spelled."""
     wanted = _columns_read(file) | {
         column for score in (*file.scores, *file.by_file.values()) for column in score.columns
@@ -129,6 +136,8 @@ def _said_of(file: File) -> list[Said | None]:
         said += [score.benchmark, score.version, score.category, score.metric, score.n_items, score.n_trials]
         said += [score.standard_error, score.half_interval, score.cost_usd, score.reporter, score.may_bundle]
         said += list(score.interval or ())
+    if file.prices is not None:
+        said += file.prices.columns.values()
     if file.facts is not None:
         said += [getattr(file.facts, name) for name in type(file.facts).model_fields]
     return said

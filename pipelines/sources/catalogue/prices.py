@@ -14,7 +14,10 @@ def price_list(table: Table) -> pl.DataFrame:
     text = resources.files("warehouse").joinpath("reference", f"{table.name}.csv").read_bytes()
     frame = pl.read_csv(text, infer_schema_length=None, schema_overrides={"as_of_date": pl.String})
     days = [day_of(stated) for stated in frame["as_of_date"]]
-    return frame.with_columns(pl.Series("as_of_date", days, dtype=pl.Date)).select(table.column_names)
+    dated = frame.with_columns(
+        pl.Series("as_of_date", days, dtype=pl.Date), pl.lit(None, pl.Date).alias("bundled_as_of_date")
+    )
+    return dated.select(table.column_names)
 
 
 def market_prices(offers: pl.DataFrame) -> pl.DataFrame:

@@ -1,13 +1,13 @@
 """Facts of the performance model that ship, as the frames of their tables, each figure with source and doubts."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 
 import polars as pl
 
-from profiling.answers.cost import power_shares
-from profiling.devices.accelerators import GIB, table
+from profiling.answers.energy import Draw, host_draw, host_idle_draw, idle_draw, power_shares
+from profiling.devices.accelerators import GIB, Accelerator, table
 from profiling.errors import ProfilingError
 from profiling.models.sources import catalogue
 from warehouse.contracts.catalogue import ACCELERATORS, ARCHITECTURES
@@ -80,6 +80,16 @@ def architectures() -> pl.DataFrame:
     ).select(ARCHITECTURES.column_names)
 
 
+_BESIDE: Mapping[str, Callable[[Accelerator], Draw | None]] = {
+    "host": host_draw, "idle": idle_draw, "host_idle": host_idle_draw,
+}  # fmt: skip
+"""What is drawn beside the devices under load, by the first words of the columns."""
+
+
+def _sources(found: tuple[Draw | None, ...]) -> str | None:
+    return "; ".join(f"{one.what}: {one.source} ({one.note})" for one in found if one is not None) or None
+
+
 def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
     """Rows of `core.accelerators`.
 
@@ -92,6 +102,7 @@ def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
     known = [table()[name] for name in rows["name"]]
     drawn = zip(*map(power_shares, known), strict=True)
     ends = ("drawn_fraction_low", "drawn_fraction", "drawn_fraction_high")
+    beside = {name: [draw(one) for one in known] for name, draw in _BESIDE.items()}
     return rows.with_columns(
         pl.col("name").alias("accelerator"),
         pl.Series("usable_memory_gib", [one.usable_memory_bytes / GIB for one in known]),
@@ -99,6 +110,12 @@ def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
         pl.Series("usable_memory_high_gib", [one.usable_memory_range_bytes[1] / GIB for one in known]),
         pl.Series("memory_basis", [one.memory_basis for one in known]),
         *(pl.Series(name, shares) for name, shares in zip(ends, drawn, strict=True)),
+        *(
+            pl.Series(f"{name}{end}_w", [found and getattr(found.watts, which) for found in draws], pl.Float64)
+            for name, draws in beside.items()
+            for end, which in (("_low", "low"), ("", "likely"), ("_high", "high"))
+        ),
+        pl.Series("host_and_idle_source", map(_sources, zip(*beside.values(), strict=True)), pl.String),
         pl.col("release_date").cast(pl.String),
         pl.col("name").replace_strict(calibrated, default=None, return_dtype=pl.String).alias("calibrated_from"),
         pl.lit(spelled_out).alias("source_list"),

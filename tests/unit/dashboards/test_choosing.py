@@ -16,7 +16,8 @@ PLAIN: dict[str, Any] = {
     "model_id": "org/a", "precision": "w16a16kv16", "weight_bits": 16.0, "devices": 1, "verdict": "fits",
     "memory_low_gib": 10.0, "memory_high_gib": 11.0, "memory_budget_gib": 21.24, "open_llm_v2_average": 30.0,
     "open_llm_v2_standard_error": 0.7, "ifeval": 60.0, "math_lvl_5": 20.0, "tokens_per_s": 50.0,
-    "time_to_first_token_s": 1.0, "usd_per_million_tokens": None, "joules_per_million_tokens": 3.6e6,
+    "time_to_first_token_s": 1.0, "usd_per_million_tokens": None, "joules_per_million_tokens": 2.7e6,
+    "host_joules_per_million_tokens": 0.9e6,
     "g_co2e_per_million_tokens": 570.0, "licence": "apache-2.0", "licence_class": "open_source", "is_on_hub": True,
     "is_flagged": False, "is_merged": False, "is_official_provider": True,
 }  # fmt: skip

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dashboards.finding import address_of_error
 from dashboards.pages.roofline.text import headline
 from dashboards.pages.which_gpu.text import details
+from dashboards.parts.how_far_off import address_of_error
 from profiling.accuracy.held_out import held_out_errors
 from profiling.answers.door import shipped_door
 from profiling.answers.matrix import matrix

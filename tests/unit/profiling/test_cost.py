@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from profiling.answers.cost import (
-    drawn_w,
     fitted_joules_per_token,
     grams_co2e_per_million_tokens,
     grid_intensity,
-    power_shares,
     serving_cost,
 )
+from profiling.answers.energy import drawn_w, power_shares
 from profiling.devices.accelerators import find
 from profiling.engines.time import shipped_times
 from profiling.errors import DoesNotFit, InvalidWorkload
@@ -44,8 +43,8 @@ def test_measured_energy_of_chat_on_an_h100_lies_within_the_spread() -> None:
     h100, model = find("H100-SXM5-80GB"), load("meta-llama/Meta-Llama-3.1-8B")
     answer = estimate(model, h100, Workload(stage="generate", batch=64, context=512, generated=512))
     cost = serving_cost(answer, h100, usd_per_device_hour=2.95, grams_co2e_per_kwh=475)
-    assert cost.joules_per_token is not None
-    assert cost.joules_per_token.low < 0.119 < cost.joules_per_token.high
+    assert cost.energy is not None
+    assert cost.energy.devices.low < 0.119 < cost.energy.devices.high
     assert cost.usd_per_million_tokens is not None
     assert cost.usd_per_million_tokens.low < 0.159 < cost.usd_per_million_tokens.high
     assert (cost.batch, cost.devices, cost.accelerator) == (64, 1, "H100-SXM5-80GB")
@@ -61,10 +60,10 @@ def test_a_device_draws_the_share_of_its_power_that_measured_energy_is_held_agai
     assert drawn_w(device) == pytest.approx(tuple(share * (device.power_w or 0) for share in (low, likely, high)))
     answer = estimate(load("meta-llama/Meta-Llama-3.1-8B"), device, Workload(batch=8, context=512))
     cost = serving_cost(answer, device, usd_per_device_hour=None, grams_co2e_per_kwh=475)
-    assert cost.joules_per_token is not None
+    assert cost.energy is not None
     assert answer.tokens_per_s is not None
     drawn = likely * (device.power_w or 0)
-    assert cost.joules_per_token.likely == pytest.approx(drawn / float(answer.tokens_per_s.likely_s))
+    assert cost.energy.devices.likely == pytest.approx(drawn / float(answer.tokens_per_s.likely_s))
 
 
 def test_a_machine_at_the_wall_draws_another_share_than_its_device_alone() -> None:

@@ -150,7 +150,7 @@ def test_the_load_at_which_devices_win_is_that_of_the_collected_prices() -> None
     assert purchase is not None
     assert purchase.usd_per_device == pytest.approx(27_500)  # a server at 250,000 is only assumed by its source
     assert not purchase.is_whole_machine
-    found = compare(api, 4, 6018, rent, purchase, 700, tariff)
+    found = compare(api, 4, 6018, rent, purchase, 955, tariff)
     assert found.rented is not None
     assert found.rented.load == pytest.approx(0.91, abs=0.01)
     assert found.rented.load_low < found.rented.load
@@ -161,5 +161,5 @@ def test_the_load_at_which_devices_win_is_that_of_the_collected_prices() -> None
     assert found.owned.low < found.owned.usd_per_million_output_tokens < found.owned.high
     # At the load from which on they win, both ways cost the same.
     own = found.owned
-    energy = 4 * 0.7 * 1.2 * 1.2 * tariff[1] / (6018 * 0.0036)
+    energy = 4 * 0.955 * 1.2 * tariff[1] / (6018 * 0.0036)
     assert (own.usd_per_million_output_tokens - energy) / own.load + energy == pytest.approx(0.81, rel=1e-3)

@@ -23,7 +23,7 @@ passes AS (
 ),
 devices AS (
     SELECT
-        accelerator, power_w, drawn_fraction_low, drawn_fraction, drawn_fraction_high,
+        accelerator, power_w, drawn_fraction_low, drawn_fraction, drawn_fraction_high, host_low_w, host_w, host_high_w,
         -- Engines allow themselves nine tenths of what the device reports (profiling/memory/need.py, vllm-v1).
         0.9 * usable_memory_gib AS memory_budget_gib
     FROM core.accelerators
@@ -53,6 +53,7 @@ room AS (
 served AS (
     SELECT
         p.*, d.memory_budget_gib, d.drawn_fraction_low, d.drawn_fraction, d.drawn_fraction_high, r.max_batch,
+        d.host_low_w, d.host_w, d.host_high_w,
         CASE WHEN runs THEN batch END AS tokens_per_step,
         devices * o.usd_per_device_hour / 3600 * 1e6 AS usd_per_second_of_a_million,
         devices * d.power_w * 1e6 AS joules_per_second_of_a_million,
@@ -80,9 +81,12 @@ SELECT
     drawn_fraction_low * joules_per_second_of_a_million * step_low / tokens_per_step AS joules_low_per_million_tokens,
     drawn_fraction * joules_per_second_of_a_million * step / tokens_per_step AS joules_per_million_tokens,
     drawn_fraction_high * joules_per_second_of_a_million * step_high / tokens_per_step AS joules_high_per_million_tokens,
-    joules_low_per_million_tokens * g_co2e_per_joule AS g_co2e_low_per_million_tokens,
-    joules_per_million_tokens * g_co2e_per_joule AS g_co2e_per_million_tokens,
-    joules_high_per_million_tokens * g_co2e_per_joule AS g_co2e_high_per_million_tokens,
+    s.devices * host_low_w * 1e6 * step_low / tokens_per_step AS host_joules_low_per_million_tokens,
+    s.devices * host_w * 1e6 * step / tokens_per_step AS host_joules_per_million_tokens,
+    s.devices * host_high_w * 1e6 * step_high / tokens_per_step AS host_joules_high_per_million_tokens,
+    (joules_low_per_million_tokens + host_joules_low_per_million_tokens) * g_co2e_per_joule AS g_co2e_low_per_million_tokens,
+    (joules_per_million_tokens + host_joules_per_million_tokens) * g_co2e_per_joule AS g_co2e_per_million_tokens,
+    (joules_high_per_million_tokens + host_joules_high_per_million_tokens) * g_co2e_per_joule AS g_co2e_high_per_million_tokens,
     s.is_calibrated, s.usd_per_device_hour, s.price_source, w.grid,
     q.* EXCLUDE (model_id)
 FROM served AS s

@@ -1,0 +1,44 @@
+"""Every page that predicts leads to the error of what its predictions were timed as."""
+
+import re
+
+import pytest
+
+from .served_pages import Visit
+
+
+@pytest.mark.parametrize(
+    ("address", "stages"),
+    [
+        ("", {"decode"}),
+        ("model?id=Qwen/Qwen3-8B", {"decode", "time per token under load", "prefill", "energy"}),
+        ("device?id=RTX-4090", {"decode", "prefill", "energy"}),
+        ("processors", {"decode", "time per token under load", "energy"}),
+        ("processors?show=energy", {"decode", "time per token under load", "energy"}),
+        ("footprint", {"energy"}),
+        ("compare", {"time per token under load"}),
+    ],
+)
+def test_a_page_of_predictions_leads_to_the_error_of_their_class(visit: Visit, address: str, stages: set[str]) -> None:
+    page = visit.open(address)
+    links = page.locator("a[href^='how-far-off?stage=']")
+    links.first.wait_for(state="attached")
+    page.wait_for_function("() => !document.querySelector('.waiting')")
+    for stage in stages:
+        spelled = "|".join(re.escape(stage.replace(" ", blank)) for blank in ("+", "%20"))
+        found = links.evaluate_all("(all) => all.map((one) => one.getAttribute('href'))")
+        assert any(re.fullmatch(rf"how-far-off\?stage=(?:{spelled})", href) for href in found), (stage, found)
+
+
+def test_the_link_opens_the_error_of_that_class(visit: Visit) -> None:
+    page = visit.open("footprint")
+    page.locator("a[href='how-far-off?stage=energy']").first.click()
+    page.wait_for_url(re.compile(r"/how-far-off\?stage=energy"))
+    page.locator("text=Error of energy, by engine").first.wait_for()
+
+
+def test_energy_is_in_one_unit_with_its_parts(visit: Visit) -> None:
+    page = visit.open("processors")
+    page.locator("text=kWh per million tokens").first.wait_for()
+    assert page.locator("text=J/token").count() == 0
+    page.locator("text=Energy per token counts the devices while they run").first.wait_for()
