@@ -82,7 +82,8 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
         lambda _: "the power limit that the machine's maker set is not stated",
     ),
     (
-        lambda seen: seen.slower and seen.case.attention == "naive",
+        lambda seen: seen.slower and seen.case.attention == "naive"
+        and (seen.says(r"^\d{4}-\d\d", "measured_on") or seen.says(r"\bfa[ =]?0\b")),
         lambda _: "a build of before September 2025, or one told so, without a fast attention kernel",
     ),
     (
