@@ -21,7 +21,7 @@ from profiling.answers.sweep import sweep
 from profiling.models.format_names import kv_format, kv_formats
 from profiling.models.names import ModelName, resolve_model
 from profiling.models.sources import catalogue
-from profiling.serving.alternatives import energy_note, plan_rows
+from profiling.serving.alternatives import energy_note, plan_rows, said_with
 from profiling.serving.plan import Promise, asked_plans
 from profiling.serving.replica import Options
 from profiling.serving.simulate import Traffic
@@ -221,7 +221,12 @@ class Planned(BaseModel):
     draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
     acceptance: float = Field(default=0.7, ge=0, le=1)
     apart: bool = Field(default=False, description="Read prompts on replicas of their own.")
+    batched_tokens: int | None = Field(
+        default=None, ge=1, le=1_048_576, description="Most tokens of one step; None: as the engine starts."
+    )
     tp: int | None = Field(default=None, ge=1, le=64, description="Tensor parallel ways of a replica; best without.")
+    ep: int | None = Field(default=None, ge=1, le=64, description="Groups with some of the experts each; best without.")
+    dp: int | None = Field(default=None, ge=1, le=64, description="Groups with requests of their own; best without.")
     spot: bool = Field(default=False, description="Rent interruptible devices.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
@@ -238,13 +243,14 @@ def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
     options = Options(
         weight_format=asked.weight_format, kv_bits=asked.kv_bits, engine=asked.engine,
         most_devices=asked.most_devices, draft=asked.draft, acceptance=asked.acceptance,
-        spot=asked.spot, tensor=asked.tp, apart=asked.apart,
+        spot=asked.spot, tensor=asked.tp, expert=asked.ep, data=asked.dp, apart=asked.apart,
+        batched_tokens=asked.batched_tokens,
     )  # fmt: skip
     door = door_of(request)
     model = of_catalogue(asked.model, door).require()
     found = asked_plans(door, model, promise, options, asked.accelerator)
-    rows = plan_rows(door, model, promise, found, spot=asked.spot)
-    return answers.rows(rows, asked.format, notes=energy_note(door, found))
+    notes = [*said_with(door, found, options, asked.accelerator), *energy_note(door, found)]
+    return answers.rows(plan_rows(door, model, promise, found, options), asked.format, notes=notes)
 
 
 def door_of(request: Request) -> Door:

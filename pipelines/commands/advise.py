@@ -150,6 +150,7 @@ def _print(advice: "Advice") -> None:
     out.print(_sentence(best, advice), highlight=False, soft_wrap=True)
     out.print(f"  run    {best.run}", highlight=False, markup=False, soft_wrap=True)
     out.print(f"  check  {best.check}", highlight=False, markup=False, soft_wrap=True)
+    err.print(f"Speed of {best.model_id}: {best.rests_on}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_offload(advice: "Advice") -> None:

@@ -6,14 +6,20 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.performance import KvBits, door_of
-from pipelines.commands.terminal import Format, Formatted, Output, err, length, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, err, length, out, print_rows
 
 _SHOWN = (
-    "accelerator", "devices", "replicas", "prefill_replicas", "tensor_parallel", "pipeline_parallel", "certainty",
+    "accelerator", "devices", "replicas", "prefill_replicas", "tensor_parallel", "pipeline_parallel",
+    "expert_parallel", "data_parallel", "certainty",
     "first_broken", "time_to_first_token_p90_s", "time_per_output_token_p90_s", "output_tokens_per_s", "usd_per_hour",
     "usd_per_million_input_tokens", "usd_per_million_output_tokens", "kwh_per_million_output_tokens",
     "rented_pays_from_load", "owned_pays_from_load",
 )  # fmt: skip
+
+_METHOD = (
+    "Predicted by simulating continuous batching on predicted steps; `surely` meets the targets even at the slow end "
+    "of the 80 % interval, `likely` at the likely value."
+)
 
 
 def seconds(text: str) -> float:
@@ -62,14 +68,38 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     engine: Annotated[str, typer.Option(help="Engine, which sets overhead and step size.")] = "vllm-v1",
     accelerator: Annotated[
         list[str] | None,
-        typer.Option(help="Device, or a fixed fleet such as 8xH100; may be repeated.", show_default="all"),
+        typer.Option(
+            "--accelerator",
+            "--device",
+            help="Device, or a fixed fleet such as 8xH100; may be repeated.",
+            show_default="all",
+        ),
     ] = None,
     most_devices: Annotated[int, typer.Option(help="Maximum number of devices of each kind.", min=1, max=1024)] = 64,
     cached_prefix: Annotated[float, typer.Option(help="Share of every prompt that is reused, from 0 to 1.")] = 0.0,
     draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
     acceptance: Annotated[float, typer.Option(help="Probability that a proposed token is accepted.")] = 0.7,
     apart: Annotated[bool, typer.Option("--apart", help="Read prompts on replicas of their own.")] = False,
+    batched_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--batched-tokens",
+            "--chunk",
+            parser=length,
+            metavar="TOKENS",
+            show_default="as the engine starts",
+            help="Most tokens of one step, which a prompt is cut into (vLLM: max-num-batched-tokens).",
+        ),
+    ] = None,
     tp: Annotated[int | None, typer.Option(help="Tensor parallel ways of a replica.", show_default="best")] = None,
+    ep: Annotated[
+        int | None,
+        typer.Option(help="Groups of a replica's devices with some of the experts each.", show_default="best"),
+    ] = None,
+    dp: Annotated[
+        int | None,
+        typer.Option(help="Groups of them that attend to requests of their own.", show_default="best"),
+    ] = None,
     spot: Annotated[bool, typer.Option("--spot", help="Rent interruptible devices.")] = False,
     online: Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue.")] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
@@ -79,7 +109,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     A fixed fleet (8xH100) gets its best layout, and the target that it misses first is named.
     """
-    from profiling.serving.alternatives import energy_note, plan_rows  # noqa: PLC0415 - numpy and polars load only when needed
+    # numpy and polars load only when needed
+    from profiling.serving.alternatives import energy_note, plan_rows, said_with  # noqa: PLC0415
     from profiling.serving.plan import Promise, asked_plans  # noqa: PLC0415
     from profiling.serving.replica import Options  # noqa: PLC0415
     from profiling.serving.simulate import Traffic  # noqa: PLC0415
@@ -93,20 +124,16 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     promise = Promise(traffic=traffic, time_to_first_token_s=ttft, time_per_output_token_s=tpot)
     options = Options(
         weight_format=weight_format, kv_bits=kv_bits, engine=engine, most_devices=most_devices, draft=draft,
-        acceptance=acceptance, spot=spot, tensor=tp, apart=apart,
+        acceptance=acceptance, spot=spot, tensor=tp, expert=ep, data=dp, apart=apart, batched_tokens=batched_tokens,
     )  # fmt: skip
     door = door_of(None, online=online)
     found = asked_plans(door, model, promise, options, accelerator or [])
-    rows = plan_rows(door, model, promise, found, spot=spot)
+    rows = plan_rows(door, model, promise, found, options)
     print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
-    err.print(
-        "Predicted by simulating continuous batching on predicted steps; `surely` meets the targets even at the "
-        "slow end of the 80 % interval, `likely` at the "
-        "likely value.",
-        style="dim", highlight=False, soft_wrap=True,
-    )  # fmt: skip
-    for line in energy_note(door, found):
-        err.print(line, style="dim", highlight=False, soft_wrap=True)
+    if format is Format.TABLE and output is None:
+        out.print(f"  run    {rows['run'][0]}", highlight=False, markup=False, soft_wrap=True)
+    for note in (*said_with(door, found, options, accelerator or []), *energy_note(door, found), _METHOD):
+        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
     if rows["api_hosts"].drop_nulls().len():
         hosts, newest, usual, cheapest = rows.select(
             "api_hosts", "api_newest_date", "api_usd_per_million_output_tokens",

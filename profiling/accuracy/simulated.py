@@ -12,7 +12,7 @@ import polars as pl
 from profiling.accuracy.cases import Case
 from profiling.errors import ProfilingError
 from profiling.roofline.operator_time import Calibration
-from profiling.serving.replica import Options, replica_of
+from profiling.serving.replica import Options, replica_of, room_of
 from profiling.serving.simulate import Served, Traffic, simulate
 from profiling.serving.steps import step_times
 
@@ -59,23 +59,16 @@ def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]
     first = of_layout[0][0]
     try:
         times = step_times(
-            first.model, [first.device], first.precision, first.split, first.engine.name,
+            first.model, [first.device], first.precision, [first.split], first.engine.name,
             {first.device.name: calibrations.get(first.device.name, {})},
         )  # fmt: skip
-        steps = times[first.device.name]["likely_s"]
+        steps = times[first.device.name, first.split]["likely_s"]
         options = Options(engine=first.engine.name)
-        replica = replica_of(
-            first.model,
-            first.device,
-            first.split,
-            first.precision,
-            steps,
-            options,
-            held_back_steps=first.held_back_steps,
-        )
+        room = room_of(first.model, first.device, first.split, first.precision, options)
+        if room is None:
+            return []
+        replica = replica_of(room, steps, held_back_steps=first.held_back_steps)
     except (ProfilingError, KeyError):
-        return []
-    if replica is None:
         return []
     found: list[tuple[int, float]] = []
     for members in of_layout:

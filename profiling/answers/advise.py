@@ -262,8 +262,9 @@ def _timed(
     rate, first = decode.tokens_per_s, prefill.time_to_first_token
     longest = max_context(model, device, workload, engine)
     run, check = commands(
-        model, candidate.weight_format, engine, device, devices=need.devices, context=need.context, users=need.users
-    )
+        model, candidate.weight_format, engine, device, split=workload.parallelism, context=need.context,
+        users=need.users,
+    )  # fmt: skip
     return replace(
         candidate,
         tokens_per_s=None
@@ -271,5 +272,5 @@ def _timed(
         else (float(rate.low_s) / need.users, float(rate.likely_s) / need.users, float(rate.high_s) / need.users),
         time_to_first_token_s=None if first is None else float(first.likely_s),
         longest_context=min(longest, model.max_position or longest),
-        rests_on=answer.rests_on, timed_as=answer.estimate.basis.stage, run=run, check=check,
+        rests_on=answer.rests_on, basis=answer.estimate.basis, run=run, check=check,
     )  # fmt: skip

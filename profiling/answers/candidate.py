@@ -8,6 +8,7 @@ from typing import Literal
 
 from profiling.devices.accelerators import GIB
 from profiling.devices.fleet import Fleet
+from profiling.engines.time import Basis
 from profiling.memory.need import MemoryNeed
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
@@ -87,8 +88,8 @@ class Candidate:
     time_to_first_token_s: float | None = None
     longest_context: int | None = None
     rests_on: str = ""
-    timed_as: str = ""
-    """The stage of the accuracy tables that its speed was held against; empty: none."""
+    basis: Basis | None = None
+    """Measured passes of the engine that its speed was held against; None: none."""
     reason: str = ""
     run: str = ""
     check: str = ""
@@ -96,6 +97,11 @@ class Candidate:
     """Points of ability that the format costs: low, likely, high; None: not known."""
     placement: str = ""
     """Where layers and experts lie, where not all of them lie on one kind of device."""
+
+    @property
+    def timed_as(self) -> str:
+        """The stage of the accuracy tables that its speed was held against; empty: none."""
+        return self.basis.stage if self.basis else ""
 
     @property
     def rate(self) -> float:
@@ -133,6 +139,9 @@ class Candidate:
             "file_size_gib": self.file_gib, "memory_low_gib": self.memory_gib[0],
             "memory_high_gib": self.memory_gib[1], "memory_budget_gib": self.budget_gib,
             "tokens_per_s_low": low, "tokens_per_s": likely, "tokens_per_s_high": high,
+            "tokens_per_s_error_pct": self.basis.held_out.mdape_pct if self.basis else None,
+            "tokens_per_s_measurements": self.basis.held_out.rows if self.basis else None,
+            "speed_rests_on": self.rests_on,
             "time_to_first_token_s": self.time_to_first_token_s, "longest_context": self.longest_context,
             "timed_as": self.timed_as, "placement": self.placement, "reason": self.reason, "run": self.run,
             "check": self.check,

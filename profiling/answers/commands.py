@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from profiling.devices.accelerators import Accelerator
 from profiling.memory.engines import known_engine, runs_on
 from profiling.models.architecture import Architecture
+from profiling.roofline.workload import Parallelism
 
 PROMPT = 2048
 """Tokens of the prompt whose time is said and checked."""
@@ -19,11 +20,14 @@ class _Server:
     """How a server is started, and the tool of its own whose file `skyline accuracy` reads back.
 
     In the words: `{model}` is a checkpoint, `{context}`, `{users}` and `{all}` are tokens of one user, users, and
-    tokens of all of them; `{split}` stands for `several` where there are more devices than one.
+    tokens of all of them; `{split}` stands for what `split` says of each kind of ways of which there are several.
     """
 
     run: str
-    several: str = ""
+    split: Mapping[str, str] = field(default_factory=dict)
+    """By name of `Parallelism`, whose numbers may stand in the words."""
+    chunk: str = ""
+    """How the most tokens of a step are said."""
     port: int = 8000
     check: str = ""
     path: str = "v1"
@@ -32,7 +36,12 @@ class _Server:
 
 
 _VLLM = _Server(
-    "vllm serve {model} --max-model-len {context}{split}", " --tensor-parallel-size {devices}", quantises=True,
+    "vllm serve {model} --max-model-len {context}{split}",
+    {
+        "tensor": " --tensor-parallel-size {tensor}", "pipeline": " --pipeline-parallel-size {pipeline}",
+        "data": " --data-parallel-size {data}", "expert": " --enable-expert-parallel",
+    },
+    " --max-num-batched-tokens {chunk}", quantises=True,
     check="vllm bench serve --model {model} --random-input-len {prompt} --random-output-len {new}"
     " --max-concurrency {users} --save-result",
 )  # fmt: skip
@@ -40,34 +49,45 @@ _SERVERS: Mapping[str, _Server] = {
     "vllm-v1": _VLLM,
     "vllm-v0": _VLLM,
     "sglang": _Server(
-        "python -m sglang.launch_server --model-path {model} --context-length {context}{split}", " --tp {devices}",
-        quantises=True,
+        "python -m sglang.launch_server --model-path {model} --context-length {context}{split}",
+        {
+            "ways": " --tp {ways}", "pipeline": " --pp-size {pipeline}", "data": " --dp {data} --enable-dp-attention",
+            "expert": " --ep {expert}",
+        },
+        " --chunked-prefill-size {chunk}", quantises=True,
         check="python -m sglang.bench_serving --backend sglang --model {model} --dataset-name random"
         " --random-range-ratio 1 --random-input-len {prompt} --random-output-len {new} --max-concurrency {users}"
         " --num-prompts {requests} --output-file check.jsonl",
     ),
     "tensorrt-llm": _Server(
-        "trtllm-serve {model} --max_seq_len {context} --max_batch_size {users}{split}", " --tp_size {devices}"
+        "trtllm-serve {model} --max_seq_len {context} --max_batch_size {users}{split}",
+        {
+            "ways": " --tp_size {ways}", "pipeline": " --pp_size {pipeline}", "expert": " --ep_size {expert}",
+            "data": " --extra_llm_api_options <(echo 'enable_attention_dp: true')",
+        },
+        " --max_num_tokens {chunk}",
     ),
-    "lmdeploy": _Server("lmdeploy serve api_server {model} --session-len {context}{split}", " --tp {devices}", 23333),
+    "lmdeploy": _Server(
+        "lmdeploy serve api_server {model} --session-len {context}{split}", {"tensor": " --tp {tensor}"}, port=23333
+    ),
     "tgi": _Server(
-        "text-generation-launcher --model-id {model} --max-total-tokens {context}{split}", " --num-shard {devices}",
-        3000,
+        "text-generation-launcher --model-id {model} --max-total-tokens {context}{split}",
+        {"tensor": " --num-shard {tensor}"}, port=3000,
     ),
     "transformers": _Server("transformers serve"),
     "openvino": _Server(
         "ovms --source_model {model} --model_repository_path models --task text_generation --rest_port 8000", path="v3"
     ),
     "exllama": _Server(
-        "python main.py --model-name {model} --max-seq-len {context} --cache-size {all}", "", 5000
+        "python main.py --model-name {model} --max-seq-len {context} --cache-size {all}", port=5000
     ),
 }  # fmt: skip
 """By engine; one that is not here is started as the engine that computes for it."""
 
 
-def commands(
-    model: Architecture, weight_format: str, engine: str, device: Accelerator, *, devices: int = 1, context: int,
-    users: int = 1, flags: str | None = None,
+def commands(  # noqa: PLR0913 - one option of a server each
+    model: Architecture, weight_format: str, engine: str, device: Accelerator, *, split: Parallelism | None = None,
+    context: int, users: int = 1, flags: str | None = None, chunk: int | None = None,
 ) -> tuple[str, str]:  # fmt: skip
     """The command that runs the model so, and the one that measures what was predicted.
 
@@ -78,10 +98,11 @@ def commands(
         weight_format: How its weights are stored.
         engine: What runs it.
         device: One of the devices.
-        devices: How many.
+        split: How it is laid out on several; None: on one.
         context: Tokens of each user.
         users: Slots.
         flags: Where llama.cpp puts layers and experts; None: everything on the devices.
+        chunk: Most tokens of a step; None: as the engine starts by itself.
 
     Raises:
         InvalidWorkload: No such engine.
@@ -93,10 +114,18 @@ def commands(
         return _llama_cpp(said, f"{name}-{_stored(weight_format).upper()}.gguf", where, context, users)
     if computes == "mlx":
         return _mlx(model.name, name, weight_format, users)
-    return _served(_SERVERS.get(said) or _SERVERS.get(computes, _SERVERS["transformers"]), model, weight_format, {
-        "context": context, "users": users, "all": context * users, "devices": devices, "requests": 16 * users,
-        "prompt": PROMPT, "new": _NEW_TOKENS,
+    server = _SERVERS.get(said) or _SERVERS.get(computes, _SERVERS["transformers"])
+    laid_out = _said_of(server, split or Parallelism()) + (server.chunk.format(chunk=chunk) if chunk else "")
+    return _served(server, model, weight_format, laid_out, {
+        "context": context, "users": users, "all": context * users, "requests": 16 * users, "prompt": PROMPT,
+        "new": _NEW_TOKENS,
     })  # fmt: skip
+
+
+def _said_of(server: _Server, split: Parallelism) -> str:
+    names = ("tensor", "pipeline", "expert", "data", "ways")
+    numbers = {name: getattr(split, name) for name in names}
+    return "".join(words.format(**numbers) for name, words in server.split.items() if numbers[name] > 1)
 
 
 def _stored(weight_format: str) -> str:
@@ -139,14 +168,15 @@ def _mlx(address: str, name: str, weight_format: str, users: int) -> tuple[str, 
     return f"{convert} && mlx_lm.server --model {made}", check.format(made)
 
 
-def _served(server: _Server, model: Architecture, weight_format: str, numbers: Mapping[str, int]) -> tuple[str, str]:
+def _served(
+    server: _Server, model: Architecture, weight_format: str, laid_out: str, numbers: Mapping[str, int]
+) -> tuple[str, str]:  # fmt: skip
     address, stored = model.name, _stored(weight_format)
     quantised = server.quantises and stored == "fp8"
     if weight_format != model.published_format.name and not quantised and stored not in {"fp16", "bf16"}:
         ending = stored if stored.startswith("exl") else stored.partition("-")[0].upper()
         address = f"{address.rsplit('/', maxsplit=1)[-1]}-{ending}"
-    split = server.several if numbers["devices"] > 1 else ""
-    run = server.run.replace("{split}", split).format(model=address, **numbers)
+    run = server.run.format(model=address, split=laid_out, **numbers)
     check = server.check or (
         "skyline profile endpoint http://localhost:{port}/{path} --model {model} --prompt-lengths {prompt}"
         " --new-tokens {new} --concurrency {users} --out check.bundle"

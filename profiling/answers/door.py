@@ -326,8 +326,8 @@ class Door:
         ProfilingError: The question cannot be asked so; the message names the nearest that can.
     """
 
-    def _answer(self, question: Question) -> Answer:
-        question = self.settled(question)
+    def _answer(self, asked: Question) -> Answer:
+        question = self.settled(asked)
         model, device = self.variant(question), self.device(question.accelerator)
         workload, engine = question.workload_of(model), question.engine or ENGINE
         fitted = self.kernels(device, engine)
@@ -341,15 +341,14 @@ class Door:
             drafts = drafting(model, question.draft_model, workload, device, engine, self.model)
             workload = replace(workload, draft_cost=drafts.cost)
             extra += drafts.weight_bytes + drafts.cache_bytes
-
         images = images_of(model, question.image_tokens, workload, device, engine)
         sounds = images_of(model, question.audio_tokens, workload, device, engine, "audio tower")
 
         def ask(stage: Stage) -> Estimate:
             generated = question.generated if stage == "generate" else 0
-            asked = replace(workload, stage=stage, generated=generated)
+            work = replace(workload, stage=stage, generated=generated)
             beside = extra / workload.parallelism.devices
-            found = estimate(model, device, asked, fitted, engine, extra_bytes=beside, held=question.held_by(engine))
+            found = estimate(model, device, work, fitted, engine, extra_bytes=beside, held=question.held_by(engine))
             for read in (images, sounds):
                 found = found if read is None or stage == "decode" else read.before(found)
             return found
@@ -369,6 +368,7 @@ class Door:
             question=question, model=model, device=device, estimate=main, prefill=prefill, decode=decode,
             usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
             calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images, sounds=sounds,
+            assumed=resolve_device(asked.accelerator, self.devices).note,
         )  # fmt: skip
 
     def variant(self, question: Question) -> Architecture:

@@ -143,6 +143,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
         rows.insert_column(rows.width, pl.Series("max_context", longest, dtype=pl.Int64))
     engines = " and ".join(by_engine)
     notes = [f"Engine: {engines}, {'as asked' if question.engine else 'what people usually run on such devices'}."]
+    notes += [note for name in accelerators if (note := resolve_device(name, door.devices).note)]
     notes += [note for engine in by_engine for note in borrowed_memory(engine)]
     if asked.weight_format is None and asked.weight_bits is None:
         notes.append(f"Weights as published: {model.published_format.name} ({model.published_format.basis}).")

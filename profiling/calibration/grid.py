@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.parts import PART_OF_CLASS, PLACES
+from profiling.engines.parts import COLLECTIVE_S, PART_OF_CLASS, PLACES
 from profiling.engines.table import Engine, opening_rate
 from profiling.errors import UnsupportedPrecision
 from profiling.models.stored import Group
@@ -20,12 +20,12 @@ from profiling.roofline.roof import Roof, roof_of
 from profiling.roofline.workload import Precision, Values
 
 Array = npt.NDArray[np.float64]
-CALIBRATED_CLASSES = ("gemm", "expert_gemm", "prefill_attention", "decode_attention")
+CALIBRATED_CLASSES = ("gemm", "expert_gemm", "prefill_attention", "decode_attention", "exchange")
 """Operator classes that calibrations may answer for."""
 
 _NUMBERS = (
     "launches", "kernel_share", "flops", "weight_bytes", "activation_read_bytes", "activation_write_bytes",
-    "kv_read_bytes", "kv_write_bytes", "spared_bytes", "numbers_opened", "padding",
+    "kv_read_bytes", "kv_write_bytes", "spared_bytes", "numbers_opened", "padding", "communication_bytes",
 )  # fmt: skip
 
 
@@ -40,26 +40,39 @@ class CalibratedPart:
     measured_bound_s: Array
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One block of a grid, as the engine cuts its passes.
+
+    Attributes:
+        operators: Their values broadcast to (accelerators, precisions, batches, contexts).
+        factors: What each part is multiplied by, (precisions, parts).
+        link: Bytes per second and latency in seconds of the link between its devices.
+    """
+
+    operators: Sequence[Operator]
+    factors: Array
+    link: tuple[float, float]
+
+
 def calibrated_part(
-    blocks: Sequence[Sequence[Operator]],
+    blocks: Sequence[Cut],
     row: int,
     accelerator: Accelerator,
     precisions: Sequence[Precision],
     shape: tuple[int, ...],
     calibration: Mapping[str, OperatorModel],
-    factors: Sequence[Array],
     engine: Engine,
 ) -> CalibratedPart:
     """Times of the operators of the calibrated classes on one accelerator of a grid, by the engine's factors.
 
     Args:
-        blocks: Operators of each block; their values broadcast to (accelerators, precisions, batches, contexts).
+        blocks: Models and workloads that are asked together.
         row: Place of the accelerator on the first axis.
         accelerator: The accelerator.
         precisions: Those of the second axis.
         shape: Lengths of the axes but the first.
         calibration: Its operator models by calibration class.
-        factors: What each part is multiplied by, (precisions, parts) of each block.
         engine: The engine, whose kernels of experts may have been measured.
 
     Returns:
@@ -69,12 +82,13 @@ def calibrated_part(
     opened_per_s = opening_rate(engine, accelerator)
     roof = _stacked_roof(roofs, accelerator)
     likely, measured = np.zeros((len(blocks), *shape)), np.zeros((len(blocks), *shape))
-    by_block = np.array(factors)[:, :, None, None, :]
+    by_block = np.array([block.factors for block in blocks])[:, :, None, None, :]
+    links = np.array([block.link for block in blocks])[:, :, None, None, None]
     # Groups of weights whose products run in another format than the rest are asked for on their own.
     apart = {group for one in roofs if one for group in one.group_formats}
     kinds: dict[tuple[str, str], list[tuple[int, Operator]]] = {}
-    for block, found in enumerate(blocks):
-        for op in found:
+    for block, cut in enumerate(blocks):
+        for op in cut.operators:
             if op.operator_class in CALIBRATED_CLASSES:
                 own = op.group if op.unit == "product" and op.group in apart else ""
                 kinds.setdefault((op.operator_class, own), []).append((block, op))
@@ -82,13 +96,14 @@ def calibrated_part(
         stacked = _stacked([operator for _, operator in members], row, shape)
         owners = np.array([block for block, _ in members])
         counts = np.array([operator.count for _, operator in members], dtype=np.float64)[:, None, None, None]
-        time = operator_time(stacked, roof)
+        time = operator_time(stacked, replace(roof, link=links[owners, 0], link_latency_s=links[owners, 1]))
         seconds = time.prediction.likely_s
         measured_anywhere = np.zeros(np.shape(time.bound_s), dtype=bool)
         names = [one.calibration_class(stacked) if one else "" for one in roofs]
         for name in set(names) & set(calibration):
             of_class = np.array([other == name for other in names])[:, None, None]
-            fitted = calibration[name](stacked, time.compute_s, time.memory_s, time.prediction)
+            moving_s = time.link_s if stacked.communicates else time.memory_s
+            fitted = calibration[name](stacked, time.compute_s, moving_s, time.prediction)
             seconds = np.where(of_class, fitted.likely_s, seconds)
             measured_anywhere |= calibration[name].measured(stacked) & of_class
         times = _with_engine(stacked, time, seconds, by_block[owners], opened_per_s, measured_anywhere)
@@ -103,6 +118,10 @@ def _with_engine(
 ) -> Array:  # fmt: skip
     """Seconds of operators of one class after the engine's factors; see `profiling.engines.parts`."""
     part = PART_OF_CLASS[stacked.operator_class]
+    if stacked.communicates:
+        calls = COLLECTIVE_S * stacked.launches * factors[..., PLACES["collectives"]]
+        as_fitted = (seconds - time.network_s) * factors[..., PLACES[part]] + time.network_s + calls
+        return np.asarray(np.where(measured, seconds, as_fitted))
     if part not in {"product", "expert"}:
         return np.asarray(seconds * factors[..., PLACES[part]])
     compute, memory = np.square(time.unhindered_s), np.square(time.waiting_s)

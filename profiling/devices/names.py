@@ -122,6 +122,13 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
     return Resolved(text, tuple(pair for one in found for pair in one.devices), candidates, notes)
 
 
+def stated_count(text: str) -> int | None:
+    """How many devices a text asks for: 8 for `8xH100`, 1 for `1xH100`, None for `H100`."""
+    spoken = _spoken(text)
+    count, rest = _counted(spoken)
+    return count if rest != spoken else None
+
+
 def find(name: str, known: Mapping[str, Accelerator] | None = None) -> Accelerator:
     """The accelerator of that name, in our words or in those that people and drivers use ("A6000", "RTX 4090").
 

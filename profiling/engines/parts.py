@@ -38,7 +38,7 @@ MIXTURE_LAYER_S, PASS_S, SEQUENCE_S, COLLECTIVE_S = 5e-6, 50e-6, 1e-6, 10e-6
 PART_OF_CLASS: Mapping[str, str] = {
     "gemm": "product", "expert_gemm": "expert", "prefill_attention": "prefill_attention",
     "decode_attention": "decode_attention", "elementwise": "other", "lookup": "other",
-    "communication": "communication", "index_scores": "other", "state_update": "other",
+    "communication": "communication", "exchange": "communication", "index_scores": "other", "state_update": "other",
 }  # fmt: skip
 """Which part operators of a class belong to; of `product` and `expert` there are two, `_compute` and `_memory`."""
 
@@ -49,7 +49,7 @@ class Parts:
 
     seconds: dict[str, Values]
     network_s: Values = 0.0
-    """What the network between nodes takes, whatever the engine; beside the parts."""
+    """What the network between nodes and measured exchanges take, whatever the engine; beside the parts."""
 
     def stacked(self) -> npt.NDArray[np.float64]:
         """One array whose last axis is `PARTS`."""
@@ -86,10 +86,13 @@ def parts_of(
             seconds["unpacking"] = seconds["unpacking"] + opened
             padded = operator.count * time.unhindered_s * operator.padding
             seconds["expert_padding"] = seconds["expert_padding"] + padded
+        elif operator.communicates and time.calibrated:
+            network = network + total  # a library's own time, which engines take as it is
+            continue
         else:
             seconds[part] = seconds[part] + total - operator.count * time.network_s
             network = network + operator.count * time.network_s
-        if operator.operator_class == "communication":
+        if operator.communicates:
             calls = operator.count * np.multiply(COLLECTIVE_S, operator.launches)
             seconds["collectives"] = seconds["collectives"] + calls
         passes = np.maximum(passes, operator.launches)

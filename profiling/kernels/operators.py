@@ -18,6 +18,7 @@ from profiling.kernels.kinds import FORMATS, KINDS
 from profiling.kernels.shipped import shipped_surfaces
 from profiling.roofline.operator_time import OperatorModel, Prediction
 from profiling.roofline.operators import Operator
+from profiling.roofline.roof import EXCHANGE
 from profiling.roofline.workload import Values
 
 ROUTING = "power_law_1.01"
@@ -82,20 +83,63 @@ class MeasuredExperts:
         format_, weight_bits, _ = FORMATS[fitted.format]
         rows = pl.DataFrame({
             "num_tokens": shape["tokens"], "hidden_size": shape["k"], "inter_size": shape["n"], "topk": shape["chosen"],
-            "num_experts": shape["held"] * shape["parts"], "moe_ep_size": shape["parts"],
-        }).with_columns(
-            moe_tp_size=pl.lit(1.0), weight_bits=pl.lit(weight_bits), kernel_source=pl.lit(""),
-            distribution=pl.lit(ROUTING),
-        )  # fmt: skip
+            "num_experts": shape["held"] * shape["parts"], "moe_ep_size": shape["parts"], "moe_tp_size": 1.0,
+            "weight_bits": weight_bits, "kernel_source": "", "distribution": ROUTING,
+        })  # fmt: skip
         found = rows.select(
             flops=kind.flops, bytes=kind.bytes, **{f"size_{name}": value for name, value in kind.sizes.items()}
-        )
+        ).to_numpy()
         peak = self.device.peaks.get(format_) or self.device.peaks["fp16"]
-        sizes = np.log2(found.select(f"size_{name}" for name in kind.sizes).to_numpy())
-        memory = found["bytes"].to_numpy() / self.device.bandwidth_bytes_per_s
-        return fitted.surface.seconds(found["flops"].to_numpy() / peak, memory, sizes)
+        memory = found[:, 1] / self.device.bandwidth_bytes_per_s
+        return fitted.surface.seconds(found[:, 0] / peak, memory, np.log2(found[:, 2:]))
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredExchange:
+    """An operator model of the exchange of tokens among devices that share experts: a library's gather and scatter."""
+
+    device: Accelerator
+    gather: KernelSurface
+    scatter: KernelSurface
+
+    def __call__(self, operator: Operator, compute_s: Values, memory_s: Values, default: Prediction) -> Prediction:  # noqa: ARG002 - the protocol's
+        """Seconds of one occurrence, never below what the link allows; the default for groups not measured.
+
+        `memory_s` is the time that the link takes; nothing is computed.
+        """
+        known, shape = self.measured(operator), operator.shape
+        returns = np.asarray(shape["returns"]) > 0
+        gather, scatter = (
+            operator.launches * self._seconds(one, shape["message_bytes"], shape["devices"])
+            for one in (self.gather, self.scatter)
+        )
+
+        def side(gather_s: Values, scatter_s: Values, default_s: Values) -> Values:
+            measured_s = np.where(returns, scatter_s, gather_s)
+            return cast("Values", np.where(known, np.maximum(measured_s, memory_s), default_s))
+
+        return Prediction(
+            side(gather, scatter, default.likely_s),
+            side(self.gather.low * gather, self.scatter.low * scatter, default.low_s),
+            side(self.gather.high * gather, self.scatter.high * scatter, default.high_s),
+        )
+
+    def measured(self, operator: Operator) -> npt.NDArray[np.bool_]:
+        """Where groups of as many devices were timed; messages of any size follow the law."""
+        devices = np.asarray(operator.shape["devices"])
+        return np.asarray((devices >= 2) & (devices <= min(_LARGEST_GROUP, self.device.node_size)))
+
+    def _seconds(self, fitted: KernelSurface, message_bytes: Values, devices: Values) -> npt.NDArray[np.float64]:
+        message, group = np.broadcast_arrays(np.asarray(message_bytes, float), np.asarray(devices, float))
+        link = self.device.link_bytes_per_s or self.device.bandwidth_bytes_per_s
+        memory_s = message * (group - 1) / group / link
+        sizes = np.log2(np.stack([message / _HALF_BYTES, group], axis=-1)).reshape(-1, 2)
+        flat = memory_s.reshape(-1)
+        return fitted.surface.seconds(np.zeros_like(flat), flat, sizes).reshape(message.shape)
+
+
+_LARGEST_GROUP = 8
+"""Devices of the largest group whose collectives were measured."""
 _SHAPE = ("tokens", "k", "n", "chosen", "held", "parts")
 _GEOMETRY = ("k", "n", "held", "chosen")
 """Sizes of an operator in the order of `KernelSurface.measured_shapes`."""
@@ -108,10 +152,17 @@ def _near(fitted: KernelSurface, operator: Operator) -> npt.NDArray[np.bool_]:
     own = [np.log2(np.asarray(operator.shape[name], dtype=np.float64)) for name in _GEOMETRY]
     form = np.broadcast_shapes(*(size.shape for size in own))
     points = np.column_stack([np.broadcast_to(size, form).reshape(-1) for size in own])
-    different, place = np.unique(points, axis=0, return_inverse=True)
     known = np.log2(np.array(fitted.measured_shapes))
+    if (points == points[0]).all():  # as nearly always, and a tenth of the time
+        return np.full(form, np.abs(points[0] - known).max(axis=1).min() <= _NEAR)
+    different, place = np.unique(points, axis=0, return_inverse=True)
     distance = np.abs(different[:, None, :] - known[None, :, :]).max(axis=2).min(axis=1)
     return np.asarray((distance <= _NEAR)[place.reshape(-1)].reshape(form))
+
+
+_GATHER, _SCATTER = "all_gather|half|NCCL", "reduce_scatter|half|NCCL"
+_HALF_BYTES = 2
+"""Of a number of those messages, which are counted in numbers."""
 
 
 def kernel_models(device: Accelerator) -> dict[str, OperatorModel]:
@@ -120,7 +171,11 @@ def kernel_models(device: Accelerator) -> dict[str, OperatorModel]:
     Devices that were not measured have those of the measured device of the same chip, at their own peaks.
     """
     surfaces = shipped_surfaces().get(LIKE.get(device.name, device.name), ())
-    return _models(device, [one for one in surfaces if one.kind == "experts"])
+    found = _models(device, [one for one in surfaces if one.kind == "experts"])
+    timed = {one.variant: one for one in surfaces if one.kind == "collectives" and one.engine == "nccl"}
+    if device.link_bytes_per_s and {_GATHER, _SCATTER} <= timed.keys():
+        found[EXCHANGE] = MeasuredExchange(device, timed[_GATHER], timed[_SCATTER])
+    return found
 
 
 def measured_models(

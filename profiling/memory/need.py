@@ -65,7 +65,7 @@ def kv_cache_bytes(model: Architecture, workload: Workload, engine: EngineProfil
         low = low + width * number * least
         high = high + width * number * (least if kept.only_window else most)
     fixed = caches.state_bytes + caches.state_numbers * np.divide(workload.precision.activation_bits, 8)
-    share = stage_share(model.main, workload.parallelism) * np.asarray(workload.batch, dtype=np.float64)
+    share = stage_share(model.main, workload.parallelism) * np.asarray(workload.own_sequences, dtype=np.float64)
     return Range((low + fixed) * share, (high + fixed) * share)
 
 
@@ -115,7 +115,11 @@ def activation_peak_bytes(model: Architecture, workload: Workload) -> Values:
     if workload.stage == "decode" and workload.attention == "flash":
         # Keys and values come from the cache, so that every operator's activations grow with the batch alone.
         numbers = _decode_peak(model, workload.parallelism, workload.draft, workload.all_logits)
-        return numbers * np.asarray(workload.batch, dtype=np.float64) * np.divide(workload.precision.activation_bits, 8)
+        return (
+            numbers
+            * np.asarray(workload.own_sequences, dtype=np.float64)
+            * np.divide(workload.precision.activation_bits, 8)
+        )
     stage = "prefill" if workload.stage == "generate" else workload.stage
     return activation_peak_of(operators(model, workload.at(stage), check=False), model, workload.precision)
 

@@ -31,8 +31,9 @@ class _Weights:
         return stored
 
 
-def _numbers_of(step: Step, ways: int) -> tuple[float, float]:
+def _numbers_of(step: Step, split: Parallelism) -> tuple[float, float]:
     """Numbers of a step on one device that have their group's width, and bytes of those that stay at 16 bits."""
+    ways = split.tensor
     if isinstance(step, Linear):
         share = 1.0
         if step.split != "none":
@@ -41,7 +42,7 @@ def _numbers_of(step: Step, ways: int) -> tuple[float, float]:
         return matrix * share, step.width_out * GAIN_BITS / 8 * share if step.bias else 0.0
     if isinstance(step, Experts):
         matrices = step.count * (3 if step.gated else 2) * step.hidden_size * step.intermediate_size
-        return matrices / ways, (step.parameters - matrices) * GAIN_BITS / 8 / ways
+        return matrices / split.ways, (step.parameters - matrices) * GAIN_BITS / 8 / split.ways
     if isinstance(step, Embedding):
         return step.parameters / ways, 0.0
     return 0.0, step.parameters * GAIN_BITS / 8
@@ -52,20 +53,20 @@ def _weights_of(model: Architecture, split: Parallelism) -> tuple[tuple[_Weights
     """Of each stack what the fullest device holds of its layers, of what comes before them and of what comes after."""
     return tuple(
         (
-            _summed(((layer.count * stage_share(stack, split), layer.steps) for layer in stack.layers), split.tensor),
-            _summed([(1.0, stack.before)], split.tensor),
-            _summed([(1.0, stack.after)], split.tensor),
+            _summed(((layer.count * stage_share(stack, split), layer.steps) for layer in stack.layers), split),
+            _summed([(1.0, stack.before)], split),
+            _summed([(1.0, stack.after)], split),
         )
         for stack in model.stacks
     )
 
 
-def _summed(parts: Iterable[tuple[float, Sequence[Step]]], ways: int) -> _Weights:
+def _summed(parts: Iterable[tuple[float, Sequence[Step]]], split: Parallelism) -> _Weights:
     numbers: dict[Group, float] = defaultdict(float)
     fixed = 0.0
     for times, steps in parts:
         for step in steps:
-            own, kept = _numbers_of(step, ways)
+            own, kept = _numbers_of(step, split)
             fixed += times * kept
             if own:
                 numbers[group_of(step)] += times * own
@@ -138,13 +139,12 @@ def _padding_of(
 
 
 def _filled_numbers(step: Linear | Experts, multiple: int, parallelism: Parallelism) -> float:
-    ways = parallelism.tensor
     if isinstance(step, Experts):
-        inner = step.intermediate_size / (ways / parallelism.expert)
+        inner = step.intermediate_size / (parallelism.ways / parallelism.expert)
         count = step.count / parallelism.expert * (3 if step.gated else 2)
         sides = (float(step.hidden_size), inner)
     else:
-        share = 1 / ways
+        share = 1 / parallelism.tensor
         width_in = step.width_in * (share if step.split == "row" else 1)
         width_out = step.width_out * (share if step.split == "column" else 1)
         count, sides = 1.0, (float(width_in), float(width_out))

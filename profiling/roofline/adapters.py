@@ -24,12 +24,13 @@ def low_rank(step: Linear | Experts, run: Pass, place: str, count: int) -> Itera
     rank = float(adapters.rank)
     chosen = adapters.count * (1 - (1 - 1 / adapters.count) ** np.asarray(run.batch, dtype=np.float64))
     if isinstance(step, Experts):
-        rows: Values = run.batch * run.tokens.new * step.used_per_token / run.tensor
-        distinct = step.count * (1 - (1 - step.per_token / step.count) ** (run.batch * run.tokens.new))
+        ways = run.workload.parallelism.ways
+        rows: Values = run.sequences * run.tokens.new * step.used_per_token / ways
+        distinct = step.count * (1 - (1 - step.per_token / step.count) ** (run.sequences * run.tokens.new))
         sides = [(step.hidden_size, step.intermediate_size)] * (2 if step.gated else 1)
         for width_in, width_out in [*sides, (step.intermediate_size, step.hidden_size)]:
             yield from _pair(step.name, step.inputs, rows, float(width_in), float(width_out), rank, run, place, count,
-                             read=chosen * distinct / run.tensor)  # fmt: skip
+                             read=chosen * distinct / ways)  # fmt: skip
         return
     rows = run.batch * run.tokens.rows(step.rows)
     row, column = (run.share(step.units) if step.split == side else 1.0 for side in ("row", "column"))

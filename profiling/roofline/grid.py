@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, calibrated_part
+from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, Cut, calibrated_part
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.engines.effects import attention_of
 from profiling.engines.parts import host_parts
@@ -31,7 +31,7 @@ from profiling.models.architecture import Architecture
 from profiling.models.stored import Group
 from profiling.roofline.operator_time import DEFAULTS, OperatorModel, gemm_compute_efficiency
 from profiling.roofline.operators import Operator, operators
-from profiling.roofline.roof import PRODUCT_GROUPS, Roof, attention_reached, product_format, roof_of
+from profiling.roofline.roof import EXCHANGE, PRODUCT_GROUPS, Roof, attention_reached, product_format, roof_of
 from profiling.roofline.sums import Load, Rates, Sums, merged
 from profiling.roofline.whole import EngineTime, cut_as_by, kept_in_cache, link_of, pipelined
 from profiling.roofline.workload import (
@@ -269,8 +269,12 @@ def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload
 
 def _answers(fitted: Mapping[str, OperatorModel], engine: Engine, found: Sequence[Operator]) -> bool:
     """Whether operator models answer for any of the operators: on most devices only the engine's experts are known."""
-    has_experts = any(operator.operator_class == "expert_gemm" for operator in found)
-    return any("@" not in name or (has_experts and name.endswith(f"@{engine.name}")) for name in fitted)
+    kinds = {operator.operator_class for operator in found}
+    own = f"@{engine.name}"
+    return any(
+        "@" not in name or ("expert_gemm" in kinds and name.endswith(own)) or ("exchange" in kinds and name == EXCHANGE)
+        for name in fitted
+    )
 
 
 def _totals(questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
@@ -280,11 +284,14 @@ def _totals(questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, pro
         engine = axes.engines[row].engine
         asked = [block for block in blocks if _answers(fitted or {}, engine, block.cut)]
         if asked and engine.reference_kernels:
-            found = [block.cut for block in asked]
-            factors = [axes.factors(block.model, block.workload)[row] for block in asked]
-            part = calibrated_part(
-                found, row, device, axes.grid.precisions, axes.shape[1:], fitted or {}, factors, engine
-            )
+            cuts = [
+                Cut(
+                    block.cut, axes.factors(block.model, block.workload)[row],
+                    _link(device, block.workload.parallelism),
+                )
+                for block in asked
+            ]  # fmt: skip
+            part = calibrated_part(cuts, row, device, axes.grid.precisions, axes.shape[1:], fitted or {}, engine)
             for index, block in enumerate(asked):
                 block.predict(row, part, index)
     return _frame(blocks, axes, profile)

@@ -22,6 +22,7 @@ OperatorClass = Literal[
     "elementwise",
     "lookup",
     "communication",
+    "exchange",
 ]
 Unit = Literal["product", "attention_product", "vector"]
 TILE_ROWS = 64.0
@@ -63,6 +64,11 @@ class Operator:
     inputs: tuple[str, ...] = ()
 
     @property
+    def communicates(self) -> bool:
+        """Whether its time is that of the link between devices."""
+        return self.operator_class in COMMUNICATING
+
+    @property
     def bytes_moved(self) -> Values:
         """All bytes to and from main memory."""
         return (
@@ -83,6 +89,8 @@ class Operator:
         return passing + self.kv_read_bytes if self.operator_class == "prefill_attention" else passing
 
 
+COMMUNICATING: frozenset[OperatorClass] = frozenset({"communication", "exchange"})
+"""Sums and copies over the devices that share a matrix; the exchange of tokens among devices that share experts."""
 BYTE_CLASSES = (
     "weight_bytes", "activation_read_bytes", "activation_write_bytes", "kv_read_bytes", "kv_write_bytes",
 )  # fmt: skip
@@ -98,7 +106,12 @@ class Pass:
 
     @property
     def batch(self) -> Values:
-        """Sequences in flight."""
+        """Sequences that a device attends to."""
+        return self.workload.own_sequences
+
+    @property
+    def sequences(self) -> Values:
+        """Sequences whose tokens pass through the experts: those of all groups."""
         return self.workload.batch
 
     @property

@@ -94,6 +94,7 @@ DEFAULTS: Mapping[str, DefaultEfficiency] = {
     "elementwise": DefaultEfficiency(compute=0.50, bandwidth=0.70, fixed_s=1e-6),
     "lookup": DefaultEfficiency(compute=0.50, bandwidth=0.50, fixed_s=2e-6),
     "communication": DefaultEfficiency(compute=1.0, bandwidth=0.75, fixed_s=1e-5),
+    "exchange": DefaultEfficiency(compute=1.0, bandwidth=0.75, fixed_s=1e-5),
 }
 
 
@@ -164,7 +165,7 @@ def operator_time(operator: Operator, roof: Roof, calibration: Calibration | Non
     compute_s = np.divide(operator.flops, roof.peak_of(operator))
     from_cache = np.minimum(operator.cacheable_bytes, roof.cache_bytes)
     memory_s = np.divide(operator.bytes_moved - from_cache, roof.bandwidth)
-    communicates = operator.operator_class == "communication"
+    communicates = operator.communicates
     link_s = np.divide(operator.communication_bytes, roof.link) if communicates else 0.0
     fitted = (calibration or {}).get(roof.calibration_class(operator))
     moving_s = link_s if communicates else memory_s

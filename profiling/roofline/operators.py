@@ -123,6 +123,8 @@ def _of_step(step: Step, run: Pass, place: str, count: int) -> Iterator[Operator
         yield convolution(step, run, place, count)
     elif isinstance(step, Experts):
         yield _experts(step, run, place, count)
+        if run.workload.parallelism.data > 1:
+            yield from _exchange(step, run, place, count)
         yield from low_rank(step, run, place, count)
     elif isinstance(step, Normalisation | Pointwise):
         yield _elementwise(step, run, place, count)
@@ -170,9 +172,9 @@ def _linear(step: Linear, run: Pass, place: str, count: int) -> Operator:
 
 def _experts(step: Experts, run: Pass, place: str, count: int) -> Operator:
     parallelism = run.workload.parallelism
-    inner = parallelism.tensor / parallelism.expert
+    inner = parallelism.ways / parallelism.expert
     passes = run.tokens.passes
-    tokens_in = run.batch * run.tokens.new
+    tokens_in = run.sequences * run.tokens.new
     routed = tokens_in * step.used_per_token / parallelism.expert
     distinct = distinct_experts(step.count, step.used_per_token, tokens_in / passes)
     # All tokens may choose the same experts; every token chooses as many.
@@ -211,6 +213,28 @@ def _experts(step: Experts, run: Pass, place: str, count: int) -> Operator:
         },
         inputs=step.inputs,
     )
+
+
+def _exchange(step: Experts, run: Pass, place: str, count: int) -> Iterator[Operator]:
+    """Tokens of all groups are gathered for the experts, and sums handed back to the group of each.
+
+    What vLLM, SGLang and TensorRT-LLM do within a node unless told otherwise: an all-gather and a reduce-scatter, in
+    which a device receives and sends (n - 1) / n of the array. Sums are kept at 16 bits.
+    """
+    ways = run.workload.parallelism.ways
+    numbers = run.sequences * run.tokens.new * step.hidden_size
+    for name, width, returns in (("gather", run.activation, 0.0), ("scatter", np.maximum(run.activation, 2), 1.0)):
+        whole = numbers * width
+        yield Operator(
+            name=f"{step.name}_{name}",
+            place=place,
+            operator_class="exchange",
+            count=count,
+            launches=run.tokens.passes,
+            communication_bytes=whole * (ways - 1) / ways,
+            shape={"message_bytes": whole / run.tokens.passes, "devices": float(ways), "returns": returns},
+            inputs=(step.name,),
+        )
 
 
 def distinct_experts(count: int, per_token: float, tokens: Values) -> Values:

@@ -53,7 +53,11 @@ class Roof:
             suffix = {"fp16": "bf16"}.get(format_, format_)
             own = f"@{self.engine}" if operator.operator_class == "expert_gemm" and self.engine else ""
             return f"{operator.operator_class}_{suffix}{own}"
-        return operator.operator_class
+        return EXCHANGE if operator.operator_class == "exchange" else operator.operator_class
+
+
+EXCHANGE = "exchange@nccl"
+"""Under what name a library's collectives are known, which engines of every kind exchange tokens of experts with."""
 
 
 def roof_of(accelerator: Accelerator, precision: Precision, engine: Engine | None = None) -> Roof:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from profiling.engines.parts import COLLECTIVE_S, PART_OF_CLASS, PLACES
 from profiling.models.stored import Group
-from profiling.roofline.operator import Operator, OperatorClass, Unit
+from profiling.roofline.operator import COMMUNICATING, Operator, OperatorClass, Unit
 from profiling.roofline.operator_time import DEFAULTS
 from profiling.roofline.roof import Roof
 from profiling.roofline.workload import Values
@@ -112,7 +112,7 @@ class Sums:
         roofs, default = rates.roofs, DEFAULTS[load.kind]
         compute, memory = self.compute[rows], self.memory[rows]
         fixed = load.count * default.fixed_s * load.calls
-        if load.kind == "communication":
+        if load.kind in COMMUNICATING:
             self._exchange(load, rates, rows, fixed, bound=bound, likely=likely)
             return
         product = roofs.group_peaks.get(load.group, roofs.product_peak)

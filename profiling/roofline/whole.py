@@ -93,7 +93,7 @@ def pipelined(tokens: Values, micro_batch: Values | None, stages: int, in_flight
 
 
 def link_of(accelerator: Accelerator, split: Parallelism) -> Link:
-    """The slowest link of a split: that of the tensor group; for stages alone that of the node.
+    """The slowest link of a split: that of the devices that hold a layer together; for stages alone that of the node.
 
     Where cards are joined in groups smaller than eight (bridges, PCIe switches), up to eight of them are taken as one
     machine whose groups meet over PCIe: boards of two processors hold as many.
@@ -101,7 +101,7 @@ def link_of(accelerator: Accelerator, split: Parallelism) -> Link:
     Raises:
         InvalidWorkload: They cannot be joined, or the link is not known.
     """
-    ways = split.tensor if split.tensor > 1 else min(split.devices, accelerator.node_size)
+    ways = split.ways if split.ways > 1 else min(split.devices, accelerator.node_size)
     if accelerator.node_size < ways <= _LARGEST_MACHINE and accelerator.link_kind != "none":
         within = link_across(accelerator, accelerator.node_size)
         return replace(within, bytes_per_s=min(within.bytes_per_s, _PCIE_BYTES_PER_S))
@@ -160,7 +160,7 @@ class EngineTime:
         """The pass with its interval; never below the bound."""
         held_out = self.basis(workload).held_out
         low, high = held_out.low, held_out.high
-        if workload.parallelism.tensor > self.accelerator.node_size:
+        if workload.parallelism.ways > self.accelerator.node_size:
             low, high = min(low, ACROSS_NODES[0]), max(high, ACROSS_NODES[1])
         likely = np.maximum(likely_s, np.divide(bound_s, BEST_SHARE))
         return PassTime(bound_s, likely, np.maximum(likely * low, bound_s), likely * high)

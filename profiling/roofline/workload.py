@@ -172,16 +172,30 @@ NARROW = frozenset({"fp8", "int8", "fp4", "int4"})
 
 @dataclass(frozen=True, slots=True)
 class Parallelism:
-    """How a model is spread: `tensor` × `pipeline` devices; experts may be dealt out within the tensor group."""
+    """How a model is spread: `tensor` × `pipeline` × `data` devices.
+
+    Attributes:
+        tensor: Devices that share every matrix and every head.
+        pipeline: Groups that hold some of the layers each.
+        expert: Groups that hold some of the experts each, among the `ways` devices of a stage.
+        data: Groups of `tensor` devices that hold attention and all dense matrices whole and attend to sequences of
+            their own, while they share the experts (data-parallel attention of vLLM, SGLang and TensorRT-LLM).
+    """
 
     tensor: int = 1
     pipeline: int = 1
     expert: int = 1
+    data: int = 1
+
+    @property
+    def ways(self) -> int:
+        """Devices that hold every layer of a stage together."""
+        return self.tensor * self.data
 
     @property
     def devices(self) -> int:
         """Number of accelerators."""
-        return self.tensor * self.pipeline
+        return self.ways * self.pipeline
 
     def check(self, model: Architecture) -> None:
         """Nothing, if the model can be split so.
@@ -190,9 +204,9 @@ class Parallelism:
             IllegalParallelism: The message says what does not divide what, and names the nearest legal choice.
         """
         tensor, pipeline, expert = self.tensor, self.pipeline, self.expert
-        if tensor == pipeline == expert == 1:
+        if self == Parallelism():
             return
-        for label, ways in (("tp", tensor), ("pp", pipeline), ("ep", expert)):
+        for label, ways in (("tp", tensor), ("pp", pipeline), ("ep", expert), ("dp", self.data)):
             if ways < 1:
                 raise IllegalParallelism(f"{label}={ways} cannot be; the smallest is 1")
         if tensor not in legal_tensor_ways(model):
@@ -208,15 +222,18 @@ class Parallelism:
                 f"pp={pipeline} exceeds the {model.main.depth} layers of {model.name}; "
                 f"the largest is {model.main.depth}"
             )
-        if expert > 1:
-            counts = {step.count for _, step in model.counted_steps() if isinstance(step, Experts)}
-            dealt = [ways for ways in range(1, tensor + 1)
-                     if tensor % ways == 0 and all(count % ways == 0 for count in counts)]  # fmt: skip
+        if expert > 1 or self.data > 1:
+            counts = expert_counts(model)
+            if not counts and self.data > 1:
+                raise IllegalParallelism(f"dp={self.data}: {model.name} has no routed experts to share; use replicas")
             if not counts:
                 raise IllegalParallelism(f"ep={expert}: {model.name} has no routed experts; use ep=1")
+            dealt = [ways for ways in range(1, self.ways + 1)
+                     if self.ways % ways == 0 and all(count % ways == 0 for count in counts)]  # fmt: skip
             if expert not in dealt:
+                among = f"tp={tensor}" if self.data == 1 else f"tp × dp = {self.ways}"
                 raise IllegalParallelism(
-                    f"ep={expert} must divide tp={tensor} and the {max(counts)} experts of {model.name}; "
+                    f"ep={expert} must divide {among} and the {max(counts)} experts of {model.name}; "
                     f"legal: {', '.join(map(str, dealt))}"
                 )
 
@@ -230,6 +247,12 @@ def _all_between(value: Values, low: float, high: float) -> bool:
 def legal_tensor_ways(model: Architecture, largest: int = 1024) -> list[int]:
     """Tensor parallel degrees that divide the heads of every layer; KV heads divide or are copied."""
     return [ways for ways in _legal_ways(model) if ways <= largest]
+
+
+@fact_of
+def expert_counts(model: Architecture) -> frozenset[int]:
+    """Numbers of routed experts of the layers that have any; empty for a dense model."""
+    return frozenset(step.count for _, step in model.counted_steps() if isinstance(step, Experts))
 
 
 _MOST_WAYS = 1024
@@ -351,6 +374,12 @@ class Workload:
         if self.acceptance >= 1:
             return float(self.draft + 1)
         return float((1 - self.acceptance ** (self.draft + 1)) / (1 - self.acceptance))
+
+    @property
+    def own_sequences(self) -> Values:
+        """Sequences that a device attends to: all, or where attention is data parallel those of the fullest group."""
+        groups = self.parallelism.data
+        return self.batch if groups == 1 else np.ceil(np.divide(self.batch, groups))
 
     def at(self, stage: Stage, context: Values | None = None) -> Workload:
         """The same question at another stage and context."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import polars as pl
 
 from analytics.units import JOULES_PER_KWH
 from profiling.answers.buying import Comparison, Way, compare
+from profiling.answers.commands import commands
 from profiling.answers.door import Door
 from profiling.answers.energy import Spread, TokenEnergy, counted_w, energy_per_token
-from profiling.serving.plan import Plan, Promise
+from profiling.serving.evidence import NO_ROW, evidence_of, said_of
+from profiling.serving.plan import Plan, Promise, taken_as
+from profiling.serving.replica import LONG_REQUEST, Options
 
 
-def plan_rows(door: Door, model: str, promise: Promise, plans: Sequence[Plan], *, spot: bool = False) -> pl.DataFrame:
+def plan_rows(door: Door, model: str, promise: Promise, plans: Sequence[Plan], options: Options) -> pl.DataFrame:
     """A row per plan: the answer of `skyline plan`, of `/plan` and of the page Serve.
 
     Args:
@@ -22,13 +26,42 @@ def plan_rows(door: Door, model: str, promise: Promise, plans: Sequence[Plan], *
         model: Its name.
         promise: Whose traffic tells how many input tokens are paid for per output token.
         plans: What was found.
-        spot: Whether interruptible devices are rented.
+        options: How the model is served.
     """
-    rows = [
-        plan.row() | _energy(energy(door, plan)) | _columns(comparison(door, model, promise, plan, spot=spot))
-        for plan in plans
+    rows = []
+    for plan in plans:
+        based = evidence_of(door.device(plan.accelerator), options.engine)
+        bought = comparison(door, model, promise, plan, spot=options.spot)
+        run = {"run": started(door, model, promise, plan, options)}
+        rows.append({
+            **plan.row(), **_energy(energy(door, plan)), **(based.row() if based else NO_ROW), **_columns(bought), **run
+        })  # fmt: skip
+    # Where every plan keeps the promise nothing says that what breaks it is a word.
+    return pl.DataFrame(rows, infer_schema_length=None, schema_overrides={"first_broken": pl.String} if rows else None)
+
+
+def said_with(door: Door, plans: Sequence[Plan], options: Options, accelerators: Sequence[str] = ()) -> list[str]:
+    """What should be known with plans: what names were taken for, and how far off the first of them may be."""
+    first = plans[0]
+    return [
+        *taken_as(door, accelerators),
+        *said_of(door.device(first.accelerator), options.engine, groups=any(plan.split.data > 1 for plan in plans)),
     ]
-    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def started(door: Door, model: str, promise: Promise, plan: Plan, options: Options) -> str:
+    """The command that starts one replica so.
+
+    Its longest request is `LONG_REQUEST` means long, in whole thousands and at most as long as the model reads.
+    """
+    architecture, traffic = door.model(model), promise.traffic
+    longest = ceil(LONG_REQUEST * (traffic.input_tokens + traffic.output_tokens) / 1024) * 1024
+    run, _ = commands(
+        architecture, options.weight_format or architecture.published_format.name, options.engine,
+        door.device(plan.accelerator), split=plan.split, context=min(longest, architecture.max_position or longest),
+        users=plan.replica.sequences, chunk=options.batched_tokens,
+    )  # fmt: skip
+    return run
 
 
 def energy(door: Door, plan: Plan) -> TokenEnergy | None:

@@ -19,8 +19,8 @@ class RunApart(Run):
 
     def __init__(self, *arguments: Any, from_start: bool) -> None:
         super().__init__(*arguments, from_start=from_start)
-        readers = ceil(self.replica.readers)
-        self.busy = readers / self.replica.readers
+        readers = ceil(self.replica.readers) * self.replica.steps.groups
+        self.busy = ceil(self.replica.readers) / self.replica.readers
         """Where a reader is shared with other replicas, how much longer it is taken than a prompt needs."""
         self.free = [0.0] * readers
         self.elsewhere: list[tuple[float, int, Request]] = []
@@ -43,7 +43,8 @@ class RunApart(Run):
 
     def _send(self, request: Request) -> None:
         start = max(request.arrived, heapq.heappop(self.free))
-        seconds = self.replica.steps.at(0, 0, request.prompt - request.cached, request.cached)
+        new, steps = request.prompt - request.cached, self.replica.steps
+        seconds = steps.at(0, 0, new, request.cached, new * steps.groups)
         heapq.heappush(self.free, start + seconds * self.busy)
         request.first = start + seconds + self.replica.moving_s_per_token * request.prompt
         heapq.heappush(self.elsewhere, (request.first, next(self.order), request))
@@ -63,8 +64,8 @@ class RunApart(Run):
             self.reserved += request.prompt + request.answer
             self.begin(request)
 
-    def _read(self) -> tuple[int, float]:
-        return 0, 0.0
+    def _read(self) -> tuple[int, float, int]:
+        return 0, 0.0, 0
 
     def next_event(self) -> float | None:
         """When the next cache arrives."""

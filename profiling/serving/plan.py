@@ -6,25 +6,34 @@ is found by the steady state of a replica first and confirmed by simulation (`si
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf
 
 import polars as pl
 
 from profiling.answers.door import Door
 from profiling.answers.question import stored_precision
 from profiling.devices.accelerators import Accelerator
+from profiling.devices.names import resolve_device, stated_count
 from profiling.errors import DoesNotFit, InvalidWorkload
 from profiling.models.architecture import Architecture
-from profiling.roofline.workload import Parallelism, Precision, legal_tensor_ways
-from profiling.serving.replica import Options, enough_requests, fewest_replicas, moving_s_per_token, replica_of
+from profiling.roofline.workload import Parallelism
+from profiling.serving.layouts import NODE, layouts
+from profiling.serving.replica import (
+    Options,
+    enough_requests,
+    fewest_replicas,
+    moving_s_per_token,
+    replica_of,
+    room_of,
+)
 from profiling.serving.simulate import Replica, Served, Traffic, simulate
-from profiling.serving.steps import End, StepTimes, step_times
+from profiling.serving.steps import step_times
 
 MOST_REPLICAS = 64
-_FLEET = re.compile(r"(?P<count>\d{1,4}) ?[xX×] ?(?P<name>\D.*)")
+_DOUBT = 1.25
+"""How far a steady state may miss a promise that a simulation still finds kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +68,16 @@ class Promise:
 
     def broken_by(self, served: Served) -> tuple[str, ...]:
         """Which promises were not kept."""
-        found = ["throughput"] if served.saturated else []
-        for name, met in (
-            ("time_to_first_token_s", served.time_to_first_token_s[1]),
-            ("time_per_output_token_s", served.time_per_output_token_s[1]),
-        ):
+        return tuple(name for name, missed in self.missed_by(served).items() if missed > 1)
+
+    def missed_by(self, served: Served) -> dict[str, float]:
+        """What was met over what was promised, of each promise; a queue without end misses by any factor."""
+        found = {"throughput": inf} if served.saturated else {}
+        for name in ("time_to_first_token_s", "time_per_output_token_s"):
             promised = getattr(self, name)
-            if promised is not None and met > promised:
-                found.append(name)
-        return tuple(found)
+            if promised is not None:
+                found[name] = getattr(served, name)[1] / promised
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +97,8 @@ class Plan:
     served: Served
     slow: Served
     broken: tuple[str, ...]
+    missed: float
+    """What is met over what is promised, of the promise that is missed most."""
     replica: Replica
     slowly: Replica
     """The same at the slow end of the interval of its steps."""
@@ -109,6 +121,8 @@ class Plan:
             "prefill_replicas": self.readers,
             "tensor_parallel": self.split.tensor,
             "pipeline_parallel": self.split.pipeline,
+            "expert_parallel": self.split.expert,
+            "data_parallel": self.split.data,
             "certainty": self.certainty,
             "first_broken": self.broken[0] if self.broken else None,
             **{
@@ -161,36 +175,59 @@ def plans(door: Door, model: str, promise: Promise, options: Options, accelerato
     devices = [door.device(name) for name in accelerators] or [
         device for device in door.devices.values() if device.in_grid and device.kind != "cpu"
     ]
-    precision = stored_precision(architecture, options.weight_format, kv_bits=options.kv_bits)
-    arrival = "random" if promise.traffic.users is None else "steady"
-    layouts: dict[str, list[tuple[int, _Layout]]] = {}
-    for split in _splits(architecture, options):
-        linked = [device for device in devices if split.devices == 1 or device.link_bytes_per_s]
-        times = step_times(architecture, linked, precision, split, options.engine, door.fitted) if linked else {}
-        for device in linked:
-            layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options, arrival)
-            if layout is not None:
-                most = min(options.most_devices // split.devices, MOST_REPLICAS)
-                fewest = fewest_replicas(
-                    layout.likely, promise.traffic, promise.time_to_first_token_s, promise.time_per_output_token_s, most
-                )
-                layouts.setdefault(device.name, []).append((fewest, layout))
-    best: dict[str, Plan] = {}
-    for name, found in layouts.items():
-        # From the layout that seems to need the fewest devices on; the first that keeps the promise ends the search.
-        for fewest, layout in sorted(found, key=lambda each: each[0] * each[1].split.devices):
-            total = fewest * layout.split.devices
-            if name in best and not best[name].broken and total >= best[name].devices:
-                break
-            plan = _fewest(door, layout, promise, options, fewest)
-            if plan is not None and (name not in best or _rank(plan) < _rank(best[name])):
-                best[name] = plan
+    tried: dict[str, list[_Guess]] = {}
+    for layout in _laid_out(door, architecture, devices, layouts(architecture, options), promise, options):
+        most = min(options.most_devices // layout.split.devices, MOST_REPLICAS)
+        fewest, excess = fewest_replicas(
+            layout.likely, promise.traffic, promise.time_to_first_token_s, promise.time_per_output_token_s, most
+        )
+        tried.setdefault(layout.device.name, []).append(_Guess(layout, fewest, excess))
+    found = [_best(door, guesses, promise, options) for guesses in tried.values()]
+    best = [plan for plan in found if plan is not None]
     if not best:
         raise DoesNotFit(
             f"{model} fits on none of {len(devices)} kinds of device with up to {options.most_devices} of each; use "
             "fewer bits, shorter contexts or more devices"
         )
-    return sorted(best.values(), key=_rank)
+    return sorted(best, key=_rank)
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """A layout with what its steady state says: the fewest replicas, and what is met then over what is promised."""
+
+    layout: _Layout
+    fewest: int
+    excess: float
+
+    @property
+    def order(self) -> tuple[bool, float, int]:
+        """Those that seem to keep the promise by their devices, then those that do not by how far off they are."""
+        devices = self.fewest * self.layout.split.devices
+        return self.is_hopeless, self.excess if self.is_hopeless else devices, devices
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether not even the most replicas seem to come near the promise."""
+        return self.excess > _DOUBT
+
+
+def _best(door: Door, guesses: Sequence[_Guess], promise: Promise, options: Options) -> Plan | None:
+    """The plan of one kind of device, from the layout that seems to need the fewest on; None where none runs.
+
+    Once one keeps the promise, others are tried that seem to need fewer devices, with as many at most; layouts that
+    seem to break it by far are tried only while none runs.
+    """
+    best: Plan | None = None
+    for guess in sorted(guesses, key=lambda one: one.order):
+        enough = best.devices if best is not None and not best.broken else options.most_devices
+        needed = guess.fewest * guess.layout.split.devices
+        if best is not None and (guess.is_hopeless or (needed >= enough and not best.broken)):
+            break
+        plan = _fewest(door, guess.layout, promise, options, guess.fewest, enough)
+        if plan is not None and (best is None or _rank(plan) < _rank(best)):
+            best = plan
+    return None if best is None else _judged(best, promise)
 
 
 def fleet(door: Door, model: str, promise: Promise, options: Options, accelerator: str, count: int) -> Plan:
@@ -202,22 +239,19 @@ def fleet(door: Door, model: str, promise: Promise, options: Options, accelerato
     """
     promise.check()
     architecture, device = door.model(model), door.device(accelerator)
-    precision = stored_precision(architecture, options.weight_format, kv_bits=options.kv_bits)
-    arrival = "random" if promise.traffic.users is None else "steady"
+    every = layouts(architecture, replace(options, most_devices=count))
+    whole = [split for split in every if count % split.devices == 0]
     found: list[Plan] = []
-    for split in _splits(architecture, replace(options, most_devices=count)):
-        if count % split.devices or (split.devices > 1 and not device.link_bytes_per_s):
-            continue
-        times = step_times(architecture, [device], precision, split, options.engine, door.fitted)
-        layout = _Layout.of(architecture, device, split, precision, times.get(device.name), options, arrival)
-        copies = count // split.devices
+    for layout in _laid_out(door, architecture, [device], whole, promise, options):
+        copies = count // layout.split.devices
         for readers in range(1, copies) if options.apart else (0,):
-            plan = _tried(door, layout, promise, options, copies - readers, readers) if layout else None
+            plan = _tried(door, layout, promise, options, copies - readers, readers)
             if plan is not None:
                 found.append(plan)
     if not found:
         raise DoesNotFit(f"{model} does not fit on {count} x {accelerator}; use fewer bits or shorter contexts")
-    return min(found, key=lambda plan: (len(plan.broken), -plan.served.output_tokens_per_s * plan.replicas))
+    best = min(found, key=lambda plan: (plan.missed if plan.broken else 0.0, -_output(plan)))
+    return _judged(best, promise)
 
 
 def asked_plans(
@@ -227,11 +261,21 @@ def asked_plans(
 
     Raises:
         ProfilingError: As `plans` and `fleet`.
+        UnknownAccelerator: A name means no device, or several; the message lists them.
     """
-    fixed = [(name, found) for name in accelerators if (found := _FLEET.match(name))]
-    free = [name for name in accelerators if not _FLEET.match(name)]
-    sized = [fleet(door, model, promise, options, match["name"], int(match["count"])) for _, match in fixed]
-    return sized + (plans(door, model, promise, options, free) if free or not fixed else [])
+    named = [(*door.devices_alike(name), stated_count(name)) for name in accelerators]
+    free = [device.name for device, _, stated in named if stated is None]
+    sized = [
+        fleet(door, model, promise, options, device.name, count)
+        for device, count, stated in named
+        if stated is not None
+    ]
+    return sized + (plans(door, model, promise, options, free) if free or not sized else [])
+
+
+def taken_as(door: Door, accelerators: Sequence[str]) -> tuple[str, ...]:
+    """What the names of devices were taken for, of those that say less than one device."""
+    return tuple(note for name in accelerators if (note := resolve_device(name, door.devices).note))
 
 
 def curve(plan: Plan, traffic: Traffic, users: Sequence[int]) -> pl.DataFrame:
@@ -254,22 +298,14 @@ def curve(plan: Plan, traffic: Traffic, users: Sequence[int]) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def _splits(model: Architecture, options: Options) -> list[Parallelism]:
-    """Layouts of one replica: tensor parallel within a node; beyond it whole nodes as stages."""
-    ways = [tensor for tensor in legal_tensor_ways(model, 8) if 8 % tensor == 0]
-    stages = [count for count in (2, 4, 8) if count <= model.main.depth]
-    found = [*map(Parallelism, ways), *(Parallelism(ways[-1], count) for count in stages)]
-    if options.tensor is not None:
-        found = [split for split in found if split == Parallelism(options.tensor)]
-        if not found:
-            raise InvalidWorkload(f"{model.name} cannot be split {options.tensor} ways; legal are {ways}")
-    return [split for split in found if split.devices <= options.most_devices]
+def _rank(plan: Plan) -> tuple[bool, float, float, float]:
+    """By devices and price; what breaks the promise comes last, the nearest first."""
+    price = inf if plan.usd_per_hour is None else plan.usd_per_hour
+    return bool(plan.broken), plan.missed if plan.broken else plan.devices, price, -_output(plan)
 
 
-def _rank(plan: Plan) -> tuple[bool, int, float, float]:
-    price = plan.usd_per_hour
-    # What keeps no promise comes last.
-    return bool(plan.broken), plan.devices, float("inf") if price is None else price, -plan.served.output_tokens_per_s
+def _output(plan: Plan) -> float:
+    return plan.served.output_tokens_per_s * plan.replicas
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,31 +317,48 @@ class _Layout:
     likely: Replica
     slow: Replica
 
-    @classmethod
-    def of(
-        cls,
-        model: Architecture,
-        device: Accelerator,
-        split: Parallelism,
-        precision: Precision,
-        times: dict[End, StepTimes] | None,
-        options: Options,
-        arrival: str,
-    ) -> _Layout | None:
-        """None where it cannot be timed, or not even one token fits beside the weights."""
-        if times is None:
-            return None
-        likely = replica_of(model, device, split, precision, times["likely_s"], options, arrival)
-        return None if likely is None else cls(device, split, likely, replace(likely, steps=times["high_s"]))
+
+def _laid_out(
+    door: Door, model: Architecture, devices: Sequence[Accelerator], splits: Sequence[Parallelism], promise: Promise,
+    options: Options,
+) -> Iterator[_Layout]:  # fmt: skip
+    """Every split on each kind of device that is linked so, can be timed and has room for a token of the cache."""
+    precision = stored_precision(model, options.weight_format, kv_bits=options.kv_bits)
+    arrival = "random" if promise.traffic.users is None else "steady"
+    enough: set[str] = set()
+    for within in (True, False):  # a node, then several: they are timed together, and few devices need several
+        rooms = {
+            (device.name, split): room
+            for split in splits
+            for device in devices
+            if (split.devices <= NODE) == within
+            and device.name not in enough
+            and (split.devices == 1 or device.link_bytes_per_s)
+            and (room := room_of(model, device, split, precision, options)) is not None
+        }
+        roomy = {device.name: device for device in devices if any(name == device.name for name, _ in rooms)}
+        timed = [split for split in splits if any(other == split for _, other in rooms)]
+        found = step_times(model, list(roomy.values()), precision, timed, options.engine, door.fitted) if rooms else {}
+        for (name, split), times in found.items():
+            room = rooms.get((name, split))
+            if room is not None:
+                likely = replica_of(room, times["likely_s"], arrival)
+                yield _Layout(roomy[name], split, likely, replace(likely, steps=times["high_s"]))
+        enough = {name for (name, _), room in rooms.items() if room.is_ample_for(promise.traffic)}
 
 
-def _fewest(door: Door, layout: _Layout, promise: Promise, options: Options, fewest: int) -> Plan | None:
-    """The fewest replicas that keep the promise, from an estimate on; the most that were tried where none do."""
-    most = min(options.most_devices // layout.split.devices, MOST_REPLICAS)
+def _fewest(door: Door, layout: _Layout, promise: Promise, options: Options, fewest: int, enough: int) -> Plan | None:
+    """The fewest replicas that keep the promise, from an estimate on; the most that were tried where none do.
+
+    None where the estimate has more devices than are enough already.
+    """
+    most = min(enough // layout.split.devices, MOST_REPLICAS)
     found = None
     if options.apart:
         return _fewest_apart(door, layout, promise, options, most)
     for count in sorted({min(number, most) for number in (fewest, fewest + 1, ceil(fewest * 1.5), 2 * fewest)}):
+        if count < fewest:
+            break
         found = _tried(door, layout, promise, options, count)
         if found is None or not found.broken:
             break
@@ -331,7 +384,10 @@ def _fewest_apart(door: Door, layout: _Layout, promise: Promise, options: Option
 def _tried(
     door: Door, layout: _Layout, promise: Promise, options: Options, replicas: int, readers: int = 0
 ) -> Plan | None:  # fmt: skip
-    """This layout with that many replicas; None where a request exceeds the cache, or no link moves caches."""
+    """This layout with that many replicas at the likely value, its slow end still open (`_judged`).
+
+    None where a request exceeds the cache, or no link moves caches.
+    """
     shared = _share(promise.traffic, replicas)
     likely, slow_replica = layout.likely, layout.slow
     try:
@@ -342,17 +398,25 @@ def _tried(
             )
         served = simulate(likely, shared, enough_requests(likely, shared))
         broken = promise.broken_by(served)
-        slow = served if broken else simulate(slow_replica, shared, enough_requests(slow_replica, shared))
     except InvalidWorkload:
         return None
     hourly = door.usd_per_device_hour(layout.device.name, spot=options.spot)
     return Plan(
         accelerator=layout.device.name, split=layout.split, replicas=replicas, readers=readers, served=served,
-        slow=slow, broken=broken,
-        certainty="not kept" if broken else "likely" if promise.broken_by(slow) else "surely",
+        slow=served, broken=broken, missed=max(promise.missed_by(served).values(), default=0.0),
+        certainty="not kept" if broken else "likely",
         replica=likely, slowly=slow_replica,
         usd_per_hour=None if hourly is None else hourly * (replicas + readers) * layout.split.devices,
     )  # fmt: skip
+
+
+def _judged(plan: Plan, promise: Promise) -> Plan:
+    """A plan with what is met at the slow end of the interval, which nothing is chosen by."""
+    if plan.broken:
+        return plan
+    shared = _share(promise.traffic, plan.replicas)
+    slow = simulate(plan.slowly, shared, enough_requests(plan.slowly, shared))
+    return replace(plan, slow=slow, certainty="likely" if promise.broken_by(slow) else "surely")
 
 
 def _share(traffic: Traffic, replicas: int) -> Traffic:

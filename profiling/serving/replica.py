@@ -14,13 +14,16 @@ from profiling.engines.table import engine_of
 from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
 from profiling.memory.engines import LARGE_CARD_BYTES, engine_profile
-from profiling.memory.need import memory_need
+from profiling.memory.need import kv_cache_bytes, memory_need
+from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Parallelism, Precision, Workload
 from profiling.serving.simulate import Replica, Traffic
 from profiling.serving.steps import StepTimes
 
-_REQUESTS_A_USER, _FEWEST_REQUESTS = 6, 120
+_REQUESTS_A_USER, _REQUESTS_IN_FLIGHT, _MORE_REQUESTS = 3, 6, 150
+_NO_LIMIT = 1e9
+"""Tokens that fit where a token adds nothing to the cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,57 +53,103 @@ class Options:
     """Whether prompts are read on replicas of their own."""
     tensor: int | None = None
     """Tensor parallel ways of a replica, without stages; None: whichever are best."""
+    expert: int | None = None
+    """Groups of its devices that hold some of the experts each; None: whichever are best."""
+    data: int | None = None
+    """Groups of its devices that attend to requests of their own; None: whichever are best."""
+    batched_tokens: int | None = None
+    """Most tokens of a step: those decoded and a chunk of the prompts; None: as the engine starts by itself."""
 
 
 def enough_requests(replica: Replica, traffic: Traffic) -> int:
-    """Requests to simulate, so that what is met at the start weighs less than one in ten.
+    """Requests to simulate: of users the first of each is not counted and the last not awaited, and enough remain.
+
+    Where they arrive by themselves, the queue fills from none on, so that more are needed.
 
     Args:
         replica: Who serves.
         traffic: Of this replica; where requests arrive by themselves, so many are in flight as Little's law says.
     """
-    in_flight: float | None = traffic.users
-    if in_flight is None:
-        fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
-        context = traffic.input_tokens + traffic.output_tokens / 2
-        in_flight = _running(replica, traffic, traffic.requests_per_s or 0.0, fresh, context) or replica.sequences
-    return max(_REQUESTS_A_USER * ceil(in_flight), _FEWEST_REQUESTS)
+    if traffic.users is not None:
+        return _REQUESTS_A_USER * traffic.users + _MORE_REQUESTS
+    fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
+    context = traffic.input_tokens + traffic.output_tokens / 2
+    in_flight = _running(replica, traffic, traffic.requests_per_s or 0.0, fresh, context) or replica.sequences
+    return _REQUESTS_IN_FLIGHT * ceil(in_flight) + _MORE_REQUESTS
 
 
-def replica_of(
-    model: Architecture, device: Accelerator, split: Parallelism, precision: Precision, steps: StepTimes,
-    options: Options, arrival: str = "steady", held_back_steps: float = 0.0,
-) -> Replica | None:  # fmt: skip
-    """One copy on its devices; None where not even one token fits beside the weights.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """A model on the devices of one replica, with what is left there for its cache.
 
-    Args:
+    Attributes:
         model: Its architecture.
-        device: One of its devices.
+        device: One of the devices.
         split: How it is laid out on them.
         precision: Of weights and cache.
-        steps: Seconds of its steps.
         options: Engine and speculation.
+        tokens: That the cache holds, of all groups together.
+        bytes_per_token: Of one token in it, on all devices that hold some of it.
+    """
+
+    model: Architecture
+    device: Accelerator
+    split: Parallelism
+    precision: Precision
+    options: Options
+    tokens: float
+    bytes_per_token: float
+
+    def is_ample_for(self, traffic: Traffic) -> bool:
+        """Whether nothing is gained by holding the model on more nodes than one.
+
+        The cache then has at least as much of the memory as the weights, and room for requests several times as long.
+        """
+        longest = LONG_REQUEST * (traffic.input_tokens + traffic.output_tokens)
+        held = float(weight_bytes(self.model, self.precision, self.split)) * self.split.devices
+        return self.tokens >= self.split.data * longest and self.tokens * self.bytes_per_token >= held
+
+
+LONG_REQUEST = 4
+"""A long request, in means of log-normal lengths: fewer than one in a hundred are longer."""
+
+
+def room_of(
+    model: Architecture, device: Accelerator, split: Parallelism, precision: Precision, options: Options
+) -> Room | None:
+    """Room for the cache beside weights and what the engine adds; None where not even one token fits."""
+    profile = engine_profile(options.engine).with_options(step_tokens=options.batched_tokens)
+    near, far = (Workload(context=length, precision=precision, parallelism=split) for length in (1024, 2048))
+    need = memory_need(model, device, near, profile)
+    per_token = float(kv_cache_bytes(model, far, profile).high - need.kv_cache.high) / 1024
+    left = float(need.budget) - float(need.high - need.kv_cache.high)
+    if left <= 0:
+        return None
+    return Room(
+        model=model, device=device, split=split, precision=precision, options=options,
+        tokens=split.data * left / per_token if per_token > 0 else _NO_LIMIT,
+        bytes_per_token=per_token * split.tensor * split.pipeline,
+    )  # fmt: skip
+
+
+def replica_of(room: Room, steps: StepTimes, arrival: str = "steady", held_back_steps: float = 0.0) -> Replica:
+    """One copy on its devices.
+
+    Args:
+        room: What lies where, and the room for its cache.
+        steps: Seconds of its steps.
         arrival: Whether a fixed number of requests is in flight (steady) or they come by themselves (random).
         held_back_steps: Steps for which the engine's own options hold prompts back.
     """
-    profile = engine_profile(options.engine)
-    near, far = (
-        memory_need(model, device, Workload(context=c, precision=precision, parallelism=split), options.engine)
-        for c in (1024, 2048)
-    )
-    per_token = float(far.kv_cache.high - near.kv_cache.high) / 1024
-    rest = float(near.high - near.kv_cache.high)
-    room = float(near.budget) - rest
-    if room <= 0:
-        return None
-    tokens = room / per_token if per_token > 0 else 1e9
-    large = device.usable_memory_bytes >= LARGE_CARD_BYTES
+    options = room.options
+    profile = engine_profile(options.engine).with_options(step_tokens=options.batched_tokens)
+    large = room.device.usable_memory_bytes >= LARGE_CARD_BYTES
     step_tokens = (profile.step_tokens or (2048, 8192))[large]
     workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
-    answering_s, waited = _waiting(model, device, precision, options.engine, arrival)
+    answering_s, waited = _waiting(room.model, room.device, room.precision, options.engine, arrival)
     return Replica(
-        steps=steps, cache_tokens=tokens, cache_bytes_per_token=per_token * split.devices,
-        tokens_per_step=step_tokens, sequences=256 if not large else 1024,
+        steps=steps, cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
+        tokens_per_step=step_tokens, sequences=room.split.data * (1024 if large else 256),
         tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
         answering_s=answering_s, waited_steps=waited * (1 + held_back_steps),
     )  # fmt: skip
@@ -116,7 +165,7 @@ def moving_s_per_token(device: Accelerator, split: Parallelism, replicas: int, b
     each = device.link_bytes_per_s if inside else device.between_nodes_bytes_per_s
     if not each:
         raise InvalidWorkload(f"{device.name} has no known {'link' if inside else 'network'} to move a cache over")
-    return bytes_per_token / (each * split.devices)
+    return bytes_per_token / (each * split.tensor * split.pipeline)
 
 
 def _waiting(
@@ -132,24 +181,43 @@ def _waiting(
 
 def fewest_replicas(
     replica: Replica, traffic: Traffic, first_token_s: float | None, per_token_s: float | None, most: int
-) -> int:
-    """By the steady state: every answered request makes room for one more prompt."""
+) -> tuple[int, float]:
+    """By the steady state, in which every answered request makes room for one more prompt.
+
+    Returns:
+        How many keep a promise, and how often the promise goes into what is then met: above 1 where not even the most
+        keep it, infinite where they cannot keep up or the cache of a request does not fit.
+    """
+
+    def excess(count: int) -> float:
+        return _excess(replica, traffic, first_token_s or np.inf, per_token_s or np.inf, count)
+
+    low, high, met = 0, most, excess(most)
+    if met > 1:
+        return most, met
+    while high - low > 1:  # the more replicas, the less each has to do
+        middle = (low + high) // 2
+        found = excess(middle)
+        low, high, met = (low, middle, found) if found <= 1 else (middle, high, met)
+    return high, met
+
+
+def _excess(replica: Replica, traffic: Traffic, first_token_s: float, per_token_s: float, count: int) -> float:
+    """The larger of what is met over what is promised, with so many replicas."""
     fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
     context = traffic.input_tokens + traffic.output_tokens / 2
-    for count in range(1, most + 1):
-        if traffic.users is None:
-            batch = _running(replica, traffic, (traffic.requests_per_s or 0.0) / count, fresh, context)
-        else:
-            batch = traffic.users / count
-        if batch is None or batch * (traffic.input_tokens + traffic.output_tokens) > replica.cache_tokens:
-            continue
-        prompt = batch * fresh / traffic.output_tokens * replica.tokens_per_decode
-        step = replica.step_cost * replica.steps.at(batch, batch * context, min(prompt, replica.tokens_per_step))
-        per_token = step / replica.tokens_per_decode
-        first = step * max(1.0, fresh / replica.tokens_per_step) + replica.steps.at(batch, batch * context, fresh)
-        if (per_token_s or np.inf) >= per_token and (first_token_s or np.inf) >= first:
-            return count
-    return most
+    if traffic.users is None:
+        batch = _running(replica, traffic, (traffic.requests_per_s or 0.0) / count, fresh, context)
+    else:
+        batch = traffic.users / count
+    if batch is None or batch * (traffic.input_tokens + traffic.output_tokens) > replica.cache_tokens:
+        return float(np.inf)
+    groups = replica.steps.groups
+    prompt = batch * fresh / traffic.output_tokens * replica.tokens_per_decode
+    read = min(prompt, groups * replica.tokens_per_step)
+    step = replica.step_cost * replica.steps.at(batch, batch * context, read / groups, read=read)
+    first = step * max(1.0, fresh / replica.tokens_per_step) + replica.steps.at(batch, batch * context, fresh)
+    return max(step / replica.tokens_per_decode / per_token_s, first / first_token_s)
 
 
 def _running(replica: Replica, traffic: Traffic, rate: float, fresh: float, context: float) -> float | None:
@@ -157,7 +225,8 @@ def _running(replica: Replica, traffic: Traffic, rate: float, fresh: float, cont
     batch = 1.0
     for _ in range(60):
         prompt = batch * fresh / traffic.output_tokens
-        step = replica.steps.at(batch, batch * context, prompt) / replica.tokens_per_decode
+        own = prompt / replica.steps.groups
+        step = replica.steps.at(batch, batch * context, own, read=prompt) / replica.tokens_per_decode
         wanted = max(rate * traffic.output_tokens * step, 1e-3)
         if wanted > replica.sequences:
             return None

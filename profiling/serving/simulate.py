@@ -11,8 +11,10 @@ import heapq
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
+from functools import lru_cache
+from itertools import count, repeat
 from math import ceil
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +72,7 @@ class Replica:
         steps: Seconds of its steps.
         cache_tokens: Tokens that its KV cache holds.
         cache_bytes_per_token: Of one token in it, on all devices together.
-        tokens_per_step: Budget of a step: tokens decoded and prompt tokens together.
+        tokens_per_step: Budget of a step of each group: tokens decoded and prompt tokens together.
         sequences: Most requests that run at once.
         tokens_per_decode: Tokens that a decode step yields per request; above 1 with speculation.
         step_cost: Time of a decode step over that without speculation.
@@ -132,7 +134,11 @@ class Request:
     prompt: int
     answer: int
     cached: int
+    group: int = 0
+    """Which of the groups attends to it, where attention is data parallel."""
     read: int = 0
+    steps: int = 0
+    """That make its answer."""
     first: float = 0.0
     ended: float = 0.0
 
@@ -140,7 +146,7 @@ class Request:
 def simulate(
     replica: Replica, traffic: Traffic, requests: int = 400, seed: int = 1, *, from_start: bool = False
 ) -> Served:  # fmt: skip
-    """Serve that many requests; the first fifth, in which the batch fills, is not counted.
+    """Serve that many requests; as many as there are users, or the first fifth of arrivals, are not counted.
 
     Args:
         replica: Who serves.
@@ -157,14 +163,15 @@ def simulate(
     random = np.random.default_rng(seed)
     prompts, answers = (_lengths(mean, traffic.spread, requests, random)
                         for mean in (traffic.input_tokens, traffic.output_tokens))  # fmt: skip
-    if float(np.max(prompts + answers)) > replica.cache_tokens:
-        if traffic.input_tokens + traffic.output_tokens > replica.cache_tokens:
+    room = replica.cache_tokens / replica.steps.groups
+    if float(np.max(prompts + answers)) > room:
+        if traffic.input_tokens + traffic.output_tokens > room:
             raise InvalidWorkload(
                 f"one request of {traffic.input_tokens + traffic.output_tokens:,.0f} tokens exceeds the cache of "
-                f"{replica.cache_tokens:,.0f} tokens"
+                f"{room:,.0f} tokens"
             )
-        prompts = np.minimum(prompts, int(replica.cache_tokens) - answers.clip(max=int(replica.cache_tokens) - 1))
-        answers = np.minimum(answers, int(replica.cache_tokens) - prompts)
+        prompts = np.minimum(prompts, int(room) - answers.clip(max=int(room) - 1))
+        answers = np.minimum(answers, int(room) - prompts)
     arrivals = None
     if traffic.requests_per_s is not None:
         arrivals = np.cumsum(random.exponential(1 / traffic.requests_per_s, requests))
@@ -180,16 +187,26 @@ def _lengths(mean: float, spread: float, count: int, random: np.random.Generator
         return np.full(count, max(round(mean), 1), dtype=np.int64)
     sigma = np.sqrt(np.log1p(spread**2))
     # One draw per stratum, so that few requests have the mean and the spread that were asked for.
-    strata = (random.permutation(count) + 0.5) / count
-    drawn = np.exp(np.log(mean) - sigma**2 / 2 + sigma * _normal_quantiles(strata))
+    strata = _normal_quantiles(count)[random.permutation(count)]
+    drawn = np.exp(np.log(mean) - sigma**2 / 2 + sigma * strata)
     whole: npt.NDArray[np.int64] = np.maximum(np.round(drawn * mean / drawn.mean()), 1).astype(np.int64)
     return whole
 
 
-def _normal_quantiles(shares: Array) -> Array:
-    from scipy.special import ndtri  # noqa: PLC0415 - half a second that only planning needs
+@lru_cache(64)
+def _normal_quantiles(count: int) -> Array:
+    """Of the middles of so many equal shares, ascending; scipy takes half a second to load."""
+    of = NormalDist().inv_cdf
+    return np.array([of((place + 0.5) / count) for place in range(count)])
 
-    return np.asarray(ndtri(shares), dtype=np.float64)
+
+def _read_part(request: Request, left: list[int]) -> int:
+    """Read of a prompt what the budget of its group allows; the tokens, each times those read before them."""
+    begun = request.read
+    part = min(request.prompt - request.cached - begun, left[request.group])
+    left[request.group] -= part
+    request.read = begun + part
+    return part * (request.cached + begun)
 
 
 class Run:
@@ -208,11 +225,14 @@ class Run:
         self.replica, self.users, self.to_the_end = replica, traffic.users, from_start or traffic.users is None
         cached = traffic.cached_prefix
         self.coming = deque(
-            Request(0.0 if arrivals is None else float(arrivals[i]), int(p), int(a), int(cached * (p - 1)))
-            for i, (p, a) in enumerate(zip(prompts, answers, strict=True))
-        )
+            Request(arrived, prompt, answer, int(cached * (prompt - 1)))
+            for arrived, prompt, answer in zip(
+                repeat(0.0, len(prompts)) if arrivals is None else arrivals.tolist(), prompts.tolist(),
+                answers.tolist(), strict=True,
+            )
+        )  # fmt: skip
         self.waiting: deque[Request] = deque()
-        self.reading: deque[Request] = deque()
+        self.reading: list[Request] = []
         self.decoding: list[tuple[int, int, Request]] = []
         """A heap by the step in which the last token comes."""
         self.order = count()
@@ -222,7 +242,7 @@ class Run:
         """Seconds that reading prompts added; seconds × requests that decode; seconds × tokens in the cache; seconds in
         which nothing ran."""
         self.last_arrival = self.coming[-1].arrived
-        self.warm = 0 if from_start else len(self.coming) // 5
+        self.warm = 0 if from_start else traffic.users or len(self.coming) // 5
         self.warm_at: tuple[float, list[float]] | None = None
 
     @property
@@ -237,7 +257,8 @@ class Run:
 
     def _arrive(self) -> None:
         if self.users is not None:
-            for _ in range(min(self.users - sum(self.inside), len(self.coming))):
+            missing = self.users - len(self.waiting) - len(self.reading) - len(self.decoding)
+            for _ in range(min(missing, len(self.coming))):
                 request = self.coming.popleft()
                 request.arrived = self.now
                 self.waiting.append(request)
@@ -252,25 +273,26 @@ class Run:
         self.sums[3] += max(moment - self.now, 0.0)
         self.now = max(self.now, moment)
 
-    def _read(self) -> tuple[int, float]:
-        """Prompt tokens of this step, and the mean number of tokens read before them."""
-        budget = self.replica.tokens_per_step - len(self.decoding)
-        chunk, before = 0, 0.0
+    def _read(self) -> tuple[int, float, int]:
+        """Prompt tokens of this step in the group that reads most, the mean number read before them, and of all groups.
+
+        A request is read where the budget has most left, and stays there.
+        """
+        if not self.reading and not self.waiting:
+            return 0, 0.0, 0
+        groups = self.replica.steps.groups
+        budget = max(self.replica.tokens_per_step - ceil(len(self.decoding) / groups), 0)
+        left, before = [budget] * groups, 0.0
         for request in self.reading:
-            part = min(request.prompt - request.cached - request.read, max(budget, 0))
-            before += part * (request.cached + request.read)
-            request.read += part
-            budget, chunk = budget - part, chunk + part
-        while self.waiting and budget > 0:
-            request = self.waiting[0]
-            if not self.has_room_for(request):
-                break
-            self.reading.append(self.waiting.popleft())
+            before += _read_part(request, left)
+        while self.waiting and max(left) > 0 and self.has_room_for(self.waiting[0]):
+            request = self.waiting.popleft()
+            self.reading.append(request)
             self.reserved += request.prompt + request.answer
-            request.read = min(request.prompt - request.cached, budget)
-            before += request.read * request.cached
-            budget, chunk = budget - request.read, chunk + request.read
-        return chunk, before / chunk if chunk else 0.0
+            request.group = left.index(max(left)) if groups > 1 else 0
+            before += _read_part(request, left)
+        whole = groups * budget - sum(left)
+        return budget - min(left), before / whole if whole else 0.0, whole
 
     def has_room_for(self, request: Request) -> bool:
         """Whether it may run beside those that do."""
@@ -284,43 +306,49 @@ class Run:
 
     def begin(self, request: Request) -> None:
         """Make its tokens from the next step on."""
-        steps_left = ceil((request.answer - 1) / self.replica.tokens_per_decode)
-        heapq.heappush(self.decoding, (self.taken + steps_left, next(self.order), request))
+        request.steps = ceil((request.answer - 1) / self.replica.tokens_per_decode)
+        heapq.heappush(self.decoding, (self.taken + request.steps, next(self.order), request))
         self.contexts += request.prompt + 1
 
     def _advance(self) -> None:
         """One step that reads prompts, or as many pure decode steps as there are until something happens."""
         self._arrive()
-        chunk, before = self._read()
+        chunk, before, read = self._read()
         batch, steps = len(self.decoding), self.replica.steps
         alone = self.replica.step_cost * steps.at(batch, self.contexts) if batch else 0.0
         taken, seconds, added = 1, alone, 0.0
         if chunk:
-            added = steps.at(batch, self.contexts, chunk, before) - (steps.at(batch, self.contexts) if batch else 0.0)
+            added = steps.added(batch, chunk, before, read)
             seconds += added
         elif batch:
             taken = max(self.decoding[0][0] - self.taken, 1)
             event = self.next_event()
             if event is not None:
                 taken = max(min(taken, int((event - self.now) / alone)), 1)
-            growth = self.replica.step_cost * steps.context_s * batch * self.replica.tokens_per_decode
+            growth = self.replica.step_cost * steps.per_context_s(batch) * batch * self.replica.tokens_per_decode
             seconds = taken * alone + growth * taken * (taken - 1) / 2
         self.now += seconds
         self.taken += taken
-        for place, value in enumerate((added, seconds * batch, seconds * self.contexts)):
-            self.sums[place] += value
+        sums = self.sums
+        sums[0] += added
+        sums[1] += seconds * batch
+        sums[2] += seconds * self.contexts
         self.contexts += taken * batch * self.replica.tokens_per_decode
         self._begin_and_end()
 
     def _begin_and_end(self) -> None:
-        while self.reading and self.reading[0].read >= self.reading[0].prompt - self.reading[0].cached:
-            request = self.reading.popleft()
-            request.first = self.now
-            self.begin(request)
+        if self.reading:
+            unread = []
+            for request in self.reading:
+                if request.read < request.prompt - request.cached:
+                    unread.append(request)
+                else:
+                    request.first = self.now
+                    self.begin(request)
+            self.reading = unread
         while self.decoding and self.decoding[0][0] <= self.taken:
             _, _, request = heapq.heappop(self.decoding)
-            steps_made = ceil((request.answer - 1) / self.replica.tokens_per_decode)
-            self.contexts -= request.prompt + 1 + steps_made * self.replica.tokens_per_decode
+            self.contexts -= request.prompt + 1 + request.steps * self.replica.tokens_per_decode
             self.reserved -= request.prompt + request.answer
             request.ended = self.now
             self.done.append(request)
@@ -339,8 +367,11 @@ class Run:
                 queued = self.queued
         while not self.done:  # fewer requests than users in flight
             self._advance()
-        counted = self.done[self.warm :] or self.done
-        began, sums = self.warm_at if self.warm_at and len(self.done) > self.warm else (0.0, [0.0] * len(self.sums))
+        is_warm = self.warm_at is not None and len(self.done) > self.warm
+        began, sums = self.warm_at if self.warm_at and is_warm else (0.0, [0.0] * len(self.sums))
+        made = self.done[self.warm :] if is_warm else self.done
+        # Users who all ask at once at the start wait for each other as they never do again.
+        counted = [one for one in made if not self.warm or self.users is None or one.arrived > 0] or made
         span = max(self.now - began, 1e-12)
         reading, running, cached, resting = ((now - then) / span for now, then in zip(self.sums, sums, strict=True))
         first = np.array([one.first - one.arrived for one in counted])
@@ -350,8 +381,8 @@ class Run:
         return Served(
             time_to_first_token_s=tuple(float(np.quantile(first, q)) for q in QUANTILES),
             time_per_output_token_s=tuple(float(np.quantile(each, q)) for q in QUANTILES),
-            output_tokens_per_s=sum(one.answer for one in counted) / span,
-            input_tokens_per_s=sum(one.prompt for one in counted) / span,
+            output_tokens_per_s=sum(one.answer for one in made) / span,
+            input_tokens_per_s=sum(one.prompt for one in made) / span,
             running=float(running),
             cache_occupancy=min(float(cached) / self.replica.cache_tokens, 1.0),
             prefill_share=float(reading),

@@ -4,23 +4,28 @@ A step moves the weights once for all of its tokens, so its time is not the sum 
 put together from whole passes that the performance model predicts: `base(b)`, a decode step of b sequences without
 context; `context_s`, what each token of their contexts adds; what n prompt tokens add to the products that are under
 way; and `pair_s`, what each pair of prompt tokens costs in attention.
+
+Where attention is data parallel, groups of devices take their steps together, each with sequences of its own, because
+they share the experts: a step is as long as that of the group with the longest prompt.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from profiling.devices.accelerators import Accelerator
 from profiling.models.architecture import Architecture
 from profiling.roofline.grid import Grid, evaluate
 from profiling.roofline.operator_time import OperatorModel
-from profiling.roofline.workload import Parallelism, Precision
+from profiling.roofline.workload import Parallelism, Precision, Stage
 
 Numbers = tuple[float, ...]
 End = Literal["low_s", "likely_s", "high_s"]
@@ -29,7 +34,7 @@ _CONTEXTS = (128, 4096)
 _PROMPTS = (16, 64, 256, 512, 1024, 2048, 4096, 8192)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepTimes:
     """Seconds of a step on one device or group of devices; `at` puts them together.
 
@@ -37,9 +42,11 @@ class StepTimes:
         batches: Numbers of sequences, ascending.
         base_s: A decode step of that many sequences with no context.
         context_s: What each token of context of all sequences together adds.
-        prompts: Numbers of prompt tokens, ascending.
+        prompts: Numbers of prompt tokens of one group, ascending.
         linear_s: Everything but attention for that many prompt tokens.
         pair_s: What each pair of a prompt token with an earlier one adds.
+        groups: Groups of devices that attend to sequences of their own.
+        together_s: `linear_s` where every group reads as many; empty for one group.
     """
 
     batches: Numbers
@@ -48,91 +55,144 @@ class StepTimes:
     prompts: Numbers
     linear_s: Numbers
     pair_s: float
+    groups: int = 1
+    together_s: Numbers = ()
 
-    def at(self, batch: float, contexts: float, prompt: float = 0.0, before: float = 0.0) -> float:
+    def at(
+        self, batch: float, contexts: float, prompt: float = 0.0, before: float = 0.0, read: float | None = None
+    ) -> float:
         """Seconds of a step.
 
         Args:
-            batch: Sequences that decode.
+            batch: Sequences that decode, of all groups.
             contexts: Tokens of context of all of them together.
-            prompt: Prompt tokens read in the same step.
+            prompt: Prompt tokens read in the same step, of the group that reads most.
             before: Tokens of those prompts that were read in earlier steps, on average per token.
+            read: Prompt tokens that all groups read together; None: one group alone reads.
         """
-        seconds = 0.0
-        if batch > 0:
-            seconds += _between(batch, self.batches, self.base_s) + self.context_s * contexts
-        if prompt > 0:
-            together = self._linear(batch + prompt)
-            seconds += together - self._linear(batch) if batch > 0 else together
-            seconds += self.pair_s * prompt * (before + prompt / 2)
-        return seconds
+        decoding = _between(batch, self._base) + self.per_context_s(batch) * contexts if batch > 0 else 0.0
+        return decoding + self.added(batch, prompt, before, read) if prompt > 0 else decoding
 
-    def _linear(self, tokens: float) -> float:
-        last = self.prompts[-1]
-        if tokens > last:  # by then every product is bound by compute, so time grows with the tokens
-            return self.linear_s[-1] * tokens / last
-        return _between(tokens, self.prompts, self.linear_s)
+    def added(self, batch: float, prompt: float, before: float = 0.0, read: float | None = None) -> float:
+        """Seconds by which reading prompts makes a step longer; arguments as of `at`."""
+        if self.groups == 1:
+            linear = self._of(batch + prompt, self._alone) - (self._of(batch, self._alone) if batch > 0 else 0.0)
+        else:
+            own = batch / self.groups
+            linear = self._shared(own + prompt, batch + (prompt if read is None else read))
+            linear -= self._shared(own, batch) if batch > 0 else 0.0
+        return linear + self.pair_s * prompt * (before + prompt / 2)
+
+    def per_context_s(self, batch: float) -> float:
+        """What each token of context of all sequences adds to a step, which the fullest group ends."""
+        return self.context_s * (ceil(batch / self.groups) * self.groups / batch if self.groups > 1 else 1.0)
+
+    def _shared(self, own: float, all_: float) -> float:
+        """Seconds of everything but attention for the tokens of the fullest group, among those of all groups."""
+        alone = self._of(own, self._alone)
+        others = (all_ / own - 1) / (self.groups - 1)
+        return alone + (self._of(own, self._together) - alone) * min(max(others, 0.0), 1.0)
+
+    def _of(self, tokens: float, seconds: list[float]) -> float:
+        place, last = int(tokens), self.prompts[-1]
+        if tokens >= last:  # by then every product is bound by compute, so time grows with the tokens
+            return seconds[-1] * tokens / last
+        low = seconds[place]
+        return low + (seconds[place + 1] - low) * (tokens - place)
+
+    @cached_property
+    def _base(self) -> list[float]:
+        return _at_whole_numbers(self.batches, self.base_s)
+
+    @cached_property
+    def _alone(self) -> list[float]:
+        return _at_whole_numbers(self.prompts, self.linear_s)
+
+    @cached_property
+    def _together(self) -> list[float]:
+        return _at_whole_numbers(self.prompts, self.together_s)
 
 
-def _between(at: float, places: Numbers, values: Numbers) -> float:
-    """Linear interpolation; a simulation asks for single numbers, for which numpy takes fifty times as long."""
-    right = bisect_left(places, at)
-    if right == 0:
-        return values[0]
-    if right == len(places):
+def _at_whole_numbers(places: Numbers, values: Numbers) -> list[float]:
+    """Linear interpolation at 0, 1, … up to the last place; places are whole numbers."""
+    found: list[float] = np.interp(np.arange(int(places[-1]) + 1), places, values).tolist()
+    return found
+
+
+def _between(at: float, values: list[float]) -> float:
+    """Linear interpolation; a simulation asks for single numbers, for which numpy takes a hundred times as long."""
+    place = int(at)
+    if place + 1 >= len(values):
         return values[-1]
-    low, high = places[right - 1], places[right]
-    return values[right - 1] + (values[right] - values[right - 1]) * (at - low) / (high - low)
+    low = values[place]
+    return low + (values[place + 1] - low) * (at - place)
 
 
 def step_times(
     model: Architecture,
     accelerators: Sequence[Accelerator],
     precision: Precision,
-    split: Parallelism,
+    splits: Sequence[Parallelism],
     engine: str,
     calibrations: Mapping[str, Mapping[str, OperatorModel]] | None = None,
-) -> dict[str, dict[End, StepTimes]]:
-    """Times of steps on every accelerator, at the low, likely and high end of the prediction.
+) -> dict[tuple[str, Parallelism], dict[End, StepTimes]]:
+    """Times of steps of every split on every accelerator, at the low, likely and high end of the prediction.
 
     Accelerators that cannot compute in the format, or are not linked as the split needs, are left out.
 
     Raises:
         ProfilingError: The model cannot be split so.
     """
-    shared = Grid(
-        models=[model], accelerators=accelerators, batches=_BATCHES, contexts=_CONTEXTS, precisions=[precision],
-        stages=["decode"], parallelisms=[split], engine=engine, calibrations=calibrations, intervals=True,
-    )  # fmt: skip
-    prompts = Grid(
-        models=[model], accelerators=accelerators, batches=[1], contexts=_PROMPTS, precisions=[precision],
-        stages=["prefill"], parallelisms=[split], engine=engine, calibrations=calibrations, intervals=True,
-    )  # fmt: skip
-    decode, prefill = (pl.concat(evaluate(grid)) for grid in (shared, prompts))
-    found: dict[str, dict[End, StepTimes]] = {}
+    for split in splits:
+        split.check(model)
+    groups = sorted({1, *(split.data for split in splits)})
+    batches = sorted({several * batch for several in groups for batch in _BATCHES})
     ends: tuple[End, ...] = ("low_s", "likely_s", "high_s")
-    for device in accelerators:
-        steps = decode.filter(accelerator=device.name)
-        reads = prefill.filter(accelerator=device.name)
-        if steps["likely_s"].null_count() or reads["likely_s"].null_count():
-            continue
-        found[device.name] = {end: _fitted(steps, reads, end) for end in ends}
-    return found
+
+    def seconds(batches: Sequence[int], contexts: Sequence[int], stage: Stage) -> npt.NDArray[np.float64]:
+        """(ends, splits, accelerators, batches, contexts); NaN where it cannot be."""
+        grid = Grid(
+            models=[model], accelerators=accelerators, batches=batches, contexts=contexts, precisions=[precision],
+            stages=[stage], parallelisms=splits, engine=engine, calibrations=calibrations, intervals=True,
+        )  # fmt: skip
+        found = pl.concat(evaluate(grid)).select(ends).to_numpy().T
+        return found.reshape(len(ends), len(splits), len(accelerators), len(batches), len(contexts))
+
+    decode, prefill = seconds(batches, _CONTEXTS, "decode"), seconds(groups, _PROMPTS, "prefill")
+    made: dict[tuple[str, Parallelism], dict[End, StepTimes]] = {}
+    for place, split in enumerate(splits):
+        of_steps = [batches.index(split.data * batch) for batch in _BATCHES]
+        of_reads = [groups.index(several) for several in sorted({1, split.data})]
+        for row, device in enumerate(accelerators):
+            steps, reads = decode[:, place, row, of_steps], prefill[:, place, row, of_reads]
+            if np.isnan(steps).any() or np.isnan(reads).any():
+                continue
+            made[device.name, split] = {
+                end: _fitted(steps[which], reads[which], split.data) for which, end in enumerate(ends)
+            }
+    return made
 
 
-def _fitted(steps: pl.DataFrame, reads: pl.DataFrame, end: End) -> StepTimes:
-    wide = steps.sort("batch", "context")[end].to_numpy().reshape(len(_BATCHES), len(_CONTEXTS))
-    batches, (near, far) = np.array(_BATCHES, dtype=np.float64), _CONTEXTS
+def _fitted(steps: npt.NDArray[np.float64], reads: npt.NDArray[np.float64], groups: int) -> StepTimes:
+    """From seconds of decode steps (batches, contexts) and of prompts (groups that read, lengths)."""
+    batches, (near, far) = groups * np.array(_BATCHES, dtype=np.float64), _CONTEXTS
     # Attention moves the cache once, so its time grows with all contexts together; the largest batch shows it best.
-    slopes = (wide[:, 1] - wide[:, 0]) / (batches * (far - near))
+    slopes = (steps[:, 1] - steps[:, 0]) / (batches * (far - near))
     context_s = max(float(slopes[-1]), 0.0)
-    base = np.maximum(wide[:, 0] - context_s * batches * near, 0.0)
+    base = np.maximum(steps[:, 0] - context_s * batches * near, 0.0)
     prompts = np.array(_PROMPTS, dtype=np.float64)
-    seconds = reads.sort("context")[end].to_numpy()
+    alone, *more = reads
     # Per token the linear part is constant once compute binds, so what grows between the two longest is attention.
     first, last = prompts[-2], prompts[-1]
-    pair_s = max(2 * float(seconds[-1] / last - seconds[-2] / first) / (last - first), 0.0)
-    linear = np.maximum.accumulate(np.maximum(seconds - pair_s * prompts**2 / 2, 0.0))
-    whole = (tuple(map(float, values)) for values in (batches, base, prompts, linear))
-    numbers, base_s, lengths, linear_s = whole
-    return StepTimes(numbers, base_s, context_s, lengths, linear_s, pair_s)
+    pair_s = max(2 * float(alone[-1] / last - alone[-2] / first) / (last - first), 0.0)
+
+    def plain(values: npt.NDArray[np.float64]) -> Numbers:
+        return tuple(map(float, values))
+
+    def linear(seconds: npt.NDArray[np.float64]) -> Numbers:
+        return plain(np.maximum.accumulate(np.maximum(seconds - pair_s * prompts**2 / 2, 0.0)))
+
+    return StepTimes(
+        plain(batches), plain(base), context_s, plain(prompts), linear(alone), pair_s, groups,
+        linear(more[0]) if more else (),
+    )  # fmt: skip

@@ -79,26 +79,28 @@ def main_to_its_end() -> None:
 def test_a_plan_is_the_same_on_page_over_http_and_by_command(
     bundled_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Prompts apart, a reused prefix and speculation among them: the page's own command is what is run."""
+    """Prompts apart, in chunks, a reused prefix and speculation among them: the page's own command is what is run."""
     monkeypatch.setenv("SKYLINE_HOME", str(bundled_home))
     settings = Settings.model_validate({"home": str(bundled_home), "api_requests_per_minute": 1_000_000})
     door = Data(settings).door()
     chosen = {"model": "openai/gpt-oss-120b", "users": 20, "ttft": 1, "tpot": 30}
     with TestClient(create(settings)) as client:
-        for options in ({"cached": 50}, {"draft": 3, "acceptance": 0.8}, {"apart": "yes"}):
+        for options in ({"cached": 50, "batched": 2048}, {"draft": 3, "acceptance": 0.8}, {"apart": "yes"}):
             state = ServeState.from_address(f"?{urlencode({**chosen, **options})}")
             assert state.offer_all(door) + state.settle() == []
-            fleet = "8xH100-SXM5-80GB"
+            fleet = "8xH100"
             plan = fleet_of(door, state.model, state.promise, state.options, fleet).plan
             assert plan is not None
-            page = plan_rows(door, state.model, state.promise, [plan]).to_dicts()[0]
+            page = plan_rows(door, state.model, state.promise, [plan], state.options).to_dicts()[0]
             http = {
                 "model": state.model, "users": state.users, "input_tokens": state.input, "output_tokens": state.output,
                 "spread": state.spread, "ttft_s": state.ttft, "tpot_s": state.tpot / 1000, "accelerator": fleet,
                 "cached_prefix": state.cached / 100, "draft": state.draft, "acceptance": state.acceptance,
                 "apart": state.apart, "engine": state.engine,
-            }  # fmt: skip
-            (over_http,) = client.get("/api/v1/plan", params=http).json()["rows"]
+            } | ({"batched_tokens": state.batched} if state.batched else {})  # fmt: skip
+            answer = client.get("/api/v1/plan", params=http).json()
+            (over_http,) = answer["rows"]
+            assert "'8xH100' is taken as H100-SXM5-80GB" in answer["notes"][0]
             command = [*state.command.split(), "--accelerator", fleet, "--format", "json"]
             monkeypatch.setattr(sys, "argv", command)
             capfd.readouterr()

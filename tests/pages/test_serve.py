@@ -28,9 +28,10 @@ def planned(home: Path, *arguments: str) -> list[dict[str, Any]]:
 def test_the_answer_is_that_of_the_command_and_the_address_brings_it_back(visit: Visit, bundled_home: Path) -> None:
     page = visit.open(SMALL)
     page.locator(HEAD).wait_for()
-    shown = page.locator(".answer code").inner_text()
+    shown, started = page.locator(".answer code").all_inner_texts()
     best = planned(bundled_home, *shown.split()[2:])[0]
     assert page.locator(HEAD).inner_text().startswith(f"{best['devices']} × {best['accelerator']}")
+    assert started == best["run"]
     field = page.get_by_label("Concurrent users", exact=True)
     field.fill("400")
     field.press("Enter")

@@ -6,16 +6,12 @@ from functools import lru_cache
 import polars as pl
 
 from profiling.answers.door import Door
-from profiling.engines.table import engine_of
-from profiling.engines.time import Basis, shipped_times
 from profiling.errors import ProfilingError
 from profiling.serving.limits import Limit, limit
-from profiling.serving.plan import Plan, Promise, asked_plans, curve
+from profiling.serving.plan import Plan, Promise, asked_plans, curve, taken_as
 from profiling.serving.replica import Options
 
 _USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-STAGES = ("time per token under load", "first token under load")
-"""Stages of the accuracy tables that a plan rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +29,8 @@ class Fleet:
     name: str
     plan: Plan | None
     problem: str = ""
+    note: str = ""
+    """What the name was taken for, where it says less than one device."""
 
 
 @lru_cache(32)
@@ -48,7 +46,8 @@ def plans_of(door: Door, model: str, promise: Promise, options: Options) -> Foun
 def fleet_of(door: Door, model: str, promise: Promise, options: Options, name: str) -> Fleet:
     """The best layout of a fleet such as `8xH100`; a name without a number is one kind, as many as are needed."""
     try:
-        return Fleet(name, asked_plans(door, model, promise, options, [name])[0])
+        plan = asked_plans(door, model, promise, options, [name])[0]
+        return Fleet(name, plan, note=" ".join(taken_as(door, [name])))
     except ProfilingError as error:
         return Fleet(name, None, str(error))
 
@@ -70,13 +69,3 @@ def curve_of(plan: Plan, promise: Promise) -> pl.DataFrame:
 def limit_of(plan: Plan, promise: Promise) -> Limit:
     """How much traffic the plan bears."""
     return limit(plan, promise)
-
-
-def bases(door: Door, plan: Plan, engine: str) -> list[Basis]:
-    """Held-out errors of the engine model at the stages of a plan; none where the engine has no model."""
-    device = door.device(plan.accelerator)
-    try:
-        meant = engine_of(engine, device)
-    except ProfilingError:
-        return []
-    return [shipped_times().basis(meant, device, [stage]) for stage in STAGES]

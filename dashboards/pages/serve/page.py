@@ -11,7 +11,7 @@ from dashboards.charts.serving_curve import NAME as CHART
 from dashboards.charts.serving_curve import Curve, ServingCurve
 from dashboards.data import Data
 from dashboards.pages.serve import text
-from dashboards.pages.serve.answer import Fleet, bases, curve_of, fleet_of, limit_of, plans_of
+from dashboards.pages.serve.answer import Fleet, curve_of, fleet_of, limit_of, plans_of
 from dashboards.pages.serve.state import ServeState
 from dashboards.parts import controls, page
 from dashboards.parts.declared_table import Fact, FactTable
@@ -19,8 +19,8 @@ from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import block, render
-from profiling.accuracy.simulated import shipped_simulation_errors
-from profiling.serving.alternatives import comparison, energy, plan_rows
+from profiling.serving.alternatives import comparison, energy, plan_rows, said_with, started
+from profiling.serving.evidence import PER_TOKEN
 from profiling.serving.plan import Plan, Promise
 
 _FACTS = {
@@ -30,6 +30,8 @@ _FACTS = {
     "prefill_replicas": Fact("Prefill replicas", "0", 84),
     "tensor_parallel": Fact("Tensor parallel", "0", 84),
     "pipeline_parallel": Fact("Pipeline parallel", "0", 84),
+    "expert_parallel": Fact("Expert parallel", "0", 84),
+    "data_parallel": Fact("Attention data parallel", "0", 92),
     "certainty": Fact("Promise kept", width=96),
     "usd_per_hour": Fact("USD an hour", "0,0.00", 84),
     "usd_per_million_input_tokens": Fact("USD per million in", "0,0.00", 96),
@@ -104,17 +106,17 @@ class Serve(SessionPage[ServeState]):
 
     def _sentence(self, best: Plan | None, plans: tuple[Plan, ...], problem: str, promise: Promise) -> str:
         state = self.state
-        based = bases(self.data.door(), best, state.engine) if best else []
+        door = self.data.door()
+        said = said_with(door, [best], state.options) if best else []
         return render(
             __file__, "answer.html", plan=best, row=best.row() if best else None, problem=problem,
             load=text.load(promise.traffic), layout=text.layout(best) if best else "",
             surely="" if best is None or best.certainty == "surely" else ", likely",
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
-            buying=self._buying(best, promise), bases=based, whose=text.SCOPES[based[0].scope] if based else "",
-            energy=energy(self.data.door(), best) if best else None,
-            simulation=text.simulation_error(shipped_simulation_errors(), based[0].engine) if based else "",
-            command=state.command, address_of_error=address_of_error,
+            buying=self._buying(best, promise), said=said, stage=PER_TOKEN, command=state.command,
+            run=started(door, state.model, promise, best, state.options) if best else "",
+            energy=energy(door, best) if best else None, address_of_error=address_of_error,
         )  # fmt: skip
 
     def _buying(self, best: Plan | None, promise: Promise) -> Sequence[tuple[str, str]]:
@@ -124,7 +126,7 @@ class Serve(SessionPage[ServeState]):
 
     def _show_rows(self, plans: tuple[Plan, ...], promise: Promise) -> None:
         state = self.state
-        self.rows = plan_rows(self.data.door(), state.model, promise, plans, spot=state.spot)
+        self.rows = plan_rows(self.data.door(), state.model, promise, plans, state.options)
         if self.rows.is_empty():
             self.table.show(pl.DataFrame(schema=dict.fromkeys(_FACTS, pl.String)).clear())
             return
@@ -167,6 +169,7 @@ class Serve(SessionPage[ServeState]):
         self.fleets.object = render(
             __file__, "fleets.html", columns=columns, labels=list(columns[0]["cells"]) if columns else [],
             problems=[(fleet.name, fleet.problem) for fleet in fleets if fleet.plan is None],
+            notes=[fleet.note for fleet in fleets if fleet.note],
             verdict=text.verdict(sized, promise) if len(sized) == 2 else "",
         )  # fmt: skip
 
@@ -193,8 +196,9 @@ class Serve(SessionPage[ServeState]):
             controls.number(state, "tpot", "Per token within (ms; 0: any)", step=5, margin=margin),
             controls.select(state, "weights", "Weight format", margin=margin),
             controls.select(state, "engine", "Engine", margin=margin),
-            controls.text(state, "first", "Fleet", placeholder="8xH100-SXM5-80GB", **wide),
-            controls.text(state, "second", "Against fleet", placeholder="4xB200-SXM-180GB", **wide),
+            controls.text(state, "first", "Fleet", placeholder="8xH100", **wide),
+            controls.text(state, "second", "Against fleet", placeholder="4xB200", **wide),
+            controls.whole(state, "batched", "Tokens per step, at most (0: as the engine starts)", margin=margin),
             controls.number(state, "cached", "Cached prefix (% of every prompt)", step=5, margin=margin),
             controls.whole(state, "draft", "Proposed tokens per step (0: none)", margin=margin),
             controls.number(state, "acceptance", "Share accepted", step=0.05, margin=margin),

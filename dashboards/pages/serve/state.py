@@ -13,7 +13,7 @@ from profiling.serving.replica import Options
 from profiling.serving.simulate import Traffic
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct"
-FLEETS = ("8xH100-SXM5-80GB", "4xB200-SXM-180GB")
+FLEETS = ("8xH100", "4xB200")
 
 
 class ServeState(UrlState):
@@ -31,6 +31,9 @@ class ServeState(UrlState):
     engine: Any = param.Selector(default=ENGINE, objects=list(PROFILES))
     first: Any = param.String(default=FLEETS[0], doc="A fleet of fixed size; empty: none.")
     second: Any = param.String(default=FLEETS[1], doc="Another.")
+    batched: Any = param.Integer(
+        default=0, bounds=(0, 1_048_576), doc="Most tokens of a step; 0: as the engine starts."
+    )
     cached: Any = param.Number(default=0.0, bounds=(0.0, 99.0), doc="Percent of every prompt that is reused.")
     draft: Any = param.Integer(default=0, bounds=(0, 64), doc="Tokens proposed per step by speculation; 0: none.")
     acceptance: Any = param.Number(default=0.7, bounds=(0.0, 1.0), doc="Probability that one of them is accepted.")
@@ -64,7 +67,7 @@ class ServeState(UrlState):
         """How the model is served."""
         return Options(
             weight_format=None if self.weights == AS_PUBLISHED else self.weights, engine=self.engine, spot=self.spot,
-            draft=self.draft, acceptance=self.acceptance, apart=self.apart,
+            draft=self.draft, acceptance=self.acceptance, apart=self.apart, batched_tokens=self.batched or None,
         )  # fmt: skip
 
     @property
@@ -83,6 +86,7 @@ class ServeState(UrlState):
             f"--tpot {self.tpot:g}ms" if self.tpot else "",
             f"--weight-format {self.weights}" if self.weights != AS_PUBLISHED else "",
             f"--engine {self.engine}" if self.engine != ENGINE else "",
+            f"--batched-tokens {self.batched}" if self.batched else "",
             f"--cached-prefix {self.cached / 100:g}" if self.cached else "",
             f"--draft {self.draft} --acceptance {self.acceptance:g}" if self.draft else "",
             "--apart" if self.apart else "",

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import polars as pl
-
 from dashboards.parts import formats
 from profiling.answers.buying import Comparison, Way
+from profiling.serving.layouts import spoken
 from profiling.serving.limits import MOST_TIMES, Limit
 from profiling.serving.plan import Plan, Promise
 from profiling.serving.simulate import Traffic
@@ -20,34 +19,6 @@ CERTAINTY = {
     "likely": "Likely: the promise is kept at the likely value, not at the slow end of the 80 % interval",
     "not kept": "The promise is broken at the likely value",
 }
-
-SCOPES = {
-    "device": "this device, with models left out", "class": "devices left out", "all engines": "all engines together",
-}  # fmt: skip
-"""Whose rows a held-out error is of; see `profiling.engines.time.Basis`."""
-
-
-def simulation_error(errors: pl.DataFrame, engine: str) -> str:
-    """How far the simulation of plans was off on measured serving: of this engine where it was measured, else of all.
-
-    Args:
-        errors: Columns of `profiling.accuracy.simulated.simulation_table`.
-        engine: The product's name.
-    """
-    own = errors.filter(pl.col("engine") == engine)
-    chosen = own if own.height else errors
-
-    def span(stage: str) -> str:
-        off = [round(value) for value in chosen.filter(pl.col("stage") == stage)["mdape_pct"].to_list()]
-        low, high = min(off), max(off)
-        return f"{low}" if low == high else f"{low} to {high}"
-
-    whose = engine if own.height else f"{', '.join(errors['engine'].unique().sort())}, by engine"
-    first, each = span("first token under load"), span("time per token under load")
-    return (
-        f"Held against measured serving, the simulation of the plan is {first} % off for first tokens and {each} % for "
-        f"time per token ({whose}; {chosen['rows'].sum():,} measurements)."
-    )
 
 
 def load(traffic: Traffic) -> str:
@@ -63,11 +34,7 @@ def layout(plan: Plan) -> str:
     parts = [f"{plan.replicas} replica{'' if plan.replicas == 1 else 's'}"]
     if plan.readers:
         parts.append(f"{plan.readers} more for prompts")
-    if plan.split.tensor > 1:
-        parts.append(f"tensor parallel {plan.split.tensor}")
-    if plan.split.pipeline > 1:
-        parts.append(f"pipeline parallel {plan.split.pipeline}")
-    return ", ".join(parts)
+    return ", ".join(filter(None, (*parts, spoken(plan.split))))
 
 
 def short(plan: Plan) -> str:

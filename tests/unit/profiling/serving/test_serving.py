@@ -31,7 +31,8 @@ def door() -> Door:
 
 def test_a_step_without_prompts_is_the_decode_step_and_without_answers_the_prefill(door: Door) -> None:
     model, device, precision = door.model(LLAMA), door.device(H100), precision_of("fp8")
-    steps = step_times(model, [device], precision, Parallelism(4), "vllm-v1", door.fitted)[H100]["likely_s"]
+    times = step_times(model, [device], precision, [Parallelism(4)], "vllm-v1", door.fitted)
+    steps = times[H100, Parallelism(4)]["likely_s"]
     asked = Workload(batch=32, context=2048, precision=precision, parallelism=Parallelism(4))
     decode = float(estimate(model, device, asked).time.likely_s)
     assert steps.at(32, 32 * 2048) == pytest.approx(decode, rel=0.05)
