@@ -19,7 +19,7 @@ from profiling.foreign import LARGEST_DESCRIPTION_BYTES, NotJson, parse_json, te
 from profiling.models.architecture import Architecture
 from profiling.models.custom import custom_model
 from profiling.models.families import FAMILIES
-from profiling.models.families.assembly import Config
+from profiling.models.families.assembly import STATES_ALL, Config, family_defaults, type_of_class
 from profiling.models.families.inferred import inferred
 from profiling.models.formats import published_format, quantisation_of
 from profiling.models.records import record_of
@@ -48,7 +48,10 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         InvalidConfig: A field is missing or impossible; the message names it.
     """
     text = _text_part(config)
-    model_type = str(text.get("model_type", ""))
+    if not text.get("model_type"):
+        classes = text.get("architectures")
+        text = {**text, "model_type": type_of_class(str(classes[0])) if isinstance(classes, list) and classes else ""}
+    model_type = str(text["model_type"])
     named = {**text, "_name_or_path": name} if name else text
     try:
         stated = Config(named)
@@ -61,10 +64,29 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         if isinstance(error, ProfilingError):
             raise
         raise InvalidConfig(f"{name or model_type}: a field has an unexpected form ({error})") from error
-    return replace(made, published_format=stored, notes=(*made.notes, *stored.notes))
+    return replace(made, published_format=stored, notes=(*made.notes, *_filled_in(text), *stored.notes))
+
+
+_WIDTHS = (("hidden_size", "n_embd", "d_model"), ("num_hidden_layers", "n_layer", "n_layers"),
+           ("num_attention_heads", "n_head", "n_heads"), ("intermediate_size",), ("vocab_size",))  # fmt: skip
+
+
+def _filled_in(text: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which widths a config leaves to the defaults of its family, in one sentence; nothing where it states all."""
+    default = {} if text.get(STATES_ALL) else family_defaults(str(text.get("model_type")))
+    taken = [
+        f"{name} {default[name]:,}"
+        for names in _WIDTHS
+        for name in names
+        if name in default and not any(each in text for each in names)
+    ]
+    return (f"left out by the config and taken as transformers fills them in: {', '.join(taken)}",) if taken else ()
 
 
 _TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
+
+
+_OF_THE_WHOLE = ("tie_word_embeddings", "quantization_config", "_name_or_path", "transformers_version", STATES_ALL)
 
 
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -72,8 +94,12 @@ def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = next((config[part] for part in _TEXT_PARTS if isinstance(config.get(part), Mapping)), None)
     if inner is None or ("hidden_size" in config and "hidden_size" not in inner):
         return config
-    outer = {key: config.get(key) for key in ("tie_word_embeddings", "quantization_config", "_name_or_path")}
-    merged = {key: value for key, value in {**outer, **inner}.items() if value is not None}
+    outer = {key: config[key] for key in _OF_THE_WHOLE if config.get(key) is not None}
+    # Up to version 4 transformers asked the decoder's own config whether its tables are tied, since then the whole's.
+    if str(config.get("transformers_version", "5")).startswith("4") or "tie_word_embeddings" not in outer:
+        merged = {**outer, **{key: value for key, value in inner.items() if value is not None or key not in outer}}
+    else:
+        merged = {**outer, **inner, "tie_word_embeddings": outer["tie_word_embeddings"]}
     merged.setdefault("model_type", str(config.get("model_type", "")))
     return _text_part(merged)
 
@@ -217,6 +243,7 @@ class CatalogueEntry:
             "v_head_dim": "latent_value_dim",
         }  # fmt: skip
         config: dict[str, Any] = {key: int(row[column]) for key, column in whole.items() if row[column]}
+        config[STATES_ALL] = True
         config["model_type"] = row["model_type"]
         config["tie_word_embeddings"] = row["tied_embeddings"] == "true"
         config.update(json.loads(row["config_extra"] or "{}"))

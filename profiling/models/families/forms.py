@@ -152,7 +152,8 @@ def ends_of(config: Config, form: Form) -> Ends:
 
 def with_defaults(config: Config, form: Form) -> Config:
     """The config with what published ones leave out."""
-    return Config({**dict(form.default), **{k: v for k, v in config.fields.items() if v is not None}})
+    default = dict(form.default)
+    return Config({**default, **{k: v for k, v in config.fields.items() if v is not None or k not in default}})
 
 
 def declared(form: Form) -> Callable[[Config], Architecture]:
