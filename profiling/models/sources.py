@@ -21,7 +21,7 @@ from profiling.models.custom import custom_model
 from profiling.models.families import FAMILIES
 from profiling.models.families.assembly import STATES_ALL, Config, family_defaults, type_of_class
 from profiling.models.families.inferred import inferred
-from profiling.models.formats import published_format, quantisation_of
+from profiling.models.formats import TEXT_PARTS, published_format, quantisation_of
 from profiling.models.records import record_of
 from profiling.models.towers import AHEAD, uncounted
 
@@ -83,15 +83,12 @@ def _filled_in(text: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"left out by the config and taken as transformers fills them in: {', '.join(taken)}",) if taken else ()
 
 
-_TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
-
-
 _OF_THE_WHOLE = ("tie_word_embeddings", "quantization_config", "_name_or_path", "transformers_version", STATES_ALL)
 
 
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a config that describes the text decoder; of nested parts the innermost."""
-    inner = next((config[part] for part in _TEXT_PARTS if isinstance(config.get(part), Mapping)), None)
+    inner = next((config[part] for part in TEXT_PARTS if isinstance(config.get(part), Mapping)), None)
     if inner is None or ("hidden_size" in config and "hidden_size" not in inner):
         return config
     outer = {key: config[key] for key in _OF_THE_WHOLE if config.get(key) is not None}
@@ -133,13 +130,20 @@ def from_path(path: str | Path) -> Architecture:
     return replace(model, stored_bytes=_stored_bytes(file.parent)) if file.name == "config.json" else model
 
 
+_BESIDE = {"hf_quant_config.json": "modelopt", "quantize_config.json": "gptq", "quant_config.json": "awq"}
+"""Files in which quantisers said how a checkpoint is stored, before configs did."""
+
+
 def _quantisation_beside(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What `hf_quant_config.json` of NVIDIA's ModelOpt says where the config itself says nothing."""
-    file = folder / "hf_quant_config.json"
-    if quantisation_of(config) is not None or not file.is_file():
+    """What ModelOpt's `hf_quant_config.json`, AutoGPTQ's or AWQ's file says where the config itself says nothing."""
+    if quantisation_of(config) is not None:
         return {}
-    stated = _json_object(file).get("quantization")
-    return {"quantization_config": {"quant_method": "modelopt", **stated}} if isinstance(stated, Mapping) else {}
+    for name, method in _BESIDE.items():
+        if (folder / name).is_file():
+            read = _json_object(folder / name)
+            stated = read.get("quantization", {}) if method == "modelopt" else read
+            return {"quantization_config": {"quant_method": method, **stated}} if isinstance(stated, Mapping) else {}
+    return {}
 
 
 def _stored_bytes(folder: Path) -> int | None:

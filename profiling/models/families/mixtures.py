@@ -233,7 +233,7 @@ def grok1(config: Config) -> Architecture:
 
 
 def cohere2_moe(config: Config) -> Architecture:
-    """Command A with experts: one norm for attention and feed-forward side by side, shared experts of the same width."""
+    """Command A with experts: one norm for attention and feed-forward side by side, shared experts as wide."""
     norm: Norm = "rms" if config.get("rms_norm_eps") is not None else "layer_without_bias"
     form = Form(norm=norm, placement="parallel", tied=True, every=4, dense_width="prefix_dense_intermediate_size")
     return declared(form)(config)
@@ -252,17 +252,21 @@ def mimo_v2(config: Config) -> Architecture:
     stated = Config(fields)
     heads, kv_heads = config.integer("num_attention_heads"), config.integer("num_key_value_heads")
     local_heads = config.integer("swa_num_attention_heads", default=heads)
-    local = {
-        "heads": local_heads,
-        "kv_heads": config.integer("swa_num_key_value_heads", default=2 * kv_heads),
-        "head_dim": config.integer("swa_head_dim", "head_dim"),
-        "value_dim": config.integer("swa_v_head_dim", "v_head_dim"),
-        "extra_attention_parameters": local_heads if config.flag("add_swa_attention_sink_bias", default=True) else 0,
-    }
-    form = Form(query_key_value_bias="attention_bias", output_bias=False, selection_bias=True)
+    local_kv_heads = config.integer("swa_num_key_value_heads", default=2 * kv_heads)
+    local_dim, local_value_dim = (
+        config.integer("swa_head_dim", "head_dim"),
+        config.integer("swa_v_head_dim", "v_head_dim"),
+    )
+    local_sinks = local_heads if config.flag("add_swa_attention_sink_bias", default=True) else 0
     sinks = heads if config.flag("add_full_attention_sink_bias", default=False) else 0
-    whole = {"value_dim": config.integer("v_head_dim"), "extra_attention_parameters": sinks}
-    specs = [replace(spec, **(local if spec.window else whole)) for spec in layers_of(stated, form)]
+    form = Form(query_key_value_bias="attention_bias", output_bias=False, selection_bias=True)
+    specs = [
+        replace(spec, heads=local_heads, kv_heads=local_kv_heads, head_dim=local_dim, value_dim=local_value_dim,
+                extra_attention_parameters=local_sinks)
+        if spec.window
+        else replace(spec, value_dim=config.integer("v_head_dim"), extra_attention_parameters=sinks)
+        for spec in layers_of(stated, form)
+    ]  # fmt: skip
     return decoder(stated, specs, gated.ends(config))
 
 

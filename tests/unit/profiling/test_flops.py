@@ -307,8 +307,8 @@ TOWERS = {"llama4", "gemma3", "gemma3n", "gemma4", "glm5_next", "inkling2", "min
           "muse_spark", *ALIASES}  # fmt: skip
 # Their code lies beside their weights on the hub, so there is nothing to count here.
 ON_THE_HUB = {
-    "baichuan", "bailing_moe", "bailing_moe_v2", "chatglm", "deepseek", "exaone", "exaone4_5_text", "gravity_moe", "grok-1",
-    "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minimax_m1", "minimax_m3", "minimax_text_01",
+    "baichuan", "bailing_moe", "bailing_moe_v2", "chatglm", "deepseek", "exaone", "exaone4_5_text", "gravity_moe",
+    "grok-1", "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minimax_m1", "minimax_m3", "minimax_text_01",
     "nemotron-nas", "phi3small", "qwen", "sarvam_mla", "sarvam_moe", "yi",
 }  # fmt: skip
 # transformers has these decoders only inside a model with a vision tower.
