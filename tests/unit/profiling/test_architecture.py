@@ -137,7 +137,7 @@ def test_widths_that_a_config_leaves_out_are_transformers_own_and_said() -> None
         own = transformers.CONFIG_MAPPING[model_type]()
         assert {name: getattr(own, name) for name in family_defaults(model_type)} == family_defaults(model_type)
     # A row of a table states what applies; nothing is filled in for it.
-    with pytest.raises(InvalidConfig, match="lacks num_hidden_layers"):
+    with pytest.raises(InvalidConfig, match="lacks num_attention_heads"):
         from_config({"model_type": "llama", "hidden_size": 64, STATES_ALL: True})
 
 

@@ -165,9 +165,9 @@ _FP8 = {"num_bits": 8, "type": "float", "strategy": "channel"}
                for side in ("gate", "up", "down")}}}, Width(4, "fp16", 64), Width(4.5, "fp16", 64), 16),
         # Microsoft's "v8-k65536-256": 16 and 8 bits for each eight numbers.
         ({"quant_method": "vptq", "config_for_layers": {
-            f"model.layers.{n}.{name}": {"vector_lens": [-1, 8], "num_centroids": [-1, 65536],
-                                         "num_res_centroids": [-1, 256]}
-            for n in range(32) for name in ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")}}, Width(3), Width(16), 16),
+            f"model.layers.{n}.mlp.{side}_proj": {"vector_lens": [-1, 8], "num_centroids": [-1, 65536],
+                                                  "num_res_centroids": [-1, 256]}
+            for n in range(32) for side in ("gate", "up", "down")}}, Width(3), Width(16), 16),
         ({"quant_method": "quark", "exclude": ["lm_head"], "global_quant_config": {
             "weight": {"dtype": "fp4", "group_size": 32}, "input_tensors": {"dtype": "fp4"}}, "layer_quant_config": {
             "*self_attn*": {"weight": {"dtype": "fp8_e4m3"}, "input_tensors": {"dtype": "fp8_e4m3"}}}},
