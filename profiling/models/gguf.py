@@ -75,6 +75,16 @@ _KEEPS_LAYERS_AHEAD = {"glm4_moe": True, "glm4v_moe": True, "glm_moe_dsa": True,
 """Model types whose converter keeps the layers that predict ahead, and whether these have tables of their own."""
 
 
+_NOT_STACKED = frozenset({"bailing_hybrid"})
+"""Model types of which the quantiser knows experts by their names."""
+
+_HEADS_BY_LAYER = frozenset({"lfm2", "lfm2_moe", "lfm3", "nemotron_h", "granitemoehybrid", "jamba", "bamba"})
+"""Model types whose converter states key-value heads layer by layer; the rules ask the first layer, which has none."""
+
+_OF_70B = {("llama", 80), ("qwen2", 80), ("nemotron-nas", 80), ("jais2", 68)}
+"""Model types and numbers of layers that llama.cpp takes for its size 70B."""
+
+
 class _Tensors(NamedTuple):
     """Tensors that the rules cannot distinguish, and how many numbers they hold together."""
 
@@ -247,6 +257,9 @@ def _tally_of(model: Architecture) -> _Tally:
 def _traits(model: Architecture) -> Traits:
     core = next(model.attention_cores(), None)
     queries = core.heads // max(1, core.kv_heads) if core and not core.latent_width else 0
+    first = model.main.layers[model.main.order[0] if model.main.order else 0]
+    if model.model_type in _HEADS_BY_LAYER and first.attention is None:
+        queries = 0
     experts = max((step.count for _, step in model.counted_steps() if isinstance(step, Experts)), default=0)
     head = next((step for _, step in model.counted_steps() if isinstance(step, Linear) and step.is_head), None)
     return Traits(
@@ -254,7 +267,7 @@ def _traits(model: Architecture) -> Traits:
         experts=experts,
         tied=head is None or head.tied,
         falcon=model.model_type == "falcon",
-        llama_70b=model.model_type in {"llama", "qwen2"} and model.main.depth == 80 and queries > 1,
+        llama_70b=(model.model_type, model.main.depth) in _OF_70B and queries > 1,
     )
 
 
@@ -342,12 +355,15 @@ def _layer_tensors(model: Architecture, layer: Layer) -> list[_Tensors]:
                 continue
             numbers = step.width_in * step.width_out
             if latent and step.name == "key_value_up" and core is not None:
-                found += _latent_up(step, core.value_head_dim * core.heads)
+                stacked = model.model_type not in _NOT_STACKED
+                found += _latent_up(step, core.value_head_dim * core.heads, stacked=stacked)
                 continue
             if step.name == "state_input":
                 found += _state_input(step, layer, names)
                 continue
             role, group = _role_of(step, low_rank_query="query_down" in names)
+            if step.name in {"index_query", "index_key"} and not latent:  # MiniMax M3's, which are tiny
+                role = "whole"
             if fused and step.name == "query":
                 role, numbers = "value", step.width_in * max(step.fused_width, step.width_out)
             found.append(_Tensors(group, role, Place(), step.width_in, numbers))
@@ -385,13 +401,16 @@ def _state_input(step: Linear, layer: Layer, names: set[str]) -> list[_Tensors]:
     return [_Tensors("attention", role, Place(), step.width_in, step.width_in * width) for role, width in parts]
 
 
-def _latent_up(step: Linear, values: int) -> list[_Tensors]:
-    """The converter stores the key part of this matrix per head and transposed, so that it can be absorbed."""
+def _latent_up(step: Linear, values: int, *, stacked: bool) -> list[_Tensors]:
+    """The converter stores the key part of this matrix per head and transposed, so that it can be absorbed.
+
+    Both parts are matrices in a stack, as experts are, and the quantiser takes them for such where it asks for that.
+    """
     plain = step.width_out - values
     heads = max(1, step.units)
     return [
-        _Tensors("attention", "other", Place(), plain // heads, step.width_in * plain),
-        _Tensors("attention", "other", Place(), step.width_in, step.width_in * values),
+        _Tensors("attention", "other", Place(), plain // heads, step.width_in * plain, stacked),
+        _Tensors("attention", "other", Place(), step.width_in, step.width_in * values, stacked),
     ]
 
 
