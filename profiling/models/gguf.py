@@ -280,7 +280,6 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
         for tensors in _ahead_tensors(model, ahead):
             yield tensors._replace(group="ahead")
     layers = [_layer_tensors(model, layer) for layer in stack.layers]
-    values = sum(tensors.role == "value" for index in order for tensors in layers[index])
     value = down = 0
     mixture = model.is_mixture_of_experts
     inside, ahead_of = Counter(order[:depth]), Counter(order[depth:])
@@ -289,18 +288,26 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
             if tensors.role not in _PLACED:
                 yield tensors._replace(numbers=tensors.numbers * inside[index])
                 yield tensors._replace(numbers=tensors.numbers * ahead_of[index], group="ahead")
+    roles = [[(number, tensors.role) for number, tensors in enumerate(layer) if tensors.role in _PLACED]
+             for layer in layers]  # fmt: skip
+    each = [sum(role == "value" for _, role in layer) for layer in roles]
+    values = sum(each[index] for index in order)
+    times: Counter[tuple[int, int, Place, bool]] = Counter()
     for position, index in enumerate(order):
-        for tensors in layers[index]:
-            if tensors.role not in _PLACED:
-                continue
-            place = _MIDDLE[place_of(position, len(order)).middle]
-            if tensors.role == "value":
+        usual = _MIDDLE[place_of(position, len(order)).middle]
+        for number, role in roles[index]:
+            place = usual
+            if role == "value":
                 place = place_of(value, values)
                 value += 1
-            elif tensors.role == "down":
+            elif role == "down":
                 place = place_of(position if mixture else down, len(order), counted=down)
                 down += 1
-            yield tensors._replace(place=place, group=tensors.group if position < depth else "ahead")
+            times[index, number, place, position < depth] += 1
+    for (index, number, place, is_inside), count in times.items():
+        tensors = layers[index][number]
+        group: Group = tensors.group if is_inside else "ahead"
+        yield tensors._replace(place=place, group=group, numbers=tensors.numbers * count)
     for step in (*stack.before, *stack.after):
         yield from _end_tensors(step)
 

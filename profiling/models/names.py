@@ -130,9 +130,9 @@ def resolve_model(text: str, known: Collection[str] | None = None, *, suggest: b
         known: Names to choose from; the catalogue where None.
         suggest: Whether what is unknown gets the names that are spelled most like it, which takes a while.
     """
-    choices = catalogue().keys() if known is None else known
+    choices = catalogue().keys() if known is None else dict.fromkeys(known).keys()
     alike = {name: base for name, (base, _) in same_shapes().items() if base in choices and name not in choices}
-    answer = _resolve(text, [*choices, *alike])
+    answer = _resolve(text, {**dict.fromkeys(choices), **alike}.keys())
     if not answer.evidence and suggest:
         return _with_nearest(answer, choices)
     if answer.catalogue_id and answer.weight_format is None and (short := _SHORT.search(text.casefold())):
