@@ -48,10 +48,8 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         InvalidConfig: A field is missing or impossible; the message names it.
     """
     text = _text_part(config)
-    if not text.get("model_type"):
-        classes = text.get("architectures")
-        text = {**text, "model_type": type_of_class(str(classes[0])) if isinstance(classes, list) and classes else ""}
-    model_type = str(text["model_type"])
+    model_type = str(text.get("model_type") or _type_by_class(text))
+    text = {**text, "model_type": model_type}
     named = {**text, "_name_or_path": name} if name else text
     try:
         stated = Config(named)
@@ -97,8 +95,14 @@ def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
         merged = {**outer, **{key: value for key, value in inner.items() if value is not None or key not in outer}}
     else:
         merged = {**outer, **inner, "tie_word_embeddings": outer["tie_word_embeddings"]}
-    merged.setdefault("model_type", str(config.get("model_type", "")))
+    merged.setdefault("model_type", _type_by_class(inner) or str(config.get("model_type", "")))
     return _text_part(merged)
+
+
+def _type_by_class(config: Mapping[str, Any]) -> str:
+    """The model type of the class that `architectures` names; empty where it is not known."""
+    classes = config.get("architectures")
+    return type_of_class(str(classes[0])) if isinstance(classes, list) and classes else ""
 
 
 def _unknown(config: Config) -> Architecture:

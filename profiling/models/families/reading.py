@@ -132,7 +132,8 @@ def has_experts(config: Config) -> bool:
 
 
 def _experts(config: Config) -> Any:
-    return config.get("n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts")
+    names = ("n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts")
+    return config.get(*names, default=config.usual(*names))
 
 
 def mixture_of(config: Config, *, selection_bias: bool = False, gated: bool = True) -> Mixture:
