@@ -211,7 +211,8 @@ def test_published_models_of_families_without_a_row_here_have_their_published_si
         "mlp_layer_types": ["dense"] + ["sparse"] * 47, "head_dim": 192, "v_head_dim": 128, "sliding_window": 128,
     })  # fmt: skip
     older = from_config({
-        "model_type": "mimo_v2", "hybrid_layer_pattern": [int(each) for each in local], "moe_layer_freq": [0] + [1] * 47,
+        "model_type": "mimo_v2", "hybrid_layer_pattern": [int(each) for each in local],
+        "moe_layer_freq": [0] + [1] * 47,
         "head_dim": 192, "v_head_dim": 128, "sliding_window_size": 128, "swa_num_key_value_heads": 8,
         "add_swa_attention_sink_bias": True, "hidden_size": 4096, "intermediate_size": 16384, "num_hidden_layers": 48,
         "num_attention_heads": 64, "num_key_value_heads": 4, "moe_intermediate_size": 2048, "n_routed_experts": 256,
