@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from profiling.devices.described import described, is_described
@@ -23,6 +23,7 @@ _NOISE = frozenset(
         "workstation", "tesla", "quadro", "instinct", "corporation", "inc", "processor", "cpu", "gen", "with", "hbm",
         "hbm2", "hbm2e", "hbm3", "hbm3e", "core", "cores", "series", "xeon", "platinum", "gold", "radeon", "the", "a",
         "an", "server", "system", "computer", "machine", "cix", "broadcom", "qualcomm", "aws", "google", "tpu",
+        "oam",
     }
 )  # fmt: skip
 """Words that may be said of a device without being in its name, in ours or in what drivers report."""
@@ -31,6 +32,10 @@ _BRANDS = frozenset(
      "tpu"}
 )  # fmt: skip
 """Words of our names that people leave out."""
+_GENERATIONS = frozenset({"quadro", "ada", "blackwell"})
+"""What tells workstation cards of one number apart, and is as often left out: `rtx 6000` is none of them alone."""
+_BESIDE_A_PLAIN_ONE = frozenset({"ti", "super", "laptop", "d", "v2", "mod"})
+"""A card with such a word has one without it beside it, and a name without it means that one."""
 _GLUED_AFTER = re.compile(
     r"(?<=\d)(ti|xtx|xt|gre|super|laptop|mobile|max|pro|ultra|mod|sff|ada|gb|gib|core|cores)(?=$|[^a-z]|\d)"
 )
@@ -38,6 +43,7 @@ _GLUED_BEFORE = re.compile(r"\b(rtx|gtx|rx|epyc|xeon|ryzen|jetson|radeon)(?=\d)"
 _SUPER = re.compile(r"\b((?:2060|2070|2080|4070|4080|4070 ?ti)) ?s\b")
 """Cards whose short name with an s is that of their SUPER, unless several are named (`two 4080s`)."""
 _MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?(?:gb|gib|g)\b(?!/)")
+_BARE_MEMORY = re.compile(r"(?<=\S) (\d{1,3})$")
 _CORES = re.compile(r"(?<![\w.])(\d+)[ -]?(?:gpu[ -])?(?:core|cores)\b")
 _COUNTED = re.compile(r"^(\d{1,3}) ?[x×*] ?(?=\S)|^(\d{1,2}) (?=(?:\S* )*?[a-z]*\d{3,4}s?\b)", re.IGNORECASE)
 _COUNTED_AFTER = re.compile(r" [x×*] ?(\d{1,4})$", re.IGNORECASE)
@@ -48,7 +54,8 @@ _ALIASES = {
     "rpi5": "raspberry pi 5", "rpi": "raspberry pi", "macbook pro": "apple", "macbook air": "apple",
     "macbook": "apple", "mac studio": "apple", "mac mini": "apple", "mac pro": "apple", "imac": "apple",
     "framework desktop": "ryzen ai max 395", "project digits": "gb10", "modded": "mod", "modified": "mod",
-    "nvidia h100 80gb hbm3": "h100 sxm 80gb",
+    "nvidia h100 80gb hbm3": "h100 sxm 80gb", "evo-x2": "ryzen ai max 395", "ascent gx10": "gb10", "asus": "",
+    "gmktec": "", "orin nano": "orin nano super", "trillium": "tpu v6e", "ironwood": "tpu v7x", "tpu v7": "tpu v7x",
 }  # fmt: skip
 """What is said, and the words of the table for it: nicknames, computers with one chip, what drivers call a card."""
 _USUAL_SERVER = "EPYC-9654 (1 socket)"
@@ -184,7 +191,10 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     if cores is not None and any(_size(_CORES, name) == cores for name in found):
         found = [name for name in found if _size(_CORES, name) == cores]
     if not found:
-        return _unknown(label, rest, choices)
+        # `m4 pro 48`: a last number that is no word of a name is one of its memories.
+        bare = _BARE_MEMORY.search(rest)
+        meant = bare is not None and _has_memory(rest[: bare.start()], float(bare[1]), choices)
+        return _resolve_part(f"{part}gb", choices, label) if meant else _unknown(label, rest, choices)
     sized = [name for name in found if memory is None or _same_size(choices[name], memory)]
     chosen = _fewest_unsaid(said, sized or found)
     if not sized and memory is not None:
@@ -194,7 +204,27 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
         if len(chosen) == 1:
             device = choices[chosen[0]].with_memory(memory)
             return Resolved(label, ((device, count),), note=f"{device.name}: the memory is what you said")
-    return _chosen(label, count, [choices[name] for name in chosen])
+    if memory is None and any(_unsaid(name, said) & _BESIDE_A_PLAIN_ONE for name in chosen):
+        return Resolved(label, (), tuple(chosen), _not_known(label, ", ".join(chosen), choices))
+    made = _chosen(label, count, [choices[name] for name in chosen])
+    others = tuple(name for name in found if name not in chosen)
+    if made.devices and not made.note and others and _unsaid(chosen[0], said):
+        note = f"{label!r} is taken as {chosen[0]}; others: {', '.join(others[:5])}"
+        return replace(made, candidates=others, note=note)
+    return made
+
+
+def _has_memory(name: str, size_gb: float, choices: Mapping[str, Accelerator]) -> bool:
+    """Whether a device of that name has so many GB."""
+    said = words(name)
+    found = _saying(said, choices) or _saying(said - _NOISE, choices)
+    return any(_same_size(choices[each], size_gb) for each in found)
+
+
+def _unsaid(name: str, said: frozenset[str]) -> frozenset[str]:
+    """Words of a device that were not said and that tell it from others."""
+    own = words(name) - ({"laptop"} if "mobile" in said else set())
+    return _without_forms(own) - said - _BRANDS
 
 
 def _chosen(part: str, count: int, devices: list[Accelerator]) -> Resolved:
@@ -235,9 +265,10 @@ def _says(own: frozenset[str], word: str) -> bool:
 
 
 def _fewest_unsaid(said: frozenset[str], names: list[str]) -> list[str]:
-    unsaid = {name: len(words(name) - said - _BRANDS) for name in names}
+    little = _BRANDS | _GENERATIONS
+    unsaid = {name: len(words(name) - said - little) for name in names}
     least = min(unsaid.values())
-    formless = {name: len(_without_forms(words(name)) - said - _BRANDS) for name in names}
+    formless = {name: len(_without_forms(words(name)) - said - little) for name in names}
     fewest = min(formless.values())
     # How a card is joined is a question to ask; what else it is called is not.
     return [name for name in names if formless[name] == fewest and (unsaid[name] == least or _has_form(name))]
@@ -289,8 +320,11 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
     if offered and not words(rest) - _NOISE:
         return Resolved(part, (), offered, f"which one? {part!r} could be any of {', '.join(offered)}")
     near = nearest(rest, choices)
-    note = (
+    return Resolved(part, (), tuple(near.split(", ")) if near else (), _not_known(part, near, choices))
+
+
+def _not_known(part: str, near: str, choices: Mapping[str, Accelerator]) -> str:
+    return (
         f"no accelerator {part!r} among the {len(choices)} known; nearest: {near or ', '.join(list(choices)[:5])}. "
         'Any other: "other: 16 GB at 288 GB/s, 30 TFLOPS"'
     )
-    return Resolved(part, (), tuple(near.split(", ")) if near else (), note)

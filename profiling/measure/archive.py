@@ -13,7 +13,8 @@ _MODULES = (
     "systems",
 )  # fmt: skip
 _FOLDERS = ("models", "measure")
-_FACTS = ("reference/architectures.csv", "reference/weight_formats.csv", "reference/public_domain.txt")
+_FACTS = ("reference/architectures.csv", "reference/config_defaults.json", "reference/weight_formats.csv",
+          "reference/public_domain.txt")  # fmt: skip
 _MAIN = """import os, sys
 os.environ["SKYLINE_PROFILE_ARCHIVE"] = os.path.abspath(sys.argv[0])
 from profiling.measure.command import main

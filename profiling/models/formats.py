@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from profiling.models.architecture import Architecture
-from profiling.models.module_names import matrix_names
-from profiling.models.schemes import Scheme, scheme_of
+from profiling.models.module_names import expert_names, matrix_names
+from profiling.models.scheme import Scheme
+from profiling.models.schemes import scheme_of
 from profiling.models.steps import Embedding, Experts, Linear, Step
 from profiling.models.stored import BF16, Group, StoredFormat, Width, group_of
 
 _GROUPS: tuple[Group, ...] = ("attention", "feed_forward", "experts", "other", "embedding", "head")
 
 
+TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
+"""Where configs of several towers keep what describes the text decoder."""
+
+
 def quantisation_of(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The part of a config that says how weights are stored, at the top or in the text part; None: plain numbers."""
-    for part in (config, *(config.get(name) for name in ("text_config", "llm_config", "language_config"))):
+    for part in (config, *(config.get(name) for name in TEXT_PARTS)):
         if not isinstance(part, Mapping):
             continue
-        stated = part.get("quantization_config") or part.get("quantization")
+        stated = part.get("quantization_config") or part.get("quantization") or part.get("compression_config")
         if isinstance(stated, Mapping) and stated:
             return stated
     return None
@@ -47,49 +52,52 @@ def published_format(model: Architecture, config: Mapping[str, Any]) -> StoredFo
     tally = _Tally()
     for stack in model.stacks:
         for step in (*stack.before, *stack.after):
-            tally.add(step, _width(scheme, step, ""), 1)
+            tally.add_all(scheme, step, "", 1)
         order = stack.order or tuple([0] * stack.depth)
         if scheme.by_layer:
             for index, kind in enumerate(order):
                 for step in stack.layers[kind].steps:
-                    tally.add(step, _width(scheme, step, f"layers.{index}."), 1)
+                    tally.add_all(scheme, step, f"layers.{index}.", 1)
         else:
             for layer in stack.layers:
                 for step in layer.steps:
-                    tally.add(step, _width(scheme, step, "layers.0."), layer.count)
+                    tally.add_all(scheme, step, "layers.0.", layer.count)
     return StoredFormat(scheme.name, tuple(tally.means()), scheme.basis, scheme.notes)
 
 
-def _width(scheme: Scheme, step: Step, place: str) -> Width:
-    group = group_of(step)
-    names = [f"{place}{name}" for name in matrix_names(step)]
-    for targets, width in scheme.targeted:
-        if targets.hold_any(names):
-            return width
-    if group not in scheme.widths or scheme.ignored.hold_any(names):
+def _width(scheme: Scheme, group: Group, names: Sequence[str]) -> Width:
+    """The width of a matrix by its names: what is left out comes before what is targeted."""
+    if scheme.ignored.hold_any(names):
         return Width(scheme.plain_bits)
-    return scheme.widths[group]
+    found = next((width for targets, width in scheme.targeted if targets.hold_any(names)), None)
+    return found or scheme.widths.get(group, Width(scheme.plain_bits))
 
 
 @dataclass(slots=True)
 class _Tally:
     """Numbers and bits of every group, and how many of its numbers run in which format."""
 
-    numbers: Counter[Group]
+    numbers: dict[Group, float]
     bits: dict[Group, float]
-    computes: dict[Group, Counter[tuple[str, int]]]
+    computes: dict[Group, dict[tuple[str, int], float]]
 
     def __init__(self) -> None:
-        self.numbers = Counter()
+        self.numbers = defaultdict(float)
         self.bits = defaultdict(float)
-        self.computes = defaultdict(Counter)
+        self.computes = defaultdict(lambda: defaultdict(float))
 
-    def add(self, step: Step, width: Width, count: int) -> None:
+    def add_all(self, scheme: Scheme, step: Step, place: str, count: int) -> None:
+        """The matrices of a step, those of experts side by side: formats may tell gate, up and down apart."""
         if not isinstance(step, Linear | Experts | Embedding):
             return
         group, numbers = group_of(step), count * step.parameters
         if isinstance(step, Linear) and step.tied:
             numbers = step.width_in * step.width_out  # read from the table: what its products run in still matters
+        sides = expert_names(step) if isinstance(step, Experts) else (matrix_names(step),)
+        for names in sides:
+            self.add(group, numbers / len(sides), _width(scheme, group, [f"{place}{name}" for name in names]))
+
+    def add(self, group: Group, numbers: float, width: Width) -> None:
         self.numbers[group] += numbers
         self.bits[group] += numbers * width.bits
         self.computes[group][width.compute, width.padded_to] += numbers
@@ -97,5 +105,5 @@ class _Tally:
     def means(self) -> Iterator[tuple[Group, Width]]:
         for group, numbers in self.numbers.items():
             if numbers:
-                (compute, padded), _ = self.computes[group].most_common(1)[0]
+                compute, padded = max(self.computes[group], key=self.computes[group].__getitem__)
                 yield group, Width(self.bits[group] / numbers, compute, padded)

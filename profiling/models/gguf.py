@@ -75,6 +75,16 @@ _KEEPS_LAYERS_AHEAD = {"glm4_moe": True, "glm4v_moe": True, "glm_moe_dsa": True,
 """Model types whose converter keeps the layers that predict ahead, and whether these have tables of their own."""
 
 
+_NOT_STACKED = frozenset({"bailing_hybrid"})
+"""Model types of which the quantiser knows experts by their names."""
+
+_HEADS_BY_LAYER = frozenset({"lfm2", "lfm2_moe", "lfm3", "nemotron_h", "granitemoehybrid", "jamba", "bamba"})
+"""Model types whose converter states key-value heads layer by layer; the rules ask the first layer, which has none."""
+
+_OF_70B = {("llama", 80), ("qwen2", 80), ("nemotron-nas", 80), ("jais2", 68)}
+"""Model types and numbers of layers that llama.cpp takes for its size 70B."""
+
+
 class _Tensors(NamedTuple):
     """Tensors that the rules cannot distinguish, and how many numbers they hold together."""
 
@@ -247,6 +257,9 @@ def _tally_of(model: Architecture) -> _Tally:
 def _traits(model: Architecture) -> Traits:
     core = next(model.attention_cores(), None)
     queries = core.heads // max(1, core.kv_heads) if core and not core.latent_width else 0
+    first = model.main.layers[model.main.order[0] if model.main.order else 0]
+    if model.model_type in _HEADS_BY_LAYER and first.attention is None:
+        queries = 0
     experts = max((step.count for _, step in model.counted_steps() if isinstance(step, Experts)), default=0)
     head = next((step for _, step in model.counted_steps() if isinstance(step, Linear) and step.is_head), None)
     return Traits(
@@ -254,7 +267,7 @@ def _traits(model: Architecture) -> Traits:
         experts=experts,
         tied=head is None or head.tied,
         falcon=model.model_type == "falcon",
-        llama_70b=model.model_type in {"llama", "qwen2"} and model.main.depth == 80 and queries > 1,
+        llama_70b=(model.model_type, model.main.depth) in _OF_70B and queries > 1,
     )
 
 
@@ -267,7 +280,6 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
         for tensors in _ahead_tensors(model, ahead):
             yield tensors._replace(group="ahead")
     layers = [_layer_tensors(model, layer) for layer in stack.layers]
-    values = sum(tensors.role == "value" for index in order for tensors in layers[index])
     value = down = 0
     mixture = model.is_mixture_of_experts
     inside, ahead_of = Counter(order[:depth]), Counter(order[depth:])
@@ -276,18 +288,26 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
             if tensors.role not in _PLACED:
                 yield tensors._replace(numbers=tensors.numbers * inside[index])
                 yield tensors._replace(numbers=tensors.numbers * ahead_of[index], group="ahead")
+    roles = [[(number, tensors.role) for number, tensors in enumerate(layer) if tensors.role in _PLACED]
+             for layer in layers]  # fmt: skip
+    each = [sum(role == "value" for _, role in layer) for layer in roles]
+    values = sum(each[index] for index in order)
+    times: Counter[tuple[int, int, Place, bool]] = Counter()
     for position, index in enumerate(order):
-        for tensors in layers[index]:
-            if tensors.role not in _PLACED:
-                continue
-            place = _MIDDLE[place_of(position, len(order)).middle]
-            if tensors.role == "value":
+        usual = _MIDDLE[place_of(position, len(order)).middle]
+        for number, role in roles[index]:
+            place = usual
+            if role == "value":
                 place = place_of(value, values)
                 value += 1
-            elif tensors.role == "down":
+            elif role == "down":
                 place = place_of(position if mixture else down, len(order), counted=down)
                 down += 1
-            yield tensors._replace(place=place, group=tensors.group if position < depth else "ahead")
+            times[index, number, place, position < depth] += 1
+    for (index, number, place, is_inside), count in times.items():
+        tensors = layers[index][number]
+        group: Group = tensors.group if is_inside else "ahead"
+        yield tensors._replace(place=place, group=group, numbers=tensors.numbers * count)
     for step in (*stack.before, *stack.after):
         yield from _end_tensors(step)
 
@@ -342,12 +362,15 @@ def _layer_tensors(model: Architecture, layer: Layer) -> list[_Tensors]:
                 continue
             numbers = step.width_in * step.width_out
             if latent and step.name == "key_value_up" and core is not None:
-                found += _latent_up(step, core.value_head_dim * core.heads)
+                stacked = model.model_type not in _NOT_STACKED
+                found += _latent_up(step, core.value_head_dim * core.heads, stacked=stacked)
                 continue
             if step.name == "state_input":
                 found += _state_input(step, layer, names)
                 continue
             role, group = _role_of(step, low_rank_query="query_down" in names)
+            if step.name in {"index_query", "index_key"} and not latent:  # MiniMax M3's, which are tiny
+                role = "whole"
             if fused and step.name == "query":
                 role, numbers = "value", step.width_in * max(step.fused_width, step.width_out)
             found.append(_Tensors(group, role, Place(), step.width_in, numbers))
@@ -385,13 +408,16 @@ def _state_input(step: Linear, layer: Layer, names: set[str]) -> list[_Tensors]:
     return [_Tensors("attention", role, Place(), step.width_in, step.width_in * width) for role, width in parts]
 
 
-def _latent_up(step: Linear, values: int) -> list[_Tensors]:
-    """The converter stores the key part of this matrix per head and transposed, so that it can be absorbed."""
+def _latent_up(step: Linear, values: int, *, stacked: bool) -> list[_Tensors]:
+    """The converter stores the key part of this matrix per head and transposed, so that it can be absorbed.
+
+    Both parts are matrices in a stack, as experts are, and the quantiser takes them for such where it asks for that.
+    """
     plain = step.width_out - values
     heads = max(1, step.units)
     return [
-        _Tensors("attention", "other", Place(), plain // heads, step.width_in * plain),
-        _Tensors("attention", "other", Place(), step.width_in, step.width_in * values),
+        _Tensors("attention", "other", Place(), plain // heads, step.width_in * plain, stacked),
+        _Tensors("attention", "other", Place(), step.width_in, step.width_in * values, stacked),
     ]
 
 

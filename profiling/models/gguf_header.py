@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from profiling.errors import ProfilingError
+from profiling.models.families.assembly import STATES_ALL
 from profiling.models.gguf_rules import block_types
 
 _MAGIC = b"GGUF"
@@ -175,7 +176,7 @@ class GgufHeader:
         stated, are read off the tensors.
         """
         name = self.architecture
-        found: dict[str, Any] = {"model_type": _MODEL_TYPES.get(name, name)}
+        found: dict[str, Any] = {"model_type": _MODEL_TYPES.get(name, name), STATES_ALL: True}
         for key, config_key in _CONFIG_FIELDS.items():
             value = self.metadata.get(f"{name}.{key}")
             if value is not None:

@@ -29,8 +29,6 @@ _MATRICES: Mapping[str, tuple[str, ...]] = {
     "gate": ("mlp.gate_proj", "mlp.gate_up_proj", "feed_forward.gate_proj", "feed_forward.w1", "ffn.w1"),
     "up": ("mlp.up_proj", "mlp.gate_up_proj", "feed_forward.up_proj", "feed_forward.w3", "mixer.up_proj", "mlp.c_fc"),
     "down": ("mlp.down_proj", "feed_forward.down_proj", "feed_forward.w2", "mixer.down_proj", "mlp.c_proj"),
-    "experts": ("mlp.experts.0.down_proj", "mlp.experts", "block_sparse_moe.experts.0.w2", "mixer.experts.0.down_proj",
-                "ffn.experts.0.w2", "feed_forward.experts", "experts.0.down_proj"),
     "experts_down": ("mixer.fc1_latent_proj", "mlp.pre_expert_proj", "mlp.routed_expert_down_proj"),
     "experts_up": ("mixer.fc2_latent_proj", "mlp.post_expert_proj", "mlp.routed_expert_up_proj"),
     "router": ("mlp.gate", "mlp.router", "block_sparse_moe.gate", "mixer.gate", "ffn.gate", "feed_forward.gate"),
@@ -39,6 +37,19 @@ _MATRICES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 _SHARED = ("mlp.shared_experts", "mlp.shared_expert", "mlp.shared_mlp", "mixer.shared_experts", "ffn.shared_experts",
            "block_sparse_moe.shared_experts", "shared_mlp", "feed_forward.shared_expert")  # fmt: skip
+_EXPERTS = (
+    "mlp.experts.0",
+    "block_sparse_moe.experts.0",
+    "mixer.experts.0",
+    "ffn.experts.0",
+    "feed_forward.experts.0",
+    "experts.0",
+    "mlp.experts",
+    "feed_forward.experts",
+)
+"""Where experts are, one by one or stacked; the number stands for any of them."""
+_SIDES = {"gate": ("gate_proj", "w1", "gate_up_proj"), "up": ("up_proj", "w3", "gate_up_proj"),
+          "down": ("down_proj", "w2")}  # fmt: skip
 _PREFIXES = ("model.language_model.model.", "language_model.model.", "model.language_model.", "backbone.",
              "transformer.", "language_model.", "model.")  # fmt: skip
 _LAYER = re.compile(r"^layers\.\d+\.")
@@ -47,12 +58,21 @@ _LAYER = re.compile(r"^layers\.\d+\.")
 @cache
 def matrix_names(step: Step) -> tuple[str, ...]:
     """What checkpoints call the matrix of a step, within its layer or the model; empty where nothing names it."""
-    if not isinstance(step, Linear | Experts | Embedding):
+    if isinstance(step, Experts) or not isinstance(step, Linear | Embedding):
         return ()
     if step.name.startswith("shared_") and step.name.removeprefix("shared_") in {"gate", "up", "down"}:
         side = step.name.removeprefix("shared_")
         return tuple(f"{block}.{side}_proj" for block in _SHARED)
     return _MATRICES.get(step.name, ())
+
+
+@cache
+def expert_names(step: Experts) -> tuple[tuple[str, ...], ...]:
+    """What checkpoints call an expert's matrices, all of the same size: gate (where there is one), up and down."""
+    sides = _SIDES if step.gated else {side: names for side, names in _SIDES.items() if side != "gate"}
+    return tuple(
+        tuple(f"{place}.{name}" for place in _EXPERTS for name in names) for names in sides.values()
+    )  # fmt: skip
 
 
 def _bare(name: str) -> str:
@@ -90,7 +110,9 @@ class Names:
     def hold(self, name: str) -> bool:
         """Whether the list holds a module, one above it, or the end of its name."""
         return self._holds_exactly(name) or any(
-            expression.match(full) for expression in self._expressions for full in (name, f"model.{name}")
+            expression.match(full)
+            for expression in self._expressions
+            for full in (name, f"model.{name}", f"model.language_model.{name}", f"language_model.model.{name}")
         )
 
     def _holds_exactly(self, name: str) -> bool:
@@ -109,4 +131,5 @@ class Names:
     def by_layer(self) -> bool:
         """Whether the list tells layers apart."""
         numbered = any(_LAYER.match(name) for name in self._exact)
-        return numbered or any(re.search(r"layers\\?\.[\[(]?\d", each.pattern) for each in self._expressions)
+        # A digit that no backslash makes a class: a layer's number, or an expert's, which costs time only.
+        return numbered or any(re.search(r"(?<!\\)\d", each.pattern) for each in self._expressions)

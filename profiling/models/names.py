@@ -24,6 +24,13 @@ _FORMAT_WORDS = re.compile(
     r"|(?:ud[-_ ])?(?:iq|tq|q)\d(?:_[a-z0-9]+)*|(?:b?f|fp)(?:16|32)|int[48]|[2-8][-_]?bits?|\d(?:[._]\d+)?[-_]?bpw"
     r"|i1|imatrix|imat|dynamic|g(?:32|64|128))(?![a-z0-9])"
 )
+_SHORT_FORMATS = {
+    **{f"q{bits}": f"gguf-q{bits}_{kind}" for bits, kind in ((2, "k"), (3, "k_m"), (4, "k_m"), (5, "k_m"), (6, "k"),
+                                                              (8, "0"))},
+    "int4": "w4a16", "4bit": "w4a16", "int8": "int8", "8bit": "int8", "fp4": "nvfp4",
+}  # fmt: skip
+"""Formats that people say in short, and the usual one of each; which it is taken as is said."""
+_SHORT = re.compile(r"(?<![a-z0-9.])(q[234568]|int[48]|[48][-_ ]?bits?|fp4)(?![a-z0-9_])")
 _SHARD = re.compile(r"[-_.]\d{5}-of-\d{5}")
 _SUFFIX = re.compile(r"\.(?:gguf|safetensors|bin)$")
 _SAME = {"it": "instruct", "chat": "instruct", "pt": "base", "reasoning": "thinking", "think": "thinking"}
@@ -123,11 +130,15 @@ def resolve_model(text: str, known: Collection[str] | None = None, *, suggest: b
         known: Names to choose from; the catalogue where None.
         suggest: Whether what is unknown gets the names that are spelled most like it, which takes a while.
     """
-    choices = catalogue().keys() if known is None else known
+    choices = catalogue().keys() if known is None else dict.fromkeys(known).keys()
     alike = {name: base for name, (base, _) in same_shapes().items() if base in choices and name not in choices}
-    answer = _resolve(text, [*choices, *alike])
+    answer = _resolve(text, {**dict.fromkeys(choices), **alike}.keys())
     if not answer.evidence and suggest:
         return _with_nearest(answer, choices)
+    if answer.catalogue_id and answer.weight_format is None and (short := _SHORT.search(text.casefold())):
+        meant = _SHORT_FORMATS[re.sub(r"[-_ ]|s$", "", short[1])]
+        evidence = f"{answer.evidence}; {short[1]} is taken as {meant}"
+        answer = replace(answer, weight_format=meant, evidence=evidence)
     named = answer.catalogue_id
     if named in alike:
         evidence = f"{answer.evidence}; shapes of {alike[named]} ({same_shapes()[named][1]})"
@@ -219,8 +230,9 @@ def _matching(said: frozenset[str], choices: Collection[str]) -> list[str]:
     found = {name: unsaid for name, unsaid in found.items() if not any(len(w) == 1 and w.isalpha() for w in unsaid)}
     if not found:
         return []
-    least = min(len(unsaid) for unsaid in found.values())
-    return _originals_first(name for name, unsaid in found.items() if len(unsaid) == least)
+    # A word that is neither size nor version nor training is that of another model: Qwen3-Next is not Qwen3-Coder-Next.
+    least = min((len(_plain(unsaid)), len(unsaid)) for unsaid in found.values())
+    return _originals_first(name for name, unsaid in found.items() if (len(_plain(unsaid)), len(unsaid)) == least)
 
 
 @cache
@@ -329,7 +341,8 @@ def _named(
         evidence = "by its words" if named_whole else f"by its words; {found[0]} has the fewest unsaid"
         return ModelName(text, found[0], found[0], form, tuple(found[1:]), evidence)
     if found and not exact:
-        if len(plain := [name for name in choices if _shape(words(name)) == _shape(said)]) == 1:
+        plain = [name for name in choices if _shape(words(name)) == _shape(said)]
+        if len(plain) == 1 and any(_SIZE.fullmatch(word) for word in said):
             evidence = f"same shapes as {plain[0]}: the names differ in training or date only"
             return ModelName(text, plain[0], plain[0], form, evidence=evidence)
         offered = sorted({*found, *_matching_all(said, choices)}, key=lambda name: (name not in found, len(name), name))

@@ -19,9 +19,9 @@ from profiling.foreign import LARGEST_DESCRIPTION_BYTES, NotJson, parse_json, te
 from profiling.models.architecture import Architecture
 from profiling.models.custom import custom_model
 from profiling.models.families import FAMILIES
-from profiling.models.families.assembly import Config
+from profiling.models.families.assembly import STATES_ALL, Config, family_defaults, type_of_class
 from profiling.models.families.inferred import inferred
-from profiling.models.formats import published_format, quantisation_of
+from profiling.models.formats import TEXT_PARTS, published_format, quantisation_of
 from profiling.models.records import record_of
 from profiling.models.towers import AHEAD, uncounted
 
@@ -48,7 +48,8 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         InvalidConfig: A field is missing or impossible; the message names it.
     """
     text = _text_part(config)
-    model_type = str(text.get("model_type", ""))
+    model_type = str(text.get("model_type") or _type_by_class(text))
+    text = {**text, "model_type": model_type}
     named = {**text, "_name_or_path": name} if name else text
     try:
         stated = Config(named)
@@ -61,21 +62,47 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         if isinstance(error, ProfilingError):
             raise
         raise InvalidConfig(f"{name or model_type}: a field has an unexpected form ({error})") from error
-    return replace(made, published_format=stored, notes=(*made.notes, *stored.notes))
+    return replace(made, published_format=stored, notes=(*made.notes, *_filled_in(text), *stored.notes))
 
 
-_TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
+_WIDTHS = (("hidden_size", "n_embd", "d_model"), ("num_hidden_layers", "n_layer", "n_layers"),
+           ("num_attention_heads", "n_head", "n_heads"), ("intermediate_size",), ("vocab_size",))  # fmt: skip
+
+
+def _filled_in(text: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which widths a config leaves to the defaults of its family, in one sentence; nothing where it states all."""
+    default = {} if text.get(STATES_ALL) else family_defaults(str(text.get("model_type")))
+    taken = [
+        f"{name} {default[name]:,}"
+        for names in _WIDTHS
+        for name in names
+        if name in default and not any(each in text for each in names)
+    ]
+    return (f"left out by the config and taken as transformers fills them in: {', '.join(taken)}",) if taken else ()
+
+
+_OF_THE_WHOLE = ("tie_word_embeddings", "quantization_config", "_name_or_path", "transformers_version", STATES_ALL)
 
 
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a config that describes the text decoder; of nested parts the innermost."""
-    inner = next((config[part] for part in _TEXT_PARTS if isinstance(config.get(part), Mapping)), None)
+    inner = next((config[part] for part in TEXT_PARTS if isinstance(config.get(part), Mapping)), None)
     if inner is None or ("hidden_size" in config and "hidden_size" not in inner):
         return config
-    outer = {key: config.get(key) for key in ("tie_word_embeddings", "quantization_config", "_name_or_path")}
-    merged = {key: value for key, value in {**outer, **inner}.items() if value is not None}
-    merged.setdefault("model_type", str(config.get("model_type", "")))
+    outer = {key: config[key] for key in _OF_THE_WHOLE if config.get(key) is not None}
+    # Up to version 4 transformers asked the decoder's own config whether its tables are tied, since then the whole's.
+    if str(config.get("transformers_version", "5")).startswith("4") or "tie_word_embeddings" not in outer:
+        merged = {**outer, **{key: value for key, value in inner.items() if value is not None or key not in outer}}
+    else:
+        merged = {**outer, **inner, "tie_word_embeddings": outer["tie_word_embeddings"]}
+    merged.setdefault("model_type", _type_by_class(inner) or str(config.get("model_type", "")))
     return _text_part(merged)
+
+
+def _type_by_class(config: Mapping[str, Any]) -> str:
+    """The model type of the class that `architectures` names; empty where it is not known."""
+    classes = config.get("architectures")
+    return type_of_class(str(classes[0])) if isinstance(classes, list) and classes else ""
 
 
 def _unknown(config: Config) -> Architecture:
@@ -106,18 +133,27 @@ def from_path(path: str | Path) -> Architecture:
     return replace(model, stored_bytes=_stored_bytes(file.parent)) if file.name == "config.json" else model
 
 
+_BESIDE = {"hf_quant_config.json": "modelopt", "quantize_config.json": "gptq", "quant_config.json": "awq"}
+"""Files in which quantisers said how a checkpoint is stored, before configs did."""
+
+
 def stated_config(file: Path) -> dict[str, Any]:
-    """A `config.json`, with what `hf_quant_config.json` of NVIDIA's ModelOpt beside it says where it says nothing.
+    """A `config.json`, with what a quantiser's file beside it (ModelOpt, AutoGPTQ, AWQ) says where it says nothing.
 
     Raises:
         InvalidConfig: A file is not JSON, or no object.
     """
-    config, beside = _json_object(file), file.with_name("hf_quant_config.json")
-    if quantisation_of(config) is not None or not beside.is_file():
+    config = _json_object(file)
+    if quantisation_of(config) is not None:
         return config
-    stated = _json_object(beside).get("quantization")
-    found = {"quantization_config": {"quant_method": "modelopt", **stated}} if isinstance(stated, Mapping) else {}
-    return config | found
+    for name, method in _BESIDE.items():
+        beside = file.with_name(name)
+        if beside.is_file():
+            read = _json_object(beside)
+            stated = read.get("quantization", {}) if method == "modelopt" else read
+            said = {"quant_method": method, **stated} if isinstance(stated, Mapping) else None
+            return config | ({"quantization_config": said} if said else {})
+    return config
 
 
 def _stored_bytes(folder: Path) -> int | None:
@@ -221,6 +257,7 @@ class CatalogueEntry:
             "v_head_dim": "latent_value_dim",
         }  # fmt: skip
         config: dict[str, Any] = {key: int(row[column]) for key, column in whole.items() if row[column]}
+        config[STATES_ALL] = True
         config["model_type"] = row["model_type"]
         config["tie_word_embeddings"] = row["tied_embeddings"] == "true"
         config.update(json.loads(row["config_extra"] or "{}"))

@@ -24,6 +24,26 @@ _FRAMES_PER_TOKEN = {
 """Frames of the encoder that make a token, of towers whose layers are Whisper's (transformers' own pooling)."""
 _TOKENS_PER_CHUNK = 13
 """What convolutions leave of a chunk of Qwen3-Omni (100 of the spectrum's columns, three times halved)."""
+_PROJECTORS: Mapping[str, str] = {
+    **dict.fromkeys(("llava", "llava_next", "llava_next_video", "llava_onevision"), "vt tt"),
+    **dict.fromkeys(("gemma3", "gemma4", "paligemma"), "vt"),
+    **dict.fromkeys(("internvl", "internvl_chat", "qianfan_ocr"), "mt tt"),
+    **dict.fromkeys(("muse_glimmer", "muse_spark"), "mp pp pt"),
+    **dict.fromkeys(("qwen2_vl", "kimi_k25", "kimi_k3"), "mm mt"),
+    "mistral3": "mv vt tt", "lfm2_vl": "mp pt", "inkling2": "mp pt", "minimax_m3_vl": "vt tt nt tt",
+    "glm4v": "mt tt tw tw wt", "glm4v_moe": "mt tt tw tw wt",
+    "glm5_next": "mo oo ow ow wo",
+}  # fmt: skip
+"""Matrices from the tower to the decoder by the model type of the whole, as transformers builds them: each from one
+width to another. v the tower's, m that of merged patches, t and n the decoder's, once and of merged tokens, o what the
+tower gives, p and w the projector's own and that of its gated block."""
+_OWN_WIDTH = {"muse_glimmer": 4096, "muse_spark": 4096, "lfm2_vl": 2560, "inkling2": 4096, "glm5_next": 10_240}
+"""A projector's own width where the config leaves it to transformers' default."""
+_USUAL_MERGE = 2
+"""Patches along a side that make a token of families with a projector, where the config says nothing."""
+_POSITIONS = {"gemma4_vision": 2 * 10_240, "muse_glimmer_vision": 32**2, "muse_spark_vision": 32**2,
+              "inkling2_vision": 32**2}  # fmt: skip
+"""Rows of the table of positions where the config leaves them to transformers' default."""
 _UNSTATED = {"step3p7": 1_981_014_784}
 """Parameters of vision towers that transformers builds for a family though a config says nothing of them."""
 AHEAD = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
@@ -70,41 +90,78 @@ def _widths(tower: Mapping[str, Any]) -> tuple[int, int, int, bool]:
     return layers, hidden, wide, str(tower.get("model_type", "")).startswith(_GATED)
 
 
-def tower_parameters(tower: Mapping[str, Any]) -> int | None:
-    """Parameters of a transformer tower by its widths: layers and patches, without small parts; None: not stated."""
+def tower_parameters(
+    tower: Mapping[str, Any], config: Mapping[str, Any] | None = None, decoder_width: int = 0
+) -> int | None:
+    """Parameters of a transformer tower by its widths: layers, patches, positions and what leads to the decoder.
+
+    Args:
+        tower: The part of the config that describes the tower.
+        config: The whole config, whose model type says how the tower is joined to the decoder.
+        decoder_width: Hidden size of the decoder.
+
+    Returns:
+        Without norms and biases; None: the config does not state the widths.
+    """
     tower = _inner(tower)
     layers, hidden, wide, gated = _widths(tower)
     if not layers or not hidden:
         return None
     patch = _first(tower, "patch_size", "spatial_patch_size")
-    projector = sum(inside * outside for inside, outside in _projector(tower, hidden))
+    projector = sum(inside * outside for inside, outside in _projector(config or {}, tower, hidden, decoder_width))
     heads, shared = _first(tower, *_HEADS), _first(tower, "num_key_value_heads")
     inner = _first(tower, "qkv_hidden_size") or hidden
     attention = hidden * inner * (2 + 2 * (shared / heads if 0 < shared < heads else 1))
-    return round(layers * (attention + (3 if gated else 2) * hidden * wide)) + 3 * patch**2 * hidden + projector
+    matrices = round(layers * (attention + (3 if gated else 2) * hidden * wide))
+    return matrices + (3 * patch**2 + _positions(tower)) * hidden + projector
+
+
+def _positions(tower: Mapping[str, Any]) -> int:
+    """Rows of the table of positions; 0 where positions are turned in, or not stated."""
+    kind = str(tower.get("model_type", ""))
+    if high := _first(tower, "pos_emb_height", "posemb_grid_size"):
+        return high * (_first(tower, "pos_emb_width") or high)
+    stated = _first(tower, "num_position_embeddings", "num_patches") or 2 * _first(tower, "position_embedding_size")
+    size, patch = _first(tower, "image_size"), _first(tower, "patch_size")
+    if not stated and size and patch and kind.startswith(("clip", "siglip", "intern")):
+        stated = (size // patch) ** 2
+    return stated or _POSITIONS.get(kind, 0)
 
 
 def _merge(tower: Mapping[str, Any]) -> int:
     """Patches along a side that make a token; 0 where not stated."""
     kernel = tower.get("merge_kernel_size")
     side = kernel[0] if isinstance(kernel, list) and kernel else None
-    return _first({**tower, "side": side}, "spatial_merge_size", "pooling_kernel_size", "side")
+    return _first({**tower, "side": side}, "spatial_merge_size", "pooling_kernel_size", "merge_size", "side")
 
 
-def _projector(tower: Mapping[str, Any], hidden: int) -> tuple[tuple[int, int], ...]:
-    """Matrices from merged patches to the decoder: two, and two more for each layer that is passed on (deepstack).
+def _projector(
+    config: Mapping[str, Any], tower: Mapping[str, Any], hidden: int, decoder_width: int
+) -> tuple[tuple[int, int], ...]:
+    """Matrices from merged patches to the decoder, each by the widths it leads from and to.
 
-    GLM merges patches by a convolution, before a product of the decoder's width and a gated block.
+    Where the family is not known: two if the tower states what it gives, and two more for each layer that is passed
+    on (deepstack).
     """
-    out, merge = _first(tower, "out_hidden_size"), _first(tower, "spatial_merge_size")
-    if tower.get("mm_projector_type") == "patchmerger":  # Kimi K2.5
-        out, merge = _first(tower, "text_hidden_size"), _merge(tower)
+    kind = str(config.get("model_type", ""))
+    out, merge = _first(tower, "out_hidden_size"), _merge(tower)
+    if kind in _PROJECTORS and decoder_width:
+        if kind == "qwen2_vl":  # its tower's width is `embed_dim`
+            hidden = _first(tower, "embed_dim") or hidden
+        merge = merge or _first(config, "spatial_merge_size", "downsample_factor") or _USUAL_MERGE
+        own = (
+            _first(config, "projector_hidden_size") or _first(tower, "projection_hidden_dim") or _OWN_WIDTH.get(kind, 0)
+        )
+        gated = _first(tower, "projection_intermediate_size", "intermediate_size")
+        widths = {
+            "v": hidden, "m": hidden * merge**2, "t": decoder_width, "n": decoder_width * merge**2, "p": own,
+            "o": out or decoder_width, "w": own if kind == "glm5_next" else gated,
+        }  # fmt: skip
+        return tuple((widths[pair[0]], widths[pair[1]]) for pair in _PROJECTORS[kind].split())
+    merge = _first(tower, "spatial_merge_size")
     if not out or merge < 2:
         return ()
     merged, passed_on = hidden * merge**2, tower.get("deepstack_visual_indexes")
-    if str(tower.get("model_type", "")).startswith("glm4v"):
-        wide = _first(tower, "intermediate_size")
-        return (merged, out), (out, out), (out, wide), (out, wide), (wide, out)
     return ((merged, merged), (merged, out)) * (1 + len(passed_on if isinstance(passed_on, list) else ()))
 
 
@@ -125,7 +182,7 @@ def audio_tower(tower: Mapping[str, Any]) -> Tower | None:
     )  # fmt: skip
 
 
-def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any]) -> Tower | None:
+def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any], decoder_width: int = 0) -> Tower | None:
     """Widths of a tower and the patches it makes; None where a width is not stated.
 
     Patches are merged into tokens by `spatial_merge_size` (Qwen-VL, Mistral), by a shuffle of pixels (Llama 4,
@@ -152,7 +209,7 @@ def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any]) -> Tower |
         ratio = 1 / shuffled**2 if isinstance(shuffled, int | float) else 1.0
     return Tower(
         layers=layers, hidden_size=hidden, intermediate_size=wide, heads=heads, gated=gated, patches_per_token=ratio,
-        patches_per_image=per_image, projector=_projector(tower, hidden),
+        patches_per_image=per_image, projector=_projector(config, tower, hidden, decoder_width),
     )  # fmt: skip
 
 
@@ -214,10 +271,11 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
         if isinstance(tower, Mapping) and tower:
             widths = None
             if name == "vision tower":
-                widths = vision_tower(config, tower)
+                widths = vision_tower(config, tower, model.hidden_size)
             elif name == "audio tower":
                 widths = audio_tower(tower)
-            yield Uncounted(name, tower_parameters(tower), tower=widths)
+            joined = config if name == "vision tower" else {}
+            yield Uncounted(name, tower_parameters(tower, joined, model.hidden_size), tower=widths)
     unstated = _UNSTATED.get(str(config.get("model_type", "")))
     if unstated and not towers.get("vision_config"):
         yield Uncounted("vision tower", unstated)

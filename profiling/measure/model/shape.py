@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from profiling.errors import InvalidConfig, UnsupportedModelType, nearest
-from profiling.models.families.assembly import Config
+from profiling.models.families.assembly import STATES_ALL, Config
 
 NormKind = Literal["rms", "rms_plus_one", "layer", "layer_without_bias"]
 Placement = Literal["pre", "post", "parallel", "parallel_two_norms"]
@@ -97,7 +97,7 @@ def shape_of(config: Mapping[str, Any], name: str | None = None) -> ModelShape:
             f"model_type {model_type!r} is not built in plain torch here{f'; nearest: {close}' if close else ''}. "
             f"Built: {', '.join(sorted(_FAMILIES))}. With transformers installed, backend = transformers may run it"
         )
-    return family(Config({**fields, "_name_or_path": name} if name else fields))
+    return family(Config({**fields, STATES_ALL: True, **({"_name_or_path": name} if name else {})}))
 
 
 def built_model_types() -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from typing import Any, Literal
 
 from profiling.errors import InvalidConfig
@@ -25,8 +28,33 @@ LISTED: Mapping[str, str] = {
 """Fields of which a config may list one number for each layer, by the word of `LayerSpec`."""
 
 
+STATES_ALL = "_states_all"
+"""Marks fields that were not written by transformers: nothing is filled in where one is left out."""
+
+
+@cache
+def _left_out() -> Mapping[str, Mapping[str, Any]]:
+    """reference/config_defaults.json: what transformers fills in, and which family a class belongs to."""
+    read: dict[str, Any] = json.loads(files("profiling").joinpath("reference/config_defaults.json").read_text("utf-8"))
+    return read
+
+
+def family_defaults(model_type: str) -> Mapping[str, int]:
+    """Whole numbers that a family's config may leave out, as transformers fills them in."""
+    found: Mapping[str, int] = _left_out()["defaults"].get(model_type, {})
+    return found
+
+
+def type_of_class(name: str) -> str:
+    """The `model_type` of a class that `architectures` names; empty where it is not known."""
+    return str(_left_out()["classes"].get(name, ""))
+
+
 class Config:
-    """A `config.json` that answers by any of a field's names and says which are missing."""
+    """A `config.json` that answers by any of a field's names and says which are missing.
+
+    A width that is left out is what transformers fills in for that `model_type`.
+    """
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self.fields = fields
@@ -41,11 +69,20 @@ class Config:
                 return value
         return default
 
+    def usual(self, *names: str) -> int | None:
+        """What the family fills in for the first of these fields that is left out altogether."""
+        left_out = {} if self.fields.get(STATES_ALL) else family_defaults(self.model_type)
+        return next((left_out[name] for name in names if name in left_out and name not in self.fields), None)
+
     def integer(self, *names: str, default: int | None = None) -> int:
-        """A positive whole number, or an error that names the field."""
-        value = self.get(*names, default=default)
+        """A positive whole number: as stated, else as the family fills it in, else an error that names the field."""
+        value = self.get(*names, default=self.usual(*names) or default)
         if isinstance(value, list) and any(name in LISTED for name in names):
             value = max((each for each in value if isinstance(each, int)), default=0)  # the lists follow in `decoder`
+        if isinstance(value, str) and value.strip().isdigit():
+            value = int(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if value is None:
             others = f" (or {', '.join(names[1:])})" if names[1:] else ""
             raise InvalidConfig(

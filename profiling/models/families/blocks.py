@@ -23,6 +23,7 @@ def normalisation(name: str, source: str, spec: LayerSpec) -> Normalisation:
 
 def _plain_attention(spec: LayerSpec, source: str, prefix: str, *, cross: bool) -> list[Step]:
     heads, kv_heads, dim = spec.heads, spec.kv_heads, spec.head_dim
+    value_dim = spec.value_dim or dim
     bias = spec.query_key_value_bias
     key_bias = bias if spec.key_bias is None else spec.key_bias
     kv_source = "encoder" if cross else source
@@ -30,16 +31,16 @@ def _plain_attention(spec: LayerSpec, source: str, prefix: str, *, cross: bool) 
     cached = cross or spec.causal
     own = cross or spec.owns_cache
     values = own and not spec.value_from_key
-    fused = 0 if cross else (heads + (kv_heads if own else 0) + (kv_heads if values else 0)) * dim
+    fused = 0 if cross else (heads + (kv_heads if own else 0)) * dim + (kv_heads * value_dim if values else 0)
     steps: list[Step] = [
         Linear(name=f"{prefix}query", inputs=(source,), width_in=spec.hidden_size, width_out=heads * dim,
                bias=bias, split="column", units=heads, fused_width=fused),
     ]  # fmt: skip
-    for name, present, has_bias in (("key", own, key_bias), ("value", values, bias)):
+    for name, present, has_bias, width in (("key", own, key_bias, dim), ("value", values, bias, value_dim)):
         if present:
             steps.append(
                 Linear(name=f"{prefix}{name}", inputs=(kv_source,), width_in=spec.hidden_size,
-                       width_out=kv_heads * dim, bias=has_bias, rows=kv_rows, split="column", units=kv_heads,
+                       width_out=kv_heads * width, bias=has_bias, rows=kv_rows, split="column", units=kv_heads,
                        writes_cache=cached, fused_width=fused)
             )  # fmt: skip
     query, key = f"{prefix}query", f"{prefix}key" if own else f"{prefix}query"
@@ -71,12 +72,12 @@ def _plain_attention(spec: LayerSpec, source: str, prefix: str, *, cross: bool) 
         inputs = (*inputs, "index_scores")
     steps.append(
         AttentionCore(name=f"{prefix}attention", inputs=inputs, heads=heads, kv_heads=kv_heads, head_dim=dim,
-                      value_head_dim=dim, causal=spec.causal and not cross, cached=cached, cross=cross,
+                      value_head_dim=value_dim, causal=spec.causal and not cross, cached=cached, cross=cross,
                       window=None if cross else spec.window, window_kind=spec.window_kind,
                       extra_parameters=0 if cross else spec.extra_attention_parameters, owns_cache=own,
                       chosen=None if cross else _chosen(spec))
     )  # fmt: skip
-    steps += _closing(spec, (source, spec.hidden_size), heads * dim, prefix, cross=cross)
+    steps += _closing(spec, (source, spec.hidden_size), heads * value_dim, prefix, cross=cross)
     return steps
 
 

@@ -127,9 +127,12 @@ def layers_of(config: Config, form: Form) -> list[LayerSpec]:
             reading.mixture_of(config, selection_bias=form.selection_bias, gated=gated), shared_gate=form.shared_gate
         )
     state = form.state(config) if form.state and "state" in pattern else None
-    specs = []
-    for index, kind in enumerate(pattern):
-        spec = plain
+    types = config.get("indexer_types")
+    chosen = types if isinstance(types, list) else []
+    made: dict[tuple[object, ...], LayerSpec] = {}  # equal layers are one, as comparing them takes a while
+
+    def layer(index: int) -> LayerSpec:
+        kind, spec = pattern[index], plain
         if kind == "state":
             spec = replace(spec, state=state, attention=False, latent=None, indexer=None,
                            placement=form.state_placement or spec.placement)  # fmt: skip
@@ -137,8 +140,15 @@ def layers_of(config: Config, form: Form) -> list[LayerSpec]:
             if kind in {"sliding", "chunked"} and window:
                 spec = replace(spec, window=int(window), window_kind="chunked" if kind == "chunked" else "sliding")
             spec = reading.indexed(config, spec, index)
-        specs.append(replace(spec, mixture=mixture) if sparse[index] else spec)
-    return specs
+        return replace(spec, mixture=mixture) if sparse[index] else spec
+
+    def key(index: int) -> tuple[object, ...]:
+        return pattern[index], sparse[index], str(chosen[index]) if index < len(chosen) else ""
+
+    for index in range(len(pattern)):
+        if key(index) not in made:
+            made[key(index)] = layer(index)
+    return [made[key(index)] for index in range(len(pattern))]
 
 
 def ends_of(config: Config, form: Form) -> Ends:
@@ -152,7 +162,8 @@ def ends_of(config: Config, form: Form) -> Ends:
 
 def with_defaults(config: Config, form: Form) -> Config:
     """The config with what published ones leave out."""
-    return Config({**dict(form.default), **{k: v for k, v in config.fields.items() if v is not None}})
+    default = dict(form.default)
+    return Config({**default, **{k: v for k, v in config.fields.items() if v is not None or k not in default}})
 
 
 def declared(form: Form) -> Callable[[Config], Architecture]:

@@ -138,12 +138,7 @@ def gemma2(config: Config) -> Architecture:
 
 
 def gemma3(config: Config) -> Architecture:
-    """Gemma 3 (text decoder): four norms, norms on query and key, five of six layers local.
-
-    Published configs of the larger models leave out what equals the defaults of transformers.
-    """
-    defaults = {"vocab_size": 262_208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256}
-    config = Config({**defaults, **config.fields})
+    """Gemma 3 (text decoder): four norms, norms on query and key, five of six layers local."""
     spec = replace(base(config), placement="sandwich", query_key_norm="head")
     every = int(config.get("sliding_window_pattern", "_sliding_window_pattern", default=6))
     return decoder(config, _windowed(config, spec, every=every), ends(config, tied=True))

@@ -230,8 +230,68 @@ def longcat(config: Config) -> Architecture:
     return decoder(config, [first, dense] * config.integer("num_layers", "num_hidden_layers"), ends)
 
 
+def mamba(config: Config) -> Architecture:
+    """Mamba, Falcon-Mamba and Mamba-2 (Codestral Mamba): every layer is a state alone, without a feed-forward block."""
+    hidden = config.integer("hidden_size")
+    stated = Config({
+        **config.fields, "mamba_n_heads": config.get("num_heads"), "mamba_d_head": config.get("head_dim"),
+        "mamba_d_state": config.integer("state_size"), "mamba_d_conv": config.integer("conv_kernel", default=4),
+        "mamba_expand": config.integer("expand", default=2), "mamba_dt_rank": config.get("time_step_rank"),
+        "mamba_conv_bias": config.flag("use_conv_bias", default=True),
+        "mamba_proj_bias": config.flag("use_bias", default=False),
+    })  # fmt: skip
+    two = config.model_type == "mamba2"
+    state = reading.mamba_two(stated) if two else replace(reading.mamba_one(stated), inner_norms=False)
+    spec = LayerSpec(hidden_size=hidden, heads=1, kv_heads=1, head_dim=hidden, intermediate_size=hidden,
+                     attention=False, feed_forward=False, state=state)  # fmt: skip
+    ends = Ends(tied=config.flag("tie_word_embeddings", default=not two))
+    return decoder(config, [spec] * reading.layer_count(config), ends)
+
+
+def _image_rows(entries: int, hidden: int) -> Step:
+    """Rows of the table for what stands in place of an image, beyond the vocabulary."""
+    return Embedding(name="image_embedding", inputs=("tokens",), entries=entries, width=hidden,
+                     scales_with_vocabulary=False)  # fmt: skip
+
+
+def molmo2(config: Config) -> Architecture:
+    """Molmo 2: Qwen 3 with rows for images beyond the vocabulary."""
+    form = Form(query_key_norm="head")
+    rows = _image_rows(config.integer("additional_vocab_size", default=128), config.integer("hidden_size"))
+    return decoder(config, layers_of(config, form), replace(ends_of(config, form), before_steps=(rows,)))
+
+
+def mllama(config: Config) -> Architecture:
+    """Llama 3.2 Vision: a Llama with layers that read an image through attention across; text alone passes them by.
+
+    Their matrices are counted and their time too, as for a text with an image; the image's keys and values are not.
+    """
+    form = Form()
+    count = reading.layer_count(config)
+    plain = base(config, form)
+    hidden, width, shared = plain.hidden_size, plain.heads * plain.head_dim, plain.kv_heads * plain.head_dim
+    source = "attention_norm"
+    across: tuple[Step, ...] = (
+        Linear(name="query", inputs=(source,), width_in=hidden, width_out=width, split="column", units=plain.heads),
+        Linear(name="key", inputs=(source,), width_in=hidden, width_out=shared, split="column", units=plain.kv_heads),
+        Linear(name="value", inputs=(source,), width_in=hidden, width_out=shared, split="column",
+               units=plain.kv_heads),
+        Normalisation(name="query_key_norm", inputs=("query", "key"), width=width + shared,
+                      gains=2 * plain.head_dim + 2, split="column"),
+        Linear(name="output", inputs=("query_key_norm",), width_in=width, width_out=hidden, split="row",
+               units=plain.heads),
+    )  # fmt: skip
+    chosen = {int(index) for index in config.get("cross_attention_layers", default=(3, 8, 13, 18, 23, 28, 33, 38))}
+    specs = [replace(plain, own_attention=across) if index in chosen else plain for index in range(count)]
+    model = decoder(config, specs, replace(ends_of(config, form), before_steps=(_image_rows(8, hidden),)))
+    note = f"{len(chosen)} layers attend to the image: the keys and values of an image (1,601 per tile) come beside"
+    return replace(model, notes=(*model.notes, note))
+
+
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     "lfm2": lfm2, "kimi_linear": kimi_linear, "granitemoehybrid": granite_hybrid, "falcon_h1": falcon_h1,
     "nemotron_h": nemotron_h, "nemotron-nas": nemotron_nas, "gemma3n_text": gemma3n, "gemma3n": gemma3n,
     "gemma4_text": gemma4, "gemma4": gemma4, "longcat_flash": longcat,
+    "mamba": mamba, "mamba2": mamba, "falcon_mamba": mamba, "mllama_text_model": mllama, "mllama": mllama,
+    "molmo2_text": molmo2, "molmo2": molmo2,
 }  # fmt: skip

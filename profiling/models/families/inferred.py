@@ -55,6 +55,10 @@ _HARMLESS_TABLES = frozenset({
 })  # fmt: skip
 
 
+_UNLIKE: Mapping[str, str] = {"jetmoe": "its attention is routed to experts as well"}
+"""Families whose fields are those of a known form and whose layers are not."""
+
+
 def not_understood(fields: Mapping[str, Any]) -> list[str]:
     """Fields that may decide a size and that nothing here reads."""
     found = []
@@ -79,6 +83,10 @@ def inferred(config: Config) -> Architecture:
     missing = [name for name in _NEEDED if fields.get(name) is None]
     if missing:
         raise UnsupportedModelType(f"its config lacks {', '.join(missing)}")
+    if config.model_type in _UNLIKE:
+        raise UnsupportedModelType(f"{_UNLIKE[config.model_type]}, though no field says so")
+    if _activation(fields) not in _GATED | _UNGATED:
+        raise UnsupportedModelType(f"its activation {_activation(fields)} is not understood")
     strange = not_understood(fields)
     if strange:
         raise UnsupportedModelType(f"its fields {', '.join(strange[:6])} are not understood")
@@ -94,10 +102,20 @@ def inferred(config: Config) -> Architecture:
     return replace(model, is_inferred_form=True, notes=(*model.notes, note))
 
 
+_GATED_ALWAYS = frozenset({"silu", "swish", "swiglu", "silu_and_mul"})
+_GATED = _GATED_ALWAYS | {"gelu", "gelu_pytorch_tanh", "geglu"}
+"""Activations with a gate beside: with plain layer norms only those that were made for it."""
+_UNGATED = frozenset({"relu", "relu2", "gelu_new", "gelu_fast", "quick_gelu", "gelu", "gelu_pytorch_tanh"})
+
+
+def _activation(fields: Mapping[str, Any]) -> str:
+    return str(fields.get("hidden_act") or fields.get("mlp_hidden_act") or fields.get("hidden_activation") or "silu")
+
+
 def _form(config: Config) -> Form:
     fields = config.fields
     rms = fields.get("rms_norm_eps") is not None or fields.get("layer_norm_eps") is None
-    gated = str(fields.get("hidden_act", fields.get("mlp_hidden_act", "silu"))) not in {"relu", "relu2", "gelu_new"}
+    gated = _activation(fields) in (_GATED if rms else _GATED_ALWAYS)
     normed = any(bool(fields.get(name)) for name in ("use_qk_norm", "qk_layernorm", "qk_norm"))
     bias = next((name for name in ("use_qkv_bias", "add_qkv_bias", "qkv_bias", "use_bias") if fields.get(name)), "")
     return Form(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from profiling.models.architecture import Architecture
-from profiling.models.families import gated
+from profiling.models.families import gated, reading
 from profiling.models.families.assembly import Config, Ends, decoder
-from profiling.models.families.spec import LatentAttention, LayerSpec, Mixture
+from profiling.models.families.forms import Form, declared, layers_of
+from profiling.models.families.spec import LatentAttention, LayerSpec, Mixture, Norm
 
 
 def _simple(config: Config, *, default_experts: int, default_chosen: int) -> Mixture:
@@ -108,7 +109,12 @@ def deepseek(config: Config) -> Architecture:
 
 
 def deepseek_latent(config: Config) -> Architecture:
-    """DeepSeek V2, V3, R1 and Kimi K2: latent attention, dense first layers, shared experts."""
+    """DeepSeek V2, V3, R1 and Kimi K2: latent attention, dense first layers, shared experts.
+
+    Small models of the family attend plainly (DeepSeek-VL2-Tiny, DeepSeek-OCR): `use_mla` is false.
+    """
+    if not config.flag("use_mla", default=True):
+        return deepseek(config)
     heads = config.integer("num_attention_heads")
     rank = config.get("q_lora_rank")
     latent = LatentAttention(
@@ -226,9 +232,48 @@ def grok1(config: Config) -> Architecture:
     return decoder(config, [spec] * gated.layer_count(config), Ends(tied=tied))
 
 
+def cohere2_moe(config: Config) -> Architecture:
+    """Command A with experts: one norm for attention and feed-forward side by side, shared experts as wide."""
+    norm: Norm = "rms" if config.get("rms_norm_eps") is not None else "layer_without_bias"
+    form = Form(norm=norm, placement="parallel", tied=True, every=4, dense_width="prefix_dense_intermediate_size")
+    return declared(form)(config)
+
+
+def mimo_v2(config: Config) -> Architecture:
+    """MiMo-V2: values narrower than keys; local layers have twice the key-value heads and sinks.
+
+    Older configs state the kinds of layers as numbers (1: local) and the local layers' heads apart.
+    """
+    count = reading.layer_count(config)
+    pattern = config.get("hybrid_layer_pattern")
+    fields = dict(config.fields)
+    if isinstance(pattern, list) and not config.get("layer_types"):
+        fields["layer_types"] = ["sliding_attention" if each else "full_attention" for each in pattern[:count]]
+    stated = Config(fields)
+    heads, kv_heads = config.integer("num_attention_heads"), config.integer("num_key_value_heads")
+    local_heads = config.integer("swa_num_attention_heads", default=heads)
+    local_kv_heads = config.integer("swa_num_key_value_heads", default=2 * kv_heads)
+    local_dim, local_value_dim = (
+        config.integer("swa_head_dim", "head_dim"),
+        config.integer("swa_v_head_dim", "v_head_dim"),
+    )
+    local_sinks = local_heads if config.flag("add_swa_attention_sink_bias", default=True) else 0
+    sinks = heads if config.flag("add_full_attention_sink_bias", default=False) else 0
+    form = Form(query_key_value_bias="attention_bias", output_bias=False, selection_bias=True)
+    specs = [
+        replace(spec, heads=local_heads, kv_heads=local_kv_heads, head_dim=local_dim, value_dim=local_value_dim,
+                extra_attention_parameters=local_sinks)
+        if spec.window
+        else replace(spec, value_dim=config.integer("v_head_dim"), extra_attention_parameters=sinks)
+        for spec in layers_of(stated, form)
+    ]  # fmt: skip
+    return decoder(stated, specs, gated.ends(config))
+
+
 FAMILIES = {
     "mixtral": mixtral, "phimoe": phimoe, "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "olmoe": olmoe,
     "minimax_m2": minimax_m2, "deepseek": deepseek, "deepseek_v2": deepseek_latent,
     "deepseek_v3": deepseek_latent, "kimi_k2": deepseek_latent, "glm4_moe": glm4_moe, "gpt_oss": gpt_oss,
     "llama4": llama4, "llama4_text": llama4, "dbrx": dbrx, "grok-1": grok1,
+    "cohere2_moe": cohere2_moe, "mimo_v2_flash": mimo_v2,
 }  # fmt: skip

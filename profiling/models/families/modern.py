@@ -45,6 +45,8 @@ FORMS: Mapping[str, Form] = {
     "bitnet": Form(gated=True, inner_norms=True),
     "hyperclovax": Form(placement="sandwich"),
     "vaultgemma": Form(tied=True, every=2),
+    "exaone": Form(),
+    "minicpm3": Form(tied=True),
     # Qwen 3 under other names
     "qwen3_vl_text": _QWEN3,
     "qwen3_vl_moe_text": _QWEN3,
@@ -64,6 +66,7 @@ FORMS: Mapping[str, Form] = {
     "ernie4_5_moe": Form(query_key_value_bias="use_bias", output_bias="use_bias", feed_forward_bias="use_bias",
                          tied=True, selection_bias=True),
     "muse_glimmer_text": Form(placement="sandwich", output_gate="elementwise", every=4),
+    "beam": Form(placement="sandwich", query_key_norm="head", output_gate="elementwise", sinks=True),
     # GLM 4.5 under other names
     "glm4v_moe_text": Form(output_bias=False, selection_bias=True),
     "solar_open": Form(output_bias=False, selection_bias=True),
@@ -98,6 +101,7 @@ FORMS: Mapping[str, Form] = {
     "lfm2_moe": Form(query_key_norm="head", tied=True, state=reading.short_convolution, selection_bias=True),
     "lfm3": Form(placement="sandwich", query_key_norm="head", tied=True, output_gate="head",
                  state=reading.short_convolution),
+    "bamba": Form(state=reading.mamba_two),
     "bailing_hybrid": Form(state=_full_rank_delta, selection_bias=True, output_gate="head"),
 }  # fmt: skip
 """Traits by `model_type`."""
@@ -109,6 +113,10 @@ ALIASES: Mapping[str, str] = {
     "muse_glimmer": "muse_glimmer_text", "step3p5": "step3p7", "mistral3": "ministral3", "dots1_note": "dots1",
     "glm4v_text": "glm4", "glm4v": "glm4", "exaone4_moe": "exaone_moe", "minimax_m1_text": "minimax_m1",
     "ling": "bailing_moe", "lfm2_vl": "lfm2", "smolvlm": "llama", "ministral3_text": "ministral3",
+    "apertus1p5_text": "apertus", "apertus1p5": "apertus", "codegen": "gptj", "ernie4_5_vl_moe_text": "ernie4_5_moe",
+    "gemma4_unified_text": "gemma4", "glm_ocr_text": "glm4", "granitemoeshared": "granitemoe",
+    "mimo_v2": "mimo_v2_flash", "paddleocr_vl_text": "ernie4_5", "phi4_multimodal": "phi3",
+    "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe",
 }  # fmt: skip
 """Names under which a known family is published as well."""
 

@@ -66,8 +66,8 @@ def layer_kinds(config: Config, count: int, *, every: int | None = None) -> list
     if config.get("attn_layer_period"):
         period, offset = config.integer("attn_layer_period"), int(config.get("attn_layer_offset", default=0))
         return ["full" if index % period == offset else "state" for index in range(count)]
-    if config.get("full_attn_idxs"):
-        full = {int(index) for index in config.get("full_attn_idxs")}
+    if listed := next((name for name in ("full_attn_idxs", "attn_layer_indices") if name in config.fields), ""):
+        full = {int(index) for index in config.get(listed, default=())}
         return ["full" if index in full else "state" for index in range(count)]
     return _windows(config, count, every)
 
@@ -132,7 +132,8 @@ def has_experts(config: Config) -> bool:
 
 
 def _experts(config: Config) -> Any:
-    return config.get("n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts")
+    names = ("n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts")
+    return config.get(*names, default=config.usual(*names))
 
 
 def mixture_of(config: Config, *, selection_bias: bool = False, gated: bool = True) -> Mixture:
@@ -209,9 +210,12 @@ def state_bits(config: Config) -> int:
 def mamba_two(config: Config, *, norm: bool = True) -> MambaTwo:
     """Mamba 2 by the names of Nemotron-H, Granite 4 and Falcon-H1."""
     heads = config.integer("mamba_num_heads", "mamba_n_heads")
+    width = config.get("mamba_head_dim", "mamba_d_head")
+    if width == "auto":
+        width = config.integer("hidden_size") * config.integer("mamba_expand", default=2) // heads
     return MambaTwo(
         heads=heads,
-        head_dim=config.integer("mamba_head_dim", "mamba_d_head"),
+        head_dim=Config({**config.fields, "mamba_head_dim": width}).integer("mamba_head_dim"),
         groups=config.integer("n_groups", "mamba_n_groups", default=1),
         state=config.integer("ssm_state_size", "mamba_d_state"),
         kernel=config.integer("conv_kernel", "mamba_d_conv", default=4),

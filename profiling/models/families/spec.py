@@ -143,6 +143,8 @@ class LayerSpec:
     kv_heads: int
     head_dim: int
     intermediate_size: int
+    value_dim: int = 0
+    """Width of a value where it is not that of a key (MiMo-V2); 0: the same."""
     gated: bool = True
     norm: Norm = "rms"
     placement: Placement = "pre"

@@ -61,7 +61,11 @@ def deepseek_v4(config: Config) -> Architecture:
     count = reading.layer_count(config)
     ratios = _compress_ratios(config, count)
     mixture = reading.mixture_of(config, selection_bias=True)
-    specs = [replace(plain, mixture=mixture, own_attention=_compressed(config, int(ratio))) for ratio in ratios]
+    kinds = {
+        ratio: replace(plain, mixture=mixture, own_attention=_compressed(config, ratio))
+        for ratio in dict.fromkeys(ratios)
+    }
+    specs = [kinds[ratio] for ratio in ratios]
     ends = replace(ends_of(config, form), after_steps=_stream_end(config, plain.hidden_size))
     return decoder(config, specs, ends)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from profiling.errors import InvalidConfig, UnknownModel, UnsupportedModelType
+from profiling.models.families.assembly import STATES_ALL, family_defaults
 from profiling.models.sources import catalogue, from_config, from_path, from_toml, load, supported_model_types
 
 # transformers keeps DeepSeek's router correction biases as buffers, which its parameter count leaves out:
@@ -124,6 +126,44 @@ def test_published_configs_with_their_own_spellings_and_omissions_are_read() -> 
     assert from_config(chatglm).parameters_total == load("THUDM/chatglm3-6b").parameters_total
 
 
+def test_widths_that_a_config_leaves_out_are_transformers_own_and_said() -> None:
+    # The text part of LLaVA-1.5 states its vocabulary and no width.
+    llava = from_config({"model_type": "llava", "text_config": {"model_type": "llama", "vocab_size": 32064}})
+    assert llava.parameters_total == 6_738_415_616 + 2 * 64 * 4096
+    assert "hidden_size 4,096, num_hidden_layers 32" in llava.notes[0]
+    assert not from_config(LLAMA_3_1_8B).notes
+    transformers = pytest.importorskip("transformers", reason="transformers is a test-only dependency")
+    for model_type in ("llama", "gemma3_text", "mistral", "gpt2", "deepseek_v3", "gpt_oss", "qwen3_moe"):
+        own = transformers.CONFIG_MAPPING[model_type]()
+        assert {name: getattr(own, name) for name in family_defaults(model_type)} == family_defaults(model_type)
+    # A row of a table states what applies; nothing is filled in for it.
+    with pytest.raises(InvalidConfig, match="lacks num_attention_heads"):
+        from_config({"model_type": "llama", "hidden_size": 64, STATES_ALL: True})
+
+
+@pytest.mark.parametrize("change", [
+    {"hidden_size": "4096", "num_attention_heads": 32.0}, {"model_type": None, "architectures": ["LlamaForCausalLM"]},
+    {"quantization_config": None, "attention_bias": None, "head_dim": None, "sliding_window": None},
+])  # fmt: skip
+def test_numbers_as_words_or_floats_nulls_and_classes_alone_are_read(change: dict[str, Any]) -> None:
+    assert from_config({**LLAMA_3_1_8B, **change}).parameters_total == 8_030_261_248
+
+
+@pytest.mark.parametrize(("version", "whole", "inner", "tied"), [
+    ("5.2.0", True, False, True), ("5.2.0", False, True, False), ("4.57.1", False, True, True),
+    ("4.57.1", False, None, False), (None, True, None, True), (None, None, None, False),
+])  # fmt: skip
+def test_tied_tables_are_read_as_the_version_that_wrote_the_config_reads_them(
+    version: str | None, whole: bool | None, inner: bool | None, tied: bool
+) -> None:
+    # Up to version 4 the decoder's own word counts (LLaVA-OneVision 0.5B), from 5 on the whole model's (Qwen3-VL-MoE).
+    stated = {"transformers_version": version, "tie_word_embeddings": whole}
+    text = {**LLAMA_3_1_8B, "tie_word_embeddings": inner}
+    whole_config = {"model_type": "internvl", **{k: v for k, v in stated.items() if v is not None},
+                    "text_config": {k: v for k, v in text.items() if v is not None}}  # fmt: skip
+    assert from_config(whole_config).parameters_total == 8_030_261_248 - (128_256 * 4096 if tied else 0)
+
+
 def test_an_unsupported_family_is_refused_with_the_list_of_those_supported() -> None:
     with pytest.raises(UnsupportedModelType, match=r"'rwkv' is not supported.*deepseek_v3.*llama.*TOML"):
         from_config({"model_type": "rwkv"})
@@ -135,7 +175,8 @@ def test_an_unsupported_family_is_refused_with_the_list_of_those_supported() -> 
 
 def test_a_missing_or_absurd_field_is_named() -> None:
     with pytest.raises(InvalidConfig, match="lacks intermediate_size"):
-        from_config({key: value for key, value in LLAMA_3_1_8B.items() if key != "intermediate_size"})
+        from_config({**{key: value for key, value in LLAMA_3_1_8B.items() if key != "intermediate_size"},
+                     "model_type": "baichuan"})  # fmt: skip
     with pytest.raises(InvalidConfig, match="num_hidden_layers must be a positive whole number, got -3"):
         from_config({**LLAMA_3_1_8B, "num_hidden_layers": -3})
     with pytest.raises(InvalidConfig, match="unknown field 'hiden_size'; nearest: hidden_size"):

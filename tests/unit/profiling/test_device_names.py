@@ -39,6 +39,12 @@ from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAcceler
         ("NVIDIA GeForce RTX 4090 Laptop GPU", "RTX-4090-Laptop-16GB"),
         ("NVIDIA H100 80GB HBM3", "H100-SXM5-80GB"),
         ("NVIDIA H100 PCIe", "H100-PCIe-80GB"),
+        ("3060 12", "RTX-3060-12GB"),
+        ("strix halo 128", "Ryzen-AI-Max+-395-128GB"),
+        ("jetson orin nano", "Jetson-Orin-Nano-Super-8GB"),
+        ("asus ascent gx10", "DGX-Spark-GB10-128GB"),
+        ("trillium", "TPU-v6e"),
+        ("AMD Instinct MI300X OAM", "MI300X-192GB"),
         ("NVIDIA A100-SXM4-80GB", "A100-SXM4-80GB"),
         ("Tesla V100-SXM2-32GB", "V100-SXM2-32GB"),
         ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada"),
@@ -88,6 +94,11 @@ def test_an_ambiguous_name_lists_the_candidates_and_an_unknown_one_the_nearest()
     assert "no 'm3 max 72gb' with 72 GB; there are Apple-M3-Max" in resolve_device("m3 max 72gb").note
     assert "nearest: RTX-4090" in resolve_device("rtx 4091").note
     assert resolve_device("xyzzy").devices == ()
+    # A card with Ti, SUPER or Laptop is not meant by a name without it; one number may be that of several generations.
+    assert (resolve_device("gtx 1080").devices, resolve_device("gtx 1080").candidates) == ((), ("GTX-1080-Ti-11GB",))
+    assert resolve_device("5090d").candidates == ("RTX-5090-D-V2-24GB",)
+    assert set(resolve_device("rtx 6000").candidates) == {"RTX-6000-Ada", "Quadro-RTX-6000-24GB"}
+    assert "taken as RTX-5000-Ada-32GB; others: RTX-PRO-5000" in resolve_device("rtx 5000").note
     # Nothing is found by a part of a word.
     assert resolve_device("409").devices == ()
     # Variants of one chip that differ in memory alone are equally fast.

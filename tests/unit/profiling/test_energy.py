@@ -92,7 +92,7 @@ def test_a_plan_counts_the_time_in_which_nothing_runs() -> None:
         found = energy(door, plan)
         assert found is not None
         assert found.idle is not None
-        row = plan_rows(door, model, promise, [plan]).row(0, named=True)
+        row = plan_rows(door, model, promise, [plan], options).row(0, named=True)
         assert row["running_share"] == plan.served.running_share
         assert row["kwh_per_million_output_tokens"] == pytest.approx(found.whole.likely / 3.6)
         return plan.served.running_share, found.idle.likely / found.whole.likely

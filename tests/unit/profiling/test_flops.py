@@ -295,16 +295,24 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "mobilebert": {"hidden_size": 512, "num_attention_heads": 4},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
     "gptj": {"rotary_dim": 16},
+    "minicpm3": _LATENT,
+    "mamba2": {"num_heads": 16, "head_dim": 32, "state_size": 16, "n_groups": 2},
+    "cohere2_moe": {"num_experts": 4, "num_experts_per_tok": 2, "num_shared_experts": 1, "layer_types": _FOURTH},
+    "mimo_v2_flash": {**_EXPERTS, "v_head_dim": 16, "layer_types": _FOURTH, **_SPARSE},
+    "beam": {**_SHARED, "n_group": 1, "topk_group": 1},
+    "bamba": {**_MAMBA, "attn_layer_indices": [1]},
 }
 # Containers of several towers, and other names of a family; the decoders are tested under their own names.
-TOWERS = {"llama4", "gemma3", "gemma3n", "gemma4", "glm5_next", "inkling2", "minimax_m3_vl", "muse_spark", *ALIASES}
+TOWERS = {"llama4", "gemma3", "gemma3n", "gemma4", "glm5_next", "inkling2", "minimax_m3_vl", "mllama", "molmo2",
+          "muse_spark", *ALIASES}  # fmt: skip
 # Their code lies beside their weights on the hub, so there is nothing to count here.
 ON_THE_HUB = {
-    "baichuan", "bailing_moe", "bailing_moe_v2", "chatglm", "deepseek", "exaone4_5_text", "gravity_moe", "grok-1",
-    "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minimax_m1", "minimax_m3", "minimax_text_01",
+    "baichuan", "bailing_moe", "bailing_moe_v2", "chatglm", "deepseek", "exaone", "exaone4_5_text", "gravity_moe",
+    "grok-1", "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minimax_m1", "minimax_m3", "minimax_text_01",
     "nemotron-nas", "phi3small", "qwen", "sarvam_mla", "sarvam_moe", "yi",
 }  # fmt: skip
-NOT_ALONE = {"step3p7"}  # transformers has the decoder only inside a model with a vision tower
+# transformers has these decoders only inside a model with a vision tower.
+NOT_ALONE = {"step3p7", "mllama_text_model"}
 # Their routers or indexers look at values, which meta tensors do not have: parameters alone are compared.
 LOOKS_AT_VALUES = {"glm5_next_text", "longcat_flash"}
 # Small mixes of a token's own numbers that transformers writes as products and that count as elementwise work here.
@@ -315,7 +323,8 @@ COUNTED = [
     for name in sorted(set(FAMILIES) - TOWERS - ON_THE_HUB - NOT_ALONE)
 ]
 STATES = {"conv1d"}  # what every module with a recurrence holds
-OWN_MASK = {"bloom"}  # builds its position biases from a two-dimensional mask
+# Builds its position biases from a two-dimensional mask, or has no use for one.
+OWN_MASK = {"bloom", "mamba", "mamba2", "falcon_mamba"}
 
 
 def _tiny_config(model_type: str) -> Any:

@@ -135,6 +135,50 @@ _FP8 = {"num_bits": 8, "type": "float", "strategy": "channel"}
             "weight": {"dtype": "fp8_e4m3"}, "input_tensors": {"dtype": "fp8_e4m3"}}},
          Width(8, "fp8"), Width(8, "fp8"), 16),
         ({"bits": 4, "group_size": 64}, Width(4.5), Width(4.5), 4.5),  # MLX
+        ({"bits": 4, "group_size": 16, "mode": "nvfp4", "lm_head": False}, Width(4.5), Width(4.5), 16),
+        ({"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {
+            r"+:.*\.(?:0|1)\..*(?:gate|up|down).*": {"bits": 8, "group_size": 64}, r"-:.*self_attn.*": {}}},
+         Width((2 * (8 + 24 / 64) + 30 * (4 + 20 / 128)) / 32, "fp16", 64), Width(16), 16),
+        ({"quant_method": "gptq", "bits": 4, "group_size": 128, "modules_in_block_to_quantize": [
+            ["mlp.gate_proj", "mlp.up_proj"], ["mlp.down_proj"]]}, Width(4.15625, "fp16", 64), Width(16), 16),
+        ({"quant_method": "auto-round", "bits": 4, "group_size": 128, "data_type": "int", "extra_config": {
+            f"model.layers.{n}.self_attn.{side}_proj": {"bits": 16} for n in range(32) for side in "qkvo"}},
+         Width(4.15625, "fp16", 64), Width(16), 16),
+        ({"quant_method": "auto-round", "bits": 4, "group_size": 32, "data_type": "mx_fp", "act_bits": 4},
+         Width(4.25, "fp4", 256), Width(4.25, "fp4", 256), 16),
+        ({"quant_method": "compressed-tensors", "ignore": [], "config_groups": {"group_0": {
+            "targets": ["Linear"], "weights": {"num_bits": 4, "type": "int", "group_size": 128},
+            "input_activations": {"num_bits": 8, "type": "float"}}}},
+         Width(4.125, "fp8", 64), Width(4.125, "fp8", 64), 4.125),
+        ({"quant_method": "compressed-tensors", "ignore": ["lm_head", "re:.*self_attn.*"], "config_groups": {"one": {
+            "targets": ["re:.*_proj$"], "weights": _FP8, "input_activations": {"num_bits": 8, "type": "float"}}}},
+         Width(8, "fp8"), Width(16), 16),
+        ({"quant_method": "torchao", "quant_type": {"default": {"_type": "FqnToConfig", "_data": {"fqn_to_config": {
+            "_default": {"_type": "Int8DynamicActivationIntxWeightConfig", "_data": {
+                "weight_dtype": {"_type": "torch.dtype", "_data": "int4"},
+                "weight_granularity": {"_type": "PerGroup", "_data": {"group_size": 32}}}},
+            "re:.*self_attn.*": {"_type": "Float8WeightOnlyConfig", "_data": {}}, "lm_head": None}}}}},
+         Width(4.625, "int8", 64), Width(8), 16),
+        ({"quant_method": "hqq", "quant_config": {
+            **{f"self_attn.{side}_proj": {"weight_quant_params": {"nbits": 4, "group_size": 64}} for side in "qkvo"},
+            **{f"mlp.{side}_proj": {"weight_quant_params": {"nbits": 3, "group_size": 32}}
+               for side in ("gate", "up", "down")}}}, Width(4, "fp16", 64), Width(4.5, "fp16", 64), 16),
+        # Microsoft's "v8-k65536-256": 16 and 8 bits for each eight numbers.
+        ({"quant_method": "vptq", "config_for_layers": {
+            f"model.layers.{n}.mlp.{side}_proj": {"vector_lens": [-1, 8], "num_centroids": [-1, 65536],
+                                                  "num_res_centroids": [-1, 256]}
+            for n in range(32) for side in ("gate", "up", "down")}}, Width(3), Width(16), 16),
+        ({"quant_method": "quark", "exclude": ["lm_head"], "global_quant_config": {
+            "weight": {"dtype": "fp4", "group_size": 32}, "input_tensors": {"dtype": "fp4"}}, "layer_quant_config": {
+            "*self_attn*": {"weight": {"dtype": "fp8_e4m3"}, "input_tensors": {"dtype": "fp8_e4m3"}}}},
+         Width(4.25, "fp4", 256), Width(8, "fp8"), 16),
+        ({"quant_method": "quark", "global_quant_config": {
+            "weight": [{"dtype": "fp8_e4m3"}, {"dtype": "int4", "qscheme": "per_channel"}],
+            "input_tensors": {"dtype": "fp8_e4m3"}}}, Width(4, "fp8", 64), Width(4, "fp8", 64), 16),
+        ({"quant_method": "mxfp8"}, Width(8.25, "fp8"), Width(8.25, "fp8"), 16),
+        ({"quant_method": "fp_quant", "forward_dtype": "mxfp4"}, Width(4.25, "fp4", 256), Width(4.25, "fp4", 256), 16),
+        ({"quant_method": "aqlm", "in_group_size": 8, "out_group_size": 1, "num_codebooks": 2, "nbits_per_codebook": 8},
+         Width(2), Width(2), 16),
     ],
 )  # fmt: skip
 def test_every_common_quantiser_is_read(
@@ -149,6 +193,39 @@ def test_a_method_that_is_not_known_is_said() -> None:
     stored = published_format(from_config(LLAMA_8B), {"quantization_config": {"quant_method": "wonder"}})
     assert stored.of("feed_forward") == Width(16)
     assert "quant_method 'wonder' is not known" in stored.notes[0]
+
+
+def test_a_config_of_torchao_that_is_not_known_is_said() -> None:
+    stated = {"quant_method": "torchao", "quant_type": {"default": {"_type": "ColdFusionConfig", "_data": {}}}}
+    stored = published_format(from_config(LLAMA_8B), {"quantization_config": stated})
+    assert stored.of("feed_forward") == Width(16)
+    assert "ColdFusionConfig is not known" in stored.notes[0]
+
+
+def test_gate_up_and_down_of_experts_may_have_widths_of_their_own() -> None:
+    config = {
+        "model_type": "qwen3_moe", "hidden_size": 2048, "num_hidden_layers": 4, "num_attention_heads": 32,
+        "num_key_value_heads": 4, "head_dim": 128, "intermediate_size": 6144, "moe_intermediate_size": 768,
+        "num_experts": 128, "num_experts_per_tok": 8, "vocab_size": 151936,
+    }  # fmt: skip
+    # As mlx-lm writes its mixed recipe: down projections of some layers wider, routers at 8 bits.
+    wider = {f"model.layers.{n}.mlp.switch_mlp.down_proj": {"bits": 6, "group_size": 64} for n in (0, 3)}
+    routers = {f"model.layers.{n}.mlp.gate": {"bits": 8, "group_size": 64} for n in range(4)}
+    stored = from_config(config | {"quantization": {"bits": 4, "group_size": 64, **wider, **routers}}).published_format
+    assert stored.of("experts").bits == pytest.approx((4.5 + 4.5 + (6.5 + 4.5) / 2) / 3)
+    assert stored.of("other").bits == 8.5
+    stated = {"quant_method": "compressed-tensors", "ignore": ["lm_head", "re:.*down_proj"], "config_groups": {
+        "group_0": {"targets": ["Linear"], "weights": _FP8}}}  # fmt: skip
+    assert from_config(config | {"quantization_config": stated}).published_format.of("experts").bits == 32 / 3
+
+
+def test_files_of_older_quantisers_beside_the_config_are_read(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_8B))
+    (tmp_path / "quantize_config.json").write_text(json.dumps({"bits": 4, "group_size": 128, "desc_act": True}))
+    assert from_path(tmp_path).published_format.name == "gptq-4bit-g128"
+    (tmp_path / "quantize_config.json").rename(tmp_path / "quant_config.json")
+    (tmp_path / "quant_config.json").write_text(json.dumps({"w_bit": 4, "q_group_size": 64, "zero_point": True}))
+    assert from_path(tmp_path).published_format.name == "awq-4bit-g64"
 
 
 def test_modelopts_own_file_beside_the_config_is_read(tmp_path: Path) -> None:

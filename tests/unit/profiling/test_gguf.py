@@ -173,6 +173,17 @@ def test_rows_that_are_no_whole_blocks_fall_back_to_wider_types() -> None:
     )
 
 
+def test_rules_ask_the_first_layer_and_the_stack_of_a_matrix_as_the_quantiser_does() -> None:
+    # The converter of LFM2 states no key-value heads for convolutions, with which the model begins: values stay narrow.
+    assert gguf_widths(load("LiquidAI/LFM2-1.2B"), "iq4_xs").attention == block_types()["iq4_xs"].bits
+    # What opens DeepSeek's latents is stored as a stack of matrices, as experts are: 61 layers of 16.8 million numbers.
+    deepseek = load("deepseek-ai/DeepSeek-V3")
+    whole = tensor_numbers(deepseek)["attention"]
+    up = 61 * 512 * 128 * (128 + 128)
+    share = (up * 4.25 + (whole - up) * 8.5) / whole
+    assert gguf_widths(deepseek, "mxfp4_moe").attention == pytest.approx(share)
+
+
 def test_the_native_mxfp4_experts_of_gpt_oss_stay_in_every_format() -> None:
     model = load("openai/gpt-oss-20b")
     assert {gguf_widths(model, name).experts for name in ("Q2_K", "Q4_K_M", "Q8_0", "F16")} == {4.25}

@@ -20,6 +20,10 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("meta-llama/Llama-3.1-8B", LLAMA, None),
         ("https://huggingface.co/meta-llama/Llama-3.1-8B/tree/main", LLAMA, None),
         ("qwen2.5:14b", "Qwen/Qwen2.5-14B-Instruct", "gguf-q4_k_m"),
+        ("qwen3-next", "Qwen/Qwen3-Next-80B-A3B-Instruct", None),  # not the coder, whose name is shorter
+        ("qwen 2.5 coder 7b q8", "Qwen/Qwen2.5-Coder-7B", "gguf-q8_0"),
+        ("llama 3.1 8b 4-bit", LLAMA, "w4a16"),
+        ("nvidia/DeepSeek-R1-FP4", "deepseek-ai/DeepSeek-R1", "nvfp4"),
         ("llama3.1:latest", f"{LLAMA}-Instruct", "gguf-q4_k_m"),
         ("llama3.1:8b-instruct-q8_0", f"{LLAMA}-Instruct", "gguf-q8_0"),
         ("gpt-oss:20b", "openai/gpt-oss-20b", "mxfp4"),
@@ -116,3 +120,9 @@ def test_lengths_are_powers_of_two_as_models_state_them(text: str | int, count: 
 def test_what_is_no_length_is_refused(text: str) -> None:
     with pytest.raises(InvalidWorkload, match="is no length in tokens"):
         tokens(text)
+
+
+def test_a_format_said_in_short_is_taken_as_the_usual_one_and_a_family_without_size_lists_its_models() -> None:
+    assert resolve_model("llama 3.1 8b q5").evidence.endswith("; q5 is taken as gguf-q5_k_m")
+    small = resolve_model("mistral-small")
+    assert (small.catalogue_id, len(small.candidates) > 2) == (None, True)
