@@ -5,7 +5,7 @@ python benchmarks/growth.py [--factors 1 10 100] [--cases leaderboards snapshots
 
 Rows are generated, alike those of today's sources in number and kind, or with `--like` a real snapshot of the second
 leaderboard, multiplied under made-up names; `snapshots` refreshes with one snapshot more than so many; `appended` makes
-only what comes of boards then, and publishes that. Each case runs
+only what comes of boards then, and publishes that: both should cost the same however many there are. Each case runs
 in a process of its own, which is ended after half an hour or at 8 GiB. What is printed is processor time and the most
 memory that the process and those it starts had resident together: on a machine that others use too, these say more than
 a clock on the wall.
@@ -32,9 +32,9 @@ from _processes import watch
 
 from pipelines.defs.arena.rate import rate
 from pipelines.defs.frontier import tables as front_tables
-from pipelines.defs.leaderboards.tables import read_leaderboards
+from pipelines.defs.leaderboards.tables import models_of, read_files, write_entries
 from pipelines.defs.performance.tables import BATCHES, CONTEXTS, ENGINE, PRECISIONS, distinct_shapes
-from pipelines.defs.statistics import tables as statistics_tables
+from pipelines.defs.statistics.tables import write_statistics
 from pipelines.runs.refresh import refresh
 from pipelines.sources.collect import MEASURED, collect
 from profiling.devices.accelerators import table
@@ -42,7 +42,7 @@ from profiling.measure.bundle import ENVIRONMENT, PLAN, canonical_id, contents_o
 from profiling.measure.bundle import LAYERS as LAYERS_FILE
 from profiling.measure.bundle import POINTS as POINTS_FILE
 from profiling.roofline.grid import Grid, evaluate
-from warehouse.contracts import TABLES, VIEWS, frontier, statistics
+from warehouse.contracts import TABLES, VIEWS
 from warehouse.contracts import leaderboards as boards
 from warehouse.lake import Lake
 from warehouse.publish import publish
@@ -218,29 +218,20 @@ def make_of_boards(source: Path, home: Path) -> Steps:
 
     collect([str(source)], settings)
     done("storing")
-    read = read_leaderboards(settings.raw, lake)
-    done("reading, resolving")
-    made = {
-        boards.SNAPSHOTS: read.reported.snapshots, boards.REPORTED_ENTRIES: read.reported.entries,
-        boards.BENCHMARK_SCORES: read.reported.scores, boards.MODELS: read.models,
-        boards.LEADERBOARD_ENTRIES: read.entries,
-    }  # fmt: skip
-    for contract, frame in made.items():
-        lake.write(contract, frame.select(contract.column_names))
-    done("writing")
-    fronts = dict(zip((frontier.PARETO_FRONT, frontier.DOMINATED_BY), front_tables.fronts(lake), strict=True))
+    read = read_files(settings.raw, lake)
+    lake.write(boards.SNAPSHOTS, read.snapshots)
+    lake.write(boards.EVALUATION_RUNS, read.runs)
+    done("reading files")
+    models = models_of(lake)
+    lake.write(boards.MODELS, models.select(boards.MODELS.column_names))
+    write_entries(lake, models)
+    done("resolving models")
+    front_tables.write_fronts(lake)
     done("fronts")
-    moved = (frontier.PARETO_FRONT_HISTORY, frontier.PARETO_HYPERVOLUME)
-    fronts |= dict(zip(moved, front_tables.histories(lake), strict=True))
+    front_tables.write_histories(lake)
     done("fronts over time")
-    of = statistics_tables.boards_of(lake)
-    more = {statistics.BENCHMARK_CORRELATIONS: statistics_tables.benchmark_correlations(of, lake)}
-    more |= dict(zip((statistics.CAPABILITY_LOADINGS, statistics.CAPABILITY_SCORES),
-                     statistics_tables.capabilities(of, lake), strict=True))  # fmt: skip
-    done("correlations, components")
-    for contract, frame in (fronts | more).items():
-        lake.write(contract, frame)
-    done("writing them")
+    write_statistics(lake)
+    done("statistics")
     publish(lake, TABLES, settings.published, str(time.time_ns()), views=VIEWS)
     done("publishing")
     return steps
@@ -354,16 +345,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="skyline-growth-") as folder:
         base = Path(folder) / "base"
         refresh(["bundled"], Settings.model_validate({"home": str(base)}))
-        print("| case | factor | rows | processor s | peak MiB | most of it |\n|---|---|---|---|---|---|", flush=True)
+        print("| case | factor | rows | processor s | to the first | peak MiB | most of it |", flush=True)
+        print("|---|---|---|---|---|---|---|", flush=True)
         for case in options.cases:
+            least = None
             for factor in options.factors:
                 found = bounded(case, factor, base)
                 size, peak = f"{found['rows']:,}", f"{found['peak_mib']:,.0f}"
                 if "stopped" in found:
-                    print(f"| {case} | {factor}× | {size} | | {peak} | {found['stopped']} |", flush=True)
+                    print(f"| {case} | {factor}× | {size} | | | {peak} | {found['stopped']} |", flush=True)
                     continue
                 steps = ", ".join(f"{name} {seconds:g}" for name, seconds in found["steps"].items())
-                print(f"| {case} | {factor}× | {size} | {found['cpu_s']:,.1f} | {peak} | {steps} |", flush=True)
+                least = least or found["cpu_s"]
+                taken = f"{found['cpu_s']:,.1f} | {found['cpu_s'] / least:.2f}"
+                print(f"| {case} | {factor}× | {size} | {taken} | {peak} | {steps} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Addresses of those who ask: whom a proxy names, who counts as one, and which are of this machine."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 
 
@@ -13,11 +14,22 @@ def client_address(peer: str, forwarded_for: str | None, proxies: Sequence[str])
         proxies: Addresses and networks of trusted proxies, as `10.0.0.2` or `172.16.0.0/12`; of nobody else is the
             header believed, since whoever asks can write it.
     """
-    named = [part.strip() for part in (forwarded_for or "").split(",") if part.strip()]
+    named = [_without_port(part) for part in (forwarded_for or "").split(",") if part.strip()]
     asking = peer
     while is_among(asking, proxies) and named:
         asking = named.pop()
     return asking
+
+
+def _without_port(named: str) -> str:
+    """The address alone: some proxies write `192.0.2.7:51034`, `[2001:db8::7]:443` or quotes around it.
+
+    Counted with its port, every connection would be somebody else.
+    """
+    plain = named.strip().strip('"')
+    if found := re.fullmatch(r"\[([^\]]*)\](?::\d*)?|([^:]*):\d*", plain):
+        return found[1] or found[2] or ""
+    return plain
 
 
 def is_among(address: str, networks: Sequence[str]) -> bool:

@@ -7,7 +7,6 @@ import polars as pl
 
 from warehouse.contracts import Table
 from warehouse.database import connect
-from warehouse.files import sql_path
 from warehouse.lake import Lake
 
 
@@ -28,7 +27,6 @@ def derive(lake: Lake, table: Table, inputs: Sequence[Table]) -> pl.DataFrame:
         for source in inputs:
             lake.scan(source)  # says what to do when the table is missing
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {source.schema}")
-            path = sql_path(lake.path(source))
-            connection.execute(f"CREATE VIEW {source.relation} AS SELECT * FROM read_parquet({path})")
+            connection.execute(f"CREATE VIEW {source.relation} AS SELECT * FROM {lake.sql(source)}")
         frame: pl.DataFrame = connection.sql(sql).pl()
         return frame

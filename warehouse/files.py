@@ -1,11 +1,13 @@
 """Writing files so that a reader, or a machine that dies, only ever meets a whole one."""
 
 import contextlib
+import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 TEMPORARY_PREFIX = ".partial-"
 
@@ -42,6 +44,16 @@ def replacing(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def printable(name: str) -> str:
+    """A file's name as text that can be stored and printed, another one for every name.
+
+    Bytes that are no text, and characters that would steer a terminal or turn the order of what is read around, stand
+    as their escapes.
+    """
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def sql_path(path: Path | str) -> str:
     """The path as SQL text for DuckDB's readers, to which `[`, `*` and `?` would stand for other names."""
     exact = re.sub(r"[\[*?]", r"[\g<0>]", str(path)).replace("'", "''")
@@ -52,3 +64,12 @@ def write_text(target: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """What a file of JSON says by name; nothing where it is lost, or holds no object."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}

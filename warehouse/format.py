@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from warehouse.files import write_text
+from warehouse.files import read_object, write_text
 from warehouse.project import version as installed
 
 FORMAT = 2
@@ -41,8 +41,5 @@ def note(home: Path) -> None:
 
 
 def _said(home: Path) -> dict[str, int]:
-    try:
-        said = json.loads((home / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) and isinstance(said.get("format", 1), int) else {}
+    said = read_object(home / _FILE)
+    return said if isinstance(said.get("format", 1), int) else {}

@@ -20,10 +20,11 @@ import duckdb
 import polars as pl
 
 from warehouse.contracts import Table
+from warehouse.contracts.table import SNAPSHOT
 from warehouse.database import connect
-from warehouse.files import TEMPORARY_PREFIX, sql_path, sync_folder, write_text
+from warehouse.files import TEMPORARY_PREFIX, sync_folder, write_text
 from warehouse.format import FORMAT, refusal
-from warehouse.lake import Lake
+from warehouse.lake import REST, Lake
 from warehouse.project import version
 
 POINTER = "CURRENT"
@@ -31,7 +32,6 @@ LINK = "skyline.duckdb"
 _LOADERS = 2
 # Where more than this share of the bytes changed, all is loaded anew: what is replaced leaves its blocks behind.
 _MOST_CHANGED = 0.5
-_SNAPSHOT = "snapshot_id"
 _RELEASE = re.compile(r"skyline-(\d+)\.duckdb")
 
 
@@ -67,15 +67,16 @@ def current(folder: Path) -> Release:
         pointer = json.loads((folder / POINTER).read_text(encoding="utf-8"))
         state = (int(pointer["size"]), int(pointer["mtime_ns"])) if "mtime_ns" in pointer else None
         release = Release(folder / str(pointer["file"]), str(pointer["fingerprint"]), state)
+        form = int(pointer.get("format", 1))
     except FileNotFoundError:
         if kept := releases(folder):
             raise NotPublished(
                 f"{folder / POINTER} is missing, though {len(kept)} releases are there; `skyline refresh` mends it."
             ) from None
         raise NotPublished(f"No warehouse is published in {folder}; run `skyline refresh` first.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise NotPublished(f"{folder / POINTER} is not readable ({error}); run `skyline refresh`.") from error
-    if int(pointer.get("format", 1)) > FORMAT:
+    if form > FORMAT:
         raise NotPublished(refusal(folder, str(pointer.get("written_by", "a newer version"))))
     if not release.path.exists():
         raise NotPublished(f"{release.path} is missing; run `skyline refresh` to publish it again.")
@@ -135,7 +136,7 @@ def publish(
                 for change in changed:
                     _load_snapshots(connection, lake, change)
                 _verify(connection, lake, published)
-            _note(connection, loaded)
+            _note(connection, lake, published, loaded)
             connection.execute("CHECKPOINT")
         # A clock that was set back must not make the new release an old one.
         newest = max(map(_number, releases(folder)), default=0)
@@ -155,10 +156,7 @@ def _digests(lake: Lake, tables: Sequence[Table], views: Sequence[Table]) -> dic
     shape = hashlib.sha256(f"{duckdb.__version__} {FORMAT} {tables!r} {views!r}".encode())
     for name in ("schema.sql", "macros.sql", *(f"sql/{view.schema}/{view.name}.sql" for view in views)):
         shape.update(_sql(name).encode())
-    return {
-        table.relation: f"{shape.hexdigest()[:16]}-{_sha256(lake.path(table)) if lake.has(table) else 'nothing'}"
-        for table in tables
-    }
+    return {table.relation: f"{shape.hexdigest()[:16]}-{lake.sha256(table)}" for table in tables}
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ def _changed_since(
         if _sha256(release.path) != sha256:
             return None
         with connect(release.path, read_only=True) as connection:
-            before = dict(connection.sql("FROM meta.loaded").fetchall())
+            before = dict(connection.sql("SELECT relation, digest FROM meta.loaded WHERE part IS NULL").fetchall())
             shape = {digest.partition("-")[0] for digest in loaded.values()}
             if {digest.partition("-")[0] for digest in before.values()} != shape:
                 return None
@@ -197,7 +195,7 @@ def _changed_since(
             changed = [_change(connection, lake, table) for table in other]
     except (NotPublished, duckdb.Error, OSError):
         return None
-    sizes = {table.relation: lake.path(table).stat().st_size if lake.has(table) else 1 for table in tables}
+    sizes = {table.relation: lake.size_bytes(table) or 1 for table in tables}
     replaced = sum(change.share * sizes[change.table.relation] for change in changed)
     if replaced > _MOST_CHANGED * sum(sizes.values()):
         return None
@@ -207,22 +205,38 @@ def _changed_since(
 
 def _change(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> _Change:
     """What of a table differs between a release and the lake: which snapshots, where it is made of such."""
-    if _SNAPSHOT not in table.column_names or not table.column(_SNAPSHOT).required or not lake.has(table):
+    if SNAPSHOT not in table.column_names or not table.column(SNAPSHOT).required or not lake.has(table):
         return _Change(table, None, 1.0)
+    differ = _other_parts(connection, lake, table) if table.by_snapshot else None
+    if differ is None:
+        differ = _other_rows(connection, lake, table)
+    share = sum(differ.values()) / max(lake.rows(table), 1)
+    return _Change(table, list(differ), share) if share <= _MOST_CHANGED else _Change(table, None, 1.0)
+
+
+def _other_parts(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> dict[str, int] | None:
+    """Rows now of each snapshot whose part is another or gone; None where they share a part that is another."""
+    noted = "SELECT part, digest FROM meta.loaded WHERE relation = $relation AND part IS NOT NULL"
+    before = dict(connection.execute(noted, {"relation": table.relation}).fetchall())
+    now = {part.name: part for part in lake.parts(table)}
+    other = {name for name in before.keys() | now.keys() if name not in now or before.get(name) != now[name].sha256}
+    return None if REST in other else {name: now[name].rows if name in now else 0 for name in sorted(other)}
+
+
+def _other_rows(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> dict[str, int]:
+    """Rows now of each snapshot of which a release holds other rows, told by a pass over all."""
     columns = ", ".join(f'"{name}"' for name in table.column_names)
     sums = " ".join((
-        f"SELECT {_SNAPSHOT}, count(*) AS rows, sum(hash(t)) AS digest",
-        f"FROM (SELECT {columns} FROM {{}}) AS t GROUP BY {_SNAPSHOT}",
+        f"SELECT {SNAPSHOT}, count(*) AS rows, sum(hash(t)) AS digest",
+        f"FROM (SELECT {columns} FROM {{}}) AS t GROUP BY {SNAPSHOT}",
     ))  # fmt: skip
-    rows = connection.sql(
-        f"WITH before AS ({sums.format(table.relation)}), now AS"
-        f" ({sums.format(f'read_parquet({sql_path(lake.path(table))})')})"
-        f" SELECT {_SNAPSHOT}, now.rows FROM before FULL JOIN now USING ({_SNAPSHOT})"
-        " WHERE (before.rows, before.digest) IS DISTINCT FROM (now.rows, now.digest)"
-    ).fetchall()
-    total = int(lake.scan(table).select(pl.len()).collect().item())
-    share = sum(count or 0 for _, count in rows) / max(total, 1)
-    return _Change(table, [name for name, _ in rows], share) if share <= _MOST_CHANGED else _Change(table, None, 1.0)
+    return dict(
+        connection.sql(
+            f"WITH before AS ({sums.format(table.relation)}), now AS ({sums.format(lake.sql(table))})"
+            f" SELECT {SNAPSHOT}, coalesce(now.rows, 0) FROM before FULL JOIN now USING ({SNAPSHOT})"
+            " WHERE (before.rows, before.digest) IS DISTINCT FROM (now.rows, now.digest)"
+        ).fetchall()
+    )
 
 
 def _load_snapshots(connection: duckdb.DuckDBPyConnection, lake: Lake, change: _Change) -> None:
@@ -231,17 +245,22 @@ def _load_snapshots(connection: duckdb.DuckDBPyConnection, lake: Lake, change: _
         return
     names = {"names": change.snapshots}
     columns = ", ".join(f'"{name}"' for name in change.table.column_names)
-    of = f"WHERE {_SNAPSHOT} IN (SELECT unnest($names::VARCHAR[]))"
-    rows = f"SELECT {columns} FROM read_parquet({sql_path(lake.path(change.table))})"
+    of = f"WHERE {SNAPSHOT} IN (SELECT unnest($names::VARCHAR[]))"
+    # A snapshot that is gone has no file of its own.
+    rows = f"SELECT {columns} FROM {lake.sql(change.table, change.snapshots)}"
     connection.execute("BEGIN")
     connection.execute(f"DELETE FROM {change.table.relation} {of}", names)
     connection.execute(f"INSERT INTO {change.table.relation} {rows} {of}", names)
     connection.execute("COMMIT")
 
 
-def _note(connection: duckdb.DuckDBPyConnection, loaded: dict[str, str]) -> None:
-    """Write down what each table was loaded from."""
-    noted = pl.DataFrame(list(loaded.items()), schema=["relation", "digest"], orient="row")  # noqa: F841 - the SQL reads it
+def _note(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table], loaded: dict[str, str]) -> None:
+    """Write down what each table was loaded from, and each part of it."""
+    rows: list[tuple[str, str | None, str]] = [(relation, None, digest) for relation, digest in loaded.items()]
+    for table in tables:
+        if table.by_snapshot and lake.has(table):
+            rows += [(table.relation, part.name, part.sha256) for part in lake.parts(table)]
+    noted = pl.DataFrame(rows, schema=["relation", "part", "digest"], orient="row", infer_schema_length=None)  # noqa: F841 - the SQL reads it
     connection.execute("BEGIN; DELETE FROM meta.loaded; INSERT INTO meta.loaded SELECT * FROM noted; COMMIT")
 
 
@@ -286,7 +305,7 @@ def _load_at_once(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Seq
             load(cursor, lake, part)
             cursor.execute("COMMIT")
 
-    ordered = sorted(tables, key=lambda table: -lake.path(table).stat().st_size if lake.has(table) else 0)
+    ordered = sorted(tables, key=lake.size_bytes, reverse=True)
     with ThreadPoolExecutor(_LOADERS) as pool:
         list(pool.map(load_part, [ordered[start::_LOADERS] for start in range(_LOADERS)]))
 
@@ -331,8 +350,7 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> No
     """Create the table, from the lake where it has one; required values were proven before they came here."""
     columns = ", ".join(f'"{name}"' for name in table.column_names)
     if lake.has(table):
-        rows = f"read_parquet({sql_path(lake.path(table))})"
-        connection.execute(f"CREATE OR REPLACE TABLE {table.relation} AS SELECT {columns} FROM {rows}")
+        connection.execute(f"CREATE OR REPLACE TABLE {table.relation} AS SELECT {columns} FROM {lake.sql(table)}")
     else:
         nothing = table.empty()  # noqa: F841 - the SQL reads it by name
         connection.execute(f"CREATE OR REPLACE TABLE {table.relation} AS SELECT {columns} FROM nothing")
@@ -382,7 +400,7 @@ def _literal(text: str) -> str:
 def _verify(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table]) -> None:
     for table in tables:
         row = connection.sql(f"SELECT count(*) FROM {table.relation}").fetchall()
-        expected = int(lake.scan(table).select(pl.len()).collect().item()) if lake.has(table) else 0
+        expected = lake.rows(table)
         if row[0][0] != expected:
             raise BrokenRelease(
                 f"{table.relation} has {row[0][0]} rows in the new database and {expected} in the lake;"

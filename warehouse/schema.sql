@@ -7,10 +7,11 @@ CREATE TABLE meta.columns (
     relation VARCHAR, position INTEGER, column_name VARCHAR, meaning VARCHAR, unit VARCHAR, required BOOLEAN,
     PRIMARY KEY (relation, column_name)
 );
-CREATE TABLE meta.loaded (relation VARCHAR, digest VARCHAR);
+CREATE TABLE meta.loaded (relation VARCHAR, part VARCHAR, digest VARCHAR);
 COMMENT ON TABLE meta.loaded IS 'What each table of this release was loaded from, so that the next need not load it again';
 COMMENT ON COLUMN meta.loaded.relation IS 'Table, schema.name';
-COMMENT ON COLUMN meta.loaded.digest IS 'Of the contracts, and SHA-256 of the Parquet file that the table was loaded from';
+COMMENT ON COLUMN meta.loaded.part IS 'Snapshot whose rows have a Parquet file of their own, empty for those of all others; null for the whole table';
+COMMENT ON COLUMN meta.loaded.digest IS 'Of the contracts, and SHA-256 of the Parquet that the table was loaded from';
 COMMENT ON TABLE meta.tables IS 'One row per published table';
 COMMENT ON TABLE meta.columns IS 'One row per column of a published table';
 -- The dictionary describes itself too, so that no column of a published warehouse is without its meaning.

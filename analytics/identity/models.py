@@ -1,6 +1,6 @@
 """Who a model is: one row per model from everything boards say of it, and sizes for each of their entries."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import polars as pl
@@ -28,7 +28,16 @@ _LONGEST_CHAIN = 12
 _SMALL = 100_000_000
 
 
-def resolve_models(reported: pl.DataFrame, architectures: pl.DataFrame) -> pl.DataFrame:
+STATED_COLUMNS = [
+    "model_id", "as_of_date", "row_number", "model_type", "architecture", "base_model", "precision", "licence",
+    "weight_type", "is_merged", "is_moe", "is_on_hub", "uploaded_on", "submitted_on", "reported_parameters",
+]  # fmt: skip
+"""What `resolve_models` takes of an entry."""
+
+
+def resolve_models(
+    reported: pl.DataFrame, architectures: pl.DataFrame, too_small: Collection[str] | None = None
+) -> pl.DataFrame:
     """One row per model: family, base, sizes with their source, dates.
 
     Family: by rules on the name; then by an architecture that one family alone uses, unless a base model of known
@@ -38,18 +47,20 @@ def resolve_models(reported: pl.DataFrame, architectures: pl.DataFrame) -> pl.Da
     that figure wrong; from the name; from the nearest base model that has a count.
 
     Args:
-        reported: Rows of `raw.reported_entries`, of any boards and snapshots.
+        reported: STATED_COLUMNS of `raw.reported_entries`, of any boards and snapshots.
         architectures: `model_id`, `parameters_total`, `parameters_active`, `parameters_non_embedding` as counted.
+        too_small: What `implausibly_small` said of all those entries; None: ask it now, of whole rows.
 
     Returns:
         Columns of `core.models`.
     """
+    distrusted = implausibly_small(reported) if too_small is None else too_small
     latest = _latest_statements(reported)
     latest = latest.join(architectures, on="model_id", how="left", suffix="_counted")
     names = [_from_name(model_id) for model_id in latest["model_id"]]
     latest = latest.with_columns(pl.DataFrame(names, schema=_FROM_NAME).get_columns())
-    too_small = pl.col("model_id").is_in(implausibly_small(reported))
-    latest = latest.with_columns(pl.when(~too_small).then(_trusted_board_count()).alias("board_count"))
+    is_distrusted = pl.col("model_id").is_in(list(distrusted))
+    latest = latest.with_columns(pl.when(~is_distrusted).then(_trusted_board_count()).alias("board_count"))
     rows = {row["model_id"]: row for row in latest.to_dicts()}
     for row in rows.values():
         row.update(_family(row, rows))
@@ -237,6 +248,10 @@ def _to_the_million(column: str) -> pl.Expr:
     return pl.when(count >= 10_000_000).then((count / 1_000_000).round(0).cast(pl.Int64) * 1_000_000).otherwise(count)
 
 
+MODEL_COLUMNS = ["model_id", "family", "parameters_total", "parameters_active", "parameters_total_source"]
+"""What `entry_sizes` takes of a model."""
+
+
 def entry_sizes(reported: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     """The reported entries with family, parameters and size in memory, each with its source.
 
@@ -246,13 +261,13 @@ def entry_sizes(reported: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         reported: Rows of `raw.reported_entries`.
-        models: Rows of `core.models`.
+        models: MODEL_COLUMNS of `core.models`.
 
     Returns:
         The reported rows and `family`, `parameters_total` and `parameters_active` (to the million),
         `parameters_source`, `size_bytes`, `size_gib`, `size_source`, `error_pct`.
     """
-    known = models.select(
+    known = models.select(MODEL_COLUMNS).select(
         "model_id",
         "family",
         _to_the_million("parameters_total"),

@@ -1,7 +1,8 @@
 """How a table of the warehouse becomes an asset: its spec from the contract, its metadata from what was written."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -82,10 +83,31 @@ def write(lake: Lake, table: Table, frame: pl.DataFrame, **facts: Any) -> dg.Mat
         ContractBroken: a column is missing or has values outside its type.
     """
     present = [name for name in table.column_names if name in frame.columns]
-    written = lake.write(table, frame.select(present))
-    announce(f"{table.relation}: {counted(written.height, 'row')}")
+    conforming = lake.write(table, frame.select(present))
+    return _result(lake, table, conforming.height, conforming.head(_PREVIEW_ROWS), violations(table, conforming), facts)
+
+
+def written(lake: Lake, table: Table, **facts: Any) -> dg.MaterializeResult[None]:
+    """Say what a table that is kept by snapshot was written to be, and if it is sound; only new parts were looked at.
+
+    Args:
+        lake: Where it is.
+        table: Contract.
+        facts: Further metadata.
+    """
+    parts = lake.parts(table)
+    found: Counter[str] = Counter()
+    for part in parts:
+        found.update(part.violations)
+    first = lake.scan(table).head(_PREVIEW_ROWS).collect()
+    return _result(lake, table, lake.rows(table), first, found, {"parts": len(parts), **facts})
+
+
+def _result(
+    lake: Lake, table: Table, rows: int, first: pl.DataFrame, found: Mapping[str, int], facts: Mapping[str, Any]
+) -> dg.MaterializeResult[None]:
+    announce(f"{table.relation}: {counted(rows, 'row')}")
     key = dg.AssetKey(list(table.asset_key))
-    found = violations(table, written)
     return dg.MaterializeResult(
         asset_key=key,
         check_results=[
@@ -93,14 +115,14 @@ def write(lake: Lake, table: Table, frame: pl.DataFrame, **facts: Any) -> dg.Mat
                 passed=not found,
                 check_name=CONTRACT_CHECK,
                 asset_key=key,
-                metadata={"violations": dg.MetadataValue.json(found)},
+                metadata={"violations": dg.MetadataValue.json(dict(found))},
                 description="; ".join(f"{what}: {counted(rows, 'row')}" for what, rows in found.items()) or None,
             )
         ],
         metadata={
-            "dagster/row_count": written.height,
-            "size": dg.MetadataValue.int(lake.path(table).stat().st_size),
-            "preview": dg.MetadataValue.md(_as_markdown(written.head(_PREVIEW_ROWS))),
+            "dagster/row_count": rows,
+            "size": dg.MetadataValue.int(lake.size_bytes(table)),
+            "preview": dg.MetadataValue.md(_as_markdown(first)),
             **facts,
         },
     )

@@ -12,7 +12,7 @@ from pipelines.defs.arena.tables import rate_vote_files
 from pipelines.defs.boards.tables import read_boards
 from pipelines.defs.efficiency.tables import efficiency_rows
 from pipelines.defs.frontier import tables as front_tables
-from pipelines.defs.leaderboards.tables import read_leaderboards
+from pipelines.defs.leaderboards.tables import models_of, read_files, write_entries
 from pipelines.defs.profiles.tables import prediction_errors, predictions_of
 from pipelines.lib.door import published_door
 from pipelines.own.problems import cell_problems, rejected_rows, rejected_votes, told
@@ -33,7 +33,7 @@ from warehouse.contracts import frontier as frontier_tables
 from warehouse.contracts import profiles as profile_tables
 from warehouse.contracts.accuracy import END_TO_END_ERROR, END_TO_END_MEASUREMENTS
 from warehouse.contracts.boards import BENCHMARK_RESULTS
-from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, MODELS, SNAPSHOTS
+from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, MODELS, REJECTED_ROWS, SNAPSHOTS
 from warehouse.contracts.sources import SNAPSHOTS as ALL_SNAPSHOTS
 from warehouse.lake import Lake
 from warehouse.publish import NotPublished
@@ -111,41 +111,41 @@ def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, 
 def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) -> OwnFile:
     """Its entries among those of the newest published state of the same board, and the fronts over all of them."""
     lake = Lake(scratch / "lake")
-    read = read_leaderboards(scratch / "raw", lake)
-    problems = rejected_rows(read.reported.rejected, stored)
-    if read.entries.is_empty():
+    snapshots = read_files(scratch / "raw", lake).snapshots
+    models = models_of(lake)
+    write_entries(lake, models)
+    own = lake.read(LEADERBOARD_ENTRIES)
+    problems = rejected_rows(lake.read(REJECTED_ROWS), stored)
+    if own.is_empty():
         raise NotUsable(f"No row of {stored.manifest.uri} can be used. {told(problems)}")
-    account = read.reported.snapshots.row(0, named=True)
+    account = snapshots.row(0, named=True)
     base = _published_board(settings, str(account["board"]), str(account["metric_version"]))
     snapshot_id = f"yours-{stored.sha256[:_NAMED]}"
     as_of = max(filter(None, (account["as_of_date"], base.as_of)))
     place = (pl.lit(snapshot_id).alias("snapshot_id"), pl.lit(as_of).alias("as_of_date"))
     mark = (pl.format(f"{MARK}{{}}", "entry_id").alias("entry_id"), _yours("model_id").alias("model_id"))
-    entries = pl.concat([base.entries, read.entries.select(base.entries.columns).with_columns(mark)])
-    scores = pl.concat([base.scores, read.reported.scores.with_columns(mark)])
-    snapshot = read.reported.snapshots.with_columns(*place, pl.lit(COVERAGE).alias("coverage"))
+    entries = pl.concat([base.entries, own.with_columns(mark)])
+    scores = pl.concat([base.scores, lake.read(BENCHMARK_SCORES).with_columns(mark)])
+    snapshot = snapshots.with_columns(*place, pl.lit(COVERAGE).alias("coverage"))
     lake.write(SNAPSHOTS, snapshot)
     entries = lake.write(LEADERBOARD_ENTRIES, entries.with_columns(place))
     scores = lake.write(BENCHMARK_SCORES, scores.with_columns(place))
-    members, beaten = front_tables.fronts(lake)
-    history, areas = front_tables.histories(lake)
+    front_tables.write_fronts(lake)
+    front_tables.write_histories(lake)
     notes = []
     if base.entries.height:
         notes.append(f"Shown among {base.entries.height:,} entries of {base.name}.")
-    if read.entries["size_gib"].is_null().all():
+    if own["size_gib"].is_null().all():
         notes.append("No entry has a size: say `precision`, and `parameters_total` where the name does not.")
     return OwnFile(
         "leaderboard", snapshot_id, f"{account['board']}, layout {account['layout']}", account["rows_read"],
-        read.entries.height, problems, notes,
+        own.height, problems, notes,
         {
             ALL_SNAPSHOTS.relation: ALL_SNAPSHOTS.conform(snapshot.select(ALL_SNAPSHOTS.column_names)),
             LEADERBOARD_ENTRIES.relation: entries,
             BENCHMARK_SCORES.relation: scores,
-            MODELS.relation: MODELS.conform(read.models.select(MODELS.column_names).with_columns(_yours("model_id"))),
-            frontier_tables.PARETO_FRONT.relation: members,
-            frontier_tables.DOMINATED_BY.relation: beaten,
-            frontier_tables.PARETO_FRONT_HISTORY.relation: history,
-            frontier_tables.PARETO_HYPERVOLUME.relation: areas,
+            MODELS.relation: MODELS.conform(models.select(MODELS.column_names).with_columns(_yours("model_id"))),
+            **{table.relation: lake.read(table) for table in (*front_tables.FRONTS, *front_tables.HISTORIES)},
             frontier_tables.EFFICIENCY.relation: efficiency_rows(entries),
         },
     )  # fmt: skip

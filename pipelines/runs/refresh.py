@@ -116,21 +116,18 @@ def _recover(held: Held, settings: Settings, report: Callable[[str], None]) -> N
     """Deal with what a writer left that was killed: half-written files, and runs that Dagster takes for running."""
     if held.interrupted:
         report("the last writer was killed: sweeping what it left")
-        import dagster as dg  # noqa: PLC0415 - loads slowly
-
-        from pipelines.runs.dead_runs import mark_dead_runs, sweep_leftovers  # noqa: PLC0415
+        from pipelines.runs.dead_runs import mark_dead_runs, sweep_leftovers  # noqa: PLC0415 - loads slowly
 
         sweep_leftovers(settings)
-        with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
-            mark_dead_runs(instance)
-        held.interrupted = False
+        # Where its storage is away, the next writer marks them.
+        held.interrupted = not _tell_dagster(settings, report, mark_dead_runs)
 
 
 def _derive(settings: Settings, report: Callable[[str], None]) -> None:
     report("starting the pipeline")
     settings = settings.model_copy(update={"home": settings.home.resolve()})
     with listening(report):
-        _materialise(settings)
+        _materialise(settings, report)
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
@@ -143,7 +140,26 @@ def prepare_dagster_home(settings: Settings) -> Path:
     return folder
 
 
-def _materialise(settings: Settings) -> None:
+def _tell_dagster(
+    settings: Settings, report: Callable[[str], None], tell: Callable[["dg.DagsterInstance"], object]
+) -> bool:
+    """Have Dagster's storage know of what its interface shows; return whether it could be reached.
+
+    Tables and releases do not rest on it, so that a database that is away keeps nothing from being published.
+    """
+    import dagster as dg  # noqa: PLC0415 - loads slowly
+
+    try:
+        with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
+            tell(instance)
+    except Exception as error:  # noqa: BLE001 - what keeps runs is configured, and fails in its own ways
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        report(f"Dagster's storage cannot be reached, so its interface does not show this refresh: {reason}")
+        return False
+    return True
+
+
+def _materialise(settings: Settings, report: Callable[[str], None]) -> None:
     # Importing dagster takes seconds; a refresh with nothing to do must not pay them.
     import dagster as dg  # noqa: PLC0415
 
@@ -160,11 +176,14 @@ def _materialise(settings: Settings) -> None:
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             resources={"skyline": WrittenHome(folder=str(settings.home))},
         )
+
     # A thousand events of a run cost more than its tables do; what Dagster's interface shows of a table is one of them.
-    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as kept:
+    def tell(kept: dg.DagsterInstance) -> None:
         mark_dead_runs(kept)
         for event in result.get_asset_materialization_events():
             kept.report_runless_asset_event(event.materialization)
+
+    _tell_dagster(settings, report, tell)
     if not result.success:
         raise RefreshFailed(f"{why_failed(result)}. The previous release stays current.")
 

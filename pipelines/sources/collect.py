@@ -23,6 +23,7 @@ from pipelines.sources.recognition import PROSE, SUFFIXES, UNRECOGNISED, recogni
 from profiling.measure.bundle import COMPLETE, UnusableBundle, is_complete, pack
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.models.sources import REFERENCE
+from warehouse.files import printable
 from warehouse.settings import Settings
 
 BUNDLED = "bundled"
@@ -296,7 +297,7 @@ def _read(path: Path, root: Path, part: Collection) -> Iterator[_Found]:
 def _address(path: Path, root: Path) -> str:
     """Where a file stands below what was named; names that are not text are made such."""
     relative = path.name if path == root else path.relative_to(root).as_posix()
-    return os.fsencode(relative).decode("utf-8", "replace")
+    return printable(relative)
 
 
 def _leads_outside(path: Path, root: Path) -> str | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from pipelines.sources.profiles.read import is_bundle
 from pipelines.sources.recognition import SUFFIXES
 from profiling.measure.bundle import is_complete
-from warehouse.files import write_text
+from warehouse.files import printable, read_object, write_text
 from warehouse.settings import Settings
 
 # A file that is still being copied keeps changing; one that has been still for this long is whole, unless its writer
@@ -45,11 +45,8 @@ class Marks:
 
     def __init__(self, settings: Settings) -> None:
         self._path = settings.home / "inbox-read.json"
-        try:
-            self._read: dict[str, str] = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            # Without marks all is new: reading what is stored already changes nothing.
-            self._read = {}
+        # Without marks all is new: reading what is stored already changes nothing.
+        self._read: dict[str, str] = read_object(self._path)
 
     def has(self, dropped: Dropped, code: str = "") -> bool:
         """Whether that state was read, or set aside by the same code."""
@@ -92,14 +89,13 @@ def dropped_file(path: Path, inbox: Path) -> Dropped | None:
         state = path.stat()
     except OSError:
         return None
-    name = os.fsencode(path.relative_to(inbox)).decode("utf-8", "replace")
-    return Dropped(path, name, f"{state.st_mtime_ns}:{state.st_size}")
+    return Dropped(path, printable(path.relative_to(inbox).as_posix()), f"{state.st_mtime_ns}:{state.st_size}")
 
 
 def dropped_bundle(path: Path, inbox: Path) -> Dropped | None:
     """The bundle as it is now; None while it is not whole."""
     state = bundle_state(path, math.inf)
-    return Dropped(path, path.relative_to(inbox).as_posix(), state) if state else None
+    return Dropped(path, printable(path.relative_to(inbox).as_posix()), state) if state else None
 
 
 def code_of_readers() -> str:
@@ -119,8 +115,8 @@ def new_bundles(settings: Settings, code: str = "", now_s: float | None = None) 
         if is_bundle(path):
             state = bundle_state(path, time.time() if now_s is None else now_s)
             if state is None:
-                waiting.append(path.name)
-            elif not marks.has(dropped := Dropped(path, path.name, state), code):
+                waiting.append(printable(path.name))
+            elif not marks.has(dropped := Dropped(path, printable(path.name), state), code):
                 arrived.append(dropped)
     return arrived, waiting
 

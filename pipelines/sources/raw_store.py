@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from warehouse.files import TEMPORARY_PREFIX, replacing, write_text
+from warehouse.files import TEMPORARY_PREFIX, read_object, replacing, write_text
 
 SET_ASIDE = "set_aside"
 _FORGOTTEN = "forgotten.jsonl"
@@ -187,11 +187,7 @@ class RawStore:
             write_text(self._folder / _SEEN, json.dumps(state))
 
     def _seen(self) -> dict[str, list[int]]:
-        try:
-            seen: dict[str, list[int]] = json.loads((self._folder / _SEEN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return seen
+        return read_object(self._folder / _SEEN)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self._folder).as_posix()
@@ -257,20 +253,26 @@ class RawStore:
 
     def forgotten(self) -> list[Forgotten]:
         """The record of what was taken back, oldest first."""
+        record = self._folder / _FORGOTTEN
         try:
-            lines = (self._folder / _FORGOTTEN).read_text(encoding="utf-8").splitlines()
+            return [
+                Forgotten(
+                    **fields
+                    | {
+                        "as_of": dt.date.fromisoformat(fields["as_of"]),
+                        "forgotten_at": dt.datetime.fromisoformat(fields["forgotten_at"]),
+                    }
+                )
+                for fields in map(json.loads, record.read_text(encoding="utf-8").splitlines())
+            ]
         except FileNotFoundError:
             return []
-        return [
-            Forgotten(
-                **fields
-                | {
-                    "as_of": dt.date.fromisoformat(fields["as_of"]),
-                    "forgotten_at": dt.datetime.fromisoformat(fields["forgotten_at"]),
-                }
-            )
-            for fields in map(json.loads, lines)
-        ]
+        except (ValueError, LookupError, TypeError) as error:
+            # Taken for empty, it would bring back what somebody took out.
+            raise BrokenManifest(
+                f"{record} cannot be read ({error}); restore it from a backup, or delete it: what was forgotten is then"
+                " read again where its source still has it."
+            ) from error
 
     def _write_forgotten(self, record: list[Forgotten]) -> None:
         text = "".join(json.dumps(asdict(one), default=str, ensure_ascii=False) + "\n" for one in record)

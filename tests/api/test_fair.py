@@ -1,5 +1,6 @@
 """A server that stays fair: asked over real sockets, by clients who send slowly, nothing, too much, or guess."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -99,6 +100,29 @@ def test_whoever_sends_no_whole_request_gives_way_and_is_closed(api: str, said: 
             one.close()
 
 
+CHUNKS = BODY.replace(b"Content-Length: 4000000\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("said", "more"),
+    [(b"", b"\r\n"), (b"GET", b"x"), (HEAD, b"x"), (BODY, b" "), (CHUNKS, b"1\r\n \r\n")],
+    ids=["empty lines", "method", "head", "body", "chunks"],
+)
+def test_who_sends_a_little_every_second_keeps_no_place(api: str, said: bytes, more: bytes) -> None:
+    sockets = held(api, 30, said)
+    began = time.monotonic()
+    while time.monotonic() - began < 16:
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.sendall(more)
+        assert httpx.get(f"{api}/healthz", trust_env=False).status_code == 200
+        time.sleep(1)
+    assert sum(map(is_open, sockets)) == 0
+    for one in sockets:
+        one.close()
+
+
 def test_who_asks_is_known_before_what_he_sends_is_read(api: str) -> None:
     (stranger,) = held(api, 1, BODY.replace(b"Bearer tok", b"Bearer guess"))
     stranger.settimeout(5)
@@ -122,18 +146,29 @@ def test_a_head_without_end_is_not_kept(api: str) -> None:
     assert httpx.get(f"{api}/healthz", trust_env=False).status_code == 200
 
 
-@pytest.mark.parametrize("trusted", ["", "127.0.0.0/8"])
-def test_only_a_proxy_that_is_named_says_for_whom_it_asks(bundled_home: Path, tmp_path: Path, trusted: str) -> None:
+@pytest.mark.parametrize(
+    ("trusted", "client", "most"),
+    [
+        ("", "1.2.3.4, 10.0.0.{}", 5),
+        ("127.0.0.0/8", "1.2.3.4, 10.0.0.{}", 12),
+        ("127.0.0.0/8", "1.2.3.{0}, 10.0.0.4:510{0}", 5),
+        ("127.0.0.0/8", "[2001:db8::{0}]:443", 5),
+    ],
+    ids=["nobody", "a proxy", "a proxy that writes ports", "a customer's network"],
+)
+def test_only_a_proxy_that_is_named_says_for_whom_it_asks(
+    bundled_home: Path, tmp_path: Path, trusted: str, client: str, most: int
+) -> None:
     limits = {"SKYLINE_API_REQUESTS_PER_MINUTE": "5", "SKYLINE_TRUSTED_PROXIES": trusted}
     for url in served(bundled_home, tmp_path, **limits):
         codes = [
             httpx.get(
                 f"{url}/api/v1/models?limit=1", trust_env=False,
-                headers={"X-Forwarded-For": f"1.2.3.4, 10.0.0.{n}", "Authorization": "Bearer tok"},
+                headers={"X-Forwarded-For": client.format(n), "Authorization": "Bearer tok"},
             ).status_code
             for n in range(12)
         ]  # fmt: skip
-        assert codes == ([200] * 12 if trusted else [200] * 5 + [429] * 7)
+        assert codes == [200] * most + [429] * (12 - most)
 
 
 def test_wrong_tokens_are_counted_and_the_right_one_then_waits_too(bundled_home: Path, tmp_path: Path) -> None:

@@ -27,8 +27,10 @@ from pipelines.runs.fingerprint import code
 from pipelines.runs.refresh import prepare_dagster_home, rebuild, refresh
 from pipelines.runs.writer_lock import only_writer
 from pipelines.sources.inbox import code_of_readers
+from warehouse.contracts import TABLES
 from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES
 from warehouse.contracts.sources import SNAPSHOTS
+from warehouse.lake import Lake
 from warehouse.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -73,11 +75,13 @@ def boards_only(rest: Path) -> None:
     derive = refreshing._derive
 
     def derived(settings: Settings, report: Callable[[str], None]) -> None:
-        for parquet in rest.rglob("*.parquet"):
-            there = settings.lake.folder / parquet.relative_to(rest)
-            there.parent.mkdir(parents=True, exist_ok=True)
-            if not there.exists():
-                os.link(parquet, there)
+        for table in TABLES:
+            if not settings.lake.has(table):
+                for file in (*Lake(rest).files(table), Lake(rest).path(table)):
+                    there = settings.lake.folder / file.relative_to(rest)
+                    there.parent.mkdir(parents=True, exist_ok=True)
+                    if not there.exists():
+                        os.link(file, there)
         derive(settings, report)
 
     refreshing._derive = derived

@@ -16,14 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 import pytest
 
 from pipelines.runs.refresh import prepare_dagster_home
 from pipelines.sources.leaderboards.recognition import LEADERBOARD
 from pipelines.sources.raw_store import RawStore
 from tests.crash.refresher import KINDS
-from warehouse.files import TEMPORARY_PREFIX, replacing, write_text
+from warehouse.contracts import TABLES
+from warehouse.files import TEMPORARY_PREFIX, write_text
+from warehouse.lake import Lake
 from warehouse.publish import LINK, POINTER, current
 from warehouse.reader import Reader
 from warehouse.settings import Settings
@@ -144,9 +145,8 @@ def refreshes(bundled_home: Path, tmp_path: Path, request: pytest.FixtureRequest
     rest = None
     if request.param == "boards":
         rest = tmp_path / "rest"
-        for parquet in (home / "lake").glob("*/*.parquet"):
-            with replacing(rest / parquet.relative_to(home / "lake")) as small:
-                pl.read_parquet(parquet).head(MOST_ROWS).write_parquet(small)
+        for table in TABLES:
+            Lake(rest).write(table, Lake(home / "lake").read(table).head(MOST_ROWS))
         shutil.rmtree(home / "lake")
     started = Refreshes(home, rest)
     yield started

@@ -8,7 +8,7 @@ import pytest
 from pipelines.commands.doctor import examine
 from pipelines.runs import refresh as refreshing
 from pipelines.runs.refresh import refresh
-from pipelines.sources.raw_store import SET_ASIDE, RawStore
+from pipelines.sources.raw_store import SET_ASIDE, BrokenManifest, RawStore
 from warehouse.publish import LINK, POINTER, NotPublished, current, releases
 from warehouse.settings import Settings
 from warehouse.versions import fault, fault_of_current
@@ -55,6 +55,32 @@ def test_the_link_is_mended_though_nothing_changed(home: Settings, derived: list
     assert (link.resolve(), derived) == (current(home.published).path.resolve(), [])
     assert f"mended the link {LINK}" in lines
     assert found(home, "link")[0]
+
+
+GARBAGE = ["", "{", "[]", "null", '"text"', "1e999", "[" * 100_000, "\0\0\0", "\ud800"]
+
+
+@pytest.mark.parametrize("contents", GARBAGE, ids=range(len(GARBAGE)))
+def test_notes_of_a_home_that_say_nothing_are_made_again(home: Settings, derived: list[str], contents: str) -> None:
+    refresh(["bundled"], home)
+    notes = [home.home / "inbox-read.json", home.home / "format.json", home.raw / "seen.json", home.published / POINTER]
+    assert home.raw / "seen.json" in home.raw.iterdir()
+    for note in (*notes, home.home / "fetched" / "epoch.json"):
+        note.parent.mkdir(exist_ok=True)
+        note.write_bytes(contents.encode("utf-8", "surrogatepass"))
+    refresh(["bundled"], home)
+    assert current(home.published).path in releases(home.published)
+    for note in notes:
+        assert note.read_bytes() != contents.encode("utf-8", "surrogatepass"), note
+
+
+def test_a_record_of_what_was_forgotten_that_cannot_be_read_is_named_and_nothing_comes_back(
+    home: Settings, derived: list[str]
+) -> None:
+    (home.raw / "forgotten.jsonl").write_text('{"snapshot_id": "half of a li')
+    with pytest.raises(BrokenManifest, match=r"forgotten\.jsonl cannot be read .* restore it from a backup"):
+        refresh(["bundled"], home)
+    assert derived == []
 
 
 @pytest.mark.parametrize("pointer", [None, "{", '{"file": "skyline-111.duckdb", "fingerprint": "x"}'])

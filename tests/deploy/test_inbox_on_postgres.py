@@ -1,9 +1,6 @@
 """With PostgreSQL, as deployed, an inbox of any size is asked for: a real server, Dagster's own way of storing runs."""
 
 import os
-import shutil
-import socket
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,39 +8,19 @@ import dagster as dg
 import pytest
 from dagster._core.utils import make_new_run_id
 
-from deploy.services import ROOT, Place, Running, postgres_programs, start_postgres
 from pipelines.defs.sources.sensors import bundles, inbox
 from pipelines.lib.resources import Home
 from profiling.measure.recorded import point, served_environment, write_bundle
+from tests.deploy.conftest import Postgres
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+def instance(postgres: Postgres) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance of deploy/dagster/dagster.yaml, over a server that is started for this."""
-    pytest.importorskip("dagster_postgres")
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    # PostgreSQL runs as another user, who cannot look into pytest's folders.
-    folder = Path(tempfile.mkdtemp(prefix="skyline-postgres-"))
-    folder.chmod(0o755)
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
-    running = Running(Place(folder, {"postgres": port}, {"POSTGRES_PASSWORD": "a-password"}, database=True))
-    try:
-        start_postgres(running, programs)
-        shutil.copyfile(ROOT / "deploy" / "dagster" / "dagster.yaml", folder / "dagster.yaml")
-        monkeypatch.setenv("DAGSTER_HOME", str(folder))
-        monkeypatch.setenv("DAGSTER_STORAGE", str(folder))
-        address = f"postgresql+psycopg2://skyline:a-password@127.0.0.1:{port}/dagster"
-        monkeypatch.setenv("DAGSTER_POSTGRES_URL", address)
-        with dg.DagsterInstance.get() as found_instance:
-            yield found_instance
-    finally:
-        running.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with dg.DagsterInstance.get() as found:
+        yield found
 
 
 def stored_runs(instance: dg.DagsterInstance, tick: dg.SensorResult | dg.SkipReason) -> int:

@@ -4,19 +4,25 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 
 from pipelines.defs.arena.rate import rate
 from pipelines.defs.frontier.front_of_file import UnusableTable, front_of_file
+from pipelines.defs.sources.sensors import bundles
+from pipelines.lib.resources import Home
 from pipelines.sources import tables
 from pipelines.sources.collect import NothingFound, collect
+from pipelines.sources.inbox import new_bundles, new_files
+from pipelines.sources.leaderboards.read import load_snapshots
 from pipelines.sources.raw_store import BrokenManifest, RawStore
 from pipelines.sources.recognition import UNRECOGNISED, recognise
 from pipelines.sources.tables import UnreadableFile, read_as_text
@@ -228,11 +234,64 @@ def test_what_is_no_file_of_ours_in_a_folder_is_passed_over_and_the_rest_is_read
     assert "link to outside of the folder" in reasons["linked.csv"]
     assert "link to outside of the folder" in reasons["measured.bundle"]
     assert reasons["pipe.csv"] == "pipe.csv is no ordinary file"
-    assert {stored.manifest.uri for stored in found.new} == {"2023-05-23-again.csv", "�-2023-05-26.csv"}
+    assert {stored.manifest.uri for stored in found.new} == {"2023-05-23-again.csv", r"\xff-2023-05-26.csv"}
     assert found.known == 1  # what the link within the folder leads to
     assert not any(b"hunter2" in path.read_bytes() for path in home.raw.rglob("*") if path.is_file())
     with pytest.raises(NothingFound, match="no ordinary file"):
         collect([str(inbox / "pipe.csv")], home)
+
+
+ODD_NAMES = {
+    b"\xff 2023-06-01.csv": r"\xff 2023-06-01.csv",
+    b"\xfe 2023-06-01.csv": r"\xfe 2023-06-01.csv",
+    b"line\nbreak 2023-06-01.csv": r"line\nbreak 2023-06-01.csv",
+    b"\x1b[2Jsteers 2023-06-01.csv": r"\x1b[2Jsteers 2023-06-01.csv",
+    "\u202evsc.gnp 2023-06-01.csv".encode(): r"\u202evsc.gnp 2023-06-01.csv",
+    "e\u0301 2023-06-01.csv".encode(): "e\u0301 2023-06-01.csv",
+    "\u00e9 2023-06-01.csv".encode(): "\u00e9 2023-06-01.csv",
+    b"[red] 2023-06-01.csv": "[red] 2023-06-01.csv",
+    b"*?'\" 2023-06-01.csv": "*?'\" 2023-06-01.csv",
+    b"CLASH 2023-06-01.csv": "CLASH 2023-06-01.csv",
+    b"clash 2023-06-01.CSV": "clash 2023-06-01.CSV",
+    b"x" * 240 + b" 2023-06-01.csv"[-15:]: "x" * 240 + " 2023-06-01.csv",
+}
+
+
+def test_every_name_that_a_file_can_have_is_read_once_and_is_told_from_every_other(home: Settings) -> None:
+    home.inbox.mkdir(parents=True)
+    for number, name in enumerate(ODD_NAMES):
+        path = home.inbox / os.fsdecode(name)
+        path.write_bytes(seeds.SCRAPE.replace(b"50", b"%d" % (51 + number)))
+        os.utime(path, (1e9, 1e9))
+    said: list[str] = []
+    assert len(new_files(home)) == len(ODD_NAMES)
+    found = collect([str(home.inbox)], home, said.append)
+    assert {stored.manifest.uri for stored in found.new} == set(ODD_NAMES.values())
+    assert all(line.isprintable() for line in said)
+    assert new_files(home) == []
+    assert collect([str(home.inbox)], home).known == len(ODD_NAMES)
+    accounts = load_snapshots(RawStore(home.raw)).snapshots
+    assert set(accounts["uri"]) == set(ODD_NAMES.values())
+
+
+def test_bundles_of_any_name_keep_no_other_from_being_loaded(home: Settings) -> None:
+    names = [b"mine.bundle", b"a...b.bundle", b"line\nbreak.bundle", b"\xff.bundle", "\u00e9.bundle".encode()]
+    for name in names:
+        folder = Path(shutil.copytree(next(seeds.MEASURED.glob("*.bundle")), home.inbox / os.fsdecode(name)))
+        for path in folder.rglob("*"):
+            os.utime(path, (1e9, 1e9))
+    arrived, waiting = new_bundles(home)
+    assert (len(arrived), waiting) == (len(names), [])
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance=instance) as context:
+        tick = bundles(context, home=Home(folder=str(home.home)))
+        assert isinstance(tick, dg.SensorResult)
+        assert {request.partition_key for request in tick.run_requests or []} == {"mine.bundle", "\u00e9.bundle"}
+        for added in tick.dynamic_partitions_requests or []:
+            instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys))
+    # Whoever reads the folder itself takes them all.
+    found = collect([str(home.inbox)], home)
+    assert (len(found.new), found.known) == (1, len(names) - 1)
+    assert new_bundles(home) == ([], [])
 
 
 def test_names_lead_nowhere_but_into_the_store(home: Settings, tmp_path: Path) -> None:

@@ -50,11 +50,15 @@ def test_a_step_depends_on_what_it_reads_and_on_nothing_else(
     step: dg.AssetsDefinition, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: set[dg.AssetKey] = set()
-    scan, snapshots, sources = Lake.scan, RawStore.snapshots, RawStore.sources
+    scan, parts, snapshots, sources = Lake.scan, Lake.parts, RawStore.snapshots, RawStore.sources
 
     def scanned(lake: Lake, table: Table) -> object:
         read.add(dg.AssetKey(list(table.asset_key)))
         return scan(lake, table)
+
+    def looked_up(lake: Lake, table: Table) -> object:
+        read.add(dg.AssetKey(list(table.asset_key)))
+        return parts(lake, table)
 
     def listed(store: RawStore, source: str) -> object:
         read.add(dg.AssetKey(list(RAW_FILES)))
@@ -65,6 +69,7 @@ def test_a_step_depends_on_what_it_reads_and_on_nothing_else(
         return sources(store)
 
     monkeypatch.setattr(Lake, "scan", scanned)
+    monkeypatch.setattr(Lake, "parts", looked_up)
     monkeypatch.setattr(RawStore, "snapshots", listed)
     monkeypatch.setattr(RawStore, "sources", named)
     monkeypatch.setenv("SKYLINE_HOME", str(home))

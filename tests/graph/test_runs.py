@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import dagster as dg
@@ -49,6 +48,12 @@ def test_a_whole_run_from_nothing_writes_every_table_and_publishes_it(run: Run, 
     assert counted["core/models"] == rows_of(fresh.home, "SELECT count(*) FROM core.models")[0][0]
 
 
+def forget_what_was_made_of_snapshots(home: Path) -> None:
+    """What was made before is not made again."""
+    for parts in (home / "lake" / "marts").glob("*.parts.json"):
+        parts.unlink()
+
+
 def repeated(frame: Frame) -> Frame:
     return pl.concat([frame, frame.head(1)])
 
@@ -88,7 +93,7 @@ def test_a_table_that_breaks_its_promise_is_not_published_and_the_release_before
     check: str,
 ) -> None:
     before = current(run.home / "published"), releases(run.home / "published")
-    rmtree(run.home / "lake" / "kept", ignore_errors=True)  # what was made before is not made again
+    forget_what_was_made_of_snapshots(run.home)
     sound = getattr(module, function)
     monkeypatch.setattr(module, function, lambda *given: broken(sound(*given)))
     result = run([key, "published/warehouse"])
@@ -123,7 +128,7 @@ def fails(*_: object) -> None:
 
 def test_a_step_that_fails_is_named_with_its_reason(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before = current(run.home / "published")
-    rmtree(run.home / "lake" / "kept" / "fronts", ignore_errors=True)
+    forget_what_was_made_of_snapshots(run.home)
     monkeypatch.setattr(frontier, "dominated", fails)
     result = run(["marts/pareto_front", "published/warehouse"])
     assert re.fullmatch(r"step fronts failed: .*the sums do not add up.*", why_failed(result))
@@ -135,7 +140,7 @@ def test_a_whole_refresh_of_which_a_step_fails_leaves_readers_the_release_before
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = current(home / "published")
-    rmtree(home / "lake" / "kept", ignore_errors=True)
+    forget_what_was_made_of_snapshots(home)
     monkeypatch.setattr(frontier, "dominated", fails)
     monkeypatch.setattr("pipelines.runs.refresh.fingerprint", lambda _: "code has changed")
     with pytest.raises(RefreshFailed, match=r"step fronts failed: .*the sums do not add up.* The previous release"):

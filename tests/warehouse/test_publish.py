@@ -11,7 +11,7 @@ import pytest
 
 from warehouse import publish as publishing
 from warehouse.contracts import Column, Table
-from warehouse.lake import Lake
+from warehouse.lake import REST, Lake
 from warehouse.publish import LINK, POINTER, BrokenRelease, NotPublished, current, publish, releases
 from warehouse.reader import Reader
 
@@ -212,6 +212,69 @@ def test_a_release_costs_what_changed_since_the_one_before(
         assert query(release.path, "SELECT count(*), min(version) FROM marts.versions") == [(1000, 1)]
         comments = query(release.path, "SELECT comment FROM duckdb_columns() WHERE table_name = 'growing'")
         assert comments == [("Snapshot.",), ("Value.",)]
+
+
+PARTED = Table(GROWING.schema, "parted", "Rows of snapshots.", GROWING.columns, (), "test", by_snapshot=True)
+
+
+def test_of_a_table_kept_by_snapshot_only_the_parts_that_are_new_are_read(
+    lake: Lake, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, tables = loaded(monkeypatch), (*TABLES, PARTED)
+    monkeypatch.setattr(publishing, "_other_rows", lambda *_: pytest.fail("a pass over all rows"))
+
+    def parts(*snapshots: str, value: int = 0) -> pl.DataFrame:
+        frames = {name: grown(name, value=value if name == snapshots[-1] else 0) for name in snapshots}
+        added = [lake.add_part(PARTED, name, frame) for name, frame in frames.items()]
+        lake.list_parts(PARTED, [*added, lake.add_part(PARTED, REST, PARTED.empty())])
+        return pl.concat(frames.values())
+
+    steps = [
+        (("a", "b", "c"), 0, {table.name for table in tables}),
+        (("a", "b", "c"), 0, set()),
+        (("a", "b", "c", "d"), 0, {"d"}),
+        (("a", "b", "c", "d"), 7, {"d"}),
+        (("a", "b", "c"), 0, {"d"}),
+        (("e", "f"), 0, {table.name for table in tables}),
+    ]
+    for number, (snapshots, value, expected) in enumerate(steps):
+        frame = parts(*snapshots, value=value)
+        publish(lake, tables, published, str(number))
+        assert set(names) == expected, number
+        names.clear()
+        read = Reader(published).query("FROM marts.parted ORDER BY ALL")
+        assert read.equals(frame.sort("snapshot_id", "value")), number
+
+
+def test_where_snapshots_share_a_part_that_changed_their_rows_are_compared(
+    lake: Lake, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, tables = loaded(monkeypatch), (*TABLES, PARTED)
+    for number, (single, expected) in enumerate(
+        ((("x", "y"), {table.name for table in tables}), (("x", "y", "z"), {"z"}), (("x",), {"y", "z"}))
+    ):
+        whole = [lake.add_part(PARTED, name, grown(name)) for name in ("a", "b")]
+        lake.list_parts(PARTED, [*whole, lake.add_part(PARTED, REST, grown(*single))])
+        publish(lake, tables, published, str(number))
+        assert set(names) == expected, number
+        names.clear()
+        read = Reader(published).query("FROM marts.parted ORDER BY ALL")
+        assert read.equals(grown("a", "b", *single).sort("snapshot_id", "value")), number
+
+
+def test_a_release_that_lacks_a_part_is_thrown_away(lake: Lake, published: Path) -> None:
+    def listed(*snapshots: str) -> None:
+        added = [lake.add_part(PARTED, name, grown(name)) for name in snapshots]
+        lake.list_parts(PARTED, [*added, lake.add_part(PARTED, REST, PARTED.empty())])
+
+    listed("a", "b", "c")
+    before = publish(lake, (*TABLES, PARTED), published, "first")
+    listed("a", "b", "c", "d")
+    # A torn copy: the list says what the file does not hold.
+    grown("d").head(10).write_parquet(lake.files(PARTED, ["d"])[0])
+    with pytest.raises(BrokenRelease, match=r"marts\.parted has 3010 rows in the new database and 4000 in the lake"):
+        publish(lake, (*TABLES, PARTED), published, "second")
+    assert current(published) == before
 
 
 def test_nothing_is_taken_from_a_release_that_is_not_what_was_published(

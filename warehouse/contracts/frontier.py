@@ -77,6 +77,7 @@ PARETO_FRONT = Table(
     ),
     ("snapshot_id", "objectives", "segment_by", "segment", "entry_id"),
     "frontier",
+    by_snapshot=True,
 )
 
 PARETO_FRONT_HISTORY = Table(
@@ -103,6 +104,7 @@ PARETO_FRONT_HISTORY = Table(
     ),
     ("snapshot_id", "objectives", "entry_id"),
     "frontier",
+    by_snapshot=True,
 )
 
 PARETO_HYPERVOLUME = Table(
@@ -128,6 +130,7 @@ PARETO_HYPERVOLUME = Table(
     ),
     ("snapshot_id", "objectives", "on_date"),
     "frontier",
+    by_snapshot=True,
 )
 
 DOMINATED_BY = Table(
@@ -159,6 +162,7 @@ DOMINATED_BY = Table(
     ),
     ("snapshot_id", "objectives", "entry_id"),
     "frontier",
+    by_snapshot=True,
 )
 
 EFFICIENCY = Table(

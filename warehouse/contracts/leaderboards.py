@@ -30,7 +30,7 @@ SNAPSHOTS = Table(
     "leaderboards",
 )
 
-REJECTED_ROWS = rejected_rows("raw", "leaderboard_rejected_rows", "leaderboards")
+REJECTED_ROWS = rejected_rows("raw", "leaderboard_rejected_rows", "leaderboards", by_snapshot=True)
 
 REPORTED_ENTRIES = Table(
     "raw",
@@ -68,6 +68,7 @@ REPORTED_ENTRIES = Table(
     ),
     ("snapshot_id", "entry_id"),
     "leaderboards",
+    by_snapshot=True,
 )
 
 LEADERBOARD_ENTRIES = Table(
@@ -97,6 +98,7 @@ LEADERBOARD_ENTRIES = Table(
     ),
     ("snapshot_id", "entry_id"),
     "leaderboards",
+    by_snapshot=True,
 )
 
 BENCHMARK_SCORES = Table(
@@ -119,6 +121,7 @@ BENCHMARK_SCORES = Table(
     ),
     ("snapshot_id", "entry_id", "benchmark"),
     "leaderboards",
+    by_snapshot=True,
 )
 
 EVALUATION_RUNS = Table(

@@ -61,7 +61,7 @@ SNAPSHOTS = Table(
 )
 
 
-def rejected_rows(schema: str, name: str, capability: str) -> Table:
+def rejected_rows(schema: str, name: str, capability: str, *, by_snapshot: bool = False) -> Table:
     """A table of rows that could not be loaded."""
     return Table(
         schema,
@@ -76,6 +76,7 @@ def rejected_rows(schema: str, name: str, capability: str) -> Table:
         ),
         (),
         capability,
+        by_snapshot,
     )
 
 

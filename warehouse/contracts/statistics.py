@@ -77,6 +77,7 @@ BENCHMARK_STATISTICS = Table(
     ),
     ("snapshot_id", "group_by", "group", "measure"),
     "statistics",
+    by_snapshot=True,
 )
 
 Z_SCORES = Table(
@@ -98,6 +99,7 @@ Z_SCORES = Table(
     ),
     ("snapshot_id", "entry_id", "measure"),
     "statistics",
+    by_snapshot=True,
 )
 
 BENCHMARK_CORRELATIONS = Table(
@@ -123,6 +125,7 @@ BENCHMARK_CORRELATIONS = Table(
     ),
     ("snapshot_id", "measure", "other_measure"),
     "statistics",
+    by_snapshot=True,
 )
 
 CAPABILITY_LOADINGS = Table(
@@ -142,6 +145,7 @@ CAPABILITY_LOADINGS = Table(
     ),
     ("snapshot_id", "component", "benchmark"),
     "statistics",
+    by_snapshot=True,
 )
 
 CAPABILITY_SCORES = Table(
@@ -159,6 +163,7 @@ CAPABILITY_SCORES = Table(
     ),
     ("snapshot_id", "entry_id"),
     "statistics",
+    by_snapshot=True,
 )
 
 CLUSTER_CHOICES = Table(
@@ -407,6 +412,7 @@ BENCHMARK_SATURATION = Table(
     ),
     ("snapshot_id", "benchmark"),
     "statistics",
+    by_snapshot=True,
 )
 
 NON_EMBEDDING_TREND = Table(

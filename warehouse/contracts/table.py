@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+SNAPSHOT = "snapshot_id"
+"""Column that names the snapshot of a row."""
+
 
 class ContractBroken(ValueError):
     """A frame does not have the columns or types that the contract of its table promises."""
@@ -50,6 +53,8 @@ class Table:
         columns: Columns in the order of the published table.
         key: Columns whose values name a row; no two rows share them.
         capability: Group in the lineage: `leaderboards`, `frontier`, ...
+        by_snapshot: Whether the lake keeps the rows of each snapshot in a file of their own, so that one more snapshot
+            costs what it brings.
     """
 
     schema: str
@@ -58,6 +63,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     capability: str
+    by_snapshot: bool = False
     _by_name: dict[str, Column] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,6 +72,8 @@ class Table:
             raise ContractBroken(f"{self.relation} names a column twice.")
         if unknown := [name for name in self.key if name not in self._by_name]:
             raise ContractBroken(f"The key of {self.relation} names no column of it: {', '.join(unknown)}.")
+        if self.by_snapshot and SNAPSHOT not in self._by_name:
+            raise ContractBroken(f"{self.relation} is kept by snapshot and has no column {SNAPSHOT}.")
 
     @property
     def relation(self) -> str:

@@ -10,7 +10,7 @@ from pipelines.defs.ability.tables import Abilities, abilities
 from pipelines.runs.fingerprint import digest_of
 from warehouse.contracts.boards import BENCHMARK_RESULTS, MODEL_FACTS
 from warehouse.files import replacing
-from warehouse.lake import Lake
+from warehouse.lake import Lake, read_kept
 
 _CODE = (
     "analytics/ability",
@@ -36,14 +36,16 @@ def kept_abilities(lake: Lake) -> Abilities:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         found = folder / state.hexdigest()[:16]
-        if not (found / _KEPT).exists():
+        said, kept = read_kept(found / _KEPT), [read_kept(found / f"{name}.parquet") for name in _TABLES]
+        if said is None or any(frame is None for frame in kept):
             for outdated in folder.glob(f"*/{_KEPT}"):
                 for file in outdated.parent.iterdir():
                     file.unlink()
                 outdated.parent.rmdir()
-            _keep(found, abilities(results, facts))
-        said = pl.read_parquet(found / _KEPT)
-        ability, benchmarks, error, changes = (pl.read_parquet(found / f"{name}.parquet") for name in _TABLES)
+            made: Abilities = abilities(results, facts)
+            _keep(found, made)
+            return made
+    ability, benchmarks, error, changes = (frame for frame in kept if frame is not None)
     remarks: list[str] = said["remark"].drop_nulls().to_list()
     return Abilities(ability, benchmarks, error, changes, said["unconnected"].drop_nulls().to_list(), "".join(remarks))
 

@@ -20,7 +20,7 @@ from warehouse.contracts.catalogue import (
 from warehouse.contracts.performance import CALIBRATIONS
 from warehouse.contracts.prices import ACCELERATOR_PRICES
 from warehouse.files import replacing
-from warehouse.lake import Lake
+from warehouse.lake import Lake, read_kept
 
 DOOR_TABLES: Sequence[Table] = (ACCELERATORS, CALIBRATIONS, HUB_MODELS, ACCELERATOR_PRICES, GRID_CARBON_INTENSITY)
 """What the one door answers from."""
@@ -44,7 +44,9 @@ def kept_sizes(lake: Lake, names: Iterable[str]) -> pl.DataFrame:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         path = folder / f"{_state(lake)}.parquet"
-        known = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema={"asked": pl.String, **SIZE_SCHEMA})
+        known = read_kept(path)
+        if known is None:
+            known = pl.DataFrame(schema={"asked": pl.String, **SIZE_SCHEMA})
         wanted = pl.DataFrame({"asked": sorted(set(names))}, schema={"asked": pl.String})
         new = wanted.filter(~pl.col("asked").is_in(known["asked"].implode()))
         if not new.is_empty():

@@ -6,31 +6,25 @@ import dagster as dg
 import polars as pl
 
 from analytics.fronts import frontier
-from pipelines.defs.frontier import tables as frontier_tables
-from pipelines.defs.frontier.tables import INPUTS
-from pipelines.lib.contract_assets import makes, spec, write
+from pipelines.defs.frontier.tables import FRONTS, HISTORIES, INPUTS, write_fronts, write_histories
+from pipelines.lib.contract_assets import makes, spec, write, written
 from pipelines.lib.resources import Home
 from warehouse.contracts import frontier as tables
 from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES, PUBLISHED_FRONTS, SNAPSHOTS
 
 
-@dg.multi_asset(name="fronts", **makes(spec(tables.PARETO_FRONT, INPUTS), spec(tables.DOMINATED_BY, INPUTS)))
+@dg.multi_asset(name="fronts", **makes(*(spec(table, INPUTS) for table in FRONTS)))
 def fronts(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Entries that no other of the same snapshot and segment beats, and what beats each of the others."""
-    members, beaten = frontier_tables.fronts(skyline.lake)
-    yield write(skyline.lake, tables.PARETO_FRONT, members)
-    yield write(skyline.lake, tables.DOMINATED_BY, beaten)
+    write_fronts(skyline.lake)
+    yield from (written(skyline.lake, table) for table in FRONTS)
 
 
-@dg.multi_asset(
-    name="front_histories",
-    **makes(spec(tables.PARETO_FRONT_HISTORY, INPUTS), spec(tables.PARETO_HYPERVOLUME, INPUTS)),
-)
+@dg.multi_asset(name="front_histories", **makes(*(spec(table, INPUTS) for table in HISTORIES)))
 def front_histories(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """How the fronts of each snapshot moved over submission dates, and how much they covered."""
-    intervals, areas = frontier_tables.histories(skyline.lake)
-    yield write(skyline.lake, tables.PARETO_FRONT_HISTORY, intervals)
-    yield write(skyline.lake, tables.PARETO_HYPERVOLUME, areas)
+    write_histories(skyline.lake)
+    yield from (written(skyline.lake, table) for table in HISTORIES)
 
 
 @dg.multi_asset(

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from pipelines.defs.leaderboards.tables import read_leaderboards
+from pipelines.defs.leaderboards.tables import models_of, read_files, write_entries
 from pipelines.defs.sources.assets import RAW_FILES
-from pipelines.lib.contract_assets import makes, spec, write
+from pipelines.lib.contract_assets import makes, spec, write, written
 from pipelines.lib.resources import Home
 from pipelines.sources.catalogue.facts import non_embedding_scores
 from pipelines.sources.leaderboards.read import load_published_fronts
@@ -30,15 +30,18 @@ from warehouse.derive import derive
 )
 def leaderboards(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Read every stored file by its declared layout; resolve who each model is, and how large each entry is."""
-    read = read_leaderboards(skyline.settings.raw, skyline.lake)
-    yield write(skyline.lake, tables.SNAPSHOTS, read.reported.snapshots)
-    yield write(skyline.lake, tables.REJECTED_ROWS, read.reported.rejected)
-    yield write(skyline.lake, tables.REPORTED_ENTRIES, read.reported.entries)
-    yield write(skyline.lake, tables.BENCHMARK_SCORES, read.reported.scores)
-    yield write(skyline.lake, tables.EVALUATION_RUNS, read.reported.runs)
-    unknown = int((read.models["family"] == "unknown").sum())
-    yield write(skyline.lake, tables.MODELS, read.models, unknown_family=unknown)
-    yield write(skyline.lake, tables.LEADERBOARD_ENTRIES, read.entries)
+    lake = skyline.lake
+    read = read_files(skyline.settings.raw, lake)
+    yield write(lake, tables.SNAPSHOTS, read.snapshots)
+    yield written(lake, tables.REJECTED_ROWS)
+    yield written(lake, tables.REPORTED_ENTRIES)
+    yield written(lake, tables.BENCHMARK_SCORES)
+    yield write(lake, tables.EVALUATION_RUNS, read.runs)
+    models = models_of(lake)
+    unknown = int((models["family"] == "unknown").sum())
+    yield write(lake, tables.MODELS, models, unknown_family=unknown)
+    write_entries(lake, models)
+    yield written(lake, tables.LEADERBOARD_ENTRIES)
 
 
 @dg.multi_asset(name="published_fronts", **makes(spec(tables.PUBLISHED_FRONTS, [RAW_FILES])))

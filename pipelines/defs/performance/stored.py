@@ -14,6 +14,7 @@ from profiling.calibration.calibrate import Calibration
 from profiling.devices.accelerators import table
 from profiling.kernels.operators import measured_models
 from warehouse.files import replacing
+from warehouse.lake import read_kept
 from warehouse.settings import Settings
 
 Predictors = Mapping[str, Sequence[str]]
@@ -39,11 +40,13 @@ def kept(settings: Settings, name: str, predictors: Predictors) -> pl.DataFrame:
     folder = settings.lake.folder / "kept"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:16]}.parquet"
-    if not path.exists():
+    found = read_kept(path)
+    if found is None:
         for outdated in folder.glob(f"{name}-*.parquet"):
             outdated.unlink()
         calibrations = {name: [Calibration.from_json(one) for one in texts] for name, texts in predictors.items()}
         fitted = measured_models(calibrations, table())
+        found = _TABLES[name](fitted)
         with replacing(path) as temporary:
-            _TABLES[name](fitted).write_parquet(temporary, compression="lz4")
-    return pl.read_parquet(path)
+            found.write_parquet(temporary, compression="lz4")
+    return found

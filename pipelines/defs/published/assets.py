@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import polars as pl
 
 from pipelines.lib.resources import Home
 from pipelines.runs.fingerprint import fingerprint
@@ -71,6 +70,5 @@ def found_wrong(skyline: Home, release: Release) -> Iterator[str]:
             if table.schema == "raw":
                 continue
             ((rows,),) = connection.sql(f"SELECT count(*) FROM {table.relation}").fetchall()
-            stored = skyline.lake.scan(table).select(pl.len()).collect().item()
-            if rows != stored:
+            if rows != (stored := skyline.lake.rows(table)):
                 yield f"{table.relation} has {rows} rows of {stored}"

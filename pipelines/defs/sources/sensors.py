@@ -48,6 +48,14 @@ def inbox(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | 
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, run_config=config, tags={_STATE: state})])
 
 
+def _may_be_a_partition(name: str, context: dg.SensorEvaluationContext) -> bool:
+    """Whether Dagster takes the name of a bundle, and the name is that of its folder; else whoever runs it is told."""
+    if "..." in name or "\\" in name:
+        context.log.warning(f"{name} cannot be loaded by that name; give its folder another one.")
+        return False
+    return True
+
+
 @dg.sensor(
     jobs=[LOAD_BUNDLE, REFRESH],
     minimum_interval_seconds=15,
@@ -59,7 +67,7 @@ def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult 
     folder = home.settings.inbox
     arrived, waiting = new_bundles(home.settings, code_of_readers())
     requests = []
-    for each in arrived:
+    for each in [one for one in arrived if _may_be_a_partition(one.name, context)]:
         state = digest_of_state(iter((each.name, each.state)))
         if key := _key(state, context):
             tags = {_STATE: state}
@@ -73,7 +81,9 @@ def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult 
         requests.append(dg.RunRequest(run_key=f"profiles-{stored}", job_name=REFRESH.name))
     if not requests:
         return dg.SkipReason(f"Waiting for {', '.join(waiting)}." if waiting else f"No new bundle in {folder}.")
-    fresh = [each.name for each in arrived if each.name not in known]
+    fresh = [
+        request.partition_key for request in requests if request.partition_key and request.partition_key not in known
+    ]
     added = [BUNDLES.build_add_request(fresh)] if fresh else []
     return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=added)
 

@@ -1,47 +1,31 @@
 """What a board's scores say together: summaries, correlations, components, clusters, scaling, density."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
 from pipelines.defs.statistics import scaling as scaling_tables
 from pipelines.defs.statistics import tables as statistics_tables
-from pipelines.lib.contract_assets import makes, spec, write
+from pipelines.lib.contract_assets import makes, spec, write, written
 from pipelines.lib.resources import Home
 from warehouse.contracts import Table
 from warehouse.contracts import statistics as tables
 from warehouse.contracts.leaderboards import NON_EMBEDDING_SCORES
 
 
-def _made(*made: Table) -> dict[str, Any]:
-    return makes(*(spec(table, statistics_tables.INPUTS, kinds={"polars", "numpy", "scipy"}) for table in made))
+def _made(inputs: Sequence[Table], *made: Table) -> dict[str, Any]:
+    return makes(*(spec(table, inputs, kinds={"polars", "numpy", "scipy"}) for table in made))
 
 
-@dg.multi_asset(
-    name="statistics",
-    **_made(
-        tables.BENCHMARK_STATISTICS,
-        tables.Z_SCORES,
-        tables.BENCHMARK_CORRELATIONS,
-        tables.BENCHMARK_SATURATION,
-        tables.CAPABILITY_LOADINGS,
-        tables.CAPABILITY_SCORES,
-    ),
-)
+@dg.multi_asset(name="statistics", **_made(statistics_tables.INPUTS, *statistics_tables.STATISTICS))
 def statistics(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Benchmarks by themselves and together."""
-    of = statistics_tables.boards_of(skyline.lake)
-    yield write(skyline.lake, tables.BENCHMARK_STATISTICS, statistics_tables.benchmark_statistics(of))
-    yield write(skyline.lake, tables.Z_SCORES, statistics_tables.z_scores(of))
-    yield write(skyline.lake, tables.BENCHMARK_CORRELATIONS, statistics_tables.benchmark_correlations(of, skyline.lake))
-    yield write(skyline.lake, tables.BENCHMARK_SATURATION, statistics_tables.benchmark_saturation(of))
-    loadings, scores = statistics_tables.capabilities(of, skyline.lake)
-    yield write(skyline.lake, tables.CAPABILITY_LOADINGS, loadings)
-    yield write(skyline.lake, tables.CAPABILITY_SCORES, scores)
+    statistics_tables.write_statistics(skyline.lake)
+    yield from (written(skyline.lake, table) for table in statistics_tables.STATISTICS)
 
 
-@dg.multi_asset(name="clusters", **_made(tables.CLUSTER_CHOICES, tables.MODEL_CLUSTERS))
+@dg.multi_asset(name="clusters", **_made(statistics_tables.SIZED_INPUTS, tables.CLUSTER_CHOICES, tables.MODEL_CLUSTERS))
 def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Which entries are alike, and whether any are."""
     choices, members = statistics_tables.clusters_of(skyline.lake)
@@ -52,6 +36,7 @@ def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
 @dg.multi_asset(
     name="scaling",
     **_made(
+        statistics_tables.SIZED_INPUTS,
         tables.SCALING_FITS,
         tables.SCALING_RESIDUALS,
         tables.SCALING_SHAPE,

@@ -11,7 +11,7 @@ from analytics.statistics.density import densities, trend
 from analytics.statistics.resampling import Families, Floats
 from analytics.statistics.scaling import FEWEST, Line, Shape, fitted_lines, influence, returns, shape
 from analytics.statistics.summaries import SIZE_BANDS
-from pipelines.defs.statistics.tables import SNAPSHOT, Boards, boards_of, drawn, rows_of, values_of
+from pipelines.defs.statistics.tables import SNAPSHOT, Boards, drawn, newest_boards, rows_of, values_of
 from warehouse.contracts import statistics as tables
 from warehouse.lake import Lake
 
@@ -36,7 +36,7 @@ class Scaling:
 
 def scaling_of(lake: Lake) -> Scaling:
     """As `scaling`, of what the lake holds."""
-    return scaling(boards_of(lake))
+    return scaling(newest_boards(lake))
 
 
 def scaling(of: Boards) -> Scaling:

@@ -1,7 +1,7 @@
 """Rows of the tables on benchmarks: which entries of which snapshot each rests on, and where each figure goes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,14 +11,14 @@ import polars as pl
 from analytics.statistics.components import components, correlations
 from analytics.statistics.resampling import Families, Floats, draw_families, family_numbers
 from analytics.statistics.summaries import quarter, saturation, size_band, summaries, z_score
-from pipelines.lib.kept import Kept, by_snapshot
-from pipelines.runs.fingerprint import code
+from pipelines.lib.by_snapshot import Rows, Snapshots, Wanted, write_parts
 from warehouse.contracts import Table
 from warehouse.contracts import statistics as tables
 from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, MODELS, SNAPSHOTS
 from warehouse.lake import Lake
 
-INPUTS = (SNAPSHOTS, LEADERBOARD_ENTRIES, BENCHMARK_SCORES, MODELS)
+INPUTS = (SNAPSHOTS, LEADERBOARD_ENTRIES, BENCHMARK_SCORES)
+SIZED_INPUTS = (*INPUTS, MODELS)
 _ENTRY_COLUMNS = [
     "snapshot_id", "board", "as_of_date", "entry_id", "model_id", "model_type", "precision", "family", "is_moe",
     "is_merged", "is_flagged", "is_official_provider", "submitted_on", "uploaded_on", "average",
@@ -26,6 +26,7 @@ _ENTRY_COLUMNS = [
 ]  # fmt: skip
 _SCORE_COLUMNS = ["snapshot_id", "board", "as_of_date", "entry_id", "benchmark", "score", "standard_error"]
 SNAPSHOT = ("snapshot_id", "board", "as_of_date")
+_IN_ORDER = ("board", "as_of_date", "snapshot_id")
 _WHOLE = ("full", "reference")
 _COMPONENTS = 3
 _REPLICATES = 200
@@ -48,10 +49,10 @@ class Boards:
     newest: list[str]
 
     @cached_property
-    def _snapshots(self) -> dict[str, tuple[dict[str, Any], pl.DataFrame, list[str]]]:
-        scores = by_snapshot(self.scores)
+    def _wide(self) -> dict[str, tuple[dict[str, Any], pl.DataFrame, list[str]]]:
+        scores = _by_snapshot(self.scores)
         found = {}
-        for identity, entries in by_snapshot(self.entries).items():
+        for identity, entries in _by_snapshot(self.entries).items():
             if identity not in scores:
                 continue
             wide = scores[identity].pivot(on="benchmark", index="entry_id", values="score", sort_columns=True)
@@ -62,41 +63,59 @@ class Boards:
 
     def each(self, *, newest: bool) -> Iterator[tuple[dict[str, Any], pl.DataFrame, list[str]]]:
         """Each snapshot: what names it, its entries with one column per benchmark, and the benchmarks."""
-        for identity, snapshot in self._snapshots.items():
+        for identity, snapshot in self._wide.items():
             if identity in self.newest or not newest:
                 yield snapshot
 
 
-def boards_of(lake: Lake) -> Boards:
-    """What the statistics rest on, of what the lake holds.
+def newest_boards(lake: Lake) -> Boards:
+    """What the statistics of the newest whole snapshot of each board rest on, with sizes without embeddings.
 
     Raises:
         MissingTable: an input has not been written yet.
     """
-    snapshots, entries, scores, models = INPUTS
+    whole = _whole(lake.read(SNAPSHOTS))
+    of = _boards(lake, whole.filter(pl.col("snapshot_id").is_in(_newest(whole))))
+    sizes = lake.read(MODELS, ["model_id", "parameters_non_embedding"])
+    return replace(of, entries=of.entries.join(sizes, on="model_id", how="left", maintain_order="left"))
+
+
+def _boards(lake: Lake, whole: pl.DataFrame) -> Boards:
+    stored = Snapshots(lake, (LEADERBOARD_ENTRIES, BENCHMARK_SCORES))
+    rows = [stored.rows(name) for name in whole["snapshot_id"]]
     return boards(
-        lake.read(snapshots),
-        lake.read(entries, _ENTRY_COLUMNS),
-        lake.read(scores, _SCORE_COLUMNS),
-        lake.read(models, ["model_id", "parameters_non_embedding"]),
+        whole,
+        pl.concat([LEADERBOARD_ENTRIES.empty(), *(one for one, _ in rows)]).select(_ENTRY_COLUMNS),
+        pl.concat([BENCHMARK_SCORES.empty(), *(one for _, one in rows)]).select(_SCORE_COLUMNS),
     )
 
 
-def boards(snapshots: pl.DataFrame, entries: pl.DataFrame, scores: pl.DataFrame, models: pl.DataFrame) -> Boards:
-    """Entries and scores of whole snapshots, without those a board has flagged."""
-    whole = snapshots.filter(pl.col("coverage").is_in(_WHOLE))
+def _whole(snapshots: pl.DataFrame) -> pl.DataFrame:
+    """Whole snapshots, in the order of their rows."""
+    return snapshots.filter(pl.col("coverage").is_in(_WHOLE)).sort(*_IN_ORDER)
+
+
+def _newest(whole: pl.DataFrame) -> list[str]:
     # Where a board is there in full, its bundled excerpt is no newer state of it.
     ranked = whole.sort(pl.col("coverage") == "full", "as_of_date", "snapshot_id", descending=[True, True, False])
-    newest = ranked.unique("board", keep="first", maintain_order=True)["snapshot_id"].to_list()
+    return ranked.unique("board", keep="first", maintain_order=True)["snapshot_id"].to_list()
+
+
+def boards(whole: pl.DataFrame, entries: pl.DataFrame, scores: pl.DataFrame) -> Boards:
+    """Entries and scores of whole snapshots, without those a board has flagged."""
     kept = (
         entries.filter(~pl.col("is_flagged").fill_null(value=False))
         .join(whole, on="snapshot_id", how="semi")
-        .join(models.select("model_id", "parameters_non_embedding"), on="model_id", how="left")
         .with_columns(size_band("parameters_total").alias("size_band"), quarter("submitted_on").alias("quarter"))
-        .sort("board", "as_of_date", "snapshot_id", "entry_id")
+        .sort(*_IN_ORDER, "entry_id")
     )
     kept = kept.with_columns(family_numbers(kept["family"], kept["model_id"]).alias("family_number"))
-    return Boards(kept, scores.join(kept, on=["snapshot_id", "entry_id"], how="semi"), newest)
+    return Boards(kept, scores.join(kept, on=["snapshot_id", "entry_id"], how="semi"), _newest(whole))
+
+
+def _by_snapshot(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    parts = frame.partition_by("snapshot_id", as_dict=True, maintain_order=True)
+    return {str(name): rows for (name,), rows in parts.items()}
 
 
 def rows_of(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -106,6 +125,35 @@ def rows_of(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 def _none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+STATISTICS = (
+    tables.BENCHMARK_STATISTICS, tables.Z_SCORES, tables.BENCHMARK_CORRELATIONS, tables.BENCHMARK_SATURATION,
+    tables.CAPABILITY_LOADINGS, tables.CAPABILITY_SCORES,
+)  # fmt: skip
+"""Tables of which each snapshot's rows rest on that snapshot alone, and on whether it is the newest of its board."""
+
+
+def write_statistics(lake: Lake) -> None:
+    """Write STATISTICS; what is there of a snapshot stays."""
+    whole = _whole(lake.read(SNAPSHOTS))
+    stored, newest = Snapshots(lake, (LEADERBOARD_ENTRIES, BENCHMARK_SCORES)), _newest(whole)
+    write_parts(
+        lake,
+        STATISTICS,
+        [
+            Wanted(name, (stored.made_from(name), name in newest), partial(_statistics, lake, row, newest))
+            for name, row in zip(whole["snapshot_id"], whole.iter_slices(1), strict=True)
+        ],
+    )
+
+
+def _statistics(lake: Lake, snapshot: pl.DataFrame, newest: list[str]) -> Iterator[Rows]:
+    of = replace(_boards(lake, snapshot), newest=newest)
+    # Each is written before the next is made: of a large board they would not be in memory together.
+    for make in (benchmark_statistics, z_scores, benchmark_correlations, benchmark_saturation):
+        yield Rows(make(of))
+    yield from map(Rows, capabilities(of))
 
 
 # Benchmarks by themselves -----------------------------------------------------------------------------------------
@@ -170,30 +218,14 @@ def _complete(entries: pl.DataFrame, columns: list[str]) -> tuple[pl.DataFrame, 
     return (complete, varying) if complete.height >= _FEWEST_COMPLETE and len(varying) > 1 else (complete.clear(), [])
 
 
-def benchmark_correlations(of: Boards, lake: Lake) -> pl.DataFrame:
+def benchmark_correlations(of: Boards) -> pl.DataFrame:
     """Every pair of benchmarks, and each of them and the average against log2 of the parameters."""
-    with Kept(lake, "benchmark_correlations", code()) as kept:
-        made = [
-            kept.frames(benchmarks, [_as_drawn(entries)], partial(_correlations, named, entries, benchmarks))
-            for named, entries, benchmarks in of.each(newest=False)
-        ]
-    return _of_all(tables.BENCHMARK_CORRELATIONS, made, "rows")
-
-
-def _correlations(named: dict[str, Any], entries: pl.DataFrame, benchmarks: list[str]) -> dict[str, pl.DataFrame]:
-    sized = entries.with_columns(pl.col("parameters_total").cast(pl.Float64).log(2).alias(_LOG_SIZE))
-    rows = _pairs(named, sized, benchmarks, lambda one, other: other != one)
-    rows += _pairs(named, sized, ["average", *benchmarks, _LOG_SIZE], lambda _, other: other == _LOG_SIZE)
-    return {"rows": rows_of(tables.BENCHMARK_CORRELATIONS, rows)}
-
-
-def _as_drawn(entries: pl.DataFrame) -> pl.DataFrame:
-    """Entries of a snapshot with their families numbered among themselves, as another snapshot does not change it."""
-    return entries.with_columns(pl.col("family_number").rank("dense"))
-
-
-def _of_all(table: Table, made: list[dict[str, pl.DataFrame]], name: str) -> pl.DataFrame:
-    return pl.concat([table.empty(), *(frames[name] for frames in made)])
+    rows: list[dict[str, Any]] = []
+    for named, entries, benchmarks in of.each(newest=False):
+        sized = entries.with_columns(pl.col("parameters_total").cast(pl.Float64).log(2).alias(_LOG_SIZE))
+        rows += _pairs(named, sized, benchmarks, lambda one, other: other != one)
+        rows += _pairs(named, sized, ["average", *benchmarks, _LOG_SIZE], lambda _, other: other == _LOG_SIZE)
+    return rows_of(tables.BENCHMARK_CORRELATIONS, rows)
 
 
 def _pairs(
@@ -219,49 +251,35 @@ def _pairs(
     ]
 
 
-def capabilities(of: Boards, lake: Lake) -> tuple[pl.DataFrame, pl.DataFrame]:
+def capabilities(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Loadings of every snapshot, and scores of the newest ones."""
-    with Kept(lake, "capabilities", code()) as kept:
-        made = [
-            kept.frames(
-                (*benchmarks, is_newest := named["snapshot_id"] in of.newest),
-                [_as_drawn(entries)],
-                partial(_capabilities, named, entries, benchmarks, scores=is_newest),
-            )
-            for named, entries, benchmarks in of.each(newest=False)
+    loadings: list[dict[str, Any]] = []
+    scores = [tables.CAPABILITY_SCORES.empty()]
+    for named, entries, scored in of.each(newest=False):
+        complete, benchmarks = _complete(entries, scored)
+        if not benchmarks:
+            continue
+        found = components(values_of(complete, benchmarks), drawn(complete))
+        loadings += [
+            {
+                **named,
+                "component": component + 1,
+                "benchmark": benchmark,
+                "loading": found.loadings[row, component],
+                "loading_lower": _none(found.loadings_lower[row, component]),
+                "loading_upper": _none(found.loadings_upper[row, component]),
+                "explained_variance": found.shares[component],
+                "explained_variance_lower": _none(found.shares_lower[component]),
+                "explained_variance_upper": _none(found.shares_upper[component]),
+                "entries": complete.height,
+            }
+            for component in range(len(benchmarks))
+            for row, benchmark in enumerate(benchmarks)
         ]
-    return _of_all(tables.CAPABILITY_LOADINGS, made, "loadings"), _of_all(tables.CAPABILITY_SCORES, made, "scores")
-
-
-def _capabilities(
-    named: dict[str, Any], entries: pl.DataFrame, scored: list[str], *, scores: bool
-) -> dict[str, pl.DataFrame]:
-    nothing = {"loadings": tables.CAPABILITY_LOADINGS.empty(), "scores": tables.CAPABILITY_SCORES.empty()}
-    complete, benchmarks = _complete(entries, scored)
-    if not benchmarks:
-        return nothing
-    found = components(values_of(complete, benchmarks), drawn(complete))
-    loadings = [
-        {
-            **named,
-            "component": component + 1,
-            "benchmark": benchmark,
-            "loading": found.loadings[row, component],
-            "loading_lower": _none(found.loadings_lower[row, component]),
-            "loading_upper": _none(found.loadings_upper[row, component]),
-            "explained_variance": found.shares[component],
-            "explained_variance_lower": _none(found.shares_lower[component]),
-            "explained_variance_upper": _none(found.shares_upper[component]),
-            "entries": complete.height,
-        }
-        for component in range(len(benchmarks))
-        for row, benchmark in enumerate(benchmarks)
-    ]
-    made = nothing | {"loadings": rows_of(tables.CAPABILITY_LOADINGS, loadings)}
-    if scores and len(benchmarks) >= _COMPONENTS:
-        places = {f"component_{i + 1}": found.scores[:, i] for i in range(_COMPONENTS)}
-        made["scores"] = complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**_series(places))
-    return made
+        if named["snapshot_id"] in of.newest and len(benchmarks) >= _COMPONENTS:
+            places = {f"component_{i + 1}": found.scores[:, i] for i in range(_COMPONENTS)}
+            scores.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**_series(places)))
+    return rows_of(tables.CAPABILITY_LOADINGS, loadings), pl.concat(scores)
 
 
 def _series(columns: dict[str, Any]) -> dict[str, pl.Series]:
@@ -270,7 +288,7 @@ def _series(columns: dict[str, Any]) -> dict[str, pl.Series]:
 
 def clusters_of(lake: Lake) -> tuple[pl.DataFrame, pl.DataFrame]:
     """As `clusters`, of what the lake holds."""
-    return clusters(boards_of(lake))
+    return clusters(newest_boards(lake))
 
 
 def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from warehouse.files import write_text
+from warehouse.files import read_object, write_text
 from warehouse.settings import Settings
 
 FOLDER = "fetched"
@@ -46,11 +46,11 @@ def path_of(settings: Settings, source: str) -> Path:
 def read(path: Path) -> Asked | None:
     """What a file says; None where it is absent or broken."""
     try:
-        said = json.loads(path.read_text("utf-8"))
+        said = read_object(path)
         return Asked(
             dt.datetime.fromisoformat(said["asked_at"]), str(said["outcome"]), bool(said["failed"]), dict(said["marks"])
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 

@@ -22,7 +22,8 @@ from pipelines.sources.boards.results import RESULT_SCHEMA
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from pipelines.sources.tables import UnreadableFile
 from warehouse.contracts.boards import REJECTED_ROWS, SNAPSHOTS
-from warehouse.files import replacing
+from warehouse.files import read_object, replacing
+from warehouse.lake import read_kept
 
 CODE = (
     "declaration.py",
@@ -159,10 +160,10 @@ def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, co
     key = hashlib.sha256("|".join([*decided_by, declared.text if declared else ""]).encode()).hexdigest()
     path = parsed / f"{key[:40]}.parquet"
     facts_path, told_path = path.with_suffix(".facts.parquet"), path.with_suffix(".json")
-    if told_path.exists() and path.exists() and facts_path.exists():
-        told = json.loads(told_path.read_text("utf-8"))
+    results, facts, told = read_kept(path), read_kept(facts_path), read_object(told_path)
+    if results is not None and facts is not None and told:
         return Read(
-            pl.read_parquet(path), pl.read_parquet(facts_path), [tuple(one) for one in told["rejected"]],
+            results, facts, [tuple(one) for one in told["rejected"]],
             told["rows"], told["loaded"], set(told["unread"]), told["passed_over"],
         )  # fmt: skip
     read = read_stored(stored, declared)

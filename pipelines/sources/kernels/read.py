@@ -139,12 +139,21 @@ def calibrations_in_use(settings: Settings) -> Fitted:
     refused: list[str] = []
     for measured in load_kernels(RawStore(settings.raw)).measured:
         cached = settings.lake.folder / "calibrations" / f"{measured.accelerator}-{_digest(measured)[:16]}.json"
-        if not cached.exists():
-            write_text(cached, _fit(measured, refused).to_json())
-        fitted = CalibrationSet.from_json(cached.read_text("utf-8"))
+        fitted = _kept(cached)
+        if fitted is None:
+            fitted = _fit(measured, refused)
+            write_text(cached, fitted.to_json())
         if fitted.calibrations:
             chosen[measured.accelerator] = fitted, "this warehouse"
     return Fitted(tuple(chosen.values()), tuple(refused))
+
+
+def _kept(cached: Path) -> CalibrationSet | None:
+    """A set that was fitted before; None where it is lost or damaged."""
+    try:
+        return CalibrationSet.from_json(cached.read_text("utf-8"))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _fit(measured: MeasuredAccelerator, refused: list[str]) -> CalibrationSet:

@@ -1,7 +1,7 @@
 """Everything stored of the Open LLM Leaderboard, as rows of the tables it fills."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ import polars as pl
 from pipelines.sources.accounts import described, whole_file
 from pipelines.sources.leaderboards import raw_results
 from pipelines.sources.leaderboards import tables as leaderboard_tables
-from pipelines.sources.leaderboards.raw_results import METRIC_VERSION, NotRawResults
+from pipelines.sources.leaderboards.raw_results import METRIC_VERSION, NotRawResults, ParsedRun
 from pipelines.sources.leaderboards.recognition import LEADERBOARD, PUBLISHED_FRONT, RAW_RESULTS
 from pipelines.sources.raw_store import SET_ASIDE, RawSnapshot, RawStore
 from pipelines.sources.tables import UnreadableFile, read_as_text
@@ -28,7 +28,7 @@ from warehouse.contracts.violations import violations
 # Some exports show mostly the best rows: fewer than half as many as before, typically of the best tenth before. Rows
 # lost by accident would be lost at every rank.
 _TOP_N_SHARE = 0.5
-_READERS = 2
+READERS = 2
 
 
 @dataclass(frozen=True)
@@ -42,58 +42,84 @@ class Loaded:
     rejected: pl.DataFrame
 
 
-ParsedFile = leaderboard_tables.Parsed | raw_results.ParsedRun | pl.DataFrame
+ParsedFile = leaderboard_tables.Parsed | ParsedRun | pl.DataFrame
 
 
-def load_snapshots(store: RawStore, parse: Callable[[RawSnapshot], ParsedFile] | None = None) -> Loaded:
-    """Read every stored table and raw result file; what cannot be read is rejected with the reason.
+@dataclass(frozen=True)
+class Extent:
+    """How much a file says, and how good what it says is: enough to tell whether a board was cut off below.
 
-    Args:
-        store: Where the files are.
-        parse: What one of them says, as `parsed`, from two threads; or as it was parsed before.
+    Attributes:
+        rows_read: Rows in the file.
+        rows_loaded: Entries that were taken.
+        median_average: Median of their averages; None where none has one.
+        best_tenth_average: Their ninth decile.
     """
-    snapshots: list[dict[str, Any]] = []
-    entries, scores, runs, rejected = (
-        [table.empty()] for table in (REPORTED_ENTRIES, BENCHMARK_SCORES, EVALUATION_RUNS, REJECTED_ROWS)
-    )
-    whole_before: dict[str, pl.DataFrame] = {}
+
+    rows_read: int
+    rows_loaded: int
+    median_average: float | None
+    best_tenth_average: float | None
+
+
+def extent(said: leaderboard_tables.Parsed | ParsedRun) -> Extent:
+    """How much a file says."""
+    averages = said.entries["average"]
+    typical, best_tenth = averages.median(), averages.quantile(0.9)
+    return Extent(
+        said.rows_read, said.entries.height,
+        typical if isinstance(typical, float) else None, best_tenth if isinstance(best_tenth, float) else None,
+    )  # fmt: skip
+
+
+def load_snapshots(store: RawStore) -> Loaded:
+    """Read every stored table and raw result file; what cannot be read is rejected with the reason."""
     files = [*store.snapshots(LEADERBOARD), *store.snapshots(RAW_RESULTS)]
-    with ThreadPoolExecutor(_READERS) as pool:
-        read = list(pool.map(parse or parsed, files))
-    for stored, said in zip(files, read, strict=True):
-        if isinstance(said, pl.DataFrame):
-            rejected.append(said)
-            continue
-        if isinstance(said, raw_results.ParsedRun):
+    with ThreadPoolExecutor(READERS) as pool:
+        read = list(zip(files, pool.map(parsed, files), strict=True))
+    sound = [(stored, said) for stored, said in read if not isinstance(said, pl.DataFrame)]
+    return Loaded(
+        accounts([(stored, extent(said)) for stored, said in sound]),
+        pl.concat([REPORTED_ENTRIES.empty(), *(said.entries for _, said in sound)]),
+        pl.concat([BENCHMARK_SCORES.empty(), *(said.scores for _, said in sound)]),
+        pl.concat([EVALUATION_RUNS.empty(), *(said.runs for _, said in sound if isinstance(said, ParsedRun))]),
+        pl.concat([
+            REJECTED_ROWS.empty(), *(said if isinstance(said, pl.DataFrame) else said.rejected for _, said in read),
+            set_aside(store),
+        ]),
+    )  # fmt: skip
+
+
+def accounts(files: Sequence[tuple[RawSnapshot, Extent]]) -> pl.DataFrame:
+    """Rows of `raw.leaderboard_snapshots` of the files that could be read, in the order of the store."""
+    snapshots: list[dict[str, Any]] = []
+    whole_before: dict[str, Extent] = {}
+    for stored, said in files:
+        if stored.manifest.source == RAW_RESULTS:
             coverage, version, resolution = "run", METRIC_VERSION[stored.manifest.subject], 0.0
-            runs.append(said.runs)
         else:
             layout = leaderboard_tables.BY_NAME[stored.manifest.layout]
             coverage, version = layout.coverage, layout.version_on(stored.manifest.as_of)
             resolution = layout.score_resolution
             if coverage == "full":
-                coverage = _coverage(said.entries, whole_before.get(layout.board))
+                coverage = _coverage(said, whole_before.get(layout.board))
             if coverage == "full":
-                whole_before[layout.board] = said.entries
-        entries.append(said.entries)
-        scores.append(said.scores)
-        rejected.append(said.rejected)
+                whole_before[layout.board] = said
         snapshots.append(
             {**described(stored), "metric_version": version, "coverage": coverage, "score_resolution": resolution}
             | {
                 "rows_read": said.rows_read,
-                "rows_loaded": said.entries.height,
-                "rows_rejected": said.rows_read - said.entries.height,
+                "rows_loaded": said.rows_loaded,
+                "rows_rejected": said.rows_read - said.rows_loaded,
             }
         )
-    rejected += [*_unreadable_fronts(store), *(whole_file(s, s.manifest.layout) for s in store.snapshots(SET_ASIDE))]
-    return Loaded(
-        SNAPSHOTS.conform(pl.DataFrame(snapshots, schema=SNAPSHOTS.polars_schema)),
-        pl.concat(entries),
-        pl.concat(scores),
-        pl.concat(runs),
-        pl.concat(rejected),
-    )
+    return SNAPSHOTS.conform(pl.DataFrame(snapshots, schema=SNAPSHOTS.polars_schema))
+
+
+def set_aside(store: RawStore) -> pl.DataFrame:
+    """Rows of rejected rows for whole files: fronts that cannot be read, and what no reader knows."""
+    whole = [*_unreadable_fronts(store), *(whole_file(s, s.manifest.layout) for s in store.snapshots(SET_ASIDE))]
+    return pl.concat([REJECTED_ROWS.empty(), *whole])
 
 
 def parsed(stored: RawSnapshot) -> ParsedFile:
@@ -105,12 +131,11 @@ def parsed(stored: RawSnapshot) -> ParsedFile:
         return whole_file(stored, str(error))
 
 
-def _coverage(entries: pl.DataFrame, before: pl.DataFrame | None) -> str:
-    if before is None or entries.height >= _TOP_N_SHARE * before.height:
+def _coverage(said: Extent, before: Extent | None) -> str:
+    if before is None or said.rows_loaded >= _TOP_N_SHARE * before.rows_loaded:
         return "full"
-    typical, best_tenth = entries["average"].median(), before["average"].quantile(0.9)
-    chosen_from_the_top = isinstance(typical, float) and isinstance(best_tenth, float) and typical > best_tenth
-    return "top_n" if chosen_from_the_top else "full"
+    typical, best_tenth = said.median_average, before.best_tenth_average
+    return "top_n" if typical is not None and best_tenth is not None and typical > best_tenth else "full"
 
 
 def load_published_fronts(store: RawStore) -> pl.DataFrame:

@@ -13,6 +13,8 @@ from pipelines.sources.leaderboards.raw_results import NotRawResults, parse, rea
 from pipelines.sources.leaderboards.read import load_snapshots
 from pipelines.sources.raw_store import Manifest, RawStore
 from pipelines.sources.recognition import recognise
+from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES
+from warehouse.lake import Lake
 
 V1 = "v1_HenryJJ_Mistral7B_2024-01-04_nommlu.json"
 V2 = "v2_pythia-2.8b_results_2024-06-17.json"
@@ -56,7 +58,7 @@ def test_pythia_from_its_raw_results_is_its_row_on_the_board_to_the_last_bit(
     for benchmark, (score, raw, _) in run.scores.items():
         assert (benchmark, score) == (benchmark, row[benchmark])
         assert (benchmark, raw) == (benchmark, pytest.approx(row[f"{benchmark} Raw"], abs=1e-15))
-    entries = pl.read_parquet(leaderboard_home / "lake" / "core" / "leaderboard_entries.parquet")
+    entries = Lake(leaderboard_home / "lake").read(LEADERBOARD_ENTRIES)
     loaded = entries.filter(pl.col("as_of_date") == dt.date(2024, 6, 17))
     assert loaded["average"].item() == row["Average ⬆️"]
 
