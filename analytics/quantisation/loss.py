@@ -10,7 +10,7 @@ import polars as pl
 
 from analytics.quantisation import caches, points, tokens
 from analytics.quantisation.caches import WHOLE_BITS
-from analytics.quantisation.held_out import COVERAGE, Intervals, held_out, intervals_of, points_scale
+from analytics.quantisation.held_out import COVERAGE, Intervals, half_of, held_out, intervals_of
 from analytics.quantisation.nearby import FEWEST_MODELS, Near, near_of
 from analytics.quantisation.recipes import (
     LAYER_BITS,
@@ -195,7 +195,7 @@ class LossModel:
             mixture=subject.is_mixture, llama_3=is_llama_3(subject.name),
         )  # fmt: skip
         lost = max(baseline - chance, 1.0) * fraction
-        half = self.intervals.points.get(near.range_of_bits, _WIDE) * float(points_scale(noise, lost))
+        half = float(half_of(self.intervals.points.get(near.range_of_bits, _WIDE), noise, lost))
         floor = SINGLE_RUN * noise
         basis = f"fitted to measured losses: {near.measurements} of {near.models} models in {near.where}"
         warnings = near.warnings(size, recipe, method, is_mixture=subject.is_mixture)

@@ -12,6 +12,7 @@ from dashboards.parts import controls, formats, page, theme
 from dashboards.parts.chart_card import ChartCard
 from profiling.answers.held_formats import Held, Side, format_choices, held, notes, sentence
 from profiling.errors import ProfilingError
+from warehouse.contracts.ability import THIN_EVIDENCE
 
 NAME = "ability_in_formats"
 _TITLE = "Ability in a format"
@@ -123,7 +124,7 @@ def marks(found: list[Held]) -> Rows:
         rows.append(
             {
                 "row": place, "x": likely, "low": low, "high": high, "colour": theme.COLOURS[place],
-                "mark": theme.MARKS[place], "fill": 0.0 if one.evidence_class == "one result" else 1.0,
+                "mark": theme.MARKS[place], "fill": 0.0 if one.evidence_class in THIN_EVIDENCE else 1.0,
                 "name": one.name, "first": f"ability {likely:.1f} ({low:.1f} to {high:.1f}), {one.evidence_class}",
                 "second": f"{size}judged at {one.judged[1]:.1f}, {lost}",
             }
