@@ -34,7 +34,7 @@ def test_a_specialised_model_is_marked_and_does_not_rank_by_its_one_board(reader
         "SELECT count(*) AS models, count(*) FILTER (sources NOT LIKE '%,%') AS of_one_source FROM marts.ability"
         " WHERE domain = 'overall' AND evidence_class = 'one domain'"
     ).row(0)
-    assert marked[0] > 50
+    assert marked[0] > 40
     agents = reader.query(
         f"SELECT evidence_class FROM marts.ability WHERE domain = 'agents' AND model_id = '{SPECIALIST}'"
     )
@@ -62,5 +62,6 @@ def test_intervals_hold_the_index_of_models_of_which_one_domain_alone_is_looked_
                 inside.append(found.low[unit] <= true <= found.high[unit])
                 widths.append(found.high[unit] - found.low[unit])
     assert len(inside) > 200
-    print(len(inside), np.mean(inside), np.median(widths))
-    assert 0.85 < np.mean(inside) < 0.98
+    # 0.893 of 281, within 11 points at the median.
+    assert 0.85 < np.mean(inside) < 0.95
+    assert np.median(widths) < 14
