@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import mean, stdev
 
 import polars as pl
 from scipy.stats import t as student
@@ -52,40 +53,55 @@ def changes(measurements: pl.DataFrame) -> pl.DataFrame:
     return found.with_columns(change=pl.col("delta") - by_weights).drop_nulls("change")
 
 
-def near(measurements: pl.DataFrame, kv_bits: float) -> CacheLoss | None:
-    """The mean of what was measured within one bit, with the interval of one measurement more (Student's t).
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """Measured losses of caches, and what was measured of weights and caches narrow at once."""
 
-    Args:
-        measurements: As `recipes.prepared` makes them.
-        kv_bits: Bits per cached number, scales included.
+    changes: tuple[tuple[float, str, str, float, float], ...]
+    """Bits of the cache, model, kind of task, bits of the layers, change in points."""
+    together: tuple[tuple[str, float], ...]
+    """Range of the weights' bits, and bits of the cache, of each score of both."""
 
-    Returns:
-        None where fewer than two losses were measured.
-    """
-    found = _within_reach(changes(measurements), kv_bits)
-    if found.height < 2:
-        return None
-    lost = -found["change"].to_numpy()
-    spread = float(lost.std(ddof=1)) * (1 + 1 / len(lost)) ** 0.5
-    return CacheLoss(
-        float(lost.mean()),
-        float(student.ppf((1 + COVERAGE) / 2, len(lost) - 1)) * spread,
-        found.height,
-        found["model"].n_unique(),
-        found.filter(pl.col("layer_bits") < WHOLE_BITS).height,
-        frozenset(found["task"]),
-    )
+    @classmethod
+    def of(cls, measurements: pl.DataFrame) -> Caches:
+        """What the measurements, as `recipes.prepared` makes them, say of caches."""
+        both = _narrow(
+            measurements.filter(pl.col("metric").eq("benchmark_percent") & pl.col("layer_bits").lt(WHOLE_BITS))
+        )
+        return cls(
+            tuple(changes(measurements).select("kv_bits", "model", "task", "layer_bits", "change").iter_rows()),
+            tuple((bits_class(bits), kv_bits) for bits, kv_bits in both.select("layer_bits", "kv_bits").iter_rows()),
+        )
 
+    def near(self, kv_bits: float) -> CacheLoss | None:
+        """The mean of what was measured within one bit, with the interval of one measurement more (Student's t).
 
-def measured_together(measurements: pl.DataFrame, layer_bits: float, kv_bits: float) -> int:
-    """Scores that were measured with weights in that range of bits and a cache near those bits at once."""
-    both = _within_reach(_narrow(measurements.filter(pl.col("metric").eq("benchmark_percent"))), kv_bits)
-    return sum(bits < WHOLE_BITS and bits_class(bits) == bits_class(layer_bits) for bits in both["layer_bits"])
+        Args:
+            kv_bits: Bits per cached number, scales included.
+
+        Returns:
+            None where fewer than two losses were measured.
+        """
+        found = [one for one in self.changes if abs(one[0] - kv_bits) <= _REACH_BITS]
+        if len(found) < 2:
+            return None
+        lost = [-change for *_, change in found]
+        further = stdev(lost) * (1 + 1 / len(lost)) ** 0.5
+        return CacheLoss(
+            mean(lost),
+            float(student.ppf((1 + COVERAGE) / 2, len(lost) - 1)) * further,
+            len(found),
+            len({model for _, model, *_ in found}),
+            sum(layer_bits < WHOLE_BITS for *_, layer_bits, _ in found),
+            frozenset(task for _, _, task, *_ in found),
+        )
+
+    def measured_together(self, layer_bits: float, kv_bits: float) -> int:
+        """Scores that were measured with weights in that range of bits and a cache near those bits at once."""
+        return sum(
+            weights == bits_class(layer_bits) and abs(bits - kv_bits) <= _REACH_BITS for weights, bits in self.together
+        )
 
 
 def _narrow(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("kv_format").ne("f16") & pl.col("kv_bits").lt(WHOLE_BITS))
-
-
-def _within_reach(rows: pl.DataFrame, kv_bits: float) -> pl.DataFrame:
-    return rows.filter((pl.col("kv_bits") - kv_bits).abs() <= _REACH_BITS)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from analytics.quantisation import caches, points, tokens
-from analytics.quantisation.caches import WHOLE_BITS
+from analytics.quantisation import points, tokens
+from analytics.quantisation.caches import WHOLE_BITS, Caches
 from analytics.quantisation.held_out import COVERAGE, Intervals, half_of, held_out, intervals_of
 from analytics.quantisation.nearby import FEWEST_MODELS, Near, near_of
 from analytics.quantisation.recipes import (
@@ -95,6 +95,8 @@ class LossModel:
     intervals: Intervals
     near: Mapping[tuple[str, str], Near] = field(repr=False)
     """What was measured, by kind of task and range of bits."""
+    caches: Caches = field(repr=False)
+    """What was measured of caches."""
 
     @classmethod
     def of(cls, measurements: pl.DataFrame, intervals: Intervals | None = None) -> LossModel:
@@ -110,7 +112,7 @@ class LossModel:
         rows = prepared(measurements)
         found = intervals or intervals_of(held_out(rows))
         of_points, of_tokens = points.fit_points(points.usable(rows)), tokens.fit_tokens(tokens.usable(rows))
-        return cls(rows, of_points, of_tokens, found, near_of(rows))
+        return cls(rows, of_points, of_tokens, found, near_of(rows), Caches.of(rows))
 
     def quantisation_loss(
         self,
@@ -155,7 +157,7 @@ class LossModel:
         warnings = (*of_weights.warnings, *of_cache.warnings)
         if of_weights.points is None or of_weights.low is None or of_cache.points is None or of_cache.low is None:
             return _unknown(" ".join(dict.fromkeys(warnings)), of_weights.measurements, of_weights.models)
-        if bits < WHOLE_BITS and not caches.measured_together(self.measurements, bits, kv_bits):
+        if bits < WHOLE_BITS and not self.caches.measured_together(bits, kv_bits):
             where = f"weights at {bits_class(bits)} bits with a cache near {kv_bits:g} bits"
             warnings = (*warnings, f"No score of {where} was measured: the two losses, each measured alone, are added.")
         # A mean below nothing is noise: narrower caches do not improve models.
@@ -248,7 +250,7 @@ class LossModel:
             return _unknown(UNMEASURED_TASKS[kind])
         if kv_bits >= WHOLE_BITS:
             return _baseline(run_noise(task))
-        found = caches.near(self.measurements, kv_bits)
+        found = self.caches.near(kv_bits)
         if found is None or found.models < FEWEST_MODELS:
             seen = (found.measurements, found.models) if found else (0, 0)
             return _unknown(

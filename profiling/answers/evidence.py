@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import hypot
+from typing import Any
 
 import polars as pl
 
@@ -67,13 +68,13 @@ class Evidence:
         abilities: Rows of `marts.ability`.
         losses: Fits to measured losses of quantised models; None: losses are not counted, and the answer says so.
         discrimination: Slope of knowledge benchmarks, per point of ability, by which a lost share becomes points.
-        pairs: Rows of `marts.quantisation_pairs`: losses as measured, beside their predictions; None: none are known.
+        pairs: Rows of `marts.quantisation_pairs` by hub id: losses in points as measured, beside their predictions.
     """
 
     abilities: pl.DataFrame
     losses: LossModel | None = None
     discrimination: float | None = None
-    pairs: pl.DataFrame | None = None
+    pairs: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, read: Callable[[str], pl.DataFrame]) -> Evidence:
@@ -87,7 +88,12 @@ class Evidence:
             read("marts.ability"),
             LossModel.of(measured, _intervals(read("marts.quantisation_errors"))) if measured.height else None,
             float(str(slope)) if slope is not None else None,
-            read("marts.quantisation_pairs"),
+            {
+                str(model_id): rows.to_dicts()
+                for (model_id,), rows in read("marts.quantisation_pairs")
+                .filter(pl.col("model_id").is_not_null() & pl.col("metric").eq("benchmark_percent"))
+                .group_by("model_id")
+            },
         )
 
     def lost(
@@ -142,29 +148,24 @@ class Evidence:
 
     def measured(self, model: Architecture, weight_format: str) -> tuple[Measured, ...]:
         """What was measured of this very model in weights of that range of bits: in that format first, MMLU first."""
-        if self.pairs is None:
-            return ()
+        rows = self.pairs.get(model.name, ())
         try:
-            bits = float(precision_for(model, weight_format).weight_bits)
+            bits = float(precision_for(model, weight_format).weight_bits) if rows else WHOLE_BITS
         except ProfilingError:
             return ()
         if bits >= WHOLE_BITS:
             return ()
-        near = self.pairs.filter(pl.col("model_id").eq(model.name) & pl.col("metric").eq("benchmark_percent"))
-        apart = (pl.col("layer_bits") - bits).abs()
-        is_same = apart.lt(_SAME_BITS) & pl.col("recipe").eq(recipe_of(weight_format.removeprefix("gguf-")) or "")
-        rows = near.filter(
-            pl.Series([bits_class(each) == bits_class(bits) for each in near["layer_bits"]], dtype=pl.Boolean)
-        )
-        rows = rows.with_columns(is_same.alias("is_same"), apart.alias("apart"))
-        rows = rows.sort(~pl.col("is_same"), pl.col("benchmark") != "MMLU", "apart", "benchmark", "source")
-        return tuple(
+        recipe = recipe_of(weight_format.removeprefix("gguf-"))
+        found = [
             Measured(
                 row["format"], row["benchmark"], -row["measured"], -row["predicted"], -row["predicted_high"],
-                -row["predicted_low"], row["source"], row["is_same"],
+                -row["predicted_low"], row["source"],
+                row["recipe"] == recipe and abs(row["layer_bits"] - bits) < _SAME_BITS,
             )
-            for row in rows.iter_rows(named=True)
-        )  # fmt: skip
+            for row in sorted(rows, key=lambda row: (abs(row["layer_bits"] - bits), row["benchmark"], row["source"]))
+            if bits_class(row["layer_bits"]) == bits_class(bits)
+        ]  # fmt: skip
+        return tuple(sorted(found, key=lambda one: (not one.is_same_format, one.benchmark != "MMLU")))
 
 
 def in_format(judged: tuple[float, float, float], lost: Lost | None) -> tuple[float, float, float]:

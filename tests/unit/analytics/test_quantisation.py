@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.quantisation import caches, points
+from analytics.quantisation import points
+from analytics.quantisation.caches import Caches, changes
 from analytics.quantisation.held_out import errors_of, held_out
 from analytics.quantisation.loss import LossModel, Subject, ability_lost
 from analytics.quantisation.recipes import LAYER_BITS, RECIPES, UNMEASURED_TASKS, layer_bits, prepared, recipe_of
@@ -127,11 +128,11 @@ def test_a_cache_has_no_figure_for_kinds_of_task_that_nobody_measured(model: Los
 
 
 def test_intervals_of_caches_hold_what_was_measured_of_models_left_out(model: LossModel) -> None:
-    measured = caches.changes(model.measurements)
+    measured = changes(model.measurements)
     inside = []
     for bits in (4.5, 8.5):
         for name in measured.filter((pl.col("kv_bits") - bits).abs() <= 1)["model"].unique():
-            others = caches.near(model.measurements.filter(pl.col("model") != name), bits)
+            others = Caches.of(model.measurements.filter(pl.col("model") != name)).near(bits)
             own = measured.filter(pl.col("model").eq(name) & (pl.col("kv_bits") - bits).abs().le(1))
             assert others is not None
             inside += [abs(-change - others.points) <= others.half_width for change in own["change"]]

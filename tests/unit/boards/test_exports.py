@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import random
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,8 +49,7 @@ def comma(cell: str) -> str:
 
 
 def reordered(lines: Lines) -> bytes:
-    order = list(range(len(lines[0])))
-    random.Random(1).shuffle(order)
+    order = [*range(1, len(lines[0]), 2), *range(0, len(lines[0]), 2)][::-1]
     return written([[line[place] if place < len(line) else "" for place in order] for line in lines])
 
 
@@ -86,7 +84,9 @@ def said(found: Read) -> set[tuple[object, ...]]:
     key = ["benchmark", "benchmark_version", "name_in_source", "mode", "effort", "scaffold", "metric", "score"]
     facts: set[tuple[object, ...]] = set()
     if found.facts.height:
-        facts = set(found.facts.drop("row_number", "member", strict=False).with_columns(pl.all().cast(pl.String)).rows())
+        facts = set(
+            found.facts.drop("row_number", "member", strict=False).with_columns(pl.all().cast(pl.String)).rows()
+        )
     return set(found.results.select(*key, "standard_error", "ci_low", "ci_high").rows()) | facts
 
 
