@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -17,7 +18,6 @@ from pipelines.lib.resources import Home
 from pipelines.runs.refresh import refresh
 from tests.unit.boards.test_fetching import CSV, declare
 from tests.unit.sources.hub_server import HubServer, hub_server, status, whole
-from warehouse.reader import Reader
 from warehouse.settings import Settings
 
 from .graph_run import Run
@@ -34,6 +34,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
     with hub_server() as running:
         yield running
+
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """As for the other graphs; a schedule wants an instance that lasts."""
+    with dg.instance_for_test() as instance:
+        yield Run(home, instance, monkeypatch)
 
 
 @pytest.mark.slow
@@ -80,7 +87,7 @@ def test_a_source_that_is_down_fails_alone_and_is_seen_in_dagster_on_the_command
     assert rows[ANSWERS]["results"] == 2
     assert "it answers 500" in rows[DOWN]["last_outcome"]
     assert rows["epoch_eci"]["results"] > 0, "what was there before stays"
-    home = held("freshness", Data(Reader(settings.published)).ask("freshness"))
+    home = held("freshness", Data(settings).ask("freshness"))
     (line,) = [line for line in home.splitlines() if "is_down_today" in line or "Is down today" in line]
     assert "never: " in line
     assert "it answers 500" in line
