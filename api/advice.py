@@ -15,6 +15,7 @@ from profiling.answers.advise import USES, Need, advise
 from profiling.answers.describe import describe
 from profiling.answers.design import TRIALS, VOCABULARY, ScalingFit, Wish, design, parameters_of
 from profiling.answers.evidence import Evidence
+from profiling.answers.held_formats import held, notes, said_side, sentence
 from profiling.devices.names import resolve_device
 from profiling.engines.time import shipped_times
 from profiling.errors import ProfilingError, UnknownAccelerator
@@ -33,6 +34,7 @@ class Advised(BaseModel):
     users: int = Field(default=1, ge=1, le=4096, description="Concurrent requests.")
     engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
     weight_format: list[str] = Field(default=[], max_length=20, description="Only these; those of the engine if none.")
+    kv_format: str = Field(default="f16", max_length=40, description="Format of the KV cache, as q8_0 or fp8.")
     least_tokens_per_s: float = Field(default=8, ge=0, le=1e6, description="What each user has to get.")
     host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory beside the device; 0: not known.")
     host: str | None = Field(default=None, max_length=100, description="Processor; None: a common one, as said.")
@@ -51,14 +53,36 @@ def advised(request: Request, asked: Annotated[Advised, Query()]) -> Response:
     evidence: Evidence = request.app.state.evidence()
     need = Need(
         accelerator=device.name, devices=count, context=asked.context, users=asked.users, use=asked.use,
-        engine=asked.engine, least_tokens_per_s=asked.least_tokens_per_s, host_memory_gib=asked.host_memory_gib,
-        host=asked.host, fleet=fleet if fleet.is_mixed else None,
+        engine=asked.engine, kv=asked.kv_format, least_tokens_per_s=asked.least_tokens_per_s,
+        host_memory_gib=asked.host_memory_gib, host=asked.host, fleet=fleet if fleet.is_mixed else None,
     )  # fmt: skip
     for one, _ in fleet.parts:
         door = door.with_device(one)
     advice = advise(door, evidence, need, asked.weight_format)
     rows = pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None)
     return answers.rows(rows, asked.format, notes=[*([found.note] if found.note else []), *advice.notes])
+
+
+class Compared(BaseModel):
+    """A question of `/compare`; names and defaults as on the command line."""
+
+    model: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=20, description="MODEL or MODEL@FORMAT; the first is what others are held to."
+    )
+    use: str = Field(default="chat", max_length=100, description=f"{', '.join(USES)}.")
+    kv_format: str = Field(default="f16", max_length=40, description="Format of the KV cache of all.")
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
+@ROUTES.get("/compare", response_model=Rows, summary="Which model is abler in the format it would be run in")
+def compared(request: Request, asked: Annotated[Compared, Query()]) -> Response:
+    """As `skyline compare`: ability in formats with its interval, and whether the difference is beyond noise."""
+    evidence: Evidence = request.app.state.evidence()
+    sides = [said_side(text, evidence.abilities, asked.kv_format) for text in asked.model]
+    found = held(door_of(request), evidence, sides, asked.use)
+    rows = pl.DataFrame([one.row() for one in found], infer_schema_length=None)
+    said = [sentence(found[0], one) for one in found[1:]]
+    return answers.rows(rows, asked.format, notes=[*said, *notes(found)])
 
 
 class Designed(BaseModel):

@@ -182,16 +182,17 @@ def _shifts(
     weight: Floats,
     random: np.random.Generator | None = None,
 ) -> Floats:
-    spread = POOLING / fitted.mean_slope(design)
+    usual = POOLING / fitted.mean_slope(design)
+    spread = np.where(fitted.apart > 0, fitted.apart, usual)[inside.units][:, None]
     expected: Floats = np.zeros((1, 1))
     if random is not None:
-        expected = spread * _normals(random, (inside.groups.groups, eta.shape[1]))
+        expected = spread.astype(np.float32) * _normals(random, (inside.groups.groups, eta.shape[1]))
     shift, _ = fit_levels(
         inside.groups,
         Observed(value[inside.results], weight[inside.results], slope[inside.item], inside.linear),
         eta[inside.results],
         expected,
-        np.array([spread**-2]),
+        spread**-2.0,
         iterations=_STEPS,
     )
     return shift
@@ -234,8 +235,8 @@ def _resampler(
         name: column[:, None].astype(np.float32)
         for name, column in {
             "many": many, "value": results.value, "scatter": own_scatter, "weight": fitted.weight,
-            "own": own, "vendor": by_vendor, "centre": centre,
-            "error": np.where(precision > _STATED, 1 / np.sqrt(precision), 0.0),
+            "own": own * fitted.share[results.unit], "vendor": by_vendor, "centre": centre,
+            "error": np.where(precision > _STATED, 1 / np.sqrt(precision), 0.0), "apart": fitted.apart,
         }.items()
     }  # fmt: skip
 
@@ -254,10 +255,11 @@ def _resampler(
         slopes = slope[item]
         offset = single["vendor"] - slopes * difficulty[item]
         moved = _normals(random, (results.units, size))
+        domain = single["apart"] * _normals(random, (results.units, size))
         ability, _ = fit_levels(
             of_units,
             Observed(value, weight * single["own"], slopes, results.linear[item]),
-            offset,
+            offset + slopes * domain[results.unit],
             single["centre"] + moved * single["error"],
             precision[:, None],
             at=fitted.ability[:, None],

@@ -69,6 +69,18 @@ class Design:
         few: Flags = ((own < LEAST_RESULTS) | (judges < _LEAST_SOURCES)) & ~self.indexed
         return few
 
+    @property
+    def only_domain(self) -> Integers:
+        """(U,) the one domain that all results of a unit are in; −1 where there are several, or an index of many."""
+        mine, unit = self.own, self.results.unit
+        domain = self.domain[self.results.item]
+        groups = np.unique(np.stack([unit[mine], domain[mine]]), axis=1)
+        several = np.bincount(groups[0], minlength=self.results.units)
+        found = np.full(self.results.units, -1, dtype=np.int64)
+        found[groups[0]] = groups[1]
+        # Where there is one domain it is all of ability.
+        return np.where((several == 1) & ~self.indexed & (self.domains > 1), found, -1)
+
     def where(self, kept: Flags) -> "Design":
         """Those results alone; all indices stay."""
         return replace(

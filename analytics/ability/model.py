@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import chi2
 
 from analytics.ability.calibration import Calibration, Priors, calibrate, respond, start
 from analytics.ability.design import LEAST_RESULTS, Design
@@ -24,6 +26,9 @@ _LEAST_MODE_SPREAD = 0.1
 _MODE_RIDGE = 20.0
 _LEAST_IN_MODE = 2
 _LEAST_PRIOR_ERROR = 0.05
+_LEAST_APART = 8
+_MEDIAN_SQUARE = float(chi2.median(1))
+"""Median of the square of a standard normal number."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ class Fit:
         information: (U,) curvature at it, from results alone; 0 without results of its own.
         prior: What date and size expect.
         modes: How modes differ.
+        apart: (U,) how far the only domain that a unit was judged in lies from its overall ability (one standard
+            deviation); 0 for units judged in several, or by an index of many.
+        share: (U,) part of the information of a unit's results that is on its overall ability: of a unit judged in one
+            domain results say θ + u, with u of the spread `apart`, so that I on that sum is I / (1 + I apart²) on θ.
     """
 
     items: Calibration
@@ -64,11 +73,18 @@ class Fit:
     information: Floats
     prior: Prior
     modes: Modes
+    apart: Floats
+    share: Floats
 
     def mean_slope(self, design: Design) -> float:
         """Typical discrimination of items that are shares; of ratings where there are only such."""
-        shares = ~design.results.linear & self.known
-        return float(np.exp(self.items.log_slope[shares if shares.any() else self.known].mean()))
+        return mean_slope(design, self.items, self.known)
+
+
+def mean_slope(design: Design, items: Calibration, known: Flags) -> float:
+    """Typical discrimination of items that are shares; of ratings where there are only such."""
+    shares = ~design.results.linear & known
+    return float(np.exp(items.log_slope[shares if shares.any() else known].mean()))
 
 
 @dataclass(frozen=True)
@@ -149,11 +165,13 @@ def _scored(design: Design, items: Calibration, known: Flags, noise: Noise) -> F
     trusted = ~design.sparse
     prior = prior_of(ability, trusted.astype(np.float64), design.features, design.maker)
     modes = modes_of(design, ability, information)
-    centre, precision = expectations(design, ability, information, prior, modes)
-    ability, information = score(design, items, weight, centre, precision)
+    apart = apart_of(design, ability, information, prior, POOLING / mean_slope(design, items, known))
+    share = 1 / (1 + information * apart**2)
+    centre, precision = expectations(design, ability, share * information, prior, modes)
+    ability, information = score(design, items, weight * share[results.unit], centre, precision)
     # What cannot be calibrated tells nothing, of habits either.
     weight = weight * known[results.item]
-    return Fit(items, known, noise, weight, ability, information, prior, modes)
+    return Fit(items, known, noise, weight, ability, information, prior, modes, apart, share)
 
 
 def score(
@@ -173,6 +191,40 @@ def _levels(
     units = Groups(results.unit, results.units)
     ability, information = fit_levels(units, observed, offset[:, None], centre, precision)
     return ability[:, 0], information[:, 0]
+
+
+def apart_of(design: Design, ability: Floats, information: Floats, prior: Prior, usual: float) -> Floats:
+    """(U,) spread of the only domain of units around their overall ability; 0 for units judged in several.
+
+    Of models judged in many domains these lie `usual` apart. Models that are judged in one alone may have been made
+    for it (a small model trained to call functions beats models ten times its size on boards of functions): how far
+    they lie from what date and size expect says by how much more. By the median, per domain with enough of them.
+
+    Args:
+        design: Results and units.
+        ability: (U,) abilities as the results alone say them.
+        information: (U,) information of that.
+        prior: What date and size expect.
+        usual: Spread of domains within models judged in several.
+    """
+    only = design.only_domain
+    apart = np.where(only >= 0, usual, 0.0)
+    dated = ~np.isnan(design.features[:, 0]) & (information > 0)
+    for domain in np.unique(only[only >= 0]):
+        mine = only == domain
+        of = mine & dated
+        if of.sum() < _LEAST_APART:
+            continue
+        squares = (ability[of] - prior.mean[of]) ** 2
+        known = prior.error[of] ** 2 + 1 / information[of]
+
+        def beyond(variance: float, squares: Floats = squares, known: Floats = known) -> float:
+            return float(np.median(squares / (known + variance))) - _MEDIAN_SQUARE
+
+        widest = float(squares.max())
+        if beyond(usual**2) > 0:
+            apart[mine] = np.sqrt(brentq(beyond, usual**2, max(widest, 2 * usual**2) / _MEDIAN_SQUARE))
+    return apart
 
 
 def modes_of(design: Design, ability: Floats, information: Floats) -> Modes:
@@ -282,7 +334,8 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
     slopes = (fitted.items.slope[results.item], np.ones(len(results)), np.ones(len(results)))
     # Linear items move by their slope, which is in another unit than a logit.
     scale = np.where(linear, fitted.items.slope[results.item] / typical, 1.0)
-    precisions = (typical**2 / pooling**2, 1 / pooling**2, 1 / pooling**2)
+    own_domain = np.repeat(np.where(fitted.apart > 0, fitted.apart, pooling / typical) ** -2.0, design.domains + 1)
+    precisions = (own_domain, np.full(sizes[1], 1 / pooling**2), np.full(sizes[2], 1 / pooling**2))
     found = [np.zeros(size) for size in sizes]
     known = [np.zeros(size) for size in sizes]
     mine, theirs = groups(design), groups(predicted)
@@ -305,7 +358,7 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
                 observed,
                 offset[:, None],
                 np.zeros(1),
-                np.array([precisions[at]]),
+                precisions[at][:, None],
                 at=found[at][:, None],
                 iterations=3 if at else 10,
             )
@@ -319,7 +372,7 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
         fitted.information[of.unit] + 1 / np.maximum(fitted.prior.error[of.unit], _LEAST_PRIOR_ERROR) ** 2
     )
     for at in range(3):
-        variance = variance + factors[at] ** 2 / (known[at][theirs[at]] + precisions[at])
+        variance = variance + factors[at] ** 2 / (known[at][theirs[at]] + precisions[at][theirs[at]])
     return Habits(found[0], found[1], found[2], total, variance)
 
 

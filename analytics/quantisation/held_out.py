@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analytics.quantisation import points, tokens
 from analytics.quantisation.recipes import bits_class
+from analytics.statistics.normal import TWO_SIDED_80
 
 Array = NDArray[np.float64]
 
@@ -36,6 +37,17 @@ def points_scale(noise: Array | float, predicted: Array | float) -> Array:
     return np.hypot(noise, _RELATIVE_SPREAD * np.abs(predicted))
 
 
+def half_of(half: Array | float, noise: Array | float, predicted: Array | float) -> Array:
+    """Half widths of intervals in points: never less than what 80 % of two runs of the same weights differ by.
+
+    Args:
+        half: Half widths in units of `points_scale`.
+        noise: Standard deviation of the difference of two single runs, in points.
+        predicted: Points predicted.
+    """
+    return np.maximum(half * points_scale(noise, predicted), TWO_SIDED_80 * np.asarray(noise))
+
+
 def held_out(measurements: pl.DataFrame) -> pl.DataFrame:
     """Every measurement that fits rest on, with what is predicted for it without any row of its model.
 
@@ -50,11 +62,11 @@ def held_out(measurements: pl.DataFrame) -> pl.DataFrame:
     made = []
     if not of_points.is_empty():
         predicted = _without_own_model(of_points, _FOLDS, _predict_points)
-        scale = points_scale(of_points["run_noise"].to_numpy(), predicted)
-        error = (of_points["delta"].to_numpy() - predicted) / scale
+        noise = of_points["run_noise"].to_numpy()
+        error = (of_points["delta"].to_numpy() - predicted) / points_scale(noise, predicted)
         group = [bits_class(bits) for bits in of_points["layer_bits"]]
-        half = _half_widths(error, np.array(group), of_points["model"].to_numpy())
-        made.append(_with(of_points, group, predicted, predicted - half * scale, predicted + half * scale, error))
+        half = half_of(_half_widths(error, np.array(group), of_points["model"].to_numpy()), noise, predicted)
+        made.append(_with(of_points, group, predicted, predicted - half, predicted + half, error))
     if not of_tokens.is_empty():
         predicted = _without_own_model(of_tokens, of_tokens["model"].n_unique(), _predict_tokens)
         error = np.log(of_tokens["delta"].to_numpy()) - predicted

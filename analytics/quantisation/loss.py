@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from analytics.quantisation import points, tokens
-from analytics.quantisation.held_out import COVERAGE, Intervals, held_out, intervals_of, points_scale
+from analytics.quantisation.caches import WHOLE_BITS, Caches
+from analytics.quantisation.held_out import COVERAGE, Intervals, half_of, held_out, intervals_of
 from analytics.quantisation.nearby import FEWEST_MODELS, Near, near_of
 from analytics.quantisation.recipes import (
     LAYER_BITS,
@@ -24,12 +25,11 @@ from analytics.quantisation.recipes import (
     run_noise,
     task_of,
 )
-from analytics.statistics.normal import TWO_SIDED_80, TWO_SIDED_95
+from analytics.statistics.normal import TWO_SIDED_95
 
 SINGLE_RUN = TWO_SIDED_95
 """A gap of less than this many standard deviations of run-to-run noise is not resolved by one run of each."""
 
-_WHOLE_BITS = 15.5
 _WIDE = 1.5
 
 
@@ -95,6 +95,8 @@ class LossModel:
     intervals: Intervals
     near: Mapping[tuple[str, str], Near] = field(repr=False)
     """What was measured, by kind of task and range of bits."""
+    caches: Caches = field(repr=False)
+    """What was measured of caches."""
 
     @classmethod
     def of(cls, measurements: pl.DataFrame, intervals: Intervals | None = None) -> LossModel:
@@ -110,7 +112,7 @@ class LossModel:
         rows = prepared(measurements)
         found = intervals or intervals_of(held_out(rows))
         of_points, of_tokens = points.fit_points(points.usable(rows)), tokens.fit_tokens(tokens.usable(rows))
-        return cls(rows, of_points, of_tokens, found, near_of(rows))
+        return cls(rows, of_points, of_tokens, found, near_of(rows), Caches.of(rows))
 
     def quantisation_loss(
         self,
@@ -120,8 +122,12 @@ class LossModel:
         *,
         task: str = "knowledge",
         baseline: float | None = None,
+        kv_bits: float = 16,
     ) -> Loss:
-        """Points that a format of the weights costs in a task.
+        """Points that a format of the weights, with one of the KV cache, costs in a task.
+
+        The two losses add up, their intervals as independent ones; where they were never measured together at such
+        bits a warning says so, and where either is not known there is no figure.
 
         Args:
             bits: Bits per weight of the layers' matrices, scales included; None where `method` is a GGUF file type,
@@ -130,11 +136,43 @@ class LossModel:
             subject: The model.
             task: A kind of task, or a benchmark by name (`MMLU`).
             baseline: Its 16-bit score in that benchmark, in points; without, what measured models of its size have.
+            kv_bits: Bits per cached number, scales included.
 
         Raises:
             ValueError: Bits are not a positive number, or the task is not known.
         """
         bits = _bits(bits, method)
+        of_weights = self._weights_loss(bits, method, subject, task, baseline)
+        if kv_bits >= WHOLE_BITS:
+            return of_weights
+        size = effective_billions(
+            subject.parameters / 1e9, subject.active and subject.active / 1e9, is_mixture=subject.is_mixture
+        )
+        return self._with_cache(of_weights, bits, kv_bits, task, baseline, size)
+
+    def _with_cache(
+        self, of_weights: Loss, bits: float, kv_bits: float, task: str, baseline: float | None, size: float
+    ) -> Loss:
+        of_cache = self.cache_loss(kv_bits, task=task)
+        warnings = (*of_weights.warnings, *of_cache.warnings)
+        if of_weights.points is None or of_weights.low is None or of_cache.points is None or of_cache.low is None:
+            return _unknown(" ".join(dict.fromkeys(warnings)), of_weights.measurements, of_weights.models)
+        if bits < WHOLE_BITS and not self.caches.measured_together(bits, kv_bits):
+            where = f"weights at {bits_class(bits)} bits with a cache near {kv_bits:g} bits"
+            warnings = (*warnings, f"No score of {where} was measured: the two losses, each measured alone, are added.")
+        # A mean below nothing is noise: narrower caches do not improve models.
+        lost = of_weights.points + max(of_cache.points, 0.0)
+        half = math.hypot(of_weights.points - of_weights.low, of_cache.points - of_cache.low)
+        chance = chance_of(task)
+        if baseline is None:
+            baseline = self.near[task_of(task), bits_class(bits)].usual_score(task, size)
+        floor = SINGLE_RUN * run_noise(task)
+        basis = f"{of_weights.basis}; cache: {of_cache.basis}"
+        return Loss(lost, lost - half, lost + half, lost / max(baseline - chance, 1.0), basis, lost >= floor, floor,
+                    of_weights.measurements + of_cache.measurements, max(of_weights.models, of_cache.models),
+                    warnings)  # fmt: skip
+
+    def _weights_loss(self, bits: float, method: str, subject: Subject, task: str, baseline: float | None) -> Loss:
         kind = task_of(task)
         if kind in UNMEASURED_TASKS:
             return _unknown(UNMEASURED_TASKS[kind])
@@ -142,7 +180,7 @@ class LossModel:
             known = ", ".join((*TASKS, *UNMEASURED_TASKS))
             raise ValueError(f"{task!r} is neither a kind of task ({known}) nor a measured benchmark")
         noise = run_noise(task)
-        if bits >= _WHOLE_BITS:
+        if bits >= WHOLE_BITS:
             return _baseline(noise)
         recipe = recipe_of(method)
         near = self.near.get((kind, bits_class(bits)), Near())
@@ -159,7 +197,7 @@ class LossModel:
             mixture=subject.is_mixture, llama_3=is_llama_3(subject.name),
         )  # fmt: skip
         lost = max(baseline - chance, 1.0) * fraction
-        half = self.intervals.points.get(near.range_of_bits, _WIDE) * float(points_scale(noise, lost))
+        half = float(half_of(self.intervals.points.get(near.range_of_bits, _WIDE), noise, lost))
         floor = SINGLE_RUN * noise
         basis = f"fitted to measured losses: {near.measurements} of {near.models} models in {near.where}"
         warnings = near.warnings(size, recipe, method, is_mixture=subject.is_mixture)
@@ -196,11 +234,11 @@ class LossModel:
         return TokenLoss(nats, nats / factor, nats * factor, basis)
 
     def cache_loss(self, kv_bits: float, *, task: str = "knowledge") -> Loss:
-        """Points that a quantised KV cache costs: the mean of what was measured at those bits, over all short tasks.
+        """Points that a quantised KV cache costs: the mean of what was measured near those bits, over all short tasks.
 
         Args:
             kv_bits: Bits per cached number, scales included.
-            task: A kind of task or a benchmark; only long context and the like change the answer.
+            task: A kind of task or a benchmark; there is no figure for kinds that were not measured with such caches.
 
         Raises:
             ValueError: `kv_bits` is not a positive number.
@@ -210,26 +248,22 @@ class LossModel:
         kind = task_of(task)
         if kind in UNMEASURED_TASKS:
             return _unknown(UNMEASURED_TASKS[kind])
-        if kv_bits >= _WHOLE_BITS:
+        if kv_bits >= WHOLE_BITS:
             return _baseline(run_noise(task))
-        near = self.measurements.filter(
-            pl.col("metric").eq("benchmark_percent")
-            & pl.col("use_in_fits").eq("yes")
-            & pl.col("layer_bits").ge(_WHOLE_BITS)
-            & pl.col("kv_bits").is_between(kv_bits - 1, kv_bits + 1)
-        )
-        models = near["model"].n_unique()
-        if near.height < FEWEST_MODELS:
+        found = self.caches.near(kv_bits)
+        if found is None or found.models < FEWEST_MODELS:
+            seen = (found.measurements, found.models) if found else (0, 0)
             return _unknown(
-                f"No loss of a cache near {kv_bits:g} bits has been measured on benchmarks.", near.height, models
+                f"Losses of a cache near {kv_bits:g} bits were measured on {seen[1]} models: too few.", *seen
             )
-        lost = (-near["delta"]).to_numpy()
-        mean, spread = float(lost.mean()), float(lost.std(ddof=1))
+        if kind not in found.tasks:
+            return _unknown(f"No loss of a cache near {kv_bits:g} bits was measured in {kind}.")
         floor = SINGLE_RUN * run_noise(task)
-        warnings = (f"Caches were measured on {models} chat models with short inputs; with long ones errors add up.",)
-        basis = f"mean of {near.height} measured losses of {models} models with whole weights"
-        return Loss(mean, mean - TWO_SIDED_80 * spread, mean + TWO_SIDED_80 * spread, None, basis, mean >= floor, floor,
-                    near.height, models, warnings)  # fmt: skip
+        warnings = (f"Caches were measured on {found.models} models with short inputs; with long ones errors add up.",)
+        beside = found.beside_quantised_weights
+        basis = f"mean of {found.measurements} measured losses of {found.models} models, {beside} beside narrow weights"
+        return Loss(found.points, found.points - found.half_width, found.points + found.half_width, None, basis,
+                    found.points >= floor, floor, found.measurements, found.models, warnings)  # fmt: skip
 
     def measured(self, model: str, task: str = "MMLU") -> pl.DataFrame:
         """What was measured of a model in a benchmark, as published: to stand beside what is predicted."""

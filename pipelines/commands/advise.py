@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from profiling.devices.fleet import Fleet
 
 _SHOWN = (
-    "model_id", "weight_format", "verdict", "ability_in_format", "ability_low", "ability_high", "evidence_class",
-    "tokens_per_s_low", "tokens_per_s", "tokens_per_s_high", "longest_context", "memory_high_gib", "placement",
+    "model_id", "weight_format", "kv_format", "verdict", "ability_in_format", "ability_low", "ability_high",
+    "evidence_class", "tokens_per_s_low", "tokens_per_s", "tokens_per_s_high", "longest_context", "memory_high_gib",
+    "placement",
 )  # fmt: skip
+_MOST_MEASURED = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +44,9 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     weight_format: Annotated[
         list[str] | None, typer.Option(help="Only this format; may be repeated.", show_default="those of the engine")
     ] = None,
+    kv_format: Annotated[
+        str, typer.Option(help="Format of the KV cache: f16, q8_0, q4_0, q8_0/q4_0, fp8, as the engine has it.")
+    ] = "f16",
     least_tokens_per_s: Annotated[float, typer.Option(help="Minimum tokens per second of each user.")] = 8.0,
     host_memory_gib: Annotated[
         float,
@@ -78,7 +83,8 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     answers = [
         advice_on(door, evidence, Need(
             accelerator=fleet.parts[0][0].name, devices=fleet.parts[0][1], context=context, users=users, use=use,
-            engine=engine, least_tokens_per_s=least_tokens_per_s, host_memory_gib=host_memory_gib or memory_gib,
+            engine=engine, kv=kv_format, least_tokens_per_s=least_tokens_per_s,
+            host_memory_gib=host_memory_gib or memory_gib,
             host=None if host is None else door.device(host).name, fleet=fleet if fleet.is_mixed else None,
         ), weight_format or ())
         for fleet, memory_gib in named
@@ -151,6 +157,8 @@ def _print(advice: "Advice") -> None:
     out.print(f"  run    {best.run}", highlight=False, markup=False, soft_wrap=True)
     out.print(f"  check  {best.check}", highlight=False, markup=False, soft_wrap=True)
     err.print(f"Speed of {best.model_id}: {best.rests_on}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    for one in best.measured[:_MOST_MEASURED]:
+        out.print(f"  {one.words}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_offload(advice: "Advice") -> None:
@@ -160,7 +168,7 @@ def _print_offload(advice: "Advice") -> None:
         return
     low, likely, high = other.tokens_per_s or (0.0, 0.0, 0.0)
     out.print(
-        f"With a part in system memory: {other.model_id} in {other.weight_format}, {other.placement}: "
+        f"With a part in system memory: {other.model_id} in {other.stored}, {other.placement}: "
         f"{likely:.1f} tokens/s ({low:.1f} to {high:.1f}), ability {other.ability_in_format:.0f}.",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
@@ -176,7 +184,7 @@ def _sentence(best: "Candidate", advice: "Advice") -> str:
     listed = _and([*names, *others])
     noise = f" The evidence does not separate it from {listed}." if near else ""
     return (
-        f"{best.model_id} in {best.weight_format}: {likely:.0f} tokens/s ({low:.0f} to {high:.0f}), up to "
+        f"{best.model_id} in {best.stored}: {likely:.0f} tokens/s ({low:.0f} to {high:.0f}), up to "
         f"{best.longest_context:,} tokens, ability {best.ability_in_format:.0f} ({best.ability_low:.0f} to "
         f"{best.ability_high:.0f}; {best.evidence_class}, {best.ability_basis}).{noise}"
     )

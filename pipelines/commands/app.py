@@ -11,6 +11,7 @@ from pipelines.commands import (
     advise,
     arena,
     boards,
+    compare,
     describe,
     design,
     devices,
@@ -177,6 +178,7 @@ def doctor(
 
 accuracy.register(app)
 advise.register(app)
+compare.register(app)
 arena.register(app)
 boards.register(app)
 describe.register(app)

@@ -6,12 +6,13 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipelines.sources.boards.declaration import Board, Declared, declared
 from pipelines.sources.boards.fetch import SourceDown, fetch
 from pipelines.sources.boards.recognition import NoBoard
 from pipelines.sources.dates import today
+from pipelines.sources.gzipped import NotUnpacked, plain_name, suffix_of, unpacked
 from pipelines.sources.hub import client as huggingface
 from pipelines.sources.hub.client import Hub, HubFile
 from pipelines.sources.inbox import Dropped, Marks, code_of_readers, dropped_bundle, dropped_file, is_inbox
@@ -207,11 +208,16 @@ def _of_board(board: Board, settings: Settings, index: Index, part: Collection, 
 
     try:
         for file in fetch(board, settings, fetched, known) if any(file.address for file in board.files) else ():
-            suffix = PurePosixPath(file.name).suffix.lower()
             uri = file.address if file.address.startswith("hf://") and "@" in file.address else file.name
+            try:
+                payload = unpacked(file.payload, file.name, LARGEST_FILE_BYTES)
+            except NotUnpacked as error:
+                part.set_aside.append((uri, str(error)))
+                continue
             yield _Found(
-                uri, suffix, file.payload, file.revision, is_licensed=file.is_licensed, is_named=True, board=board.name
-            )
+                plain_name(uri), suffix_of(file.name), payload, file.revision, is_licensed=file.is_licensed,
+                is_named=True, board=board.name,
+            )  # fmt: skip
     except SourceDown as error:
         part.unreachable.append((board.name, error))
         report(f"not reached {board.name}: {error}")
@@ -247,7 +253,7 @@ def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in bundles)
         for name in sorted(names):
             path = Path(folder) / name
-            if path.suffix.lower() not in SUFFIXES or name.startswith("."):
+            if suffix_of(name) not in SUFFIXES or name.startswith("."):
                 continue
             # Its state is taken before its bytes are read: what changes meanwhile is new again.
             dropped = dropped_file(path, root) if marks else None
@@ -271,7 +277,7 @@ def _packed(folder: Path, uri: str, part: Collection) -> Iterator[_Found]:
 def _read(path: Path, root: Path, part: Collection) -> Iterator[_Found]:
     uri = _address(path, root)
     name = uri.rpartition("/")[2]
-    if path.suffix.lower() not in SUFFIXES:
+    if suffix_of(name) not in SUFFIXES:
         part.set_aside.append((uri, f"{name} is none of {', '.join(sorted(SUFFIXES))}"))
         return
     try:
@@ -287,9 +293,11 @@ def _read(path: Path, root: Path, part: Collection) -> Iterator[_Found]:
             with path.open("rb") as stream:
                 payload = stream.read(LARGEST_FILE_BYTES + 1)  # it may have grown
             yield _Found(
-                uri, path.suffix.lower(), payload[:LARGEST_FILE_BYTES], is_named=path == root,
-                folder=path.absolute().parent.name,
+                plain_name(uri), suffix_of(name), unpacked(payload[:LARGEST_FILE_BYTES], name, LARGEST_FILE_BYTES),
+                is_named=path == root, folder=path.absolute().parent.name,
             )  # fmt: skip
+    except NotUnpacked as error:
+        part.set_aside.append((uri, str(error)))
     except OSError as error:
         part.set_aside.append((uri, f"{name} cannot be read: {error.strerror}"))
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.sources.gzipped import suffix_of
 from pipelines.sources.profiles.read import is_bundle
 from pipelines.sources.recognition import SUFFIXES
 from profiling.measure.bundle import is_complete
@@ -140,7 +141,7 @@ def _files(inbox: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not is_bundle(Path(folder) / name))
         for name in sorted(names):
             path = Path(folder) / name
-            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
+            if suffix_of(name) in SUFFIXES and not name.startswith(".") and path.is_file():
                 yield path
 
 

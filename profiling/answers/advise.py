@@ -15,11 +15,12 @@ import polars as pl
 from analytics.quantisation.recipes import UNMEASURED_TASKS
 from profiling.answers.advise_split import LAYERED, Beside, on_unlike
 from profiling.answers.answer import Answer
+from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.answers.candidate import Candidate, Need, Verdict, described
 from profiling.answers.choose import Looked, widest
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door
-from profiling.answers.evidence import Evidence
+from profiling.answers.evidence import Evidence, Lost, in_format
 from profiling.answers.question import Question, split_over
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
@@ -41,6 +42,10 @@ _LOSS_BEYOND_KNOWLEDGE: Mapping[str, str] = {
     "long documents": f"What formats cost is counted by tests of knowledge. {UNMEASURED_TASKS['long context']}",
 }
 """What must be said of the loss of a format, by use."""
+CACHE_TASKS: Mapping[str, str] = {
+    "chat": "knowledge", "coding": "code", "agents": "tool use", "maths": "maths", "long documents": "long context",
+}  # fmt: skip
+"""Kind of task that a narrow cache is asked about, by use."""
 FORMATS: Mapping[str, tuple[str | None, ...]] = {
     "llama.cpp": ("q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"),
     "mlx": ("mlx-8bit", "mlx-6bit", "mlx-4bit", "mlx-3bit"),
@@ -110,7 +115,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         formats: Weight formats to choose from, widest first; those of the engine where none is given.
 
     Raises:
-        InvalidWorkload: The use is not known, or a number cannot be.
+        InvalidWorkload: The use is not known, a number cannot be, or the engine has no such cache.
         UnknownAccelerator: The device is not known.
         UnsupportedPrecision: No compute rate of the device is published; the message says how to ask all the same.
     """
@@ -121,6 +126,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     engine = need.engine or (LAYERED if need.fleet else default_engine(device))
     if need.fleet is not None and runs_on(engine) != LAYERED:
         raise InvalidWorkload(f"{need.machine} is split by layers, which llama.cpp does; {engine} needs devices alike")
+    cache_flags(engine, need.kv)
     choices = tuple(formats) or formats_of(engine)
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'what people usually run on {need.machine}'}."]
     notes += borrowed_memory(engine)
@@ -143,7 +149,8 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
             and counts["needs offload"] < _MOST_SHOWN["needs offload"]
         ):
             candidate = beside.candidate(door, model, need, row) or candidate
-        candidate = _with_loss(candidate, evidence.lost(model, candidate.weight_format))
+        lost = evidence.lost(model, candidate.weight_format, need.kv_bits, CACHE_TASKS[need.use])
+        candidate = replace(_with_loss(candidate, lost), measured=evidence.measured(model, candidate.weight_format))
         if counts[candidate.verdict] < _MOST_SHOWN[candidate.verdict]:
             found.append(candidate)
         counts[candidate.verdict] += 1
@@ -169,8 +176,13 @@ def _not_known(evidence: Evidence, need: Need, found: Sequence[Candidate]) -> It
     """What the evidence does not say of such a need."""
     if evidence.losses is None:
         yield "What formats cost is not counted: no measured losses are known."
-    elif need.use in _LOSS_BEYOND_KNOWLEDGE and any(one.lost and one.lost[2] for one in found):
+    elif need.use in _LOSS_BEYOND_KNOWLEDGE and any(one.lost and one.lost.high for one in found):
         yield _LOSS_BEYOND_KNOWLEDGE[need.use]
+    for why in evidence.unknown_cache(need.kv_bits, CACHE_TASKS[need.use]):
+        yield f"What a {need.kv} cache costs is not counted. {why}"
+    best = next((one for one in found if one.verdict == "runs"), None)
+    if need.kv != WHOLE and best is not None and best.lost is not None and best.lost.holds_cache:
+        yield from best.lost.warnings
     if evidence.abilities.is_empty():
         yield "No ability is known: refresh with boards, or name a model."
 
@@ -196,15 +208,10 @@ def _ranked(abilities: pl.DataFrame, domain: str) -> Iterator[dict[str, object]]
             return
 
 
-def _with_loss(candidate: Candidate, lost: tuple[float, float, float] | None) -> Candidate:
+def _with_loss(candidate: Candidate, lost: Lost | None) -> Candidate:
     """The interval of the ability widened by that of the loss."""
-    if lost is None:
-        return candidate
-    low, likely, high = lost
-    below = hypot(candidate.ability - candidate.ability_low, high - likely)
-    above = hypot(candidate.ability_high - candidate.ability, likely - low)
-    middle = candidate.ability - likely
-    return replace(candidate, lost=lost, ability_low=middle - below, ability_high=middle + above)
+    low, _, high = in_format((candidate.ability_low, candidate.ability, candidate.ability_high), lost)
+    return replace(candidate, lost=lost, ability_low=low, ability_high=high)
 
 
 def _candidate(
@@ -221,11 +228,11 @@ def _candidate(
     split = split_over(model, need.devices, engine)
 
     def look(weight_format: str | None) -> Looked[Workload]:
-        precision = precision_for(model, weight_format)
+        precision = precision_for(model, weight_format, need.kv_bits)
         workload = Workload(batch=need.users, context=need.context, precision=precision, parallelism=split)
         needed = memory_need(model, device, workload, engine)
         name = weight_format or model.published_format.name
-        return Looked(described(model, name, row, workload, needed), needed.verdict == "fits", workload)
+        return Looked(described(model, name, row, workload, needed, need.kv), needed.verdict == "fits", workload)
 
     def timed(looked: Looked[Workload]) -> Candidate | None:
         return _timed(door, looked.candidate, model, device, engine, need, looked.asked)
@@ -244,7 +251,7 @@ def _timed(
 ) -> Candidate | None:
     question = Question(
         model=model.name, accelerator=device.name, batch=need.users, context=need.context, engine=engine,
-        weight_format=candidate.weight_format, tensor=workload.parallelism.tensor,
+        weight_format=candidate.weight_format, kv_bits=need.kv_bits, tensor=workload.parallelism.tensor,
         pipeline=workload.parallelism.pipeline,
     )  # fmt: skip
     prompt = replace(workload, stage="prefill", batch=1, context=min(PROMPT, need.context))
@@ -263,7 +270,7 @@ def _timed(
     longest = max_context(model, device, workload, engine)
     run, check = commands(
         model, candidate.weight_format, engine, device, split=workload.parallelism, context=need.context,
-        users=need.users,
+        users=need.users, kv=need.kv,
     )  # fmt: skip
     return replace(
         candidate,

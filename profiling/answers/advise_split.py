@@ -60,9 +60,8 @@ class Beside:
         best: Candidate | None = None
         for weight_format in self.formats:
             try:
-                workload = Workload(
-                    batch=need.users, context=need.context, precision=precision_for(model, weight_format)
-                )
+                precision = precision_for(model, weight_format, need.kv_bits)
+                workload = Workload(batch=need.users, context=need.context, precision=precision)
                 least = weight_bytes(model, workload.precision) + kv_cache_bytes(model, workload).low
                 if float(least) > room:
                     continue
@@ -92,10 +91,11 @@ def _of_split(
     low, likely, high = (rate / need.users for rate in split.tokens_per_s)
     engine = need.engine if need.engine and runs_on(need.engine) == LAYERED else LAYERED
     run, check = commands(
-        model, weight_format, engine, fullest.device, context=need.context, users=need.users, flags=split.flags
-    )
+        model, weight_format, engine, fullest.device, context=need.context, users=need.users, flags=split.flags,
+        kv=need.kv,
+    )  # fmt: skip
     return replace(
-        described(model, weight_format, row, workload, fullest.need),
+        described(model, weight_format, row, workload, fullest.need, need.kv),
         verdict=verdict, tokens_per_s=(low, likely, high),
         time_to_first_token_s=None if split.first is None else float(split.first.likely_s),
         rests_on=SPLIT_BASIS, run=run, check=check, placement=split.words,
@@ -114,7 +114,8 @@ def on_unlike(
     """
 
     def look(weight_format: str | None) -> Looked[Workload]:
-        workload = Workload(batch=need.users, context=need.context, precision=precision_for(model, weight_format))
+        precision = precision_for(model, weight_format, need.kv_bits)
+        workload = Workload(batch=need.users, context=need.context, precision=precision)
         needs = needs_on(door, model, fleet, workload)
         fullest = max(needs, key=lambda one: float(one.high) / float(one.budget))
         candidate = described(model, weight_format or model.published_format.name, row, workload, fullest)

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from profiling.answers.cache_flags import WHOLE
+from profiling.answers.evidence import Lost, Measured
 from profiling.devices.accelerators import GIB
 from profiling.devices.fleet import Fleet
 from profiling.engines.time import Basis
 from profiling.memory.need import MemoryNeed
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
+from profiling.models.format_names import kv_format
 from profiling.roofline.workload import Workload
 
 Verdict = Literal["runs", "slow", "needs offload", "needs more memory"]
@@ -28,6 +31,7 @@ class Need:
         users: Concurrent requests.
         use: One of `USES`.
         engine: What runs the model; None: what people run on such a device.
+        kv: Format of the KV cache, as `q8_0` or `fp8`.
         least_tokens_per_s: What each user has to get, by the likely value.
         host_memory_gib: Memory of the machine beside the device, for layers and experts that do not fit on it; 0: not
             known.
@@ -41,10 +45,20 @@ class Need:
     users: int = 1
     use: str = "chat"
     engine: str | None = None
+    kv: str = WHOLE
     least_tokens_per_s: float = 8.0
     host_memory_gib: float = 0.0
     host: str | None = None
     fleet: Fleet | None = None
+
+    @property
+    def kv_bits(self) -> float:
+        """Bits per cached number, scales included.
+
+        Raises:
+            UnsupportedPrecision: No such cache format.
+        """
+        return kv_format(self.kv)
 
     @property
     def machine(self) -> str:
@@ -93,8 +107,12 @@ class Candidate:
     reason: str = ""
     run: str = ""
     check: str = ""
-    lost: tuple[float, float, float] | None = None
-    """Points of ability that the format costs: low, likely, high; None: not known."""
+    lost: Lost | None = None
+    """Points of ability that the formats of weights and cache cost; None: not known."""
+    kv: str = WHOLE
+    """Format of the KV cache."""
+    measured: tuple[Measured, ...] = ()
+    """What was measured of this model in weights of that range of bits, each beside its prediction."""
     placement: str = ""
     """Where layers and experts lie, where not all of them lie on one kind of device."""
 
@@ -111,30 +129,39 @@ class Candidate:
     @property
     def ability_in_format(self) -> float:
         """The estimate less what the format costs, where that is known."""
-        return self.ability - (self.lost[1] if self.lost else 0.0)
+        return self.ability - (self.lost.likely if self.lost else 0.0)
 
     @property
     def ability_basis(self) -> str:
         """What the ability in the format rests on: boards judged the model as it is published."""
         if self.lost is None:
-            return f"judged as published; what {self.weight_format} costs is not known"
-        low, likely, high = self.lost
-        if high == 0:
+            return f"judged as published; what {self.stored} costs is not known"
+        lost = self.lost
+        if lost.high == 0:
             return "judged as published"
         return (
-            f"judged as published at {self.ability:.0f}; {self.weight_format} is predicted to cost {likely:.1f} "
-            f"({low:.1f} to {high:.1f})"
+            f"judged as published at {self.ability:.0f}; {self.stored if lost.holds_cache else self.weight_format} is "
+            f"predicted to cost {lost.likely:.1f} ({lost.low:.1f} to {lost.high:.1f})"
         )
+
+    @property
+    def stored(self) -> str:
+        """The formats of weights and cache, for reading."""
+        return self.weight_format if self.kv == WHOLE else f"{self.weight_format} with a {self.kv} cache"
 
     def row(self) -> dict[str, object]:
         """One flat row."""
         low, likely, high = self.tokens_per_s or (None, None, None)
         return {
-            "model_id": self.model_id, "weight_format": self.weight_format, "mode": self.mode, "verdict": self.verdict,
+            "model_id": self.model_id, "weight_format": self.weight_format, "kv_format": self.kv, "mode": self.mode,
+            "verdict": self.verdict,
             "ability": self.ability, "ability_low": self.ability_low, "ability_high": self.ability_high,
             "ability_in_format": self.ability_in_format,
-            "ability_lost_low": self.lost[0] if self.lost else None,
-            "ability_lost_high": self.lost[2] if self.lost else None, "results": self.results,
+            "ability_lost_low": self.lost.low if self.lost else None,
+            "ability_lost_high": self.lost.high if self.lost else None,
+            "is_cache_counted": self.lost.holds_cache if self.lost else None,
+            "loss_warnings": " ".join(self.lost.warnings) or None if self.lost else None,
+            "measured_losses": "; ".join(one.words for one in self.measured) or None, "results": self.results,
             "evidence_class": self.evidence_class, "sources": self.sources,
             "file_size_gib": self.file_gib, "memory_low_gib": self.memory_gib[0],
             "memory_high_gib": self.memory_gib[1], "memory_budget_gib": self.budget_gib,
@@ -149,8 +176,9 @@ class Candidate:
 
 
 def described(
-    model: Architecture, weight_format: str, row: Mapping[str, object], workload: Workload, need: MemoryNeed
-) -> Candidate:
+    model: Architecture, weight_format: str, row: Mapping[str, object], workload: Workload, need: MemoryNeed,
+    kv: str = WHOLE,
+) -> Candidate:  # fmt: skip
     """A candidate that is not timed yet, its verdict `runs` until something speaks against it."""
     whole = float(weight_bytes(model, workload.precision)) / GIB
     return Candidate(
@@ -158,5 +186,5 @@ def described(
         ability_low=float(str(row["ability_low"])), ability_high=float(str(row["ability_high"])),
         results=int(str(row["results"])), evidence_class=str(row["evidence_class"]), sources=str(row["sources"] or ""),
         verdict="runs", file_gib=whole, memory_gib=(float(need.low) / GIB, float(need.high) / GIB),
-        budget_gib=float(need.budget) / GIB,
+        budget_gib=float(need.budget) / GIB, kv=kv,
     )  # fmt: skip

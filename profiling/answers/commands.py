@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.devices.accelerators import Accelerator
 from profiling.memory.engines import known_engine, runs_on
 from profiling.models.architecture import Architecture
@@ -87,7 +88,7 @@ _SERVERS: Mapping[str, _Server] = {
 
 def commands(  # noqa: PLR0913 - one option of a server each
     model: Architecture, weight_format: str, engine: str, device: Accelerator, *, split: Parallelism | None = None,
-    context: int, users: int = 1, flags: str | None = None, chunk: int | None = None,
+    context: int, users: int = 1, flags: str | None = None, chunk: int | None = None, kv: str = WHOLE,
 ) -> tuple[str, str]:  # fmt: skip
     """The command that runs the model so, and the one that measures what was predicted.
 
@@ -103,15 +104,17 @@ def commands(  # noqa: PLR0913 - one option of a server each
         users: Slots.
         flags: Where llama.cpp puts layers and experts; None: everything on the devices.
         chunk: Most tokens of a step; None: as the engine starts by itself.
+        kv: Format of the KV cache.
 
     Raises:
-        InvalidWorkload: No such engine.
+        InvalidWorkload: No such engine, or it has no such cache.
     """
+    cache = cache_flags(engine, kv)
     said, computes = known_engine(engine), runs_on(engine)
     name = model.name.rsplit("/", maxsplit=1)[-1]
     if computes == "llama.cpp":
         where = flags if flags is not None else "" if device.kind == "cpu" else "-ngl 99"
-        return _llama_cpp(said, f"{name}-{_stored(weight_format).upper()}.gguf", where, context, users)
+        return _llama_cpp(said, f"{name}-{_stored(weight_format).upper()}.gguf", where, cache, context, users)
     if computes == "mlx":
         return _mlx(model.name, name, weight_format, users)
     server = _SERVERS.get(said) or _SERVERS.get(computes, _SERVERS["transformers"])
@@ -119,7 +122,7 @@ def commands(  # noqa: PLR0913 - one option of a server each
     return _served(server, model, weight_format, laid_out, {
         "context": context, "users": users, "all": context * users, "requests": 16 * users, "prompt": PROMPT,
         "new": _NEW_TOKENS,
-    })  # fmt: skip
+    }, cache)  # fmt: skip
 
 
 def _said_of(server: _Server, split: Parallelism) -> str:
@@ -132,21 +135,24 @@ def _stored(weight_format: str) -> str:
     return weight_format.removeprefix("gguf-").split()[0]
 
 
-def _llama_cpp(said: str, file: str, where: str, context: int, users: int) -> tuple[str, str]:
+def _llama_cpp(said: str, file: str, where: str, cache: str, context: int, users: int) -> tuple[str, str]:
     words = where.split()
+    # Ollama is told by its environment, which a benchmark of llama.cpp does not read.
+    cached = cache.split() if said == "llama.cpp" else []
     # llama-bench separates devices of -ts by slashes, as commas separate its tests.
     benched = [
         word.replace(",", "/") if before == "-ts" else word for before, word in zip(["", *words], words, strict=False)
     ]
     check = " ".join([
         "llama-bench", "-m", file, f"-p {PROMPT} -n {_NEW_TOKENS} -d {max(context - _NEW_TOKENS, 0)}", *benched,
-        "-fa 1 -o json",
+        *cached, "-fa 1 -o json",
     ])  # fmt: skip
     short = file.removesuffix(".gguf").casefold()
     if said == "ollama":
         layers = words[words.index("-ngl") + 1] if "-ngl" in words else "0"
         lines = f"FROM ./{file}\\nPARAMETER num_ctx {context}\\nPARAMETER num_gpu {layers}\\n"
-        serve = "" if users == 1 else f"OLLAMA_NUM_PARALLEL={users} ollama serve & "
+        said_before = " ".join(filter(None, (cache, f"OLLAMA_NUM_PARALLEL={users}" if users > 1 else "")))
+        serve = f"{said_before} ollama serve & " if said_before else ""
         return (
             f"{serve}printf '{lines}' > Modelfile && ollama create {short} -f Modelfile && ollama run {short}",
             f"ollama run {short} --verbose 'Describe Lisbon in 300 words.'",
@@ -154,7 +160,8 @@ def _llama_cpp(said: str, file: str, where: str, context: int, users: int) -> tu
     if said == "lm-studio":
         load = f"lms load {short} --context-length {context * users} --gpu {'max' if words else 'off'}"
         return f"lms import {file} && {load} && lms server start", check
-    return " ".join(["llama-server", "-m", file, f"-c {context * users} -np {users}", *words, "-fa on"]), check
+    return " ".join(["llama-server", "-m", file, f"-c {context * users} -np {users}", *words, *cached,
+                     "-fa on"]), check  # fmt: skip
 
 
 def _mlx(address: str, name: str, weight_format: str, users: int) -> tuple[str, str]:
@@ -169,7 +176,8 @@ def _mlx(address: str, name: str, weight_format: str, users: int) -> tuple[str, 
 
 
 def _served(
-    server: _Server, model: Architecture, weight_format: str, laid_out: str, numbers: Mapping[str, int]
+    server: _Server, model: Architecture, weight_format: str, laid_out: str, numbers: Mapping[str, int],
+    cache: str,
 ) -> tuple[str, str]:  # fmt: skip
     address, stored = model.name, _stored(weight_format)
     quantised = server.quantises and stored == "fp8"
@@ -182,6 +190,6 @@ def _served(
         " --new-tokens {new} --concurrency {users} --out check.bundle"
     )
     return (
-        f"{run} --quantization fp8" if quantised else run,
+        " ".join(filter(None, (run, "--quantization fp8" if quantised else "", cache))),
         check.format(model=address, port=server.port, path=server.path, **numbers),
     )

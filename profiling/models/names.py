@@ -95,6 +95,10 @@ _OLLAMA_OWN_FORMAT = {"gpt-oss": "mxfp4"}
 """Families that Ollama serves in the format they were published in."""
 
 
+SAME_SHAPES = "same shapes as"
+"""How evidence begins where another model is taken for its shapes alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelName:
     """What a text means: a model, the format it is stored in where the text says so, and on what that rests."""
@@ -286,7 +290,7 @@ def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str
     if dated and (named := _named(text, said, form, choices, exact=False)) and named.catalogue_id:
         return named
     if shaped := _of_same_shape(said, choices):
-        evidence = f"same shapes as {shaped}: the names differ in training or date only"
+        evidence = f"{SAME_SHAPES} {shaped}: the names differ in training or date only"
         return ModelName(text, hub_id, shaped, form, evidence=evidence)
     # Services number releases by date (mistral-large-2411) and name ways of running (…-turbo).
     for reading, why in _readings(hub_id):
@@ -343,14 +347,14 @@ def _named(
     if found and not exact:
         plain = [name for name in choices if _shape(words(name)) == _shape(said)]
         if len(plain) == 1 and any(_SIZE.fullmatch(word) for word in said):
-            evidence = f"same shapes as {plain[0]}: the names differ in training or date only"
+            evidence = f"{SAME_SHAPES} {plain[0]}: the names differ in training or date only"
             return ModelName(text, plain[0], plain[0], form, evidence=evidence)
         offered = sorted({*found, *_matching_all(said, choices)}, key=lambda name: (name not in found, len(name), name))
         return ModelName(
             text, None, None, form, tuple(offered), f"{text!r} could be {', '.join(offered[:12])}; give one of them"
         )
     if not exact and (shaped := _of_same_shape(said, choices)):
-        evidence = f"same shapes as {shaped}: the names differ in training or date only"
+        evidence = f"{SAME_SHAPES} {shaped}: the names differ in training or date only"
         return ModelName(text, shaped, shaped, form, evidence=evidence)
     return None
 

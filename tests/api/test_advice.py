@@ -56,6 +56,46 @@ def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -
     assert "What formats cost is counted by tests of knowledge; code may lose more." in coding["notes"]
 
 
+def test_a_narrow_cache_costs_and_the_command_keeps_it(client: TestClient) -> None:
+    whole = get(client, "advise", machine="3090", context=8192, weight_format="q4_k_m")["rows"][0]
+    narrow = get(client, "advise", machine="3090", context=8192, weight_format="q4_k_m", kv_format="q4_0")
+    first = narrow["rows"][0]
+    assert first["model_id"] == whole["model_id"]
+    assert 0.1 < whole["ability_in_format"] - first["ability_in_format"] < 2
+    assert first["ability_high"] - first["ability_low"] > whole["ability_high"] - whole["ability_low"]
+    assert first["longest_context"] > whole["longest_context"]
+    assert "-ctk q4_0 -ctv q4_0" in first["run"]
+    assert first["is_cache_counted"]
+    assert "with short inputs" in first["loss_warnings"]
+    coding = get(client, "advise", machine="3090", context=8192, use="coding", kv_format="q4_0")
+    assert not coding["rows"][0]["is_cache_counted"]
+    assert any("q4_0 cache costs is not counted" in note and "code" in note for note in coding["notes"])
+
+
+def test_32b_at_3_bits_or_14b_at_8_has_an_answer_with_its_noise(client: TestClient) -> None:
+    large, small = "Qwen2.5-32B-Instruct@q3_k_m", "Qwen2.5-14B-Instruct@q8_0"
+    said = get(client, "compare", model=[large, small])
+    first, second = said["rows"]
+    assert (first["model_id"], second["weight_format"]) == ("Qwen/Qwen2.5-32B-Instruct", "q8_0")
+    for row in (first, second):
+        assert row["ability_low"] < row["ability_in_format"] < row["ability_high"]
+        assert row["ability_in_format"] == pytest.approx(row["ability"] - row["ability_lost"])
+    assert first["ability_lost"] > second["ability_lost"] > 0
+    assert second["ahead_low"] < second["ahead"] < second["ahead_high"]
+    assert second["is_beyond_noise"] is (second["ahead_low"] > 0 or second["ahead_high"] < 0)
+    assert "which noise can explain" in said["notes"][0]
+    # Of one model in two formats only what the formats cost differs.
+    same = get(client, "compare", model=["Qwen2.5-32B-Instruct@q8_0", "Qwen2.5-32B-Instruct@iq2_xxs"])["rows"][1]
+    assert same["ahead"] == pytest.approx(-(same["ability_lost"] - 0.07), abs=0.1)
+    assert same["ahead_high"] - same["ahead_low"] < second["ahead_high"] - second["ahead_low"]
+    assert same["is_beyond_noise"]
+
+
+def test_measured_losses_stand_beside_the_prediction(client: TestClient) -> None:
+    row = get(client, "compare", model=["Qwen2.5-32B-Instruct@q4_k_m"])["rows"][0]
+    assert "MMLU in INT4 g128 (INT4): 0.2 points lost as measured (intel/auto-round" in row["measured_losses"]
+
+
 def test_shapes_are_those_of_the_command_with_the_line_of_the_warehouse(client: TestClient, bundled_home: Path) -> None:
     # A few shapes show as much as many.
     said = get(client, "design", params="3B", device="4090", context=8192, ttft_s=5, trials=9)
@@ -113,6 +153,10 @@ def test_errors_are_those_that_ship(client: TestClient) -> None:
         ("advise", {"machine": "no such card"}, 404, "no such card"),
         ("advise", {"machine": "3090 + 4090", "engine": "vllm"}, 422, "split by layers"),
         ("advise", {"machine": "4090", "use": "nonsense"}, 422, "no use 'nonsense'"),
+        ("advise", {"machine": "3090", "kv_format": "q17"}, 422, "q17"),
+        ("advise", {"machine": "3090", "kv_format": "fp8"}, 422, "not known to keep its cache in fp8"),
+        ("compare", {"model": "no such model"}, 404, "no such model"),
+        ("compare", {"model": "Qwen2.5-32B-Instruct@nonsense"}, 422, "nonsense"),
         ("processors", {"model": LLAMA, "accelerator": "toaster"}, 404, "toaster"),
         ("design", {"params": "three", "device": "4090"}, 422, "write 3B"),
         ("describe", {"model": LLAMA, "weight_format": "nonsense"}, 422, "nonsense"),

@@ -56,8 +56,18 @@ def test_a_gap_within_the_noise_of_a_single_run_is_not_resolved(lake: Lake) -> N
 def test_caches_have_rows_of_their_own(lake: Lake) -> None:
     caches = lake.read(QUANTISATION_LOSS).filter(pl.col("applies_to") == "kv cache")
     four = caches.filter((pl.col("format") == "q4_0") & (pl.col("task") == "knowledge")).row(0, named=True)
-    assert four["points_lost"] == pytest.approx(0.95, abs=0.1)
-    assert four["models"] == 2
+    assert four["points_lost"] == pytest.approx(0.74, abs=0.1)
+    assert four["models"] == 7
+    code = caches.filter((pl.col("format") == "q4_0") & (pl.col("task") == "code")).row(0, named=True)
+    assert code["points_lost"] is None
+    assert "code" in code["warnings"]
+
+
+def test_measured_models_go_by_their_hub_ids_and_never_by_those_of_the_same_shapes(lake: Lake) -> None:
+    ids = dict(lake.read(QUANTISATION_PAIRS).select("model", "model_id").unique().iter_rows())
+    assert ids["Llama-3-8B-Instruct"] == "meta-llama/Meta-Llama-3-8B-Instruct"
+    assert ids["Qwen1.5-7B-Chat"] == "Qwen/Qwen1.5-7B-Chat"
+    assert ids["Granite-3.1-2B-Base"] is None, "only the instructed one is known here"
 
 
 @pytest.mark.data

@@ -6,7 +6,9 @@ from typing import Any
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
+from pipelines.commands.app import app
 from warehouse.publish import current
 
 from .served_pages import Visit, downloaded
@@ -102,6 +104,23 @@ def test_models_are_compared_by_domain_beyond_the_old_board(visit: Visit) -> Non
     assert not old.is_visible(), "a chart of a board that none of these models is on is left out"
     visit.open("compare?models=Qwen/Qwen2.5-14B-Instruct&models=google/gemma-4-31B-it")
     old.wait_for()
+    assert visit.errors == []
+
+
+def test_32b_at_3_bits_or_14b_at_8_is_answered_beyond_noise_or_not(visit: Visit, bundled_home: Path) -> None:
+    large, small = "Qwen/Qwen2.5-32B-Instruct", "Qwen/Qwen2.5-14B-Instruct"
+    page = visit.open(
+        f"compare?models={large}&models={small}&stored={large}@q3_k_m&stored={small}@q8_0&stored=nobody@q2_k"
+    )
+    asked_for = ["compare", f"{large}@q3_k_m", f"{small}@q8_0"]
+    done = CliRunner().invoke(app, asked_for, env={"SKYLINE_HOME": str(bundled_home)})
+    sentence = done.stdout.splitlines()[0]
+    assert sentence.startswith(f"{large} in q3_k_m is ahead of {small} in q8_0 by ")
+    assert page.get_by_text(sentence).is_visible()
+    assert page.get_by_text("nobody@q2_k” is not a choice here").is_visible()
+    page.get_by_label("Format of Qwen2.5-32B-Instruct").select_option("q2_k")
+    page.get_by_text(f"{large} in q2_k").first.wait_for()
+    assert "q2_k" in page.url
     assert visit.errors == []
 
 

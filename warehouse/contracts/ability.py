@@ -21,7 +21,9 @@ DOMAINS = (
     "vision",
 )
 """`overall`, and categories of benchmarks; hallucination, long context and safety are no part of ability."""
-EVIDENCE_CLASSES = ("independent", "mixed", "vendor-reported", "published index", "one result", "prior")
+THIN_EVIDENCE = ("one domain", "one result", "prior")
+"""Classes of which boards say too little for more than a mark that is hollow."""
+EVIDENCE_CLASSES = ("independent", "mixed", "vendor-reported", "published index", *THIN_EVIDENCE)
 NOT_STATED = "not stated"
 ERROR_BASES = ("held-out results", "rank agreement", "prior", "published index")
 REASONS = ("new model", "new results", "refit", "withdrawn")
@@ -73,7 +75,8 @@ ABILITY = Table(
             "evidence_class",
             pl.String,
             "independent: two or more results, none by the maker; vendor-reported: all by the maker; mixed: both;"
-            " published index: an index alone, itself made from four benchmarks or more; one result; prior: nobody"
+            " published index: an index alone, itself made from four benchmarks or more; one result; one domain: an"
+            " overall ability from results in a single domain; prior: nobody"
             " judged it, the figure follows from its date and size.",
             required=True,
             allowed=EVIDENCE_CLASSES,

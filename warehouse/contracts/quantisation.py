@@ -108,6 +108,7 @@ QUANTISATION_PAIRS = Table(
     columns_of(
         SOURCE,
         _MODEL,
+        Column("model_id", pl.String, "Its hub id; null where the name does not say which model is meant."),
         _FORMAT,
         _METHOD,
         _IMATRIX,

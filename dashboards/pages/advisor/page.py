@@ -31,6 +31,7 @@ _GROUPS: dict[Verdict, str] = {
 _FACTS = {
     "model_id": Fact("Model", width=280, link="model/"),
     "weight_format": Fact("Format", width=90),
+    "kv_format": Fact("KV cache", width=80),
     "group": Fact("Verdict", width=170),
     "ability_in_format": Fact("Ability", "0.0", 74, stays=True),
     "ability_low": Fact("Ability, low", "0.0", 80),
@@ -45,6 +46,7 @@ _FACTS = {
     "evidence_class": Fact("Evidence", width=130),
     "results": Fact("Results", "0", 70),
     "placement": Fact("Layers and experts", width=320),
+    "measured_losses": Fact("Losses measured", width=320),
     "reason": Fact("Reason", width=320),
 }
 
@@ -102,7 +104,7 @@ class Advisor:
         host = door.device(state.processor).name if state.processor and state.host else None
         need = Need(
             accelerator=device.name, devices=count, context=int(state.context), users=state.users, use=state.use,
-            engine=None if state.engine == USUAL else state.engine, least_tokens_per_s=state.least,
+            engine=None if state.engine == USUAL else state.engine, kv=state.kv, least_tokens_per_s=state.least,
             host_memory_gib=state.host, host=host, fleet=fleet if fleet.is_mixed else None,
         )  # fmt: skip
         return need, door, [found.note] if found.note else []
@@ -176,6 +178,7 @@ class Advisor:
             controls.select(state, "context", "Context (tokens)", margin=margin),
             controls.whole(state, "users", "Concurrent requests", margin=margin),
             controls.select(state, "engine", "Engine", margin=margin),
+            controls.select(state, "kv", "KV cache", margin=margin),
             controls.number(state, "least", "At least tokens per second, each", margin=margin),
             controls.number(state, "host", "Memory of the machine (GiB)", margin=margin),
             controls.text(

@@ -11,6 +11,7 @@ from dashboards.charts.ratings import Rows
 from dashboards.parts import ability as words
 from dashboards.parts import formats, theme
 from profiling.answers.sizing import BATCH, CONTEXT, DEVICE
+from warehouse.contracts.ability import THIN_EVIDENCE
 
 NAME = "compare_ability"
 _APART = 0.56
@@ -45,7 +46,7 @@ def marks(abilities: pl.DataFrame, models: Sequence[str]) -> Rows:
             {
                 "row": domains.index(row["domain"]) + step, "x": row["ability"], "low": row["ability_low"],
                 "high": row["ability_high"], "colour": theme.COLOURS[place], "mark": theme.MARKS[place],
-                "fill": 0.0 if row["evidence_class"] in ("prior", "one result") else 1.0, "name": row["model_id"],
+                "fill": 0.0 if row["evidence_class"] in THIN_EVIDENCE else 1.0, "name": row["model_id"],
                 "first": f"{words.domain(row['domain'])}: {words.estimate(row)}", "second": words.rests_on(row),
             }
         )  # fmt: skip

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import panel as pn
-import param
 import polars as pl
 
 from analytics.statistics.normal import TWO_SIDED_95
@@ -12,11 +11,12 @@ from dashboards.charts.compare import BARS, RADAR, Bars, Radar
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
 from dashboards.pages.compare import ability
+from dashboards.pages.compare.in_formats import Formats
+from dashboards.pages.compare.state import CompareState
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, formats, how_far_off, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.page import Content
-from dashboards.parts.state import UrlState
 from dashboards.parts.templates import render
 
 _MOST, _FIRST = 5, 3
@@ -32,12 +32,6 @@ _FACTS = {
     "architecture_id": "Runs as", "architecture_evidence": "which is known by", "open_llm_v2_precision": "Measured in",
     "open_llm_v2_as_of_date": "Open LLM v2 of", "arena_as_of_date": "Arena of",
 }  # fmt: skip
-
-
-class CompareState(UrlState):
-    """Choices of the page."""
-
-    models: Any = param.ListSelector(default=[], objects=[], doc="Models, the first is what the others are held to.")
 
 
 def build(data: Data, search: str) -> Content:
@@ -62,7 +56,7 @@ class Compare:
         self.state = CompareState.from_address(search)
         first = known[:_FIRST]
         self.state.remember_default("models", first)
-        self._notes = self.state.offer("models", known, first) + self.state.settle()
+        self._notes = self.state.offer("models", known, first) + self.state.settle("stored")
         if len(self.state.models) > _MOST:
             self._notes.append(f"At most {_MOST} models fit side by side; the first {_MOST} are shown.")
             self.state.models = self.state.models[:_MOST]
@@ -82,9 +76,12 @@ class Compare:
             name="Side by side", options=chosen, value=list(self.state.models), solid=False,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
+        self.formats = Formats(data, self.state)
+        self._notes += self.formats.offer()
         self.add.param.watch(self._on_add, "value")
         self.chosen.param.watch(self._on_chosen, "value")
         self.state.param.watch(self._on_models, "models")
+        self.state.param.watch(lambda _event: self.formats.draw(), ["stored", "kv"])
         self._draw()
 
     def _on_add(self, event: Any) -> None:
@@ -107,11 +104,13 @@ class Compare:
     def _on_models(self, _event: Any) -> None:
         models = list(self.state.models)
         self.chosen.param.update(options={formats.escape(name): name for name in models}, value=models)
+        self.formats.offer()
         with page.together():
             self._draw()
 
     def _draw(self) -> None:
         models = list(self.state.models)
+        self.formats.draw()
         notes = [*self._notes] if models else [*self._notes, "No model is chosen. Add one by any part of the name."]
         self.notes.object = page.notes(notes)
         if not models:
@@ -143,7 +142,7 @@ class Compare:
         as_of = self.abilities["as_of_date"].max()
         domains = self.abilities["domain"].n_unique()
         self.ability_card.show(
-            "Ability by domain", f"{domains} domains, each read on the overall scale; hollow: one result or none",
+            "Ability by domain", f"{domains} domains, each read on the overall scale; hollow: thin evidence",
             ability.swatches(models), words.where("overall", as_of, len(models)), words.READING,  # type: ignore[arg-type]
         )  # fmt: skip
         self.ability_card.came_from("compare_ability", asked)
@@ -228,13 +227,14 @@ class Compare:
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
             self.ability_card.column,
+            self.formats.card.column,
             self.radar_card.column,
             self.bars_card.column,
             page.card(self.side_by_side, pn.Spacer(height=8), downloads),
             sizing_mode="stretch_width",
             margin=0,
         )
-        sidebar = pn.Column(self.add, self.chosen, sizing_mode="stretch_width", margin=0)
+        sidebar = pn.Column(self.add, self.chosen, self.formats.choices, sizing_mode="stretch_width", margin=0)
         return Content(main=main, sidebar=sidebar, state=self.state, sidebar_title="Models")
 
 

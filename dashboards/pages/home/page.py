@@ -31,10 +31,10 @@ def build(data: Data, _search: str) -> Content:
             html(block("opening", "Open language models, with evidence", lead), margin=(6, 0, 18, 0)),
             *([card(html(render(__file__, "findings.html", findings=findings)))] if findings else []),
             html(render(__file__, "doors.html", pages=PAGES), margin=(0, 0, 16, 0)),
-            card(html(_held("freshness", data.ask("freshness")))),
+            card(html(held("freshness", data.ask("freshness")))),
             # Hundreds of lines: there for who looks for one, out of the way of who does not.
-            card(html(_held("snapshots", retrieved))),
-            card(html(_held("contents", data.ask("contents").filter(pl.col("rows") > 0)))),
+            card(html(held("snapshots", retrieved))),
+            card(html(held("contents", data.ask("contents").filter(pl.col("rows") > 0)))),
             sizing_mode="stretch_width",
         )
     )
@@ -73,5 +73,11 @@ def _ability(data: Data) -> list[dict[str, str]]:
     return found
 
 
-def _held(part: str, rows: pl.DataFrame) -> str:
+def held(part: str, rows: pl.DataFrame) -> str:
+    """One of the tables of what the warehouse holds, as HTML.
+
+    Args:
+        part: `freshness`, `snapshots` or `contents`.
+        rows: Result of the query of that name.
+    """
     return render(__file__, "held.html", part=part, rows=rows.to_dicts())

@@ -19,6 +19,7 @@ from dashboards.parts.session import SessionPage
 from dashboards.parts.state import UrlState
 from dashboards.parts.templates import block
 from dashboards.parts.theme import OTHER_COLOUR
+from warehouse.contracts.ability import THIN_EVIDENCE
 
 NAME = "ability"
 _LENGTHS = {"15": "15", "30": "30", "60": "60", "All": "all"}
@@ -200,7 +201,7 @@ def marks(rows: pl.DataFrame) -> Rows:
             "row": styled["row"].cast(pl.Int64), "x": styled["ability"], "low": styled["ability_low"],
             "high": styled["ability_high"], "colour": styled["colour"], "mark": styled["mark"],
             # Hollow: judged once, or by nobody.
-            "fill": styled["evidence_class"].is_in(["one result", _PRIOR]).not_().cast(pl.Float64),
+            "fill": styled["evidence_class"].is_in(THIN_EVIDENCE).not_().cast(pl.Float64),
             "name": styled["name"],
             "first": [words.estimate(row) for row in rows.iter_rows(named=True)],
             "second": [words.rests_on(row) for row in rows.iter_rows(named=True)],

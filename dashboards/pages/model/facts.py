@@ -29,6 +29,7 @@ USUAL_DEVICES = (
 """Common devices, from a small card to a large server; ask the Advisor about any other."""
 _MORE_GGUF = ("iq4_xs", "iq3_xxs", "iq2_xs")
 _PROMPT = 2048
+_MOST_MEASURED = 3
 
 
 def under_its_own_name(door: Door, model_id: str, shapes_id: str) -> Architecture:
@@ -134,8 +135,13 @@ def format_rows(model: Architecture, evidence: Evidence, context: int) -> list[d
                 "file_gib": size.bytes / GIB, "file_low_gib": size.low / GIB, "file_high_gib": size.high / GIB,
                 "bits_per_weight": size.bits_per_weight, "basis": size.basis,
             }  # fmt: skip
-        low, likely, high = evidence.lost(model, name) or (None, None, None)
-        found.append({**row, "lost": likely, "lost_low": low, "lost_high": high})
+        lost, measured = evidence.lost(model, name), evidence.measured(model, name)
+        same = [one for one in measured if one.is_same_format][:_MOST_MEASURED]
+        row |= {
+            "lost": lost and lost.likely, "lost_low": lost and lost.low, "lost_high": lost and lost.high,
+            "measured": "; ".join(f"{one.benchmark} {-one.points:+.1f}" for one in same),
+        }  # fmt: skip
+        found.append(row)
     return found
 
 

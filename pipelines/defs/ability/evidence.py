@@ -2,7 +2,7 @@
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -280,9 +280,33 @@ def evidence(results: pl.DataFrame, facts: pl.DataFrame, as_of: dt.date | None =
         era=(units["release_date"].dt.year().fill_null(0).rank("dense") - 1).to_numpy().astype(np.int64),
         features=units.select("years", "log2_parameters").cast(pl.Float64).fill_null(math.nan).to_numpy(),
     )
+    design = replace(design, features=_dated_at_the_latest(design, rows, results))
     scale_item = int(np.flatnonzero((items["benchmark"] == SCALE).to_numpy())[0])
     newest: dt.date = rows.select(pl.col("snapshot_date").max()).item()
     return Evidence(design, rows, units, items, centre, width, scale_item, unconnected, newest)
+
+
+def _dated_at_the_latest(
+    design: Design, rows: pl.DataFrame, results: pl.DataFrame
+) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """(U, F) features in which units judged in one domain alone, of no known date, have that of their first listing.
+
+    They are no younger, so that what their date lets expect is rather too much than too little. All others keep "not
+    known": they stand on what they were judged by, and what is expected of a date is learnt from known ones alone.
+    """
+    names = ["source", "name_in_source"]
+    listed_on = results.group_by(names).agg(pl.col("snapshot_date").min().alias("listed_on"))
+    first = rows.join(listed_on, on=names, how="left").group_by("unit").agg(pl.col("listed_on").min()).sort("unit")
+    listed = first.select(_years("listed_on")).to_series().to_numpy()
+    features = design.features.copy()
+    late = np.isnan(features[:, 0]) & (design.only_domain >= 0)
+    features[late, 0] = listed[late]
+    return features
+
+
+def _years(date: str) -> pl.Expr:
+    """Years since 2018."""
+    return (pl.col(date) - pl.lit(dt.date(2018, 1, 1))).dt.total_days() / 365.25
 
 
 def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
@@ -350,6 +374,6 @@ def with_features(models: pl.DataFrame) -> pl.DataFrame:
             plain(pl.col("organization").str.split(",").list.first()),
             plain(pl.col("model_key").str.split("/").list.first().str.split(" ").list.first()),
         ).alias("maker"),
-        ((pl.col("release_date") - pl.lit(dt.date(2018, 1, 1))).dt.total_days() / 365.25).alias("years"),
+        _years("release_date").alias("years"),
         pl.Series("log2_parameters", [math.log2(one) if one else None for one in sizes], dtype=pl.Float64),
     )

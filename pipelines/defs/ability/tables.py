@@ -200,6 +200,7 @@ def ability_rows(of: Fitted) -> pl.DataFrame:
 def _basis(rows: pl.DataFrame) -> pl.DataFrame:
     """Results, sources and class of evidence of each unit and domain."""
     by_vendor = pl.col("by_vendor")
+    one_category = pl.col("category").n_unique() == 1
     return rows.group_by("unit", "domain").agg(
         pl.len().cast(pl.Int64).alias("results"),
         pl.col("source").unique().sort().str.join(", ").alias("sources"),
@@ -207,6 +208,8 @@ def _basis(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("published index"))
         .when(pl.len() < _LEAST_JUDGED)
         .then(pl.lit("one result"))
+        .when(pl.col("domain").eq(OVERALL).all() & pl.col("category").is_in(DOMAINS[1:]).all() & one_category)
+        .then(pl.lit("one domain"))
         .when(by_vendor.all())
         .then(pl.lit("vendor-reported"))
         .when(by_vendor.any())

@@ -13,6 +13,9 @@ from analytics.quantisation.recipes import (
     effective_billions,
     recipe_of,
 )
+from pipelines.sources.boards.aliases import reviewed
+from profiling.models.names import SAME_SHAPES, resolve_model
+from profiling.models.sources import catalogue
 from warehouse.contracts.quantisation import QUANTISATION_ERRORS, QUANTISATION_LOSS
 
 FORMATS: dict[str, float] = {
@@ -69,12 +72,20 @@ def pairs(held: pl.DataFrame) -> pl.DataFrame:
     """Rows of `marts.quantisation_pairs`, of what `held_out` makes."""
     of_points = pl.col("metric") == "benchmark_percent"
     return held.with_columns(
+        model_id=pl.col("model").replace_strict(_hub_ids(held["model"].unique()), return_dtype=pl.String),
         measured="delta",
         predicted_low="low",
         predicted_high="high",
         is_inside=pl.col("delta").is_between("low", "high"),
         is_resolved=pl.when(of_points).then(pl.col("delta").abs() >= SINGLE_RUN * pl.col("run_noise")),
     )
+
+
+def _hub_ids(names: pl.Series) -> dict[str, str | None]:
+    """Hub ids by the names of sources; None where only a model of the same shapes is known."""
+    known = sorted({*catalogue(), *reviewed()["model_id"].drop_nulls()})
+    found = {name: resolve_model(name, known, suggest=False) for name in names}
+    return {name: None if one.evidence.startswith(SAME_SHAPES) else one.model_id for name, one in found.items()}
 
 
 def errors(held: pl.DataFrame, intervals: Intervals) -> pl.DataFrame:

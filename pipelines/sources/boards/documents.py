@@ -24,6 +24,8 @@ FILE_NAME, FILE_STEM, FILE_PATH = "file.name", "file.stem", "file.path"
 """Columns that every file has."""
 ROW = "row_number"
 DOCUMENTS = frozenset({"json", "yaml", "toml"})
+TABLES = frozenset({"csv", "parquet"})
+"""Forms of one and the same table."""
 MOST_MEMBERS = 20_000
 MOST_BYTES = 512 << 20
 _MOST_DEPTH = 12
@@ -31,6 +33,7 @@ _MOST_KEYS = 100
 """An object of more keys, within a record, is a list of something: its keys are no columns."""
 _MOST_COLUMNS = 5_000
 _SNIFFED_BYTES = 1 << 20
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)[^)]*\)")
 _RULE = re.compile(r"^\s*\|?\s*:?-{1,}:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 _DATE_IN_NAME = re.compile(r"^\d{4}[-_]\d{2}[-_]\d{2}[-_ ]?")
@@ -120,7 +123,7 @@ def rows_of(member: Member, file: File) -> Rows:
     """
     if file.form in DOCUMENTS:
         return rows_together([member], file)
-    if file.form == "csv":
+    if member.form == "csv" and file.form in TABLES:
         read = _csv(member)
     elif file.form == "markdown":
         read = _markdown(member, file.after)
@@ -176,6 +179,11 @@ def text_of(payload: bytes, name: str) -> str:
         return payload.decode("cp1252", errors="replace")
 
 
+def plain(name: str) -> str:
+    """A column's name without what exports change: case, and blanks, underscores or hyphens between words."""
+    return " ".join(_BETWEEN_WORDS.sub(" ", name.casefold()).split())
+
+
 def csv_header(member: Member) -> list[str]:
     """Columns of a CSV, reading no further than needed: files of votes have millions of rows.
 
@@ -220,6 +228,8 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> 
     kept: list[Sequence[str]] = []
     numbers: list[int] = []
     for number, line in enumerate(lines, start=1):
+        if [cell.strip() for cell in line[: len(names)]] == names:
+            continue  # The header once more, as in files that were joined.
         if len(line) < len(unique) or any(cell.strip() for cell in line[len(unique) :]):
             broken.append((number, f"has {len(line)} of {len(unique)} fields, so its cells stand in wrong columns"))
         else:

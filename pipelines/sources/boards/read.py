@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, Facts, File, Said, Score
-from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, Rows
+from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, Rows, plain
 from pipelines.sources.boards.names import taken_apart
 from pipelines.sources.boards.prices import prices_of
 from pipelines.sources.boards.results import RESULT_SCHEMA, ROW, completed, held_against_units, once
@@ -111,20 +111,26 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
 
 
 def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
-    """Columns spelled as declared where case or blanks differ and nothing else is so spelled."""
-    wanted = _columns_read(file) | {
-        column for score in (*file.scores, *file.by_file.values()) for column in score.columns
-    }
+    """Columns spelled as declared where case or what is between words differs and nothing else is so spelled."""
+    scores = (*file.scores, *file.by_file.values())
+    wanted = _columns_read(file) | {column for score in scores for column in score.columns}
+    wanted |= {values.beside(one, column) for score in scores for column in score.columns for one in _beside(score)}
     there = set(frame.columns)
     by_plain: dict[str, list[str]] = {}
     for name in frame.columns:
-        by_plain.setdefault(" ".join(name.casefold().split()), []).append(name)
+        by_plain.setdefault(plain(name), []).append(name)
     renamed = {}
     for name in wanted - there - {"*", "column"}:
-        alike = by_plain.get(" ".join(name.casefold().split()), [])
+        alike = by_plain.get(plain(name), [])
         if len(alike) == 1 and alike[0] not in wanted:
             renamed[alike[0]] = name
     return frame.rename(renamed)
+
+
+def _beside(score: Score) -> list[str]:
+    """Templates of columns that stand beside one of scores, named after it."""
+    said = (score.standard_error, score.half_interval, *(score.interval or ()), score.n_items, score.n_trials)
+    return [name for one in said if one is not None for name in values.named_after(one)]
 
 
 def _said_of(file: File) -> list[Said | None]:

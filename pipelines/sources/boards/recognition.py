@@ -12,7 +12,17 @@ import polars as pl
 
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, Declared, File, Said, files_of
-from pipelines.sources.boards.documents import DOCUMENTS, Member, Rows, csv_header, members, records_of, rows_of
+from pipelines.sources.boards.documents import (
+    DOCUMENTS,
+    TABLES,
+    Member,
+    Rows,
+    csv_header,
+    members,
+    plain,
+    records_of,
+    rows_of,
+)
 from pipelines.sources.recognised import Recognised, Unread
 from pipelines.sources.tables import UnreadableFile, header_of
 
@@ -146,11 +156,11 @@ def match(member: Member, boards: Iterable[Declared]) -> Matched | None:
     best: tuple[int, Board, File] | None = None
     failed: UnreadableFile | None = None
     readable = False
-    first: dict[tuple[str, str, str | None], tuple[set[str], Mapping[str, str | None]] | None] = {}
+    first: dict[tuple[str | None, str, str | None], tuple[set[str], Mapping[str, str | None]] | None] = {}
     for board, file in files_of(boards):
-        if file.form != member.form or not _named(file, member):
+        if not (file.form == member.form or {file.form, member.form} <= TABLES) or not _named(file, member):
             continue
-        how = (file.form, file.records, file.after)
+        how = (member.form, file.records, file.after)
         if how not in first:
             try:
                 first[how] = _beginning(member, file)
@@ -175,13 +185,13 @@ def _beginning(member: Member, file: File) -> tuple[set[str], Mapping[str, str |
         return _plain(name for record in records for name in record), records[0]
     if file.form == "markdown":
         return _plain(rows_of(member, file).frame.columns), {}
-    if file.form == "csv":
+    if member.form == "csv":
         return _plain(csv_header(member)), {}
     return _plain(header_of(member.payload, member.suffix, member.name)), {}
 
 
 def _plain(names: Iterable[str]) -> set[str]:
-    return {" ".join(name.casefold().split()) for name in names}
+    return {plain(name) for name in names}
 
 
 def _named(file: File, member: Member) -> bool:

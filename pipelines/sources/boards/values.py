@@ -26,6 +26,16 @@ def names_by_column(said: Said | None) -> bool:
     return said is not None and any(_NESTED.search(one) for one in said.text)
 
 
+def named_after(said: Said) -> list[str]:
+    """Names, with `{column}` in them, of columns that a text reads beside the one of a score."""
+    return [f"{before}{{column}}{after}" for one in said.text for before, after in _NESTED.findall(one)]
+
+
+def beside(name: str, column: str) -> str:
+    """Such a name for one column."""
+    return name.replace("{column}", column)
+
+
 def text(said: Said | None, columns: Collection[str], column: str | pl.Expr | None = None) -> pl.Expr:
     """The text that a row gives, null where a cell it needs says nothing.
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.quantisation import points
+from analytics.quantisation.caches import Caches, changes
 from analytics.quantisation.held_out import errors_of, held_out
 from analytics.quantisation.loss import LossModel, Subject, ability_lost
 from analytics.quantisation.recipes import LAYER_BITS, RECIPES, UNMEASURED_TASKS, layer_bits, prepared, recipe_of
@@ -44,6 +45,12 @@ def test_intervals_of_80_percent_hold_on_unseen_models(held: pl.DataFrame) -> No
     errors = errors_of(held).filter(pl.col("tasks") != "MMLU")
     assert errors["coverage"].min() > 0.75
     assert errors["coverage"].max() < 0.88
+    # 19 of MMLU at 5 bits and more: 0.63 before an interval was as wide at least as two runs of one model differ.
+    mmlu = errors_of(held).filter(pl.col("tasks") == "MMLU")
+    expected = 0.8 - 1.64 * (0.8 * 0.2 / mmlu["measurements"]).sqrt()
+    assert (mmlu["coverage"] > expected).all()
+    points = held.filter(pl.col("metric") == "benchmark_percent")
+    assert ((points["high"] - points["predicted"]) >= 1.28 * points["run_noise"]).all()
 
 
 def test_saying_that_nothing_is_lost_is_worse_below_5_bits(held: pl.DataFrame) -> None:
@@ -106,9 +113,62 @@ def test_code_and_reasoning_are_not_stretched_to_sizes_without_measurements(mode
 def test_caches_are_answered_as_measured(model: LossModel) -> None:
     eight, four = model.cache_loss(8.5), model.cache_loss(4.5)
     assert eight.points == pytest.approx(-0.1, abs=0.1)
-    assert four.points == pytest.approx(0.9, abs=0.1)
+    # 0.95 with whole weights (lmdeploy), 0.44 beside 4-bit weights and activations (SpinQuant), 0.58 beside Q5_K_M.
+    assert four.points == pytest.approx(0.74, abs=0.05)
+    assert (four.measurements, four.models) == (21, 7)
     assert model.cache_loss(16).points == 0
     assert model.cache_loss(2.5).points is None
+
+
+@pytest.mark.parametrize("task", ["code", "reasoning", "instructions"])
+def test_a_cache_has_no_figure_for_kinds_of_task_that_nobody_measured(model: LossModel, task: str) -> None:
+    loss = model.cache_loss(4.5, task=task)
+    assert loss.points is None
+    assert task in loss.warnings[0]
+
+
+def test_intervals_of_caches_hold_what_was_measured_of_models_left_out(model: LossModel) -> None:
+    measured = changes(model.measurements)
+    inside = []
+    for bits in (4.5, 8.5):
+        for name in measured.filter((pl.col("kv_bits") - bits).abs() <= 1)["model"].unique():
+            others = Caches.of(model.measurements.filter(pl.col("model") != name)).near(bits)
+            own = measured.filter(pl.col("model").eq(name) & (pl.col("kv_bits") - bits).abs().le(1))
+            assert others is not None
+            inside += [abs(-change - others.points) <= others.half_width for change in own["change"]]
+    assert len(inside) == 34
+    assert 0.75 < np.mean(inside) < 0.95
+
+
+def test_weights_and_cache_lose_together_what_each_loses_with_their_intervals(model: LossModel) -> None:
+    subject = Subject(8e9)
+    weights = model.quantisation_loss(None, "q4_k_m", subject)
+    both = model.quantisation_loss(None, "q4_k_m", subject, kv_bits=4.5)
+    cache = model.cache_loss(4.5)
+    for loss in (weights, both, cache):
+        assert loss.points is not None
+        assert loss.low is not None
+    assert both.points == pytest.approx((weights.points or 0) + (cache.points or 0))
+    assert both.points - both.low == pytest.approx(
+        math.hypot(weights.points - weights.low, cache.points - cache.low)  # type: ignore[operator]
+    )
+    assert not any("alone" in warning for warning in both.warnings), "4-bit weights with a 4-bit cache were measured"
+    whole = model.quantisation_loss(16, "bf16", subject, kv_bits=4.5)
+    assert whole.points == pytest.approx(cache.points)
+    assert whole.fraction is not None
+    assert 0 < whole.fraction < 0.05
+
+
+def test_formats_that_were_never_measured_together_say_so_and_unknown_caches_have_no_figure(model: LossModel) -> None:
+    three = model.quantisation_loss(None, "q3_k_m", Subject(8e9), kv_bits=4.5)
+    assert three.points is not None
+    assert "each measured alone" in three.warnings[-1]
+    for unknown in (
+        model.quantisation_loss(None, "q4_k_m", Subject(8e9), kv_bits=2.5),
+        model.quantisation_loss(None, "q4_k_m", Subject(8e9), kv_bits=4.5, task="long context"),
+    ):
+        assert unknown.points is None
+        assert unknown.warnings
 
 
 @given(st.sampled_from(sorted(RECIPES)), st.floats(1.6, 8.5), st.floats(0.1, 1.0), st.floats(0.5, 600), st.floats(1, 4))

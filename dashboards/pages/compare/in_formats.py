@@ -1,0 +1,133 @@
+"""The chosen models in the formats they would be run in: a choice for each, ability with its interval, the answer."""
+
+from typing import Any
+
+import panel as pn
+import polars as pl
+
+from dashboards.charts.ratings import Rows, RowsChart
+from dashboards.data import Data
+from dashboards.pages.compare.state import CompareState
+from dashboards.parts import controls, formats, page, theme
+from dashboards.parts.chart_card import ChartCard
+from profiling.answers.held_formats import Held, Side, format_choices, held, notes, sentence
+from profiling.errors import ProfilingError
+from warehouse.contracts.ability import THIN_EVIDENCE
+
+NAME = "ability_in_formats"
+_TITLE = "Ability in a format"
+_AT, _PUBLISHED = "@", "as published"
+
+
+class Formats:
+    """A drop-down of formats for each chosen model, and the chart and the sentences that follow."""
+
+    def __init__(self, data: Data, state: CompareState) -> None:
+        """Begin without a model.
+
+        Args:
+            data: What is asked.
+            state: With `models`, `stored` and `kv`.
+        """
+        self._data, self._state = data, state
+        self._chart = RowsChart(NAME)
+        self._answer = page.html()
+        self.card = ChartCard(NAME, self._chart.figure, self._answer)
+        self._each = pn.Column(sizing_mode="stretch_width", margin=0)
+        kv = controls.select(state, "kv", "KV cache", margin=(6, 0, 10, 0))
+        self.choices = pn.Column(self._each, kv, sizing_mode="stretch_width", margin=(10, 0, 0, 0))
+
+    def offer(self) -> list[str]:
+        """Offer the formats of the chosen models; what is stated of others is dropped."""
+        models, door = list(self._state.models), self._data.door()
+        shapes = {model: door.judged_model(model) for model in models}
+        known = {model: format_choices(one) if one else [] for model, one in shapes.items()}
+        offered = [f"{model}{_AT}{name}" for model, names in known.items() for name in names]
+        self._state.stored = [pair for pair in self._state.stored if pair in offered]
+        said = self._state.offer("stored", offered, [])
+        chosen = self._chosen()
+        widgets = []
+        for model, names in known.items():
+            if not names:
+                continue
+            widget = pn.widgets.Select(
+                name=f"Format of {model.rsplit('/', 1)[-1]}", value=chosen.get(model, _PUBLISHED),
+                options={f"{_PUBLISHED} ({names[0]})": _PUBLISHED, **{name: name for name in names[1:]}},
+                sizing_mode="stretch_width", margin=(6, 0, 0, 0),
+            )  # fmt: skip
+            widget.param.watch(lambda event, model=model: self._choose(model, event.new), "value")
+            widgets.append(widget)
+        self._each.objects = widgets
+        return said
+
+    def _chosen(self) -> dict[str, str]:
+        return dict(pair.rsplit(_AT, 1) for pair in self._state.stored)
+
+    def _choose(self, model: str, name: str) -> None:
+        chosen = {**self._chosen(), model: name}
+        self._state.stored = [
+            f"{each}{_AT}{chosen[each]}"
+            for each in self._state.models
+            if each in chosen and chosen[each] != _PUBLISHED
+        ]  # fmt: skip
+
+    def draw(self) -> None:
+        """Draw what is chosen; models that no board has judged are named and left out."""
+        chosen, evidence, door = self._chosen(), self._data.evidence(), self._data.door()
+        rows = evidence.abilities.filter(
+            pl.col("domain").eq("overall") & pl.col("is_headline") & pl.col("evidence_class").ne("prior")
+        )
+        judged = set(rows["model_id"])
+        models = [model for model in self._state.models if model in judged]
+        # A cache is chosen for all, and has no meaning where nobody could run the model.
+        sides = [
+            Side(model, chosen.get(model), self._state.kv) if door.judged_model(model) else Side(model)
+            for model in models
+        ]
+        try:
+            found = held(door, evidence, sides) if sides else []
+        except ProfilingError as error:
+            self.card.hide(_TITLE, str(error))
+            return
+        if not found:
+            self.card.hide(_TITLE, "No board used here has evaluated any of these models.")
+            return
+        self._chart.show(marks(found))
+        left_out = [model for model in self._state.models if model not in judged]
+        where = "Ability on the scale of the Epoch Capabilities Index, less what the formats cost"
+        where += f"; no board has judged {', '.join(left_out)}" if left_out else ""
+        self.card.show(
+            _TITLE, "Which would you run? Choose a format for each model", "", where,
+            " ".join(["Intervals of abilities hold 90 %, those of differences 95 %.", *notes(found)]),
+        )  # fmt: skip
+        self._answer.object = answer(found)
+
+
+def answer(found: list[Held]) -> str:
+    """Every other side held to the first, in sentences, and what was measured of each, as HTML."""
+    lines = [f"<p class='lead'>{formats.escape(sentence(found[0], one))}</p>" for one in found[1:]]
+    lines += [
+        f"<p class='counts'>{formats.escape(one.side.model_id)}: {formats.escape(measured.words)}</p>"
+        for one in found
+        for measured in one.measured[:2]
+    ]
+    return "".join(lines)
+
+
+def marks(found: list[Held]) -> Rows:
+    """A row per model in its format: hollow where boards say hardly anything of it."""
+    rows: list[dict[str, Any]] = []
+    for place, one in enumerate(found):
+        low, likely, high = one.ability
+        size = "" if one.file_gib is None else f"weights {formats.significant(one.file_gib)} GiB; "
+        lost = "cost of the format not known" if one.lost is None else f"the format costs {one.lost.likely:.1f}"
+        rows.append(
+            {
+                "row": place, "x": likely, "low": low, "high": high, "colour": theme.COLOURS[place],
+                "mark": theme.MARKS[place], "fill": 0.0 if one.evidence_class in THIN_EVIDENCE else 1.0,
+                "name": one.name, "first": f"ability {likely:.1f} ({low:.1f} to {high:.1f}), {one.evidence_class}",
+                "second": f"{size}judged at {one.judged[1]:.1f}, {lost}",
+            }
+        )  # fmt: skip
+    names = [f"{one.side.weight_format} · {one.side.model_id.rsplit('/', 1)[-1]}" for one in found]
+    return Rows(names, pl.DataFrame(rows), "Ability (index points)", row_px=30)

@@ -1,0 +1,58 @@
+"""`skyline compare`: models in stored formats against one another, such as 32B at 3 bits or 14B at 8."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.performance import door_of
+from pipelines.commands.terminal import Format, Formatted, Output, err, out, print_rows
+from warehouse.settings import Settings
+
+_SHOWN = (
+    "model_id", "weight_format", "kv_format", "ability_in_format", "ability_low", "ability_high", "ahead", "ahead_low",
+    "ahead_high", "is_beyond_noise", "ability_lost", "evidence_class", "file_size_gib",
+)  # fmt: skip
+_MOST_MEASURED = 2
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(epilog="Example: skyline compare Qwen2.5-32B-Instruct@q3_k_m Qwen2.5-14B-Instruct@q8_0")(compare)
+
+
+def compare(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL[@FORMAT]...",
+            help="Models by any common name, each with the format of its weights; as published without.",
+        ),
+    ],
+    use: Annotated[str, typer.Option(help="chat, coding, agents, maths or long documents.")] = "chat",
+    kv_format: Annotated[str, typer.Option(help="Format of the KV cache of all: f16, q8_0, q4_0, fp8.")] = "f16",
+    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output: Output = None,
+) -> None:
+    """Which model is abler in the format it would be run in, with intervals, and whether that is beyond noise."""
+    import polars as pl  # noqa: PLC0415 - polars loads only when needed
+
+    from profiling.answers.evidence import Evidence  # noqa: PLC0415
+    from profiling.answers.held_formats import held, notes, said_side, sentence  # noqa: PLC0415
+    from warehouse.reader import Reader  # noqa: PLC0415
+
+    reader = Reader(Settings().published)
+    evidence = Evidence.of(lambda table: reader.query(f"FROM {table}"))
+    sides = [said_side(text, evidence.abilities, kv_format) for text in models]
+    found = held(door_of(None, online=False), evidence, sides, use)
+    rows = pl.DataFrame([one.row() for one in found], infer_schema_length=None)
+    if format is not Format.TABLE or output is not None:
+        print_rows(rows, format, output)
+    else:
+        for one in found[1:]:
+            out.print(sentence(found[0], one), highlight=False, markup=False, soft_wrap=True)
+        for one in found:
+            for measured in one.measured[:_MOST_MEASURED]:
+                out.print(f"  {one.side.model_id}: {measured.words}", highlight=False, markup=False, soft_wrap=True)
+        print_rows(rows.select(_SHOWN), format, None)
+    for note in notes(found):
+        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,58 @@
+"""How engines are told the format of their cache of keys and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from profiling.errors import InvalidWorkload
+from profiling.memory.engines import known_engine, runs_on
+from profiling.models.format_names import kv_format
+
+WHOLE = "f16"
+"""What caches are kept in unless something else is asked for."""
+_LLAMA_CPP = ("bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
+_FP8 = {name: f"--kv-cache-dtype {name}" for name in ("fp8_e4m3", "fp8_e5m2")}
+_FLAGS: Mapping[str, Mapping[str, str]] = {
+    "llama.cpp": {name: f"-ctk {name} -ctv {name}" for name in _LLAMA_CPP}
+    | {
+        f"{keys}/{values}": f"-ctk {keys} -ctv {values}"
+        for keys in (WHOLE, *_LLAMA_CPP) for values in (WHOLE, *_LLAMA_CPP) if keys != values
+    },
+    "ollama": {name: f"OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE={name}" for name in ("q8_0", "q4_0")},
+    "vllm-v1": {"fp8": "--kv-cache-dtype fp8", **_FP8},
+    "vllm-v0": {"fp8": "--kv-cache-dtype fp8", **_FP8},
+    "sglang": {"fp8": "--kv-cache-dtype fp8_e4m3", **_FP8},
+    "lmdeploy": {"int8": "--quant-policy 8", "int4": "--quant-policy 4"},
+}  # fmt: skip
+"""By engine and format: words of the command, of Ollama words before it; by the engines' own documentation."""
+
+
+CACHES = tuple(dict.fromkeys([WHOLE, *(name for formats in _FLAGS.values() for name in formats if "/" not in name)]))
+"""Formats that some engine keeps keys and values in alike."""
+
+
+def cache_flags(engine: str, kv: str) -> str:
+    """What tells an engine to keep its cache so; empty for 16 bits.
+
+    Args:
+        engine: What runs the model.
+        kv: A cache format, as `kv_format` takes it.
+
+    Raises:
+        UnsupportedPrecision: No such cache format.
+        InvalidWorkload: The engine has no such cache, as far as is known here; the message names those it has.
+    """
+    said, name = known_engine(engine), kv.strip().casefold()
+    if kv_format(kv) == kv_format(WHOLE) and name != "bf16":
+        return ""
+    known = _FLAGS.get(said, _FLAGS.get(runs_on(said), {}) if said != "lm-studio" else {})
+    if name in known:
+        return known[name]
+    if name == "bf16":
+        return ""
+    there = ", ".join(each for each in known if "/" not in each) or "none but 16 bits"
+    able = ", ".join(other for other, formats in _FLAGS.items() if name in formats)
+    raise InvalidWorkload(
+        f"{engine} is not known to keep its cache in {kv}; known: {there}"
+        + (f"; engines that do: {able}" if able else "")
+    )
