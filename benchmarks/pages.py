@@ -1,15 +1,22 @@
 """Pages in a real browser against a floor: a bare Bokeh scatter of as many rows whose data source is replaced.
 
-python benchmarks/pages.py [--home HOME] [--runs 5] [--sessions 20]
+python benchmarks/pages.py [--home HOME] [--runs 5] [--sessions 20] [--rows 5000 100000]
 
 HOME is a home with a published release; by default one is made from the bundled facts. Rows of the published board are
 repeated or cut to 5,000 and 100,000, so that pages and floor draw boards of one size. Timed are the first chart, from
 asking for the page until it is drawn; the whole page, until nothing more comes; and a change, from a page at rest: from
-the widget until the frame after the new data. Ratios are to the floor timed in between, in one run.
+the widget until the frame after the new data. Ratios are to the floor of the same round, the median of all rounds is
+printed, so that what else the machine does weighs on both. Then so many people choose at the same moment, each with a
+machine of his own: what the server takes longer for them than for one is added to what one waits.
 """
 
 import argparse
+import asyncio
+import contextlib
+import json
 import os
+import re
+import secrets
 import shutil
 import socket
 import statistics
@@ -19,9 +26,13 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
+
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 ROWS = (5_000, 100_000)
 FLOOR = "floor"
@@ -33,6 +44,7 @@ PAGES = (
     ("scaling?board=open_llm", "scaling", "Size", "scaling"),
     ("patterns?board=open_llm", "heatmap", "Group by", "components"),
 )
+_ROUNDS = 12
 _ENTRIES = ("entries", "scores", "scaling_residuals", "patterns_entries", "z_scores", "density")
 _FIRST = """(name) => { if (!window.Bokeh || !Bokeh.documents.length) return false
   const [view] = [...Bokeh.index.query((view) => view.model.name === name)]
@@ -160,8 +172,8 @@ class Server:
         self._stream.close()
 
 
-def timed(browser: Any, server: Server, runs: int) -> dict[str, tuple[float, ...]]:
-    """Per page: milliseconds to its first chart, to all of it, and to the chart after a change; medians, in turns."""
+def timed(browser: Any, server: Server, runs: int) -> dict[str, list[tuple[float, float, float]]]:
+    """Per page and round: milliseconds to its first chart, to all of it, and to the chart after a change; in turns."""
     times: dict[str, list[tuple[float, float, float]]] = {slug: [] for slug, *_ in PAGES}
     for _ in range(runs):
         for slug, first_figure, title, name in PAGES:
@@ -177,9 +189,100 @@ def timed(browser: Any, server: Server, runs: int) -> dict[str, tuple[float, ...
             rest.wait()
             times[slug].append((first * 1000, whole * 1000, page.evaluate(_CHANGE, [title, name])))
             page.close()
-    return {
-        slug: tuple(statistics.median(column) for column in zip(*rows, strict=True)) for slug, rows in times.items()
-    }
+    return times
+
+
+def ratios(
+    page: list[tuple[float, float, float]], floor: list[tuple[float, float, float]]
+) -> Iterator[tuple[float, float]]:
+    """Median milliseconds of each column, and median ratio to the floor of the same round."""
+    for took, least in zip(zip(*page, strict=True), zip(*floor, strict=True), strict=True):
+        yield statistics.median(took), statistics.median(one / other for one, other in zip(took, least, strict=True))
+
+
+class Person:
+    """A browser without a screen: it pulls its page, chooses, and knows when new data for a chart has come."""
+
+    def __init__(self, server: Server, slug: str, title: str) -> None:
+        """Choose in the field of that title, on the page of that address."""
+        self._address, self._title = f"127.0.0.1:{server.port}/{slug}", title
+
+    async def enter(self) -> None:
+        """Open the page as a browser does, and wait until nothing more comes."""
+        html = await asyncio.to_thread(self._page)
+        token = re.search(r'"token":"([^"]+)"', html)
+        assert token is not None
+        path = self._address.partition("?")[0]
+        request = HTTPRequest(f"ws://{path}/ws", headers={"Origin": f"http://{self._address.partition('/')[0]}"})
+        self._socket = await websocket_connect(request, subprotocols=["bokeh", token[1]], max_message_size=1 << 28)
+        await self._send("PULL-DOC-REQ", {})
+        while (found := _select(json.loads(await self._heard('"doc"'))["doc"], self._title)) is None:
+            pass
+        self._id, options, value = found
+        values = [one[0] if isinstance(one, list) else one for one in options]
+        self._values = [value, next(one for one in values if one != value)]
+        ready = {"type": "event", "name": "document_ready", "values": {"type": "map"}}
+        await self._send(
+            "PATCH-DOC", {"events": [{"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready}]}
+        )
+        with contextlib.suppress(TimeoutError):
+            while True:
+                await asyncio.wait_for(self._socket.read_message(), 3)
+
+    def _page(self) -> str:
+        with urllib.request.urlopen(f"http://{self._address}", timeout=120) as answer:
+            return str(answer.read().decode())
+
+    async def _send(self, kind: str, content: dict[str, Any]) -> None:
+        for frame in ({"msgid": secrets.token_hex(8), "msgtype": kind}, {}, content):
+            await self._socket.write_message(json.dumps(frame))
+
+    async def _heard(self, text: str) -> str:
+        while True:
+            frame = await self._socket.read_message()
+            if frame is None:
+                raise ConnectionError(f"{self._address} was closed by its server")
+            if isinstance(frame, str) and text in frame:
+                return frame
+
+    async def choose(self) -> float:
+        """Milliseconds from a choice until new data for a chart is there."""
+        self._values.reverse()
+        started = time.perf_counter()
+        event = {"kind": "ModelChanged", "model": {"id": self._id}, "attr": "value", "new": self._values[0]}
+        await self._send("PATCH-DOC", {"events": [event]})
+        await self._heard('"ColumnDataChanged"')
+        return (time.perf_counter() - started) * 1000
+
+
+def _select(node: Any, title: str) -> tuple[str, list[Any], str] | None:
+    """The select of that title in a document: its id, options and value."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            attributes = node.get("attributes")
+            if isinstance(attributes, dict) and attributes.get("title") == title and "options" in attributes:
+                return node["id"], attributes["options"], attributes["value"]
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+    return None
+
+
+async def choosing(server: Server, slug: str, title: str, people: int) -> tuple[float, float]:
+    """Median milliseconds of one who chooses alone, and the 95th percentile of so many at once, in turns."""
+    everybody = [Person(server, slug, title) for _ in range(people)]
+    for one in everybody:
+        await one.enter()
+    alone: list[float] = []
+    together: list[float] = []
+    for _ in range(_ROUNDS):
+        alone.append(await everybody[0].choose())
+        await asyncio.sleep(1)
+        together += await asyncio.gather(*(one.choose() for one in everybody))
+        await asyncio.sleep(2)
+    return statistics.median(alone), statistics.quantiles(together, n=20)[-1]
 
 
 class Rest:
@@ -271,6 +374,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
     parser.add_argument("--sessions", type=int, default=20, help="at once per page; 0 leaves them out")
     options = parser.parse_args()
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -286,25 +390,32 @@ def main() -> int:
             environment = {**os.environ, "SKYLINE_HOME": str(home)}
             command = [sys.executable, "-m", "pipelines.commands.app", "refresh", "--source", "bundled"]
             subprocess.run(command, check=True, env=environment, capture_output=True)
-        floor: tuple[float, ...] | None = None
-        for rows in ROWS:
+        changes: dict[str, float] = {}
+        for rows in options.rows:
             server = Server(home, rows, folder)
             try:
                 with sync_playwright() as playwright:
                     browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
                     found = timed(browser, server, options.runs)
                     browser.close()
-                floor = floor or found[FLOOR]
-                print(f"{rows:,} rows; ms, and ratios to the floor of {ROWS[0]:,} rows")
-                print(f"{'':<12} {'first chart':>18} {'whole page':>18} {'change':>18}")
+                print(f"{rows:,} rows; ms, and ratios to a bare page of as many rows")
+                print(f"{'':<28} {'first chart':>18} {'whole page':>18} {'change':>18}")
                 for slug, took in found.items():
-                    cells = (f"{ms:>10.0f} {ms / least:>7.2f}" for ms, least in zip(took, floor, strict=True))
-                    print(f"{slug:<12} {' '.join(cells)}")
+                    changes.setdefault(slug, statistics.median(change for *_, change in took))
+                    cells = (f"{ms:>10.0f} {ratio:>7.2f}" for ms, ratio in ratios(took, found[FLOOR]))
+                    print(f"{slug:<28} {' '.join(cells)}", flush=True)
             finally:
                 server.close()
-        for slug, *_ in PAGES[1:] if options.sessions else ():
-            server = Server(home, ROWS[0], folder)
+        for slug, _, title, _ in PAGES[1:] if options.sessions else ():
+            server = Server(home, options.rows[0], folder)
             try:
+                one, many = asyncio.run(choosing(server, slug, title, options.sessions))
+                print(
+                    f"{slug:<28} answered after {one:.0f} ms to one, {many:.0f} ms to 19 in 20 of "
+                    f"{options.sessions} at once; until it is drawn "
+                    f"{(changes[slug] + many - one) / changes[slug]:.1f} times of one",
+                    flush=True,
+                )
                 crowd(server, slug, options.sessions)
             finally:
                 server.close()

@@ -1,11 +1,12 @@
 """The served application: one session per visitor, every page in one shell, and what happens when data is missing."""
 
+import contextlib
 import functools
 import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from dashboards.data import Data
 from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
-from dashboards.parts.page import NothingToShow, card, html
+from dashboards.parts.page import NothingToShow, card, html, together
 from dashboards.places import address_of, bound_connections
 from warehouse import logs
 from warehouse.publish import NotPublished, Release
@@ -140,16 +141,35 @@ def _session(page: Page, data: Data) -> pn.Template:
     template.add_variable("sidebar_title", content.sidebar_title)
     hint = html()
     brought = html(_own_files(page, data))
-    template.add_panel("main", pn.Column(hint, brought, content.main, sizing_mode="stretch_width", margin=0))
     # A column in any case: for a root of HTML the browser would load MathJax, half of all scripts together.
-    template.add_panel("overlay", content.overlay or pn.Column(margin=0))
+    places = {"main": [hint, brought, content.main], "overlay": [content.overlay] if content.overlay else []}
     if content.sidebar is not None:
-        template.add_panel("sidebar", content.sidebar)
+        places["sidebar"] = [content.sidebar]
+    columns = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name in places}
+    for name, column in columns.items():
+        template.add_panel(name, column)
+    _once_sent(lambda: _fill((column, places[name]) for name, column in columns.items()))
     if content.state is not None:
         _keep_address(content)
     if published:
         _watch_for_newer(data, hint)
     return template
+
+
+def _once_sent(fill: Callable[[], None]) -> None:
+    """Do this when the browser has what it needs to load the scripts, so that both work at the same time."""
+    document = pn.state.curdoc
+    if document is None or document.session_context is None:
+        fill()
+    else:
+        document.add_next_tick_callback(fill)
+
+
+def _fill(places: Iterable[tuple[pn.Column, Sequence[Any]]]) -> None:
+    document = pn.state.curdoc
+    with document.models.freeze() if document else contextlib.nullcontext(), together():
+        for column, parts in places:
+            column.objects = list(parts)
 
 
 def _own_files(page: Page, data: Data) -> str:

@@ -67,6 +67,22 @@ def looks(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def kept(name: str, figure: str, width: int) -> tuple[Mapping[str, Any], ...]:
+    """Columns that stand in a row on the smallest screen too: its name, which gives way to half of it, and a figure.
+
+    Args:
+        name: Column of the names.
+        figure: Column of the figure that most come for.
+        width: Most pixels of the names.
+    """
+    return {"field": name, "responsive": 0, **_giving_way(width)}, {"field": figure, "responsive": 0}
+
+
+def _giving_way(width: int) -> dict[str, Any]:
+    """Names give way on a small screen, to half of it."""
+    return {"width": "52%", "minWidth": 130, "maxWidth": width}
+
+
 class FactTable:
     """Rows of facts under titles."""
 
@@ -80,9 +96,8 @@ class FactTable:
         """
         self._facts = facts
         self._frame = pl.DataFrame()
-        # Names give way on a small screen, to half of it.
         name = next((fact for fact in facts.values() if not fact.format), None)
-        narrower = {"width": "52%", "minWidth": 130, "maxWidth": _width(name)} if name else {}
+        narrower = _giving_way(_width(name)) if name else {}
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
         options = looks(
             PAGE, *({"field": fact.title, "responsive": 0} | (narrower if fact is name else {}) for fact in stays)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from profiling.answers.candidate import Candidate, Need, Verdict, described
 from profiling.answers.choose import Looked, widest
-from profiling.answers.commands import PROMPT, commands
+from profiling.answers.commands import PROMPT, commands, started
 from profiling.answers.door import Door
 from profiling.answers.placement import Split, host_of
 from profiling.answers.split import best_split, longest_on, needs_on, placed
@@ -47,6 +47,8 @@ class Beside:
         if not need.host_memory_gib:
             notes.append("No layers or experts were placed in system memory, as its size was not stated.")
             return None
+        if need.options:
+            notes.append("Where layers or experts lie in system memory, the engine is counted as it starts by itself.")
         host, note = host_of(door, device, need.host_memory_gib, need.host)
         notes.extend([note] if note else [])
         return cls(need.fleet or Fleet(((device, need.devices),)), host, formats)
@@ -60,9 +62,8 @@ class Beside:
         best: Candidate | None = None
         for weight_format in self.formats:
             try:
-                workload = Workload(
-                    batch=need.users, context=need.context, precision=precision_for(model, weight_format)
-                )
+                precision = precision_for(model, weight_format, need.kv_bits)
+                workload = Workload(batch=need.users, context=need.context, precision=precision)
                 least = weight_bytes(model, workload.precision) + kv_cache_bytes(model, workload).low
                 if float(least) > room:
                     continue
@@ -91,9 +92,10 @@ def _of_split(
     fullest = max(cards, key=lambda piece: float(piece.need.high) / float(piece.need.budget))
     low, likely, high = (rate / need.users for rate in split.tokens_per_s)
     engine = need.engine if need.engine and runs_on(need.engine) == LAYERED else LAYERED
-    run, check = commands(
+    plain = commands(
         model, weight_format, engine, fullest.device, context=need.context, users=need.users, flags=split.flags
     )
+    run, check = started(plain, engine, need.kv_bits, {})
     return replace(
         described(model, weight_format, row, workload, fullest.need),
         verdict=verdict, tokens_per_s=(low, likely, high),
@@ -114,7 +116,8 @@ def on_unlike(
     """
 
     def look(weight_format: str | None) -> Looked[Workload]:
-        workload = Workload(batch=need.users, context=need.context, precision=precision_for(model, weight_format))
+        precision = precision_for(model, weight_format, need.kv_bits)
+        workload = Workload(batch=need.users, context=need.context, precision=precision)
         needs = needs_on(door, model, fleet, workload)
         fullest = max(needs, key=lambda one: float(one.high) / float(one.budget))
         candidate = described(model, weight_format or model.published_format.name, row, workload, fullest)

@@ -65,6 +65,69 @@ _SERVERS: Mapping[str, _Server] = {
 """By engine; one that is not here is started as the engine that computes for it."""
 
 
+_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "llama.cpp": {"batched_tokens": "-ub {}"},
+    "vllm-v1": {
+        "gpu_memory_utilization": "--gpu-memory-utilization {:g}", "batched_tokens": "--max-num-batched-tokens {}",
+        "eager": "--enforce-eager",
+    },
+    "sglang": {
+        "gpu_memory_utilization": "--mem-fraction-static {:g}", "batched_tokens": "--chunked-prefill-size {}",
+        "eager": "--disable-cuda-graph",
+    },
+    "tensorrt-llm": {"batched_tokens": "--max_num_tokens {}"},
+}  # fmt: skip
+"""Flags of options, by engine as it is started."""
+_CACHES: Mapping[str, Mapping[float, str]] = {
+    "llama.cpp": {
+        bits: f"-ctk {name} -ctv {name}"
+        for bits, name in ((8.5, "q8_0"), (6, "q5_1"), (5.5, "q5_0"), (5, "q4_1"), (4.5, "q4_0"), (32, "f32"))
+    },
+    "vllm-v1": {8: "--kv-cache-dtype fp8"},
+    "sglang": {8: "--kv-cache-dtype fp8_e4m3"},
+    "lmdeploy": {8: "--quant-policy 8", 4: "--quant-policy 4"},
+}
+"""Flags of a cache of so many bits, likewise; 16 need none."""
+_OPTION_NAMES: Mapping[str, str] = {
+    "gpu_memory_utilization": "the part of memory that it may use", "batched_tokens": "the tokens of a step",
+    "eager": "running without captured graphs",
+}  # fmt: skip
+
+
+def _started(engine: str, cache_bits: float, options: Mapping[str, object]) -> tuple[str, list[str]]:
+    """Flags of an engine, and what it has none for."""
+    said = "vllm-v1" if engine == "vllm" else engine
+    known, caches = _OPTIONS.get(said, {}), _CACHES.get(said, {})
+    flags = [known[name].format(value) for name, value in options.items() if name in known]
+    missing = [_OPTION_NAMES[name] for name in options if name not in known]
+    if cache_bits != 16:
+        flags += [caches[cache_bits]] if cache_bits in caches else []
+        missing += [] if cache_bits in caches else [f"a KV cache of {cache_bits:g} bits"]
+    return " ".join(flags), missing
+
+
+def started(pair: tuple[str, str], engine: str, cache_bits: float, options: Mapping[str, object]) -> tuple[str, str]:
+    """What `commands` gives with flags for options of the engine (`Need.options`) and its cache.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    flags, _ = _started(known_engine(engine), cache_bits, options)
+    run, check = pair
+    # llama-bench starts the engine itself; all other checks ask what the first command has started.
+    return f"{run} {flags}".rstrip(), f"{check} {flags}".rstrip() if check.startswith("llama-bench") else check
+
+
+def unsaid(engine: str, cache_bits: float, options: Mapping[str, object]) -> list[str]:
+    """What of an engine's options the commands do not say, as sentences.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    _, missing = _started(known_engine(engine), cache_bits, options)
+    return [f"The commands do not set {each}: no flag of {engine} for it is known here." for each in missing]
+
+
 def commands(
     model: Architecture, weight_format: str, engine: str, device: Accelerator, *, devices: int = 1, context: int,
     users: int = 1, flags: str | None = None,

@@ -13,7 +13,7 @@ from profiling.engines.fit import exponent
 from profiling.engines.table import engine_of
 from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
-from profiling.memory.engines import LARGE_CARD_BYTES, engine_profile
+from profiling.memory.engines import LARGE_CARD_BYTES, EngineProfile, engine_profile
 from profiling.memory.need import memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Parallelism, Precision, Workload
@@ -31,6 +31,9 @@ class Options:
         weight_format: How weights are stored; None: as published.
         kv_bits: Bits per number of the cache.
         engine: Whose overhead and scheduling.
+        gpu_memory_utilization: Part of the memory that the engine may use; None: its default.
+        batched_tokens: Most tokens of one step; None: the engine's default.
+        eager: Whether the engine runs without captured graphs; counted in memory, not in time.
         most_devices: Of one replica and of all together.
         draft: Tokens proposed per step by speculation.
         acceptance: Probability that a proposed token is accepted.
@@ -41,6 +44,9 @@ class Options:
     weight_format: str | None = None
     kv_bits: float = 16
     engine: str = "vllm-v1"
+    gpu_memory_utilization: float | None = None
+    batched_tokens: int | None = None
+    eager: bool = False
     most_devices: int = 64
     draft: int = 0
     acceptance: float = 0.7
@@ -50,6 +56,17 @@ class Options:
     """Whether prompts are read on replicas of their own."""
     tensor: int | None = None
     """Tensor parallel ways of a replica, without stages; None: whichever are best."""
+
+    @property
+    def held(self) -> EngineProfile:
+        """What the engine adds to the memory, started with these options.
+
+        Raises:
+            InvalidWorkload: No such engine, or an option cannot be.
+        """
+        return engine_profile(self.engine).with_options(
+            utilisation=self.gpu_memory_utilization, step_tokens=self.batched_tokens, eager=self.eager
+        )
 
 
 def enough_requests(replica: Replica, traffic: Traffic) -> int:
@@ -83,9 +100,9 @@ def replica_of(
         arrival: Whether a fixed number of requests is in flight (steady) or they come by themselves (random).
         held_back_steps: Steps for which the engine's own options hold prompts back.
     """
-    profile = engine_profile(options.engine)
+    profile = options.held
     near, far = (
-        memory_need(model, device, Workload(context=c, precision=precision, parallelism=split), options.engine)
+        memory_need(model, device, Workload(context=c, precision=precision, parallelism=split), profile)
         for c in (1024, 2048)
     )
     per_token = float(far.kv_cache.high - near.kv_cache.high) / 1024

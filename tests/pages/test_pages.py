@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.page]
 
 SLUGS = [page.slug for page in PAGES]
 OTHERS = ["model", "device", "model?id=Qwen/Qwen3.6-27B", "device?id=RTX-4090"]
+ENTRIES = [f"{slug}?board=open_llm" for slug in ("leaderboard", "pareto", "scaling", "patterns")]
 _CORNER = """() => {
   const found = []
   const walk = (node) => { for (const e of node.querySelectorAll('*')) {
@@ -80,9 +81,24 @@ def test_a_page_has_no_grave_faults_in_either_theme_at_any_width_and_fits_when_t
     assert page.evaluate("document.documentElement.scrollWidth") <= 820
 
 
+# A row of a table on a phone keeps a figure, where the table has any.
+_FIGURELESS = """() => {
+  const found = []
+  const walk = (node) => { for (const e of node.querySelectorAll('*')) {
+    if (e.matches('.tabulator') && e.checkVisibility()) {
+      const figures = [...e.querySelectorAll('.tabulator-row:first-child .tabulator-cell')]
+        .filter((cell) => cell.style.textAlign === 'right')
+      if (figures.length && !figures.some((cell) => cell.checkVisibility())) found.push(e.getAttribute('aria-label'))
+    }
+    if (e.shadowRoot) walk(e.shadowRoot)
+  } }
+  walk(document)
+  return found }"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", SLUGS)
-def test_a_page_in_the_dark_on_a_phone_needs_no_sideways_scrolling(
+@pytest.mark.parametrize("slug", [*SLUGS, *OTHERS, *ENTRIES])
+def test_a_page_in_the_dark_on_a_phone_needs_no_sideways_scrolling_and_its_tables_keep_a_figure(
     browser: BrowserContext, served: Served, slug: str
 ) -> None:
     for visit in visiting(browser, served.url, width=390, scheme="dark"):
@@ -90,6 +106,7 @@ def test_a_page_in_the_dark_on_a_phone_needs_no_sideways_scrolling(
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        assert page.evaluate(_FIGURELESS) == []
         assert visit.errors == []
 
 

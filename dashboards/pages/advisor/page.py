@@ -10,7 +10,7 @@ from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
 from dashboards.finding import address_of_device, address_of_error, address_of_model
 from dashboards.pages.advisor.state import USUAL, AdvisorState
-from dashboards.parts import controls, formats, page, theme
+from dashboards.parts import controls, engine_options, formats, page, theme
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.templates import render
@@ -20,6 +20,7 @@ from profiling.devices.accelerators import GIB
 from profiling.devices.fleet import Fleet
 from profiling.devices.names import resolve_device
 from profiling.errors import ProfilingError
+from profiling.models.format_names import kv_format
 from warehouse.publish import NotPublished
 
 _CHART = "ability_on_this_machine"
@@ -103,6 +104,7 @@ class Advisor:
             accelerator=device.name, devices=count, context=int(state.context), users=state.users, use=state.use,
             engine=None if state.engine == USUAL else state.engine, least_tokens_per_s=state.least,
             host_memory_gib=state.host, host=host, fleet=fleet if fleet.is_mixed else None,
+            kv_bits=kv_format(state.kv), **engine_options.chosen(state),
         )  # fmt: skip
         return need, door, [found.note] if found.note else []
 
@@ -175,6 +177,10 @@ class Advisor:
             controls.select(state, "context", "Context (tokens)", margin=margin),
             controls.whole(state, "users", "Concurrent requests", margin=margin),
             controls.select(state, "engine", "Engine", margin=margin),
+            engine_options.more(state, {
+                "kv": controls.select(state, "kv", "KV cache", margin=margin),
+                **engine_options.fields(state, margin=margin),
+            }),
             controls.number(state, "least", "At least tokens per second, each", margin=margin),
             controls.number(state, "host", "Memory of the machine (GiB)", margin=margin),
             controls.text(

@@ -13,7 +13,7 @@ from dashboards.finding import address_of_error
 from dashboards.pages.serve import text
 from dashboards.pages.serve.answer import Fleet, bases, curve_of, fleet_of, limit_of, plans_of
 from dashboards.pages.serve.state import ServeState
-from dashboards.parts import controls, page
+from dashboards.parts import controls, engine_options, page
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
@@ -185,7 +185,9 @@ class Serve(SessionPage[ServeState]):
             controls.number(state, "ttft", "First token within (s; 0: any)", step=0.5, margin=margin),
             controls.number(state, "tpot", "Per token within (ms; 0: any)", step=5, margin=margin),
             controls.select(state, "weights", "Weight format", margin=margin),
+            controls.select(state, "kv", "KV cache", margin=margin),
             controls.select(state, "engine", "Engine", margin=margin),
+            engine_options.more(state, engine_options.fields(state, margin=margin)),
             controls.text(state, "first", "Fleet", placeholder="8xH100-SXM5-80GB", **wide),
             controls.text(state, "second", "Against fleet", placeholder="4xB200-SXM-180GB", **wide),
             controls.number(state, "cached", "Cached prefix (% of every prompt)", step=5, margin=margin),
