@@ -137,6 +137,7 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
             time.sleep(0.5)
 
     threading.Thread(target=count, daemon=True).start()
+    app.spare_collections()
     server.run_until_shutdown()
 
 

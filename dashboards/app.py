@@ -1,12 +1,12 @@
 """The served application: one session per visitor, every page in one shell, and what happens when data is missing."""
 
-import contextlib
 import functools
+import gc
 import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from dashboards.data import Data
 from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
-from dashboards.parts.page import NothingToShow, card, html, together
+from dashboards.parts.page import NothingToShow, card, html
 from dashboards.places import address_of, bound_connections
 from warehouse import logs
 from warehouse.publish import NotPublished, Release
@@ -80,10 +80,17 @@ def serve(settings: Settings, show: bool = False) -> None:
     width = max(len(page.title) for page in PAGES)
     for page in PAGES:
         print(f"{page.title:<{width}} http://{settings.address}:{settings.port}/{page.slug}", flush=True)
+    spare_collections()
     try:
         server.run_until_shutdown()
     except KeyboardInterrupt:
         server.stop()
+
+
+def spare_collections() -> None:
+    """Look no more through what stays for good: Panel collects garbage after each session, while others wait."""
+    gc.collect()
+    gc.freeze()
 
 
 def _opener(page: Page, own: OwnFiles, metrics: serving.Metrics, proxies: Sequence[str]) -> Callable[[], pn.Template]:
@@ -142,13 +149,17 @@ def _session(page: Page, data: Data) -> pn.Template:
     hint = html()
     brought = html(_own_files(page, data))
     # A column in any case: for a root of HTML the browser would load MathJax, half of all scripts together.
-    places = {"main": [hint, brought, content.main], "overlay": [content.overlay] if content.overlay else []}
-    if content.sidebar is not None:
-        places["sidebar"] = [content.sidebar]
-    columns = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name in places}
+    template.add_panel("overlay", content.overlay or pn.Column(margin=0))
+    places = {"main": [hint, brought, content.main], "sidebar": [content.sidebar] if content.sidebar else []}
+    columns = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name, parts in places.items() if parts}
     for name, column in columns.items():
         template.add_panel(name, column)
-    _once_sent(lambda: _fill((column, places[name]) for name, column in columns.items()))
+
+    def fill() -> None:
+        for name, column in columns.items():
+            column.objects = places[name]
+
+    _once_sent(fill)
     if content.state is not None:
         _keep_address(content)
     if published:
@@ -163,13 +174,6 @@ def _once_sent(fill: Callable[[], None]) -> None:
         fill()
     else:
         document.add_next_tick_callback(fill)
-
-
-def _fill(places: Iterable[tuple[pn.Column, Sequence[Any]]]) -> None:
-    document = pn.state.curdoc
-    with document.models.freeze() if document else contextlib.nullcontext(), together():
-        for column, parts in places:
-            column.objects = list(parts)
 
 
 def _own_files(page: Page, data: Data) -> str:

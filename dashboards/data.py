@@ -8,7 +8,7 @@ import datetime as dt
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +122,7 @@ class Data:
         if not self._models:
             return door
         if self._own_door is None or self._own_door[0] is not door:
-            own = {**door.own_models, **self._models}
-            self._own_door = door, Door(door.devices, door.calibrations, door.prices, door.grids, own_models=own)
+            self._own_door = door, reduce(Door.with_model, self._models.values(), door)
         return self._own_door[1]
 
     def evidence(self) -> Evidence:

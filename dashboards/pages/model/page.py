@@ -209,7 +209,7 @@ class ModelPage(SessionPage[ModelState]):
 
     def _door(self) -> Door:
         door = self.data.door()
-        return door if self._own is None else own.door_with(door, self._own)
+        return door if self._own is None else door.with_model(self._own)
 
     # What is shown ---------------------------------------------------------------------------------------------------
 
