@@ -78,9 +78,10 @@ def kept(name: str, figure: str, width: int) -> tuple[Mapping[str, Any], ...]:
     return {"field": name, "responsive": 0, **_giving_way(width)}, {"field": figure, "responsive": 0}
 
 
-def _giving_way(width: int) -> dict[str, Any]:
-    """Names give way on a small screen, to half of it."""
-    return {"width": "52%", "minWidth": 130, "maxWidth": width}
+def _giving_way(width: int, among: int = 1) -> dict[str, Any]:
+    """Names give way on a small screen: to half of it, or to two thirds for several of them."""
+    share, least = (52, 130) if among == 1 else (64 // among, 90)
+    return {"width": f"{share}%", "minWidth": least, "maxWidth": width}
 
 
 class FactTable:
@@ -97,10 +98,11 @@ class FactTable:
         self._facts = facts
         self._frame = pl.DataFrame()
         name = next((fact for fact in facts.values() if not fact.format), None)
-        narrower = _giving_way(_width(name)) if name else {}
+        texts = [fact for fact in facts.values() if fact is name or (fact.stays and not fact.format)]
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
+        narrower = {fact.title: _giving_way(_width(fact), len(texts)) for fact in texts}
         options = looks(
-            PAGE, *({"field": fact.title, "responsive": 0} | (narrower if fact is name else {}) for fact in stays)
+            PAGE, *({"field": fact.title, "responsive": 0, **narrower.get(fact.title, {})} for fact in stays)
         )
         self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
 

@@ -24,7 +24,7 @@ from profiling.engines.time import COMMAND, shipped_times
 _ERRORS, _PICTURE = "error_on_what_was_left_out", "predicted_against_measured"
 _SHIPPED = {
     "stage": Fact("Stage", width=190),
-    "engine": Fact("Engine", width=130),
+    "engine": Fact("Engine", width=130, stays=True),
     "left_out": Fact("Left out of the fit", width=110),
     "mdape_pct": Fact("Median error (%)", "0.0", 90, stays=True),
     "measured_over_predicted_p10": Fact("Measured over predicted, 10 %", "0.00", 130),
@@ -36,7 +36,7 @@ _SHIPPED = {
 }
 _OWN = {
     "stage": Fact("Stage", width=190),
-    "group": Fact("Group", width=190),
+    "group": Fact("Group", width=190, stays=True),
     "rows": Fact("Measurements", "0,0", 104),
     "asked": Fact("Predicted", "0,0", 84),
     "mdape_pct": Fact("Median error (%)", "0.0", 90, stays=True),
