@@ -14,7 +14,7 @@ CACHE = "16"
 """What the KV cache is stored in where nothing is chosen."""
 _LABELS = {
     "gpu_memory_utilization": "GPU memory utilization (0: default)",
-    "batched_tokens": "Batched tokens of a step (0: default)",
+    "batched_tokens": "Batched tokens (0: default)",
     "eager": "Eager, without captured graphs",
 }
 MOST_BATCHED_TOKENS = 2**20
