@@ -12,11 +12,7 @@ machine of his own: what the server takes longer for them than for one is added 
 
 import argparse
 import asyncio
-import contextlib
-import json
 import os
-import re
-import secrets
 import shutil
 import socket
 import statistics
@@ -28,11 +24,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from tornado.httpclient import HTTPRequest
-from tornado.websocket import websocket_connect
+from _people import choosing
 
 ROWS = (5_000, 100_000)
 FLOOR = "floor"
@@ -44,7 +39,6 @@ PAGES = (
     ("scaling?board=open_llm", "scaling", "Size", "scaling"),
     ("patterns?board=open_llm", "heatmap", "Group by", "components"),
 )
-_ROUNDS = 12
 _ENTRIES = ("entries", "scores", "scaling_residuals", "patterns_entries", "z_scores", "density")
 _FIRST = """(name) => { if (!window.Bokeh || !Bokeh.documents.length) return false
   const [view] = [...Bokeh.index.query((view) => view.model.name === name)]
@@ -173,117 +167,54 @@ class Server:
         self._stream.close()
 
 
-def timed(browser: Any, server: Server, runs: int) -> dict[str, list[tuple[float, float, float]]]:
-    """Per page and round: milliseconds to its first chart, to all of it, and to the chart after a change; in turns."""
-    times: dict[str, list[tuple[float, float, float]]] = {slug: [] for slug, *_ in PAGES}
+class Round(NamedTuple):
+    """Milliseconds of one visit, and of the server's processors in it, which other work on the machine leaves alone."""
+
+    first: float
+    whole: float
+    change: float
+    first_server: float
+    change_server: float
+
+
+def timed(browser: Any, server: Server, runs: int) -> dict[str, list[Round]]:
+    """Per page its rounds, in turns: to its first chart, to all of it, and to the chart after a change."""
+    import psutil  # noqa: PLC0415 - of the extra `bench`
+
+    process = psutil.Process(server.process.pid)
+
+    def worked() -> float:
+        spent = process.cpu_times()
+        return float(spent.user + spent.system)
+
+    times: dict[str, list[Round]] = {slug: [] for slug, *_ in PAGES}
     for _ in range(runs):
         for slug, first_figure, title, name in PAGES:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(180_000)
             rest = Rest(page, server)
-            started = time.perf_counter()
+            started, before = time.perf_counter(), worked()
             page.goto(server.url + slug, wait_until="commit")
             page.wait_for_function(_FIRST, arg=first_figure)
-            first = time.perf_counter() - started
+            first, first_server = time.perf_counter() - started, worked() - before
             whole = rest.wait() - started
             page.evaluate(_CHANGE, [title, name])  # the first answers fill the caches of server and browser
             rest.wait()
-            times[slug].append((first * 1000, whole * 1000, page.evaluate(_CHANGE, [title, name])))
+            before = worked()
+            change = page.evaluate(_CHANGE, [title, name])
+            times[slug].append(
+                Round(first * 1000, whole * 1000, change, first_server * 1000, (worked() - before) * 1000)
+            )
             page.close()
     return times
 
 
-def ratios(
-    page: list[tuple[float, float, float]], floor: list[tuple[float, float, float]]
-) -> Iterator[tuple[float, float]]:
+def ratios(page: list[Round], floor: list[Round]) -> Iterator[tuple[float, float]]:
     """Median milliseconds of each column, and median ratio to the floor of the same round."""
     for took, least in zip(zip(*page, strict=True), zip(*floor, strict=True), strict=True):
-        yield statistics.median(took), statistics.median(one / other for one, other in zip(took, least, strict=True))
-
-
-class Person:
-    """A browser without a screen: it pulls its page, chooses, and knows when new data for a chart has come."""
-
-    def __init__(self, server: Server, slug: str, title: str) -> None:
-        """Choose in the field of that title, on the page of that address."""
-        self._address, self._title = f"127.0.0.1:{server.port}/{slug}", title
-
-    async def enter(self) -> None:
-        """Open the page as a browser does, and wait until nothing more comes."""
-        html = await asyncio.to_thread(self._page)
-        token = re.search(r'"token":"([^"]+)"', html)
-        assert token is not None
-        path = self._address.partition("?")[0]
-        request = HTTPRequest(f"ws://{path}/ws", headers={"Origin": f"http://{self._address.partition('/')[0]}"})
-        self._socket = await websocket_connect(request, subprotocols=["bokeh", token[1]], max_message_size=1 << 28)
-        await self._send("PULL-DOC-REQ", {})
-        while (found := _select(json.loads(await self._heard('"doc"'))["doc"], self._title)) is None:
-            pass
-        self._id, options, value = found
-        values = [one[0] if isinstance(one, list) else one for one in options]
-        self._values = [value, next(one for one in values if one != value)]
-        ready = {"type": "event", "name": "document_ready", "values": {"type": "map"}}
-        await self._send(
-            "PATCH-DOC", {"events": [{"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready}]}
-        )
-        with contextlib.suppress(TimeoutError):
-            while True:
-                await asyncio.wait_for(self._socket.read_message(), 3)
-
-    def _page(self) -> str:
-        with urllib.request.urlopen(f"http://{self._address}", timeout=120) as answer:
-            return str(answer.read().decode())
-
-    async def _send(self, kind: str, content: dict[str, Any]) -> None:
-        for frame in ({"msgid": secrets.token_hex(8), "msgtype": kind}, {}, content):
-            await self._socket.write_message(json.dumps(frame))
-
-    async def _heard(self, text: str) -> str:
-        while True:
-            frame = await self._socket.read_message()
-            if frame is None:
-                raise ConnectionError(f"{self._address} was closed by its server")
-            if isinstance(frame, str) and text in frame:
-                return frame
-
-    async def choose(self) -> float:
-        """Milliseconds from a choice until new data for a chart is there."""
-        self._values.reverse()
-        started = time.perf_counter()
-        event = {"kind": "ModelChanged", "model": {"id": self._id}, "attr": "value", "new": self._values[0]}
-        await self._send("PATCH-DOC", {"events": [event]})
-        await self._heard('"ColumnDataChanged"')
-        return (time.perf_counter() - started) * 1000
-
-
-def _select(node: Any, title: str) -> tuple[str, list[Any], str] | None:
-    """The select of that title in a document: its id, options and value."""
-    waiting = [node]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            attributes = node.get("attributes")
-            if isinstance(attributes, dict) and attributes.get("title") == title and "options" in attributes:
-                return node["id"], attributes["options"], attributes["value"]
-            waiting.extend(node.values())
-        elif isinstance(node, list):
-            waiting.extend(node)
-    return None
-
-
-async def choosing(server: Server, slug: str, title: str, people: int) -> tuple[float, float]:
-    """Median milliseconds of one who chooses alone, and the 95th percentile of so many at once, in turns."""
-    everybody = [Person(server, slug, title) for _ in range(people)]
-    for one in everybody:
-        await one.enter()
-    alone: list[float] = []
-    together: list[float] = []
-    for _ in range(_ROUNDS):
-        alone.append(await everybody[0].choose())
-        await asyncio.sleep(1)
-        together += await asyncio.gather(*(one.choose() for one in everybody))
-        await asyncio.sleep(2)
-    return statistics.median(alone), statistics.quantiles(together, n=20)[-1]
+        # Processors are told in hundredths of a second, of which a change of the floor takes none.
+        paired = [one / max(other, 10.0) for one, other in zip(took, least, strict=True)]
+        yield statistics.median(took), statistics.median(paired)
 
 
 class Rest:
@@ -400,17 +331,18 @@ def main() -> int:
                     found = timed(browser, server, options.runs)
                     browser.close()
                 print(f"{rows:,} rows; ms, and ratios to a bare page of as many rows")
-                print(f"{'':<28} {'first chart':>18} {'whole page':>18} {'change':>18}")
+                heads = ("first chart", "whole page", "change", "server, first chart", "server, change")
+                print(f"{'':<28} {' '.join(f'{head:>20}' for head in heads)}")
                 for slug, took in found.items():
-                    changes.setdefault(slug, statistics.median(change for *_, change in took))
-                    cells = (f"{ms:>10.0f} {ratio:>7.2f}" for ms, ratio in ratios(took, found[FLOOR]))
+                    changes.setdefault(slug, statistics.median(one.change for one in took))
+                    cells = (f"{ms:>12.0f} {ratio:>7.2f}" for ms, ratio in ratios(took, found[FLOOR]))
                     print(f"{slug:<28} {' '.join(cells)}", flush=True)
             finally:
                 server.close()
         for slug, _, title, _ in PAGES[1:] if options.sessions else ():
             server = Server(home, options.rows[0], folder)
             try:
-                one, many = asyncio.run(choosing(server, slug, title, options.sessions))
+                one, many = asyncio.run(choosing(server.port, slug, title, options.sessions))
                 print(
                     f"{slug:<28} answered after {one:.0f} ms to one, {many:.0f} ms to 19 in 20 of "
                     f"{options.sessions} at once; until it is drawn "
