@@ -125,7 +125,7 @@ class Serve(SessionPage[ServeState]):
             return
         self.table.show(
             self.rows.with_columns(
-                breaks=pl.col("first_broken").replace(text.PROMISES),
+                breaks=pl.col("first_broken").cast(pl.String).replace(text.PROMISES),
                 time_per_output_token_p90_ms=1000 * pl.col("time_per_output_token_p90_s"),
             )
         )
