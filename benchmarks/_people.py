@@ -1,7 +1,6 @@
 """People who choose on pages at the same moment, each as a browser without a screen."""
 
 import asyncio
-import contextlib
 import json
 import re
 import secrets
@@ -14,6 +13,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 _ROUNDS = 12
+_QUIET_S = 2  # in which a page that was opened or changed comes to rest
 
 
 class Person:
@@ -22,6 +22,8 @@ class Person:
     def __init__(self, port: int, slug: str, title: str) -> None:
         """Choose in the field of that title, on the page of that address."""
         self._address, self._title = f"127.0.0.1:{port}/{slug}", title
+        self._wanted = ""
+        self._waiting: asyncio.Future[str] | None = None
 
     async def enter(self) -> None:
         """Open the page as a browser does, and wait until nothing more comes."""
@@ -30,7 +32,9 @@ class Person:
         assert token is not None
         path = self._address.partition("?")[0]
         request = HTTPRequest(f"ws://{path}/ws", headers={"Origin": f"http://{self._address.partition('/')[0]}"})
-        self._socket = await websocket_connect(request, subprotocols=["bokeh", token[1]], max_message_size=1 << 28)
+        self._socket = await websocket_connect(
+            request, subprotocols=["bokeh", token[1]], max_message_size=1 << 28, on_message_callback=self._take
+        )
         await self._send("PULL-DOC-REQ", {})
         while (found := _select(json.loads(await self._heard('"doc"'))["doc"], self._title)) is None:
             pass
@@ -41,9 +45,7 @@ class Person:
         await self._send(
             "PATCH-DOC", {"events": [{"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready}]}
         )
-        with contextlib.suppress(TimeoutError):
-            while True:
-                await asyncio.wait_for(self._socket.read_message(), 3)
+        await asyncio.sleep(_QUIET_S)
 
     def _page(self) -> str:
         with urllib.request.urlopen(f"http://{self._address}", timeout=120) as answer:
@@ -53,13 +55,17 @@ class Person:
         for frame in ({"msgid": secrets.token_hex(8), "msgtype": kind}, {}, content):
             await self._socket.write_message(json.dumps(frame))
 
+    def _take(self, frame: str | bytes | None) -> None:
+        if self._waiting is None or self._waiting.done():
+            return
+        if frame is None:
+            self._waiting.set_exception(ConnectionError(f"{self._address} was closed by its server"))
+        elif isinstance(frame, str) and self._wanted in frame:
+            self._waiting.set_result(frame)
+
     async def _heard(self, text: str) -> str:
-        while True:
-            frame = await self._socket.read_message()
-            if frame is None:
-                raise ConnectionError(f"{self._address} was closed by its server")
-            if isinstance(frame, str) and text in frame:
-                return frame
+        self._wanted, self._waiting = text, asyncio.get_running_loop().create_future()
+        return await self._waiting
 
     async def choose(self) -> float:
         """Milliseconds from a choice until new data for a chart is there."""
@@ -97,5 +103,5 @@ async def choosing(port: int, slug: str, title: str, people: int) -> tuple[float
         alone.append(await everybody[0].choose())
         await asyncio.sleep(1)
         together += await asyncio.gather(*(one.choose() for one in everybody))
-        await asyncio.sleep(2)
+        await asyncio.sleep(_QUIET_S)
     return statistics.median(alone), statistics.quantiles(together, n=20)[-1]

@@ -121,7 +121,7 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
     sessions = {page.slug or "/": app._opener(page, own, metrics, ()) for page in ALL} | {FLOOR: floor}
     server = pn.serve(
         sessions, port=port, address="127.0.0.1", show=False, start=False, verbose=False, admin=False,
-        static_dirs={"assets": str(Path(app.__file__).parent / "assets")}, unused_session_lifetime=1_000,
+        static_dirs={"assets": str(Path(app.__file__).parent / "assets")}, unused_session_lifetime=10_000,
         check_unused_sessions=500,
     )  # fmt: skip
 

@@ -13,6 +13,8 @@ from dashboards.pages.roofline.page import Roofline
 from dashboards.pages.serve.page import Serve
 from dashboards.pages.which_gpu.page import WhichGpu
 from pipelines.commands.app import app
+from profiling.answers.commands import started, unsaid
+from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
 from warehouse.settings import Settings
 
@@ -93,7 +95,26 @@ def test_the_advisor_advises_as_advise_does_and_its_commands_start_the_engine_so
     assert best["run"].endswith(
         "--gpu-memory-utilization 0.8 --max-num-batched-tokens 4096 --enforce-eager --kv-cache-dtype fp8"
     )
+    model = data.door().judged_model(best["model_id"])
+    assert model is not None
+    asked = Question(
+        model=model.name, accelerator=DEVICE, context=32_768, weight_format=best["weight_format"], engine="vllm-v1",
+        kv_bits=8, gpu_memory_utilization=0.8, batched_tokens=4096, eager=True,
+    )  # fmt: skip
+    rate = data.door().with_model(model).answer(asked).estimate.tokens_per_s
+    assert rate is not None
+    assert best["tokens_per_s"] == pytest.approx(float(rate.likely_s))
     assert best["memory_budget_gib"] == pytest.approx(0.8 * data.door().device(DEVICE).usable_memory_bytes / GIB)
+
+
+def test_a_command_says_them_or_the_answer_that_it_does_not() -> None:
+    plain, options = ("llama-server -m x", "llama-bench -m x"), {"batched_tokens": 1024}
+    flags = "-ub 1024 -ctk q8_0 -ctv q8_0"
+    assert started(plain, "llama.cpp", 8.5, options) == tuple(f"{command} {flags}" for command in plain)
+    assert unsaid("llama.cpp", 8.5, options) == unsaid("vllm", 8, {"eager": True}) == []
+    assert unsaid("ollama", 8.5, {}) == [
+        "The commands do not set a KV cache of 8.5 bits: no flag of ollama for it is known here."
+    ]
 
 
 def test_they_are_folded_until_asked_for_and_stand_in_the_address(visit: Visit) -> None:
