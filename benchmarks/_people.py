@@ -32,9 +32,11 @@ class Person:
         assert token is not None
         path = self._address.partition("?")[0]
         request = HTTPRequest(f"ws://{path}/ws", headers={"Origin": f"http://{self._address.partition('/')[0]}"})
+        accepted = self._heard('"ACK"')
         self._socket = await websocket_connect(
             request, subprotocols=["bokeh", token[1]], max_message_size=1 << 28, on_message_callback=self._take
         )
+        await accepted
         await self._send("PULL-DOC-REQ", {})
         while (found := _select(json.loads(await self._heard('"doc"'))["doc"], self._title)) is None:
             pass
@@ -59,21 +61,23 @@ class Person:
         if self._waiting is None or self._waiting.done():
             return
         if frame is None:
-            self._waiting.set_exception(ConnectionError(f"{self._address} was closed by its server"))
+            reason = self._socket.close_reason or self._socket.close_code
+            self._waiting.set_exception(ConnectionError(f"{self._address} was closed by its server: {reason}"))
         elif isinstance(frame, str) and self._wanted in frame:
             self._waiting.set_result(frame)
 
-    async def _heard(self, text: str) -> str:
+    def _heard(self, text: str) -> asyncio.Future[str]:
         self._wanted, self._waiting = text, asyncio.get_running_loop().create_future()
-        return await self._waiting
+        return self._waiting
 
     async def choose(self) -> float:
         """Milliseconds from a choice until new data for a chart is there."""
         self._values.reverse()
         started = time.perf_counter()
         event = {"kind": "ModelChanged", "model": {"id": self._id}, "attr": "value", "new": self._values[0]}
+        changed = self._heard('"ColumnDataChanged"')
         await self._send("PATCH-DOC", {"events": [event]})
-        await self._heard('"ColumnDataChanged"')
+        await changed
         return (time.perf_counter() - started) * 1000
 
 
