@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +14,19 @@ from dashboards.parts import formats, page
 from dashboards.parts.state import UrlState
 
 _A_FRAME_MS = 80  # in which the browser draws what it has been sent
+_MOST_POSTPONED = 25  # two seconds, after which a table comes whoever still chooses
 State = TypeVar("State", bound=UrlState)
+
+
+class _Choices:
+    """When the last choice of all sessions was answered: a table of one waits while others wait for a chart."""
+
+    answered_at = 0.0
+
+    @classmethod
+    def are_coming(cls) -> bool:
+        """Whether one was answered just now, so that the next may wait already."""
+        return (time.monotonic() - cls.answered_at) * 1000 < _A_FRAME_MS / 2
 
 
 class SessionPage(Generic[State]):
@@ -54,6 +67,7 @@ class SessionPage(Generic[State]):
                     offer()
             with page.together():
                 draw()
+            _Choices.answered_at = time.monotonic()
 
         self.state.param.watch(follow, names)
 
@@ -73,7 +87,12 @@ class SessionPage(Generic[State]):
                 else:
                     pn.state.onload(waiting)
 
-    def _draw_waiting(self, draw: Callable[[], None]) -> None:
+    def _draw_waiting(self, draw: Callable[[], None], postponed: int = 0) -> None:
+        document = pn.state.curdoc
+        if document is not None and postponed < _MOST_POSTPONED and _Choices.are_coming():
+            again = functools.partial(self._draw_waiting, draw, postponed + 1)
+            document.add_timeout_callback(again, _A_FRAME_MS)
+            return
         self._waiting.remove(draw)
         with page.together():
             draw()
