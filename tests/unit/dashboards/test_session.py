@@ -1,5 +1,6 @@
 """Sessions beside each other: charts that people wait for come before tables of others."""
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -20,9 +21,9 @@ def test_a_table_waits_while_others_choose_but_not_for_ever(
     tries = 0
     document = SimpleNamespace(add_timeout_callback=lambda call, _ms: calls.append(call))
     monkeypatch.setattr(session, "pn", SimpleNamespace(state=SimpleNamespace(curdoc=document)))
-    monkeypatch.setattr(session._Choices, "are_coming", lambda: others_choose)
     data: Any = None
-    page = SessionPage(data, UrlState())
+    page, other = SessionPage(data, UrlState()), SessionPage(data, UrlState())
+    monkeypatch.setattr(session, "_ANSWERED", {page: math.inf, other: math.inf if others_choose else 0.0})
 
     def draw() -> None:
         drawn.append(tries)
