@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api import answers
 from api.answers import Rows
-from api.performance import door_of, of_catalogue
+from api.performance import Started, door_of, of_catalogue
 from api.published import Listed, Text, select
 from profiling.accuracy.held_out import held_out_errors
 from profiling.answers.advise import USES, Need, advise
@@ -25,7 +25,7 @@ ROUTES = APIRouter()
 _MOST_DEVICES = 1024
 
 
-class Advised(BaseModel):
+class Advised(Started):
     """A question of `/advise`; names and defaults as on the command line."""
 
     machine: str = Field(min_length=1, max_length=200, description="Device by any common name.", examples=["2x3090"])
@@ -53,7 +53,8 @@ def advised(request: Request, asked: Annotated[Advised, Query()]) -> Response:
     evidence: Evidence = request.app.state.evidence()
     need = Need(
         accelerator=device.name, devices=count, context=asked.context, users=asked.users, use=asked.use,
-        engine=asked.engine, kv=asked.kv_format, least_tokens_per_s=asked.least_tokens_per_s,
+        engine=asked.engine, kv=asked.kv_format, gpu_memory_utilization=asked.gpu_memory_utilization,
+        batched_tokens=asked.batched_tokens, eager=asked.eager, least_tokens_per_s=asked.least_tokens_per_s,
         host_memory_gib=asked.host_memory_gib, host=asked.host, fleet=fleet if fleet.is_mixed else None,
     )  # fmt: skip
     for one, _ in fleet.parts:

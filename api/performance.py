@@ -38,7 +38,16 @@ CacheBits = Annotated[
 ]  # fmt: skip
 
 
-class Configured(BaseModel):
+class Started(BaseModel):
+    """How an engine is started and its cache is stored."""
+
+    kv_bits: CacheBits = 16
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1, description="Part the engine may use.")
+    batched_tokens: int | None = Field(default=None, ge=1, le=1_048_576, description="Most tokens of one step.")
+    eager: bool = Field(default=False, description="Without captured graphs: less memory; times are those with.")
+
+
+class Configured(Started):
     """What a question to the performance model has in common with the others; defaults as on the command line."""
 
     model: str = Field(
@@ -48,13 +57,9 @@ class Configured(BaseModel):
     seq: int = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
     weight_bits: float | None = Field(default=None, ge=1, le=32, description="None: as published.")
     activation_bits: float | None = Field(default=None, ge=1, le=32)
-    kv_bits: CacheBits = 16
     embedding_bits: float | None = Field(default=None, ge=1, le=32)
     weight_format: str | None = Field(default=None, max_length=100, description="As awq-4bit-g128, instead of bits.")
     engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
-    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1, description="Part the engine may use.")
-    batched_tokens: int | None = Field(default=None, ge=1, le=1_048_576, description="Most tokens of one step.")
-    eager: bool = Field(default=False, description="Without captured graphs: less memory; times are those with.")
 
 
 class Analysed(Configured):
@@ -201,7 +206,7 @@ def processors(request: Request, asked: Annotated[Compared, Query()]) -> Respons
     return answers.rows(rows, asked.format, notes=[said(rows), *warned(door, question, rows), INCLUDES])
 
 
-class Planned(BaseModel):
+class Planned(Started):
     """A question of `/plan`; names and defaults as on the command line."""
 
     model: str = Field(min_length=1, max_length=200, examples=["meta-llama/Llama-3.3-70B-Instruct"])
@@ -213,7 +218,6 @@ class Planned(BaseModel):
     ttft_s: float | None = Field(default=None, gt=0, le=3600, description="Nine in ten first tokens come within it.")
     tpot_s: float | None = Field(default=None, gt=0, le=3600, description="Nine in ten requests get tokens so fast.")
     weight_format: str | None = Field(default=None, max_length=100)
-    kv_bits: CacheBits = 16
     engine: str = Field(default=ENGINE, max_length=100)
     accelerator: list[str] = Field(default=[], max_length=20, description="Devices, or fleets such as 8xH100.")
     most_devices: int = Field(default=64, ge=1, le=1024)
@@ -221,9 +225,6 @@ class Planned(BaseModel):
     draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
     acceptance: float = Field(default=0.7, ge=0, le=1)
     apart: bool = Field(default=False, description="Read prompts on replicas of their own.")
-    batched_tokens: int | None = Field(
-        default=None, ge=1, le=1_048_576, description="Most tokens of one step; None: as the engine starts."
-    )
     tp: int | None = Field(default=None, ge=1, le=64, description="Tensor parallel ways of a replica; best without.")
     ep: int | None = Field(default=None, ge=1, le=64, description="Groups with some of the experts each; best without.")
     dp: int | None = Field(default=None, ge=1, le=64, description="Groups with requests of their own; best without.")
@@ -244,7 +245,7 @@ def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
         weight_format=asked.weight_format, kv_bits=asked.kv_bits, engine=asked.engine,
         most_devices=asked.most_devices, draft=asked.draft, acceptance=asked.acceptance,
         spot=asked.spot, tensor=asked.tp, expert=asked.ep, data=asked.dp, apart=asked.apart,
-        batched_tokens=asked.batched_tokens,
+        gpu_memory_utilization=asked.gpu_memory_utilization, batched_tokens=asked.batched_tokens, eager=asked.eager,
     )  # fmt: skip
     door = door_of(request)
     model = of_catalogue(asked.model, door).require()

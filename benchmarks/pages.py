@@ -1,14 +1,17 @@
 """Pages in a real browser against a floor: a bare Bokeh scatter of as many rows whose data source is replaced.
 
-python benchmarks/pages.py [--home HOME] [--runs 5] [--sessions 20]
+python benchmarks/pages.py [--home HOME] [--runs 5] [--sessions 20] [--rows 5000 100000]
 
 HOME is a home with a published release; by default one is made from the bundled facts. Rows of the published board are
 repeated or cut to 5,000 and 100,000, so that pages and floor draw boards of one size. Timed are the first chart, from
 asking for the page until it is drawn; the whole page, until nothing more comes; and a change, from a page at rest: from
-the widget until the frame after the new data. Ratios are to the floor timed in between, in one run.
+the widget until the frame after the new data. Ratios are to the floor of the same round, the median of all rounds is
+printed, so that what else the machine does weighs on both. Then so many people choose at the same moment, each with a
+machine of his own: what the server takes longer for them than for one is added to what one waits.
 """
 
 import argparse
+import asyncio
 import os
 import shutil
 import socket
@@ -19,9 +22,12 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
+
+from _people import choosing
 
 ROWS = (5_000, 100_000)
 FLOOR = "floor"
@@ -115,7 +121,7 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
     sessions = {page.slug or "/": app._opener(page, own, metrics, ()) for page in ALL} | {FLOOR: floor}
     server = pn.serve(
         sessions, port=port, address="127.0.0.1", show=False, start=False, verbose=False, admin=False,
-        static_dirs={"assets": str(Path(app.__file__).parent / "assets")}, unused_session_lifetime=1_000,
+        static_dirs={"assets": str(Path(app.__file__).parent / "assets")}, unused_session_lifetime=10_000,
         check_unused_sessions=500,
     )  # fmt: skip
 
@@ -125,6 +131,7 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
             time.sleep(0.5)
 
     threading.Thread(target=count, daemon=True).start()
+    app.spare_collections()
     server.run_until_shutdown()
 
 
@@ -160,26 +167,54 @@ class Server:
         self._stream.close()
 
 
-def timed(browser: Any, server: Server, runs: int) -> dict[str, tuple[float, ...]]:
-    """Per page: milliseconds to its first chart, to all of it, and to the chart after a change; medians, in turns."""
-    times: dict[str, list[tuple[float, float, float]]] = {slug: [] for slug, *_ in PAGES}
+class Round(NamedTuple):
+    """Milliseconds of one visit, and of the server's processors in it, which other work on the machine leaves alone."""
+
+    first: float
+    whole: float
+    change: float
+    first_server: float
+    change_server: float
+
+
+def timed(browser: Any, server: Server, runs: int) -> dict[str, list[Round]]:
+    """Per page its rounds, in turns: to its first chart, to all of it, and to the chart after a change."""
+    import psutil  # noqa: PLC0415 - of the extra `bench`
+
+    process = psutil.Process(server.process.pid)
+
+    def worked() -> float:
+        spent = process.cpu_times()
+        return float(spent.user + spent.system)
+
+    times: dict[str, list[Round]] = {slug: [] for slug, *_ in PAGES}
     for _ in range(runs):
         for slug, first_figure, title, name in PAGES:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(180_000)
             rest = Rest(page, server)
-            started = time.perf_counter()
+            started, before = time.perf_counter(), worked()
             page.goto(server.url + slug, wait_until="commit")
             page.wait_for_function(_FIRST, arg=first_figure)
-            first = time.perf_counter() - started
+            first, first_server = time.perf_counter() - started, worked() - before
             whole = rest.wait() - started
             page.evaluate(_CHANGE, [title, name])  # the first answers fill the caches of server and browser
             rest.wait()
-            times[slug].append((first * 1000, whole * 1000, page.evaluate(_CHANGE, [title, name])))
+            before = worked()
+            change = page.evaluate(_CHANGE, [title, name])
+            times[slug].append(
+                Round(first * 1000, whole * 1000, change, first_server * 1000, (worked() - before) * 1000)
+            )
             page.close()
-    return {
-        slug: tuple(statistics.median(column) for column in zip(*rows, strict=True)) for slug, rows in times.items()
-    }
+    return times
+
+
+def ratios(page: list[Round], floor: list[Round]) -> Iterator[tuple[float, float]]:
+    """Median milliseconds of each column, and median ratio to the floor of the same round."""
+    for took, least in zip(zip(*page, strict=True), zip(*floor, strict=True), strict=True):
+        # Processors are told in hundredths of a second, of which a change of the floor takes none.
+        paired = [one / max(other, 10.0) for one, other in zip(took, least, strict=True)]
+        yield statistics.median(took), statistics.median(paired)
 
 
 class Rest:
@@ -271,6 +306,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
     parser.add_argument("--sessions", type=int, default=20, help="at once per page; 0 leaves them out")
     options = parser.parse_args()
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -286,25 +322,33 @@ def main() -> int:
             environment = {**os.environ, "SKYLINE_HOME": str(home)}
             command = [sys.executable, "-m", "pipelines.commands.app", "refresh", "--source", "bundled"]
             subprocess.run(command, check=True, env=environment, capture_output=True)
-        floor: tuple[float, ...] | None = None
-        for rows in ROWS:
+        changes: dict[str, float] = {}
+        for rows in options.rows:
             server = Server(home, rows, folder)
             try:
                 with sync_playwright() as playwright:
                     browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
                     found = timed(browser, server, options.runs)
                     browser.close()
-                floor = floor or found[FLOOR]
-                print(f"{rows:,} rows; ms, and ratios to the floor of {ROWS[0]:,} rows")
-                print(f"{'':<12} {'first chart':>18} {'whole page':>18} {'change':>18}")
+                print(f"{rows:,} rows; ms, and ratios to a bare page of as many rows")
+                heads = ("first chart", "whole page", "change", "server, first chart", "server, change")
+                print(f"{'':<28} {' '.join(f'{head:>20}' for head in heads)}")
                 for slug, took in found.items():
-                    cells = (f"{ms:>10.0f} {ms / least:>7.2f}" for ms, least in zip(took, floor, strict=True))
-                    print(f"{slug:<12} {' '.join(cells)}")
+                    changes.setdefault(slug, statistics.median(one.change for one in took))
+                    cells = (f"{ms:>12.0f} {ratio:>7.2f}" for ms, ratio in ratios(took, found[FLOOR]))
+                    print(f"{slug:<28} {' '.join(cells)}", flush=True)
             finally:
                 server.close()
-        for slug, *_ in PAGES[1:] if options.sessions else ():
-            server = Server(home, ROWS[0], folder)
+        for slug, _, title, _ in PAGES[1:] if options.sessions else ():
+            server = Server(home, options.rows[0], folder)
             try:
+                one, many = asyncio.run(choosing(server.port, slug, title, options.sessions))
+                print(
+                    f"{slug:<28} answered after {one:.0f} ms to one, {many:.0f} ms to 19 in 20 of "
+                    f"{options.sessions} at once; until it is drawn "
+                    f"{(changes[slug] + many - one) / changes[slug]:.1f} times of one",
+                    flush=True,
+                )
                 crowd(server, slug, options.sessions)
             finally:
                 server.close()

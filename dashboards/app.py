@@ -1,6 +1,7 @@
 """The served application: one session per visitor, every page in one shell, and what happens when data is missing."""
 
 import functools
+import gc
 import hashlib
 import logging
 import time
@@ -79,10 +80,17 @@ def serve(settings: Settings, show: bool = False) -> None:
     width = max(len(page.title) for page in PAGES)
     for page in PAGES:
         print(f"{page.title:<{width}} http://{settings.address}:{settings.port}/{page.slug}", flush=True)
+    spare_collections()
     try:
         server.run_until_shutdown()
     except KeyboardInterrupt:
         server.stop()
+
+
+def spare_collections() -> None:
+    """Look no more through what stays for good: Panel collects garbage after each session, while others wait."""
+    gc.collect()
+    gc.freeze()
 
 
 def _opener(page: Page, own: OwnFiles, metrics: serving.Metrics, proxies: Sequence[str]) -> Callable[[], pn.Template]:
@@ -140,16 +148,32 @@ def _session(page: Page, data: Data) -> pn.Template:
     template.add_variable("sidebar_title", content.sidebar_title)
     hint = html()
     brought = html(_own_files(page, data))
-    template.add_panel("main", pn.Column(hint, brought, content.main, sizing_mode="stretch_width", margin=0))
     # A column in any case: for a root of HTML the browser would load MathJax, half of all scripts together.
     template.add_panel("overlay", content.overlay or pn.Column(margin=0))
-    if content.sidebar is not None:
-        template.add_panel("sidebar", content.sidebar)
+    places = {"main": [hint, brought, content.main], "sidebar": [content.sidebar] if content.sidebar else []}
+    columns = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name, parts in places.items() if parts}
+    for name, column in columns.items():
+        template.add_panel(name, column)
+
+    def fill() -> None:
+        for name, column in columns.items():
+            column.objects = places[name]
+
+    _once_sent(fill)
     if content.state is not None:
         _keep_address(content)
     if published:
         _watch_for_newer(data, hint)
     return template
+
+
+def _once_sent(fill: Callable[[], None]) -> None:
+    """Do this when the browser has what it needs to load the scripts, so that both work at the same time."""
+    document = pn.state.curdoc
+    if document is None or document.session_context is None:
+        fill()
+    else:
+        document.add_next_tick_callback(fill)
 
 
 def _own_files(page: Page, data: Data) -> str:

@@ -8,7 +8,7 @@ import datetime as dt
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,13 @@ class Data:
     Attributes:
         settings: Of the home.
         own_files: What the visitor brought whose data this is (`dashboards.own_files.OwnFile`).
+        own_rows: Rows of those files, by the full name of their table.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.own_files: Sequence[Any] = ()
+        self.own_rows: Mapping[str, pl.DataFrame] = {}
         self.home = settings.home
         self.proxies = settings.trusted_proxies
         self.console = Console(settings.published)
@@ -90,6 +92,7 @@ class Data:
         own = copy.copy(self)
         own._shared, own._models, own._own_door = self, dict(models), None
         own._results, own._lock = OrderedDict(), threading.Lock()
+        own.own_rows = dict(rows)
         if isinstance(self._reader, Reader):
             own._reader = Overlaid(self._reader, rows)
         return own
@@ -99,6 +102,7 @@ class Data:
         if isinstance(self._reader, Overlaid):
             self._reader.close()
         self._results.clear()
+        self.own_rows = {}
 
     def release(self) -> Release:
         """The release that is read now.
@@ -118,8 +122,7 @@ class Data:
         if not self._models:
             return door
         if self._own_door is None or self._own_door[0] is not door:
-            own = {**door.own_models, **self._models}
-            self._own_door = door, Door(door.devices, door.calibrations, door.prices, door.grids, own_models=own)
+            self._own_door = door, reduce(Door.with_model, self._models.values(), door)
         return self._own_door[1]
 
     def evidence(self) -> Evidence:

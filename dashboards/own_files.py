@@ -95,7 +95,8 @@ class OwnFile:
 
     def places(self) -> list[tuple[str, str]]:
         """Title and address of the pages that show it."""
-        return [(title, address.format(quote(self.key, safe="/:"))) for title, address in _PLACES[self.kind]]
+        pages = [(title, address.format(quote(self.key, safe="/:"))) for title, address in _PLACES[self.kind]]
+        return [*pages, *([("SQL", "sql")] if self.rows else [])]
 
 
 @dataclass

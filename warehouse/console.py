@@ -5,6 +5,7 @@ Pages, the command line and the HTTP interface all ask through `Console.ask`, so
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import selectors
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -55,6 +56,7 @@ class Limits:
         rows: Rows returned; of more, so many are returned and said to be cut.
         cells: Of rows times columns; of more, so many rows are returned as have no more.
         result_mib: Size of the rows returned.
+        own_mib: Size of the asker's own rows, as they are handed over.
         threads: Of DuckDB.
     """
 
@@ -63,6 +65,7 @@ class Limits:
     rows: int = 10_000
     cells: int = 500_000
     result_mib: int = 64
+    own_mib: int = 64
     threads: int = 2
 
 
@@ -151,7 +154,12 @@ class Console:
         self._places = Places(at_once)
 
     def ask(
-        self, sql: str, limits: Limits | None = None, cancel: threading.Event | None = None, asker: str = ""
+        self,
+        sql: str,
+        limits: Limits | None = None,
+        cancel: threading.Event | None = None,
+        asker: str = "",
+        own: Mapping[str, pl.DataFrame] | None = None,
     ) -> Result:
         """Rows of one SELECT statement.
 
@@ -160,6 +168,8 @@ class Console:
             limits: Other limits than the console's.
             cancel: When set, from any thread, the statement is given up.
             asker: Who asks, as an address; nobody has a second place while somebody waits for a first.
+            own: Rows of the asker's own by the full name of their table; the statement reads those of
+                `core.models` as `yours.core.models`.
 
         Raises:
             QueryRefused: it is not one SELECT, calls what may not be called, or went beyond a limit.
@@ -171,18 +181,22 @@ class Console:
         if len(sql.encode("utf-8", "surrogatepass")) > _LONGEST_SQL_BYTES:
             raise QueryRefused(f"Refused: a statement may have {_LONGEST_SQL_BYTES:,} bytes.")
         with self._places.taken(asker, cancel):
-            return self._ask(sql, limits or self.limits, cancel)
+            return self._ask(sql, limits or self.limits, cancel, own or {})
 
-    def _ask(self, sql: str, limits: Limits, cancel: threading.Event | None) -> Result:
+    def _ask(self, sql: str, limits: Limits, cancel: threading.Event | None, own: Mapping[str, pl.DataFrame]) -> Result:
         if os.name == "nt":
             raise QueryRefused(
                 "Refused: Windows cannot tie a process down as the SQL of strangers needs. Use WSL, or open"
                 f" {current(self._published).path} with a DuckDB client."
             )
         began = time.monotonic()
+        handed = {relation: _streamed(rows) for relation, rows in own.items()}
+        if sum(map(len, handed.values())) > limits.own_mib << 20:
+            raise QueryRefused(f"Refused: your own rows are more than {limits.own_mib} MiB; remove a file.")
         release, database = _open(self._published)
         with database:
-            header, payload = _run(sql, database.fileno(), limits, began + limits.seconds, cancel)
+            request = {"sql": sql, "database": database.fileno(), **dataclasses.asdict(limits)}
+            header, payload = _run(request, handed, limits, began + limits.seconds, cancel)
         if header["status"] == "refused":
             raise QueryRefused(f"Refused: {header['reason']}.")
         if header["status"] == "error":
@@ -201,8 +215,18 @@ def _open(published: Path) -> tuple[Release, IO[bytes]]:
     raise NotPublished(f"{published} changes faster than it can be read; try again.")
 
 
+def _streamed(rows: pl.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    rows.write_ipc_stream(stream, compat_level=pl.CompatLevel.oldest())
+    return stream.getvalue()
+
+
 def _run(
-    sql: str, database: int, limits: Limits, deadline: float, cancel: threading.Event | None
+    asked: Mapping[str, object],
+    own: Mapping[str, bytes],
+    limits: Limits,
+    deadline: float,
+    cancel: threading.Event | None,
 ) -> tuple[dict[str, str], bytes]:
     """What the worker says: its header and the bytes after it.
 
@@ -210,7 +234,8 @@ def _run(
         QueryRefused: it did not end in time, or died, or says too much.
         QueryCancelled: `cancel` was set.
     """
-    request = json.dumps({"sql": sql, "database": database, **dataclasses.asdict(limits)}).encode()
+    line = json.dumps({**asked, "own": {relation: len(stream) for relation, stream in own.items()}}).encode()
+    request = b"".join((line, b"\n", *own.values()))
     # Nothing of our environment is told to it: not where the home is, no keys.
     worker = subprocess.Popen(  # noqa: S603 - our own file, the statement goes through a pipe
         [sys.executable, "-I", str(_WORKER)],
@@ -219,7 +244,7 @@ def _run(
         stderr=subprocess.DEVNULL,
         env={"LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
         cwd="/",
-        pass_fds=(database,),
+        pass_fds=(int(str(asked["database"])),),
         start_new_session=True,
     )
     try:

@@ -1,7 +1,8 @@
 """One statement of a stranger, in a process made for it: no files, no network, little memory, and an end.
 
 Run as a script by `warehouse.console`, isolated from our packages and from the environment. It reads one request from
-standard input, and writes one line of JSON and then, if that says `ok`, the rows as an Arrow stream.
+standard input, a line of JSON and the asker's own rows as Arrow streams, and writes one line of JSON and then, if that
+says `ok`, the rows as an Arrow stream.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -72,10 +73,11 @@ def main() -> None:
     """Answer the request on standard input."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not mix with the answer
-    request = json.loads(sys.stdin.buffer.read())
+    request = json.loads(sys.stdin.buffer.readline())
+    own = {relation: sys.stdin.buffer.read(size) for relation, size in request["own"].items()}
     try:
         _limit(request)
-        rows, most = ask(request)
+        rows, most = ask(request, own)
         payload = _encode(rows, request["result_mib"] * _MIB)
     except Refused as refused:
         _say(answers, {"status": "refused", "reason": str(refused)})
@@ -115,8 +117,10 @@ def _limit(request: dict[str, Any]) -> None:
             resource.setrlimit(what, (most, most))
 
 
-def ask(request: dict[str, Any]) -> tuple[pa.Table, int]:
+def ask(request: dict[str, Any], own: Mapping[str, bytes] | None = None) -> tuple[pa.Table, int]:
     """Rows of the statement, one more than it may have if there are more, and how many it may have.
+
+    Rows of the asker's own lie in a database in memory that is called `yours`, in tables named as those published.
 
     Raises:
         Refused: it is not one SELECT statement, or calls what may not be called.
@@ -128,6 +132,8 @@ def ask(request: dict[str, Any]) -> tuple[pa.Table, int]:
     # An open file instead of a path: DuckDB tells paths to whoever asks for them.
     open_files = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"  # noqa: PTH112 - spares an import
     connection.execute(f"ATTACH '{open_files}/{request['database']:d}' AS skyline (READ_ONLY)")
+    if own:
+        _take(connection, own)
     connection.execute("USE skyline")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")  # nothing of it can be taken back
@@ -146,6 +152,17 @@ def ask(request: dict[str, Any]) -> tuple[pa.Table, int]:
         for name, kind in zip(answer.columns, answer.types, strict=True)
     ]
     return connection.sql(f"SELECT {', '.join(columns)} FROM temp.{_ANSWER}").to_arrow_table(), most
+
+
+def _take(connection: duckdb.DuckDBPyConnection, own: Mapping[str, bytes]) -> None:
+    """Make tables of the asker's own rows."""
+    connection.execute("ATTACH ':memory:' AS yours")
+    for relation, stream in own.items():
+        schema, name = (part.replace('"', '""') for part in relation.split("."))
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS yours."{schema}"')
+        connection.register("arriving", pa.ipc.open_stream(stream).read_all())
+        connection.execute(f'CREATE TABLE yours."{schema}"."{name}" AS FROM arriving')
+        connection.unregister("arriving")
 
 
 def _as_it_fits(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> str:

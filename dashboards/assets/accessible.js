@@ -47,7 +47,8 @@
     "select, input.bk-input, textarea": (field, root) => {
       const label = root.querySelector("label")
       if (!field.labels?.length || (label && !label.checkVisibility())) {
-        set(field, "aria-label", title(root) || field.getAttribute("placeholder") || heading(field))
+        // As it is read: only sliders write their value behind a colon.
+        set(field, "aria-label", own(root, ".bk-input-group > label, label") || field.getAttribute("placeholder") || heading(field))
       }
     },
     ".noUi-handle": (handle, root) => {

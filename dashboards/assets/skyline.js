@@ -24,6 +24,13 @@
     requestAnimationFrame(repaint)
   }
 
+  // On paper there is nothing to open: terms that are folded by their letter stand there.
+  addEventListener("beforeprint", () => {
+    const folded = [...deep(document, "details.letter:not([open])")]
+    for (const letter of folded) letter.open = true
+    addEventListener("afterprint", () => { for (const letter of folded) letter.open = false }, {once: true})
+  })
+
   // On paper charts are drawn as in the light theme, at once: the browser takes its picture right after this event.
   addEventListener("beforeprint", () => {
     if (root.dataset.theme !== "dark") return

@@ -69,6 +69,23 @@ def looks(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def kept(name: str, figure: str, width: int) -> tuple[Mapping[str, Any], ...]:
+    """Columns that stand in a row on the smallest screen too: its name, which gives way to half of it, and a figure.
+
+    Args:
+        name: Column of the names.
+        figure: Column of the figure that most come for.
+        width: Most pixels of the names.
+    """
+    return {"field": name, "responsive": 0, **_giving_way(width)}, {"field": figure, "responsive": 0}
+
+
+def _giving_way(width: int, among: int = 1) -> dict[str, Any]:
+    """Names give way on a small screen: to half of it, or to two thirds for several of them."""
+    share, least = (52, 130) if among == 1 else (64 // among, 90)
+    return {"width": f"{share}%", "minWidth": least, "maxWidth": width}
+
+
 class FactTable:
     """Rows of facts under titles."""
 
@@ -82,12 +99,12 @@ class FactTable:
         """
         self._facts = facts
         self._frame = pl.DataFrame()
-        # Names give way on a small screen, to half of it.
         name = next((fact for fact in facts.values() if not fact.format), None)
-        narrower = {"width": "52%", "minWidth": 130, "maxWidth": _width(name)} if name else {}
+        texts = [fact for fact in facts.values() if fact is name or (fact.stays and not fact.format)]
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
+        narrower = {fact.title: _giving_way(_width(fact), len(texts)) for fact in texts}
         options = looks(
-            PAGE, *({"field": fact.title, "responsive": 0} | (narrower if fact is name else {}) for fact in stays)
+            PAGE, *({"field": fact.title, "responsive": 0, **narrower.get(fact.title, {})} for fact in stays)
         )
         self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import panel as pn
 import polars as pl
@@ -13,6 +15,8 @@ from dashboards.parts import formats, page
 from dashboards.parts.state import UrlState
 
 _A_FRAME_MS = 80  # in which the browser draws what it has been sent
+_CALM_S = 0.3  # in which nobody else chose: until then a table waits, so that charts of others come first
+_MOST_POSTPONED = 25  # two seconds, after which it comes whoever still chooses
 State = TypeVar("State", bound=UrlState)
 
 
@@ -54,6 +58,7 @@ class SessionPage(Generic[State]):
                     offer()
             with page.together():
                 draw()
+            _ANSWERED[self] = time.monotonic()
 
         self.state.param.watch(follow, names)
 
@@ -73,10 +78,23 @@ class SessionPage(Generic[State]):
                 else:
                     pn.state.onload(waiting)
 
-    def _draw_waiting(self, draw: Callable[[], None]) -> None:
+    def _others_choose(self) -> bool:
+        since = time.monotonic() - _CALM_S
+        return any(other is not self and at > since for other, at in _ANSWERED.items())
+
+    def _draw_waiting(self, draw: Callable[[], None], postponed: int = 0) -> None:
+        document = pn.state.curdoc
+        if document is not None and postponed < _MOST_POSTPONED and self._others_choose():
+            again = functools.partial(self._draw_waiting, draw, postponed + 1)
+            document.add_timeout_callback(again, _A_FRAME_MS)
+            return
         self._waiting.remove(draw)
         with page.together():
             draw()
+
+
+_ANSWERED: WeakKeyDictionary[SessionPage[Any], float] = WeakKeyDictionary()
+"""When the last choice on a page of each session was answered."""
 
 
 class SnapshotPage(SessionPage[State]):

@@ -1,12 +1,16 @@
 """HTML from Jinja templates that lie beside the page that uses them, or here if shared; values are escaped."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from dashboards.parts import formats
+
+_QUOTED = re.compile(r"`([^`]+)`")
 
 
 @cache
@@ -18,9 +22,15 @@ def _environment(folder: Path) -> Environment:
     environment.filters["significant"] = lambda value: formats.MISSING if value is None else formats.significant(value)
     environment.filters["whole"] = lambda value: formats.MISSING if value is None else f"{value:,.0f}"
     environment.filters |= {"count": formats.count, "age": formats.age, "board": formats.board, "label": formats.label}
+    environment.filters["coded"] = _coded
     environment.globals["missing"] = formats.MISSING
     environment.filters["boards"] = formats.boards
     return environment
+
+
+def _coded(text: object) -> Markup:
+    """Escaped text in which what stands between backticks, as messages quote commands, is set as code."""
+    return Markup(_QUOTED.sub(r"<code>\1</code>", formats.escape(text)))  # noqa: S704 - escaped before
 
 
 def render(page_file: str, template: str, **values: Any) -> str:

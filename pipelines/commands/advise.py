@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.performance import door_of
+from pipelines.commands.performance import BatchedTokens, Eager, Utilization, door_of
 from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, length, out, print_rows
 from warehouse.settings import Settings
 
@@ -41,6 +41,9 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = 32_768,
     users: Annotated[int, typer.Option(help="Concurrent requests.", min=1)] = 1,
     engine: Annotated[str | None, typer.Option(help="What runs the model.", show_default="usual on the device")] = None,
+    gpu_memory_utilization: Utilization = None,
+    batched_tokens: BatchedTokens = None,
+    eager: Eager = False,
     weight_format: Annotated[
         list[str] | None, typer.Option(help="Only this format; may be repeated.", show_default="those of the engine")
     ] = None,
@@ -83,7 +86,8 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     answers = [
         advice_on(door, evidence, Need(
             accelerator=fleet.parts[0][0].name, devices=fleet.parts[0][1], context=context, users=users, use=use,
-            engine=engine, kv=kv_format, least_tokens_per_s=least_tokens_per_s,
+            engine=engine, kv=kv_format, gpu_memory_utilization=gpu_memory_utilization,
+            batched_tokens=batched_tokens, eager=eager, least_tokens_per_s=least_tokens_per_s,
             host_memory_gib=host_memory_gib or memory_gib,
             host=None if host is None else door.device(host).name, fleet=fleet if fleet.is_mixed else None,
         ), weight_format or ())

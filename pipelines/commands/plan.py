@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.performance import KvBits, door_of
+from pipelines.commands.performance import Eager, KvBits, Utilization, door_of
 from pipelines.commands.terminal import Format, Formatted, Output, err, length, out, print_rows
 
 _SHOWN = (
@@ -66,6 +66,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     weight_format: Annotated[str | None, typer.Option(help="Stored format: fp8, awq-4bit-g128, mxfp4, ...")] = None,
     kv_bits: KvBits = 16,
     engine: Annotated[str, typer.Option(help="Engine, which sets overhead and step size.")] = "vllm-v1",
+    gpu_memory_utilization: Utilization = None,
+    eager: Eager = False,
     accelerator: Annotated[
         list[str] | None,
         typer.Option(
@@ -124,7 +126,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     promise = Promise(traffic=traffic, time_to_first_token_s=ttft, time_per_output_token_s=tpot)
     options = Options(
         weight_format=weight_format, kv_bits=kv_bits, engine=engine, most_devices=most_devices, draft=draft,
-        acceptance=acceptance, spot=spot, tensor=tp, expert=ep, data=dp, apart=apart, batched_tokens=batched_tokens,
+        acceptance=acceptance, spot=spot, tensor=tp, expert=ep, data=dp, apart=apart,
+        gpu_memory_utilization=gpu_memory_utilization, batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
     door = door_of(None, online=online)
     found = asked_plans(door, model, promise, options, accelerator or [])

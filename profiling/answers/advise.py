@@ -18,7 +18,7 @@ from profiling.answers.answer import Answer
 from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.answers.candidate import Candidate, Need, Verdict, described
 from profiling.answers.choose import Looked, widest
-from profiling.answers.commands import PROMPT, commands
+from profiling.answers.commands import PROMPT, commands, unsaid
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence, Lost, in_format
 from profiling.answers.question import Question, split_over
@@ -127,9 +127,12 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     if need.fleet is not None and runs_on(engine) != LAYERED:
         raise InvalidWorkload(f"{need.machine} is split by layers, which llama.cpp does; {engine} needs devices alike")
     cache_flags(engine, need.kv)
+    if need.fleet is not None and need.options:
+        raise InvalidWorkload(f"{need.machine} is split by layers, which is counted without options of the engine")
     choices = tuple(formats) or formats_of(engine)
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'what people usually run on {need.machine}'}."]
     notes += borrowed_memory(engine)
+    notes += unsaid(engine, need.options)
     beside = Beside.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     found: list[Candidate] = []
     counts = dict.fromkeys(_ORDER, 0)
@@ -226,11 +229,14 @@ def _candidate(
     if need.fleet is not None:
         return on_unlike(door, model, need.fleet, formats, need, row)
     split = split_over(model, need.devices, engine)
+    held = need.held_by(engine)
 
     def look(weight_format: str | None) -> Looked[Workload]:
         precision = precision_for(model, weight_format, need.kv_bits)
-        workload = Workload(batch=need.users, context=need.context, precision=precision, parallelism=split)
-        needed = memory_need(model, device, workload, engine)
+        workload = Workload(
+            batch=need.users, context=need.context, precision=precision, parallelism=split, chunk=need.batched_tokens
+        )
+        needed = memory_need(model, device, workload, held)
         name = weight_format or model.published_format.name
         return Looked(described(model, name, row, workload, needed, need.kv), needed.verdict == "fits", workload)
 
@@ -249,15 +255,17 @@ def _timed(
     need: Need,
     workload: Workload,
 ) -> Candidate | None:
+    held = need.held_by(engine)
     question = Question(
         model=model.name, accelerator=device.name, batch=need.users, context=need.context, engine=engine,
-        weight_format=candidate.weight_format, kv_bits=need.kv_bits, tensor=workload.parallelism.tensor,
-        pipeline=workload.parallelism.pipeline,
+        weight_format=candidate.weight_format, tensor=workload.parallelism.tensor,
+        pipeline=workload.parallelism.pipeline, kv_bits=need.kv_bits, **need.options,
     )  # fmt: skip
     prompt = replace(workload, stage="prefill", batch=1, context=min(PROMPT, need.context))
     try:
         decode, prefill = (
-            estimate(model, device, asked, door.kernels(device, engine), engine) for asked in (workload, prompt)
+            estimate(model, device, asked, door.kernels(device, engine), engine, held=held)
+            for asked in (workload, prompt)
         )
     except ProfilingError:
         return None
@@ -267,10 +275,10 @@ def _timed(
         calibrations=door.calibrations.get(device.name, ()),
     )  # fmt: skip
     rate, first = decode.tokens_per_s, prefill.time_to_first_token
-    longest = max_context(model, device, workload, engine)
+    longest = max_context(model, device, workload, held)
     run, check = commands(
         model, candidate.weight_format, engine, device, split=workload.parallelism, context=need.context,
-        users=need.users, kv=need.kv,
+        users=need.users, kv=need.kv, options=need.options,
     )  # fmt: skip
     return replace(
         candidate,

@@ -47,6 +47,8 @@ class Beside:
         if not need.host_memory_gib:
             notes.append("No layers or experts were placed in system memory, as its size was not stated.")
             return None
+        if need.options:
+            notes.append("Where layers or experts lie in system memory, the engine is counted as it starts by itself.")
         host, note = host_of(door, device, need.host_memory_gib, need.host)
         notes.extend([note] if note else [])
         return cls(need.fleet or Fleet(((device, need.devices),)), host, formats)
@@ -118,7 +120,7 @@ def on_unlike(
         workload = Workload(batch=need.users, context=need.context, precision=precision)
         needs = needs_on(door, model, fleet, workload)
         fullest = max(needs, key=lambda one: float(one.high) / float(one.budget))
-        candidate = described(model, weight_format or model.published_format.name, row, workload, fullest)
+        candidate = described(model, weight_format or model.published_format.name, row, workload, fullest, need.kv)
         return Looked(candidate, all(one.verdict == "fits" for one in needs), workload, " on its fullest card")
 
     def timed(looked: Looked[Workload]) -> Candidate:

@@ -27,8 +27,6 @@ class _Server:
     run: str
     split: Mapping[str, str] = field(default_factory=dict)
     """By name of `Parallelism`, whose numbers may stand in the words."""
-    chunk: str = ""
-    """How the most tokens of a step are said."""
     port: int = 8000
     check: str = ""
     path: str = "v1"
@@ -42,7 +40,7 @@ _VLLM = _Server(
         "tensor": " --tensor-parallel-size {tensor}", "pipeline": " --pipeline-parallel-size {pipeline}",
         "data": " --data-parallel-size {data}", "expert": " --enable-expert-parallel",
     },
-    " --max-num-batched-tokens {chunk}", quantises=True,
+    quantises=True,
     check="vllm bench serve --model {model} --random-input-len {prompt} --random-output-len {new}"
     " --max-concurrency {users} --save-result",
 )  # fmt: skip
@@ -55,7 +53,7 @@ _SERVERS: Mapping[str, _Server] = {
             "ways": " --tp {ways}", "pipeline": " --pp-size {pipeline}", "data": " --dp {data} --enable-dp-attention",
             "expert": " --ep {expert}",
         },
-        " --chunked-prefill-size {chunk}", quantises=True,
+        quantises=True,
         check="python -m sglang.bench_serving --backend sglang --model {model} --dataset-name random"
         " --random-range-ratio 1 --random-input-len {prompt} --random-output-len {new} --max-concurrency {users}"
         " --num-prompts {requests} --output-file check.jsonl",
@@ -66,7 +64,6 @@ _SERVERS: Mapping[str, _Server] = {
             "ways": " --tp_size {ways}", "pipeline": " --pp_size {pipeline}", "expert": " --ep_size {expert}",
             "data": " --extra_llm_api_options <(echo 'enable_attention_dp: true')",
         },
-        " --max_num_tokens {chunk}",
     ),
     "lmdeploy": _Server(
         "lmdeploy serve api_server {model} --session-len {context}{split}", {"tensor": " --tp {tensor}"}, port=23333
@@ -86,9 +83,44 @@ _SERVERS: Mapping[str, _Server] = {
 """By engine; one that is not here is started as the engine that computes for it."""
 
 
+_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "llama.cpp": {"batched_tokens": "-ub {}"},
+    "vllm-v1": {
+        "gpu_memory_utilization": "--gpu-memory-utilization {:g}", "batched_tokens": "--max-num-batched-tokens {}",
+        "eager": "--enforce-eager",
+    },
+    "sglang": {
+        "gpu_memory_utilization": "--mem-fraction-static {:g}", "batched_tokens": "--chunked-prefill-size {}",
+        "eager": "--disable-cuda-graph",
+    },
+    "tensorrt-llm": {"batched_tokens": "--max_num_tokens {}"},
+}  # fmt: skip
+"""Flags of options, by engine as it is started."""
+_OPTION_NAMES: Mapping[str, str] = {
+    "gpu_memory_utilization": "the part of memory that it may use", "batched_tokens": "the tokens of a step",
+    "eager": "running without captured graphs",
+}  # fmt: skip
+
+
+def _of_options(engine: str) -> Mapping[str, str]:
+    said = known_engine(engine)
+    return _OPTIONS.get("vllm-v1" if said.startswith("vllm") else said, {})
+
+
+def unsaid(engine: str, options: Mapping[str, object]) -> list[str]:
+    """What of an engine's options (`Need.options`) the commands do not say, as sentences.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    missing = [said for name, said in _OPTION_NAMES.items() if name in options and name not in _of_options(engine)]
+    return [f"The commands do not set {each}: no flag of {engine} for it is known here." for each in missing]
+
+
 def commands(  # noqa: PLR0913 - one option of a server each
     model: Architecture, weight_format: str, engine: str, device: Accelerator, *, split: Parallelism | None = None,
-    context: int, users: int = 1, flags: str | None = None, chunk: int | None = None, kv: str = WHOLE,
+    context: int, users: int = 1, flags: str | None = None, kv: str = WHOLE,
+    options: Mapping[str, object] | None = None,
 ) -> tuple[str, str]:  # fmt: skip
     """The command that runs the model so, and the one that measures what was predicted.
 
@@ -103,12 +135,23 @@ def commands(  # noqa: PLR0913 - one option of a server each
         context: Tokens of each user.
         users: Slots.
         flags: Where llama.cpp puts layers and experts; None: everything on the devices.
-        chunk: Most tokens of a step; None: as the engine starts by itself.
         kv: Format of the KV cache.
+        options: How the engine is started, by name as `Question` has them; those it has no flag for are left out.
 
     Raises:
         InvalidWorkload: No such engine, or it has no such cache.
     """
+    run, check = _started(model, weight_format, engine, device, split or Parallelism(), context, users, flags, kv)
+    known = _of_options(engine)
+    said = " ".join(known[name].format(value) for name, value in (options or {}).items() if name in known)
+    # llama-bench starts the engine itself; all other checks ask what the first command has started.
+    return f"{run} {said}".rstrip(), f"{check} {said}".rstrip() if check.startswith("llama-bench") else check
+
+
+def _started(  # noqa: PLR0913, PLR0917 - everything that a command says
+    model: Architecture, weight_format: str, engine: str, device: Accelerator, split: Parallelism, context: int,
+    users: int, flags: str | None, kv: str,
+) -> tuple[str, str]:  # fmt: skip
     cache = cache_flags(engine, kv)
     said, computes = known_engine(engine), runs_on(engine)
     name = model.name.rsplit("/", maxsplit=1)[-1]
@@ -118,8 +161,7 @@ def commands(  # noqa: PLR0913 - one option of a server each
     if computes == "mlx":
         return _mlx(model.name, name, weight_format, users)
     server = _SERVERS.get(said) or _SERVERS.get(computes, _SERVERS["transformers"])
-    laid_out = _said_of(server, split or Parallelism()) + (server.chunk.format(chunk=chunk) if chunk else "")
-    return _served(server, model, weight_format, laid_out, {
+    return _served(server, model, weight_format, _said_of(server, split), {
         "context": context, "users": users, "all": context * users, "requests": 16 * users, "prompt": PROMPT,
         "new": _NEW_TOKENS,
     }, cache)  # fmt: skip

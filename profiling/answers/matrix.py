@@ -42,8 +42,8 @@ def matrix(
         models: Names.
         accelerators: Names.
         formats: Weight formats.
-        question: Batch, context, width of the cache, engine, country and whether devices are interruptible; its model,
-            device, format and split are not looked at.
+        question: Batch, context, width of the cache, engine and its options, country and whether devices are
+            interruptible; its model, device, format and split are not looked at.
 
     Raises:
         InvalidWorkload: Context or batch cannot be.
@@ -80,12 +80,13 @@ def _cells(
     tensor, pipeline, largest = (np.zeros(shape, dtype=np.int64) for _ in range(3))
     architectures = [door.model(name) for name in models]
     engine = question.engine or ENGINE
+    held = question.held_by(engine)
     stored = [
         tuple(stored_precision(model, _named(name), kv_bits=question.kv_bits) for name in formats)
         for model in architectures
     ]
     for place, model in enumerate(architectures if devices and formats else ()):
-        needed = requirements(model, devices, stored[place], [question.batch], [question.context], engine)
+        needed = requirements(model, devices, stored[place], [question.batch], [question.context], held)
         for whole, found in ((tensor, needed.tensor), (pipeline, needed.pipeline), (largest, needed.max_batch)):
             whole[place] = found[:, :, 0, 0]
     columns = {name: np.full(shape, np.nan) for name in (*_SECONDS, "memory_high_gib")}
@@ -98,7 +99,7 @@ def _cells(
     for (ways, stages, precisions), members in groups.items():
         grid = Grid(
             models=[architectures[place] for place in members], accelerators=devices, batches=[question.batch],
-            contexts=[question.context], precisions=precisions, stages=["decode"], engine=engine,
+            contexts=[question.context], precisions=precisions, stages=["decode"], engine=engine, held=held,
             parallelisms=[Parallelism(ways, stages)], calibrations=door.fitted, intervals=True,
         )  # fmt: skip
         evaluated = pl.concat(evaluate(grid))

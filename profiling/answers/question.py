@@ -11,6 +11,7 @@ from profiling.answers.pruning import pruning_of
 from profiling.errors import InvalidWorkload, nearest
 from profiling.memory.engines import EngineProfile, engine_profile, runs_on
 from profiling.models.architecture import Architecture
+from profiling.models.format_names import kv_format, kv_formats
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import (
     AttentionKernel,
@@ -197,6 +198,13 @@ def weight_choices() -> dict[str, str]:
     published = {"as published": AS_PUBLISHED}
     stored = {f"{name} · {float(row['bits_per_weight']):.3g} bits": name for name, row in weight_formats().items()}
     return published | stored | {f"{bits} bits, embeddings and head too": name for name, bits in PLAIN_BITS.items()}
+
+
+def cache_choices() -> dict[str, str]:
+    """Labels and names of what the KV cache can be stored in, as `kv_format` reads them."""
+    return {f"{bits} bits": str(bits) for bits in (16, 8, 4)} | {
+        f"{name} · {kv_format(name):.3g} bits": name for name in kv_formats()
+    }
 
 
 def one_of(what: str, word: str, choices: Sequence[str]) -> str:

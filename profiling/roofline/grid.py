@@ -74,6 +74,8 @@ class Grid:
     kernels: Sequence[AttentionKernel] = ("flash",)
     parallelisms: Sequence[Parallelism] = (Parallelism(),)
     engine: str = "vllm-v1"
+    held: EngineProfile | None = None
+    """What the engine adds to the memory where it is started with other options than its own."""
     calibrations: Mapping[str, Mapping[str, OperatorModel]] | None = None
     """By accelerator name."""
     intervals: bool = False
@@ -238,7 +240,7 @@ def evaluate(grid: Grid, threads: int = 2) -> Iterator[pl.DataFrame]:
         InvalidWorkload: A value on an axis cannot be.
     """
     axes = _axes(grid)
-    profile = engine_profile(grid.engine)
+    profile = grid.held or engine_profile(grid.engine)
     questions = _questions(grid, axes)
     # Frames are made, and calibrations asked, for many small blocks at once about as fast as for one.
     together = max(1, _ROWS_TOGETHER // grid.rows_per_block)

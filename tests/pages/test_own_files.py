@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
@@ -57,6 +58,12 @@ def test_a_leaderboard_is_among_the_rest_on_two_pages_for_its_visitor_alone(visi
     expect(visit.page.get_by_text("me/huge-claims (yours)").first).to_be_visible()
     answer = visit.page.request.get(f"{visit.url}chart/pareto/pareto_front.csv?board=open_llm")
     assert "me/huge-claims (yours)" in answer.text()
+    mine = "sql?sql=" + quote("SELECT count(*) AS n FROM yours.core.leaderboard_entries WHERE model_id LIKE 'me/%'")
+    visit.open(mine)
+    expect(visit.page.get_by_text("1 row × 1 columns")).to_be_visible()
+    expect(visit.page.locator("main .tabulator-row").get_by_text("2", exact=True)).to_be_visible()
+    stranger.open(mine)
+    expect(stranger.page.locator("main .note", has_text="The query failed")).to_be_visible()
     stranger.open("pareto?board=open_llm")
     assert "yours" not in stranger.page.locator("main").inner_text()
     assert "yours" not in stranger.page.request.get(f"{visit.url}chart/pareto/pareto_front.csv?board=open_llm").text()

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.page]
 
 SLUGS = [page.slug for page in PAGES]
 OTHERS = ["model", "device", "model?id=Qwen/Qwen3.6-27B", "device?id=RTX-4090"]
+ENTRIES = [f"{slug}?board=open_llm" for slug in ("leaderboard", "pareto", "scaling", "patterns")]
 _CORNER = """() => {
   const found = []
   const walk = (node) => { for (const e of node.querySelectorAll('*')) {
@@ -80,9 +81,24 @@ def test_a_page_has_no_grave_faults_in_either_theme_at_any_width_and_fits_when_t
     assert page.evaluate("document.documentElement.scrollWidth") <= 820
 
 
+# A row of a table on a phone keeps a figure, where the table has any.
+_FIGURELESS = """() => {
+  const found = []
+  const walk = (node) => { for (const e of node.querySelectorAll('*')) {
+    if (e.matches('.tabulator') && e.checkVisibility()) {
+      const figures = [...e.querySelectorAll('.tabulator-row:first-child .tabulator-cell')]
+        .filter((cell) => cell.style.textAlign === 'right')
+      if (figures.length && !figures.some((cell) => cell.checkVisibility())) found.push(e.getAttribute('aria-label'))
+    }
+    if (e.shadowRoot) walk(e.shadowRoot)
+  } }
+  walk(document)
+  return found }"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", SLUGS)
-def test_a_page_in_the_dark_on_a_phone_needs_no_sideways_scrolling(
+@pytest.mark.parametrize("slug", [*SLUGS, *OTHERS, *ENTRIES])
+def test_a_page_in_the_dark_on_a_phone_needs_no_sideways_scrolling_and_its_tables_keep_a_figure(
     browser: BrowserContext, served: Served, slug: str
 ) -> None:
     for visit in visiting(browser, served.url, width=390, scheme="dark"):
@@ -90,6 +106,7 @@ def test_a_page_in_the_dark_on_a_phone_needs_no_sideways_scrolling(
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        assert page.evaluate(_FIGURELESS) == []
         assert visit.errors == []
 
 
@@ -108,6 +125,18 @@ def test_the_theme_button_repaints_charts_too_and_is_remembered(visit: Visit) ->
     page.emulate_media(media="screen")
     visit.open("leaderboard")
     page.wait_for_function(f"({_CORNER})() < 60")
+
+
+def test_on_paper_every_term_of_the_glossary_is_to_be_seen(visit: Visit) -> None:
+    page = visit.open("glossary")
+    page.emulate_media(media="print")
+    terms = page.locator("dl.glossary dt")
+    seen = terms.locator("visible=true")
+    assert 0 < seen.count() < terms.count()
+    page.evaluate("() => { dispatchEvent(new Event('beforeprint')) }")
+    assert seen.count() == terms.count()
+    page.evaluate("() => { dispatchEvent(new Event('afterprint')) }")
+    assert seen.count() < terms.count()
 
 
 _ON_PAPER = """() => {
@@ -133,13 +162,12 @@ _FOCUSED = """() => {
   return [`${e.nodeName} ${name}`, seen || e.matches('.bk-layer, [class*="Button"]')] }"""
 
 
-def test_the_keyboard_goes_through_menus_fields_charts_and_tables_to_the_end_and_its_place_is_always_seen(
-    visit: Visit,
-) -> None:
-    page = visit.open("arena")
+def walked(visit: Visit, address: str) -> list[str]:
+    """Everything that Tab reaches on a page up to its last link, walking into and out of every table."""
+    page = visit.open(address)
     reached: list[str] = []
     unseen: list[str] = []
-    while "A Documentation" not in reached and len(reached) < 200:
+    while "A Documentation" not in reached and len(reached) < 400:
         page.keyboard.press("Tab")
         name, is_seen = page.evaluate(_FOCUSED)
         reached.append(name)
@@ -154,8 +182,29 @@ def test_the_keyboard_goes_through_menus_fields_charts_and_tables_to_the_end_and
     assert reached[-1] == "A Documentation"
     assert not any(name.startswith("BODY") for name in reached)  # the focus was lost on the way
     assert unseen == []
+    return reached
+
+
+def test_the_keyboard_goes_through_menus_fields_charts_and_tables_to_the_end_and_its_place_is_always_seen(
+    visit: Visit,
+) -> None:
+    reached = walked(visit, "arena")
     assert {"A Skip to content", "SUMMARY Quality", "BUTTON Switch between light and dark"} <= set(reached)
     for kind in ("INPUT Models to follow", "DIV Rows of Everything", "BUTTON Next Page"):
         assert any(name.startswith(kind) for name in reached), kind
-    page.keyboard.press("Shift+Tab")
-    assert page.evaluate(_FOCUSED)[0] == "A Glossary"
+    visit.page.keyboard.press("Shift+Tab")
+    assert visit.page.evaluate(_FOCUSED)[0] == "A Glossary"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("address", "tables"),
+    [
+        ("model?id=Qwen/Qwen3.6-27B", {"Formats", "Where it fits", "Scores", "Ability"}),
+        ("device?id=RTX-4090", {"What runs best on it", "Figures", "Rental prices", "Purchase prices"}),
+    ],
+)
+def test_the_keyboard_goes_through_a_subject_to_the_end(visit: Visit, address: str, tables: set[str]) -> None:
+    reached = walked(visit, address)
+    assert tables <= {name.removeprefix("DIV Rows of ").partition(";")[0] for name in reached}
+    assert visit.errors == []

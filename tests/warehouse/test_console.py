@@ -376,6 +376,20 @@ def test_what_would_wear_the_machine_out_is_ended(console: Console, sql: str, li
     assert time.monotonic() - began < limits.seconds + 10
 
 
+def test_own_rows_are_tables_of_their_asker_alone_within_the_same_walls(console: Console) -> None:
+    own = {"core.results": pl.DataFrame({"name": ["mine", None], "day": [dt.date(2026, 1, 2), None], "of": [[1], []]})}
+    asked = "SELECT name, day, of FROM yours.core.results UNION ALL BY NAME SELECT 'theirs' AS name ORDER BY ALL"
+    assert console.ask(asked, own=own).frame["name"].to_list() == ["mine", "theirs", None]
+    assert console.ask("FROM yours.core.results", own=own).frame.rows() == own["core.results"].rows()
+    with pytest.raises(QueryFailed, match="yours"):
+        console.ask("FROM yours.core.results")
+    with pytest.raises(QueryRefused, match="only SELECT"):
+        console.ask("INSERT INTO yours.core.results BY NAME SELECT 'x' AS name", own=own)
+    wide = {"core.results": pl.DataFrame({"name": ["x" * 1000] * 2000})}
+    with pytest.raises(QueryRefused, match="more than 1 MiB"):
+        console.ask("SELECT 1", Limits(own_mib=1), own=wide)
+
+
 def test_more_rows_than_asked_for_are_cut_and_said_to_be(console: Console) -> None:
     answer = console.ask("FROM range(50)", Limits(rows=7))
     assert (answer.frame.height, answer.is_cut) == (7, True)

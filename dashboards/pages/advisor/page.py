@@ -10,7 +10,7 @@ from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
 from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.advisor.state import USUAL, AdvisorState
-from dashboards.parts import controls, formats, page, theme
+from dashboards.parts import controls, engine_options, formats, page, theme
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content
@@ -106,6 +106,7 @@ class Advisor:
             accelerator=device.name, devices=count, context=int(state.context), users=state.users, use=state.use,
             engine=None if state.engine == USUAL else state.engine, kv=state.kv, least_tokens_per_s=state.least,
             host_memory_gib=state.host, host=host, fleet=fleet if fleet.is_mixed else None,
+            **engine_options.chosen(state),
         )  # fmt: skip
         return need, door, [found.note] if found.note else []
 
@@ -178,7 +179,10 @@ class Advisor:
             controls.select(state, "context", "Context (tokens)", margin=margin),
             controls.whole(state, "users", "Concurrent requests", margin=margin),
             controls.select(state, "engine", "Engine", margin=margin),
-            controls.select(state, "kv", "KV cache", margin=margin),
+            engine_options.more(state, {
+                "kv": controls.select(state, "kv", "KV cache", margin=margin),
+                **engine_options.fields(state, margin=margin),
+            }),
             controls.number(state, "least", "At least tokens per second, each", margin=margin),
             controls.number(state, "host", "Memory of the machine (GiB)", margin=margin),
             controls.text(

@@ -4,7 +4,7 @@ from typing import Any
 
 import param
 
-from dashboards.parts.state import UrlState
+from dashboards.parts.engine_options import EngineOptions
 from profiling.answers.advise import USES
 from profiling.answers.cache_flags import CACHES, WHOLE
 from profiling.memory.engines import PROFILES
@@ -14,7 +14,7 @@ MACHINE = "RTX-4090"
 CONTEXTS = {f"{tokens // 1024}k": tokens for tokens in (2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072, 262_144)}
 
 
-class AdvisorState(UrlState):
+class AdvisorState(EngineOptions):
     """Choices of the page."""
 
     machine: Any = param.String(default=MACHINE, doc="Device by any common name.")

@@ -29,7 +29,7 @@ _FACTS = {
     "rank_worst": Fact("Rank, worst", "0", 70),
     "model": Fact("Model", width=260, link="model/", link_of="page_of"),
     "organization": Fact("Maker", width=110),
-    "rating": Fact("Rating (points)", "0,0.0", 84),
+    "rating": Fact("Rating (points)", "0,0.0", 84, stays=True),
     "rating_lower": Fact("95 % from", "0,0.0", 84),
     "rating_upper": Fact("95 % to", "0,0.0", 84),
     "votes": Fact("Votes", "0,0", 84),

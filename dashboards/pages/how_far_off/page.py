@@ -24,9 +24,9 @@ from profiling.engines.time import COMMAND, shipped_times
 _ERRORS, _PICTURE = "error_on_what_was_left_out", "predicted_against_measured"
 _SHIPPED = {
     "stage": Fact("Stage", width=190),
-    "engine": Fact("Engine", width=130),
+    "engine": Fact("Engine", width=130, stays=True),
     "left_out": Fact("Left out of the fit", width=110),
-    "mdape_pct": Fact("Median error (%)", "0.0", 90),
+    "mdape_pct": Fact("Median error (%)", "0.0", 90, stays=True),
     "measured_over_predicted_p10": Fact("Measured over predicted, 10 %", "0.00", 130),
     "measured_over_predicted_p90": Fact("Measured over predicted, 90 %", "0.00", 130),
     "inside_pct": Fact("Within the interval of 80 % (%)", "0.0", 130),
@@ -36,10 +36,10 @@ _SHIPPED = {
 }
 _OWN = {
     "stage": Fact("Stage", width=190),
-    "group": Fact("Group", width=190),
+    "group": Fact("Group", width=190, stays=True),
     "rows": Fact("Measurements", "0,0", 104),
     "asked": Fact("Predicted", "0,0", 84),
-    "mdape_pct": Fact("Median error (%)", "0.0", 90),
+    "mdape_pct": Fact("Median error (%)", "0.0", 90, stays=True),
     "bias_log2": Fact("Bias (log2)", "0.00", 84),
     "inside_pct": Fact("Inside 80 % interval (%)", "0.0", 110),
     "below_bound_pct": Fact("Below the bound (%)", "0.00", 100),

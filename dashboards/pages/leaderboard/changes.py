@@ -12,7 +12,7 @@ FACTS = {
     "effort": Fact("Effort", width=80),
     "ability_before": Fact("Before (index points)", "0.0", 96),
     "ability": Fact("Now", "0.0", 76),
-    "change": Fact("Change", "+0.0", 80),
+    "change": Fact("Change", "+0.0", 80, stays=True),
     "beyond": Fact("Beyond noise", width=100),
     "reason": Fact("Why", width=110),
     "new_results": Fact("New results", "0,0", 80),

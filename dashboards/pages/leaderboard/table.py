@@ -6,8 +6,8 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
-from dashboards.parts.declared_table import looks
-from dashboards.parts.fields import GENERAL, KINDS, Measure
+from dashboards.parts.declared_table import kept, looks
+from dashboards.parts.fields import AVERAGE, GENERAL, KINDS, Measure
 from dashboards.parts.rows_by_name import RowsByName
 
 _KEY = "entry_id"
@@ -32,7 +32,7 @@ class EntryTable:
             _KEY,
             chosen,
             hidden_columns=[_KEY],
-            **looks(_PAGE),
+            **looks(_PAGE, *kept(_MODEL, AVERAGE.name, 300)),
         )
 
     @staticmethod

@@ -6,7 +6,6 @@ from typing import Any
 import panel as pn
 
 from dashboards.parts import page
-from profiling.answers.door import Door
 from profiling.errors import ProfilingError
 from profiling.foreign import NotJson, parse_json
 from profiling.models.architecture import Architecture
@@ -77,9 +76,3 @@ def model_of(text: str) -> Architecture:
     if not isinstance(config, dict):
         raise NotJson("expected an object, as a config.json holds one")
     return from_config(config, NAME)
-
-
-def door_with(door: Door, model: Architecture) -> Door:
-    """The same door, which knows the reader's model too."""
-    own = {**door.own_models, NAME: model}
-    return Door(door.devices, door.calibrations, door.prices, door.grids, own_models=own)

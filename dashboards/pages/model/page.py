@@ -102,7 +102,7 @@ _DEVICES = {
 _FRONTS = {
     "domain_words": Fact("Domain", width=140),
     "against": Fact("Against", width=150),
-    "value": Fact("Cost", "0,0.[000]", 96),
+    "value": Fact("Cost", "0,0.[000]", 96, stays=True),
     "unit": Fact("Unit", width=130),
     "entered_on": Fact("On the front since", width=110),
     "left_on": Fact("Until", width=100),
@@ -113,7 +113,7 @@ _RELATIVES = {
     "relation": Fact("Relation", width=220),
     "parameters_billion": Fact("Parameters (billion)", "0,0.[0]", 110),
     "release_date": Fact("Released", width=100),
-    "ability": Fact("Ability", "0.0", 80),
+    "ability": Fact("Ability", "0.0", 80, stays=True),
     "ability_low": Fact("Ability, low", "0.0", 90),
     "ability_high": Fact("Ability, high", "0.0", 94),
 }
@@ -126,7 +126,7 @@ _PRICES = {
     "provider": Fact("Provider", width=160),
     "provider_kind": Fact("Kind", width=110),
     "usd_per_million_input": Fact("Input (USD per million tokens)", "0,0.000", 150),
-    "usd_per_million_output": Fact("Output (USD per million tokens)", "0,0.000", 154),
+    "usd_per_million_output": Fact("Output (USD per million tokens)", "0,0.000", 154, stays=True),
     "usd_per_million_cached_input": Fact("Cached input (USD per million tokens)", "0,0.000", 170),
     "context_length": Fact("Context (tokens)", "0,0", 120),
     "model_as_listed": Fact("Name in the list", width=200),
@@ -227,7 +227,7 @@ class ModelPage(SessionPage[ModelState]):
 
     def _door(self) -> Door:
         door = self.data.door()
-        return door if self._own is None else own.door_with(door, self._own)
+        return door if self._own is None else door.with_model(self._own)
 
     # What is shown ---------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ _FACTS = {
     "licence_words": Fact("Licence class", width=120),
     "release_date": Fact("Released", width=92),
     "release_grade": Fact("Grade of the date", width=76),
-    "rating": Fact("Rating (points)", "0,0.0", 80),
+    "rating": Fact("Rating (points)", "0,0.0", 80, stays=True),
     "gpus_needed": Fact("GPUs needed", "0", 80),
     "moved": Fact("Best of its side when released", width=110),
     "rating_lower": Fact("95 % from", "0,0.0", 80),

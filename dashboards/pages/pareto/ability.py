@@ -38,7 +38,7 @@ _FACTS = {
     "position": Fact("#", "0", 46),
     "model_id": Fact("Model", width=300, link="model/"),
     "x": Fact("Cost", "0,0.[000]", 96),
-    "ability": Fact("Ability (index points)", "0.0", 96),
+    "ability": Fact("Ability (index points)", "0.0", 96, stays=True),
     "ability_low": Fact("90 % from", "0.0", 80),
     "ability_high": Fact("90 % to", "0.0", 80),
     "step": Fact("Step over the one before", width=120),

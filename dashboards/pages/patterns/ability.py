@@ -29,7 +29,7 @@ _BENCHMARKS = {
     "benchmark_version": Fact("Version", width=130),
     "source": Fact("Source", width=205, names_boards=True),
     "category_words": Fact("Judges", width=145),
-    "difficulty": Fact("Difficulty (index points)", "0.0", 100),
+    "difficulty": Fact("Difficulty (index points)", "0.0", 100, stays=True),
     "discrimination": Fact("Slope (logit or score per point)", "0,0.000", 120),
     "response": Fact("Response", width=90),
     "models": Fact("Models", "0,0", 70),

@@ -32,7 +32,7 @@ _ADVICE = {
 _OPERATORS = {
     "place": Fact("Place", width=130),
     "operator": Fact("Operator", width=150),
-    "share_pct": Fact("Share (%)", "0.0", 80),
+    "share_pct": Fact("Share (%)", "0.0", 80, stays=True),
     "bound_by": Fact("Bound by", width=90),
     "helps_most": Fact("Helps most", width=96),
     "change_of_whole_pct": Fact("Of the whole (%)", "0.0", 110),
@@ -48,7 +48,7 @@ _VALUES = {
     "activations_gib": Fact("Activations (GiB)", "0.000", 120),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.00", 140),
     "gflop": Fact("Work (GFLOP)", "0,0.00", 110, header="work_gflop"),
-    "predicted_likely_s": Fact("Time (s)", "0.0000", 90),
+    "predicted_likely_s": Fact("Time (s)", "0.0000", 90, stays=True),
     "predicted_low_s": Fact("Low (s)", "0.0000", 90),
     "predicted_high_s": Fact("High (s)", "0.0000", 90),
     "time_change_pct": Fact("Change (%)", "0.0", 92),

@@ -11,7 +11,7 @@ from dashboards.pages.roofline.changes import Changes
 from dashboards.pages.roofline.side import Side
 from dashboards.pages.roofline.state import FIRST, NAMES, SECOND, RooflineState
 from dashboards.pages.roofline.table import OperatorTable
-from dashboards.parts import controls, page
+from dashboards.parts import controls, engine_options, page
 from dashboards.parts.page import Content
 from profiling.answers.door import left_out, models
 from profiling.errors import ProfilingError
@@ -23,9 +23,11 @@ _LABELS = {
     "pp": "Pipeline stages", "engine": "Engine profile", "prefix": "Cached prefix (tokens)",
     "chunk": "Tokens per pass (0: engine's)", "draft": "Speculated tokens per step",
     "drafts": "Speculated by", "acceptance": "Acceptance (0: as usual)", "pruning": "Pruning",
+    "image_tokens": "Image tokens in the prompt", "audio_tokens": "Audio tokens in the prompt",
 }  # fmt: skip
-_HALF = ("batch", "context", "activations", "kv", "tp", "pp")
+_MORE = ("image_tokens", "audio_tokens", *engine_options.NAMES)
 _SEARCHED = ("model", "accelerator")
+_WHOLE = ("batch", "context", "generated", "prefix", "chunk", "draft", "image_tokens", "audio_tokens")
 _WRITTEN = {"drafts": "a smaller model, or mtp", "pruning": "2:4, unstructured-50%, structured-30%"}
 
 
@@ -122,7 +124,7 @@ class Roofline:
             self.graphs.append(side.graph_card)
             if prefix:
                 heading = page.html("<h2>Configuration B</h2>", margin=(16, 0, 8, 0))
-                self.second_fields.objects = [heading, *self.fields[prefix].values()]
+                self.second_fields.objects = [heading, *self._placed(prefix)]
         return self.sides[prefix]
 
     def _update(self) -> None:
@@ -201,7 +203,7 @@ class Roofline:
                 fields[name] = controls.search(
                     self.state, prefix + name, said, margin=margin, placeholder="any part of the name"
                 )
-            elif name in ("batch", "context", "generated", "prefix", "chunk", "draft"):
+            elif name in _WHOLE:
                 step = 1 if name in ("batch", "draft") else 512
                 fields[name] = controls.whole(self.state, prefix + name, said, margin=margin, step=step)
             elif name == "acceptance":
@@ -213,11 +215,20 @@ class Roofline:
                 )  # fmt: skip
             else:
                 fields[name] = controls.select(self.state, prefix + name, said, margin=margin)
+        suffix = ", B" if prefix else ""
+        fields |= engine_options.fields(self.state, prefix, suffix, margin=(0, 0, 10, 0))
         return fields
+
+    def _placed(self, prefix: str) -> list[pn.viewable.Viewable]:
+        """Fields of a configuration in their order, those that few ask for folded."""
+        fields = self.fields[prefix]
+        title = "More options, B" if prefix else "More options"
+        more = engine_options.more(self.state, {prefix + name: fields[name] for name in _MORE}, title)
+        return [*(field for name, field in fields.items() if name not in _MORE), more]
 
     def _sidebar(self) -> pn.Column:
         return pn.Column(
-            *self.fields[FIRST].values(),
+            *self._placed(FIRST),
             controls.switch(self.state, "compare", "Compare with a second configuration", margin=(4, 0, 0, 0)),
             self.second_fields,
             sizing_mode="stretch_width",

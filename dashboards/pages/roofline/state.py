@@ -5,11 +5,13 @@ from typing import Any
 
 import param
 
-from dashboards.parts.state import UrlState
+from dashboards.parts import engine_options
+from dashboards.parts.engine_options import MOST_BATCHED_TOKENS, EngineOptions
 from profiling.answers.door import Door
 from profiling.answers.question import AS_PUBLISHED, Question, weight_choices
 from profiling.answers.sweep import AXES
 from profiling.memory.engines import PROFILES
+from profiling.models.format_names import kv_format
 from profiling.roofline.workload import legal_tensor_ways
 
 FIRST, SECOND = "", "b_"
@@ -22,6 +24,7 @@ NAMES = {
     "attention": "attention", "tp": "tensor", "pp": "pipeline", "engine": "engine", "prefix": "prefix",
     "chunk": "chunk",
     "draft": "draft", "drafts": "draft_model", "acceptance": "acceptance", "pruning": "pruning",
+    "image_tokens": "image_tokens", "audio_tokens": "audio_tokens", **{name: name for name in engine_options.NAMES},
 }  # fmt: skip
 """Names in the address, and what they are of a `Question`."""
 AS_FORMAT, AS_USUAL = "auto", "usual"
@@ -31,7 +34,7 @@ STAGES = {
 _DEFAULTS = Question(model=MODEL, accelerator=ACCELERATOR)
 
 
-class RooflineState(UrlState):
+class RooflineState(EngineOptions):
     """Choices of the roofline page; names that begin with `b_` are of the second configuration."""
 
     model: Any = param.Selector(objects=[])
@@ -55,6 +58,8 @@ class RooflineState(UrlState):
     drafts: Any = param.String(default="", doc="Model that proposes them, or mtp; empty: not named.")
     acceptance: Any = param.Number(default=0.0, bounds=(0.0, 1.0), doc="Probability of acceptance; 0: as usual.")
     pruning: Any = param.String(default="", doc="2:4, unstructured-50% or structured-30%; empty: none.")
+    image_tokens: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Tokens of images beside the prompt.")
+    audio_tokens: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Tokens of sound beside the prompt.")
     b_model: Any = param.Selector(objects=[])
     b_accelerator: Any = param.Selector(objects=[])
     b_stage: Any = param.Selector(objects=[])
@@ -74,6 +79,11 @@ class RooflineState(UrlState):
     b_drafts: Any = param.String(default="", doc="Model that proposes them, or mtp; empty: not named.")
     b_acceptance: Any = param.Number(default=0.0, bounds=(0.0, 1.0), doc="Probability of acceptance; 0: as usual.")
     b_pruning: Any = param.String(default="", doc="2:4, unstructured-50% or structured-30%; empty: none.")
+    b_image_tokens: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Tokens of images beside the prompt.")
+    b_audio_tokens: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Tokens of sound beside the prompt.")
+    b_gpu_memory_utilization: Any = param.Number(default=0.0, bounds=(0.0, 1.0))
+    b_batched_tokens: Any = param.Integer(default=0, bounds=(0, MOST_BATCHED_TOKENS))
+    b_eager: Any = param.Boolean(default=False)
     compare: Any = param.Boolean(default=False, doc="Whether the second configuration is shown.")
     changes: Any = param.Boolean(default=False, doc="Whether advice and sweeps are shown.")
     swept: Any = param.Selector(default="batch", objects=list(AXES), doc="What is changed in the sweep.")
@@ -83,12 +93,13 @@ class RooflineState(UrlState):
         """The configuration chosen under that prefix."""
         values: dict[str, Any] = {field: getattr(self, prefix + name) for name, field in NAMES.items()}
         values["tensor"], values["pipeline"] = int(values["tensor"]), int(values["pipeline"])
-        values["kv_bits"] = float(values["kv_bits"])
+        values["kv_bits"] = kv_format(values["kv_bits"])
         activations = values["activation_bits"]
         values["engine"] = None if values["engine"] == AS_USUAL else values["engine"]
         values["activation_bits"] = None if activations == AS_FORMAT else float(activations)
         for field in ("chunk", "draft_model", "acceptance", "pruning"):
             values[field] = values[field] or None
+        values |= engine_options.chosen(self, prefix)
         return Question(**values)
 
     def change(self, prefix: str, changes: dict[str, Any]) -> None:
@@ -112,7 +123,7 @@ class RooflineState(UrlState):
         notes += self._offer(prefix + "weights", weight_choices(), AS_PUBLISHED)
         bits = {f"{bits} bits": str(bits) for bits in (16, 8, 4, 32)}
         notes += self._offer(prefix + "activations", {"as the weight format": AS_FORMAT, **bits}, AS_FORMAT)
-        notes += self._offer(prefix + "kv", {f"{bits} bits": str(bits) for bits in (16, 8, 4)}, "16")
+        notes += engine_options.offer_cache(self, prefix + "kv")
         notes += self._offer(
             prefix + "engine", {"as usual on the device": AS_USUAL, **{name: name for name in PROFILES}}, AS_USUAL
         )

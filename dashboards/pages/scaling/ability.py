@@ -29,7 +29,7 @@ _FACTS = {
     "ability_low": Fact("90 % from", "0.0", 80),
     "ability_high": Fact("90 % to", "0.0", 80),
     "expected": Fact("Expected at its size and date", "0.0", 110),
-    "above": Fact("Above expected", "+0.0", 90),
+    "above": Fact("Above expected", "+0.0", 90, stays=True),
     "evidence_class": Fact("Evidence", width=120),
 }
 

@@ -33,7 +33,7 @@ _RANKED = {
     "average": Fact("Average (points)", "0,0.00", 112),
     "standard_error": Fact("± s.e.", "0,0.00", 112),
     "expected_score": Fact("Expected (points)", "0,0.00", 112),
-    "residual": Fact("Above expected (points)", "0,0.00", 112),
+    "residual": Fact("Above expected (points)", "0,0.00", 112, stays=True),
     "quantile_passed_pct": Fact("Above the line of (%)", "0", 130),
 }
 

@@ -13,7 +13,7 @@ from dashboards.data import Data
 from dashboards.pages.serve import text
 from dashboards.pages.serve.answer import Fleet, curve_of, fleet_of, limit_of, plans_of
 from dashboards.pages.serve.state import ServeState
-from dashboards.parts import controls, page
+from dashboards.parts import controls, engine_options, page
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content
@@ -132,7 +132,7 @@ class Serve(SessionPage[ServeState]):
             return
         self.table.show(
             self.rows.with_columns(
-                breaks=pl.col("first_broken").replace(text.PROMISES),
+                breaks=pl.col("first_broken").cast(pl.String).replace(text.PROMISES),
                 time_per_output_token_p90_ms=1000 * pl.col("time_per_output_token_p90_s"),
                 host_kwh=pl.col("host_joules_per_output_token") * 1e6 / JOULES_PER_KWH,
                 idle_kwh=pl.col("idle_joules_per_output_token") * 1e6 / JOULES_PER_KWH,
@@ -195,10 +195,11 @@ class Serve(SessionPage[ServeState]):
             controls.number(state, "ttft", "First token within (s; 0: any)", step=0.5, margin=margin),
             controls.number(state, "tpot", "Per token within (ms; 0: any)", step=5, margin=margin),
             controls.select(state, "weights", "Weight format", margin=margin),
+            controls.select(state, "kv", "KV cache", margin=margin),
             controls.select(state, "engine", "Engine", margin=margin),
+            engine_options.more(state, engine_options.fields(state, margin=margin)),
             controls.text(state, "first", "Fleet", placeholder="8xH100", **wide),
             controls.text(state, "second", "Against fleet", placeholder="4xB200", **wide),
-            controls.whole(state, "batched", "Tokens per step, at most (0: as the engine starts)", margin=margin),
             controls.number(state, "cached", "Cached prefix (% of every prompt)", step=5, margin=margin),
             controls.whole(state, "draft", "Proposed tokens per step (0: none)", margin=margin),
             controls.number(state, "acceptance", "Share accepted", step=0.05, margin=margin),

@@ -4,10 +4,12 @@ from typing import Any
 
 import param
 
-from dashboards.parts.state import UrlState
+from dashboards.parts import engine_options
+from dashboards.parts.engine_options import CACHE, EngineOptions
 from profiling.answers.door import Door
 from profiling.answers.question import AS_PUBLISHED, ENGINE, weight_choices
 from profiling.memory.engines import PROFILES
+from profiling.models.format_names import kv_format
 from profiling.serving.plan import Promise
 from profiling.serving.replica import Options
 from profiling.serving.simulate import Traffic
@@ -16,7 +18,7 @@ MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 FLEETS = ("8xH100", "4xB200")
 
 
-class ServeState(UrlState):
+class ServeState(EngineOptions):
     """Choices of the page."""
 
     model: Any = param.Selector(objects=[])
@@ -28,12 +30,10 @@ class ServeState(UrlState):
     ttft: Any = param.Number(default=2.0, bounds=(0.0, 3600.0), doc="Seconds to the first token; 0: no promise.")
     tpot: Any = param.Number(default=50.0, bounds=(0.0, 60_000.0), doc="Milliseconds per token; 0: no promise.")
     weights: Any = param.Selector(objects=[])
+    kv: Any = param.Selector(objects=[])
     engine: Any = param.Selector(default=ENGINE, objects=list(PROFILES))
     first: Any = param.String(default=FLEETS[0], doc="A fleet of fixed size; empty: none.")
     second: Any = param.String(default=FLEETS[1], doc="Another.")
-    batched: Any = param.Integer(
-        default=0, bounds=(0, 1_048_576), doc="Most tokens of a step; 0: as the engine starts."
-    )
     cached: Any = param.Number(default=0.0, bounds=(0.0, 99.0), doc="Percent of every prompt that is reused.")
     draft: Any = param.Integer(default=0, bounds=(0, 64), doc="Tokens proposed per step by speculation; 0: none.")
     acceptance: Any = param.Number(default=0.7, bounds=(0.0, 1.0), doc="Probability that one of them is accepted.")
@@ -42,7 +42,7 @@ class ServeState(UrlState):
 
     def offer_all(self, door: Door) -> list[str]:
         """Offer models and formats; notes where what was asked is none of them."""
-        notes: list[str] = []
+        notes = engine_options.offer_cache(self)
         for name, options, default in (
             ("model", door.model_choices(), MODEL), ("weights", weight_choices(), AS_PUBLISHED),
         ):  # fmt: skip
@@ -67,7 +67,8 @@ class ServeState(UrlState):
         """How the model is served."""
         return Options(
             weight_format=None if self.weights == AS_PUBLISHED else self.weights, engine=self.engine, spot=self.spot,
-            draft=self.draft, acceptance=self.acceptance, apart=self.apart, batched_tokens=self.batched or None,
+            draft=self.draft, acceptance=self.acceptance, apart=self.apart, kv_bits=kv_format(self.kv),
+            **engine_options.chosen(self),
         )  # fmt: skip
 
     @property
@@ -85,8 +86,9 @@ class ServeState(UrlState):
             f"--ttft {self.ttft:g}s" if self.ttft else "",
             f"--tpot {self.tpot:g}ms" if self.tpot else "",
             f"--weight-format {self.weights}" if self.weights != AS_PUBLISHED else "",
+            f"--kv-format {self.kv}" if self.kv != CACHE else "",
             f"--engine {self.engine}" if self.engine != ENGINE else "",
-            f"--batched-tokens {self.batched}" if self.batched else "",
+            engine_options.flags(self).strip(),
             f"--cached-prefix {self.cached / 100:g}" if self.cached else "",
             f"--draft {self.draft} --acceptance {self.acceptance:g}" if self.draft else "",
             "--apart" if self.apart else "",

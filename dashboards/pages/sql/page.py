@@ -90,8 +90,8 @@ class SqlPage:
             self.heading, controls.radio(state, "chart", _KINDS, height=32), self.axes, self.picture, self.caption,
             html(page.picture_buttons(of_result.NAME, stands_alone=False)), visible=False,
         )  # fmt: skip
-        contents = self.data.ask("contents")
-        sidebar = html(f"<h2>Tables</h2>{sql_text.tables(contents, self.data.ask('dictionary'))}")
+        contents, columns = self.data.ask("contents"), self.data.ask("dictionary")
+        sidebar = html(f"<h2>Tables</h2>{sql_text.tables(contents, columns, self.data.own_rows)}")
         main = pn.Column(
             html("<h1>SQL</h1><p class='lead'>Ask the published warehouse anything that DuckDB understands.</p>",
                  margin=(0, 0, 12, 0)),
@@ -120,7 +120,9 @@ class SqlPage:
         outcome: Result | Exception
         try:
             # In a thread: the server answers others meanwhile, and Cancel.
-            outcome = await asyncio.to_thread(self.data.console.ask, sql, None, self._cancel, self._asker)
+            outcome = await asyncio.to_thread(
+                self.data.console.ask, sql, None, self._cancel, self._asker, self.data.own_rows
+            )
         except (QueryRefused, QueryFailed, QueryCancelled, ConsoleBusy, NotPublished) as error:
             outcome = error
         finally:

@@ -1,6 +1,6 @@
 """Words of the SQL page: what can be asked, of which tables, and what was asked before. No widgets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -53,10 +53,16 @@ def history(asked: Sequence[Asked]) -> str:
     return render(__file__, "buttons.html", heading="Asked before", buttons=buttons)
 
 
-def tables(contents: pl.DataFrame, columns: pl.DataFrame) -> str:
-    """Every table with its rows, meaning and columns, folded."""
+def tables(contents: pl.DataFrame, columns: pl.DataFrame, own: Mapping[str, pl.DataFrame] | None = None) -> str:
+    """Every table with its rows, meaning and columns, folded; first those of the reader's own rows."""
     described = {str(name): rows.to_dicts() for (name,), rows in columns.group_by("relation", maintain_order=True)}
-    rows = [{**row, "columns": described.get(row["relation"], ())} for row in contents.iter_rows(named=True)]
+    published = [{**row, "columns": described.get(row["relation"], ())} for row in contents.iter_rows(named=True)]
+    known = {row["relation"]: row for row in published}
+    rows = [
+        {**known.get(name, {"meaning": "", "columns": ()}), "relation": f"yours.{name}", "rows": frame.height}
+        for name, frame in (own or {}).items()
+    ]
+    rows += published
     schemas = [(schema, list(own)) for schema, own in groupby(rows, lambda row: str(row["relation"]).partition(".")[0])]
     return render(__file__, "tables.html", schemas=schemas)
 

@@ -10,7 +10,7 @@ from dashboards.charts.matrix import Matrix, Row
 from dashboards.data import Data
 from dashboards.pages.which_gpu import text
 from dashboards.pages.which_gpu.state import METRICS, MOST_MODELS, WhichGpuState, chosen
-from dashboards.parts import controls, formats, page
+from dashboards.parts import controls, engine_options, formats, page
 from dashboards.parts.page import Content
 from dashboards.parts.templates import block
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
@@ -18,7 +18,10 @@ from profiling.answers.matrix import matrix
 from profiling.devices.accelerators import GIB
 
 _BILLIONS = "const b = Math.pow(2, tick); return (b >= 10 ? Math.round(b) : parseFloat(b.toPrecision(2))) + ' B'"
-_RECKONED = ("context", "concurrency", "weights", "kv", "engine", "family", "size", "models", "accelerators")
+_RECKONED = (
+    "context", "concurrency", "weights", "kv", "engine", *engine_options.NAMES, "family", "size", "models",
+    "accelerators",
+)  # fmt: skip
 _PRICED = ("prices", "grid", "show")
 _LESS_IS_BETTER = ("devices", "usd", "grams")
 _SEPARATOR = "|"
@@ -136,9 +139,10 @@ class WhichGpu:
         rest = "all others by documented default efficiencies" if calibrated else "Documented default efficiencies"
         offers = state.prices.replace("_", "-")
         self.below.object = page.caption(
-            f"Batch {state.concurrency:,}, context {state.context:,}, {state.kv}-bit KV cache, engine profile "
-            f"{state.engine}. Rates are of all sequences together, with an interval (hover). {measured}{rest}, with a "
-            f"wide interval. Prices: the cheapest {offers} offer known, from the reference table with its source. "
+            f"Batch {state.concurrency:,}, context {state.context:,}, {state.question.kv_bits:g}-bit KV cache, engine "
+            f"profile {state.engine}{engine_options.flags(state)}. Rates are of all sequences together, with an "
+            f"interval (hover). {measured}{rest}, with a wide interval. "
+            f"Prices: the cheapest {offers} offer known, from the reference table with its source. "
             f"Carbon: {grid}, {grams:.0f} g CO₂e per kWh (CodeCarbon), PUE {PUE}, of running alone. GPUs needed: "
             "tensor parallel within a node of 8, whole nodes as pipeline stages beyond. Darker is better."
         )
@@ -190,6 +194,8 @@ class WhichGpu:
             "batch": asked.batch,
             "context": asked.context,
             "engine": asked.engine,
+            "kv_bits": asked.kv_bits,
+            **engine_options.chosen(self.state),
             "grid": grid,
             "g_co2e_per_kwh": grams,
             "power_usage_effectiveness": PUE,
@@ -216,6 +222,7 @@ class WhichGpu:
             controls.several(state, "weights", "Precision of weights", margin=margin),
             controls.select(state, "kv", "KV cache", margin=margin),
             controls.select(state, "engine", "Engine profile", margin=margin),
+            engine_options.more(state, engine_options.fields(state, margin=margin)),
             controls.several(state, "accelerators", "Accelerators", margin=margin),
             controls.several(state, "family", "Families", placeholder="the usual models", margin=margin),
             size,

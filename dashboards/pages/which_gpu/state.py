@@ -8,10 +8,12 @@ from typing import Any
 
 import param
 
-from dashboards.parts.state import UrlState
+from dashboards.parts import engine_options
+from dashboards.parts.engine_options import EngineOptions
 from profiling.answers.door import Door
 from profiling.answers.question import ENGINE, Question, weight_choices
 from profiling.memory.engines import PROFILES
+from profiling.models.format_names import kv_format
 
 # One of each kind that people ask about: sizes from 3 B to 671 B, dense and mixtures, of several makers.
 USUAL_MODELS = (
@@ -30,7 +32,7 @@ METRICS = {
 }  # fmt: skip
 
 
-class WhichGpuState(UrlState):
+class WhichGpuState(EngineOptions):
     """Choices of the page."""
 
     show: Any = param.Selector(default="devices", objects=dict(METRICS), doc="What cells say first.")
@@ -55,7 +57,7 @@ class WhichGpuState(UrlState):
         notes += self._offer("models", door.model_choices("decoder"), [])
         notes += self._offer("accelerators", list(door.devices), list(USUAL_ACCELERATORS))
         notes += self._offer("weights", weight_choices(), list(USUAL_WEIGHTS))
-        notes += self._offer("kv", {f"{bits} bits": str(bits) for bits in (16, 8, 4)}, "16")
+        notes += engine_options.offer_cache(self)
         notes += self._offer("engine", list(PROFILES), ENGINE)
         return notes + self._offer("grid", grids(door), "WLD")
 
@@ -72,8 +74,8 @@ class WhichGpuState(UrlState):
     def question(self) -> Question:
         """What every cell is asked; each has its own model, device, format and split."""
         return Question(
-            model="", accelerator="", batch=self.concurrency, context=self.context, kv_bits=float(self.kv),
-            engine=self.engine, country=self.grid, spot=self.prices == "spot",
+            model="", accelerator="", batch=self.concurrency, context=self.context, kv_bits=kv_format(self.kv),
+            engine=self.engine, country=self.grid, spot=self.prices == "spot", **engine_options.chosen(self),
         )  # fmt: skip
 
 

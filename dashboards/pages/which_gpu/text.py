@@ -102,6 +102,9 @@ def roofline_address(asked: Question) -> str:
         "model": asked.model, "accelerator": asked.accelerator, "batch": asked.batch, "context": asked.context,
         "weights": asked.weight_format, "kv": f"{asked.kv_bits:g}",
         "engine": asked.engine, "tp": asked.tensor, "pp": asked.pipeline,
+        **({"gpu_memory_utilization": asked.gpu_memory_utilization} if asked.gpu_memory_utilization else {}),
+        **({"batched_tokens": asked.batched_tokens} if asked.batched_tokens else {}),
+        **({"eager": "yes"} if asked.eager else {}),
     })  # fmt: skip
 
 

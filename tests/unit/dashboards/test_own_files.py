@@ -44,7 +44,7 @@ def take(
 
 def test_what_was_brought_is_seen_by_its_visitor_and_given_back_with_his_last_page(files: OwnFiles) -> None:
     token, found = take(files)
-    assert found.places() == [("Arena ratings", "arena?source=votes:votes.csv")]
+    assert found.places() == [("Arena ratings", "arena?source=votes:votes.csv"), ("SQL", "sql")]
     assert files.data_of(token).own_files == (found,)
     assert files.data_of("").own_files == files.data_of("another").own_files == ()
     assert files.enter(token)
