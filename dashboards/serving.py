@@ -1,13 +1,10 @@
 """How the pages are served: who may in, what browsers are told, what one session may cost, and whether all is well."""
 
-import functools
 import logging
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, Template
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform, RequestHandler
@@ -15,6 +12,7 @@ from tornado.websocket import WebSocketClosedError
 
 from dashboards.data import Data
 from dashboards.glossary import Words
+from dashboards.parts.templates import render
 from dashboards.places import GRACE_S, Login, Places
 from warehouse.addresses import is_loopback
 from warehouse.guarded import Unguarded, is_open_to_all, require_no_empty_secret
@@ -103,8 +101,7 @@ def wrong(status: int, path: str) -> bytes:
     title, more = _WRONG.get(status, ("This could not be answered", "The server's log has the details."))
     # One step up for each folder in the address, so that it holds below any prefix of a proxy.
     root = "../" * max(path.count("/") - 1, 0) or "./"
-    values = {"title": title, "more": more, "status": status, "root": root}
-    return _error_page().render(values).encode("utf-8")
+    return render(__file__, "error.html", title=title, more=more, status=status, root=root).encode("utf-8")
 
 
 _WRONG = {
@@ -116,12 +113,6 @@ _WRONG = {
         "This is a defect of Skyline, not of your data; the server's log has the details.",
     ),
 }
-
-
-@functools.cache
-def _error_page() -> Template:
-    folder = Path(__file__).parent / "assets"
-    return Environment(loader=FileSystemLoader(folder), autoescape=True).get_template("error.html")
 
 
 class Alive(RequestHandler):

@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
 from dashboards.charts.screen import hide
+from dashboards.charts.tips import tip
 from dashboards.parts import choices as choosing
 from dashboards.parts import formats, theme
 
@@ -47,7 +48,7 @@ class ChoiceFront:
 
     def _build(self, height: int) -> figure:
         tap, hover = TapTool(), HoverTool(point_policy="follow_mouse", limit=2)
-        hover.tooltips = '<div class="hover"><b>@model</b><div>@facts</div></div>'
+        hover.tooltips = tip("@model", "@facts")
         tools = [PanTool(), BoxZoomTool(), ResetTool(), tap, hover]
         plot = theme.new_figure(self._name, height, tools, x_axis_type="log", x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, "log", "linear")

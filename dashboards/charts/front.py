@@ -23,7 +23,8 @@ from dashboards.charts import axes, legend
 from dashboards.charts.many_points import Crowd
 from dashboards.charts.screen import hide
 from dashboards.charts.thinning import thinned
-from dashboards.parts import formats, theme
+from dashboards.charts.tips import tip
+from dashboards.parts import theme
 from dashboards.parts.fields import Cost, Measure
 
 CONFIDENCE = "1.96"
@@ -237,13 +238,9 @@ class FrontChart:
     def _set_hovers(self, front: Front) -> None:
         x_text, _ = axes.hover("x", front.x)
         y_text, _ = axes.hover("y", front.y)
-        rows = "".join(
-            f"<div><span>{formats.escape(label)}</span> {text}</div>"
-            for label, text in ((front.y.label, y_text), (front.x.label, x_text))
-        )
-        for tool, head, form in zip(self._hovers, ("<i>On the front</i>", ""), ("", "{custom}"), strict=True):
-            precision = f"<div><span>{front.kind}</span> @precision{form}</div>"
-            tool.tooltips = f'<div class="hover"><b>@name{form}</b>{head}{rows}{precision}</div>'
+        rows = ((front.y.label, y_text), (front.x.label, x_text))
+        for tool, aside, form in zip(self._hovers, ("On the front", ""), ("", "{custom}"), strict=True):
+            tool.tooltips = tip(f"@name{form}", *rows, (front.kind, f"@precision{form}"), aside=aside)
 
 
 def _styled(frame: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> pl.DataFrame:

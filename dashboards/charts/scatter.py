@@ -10,6 +10,7 @@ from bokeh.plotting import figure
 from dashboards.charts import axes, legend
 from dashboards.charts.many_points import Crowd
 from dashboards.charts.thinning import thinned
+from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 from dashboards.parts.fields import Kind, Measure, kind_value
 
@@ -101,7 +102,7 @@ def _coloured(entries: pl.DataFrame, colour: Measure | Kind | None) -> tuple[pl.
         pl.lit("circle").alias("mark"),
         pl.col(colour.name).cast(pl.String).fill_null("unknown").alias("detail"),
     )
-    return frame, legend.scale(NAME, colour.title, ends[0], ends[1])
+    return frame, legend.scale(NAME, f"{colour.title}: {ends[0]} to {ends[1]}")
 
 
 def _coloured_by_kind(entries: pl.DataFrame, colour: Kind) -> tuple[pl.DataFrame, str]:
@@ -218,5 +219,4 @@ def _tooltip(choice: Choice, x_text: str, y_text: str) -> str:
     lines = [(choice.x.label, x_text), (choice.y.label, y_text)]
     if choice.colour is not None and choice.colour not in (choice.x, choice.y):
         lines.append((choice.colour.label, "@detail{custom}"))
-    rows = "".join(f"<div><span>{formats.escape(label)}</span> {text}</div>" for label, text in lines)
-    return f'<div class="hover"><b>@name{{custom}}</b>{rows}</div>'
+    return tip("@name{custom}", *lines)

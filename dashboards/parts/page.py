@@ -118,6 +118,23 @@ def notes(lines: list[str]) -> str:
     return block("notes", lines)
 
 
+def opening(title: str, lead: str, *, command: str = "", link: tuple[str, str] | tuple[()] = ()) -> str:
+    """Title of a page and what it answers, escaped.
+
+    Args:
+        title: Its name.
+        lead: What it answers.
+        command: The command that answers the same.
+        link: Address and name of the page that the last words of the lead speak of.
+    """
+    return block("opening", title, lead, command, link)
+
+
+def heading(title: str, line: str = "") -> str:
+    """Heading of a part of a page and the line below it, escaped."""
+    return block("heading", title, line)
+
+
 def about(chart: str, title: str, subtitle: str, caption: str) -> str:
     """Heading above a chart; a saved picture carries the same words."""
     return block("about", chart, title, subtitle, caption)

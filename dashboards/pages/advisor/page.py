@@ -183,10 +183,11 @@ class Advisor:
             ),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        lead = (
-            "<h1>Advisor</h1><p class='lead'>What to run on your machine: the most capable model that fits, in "
-            "which format, how fast, "
-            "and how certain that is. The same as <code>skyline advise</code>.</p>"
+        lead = page.opening(
+            "Advisor",
+            "What to run on your machine: the most capable model that fits, in which format, how fast, and how "
+            "certain that is.",
+            command="skyline advise",
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
@@ -200,7 +201,7 @@ class Advisor:
                 page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
             ),
             page.card(
-                page.html("<h2>All candidates</h2><p class='counts'>by verdict, most capable first</p>"),
+                page.html(page.heading("All candidates", "by verdict, most capable first")),
                 pn.Spacer(height=8),
                 page.download_buttons("advice", lambda: self.rows, self._describe, self.data),
                 pn.Spacer(height=8),

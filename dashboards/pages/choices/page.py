@@ -335,7 +335,7 @@ class Choices:
         state, margin = self.state, (0, 0, 10, 0)
 
         def head(words: str) -> pn.pane.HTML:
-            return page.html(f"<h3>{words}</h3>", margin=(4, 0, 6, 0))
+            return page.html(block("group", words), margin=(4, 0, 6, 0))
 
         return pn.Column(
             head("My hardware"),
@@ -365,11 +365,11 @@ class Choices:
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Choices</h1><p class='lead'>Say what hardware you have. See which models fit, which are best, how "
-            "fast they will be, "
-            "what they cost, and why the others were left out. Model by model, with any number "
-            "of devices: <a href='which-gpu' style='color:var(--accent)'>Which GPU?</a></p>"
+        lead = page.opening(
+            "Choices",
+            "Say what hardware you have. See which models fit, which are best, how fast they will be, what they "
+            "cost, and why the others were left out. Model by model, with any number of devices:",
+            link=("which-gpu", "Which GPU?"),
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),

@@ -214,11 +214,11 @@ class Compare:
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Compare</h1><p class='lead'>A few models side by side: every fact in the warehouse, and which "
-            "differences exceed noise. What runs on your "
-            "hardware is on "
-            "<a href='choices' style='color:var(--accent)'>Choices</a>.</p>"
+        lead = page.opening(
+            "Compare",
+            "A few models side by side: every fact in the warehouse, and which differences exceed noise. What runs "
+            "on your hardware:",
+            link=("choices", "Choices"),
         )
         downloads = page.download_buttons("compare", lambda: self.facts, self._describe, self.data)
         main = pn.Column(

@@ -267,10 +267,10 @@ class Footprint:
             sizing_mode="stretch_width",
             margin=0,
         )
-        lead = (
-            "<h1>Footprint</h1><p class='lead'>What a million tokens cost in energy and carbon as models grow, by "
-            "batch and by grid, and "
-            "what the boards spent on evaluation.</p>"
+        lead = page.opening(
+            "Footprint",
+            "What a million tokens cost in energy and carbon as models grow, by batch and by grid, and what the"
+            " boards spent on evaluation.",
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
@@ -285,7 +285,7 @@ class Footprint:
 
     def _more(self) -> list[pn.Column]:
         table = page.card(
-            page.html("<h2>Model by model</h2>"),
+            page.html(page.heading("Model by model")),
             pn.Spacer(height=8),
             page.download_buttons("footprint", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),

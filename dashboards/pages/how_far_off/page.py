@@ -16,7 +16,7 @@ from dashboards.parts import controls, own_measurements, page
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
-from dashboards.parts.templates import render
+from dashboards.parts.templates import block, render
 from profiling.accuracy.held_out import held_out_errors
 from profiling.accuracy.table import error_table
 from profiling.engines.time import COMMAND, shipped_times
@@ -96,7 +96,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
         self.notes.object = page.notes(self._notes)
         stage = self.state.stage
         chosen, named = text.rows_of(self.shipped, stage)
-        self.answer.object = f"<p class='lead'>{text.first_sentence(self.shipped, stage)}</p>"
+        self.answer.object = block("lead", text.first_sentence(self.shipped, stage))
         self.dots.show(text.dots(chosen, named))
         title = f"Error of {stage}, by engine" if named == "engine" else "Error by what is timed, all engines together"
         self.heading.object = page.about(
@@ -117,7 +117,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
         chosen = pl.lit(value=True) if stage == ALL_STAGES else pl.col("stage") == stage
         rows, predicted = self.rows.filter(chosen), self.predicted.filter(chosen)
         label = next(words for words, name in GROUPS.items() if name == self.state.by)
-        self.own.object = f"<p class='lead'>{text.own_sentence(rows, predicted)}</p>"
+        self.own.object = block("lead", text.own_sentence(rows, predicted))
         self.groups = error_table(predicted, rows, self.state.by)
         self.errors.show(self.groups)
         self.furthest = text.worst(predicted)
@@ -149,7 +149,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
                 page.html(page.picture_buttons(_ERRORS), margin=(8, 0, 0, 0)),
             ),
             page.card(
-                page.html("<h2>Every held-out error</h2><p class='counts'>by what is timed and engine</p>"),
+                page.html(page.heading("Every held-out error", "by what is timed and engine")),
                 pn.Spacer(height=8),
                 page.download_buttons("held_out_errors", lambda: self.listed, self._describe, self.data),
                 pn.Spacer(height=8),
@@ -160,11 +160,10 @@ class HowFarOff(SessionPage[HowFarOffState]):
     def _own_cards(self) -> list[pn.Column]:
         if self.rows.is_empty():
             return []
-        head = "<h2>{}</h2><p class='counts'>{}</p>"
         held = "compared with the prediction for each; rows used in the fit look better than new ones"
         return [
             page.card(
-                page.html(head.format("Measurements in this home", held)),
+                page.html(page.heading("Measurements in this home", held)),
                 self.own,
                 page.download_buttons("errors", lambda: self.groups, self._describe, self.data),
                 pn.Spacer(height=8),
@@ -177,7 +176,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
                 page.html(page.picture_buttons(_PICTURE), margin=(8, 0, 0, 0)),
             ),
             page.card(
-                page.html(head.format("The ten largest errors", "by ratio, with what each prediction rests on")),
+                page.html(page.heading("The ten largest errors", "by ratio, with what each prediction rests on")),
                 pn.Spacer(height=8),
                 page.download_buttons("furthest_off", lambda: self.furthest, self._describe, self.data),
                 pn.Spacer(height=8),
@@ -193,11 +192,10 @@ class HowFarOff(SessionPage[HowFarOffState]):
             *([controls.select(state, "by", "Groups", margin=margin)] if self.rows.height else []),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        lead = (
-            "<h1>How far off</h1><p class='lead'>Predicted time against what others measured, for whole passes and "
-            "whole requests: the "
-            "error, whether the intervals hold, and how both fare on devices and models the fit has "
-            "not seen.</p>"
+        lead = page.opening(
+            "How far off",
+            "Predicted time against what others measured, for whole passes and whole requests: the error, "
+            "whether the intervals hold, and how both fare on devices and models the fit has not seen.",
         )
         how = render(__file__, "how.html", source=shipped_times().source, command=COMMAND)
         main = pn.Column(

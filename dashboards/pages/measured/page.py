@@ -226,9 +226,9 @@ class Measured(SessionPage[MeasuredState]):
             page.card(
                 self.heads["trace"], page.html(page.picture_buttons(Trace.NAME)), self.trace.figure, self.no_trace
             ),
-            page.card(page.html("<h2>Beside another run</h2>"), self.comparison),
+            page.card(page.html(page.heading("Beside another run")), self.comparison),
             page.card(
-                page.html("<h2>Points</h2>"),
+                page.html(page.heading("Points")),
                 page.download_buttons("measured", lambda: self.points, lambda: describe, self.data),
                 pn.Spacer(height=8), self.table,
             ),

@@ -308,13 +308,13 @@ class OpenVsProprietary(SessionPage[OpenState]):
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Open vs proprietary</h1><p class='lead'>How far models with downloadable weights trail those "
-            "without, in ability over all boards "
-            "and by people's votes.</p>"
+        lead = page.opening(
+            "Open vs proprietary",
+            "How far models with downloadable weights trail those without, in ability over all boards and by "
+            "people's votes.",
         )
         picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
-        votes = page.html("<h2>By people's votes</h2>", margin=(8, 0, 0, 0))
+        votes = page.html(page.heading("By people's votes"), margin=(8, 0, 0, 0))
         main = pn.Column(
             page.html(lead), *self.ability.columns(), votes, picks, self.notes, page.card(self.headline),
             self.cards["progress"].column, page.below(self._more), sizing_mode="stretch_width", margin=0,
@@ -323,7 +323,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
 
     def _more(self) -> list[pn.Column]:
         table = page.card(
-            page.html("<h2>Models, licences, dates and GPUs</h2>"),
+            page.html(page.heading("Models, licences, dates and GPUs")),
             pn.Spacer(height=10),
             page.download_buttons("open_vs_proprietary", self.table.rows, self._describe, self.data),
             pn.Spacer(height=8),

@@ -105,9 +105,10 @@ class Processors(SessionPage[ProcessorsState]):
             controls.several(state, "devices", "Processors", margin=margin),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        lead = (
-            "<h1>Processors</h1><p class='lead'>CPUs, GPUs, TPUs and NPUs under one load: how long it takes, what "
-            "it costs in energy and money, and what limits each.</p>"
+        lead = page.opening(
+            "Processors",
+            "CPUs, GPUs, TPUs and NPUs under one load: how long it takes, what it costs in energy and money, "
+            "and what limits each.",
         )
         chart = page.card(
             self.heading,

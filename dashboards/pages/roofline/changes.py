@@ -81,7 +81,7 @@ class Changes:
                 ),
                 page.html(page.picture_buttons(_HELPS), margin=(8, 0, 8, 0)),
                 self.advice.widget,
-                page.html("<h2>Operator by operator</h2>", margin=(12, 0, 6, 0)),
+                page.html(page.heading("Operator by operator"), margin=(12, 0, 6, 0)),
                 self.operators.widget,
             ),
             page.card(

@@ -11,6 +11,7 @@ from dashboards.charts.operator_graph import SIZES, OperatorGraph
 from dashboards.charts.roofline import SIDES, RooflineChart
 from dashboards.pages.roofline import text
 from dashboards.parts import formats, page
+from dashboards.parts.templates import block
 from profiling.answers.answer import Answer
 from profiling.answers.door import Door
 from profiling.answers.fit import ways_out
@@ -49,7 +50,7 @@ class Side:
         for place, button in enumerate(self.ways):
             button.on_click(self._take(place))
         self.ways_row = pn.FlexBox(
-            page.html("<b>What would fit:</b>", sizing_mode=None, width=108), *self.ways, gap="8px",
+            page.html(block("strong", "What would fit:"), sizing_mode=None, width=108), *self.ways, gap="8px",
             align_items="center", margin=(10, 0, 0, 0), visible=False, sizing_mode="stretch_width",
         )  # fmt: skip
         self.summary = self._card(self.title, self.numbers, self.ways_row)
@@ -162,7 +163,7 @@ class Side:
         """Say why there is no answer; no chart of an earlier question stays."""
         self.answer = None
         self.operators = pl.DataFrame()
-        self.title.object = "<h2>This combination is not possible</h2>" + page.notes([reason])
+        self.title.object = page.heading("This combination is not possible") + page.notes([reason])
         self.numbers.object = ""
         self.ways_row.visible = False
         for card in self.charts:

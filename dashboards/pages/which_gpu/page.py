@@ -228,9 +228,10 @@ class WhichGpu:
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Which GPU?</h1><p class='lead'>How many of which accelerator a model needs in which precision, how "
-            "fast it then is, and what a million output tokens cost in money and carbon.</p>"
+        lead = page.opening(
+            "Which GPU?",
+            "How many of which accelerator a model needs in which precision, how fast it then is, and what a "
+            "million output tokens cost in money and carbon.",
         )
         table = page.card(
             self.heading,
