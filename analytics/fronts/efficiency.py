@@ -269,11 +269,6 @@ class EvaluationTime:
     hours_summed_over_rows: float
     """The time of a run added for each of its rows: not a time that anybody waited or paid for."""
 
-    @property
-    def repetition_factor(self) -> float:
-        """How many times too large the sum over rows is; NaN if there is no time at all."""
-        return self.hours_summed_over_rows / self.hours if self.hours else math.nan
-
 
 def evaluation_hours(runs: pl.DataFrame, run: str = "run_id", seconds: str = "seconds") -> EvaluationTime:
     """Total evaluation time of a table that holds one row per run and task.

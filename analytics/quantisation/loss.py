@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from analytics.quantisation import points, tokens
-from analytics.quantisation.held_out import COVERAGE, Intervals, held_out, intervals_of, points_scale
+from analytics.quantisation.held_out import Intervals, held_out, intervals_of, points_scale
 from analytics.quantisation.nearby import FEWEST_MODELS, Near, near_of
 from analytics.quantisation.recipes import (
     LAYER_BITS,
@@ -277,7 +277,3 @@ def _baseline(noise: float) -> Loss:
 
 def _unknown(why: str, measurements: int = 0, models: int = 0) -> Loss:
     return Loss(None, None, None, None, "not measured", False, None, measurements, models, (why,))
-
-
-INTERVAL_LEVEL = COVERAGE
-"""Part of measured losses that intervals hold."""

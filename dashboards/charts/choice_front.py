@@ -134,7 +134,7 @@ class ChoiceFront:
         for row in front.sort("quality", descending=True).iter_rows(named=True):
             x, y = float(row[against]), float(row["quality"])
             if all(abs(y - above) > 0.06 * span for _, above, _ in kept):
-                kept.append((x, y, str(row["model_id"]).rsplit("/", maxsplit=1)[-1]))
+                kept.append((x, y, formats.without_account(str(row["model_id"]))))
         self.labels.data = {name: [label[place] for label in kept] for place, name in enumerate(("x", "y", "text"))}
 
 

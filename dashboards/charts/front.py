@@ -24,7 +24,7 @@ from dashboards.charts.many_points import Crowd
 from dashboards.charts.screen import hide
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
-from dashboards.parts import theme
+from dashboards.parts import formats, theme
 from dashboards.parts.fields import Cost, Measure
 
 CONFIDENCE = "1.96"
@@ -224,7 +224,7 @@ class FrontChart:
         placed: list[tuple[float, float, str]] = []
         width = math.log10(x_span[1] / x_span[0])
         for name, x, y in members.sort("y", descending=True).select("model_id", "x", "y").iter_rows():
-            text = str(name).rsplit("/", maxsplit=1)[-1]
+            text = formats.without_account(str(name))
             text = text if len(text) <= 34 else text[:33] + "…"
             right = math.log10(x / x_span[0]) / width * _PLOT_WIDTH_PX - 7
             top = (y - y_span[0]) / (y_span[1] - y_span[0]) * (self._height - _PLOT_FRAME_PX)

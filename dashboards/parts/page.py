@@ -197,7 +197,11 @@ def how_to_read(chart: str, which: str = "") -> str:
 
 
 def download_buttons(
-    name: str, rows: Callable[[], pl.DataFrame], describe: Callable[[], dict[str, Any]], data: Data
+    name: str,
+    rows: Callable[[], pl.DataFrame],
+    describe: Callable[[], dict[str, Any]],
+    data: Data,
+    margin: int | tuple[int, int, int, int] = (8, 0, 8, 0),
 ) -> pn.Row:
     """Buttons that download the rows shown, as CSV, JSON and Parquet.
 
@@ -206,6 +210,7 @@ def download_buttons(
         rows: The rows, under the names of their columns.
         describe: What the page says of them: `source`, `query`, `address` and the like.
         data: What was asked for them.
+        margin: Pixels around them: by default as between a heading and its table.
     """
 
     def made(form: str) -> io.BytesIO:
@@ -220,7 +225,7 @@ def download_buttons(
             )
             for form, label, width in (("csv", "CSV", 64), ("json", "JSON", 64), ("parquet", "Parquet", 78))
         ),
-        margin=0,
+        margin=margin,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands import kernels, measuring, sharing
-from pipelines.commands.terminal import Format, Formatted, Output, cache_bits, err, length, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, cache_bits, err, length, print_notes, print_rows
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
         rows, notes = calibrated(kernels, save=save, source=source)
     if format is Format.JSON:
         _print_parameters_as_objects(rows, output)
-        _print_notes(notes)
+        print_notes(notes)
     else:
         _print(rows, notes, format, output)
 
@@ -289,11 +289,6 @@ def _print_parameters_as_objects(frame: "pl.DataFrame", output: Path | None) -> 
         output.write_text(text, "utf-8")
 
 
-def _print_notes(notes: Sequence[str]) -> None:
-    for note in notes:
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
-
-
 def _print(
     rows: "pl.DataFrame", notes: Sequence[str], form: Format, output: Path | None, *, upright: bool = False
 ) -> None:
@@ -304,7 +299,7 @@ def _print(
         named = [(name, _shown(value)) for name, value in rows.row(0, named=True).items()]
         rows = pl.DataFrame(named, schema=["figure", "value"], orient="row")
     print_rows(rows, form, output)
-    _print_notes(notes)
+    print_notes(notes)
 
 
 def _shown(value: object) -> str | None:

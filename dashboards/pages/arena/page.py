@@ -263,9 +263,7 @@ class Arena(SessionPage[ArenaState]):
     def _more(self) -> list[pn.Column]:
         table = page.card(
             page.html(page.heading("Everything about these models")),
-            pn.Spacer(height=10),
             page.download_buttons("arena_ratings", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
         compared = self.comparisons

@@ -390,15 +390,10 @@ class Choices:
                                  sizing_mode=None)  # fmt: skip
         return [
             page.card(self.list),
-            page.card(self.fits_heading, pn.Spacer(height=8), downloads, pn.Spacer(height=8), self.fits.widget),
-            page.card(
-                self.dropped_heading, pn.Spacer(height=8), reasons, pn.Spacer(height=8), self.dropped.widget, self.below
-            ),
-            page.card(
-                self.reverse_heading, pn.Spacer(height=8), wanted, pn.Spacer(height=8), hardware, pn.Spacer(height=8),
-                self.hardware.widget,
-            ),
-        ]  # fmt: skip
+            page.card(self.fits_heading, downloads, self.fits.widget),
+            page.card(self.dropped_heading, reasons, self.dropped.widget, self.below),
+            page.card(self.reverse_heading, pn.Spacer(height=8), wanted, hardware, self.hardware.widget),
+        ]
 
 
 _SHORT = {"ifeval": "ifeval", "bbh": "bbh", "math": "math_lvl_5", "gpqa": "gpqa", "musr": "musr", "mmlu": "mmlu_pro"}

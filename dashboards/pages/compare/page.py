@@ -227,7 +227,7 @@ class Compare:
             self.ability_card.column,
             self.radar_card.column,
             self.bars_card.column,
-            page.card(self.side_by_side, pn.Spacer(height=8), downloads),
+            page.card(self.side_by_side, downloads),
             sizing_mode="stretch_width",
             margin=0,
         )

@@ -286,9 +286,7 @@ class Footprint:
     def _more(self) -> list[pn.Column]:
         table = page.card(
             page.html(page.heading("Model by model")),
-            pn.Spacer(height=8),
             page.download_buttons("footprint", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
         return [

@@ -160,16 +160,12 @@ class AbilityBoard(SessionPage[AbilityState]):
         models = page.card(
             page.html(page.heading("Models and their evidence")),
             page.html(page.caption(f"To serve: {words.LOAD}.")),
-            pn.Spacer(height=10),
             page.download_buttons("ability", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
         changed = page.card(
             self.moved,
-            pn.Spacer(height=10),
             page.download_buttons("ability_changes", self.changes.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.changes.widget,
         )
         return [models, changed]

@@ -267,7 +267,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
                     state, "scores", {"Scores as ranked": "normalised", "Before normalisation": "raw"}, height=32
                 ),
                 show_columns,
-                page.download_buttons("leaderboard", self.table.rows, self._describe, self.data),
+                page.download_buttons("leaderboard", self.table.rows, self._describe, self.data, margin=0),
                 align_items="center",
                 gap="8px 16px",
                 margin=(8, 0),

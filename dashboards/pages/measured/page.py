@@ -230,7 +230,7 @@ class Measured(SessionPage[MeasuredState]):
             page.card(
                 page.html(page.heading("Points")),
                 page.download_buttons("measured", lambda: self.points, lambda: describe, self.data),
-                pn.Spacer(height=8), self.table,
+                self.table,
             ),
             page.card(self.command),
             *measured_form.forms(self.data.measuring),
@@ -243,5 +243,5 @@ def _run_label(row: dict[str, Any]) -> str:
 
 def _point_label(row: dict[str, Any]) -> str:
     batch = "" if row["batch"] is None else f"batch {row['batch']}, "
-    model = row["model"].rsplit("/", maxsplit=1)[-1]
+    model = formats.without_account(row["model"])
     return f"{model}, {row['stage']}, {batch}context {row['context']} ({row['point_id'][:4]})"

@@ -85,7 +85,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
             "gap": ChartCard(
                 gap.NAME, self.gap.figure, controls.radio(state, "measure", measures, height=32),
                 controls.radio(state, "over", {"All publications": "series", "This one": "publication"}, height=32),
-                page.download_buttons("open_gap", self._gap_rows, self._describe, self.data),
+                page.download_buttons("open_gap", self._gap_rows, self._describe, self.data, margin=0),
             ),
             "demand": ChartCard(progress_demand.NAME, self.demand.figure),
             "makers": ChartCard(_MAKERS, self.makers.figure),
@@ -324,9 +324,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
     def _more(self) -> list[pn.Column]:
         table = page.card(
             page.html(page.heading("Models, licences, dates and GPUs")),
-            pn.Spacer(height=10),
             page.download_buttons("open_vs_proprietary", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
         return [*(self.cards[name].column for name in ("gap", "makers", "demand")), table]

@@ -193,9 +193,7 @@ class AbilityFront(SessionPage[AbilityFrontState]):
     def _members_card(self) -> pn.Column:
         return page.card(
             page.html(page.heading("Members of the front")),
-            pn.Spacer(height=10),
             page.download_buttons("ability_front", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
 

@@ -283,8 +283,6 @@ class Pareto(SnapshotPage[ParetoState]):
     def _members_card(self) -> pn.Column:
         return page.card(
             self.table.heading,
-            pn.Spacer(height=10),
             page.download_buttons("pareto_front", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )

@@ -124,9 +124,7 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
                 "Difficulty: the ability that earns half of what can be earned; for ratings, that of the mean. A "
                 "steep slope separates models near that ability, and no others."
             )),
-            pn.Spacer(height=10),
             page.download_buttons("ability_benchmarks", self.benchmarks.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.benchmarks.widget,
         )  # fmt: skip
 

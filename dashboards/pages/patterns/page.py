@@ -270,7 +270,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         heat = pn.FlexBox(
             pn.Column(controls.select(state, "values", "Values"), width=180, margin=0, css_classes=["pick"]),
             controls.radio(state, "rows", {"Best models": "models", "Groups": "groups"}, height=32),
-            page.download_buttons("patterns", self._rows, self._describe, self.data),
+            page.download_buttons("patterns", self._rows, self._describe, self.data, margin=0),
             gap="8px 14px", align_items="end", margin=(8, 0), sizing_mode="stretch_width",
         )  # fmt: skip
         lead = page.opening(

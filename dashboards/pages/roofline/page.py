@@ -24,7 +24,6 @@ _LABELS = {
     "chunk": "Tokens per pass (0: engine's)", "draft": "Speculated tokens per step",
     "drafts": "Speculated by", "acceptance": "Acceptance (0: as usual)", "pruning": "Pruning",
 }  # fmt: skip
-_HALF = ("batch", "context", "activations", "kv", "tp", "pp")
 _SEARCHED = ("model", "accelerator")
 _WRITTEN = {"drafts": "a smaller model, or mtp", "pruning": "2:4, unstructured-50%, structured-30%"}
 
@@ -235,9 +234,7 @@ class Roofline:
                     "Operators", "work, bytes and times of all occurrences in one pass on one device; decimal units"
                 )
             ),
-            pn.Spacer(height=10),
             page.download_buttons("roofline", self._rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         ]
         named = ", ".join(left_out())

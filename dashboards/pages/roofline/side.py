@@ -111,7 +111,7 @@ class Side:
         bandwidth = answer.device.bandwidth_bytes_per_s
         roofs = answer.compute_roofs()
         self.roof_legend.object = self.roofline.show(self.operators, roofs, bandwidth)
-        name = answer.model.name.rsplit("/", maxsplit=1)[-1]
+        name = formats.without_account(answer.model.name)
         where = f"{text.describe(answer)}; peaks {'as the maker states them' if answer.device.source else 'as entered'}"
         silent = self.operators.filter(pl.col("flops") <= 0)["operator"].to_list()
         sides = dict(self.operators["side"].value_counts(sort=True).iter_rows())
@@ -149,7 +149,7 @@ class Side:
         self.graph_legend.object = self.graph.show(self.operators, links, sized_by)
         mark = f"{self.letter.upper()}: " if lettered else ""
         step = " of a decode step in the middle" if self.answer.question.stage == "generate" else ""
-        name = self.answer.model.name.rsplit("/", maxsplit=1)[-1]
+        name = formats.without_account(self.answer.model.name)
         self.graph_heading.object = page.about(
             self.graph.name, f"{mark}Operators of {name}{step}",
             f"nodes sized by {SIZES[sized_by][1]}, all layers together", text.describe(self.answer),

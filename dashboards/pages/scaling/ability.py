@@ -176,9 +176,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
             page.card(self.time_heading, self.time_legend, self.time_plot, self.time_below, buttons),
             page.card(
                 page.html(page.heading("Above expectation for its size and date")),
-                pn.Spacer(height=10),
                 page.download_buttons("ability_scaling", self.table.rows, self._describe, self.data),
-                pn.Spacer(height=8),
                 self.table.widget,
             ),
         ]

@@ -232,9 +232,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
         return page.card(
             page.html(page.heading("Punches above its size")),
             self.ranking_text,
-            pn.Spacer(height=8),
             page.download_buttons("scaling_residuals", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
 

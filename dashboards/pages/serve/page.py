@@ -216,9 +216,7 @@ class Serve(SessionPage[ServeState]):
         return page.card(
             page.html(page.heading("Plans by device", "the fewest of each kind that meet the targets, then "
                                    "those that cannot; up to 64 devices")),
-            pn.Spacer(height=8),
             page.download_buttons("plans", lambda: self.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )  # fmt: skip
 

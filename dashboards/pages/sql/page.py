@@ -80,7 +80,7 @@ class SqlPage:
         )  # fmt: skip
         self.answer = card(
             pn.Row(
-                self.counts, page.download_buttons("query_result", self._rows, self._describe, self.data),
+                self.counts, page.download_buttons("query_result", self._rows, self._describe, self.data, margin=0),
                 sizing_mode="stretch_width",
                 margin=(0, 0, 8, 0),
             ),

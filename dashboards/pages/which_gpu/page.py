@@ -237,7 +237,7 @@ class WhichGpu:
             self.heading,
             pn.FlexBox(
                 controls.select(self.state, "show", "", width=220, sizing_mode=None),
-                page.download_buttons("which_gpu", self._rows, self._describe, self.data),
+                page.download_buttons("which_gpu", self._rows, self._describe, self.data, margin=0),
                 align_items="center", gap="8px 16px", margin=(10, 0, 0, 0), sizing_mode="stretch_width",
             ),
             self.matrix,
