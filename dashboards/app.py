@@ -56,7 +56,7 @@ def serve(settings: Settings, show: bool = False) -> None:
     own = OwnFiles(settings, data)
     pages = (*PAGES, *SUBJECTS, CHART)
     sessions = {page.slug or "/": _opener(page, own, metrics, settings.trusted_proxies) for page in pages}
-    beside = [
+    handlers = [
         *finding.patterns(data, PAGES),
         *chart_files.patterns(data, (*PAGES, *SUBJECTS), own),
         *bringing.patterns(own),
@@ -72,7 +72,7 @@ def serve(settings: Settings, show: bool = False) -> None:
         start=False,
         verbose=False,
         admin=False,
-        **serving.options(settings, data, metrics, beside),
+        **serving.options(settings, data, metrics, handlers),
     )
     # Bokeh hands them out no other way.
     server._tornado.add_transform(serving.Headers)

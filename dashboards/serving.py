@@ -165,7 +165,7 @@ class Metrics:
         LOGGER.info("page opened", extra={"page": page, "seconds": round(seconds, 3), "sessions": len(self.places)})
 
 
-class Told(RequestHandler):
+class MetricsText(RequestHandler):
     """The metrics, as Prometheus reads them."""
 
     def initialize(self, metrics: Metrics) -> None:
@@ -192,7 +192,7 @@ def options(settings: Settings, data: Data, metrics: Metrics, more: Sequence[tup
         ("/healthz", Alive),
         ("/readyz", Ready, {"data": data}),
         ("/glossary.json", Words),
-        ("/metrics", Told, {"metrics": metrics}),
+        ("/metrics", MetricsText, {"metrics": metrics}),
         *more,
     ]
     if settings.oauth_provider is not None:

@@ -12,11 +12,11 @@ from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
 from dashboards.charts.screen import hide
 from dashboards.charts.tips import tip
-from dashboards.parts import choices as choosing
+from dashboards.parts import choices as rules
 from dashboards.parts import formats, theme
 
 _MOST_POINTS = 4_000
-_SHADES = {name: (theme.COLOURS[place], theme.MARKS[place]) for place, name in enumerate(choosing.PRECISIONS)}
+_SHADES = {name: (theme.COLOURS[place], theme.MARKS[place]) for place, name in enumerate(rules.PRECISIONS)}
 _COLUMNS = ("model", "x", "y", "colour", "mark", "facts", "low", "high")
 
 
@@ -78,7 +78,7 @@ class ChoiceFront:
         """Draw and return the legend as HTML.
 
         Args:
-            fitting: What `choosing.judged` lets pass.
+            fitting: What `rules.judged` lets pass.
             front: Its front, in order.
             against: Column of the horizontal axis.
             title: Title of that axis, with its unit.
@@ -105,8 +105,8 @@ class ChoiceFront:
         present = drawn["precision"].value_counts()
         counts = dict(present.iter_rows())
         lines = [
-            legend.Entry(f"fits at {choosing.PRECISIONS[name]}", *_SHADES[name], count=counts[name])
-            for name in choosing.PRECISIONS
+            legend.Entry(f"fits at {rules.PRECISIONS[name]}", *_SHADES[name], count=counts[name])
+            for name in rules.PRECISIONS
             if name in counts
         ]
         lines.append(legend.Entry("front: no other is better in both", theme.ACCENT, "line", count=front.height))
@@ -140,7 +140,7 @@ class ChoiceFront:
 
 def facts(row: dict[str, Any]) -> str:
     """What a choice is, in one line."""
-    parts = [f"{choosing.PRECISIONS[row['precision']]}: {row['verdict']}", f"quality {row['quality']:.1f}"]
+    parts = [f"{rules.PRECISIONS[row['precision']]}: {row['verdict']}", f"quality {row['quality']:.1f}"]
     if row["tokens_per_s"] is not None:
         parts.append(f"{formats.significant(row['tokens_per_s'])} tokens/s")
     if row["usd"] is not None:

@@ -8,7 +8,7 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.plotting import figure
 
 from dashboards.charts import axes
-from dashboards.charts.many_points import Crowd
+from dashboards.charts.many_points import ManyPoints
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
@@ -20,7 +20,7 @@ class Components:
 
     def __init__(self) -> None:
         """Make an empty map."""
-        self.points = Crowd(("x", "y"), ("name", "group"))
+        self.points = ManyPoints(("x", "y"), ("name", "group"))
         self.arrows = ColumnDataSource({column: [] for column in ("x", "y", "zero", "text", "told")})
         hover, pulls = HoverTool(point_policy="follow_mouse", limit=3), HoverTool()
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, pulls]

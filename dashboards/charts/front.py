@@ -20,7 +20,7 @@ from bokeh.plotting import figure
 
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
-from dashboards.charts.many_points import Crowd
+from dashboards.charts.many_points import ManyPoints
 from dashboards.charts.screen import hide
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
@@ -97,7 +97,7 @@ class FrontChart:
         """
         self.name = name
         self._height = height
-        self.cloud = Crowd(("x", "y"), ("name", "precision"))
+        self.cloud = ManyPoints(("x", "y"), ("name", "precision"))
         self.line = ColumnDataSource({"x": [], "y": []})
         self.area = ColumnDataSource({"x": [], "low": [], "high": []})
         self.clear = ColumnDataSource({column: [] for column in _MEMBERS})

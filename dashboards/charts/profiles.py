@@ -18,7 +18,7 @@ from bokeh.models import (
 from bokeh.models.annotations import Title
 from bokeh.plotting import figure
 
-from dashboards.charts.many_points import Crowd
+from dashboards.charts.many_points import ManyPoints
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
@@ -126,7 +126,7 @@ class Pairs:
 
     def __init__(self) -> None:
         """Make an empty chart."""
-        self.points = Crowd(("x", "y"), ("name",))
+        self.points = ManyPoints(("x", "y"), ("name",))
         self._boxes = ColumnDataSource({"x": [], "y": []})
         self._words = ColumnDataSource({"x": [], "y": [], "text": []})
         hover = HoverTool(point_policy="follow_mouse", limit=2)

@@ -7,7 +7,7 @@ from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
-from dashboards.charts.many_points import Crowd
+from dashboards.charts.many_points import ManyPoints
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
@@ -35,7 +35,7 @@ class ScalingChart:
 
     def __init__(self) -> None:
         """Make an empty chart."""
-        self.cloud = Crowd(("x", "y", "residual"), ("name",))
+        self.cloud = ManyPoints(("x", "y", "residual"), ("name",))
         self.above = ColumnDataSource({column: [] for column in _POINTS})
         self.lines = {method: ColumnDataSource({"x": [], "y": []}) for method in METHODS}
         self._figures: dict[str, figure] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands import kernels, measuring, sharing
+from pipelines.commands import kernels, measuring
 from pipelines.commands.terminal import Format, Formatted, Output, cache_bits, err, length, print_notes, print_rows
 from warehouse.settings import Settings
 
@@ -88,7 +88,6 @@ def register(app: typer.Typer) -> None:
     profile.command(epilog="Example: skyline profile calibrate --out ceilings.jsonl")(calibrate)
     kernels.register(profile)
     measuring.register(profile)
-    sharing.register(profile)
     app.add_typer(profile, name="profile", epilog="Example: skyline profile run sweep.yaml --out laptop.bundle")
 
 

@@ -66,10 +66,10 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
     """All passes of one point: columns of its row, and rows of its modules under `layers`."""
     import torch  # noqa: PLC0415 - limits stand before the library loads
 
+    from profiling.measure.backends import subject_of  # noqa: PLC0415
     from profiling.measure.layers import measure_layers  # noqa: PLC0415
     from profiling.measure.memory_pass import measure_memory  # noqa: PLC0415
     from profiling.measure.prediction import work_of  # noqa: PLC0415
-    from profiling.measure.subject import subject_of  # noqa: PLC0415
 
     point, settings = request["point"], request.get("settings", {})
     if point["threads"]:

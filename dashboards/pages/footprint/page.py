@@ -10,7 +10,7 @@ from analytics.units import JOULES_PER_KWH
 from dashboards.charts.log_scatter import LogScatter, power_law
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.footprint.effort import reconciled
-from dashboards.parts import choices as choosing
+from dashboards.parts import choices as rules
 from dashboards.parts import controls, formats, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
@@ -77,7 +77,7 @@ class Footprint:
             f"{formats.board(r['board'])} · {r['as_of_date']}": r["snapshot_id"]
             for r in self.evaluations.to_dicts()[::-1]
         }
-        precisions = {f"{words} weights": name for name, words in choosing.PRECISIONS.items()}
+        precisions = {f"{words} weights": name for name, words in rules.PRECISIONS.items()}
         self._notes: list[str] = []
         for name, options, default in (
             ("accelerator", names, "H100-SXM5-80GB" if "H100-SXM5-80GB" in names else names[0]),
@@ -151,7 +151,7 @@ class Footprint:
         label = next(k for k, v in state.param["table"].get_range().items() if v == state.table)
         legend = self.serving.show(groups, "Parameters (billion)", "g CO₂e per million tokens")
         where = (
-            f"{state.accelerator}, {choosing.PRECISIONS[state.precision]} weights, {int(state.context):,} "
+            f"{state.accelerator}, {rules.PRECISIONS[state.precision]} weights, {int(state.context):,} "
             f"tokens; {country}, "
             f"{per_kwh:.0f} g/kWh ({label}), PUE {state.pue:g}; n = {self.rows['model_id'].n_unique()} models"
         )
@@ -183,7 +183,7 @@ class Footprint:
             pl.col("open_llm_v2_average").is_not_null(), pl.col("batch") == self.rows["batch"].max()
         )
         lines = [_doublings(groups)]
-        front = choosing.front(
+        front = rules.front(
             rated.rename({"open_llm_v2_average": "quality"}).with_columns(pl.col("grams")),
             "grams",
             more_is_better=False,
