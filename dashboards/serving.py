@@ -98,7 +98,7 @@ class Headers(OutputTransform):
 
 def wrong(status: int, path: str) -> bytes:
     """A page for an error, that says no more of this server than its number does."""
-    title, more = _WRONG.get(status, ("This could not be answered", "The server's log has the details."))
+    title, more = _WRONG.get(status, ("This request could not be answered", "The server's log has the details."))
     # One step up for each folder in the address, so that it holds below any prefix of a proxy.
     root = "../" * max(path.count("/") - 1, 0) or "./"
     return render(__file__, "error.html", title=title, more=more, status=status, root=root).encode("utf-8")
@@ -106,7 +106,7 @@ def wrong(status: int, path: str) -> bytes:
 
 _WRONG = {
     404: ("There is no such page", "The address may be misspelled; search finds models, devices, pages and terms."),
-    403: ("This may not be asked here", "The request came from another site, or without a session of this one."),
+    403: ("This request is not allowed here", "The request came from another site, or without a session of this one."),
     405: ("This cannot be done at this address", "Pages are read; nothing is sent to them."),
     500: (
         "This page could not be made",

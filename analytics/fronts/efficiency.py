@@ -299,7 +299,7 @@ def evaluation_hours(runs: pl.DataFrame, run: str = "run_id", seconds: str = "se
         name, shortest, longest = conflict.row(0)
         raise ValueError(
             f"run {name!r} states both {shortest * 3600:g} s and {longest * 3600:g} s in '{seconds}'; "
-            f"'{run}' does not tell runs apart, or the column holds the time of a task"
+            f"'{run}' does not distinguish runs, or the column holds the time of a task"
         )
     return EvaluationTime(
         runs=per_run.height,

@@ -265,7 +265,7 @@ def _bits(bits: float | None, method: str) -> float:
     if bits is None:
         bits = LAYER_BITS.get(method.casefold().removeprefix("gguf-"))
         if bits is None:
-            raise ValueError(f"{method!r} is no GGUF file type whose bits are known here: give the bits")
+            raise ValueError(f"{method!r} is not a GGUF file type whose bits are known here: give the bits")
     if not (math.isfinite(bits) and bits > 0):
         raise ValueError(f"bits must be a positive number, got {bits}")
     return bits

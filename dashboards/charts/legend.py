@@ -12,7 +12,7 @@ class Entry:
     """One line of a legend.
 
     Attributes:
-        text: What the mark stands for.
+        text: What the mark represents.
         colour: Colour of the mark.
         mark: Its shape.
         hollow: Whether only its outline is drawn.

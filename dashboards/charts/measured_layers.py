@@ -14,7 +14,7 @@ from dashboards.parts import formats, theme
 KINDS = ("linear", "attention", "experts", "norm", "between", "head", "embedding")
 _STYLES = dict(zip(KINDS, theme.COLOURS, strict=True))
 _SMALLEST, _LARGEST = 10.0, 58.0
-MEASURES = {"time": "Own time of its modules (ms)", "memory": "Held at once, at most (MB)"}
+MEASURES = {"time": "Own time of its modules (ms)", "memory": "Peak memory held (MB)"}
 """What the bars of the layers can show, with the title of their axis."""
 
 

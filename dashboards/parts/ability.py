@@ -68,5 +68,5 @@ def where(domain_name: str, as_of: dt.date | None, n: int, what: str = "models")
 
 READING = (
     "Scale of the Epoch Capabilities Index: Claude 3.5 Sonnet 130, GPT-5 150. Bars: 90 % intervals. Models whose "
-    "intervals overlap widely cannot be told apart."
+    "intervals overlap widely cannot be distinguished."
 )

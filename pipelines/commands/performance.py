@@ -124,13 +124,13 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     acceptance: Annotated[
         float | None, typer.Option(help="Probability that one is accepted.", show_default="0.7, mtp 0.85")
     ] = None,
-    lora_rank: Annotated[int, typer.Option(help="Rank of adapters beside the weights; 0: none.", min=0)] = 0,
+    lora_rank: Annotated[int, typer.Option(help="Rank of unmerged adapters; 0: none.", min=0)] = 0,
     lora_targets: Annotated[
         str, typer.Option(help="What they adapt: attention, feed_forward, experts, head, or named matrices.")
     ] = "attention",
     lora_count: Annotated[int, typer.Option(help="Adapters loaded.", min=1)] = 1,
-    image_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of images beside the prompt.")] = 0,
-    audio_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of sound beside the prompt.")] = 0,
+    image_tokens: Annotated[int, typer.Option(parser=length, help="Image tokens in addition to the prompt.")] = 0,
+    audio_tokens: Annotated[int, typer.Option(parser=length, help="Audio tokens in addition to the prompt.")] = 0,
     cache_tokens: Annotated[
         int | None,
         typer.Option(parser=length, help="Most tokens cached, for stage generate (context shift).", show_default="all"),

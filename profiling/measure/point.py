@@ -130,7 +130,7 @@ def _latency(subject: Any, step: Any, settings: Mapping[str, Any]) -> dict[str, 
         row["processor_s_why"] = "the work is not done by the processor"
     for name, value in (("waiting_share", waiting), ("steal_share", stolen)):
         if value is None:
-            row[f"{name}_why"] = "Linux did not tell, or no time passed"
+            row[f"{name}_why"] = "Linux did not report it, or no time passed"
     return row
 
 

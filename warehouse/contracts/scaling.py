@@ -89,7 +89,7 @@ SCALING_SHAPE = Table(
     "marts",
     "scaling_shape",
     "Whether the average bends over log2 of the parameters. Per 10⁹ parameters returns diminish wherever points per"
-    " doubling stay the same; what this asks is whether points per doubling fall too. A knee is told only with the"
+    " doubling stay the same; what this asks is whether points per doubling fall too. A knee is stated only with the"
     " share of bootstraps that find one." + NEWEST,
     columns_of(
         SNAPSHOT,
@@ -184,7 +184,7 @@ CAPABILITY_DENSITY_TREND = Table(
         SNAPSHOT,
         Column("population", pl.String, "Whose records.", required=True, allowed=("all", "official_providers")),
         positive("doubling_months", "Months to double; null where the record does not rise.", "months"),
-        positive("doubling_months_lower", f"Lower end: {BY_FAMILY}; the line drawn anew too.", "months"),
+        positive("doubling_months_lower", f"Lower end: {BY_FAMILY}; the line is refitted too.", "months"),
         positive("doubling_months_upper", "Upper end; null where a standstill cannot be ruled out.", "months"),
         Column("r_squared", pl.Float64, "Of log2 of the record over time.", maximum=1),
         Column("records", pl.Int64, "Models that set a record.", required=True, minimum=4),

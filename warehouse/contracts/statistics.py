@@ -190,7 +190,7 @@ MODEL_CLUSTERS = Table(
 BENCHMARK_SATURATION = Table(
     "marts",
     "benchmark_saturation",
-    "How much a benchmark can still tell apart at its top. The ceiling is 100, which mislabelled questions put out of"
+    "How well a benchmark still separates models at its top. The ceiling is 100, which mislabelled questions put out of"
     " reach; flagged entries left out." + EVERY,
     columns_of(
         SNAPSHOT,

@@ -22,7 +22,7 @@ from dashboards.parts.templates import render
 _MOST, _FIRST = 5, 3
 _SEPARATOR = "|"
 _ENDED = "The Open LLM Leaderboard v2, which ended in March 2025,"
-_WHERE_ELSE = "What newer boards say of them is in the chart above and in the table below."
+_WHERE_ELSE = "Newer boards' results for them are in the chart above and the table below."
 _FACTS = {
     "open_llm_v2_average": "Open LLM v2 average", "open_llm_v1_average": "Open LLM v1 average",
     "arena_rating": "Arena rating", "arena_model": "Arena name", "parameters_total": "Parameters",

@@ -229,13 +229,13 @@ class DevicePage(SessionPage[DeviceState]):
 
     def _show_measured(self) -> None:
         self.measured.show(
-            "Measured", "end to end, beside the prediction for the same question", self._ask("device_measured"),
+            "Measured", "end to end, with the prediction for the same configuration", self._ask("device_measured"),
             empty="No end-to-end measurement on this device has been loaded; how far off predictions are on it was "
             "found on the public measurements that the fit rests on, below.",
         )  # fmt: skip
         if self.device is not None:
             self.errors.show(
-                "How far off predictions are on it", "median error, on models or devices left out of the fit",
+                "Prediction error on this device", "median error, on models or devices left out of the fit",
                 frame(facts.errors(self.device)),
                 "Of engines measured on this very device, the error on models left out; of those measured only on "
                 "devices of its class, the error on devices left out.",

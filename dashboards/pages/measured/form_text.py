@@ -6,7 +6,7 @@ from analytics.units import GIB
 from dashboards.parts import formats
 from dashboards.parts.templates import render
 
-PROMPT = "A checkpoint on this machine or a server answers; you see the text and what it took. The text is not kept."
+PROMPT = "A checkpoint on this machine or a server answers; you see the text, unsaved, and the time it took."
 ENDPOINT = "This machine sends requests to a server, in the form that it takes, and times what a client sees."
 _MODULES = 12
 _MS = 1e3

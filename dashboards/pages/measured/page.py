@@ -134,13 +134,13 @@ class Measured(SessionPage[MeasuredState]):
         subtitle = f"{_point_label(row.row(0, named=True)) if row.height else ''}{whole}; n = {layers.height} modules"
         self.heads["layers"].object = page.about(
             LayerBars.NAME, "Modules", subtitle,
-            "the most that a layer held at once beyond weights and what came in, from the allocator" if of_memory
+            "peak memory of a layer beyond its weights and inputs, from the allocator" if of_memory
             else "time of each module alone, from hooks in a separate pass",
         )  # fmt: skip
         why = (
             ""
             if drawn
-            else "No allocator told what these modules held."
+            else "No allocator reported what these modules held."
             if there
             else "This point was not measured module by module."
         )

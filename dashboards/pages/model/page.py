@@ -298,7 +298,7 @@ class ModelPage(SessionPage[ModelState]):
             relatives, empty="No relative of it is known.",
         )  # fmt: skip
         self.measured.show(
-            "Measured", "end to end, beside the prediction for the same question", self._ask("model_measured"),
+            "Measured", "end to end, with the prediction for the same configuration", self._ask("model_measured"),
             empty="No end-to-end measurement of this model has been loaded; its speed above is predicted.",
         )  # fmt: skip
 
@@ -317,7 +317,7 @@ class ModelPage(SessionPage[ModelState]):
         self.devices.show(
             "Where it fits", f"one device, one request, {context:,} tokens of context; the widest format that fits",
             frame(rows),
-            "The engine is what people usually run on the device; speed is predicted, with the interval beside it. "
+            "The engine is what people usually run on the device; speed is predicted, with its interval. "
             "Where nothing fits, the narrowest format is shown. Cost is rent at the usual price, carbon that of "
             "running on the world's average electricity; empty where no price or no power is known.",
             empty="How it runs is unknown: its architecture is not known, or it does not generate text.",
@@ -330,7 +330,7 @@ class ModelPage(SessionPage[ModelState]):
             "Formats", f"file, memory of one sequence at {context:,} tokens, and what the format costs in ability",
             frame(rows),
             "Points of ability that a format costs are predicted from measured losses of quantised models, with their "
-            "interval; empty where nothing comparable was measured. Engines need working memory besides weights "
+            "interval; empty where nothing comparable was measured. Engines need working memory on top of weights "
             "and cache.",
             empty="Its sizes are unknown because its architecture is not known.",
         )  # fmt: skip
