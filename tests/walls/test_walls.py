@@ -100,6 +100,18 @@ def test_a_module_opens_with_a_sentence_on_what_it_is_for(module: Path) -> None:
     assert "." in text
 
 
+def test_a_private_name_is_used_in_its_own_module_only() -> None:
+    found = [
+        f"{names(path)}: {node.module}.{alias.name}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and top(node.module or "") in OURS
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert found == []
+
+
 TAG = re.compile(
     r"</?(?:a|b|br|button|circle|code|dd|details|div|dl|dt|em|form|h[1-6]|i|iframe|img|input|li|ol|option|p|path|pre|rect"
     r"|script|section|select|small|span|strong|style|sub|summary|sup|svg|table|tbody|td|th|thead|tr|ul)(?:[\s/>]|$)"
