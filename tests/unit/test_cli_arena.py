@@ -90,7 +90,7 @@ def test_votes_that_say_nothing_are_counted_and_never_mix_with_the_rows(rate: Ra
     done = rate(votes, "--format", "csv")
     assert pl.read_csv(io.StringIO(done.stdout)).height == 3
     assert "4 of 6 votes count." in done.stderr
-    assert "rejected: winner is not one of model_a, model_b, tie, tie (bothbad), both_bad: 1 vote" in done.stderr
+    assert "rejected: winner is none of model_a, model_b, tie, tie (bothbad), both_bad: 1 vote" in done.stderr
     assert "rejected: a model was compared with itself: 1 vote" in done.stderr
 
 

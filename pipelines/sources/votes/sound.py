@@ -12,7 +12,7 @@ def rejection() -> pl.Expr:
     """Why a vote says nothing, or null."""
     return (
         pl.when(pl.col("outcome").is_null())
-        .then(pl.lit("winner is not one of model_a, model_b, tie, tie (bothbad), both_bad"))
+        .then(pl.lit("winner is none of model_a, model_b, tie, tie (bothbad), both_bad"))
         .when(pl.col("model_a").is_null() | pl.col("model_b").is_null())
         .then(pl.lit("a model is not named"))
         .when(pl.any_horizontal(pl.col("model_a", "model_b").str.contains(_PATH)))

@@ -37,7 +37,7 @@ def comparisons(rows: list[tuple[str, str, float, int]]) -> Comparisons:
         ("", "The files have no rows of votes: nothing to rate."),
         (
             "red,blue,A\nred,blue,B\nblue,red,A\n",
-            "0 of 3 votes count: winner is not one of model_a, model_b, tie, tie (bothbad), both_bad (as 'A'): 3 votes",
+            "0 of 3 votes count: winner is none of model_a, model_b, tie, tie (bothbad), both_bad (as 'A'): 3 votes",
         ),
         ("red,red,tie\n" * 2, "0 of 2 votes count: a model was compared with itself: 2 votes: nothing to rate."),
         (",blue,model_a\n", "0 of 1 votes count: a model is not named: 1 vote: nothing to rate."),
