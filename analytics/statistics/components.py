@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from analytics.statistics.normal import TWO_SIDED_95
 from analytics.statistics.resampling import Families, Floats, intervals
 
 
@@ -13,9 +14,13 @@ class Correlations:
     """Correlations of p columns; every array is (p, p), those by family NaN where undefined."""
 
     pearson: Floats
+    pearson_lower: Floats
+    pearson_upper: Floats
     pearson_lower_by_family: Floats
     pearson_upper_by_family: Floats
     spearman: Floats
+    spearman_lower: Floats
+    spearman_upper: Floats
     spearman_lower_by_family: Floats
     spearman_upper_by_family: Floats
 
@@ -23,17 +28,24 @@ class Correlations:
 def correlations(values: Floats, families: Families) -> Correlations:
     """Pearson's and Spearman's correlations of the columns (n, p), n ≥ 4, without missing values.
 
-    Intervals at 95 % are a bootstrap over families, since entries of one are not independent; ranks in it are those of
-    the whole sample.
+    Two intervals each, at 95 %: one that takes entries as independent (Fisher 1921; for ranks with the variance of
+    Bonett & Wright, Psychometrika 65(1), 2000), and a bootstrap over families, which does not. In the bootstrap ranks
+    are those of the whole sample.
     """
     ranks = np.column_stack([pl.Series(column).rank("average").to_numpy() for column in values.T])
+    width = 1 / np.sqrt(max(len(values) - 3, 1))
     found: dict[str, Floats] = {}
     for name, columns in (("pearson", values), ("spearman", ranks)):
         observed = correlation_matrix(np.ones((1, len(columns))) @ _moments(columns), columns.shape[1])[0]
         drawn = correlation_matrix(families.sums(_moments(columns)), columns.shape[1])
         lower, upper = intervals(drawn.reshape(len(drawn), -1))
+        margin = TWO_SIDED_95 * width * (np.sqrt(1 + observed**2 / 2) if name == "spearman" else 1.0)
+        with np.errstate(divide="ignore"):
+            angle = np.arctanh(np.clip(observed, -1, 1))
         found |= {
             name: observed,
+            f"{name}_lower": np.tanh(angle - margin),
+            f"{name}_upper": np.tanh(angle + margin),
             f"{name}_lower_by_family": lower.reshape(observed.shape),
             f"{name}_upper_by_family": upper.reshape(observed.shape),
         }

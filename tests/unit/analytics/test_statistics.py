@@ -212,7 +212,7 @@ def test_entries_taken_in_blocks_give_what_all_at_once_give(monkeypatch: pytest.
 # Benchmarks together ---------------------------------------------------------------------------------------------
 
 
-def test_correlations_are_scipys_within_their_intervals_and_the_components_are_those_of_scikit_learn() -> None:
+def test_correlations_and_their_intervals_are_scipys_and_the_components_are_those_of_scikit_learn() -> None:
     from scipy.stats import pearsonr, spearmanr  # noqa: PLC0415 - heavy, for this test alone
     from sklearn.decomposition import PCA  # noqa: PLC0415 - likewise
 
@@ -221,7 +221,9 @@ def test_correlations_are_scipys_within_their_intervals_and_the_components_are_t
     drawn = families(120, 30)
     found = correlations(values, drawn)
     for i, j in ((0, 1), (2, 3), (0, 3)):
-        assert found.pearson[i, j] == pytest.approx(pearsonr(values[:, i], values[:, j]).statistic)
+        oracle = pearsonr(values[:, i], values[:, j])
+        assert found.pearson[i, j] == pytest.approx(oracle.statistic)
+        assert (found.pearson_lower[i, j], found.pearson_upper[i, j]) == pytest.approx(oracle.confidence_interval())
         assert found.spearman[i, j] == pytest.approx(spearmanr(values[:, i], values[:, j]).statistic)
         assert found.pearson_lower_by_family[i, j] < found.pearson[i, j] < found.pearson_upper_by_family[i, j]
     ours = components(values, drawn)
