@@ -36,7 +36,7 @@ class Advised(Started):
     weight_format: list[str] = Field(default=[], max_length=20, description="Only these; those of the engine if none.")
     kv_format: str = Field(default="f16", max_length=40, description="Format of the KV cache, as q8_0 or fp8.")
     least_tokens_per_s: float = Field(default=8, ge=0, le=1e6, description="What each user has to get.")
-    host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory beside the device; 0: not known.")
+    host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory of the host; 0: not known.")
     host: str | None = Field(default=None, max_length=100, description="Processor; None: a common one, as said.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
@@ -89,7 +89,7 @@ def compared(request: Request, asked: Annotated[Compared, Query()]) -> Response:
 class Designed(BaseModel):
     """A question of `/design`; names and defaults as on the command line."""
 
-    params: str = Field(min_length=2, max_length=20, description="Parameters in all, as 3B or 700M.", examples=["3B"])
+    params: str = Field(min_length=2, max_length=20, description="Total parameters: 3B or 700M.", examples=["3B"])
     device: str = Field(min_length=1, max_length=200, description="Device by any common name.", examples=["RTX-4090"])
     context: int = Field(default=4096, ge=1, le=4_194_304, description="Tokens of the prompt, and attended.")
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")

@@ -30,7 +30,7 @@ _HEADERS = (
 )
 _MINUTE_S = 60.0
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
-BEARER = HTTPBearer(auto_error=False, description="The token that the one who serves this has set.")
+BEARER = HTTPBearer(auto_error=False, description="The token set by the operator of this server.")
 """For the description only: who asks is known before a route, or the body of a request, is looked at."""
 
 

@@ -44,7 +44,7 @@ class Prompted(BaseModel):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.checkpoint is None) == (self.endpoint is None):
-            raise ValueError("name a checkpoint or an endpoint, and one of them only")
+            raise ValueError("name either a checkpoint or an endpoint, not both")
         if (self.endpoint is None) != (self.model is None):
             raise ValueError("an endpoint goes with the model's name there, a checkpoint with none")
         return self

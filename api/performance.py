@@ -77,11 +77,11 @@ class Analysed(Configured):
     draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
     draft_model: str | None = Field(default=None, max_length=200, description="Model that proposes, or mtp.")
     acceptance: float | None = Field(default=None, ge=0, le=1, description="None: 0.7, of mtp 0.85.")
-    lora_rank: int = Field(default=0, ge=0, le=8192, description="Rank of adapters beside the weights; 0: none.")
+    lora_rank: int = Field(default=0, ge=0, le=8192, description="Rank of unmerged adapters; 0: none.")
     lora_targets: str = Field(default="attention", max_length=200, description="Groups or names of matrices.")
     lora_count: int = Field(default=1, ge=1, le=4096, description="Adapters loaded.")
-    image_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of images beside the prompt.")
-    audio_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of sound beside the prompt.")
+    image_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Image tokens in addition to the prompt.")
+    audio_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Audio tokens in addition to the prompt.")
     cache_tokens: int | None = Field(default=None, ge=2, le=4_194_304, description="Most cached, for stage generate.")
     pruning: str | None = Field(default=None, max_length=40, description="2:4, unstructured-50% or structured-30%.")
     vocabulary: int | None = Field(default=None, ge=1, le=16_777_216, description="Another size of the vocabulary.")
@@ -96,7 +96,7 @@ class Fitted(Configured):
     accelerator: list[str] = Field(
         default=[], max_length=20, description="All where none is named; 3x3090, 3090 + 3060."
     )
-    host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory of the machine beside its cards.")
+    host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory of the host, without its cards.")
     host: str | None = Field(default=None, max_length=100, description="Processor; None: a common one, as said.")
     n_gpu_layers: int | None = Field(default=None, ge=0, le=10_000, description="Layers on the cards.")
     n_cpu_moe: int | None = Field(default=None, ge=0, le=10_000, description="Layers whose experts are not.")

@@ -165,5 +165,5 @@ async def sql(request: Request, statement: Statement, format: Form = "json") -> 
         if await request.is_disconnected():
             cancel.set()
     if cancel.is_set():
-        raise QueryCancelled("The one who asked has gone.")
+        raise QueryCancelled("The client has disconnected.")
     return asking.result()

@@ -24,6 +24,7 @@ from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
 from dashboards.parts.page import NothingToShow, card, html
+from dashboards.parts.templates import macro
 from dashboards.places import address_of, bound_connections
 from warehouse import logs
 from warehouse.publish import NotPublished, Release
@@ -56,7 +57,7 @@ def serve(settings: Settings, show: bool = False) -> None:
     own = OwnFiles(settings, data)
     pages = (*PAGES, *SUBJECTS, CHART)
     sessions = {page.slug or "/": _opener(page, own, metrics, settings.trusted_proxies) for page in pages}
-    beside = [
+    handlers = [
         *finding.patterns(data, PAGES),
         *chart_files.patterns(data, (*PAGES, *SUBJECTS), own),
         *bringing.patterns(own),
@@ -72,7 +73,7 @@ def serve(settings: Settings, show: bool = False) -> None:
         start=False,
         verbose=False,
         admin=False,
-        **serving.options(settings, data, metrics, beside),
+        **serving.options(settings, data, metrics, handlers),
     )
     # Bokeh hands them out no other way.
     server._tornado.add_transform(serving.Headers)
@@ -167,6 +168,10 @@ def _session(page: Page, data: Data) -> pn.Template:
     return template
 
 
+def _message(name: str, *values: object) -> str:
+    return macro(__file__, "messages.html", name, *values)
+
+
 def _once_sent(fill: Callable[[], None]) -> None:
     """Do this when the browser has what it needs to load the scripts, so that both work at the same time."""
     document = pn.state.curdoc
@@ -183,21 +188,11 @@ def _own_files(page: Page, data: Data) -> str:
     ]
     if not names:
         return ""
-    listed = formats.escape(", ".join(names))
-    told = f"Shown among the rest, to you alone: {listed}"
-    return f'<p class="note" role="status">{told}. <a href="own">Your files</a></p>'
+    return _message("own_files", names)
 
 
 def _come_back(_data: Data, _search: str) -> Content:
-    return Content(
-        card(
-            html(
-                "<h1>Too many readers just now</h1><p class='lead'>As many pages are open as this server allows. "
-                "Close one, or come back in a minute.</p>"
-                "<p>Who runs it can raise <code>SKYLINE_MOST_SESSIONS</code>.</p>"
-            )
-        )
-    )
+    return Content(card(html(_message("full"))))
 
 
 _FULL = Page("full", "Skyline", "", _come_back)
@@ -233,10 +228,6 @@ def _content(page: Page, data: Data) -> tuple[Content, str]:
 
 def _nothing_yet(data: Data, reason: str, seen: Release | None = None) -> Content:
     """What stands where the data will be; reloads the page when a release other than the one seen is there."""
-    text = html(
-        f"<h1>No data yet</h1><p class='lead'>{formats.escape(reason)}</p>"
-        "<p>Run <code>skyline refresh</code>; this page opens by itself once it is published.</p>"
-    )
 
     def look() -> None:
         try:
@@ -247,19 +238,12 @@ def _nothing_yet(data: Data, reason: str, seen: Release | None = None) -> Conten
             pn.state.location.reload = True
 
     _repeatedly(look, _WAIT_FOR_FIRST_RELEASE_MS)
-    return Content(card(text))
+    return Content(card(html(_message("nothing_yet", reason))))
 
 
 def _broken(error: Exception) -> Content:
-    if isinstance(error, duckdb.Error):
-        cause = "The published warehouse does not hold what the page asks for; most often another version made it."
-        cure = "Run <code>skyline refresh</code> and reload."
-    else:
-        cause = "This is a defect of Skyline, not of your data; the server's log has the details."
-        cure = "The other pages still work. Please report the line below."
-    line = formats.escape(f"{type(error).__name__}: {error}")
-    lead = f"<h1>This page could not be made</h1><p class='lead'>{cause}</p><p>{cure}</p>"
-    return Content(card(html(f"{lead}<p class='caption'>{line}</p>")))
+    line = f"{type(error).__name__}: {error}"
+    return Content(card(html(_message("broken", isinstance(error, duckdb.Error), line))))
 
 
 def _watch_for_newer(data: Data, hint: pn.pane.HTML) -> None:
@@ -271,10 +255,7 @@ def _watch_for_newer(data: Data, hint: pn.pane.HTML) -> None:
         except NotPublished:
             return
         if newer and not hint.object:
-            hint.object = (
-                '<p class="note" role="status">Newer data has been published. '
-                '<button type="button" class="small" data-reload>Reload</button></p>'
-            )
+            hint.object = _message("newer")
 
     _repeatedly(look, _LOOK_FOR_RELEASE_MS)
 

@@ -2,24 +2,25 @@
 
 import html
 import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
-from jinja2 import Environment, FileSystemLoader, Template
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from mdit_py_plugins.anchors import anchors_plugin
 from tornado.web import authenticated
 
 from dashboards import serving
+from dashboards.parts.templates import render
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FOLDERS = {"": "Start", "how-to": "How to", "explanation": "Explanation", "decisions": "Decisions"}
 # Lists of what tests leave out are for who works on Skyline.
 _INTERNAL = frozenset({"not-run"})
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
-_LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
 _BESIDE = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}
 
 EXPLAINED = {
@@ -74,30 +75,42 @@ def _body(name: str) -> str:
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text)
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").use(anchors_plugin, max_level=3)
     addresses = {target.resolve(): address for address, target in documents().items()}
-    up = "../" * name.count("/")
+    up = "../" * name.count("/") or "./"
 
-    def link(found: re.Match[str]) -> str:
-        target, _, part = found[1].partition("#")
-        if ":" in target or not target:
-            return found[0]
-        # What only the repository or the built site has is named, not linked.
-        address = addresses.get((path.parent / target).resolve())
-        return (
-            found[2]
-            if address is None
-            else f'<a href="{up or "./"}{address}{"#" if part else ""}{part}">{found[2]}</a>'
-        )
+    def linked(target: str) -> str | None:
+        """Address of what a document links to; None for what only the repository or the built site has."""
+        file, _, part = target.partition("#")
+        if ":" in file or not file:
+            return target
+        address = addresses.get((path.parent / file).resolve())
+        return None if address is None else f"{up}{address}{'#' if part else ''}{part}"
 
-    made = _LINK.sub(link, reader.render(text))
-    return made.replace("<table>", '<div class="scroll" tabindex="0"><table class="list">').replace(
-        "</table>", "</table></div>"
-    )
+    tokens = list(_in_frames(reader.parse(text)))
+    for token in tokens:
+        token.children = list(_relinked(token.children, linked)) if token.children else token.children
+    return str(reader.renderer.render(tokens, reader.options, {}))
 
 
-@cache
-def _shell() -> Template:
-    folder = Path(__file__).parent / "assets"
-    return Environment(loader=FileSystemLoader(folder), autoescape=True).get_template("document.html")
+def _in_frames(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Tables as lists in a frame that scrolls, by keyboard too."""
+    for token in tokens:
+        if token.type == "table_open":
+            token.attrSet("class", "list")
+            yield Token("frame_open", "div", 1, {"class": "scroll", "tabindex": "0"})
+        yield token
+        if token.type == "table_close":
+            yield Token("frame_close", "div", -1)
+
+
+def _relinked(tokens: Sequence[Token], linked: Callable[[str], str | None]) -> Iterator[Token]:
+    """Links to where documents stand on the server; what is not there is named, not linked."""
+    target: str | None = None
+    for token in tokens:
+        if token.type == "link_open":
+            target = linked(str(token.attrGet("href")))
+            token.attrSet("href", target or "")
+        if target is not None or token.type not in {"link_open", "link_close"}:
+            yield token
 
 
 class Document(AuthRequestHandler):
@@ -114,9 +127,9 @@ class Document(AuthRequestHandler):
             return
         root = "../" * (name.count("/") + 1)
         self.write(
-            _shell().render(
-                title=html.unescape(title(name)), body=_body(name), here=name, groups=_contents(), root=root,
-                docs=f"{root}docs/",
+            render(
+                __file__, "document.html", title=html.unescape(title(name)), body=_body(name), here=name,
+                groups=_contents(), root=root, docs=f"{root}docs/",
             )
         )  # fmt: skip
 

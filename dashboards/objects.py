@@ -23,6 +23,7 @@ from dashboards.data import Data
 from dashboards.downloads import FORMS, origin
 from dashboards.parts import formats
 from dashboards.parts.page import Content
+from dashboards.parts.templates import block
 from dashboards.readings import reading
 from warehouse.columns import columns_of, header
 from warehouse.project import version
@@ -258,8 +259,4 @@ def embed_form(chart: Chart, root: str) -> str:
     """What is put into another page to show the chart there."""
     separator = "&" if chart.search else "?"
     height = int(chart.figure.height or 420) + 260
-    address = formats.escape(f"{root}{chart.address}{separator}frame=yes")
-    return (
-        f'<iframe src="{address}" title="{formats.escape(chart.title)}" width="100%" height="{height}"'
-        ' loading="lazy" style="border: 0"></iframe>'
-    )
+    return block("embedded", f"{root}{chart.address}{separator}frame=yes", chart.title, height)

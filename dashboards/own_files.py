@@ -184,7 +184,7 @@ class OwnFiles:
         if len(payload) > self.settings.own_file_mib << 20:
             raise NotTaken(f"{name} has {len(payload):,} bytes; the most is {self.settings.own_file_mib} MiB.")
         if visitor is None and len(self._visitors) >= _MOST_VISITORS:
-            raise NotTaken("Files of as many visitors are held as this server holds; try again later.")
+            raise NotTaken("This server already holds files of as many visitors as it allows; try again later.")
         if visitor is not None and len(visitor.files) >= MOST_FILES:
             raise NotTaken(f"{MOST_FILES} files are the most; remove one first.")
         found = await self._read(name, payload, said)

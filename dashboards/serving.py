@@ -1,13 +1,10 @@
 """How the pages are served: who may in, what browsers are told, what one session may cost, and whether all is well."""
 
-import functools
 import logging
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, Template
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform, RequestHandler
@@ -15,6 +12,7 @@ from tornado.websocket import WebSocketClosedError
 
 from dashboards.data import Data
 from dashboards.glossary import Words
+from dashboards.parts.templates import render
 from dashboards.places import GRACE_S, Login, Places
 from warehouse.addresses import is_loopback
 from warehouse.guarded import Unguarded, is_open_to_all, require_no_empty_secret
@@ -100,28 +98,21 @@ class Headers(OutputTransform):
 
 def wrong(status: int, path: str) -> bytes:
     """A page for an error, that says no more of this server than its number does."""
-    title, more = _WRONG.get(status, ("This could not be answered", "The server's log has the details."))
+    title, more = _WRONG.get(status, ("This request could not be answered", "The server's log has the details."))
     # One step up for each folder in the address, so that it holds below any prefix of a proxy.
     root = "../" * max(path.count("/") - 1, 0) or "./"
-    values = {"title": title, "more": more, "status": status, "root": root}
-    return _error_page().render(values).encode("utf-8")
+    return render(__file__, "error.html", title=title, more=more, status=status, root=root).encode("utf-8")
 
 
 _WRONG = {
     404: ("There is no such page", "The address may be misspelled; search finds models, devices, pages and terms."),
-    403: ("This may not be asked here", "The request came from another site, or without a session of this one."),
+    403: ("This request is not allowed here", "The request came from another site, or without a session of this one."),
     405: ("This cannot be done at this address", "Pages are read; nothing is sent to them."),
     500: (
         "This page could not be made",
         "This is a defect of Skyline, not of your data; the server's log has the details.",
     ),
 }
-
-
-@functools.cache
-def _error_page() -> Template:
-    folder = Path(__file__).parent / "assets"
-    return Environment(loader=FileSystemLoader(folder), autoescape=True).get_template("error.html")
 
 
 class Alive(RequestHandler):
@@ -174,7 +165,7 @@ class Metrics:
         LOGGER.info("page opened", extra={"page": page, "seconds": round(seconds, 3), "sessions": len(self.places)})
 
 
-class Told(RequestHandler):
+class MetricsText(RequestHandler):
     """The metrics, as Prometheus reads them."""
 
     def initialize(self, metrics: Metrics) -> None:
@@ -201,7 +192,7 @@ def options(settings: Settings, data: Data, metrics: Metrics, more: Sequence[tup
         ("/healthz", Alive),
         ("/readyz", Ready, {"data": data}),
         ("/glossary.json", Words),
-        ("/metrics", Told, {"metrics": metrics}),
+        ("/metrics", MetricsText, {"metrics": metrics}),
         *more,
     ]
     if settings.oauth_provider is not None:

@@ -314,7 +314,7 @@ def _examine_words(words: list[str], available: _Available) -> None:
     """
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if any(telling in word for telling in TELLING):
-            raise Refused("where the database lies is not told")
+            raise Refused("the location of the database is not disclosed")
         if following == "(" and word in available.refused | available.elsewhere | available.by_name:
             raise Refused(f"{word} is not available in a PIVOT whose values are not named (ON … IN (…))")
 
@@ -333,7 +333,7 @@ def _examine(parsed: object, available: _Available) -> None:
     """
     for node in _nodes(parsed):
         if isinstance(node, str) and any(word in node.lower() for word in TELLING):
-            raise Refused("where the database lies is not told")
+            raise Refused("the location of the database is not disclosed")
         if not isinstance(node, dict):
             continue
         if node.get("type") == "TABLE_FUNCTION":

@@ -90,30 +90,3 @@ class Design:
             decisive=self.decisive[kept],
             standing=self.standing[kept],
         )
-
-
-def matrix_design(results: Results, domain: Integers, maker: Integers, year: Integers, date: Floats) -> Design:
-    """A design for a plain matrix: every benchmark is a source of its own, one mode, every result counts.
-
-    Args:
-        results: The results.
-        domain: (K,) domain of each item.
-        maker: (U,) maker of each unit.
-        year: (U,) year of each, from 0.
-        date: (U,) date of release, in years.
-    """
-    units = results.units
-    return Design(
-        results,
-        results.item,
-        results.items,
-        np.zeros(len(results), dtype=bool),
-        np.zeros(len(results), dtype=bool),
-        domain,
-        int(domain.max(initial=-1)) + 1,
-        np.arange(units),
-        np.zeros(units, dtype=np.int64),
-        maker,
-        year,
-        date[:, None],
-    )

@@ -269,11 +269,6 @@ class EvaluationTime:
     hours_summed_over_rows: float
     """The time of a run added for each of its rows: not a time that anybody waited or paid for."""
 
-    @property
-    def repetition_factor(self) -> float:
-        """How many times too large the sum over rows is; NaN if there is no time at all."""
-        return self.hours_summed_over_rows / self.hours if self.hours else math.nan
-
 
 def evaluation_hours(runs: pl.DataFrame, run: str = "run_id", seconds: str = "seconds") -> EvaluationTime:
     """Total evaluation time of a table that holds one row per run and task.
@@ -304,7 +299,7 @@ def evaluation_hours(runs: pl.DataFrame, run: str = "run_id", seconds: str = "se
         name, shortest, longest = conflict.row(0)
         raise ValueError(
             f"run {name!r} states both {shortest * 3600:g} s and {longest * 3600:g} s in '{seconds}'; "
-            f"'{run}' does not tell runs apart, or the column holds the time of a task"
+            f"'{run}' does not distinguish runs, or the column holds the time of a task"
         )
     return EvaluationTime(
         runs=per_run.height,

@@ -3,6 +3,8 @@
 All objectives are minimised here; names, directions and missing values belong to `objectives`.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -60,10 +62,19 @@ def _refuse_unusable(matrix: Matrix) -> None:
 
 
 def _two_columns(matrix: Matrix) -> Mask:
+    return _front(
+        matrix, _WORTH_PRUNING, _not_above_sampled_skyline, lambda left: _staircase_mask(left[:, 0], left[:, 1])
+    )
+
+
+def _front(
+    matrix: Matrix, worth_pruning: int, pruned: Callable[[Matrix], _Rows], on_front_of: Callable[[Matrix], Mask]
+) -> Mask:
+    """The front of what is left once rows that are surely dominated are thrown out, as long as that pays."""
     rows: _Rows | None = None
     left = matrix
-    while len(left) > _WORTH_PRUNING:
-        kept = _not_above_sampled_skyline(left)
+    while len(left) > worth_pruning:
+        kept = pruned(left)
         if len(kept) > 0.9 * len(left):
             break
         enough = len(kept) > _CLEARLY_FEWER * len(left)
@@ -71,7 +82,7 @@ def _two_columns(matrix: Matrix) -> Mask:
         left = left[kept]
         if enough:
             break
-    on_front = _staircase_mask(left[:, 0], left[:, 1])
+    on_front = on_front_of(left)
     if rows is None:
         return on_front
     mask = np.zeros(len(matrix), dtype=np.bool_)
@@ -131,23 +142,7 @@ def _not_above_sampled_skyline(matrix: Matrix) -> _Rows:
 
 
 def _many_columns(matrix: Matrix) -> Mask:
-    rows: _Rows | None = None
-    left = matrix
-    while len(left) > _WORTH_PIVOTS:
-        kept = _not_beyond_pivots(left)
-        if len(kept) > 0.9 * len(left):
-            break
-        enough = len(kept) > _CLEARLY_FEWER * len(left)
-        rows = kept if rows is None else rows[kept]
-        left = left[kept]
-        if enough:
-            break
-    on_front = _swept(left)
-    if rows is None:
-        return on_front
-    mask = np.zeros(len(matrix), dtype=np.bool_)
-    mask[rows[on_front]] = True
-    return mask
+    return _front(matrix, _WORTH_PIVOTS, _not_beyond_pivots, _swept)
 
 
 def _swept(matrix: Matrix) -> Mask:

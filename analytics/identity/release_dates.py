@@ -4,7 +4,6 @@ import polars as pl
 
 SOURCE_PRECEDENCE = ("announcement", "graphes_livre", "epoch", "model_name", "models.dev")
 """Sources of full dates, the first trusted most; models.dev also lists when third parties took a model on."""
-MONTH_SOURCES = ("comparia",)
 FIRST_BOARD = "first_board"
 _AGREE_DAYS = 7
 _BOARD_SLACK_DAYS = 1

@@ -10,7 +10,7 @@ import polars as pl
 
 from analytics.quantisation import points, tokens
 from analytics.quantisation.caches import WHOLE_BITS, Caches
-from analytics.quantisation.held_out import COVERAGE, Intervals, half_of, held_out, intervals_of
+from analytics.quantisation.held_out import Intervals, half_of, held_out, intervals_of
 from analytics.quantisation.nearby import FEWEST_MODELS, Near, near_of
 from analytics.quantisation.recipes import (
     LAYER_BITS,
@@ -299,7 +299,7 @@ def _bits(bits: float | None, method: str) -> float:
     if bits is None:
         bits = LAYER_BITS.get(method.casefold().removeprefix("gguf-"))
         if bits is None:
-            raise ValueError(f"{method!r} is no GGUF file type whose bits are known here: give the bits")
+            raise ValueError(f"{method!r} is not a GGUF file type whose bits are known here: give the bits")
     if not (math.isfinite(bits) and bits > 0):
         raise ValueError(f"bits must be a positive number, got {bits}")
     return bits
@@ -311,7 +311,3 @@ def _baseline(noise: float) -> Loss:
 
 def _unknown(why: str, measurements: int = 0, models: int = 0) -> Loss:
     return Loss(None, None, None, None, "not measured", False, None, measurements, models, (why,))
-
-
-INTERVAL_LEVEL = COVERAGE
-"""Part of measured losses that intervals hold."""

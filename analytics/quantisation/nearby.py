@@ -88,7 +88,7 @@ class Near:
         """What to say beside a figure that can be given."""
         found = []
         if recipe is None:
-            found.append(f"{method!r} is no recipe whose losses were measured: taken as the mean of all.")
+            found.append(f"{method!r} is not a recipe whose losses were measured: the mean of all is used.")
         elif recipe not in self.recipes:
             found.append(f"No loss of this recipe ({RECIPES[recipe]}) was measured in {self.where}.")
         if self.models < _FEW_MODELS:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analytics.ratings.comparisons import Floats, Integers
+from analytics.ratings.comparisons import Integers
 from analytics.ratings.intervals import Interval
 
 UNRANKED = 0
@@ -29,13 +29,6 @@ def rank_spread(interval: Interval) -> tuple[Integers, Integers]:
     np.fill_diagonal(perhaps_better, val=False)
     worst = np.where(known, 1 + perhaps_better.sum(axis=1), UNRANKED).astype(np.int64)
     return rank_upper_bound(interval), worst
-
-
-def rank_by_rating(rating: Floats) -> Integers:
-    """Place by point estimate, 1 for the highest, equal ratings sharing a place; shape (m,)."""
-    known = ~np.isnan(rating)
-    higher = (rating[None, :] > rating[:, None]) & known[None, :]
-    return np.where(known, 1 + higher.sum(axis=1), UNRANKED).astype(np.int64)
 
 
 def _known(interval: Interval) -> np.typing.NDArray[np.bool_]:

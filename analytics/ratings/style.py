@@ -100,7 +100,7 @@ def fit_style_controlled(battles: StyledBattles, ridge: float = 0.0) -> StyleCon
     parameters = np.concatenate([theta, np.zeros(z.shape[1])])
     penalty = np.zeros(len(parameters))
     penalty[size:] = ridge
-    unsettled = "The style-controlled fit does not settle: too few votes, or style tells wins from losses by itself."
+    unsettled = "The style-controlled fit does not converge: too few votes, or style alone separates wins from losses."
     for _ in range(50):
         gradient, information, meat = _moments(first, second, outcome, z, parameters, size)
         information += np.diag(penalty)
@@ -117,7 +117,7 @@ def fit_style_controlled(battles: StyledBattles, ridge: float = 0.0) -> StyleCon
     else:
         raise UnusableComparisons(unsettled)
     if not meat[size:, size:].any():
-        raise UnusableComparisons("Every vote is a tie: nothing to tell style from.")
+        raise UnusableComparisons("Every vote is a tie, so the effect of style cannot be estimated.")
     variance = bread @ meat @ bread
     return _styled(battles, plain, parameters, variance, varying, scale)
 

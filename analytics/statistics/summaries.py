@@ -88,7 +88,7 @@ def z_score(value: str, within: tuple[str, ...]) -> pl.Expr:
 
 
 def saturation(scores: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
-    """How much a benchmark can still tell apart at its top.
+    """How well a benchmark still separates models at its top.
 
     `saturated`: the best is within 5 points of the ceiling. `crowded`: not that, but ten or more entries differ from
     the best by less than 1.96 standard errors of the difference, taken as independent. `open`: neither. The ceiling is

@@ -5,6 +5,7 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.models.renderers import DataRenderer
 
 from dashboards.charts import axes, legend, openness
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "ability_race"
@@ -20,7 +21,7 @@ class AbilityRace:
         self.steps = {side: ColumnDataSource({column: [] for column in _COLUMNS}) for side in _SIDES}
         hover = HoverTool(
             point_policy="snap_to_data", limit=2, formatters={"@day": "datetime"},
-            tooltips='<div class="hover"><b>@name</b><div>@told</div><div><span>Best since</span> @day{%F}</div></div>',
+            tooltips=tip("@name", "@told", ("Best since", "@day{%F}")),
         )  # fmt: skip
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]
         plot = theme.new_figure(NAME, 360, tools, x_axis_type="datetime", x_range=Range1d(), y_range=Range1d())

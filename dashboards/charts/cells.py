@@ -8,6 +8,7 @@ from bokeh.plotting import figure
 
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.screen import hide
+from dashboards.charts.tips import tip
 from dashboards.charts.win_rates import SHADES
 from dashboards.parts import theme
 
@@ -39,7 +40,7 @@ class Cells:
         self._names = [ColumnDataSource({"name": []}) for _ in range(2)]
         self._tickers = [FixedTicker(ticks=[]) for _ in range(2)]
         self._shown: tuple[object, ...] = ()
-        hover = HoverTool(tooltips='<div class="hover"><b>@head</b><div>@told</div></div>')
+        hover = HoverTool(tooltips=tip("@head", "@told"))
         plot = theme.new_figure(
             name, 300, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d(), x_axis_location="above"
         )

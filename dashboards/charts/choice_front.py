@@ -11,11 +11,12 @@ from bokeh.plotting import figure
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
 from dashboards.charts.screen import hide
-from dashboards.parts import choices as choosing
+from dashboards.charts.tips import tip
+from dashboards.parts import choices as rules
 from dashboards.parts import formats, theme
 
 _MOST_POINTS = 4_000
-_SHADES = {name: (theme.COLOURS[place], theme.MARKS[place]) for place, name in enumerate(choosing.PRECISIONS)}
+_SHADES = {name: (theme.COLOURS[place], theme.MARKS[place]) for place, name in enumerate(rules.PRECISIONS)}
 _COLUMNS = ("model", "x", "y", "colour", "mark", "facts", "low", "high")
 
 
@@ -47,7 +48,7 @@ class ChoiceFront:
 
     def _build(self, height: int) -> figure:
         tap, hover = TapTool(), HoverTool(point_policy="follow_mouse", limit=2)
-        hover.tooltips = '<div class="hover"><b>@model</b><div>@facts</div></div>'
+        hover.tooltips = tip("@model", "@facts")
         tools = [PanTool(), BoxZoomTool(), ResetTool(), tap, hover]
         plot = theme.new_figure(self._name, height, tools, x_axis_type="log", x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, "log", "linear")
@@ -77,7 +78,7 @@ class ChoiceFront:
         """Draw and return the legend as HTML.
 
         Args:
-            fitting: What `choosing.judged` lets pass.
+            fitting: What `rules.judged` lets pass.
             front: Its front, in order.
             against: Column of the horizontal axis.
             title: Title of that axis, with its unit.
@@ -104,8 +105,8 @@ class ChoiceFront:
         present = drawn["precision"].value_counts()
         counts = dict(present.iter_rows())
         lines = [
-            legend.Entry(f"fits at {choosing.PRECISIONS[name]}", *_SHADES[name], count=counts[name])
-            for name in choosing.PRECISIONS
+            legend.Entry(f"fits at {rules.PRECISIONS[name]}", *_SHADES[name], count=counts[name])
+            for name in rules.PRECISIONS
             if name in counts
         ]
         lines.append(legend.Entry("front: no other is better in both", theme.ACCENT, "line", count=front.height))
@@ -133,13 +134,13 @@ class ChoiceFront:
         for row in front.sort("quality", descending=True).iter_rows(named=True):
             x, y = float(row[against]), float(row["quality"])
             if all(abs(y - above) > 0.06 * span for _, above, _ in kept):
-                kept.append((x, y, str(row["model_id"]).rsplit("/", maxsplit=1)[-1]))
+                kept.append((x, y, formats.without_account(str(row["model_id"]))))
         self.labels.data = {name: [label[place] for label in kept] for place, name in enumerate(("x", "y", "text"))}
 
 
 def facts(row: dict[str, Any]) -> str:
     """What a choice is, in one line."""
-    parts = [f"{choosing.PRECISIONS[row['precision']]}: {row['verdict']}", f"quality {row['quality']:.1f}"]
+    parts = [f"{rules.PRECISIONS[row['precision']]}: {row['verdict']}", f"quality {row['quality']:.1f}"]
     if row["tokens_per_s"] is not None:
         parts.append(f"{formats.significant(row['tokens_per_s'])} tokens/s")
     if row["usd"] is not None:

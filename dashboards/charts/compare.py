@@ -8,6 +8,7 @@ from bokeh.models import ColumnDataSource, DataRange1d, FactorRange, HoverTool, 
 
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import legend
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 RADAR, BARS = "compare_radar", "compare_bars"
@@ -22,7 +23,7 @@ class Radar:
         self.corners = ColumnDataSource({"x": [], "y": [], "colour": [], "mark": [], "name": [], "facts": []})
         self.spokes = ColumnDataSource({"xs": [], "ys": []})
         self.names = ColumnDataSource({"x": [], "y": [], "text": [], "align": []})
-        hover = HoverTool(tooltips='<div class="hover"><b>@name</b><div>@facts</div></div>')
+        hover = HoverTool(tooltips=tip("@name", "@facts"))
         self.figure = theme.new_figure(
             RADAR, 400, [ResetTool(), hover], match_aspect=True, x_range=DataRange1d(range_padding=0.3),
             y_range=DataRange1d(range_padding=0.2),
@@ -88,7 +89,7 @@ class Bars:
     def __init__(self) -> None:
         columns = ("x", "top", "low", "high", "colour", "name", "facts")
         self.source = ColumnDataSource({column: [] for column in columns})
-        hover = HoverTool(tooltips='<div class="hover"><b>@name</b><div>@facts</div></div>')
+        hover = HoverTool(tooltips=tip("@name", "@facts"))
         self.range = FactorRange(range_padding=0.02, group_padding=0.6)
         self.figure = theme.new_figure(
             BARS, 360, [ResetTool(), hover], x_range=self.range, y_range=Range1d(start=0, end=100)

@@ -8,7 +8,8 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.plotting import figure
 
 from dashboards.charts import axes
-from dashboards.charts.many_points import Crowd
+from dashboards.charts.many_points import ManyPoints
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "components"
@@ -19,7 +20,7 @@ class Components:
 
     def __init__(self) -> None:
         """Make an empty map."""
-        self.points = Crowd(("x", "y"), ("name", "group"))
+        self.points = ManyPoints(("x", "y"), ("name", "group"))
         self.arrows = ColumnDataSource({column: [] for column in ("x", "y", "zero", "text", "told")})
         hover, pulls = HoverTool(point_policy="follow_mouse", limit=3), HoverTool()
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, pulls]
@@ -38,12 +39,9 @@ class Components:
             text_font_size="12px",
             text_color=theme.TEXT_COLOUR,
         )
-        hover.tooltips = (
-            '<div class="hover"><b>@name{custom}</b><div>@group{custom}</div>'
-            "<div><span>Components</span> @x{0.00}, @y{0.00}</div></div>"
-        )
+        hover.tooltips = tip("@name{custom}", "@group{custom}", ("Components", "@x{0.00}, @y{0.00}"))
         hover.formatters = self.points.formatters
-        pulls.tooltips = '<div class="hover"><b>@text</b><div>@told</div></div>'
+        pulls.tooltips = tip("@text", "@told")
         self.figure: figure = plot
 
     def show(self, entries: pl.DataFrame, loadings: pl.DataFrame, styles: Mapping[str, tuple[str, str]]) -> None:

@@ -37,9 +37,7 @@ class Coverage:
 
 
 def _draw(days: pl.DataFrame) -> Overlay:
-    hover = house.hover(
-        "<b>@day{%F}</b><div>@hypervolume{0,0.00} points × decades</div><div>@members members</div>", "day"
-    )
+    hover = house.hover("@day{%F}", "@hypervolume{0,0.00} points × decades", "@members members", dates=["day"])
     looks = {"color": theme.COLOURS[0], "responsive": True}
     line = house.plots(days).step("day", "hypervolume", where="post", line_width=2.2, **looks)
     dots = house.plots(days).scatter("day", "hypervolume", hover_cols=["members"], size=25, tools=hover, **looks)

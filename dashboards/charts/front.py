@@ -20,9 +20,10 @@ from bokeh.plotting import figure
 
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
-from dashboards.charts.many_points import Crowd
+from dashboards.charts.many_points import ManyPoints
 from dashboards.charts.screen import hide
 from dashboards.charts.thinning import thinned
+from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 from dashboards.parts.fields import Cost, Measure
 
@@ -96,7 +97,7 @@ class FrontChart:
         """
         self.name = name
         self._height = height
-        self.cloud = Crowd(("x", "y"), ("name", "precision"))
+        self.cloud = ManyPoints(("x", "y"), ("name", "precision"))
         self.line = ColumnDataSource({"x": [], "y": []})
         self.area = ColumnDataSource({"x": [], "low": [], "high": []})
         self.clear = ColumnDataSource({column: [] for column in _MEMBERS})
@@ -223,7 +224,7 @@ class FrontChart:
         placed: list[tuple[float, float, str]] = []
         width = math.log10(x_span[1] / x_span[0])
         for name, x, y in members.sort("y", descending=True).select("model_id", "x", "y").iter_rows():
-            text = str(name).rsplit("/", maxsplit=1)[-1]
+            text = formats.without_account(str(name))
             text = text if len(text) <= 34 else text[:33] + "…"
             right = math.log10(x / x_span[0]) / width * _PLOT_WIDTH_PX - 7
             top = (y - y_span[0]) / (y_span[1] - y_span[0]) * (self._height - _PLOT_FRAME_PX)
@@ -237,13 +238,9 @@ class FrontChart:
     def _set_hovers(self, front: Front) -> None:
         x_text, _ = axes.hover("x", front.x)
         y_text, _ = axes.hover("y", front.y)
-        rows = "".join(
-            f"<div><span>{formats.escape(label)}</span> {text}</div>"
-            for label, text in ((front.y.label, y_text), (front.x.label, x_text))
-        )
-        for tool, head, form in zip(self._hovers, ("<i>On the front</i>", ""), ("", "{custom}"), strict=True):
-            precision = f"<div><span>{front.kind}</span> @precision{form}</div>"
-            tool.tooltips = f'<div class="hover"><b>@name{form}</b>{head}{rows}{precision}</div>'
+        rows = ((front.y.label, y_text), (front.x.label, x_text))
+        for tool, aside, form in zip(self._hovers, ("On the front", ""), ("", "{custom}"), strict=True):
+            tool.tooltips = tip(f"@name{form}", *rows, (front.kind, f"@precision{form}"), aside=aside)
 
 
 def _styled(frame: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 
 from analytics.ratings.win_rates import win_probability_of
 from dashboards.charts import axes, legend
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "gap"
@@ -93,12 +94,12 @@ class GapChart:
         hover = HoverTool(
             point_policy="snap_to_data",
             limit=2,
-            tooltips='<div class="hover"><b>@day{%F}</b><div>@first</div><div>@second</div><div>@third</div></div>',
+            tooltips=tip("@day{%F}", "@first", "@second", "@third"),
             formatters={"@day": "datetime"},
         )
         without = HoverTool(
             limit=1,
-            tooltips='<div class="hover"><b>@day{%F}</b><div>No gap can be determined.</div><div>@models</div></div>',
+            tooltips=tip("@day{%F}", "No gap can be determined.", "@models"),
             formatters={"@day": "datetime"},
         )
         tools = [PanTool(), BoxZoomTool(), ResetTool(), tap, hover, without]

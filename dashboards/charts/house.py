@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 from holoviews.streams import Pipe
 
 from dashboards.charts import axes
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 Data = TypeVar("Data")
@@ -117,11 +118,11 @@ def line(points: Mapping[str, Sequence[float]], colour: str, *, width: float = 2
     return hv.Curve((points["x"], points["y"])).opts(color=colour, line_width=width, line_dash=dash)
 
 
-def hover(tooltips: str, *dates: str) -> list[Tool]:
-    """A hover in the house's words: HTML of ours with `@column`; columns of dates are named."""
+def hover(head: str, *lines: str | tuple[str, str], dates: Sequence[str] = ()) -> list[Tool]:
+    """A hover in the words of `tip`; columns of dates are named."""
     return [
         HoverTool(
-            tooltips=f'<div class="hover">{tooltips}</div>', point_policy="follow_mouse", limit=2,
+            tooltips=tip(head, *lines), point_policy="follow_mouse", limit=2,
             formatters={f"@{column}": "datetime" for column in dates},
         )
     ]  # fmt: skip

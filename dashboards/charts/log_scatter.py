@@ -71,7 +71,7 @@ class LogScatter:
 
 def _draw(data: _Drawn) -> Overlay:
     points = data.points
-    hover = house.hover("<b>@name</b><div>@facts</div>")
+    hover = house.hover("@name", "@facts")
     spans = {
         "xlim": axes.span(points["x"], "log"),
         "ylim": axes.span(pl.concat([points["low"], points["high"]]), "log"),

@@ -16,7 +16,7 @@ from dashboards.parts import theme
 _BETWEEN_WORDS = "\n"
 
 
-class Crowd:
+class ManyPoints:
     """Points with a colour, a mark and words each.
 
     Bokeh encodes and decodes every word of a column by itself, which takes longer than drawing its point. Here columns

@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 
 from analytics.units import GIB
 from dashboards.charts import axes, legend
+from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 
 # Quantity → column, factor to the unit shown, unit, title.
@@ -36,7 +37,7 @@ class Sweep:
         self.sources = [ColumnDataSource({name: [] for name in _POINTS}) for _ in range(_MOST_LINES)]
         hover = HoverTool(
             point_policy="snap_to_data",
-            tooltips='<div class="hover"><b>context @context, batch @batch</b><div>@text</div></div>',
+            tooltips=tip("context @context, batch @batch", "@text"),
         )
         self.figure: figure = theme.new_figure(
             self.NAME, 380, _tools(hover), x_axis_type="log", y_axis_type="log", x_range=Range1d(), y_range=Range1d()
@@ -127,7 +128,7 @@ class Predictions:
     def __init__(self) -> None:
         self.points = ColumnDataSource({name: [] for name in self._COLUMNS})
         self.diagonal = ColumnDataSource({"x": [], "y": []})
-        hover = HoverTool(point_policy="snap_to_data", tooltips='<div class="hover"><b>@name</b><div>@text</div></div>')
+        hover = HoverTool(point_policy="snap_to_data", tooltips=tip("@name", "@text"))
         self.figure: figure = theme.new_figure(
             self.NAME, 380, _tools(hover), x_axis_type="log", y_axis_type="log", x_range=Range1d(), y_range=Range1d()
         )
@@ -191,9 +192,7 @@ class Trace:
 
     def __init__(self) -> None:
         self.samples = ColumnDataSource({"x": [], "y": []})
-        hover = HoverTool(
-            tooltips='<div class="hover"><b>@y{0,0.[00]}</b><div>after @x{0,0.0} s</div></div>', mode="vline"
-        )
+        hover = HoverTool(tooltips=tip("@y{0,0.[00]}", "after @x{0,0.0} s"), mode="vline")
         self.figure: figure = theme.new_figure(
             self.NAME, 240, _tools(hover), x_axis_type="linear", x_range=Range1d(), y_range=Range1d()
         )

@@ -8,12 +8,13 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
+from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 
 KINDS = ("linear", "attention", "experts", "norm", "between", "head", "embedding")
 _STYLES = dict(zip(KINDS, theme.COLOURS, strict=True))
 _SMALLEST, _LARGEST = 10.0, 58.0
-MEASURES = {"time": "Own time of its modules (ms)", "memory": "Held at once, at most (MB)"}
+MEASURES = {"time": "Own time of its modules (ms)", "memory": "Peak memory held (MB)"}
 """What the bars of the layers can show, with the title of their axis."""
 
 
@@ -24,7 +25,7 @@ class LayerBars:
 
     def __init__(self) -> None:
         self.bars = ColumnDataSource({name: [] for name in ("x", "top", "bottom", "colour", "name", "text")})
-        hover = HoverTool(point_policy="follow_mouse", tooltips='<div class="hover"><b>@name</b><div>@text</div></div>')
+        hover = HoverTool(point_policy="follow_mouse", tooltips=tip("@name", "@text"))
         self.figure: figure = theme.new_figure(
             self.NAME, 300, [hover], x_axis_type="linear", x_range=Range1d(), y_range=Range1d()
         )
@@ -100,7 +101,7 @@ class Network:
         self.nodes = ColumnDataSource({name: [] for name in ("x", "y", "size", "colour", "name", "text")})
         self.edges = ColumnDataSource({"x0": [], "x1": [], "y": []})
         self.labels = ColumnDataSource({name: [] for name in ("x", "y", "text", "offset")})
-        hover = HoverTool(point_policy="snap_to_data", tooltips='<div class="hover"><b>@name</b><div>@text</div></div>')
+        hover = HoverTool(point_policy="snap_to_data", tooltips=tip("@name", "@text"))
         self.figure: figure = theme.new_figure(
             self.NAME, 190, [hover], x_axis_type="linear", x_range=Range1d(), y_range=Range1d(start=-1.1, end=0.7)
         )
@@ -152,4 +153,4 @@ class Network:
         self.edges.data = {"x0": [*range(count - 1)], "x1": [*range(1, count)], "y": [0.0] * (count - 1)}
         axes.show(self.figure.x_range, (-0.7, count - 0.3))
         share = formats.significant(100 * float(str(longest)), 2)
-        return legend.scale(self.NAME, "share of the time", "0 %", f"{share} %; area: bytes moved")
+        return legend.scale(self.NAME, f"share of the time: 0 % to {share} %; area: bytes moved")

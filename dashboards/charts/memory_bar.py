@@ -5,6 +5,7 @@ from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
+from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 from profiling.devices.accelerators import GIB
 from profiling.memory.need import MemoryNeed
@@ -30,7 +31,7 @@ class MemoryBar:
         self.figure = self._build()
 
     def _build(self) -> figure:
-        hover = HoverTool(point_policy="follow_mouse", tooltips='<div class="hover"><b>@part</b><div>@text</div></div>')
+        hover = HoverTool(point_policy="follow_mouse", tooltips=tip("@part", "@text"))
         plot = theme.new_figure(
             self.name,
             132,

@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
 from dashboards.charts.roofline import BOUND_STYLES, SIDES, rate, reading, span_of_seconds
+from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 
 SIZES = {"time": ("likely_s", "predicted time"), "bytes": ("bytes_moved", "bytes moved")}
@@ -37,9 +38,14 @@ class OperatorGraph:
     def _build(self) -> figure:
         hover = HoverTool(
             point_policy="snap_to_data",
-            tooltips='<div class="hover"><b>@name</b><div>@side_text</div>'
-            "<div><span>Time per pass</span> @time_text</div><div><span>Share of time</span> @share</div>"
-            "<div><span>Moved</span> @bytes_text</div><div><span>Work</span> @flops_text</div></div>",
+            tooltips=tip(
+                "@name",
+                "@side_text",
+                ("Time per pass", "@time_text"),
+                ("Share of time", "@share"),
+                ("Moved", "@bytes_text"),
+                ("Work", "@flops_text"),
+            ),
         )
         plot = theme.new_figure(
             self.name,

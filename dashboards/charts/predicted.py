@@ -62,7 +62,7 @@ def _draw(data: _Drawn) -> Overlay:
             (0.5, theme.OTHER_COLOUR, 1.0, "dashed"),
         )
     ]
-    hover = house.hover("<b>@name</b><div>@facts</div>")
+    hover = house.hover("@name", "@facts")
     marks = [
         house.intervals(data.points, "x", "low", "high", alpha=0.25),
         house.dots(data.points, "x", "y", ["name", "facts"], hover),

@@ -18,8 +18,9 @@ from bokeh.models import (
 from bokeh.models.annotations import Title
 from bokeh.plotting import figure
 
-from dashboards.charts.many_points import Crowd
+from dashboards.charts.many_points import ManyPoints
 from dashboards.charts.ratings import LABELS_JS
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 PARALLEL, PAIRS = "parallel", "scatter_matrix"
@@ -60,7 +61,7 @@ class Parallel:
         self._names = ColumnDataSource({"name": []})
         self._ends = ColumnDataSource({"x": [], "y": [], "text": [], "shift": []})
         self._ticker = FixedTicker(ticks=[])
-        hover = HoverTool(line_policy="nearest", tooltips='<div class="hover"><b>@name</b></div>')
+        hover = HoverTool(line_policy="nearest", tooltips=tip("@name"))
         select = BoxSelectTool(persistent=False)
         plot = theme.new_figure(
             PARALLEL, 420, [select, ResetTool(), hover], x_range=Range1d(), y_range=Range1d(start=-0.08, end=1.08)
@@ -125,11 +126,11 @@ class Pairs:
 
     def __init__(self) -> None:
         """Make an empty chart."""
-        self.points = Crowd(("x", "y"), ("name",))
+        self.points = ManyPoints(("x", "y"), ("name",))
         self._boxes = ColumnDataSource({"x": [], "y": []})
         self._words = ColumnDataSource({"x": [], "y": [], "text": []})
         hover = HoverTool(point_policy="follow_mouse", limit=2)
-        hover.update(tooltips='<div class="hover"><b>@name{custom}</b></div>', formatters=self.points.formatters)
+        hover.update(tooltips=tip("@name{custom}"), formatters=self.points.formatters)
         plot = theme.new_figure(PAIRS, 640, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d())
         plot.axis.visible = False
         plot.grid.visible = False

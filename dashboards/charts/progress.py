@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
 from dashboards.charts.screen import Names
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "progress"
@@ -64,9 +65,12 @@ class Progress:
         hover = HoverTool(
             point_policy="snap_to_data",
             limit=3,
-            tooltips='<div class="hover"><b>@model</b><div>@organization, @licence</div>'
-            "<div><span>Rating</span> @rating{0,0} (@rating_lower{0,0} to @rating_upper{0,0}) points</div>"
-            "<div><span>Released</span> @release_date{%F}, @known</div></div>",
+            tooltips=tip(
+                "@model",
+                "@organization, @licence",
+                ("Rating", "@rating{0,0} (@rating_lower{0,0} to @rating_upper{0,0}) points"),
+                ("Released", "@release_date{%F}, @known"),
+            ),
             formatters={"@release_date": "datetime"},
         )
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]

@@ -10,6 +10,7 @@ from bokeh.plotting import figure
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
 from dashboards.charts.screen import Names
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "gpu_demand"
@@ -31,8 +32,13 @@ class Demand:
         hover = HoverTool(
             point_policy="snap_to_data",
             limit=4,
-            tooltips='<div class="hover"><b>@model</b><div>@gpus_needed GPUs: @memory</div><div>@weights</div>'
-            "<div><span>Released</span> @release_date{%F}, <span>rating</span> @rating{0,0}</div></div>",
+            tooltips=tip(
+                "@model",
+                "@gpus_needed GPUs: @memory",
+                "@weights",
+                ("Released", "@release_date{%F}"),
+                ("Rating", "@rating{0,0}"),
+            ),
             formatters={"@release_date": "datetime"},
         )
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]

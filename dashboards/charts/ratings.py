@@ -18,6 +18,7 @@ from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from dashboards.charts import axes
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 _COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second")
@@ -69,7 +70,7 @@ class RowsChart:
         hover = HoverTool(
             point_policy="snap_to_data",
             limit=3,
-            tooltips='<div class="hover"><b>@name</b><div>@first</div><div>@second</div></div>',
+            tooltips=tip("@name", "@first", "@second"),
         )
         tools = [PanTool(dimensions="width"), BoxZoomTool(dimensions="width"), ResetTool(), hover]
         plot = theme.new_figure(name, _LEAST_PX, tools, x_range=Range1d(), y_range=Range1d())

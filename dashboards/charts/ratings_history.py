@@ -8,6 +8,7 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "rating_history"
@@ -42,8 +43,11 @@ class RatingHistory:
         hover = HoverTool(
             point_policy="snap_to_data",
             limit=4,
-            tooltips='<div class="hover"><b>@model</b><div>@as_of_date{%F}</div>'
-            "<div><span>Rating</span> @rating{0,0.0} (@rating_lower{0,0.0} to @rating_upper{0,0.0}) points</div></div>",
+            tooltips=tip(
+                "@model",
+                "@as_of_date{%F}",
+                ("Rating", "@rating{0,0.0} (@rating_lower{0,0.0} to @rating_upper{0,0.0}) points"),
+            ),
             formatters={"@as_of_date": "datetime"},
         )
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]

@@ -18,6 +18,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
+from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 from profiling.answers.answer import ComputeRoof
 
@@ -96,10 +97,14 @@ class RooflineChart:
             line_color="colour", nonselection_fill_alpha=0.72,
         )  # fmt: skip
         hover.renderers = [likely, bound]
-        hover.tooltips = (
-            '<div class="hover"><b>@name</b><div>@side_text</div><div><span>Intensity</span> @intensity_text</div>'
-            "<div><span>Predicted rate</span> @rate_text</div><div><span>Bound</span> @bound_text</div>"
-            "<div><span>Time per pass</span> @time_text</div><div><span>Share of time</span> @share_text</div></div>"
+        hover.tooltips = tip(
+            "@name",
+            "@side_text",
+            ("Intensity", "@intensity_text"),
+            ("Predicted rate", "@rate_text"),
+            ("Bound", "@bound_text"),
+            ("Time per pass", "@time_text"),
+            ("Share of time", "@share_text"),
         )
         return plot
 

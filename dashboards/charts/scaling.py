@@ -7,8 +7,9 @@ from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
-from dashboards.charts.many_points import Crowd
+from dashboards.charts.many_points import ManyPoints
 from dashboards.charts.thinning import thinned
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "scaling"
@@ -34,7 +35,7 @@ class ScalingChart:
 
     def __init__(self) -> None:
         """Make an empty chart."""
-        self.cloud = Crowd(("x", "y", "residual"), ("name",))
+        self.cloud = ManyPoints(("x", "y", "residual"), ("name",))
         self.above = ColumnDataSource({column: [] for column in _POINTS})
         self.lines = {method: ColumnDataSource({"x": [], "y": []}) for method in METHODS}
         self._figures: dict[str, figure] = {}
@@ -51,10 +52,11 @@ class ScalingChart:
             source = self.lines[method]
             plot.line("x", "y", source=source, line_color=colour, line_dash=dash, line_width=2.2)
         for renderer, form, formatters in zip(drawn, ("{custom}", ""), (self.cloud.formatters, {}), strict=True):
-            tooltips = (
-                f'<div class="hover"><b>@name{form}</b><div><span>Score</span> @y{{0.00}} points</div>'
-                "<div><span>Parameters</span> @x{0,0.[00]} billion</div>"
-                "<div><span>Above the mean line by</span> @residual{+0.00} points</div></div>"
+            tooltips = tip(
+                f"@name{form}",
+                ("Score", "@y{0.00} points"),
+                ("Parameters", "@x{0,0.[00]} billion"),
+                ("Above the mean line by", "@residual{+0.00} points"),
             )
             hover = HoverTool(renderers=[renderer], point_policy="follow_mouse", limit=3)
             hover.update(tooltips=tooltips, formatters=formatters)

@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 from dashboards.charts import axes, legend, scaling
 from dashboards.charts.screen import hide
 from dashboards.charts.thinning import thinned
+from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 DENSITY, CHAT = "density", "chat_models"
@@ -49,9 +50,8 @@ class DensityChart:
         plot.step("x", "y", source=self.records, mode="after", line_color=theme.ACCENT, line_width=2)
         marks = plot.scatter("x", "y", source=self.records, size=8, color=theme.ACCENT)
         hover.renderers = [*hover.renderers, marks]
-        hover.tooltips = (
-            '<div class="hover"><b>@name</b><div><span>Density</span> @y{0.00}, 95 % @lower{0.00} to @upper{0.00}</div>'
-            "<div><span>Released</span> @x{%F}</div></div>"
+        hover.tooltips = tip(
+            "@name", ("Density", "@y{0.00}, 95 % @lower{0.00} to @upper{0.00}"), ("Released", "@x{%F}")
         )
         hover.formatters = {"@x": "datetime"}
         self.figure = plot
@@ -115,10 +115,7 @@ class ReturnsChart:
             plot.segment("x", "lower", "x", "upper", source=source, line_color=colour, line_width=1.6)
             marks.append(plot.scatter("x", "y", source=source, marker=mark, size=10, color=colour))
         hover.renderers = marks
-        hover.tooltips = (
-            '<div class="hover"><b>@band</b><div>@y{0.00}, 95 % @lower{0.00} to @upper{0.00}</div>'
-            "<div><span>Entries</span> @entries</div></div>"
-        )
+        hover.tooltips = tip("@band", "@y{0.00}, 95 % @lower{0.00} to @upper{0.00}", ("Entries", "@entries"))
         return plot
 
     def show(self, returns: pl.DataFrame) -> str:
@@ -177,10 +174,7 @@ def chat_models(rows: pl.DataFrame) -> figure:
     hover.renderers = [
         plot.scatter("x", "y", source=source, size=10, marker="mark", color="colour", fill_alpha="alpha")
     ]
-    hover.tooltips = (
-        '<div class="hover"><b>@name</b><div>@y{0.00} points at @x{0.0} billion</div>'
-        "<div><span>Off the line by</span> @residual{+0.00} points</div></div>"
-    )
+    hover.tooltips = tip("@name", "@y{0.00} points at @x{0.0} billion", ("Off the line by", "@residual{+0.00} points"))
     words = plot.text(
         "x",
         "y",

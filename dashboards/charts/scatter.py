@@ -8,8 +8,9 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
-from dashboards.charts.many_points import Crowd
+from dashboards.charts.many_points import ManyPoints
 from dashboards.charts.thinning import thinned
+from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 from dashboards.parts.fields import Kind, Measure, kind_value
 
@@ -101,7 +102,7 @@ def _coloured(entries: pl.DataFrame, colour: Measure | Kind | None) -> tuple[pl.
         pl.lit("circle").alias("mark"),
         pl.col(colour.name).cast(pl.String).fill_null("unknown").alias("detail"),
     )
-    return frame, legend.scale(NAME, colour.title, ends[0], ends[1])
+    return frame, legend.scale(NAME, f"{colour.title}: {ends[0]} to {ends[1]}")
 
 
 def _coloured_by_kind(entries: pl.DataFrame, colour: Kind) -> tuple[pl.DataFrame, str]:
@@ -125,8 +126,8 @@ def _coloured_by_kind(entries: pl.DataFrame, colour: Kind) -> tuple[pl.DataFrame
         .replace_strict({group: style[1] for group, style in styles.items()}, default=other[1])
         .alias("mark"),
         # The rarest group is drawn last, on top.
-        pl.col("detail").replace_strict(counts, default=0, return_dtype=pl.Int64).alias("_crowd"),
-    ).sort("_crowd", descending=True, maintain_order=True)
+        pl.col("detail").replace_strict(counts, default=0, return_dtype=pl.Int64).alias("_of_its_kind"),
+    ).sort("_of_its_kind", descending=True, maintain_order=True)
     lines = [legend.Entry(group, *styles[group], count=counts[group]) for group in main]
     if rest:
         text = rest[0] if len(rest) == 1 else f"{len(rest)} others"
@@ -164,21 +165,21 @@ class Scatter:
             name: Of the figure.
         """
         self._name = name
-        self.crowd = Crowd(("x", "y", "size"), ("name", "detail"))
+        self.points = ManyPoints(("x", "y", "size"), ("name", "detail"))
         self.marked = ColumnDataSource({"x": [], "y": []})
         self._figures: dict[tuple[str, str], _Built] = {}
         self._chosen = chosen
         self._drawn = pl.DataFrame(schema={"entry_id": pl.String, "x": pl.Float64, "y": pl.Float64})
-        self.crowd.source.selected.on_change("indices", self._picked)
+        self.points.source.selected.on_change("indices", self._picked)
 
     def show(self, drawn: Points, choice: Choice) -> figure:
         """The figure of those points; the same one as before unless the kind of an axis changed."""
         kinds = (axes.kind(choice.x, logarithmic=choice.log_x), axes.kind(choice.y, logarithmic=choice.log_y))
         built = self._figures.get(kinds) or self._figures.setdefault(kinds, self._build(*kinds))
         plot = built.plot
-        self.crowd.source.selected.indices = []
+        self.points.source.selected.indices = []
         self._drawn = drawn.frame
-        self.crowd.show(drawn.frame)
+        self.points.show(drawn.frame)
         plot.xaxis[0].axis_label, plot.yaxis[0].axis_label = choice.x.title, choice.y.title
         axes.show(plot.x_range, axes.span(drawn.frame["x"], kinds[0]))
         axes.show(plot.y_range, axes.span(drawn.frame["y"], kinds[1]))
@@ -186,7 +187,7 @@ class Scatter:
         y_text, y_format = axes.hover("y", choice.y)
         built.hover.update(
             tooltips=_tooltip(choice, x_text, y_text),
-            formatters={**x_format, **y_format, **self.crowd.formatters},
+            formatters={**x_format, **y_format, **self.points.formatters},
         )
         return plot
 
@@ -206,7 +207,7 @@ class Scatter:
             self._name, 480, tools, x_axis_type=x_kind, y_axis_type=y_kind, x_range=Range1d(), y_range=Range1d()
         )
         axes.dress(plot, x_kind, y_kind)
-        drawn = self.crowd.drawn_on(plot, "size", 0.62)
+        drawn = self.points.drawn_on(plot, "size", 0.62)
         plot.scatter(
             "x", "y", source=self.marked, size=20, marker="circle", fill_alpha=0, line_color=theme.ACCENT, line_width=3
         )
@@ -218,5 +219,4 @@ def _tooltip(choice: Choice, x_text: str, y_text: str) -> str:
     lines = [(choice.x.label, x_text), (choice.y.label, y_text)]
     if choice.colour is not None and choice.colour not in (choice.x, choice.y):
         lines.append((choice.colour.label, "@detail{custom}"))
-    rows = "".join(f"<div><span>{formats.escape(label)}</span> {text}</div>" for label, text in lines)
-    return f'<div class="hover"><b>@name{{custom}}</b>{rows}</div>'
+    return tip("@name{custom}", *lines)

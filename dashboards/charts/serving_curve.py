@@ -99,7 +99,7 @@ def _line(points: pl.DataFrame, colour: str) -> pl.DataFrame:
 
 def _draw(data: tuple[pl.DataFrame, pl.DataFrame]) -> Overlay:
     points, lines = data
-    hover = house.hover("<b>@name</b><div>@first</div><div>@second</div>")
+    hover = house.hover("@name", "@first", "@second")
     marks = house.dots(
         points.with_columns(size=pl.col("size") ** 2), "x", "y", ["name", "first", "second", "fill"], hover,
         fill_alpha="fill", size="size", line_width=1.8,

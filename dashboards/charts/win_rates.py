@@ -8,8 +8,10 @@ from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, H
 from bokeh.plotting import figure
 
 from analytics.ratings import win_rates as ratings_win_rates
+from dashboards.charts import legend
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.screen import hide
+from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 
 NAME = "win_rates"
@@ -59,10 +61,7 @@ class WinRates:
         self.figure = self._build()
 
     def _build(self) -> figure:
-        hover = HoverTool(
-            tooltips='<div class="hover"><b>@model</b><div><span>against</span> @opponent</div><div>@first</div>'
-            "<div>@second</div></div>"
-        )
+        hover = HoverTool(tooltips=tip("@model", ("against", "@opponent"), "@first", "@second"))
         plot = theme.new_figure(
             NAME, 300, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d(), x_axis_location="above"
         )
@@ -137,15 +136,5 @@ def scale(measure: str) -> str:
     ends = (
         ("30 points fewer", "as predicted", "30 points more") if measure == "difference" else ("0 %", "50 %", "100 %")
     )
-    stops = "".join(
-        f'<stop offset="{place / (len(SHADES) - 1):.2f}" stop-color="{colour}"/>' for place, colour in enumerate(SHADES)
-    )
-    bar = (
-        '<svg viewBox="0 0 13 13" preserveAspectRatio="none" style="width:130px;height:9px">'
-        f'<linearGradient id="w">{stops}</linearGradient><rect y="1" width="13" height="11" fill="url(#w)"/></svg>'
-    )
     what = "Observed wins less predicted ones" if measure == "difference" else "Row wins against column"
-    return (
-        f'<ul class="legend" data-for="{NAME}" aria-label="Legend">'
-        f"<li>{bar}{what}: {ends[0]} to {ends[2]}, grey {ends[1]}</li></ul>"
-    )
+    return legend.scale(NAME, f"{what}: {ends[0]} to {ends[2]}, grey {ends[1]}", SHADES)

@@ -78,7 +78,7 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "arena", "Arena ratings", "arena", arena.build,
-        "What people prefer: ratings with intervals, ranks, and who beats whom.",
+        "What people prefer: ratings with intervals, ranks, and win rates.",
         "Preference",
     ),
     Page(

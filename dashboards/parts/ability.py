@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from analytics.units import counted
 from dashboards.parts import formats
 from dashboards.parts.declared_table import Fact
 
@@ -56,8 +57,8 @@ def rests_on(row: dict[str, Any]) -> str:
     """What an estimate rests on."""
     if row["evidence_class"] == "prior":
         return "not evaluated by any board: expected from its size and date"
-    counted = f"{row['results']} result{'' if row['results'] == 1 else 's'}"
-    return f"{row['evidence_class']}: {counted} of {formats.boards(row['sources'] or 'no board')}"
+    results = counted(row["results"], "result")
+    return f"{row['evidence_class']}: {results} of {formats.boards(row['sources'] or 'no board')}"
 
 
 def where(domain_name: str, as_of: dt.date | None, n: int, what: str = "models") -> str:
@@ -67,5 +68,5 @@ def where(domain_name: str, as_of: dt.date | None, n: int, what: str = "models")
 
 READING = (
     "Scale of the Epoch Capabilities Index: Claude 3.5 Sonnet 130, GPT-5 150. Bars: 90 % intervals. Models whose "
-    "intervals overlap widely cannot be told apart."
+    "intervals overlap widely cannot be distinguished."
 )

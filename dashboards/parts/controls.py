@@ -6,10 +6,9 @@ import panel as pn
 from bokeh.models import CustomJSTickFormatter
 
 from dashboards.parts import formats
-from dashboards.parts.state import EITHER, ONLY, WITHOUT, UrlState
+from dashboards.parts.state import UrlState
 
 _GIB = "const g = Math.pow(2, tick); return (g >= 10 ? Math.round(g) : parseFloat(g.toPrecision(2))) + ' GiB'"
-FLAG_LABELS = {"any": EITHER, "only": ONLY, "without": WITHOUT}
 
 
 def select(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.Select:

@@ -12,6 +12,7 @@ from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
 from dashboards.parts.rows_by_name import RowsByName
+from dashboards.parts.templates import block
 
 PAGE = 20
 """Rows that are shown at once."""
@@ -166,9 +167,8 @@ def _anchors(title: str, link: str, targets: pl.Series) -> pl.Expr:
     """Texts as links; the text comes first in the HTML, so that a table of them is sorted as it is read."""
 
     def anchor(row: dict[str, str | None]) -> str:
-        text, target = formats.escape(row["text"] or ""), row["target"]
-        address = "" if target is None else f' href="{link}{quote(target, safe="/:")}"'
-        return f'<a title="{text}"{address}>{text}</a>'
+        text, target = row["text"] or "", row["target"]
+        return block("link", "" if target is None else link + quote(target, safe="/:"), text, text)
 
     pair = pl.struct(text=pl.col(title), target=pl.lit(targets))
     return pair.map_elements(anchor, return_dtype=pl.String).alias(title)

@@ -125,3 +125,8 @@ def to_json(frame: pl.DataFrame, about: dict[str, Any]) -> io.BytesIO:
     """The frame as JSON: what it is, then its rows; text is kept as it is."""
     document = {**about, "rows": frame.to_dicts()}
     return io.BytesIO(json.dumps(document, ensure_ascii=False, default=str, indent=1).encode("utf-8"))
+
+
+def without_account(model: str) -> str:
+    """Name of a model without the account that publishes it: `Qwen3-32B` of `Qwen/Qwen3-32B`."""
+    return model.rsplit("/", maxsplit=1)[-1]

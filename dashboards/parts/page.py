@@ -118,6 +118,23 @@ def notes(lines: list[str]) -> str:
     return block("notes", lines)
 
 
+def opening(title: str, lead: str, *, command: str = "", link: tuple[str, str] | tuple[()] = ()) -> str:
+    """Title of a page and what it answers, escaped.
+
+    Args:
+        title: Its name.
+        lead: What it answers.
+        command: The command that answers the same.
+        link: Address and name of the page that the last words of the lead speak of.
+    """
+    return block("opening", title, lead, command, link)
+
+
+def heading(title: str, line: str = "") -> str:
+    """Heading of a part of a page and the line below it, escaped."""
+    return block("heading", title, line)
+
+
 def about(chart: str, title: str, subtitle: str, caption: str) -> str:
     """Heading above a chart; a saved picture carries the same words."""
     return block("about", chart, title, subtitle, caption)
@@ -180,7 +197,11 @@ def how_to_read(chart: str, which: str = "") -> str:
 
 
 def download_buttons(
-    name: str, rows: Callable[[], pl.DataFrame], describe: Callable[[], dict[str, Any]], data: Data
+    name: str,
+    rows: Callable[[], pl.DataFrame],
+    describe: Callable[[], dict[str, Any]],
+    data: Data,
+    margin: int | tuple[int, int, int, int] = (8, 0, 8, 0),
 ) -> pn.Row:
     """Buttons that download the rows shown, as CSV, JSON and Parquet.
 
@@ -189,6 +210,7 @@ def download_buttons(
         rows: The rows, under the names of their columns.
         describe: What the page says of them: `source`, `query`, `address` and the like.
         data: What was asked for them.
+        margin: Pixels around them: by default as between a heading and its table.
     """
 
     def made(form: str) -> io.BytesIO:
@@ -203,7 +225,7 @@ def download_buttons(
             )
             for form, label, width in (("csv", "CSV", 64), ("json", "JSON", 64), ("parquet", "Parquet", 78))
         ),
-        margin=0,
+        margin=margin,
     )  # fmt: skip
 
 

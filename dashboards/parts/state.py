@@ -111,6 +111,11 @@ class UrlState(param.Parameterized):
     def _default(self, name: str) -> Any:
         return self._defaults.get(name, self.param[name].default)
 
+    def offer_with_default(self, name: str, options: Mapping[str, Any] | Sequence[Any], default: Any) -> list[str]:
+        """As `offer`, where the default depends on the data, so that it is not written into the address."""
+        self.remember_default(name, default)
+        return self.offer(name, options, default)
+
     def remember_default(self, name: str, value: Any) -> None:
         """A default that depends on the data, so that it is not written into the address."""
         self._defaults[name] = value

@@ -35,7 +35,6 @@ class TableCard:
         self._heading, self._below = page.html(), page.html(margin=(8, 0, 0, 0))
         self._downloads = page.download_buttons(name, lambda: self.rows, describe, data)
         self._parts = (self._downloads, self._table.widget)
-        self._downloads.margin = (8, 0, 8, 0)
         self.card = page.card(self._heading, *self._parts, self._below)
 
     def show(self, title: str, counts: str, rows: pl.DataFrame, below: str = "", *, empty: str = "") -> None:

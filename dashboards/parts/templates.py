@@ -46,10 +46,21 @@ def render(page_file: str, template: str, **values: Any) -> str:
 
 def block(name: str, *values: object) -> str:
     """A macro of `blocks.html`, which templates import too, filled."""
-    return str(getattr(_blocks(), name)(*values))
+    return macro(__file__, "blocks.html", name, *values)
+
+
+def macro(file: str, template: str, name: str, *values: object) -> str:
+    """A macro of a template filled.
+
+    Args:
+        file: `__file__` of the module that asks; the template lies in its folder.
+        template: Name of the template.
+        name: Of the macro.
+        values: What it shows.
+    """
+    return str(getattr(_module(Path(file).parent, template), name)(*values))
 
 
 @cache
-def _blocks() -> Any:
-    here = Path(__file__).parent
-    return _environment(here).get_template("blocks.html").module
+def _module(folder: Path, template: str) -> Any:
+    return _environment(folder).get_template(template).module

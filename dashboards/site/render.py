@@ -7,15 +7,18 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import panel as pn
+from markupsafe import Markup
 
 from dashboards.charts.matrix import Matrix
 from dashboards.parts import formats
-from dashboards.parts.page import table
+from dashboards.parts.page import caption, table
+from dashboards.parts.templates import block
 
 MOST_ROWS = 200
 """Rows that a table shows; the files have them all."""
 _BUTTON = re.compile(r"<button\b.*?</button>", re.DOTALL)
-_LINK = re.compile(r'<a\b([^>]*?)href="([^"]*)"([^>]*)>')
+_LINK = re.compile(r'<a\b[^>]*?href="([^"]*)"[^>]*>')
+_SCROLLS = re.compile(r"(<div class=['\"]scroll['\"])")
 _OBJECT = re.compile(r'data-object="([^"]*)"')
 _LEFT_OUT = (pn.widgets.Widget, pn.Spacer)
 
@@ -46,7 +49,7 @@ def _grouped(part: Any, place: Callable[[Any], str]) -> str:
     if not inside:
         return ""
     classes = " ".join(part.css_classes or [])
-    return f'<section class="{classes}">{inside}</section>' if "card" in classes else f"<div>{inside}</div>"
+    return block("framed" if "card" in classes else "grouped", Markup(inside), classes)  # noqa: S704 - made of parts
 
 
 def _tabulator(part: pn.widgets.Tabulator) -> str:
@@ -60,7 +63,7 @@ def _tabulator(part: pn.widgets.Tabulator) -> str:
         [show(value) for show, value in zip(shown, row, strict=True)]
         for row in frame[names].head(MOST_ROWS).itertuples(index=False)
     ]
-    more = f"<p class='caption'>The first {MOST_ROWS} of {len(frame):,} rows.</p>" if len(frame) > MOST_ROWS else ""
+    more = caption(f"The first {MOST_ROWS} of {len(frame):,} rows.") if len(frame) > MOST_ROWS else ""
     return table(titles, lines, is_html=True) + more
 
 
@@ -70,12 +73,12 @@ def _shown(formatter: Any) -> Callable[[Any], str]:
     if kind == "html":
         return str
     if kind == "link":
-        return lambda value: f'<a href="{formatter["urlPrefix"]}{quote(str(value), safe="/:")}">{_cell(value)}</a>'
-    return _cell
+        return lambda value: block("link", formatter["urlPrefix"] + quote(str(value), safe="/:"), _text(value))
+    return lambda value: formats.escape(_text(value))
 
 
-def _cell(value: Any) -> str:
-    return formats.escape(formats.MISSING if value is None or value != value else formats.value(value))  # noqa: PLR0124 - NaN
+def _text(value: Any) -> str:
+    return formats.MISSING if value is None or value != value else formats.value(value)  # noqa: PLR0124 - NaN
 
 
 def _matrix(content: dict[str, Any]) -> str:
@@ -90,7 +93,7 @@ def _matrix(content: dict[str, Any]) -> str:
 def addresses(text: str) -> Iterator[str]:
     """Addresses below the root that HTML links to, without their choices."""
     for found in _LINK.finditer(text):
-        yield _bare(found[2])
+        yield _bare(found[1])
 
 
 def _bare(address: str) -> str:
@@ -108,20 +111,17 @@ def relinked(text: str, root: str, address: str, files: Mapping[str, str]) -> st
     """
 
     def link(found: re.Match[str]) -> str:
-        before, there, after = found.groups()
-        if chart := _OBJECT.search(before + after):
-            alone = quote(f"chart/{file_of(address) if address else 'home'}/{chart[1]}.html")
-            return f'<a class="small" href="{root}{alone}">'
+        there = found[1]
         if there.startswith(("http:", "https:", "#")):
             return found[0]
-        if file := files.get(_bare(there)):
-            return f'<a{before}href="{root}{quote(file)}"{after}>'
-        return f"<a{before}{after}>"
+        if chart := _OBJECT.search(found[0]):
+            file: str | None = f"chart/{file_of(address) if address else 'home'}/{chart[1]}.html"
+        else:
+            file = files.get(_bare(there))
+        return found[0].replace(f'href="{there}"', f'href="{root}{quote(file)}"' if file else "")
 
     # What scrolls is reached by keyboard too.
-    return re.sub(
-        r"<div class=['\"]scroll['\"]>", '<div class="scroll" tabindex="0">', _LINK.sub(link, _BUTTON.sub("", text))
-    )
+    return _SCROLLS.sub(r'\1 tabindex="0"', _LINK.sub(link, _BUTTON.sub("", text)))
 
 
 def file_of(address: str) -> str:

@@ -13,13 +13,13 @@ import bokeh
 import duckdb
 import panel as pn
 from bokeh.embed import components
-from jinja2 import Environment, FileSystemLoader
 
 from dashboards import downloads, objects
 from dashboards.data import Data
 from dashboards.pages import PAGES, SUBJECTS, Page
 from dashboards.parts import formats, theme
-from dashboards.parts.page import Content, NothingToShow, table
+from dashboards.parts.page import Content, NothingToShow
+from dashboards.parts.templates import render
 from dashboards.site.render import addresses, file_of, relinked, static
 from warehouse.settings import Settings
 
@@ -126,7 +126,6 @@ class _Site:
 
     def __init__(self, folder: Path, data: Data) -> None:
         self._folder, self._data = folder, data
-        self._shell = Environment(loader=FileSystemLoader(_HERE), autoescape=True).get_template("shell.html")
         self._release = data.release()
 
     def assets(self) -> None:
@@ -159,14 +158,13 @@ class _Site:
         root = "../" * made.address.count("/")
         body = relinked(made.body, root, made.address, files)
         title = made.address.partition("/")[2] or made.page.title
-        self._write(files[made.address], title, body, made.script, root, made.page.name)
+        self._write(files[made.address], "page.html", made.page.name, title=title, body=body, script=made.script)
         for chart in made.charts:
             self._chart(made.page, chart, files[made.address])
         return len(made.charts)
 
     def _chart(self, page: Page, chart: objects.Chart, file: str) -> None:
         base = f"chart/{file_of(chart.page) if chart.page else 'home'}/{chart.name}"
-        root = "../" * base.count("/")
         rows, about = objects.rows(chart), objects.describe(chart, self._data, "")
         script, place = components(chart.figure)
         files = {
@@ -179,7 +177,6 @@ class _Site:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         lines = [[formats.value(value) for value in row] for row in rows.head(1000).iter_rows()]
-        links = " · ".join(f'<a href="{chart.name}.{suffix}" download>{suffix.upper()}</a>' for suffix in files)
         facts = [
             ("How to read it", about["how_to_read"]),
             ("Source", about["source"] or "computed from the release"),
@@ -188,24 +185,18 @@ class _Site:
             ("Citation", about["citation"]),
             ("Query", about["query"] or ""),
         ]
-        body = (
-            f'<section class="card"><h1>{formats.escape(chart.title)}</h1><p class="counts">'
-            f'{formats.escape(chart.subtitle)}</p>{place}<p class="caption">{formats.escape(chart.caption)}</p>'
-            f'<p class="links">{links} · <a href="{root}{quote(file)}">'
-            f"{formats.escape(page.title)}</a></p>"
-            f'</section><section class="card"><h2>Its data</h2><p class="counts">{rows.height:,} rows</p>'
-            f"{table(rows.columns, lines)}</section>"
-            f'<section class="card"><h2>About these data</h2>'
-            f"{table(('', ''), [line for line in facts if line[1]])}</section>"
-        )
-        self._write(f"{base}.html", chart.title, body, script, root, page.name)
+        self._write(
+            f"{base}.html", "chart.html", page.name, title=chart.title, script=script, chart=chart, place=place,
+            forms=tuple(files), file=file, page=page, rows=rows.height, columns=rows.columns, lines=lines,
+            facts=[line for line in facts if line[1]],
+        )  # fmt: skip
 
-    def _write(self, name: str, title: str, body: str, script: str, root: str, here: str) -> None:
+    def _write(self, name: str, template: str, here: str, *, script: str = "", **values: Any) -> None:
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = self._shell.render(
-            title=title, body=body, script=script, root=root, here=here, pages=PAGES, scripts=_SCRIPTS,
-            published=f"{self._release.published_at:%Y-%m-%d}", release=self._release.path.stem,
+        text = render(
+            __file__, template, here=here, script=script, root="../" * name.count("/"), pages=PAGES, scripts=_SCRIPTS,
+            published=f"{self._release.published_at:%Y-%m-%d}", release=self._release.path.stem, **values,
         )  # fmt: skip
         target.write_text(text, "utf-8")
 
@@ -213,7 +204,7 @@ class _Site:
         """Every table as Parquet and CSV, and a page that lists them; returns how many."""
         folder = self._folder / "data"
         folder.mkdir()
-        lines: list[str] = []
+        listed: list[tuple[str, int, list[str]]] = []
         with duckdb.connect(database, read_only=True) as connection:
             for schema, name, has_terms in _tables(connection):
                 # What a licence does not let pass on, a copy for others does not hold.
@@ -235,18 +226,9 @@ class _Site:
                     about = downloads.about(f"{schema}.{name}", frame, {"query": query}, self._data)
                     target.with_name(f"{target.name}.csv").write_bytes(downloads.file("csv", frame, about))
                     kinds.append("csv")
-                links = " ".join(f'<a href="data/{schema}.{name}.{kind}" download>{kind}</a>' for kind in kinds)
-                lines.append(
-                    f"<tr><td><code>{schema}.{name}</code></td><td class='number'>{rows:,}</td><td>{links}</td></tr>"
-                )
-        body = (
-            '<section class="card"><h1>Data</h1><p class="lead">Every published table, as Parquet and as CSV; what'
-            " columns mean is in <code>meta.columns</code>, where rows come from in <code>meta.snapshots</code>.</p>"
-            "<div class='scroll'><table class='list'><thead><tr><th scope='col'>Table</th><th scope='col'>Rows</th>"
-            f"<th scope='col'>Files</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div></section>"
-        )
-        self._write("data.html", "Data", body, "", "", "data")
-        return len(lines)
+                listed.append((f"{schema}.{name}", rows, kinds))
+        self._write("data.html", "data.html", "data", title="Data", tables=listed)
+        return len(listed)
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, bool]]:

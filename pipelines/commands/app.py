@@ -20,6 +20,7 @@ from pipelines.commands import (
     performance,
     plan,
     processors,
+    sharing,
     stored,
     sweep,
 )
@@ -187,6 +188,7 @@ devices.register(app)
 export.register(app)
 operate.register(app)
 performance.register(app)
+sharing.register(performance.profile)
 plan.register(app)
 processors.register(app)
 stored.register(app)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands import kernels, measuring, sharing
-from pipelines.commands.terminal import Format, Formatted, Output, cache_bits, err, length, print_rows
+from pipelines.commands import kernels, measuring
+from pipelines.commands.terminal import Format, Formatted, Output, cache_bits, err, length, print_notes, print_rows
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,6 @@ def register(app: typer.Typer) -> None:
     profile.command(epilog="Example: skyline profile calibrate --out ceilings.jsonl")(calibrate)
     kernels.register(profile)
     measuring.register(profile)
-    sharing.register(profile)
     app.add_typer(profile, name="profile", epilog="Example: skyline profile run sweep.yaml --out laptop.bundle")
 
 
@@ -125,13 +124,13 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     acceptance: Annotated[
         float | None, typer.Option(help="Probability that one is accepted.", show_default="0.7, mtp 0.85")
     ] = None,
-    lora_rank: Annotated[int, typer.Option(help="Rank of adapters beside the weights; 0: none.", min=0)] = 0,
+    lora_rank: Annotated[int, typer.Option(help="Rank of unmerged adapters; 0: none.", min=0)] = 0,
     lora_targets: Annotated[
         str, typer.Option(help="What they adapt: attention, feed_forward, experts, head, or named matrices.")
     ] = "attention",
     lora_count: Annotated[int, typer.Option(help="Adapters loaded.", min=1)] = 1,
-    image_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of images beside the prompt.")] = 0,
-    audio_tokens: Annotated[int, typer.Option(parser=length, help="Tokens of sound beside the prompt.")] = 0,
+    image_tokens: Annotated[int, typer.Option(parser=length, help="Image tokens in addition to the prompt.")] = 0,
+    audio_tokens: Annotated[int, typer.Option(parser=length, help="Audio tokens in addition to the prompt.")] = 0,
     cache_tokens: Annotated[
         int | None,
         typer.Option(parser=length, help="Most tokens cached, for stage generate (context shift).", show_default="all"),
@@ -264,7 +263,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
         rows, notes = calibrated(kernels, save=save, source=source)
     if format is Format.JSON:
         _print_parameters_as_objects(rows, output)
-        _print_notes(notes)
+        print_notes(notes)
     else:
         _print(rows, notes, format, output)
 
@@ -289,11 +288,6 @@ def _print_parameters_as_objects(frame: "pl.DataFrame", output: Path | None) -> 
         output.write_text(text, "utf-8")
 
 
-def _print_notes(notes: Sequence[str]) -> None:
-    for note in notes:
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
-
-
 def _print(
     rows: "pl.DataFrame", notes: Sequence[str], form: Format, output: Path | None, *, upright: bool = False
 ) -> None:
@@ -304,7 +298,7 @@ def _print(
         named = [(name, _shown(value)) for name, value in rows.row(0, named=True).items()]
         rows = pl.DataFrame(named, schema=["figure", "value"], orient="row")
     print_rows(rows, form, output)
-    _print_notes(notes)
+    print_notes(notes)
 
 
 def _shown(value: object) -> str | None:

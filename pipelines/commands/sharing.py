@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from analytics.units import counted
+from pipelines.commands.performance import door_of
 from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
 from warehouse.settings import Settings
 
@@ -25,7 +26,6 @@ def share(
     weight_format: Annotated[str | None, typer.Option(help="Stored format, where a file does not say.")] = None,
 ) -> None:
     """Make one anonymous, signed file of measurements: what was measured, nothing of who or where."""
-    from pipelines.commands.performance import door_of  # noqa: PLC0415
     from pipelines.defs.accuracy.tables import read_all  # noqa: PLC0415 - polars loads only when needed
     from pipelines.sources.measurements.rows import Said  # noqa: PLC0415
     from pipelines.sources.measurements.shared import SHARED, key_of, sealed, with_names  # noqa: PLC0415
@@ -47,7 +47,6 @@ def collect(
     output: Output = None,
 ) -> None:
     """Read shared files: check signatures, set outliers aside, and print how far predictions lie from the rest."""
-    from pipelines.commands.performance import door_of  # noqa: PLC0415 - polars loads only when needed
     from pipelines.defs.accuracy.collecting import collected  # noqa: PLC0415
     from pipelines.defs.accuracy.tables import accuracy  # noqa: PLC0415
     from warehouse.spreadsheets import to_csv  # noqa: PLC0415

@@ -15,7 +15,7 @@ from pipelines.commands.performance import (
     WeightFormat,
     door_of,
 )
-from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_notes, print_rows
 
 if TYPE_CHECKING:
     from profiling.answers.door import Door
@@ -72,7 +72,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter an option
     )  # fmt: skip
     rows = rows_of(door, question, _axes(over))
     print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
-    _notes(door.answer(question).notes)
+    print_notes(door.answer(question).notes)
 
 
 def improve(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -105,7 +105,7 @@ def improve(  # noqa: PLR0913, PLR0917 - one parameter an option
         "Changes are in the time per token (of a pass: per sequence), negative where it gets "
         "faster; savings are taken to be as uncertain as the predictions."
     )
-    _notes((said, *door.answer(question).notes))
+    print_notes((said, *door.answer(question).notes))
 
 
 def _question(door: "Door", model: str, stage: str | None, seq: int, **more: Any) -> "Question":
@@ -137,8 +137,3 @@ def _axes(over: list[str] | None) -> dict[str, tuple[str, ...]] | None:
             raise UserError(f"{said!r} names no values; write batch=1,8,32")
         axes[name.strip()] = named
     return axes
-
-
-def _notes(notes: tuple[str, ...]) -> None:
-    for note in notes:
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +21,12 @@ from warehouse.settings import Settings
 # What is piped into a file or a program is not folded to the width of a terminal.
 out = Console(width=None if sys.stdout.isatty() else 10_000)
 err = Console(stderr=True)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what an answer rests on beside it, where programs that read the rows do not see it."""
+    for note in notes:
+        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 class Format(StrEnum):

@@ -63,7 +63,7 @@ def makes(*specs: dg.AssetSpec) -> dict[str, Any]:
             CONTRACT_CHECK,
             asset=made.key,
             blocking=True,
-            description="Keys are unique, required values present, ranges and vocabularies kept.",
+            description="Keys are unique, required values present, and values within their ranges and vocabularies.",
         )
         for made in specs
     ]

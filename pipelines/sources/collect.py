@@ -312,7 +312,7 @@ def _leads_outside(path: Path, root: Path) -> str | None:
     """Why a link within a folder is not followed: what lies elsewhere was not given to us to read and to show."""
     if path == root or not path.is_symlink() or path.resolve().is_relative_to(root.resolve()):
         return None
-    return f"{_address(path, root)} is a link to outside of the folder; name its target as a source of its own"
+    return f"{_address(path, root)} is a link that leads outside the folder; name its target as a separate source"
 
 
 def _online(prefix: str, settings: Settings, index: Index, part: Collection, report: Report) -> Iterator[_Found]:

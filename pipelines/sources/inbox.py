@@ -71,10 +71,10 @@ def is_inbox(path: Path, settings: Settings) -> bool:
     return path.resolve() == settings.inbox.resolve()
 
 
-def new_files(settings: Settings, code: str = "", now_s: float | None = None) -> list[Dropped]:
+def new_files(settings: Settings, code: str = "") -> list[Dropped]:
     """Files at any depth of a kind that some source reads, whole, and not yet read in their present state."""
     marks = Marks(settings)
-    moment = time.time() if now_s is None else now_s
+    moment = time.time()
     dropped = (dropped_file(path, settings.inbox) for path in _files(settings.inbox))
     return [each for each in dropped if each and not marks.has(each, code) and _is_whole(each.path, moment)]
 
@@ -108,13 +108,13 @@ def code_of_readers() -> str:
     return total.hexdigest()[:16]
 
 
-def new_bundles(settings: Settings, code: str = "", now_s: float | None = None) -> tuple[list[Dropped], list[str]]:
+def new_bundles(settings: Settings, code: str = "") -> tuple[list[Dropped], list[str]]:
     """Bundles of measurements that have wholly arrived and were not read, and names of those still on their way."""
     marks = Marks(settings)
     arrived, waiting = [], []
     for path in sorted(settings.inbox.glob("*")):
         if is_bundle(path):
-            state = bundle_state(path, time.time() if now_s is None else now_s)
+            state = bundle_state(path, time.time())
             if state is None:
                 waiting.append(printable(path.name))
             elif not marks.has(dropped := Dropped(path, printable(path.name), state), code):

@@ -308,6 +308,6 @@ def _read_manifest(path: Path) -> Manifest:
         return Manifest(**fields)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise BrokenManifest(
-            f"{path} cannot be read ({error}); restore it from a backup, or delete it with the file beside it and run"
+            f"{path} cannot be read ({error}); restore it from a backup, or delete both it and its data file and run"
             " `skyline refresh`."
         ) from error

@@ -37,7 +37,6 @@ STAGES = (
 
 ROUNDS = 10.0
 """Requests for each that is in flight, by which benchmarks that keep a number in flight usually run."""
-SHARE_GPT_LENGTHS = (220.0, 180.0)
 MOST_SEQUENCES = 2048
 """Where an engine chooses the batch itself: the most it is taken to run."""
 

@@ -143,7 +143,7 @@ class Answer:
         if asked.lora_rank:
             found.append(
                 f"{asked.lora_count} adapter{'s' if asked.lora_count > 1 else ''} of rank {asked.lora_rank} on "
-                f"{asked.lora_targets} at 16 bits, kept beside the weights, with the time of their own two products "
+                f"{asked.lora_targets} at 16 bits, kept unmerged, with the time of their own two products "
                 "per matrix; merged into the weights they cost nothing."
             )
         if asked.image_tokens:

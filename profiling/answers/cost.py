@@ -54,17 +54,6 @@ def usd_per_million_tokens(
     return devices * usd_per_device_hour / (tokens_per_s * 3600 * utilisation) * 1e6
 
 
-def owned_usd_per_device_hour(
-    purchase_usd: float,
-    life_hours: float,
-    power_w: float,
-    usd_per_kwh: float,
-    power_usage_effectiveness: float = POWER_USAGE_EFFECTIVENESS,
-) -> float:
-    """Cost of an hour of a device one owns: its share of the purchase, and electricity for it and its cooling."""
-    return purchase_usd / life_hours + power_w * power_usage_effectiveness * usd_per_kwh / 1000
-
-
 def grams_co2e_per_million_tokens(
     joules_per_token: float, grams_co2e_per_kwh: float, power_usage_effectiveness: float = POWER_USAGE_EFFECTIVENESS
 ) -> float:

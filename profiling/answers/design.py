@@ -241,7 +241,7 @@ def design(
     front = frame.filter(pl.Series(front_mask(_objectives(kept)))).sort(order)
     said = (
         f"Predicted, not trained: {seen} shapes of {wish.parameters / 1e9:g}B were tried, {len(kept)} keep the wish, "
-        f"{front.height} are beaten by no other of them on speed, memory and expected ability."
+        f"{front.height} are not beaten by any other on speed, memory and expected ability together."
     )
     notes = [
         said,

@@ -391,13 +391,13 @@ class Door:
         held = question.held_by(question.engine or ENGINE)
         require_fit(model, self.device(question.accelerator), question.workload_of(model), held)
 
-    def operator_rows(self, question: Question, fixed: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    def operator_rows(self, question: Question) -> list[dict[str, Any]]:
         """One row per operator of the pass; of a generation, of the decode step in its middle."""
         answer = self.answer(question)
         if answer.estimate.workload.stage == "generate":
             middle = replace(question, stage="decode", context=question.context + question.generated // 2)
             answer = self.answer(middle)
-        return occurrence_rows(answer.estimate.operators, answer.asked() if fixed is None else fixed)
+        return occurrence_rows(answer.estimate.operators, answer.asked())
 
 
 @cache

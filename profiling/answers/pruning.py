@@ -52,7 +52,7 @@ class Pruning:
                 if device.computes_two_of_four
                 else "has no units for it"
             )
-            return f"2:4: half of the weights are kept, with two bits each that say which; {device.name} {used}."
+            return f"2:4: half of the weights are kept, each with two bits for its position; {device.name} {used}."
         return (
             f"Unstructured pruning: {self.share:.0%} of the weights are zero, but loaded and multiplied like others: "
             "no hardware here skips them, so memory and time stay; only a compressed file is smaller."

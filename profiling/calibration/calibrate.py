@@ -89,11 +89,6 @@ class Calibration:
     interval_coverage_pct: float | None = None
     below_bound_pct: float | None = None
 
-    @property
-    def is_default(self) -> bool:
-        """Whether nothing was measured and documented defaults answer."""
-        return self.kernels == 0
-
     def bound_s(self, shapes: pl.DataFrame | Mapping[str, ArrayLike]) -> Array:
         """The least time in seconds that the data sheet allows; see `bound_s` of this module."""
         return bound_s(self.operator_class, shapes, self.peaks)

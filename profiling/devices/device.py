@@ -199,11 +199,6 @@ class Accelerator:
             )
         return max(available, key=lambda name: self.peaks[name])
 
-    def fastest_peak(self, formats: tuple[str, ...]) -> float | None:
-        """The highest rate among formats an engine may use, 16-bit sums included; None where none is known."""
-        rates = [peaks[name] for peaks in (self.peaks, self.peaks_with_fp16_sums) for name in formats if name in peaks]
-        return max(rates, default=None)
-
     @property
     def vector_peak(self) -> float:
         """Rate of element by element work: the fp32 peak; infinite where unknown, so that it bounds nothing."""

@@ -86,14 +86,6 @@ class Resolved:
         return Fleet(self.devices)
 
     @property
-    def alike_in_speed(self) -> Accelerator | None:
-        """Where the candidates differ in nothing but memory: the one with most of it; else None."""
-        known = table()
-        found = [known[name] for name in self.candidates if name in known] if not self.devices else []
-        speeds = {(tuple(sorted(one.peaks.items())), one.bandwidth_bytes_per_s) for one in found}
-        return max(found, key=lambda one: one.memory_bytes) if len(speeds) == 1 else None
-
-    @property
     def fullest(self) -> Accelerator | None:
         """Where the candidates are variants of one chip (cores, memory): the largest; else None."""
         known = table()

@@ -178,16 +178,6 @@ def folds_of(names: Sequence[str], folds: int = FOLDS) -> Whole:
     return np.asarray(fold_of[place])
 
 
-def held_out_s(rows: Rows, folds: Whole, start: Parameters, declared: Effects = EFFECTS) -> Array:
-    """Seconds of each row, predicted from the rows of the other folds; `start` only shortens the way there."""
-    result = np.empty(len(rows.measured_s))
-    for fold in np.unique(folds):
-        out = folds == fold
-        trained = fit(_part(rows, ~out), declared, start)
-        result[out] = predicted_s(trained, _part(rows, out), declared)
-    return result
-
-
 def _part(rows: Rows, where: npt.NDArray[np.bool_]) -> Rows:
     settings = [setting for setting, chosen in zip(rows.settings, where, strict=True) if chosen]
     return Rows(rows.parts[where], rows.measured_s[where], settings)

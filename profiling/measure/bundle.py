@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -355,8 +354,3 @@ def _archived(payload: bytes) -> Iterator[tuple[str, bytes]]:
         if isinstance(error, UnusableBundle):
             raise
         raise UnusableBundle(f"not an archive of a bundle: {error}") from error
-
-
-def free_bytes(folder: Path) -> int:
-    """Room left where the folder is."""
-    return shutil.disk_usage(folder).free

@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from profiling.measure import gates
 from profiling.measure.model.blocks import Norm, rotate
-from profiling.measure.quantised import PLAIN, _replacement, activation_dtype
+from profiling.measure.quantised import PLAIN, activation_dtype, quantised_linear
 from profiling.measure.timing import Clock, CudaClock, ProcessorClock, quantile
 
 BUDGET_S = 60.0
@@ -137,7 +137,7 @@ def _products(bench: _Bench) -> Iterator[tuple[Row, Callable[[], Callable[[], ob
                 linear = torch.nn.Linear(inputs, outputs, bias=False, device=bench.device, dtype=bench.dtype)
                 linear.weight.data.copy_(next(weights))
                 # Eight copies bound the memory; narrow weights of large matrices leave no cache warm.
-                layers = cycle([_replacement(linear, bench.precision) for _ in range(8)])
+                layers = cycle([quantised_linear(linear, bench.precision) for _ in range(8)])
                 return lambda: next(layers)(x)
 
             yield {"kind": "gemm", "precision": bench.precision, "m": rows, "n": outputs, "k": inputs}, product

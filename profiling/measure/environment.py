@@ -157,7 +157,7 @@ def probe(device: str | None = None) -> list[dict[str, Any]]:
     found = [
         _row("device", told["accelerator"] or told["processor"]),
         _row("wall clock", f"{time.get_clock_info('monotonic').resolution:g} s"),
-        _row("processor time beside wall", "all threads"),
+        _row("processor time next to wall time", "all threads"),
         _row("contention", gates.scheduling() and "run and wait time of threads", "Linux's schedstat is not readable"),
         _row("stolen time", gates.stolen() and "/proc/stat", "no /proc/stat"),
         _row(

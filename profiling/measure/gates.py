@@ -9,9 +9,6 @@ from typing import Any
 CONTENDED, THROTTLED, UNSTABLE = "contended", "throttled", "unstable"
 SHORT_ENERGY_WINDOW, ABOVE_ROOF, LAYER_SUM_GAP = "short_energy_window", "above_roof", "layer_sum_gap"
 EMULATED, CLOCK_BACKWARDS = "emulated", "clock_backwards"
-FLAGS = (
-    CONTENDED, THROTTLED, UNSTABLE, SHORT_ENERGY_WINDOW, ABOVE_ROOF, LAYER_SUM_GAP, EMULATED, CLOCK_BACKWARDS,
-)  # fmt: skip
 
 WAITING_LIMIT = 0.05
 """Share of the time in which a thread could have run and was kept waiting, or the hypervisor ran somebody else."""

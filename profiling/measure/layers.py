@@ -200,6 +200,6 @@ def measure_modules(
             row["moved_bytes_why"] = "several kernels between the parts, not watched one by one"
         for name in ("allocated_bytes", "peak_bytes"):
             if row[name] is None:
-                row[f"{name}_why"] = "its parts reset the counter; theirs stand" if watch.on_device else WHY_NOT
+                row[f"{name}_why"] = "its parts reset the counter; see their figures" if watch.on_device else WHY_NOT
         rows.append(row)
     return rows

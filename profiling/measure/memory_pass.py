@@ -59,7 +59,7 @@ def _on_processor(subject: Subject) -> dict[str, Any]:
     missing: dict[str, None] = dict.fromkeys(("reserved_peak_bytes", "device_used_bytes"))
     whys = {f"{name}_why": "there is no device memory" for name in missing}
     if not events:
-        why = "torch's profiler told of no allocations"
+        why = "torch's profiler reported no allocations"
         return {"allocated_peak_bytes": None, "allocated_peak_bytes_why": why, "activation_peak_bytes": None,
                 "activation_peak_bytes_why": why, **missing, **whys}  # fmt: skip
     held = peak = 0

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 _PREFIX = "skyline module "
-WHY_NOT = "torch's profiler told of no allocations"
+WHY_NOT = "torch's profiler reported no allocations"
 
 
 def allocated_by_module(modules: Mapping[str, nn.Module], run: Callable[[], object]) -> dict[str, tuple[int, int]]:

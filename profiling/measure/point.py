@@ -66,10 +66,10 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
     """All passes of one point: columns of its row, and rows of its modules under `layers`."""
     import torch  # noqa: PLC0415 - limits stand before the library loads
 
+    from profiling.measure.backends import subject_of  # noqa: PLC0415
     from profiling.measure.layers import measure_layers  # noqa: PLC0415
     from profiling.measure.memory_pass import measure_memory  # noqa: PLC0415
     from profiling.measure.prediction import work_of  # noqa: PLC0415
-    from profiling.measure.subject import subject_of  # noqa: PLC0415
 
     point, settings = request["point"], request.get("settings", {})
     if point["threads"]:
@@ -130,7 +130,7 @@ def _latency(subject: Any, step: Any, settings: Mapping[str, Any]) -> dict[str, 
         row["processor_s_why"] = "the work is not done by the processor"
     for name, value in (("waiting_share", waiting), ("steal_share", stolen)):
         if value is None:
-            row[f"{name}_why"] = "Linux did not tell, or no time passed"
+            row[f"{name}_why"] = "Linux did not report it, or no time passed"
     return row
 
 

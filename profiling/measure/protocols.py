@@ -210,7 +210,7 @@ _GOOGLE = (Key(BEARER, "GOOGLE_OAUTH_ACCESS_TOKEN"),)
 _AZURE = (Key("api-key:", "AZURE_OPENAI_API_KEY"), Key(BEARER, "AZURE_OPENAI_AD_TOKEN"))
 _SIGNED = Key(AWS, "AWS_ACCESS_KEY_ID")
 _USAGE = "usage of the last event; else the pieces"
-_PIECES = "each gap between tokens, where a piece holds several: the mean of an answer stands for them"
+_PIECES = "each gap between tokens where a piece holds several: the mean of the answer is used instead"
 
 PROTOCOLS: Mapping[str, Protocol] = {
     "openai": Protocol(
@@ -246,7 +246,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
         lambda model, prompt, most: {**_tgi(model, prompt, most), "stream": True}, aws_lines, _of_tgi,
         "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointWithResponseStream.html",
         "details of the last event; else the tokens that came", (_SIGNED,), key_needed=True, service="sagemaker",
-        lacks="tokens of the prompt, where the container does not tell",
+        lacks="tokens of the prompt, where the container does not report them",
     ),
     "sagemaker-chat": Protocol(
         "SageMaker real-time endpoints, container of vLLM or another that takes OpenAI's chat",
@@ -277,14 +277,14 @@ PROTOCOLS: Mapping[str, Protocol] = {
     "tgi": Protocol(
         "Text Generation Inference", "http://localhost:8080", "/generate_stream", _tgi, events, _of_tgi,
         "https://huggingface.github.io/text-generation-inference", "details of the last event",
-        lacks="tokens of the prompt, where the version does not tell",
+        lacks="tokens of the prompt, where the version does not report them",
     ),
     "triton": Protocol(
         "Triton with the back end of vLLM or TensorRT-LLM",
         "http://localhost:8000", "/v2/models/{model}/generate_stream", _triton, events, _of_triton,
         "https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_generate.md",
-        "num_output_tokens of each event, where the back end tells; else the pieces",
-        lacks="tokens of the prompt, where the back end does not tell; " + _PIECES,
+        "num_output_tokens of each event, where the back end reports it; else the pieces",
+        lacks="tokens of the prompt, where the back end does not report them; " + _PIECES,
     ),
     "kserve": Protocol(
         "KServe's open inference protocol, version 2: Triton's ensembles and others that answer whole",

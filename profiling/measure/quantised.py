@@ -86,11 +86,12 @@ def quantise(model: nn.Module, precision: str) -> float:
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear) and name not in {"lm_head", "gate", "shared_expert_gate", "pooler"}:
                 narrowed += child.weight.numel()
-                setattr(parent, name, _replacement(child, precision))
+                setattr(parent, name, quantised_linear(child, precision))
     return narrowed / of_all
 
 
-def _replacement(linear: nn.Linear, precision: str) -> nn.Module:
+def quantised_linear(linear: nn.Linear, precision: str) -> nn.Module:
+    """A layer with the same weights in `fp8` or 8-bit integers."""
     return Fp8Linear(linear) if precision == "fp8" else Int8Linear(linear, precision in EMULATED)
 
 
@@ -99,7 +100,7 @@ def works(precision: str, device: torch.device) -> bool:
     linear = nn.Linear(64, 64, bias=False, device=device, dtype=activation_dtype(precision))
     x = torch.ones(16, 64, device=device, dtype=activation_dtype(precision))
     try:
-        layer = linear if precision in PLAIN else _replacement(linear, precision)
+        layer = linear if precision in PLAIN else quantised_linear(linear, precision)
         with torch.no_grad():
             layer(x)
     except (RuntimeError, NotImplementedError):

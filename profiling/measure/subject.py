@@ -184,12 +184,3 @@ def counted(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
         for name, by_operator in counter.get_flop_counts().items()
         if name.startswith(f"{root}.")
     } | {"": int(counter.get_total_flops())}
-
-
-def subject_of(point: Mapping[str, Any], config: Mapping[str, Any], device: str) -> Subject:
-    """The model of a point, through what its `backend` names."""
-    if point.get("backend") == "transformers":
-        from profiling.measure.through_transformers import TransformersSubject  # noqa: PLC0415 - optional
-
-        return TransformersSubject(point, config, device)
-    return PlainSubject(point, config, device)

@@ -128,7 +128,7 @@ def _same_plan(plan: Mapping[str, Any], folder: Path) -> None:
         raise CannotSweep(f"{folder} holds another plan; name another folder")
 
 
-def helper(arguments: Sequence[str], timeout_s: float, text: str | None = None) -> str:
+def helper(arguments: Sequence[str], timeout_s: float) -> str:
     """What a helper process of this package prints.
 
     Raises:
@@ -136,8 +136,8 @@ def helper(arguments: Sequence[str], timeout_s: float, text: str | None = None) 
     """
     try:
         done = subprocess.run(  # noqa: S603 - our own package
-            [*interpreter(), *arguments], input=text, capture_output=True, text=True, timeout=timeout_s, check=False,
-            env=child_variables(),
+            [*interpreter(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s,
+            check=False, env=child_variables(),
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise CannotSweep(f"`{arguments[0]}` took longer than {timeout_s:g} s") from error

@@ -60,7 +60,7 @@ class Usage:
         """Share of the device in use, joules of the whole and of a token; null with the reason where nothing tells."""
         row: dict[str, Any] = {"utilisation_share": self._share()}
         if row["utilisation_share"] is None:
-            row["utilisation_share_why"] = self._why or "it took less time than the driver needs to tell"
+            row["utilisation_share_why"] = self._why or "it took less time than the driver needs to report it"
         method = "nvml counter" if self._on_device else "rapl counter"
         wraps = None if self._on_device else self._rapl.wraps_at_j()
         window = energy_between(self._energy, self._energy_after, self._elapsed, method, wraps)

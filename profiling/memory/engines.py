@@ -198,7 +198,7 @@ def borrowed_memory(name: str) -> tuple[str, ...]:
     found = known_engine(name)
     if found not in _UNMEASURED:
         return ()
-    return (f"What {found} takes beside weights and cache is not known here; {ALIASES[found]}'s is counted instead.",)
+    return (f"The memory {found} needs beyond weights and cache is not known; {ALIASES[found]}'s is counted instead.",)
 
 
 def engine_profile(name: str | EngineProfile) -> EngineProfile:

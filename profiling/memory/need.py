@@ -318,9 +318,6 @@ def gpus_needed(
     accelerator: Accelerator,
     workload: Workload,
     engine: str | EngineProfile = "vllm-v1",
-    *,
-    node_size: int = 8,
-    accept: tuple[Verdict, ...] = ("fits",),
 ) -> Parallelism:
     """The fewest devices on which the workload fits, split legally.
 
@@ -330,9 +327,9 @@ def gpus_needed(
     Raises:
         DoesNotFit: Not even 128 devices are enough.
     """
-    plans = possible_splits(model, node_size)
+    plans = possible_splits(model)
     for plan in plans:
-        if memory_need(model, accelerator, replace(workload, parallelism=plan), engine).verdict in accept:
+        if memory_need(model, accelerator, replace(workload, parallelism=plan), engine).verdict == "fits":
             return plan
     raise DoesNotFit(
         f"{model.name} does not fit on {plans[-1].devices} x {accelerator.name}; use fewer bits or a shorter context"

@@ -245,7 +245,7 @@ def parse_gguf_header(stream: BinaryIO, name: str, *, file_bytes: int | None = N
         raise InvalidGguf(f"{name}: two tensors have the same name")
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 8 <= alignment <= 1 << 20 or alignment & (alignment - 1):
-        raise InvalidGguf(f"{name}: an alignment of {str(alignment)[:40]} is none; it must be a power of two")
+        raise InvalidGguf(f"{name}: an alignment of {str(alignment)[:40]} is not possible; it must be a power of two")
     begin = -(-reader.position // alignment) * alignment
     for tensor in tensors:
         if file_bytes is not None and begin + tensor.offset + tensor.bytes > file_bytes:

@@ -312,7 +312,7 @@ def _readings(spoken: str) -> Iterator[tuple[frozenset[str], str]]:
         yield frozenset(word for word in outside if not word.isdigit()) | release, why
     yield said, ""
     if outside != said:
-        yield outside, "; what stands beside the name is left out"
+        yield outside, "; the rest of the text is ignored"
     mode = outside & _MODES
     if mode & {"no", "non"}:
         mode |= outside & {"thinking"}

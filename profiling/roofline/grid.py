@@ -29,11 +29,12 @@ from profiling.memory.engines import EngineProfile, engine_profile
 from profiling.memory.need import activation_peak_of, need_of
 from profiling.models.architecture import Architecture
 from profiling.models.stored import Group
+from profiling.roofline.links import link_of
 from profiling.roofline.operator_time import DEFAULTS, OperatorModel, gemm_compute_efficiency
 from profiling.roofline.operators import Operator, operators
 from profiling.roofline.roof import EXCHANGE, PRODUCT_GROUPS, Roof, attention_reached, product_format, roof_of
 from profiling.roofline.sums import Load, Rates, Sums, merged
-from profiling.roofline.whole import EngineTime, cut_as_by, kept_in_cache, link_of, pipelined
+from profiling.roofline.whole import EngineTime, cut_as_by, kept_in_cache, pipelined
 from profiling.roofline.workload import (
     AttentionKernel,
     Parallelism,

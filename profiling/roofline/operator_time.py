@@ -18,9 +18,9 @@ import numpy.typing as npt
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine
 from profiling.models.architecture import Architecture
+from profiling.roofline.links import link_of
 from profiling.roofline.operators import Operator, operators
 from profiling.roofline.roof import Roof, roof_of
-from profiling.roofline.whole import link_of
 from profiling.roofline.workload import Values, Workload
 
 

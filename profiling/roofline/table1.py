@@ -137,7 +137,7 @@ def _terms(bits: int) -> dict[str, tuple[Term, ...]]:
     activations = (
         Term("there all that the operators of a layer write is added up",
              -(published(bits)["activation_write_bytes"][0] - _VOCABULARY * number) / _LAYERS),
-        Term("here the most alive at once: scores before and after softmax, and the residual stream",
+        Term("here the largest set alive at one time: scores before and after softmax, and the residual stream",
              (2 * 32 * 1024 + _HIDDEN) * number),
     )  # fmt: skip
     return {

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from profiling.devices.accelerators import Accelerator
-from profiling.devices.fleet import Link, link_across
 from profiling.engines.effects import attention_of
 from profiling.engines.parts import parts_of
 from profiling.engines.table import Engine, opening_rate
 from profiling.engines.time import Basis, EngineTimes
 from profiling.models.architecture import Architecture
-from profiling.roofline.workload import Parallelism, Values, Workload
+from profiling.roofline.workload import Values, Workload
 
 if TYPE_CHECKING:
     from profiling.roofline.operator_time import OperatorTime
@@ -90,27 +89,6 @@ def pipelined(tokens: Values, micro_batch: Values | None, stages: int, in_flight
         return 1.0
     parts = np.clip(np.ceil(np.divide(tokens, micro_batch)), 1.0, in_flight)
     return cast("Values", (parts + stages - 1) / (parts * stages))
-
-
-def link_of(accelerator: Accelerator, split: Parallelism) -> Link:
-    """The slowest link of a split: that of the devices that hold a layer together; for stages alone that of the node.
-
-    Where cards are joined in groups smaller than eight (bridges, PCIe switches), up to eight of them are taken as one
-    machine whose groups meet over PCIe: boards of two processors hold as many.
-
-    Raises:
-        InvalidWorkload: They cannot be joined, or the link is not known.
-    """
-    ways = split.ways if split.ways > 1 else min(split.devices, accelerator.node_size)
-    if accelerator.node_size < ways <= _LARGEST_MACHINE and accelerator.link_kind != "none":
-        within = link_across(accelerator, accelerator.node_size)
-        return replace(within, bytes_per_s=min(within.bytes_per_s, _PCIE_BYTES_PER_S))
-    return link_across(accelerator, ways)
-
-
-_LARGEST_MACHINE = 8
-_PCIE_BYTES_PER_S = 50e9
-"""What PCIe 5 x16 moves per direction in practice."""
 
 
 def cut_as_by(engine: Engine, workload: Workload) -> Workload:

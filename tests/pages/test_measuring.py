@@ -138,7 +138,7 @@ def test_what_fails_says_why_and_what_is_cancelled_leaves_nothing(measure: Visit
     server.get_by_text("Measuring …").wait_for()
     page.wait_for_function("() => true")
     server.get_by_role("button", name="Cancel").click()
-    server.get_by_text("Cancelled. Nothing was kept.").wait_for()
+    server.get_by_text("Cancelled. Nothing was saved.").wait_for()
     assert landed(home, "served") == before
     assert list((home / "measuring").iterdir()) == []
     assert measuring_processes(home) == []

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,44 @@ def test_a_module_opens_with_a_sentence_on_what_it_is_for(module: Path) -> None:
     text = ast.get_docstring(ast.parse(module.read_text("utf-8")))
     assert text
     assert "." in text
+
+
+def test_a_private_name_is_used_in_its_own_module_only() -> None:
+    found = [
+        f"{names(path)}: {node.module}.{alias.name}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and top(node.module or "") in OURS
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert found == []
+
+
+TAG = re.compile(
+    r"</?(?:a|b|br|button|circle|code|dd|details|div|dl|dt|em|form|h[1-6]|i|iframe|img|input|li|ol|option|p|path|pre|rect"
+    r"|script|section|select|small|span|strong|style|sub|summary|sup|svg|table|tbody|td|th|thead|tr|ul)(?:[\s/>]|$)"
+)
+
+
+@pytest.mark.parametrize("room", ["dashboards", "api"])
+def test_html_stands_in_templates_and_never_in_strings_of_the_logic(room: str) -> None:
+    found = []
+    for path in (path for path in MODULES if path.is_relative_to(ROOT / room)):
+        tree = ast.parse(path.read_text("utf-8"))
+        # An expression that finds HTML is no HTML; nor is what a docstring speaks of.
+        exempt = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func)[:3] == "re."]
+        exempt += [
+            node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        ]
+        passed_over = {id(part) for node in exempt for part in ast.walk(node)}
+        found += [
+            f"{names(path)}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed_over
+            if TAG.search(node.value)
+        ]
+    assert found == []
 
 
 def tracked() -> list[Path]:

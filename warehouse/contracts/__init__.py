@@ -15,6 +15,7 @@ from warehouse.contracts import (
     prices,
     profiles,
     quantisation,
+    scaling,
     sources,
     statistics,
 )
@@ -33,6 +34,7 @@ TABLES: tuple[Table, ...] = (
     *prices.TABLES,
     *performance.TABLES,
     *statistics.TABLES,
+    *scaling.TABLES,
     *choices.TABLES,
     *profiles.TABLES,
     *quantisation.TABLES,

@@ -96,7 +96,7 @@ ABILITY = Table(
 ABILITY_BENCHMARKS = Table(
     "marts",
     "ability_benchmarks",
-    "What the model found of each benchmark: how hard it is and how sharply it tells models apart.",
+    "What the model estimates of each benchmark: how hard it is and how sharply it separates models.",
     columns_of(
         BOARD_SOURCE,
         BENCHMARK,
@@ -176,7 +176,7 @@ ABILITY_ERROR = Table(
 ABILITY_CHANGES = Table(
     "marts",
     "ability_changes",
-    "Who moved with the newest snapshots of boards, against a fit to everything published before them, and why.",
+    "Which models moved with the newest snapshots of boards, against a fit to everything before, and why.",
     columns_of(
         _DOMAIN,
         _MODEL,

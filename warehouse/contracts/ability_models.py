@@ -39,7 +39,7 @@ ABILITY_MODELS = Table(
         Column("display_name", pl.String, "Name for people."),
         Column("organization", pl.String, "Maker, as a board spells it."),
         Column("openness", pl.String, "Whether anybody can download the weights.", required=True, allowed=OPENNESS),
-        Column("openness_basis", pl.String, "Who says so; null where nobody does."),
+        Column("openness_basis", pl.String, "Source of the statement; null where there is none."),
         Column("licence", pl.String, "Licence as stated."),
         Column("licence_basis", pl.String, "Where it is stated."),
         Column("release_date", pl.Date, "First release."),
@@ -83,7 +83,7 @@ ABILITY_FRONTS = Table(
         Column("value", pl.Float64, "The cost.", required=True, minimum=0),
         Column("unit", pl.String, "Unit of the cost.", required=True),
         Column("entered_on", pl.Date, "Release date.", required=True),
-        Column("left_on", pl.Date, "Release date of who beat it; null while it stands."),
+        Column("left_on", pl.Date, "Release date of the model that beat it; null while unbeaten."),
         Column("displaced_by", pl.String, "Who that was."),
         flag(
             "is_beyond_noise",
@@ -98,7 +98,7 @@ ABILITY_FRONTS = Table(
 ABILITY_GAP = Table(
     "marts",
     "ability_gap",
-    "How far the best open model stands behind the best proprietary one in ability, on each day on which a best one was"
+    "How far the best open model is behind the best proprietary one in ability, on each day on which a best one was"
     " released, and on the day of the newest result. All days are judged by the newest results.",
     columns_of(
         _DOMAIN,

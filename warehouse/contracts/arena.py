@@ -262,7 +262,7 @@ MODEL_RELEASES = Table(
 OPEN_VS_PROPRIETARY = Table(
     "marts",
     "open_vs_proprietary",
-    "How far the best open model stands behind the best proprietary one, within each board.",
+    "How far the best open model is behind the best proprietary one, within each board.",
     columns_of(
         PUBLICATION,
         AS_OF_DATE,
@@ -300,7 +300,7 @@ OPEN_VS_PROPRIETARY = Table(
 ORGANISATION_GAPS = Table(
     "marts",
     "organisation_gaps",
-    "Best model of each organisation on each board, and how far it stands behind the leader.",
+    "Best model of each organisation on each board, and how far it is behind the leader.",
     columns_of(
         PUBLICATION,
         AS_OF_DATE,

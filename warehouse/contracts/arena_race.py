@@ -83,7 +83,7 @@ FRONTIER_GPU_DEMAND = Table(
     "marts",
     "frontier_gpu_demand",
     "GPUs needed to serve each open model that moved the frontier of its board, as it was published, under the load of"
-    " `marts.gpu_requirements` (32 requests, 4,096 tokens, H100 80 GB, vLLM); the rule of thumb beside it.",
+    " `marts.gpu_requirements` (32 requests, 4,096 tokens, H100 80 GB, vLLM); with the common rule of thumb.",
     columns_of(
         PUBLICATION,
         AS_OF_DATE,

@@ -29,7 +29,7 @@ ARCHITECTURES = Table(
     columns_of(
         MODEL_ID,
         Column("model_type", pl.String, "Family by which its operators are built.", required=True),
-        flag("is_timed", "Whether its operators are known, so that it can be timed; its counts stand either way."),
+        flag("is_timed", "Whether its operators are known, so that it can be timed; its counts hold either way."),
         count("hidden_size", "Width of the residual stream."),
         count("layers", "Layers of the decoder or encoder."),
         count("heads", "Query heads."),
@@ -63,7 +63,7 @@ ARCHITECTURES = Table(
         Column("release_date_basis", pl.String, "Where the date is from; recalled dates say so."),
         Column("licence", pl.String, "Licence as stated."),
         Column("licence_basis", pl.String, "Where the licence is stated; recalled ones say so."),
-        flag("is_partly_recalled", "Whether size, date or licence stands on memory instead of a document."),
+        flag("is_partly_recalled", "Whether size, date or licence was recalled rather than documented."),
         SOURCE,
     ),
     ("model_id",),

@@ -101,7 +101,7 @@ CHOICE_COVERAGE = Table(
     (
         Column("source", pl.String, "Board and date.", required=True),
         Column("outcome", pl.String, "Rule that gives an architecture, or what is missing.", required=True),
-        flag("is_choosable", "Whether they stand in `marts.choices`."),
+        flag("is_choosable", "Whether they are in `marts.choices`."),
         count("models", "Models with that outcome.", "models", required=True),
     ),
     ("source", "outcome"),

@@ -35,6 +35,11 @@ ENTRY_ID = Column(
 )
 MODEL_ID = Column("model_id", pl.String, "Model as the hub spells it, `org/name`.", required=True)
 SOURCE = Column("source", pl.String, "Where the figure comes from.", required=True)
+MEASURE = Column("measure", pl.String, "`average`, or a benchmark in the board's spelling.", required=True)
+NEWEST = " Newest whole snapshot of each board."
+EVERY = " Every whole snapshot."
+BY_FAMILY = "95 %, bootstrap over families"
+SNAPSHOT = (SNAPSHOT_ID, BOARD, AS_OF_DATE)
 
 
 def score(name: str, meaning: str, **options: Any) -> Column:
@@ -50,3 +55,26 @@ def positive(name: str, meaning: str, unit: str, **options: Any) -> Column:
 def flag(name: str, meaning: str) -> Column:
     """A yes-or-no column; null where the source does not say."""
     return Column(name, pl.Boolean, meaning)
+
+
+def points(name: str, meaning: str, **options: Any) -> Column:
+    """A column in points of a score that may lie outside of 0 to 100: a difference, a slope, a line."""
+    return Column(name, pl.Float64, meaning, unit="points", **options)
+
+
+def entries(meaning: str = "Entries it rests on.") -> Column:
+    """How many entries a row rests on."""
+    return Column("entries", pl.Int64, meaning, required=True, minimum=1)
+
+
+def ends(name: str, unit: str = "", basis: str = BY_FAMILY) -> tuple[Column, Column]:
+    """Both ends of the interval of a column."""
+    return (
+        Column(f"{name}_lower", pl.Float64, f"Lower end: {basis}.", unit=unit),
+        Column(f"{name}_upper", pl.Float64, f"Upper end: {basis}.", unit=unit),
+    )
+
+
+def share(name: str, meaning: str, **options: Any) -> Column:
+    """A share from 0 to 1, but for rounding."""
+    return Column(name, pl.Float64, meaning, minimum=-1e-9, maximum=1 + 1e-9, **options)

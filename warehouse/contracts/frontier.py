@@ -64,7 +64,7 @@ PARETO_FRONT = Table(
         Column(
             "contenders_within_noise",
             pl.Int64,
-            "Dominated entries that noise cannot tell from it.",
+            "Dominated entries that are within noise of it.",
             minimum=0,
         ),
         Column(
@@ -99,8 +99,8 @@ PARETO_FRONT_HISTORY = Table(
         Column("cost", pl.Float64, "Value of the minimised objective.", required=True),
         _COST_UNIT,
         Column("entered_on", pl.Date, "Submission date on which it joined the front.", required=True),
-        Column("left_on", pl.Date, "Date on which it was dominated; null while it stands."),
-        Column("displaced_by", pl.String, "entry_id that dominated it; null while it stands."),
+        Column("left_on", pl.Date, "Date on which it was dominated; null while it is a member."),
+        Column("displaced_by", pl.String, "entry_id that dominated it; null while it is a member."),
     ),
     ("snapshot_id", "objectives", "entry_id"),
     "frontier",
@@ -123,7 +123,7 @@ PARETO_HYPERVOLUME = Table(
         Column(
             "reference_cost",
             pl.Float64,
-            "Cost of the reference point; dearer entries add nothing.",
+            "Cost of the reference point; more expensive entries add nothing.",
             required=True,
         ),
         Column("reference_score", pl.Float64, "Score of the reference point.", unit="points", required=True),
@@ -245,7 +245,7 @@ SIZE_FITS = Table(
 EVALUATION_TIME = Table(
     "marts",
     "evaluation_time",
-    "Total time a board spent on evaluation, counted once per run, beside the figure that repeats a run per task.",
+    "Total time a board spent on evaluation, counted once per run, and the figure that repeats a run per task.",
     columns_of(
         Column("basis", pl.String, "Snapshot, or `raw results` of the board.", required=True),
         BOARD,

@@ -199,7 +199,7 @@ ROOFLINE_OPERATORS = Table(
 GPU_REQUIREMENTS = Table(
     "marts",
     "gpu_requirements",
-    "How many accelerators a model needs, with what its memory goes to, beside the common rule of thumb.",
+    "How many accelerators a model needs, what its memory is used for, and the common rule of thumb.",
     (
         MODEL_ID,
         ACCELERATOR,

@@ -18,7 +18,7 @@ VERSION = Column("source_version", pl.String, "Commit or version of the list.")
 ACCELERATOR_PRICES = Table(
     "core",
     "accelerator_prices",
-    "One offer of a device for rent: who asks what per device and hour, how, where, and from when.",
+    "One offer of a device for rent: provider, price per device and hour, terms, region and date.",
     (
         ACCELERATOR,
         Column("offered_as", pl.String, "Name of the offer.", required=True),
@@ -119,7 +119,7 @@ ELECTRICITY_PRICES = Table(
 API_PRICES = Table(
     "core",
     "api_prices",
-    "What the tokens of an open model cost from one who hosts it, as one list states it.",
+    "What the tokens of an open model cost from a provider, as one list states it.",
     (
         Column("hf_model_id", pl.String, "The model's address on the hub.", required=True),
         Column("model_as_listed", pl.String, "The provider's name for it.", required=True),

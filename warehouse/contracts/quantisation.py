@@ -95,7 +95,7 @@ QUANTISATION_LOSS = Table(
         count("models", "Models that these are of.", "models", required=True),
         positive("held_out_median_error_points", "Median error on models not seen, in this range of bits.", "points"),
         Column("basis", pl.String, "What the figure rests on.", required=True),
-        Column("warnings", pl.String, "What to know beside it, or why there is none."),
+        Column("warnings", pl.String, "Caveats, or why there is none."),
     ),
     ("applies_to", "format", "size_class", "task"),
     "quantisation",
@@ -104,7 +104,7 @@ QUANTISATION_LOSS = Table(
 QUANTISATION_PAIRS = Table(
     "marts",
     "quantisation_pairs",
-    "A measured loss beside what is predicted for it by a fit to other models only.",
+    "A measured loss and what a fit to other models alone predicts for it.",
     columns_of(
         SOURCE,
         _MODEL,

@@ -11,9 +11,11 @@ from dashboards.data import Data
 from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.advisor.state import USUAL, AdvisorState
 from dashboards.parts import controls, engine_options, formats, page, theme
-from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.declared_table import Fact
 from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content
+from dashboards.parts.table_card import TableCard, frame
 from dashboards.parts.templates import render
 from profiling.answers.advise import Advice, Candidate, Need, Verdict, advise
 from profiling.answers.door import Door
@@ -75,12 +77,12 @@ class Advisor:
         self.data = data
         self.state = AdvisorState.from_address(search)
         self._settled = self.state.settle()
-        self.notes, self.answer, self.heading, self.below = (page.html() for _ in range(4))
+        self.notes, self.answer = page.html(), page.html()
         self.offload = page.html()
         self.offload_card = page.card(self.offload, visible=False)
         self.chart = RowsChart(_CHART)
-        self.table = FactTable(_FACTS)
-        self.rows = pl.DataFrame()
+        self.chart_card = ChartCard(_CHART, self.chart.figure)
+        self.table = TableCard("advice", _FACTS, self._describe, self.data)
         self._advise()
         self.state.param.watch(self._again, self.state.keys())
 
@@ -123,18 +125,14 @@ class Advisor:
         self._show(advice)
         fleet = need.fleet or Fleet(((door.device(need.accelerator), need.devices),))
         whole = f"{fleet.usable_memory_bytes / GIB:.1f} GiB usable{' in all' if len(fleet.devices) > 1 else ''}"
-        machine = need.machine
-        self.heading.object = page.about(
-            _CHART, f"Most capable models that run on {machine}",
-            f"{whole}; {int(state.context):,} tokens of context, {state.users} at a time; {advice.engine}",
-            "Ability on the scale of the Epoch Capabilities Index, with its interval; less what the format costs",
-        )  # fmt: skip
         lasting = " ".join(advice.notes)
-        self.below.object = page.caption(
+        self.chart_card.show(
+            f"Most capable models that run on {need.machine}",
+            f"{whole}; {int(state.context):,} tokens of context, {state.users} at a time; {advice.engine}", "",
+            "Ability on the scale of the Epoch Capabilities Index, with its interval; less what the format costs",
             f"{lasting} Each model is shown in its highest-precision format that fits and is fast enough. "
-            f"Intervals hold 90 %; "
-            "where they overlap, the difference may be noise."
-        )
+            "Intervals hold 90 %; where they overlap, the difference may be noise.",
+        )  # fmt: skip
 
     def _show(self, advice: Advice | None) -> None:
         runs = advice.of("runs") if advice else []
@@ -154,9 +152,8 @@ class Advisor:
         )
         self.offload_card.visible = ahead is not None
         self.chart.show(dots(runs))
-        rows = [{**one.row(), "group": _GROUPS[one.verdict]} for one in found]
-        self.rows = pl.DataFrame(rows, infer_schema_length=None)
-        self.table.show(self.rows)
+        rows = frame([{**one.row(), "group": _GROUPS[one.verdict]} for one in found])
+        self.table.show("All candidates", "by verdict, most capable first", rows)
 
     def _machine_link(self, advice: Advice) -> tuple[str, str]:
         """The device's name, and the address of its page."""
@@ -191,29 +188,19 @@ class Advisor:
             ),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        lead = (
-            "<h1>Advisor</h1><p class='lead'>What to run on your machine: the most capable model that fits, in "
-            "which format, how fast, "
-            "and how certain that is. The same as <code>skyline advise</code>.</p>"
+        lead = page.opening(
+            "Advisor",
+            "What to run on your machine: the most capable model that fits, in which format, how fast, and how "
+            "certain that is.",
+            command="skyline advise",
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
             page.card(self.answer),
             self.offload_card,
-            page.card(
-                self.heading,
-                pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
-                self.below,
-                page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
-            ),
-            page.card(
-                page.html("<h2>All candidates</h2><p class='counts'>by verdict, most capable first</p>"),
-                pn.Spacer(height=8),
-                page.download_buttons("advice", lambda: self.rows, self._describe, self.data),
-                pn.Spacer(height=8),
-                self.table.widget,
-            ),
+            self.chart_card.column,
+            self.table.card,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         return Content(main=main, sidebar=sidebar, state=state, sidebar_title="My machine")

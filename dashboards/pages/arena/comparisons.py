@@ -121,7 +121,7 @@ class Comparisons:
         lines.append(legend.Entry("95 % interval of the category rating", OTHER_COLOUR, "bar"))
         several = drawn["category"].n_unique()
         subtitle = "1 category" if several == 1 else f"{several} categories, the most discriminating first"
-        more = "Each category has a level of its own, so the median model of the board is the zero of each."
+        more = "Each category has its own level, so the board's median model is zero in each."
         card.show(title, subtitle, legend.swatches(_DELTAS, lines), self._where(drawn.height, "ratings"), more)
         card.came_from(query, keys)
 
@@ -200,7 +200,7 @@ def _breaks(breaks: pl.DataFrame) -> str:
     parts = []
     for row in breaks.iter_rows(named=True):
         if row["models"] < _FEWEST_COMMON:
-            why = f"only {row['models']} models appear on both boards, too few to tell"
+            why = f"only {row['models']} models appear on both boards, too few to compare them"
         else:
             why = f"{row['models']} models on both moved by {row['shift_points']:+.1f} points in the median"
         parts.append(f"{_day(row['before_date'])} to {_day(row['after_date'])}: {why}")

@@ -30,9 +30,7 @@ class WorkedVote:
             controls.select(state, "first", "Model A", **_FIELD), controls.select(state, "second", "Model B", **_FIELD),
             gap="12px", margin=(10, 0, 8, 0),
         )  # fmt: skip
-        about = (
-            "What online Elo would make of the next vote between two models, and what a fit to all votes says of them"
-        )
+        about = "How the next vote between two models would change their online Elo, and what a fit to all votes says"
         lead = page.html(block("heading", "One vote, worked through", about))
         self.column = page.card(lead, fields, self._pane)
 
@@ -94,7 +92,7 @@ def worked(pair: Sequence[Mapping[str, Any]], fitted: Sequence[Mapping[str, Any]
 
 def _share(names: Sequence[str], fitted: Sequence[Mapping[str, Any]]) -> str:
     """What a fit to all votes expects, and whether it decides between the two."""
-    uses = "uses the same curve, but fits all votes at once, without K and without order"
+    uses = "uses the same curve but fits all votes together, without K and regardless of order"
     if any(row.get("rating") is None for row in fitted):
         return f"{uses}; these votes give no such rating of both models."
     first, second = fitted

@@ -248,10 +248,10 @@ class Arena(SessionPage[ArenaState]):
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Arena ratings</h1><p class='lead'>People choose between two answers without knowing which model "
-            "wrote them. "
-            "These are the ratings those votes give, and how certain they are.</p>"
+        lead = page.opening(
+            "Arena ratings",
+            "People choose between two answers without knowing which model wrote them. These are the ratings "
+            "those votes give, and how certain they are.",
         )
         picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
         main = pn.Column(
@@ -262,10 +262,8 @@ class Arena(SessionPage[ArenaState]):
 
     def _more(self) -> list[pn.Column]:
         table = page.card(
-            page.html("<h2>Everything about these models</h2>"),
-            pn.Spacer(height=10),
+            page.html(page.heading("Everything about these models")),
             page.download_buttons("arena_ratings", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
         compared = self.comparisons

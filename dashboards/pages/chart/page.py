@@ -90,10 +90,7 @@ class _Alone:
         self._table.objects = [table.widget]
         embed = objects.embed_form(self.chart, self._root)
         self._about.object = render(__file__, "about.html", about=about, embed=embed, page=self.chart.page)
-        self.source.object = (
-            f'<p class="caption">Skyline: <a href="{formats.escape(about["address"])}" target="_blank">'
-            f"data, source and citation</a></p>"
-        )
+        self.source.object = render(__file__, "source.html", address=about["address"])
 
 
 def _fact(name: str, dtype: pl.DataType) -> Fact:

@@ -10,7 +10,7 @@ from dashboards.charts.choice_front import ChoiceFront
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.choices import text
 from dashboards.pages.choices.state import AGAINST, QUALITIES, ChoicesState
-from dashboards.parts import choices as choosing
+from dashboards.parts import choices as rules
 from dashboards.parts import controls, formats, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
@@ -96,7 +96,7 @@ class Choices:
         self.weights = pn.Column(
             *(
                 controls.whole(self.state, f"w_{name}", title, margin=(0, 0, 6, 0))
-                for name, title in choosing.BENCHMARKS.items()
+                for name, title in rules.BENCHMARKS.items()
             ),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
@@ -137,12 +137,12 @@ class Choices:
 
     def _judge(self) -> None:
         state = self.state
-        self.weights.visible = state.quality == choosing.WEIGHTED
+        self.weights.visible = state.quality == rules.WEIGHTED
         choices = self.data.ask("choices", **state.question)
-        self.judged = choosing.judged(choosing.priced(choices, state.wish), state.limits)
+        self.judged = rules.judged(rules.priced(choices, state.wish), state.limits)
         self.fitting = self.judged.filter(pl.col("reason").is_null())
         notes = list(self._notes)
-        if state.quality == choosing.WEIGHTED and not any(state.weights.values()):
+        if state.quality == rules.WEIGHTED and not any(state.weights.values()):
             notes.append("Every weight is 0. Give at least one benchmark a weight above 0.")
         elif self.judged.is_empty():
             notes.append("No model that could be placed has a score for this. Choose another measure of quality.")
@@ -172,7 +172,7 @@ class Choices:
         best = self.fitting.row(0, named=True)
         picks[best["model_id"]] = (f"Best for {self.state.hardware}", best)
         official = self.fitting.filter(pl.col("is_official_provider").fill_null(value=False))
-        near = choosing.within_noise(self.fitting, best)
+        near = rules.within_noise(self.fitting, best)
         fastest = near.sort("tokens_per_s", descending=True).head(1)
         liked = self.fitting.drop_nulls("arena_rating").sort("arena_rating", descending=True).head(1)
         for label, rows in (
@@ -201,7 +201,7 @@ class Choices:
             self.list.object = ""
             return
         against, axis, more = next(v for v in AGAINST.values() if v[0] == self.state.against)
-        self.front = choosing.front(self.fitting, against, more_is_better=more)
+        self.front = rules.front(self.fitting, against, more_is_better=more)
         if self.front.is_empty():
             self.card.hide(title, f"{axis} is not known for any model here.")
             self.list.object = ""
@@ -232,7 +232,7 @@ class Choices:
         return f"Predicted {basis}. Click a point for everything about it."
 
     def _tabulate(self) -> None:
-        words = pl.col("precision").replace_strict(choosing.PRECISIONS, default=pl.col("precision"))
+        words = pl.col("precision").replace_strict(rules.PRECISIONS, default=pl.col("precision"))
         link = pl.col("architecture_link").str.replace_all("_", " ")
         self.fits.show(self.fitting.with_columns(words.alias("precision_words"), link.alias("architecture_link")))
         left_out = pl.concat([self.judged.filter(pl.col("reason").is_not_null()), self._too_short()], how="diagonal")
@@ -253,7 +253,7 @@ class Choices:
 
     def _too_short(self) -> pl.DataFrame:
         short = self.data.ask("choices_too_short", context=int(self.state.context))
-        rated = short.with_columns(choosing.quality(self.state.wish).alias("quality"))
+        rated = short.with_columns(rules.quality(self.state.wish).alias("quality"))
         reason = pl.format("made for at most {} tokens", "max_position")
         return rated.filter(pl.col("quality").is_not_null()).select("model_id", "quality", reason.alias("reason"))
 
@@ -281,9 +281,7 @@ class Choices:
         many = pl.when(pl.col("devices") > 1).then(pl.format("{} × {}", "devices", "accelerator"))
         self.reverse = found.with_columns(
             many.otherwise("accelerator").alias("hardware"),
-            pl.col("precision")
-            .replace_strict(choosing.PRECISIONS, default=pl.col("precision"))
-            .alias("precision_words"),
+            pl.col("precision").replace_strict(rules.PRECISIONS, default=pl.col("precision")).alias("precision_words"),
         )
         self.hardware.show(self.reverse)
         priced = found.filter(pl.col("usd_per_hour").is_not_null())
@@ -296,7 +294,7 @@ class Choices:
             count = f"{row['devices']} × " if row["devices"] > 1 else ""
             said = (
                 f"The cheapest to rent is {count}{row['accelerator']} at {row['usd_per_hour']:.2f} USD "
-                f"an hour, with {row['model_id']} in {choosing.PRECISIONS[row['precision']]}."
+                f"an hour, with {row['model_id']} in {rules.PRECISIONS[row['precision']]}."
             )
         self.reverse_heading.object = block(
             "heading", "The other way round: the cheapest hardware for a quality",
@@ -335,7 +333,7 @@ class Choices:
         state, margin = self.state, (0, 0, 10, 0)
 
         def head(words: str) -> pn.pane.HTML:
-            return page.html(f"<h3>{words}</h3>", margin=(4, 0, 6, 0))
+            return page.html(block("group", words), margin=(4, 0, 6, 0))
 
         return pn.Column(
             head("My hardware"),
@@ -365,11 +363,11 @@ class Choices:
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Choices</h1><p class='lead'>Say what hardware you have. See which models fit, which are best, how "
-            "fast they will be, "
-            "what they cost, and why the others were left out. Model by model, with any number "
-            "of devices: <a href='which-gpu' style='color:var(--accent)'>Which GPU?</a></p>"
+        lead = page.opening(
+            "Choices",
+            "Say what hardware you have. See which models fit, which are best, how fast they will be, what they "
+            "cost, and why the others were left out. Model by model, with any number of devices:",
+            link=("which-gpu", "Which GPU?"),
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
@@ -390,15 +388,10 @@ class Choices:
                                  sizing_mode=None)  # fmt: skip
         return [
             page.card(self.list),
-            page.card(self.fits_heading, pn.Spacer(height=8), downloads, pn.Spacer(height=8), self.fits.widget),
-            page.card(
-                self.dropped_heading, pn.Spacer(height=8), reasons, pn.Spacer(height=8), self.dropped.widget, self.below
-            ),
-            page.card(
-                self.reverse_heading, pn.Spacer(height=8), wanted, pn.Spacer(height=8), hardware, pn.Spacer(height=8),
-                self.hardware.widget,
-            ),
-        ]  # fmt: skip
+            page.card(self.fits_heading, downloads, self.fits.widget),
+            page.card(self.dropped_heading, reasons, self.dropped.widget, self.below),
+            page.card(self.reverse_heading, pn.Spacer(height=8), wanted, hardware, self.hardware.widget),
+        ]
 
 
 _SHORT = {"ifeval": "ifeval", "bbh": "bbh", "math": "math_lvl_5", "gpqa": "gpqa", "musr": "musr", "mmlu": "mmlu_pro"}

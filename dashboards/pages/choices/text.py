@@ -19,11 +19,6 @@ def roofline_address(row: dict[str, Any]) -> str:
     })  # fmt: skip
 
 
-def short(model: str) -> str:
-    """Name without the account."""
-    return model.rsplit("/", maxsplit=1)[-1]
-
-
 def spread(row: dict[str, Any], likely: str, low: str, high: str, unit: str) -> str:
     """A predicted figure with its interval."""
     if row[likely] is None:

@@ -22,7 +22,7 @@ from dashboards.parts.templates import render
 _MOST, _FIRST = 5, 3
 _SEPARATOR = "|"
 _ENDED = "The Open LLM Leaderboard v2, which ended in March 2025,"
-_WHERE_ELSE = "What newer boards say of them is in the chart above and in the table below."
+_WHERE_ELSE = "Newer boards' results for them are in the chart above and the table below."
 _FACTS = {
     "open_llm_v2_average": "Open LLM v2 average", "open_llm_v1_average": "Open LLM v1 average",
     "arena_rating": "Arena rating", "arena_model": "Arena name", "parameters_total": "Parameters",
@@ -216,11 +216,11 @@ class Compare:
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Compare</h1><p class='lead'>A few models side by side: every fact in the warehouse, and which "
-            "differences exceed noise. What runs on your "
-            "hardware is on "
-            "<a href='choices' style='color:var(--accent)'>Choices</a>.</p>"
+        lead = page.opening(
+            "Compare",
+            "A few models side by side: every fact in the warehouse, and which differences exceed noise. What runs "
+            "on your hardware:",
+            link=("choices", "Choices"),
         )
         downloads = page.download_buttons("compare", lambda: self.facts, self._describe, self.data)
         main = pn.Column(
@@ -230,7 +230,7 @@ class Compare:
             self.formats.card.column,
             self.radar_card.column,
             self.bars_card.column,
-            page.card(self.side_by_side, pn.Spacer(height=8), downloads),
+            page.card(self.side_by_side, downloads),
             sizing_mode="stretch_width",
             margin=0,
         )

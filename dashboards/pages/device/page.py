@@ -14,6 +14,7 @@ from dashboards.pages.advisor.page import dots
 from dashboards.pages.device import facts
 from dashboards.pages.device.state import DeviceState
 from dashboards.parts import controls, how_far_off, page, subject
+from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
@@ -121,7 +122,7 @@ class DevicePage(SessionPage[DeviceState]):
     def __init__(self, data: Data, search: str) -> None:
         super().__init__(data, DeviceState.from_address(search))
         self._notes = self.state.settle()
-        self.notes, self.about, self.heading, self.below = (page.html() for _ in range(4))
+        self.notes, self.about = page.html(), page.html()
         self.identity = pl.DataFrame()
         self.chart = RowsChart(_CHART)
         self.figures = TableCard("figures", _FIGURES, self._describe, self.data)
@@ -133,13 +134,7 @@ class DevicePage(SessionPage[DeviceState]):
         self.errors = TableCard("errors", _ERRORS, self._describe, self.data)
         self.budgets = TableCard("best_by_budget", _BUDGETS, self._describe, self.data)
         self.about_downloads = page.download_buttons("device", lambda: self.identity, self._describe, self.data)
-        self.about_downloads.margin = (10, 0, 0, 0)
-        self.chart_card = page.card(
-            self.heading,
-            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
-            self.below,
-            page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
-        )
+        self.chart_card = ChartCard(_CHART, self.chart.figure)
         self.device: Accelerator | None = None
         self._show()
         self._when("id", self._show, lambda: None)
@@ -182,7 +177,7 @@ class DevicePage(SessionPage[DeviceState]):
             self.figures, self.best, self.market, self.purchase, self.measured, self.kernels, self.errors,
         )  # fmt: skip
         self.budgets.card.visible = False
-        for part in (self.chart_card, self.about_downloads, *(one.card for one in sections)):
+        for part in (self.chart_card.column, self.about_downloads, *(one.card for one in sections)):
             part.visible = self.device is not None
         if self.device is None:
             self.about.object = self._index()
@@ -238,13 +233,13 @@ class DevicePage(SessionPage[DeviceState]):
 
     def _show_measured(self) -> None:
         self.measured.show(
-            "Measured", "end to end, beside the prediction for the same question", self._ask("device_measured"),
+            "Measured", "end to end, with the prediction for the same configuration", self._ask("device_measured"),
             empty="No end-to-end measurement on this device has been loaded; how far off predictions are on it was "
             "found on the public measurements that the fit rests on, below.",
         )  # fmt: skip
         if self.device is not None:
             self.errors.show(
-                "How far off predictions are on it", "median error, on models or devices left out of the fit",
+                "Prediction error on this device", "median error, on models or devices left out of the fit",
                 frame(facts.errors(self.device)),
                 "Of engines measured on this very device, the error on models left out; of those measured only on "
                 "devices of its class, the error on devices left out.",
@@ -258,7 +253,7 @@ class DevicePage(SessionPage[DeviceState]):
         )  # fmt: skip
 
     def _advise(self) -> None:
-        self.chart_card.visible = False
+        self.chart_card.column.visible = False
         self.best.wait("What runs best on it")
         self._later(self._show_best)
         self._weigh()
@@ -299,14 +294,14 @@ class DevicePage(SessionPage[DeviceState]):
             self.best.show("What runs best on it", "", pl.DataFrame(), empty=str(error))
             return
         runs = advice.of("runs")[:MOST_MODELS]
-        self.chart_card.visible = bool(runs)
+        self.chart_card.column.visible = bool(runs)
         self.chart.show(dots(runs))
-        self.heading.object = page.about(
-            _CHART, f"Most capable models that run on {device.name}",
-            f"{device.usable_memory_bytes / GIB:.1f} GiB usable; {context:,} tokens of context; {advice.engine}",
+        self.chart_card.show(
+            f"Most capable models that run on {device.name}",
+            f"{device.usable_memory_bytes / GIB:.1f} GiB usable; {context:,} tokens of context; {advice.engine}", "",
             "Ability on the scale of the Epoch Capabilities Index, less what the format costs",
+            "Intervals hold 90 %; where they overlap, the difference may be noise.",
         )  # fmt: skip
-        self.below.object = page.caption("Intervals hold 90 %; where they overlap, the difference may be noise.")
         self.best.show(
             "What runs best on it", f"for {state.use}, {context:,} tokens of context, one request", frame(
                 [one.row() for one in runs]), " ".join(advice.notes) + how_far_off.links(how_far_off.FIRST_TOKEN),
@@ -327,7 +322,7 @@ class DevicePage(SessionPage[DeviceState]):
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         main = pn.Column(
-            self.notes, page.card(self.about, self.about_downloads), self.chart_card, self.best.card,
+            self.notes, page.card(self.about, self.about_downloads), self.chart_card.column, self.best.card,
             self.budgets.card, self.figures.card, self.market.card, self.purchase.card, self.measured.card,
             self.errors.card, self.kernels.card,
             sizing_mode="stretch_width", margin=0,

@@ -16,9 +16,12 @@ def reconciled(door: Door, runs: int, hours: float, as_of: str) -> str:
     price = door.usd_per_device_hour(DEVICE) if DEVICE in door.devices else None
     today = "no price is known" if price is None else f"{price * NODE_DEVICES:.2f} USD for {NODE_DEVICES} × {DEVICE}"
     return (
-        "<h2>What evaluation took, term by term</h2><p class='counts'>346 thousand hours and 2.7 million dollars were "
-        "published in December 2023; here beside our count, each run once</p>"
-        f"{page.table(_HEAD, [_line(term) for term in terms(price, (runs, hours, as_of))])}"
+        page.heading(
+            "What evaluation took, term by term",
+            "346 thousand hours and 2.7 million dollars were published in December 2023; here is our count as well, "
+            "each run once",
+        )
+        + page.table(_HEAD, [_line(term) for term in terms(price, (runs, hours, as_of))])
         + page.caption(
             f"An hour then: {implied_usd_per_hour():.2f} USD, which the published figures imply. An hour today: "
             f"{today}, the node that the second board counts; nobody stated the machine of the first. "

@@ -10,7 +10,7 @@ from analytics.units import JOULES_PER_KWH
 from dashboards.charts.log_scatter import LogScatter, power_law
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.footprint.effort import reconciled
-from dashboards.parts import choices as choosing
+from dashboards.parts import choices as rules
 from dashboards.parts import controls, formats, how_far_off, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
@@ -79,7 +79,7 @@ class Footprint:
             f"{formats.board(r['board'])} · {r['as_of_date']}": r["snapshot_id"]
             for r in self.evaluations.to_dicts()[::-1]
         }
-        precisions = {f"{words} weights": name for name, words in choosing.PRECISIONS.items()}
+        precisions = {f"{words} weights": name for name, words in rules.PRECISIONS.items()}
         self._notes: list[str] = []
         for name, options, default in (
             ("accelerator", names, "H100-SXM5-80GB" if "H100-SXM5-80GB" in names else names[0]),
@@ -154,7 +154,7 @@ class Footprint:
         label = next(k for k, v in state.param["table"].get_range().items() if v == state.table)
         legend = self.serving.show(groups, "Parameters (billion)", "g CO₂e per million tokens")
         where = (
-            f"{state.accelerator}, {choosing.PRECISIONS[state.precision]} weights, {int(state.context):,} "
+            f"{state.accelerator}, {rules.PRECISIONS[state.precision]} weights, {int(state.context):,} "
             f"tokens; {country}, "
             f"{per_kwh:.0f} g/kWh ({label}), PUE {state.pue:g}; n = {self.rows['model_id'].n_unique()} models"
         )
@@ -198,7 +198,7 @@ class Footprint:
             pl.col("open_llm_v2_average").is_not_null(), pl.col("batch") == self.rows["batch"].max()
         )
         lines = [_doublings(groups)]
-        front = choosing.front(
+        front = rules.front(
             rated.rename({"open_llm_v2_average": "quality"}).with_columns(pl.col("grams")),
             "grams",
             more_is_better=False,
@@ -282,10 +282,10 @@ class Footprint:
             sizing_mode="stretch_width",
             margin=0,
         )
-        lead = (
-            "<h1>Footprint</h1><p class='lead'>What a million tokens cost in energy and carbon as models grow, by "
-            "batch and by grid, and "
-            "what the boards spent on evaluation.</p>"
+        lead = page.opening(
+            "Footprint",
+            "What a million tokens cost in energy and carbon as models grow, by batch and by grid, and what the"
+            " boards spent on evaluation.",
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
@@ -300,10 +300,8 @@ class Footprint:
 
     def _more(self) -> list[pn.Column]:
         table = page.card(
-            page.html("<h2>Model by model</h2>"),
-            pn.Spacer(height=8),
+            page.html(page.heading("Model by model")),
             page.download_buttons("footprint", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
         return [

@@ -7,7 +7,7 @@ import panel as pn
 
 from dashboards import glossary
 from dashboards.data import Data
-from dashboards.parts.page import Content, card, html
+from dashboards.parts.page import Content, card, html, opening
 from dashboards.parts.templates import render
 
 _OTHERS = "Others"
@@ -27,9 +27,11 @@ def build(_data: Data, search: str) -> Content:
     return Content(
         pn.Column(
             html(
-                "<h1>Glossary</h1><p class='lead'>What the terms on these pages mean. Hover over, tap or focus a "
-                "term on any page for the "
-                "same explanation.</p>",
+                opening(
+                    "Glossary",
+                    "What the terms on these pages mean. Hover over, tap or focus a term on any page for the same "
+                    "explanation.",
+                ),
                 margin=(6, 0, 16, 0),
             ),
             card(html(render(__file__, "terms.html", title="Terms", terms=listed))),

@@ -6,6 +6,7 @@ import duckdb
 import panel as pn
 import polars as pl
 
+from analytics.units import counted
 from dashboards.charts import legend
 from dashboards.charts.predicted import PredictedMeasured
 from dashboards.charts.ratings import RowsChart
@@ -13,10 +14,12 @@ from dashboards.data import Data
 from dashboards.pages.how_far_off import text
 from dashboards.pages.how_far_off.state import ALL_STAGES, GROUPS, HowFarOffState
 from dashboards.parts import controls, own_measurements, page
-from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
-from dashboards.parts.templates import render
+from dashboards.parts.table_card import TableCard
+from dashboards.parts.templates import block, render
 from profiling.accuracy.held_out import held_out_errors
 from profiling.accuracy.table import error_table
 from profiling.engines.time import COMMAND, shipped_times
@@ -79,11 +82,14 @@ class HowFarOff(SessionPage[HowFarOffState]):
         except duckdb.Error:  # a release from before there were such tables
             self.rows = pl.DataFrame()
         self.predicted = text.asked(self.rows) if self.rows.height else pl.DataFrame()
-        self.notes, self.answer, self.heading, self.below, self.own = (page.html() for _ in range(5))
-        self.picture_heading, self.legend, self.counts = (page.html() for _ in range(3))
+        self.notes, self.answer = page.html(), page.html()
         self.dots, self.picture = RowsChart(_ERRORS), PredictedMeasured(_PICTURE)
-        self.table, self.errors, self.worst = FactTable(_SHIPPED), FactTable(_OWN), FactTable(_WORST)
-        self.listed, self.groups, self.furthest = pl.DataFrame(), pl.DataFrame(), pl.DataFrame()
+        self.dots_card = ChartCard(_ERRORS, self.dots.figure)
+        self.picture_card = ChartCard(_PICTURE, self.picture.figure)
+        self.table, self.errors, self.worst = (
+            TableCard(name, facts, self._describe, data)
+            for name, facts in (("held_out_errors", _SHIPPED), ("errors", _OWN), ("furthest_off", _WORST))
+        )
         stages = self.shipped["stage"].unique(maintain_order=True).to_list()
         if self.rows.height:
             stages += [stage for stage in self.rows["stage"].unique().sort() if stage not in stages]
@@ -97,19 +103,18 @@ class HowFarOff(SessionPage[HowFarOffState]):
         self.notes.object = page.notes(self._notes)
         stage = self.state.stage
         chosen, named = text.rows_of(self.shipped, stage)
-        self.answer.object = f"<p class='lead'>{text.first_sentence(self.shipped, stage)}</p>"
+        self.answer.object = block("lead", text.first_sentence(self.shipped, stage))
         self.dots.show(text.dots(chosen, named))
         title = f"Error of {stage}, by engine" if named == "engine" else "Error by what is timed, all engines together"
-        self.heading.object = page.about(
-            _ERRORS, title, "on whole devices and whole models that the fit had not seen; less is better",
-            f"fitted to {shipped_times().source}",
-        ) + legend.swatches(_ERRORS, [legend.Entry(*entry) for entry in text.LEGEND])  # fmt: skip
-        self.below.object = page.caption(
+        self.dots_card.show(
+            title, "on whole devices and whole models that the fit had not seen; less is better",
+            legend.swatches(_ERRORS, [legend.Entry(*entry) for entry in text.LEGEND]),
+            f"Fitted to {shipped_times().source}",
             "Devices left out: how far off an engine is on a device without measurements. Models left out: on a "
-            "measured device, with a model that is new. Hover for what eight in ten measurements took."
-        )
-        self.listed = chosen if named == "engine" else self.shipped
-        self.table.show(self.listed)
+            "measured device, with a model that is new. Hover for what eight in ten measurements took.",
+        )  # fmt: skip
+        listed = chosen if named == "engine" else self.shipped
+        self.table.show("Every held-out error", "by what is timed and engine", listed)
         if self.rows.height:
             self._draw_own()
 
@@ -118,20 +123,27 @@ class HowFarOff(SessionPage[HowFarOffState]):
         chosen = pl.lit(value=True) if stage == ALL_STAGES else pl.col("stage") == stage
         rows, predicted = self.rows.filter(chosen), self.predicted.filter(chosen)
         label = next(words for words, name in GROUPS.items() if name == self.state.by)
-        self.own.object = f"<p class='lead'>{text.own_sentence(rows, predicted)}</p>"
-        self.groups = error_table(predicted, rows, self.state.by)
-        self.errors.show(self.groups)
-        self.furthest = text.worst(predicted)
-        self.worst.show(self.furthest)
+        self.errors.show(
+            "Measurements in this home", text.own_sentence(rows, predicted),
+            error_table(predicted, rows, self.state.by),
+            "Compared with the prediction for each; rows used in the fit look better than new ones.",
+        )  # fmt: skip
+        self.worst.show(
+            "The ten largest errors",
+            "by ratio, each question once; what may be why is declared, not proven",
+            text.worst(predicted),
+        )
         units = predicted["unit"].unique().to_list()
         unit = units[0] if len(units) == 1 else "s"
         points = text.drawn(predicted, unit, self.state.by)
-        self.picture.figure.visible = bool(points.height)
-        self.picture_heading.object = page.about(
-            _PICTURE, "Predicted against measured", f"{points.height:,} measurements; colours by {label}",
-            "intervals hold 80 %",
+        title = "Predicted against measured"
+        if points.is_empty():
+            self.picture_card.hide(title, "No measurement of this stage has a prediction.")
+            return
+        self.picture_card.show(
+            title, f"{counted(points.height, 'measurement')}; colours by {label}",
+            self.picture.show(points, _UNITS[unit]), "Intervals hold 80 %",
         )  # fmt: skip
-        self.legend.object = self.picture.show(points, _UNITS[unit]) if points.height else ""
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -141,56 +153,6 @@ class HowFarOff(SessionPage[HowFarOffState]):
 
     # How it is laid out --------------------------------------------------------------------------------------------
 
-    def _shipped_cards(self) -> list[pn.Column]:
-        return [
-            page.card(
-                self.heading,
-                pn.pane.Bokeh(self.dots.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
-                self.below,
-                page.html(page.picture_buttons(_ERRORS), margin=(8, 0, 0, 0)),
-            ),
-            page.card(
-                page.html("<h2>Every held-out error</h2><p class='counts'>by what is timed and engine</p>"),
-                pn.Spacer(height=8),
-                page.download_buttons("held_out_errors", lambda: self.listed, self._describe, self.data),
-                pn.Spacer(height=8),
-                self.table.widget,
-            ),
-        ]
-
-    def _own_cards(self) -> list[pn.Column]:
-        if self.rows.is_empty():
-            return []
-        head = "<h2>{}</h2><p class='counts'>{}</p>"
-        held = "compared with the prediction for each; rows used in the fit look better than new ones"
-        return [
-            page.card(
-                page.html(head.format("Measurements in this home", held)),
-                self.own,
-                page.download_buttons("errors", lambda: self.groups, self._describe, self.data),
-                pn.Spacer(height=8),
-                self.errors.widget,
-            ),
-            page.card(
-                self.picture_heading,
-                self.legend,
-                pn.pane.Bokeh(self.picture.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
-                page.html(page.picture_buttons(_PICTURE), margin=(8, 0, 0, 0)),
-            ),
-            page.card(
-                page.html(
-                    head.format(
-                        "The ten largest errors",
-                        "by ratio, each question once; what may be why is declared, not proven",
-                    )
-                ),
-                pn.Spacer(height=8),
-                page.download_buttons("furthest_off", lambda: self.furthest, self._describe, self.data),
-                pn.Spacer(height=8),
-                self.worst.widget,
-            ),
-        ]
-
     def content(self) -> Content:
         """Everything in its place."""
         state, margin = self.state, (0, 0, 10, 0)
@@ -199,11 +161,10 @@ class HowFarOff(SessionPage[HowFarOffState]):
             *([controls.select(state, "by", "Groups", margin=margin)] if self.rows.height else []),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        lead = (
-            "<h1>How far off</h1><p class='lead'>Predicted time against what others measured, for whole passes and "
-            "whole requests: the "
-            "error, whether the intervals hold, and how both fare on devices and models the fit has "
-            "not seen.</p>"
+        lead = page.opening(
+            "How far off",
+            "Predicted time against what others measured, for whole passes and whole requests: the error, "
+            "whether the intervals hold, and how both fare on devices and models the fit has not seen.",
         )
         how = render(__file__, "how.html", source=shipped_times().source, command=COMMAND)
         main = pn.Column(
@@ -211,8 +172,9 @@ class HowFarOff(SessionPage[HowFarOffState]):
             self.notes,
             page.card(self.answer),
             *own_measurements.cards(self.data, "how-far-off"),
-            *self._own_cards(),
-            *self._shipped_cards(),
+            *((self.errors.card, self.picture_card.column, self.worst.card) if self.rows.height else ()),
+            self.dots_card.column,
+            self.table.card,
             page.card(page.html(how)),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip

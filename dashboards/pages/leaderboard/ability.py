@@ -146,10 +146,9 @@ class AbilityBoard(SessionPage[AbilityState]):
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Leaderboard</h1><p class='lead'>Every model that any board has evaluated, on one scale, with its "
-            "interval and the "
-            "evidence behind it.</p>"
+        lead = page.opening(
+            "Leaderboard",
+            "Every model that any board has evaluated, on one scale, with its interval and the evidence behind it.",
         )
         pick = pn.Column(controls.select(self.state, "domain", "Domain"), width=230, margin=(0, 0, 14, 0))
         main = pn.Column(
@@ -160,18 +159,14 @@ class AbilityBoard(SessionPage[AbilityState]):
 
     def _more(self) -> list[pn.Column]:
         models = page.card(
-            page.html("<h2>Models and their evidence</h2>"),
+            page.html(page.heading("Models and their evidence")),
             page.html(page.caption(f"To serve: {words.LOAD}.")),
-            pn.Spacer(height=10),
             page.download_buttons("ability", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
         changed = page.card(
             self.moved,
-            pn.Spacer(height=10),
             page.download_buttons("ability_changes", self.changes.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.changes.widget,
         )
         return [models, changed]

@@ -34,7 +34,7 @@ def told(rows: pl.DataFrame) -> pl.DataFrame:
 def summary(rows: pl.DataFrame) -> str:
     """What changed since the state before, as HTML."""
     if rows.is_empty():
-        return "<h2>What changed</h2><p class='counts'>No earlier state of the boards has been stored.</p>"
+        return block("heading", "What changed", "No earlier state of the boards has been stored.")
     before, now = rows["before_date"][0], rows["as_of_date"][0]
     count = dict(rows["reason"].value_counts().iter_rows())
     beyond = rows.filter(pl.col("is_beyond_noise").fill_null(value=False))

@@ -15,7 +15,7 @@ from dashboards.parts.fields import KINDS, Kind, Measure, measures
 from dashboards.parts.page import Content
 from dashboards.parts.session import SnapshotPage
 from dashboards.parts.state import LeaderboardState
-from dashboards.parts.templates import block
+from dashboards.parts.templates import block, render
 
 _WITHIN = {
     "type": "model_type",
@@ -31,12 +31,6 @@ _WIDE = ["pick", "wide"]
 _FILTERS = (*_WITHIN, *_FLAGS, "size", "unknown_size", "search")
 _AXIS_LABELS = {"x": "Horizontal", "y": "Vertical", "colour": "Colour", "point_size": "Size"}
 _AXES = ("x", "y", "colour", "point_size", "log_x", "log_y")
-
-_HELP = """<details class="help"><summary>How to search</summary><dl>
-<dt>qwen instruct</dt><dd>names with both words</dd>
-<dt>llama; mistral</dt><dd>either: parts between ; are alternatives</dd>
-<dt>@precision:4bit</dt><dd>a field; there are architecture, family, licence, org, precision, type</dd>
-<dt>phi @licence:mit; @org:google</dt><dd>all together</dd></dl></details>"""
 
 
 def build(data: Data, search: str) -> Content:
@@ -252,7 +246,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
             page.html(block("opening", "Leaderboard", lead), margin=(0, 0, 12, 0)),
             board_choice.switch("leaderboard", board_choice.ENTRIES),
             top,
-            page.html(_HELP, margin=(0, 0, 14, 0)),
+            page.html(render(__file__, "search_help.html"), margin=(0, 0, 14, 0)),
             self.notes,
             chart,
             page.below(lambda: [self._entries_card()]),
@@ -267,13 +261,13 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         show_columns = pn.widgets.Toggle(name="Columns", value=False, height=32, width=90, margin=0)
         show_columns.jslink(columns, value="visible")
         return page.card(
-            page.html("<h2>Entries</h2>"),
+            page.html(page.heading("Entries")),
             pn.FlexBox(
                 controls.radio(
                     state, "scores", {"Scores as ranked": "normalised", "Before normalisation": "raw"}, height=32
                 ),
                 show_columns,
-                page.download_buttons("leaderboard", self.table.rows, self._describe, self.data),
+                page.download_buttons("leaderboard", self.table.rows, self._describe, self.data, margin=0),
                 align_items="center",
                 gap="8px 16px",
                 margin=(8, 0),

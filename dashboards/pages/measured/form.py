@@ -78,7 +78,7 @@ class Form(ABC):
         except CannotMeasure as error:
             self.said.object = page.notes([str(error)])
         except asyncio.CancelledError:
-            self.said.object = page.notes(["Cancelled. Nothing was kept."])
+            self.said.object = page.notes(["Cancelled. Nothing was saved."])
         finally:
             self._task = None
             self.run.disabled, self.stop.visible = False, False

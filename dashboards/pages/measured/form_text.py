@@ -7,7 +7,7 @@ from analytics.units import GIB
 from dashboards.parts import formats
 from dashboards.parts.templates import render
 
-PROMPT = "A checkpoint on this machine or a server answers; you see the text and what it took. The text is not kept."
+PROMPT = "A checkpoint on this machine or a server answers; you see the text, unsaved, and the time it took."
 ENDPOINT = "This machine sends requests to a server, in the form that it takes, and times what a client sees."
 QUALITY = (
     "Every checkpoint reads a bundled text in the public domain, and says how much of it came unexpected. One that is "

@@ -137,13 +137,13 @@ class Measured(SessionPage[MeasuredState]):
         subtitle = f"{_point_label(row.row(0, named=True)) if row.height else ''}{whole}; n = {layers.height} modules"
         self.heads["layers"].object = page.about(
             LayerBars.NAME, "Modules", subtitle,
-            "the most that a layer held at once beyond weights and what came in, from the allocator" if of_memory
+            "peak memory of a layer beyond its weights and inputs, from the allocator" if of_memory
             else "time of each module alone, from hooks in a separate pass",
         )  # fmt: skip
         why = (
             ""
             if drawn
-            else "No allocator told what these modules held."
+            else "No allocator reported what these modules held."
             if there
             else "This point was not measured module by module."
         )
@@ -230,11 +230,11 @@ class Measured(SessionPage[MeasuredState]):
             page.card(
                 self.heads["trace"], page.html(page.picture_buttons(Trace.NAME)), self.trace.figure, self.no_trace
             ),
-            page.card(page.html("<h2>Beside another run</h2>"), self.comparison),
+            page.card(page.html(page.heading("Beside another run")), self.comparison),
             page.card(
-                page.html("<h2>Points</h2>"),
+                page.html(page.heading("Points")),
                 page.download_buttons("measured", lambda: self.points, lambda: describe, self.data),
-                pn.Spacer(height=8), self.table,
+                self.table,
             ),
             page.card(self.command),
             *measured_form.forms(self.data.measuring),
@@ -247,5 +247,5 @@ def _run_label(row: dict[str, Any]) -> str:
 
 def _point_label(row: dict[str, Any]) -> str:
     batch = "" if row["batch"] is None else f"batch {row['batch']}, "
-    model = row["model"].rsplit("/", maxsplit=1)[-1]
+    model = formats.without_account(row["model"])
     return f"{model}, {row['stage']}, {batch}context {row['context']} ({row['point_id'][:4]})"

@@ -75,7 +75,7 @@ def identity(model_id: str, model: Architecture | None, said: Mapping[str, Any])
         add("KV cache", f"{grown:,.0f} bytes per token{windows}", "at 16 bits")
         state = model.state_bytes_per_sequence()
         add("State", f"{state:,.0f} bytes per sequence" if state else "", "whatever its length")
-    add("Not counted", "; ".join(map(str, model.not_counted)), "in the checkpoint beside what is counted here")
+    add("Not counted", "; ".join(map(str, model.not_counted)), "in the checkpoint in addition to those counted here")
     add("To know", " ".join([*model.count_notes, *model.notes]))
     add("Shapes from", said["shapes_source"], "partly from memory" if said["is_partly_recalled"] else "")
     return rows

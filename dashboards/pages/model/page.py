@@ -6,6 +6,7 @@ import duckdb
 import panel as pn
 import polars as pl
 
+from analytics.units import counted
 from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
 from dashboards.finding import address_of_model, judged, named_model, publisher_of
@@ -13,6 +14,7 @@ from dashboards.pages.model import facts, own
 from dashboards.pages.model.state import ModelState
 from dashboards.parts import ability as words
 from dashboards.parts import controls, formats, how_far_off, page, subject, theme
+from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, interval
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
@@ -148,7 +150,7 @@ class ModelPage(SessionPage[ModelState]):
     def __init__(self, data: Data, search: str) -> None:
         super().__init__(data, ModelState.from_address(search))
         self._notes = self.state.settle()
-        self.notes, self.about, self.heading, self.below = (page.html() for _ in range(4))
+        self.notes, self.about = page.html(), page.html()
         self.identity = pl.DataFrame()
         self.chart = RowsChart(_CHART)
         self.ability = TableCard("ability", _ABILITY, self._describe, self.data)
@@ -161,13 +163,7 @@ class ModelPage(SessionPage[ModelState]):
         self.relatives = TableCard("relatives", _RELATIVES, self._describe, self.data)
         self.measured = TableCard("measured", _MEASURED, self._describe, self.data)
         self.about_downloads = page.download_buttons("model", lambda: self.identity, self._describe, self.data)
-        self.about_downloads.margin = (10, 0, 0, 0)
-        self.chart_card = page.card(
-            self.heading,
-            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
-            self.below,
-            page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
-        )
+        self.chart_card = ChartCard(_CHART, self.chart.figure)
         self.name: ModelName | None = None
         self.model: Architecture | None = None
         self._own: Architecture | None = None
@@ -238,7 +234,7 @@ class ModelPage(SessionPage[ModelState]):
             self.ability, self.scores, self.formats, self.quantised, self.devices, self.prices, self.fronts,
             self.relatives, self.measured,
         )  # fmt: skip
-        for part in (self.chart_card, self.about_downloads, *(one.card for one in sections)):
+        for part in (self.chart_card.column, self.about_downloads, *(one.card for one in sections)):
             part.visible = is_known
         if not is_known:
             self.about.object = self._index()
@@ -265,37 +261,34 @@ class ModelPage(SessionPage[ModelState]):
             address = address_of_model(self.name.model_id)
             rows.append({"fact": "Permanent address", "value": address, "basis": "", "address": address})
         self.identity = frame(rows).select(list(_IDENTITY))
-        shown = self.name.model_id.rsplit("/", 1)[-1]
+        shown = formats.without_account(self.name.model_id)
         self.about.object = subject.identity(shown, "Everything known about this model, and what it rests on.", rows)
 
     def _show_evidence(self) -> None:
         ability = self._ask("model_ability")
-        self.chart_card.visible = not ability.is_empty()
+        self.chart_card.column.visible = not ability.is_empty()
         if not ability.is_empty():
             level = f"{100 * ability['ci_level'][0]:.0f} %"
             self.chart.show(_dots(ability))
-            self.heading.object = page.about(
-                _CHART, "Ability by domain", f"{self.name.model_id if self.name else ''}; intervals hold {level}",
+            self.chart_card.show(
+                "Ability by domain", f"{self.name.model_id if self.name else ''}; intervals hold {level}", "",
                 "Ability on the scale of the Epoch Capabilities Index",
+                "Where two intervals overlap, the difference is not resolved.",
             )  # fmt: skip
-            self.below.object = page.caption(
-                "On the scale of the Epoch Capabilities Index; where two intervals overlap, the difference is not "
-                "resolved."
-            )
         self.ability.show(
             "Ability", "by domain and mode, on the scale of the Epoch Capabilities Index", ability,
             empty="No board in the published warehouse has evaluated this model.",
         )  # fmt: skip
         scores = self._ask("model_scores")
         self.scores.show(
-            "Scores", f"{_counted(scores.height, 'result')}, the newest of each source, as it states them", scores,
+            "Scores", f"{counted(scores.height, 'result')}, the newest of each source, as it states them", scores,
             "Standard errors in the unit of the score; where a source states none and the score is a share of "
             "independent questions, it is the binomial one.",
             empty="No source lists a score for this model under its own name.",
         )  # fmt: skip
         prices = self._ask("model_api_prices")
         self.prices.show(
-            "API prices", f"{_counted(prices.height, 'offer')}, the newest of each provider, cheapest first",
+            "API prices", f"{counted(prices.height, 'offer')}, the newest of each provider, cheapest first",
             prices, empty="No price list names this model.",
         )  # fmt: skip
         self._show_company()
@@ -312,7 +305,7 @@ class ModelPage(SessionPage[ModelState]):
             )
         now = fronts.filter(pl.col("left_on").is_null()).height if fronts.height else 0
         self.fronts.show(
-            "Place on the fronts", f"on {now} of {_counted(fronts.height, 'front')} that it was ever on", fronts,
+            "Place on the fronts", f"on {now} of {counted(fronts.height, 'front')} that it was ever on", fronts,
             "A front holds the open models that no other beats on both ability and cost; days of the past are judged "
             "by today's results.",
             empty="It was never among the open models that no other beats on both ability and cost.",
@@ -331,7 +324,7 @@ class ModelPage(SessionPage[ModelState]):
             "what formats cost above is predicted.",
         )  # fmt: skip
         self.measured.show(
-            "Measured", "end to end, beside the prediction for the same question", self._ask("model_measured"),
+            "Measured", "end to end, with the prediction for the same configuration", self._ask("model_measured"),
             empty="No end-to-end measurement of this model has been loaded; its speed above is predicted.",
         )  # fmt: skip
 
@@ -350,7 +343,7 @@ class ModelPage(SessionPage[ModelState]):
         self.devices.show(
             "Where it fits", f"one device, one request, {context:,} tokens of context; the widest format that fits",
             frame(rows),
-            "The engine is what people usually run on the device; speed is predicted, with the interval beside it. "
+            "The engine is what people usually run on the device; speed is predicted, with its interval. "
             "Where nothing fits, the narrowest format is shown. Cost is rent at the usual price, carbon that of "
             "running on the world's average electricity; empty where no price or no power is known. "
             f"{INCLUDES} The error of speed stands in its row." + how_far_off.links(
@@ -366,7 +359,7 @@ class ModelPage(SessionPage[ModelState]):
             "Formats", f"file, memory of one sequence at {context:,} tokens, and what the format costs in ability",
             frame(rows),
             "Points of ability that a format costs are predicted from measured losses of quantised models, with their "
-            "interval; empty where nothing comparable was measured. Engines need working memory besides weights "
+            "interval; empty where nothing comparable was measured. Engines need working memory on top of weights "
             "and cache.",
             empty="Its sizes are unknown because its architecture is not known.",
         )  # fmt: skip
@@ -384,7 +377,7 @@ class ModelPage(SessionPage[ModelState]):
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         main = pn.Column(
-            self.notes, page.card(self.about, self.about_downloads), self.chart_card, self.ability.card,
+            self.notes, page.card(self.about, self.about_downloads), self.chart_card.column, self.ability.card,
             self.devices.card, self.formats.card, self.quantised.card, self.fronts.card, self.relatives.card,
             self.scores.card, self.measured.card, self.prices.card,
             sizing_mode="stretch_width", margin=0,
@@ -399,10 +392,6 @@ class _Absent(dict[str, Any]):
         return None
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def _dots(ability: pl.DataFrame) -> Rows:
     """A row per domain and mode, in the order given."""
     rows = ability.to_dicts()
@@ -415,7 +404,7 @@ def _dots(ability: pl.DataFrame) -> Rows:
         row=pl.int_range(pl.len()), x="ability", low="ability_low", high="ability_high",
         name=pl.Series(names, dtype=pl.String),
         first=pl.Series([f"{row['ability']:.0f}{interval(row['ability_low'], row['ability_high'])}" for row in rows]),
-        second=pl.Series([f"{_counted(row['results'], 'result')}, {row['evidence_class']}" for row in rows]),
+        second=pl.Series([f"{counted(row['results'], 'result')}, {row['evidence_class']}" for row in rows]),
         colour=pl.lit(theme.COLOURS[0]), mark=pl.lit("circle"), fill=pl.lit(0.85),
     )  # fmt: skip
     return Rows(names=names, marks=marks, axis="Ability (index points)", row_px=26)

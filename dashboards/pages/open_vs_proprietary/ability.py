@@ -73,7 +73,7 @@ class AbilityGap:
             "The gap in ability today, by domain",
             f"In {clear} of {self.today.height} domains it exceeds noise",
             legend.swatches(TODAY, line), words.where("overall", as_of, self.today.height, "domains"),
-            "To the right of the line the best open model stands behind. Each domain is read on the overall scale.",
+            "To the right of the line the best open model is behind. Each domain is on the overall scale.",
         )  # fmt: skip
         self.cards[0].came_from("ability_gap_today", {})
         gaps = data.ask("ability_gap", domain="overall")

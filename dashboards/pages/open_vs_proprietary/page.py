@@ -85,7 +85,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
             "gap": ChartCard(
                 gap.NAME, self.gap.figure, controls.radio(state, "measure", measures, height=32),
                 controls.radio(state, "over", {"All publications": "series", "This one": "publication"}, height=32),
-                page.download_buttons("open_gap", self._gap_rows, self._describe, self.data),
+                page.download_buttons("open_gap", self._gap_rows, self._describe, self.data, margin=0),
             ),
             "demand": ChartCard(progress_demand.NAME, self.demand.figure),
             "makers": ChartCard(_MAKERS, self.makers.figure),
@@ -308,13 +308,13 @@ class OpenVsProprietary(SessionPage[OpenState]):
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Open vs proprietary</h1><p class='lead'>How far models with downloadable weights trail those "
-            "without, in ability over all boards "
-            "and by people's votes.</p>"
+        lead = page.opening(
+            "Open vs proprietary",
+            "How far models with downloadable weights trail those without, in ability over all boards and by "
+            "people's votes.",
         )
         picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
-        votes = page.html("<h2>By people's votes</h2>", margin=(8, 0, 0, 0))
+        votes = page.html(page.heading("By people's votes"), margin=(8, 0, 0, 0))
         main = pn.Column(
             page.html(lead), *self.ability.columns(), votes, picks, self.notes, page.card(self.headline),
             self.cards["progress"].column, page.below(self._more), sizing_mode="stretch_width", margin=0,
@@ -323,10 +323,8 @@ class OpenVsProprietary(SessionPage[OpenState]):
 
     def _more(self) -> list[pn.Column]:
         table = page.card(
-            page.html("<h2>Models, licences, dates and GPUs</h2>"),
-            pn.Spacer(height=10),
+            page.html(page.heading("Models, licences, dates and GPUs")),
             page.download_buttons("open_vs_proprietary", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
         return [*(self.cards[name].column for name in ("gap", "makers", "demand")), table]

@@ -68,7 +68,7 @@ def _boards(data: Data) -> list[pn.viewable.Viewable]:
     table = TableCard("your_boards", _RESULTS, describe, data)
     table.show(
         "Results of your boards",
-        f"{found.height:,} of {found['model_id'].n_unique():,} models; each also on its model's page beside others",
+        f"{found.height:,} of {found['model_id'].n_unique():,} models; each is also listed on its model's page",
         found,
     )  # fmt: skip
     return [table.card]

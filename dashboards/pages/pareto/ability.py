@@ -173,10 +173,9 @@ class AbilityFront(SessionPage[AbilityFrontState]):
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Pareto fronts</h1><p class='lead'>Open models that no other beats on both ability and cost, and "
-            "which steps between them "
-            "could be noise.</p>"
+        lead = page.opening(
+            "Pareto fronts",
+            "Open models that no other beats on both ability and cost, and which steps between them could be noise.",
         )
         picks = pn.FlexBox(
             *(
@@ -193,10 +192,8 @@ class AbilityFront(SessionPage[AbilityFrontState]):
 
     def _members_card(self) -> pn.Column:
         return page.card(
-            page.html("<h2>Members of the front</h2>"),
-            pn.Spacer(height=10),
+            page.html(page.heading("Members of the front")),
             page.download_buttons("ability_front", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
 

@@ -271,10 +271,9 @@ class Pareto(SnapshotPage[ParetoState]):
             page.html(page.picture_buttons(_FRONT), margin=(8, 0, 0, 0)),
             self.sql,
         )
-        lead = (
-            "<h1>Pareto fronts</h1><p class='lead'>Entries that no other beats on both quality and cost, and which "
-            "steps between them could "
-            "be noise.</p>"
+        lead = page.opening(
+            "Pareto fronts",
+            "Entries that no other beats on both quality and cost, and which steps between them could be noise.",
         )
         self.body.objects = [chart, page.below(lambda: [self._members_card(), self.past.card()])]
         boards = board_choice.switch("pareto", board_choice.ENTRIES)
@@ -284,8 +283,6 @@ class Pareto(SnapshotPage[ParetoState]):
     def _members_card(self) -> pn.Column:
         return page.card(
             self.table.heading,
-            pn.Spacer(height=10),
             page.download_buttons("pareto_front", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )

@@ -101,10 +101,9 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Patterns</h1><p class='lead'>Where models do better or worse than overall, and how sharply each "
-            "benchmark separates "
-            "them.</p>"
+        lead = page.opening(
+            "Patterns",
+            "Where models do better or worse than overall, and how sharply each benchmark separates them.",
         )
         main = pn.Column(
             page.html(lead), board_choice.switch("patterns", board_choice.ABILITY), page.html(page.notes(self._notes)),
@@ -120,14 +119,12 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
 
     def _benchmarks_card(self) -> pn.Column:
         return page.card(
-            page.html("<h2>What each benchmark measures</h2>"),
+            page.html(page.heading("What each benchmark measures")),
             page.html(page.caption(
                 "Difficulty: the ability that earns half of what can be earned; for ratings, that of the mean. A "
                 "steep slope separates models near that ability, and no others."
             )),
-            pn.Spacer(height=10),
             page.download_buttons("ability_benchmarks", self.benchmarks.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.benchmarks.widget,
         )  # fmt: skip
 

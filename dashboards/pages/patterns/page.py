@@ -270,13 +270,12 @@ class PatternsPage(SnapshotPage[PatternsState]):
         heat = pn.FlexBox(
             pn.Column(controls.select(state, "values", "Values"), width=180, margin=0, css_classes=["pick"]),
             controls.radio(state, "rows", {"Best models": "models", "Groups": "groups"}, height=32),
-            page.download_buttons("patterns", self._rows, self._describe, self.data),
+            page.download_buttons("patterns", self._rows, self._describe, self.data, margin=0),
             gap="8px 14px", align_items="end", margin=(8, 0), sizing_mode="stretch_width",
         )  # fmt: skip
-        lead = (
-            "<h1>Patterns</h1><p class='lead'>Which models resemble each other, which benchmarks agree, and "
-            "whether models form "
-            "clusters at all.</p>"
+        lead = page.opening(
+            "Patterns",
+            "Which models resemble each other, which benchmarks agree, and whether models form clusters at all.",
         )
         main = pn.Column(
             page.html(lead),
@@ -308,7 +307,9 @@ class PatternsPage(SnapshotPage[PatternsState]):
         )
 
     def _clusters_card(self) -> pn.Column:
-        return page.card(page.html("<h2>Clusters</h2>"), self.cluster_text, pn.Spacer(height=8), self.choices.widget)
+        return page.card(
+            page.html(page.heading("Clusters")), self.cluster_text, pn.Spacer(height=8), self.choices.widget
+        )
 
 
 def _legend(shown: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> str:

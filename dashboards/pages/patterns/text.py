@@ -15,13 +15,19 @@ PARALLEL = (
 )
 PAIRS = (
     "All pairs of benchmarks",
-    "Every small frame: the benchmark above it across, the one beside it up, each over its own range.",
+    (
+        "In every small plot the horizontal axis is the benchmark named above and the vertical axis the one named at "
+        "the side, each over its own range."
+    ),
 )
 MAP = (
-    "Principal components of the standardised benchmarks (Ruan et al. 2024). Lines from the middle: which way each "
-    "benchmark pulls. Distances between dots compare all benchmarks at once, seen from their widest side."
+    "Principal components of the standardised benchmarks (Ruan et al. 2024). Lines from the centre: the direction of "
+    "each benchmark. Distances between dots compare all benchmarks together, along the directions in which models "
+    "differ most."
 )
-CORRELATIONS = "Intervals in the hover draw whole families anew; those that take entries as independent are too narrow."
+CORRELATIONS = (
+    "Intervals in the tooltips resample whole families; intervals that treat entries as independent are too narrow."
+)
 
 
 def heat(low: float, high: float, unit: str) -> str:

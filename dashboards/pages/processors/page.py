@@ -12,6 +12,7 @@ from dashboards.data import Data
 from dashboards.pages.processors import text
 from dashboards.pages.processors.state import MEASURES, ProcessorsState
 from dashboards.parts import controls, how_far_off, page
+from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
@@ -56,8 +57,11 @@ class Processors(SessionPage[ProcessorsState]):
         self._notes = self.state.offer_all(self.door) + self.state.settle()
         self._notes += self.state.follow_model(self.door)
         self.rows = pl.DataFrame()
-        self.notes, self.answer, self.heading, self.below = (page.html() for _ in range(4))
+        self.notes, self.answer = page.html(), page.html()
         self.chart = RowsChart(_CHART)
+        self.chart_card = ChartCard(
+            _CHART, self.chart.figure, controls.radio(self.state, "show", dict(MEASURES), height=32)
+        )
         self.table = TableCard(_CHART, _FACTS, self._describe, self.data)
         self._ask()
         asked = set(self.state.keys()) - {"show"}
@@ -81,14 +85,13 @@ class Processors(SessionPage[ProcessorsState]):
         if shown.names:
             self.chart.show(shown)
         load = f"{state.batch:,} × {state.context:,} tokens, {state.stage}"
-        self.heading.object = page.about(
-            _CHART, measure.title, f"{state.model}, {load}; less is better", "one device of each"
-        ) + legend.swatches(_CHART, [legend.Entry(*entry) for entry in text.LEGEND])  # fmt: skip
-        self.below.object = page.caption(
-            f"{measure.how} Each device with the engine usually run on it; the binding resource is the one the pass "
-            "waits for most."
-            + how_far_off.links(*([how_far_off.ENERGY] if measure.column.startswith("kwh") else self._timed_as()))
-        )
+        self.chart_card.show(
+            measure.title, f"{state.model}, {load}; less is better",
+            legend.swatches(_CHART, [legend.Entry(*entry) for entry in text.LEGEND]),
+            "One device of each, with the engine usually run on it",
+            f"{measure.how} The binding resource is the one the pass waits for most."
+            + how_far_off.links(*([how_far_off.ENERGY] if measure.column.startswith("kwh") else self._timed_as())),
+        )  # fmt: skip
         self.table.show(
             "Every processor", text.counts(self.rows),
             self.rows.with_columns(kwh_of_host=pl.col("host_joules_per_token") * 1e6 / JOULES_PER_KWH),
@@ -118,19 +121,14 @@ class Processors(SessionPage[ProcessorsState]):
             controls.several(state, "devices", "Processors", margin=margin),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        lead = (
-            "<h1>Processors</h1><p class='lead'>CPUs, GPUs, TPUs and NPUs under one load: how long it takes, what "
-            "it costs in energy and money, and what limits each.</p>"
-        )
-        chart = page.card(
-            self.heading,
-            controls.radio(state, "show", dict(MEASURES), height=32, margin=(10, 0, 0, 0)),
-            pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
-            self.below,
-            page.html(page.picture_buttons(_CHART), margin=(8, 0, 0, 0)),
+        lead = page.opening(
+            "Processors",
+            "CPUs, GPUs, TPUs and NPUs under one load: how long it takes, what it costs in energy and money, "
+            "and what limits each.",
         )
         main = pn.Column(
-            page.html(lead, margin=(0, 0, 12, 0)), self.notes, page.card(self.answer), chart, self.table.card,
+            page.html(lead, margin=(0, 0, 12, 0)), self.notes, page.card(self.answer), self.chart_card.column,
+            self.table.card,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Load")

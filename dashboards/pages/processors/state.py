@@ -28,20 +28,16 @@ class ProcessorsState(UrlState):
     def offer_all(self, door: Door) -> list[str]:
         """Offer every choice; notes where what was asked is none."""
         usual = [name for name in USUAL if name in door.devices]
-        notes = self._offer("model", door.model_choices(), MODEL)
-        notes += self._offer("weights", weight_choices(), AS_PUBLISHED)
-        notes += self._offer("devices", list(door.devices), usual)
+        notes = self.offer_with_default("model", door.model_choices(), MODEL)
+        notes += self.offer_with_default("weights", weight_choices(), AS_PUBLISHED)
+        notes += self.offer_with_default("devices", list(door.devices), usual)
         return notes + self.follow_model(door)
 
     def follow_model(self, door: Door) -> list[str]:
         """Offer the stages that the chosen model has."""
         is_encoder = door.model(self.model).kind == "encoder"
         stages = {"Encoder pass": "encode"} if is_encoder else _STAGES
-        return self._offer("stage", stages, next(iter(stages.values())))
-
-    def _offer(self, name: str, options: Any, default: Any) -> list[str]:
-        self.remember_default(name, default)
-        return self.offer(name, options, default)
+        return self.offer_with_default("stage", stages, next(iter(stages.values())))
 
     @property
     def question(self) -> Question:

@@ -81,7 +81,7 @@ class Changes:
                 ),
                 page.html(page.picture_buttons(_HELPS), margin=(8, 0, 8, 0)),
                 self.advice.widget,
-                page.html("<h2>Operator by operator</h2>", margin=(12, 0, 6, 0)),
+                page.html(page.heading("Operator by operator"), margin=(12, 0, 6, 0)),
                 self.operators.widget,
             ),
             page.card(
@@ -91,7 +91,6 @@ class Changes:
                 pn.pane.Bokeh(self.swept.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
                 page.html(page.picture_buttons(_SWEPT), margin=(8, 0, 8, 0)),
                 page.download_buttons("sweep", lambda: self.rows, self._describe, self.data),
-                pn.Spacer(height=8),
                 self.values.widget,
             ),
             sizing_mode="stretch_width", margin=0,
@@ -110,7 +109,7 @@ class Changes:
 
     def _show_advice(self, answer: Answer) -> None:
         found = improvement_rows(self.door, self.state.question(FIRST))
-        name = answer.model.name.rsplit("/", maxsplit=1)[-1]
+        name = formats.without_account(answer.model.name)
         self.heading.object = page.about(
             _HELPS, f"What would help {name}", "change of the predicted time with its interval",
             f"on {answer.question.devices}",
@@ -130,7 +129,7 @@ class Changes:
             self.notes.object = page.notes([str(error)])
             return
         self.rows = found
-        name = answer.model.name.rsplit("/", maxsplit=1)[-1]
+        name = formats.without_account(answer.model.name)
         self.swept_heading.object = page.about(
             _SWEPT, f"What changes memory and time of {name}", f"{AXES[axis][0]}; everything else as chosen",
             f"on {answer.question.devices}",

@@ -123,7 +123,7 @@ class Roofline:
             self.memories.append(side.memory_card)
             self.graphs.append(side.graph_card)
             if prefix:
-                heading = page.html("<h2>Configuration B</h2>", margin=(16, 0, 8, 0))
+                heading = page.html(page.heading("Configuration B"), margin=(16, 0, 8, 0))
                 self.second_fields.objects = [heading, *self._placed(prefix)]
         return self.sides[prefix]
 
@@ -242,20 +242,19 @@ class Roofline:
         )
         self.table_card.objects = [
             page.html(
-                "<h2>Operators</h2><p class='counts'>work, bytes and times of all occurrences in one pass on one "
-                "device; decimal units</p>"
+                page.heading(
+                    "Operators", "work, bytes and times of all occurrences in one pass on one device; decimal units"
+                )
             ),
-            pn.Spacer(height=10),
             page.download_buttons("roofline", self._rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         ]
         named = ", ".join(left_out())
         missing = f" Left out because the operators of their families are not known: {named}." if named else ""
-        lead = (
-            "<h1>Roofline explorer</h1><p class='lead'>What limits every operator of a model on an accelerator, "
-            "how long it takes, how certain "
-            "that is, and whether it fits. The address holds your choices, so it can be shared.</p>"
+        lead = page.opening(
+            "Roofline explorer",
+            "What limits every operator of a model on an accelerator, how long it takes, how certain that is, "
+            "and whether it fits. The address holds your choices, so it can be shared.",
         )
         sources = page.caption(
             f"Architectures: {len(models())} models of the catalogue that ships, from their published "

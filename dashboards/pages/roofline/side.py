@@ -11,6 +11,7 @@ from dashboards.charts.operator_graph import SIZES, OperatorGraph
 from dashboards.charts.roofline import SIDES, RooflineChart
 from dashboards.pages.roofline import text
 from dashboards.parts import formats, page
+from dashboards.parts.templates import block
 from profiling.answers.answer import Answer
 from profiling.answers.door import Door
 from profiling.answers.fit import ways_out
@@ -49,7 +50,7 @@ class Side:
         for place, button in enumerate(self.ways):
             button.on_click(self._take(place))
         self.ways_row = pn.FlexBox(
-            page.html("<b>What would fit:</b>", sizing_mode=None, width=108), *self.ways, gap="8px",
+            page.html(block("strong", "What would fit:"), sizing_mode=None, width=108), *self.ways, gap="8px",
             align_items="center", margin=(10, 0, 0, 0), visible=False, sizing_mode="stretch_width",
         )  # fmt: skip
         self.summary = self._card(self.title, self.numbers, self.ways_row)
@@ -110,7 +111,7 @@ class Side:
         bandwidth = answer.device.bandwidth_bytes_per_s
         roofs = answer.compute_roofs()
         self.roof_legend.object = self.roofline.show(self.operators, roofs, bandwidth)
-        name = answer.model.name.rsplit("/", maxsplit=1)[-1]
+        name = formats.without_account(answer.model.name)
         where = f"{text.describe(answer)}; peaks {'as the maker states them' if answer.device.source else 'as entered'}"
         silent = self.operators.filter(pl.col("flops") <= 0)["operator"].to_list()
         sides = dict(self.operators["side"].value_counts(sort=True).iter_rows())
@@ -148,7 +149,7 @@ class Side:
         self.graph_legend.object = self.graph.show(self.operators, links, sized_by)
         mark = f"{self.letter.upper()}: " if lettered else ""
         step = " of a decode step in the middle" if self.answer.question.stage == "generate" else ""
-        name = self.answer.model.name.rsplit("/", maxsplit=1)[-1]
+        name = formats.without_account(self.answer.model.name)
         self.graph_heading.object = page.about(
             self.graph.name, f"{mark}Operators of {name}{step}",
             f"nodes sized by {SIZES[sized_by][1]}, all layers together", text.describe(self.answer),
@@ -162,7 +163,7 @@ class Side:
         """Say why there is no answer; no chart of an earlier question stays."""
         self.answer = None
         self.operators = pl.DataFrame()
-        self.title.object = "<h2>This combination is not possible</h2>" + page.notes([reason])
+        self.title.object = page.heading("This combination is not possible") + page.notes([reason])
         self.numbers.object = ""
         self.ways_row.visible = False
         for card in self.charts:

@@ -1,12 +1,12 @@
 """Choices of the roofline page: two configurations, of which the second is asked only in a comparison."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import param
 
 from dashboards.parts import engine_options
 from dashboards.parts.engine_options import MOST_BATCHED_TOKENS, EngineOptions
+from dashboards.parts.formats import without_account
 from profiling.answers.door import Door
 from profiling.answers.question import AS_PUBLISHED, Question, weight_choices
 from profiling.answers.sweep import AXES
@@ -118,13 +118,13 @@ class RooflineState(EngineOptions):
 
     def offer_all(self, prefix: str, door: Door) -> list[str]:
         """Offer every choice of a configuration; notes where what was asked is none."""
-        notes = self._offer(prefix + "model", door.model_choices(), MODEL)
-        notes += self._offer(prefix + "accelerator", list(door.devices), ACCELERATOR)
-        notes += self._offer(prefix + "weights", weight_choices(), AS_PUBLISHED)
+        notes = self.offer_with_default(prefix + "model", door.model_choices(), MODEL)
+        notes += self.offer_with_default(prefix + "accelerator", list(door.devices), ACCELERATOR)
+        notes += self.offer_with_default(prefix + "weights", weight_choices(), AS_PUBLISHED)
         bits = {f"{bits} bits": str(bits) for bits in (16, 8, 4, 32)}
-        notes += self._offer(prefix + "activations", {"as the weight format": AS_FORMAT, **bits}, AS_FORMAT)
+        notes += self.offer_with_default(prefix + "activations", {"as the weight format": AS_FORMAT, **bits}, AS_FORMAT)
         notes += engine_options.offer_cache(self, prefix + "kv")
-        notes += self._offer(
+        notes += self.offer_with_default(
             prefix + "engine", {"as usual on the device": AS_USUAL, **{name: name for name in PROFILES}}, AS_USUAL
         )
         return notes + self.follow_model(prefix, door)
@@ -134,18 +134,10 @@ class RooflineState(EngineOptions):
         model = door.model(getattr(self, prefix + "model"))
         encoder = model.kind == "encoder"
         stages = {label: stage for label, stage in STAGES.items() if (stage in _DECODER_STAGES) != encoder}
-        notes = self._offer(prefix + "stage", stages, next(iter(stages.values())))
+        notes = self.offer_with_default(prefix + "stage", stages, next(iter(stages.values())))
         ways = [str(tensor) for tensor in legal_tensor_ways(model, _MOST_DEVICES)]
-        notes += [f"{note} {_short(model.name)} can be split {', '.join(ways)} ways."
-                  for note in self._offer(prefix + "tp", ways, "1")]  # fmt: skip
+        notes += [f"{note} {without_account(model.name)} can be split {', '.join(ways)} ways."
+                  for note in self.offer_with_default(prefix + "tp", ways, "1")]  # fmt: skip
         depth = model.main.depth
         stages_of_pipeline = [str(count) for count in (1, 2, 3, 4, 6, 8, 12, 16) if count <= depth]
-        return notes + self._offer(prefix + "pp", stages_of_pipeline, "1")
-
-    def _offer(self, name: str, options: Mapping[str, str] | Sequence[str], default: str) -> list[str]:
-        self.remember_default(name, default)
-        return self.offer(name, options, default)
-
-
-def _short(model: str) -> str:
-    return model.rsplit("/", maxsplit=1)[-1]
+        return notes + self.offer_with_default(prefix + "pp", stages_of_pipeline, "1")

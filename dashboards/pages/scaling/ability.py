@@ -150,7 +150,10 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
     def content(self) -> Content:
         """Everything in its place."""
         state = self.state
-        lead = "<h1>Scaling</h1><p class='lead'>What size and time have added to ability, with the uncertainty.</p>"
+        lead = page.opening(
+            "Scaling",
+            "What size and time have added to ability, with the uncertainty.",
+        )
         picks = pn.FlexBox(
             *(
                 pn.Column(controls.select(state, name, label), width=width, margin=0, css_classes=["pick"])
@@ -172,10 +175,8 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         return [
             page.card(self.time_heading, self.time_legend, self.time_plot, self.time_below, buttons),
             page.card(
-                page.html("<h2>Above expectation for its size and date</h2>"),
-                pn.Spacer(height=10),
+                page.html(page.heading("Above expectation for its size and date")),
                 page.download_buttons("ability_scaling", self.table.rows, self._describe, self.data),
-                pn.Spacer(height=8),
                 self.table.widget,
             ),
         ]

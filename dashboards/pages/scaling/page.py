@@ -211,10 +211,10 @@ class ScalingPage(SnapshotPage[ScalingState]):
             margin=(10, 0, 14, 0),
             sizing_mode="stretch_width",
         )
-        lead = (
-            "<h1>Scaling</h1><p class='lead'>What size buys, with its uncertainty. Entries of one family are not "
-            "independent, so every "
-            "interval resamples whole families.</p>"
+        lead = page.opening(
+            "Scaling",
+            "What size buys, with its uncertainty. Entries of one family are not independent, so every interval"
+            " resamples whole families.",
         )
         main = pn.Column(
             page.html(lead),
@@ -230,11 +230,9 @@ class ScalingPage(SnapshotPage[ScalingState]):
 
     def _ranking_card(self) -> pn.Column:
         return page.card(
-            page.html("<h2>Punches above its size</h2>"),
+            page.html(page.heading("Punches above its size")),
             self.ranking_text,
-            pn.Spacer(height=8),
             page.download_buttons("scaling_residuals", self.table.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )
 

@@ -23,10 +23,10 @@ RETURNS = (
 _POPULATIONS = {"all": "all models", "official_providers": "official providers' models"}
 
 
-def _range(low: float | None, high: float | None, unit: str = "") -> str:
+def _range(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
-    return f" (95 %: {low:.2f} to {high:.2f}{unit})"
+    return f" (95 %: {low:.2f} to {high:.2f})"
 
 
 def slopes(fits: pl.DataFrame) -> str:

@@ -219,27 +219,26 @@ class Serve(SessionPage[ServeState]):
 
     def _fleets_card(self) -> pn.Column:
         return page.card(
-            page.html("<h2>The two fleets</h2><p class='counts'>as named in the sidebar, each in its best layout; "
-                      "which limit breaks first as traffic grows</p>"),
+            page.html(page.heading("The two fleets", "as named in the sidebar, each in its best layout; which "
+                                   "limit breaks first as traffic grows")),
             pn.Spacer(height=8), self.fleets,
         )  # fmt: skip
 
     def _table_card(self) -> pn.Column:
         return page.card(
-            page.html("<h2>Plans by device</h2><p class='counts'>the fewest of each kind that meet the targets, then "
-                      "those that cannot; up to 64 devices</p>"),
-            pn.Spacer(height=8),
+            page.html(page.heading("Plans by device", "the fewest of each kind that meet the targets, then "
+                                   "those that cannot; up to 64 devices")),
             page.download_buttons("plans", lambda: self.rows, self._describe, self.data),
-            pn.Spacer(height=8),
             self.table.widget,
         )  # fmt: skip
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Serve</h1><p class='lead'>How many devices of which kind meet a latency target for many users, "
-            "what a million "
-            "tokens cost, and which limit breaks first. The same as <code>skyline plan</code>.</p>"
+        lead = page.opening(
+            "Serve",
+            "How many devices of which kind meet a latency target for many users, what a million tokens cost, and "
+            "which limit breaks first.",
+            command="skyline plan",
         )
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)), self.notes, page.card(self.answer), *self._planned,

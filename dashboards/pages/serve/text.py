@@ -15,8 +15,8 @@ PROMISES = {
     "throughput": "throughput", "memory": "memory for the cache",
 }  # fmt: skip
 CERTAINTY = {
-    "surely": "Surely: the promise is kept at the slow end of the 80 % interval of step times too",
-    "likely": "Likely: the promise is kept at the likely value, not at the slow end of the 80 % interval",
+    "surely": "Surely: the target is met even at the slow end of the 80 % interval of step times",
+    "likely": "Likely: the target is met at the likely step time, not at the slow end of its 80 % interval",
     "not kept": "The promise is broken at the likely value",
 }
 

@@ -17,6 +17,7 @@ from dashboards.parts import controls, formats, page
 from dashboards.parts.declared_table import looks
 from dashboards.parts.page import Content, card, html
 from dashboards.parts.state import Statement
+from dashboards.parts.templates import block
 from dashboards.places import asker_of
 from warehouse.console import ConsoleBusy, QueryCancelled, QueryFailed, QueryRefused, Result
 from warehouse.publish import NotPublished
@@ -79,7 +80,7 @@ class SqlPage:
         )  # fmt: skip
         self.answer = card(
             pn.Row(
-                self.counts, page.download_buttons("query_result", self._rows, self._describe, self.data),
+                self.counts, page.download_buttons("query_result", self._rows, self._describe, self.data, margin=0),
                 sizing_mode="stretch_width",
                 margin=(0, 0, 8, 0),
             ),
@@ -91,12 +92,12 @@ class SqlPage:
             html(page.picture_buttons(of_result.NAME, stands_alone=False)), visible=False,
         )  # fmt: skip
         contents, columns = self.data.ask("contents"), self.data.ask("dictionary")
-        sidebar = html(f"<h2>Tables</h2>{sql_text.tables(contents, columns, self.data.own_rows)}")
+        sidebar = html(page.heading("Tables") + sql_text.tables(contents, columns, self.data.own_rows))
         main = pn.Column(
-            html("<h1>SQL</h1><p class='lead'>Ask the published warehouse anything that DuckDB understands.</p>",
+            html(page.opening("SQL", "Ask the published warehouse anything that DuckDB understands."),
                  margin=(0, 0, 12, 0)),
             card(self.text, pn.Row(self.run, self.stop, margin=(10, 0, 0, 0)), self.hint,
-                 html(f"<h3>Examples</h3>{sql_text.examples()}"), self.history),
+                 html(sql_text.examples()), self.history),
             self.notes,
             self.answer,
             self.chart,
@@ -159,10 +160,9 @@ class SqlPage:
             state.offer(name, columns, first)
         self._busy = False
         self.notes.object = page.notes(notes)
-        self.counts.object = (
-            f'<p class="counts"><b>{formats.count(frame.height)}</b> {"row" if frame.height == 1 else "rows"} × '
-            f"{frame.width} columns in "
-            f"{answer.elapsed_s:.2f} s</p>"
+        self.counts.object = block(
+            "counts",
+            f"{counted(frame.height, 'row')} × {counted(frame.width, 'column')} in {answer.elapsed_s:.2f} s",
         )
         self.answer.visible = True
         self._tabulate(frame)
@@ -216,7 +216,7 @@ class SqlPage:
             return
         with page.together():
             if not drawn:
-                self.picture.object, self.heading.object, self.caption.object = None, "<h2>Chart</h2>", ""
+                self.picture.object, self.heading.object, self.caption.object = None, page.heading("Chart"), ""
                 return
             self.picture.object, n = of_result.draw(frame, state.chart, state.x, state.y)
             left_out = f" of {formats.count(frame.height)}" if n < frame.height else ""

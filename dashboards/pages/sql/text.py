@@ -42,7 +42,9 @@ class Asked(NamedTuple):
 
 def examples() -> str:
     """Buttons that put an example into the field."""
-    return render(__file__, "buttons.html", heading="", buttons=[(title, sql, "") for title, sql in EXAMPLES.items()])
+    return render(
+        __file__, "buttons.html", heading="Examples", buttons=[(title, sql, "") for title, sql in EXAMPLES.items()]
+    )
 
 
 def history(asked: Sequence[Asked]) -> str:

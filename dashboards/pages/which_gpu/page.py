@@ -235,15 +235,16 @@ class WhichGpu:
 
     def content(self) -> Content:
         """Everything in its place."""
-        lead = (
-            "<h1>Which GPU?</h1><p class='lead'>How many of which accelerator a model needs in which precision, how "
-            "fast it then is, and what a million output tokens cost in money and carbon.</p>"
+        lead = page.opening(
+            "Which GPU?",
+            "How many of which accelerator a model needs in which precision, how fast it then is, and what a "
+            "million output tokens cost in money and carbon.",
         )
         table = page.card(
             self.heading,
             pn.FlexBox(
                 controls.select(self.state, "show", "", width=220, sizing_mode=None),
-                page.download_buttons("which_gpu", self._rows, self._describe, self.data),
+                page.download_buttons("which_gpu", self._rows, self._describe, self.data, margin=0),
                 align_items="center", gap="8px 16px", margin=(10, 0, 0, 0), sizing_mode="stretch_width",
             ),
             self.matrix,

@@ -53,17 +53,13 @@ class WhichGpuState(EngineOptions):
         """Offer every choice; notes where what was asked is none."""
         families = Counter(family(name) for name in door.model_choices("decoder"))
         labels = {f"{name} ({count})": name for name, count in sorted(families.items(), key=lambda item: -item[1])}
-        notes = self._offer("family", labels, [])
-        notes += self._offer("models", door.model_choices("decoder"), [])
-        notes += self._offer("accelerators", list(door.devices), list(USUAL_ACCELERATORS))
-        notes += self._offer("weights", weight_choices(), list(USUAL_WEIGHTS))
+        notes = self.offer_with_default("family", labels, [])
+        notes += self.offer_with_default("models", door.model_choices("decoder"), [])
+        notes += self.offer_with_default("accelerators", list(door.devices), list(USUAL_ACCELERATORS))
+        notes += self.offer_with_default("weights", weight_choices(), list(USUAL_WEIGHTS))
         notes += engine_options.offer_cache(self)
-        notes += self._offer("engine", list(PROFILES), ENGINE)
-        return notes + self._offer("grid", grids(door), "WLD")
-
-    def _offer(self, name: str, options: Mapping[str, str] | Sequence[str], default: Any) -> list[str]:
-        self.remember_default(name, default)
-        return self.offer(name, options, default)
+        notes += self.offer_with_default("engine", list(PROFILES), ENGINE)
+        return notes + self.offer_with_default("grid", grids(door), "WLD")
 
     @property
     def formats(self) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ _LICENCES_KNOWN = dg.AssetCheckSpec(
 _BOARDS_DECIDED = dg.AssetCheckSpec(
     "boards_are_decided",
     asset=list(tables.OPEN_VS_PROPRIETARY.asset_key),
-    description="No model of unknown licence class stands above the best open one; else the gap is not sure.",
+    description="No model of unknown licence class ranks above the best open one; otherwise the gap is uncertain.",
 )
 
 

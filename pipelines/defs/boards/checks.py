@@ -79,7 +79,7 @@ def no_version_spans_a_redefinition(skyline: Home) -> dg.AssetCheckResult:
 
 @dg.asset_check(
     asset=list(BOARD_SOURCES.asset_key),
-    description="Every source that speaks online answered when last asked, and within twice its own rhythm.",
+    description="Every online source answered when last asked, within twice its usual interval.",
 )
 def sources_keep_their_rhythm(skyline: Home) -> dg.AssetCheckResult:
     """Show sources that are down or silent; what they published before stays, and nothing blocks."""

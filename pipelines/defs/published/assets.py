@@ -25,7 +25,7 @@ WHOLE = "release_is_whole"
     tags={"layer": "published"},
     description=(
         "What pages, commands, the HTTP interface and any DuckDB client read: every table in one file, built under a"
-        " new name, verified, and made current at once. Readers never see half of it."
+        " new name, verified, and made current in one step. Readers never see half of it."
     ),
     check_specs=[
         dg.AssetCheckSpec(

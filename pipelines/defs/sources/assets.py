@@ -41,7 +41,7 @@ class SourcesConfig(dg.Config):
         dg.AssetCheckSpec(
             ANSWERED,
             asset=list(RAW_FILES),
-            description="Every source that was asked answered. Where one did not, what it said before stays in use.",
+            description="Every source that was asked answered. Where one did not, its last answer stays in use.",
         ),
         dg.AssetCheckSpec(
             UNCHANGED,

@@ -10,6 +10,7 @@ from pipelines.defs.statistics import tables as statistics_tables
 from pipelines.lib.contract_assets import makes, spec, write, written
 from pipelines.lib.resources import Home
 from warehouse.contracts import Table
+from warehouse.contracts import scaling as scaling_contracts
 from warehouse.contracts import statistics as tables
 from warehouse.contracts.leaderboards import NON_EMBEDDING_SCORES
 
@@ -37,30 +38,30 @@ def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     name="scaling",
     **_made(
         statistics_tables.SIZED_INPUTS,
-        tables.SCALING_FITS,
-        tables.SCALING_RESIDUALS,
-        tables.SCALING_SHAPE,
-        tables.DIMINISHING_RETURNS,
-        tables.CAPABILITY_DENSITY,
-        tables.CAPABILITY_DENSITY_TREND,
+        scaling_contracts.SCALING_FITS,
+        scaling_contracts.SCALING_RESIDUALS,
+        scaling_contracts.SCALING_SHAPE,
+        scaling_contracts.DIMINISHING_RETURNS,
+        scaling_contracts.CAPABILITY_DENSITY,
+        scaling_contracts.CAPABILITY_DENSITY_TREND,
     ),
 )
 def scaling(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Score against size, and how the size of a score shrank."""
     found = scaling_tables.scaling_of(skyline.lake)
-    yield write(skyline.lake, tables.SCALING_FITS, found.fits)
-    yield write(skyline.lake, tables.SCALING_RESIDUALS, found.residuals)
-    yield write(skyline.lake, tables.SCALING_SHAPE, found.shapes)
-    yield write(skyline.lake, tables.DIMINISHING_RETURNS, found.returns)
-    yield write(skyline.lake, tables.CAPABILITY_DENSITY, found.density)
-    yield write(skyline.lake, tables.CAPABILITY_DENSITY_TREND, found.density_trend)
+    yield write(skyline.lake, scaling_contracts.SCALING_FITS, found.fits)
+    yield write(skyline.lake, scaling_contracts.SCALING_RESIDUALS, found.residuals)
+    yield write(skyline.lake, scaling_contracts.SCALING_SHAPE, found.shapes)
+    yield write(skyline.lake, scaling_contracts.DIMINISHING_RETURNS, found.returns)
+    yield write(skyline.lake, scaling_contracts.CAPABILITY_DENSITY, found.density)
+    yield write(skyline.lake, scaling_contracts.CAPABILITY_DENSITY_TREND, found.density_trend)
 
 
 @dg.multi_asset(
     name="non_embedding_trend",
-    **makes(spec(tables.NON_EMBEDDING_TREND, [NON_EMBEDDING_SCORES], kinds={"polars", "numpy"})),
+    **makes(spec(scaling_contracts.NON_EMBEDDING_TREND, [NON_EMBEDDING_SCORES], kinds={"polars", "numpy"})),
 )
 def non_embedding_trend(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """The published table of chat models against their parameters without embeddings."""
     published = skyline.lake.read(NON_EMBEDDING_SCORES)
-    yield write(skyline.lake, tables.NON_EMBEDDING_TREND, scaling_tables.non_embedding_trend(published))
+    yield write(skyline.lake, scaling_contracts.NON_EMBEDDING_TREND, scaling_tables.non_embedding_trend(published))

@@ -12,7 +12,7 @@ from analytics.statistics.resampling import Families, Floats
 from analytics.statistics.scaling import FEWEST, Line, Shape, fitted_lines, influence, returns, shape
 from analytics.statistics.summaries import SIZE_BANDS
 from pipelines.defs.statistics.tables import SNAPSHOT, Boards, drawn, newest_boards, rows_of, values_of
-from warehouse.contracts import statistics as tables
+from warehouse.contracts import scaling as tables
 from warehouse.lake import Lake
 
 _BILLION = 1e9

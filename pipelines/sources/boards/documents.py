@@ -231,7 +231,7 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> 
         if [cell.strip() for cell in line[: len(names)]] == names:
             continue  # The header once more, as in files that were joined.
         if len(line) < len(unique) or any(cell.strip() for cell in line[len(unique) :]):
-            broken.append((number, f"has {len(line)} of {len(unique)} fields, so its cells stand in wrong columns"))
+            broken.append((number, f"has {len(line)} of {len(unique)} fields, so its cells are in the wrong columns"))
         else:
             kept.append(line[: len(unique)])
             numbers.append(number)

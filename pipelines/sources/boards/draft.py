@@ -66,7 +66,7 @@ def draft(path: Path) -> str:
 def _read(member: Member) -> tuple[str, str, pl.DataFrame]:
     form = member.form
     if form is None or form == "zip":
-        raise UnreadableFile(f"{member.name} is none of CSV, JSON, YAML, Parquet and Markdown.")
+        raise UnreadableFile(f"{member.name} is not CSV, JSON, YAML, Parquet or Markdown.")
     failed: UnreadableFile | None = None
     for records in _RECORDS if form in {"json", "yaml", "toml"} else ("",):
         file = File.model_validate({"name": "draft", "form": form, "records": records, "refused": "draft"})

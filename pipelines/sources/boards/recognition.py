@@ -235,7 +235,7 @@ def dated(matched: Sequence[Matched], name: str) -> Dated:
         try:
             date = dt.date(*map(int, found.groups()))
         except ValueError as error:
-            raise UndatedBoard(f"{name} names a date that is none.") from error
+            raise UndatedBoard(f"{name} names something that is not a date.") from error
         if not values.EARLIEST <= date <= _tomorrow():
             raise UndatedBoard(f"{name} names {date}, and no board can be of that day.")
         return Dated(date, by_name=True)

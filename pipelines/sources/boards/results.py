@@ -125,7 +125,7 @@ def held_against_units(scores: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[i
     rules: list[tuple[pl.Expr, pl.Expr]] = [
         (value.is_null(), pl.format("{}: '{}' is not a number", "column", shown)),
         (pl.col("benchmark").is_null(), pl.format("{}: no benchmark is named", "column")),
-        (pl.col("benchmark_version").is_null(), pl.format("{}: no version can be told", "column")),
+        (pl.col("benchmark_version").is_null(), pl.format("{}: the version cannot be determined", "column")),
         (value < pl.col("least"), pl.format("{}: {} is below {}", "column", shown, "least")),
         (value > pl.col("most"), pl.format("{}: {} is above {}", "column", shown, "most")),
         (as_fractions, pl.format("{}: fractions, where the declaration says percent", "column")),

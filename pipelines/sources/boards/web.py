@@ -6,25 +6,16 @@ from dataclasses import dataclass
 import httpx
 import tenacity
 
+from pipelines.sources.retrying import PatientClient, TryAgain, raise_if_later_helps
 from warehouse.settings import Settings
 
 LARGEST_BYTES = 256 << 20
 """No board is larger."""
-_RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-_LONGEST_WAIT_S = 60.0
 _AGENT = "skyline (boards of open language models; one request a day and file)"
 
 
 class NotReached(ConnectionError):
     """An address did not answer in time, or not with what was asked for; the message says which and why."""
-
-
-class _TryAgain(Exception):
-    """An answer that a later try may better."""
-
-    def __init__(self, reason: str, wait_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait_s = wait_s
 
 
 @dataclass(frozen=True)
@@ -40,25 +31,16 @@ class Answer:
     marks: Mapping[str, str]
 
 
-class Web:
+class Web(PatientClient):
     """A client of published addresses."""
 
     def __init__(self, settings: Settings, sleep: Callable[[float], None] | None = None) -> None:
-        self._client = httpx.Client(
-            timeout=settings.http_timeout_s, follow_redirects=True, trust_env=True, headers={"User-Agent": _AGENT}
+        super().__init__(
+            settings,
+            sleep,
+            lambda state: state.attempt_number >= settings.http_attempts or _nobody_there(state),
+            headers={"User-Agent": _AGENT},
         )
-        self._retrying = tenacity.Retrying(
-            stop=lambda state: state.attempt_number >= settings.http_attempts or _nobody_there(state),
-            wait=_wait,
-            retry=tenacity.retry_if_exception_type(_TryAgain),
-            sleep=sleep or tenacity.nap.sleep,
-        )
-
-    def __enter__(self) -> "Web":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
 
     def get(
         self, address: str, marks: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
@@ -91,9 +73,7 @@ class Web:
             with self._client.stream("GET", address, headers=dict(headers)) as answer:
                 if answer.status_code == httpx.codes.NOT_MODIFIED:
                     return Answer(None, {})
-                if answer.status_code in _RETRIED_STATUS:
-                    stated = answer.headers.get("Retry-After", "")
-                    raise _TryAgain(f"it answers {answer.status_code}", float(stated) if stated.isdigit() else None)
+                raise_if_later_helps(answer)
                 if answer.is_error:
                     raise NotReached(f"{address} answers {answer.status_code}.")
                 received = bytearray()
@@ -104,7 +84,7 @@ class Web:
                 named = {"etag": answer.headers.get("ETag"), "last_modified": answer.headers.get("Last-Modified")}
                 return Answer(bytes(received), {mark: value for mark, value in named.items() if value})
         except httpx.TransportError as error:
-            raise _TryAgain(str(error) or type(error).__name__) from error
+            raise TryAgain(str(error) or type(error).__name__) from error
         except httpx.InvalidURL as error:
             raise NotReached(f"{address} is no address: {error}.") from error
 
@@ -117,11 +97,3 @@ def _nobody_there(state: tenacity.RetryCallState) -> bool:
     error = state.outcome.exception() if state.outcome else None
     refused = error is not None and isinstance(error.__cause__, httpx.ConnectError)
     return refused and state.attempt_number >= _CONNECTIONS
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """What the server asks for; else exponential with jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _TryAgain) and error.wait_s is not None:
-        return min(error.wait_s, _LONGEST_WAIT_S)
-    return tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S)(state)

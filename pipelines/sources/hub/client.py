@@ -7,13 +7,12 @@ from typing import TypeVar
 import httpx
 import tenacity
 
+from pipelines.sources.retrying import PatientClient, TryAgain, raise_if_later_helps
 from warehouse.settings import Settings
 
 Answer = TypeVar("Answer")
 
 PARQUET_MAGIC = b"PAR1"
-_RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-_LONGEST_WAIT_S = 60.0
 
 
 class HubUnavailable(ConnectionError):
@@ -22,14 +21,6 @@ class HubUnavailable(ConnectionError):
 
 class NotOnHub(LookupError):
     """The hub has no such file or dataset at that revision."""
-
-
-class _TryAgain(Exception):
-    """An answer that a later try may better."""
-
-    def __init__(self, reason: str, wait_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait_s = wait_s
 
 
 @dataclass(frozen=True)
@@ -72,25 +63,13 @@ ARENA_DATASET = "lmarena-ai/leaderboard-dataset"
 RESULT_TREES = ("open-llm-leaderboard-old/results", "open-llm-leaderboard/results")
 
 
-class Hub:
+class Hub(PatientClient):
     """A client of the dataset hub."""
 
     def __init__(self, settings: Settings, sleep: Callable[[float], None] | None = None) -> None:
-        self._client = httpx.Client(
-            base_url=settings.hub_url, timeout=settings.http_timeout_s, follow_redirects=True, trust_env=True
+        super().__init__(
+            settings, sleep, tenacity.stop_after_attempt(settings.http_attempts), base_url=settings.hub_url
         )
-        self._retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(settings.http_attempts),
-            wait=_wait,
-            retry=tenacity.retry_if_exception_type(_TryAgain),
-            sleep=sleep or tenacity.nap.sleep,
-        )
-
-    def __enter__(self) -> "Hub":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
 
     def download(self, file: HubFile) -> bytes:
         """All bytes of the file.
@@ -107,7 +86,7 @@ class Hub:
                 len(received) > 12 and received[:4] == received[-4:] == PARQUET_MAGIC
             ):
                 received.clear()
-                raise _TryAgain("the Parquet file is cut short")
+                raise TryAgain("the Parquet file is cut short")
             return bytes(received)
 
         return self._persistently(attempt, file.uri)
@@ -174,9 +153,9 @@ class Hub:
                 for block in answer.iter_raw():
                     received.extend(block)
                 if expected is not None and len(received) - before != int(expected):
-                    raise _TryAgain(f"{len(received) - before} of {expected} bytes came")
+                    raise TryAgain(f"{len(received) - before} of {expected} bytes came")
         except httpx.TransportError as error:
-            raise _TryAgain(str(error) or type(error).__name__) from error
+            raise TryAgain(str(error) or type(error).__name__) from error
 
     def _json(self, address: str) -> object:
         def attempt() -> object:
@@ -185,9 +164,9 @@ class Hub:
                 _raise_for(answer, address)
                 return answer.json()
             except httpx.TransportError as error:
-                raise _TryAgain(str(error) or type(error).__name__) from error
+                raise TryAgain(str(error) or type(error).__name__) from error
             except ValueError as error:
-                raise _TryAgain(f"the answer is not JSON ({error})") from error
+                raise TryAgain(f"the answer is not JSON ({error})") from error
 
         return self._persistently(attempt, address)
 
@@ -199,9 +178,9 @@ class Hub:
                 following = answer.links.get("next", {}).get("url")
                 return [item for item in answer.json() if isinstance(item, dict)], following
             except httpx.TransportError as error:
-                raise _TryAgain(str(error) or type(error).__name__) from error
+                raise TryAgain(str(error) or type(error).__name__) from error
             except ValueError as error:
-                raise _TryAgain(f"the answer is not JSON ({error})") from error
+                raise TryAgain(f"the answer is not JSON ({error})") from error
 
         return self._persistently(attempt, address)
 
@@ -219,16 +198,6 @@ class Hub:
 def _raise_for(answer: httpx.Response, address: str) -> None:
     if answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise NotOnHub(f"The hub answers {answer.status_code} to {address}: no such public file or dataset.")
-    if answer.status_code in _RETRIED_STATUS:
-        stated = answer.headers.get("Retry-After", "")
-        raise _TryAgain(f"the hub answers {answer.status_code}", float(stated) if stated.isdigit() else None)
+    raise_if_later_helps(answer, "the hub")
     if answer.is_error:
         raise NotOnHub(f"The hub answers {answer.status_code} to {address}.")
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """What the hub asks for; else exponential with jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _TryAgain) and error.wait_s is not None:
-        return min(error.wait_s, _LONGEST_WAIT_S)
-    return tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S)(state)

@@ -12,19 +12,6 @@ _OLLAMA = re.compile(
 )
 
 
-def ollama(text: str) -> Iterator[Row | None] | None:
-    """What `ollama run --verbose` prints after an answer; model and device are not in it."""
-    found = list(_OLLAMA.finditer(text))
-    return (row for run in found for row in _ollama(run)) if found else None
-
-
-def _ollama(run: re.Match[str]) -> Iterator[Row | None]:
-    given, made = int(run["given"]), int(run["made"])
-    shared = {"source": "ollama --verbose", "engine": "ollama", "batch": 1}
-    yield measured("tokens_per_s", run["read"], "prefill", input_tokens=given, context_depth=0, **shared)
-    yield measured("tokens_per_s", run["written"], "decode", output_tokens=made, context_depth=given, **shared)
-
-
 _MLX = re.compile(
     r"Timing with prompt_tokens=(?P<given>\d+), generation_tokens=(?P<made>\d+), batch_size=(?P<batch>\d+)\..*?"
     r"Averages: prompt_tps=(?P<read>[\d.]+), generation_tps=(?P<written>[\d.]+)",
@@ -32,15 +19,25 @@ _MLX = re.compile(
 )
 
 
+def ollama(text: str) -> Iterator[Row | None] | None:
+    """What `ollama run --verbose` prints after an answer; model and device are not in it."""
+    return _rates(_OLLAMA, text, "ollama --verbose", "ollama")
+
+
 def mlx(text: str) -> Iterator[Row | None] | None:
     """What `mlx_lm.benchmark` prints; model and device are not in it."""
-    found = list(_MLX.finditer(text))
-    return (row for run in found for row in _mlx(run)) if found else None
+    return _rates(_MLX, text, "mlx_lm.benchmark", "mlx")
 
 
-def _mlx(run: re.Match[str]) -> Iterator[Row | None]:
-    given, made = int(run["given"]), int(run["made"])
-    shared = {"source": "mlx_lm.benchmark", "engine": "mlx", "batch": int(run["batch"])}
+def _rates(pattern: re.Pattern[str], text: str, source: str, engine: str) -> Iterator[Row | None] | None:
+    """Rates of reading and writing of every run found; None where there is none. One request, unless it says more."""
+    runs = list(pattern.finditer(text))
+    return (row for run in runs for row in _run(run, source, engine)) if runs else None
+
+
+def _run(run: re.Match[str], source: str, engine: str) -> Iterator[Row | None]:
+    given, made, batch = int(run["given"]), int(run["made"]), int(run.groupdict().get("batch", 1))
+    shared = {"source": source, "engine": engine, "batch": batch}
     yield measured("tokens_per_s", run["read"], "prefill", input_tokens=given, context_depth=0, **shared)
     yield measured("tokens_per_s", run["written"], "decode", output_tokens=made, context_depth=given, **shared)
 

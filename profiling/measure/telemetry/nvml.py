@@ -19,7 +19,7 @@ _FAILURES = {
     "NVMLError_LibRmVersionMismatch": "driver and its library differ in version; reboot or reload the driver",
     "NVMLError_NotSupported": "not supported by this device, partition or virtual machine",
     "NVMLError_NoPermission": "needs a permission that this user lacks",
-    "NVMLError_FunctionNotFound": "the driver is too old to tell",
+    "NVMLError_FunctionNotFound": "the driver is too old to report it",
     "NVMLError_GpuIsLost": "the device has fallen off the bus",
     "NVMLError_Timeout": "the driver did not answer in time",
     "NVMLError_Uninitialized": "NVML was not started",

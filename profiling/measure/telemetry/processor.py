@@ -98,7 +98,7 @@ def _clock() -> Reading:
         ]
     except (OSError, ValueError):
         clocks = []
-    return Reading(sum(clocks) / len(clocks)) if clocks else Reading(None, "the system tells no processor clock")
+    return Reading(sum(clocks) / len(clocks)) if clocks else Reading(None, "the system reports no processor clock")
 
 
 def _temperature() -> Reading:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
@@ -44,7 +43,6 @@ class Form:
     output_gate: OutputGate = "none"
     gate_switch: str = ""
     """Field that switches the output gate."""
-    gate_in: Literal["all", "full"] = "all"
     sinks: bool = False
     latent: bool | None = None
     """Latent attention; None: where the config has `kv_lora_rank`."""

@@ -193,8 +193,3 @@ class LayerSpec:
     """What else belongs to attention, by the names of steps there."""
     layer_steps: tuple[Step, ...] = ()
     """What else follows the feed-forward block."""
-
-    @property
-    def mixes_by_state(self) -> bool:
-        """Whether a state alone mixes tokens."""
-        return self.state is not None and not self.attention

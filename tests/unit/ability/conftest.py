@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics.ability.design import Design, matrix_design
+from analytics.ability.design import Design
 from analytics.ability.results import plain_results
 
 
@@ -67,10 +67,18 @@ def design(matrix: pl.DataFrame, published: pl.DataFrame, names: list[str]) -> D
     of = {row["Model"]: row for row in published.iter_rows(named=True)}
     makers = [of[name]["Organization"] or name for name in models]
     dates = [datetime.date.fromisoformat(of[name]["date"]) for name in models]
-    return matrix_design(
+    units = results.units
+    return Design(
         results,
+        results.item,
+        results.items,
+        np.zeros(len(results), dtype=bool),
+        np.zeros(len(results), dtype=bool),
         np.array([domain[name] for name in benchmarks]),
+        len(_DOMAINS),
+        np.arange(units),
+        np.zeros(units, dtype=np.int64),
         np.unique(makers, return_inverse=True)[1].astype(np.int64),
         np.array([date.year - 2018 for date in dates]),
-        np.array([date.toordinal() / 365.25 for date in dates]),
+        np.array([[date.toordinal() / 365.25] for date in dates]),
     )

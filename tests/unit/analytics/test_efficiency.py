@@ -169,7 +169,7 @@ def test_the_time_of_a_run_counts_once_however_many_rows_repeat_it() -> None:
     assert (time.runs, time.runs_without_time, time.rows) == (3, 1, 186)
     assert time.hours == pytest.approx(1.5)
     assert time.hours_summed_over_rows == pytest.approx(93.0)
-    assert time.repetition_factor == pytest.approx(62.0)
+    assert time.hours_summed_over_rows / time.hours == pytest.approx(62.0)
 
 
 def test_a_run_that_states_two_times_is_refused_by_name() -> None:

@@ -228,7 +228,7 @@ def test_formats_go_to_the_recipe_they_were_made_by(method: str, recipe: str | N
 
 
 def test_an_unknown_recipe_is_answered_with_a_warning(model: LossModel) -> None:
-    assert "no recipe" in model.quantisation_loss(4.5, "unheard of", Subject(8e9)).warnings[0]
+    assert "not a recipe" in model.quantisation_loss(4.5, "unheard of", Subject(8e9)).warnings[0]
 
 
 def test_a_question_that_is_none_is_refused(model: LossModel) -> None:

@@ -94,7 +94,7 @@ def test_every_table_keeps_its_contract(boards: Boards) -> None:
 
 def test_a_row_whose_cells_stand_in_wrong_columns_is_rejected_not_padded(boards: Boards) -> None:
     told = boards.rejected.filter(pl.col("uri").str.ends_with("table_2026_01_08.csv"))
-    assert told["reason"].to_list() == ["has 21 of 24 fields, so its cells stand in wrong columns"]
+    assert told["reason"].to_list() == ["has 21 of 24 fields, so its cells are in the wrong columns"]
     of_release = boards.results.filter(pl.col("source") == "livebench", pl.col("benchmark_version") == "2026_01_08")
     assert of_release.filter(pl.col("name_in_source").str.contains("nemotron-3-super")).is_empty()
 

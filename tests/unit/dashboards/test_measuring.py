@@ -89,4 +89,4 @@ def test_bars_of_layers_show_the_time_by_kind_or_the_most_that_a_layer_held_at_o
     assert sorted(zip(data["x"], data["top"], data["name"], strict=True)) == [
         (-1, 10.0, "embedding"), (0, 30.0, "whole layer"), (1, 5.0, "head"),
     ]  # fmt: skip
-    assert bars.figure.yaxis.axis_label == "Held at once, at most (MB)"
+    assert bars.figure.yaxis.axis_label == "Peak memory held (MB)"

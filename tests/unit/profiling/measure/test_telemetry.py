@@ -135,7 +135,7 @@ def test_power_now_is_preferred_to_an_average_where_the_driver_tells_it(driver: 
     [
         ({"refused": {"nvmlDeviceGetUtilizationRates": 3}}, "utilisation_share", "not supported by this device"),
         ({"refused": {"nvmlDeviceGetTotalEnergyConsumption": 4}}, "energy_j", "needs a permission"),
-        ({"missing": {"nvmlDeviceGetTemperature"}}, "temperature_c", "the driver is too old to tell"),
+        ({"missing": {"nvmlDeviceGetTemperature"}}, "temperature_c", "the driver is too old to report it"),
         ({"refused": {"nvmlDeviceGetClockInfo": 15}}, "sm_mhz", "fallen off the bus"),
         ({"gpm": False}, "dram_share", "no GPM counters"),
         ({"missing": {"nvmlGpmQueryDeviceSupport"}}, "tensor_share", "too old"),

@@ -26,7 +26,7 @@ def points(config: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
 
 
 def subject(config: dict[str, Any], stage: str, **more: Any) -> Any:
-    from profiling.measure.subject import subject_of  # noqa: PLC0415 - after the skip
+    from profiling.measure.backends import subject_of  # noqa: PLC0415 - after the skip
 
     (point,) = points(config, stages=[stage], **more)
     return subject_of(point, config, "cpu")

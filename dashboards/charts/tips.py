@@ -1,0 +1,14 @@
+"""What a chart says of the mark that is pointed at, in Bokeh's words: `@column`, or `@column{format}`."""
+
+from dashboards.parts.templates import block
+
+
+def tip(head: str, *lines: str | tuple[str, str], aside: str = "") -> str:
+    """Tooltips of a `HoverTool`.
+
+    Args:
+        head: What the mark is.
+        lines: What is said of it, a line each; a pair is a name and its value.
+        aside: What follows the head in a quieter colour.
+    """
+    return block("tip", head, lines, aside)
