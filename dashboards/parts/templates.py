@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dashboards.parts import formats
 
@@ -30,7 +30,8 @@ def _environment(folder: Path) -> Environment:
 
 def _coded(text: object) -> Markup:
     """Escaped text in which what stands between backticks, as messages quote commands, is set as code."""
-    return Markup(_QUOTED.sub(r"<code>\1</code>", formats.escape(text)))  # noqa: S704 - escaped before
+    said = str(escape(text))
+    return Markup(_QUOTED.sub(lambda found: block("code", Markup(found[1])), said))  # noqa: S704 - escaped before
 
 
 def render(page_file: str, template: str, **values: Any) -> str:

@@ -18,7 +18,7 @@ from warehouse.versions import fault, fault_of_current, link_fault
 
 _LIBRARIES = ("dagster", "duckdb", "polars", "panel", "holoviews", "hvplot", "bokeh", "moocore", "httpx")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PROFILING = '"torch>=2.6,<3" "nvidia-ml-py>=12" "transformers>=5"'
+PROFILING = '"torch>=2.6,<3" "nvidia-ml-py>=12" "transformers>=5" "gguf>=0.19" "accelerate>=1.10"'
 """What the extra of that name installs. By their own names: an extra asked of a wrong name is a stranger's package."""
 _NEEDED_FREE_BYTES = 1 << 30
 

@@ -10,6 +10,7 @@ from dashboards.data import Data
 from dashboards.pages.compare.state import CompareState
 from dashboards.parts import controls, formats, page, theme
 from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.templates import block
 from profiling.answers.held_formats import Held, Side, format_choices, held, notes, sentence
 from profiling.errors import ProfilingError
 from warehouse.contracts.ability import THIN_EVIDENCE
@@ -105,11 +106,9 @@ class Formats:
 
 def answer(found: list[Held]) -> str:
     """Every other side held to the first, in sentences, and what was measured of each, as HTML."""
-    lines = [f"<p class='lead'>{formats.escape(sentence(found[0], one))}</p>" for one in found[1:]]
+    lines = [block("lead", sentence(found[0], one)) for one in found[1:]]
     lines += [
-        f"<p class='counts'>{formats.escape(one.side.model_id)}: {formats.escape(measured.words)}</p>"
-        for one in found
-        for measured in one.measured[:2]
+        block("counts", f"{one.side.model_id}: {measured.words}") for one in found for measured in one.measured[:2]
     ]
     return "".join(lines)
 

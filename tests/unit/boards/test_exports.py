@@ -115,7 +115,7 @@ def test_rows_that_lost_a_cell_are_rejected_with_a_reason_and_give_no_other_valu
     payload = written([lines[0], *(shifted(number, line) for number, line in enumerate(lines[1:]))])
     found = read(payload, path.name)
     assert said(found) <= said(read(path.read_bytes(), path.name))
-    assert any("so its cells stand in wrong columns" in reason for _, _, reason in found.rejected)
+    assert any("so its cells are in the wrong columns" in reason for _, _, reason in found.rejected)
 
 
 def test_a_packed_file_is_stored_as_what_it_holds(board_files: Path, tmp_path: Path) -> None:

@@ -69,9 +69,8 @@ def test_a_config_is_a_model_of_its_visitor_and_a_broken_one_is_refused(files: O
     assert isinstance(found.model, Architecture)
     assert found.places()[0] == ("Model", "model?id=your%20model")
     assert files.data_of(token).own_files == (found,)
-    del CONFIG["hidden_size"]
     with pytest.raises(NotTaken, match="hidden_size"):
-        take(files, name="config.json", payload=json.dumps(CONFIG))
+        take(files, name="config.json", payload=json.dumps(CONFIG | {"hidden_size": "wide"}))
 
 
 def test_an_address_on_the_hub_is_asked_only_where_the_operator_allows_it(
