@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 PIP := $(BIN)/python deploy/install.py
 INSTALL := $(PIP) -c constraints.txt --no-build-isolation -e
 # Every file is the one that was locked, by its digest; the project itself is added beside them, fetching nothing.
-LOCKED := $(PIP) --require-hashes -r
+LOCKED := $(PIP) --no-deps --require-hashes -r
 OURSELVES := $(PIP) --no-deps --no-build-isolation -e
 SOURCE ?= bundled
 # What Python compiles it keeps, whatever the environment says: nothing is compiled anew by each of a hundred processes.
