@@ -172,6 +172,7 @@ def test_columns_are_those_that_the_description_promises(client: TestClient) -> 
             "sql",
             "inference",
             "quality",
+            "compare",
             "roofline",
             "sweep",
             "improve",

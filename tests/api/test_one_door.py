@@ -85,7 +85,7 @@ def test_a_plan_is_the_same_on_page_over_http_and_by_command(
     door = Data(settings).door()
     chosen = {"model": "openai/gpt-oss-120b", "users": 20, "ttft": 1, "tpot": 30}
     with TestClient(create(settings)) as client:
-        for options in ({"cached": 50, "batched": 2048}, {"draft": 3, "acceptance": 0.8}, {"apart": "yes"}):
+        for options in ({"cached": 50, "batched_tokens": 2048}, {"draft": 3, "acceptance": 0.8}, {"apart": "yes"}):
             state = ServeState.from_address(f"?{urlencode({**chosen, **options})}")
             assert state.offer_all(door) + state.settle() == []
             fleet = "8xH100"
@@ -97,7 +97,7 @@ def test_a_plan_is_the_same_on_page_over_http_and_by_command(
                 "spread": state.spread, "ttft_s": state.ttft, "tpot_s": state.tpot / 1000, "accelerator": fleet,
                 "cached_prefix": state.cached / 100, "draft": state.draft, "acceptance": state.acceptance,
                 "apart": state.apart, "engine": state.engine,
-            } | ({"batched_tokens": state.batched} if state.batched else {})  # fmt: skip
+            } | ({"batched_tokens": state.batched_tokens} if state.batched_tokens else {})  # fmt: skip
             answer = client.get("/api/v1/plan", params=http).json()
             (over_http,) = answer["rows"]
             assert "'8xH100' is taken as H100-SXM5-80GB" in answer["notes"][0]

@@ -231,8 +231,8 @@ def test_what_is_no_file_of_ours_in_a_folder_is_passed_over_and_the_rest_is_read
     found = collect([str(inbox)], home)
     reasons = dict(found.set_aside)
     assert set(reasons) == {"linked.csv", "device.csv", "lost.csv", "circle.csv", "pipe.csv", "measured.bundle"}
-    assert "link to outside of the folder" in reasons["linked.csv"]
-    assert "link to outside of the folder" in reasons["measured.bundle"]
+    assert "link that leads outside the folder" in reasons["linked.csv"]
+    assert "link that leads outside the folder" in reasons["measured.bundle"]
     assert reasons["pipe.csv"] == "pipe.csv is no ordinary file"
     assert {stored.manifest.uri for stored in found.new} == {"2023-05-23-again.csv", r"\xff-2023-05-26.csv"}
     assert found.known == 1  # what the link within the folder leads to

@@ -13,7 +13,7 @@ from dashboards.pages.roofline.page import Roofline
 from dashboards.pages.serve.page import Serve
 from dashboards.pages.which_gpu.page import WhichGpu
 from pipelines.commands.app import app
-from profiling.answers.commands import started, unsaid
+from profiling.answers.commands import commands, unsaid
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
 from warehouse.settings import Settings
@@ -88,12 +88,12 @@ def test_the_advisor_advises_as_advise_does_and_its_commands_start_the_engine_so
     page = Advisor(data, f"?machine=4090&engine=vllm-v1&{ADDRESS}")
     rows = said(bundled_home, "advise", "4090", "--engine", "vllm-v1", *OPTIONS)
     for name in ("model_id", "weight_format", "longest_context", "tokens_per_s", "memory_high_gib", "run"):
-        assert page.rows[name].to_list() == [
+        assert page.table.rows[name].to_list() == [
             pytest.approx(row[name]) if isinstance(row[name], float) else row[name] for row in rows
         ]
-    best = page.rows.row(0, named=True)
+    best = page.table.rows.row(0, named=True)
     assert best["run"].endswith(
-        "--gpu-memory-utilization 0.8 --max-num-batched-tokens 4096 --enforce-eager --kv-cache-dtype fp8"
+        "--kv-cache-dtype fp8 --gpu-memory-utilization 0.8 --max-num-batched-tokens 4096 --enforce-eager"
     )
     model = data.door().judged_model(best["model_id"])
     assert model is not None
@@ -107,13 +107,18 @@ def test_the_advisor_advises_as_advise_does_and_its_commands_start_the_engine_so
     assert best["memory_budget_gib"] == pytest.approx(0.8 * data.door().device(DEVICE).usable_memory_bytes / GIB)
 
 
-def test_a_command_says_them_or_the_answer_that_it_does_not() -> None:
-    plain, options = ("llama-server -m x", "llama-bench -m x"), {"batched_tokens": 1024}
-    flags = "-ub 1024 -ctk q8_0 -ctv q8_0"
-    assert started(plain, "llama.cpp", 8.5, options) == tuple(f"{command} {flags}" for command in plain)
-    assert unsaid("llama.cpp", 8.5, options) == unsaid("vllm", 8, {"eager": True}) == []
-    assert unsaid("ollama", 8.5, {}) == [
-        "The commands do not set a KV cache of 8.5 bits: no flag of ollama for it is known here."
+def test_a_command_says_them_or_the_answer_that_it_does_not(data: Data) -> None:
+    model, device = data.door().model(MODEL), data.door().device(DEVICE)
+    run, check = commands(
+        model, "gguf-q4_k_m", "llama.cpp", device, context=8192, kv="q8_0", options={"batched_tokens": 1024}
+    )
+    assert "-ctk q8_0 -ctv q8_0" in run
+    assert "-ctk q8_0 -ctv q8_0" in check
+    assert run.endswith(" -ub 1024")
+    assert check.endswith(" -ub 1024")
+    assert unsaid("llama.cpp", {"batched_tokens": 1024}) == unsaid("vllm", {"eager": True}) == []
+    assert unsaid("ollama", {"eager": True}) == [
+        "The commands do not set running without captured graphs: no flag of ollama for it is known here."
     ]
 
 

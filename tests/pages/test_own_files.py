@@ -60,7 +60,7 @@ def test_a_leaderboard_is_among_the_rest_on_two_pages_for_its_visitor_alone(visi
     assert "me/huge-claims (yours)" in answer.text()
     mine = "sql?sql=" + quote("SELECT count(*) AS n FROM yours.core.leaderboard_entries WHERE model_id LIKE 'me/%'")
     visit.open(mine)
-    expect(visit.page.get_by_text("1 row × 1 columns")).to_be_visible()
+    expect(visit.page.get_by_text("1 row × 1 column")).to_be_visible()
     expect(visit.page.locator("main .tabulator-row").get_by_text("2", exact=True)).to_be_visible()
     stranger.open(mine)
     expect(stranger.page.locator("main .note", has_text="The query failed")).to_be_visible()

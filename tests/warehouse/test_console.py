@@ -220,7 +220,7 @@ def test_no_view_that_can_be_read_tells_where_the_database_lies(published: Path)
     told = in_this_process(f"SELECT {contents}", published).row(0)
     assert [view for view, text in zip(readable, told, strict=True) if str(published) in str(text)] == []
     for word in console_worker.TELLING:
-        with pytest.raises(console_worker.Refused, match="not told"):
+        with pytest.raises(console_worker.Refused, match="not disclosed"):
             in_this_process(f"FROM {word}", published)
 
 
