@@ -75,7 +75,13 @@ def is_open(one: socket.socket) -> bool:
 
 @pytest.mark.parametrize("number", [pytest.param(40, marks=pytest.mark.slow), 200])
 @pytest.mark.parametrize(
-    "said", [b"", HEAD, BODY, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["idle", "head", "body", "answered"]
+    "said",
+    [
+        pytest.param(b"", marks=pytest.mark.slow, id="idle"),
+        pytest.param(HEAD, id="head"),
+        pytest.param(BODY, marks=pytest.mark.slow, id="body"),
+        pytest.param(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", marks=pytest.mark.slow, id="answered"),
+    ],
 )
 def test_whoever_sends_no_whole_request_gives_way_and_is_closed(api: str, said: bytes, number: int) -> None:
     """Held are nearly as many, and more, connections than one address may have; all the while others are answered."""

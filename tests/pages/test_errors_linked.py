@@ -10,13 +10,15 @@ from .served_pages import Visit
 @pytest.mark.parametrize(
     ("address", "stages"),
     [
-        ("", {"decode"}),
+        pytest.param("", {"decode"}, marks=pytest.mark.slow),
         ("model?id=Qwen/Qwen3-8B", {"decode", "time per token under load", "prefill", "energy"}),
-        ("device?id=RTX-4090", {"decode", "prefill", "energy"}),
+        pytest.param("device?id=RTX-4090", {"decode", "prefill", "energy"}, marks=pytest.mark.slow),
         ("processors", {"decode", "time per token under load", "energy"}),
-        ("processors?show=energy", {"decode", "time per token under load", "energy"}),
-        ("footprint", {"energy"}),
-        ("compare", {"time per token under load"}),
+        pytest.param(
+            "processors?show=energy", {"decode", "time per token under load", "energy"}, marks=pytest.mark.slow
+        ),
+        pytest.param("footprint", {"energy"}, marks=pytest.mark.slow),
+        pytest.param("compare", {"time per token under load"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_page_of_predictions_leads_to_the_error_of_their_class(visit: Visit, address: str, stages: set[str]) -> None:
