@@ -45,8 +45,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if needs & {"browser", "page"}:
             item.add_marker(pytest.mark.page)
-    # The longest file of them first, so that no worker is left alone with it.
-    items.sort(key=lambda item: (item.get_closest_marker("page") is not None, item.path.name != "test_pages.py"))
+    # While the first file that reads the bundled home makes it, the other workers have files that do not; and the longest
+    # file of pages comes first of them, so that no worker is left alone with it.
+    waiting = dict.fromkeys(item.path for item in items if "bundled_home" in getattr(item, "fixturenames", ()))
+    making = next(iter(waiting), None)
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("page") is not None,
+            item.path in waiting and item.path != making,
+            item.path.name != "test_pages.py",
+        )
+    )
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ def models(visit: Visit) -> list[str]:
     return visit.page.locator(".tabulator-row [tabulator-field=Model]").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_another_board_changes_the_ratings_and_its_address_restores_them(visit: Visit) -> None:
     shown = visit.open("arena?source=reference&over=publication")
     shown.get_by_text(f"{LEADER} leads with 1,470 (1,465 to 1,475)").first.wait_for()

@@ -115,6 +115,7 @@ def test_details_have_sources_and_close_with_escape(standing: Visit) -> None:
     page.locator(".drawer").wait_for(state="hidden")
 
 
+@pytest.mark.slow
 def test_hostile_and_impossible_wishes_are_said_in_words(visit: Visit) -> None:
     page = visit.open("choices?accelerator=ABACUS&speed=-3&usd=0.0000001")
     noted = " ".join(page.locator("main .note").all_inner_texts())

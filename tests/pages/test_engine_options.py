@@ -122,6 +122,7 @@ def test_a_command_says_them_or_the_answer_that_it_does_not(data: Data) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_they_are_folded_until_asked_for_and_stand_in_the_address(visit: Visit) -> None:
     page = visit.open("roofline")
     share = page.get_by_label("GPU memory utilization (0: default)", exact=True)

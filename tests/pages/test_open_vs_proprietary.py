@@ -13,6 +13,7 @@ def rows_of(file: Path) -> list[dict[str, str]]:
     return downloaded(file.read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_the_sentence_is_computed_from_the_board_that_is_chosen(visit: Visit) -> None:
     page = visit.open("open-vs-proprietary?source=reference")
     said = page.get_by_text("the best open model, GLM-4.5, stands 36 points (26–46) behind").first.inner_text()

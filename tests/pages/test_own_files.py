@@ -89,6 +89,7 @@ def test_votes_are_rated_and_a_measurement_stands_beside_its_prediction(visit: V
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_shown_is_refused_in_a_sentence_and_nothing_is_held(visit: Visit) -> None:
     bring(visit, "shopping.csv", "what,price\nmilk,2\n")
     said = visit.page.locator("[data-own-status]")

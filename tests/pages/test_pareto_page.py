@@ -42,6 +42,7 @@ def test_the_sql_shown_returns_the_front_shown(visit: Visit, bundled_home: Path)
     assert [str(row[names.index("model_id")]) for row in rows] == members(visit)
 
 
+@pytest.mark.slow
 def test_the_player_goes_back_in_time(visit: Visit) -> None:
     page = visit.open("pareto?board=open_llm")
     last = page.locator(".pn-player-value").inner_text()

@@ -46,6 +46,7 @@ def test_the_correlations_drawn_are_those_of_the_warehouse_and_follow_the_kind_c
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_grouping_filter_and_values_change_the_drawing_and_the_address_restores_them(visit: Visit) -> None:
     page = visit.open("patterns?board=open_llm&group=precision&only=float16&rows=groups&values=score")
     assert page.locator(".note").count() == 0

@@ -57,6 +57,7 @@ def test_a_model_is_found_by_part_of_its_name(visit: Visit) -> None:
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_has_no_rate_but_a_way_out(visit: Visit) -> None:
     page = visit.open(LARGE)
     assert set(tiles(visit)) == {"unfit"}

@@ -32,6 +32,7 @@ def test_a_longer_context_needs_more_devices_and_the_address_restores_it(visit: 
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_details_have_sources_and_lead_to_the_roofline_of_that_configuration(visit: Visit) -> None:
     page = visit.open(ONE + "&show=usd")
     assert cells(visit)[1].startswith("$")
