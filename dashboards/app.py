@@ -152,7 +152,12 @@ def _session(page: Page, data: Data) -> pn.Template:
     # A column in any case: for a root of HTML the browser would load MathJax, half of all scripts together.
     template.add_panel("overlay", content.overlay or pn.Column(margin=0))
     places = {"main": [hint, brought, content.main], "sidebar": [content.sidebar] if content.sidebar else []}
-    columns = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name, parts in places.items() if parts}
+    # What is to come is told from what is empty by the mark of all that waits.
+    columns = {
+        name: pn.Column(html(css_classes=["waiting"]), sizing_mode="stretch_width", margin=0)
+        for name, parts in places.items()
+        if parts
+    }
     for name, column in columns.items():
         template.add_panel(name, column)
 

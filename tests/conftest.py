@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if needs & {"browser", "page"}:
             item.add_marker(pytest.mark.page)
-    # While the first file that reads the bundled home makes it, the other workers have files that do not; and the longest
+    # While the first file that reads the bundled home makes it, the other workers have files that do not. The longest
     # file of pages comes first of them, so that no worker is left alone with it.
     waiting = dict.fromkeys(item.path for item in items if "bundled_home" in getattr(item, "fixturenames", ()))
     making = next(iter(waiting), None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
@@ -136,6 +136,7 @@ def visiting(
     # A bar that moves while the server thinks costs more than what is tested.
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
     page.set_default_timeout(PATIENCE_S * 1000)
+    expect.set_options(timeout=PATIENCE_S * 1000)
     visit = Visit(page, url)
 
     def heard(_frame: object) -> None:

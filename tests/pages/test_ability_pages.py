@@ -120,7 +120,7 @@ def test_32b_at_3_bits_or_14b_at_8_is_answered_beyond_noise_or_not(visit: Visit,
     assert page.get_by_text("nobody@q2_k” is not a choice here").is_visible()
     page.get_by_label("Format of Qwen2.5-32B-Instruct").select_option("q2_k")
     page.get_by_text(f"{large} in q2_k").first.wait_for()
-    assert "q2_k" in page.url
+    page.wait_for_url(lambda address: "q2_k" in address)
     assert visit.errors == []
 
 
