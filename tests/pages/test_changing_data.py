@@ -87,6 +87,7 @@ def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer
         assert visit.foreign == []
 
 
+@pytest.mark.slow
 def test_a_harmful_model_name_does_no_harm_on_a_phone_nor_in_a_spreadsheet(
     browser: BrowserContext, changing: Served, home: Path, bundled_home: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_limit_changes_the_answer_and_the_address_brings_it_back(visit: Visit)
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_an_answer_leads_to_its_roofline(visit: Visit) -> None:
     page = visit.open("choices")
     page.locator(".answer a").first.click()

@@ -36,6 +36,7 @@ def test_models_stand_side_by_side_and_hostile_names_are_refused_in_words(visit:
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_a_grid_changes_carbon_and_not_energy(visit: Visit) -> None:
     def first_row() -> list[str]:
         cells = (page.locator(f'.tabulator-row [tabulator-field="{name}"]').first for name in (

@@ -27,6 +27,7 @@ def choose(visit: Visit, label: str, option: str) -> None:
     visit.settle()
 
 
+@pytest.mark.slow
 def test_a_filter_narrows_chart_and_table_and_its_address_restores_it(visit: Visit) -> None:
     page = visit.open("leaderboard?board=open_llm")
     everything = counted(visit)

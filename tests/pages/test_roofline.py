@@ -45,6 +45,7 @@ def test_choices_change_the_numbers_and_the_address_restores_them(visit: Visit) 
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_a_model_is_found_by_part_of_its_name(visit: Visit) -> None:
     page = visit.open("roofline")
     field = page.get_by_label("Model", exact=True)

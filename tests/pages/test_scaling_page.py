@@ -38,6 +38,7 @@ def test_its_sentences_are_computed_from_the_tables(visit: Visit, bundled_home: 
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_size_score_and_axis_change_what_is_drawn_and_the_address_restores_it(visit: Visit) -> None:
     page = visit.open("scaling?board=open_llm")
     before = page.evaluate(_DATA, "scaling")
