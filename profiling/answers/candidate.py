@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from profiling.answers.cache_flags import WHOLE
 from profiling.answers.evidence import Lost, Measured
 from profiling.devices.accelerators import GIB
 from profiling.devices.fleet import Fleet
 from profiling.engines.time import Basis
-from profiling.memory.engines import EngineProfile, engine_profile
+from profiling.memory.engines import EngineStart
 from profiling.memory.need import MemoryNeed
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
@@ -22,7 +22,7 @@ Verdict = Literal["runs", "slow", "needs offload", "needs more memory"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Need(EngineStart):
     """What somebody has and wants.
 
     Attributes:
@@ -33,9 +33,6 @@ class Need:
         use: One of `USES`.
         engine: What runs the model; None: what people run on such a device.
         kv: Format of the KV cache, as `q8_0` or `fp8`.
-        gpu_memory_utilization: Part of the memory that the engine may use; None: its default.
-        batched_tokens: Most tokens of one step, which bound activations and cut prompts; None: the engine's default.
-        eager: Whether the engine runs without captured graphs; counted in memory, not in time.
         least_tokens_per_s: What each user has to get, by the likely value.
         host_memory_gib: Memory of the machine beside the device, for layers and experts that do not fit on it; 0: not
             known.
@@ -50,9 +47,6 @@ class Need:
     use: str = "chat"
     engine: str | None = None
     kv: str = WHOLE
-    gpu_memory_utilization: float | None = None
-    batched_tokens: int | None = None
-    eager: bool = False
     least_tokens_per_s: float = 8.0
     host_memory_gib: float = 0.0
     host: str | None = None
@@ -73,25 +67,6 @@ class Need:
         if self.fleet is not None:
             return self.fleet.name
         return self.accelerator if self.devices == 1 else f"{self.devices} × {self.accelerator}"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """How the engine is started, as a `Question` takes it; empty where it starts by itself."""
-        named = {
-            "gpu_memory_utilization": self.gpu_memory_utilization, "batched_tokens": self.batched_tokens,
-            "eager": self.eager or None,
-        }  # fmt: skip
-        return {name: value for name, value in named.items() if value is not None}
-
-    def held_by(self, engine: str) -> EngineProfile:
-        """What the engine adds to the memory, started with these options.
-
-        Raises:
-            InvalidWorkload: No such engine, or an option cannot be.
-        """
-        return engine_profile(engine).with_options(
-            utilisation=self.gpu_memory_utilization, step_tokens=self.batched_tokens, eager=self.eager
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import cast, get_args
 from profiling.answers.extras import acceptance_of
 from profiling.answers.pruning import pruning_of
 from profiling.errors import InvalidWorkload, nearest
-from profiling.memory.engines import EngineProfile, engine_profile, runs_on
+from profiling.memory.engines import EngineStart, runs_on
 from profiling.models.architecture import Architecture
 from profiling.models.format_names import kv_format, kv_formats
 from profiling.roofline.precisions import precision_for
@@ -32,7 +32,7 @@ PLAIN_BITS = {f"{bits}-bit": bits for bits in (8, 6, 5, 4, 3, 2)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(EngineStart):
     """One configuration, in the words of the command line, of addresses and of the HTTP interface.
 
     Attributes:
@@ -53,9 +53,6 @@ class Question:
         pipeline: Groups of devices, each with some of the layers.
         expert: Devices that the experts are dealt out to, within the tensor group.
         engine: What runs the model; None: what people run on such a device.
-        gpu_memory_utilization: Part of the memory that the engine may use; None: its default.
-        batched_tokens: Most tokens of one step, which bound activations and cut prompts; None: the engine's default.
-        eager: Whether the engine runs without captured graphs; counted in memory, not in time.
         prefix: Tokens of the prompt whose keys and values are reused from an earlier request.
         chunk: Most tokens of one prefill pass; None: the whole prompt at once.
         draft: Tokens proposed and verified per step by speculative decoding.
@@ -91,9 +88,6 @@ class Question:
     pipeline: int = 1
     expert: int = 1
     engine: str | None = None
-    gpu_memory_utilization: float | None = None
-    batched_tokens: int | None = None
-    eager: bool = False
     prefix: int = 0
     chunk: int | None = None
     draft: int = 0
@@ -115,16 +109,6 @@ class Question:
         """Accelerators in use, for reading."""
         count = self.tensor * self.pipeline
         return self.accelerator if count == 1 else f"{count} × {self.accelerator}"
-
-    def held_by(self, engine: str) -> EngineProfile:
-        """What an engine adds to the memory, started with the options that were given.
-
-        Raises:
-            InvalidWorkload: No such engine, or an option cannot be.
-        """
-        return engine_profile(engine).with_options(
-            utilisation=self.gpu_memory_utilization, step_tokens=self.batched_tokens, eager=self.eager
-        )
 
     def precision_of(self, model: Architecture) -> Precision:
         """Bits per class of numbers.

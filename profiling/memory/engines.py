@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -252,3 +252,38 @@ def widest_activation(model: Architecture, tensor: int = 1) -> float:
             width = max(step.fused_width, step.width_out)
             widest = max(widest, width / (tensor if step.split == "column" else 1))
     return widest + model.hidden_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStart:
+    """How an engine is started; without a word it starts by itself.
+
+    Attributes:
+        gpu_memory_utilization: Part of the memory that the engine may use; None: its default.
+        batched_tokens: Most tokens of one step, those decoded and a chunk of prompts, which bound activations and cut
+            prompts; None: the engine's default.
+        eager: Whether the engine runs without captured graphs; counted in memory, not in time.
+    """
+
+    gpu_memory_utilization: float | None = None
+    batched_tokens: int | None = None
+    eager: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What was asked for, by name."""
+        named = {
+            "gpu_memory_utilization": self.gpu_memory_utilization, "batched_tokens": self.batched_tokens,
+            "eager": self.eager or None,
+        }  # fmt: skip
+        return {name: value for name, value in named.items() if value is not None}
+
+    def held_by(self, engine: str) -> EngineProfile:
+        """What an engine that is started so adds to the memory.
+
+        Raises:
+            InvalidWorkload: No such engine, or an option cannot be.
+        """
+        return engine_profile(engine).with_options(
+            utilisation=self.gpu_memory_utilization, step_tokens=self.batched_tokens, eager=self.eager
+        )

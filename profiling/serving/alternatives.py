@@ -59,7 +59,7 @@ def started(door: Door, model: str, promise: Promise, plan: Plan, options: Optio
     run, _ = commands(
         architecture, options.weight_format or architecture.published_format.name, options.engine,
         door.device(plan.accelerator), split=plan.split, context=min(longest, architecture.max_position or longest),
-        users=plan.replica.sequences, options=options.started,
+        users=plan.replica.sequences, options=options.options,
     )  # fmt: skip
     return run
 

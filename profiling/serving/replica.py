@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, exp
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from profiling.engines.fit import exponent
 from profiling.engines.table import engine_of
 from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
-from profiling.memory.engines import LARGE_CARD_BYTES, EngineProfile, engine_profile
+from profiling.memory.engines import LARGE_CARD_BYTES, EngineStart
 from profiling.memory.need import kv_cache_bytes, memory_need
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
@@ -28,16 +27,13 @@ _NO_LIMIT = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(EngineStart):
     """How the model is served.
 
     Attributes:
         weight_format: How weights are stored; None: as published.
         kv_bits: Bits per number of the cache.
         engine: Whose overhead and scheduling.
-        gpu_memory_utilization: Part of the memory that the engine may use; None: its default.
-        batched_tokens: Most tokens of one step, those decoded and a chunk of prompts; None: the engine's default.
-        eager: Whether the engine runs without captured graphs; counted in memory, not in time.
         most_devices: Of one replica and of all together.
         draft: Tokens proposed per step by speculation.
         acceptance: Probability that a proposed token is accepted.
@@ -48,9 +44,6 @@ class Options:
     weight_format: str | None = None
     kv_bits: float = 16
     engine: str = "vllm-v1"
-    gpu_memory_utilization: float | None = None
-    batched_tokens: int | None = None
-    eager: bool = False
     most_devices: int = 64
     draft: int = 0
     acceptance: float = 0.7
@@ -64,26 +57,6 @@ class Options:
     """Groups of its devices that hold some of the experts each; None: whichever are best."""
     data: int | None = None
     """Groups of its devices that attend to requests of their own; None: whichever are best."""
-
-    @property
-    def started(self) -> dict[str, Any]:
-        """How the engine is started, by name; empty where it starts by itself."""
-        named = {
-            "gpu_memory_utilization": self.gpu_memory_utilization, "batched_tokens": self.batched_tokens,
-            "eager": self.eager or None,
-        }  # fmt: skip
-        return {name: value for name, value in named.items() if value is not None}
-
-    @property
-    def held(self) -> EngineProfile:
-        """What the engine adds to the memory, started with these options.
-
-        Raises:
-            InvalidWorkload: No such engine, or an option cannot be.
-        """
-        return engine_profile(self.engine).with_options(
-            utilisation=self.gpu_memory_utilization, step_tokens=self.batched_tokens, eager=self.eager
-        )
 
 
 def enough_requests(replica: Replica, traffic: Traffic) -> int:
@@ -143,7 +116,7 @@ def room_of(
     model: Architecture, device: Accelerator, split: Parallelism, precision: Precision, options: Options
 ) -> Room | None:
     """Room for the cache beside weights and what the engine adds; None where not even one token fits."""
-    profile = options.held
+    profile = options.held_by(options.engine)
     near, far = (Workload(context=length, precision=precision, parallelism=split) for length in (1024, 2048))
     need = memory_need(model, device, near, profile)
     per_token = float(kv_cache_bytes(model, far, profile).high - need.kv_cache.high) / 1024
@@ -167,7 +140,7 @@ def replica_of(room: Room, steps: StepTimes, arrival: str = "steady", held_back_
         held_back_steps: Steps for which the engine's own options hold prompts back.
     """
     options = room.options
-    profile = options.held
+    profile = options.held_by(options.engine)
     large = room.device.usable_memory_bytes >= LARGE_CARD_BYTES
     step_tokens = (profile.step_tokens or (2048, 8192))[large]
     workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
