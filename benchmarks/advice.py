@@ -21,8 +21,9 @@ import polars as pl
 
 from profiling.answers.advise import FORMATS, SERVED_FORMATS, Need, advise
 from profiling.answers.describe import describe
-from profiling.answers.door import Door, models, shipped_door
+from profiling.answers.door import Door, shipped_door
 from profiling.answers.evidence import Evidence
+from profiling.answers.known_models import models
 from profiling.answers.question import Question
 from profiling.devices.names import resolve_device
 from profiling.errors import ProfilingError

@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from profiling.answers.door import Door, models, shipped_door
+from profiling.answers.door import Door, shipped_door
+from profiling.answers.known_models import models
 from profiling.answers.question import stored_precision
 from profiling.errors import ProfilingError
 from profiling.serving.layouts import layouts

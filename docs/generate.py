@@ -21,7 +21,7 @@ from typer.cli import get_docs_for_click
 from api.app import VERSION, create
 from dashboards import glossary
 from pipelines.commands.app import app
-from profiling.answers.door import models
+from profiling.answers.known_models import models
 from profiling.devices.accelerators import GIB, table
 from profiling.engines.table import ENGINES
 from profiling.measure.arguments import COMMANDS

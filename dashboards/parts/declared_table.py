@@ -121,7 +121,7 @@ class FactTable:
         text = [fact.title for fact in facts.values() if not fact.format]
         numbers = {fact.title: fact.format for fact in facts.values() if fact.format}
         readable = titled.with_columns(
-            *(pl.col(name).cast(pl.String).fill_null("") for name in text),
+            *(_words(titled, name) for name in text),
             *(pl.col(name).cast(pl.Float64) for name in numbers),
         ).with_columns(
             *(_boards(fact.title, titled) for fact in facts.values() if fact.names_boards),
@@ -156,6 +156,12 @@ class FactTable:
     def rows(self) -> pl.DataFrame:
         """The rows and columns shown, under the names that files have."""
         return self._frame
+
+
+def _words(titled: pl.DataFrame, name: str) -> pl.Expr:
+    column = pl.col(name)
+    said = pl.when(column).then(pl.lit("yes")).otherwise(pl.lit("no")) if titled[name].dtype == pl.Boolean else column
+    return pl.when(column.is_null()).then(pl.lit("")).otherwise(said.cast(pl.String)).alias(name)
 
 
 def _boards(title: str, frame: pl.DataFrame) -> pl.Expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from profiling.answers.buying import Purchase, purchase_price, usual_tariff
 from profiling.answers.cost import grid_intensity, serving_cost
 from profiling.answers.extras import adapter_parameters, drafting
 from profiling.answers.images import images_of
+from profiling.answers.known_models import architecture, model_choices
 from profiling.answers.prices import ApiPrice, Price, api_price, usual_price
 from profiling.answers.pruning import pruning_of
 from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question, split_over
@@ -398,38 +399,6 @@ class Door:
             middle = replace(question, stage="decode", context=question.context + question.generated // 2)
             answer = self.answer(middle)
         return occurrence_rows(answer.estimate.operators, answer.asked())
-
-
-@cache
-def architecture(name: str) -> Architecture:
-    """The architecture of a model of the catalogue, made once a process.
-
-    Raises:
-        UnsupportedModelType: The operators of its family are not known.
-    """
-    return catalogue()[name].architecture()
-
-
-@cache
-def models() -> Mapping[str, Architecture]:
-    """Architectures of the catalogue whose operators are known, by name (see `left_out`)."""
-    found = {}
-    for name in catalogue():
-        try:
-            found[name] = architecture(name)
-        except ProfilingError:
-            continue
-    return found
-
-
-def left_out() -> list[str]:
-    """Models of the catalogue that cannot be timed, because the operators of their family are not known."""
-    return [name for name in catalogue() if name not in models()]
-
-
-def model_choices(kind: str | None = None) -> list[str]:
-    """Models that can be asked about, in alphabetical order."""
-    return sorted((name for name, model in models().items() if kind in (None, model.kind)), key=str.casefold)
 
 
 def shipped_door(

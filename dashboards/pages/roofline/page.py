@@ -13,7 +13,7 @@ from dashboards.pages.roofline.state import FIRST, NAMES, SECOND, RooflineState
 from dashboards.pages.roofline.table import OperatorTable
 from dashboards.parts import controls, engine_options, page
 from dashboards.parts.page import Content
-from profiling.answers.door import left_out, models
+from profiling.answers.known_models import left_out, models
 from profiling.errors import ProfilingError
 
 _LABELS = {

@@ -1,0 +1,42 @@
+"""Models of the catalogue that can be asked about, made once a process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from profiling.errors import ProfilingError
+from profiling.models.architecture import Architecture
+from profiling.models.sources import catalogue
+
+
+@cache
+def architecture(name: str) -> Architecture:
+    """The architecture of a model of the catalogue, made once a process.
+
+    Raises:
+        UnsupportedModelType: The operators of its family are not known.
+    """
+    return catalogue()[name].architecture()
+
+
+@cache
+def models() -> Mapping[str, Architecture]:
+    """Architectures of the catalogue whose operators are known, by name (see `left_out`)."""
+    found = {}
+    for name in catalogue():
+        try:
+            found[name] = architecture(name)
+        except ProfilingError:
+            continue
+    return found
+
+
+def left_out() -> list[str]:
+    """Models of the catalogue that cannot be timed, because the operators of their family are not known."""
+    return [name for name in catalogue() if name not in models()]
+
+
+def model_choices(kind: str | None = None) -> list[str]:
+    """Models that can be asked about, in alphabetical order."""
+    return sorted((name for name, model in models().items() if kind in (None, model.kind)), key=str.casefold)

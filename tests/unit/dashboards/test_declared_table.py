@@ -1,0 +1,11 @@
+"""Tables of facts: what a cell reads as."""
+
+import polars as pl
+
+from dashboards.parts.declared_table import Fact, FactTable
+
+
+def test_yes_no_and_unknown_are_words_and_unknown_is_no_no() -> None:
+    table = FactTable({"name": Fact("Name"), "beyond_noise": Fact("Beyond noise")})
+    table.show(pl.DataFrame({"name": ["a", "b", "c"], "beyond_noise": [True, False, None]}))
+    assert table.widget.value["Beyond noise"].tolist() == ["yes", "no", ""]
