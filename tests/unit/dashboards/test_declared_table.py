@@ -1,10 +1,13 @@
 """Tables of facts: what a cell reads as."""
 
 import polars as pl
+import pytest
 
 from dashboards.parts.declared_table import Fact, FactTable
 
 
+# Bokeh calls pandas so; it is theirs to mend.
+@pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index")
 def test_yes_no_and_unknown_are_words_and_unknown_is_no_no() -> None:
     table = FactTable({"name": Fact("Name"), "beyond_noise": Fact("Beyond noise")})
     table.show(pl.DataFrame({"name": ["a", "b", "c"], "beyond_noise": [True, False, None]}))
