@@ -23,10 +23,11 @@ from dashboards.parts import theme
 
 _COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second")
 _FRAME_PX, _LEAST_PX = 82, 150
-# A name may take a third of a phone, not more.
+# A name may take a third of a phone, not more; it is cut in the middle, since its end may be its format or mode.
 LABELS_JS = """const text = String(rows.data.name[Math.round(tick)] ?? '')
 const most = window.innerWidth < 700 ? 19 : 38
-return text.length > most ? text.slice(0, most - 1) + '…' : text"""
+const tail = Math.floor(most / 3)
+return text.length > most ? text.slice(0, most - 1 - tail) + '…' + text.slice(-tail) : text"""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def test_two_devices_hold_what_one_does_not_and_say_how_many_they_use(visit: Vis
 def test_a_limit_changes_the_answer_and_the_address_brings_it_back(visit: Visit) -> None:
     page = visit.open("choices")
     before = page.locator(".answer h3").first.inner_text()
-    field = page.get_by_label("At least tokens per second, in all", exact=True)
+    field = page.get_by_label("Minimum tokens per second, in all", exact=True)
     field.fill("150")
     field.press("Enter")
     page.wait_for_function("location.search.includes('speed=150')")

@@ -30,7 +30,7 @@ def spread(row: dict[str, Any], likely: str, low: str, high: str, unit: str) -> 
 def money(row: dict[str, Any], kwh: float) -> str:
     """Cost per million tokens and what it is made of."""
     if row["usd"] is None:
-        return "no price and no rated power known"
+        return "no price or rated power known"
     basis = {
         "rent": "rented, busy all the time", "electricity": f"electricity at {kwh:g} USD/kWh",
         "your price": "at your price of a device-hour",
