@@ -249,6 +249,6 @@ def require_guarded(settings: Settings) -> None:
         raise Unguarded("SKYLINE_OAUTH_PROVIDER is set; it needs SKYLINE_OAUTH_KEY and SKYLINE_OAUTH_SECRET.")
     if settings.pages_password is None and settings.oauth_provider is None and is_open_to_all(settings):
         raise Unguarded(
-            f"Everybody who reaches {settings.address}:{settings.port} could read the pages and ask SQL. Set"
+            f"Anyone who reaches {settings.address}:{settings.port} could read the pages and run SQL. Set"
             " SKYLINE_PAGES_PASSWORD or SKYLINE_OAUTH_PROVIDER, or SKYLINE_OPEN_TO_ALL=true if that is meant."
         )

@@ -164,7 +164,7 @@ class Answer:
     @property
     def rests_on(self) -> str:
         """How much of the prediction rests on measurements, and how far off those were on shapes held out."""
-        whole = f"Whole passes: {self.estimate.basis}."
+        whole = f"Time of a pass fitted to {self.estimate.basis}."
         known = [one for one in self.calibrations if one.held_out_mape_pct is not None]
         if not known:
             return (

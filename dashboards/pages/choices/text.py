@@ -92,7 +92,7 @@ def front_table(front: pl.DataFrame, budget: str) -> str:
         }
         for row in front.sort("quality", descending=True).iter_rows(named=True)
     ]  # fmt: skip
-    return render(__file__, "front.html", heads=heads, rows=rows, budget=budget)
+    return render(__file__, "front.html", heads=heads, rows=rows, budget=budget, numbers=range(2, 8))
 
 
 def details(row: dict[str, Any], kwh: float) -> str:

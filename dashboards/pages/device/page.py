@@ -63,7 +63,7 @@ _BUDGETS = {
 _CONTEXTS, _SPEEDS = (8_192, 32_768, 131_072), (8.0, 30.0)
 _ERRORS = {
     "engine": Fact("Engine", width=130),
-    "stage": Fact("What is timed", width=190),
+    "stage": Fact("What is timed", width=210),
     "basis": Fact("Measured on", width=220),
     "measured_rows": Fact("Measurements there", "0,0", 120),
     "mdape_pct": Fact("Median error (%)", "0.0", 96, stays=True),

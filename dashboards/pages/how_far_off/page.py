@@ -33,14 +33,14 @@ _SHIPPED = {
     "measured_over_predicted_p10": Fact("Measured over predicted, 10 %", "0.00", 130),
     "measured_over_predicted_p90": Fact("Measured over predicted, 90 %", "0.00", 130),
     "inside_pct": Fact("Within the interval of 80 % (%)", "0.0", 130),
-    "rows": Fact("Measurements", "0,0", 104),
+    "rows": Fact("Measurements", "0,0", 124),
     "devices": Fact("Devices", "0", 76),
     "models": Fact("Models", "0", 70),
 }
 _OWN = {
     "stage": Fact("Stage", width=190),
     "group": Fact("Group", width=190, stays=True),
-    "rows": Fact("Measurements", "0,0", 104),
+    "rows": Fact("Measurements", "0,0", 124),
     "asked": Fact("Predicted", "0,0", 84),
     "mdape_pct": Fact("Median error (%)", "0.0", 90, stays=True),
     "bias_log2": Fact("Bias (log2)", "0.00", 84),

@@ -11,7 +11,7 @@ from dashboards.parts.templates import render
 
 PREDICTIONS = page.about(
     "predicted",
-    "Predicted beside measured",
+    "Predicted against measured",
     "every point of the run; each prediction was made without the measurements of its own model",
     "ceilings of the same device, corrected by other models' points",
 )

@@ -105,7 +105,7 @@ _FRONTS = {
     "domain_words": Fact("Domain", width=140),
     "against": Fact("Against", width=150),
     "value": Fact("Cost", "0,0.[000]", 96, stays=True),
-    "unit": Fact("Unit", width=130),
+    "unit": Fact("Unit", width=170),
     "entered_on": Fact("On the front since", width=110),
     "left_on": Fact("Until", width=100),
     "displaced_by": Fact("Later beaten by", width=280, link="model/"),
@@ -207,7 +207,7 @@ class ModelPage(SessionPage[ModelState]):
             why = "" if is_copied else f": {meant.evidence}"
             self._notes.append(f"“{self.state.id}” is taken as {meant.model_id}{why}.")
         if is_copied:
-            self._notes.append(f"Its shapes are those of {meant.catalogue_id}: {meant.evidence}.")
+            self._notes.append(f"Its dimensions are those of {meant.catalogue_id}: {meant.evidence}.")
         return True
 
     def _take(self, model: Architecture) -> None:

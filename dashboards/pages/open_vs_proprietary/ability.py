@@ -19,6 +19,11 @@ from dashboards.parts.theme import COLOURS, OTHER_COLOUR
 TODAY = "ability_gap"
 
 
+def said(headline: str, doubt: str, source: str) -> str:
+    """A gap, what it would be if unknown models were open or not, and of what it is; as HTML."""
+    return block("said", headline) + (block("lead", doubt) if doubt else "") + page.caption(source)
+
+
 def sentence(row: dict[str, Any]) -> str:
     """The gap of one domain on one day.
 
@@ -32,17 +37,26 @@ def sentence(row: dict[str, Any]) -> str:
     behind = "behind the best proprietary one" if gap >= 0 else "ahead of the best proprietary one"
     noise = "" if row["gap_low"] > 0 or row["gap_high"] < 0 else ", which noise could explain"
     text = (
-        f"In ability {domain}, the best open model,  {row['open_model']}, {stands} ({low:.1f} to {high:.1f}) {behind}, "
+        f"In ability {domain}, the best open model, {row['open_model']}, {stands} ({low:.1f} to {high:.1f}) {behind}, "
         f"{row['proprietary_model']}{noise}"
     )
     if row["lag_months"] is not None and gap > 0:
         text += f"; a proprietary model as good was released {row['lag_months']:.1f} months earlier"
-    if row["gap_most"] > gap or row["gap_least"] < gap:
-        text += (
-            f". For {formats.count(row['unknown_models'])} models no source states whether they are open: if all were, "
-            f"the gap would be {row['gap_least']:.1f} points; if none were, {row['gap_most']:.1f}"
-        )
     return f"{text}."
+
+
+def unknown(row: dict[str, Any]) -> str:
+    """What the gap would be if every model of unknown openness were open, or none; empty where that changes nothing.
+
+    Args:
+        row: A row of `marts.ability_gap`.
+    """
+    if row["gap_least"] >= row["gap_points"] >= row["gap_most"]:
+        return ""
+    return (
+        f"For {formats.count(row['unknown_models'])} models no source states whether they are open: if all were, "
+        f"the gap would be {row['gap_least']:.1f} points; if none were, {row['gap_most']:.1f}."
+    )
 
 
 class AbilityGap:
@@ -58,8 +72,8 @@ class AbilityGap:
             return
         overall = self.today.row(0, named=True)
         as_of = overall["on_date"]
-        self.headline = block("said", sentence(overall)) + page.caption(
-            words.where(overall["domain"], as_of, self.today.height, "domains")
+        self.headline = said(
+            sentence(overall), unknown(overall), words.where(overall["domain"], as_of, self.today.height, "domains")
         )
         self.by_domain, self.race = RowsChart(TODAY), AbilityRace()
         self.cards = [ChartCard(TODAY, self.by_domain.figure), ChartCard(RACE, self.race.figure)]

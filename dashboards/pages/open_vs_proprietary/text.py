@@ -21,11 +21,11 @@ def headline(row: dict[str, Any], subject: str = "") -> str:
     rival = f"the best proprietary one, {row['best_proprietary_model']}"
     share = f"wins {100 * row['open_win_probability']:.0f} % of the votes that decide between the two"
     if gap == 0:
-        return f"{where} is level with {rival}.{unknown(row)}"
+        return f"{where} is level with {rival}."
     if gap < 0:
         bounds = "" if low is None else f" ({-high:.0f} to {-low:.0f})"
-        return f"{where} leads {rival} by {_points(-gap)}{bounds} and {share}.{unknown(row)}"
-    return f"{where} is {_points(gap)}{bounds} behind {rival}, {share}, and {_lag(row)}.{unknown(row)}"
+        return f"{where} leads {rival} by {_points(-gap)}{bounds} and {share}."
+    return f"{where} is {_points(gap)}{bounds} behind {rival}, {share}, and {_lag(row)}."
 
 
 def unknown(row: dict[str, Any]) -> str:
@@ -33,7 +33,7 @@ def unknown(row: dict[str, Any]) -> str:
     if row["unknown_above"] is None:
         return ""
     return (
-        f" The licence of some models above it is not known: if all of them were open, the gap would be "
+        f"The licence of some models above it is not known: if all of them were open, the gap would be "
         f"{row['gap_least']:.0f} points; if none were, {row['gap_most']:.0f}."
     )
 

@@ -127,7 +127,7 @@ class RooflineState(EngineOptions):
         notes += self.offer_with_default(prefix + "activations", {"as the weight format": AS_FORMAT, **bits}, AS_FORMAT)
         notes += engine_options.offer_cache(self, prefix + "kv")
         notes += self.offer_with_default(
-            prefix + "engine", {"the usual one for the device": AS_USUAL, **{name: name for name in PROFILES}}, AS_USUAL
+            prefix + "engine", {"usual for the device": AS_USUAL, **{name: name for name in PROFILES}}, AS_USUAL
         )
         return notes + self.follow_model(prefix, door)
 
