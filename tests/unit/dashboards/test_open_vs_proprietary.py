@@ -47,7 +47,7 @@ def test_the_sentence_says_who_leads_by_how_much_and_since_when(changes: dict[st
 
 def test_models_of_unknown_licence_widen_the_gap_and_a_board_without_one_of_the_sides_has_none() -> None:
     told = words.unknown({**ROW, "unknown_above": "secret-1", "gap_least": 10.0, "gap_most": 40.0})
-    assert "if all of them were open, the gap would be 10 points, if none were, 40." in told
+    assert "if all of them were open, the gap would be 10 points; if none were, 40." in told
     row = {"open_models": 3, "proprietary_models": 2}
     assert "open licence" in words.why({**row, "open_models": 0})
     assert "proprietary licence" in words.why({**row, "proprietary_models": 0})
