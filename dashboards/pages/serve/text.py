@@ -98,7 +98,8 @@ def _way(found: Comparison, way: Way) -> str:
             f"prices), or {tokens} million output tokens a day"
         )
         cheapest = way.load_against_cheapest
-        pays += "; cheaper than the cheapest host " + ("never" if cheapest is None else f"from {cheapest:.0%}")
+        than = "cheaper than the cheapest host"
+        pays += f"; never {than}" if cheapest is None else f"; {than} from {cheapest:.0%} of the time"
     return f"{cost}; {pays}. {way.basis[0].upper()}{way.basis[1:]}{formats.days_old(way.newest_date)}."
 
 
