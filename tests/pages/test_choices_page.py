@@ -122,7 +122,7 @@ def test_hostile_and_impossible_wishes_are_said_in_words(visit: Visit) -> None:
     noted = " ".join(page.locator("main .note").all_inner_texts())
     assert "ABACUS" in noted
     assert "speed" in noted
-    assert "Nothing passes" in noted
+    assert "No model passes" in noted
     page = visit.open("choices?quality=weighted&" + "&".join(f"w_{n}=0" for n in (
         "ifeval", "bbh", "math_lvl_5", "gpqa", "musr", "mmlu_pro")))  # fmt: skip
     assert "weight" in " ".join(page.locator("main .note").all_inner_texts())

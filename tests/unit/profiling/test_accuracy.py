@@ -125,7 +125,7 @@ def test_a_fit_that_is_not_that_of_the_rows_is_said(sample: Accuracy) -> None:
     }
     assert "launches" in broken(sample, times, replace(times, effects=odd))[0]
     other = replace(times, measured={"vllm|L40S": 3})
-    assert broken(sample, times, other) == ["the fit that ships is of other rows"]
+    assert broken(sample, times, other) == ["the shipped fit was made from other rows"]
 
 
 def test_a_model_of_time_that_got_worse_breaks_the_gates(

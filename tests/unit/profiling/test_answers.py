@@ -192,7 +192,9 @@ def test_several_devices_are_named_together(door: Door) -> None:
     assert door.settled(Question(model=LLAMA, accelerator="4x H100", tensor=2, pipeline=2)).tensor == 2
     with pytest.raises(InvalidWorkload, match="'8xH100' is 8 devices; tp × pp is 4"):
         door.settled(Question(model=LLAMA, accelerator="8xH100", tensor=4))
-    with pytest.raises(UnknownAccelerator, match=r"unlike devices, which hold a model by layers: .*skyline advise"):
+    with pytest.raises(
+        UnknownAccelerator, match=r"different devices, which can only share a model by layers: .*skyline advise"
+    ):
         door.settled(Question(model=LLAMA, accelerator="3090 + 3060"))
 
 
