@@ -68,7 +68,7 @@ def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says
     _, notes = fit(door, replace(asked, engine="vllm-v1"), ["RTX-4090"])
     assert any("vllm-v1, as asked" in note for note in notes)
     # No engine has the memory of another in silence.
-    borrowed = "The memory tgi needs beyond weights and cache is not known; vllm-v0's is counted instead."
+    borrowed = "The memory tgi needs beyond weights and cache is not known; that of vllm-v0 is used instead."
     question = Question(model=LLAMA, accelerator="RTX-4090", engine="tgi")
     assert borrowed in fit(door, question, ["RTX-4090"])[1]
     assert borrowed in door.answer(question).notes
