@@ -179,7 +179,8 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     if count == 1:
         rest = _SUPER.sub(r"\1 super", rest)
     memory, cores, said = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
-    found = _saying(said, choices) or _saying(said - _NOISE, choices)
+    # What names a kind alone names no device, though some have that word in their names.
+    found = [] if said <= _KINDS.keys() else _saying(said, choices) or _saying(said - _NOISE, choices)
     if cores is not None and any(_size(_CORES, name) == cores for name in found):
         found = [name for name in found if _size(_CORES, name) == cores]
     if not found:
@@ -310,7 +311,8 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
         note = f"{part!r} is taken as {device.name}, since no processor is named; its bandwidth determines the speed"
         return Resolved(part, ((device, 1),), tuple(name for name in offered if name != _USUAL_SERVER), note)
     if offered and not words(rest) - _NOISE:
-        return Resolved(part, (), offered, f"{part!r} is ambiguous; it could be any of {', '.join(offered)}")
+        hint = " For a server with any processor, add the word server." if memory and _USUAL_SERVER in offered else ""
+        return Resolved(part, (), offered, f"{part!r} could be any of {', '.join(offered)}; name one of them.{hint}")
     near = nearest(rest, choices)
     return Resolved(part, (), tuple(near.split(", ")) if near else (), _not_known(part, near, choices))
 
