@@ -97,7 +97,7 @@ def quality(points: pl.DataFrame) -> str:
     if rows.is_empty():
         return ""
     about = page.about(
-        "quality", "What a format lost", f"n = {rows.height} checkpoints and formats",
+        "quality", "Loss from a number format", f"n = {rows.height} checkpoints and formats",
         "perplexity of a text over that of the first; other tokens compare by bits per byte only",
     )  # fmt: skip
     return about + page.table(QUALITY_HEADER, quality_lines(rows.iter_rows(named=True)))
