@@ -30,14 +30,18 @@ class Advised(Started):
 
     machine: str = Field(min_length=1, max_length=200, description="Device by any common name.", examples=["2x3090"])
     use: str = Field(default="chat", max_length=100, description=f"{', '.join(USES)}.")
-    context: int = Field(default=32_768, ge=1, le=4_194_304, description="Tokens that have to fit.")
+    context: int = Field(default=32_768, ge=1, le=4_194_304, description="Tokens of context that must fit.")
     users: int = Field(default=1, ge=1, le=4096, description="Concurrent requests.")
-    engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
-    weight_format: list[str] = Field(default=[], max_length=20, description="Only these; those of the engine if none.")
+    engine: str | None = Field(default=None, max_length=100, description="None: the usual one for the device.")
+    weight_format: list[str] = Field(
+        default=[], max_length=20, description="Formats to consider; if none, those of the engine."
+    )
     kv_format: str = Field(default="f16", max_length=40, description="Format of the KV cache, as q8_0 or fp8.")
-    least_tokens_per_s: float = Field(default=8, ge=0, le=1e6, description="What each user has to get.")
+    least_tokens_per_s: float = Field(default=8, ge=0, le=1e6, description="Minimum tokens per second for each user.")
     host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory of the host; 0: not known.")
-    host: str | None = Field(default=None, max_length=100, description="Processor; None: a common one, as said.")
+    host: str | None = Field(
+        default=None, max_length=100, description="Processor; None: a common one, which the notes name."
+    )
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
@@ -68,14 +72,14 @@ class Compared(BaseModel):
     """A question of `/compare`; names and defaults as on the command line."""
 
     model: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
-        min_length=1, max_length=20, description="MODEL or MODEL@FORMAT; the first is what others are held to."
+        min_length=1, max_length=20, description="MODEL or MODEL@FORMAT; the others are compared with the first."
     )
     use: str = Field(default="chat", max_length=100, description=f"{', '.join(USES)}.")
     kv_format: str = Field(default="f16", max_length=40, description="Format of the KV cache of all.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
-@ROUTES.get("/compare", response_model=Rows, summary="Which model is abler in the format it would be run in")
+@ROUTES.get("/compare", response_model=Rows, summary="Which model is more capable in the format in which it would run")
 def compared(request: Request, asked: Annotated[Compared, Query()]) -> Response:
     """As `skyline compare`: ability in formats with its interval, and whether the difference is beyond noise."""
     evidence: Evidence = request.app.state.evidence()
@@ -91,18 +95,26 @@ class Designed(BaseModel):
 
     params: str = Field(min_length=2, max_length=20, description="Total parameters: 3B or 700M.", examples=["3B"])
     device: str = Field(min_length=1, max_length=200, description="Device by any common name.", examples=["RTX-4090"])
-    context: int = Field(default=4096, ge=1, le=4_194_304, description="Tokens of the prompt, and attended.")
+    context: int = Field(
+        default=4096, ge=1, le=4_194_304, description="Tokens of the prompt, and of the context when decoding."
+    )
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
-    ttft_s: float | None = Field(default=None, gt=0, le=3600, description="Most that the prompt may take.")
-    tpot_s: float | None = Field(default=None, gt=0, le=3600, description="Most that a token may take.")
+    ttft_s: float | None = Field(default=None, gt=0, le=3600, description="Longest acceptable time for the prompt.")
+    tpot_s: float | None = Field(default=None, gt=0, le=3600, description="Longest acceptable time per token.")
     weight_format: str | None = Field(default=None, max_length=100, description="None: 16 bits.")
     vocabulary: int = Field(default=VOCABULARY, ge=256, le=16_777_216, description="Tokens of the vocabulary.")
-    engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
-    trials: int = Field(default=TRIALS, ge=1, le=TRIALS, description="Shapes to try; more find more.")
+    engine: str | None = Field(default=None, max_length=100, description="None: the usual one for the device.")
+    trials: int = Field(
+        default=TRIALS, ge=1, le=TRIALS, description="Number of shapes to try; a larger number finds better ones."
+    )
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
-@ROUTES.get("/design", response_model=Rows, summary="Shapes of a size that no other beats on a device, by prediction")
+@ROUTES.get(
+    "/design",
+    response_model=Rows,
+    summary="Model shapes of a given size that no other beats on a device, by prediction",
+)
 def designed(request: Request, asked: Annotated[Designed, Query()]) -> Response:
     """As `skyline design`: nobody trained these; speed, memory and expected ability are predicted, with their error."""
     door = door_of(request)
@@ -124,7 +136,9 @@ class Described(BaseModel):
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
-@ROUTES.get("/describe", response_model=Rows, summary="What models are: parameters, stored format, weights, cache")
+@ROUTES.get(
+    "/describe", response_model=Rows, summary="Description of models: parameters, stored format, weights, cache"
+)
 def described(asked: Annotated[Described, Query()]) -> Response:
     """As `skyline describe`, for models of the catalogue; those that fail are named in the notes."""
     rows, notes = [], []
@@ -148,8 +162,8 @@ class Chosen(Listed):
     accelerator: Text = Field(default=None, description="By its name in `/accelerators`.")
     devices: int | None = Field(default=None, ge=1, le=1024, description="Exactly so many.")
     precision: Text = Field(default=None, description="w16a16kv16, w8a8kv8 or w4a16kv16.")
-    context: int | None = Field(default=None, ge=1, le=4_194_304, description="Exactly so many tokens.")
-    batch: int | None = Field(default=None, ge=1, le=65_536, description="Exactly so many sequences.")
+    context: int | None = Field(default=None, ge=1, le=4_194_304, description="Exact number of tokens.")
+    batch: int | None = Field(default=None, ge=1, le=65_536, description="Exact number of sequences.")
     verdict: Literal["fits", "borderline", "does not fit"] | None = Field(
         default="fits", description="Whether it fits."
     )
@@ -158,7 +172,7 @@ class Chosen(Listed):
     limit: int = Field(default=100, ge=1, le=10_000, description="Rows at most.")
 
 
-@ROUTES.get("/choices", response_model=Rows, summary="Every model on every hardware, within limits")
+@ROUTES.get("/choices", response_model=Rows, summary="Every model on every accelerator, within limits")
 def choices(request: Request, asked: Annotated[Chosen, Query()]) -> Response:
     """Rows of `marts.choices`: quality, fit, speed, cost and carbon of a model in a precision on some accelerators."""
     sql = (
@@ -177,11 +191,11 @@ class Errors(BaseModel):
     """Which errors of predictions."""
 
     stage: Text = Field(default=None, description="What is timed, such as decode.")
-    engine: Text = Field(default=None, description="As /accuracy names it; all engines together is one of them.")
+    engine: Text = Field(default=None, description="As /accuracy names it; `all engines together` is one of them.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
-@ROUTES.get("/accuracy", response_model=Rows, summary="How far off predictions are, on devices and models left out")
+@ROUTES.get("/accuracy", response_model=Rows, summary="Error of predictions on devices and models left out of the fit")
 def accuracy(asked: Annotated[Errors, Query()]) -> Response:
     """Held-out errors of the engines that ship; `skyline accuracy FILE` says them of measurements of one's own."""
     rows = held_out_errors()

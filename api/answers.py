@@ -22,9 +22,9 @@ class Rows(BaseModel):
 
     rows: list[dict[str, Any]] = Field(description="One object per row; keys are columns, units are in their names.")
     columns: dict[str, dict[str, str]] = Field(
-        default={}, description="Type, unit and meaning of every column; units of one quantity are one."
+        default={}, description="Type, unit and meaning of every column; each quantity has one unit throughout."
     )
-    notes: list[str] = Field(default=[], description="What the reader should know.")
+    notes: list[str] = Field(default=[], description="Assumptions and caveats.")
     is_cut: bool = Field(default=False, description="Whether there were more rows than were asked for.")
     release: str | None = Field(default=None, description="Published release that was read.")
 
@@ -32,7 +32,7 @@ class Rows(BaseModel):
 class Problem(BaseModel):
     """Why there is no answer."""
 
-    detail: str = Field(description="One sentence, saying what would do where that is known.")
+    detail: str = Field(description="One sentence, with a remedy where one is known.")
 
 
 class Refusal(Exception):

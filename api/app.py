@@ -39,13 +39,13 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NotPublished, 503),
 )
 _MEANINGS = {
-    400: "Not readable at all.",
+    400: "The request cannot be read.",
     401: "No valid token.",
-    404: "Nothing of that name.",
-    413: "Too much was sent.",
-    422: "It cannot be asked so.",
+    404: "Nothing has that name.",
+    413: "The request is too large.",
+    422: "The question is not valid.",
     429: "Asked too often.",
-    503: "Nothing is published yet, or too much is being answered just now.",
+    503: "Nothing is published yet, or the server is busy.",
 }
 
 
@@ -58,7 +58,7 @@ def create(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Skyline",
         version=VERSION,
-        description="Open language models in one row: quality, fit, speed, cost and carbon, each number with its "
+        description="Open language models compared: quality, fit, speed, cost and carbon, each number with its "
         "source and its error. The same functions as the command line, on the published warehouse.",
         openapi_url=f"/api/{VERSION}/openapi.json",
         # Their pages fetch scripts from another host.
@@ -121,7 +121,7 @@ def _add_health(app: FastAPI) -> Callable[[int], None]:
     """
     registry = CollectorRegistry()
     requests = Counter("skyline_api_requests_total", "Requests answered.", ["route", "status"], registry=registry)
-    refusals = Counter("skyline_api_refused_total", "Requests not let in.", ["status"], registry=registry)
+    refusals = Counter("skyline_api_refused_total", "Requests refused.", ["status"], registry=registry)
     seconds = Histogram("skyline_api_request_seconds", "Time to answer.", ["route"], registry=registry)
 
     @app.get("/healthz", include_in_schema=False)

@@ -112,7 +112,7 @@ class Guard:
             await self._refuse(refusal, scope, receive, answer)
             return
         if self._at_once[address] >= AT_ONCE_PER_ADDRESS or self._at_once.total() >= AT_ONCE:
-            busy = problem(503, "Too much is being answered just now; try again.", {"Retry-After": "1"})
+            busy = problem(503, "The server is busy; try again.", {"Retry-After": "1"})
             await self._refuse(busy, scope, receive, answer)
             return
         scope["skyline.address"] = address
@@ -131,7 +131,7 @@ class Guard:
     def _refusal(self, address: str, path: str, headers: Headers) -> Response | None:
         """Why an address is not answered, as the response; None where it is."""
         if not self._guessed.test(self._wrong, address):
-            many = f"Of {WRONG_TOKENS_PER_MINUTE} tokens in a minute none was right; try again later."
+            many = f"{WRONG_TOKENS_PER_MINUTE} wrong tokens in a minute; try again later."
             return problem(429, many, {"Retry-After": "60"})
         if not self._asked.hit(address):
             often = f"At most {self._settings.api_requests_per_minute} requests a minute; try again later."

@@ -27,18 +27,21 @@ class Prompted(BaseModel):
     """A prompt, and which checkpoint or server answers it."""
 
     checkpoint: str | None = Field(
-        default=None, min_length=1, max_length=300, description="Folder below that of the operator."
+        default=None, min_length=1, max_length=300, description="Folder below the one set by the operator."
     )
     endpoint: str | None = Field(
-        default=None, min_length=1, max_length=2000, description="Instead: a server, by its address as offered."
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="Instead of a checkpoint: the address of a server that is offered.",
     )
     model: str | None = Field(
-        default=None, min_length=1, max_length=200, description="With an endpoint: the model's name there."
+        default=None, min_length=1, max_length=200, description="With an endpoint: name of the model on that server."
     )
-    prompt: str = Field(min_length=1, max_length=_MOST_CHARACTERS, description="It is not kept.")
-    new_tokens: int = Field(default=32, ge=1, le=_MOST_TOKENS, description="Most tokens of the answer.")
+    prompt: str = Field(min_length=1, max_length=_MOST_CHARACTERS, description="The prompt is not stored.")
+    new_tokens: int = Field(default=32, ge=1, le=_MOST_TOKENS, description="Maximum number of tokens of the answer.")
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        default="bfloat16", description="Of the weights of a checkpoint."
+        default="bfloat16", description="Number format of a checkpoint's weights."
     )
 
     @model_validator(mode="after")
@@ -46,16 +49,16 @@ class Prompted(BaseModel):
         if (self.checkpoint is None) == (self.endpoint is None):
             raise ValueError("name either a checkpoint or an endpoint, not both")
         if (self.endpoint is None) != (self.model is None):
-            raise ValueError("an endpoint goes with the model's name there, a checkpoint with none")
+            raise ValueError("an endpoint needs the name of its model, a checkpoint takes none")
         return self
 
 
 class Answered(BaseModel):
     """The answer, and what it took; what cannot be determined is null, with the reason under `NAME_why`."""
 
-    answer: dict[str, Any] = Field(description="Text, latency, rate, memory, how busy the device was.")
+    answer: dict[str, Any] = Field(description="Text, latency, rate, memory and utilisation of the device.")
     modules: list[dict[str, Any]] = Field(
-        description="Time and memory of every module over the prompt; of a server none."
+        description="Time and memory of every module for the prompt; empty for a server."
     )
     bundle: str = Field(description="The measurement in the inbox, without prompt and answer.")
 
@@ -71,13 +74,13 @@ class Scored(BaseModel):
     """Checkpoints and formats to hold against the first of them."""
 
     checkpoints: list[str] = Field(
-        min_length=1, max_length=8, description="Folders and GGUF files below that of the operator."
+        min_length=1, max_length=8, description="Folders and GGUF files below the one set by the operator."
     )
     precisions: list[Literal["float32", "bfloat16", "float16", "int8", "int8_emulated", "fp8"]] = Field(
         default=["bfloat16"], min_length=1, max_length=6,
-        description="Of checkpoints stored in plain numbers; others are read as stored.",
+        description="Number formats for unquantised checkpoints; others are read as stored.",
     )  # fmt: skip
-    questions: list[Question] = Field(default=[], max_length=200, description="They are not kept.")
+    questions: list[Question] = Field(default=[], max_length=200, description="The questions are not stored.")
 
 
 class Quality(BaseModel):
@@ -122,7 +125,7 @@ async def answered(request: Request, asked: Prompted) -> Answered:
     return Answered(answer={name: found[name] for name in _KEPT if name in found}, modules=modules, bundle=bundle)
 
 
-@ROUTES.post("/quality", response_model=Quality, summary="What a number format lost: perplexity and answers")
+@ROUTES.post("/quality", response_model=Quality, summary="Loss from number formats: perplexity and answers")
 async def quality(request: Request, asked: Scored) -> Quality:
     """As `skyline profile quality`: a quantised checkpoint or another format, held against the first that is named."""
     measuring = _measuring(request)

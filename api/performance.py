@@ -42,9 +42,13 @@ class Started(BaseModel):
     """How an engine is started and its cache is stored."""
 
     kv_bits: CacheBits = 16
-    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1, description="Part the engine may use.")
-    batched_tokens: int | None = Field(default=None, ge=1, le=1_048_576, description="Most tokens of one step.")
-    eager: bool = Field(default=False, description="Without captured graphs: less memory; times are those with.")
+    gpu_memory_utilization: float | None = Field(
+        default=None, gt=0, le=1, description="Share of memory that the engine may use."
+    )
+    batched_tokens: int | None = Field(default=None, ge=1, le=1_048_576, description="Maximum tokens per step.")
+    eager: bool = Field(
+        default=False, description="Run without captured graphs, which needs less memory; times still assume graphs."
+    )
 
 
 class Configured(Started):
@@ -59,7 +63,7 @@ class Configured(Started):
     activation_bits: float | None = Field(default=None, ge=1, le=32)
     embedding_bits: float | None = Field(default=None, ge=1, le=32)
     weight_format: str | None = Field(default=None, max_length=100, description="As awq-4bit-g128, instead of bits.")
-    engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
+    engine: str | None = Field(default=None, max_length=100, description="None: the usual one for the device.")
 
 
 class Analysed(Configured):
@@ -67,26 +71,28 @@ class Analysed(Configured):
 
     accelerator: str = Field(min_length=1, max_length=200, examples=["H200"])
     stage: str = Field(default="decode", max_length=100, description="prefill, decode, generate or encode.")
-    generated: int = Field(default=256, ge=0, le=262_144, description="Tokens made, for stage generate.")
+    generated: int = Field(default=256, ge=0, le=262_144, description="Tokens generated, for stage generate.")
     attention: str = Field(default="flash", max_length=100, description="flash or naive.")
     tp: int = Field(default=1, ge=1, le=1024, description="Devices that share every layer.")
     pp: int = Field(default=1, ge=1, le=1024, description="Groups of devices, each with some of the layers.")
-    ep: int = Field(default=1, ge=1, le=1024, description="Devices the experts are dealt out to.")
+    ep: int = Field(default=1, ge=1, le=1024, description="Devices over which experts are distributed.")
     prefix: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of the prompt that are cached.")
     chunk: int | None = Field(default=None, ge=1, le=4_194_304, description="Prompt tokens of one pass.")
     draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
-    draft_model: str | None = Field(default=None, max_length=200, description="Model that proposes, or mtp.")
+    draft_model: str | None = Field(default=None, max_length=200, description="Draft model, or mtp.")
     acceptance: float | None = Field(default=None, ge=0, le=1, description="None: 0.7, of mtp 0.85.")
     lora_rank: int = Field(default=0, ge=0, le=8192, description="Rank of unmerged adapters; 0: none.")
     lora_targets: str = Field(default="attention", max_length=200, description="Groups or names of matrices.")
     lora_count: int = Field(default=1, ge=1, le=4096, description="Adapters loaded.")
     image_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Image tokens in addition to the prompt.")
     audio_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Audio tokens in addition to the prompt.")
-    cache_tokens: int | None = Field(default=None, ge=2, le=4_194_304, description="Most cached, for stage generate.")
+    cache_tokens: int | None = Field(
+        default=None, ge=2, le=4_194_304, description="Maximum tokens cached, for stage generate."
+    )
     pruning: str | None = Field(default=None, max_length=40, description="2:4, unstructured-50% or structured-30%.")
     vocabulary: int | None = Field(default=None, ge=1, le=16_777_216, description="Another size of the vocabulary.")
     operators: bool = Field(default=False, description="One row per operator instead of the total.")
-    ignore_memory: bool = Field(default=False, description="Times even of what does not fit.")
+    ignore_memory: bool = Field(default=False, description="Show times even if it does not fit.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
@@ -94,12 +100,16 @@ class Fitted(Configured):
     """A question of `/fit`."""
 
     accelerator: list[str] = Field(
-        default=[], max_length=20, description="All where none is named; 3x3090, 3090 + 3060."
+        default=[], max_length=20, description="Accelerators, such as 3x3090 or 3090 + 3060; all if none is named."
     )
     host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory of the host, without its cards.")
-    host: str | None = Field(default=None, max_length=100, description="Processor; None: a common one, as said.")
+    host: str | None = Field(
+        default=None, max_length=100, description="Processor; None: a common one, which the notes name."
+    )
     n_gpu_layers: int | None = Field(default=None, ge=0, le=10_000, description="Layers on the cards.")
-    n_cpu_moe: int | None = Field(default=None, ge=0, le=10_000, description="Layers whose experts are not.")
+    n_cpu_moe: int | None = Field(
+        default=None, ge=0, le=10_000, description="Layers whose experts stay on the processor."
+    )
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
@@ -129,7 +139,7 @@ class Swept(Configured):
     """A question of `/sweep` and `/improve`."""
 
     accelerator: str = Field(min_length=1, max_length=200, examples=["H200"])
-    stage: str | None = Field(default=None, max_length=100, description="None: decode, of encoders encode.")
+    stage: str | None = Field(default=None, max_length=100, description="None: decode, or encode for encoders.")
     attention: str = Field(default="flash", max_length=100, description="flash or naive.")
     tp: int = Field(default=1, ge=1, le=1024, description="Devices that share every layer.")
     over: list[str] = Field(default=[], max_length=8, description="/sweep: batch=1,8,32 or an axis alone; all if none.")
@@ -215,8 +225,10 @@ class Planned(Started):
     input_tokens: int = Field(default=2000, ge=1, le=4_194_304, description="Mean length of a prompt.")
     output_tokens: int = Field(default=500, ge=1, le=262_144, description="Mean length of an answer.")
     spread: float = Field(default=0.5, ge=0, le=3, description="Coefficient of variation of both lengths.")
-    ttft_s: float | None = Field(default=None, gt=0, le=3600, description="Nine in ten first tokens come within it.")
-    tpot_s: float | None = Field(default=None, gt=0, le=3600, description="Nine in ten requests get tokens so fast.")
+    ttft_s: float | None = Field(default=None, gt=0, le=3600, description="90th percentile of the time to first token.")
+    tpot_s: float | None = Field(
+        default=None, gt=0, le=3600, description="90th percentile of the time per output token."
+    )
     weight_format: str | None = Field(default=None, max_length=100)
     engine: str = Field(default=ENGINE, max_length=100)
     accelerator: list[str] = Field(default=[], max_length=20, description="Devices, or fleets such as 8xH100.")
@@ -224,15 +236,21 @@ class Planned(Started):
     cached_prefix: float = Field(default=0, ge=0, le=0.999, description="Share of every prompt that is reused.")
     draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
     acceptance: float = Field(default=0.7, ge=0, le=1)
-    apart: bool = Field(default=False, description="Read prompts on replicas of their own.")
-    tp: int | None = Field(default=None, ge=1, le=64, description="Tensor parallel ways of a replica; best without.")
-    ep: int | None = Field(default=None, ge=1, le=64, description="Groups with some of the experts each; best without.")
-    dp: int | None = Field(default=None, ge=1, le=64, description="Groups with requests of their own; best without.")
+    apart: bool = Field(default=False, description="Read prompts on separate replicas.")
+    tp: int | None = Field(
+        default=None, ge=1, le=64, description="Tensor-parallel degree of a replica; by default the best."
+    )
+    ep: int | None = Field(
+        default=None, ge=1, le=64, description="Expert-parallel degree of a replica; by default the best."
+    )
+    dp: int | None = Field(
+        default=None, ge=1, le=64, description="Data-parallel attention groups of a replica; by default the best."
+    )
     spot: bool = Field(default=False, description="Rent interruptible devices.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
-@ROUTES.get("/plan", response_model=Rows, summary="The fewest devices that keep a promise of latency to users")
+@ROUTES.get("/plan", response_model=Rows, summary="The fewest devices that meet latency targets")
 def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
     """As `skyline plan`."""
     users = 1 if asked.users is None and asked.requests_per_second is None else asked.users

@@ -36,7 +36,7 @@ class Listed(BaseModel):
     """Which rows of a list, and how they are written."""
 
     limit: int = Field(default=1000, ge=1, le=10_000, description="Rows at most.")
-    offset: int = Field(default=0, ge=0, le=10_000_000, description="Rows to pass over.")
+    offset: int = Field(default=0, ge=0, le=10_000_000, description="Rows to skip.")
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
@@ -128,7 +128,7 @@ class Candidates(BaseModel):
     maximise: list[str] = Field(default=[], max_length=10, description="Columns to maximise.")
 
 
-@ROUTES.post("/front", response_model=Rows, summary="The Pareto front of a table that is sent")
+@ROUTES.post("/front", response_model=Rows, summary="The Pareto front of a table that you send")
 def front(candidates: Candidates, format: Form = "json") -> Response:  # noqa: A002
     """Rows that no other row beats on every objective, as `skyline front` finds them."""
     table = table_of_rows(candidates.rows)

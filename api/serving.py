@@ -21,7 +21,7 @@ def require_guarded(settings: Settings) -> None:
     require_no_empty_secret(settings)
     if settings.api_token is None and is_open_to_all(settings):
         raise Unguarded(
-            f"Everybody who reaches {settings.address}:{settings.api_port} could ask. Set SKYLINE_API_TOKEN, or"
+            f"Anyone who reaches {settings.address}:{settings.api_port} could use this. Set SKYLINE_API_TOKEN, or"
             " SKYLINE_OPEN_TO_ALL=true if that is meant."
         )
 

@@ -157,7 +157,7 @@ def _shortest(name: str) -> tuple[bool, int, str]:
 
 def publisher_of(name: str) -> str:
     """Who published a model, by its address on the hub; of names that are none, what they are."""
-    return name.split("/", maxsplit=1)[0] if _HUB_ADDRESS.fullmatch(name) else "Known by a name alone"
+    return name.split("/", maxsplit=1)[0] if _HUB_ADDRESS.fullmatch(name) else "Known only by name"
 
 
 class Search(AuthRequestHandler):

@@ -107,7 +107,7 @@ def wrong(status: int, path: str) -> bytes:
 _WRONG = {
     404: ("There is no such page", "The address may be misspelled; search finds models, devices, pages and terms."),
     403: ("This request is not allowed here", "The request came from another site, or without a session of this one."),
-    405: ("This cannot be done at this address", "Pages are read; nothing is sent to them."),
+    405: ("This is not possible at this address", "Pages accept only requests to read them."),
     500: (
         "This page could not be made",
         "This is a defect of Skyline, not of your data; the server's log has the details.",
@@ -249,6 +249,6 @@ def require_guarded(settings: Settings) -> None:
         raise Unguarded("SKYLINE_OAUTH_PROVIDER is set; it needs SKYLINE_OAUTH_KEY and SKYLINE_OAUTH_SECRET.")
     if settings.pages_password is None and settings.oauth_provider is None and is_open_to_all(settings):
         raise Unguarded(
-            f"Everybody who reaches {settings.address}:{settings.port} could read the pages and ask SQL. Set"
+            f"Anyone who reaches {settings.address}:{settings.port} could read the pages and run SQL. Set"
             " SKYLINE_PAGES_PASSWORD or SKYLINE_OAUTH_PROVIDER, or SKYLINE_OPEN_TO_ALL=true if that is meant."
         )

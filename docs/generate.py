@@ -287,7 +287,7 @@ def _parameter(one: Mapping[str, object]) -> str:
 
 def python_index() -> str:
     """What of the code can be called from elsewhere."""
-    lines = ["# Python", "", "Functions that can be called from a program of one's own, from their docstrings.", ""]
+    lines = ["# Python", "", "Functions that you can call from your own program, from their docstrings.", ""]
     lines += [f"- [{page}]({page}.md): {', '.join(f'`{module}`' for module in PYTHON[page])}" for page in PYTHON]
     return "\n".join(lines) + "\n"
 

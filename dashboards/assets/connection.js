@@ -33,7 +33,7 @@
     const note = document.querySelector(".lost")
     if (note) {
       note.hidden = false
-      note.querySelector("span").textContent = "The connection to Skyline is lost. Choices wait until it is back; the page then opens again as it is."
+      note.querySelector("span").textContent = "The connection to Skyline is lost. Your choices are kept, and the page reopens as it is once the connection is back."
     }
     // What is shown may be read and copied; what would ask the server may not be pressed.
     for (const part of document.querySelectorAll(".frame, .drawer-place")) part.inert = true

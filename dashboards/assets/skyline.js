@@ -247,7 +247,7 @@
         element("span", one.name, option)
         if (one.note) element("small", one.note, option)
       })
-      if (!found.length) element("li", `Nothing is called “${query}”`, list, "none").setAttribute("role", "presentation")
+      if (!found.length) element("li", `No results for “${query}”`, list, "none").setAttribute("role", "presentation")
       list.hidden = false
       field.setAttribute("aria-expanded", "true")
       choose(-1)

@@ -15,7 +15,7 @@ from dashboards.parts import formats, theme
 # Quantity → column, factor to the unit shown, unit, title.
 QUANTITIES: dict[str, tuple[str, float, str, str]] = {
     "latency": ("latency_s", 1e3, "ms", "Latency of a step"),
-    "processor": ("processor_s", 1e3, "ms", "Processor time of a step"),
+    "processor": ("processor_s", 1e3, "ms", "CPU time of a step"),
     "throughput": ("tokens_per_s", 1.0, "token/s", "Throughput"),
     "memory": ("allocated_peak_bytes", 1 / GIB, "GiB", "Peak of allocated memory"),
     "energy": ("joules_per_token", 1.0, "J per token", "Energy"),

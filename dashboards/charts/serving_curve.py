@@ -68,8 +68,8 @@ class ServingCurve:
         self.promise.visible = self.slower.visible = least_per_user is not None
         if least_per_user is not None:
             self.promise.location = self.slower.right = least_per_user
-            entries.append(legend.Entry("promised to each user; slower in grey", theme.ACCENT, "line"))
-        entries.append(legend.Entry("a promise is broken", theme.OTHER_COLOUR, "circle", hollow=True))
+            entries.append(legend.Entry("target speed; grey: slower than the target", theme.ACCENT, "line"))
+        entries.append(legend.Entry("a target is missed", theme.OTHER_COLOUR, "circle", hollow=True))
         return legend.swatches(NAME, entries)
 
 

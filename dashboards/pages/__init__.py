@@ -29,11 +29,11 @@ PAGES: tuple[Page, ...] = (
     Page("home", "Home", "", home.build),
     Page(
         "advisor", "Advisor", "advisor", advisor.build,
-        "What to run on my machine: the most capable model that fits, its format, speed and evidence, and the command.",
+        "What to run on your machine: the most capable model that fits, its format, speed, evidence and command.",
     ),
     Page(
         "which_gpu", "Which GPU?", "which-gpu", which_gpu.build,
-        "How many of which accelerator a model needs, and what serving it then costs.",
+        "How many accelerators of each kind a model needs, and what serving it costs.",
         "Hardware",
     ),
     Page(
@@ -43,17 +43,17 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "serve", "Serve", "serve", serve.build,
-        "How many devices of which kind meet a latency target for many users, and what a million tokens then cost.",
+        "How many devices of each kind meet latency targets for many users, and what a million tokens cost.",
         "Hardware",
     ),
     Page(
         "choices", "Choices", "choices", choices.build,
-        "Every rated model on data-centre hardware, within limits of speed, cost and carbon, and why others fail.",
+        "Every rated model on your accelerators, within limits of speed, cost and carbon, and why others fail.",
         "Hardware",
     ),
     Page(
         "leaderboard", "Leaderboard", "leaderboard", leaderboard.build,
-        "Every evaluated configuration: filter, search, plot anything against anything.",
+        "Every evaluated model, ranked, with intervals: filter, search, and plot any measure against any other.",
         "Quality",
     ),
     Page(
@@ -63,7 +63,7 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "scaling", "Scaling", "scaling", scaling.build,
-        "What scale buys: points per doubling, models that punch above their size, and capability density over time.",
+        "What size buys: points per doubling, models that are better than their size suggests, density over time.",
         "Quality",
     ),
     Page(
@@ -83,7 +83,7 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "open_vs_proprietary", "Open vs proprietary", "open-vs-proprietary", open_vs_proprietary.build,
-        "How far open models trail, in points and in months, and what each step costs to serve.",
+        "How far open models trail proprietary ones, in points and in months, and what it takes to serve them.",
         "Preference",
     ),
     Page(
@@ -98,7 +98,7 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "how_far_off", "How far off", "how-far-off", how_far_off.build,
-        "Predictions against what others measured: error by engine and device, and where it is largest.",
+        "Predictions compared with published measurements: error by engine and device, and where it is largest.",
         "Speed",
     ),
     Page(
@@ -113,7 +113,7 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "own", "Bring your own", "own", own.build,
-        "A leaderboard, votes, a measurement or a model of yours among the rest, for you alone.",
+        "See your own leaderboard, votes, measurements or model next to the published ones; nobody else sees them.",
         "Data",
     ),
 )  # fmt: skip

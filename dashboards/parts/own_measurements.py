@@ -25,7 +25,7 @@ _FACTS = {
     "unit": Fact("Unit", width=60),
     "error_pct": Fact("Error (%)", "0.0", 80),
     "inside": Fact("Inside interval", width=90),
-    "basis": Fact("What the prediction rests on", width=360),
+    "basis": Fact("Basis of the prediction", width=360),
     "not_asked": Fact("Why there is no prediction", width=320),
 }
 

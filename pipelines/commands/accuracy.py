@@ -34,11 +34,11 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
             "Without any: the errors that ship, on devices and on models left out of the fit."
         ),
     ] = None,
-    by: Annotated[By, typer.Option(help="Groups within each stage.")] = By.STAGE,
+    by: Annotated[By, typer.Option(help="How to group rows within each stage.")] = By.STAGE,
     rows: Annotated[bool, typer.Option("--rows", help="One line per measurement instead of the summary.")] = False,
     worst: Annotated[
         int | None,
-        typer.Option(min=1, help="So many measurements that are furthest off, with what may be why, instead."),
+        typer.Option(min=1, help="List this many of the largest errors instead, each with possible causes."),
     ] = None,
     device: Annotated[str | None, typer.Option(help="Device, if the file does not say.")] = None,
     devices: Annotated[int | None, typer.Option(help="Number of devices, if the file does not say.")] = None,
@@ -56,7 +56,7 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
         Path | None, typer.Option("--fit", help="Fit engines to these rows first and write the fit here.")
     ] = None,
     simulated: Annotated[
-        bool, typer.Option("--simulated", help="Errors of the simulation that plans rest on, on measured serving.")
+        bool, typer.Option("--simulated", help="Errors of the simulation behind `skyline plan`, on measured serving.")
     ] = False,
     gates: Annotated[
         bool,

@@ -40,7 +40,7 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
         int, typer.Option("--context", "--seq", parser=length, help="Tokens of context that must fit.")
     ] = 32_768,
     users: Annotated[int, typer.Option(help="Concurrent requests.", min=1)] = 1,
-    engine: Annotated[str | None, typer.Option(help="What runs the model.", show_default="usual on the device")] = None,
+    engine: Annotated[str | None, typer.Option(help="Inference engine.", show_default="usual for the device")] = None,
     gpu_memory_utilization: Utilization = None,
     batched_tokens: BatchedTokens = None,
     eager: Eager = False,
@@ -66,7 +66,7 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """The best models for a machine: format, speed with its interval, longest context, evidence, commands to copy."""
+    """The best models for a machine: format, speed with interval, longest context, evidence, and commands to copy."""
     # Small systems of equations: threads that wait for each other would take six times the processor time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import polars as pl  # noqa: PLC0415 - polars loads only when needed
@@ -160,7 +160,7 @@ def _print(advice: "Advice") -> None:
     out.print(_sentence(best, advice), highlight=False, soft_wrap=True)
     out.print(f"  run    {best.run}", highlight=False, markup=False, soft_wrap=True)
     out.print(f"  check  {best.check}", highlight=False, markup=False, soft_wrap=True)
-    err.print(f"Speed of {best.model_id}: {best.rests_on}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    err.print(f"Basis of the speed: {best.rests_on}", style="dim", highlight=False, markup=False, soft_wrap=True)
     for one in best.measured[:_MOST_MEASURED]:
         out.print(f"  {one.words}", highlight=False, markup=False, soft_wrap=True)
 

@@ -28,7 +28,7 @@ from pipelines.commands.terminal import Format, Formatted, Output, UserError, be
 from warehouse.settings import Settings
 
 app = typer.Typer(
-    help="Open language models in one row: quality, fit, speed, cost and carbon.",
+    help="Open language models compared: quality, fit, speed, cost and carbon.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -56,7 +56,7 @@ def options(
 
 @app.command(epilog="Example: skyline refresh --source bundled --source ~/snapshots")
 def refresh(source: Sources = None) -> None:
-    """Read the sources, derive every table, publish the warehouse; does nothing when nothing changed."""
+    """Read the sources, derive every table and publish the warehouse; does nothing if nothing has changed."""
     _refresh(source or ["bundled"])
 
 
@@ -171,7 +171,7 @@ def doctor(
     for finding in findings:
         mark = "[green]ok[/]" if finding.fine else "[red]no[/]" if finding.needed else "[yellow]--[/]"
         # Only the mark is markup: what is found may hold brackets.
-        table.add_row(mark, *map(Text, (finding.what, finding.detail, finding.advice)))
+        table.add_row(mark, *map(Text, (finding.what, finding.detail, "" if finding.fine else finding.advice)))
     out.print(table)
     if any(finding.needed and not finding.fine for finding in findings):
         raise UserError("Something that Skyline needs is missing; see the lines marked `no`.")

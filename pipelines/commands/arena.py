@@ -33,7 +33,7 @@ def rate(  # noqa: PLR0913, PLR0917 - one parameter an option
         list[Path],
         typer.Argument(help="Files or folders of votes: model_a, model_b and winner, as CSV, Parquet or JSON."),
     ],
-    method: Annotated[Method, typer.Option(help="Maximum likelihood, or online in the order of the votes.")] = (
+    method: Annotated[Method, typer.Option(help="Maximum likelihood, or online Elo in the order of the votes.")] = (
         Method.BRADLEY_TERRY
     ),
     anchor: Annotated[

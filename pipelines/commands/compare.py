@@ -25,7 +25,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="MODEL[@FORMAT]...",
-            help="Models by any common name, each with the format of its weights; as published without.",
+            help="Models by any common name, as MODEL@FORMAT; without a format, as published.",
         ),
     ],
     use: Annotated[str, typer.Option(help="chat, coding, agents, maths or long documents.")] = "chat",
@@ -33,7 +33,7 @@ def compare(
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """Which model is abler in the format it would be run in, with intervals, and whether that is beyond noise."""
+    """Which model is more capable in the format it would run in, with intervals, and whether the lead exceeds noise."""
     import polars as pl  # noqa: PLC0415 - polars loads only when needed
 
     from profiling.answers.evidence import Evidence  # noqa: PLC0415

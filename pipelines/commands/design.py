@@ -37,11 +37,13 @@ def design(  # noqa: PLR0913, PLR0917 - one parameter an option
     weight_format: WeightFormat = None,
     vocabulary: Annotated[int, typer.Option(help="Tokens of the vocabulary.", min=256)] = 128_256,
     engine: Engine = None,
-    trials: Annotated[int, typer.Option(help="Shapes to try; more find more.", min=1, max=5000)] = 300,
+    trials: Annotated[
+        int, typer.Option(help="Number of shapes to try; a larger number finds better ones.", min=1, max=5000)
+    ] = 300,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """Shapes of a size that no other beats on predicted speed, memory and ability: layers, width, windows, experts.
+    """Model shapes of one size that no other beats on predicted speed, memory and ability (layers, width, experts).
 
     Everything is a prediction: nothing here was trained or measured.
     """

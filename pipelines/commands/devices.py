@@ -29,7 +29,7 @@ def devices(
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """Devices of the table with memory, bandwidth and peaks; or those that a name means, and how sure that is."""
+    """Known devices with memory, bandwidth and peaks; or those that a name refers to, and how certain that is."""
     import polars as pl  # noqa: PLC0415
 
     from profiling.devices.names import resolve_device  # noqa: PLC0415
@@ -94,7 +94,7 @@ def models(
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """Models of the catalogue with their sizes; or the one that a name means, its format, and how sure that is."""
+    """Known models with their sizes; or the one that a name refers to, its format, and how certain that is."""
     import polars as pl  # noqa: PLC0415
 
     from profiling.errors import UnknownModel  # noqa: PLC0415

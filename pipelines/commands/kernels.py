@@ -31,7 +31,7 @@ def kernels(  # noqa: PLR0913, PLR0917 - one parameter an option
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
     output: Output = None,
 ) -> None:
-    """Held-out errors of kernels by device, engine and kind, as experts, latent attention, states and collectives."""
+    """Held-out errors of kernels by device, engine and kind (experts, latent attention, collectives and others)."""
     import polars as pl  # noqa: PLC0415 - numpy and polars load only when needed
 
     from profiling.kernels import shipped  # noqa: PLC0415

@@ -25,7 +25,7 @@ def sql(
     memory: Annotated[int, typer.Option(min=16, help="Memory limit in MiB.")] = 1024,
     rows: Annotated[int, typer.Option(min=1, help="Print at most this many rows.")] = 1_000_000,
 ) -> None:
-    """Ask the published warehouse: read-only, without files or network, within limits."""
+    """Query the published warehouse in SQL: read-only, without files or network, within limits."""
     from warehouse.console import Console, Limits  # noqa: PLC0415 - polars loads only when needed
 
     limits = Limits(seconds=seconds, memory_mib=memory, rows=rows, cells=100_000_000, result_mib=1024)

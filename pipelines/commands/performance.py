@@ -63,17 +63,22 @@ Engine = Annotated[
 Utilization = Annotated[
     float | None,
     typer.Option(
-        "--gpu-memory-utilization", help="Part of the memory that the engine may use.", show_default="its own default"
+        "--gpu-memory-utilization",
+        help="Share of the device memory that the engine may use.",
+        show_default="its own default",
     ),
 ]
 BatchedTokens = Annotated[
     int | None,
     typer.Option(
         "--batched-tokens", parser=length, metavar="TOKENS", show_default="its own default",
-        help="Most tokens of one step (vLLM: max-num-batched-tokens; llama.cpp: ubatch-size).",
+        help="Maximum tokens per step (vLLM: max-num-batched-tokens; llama.cpp: ubatch-size).",
     ),
 ]  # fmt: skip
-Eager = Annotated[bool, typer.Option("--eager", help="Without captured graphs: less memory; times are those with.")]
+Eager = Annotated[
+    bool,
+    typer.Option("--eager", help="Run without captured graphs, which needs less memory; times still assume graphs."),
+]
 Online = Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue on the hub.")]
 Accelerators = Annotated[
     Path | None, typer.Option("--accelerators", help="TOML file with accelerators of your own.", show_default="none")
@@ -107,7 +112,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     tp: Annotated[int, typer.Option(help="Tensor parallelism: devices that share every layer.")] = 1,
     pp: Annotated[int, typer.Option(help="Pipeline parallelism: groups of devices, each with some of the layers.")] = 1,
     ep: Annotated[
-        int, typer.Option(help="Expert parallelism: devices that the experts are distributed over, within tp.")
+        int, typer.Option(help="Expert parallelism: devices over which the experts are distributed, within tp.")
     ] = 1,
     engine: Engine = None,
     gpu_memory_utilization: Utilization = None,
@@ -119,7 +124,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
     draft_model: Annotated[
-        str | None, typer.Option(help="What proposes them: a smaller model, or mtp.", show_default="5 % of a step each")
+        str | None, typer.Option(help="Draft model that proposes them, or mtp.", show_default="5 % of a step each")
     ] = None,
     acceptance: Annotated[
         float | None, typer.Option(help="Probability that one is accepted.", show_default="0.7, mtp 0.85")
@@ -133,7 +138,9 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     audio_tokens: Annotated[int, typer.Option(parser=length, help="Audio tokens in addition to the prompt.")] = 0,
     cache_tokens: Annotated[
         int | None,
-        typer.Option(parser=length, help="Most tokens cached, for stage generate (context shift).", show_default="all"),
+        typer.Option(
+            parser=length, help="Maximum tokens cached, for stage generate (context shift).", show_default="all"
+        ),
     ] = None,
     pruning: Annotated[
         str | None, typer.Option(help="2:4, unstructured-50% or structured-30%.", show_default="none")

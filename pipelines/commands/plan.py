@@ -81,7 +81,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     cached_prefix: Annotated[float, typer.Option(help="Share of every prompt that is reused, from 0 to 1.")] = 0.0,
     draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
     acceptance: Annotated[float, typer.Option(help="Probability that a proposed token is accepted.")] = 0.7,
-    apart: Annotated[bool, typer.Option("--apart", help="Read prompts on replicas of their own.")] = False,
+    apart: Annotated[bool, typer.Option("--apart", help="Read prompts on separate replicas.")] = False,
     batched_tokens: Annotated[
         int | None,
         typer.Option(
@@ -93,14 +93,14 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
             help="Most tokens of one step, which a prompt is cut into (vLLM: max-num-batched-tokens).",
         ),
     ] = None,
-    tp: Annotated[int | None, typer.Option(help="Tensor parallel ways of a replica.", show_default="best")] = None,
+    tp: Annotated[int | None, typer.Option(help="Tensor-parallel degree of a replica.", show_default="best")] = None,
     ep: Annotated[
         int | None,
-        typer.Option(help="Groups of a replica's devices with some of the experts each.", show_default="best"),
+        typer.Option(help="Expert-parallel degree of a replica.", show_default="best"),
     ] = None,
     dp: Annotated[
         int | None,
-        typer.Option(help="Groups of them that attend to requests of their own.", show_default="best"),
+        typer.Option(help="Data-parallel attention groups of a replica.", show_default="best"),
     ] = None,
     spot: Annotated[bool, typer.Option("--spot", help="Rent interruptible devices.")] = False,
     online: Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue.")] = False,

@@ -20,22 +20,22 @@ REFRESH = dg.define_asset_job(
 LOAD_BUNDLE = dg.define_asset_job(
     "load_profile_bundle",
     selection=dg.AssetSelection.assets(dg.AssetKey(list(RAW_BUNDLES))),
-    description="Store a bundle of measurements that lies in the inbox.",
+    description="Store a bundle of measurements from the inbox.",
 )
 FETCH_BOARD = dg.define_asset_job(
     "fetch_board",
     selection=dg.AssetSelection.assets(dg.AssetKey(list(BOARD_FILES))),
-    description="Ask one declared board for its newest state; a board that is down fails alone.",
+    description="Fetch the newest state of one declared board; a board that is down fails alone.",
 )
 MEASURE_HERE = dg.define_asset_job(
     "measure_here",
     selection=dg.AssetSelection.assets(dg.AssetKey(list(LOCAL_SWEEP))),
-    description="Run a sweep on the device of this machine; its bundle lands in the inbox.",
+    description="Run a sweep on this machine's device; the bundle goes to the inbox.",
 )
 MEASURE_SHARDS = dg.define_asset_job(
     "measure_shards",
     selection=dg.AssetSelection.assets(dg.AssetKey(list(SWEPT_SHARDS))),
-    description="Measure shards of a plan on a Ray cluster; their bundles land in the inbox.",
+    description="Measure shards of a plan on a Ray cluster; the bundles go to the inbox.",
 )
 
 

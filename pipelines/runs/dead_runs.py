@@ -24,7 +24,7 @@ def mark_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
     dead = [run for run in unfinished if _process_is_gone(instance, run.run_id)]
     for run in dead:
-        instance.report_run_failed(run, "The process of this run was killed; the next writer found it so.")
+        instance.report_run_failed(run, "The process of this run was killed; the next writer detected it.")
     return [run.run_id for run in dead]
 
 

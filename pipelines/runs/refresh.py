@@ -115,7 +115,7 @@ def _rejected_whole(collected: Collection, settings: Settings) -> list[tuple[str
 def _recover(held: Held, settings: Settings, report: Callable[[str], None]) -> None:
     """Deal with what a writer left that was killed: half-written files, and runs that Dagster takes for running."""
     if held.interrupted:
-        report("the last writer was killed: sweeping what it left")
+        report("the last writer was killed: removing its unfinished files")
         from pipelines.runs.dead_runs import mark_dead_runs, sweep_leftovers  # noqa: PLC0415 - loads slowly
 
         sweep_leftovers(settings)
@@ -154,7 +154,7 @@ def _tell_dagster(
             tell(instance)
     except Exception as error:  # noqa: BLE001 - what keeps runs is configured, and fails in its own ways
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        report(f"Dagster's storage cannot be reached, so its interface does not show this refresh: {reason}")
+        report(f"Dagster's storage cannot be reached, so its interface will not show this refresh: {reason}")
         return False
     return True
 

@@ -61,4 +61,4 @@ def today() -> dt.date:
 
 
 def _refusal(uri: str, said: str) -> str:
-    return f"{uri} says {said}, which is no day between {EARLIEST} and tomorrow; put the right date into its name."
+    return f"{uri} says {said}, which is not a day between {EARLIEST} and tomorrow; put the right date into its name."

@@ -45,7 +45,7 @@ def _fetch_again(said: Manifest, sha256: str, store: RawStore, settings: Setting
     """Store the file anew from where it came; else why it could not be."""
     if said.uri.startswith(f"{BUNDLED}/"):
         collect([BUNDLED], settings)
-        return None if store.holds(sha256) else "it is bundled with another version of Skyline"
+        return None if store.holds(sha256) else "it belongs to another version of Skyline"
     found = _ON_HUB.fullmatch(said.uri)
     if found is None:
         return "name its file or folder with --source, or restore raw/ from a backup"
@@ -55,6 +55,6 @@ def _fetch_again(said: Manifest, sha256: str, store: RawStore, settings: Setting
     except (NotOnHub, HubUnavailable) as error:
         return str(error)
     if digest(payload) != sha256:
-        return "the hub delivers other bytes under that commit"
+        return "the hub returns different bytes for that commit"
     store.add(payload, "." + said.uri.rpartition(".")[2], said)
     return None

@@ -54,7 +54,7 @@ _SPECULATING = ("vllm", "sglang", "tensorrt-llm")
 _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
     (
         lambda seen: seen.apart >= _APART,
-        lambda seen: f"runs of the same question lie {seen.apart:.1f} times apart: build, driver or flags decide",
+        lambda seen: f"runs of one configuration differ by a factor of {seen.apart:.1f}: build, driver or flags",
     ),
     (
         lambda seen: seen.slower and seen.case.engine.family == "llama.cpp" and seen.held >= _FULL,
@@ -84,13 +84,13 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
     (
         lambda seen: seen.slower and seen.case.attention == "naive"
         and (seen.says(r"^\d{4}-\d\d", "measured_on") or seen.says(r"\bfa[ =]?0\b")),
-        lambda _: "a build of before September 2025, or one told so, without a fast attention kernel",
+        lambda _: "a build from before September 2025, or one configured without a fast attention kernel",
     ),
     (
         lambda seen: not seen.slower
         and seen.case.engine.name in _SPECULATING
         and any(part.layers_ahead for part in seen.case.model.not_counted),
-        lambda _: "the model can guess tokens ahead; whether it did is not stated",
+        lambda _: "the model supports speculative decoding; whether it was used is not stated",
     ),
     (
         lambda seen: seen.slower

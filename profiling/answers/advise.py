@@ -36,10 +36,10 @@ USES: Mapping[str, str] = {
 }  # fmt: skip
 """Uses, and the domain of ability that each is judged by."""
 _LOSS_BEYOND_KNOWLEDGE: Mapping[str, str] = {
-    "coding": "What formats cost is counted by tests of knowledge; code may lose more.",
-    "maths": "What formats cost is counted by tests of knowledge; long reasoning may lose more.",
-    "agents": f"What formats cost is counted by tests of knowledge. {UNMEASURED_TASKS['tool use']}",
-    "long documents": f"What formats cost is counted by tests of knowledge. {UNMEASURED_TASKS['long context']}",
+    "coding": "The loss per format is estimated from knowledge tests; code may lose more.",
+    "maths": "The loss per format is estimated from knowledge tests; long reasoning may lose more.",
+    "agents": f"The loss per format is estimated from knowledge tests. {UNMEASURED_TASKS['tool use']}",
+    "long documents": f"The loss per format is estimated from knowledge tests. {UNMEASURED_TASKS['long context']}",
 }
 """What must be said of the loss of a format, by use."""
 CACHE_TASKS: Mapping[str, str] = {
@@ -120,7 +120,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         UnsupportedPrecision: No compute rate of the device is published; the message says how to ask all the same.
     """
     if need.use not in USES:
-        raise InvalidWorkload(f"no use {need.use!r}; there are {', '.join(USES)}")
+        raise InvalidWorkload(f"unknown use {need.use!r}; known: {', '.join(USES)}")
     device = door.device(need.accelerator)
     _require_rate(device)
     engine = need.engine or (LAYERED if need.fleet else default_engine(device))
@@ -128,9 +128,9 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         raise InvalidWorkload(f"{need.machine} is split by layers, which llama.cpp does; {engine} needs devices alike")
     cache_flags(engine, need.kv)
     if need.fleet is not None and need.options:
-        raise InvalidWorkload(f"{need.machine} is split by layers, which is counted without options of the engine")
+        raise InvalidWorkload(f"{need.machine} is split by layers, for which engine options are not supported")
     choices = tuple(formats) or formats_of(engine)
-    notes = [f"Engine: {engine}, {'as asked' if need.engine else f'what people usually run on {need.machine}'}."]
+    notes = [f"Engine: {engine}, {'as asked' if need.engine else f'the usual one for {need.machine}'}."]
     notes += borrowed_memory(engine)
     notes += unsaid(engine, need.options)
     beside = Beside.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
@@ -178,16 +178,16 @@ def _require_rate(device: Accelerator) -> None:
 def _not_known(evidence: Evidence, need: Need, found: Sequence[Candidate]) -> Iterator[str]:
     """What the evidence does not say of such a need."""
     if evidence.losses is None:
-        yield "What formats cost is not counted: no measured losses are known."
+        yield "The loss from each format is left out: no measured losses are known."
     elif need.use in _LOSS_BEYOND_KNOWLEDGE and any(one.lost and one.lost.high for one in found):
         yield _LOSS_BEYOND_KNOWLEDGE[need.use]
     for why in evidence.unknown_cache(need.kv_bits, CACHE_TASKS[need.use]):
-        yield f"What a {need.kv} cache costs is not counted. {why}"
+        yield f"The loss from a {need.kv} cache is left out. {why}"
     best = next((one for one in found if one.verdict == "runs"), None)
     if need.kv != WHOLE and best is not None and best.lost is not None and best.lost.holds_cache:
         yield from best.lost.warnings
     if evidence.abilities.is_empty():
-        yield "No ability is known: refresh with boards, or name a model."
+        yield "No abilities are known: run `skyline refresh` with boards, or name a model."
 
 
 def _not_looked_at(names: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from profiling.roofline.workload import Workload
 LAYERED = "llama.cpp"
 """The engine that deals out layers to unlike devices and leaves layers and experts to the processor."""
 SPLIT_BASIS = (
-    "times of each device's own part, added; no fit rests on such splits, so that intervals with a processor are a "
+    "sum of the times of each device's part; no fit covers such splits, so intervals that include a processor are a "
     "fifth wider: two measured runs lie in them"
 )
 
@@ -45,10 +45,12 @@ class Beside:
         if device.unified_memory or device.kind != "gpu":
             return None
         if not need.host_memory_gib:
-            notes.append("No layers or experts were placed in system memory, as its size was not stated.")
+            notes.append("No layers or experts were placed in system memory, since its size is not given.")
             return None
         if need.options:
-            notes.append("Where layers or experts lie in system memory, the engine is counted as it starts by itself.")
+            notes.append(
+                "Where layers or experts are in system memory, the engine is assumed to run with its default options."
+            )
         host, note = host_of(door, device, need.host_memory_gib, need.host)
         notes.extend([note] if note else [])
         return cls(need.fleet or Fleet(((device, need.devices),)), host, formats)
@@ -79,7 +81,7 @@ class Beside:
                 return candidate
         if best is None:
             return None
-        slower = f"slower than {need.least_tokens_per_s:g} tokens/s in every format that fits so"
+        slower = f"slower than {need.least_tokens_per_s:g} tokens/s in every format that fits this way"
         return replace(best, reason=slower)
 
 

@@ -99,7 +99,7 @@ class Answer:
                 f"Operators on {self.device.name} have documented default efficiencies; no kernels of these shapes "
                 "were measured on it."
             )
-        notes.append(f"The time of whole passes rests on {estimate.basis}.")
+        notes.append(f"The time of a pass is based on {estimate.basis}.")
         if self.energy is not None:
             notes.append(self.energy.said)
         if not self.runs:
@@ -144,14 +144,14 @@ class Answer:
             found.append(
                 f"{asked.lora_count} adapter{'s' if asked.lora_count > 1 else ''} of rank {asked.lora_rank} on "
                 f"{asked.lora_targets} at 16 bits, kept unmerged, with the time of their own two products "
-                "per matrix; merged into the weights they cost nothing."
+                "per matrix; merged into the weights, they cost nothing."
             )
         if asked.image_tokens:
             read = _tower_note(self.images, "vision tower", "patches")
             found.append(f"{asked.image_tokens:,} tokens of images are part of the prompt; {read}")
         if asked.audio_tokens:
             read = _tower_note(self.sounds, "audio tower", "frames")
-            found.append(f"{asked.audio_tokens:,} tokens of sound are part of the prompt; {read}")
+            found.append(f"{asked.audio_tokens:,} tokens of audio are part of the prompt; {read}")
         if asked.cache_tokens is not None and asked.stage == "generate":
             found.append(
                 f"The cache holds {asked.cache_tokens:,} tokens of a sequence; once full, its older half is dropped, "
@@ -164,7 +164,7 @@ class Answer:
     @property
     def rests_on(self) -> str:
         """How much of the prediction rests on measurements, and how far off those were on shapes held out."""
-        whole = f"Whole passes: {self.estimate.basis}."
+        whole = f"Time of a pass fitted to {self.estimate.basis}."
         known = [one for one in self.calibrations if one.held_out_mape_pct is not None]
         if not known:
             return (
@@ -176,7 +176,7 @@ class Answer:
         share = self.measured_share
         begin = "Calibrated" if share > 0.5 else "Mostly not calibrated"
         return (
-            f"{begin}: {100 * share:.0f} % of the time is of operators like the {kernels:,} kernels measured on "
+            f"{begin}: {100 * share:.0f} % of the time is spent in operators like the {kernels:,} kernels measured on "
             f"{self.device.name}; mean error on shapes held out: {errors}. {whole}"
         )
 

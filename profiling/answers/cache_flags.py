@@ -53,6 +53,6 @@ def cache_flags(engine: str, kv: str) -> str:
     there = ", ".join(each for each in known if "/" not in each) or "none but 16 bits"
     able = ", ".join(other for other, formats in _FLAGS.items() if name in formats)
     raise InvalidWorkload(
-        f"{engine} is not known to keep its cache in {kv}; known: {there}"
+        f"{engine} is not known to support {kv} for its cache; known: {there}"
         + (f"; engines that do: {able}" if able else "")
     )

@@ -136,13 +136,13 @@ class Candidate:
     def ability_basis(self) -> str:
         """What the ability in the format rests on: boards judged the model as it is published."""
         if self.lost is None:
-            return f"judged as published; what {self.stored} costs is not known"
+            return f"as published; the loss in {self.stored} is not known"
         lost = self.lost
         if lost.high == 0:
-            return "judged as published"
+            return "as published"
         return (
-            f"judged as published at {self.ability:.0f}; {self.stored if lost.holds_cache else self.weight_format} is "
-            f"predicted to cost {lost.likely:.1f} ({lost.low:.1f} to {lost.high:.1f})"
+            f"{self.ability:.0f} as published, minus a predicted {lost.likely:.1f} ({lost.low:.1f} to {lost.high:.1f}) "
+            f"for {self.stored if lost.holds_cache else self.weight_format}"
         )
 
     @property

@@ -107,7 +107,9 @@ def _meant(text: str, *, online: bool) -> tuple[Architecture, str | None, tuple[
     if online and meant.model_id:
         return from_hub(meant.model_id), meant.weight_format, ()
     if (devices := resolve_device(text)).devices:
-        raise UnknownModel(f"{text!r} is {devices.fleet.name}, no model; `skyline devices` describes devices")
+        raise UnknownModel(
+            f"{text!r} is {devices.fleet.name}, which is not a model; `skyline devices` describes devices"
+        )
     raise UnknownModel(meant.evidence)
 
 

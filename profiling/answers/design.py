@@ -140,7 +140,7 @@ def parameters_of(text: str) -> float:
     found = _SIZE.fullmatch(text.strip())
     value = float(found[1]) * _UNITS[found[2].casefold()] if found else 0.0
     if not 1e7 <= value <= 1e13:
-        raise InvalidWorkload(f"{text!r} is no number of parameters between 10M and 10T; write 3B or 700M")
+        raise InvalidWorkload(f"{text!r} is not a number of parameters between 10M and 10T; write 3B or 700M")
     return value
 
 
@@ -234,14 +234,14 @@ def design(
     kept, seen = list(tried.kept.values()), len(tried.seen)
     if not kept:
         raise DoesNotFit(
-            f"none of {seen} shapes of {wish.parameters / 1e9:g}B keeps the wish; closest: {tried.nearest[1]}"
+            f"none of {seen} shapes of {wish.parameters / 1e9:g}B meets the limits; closest: {tried.nearest[1]}"
         )
     frame = pl.DataFrame(kept, infer_schema_length=None)
     order = ["time_per_output_token_s", "memory_high_gib"]
     front = frame.filter(pl.Series(front_mask(_objectives(kept)))).sort(order)
     said = (
-        f"Predicted, not trained: {seen} shapes of {wish.parameters / 1e9:g}B were tried, {len(kept)} keep the wish, "
-        f"{front.height} are not beaten by any other on speed, memory and expected ability together."
+        f"Predicted, not trained: {seen} shapes of {wish.parameters / 1e9:g}B were tried, {len(kept)} meet the limits, "
+        f"{front.height} are not beaten by any other on speed, memory and expected ability at once."
     )
     notes = [
         said,

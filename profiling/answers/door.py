@@ -230,7 +230,7 @@ class Door:
         fleet = resolve_device(name, self.devices).fleet
         if fleet.is_mixed:
             raise UnknownAccelerator(
-                f"{fleet.name} are unlike devices, which hold a model by layers: ask what fits on them "
+                f"{fleet.name} are different devices, which can only share a model by layers: ask what fits on them "
                 f"(`skyline fit MODEL --accelerator {name!r}`, `/fit`) or what to run (`skyline advise {name!r}`)"
             )
         return fleet.devices[0], len(fleet.devices)

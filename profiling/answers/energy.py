@@ -17,8 +17,8 @@ from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
 
 INCLUDES = (
-    "Energy per token counts the devices while they run; the host around them (processors, memory, fans, network, "
-    "power supplies) and what both draw while nothing runs are stated apart, and carbon counts all three."
+    "Energy per token includes the devices while they run; the host around them (processors, memory, fans, network, "
+    "power supplies) and idle power are stated separately, and carbon includes all three."
 )
 """What “per token” includes; said wherever energy is printed."""
 _TABLE = Path(__file__).parents[1] / "reference" / "power.csv"
@@ -168,12 +168,12 @@ class TokenEnergy:
     @property
     def _idle_said(self) -> str:
         if self.running_share >= 1:
-            return "Nothing idles: the load is taken to be there at all times."
-        rests = f"Nothing runs {100 * (1 - self.running_share):.0f} % of the time"
+            return "No idle time: the load is assumed to be constant."
+        rests = f"Devices are idle {100 * (1 - self.running_share):.0f} % of the time"
         idle, host = idle_draw(self.accelerator), host_idle_draw(self.accelerator)
         if idle is None:
-            return f"{rests}; what {self.accelerator.name} draws then is not known, so it is not counted."
-        beside = f" and {host.watts.likely:.0f} W of the host" if host else ", its host not counted"
+            return f"{rests}; the idle power of {self.accelerator.name} is not known, so it is left out."
+        beside = f" and {host.watts.likely:.0f} W of the host" if host else ", host left out"
         return f"{rests}, at {idle.watts.likely:.0f} W per device{beside}."
 
 

@@ -142,7 +142,7 @@ class Evidence:
         if kv_bits >= WHOLE_BITS:
             return ()
         if self.losses is None:
-            return ("What the cache costs is not counted: no measured losses are known.",)
+            return ("The loss from the cache format is left out: no measured losses are known.",)
         loss = self.losses.cache_loss(kv_bits, task=cache_task)
         return loss.warnings if loss.points is None else ()
 

@@ -48,7 +48,7 @@ def adapter_parameters(model: Architecture, rank: int, targets: tuple[str, ...] 
         InvalidWorkload: The rank cannot be, or no matrix is meant by a target.
     """
     if not 1 <= rank <= 8192:
-        raise InvalidWorkload(f"a rank of {rank} cannot be; it must lie between 1 and 8,192")
+        raise InvalidWorkload(f"a rank of {rank} is not possible; it must lie between 1 and 8,192")
     total, found = 0, set()
     for count, step in model.counted_steps():
         meant = {group_of(step), step.name} & set(targets) if isinstance(step, Linear | Experts) else set()

@@ -142,7 +142,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
         ]
         rows.insert_column(rows.width, pl.Series("max_context", longest, dtype=pl.Int64))
     engines = " and ".join(by_engine)
-    notes = [f"Engine: {engines}, {'as asked' if question.engine else 'what people usually run on such devices'}."]
+    notes = [f"Engine: {engines}, {'as asked' if question.engine else 'the usual one for such devices'}."]
     notes += [note for name in accelerators if (note := resolve_device(name, door.devices).note)]
     notes += [note for engine in by_engine for note in borrowed_memory(engine)]
     if asked.weight_format is None and asked.weight_bits is None:
@@ -179,11 +179,11 @@ def fit_on(
         ProfilingError: The question cannot be asked so; the message names the nearest valid choice.
     """
     if not machines:
-        raise InvalidWorkload("name the card whose machine has that memory, such as --accelerator 4090")
+        raise InvalidWorkload("name the card in that machine, such as --accelerator 4090")
     model, question = door.model(question.model), door.formatted(question)
     workload = replace(question, stage="decode").workload_of(model)
     prompt = min(PROMPT, question.context)
-    rows, notes = [], [f"Layers are dealt out as llama.cpp does; {SPLIT_BASIS}."]
+    rows, notes = [], [f"Layers are distributed as llama.cpp does it; {SPLIT_BASIS}."]
     for said in machines:
         found = resolve_device(said, door.devices)
         fleet = found.fleet
@@ -198,7 +198,7 @@ def fit_on(
         elif beside is not None and (split is None or split.verdict != "fits"):
             split = best_split(door, model, fleet, workload, beside, prompt=prompt)
         if split is None:
-            raise InvalidWorkload("what stays with the processor needs its memory: state that of the machine in GiB")
+            raise InvalidWorkload("layers on the processor need system memory: state its size in GiB")
         weight_format = question.weight_format or model.published_format.name
         run, check = commands(
             model, weight_format, LAYERED, fleet.devices[0], context=question.context, users=question.batch,

@@ -134,7 +134,7 @@ def held(door: Door, evidence: Evidence, sides: Sequence[Side], use: str = "chat
         UnsupportedPrecision: A format of weights or cache is not known.
     """
     if use not in USES:
-        raise InvalidWorkload(f"no use {use!r}; there are {', '.join(USES)}")
+        raise InvalidWorkload(f"unknown use {use!r}; known: {', '.join(USES)}")
     found = list(_each(door, evidence, sides, use))
     first = found[0]
     return [first, *(_against(first, one) for one in found[1:])]
@@ -142,7 +142,7 @@ def held(door: Door, evidence: Evidence, sides: Sequence[Side], use: str = "chat
 
 def notes(found: Sequence[Held]) -> list[str]:
     """What should be known beside the rows."""
-    said = [f"{one.name}: what its format costs is not known." for one in found if one.lost is None]
+    said = [f"{one.name}: the loss from its format is not known." for one in found if one.lost is None]
     said += [f"{one.name}: {warning}" for one in found if one.lost for warning in one.lost.warnings]
     return list(dict.fromkeys(said))
 
@@ -154,7 +154,7 @@ def sentence(first: Held, other: Held) -> str:
     low, ahead, high = other.ahead
     ablest, least = (other, first) if ahead > 0 else (first, other)
     if other.lost is None or first.lost is None:
-        return f"{first.name} and {other.name}: the cost of a format is not known, so they are compared as judged."
+        return f"{first.name} and {other.name}: the loss from a format is not known, so they are compared as evaluated."
     low, high = (low, high) if ahead > 0 else (-high, -low)
     beyond = "beyond noise" if other.is_beyond_noise else "which noise can explain"
     return f"{ablest.name} is ahead of {least.name} by {abs(ahead):.1f} points ({low:.1f} to {high:.1f}), {beyond}."
@@ -180,7 +180,7 @@ def _each(door: Door, evidence: Evidence, sides: Sequence[Side], use: str) -> It
             measured = evidence.measured(model, name)
         elif name is not None or side.kv != WHOLE:
             raise UnknownModel(
-                f"{side.model_id} has no configuration here, so what a format costs it is not known; "
+                f"{side.model_id} has no configuration here, so its loss in a format is not known; "
                 "`skyline describe NAME --online` reads one from the hub and keeps it"
             )
         else:

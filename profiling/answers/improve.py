@@ -143,7 +143,7 @@ def _changes(base: Answer) -> Iterator[tuple[str, str, Question, str]]:
         except ProfilingError:
             continue
         if narrower:
-            yield "weights", f"weights in {name}", other, "some quality: see what quantisation costs"
+            yield "weights", f"weights in {name}", other, "some quality: see the loss from quantisation"
     if model.kind != "encoder" and asked.stage != "prefill":
         for bits in (8, 4):
             if bits < asked.kv_bits:
@@ -209,7 +209,7 @@ def _fused(base: Answer) -> Improvement | None:
     return Improvement(
         kind="fuse", change=f"{len(gone)} kinds of element-by-element operators fused with the product before them",
         ratio=(max(1 - share * widest, 0.01), 1 - share, 1.0), memory_gib=float(base.estimate.need.high) / GIB,
-        verdict=base.estimate.fits, costs="nothing; the high end is that of an engine that does so already",
+        verdict=base.estimate.fits, costs="nothing; the high end applies to engines that already do this",
         operators=kept,
     )  # fmt: skip
 

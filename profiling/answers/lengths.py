@@ -23,5 +23,5 @@ def tokens(text: str | int) -> int:
     found = _LENGTH.fullmatch(plain)
     length = float(found[1]) * _SCALES[(found[2] or "").casefold()] if found else 0.0
     if not found or length < 1 or length != int(length):
-        raise InvalidWorkload(f"{text!r} is no length in tokens; write 4096, 32k (32,768) or 1M (1,048,576)")
+        raise InvalidWorkload(f"{text!r} is not a length in tokens; write 4096, 32k (32,768) or 1M (1,048,576)")
     return int(length)

@@ -154,16 +154,16 @@ def host_of(door: Door, card: Accelerator, memory_gib: float, said: str | None =
         InvalidWorkload: It is no processor, or there is no memory.
     """
     if memory_gib <= 0:
-        raise InvalidWorkload("the memory of the machine is not known; state it in GiB")
+        raise InvalidWorkload("the size of system memory is not known; state it in GiB")
     if said is None:
         usual = _HOST["vllm-v1" if default_engine(card) == "vllm-v1" else "llama.cpp"]
         device = door.device(usual)
         note = (
             f"The processor is taken as {usual}, {device.bandwidth_bytes_per_s / 1e9:.0f} GB/s, as none was named; "
-            "its bandwidth decides the rate."
+            "its bandwidth determines the speed."
         )
     else:
         device, note = door.device(said), ""
         if device.kind != "cpu":
-            raise InvalidWorkload(f"{device.name} is no processor; name one such as {_HOST['llama.cpp']!r}")
+            raise InvalidWorkload(f"{device.name} is not a processor; name one such as {_HOST['llama.cpp']!r}")
     return replace(device, memory_bytes=memory_gib * GIB, reported_memory_bytes=memory_gib * GIB), note

@@ -150,9 +150,11 @@ class Ownership:
             InvalidWorkload: A negative price or power, no lifetime, or a building that uses less than its machines.
         """
         if min(self.purchase_usd, self.power_at_the_wall_w, self.usd_per_kwh) < 0 or self.years <= 0:
-            raise InvalidWorkload("purchase, power and tariff are not negative, and a lifetime is longer than nothing")
+            raise InvalidWorkload(
+                "purchase price, power and tariff must not be negative, and the lifetime must be positive"
+            )
         if self.power_usage_effectiveness < 1:
-            raise InvalidWorkload("a building cannot use less than its machines: the effectiveness is 1 or more")
+            raise InvalidWorkload("a building cannot use less energy than its machines: PUE must be 1 or more")
 
     @property
     def capital_usd_per_hour(self) -> float:

@@ -179,7 +179,8 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     if count == 1:
         rest = _SUPER.sub(r"\1 super", rest)
     memory, cores, said = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
-    found = _saying(said, choices) or _saying(said - _NOISE, choices)
+    # What names a kind alone names no device, though some have that word in their names.
+    found = [] if said <= _KINDS.keys() else _saying(said, choices) or _saying(said - _NOISE, choices)
     if cores is not None and any(_size(_CORES, name) == cores for name in found):
         found = [name for name in found if _size(_CORES, name) == cores]
     if not found:
@@ -195,7 +196,7 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
             return Resolved(label, (), tuple(chosen), note)
         if len(chosen) == 1:
             device = choices[chosen[0]].with_memory(memory)
-            return Resolved(label, ((device, count),), note=f"{device.name}: the memory is what you said")
+            return Resolved(label, ((device, count),), note=f"{device.name}, with the memory that you stated")
     if memory is None and any(_unsaid(name, said) & _BESIDE_A_PLAIN_ONE for name in chosen):
         return Resolved(label, (), tuple(chosen), _not_known(label, ", ".join(chosen), choices))
     made = _chosen(label, count, [choices[name] for name in chosen])
@@ -225,7 +226,7 @@ def _chosen(part: str, count: int, devices: list[Accelerator]) -> Resolved:
     usual, why = _usual(devices, count) if _one_chip(devices) else (None, "")
     names = tuple(one.name for one in devices)
     if usual is None:
-        return Resolved(part, (), names, f"{part!r} could be {', '.join(names)}; give one of them")
+        return Resolved(part, (), names, f"{part!r} could be {', '.join(names)}; name one of them")
     others = tuple(name for name in names if name != usual.name)
     note = f"{part!r} is taken as {usual.name}, {why}; others: {', '.join(others)}"
     return Resolved(part, ((usual, count),), others, note)
@@ -307,10 +308,11 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
     memory = _size(_MEMORY, rest)
     if _USUAL_SERVER in offered and memory and "server" in words(rest) and not words(rest) - _NOISE:
         device = choices[_USUAL_SERVER].with_memory(memory)
-        note = f"{part!r} is taken as {device.name}, as no processor is named; its bandwidth decides the rate"
+        note = f"{part!r} is taken as {device.name}, since no processor is named; its bandwidth determines the speed"
         return Resolved(part, ((device, 1),), tuple(name for name in offered if name != _USUAL_SERVER), note)
     if offered and not words(rest) - _NOISE:
-        return Resolved(part, (), offered, f"which one? {part!r} could be any of {', '.join(offered)}")
+        hint = " For a server with any processor, add the word server." if memory and _USUAL_SERVER in offered else ""
+        return Resolved(part, (), offered, f"{part!r} could be any of {', '.join(offered)}; name one of them.{hint}")
     near = nearest(rest, choices)
     return Resolved(part, (), tuple(near.split(", ")) if near else (), _not_known(part, near, choices))
 

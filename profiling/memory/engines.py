@@ -137,11 +137,11 @@ PROFILES: Mapping[str, EngineProfile] = {
     "tensorrt-llm": EngineProfile(
         utilisation=0.9, windows="short", window_padding=(0, 32), step_tokens=(8192, 8192), sequences=(256, 2048),
         activation_copies=(2.0, 8.0), mixture_copies=(2.0, 10.0), logit_copies=(1.0, 2.0), fixed_gib=(0.5, 1.5),
-        basis="nine tenths of what is free go to the cache (documentation); activations as in vLLM, not measured",
+        basis="90 % of free memory goes to the cache (documentation); activations as in vLLM, not measured",
     ),
     "lmdeploy": EngineProfile(
         utilisation=0.9, windows="unknown", fixed_gib=(0.5, 2.5),
-        basis="eight tenths of what is free go to the cache (documentation; not measured)",
+        basis="80 % of free memory goes to the cache (documentation; not measured)",
     ),
     "transformers": EngineProfile(
         utilisation=1.0, windows="short", fixed_gib=(0.5, 1.8), allocator_gib=(0.0, 0.8),
@@ -198,7 +198,9 @@ def borrowed_memory(name: str) -> tuple[str, ...]:
     found = known_engine(name)
     if found not in _UNMEASURED:
         return ()
-    return (f"The memory {found} needs beyond weights and cache is not known; {ALIASES[found]}'s is counted instead.",)
+    return (
+        f"The memory {found} needs beyond weights and cache is not known; that of {ALIASES[found]} is used instead.",
+    )
 
 
 def engine_profile(name: str | EngineProfile) -> EngineProfile:

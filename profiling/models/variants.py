@@ -21,7 +21,7 @@ def with_vocabulary(model: Architecture, size: int) -> Architecture:
         InvalidWorkload: The size cannot be.
     """
     if not 1 <= size <= 2**24:
-        raise InvalidWorkload(f"a vocabulary of {size:,} cannot be; it must lie between 1 and {2**24:,}")
+        raise InvalidWorkload(f"a vocabulary of {size:,} is not possible; it must lie between 1 and {2**24:,}")
     old = model.vocabulary_size
 
     def changed(step: Step) -> Step:

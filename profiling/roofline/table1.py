@@ -100,27 +100,27 @@ def ours(bits: int) -> dict[str, float]:
 def _terms(bits: int) -> dict[str, tuple[Term, ...]]:
     """The named differences, from the widths of the model alone."""
     number = bits / 8
-    gains = Term("norm gains, kept at 16 bits, are not counted there", _NORMS * _HIDDEN * 2)
+    gains = Term("the report omits norm gains, which are kept at 16 bits", _NORMS * _HIDDEN * 2)
     matrix = _VOCABULARY * _HIDDEN * number
-    weights = (gains, Term("the embedding row of the token is not counted there", _HIDDEN * number))
+    weights = (gains, Term("the report omits the embedding row of the token", _HIDDEN * number))
     read = (
         Term("rotary embedding reads query and key", _LAYERS * 2 * _HIDDEN * number),
-        Term("a residual sum reads two operands, there one", 2 * _LAYERS * _HIDDEN * number),
-        Term("the activation has the feed-forward width, there the hidden one",
+        Term("a residual sum reads two operands, in the report one", 2 * _LAYERS * _HIDDEN * number),
+        Term("the activation has the feed-forward width, in the report the hidden one",
              _LAYERS * 2 * (_WIDTH - _HIDDEN) * number),
-        Term("the final norm is missing there", _HIDDEN * number),
+        Term("the report omits the final norm", _HIDDEN * number),
     )  # fmt: skip
     written = (
         Term("rotary embedding writes query and key", _LAYERS * 2 * _HIDDEN * number),
-        Term("the activation has the feed-forward width, there the hidden one",
+        Term("the activation has the feed-forward width, in the report the hidden one",
              _LAYERS * (_WIDTH - _HIDDEN) * number),
-        Term("the final norm is missing there", _HIDDEN * number),
+        Term("the report omits the final norm", _HIDDEN * number),
         Term("the embedding look-up writes its row", _HIDDEN * number),
     )  # fmt: skip
     traffic = (
-        Term("weights (see there)", sum(term.amount for term in weights)),
-        Term("activations loaded (see there)", sum(term.amount for term in read)),
-        Term("activations stored (see there)", sum(term.amount for term in written)),
+        Term("weights (see that line)", sum(term.amount for term in weights)),
+        Term("activations loaded (see that line)", sum(term.amount for term in read)),
+        Term("activations stored (see that line)", sum(term.amount for term in written)),
     )
     card = find(ACCELERATOR)
     bandwidth = card.bandwidth_bytes_per_s
@@ -130,23 +130,23 @@ def _terms(bits: int) -> dict[str, tuple[Term, ...]]:
     # Rotary, softmax, residual sums and activation; norms wait for their gains instead.
     pointwise = _LAYERS * (6 * _HIDDEN + 5 * 32 * 1024 + 2 * _HIDDEN + 5 * _WIDTH)
     stored = (
-        Term("the embedding is not counted there", matrix),
-        Term("the head is not counted there", matrix),
+        Term("the report omits the embedding", matrix),
+        Term("the report omits the head", matrix),
         gains,
     )
     activations = (
-        Term("there all that the operators of a layer write is added up",
+        Term("the report adds up everything that the operators of a layer write",
              -(published(bits)["activation_write_bytes"][0] - _VOCABULARY * number) / _LAYERS),
-        Term("here the largest set alive at one time: scores before and after softmax, and the residual stream",
+        Term("ours is the largest set alive at one time: scores before and after softmax, and the residual stream",
              (2 * 32 * 1024 + _HIDDEN) * number),
     )  # fmt: skip
     return {
         "operations": (
-            Term("the head has two operations per multiply-add, there one", _HIDDEN * _VOCABULARY),
-            Term("rotary embedding is missing there", _LAYERS * 3 * 2 * _HIDDEN),
-            Term("the activation has 5 operations on the feed-forward width, there 2 on the hidden one",
+            Term("the head has two operations per multiply-add, in the report one", _HIDDEN * _VOCABULARY),
+            Term("the report omits the rotary embedding", _LAYERS * 3 * 2 * _HIDDEN),
+            Term("the activation has 5 operations on the feed-forward width, in the report 2 on the hidden one",
                  _LAYERS * (5 * _WIDTH - 2 * _HIDDEN)),
-            Term("the final norm is missing there", 7 * _HIDDEN),
+            Term("the report omits the final norm", 7 * _HIDDEN),
         ),
         "weight_bytes": weights,
         "activation_read_bytes": read,
@@ -155,7 +155,7 @@ def _terms(bits: int) -> dict[str, tuple[Term, ...]]:
         "time_s": (
             *(Term(f"{term.name}, at 768 GB/s", term.amount / bandwidth) for term in traffic),
             Term("activations and new KV entries stay in the 6 MB cache", -passing / bandwidth),
-            Term("the element by element operators then take their arithmetic", pointwise / card.vector_peak),
+            Term("element-wise operators are then limited by arithmetic", pointwise / card.vector_peak),
         ),
         "memory_weight_bytes": stored,
         "memory_activation_bytes": activations,

@@ -208,7 +208,7 @@ class Parallelism:
             return
         for label, ways in (("tp", tensor), ("pp", pipeline), ("ep", expert), ("dp", self.data)):
             if ways < 1:
-                raise IllegalParallelism(f"{label}={ways} cannot be; the smallest is 1")
+                raise IllegalParallelism(f"{label}={ways} is not possible; the smallest is 1")
         if tensor not in legal_tensor_ways(model):
             legal = legal_tensor_ways(model)
             below = max(ways for ways in legal if ways < tensor)
@@ -363,7 +363,7 @@ class Workload:
         if self.stage == "generate" and self.generated < 1:
             raise InvalidWorkload("stage generate needs generated >= 1")
         if self.stage in {"decode", "generate"} and model.kind == "encoder":
-            raise InvalidWorkload(f"{model.name} is an encoder and makes no tokens; use stage encode")
+            raise InvalidWorkload(f"{model.name} is an encoder and generates no tokens; use stage encode")
         if self.stage == "encode" and model.kind == "decoder":
             raise InvalidWorkload(f"{model.name} has no encoder; use stage prefill")
         self.parallelism.check(model)

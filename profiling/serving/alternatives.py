@@ -83,7 +83,7 @@ def energy_note(door: Door, plans: Sequence[Plan]) -> list[str]:
     if found is None:
         return []
     first = f"{plans[0].devices} × {plans[0].accelerator}"
-    return [f"Energy per output token on {first}, its prompts counted in: {found.amounts}. {found.said}"]
+    return [f"Energy per output token on {first}, including prompts: {found.amounts}. {found.said}"]
 
 
 def _energy(found: TokenEnergy | None) -> dict[str, Any]:

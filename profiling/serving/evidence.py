@@ -49,8 +49,8 @@ class Evidence:
     def __str__(self) -> str:
         """One sentence."""
         return (
-            f"The engine model's time per token under load and time to the first token under load are a median "
-            f"{self.per_token.held_out.mdape_pct:.0f} % and {self.first.held_out.mdape_pct:.0f} % off for "
+            f"The engine model's time per token and time to first token under load are off by a median of "
+            f"{self.per_token.held_out.mdape_pct:.0f} % and {self.first.held_out.mdape_pct:.0f} % for "
             f"{self.per_token.engine} on {SCOPES[self.per_token.scope]} ({self.per_token.held_out.rows:,} and "
             f"{self.first.held_out.rows:,} measurements)."
         )
@@ -96,12 +96,12 @@ def simulation_error(engine: str, *, groups: bool = False) -> str:
 
     whose = engine if own.height else f"{', '.join(errors['engine'].unique().sort())}, by engine"
     said = (
-        f"Held against measured serving, the simulation of the plan is {span(FIRST)} % off for first tokens and "
+        f"Compared with measured serving, the simulation of the plan is {span(FIRST)} % off for first tokens and "
         f"{span(PER_TOKEN)} % for time per token ({whose}; {chosen['rows'].sum():,} measurements)."
     )
     if groups:
         said += (
             f" With data-parallel attention it is {GROUPS_FIRST_PCT} % and {GROUPS_PER_TOKEN_PCT} % off "
-            f"({GROUPS_RUNS} published runs of TensorRT-LLM, nothing fitted to them)."
+            f"({GROUPS_RUNS} published runs of TensorRT-LLM, none of them used in a fit)."
         )
     return said

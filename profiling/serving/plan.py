@@ -171,7 +171,7 @@ def plans(door: Door, model: str, promise: Promise, options: Options, accelerato
     promise.check()
     architecture = door.model(model)
     if architecture.kind == "encoder":
-        raise InvalidWorkload(f"{model} is an encoder and makes no tokens")
+        raise InvalidWorkload(f"{model} is an encoder and generates no tokens")
     devices = [door.device(name) for name in accelerators] or [
         device for device in door.devices.values() if device.in_grid and device.kind != "cpu"
     ]

@@ -53,7 +53,7 @@ def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -
     assert said["rows"][0]["run"]
     assert any("Engine: llama.cpp" in note for note in said["notes"])
     coding = get(client, "advise", machine="4090", context=8192, use="coding")
-    assert "What formats cost is counted by tests of knowledge; code may lose more." in coding["notes"]
+    assert "The loss per format is estimated from knowledge tests; code may lose more." in coding["notes"]
 
 
 def test_a_narrow_cache_costs_and_the_command_keeps_it(client: TestClient) -> None:
@@ -69,7 +69,7 @@ def test_a_narrow_cache_costs_and_the_command_keeps_it(client: TestClient) -> No
     assert "with short inputs" in first["loss_warnings"]
     coding = get(client, "advise", machine="3090", context=8192, use="coding", kv_format="q4_0")
     assert not coding["rows"][0]["is_cache_counted"]
-    assert any("q4_0 cache costs is not counted" in note and "code" in note for note in coding["notes"])
+    assert any("loss from a q4_0 cache is left out" in note and "code" in note for note in coding["notes"])
 
 
 def test_32b_at_3_bits_or_14b_at_8_has_an_answer_with_its_noise(client: TestClient) -> None:
@@ -152,9 +152,9 @@ def test_errors_are_those_that_ship(client: TestClient) -> None:
     [
         ("advise", {"machine": "no such card"}, 404, "no such card"),
         ("advise", {"machine": "3090 + 4090", "engine": "vllm"}, 422, "split by layers"),
-        ("advise", {"machine": "4090", "use": "nonsense"}, 422, "no use 'nonsense'"),
+        ("advise", {"machine": "4090", "use": "nonsense"}, 422, "unknown use 'nonsense'"),
         ("advise", {"machine": "3090", "kv_format": "q17"}, 422, "q17"),
-        ("advise", {"machine": "3090", "kv_format": "fp8"}, 422, "not known to keep its cache in fp8"),
+        ("advise", {"machine": "3090", "kv_format": "fp8"}, 422, "not known to support fp8 for its cache"),
         ("compare", {"model": "no such model"}, 404, "no such model"),
         ("compare", {"model": "Qwen2.5-32B-Instruct@nonsense"}, 422, "nonsense"),
         ("processors", {"model": LLAMA, "accelerator": "toaster"}, 404, "toaster"),

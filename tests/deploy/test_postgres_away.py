@@ -20,7 +20,7 @@ from warehouse.settings import Settings
 from warehouse.versions import fault
 
 pytestmark = pytest.mark.slow
-AWAY = "Dagster's storage cannot be reached, so its interface does not show this refresh: "
+AWAY = "Dagster's storage cannot be reached, so its interface will not show this refresh: "
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_two_devices_hold_what_one_does_not_and_say_how_many_they_use(visit: Vis
 def test_a_limit_changes_the_answer_and_the_address_brings_it_back(visit: Visit) -> None:
     page = visit.open("choices")
     before = page.locator(".answer h3").first.inner_text()
-    field = page.get_by_label("At least tokens per second, in all", exact=True)
+    field = page.get_by_label("Minimum tokens per second, in all", exact=True)
     field.fill("150")
     field.press("Enter")
     page.wait_for_function("location.search.includes('speed=150')")
@@ -122,7 +122,7 @@ def test_hostile_and_impossible_wishes_are_said_in_words(visit: Visit) -> None:
     noted = " ".join(page.locator("main .note").all_inner_texts())
     assert "ABACUS" in noted
     assert "speed" in noted
-    assert "Nothing passes" in noted
+    assert "No model passes" in noted
     page = visit.open("choices?quality=weighted&" + "&".join(f"w_{n}=0" for n in (
         "ifeval", "bbh", "math_lvl_5", "gpqa", "musr", "mmlu_pro")))  # fmt: skip
     assert "weight" in " ".join(page.locator("main .note").all_inner_texts())

@@ -43,4 +43,4 @@ def test_energy_is_in_one_unit_with_its_parts(visit: Visit) -> None:
     page = visit.open("processors")
     page.locator("text=kWh per million tokens").first.wait_for()
     assert page.locator("text=J/token").count() == 0
-    page.locator("text=Energy per token counts the devices while they run").first.wait_for()
+    page.locator("text=Energy per token includes the devices while they run").first.wait_for()

@@ -95,8 +95,8 @@ def test_a_prompt_is_answered_with_its_times_and_lands_in_the_inbox(measure: Vis
 @pytest.mark.slow
 def test_what_a_quantised_file_lost_is_said_and_lands_in_the_inbox(measure: Visit, home: Path) -> None:
     page = measure.open("measured")
-    asked = form(page, "What a format lost")
-    asked.get_by_label("Held against").select_option("tiny-F32.gguf")
+    asked = form(page, "Loss from a number format")
+    asked.get_by_label("Reference checkpoint").select_option("tiny-F32.gguf")
     asked.get_by_role("textbox", name="Other checkpoints").click()
     asked.locator(".choices__item--choice", has_text="tiny-Q8_0.gguf").click()
     asked.get_by_role("button", name="Measure").click()

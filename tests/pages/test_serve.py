@@ -1,4 +1,4 @@
-"""The page Serve in a browser: its answer is that of `skyline plan`, and a fleet says which promise breaks first."""
+"""The page Serve in a browser: its answer is that of `skyline plan`, and a fleet says which target it misses first."""
 
 import json
 import re
@@ -45,11 +45,11 @@ def test_the_answer_is_that_of_the_command_and_the_address_brings_it_back(visit:
     assert visit.errors == []
 
 
-def test_a_fleet_says_which_promise_breaks_first_and_one_that_cannot_be_says_why(visit: Visit) -> None:
+def test_a_fleet_says_which_target_it_misses_first_and_one_that_cannot_be_says_why(visit: Visit) -> None:
     page = visit.open(f"{SMALL}2xH100000&first=2xL40S")
     page.get_by_role("columnheader", name="2 × L40S").wait_for()
-    breaks = page.locator("tr", has_text="Breaks first").inner_text()
-    assert "beyond" in breaks or "even alone" in breaks
+    breaks = page.locator("tr", has_text="First limit").inner_text()
+    assert "beyond" in breaks or "even with a single request" in breaks
     assert any("H100000" in note for note in page.locator("main .note").all_inner_texts())
     assert visit.errors == []
 
@@ -71,7 +71,7 @@ def test_the_answer_fits_a_phone_and_says_how_far_off_such_predictions_are(visit
     resize(page, 390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     said = " ".join(page.locator(".answer dl").inner_text().split())
-    assert re.search(r"How far off The engine model's .* median \d+ % and \d+ % off for vllm on ", said)
+    assert re.search(r"How far off The engine model's .* median of \d+ % and \d+ % for vllm on ", said)
     assert re.search(r"the simulation of the plan is [\d to]+ % off for first tokens", said)
     assert "nan" not in said
     page.get_by_role("link", name="More", exact=True).click()

@@ -92,7 +92,7 @@ def test_who_would_let_in_everybody_does_not_start_unless_told_to(address: str) 
     def of(**chosen: object) -> Settings:
         return Settings.model_validate({"address": address, **chosen})
 
-    with pytest.raises(Unguarded, match=rf"^Everybody who reaches {address}:5006 could read .* SKYLINE_PAGES_PASSWORD"):
+    with pytest.raises(Unguarded, match=rf"^Anyone who reaches {address}:5006 could read .* SKYLINE_PAGES_PASSWORD"):
         require_guarded(of())
     with pytest.raises(Unguarded, match="needs SKYLINE_OAUTH_KEY"):
         require_guarded(of(oauth_provider="github"))

@@ -108,7 +108,7 @@ def test_a_table_for_people_says_what_holds_and_what_the_prediction_rests_on(sky
         (("roofline", LLAMA, H200, "--kv-bits", "nan"), "kv_bits is nan; it must lie between 1 and 32"),
         (("roofline", LLAMA, H200, "--tp", "3"), "tp=3 does not divide the 32 attention heads"),
         (("roofline", LLAMA, H200, "--tp", "3"), "nearest legal: 2, 4"),
-        (("roofline", LLAMA, H200, "--tp", "0"), "tp=0 cannot be; the smallest is 1"),
+        (("roofline", LLAMA, H200, "--tp", "0"), "tp=0 is not possible; the smallest is 1"),
         (("roofline", LLAMA, "V100-SXM2-32GB", "--weight-bits", "4", "--activation-bits", "4"), "no 4-bit products"),
         (("roofline", "google-bert/bert-base-uncased", H200), "use stage encode"),
         (("roofline", "meta-llama/Meta-Llama-3-70B", "RTX-A6000"), "tp=4 x pp=1 (4 devices) would do"),

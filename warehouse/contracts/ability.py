@@ -1,4 +1,4 @@
-"""Contracts of ability: every judged model on one scale, with its error, what it rests on and what moved."""
+"""Contracts of ability: every evaluated model on one scale, with its error, what it rests on and what moved."""
 
 import polars as pl
 
@@ -31,7 +31,7 @@ REASONS = ("new model", "new results", "refit", "withdrawn")
 _DOMAIN = Column(
     "domain",
     pl.String,
-    "overall, or what the benchmarks judge. A domain is read on the overall scale: coding 140 is as good at coding as"
+    "overall, or what the benchmarks test. A domain is read on the overall scale: coding 140 is as good at coding as"
     " models of overall 140 usually are.",
     required=True,
     allowed=DOMAINS,
@@ -45,7 +45,7 @@ _MODEL = Column(
 _MODE = Column(
     "mode",
     pl.String,
-    "thinking, non-thinking, hybrid-unknown; `not stated` where the model has one way only or nobody says.",
+    "thinking, non-thinking, hybrid-unknown; `not stated` where the model has one mode only or no source states it.",
     required=True,
 )
 _EFFORT = Column("effort", pl.String, "Reasoning effort or budget as stated; null where none is.")
@@ -59,7 +59,7 @@ ABILITY = Table(
     "marts",
     "ability",
     "Latent ability of a model in a mode, on the scale of the Epoch Capabilities Index (Claude 3.5 Sonnet 130, GPT-5"
-    " 150), from all results that count: an item-response model with intervals from a bootstrap over results.",
+    " 150), from all admissible results: an item-response model with intervals from a bootstrap over results.",
     columns_of(
         _DOMAIN,
         _MODEL,
@@ -69,7 +69,7 @@ ABILITY = Table(
         _points("ability_low", "Lower end.", required=True),
         _points("ability_high", "Upper end.", required=True),
         Column("ci_level", pl.Float64, "Level of the interval.", required=True, minimum=0, maximum=1),
-        Column("results", pl.Int64, "Results it rests on.", unit="results", required=True, minimum=0),
+        Column("results", pl.Int64, "Number of results behind the estimate.", unit="results", required=True, minimum=0),
         Column("sources", pl.String, "Sources of these, sorted, separated by `, `; null for a prior."),
         Column(
             "evidence_class",
@@ -83,7 +83,10 @@ ABILITY = Table(
         ),
         AS_OF_DATE,
         _points("published_index", "Epoch Capabilities Index as published, in `overall`."),
-        flag("is_headline", "The mode that speaks for the model: with an index, else of most sources, then results."),
+        flag(
+            "is_headline",
+            "Whether this mode represents the model: the one with an index, else with most sources, then most results.",
+        ),
         Column("display_name", pl.String, "Name for people."),
         Column("organization", pl.String, "Maker, as a board spells it."),
         Column("release_date", pl.Date, "First release."),
@@ -96,14 +99,14 @@ ABILITY = Table(
 ABILITY_BENCHMARKS = Table(
     "marts",
     "ability_benchmarks",
-    "What the model estimates of each benchmark: how hard it is and how sharply it separates models.",
+    "Estimates for each benchmark: how hard it is and how sharply it separates models.",
     columns_of(
         BOARD_SOURCE,
         BENCHMARK,
         BENCHMARK_VERSION,
         Column("metric", pl.String, "What was counted.", required=True),
-        Column("scaffold", pl.String, "Agent or prompt style, where it makes a benchmark of its own."),
-        Column("category", pl.String, "What the benchmark judges.", required=True, allowed=CATEGORIES),
+        Column("scaffold", pl.String, "Agent or prompt style, where it defines a separate benchmark."),
+        Column("category", pl.String, "What the benchmark tests.", required=True, allowed=CATEGORIES),
         Column(
             "response",
             pl.String,
@@ -123,7 +126,14 @@ ABILITY_BENCHMARKS = Table(
             "per index point",
             required=True,
         ),
-        Column("models", pl.Int64, "Models in a mode with a result.", unit="models", required=True, minimum=1),
+        Column(
+            "models",
+            pl.Int64,
+            "Number of models, each mode counted separately, with a result.",
+            unit="models",
+            required=True,
+            minimum=1,
+        ),
         AS_OF_DATE,
     ),
     ("source", "benchmark", "benchmark_version", "metric", "scaffold"),
@@ -133,18 +143,25 @@ ABILITY_BENCHMARKS = Table(
 ABILITY_ERROR = Table(
     "marts",
     "ability_error",
-    "How far off the abilities are: on results left out, against boards left out, against the published index, and"
-    " for models that nobody judged.",
+    "Error of the abilities: on results left out, against boards left out, against the published index, and"
+    " for models that nobody evaluated.",
     columns_of(
         Column("basis", pl.String, "How it was measured.", required=True, allowed=ERROR_BASES),
         _DOMAIN,
         Column("compared_with", pl.String, "Board that was left out, or what was.", required=True),
-        Column("models", pl.Int64, "Models in a mode.", unit="models", required=True, minimum=0),
+        Column(
+            "models",
+            pl.Int64,
+            "Number of models, each mode counted separately.",
+            unit="models",
+            required=True,
+            minimum=0,
+        ),
         Column("results", pl.Int64, "Figures compared.", unit="results", required=True, minimum=0),
         Column(
             "unit",
             pl.String,
-            "share: of what can be earned above chance; index points; standard deviations of the board; ranks alone.",
+            "share: of the attainable score above chance; index points; standard deviations of the board; ranks alone.",
             required=True,
             allowed=("share", "index points", "standard deviations", "ranks"),
         ),
@@ -153,11 +170,11 @@ ABILITY_ERROR = Table(
         positive("largest_error", "Largest absolute error.", "see unit"),
         positive(
             "naive_mean_absolute_error",
-            "The same for the naive guess: the benchmark's mean over other models; of a prior, the mean ability.",
+            "The same for a naive guess: the benchmark's mean over other models; of a prior, the mean ability.",
             "see unit",
         ),
-        Column("coverage", pl.Float64, "Share inside the interval.", minimum=0, maximum=1),
-        Column("ci_level", pl.Float64, "Level that the interval states.", minimum=0, maximum=1),
+        Column("coverage", pl.Float64, "Share of values inside the interval.", minimum=0, maximum=1),
+        Column("ci_level", pl.Float64, "Nominal level of the interval.", minimum=0, maximum=1),
         Column(
             "spearman",
             pl.Float64,
@@ -195,7 +212,7 @@ ABILITY_CHANGES = Table(
         ),
         Column("new_results", pl.Int64, "Results new or changed.", unit="results", required=True, minimum=0),
         flag("is_beyond_noise", "Whether the change exceeds what the differing results can account for; null if new."),
-        Column("before_date", pl.Date, "Newest snapshot in the fit before.", required=True),
+        Column("before_date", pl.Date, "Newest snapshot in the previous fit.", required=True),
         AS_OF_DATE,
     ),
     ("domain", "model_id", "mode", "effort"),

@@ -136,11 +136,11 @@ ARENA_RATINGS = Table(
         points("rating", "Mean 1000 over the rated models."),
         points("rating_lower", "Lower 95 % bound: sandwich, of the rating minus the mean of all."),
         points("rating_upper", "Upper 95 % bound."),
-        Column("rank_best", pl.Int64, "1 + models surely better: the rank of the boards.", minimum=1),
-        Column("rank_worst", pl.Int64, "1 + models perhaps better.", minimum=1),
+        Column("rank_best", pl.Int64, "1 + number of models surely better: the rank that boards show.", minimum=1),
+        Column("rank_worst", pl.Int64, "1 + number of models possibly better.", minimum=1),
         Column("battles", pl.Int64, "Votes of the model.", unit="votes", required=True, minimum=0),
         Column("average_win_rate", pl.Float64, "Mean over opponents, ties left out.", minimum=0, maximum=1),
-        Column("standing", pl.String, "Why there is no rating, or rated.", required=True, allowed=STANDINGS),
+        Column("standing", pl.String, "`rated`, or why there is no rating.", required=True, allowed=STANDINGS),
     ),
     ("votes_id", "method", "category", "model"),
     "arena",
@@ -167,7 +167,7 @@ ARENA_VOTES = Table(
 ARENA_WIN_RATES = Table(
     "marts",
     "arena_win_rates",
-    "How often the first model beats the second: as voted and as the ratings predict.",
+    "How often the first model beats the second, according to the votes and as predicted by the ratings.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
         CATEGORY,
@@ -184,7 +184,7 @@ ARENA_WIN_RATES = Table(
 STYLE_COEFFICIENTS = Table(
     "marts",
     "arena_style_coefficients",
-    "How far length and formatting move a vote, at equal ratings.",
+    "How far length and formatting influence a vote, at equal ratings.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
         CATEGORY,
@@ -223,9 +223,9 @@ MODEL_LICENCES = Table(
         Column("model", pl.String, "Model as the boards show it.", required=True),
         Column("licence", pl.String, "Licence as spelled; null where the board said nothing."),
         Column("licence_class", pl.String, "Class; null where the spelling is unknown.", allowed=LICENCE_CLASSES),
-        Column("valid_from", pl.Date, "First board that said so.", required=True),
-        Column("valid_to", pl.Date, "First later board that said otherwise; null while it holds."),
-        Column("boards", pl.Int64, "Boards that said so.", required=True, minimum=1),
+        Column("valid_from", pl.Date, "First board that stated it.", required=True),
+        Column("valid_to", pl.Date, "First later board that stated otherwise; null while it holds."),
+        Column("boards", pl.Int64, "Number of boards that stated it.", required=True, minimum=1),
         Column(
             "evidence", pl.String, "Publication, and the reason where a declared correction was applied.", required=True
         ),
@@ -252,7 +252,7 @@ MODEL_RELEASES = Table(
         Column("source", pl.String, "Sources that agree on the date, joined by +."),
         Column("sources", pl.Int64, "Sources with a full date or month.", required=True, minimum=0),
         Column("spread_days", pl.Int64, "Largest difference between full dates.", unit="days", minimum=0),
-        Column("first_board_date", pl.Date, "First board that shows it: the release was not later."),
+        Column("first_board_date", pl.Date, "First board that shows it; it was released no later."),
         Column("conflict", pl.String, "What the sources disagree on; null where nothing."),
     ),
     ("model",),
@@ -273,7 +273,7 @@ OPEN_VS_PROPRIETARY = Table(
         points("gap_points_lower", "Lower 95 % bound, as if the two errors were independent."),
         points("gap_points_upper", "Upper 95 % bound."),
         Column(
-            "open_win_probability", pl.Float64, "That the best open beats the best proprietary model.",
+            "open_win_probability", pl.Float64, "Probability that the best open model beats the best proprietary one.",
             required=True, minimum=0, maximum=1,
         ),
         Column(
@@ -288,7 +288,7 @@ OPEN_VS_PROPRIETARY = Table(
         points("best_open_rating", "Its rating.", required=True),
         Column("best_proprietary_model", pl.String, "Best model without.", required=True),
         points("best_proprietary_rating", "Its rating.", required=True),
-        Column("models_without_class", pl.Int64, "Models left out, their class unknown.", required=True, minimum=0),
+        Column("models_without_class", pl.Int64, "Models left out: class unknown.", required=True, minimum=0),
         points("gap_least", "The gap if every model of unknown class were open.", required=True),
         points("gap_most", "The gap if every such model were proprietary.", required=True),
         Column("unknown_above", pl.String, "Models of unknown class above the best open one; null for none."),
@@ -311,7 +311,7 @@ ORGANISATION_GAPS = Table(
         Column("best_model", pl.String, "Its best model.", required=True),
         Column("licence_class", pl.String, "Class of that model.", allowed=LICENCE_CLASSES),
         points("rating", "Rating of that model.", required=True),
-        points("gap_points", "Leader minus that rating.", required=True, minimum=0),
+        points("gap_points", "Rating of the leader minus that rating.", required=True, minimum=0),
         points("gap_points_lower", "Lower 95 % bound."),
         points("gap_points_upper", "Upper 95 % bound."),
     ),

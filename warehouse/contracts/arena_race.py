@@ -17,7 +17,7 @@ from warehouse.contracts.table import Column, Table, columns_of
 
 _SERIES = Column(
     "series", pl.String,
-    "Boards without style control, with it, or `as shown`: with it since the arena made that its default.",
+    "Boards without style control, with it, or `as shown`: with it since the arena made it its default.",
     required=True, allowed=("style not controlled", "style controlled", "as shown"),
 )  # fmt: skip
 
@@ -91,13 +91,13 @@ FRONTIER_GPU_DEMAND = Table(
         CATEGORY,
         STYLE_CONTROL,
         MODEL,
-        Column("model_id", pl.String, "Model of the hub that it is; null where that is not known."),
+        Column("model_id", pl.String, "The model on the hub; null where not known."),
         Column("organization", pl.String, "Maker, spellings unified."),
         Column("licence_class", pl.String, "Class of the licence.", required=True, allowed=OPEN_CLASSES),
         Column("release_date", pl.Date, "Best known.", required=True),
         points("rating", "On this board.", required=True),
         Column("parameters_total", pl.Int64, "Parameters, all experts.", unit="parameters", minimum=1),
-        Column("parameters_basis", pl.String, "Counted from its shapes, or stated by its maker."),
+        Column("parameters_basis", pl.String, "Counted from its dimensions, or stated by its maker."),
         Column("weight_format", pl.String, "Format that it was published in; null where its shapes are not known."),
         positive("published_bits", "Bits per weight as published.", "bits"),
         positive("weights_gib", "Weights alone.", "GiB"),
@@ -105,8 +105,8 @@ FRONTIER_GPU_DEMAND = Table(
         positive("serving_memory_gib", "The same, high.", "GiB"),
         Column("gpu_memory_gb", pl.Float64, "Memory of one GPU as sold.", unit="GB", required=True, minimum=1),
         Column("gpus_needed", pl.Int64, "Fewest that surely fit it; null where its shapes are not known.", minimum=1),
-        positive("rule_of_thumb_gib", "Weights and a fifth on top.", "GiB"),
-        Column("rule_of_thumb_gpus", pl.Int64, "GPUs by that, the next whole number.", unit="GPUs", minimum=1),
+        positive("rule_of_thumb_gib", "Weights plus 20 %.", "GiB"),
+        Column("rule_of_thumb_gpus", pl.Int64, "GPUs needed by that rule, rounded up.", unit="GPUs", minimum=1),
     ),
     (*BOARD_KEY, "model"),
     "arena",

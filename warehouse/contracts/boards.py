@@ -34,7 +34,7 @@ ALIAS_STRENGTHS = ("stated", "identical", "by_hand", "third_party", "inferred", 
 FRESHNESS_STATES = ("fresh", "late", "ended", "never")
 
 BOARD_SOURCE = Column("source", pl.String, "Declared source, as `skyline boards` lists it.", required=True)
-SNAPSHOT_DATE = Column("snapshot_date", pl.Date, "Date of the state in which the source published this.", required=True)
+SNAPSHOT_DATE = Column("snapshot_date", pl.Date, "Date of the published state that contains this.", required=True)
 BENCHMARK = Column("benchmark", pl.String, "What was run, in the spelling of the source's declaration.", required=True)
 BENCHMARK_VERSION = Column(
     "benchmark_version",
@@ -44,14 +44,14 @@ BENCHMARK_VERSION = Column(
     required=True,
 )
 NAME_IN_SOURCE = Column(
-    "name_in_source", pl.String, "Model as the source spells it, outer blanks removed.", required=True
+    "name_in_source", pl.String, "Model as the source spells it, without surrounding spaces.", required=True
 )
-HUB_ID = Column("model_id", pl.String, "Model as the hub spells it, `org/name`; null where nobody knows.")
+HUB_ID = Column("model_id", pl.String, "Model as the hub spells it, `org/name`; null where not known.")
 LICENCE = Column("licence", pl.String, "Licence of the figures as the source states it; null where it states none.")
 MAY_BUNDLE = Column(
     "may_bundle",
     pl.Boolean,
-    "Whether the licence lets the figures be passed on; where it does not they stay in this home.",
+    "Whether the licence allows redistribution; if not, the figures stay in this home.",
     required=True,
 )
 
@@ -59,7 +59,7 @@ BENCHMARK_RESULTS = Table(
     "core",
     "benchmark_results",
     "One result that a source published: one source, snapshot, model name, benchmark and metric. Every snapshot stays;"
-    " `is_newest` marks what the source says last of each.",
+    " `is_newest` marks the latest statement about each.",
     columns_of(
         BOARD_SOURCE,
         SNAPSHOT_DATE,
@@ -67,7 +67,7 @@ BENCHMARK_RESULTS = Table(
         SNAPSHOT_ID,
         BENCHMARK,
         BENCHMARK_VERSION,
-        Column("category", pl.String, "What the benchmark judges.", required=True, allowed=CATEGORIES),
+        Column("category", pl.String, "What the benchmark tests.", required=True, allowed=CATEGORIES),
         Column("metric", pl.String, "What was counted: accuracy, pass_1, rating, ...", required=True),
         NAME_IN_SOURCE,
         HUB_ID,
@@ -88,7 +88,7 @@ BENCHMARK_RESULTS = Table(
         Column(
             "chance_level",
             pl.Float64,
-            "Score of guessing, in `unit`; null where the score is no share of right answers or the level is unknown.",
+            "Score expected from guessing, in `unit`; null where that is not known or makes no sense.",
         ),
         Column("n_items", pl.Int64, "Questions or tasks behind the score.", "items", minimum=1),
         Column("n_trials", pl.Int64, "Runs over them.", minimum=1),
@@ -119,7 +119,7 @@ BENCHMARK_RESULTS = Table(
         Column(
             "is_newest",
             pl.Boolean,
-            "Whether no later snapshot of the source states the same (model name, benchmark, version, mode, ...).",
+            "Whether no later snapshot of the source states the same key (model name, benchmark, version, mode, ...).",
             required=True,
         ),
     ),
@@ -140,7 +140,7 @@ BENCHMARK_RESULTS = Table(
 MODEL_ALIASES = Table(
     "core",
     "model_aliases",
-    "Every model name of every source, and the model it means, with the evidence; unresolved names stay.",
+    "Every model name in every source, the model it refers to, and the evidence; unresolved names are kept.",
     (
         BOARD_SOURCE,
         NAME_IN_SOURCE,
@@ -154,7 +154,9 @@ MODEL_ALIASES = Table(
             required=True,
             allowed=ALIAS_STRENGTHS,
         ),
-        Column("mode_in_name", pl.String, "Mode, effort or number format that the name adds to the model."),
+        Column(
+            "mode_in_name", pl.String, "Mode, effort or number format that the name states in addition to the model."
+        ),
         Column("results", pl.Int64, "Rows of `core.benchmark_results` under that name.", unit="results", minimum=0),
     ),
     ("source", "name_in_source"),
@@ -164,7 +166,7 @@ MODEL_ALIASES = Table(
 MODEL_FACTS = Table(
     "core",
     "model_facts",
-    "What indexes of models state about each: release, context, licence, where the weights are. The newest statement.",
+    "What model indexes state of each model: release, context, licence, where the weights are. The newest statement.",
     columns_of(
         BOARD_SOURCE,
         SNAPSHOT_DATE,
@@ -180,7 +182,7 @@ MODEL_FACTS = Table(
         Column("model_licence", pl.String, "Licence of the model as stated."),
         Column("is_open_weights", pl.Boolean, "Whether anybody can download the weights."),
         Column("is_reasoning", pl.Boolean, "Whether it can think before it answers."),
-        Column("weights_url", pl.String, "Where the weights are."),
+        Column("weights_url", pl.String, "Where the weights can be found."),
         LICENCE,
         MAY_BUNDLE,
     ),
@@ -191,7 +193,7 @@ MODEL_FACTS = Table(
 REDEFINITIONS = Table(
     "meta",
     "benchmark_redefinitions",
-    "A benchmark that a source redefined without another name: most models that two snapshots share moved one way, or"
+    "A benchmark that a source redefined under the same name: most models that two snapshots share moved one way, or"
     " nearly all moved, while another benchmark of the board stayed. Its version is split there.",
     (
         BOARD_SOURCE,
@@ -213,7 +215,7 @@ REDEFINITIONS = Table(
 BOARD_SOURCES = Table(
     "meta",
     "board_sources",
-    "One declared source of results: what it is, under which licence, how fresh and how well understood.",
+    "One declared source of results: what it is, its licence, how fresh it is, and how many of its names are resolved.",
     (
         BOARD_SOURCE,
         Column("title", pl.String, "Name for people.", required=True),
@@ -222,14 +224,14 @@ BOARD_SOURCES = Table(
         MAY_BUNDLE,
         Column("declared_by", pl.String, "project, or user for a declaration of the home.", required=True),
         Column("addresses", pl.Int64, "Addresses that `online` fetches; 0: none is public.", required=True, minimum=0),
-        Column("rhythm_days", pl.Int64, "How often the source speaks, at most; null: it has ended.", unit="days"),
+        Column("rhythm_days", pl.Int64, "How often the source publishes, at most; null: it has ended.", unit="days"),
         Column("newest_date", pl.Date, "Newest state stored; null: none."),
-        Column("last_asked_at", pl.Datetime("us", "UTC"), "When it was last asked for online; null: never."),
-        Column("last_outcome", pl.String, "What came of that: new, unchanged, or why it failed."),
+        Column("last_asked_at", pl.Datetime("us", "UTC"), "When it was last fetched online; null: never."),
+        Column("last_outcome", pl.String, "Outcome of that: new, unchanged, or why it failed."),
         Column(
             "freshness",
             pl.String,
-            "fresh: newest state within twice its rhythm; late: older; ended: the source has stopped; never: nothing"
+            "fresh: newest state within twice its interval; late: older; ended: the source has stopped; never: nothing"
             " stored.",
             required=True,
             allowed=FRESHNESS_STATES,
@@ -239,7 +241,7 @@ BOARD_SOURCES = Table(
         Column("results", pl.Int64, "Rows of `core.benchmark_results`.", unit="results", required=True, minimum=0),
         Column("rejected", pl.Int64, "Rows and files set aside.", required=True, minimum=0),
         Column("names", pl.Int64, "Model names.", required=True, minimum=0),
-        Column("mapped_names", pl.Int64, "Those of a known model.", required=True, minimum=0),
+        Column("mapped_names", pl.Int64, "Number of names that refer to a known model.", required=True, minimum=0),
     ),
     ("source",),
     "boards",

@@ -23,18 +23,18 @@ MODEL_TYPES = (
 
 SNAPSHOT_ID = Column("snapshot_id", pl.String, "One retrieved state of one source: board, date, digest.", required=True)
 BOARD = Column("board", pl.String, "The leaderboard.", required=True, allowed=BOARDS)
-AS_OF_DATE = Column("as_of_date", pl.Date, "Date at which the source said this.", required=True)
+AS_OF_DATE = Column("as_of_date", pl.Date, "Date of this statement of the source.", required=True)
 METRIC_VERSION = Column(
     "metric_version",
     pl.String,
-    "Which definition of the scores holds; scores compare only within one version.",
+    "Definition of the scores that applies; scores compare only within one version.",
     required=True,
 )
 ENTRY_ID = Column(
     "entry_id", pl.String, "One evaluated configuration on a board, stable over snapshots.", required=True
 )
 MODEL_ID = Column("model_id", pl.String, "Model as the hub spells it, `org/name`.", required=True)
-SOURCE = Column("source", pl.String, "Where the figure comes from.", required=True)
+SOURCE = Column("source", pl.String, "Source of the figure.", required=True)
 MEASURE = Column("measure", pl.String, "`average`, or a benchmark in the board's spelling.", required=True)
 NEWEST = " Newest whole snapshot of each board."
 EVERY = " Every whole snapshot."
@@ -62,7 +62,7 @@ def points(name: str, meaning: str, **options: Any) -> Column:
     return Column(name, pl.Float64, meaning, unit="points", **options)
 
 
-def entries(meaning: str = "Entries it rests on.") -> Column:
+def entries(meaning: str = "Number of entries behind it.") -> Column:
     """How many entries a row rests on."""
     return Column("entries", pl.Int64, meaning, required=True, minimum=1)
 

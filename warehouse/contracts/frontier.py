@@ -194,7 +194,7 @@ EFFICIENCY = Table(
 EFFICIENCY_CORRELATIONS = Table(
     "marts",
     "efficiency_correlations",
-    "How far a naive ratio only ranks smallness: its rank correlation to its own denominator, per snapshot.",
+    "How far a naive ratio merely ranks by smallness: its rank correlation with its own denominator, per snapshot.",
     columns_of(
         SNAPSHOT_ID,
         BOARD,
@@ -325,10 +325,10 @@ REVISION_SUMMARY = Table(
 PUBLISHED_FRONT_COMPARISON = Table(
     "marts",
     "published_front_comparison",
-    "Each member of a published front held against ours and against the publication's own later fronts.",
+    "Each member of a published front, compared with ours and with the publication's own later fronts.",
     columns_of(
         Column("publication", pl.String, "Name of the published front.", required=True),
-        Column("cutoff", pl.Date, "Date the publication gives the front.", required=True),
+        Column("cutoff", pl.Date, "Date of the front according to the publication.", required=True),
         MODEL_ID,
         positive("size_gib", "As published.", "GiB"),
         score("error_pct", "As published.", required=True),

@@ -85,7 +85,7 @@ KERNEL_MEASUREMENTS = Table(
 )
 
 HELD_OUT = (
-    positive("held_out_mape_pct", "Mean error on kernels of shapes that the fit had not seen.", "%"),
+    positive("held_out_mape_pct", "Mean error on kernels of shapes left out of the fit.", "%"),
     positive("held_out_median_error_pct", "Median error on them.", "%"),
     positive("interval_coverage_pct", "Share of them inside an 80 % interval made without them.", "%"),
     positive("below_bound_pct", "Share measured faster than the data sheet allows, which was rejected.", "%"),
@@ -114,7 +114,7 @@ CALIBRATIONS = Table(
 PREDICTION_ERROR = Table(
     "marts",
     "prediction_error",
-    "How far predictions of one class were off on kernels of shapes that the fit had not seen.",
+    "How far predictions of one class were off on kernels of shapes left out of the fit.",
     columns_of(
         FOLDER,
         DEVICE,
@@ -280,7 +280,7 @@ CARBON_FOOTPRINT = Table(
     columns_of(
         _SERVED,
         positive("power_w", "Rated power of one device.", "W", required=True),
-        Column("grid", pl.String, "Whose electricity, and by which table.", required=True),
+        Column("grid", pl.String, "Country of the electricity, and the table used.", required=True),
         positive("grid_g_co2e_per_kwh", "Its carbon intensity.", "g/kWh", required=True),
         positive("power_usage_effectiveness", "Energy of the building over that of the devices.", "1", required=True),
         _spread("joules_{}per_million_tokens", "Energy of the accelerators", "J per million tokens"),

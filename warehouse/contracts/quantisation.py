@@ -15,14 +15,10 @@ _RANGES = (*(name for _, _, name in BITS_CLASSES), "all")
 _MODEL = Column("model", pl.String, "Model that was quantised, as the source names it.", required=True)
 _FORMAT = Column("format", pl.String, "Stored format as the source names it.", required=True)
 _METHOD = Column("method", pl.String, "Quantiser.", required=True)
-_IMATRIX = Column(
-    "imatrix", pl.String, "What its importance matrix or calibration was made from; null where not stated."
-)
-_KV_FORMAT = Column("kv_format", pl.String, "Format of the KV cache; f16 is whole.", required=True)
+_IMATRIX = Column("imatrix", pl.String, "Data behind its importance matrix or calibration; null where not stated.")
+_KV_FORMAT = Column("kv_format", pl.String, "Format of the KV cache; f16 is not quantised.", required=True)
 _METRIC = Column("metric", pl.String, "What was measured.", required=True, allowed=METRICS)
-_BENCHMARK = Column(
-    "benchmark", pl.String, "In what: a benchmark, or a text for perplexity and divergence.", required=True
-)
+_BENCHMARK = Column("benchmark", pl.String, "A benchmark, or the text for perplexity and divergence.", required=True)
 _KEY = ("source", "model", "format", "method", "imatrix", "kv_format", "metric", "benchmark")
 
 QUANTISATION_MEASUREMENTS = Table(
@@ -37,11 +33,11 @@ QUANTISATION_MEASUREMENTS = Table(
         Column("architecture", pl.String, "Dense, or a mixture of experts.", required=True, allowed=("dense", "moe")),
         Column("reasoning_model", pl.String, "Whether it thinks before it answers.", required=True,
                allowed=("yes", "no")),
-        Column("baseline_format", pl.String, "Format that it is compared with.", required=True),
+        Column("baseline_format", pl.String, "Format it is compared with.", required=True),
         _FORMAT,
         Column("bits_per_weight", pl.Float64, "Bits per weight as stated.", unit="bits", required=True, minimum=0.5,
                maximum=32),
-        Column("bits_basis", pl.String, "What those bits are of: the file, the layers, the format's nominal ones.",
+        Column("bits_basis", pl.String, "What those bits refer to: file, layers, or the format's nominal value.",
                required=True),
         _METHOD,
         _IMATRIX,
@@ -55,11 +51,11 @@ QUANTISATION_MEASUREMENTS = Table(
         Column("delta", pl.Float64, "Change: points; nats for perplexity (ln of the ratio) and divergence.",
                required=True),
         positive("standard_error", "Standard error of the change, in its unit.", ""),
-        Column("se_basis", pl.String, "Where that is from; binomial and unpaired ones are upper bounds."),
+        Column("se_basis", pl.String, "Source of that; binomial and unpaired ones are upper bounds."),
         count("n_items", "Items of the benchmark.", "items"),
         Column("evidence", pl.String, "How the figure was obtained.", required=True),
         Column("fact_note", pl.String, "Licence and doubts."),
-        Column("use_in_fits", pl.String, "Whether fits rest on it; if not, why.", required=True),
+        Column("use_in_fits", pl.String, "Whether it is used in fits; if not, why.", required=True),
     ),
     _KEY,
     "quantisation",
@@ -69,7 +65,7 @@ QUANTISATION_LOSS = Table(
     "marts",
     "quantisation_loss",
     "What a format costs a model of a size in a kind of task, in points, with the interval that held 80 % of measured"
-    " losses of models not seen; empty, with the reason, where nothing was measured.",
+    " losses of models left out of the fit; empty, with the reason, where nothing was measured.",
     (
         Column(
             "applies_to", pl.String, "What is stored in the format.", required=True, allowed=("weights", "kv cache")
@@ -78,23 +74,29 @@ QUANTISATION_LOSS = Table(
         Column("recipe", pl.String, "Kind of quantiser that losses are grouped by.", allowed=tuple(RECIPES)),
         positive("bits", "Bits per number in the layers, or per cached number.", "bits", required=True),
         Column("size_class", pl.String, "Size of the model; any for caches.", required=True),
-        positive("parameters_b", "All parameters taken for that size.", "billion parameters"),
+        positive("parameters_b", "Total parameters assumed for that size.", "billion parameters"),
         flag("is_mixture", "Whether it is a mixture of experts."),
         Column("task", pl.String, "Kind of task.", required=True, allowed=(*TASKS, *UNMEASURED_TASKS)),
         Column("points_lost", pl.Float64, "Points lost, likely; null where nothing was measured.", unit="points"),
-        Column("points_lost_low", pl.Float64, "Low end; below nothing where noise may hide the loss.", unit="points"),
+        Column("points_lost_low", pl.Float64, "Low end; negative where noise may hide the loss.", unit="points"),
         Column("points_lost_high", pl.Float64, "High end.", unit="points"),
-        flag("is_resolved", "Whether one run of each would show it: the loss exceeds the noise floor."),
+        flag("is_resolved", "Whether a single run of each would show it: the loss exceeds the noise floor."),
         positive(
-            "noise_floor_points", "Least gap that one run of each resolves (1.96 σ of run-to-run noise).", "points"
+            "noise_floor_points",
+            "Smallest difference that a single run of each resolves (1.96 σ of run-to-run noise).",
+            "points",
         ),
         positive("kl_divergence_nats", "Mean KL divergence per token, likely.", "nats"),
         positive("kl_divergence_low_nats", "Its low end.", "nats"),
         positive("kl_divergence_high_nats", "Its high end.", "nats"),
         count("measurements", "Measured losses in this task and range of bits.", "measurements", required=True),
-        count("models", "Models that these are of.", "models", required=True),
-        positive("held_out_median_error_points", "Median error on models not seen, in this range of bits.", "points"),
-        Column("basis", pl.String, "What the figure rests on.", required=True),
+        count("models", "Number of models measured.", "models", required=True),
+        positive(
+            "held_out_median_error_points",
+            "Median error on models left out of the fit, in this range of bits.",
+            "points",
+        ),
+        Column("basis", pl.String, "Basis of the figure.", required=True),
         Column("warnings", pl.String, "Caveats, or why there is none."),
     ),
     ("applies_to", "format", "size_class", "task"),
@@ -132,18 +134,18 @@ QUANTISATION_PAIRS = Table(
 QUANTISATION_ERRORS = Table(
     "marts",
     "quantisation_errors",
-    "How far predictions are off on models not seen, per metric and range of bits, and how often intervals hold.",
+    "Error of predictions on models left out of the fit, per metric and range of bits, and how often intervals hold.",
     (
         Column("metric", pl.String, "What is predicted.", required=True, allowed=METRICS),
-        Column("tasks", pl.String, "Which benchmarks, or text.", required=True, allowed=("MMLU", "all", "text")),
+        Column("tasks", pl.String, "Benchmarks, or the text.", required=True, allowed=("MMLU", "all", "text")),
         Column("range_of_bits", pl.String, "Range of bits in the layers.", required=True, allowed=_RANGES),
         count("measurements", "Measured losses.", "measurements", required=True),
-        count("models", "Models, each predicted by a fit to others.", "models", required=True),
+        count("models", "Number of models, each predicted by a fit to the others.", "models", required=True),
         positive(
             "median_absolute_error", "Median absolute error in points; for nats the median factor.", "", required=True
         ),
         positive("root_mean_square_error", "Root mean square error in points; of ln Δ for nats.", "", required=True),
-        positive("error_of_no_loss", "Median absolute error of saying that nothing is lost.", "points"),
+        positive("error_of_no_loss", "Median absolute error of assuming no loss.", "points"),
         positive(
             "interval_coverage", "Part of measurements inside the interval of 80 %.", "", required=True, maximum=1
         ),

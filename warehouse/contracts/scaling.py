@@ -53,7 +53,7 @@ SCALING_FITS = Table(
 SCALING_RESIDUALS = Table(
     "marts",
     "scaling_residuals",
-    "How far the average of each entry is above what its parameters lead one to expect: who punches above its size."
+    "How far the average of each entry is above what its parameters lead one to expect: which models exceed their size."
     " By size in GiB: marts.efficiency." + NEWEST,
     columns_of(
         SNAPSHOT,
@@ -185,7 +185,7 @@ CAPABILITY_DENSITY_TREND = Table(
         Column("population", pl.String, "Whose records.", required=True, allowed=("all", "official_providers")),
         positive("doubling_months", "Months to double; null where the record does not rise.", "months"),
         positive("doubling_months_lower", f"Lower end: {BY_FAMILY}; the line is refitted too.", "months"),
-        positive("doubling_months_upper", "Upper end; null where a standstill cannot be ruled out.", "months"),
+        positive("doubling_months_upper", "Upper end; null where no growth at all cannot be ruled out.", "months"),
         Column("r_squared", pl.Float64, "Of log2 of the record over time.", maximum=1),
         Column("records", pl.Int64, "Models that set a record.", required=True, minimum=4),
         entries("Entries with a date."),

@@ -27,10 +27,10 @@ FILE_COLUMNS = (
     Column(
         "is_dated",
         pl.Boolean,
-        "Whether the source says its date; else as_of_date is the day on which it was retrieved.",
+        "Whether the source states its date; otherwise as_of_date is the day of retrieval.",
         required=True,
     ),
-    Column("uri", pl.String, "Address or file name it was read from.", required=True),
+    Column("uri", pl.String, "Address or file name from which it was read.", required=True),
     Column("revision", pl.String, "Commit of the source at which it was read, where there is one."),
     Column("licence", pl.String, "Licence that the source states; null where it states none."),
     Column("sha256", pl.String, "Digest of the bytes.", required=True),

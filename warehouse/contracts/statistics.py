@@ -93,7 +93,7 @@ Z_SCORES = Table(
 BENCHMARK_CORRELATIONS = Table(
     "marts",
     "benchmark_correlations",
-    "How two benchmarks, or a score and log2 of the parameters, go together; each pair once, complete entries only."
+    "Correlation of two benchmarks, or of a score with log2 of the parameters; each pair once, complete entries only."
     " Intervals that take entries as independent are too narrow on a board of fine-tunes; those by family are not."
     + EVERY,
     columns_of(
@@ -157,7 +157,7 @@ CAPABILITY_SCORES = Table(
 CLUSTER_CHOICES = Table(
     "marts",
     "cluster_choices",
-    "k-means of the standardised benchmarks for each number of clusters: is there any structure, and how firm? A k is"
+    "k-means of the standardised benchmarks for each number of clusters: is there any structure, and how clear? A k is"
     " valid if its silhouette is 0.25 or more and beyond that of one normal cloud, and every cluster is found"
     " again (Jaccard 0.75) in bootstrap samples. Judged on at most 300 entries." + NEWEST,
     columns_of(

@@ -27,7 +27,7 @@ from warehouse.publish import NotPublished
 
 _CHART = "ability_on_this_machine"
 _GROUPS: dict[Verdict, str] = {
-    "runs": "Runs well", "slow": "Fits, but slowly", "needs offload": "Fits with the machine's own memory",
+    "runs": "Runs well", "slow": "Fits, but slowly", "needs offload": "Fits with system memory",
     "needs more memory": "Needs more memory",
 }  # fmt: skip
 _FACTS = {
@@ -63,7 +63,7 @@ def build(data: Data, search: str) -> Content:
         evidence = data.evidence()
     except (NotPublished, duckdb.Error) as error:
         raise page.NothingToShow(
-            "The published warehouse holds no ability of models; run `skyline refresh`."
+            "The published warehouse holds no abilities of models; run `skyline refresh`."
         ) from error
     if evidence.abilities.is_empty():
         raise page.NothingToShow("The published warehouse holds no evaluated model.")
@@ -129,7 +129,7 @@ class Advisor:
         self.chart_card.show(
             f"Most capable models that run on {need.machine}",
             f"{whole}; {int(state.context):,} tokens of context, {state.users} at a time; {advice.engine}", "",
-            "Ability on the scale of the Epoch Capabilities Index, with its interval; less what the format costs",
+            "Ability on the scale of the Epoch Capabilities Index, with its interval, minus what the format costs",
             f"{lasting} Each model is shown in its highest-precision format that fits and is fast enough. "
             "Intervals hold 90 %; where they overlap, the difference may be noise.",
         )  # fmt: skip
@@ -180,8 +180,8 @@ class Advisor:
                 "kv": controls.select(state, "kv", "KV cache", margin=margin),
                 **engine_options.fields(state, margin=margin),
             }),
-            controls.number(state, "least", "At least tokens per second, each", margin=margin),
-            controls.number(state, "host", "Memory of the machine (GiB)", margin=margin),
+            controls.number(state, "least", "Minimum tokens per second, each", margin=margin),
+            controls.number(state, "host", "System memory (GiB)", margin=margin),
             controls.text(
                 state, "processor", "Processor", margin=margin, sizing_mode="stretch_width",
                 placeholder="such as i9-14900K",

@@ -21,7 +21,7 @@ class AdvisorState(EngineOptions):
     use: Any = param.Selector(default="chat", objects=list(USES))
     context: Any = param.Selector(default=32_768, objects=dict(CONTEXTS))
     users: Any = param.Integer(default=1, bounds=(1, 256), doc="Concurrent requests.")
-    engine: Any = param.Selector(default=USUAL, objects={"as usual on the device": USUAL} | {n: n for n in PROFILES})
+    engine: Any = param.Selector(default=USUAL, objects={"usual for the device": USUAL} | {n: n for n in PROFILES})
     kv: Any = param.Selector(default=WHOLE, objects=list(CACHES))
     least: Any = param.Number(default=8.0, bounds=(0.0, 1000.0), doc="Minimum tokens per second of each user.")
     host: Any = param.Number(default=0.0, bounds=(0.0, 4096.0), doc="GiB of host memory; 0: not known.")

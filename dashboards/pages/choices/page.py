@@ -147,7 +147,7 @@ class Choices:
         elif self.judged.is_empty():
             notes.append("No model that could be placed has a score for this. Choose another measure of quality.")
         elif self.fitting.is_empty():
-            notes.append("Nothing passes. The list of excluded models says why; relax the limit it names.")
+            notes.append("No model passes. The list of excluded models says why; relax the limits that it names.")
         self.notes.object = page.notes(notes)
         self._answer()
         self._draw()
@@ -196,7 +196,7 @@ class Choices:
     def _draw(self) -> None:
         title = "Models for your GPU"
         if self.fitting.is_empty():
-            self.card.hide(title, "Nothing passes, so there is nothing to plot.")
+            self.card.hide(title, "No model passes, so there is nothing to plot.")
             self.front = self.fitting
             self.list.object = ""
             return
@@ -229,7 +229,7 @@ class Choices:
             if calibrated
             else "times by documented default efficiencies, with a wide interval"
         )
-        return f"Predicted {basis}. Click a point for everything about it."
+        return f"Predicted {basis}. Click a point for details."
 
     def _tabulate(self) -> None:
         words = pl.col("precision").replace_strict(rules.PRECISIONS, default=pl.col("precision"))
@@ -242,11 +242,11 @@ class Choices:
         said = "; ".join(f"{formats.count(count)} {kind}" for kind, count in counts.iter_rows())
         self.fits_heading.object = block(
             "heading", "Models that pass",
-            f"{formats.count(self.fitting.height)}, the best first. Click one for everything about it.",
+            f"{formats.count(self.fitting.height)}, best first. Click one for details.",
         )  # fmt: skip
         self.dropped_heading.object = block(
             "heading", "Why the others were left out",
-            f"{formats.count(left_out.height)}: {said}. What you have is what the engine will use: nine tenths of what "
+            f"{formats.count(left_out.height)}: {said}. “You have” is what the engine will use: 90 % of what "
             f"the device reports.{_SHARING if self.state.devices != '1' else ''}",
         )  # fmt: skip
         self.below.object = self._coverage()
@@ -297,7 +297,7 @@ class Choices:
                 f"an hour, with {row['model_id']} in {rules.PRECISIONS[row['precision']]}."
             )
         self.reverse_heading.object = block(
-            "heading", "The other way round: the cheapest hardware for a quality",
+            "heading", "The reverse question: the cheapest hardware for a given quality",
             f"{said} Hardware without a listed rental price comes last, by energy.",
         )  # fmt: skip
 
@@ -345,10 +345,10 @@ class Choices:
             head("My limits (0 = none)"),
             controls.select(state, "context", "Context", margin=margin),
             controls.select(state, "batch", "Requests", margin=margin),
-            controls.number(state, "speed", "At least tokens per second, in all", margin=margin),
+            controls.number(state, "speed", "Minimum tokens per second, in all", margin=margin),
             controls.number(state, "first_token", "First token within (s)", margin=margin),
-            controls.number(state, "usd", "At most USD per million tokens", margin=margin),
-            controls.number(state, "grams", "At most g CO₂e per million tokens", margin=margin),
+            controls.number(state, "usd", "Maximum USD per million tokens", margin=margin),
+            controls.number(state, "grams", "Maximum g CO₂e per million tokens", margin=margin),
             controls.select(state, "licence", "Licence", margin=margin),
             controls.select(state, "maker", "Submitted by", margin=margin),
             controls.select(state, "precision", "Precision", margin=margin),
@@ -365,8 +365,8 @@ class Choices:
         """Everything in its place."""
         lead = page.opening(
             "Choices",
-            "Say what hardware you have. See which models fit, which are best, how fast they will be, what they "
-            "cost, and why the others were left out. Model by model, with any number of devices:",
+            "State your hardware and see which models fit, which are best, how fast they will be, what they "
+            "cost, and why the others were left out. For one model and any number of devices:",
             link=("which-gpu", "Which GPU?"),
         )
         main = pn.Column(

@@ -30,7 +30,7 @@ def spread(row: dict[str, Any], likely: str, low: str, high: str, unit: str) -> 
 def money(row: dict[str, Any], kwh: float) -> str:
     """Cost per million tokens and what it is made of."""
     if row["usd"] is None:
-        return "no price and no rated power known"
+        return "no price or rated power known"
     basis = {
         "rent": "rented, busy all the time", "electricity": f"electricity at {kwh:g} USD/kWh",
         "your price": "at your price of a device-hour",
@@ -92,7 +92,7 @@ def front_table(front: pl.DataFrame, budget: str) -> str:
         }
         for row in front.sort("quality", descending=True).iter_rows(named=True)
     ]  # fmt: skip
-    return render(__file__, "front.html", heads=heads, rows=rows, budget=budget)
+    return render(__file__, "front.html", heads=heads, rows=rows, budget=budget, numbers=range(2, 8))
 
 
 def details(row: dict[str, Any], kwh: float) -> str:

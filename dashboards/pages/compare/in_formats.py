@@ -95,10 +95,10 @@ class Formats:
             return
         self._chart.show(marks(found))
         left_out = [model for model in self._state.models if model not in judged]
-        where = "Ability on the scale of the Epoch Capabilities Index, less what the formats cost"
+        where = "Ability on the scale of the Epoch Capabilities Index, minus what the formats cost"
         where += f"; no board has judged {', '.join(left_out)}" if left_out else ""
         self.card.show(
-            _TITLE, "Which would you run? Choose a format for each model", "", where,
+            _TITLE, "Choose the format in which you would run each model", "", where,
             " ".join(["Intervals of abilities hold 90 %, those of differences 95 %.", *notes(found)]),
         )  # fmt: skip
         self._answer.object = answer(found)

@@ -142,7 +142,7 @@ class Compare:
         as_of = self.abilities["as_of_date"].max()
         domains = self.abilities["domain"].n_unique()
         self.ability_card.show(
-            "Ability by domain", f"{domains} domains, each read on the overall scale; hollow: thin evidence",
+            "Ability by domain", f"{domains} domains, each on the overall scale; hollow: little evidence",
             ability.swatches(models), words.where("overall", as_of, len(models)), words.READING,  # type: ignore[arg-type]
         )  # fmt: skip
         self.ability_card.came_from("compare_ability", asked)

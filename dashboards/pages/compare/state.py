@@ -11,7 +11,7 @@ from profiling.answers.cache_flags import CACHES, WHOLE
 class CompareState(UrlState):
     """Choices of the page."""
 
-    models: Any = param.ListSelector(default=[], objects=[], doc="Models, the first is what the others are held to.")
+    models: Any = param.ListSelector(default=[], objects=[], doc="Models; the others are compared with the first.")
     stored: Any = param.ListSelector(
         default=[], objects=[], doc="Models in formats, MODEL@FORMAT; others as published."
     )

@@ -50,7 +50,7 @@ _BEST = {
 }
 _BUDGETS = {
     "context": Fact("Context (tokens)", "0,0", 110),
-    "least_tokens_per_s": Fact("At least tokens per second", "0", 120),
+    "least_tokens_per_s": Fact("Minimum tokens per second", "0", 120),
     "model_id": Fact("Model", width=280, link="model/"),
     "weight_format": Fact("Format", width=90),
     "ability_in_format": Fact("Ability", "0.0", 76),
@@ -63,7 +63,7 @@ _BUDGETS = {
 _CONTEXTS, _SPEEDS = (8_192, 32_768, 131_072), (8.0, 30.0)
 _ERRORS = {
     "engine": Fact("Engine", width=130),
-    "stage": Fact("What is timed", width=190),
+    "stage": Fact("What is timed", width=210),
     "basis": Fact("Measured on", width=220),
     "measured_rows": Fact("Measurements there", "0,0", 120),
     "mdape_pct": Fact("Median error (%)", "0.0", 96, stays=True),
@@ -202,7 +202,7 @@ class DevicePage(SessionPage[DeviceState]):
         rows.append({"fact": "Permanent address", "value": address, "basis": "", "address": address})
         self.identity = frame(rows).select("fact", "value", "basis")
         links = [("What to run on it: the Advisor", f"advisor?machine={address.removeprefix('device/')}")]
-        lead = "Everything known about this device, and what it rests on."
+        lead = "Everything known about this device, with sources."
         self.about.object = subject.identity(device.name, lead, rows, links)
         self.figures.show(
             "Figures", "decimal units; peaks without structured sparsity", frame(facts.figures(device)),
@@ -280,7 +280,7 @@ class DevicePage(SessionPage[DeviceState]):
                 rows.append(asked | (best.row() if best is not None else {"model_id": None}) | asked)
         self.budgets.show(
             "What runs best for other contexts and speeds", f"for {self.state.use}, one request", frame(rows),
-            "Empty where no judged model keeps both.",
+            "Empty where no evaluated model meets both.",
         )  # fmt: skip
 
     def _show_best(self) -> None:
@@ -299,7 +299,7 @@ class DevicePage(SessionPage[DeviceState]):
         self.chart_card.show(
             f"Most capable models that run on {device.name}",
             f"{device.usable_memory_bytes / GIB:.1f} GiB usable; {context:,} tokens of context; {advice.engine}", "",
-            "Ability on the scale of the Epoch Capabilities Index, less what the format costs",
+            "Ability on the scale of the Epoch Capabilities Index, minus what the format costs",
             "Intervals hold 90 %; where they overlap, the difference may be noise.",
         )  # fmt: skip
         self.best.show(

@@ -1,4 +1,4 @@
--- Headline findings, each a sentence computed from the tables, with the page that shows it. What is absent says nothing.
+-- Headline findings, each a sentence computed from the tables, with the page that shows it. A finding without data is left out.
 WITH
 board AS (
     SELECT * FROM marts.open_vs_proprietary
@@ -37,23 +37,23 @@ FROM board
 UNION ALL
 SELECT 4, 'sql?sql=SELECT+*+REPLACE+(round(largest_change,+1)+AS+largest_change)+FROM+marts.revision_summary'
     '+ORDER+BY+changed+DESC', format(
-    'Between {} and {} the board re-scored {} of {} averages, by up to {:.1f} points: progress across snapshots is partly '
-    'a change of ruler.', from_date, to_date, changed, common, largest_change)
+    'Between {} and {} the board re-scored {} of {} averages, by up to {:.1f} points: part of the apparent progress '
+    'between snapshots is a change of scoring.', from_date, to_date, changed, common, largest_change)
 FROM rescored
 UNION ALL
 SELECT 5, 'footprint', format(
-    'Between {} and {} the CO₂ of evaluation exactly doubled for {} of {} entries: another way of counting, not another '
-    'use of energy.', from_date, to_date, twice, common)
+    'Between {} and {} the CO₂ of evaluation exactly doubled for {} of {} entries: a change in accounting, not in '
+    'energy use.', from_date, to_date, twice, common)
 FROM doubled
 UNION ALL
 SELECT 6, 'sql?sql=SELECT+device,+operator_class,+kernels,+sum(kernels)+OVER+()+AS+all_kernels,'
     '+round(held_out_mape_pct,+1)+AS+held_out_mape_pct+FROM+marts.calibrations+ORDER+BY+held_out_mape_pct', format(
     'Kernel times are predicted with a mean error of {:.1f} to {:.1f} % on shapes held out of the fit, on {} ({:,} kernels); '
-    'whole passes rest on the engines that others measured.', least, most, devices, kernels::BIGINT)
+    'whole passes are fitted to published measurements of engines.', least, most, devices, kernels::BIGINT)
 FROM errors WHERE kernels > 0
 UNION ALL
 SELECT 7, 'choices', format(
-    '{} of {} rated models can be placed on hardware, because their architecture is known by declared rules; the rest are '
-    'counted with the reason.', known::BIGINT, models::BIGINT)
+    '{} of {} rated models can be matched to hardware, because their architecture is known; the reason is recorded for '
+    'each of the others.', known::BIGINT, models::BIGINT)
 FROM placed
 ORDER BY position

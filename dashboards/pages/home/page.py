@@ -24,7 +24,7 @@ def build(data: Data, _search: str) -> Content:
     release = data.release()
     lead = (
         f"{formats.count(int(retrieved['rows_loaded'].sum()))} rows from {retrieved.height} dated snapshots, "
-        f"published {formats.age(release.published_at)}. Every figure has its source; scores carry their error."
+        f"published {formats.age(release.published_at)}. Every figure names its source; scores come with their error."
     )
     return Content(
         pn.Column(
@@ -53,7 +53,7 @@ def _advice(data: Data) -> list[dict[str, str]]:
     sentence = (
         f"One {MACHINE} runs {best.model_id} in {best.weight_format} with {advice.need.context:,} tokens of context: "
         f"about {likely} tokens per second ({low} to {high}), ability {best.ability_in_format:.0f} "
-        f"({best.ability_low:.0f} to {best.ability_high:.0f}), {best.ability_basis}."
+        f"({best.ability_low:.0f} to {best.ability_high:.0f}): {best.ability_basis}."
     )
     return [{"sentence": sentence, "page": "advisor", "error": address_of_error(best.timed_as)}]
 

@@ -33,14 +33,14 @@ _SHIPPED = {
     "measured_over_predicted_p10": Fact("Measured over predicted, 10 %", "0.00", 130),
     "measured_over_predicted_p90": Fact("Measured over predicted, 90 %", "0.00", 130),
     "inside_pct": Fact("Within the interval of 80 % (%)", "0.0", 130),
-    "rows": Fact("Measurements", "0,0", 104),
+    "rows": Fact("Measurements", "0,0", 124),
     "devices": Fact("Devices", "0", 76),
     "models": Fact("Models", "0", 70),
 }
 _OWN = {
     "stage": Fact("Stage", width=190),
     "group": Fact("Group", width=190, stays=True),
-    "rows": Fact("Measurements", "0,0", 104),
+    "rows": Fact("Measurements", "0,0", 124),
     "asked": Fact("Predicted", "0,0", 84),
     "mdape_pct": Fact("Median error (%)", "0.0", 90, stays=True),
     "bias_log2": Fact("Bias (log2)", "0.00", 84),
@@ -53,14 +53,14 @@ _WORST = {
     "model": Fact("Model", width=200, link="model/"),
     "device": Fact("Device", width=140, link="device/"),
     "ratio": Fact("Predicted over measured", "0.00", 100, stays=True),
-    "known_causes": Fact("What may be why", width=380, wraps=True),
+    "known_causes": Fact("Possible causes", width=380, wraps=True),
     "engine": Fact("Engine", width=120),
     "format": Fact("Format", width=100),
     "measured": Fact("Measured", "0,0.0000", 90),
     "predicted": Fact("Predicted", "0,0.0000", 90),
     "unit": Fact("Unit", width=50),
     "inside": Fact("Inside interval", width=80),
-    "basis": Fact("What the prediction rests on", width=380),
+    "basis": Fact("Basis of the prediction", width=380),
     "source": Fact("Source", width=130),
 }
 _UNITS = {"s": "s", "J": "J per token", "GiB": "GiB"}
@@ -107,11 +107,11 @@ class HowFarOff(SessionPage[HowFarOffState]):
         self.dots.show(text.dots(chosen, named))
         title = f"Error of {stage}, by engine" if named == "engine" else "Error by what is timed, all engines together"
         self.dots_card.show(
-            title, "on whole devices and whole models that the fit had not seen; less is better",
+            title, "on devices and models left out of the fit; lower is better",
             legend.swatches(_ERRORS, [legend.Entry(*entry) for entry in text.LEGEND]),
             f"Fitted to {shipped_times().source}",
             "Devices left out: how far off an engine is on a device without measurements. Models left out: on a "
-            "measured device, with a model that is new. Hover for what eight in ten measurements took.",
+            "measured device, with a model that is new. Hover to see the range of 80 % of measurements.",
         )  # fmt: skip
         listed = chosen if named == "engine" else self.shipped
         self.table.show("Every held-out error", "by what is timed and engine", listed)
@@ -126,11 +126,11 @@ class HowFarOff(SessionPage[HowFarOffState]):
         self.errors.show(
             "Measurements in this home", text.own_sentence(rows, predicted),
             error_table(predicted, rows, self.state.by),
-            "Compared with the prediction for each; rows used in the fit look better than new ones.",
+            "Each is compared with its prediction; rows used in the fit look better than new ones would.",
         )  # fmt: skip
         self.worst.show(
             "The ten largest errors",
-            "by ratio, each question once; what may be why is declared, not proven",
+            "by ratio, each configuration once; possible causes are recorded facts, not proven",
             text.worst(predicted),
         )
         units = predicted["unit"].unique().to_list()
@@ -163,8 +163,8 @@ class HowFarOff(SessionPage[HowFarOffState]):
         )  # fmt: skip
         lead = page.opening(
             "How far off",
-            "Predicted time against what others measured, for whole passes and whole requests: the error, "
-            "whether the intervals hold, and how both fare on devices and models the fit has not seen.",
+            "Predicted times compared with published measurements of passes and requests: the error, "
+            "whether the intervals hold, and how both do on devices and models left out of the fit.",
         )
         how = render(__file__, "how.html", source=shipped_times().source, command=COMMAND)
         main = pn.Column(

@@ -22,14 +22,14 @@ def first_sentence(shipped: pl.DataFrame, stage: str) -> str:
         models = shipped.filter(
             pl.col("engine") == ALL_ENGINES, pl.col("left_out") == "models", pl.col("stage") == stage
         )
-        seen = f", {models['mdape_pct'][0]:.0f} % on known devices with models it has not seen" if models.height else ""
+        seen = f", and {models['mdape_pct'][0]:.0f} % off for new models on known devices" if models.height else ""
         return (
-            f"Predictions of {stage} are a median {row['mdape_pct']:.0f} % off on devices they have not seen{seen} "
+            f"Predictions of {stage} are a median {row['mdape_pct']:.0f} % off on devices outside the fit{seen} "
             f"({row['rows']:,} measurements)."
         )
     least, most = whole.row(0, named=True), whole.row(-1, named=True)
     return (
-        f"On devices they have not seen, predictions are a median {least['mdape_pct']:.0f} % ({least['stage']}) to "
+        f"On devices outside the fit, predictions are a median {least['mdape_pct']:.0f} % ({least['stage']}) to "
         f"{most['mdape_pct']:.0f} % ({most['stage']}) off, over {whole['rows'].sum():,} published measurements."
     )
 
@@ -53,7 +53,7 @@ def dots(chosen: pl.DataFrame, named: str) -> Rows:
             "colour": theme.COLOURS[_MARKS[row["left_out"]][0]], "mark": theme.MARKS[_MARKS[row["left_out"]][0]],
             "fill": 0.85, "name": f"{row[named]}: {row['mdape_pct']:.0f} %, {row['left_out']} left out",
             "first": f"{row['rows']:,} measurements, {row['devices']} devices, {row['models']} models",
-            "second": "eight in ten took "
+            "second": "80 % took "
             f"{formats.significant(row['measured_over_predicted_p10'])} to "
             f"{formats.significant(row['measured_over_predicted_p90'])} times what was predicted",
         }

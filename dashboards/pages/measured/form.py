@@ -93,7 +93,7 @@ class PromptForm(Form):
         self.subject = pn.widgets.Select(name="Answered by", options=[*checkpoints, *servers], **_FIELD)
         self.precision = pn.widgets.Select(name="Number format", options=_PRECISIONS, **_FIELD)
         self.model = pn.widgets.TextInput(name="Model, as the server names it", max_length=200, **_FIELD)
-        self.new_tokens = pn.widgets.IntInput(name="New tokens, at most", value=32, start=1, end=512, **_FIELD)
+        self.new_tokens = pn.widgets.IntInput(name="Maximum new tokens", value=32, start=1, end=512, **_FIELD)
         self.prompt = pn.widgets.TextAreaInput(
             name="Prompt", placeholder="Text for the model to continue", rows=3, max_length=_LONGEST_PROMPT,
             sizing_mode="stretch_width", margin=(0, 0, 10, 0),
@@ -123,15 +123,15 @@ class PromptForm(Form):
 
 
 class QualityForm(Form):
-    """Checkpoints and formats to hold against one another."""
+    """Checkpoints and formats to compare."""
 
     def __init__(self, measuring: Measuring) -> None:
-        super().__init__(measuring, "What a format lost", text.QUALITY)
+        super().__init__(measuring, "Loss from a number format", text.QUALITY)
         offered = list(measuring.scored)
-        self.first = pn.widgets.Select(name="Held against", options=offered, **_FIELD)
+        self.first = pn.widgets.Select(name="Reference checkpoint", options=offered, **_FIELD)
         self.others = pn.widgets.MultiChoice(name="Other checkpoints", options=offered, solid=False, **_FIELD)
         self.precisions = pn.widgets.MultiChoice(
-            name="Formats of plain checkpoints", options=_FORMATS, value=["bfloat16"], solid=False, **_FIELD
+            name="Formats of unquantised checkpoints", options=_FORMATS, value=["bfloat16"], solid=False, **_FIELD
         )
 
     def fields(self) -> list[Any]:
@@ -171,7 +171,7 @@ class EndpointForm(Form):
             solid=False,
             **_FIELD,
         )
-        self.new_tokens = pn.widgets.IntInput(name="New tokens, at most", value=64, start=1, end=1024, **_FIELD)
+        self.new_tokens = pn.widgets.IntInput(name="Maximum new tokens", value=64, start=1, end=1024, **_FIELD)
         self.requests = pn.widgets.IntInput(name="Requests for each", value=16, start=1, end=256, **_FIELD)
 
     def fields(self) -> list[Any]:

@@ -7,11 +7,13 @@ from analytics.units import GIB
 from dashboards.parts import formats
 from dashboards.parts.templates import render
 
-PROMPT = "A checkpoint on this machine or a server answers; you see the text, unsaved, and the time it took."
-ENDPOINT = "This machine sends requests to a server, in the form that it takes, and times what a client sees."
+PROMPT = (
+    "A checkpoint on this machine or a server answers. You see the text, which is not stored, and the time it took."
+)
+ENDPOINT = "This machine sends requests to a server, in its protocol, and measures what a client sees."
 QUALITY = (
-    "Every checkpoint reads a bundled text in the public domain, and says how much of it came unexpected. One that is "
-    "stored quantised is read as it is stored."
+    "Computes the perplexity of every checkpoint on a bundled text in the public domain. Quantised ones are read "
+    "as stored."
 )
 _MODULES = 12
 _MS = 1e3
@@ -42,8 +44,8 @@ def _of_checkpoint(found: dict[str, Any]) -> dict[str, str]:
     peak = found.get("allocated_peak_bytes") or found["host_peak_bytes"]
     return {
         "Weights": _size(found["weights_bytes"]),
-        "Memory at most": f"{_size(peak)} {'of the device' if found.get('allocated_peak_bytes') else 'of the process'}",
-        "Device in use": _share(found),
+        "Peak memory": f"{_size(peak)} {'of the device' if found.get('allocated_peak_bytes') else 'of the process'}",
+        "Utilisation": _share(found),
         "Energy per token": _energy(found),
         "Run by": {"plain": "our plain torch model", "transformers": "transformers"}[found["backend"]],
     }
@@ -54,7 +56,7 @@ def _counted(found: dict[str, Any]) -> str:
 
 
 def _new(tokens: int | None) -> str:
-    return "an answer that nobody counted" if tokens is None else f"{tokens} new"
+    return "an answer of unknown length" if tokens is None else f"{tokens} new"
 
 
 def served(rows: list[dict[str, Any]], bundle: str) -> str:

@@ -157,7 +157,7 @@ class Measured(SessionPage[MeasuredState]):
             Trace.NAME,
             f"Device during the run: {self.state.trace}",
             f"n = {samples.height} samples",
-            "sampled beside the run",
+            "sampled during the run",
         )
         self.no_trace.object = "" if there else page.caption("The device or its driver did not report this.")
 
@@ -197,8 +197,8 @@ class Measured(SessionPage[MeasuredState]):
             page.card(self.about),
             self.of_quality,
             page.card(
-                self.heads["sweep"], page.html(page.picture_buttons(Sweep.NAME)), self.legends["sweep"],
-                self.sweep.figure, self.no_value,
+                self.heads["sweep"], self.legends["sweep"], self.sweep.figure, self.no_value,
+                page.html(page.picture_buttons(Sweep.NAME)),
             ),
             page.below(self._more),
             sizing_mode="stretch_width",
@@ -217,20 +217,20 @@ class Measured(SessionPage[MeasuredState]):
         )  # fmt: skip
         return [
             page.card(
-                page.html(text.PREDICTIONS), page.html(page.picture_buttons(Predictions.NAME)),
-                self.legends["predictions"], self.predictions.figure, self.errors,
+                page.html(text.PREDICTIONS), self.legends["predictions"], self.predictions.figure,
+                page.html(page.picture_buttons(Predictions.NAME)), self.errors,
             ),
             page.card(
                 self.heads["layers"],
                 controls.radio(self.state, "modules", {"Time": "time", "Memory": "memory"}, height=32),
+                self.legends["bars"], self.bars.figure, self.no_layers,
                 page.html(page.picture_buttons(LayerBars.NAME, "of the layers")),
-                self.legends["bars"], self.bars.figure, self.legends["network"], network,
-                page.html(page.picture_buttons(Network.NAME, "of the network")), self.no_layers,
+                self.legends["network"], network, page.html(page.picture_buttons(Network.NAME, "of the network")),
             ),
             page.card(
-                self.heads["trace"], page.html(page.picture_buttons(Trace.NAME)), self.trace.figure, self.no_trace
+                self.heads["trace"], self.trace.figure, self.no_trace, page.html(page.picture_buttons(Trace.NAME))
             ),
-            page.card(page.html(page.heading("Beside another run")), self.comparison),
+            page.card(page.html(page.heading("Compared with another run")), self.comparison),
             page.card(
                 page.html(page.heading("Points")),
                 page.download_buttons("measured", lambda: self.points, lambda: describe, self.data),

@@ -11,7 +11,7 @@ from dashboards.parts.templates import render
 
 PREDICTIONS = page.about(
     "predicted",
-    "Predicted beside measured",
+    "Predicted against measured",
     "every point of the run; each prediction was made without the measurements of its own model",
     "ceilings of the same device, corrected by other models' points",
 )
@@ -97,7 +97,7 @@ def quality(points: pl.DataFrame) -> str:
     if rows.is_empty():
         return ""
     about = page.about(
-        "quality", "What a format lost", f"n = {rows.height} checkpoints and formats",
+        "quality", "Loss from a number format", f"n = {rows.height} checkpoints and formats",
         "perplexity of a text over that of the first; other tokens compare by bits per byte only",
     )  # fmt: skip
     return about + page.table(QUALITY_HEADER, quality_lines(rows.iter_rows(named=True)))

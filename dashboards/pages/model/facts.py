@@ -75,7 +75,7 @@ def identity(model_id: str, model: Architecture | None, said: Mapping[str, Any])
         add("KV cache", f"{grown:,.0f} bytes per token{windows}", "at 16 bits")
         state = model.state_bytes_per_sequence()
         add("State", f"{state:,.0f} bytes per sequence" if state else "", "whatever its length")
-    add("Not counted", "; ".join(map(str, model.not_counted)), "in the checkpoint in addition to those counted here")
+    add("Not included", "; ".join(map(str, model.not_counted)), "in the checkpoint, but not in the parameters above")
     add("To know", " ".join([*model.count_notes, *model.notes]))
     add("Shapes from", said["shapes_source"], "partly from memory" if said["is_partly_recalled"] else "")
     return rows
@@ -87,7 +87,7 @@ def _layers(model: Architecture) -> str:
     for layer in model.main.layers:
         core = layer.attention
         window = f" within {core.window:,} tokens" if core is not None and core.window else ""
-        mixes = "with a state in place of attention" if core is None else f"with attention{window}"
+        mixes = "with a state instead of attention" if core is None else f"with attention{window}"
         kinds[f"{mixes}{' and experts' if layer.experts else ''}"] += layer.count
     return "" if list(kinds) == ["with attention"] else ", ".join(f"{count} {kind}" for kind, count in kinds.items())
 

@@ -105,7 +105,7 @@ _FRONTS = {
     "domain_words": Fact("Domain", width=140),
     "against": Fact("Against", width=150),
     "value": Fact("Cost", "0,0.[000]", 96, stays=True),
-    "unit": Fact("Unit", width=130),
+    "unit": Fact("Unit", width=170),
     "entered_on": Fact("On the front since", width=110),
     "left_on": Fact("Until", width=100),
     "displaced_by": Fact("Later beaten by", width=280, link="model/"),
@@ -207,7 +207,7 @@ class ModelPage(SessionPage[ModelState]):
             why = "" if is_copied else f": {meant.evidence}"
             self._notes.append(f"“{self.state.id}” is taken as {meant.model_id}{why}.")
         if is_copied:
-            self._notes.append(f"Its shapes are those of {meant.catalogue_id}: {meant.evidence}.")
+            self._notes.append(f"Its dimensions are those of {meant.catalogue_id}: {meant.evidence}.")
         return True
 
     def _take(self, model: Architecture) -> None:
@@ -262,7 +262,7 @@ class ModelPage(SessionPage[ModelState]):
             rows.append({"fact": "Permanent address", "value": address, "basis": "", "address": address})
         self.identity = frame(rows).select(list(_IDENTITY))
         shown = formats.without_account(self.name.model_id)
-        self.about.object = subject.identity(shown, "Everything known about this model, and what it rests on.", rows)
+        self.about.object = subject.identity(shown, "Everything known about this model, with sources.", rows)
 
     def _show_evidence(self) -> None:
         ability = self._ask("model_ability")
@@ -273,7 +273,7 @@ class ModelPage(SessionPage[ModelState]):
             self.chart_card.show(
                 "Ability by domain", f"{self.name.model_id if self.name else ''}; intervals hold {level}", "",
                 "Ability on the scale of the Epoch Capabilities Index",
-                "Where two intervals overlap, the difference is not resolved.",
+                "Where two intervals overlap, the difference may be noise.",
             )  # fmt: skip
         self.ability.show(
             "Ability", "by domain and mode, on the scale of the Epoch Capabilities Index", ability,
@@ -312,16 +312,16 @@ class ModelPage(SessionPage[ModelState]):
         )  # fmt: skip
         relatives = self._ask("model_relatives", shapes_id=self.name.catalogue_id if self.name else None)
         self.relatives.show(
-            "Relatives", "what it was made from, what was made from it, and its publisher's others of its architecture",
-            relatives, empty="No relative of it is known.",
+            "Relatives", "what it was made from, what was made from it, and its publisher's models of its architecture",
+            relatives, empty="No related model is known.",
         )  # fmt: skip
         self.quantised.show(
-            "Losses measured", "in points, each beside what a fit to other models predicts for this one",
+            "Losses measured", "in points, each next to what a fit to other models predicts for this one",
             self._ask("model_quantised"),
-            "The prediction has seen no row of this model; its interval holds four of five measured losses. A loss "
+            "The prediction used no data of this model; its interval holds 80 % of measured losses. A loss "
             "within noise may not show in one run of each.",
-            empty="No loss of this model in a narrow format has been published in a form that could be carried here; "
-            "what formats cost above is predicted.",
+            empty="No loss of this model in a low-bit format has been published in a form that could be included here; "
+            "the losses above are predicted.",
         )  # fmt: skip
         self.measured.show(
             "Measured", "end to end, with the prediction for the same configuration", self._ask("model_measured"),
@@ -341,7 +341,7 @@ class ModelPage(SessionPage[ModelState]):
         if model is not None and name.catalogue_id is not None and model.kind == "decoder":
             rows = facts.device_rows(self._door(), model, name.catalogue_id, context)
         self.devices.show(
-            "Where it fits", f"one device, one request, {context:,} tokens of context; the widest format that fits",
+            "Where it fits", f"one device, one request, {context:,} tokens of context; each in the best format",
             frame(rows),
             "The engine is what people usually run on the device; speed is predicted, with its interval. "
             "Where nothing fits, the narrowest format is shown. Cost is rent at the usual price, carbon that of "

@@ -19,6 +19,11 @@ from dashboards.parts.theme import COLOURS, OTHER_COLOUR
 TODAY = "ability_gap"
 
 
+def said(headline: str, doubt: str, source: str) -> str:
+    """A gap, what it would be if unknown models were open or not, and of what it is; as HTML."""
+    return block("said", headline) + (block("lead", doubt) if doubt else "") + page.caption(source)
+
+
 def sentence(row: dict[str, Any]) -> str:
     """The gap of one domain on one day.
 
@@ -27,22 +32,31 @@ def sentence(row: dict[str, Any]) -> str:
     """
     gap = row["gap_points"]
     domain = "over all boards" if row["domain"] == "overall" else f"in {formats.running(words.domain(row['domain']))}"
-    stands = f"stands {gap:.1f} points" if gap >= 0 else f"leads by {-gap:.1f} points"
+    stands = f"is {gap:.1f} points" if gap >= 0 else f"is {-gap:.1f} points"
     low, high = (row["gap_low"], row["gap_high"]) if gap >= 0 else (-row["gap_high"], -row["gap_low"])
-    behind = "behind the best proprietary one" if gap >= 0 else "before the best proprietary one"
+    behind = "behind the best proprietary one" if gap >= 0 else "ahead of the best proprietary one"
     noise = "" if row["gap_low"] > 0 or row["gap_high"] < 0 else ", which noise could explain"
     text = (
-        f"In ability {domain} the best open model, {row['open_model']}, {stands} ({low:.1f} to {high:.1f}) {behind}, "
+        f"In ability {domain}, the best open model, {row['open_model']}, {stands} ({low:.1f} to {high:.1f}) {behind}, "
         f"{row['proprietary_model']}{noise}"
     )
     if row["lag_months"] is not None and gap > 0:
-        text += f"; as good a proprietary model came out {row['lag_months']:.1f} months before"
-    if row["gap_most"] > gap or row["gap_least"] < gap:
-        text += (
-            f". Of {formats.count(row['unknown_models'])} models no source says whether they are open: with all "
-            f"of them open the gap would be {row['gap_least']:.1f}, with none {row['gap_most']:.1f}"
-        )
+        text += f"; a proprietary model as good was released {row['lag_months']:.1f} months earlier"
     return f"{text}."
+
+
+def unknown(row: dict[str, Any]) -> str:
+    """What the gap would be if every model of unknown openness were open, or none; empty where that changes nothing.
+
+    Args:
+        row: A row of `marts.ability_gap`.
+    """
+    if row["gap_least"] >= row["gap_points"] >= row["gap_most"]:
+        return ""
+    return (
+        f"For {formats.count(row['unknown_models'])} models no source states whether they are open: if all were, "
+        f"the gap would be {row['gap_least']:.1f} points; if none were, {row['gap_most']:.1f}."
+    )
 
 
 class AbilityGap:
@@ -58,15 +72,15 @@ class AbilityGap:
             return
         overall = self.today.row(0, named=True)
         as_of = overall["on_date"]
-        self.headline = block("said", sentence(overall)) + page.caption(
-            words.where(overall["domain"], as_of, self.today.height, "domains")
+        self.headline = said(
+            sentence(overall), unknown(overall), words.where(overall["domain"], as_of, self.today.height, "domains")
         )
         self.by_domain, self.race = RowsChart(TODAY), AbilityRace()
         self.cards = [ChartCard(TODAY, self.by_domain.figure), ChartCard(RACE, self.race.figure)]
         self.by_domain.show(marks(self.today))
         line = [
             legend.Entry("gap with its 90 % interval", COLOURS[0], "bar"),
-            legend.Entry("if all of unknown openness were open, or none", OTHER_COLOUR, hollow=True),
+            legend.Entry("if all models of unknown status were open, or none", OTHER_COLOUR, hollow=True),
         ]
         clear = self.today.filter((pl.col("gap_low") > 0) | (pl.col("gap_high") < 0)).height
         self.cards[0].show(

@@ -17,15 +17,15 @@ def headline(row: dict[str, Any], subject: str = "") -> str:
     """
     gap, low, high = row["gap_points"], row["gap_points_lower"], row["gap_points_upper"]
     bounds = "" if low is None else f" ({_bound(low)}–{_bound(high)})" if low >= 0 else f" ({low:.0f} to {high:.0f})"
-    where = f"On {row['as_of_date']}{subject} the best open model, {row['best_open_model']},"
+    where = f"On {row['as_of_date']}{subject or ','} the best open model, {row['best_open_model']},"
     rival = f"the best proprietary one, {row['best_proprietary_model']}"
     share = f"wins {100 * row['open_win_probability']:.0f} % of the votes that decide between the two"
     if gap == 0:
-        return f"{where} stands level with {rival}.{unknown(row)}"
+        return f"{where} is level with {rival}."
     if gap < 0:
         bounds = "" if low is None else f" ({-high:.0f} to {-low:.0f})"
-        return f"{where} leads {rival} by {_points(-gap)}{bounds} and {share}.{unknown(row)}"
-    return f"{where} stands {_points(gap)}{bounds} behind {rival}, {share}, and {_lag(row)}.{unknown(row)}"
+        return f"{where} leads {rival} by {_points(-gap)}{bounds} and {share}."
+    return f"{where} is {_points(gap)}{bounds} behind {rival}, {share}, and {_lag(row)}."
 
 
 def unknown(row: dict[str, Any]) -> str:
@@ -33,16 +33,16 @@ def unknown(row: dict[str, Any]) -> str:
     if row["unknown_above"] is None:
         return ""
     return (
-        f" The licence of models above it is not known: if all of them were open, the gap would be "
-        f"{row['gap_least']:.0f} points, with none {row['gap_most']:.0f}."
+        f"The licence of some models above it is not known: if all of them were open, the gap would be "
+        f"{row['gap_least']:.0f} points; if none were, {row['gap_most']:.0f}."
     )
 
 
 def _lag(row: dict[str, Any]) -> str:
     if row["lag_months"] is None:
-        return "no proprietary model of known release date was as good before"
+        return "no proprietary model with a known release date was as good earlier"
     least = "at least " if row["lag_is_lower_bound"] else ""
-    return f"lags by {least}{row['lag_months']:.1f} months: {row['lag_model']} was as good by then"
+    return f"lags by {least}{row['lag_months']:.1f} months: {row['lag_model']} was already as good then"
 
 
 def _points(number: float) -> str:

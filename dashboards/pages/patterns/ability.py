@@ -66,7 +66,7 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
         if self.state.which == "open":
             rows = rows.filter(pl.col("openness") == "open")
         shown = profiled(rows)
-        title = "Better and worse than overall"
+        title = "Ability by domain, compared with overall ability"
         if shown.is_empty():
             self.card.hide(title, "No model is judged in three domains besides overall.")
             return
@@ -86,9 +86,9 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
         ]
         self.card.show(
             title,
-            f"{formats.count(clear)} of {formats.count(shown.height)} differences are more than both intervals explain",
+            f"{formats.count(clear)} of {formats.count(shown.height)} differences exceed what both intervals explain",
             legend.swatches(NAME, lines), words.where("overall", shown["as_of_date"].max(), len(models)),  # type: ignore[arg-type]
-            "Ability in a domain less ability overall, in index points. With few results a domain is drawn towards "
+            "Ability in a domain minus overall ability, in index points. With few results a domain is drawn towards "
             "overall, so small differences are smaller here than they are.",
         )  # fmt: skip
         self.card.came_from("ability_profiles", {})
@@ -103,7 +103,7 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
         """Everything in its place."""
         lead = page.opening(
             "Patterns",
-            "Where models do better or worse than overall, and how sharply each benchmark separates them.",
+            "Where models are better or worse than overall, and how sharply each benchmark separates them.",
         )
         main = pn.Column(
             page.html(lead), board_choice.switch("patterns", board_choice.ABILITY), page.html(page.notes(self._notes)),

@@ -86,10 +86,10 @@ class Processors(SessionPage[ProcessorsState]):
             self.chart.show(shown)
         load = f"{state.batch:,} × {state.context:,} tokens, {state.stage}"
         self.chart_card.show(
-            measure.title, f"{state.model}, {load}; less is better",
+            measure.title, f"{state.model}, {load}; lower is better",
             legend.swatches(_CHART, [legend.Entry(*entry) for entry in text.LEGEND]),
-            "One device of each, with the engine usually run on it",
-            f"{measure.how} The binding resource is the one the pass waits for most."
+            "One device of each kind, with the engine usually run on it",
+            f"{measure.how} The limit is the resource that the pass waits for most."
             + how_far_off.links(*([how_far_off.ENERGY] if measure.column.startswith("kwh") else self._timed_as())),
         )  # fmt: skip
         self.table.show(

@@ -83,4 +83,4 @@ def counts(rows: pl.DataFrame) -> str:
     order = list(KINDS.values())
     said = ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds, key=lambda each: order.index(each[0])))
     cannot = rows.filter(pl.col("predicted_s").is_null()).height
-    return f"{said}; {cannot} cannot, with the reason in the table" if cannot else said
+    return f"{said}; {cannot} cannot run it (reason in the table)" if cannot else said

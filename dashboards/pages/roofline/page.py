@@ -22,7 +22,7 @@ _LABELS = {
     "activations": "Activations", "kv": "KV cache", "attention": "Attention kernel", "tp": "Tensor parallel",
     "pp": "Pipeline stages", "engine": "Engine profile", "prefix": "Cached prefix (tokens)",
     "chunk": "Tokens per pass (0: engine's)", "draft": "Speculated tokens per step",
-    "drafts": "Speculated by", "acceptance": "Acceptance (0: as usual)", "pruning": "Pruning",
+    "drafts": "Speculated by", "acceptance": "Acceptance (0: the usual)", "pruning": "Pruning",
     "image_tokens": "Image tokens in the prompt", "audio_tokens": "Audio tokens in the prompt",
 }  # fmt: skip
 _MORE = ("image_tokens", "audio_tokens", *engine_options.NAMES)

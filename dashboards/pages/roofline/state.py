@@ -56,7 +56,7 @@ class RooflineState(EngineOptions):
     chunk: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Prompt tokens of one pass; 0: the engine's.")
     draft: Any = param.Integer(default=0, bounds=(0, 64), doc="Tokens proposed per step.")
     drafts: Any = param.String(default="", doc="Model that proposes them, or mtp; empty: not named.")
-    acceptance: Any = param.Number(default=0.0, bounds=(0.0, 1.0), doc="Probability of acceptance; 0: as usual.")
+    acceptance: Any = param.Number(default=0.0, bounds=(0.0, 1.0), doc="Probability of acceptance; 0: the usual value.")
     pruning: Any = param.String(default="", doc="2:4, unstructured-50% or structured-30%; empty: none.")
     image_tokens: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Tokens of images beside the prompt.")
     audio_tokens: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Tokens of sound beside the prompt.")
@@ -77,7 +77,9 @@ class RooflineState(EngineOptions):
     b_chunk: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Prompt tokens of one pass; 0: the engine's.")
     b_draft: Any = param.Integer(default=0, bounds=(0, 64), doc="Tokens proposed per step.")
     b_drafts: Any = param.String(default="", doc="Model that proposes them, or mtp; empty: not named.")
-    b_acceptance: Any = param.Number(default=0.0, bounds=(0.0, 1.0), doc="Probability of acceptance; 0: as usual.")
+    b_acceptance: Any = param.Number(
+        default=0.0, bounds=(0.0, 1.0), doc="Probability of acceptance; 0: the usual value."
+    )
     b_pruning: Any = param.String(default="", doc="2:4, unstructured-50% or structured-30%; empty: none.")
     b_image_tokens: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Tokens of images beside the prompt.")
     b_audio_tokens: Any = param.Integer(default=0, bounds=(0, 4_194_304), doc="Tokens of sound beside the prompt.")
@@ -125,7 +127,7 @@ class RooflineState(EngineOptions):
         notes += self.offer_with_default(prefix + "activations", {"as the weight format": AS_FORMAT, **bits}, AS_FORMAT)
         notes += engine_options.offer_cache(self, prefix + "kv")
         notes += self.offer_with_default(
-            prefix + "engine", {"as usual on the device": AS_USUAL, **{name: name for name in PROFILES}}, AS_USUAL
+            prefix + "engine", {"usual for the device": AS_USUAL, **{name: name for name in PROFILES}}, AS_USUAL
         )
         return notes + self.follow_model(prefix, door)
 

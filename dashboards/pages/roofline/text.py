@@ -110,8 +110,16 @@ def _tiles(answer: Answer) -> list[Tile]:
         tiles.append(_time("Time per pass", estimate.time, f"{asked.batch:,} × {asked.context:,} tokens"))
     if estimate.tokens_per_s is not None:
         tiles.append(_rate(estimate.tokens_per_s, asked.stage))
-    share = f"{100 * estimate.fraction_of_roof:.0f} % of the roof predicted"
-    tiles.append(Tile("Bound by", str(estimate.bound_by), "largest part of the bound time", share, "bound"))
+    share = f"{100 * estimate.fraction_of_roof:.0f} % of the roofline"
+    tiles.append(
+        Tile(
+            "Bound by",
+            str(estimate.bound_by),
+            "largest part of the bound; predicted share of the roofline",
+            share,
+            "bound",
+        )
+    )
     tiles.append(_memory(answer))
     return tiles
 
@@ -129,13 +137,13 @@ def _rate(made: PassTime, stage: str) -> Tile:
     )
     what = "processed" if stage in ("prefill", "encode") else "produced"
     label = "Tokens per second"
-    return Tile(label, likely, f"bound {bound}; {what}, the whole batch", f"{low}–{high} tokens/s", label)
+    return Tile(label, likely, f"bound {bound}; {what}, all sequences together", f"{low}–{high} tokens/s", label)
 
 
 def _memory(answer: Answer) -> Tile:
     need = answer.estimate.need
     low, high = (formats.significant(float(side) / GIB) for side in (need.low, need.high))
-    below = f"{_VERDICTS[need.verdict]}; largest batch that fits {answer.largest_batch:,}"
+    below = f"{_VERDICTS[need.verdict]}; largest batch that fits: {answer.largest_batch:,}"
     return Tile("Memory per device", f"{low}–{high}", below, f"of {gib(float(need.budget) / GIB)}", "memory")
 
 
@@ -144,8 +152,8 @@ def _unfit(answer: Answer) -> Tile:
     return Tile(
         "Memory", "Does not fit",
         f"Needs at least {gib(float(need.low) / GIB)} per device; {answer.question.engine or ''} may use "
-        f"{gib(float(need.budget) / GIB)} of {gib(answer.device.usable_memory_bytes / GIB)}. What does not fit has no "
-        "latency and no rate.", name="unfit", is_bad=True,
+        f"{gib(float(need.budget) / GIB)} of {gib(answer.device.usable_memory_bytes / GIB)}. It has no "
+        "latency and no throughput.", name="unfit", is_bad=True,
     )  # fmt: skip
 
 
@@ -170,8 +178,8 @@ def _figures(answer: Answer) -> Sequence[tuple[str, str, float | None]]:
         ("Time to first token, likely", "s", float(first.likely_s) if first and runs else None),
         ("Time per output token, likely", "s", float(each.likely_s) if each and runs else None),
         ("Tokens per second, likely", "/s", float(rate.likely_s) if rate else None),
-        ("Bound of the whole", "s", float(estimate.time.bound_s) if runs else None),
-        ("Share of the roof, predicted", "%", 100 * estimate.fraction_of_roof if runs else None),
+        ("Bound of the pass", "s", float(estimate.time.bound_s) if runs else None),
+        ("Share of the roofline, predicted", "%", 100 * estimate.fraction_of_roof if runs else None),
         ("Work per pass and device", "FLOP", work),
         ("Moved per pass and device", "B", moved),
         ("Weights per device", "GiB", float(need.weights) / GIB),

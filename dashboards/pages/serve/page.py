@@ -1,4 +1,4 @@
-"""Serve: the fewest devices that keep a promise of latency to many users, and two fleets against each other."""
+"""Serve: the fewest devices that meet latency targets for many users, and a comparison of two fleets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,8 +32,8 @@ _FACTS = {
     "pipeline_parallel": Fact("Pipeline parallel", "0", 84),
     "expert_parallel": Fact("Expert parallel", "0", 84),
     "data_parallel": Fact("Attention data parallel", "0", 92),
-    "certainty": Fact("Promise kept", width=96),
-    "usd_per_hour": Fact("USD an hour", "0,0.00", 84),
+    "certainty": Fact("Targets met", width=96),
+    "usd_per_hour": Fact("USD per hour", "0,0.00", 84),
     "usd_per_million_input_tokens": Fact("USD per million in", "0,0.00", 96),
     "usd_per_million_output_tokens": Fact("USD per million out", "0,0.00", 100),
     "kwh_per_million_output_tokens": Fact("kWh per million out", "0,0.000", 96),
@@ -41,7 +41,7 @@ _FACTS = {
     "idle_kwh": Fact("… of idle time", "0,0.000", 84, header="idle_kwh_per_million_output_tokens"),
     "rented_pays_from_load": Fact("Rent pays from load", "0%", 84),
     "owned_pays_from_load": Fact("Owning pays from load", "0%", 84),
-    "breaks": Fact("Breaks", width=150),
+    "breaks": Fact("Target missed", width=150),
     "time_to_first_token_p90_s": Fact("First token, 90 % (s)", "0.00", 96),
     "time_to_first_token_p99_s": Fact("First token, 99 % (s)", "0.00", 96),
     "time_per_output_token_p90_ms": Fact("Per token, 90 % (ms)", "0.0", 96),
@@ -111,7 +111,7 @@ class Serve(SessionPage[ServeState]):
         return render(
             __file__, "answer.html", plan=best, row=best.row() if best else None, problem=problem,
             load=text.load(promise.traffic), layout=text.layout(best) if best else "",
-            surely="" if best is None or best.certainty == "surely" else ", likely",
+            surely="" if best is None or best.certainty == "surely" else " (likely, not surely)",
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
             buying=self._buying(best, promise), said=said, stage=PER_TOKEN, command=state.command,
@@ -155,12 +155,12 @@ class Serve(SessionPage[ServeState]):
         self.legend.object = self.chart.show(drawn, 1 / each if each else None)
         self.chart.figure.visible = bool(drawn)
         self.heading.object = page.about(
-            CHART, "What speed per user costs", f"{self.state.model}; {text.load(promise.traffic)}",
+            CHART, "Faster answers lower throughput", f"{self.state.model}; {text.load(promise.traffic)}",
             f"{self.state.engine}; simulated continuous batching on predicted steps",
         )  # fmt: skip
         self.below.object = page.caption(
-            "Each dot is a number of concurrent users, from 1 to 256 per replica; the large mark is the traffic asked "
-            "for. Speed of a user is the median; promises are held to nine in ten requests. Hollow dots break one."
+            "Each dot is a number of concurrent users, from 1 to 256 per replica; the large mark is your traffic. "
+            "Speed per user is the median; targets must be met for 90 % of requests. Hollow dots miss one."
         )
 
     def _show_fleets(self, fleets: list[Fleet], promise: Promise) -> None:
@@ -188,7 +188,7 @@ class Serve(SessionPage[ServeState]):
         return pn.Column(
             controls.search(state, "model", "Model (type any part of it)", margin=margin),
             controls.whole(state, "users", "Concurrent users", margin=margin),
-            controls.number(state, "rate", "Or requests per second (0: by users)", margin=margin),
+            controls.number(state, "rate", "Or requests per second (0: use users)", margin=margin),
             controls.whole(state, "input", "Tokens in, mean", margin=margin),
             controls.whole(state, "output", "Tokens out, mean", margin=margin),
             controls.number(state, "spread", "Spread of lengths (0: all equal)", step=0.1, margin=margin),
@@ -203,7 +203,7 @@ class Serve(SessionPage[ServeState]):
             controls.number(state, "cached", "Cached prefix (% of every prompt)", step=5, margin=margin),
             controls.whole(state, "draft", "Proposed tokens per step (0: none)", margin=margin),
             controls.number(state, "acceptance", "Share accepted", step=0.05, margin=margin),
-            controls.switch(state, "apart", "Prompts on replicas of their own", margin=margin),
+            controls.switch(state, "apart", "Separate replicas for prompts", margin=margin),
             controls.switch(state, "spot", "Spot prices", margin=margin),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
@@ -219,14 +219,14 @@ class Serve(SessionPage[ServeState]):
 
     def _fleets_card(self) -> pn.Column:
         return page.card(
-            page.html(page.heading("The two fleets", "as named in the sidebar, each in its best layout; which "
-                                   "limit breaks first as traffic grows")),
+            page.html(page.heading("The two fleets", "as named in the sidebar, each in its best layout, and the limit "
+                                   "that each reaches first as traffic grows")),
             pn.Spacer(height=8), self.fleets,
         )  # fmt: skip
 
     def _table_card(self) -> pn.Column:
         return page.card(
-            page.html(page.heading("Plans by device", "the fewest of each kind that meet the targets, then "
+            page.html(page.heading("Plans by device", "the fewest devices of each kind that meet the targets, then "
                                    "those that cannot; up to 64 devices")),
             page.download_buttons("plans", lambda: self.rows, self._describe, self.data),
             self.table.widget,
@@ -236,8 +236,8 @@ class Serve(SessionPage[ServeState]):
         """Everything in its place."""
         lead = page.opening(
             "Serve",
-            "How many devices of which kind meet a latency target for many users, what a million tokens cost, and "
-            "which limit breaks first.",
+            "How many devices of each kind meet latency targets for many users, what a million tokens cost, and "
+            "which limit is reached first.",
             command="skyline plan",
         )
         main = pn.Column(

@@ -17,7 +17,7 @@ PROMISES = {
 CERTAINTY = {
     "surely": "Surely: the target is met even at the slow end of the 80 % interval of step times",
     "likely": "Likely: the target is met at the likely step time, not at the slow end of its 80 % interval",
-    "not kept": "The promise is broken at the likely value",
+    "not kept": "Not met: a target is missed at the likely step time",
 }
 
 
@@ -61,8 +61,8 @@ def cheapest(plans: Sequence[Plan]) -> str:
         return ""
     least = min(priced, key=lambda plan: plan.usd_per_hour or 0.0)
     if least is plans[0]:
-        return "No other plan that keeps the promise costs less an hour."
-    return f"{short(least)} ({layout(least)}): ${least.usd_per_hour:,.2f} an hour, {least.certainty} kept."
+        return "No other plan that meets the targets costs less per hour."
+    return f"{short(least)} ({layout(least)}): ${least.usd_per_hour:,.2f} an hour; targets {least.certainty} met."
 
 
 def buying(found: Comparison | None) -> Sequence[tuple[str, str]]:
@@ -83,38 +83,39 @@ def buying(found: Comparison | None) -> Sequence[tuple[str, str]]:
 
 def _way(found: Comparison, way: Way) -> str:
     cost = (
-        f"${way.usd_per_million_output_tokens:,.2f} (${way.low:,.2f} to ${way.high:,.2f}) if this traffic is there at "
-        "all times"
+        f"${way.usd_per_million_output_tokens:,.2f} (${way.low:,.2f} to ${way.high:,.2f}) per million output tokens if "
+        "this traffic runs all the time"
     )
     if way.load is None:
-        pays = "even then more than the median host asks"
+        pays = "even then more expensive than the median host"
         if way.load_low is not None:
-            pays += f"; at the cheapest price of the devices less than it from {way.load_low:.0%} of the time on"
+            pays += f"; at the lowest device price, cheaper if it runs at least {way.load_low:.0%} of the time"
     else:
         tokens = formats.significant(found.tokens_per_day(way.load) / 1e6)
         ends = " to ".join("never" if end is None else f"{end:.0%}" for end in (way.load_low, way.load_high))
         pays = (
-            f"less than the median host if it is there at least {way.load:.0%} of the time ({ends} over the range of "
-            f"prices), {tokens} million output tokens a day"
+            f"cheaper than the median host if it runs at least {way.load:.0%} of the time ({ends} over the range of "
+            f"prices), or {tokens} million output tokens a day"
         )
         cheapest = way.load_against_cheapest
-        pays += "; than the cheapest host " + ("never" if cheapest is None else f"from {cheapest:.0%} on")
+        than = "cheaper than the cheapest host"
+        pays += f"; never {than}" if cheapest is None else f"; {than} from {cheapest:.0%} of the time"
     return f"{cost}; {pays}. {way.basis[0].upper()}{way.basis[1:]}{formats.days_old(way.newest_date)}."
 
 
 def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:
-    """Which of two fleets keeps the promise, costs less an hour, and bears more."""
+    """Which of two fleets meets the targets, costs less per hour, and supports more traffic."""
     kept = [plan for plan, _ in sized if not plan.broken]
     if not kept:
-        return "Neither keeps the promise."
-    found = f"Only {short(kept[0])} keeps the promise" if len(kept) == 1 else "Both keep the promise"
+        return "Neither meets the targets."
+    found = f"Only {short(kept[0])} meets the targets" if len(kept) == 1 else "Both meet the targets"
     prices = sorted(((plan.usd_per_hour, short(plan)) for plan, _ in sized if plan.usd_per_hour is not None))
     if len(prices) == 2 and prices[0][0] != prices[1][0]:
         found += f"; {prices[0][1]} costs less (${prices[0][0]:,.2f} an hour against ${prices[1][0]:,.2f})"
     bears = sorted(((most.most, short(plan)) for plan, most in sized), reverse=True)
     if bears[0][0] != bears[1][0]:
         most, least = (_amount(value, promise) for value, _ in bears)
-        found += f"; {bears[0][1]} bears more ({most} {_unit(promise)} against {least})"
+        found += f"; {bears[0][1]} supports more ({most} {_unit(promise)} against {least})"
     return f"{found}."
 
 
@@ -135,18 +136,18 @@ def fleet_cells(plan: Plan, promise: Promise, found: Limit) -> Mapping[str, str]
         else f"none up to {MOST_TIMES} times this traffic"
     )
     if found.most == 0 and found.breaks:
-        breaks = f"{PROMISES[found.breaks]}, even alone"
+        breaks = f"{PROMISES[found.breaks]}, even with a single request"
     return {
         "Layout": layout(plan),
-        "Promise": "broken: " + ", ".join(PROMISES[name] for name in plan.broken) if plan.broken
-        else f"{plan.certainty} kept",
-        "Breaks first": breaks,
-        "First token, 9 in 10 within": _seconds(served.time_to_first_token_s[1]),
-        "Per token, 9 in 10 within": f"{formats.significant(1000 * served.time_per_output_token_s[1])} ms",
+        "Targets": "missed: " + ", ".join(PROMISES[name] for name in plan.broken) if plan.broken
+        else f"{plan.certainty} met",
+        "First limit": breaks,
+        "First token, 90 % within": _seconds(served.time_to_first_token_s[1]),
+        "Per token, 90 % within": f"{formats.significant(1000 * served.time_per_output_token_s[1])} ms",
         "Output tokens/s": _number(row["output_tokens_per_s"]),
         "Output tokens/s per device": _number(row["output_tokens_per_s_per_device"]),
         "Cache in use": f"{served.cache_occupancy:.0%}",
-        "USD an hour": _money(plan.usd_per_hour),
+        "USD per hour": _money(plan.usd_per_hour),
         "USD per million tokens in": _money(row["usd_per_million_input_tokens"]),
         "USD per million tokens out": _money(row["usd_per_million_output_tokens"]),
     }  # fmt: skip

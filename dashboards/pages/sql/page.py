@@ -95,7 +95,7 @@ class SqlPage:
         contents, columns = self.data.ask("contents"), self.data.ask("dictionary")
         sidebar = html(page.heading("Tables") + sql_text.tables(contents, columns, self.data.own_rows))
         main = pn.Column(
-            html(page.opening("SQL", "Ask the published warehouse anything that DuckDB understands."),
+            html(page.opening("SQL", "Query the published warehouse in DuckDB's SQL."),
                  margin=(0, 0, 12, 0)),
             card(self.text, pn.Row(self.run, self.stop, margin=(10, 0, 0, 0)), self.hint,
                  html(sql_text.examples()), self.history),

@@ -13,18 +13,18 @@ EXAMPLES = {
 FROM marts.pareto_front
 WHERE objectives = 'average_vs_size_gib' AND segment_by = 'all'
 ORDER BY snapshot_id, size_gib""",
-    "Best model a size": """SELECT round(log2(size_gib)) AS log2_size_gib, max(average) AS best,
+    "Best model per size": """SELECT round(log2(size_gib)) AS log2_size_gib, max(average) AS best,
        arg_max(model_id, average) AS model
 FROM core.leaderboard_entries
 WHERE size_gib > 0
 GROUP BY ALL ORDER BY 1""",
-    "What moved the front": """SELECT entered_on, model_id, score, cost
+    "What advanced the front": """SELECT entered_on, model_id, score, cost
 FROM front_on(DATE '2024-12-31')
 ORDER BY entered_on""",
     "Accelerators": """SELECT * FROM core.accelerators""",
     "Front of any two columns": """SELECT model_id, size_gib, average
 FROM pareto_front('core.leaderboard_entries', size_gib, average)""",
-    "Every column there is": """SELECT * FROM meta.columns""",
+    "All columns": """SELECT * FROM meta.columns""",
 }
 RULES = (
     "One SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE or EXPLAIN. The warehouse is read-only; files, "

@@ -34,7 +34,7 @@ def worse_than_the_naive(error: pl.DataFrame) -> list[str]:
 @dg.asset_check(
     asset=list(ABILITY.asset_key),
     blocking=True,
-    description="Models with a published index have it, and every model one headline inside its interval.",
+    description="Models with a published index have that value, and every model has one headline inside its interval.",
 )
 def ability_is_on_the_published_scale(skyline: Home) -> dg.AssetCheckResult:
     """Compare with what Epoch publishes; count the headlines."""
@@ -48,7 +48,7 @@ def ability_is_on_the_published_scale(skyline: Home) -> dg.AssetCheckResult:
 
 @dg.asset_check(
     asset=list(ABILITY_ERROR.asset_key),
-    description="Results left out are predicted better than by the benchmark's mean, and intervals hold as they say.",
+    description="Held-out results are predicted better than by the benchmark's mean, and intervals hold.",
 )
 def ability_predicts(skyline: Home) -> dg.AssetCheckResult:
     """A warning: the error is published either way."""

@@ -243,7 +243,7 @@ def evidence(results: pl.DataFrame, facts: pl.DataFrame, as_of: dt.date | None =
     rows = counted(results, facts, as_of)
     if rows.filter(pl.col("benchmark") == SCALE).is_empty():
         raise NoScaleError(
-            f"no ability without a scale: the results hold no row of the {SCALE}, which sets it; load the board"
+            f"abilities need a scale: the results have no row of the {SCALE}, which sets it; load the board"
             " `epoch_eci` (it is bundled)"
         )
     rows = _numbered(rows)

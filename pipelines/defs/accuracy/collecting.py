@@ -56,7 +56,7 @@ def collected(folder: Path, door: Door, devices: Mapping[str, Accelerator]) -> C
     left_out = pl.DataFrame(refused, schema=schema, orient="row")
     if not frames:
         why = f"; {left_out['file'][0]}: {left_out['reason'][0]}" if left_out.height else ""
-        raise UnknownMeasurements(f"no file in {folder} holds measurements that can be used{why}")
+        raise UnknownMeasurements(f"no file in {folder} has usable measurements{why}")
     every = pl.concat(frames)
     rows = every.unique(maintain_order=True)
     reasons = _outlying(rows, door, devices)
@@ -91,9 +91,9 @@ def _outlying(rows: pl.DataFrame, door: Door, devices: Mapping[str, Accelerator]
     said = known.select(
         "row",
         pl.when((peers >= FEWEST_PEERS) & far)
-        .then(pl.lit("far from the others of its device, engine, model and load"))
+        .then(pl.lit("far from other rows with the same device, engine, model and load"))
         .when((peers < FEWEST_PEERS) & beyond)
-        .then(pl.lit("far beyond the predicted interval, and without enough others of its kind"))
+        .then(pl.lit("far outside the predicted interval, with too few similar rows"))
         .alias("reason"),
     ).filter(pl.col("reason").is_not_null())
     impossible = lines.filter(pl.col("not_asked").str.starts_with("impossible")).select("row", reason="not_asked")

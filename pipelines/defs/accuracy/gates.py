@@ -54,7 +54,7 @@ def _held_out(errors: Mapping[str, Residuals]) -> Iterator[str]:
         for scope, what in (("class", "devices"), ("device", "models")):
             error = errors.get(f"{stage}|{scope}|")
             if error is None:
-                yield f"{stage}: the fit does not say how far it is off on {what} left out"
+                yield f"{stage}: the fit has no error for {what} left out"
                 continue
             if error.mdape_pct > most:
                 yield f"{stage}: {error.mdape_pct:.1f} % off on {what} left out, at most {most:g} % is promised"
@@ -73,7 +73,7 @@ def _held_out(errors: Mapping[str, Residuals]) -> Iterator[str]:
 def _differing(refitted: EngineTimes, shipped: EngineTimes) -> Iterator[str]:
     """What says that the fit that ships is not that of these rows."""
     if refitted.measured != shipped.measured:
-        yield "the fit that ships is of other rows"
+        yield "the shipped fit was made from other rows"
         return
     ours, theirs = _flat(refitted.effects), _flat(shipped.effects)
     furthest = max(ours.keys() | theirs.keys(), key=lambda name: abs(ours.get(name, 0.0) - theirs.get(name, 0.0)))

@@ -54,7 +54,7 @@ def read_all(files: Sequence[Path], said: Said | None = None) -> pl.DataFrame:
             continue
         found = list(_of_folder(path, said))
         if not found:
-            raise UnknownMeasurements(f"no file in {path} is of a tool known here")
+            raise UnknownMeasurements(f"no file in {path} comes from a known tool")
         frames += found
     return pl.concat(frames)
 

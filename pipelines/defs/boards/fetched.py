@@ -18,7 +18,7 @@ BOARD_FILES = ("raw", "board_files")
     kinds={"file"},
     tags={"layer": "raw"},
     freshness_policy=FRESHNESS,
-    description="Newest state of one declared board, asked for at its published address and kept for good.",
+    description="Newest state of one declared board, fetched from its published address and kept permanently.",
 )
 def board_files(context: dg.AssetExecutionContext, skyline: Home) -> dg.MaterializeResult[None]:
     """Fetch one source. What it published before stays, whatever becomes of this.

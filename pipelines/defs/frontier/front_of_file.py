@@ -51,7 +51,7 @@ def front_of_table(
     _require_objectives(minimise, maximise)
     objectives = dict.fromkeys(minimise, Direction.MINIMISE) | dict.fromkeys(maximise, Direction.MAXIMISE)
     if unknown := [column for column in objectives if column not in points.columns]:
-        raise UnusableTable(f"{name} has no column {', '.join(unknown)}; it has {', '.join(points.columns)}.")
+        raise UnusableTable(f"{name} has no column {', '.join(unknown)}; its columns are {', '.join(points.columns)}.")
     numeric = points.with_columns(_as_number(points, column, name) for column in objectives)
     kept, left_out = usable(numeric.with_row_index("__row"), objectives)
     front = pareto_front(kept, objectives).sort(*objectives, maintain_order=True)

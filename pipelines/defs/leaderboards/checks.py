@@ -17,7 +17,9 @@ def older_than_their_family(models: pl.DataFrame) -> list[str]:
 
 
 @dg.asset_check(
-    asset=list(MODELS.asset_key), blocking=True, description="No model is older than the family it is said to be of."
+    asset=list(MODELS.asset_key),
+    blocking=True,
+    description="No model is older than the family to which it is assigned.",
 )
 def no_model_is_older_than_its_family(skyline: Home) -> dg.AssetCheckResult:
     """Hold families, told from names and bases, against the days on which they were released."""

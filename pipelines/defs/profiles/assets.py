@@ -35,7 +35,7 @@ _LONGEST_SWEEP_S = 12 * 3600
     group_name="profiles",
     kinds={"file"},
     tags={"layer": "raw"},
-    description="A bundle of the inbox: stored once if it is what was sealed, else set aside with the reason.",
+    description="A bundle from the inbox: stored once if its seal is intact, otherwise set aside with the reason.",
 )
 def raw_bundle(context: dg.AssetExecutionContext, skyline: Home) -> dg.MaterializeResult[None]:
     """Store one bundle; storing it again changes nothing."""
@@ -73,7 +73,7 @@ class SweepConfig(dg.Config):
     kinds={"torch"},
     op_tags=ONLY_MEASURES,
     tags={"layer": "raw"},
-    description="A sweep on the device of this machine, in a process of its own; its bundle lands in the inbox.",
+    description="A sweep on this machine's device, in a separate process; the bundle goes to the inbox.",
 )
 def local_sweep(
     context: dg.AssetExecutionContext, config: SweepConfig, home: Home, pipes: dg.PipesSubprocessClient
@@ -99,7 +99,7 @@ def local_sweep(
     except Timeout:
         raise dg.Failure(f"Another sweep is still measuring here after {config.most_seconds:g} s.") from None
     if not is_complete(work):
-        raise dg.Failure(f"The sweep did not finish within {config.most_seconds:g} s; run it again to go on.")
+        raise dg.Failure(f"The sweep did not finish within {config.most_seconds:g} s; run it again to continue.")
     target = inbox / work.name
     if target.exists():
         raise dg.Failure(f"{target} is there already; name another.")

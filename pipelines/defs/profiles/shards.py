@@ -45,7 +45,7 @@ class ShardConfig(dg.Config):
     kinds={"ray", "torch"},
     op_tags=ONLY_MEASURES,
     tags={"layer": "raw"},
-    description="Shards of a sweep, each measured by a task on a Ray cluster; their bundles land in the inbox.",
+    description="Shards of a sweep, each measured by a task on a Ray cluster; the bundles go to the inbox.",
 )
 def swept_shards(context: dg.AssetExecutionContext, config: ShardConfig, home: Home) -> dg.MaterializeResult[None]:
     """Measure the shard, unless its bundle is there already; runs of other shards wait for the cluster beside it."""

@@ -35,13 +35,13 @@ class SourcesConfig(dg.Config):
     freshness_policy=FRESHNESS,
     description=(
         "Every file that was ever read, as it was retrieved: boards, votes, kernel tables, bundles of measurements."
-        " Nothing here is changed or overwritten; every other table is derived from it, and can be derived again."
+        " Nothing here is ever changed; every other table is derived from these files, and can be derived again."
     ),
     check_specs=[
         dg.AssetCheckSpec(
             ANSWERED,
             asset=list(RAW_FILES),
-            description="Every source that was asked answered. Where one did not, its last answer stays in use.",
+            description="Every source that was contacted answered. Where one did not, its last answer stays in use.",
         ),
         dg.AssetCheckSpec(
             UNCHANGED,

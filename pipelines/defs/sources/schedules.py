@@ -30,11 +30,11 @@ DAILY = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=(
         "Every morning at 05:00 UTC: each declared board in a run of its own, so that one that is down fails alone and"
-        " visibly; the refresh an hour later derives from what came."
+        " visibly; the refresh an hour later uses what arrived."
     ),
 )
 def daily_boards(context: dg.ScheduleEvaluationContext, home: Home) -> list[dg.RunRequest]:
-    """One run per source and day; the refresh an hour later derives from what came."""
+    """One run per source and day; the refresh an hour later uses what arrived."""
     sources = asked_online(home)
     known = set(context.instance.get_dynamic_partitions(str(SOURCES.name)))
     if fresh := [name for name in sources if name not in known]:

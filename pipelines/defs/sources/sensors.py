@@ -43,7 +43,9 @@ def inbox(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | 
     state = digest_of_state(f"{each.name}:{each.state}" for each in files)
     key = _key(state, context)
     if key is None:
-        return dg.SkipReason(f"{_ATTEMPTS} runs failed before they had read {files[0].name}; see them, then touch it.")
+        return dg.SkipReason(
+            f"{_ATTEMPTS} runs failed before reading {files[0].name}; check their logs, then touch the file."
+        )
     config = {"ops": {"__".join(RAW_FILES): {"config": {"sources": [str(folder.resolve())]}}}}
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, run_config=config, tags={_STATE: state})])
 
@@ -51,7 +53,7 @@ def inbox(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | 
 def _may_be_a_partition(name: str, context: dg.SensorEvaluationContext) -> bool:
     """Whether Dagster takes the name of a bundle, and the name is that of its folder; else whoever runs it is told."""
     if "..." in name or "\\" in name:
-        context.log.warning(f"{name} cannot be loaded by that name; give its folder another one.")
+        context.log.warning(f"{name} cannot be loaded under that name; rename its folder.")
         return False
     return True
 
@@ -60,7 +62,7 @@ def _may_be_a_partition(name: str, context: dg.SensorEvaluationContext) -> bool:
     jobs=[LOAD_BUNDLE, REFRESH],
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Stores bundles of measurements that have wholly arrived, then derives and publishes.",
+    description="Stores bundles of measurements that have arrived completely, then derives and publishes.",
 )
 def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
     """One run per bundle and state of it that was not yet read; a refresh once what was stored has changed."""

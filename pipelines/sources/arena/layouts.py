@@ -193,6 +193,6 @@ def recognise_board(header: Sequence[str]) -> BoardLayout:
     nearest = max(BOARD_LAYOUTS, key=lambda layout: len(layout.columns & found) - len(layout.columns ^ found))
     raise UnknownBoardLayout(
         f"No arena board has exactly the columns {', '.join(header)}. Nearest is {nearest.name}: it lacks"
-        f" {', '.join(sorted(found - nearest.columns)) or 'nothing'} and has beyond them"
+        f" {', '.join(sorted(found - nearest.columns)) or 'nothing'} and has in addition"
         f" {', '.join(sorted(nearest.columns - found)) or 'nothing'}."
     )

@@ -133,7 +133,7 @@ def _identified(text: pl.DataFrame, uri: str) -> BoardFile:
     named = (found[1] or found[2]) if found else None
     if layout.arena is None and "arena" not in layout.values and named is None:
         raise UnnamedBoard(
-            f"{uri} does not say which arena it is of; put it into the name, as 2025-07-27_lmarena_text.csv or"
+            f"{uri} does not state its arena; put it into the name, as 2025-07-27_lmarena_text.csv or"
             " text/latest-00000-of-00001.parquet."
         )
     if layout.dates is None:
@@ -145,7 +145,7 @@ def _identified(text: pl.DataFrame, uri: str) -> BoardFile:
         latest = text.select(_date(layout.dates).max()).item()
         as_of = latest if isinstance(latest, dt.date) else None
     if as_of is None:
-        raise UnnamedBoard(f"{uri} does not say which date it is of; put it into the name, as 2025-07-27_text.csv.")
+        raise UnnamedBoard(f"{uri} does not state its date; put it into the name, as 2025-07-27_text.csv.")
     return BoardFile(layout, as_of, layout.arena or named, bool(found and found[3]))
 
 
@@ -263,7 +263,7 @@ def _wrong_rows(typed: pl.DataFrame) -> pl.DataFrame:
     rules = [
         (pl.col("model").is_null(), pl.lit("no model name")),
         (pl.col("as_of_date").is_null(), pl.lit("no date")),
-        (outside, pl.lit("the rating lies outside its own interval")),
+        (outside, pl.lit("the rating is outside its own interval")),
         *(
             (pl.col(c.name).is_null(), pl.lit(f"no {c.name}"))
             for c in ARENA_BOARD.columns

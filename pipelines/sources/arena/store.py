@@ -90,7 +90,7 @@ def load_boards(store: RawStore) -> LoadedBoards:
             rejected_row(
                 stored.snapshot_id,
                 stored.manifest.uri,
-                f"{row['stated']!r} is no day or month of a named model",
+                f"{row['stated']!r} is not a date of a named model",
                 json.dumps(row, ensure_ascii=False)[:2000],
             )
             for row in unusable.iter_rows(named=True)

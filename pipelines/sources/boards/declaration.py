@@ -331,7 +331,7 @@ class Board(_Strict):
     @model_validator(mode="after")
     def _is_licensed(self) -> "Board":
         if self.may_bundle and not self.licence:
-            raise ValueError("figures may be passed on only under a licence: licence")
+            raise ValueError("figures can be redistributed only under a licence: licence")
         return self
 
     def file(self, name: str) -> File | None:
@@ -370,7 +370,7 @@ def parse(text: str, where: str) -> Board:
             for one in error.errors()[:5]
         )
         raise BrokenDeclaration(
-            f"{where} is no declaration of a board: {said}. Units are {', '.join(UNITS)}; categories"
+            f"{where} is not a declaration of a board: {said}. Units are {', '.join(UNITS)}; categories"
             f" {', '.join(CATEGORIES)}; modes {', '.join(MODES)}; reporters {', '.join(REPORTERS)}."
         ) from error
 
@@ -386,7 +386,7 @@ def declared(home: Path | None = None) -> dict[str, Declared]:
         text = path.read_text(encoding="utf-8", errors="replace")
         board = parse(text, str(path))
         if board.name in found:
-            raise BrokenDeclaration(f"{path} declares {board.name}, which there is already; give it another name.")
+            raise BrokenDeclaration(f"{path} declares {board.name}, which exists already; give it another name.")
         found[board.name] = Declared(board, by_user=True, text=text)
     return found
 

@@ -35,7 +35,7 @@ def draft(path: Path) -> str:
     small = {name.casefold().strip(): name for name in columns}
     name = next((small[one] for one in _NAMES if one in small), None)
     if name is None:
-        raise UnreadableFile(f"{path.name} has no column that is called {', '.join(_NAMES[:4])} or alike.")
+        raise UnreadableFile(f"{path.name} has no column named {', '.join(_NAMES[:4])} or similar.")
     scores = [c for c in columns if c != name and not _NO_SCORES.search(c) and _is_numeric(frame, c)]
     if not scores:
         raise UnreadableFile(f"{path.name} has no column of scores; its columns are {', '.join(columns[:12])}.")

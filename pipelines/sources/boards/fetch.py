@@ -109,7 +109,7 @@ def fetch(
 
 def _lacks_key(board: Board) -> str | None:
     if board.key_variable and not os.environ.get(board.key_variable):
-        return f"{board.title} wants a key; set {board.key_variable} to yours"
+        return f"{board.title} needs a key; set {board.key_variable} to yours"
     return None
 
 

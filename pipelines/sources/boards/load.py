@@ -85,7 +85,9 @@ def load_boards(store: RawStore, boards: Mapping[str, Declared], parsed: Path) -
             stored_files = [one for one in store.snapshots(source) if _is_newest_of_dataset(one)]
         for stored in stored_files:
             if (declared := boards.get(name)) is None and stored.manifest.layout not in OWN_FORMS:
-                rows.rejected.append(whole_file(stored, f"no declaration of {name} is left; `skyline boards add` it"))
+                rows.rejected.append(
+                    whole_file(stored, f"the declaration of {name} is missing; add it with `skyline boards add`")
+                )
                 continue
             _take(stored, declared, parsed, code, rows)
     schema: dict[str, Any] = {**RESULT_SCHEMA, "snapshot_id": pl.String, "retrieved_at": pl.Datetime("us", "UTC")}

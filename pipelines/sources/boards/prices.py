@@ -41,7 +41,7 @@ def prices_of(
     judged = stated.with_columns(wrong.alias(_WRONG))
     broken = judged.filter(pl.col(_WRONG).list.len() > 0).select(ROW, _WRONG)
     rejected: list[tuple[int | None, str]] = [
-        (number, f"states no {', '.join(names)} that can be") for number, names in broken.iter_rows()
+        (number, f"has no valid {', '.join(names)}") for number, names in broken.iter_rows()
     ]
     return judged.filter(pl.col(_WRONG).list.len() == 0).drop(ROW, _WRONG), rejected, passed_over
 

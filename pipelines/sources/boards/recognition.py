@@ -237,7 +237,7 @@ def dated(matched: Sequence[Matched], name: str) -> Dated:
         except ValueError as error:
             raise UndatedBoard(f"{name} names something that is not a date.") from error
         if not values.EARLIEST <= date <= _tomorrow():
-            raise UndatedBoard(f"{name} names {date}, and no board can be of that day.")
+            raise UndatedBoard(f"{name} names {date}, which cannot be the date of a board.")
         return Dated(date, by_name=True)
     if stated := [date for one in matched for date in _stated(one, one.file.date_newest)]:
         return Dated(max(stated))

@@ -86,7 +86,7 @@ class Web(PatientClient):
         except httpx.TransportError as error:
             raise TryAgain(str(error) or type(error).__name__) from error
         except httpx.InvalidURL as error:
-            raise NotReached(f"{address} is no address: {error}.") from error
+            raise NotReached(f"{address} is not a valid address: {error}.") from error
 
 
 _CONNECTIONS = 2

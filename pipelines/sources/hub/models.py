@@ -67,7 +67,7 @@ def keep(model_id: str, settings: Settings, hub: "Hub | None" = None) -> KeptMod
     from pipelines.sources.hub.client import Hub, NotOnHub  # noqa: PLC0415 - httpx loads only where the hub is asked
 
     if not _MODEL_ID.fullmatch(model_id):
-        raise UnknownModel(f"{model_id!r} is no address on the hub; these are owner/name")
+        raise UnknownModel(f"{model_id!r} is not an address on the hub; these have the form owner/name")
     if hub is None:
         with Hub(settings) as client:
             return keep(model_id, settings, client)

@@ -40,7 +40,7 @@ def recognise(file: Unread) -> Recognised | None:
     names = (PurePosixPath(uri).parent.name, file.folder if _is_accelerator(file.folder) else "", device)
     accelerator = next(filter(None, (re.sub(r"[^A-Za-z0-9-]+", "_", name).strip("_") for name in names)), None)
     if accelerator is None:
-        raise UnreadableFile(f"{uri} does not say of which accelerator its kernels are.")
+        raise UnreadableFile(f"{uri} does not state the accelerator of its kernels.")
     # Nothing in a table says a date: it is what the source said when it was retrieved.
     return Recognised(KERNELS, layout, accelerator, today(), is_dated=False)
 

@@ -94,7 +94,7 @@ def board_of(document: Mapping[str, Any], name: str) -> str:
     if any(task.startswith("leaderboard_") for task in tasks):
         return V2
     raise NotRawResults(
-        f"{name} is no raw result file: its keys are {', '.join(map(repr, list(document)[:12]))}"
+        f"{name} is not a raw result file: its keys are {', '.join(map(repr, list(document)[:12]))}"
         f"{' and its tasks ' + ', '.join(map(repr, tasks[:6])) if tasks else ''}."
     )
 
@@ -184,7 +184,7 @@ def _model_of(document: Mapping[str, Any], config: Mapping[str, Any], arguments:
         if candidate and _NAME_ON_HUB.fullmatch(candidate):
             return candidate
     raise NotRawResults(
-        f"{uri} does not say which model it evaluated, or only by a path on a disk; keep it as"
+        f"{uri} does not state which model it evaluated, or only a path on a disk; keep it as"
         " ORG/MODEL/results_TIME.json."
     )
 
@@ -197,7 +197,7 @@ def _date_of(document: Mapping[str, Any], uri: str) -> dt.date:
         for stamp in (*_STAMP.findall(text), *_DAY.findall(text)):
             with contextlib.suppress(ValueError):  # digits that look like a date and are none
                 return dt.date.fromisoformat(stamp)
-    raise NotRawResults(f"{uri} does not say when it ran; keep the name results_YYYY-MM-DDTHH-MM-SS.json.")
+    raise NotRawResults(f"{uri} does not state when it ran; keep the name results_YYYY-MM-DDTHH-MM-SS.json.")
 
 
 def _metric(results: Mapping[str, Mapping[str, Any]], task: str, *names: str) -> float | None:
@@ -238,7 +238,7 @@ def _v1_scores(
         others = [value for task in results if task != "all" and (value := _metric(results, task, "acc")) is not None]
         mean = mmlu_from_all(overall, others)
         if 0 <= mean <= 1:
-            scores["MMLU"] = (100 * mean, mean, "had back from the mean of all tasks")
+            scores["MMLU"] = (100 * mean, mean, "recovered from the mean of all tasks")
         else:
             problems["MMLU"] = "the mean of all tasks contradicts those of the others"
     else:

@@ -177,5 +177,7 @@ def _front(stored: RawSnapshot) -> pl.DataFrame:
         (pl.col("source") if "source" in text.columns else pl.lit(manifest.uri)).alias("source"),
     ).unique(list(PUBLISHED_FRONTS.key), maintain_order=True)
     if found := violations(PUBLISHED_FRONTS, rows):
-        raise UnreadableFile(f"{manifest.uri} is no front: {'; '.join(f'{why} in {n}' for why, n in found.items())}.")
+        raise UnreadableFile(
+            f"{manifest.uri} is not a front: {'; '.join(f'{why} in {n}' for why, n in found.items())}."
+        )
     return PUBLISHED_FRONTS.conform(rows)

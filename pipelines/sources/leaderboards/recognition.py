@@ -60,6 +60,4 @@ def _date_of(file: Unread, columns: Sequence[str]) -> tuple[dt.date, bool]:
             latest = frame.select(pl.col(column).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).max()).item()
             if isinstance(latest, dt.date):
                 return latest, False
-    raise UndatedFile(
-        f"{file.uri} does not say which date it speaks of; put it into the name, as 2025-03-13_contents.csv."
-    )
+    raise UndatedFile(f"{file.uri} does not state its date; put it into the name, as 2025-03-13_contents.csv.")

@@ -51,7 +51,7 @@ def read_measurements(path: Path, said: Said | None = None) -> pl.DataFrame:
         raise UnknownMeasurements(f"{path} is no text: {error}") from error
     rows = rows_of(text, str(path))
     if rows is None:
-        raise UnknownMeasurements(f"{path} is of no tool known here; read are {'; '.join(KNOWN)}")
+        raise UnknownMeasurements(f"{path} comes from no known tool; supported are {'; '.join(KNOWN)}")
     return frame_of(rows, known)
 
 

@@ -82,9 +82,7 @@ def sealed(rows: pl.DataFrame, key: Ed25519PrivateKey) -> str:
     """
     known = rows.filter(pl.col("device").is_not_null() & pl.col("model").is_not_null())
     if known.is_empty():
-        raise NotShareable(
-            "no row says which device and which model were measured; name them with --device and --model"
-        )
+        raise NotShareable("no row states the device and the model; name them with --device and --model")
     content = [
         {name: value for name, value in row.items() if value is not None}
         for row in known.select(SHARED).iter_rows(named=True)
@@ -134,7 +132,7 @@ def verified(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(str(document["key"]), validate=True))
         key.verify(base64.b64decode(str(document["signature"]), validate=True), _canonical(rows))
     except (KeyError, ValueError, InvalidSignature) as error:
-        raise NotShareable("the signature is not that of these rows: the file was changed, or is not whole") from error
+        raise NotShareable("the signature does not match these rows: the file was changed or is incomplete") from error
     _check(rows)
     return rows
 
@@ -148,7 +146,7 @@ def _check(rows: list[dict[str, Any]]) -> None:
             raise NotShareable(f"row {number} has columns that are not shared: {', '.join(strange)}")
         missing = [name for name in ("device", "model", "stage", "metric", "value") if row.get(name) is None]
         if missing:
-            raise NotShareable(f"row {number} does not say its {', '.join(missing)}")
+            raise NotShareable(f"row {number} does not state its {', '.join(missing)}")
         for name, value in row.items():
             _check_value(number, name, value)
 

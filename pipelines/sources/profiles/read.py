@@ -41,7 +41,7 @@ def recognise(file: Unread) -> Recognised | None:
     try:
         as_of = dt.date.fromisoformat(measured_at[:10])
     except ValueError as error:
-        raise UnusableBundle(f"environment.json says no date of measurement: {measured_at!r}") from error
+        raise UnusableBundle(f"environment.json has no valid date of measurement: {measured_at!r}") from error
     return Recognised(SOURCE, LAYOUT, bundle.run_id, as_of)
 
 

@@ -146,7 +146,7 @@ def test_without_the_published_index_there_is_no_scale_and_it_is_said(results: p
         evidence.evidence(rest, MODEL_FACTS.empty())
     nothing = abilities(rest, MODEL_FACTS.empty())
     assert nothing.ability.is_empty()
-    assert "no ability without a scale" in nothing.remark
+    assert "abilities need a scale" in nothing.remark
 
 
 def test_shares_are_corrected_for_guessing_and_lower_is_better_is_turned(results: pl.DataFrame) -> None:

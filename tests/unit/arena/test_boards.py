@@ -90,7 +90,7 @@ def test_a_row_that_cannot_be_read_is_rejected_with_its_cell_and_its_words() -> 
 
 
 def test_an_unknown_layout_names_the_columns_and_the_nearest_known_one() -> None:
-    with pytest.raises(UnknownBoardLayout, match="it lacks surprise and has beyond them votes"):
+    with pytest.raises(UnknownBoardLayout, match="it lacks surprise and has in addition votes"):
         parse(HEADER.replace("votes", "surprise"))
 
 

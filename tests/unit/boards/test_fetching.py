@@ -179,7 +179,7 @@ def test_a_key_is_shown_to_its_source_and_without_it_nothing_is_asked(
     web_server.serve("/board.csv", answer)
     top = 'key_variable = "MY_BOARD_KEY"\nkey_header = "x-api-key"'
     settings = declare(tmp_path, f"{web_server.address}/board.csv", top=top)
-    with pytest.raises(SourceDown, match="Mine wants a key; set MY_BOARD_KEY to yours"):
+    with pytest.raises(SourceDown, match="Mine needs a key; set MY_BOARD_KEY to yours"):
         ask(settings)
     assert web_server.asked == []
     monkeypatch.setenv("MY_BOARD_KEY", "s3cret")

@@ -30,15 +30,15 @@ ROW = {
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "the best open model, Open, stands 36 points (26–46) behind the best proprietary one, Closed, wins 45 %"),
-        ({}, "lags by 3.0 months: Older was as good by then."),
+        ({}, "the best open model, Open, is 36 points (26–46) behind the best proprietary one, Closed, wins 45 %"),
+        ({}, "lags by 3.0 months: Older was already as good then."),
         ({"lag_is_lower_bound": True}, "lags by at least 3.0 months"),
-        ({"lag_months": None}, "no proprietary model of known release date was as good before."),
-        ({"gap_points": 1.0, "gap_points_lower": -5.0, "gap_points_upper": 7.0}, "stands 1 point (-5 to 7) behind"),
+        ({"lag_months": None}, "no proprietary model with a known release date was as good earlier."),
+        ({"gap_points": 1.0, "gap_points_lower": -5.0, "gap_points_upper": 7.0}, "is 1 point (-5 to 7) behind"),
         ({"gap_points": -12.0, "gap_points_lower": -20.0, "gap_points_upper": -4.0}, "leads the best proprietary one"),
         ({"gap_points": -12.0, "gap_points_lower": -20.0, "gap_points_upper": -4.0}, "by 12 points (4 to 20) and wins"),
-        ({"gap_points": 0.0, "open_win_probability": 0.5}, "stands level with"),
-        ({"gap_points_lower": None, "gap_points_upper": None}, "stands 36 points behind"),
+        ({"gap_points": 0.0, "open_win_probability": 0.5}, "is level with"),
+        ({"gap_points_lower": None, "gap_points_upper": None}, "is 36 points behind"),
     ],
 )
 def test_the_sentence_says_who_leads_by_how_much_and_since_when(changes: dict[str, object], said: str) -> None:
@@ -46,8 +46,8 @@ def test_the_sentence_says_who_leads_by_how_much_and_since_when(changes: dict[st
 
 
 def test_models_of_unknown_licence_widen_the_gap_and_a_board_without_one_of_the_sides_has_none() -> None:
-    told = words.headline({**ROW, "unknown_above": "secret-1", "gap_least": 10.0, "gap_most": 40.0})
-    assert "if all of them were open, the gap would be 10 points, with none 40." in told
+    told = words.unknown({**ROW, "unknown_above": "secret-1", "gap_least": 10.0, "gap_most": 40.0})
+    assert "if all of them were open, the gap would be 10 points; if none were, 40." in told
     row = {"open_models": 3, "proprietary_models": 2}
     assert "open licence" in words.why({**row, "open_models": 0})
     assert "proprietary licence" in words.why({**row, "proprietary_models": 0})

@@ -109,7 +109,7 @@ def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pas
     assert "14.1 % off on devices left out, at most 14 % is promised" in said[0][0]
     assert "70 % of rows of models left out" in said[1][0]
     assert "decode with llama.cpp-cuda: 69 % of rows of models left out" in said[2][0]
-    assert "prefill: the fit does not say" in said[3][0]
+    assert "prefill: the fit has no error" in said[3][0]
     seen = sample.comparison
     faster = replace(
         seen, predictions=seen.predictions.with_columns(measured=pl.coalesce(0.9 * pl.col("bound"), "measured"))
@@ -125,7 +125,7 @@ def test_a_fit_that_is_not_that_of_the_rows_is_said(sample: Accuracy) -> None:
     }
     assert "launches" in broken(sample, times, replace(times, effects=odd))[0]
     other = replace(times, measured={"vllm|L40S": 3})
-    assert broken(sample, times, other) == ["the fit that ships is of other rows"]
+    assert broken(sample, times, other) == ["the shipped fit was made from other rows"]
 
 
 def test_a_model_of_time_that_got_worse_breaks_the_gates(

@@ -68,7 +68,7 @@ def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says
     _, notes = fit(door, replace(asked, engine="vllm-v1"), ["RTX-4090"])
     assert any("vllm-v1, as asked" in note for note in notes)
     # No engine has the memory of another in silence.
-    borrowed = "The memory tgi needs beyond weights and cache is not known; vllm-v0's is counted instead."
+    borrowed = "The memory tgi needs beyond weights and cache is not known; that of vllm-v0 is used instead."
     question = Question(model=LLAMA, accelerator="RTX-4090", engine="tgi")
     assert borrowed in fit(door, question, ["RTX-4090"])[1]
     assert borrowed in door.answer(question).notes
@@ -192,7 +192,9 @@ def test_several_devices_are_named_together(door: Door) -> None:
     assert door.settled(Question(model=LLAMA, accelerator="4x H100", tensor=2, pipeline=2)).tensor == 2
     with pytest.raises(InvalidWorkload, match="'8xH100' is 8 devices; tp × pp is 4"):
         door.settled(Question(model=LLAMA, accelerator="8xH100", tensor=4))
-    with pytest.raises(UnknownAccelerator, match=r"unlike devices, which hold a model by layers: .*skyline advise"):
+    with pytest.raises(
+        UnknownAccelerator, match=r"different devices, which can only share a model by layers: .*skyline advise"
+    ):
         door.settled(Question(model=LLAMA, accelerator="3090 + 3060"))
 
 

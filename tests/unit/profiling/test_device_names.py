@@ -130,3 +130,7 @@ def test_a_server_of_which_only_the_memory_is_said_is_a_common_one_and_that_is_s
     assert "no processor is named" in found.note
     assert len(found.candidates) > 5
     assert not resolve_device("cpu").devices
+    # Two processors of the table have the word in their names; neither is meant by it.
+    bare = resolve_device("cpu 128 gb")
+    assert "EPYC-9654 (1 socket)" in bare.candidates
+    assert bare.note.endswith("add the word server.")

@@ -60,7 +60,7 @@ def test_what_is_not_known_is_said_and_not_counted() -> None:
     found = energy_per_token(card, 1, RATE, 0.5)
     assert found is not None
     assert found.idle is None
-    assert "what RTX-5080-16GB draws then is not known, so it is not counted" in found.said
+    assert "the idle power of RTX-5080-16GB is not known, so it is left out" in found.said
     assert energy_per_token(find("TPU-v5e"), 1, RATE) is None, "its power is not published"
 
 

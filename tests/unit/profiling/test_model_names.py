@@ -118,7 +118,7 @@ def test_lengths_are_powers_of_two_as_models_state_them(text: str | int, count: 
 
 @pytest.mark.parametrize("text", ["", "k", "-1", "0", "1.5", "32 GB", "1e9999", "9" * 400 + "M"])
 def test_what_is_no_length_is_refused(text: str) -> None:
-    with pytest.raises(InvalidWorkload, match="is no length in tokens"):
+    with pytest.raises(InvalidWorkload, match="is not a length in tokens"):
         tokens(text)
 
 

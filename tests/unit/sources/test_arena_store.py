@@ -89,7 +89,7 @@ def test_votes_and_release_dates_are_told_by_their_columns_and_nearly_a_board_na
     assert "it lacks surprise" in reason
     loaded = load_boards(RawStore(home.raw))
     assert loaded.evidence.filter(source="models.dev", name="a")["stated"].to_list() == ["2024-05-13"]
-    assert loaded.rejected["reason"].to_list() == ["'2024-13-45' is no day or month of a named model"]
+    assert loaded.rejected["reason"].to_list() == ["'2024-13-45' is not a date of a named model"]
 
 
 def test_a_set_of_votes_is_named_as_its_file_and_files_of_one_name_keep_their_folder(

@@ -94,6 +94,6 @@ def test_what_is_no_config_is_refused_or_kept_without_an_architecture(
 
 @pytest.mark.parametrize("name", ["../etc/passwd", "a", "a/b/c", "a/../b", ""])
 def test_only_addresses_of_the_hub_are_asked_for(settings: Settings, hub: HubServer, name: str) -> None:
-    with pytest.raises(UnknownModel, match="is no address on the hub"):
+    with pytest.raises(UnknownModel, match="is not an address on the hub"):
         keep(name, settings)
     assert hub.asked == []

@@ -108,7 +108,7 @@ def test_a_file_that_only_begins_alike_replaces_nothing(home: Settings) -> None:
 def test_a_date_that_cannot_be_meant_is_refused_and_the_right_name_is_read(home: Settings, date: str) -> None:
     text = board(3)
     drop(home, f"{date}_contents.csv", text)
-    with pytest.raises(NothingFound, match=f"says {date}, which is no day between 2020-01-01 and tomorrow"):
+    with pytest.raises(NothingFound, match=f"says {date}, which is not a day between 2020-01-01 and tomorrow"):
         collect([str(home.inbox)], home)
     drop(home, "2025-02-13_contents.csv", text)
     assert len(collect([str(home.inbox)], home).new) == 1

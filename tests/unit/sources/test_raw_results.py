@@ -153,9 +153,9 @@ def test_the_folder_names_the_model_where_the_file_does_not_and_without_either_i
     del fragment["_provenance"]
     at = "results/org/model/results_2024-01-04T13-27-32.660899.json"
     assert read_run(fragment, at).model_id == "org/model"
-    with pytest.raises(NotRawResults, match="does not say which model it evaluated"):
+    with pytest.raises(NotRawResults, match="does not state which model it evaluated"):
         read_run(fragment, "results_2024-01-04T13-27-32.json")
-    with pytest.raises(NotRawResults, match="does not say when it ran"):
+    with pytest.raises(NotRawResults, match="does not state when it ran"):
         read_run(fragment, "results/org/model/results_2024-13-44.json")
 
 

@@ -167,7 +167,7 @@ def test_a_plan_says_how_far_off_such_predictions_were(door: Door) -> None:
     assert rows.schema["first_broken"] == pl.String  # though none is broken
     said = " ".join(said_with(door, found, Options()))
     assert row["errors_of"] == "vllm on this device, with models left out"
-    assert f"a median {row['time_per_output_token_error_pct']:.0f} % and" in said
+    assert f"a median of {row['time_per_output_token_error_pct']:.0f} % and" in said
     assert f"({row['time_per_output_token_measurements']:,} and" in said
     assert "the simulation of the plan is 17 % off for first tokens" in said
 
