@@ -1,7 +1,4 @@
-"""Quality for its size: naive ratios and what they hide, size-adjusted residuals, and evaluation time.
-
-The marginal cost of a point of score is a property of a front: see `dominance.marginal_costs`.
-"""
+"""Quality for its size: naive ratios and what they hide, size-adjusted residuals, and evaluation time."""
 
 import math
 from collections.abc import Sequence

@@ -4,7 +4,6 @@ import contextlib
 import contextvars
 import functools
 import io
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +21,6 @@ from dashboards.parts.state import UrlState
 from dashboards.parts.templates import block
 from dashboards.readings import reading
 from warehouse.columns import headed
-
-LOGGER = logging.getLogger(__name__)
-
 
 _ALL_AT_ONCE = contextvars.ContextVar("all_at_once", default=False)
 
@@ -189,11 +185,6 @@ def picture_buttons(chart: str, which: str = "", *, stands_alone: bool = True) -
         stands_alone: Whether it has an address of its own.
     """
     return block("picture_buttons", chart, which, reading(chart), stands_alone)
-
-
-def how_to_read(chart: str, which: str = "") -> str:
-    """How a chart is read, folded."""
-    return block("how_to_read", chart, which, reading(chart))
 
 
 def download_buttons(

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 from profiling.errors import InvalidWorkload
 
 Row = Mapping[str, Any]
-PriceKind = Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
 HYPERSCALER = "hyperscaler"
 HOURS_PER_YEAR = 8766.0
 API_INPUT_SHARE = 0.25

@@ -51,11 +51,6 @@ class Line:
     terms: tuple[Term, ...]
 
     @property
-    def unexplained(self) -> float:
-        """What the terms leave over; zero but for rounding."""
-        return self.ours - self.published - sum(term.amount for term in self.terms)
-
-    @property
     def equal_as_printed(self) -> bool:
         """Whether ours shows the digits that were printed."""
         return as_printed(self.ours) == self.printed

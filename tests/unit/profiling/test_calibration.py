@@ -17,7 +17,6 @@ from profiling.calibration.calibrate import (
     above_roof,
     bound_s,
     calibrate_tables,
-    parameter_meanings,
     peaks_of_device,
     unfitted_calibration,
 )
@@ -89,7 +88,7 @@ def test_h200_shapes_never_seen_are_predicted_within_the_target(
     assert calibration.interval_coverage_pct is not None
     assert 75 <= calibration.interval_coverage_pct <= 85
     for parameters in calibration.parameters.values():
-        assert set(parameters) == set(parameter_meanings(operator_class))
+        assert set(parameters) == {each.name for each in law_of(operator_class).parameters}
 
 
 @pytest.mark.data
