@@ -17,7 +17,7 @@ from analytics.quantisation.held_out import errors_of, held_out
 from analytics.quantisation.loss import LossModel, Subject, ability_lost
 from analytics.quantisation.recipes import LAYER_BITS, RECIPES, UNMEASURED_TASKS, layer_bits, prepared, recipe_of
 from profiling.models.gguf import gguf_widths, tensor_numbers
-from profiling.models.sources import load
+from profiling.models.load import load
 from warehouse.quantisation import quantisation_measurements
 
 

@@ -16,7 +16,7 @@ from profiling.answers.energy import drawn_w, power_shares
 from profiling.devices.accelerators import find
 from profiling.engines.time import shipped_times
 from profiling.errors import DoesNotFit, InvalidWorkload
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.roofline.estimate import estimate
 from profiling.roofline.workload import Workload
 
