@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 import polars as pl
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api import answers
-from api.answers import Rows
+from api.answers import Rows, Written
 from api.performance import Started, door_of, of_catalogue
 from api.published import Listed, Text, select
 from profiling.accuracy.held_out import held_out_errors
@@ -38,7 +38,6 @@ class Advised(Started):
     least_tokens_per_s: float = Field(default=8, ge=0, le=1e6, description="What each user has to get.")
     host_memory_gib: float = Field(default=0, ge=0, le=65_536, description="Memory of the host; 0: not known.")
     host: str | None = Field(default=None, max_length=100, description="Processor; None: a common one, as said.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/advise", response_model=Rows, summary="The best models for a machine and a use")
@@ -64,7 +63,7 @@ def advised(request: Request, asked: Annotated[Advised, Query()]) -> Response:
     return answers.rows(rows, asked.format, notes=[*([found.note] if found.note else []), *advice.notes])
 
 
-class Compared(BaseModel):
+class Compared(Written):
     """A question of `/compare`; names and defaults as on the command line."""
 
     model: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
@@ -72,7 +71,6 @@ class Compared(BaseModel):
     )
     use: str = Field(default="chat", max_length=100, description=f"{', '.join(USES)}.")
     kv_format: str = Field(default="f16", max_length=40, description="Format of the KV cache of all.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/compare", response_model=Rows, summary="Which model is abler in the format it would be run in")
@@ -86,7 +84,7 @@ def compared(request: Request, asked: Annotated[Compared, Query()]) -> Response:
     return answers.rows(rows, asked.format, notes=[*said, *notes(found)])
 
 
-class Designed(BaseModel):
+class Designed(Written):
     """A question of `/design`; names and defaults as on the command line."""
 
     params: str = Field(min_length=2, max_length=20, description="Total parameters: 3B or 700M.", examples=["3B"])
@@ -99,7 +97,6 @@ class Designed(BaseModel):
     vocabulary: int = Field(default=VOCABULARY, ge=256, le=16_777_216, description="Tokens of the vocabulary.")
     engine: str | None = Field(default=None, max_length=100, description="None: what is usual on the device.")
     trials: int = Field(default=TRIALS, ge=1, le=TRIALS, description="Shapes to try; more find more.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/design", response_model=Rows, summary="Shapes of a size that no other beats on a device, by prediction")
@@ -116,12 +113,11 @@ def designed(request: Request, asked: Annotated[Designed, Query()]) -> Response:
     return answers.rows(rows, asked.format, notes=list(notes))
 
 
-class Described(BaseModel):
+class Described(Written):
     """A question of `/describe`."""
 
     model: list[str] = Field(min_length=1, max_length=20, description="Models of the catalogue.")
     weight_format: str | None = Field(default=None, max_length=100, description="None: as published.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/describe", response_model=Rows, summary="What models are: parameters, stored format, weights, cache")
@@ -173,12 +169,11 @@ def choices(request: Request, asked: Annotated[Chosen, Query()]) -> Response:
     return select(request, asked, sql)
 
 
-class Errors(BaseModel):
+class Errors(Written):
     """Which errors of predictions."""
 
     stage: Text = Field(default=None, description="What is timed, such as decode.")
     engine: Text = Field(default=None, description="As /accuracy names it; all engines together is one of them.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/accuracy", response_model=Rows, summary="How far off predictions are, on devices and models left out")

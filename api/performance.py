@@ -1,14 +1,14 @@
 """Routes of the performance model: time of a model on an accelerator, and how many of them hold it."""
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import polars as pl
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api import answers
-from api.answers import Rows
+from api.answers import Rows, Written
 from profiling.answers.door import Door
 from profiling.answers.energy import INCLUDES
 from profiling.answers.extras import MTP
@@ -38,7 +38,7 @@ CacheBits = Annotated[
 ]  # fmt: skip
 
 
-class Started(BaseModel):
+class Started(Written):
     """How an engine is started and its cache is stored."""
 
     kv_bits: CacheBits = 16
@@ -87,7 +87,6 @@ class Analysed(Configured):
     vocabulary: int | None = Field(default=None, ge=1, le=16_777_216, description="Another size of the vocabulary.")
     operators: bool = Field(default=False, description="One row per operator instead of the total.")
     ignore_memory: bool = Field(default=False, description="Times even of what does not fit.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 class Fitted(Configured):
@@ -100,7 +99,6 @@ class Fitted(Configured):
     host: str | None = Field(default=None, max_length=100, description="Processor; None: a common one, as said.")
     n_gpu_layers: int | None = Field(default=None, ge=0, le=10_000, description="Layers on the cards.")
     n_cpu_moe: int | None = Field(default=None, ge=0, le=10_000, description="Layers whose experts are not.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/roofline", response_model=Rows, summary="Bound, likely time and memory of a model on an accelerator")
@@ -134,7 +132,6 @@ class Swept(Configured):
     tp: int = Field(default=1, ge=1, le=1024, description="Devices that share every layer.")
     over: list[str] = Field(default=[], max_length=8, description="/sweep: batch=1,8,32 or an axis alone; all if none.")
     operators: bool = Field(default=False, description="/improve: one row per operator.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/sweep", response_model=Rows, summary="Memory and time of a model while one thing is changed")
@@ -177,7 +174,7 @@ def fit(request: Request, asked: Annotated[Fitted, Query()]) -> Response:
     return answers.rows(rows, asked.format, notes=list(notes))
 
 
-class Compared(BaseModel):
+class Compared(Written):
     """A question of `/processors`; names and defaults as on the command line."""
 
     model: str = Field(
@@ -190,7 +187,6 @@ class Compared(BaseModel):
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
     seq: int = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
     weight_format: str | None = Field(default=None, max_length=100, description="None: as published.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/processors", response_model=Rows, summary="CPUs, GPUs, TPUs and NPUs under one load")
@@ -229,7 +225,6 @@ class Planned(Started):
     ep: int | None = Field(default=None, ge=1, le=64, description="Groups with some of the experts each; best without.")
     dp: int | None = Field(default=None, ge=1, le=64, description="Groups with requests of their own; best without.")
     spot: bool = Field(default=False, description="Rent interruptible devices.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/plan", response_model=Rows, summary="The fewest devices that keep a promise of latency to users")
