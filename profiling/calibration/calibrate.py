@@ -39,19 +39,6 @@ from profiling.calibration.laws import Array, Peaks, number_format, variants
 from profiling.devices.accelerators import Accelerator, find
 from profiling.errors import ProfilingError
 
-__all__ = [
-    "Calibration",
-    "Peaks",
-    "UnusableKernels",
-    "above_roof",
-    "bound_s",
-    "calibrate",
-    "calibrate_tables",
-    "peaks_of",
-    "peaks_of_device",
-    "unfitted_calibration",
-]
-
 # Streaming multiprocessors of NVIDIA chips since Volta have a register file of 256 KiB each; tables print the
 # chip's total as so many "MB", four to the MB.
 _MULTIPROCESSORS_PER_REGISTER_MB = 4

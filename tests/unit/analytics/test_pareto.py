@@ -15,14 +15,9 @@ from polars.testing import assert_frame_equal
 from analytics.fronts.dominance import dominated_by, front_members
 from analytics.fronts.history import front_history, hypervolume_history, not_explained_by_later
 from analytics.fronts.hypervolume import exclusive_contributions
-from analytics.fronts.pareto import (
-    Direction,
-    UnusableObjective,
-    front_mask,
-    fronts_by_group,
-    pareto_front,
-    usable,
-)
+from analytics.fronts.nondominated import front_mask
+from analytics.fronts.objectives import Direction, UnusableObjective, usable
+from analytics.fronts.pareto import fronts_by_group, pareto_front
 
 SMALL_AND_GOOD = {"size": Direction.MINIMISE, "score": Direction.MAXIMISE}
 
