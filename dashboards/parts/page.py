@@ -109,6 +109,17 @@ def card(*objects: Any, **options: Any) -> pn.Column:
     return pn.Column(*objects, css_classes=["card"], sizing_mode="stretch_width", margin=(0, 0, 16, 0), **options)
 
 
+def drawer(details: pn.viewable.Viewable, shut: Callable[[], object]) -> pn.Column:
+    """Details beside a page, hidden until something is opened, with a button that shuts them (`.close-drawer`)."""
+    close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
+
+    def clicked(_event: Any) -> None:
+        shut()
+
+    close.on_click(clicked)
+    return pn.Column(close, details, css_classes=["drawer"], visible=False, margin=0)
+
+
 def notes(lines: list[str]) -> str:
     """Visible notes, escaped."""
     return block("notes", lines)
