@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 import polars as pl
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api import answers
-from api.answers import Rows
+from api.answers import Rows, Written
 from api.performance import Started, door_of, of_catalogue
 from api.published import Listed, Text, select
 from profiling.accuracy.held_out import held_out_errors
@@ -42,7 +42,6 @@ class Advised(Started):
     host: str | None = Field(
         default=None, max_length=100, description="Processor; None: a common one, which the notes name."
     )
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/advise", response_model=Rows, summary="The best models for a machine and a use")
@@ -68,7 +67,7 @@ def advised(request: Request, asked: Annotated[Advised, Query()]) -> Response:
     return answers.rows(rows, asked.format, notes=[*([found.note] if found.note else []), *advice.notes])
 
 
-class Compared(BaseModel):
+class Compared(Written):
     """A question of `/compare`; names and defaults as on the command line."""
 
     model: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
@@ -76,7 +75,6 @@ class Compared(BaseModel):
     )
     use: str = Field(default="chat", max_length=100, description=f"{', '.join(USES)}.")
     kv_format: str = Field(default="f16", max_length=40, description="Format of the KV cache of all.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/compare", response_model=Rows, summary="Which model is more capable in the format in which it would run")
@@ -90,7 +88,7 @@ def compared(request: Request, asked: Annotated[Compared, Query()]) -> Response:
     return answers.rows(rows, asked.format, notes=[*said, *notes(found)])
 
 
-class Designed(BaseModel):
+class Designed(Written):
     """A question of `/design`; names and defaults as on the command line."""
 
     params: str = Field(min_length=2, max_length=20, description="Total parameters: 3B or 700M.", examples=["3B"])
@@ -107,7 +105,6 @@ class Designed(BaseModel):
     trials: int = Field(
         default=TRIALS, ge=1, le=TRIALS, description="Number of shapes to try; a larger number finds better ones."
     )
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get(
@@ -128,12 +125,11 @@ def designed(request: Request, asked: Annotated[Designed, Query()]) -> Response:
     return answers.rows(rows, asked.format, notes=list(notes))
 
 
-class Described(BaseModel):
+class Described(Written):
     """A question of `/describe`."""
 
     model: list[str] = Field(min_length=1, max_length=20, description="Models of the catalogue.")
     weight_format: str | None = Field(default=None, max_length=100, description="None: as published.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get(
@@ -187,12 +183,11 @@ def choices(request: Request, asked: Annotated[Chosen, Query()]) -> Response:
     return select(request, asked, sql)
 
 
-class Errors(BaseModel):
+class Errors(Written):
     """Which errors of predictions."""
 
     stage: Text = Field(default=None, description="What is timed, such as decode.")
     engine: Text = Field(default=None, description="As /accuracy names it; `all engines together` is one of them.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/accuracy", response_model=Rows, summary="Error of predictions on devices and models left out of the fit")

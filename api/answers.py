@@ -14,6 +14,12 @@ MOST_BYTES_WRITTEN = 32 << 20
 Form = Annotated[Literal["json", "csv"], Query(description="How the rows are written.")]
 
 
+class Written(BaseModel):
+    """A question that is answered with rows."""
+
+    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+
 class Rows(BaseModel):
     """Rows, and what the reader should know beside them."""
 

@@ -1,14 +1,14 @@
 """Routes of the performance model: time of a model on an accelerator, and how many of them hold it."""
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import polars as pl
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api import answers
-from api.answers import Rows
+from api.answers import Rows, Written
 from profiling.answers.door import Door
 from profiling.answers.energy import INCLUDES
 from profiling.answers.extras import MTP
@@ -38,7 +38,7 @@ CacheBits = Annotated[
 ]  # fmt: skip
 
 
-class Started(BaseModel):
+class Started(Written):
     """How an engine is started and its cache is stored."""
 
     kv_bits: CacheBits = 16
@@ -93,7 +93,6 @@ class Analysed(Configured):
     vocabulary: int | None = Field(default=None, ge=1, le=16_777_216, description="Another size of the vocabulary.")
     operators: bool = Field(default=False, description="One row per operator instead of the total.")
     ignore_memory: bool = Field(default=False, description="Show times even if it does not fit.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 class Fitted(Configured):
@@ -110,7 +109,6 @@ class Fitted(Configured):
     n_cpu_moe: int | None = Field(
         default=None, ge=0, le=10_000, description="Layers whose experts stay on the processor."
     )
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/roofline", response_model=Rows, summary="Bound, likely time and memory of a model on an accelerator")
@@ -144,7 +142,6 @@ class Swept(Configured):
     tp: int = Field(default=1, ge=1, le=1024, description="Devices that share every layer.")
     over: list[str] = Field(default=[], max_length=8, description="/sweep: batch=1,8,32 or an axis alone; all if none.")
     operators: bool = Field(default=False, description="/improve: one row per operator.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/sweep", response_model=Rows, summary="Memory and time of a model while one thing is changed")
@@ -187,7 +184,7 @@ def fit(request: Request, asked: Annotated[Fitted, Query()]) -> Response:
     return answers.rows(rows, asked.format, notes=list(notes))
 
 
-class Compared(BaseModel):
+class Compared(Written):
     """A question of `/processors`; names and defaults as on the command line."""
 
     model: str = Field(
@@ -200,7 +197,6 @@ class Compared(BaseModel):
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
     seq: int = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
     weight_format: str | None = Field(default=None, max_length=100, description="None: as published.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/processors", response_model=Rows, summary="CPUs, GPUs, TPUs and NPUs under one load")
@@ -247,7 +243,6 @@ class Planned(Started):
         default=None, ge=1, le=64, description="Data-parallel attention groups of a replica; by default the best."
     )
     spot: bool = Field(default=False, description="Rent interruptible devices.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 @ROUTES.get("/plan", response_model=Rows, summary="The fewest devices that meet latency targets")

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import re
 import threading
-from typing import Annotated, Literal
+from typing import Annotated
 
 import polars as pl
 from fastapi import APIRouter, Query, Request, Response
@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from analytics.units import counted
 from api import answers
-from api.answers import Form, Rows
+from api.answers import Form, Rows, Written
 from pipelines.defs.frontier.front_of_file import front_of_table, table_of_rows
 from warehouse.console import QueryCancelled
 from warehouse.reader import Reader
@@ -32,12 +32,11 @@ Text = Annotated[str | None, Field(max_length=200)]
 _LOOK_FOR_DISCONNECT_S = 0.1
 
 
-class Listed(BaseModel):
+class Listed(Written):
     """Which rows of a list, and how they are written."""
 
     limit: int = Field(default=1000, ge=1, le=10_000, description="Rows at most.")
     offset: int = Field(default=0, ge=0, le=10_000_000, description="Rows to skip.")
-    format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
 
 
 class Named(Listed):

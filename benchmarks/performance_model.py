@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from profiling.devices.accelerators import find, table
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.roofline.grid import Grid, evaluate
 from profiling.roofline.workload import Precision
 

@@ -142,11 +142,11 @@ class Lake:
         """
         return pl.scan_parquet(self.files(table), glob=False)
 
-    def read_part(self, table: Table, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+    def read_part(self, table: Table, name: str) -> pl.DataFrame:
         """Rows of one part; none where there is no such part."""
         of = [self.file(table, part) for part in self.parts(table) if part.name == name]
         frame = pl.read_parquet(of[0], glob=False) if of else table.empty()
-        return frame.select(columns or table.column_names)
+        return frame.select(table.column_names)
 
     def write(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
         """Replace the table by the frame, by contract, and return what was written.

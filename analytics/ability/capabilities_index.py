@@ -12,8 +12,6 @@ ANCHORS = (("Claude 3.5 Sonnet", 130.0), ("GPT-5", 150.0))
 UNIT_BENCHMARK = "Winogrande"
 """Benchmark whose slope is 1 before the scale is set."""
 RIDGE = 0.1
-LEAST_RESULTS = 4
-"""Models with fewer benchmarks have no index."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from analytics.fronts.nondominated import front_mask
-from analytics.fronts.objectives import Direction, Mask, numeric_column, objective_matrix
+from analytics.fronts.objectives import Mask, numeric_column
 from analytics.statistics.normal import TWO_SIDED_95
 
 """Two-sided 95 % quantile of the normal distribution: a smaller difference counts as noise."""
@@ -102,42 +102,6 @@ def front_members(points: pl.DataFrame, x: str, y: str, standard_error: str | No
         else pl.lit(None, pl.Int64).alias("contenders_within_noise"),
         pl.when(pl.col("gain").is_not_nan()).then(~_within_noise("gain", "noise")).alias("beyond_noise_of_previous"),
     )  # fmt: skip
-
-
-def marginal_costs(front: pl.DataFrame, cost: str, gain: str) -> pl.DataFrame:
-    """What one more unit of `gain` costs at each step along a front, sorted by rising cost.
-
-    The step of a member is taken from the member of next smaller cost; equal members share one step.
-
-    Returns:
-        `front` with `cost_step`, `gain_step` and `marginal_cost` = cost_step / gain_step, in units of
-        cost per unit of gain; null for the cheapest member.
-
-    Raises:
-        UnusableObjective: a value is null, NaN or infinite.
-        ValueError: a row is dominated by another, so `front` is not a front.
-    """
-    values = objective_matrix(front, {cost: Direction.MINIMISE, gain: Direction.MAXIMISE})
-    on_front = front_mask(values)
-    if not on_front.all():
-        row = int(np.argmin(on_front))
-        raise ValueError(
-            f"row {row} ({cost} {values[row, 0]:g}, {gain} {-values[row, 1]:g}) is dominated: "
-            "marginal costs are defined between neighbours on a front; pass it through pareto_front first"
-        )
-    order = np.argsort(values[:, 0], kind="stable")
-    costs, gains = values[order, 0], -values[order, 1]
-    previous = np.searchsorted(costs, costs, side="left") - 1
-    first = previous < 0
-    steps = pl.DataFrame(
-        {
-            "cost_step": np.where(first, np.nan, costs - costs[previous]),
-            "gain_step": np.where(first, np.nan, gains - gains[previous]),
-        }
-    ).fill_nan(None)
-    return front[order].with_columns(
-        *steps.get_columns(), (steps["cost_step"] / steps["gain_step"]).alias("marginal_cost")
-    )
 
 
 def _within_noise(gap: str, standard_error: str) -> pl.Expr:

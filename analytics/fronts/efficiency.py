@@ -1,7 +1,4 @@
-"""Quality for its size: naive ratios and what they hide, size-adjusted residuals, and evaluation time.
-
-The marginal cost of a point of score is a property of a front: see `dominance.marginal_costs`.
-"""
+"""Quality for its size: naive ratios and what they hide, size-adjusted residuals, and evaluation time."""
 
 import math
 from collections.abc import Sequence
@@ -270,36 +267,33 @@ class EvaluationTime:
     """The time of a run added for each of its rows: not a time that anybody waited or paid for."""
 
 
-def evaluation_hours(runs: pl.DataFrame, run: str = "run_id", seconds: str = "seconds") -> EvaluationTime:
+def evaluation_hours(runs: pl.DataFrame) -> EvaluationTime:
     """Total evaluation time of a table that holds one row per run and task.
 
     Such tables repeat the time of a run on each of its task rows, so a plain sum counts it once per
     task (about 62 times on the first Open LLM Leaderboard).
 
     Args:
-        runs: long table.
-        run: column that tells runs apart.
-        seconds: time of the whole run; null, NaN or ≤ 0 where unknown.
+        runs: long table of `run_id` and `seconds`, the time of the whole run: null, NaN or ≤ 0 where unknown.
 
     Raises:
         UnusableObjective: `seconds` is absent or not numeric.
         ValueError: a row has no run, or one run states two times.
     """
-    seconds_known = numeric_column(runs, seconds).alias("seconds")
-    times = runs.select(pl.col(run).alias("run"), seconds_known).select(
-        "run", _positive(ratio(pl.col("seconds"), pl.lit(3600.0))).alias("hours")
+    times = runs.select("run_id", numeric_column(runs, "seconds").alias("seconds")).select(
+        "run_id", _positive(ratio(pl.col("seconds"), pl.lit(3600.0))).alias("hours")
     )
-    if times["run"].null_count():
-        raise ValueError(f"row {times['run'].is_null().arg_max()} has no '{run}': its time belongs to no run")
-    per_run = times.group_by("run", maintain_order=True).agg(
+    if times["run_id"].null_count():
+        raise ValueError(f"row {times['run_id'].is_null().arg_max()} has no 'run_id': its time belongs to no run")
+    per_run = times.group_by("run_id", maintain_order=True).agg(
         pl.col("hours").min(), pl.col("hours").max().alias("longest")
     )
     conflict = per_run.filter(pl.col("longest") > pl.col("hours"))
     if conflict.height:
         name, shortest, longest = conflict.row(0)
         raise ValueError(
-            f"run {name!r} states both {shortest * 3600:g} s and {longest * 3600:g} s in '{seconds}'; "
-            f"'{run}' does not distinguish runs, or the column holds the time of a task"
+            f"run {name!r} states both {shortest * 3600:g} s and {longest * 3600:g} s in 'seconds'; "
+            "'run_id' does not distinguish runs, or the column holds the time of a task"
         )
     return EvaluationTime(
         runs=per_run.height,

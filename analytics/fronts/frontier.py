@@ -9,7 +9,8 @@ import polars as pl
 from analytics.fronts.dominance import dominated_by, front_members
 from analytics.fronts.history import front_history, hypervolume_history, not_explained_by_later
 from analytics.fronts.hypervolume import exclusive_contributions
-from analytics.fronts.pareto import Direction, fronts_by_group, pareto_front, usable
+from analytics.fronts.objectives import Direction, usable
+from analytics.fronts.pareto import fronts_by_group, pareto_front
 from analytics.statistics.normal import TWO_SIDED_95
 
 AVERAGE = "average"

@@ -7,33 +7,6 @@ from analytics.fronts.nondominated import front_mask
 from analytics.fronts.objectives import Matrix
 
 
-def hypervolume(values: npt.NDArray[np.floating], reference: npt.ArrayLike) -> float:
-    """Volume that the rows of an (n, d) array dominate within `reference`; all columns minimised.
-
-    Exact (Zitzler & Thiele, "Multiobjective Evolutionary Algorithms", IEEE TEC 3(4), 1999): a sweep for
-    up to two columns, moocore beyond. Rows that do not improve on the reference in every column add nothing,
-    dominated ones neither. The unit is the product of the units of the columns.
-
-    Raises:
-        UnusableObjective: a value is NaN or infinite.
-        ValueError: the reference does not have one finite number per column.
-    """
-    matrix, corner = _checked(values, reference)
-    front = matrix[front_mask(matrix)]  # refuses NaN before any comparison could hide it
-    front = front[(front < corner).all(axis=1)]
-    if len(front) == 0:
-        return 0.0
-    if matrix.shape[1] == 1:
-        return float(corner[0] - front.min())
-    if matrix.shape[1] == 2:
-        front = np.unique(front, axis=0)
-        widths = np.diff(np.append(front[:, 0], corner[0]))
-        return float(np.sum(widths * (corner[1] - front[:, 1])))
-    import moocore  # noqa: PLC0415 - half a second that two objectives need not pay
-
-    return float(moocore.hypervolume(front, ref=corner))
-
-
 def exclusive_contributions(values: npt.NDArray[np.floating], reference: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Area within `reference` that no other front member of an (n, 2) array covers; both minimised.
 

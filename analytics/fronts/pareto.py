@@ -1,7 +1,6 @@
 """Pareto fronts of tables: which entries no other entry beats, over all rows or per group.
 
-The search is in `nondominated`, what beats the rest and by how much in `dominance`, movement over
-time in `front_history`, area in `hypervolume`.
+The search is in `nondominated`, what beats the rest and by how much in `dominance`, movement over time in `history`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,16 +9,7 @@ import numpy as np
 import polars as pl
 
 from analytics.fronts.nondominated import front_mask
-from analytics.fronts.objectives import Direction, UnusableObjective, objective_matrix, usable
-
-__all__ = [
-    "Direction",
-    "UnusableObjective",
-    "front_mask",
-    "fronts_by_group",
-    "pareto_front",
-    "usable",
-]
+from analytics.fronts.objectives import Direction, objective_matrix
 
 
 def pareto_front(points: pl.DataFrame, objectives: Mapping[str, Direction]) -> pl.DataFrame:

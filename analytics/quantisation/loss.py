@@ -55,16 +55,6 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenLoss:
-    """Loss per token in nats: Δ ln perplexity or mean KL divergence, with the interval of 80 %."""
-
-    nats: float
-    low: float
-    high: float
-    basis: str
-
-
-@dataclass(frozen=True, slots=True)
 class Subject:
     """The model that is quantised, as far as losses depend on it."""
 
@@ -203,35 +193,6 @@ class LossModel:
         warnings = near.warnings(size, recipe, method, is_mixture=subject.is_mixture)
         return Loss(lost, lost - half, lost + half, fraction, basis, lost >= floor, floor, near.measurements,
                     near.models, warnings)  # fmt: skip
-
-    def token_loss(self, bits: float | None, method: str, subject: Subject, *, metric: str = "mean_kld") -> TokenLoss:
-        """Nats per token that a format of the weights costs.
-
-        Args:
-            bits: As in `quantisation_loss`.
-            method: As there.
-            subject: As there.
-            metric: `mean_kld` or `perplexity_ratio` (Δ ln perplexity).
-
-        Raises:
-            ValueError: Bits are not a positive number, or the metric is neither of these.
-        """
-        bits = _bits(bits, method)
-        if metric not in tokens.METRICS:
-            raise ValueError(f"{metric!r} is not one of {', '.join(tokens.METRICS)}")
-        size = effective_billions(
-            subject.parameters / 1e9, subject.active and subject.active / 1e9, is_mixture=subject.is_mixture
-        )
-        asked = pl.DataFrame(
-            {"metric": [metric], "layer_bits": [bits], "effective_b": [size], "is_mixture": [subject.is_mixture],
-             "recipe": [recipe_of(method)], "is_llama_3": [is_llama_3(subject.name)]},
-            schema_overrides={"recipe": pl.String},
-        )  # fmt: skip
-        nats = float(self.of_tokens.nats(asked)[0])
-        factor = math.exp(self.intervals.tokens.get(metric, _WIDE))
-        rows = tokens.usable(self.measurements).filter(pl.col("metric") == metric)
-        basis = f"fitted to {rows.height} measured pairs of {rows['model'].n_unique()} models, within × {factor:.2f}"
-        return TokenLoss(nats, nats / factor, nats * factor, basis)
 
     def cache_loss(self, kv_bits: float, *, task: str = "knowledge") -> Loss:
         """Points that a quantised KV cache costs: the mean of what was measured near those bits, over all short tasks.

@@ -21,7 +21,7 @@ DRIFT_SCHEMA = {
 }
 
 
-def rate_windows(windows: Mapping[date, Comparisons], minimum_battles: int = 0) -> pl.DataFrame:
+def rate_windows(windows: Mapping[date, Comparisons]) -> pl.DataFrame:
     """Ratings of each window, one row per window and rated model.
 
     Each window is fitted alone and then shifted so that its models have the mean that the same models have
@@ -30,7 +30,6 @@ def rate_windows(windows: Mapping[date, Comparisons], minimum_battles: int = 0) 
 
     Args:
         windows: First day of each window and its aggregated votes.
-        minimum_battles: Models with fewer votes in a window are left out of its rows.
 
     Returns:
         Columns of `DRIFT_SCHEMA`; windows in which no two models can be rated have no rows.
@@ -63,8 +62,7 @@ def rate_windows(windows: Mapping[date, Comparisons], minimum_battles: int = 0) 
             },
             schema=DRIFT_SCHEMA,
         )
-        kept = common & (fitted.battles >= minimum_battles)
-        frames.append(frame.filter(pl.Series(kept)))
+        frames.append(frame.filter(pl.Series(common)))
     return pl.concat(frames)
 
 

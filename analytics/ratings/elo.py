@@ -28,7 +28,7 @@ class Battles:
     outcome: Floats
 
 
-def online_elo(batches: Iterable[Battles], models: int, k_factor: float = K_FACTOR) -> Floats:
+def online_elo(batches: Iterable[Battles], models: int) -> Floats:
     """Ratings after all votes, shape (models,); 1000 for a model without votes.
 
     E = 1/(1+10^((R_b-R_a)/400)); R_a rises and R_b falls by K·(S-E), with K = 4 as the Arena had it. The sum of
@@ -41,13 +41,13 @@ def online_elo(batches: Iterable[Battles], models: int, k_factor: float = K_FACT
         votes = zip(batch.first.tolist(), batch.second.tolist(), batch.outcome.tolist(), strict=True)
         for a, b, outcome in votes:
             rating_a, rating_b = rating[a], rating[b]
-            gain = k_factor * (outcome - 1 / (1 + base_per_point ** (rating_b - rating_a)))
+            gain = K_FACTOR * (outcome - 1 / (1 + base_per_point ** (rating_b - rating_a)))
             rating[a] = rating_a + gain
             rating[b] = rating_b - gain
     return np.array(rating)
 
 
-def bootstrap_elo(battles: Battles, models: int, rounds: int, seed: int = 0, k_factor: float = K_FACTOR) -> Floats:
+def bootstrap_elo(battles: Battles, models: int, rounds: int, seed: int = 0) -> Floats:
     """Online Elo of `rounds` resamples with replacement, in random order, shape (rounds, models).
 
     All rounds advance together, one vote of each at a time.
@@ -62,7 +62,7 @@ def bootstrap_elo(battles: Battles, models: int, rounds: int, seed: int = 0, k_f
         firsts, seconds, outcomes = battles.first[drawn], battles.second[drawn], battles.outcome[drawn]
         for a, b, outcome in zip(firsts, seconds, outcomes, strict=True):
             rating_a, rating_b = rating[each, a], rating[each, b]
-            gain = k_factor * (outcome - 1 / (1 + BASE ** ((rating_b - rating_a) / SCALE)))
+            gain = K_FACTOR * (outcome - 1 / (1 + BASE ** ((rating_b - rating_a) / SCALE)))
             rating[each, a] = rating_a + gain
             rating[each, b] = rating_b - gain
     return rating

@@ -71,7 +71,7 @@ class StyleControlled:
     scale: Floats
 
 
-def fit_style_controlled(battles: StyledBattles, ridge: float = 0.0) -> StyleControlled:
+def fit_style_controlled(battles: StyledBattles) -> StyleControlled:
     """Fit ratings and style coefficients together: logit = θ_a - θ_b + z·γ (Li, Angelopoulos & Chiang 2024).
 
     z are relative differences over their root mean square. They are not centred: to subtract a mean would credit
@@ -79,7 +79,6 @@ def fit_style_controlled(battles: StyledBattles, ridge: float = 0.0) -> StyleCon
 
     Args:
         battles: Single votes with style counts; arrays of n·(features + 3) numbers are held.
-        ridge: Penalty ½·ridge·|γ|² on the coefficients; none by default, never on ratings.
 
     Raises:
         UnusableComparisons: no two models can be rated, or the fit does not settle.
@@ -98,17 +97,14 @@ def fit_style_controlled(battles: StyledBattles, ridge: float = 0.0) -> StyleCon
     size = int(plain.rated.sum())
     theta = (plain.rating[plain.rated] - MEAN_RATING) / POINTS_PER_LOG_ODDS
     parameters = np.concatenate([theta, np.zeros(z.shape[1])])
-    penalty = np.zeros(len(parameters))
-    penalty[size:] = ridge
     unsettled = "The style-controlled fit does not converge: too few votes, or style alone separates wins from losses."
     for _ in range(50):
         gradient, information, meat = _moments(first, second, outcome, z, parameters, size)
-        information += np.diag(penalty)
         try:
             bread = _inverse(information, size)
         except np.linalg.LinAlgError as error:
             raise UnusableComparisons(unsettled) from error
-        step = bread @ (gradient - penalty * parameters)
+        step = bread @ gradient
         parameters = parameters + step
         if not np.abs(parameters).max() < _LARGEST_LOG_ODDS:
             raise UnusableComparisons(unsettled)

@@ -1,7 +1,5 @@
 """Benchmarks that a board redefined without saying so: most models moved at once while another benchmark stood."""
 
-from collections.abc import Sequence
-
 import polars as pl
 
 LEAST_COMMON = 8
@@ -89,6 +87,3 @@ def split(results: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
             pl.when(later).then(pl.lit(mark)).otherwise("benchmark_version").alias("benchmark_version")
         )
     return results
-
-
-SERIES: Sequence[str] = _SERIES

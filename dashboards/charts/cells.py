@@ -9,11 +9,10 @@ from bokeh.plotting import figure
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.screen import hide
 from dashboards.charts.tips import tip
-from dashboards.charts.win_rates import SHADES
+from dashboards.charts.win_rates import INKS, SHADES
 from dashboards.parts import theme
 
 _COLUMNS = ("column", "row", "shade", "ink", "text", "head", "told")
-_DARK_TEXT, _LIGHT_TEXT = "#10151b", "#ffffff"
 _FRAME_PX = 150
 
 
@@ -21,8 +20,7 @@ def shades(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.
     """Colour of each value between two ends, from orange over grey to blue, and of the ink that can be read on it."""
     steps = len(SHADES) - 1
     place = np.clip(np.round((values - low) / ((high - low) or 1.0) * steps), 0, steps).astype(int)
-    light = (place > 1) & (place < steps - 2)
-    return np.asarray(SHADES)[place], np.where(light, _DARK_TEXT, _LIGHT_TEXT)
+    return np.asarray(SHADES)[place], np.asarray(INKS)[place]
 
 
 class Cells:

@@ -21,7 +21,8 @@ SHADES = (
     "#a34f06", "#bd6a1a", "#d1883d", "#dda66c", "#dcc3a3", "#cfd2d6", "#aac3df", "#82aede", "#5a95d6", "#377bc4",
     "#1f5fa8",
 )  # fmt: skip
-_DARK_TEXT, _LIGHT_TEXT = "#10151b", "#ffffff"
+INKS = tuple("#10151b" if 1 < place < len(SHADES) - 3 else "#ffffff" for place in range(len(SHADES)))
+"""What can be read on each shade."""
 _COLUMNS = ("column", "row", "model", "opponent", "shade", "ink", "text", "first", "second")
 _CELL_PX, _FRAME_PX = 27, 215
 
@@ -102,8 +103,7 @@ class WinRates:
             cells["model"].append(row["model"])
             cells["opponent"].append(row["opponent"])
             cells["shade"].append(colour)
-            light = SHADES.index(colour) in range(2, len(SHADES) - 3)
-            cells["ink"].append(_DARK_TEXT if light else _LIGHT_TEXT)
+            cells["ink"].append(INKS[SHADES.index(colour)])
             cells["text"].append(f"{100 * value:+.0f}" if measure == "difference" else f"{100 * value:.0f}")
             cells["first"].append(f"predicted {_percent(row['predicted_win_rate'])}")
             votes = "" if row["votes"] is None else f", {formats.count(row['votes'])} votes"

@@ -26,7 +26,7 @@ from dashboards.pages.which_gpu import page as which_gpu
 from dashboards.parts.page import Content, Page
 
 PAGES: tuple[Page, ...] = (
-    Page("home", "Home", "", home.build),
+    Page("home", "Home", "", lambda data, _: home.build(data, PAGES)),
     Page(
         "advisor", "Advisor", "advisor", advisor.build,
         "What to run on your machine: the most capable model that fits, its format, speed, evidence and command.",

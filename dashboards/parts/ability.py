@@ -8,8 +8,9 @@ import polars as pl
 from analytics.units import counted
 from dashboards.parts import formats
 from dashboards.parts.declared_table import Fact
+from profiling.answers.sizing import BATCH, CONTEXT
 
-LOAD = "32 concurrent requests of 4,096 tokens, as published, vLLM on H100 80 GB"
+LOAD = f"{BATCH} concurrent requests of {CONTEXT:,} tokens, as published, vLLM on H100 80 GB"
 DOMAIN_WORDS = {"overall": "Overall", "instruction_following": "Instruction following"}
 FACTS = {
     "rank": Fact("#", "0", 46),

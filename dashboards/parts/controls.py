@@ -1,6 +1,6 @@
 """Widgets bound to a state: what the widget says the state holds, and the other way round. No data, no charts."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import panel as pn
 from bokeh.models import CustomJSTickFormatter
@@ -8,62 +8,45 @@ from bokeh.models import CustomJSTickFormatter
 from dashboards.parts import formats
 from dashboards.parts.state import UrlState
 
+_Kind = TypeVar("_Kind", bound=pn.widgets.Widget)
 _GIB = "const g = Math.pow(2, tick); return (g >= 10 ? Math.round(g) : parseFloat(g.toPrecision(2))) + ' GiB'"
 
 
 def select(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.Select:
     """A drop-down for a Selector of the state."""
-    fixed = {"name": label, "options": _choices(state, name), "value": getattr(state, name)}
-    widget = pn.widgets.Select(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
-    _bind(widget, state, name, choices=True)
-    return widget
+    fixed = {"options": _choices(state, name), "sizing_mode": "stretch_width"}
+    return _bound(pn.widgets.Select, state, name, fixed | {"name": label} | options, choices=True)
 
 
 def several(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.MultiChoice:
     """A field of several choices for a ListSelector of the state."""
-    fixed = {"name": label, "options": _choices(state, name, html=True), "value": list(getattr(state, name))}
-    widget = pn.widgets.MultiChoice(**{**fixed, "solid": False, "sizing_mode": "stretch_width", "margin": 0, **options})
-    _bind(widget, state, name, choices=True, html=True)
-    return widget
+    fixed = {"options": _choices(state, name, html=True), "solid": False, "sizing_mode": "stretch_width"}
+    return _bound(pn.widgets.MultiChoice, state, name, fixed | {"name": label} | options, choices=True, html=True)
 
 
 def switch(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.Checkbox:
     """A box to tick for a Boolean of the state."""
-    widget = pn.widgets.Checkbox(**{"name": label, "value": getattr(state, name), "margin": 0, **options})
-    _bind(widget, state, name)
-    return widget
+    return _bound(pn.widgets.Checkbox, state, name, {"name": label} | options)
 
 
 def radio(state: UrlState, name: str, options: dict[str, Any], **more: Any) -> pn.widgets.RadioButtonGroup:
     """Buttons of which one is pressed, for a Selector of the state."""
-    widget = pn.widgets.RadioButtonGroup(**{"options": options, "value": getattr(state, name), "margin": 0, **more})
-    _bind(widget, state, name)
-    return widget
+    return _bound(pn.widgets.RadioButtonGroup, state, name, {"options": options} | more)
 
 
 def text(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.TextInput:
     """A line of text for a String of the state; taken when the reader presses Enter or leaves the field."""
-    widget = pn.widgets.TextInput(**{"name": label, "value": getattr(state, name), "margin": 0, **options})
-    _bind(widget, state, name)
-    return widget
+    return _bound(pn.widgets.TextInput, state, name, {"name": label} | options)
 
 
 def whole(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.IntInput:
     """A whole number within its bounds, for an Integer of the state."""
-    low, high = state.param[name].bounds
-    fixed = {"name": label, "value": getattr(state, name), "start": low, "end": high}
-    widget = pn.widgets.IntInput(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
-    _bind(widget, state, name)
-    return widget
+    return _within(pn.widgets.IntInput, state, name, {"name": label} | options)
 
 
 def number(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.FloatInput:
     """A number within its bounds, for a Number of the state."""
-    low, high = state.param[name].bounds
-    fixed = {"name": label, "value": getattr(state, name), "start": low, "end": high}
-    widget = pn.widgets.FloatInput(**{**fixed, "sizing_mode": "stretch_width", "margin": 0, **options})
-    _bind(widget, state, name)
-    return widget
+    return _within(pn.widgets.FloatInput, state, name, {"name": label} | options)
 
 
 def search(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.AutocompleteInput:
@@ -111,7 +94,17 @@ def _choices(state: UrlState, name: str, *, html: bool = False) -> dict[str, Any
     return {formats.escape(label) if html else str(label): value for label, value in labels.items()}
 
 
-def _bind(widget: pn.widgets.Widget, state: UrlState, name: str, *, choices: bool = False, html: bool = False) -> None:
+def _within(kind: type[_Kind], state: UrlState, name: str, options: dict[str, Any]) -> _Kind:
+    low, high = state.param[name].bounds
+    return _bound(kind, state, name, {"start": low, "end": high, "sizing_mode": "stretch_width"} | options)
+
+
+def _bound(
+    kind: type[_Kind], state: UrlState, name: str, options: dict[str, Any], *, choices: bool = False, html: bool = False
+) -> _Kind:  # fmt: skip
+    held = getattr(state, name)
+    widget = kind(**{"margin": 0} | options | {"value": list(held) if isinstance(held, list) else held})
+
     def to_state(event: Any) -> None:
         setattr(state, name, event.new)
 
@@ -126,3 +119,4 @@ def _bind(widget: pn.widgets.Widget, state: UrlState, name: str, *, choices: boo
     state.param.watch(to_widget, name)
     if choices:
         state.param.watch(to_widget, name, what="objects")
+    return widget

@@ -1,6 +1,5 @@
 """Tables of the arena pages: declared columns, those without any value left out, a page at a time."""
 
-import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -189,8 +188,3 @@ def _width(fact: Fact) -> int:
 def interval(low: float | None, high: float | None) -> str:
     """An interval in brackets, empty where it is not known."""
     return "" if low is None or high is None else f" ({low:,.0f} to {high:,.0f})"
-
-
-def day(date: dt.date | None) -> str:
-    """A date for reading."""
-    return formats.MISSING if date is None else date.isoformat()

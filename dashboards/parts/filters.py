@@ -79,6 +79,17 @@ def parse_search(text: str) -> tuple[pl.Expr | None, list[str]]:
     return (pl.any_horizontal(alternatives) if alternatives else None), notes
 
 
+def searched(rows: pl.DataFrame, text: str, *columns: str) -> pl.DataFrame:
+    """Rows whose columns hold every word of one of the parts between semicolons; case does not matter."""
+    parts = [part.lower().split() for part in text.split(";") if part.strip()]
+    if not parts:
+        return rows
+    names = pl.concat_str(pl.col(columns).fill_null(""), separator=" ").str.to_lowercase()
+    return rows.filter(
+        pl.any_horizontal(pl.all_horizontal(names.str.contains(word, literal=True) for word in part) for part in parts)
+    )
+
+
 def _contains(column: str, text: str) -> pl.Expr:
     lowered = pl.col(column).str.to_lowercase()
     return lowered.str.contains(text.lower(), literal=True).fill_null(value=False)

@@ -113,11 +113,11 @@ def age(moment: dt.datetime, now: dt.datetime | None = None) -> str:
     return "just now"
 
 
-def days_old(day: dt.date | None, today: dt.date | None = None) -> str:
+def days_old(day: dt.date | None) -> str:
     """How old what is of that day is, as an addition to a sentence; nothing where no day is known."""
     if day is None:
         return ""
-    days = ((today or dt.datetime.now(dt.UTC).date()) - day).days
+    days = (dt.datetime.now(dt.UTC).date() - day).days
     return f", {days:,} day{'' if days == 1 else 's'} old"
 
 

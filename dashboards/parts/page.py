@@ -4,7 +4,6 @@ import contextlib
 import contextvars
 import functools
 import io
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +21,6 @@ from dashboards.parts.state import UrlState
 from dashboards.parts.templates import block
 from dashboards.readings import reading
 from warehouse.columns import headed
-
-LOGGER = logging.getLogger(__name__)
-
 
 _ALL_AT_ONCE = contextvars.ContextVar("all_at_once", default=False)
 
@@ -113,6 +109,17 @@ def card(*objects: Any, **options: Any) -> pn.Column:
     return pn.Column(*objects, css_classes=["card"], sizing_mode="stretch_width", margin=(0, 0, 16, 0), **options)
 
 
+def drawer(details: pn.viewable.Viewable, shut: Callable[[], object]) -> pn.Column:
+    """Details beside a page, hidden until something is opened, with a button that shuts them (`.close-drawer`)."""
+    close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
+
+    def clicked(_event: Any) -> None:
+        shut()
+
+    close.on_click(clicked)
+    return pn.Column(close, details, css_classes=["drawer"], visible=False, margin=0)
+
+
 def notes(lines: list[str]) -> str:
     """Visible notes, escaped."""
     return block("notes", lines)
@@ -189,11 +196,6 @@ def picture_buttons(chart: str, which: str = "", *, stands_alone: bool = True) -
         stands_alone: Whether it has an address of its own.
     """
     return block("picture_buttons", chart, which, reading(chart), stands_alone)
-
-
-def how_to_read(chart: str, which: str = "") -> str:
-    """How a chart is read, folded."""
-    return block("how_to_read", chart, which, reading(chart))
 
 
 def download_buttons(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_notes, print_rows
 
 
 class By(StrEnum):
@@ -108,7 +108,6 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     else:
         table = tables.one_line_each(found) if rows else found.comparison.table(by.value)
     print_rows(table, format, output)
-    for note in found.notes():
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    print_notes(found.notes())
     if gates and (said_of := broken(found, refitted, times or shipped_times())):
         raise UserError("; ".join(said_of))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands.performance import BatchedTokens, Eager, Utilization, door_of
-from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, length, out, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, length, out, print_notes, print_rows
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,14 +99,13 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
         return
     for advice in answers:
         if len(answers) > 1:
-            out.print(advice.need.machine, style="bold", highlight=False, markup=False)
+            out.print(advice.need.machine, style="bold")
         _print(advice)
         _print_offload(advice)
         if len(answers) == 1 and advice.candidates:
             print_rows(pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None).select(_SHOWN),
                        format, None)  # fmt: skip
-    for note in dict.fromkeys(note for advice in answers for note in advice.notes):
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    print_notes(dict.fromkeys(note for advice in answers for note in advice.notes))
 
 
 def _machines(said: list[str] | None) -> "list[tuple[Fleet, float]]":
@@ -125,8 +124,7 @@ def _machines(said: list[str] | None) -> "list[tuple[Fleet, float]]":
     together = resolve_device(" ".join(said))
     found = [together] if together.devices else [resolve_device(each) for each in said]
     fleets = [(one.fleet, 0.0) for one in found]
-    for note in filter(None, (one.note for one in found)):
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    print_notes(filter(None, (one.note for one in found)))
     return fleets
 
 
@@ -148,21 +146,21 @@ def _here() -> "tuple[Fleet, float]":
     fleet = Fleet(
         tuple((one, sum(other.name == one.name for other in cards)) for one in {c.name: c for c in cards}.values())
     )
-    err.print(f"This machine: {fleet.name}.", style="dim", highlight=False, markup=False)
+    err.print(f"This machine: {fleet.name}.", style="dim")
     return fleet, (machine.memory_bytes or 0.0) / GIB
 
 
 def _print(advice: "Advice") -> None:
     best = advice.best
     if best is None:
-        out.print("No evaluated model runs like this; the rows say what each would need.", highlight=False)
+        out.print("No evaluated model runs like this; the rows say what each would need.")
         return
-    out.print(_sentence(best, advice), highlight=False, soft_wrap=True)
-    out.print(f"  run    {best.run}", highlight=False, markup=False, soft_wrap=True)
-    out.print(f"  check  {best.check}", highlight=False, markup=False, soft_wrap=True)
-    err.print(f"Basis of the speed: {best.rests_on}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    out.print(_sentence(best, advice))
+    out.print(f"  run    {best.run}")
+    out.print(f"  check  {best.check}")
+    err.print(f"Basis of the speed: {best.rests_on}", style="dim")
     for one in best.measured[:_MOST_MEASURED]:
-        out.print(f"  {one.words}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"  {one.words}")
 
 
 def _print_offload(advice: "Advice") -> None:
@@ -174,10 +172,9 @@ def _print_offload(advice: "Advice") -> None:
     out.print(
         f"With a part in system memory: {other.model_id} in {other.stored}, {other.placement}: "
         f"{likely:.1f} tokens/s ({low:.1f} to {high:.1f}), ability {other.ability_in_format:.0f}.",
-        highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
-    out.print(f"  run    {other.run}", highlight=False, markup=False, soft_wrap=True)
-    out.print(f"  check  {other.check}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"  run    {other.run}")
+    out.print(f"  check  {other.check}")
 
 
 def _sentence(best: "Candidate", advice: "Advice") -> str:

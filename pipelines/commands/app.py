@@ -67,20 +67,19 @@ def _refresh(sources: list[str]) -> None:
     with err.status("reading sources") as status:
 
         def report(line: str) -> None:
-            err.print(line, style="dim", highlight=False, markup=False)
+            err.print(line, style="dim")
             status.update(line.partition(":")[0])
 
         done = run(sources, settings, report)
     found = done.collected
     err.print(
         f"{counted(len(found.new), 'new file')}, {found.known} known, {len(found.set_aside)} set aside.",
-        highlight=False,
     )
     for dataset, reason in found.unreachable:
-        err.print(f"Not reached: {dataset}: {reason}", style="yellow", highlight=False, markup=False)
+        err.print(f"Not reached: {dataset}: {reason}", style="yellow")
     if done.unchanged:
         err.print("Nothing changed; the published warehouse is current.", style="green")
-    err.print(f"Warehouse: {done.release.path}", style="green", soft_wrap=True, highlight=False)
+    err.print(f"Warehouse: {done.release.path}", style="green")
 
 
 @app.command(epilog="Example: skyline serve --port 5006")
@@ -123,7 +122,7 @@ def dagster_dev(port: Annotated[int, typer.Option(help="Port to listen on.", min
     settings = Settings()
     home = prepare_dagster_home(settings)
     settings.inbox.mkdir(parents=True, exist_ok=True)
-    err.print(f"Files dropped into {settings.inbox.resolve()} are ingested.", highlight=False, soft_wrap=True)
+    err.print(f"Files dropped into {settings.inbox.resolve()} are ingested.")
     workspace = Path(__file__).resolve().parents[1] / "workspace.yaml"
     environment = {
         "DAGSTER_HOME": str(home),
@@ -148,9 +147,7 @@ def front(
 
     rows, left_out = front_of_file(file, minimise or [], maximise or [])
     if left_out:
-        err.print(
-            f"{counted(left_out, 'row')} left out: an objective is missing or not a finite number.", highlight=False
-        )
+        err.print(f"{counted(left_out, 'row')} left out: an objective is missing or not a finite number.")
     print_rows(rows, format, output)
 
 
@@ -169,10 +166,9 @@ def doctor(
     table = Table("", "What", "Finding", "What to do", box=None, pad_edge=False)
     findings = look(Settings(), thorough=examine)
     for finding in findings:
-        mark = "[green]ok[/]" if finding.fine else "[red]no[/]" if finding.needed else "[yellow]--[/]"
-        # Only the mark is markup: what is found may hold brackets.
-        table.add_row(mark, *map(Text, (finding.what, finding.detail, "" if finding.fine else finding.advice)))
-    out.print(table)
+        mark = ("ok", "green") if finding.fine else ("no", "red") if finding.needed else ("--", "yellow")
+        table.add_row(Text(*mark), *map(Text, (finding.what, finding.detail, "" if finding.fine else finding.advice)))
+    out.print(table, soft_wrap=False)
     if any(finding.needed and not finding.fine for finding in findings):
         raise UserError("Something that Skyline needs is missing; see the lines marked `no`.")
 

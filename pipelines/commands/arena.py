@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from analytics.units import counted
-from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, UserError, print_notes, print_rows
 
 if TYPE_CHECKING:
     from pipelines.defs.arena.rate import RatedVotes
@@ -115,5 +115,4 @@ def _account(rated: "RatedVotes") -> None:
         lines.append("No model has the number of votes that --minimum-battles asks for.")
     for feature, value, lower, upper in rated.coefficients.iter_rows():
         lines.append(f"style: {feature} {value:+.3f} ({lower:+.3f} to {upper:+.3f})")
-    for line in lines:
-        err.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
+    print_notes(lines)

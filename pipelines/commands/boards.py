@@ -83,14 +83,14 @@ def add(
         raise UserError(f"{board.name} is declared by Skyline itself; give yours another name.")
     folder.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    err.print(f"Declared {board.name} in {target}.", highlight=False, soft_wrap=True)
+    err.print(f"Declared {board.name} in {target}.")
     if file.suffix.lower() != ".toml":
         err.print(
             f"This is a draft: check units, categories and the licence, then run `skyline refresh --source {file}`.",
-            style="yellow", highlight=False, soft_wrap=True,
+            style="yellow",
         )  # fmt: skip
     else:
-        err.print("Run `skyline refresh --source FILE` with one of its files.", highlight=False, soft_wrap=True)
+        err.print("Run `skyline refresh --source FILE` with one of its files.")
 
 
 @boards.command(epilog="Example: skyline boards check my_board.toml results.csv")
@@ -128,12 +128,11 @@ def check(
     when = f"of {day}" if is_dated else "undated: stored, it carries the day on which it is read"
     err.print(
         f"{read.loaded:,} of {counted(read.rows, 'row')} as {kind}, {when}; {len(read.rejected)} set aside.",
-        highlight=False,
     )
     for number, _, reason in read.rejected[:10]:
-        err.print(f"  row {number}: {reason}", highlight=False, markup=False)
+        err.print(f"  row {number}: {reason}")
     if read.unread:
-        err.print(f"Columns not read: {', '.join(sorted(read.unread))}", highlight=False, markup=False)
+        err.print(f"Columns not read: {', '.join(sorted(read.unread))}")
     rows = read.results.drop("row_number", "member", "link")
     if not is_dated:
         # A row may say its own day; of the others nobody does.
@@ -161,10 +160,10 @@ def export(
     chosen = chosen if all_states else chosen.filter("is_newest")
     passed = chosen if keep_private else chosen.filter("may_bundle")
     if kept := chosen.height - passed.height:
-        err.print(f"{kept:,} results were left out: their licence does not allow redistribution.", highlight=False)
+        err.print(f"{kept:,} results were left out: their licence does not allow redistribution.")
     folder.mkdir(parents=True, exist_ok=True)
     written = _as_records(passed, folder) if every_eval_ever else _as_csv(passed, folder)
-    err.print(f"{passed.height:,} results in {written} files below {folder}", highlight=False, soft_wrap=True)
+    err.print(f"{passed.height:,} results in {written} files below {folder}")
 
 
 def _as_records(results: "pl.DataFrame", folder: Path) -> int:

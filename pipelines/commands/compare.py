@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.performance import door_of
-from pipelines.commands.terminal import Format, Formatted, Output, err, out, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, out, print_notes, print_rows
 from warehouse.settings import Settings
 
 _SHOWN = (
@@ -49,10 +49,9 @@ def compare(
         print_rows(rows, format, output)
     else:
         for one in found[1:]:
-            out.print(sentence(found[0], one), highlight=False, markup=False, soft_wrap=True)
+            out.print(sentence(found[0], one))
         for one in found:
             for measured in one.measured[:_MOST_MEASURED]:
-                out.print(f"  {one.side.model_id}: {measured.words}", highlight=False, markup=False, soft_wrap=True)
+                out.print(f"  {one.side.model_id}: {measured.words}")
         print_rows(rows.select(_SHOWN), format, None)
-    for note in notes(found):
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    print_notes(notes(found))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, err, print_notes, print_rows
 
 Models = Annotated[
     list[str],
@@ -41,11 +41,10 @@ def describe(
             found = of(text, weight_format, online=online)
         except ProfilingError as error:
             failed = True
-            err.print(f"{text}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+            err.print(f"{text}: {error}", style="red")
             continue
         rows.append(found.row())
-        for note in found.notes:
-            err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+        print_notes(found.notes)
     if rows:
         print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
     if failed:

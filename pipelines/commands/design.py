@@ -6,7 +6,7 @@ import typer
 
 from pipelines.commands.performance import Batch, Engine, Length, WeightFormat, door_of
 from pipelines.commands.plan import seconds
-from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, err, print_notes, print_rows
 from warehouse.settings import Settings
 
 _SHOWN = (
@@ -60,6 +60,5 @@ def design(  # noqa: PLR0913, PLR0917 - one parameter an option
     with err.status("trying shapes"):
         rows, notes = front_of(door, wish, ScalingFit.newest(Reader(Settings().published).query), trials)
     shown = [name for name in _SHOWN if name in rows.columns and not rows[name].is_null().all()]
-    print_rows(rows.select(shown) if format is Format.TABLE and output is None else rows, format, output)
-    for note in notes:
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    print_rows(rows, format, output, shown)
+    print_notes(notes)

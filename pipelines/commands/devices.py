@@ -44,7 +44,7 @@ def devices(
         if not found:
             raise UnknownAccelerator(answer.note)
         if answer.note:
-            err.print(answer.note, style="dim", highlight=False, markup=False, soft_wrap=True)
+            err.print(answer.note, style="dim")
     rows = [_device_row(device, count) for device, count in found if kind in {None, device.kind}]
     if not rows:
         raise UnknownAccelerator(f"no device of kind {kind!r}; kinds are gpu, igpu, tpu, cpu, asic and edge")
@@ -109,7 +109,7 @@ def models(
     if not names:
         raise UnknownModel(meant.evidence)
     if not meant.catalogue_id:
-        err.print(meant.evidence, style="dim", highlight=False, markup=False, soft_wrap=True)
+        err.print(meant.evidence, style="dim")
     said = {
         "hub_id": meant.model_id, "weight_format": meant.weight_format,
         "evidence": meant.evidence if meant.catalogue_id else "one of the candidates",
@@ -151,7 +151,7 @@ def hardware(
     measured = (cuda_read_bandwidth(), read_bandwidth(seconds)) if measure else (None, None)
     rows = hardware_rows(machine, *measured)
     for line in machine.not_found:
-        err.print(f"Not found: {line}", style="dim", highlight=False, markup=False, soft_wrap=True)
+        err.print(f"Not found: {line}", style="dim")
     if not rows.height:
         raise typer.Exit(1)
     print_rows(rows, format, output)

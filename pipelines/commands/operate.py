@@ -31,7 +31,7 @@ def sql(
     limits = Limits(seconds=seconds, memory_mib=memory, rows=rows, cells=100_000_000, result_mib=1024)
     answer = Console(Settings().published, limits).ask(query)
     if answer.is_cut:
-        err.print(f"Only the first {rows:,} rows; --rows takes more.", style="yellow", highlight=False)
+        err.print(f"Only the first {rows:,} rows; --rows takes more.", style="yellow")
     print_rows(answer.frame, format, output)
 
 
@@ -102,12 +102,12 @@ def rollback(
     settings = Settings()
     with only_writer(settings):
         release = back(settings.published, version)
-    err.print(f"Current is {release.path.name}, published {release.published_at:%Y-%m-%d %H:%M} UTC.", highlight=False)
+    err.print(f"Current is {release.path.name}, published {release.published_at:%Y-%m-%d %H:%M} UTC.")
 
 
 def rebuild() -> None:
     """Derive and publish everything again from the raw snapshots, for when a derived table is damaged."""
     from pipelines.runs.refresh import rebuild as anew  # noqa: PLC0415
 
-    release = anew(Settings(), lambda line: err.print(line, style="dim", highlight=False, markup=False))
-    err.print(f"Warehouse: {release.path}", style="green", soft_wrap=True, highlight=False)
+    release = anew(Settings(), lambda line: err.print(line, style="dim"))
+    err.print(f"Warehouse: {release.path}", style="green")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.performance import Eager, KvBits, Utilization, door_of
-from pipelines.commands.terminal import Format, Formatted, Output, err, length, out, print_rows
+from pipelines.commands.terminal import Format, Formatted, Output, err, length, out, print_notes, print_rows
 
 _SHOWN = (
     "accelerator", "devices", "replicas", "prefill_replicas", "tensor_parallel", "pipeline_parallel",
@@ -132,11 +132,10 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     door = door_of(None, online=online)
     found = asked_plans(door, model, promise, options, accelerator or [])
     rows = plan_rows(door, model, promise, found, options)
-    print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
+    print_rows(rows, format, output, _SHOWN)
     if format is Format.TABLE and output is None:
-        out.print(f"  run    {rows['run'][0]}", highlight=False, markup=False, soft_wrap=True)
-    for note in (*said_with(door, found, options, accelerator or []), *energy_note(door, found), _METHOD):
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"  run    {rows['run'][0]}")
+    print_notes((*said_with(door, found, options, accelerator or []), *energy_note(door, found), _METHOD))
     if rows["api_hosts"].drop_nulls().len():
         hosts, newest, usual, cheapest = rows.select(
             "api_hosts", "api_newest_date", "api_usd_per_million_output_tokens",
@@ -146,5 +145,5 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
             f"Bought from hosts, a million output tokens with their prompts cost {usual:.2f} USD (median of {hosts}, "
             f"newest {newest}), {cheapest:.2f} from the cheapest. Rented or owned devices cost less from that share of "
             "the time on which this traffic is there; no share: never.",
-            style="dim", highlight=False, soft_wrap=True,
+            style="dim",
         )  # fmt: skip

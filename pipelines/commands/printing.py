@@ -26,7 +26,7 @@ def as_table(frame: pl.DataFrame, console: Console) -> None:
         )
     for row in frame.head(_MOST_ROWS_SHOWN).iter_rows():
         table.add_row(*(Text(_cell(value)) for value in row))
-    console.print(table)
+    console.print(table, soft_wrap=False)
     more = frame.height - _MOST_ROWS_SHOWN
     if more > 0:
         console.print(f"… {more:,} more rows; --format csv prints them all.", style="dim")

@@ -46,5 +46,5 @@ def processors(
     )  # fmt: skip
     rows = compare_processors(door, question, accelerators or ())
     for line in (*warned(door, question, rows), said(rows), INCLUDES):
-        err.print(line, highlight=False, markup=False, soft_wrap=True)
-    print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
+        err.print(line)
+    print_rows(rows, format, output, _SHOWN)

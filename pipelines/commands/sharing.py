@@ -34,7 +34,7 @@ def share(
     rows = with_names(read_all(files, said), door_of(None, online=False).devices)
     text = sealed(rows, key_of(Settings().home))
     out.write_text(text, "utf-8")
-    err.print(f"{out}: signed; it holds {', '.join(SHARED)}, and nothing else.", highlight=False, soft_wrap=True)
+    err.print(f"{out}: signed; it holds {', '.join(SHARED)}, and nothing else.")
 
 
 def collect(
@@ -61,9 +61,8 @@ def collect(
         f"{counted(found.files, 'file')}: {counted(found.rows.height, 'row')} to use, "
         f"{counted(found.outliers.height, 'outlier')}, {counted(found.duplicates, 'row')} there before, "
         f"{counted(found.refused.height, 'file')} refused.",
-        highlight=False, soft_wrap=True,
     )  # fmt: skip
     for name, reason in found.refused.head(5).iter_rows():
-        err.print(f"  {name}: {reason}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        err.print(f"  {name}: {reason}", style="yellow")
     if out is not None:
-        err.print(f"skyline refresh --source {out} adds them to the accuracy tables.", highlight=False, soft_wrap=True)
+        err.print(f"skyline refresh --source {out} adds them to the accuracy tables.")

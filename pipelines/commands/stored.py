@@ -68,10 +68,10 @@ def forget(
         if undo:
             for name in snapshot:
                 for one in store.remember(name):
-                    err.print(f"{one.uri} is read again with its source.", highlight=False, markup=False)
+                    err.print(f"{one.uri} is read again with its source.")
             return
         # All are looked up before the first is removed.
         for chosen in [store.named(name) for name in snapshot]:
             store.forget(chosen, why)
-            err.print(f"Forgotten: {chosen.snapshot_id}, from {chosen.manifest.uri}.", highlight=False, markup=False)
-    err.print("Run `skyline refresh` to publish without it.", highlight=False)
+            err.print(f"Forgotten: {chosen.snapshot_id}, from {chosen.manifest.uri}.")
+    err.print("Run `skyline refresh` to publish without it.")

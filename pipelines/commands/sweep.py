@@ -71,7 +71,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter an option
         tensor=tp, engine=engine,
     )  # fmt: skip
     rows = rows_of(door, question, _axes(over))
-    print_rows(rows.select(_SHOWN) if format is Format.TABLE and output is None else rows, format, output)
+    print_rows(rows, format, output, _SHOWN)
     print_notes(door.answer(question).notes)
 
 
@@ -122,7 +122,7 @@ def _length(longest: int | None, asked: int) -> int:
     usual = 4096
     if longest is None or asked != usual or longest >= usual:
         return asked
-    err.print(f"Length {longest:,}: the model was made for no more.", style="dim", highlight=False)
+    err.print(f"Length {longest:,}: the model was made for no more.", style="dim")
     return longest
 
 

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -19,14 +19,16 @@ from analytics.units import counted
 from warehouse.settings import Settings
 
 # What is piped into a file or a program is not folded to the width of a terminal.
-out = Console(width=None if sys.stdout.isatty() else 10_000)
-err = Console(stderr=True)
+# Sentences are printed as they are: names of files and models may hold brackets, and what is copied holds no new lines.
+_AS_IT_IS: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
+out = Console(width=None if sys.stdout.isatty() else 10_000, **_AS_IT_IS)
+err = Console(stderr=True, **_AS_IT_IS)
 
 
 def print_notes(notes: Iterable[str]) -> None:
     """Print what an answer rests on beside it, where programs that read the rows do not see it."""
     for note in notes:
-        err.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+        err.print(note, style="dim")
 
 
 class Format(StrEnum):
@@ -81,8 +83,8 @@ def cache_bits(text: str | float) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
-def print_rows(frame: Any, form: Format, output: Path | None = None) -> None:
-    """Print a frame, or write it to a file.
+def print_rows(frame: Any, form: Format, output: Path | None = None, shown: Sequence[str] = ()) -> None:
+    """Print a frame, or write it to a file; a table on the terminal has only the columns `shown`, if any are given.
 
     Raises:
         UserError: Parquet would go to a terminal.
@@ -90,12 +92,12 @@ def print_rows(frame: Any, form: Format, output: Path | None = None) -> None:
     from pipelines.commands.printing import as_bytes, as_table  # noqa: PLC0415 - polars loads only when needed
 
     if form is Format.TABLE and output is None:
-        as_table(frame, out)
+        as_table(frame.select(shown) if shown else frame, out)
         return
     payload = as_bytes(frame, form.value)
     if output is not None:
         output.write_bytes(payload)
-        err.print(f"{counted(frame.height, 'row')} written to {output}", highlight=False)
+        err.print(f"{counted(frame.height, 'row')} written to {output}")
     elif form is Format.PARQUET and sys.stdout.isatty():
         raise UserError("Parquet is binary; write it to a file with --output FILE or > FILE.")
     else:
@@ -125,7 +127,7 @@ def one_sentence() -> Iterator[None]:
     except Exception as error:
         if "--debug" in sys.argv[1:]:
             raise
-        err.print(f"Error: {_sentence(error)}", style="red", highlight=False, markup=False, soft_wrap=True)
+        err.print(f"Error: {_sentence(error)}", style="red")
         sys.exit(1)
 
 

@@ -47,11 +47,7 @@ def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], so
         # What is waited for is counted in passes at the effects of the round before.
         effects = fit(_rows(some, kept, effects), LOADED_EFFECTS, effects or None)
     errors: dict[str, Residuals] = {}
-    for scope, names in (
-        ("device", [case.model.name for case in some]),
-        ("class", [case.device.name for case in some]),
-    ):
-        folds = folds_of(names)
+    for scope, folds in _folds(some).items():
         measured = np.array([case.measured_s for case in some])
         errors |= residual_table(some, measured / _held_out_s(some, kept, folds, effects), scope, folds)
     energy, energy_errors = _energy(cases, passes, effects)
@@ -62,6 +58,12 @@ def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], so
         classes=dict(Counter(f"{case.engine.name}|{device_class(case.device)}" for case in some)),
         source=source, energy=energy,
     )  # fmt: skip
+
+
+def _folds(cases: Sequence[Case]) -> dict[str, npt.NDArray[np.int64]]:
+    """Folds that leave out models, for errors on a device, and devices, for errors on others of their class."""
+    left_out = {"device": [case.model.name for case in cases], "class": [case.device.name for case in cases]}
+    return {scope: folds_of(names) for scope, names in left_out.items()}
 
 
 def _rows(cases: Sequence[Case], passes: Passes, parameters: Parameters) -> Rows:
@@ -91,11 +93,7 @@ def _energy(
     parts = parts_of_cases(some, kept)
     seconds = predicted_s(effects, Rows(parts, np.ones(len(some)), settings_of(some)))
     errors: dict[str, Residuals] = {}
-    for scope, names in (
-        ("device", [case.model.name for case in some]),
-        ("class", [case.device.name for case in some]),
-    ):
-        folds = folds_of(names)
+    for scope, folds in _folds(some).items():
         ratios = np.empty(len(some))
         for fold in np.unique(folds):
             inside = folds != fold

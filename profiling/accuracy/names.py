@@ -10,8 +10,8 @@ from profiling.devices.accelerators import Accelerator, find
 from profiling.devices.names import resolve_device
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
+from profiling.models.load import load
 from profiling.models.names import resolve_model
-from profiling.models.sources import load
 
 Found = TypeVar("Found")
 

@@ -13,7 +13,8 @@ from profiling.accuracy.cases import Case
 from profiling.errors import ProfilingError
 from profiling.roofline.operator_time import Calibration
 from profiling.serving.replica import Options, replica_of, room_of
-from profiling.serving.simulate import Served, Traffic, simulate
+from profiling.serving.served import simulate
+from profiling.serving.simulate import Served, Traffic
 from profiling.serving.steps import step_times
 
 STAGES = ("time per token under load", "first token under load")

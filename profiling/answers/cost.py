@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import exp, log
 
 from analytics.units import GIB, JOULES_PER_KWH
 from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
@@ -59,24 +58,6 @@ def grams_co2e_per_million_tokens(
 ) -> float:
     """Operational emissions: energy of devices and host × the building's overhead × the grid's intensity."""
     return joules_per_token * 1e6 / JOULES_PER_KWH * power_usage_effectiveness * grams_co2e_per_kwh
-
-
-def fitted_joules_per_token(
-    active_billions: float, total_billions: float, batch: float, devices: int, bits: float, *, is_b200: bool
-) -> float:
-    """Energy per output token by a log-linear fit to 565 measurements of chat on H100 and B200.
-
-    Error on models left out: mean 34.6 %, median 23.5 %. Only 27 models and these two devices: not for others.
-    """
-    return exp(
-        -1.138
-        + 0.265 * log(active_billions)
-        + 0.393 * log(total_billions)
-        - 0.515 * log(batch)
-        + 0.517 * log(devices)
-        + (0.105 if is_b200 else 0.0)
-        + 0.386 * log(bits / 16)
-    )
 
 
 def grid_intensity(country_code: str, rows: Iterable[Mapping[str, str]], source: str = "codecarbon") -> float:

@@ -33,8 +33,9 @@ from profiling.kernels.operators import measured_models
 from profiling.memory.engines import default_engine
 from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
+from profiling.models.load import load
 from profiling.models.names import resolve_model, states_format
-from profiling.models.sources import catalogue, from_config, load, under_name
+from profiling.models.sources import catalogue, from_config, under_name
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, estimate

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 from profiling.errors import InvalidWorkload
 
 Row = Mapping[str, Any]
-PriceKind = Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
 HYPERSCALER = "hyperscaler"
 HOURS_PER_YEAR = 8766.0
 API_INPUT_SHARE = 0.25
@@ -176,24 +175,23 @@ class Ownership:
         return (self.capital_usd_per_hour / load + self.energy_usd_per_hour) / (tokens_per_s * 0.0036)
 
 
-def rented_usd_per_million_tokens(tokens_per_s: float, usd_per_hour: float, load: float = 1.0) -> float:
+def rented_usd_per_million_tokens(tokens_per_s: float, usd_per_hour: float) -> float:
     """Dollars per million tokens of rented devices that are paid for whether they serve or not.
 
     Args:
         tokens_per_s: Of all devices together, while they serve.
         usd_per_hour: Of all devices together.
-        load: Share of the time that they serve.
 
     Raises:
-        InvalidWorkload: A rate or a share that cannot be.
+        InvalidWorkload: A rate or a rent that cannot be.
     """
-    _require_rate(tokens_per_s, load)
+    _require_rate(tokens_per_s)
     if usd_per_hour < 0:
         raise InvalidWorkload(f"a rent of {usd_per_hour:g} USD/h cannot be")
-    return usd_per_hour / (tokens_per_s * 0.0036 * load)
+    return usd_per_hour / (tokens_per_s * 0.0036)
 
 
-def _require_rate(tokens_per_s: float, load: float) -> None:
+def _require_rate(tokens_per_s: float, load: float = 1.0) -> None:
     if tokens_per_s <= 0 or not 0 < load <= 1:
         raise InvalidWorkload(f"{tokens_per_s:g} tokens/s at a load of {load:g} cannot be: load lies in (0, 1]")
 

@@ -20,8 +20,7 @@ from profiling.roofline.workload import Workload
 
 DEVICE = "H100-SXM5-80GB"
 BATCH, CONTEXT = 32, 4096
-LOAD = f"{BATCH} concurrent requests of {CONTEXT:,} tokens each, as published, {ENGINE} on {DEVICE}"
-"""The load in words. It is one of those of `marts.gpu_requirements`."""
+"""The load is one of those of `marts.gpu_requirements`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ from profiling.roofline.estimate import estimate
 from profiling.roofline.whole import TIME_NAMES, PassTime
 from profiling.roofline.workload import Parallelism, Precision, Values, Workload
 
+_ENGINE = "llama.cpp"
+"""What runs on the cards and the processor."""
 MICRO_BATCH = 512
 """Tokens of a micro-batch of llama.cpp (`-ub`)."""
 HOP_S = (20e-6, 35e-6, 50e-6)
@@ -48,7 +50,6 @@ def placed(
     host: Accelerator | None = None,
     placement: Placement | None = None,
     prompt: int | None = None,
-    engine: str = "llama.cpp",
 ) -> Split:
     """Memory and time of one placement.
 
@@ -60,7 +61,6 @@ def placed(
         host: The processor with its memory; None: everything lies on the cards.
         placement: What stays with the processor.
         prompt: Tokens of a prompt to be timed as well.
-        engine: What runs on the cards and the processor.
 
     Raises:
         IllegalParallelism: The model cannot be dealt out so.
@@ -69,13 +69,13 @@ def placed(
     placement = placement or Placement()
     _check(model, host, placement)
     asked = replace(workload, stage="decode", parallelism=Parallelism())
-    pieces = _pieces(door, model, fleet, asked, host, placement, engine)
+    pieces = _pieces(door, model, fleet, asked, host, placement)
     hops = _hops(pieces, placement)
     light = expert_layers(model)[: placement.cpu_expert_layers]
     step = _plus(_sum([piece.step for piece in pieces]), hops)
     if host is not None:
         step = replace(step, low_s=step.low_s / HOST_SPREAD, high_s=step.high_s * HOST_SPREAD)
-    first = None if prompt is None else _prompt_time(door, pieces, asked, prompt, engine, fleet)
+    first = None if prompt is None else _prompt_time(door, pieces, asked, prompt, fleet)
     return Split(
         fleet=fleet, pieces=tuple(pieces), placement=placement, step=step, first=first,
         batch=int(float(workload.batch)), layers=model.main.depth, cpu_moe=light[-1] + 1 if light else 0,
@@ -90,7 +90,6 @@ def best_split(
     host: Accelerator,
     *,
     prompt: int | None = None,
-    engine: str = "llama.cpp",
 ) -> Split:
     """The fastest placement that fits for sure: as much as possible on the cards, experts before whole layers.
 
@@ -103,8 +102,8 @@ def best_split(
     """
     found = [
         split
-        for least in _least_offloaded(door, model, fleet, workload, host, engine)
-        if (split := placed(door, model, fleet, workload, host=host, placement=least, prompt=prompt, engine=engine))
+        for least in _least_offloaded(door, model, fleet, workload, host)
+        if (split := placed(door, model, fleet, workload, host=host, placement=least, prompt=prompt))
         and split.verdict == "fits"
     ]
     if not found:
@@ -115,24 +114,22 @@ def best_split(
     return min(found, key=lambda split: float(split.step.likely_s))
 
 
-def needs_on(
-    door: Door, model: Architecture, fleet: Fleet, workload: Workload, engine: str = "llama.cpp"
-) -> list[MemoryNeed]:
+def needs_on(door: Door, model: Architecture, fleet: Fleet, workload: Workload) -> list[MemoryNeed]:
     """Memory of each card that layers are dealt out to, without any time.
 
     Raises:
         IllegalParallelism: The model cannot be dealt out so.
     """
     asked = replace(workload, stage="decode", parallelism=Parallelism())
-    pieces = _pieces(door, model, fleet, asked, None, Placement(), engine, timed=False)
+    pieces = _pieces(door, model, fleet, asked, None, Placement(), timed=False)
     return [piece.need for piece in pieces]
 
 
-def longest_on(door: Door, model: Architecture, fleet: Fleet, workload: Workload, engine: str = "llama.cpp") -> int:
+def longest_on(door: Door, model: Architecture, fleet: Fleet, workload: Workload) -> int:
     """Longest context that fits on the cards for sure (0: not one token), at most 2^20."""
 
     def good(context: int) -> bool:
-        needs = needs_on(door, model, fleet, replace(workload, context=float(context)), engine)
+        needs = needs_on(door, model, fleet, replace(workload, context=float(context)))
         return all(need.verdict == "fits" for need in needs)
 
     # What is asked for mostly fits: sought from there, half of the questions are saved.
@@ -140,13 +137,13 @@ def longest_on(door: Door, model: Architecture, fleet: Fleet, workload: Workload
 
 
 def _least_offloaded(
-    door: Door, model: Architecture, fleet: Fleet, workload: Workload, host: Accelerator, engine: str
+    door: Door, model: Architecture, fleet: Fleet, workload: Workload, host: Accelerator
 ) -> Iterator[Placement]:
     """Placements of each kind with the least on the processor so that the cards hold the rest."""
     asked = replace(workload, stage="decode", parallelism=Parallelism())
 
     def cards_hold(placement: Placement) -> bool:
-        pieces = _pieces(door, model, fleet, asked, host, placement, engine, timed=False)
+        pieces = _pieces(door, model, fleet, asked, host, placement, timed=False)
         return all(piece.need.verdict == "fits" for piece in pieces if not piece.is_host)
 
     experts = len(expert_layers(model))
@@ -181,7 +178,7 @@ def _check(model: Architecture, host: Accelerator | None, placement: Placement) 
 
 def _pieces(
     door: Door, model: Architecture, fleet: Fleet, workload: Workload, host: Accelerator | None, placement: Placement,
-    engine: str, *, timed: bool = True,
+    *, timed: bool = True,
 ) -> list[Piece]:  # fmt: skip
     depth = model.main.depth
     light = expert_layers(model)[: placement.cpu_expert_layers]
@@ -199,7 +196,7 @@ def _pieces(
             )  # fmt: skip
             part = part_of(model, held)
             if part is not None:
-                found.append(_piece(door, part, devices[place], workload, count, engine, timed=timed, copied=host))
+                found.append(_piece(door, part, devices[place], workload, count, timed=timed, copied=host))
             start += count
     if host is not None:
         whole = range(first_on_cards)
@@ -208,7 +205,7 @@ def _pieces(
             Held(whole=whole, experts=light, first=True, last=first_on_cards == depth),
         )
         if on_host is not None:
-            found.append(_piece(door, on_host, host, workload, first_on_cards, engine, timed=timed, is_host=True))
+            found.append(_piece(door, on_host, host, workload, first_on_cards, timed=timed, is_host=True))
     return found
 
 
@@ -264,17 +261,17 @@ def _dealt(sizes: Sequence[float], fleet: Fleet) -> list[int]:
     return counts
 
 
-def _piece(  # noqa: PLR0913 - the pieces of one answer
-    door: Door, part: Architecture, device: Accelerator, workload: Workload, layers: int, engine: str, *,
+def _piece(
+    door: Door, part: Architecture, device: Accelerator, workload: Workload, layers: int, *,
     timed: bool, is_host: bool = False, copied: Accelerator | None = None,
 ) -> Piece:  # fmt: skip
-    need = memory_need(part, device, workload, engine)
+    need = memory_need(part, device, workload, _ENGINE)
     if copied is not None:
         # A prompt's micro-batch needs the copy of one layer's matrices beside what lies on the card.
         need = replace(need, beside_weights=need.beside_weights + largest_matrix_bytes(part, workload))
     step = _NOTHING
     if timed:
-        step = estimate(part, device, workload, door.kernels(device, engine), engine).time
+        step = estimate(part, device, workload, door.kernels(device, _ENGINE), _ENGINE).time
     return Piece(device=device, model=part, layers=layers, need=need, step=step, is_host=is_host)
 
 
@@ -304,9 +301,7 @@ def _hops(pieces: Sequence[Piece], placement: Placement) -> int:
     return between + 2 * placement.cpu_expert_layers
 
 
-def _prompt_time(
-    door: Door, pieces: Sequence[Piece], workload: Workload, prompt: int, engine: str, fleet: Fleet
-) -> PassTime:
+def _prompt_time(door: Door, pieces: Sequence[Piece], workload: Workload, prompt: int, fleet: Fleet) -> PassTime:
     """A prompt: all parts on the cards, micro-batches following each other; the machine's share is copied to them."""
     asked = replace(workload, stage="prefill", batch=1.0, context=float(prompt))
     parts = max(1, ceil(prompt / MICRO_BATCH))
@@ -314,7 +309,7 @@ def _prompt_time(
     runs = [
         estimate(
             piece.model, first_card if piece.is_host else piece.device, asked,
-            door.kernels(first_card if piece.is_host else piece.device, engine), engine,
+            door.kernels(first_card if piece.is_host else piece.device, _ENGINE), _ENGINE,
         ).time
         for piece in pieces
     ]  # fmt: skip

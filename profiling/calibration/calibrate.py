@@ -35,24 +35,9 @@ from profiling.calibration.kernels import (
     read_kernels,
     work_of,
 )
-from profiling.calibration.laws import Array, Peaks, law_of, number_format, variants
+from profiling.calibration.laws import Array, Peaks, number_format, variants
 from profiling.devices.accelerators import Accelerator, find
 from profiling.errors import ProfilingError
-
-__all__ = [
-    "Calibration",
-    "Peaks",
-    "UnusableKernels",
-    "above_roof",
-    "bound_s",
-    "calibrate",
-    "calibrate_folder",
-    "calibrate_tables",
-    "parameter_meanings",
-    "peaks_of",
-    "peaks_of_device",
-    "unfitted_calibration",
-]
 
 # Streaming multiprocessors of NVIDIA chips since Volta have a register file of 256 KiB each; tables print the
 # chip's total as so many "MB", four to the MB.
@@ -264,11 +249,6 @@ def calibrate_tables(
     return calibrations, pl.concat(rejected)
 
 
-def calibrate_folder(folder: Path) -> list[dict[str, Any]]:
-    """Rows behind `skyline profile calibrate --kernels FOLDER --format json`; see `Calibration.to_row`."""
-    return [calibration.to_row() for calibration in calibrate_tables(folder)[0]]
-
-
 def _calibrate_class(accelerator: str, operator_class: str, kernels: pl.DataFrame, peaks: Peaks) -> Calibration:
     judged = _judged(kernels, operator_class, peaks)
     sound = judged.filter(pl.col("reason").is_null())
@@ -368,8 +348,3 @@ def _shape_columns(operator_class: str, shapes: pl.DataFrame | Mapping[str, Arra
         if not np.all(np.isfinite(values) & (values >= least)):
             raise UnusableKernels(f"{operator_class}: {name} must be at least {least:g}")
     return columns
-
-
-def parameter_meanings(operator_class: str) -> dict[str, str]:
-    """What each parameter of a class means, with its unit."""
-    return {each.name: f"{each.meaning} [{each.unit}]" for each in law_of(operator_class).parameters}

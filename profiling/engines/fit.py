@@ -176,8 +176,3 @@ def folds_of(names: Sequence[str], folds: int = FOLDS) -> Whole:
         fold_of[group] = int(np.argmin(filled))
         filled[fold_of[group]] += count[group]
     return np.asarray(fold_of[place])
-
-
-def _part(rows: Rows, where: npt.NDArray[np.bool_]) -> Rows:
-    settings = [setting for setting, chosen in zip(rows.settings, where, strict=True) if chosen]
-    return Rows(rows.parts[where], rows.measured_s[where], settings)

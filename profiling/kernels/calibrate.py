@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -150,8 +150,3 @@ def _nearest(known: Sequence[KernelSurface], device: str, measured: Measured) ->
     same = [one for one in own if one.variant == measured.variant]
     alike = [one for one in own if one.format == measured.variant.split("|", maxsplit=1)[0]]
     return max(same or alike, key=lambda one: one.kernels, default=None)
-
-
-def renamed(surface: KernelSurface, device: str) -> KernelSurface:
-    """The same for another device."""
-    return replace(surface, device=device)

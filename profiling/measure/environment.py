@@ -162,7 +162,7 @@ def probe(device: str | None = None) -> list[dict[str, Any]]:
         _row("stolen time", gates.stolen() and "/proc/stat", "no /proc/stat"),
         _row(
             "evidence of memory kills",
-            _oom_kills() is not None and "memory.events",
+            oom_kills() is not None and "memory.events",
             "no memory.events of a control group",
         ),
         _reading("processor energy (RAPL)", Rapl().energy_j()),
@@ -233,10 +233,6 @@ def attention_kernels(device: str) -> list[str]:
     from profiling.measure.attention import KERNELS, runs  # noqa: PLC0415
 
     return [name for name in KERNELS if name != "auto" and runs(name, torch.device(device), torch.bfloat16)]
-
-
-def _oom_kills() -> int | None:
-    return oom_kills()
 
 
 def oom_kills() -> int | None:

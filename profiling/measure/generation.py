@@ -58,7 +58,7 @@ def generate(
     with Usage(device, int(told["threads"])) as usage:
         made, times = _decode(run, ids, new_tokens, ends)
     memory = _memory(device, run)
-    layers = run.layers(ids)
+    layers = _layers(run, ids)
     row = point(
         {
             "model": checkpoint.name, "model_type": config.get("model_type"), "stage": "generate", "batch": 1,
@@ -139,6 +139,13 @@ def _open(checkpoint: Path, device: Any, precision: str, length: int) -> Any:
         return _Transformers(checkpoint, device, precision)
 
 
+def _layers(run: Any, ids: Any) -> list[Row]:
+    """Time of every module over the prompt."""
+    from profiling.measure.layers import measure_modules  # noqa: PLC0415
+
+    return measure_modules(run.model, lambda: run.step(ids, 0), ids.device)
+
+
 class _Plain:
     """The checkpoint in plain torch."""
 
@@ -162,12 +169,6 @@ class _Plain:
 
         with torch.no_grad():
             return self.model(tokens, self.cache, start, last_only=True)
-
-    def layers(self, ids: Any) -> list[Row]:
-        """Time of every module over the prompt."""
-        from profiling.measure.layers import measure_modules  # noqa: PLC0415
-
-        return measure_modules(self.model, lambda: self.step(ids, 0), ids.device)
 
 
 class _Transformers:
@@ -201,9 +202,3 @@ class _Transformers:
             answer = self.model(tokens, past_key_values=self.past if start else None, use_cache=True)
         self.past = answer.past_key_values
         return answer.logits[:, -1:]
-
-    def layers(self, ids: Any) -> list[Row]:
-        """Time of every module over the prompt."""
-        from profiling.measure.layers import measure_modules  # noqa: PLC0415
-
-        return measure_modules(self.model, lambda: self.step(ids, 0), ids.device)

@@ -19,7 +19,6 @@ from profiling.errors import InvalidConfig
 
 Read = Callable[[], Tensor]
 Parts = Mapping[str, Read]
-Open = Callable[[Mapping[str, Tensor], Mapping[str, Any]], Tensor]
 
 _NAME = re.compile(r"^(?:(?P<module>.*?)\.)?(?P<part>weight\.[\w.]+|[^.]+)$")
 _OF_INPUTS = frozenset({

@@ -20,7 +20,6 @@ from profiling.measure.bundle import write_json
 
 OK, OOM_DEVICE, OOM_HOST, UNSUPPORTED, ERROR = "ok", "oom_device", "oom_host", "unsupported", "error"
 KILLED, TIMEOUT, SKIPPED = "killed", "timeout", "skipped"
-STATUSES = (OK, OOM_DEVICE, OOM_HOST, KILLED, TIMEOUT, UNSUPPORTED, ERROR, SKIPPED)
 
 _WARM_UP_S = 0.3
 _ENERGY_S = 3.0

@@ -111,9 +111,6 @@ def _interpolated(table: Sequence[tuple[float, float]], at: float) -> float:
     return table[-1][1]
 
 
-Tables = dict[str, list[tuple[float, float]]]
-
-
 @dataclass(frozen=True)
 class Ceilings:
     """Measured tables of one device and number format; `clock` names the column: `time_s` or `processor_s`."""

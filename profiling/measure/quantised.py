@@ -21,11 +21,6 @@ def activation_dtype(precision: str) -> torch.dtype:
     return PLAIN.get(precision, torch.bfloat16)
 
 
-def bits(precision: str) -> tuple[int, int]:
-    """Bits of a weight of the matrices, and of an activation or cached number."""
-    return WEIGHT_BITS[precision], 32 if precision == "float32" else 16
-
-
 class Int8Linear(nn.Module):
     """Weights in int8 with a scale per output: one kernel of torch, or opened first (`emulated`)."""
 

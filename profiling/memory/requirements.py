@@ -71,7 +71,7 @@ def requirements(
         stage="encode" if model.kind == "encoder" else "decode",
         batch=np.array(batches, dtype=np.float64)[:, None],
         context=np.array(contexts, dtype=np.float64),
-        precision=stacked_precision(precisions, (-1, 1, 1)),
+        precision=stacked_precision(precisions),
     )
     workload.check(model)
     one = replace(workload, batch=1.0)

@@ -11,7 +11,6 @@ import math
 import re
 import stat
 import struct
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,15 +158,6 @@ class GgufHeader:
     def tensor_bytes(self) -> int:
         """Bytes of the tensors of this file."""
         return sum(tensor.bytes for tensor in self.tensors)
-
-    def bits_by_group(self) -> dict[str, float]:
-        """Bits per number of attention, feed_forward, experts, embedding, head and other; without absent ones."""
-        numbers: Counter[str] = Counter()
-        stored: Counter[str] = Counter()
-        for tensor in self.tensors:
-            numbers[tensor.group] += tensor.numbers
-            stored[tensor.group] += tensor.bytes
-        return {group: 8 * stored[group] / count for group, count in numbers.items() if count}
 
     def config(self) -> dict[str, Any]:
         """The metadata in the words of a `config.json`, as far as both have the same fields.

@@ -235,11 +235,6 @@ _METHODS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Scheme]]
 }  # fmt: skip
 
 
-def methods() -> tuple[str, ...]:
-    """The values of `quant_method` that are read in full."""
-    return tuple(sorted(_METHODS))
-
-
 def scheme_of(stated: Mapping[str, Any], config: Mapping[str, Any]) -> Scheme:
     """The scheme of a `quantization_config`; one that is not known is read by the bits it states, with a note."""
     method = str(stated.get("quant_method") or "").casefold()

@@ -317,35 +317,3 @@ def catalogue() -> Mapping[str, CatalogueEntry]:
     rows, stated = _table()[1], model_configs()
     names = [*rows, *(name for name in stated if name not in rows)]
     return {name: CatalogueEntry(name, rows.get(name), stated.get(name)) for name in names}
-
-
-def load(model: str | Path, *, online: bool = False) -> Architecture:
-    """The architecture of a name, a path, or (when `online`) a model of the hub.
-
-    Names are those people use (`profiling.models.names`): of the catalogue, of the hub, of Ollama, of GGUF files.
-
-    Raises:
-        UnknownModel: None of these, or several; the message names the nearest in the catalogue.
-    """
-    from profiling.models.names import resolve_model  # noqa: PLC0415 - names are resolved among the catalogue's
-
-    text = str(model)
-    if text in catalogue():
-        return catalogue()[text].architecture()
-    try:
-        is_path = Path(text).exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        is_path = False
-    if is_path:
-        return from_path(text)
-    meant = resolve_model(text)
-    if online and meant.model_id and meant.catalogue_id is None:
-        return from_hub(meant.model_id)
-    known = meant.require()
-    return _alike(str(meant.model_id)) if meant.model_id in same_shapes() else catalogue()[known].architecture()
-
-
-@cache
-def _alike(name: str) -> Architecture:
-    """A model without a config of its own, with the shapes of another."""
-    return under_name(catalogue()[same_shapes()[name][0]].architecture(), name)

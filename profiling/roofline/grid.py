@@ -156,7 +156,7 @@ def _axes(grid: Grid) -> _Axes:
     def of_accelerators(values: list[float]) -> Array:
         return np.array(values, dtype=np.float64)[:, None, None, None]
 
-    precision = stacked_precision(grid.precisions, (-1, 1, 1))
+    precision = stacked_precision(grid.precisions)
     devices = grid.accelerators
 
     def peaks(of: Callable[[Accelerator, Precision], float]) -> Array:

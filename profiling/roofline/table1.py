@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from profiling.devices.accelerators import find
 from profiling.memory.need import activation_peak_bytes, kv_cache_bytes
 from profiling.memory.weights import weight_bytes
-from profiling.models.sources import REFERENCE, load
+from profiling.models.load import load
+from profiling.models.sources import REFERENCE
 from profiling.roofline.operator_time import operator_times
 from profiling.roofline.operators import operators, totals
 from profiling.roofline.whole import pass_time
@@ -49,11 +50,6 @@ class Line:
     printed: str
     ours: float
     terms: tuple[Term, ...]
-
-    @property
-    def unexplained(self) -> float:
-        """What the terms leave over; zero but for rounding."""
-        return self.ours - self.published - sum(term.amount for term in self.terms)
 
     @property
     def equal_as_printed(self) -> bool:

@@ -123,11 +123,11 @@ WIDTH_FIELDS: Mapping[str, str] = {
 """Fields of `Precision` that hold bits, and the property that says what each comes to."""
 
 
-def stacked_precision(precisions: Sequence[Precision], shape: tuple[int, ...]) -> Precision:
-    """One precision whose widths are arrays over several, of `shape` (one axis is -1)."""
+def stacked_precision(precisions: Sequence[Precision]) -> Precision:
+    """One precision whose widths are arrays over several, shape (n, 1, 1)."""
 
     def of(name: str) -> npt.NDArray[np.float64]:
-        return np.array([getattr(each, name) for each in precisions], dtype=np.float64).reshape(shape)
+        return np.array([getattr(each, name) for each in precisions], dtype=np.float64).reshape(-1, 1, 1)
 
     return replace(Precision(), **{field: of(name) for field, name in WIDTH_FIELDS.items()})  # type: ignore[arg-type]
 

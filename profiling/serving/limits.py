@@ -8,7 +8,7 @@ from math import ceil
 from profiling.errors import InvalidWorkload
 from profiling.serving.plan import Plan, Promise
 from profiling.serving.replica import enough_requests
-from profiling.serving.simulate import simulate
+from profiling.serving.served import simulate
 
 MOST_TIMES = 64
 """Traffic beyond so many times what was asked for is not tried."""

@@ -28,7 +28,8 @@ from profiling.serving.replica import (
     replica_of,
     room_of,
 )
-from profiling.serving.simulate import Replica, Served, Traffic, simulate
+from profiling.serving.served import simulate
+from profiling.serving.simulate import Replica, Served, Traffic
 from profiling.serving.steps import step_times
 
 MOST_REPLICAS = 64

@@ -19,7 +19,8 @@ from profiling.calibration.shipped import shipped
 from profiling.devices.accelerators import find, table
 from profiling.kernels.operators import kernel_models
 from profiling.memory.need import gpus_needed, rule_of_thumb_gpus
-from profiling.models.sources import catalogue, load
+from profiling.models.load import load
+from profiling.models.sources import catalogue
 from profiling.roofline.estimate import estimate
 from profiling.roofline.workload import Workload, precision_of
 from warehouse.contracts import performance as tables

@@ -5,6 +5,7 @@ import csv
 import re
 import subprocess
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,13 @@ def names(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imported(path: Path) -> Iterator[str]:
     """Every module that the file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -57,6 +62,32 @@ def test_a_room_uses_only_the_rooms_below_it(room: str) -> None:
     modules = [path for path in MODULES if path.is_relative_to(ROOT / room)]
     assert modules
     assert imports_beyond(modules, MAY_USE[room]) == []
+
+
+def names_types(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def uses(path: Path, modules: frozenset[str]) -> set[str]:
+    """Modules of ours that a file imports, inside functions too; but for what only annotations name."""
+    found, left = set(), [parsed(path)]
+    while left:
+        for node in ast.iter_child_nodes(left.pop()):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    full = f"{node.module}.{alias.name}"
+                    found.add(full if full in modules else str(node.module))
+            elif not isinstance(node, ast.expr) and not (isinstance(node, ast.If) and names_types(node.test)):
+                left.append(node)
+    return found & modules
+
+
+def test_no_module_needs_itself_by_way_of_others() -> None:
+    paths = {names(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in MODULES}
+    graph = {module: uses(path, frozenset(paths)) - {module} for module, path in paths.items()}
+    TopologicalSorter(graph).prepare()  # a circle is a CycleError that names its modules
 
 
 def test_neither_the_warehouse_nor_profiling_knows_of_dagster_or_panel() -> None:
@@ -86,7 +117,7 @@ def test_what_dagster_reads_at_run_time_keeps_its_annotations() -> None:
 
 @pytest.mark.parametrize("package", ["torch", "panel", "dagster"])
 def test_heavy_libraries_are_not_imported_where_the_command_starts(package: str) -> None:
-    tree = ast.parse((ROOT / "pipelines" / "commands" / "app.py").read_text("utf-8"))
+    tree = parsed(ROOT / "pipelines" / "commands" / "app.py")
     at_start = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     names_at_start = [a.name for n in at_start if isinstance(n, ast.Import) for a in n.names]
     names_at_start += [n.module or "" for n in at_start if isinstance(n, ast.ImportFrom)]
@@ -95,7 +126,7 @@ def test_heavy_libraries_are_not_imported_where_the_command_starts(package: str)
 
 @pytest.mark.parametrize("module", MODULES, ids=names)
 def test_a_module_opens_with_a_sentence_on_what_it_is_for(module: Path) -> None:
-    text = ast.get_docstring(ast.parse(module.read_text("utf-8")))
+    text = ast.get_docstring(parsed(module))
     assert text
     assert "." in text
 
@@ -104,7 +135,7 @@ def test_a_private_name_is_used_in_its_own_module_only() -> None:
     found = [
         f"{names(path)}: {node.module}.{alias.name}"
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ImportFrom) and top(node.module or "") in OURS
         for alias in node.names
         if alias.name.startswith("_")
@@ -122,7 +153,7 @@ TAG = re.compile(
 def test_html_stands_in_templates_and_never_in_strings_of_the_logic(room: str) -> None:
     found = []
     for path in (path for path in MODULES if path.is_relative_to(ROOT / room)):
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = parsed(path)
         # An expression that finds HTML is no HTML; nor is what a docstring speaks of.
         exempt = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func)[:3] == "re."]
         exempt += [

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics.fronts.pareto import Direction, pareto_front, usable
+from analytics.fronts.objectives import Direction, usable
+from analytics.fronts.pareto import pareto_front
 from analytics.identity.models import BITS_PER_WEIGHT
 from warehouse.publish import current
 

@@ -9,8 +9,6 @@ from warehouse.contracts.table import Column, Table, columns_of
 LICENCE_CLASSES = ("proprietary", "restricted", "open_weights", "open_source")
 """From closed to open. restricted: weights published, but not for commercial use; open_weights: published under terms
 of the maker's own; open_source: under a licence that any use is free under."""
-OPEN_CLASSES = ("restricted", "open_weights", "open_source")
-"""Classes whose weights anybody can download."""
 PUBLICATIONS = (
     "board_csv",
     "space_table",

@@ -2,12 +2,12 @@
 
 import polars as pl
 
+from analytics.identity.licences import OPEN
 from warehouse.contracts.arena import (
     ARENA,
     BOARD_KEY,
     CATEGORY,
     MODEL,
-    OPEN_CLASSES,
     PUBLICATION,
     STYLE_CONTROL,
     points,
@@ -93,7 +93,7 @@ FRONTIER_GPU_DEMAND = Table(
         MODEL,
         Column("model_id", pl.String, "The model on the hub; null where not known."),
         Column("organization", pl.String, "Maker, spellings unified."),
-        Column("licence_class", pl.String, "Class of the licence.", required=True, allowed=OPEN_CLASSES),
+        Column("licence_class", pl.String, "Class of the licence.", required=True, allowed=OPEN),
         Column("release_date", pl.Date, "Best known.", required=True),
         points("rating", "On this board.", required=True),
         Column("parameters_total", pl.Int64, "Parameters, all experts.", unit="parameters", minimum=1),

@@ -240,19 +240,6 @@ def source_line(state: BoardState) -> str:
     return f"{publication}: {arena}, {formats.running(category(state.category))}{style}, board of {state.date}"
 
 
-def searched(rows: pl.DataFrame, text: str) -> pl.DataFrame:
-    """Rows whose model or maker holds every word of one of the parts between semicolons; case does not matter."""
-    parts = [part.lower().split() for part in text.split(";") if part.strip()]
-    if not parts:
-        return rows
-    name = pl.concat_str("model", pl.col("organization").fill_null(""), separator=" ").str.to_lowercase()
-    return rows.filter(
-        pl.any_horizontal(
-            *(pl.all_horizontal(*(name.str.contains(word, literal=True) for word in words)) for words in parts)
-        )
-    )
-
-
 def within(rows: pl.DataFrame, state: BoardState) -> pl.DataFrame:
     """Rows of the licence classes and makers that are chosen; no choice is all."""
     if state.licence:

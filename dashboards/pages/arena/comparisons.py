@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from analytics.ratings.series import FEWEST_COMMON
 from dashboards.charts import legend, ratings_history, win_rates
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
@@ -18,7 +19,6 @@ from dashboards.parts.theme import OTHER_COLOUR, palette
 
 _DELTAS, _STYLES = "category_deltas", "style_control"
 _STYLED = 30  # models of which the rank without and with style control is drawn
-_FEWEST_COMMON = 5  # as in the query `arena_breaks`
 _FEATURES = {"length": "length", "headers": "headings", "lists": "lists", "bold": "bold text"}
 _WINS = {
     "predicted": "as the ratings predict",
@@ -199,7 +199,7 @@ def _breaks(breaks: pl.DataFrame) -> str:
         return "Levels held: the models on consecutive boards never shifted together by 2.5 points or more."
     parts = []
     for row in breaks.iter_rows(named=True):
-        if row["models"] < _FEWEST_COMMON:
+        if row["models"] < FEWEST_COMMON:
             why = f"only {row['models']} models appear on both boards, too few to compare them"
         else:
             why = f"{row['models']} models on both moved by {row['shift_points']:+.1f} points in the median"

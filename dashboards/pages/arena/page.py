@@ -14,7 +14,7 @@ from dashboards.pages.arena import explained
 from dashboards.pages.arena import rows as arena_rows
 from dashboards.pages.arena.boards import VOTES, ArenaState, Boards
 from dashboards.pages.arena.comparisons import Comparisons
-from dashboards.parts import controls, formats, page
+from dashboards.parts import controls, filters, formats, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable, interval
 from dashboards.parts.page import Content
@@ -157,7 +157,8 @@ class Arena(SessionPage[ArenaState]):
         self.vote.draw(self.rated)
 
     def _filtered(self) -> None:
-        self.shown = arena_boards.within(arena_boards.searched(self.rated, self.state.search), self.state)
+        found = filters.searched(self.rated, self.state.search, "model", "organization")
+        self.shown = arena_boards.within(found, self.state)
         empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
         self.counts.object = block("shown_of", self.shown.height, self.rated.height, "models")

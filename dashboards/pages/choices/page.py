@@ -100,7 +100,7 @@ class Choices:
             ),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        self.drawer = self._drawer()
+        self.drawer = page.drawer(self.details, lambda: self._open_model(""))
         self._judge()
         self._watch()
 
@@ -311,15 +311,6 @@ class Choices:
         self.drawer.visible = rows.height > 0
         if rows.height:
             self.details.object = text.details(rows.row(0, named=True), self.state.kwh)
-
-    def _drawer(self) -> pn.Column:
-        close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
-
-        def shut(_event: Any) -> None:
-            self.state.model = ""
-
-        close.on_click(shut)
-        return pn.Column(close, self.details, css_classes=["drawer"], visible=False, margin=0)
 
     def _describe(self) -> dict[str, Any]:
         return {

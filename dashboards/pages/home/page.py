@@ -1,5 +1,7 @@
 """The first page: what the warehouse holds, how fresh it is, and where to go."""
 
+from collections.abc import Sequence
+
 import panel as pn
 import polars as pl
 
@@ -9,16 +11,13 @@ from dashboards.pages.open_vs_proprietary.ability import sentence as gap_of
 from dashboards.pages.scaling.ability import sentence as growth_of
 from dashboards.parts import board_choice, formats
 from dashboards.parts.how_far_off import address_of_error
-from dashboards.parts.page import Content, card, html
+from dashboards.parts.page import Content, Page, card, html
 from dashboards.parts.templates import block, render
 from profiling.answers.advise import Need, advise
 
 
-def build(data: Data, _search: str) -> Content:
-    """Content of the first page."""
-    # The list of pages names this one, so it can be read only once all are there.
-    from dashboards.pages import PAGES  # noqa: PLC0415
-
+def build(data: Data, pages: Sequence[Page]) -> Content:
+    """Content of the first page, which leads to the pages."""
     retrieved = data.ask("retrieved")
     findings = [*_advice(data), *_ability(data), *data.ask("findings").to_dicts()]
     release = data.release()
@@ -30,7 +29,7 @@ def build(data: Data, _search: str) -> Content:
         pn.Column(
             html(block("opening", "Open language models, with evidence", lead), margin=(6, 0, 18, 0)),
             *([card(html(render(__file__, "findings.html", findings=findings)))] if findings else []),
-            html(render(__file__, "doors.html", pages=PAGES), margin=(0, 0, 16, 0)),
+            html(render(__file__, "doors.html", pages=pages), margin=(0, 0, 16, 0)),
             card(html(held("freshness", data.ask("freshness")))),
             # Hundreds of lines: there for who looks for one, out of the way of who does not.
             card(html(held("snapshots", retrieved))),

@@ -11,7 +11,7 @@ from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.leaderboard import changes
 from dashboards.parts import ability as words
-from dashboards.parts import board_choice, controls, formats, page
+from dashboards.parts import board_choice, controls, filters, formats, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import FactTable
 from dashboards.parts.page import Content
@@ -86,7 +86,7 @@ class AbilityBoard(SessionPage[AbilityState]):
         for name, column in (("openness", "openness"), ("organisation", "organization")):
             if chosen := getattr(state, name):
                 kept &= pl.col(column).is_in(chosen)
-        self.shown = searched(self.rows.filter(kept), state.search)
+        self.shown = filters.searched(self.rows.filter(kept), state.search, "model_id", "name", "organization")
         empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
         self.counts.object = block("shown_of", self.shown.height, self.rows.height, "models")
@@ -170,18 +170,6 @@ class AbilityBoard(SessionPage[AbilityState]):
             self.changes.widget,
         )
         return [models, changed]
-
-
-def searched(rows: pl.DataFrame, text: str) -> pl.DataFrame:
-    """Rows whose model or maker holds every word of one of the parts between semicolons; case does not matter."""
-    parts = [part.lower().split() for part in text.split(";") if part.strip()]
-    if not parts:
-        return rows
-    columns = (pl.col("model_id"), pl.col("name"), pl.col("organization").fill_null(""))
-    name = pl.concat_str(columns, separator=" ").str.to_lowercase()
-    return rows.filter(
-        pl.any_horizontal(pl.all_horizontal(name.str.contains(word, literal=True) for word in part) for part in parts)
-    )
 
 
 def marks(rows: pl.DataFrame) -> Rows:

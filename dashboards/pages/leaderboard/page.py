@@ -56,7 +56,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         self.plot = pn.pane.Bokeh(sizing_mode="stretch_width", margin=0)
         self.below = page.html()
         self.card_text = page.html()
-        self.drawer = self._drawer()
+        self.drawer = page.drawer(self.card_text, lambda: self._open(""))
         self._load()
         self._notes += self.state.settle()
         self._refilter()
@@ -178,11 +178,6 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         return self._describe_snapshot("leaderboard", query=query)
 
     # How it is laid out --------------------------------------------------------------------------------------------
-
-    def _drawer(self) -> pn.Column:
-        close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
-        close.on_click(lambda _event: self._open(""))
-        return pn.Column(close, self.card_text, css_classes=["drawer"], visible=False, margin=0)
 
     def _sidebar(self) -> pn.Column:
         state = self.state

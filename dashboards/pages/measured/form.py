@@ -13,7 +13,6 @@ from dashboards.parts.templates import block
 
 _LONGEST_PROMPT = 20_000
 _FIELD: dict[str, Any] = {"width": 300, "margin": 0}
-_LENGTHS = [32, 128, 512, 1024, 4096, 16384]
 _FORMATS = ["float32", "bfloat16", "float16", "int8_emulated"]
 _PRECISIONS = ["bfloat16", "float16", "float32"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboards.parts import formats
 from profiling.answers.advise import FORMATS, SERVED_FORMATS, formats_of
+from profiling.answers.commands import PROMPT
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
 from profiling.answers.question import Question
@@ -28,7 +29,6 @@ USUAL_DEVICES = (
 )  # fmt: skip
 """Common devices, from a small card to a large server; ask the Advisor about any other."""
 _MORE_GGUF = ("iq4_xs", "iq3_xxs", "iq2_xs")
-_PROMPT = 2048
 _MOST_MEASURED = 3
 
 
@@ -171,7 +171,7 @@ def _on(door: Door, model: Architecture, shapes_id: str, device: Accelerator, co
         )
         try:
             answer = door.answer(question)
-            prompt = door.answer(replace(question, stage="prefill", context=min(_PROMPT, context)))
+            prompt = door.answer(replace(question, stage="prefill", context=min(PROMPT, context)))
         except ProfilingError:
             row["verdict"] = "the device cannot compute in it"
             continue

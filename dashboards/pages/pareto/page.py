@@ -54,7 +54,7 @@ class Pareto(SnapshotPage[ParetoState]):
         self.sql = page.html(margin=(10, 0, 0, 0))
         self.card_text = page.html()
         self.members = pl.DataFrame()
-        self.drawer = self._drawer()
+        self.drawer = page.drawer(self.card_text, lambda: self.drawer.param.update(visible=False))
         self.body = pn.Column(sizing_mode="stretch_width", margin=0)
         self._load()
         self._notes += self.state.settle("day")
@@ -224,15 +224,6 @@ class Pareto(SnapshotPage[ParetoState]):
         front = {"segment_by": self.state.within, "segment": self.state.segment}
         query = warehouse_data.sql_with_values("front", self._front())
         return self._describe_snapshot("pareto", objectives=self._objectives(), query=query, **front)
-
-    def _drawer(self) -> pn.Column:
-        close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
-
-        def shut(_event: Any) -> None:
-            self.drawer.visible = False
-
-        close.on_click(shut)
-        return pn.Column(close, self.card_text, css_classes=["drawer"], visible=False, margin=0)
 
     def _open(self, entry_id: str) -> None:
         self.card_text.object = entry_card.build(self.data, self.state.snapshot, entry_id)

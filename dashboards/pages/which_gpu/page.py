@@ -47,7 +47,7 @@ class WhichGpu:
             sizing_mode="stretch_width", margin=(10, 0, 0, 0)
         )
         self.matrix.on_pick(self._pick)
-        self.drawer = self._drawer()
+        self.drawer = page.drawer(self.details, lambda: self.state.param.update(cell=""))
         self._update()
         self._open()
         self.state.param.watch(self._on_choice, [*_RECKONED, *_PRICED])
@@ -170,15 +170,6 @@ class WhichGpu:
             pl.col("model") == model, pl.col("weights") == weights, pl.col("accelerator") == accelerator
         )
         return rows.row(0, named=True) if rows.height else None
-
-    def _drawer(self) -> pn.Column:
-        close = pn.widgets.Button(name="Close", css_classes=["close-drawer"], width=70, margin=(0, 0, 10, 0))
-
-        def shut(_event: Any) -> None:
-            self.state.cell = ""
-
-        close.on_click(shut)
-        return pn.Column(close, self.details, css_classes=["drawer"], visible=False, margin=0)
 
     def _rows(self) -> pl.DataFrame:
         units = {"tokens": "tokens_per_s", "usd": "usd_per_million_tokens", "grams": "g_co2e_per_million_tokens"}

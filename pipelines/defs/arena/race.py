@@ -7,6 +7,7 @@ from analytics.identity.licences import identified, normalised
 from analytics.ratings.series import joined_series
 from analytics.units import GIB
 from pipelines.defs.ability.evidence import keyed, model_facts
+from pipelines.sources.arena.layouts import CATEGORY_ALIASES
 from profiling.answers.door import Door
 from profiling.answers.sizing import DEVICE, Shapes, Sizing, shapes_of, sizing
 from profiling.errors import ProfilingError
@@ -19,7 +20,6 @@ LIVING = "living_boards"
 SOURCE = "lmarena"
 _BENCHMARK = r"^Arena (text|webdev|vision)(?:: (.+))?$"
 _ARENAS = {"text": "text", "webdev": "code", "vision": "vision"}
-_CATEGORIES = {"full": "overall"}
 
 
 def living_boards(results: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def living_boards(results: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     half = pl.col("ci_high") - pl.col("ci_low")
     board = joined.with_columns(
         named.struct[0].replace_strict(_ARENAS, default=None, return_dtype=pl.String).alias("arena"),
-        named.struct[1].fill_null("overall").replace(_CATEGORIES).alias("category"),
+        named.struct[1].fill_null("overall").replace(CATEGORY_ALIASES).alias("category"),
         pl.col("benchmark_version").str.starts_with("style control").alias("style_control"),
         pl.lit(LIVING).alias("publication"), pl.col("snapshot_date").alias("as_of_date"),
         pl.col("name_in_source").alias("model"), pl.col("name_in_source").alias("model_key"),

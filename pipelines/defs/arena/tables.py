@@ -29,7 +29,7 @@ class Boards:
     Attributes:
         board: Rows of `core.arena_board`.
         rules: From `sources.arena_reference.licence_rules`.
-        evidence: `name, source, stated`, from `release_evidence` and `read_release_evidence`.
+        evidence: `name, source, stated`, as `evidence_of` makes them.
     """
 
     board: pl.DataFrame

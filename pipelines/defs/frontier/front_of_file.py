@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from analytics.fronts.pareto import Direction, pareto_front, usable
+from analytics.fronts.objectives import Direction, usable
+from analytics.fronts.pareto import pareto_front
 from pipelines.sources.tables import NO_TABLE, header_of, require_bounded
 from profiling.foreign import parse_json
 from profiling.foreign_parquet import read_parquet

@@ -23,6 +23,7 @@ from profiling.roofline.estimate import estimate
 from profiling.roofline.grid import Grid, evaluate
 from profiling.roofline.operator_time import OperatorModel
 from profiling.roofline.workload import Parallelism, Precision, Stage, Workload, precision_of
+from warehouse.contracts.performance import SERVING_COST
 
 Calibrations = Mapping[str, Mapping[str, OperatorModel]]
 
@@ -195,14 +196,11 @@ def gpu_requirements(shapes: Sequence[Shape]) -> pl.DataFrame:
     return _named(pl.concat(parts), shapes)
 
 
-_SERVED = ("model_id", "accelerator", "stage", "precision", "tensor_parallel", "batch", "context")
-
-
 def _served(points: pl.DataFrame) -> pl.DataFrame:
     """Points that run, with device-seconds per token at the low, likely and high end."""
     tokens = pl.when(pl.col("stage") == "decode").then(pl.col("batch")).otherwise(pl.col("batch") * pl.col("context"))
     return points.filter(pl.col("tokens_per_s").is_not_null()).select(
-        *_SERVED,
+        *SERVING_COST.key,
         *(
             (pl.col(column) * pl.col("tensor_parallel") / tokens).alias(end)
             for end, column in (("low", "predicted_low_s"), ("likely", "predicted_s"), ("high", "predicted_high_s"))

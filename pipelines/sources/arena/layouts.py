@@ -83,7 +83,7 @@ MISSING = frozenset({"", "-", "n/a", "nan", "none", "null"})
 ARENAS: Mapping[str, str] = {"image": "text_to_image", "text-to-image": "text_to_image", "webdev": "code"}
 """Unified names of arenas that publications spell differently."""
 
-CATEGORIES: Mapping[str, str] = {"full": "overall"}
+CATEGORY_ALIASES: Mapping[str, str] = {"full": "overall"}
 
 ROW_ORDER_SINCE = dt.date(2025, 7, 27)
 """From this date `rank` in the board CSVs counts rows and `rank_stylectrl` is the rank by interval."""

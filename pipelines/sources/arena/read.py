@@ -13,7 +13,7 @@ import polars as pl
 from pipelines.sources.accounts import rejected_row
 from pipelines.sources.arena.layouts import (
     ARENAS,
-    CATEGORIES,
+    CATEGORY_ALIASES,
     KINDS,
     MISSING,
     ROW_ORDER_SINCE,
@@ -173,7 +173,7 @@ def _typed(text: pl.DataFrame, board: BoardFile, snapshot_id: str) -> pl.DataFra
         upper.alias("rating_upper"),
     ).with_columns(
         pl.col("arena").str.to_lowercase().replace(ARENAS),
-        pl.col("category").str.to_lowercase().replace(CATEGORIES),
+        pl.col("category").str.to_lowercase().replace(CATEGORY_ALIASES),
         pl.coalesce(pl.col("model_key").cast(pl.String), "model").alias("_identity"),
     )
     if "rank_style_control" in layout.values and board.as_of >= ROW_ORDER_SINCE:

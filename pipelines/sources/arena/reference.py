@@ -71,8 +71,8 @@ def published_ratings() -> pl.DataFrame:
     return RATING_REFERENCE.conform(frame.cast({name: pl.Float64 for name in frame.columns if "rating" in name}))
 
 
-def read_release_evidence(payload: bytes, name: str) -> pl.DataFrame:
-    """Evidence from a published file of release dates: `name, source, stated`, names normalised.
+def release_statements(payload: bytes, name: str) -> pl.DataFrame:
+    """What a file says of release dates, as it says it: `name, source, stated`, one row per model with any date.
 
     Read are the release date mapping (JSON list with `key` and `Release Date`), the table of models.dev (CSV with
     `model_id` and `release_date`), Epoch's notable models (CSV with `Model` and `Publication date`), and the model
@@ -80,15 +80,6 @@ def read_release_evidence(payload: bytes, name: str) -> pl.DataFrame:
 
     Raises:
         UnreadableEvidence: the file is none of these.
-    """
-    return evidence_of(release_statements(payload, name))
-
-
-def release_statements(payload: bytes, name: str) -> pl.DataFrame:
-    """What a file says of release dates, as it says it: `name, source, stated`, one row per model with any date.
-
-    Raises:
-        UnreadableEvidence: as in `read_release_evidence`.
     """
     try:
         rows = _json_evidence(parse_json(payload), name) if name.endswith(".json") else _csv_evidence(payload, name)

@@ -16,7 +16,6 @@ from warehouse.contracts.prices import ACCELERATOR_PRICES, API_PRICES, ELECTRICI
 
 DECLARATION = "board.toml"
 USER_FOLDER = "boards"
-FORMS = ("csv", "json", "yaml", "toml", "parquet", "markdown", "zip")
 SUFFIX_FORMS = {
     ".csv": "csv",
     ".tsv": "csv",

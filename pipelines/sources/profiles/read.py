@@ -18,7 +18,6 @@ from warehouse.contracts import profiles as tables
 from warehouse.contracts.table import Table
 from warehouse.contracts.violations import violations
 
-_COUNTED = ("flops", "moved_bytes", "allocated_bytes", "peak_bytes")
 SOURCE = "profile_bundles"
 LAYOUT = "bundle_1"
 

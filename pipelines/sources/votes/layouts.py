@@ -178,5 +178,3 @@ CATEGORIES: Mapping[str, Category] = {
     },
 }
 """Categories of the Arena by the names in its files; `full` there is `overall` here."""
-
-CATEGORY_ALIASES: Mapping[str, str] = {"full": "overall"}

@@ -18,11 +18,11 @@ import polars as pl
 from analytics.ratings.comparisons import Comparisons
 from analytics.ratings.elo import Battles
 from analytics.ratings.style import StyledBattles
+from pipelines.sources.arena.layouts import CATEGORY_ALIASES
 from pipelines.sources.votes.files import UnreadableVotes, renames, suffix_of, vote_files
 from pipelines.sources.votes.layouts import (
     BETWEEN_WORDS,
     CATEGORIES,
-    CATEGORY_ALIASES,
     EPOCH_2100,
     LANGUAGES,
     OUTCOMES,

@@ -15,10 +15,9 @@ _BUFFER_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Bandwidth:
-    """Bytes per second that were read, the median and the best of the rounds."""
+    """Bytes per second that were read, the median of the rounds."""
 
     median_bytes_per_s: float
-    best_bytes_per_s: float
     threads: int
     rounds: int
 
@@ -43,7 +42,7 @@ def read_bandwidth(seconds: float = 3.0, threads: int | None = None, buffer_byte
             begun = time.perf_counter()
             list(pool.map(np.bitwise_or.reduce, buffers))
             rates.append(workers * buffer_bytes / (time.perf_counter() - begun))
-    return Bandwidth(float(np.median(rates)), max(rates), workers, len(rates))
+    return Bandwidth(float(np.median(rates)), workers, len(rates))
 
 
 def cuda_read_bandwidth(seconds: float = 1.0) -> Bandwidth | None:
@@ -65,4 +64,4 @@ def cuda_read_bandwidth(seconds: float = 1.0) -> Bandwidth | None:
         buffer.sum()
         torch.cuda.synchronize()
         rates.append(size / (time.perf_counter() - begun))
-    return Bandwidth(float(np.median(rates)), max(rates), 1, len(rates))
+    return Bandwidth(float(np.median(rates)), 1, len(rates))

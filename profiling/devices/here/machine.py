@@ -40,7 +40,6 @@ class Modules:
 
     count: int
     mega_transfers_per_s: int
-    total_bytes: float
 
     @property
     def peak_bytes_per_s(self) -> float:

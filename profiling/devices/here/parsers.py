@@ -147,19 +147,16 @@ def meminfo(text: str) -> float | None:
 
 def dmidecode(text: str) -> Modules | None:
     """Modules of `dmidecode -t memory`; None where none is listed (virtual machines, no permission)."""
-    sizes: list[int] = []
     rates: list[int] = []
     for block in text.split("Memory Device")[1:]:
-        size = re.search(r"^\s*Size: (\d+) (MB|GB|MiB|GiB)", block, re.MULTILINE)
-        if not size:
+        if not re.search(r"^\s*Size: \d+ (MB|GB|MiB|GiB)", block, re.MULTILINE):
             continue
-        sizes.append(int(size[1]) * (GIB if size[2].startswith("G") else 2**20))
         configured = re.search(r"^\s*Configured (?:Memory|Clock) Speed: (\d+) MT/s", block, re.MULTILINE)
         stated = configured or re.search(r"^\s*Speed: (\d+) MT/s", block, re.MULTILINE)
         rates.append(int(stated[1]) if stated else 0)
-    if not sizes or not min(rates):
+    if not min(rates, default=0):
         return None
-    return Modules(count=len(sizes), mega_transfers_per_s=min(rates), total_bytes=float(sum(sizes)))
+    return Modules(count=len(rates), mega_transfers_per_s=min(rates))
 
 
 def windows(text: str) -> tuple[Processor | None, float | None, Modules | None, tuple[Gpu, ...]]:
@@ -193,7 +190,7 @@ def windows(text: str) -> tuple[Processor | None, float | None, Modules | None, 
             shares = size is not None and size < _LEAST_GPU_BYTES
             gpus.append(Gpu(name=name, memory_bytes=size, reported_by="Windows", shares_memory=shares))
     slowest = min(rates, default=0)
-    listed = Modules(count=len(modules), mega_transfers_per_s=slowest, total_bytes=total or 0.0) if slowest else None
+    listed = Modules(count=len(modules), mega_transfers_per_s=slowest) if slowest else None
     return processor, physical or total, listed, tuple(gpus)
 
 

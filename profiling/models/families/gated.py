@@ -59,11 +59,6 @@ def llama(config: Config) -> Architecture:
     return decoder(config, [spec] * layer_count(config), ends(config))
 
 
-def minicpm(config: Config) -> Architecture:
-    """MiniCPM 1 and 2: Llama with a tied head."""
-    return decoder(config, [base(config)] * layer_count(config), ends(config, tied=True))
-
-
 def internlm(config: Config) -> Architecture:
     """InternLM 1: Llama with a bias on all four attention matrices."""
     bias = config.flag("bias", default=True)
@@ -80,7 +75,7 @@ def internlm3(config: Config) -> Architecture:
 
 
 def mistral(config: Config) -> Architecture:
-    """Mistral: Llama whose layers may all look back over a window."""
+    """Mistral, and Phi-3 to 4 with fused matrices of the same counts: Llama whose layers may all have a window."""
     return decoder(config, window_layers(config), ends(config))
 
 
@@ -127,7 +122,7 @@ def qwen3(config: Config) -> Architecture:
 
 
 def gemma(config: Config) -> Architecture:
-    """Gemma 1: wide heads, tied head."""
+    """Gemma 1, MiniCPM 1 and 2: Llama with a tied head."""
     return decoder(config, [base(config)] * layer_count(config), ends(config, tied=True))
 
 
@@ -142,11 +137,6 @@ def gemma3(config: Config) -> Architecture:
     spec = replace(base(config), placement="sandwich", query_key_norm="head")
     every = int(config.get("sliding_window_pattern", "_sliding_window_pattern", default=6))
     return decoder(config, _windowed(config, spec, every=every), ends(config, tied=True))
-
-
-def phi3(config: Config) -> Architecture:
-    """Phi-3, Phi-3.5, Phi-4: Llama with fused matrices; the same counts."""
-    return decoder(config, window_layers(config), ends(config))
 
 
 def olmo(config: Config) -> Architecture:
@@ -228,9 +218,9 @@ def stablelm(config: Config) -> Architecture:
 
 
 FAMILIES = {
-    "llama": llama, "yi": llama, "baichuan": llama, "internlm2": llama, "granite": llama, "minicpm": minicpm,
+    "llama": llama, "yi": llama, "baichuan": llama, "internlm2": llama, "granite": llama, "minicpm": gemma,
     "internlm": internlm, "internlm3": internlm3, "mistral": mistral, "qwen": qwen1, "qwen2": qwen2,
-    "qwen3": qwen3, "gemma": gemma, "gemma2": gemma2, "gemma3": gemma3, "gemma3_text": gemma3, "phi3": phi3,
+    "qwen3": qwen3, "gemma": gemma, "gemma2": gemma2, "gemma3": gemma3, "gemma3_text": gemma3, "phi3": mistral,
     "olmo": olmo, "olmo2": olmo2, "olmo3": olmo3, "cohere": cohere, "cohere2": cohere,
     "chatglm": chatglm, "glm": glm, "glm4": glm, "stablelm": stablelm,
 }  # fmt: skip

@@ -12,17 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from polars.testing import assert_frame_equal
 
-from analytics.fronts.dominance import dominated_by, front_members, marginal_costs
+from analytics.fronts.dominance import dominated_by, front_members
 from analytics.fronts.history import front_history, hypervolume_history, not_explained_by_later
-from analytics.fronts.hypervolume import exclusive_contributions, hypervolume
-from analytics.fronts.pareto import (
-    Direction,
-    UnusableObjective,
-    front_mask,
-    fronts_by_group,
-    pareto_front,
-    usable,
-)
+from analytics.fronts.hypervolume import exclusive_contributions
+from analytics.fronts.nondominated import front_mask
+from analytics.fronts.objectives import Direction, UnusableObjective, usable
+from analytics.fronts.pareto import fronts_by_group, pareto_front
 
 SMALL_AND_GOOD = {"size": Direction.MINIMISE, "score": Direction.MAXIMISE}
 
@@ -228,7 +223,7 @@ def test_the_area_at_every_date_is_that_of_the_front_and_never_shrinks(points: p
         _, area, members, _, _ = history.filter(pl.col("day") <= day).row(-1)  # days between changed nothing
         arrived = points.filter(pl.col("day") <= day)
         values = arrived.select("size", -pl.col("score")).to_numpy()
-        assert area == pytest.approx(hypervolume(values, (4.5, -0.5)))
+        assert area == pytest.approx(moocore.hypervolume(values, ref=(4.5, -0.5)))
         assert members == pareto_front(arrived, SMALL_AND_GOOD).height
     assert history["hypervolume"].is_sorted()
     assert history["members"].to_list() == (history["entered"] - history["left"]).cum_sum().to_list()
@@ -277,26 +272,6 @@ def test_members_know_how_many_contenders_noise_leaves_them_and_whether_their_st
     assert without["beyond_noise_of_previous"].null_count() == without.height
 
 
-def test_a_step_along_the_front_costs_what_it_adds_in_size_per_point_gained() -> None:
-    front = pl.DataFrame({"size": [13.0, 7.0, 7.0, 70.0], "score": [64.0, 60.0, 60.0, 70.0]})
-    costs = marginal_costs(front, "size", "score")
-    assert costs["size"].to_list() == [7.0, 7.0, 13.0, 70.0]
-    assert costs["marginal_cost"].to_list() == [None, None, 1.5, 9.5]
-    with pytest.raises(ValueError, match=r"row 1 \(size 9, score 1\) is dominated"):
-        marginal_costs(pl.DataFrame({"size": [1.0, 9.0], "score": [2.0, 1.0]}), "size", "score")
-
-
-@given(coarse_grids)
-def test_the_hypervolume_is_what_counting_unit_cells_gives(values: np.ndarray) -> None:
-    reference = np.full(values.shape[1], 2.5)
-    inside = values[(values < reference).all(axis=1)]
-    cells = np.stack(np.meshgrid(*[np.arange(-3, 3)] * values.shape[1]), -1).reshape(-1, values.shape[1])
-    # Coordinates are whole and the reference is at a half: count cells [k, k + 1), the last ones halved.
-    covered = np.array([(inside <= cell).all(axis=1).any() for cell in cells], dtype=bool)
-    volume = np.prod(np.where(cells[covered] == 2, 0.5, 1.0), axis=1).sum()
-    assert hypervolume(values, reference) == pytest.approx(float(volume))
-
-
 @given(hnp.arrays(np.float64, st.tuples(st.integers(0, 25), st.just(2)), elements=st.integers(-3, 3)))
 def test_a_contribution_is_the_area_the_front_loses_without_that_member(values: np.ndarray) -> None:
     reference = (2.5, 2.5)
@@ -304,14 +279,15 @@ def test_a_contribution_is_the_area_the_front_loses_without_that_member(values: 
     front = values[on_front]
     expected = np.zeros(len(values))
     expected[on_front] = [
-        hypervolume(front, reference) - hypervolume(np.delete(front, i, axis=0), reference) for i in range(len(front))
+        moocore.hypervolume(front, ref=reference) - moocore.hypervolume(np.delete(front, i, axis=0), ref=reference)
+        for i in range(len(front))
     ]
     assert exclusive_contributions(values, reference) == pytest.approx(expected)
 
 
 def test_a_reference_of_the_wrong_length_is_refused() -> None:
     with pytest.raises(ValueError, match=r"one finite number per objective: got \[1.0\]"):
-        hypervolume(np.zeros((3, 2)), [1.0])
+        exclusive_contributions(np.zeros((3, 2)), [1.0])
 
 
 @pytest.mark.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -16,8 +17,13 @@ from analytics.quantisation.held_out import errors_of, held_out
 from analytics.quantisation.loss import LossModel, Subject, ability_lost
 from analytics.quantisation.recipes import LAYER_BITS, RECIPES, UNMEASURED_TASKS, layer_bits, prepared, recipe_of
 from profiling.models.gguf import gguf_widths, tensor_numbers
-from profiling.models.sources import load
-from warehouse.quantisation import loss_model, quantisation_measurements
+from profiling.models.load import load
+from warehouse.quantisation import quantisation_measurements
+
+
+@cache
+def loss_model() -> LossModel:
+    return LossModel.of(quantisation_measurements())
 
 
 @pytest.fixture(scope="module")
@@ -244,11 +250,16 @@ def test_a_question_that_is_none_is_refused(model: LossModel) -> None:
 
 def test_kl_divergence_of_usual_formats_is_of_the_size_that_people_publish(model: LossModel) -> None:
     # Qwopus-27B: EXL3 4.0 bits 0.012, Q4_K_M 0.023; both models are among the rows.
-    exl3 = model.token_loss(4.0, "exl3-4.0bpw", Subject(27e9))
-    mixed = model.token_loss(None, "q4_k_m", Subject(27e9))
-    assert exl3.low < 0.012 < exl3.high
-    assert mixed.low < 0.023 < 2 * mixed.high
-    assert model.token_loss(None, "q8_0", Subject(8e9)).nats < 0.003
+    asked = pl.DataFrame(
+        {"metric": "mean_kld", "layer_bits": [4.0, LAYER_BITS["q4_k_m"], LAYER_BITS["q8_0"]],
+         "effective_b": [27.0, 27.0, 8.0], "is_mixture": False,
+         "recipe": [recipe_of(name) for name in ("exl3-4.0bpw", "q4_k_m", "q8_0")], "is_llama_3": False}
+    )  # fmt: skip
+    exl3, mixed, eight_bits = model.of_tokens.nats(asked).tolist()
+    factor = math.exp(model.intervals.tokens["mean_kld"])
+    assert exl3 / factor < 0.012 < exl3 * factor
+    assert mixed / factor < 0.023 < 2 * mixed * factor
+    assert eight_bits < 0.003
 
 
 def test_ability_is_lost_by_the_logit_of_what_is_left() -> None:

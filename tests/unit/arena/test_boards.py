@@ -12,10 +12,11 @@ from analytics.identity.release_dates import best_release_dates
 from pipelines.sources.arena.layouts import BOARD_LAYOUTS, UnknownBoardLayout
 from pipelines.sources.arena.read import ParsedBoard, UnnamedBoard, identify_board, parse_board
 from pipelines.sources.arena.reference import (
+    evidence_of,
     licence_rules,
     published_ratings,
-    read_release_evidence,
     release_evidence,
+    release_statements,
 )
 from warehouse.contracts.arena import ARENA_BOARD, LICENCE_CLASSES, RATING_REFERENCE
 from warehouse.contracts.violations import violations
@@ -219,7 +220,7 @@ def test_every_published_source_of_release_dates_is_read(shared_data: Path) -> N
     folder = shared_data / "arena/release_dates"
     names = ("release_date_mapping_graphes_livre.json", "models_dev.csv", "epoch_notable_ai_models.csv",
              "comparia_generated-models.json")  # fmt: skip
-    found = {name: read_release_evidence((folder / name).read_bytes(), name) for name in names}
+    found = {name: evidence_of(release_statements((folder / name).read_bytes(), name)) for name in names}
     assert {frame["source"].unique().item() for frame in found.values()} == {
         "graphes_livre", "models.dev", "epoch", "comparia"
     }  # fmt: skip

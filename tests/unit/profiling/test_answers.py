@@ -17,7 +17,7 @@ from profiling.devices.accelerators import GIB
 from profiling.devices.accelerators import table as accelerators
 from profiling.errors import InvalidWorkload, UnknownAccelerator, UnsupportedPrecision
 from profiling.memory.need import gpus_needed, max_batch, memory_need
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.roofline.workload import Parallelism
 from warehouse.contracts.prices import ACCELERATOR_PRICES
 

@@ -10,7 +10,8 @@ import pytest
 
 from profiling.errors import InvalidConfig, UnknownModel, UnsupportedModelType
 from profiling.models.families.assembly import STATES_ALL, family_defaults
-from profiling.models.sources import catalogue, from_config, from_path, from_toml, load, supported_model_types
+from profiling.models.load import load
+from profiling.models.sources import catalogue, from_config, from_path, from_toml, supported_model_types
 
 # transformers keeps DeepSeek's router correction biases as buffers, which its parameter count leaves out:
 # 58 layers of 256 experts, 60 layers of 384.

@@ -12,18 +12,16 @@ from hypothesis import strategies as st
 
 from profiling.calibration.calibrate import (
     Calibration,
-    Peaks,
     UnusableKernels,
     above_roof,
     bound_s,
     calibrate_tables,
-    parameter_meanings,
     peaks_of_device,
     unfitted_calibration,
 )
 from profiling.calibration.fit import fold_of, law_time_s, shape_groups
 from profiling.calibration.kernels import OPERATOR_CLASSES, UnreadableKernelTable, read_kernels
-from profiling.calibration.laws import law_of
+from profiling.calibration.laws import Peaks, law_of
 
 H200 = Peaks({"bf16": 989e12, "fp8": 1979e12}, 4.8e12, cache_bytes=50e6, multiprocessors=132)
 GEMM = {"m": [1, 16, 128, 1000, 8192], "n": [1024, 4096, 4096, 512, 8192], "k": [1024, 4096, 14336, 64, 8192]}
@@ -89,7 +87,7 @@ def test_h200_shapes_never_seen_are_predicted_within_the_target(
     assert calibration.interval_coverage_pct is not None
     assert 75 <= calibration.interval_coverage_pct <= 85
     for parameters in calibration.parameters.values():
-        assert set(parameters) == set(parameter_meanings(operator_class))
+        assert set(parameters) == {each.name for each in law_of(operator_class).parameters}
 
 
 @pytest.mark.data

@@ -14,7 +14,7 @@ from profiling.answers.pruning import pruning_of
 from profiling.answers.question import Question
 from profiling.answers.sweep import AXES, sweep
 from profiling.errors import InvalidWorkload
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.models.variants import structurally_pruned, with_vocabulary
 from profiling.roofline.table1 import published
 from profiling.roofline.tokens import shifted_lengths

@@ -11,7 +11,7 @@ from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, pre
 from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, product_rate
 from profiling.errors import InvalidWorkload
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import operator_times
 from profiling.roofline.precisions import precision_for

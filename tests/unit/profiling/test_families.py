@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from profiling.errors import InvalidConfig, UnsupportedModelType
 from profiling.memory.need import kv_cache_bytes
 from profiling.models.architecture import Architecture
-from profiling.models.sources import catalogue, from_config, from_toml, load, model_configs
+from profiling.models.load import load
+from profiling.models.sources import catalogue, from_config, from_toml, model_configs
 from profiling.models.steps import AttentionCore
 from profiling.roofline.operators import operators, totals
 from profiling.roofline.tokens import tokens_of

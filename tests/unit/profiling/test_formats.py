@@ -13,7 +13,8 @@ from profiling.memory.need import memory_need
 from profiling.memory.weights import beside_weights_bytes, weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.formats import published_format
-from profiling.models.sources import from_config, from_path, load, model_configs
+from profiling.models.load import load
+from profiling.models.sources import from_config, from_path, model_configs
 from profiling.models.stored import Group, Width, group_of
 from profiling.roofline.estimate import estimate
 from profiling.roofline.precisions import precision_for

@@ -21,7 +21,8 @@ from profiling.models.format_names import (
 )
 from profiling.models.gguf import gguf_file_size_bytes, gguf_widths, tensor_numbers
 from profiling.models.gguf_rules import block_types, file_types
-from profiling.models.sources import from_config, load
+from profiling.models.load import load
+from profiling.models.sources import from_config
 
 GIB = 2**30
 

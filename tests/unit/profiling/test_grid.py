@@ -9,7 +9,7 @@ from profiling.calibration.predictors import operator_models
 from profiling.calibration.shipped import by_device, shipped
 from profiling.devices.accelerators import find
 from profiling.kernels.operators import kernel_models
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.roofline.estimate import estimate
 from profiling.roofline.grid import SCHEMA, Grid, evaluate
 from profiling.roofline.workload import Parallelism, Precision, Workload

@@ -120,4 +120,4 @@ def test_what_a_machine_does_not_tell_is_said(tmp_path: Path) -> None:
 def test_bandwidth_is_measured_with_small_arrays_too() -> None:
     measured = read_bandwidth(seconds=0.01, threads=1, buffer_bytes=1 << 20)
     assert measured.rounds >= 3
-    assert 1e8 < measured.median_bytes_per_s <= measured.best_bytes_per_s
+    assert measured.median_bytes_per_s > 1e8

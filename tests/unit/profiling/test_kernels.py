@@ -16,7 +16,7 @@ from profiling.kernels.folder import LEFT_OUT
 from profiling.kernels.read import measured_kernels
 from profiling.kernels.shipped import FOLDER, from_json, shipped_surfaces, shipped_transfers, summary, to_json
 from profiling.kernels.surface import LARGEST_FACTOR, fit_surface
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.roofline.operator_time import operator_times
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Workload

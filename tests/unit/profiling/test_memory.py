@@ -22,7 +22,7 @@ from profiling.memory.need import (
     rule_of_thumb_gpus,
 )
 from profiling.memory.weights import weight_bytes
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Parallelism, Precision, Workload, precision_of
 

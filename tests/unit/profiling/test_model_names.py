@@ -6,8 +6,9 @@ import pytest
 
 from profiling.answers.lengths import tokens
 from profiling.errors import InvalidWorkload, UnknownModel
+from profiling.models.load import load
 from profiling.models.names import resolve_model
-from profiling.models.sources import catalogue, load
+from profiling.models.sources import catalogue
 
 LLAMA = "meta-llama/Meta-Llama-3.1-8B"
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.models.steps import AttentionCore
 from profiling.roofline.graph import edges
 from profiling.roofline.operators import Operator, operators, totals

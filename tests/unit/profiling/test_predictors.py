@@ -11,7 +11,8 @@ import pytest
 from profiling.calibration.calibrate import peaks_of, unfitted_calibration
 from profiling.calibration.predictors import operator_models
 from profiling.devices.accelerators import find
-from profiling.models.sources import from_config, load
+from profiling.models.load import load
+from profiling.models.sources import from_config
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import operator_time
 from profiling.roofline.operators import Operator, operators

@@ -11,7 +11,7 @@ from profiling.devices.accelerators import GIB, find
 from profiling.errors import DoesNotFit
 from profiling.memory.need import gpus_needed, max_batch, memory_need
 from profiling.memory.requirements import requirements
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.roofline.workload import Precision, Workload
 
 ACCELERATORS = [find(name) for name in ("T4", "RTX-4090", "H200-SXM-141GB")]

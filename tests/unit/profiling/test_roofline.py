@@ -8,7 +8,7 @@ import pytest
 
 from profiling.devices.accelerators import find, from_toml
 from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision
-from profiling.models.sources import load
+from profiling.models.load import load
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import Prediction, operator_times
 from profiling.roofline.operators import Operator

@@ -16,8 +16,8 @@ from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device
 from profiling.errors import DoesNotFit, IllegalParallelism, InvalidWorkload
 from profiling.memory.weights import weight_bytes
+from profiling.models.load import load
 from profiling.models.parts import Held, expert_layers, layer_kinds, part_of
-from profiling.models.sources import load
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Workload
 

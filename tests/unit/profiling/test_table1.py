@@ -23,7 +23,8 @@ def test_weights_kv_memory_traffic_and_time_equal_the_printed_digits() -> None:
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.metric}-{line.bits}")
 def test_every_difference_is_the_sum_of_its_named_terms(line: Line) -> None:
-    assert line.unexplained == pytest.approx(0, abs=1e-12 if line.metric == "time_s" else 1e-6)
+    explained = sum(term.amount for term in line.terms)
+    assert line.ours - line.published - explained == pytest.approx(0, abs=1e-12 if line.metric == "time_s" else 1e-6)
     assert as_printed(line.published) == line.printed
 
 

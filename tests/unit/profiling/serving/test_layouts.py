@@ -18,7 +18,8 @@ from profiling.serving.alternatives import plan_rows, said_with
 from profiling.serving.layouts import layouts, spoken
 from profiling.serving.plan import Promise, asked_plans
 from profiling.serving.replica import Options, replica_of, room_of
-from profiling.serving.simulate import Replica, Traffic, simulate
+from profiling.serving.served import simulate
+from profiling.serving.simulate import Replica, Traffic
 from profiling.serving.steps import StepTimes, step_times
 
 DEEPSEEK, LLAMA, H200 = "deepseek-ai/DeepSeek-V3.1", "meta-llama/Llama-3.3-70B-Instruct", "H200-SXM-141GB"

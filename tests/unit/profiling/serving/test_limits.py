@@ -8,7 +8,8 @@ from profiling.answers.door import Door, shipped_door
 from profiling.serving.limits import limit
 from profiling.serving.plan import Plan, Promise, fleet
 from profiling.serving.replica import Options, enough_requests
-from profiling.serving.simulate import Traffic, simulate
+from profiling.serving.served import simulate
+from profiling.serving.simulate import Traffic
 
 CHAT = Traffic(input_tokens=2000, output_tokens=100, users=8)
 PROMISE = Promise(traffic=CHAT, time_to_first_token_s=2, time_per_output_token_s=0.05)

@@ -12,7 +12,8 @@ from profiling.roofline.estimate import estimate
 from profiling.roofline.workload import Parallelism, Workload, precision_of
 from profiling.serving.plan import Promise, curve, fleet, plans
 from profiling.serving.replica import Options, enough_requests
-from profiling.serving.simulate import Replica, Traffic, simulate
+from profiling.serving.served import simulate
+from profiling.serving.simulate import Replica, Traffic
 from profiling.serving.steps import StepTimes, step_times
 from warehouse.contracts.prices import ACCELERATOR_PRICES
 

@@ -1,0 +1,40 @@
+"""A model by whatever names it: a name people use, a path, or an address of the hub."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from profiling.models.architecture import Architecture
+from profiling.models.names import resolve_model
+from profiling.models.sources import catalogue, from_hub, from_path, same_shapes, under_name
+
+
+def load(model: str | Path, *, online: bool = False) -> Architecture:
+    """The architecture of a name, a path, or (when `online`) a model of the hub.
+
+    Names are those people use (`profiling.models.names`): of the catalogue, of the hub, of Ollama, of GGUF files.
+
+    Raises:
+        UnknownModel: None of these, or several; the message names the nearest in the catalogue.
+    """
+    text = str(model)
+    if text in catalogue():
+        return catalogue()[text].architecture()
+    try:
+        is_path = Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        is_path = False
+    if is_path:
+        return from_path(text)
+    meant = resolve_model(text)
+    if online and meant.model_id and meant.catalogue_id is None:
+        return from_hub(meant.model_id)
+    known = meant.require()
+    return _alike(str(meant.model_id)) if meant.model_id in same_shapes() else catalogue()[known].architecture()
+
+
+@cache
+def _alike(name: str) -> Architecture:
+    """A model without a config of its own, with the shapes of another."""
+    return under_name(catalogue()[same_shapes()[name][0]].architecture(), name)
