@@ -18,6 +18,7 @@ A_FRAME_MS = 100
 """In which the browser draws what it has been sent."""
 _CALM_S = 0.3  # in which nobody else chose: until then a table waits, so that charts of others come first
 _MOST_POSTPONED = 20  # two seconds, after which it comes whoever still chooses
+_WORDS_POSTPONED = 5  # half a second: what a chart says of itself waits less long
 State = TypeVar("State", bound=UrlState)
 
 
@@ -77,7 +78,7 @@ class SessionPage(Generic[State]):
         Words cost the browser as much as the marks: each has the page laid out anew.
         """
         if pn.state.loaded:
-            self._put_off(tell, _MOST_POSTPONED)
+            self._put_off(tell, _MOST_POSTPONED - _WORDS_POSTPONED)
         else:
             tell()
 

@@ -142,9 +142,9 @@ class ScalingPage(SnapshotPage[ScalingState]):
 
     def _draw_fit(self) -> None:
         state = self.state
-        points, fits = self._points(), self._fits()
+        self.points, self.fits = self._points(), self._fits()
         x_title, label = self._titles()
-        plot = self.chart.show(points, fits, x_title, f"{label} (points)", logarithmic=state.axis == "log")
+        plot = self.chart.show(self.points, self.fits, x_title, f"{label} (points)", logarithmic=state.axis == "log")
         if self.plot.object is not plot:
             self.plot.object = plot
         self._then(self._tell)
@@ -155,7 +155,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
         return f"{size} parameters (billion)" if size != "Active per token" else "Active parameters (billion)", label
 
     def _tell(self) -> None:
-        (x_title, label), points, fits = self._titles(), self._points(), self._fits()
+        (x_title, label), points, fits = self._titles(), self.points, self.fits
         self.notes.object = page.notes(self._notes)
         where = self._where(points.height)
         self.heading.object = page.about(
