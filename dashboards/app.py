@@ -24,6 +24,7 @@ from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
 from dashboards.parts.page import NothingToShow, card, html
+from dashboards.parts.session import A_FRAME_MS
 from dashboards.parts.templates import macro
 from dashboards.places import address_of, bound_connections
 from warehouse import logs
@@ -278,11 +279,15 @@ def _keep_address(content: Content) -> None:
     if state is None:
         return
 
-    def write(*_events: Any) -> None:
+    def write() -> None:
         if pn.state.location is not None:
             begins = urlencode(content.address_begins, safe="/")
             choices = state.address()
             pn.state.location.search = f"?{begins}{choices.replace('?', '&', 1)}" if begins else choices
 
-    state.param.watch(write, state.keys())
+    def write_later(*_events: Any) -> None:
+        if pn.state.curdoc is not None:
+            pn.state.curdoc.add_timeout_callback(write, A_FRAME_MS)
+
+    state.param.watch(write_later, state.keys())
     pn.state.onload(write)

@@ -1,7 +1,7 @@
 """A Pareto front as a staircase over all entries, with error bars, and members within noise told apart."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import polars as pl
@@ -155,8 +155,8 @@ class FrontChart:
         tap.renderers = members
         return plot
 
-    def show(self, front: Front, *, frame: tuple[pl.Series, pl.Series] | None = None) -> str:
-        """Draw the front and return its legend as HTML.
+    def show(self, front: Front, *, frame: tuple[pl.Series, pl.Series] | None = None) -> None:
+        """Draw the front.
 
         Args:
             front: What to draw.
@@ -172,20 +172,23 @@ class FrontChart:
         axes.show(self.figure.x_range, x_span)
         axes.show(self.figure.y_range, y_span)
         self.figure.xaxis[0].axis_label, self.figure.yaxis[0].axis_label = front.x.title, front.y.title
-        counts = dict(front.cloud["precision"].fill_null("unknown").value_counts().iter_rows())
-        shown = [name for name in theme.PRECISIONS if name in counts]
-        styles = theme.palette(shown)
+        styles = _styles(_counts(front))
         self._draw_cloud(thinned(front.cloud), styles)
-        noise = self._draw_members(front, styles)
+        self._draw_members(front, styles)
         joined = front.members if front.is_staircase else front.members.clear()
         xs, ys = staircase(joined, x_span[1] * 10, y_span[0] - (y_span[1] - y_span[0]))
         self.line.data = {"x": xs, "y": ys}
         self.area.data = {"x": xs, "low": [y_span[0] - (y_span[1] - y_span[0])] * len(xs), "high": ys}
         self._place_labels(front.members, x_span, y_span)
+
+    def tell(self, front: Front) -> str:
+        """Have hovers speak of the front that is drawn, and return its legend as HTML."""
         self._set_hovers(front)
+        counts, noise = _counts(front), _noise(front)
+        styles = _styles(counts)
         lines = [legend.Entry("Pareto front", theme.ACCENT, "line")] if front.is_staircase else []
-        lines += [legend.Entry(name, *styles[name], count=counts[name]) for name in shown]
-        if not shown:
+        lines += [legend.Entry(name, *style, count=counts[name]) for name, style in styles.items()]
+        if not styles:
             lines.append(legend.Entry("one model", theme.OTHER_COLOUR, theme.OTHER_MARK, count=front.cloud.height))
         elif "unknown" in counts:
             text = "precision unknown"
@@ -201,21 +204,18 @@ class FrontChart:
     def _draw_cloud(self, cloud: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> None:
         self.cloud.show(_styled(cloud.rename({"model_id": "name"}), styles))
 
-    def _draw_members(self, front: Front, styles: dict[str, tuple[str, str]]) -> set[str]:
+    def _draw_members(self, front: Front, styles: dict[str, tuple[str, str]]) -> None:
         members = front.members
         margin = TWO_SIDED_95 * pl.col("standard_error").fill_null(0.0)
-        steps = members["beyond_noise_of_previous"].to_list() if front.is_staircase else [True] * members.height
-        marks = [noise_mark(beyond, place) for place, beyond in enumerate(steps)]
         frame = _styled(members.rename({"model_id": "name"}), styles).with_columns(
             (pl.col("y") - margin).alias("low"),
             (pl.col("y") + margin).alias("high"),
-            pl.Series("noise", marks, dtype=pl.String),
+            pl.Series("noise", _noise(front), dtype=pl.String),
         )
         for source, wanted in ((self.clear, ("clear", "unknown")), (self.within, ("within",))):
             part = frame.filter(pl.col("noise").is_in(wanted))
             source.selected.indices = []
             source.data = {column: part[column].to_numpy() for column in _MEMBERS}
-        return set(marks)
 
     def _place_labels(self, members: pl.DataFrame, x_span: tuple[float, float], y_span: tuple[float, float]) -> None:
         # Up and to the left of a member lies only what nobody reaches, so names stand there free of points. They are
@@ -241,6 +241,20 @@ class FrontChart:
         rows = ((front.y.label, y_text), (front.x.label, x_text))
         for tool, aside, form in zip(self._hovers, ("On the front", ""), ("", "{custom}"), strict=True):
             tool.tooltips = tip(f"@name{form}", *rows, (front.kind, f"@precision{form}"), aside=aside)
+
+
+def _counts(front: Front) -> dict[str, int]:
+    return dict(front.cloud["precision"].fill_null("unknown").value_counts().iter_rows())
+
+
+def _styles(counts: Collection[str]) -> dict[str, tuple[str, str]]:
+    return theme.palette([name for name in theme.PRECISIONS if name in counts])
+
+
+def _noise(front: Front) -> list[str]:
+    """Mark of noise of each member."""
+    steps = front.members["beyond_noise_of_previous"] if front.is_staircase else [True] * front.members.height
+    return [noise_mark(beyond, place) for place, beyond in enumerate(steps)]
 
 
 def _styled(frame: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> pl.DataFrame:

@@ -99,6 +99,7 @@ class FactTable:
         """
         self._facts = facts
         self._frame = pl.DataFrame()
+        self._columns: dict[str, tuple[Fact, bool]] = {}
         name = next((fact for fact in facts.values() if not fact.format), None)
         texts = [fact for fact in facts.values() if fact is name or (fact.stays and not fact.format)]
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
@@ -118,7 +119,7 @@ class FactTable:
         self._frame = rows.select(pl.col(name).alias(fact.header or name) for name, fact in facts.items())
         titled = rows.select(pl.col(name).alias(fact.title) for name, fact in facts.items())
         text = [fact.title for fact in facts.values() if not fact.format]
-        numbers = {fact.title: fact.format for fact in facts.values() if fact.format}
+        numbers = [fact.title for fact in facts.values() if fact.format]
         readable = titled.with_columns(
             *(_words(titled, name) for name in text),
             *(pl.col(name).cast(pl.Float64) for name in numbers),
@@ -130,31 +131,39 @@ class FactTable:
                 if fact.link_of in rows.columns
             ),
         )
-        self.widget.param.update(
-            value=readable.to_pandas(),
-            formatters={
-                **{
-                    name: NumberFormatter(format=format_, nan_format=formats.MISSING)
-                    for name, format_ in numbers.items()
-                },
-                **{
-                    fact.title: {"type": "html"}
-                    if fact.link_of in rows.columns
-                    else {"type": "link", "urlPrefix": fact.link, "target": "_self"}
-                    for fact in facts.values()
-                    if fact.link
-                },
-                **{fact.title: {"type": "textarea"} for fact in facts.values() if fact.wraps},
-            },
-            text_align=dict.fromkeys(numbers, "right"),
-            widths={fact.title: _width(fact) for fact in facts.values()},
-            css_classes=["one-page"] if readable.height <= PAGE else [],
-            page=1,
-        )
+        shown: dict[str, Any] = {
+            "value": readable.to_pandas(),
+            "css_classes": ["one-page"] if readable.height <= PAGE else [],
+            "page": 1,
+        }
+        columns = {name: (fact, fact.link_of in rows.columns) for name, fact in facts.items()}
+        if columns != self._columns:
+            # To make columns anew costs more than everything else here.
+            self._columns = columns
+            shown |= _columns(columns)
+        self.widget.param.update(**shown)
 
     def rows(self) -> pl.DataFrame:
         """The rows and columns shown, under the names that files have."""
         return self._frame
+
+
+def _columns(facts: Mapping[str, tuple[Fact, bool]]) -> dict[str, Any]:
+    """How Tabulator shows columns, each with whether its texts are links already."""
+    numbers = {fact.title: fact.format for fact, _ in facts.values() if fact.format}
+    return {
+        "formatters": {
+            **{name: NumberFormatter(format=format_, nan_format=formats.MISSING) for name, format_ in numbers.items()},
+            **{
+                fact.title: {"type": "html"} if is_html else {"type": "link", "urlPrefix": fact.link, "target": "_self"}
+                for fact, is_html in facts.values()
+                if fact.link
+            },
+            **{fact.title: {"type": "textarea"} for fact, _ in facts.values() if fact.wraps},
+        },
+        "text_align": dict.fromkeys(numbers, "right"),
+        "widths": {fact.title: _width(fact) for fact, _ in facts.values()},
+    }
 
 
 def _words(titled: pl.DataFrame, name: str) -> pl.Expr:

@@ -14,9 +14,11 @@ from dashboards.data import Data
 from dashboards.parts import formats, page
 from dashboards.parts.state import UrlState
 
-_A_FRAME_MS = 80  # in which the browser draws what it has been sent
+A_FRAME_MS = 100
+"""In which the browser draws what it has been sent."""
 _CALM_S = 0.3  # in which nobody else chose: until then a table waits, so that charts of others come first
-_MOST_POSTPONED = 25  # two seconds, after which it comes whoever still chooses
+_MOST_POSTPONED = 20  # two seconds, after which it comes whoever still chooses
+_WORDS_POSTPONED = 5  # half a second: what a chart says of itself waits less long
 State = TypeVar("State", bound=UrlState)
 
 
@@ -68,15 +70,28 @@ class SessionPage(Generic[State]):
         Where no browser looks at the page, they are drawn at once.
         """
         for draw in draws:
-            if not page.is_watched() or pn.state.curdoc is None:
-                draw()
-            elif draw not in self._waiting:
-                self._waiting.append(draw)
-                waiting = functools.partial(self._draw_waiting, draw)
-                if pn.state.loaded:
-                    pn.state.curdoc.add_timeout_callback(waiting, _A_FRAME_MS)
-                else:
-                    pn.state.onload(waiting)
+            self._put_off(draw, 0)
+
+    def _then(self, tell: Callable[[], None]) -> None:
+        """Say this of a chart once the browser shows it as a choice changed it; with the page while that is made.
+
+        Words cost the browser as much as the marks: each has the page laid out anew.
+        """
+        if pn.state.loaded:
+            self._put_off(tell, _MOST_POSTPONED - _WORDS_POSTPONED)
+        else:
+            tell()
+
+    def _put_off(self, draw: Callable[[], None], postponed: int) -> None:
+        if not page.is_watched() or pn.state.curdoc is None:
+            draw()
+        elif draw not in self._waiting:
+            self._waiting.append(draw)
+            waiting = functools.partial(self._draw_waiting, draw, postponed)
+            if pn.state.loaded:
+                pn.state.curdoc.add_timeout_callback(waiting, A_FRAME_MS)
+            else:
+                pn.state.onload(waiting)
 
     def _others_choose(self) -> bool:
         since = time.monotonic() - _CALM_S
@@ -86,7 +101,7 @@ class SessionPage(Generic[State]):
         document = pn.state.curdoc
         if document is not None and postponed < _MOST_POSTPONED and self._others_choose():
             again = functools.partial(self._draw_waiting, draw, postponed + 1)
-            document.add_timeout_callback(again, _A_FRAME_MS)
+            document.add_timeout_callback(again, A_FRAME_MS)
             return
         self._waiting.remove(draw)
         with page.together():

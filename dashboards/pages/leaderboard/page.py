@@ -119,8 +119,6 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
     def _refilter(self) -> None:
         wanted = self._wanted()
         self.shown = filters.apply(self.entries, wanted)
-        _, unclear = filters.parse_search(self.state.search)
-        self.notes.object = page.notes([*self._notes, *unclear])
         self._redraw()
         self._later(self._tabulate)
 
@@ -138,11 +136,17 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
 
     def _redraw(self) -> None:
         choice = self._choice()
-        drawn = scatter.points(self.shown, choice)
-        figure = self.scatter.show(drawn, choice)
+        self.drawn = scatter.points(self.shown, choice)
+        figure = self.scatter.show(self.drawn, choice)
         if self.plot.object is not figure:
             self.plot.object = figure
         self.scatter.mark(self.state.entry)
+        self._then(self._tell)
+
+    def _tell(self) -> None:
+        choice, drawn = self._choice(), self.drawn
+        _, unclear = filters.parse_search(self.state.search)
+        self.notes.object = page.notes([*self._notes, *unclear])
         x_label, y_label = formats.running(choice.x.label), formats.running(choice.y.label)
         counts = (
             f"{formats.count(self.shown.height)} of {formats.count(self.entries.height)} entries shown; "

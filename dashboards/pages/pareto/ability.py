@@ -135,7 +135,8 @@ class AbilityFront(SessionPage[AbilityFrontState]):
             ((pl.col("ability_high") - pl.col("ability_low")) / (2 * TWO_SIDED_90)).alias("standard_error"),
             pl.col("is_clear").alias("beyond_noise_of_previous"),
         )  # fmt: skip
-        swatches = self.chart.show(Front(cloud, drawn, measure, _ABILITY, kind="Published as"))
+        front = Front(cloud, drawn, measure, _ABILITY, kind="Published as")
+        self.chart.show(front)
         within = self.members.filter(~pl.col("is_clear")).height
         counts = (
             f"{formats.count(self.members.height)} of {formats.count(cloud.height)} open models of {day} or before are "
@@ -149,7 +150,7 @@ class AbilityFront(SessionPage[AbilityFrontState]):
             "within both intervals. Days of the past are judged by today's results; models whose size, date or weights "
             "are not known are left out."
         )
-        self.card.show(title, counts, swatches, where, more)
+        self.card.show(title, counts, self.chart.tell(front), where, more)
         self.card.came_from("ability_front_history", {"domain": state.domain, "cost": state.cost})
         self._later(self._tabulate)
 

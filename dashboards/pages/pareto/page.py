@@ -14,7 +14,7 @@ from dashboards.pages.pareto import ability
 from dashboards.pages.pareto.past import FrontPast
 from dashboards.pages.pareto.table import FrontTable
 from dashboards.parts import board_choice, controls, formats, page
-from dashboards.parts.fields import AVERAGE, COSTS, Cost, Measure, slug
+from dashboards.parts.fields import AVERAGE, COSTS, Measure, slug
 from dashboards.parts.page import Content
 from dashboards.parts.session import SnapshotPage
 from dashboards.parts.state import ParetoState
@@ -150,22 +150,19 @@ class Pareto(SnapshotPage[ParetoState]):
 
     def _draw(self) -> None:
         state = self.state
-        self.notes.object = page.notes(self._notes)
         self.picks["segment"].visible = len(state.param.segment.objects) > 1
         self.body.visible = state.segment is not None
         if state.segment is None:
             self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another."])
             return
         cost, quality = COSTS[state.against], self._quality(state.quality)
-        parameters = self._front()
-        self.members = self.data.ask("front", **parameters)
+        self.members = self.data.ask("front", **self._front())
         cloud = points(self._considered(), cost, quality)
         x = pl.col("cost") * cost.scale if cost.also is None else pl.col(cost.measure.name)
         drawn = self.members.with_columns(x.alias("x"), pl.col("score").alias("y")).sort("x", "y")
-        front = Front(cloud, drawn, cost.measure, quality, is_staircase=cost.also is None)
-        self.legend.object = self.chart.show(front)
-        page.sql_block(self.sql, warehouse_data.sql_with_values("front", parameters))
-        self._describe_front(cloud, cost, quality)
+        self.front = Front(cloud, drawn, cost.measure, quality, is_staircase=cost.also is None)
+        self.chart.show(self.front)
+        self._then(self._tell)
         self._later(self._draw_past, self._tabulate)
 
     def _front(self) -> dict[str, Any]:
@@ -196,7 +193,13 @@ class Pareto(SnapshotPage[ParetoState]):
             return self.entries.filter(pl.col("is_official_provider"))
         return self.entries.filter(pl.col(self.state.within) == self.state.segment)
 
-    def _describe_front(self, cloud: pl.DataFrame, cost: Cost, quality: Measure) -> None:
+    def _tell(self) -> None:
+        if self.state.segment is None:
+            return
+        cloud, cost, quality = self.front.cloud, COSTS[self.state.against], self.front.y
+        self.notes.object = page.notes(self._notes)
+        self.legend.object = self.chart.tell(self.front)
+        page.sql_block(self.sql, warehouse_data.sql_with_values("front", self._front()))
         every = self._considered().height
         absent = f"{formats.running(quality.label)} or {formats.running(cost.measure.label)}"
         within = self.members["beyond_noise_of_previous"].eq(other=False).sum()

@@ -150,7 +150,8 @@ class FrontPast:
         by_snapshot = state.over == "snapshots"
         seen = self.cloud if by_snapshot else self.cloud.filter(pl.col("submitted_on") <= day)
         front = Front(seen, members, self.cost.measure, self.quality)
-        self.legend.object = self.chart.show(front, frame=(self.cloud["x"], self.cloud["y"]))
+        self.chart.show(front, frame=(self.cloud["x"], self.cloud["y"]))
+        self.legend.object = self.chart.tell(front)
         self.coverage.point_at(day)
         if by_snapshot:
             what = f"the front of the snapshot of {state.day}: {members.height} members"

@@ -56,6 +56,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         names = (_HEAT, profiles.PARALLEL, _CORRELATIONS, components.NAME, profiles.PAIRS)
         self.headings = {name: page.html() for name in names}
         self.captions = {name: page.html() for name in names}
+        self._told: dict[str, tuple[str, str, int, str]] = {}
         self._load()
         self._notes += self.state.settle()
         self._draw()
@@ -127,9 +128,19 @@ class PatternsPage(SnapshotPage[PatternsState]):
     # What follows a choice -----------------------------------------------------------------------------------------
 
     def _tell(self, chart: str, title: str, subtitle: str, count: int, note: str) -> None:
-        where = self._where(count)
-        self.headings[chart].object = page.about(chart, title, subtitle, where)
-        self.captions[chart].object = page.caption(f"{where}. {note}")
+        self._told[chart] = (title, subtitle, count, note)
+        self._then(self._say)
+
+    def _say(self) -> None:
+        self.notes.object = page.notes(self._notes)
+        shown = self._shown()
+        self.legend.object = _legend(shown, self.styles)
+        self.empty.object = page.notes(["No entry is in these groups; remove one."] if shown.is_empty() else [])
+        while self._told:
+            chart, (title, subtitle, count, note) = self._told.popitem()
+            where = self._where(count)
+            self.headings[chart].object = page.about(chart, title, subtitle, where)
+            self.captions[chart].object = page.caption(f"{where}. {note}")
 
     def _draw(self) -> None:
         self._draw_first()
@@ -159,9 +170,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         return self._only(self.grouped.hstack(self._aligned[values]))
 
     def _draw_first(self) -> None:
-        self.notes.object = page.notes(self._notes)
         self.styles = patterns_frames.styles(self.grouped)
-        self.legend.object = _legend(self._shown(), self.styles)
         self._draw_heat()
 
     def _draw_entries(self) -> None:
@@ -220,7 +229,6 @@ class PatternsPage(SnapshotPage[PatternsState]):
         label = next(text for text, name in _VALUES.items() if name == state.values)
         what = f"the best {len(names)} models" if state.rows == "models" else f"means of {len(names)} groups"
         self._tell(_HEAT, f"{label}: {what}", patterns_words.heat(low, high, unit), shown.height, patterns_words.HEAT)
-        self.empty.object = page.notes(["No entry is in these groups; remove one."] if shown.is_empty() else [])
 
     def _draw_correlations(self) -> None:
         kind = self.state.correlation

@@ -105,7 +105,6 @@ class ScalingPage(SnapshotPage[ScalingState]):
         return {"snapshot_id": self.state.snapshot, "size_basis": self.state.size}
 
     def _draw(self) -> None:
-        self.notes.object = page.notes(self._notes)
         self._draw_sized()
         self._later(self._draw_density, self._draw_returns)
 
@@ -143,14 +142,21 @@ class ScalingPage(SnapshotPage[ScalingState]):
 
     def _draw_fit(self) -> None:
         state = self.state
-        points, fits = self._points(), self._fits()
-        label = "Average" if state.measure == _AVERAGE else state.measure
-        size = next(name for name, value in _BASES.items() if value == state.size)
-        logarithmic = state.axis == "log"
-        x_title = f"{size} parameters (billion)" if size != "Active per token" else "Active parameters (billion)"
-        plot = self.chart.show(points, fits, x_title, f"{label} (points)", logarithmic=logarithmic)
+        self.points, self.fits = self._points(), self._fits()
+        x_title, label = self._titles()
+        plot = self.chart.show(self.points, self.fits, x_title, f"{label} (points)", logarithmic=state.axis == "log")
         if self.plot.object is not plot:
             self.plot.object = plot
+        self._then(self._tell)
+
+    def _titles(self) -> tuple[str, str]:
+        label = "Average" if self.state.measure == _AVERAGE else self.state.measure
+        size = next(name for name, value in _BASES.items() if value == self.state.size)
+        return f"{size} parameters (billion)" if size != "Active per token" else "Active parameters (billion)", label
+
+    def _tell(self) -> None:
+        (x_title, label), points, fits = self._titles(), self.points, self.fits
+        self.notes.object = page.notes(self._notes)
         where = self._where(points.height)
         self.heading.object = page.about(
             scaling.NAME, f"{label} against {formats.running(x_title)}", scaling_words.slopes(fits), where
