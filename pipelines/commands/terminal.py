@@ -81,6 +81,16 @@ def cache_bits(text: str | float) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+def cache_format(text: str | float) -> str:
+    """The same by its name, for commands that have to say it to an engine.
+
+    Raises:
+        BadParameter: It is no format.
+    """
+    cache_bits(text)
+    return str(text)
+
+
 def print_rows(frame: Any, form: Format, output: Path | None = None) -> None:
     """Print a frame, or write it to a file.
 
