@@ -57,6 +57,11 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("gemma3:27b-it-qat", "google/gemma-3-27b-it", "gguf-q4_0"),
         ("qwen3-coder:480b-cloud", "Qwen/Qwen3-Coder-480B-A35B-Instruct", None),
         ("openrouter/meta-llama/llama-3.3-70b-instruct", "meta-llama/Llama-3.3-70B-Instruct", None),
+        ("deepseek-r1", "deepseek-ai/DeepSeek-R1", None),
+        ("deepseek-r1:8b", "Qwen/Qwen3-8B", "gguf-q4_k_m"),
+        ("DeepSeek-R1-0528", "deepseek-ai/DeepSeek-R1", None),
+        ("kimi k2 thinking", "moonshotai/Kimi-K2-Thinking", None),
+        ("glm-4.7 flash", "zai-org/GLM-4.7-Flash", None),
         ("granite4:micro", "ibm-granite/granite-4.0-micro", "gguf-q4_k_m"),
         ("Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", f"{LLAMA}-Instruct", "gguf-q4_k_m"),
         ("hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q8_0", "meta-llama/Llama-3.2-3B-Instruct", "gguf-q8_0"),
@@ -118,7 +123,6 @@ def test_an_ambiguous_model_lists_the_candidates_and_an_unknown_one_the_nearest(
     assert LLAMA in resolve_model("lama 3.1 8b").candidates
     # A version, a size class or a lone letter that was not said is never filled in.
     assert resolve_model("SmolLM-1.7B").catalogue_id is None
-    assert resolve_model("kimi-k2-thinking").catalogue_id is None  # another release, stored in 4 bits
     assert ["llama" in name for name in resolve_model("lama 3").candidates] == [True] * 3
     assert resolve_model("granite 4.0 1b").catalogue_id is None
     assert resolve_model("gemma 27b").candidates[:2] == ("google/gemma-2-27b", "google/gemma-2-27b-it")
