@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands import kernels, measuring
-from pipelines.commands.terminal import Format, Formatted, Output, cache_bits, err, length, print_notes, print_rows
+from pipelines.commands.terminal import (
+    Format,
+    Formatted,
+    Output,
+    cache_bits,
+    cache_format,
+    err,
+    length,
+    print_notes,
+    print_rows,
+)
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,16 +50,10 @@ WeightBits = Annotated[
     float | None, typer.Option(help="Bits per weight, the same for every tensor.", show_default="as published")
 ]
 ActivationBits = Annotated[float | None, typer.Option(help="Bits per activation.", show_default="16")]
-KvBits = Annotated[
-    float,
-    typer.Option(
-        "--kv-bits",
-        "--kv-format",
-        parser=cache_bits,
-        metavar="BITS|FORMAT",
-        help="Bits per number of the KV cache, or its format: q8_0, q4_0, fp8, q8_0/q4_0.",
-    ),
-]
+_KV_NAMES, _KV_METAVAR = ("--kv-bits", "--kv-format"), "BITS|FORMAT"
+_KV_HELP = "Bits per number of the KV cache, or its format: q8_0, q4_0, fp8, q8_0/q4_0."
+KvBits = Annotated[float, typer.Option(*_KV_NAMES, parser=cache_bits, metavar=_KV_METAVAR, help=_KV_HELP)]
+KvFormat = Annotated[str, typer.Option(*_KV_NAMES, parser=cache_format, metavar=_KV_METAVAR, help=_KV_HELP)]
 EmbeddingBits = Annotated[
     float | None, typer.Option(help="Bits of input tables and head.", show_default="as the weights")
 ]
@@ -195,7 +199,7 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     seq: Length = 4096,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
-    kv_bits: KvBits = 16,
+    kv: KvFormat = "16",
     embedding_bits: EmbeddingBits = None,
     weight_format: WeightFormat = None,
     engine: Engine = None,
@@ -228,14 +232,16 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     question = Question(
         model=model, accelerator="", batch=batch, context=seq, weight_bits=weight_bits,
-        activation_bits=activation_bits, kv_bits=kv_bits, embedding_bits=embedding_bits,
+        activation_bits=activation_bits, kv_bits=cache_bits(kv), embedding_bits=embedding_bits,
         weight_format=weight_format, engine=engine, gpu_memory_utilization=gpu_memory_utilization,
         batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
     door, named = door_of(accelerators, online=online), accelerator or []
     if host_memory_gib or n_gpu_layers is not None or n_cpu_moe is not None or is_several(door, named):
         placement = placement_of(door.model(model), n_gpu_layers, n_cpu_moe)
-        rows, notes = fit_on(door, question, named, host_memory_gib=host_memory_gib, host=host, placement=placement)
+        rows, notes = fit_on(
+            door, question, named, kv=kv, host_memory_gib=host_memory_gib, host=host, placement=placement
+        )
     else:
         rows, notes = answer_of(door, question, named)
     _print(rows, notes, format, output, upright=rows.height == 1)

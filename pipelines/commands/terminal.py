@@ -83,6 +83,16 @@ def cache_bits(text: str | float) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+def cache_format(text: str | float) -> str:
+    """The same by its name, for commands that pass it on to an engine.
+
+    Raises:
+        BadParameter: It is no format.
+    """
+    cache_bits(text)
+    return str(text)
+
+
 def print_rows(frame: Any, form: Format, output: Path | None = None, shown: Sequence[str] = ()) -> None:
     """Print a frame, or write it to a file; a table on the terminal has only the columns `shown`, if any are given.
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
 from profiling.answers.extras import Drafting
-from profiling.answers.images import Images
+from profiling.answers.images import TOWER_BITS, Images
 from profiling.answers.pruning import pruning_of
 from profiling.answers.question import ENGINE, Question
 from profiling.calibration.calibrate import Calibration
@@ -130,6 +130,20 @@ class Answer:
         reached = asked.context + asked.image_tokens + asked.audio_tokens + made
         return reached if asked.cache_tokens is None else min(reached, asked.cache_tokens)
 
+    @property
+    def tower_notes(self) -> list[str]:
+        """How images and sound of the prompt are read, or that their time is not counted."""
+        kinds = (
+            (self.question.image_tokens, "images", self.images, "vision tower", "patches"),
+            (self.question.audio_tokens, "sound", self.sounds, "audio tower", "frames"),
+        )
+        return [
+            f"{tokens:,} tokens of {what} are part of the prompt; "
+            f"{_tower_note(self.model, self.device, read, tower, pieces)}"
+            for tokens, what, read, tower, pieces in kinds
+            if tokens
+        ]
+
     def _extras_notes(self) -> list[str]:
         asked, found = self.question, []
         if self.drafting is not None:
@@ -146,12 +160,7 @@ class Answer:
                 f"{asked.lora_targets} at 16 bits, kept unmerged, with the time of their own two products "
                 "per matrix; merged into the weights, they cost nothing."
             )
-        if asked.image_tokens:
-            read = _tower_note(self.images, "vision tower", "patches")
-            found.append(f"{asked.image_tokens:,} tokens of images are part of the prompt; {read}")
-        if asked.audio_tokens:
-            read = _tower_note(self.sounds, "audio tower", "frames")
-            found.append(f"{asked.audio_tokens:,} tokens of audio are part of the prompt; {read}")
+        found += self.tower_notes
         if asked.cache_tokens is not None and asked.stage == "generate":
             found.append(
                 f"The cache holds {asked.cache_tokens:,} tokens of a sequence; once full, its older half is dropped, "
@@ -402,9 +411,16 @@ def _likely(time: PassTime | None) -> float | None:
     return None if time is None else float(time.likely_s)
 
 
-def _tower_note(read: Images | None, name: str, pieces: str) -> str:
+def _tower_note(model: Architecture, device: Accelerator, read: Images | None, name: str, pieces: str) -> str:
     if read is None:
-        return f"the config states no widths of {name} layers that are known here, so that its time is not counted."
+        part = next((each for each in model.not_counted if each.name == name), None)
+        if part is None:
+            return f"its config names no {name}, so that nothing but the decoder's time over them is counted."
+        least = "; how many parameters it has is not known either"
+        if part.parameters:
+            once = 1000 * part.parameters * TOWER_BITS / 8 / device.bandwidth_bytes_per_s
+            least = f"; reading its {part.parameters / 1e9:.2f} B parameters once takes at least {once:.3g} ms more"
+        return f"the layers of its {name} are of a kind that is not timed here{least}."
     low, likely, high = (1000 * float(each) for each in (read.time.low_s, read.time.likely_s, read.time.high_s))
     with_projector = "" if read.projector else " (without its projector, whose widths the config does not state)"
     return (

@@ -31,12 +31,27 @@ CACHES = tuple(dict.fromkeys([WHOLE, *(name for formats in _FLAGS.values() for n
 """Formats that some engine keeps keys and values in alike."""
 
 
+_WITH_SCALES = 1.15
+"""How much wider a format may be than the bits it is asked for by: 4 bits are 4.5 with a scale per 32 numbers."""
+
+
+def is_number(kv: str) -> bool:
+    """Whether a cache is asked for by its bits, not by its format."""
+    return kv.replace(".", "", 1).isdigit()
+
+
+def _of_bits(known: Mapping[str, str], bits: float) -> str | None:
+    """Of the formats that an engine has, the narrowest with so many bits and its scales, alike ones before pairs."""
+    wide = [name for name in known if bits <= kv_format(name) <= _WITH_SCALES * bits]
+    return min(wide, key=lambda name: (kv_format(name), "/" in name), default=None)
+
+
 def cache_flags(engine: str, kv: str) -> str:
     """What tells an engine to keep its cache so; empty for 16 bits.
 
     Args:
         engine: What runs the model.
-        kv: A cache format, as `kv_format` takes it.
+        kv: A cache format, as `kv_format` takes it; of a number of bits, the engine's narrowest that has so many.
 
     Raises:
         UnsupportedPrecision: No such cache format.
@@ -46,6 +61,8 @@ def cache_flags(engine: str, kv: str) -> str:
     if kv_format(kv) == kv_format(WHOLE) and name != "bf16":
         return ""
     known = _FLAGS.get(said, _FLAGS.get(runs_on(said), {}) if said != "lm-studio" else {})
+    if is_number(name):
+        name = _of_bits(known, float(name)) or name
     if name in known:
         return known[name]
     if name == "bf16":
@@ -53,6 +70,6 @@ def cache_flags(engine: str, kv: str) -> str:
     there = ", ".join(each for each in known if "/" not in each) or "none but 16 bits"
     able = ", ".join(other for other, formats in _FLAGS.items() if name in formats)
     raise InvalidWorkload(
-        f"{engine} is not known to support {kv} for its cache; known: {there}"
+        f"{engine} is not known to support {kv}{' bits' if is_number(kv) else ''} for its cache; known: {there}"
         + (f"; engines that do: {able}" if able else "")
     )

@@ -15,6 +15,7 @@ from profiling.models.gguf_header import read_gguf_header
 from profiling.models.gguf_rules import file_types
 from profiling.models.names import resolve_model
 from profiling.models.sources import catalogue, from_config, from_hub, from_path, same_shapes, under_name
+from profiling.models.stored import means_published
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import weight_formats
 
@@ -130,8 +131,9 @@ def _of_file(path: Path) -> tuple[Architecture, str | None, tuple[str, ...]]:
 def _sizes(model: Architecture, form: str | None) -> tuple[float, float | None, str]:
     """Bytes of the weights and of the file, and the format's name."""
     published = model.published_format.name
+    form = None if means_published(form, model.published_format) else form
     of_file = form is not None and form.startswith("gguf-") and model.stored_bytes is not None
-    if model.stored_bytes is not None and (form is None or form == published or of_file):
+    if model.stored_bytes is not None and (form is None or of_file):
         return model.stored_bytes, model.stored_bytes, form or published
     if form is not None:
         plain = form.casefold().removeprefix("gguf-")

@@ -12,6 +12,7 @@ import polars as pl
 
 from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
 from profiling.answers.answer import beyond_length
+from profiling.answers.cache_flags import cache_flags
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door, usual_engine
 from profiling.answers.placement import Placement, host_of
@@ -20,7 +21,7 @@ from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device
 from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
-from profiling.memory.engines import EngineProfile, borrowed_memory
+from profiling.memory.engines import EngineProfile, borrowed_memory, runs_on
 from profiling.memory.need import (
     gpus_needed,
     max_batch,
@@ -144,13 +145,22 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     engines = " and ".join(by_engine)
     notes = [f"Engine: {engines}, {'as asked' if question.engine else 'the usual one for such devices'}."]
     notes += [note for name in accelerators if (note := resolve_device(name, door.devices).note)]
-    notes += [note for engine in by_engine for note in borrowed_memory(engine)]
+    notes += [note for engine in by_engine for note in (*borrowed_memory(engine), *_no_such_cache(engine, asked))]
     if asked.weight_format is None and asked.weight_bits is None:
-        notes.append(f"Weights as published: {model.published_format.name} ({model.published_format.basis}).")
+        stored = model.published_format
+        notes += [f"Weights as published: {stored.name} ({stored.basis}).", *stored.notes]
     notes += beyond_length(model, question.context)
     if rows["devices"].null_count():
         notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")
     return rows, tuple(notes)
+
+
+def _no_such_cache(engine: str, question: Question) -> tuple[str, ...]:
+    try:
+        cache_flags(engine, f"{question.kv_bits:g}")
+    except InvalidWorkload as error:
+        return (f"The cache is counted as asked, but {error}.",)
+    return ()
 
 
 def fit_on(
@@ -158,6 +168,7 @@ def fit_on(
     question: Question,
     machines: Sequence[str],
     *,
+    kv: str | None = None,
     host_memory_gib: float = 0.0,
     host: str | None = None,
     placement: Placement | None = None,
@@ -168,6 +179,7 @@ def fit_on(
         door: Whose facts.
         question: Model, load and formats; its accelerator, stage and split are not looked at.
         machines: Each one or several devices, alike or not: `4090`, `3 x 3090`, `3090 + 3060`.
+        kv: The format of the cache by name, for the commands; None: the engine's with the bits of the question.
         host_memory_gib: Memory of the machine beside its cards; 0: nothing is left to the processor.
         host: The processor; None: a common one, which the notes name.
         placement: What is left to the processor; None: the fastest split that fits for sure.
@@ -184,6 +196,7 @@ def fit_on(
     workload = replace(question, stage="decode").workload_of(model)
     prompt = min(PROMPT, question.context)
     rows, notes = [], [f"Layers are distributed as llama.cpp does it; {SPLIT_BASIS}."]
+    engine = question.engine if question.engine and runs_on(question.engine) == LAYERED else LAYERED
     for said in machines:
         found = resolve_device(said, door.devices)
         fleet = found.fleet
@@ -201,8 +214,8 @@ def fit_on(
             raise InvalidWorkload("layers on the processor need system memory: state its size in GiB")
         weight_format = question.weight_format or model.published_format.name
         run, check = commands(
-            model, weight_format, LAYERED, fleet.devices[0], context=question.context, users=question.batch,
-            flags=split.flags,
+            model, weight_format, engine, fleet.devices[0], context=question.context, users=question.batch,
+            flags=split.flags, kv=kv or f"{question.kv_bits:g}", options=question.options,
         )  # fmt: skip
         rows.append({"model": model.name, "weight_format": weight_format, **split.row(), "run": run, "check": check})
     notes += beyond_length(model, question.context)

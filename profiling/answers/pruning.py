@@ -9,8 +9,9 @@ from typing import Literal
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload
 from profiling.models.architecture import Architecture
+from profiling.models.stored import TWO_OF_FOUR_INDEX_BITS
 from profiling.models.variants import structurally_pruned
-from profiling.roofline.workload import TWO_OF_FOUR_INDEX_BITS, Precision, Values
+from profiling.roofline.workload import Precision, Values
 
 Kind = Literal["unstructured", "2:4", "structured"]
 _WRITTEN = re.compile(r"(?P<kind>unstructured|structured)[- ]?(?P<share>\d{1,2}(?:\.\d+)?) ?%?")

@@ -7,7 +7,7 @@ ones is meant (`4090` is the RTX 4090, not its laptop part). Nothing is resolved
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -23,7 +23,7 @@ _NOISE = frozenset(
         "workstation", "tesla", "quadro", "instinct", "corporation", "inc", "processor", "cpu", "gen", "with", "hbm",
         "hbm2", "hbm2e", "hbm3", "hbm3e", "core", "cores", "series", "xeon", "platinum", "gold", "radeon", "the", "a",
         "an", "server", "system", "computer", "machine", "cix", "broadcom", "qualcomm", "aws", "google", "tpu",
-        "oam",
+        "oam", "vram",
     }
 )  # fmt: skip
 """Words that may be said of a device without being in its name, in ours or in what drivers report."""
@@ -42,24 +42,45 @@ _GLUED_AFTER = re.compile(
 _GLUED_BEFORE = re.compile(r"\b(rtx|gtx|rx|epyc|xeon|ryzen|jetson|radeon)(?=\d)")
 _SUPER = re.compile(r"\b((?:2060|2070|2080|4070|4080|4070 ?ti)) ?s\b")
 """Cards whose short name with an s is that of their SUPER, unless several are named (`two 4080s`)."""
-_MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?(?:gb|gib|g)\b(?!/)")
+_MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?= ?gi?b)|\d{1,3}(?= ?g\b)) ?(?:gb|gib|g)\b(?!/)")
 _BARE_MEMORY = re.compile(r"(?<=\S) (\d{1,3})$")
 _CORES = re.compile(r"(?<![\w.])(\d+)[ -]?(?:gpu[ -])?(?:core|cores)\b")
-_COUNTED = re.compile(r"^(\d{1,3}) ?[x×*] ?(?=\S)|^(\d{1,2}) (?=(?:\S* )*?[a-z]*\d{3,4}s?\b)", re.IGNORECASE)
-_COUNTED_AFTER = re.compile(r" [x×*] ?(\d{1,4})$", re.IGNORECASE)
+_COUNTED = re.compile(
+    r"^(\d{1,3}) ?[x×*] ?(?=\S)|^(\d{1,2}) (?!g(?:i?b)?\b|cores?\b)(?=(?:\S* )*?[a-z]*\d{1,4}[a-z]?s?\b)", re.IGNORECASE
+)
+_COUNTED_AFTER = re.compile(r"(?:(?<=\d)| )[x×*] ?(\d{1,4})$", re.IGNORECASE)
+_PLURAL = re.compile(r"\b([a-z]+\d+[a-z]?)s\b")
+"""`8 H100s`; an L40S is one of them."""
+_SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"^(?:an?|my|the) (?=\S+ \S)"), r""),
+    (re.compile(r"\b(\d+) nodes? (?:of|with) "), r"\1x "),
+    (re.compile(r"\b(mi|gaudi|trainium|inferentia) (?=\d)"), r"\1"),
+    (re.compile(r"\b(?:dgx|hgx)[ -](?=[abh]\d{3}\b)"), r"8x "),
+    (re.compile(r"\b(gb\d00)[ -]nvl ?(\d+)\b"), r"\2x \1"),
+    (re.compile(r"\b(?:tpu )?v5litepod-(\d+)\b"), r"\1x tpu v5e"),
+    (re.compile(r"\b(?:tpu )?(v[56]e)-(\d+)\b"), r"\2x tpu \1"),
+    # Slices of these are numbered by their TensorCores, of which a chip has two.
+    (re.compile(r"\b(?:tpu )?(v4|v5p)-(\d+)\b"), lambda found: f"{int(found[2]) // 2}x tpu {found[1]}"),
+    (re.compile(r"\bmacbook(?: pro| air)?(?: 1[3-6](?:[- ]?inch|\")?)?(?= |$)"), r"apple"),
+)
+"""Systems that are said for the devices in them, and words that are written apart; as their makers name them."""
 _NUMBERS = {"single": 1, "one": 1, "dual": 2, "two": 2, "triple": 3, "three": 3, "quad": 4, "four": 4, "eight": 8}
 _ALIASES = {
     "strix halo": "ryzen ai max 395", "radeon 8060s": "ryzen ai max 395", "8060s": "ryzen ai max 395",
     "radeon 8050s": "ryzen ai max 390", "8050s": "ryzen ai max 390", "strix point": "ryzen ai 9 hx 370",
-    "rpi5": "raspberry pi 5", "rpi": "raspberry pi", "macbook pro": "apple", "macbook air": "apple",
-    "macbook": "apple", "mac studio": "apple", "mac mini": "apple", "mac pro": "apple", "imac": "apple",
+    "rpi5": "raspberry pi 5", "rpi": "raspberry pi", "mac studio": "apple", "mac mini": "apple", "mac pro": "apple",
+    "imac": "apple",
     "framework desktop": "ryzen ai max 395", "project digits": "gb10", "modded": "mod", "modified": "mod",
     "nvidia h100 80gb hbm3": "h100 sxm 80gb", "evo-x2": "ryzen ai max 395", "ascent gx10": "gb10", "asus": "",
     "gmktec": "", "orin nano": "orin nano super", "trillium": "tpu v6e", "ironwood": "tpu v7x", "tpu v7": "tpu v7x",
+    "trn2": "trainium2", "trn3": "trainium3", "inf2": "inferentia2",
 }  # fmt: skip
 """What is said, and the words of the table for it: nicknames, computers with one chip, what drivers call a card."""
+_HOST = frozenset({"ram", "ddr3", "ddr4", "ddr5", "system", "memory", "host", "of"})
+"""Words for memory that is on no card."""
 _USUAL_SERVER = "EPYC-9654 (1 socket)"
 """What a server is taken to have of which only the memory is said."""
+_EXAMPLE = "other: 16 GB at 288 GB/s, 30 TFLOPS"
 _KINDS = {"cpu": "cpu", "processor": "cpu", "tpu": "tpu"}
 
 
@@ -148,6 +169,8 @@ def _spoken(text: str) -> str:
     """Lower case, single spaces, no marks that only registries use."""
     plain = re.sub(r"\((?:r|tm|c)\)|[®™]|\bw/.*$|\b\d+th gen\b|\b\d+-core processor\b", " ", text.casefold())
     plain = " ".join(plain.replace("max+", "max").split())
+    for pattern, devices in _SYSTEMS:
+        plain = pattern.sub(devices, plain)
     for alias, meant in _ALIASES.items():
         plain = re.sub(rf"(?<!\w){re.escape(alias)}(?!\w)", meant, plain)
     return plain
@@ -178,9 +201,11 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     count, rest = _counted(part)
     if count == 1:
         rest = _SUPER.sub(r"\1 super", rest)
+    if not _meant(words(rest), choices):
+        rest = _PLURAL.sub(r"\1", rest)
     memory, cores, said = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
     # What names a kind alone names no device, though some have that word in their names.
-    found = [] if said <= _KINDS.keys() else _saying(said, choices) or _saying(said - _NOISE, choices)
+    found = [] if said <= _KINDS.keys() else _meant(said, choices)
     if cores is not None and any(_size(_CORES, name) == cores for name in found):
         found = [name for name in found if _size(_CORES, name) == cores]
     if not found:
@@ -209,9 +234,7 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
 
 def _has_memory(name: str, size_gb: float, choices: Mapping[str, Accelerator]) -> bool:
     """Whether a device of that name has so many GB."""
-    said = words(name)
-    found = _saying(said, choices) or _saying(said - _NOISE, choices)
-    return any(_same_size(choices[each], size_gb) for each in found)
+    return any(_same_size(choices[each], size_gb) for each in _meant(words(name), choices))
 
 
 def _unsaid(name: str, said: frozenset[str]) -> frozenset[str]:
@@ -235,7 +258,8 @@ def _chosen(part: str, count: int, devices: list[Accelerator]) -> Resolved:
 def _counted(part: str) -> tuple[int, str]:
     before, after = _COUNTED.match(part), _COUNTED_AFTER.search(part)
     if before:
-        return int(before[1] or before[2]), part[before.end() :]
+        inner, rest = _counted(part[before.end() :])  # two nodes of eight: 2x8xH100
+        return int(before[1] or before[2]) * inner, rest
     if after:
         return int(after[1]), part[: after.start()]
     first, _, rest = part.partition(" ")
@@ -246,6 +270,15 @@ def _saying(said: frozenset[str], choices: Iterable[str]) -> list[str]:
     if not said:
         return []
     return [name for name in choices if all(_says(words(name), word) for word in said)]
+
+
+def _meant(said: frozenset[str], choices: Iterable[str]) -> list[str]:
+    """Devices that have all words that were said; of noise among these, those with the most of it (`server`)."""
+    if found := _saying(said, choices):
+        return found
+    found = _saying(said - _NOISE, choices)
+    spoken = {name: len(words(name) & said & _NOISE) for name in found}
+    return [name for name in found if spoken[name] == max(spoken.values())]
 
 
 def _says(own: frozenset[str], word: str) -> bool:
@@ -306,6 +339,9 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
     of_kind = {_KINDS[word] for word in words(rest) if word in _KINDS}
     offered = tuple(name for name, device in choices.items() if device.kind in of_kind)
     memory = _size(_MEMORY, rest)
+    if memory and words(rest) <= _HOST and re.search(r"\b(?:ram|ddr\d?|memory)\b", rest):
+        note = f"{part!r} is memory of the machine beside its cards: --host-memory-gib {memory:g}"
+        return Resolved(part, (), (), note)
     if _USUAL_SERVER in offered and memory and "server" in words(rest) and not words(rest) - _NOISE:
         device = choices[_USUAL_SERVER].with_memory(memory)
         note = f"{part!r} is taken as {device.name}, since no processor is named; its bandwidth determines the speed"
@@ -318,7 +354,5 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
 
 
 def _not_known(part: str, near: str, choices: Mapping[str, Accelerator]) -> str:
-    return (
-        f"no accelerator {part!r} among the {len(choices)} known; nearest: {near or ', '.join(list(choices)[:5])}. "
-        'Any other: "other: 16 GB at 288 GB/s, 30 TFLOPS"'
-    )
+    close = f"; nearest: {near}" if near else ""
+    return f'no accelerator {part!r} among the {len(choices)} known{close}. Any other: "{_EXAMPLE}"'

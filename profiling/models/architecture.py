@@ -91,6 +91,8 @@ class Tower:
     patches_per_image: int | None
     """Where every image has as many; None: an image has as many as its size asks for. Of sound: frames that attend
     each other."""
+    is_conformer: bool = False
+    """Whether a layer has two feed-forward blocks and a convolution between them."""
     projector: tuple[tuple[int, int], ...] = ()
     """Widths in and out of the matrices that make the decoder's tokens of merged patches; none: not stated."""
 

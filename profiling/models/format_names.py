@@ -208,6 +208,8 @@ def format_in_name(name: str) -> str | None:
     is found counts: what comes after the model's name.
     """
     folded = _SUFFIX.sub("", _SHARD.sub("", name.strip().casefold()))
+    if "unquantized" in folded:
+        return None
     found = [form for match in _GGUF_TYPE.finditer(folded) if (form := _longest_type(match[0]))]
     if found:
         return found[-1]
@@ -219,9 +221,7 @@ def format_in_name(name: str) -> str | None:
     last = str(floats[-1])
     if last in {"mxfp4", "nvfp4"} and "gguf" not in name.casefold():
         return last  # a checkpoint's format, whose tables stay at 16 bits
-    if last == "nvfp4":
-        return "gguf-nvfp4"
-    return file_type(last).name
+    return "gguf-nvfp4" if last == "nvfp4" else file_type(last).name
 
 
 def _longest_type(text: str) -> str | None:

@@ -28,7 +28,8 @@ def quantisation_of(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
             continue
         stated = part.get("quantization_config") or part.get("quantization") or part.get("compression_config")
         if isinstance(stated, Mapping) and stated:
-            return stated
+            inner = stated.get("quantization")  # ModelOpt's own file, copied whole
+            return {**stated, **inner} if isinstance(inner, Mapping) else stated
     return None
 
 
@@ -49,7 +50,7 @@ def published_format(model: Architecture, config: Mapping[str, Any]) -> StoredFo
             replace(BF16, name="fp32", widths=tuple((group, Width(32, "fp32")) for group in _GROUPS)) if wide else BF16
         )
     scheme = scheme_of(stated, config)
-    tally = _Tally()
+    tally = _Tally(model.model_type)
     for stack in model.stacks:
         for step in (*stack.before, *stack.after):
             tally.add_all(scheme, step, "", 1)
@@ -77,11 +78,13 @@ def _width(scheme: Scheme, group: Group, names: Sequence[str]) -> Width:
 class _Tally:
     """Numbers and bits of every group, and how many of its numbers run in which format."""
 
+    model_type: str
     numbers: dict[Group, float]
     bits: dict[Group, float]
     computes: dict[Group, dict[tuple[str, int], float]]
 
-    def __init__(self) -> None:
+    def __init__(self, model_type: str) -> None:
+        self.model_type = model_type
         self.numbers = defaultdict(float)
         self.bits = defaultdict(float)
         self.computes = defaultdict(lambda: defaultdict(float))
@@ -93,7 +96,7 @@ class _Tally:
         group, numbers = group_of(step), count * step.parameters
         if isinstance(step, Linear) and step.tied:
             numbers = step.width_in * step.width_out  # read from the table: what its products run in still matters
-        sides = expert_names(step) if isinstance(step, Experts) else (matrix_names(step),)
+        sides = expert_names(step, self.model_type) if isinstance(step, Experts) else (matrix_names(step),)
         for names in sides:
             self.add(group, numbers / len(sides), _width(scheme, group, [f"{place}{name}" for name in names]))
 

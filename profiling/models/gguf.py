@@ -36,6 +36,10 @@ _RAISED_RATIO = (0.995, 1.0, 1.04)
 """The same of a file with raised tables: its publisher raises attention too in some models. Seen: 1.000 (Qwen3-4B),
 1.001 (Gemma-3-12B), 1.025 (GLM-4.5-Air), 1.036 (Qwen3.5-27B)."""
 
+_OWN_MIX_RATIO = (0.955, 1.05)
+"""The same of plain names of mixtures and of models with states, whose small tensors some publishers raise, and whose
+experts they lower: bartowski's Qwen3-Coder-Next Q3_K_M is 0.958 of the rules' size and Qwen3.5-27B Q3_K_S 1.047."""
+
 _DYNAMIC_RATIO = (0.88, 1.03, 1.12)
 _DYNAMIC_RATIO_LARGE = (0.86, 0.93, 1.08)
 _DYNAMIC_RATIO_LOW_BITS = (0.92, 1.15, 1.45)
@@ -156,7 +160,10 @@ def gguf_file_size_bytes(model: Architecture, form: str, *, importance: bool = T
     if chosen.tables:
         least, usual, most = _RAISED_RATIO
         basis = f"{basis}; its publisher raises further tensors in some models"
-    elif chosen.dynamic:
+    if _has_own_mixes(model, chosen):
+        least, most = min(least, _OWN_MIX_RATIO[0]), max(most, _OWN_MIX_RATIO[1])
+        basis = f"{basis}; some publishers choose types of their own under plain names of such models"
+    if chosen.dynamic:
         least, usual, most = _dynamic_ratio(model, chosen)
         basis = f"the publisher chose types per layer and model: {least} to {most} times the plain {chosen.mix}"
     return Size(
@@ -167,6 +174,13 @@ def gguf_file_size_bytes(model: Architecture, form: str, *, importance: bool = T
         tensor_bytes=round(tensors * usual),
         parameters=sum(kind.numbers for kind in _tally_of(model).tensors),
     )
+
+
+def _has_own_mixes(model: Architecture, form: FileType) -> bool:
+    narrow = block_types()[form.base].bits < block_types()["q8_0"].bits
+    if not narrow or model.model_type in _EXPERTS_STAY_MXFP4:
+        return False
+    return model.is_mixture_of_experts or model.state_bytes_per_sequence() > 0
 
 
 def _dynamic_ratio(model: Architecture, form: FileType) -> tuple[float, float, float]:

@@ -12,15 +12,19 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from profiling.errors import ProfilingError, UnknownModel, nearest
+from profiling.models import ollama
 from profiling.models.format_names import format_in_name
 from profiling.models.gguf_rules import file_types
 from profiling.models.sources import catalogue, same_shapes
 
 _ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/models/)?([^?#\s]+)", re.IGNORECASE)
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
-_TAG = re.compile(r"^([a-z][\w.-]*(?:/[\w.-]+)?):([\w.-]+)$", re.IGNORECASE)
+_HUB_TAG = re.compile(r"^([a-z0-9][\w.-]*/[\w.-]+):([\w.-]+)$", re.IGNORECASE)
+_SHOWN_FILE = re.compile(r"[?&]show_file_info=([\w./-]+\.gguf)", re.IGNORECASE)
+"""Which file of a repository an address shows."""
 _FORMAT_WORDS = re.compile(
-    r"(?<![a-z0-9])(?:gguf|awq|gptq|autoround|auto|round|hqq|mlx|exl[23]|bnb|bitsandbytes|nf4|fp[48]|mxfp[468]|nvfp4|w\d+a\d+"
+    r"(?<![a-z0-9])(?:gguf|(?:awq|gptq|fp[48]|nvfp4)(?:-v\d)?|autoround|auto|round|hqq|mlx|exl[23]|bnb|bitsandbytes|nf4"
+    r"|mxfp[468]|w\d+a\d+|dwq"
     r"|(?:ud[-_ ])?(?:iq|tq|q)\d(?:_[a-z0-9]+)*|(?:b?f|fp)(?:16|32)|int[48]|[2-8][-_]?bits?|\d(?:[._]\d+)?[-_]?bpw"
     r"|i1|imatrix|imat|dynamic|g(?:32|64|128))(?![a-z0-9])"
 )
@@ -28,9 +32,13 @@ _SHORT_FORMATS = {
     **{f"q{bits}": f"gguf-q{bits}_{kind}" for bits, kind in ((2, "k"), (3, "k_m"), (4, "k_m"), (5, "k_m"), (6, "k"),
                                                               (8, "0"))},
     "int4": "w4a16", "4bit": "w4a16", "int8": "int8", "8bit": "int8", "fp4": "nvfp4",
+    "exl2": "exl2-4.0bpw", "exl3": "exl3-4.0bpw", "qat": "gguf-q4_0",
 }  # fmt: skip
 """Formats that people say in short, and the usual one of each; which it is taken as is said."""
-_SHORT = re.compile(r"(?<![a-z0-9.])(q[234568]|int[48]|[48][-_ ]?bits?|fp4)(?![a-z0-9_])")
+_SHORT = re.compile(r"(?<![a-z0-9.])(q[234568]|int[48]|[48][-_ ]?bits?|fp4|exl[23]|qat)(?![a-z0-9_])")
+_GGUF = re.compile(r"(?<![a-z0-9])gguf(?![a-z0-9])")
+_FLOATS = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "nvfp4": "nvfp4"}
+"""Types of GGUF that other checkpoints have too, and what these call them."""
 _SHARD = re.compile(r"[-_.]\d{5}-of-\d{5}")
 _SUFFIX = re.compile(r"\.(?:gguf|safetensors|bin)$")
 _SAME = {"it": "instruct", "chat": "instruct", "pt": "base", "reasoning": "thinking", "think": "thinking"}
@@ -38,11 +46,13 @@ _SAME = {"it": "instruct", "chat": "instruct", "pt": "base", "reasoning": "think
 _SILENT = frozenset(
     {
         "meta", "hf", "mistralai", "official", "model", "the", "llm", "preview", "latest", "quantized", "nvidia",
-        "c4ai",        "ai", "qat",
+        "c4ai", "ai", "qat", "unsloth", "unquantized",
     }
 )  # fmt: skip
 """Words that some addresses of a model have and others leave out (`Meta-Llama-3.1-8B`, `Llama-2-7b-hf`)."""
-_TRAINING = frozenset({"instruct", "base", "thinking", "sft", "dpo", "rlhf"})
+_TRAINING = frozenset(
+    {"instruct", "base", "thinking", "sft", "dpo", "rlhf", "abliterated", "uncensored", "heretic", "derestricted"}
+)
 """How weights were trained: their shapes are those of the model without the word."""
 _MODES = frozenset({"non", "no", "turbo", "highspeed", "fast", "free", "fc", "prompt", "prev", "tput"})
 """Words of boards and services that say how a model is run, not which it is."""
@@ -60,39 +70,6 @@ _MONTH = re.compile(rf"\(({'|'.join(_MONTHS)})[a-z]* ?(?:20|')(\d\d)\)", re.IGNO
 """A release as boards date it, `(Jul '24)`; publishers write 2407."""
 _SIZE_TOLERANCE = 0.06
 """How far a size that people say may lie from the parameters counted: `phi-4 14b` has 14.7."""
-_OLLAMA_FORMAT = "gguf-q4_k_m"
-_OLLAMA = {
-    # Tags whose words are not those of the hub, and what `latest` means (ollama.com/library, recalled).
-    "deepseek-r1:7b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
-    "deepseek-r1:14b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B",
-    "deepseek-r1:32b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
-    "deepseek-r1:70b": "deepseek-ai/DeepSeek-R1-Distill-Llama-70B",
-    "deepseek-r1:671b": "deepseek-ai/DeepSeek-R1",
-    "deepseek-v3:671b": "deepseek-ai/DeepSeek-V3",
-    "qwen3:30b": "Qwen/Qwen3-30B-A3B-Thinking-2507",
-    "qwen3:235b": "Qwen/Qwen3-235B-A22B-Thinking-2507",
-    "mixtral:8x7b": "mistralai/Mixtral-8x7B-Instruct-v0.1",
-    "mixtral:8x22b": "mistralai/Mixtral-8x22B-Instruct-v0.1",
-    "mistral:7b": "mistralai/Mistral-7B-Instruct-v0.3",
-    "mistral-nemo:12b": "mistralai/Mistral-Nemo-Instruct-2407",
-    "phi3:mini": "microsoft/Phi-3-mini-4k-instruct",
-    "phi3:medium": "microsoft/Phi-3-medium-4k-instruct",
-    "phi4:14b": "microsoft/phi-4",
-    "deepseek-r1:1.5b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B",
-    "deepseek-r1:8b": "deepseek-ai/DeepSeek-R1-0528-Qwen3-8B",
-    "mistral-small:24b": "mistralai/Mistral-Small-24B-Instruct-2501",
-    "mistral-small3.2:24b": "mistralai/Mistral-Small-3.2-24B-Instruct-2506",
-    "phi4-mini:3.8b": "microsoft/Phi-4-mini-instruct",
-}
-_OLLAMA_LATEST = {
-    "llama3.1": "8b", "llama3": "8b", "llama3.2": "3b", "llama3.3": "70b", "llama2": "7b", "qwen2.5": "7b",
-    "qwen2.5-coder": "7b", "qwen3": "8b", "gemma2": "9b", "gemma3": "4b", "mistral": "7b", "mixtral": "8x7b",
-    "phi3": "mini", "phi4": "14b", "phi4-mini": "3.8b", "deepseek-r1": "8b", "gpt-oss": "20b", "mistral-nemo": "12b",
-    "mistral-small": "24b", "mistral-small3.1": "24b", "mistral-small3.2": "24b", "gemma3n": "e4b", "qwq": "32b",
-    "qwen3-coder": "30b", "codellama": "7b", "qwen2.5vl": "7b",
-}  # fmt: skip
-_OLLAMA_OWN_FORMAT = {"gpt-oss": "mxfp4"}
-"""Families that Ollama serves in the format they were published in."""
 
 
 SAME_SHAPES = "same shapes as"
@@ -139,10 +116,8 @@ def resolve_model(text: str, known: Collection[str] | None = None, *, suggest: b
     answer = _resolve(text, {**dict.fromkeys(choices), **alike}.keys())
     if not answer.evidence and suggest:
         return _with_nearest(answer, choices)
-    if answer.catalogue_id and answer.weight_format is None and (short := _SHORT.search(text.casefold())):
-        meant = _SHORT_FORMATS[re.sub(r"[-_ ]|s$", "", short[1])]
-        evidence = f"{answer.evidence}; {short[1]} is taken as {meant}"
-        answer = replace(answer, weight_format=meant, evidence=evidence)
+    if answer.catalogue_id and answer.weight_format is None and (meant := _in_short(text)):
+        answer = replace(answer, weight_format=meant[0], evidence=f"{answer.evidence}; {meant[1]}")
     named = answer.catalogue_id
     if named in alike:
         evidence = f"{answer.evidence}; shapes of {alike[named]} ({same_shapes()[named][1]})"
@@ -155,6 +130,22 @@ def resolve_model(text: str, known: Collection[str] | None = None, *, suggest: b
     return answer
 
 
+def _in_short(text: str) -> tuple[str, str] | None:
+    """The usual format of what a text says in short, or of GGUF without a type; and why."""
+    said = text.casefold()
+    if "unquantized" in said:
+        return None
+    if short := _SHORT.search(said):
+        meant = _SHORT_FORMATS[re.sub(r"[-_ ]|s$", "", short[1])]
+        return meant, f"{short[1]} is taken as {meant}"
+    if not _GGUF.search(said):
+        return None
+    if words(said) >= {"gpt", "oss"}:
+        return "gguf-mxfp4_moe", "its type of GGUF is not said; experts are MXFP4 in all, and gguf-mxfp4_moe is taken"
+    why = "which llama.cpp downloads of a repository (-hf) where no other is asked for"
+    return ollama.FORMAT, f"its type of GGUF is not said; {ollama.FORMAT} is taken, {why}"
+
+
 def states_format(name: str) -> bool:
     """Whether a name says in which format the weights are stored, as that of a copy does."""
     return _format(name) is not None
@@ -162,22 +153,30 @@ def states_format(name: str) -> bool:
 
 def _resolve(text: str, choices: Collection[str]) -> ModelName:
     """The answer, without evidence where the text means nothing that is known."""
-    said = text.strip().rstrip("/")
+    whole = text.strip().rstrip("/")
+    said = ollama.without_command(whole)
     if said in choices:
         return ModelName(text, said, said, evidence="its name in the catalogue")
     address = _ADDRESS.match(said)
     path = address[1] if address else said
+    if address and (shown := _SHOWN_FILE.search(said)):
+        path = f"{path}/{shown[1]}"
+    tag = ollama.tag_of(whole)
+    if tag and "/" not in tag[0]:
+        return _of_tag(text, *tag, choices)
+    if hub_tag := _HUB_TAG.match(path):  # hf.co/owner/name-GGUF:Q4_K_M, as Ollama and llama.cpp take it
+        path = hub_tag[1]
     file = path.rsplit("/", 1)[-1] if path.count("/") > 1 or path.casefold().endswith(".gguf") else ""
-    tag = _TAG.match(path)
-    if tag and not address and "/" not in tag[1]:
-        return _of_tag(text, tag[1].casefold(), tag[2].casefold(), choices)
-    if tag:  # hf.co/owner/name-GGUF:Q4_K_M, as Ollama and llama.cpp take it
-        path = tag[1]
-    form = _format(tag[2]) if tag else None
-    form = form or (_format(file) if file else None) or _format("/".join(path.split("/")[:2]))
-    hub_id = "/".join(path.split("/")[:2]) if path.count("/") >= 1 else None
-    if hub_id and _HUB_ID.match(hub_id) and (address or not file.endswith(".gguf") or path.count("/") > 1):
-        return _of_hub_id(text, hub_id, form, choices)
+    is_gguf = bool(_GGUF.search(said.casefold()))
+    stated = (hub_tag[2] if hub_tag else "", file, "/".join(path.split("/")[:2]))
+    form = next((found for each in stated if each and (found := _format(each, is_gguf=is_gguf))), None)
+    if path.count("/") and (address or not file.casefold().endswith(".gguf") or path.count("/") > 1):
+        parts = path.split("/")
+        # Services put their own name before an address: openrouter/meta-llama/llama-3.3-70b-instruct.
+        both = ("/".join(parts[:2]), "/".join(parts[-2:]))
+        named = [_of_hub_id(text, each, form, choices) for each in dict.fromkeys(both) if _HUB_ID.match(each)]
+        if named:
+            return next((one for one in named if one.catalogue_id), named[0])
     return _of_words(text, file or path, form, choices)
 
 
@@ -200,9 +199,16 @@ def _spelled(name: str) -> str:
     return "-".join(part for part in parts if part not in _SILENT)
 
 
-def _format(name: str) -> str | None:
-    """The stored format that the name states; those of GGUF by their full name."""
+def _format(name: str, *, is_gguf: bool = False) -> str | None:
+    """The stored format that the name states; those of GGUF by their full name.
+
+    Args:
+        name: A name, or a part of one.
+        is_gguf: Whether the rest of the name says that it is a GGUF.
+    """
     found = format_in_name(name)
+    if found in _FLOATS and not is_gguf and not _GGUF.search(name.casefold()):
+        return _FLOATS[found]
     return f"gguf-{found}" if found in file_types() else found
 
 
@@ -214,6 +220,7 @@ def words(name: str) -> frozenset[str]:
     # "Llama-3_3" and "glm-4p7" are versions with a point; "Command-R+" has a name of its own.
     bare = re.sub(r"(?<=\d)[_p](?=\d)", ".", re.sub(r"\+(?![a-z0-9])", "-plus", bare))
     found = []
+    bare = re.sub(r"(?<=\d)\.0(?![0-9.])", "", bare.replace("gptoss", "gpt-oss"))  # "Granite 4.0" and "granite 4"
     for word in re.findall(r"[a-z0-9]+(?:\.[0-9]+[a-z]*)*", bare.replace("_", "-")):
         # "qwen2.5" and "Qwen-2.5" are one; sizes ("8b", "a3b", "8x7b") and versions ("v0.3", "r1") stay whole.
         split = re.fullmatch(r"([a-z]{2,})(\d+(?:\.\d+)*[a-z]?)([a-z]*)", word)
@@ -252,14 +259,13 @@ def _originals_first(names: Iterable[str]) -> list[str]:
 
 
 def _of_tag(text: str, family: str, tag: str, choices: Collection[str]) -> ModelName:
-    size = tag.split("-", maxsplit=1)[0]
-    if size == "latest":
-        size = _OLLAMA_LATEST.get(family, "")
-        tag = size
-    meant = _OLLAMA.get(f"{family}:{size}") or _OLLAMA.get(f"{family.replace('-', '')}:{size}")
-    form = _format(tag) or _OLLAMA_OWN_FORMAT.get(family, _OLLAMA_FORMAT)
-    evidence = f"Ollama's tag; {'the format it names' if _format(tag) else f'its default format {form}'}"
-    if meant:
+    usual, why = ollama.usual_format(family, tag)
+    tag, size = ollama.size_of(family, tag)
+    form = _format(tag, is_gguf=True)
+    form, why = (form, "the format it names") if form else (usual, why)
+    evidence = f"Ollama's tag; {why}"
+    meant = ollama.meant_by(family, size)
+    if meant and words(tag.removeprefix(size)) <= words(meant):  # not another release, which the tag names
         named = _of_hub_id(text, meant, form, choices)
         return replace(named, evidence=f"{evidence}; {named.evidence}") if named.evidence else named
     said = words(f"{family}-{tag}")

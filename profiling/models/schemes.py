@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from profiling.models.module_names import Names
@@ -18,7 +19,7 @@ from profiling.models.scheme import (
     own_widths,
 )
 from profiling.models.schemes_of_libraries import LIBRARIES
-from profiling.models.stored import Group, Width
+from profiling.models.stored import TWO_OF_FOUR_INDEX_BITS, Group, Width
 
 
 def _fp8(stated: Mapping[str, Any], config: Mapping[str, Any]) -> Scheme:
@@ -34,7 +35,7 @@ def _fp8(stated: Mapping[str, Any], config: Mapping[str, Any]) -> Scheme:
         name = f"{name}, experts mxfp4"
     if stated.get("moe_quant_algo") == "NVFP4":
         widths["experts"] = Width(4.5, "fp4", MICRO_TILE)
-        name = f"{name}, experts nvfp4"
+        name = f"{name.partition(',')[0]}, experts nvfp4"
         ignored = Names(())  # those the NVFP4 part leaves out stay at fp8
     return Scheme(name=name, widths=widths, ignored=ignored, notes=notes,
                   basis="8-bit floating point" + (", a 32-bit scale per block" if scales else ""))  # fmt: skip
@@ -139,11 +140,32 @@ def _compressed(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Scheme
                     widths["head"] = width
             else:
                 targeted.append((Names(targets), width))
+    sparsity = stated.get("sparsity_config")
+    sparsity = sparsity if isinstance(sparsity, Mapping) else {}
+    if kept := _kept(str(sparsity.get("format") or stated.get("format")), sparsity.get("global_sparsity")):
+        dense, _ = names_of(sparsity.get("ignore"))
+        whole = [(dense, width) for width in dict.fromkeys(widths.values())][:1]
+        widths = {group: kept(width) for group, width in (widths or all_of(Width(16))).items()}
+        targeted = [*whole, *((names, kept(width)) for names, width in targeted)] if dense else targeted
+        ignored = ignored if groups else dense
+        kinds = [*(kinds or ["bf16"]), "zeros left out"]
     if notes:  # what such lists of ModelOpt hold: attention, states, routers, head
         widths = {group: width for group, width in widths.items() if group != "attention"}
     name = " + ".join(dict.fromkeys(kinds)) or "compressed-tensors"
     return Scheme(name=name, widths=widths, ignored=ignored, targeted=targeted, notes=notes,
                   basis="compressed tensors: width by group of modules, with a list of exceptions")  # fmt: skip
+
+
+def _kept(form: str, sparsity: object) -> Callable[[Width], Width] | None:
+    """What leaving zeros out makes of a width; None: they are stored like others.
+
+    Of four numbers two are kept with 2 bits each for their places; scattered ones with a bit per number.
+    """
+    if form in {"sparse-24", "sparse-24-bitmask", "marlin-24"}:
+        return lambda width: replace(width, bits=(width.bits + TWO_OF_FOUR_INDEX_BITS) / 2)
+    if form == "sparse-bitmask" and isinstance(sparsity, float) and 0 < sparsity < 1:
+        return lambda width: replace(width, bits=width.bits * (1 - sparsity) + 1)
+    return None
 
 
 def _name_of(weights: Mapping[str, Any], width: Width) -> str:
@@ -196,7 +218,7 @@ def _bitsandbytes(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Sche
 def _stated_bits(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Scheme:
     """EXL2, EXL3, AQLM, HIGGS, BitNet and others: the bits they state, and a scale per group where they state one."""
     method = str(stated.get("quant_method", "")) or "unnamed"
-    bits = next((float(stated[name]) for name in ("bits", "w_bit", "nbits", "num_bits", "p")
+    bits = next((float(stated[name]) for name in ("bits", "w_bit", "wbits", "nbits", "num_bits", "p")
                  if isinstance(stated.get(name), int | float) and stated[name]), 0.0)  # fmt: skip
     group = integer(stated, "group_size", default=0)
     if method in {"higgs", "sinq", "metal", "marlin"} and group > 0:
@@ -231,7 +253,7 @@ _METHODS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Scheme]]
     "compressed-tensors": _compressed, "compressed_tensors": _compressed, "modelopt": _modelopt,
     "modelopt_fp4": _modelopt, "bitsandbytes": _bitsandbytes,
     **LIBRARIES,
-    "modelopt_mxfp8": _modelopt, "modelopt_mixed": _modelopt, "inc": _gptq,
+    "modelopt_mxfp8": _modelopt, "modelopt_mixed": _modelopt, "inc": _gptq, "petit_nvfp4": _modelopt,
 }  # fmt: skip
 
 

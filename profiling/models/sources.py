@@ -48,7 +48,10 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         InvalidConfig: A field is missing or impossible; the message names it.
     """
     text = _text_part(config)
-    model_type = str(text.get("model_type") or _type_by_class(text))
+    stated_type = str(text.get("model_type") or "")
+    # Copies of a model under a type of their own name the class that builds it.
+    by_class = "" if stated_type in FAMILIES else _type_by_class(text)
+    model_type = by_class if by_class in FAMILIES or not stated_type else stated_type
     text = {**text, "model_type": model_type}
     named = {**text, "_name_or_path": name} if name else text
     try:
@@ -62,7 +65,9 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         if isinstance(error, ProfilingError):
             raise
         raise InvalidConfig(f"{name or model_type}: a field has an unexpected form ({error})") from error
-    return replace(made, published_format=stored, notes=(*made.notes, *_filled_in(text), *stored.notes))
+    renamed = stated_type and stated_type != model_type
+    by = (f"model_type {stated_type!r} is read as {model_type!r}, which its architectures name",) if renamed else ()
+    return replace(made, published_format=stored, notes=(*by, *made.notes, *_filled_in(text), *stored.notes))
 
 
 _WIDTHS = (("hidden_size", "n_embd", "d_model"), ("num_hidden_layers", "n_layer", "n_layers"),

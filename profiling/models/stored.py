@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +50,8 @@ class Width:
 
 
 PLAIN = Width(16)
+TWO_OF_FOUR_INDEX_BITS = 2
+"""Bits per kept weight that say which two of four are kept (arXiv 2104.08378, section 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,24 @@ class StoredFormat:
     def of(self, group: Group) -> Width:
         """The width of a group; 16 bits where the format does not speak of it."""
         return next((width for name, width in self.widths if name == group), PLAIN)
+
+
+_OF_SOME_MATRICES = frozenset({"mxfp4", "nvfp4", "mxfp8", "fp8", "w4a16", "w8a8"})
+"""Formats that publishers apply to some matrices of a model and leave others at 16 bits, each in its own way."""
+
+
+def means_published(asked: str | None, published: StoredFormat) -> bool:
+    """Whether a format that is asked for is that of the checkpoint as published.
+
+    None is, and so is its name; so is `mxfp4` of a checkpoint with MXFP4 experts, which no other file has in all
+    matrices.
+    """
+    if asked is None:
+        return True
+    said, name = asked.strip().casefold(), published.name.casefold()
+    kind = re.split(r"[ -]", name.removeprefix("int "), maxsplit=1)[0]
+    is_alone = not set(name) & set(",+")
+    return said == name or (is_alone and said == kind and said in _OF_SOME_MATRICES)
 
 
 BF16 = StoredFormat("bf16", (), "the config states no quantisation")

@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from profiling.models import sound
 from profiling.models.architecture import Architecture, Layer, Stack, Tower, Uncounted
-from profiling.models.steps import AttentionCore, Linear, Normalisation, Pointwise, Split, Step
+from profiling.models.steps import AttentionCore, Experts, Linear, Normalisation, Pointwise, Split, Step
 
 _TOWERS = {
     "vision_config": "vision tower", "vision_tower_config": "vision tower", "visual": "vision tower",
     "audio_config": "audio tower", "audio_encoder_config": "audio tower", "speech_config": "audio tower",
-    "talker_config": "speech decoder", "token2wav_config": "speech synthesis",
+    "encoder_config": "audio tower", "talker_config": "speech decoder", "token2wav_config": "speech synthesis",
 }  # fmt: skip
 # Towers whose feed-forward blocks have a gate: three matrices instead of two.
-_GATED = ("pixtral", "qwen2_5_vl", "exaone4_5", "glm", "gemma4", "mimo", "llama4_gated")
-_MERGES = {"gemma4_vision": 3, "qwen2_5_vl": 2, "qwen2_vl": 2}
+_GATED = ("pixtral", "qwen2_5_vl", "qwen2_5_omni_vision", "exaone4_5", "glm", "gemma4", "mimo", "llama4_gated")
+_MERGES = {"gemma4_vision": 3, "qwen2_5_vl": 2, "qwen2_vl": 2, "qwen2_5_omni_vision_encoder": 2}
 """Patches along a side that make a token, where a config leaves it to transformers' default."""
 _HEADS = ("num_attention_heads", "num_heads", "encoder_attention_heads", "n_heads", "vt_num_attention_heads")
-_FRAMES_PER_TOKEN = {
-    "qwen2_audio_encoder": 2, "qwen2_5_omni_audio_encoder": 2, "qwen3_omni_moe_audio_encoder": 1, "voxtral_encoder": 4,
-}  # fmt: skip
-"""Frames of the encoder that make a token, of towers whose layers are Whisper's (transformers' own pooling)."""
-_TOKENS_PER_CHUNK = 13
-"""What convolutions leave of a chunk of Qwen3-Omni (100 of the spectrum's columns, three times halved)."""
 _PROJECTORS: Mapping[str, str] = {
     **dict.fromkeys(("llava", "llava_next", "llava_next_video", "llava_onevision"), "vt tt"),
     **dict.fromkeys(("gemma3", "gemma4", "paligemma"), "vt"),
@@ -32,18 +27,25 @@ _PROJECTORS: Mapping[str, str] = {
     **dict.fromkeys(("qwen2_vl", "kimi_k25", "kimi_k3"), "mm mt"),
     "mistral3": "mv vt tt", "lfm2_vl": "mp pt", "inkling2": "mp pt", "minimax_m3_vl": "vt tt nt tt",
     "glm4v": "mt tt tw tw wt", "glm4v_moe": "mt tt tw tw wt",
-    "glm5_next": "mo oo ow ow wo",
+    **dict.fromkeys(("glm5_next", "glm_ocr"), "mo oo ow ow wo"),
+    "glm46v": "mt tt tw tw wt", "paddleocr_vl": "mm mt", "cohere2_vision": "ma ht",
 }  # fmt: skip
 """Matrices from the tower to the decoder by the model type of the whole, as transformers builds them: each from one
 width to another. v the tower's, m that of merged patches, t and n the decoder's, once and of merged tokens, o what the
-tower gives, p and w the projector's own and that of its gated block."""
+tower gives, p and w the projector's own and that of its gated block, a and h that of an alignment and its half."""
 _OWN_WIDTH = {"muse_glimmer": 4096, "muse_spark": 4096, "lfm2_vl": 2560, "inkling2": 4096, "glm5_next": 10_240}
 """A projector's own width where the config leaves it to transformers' default."""
 _USUAL_MERGE = 2
 """Patches along a side that make a token of families with a projector, where the config says nothing."""
-_POSITIONS = {"gemma4_vision": 2 * 10_240, "muse_glimmer_vision": 32**2, "muse_spark_vision": 32**2,
-              "inkling2_vision": 32**2}  # fmt: skip
+_POSITIONS = {
+    "gemma4_vision": 2 * 10_240,
+    **dict.fromkeys(("muse_glimmer_vision", "muse_spark_vision", "inkling2_vision"), 32**2),
+    **dict.fromkeys(("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"), 48**2),
+}  # fmt: skip
+_KIMIS_POSITIONS = 64**2
 """Rows of the table of positions where the config leaves them to transformers' default."""
+_OF_VIDEO = ("qwen", "glm")
+"""Beginnings of the towers whose patches reach over two frames, where the config does not say over how many."""
 _UNSTATED = {"step3p7": 1_981_014_784}
 """Parameters of vision towers that transformers builds for a family though a config says nothing of them."""
 AHEAD = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
@@ -113,7 +115,15 @@ def tower_parameters(
     inner = _first(tower, "qkv_hidden_size") or hidden
     attention = hidden * inner * (2 + 2 * (shared / heads if 0 < shared < heads else 1))
     matrices = round(layers * (attention + (3 if gated else 2) * hidden * wide))
-    return matrices + (3 * patch**2 + _positions(tower)) * hidden + projector
+    frames = 2 if str(tower.get("model_type", "")).startswith(_OF_VIDEO) else 1
+    patches = 3 * patch**2 * (_first(tower, "temporal_patch_size") or frames)
+    return matrices + (patches + _positions(tower)) * hidden + _pooling_head(tower, hidden, wide) + projector
+
+
+def _pooling_head(tower: Mapping[str, Any], hidden: int, wide: int) -> int:
+    """What SigLIP has to pool its patches: one more attention and feed-forward block, unless a config leaves it out."""
+    has_head = str(tower.get("model_type", "")).startswith("siglip") and tower.get("vision_use_head", True)
+    return 4 * hidden**2 + 2 * hidden * wide if has_head else 0
 
 
 def _positions(tower: Mapping[str, Any]) -> int:
@@ -125,7 +135,7 @@ def _positions(tower: Mapping[str, Any]) -> int:
     size, patch = _first(tower, "image_size"), _first(tower, "patch_size")
     if not stated and size and patch and kind.startswith(("clip", "siglip", "intern")):
         stated = (size // patch) ** 2
-    return stated or _POSITIONS.get(kind, 0)
+    return stated or _POSITIONS.get(kind, _KIMIS_POSITIONS if "vt_hidden_size" in tower else 0)
 
 
 def _merge(tower: Mapping[str, Any]) -> int:
@@ -155,7 +165,8 @@ def _projector(
         gated = _first(tower, "projection_intermediate_size", "intermediate_size")
         widths = {
             "v": hidden, "m": hidden * merge**2, "t": decoder_width, "n": decoder_width * merge**2, "p": own,
-            "o": out or decoder_width, "w": own if kind == "glm5_next" else gated,
+            "o": out or decoder_width, "w": {"glm5_next": own, "glm_ocr": 3 * out}.get(kind, gated),
+            "a": (aligned := _first(config, "alignment_intermediate_size")), "h": aligned // 2,
         }  # fmt: skip
         return tuple((widths[pair[0]], widths[pair[1]]) for pair in _PROJECTORS[kind].split())
     merge = _first(tower, "spatial_merge_size")
@@ -163,23 +174,6 @@ def _projector(
         return ()
     merged, passed_on = hidden * merge**2, tower.get("deepstack_visual_indexes")
     return ((merged, merged), (merged, out)) * (1 + len(passed_on if isinstance(passed_on, list) else ()))
-
-
-def audio_tower(tower: Mapping[str, Any]) -> Tower | None:
-    """Widths of a tower for sound and the frames it makes; None where its layers are of another kind than Whisper's."""
-    kind = str(tower.get("model_type", ""))
-    layers, hidden, wide, _ = _widths(tower)
-    heads = _first(tower, "encoder_attention_heads", "num_attention_heads")
-    if kind not in _FRAMES_PER_TOKEN or not layers or not hidden or not heads:
-        return None
-    window, at_once = _first(tower, "n_window"), _first(tower, "n_window_infer")
-    frames = _first(tower, "max_source_positions")
-    if window:
-        frames = _TOKENS_PER_CHUNK * at_once // (2 * window) if at_once else window
-    return Tower(
-        layers=layers, hidden_size=hidden, intermediate_size=wide, heads=heads, gated=False,
-        patches_per_token=float(_FRAMES_PER_TOKEN[kind]), patches_per_image=frames or None,
-    )  # fmt: skip
 
 
 def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any], decoder_width: int = 0) -> Tower | None:
@@ -252,6 +246,15 @@ def tower_model(tower: Tower, name: str) -> Architecture:
         linear("down", "activation", wide, hidden, "row"),
         Pointwise(name="feed_forward_residual", inputs=("attention_residual", "down"), width=hidden, operands=2),
     ]  # fmt: skip
+    if tower.is_conformer:
+        steps += [
+            linear("first_up", "input", hidden, wide, "column"),
+            Pointwise(name="first_activation", inputs=("first_up",), width=wide, split="column"),
+            linear("first_down", "first_activation", wide, hidden, "row"),
+            linear("convolution_in", "attention_residual", hidden, 2 * hidden, "column"),
+            Pointwise(name="convolution", inputs=("convolution_in",), width=2 * hidden, operands=2, split="column"),
+            linear("convolution_out", "convolution", hidden, hidden, "row"),
+        ]
     layer = Layer("vision", tuple(steps), tower.layers)
     return Architecture(name, "vision tower", hidden, 1, (Stack("encoder", (), (layer,), ()),))
 
@@ -268,14 +271,20 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
     towers = {**(thinker if isinstance(thinker, Mapping) else {}), **config}
     for key, name in _TOWERS.items():
         tower = towers.get(key)
-        if isinstance(tower, Mapping) and tower:
-            widths = None
-            if name == "vision tower":
-                widths = vision_tower(config, tower, model.hidden_size)
-            elif name == "audio tower":
-                widths = audio_tower(tower)
-            joined = config if name == "vision tower" else {}
-            yield Uncounted(name, tower_parameters(tower, joined, model.hidden_size), tower=widths)
+        if not isinstance(tower, Mapping) or not tower:
+            continue
+        if name == "audio tower":
+            if key != "encoder_config" or sound.is_known(str(tower.get("model_type", ""))):
+                yield Uncounted(name, sound.audio_parameters(tower), tower=sound.audio_tower(tower, config))
+        elif name == "vision tower":
+            widths = vision_tower(config, tower, model.hidden_size)
+            yield Uncounted(name, tower_parameters(tower, config, model.hidden_size), tower=widths)
+        else:
+            yield Uncounted(name, tower_parameters(tower))
+    seen = text.get("moe_intermediate_size")
+    if isinstance(seen, list) and len(seen) == 2 and isinstance(seen[1], int):  # ERNIE 4.5 VL, whose images have theirs
+        experts = sum(n * step.count for n, step in model.counted_steps() if isinstance(step, Experts))
+        yield Uncounted("experts for images", experts * 3 * model.hidden_size * seen[1])
     unstated = _UNSTATED.get(str(config.get("model_type", "")))
     if unstated and not towers.get("vision_config"):
         yield Uncounted("vision tower", unstated)

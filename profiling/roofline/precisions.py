@@ -5,7 +5,7 @@ from __future__ import annotations
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.format_names import format_widths
 from profiling.models.gguf import gguf_spread
-from profiling.models.stored import Group, StoredFormat
+from profiling.models.stored import Group, StoredFormat, means_published
 from profiling.roofline.workload import ACTIVATION_BITS, NARROW, Precision, precision_of, weight_formats
 
 GROUPS: tuple[Group, ...] = ("feed_forward", "attention", "experts", "other", "embedding", "head")
@@ -23,7 +23,7 @@ def precision_for(model: Architecture, weight_format: str | None = None, kv_bits
     Raises:
         UnsupportedPrecision: No such format; the message names the nearest.
     """
-    if weight_format is None or weight_format.casefold() == model.published_format.name.casefold():
+    if weight_format is None or means_published(weight_format, model.published_format):
         return published_precision(model.published_format, kv_bits)
     if weight_format.casefold() in weight_formats() and not weight_format.casefold().startswith("gguf-"):
         return precision_of(weight_format, kv_bits)

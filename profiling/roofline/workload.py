@@ -19,7 +19,7 @@ import numpy.typing as npt
 from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision, nearest
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import Experts
-from profiling.models.stored import Group
+from profiling.models.stored import TWO_OF_FOUR_INDEX_BITS, Group
 
 Values: TypeAlias = float | npt.NDArray[np.float64]
 """One number, or an array of them that broadcasts against the others of a workload."""
@@ -109,8 +109,6 @@ class Precision:
         return np.maximum(self.activation_bits, self.kv_bits)
 
 
-TWO_OF_FOUR_INDEX_BITS = 2
-"""Bits per kept weight that say which two of four are kept (arXiv 2104.08378, section 3)."""
 _WIDTHS: Mapping[Group, str] = {
     "feed_forward": "weight_bits", "attention": "attention_weights", "experts": "experts", "other": "others",
     "embedding": "embedding", "head": "head",

@@ -153,7 +153,7 @@ class Roofline:
         if answered:
             self.table.show([side.operators for side in answered])
         self._show_changes()
-        warned = [warning for answer in answers for warning in answer.warnings]
+        warned = [said for answer in answers for said in (*answer.warnings, *answer.tower_notes)]
         self.notes.object = page.notes([*self._notes, *dict.fromkeys(warned)])
 
     def _show_changes(self) -> None:

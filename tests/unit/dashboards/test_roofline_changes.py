@@ -7,9 +7,10 @@ import pytest
 
 from dashboards.data import Data
 from dashboards.pages.roofline.page import Roofline
-from dashboards.pages.roofline.state import FIRST
+from dashboards.pages.roofline.state import FIRST, SECOND
 from profiling.answers.door import Door, shipped_door
 from profiling.answers.improve import improvement_rows
+from profiling.models.sources import from_config
 
 # Panel itself uses words that it and pandas will drop; the pages' own process does not fail at that, nor do these.
 pytestmark = [
@@ -62,3 +63,38 @@ def test_speculation_prefix_and_pruning_are_in_the_question(door: Door) -> None:
 def test_more_tokens_than_a_model_was_made_for_are_warned_of(door: Door) -> None:
     page = page_of(door, "?model=google-bert/bert-base-uncased&context=1024")
     assert "made for 512 tokens" in page.notes.object
+
+
+def test_tokens_of_sound_are_read_by_the_tower_before_the_decoder_on_both_sides() -> None:
+    # Qwen2-Audio's encoder: 32 of Whisper's layers, two frames to a token, 1,500 frames at a time.
+    encoder = {"model_type": "qwen2_audio_encoder", "encoder_layers": 32, "d_model": 1280, "encoder_ffn_dim": 5120,
+               "encoder_attention_heads": 20, "max_source_positions": 1500}  # fmt: skip
+    decoder = {"model_type": "qwen2", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+               "num_key_value_heads": 32, "intermediate_size": 11008, "vocab_size": 156032}  # fmt: skip
+    hears = from_config({"model_type": "qwen2_audio", "text_config": decoder, "audio_config": encoder}, "own/Hears-8B")
+    door = shipped_door(own_models={hears.name: hears})
+    asked = "model=own/Hears-8B&accelerator=RTX-4090&stage=prefill&context=1000&audio_tokens=750"
+    page = page_of(door, f"?{asked}&b_model=own/Hears-8B&b_accelerator=RTX-4090&b_stage=prefill&b_context=1750")
+    page.state.compare = True
+    assert page.fields[FIRST]["audio_tokens"].name == "Audio tokens in the prompt"
+    with_sound, without = page.sides[FIRST].answer, page.sides[SECOND].answer
+    assert with_sound is not None
+    assert without is not None
+    assert (with_sound.question.audio_tokens, without.question.audio_tokens) == (750, 0)
+    assert with_sound.sounds is not None
+    assert (with_sound.sounds.images, with_sound.sounds.patches) == (1, 1500)
+    # The decoder reads 1,750 tokens on both sides: what is left between them is the tower's pass.
+    added = with_sound.estimate.time.likely_s - without.estimate.time.likely_s
+    assert added == pytest.approx(float(with_sound.sounds.time.likely_s))
+    assert added > 2 * 1500 * 637e6 / door.device("RTX-4090").peak("fp16")
+    assert "750 tokens of sound are part of the prompt; the audio tower" in page.notes.object
+    page.state.b_audio_tokens = 750
+    assert page.sides[SECOND].answer.question.audio_tokens == 750
+
+
+def test_sound_that_no_tower_reads_or_none_that_is_timed_is_said(door: Door) -> None:
+    deaf = page_of(door, "?model=Qwen/Qwen3-8B&accelerator=RTX-4090&stage=prefill&audio_tokens=100")
+    assert "its config names no audio tower" in deaf.notes.object
+    seen = "?model=stepfun-ai/Step-3.7-Flash&accelerator=H200-SXM-141GB&tp=8&stage=prefill&image_tokens=100"
+    # 1.98 billion parameters at 16 bits over 4,800 GB/s.
+    assert "reading its 1.98 B parameters once takes at least 0.825 ms more" in page_of(door, seen).notes.object

@@ -54,6 +54,12 @@ from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAcceler
         ("Intel(R) Arc(TM) A770 Graphics", "Arc-A770-16GB"),
         ("AMD EPYC 7763 64-Core Processor", "EPYC-7763 (DDR4-3200)"),
         ("13th Gen Intel(R) Core(TM) i9-13900K", "i9-13900K"),
+        ("RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000-Blackwell-Server-96GB"),
+        ("Intel Gaudi 3", "Gaudi3"),
+        ("MI 300X", "MI300X-192GB"),
+        ("trn2", "Trainium2"),
+        ("RTX 4090 24GB VRAM", "RTX-4090"),
+        ("MacBook Pro 16 M3 Max 64GB", "Apple-M3-Max-40core-64GB"),
     ],
 )
 def test_a_device_is_found_by_what_it_is_called(text: str, meant: str) -> None:
@@ -82,6 +88,41 @@ def test_numbers_and_mixed_sets_are_understood() -> None:
     assert pair.link_bytes_per_s == 32e9
     with pytest.raises(InvalidWorkload):
         Fleet(())
+
+
+@pytest.mark.parametrize(
+    ("text", "meant", "count"),
+    [
+        ("3090*2", "RTX-3090", 2),
+        ("3090x2", "RTX-3090", 2),
+        ("8 H100s", "H100-SXM5-80GB", 8),
+        ("2 T4s", "T4", 2),
+        ("8 L40S", "L40S", 8),  # its s is no plural
+        ("two 4080s", "RTX-4080-16GB", 2),
+        ("24 gb 3090", "RTX-3090", 1),
+        ("2x8xH100", "H100-SXM5-80GB", 16),
+        ("2 nodes of 8xH100", "H100-SXM5-80GB", 16),
+        ("DGX H100", "H100-SXM5-80GB", 8),
+        ("GB200 NVL72", "GB200-186GB", 72),
+        ("v5litepod-8", "TPU-v5e", 8),
+        ("tpu v5p-8", "TPU-v5p", 4),  # numbered by TensorCores, two of which are a chip
+        ("2x dgx spark", "DGX-Spark-GB10-128GB", 2),
+    ],
+)
+def test_systems_and_numbers_are_said_in_many_ways(text: str, meant: str, count: int) -> None:
+    assert [(device.name, number) for device, number in resolve_device(text).devices] == [(meant, count)]
+
+
+def test_memory_beside_the_cards_is_no_card_and_a_name_with_g_is_no_memory() -> None:
+    assert (
+        "'64gb ram' is memory of the machine beside its cards: --host-memory-gib 64"
+        in resolve_device("4090 + 64gb ram").note
+    )
+    # A Ryzen 5600G has no 5,600 GB.
+    assert not any("5800X3D" in name for name in resolve_device("ryzen 5600g").candidates[:1])
+    assert "could be" not in resolve_device("ryzen 5600g").note
+    # Where nothing is spelled like it, nothing is offered.
+    assert "nearest" not in resolve_device("rog ally").note
 
 
 def test_an_ambiguous_name_lists_the_candidates_and_an_unknown_one_the_nearest() -> None:

@@ -10,8 +10,9 @@ import pytest
 from profiling.models.architecture import Architecture
 from profiling.models.families import FAMILIES
 from profiling.models.families.modern import ALIASES
+from profiling.models.sound import audio_parameters, audio_tower
 from profiling.models.sources import from_config
-from profiling.models.towers import audio_tower, tower_model
+from profiling.models.towers import tower_model
 from profiling.roofline.operators import operators
 from profiling.roofline.workload import Stage, Workload
 
@@ -429,4 +430,28 @@ def test_an_audio_tower_counts_what_pytorch_counts_and_other_kinds_are_said() ->
     asked = Workload(stage="encode", context=100)
     ours = sum(one.count * float(one.flops) for one in operators(model, asked) if one.unit != "vector")
     assert ours == counter.get_total_flops() - convolutions
-    assert audio_tower({"model_type": "gemma3n_audio", "conf_num_hidden_layers": 12, "hidden_size": 1536}) is None
+    assert audio_tower({"model_type": "muse_spark_audio", "num_hidden_layers": 4, "hidden_sizes": [256, 512]}) is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["qwen2_audio_encoder", "voxtral_encoder", "voxtral_realtime_encoder", "audioflamingo3_encoder",
+             "glmasr_encoder", "gemma3n_audio", "gemma4_audio"],
+)  # fmt: skip
+def test_a_tower_for_sound_has_the_parameters_that_transformers_builds(kind: str) -> None:
+    config = transformers.CONFIG_MAPPING[kind]()
+    with torch.device("meta"):
+        built = transformers.AutoModel.from_config(config)
+    counted = sum(each.numel() for each in built.parameters())
+    assert audio_parameters(config.to_dict()) == pytest.approx(counted, rel=2e-3)
+
+
+def test_conformers_are_timed_with_both_halves_of_their_feed_forward_block_and_the_convolution() -> None:
+    fields = {"model_type": "gemma3n_audio", "hidden_size": 1536, "conf_num_hidden_layers": 12,
+              "conf_num_attention_heads": 8, "conf_reduction_factor": 4, "conf_attention_chunk_size": 12}  # fmt: skip
+    tower = audio_tower(fields)
+    assert tower is not None
+    assert (tower.patches_per_token, tower.patches_per_image) == (4, 24)
+    asked = Workload(stage="encode", context=100)
+    found = [op for op in operators(tower_model(tower, "tower"), asked) if op.unit != "vector"]
+    matrices = sum(op.count * float(op.flops) for op in found if "attention" not in op.name)
+    assert matrices == 2 * 100 * 12 * 23 * 1536**2  # 16 of feed-forward, 4 of attention, 3 of the convolution

@@ -72,6 +72,52 @@ def test_gpt_oss_is_answered_as_stored_with_an_upper_end_that_covers_padding() -
     assert memory_need(model, find("H100-SXM5-80GB"), Workload(precision=precision)).verdict != "fits"
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "gib"),
+    [
+        # 114.66 billion numbers of experts at 4.25 bits, 2.17 billion at 16: no file has MXFP4 in all matrices.
+        ("openai/gpt-oss-120b", "mxfp4", 60.77),
+        ("openai/gpt-oss-120b", "mxfp4 experts", 60.77),
+        ("moonshotai/Kimi-K2.5", "w4a16", 553.40),
+        ("moonshotai/Kimi-K2-Thinking", None, 553.40),  # 594 GB on the hub
+        ("deepseek-ai/DeepSeek-V3", "fp8", 626.92),
+        # Where another format is meant it is taken: the experts of V4 are MXFP4 beside matrices in FP8.
+        ("deepseek-ai/DeepSeek-V4-Flash", "fp8", 265.9),
+        ("openai/gpt-oss-20b", "bf16", 38.96),
+    ],
+)
+def test_a_format_that_publishers_give_to_some_matrices_is_taken_as_published(
+    name: str, asked: str | None, gib: float
+) -> None:
+    assert _weights_gib(load(name), asked) == pytest.approx(gib, rel=1e-3)
+
+
+def test_experts_beside_a_dense_block_are_not_left_out_with_it() -> None:
+    # nvidia/Gemma-4-26B-A4B-NVFP4 leaves out attention, routers and the dense block `mlp` of every layer: of 25.2
+    # billion numbers 22.8 are of experts, which its files hold in 4.5 bits.
+    config = model_configs()["google/gemma-4-26B-A4B-it"]["config"]
+    parts = ("mlp", "router", "self_attn")
+    ignored = [f"model.language_model.layers.{n}.{part}*" for n in range(30) for part in parts]
+    groups = {"group_0": {"targets": ["Linear"], "weights": _FP4, "input_activations": _FP4}}
+    stated = {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head", *ignored],
+              "config_groups": groups}  # fmt: skip
+    model = from_config(config | {"quantization_config": stated})
+    assert model.published_format.of("feed_forward").bits == model.published_format.of("attention").bits == 16
+    assert model.published_format.of("experts").bits == 4.5
+    assert _weights_gib(model) == pytest.approx(16.43, abs=0.01)
+
+
+def test_a_copy_under_a_type_of_its_own_is_read_by_the_class_it_names() -> None:
+    # sgl-project/DeepSeek-V4-Flash-FP8 calls itself deepseek_ref.
+    config = model_configs()["deepseek-ai/DeepSeek-V4-Flash"]["config"]
+    copy = {**config, "model_type": "deepseek_ref", "architectures": ["DeepseekV4ForCausalLM"]}
+    copy.pop("expert_dtype")
+    model = from_config(copy)
+    assert model.parameters_total == from_config(config).parameters_total
+    assert "'deepseek_ref' is read as 'deepseek_v4'" in model.notes[0]
+    assert _weights_gib(model) == pytest.approx(265.94, abs=0.01)
+
+
 def test_layers_left_out_of_a_format_keep_their_width() -> None:
     left_out = [f"model.layers.{layer}.self_attn.{side}_proj" for layer in range(126) for side in "qkvo"]
     left_out += [f"model.layers.{layer}.mlp.{side}_proj" for layer in (0, 125) for side in ("gate", "up", "down")]
@@ -180,6 +226,21 @@ _FP8 = {"num_bits": 8, "type": "float", "strategy": "channel"}
         ({"quant_method": "fp_quant", "forward_dtype": "mxfp4"}, Width(4.25, "fp4", 256), Width(4.25, "fp4", 256), 16),
         ({"quant_method": "aqlm", "in_group_size": 8, "out_group_size": 1, "num_codebooks": 2, "nbits_per_codebook": 8},
          Width(2), Width(2), 16),
+        ({"quant_method": "qqq", "wbits": 4, "group_size": -1}, Width(4), Width(4), 16),
+        # ModelOpt's own file, copied whole into the config.
+        ({"quant_method": "modelopt", "quantization": {"quant_algo": "NVFP4", "exclude_modules": ["lm_head"]}},
+         Width(4.5, "fp4", 256), Width(4.5, "fp4", 256), 16),
+        # Of four numbers two are kept, with 2 bits each for their places (neuralmagic/Sparse-Llama-3.1-8B-…-2of4).
+        ({"quant_method": "compressed-tensors", "config_groups": {},
+          "sparsity_config": {"format": "sparse-24-bitmask", "ignore": ["lm_head"]}}, Width(9), Width(9), 16),
+        ({"quant_method": "compressed-tensors", "ignore": ["lm_head"],
+          "sparsity_config": {"format": "sparse-24-bitmask"},
+          "config_groups": {"group_0": {"targets": ["Linear"], "weights": _FP8}}}, Width(5), Width(5), 16),
+        ({"quant_method": "compressed-tensors", "ignore": ["lm_head"], "sparsity_config": {"format": "dense"},
+          "config_groups": {"group_0": {"targets": ["Linear"], "weights": _FP8}}}, Width(8), Width(8), 16),
+        ({"quant_method": "compressed-tensors", "format": "marlin-24", "ignore": ["lm_head"], "config_groups": {
+            "group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "group_size": 128, "type": "int"}}}},
+         Width((4.125 + 2) / 2, "fp16", 64), Width((4.125 + 2) / 2, "fp16", 64), 16),
     ],
 )  # fmt: skip
 def test_every_common_quantiser_is_read(

@@ -69,6 +69,27 @@ LLAMA_BITS = {
 WITHOUT_IMPORTANCE = {"IQ4_XS", "IQ4_NL"}
 
 
+# Of one publisher, who raises small tensors of mixtures and of models with states, and lowers experts, under plain
+# names (bartowski; llama-bench tables of one machine, GiB).
+OWN_MIXES = {
+    ("Qwen/Qwen3.5-27B", "Q3_K_S"): 11.76, ("Qwen/Qwen3.5-27B", "Q4_K_M"): 15.94, ("Qwen/Qwen3.5-27B", "Q5_K_S"): 17.79,
+    ("Qwen/Qwen3.5-35B-A3B", "Q2_K"): 11.76, ("Qwen/Qwen3.5-35B-A3B", "Q4_K_L"): 20.27,
+    ("Qwen/Qwen3.5-122B-A10B", "IQ1_M"): 27.27, ("Qwen/Qwen3.5-122B-A10B", "IQ2_XXS"): 31.47,
+    ("Qwen/Qwen3-Coder-Next", "Q3_K_M"): 34.13, ("Qwen/Qwen3-Coder-Next", "Q2_K_L"): 26.51,
+    ("zai-org/GLM-4.7-Flash", "Q4_K_M"): 17.20, ("zai-org/GLM-4.5-Air", "Q2_K_L"): 43.49,
+}  # fmt: skip
+
+
+def test_files_with_types_of_a_publishers_own_lie_in_the_interval_and_the_basis_says_so() -> None:
+    for (name, form), gib in OWN_MIXES.items():
+        size = gguf_file_size_bytes(load(name), form)
+        assert size.low <= gib * GIB <= size.high, (name, form)
+        assert "types of their own under plain names" in size.basis
+    # Dense models are quantised by the rules alone: Gemma 3 27B in Q6_K_L has 20.96 GiB.
+    dense = gguf_file_size_bytes(load("google/gemma-3-27b-it"), "Q6_K")
+    assert dense.high < 1.01 * dense.bytes
+
+
 def test_tensors_of_published_files_are_met_within_half_a_percent() -> None:
     errors = {
         case: gguf_file_size_bytes(load(case[0]), case[1]).tensor_bytes / (gib * GIB) - 1

@@ -27,9 +27,43 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("nvidia/DeepSeek-R1-FP4", "deepseek-ai/DeepSeek-R1", "nvfp4"),
         ("llama3.1:latest", f"{LLAMA}-Instruct", "gguf-q4_k_m"),
         ("llama3.1:8b-instruct-q8_0", f"{LLAMA}-Instruct", "gguf-q8_0"),
-        ("gpt-oss:20b", "openai/gpt-oss-20b", "mxfp4"),
+        ("gpt-oss:20b", "openai/gpt-oss-20b", None),  # as published: 13.8 GB, experts alone in MXFP4
         ("mixtral:8x7b", "mistralai/Mixtral-8x7B-Instruct-v0.1", "gguf-q4_k_m"),
-        ("bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", f"{LLAMA}-Instruct", None),
+        # A repository of GGUF files without a type is what llama.cpp's -hf downloads of it.
+        ("bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", f"{LLAMA}-Instruct", "gguf-q4_k_m"),
+        ("hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:latest", "meta-llama/Llama-3.2-3B-Instruct", "gguf-q4_k_m"),
+        ("ggml-org/gpt-oss-120b-GGUF", "openai/gpt-oss-120b", "gguf-mxfp4_moe"),
+        ("google/gemma-3-27b-it-qat-q4_0-gguf", "google/gemma-3-27b-it", "gguf-q4_0"),
+        ("google/gemma-3-27b-it-qat-q4_0-unquantized", "google/gemma-3-27b-it", None),
+        (
+            "https://huggingface.co/unsloth/Qwen3-8B-GGUF?show_file_info=Qwen3-8B-IQ4_XS.gguf",
+            "Qwen/Qwen3-8B",
+            "gguf-iq4_xs",
+        ),
+        ("unsloth/Qwen3-8B-GGUF:BF16", "Qwen/Qwen3-8B", "gguf-bf16"),
+        # Copies in formats that GGUF has too, and what stands beside the format.
+        ("nvidia/Llama-3.3-70B-Instruct-NVFP4", "meta-llama/Llama-3.3-70B-Instruct", "nvfp4"),
+        ("nvidia/DeepSeek-R1-0528-NVFP4-v2", "deepseek-ai/DeepSeek-R1", "nvfp4"),
+        ("unsloth/Qwen3-8B-bf16", "Qwen/Qwen3-8B", "bf16"),
+        ("mlx-community/Qwen3-30B-A3B-4bit-DWQ", "Qwen/Qwen3-30B-A3B", "mlx-4bit"),
+        ("unsloth/Qwen3-14B-unsloth-bnb-4bit", "Qwen/Qwen3-14B", "nf4-double"),
+        ("turboderp/Llama-3.1-8B-Instruct-exl3", f"{LLAMA}-Instruct", "exl3-4.0bpw"),
+        ("huihui-ai/Qwen3-8B-abliterated", "Qwen/Qwen3-8B", None),
+        # Ollama's tags as they are copied, and those that name another release than their size alone.
+        ("ollama run qwen3:8b", "Qwen/Qwen3-8B", "gguf-q4_k_m"),
+        ("https://ollama.com/library/qwen3", "Qwen/Qwen3-8B", "gguf-q4_k_m"),
+        ("ollama run hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q8_0", "meta-llama/Llama-3.2-3B-Instruct", "gguf-q8_0"),
+        ("qwen3:30b-a3b-instruct-2507-q8_0", "Qwen/Qwen3-30B-A3B-Instruct-2507", "gguf-q8_0"),
+        ("deepseek-r1:8b-llama-distill-q8_0", "deepseek-ai/DeepSeek-R1-Distill-Llama-8B", "gguf-q8_0"),
+        ("gemma3:27b-it-qat", "google/gemma-3-27b-it", "gguf-q4_0"),
+        ("qwen3-coder:480b-cloud", "Qwen/Qwen3-Coder-480B-A35B-Instruct", None),
+        ("openrouter/meta-llama/llama-3.3-70b-instruct", "meta-llama/Llama-3.3-70B-Instruct", None),
+        ("deepseek-r1", "deepseek-ai/DeepSeek-R1", None),
+        ("deepseek-r1:8b", "Qwen/Qwen3-8B", "gguf-q4_k_m"),
+        ("DeepSeek-R1-0528", "deepseek-ai/DeepSeek-R1", None),
+        ("kimi k2 thinking", "moonshotai/Kimi-K2-Thinking", None),
+        ("glm-4.7 flash", "zai-org/GLM-4.7-Flash", None),
+        ("granite4:micro", "ibm-granite/granite-4.0-micro", "gguf-q4_k_m"),
         ("Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", f"{LLAMA}-Instruct", "gguf-q4_k_m"),
         ("hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q8_0", "meta-llama/Llama-3.2-3B-Instruct", "gguf-q8_0"),
         ("Qwen3-30B-A3B-UD-Q4_K_XL.gguf", "Qwen/Qwen3-30B-A3B", "gguf-ud-q4_k_xl"),
@@ -90,7 +124,6 @@ def test_an_ambiguous_model_lists_the_candidates_and_an_unknown_one_the_nearest(
     assert LLAMA in resolve_model("lama 3.1 8b").candidates
     # A version, a size class or a lone letter that was not said is never filled in.
     assert resolve_model("SmolLM-1.7B").catalogue_id is None
-    assert resolve_model("kimi-k2-thinking").catalogue_id is None  # another release, stored in 4 bits
     assert ["llama" in name for name in resolve_model("lama 3").candidates] == [True] * 3
     assert resolve_model("granite 4.0 1b").catalogue_id is None
     assert resolve_model("gemma 27b").candidates[:2] == ("google/gemma-2-27b", "google/gemma-2-27b-it")
@@ -125,5 +158,7 @@ def test_what_is_no_length_is_refused(text: str) -> None:
 
 def test_a_format_said_in_short_is_taken_as_the_usual_one_and_a_family_without_size_lists_its_models() -> None:
     assert resolve_model("llama 3.1 8b q5").evidence.endswith("; q5 is taken as gguf-q5_k_m")
+    assert "llama.cpp downloads of a repository (-hf)" in resolve_model("Qwen/Qwen3-8B-GGUF").evidence
+    assert resolve_model("turboderp/Llama-3.1-8B-Instruct-exl3").evidence.endswith("exl3 is taken as exl3-4.0bpw")
     small = resolve_model("mistral-small")
     assert (small.catalogue_id, len(small.candidates) > 2) == (None, True)

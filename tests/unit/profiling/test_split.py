@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from profiling.answers.commands import commands
 from profiling.answers.door import Door, shipped_door
-from profiling.answers.fit import fit_on, placement_of
+from profiling.answers.fit import fit, fit_on, placement_of
 from profiling.answers.placement import Placement, Split, host_of
 from profiling.answers.question import Question
 from profiling.answers.split import best_split, placed
@@ -143,3 +143,30 @@ def test_memory_of_both_sides_is_in_the_row(door: Door) -> None:
     assert row["host_memory_high_gib"] <= row["host_budget_gib"]
     # The file is 59 GiB, of it 56.7 GiB experts: neither side holds it alone, both together hold it once.
     assert 58 < row["card_memory_low_gib"] + row["host_memory_low_gib"] < 70
+
+
+@pytest.mark.parametrize(
+    ("engine", "kv", "bits", "said"),
+    [
+        (None, "q8_0", 8.5, "-ctk q8_0 -ctv q8_0 -fa on"),
+        (None, "q8_0/q4_0", 6.5, "-ctk q8_0 -ctv q4_0 -fa on"),
+        (None, None, 8, "-ctk q8_0 -ctv q8_0 -fa on"),  # asked for by its bits: the engine's format that has them
+        (None, "16", 16, "-ngl 99 -ts 44,20 -fa on"),
+        ("ollama", "q8_0", 8.5, "OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE=q8_0 ollama serve"),
+    ],
+)
+def test_the_command_tells_the_engine_how_the_cache_was_counted(
+    door: Door, engine: str | None, kv: str | None, bits: float, said: str
+) -> None:
+    question = Question(model="Qwen/Qwen3-32B", accelerator="", weight_format="q4_k_m", kv_bits=bits, engine=engine)
+    rows, _ = fit_on(door, question, ["3090 + 3060"], kv=kv)
+    assert said in rows["run"][0]
+
+
+def test_a_cache_that_the_engine_does_not_have_is_refused_or_said(door: Door) -> None:
+    question = Question(model="Qwen/Qwen3-8B", accelerator="", weight_format="q4_k_m", kv_bits=8)
+    with pytest.raises(InvalidWorkload, match=r"llama\.cpp is not known to keep its cache in fp8; known: .*q8_0"):
+        fit_on(door, question, ["3090 + 3060"], kv="fp8")
+    narrow = replace(question, kv_bits=4.5, engine="vllm-v1")
+    assert any("vllm-v1 is not known to keep its cache in 4.5 bits" in each for each in fit(door, narrow, ["4090"])[1])
+    assert not any("is not known to keep" in each for each in fit(door, replace(narrow, kv_bits=8), ["4090"])[1])

@@ -1,0 +1,98 @@
+"""Towers that read sound: Whisper's transformer layers and conformers, sized and timed by the widths configs state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from profiling.models.architecture import Tower
+
+_FRAMES_PER_TOKEN = {
+    "qwen2_audio_encoder": 2, "qwen2_5_omni_audio_encoder": 2, "qwen3_omni_moe_audio_encoder": 1, "voxtral_encoder": 4,
+    "voxtral_realtime_encoder": 4, "audioflamingo3_encoder": 2, "gemma4_audio": 1,
+}  # fmt: skip
+"""Frames of the encoder that make a token (transformers' own pooling), where no field of the config says it."""
+_TOKENS_PER_CHUNK = 13
+"""What convolutions leave of a chunk of Qwen3-Omni (100 of the spectrum's columns, three times halved)."""
+_WHISPER = frozenset({*_FRAMES_PER_TOKEN, "glmasr_encoder"} - {"gemma4_audio"})
+"""Towers whose layers are Whisper's, after two convolutions or three."""
+_CONFORMERS = frozenset({"gemma3n_audio", "gemma4_audio", "granite_speech_encoder", "granite_speech_plus_encoder"})
+"""Towers of conformers (arXiv 2005.08100): half a feed-forward block, attention, a convolution, the other half."""
+_GATED = frozenset({"voxtral_realtime_encoder"})
+_LEARNED_POSITIONS = frozenset({"qwen2_audio_encoder", "voxtral_encoder", "audioflamingo3_encoder"})
+_ROTARY = frozenset({"gemma3n_audio", "gemma4_audio"})
+"""Conformers with a matrix for relative positions in each layer."""
+_MEL_BINS = 128
+_WHISPERS_LENGTH = 1500
+_CONTEXT = 13
+"""Frames before a chunk that Gemma's conformers attend as well."""
+
+
+def is_known(kind: str) -> bool:
+    """Whether the layers of a tower of that model type are known."""
+    return kind in _WHISPER or kind in _CONFORMERS
+
+
+def _whole(tower: Mapping[str, Any], *names: str) -> int:
+    """The first of these fields that holds a positive whole number, else 0."""
+    stated = (tower.get(name) for name in names)
+    return next((each for each in stated if isinstance(each, int) and not isinstance(each, bool) and each > 0), 0)
+
+
+def _widths(tower: Mapping[str, Any]) -> tuple[int, int, int, int, int]:
+    """Layers, hidden size, width of the feed-forward blocks, heads, and the width they share; 0 where not stated."""
+    layers = _whole(tower, "num_hidden_layers", "encoder_layers", "conf_num_hidden_layers", "num_layers")
+    hidden = _whole(tower, "hidden_size", "d_model", "hidden_dim")
+    wide = _whole(tower, "intermediate_size", "encoder_ffn_dim") or 4 * hidden
+    heads = _whole(tower, "num_attention_heads", "encoder_attention_heads", "conf_num_attention_heads", "num_heads")
+    each = _whole(tower, "head_dim", "dim_head")
+    return layers, hidden, wide, heads, each * heads or hidden
+
+
+def audio_parameters(tower: Mapping[str, Any]) -> int | None:
+    """Parameters of a tower for sound, without norms and biases; None: its layers or widths are not known."""
+    kind = str(tower.get("model_type", ""))
+    layers, hidden, wide, _, inner = _widths(tower)
+    if not is_known(kind) or not layers or not hidden:
+        return None
+    out = _whole(tower, "output_dim", "output_proj_dims")
+    if kind in _CONFORMERS:
+        relative = hidden**2 if kind in _ROTARY else 0
+        convolution = 3 * hidden**2 + hidden * _whole(tower, "conv_kernel_size", "conf_conv_kernel_size")
+        each = 4 * hidden * wide + 4 * hidden * inner + convolution + relative
+        return layers * each + hidden**2 + (out * hidden if kind == "gemma4_audio" else 0)
+    matrices = layers * (4 * hidden * inner + (3 if kind in _GATED else 2) * hidden * wide)
+    bins = _whole(tower, "num_mel_bins") or _MEL_BINS
+    if narrow := _whole(tower, "downsample_hidden_size"):  # three convolutions in two dimensions, each halving both
+        return matrices + 9 * narrow * (1 + 2 * narrow) + narrow * (bins // 8) * hidden + hidden * (hidden + out)
+    positions = (_whole(tower, "max_source_positions") or _WHISPERS_LENGTH) if kind in _LEARNED_POSITIONS else 0
+    return matrices + 3 * hidden * (bins + hidden) + positions * hidden + hidden * out
+
+
+def audio_tower(tower: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Tower | None:
+    """Widths of a tower for sound and the frames it makes; None where its layers or its pooling are not known.
+
+    Args:
+        tower: The part of the config that describes it.
+        config: The whole, which says how its frames are pooled in some families.
+    """
+    kind = str(tower.get("model_type", ""))
+    layers, hidden, wide, heads, _ = _widths(tower)
+    pooled = float(_whole(tower, "conf_reduction_factor") or _FRAMES_PER_TOKEN.get(kind, 0))
+    pooled = pooled or float(_whole(config or {}, "downsample_rate"))
+    if not is_known(kind) or not pooled or not layers or not hidden or not heads:
+        return None
+    return Tower(
+        layers=layers, hidden_size=hidden, intermediate_size=wide, heads=heads, gated=kind in _GATED,
+        patches_per_token=pooled, patches_per_image=_attended(tower), is_conformer=kind in _CONFORMERS,
+    )  # fmt: skip
+
+
+def _attended(tower: Mapping[str, Any]) -> int | None:
+    """Frames that attend each other; None: all."""
+    window, at_once = _whole(tower, "n_window"), _whole(tower, "n_window_infer")
+    if window:
+        return _TOKENS_PER_CHUNK * at_once // (2 * window) if at_once else window
+    if chunk := _whole(tower, "conf_attention_chunk_size", "attention_chunk_size"):
+        return chunk + (_whole(tower, "conf_attention_context_left", "attention_context_left") or _CONTEXT) - 1
+    return _whole(tower, "max_source_positions", "context_size", "sliding_window") or None
