@@ -29,6 +29,8 @@ def mend(settings: Settings, report: Callable[[str], None]) -> None:
         if one.path.suffix != ".manifest" or one.manifest is None:
             store.set_aside(replace(one, reason=f"changed in the store after it was retrieved: {one.reason}"))
             report(f"set aside {one.path}: {one.reason}")
+    # Fetching reads every manifest, so none may be left that cannot be read.
+    for one in broken:
         if one.manifest is None:
             continue
         marks.drop(one.manifest.uri)
