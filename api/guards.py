@@ -87,6 +87,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        if scope["method"] == "HEAD":  # the server sends no body of what is answered to it
+            scope = {**scope, "method": "GET"}
+
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", []), *_HEADERS]

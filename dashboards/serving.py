@@ -122,6 +122,8 @@ class Alive(RequestHandler):
         """Say so."""
         self.write({"status": "alive"})
 
+    head = get
+
 
 class Ready(RequestHandler):
     """Whether there is a release to show."""
@@ -137,6 +139,8 @@ class Ready(RequestHandler):
         except NotPublished as error:
             self.set_status(503)
             self.write({"status": "not ready", "detail": str(error)})
+
+    head = get
 
 
 class Metrics:
@@ -176,6 +180,8 @@ class MetricsText(RequestHandler):
         """Tell it."""
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
         self.write(generate_latest(self._metrics.registry))
+
+    head = get
 
 
 def options(settings: Settings, data: Data, metrics: Metrics, more: Sequence[tuple[Any, ...]] = ()) -> dict[str, Any]:

@@ -178,7 +178,11 @@ class Console:
             ConsoleBusy: too many statements are being answered.
             NotPublished: nothing is published.
         """
-        if len(sql.encode("utf-8", "surrogatepass")) > _LONGEST_SQL_BYTES:
+        try:
+            size = len(sql.encode())
+        except UnicodeEncodeError:
+            raise QueryRefused("Refused: the statement holds half a character, which is no text.") from None
+        if size > _LONGEST_SQL_BYTES:
             raise QueryRefused(f"Refused: a statement may have {_LONGEST_SQL_BYTES:,} bytes.")
         with self._places.taken(asker, cancel):
             return self._ask(sql, limits or self.limits, cancel, own or {})

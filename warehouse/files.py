@@ -1,15 +1,21 @@
-"""Writing files so that a reader, or a machine that dies, only ever meets a whole one."""
+"""Writing files so that a reader, or a machine that dies, only ever meets a whole one; and reading what are files."""
 
 import contextlib
+import errno
 import json
 import os
 import re
+import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 TEMPORARY_PREFIX = ".partial-"
+ASIDE_PREFIX = ".set-aside-"
+"""Before the name of what stood where a file of ours belongs."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -38,10 +44,44 @@ def replacing(target: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        temporary.replace(target)
-        sync_folder(target.parent)
+        put(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put(made: Path, target: Path) -> None:
+    """Give a file or a link that was made beside it a name, durably.
+
+    A file of that name gives way; a folder, which nothing of ours is made as, is kept under another name.
+    """
+    if target.is_dir() and not target.is_symlink():
+        set_aside(target)
+    made.replace(target)
+    sync_folder(target.parent)
+
+
+def set_aside(path: Path) -> None:
+    """Keep what stands where a file of ours belongs under another name beside it."""
+    path.rename(path.with_name(f"{ASIDE_PREFIX}{time.time_ns()}-{path.name}"))
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder; what is gone already is no matter."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def ordinary(path: Path) -> Path:
+    """The path, where an ordinary file lies: a folder has no bytes, and those of a pipe are waited for without end.
+
+    Raises:
+        OSError: nothing lies there, or nothing of that kind.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "It is no ordinary file", str(path))
+    return path
 
 
 def printable(name: str) -> str:
@@ -69,7 +109,7 @@ def write_text(target: Path, text: str) -> None:
 def read_object(path: Path) -> dict[str, Any]:
     """What a file of JSON says by name; nothing where it is lost, or holds no object."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = json.loads(ordinary(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

@@ -18,9 +18,14 @@ def require_no_empty_secret(settings: Settings) -> None:
     """
     for name in type(settings).model_fields:
         given = getattr(settings, name)
-        if isinstance(given, SecretStr) and not given.get_secret_value().strip():
+        if isinstance(given, SecretStr) and not any(map(_is_seen, given.get_secret_value())):
             variable = f"SKYLINE_{name.upper()}"
             raise Unguarded(f"{variable} is empty, which protects nothing; give it a value, or do not set it.")
+
+
+def _is_seen(character: str) -> bool:
+    """Whether somebody who looks at it sees a character: neither a space nor of no width."""
+    return character.isprintable() and not character.isspace()
 
 
 def is_open_to_all(settings: Settings) -> bool:

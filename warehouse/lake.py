@@ -13,7 +13,7 @@ import polars as pl
 from warehouse.contracts import ContractBroken, Table
 from warehouse.contracts.table import SNAPSHOT
 from warehouse.contracts.violations import violations
-from warehouse.files import replacing, sql_path, write_text
+from warehouse.files import ordinary, remove, replacing, sql_path, write_text
 
 REST = ""
 """Name of the part that holds the rows of all snapshots that have no part of their own."""
@@ -78,8 +78,10 @@ class Lake:
         """
         path = self._written(table)
         try:
-            return [Part(**{**one, "state": tuple(one["state"])}) for one in json.loads(path.read_text("utf-8"))]
-        except (ValueError, LookupError, TypeError) as error:
+            return [
+                Part(**{**one, "state": tuple(one["state"])}) for one in json.loads(ordinary(path).read_text("utf-8"))
+            ]
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise MissingTable(f"{path} cannot be read ({error}); run `skyline rebuild`.") from error
 
     def file(self, table: Table, part: Part) -> Path:
@@ -177,7 +179,7 @@ class Lake:
         _write(conforming, contents)
         sha256 = hashlib.sha256(contents.getbuffer()).hexdigest()
         target = self._folder(table) / Part(name, sha256, 0, (0, 0)).file
-        if not target.exists() or _sha256(target) != sha256:
+        if not target.is_file() or _sha256(target) != sha256:
             with replacing(target) as temporary:
                 temporary.write_bytes(contents.getbuffer())
         return Part(
@@ -198,9 +200,9 @@ class Lake:
         named = {part.file for part in listed}
         for file in self._folder(table).iterdir():
             if file.name not in named:
-                file.unlink()
+                remove(file)
         # What was one file before its contract kept it by snapshot.
-        self._folder(table).with_suffix(".parquet").unlink(missing_ok=True)
+        remove(self._folder(table).with_suffix(".parquet"))
 
     def _folder(self, table: Table) -> Path:
         return self.folder / table.schema / table.name

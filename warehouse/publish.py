@@ -22,7 +22,7 @@ import polars as pl
 from warehouse.contracts import Table
 from warehouse.contracts.table import SNAPSHOT
 from warehouse.database import connect
-from warehouse.files import TEMPORARY_PREFIX, sync_folder, write_text
+from warehouse.files import TEMPORARY_PREFIX, ordinary, put, remove, sync_folder, write_text
 from warehouse.format import FORMAT, refusal
 from warehouse.lake import REST, Lake
 from warehouse.project import version
@@ -64,7 +64,7 @@ def current(folder: Path) -> Release:
         NotPublished: nothing was published there, or the pointer names a missing file.
     """
     try:
-        pointer = json.loads((folder / POINTER).read_text(encoding="utf-8"))
+        pointer = json.loads(ordinary(folder / POINTER).read_text(encoding="utf-8"))
         state = (int(pointer["size"]), int(pointer["mtime_ns"])) if "mtime_ns" in pointer else None
         release = Release(folder / str(pointer["file"]), str(pointer["fingerprint"]), state)
         form = int(pointer.get("format", 1))
@@ -74,18 +74,18 @@ def current(folder: Path) -> Release:
                 f"{folder / POINTER} is missing, though {len(kept)} releases are there; `skyline refresh` mends it."
             ) from None
         raise NotPublished(f"No warehouse is published in {folder}; run `skyline refresh` first.") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise NotPublished(f"{folder / POINTER} is not readable ({error}); run `skyline refresh`.") from error
     if form > FORMAT:
         raise NotPublished(refusal(folder, str(pointer.get("written_by", "a newer version"))))
-    if not release.path.exists():
+    if not release.path.is_file():
         raise NotPublished(f"{release.path} is missing; run `skyline refresh` to publish it again.")
     return release
 
 
 def releases(folder: Path) -> list[Path]:
     """Database files of the folder, newest first."""
-    found = (path for path in folder.glob("skyline-*.duckdb") if _RELEASE.fullmatch(path.name))
+    found = (path for path in folder.glob("skyline-*.duckdb") if _RELEASE.fullmatch(path.name) and path.is_file())
     return sorted(found, key=_number, reverse=True)
 
 
@@ -412,12 +412,11 @@ def flip_link(folder: Path, target: Path) -> None:
     """Point the link for people with a database tool at the release."""
     link = folder / f"{TEMPORARY_PREFIX}link-{time.time_ns()}"
     link.symlink_to(target.name)
-    link.replace(folder / LINK)
-    sync_folder(folder)
+    put(link, folder / LINK)
 
 
 def _sweep(folder: Path, newest: Path, keep: int) -> None:
     for stale in [path for path in releases(folder) if path != newest][max(keep, 1) - 1 :]:
         stale.unlink(missing_ok=True)
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        leftover.unlink(missing_ok=True)
+        remove(leftover)

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pipelines.runs.writer_lock import UNFINISHED
-from pipelines.sources.raw_store import RawStore
+from pipelines.sources.raw_store import BrokenManifest, RawStore
 from warehouse.publish import LINK, NotPublished, current
 from warehouse.settings import Settings
 from warehouse.versions import fault, fault_of_current, link_fault
@@ -61,7 +61,7 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:
-    home = settings.home.resolve()
+    home = Path(os.path.realpath(settings.home))  # a link may lead in a circle
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     yield Finding(
         "home", os.access(existing, os.W_OK), str(home), f"make {existing} writable, or set SKYLINE_HOME elsewhere"
@@ -74,7 +74,12 @@ def _warehouse(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
     """What the next refresh would mend, without mending it."""
     if (settings.home / UNFINISHED).exists():
         yield _mended_by_refresh("last writer", "was killed; what it left is swept by the next")
-    broken = RawStore(settings.raw).broken(thorough=thorough)
+    store = RawStore(settings.raw)
+    try:
+        store.forgotten()
+    except BrokenManifest as error:
+        yield Finding("record of what was forgotten", fine=False, detail="not readable", advice=str(error))
+    broken = store.broken(thorough=thorough)
     if broken:
         more = f" and {len(broken) - 1} more" if broken[1:] else ""
         yield _mended_by_refresh("raw files", f"{broken[0].path}: {broken[0].reason}{more}")

@@ -1,11 +1,9 @@
 """What a writer that was killed leaves behind: runs that Dagster takes for running, and half-written files."""
 
-import shutil
-
 import dagster as dg
 
 from profiling import systems
-from warehouse.files import TEMPORARY_PREFIX
+from warehouse.files import TEMPORARY_PREFIX, remove
 from warehouse.settings import Settings
 
 _UNFINISHED = [
@@ -53,9 +51,6 @@ def sweep_leftovers(settings: Settings) -> int:
     swept = 0
     for folder in (settings.raw, settings.lake.folder, settings.published):
         for leftover in [*folder.rglob(f"{TEMPORARY_PREFIX}*")]:
-            if leftover.is_dir() and not leftover.is_symlink():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+            remove(leftover)
             swept += 1
     return swept

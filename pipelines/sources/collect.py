@@ -18,7 +18,7 @@ from pipelines.sources.hub.client import Hub, HubFile
 from pipelines.sources.inbox import Dropped, Marks, code_of_readers, dropped_bundle, dropped_file, is_inbox
 from pipelines.sources.profiles.read import is_bundle
 from pipelines.sources.raw_index import HalfFile, Index
-from pipelines.sources.raw_store import SET_ASIDE, Manifest, RawSnapshot, RawStore, digest
+from pipelines.sources.raw_store import SET_ASIDE, Broken, Manifest, RawSnapshot, RawStore, digest
 from pipelines.sources.recognised import Recognised
 from pipelines.sources.recognition import PROSE, SUFFIXES, UNRECOGNISED, recognise
 from profiling.measure.bundle import COMPLETE, UnusableBundle, is_complete, pack
@@ -101,6 +101,8 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
                     marks.put(found.dropped, None if is_read else code_of_readers())
         finally:
             marks.save()
+            for uri, reason in part.set_aside:
+                report(f"set aside {uri}: {reason}")
         if not part.new and not part.known:
             if part.unreachable and not part.set_aside:
                 raise part.unreachable[0][1]
@@ -131,13 +133,18 @@ def _store(
         own = {found.board: boards[found.board]} if found.board else boards
         what = recognise(found.payload, found.suffix, found.uri, own, found.folder)
         index.require_whole(found.payload, what, found.uri, same_name=is_dropped)
-    except (*UNRECOGNISED, HalfFile) as error:
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever one file holds, it keeps none of the others out
         if found.suffix in PROSE and isinstance(error, NoBoard) and error.is_unknown and not found.is_named:
             return False
-        part.set_aside.append((found.uri, str(error)))
-        report(f"set aside {found.uri}: {error}")
+        is_known = isinstance(error, (*UNRECOGNISED, HalfFile))
+        reason = (
+            str(error) if is_known else f"a defect of Skyline, which cannot read it: {type(error).__name__}: {error}"
+        )
+        part.set_aside.append((found.uri, reason))
         if not index.is_set_aside(sha256):
-            aside = _manifest(found, Recognised(SET_ASIDE, str(error), "unknown", today(), is_dated=False))
+            aside = _manifest(found, Recognised(SET_ASIDE, reason, "unknown", today(), is_dated=False))
             index.add(store.add(found.payload, found.suffix, aside))
         return False
     if before := index.forgotten(sha256, what.as_of):
@@ -148,6 +155,7 @@ def _store(
         part.known += 1
         return True
     halves = index.halves_of(found.payload, what, found.uri, same_name=is_dropped)
+    others = index.others_named(sha256, what, found.uri) if is_dropped else []
     stored = store.add(found.payload, found.suffix, _manifest(found, what))
     part.new.append(stored)
     index.add(stored)
@@ -158,6 +166,12 @@ def _store(
         store.forget(half, f"it is the beginning of {stored.snapshot_id}, which replaces it")
         index.remove(half)
         report(f"replaced {half.snapshot_id}: it was the beginning of {found.uri}")
+    for other in others:
+        if other not in halves:
+            reason = f"{stored.snapshot_id} was dropped under the same name, and replaces it"
+            store.set_aside(Broken(other.path, reason, other.manifest))
+            index.remove(other)
+            report(f"replaced {other.snapshot_id}: {found.uri} is another file now")
     return True
 
 

@@ -1,6 +1,6 @@
 """The watched folder: which of its files are whole, and which have been read already.
 
-Files stay where they were dropped. What was read is marked in the home by name, size and time, so that a look at the
+Files stay where they were dropped. What was read is marked in the home by name, size and times, so that a look at the
 folder costs as much as what is new in it, and a file that grows or is replaced is new again.
 """
 
@@ -68,7 +68,7 @@ class Marks:
 
 def is_inbox(path: Path, settings: Settings) -> bool:
     """Whether a source is the watched folder of the home."""
-    return path.resolve() == settings.inbox.resolve()
+    return os.path.realpath(path) == os.path.realpath(settings.inbox)  # links may lead in a circle
 
 
 def new_files(settings: Settings, code: str = "") -> list[Dropped]:
@@ -87,10 +87,15 @@ def settled_files(folder: Path, now_s: float) -> list[Path]:
 def dropped_file(path: Path, inbox: Path) -> Dropped | None:
     """The file as it is now; None where it went meanwhile."""
     try:
-        state = path.stat()
+        return Dropped(path, printable(path.relative_to(inbox).as_posix()), _state(path))
     except OSError:
         return None
-    return Dropped(path, printable(path.relative_to(inbox).as_posix()), f"{state.st_mtime_ns}:{state.st_size}")
+
+
+def _state(path: Path) -> str:
+    """Names what a file holds: whoever writes to it can set its time back, but not the time at which he did so."""
+    found = path.stat()
+    return f"{found.st_mtime_ns}:{found.st_size}:{found.st_ctime_ns}"
 
 
 def dropped_bundle(path: Path, inbox: Path) -> Dropped | None:
@@ -124,11 +129,14 @@ def new_bundles(settings: Settings, code: str = "") -> tuple[list[Dropped], list
 
 def bundle_state(folder: Path, now_s: float) -> str | None:
     """Names what lies in a bundle's folder; None while it is incomplete or something in it is still moving."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    # Tools that copy need not keep the order of files: the mark alone does not say that all is there.
-    if not is_complete(folder) or any(now_s - path.stat().st_mtime < SETTLED_AFTER_S for path in files):
+    try:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        # Tools that copy need not keep the order of files: the mark alone does not say that all is there.
+        if not is_complete(folder) or any(_is_moving(path, now_s) for path in files):
+            return None
+        return digest_of_state(f"{path.relative_to(folder)}:{_state(path)}" for path in files)
+    except OSError:  # one of them went meanwhile
         return None
-    return digest_of_state(f"{p.relative_to(folder)}:{p.stat().st_mtime_ns}:{p.stat().st_size}" for p in files)
 
 
 def digest_of_state(parts: Iterator[str]) -> str:
@@ -147,9 +155,14 @@ def _files(inbox: Path) -> Iterator[Path]:
 
 def _is_whole(path: Path, now_s: float) -> bool:
     try:
-        return now_s - path.stat().st_mtime >= SETTLED_AFTER_S and not is_open_for_writing(path)
+        return not _is_moving(path, now_s) and not is_open_for_writing(path)
     except OSError:
         return False
+
+
+def _is_moving(path: Path, now_s: float) -> bool:
+    """Whether a file was changed just now; one of a later day than today is none that somebody writes."""
+    return abs(now_s - path.stat().st_mtime) < SETTLED_AFTER_S
 
 
 def is_open_for_writing(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipelines.sources.collect import BUNDLED, collect
 from pipelines.sources.hub.client import Hub, HubFile, HubUnavailable, NotOnHub
@@ -26,8 +27,10 @@ def mend(settings: Settings, report: Callable[[str], None]) -> None:
     marks = Marks(settings)
     for one in broken:
         if one.path.suffix != ".manifest" or one.manifest is None:
-            store.set_aside(one)
+            store.set_aside(replace(one, reason=f"changed in the store after it was retrieved: {one.reason}"))
             report(f"set aside {one.path}: {one.reason}")
+    # Fetching reads every manifest, so none may be left that cannot be read.
+    for one in broken:
         if one.manifest is None:
             continue
         marks.drop(one.manifest.uri)

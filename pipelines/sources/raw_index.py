@@ -21,6 +21,7 @@ class Index:
         self._read: set[tuple[str, str]] = set()
         self._uris: set[str] = set()
         self._by_digest: defaultdict[str, set[tuple[str, dt.date]]] = defaultdict(set)
+        self._named: defaultdict[tuple[str, str], dict[RawSnapshot, None]] = defaultdict(dict)
         # Files of which one may be the beginning of another. Of other kinds nobody can read half a file.
         self._alike: defaultdict[tuple[object, ...], dict[RawSnapshot, None]] = defaultdict(dict)
         self._forgotten = {(one.sha256, one.as_of): one for one in store.forgotten()}
@@ -37,6 +38,7 @@ class Index:
         if said.source != SET_ASIDE:
             self._read.add((stored.sha256, said.uri))
             self._uris.add(said.uri)
+            self._named[said.source, said.uri][stored] = None
             if stored.path.suffix in _READ_HALF:
                 with stored.path.open("rb") as stream:
                     head = stream.read(_HEAD)
@@ -48,6 +50,7 @@ class Index:
         said = stored.manifest
         self._by_digest[stored.sha256].discard((said.source, said.as_of))
         self._read.discard((stored.sha256, said.uri))
+        self._named[said.source, said.uri].pop(stored, None)
         for alike in self._alike.values():
             alike.pop(stored, None)
 
@@ -91,6 +94,12 @@ class Index:
             for one in self._candidates(payload, what, uri, same_name=same_name)
             if one.path.stat().st_size < len(payload) and payload.startswith(one.path.read_bytes())
         ]
+
+    def others_named(self, sha256: str, what: Recognised, uri: str) -> list[RawSnapshot]:
+        """Stored files of that name which say something else of the same subject and day."""
+        said = (what.subject, what.as_of)
+        named = self._named.get((what.source, uri), ())
+        return [one for one in named if (one.manifest.subject, one.manifest.as_of) == said and one.sha256 != sha256]
 
     def require_whole(self, payload: bytes, what: Recognised, uri: str, *, same_name: bool) -> None:
         """Refuse a file of which the whole is stored; arguments as of `halves_of`.

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from warehouse.files import TEMPORARY_PREFIX, read_object, replacing, write_text
+from warehouse.files import (
+    ASIDE_PREFIX,
+    TEMPORARY_PREFIX,
+    ordinary,
+    read_object,
+    remove,
+    replacing,
+    set_aside,
+    write_text,
+)
 
 SET_ASIDE = "set_aside"
 _FORGOTTEN = "forgotten.jsonl"
@@ -69,7 +78,7 @@ class RawSnapshot:
 
 @dataclass(frozen=True)
 class Broken:
-    """A stored file that is not what was stored.
+    """A stored file that is not what was stored, or no longer what is meant.
 
     Attributes:
         path: The file or its manifest.
@@ -145,7 +154,7 @@ class RawStore:
             files: defaultdict[str, list[Path]] = defaultdict(list)
             manifests = []
             for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-                if path.name.startswith(TEMPORARY_PREFIX):
+                if path.name.startswith((TEMPORARY_PREFIX, ASIDE_PREFIX)):
                     continue
                 if path.suffix == ".manifest":
                     manifests.append(path)
@@ -171,11 +180,19 @@ class RawStore:
                 continue
             if stored is None:
                 found.append(Broken(known, "the file that it describes is lost", manifest))
-            elif seen.get(self._name(stored)) != _state(stored):
-                actual = digest(stored.read_bytes())
-                if actual != known.stem:
-                    found.append(Broken(stored, f"its bytes have the digest {actual[:10]}…", manifest))
+            elif reason := self._fault(stored, known.stem, seen):
+                found.append(Broken(stored, reason, manifest))
         return found
+
+    def _fault(self, stored: Path, sha256: str, seen: dict[str, list[int]]) -> str | None:
+        """Why a stored file is not what was stored, or None; what has not changed since it was seen is not read."""
+        try:
+            if seen.get(self._name(stored)) == _state(stored):
+                return None
+            actual = digest(stored.read_bytes())
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
+        return None if actual == sha256 else f"its bytes have the digest {actual[:10]}…"
 
     def note_whole(self) -> None:
         """Remember size and time of every file, so that only what changes after this is read again to compare it.
@@ -193,20 +210,18 @@ class RawStore:
         return path.relative_to(self._folder).as_posix()
 
     def set_aside(self, broken: Broken) -> None:
-        """Keep the bytes of a broken file, with the reason, where no source reads them."""
+        """Keep the bytes of a file, with the reason, where no source reads them."""
         manifest, known = broken.manifest, broken.path.with_suffix(".manifest")
         stored = [path for path in known.parent.glob(f"{known.stem}.*") if path != known]
         uri = manifest.uri if manifest else known.relative_to(self._folder).as_posix()
         revision, licence = (manifest.revision, manifest.licence) if manifest else (None, None)
         now = dt.datetime.now(dt.UTC)
+        said = (SET_ASIDE, broken.reason, "unknown", now.date(), uri, revision, licence, now)
         for path in stored:
-            reason = f"changed in the store after it was retrieved: {broken.reason}"
-            self.add(
-                path.read_bytes(), path.suffix,
-                Manifest(SET_ASIDE, reason, "unknown", now.date(), uri, revision, licence, now, is_dated=False),
-            )  # fmt: skip
-            path.unlink()
-        known.unlink(missing_ok=True)
+            if path.is_file():
+                self.add(path.read_bytes(), path.suffix, Manifest(*said, is_dated=False))
+            _clear(path)
+        _clear(known)
 
     def named(self, snapshot_id: str) -> RawSnapshot:
         """The stored file of that name, or of that digest.
@@ -263,11 +278,11 @@ class RawStore:
                         "forgotten_at": dt.datetime.fromisoformat(fields["forgotten_at"]),
                     }
                 )
-                for fields in map(json.loads, record.read_text(encoding="utf-8").splitlines())
+                for fields in map(json.loads, ordinary(record).read_text(encoding="utf-8").splitlines())
             ]
         except FileNotFoundError:
             return []
-        except (ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             # Taken for empty, it would bring back what somebody took out.
             raise BrokenManifest(
                 f"{record} cannot be read ({error}); restore it from a backup, or delete it: what was forgotten is then"
@@ -293,14 +308,22 @@ class RawStore:
         return digest("\n".join(names).encode())
 
 
+def _clear(path: Path) -> None:
+    """Remove what stands where a file belongs; a folder is kept under another name, for who knows what lies in it."""
+    if path.is_dir() and not path.is_symlink():
+        set_aside(path)
+    else:
+        remove(path)
+
+
 def _state(path: Path) -> list[int]:
-    found = path.stat()
+    found = ordinary(path).stat()
     return [found.st_size, found.st_mtime_ns]
 
 
 def _read_manifest(path: Path) -> Manifest:
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(ordinary(path).read_text(encoding="utf-8"))
         fields["as_of"] = dt.date.fromisoformat(fields["as_of"])
         fields["retrieved_at"] = dt.datetime.fromisoformat(fields["retrieved_at"])
         # Older versions did not say it; a date that is the day of retrieval is then none of the source.

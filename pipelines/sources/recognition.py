@@ -16,6 +16,9 @@ from pipelines.sources.tables import UnreadableFile
 from profiling.measure.bundle import UnusableBundle
 
 SUFFIXES = frozenset({".csv", ".parquet", ".json", *SUFFIX_FORMS})
+_TEXTS = frozenset(SUFFIX_FORMS) - {".parquet", ".zip"}
+_ZEROS = bytes(4)
+"""No text holds so many, in whatever encoding."""
 PROSE = frozenset({".md", ".toml", ".yml", ".yaml", ".zip"})
 """Suffixes that mostly are no data: what no board declares is passed over, unless it was named itself."""
 
@@ -53,7 +56,7 @@ def recognise(
 
     Raises:
         UnknownLayout, NotRawResults: its columns or keys are those of no known layout; the message names them.
-        UnreadableFile: its bytes are not what its name says.
+        UnreadableFile: its bytes are not what its name says, or some were never written.
         WrongDate: it says a date that cannot be meant.
         UndatedFile, UnnamedBoard: neither its name nor its rows say which date or arena it speaks of.
         UnusableBundle: it is a bundle of measurements that is not what was sealed.
@@ -61,6 +64,10 @@ def recognise(
         NoBoard: it is of no declared board, or a file of one that holds no results.
         UndatedBoard: it is a board of a date that cannot be.
     """
+    if suffix in _TEXTS and _ZEROS in payload:
+        raise UnreadableFile(
+            f"{uri.rsplit('/', 1)[-1]} holds zeros where text belongs, as a file does whose copy has not ended."
+        )
     file = Unread(payload, suffix, uri, boards or declared(), folder)
     found = next(filter(None, (recogniser(file) for recogniser in RECOGNISERS)), None)
     if found is None:

@@ -128,6 +128,8 @@ def _beginning(payload: bytes) -> str:
 def _read_csv(payload: bytes, columns: list[str] | None = None, rows: int | None = None) -> pl.DataFrame:
     """Cells as text; where semicolons separate them, decimal commas become points."""
     delimiter = delimiter_of(_beginning(payload))
+    if b"\n" not in payload:  # lines end as they did on old Macintoshes
+        payload = payload.replace(b"\r", b"\n")
     frame = pl.read_csv(
         io.BytesIO(payload), columns=columns, n_rows=rows, infer_schema=False, encoding="utf8", separator=delimiter
     )

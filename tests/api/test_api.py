@@ -152,6 +152,9 @@ def test_too_much_too_often_and_without_the_token_are_refused(bundled_home: Path
 def test_without_a_release_it_lives_but_is_not_ready(tmp_path: Path) -> None:
     with TestClient(create(settings(tmp_path))) as client:
         assert client.get("/healthz").status_code == 200
+        # Whoever balances load asks so.
+        assert (client.head("/healthz").status_code, client.head("/healthz").content) == (200, b"")
+        assert client.head("/readyz").status_code == 503
         for path in ("/readyz", "/api/v1/models"):
             refused = client.get(path)
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")

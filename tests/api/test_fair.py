@@ -196,7 +196,7 @@ def test_wrong_tokens_are_counted_and_the_right_one_then_waits_too(bundled_home:
     ("variables", "said"),
     [
         ({"SKYLINE_API_TOKEN": ""}, "SKYLINE_API_TOKEN is empty"),
-        ({"SKYLINE_PAGES_PASSWORD": " "}, "SKYLINE_PAGES_PASSWORD is empty"),
+        ({"SKYLINE_PAGES_PASSWORD": " \t\n\u00a0\u3000\u200b\ufeff"}, "SKYLINE_PAGES_PASSWORD is empty"),
         ({"SKYLINE_ADDRESS": "0.0.0.0"}, "Anyone who reaches 0.0.0.0:5007 could use this"),  # noqa: S104 - refused
     ],
 )

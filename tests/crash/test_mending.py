@@ -1,5 +1,6 @@
 """What is broken in a home is said, and mended by the next refresh: raw files, release, pointer and link."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pipelines.commands.doctor import examine
 from pipelines.runs import refresh as refreshing
 from pipelines.runs.refresh import refresh
 from pipelines.sources.raw_store import SET_ASIDE, BrokenManifest, RawStore
+from warehouse.files import TEMPORARY_PREFIX
 from warehouse.publish import LINK, POINTER, NotPublished, current, releases
 from warehouse.settings import Settings
 from warehouse.versions import fault, fault_of_current
@@ -74,6 +76,38 @@ def test_notes_of_a_home_that_say_nothing_are_made_again(home: Settings, derived
         assert note.read_bytes() != contents.encode("utf-8", "surrogatepass"), note
 
 
+@pytest.mark.parametrize("kind", ["folder", "pipe", "circle"])
+def test_what_is_no_file_where_a_file_belongs_is_waited_for_by_nobody_and_gives_way(
+    home: Settings, derived: list[str], kind: str
+) -> None:
+    refresh(["bundled"], home)
+    store = RawStore(home.raw)
+    csv, other = [one.path for one in store.snapshots("open_llm_leaderboard") if one.path.suffix == ".csv"][:2]
+    whole = csv.read_bytes()
+    notes = [home.home / "inbox-read.json", home.home / "format.json", home.raw / "seen.json", home.published / POINTER]
+    places = [*notes, home.published / LINK, csv, other.with_suffix(".manifest"), home.published / "skyline-1.duckdb"]
+    for path in places:
+        path.unlink(missing_ok=True)
+        if kind == "folder":
+            path.mkdir()
+            (path / "mine").write_text("kept")
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(path.name)
+    with pytest.raises(NotPublished, match="CURRENT is not readable"):
+        current(home.published)
+    assert examine(home)
+    refresh(["bundled"], home)
+    assert csv.read_bytes() == whole
+    assert store.broken() == []
+    assert current(home.published).path in releases(home.published)
+    assert all(map(Path.is_file, places[:-1]))
+    kept = [path for path in home.home.rglob("mine") if path.parent not in places]
+    assert len(kept) == (len(places) - 1 if kind == "folder" else 0)
+    assert [*home.home.rglob(f"{TEMPORARY_PREFIX}*")] == []
+
+
 def test_a_record_of_what_was_forgotten_that_cannot_be_read_is_named_and_nothing_comes_back(
     home: Settings, derived: list[str]
 ) -> None:
@@ -81,6 +115,7 @@ def test_a_record_of_what_was_forgotten_that_cannot_be_read_is_named_and_nothing
     with pytest.raises(BrokenManifest, match=r"forgotten\.jsonl cannot be read .* restore it from a backup"):
         refresh(["bundled"], home)
     assert derived == []
+    assert not found(home, "record of what was forgotten")[0]
 
 
 @pytest.mark.parametrize("pointer", [None, "{", '{"file": "skyline-111.duckdb", "fingerprint": "x"}'])

@@ -49,6 +49,8 @@ def test_every_answer_carries_what_browsers_heed_and_health_needs_no_password(gu
         assert answer.headers["x-content-type-options"] == "nosniff", path
         assert answer.headers["referrer-policy"] == "same-origin", path
     assert httpx.get(guarded.url + "healthz", trust_env=False, timeout=PATIENCE_S).json() == {"status": "alive"}
+    for path in ("healthz", "readyz", "metrics"):
+        assert httpx.head(guarded.url + path, trust_env=False, timeout=PATIENCE_S).status_code == 200
     assert (
         httpx.get(guarded.url + "readyz", trust_env=False, timeout=PATIENCE_S).json()["release"].startswith("skyline-")
     )

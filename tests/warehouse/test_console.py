@@ -367,6 +367,7 @@ def test_the_whole_way_keeps_the_same_walls(console: Console, secrets: Path) -> 
         ("SELECT repeat('x', 1000) FROM range(9000)", Limits(result_mib=4), "larger than 4 MiB"),
         ("SELECT " + "(" * 40_000 + "1" + ")" * 40_000, Limits(), "memory|nested|depth"),
         ("SELECT " + "1+" * 60_000 + "1", Limits(), "100,000 bytes"),
+        ("SELECT '\ud800'", Limits(), "holds half a character"),
     ],
 )
 def test_what_would_wear_the_machine_out_is_ended(console: Console, sql: str, limits: Limits, reason: str) -> None:

@@ -1,5 +1,6 @@
 """Reads what a benchmark tool wrote: the first reader that knows a file has it, each declared in one list."""
 
+import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -66,7 +67,7 @@ def rows_of(text: str, uri: str) -> list[Row | None] | None:
         return None if rows is None else list(rows)
     except UnknownMeasurements:
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, csv.Error) as error:
         raise UnknownMeasurements(f"{uri} holds a value that its tool does not write: {error}") from error
 
 

@@ -33,7 +33,7 @@ _SILICON_ENGINES = {"trtllm": "TensorRT-LLM", "vllm": "vLLM", "sglang": "SGLang"
 
 def own(text: str) -> Iterator[Row | None] | None:
     """Our own CSV: the columns of `core.end_to_end_measurements`; those that are missing stay empty."""
-    lines = csv.DictReader(io.StringIO(text))
+    lines = csv.DictReader(io.StringIO(text, newline=""))
     if not frozenset(lines.fieldnames or ()) >= _OWN:
         return None
     return (
@@ -49,7 +49,7 @@ def own(text: str) -> Iterator[Row | None] | None:
 
 def llama_bench_csv(text: str) -> Iterator[Row | None] | None:
     """`llama-bench -o csv`."""
-    lines = csv.DictReader(io.StringIO(text))
+    lines = csv.DictReader(io.StringIO(text, newline=""))
     if not frozenset(lines.fieldnames or ()) >= {"n_prompt", "n_gen", "avg_ts", "model_type"}:
         return None
     return (row for line in lines for row in llama_bench_rows(line))
@@ -163,7 +163,7 @@ def _printed(cells: Mapping[str, str], device: str | None) -> Iterator[Row | Non
 
 def silicon(text: str) -> Iterator[Row | None] | None:
     """Serving runs of AIConfigurator's comparison: one line a run, time to first token and per token."""
-    lines = csv.DictReader(io.StringIO(text))
+    lines = csv.DictReader(io.StringIO(text, newline=""))
     if not frozenset(lines.fieldnames or ()) >= {"silicon_ttft_ms", "silicon_tpot_ms", "isl", "osl", "system"}:
         return None
     # Prefill and decode on devices of their own are two deployments, and no line says how requests wait between them.

@@ -4,14 +4,17 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from pipelines.commands.app import app
+from pipelines.sources import collect as collecting
 from pipelines.sources.collect import NothingFound, collect
 from pipelines.sources.inbox import Marks, is_open_for_writing, new_bundles, new_files
 from pipelines.sources.raw_store import SET_ASIDE, NoSuchSnapshot, RawStore
+from pipelines.sources.tables import read_as_text
 from profiling.measure.recorded import point, served_environment, write_bundle
 from warehouse.settings import Settings
 
@@ -93,6 +96,84 @@ def test_half_a_file_is_replaced_by_its_whole_and_does_not_come_back(home: Setti
     found = collect([str(home.inbox)], home)
     assert "is the beginning of" in found.set_aside[0][1]
     assert stored(home) == {named: len(text)}
+
+
+def test_another_file_of_the_same_name_takes_its_place_and_what_was_read_is_kept_aside(home: Settings) -> None:
+    """Smaller, older, of the same size: whatever it is, the day has one board."""
+    for text in (board(40)[:-17], board(20, start=500), board(20, start=700)):
+        path = drop(home, "2024-01-01.csv", text)
+        os.utime(path, (1000, 1000))
+        assert [each.name for each in new_files(home)] == ["2024-01-01.csv"]
+        collect([str(home.inbox)], home)
+        assert stored(home) == {"2024-01-01.csv": len(text)}
+    aside = RawStore(home.raw).snapshots(SET_ASIDE)
+    assert sorted(one.path.read_text() for one in aside) == sorted([board(40)[:-17], board(20, start=500)])
+    assert {one.manifest.layout.partition(" ")[2] for one in aside} == {
+        "was dropped under the same name, and replaces it"
+    }
+    path = drop(home, "2024-01-01.csv", board(20, start=500))
+    collect([str(home.inbox)], home)
+    assert [one.path.read_text() for one in RawStore(home.raw).snapshots(BOARD)] == [board(20, start=500)]
+
+
+def test_a_file_whose_end_was_not_yet_written_waits_for_its_whole(home: Settings) -> None:
+    """Some tools make a file as long as it will be, and then fill it."""
+    text = board(60)
+    path = drop(home, "2024-01-01.csv", text[:1000] + "\0" * (len(text) - 1000))
+    os.utime(path, (1000, 1000))
+    with pytest.raises(NothingFound, match="holds zeros where text belongs"):
+        collect([str(home.inbox)], home)
+    os.utime(drop(home, "2024-01-01.csv", text), (1000, 1000))
+    assert [each.name for each in new_files(home)] == ["2024-01-01.csv"]
+    collect([str(home.inbox)], home)
+    assert stored(home) == {"2024-01-01.csv": len(text)}
+
+
+def test_a_file_of_tomorrow_is_read_today(home: Settings) -> None:
+    """A clock that was set back, or the time of another machine, keeps no file waiting."""
+    os.utime(drop(home, "2024-01-01.csv", board(2)), (time.time() + 1e7,) * 2)
+    assert [each.name for each in new_files(home)] == ["2024-01-01.csv"]
+    os.utime(home.inbox / "2024-01-01.csv", (time.time(),) * 2)
+    assert new_files(home) == []
+
+
+def test_links_that_lead_nowhere_or_in_a_circle_are_named_and_the_rest_is_read(home: Settings) -> None:
+    drop(home, "2024-01-01.csv", board(2))
+    for link, target in {"a.csv": "nowhere", "b.csv": "b.csv", "c": "c", "d": "..", "e.bundle": "e.bundle"}.items():
+        (home.inbox / link).symlink_to(target)
+    lines: list[str] = []
+    found = collect([str(home.inbox)], home, lines.append)
+    reasons = [
+        "a.csv cannot be read: No such file or directory",
+        "b.csv cannot be read: Too many levels of symbolic links",
+    ]
+    assert [reason for _, reason in found.set_aside] == reasons
+    assert [line.partition(": ")[2] for line in lines if line.startswith("set aside")] == reasons
+    assert list(stored(home)) == ["2024-01-01.csv"]
+    for link in ("a.csv", "b.csv", "c", "e.bundle"):
+        with pytest.raises(NothingFound, match="does not exist"):
+            collect([str(home.inbox / link)], home)
+
+
+def test_a_file_that_no_reader_can_bear_keeps_none_of_the_others_out(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old_lines = drop(home, "2024-01-01.csv", board(2).replace("\n", "\r"))
+    drop(home, "2024-01-02.csv", board(3))
+    collect([str(home.inbox)], home)
+    assert read_as_text(old_lines.read_bytes(), ".csv", "old").height == 2
+    assert list(stored(home)) == ["2024-01-01.csv", "2024-01-02.csv"]
+    honest = collecting.recognise
+
+    def recognise(payload: bytes, *rest: Any) -> Any:
+        return 1 / 0 if payload == board(4).encode() else honest(payload, *rest)
+
+    monkeypatch.setattr(collecting, "recognise", recognise)
+    drop(home, "2024-01-03.csv", board(4))
+    drop(home, "2024-01-04.csv", board(5))
+    ((name, reason),) = collect([str(home.inbox)], home).set_aside
+    assert (name, "a defect of Skyline" in reason, "ZeroDivisionError" in reason) == ("2024-01-03.csv", True, True)
+    assert "2024-01-04.csv" in stored(home)
 
 
 def test_a_file_that_only_begins_alike_replaces_nothing(home: Settings) -> None:
