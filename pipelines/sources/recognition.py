@@ -19,7 +19,7 @@ SUFFIXES = frozenset({".csv", ".parquet", ".json", *SUFFIX_FORMS})
 _TEXTS = frozenset(SUFFIX_FORMS) - {".parquet", ".zip"}
 _ZEROS = bytes(4)
 """No text holds so many, in whatever encoding."""
-PROSE = frozenset({".md", ".toml", ".yml", ".yaml", ".zip"})
+PROSE = frozenset({".md", ".toml", ".yml", ".yaml", ".zip", ".jsonl", ".ndjson"})
 """Suffixes that mostly are no data: what no board declares is passed over, unless it was named itself."""
 
 RECOGNISERS = (
