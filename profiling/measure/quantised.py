@@ -12,7 +12,6 @@ from torch import Tensor, nn
 PLAIN = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 EMULATED = frozenset({"int8_emulated"})
 PRECISIONS = (*PLAIN, "int8", "fp8", "int8_emulated")
-WEIGHT_BITS = {"float32": 32, "bfloat16": 16, "float16": 16, "int8": 8, "fp8": 8, "int8_emulated": 8}
 _FP8_LARGEST = 448.0  # of float8_e4m3fn (Micikevicius et al. 2022, table 1)
 
 

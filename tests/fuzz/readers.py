@@ -21,7 +21,7 @@ from pipelines.sources.arena.recognition import BOARDS, RELEASE_DATES, VOTES
 from pipelines.sources.arena.store import load_boards, vote_account, vote_sets
 from pipelines.sources.kernels.read import load_kernels
 from pipelines.sources.kernels.recognition import KERNELS
-from pipelines.sources.leaderboards.read import load_published_fronts, load_snapshots
+from pipelines.sources.leaderboards.read import load_published_fronts
 from pipelines.sources.leaderboards.recognition import LEADERBOARD, PUBLISHED_FRONT, RAW_RESULTS
 from pipelines.sources.measurements.read import read_measurements
 from pipelines.sources.measurements.rows import UnknownMeasurements
@@ -38,6 +38,7 @@ from profiling.roofline.operators import operators
 from profiling.roofline.workload import Workload
 from tests.fuzz import seeds
 from tests.fuzz.mutations import break_document, mutated
+from tests.leaderboards import load_snapshots
 from warehouse.contracts import Table, arena, leaderboards, performance, profiles
 from warehouse.contracts.violations import violations
 

@@ -22,7 +22,6 @@ from pipelines.lib.resources import Home
 from pipelines.sources import tables
 from pipelines.sources.collect import NothingFound, collect
 from pipelines.sources.inbox import new_bundles, new_files
-from pipelines.sources.leaderboards.read import load_snapshots
 from pipelines.sources.raw_store import BrokenManifest, RawStore
 from pipelines.sources.recognition import UNRECOGNISED, recognise
 from pipelines.sources.tables import UnreadableFile, read_as_text
@@ -35,6 +34,7 @@ from profiling.measure.plan import InvalidPlan, make_plan, read_grid
 from profiling.models.sources import from_path
 from tests.fuzz import seeds
 from tests.fuzz.__main__ import REPOSITORY
+from tests.leaderboards import load_snapshots
 from warehouse.settings import Settings
 
 GIB = 1 << 30

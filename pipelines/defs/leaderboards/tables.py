@@ -18,7 +18,7 @@ from pipelines.lib.by_snapshot import Rows, Snapshots, Wanted, write_parts
 from pipelines.sources.accounts import whole_file
 from pipelines.sources.catalogue.facts import counted_architectures
 from pipelines.sources.leaderboards.raw_results import ParsedRun
-from pipelines.sources.leaderboards.read import READERS, Extent, accounts, extent, parsed, set_aside
+from pipelines.sources.leaderboards.read import Extent, accounts, extent, parsed, set_aside
 from pipelines.sources.leaderboards.recognition import LEADERBOARD, RAW_RESULTS
 from pipelines.sources.leaderboards.tables import parse
 from pipelines.sources.raw_store import RawSnapshot, RawStore
@@ -35,6 +35,7 @@ from warehouse.lake import REST, Lake
 
 FILES = (REPORTED_ENTRIES, BENCHMARK_SCORES, REJECTED_ROWS)
 _EXTENT, _TOO_SMALL = "extent", "too_small"
+_READERS = 2
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def read_files(raw: Path, lake: Lake) -> Read:
         ]
 
     wanted = [Wanted(one.snapshot_id, (one.sha256, one.manifest), partial(of_table, one)) for one in tables]
-    entries, *_ = write_parts(lake, FILES, wanted, of_runs, READERS)
+    entries, *_ = write_parts(lake, FILES, wanted, of_runs, _READERS)
     extents = {part.name: Extent(**part.facts[_EXTENT]) for part in entries if part.name != REST}
     read = [(one, extents[one.snapshot_id]) for one in tables if one.snapshot_id in extents]
     return Read(

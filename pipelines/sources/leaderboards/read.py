@@ -1,8 +1,7 @@
-"""Everything stored of the Open LLM Leaderboard, as rows of the tables it fills."""
+"""Each stored file of the Open LLM Leaderboard, as rows of the tables it fills."""
 
 import contextlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +11,12 @@ from pipelines.sources.accounts import described, whole_file
 from pipelines.sources.leaderboards import raw_results
 from pipelines.sources.leaderboards import tables as leaderboard_tables
 from pipelines.sources.leaderboards.raw_results import METRIC_VERSION, NotRawResults, ParsedRun
-from pipelines.sources.leaderboards.recognition import LEADERBOARD, PUBLISHED_FRONT, RAW_RESULTS
+from pipelines.sources.leaderboards.recognition import PUBLISHED_FRONT, RAW_RESULTS
 from pipelines.sources.raw_store import SET_ASIDE, RawSnapshot, RawStore
 from pipelines.sources.tables import UnreadableFile, read_as_text
 from warehouse.contracts.leaderboards import (
-    BENCHMARK_SCORES,
-    EVALUATION_RUNS,
     PUBLISHED_FRONTS,
     REJECTED_ROWS,
-    REPORTED_ENTRIES,
     SNAPSHOTS,
 )
 from warehouse.contracts.violations import violations
@@ -28,18 +24,6 @@ from warehouse.contracts.violations import violations
 # Some exports show mostly the best rows: fewer than half as many as before, typically of the best tenth before. Rows
 # lost by accident would be lost at every rank.
 _TOP_N_SHARE = 0.5
-READERS = 2
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """Rows of the tables that stored leaderboard files fill."""
-
-    snapshots: pl.DataFrame
-    entries: pl.DataFrame
-    scores: pl.DataFrame
-    runs: pl.DataFrame
-    rejected: pl.DataFrame
 
 
 ParsedFile = leaderboard_tables.Parsed | ParsedRun | pl.DataFrame
@@ -69,24 +53,6 @@ def extent(said: leaderboard_tables.Parsed | ParsedRun) -> Extent:
     return Extent(
         said.rows_read, said.entries.height,
         typical if isinstance(typical, float) else None, best_tenth if isinstance(best_tenth, float) else None,
-    )  # fmt: skip
-
-
-def load_snapshots(store: RawStore) -> Loaded:
-    """Read every stored table and raw result file; what cannot be read is rejected with the reason."""
-    files = [*store.snapshots(LEADERBOARD), *store.snapshots(RAW_RESULTS)]
-    with ThreadPoolExecutor(READERS) as pool:
-        read = list(zip(files, pool.map(parsed, files), strict=True))
-    sound = [(stored, said) for stored, said in read if not isinstance(said, pl.DataFrame)]
-    return Loaded(
-        accounts([(stored, extent(said)) for stored, said in sound]),
-        pl.concat([REPORTED_ENTRIES.empty(), *(said.entries for _, said in sound)]),
-        pl.concat([BENCHMARK_SCORES.empty(), *(said.scores for _, said in sound)]),
-        pl.concat([EVALUATION_RUNS.empty(), *(said.runs for _, said in sound if isinstance(said, ParsedRun))]),
-        pl.concat([
-            REJECTED_ROWS.empty(), *(said if isinstance(said, pl.DataFrame) else said.rejected for _, said in read),
-            set_aside(store),
-        ]),
     )  # fmt: skip
 
 

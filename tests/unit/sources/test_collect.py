@@ -13,8 +13,9 @@ import pytest
 from pipelines.sources.collect import Collection, NothingFound, collect
 from pipelines.sources.hub.client import PUBLISHED_TABLES, NotOnHub
 from pipelines.sources.leaderboards.layouts import UnknownLayout
-from pipelines.sources.leaderboards.read import load_published_fronts, load_snapshots
+from pipelines.sources.leaderboards.read import load_published_fronts
 from pipelines.sources.raw_store import RawStore
+from tests.leaderboards import load_snapshots
 from warehouse.settings import Settings
 
 from .conftest import as_csv

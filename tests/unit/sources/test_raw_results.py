@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from pipelines.sources.leaderboards.raw_results import NotRawResults, parse, read_run
-from pipelines.sources.leaderboards.read import load_snapshots
 from pipelines.sources.raw_store import Manifest, RawStore
 from pipelines.sources.recognition import recognise
+from tests.leaderboards import load_snapshots
 from warehouse.contracts.leaderboards import LEADERBOARD_ENTRIES
 from warehouse.lake import Lake
 
