@@ -130,7 +130,9 @@ def check(
         f"{read.loaded:,} of {counted(read.rows, 'row')} as {kind}, {when}; {len(read.rejected)} set aside.",
     )
     for number, _, reason in read.rejected[:10]:
-        err.print(f"  row {number}: {reason}")
+        err.print(f"  row {number}: {reason}", markup=False)
+    for note in (*read.passed_over, *read.notes):
+        err.print(f"Left out: {note}", markup=False)
     if read.unread:
         err.print(f"Columns not read: {', '.join(sorted(read.unread))}")
     rows = read.results.drop("row_number", "member", "link")
