@@ -129,7 +129,8 @@ def _store(
     try:
         # What a board was asked for is of that board, though another may have the same columns.
         own = {found.board: boards[found.board]} if found.board else boards
-        what = recognise(found.payload, found.suffix, found.uri, own, found.folder)
+        is_asked = found.board is not None
+        what = recognise(found.payload, found.suffix, found.uri, own, found.folder, is_asked=is_asked)
         index.require_whole(found.payload, what, found.uri, same_name=is_dropped)
     except (*UNRECOGNISED, HalfFile) as error:
         if found.suffix in PROSE and isinstance(error, NoBoard) and error.is_unknown and not found.is_named:

@@ -40,7 +40,13 @@ UNRECOGNISED = (
 
 
 def recognise(
-    payload: bytes, suffix: str, uri: str, boards: Mapping[str, Declared] | None = None, folder: str = ""
+    payload: bytes,
+    suffix: str,
+    uri: str,
+    boards: Mapping[str, Declared] | None = None,
+    folder: str = "",
+    *,
+    is_asked: bool = False,
 ) -> Recognised:
     """Tell what a file is.
 
@@ -50,6 +56,7 @@ def recognise(
         uri: Its name or address.
         boards: Declared boards by source; those that ship if not given.
         folder: Name of the folder it lies in, where that is known.
+        is_asked: Whether it was fetched from the one source in `boards`.
 
     Raises:
         UnknownLayout, NotRawResults: its columns or keys are those of no known layout; the message names them.
@@ -61,7 +68,7 @@ def recognise(
         NoBoard: it is of no declared board, or a file of one that holds no results.
         UndatedBoard: it is a board of a date that cannot be.
     """
-    file = Unread(payload, suffix, uri, boards or declared(), folder)
+    file = Unread(payload, suffix, uri, boards or declared(), folder, is_asked)
     found = next(filter(None, (recogniser(file) for recogniser in RECOGNISERS)), None)
     if found is None:
         name = uri.rsplit("/", 1)[-1]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.sources.boards import values
-from pipelines.sources.boards.declaration import Board, Declared, File, Said, files_of
+from pipelines.sources.boards.declaration import Board, Declared, File, files_of
 from pipelines.sources.boards.documents import (
     DOCUMENTS,
     TABLES,
@@ -23,6 +23,8 @@ from pipelines.sources.boards.documents import (
     records_of,
     rows_of,
 )
+from pipelines.sources.boards.measured import measured_by_tool
+from pipelines.sources.boards.said import Said
 from pipelines.sources.recognised import Recognised, Unread
 from pipelines.sources.tables import UnreadableFile, header_of
 
@@ -82,11 +84,19 @@ class Matched:
 
 def recognise(file: Unread) -> Recognised | None:
     """As `recognise_board`."""
-    return recognise_board(file.payload, file.uri, file.boards)
+    return recognise_board(file.payload, file.uri, file.boards, is_asked=file.is_asked)
 
 
-def recognise_board(payload: bytes, uri: str, boards: Mapping[str, Declared]) -> Recognised | None:
+def recognise_board(
+    payload: bytes, uri: str, boards: Mapping[str, Declared], *, is_asked: bool = False
+) -> Recognised | None:
     """What a file is among the declared boards; None where it is none of them.
+
+    Args:
+        payload: Its bytes.
+        uri: Its name or address.
+        boards: Declarations by source.
+        is_asked: Whether it is known to be of one of these, having been fetched from it.
 
     Raises:
         NoBoard: it belongs to a board and holds no results; the message says why.
@@ -100,9 +110,9 @@ def recognise_board(payload: bytes, uri: str, boards: Mapping[str, Declared]) ->
     if member.form == "csv" and (found := _own(member)):
         return found
     if member.form == "zip":
-        return _zip(payload, uri, name, boards)
+        return _zip(payload, uri, name, boards, is_asked=is_asked)
     try:
-        matched = match(member, boards.values())
+        matched = match(member, boards.values(), is_asked=is_asked)
     except UnreadableFile:
         return None
     if matched is None:
@@ -127,13 +137,13 @@ def _own(member: Member) -> Recognised | None:
     return Recognised(f"{PREFIX}{sources[0]}", layout, str(sources[0]), as_of)
 
 
-def _zip(payload: bytes, uri: str, name: str, boards: Mapping[str, Declared]) -> Recognised | None:
+def _zip(payload: bytes, uri: str, name: str, boards: Mapping[str, Declared], *, is_asked: bool) -> Recognised | None:
     """A zip is of the source of most of its members."""
     matched: dict[str, list[Matched]] = {}
     likely: list[Declared] = []
     for member in members(payload, uri):
         try:
-            found = match(member, likely) or match(member, boards.values())
+            found = match(member, likely, is_asked=is_asked) or match(member, boards.values(), is_asked=is_asked)
         except UnreadableFile:
             continue
         if found is not None and not found.file.refused:
@@ -147,8 +157,13 @@ def _zip(payload: bytes, uri: str, name: str, boards: Mapping[str, Declared]) ->
     return Recognised(f"{PREFIX}{board.name}", "zip", board.name, stated.day, board.licence, *stated[1:])
 
 
-def match(member: Member, boards: Iterable[Declared]) -> Matched | None:
+def match(member: Member, boards: Iterable[Declared], *, is_asked: bool = False) -> Matched | None:
     """The kind of file that a file is of: the one recognised by most of its columns.
+
+    Args:
+        member: The file.
+        boards: Declared sources.
+        is_asked: Whether it is known to be of one of these: many sources publish what one and the same tool wrote.
 
     Raises:
         UnreadableFile: it is not written as its suffix says.
@@ -156,11 +171,18 @@ def match(member: Member, boards: Iterable[Declared]) -> Matched | None:
     best: tuple[int, Board, File] | None = None
     failed: UnreadableFile | None = None
     readable = False
-    first: dict[tuple[str | None, str, str | None], tuple[set[str], Mapping[str, str | None]] | None] = {}
+    first: dict[tuple[object, ...], tuple[set[str], Mapping[str, str | None]] | None] = {}
     for board, file in files_of(boards):
         if not (file.form == member.form or {file.form, member.form} <= TABLES) or not _named(file, member):
             continue
-        how = (member.form, file.records, file.after)
+        if file.by_tool:
+            try:
+                if is_asked and best is None and measured_by_tool(member).height:
+                    best = (0, board, file)
+            except UnreadableFile as error:
+                failed = error
+            continue
+        how = (member.form, file.records, file.after, file.every_table and file.recognised_by)
         if how not in first:
             try:
                 first[how] = _beginning(member, file)
