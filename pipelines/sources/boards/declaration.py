@@ -159,9 +159,10 @@ class File(Strict):
         facts: What a row states about the model.
         prices: What a row states as a price; then nothing else is said.
         measured: Quantities that a row states as measured; then nothing else is said.
-        measured_with: Column of `core.end_to_end_measurements` → what a row says of it, whatever was measured.
-        by_tool: Whether a benchmark tool wrote such files as they are: those who read its files read them, and nothing
-            else is said.
+        measured_with: Column of `core.end_to_end_measurements` → what a row says of it, whatever was measured; of a
+            tool's files, where cells are what it says of these columns, in place of that.
+        by_tool: Whether a benchmark tool wrote such files as they are: then the readers of its files read them, and
+            nothing but `measured_with` is said.
     """
 
     name: str
@@ -210,9 +211,9 @@ class File(Strict):
 
     @model_validator(mode="after")
     def _says_something(self) -> "File":
-        if self.refused or self.form == "zip" or self.prices is not None or self.by_tool:
+        if self.refused or self.form == "zip" or self.prices is not None:
             return self
-        if self.measured:
+        if self.holds_measurements:
             return self._states_measurements()
         if self.name_in_source is None:
             raise ValueError(f"the file {self.name!r} does not say where the model's name is: name_in_source")

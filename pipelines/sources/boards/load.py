@@ -248,7 +248,7 @@ def read_stored(stored: RawSnapshot, declared: Declared | None) -> Read:
     if matched is None:
         raise UnreadableFile(f"{manifest.uri} is no longer any file that {declared.board.name} declares.")
     if matched.file.by_tool:
-        return read_by_tool(member)
+        return read_by_tool(member, matched.file)
     return read_rows(matched.rows, matched.board, matched.file, manifest.as_of)
 
 
@@ -272,7 +272,7 @@ def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Re
         file = group[0].file
         if file.by_tool:
             for one in group:
-                total.add(read_by_tool(one.member))
+                total.add(read_by_tool(one.member, file))
             continue
         for part in _together(group, file):
             try:

@@ -74,8 +74,13 @@ def _columns_of(one: Measured, columns: Sequence[str]) -> list[str | None]:
     return [name for name in columns if re.search(pattern, name)]
 
 
-def measured_by_tool(member: Member) -> pl.DataFrame:
+def measured_by_tool(member: Member, file: File) -> pl.DataFrame:
     """Measurements, by `MEASURED_SCHEMA`, of a file as a benchmark tool wrote it.
+
+    Args:
+        member: The file.
+        file: Its kind; what it says of every measurement is put in place of what the tool says, cells being what the
+            tool said of the columns of the table.
 
     Raises:
         UnreadableFile: no tool known here writes such a file.
@@ -88,9 +93,12 @@ def measured_by_tool(member: Member) -> pl.DataFrame:
     if found is None:
         raise UnreadableFile(f"{member.name} is of no benchmark tool known here.")
     rows = frame_of(found, Said()).with_row_index(ROW, offset=1)
-    return rows.with_columns(pl.col(ROW).cast(pl.Int64), pl.lit(member.path).alias(FILE_PATH)).select(
-        MEASURED_SCHEMA.keys()
-    )
+    rows = rows.with_columns(pl.col(ROW).cast(pl.Int64), pl.lit(member.path).alias(FILE_PATH))
+    if file.measured_with:
+        cells = rows.with_columns(pl.all().exclude(ROW).cast(pl.String))
+        stated = stated_of(cells, END_TO_END_MEASUREMENTS, file.measured_with, {})
+        rows = rows.with_columns(pl.coalesce(stated[name], rows[name]).alias(name) for name in file.measured_with)
+    return rows.select(MEASURED_SCHEMA.keys())
 
 
 def published(measured: pl.DataFrame, manifest: Manifest, board: Board) -> pl.DataFrame:

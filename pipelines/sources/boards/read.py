@@ -122,13 +122,13 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     return read
 
 
-def read_by_tool(member: Member) -> Read:
+def read_by_tool(member: Member, file: File) -> Read:
     """Read a file as a benchmark tool wrote it.
 
     Raises:
         UnreadableFile: no tool known here writes such a file.
     """
-    measured = measured_by_tool(member)
+    measured = measured_by_tool(member, file)
     return Read(measured=measured, rows=measured.height, loaded=measured.height)
 
 

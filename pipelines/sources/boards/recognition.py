@@ -177,7 +177,7 @@ def match(member: Member, boards: Iterable[Declared], *, is_asked: bool = False)
             continue
         if file.by_tool:
             try:
-                if is_asked and best is None and measured_by_tool(member).height:
+                if is_asked and best is None and measured_by_tool(member, file).height:
                     best = (0, board, file)
             except UnreadableFile as error:
                 failed = error
