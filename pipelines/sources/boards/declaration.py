@@ -133,6 +133,7 @@ class File(Strict):
         after: Markdown: the table after this text.
         every_table: Markdown: every table that has the columns of `recognised_by`, each row with the heading above its
             table as `heading`.
+        filled_down: Columns of a table whose empty cells mean that of the row above.
         refused: Why such files hold no results; then nothing else is said.
         name_in_source: The model's name.
         link: Cell with the address of the model, where the source links it.
@@ -176,6 +177,7 @@ class File(Strict):
     records: str = ""
     after: str | None = None
     every_table: bool = False
+    filled_down: tuple[str, ...] = ()
     refused: str | None = None
     name_in_source: Text | None = None
     link: Text | None = None

@@ -130,7 +130,11 @@ def rows_of(member: Member, file: File) -> Rows:
     else:
         read = Rows(_numbered(read_as_text(member.payload, ".parquet", member.name)))
     said = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
-    frame = read.frame.with_columns(pl.lit(value).alias(name) for name, value in said.items())
+    there = [pl.col(name) for name in file.filled_down if name in read.frame.columns]
+    frame = read.frame.with_columns(
+        *(pl.when(cell.str.strip_chars() != "").then(cell).forward_fill() for cell in there),
+        *(pl.lit(value).alias(name) for name, value in said.items()),
+    )
     return Rows(frame, read.broken, read.decimal_comma, read.text)
 
 

@@ -231,6 +231,31 @@ def test_tables_of_a_text_are_read_with_their_headings_and_devices_in_the_heads_
     ]
 
 
+CARDS = """
+#### NVIDIA cards
+
+| GPU           | Model      | tg 512 | pp 512 |  tg 1024 | pp 1024 |
+|---------------|------------|--------|--------|----------|---------|
+| 4090 24GB * 2 | 8B Q4_K_M  | 100.0  | 4000.0 |    90.00 |     OOM |
+|               | 70B Q4_K_M | OOM    | OOM    |    10.00 | **300** |
+"""
+
+
+def test_an_empty_cell_means_that_of_the_row_above_and_a_word_for_no_value_is_none(
+    server: HubServer, tmp_path: Path
+) -> None:
+    settings = declare(tmp_path, server, "gpu_benchmarks")
+    server.serve("/XiongjieDai/GPU-Benchmarks-on-LLM-Inference/main/README.md", whole(CARDS.encode()))
+    ask(settings, "gpu_benchmarks")
+    columns = ("device", "device_count", "parallelism", "backend", "model", "weight_format", "stage", "value")
+    both = ("4090 24GB", 2, "llama.cpp layer split", "CUDA")
+    small, large = ("meta-llama/Meta-Llama-3-8B", "gguf-q4_k_m"), ("meta-llama/Meta-Llama-3-70B", "gguf-q4_k_m")
+    assert measured(settings).select(columns).sort("value").rows() == [
+        (*both, *large, "decode", 10.0), (*both, *small, "decode", 90.0), (*both, *small, "decode", 100.0),
+        (*both, *large, "prefill", 300.0), (*both, *small, "prefill", 4000.0),
+    ]  # fmt: skip
+
+
 def test_a_file_of_a_tool_that_somebody_dropped_is_of_no_declared_source() -> None:
     assert recognise(lines(READ, WRITTEN), ".jsonl", "results.jsonl").source == SOURCE
 
