@@ -65,15 +65,22 @@ class Data:
         own_rows: Rows of those files, by the full name of their table.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, published: Path | None = None) -> None:
+        """Read a published folder.
+
+        Args:
+            settings: Of the home.
+            published: The folder; that of the home if not given.
+        """
+        folder = published or settings.published
         self.settings = settings
         self.own_files: Sequence[Any] = ()
         self.own_rows: Mapping[str, pl.DataFrame] = {}
         self.home = settings.home
         self.proxies = settings.trusted_proxies
-        self.console = Console(settings.published)
+        self.console = Console(folder)
         self.measuring = Measuring(settings)
-        self._reader: Reader | Overlaid = (reader := Reader(settings.published))
+        self._reader: Reader | Overlaid = (reader := Reader(folder))
         self._shared: Data | None = None
         self._models: Mapping[str, Architecture] = {}
         self._own_door: tuple[Door, Door] | None = None

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dashboards.pages import PAGES, SUBJECTS, Page
 from dashboards.parts import formats, theme
 from dashboards.parts.page import Content, NothingToShow
 from dashboards.parts.templates import render
+from dashboards.site.passed_on import passed_on
 from dashboards.site.render import addresses, file_of, relinked, static
 from warehouse.settings import Settings
 
@@ -69,9 +70,14 @@ def write(
     # What figures ask of a server is nothing that a copy could answer.
     logging.getLogger("bokeh.embed.util").setLevel(logging.ERROR)
     pn.extension("tabulator", design=theme.DESIGN, notifications=False)
-    data = Data(settings)
+    with passed_on(settings.published) as passed:
+        return _written(folder, Data(settings, passed.folder), pages, named, list(passed.left_out))
+
+
+def _written(
+    folder: Path, data: Data, pages: Sequence[Page], named: Sequence[str] | None, left_out: list[str]
+) -> Written:
     release = data.release()
-    left_out: list[str] = []
     site = _Site(folder, data)
     site.assets()
 
@@ -95,7 +101,7 @@ def write(
         "data": "data.html"
     }
     charts = sum(site.write(one, files) for one in made)
-    tables = site.tables(release.path, left_out)
+    tables = site.tables(release.path)
     (folder / "skyline-site.json").write_text(json.dumps({"release": release.path.name}), "utf-8")
     return Written(folder, len(made), charts, tables, tuple(left_out))
 
@@ -200,29 +206,20 @@ class _Site:
         )  # fmt: skip
         target.write_text(text, "utf-8")
 
-    def tables(self, database: Path, left_out: list[str]) -> int:
+    def tables(self, database: Path) -> int:
         """Every table as Parquet and CSV, and a page that lists them; returns how many."""
         folder = self._folder / "data"
         folder.mkdir()
         listed: list[tuple[str, int, list[str]]] = []
         with duckdb.connect(database, read_only=True) as connection:
-            for schema, name, has_terms in _tables(connection):
-                # What a licence does not let pass on, a copy for others does not hold.
-                passed = " WHERE may_bundle" if has_terms and schema != "meta" else ""
-                whole, rows = (
-                    connection.execute(f'SELECT count(*) FROM {schema}."{name}"{where}').fetchall()[0][0]
-                    for where in ("", passed)
-                )
-                if whole > rows:
-                    left_out.append(
-                        f"{whole - rows:,} rows of {schema}.{name}: their licence does not let them be passed on"
-                    )
+            for schema, name in _tables(connection):
+                table = f'{schema}."{name}"'
+                rows = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
                 target = folder / f"{schema}.{name}"
-                selected = f'(SELECT * FROM {schema}."{name}"{passed})'
-                connection.execute(f"COPY {selected} TO '{target}.parquet' (FORMAT parquet, COMPRESSION zstd)")
+                connection.execute(f"COPY {table} TO '{target}.parquet' (FORMAT parquet, COMPRESSION zstd)")
                 kinds = ["parquet"]
                 if rows <= _MOST_CSV_ROWS:
-                    frame, query = connection.sql(f"FROM {selected}").pl(), f"FROM {schema}.{name}"
+                    frame, query = connection.sql(f"FROM {table}").pl(), f"FROM {schema}.{name}"
                     about = downloads.about(f"{schema}.{name}", frame, {"query": query}, self._data)
                     target.with_name(f"{target.name}.csv").write_bytes(downloads.file("csv", frame, about))
                     kinds.append("csv")
@@ -231,9 +228,7 @@ class _Site:
         return len(listed)
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, bool]]:
-    found = connection.execute(
-        "SELECT table_schema, table_name, bool_or(column_name = 'may_bundle') FROM information_schema.columns"
-        f" WHERE table_schema IN {_SCHEMAS} GROUP BY ALL ORDER BY ALL"
+def _tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    return connection.execute(
+        f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN {_SCHEMAS} ORDER BY ALL"
     ).fetchall()
-    yield from found

@@ -36,8 +36,8 @@ def sources(
         return
     frame = _table("meta.board_sources")
     columns = [
-        "source", "newest_date", "freshness", "rhythm_days", "benchmarks", "results", "names", "mapped_names",
-        "rejected", "licence", "may_bundle", "declared_by", "last_outcome",
+        "source", "newest_date", "freshness", "rhythm_days", "benchmarks", "results", "measurements", "names",
+        "mapped_names", "rejected", "licence", "may_bundle", "declared_by", "last_outcome",
     ]  # fmt: skip
     print_rows(frame.select(columns) if format is Format.TABLE else frame, format, output)
 

@@ -19,6 +19,7 @@ from pipelines.own.problems import cell_problems, rejected_rows, rejected_votes,
 from pipelines.sources.arena.recognition import BOARDS, VOTES
 from pipelines.sources.arena.store import load_boards
 from pipelines.sources.boards.declaration import declared
+from pipelines.sources.boards.load import load_measured
 from pipelines.sources.boards.recognition import PREFIX as BOARD_PREFIX
 from pipelines.sources.leaderboards.recognition import LEADERBOARD, RAW_RESULTS
 from pipelines.sources.measurements.read import rows_of
@@ -231,7 +232,11 @@ def _measurements(stored: RawSnapshot, settings: Settings, _scratch: Path, said:
     """Its measurements, each beside what is predicted for it."""
     text = stored.path.read_bytes().decode("utf-8-sig")
     rows = frame_of(rows_of(text, stored.manifest.uri) or (), said)
-    problems = cell_problems(text, END_TO_END_MEASUREMENTS)
+    return _predicted(rows, cell_problems(text, END_TO_END_MEASUREMENTS), stored, settings)
+
+
+def _predicted(rows: pl.DataFrame, problems: list[str], stored: RawSnapshot, settings: Settings) -> OwnFile:
+    """Measurements, each beside what is predicted for it."""
     rows = identified(rows.with_columns(pl.lit(_named(stored)).alias("source")))
     door = published_door(Reader(settings.published))()
     errors = error_rows(rows, accuracy(rows, door, door.devices))
@@ -248,6 +253,8 @@ def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) 
     """Its results, under the models that its names mean; names that mean none known here stand for themselves."""
     read = read_boards(scratch, declared(settings.home))
     problems = rejected_rows(read.rejected, stored)
+    if (measured := load_measured(RawStore(scratch / "raw"), declared(settings.home), scratch / "parsed")).height:
+        return _predicted(measured, problems, stored, settings)
     if read.results.is_empty():
         raise NotUsable(f"No row of {stored.manifest.uri} can be used. {told(problems)}")
     results = read.results.with_columns(

@@ -131,7 +131,8 @@ def _store(
     try:
         # What a board was asked for is of that board, though another may have the same columns.
         own = {found.board: boards[found.board]} if found.board else boards
-        what = recognise(found.payload, found.suffix, found.uri, own, found.folder)
+        is_asked = found.board is not None
+        what = recognise(found.payload, found.suffix, found.uri, own, found.folder, is_asked=is_asked)
         index.require_whole(found.payload, what, found.uri, same_name=is_dropped)
     except OSError:
         raise

@@ -22,6 +22,7 @@ class Unread:
         uri: Its name or address.
         boards: Declared boards by source.
         folder: Name of the folder it lies in, where that is known.
+        is_asked: Whether it was fetched from the one source in `boards`.
     """
 
     payload: bytes
@@ -29,6 +30,7 @@ class Unread:
     uri: str
     boards: Mapping[str, Declared]
     folder: str = ""
+    is_asked: bool = False
 
     @cached_property
     def header(self) -> list[str]:

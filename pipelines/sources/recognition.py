@@ -43,7 +43,13 @@ UNRECOGNISED = (
 
 
 def recognise(
-    payload: bytes, suffix: str, uri: str, boards: Mapping[str, Declared] | None = None, folder: str = ""
+    payload: bytes,
+    suffix: str,
+    uri: str,
+    boards: Mapping[str, Declared] | None = None,
+    folder: str = "",
+    *,
+    is_asked: bool = False,
 ) -> Recognised:
     """Tell what a file is.
 
@@ -53,6 +59,7 @@ def recognise(
         uri: Its name or address.
         boards: Declared boards by source; those that ship if not given.
         folder: Name of the folder it lies in, where that is known.
+        is_asked: Whether it was fetched from the one source in `boards`.
 
     Raises:
         UnknownLayout, NotRawResults: its columns or keys are those of no known layout; the message names them.
@@ -68,7 +75,7 @@ def recognise(
         raise UnreadableFile(
             f"{uri.rsplit('/', 1)[-1]} holds zeros where text belongs, as a file does whose copy has not ended."
         )
-    file = Unread(payload, suffix, uri, boards or declared(), folder)
+    file = Unread(payload, suffix, uri, boards or declared(), folder, is_asked)
     found = next(filter(None, (recogniser(file) for recogniser in RECOGNISERS)), None)
     if found is None:
         name = uri.rsplit("/", 1)[-1]

@@ -27,6 +27,8 @@ def test_the_errors_are_those_that_ship_and_the_address_brings_the_choice_back(v
     assert len(rows) == len(shipped.filter(shipped["stage"] == "decode"))
     assert f"{float(rows[0]['mdape_pct']):.0f} %" in said
     page.get_by_text("skyline accuracy FILE --by engine").wait_for()
+    # Nothing that others measured ships: the page says what brings it.
+    page.get_by_text("skyline refresh --source online").wait_for()
     assert visit.errors == []
 
 

@@ -24,6 +24,11 @@ STAGE = Column(
     "stage", pl.String, "What is timed: a prompt, a token, requests under load, or whole requests.", required=True,
     allowed=STAGES,
 )  # fmt: skip
+MAY_BUNDLE = Column(
+    "may_bundle", pl.Boolean,
+    "Whether the row may be passed on: one's own, and what the licence of its source allows; others stay in this home.",
+    required=True,
+)  # fmt: skip
 METRIC = Column("metric", pl.String, "What `value` is.", required=True, allowed=METRICS)
 
 END_TO_END_MEASUREMENTS = Table(
@@ -58,6 +63,7 @@ END_TO_END_MEASUREMENTS = Table(
         Column("sigma", pl.Float64, "Standard deviation of repeated tests.", minimum=0),
         Column("n", pl.Float64, "Tests or requests it is the mean of.", minimum=0),
         _text("licence", "What the publisher states."),
+        MAY_BUNDLE,
         _text("evidence", "Where it was published: repository at commit, and path."),
         _text("note", "Other statements of the source: driver, flags, scenario."),
     ),
@@ -96,6 +102,7 @@ END_TO_END_ERROR = Table(
             "is none, empty where it lies inside.",
         ),
         Column("not_asked", pl.String, "Why there is no prediction; empty where there is one."),
+        MAY_BUNDLE,
     ),
     ("measurement_id",),
     "accuracy",

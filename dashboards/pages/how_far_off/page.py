@@ -172,7 +172,11 @@ class HowFarOff(SessionPage[HowFarOffState]):
             self.notes,
             page.card(self.answer),
             *own_measurements.cards(self.data, "how-far-off"),
-            *((self.errors.card, self.picture_card.column, self.worst.card) if self.rows.height else ()),
+            *(
+                (self.errors.card, self.picture_card.column, self.worst.card)
+                if self.rows.height
+                else (page.card(page.html(render(__file__, "none_yet.html"))),)
+            ),
             self.dots_card.column,
             self.table.card,
             page.card(page.html(how)),

@@ -28,7 +28,10 @@ def build(data: Data, search: str) -> Content:
     """
     runs = data.ask("profile_environments").filter(pl.col("points") > 0)
     if runs.is_empty():
-        raise NothingToShow("The warehouse holds no measurements; make some with skyline profile run.")
+        raise NothingToShow(
+            "The warehouse holds no measurements; make some with skyline profile run. Those that others publish come "
+            "with skyline refresh --source online, and stand on the page How far off."
+        )
     return Measured(data, runs, search).content()
 
 

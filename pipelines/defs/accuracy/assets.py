@@ -9,6 +9,8 @@ from pipelines.defs.accuracy.tables import accuracy, error_rows, identified
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
+from pipelines.sources.boards.declaration import declared
+from pipelines.sources.boards.load import load_measured
 from pipelines.sources.measurements.recognition import SOURCE, measurements_of
 from pipelines.sources.raw_store import RawStore
 from profiling.answers.door import Door
@@ -21,14 +23,17 @@ from warehouse.contracts.prices import ACCELERATOR_PRICES
 
 @dg.multi_asset(name="end_to_end_measurements", **makes(spec(END_TO_END_MEASUREMENTS, [RAW_FILES])))
 def end_to_end_measurements(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
-    """Read every stored file of measurements; equal rows count once."""
-    stored = RawStore(skyline.settings.raw).snapshots(SOURCE)
+    """Read every stored file of measurements, and what declared sources publish now; equal rows count once."""
+    settings = skyline.settings
+    store = RawStore(settings.raw)
+    stored = store.snapshots(SOURCE)
     frames = [
-        frame
+        frame.with_columns(may_bundle=pl.lit(value=True))
         for file in stored
         if (frame := measurements_of(file.path.read_bytes(), file.manifest.uri)) is not None and frame.height
     ]
-    rows = identified(pl.concat(frames)) if frames else END_TO_END_MEASUREMENTS.empty()
+    frames.append(load_measured(store, declared(settings.home), settings.lake.folder / "parsed" / "boards"))
+    rows = identified(pl.concat(frames, how="diagonal"))
     yield write(skyline.lake, END_TO_END_MEASUREMENTS, rows, files=len(stored))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.sources.measurements.read import read_measurements
-from pipelines.sources.measurements.rows import Said, UnknownMeasurements
+from pipelines.sources.measurements.rows import COLUMNS, Said, UnknownMeasurements
 from profiling.accuracy.evaluate import Comparison, compare, questions
 from profiling.accuracy.fitting import fit_times
 from profiling.accuracy.simulated import simulated, simulation_table
@@ -142,13 +142,19 @@ def error_rows(measurements: pl.DataFrame, found: Accuracy) -> pl.DataFrame:
         pl.col("stage").alias("compared_as"), "engine", pl.col("device").alias("accelerator"), "device_class",
         pl.col("model").alias("model_id"), pl.col("format").alias("weight_format"), "devices", "batch", "unit",
         "measured", "predicted", "low", "high", "bound", "naive", "basis",
-        "known_causes", "not_asked",
+        "known_causes", "not_asked", measurements["may_bundle"],
     ).select(END_TO_END_ERROR.column_names)  # fmt: skip
 
 
 def identified(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `core.end_to_end_measurements`: each with the digest of its content, equal rows once."""
-    digest = pl.struct(pl.all()).map_elements(_digest, return_dtype=pl.String)
+    """Rows of `core.end_to_end_measurements`: each with the digest of its content, equal rows once.
+
+    Args:
+        rows: Without identifiers; all may be passed on unless `may_bundle` says otherwise.
+    """
+    if "may_bundle" not in rows.columns:
+        rows = rows.with_columns(may_bundle=pl.lit(value=True))
+    digest = pl.struct(COLUMNS).map_elements(_digest, return_dtype=pl.String)
     return (
         rows.with_columns(measurement_id=digest)
         .unique("measurement_id", maintain_order=True)

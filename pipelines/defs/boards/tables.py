@@ -155,6 +155,7 @@ def _sources(
         .agg(pl.len().alias("snapshots"), pl.col("as_of_date").max().alias("newest"), pl.col("uri"))
         .iter_rows(named=True)
     }
+    of_measured = dict(loaded.measured.group_by("source").len().iter_rows())
     dates = dict(results.group_by("source").agg(pl.col("snapshot_date").max()).iter_rows())
     rejected = loaded.rejected.join(loaded.snapshots.select("snapshot_id", "board"), on="snapshot_id", how="inner")
     of_rejected = dict(rejected.group_by("board").len().iter_rows())
@@ -181,6 +182,7 @@ def _sources(
                 "snapshots": kept.get("snapshots", 0),
                 "benchmarks": found.get("benchmarks", 0),
                 "results": found.get("results", 0),
+                "measurements": of_measured.get(name, 0),
                 "rejected": of_rejected.get(name, 0),
                 "names": names.get("names", 0),
                 "mapped_names": names.get("mapped", 0),

@@ -1,18 +1,18 @@
 """What a declaration of a board says, and where declarations lie: one folder per source here, one TOML in the home."""
 
-import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipelines.sources.boards.said import Facts, Measured, Prices, Said, Strict, Text, require_columns
+from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 from warehouse.contracts.boards import CATEGORIES, MODES, REPORTERS, UNITS
-from warehouse.contracts.prices import ACCELERATOR_PRICES, API_PRICES, ELECTRICITY_PRICES
 
 DECLARATION = "board.toml"
 USER_FOLDER = "boards"
@@ -20,8 +20,8 @@ SUFFIX_FORMS = {
     ".csv": "csv",
     ".tsv": "csv",
     ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
     ".yml": "yaml",
     ".yaml": "yaml",
     ".toml": "toml",
@@ -30,58 +30,13 @@ SUFFIX_FORMS = {
     ".zip": "zip",
 }
 """Suffixes that board files may have, and the form that each stands for."""
-PRICE_TABLES = {table.name: table for table in (ACCELERATOR_PRICES, API_PRICES, ELECTRICITY_PRICES)}
-"""Tables of prices that declared sources fill, beside what is bundled."""
-PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
 class BrokenDeclaration(ValueError):
     """A declaration does not say what it must, or says what nothing here understands."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Said(_Strict):
-    """How a text is made from the cells of a row.
-
-    Attributes:
-        text: Text in which `{column}` stands for a cell; several: the first that says something.
-        pattern: Regular expression; its first group is taken, and nothing where it does not match.
-        map: Spelling → what it means; other spellings say nothing unless `other` says what they mean.
-        other: What spellings outside `map` mean; `{}` stands for the spelling itself.
-    """
-
-    text: tuple[str, ...] = Field(min_length=1)
-    pattern: str | None = None
-    map: dict[str, str] = Field(default_factory=dict)
-    other: str | None = None
-
-    @field_validator("text", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
-
-    @property
-    def columns(self) -> set[str]:
-        """Columns it reads."""
-        return {name for text in self.text for name in PLACEHOLDER.findall(text)}
-
-
-def _as_said(value: object) -> object:
-    """A bare text, number or truth value stands for a `Said` of just that."""
-    if isinstance(value, bool):
-        return {"text": str(value).lower()}
-    if isinstance(value, list):
-        return {"text": value}
-    return {"text": str(value)} if isinstance(value, str | int | float) else value
-
-
-Text = Annotated[Said, BeforeValidator(_as_said)]
-
-
-class Score(_Strict):
+class Score(Strict):
     """One score of a row, or one in each of several columns.
 
     Attributes:
@@ -144,44 +99,7 @@ class Score(_Strict):
         return (least if self.minimum is None else self.minimum, most if self.maximum is None else self.maximum)
 
 
-class Facts(_Strict):
-    """What a row states about a model, beyond scores; columns of `core.model_facts`."""
-
-    display_name: Text | None = None
-    organization: Text | None = None
-    family: Text | None = None
-    release_date: Text | None = None
-    knowledge_cutoff: Text | None = None
-    context_tokens: Text | None = None
-    output_tokens: Text | None = None
-    model_licence: Text | None = None
-    is_open_weights: Text | None = None
-    is_reasoning: Text | None = None
-    weights_url: Text | None = None
-
-
-class Prices(_Strict):
-    """What a row states as a price.
-
-    Attributes:
-        table: Table of prices that it is a row of.
-        columns: Column of that table → what the row says of it.
-        factors: Column → by what its number is multiplied, such as an exchange rate.
-    """
-
-    table: Literal["accelerator_prices", "api_prices", "electricity_prices"]
-    columns: dict[str, Text]
-    factors: dict[str, float] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _are_columns(self) -> "Prices":
-        known = set(PRICE_TABLES[self.table].column_names)
-        if wrong := sorted({*self.columns, *self.factors} - known):
-            raise ValueError(f"{self.table} has no columns {wrong}; it has {sorted(known)}")
-        return self
-
-
-class Parts(_Strict):
+class Parts(Strict):
     """Files that an index lists, fetched each and kept together as one zip.
 
     Attributes:
@@ -197,7 +115,7 @@ class Parts(_Strict):
     newest: int | None = None
 
 
-class File(_Strict):
+class File(Strict):
     """One kind of file of a source.
 
     Attributes:
@@ -213,6 +131,9 @@ class File(_Strict):
         records: Where rows lie in JSON, YAML or TOML: keys joined by dots, `[]` for each of a list, `{name}` for each
             of an object, its key in the column `name`.
         after: Markdown: the table after this text.
+        every_table: Markdown: every table that has the columns of `recognised_by`, each row with the heading above its
+            table as `heading`.
+        filled_down: Columns of a table whose empty cells mean that of the row above.
         refused: Why such files hold no results; then nothing else is said.
         name_in_source: The model's name.
         link: Cell with the address of the model, where the source links it.
@@ -238,10 +159,15 @@ class File(_Strict):
         by_file: Name of a file without suffix → its score, in place of `scores`.
         facts: What a row states about the model.
         prices: What a row states as a price; then nothing else is said.
+        measured: Quantities that a row states as measured; then nothing else is said.
+        measured_with: Column of `core.end_to_end_measurements` → what a row says of it, whatever was measured; of a
+            tool's files, where cells are what it says of these columns, in place of that.
+        by_tool: Whether a benchmark tool wrote such files as they are: then the readers of its files read them, and
+            nothing but `measured_with` is said.
     """
 
     name: str
-    form: Literal["csv", "json", "yaml", "toml", "parquet", "markdown", "zip"]
+    form: Literal["csv", "json", "jsonl", "yaml", "toml", "parquet", "markdown", "zip"]
     address: str | None = None
     parts: Parts | None = None
     recognised_by: tuple[str, ...] = ()
@@ -250,6 +176,8 @@ class File(_Strict):
     only_named: bool = False
     records: str = ""
     after: str | None = None
+    every_table: bool = False
+    filled_down: tuple[str, ...] = ()
     refused: str | None = None
     name_in_source: Text | None = None
     link: Text | None = None
@@ -274,19 +202,39 @@ class File(_Strict):
     by_file: dict[str, Score] = Field(default_factory=dict)
     facts: Facts | None = None
     prices: Prices | None = None
+    measured: tuple[Measured, ...] = ()
+    measured_with: dict[str, Text] = Field(default_factory=dict)
+    by_tool: bool = False
+
+    @property
+    def holds_measurements(self) -> bool:
+        """Whether its rows are measurements of whole passes."""
+        return self.by_tool or bool(self.measured)
 
     @model_validator(mode="after")
     def _says_something(self) -> "File":
         if self.refused or self.form == "zip" or self.prices is not None:
             return self
+        if self.holds_measurements:
+            return self._states_measurements()
         if self.name_in_source is None:
             raise ValueError(f"the file {self.name!r} does not say where the model's name is: name_in_source")
         if not (self.scores or self.by_file or self.facts):
             raise ValueError(f"the file {self.name!r} declares neither scores nor facts")
         return self
 
+    def _states_measurements(self) -> "File":
+        require_columns(END_TO_END_MEASUREMENTS, set(self.measured_with))
+        for one in self.measured:
+            if missing := _EVERY_MEASUREMENT - {*one.columns, *self.measured_with}:
+                raise ValueError(f"a measurement of the file {self.name!r} does not say its {sorted(missing)}")
+        return self
 
-class LicenceCheck(_Strict):
+
+_EVERY_MEASUREMENT = frozenset({"stage", "metric", "value"})
+
+
+class LicenceCheck(Strict):
     """Where the licence is stated, asked at each fetch.
 
     Attributes:
@@ -298,7 +246,7 @@ class LicenceCheck(_Strict):
     pattern: str
 
 
-class Board(_Strict):
+class Board(Strict):
     """A declared source.
 
     Attributes:

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -24,10 +24,10 @@ from pipelines.sources.tables import DELIMITERS, INDEX_NAMES, UnreadableFile, de
 FILE_NAME, FILE_STEM, FILE_PATH = "file.name", "file.stem", "file.path"
 """Columns that every file has."""
 ROW = "row_number"
-DOCUMENTS = frozenset({"json", "yaml", "toml"})
+DOCUMENTS = frozenset({"json", "jsonl", "yaml", "toml"})
 TABLES = frozenset({"csv", "parquet"})
 """Forms of one and the same table."""
-NESTED = frozenset({"json", "yaml"})
+NESTED = frozenset({"json", "jsonl", "yaml"})
 """Forms of one and the same document."""
 MOST_MEMBERS = 20_000
 MOST_BYTES = 512 << 20
@@ -134,12 +134,19 @@ def rows_of(member: Member, file: File, *, as_table: bool = False) -> Rows:
         return rows_together([member], file, as_table=as_table)
     if form == "csv":
         read = _csv(member, file)
+    elif form == "markdown" and file.every_table and not as_table:
+        read = _every_table(member, file.recognised_by)
     elif form == "markdown":
         read = _markdown(member, None if as_table else file.after)
     else:
         read = Rows(_numbered(read_as_text(member.payload, ".parquet", member.name, nested=True)))
     said = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
-    return replace(read, frame=read.frame.with_columns(pl.lit(value).alias(name) for name, value in said.items()))
+    there = [pl.col(name) for name in file.filled_down if name in read.frame.columns]
+    frame = read.frame.with_columns(
+        *(pl.when(cell.str.strip_chars() != "").then(cell).forward_fill() for cell in there),
+        *(pl.lit(value).alias(name) for name, value in said.items()),
+    )
+    return replace(read, frame=frame)
 
 
 def rows_together(found: Sequence[Member], file: File, *, as_table: bool = False) -> Rows:
@@ -305,20 +312,47 @@ def _markdown(member: Member, after: str | None) -> Rows:
     start = 0 if after is None else text.find(after)
     if start < 0:
         raise UnreadableFile(f"{member.name} has no {after!r}, after which its table is declared to be.")
-    lines = text[start:].splitlines()
-    head = next(
-        (i for i, (a, b) in enumerate(pairwise(lines)) if "|" in a and "|" in b and _RULE.match(b)),
-        None,
-    )
-    if head is None:
+    found = next(_markdown_tables(text[start:]), None)
+    if found is None:
         raise UnreadableFile(f"{member.name} holds no Markdown table.")
-    body = []
-    for line in lines[head + 2 :]:
-        if "|" not in line:
-            break
-        body.append(_cells(line))
-    rows = _table(_cells(lines[head]), body, member.name)
+    _, header, body = found
+    rows = _table(header, body, member.name)
     return replace(rows, frame=_linked(rows.frame), text=text)
+
+
+def _every_table(member: Member, needed: Sequence[str]) -> Rows:
+    """Rows of all tables of the text that have the needed columns, with the heading above each; numbered through."""
+    text = text_of(member.payload, member.name)
+    frames: list[pl.DataFrame] = []
+    broken: list[tuple[int, str]] = []
+    before = 0
+    wanted = {plain(name) for name in needed}
+    for heading, header, body in _markdown_tables(text):
+        if not wanted <= {plain(name) for name in header}:
+            continue
+        rows = _table(header, body, member.name)
+        broken += [(before + number, reason) for number, reason in rows.broken]
+        frames.append(_linked(rows.frame).with_columns(pl.col(ROW) + before, pl.lit(heading).alias("heading")))
+        before += len(body)
+    if not frames:
+        raise UnreadableFile(f"{member.name} holds no Markdown table with the columns {', '.join(needed)}.")
+    return Rows(pl.concat(frames, how="diagonal"), broken, text=text)
+
+
+def _markdown_tables(text: str) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Heading above it, columns, and rows of each table."""
+    lines = text.splitlines()
+    heading = ""
+    at = 0
+    while at < len(lines) - 1:
+        if lines[at].startswith("#"):
+            heading = lines[at].strip("# ").strip()
+        if not ("|" in lines[at] and "|" in lines[at + 1] and _RULE.match(lines[at + 1])):
+            at += 1
+            continue
+        end = next((i for i in range(at + 2, len(lines)) if "|" not in lines[i]), len(lines))
+        yield heading, _cells(lines[at]), [_cells(line) for line in lines[at + 2 : end]]
+        at = end
 
 
 def _cells(line: str) -> list[str]:
@@ -379,6 +413,8 @@ def _loaded(form: str, text: str) -> Any:
     """The document of a text; kept, as several kinds of file are tried on it in turn."""
     if form == "yaml":
         return _yaml(text)
+    if form == "jsonl":
+        return _json_lines(text)
     return tomllib.loads(text) if form == "toml" else _json(text)
 
 
@@ -386,11 +422,15 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError:
-        # One document a line, as logs and exports of databases write them.
         lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) > 1 and all(line.lstrip().startswith("{") for line in lines):
-            return [json.loads(line) for line in lines]
+            return _json_lines(text)
         raise
+
+
+def _json_lines(text: str) -> list[Any]:
+    """One document a line, as logs and exports of databases write them."""
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def _yaml(text: str) -> Any:

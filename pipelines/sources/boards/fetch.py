@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pipelines.sources.boards import fetch_state
-from pipelines.sources.boards.declaration import PLACEHOLDER, SUFFIX_FORMS, Board, File, Parts
+from pipelines.sources.boards.declaration import SUFFIX_FORMS, Board, File, Parts
 from pipelines.sources.boards.documents import Member, records_of
 from pipelines.sources.boards.fetch_state import Asked
+from pipelines.sources.boards.said import PLACEHOLDER
 from pipelines.sources.boards.web import Answer, NotReached, Web
 from pipelines.sources.hub.client import Hub, HubFile, HubUnavailable, NotOnHub
 from pipelines.sources.tables import UnreadableFile
@@ -157,7 +158,7 @@ def _files(board: Board, file: File, asking: _Asking) -> Iterator[_File]:
     asking.marks[address] = answer.marks
     revision = answer.marks.get("etag") or answer.marks.get("last_modified")
     name = PurePosixPath(address.split("?", 1)[0]).name
-    suffix = {"json": ".json", "csv": ".csv", "yaml": ".yml", "markdown": ".md", "zip": ".zip"}.get(file.form, "")
+    suffix = next((suffix for suffix, form in SUFFIX_FORMS.items() if form == file.form), "")
     yield _File(name if PurePosixPath(name).suffix else f"{name}{suffix}", answer.payload, address, revision)
 
 
@@ -194,7 +195,8 @@ def _of_parts(board: Board, parts: Parts, name: str, address: str, index: Answer
         for one, answer in answers.items()
     }
     asking.marks |= {one: {**answer.marks, _LISTED_BY: address} for one, answer in whole.items()}
-    payloads = {_within(one, address): answer.payload for one, answer in whole.items() if answer.payload is not None}
+    names = _names(list(whole), address)
+    payloads = {names[one]: answer.payload for one, answer in whole.items() if answer.payload is not None}
     yield _File(name, packed(payloads), address, index.marks.get("etag") or index.marks.get("last_modified"))
 
 
@@ -210,11 +212,19 @@ def _listed(parts: Parts, index: bytes) -> list[str]:
     return sorted(listed)[-parts.newest :] if parts.newest else sorted(listed)
 
 
-def _within(one: str, address: str) -> str:
-    """Path of a part below the folder of its index, or its bare name; what an interface answers is JSON by default."""
+def _names(parts: list[str], address: str) -> dict[str, str]:
+    """Names of the parts within the zip: their path below the folder of the index, else their bare name.
+
+    Where bare names do not tell them apart, it is the path below the folder that all have in common. What an interface
+    answers is JSON by default.
+    """
     folder = address.split("?", 1)[0].rsplit("/", 1)[0] + "/"
-    name = one.removeprefix(folder) if one.startswith(folder) else one.rsplit("/", 1)[-1]
-    return name if PurePosixPath(name).suffix in SUFFIX_FORMS else f"{name}.json"
+    names = {one: one.removeprefix(folder) if one.startswith(folder) else one.rsplit("/", 1)[-1] for one in parts}
+    if len(set(names.values())) < len(parts):
+        steps = [one.split("/") for one in parts]
+        shared = next((at for at, step in enumerate(zip(*steps, strict=False)) if len(set(step)) > 1), 0)
+        names = {one: "/".join(one.split("/")[shared:]) for one in parts}
+    return {one: name if PurePosixPath(name).suffix in SUFFIX_FORMS else f"{name}.json" for one, name in names.items()}
 
 
 def packed(parts: Mapping[str, bytes]) -> bytes:

@@ -16,7 +16,8 @@ from pipelines.sources.arena.recognition import BOARDS as ARENA_BOARDS
 from pipelines.sources.boards import own_form
 from pipelines.sources.boards.declaration import Declared, File
 from pipelines.sources.boards.documents import DOCUMENTS, FILE_PATH, Member, Rows, members, rows_together
-from pipelines.sources.boards.read import FACT_SCHEMA, Read, read_rows
+from pipelines.sources.boards.measured import PUBLISHED_SCHEMA, published
+from pipelines.sources.boards.read import FACT_SCHEMA, Read, read_by_tool, read_rows
 from pipelines.sources.boards.recognition import OWN_FACTS, OWN_FORM, OWN_FORMS, PREFIX, Matched, match
 from pipelines.sources.boards.results import RESULT_SCHEMA
 from pipelines.sources.raw_store import RawSnapshot, RawStore
@@ -29,15 +30,24 @@ CODE = (
     "declaration.py",
     "documents.py",
     "load.py",
+    "measured.py",
     "names.py",
     "own_form.py",
     "prices.py",
     "read.py",
     "recognition.py",
     "results.py",
+    "said.py",
     "shapes.py",
+    "stated.py",
     "values.py",
     "benchmarks.toml",
+    "../measurements/documents.py",
+    "../measurements/mlperf.py",
+    "../measurements/read.py",
+    "../measurements/rows.py",
+    "../measurements/tables.py",
+    "../measurements/texts.py",
 )
 """What decides how a stored file is read, beside its declaration."""
 
@@ -49,6 +59,7 @@ class Loaded:
     Attributes:
         results: Rows by `RESULT_SCHEMA` with `snapshot_id` and `retrieved_at`.
         facts: Rows by `FACT_SCHEMA`.
+        measured: Measurements of the newest state of every kind of file; rows of the contract without identifiers.
         snapshots: Rows of the contract.
         rejected: Rows of the contract.
         boards: Declarations by source.
@@ -56,6 +67,7 @@ class Loaded:
 
     results: pl.DataFrame
     facts: pl.DataFrame
+    measured: pl.DataFrame
     snapshots: pl.DataFrame
     rejected: pl.DataFrame
     boards: Mapping[str, Declared]
@@ -65,8 +77,13 @@ class Loaded:
 class _Rows:
     results: list[pl.DataFrame] = field(default_factory=list)
     facts: list[pl.DataFrame] = field(default_factory=list)
+    measured: dict[tuple[str, str], tuple[tuple[dt.date, dt.datetime], pl.DataFrame]] = field(default_factory=dict)
     snapshots: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[pl.DataFrame] = field(default_factory=list)
+
+    def all_measured(self) -> pl.DataFrame:
+        """Measurements of the newest states."""
+        return pl.concat([pl.DataFrame(schema=PUBLISHED_SCHEMA), *(frame for _, frame in self.measured.values())])
 
 
 def load_boards(store: RawStore, boards: Mapping[str, Declared], parsed: Path) -> Loaded:
@@ -97,10 +114,27 @@ def load_boards(store: RawStore, boards: Mapping[str, Declared], parsed: Path) -
     return Loaded(
         pl.concat([pl.DataFrame(schema=schema), *rows.results]),
         pl.concat([pl.DataFrame(schema=FACT_SCHEMA), *rows.facts]),
+        rows.all_measured(),
         SNAPSHOTS.conform(pl.DataFrame(rows.snapshots, schema=SNAPSHOTS.polars_schema)),
         REJECTED_ROWS.conform(pl.concat([REJECTED_ROWS.empty(), *rows.rejected])),
         boards,
     )
+
+
+def load_measured(store: RawStore, boards: Mapping[str, Declared], parsed: Path) -> pl.DataFrame:
+    """Measurements, by `PUBLISHED_SCHEMA`, of the newest stored state of every declared source of them.
+
+    Args:
+        store: Raw snapshots.
+        boards: Declarations by source.
+        parsed: As of `load_boards`.
+    """
+    rows, code = _Rows(), _code()
+    for name, declared in boards.items():
+        if any(file.holds_measurements for file in declared.board.files):
+            for stored in store.snapshots(f"{PREFIX}{name}"):
+                _take(stored, declared, parsed, code, rows)
+    return rows.all_measured()
 
 
 def _is_newest_of_dataset(stored: RawSnapshot) -> bool:
@@ -151,6 +185,14 @@ def _take(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: st
         results = results.with_columns(pl.lit(value=False).alias("may_bundle"))
     rows.results.append(results)
     rows.facts.append(read.facts)
+    if read.measured.height and declared is not None:
+        # What a source no longer says of its measurements it has taken back.
+        kind, newest = (
+            (declared.board.name, stored.manifest.layout),
+            (stored.manifest.as_of, stored.manifest.retrieved_at),
+        )
+        if kind not in rows.measured or rows.measured[kind][0] < newest:
+            rows.measured[kind] = (newest, published(read.measured, stored.manifest, declared.board))
 
 
 def _coverage(stored: RawSnapshot, declared: Declared | None) -> str:
@@ -164,19 +206,19 @@ def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, co
     """What a stored file says, from what was kept of an earlier reading where nothing that decides it has changed."""
     decided_by = [stored.sha256, stored.manifest.uri, stored.manifest.as_of.isoformat(), code]
     key = hashlib.sha256("|".join([*decided_by, declared.text if declared else ""]).encode()).hexdigest()
-    path = parsed / f"{key[:40]}.parquet"
-    facts_path, told_path = path.with_suffix(".facts.parquet"), path.with_suffix(".json")
-    results, facts, told = read_kept(path), read_kept(facts_path), read_object(told_path)
-    if results is not None and facts is not None and told:
+    paths = [parsed / f"{key[:40]}{suffix}" for suffix in (".parquet", ".facts.parquet", ".measured.parquet")]
+    told_path = paths[0].with_suffix(".json")
+    results, facts, measured = map(read_kept, paths)
+    told = read_object(told_path)
+    if results is not None and facts is not None and measured is not None and told:
         return Read(
             results, facts, [tuple(one) for one in told["rejected"]],
-            told["rows"], told["loaded"], set(told["unread"]), told["passed_over"], told["notes"],
+            told["rows"], told["loaded"], set(told["unread"]), told["passed_over"], told["notes"], measured,
         )  # fmt: skip
     read = read_stored(stored, declared)
-    with replacing(path) as temporary:
-        read.results.write_parquet(temporary)
-    with replacing(facts_path) as temporary:
-        read.facts.write_parquet(temporary)
+    for path, frame in zip(paths, (read.results, read.facts, read.measured), strict=True):
+        with replacing(path) as temporary:
+            frame.write_parquet(temporary)
     told = {
         "rejected": read.rejected, "rows": read.rows, "loaded": read.loaded, "unread": sorted(read.unread),
         "passed_over": read.passed_over, "notes": read.notes,
@@ -208,9 +250,11 @@ def read_stored(stored: RawSnapshot, declared: Declared | None) -> Read:
         member = Member(manifest.uri.replace("/", "_"), payload)
     if stored.path.suffix == ".zip":
         return read_zip(payload, manifest.uri, declared, manifest.as_of)
-    matched = match(member, [declared])
+    matched = match(member, [declared], is_asked=True)
     if matched is None:
         raise UnreadableFile(f"{manifest.uri} is no longer any file that {declared.board.name} declares.")
+    if matched.file.by_tool:
+        return read_by_tool(member, matched.file)
     return read_rows(matched.rows, matched.board, matched.file, manifest.as_of)
 
 
@@ -224,7 +268,7 @@ def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Re
     total = Read()
     for member in members(payload, uri):
         try:
-            matched = match(member, [declared])
+            matched = match(member, [declared], is_asked=True)
         except UnreadableFile as error:
             total.rejected.append((None, member.path, str(error)))
             continue
@@ -232,6 +276,10 @@ def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Re
             by_kind.setdefault(matched.file.name, []).append(matched)
     for group in by_kind.values():
         file = group[0].file
+        if file.by_tool:
+            for one in group:
+                total.add(read_by_tool(one.member, file))
+            continue
         for part in _together(group, file):
             try:
                 read = read_rows(part, declared.board, file, as_of)

@@ -10,11 +10,14 @@ import polars as pl
 
 from analytics.units import counted
 from pipelines.sources.boards import values
-from pipelines.sources.boards.declaration import Board, Facts, File, Said, Score
-from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, Rows, plain
+from pipelines.sources.boards.declaration import Board, File, Score
+from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, Member, Rows, plain
+from pipelines.sources.boards.measured import MEASURED_SCHEMA, measured_by_tool, measured_of
 from pipelines.sources.boards.names import holds_no_scores, taken_apart
 from pipelines.sources.boards.prices import prices_of
 from pipelines.sources.boards.results import RESULT_SCHEMA, ROW, completed, held_against_units, once
+from pipelines.sources.boards.said import Facts, Said
+from pipelines.sources.boards.stated import Refused
 from pipelines.sources.tables import UnreadableFile
 from warehouse.contracts.boards import MODEL_FACTS, MODES, REPORTERS
 
@@ -42,23 +45,26 @@ class Read:
         rows: Rows of the file.
         loaded: Rows of which something was kept.
         unread: Columns that nothing reads.
-        passed_over: Why rows are none of the board → how many.
+        passed_over: Why the declaration says that rows are none of the board → how many.
         notes: What of the file was left out, and is no row.
+        measured: Rows by `MEASURED_SCHEMA`.
     """
 
     results: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RESULT_SCHEMA))
     facts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FACT_SCHEMA))
-    rejected: list[tuple[int | None, str, str]] = field(default_factory=list)
+    rejected: list[Refused] = field(default_factory=list)
     rows: int = 0
     loaded: int = 0
     unread: set[str] = field(default_factory=set)
     passed_over: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    measured: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MEASURED_SCHEMA))
 
     def add(self, other: "Read") -> None:
         """Take in what another file gave."""
         self.results = pl.concat([self.results, other.results])
         self.facts = pl.concat([self.facts, other.facts])
+        self.measured = pl.concat([self.measured, other.measured])
         self.rejected += other.rejected
         self.rows += other.rows
         self.loaded += other.loaded
@@ -82,14 +88,21 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     """
     frame = as_declared(rows.frame, file)
     columns = set(frame.columns)
+    broken: list[Refused] = [(number, "", reason) for number, reason in rows.broken]
     if file.prices is not None:
         priced, rejected, passed_over = prices_of(frame, file, file.prices, as_of)
         return Read(
-            rejected=[(number, "", reason) for number, reason in (*rows.broken, *rejected)][:_MOST_REASONS],
+            rejected=[*broken, *((number, "", reason) for number, reason in rejected)][:_MOST_REASONS],
             rows=frame.height + len(rows.broken), loaded=priced.height, passed_over=passed_over, notes=list(rows.notes),
         )  # fmt: skip
-    read = Read(rows=frame.height + len(rows.broken), notes=list(rows.notes))
-    read.rejected += [(number, "", reason) for number, reason in rows.broken]
+    if file.measured:
+        measured, wrong, passed_over = measured_of(frame, file)
+        return Read(
+            rejected=[*broken, *wrong][:_MOST_REASONS], rows=frame.height + len(rows.broken),
+            loaded=measured.select(ROW, FILE_PATH).n_unique(), passed_over=passed_over, notes=list(rows.notes),
+            measured=measured,
+        )  # fmt: skip
+    read = Read(rejected=broken, rows=frame.height + len(rows.broken), notes=list(rows.notes))
     frame, read.passed_over = values.of_the_board(frame, file.only_rows, file.not_rows, columns)
     base = _described(frame, board, file, as_of, columns)
     nameless = base.filter(pl.col("name_in_source").is_null())
@@ -165,6 +178,16 @@ def _undated(frame: pl.DataFrame, file: File, columns: set[str]) -> list[str]:
     return found
 
 
+def read_by_tool(member: Member, file: File) -> Read:
+    """Read a file as a benchmark tool wrote it.
+
+    Raises:
+        UnreadableFile: no tool known here writes such a file.
+    """
+    measured = measured_by_tool(member, file)
+    return Read(measured=measured, rows=measured.height, loaded=measured.height)
+
+
 def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
     """Columns spelled as declared where case, what is between words or what they are nested in differs.
 
@@ -205,17 +228,19 @@ def _said_of(file: File) -> list[Said | None]:
         said += list(score.interval or ())
     if file.prices is not None:
         said += file.prices.columns.values()
+    said += file.measured_with.values()
+    for one in file.measured:
+        said += one.columns.values()
     if file.facts is not None:
         said += [getattr(file.facts, name) for name in type(file.facts).model_fields]
     return said
 
 
 def _columns_read(file: File) -> set[str]:
-    return (
-        {column for said in _said_of(file) if said is not None for column in said.columns}
-        | {column for patterns in (file.only_rows, *(one.only_rows for one in file.scores)) for column in patterns}
-        | set(file.not_rows)
-    )
+    filters = [file.only_rows, file.not_rows, *(score.only_rows for score in file.scores)]
+    filters += [one.only_rows for one in file.measured]
+    said = {column for one in _said_of(file) if one is not None for column in one.columns}
+    return said.union(*filters)
 
 
 def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, columns: set[str]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.sources.boards import values
-from pipelines.sources.boards.declaration import Board, Declared, File, Said, files_of
+from pipelines.sources.boards.declaration import Board, Declared, File, files_of
 from pipelines.sources.boards.documents import (
     DOCUMENTS,
     NESTED,
@@ -26,6 +26,8 @@ from pipelines.sources.boards.documents import (
     rows_of,
     table_records,
 )
+from pipelines.sources.boards.measured import measured_by_tool
+from pipelines.sources.boards.said import Said
 from pipelines.sources.recognised import Recognised, Unread
 from pipelines.sources.tables import UnreadableFile, header_of
 
@@ -96,11 +98,19 @@ class Matched:
 
 def recognise(file: Unread) -> Recognised | None:
     """As `recognise_board`."""
-    return recognise_board(file.payload, file.uri, file.boards)
+    return recognise_board(file.payload, file.uri, file.boards, is_asked=file.is_asked)
 
 
-def recognise_board(payload: bytes, uri: str, boards: Mapping[str, Declared]) -> Recognised | None:
+def recognise_board(
+    payload: bytes, uri: str, boards: Mapping[str, Declared], *, is_asked: bool = False
+) -> Recognised | None:
     """What a file is among the declared boards; None where it is none of them.
+
+    Args:
+        payload: Its bytes.
+        uri: Its name or address.
+        boards: Declarations by source.
+        is_asked: Whether it is known to be of one of these, having been fetched from it.
 
     Raises:
         NoBoard: it belongs to a board and holds no results; the message says why.
@@ -114,9 +124,9 @@ def recognise_board(payload: bytes, uri: str, boards: Mapping[str, Declared]) ->
     if member.form == "csv" and (found := _own(member)):
         return found
     if member.form == "zip":
-        return _zip(payload, uri, name, boards)
+        return _zip(payload, uri, name, boards, is_asked=is_asked)
     try:
-        matched = match(member, boards.values())
+        matched = match(member, boards.values(), is_asked=is_asked)
     except UnreadableFile:
         return None
     if matched is None:
@@ -141,13 +151,13 @@ def _own(member: Member) -> Recognised | None:
     return Recognised(f"{PREFIX}{sources[0]}", layout, str(sources[0]), as_of)
 
 
-def _zip(payload: bytes, uri: str, name: str, boards: Mapping[str, Declared]) -> Recognised | None:
+def _zip(payload: bytes, uri: str, name: str, boards: Mapping[str, Declared], *, is_asked: bool) -> Recognised | None:
     """A zip is of the source of most of its members."""
     matched: dict[str, list[Matched]] = {}
     likely: list[Declared] = []
     for member in members(payload, uri):
         try:
-            found = match(member, likely) or match(member, boards.values())
+            found = match(member, likely, is_asked=is_asked) or match(member, boards.values(), is_asked=is_asked)
         except UnreadableFile:
             continue
         if found is not None and not found.file.refused:
@@ -161,8 +171,13 @@ def _zip(payload: bytes, uri: str, name: str, boards: Mapping[str, Declared]) ->
     return Recognised(f"{PREFIX}{board.name}", "zip", board.name, stated.day, board.licence, *stated[1:])
 
 
-def match(member: Member, boards: Iterable[Declared]) -> Matched | None:
+def match(member: Member, boards: Iterable[Declared], *, is_asked: bool = False) -> Matched | None:
     """The kind of file that a file is of: the one recognised by most of its columns.
+
+    Args:
+        member: The file.
+        boards: Declared sources.
+        is_asked: Whether it is known to be of one of these: many sources publish what one and the same tool wrote.
 
     Raises:
         UnreadableFile: it is not written as its suffix says.
@@ -172,8 +187,19 @@ def match(member: Member, boards: Iterable[Declared]) -> Matched | None:
     readable = False
     seen: dict[tuple[object, ...], list[_Beginning]] = {}
     for board, file in files_of(boards):
-        for as_table in _views(member, file) if _named(file, member) else ():
-            how = (as_table,) if as_table else (member.form, file.records, file.after)
+        if not _named(file, member):
+            continue
+        views = _views(member, file)
+        if file.by_tool:
+            try:
+                if is_asked and best is None and False in views and measured_by_tool(member, file).height:
+                    best = (0, Matched(board, file, member))
+            except UnreadableFile as error:
+                failed = error
+            continue
+        for as_table in views:
+            tables = file.every_table and file.recognised_by
+            how = (as_table,) if as_table else (member.form, file.records, file.after, tables)
             if how not in seen:
                 try:
                     seen[how] = _beginnings(member, file, as_table=as_table)

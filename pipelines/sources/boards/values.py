@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import polars as pl
 
-from pipelines.sources.boards.declaration import PLACEHOLDER, Said
+from pipelines.sources.boards.said import PLACEHOLDER, Said
 from pipelines.sources.cells import ABSENT_TEXT
 
 ABSENT = (*ABSENT_TEXT, "-", "–", "—", "‒", "--", "na", "n.a.", "#n/a", "tbd", "not available")

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from pipelines.sources.boards.declaration import PRICE_TABLES, Declared
+from pipelines.sources.boards.declaration import Declared
 from pipelines.sources.boards.documents import Member
 from pipelines.sources.boards.prices import DAY, prices_of
 from pipelines.sources.boards.read import as_declared
 from pipelines.sources.boards.recognition import PREFIX, match
+from pipelines.sources.boards.said import PRICE_TABLES
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from pipelines.sources.tables import UnreadableFile
 

@@ -306,7 +306,7 @@ def _ml_energy(document: Document, run: Document) -> Iterator[Row | None]:
         "device_count": run.get("num_gpus"),
         "parallelism": spread or None,
         "model_as_reported": document.get("model_id") or run.get("model_id"),
-        "weight_format": _precision(run.get("weight_precision")),
+        "weight_format": _precision(run.get("weight_precision") or document.get("weight_precision")),
         "batch": run.get("avg_batch_size") or run.get("max_num_seqs"),
         "input_tokens": run.get("avg_input_len"),
         "output_tokens": run.get("avg_output_len"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.sources.measurements import documents, tables, texts
+from pipelines.sources.measurements import documents, mlperf, tables, texts
 from pipelines.sources.measurements.rows import Row, Said, UnknownMeasurements, frame_of, measured
 from pipelines.sources.measurements.shared import shared
 from profiling.foreign import NotJson, parse_json
@@ -27,7 +27,8 @@ KNOWN = (
     "our own CSV", "llama-bench (JSON, CSV, markdown)", "vllm bench serve, latency and throughput (JSON)",
     "sglang bench_serving and bench_one_batch (JSON lines)", "llmfit bench (JSON)", "ollama run --verbose (text)",
     "mlx_lm.benchmark (text)", "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)",
-    "MLPerf summaries (text)", "ML.ENERGY (JSON)", "AIConfigurator's comparison runs (CSV)",
+    "MLPerf logs of runs (text) and results of a round (JSON)", "ML.ENERGY (JSON)",
+    "AIConfigurator's comparison runs (CSV)",
     "bundles of `skyline profile run` and `endpoint`", "files of `skyline profile share`",
 )  # fmt: skip
 """What is read, in words."""
@@ -78,7 +79,7 @@ def _rows_of(text: str, uri: str) -> Iterable[Row | None] | None:
         rows = read(text)
         if rows is not None:
             return rows
-    summary = texts.mlperf(text, uri)
+    summary = mlperf.run_log(text, uri)
     return summary if summary is not None else _within(text)
 
 
@@ -125,7 +126,7 @@ def _json(text: str, uri: str) -> Iterable[Row | None] | None:
 
 
 def _document(document: dict[str, Any]) -> Iterator[Row | None] | None:
-    for reader in (shared, *documents.READERS):
+    for reader in (shared, mlperf.round_results, *documents.READERS):
         rows = reader(document)
         if rows is not None:
             return rows

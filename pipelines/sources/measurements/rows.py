@@ -8,7 +8,8 @@ import polars as pl
 
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 
-COLUMNS = tuple(name for name in END_TO_END_MEASUREMENTS.column_names if name != "measurement_id")
+_OF_THE_TABLE = frozenset({"measurement_id", "may_bundle"})
+COLUMNS = tuple(name for name in END_TO_END_MEASUREMENTS.column_names if name not in _OF_THE_TABLE)
 Row = dict[str, Any]
 
 

@@ -59,7 +59,7 @@ def llama_bench_rows(run: Mapping[str, object]) -> Iterator[Row | None]:
     """Rows of one test of llama-bench, whose fields are the same in JSON and CSV."""
     prompt, made, depth = (int(str(run.get(name) or 0)) for name in ("n_prompt", "n_gen", "n_depth"))
     device = str(run.get("gpu_info") or "") or str(run.get("cpu_info") or "")
-    devices = [name.strip() for name in device.split(",") if name.strip()]
+    devices = [_DRIVER.sub("", name).strip() for name in device.split(",") if name.strip()]
     backend = str(run.get("backends") or "")
     file = str(run.get("model_filename") or "").rsplit("/", 1)[-1]
     kinds = {str(run.get("type_k") or "f16"), str(run.get("type_v") or "f16")}
@@ -96,6 +96,8 @@ def llama_bench_rows(run: Mapping[str, object]) -> Iterator[Row | None]:
         yield measured("tokens_per_s", run.get("avg_ts"), "decode", output_tokens=made, context_depth=depth, **shared)
 
 
+_DRIVER = re.compile(r"\s*\(RADV [^)]*\)")
+"""What Mesa's driver of Vulkan adds to the names of AMD's devices."""
 _FILE_TYPE = re.compile(r"(?<![a-z0-9])(?:ud-)?((?:iq|tq|q)\d_[a-z0-9_]+|mxfp4|bf16|f16|f32)(?![a-z0-9])")
 _SIZES = {"small": "s", "medium": "m", "large": "l"}
 

@@ -74,6 +74,16 @@ def test_votes_are_rated_as_votes_of_a_home_are(read) -> None:  # type: ignore[n
     assert rated["rating_upper"][0] - rated["rating"][0] == pytest.approx(half, rel=0.03)
 
 
+def test_a_file_in_the_layout_of_a_declared_source_of_measurements_is_read_as_such(read) -> None:  # type: ignore[no-untyped-def]
+    cards = (
+        "| GPU | Model | tg 512 | pp 512 | tg 1024 | pp 1024 |\n|---|---|---|---|---|---|\n"
+        "| RTX 4090 24GB | 8B Q4_K_M | 100 | 4000 | 90 | OOM |\n"
+    )
+    found = read("cards.md", cards)
+    assert (found.kind, found.rows_loaded) == ("measurements", 3)
+    assert found.tables["marts.end_to_end_error"]["predicted"].null_count() == 0
+
+
 def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named(read) -> None:  # type: ignore[no-untyped-def]
     row = "RTX-4090,llama.cpp,Qwen/Qwen3-8B,gguf-q4_k_m,decode,tokens_per_s,{},1,0\n"
     found = read("mine.csv", OURS + row.format(120) + row.format("fast") + "".join(["a,b,c,d,sleep", ",value,1,1,0\n"]))
