@@ -60,7 +60,8 @@ class SqlPage:
             )
         )
         self.notes, self.counts, self.history = html(page.notes(self._notes)), html(), html()
-        self.table = pn.widgets.Tabulator(**looks(_PAGE))
+        # Made with the rows of an answer: what reaches a table that the browser still builds out of sight is lost.
+        self.table = pn.Column(sizing_mode="stretch_width", margin=0)
         self.picture, self.heading = pn.pane.Bokeh(sizing_mode="stretch_width", margin=0), html()
         self.caption = html()
         self.run.on_click(self._ask)
@@ -164,8 +165,8 @@ class SqlPage:
             "counts",
             f"{counted(frame.height, 'row')} × {counted(frame.width, 'column')} in {answer.elapsed_s:.2f} s",
         )
-        self.answer.visible = True
         self._tabulate(frame)
+        self.answer.visible = True
         self.chart.visible = bool(across and up) and frame.height > 0
         self._draw()
 
@@ -198,14 +199,15 @@ class SqlPage:
         decimals = [name for name in names if isinstance(shown.schema[name], pl.Decimal)]
         pandas = shown.with_columns(pl.col(decimals).cast(pl.Float64)).to_pandas()
         numbers = [name for name in names if shown.schema[name].is_numeric()]
-        self.table.param.update(
-            value=pandas,
+        table = pn.widgets.Tabulator(
+            pandas,
             # Titles are written as HTML.
             titles=dict(zip(names, map(formats.escape, frame.columns), strict=True)),
             formatters={name: {"type": "plaintext"} for name in names},
             text_align=dict.fromkeys(numbers, "right"),
-            page=1,
+            **looks(_PAGE),
         )
+        self.table.objects = [table]
 
     def _draw(self, *_: Any) -> None:
         state = self.state
