@@ -237,7 +237,7 @@ def protocols() -> str:
         "# Protocols of servers",
         "",
         (
-            "The protocols that `skyline profile endpoint --protocol NAME` supports, as `skyline profile protocols` prints them."
+            "Protocols of `skyline profile endpoint --protocol NAME`, as `skyline profile protocols` prints them."
             " How to use it: [Measure a server](../how-to/servers.md)."
         ),
         "",
