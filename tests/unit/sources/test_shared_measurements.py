@@ -80,7 +80,7 @@ def test_a_folder_is_collected_with_outliers_and_changed_files_set_aside(tmp_pat
     found = collected(folder, door, door.devices)
     assert sorted(found.rows["value"]) == [120.0, 122.0, 124.0, 126.0]
     apart = dict(found.outliers.select("value", "reason").iter_rows())
-    assert "beyond the predicted interval" in apart[4.0]
+    assert "outside the predicted interval" in apart[4.0]
     assert "faster than" in apart[900.0]
     assert found.refused["file"].to_list() == ["changed.json"]
     assert (found.files, found.duplicates) == (4, 3)
