@@ -65,7 +65,7 @@ def test_what_could_name_a_person_or_means_no_model_is_not_shared(tmp_path: Path
     key = key_of(tmp_path)
     with pytest.raises(NotShareable, match="could name a person"):
         sealed(rows(1.0).with_columns(engine_version=pl.lit("/home/anna/llama.cpp")), key)
-    with pytest.raises(NotShareable, match="which model"):
+    with pytest.raises(NotShareable, match="the device and the model"):
         sealed(rows(1.0, model="nobody-knows-this"), key)
 
 
