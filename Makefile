@@ -63,7 +63,7 @@ CHECKPOINTS := $(if $(filter profiling,$(WITH)),SKYLINE_MEASURE_CHECKPOINTS=$${S
 run: $(VENV)/installed $(WITH:%=$(VENV)/installed-with-%) ## Refresh from SOURCE (bundled, online, a file or folder), then serve; WITH=profiling offers a prompt
 	@$(CHECKPOINTS) $(BIN)/skyline up $(foreach source,$(SOURCE),--source $(source))
 
-serve: $(VENV)/installed ## Serve what was published
+serve: $(VENV)/installed ## Serve the published pages
 	@$(BIN)/skyline serve
 
 dev: $(VENV)/installed ## Dagster's web interface: lineage, runs, schedule, sensor
@@ -75,7 +75,7 @@ check: $(VENV)/installed-test ## Lint, format, types, and whether the Dagster de
 	$(BIN)/mypy
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
-test: $(VENV)/installed-test ## `check`, and all tests but the slow ones, side by side
+test: $(VENV)/installed-test ## `check`, and all tests except the slow ones, in parallel
 	@$(MAKE) --no-print-directory -j2 check pytest
 
 # In the order of tests/conftest.py; the ten slowest are printed.
@@ -84,21 +84,21 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --duratio
 pytest: $(VENV)/installed-test
 	$(PYTEST) -m 'not slow'
 
-test-slow: $(VENV)/installed-slow .ducklake/installed ## Tests that take long: whole folders of real files, sweeps, every page on a phone
+test-slow: $(VENV)/installed-slow .ducklake/installed ## Slow tests: folders of real files, sweeps, every page on a phone
 	$(PYTEST) -m slow
 
 ROWS ?= ../shared/data/measured_public ../shared/data/serving/silicon_rows.csv
-accuracy: $(VENV)/installed ## Predictions against published measurements in ROWS; fails when a gate is broken
+accuracy: $(VENV)/installed ## Compare predictions with published measurements in ROWS; fails when a gate is broken
 	$(BIN)/skyline accuracy
 	$(BIN)/skyline accuracy $(ROWS) --gates
 
-fault: $(VENV)/installed-test ## Kill 200 writers, 200 refreshes of seconds and 10 of everything; readers see what is whole, the next one ends (an hour)
+fault: $(VENV)/installed-test ## Kill 200 writers, 200 refreshes of seconds and 10 of everything; readers see only complete releases, the next refresh succeeds (an hour)
 	SKYLINE_FAULTS=200 $(BIN)/pytest tests/crash -s -n 0
 
-fuzz: $(VENV)/installed-test ## Break ten thousand files for every reader; each ends in rows, rejected rows or one error of ours
+fuzz: $(VENV)/installed-test ## Break ten thousand files for every reader; each gives rows, rejected rows or one of our errors
 	$(BIN)/python -m tests.fuzz --cases 10000
 
-leak: $(VENV)/installed-test ## Open and close twenty thousand pages; what they leave behind must be nothing
+leak: $(VENV)/installed-test ## Open and close twenty thousand pages; nothing may be left behind
 	SKYLINE_LEAK_SESSIONS=20000 $(BIN)/pytest tests/pages/test_leak.py -s -n 0
 
 bench: $(VENV)/installed-bench ## Timings as ratios to peers, measured in one run
@@ -108,17 +108,17 @@ services: $(VENV)/installed ## The services of deploy/compose.yaml without conta
 	$(INSTALL) '.[deploy]'
 	@$(BIN)/python deploy/services.py
 
-lock: $(VENV)/installed ## Write locks/ anew from pyproject.toml and constraints.txt; UPGRADE='dagster duckdb' takes their newest
+lock: $(VENV)/installed ## Rewrite locks/ from pyproject.toml and constraints.txt; UPGRADE='dagster duckdb' takes their newest versions
 	$(PIP) -c constraints.txt uv
 	PATH="$(BIN):$$PATH" $(BIN)/python -m deploy.supply lock --upgrade $(UPGRADE)
 
-audit: $(VENV)/installed ## Known vulnerabilities of what is locked (asks PyPI's advisory database; fails where it cannot be asked)
+audit: $(VENV)/installed ## Known vulnerabilities of locked packages (queries PyPI's advisory database; fails if it cannot be reached)
 	$(PIP) --quiet pip-audit
 	@for lock in locks/*.txt; do echo "== $$lock"; $(BIN)/pip-audit --strict --disable-pip --require-hashes -r $$lock || { \
 		echo "Where it says 'could not be audited', PyPI's advisories cannot be reached from here: nothing was looked up,"; \
 		echo "and nothing is known to be safe. Else the vulnerabilities are those above."; exit 1; }; done
 
-sbom: $(VENV)/installed ## Bill of materials of what is installed, CycloneDX, into sbom.json
+sbom: $(VENV)/installed ## Bill of materials of installed packages (CycloneDX), into sbom.json
 	@$(BIN)/python -m deploy.supply sbom > sbom.json && echo sbom.json
 
 licences: $(VENV)/installed ## Every dependency and its licence
@@ -130,12 +130,12 @@ licences: $(VENV)/installed ## Every dependency and its licence
 	.ducklake/bin/python deploy/install.py --require-hashes -r locks/ducklake.txt
 	@touch $@
 
-ducklake: .ducklake/installed ## A Python of its own that publishes to a DuckLake, for SKYLINE_DUCKLAKE_PYTHON
+ducklake: .ducklake/installed ## A separate Python that publishes to a DuckLake, for SKYLINE_DUCKLAKE_PYTHON
 
 docs: $(VENV)/installed-slow ## The documentation, into site/; strict, without a network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-profiling.pyz: $(VENV)/installed ## Measured profiling as one file, to copy to a GPU node
+profiling.pyz: $(VENV)/installed ## The profiler as one file, to copy to a GPU node
 	@$(BIN)/skyline profile zipapp --out $@
 
 clean: ## Remove the virtual environment and caches; data in .skyline stays

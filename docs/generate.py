@@ -40,20 +40,20 @@ from warehouse.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 WHAT = {
     "leaderboards": "What leaderboards said, when, and how re-scoring changed it.",
-    "boards": "Living boards: results, the models they mean, and how fresh each source is.",
-    "ability": "Every judged model on one scale, with its error and what moved.",
-    "frontier": "Pareto fronts: members, movement, and what beats everything else.",
+    "boards": "Boards: results, the models they refer to, and how up to date each source is.",
+    "ability": "Every evaluated model on one scale, with its error and recent changes.",
+    "frontier": "Pareto fronts: members, history, and which member beats each other entry.",
     "efficiency": "Quality for its size, and the time evaluations took.",
     "arena": "Votes, ratings, licences and release dates.",
     "catalogue": "Architectures, accelerators, prices and the carbon of grids.",
-    "calibration": "Measured kernels, and the laws of time fitted to them, with their held-out error.",
+    "calibration": "Measured kernels, and the time laws fitted to them, with held-out error.",
     "performance": "Bounds, predictions, memory, cost and carbon.",
-    "profiles": "What was measured, and how far off predictions were.",
-    "accuracy": "Whole passes measured by others, and how far predictions lie from them.",
-    "quantisation": "What stored formats cost in quality: measured losses, predictions, and how far off these are.",
-    "statistics": "What the numbers of a board say together.",
+    "profiles": "Measurements, and the error of predictions for them.",
+    "accuracy": "Published measurements of passes, and the error of predictions for them.",
+    "quantisation": "Loss of quality from stored formats: measured losses, predictions, and their error.",
+    "statistics": "Statistics over the scores of a board.",
     "choices": "One row per model, precision and accelerator.",
-    "accounts": "What was read, and what was set aside with the reason.",
+    "accounts": "What was read, and what was rejected, with the reason.",
     "warehouse": "The dictionary, and the functions for SQL.",
 }
 PYTHON: Mapping[str, tuple[str, ...]] = {
@@ -129,7 +129,7 @@ def pages() -> dict[str, str]:
 
 def words() -> str:
     """The glossary, as the pages have it."""
-    lines = ["# Glossary", "", "What words on the pages mean; the pages say the same where a word occurs."]
+    lines = ["# Glossary", "", "Meaning of the terms on the pages, as the pages explain them."]
     for part, heading in (("terms", "Terms"), ("heads", "Columns and choices")):
         lines += ["", f"## {heading}", "", "| name | meaning |", "|---|---|"]
         for names, meaning in sorted(glossary.entries()[part].items(), key=lambda each: each[0].casefold()):
@@ -210,7 +210,7 @@ def known() -> str:
         for name, row in weight_formats().items()
     ]
     lines += ["", f"GGUF, sized tensor by tensor: {', '.join(f'`{name}`' for name in file_types())}."]
-    lines += ["", "## Engines", "", "| memory profile | rests on |", "|---|---|"]
+    lines += ["", "## Engines", "", "| memory profile | basis |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(profile.basis)} |" for name, profile in PROFILES.items()]
     lines += ["", f"Names for the same: {', '.join(f'`{alias}` ({name})' for alias, name in ALIASES.items())}."]
     lines += ["", f"Timed by a fit of their own: {', '.join(f'`{name}`' for name in ENGINES)}."]
@@ -237,7 +237,7 @@ def protocols() -> str:
         "# Protocols of servers",
         "",
         (
-            "What `skyline profile endpoint --protocol NAME` speaks, as `skyline profile protocols` prints it."
+            "Protocols of `skyline profile endpoint --protocol NAME`, as `skyline profile protocols` prints them."
             " How to use it: [Measure a server](../how-to/servers.md)."
         ),
         "",

@@ -30,7 +30,7 @@ COMMANDS = {
     ),
     "generate": ("Run a checkpoint on a prompt (needs transformers).", 'generate ./checkpoint --prompt "Hello"'),
     "quality": (
-        "Perplexity of checkpoints per number format, and their answers to questions of yours.",
+        "Perplexity of checkpoints per number format, and their answers to your questions.",
         "quality ./checkpoint ./checkpoint-GPTQ --precisions bfloat16,int8_emulated --questions mine.jsonl",
     ),
     "endpoint": (
@@ -44,7 +44,7 @@ COMMANDS = {
 
 def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR0915 - one statement an option
     """Every command with its options."""
-    top = argparse.ArgumentParser(prog=program, description="Measure models on the device at hand.")
+    top = argparse.ArgumentParser(prog=program, description="Measure models on this device.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str) -> argparse.ArgumentParser:
@@ -68,22 +68,24 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
         "--out", type=Path, default=Path(bundle.PLAN), help="plan to write; shards get numbers (default: %(default)s)"
     )
     one.add_argument("--ceilings", type=Path, help="rows of calibrate, to predict times")
-    one.add_argument("--shards", type=int, default=1, help="deal the points out into so many plans")
+    one.add_argument("--shards", type=int, default=1, help="split the points into this many plans")
 
     one = add("run")
     one.add_argument("plan", type=Path, help="plan, or a grid")
     one.add_argument("--out", type=Path, required=True, help=f"folder, its name ending in {bundle.SUFFIX}")
     _device(one)
     one.add_argument("--timeout", type=float, default=600.0, help="seconds for one point (default: %(default)s)")
-    one.add_argument("--max-seconds", type=float, help="start no point after so long")
-    one.add_argument("--seal", action="store_true", help="when that time is up, seal what there is")
-    one.add_argument("--memory-limit-gib", type=float, help="address space of a point; beyond it, it fails")
+    one.add_argument("--max-seconds", type=float, help="start no new point after this time")
+    one.add_argument("--seal", action="store_true", help="when the time is up, seal what has been measured")
+    one.add_argument(
+        "--memory-limit-gib", type=float, help="limit on the address space of a point, which fails beyond it"
+    )
     one.add_argument("--calibrate-seconds", type=float, default=60.0, help="0 for no ceilings (default: %(default)s)")
     one.add_argument(
-        "--point-seconds", type=float, default=10.0, help="most seconds of a latency pass (default: %(default)s)"
+        "--point-seconds", type=float, default=10.0, help="maximum seconds of a latency pass (default: %(default)s)"
     )
-    one.add_argument("--no-telemetry", action="store_true", help="do not sample the device from the side")
-    one.add_argument("--no-layers", action="store_true", help="no pass over modules")
+    one.add_argument("--no-telemetry", action="store_true", help="do not sample the device during the run")
+    one.add_argument("--no-layers", action="store_true", help="skip the pass over modules")
 
     one = add("verify")
     one.add_argument("bundle", type=Path)
@@ -115,12 +117,12 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
     one = add("quality")
     one.add_argument(
         "checkpoints", type=Path, nargs="+", metavar="CHECKPOINT",
-        help="folders or GGUF files; those stored quantised are read as stored, and held against the first",
+        help="folders or GGUF files; quantised ones are read as stored; the first is the reference",
     )  # fmt: skip
     one.add_argument("--precisions", default="bfloat16", help="comma-separated; the first is the reference")
-    one.add_argument("--text", type=Path, help="text of your own (default: a bundled one in the public domain)")
+    one.add_argument("--text", type=Path, help="your own text (default: a bundled one in the public domain)")
     one.add_argument("--questions", type=Path, help="JSON lines of prompt and answer, or -: exact match, BLEU, ROUGE-L")
-    one.add_argument("--new-tokens", type=int, default=32, help="most tokens of an answer (default: %(default)s)")
+    one.add_argument("--new-tokens", type=int, default=32, help="maximum tokens of an answer (default: %(default)s)")
     one.add_argument("--out", type=Path, help=f"also write a bundle; a name ending in {bundle.SUFFIX}")
     _device(one)
 
@@ -130,7 +132,7 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
     one.add_argument("--concurrency", default="1", help="comma-separated (default: %(default)s)")
     one.add_argument("--prompt-lengths", default="128", help="tokens, comma-separated (default: %(default)s)")
     one.add_argument("--prompt", help="send this once and show the answer, or - to read it from standard input")
-    one.add_argument("--new-tokens", type=int, default=64, help="most tokens of an answer (default: %(default)s)")
+    one.add_argument("--new-tokens", type=int, default=64, help="maximum tokens of an answer (default: %(default)s)")
     one.add_argument("--requests", type=int, default=16, help="requests per point (default: %(default)s)")
     one.add_argument("--timeout", type=float, default=120.0, help="seconds for one request (default: %(default)s)")
     one.add_argument(

@@ -152,7 +152,9 @@ def _verify(options: argparse.Namespace) -> None:
     counts: dict[str, int] = {}
     for point in found.final_points():
         counts[point["status"]] = counts.get(point["status"], 0) + 1
-    _print(f"{options.bundle} is whole: run {found.run_id}, environment {found.environment_id}, {json.dumps(counts)}")
+    _print(
+        f"{options.bundle} is complete: run {found.run_id}, environment {found.environment_id}, {json.dumps(counts)}"
+    )
 
 
 def _export(options: argparse.Namespace) -> None:

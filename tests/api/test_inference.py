@@ -54,7 +54,7 @@ def test_what_is_not_offered_too_long_or_in_turn_is_refused_in_one_sentence(
         assert refused(made, new_tokens=100_000)[0] == 422
         assert refused(made, endpoint="http://127.0.0.1:1")[0] == 422
         assert "not both" in refused(made, checkpoint=None)[1]
-        assert "model's name" in refused(made, checkpoint=None, endpoint="http://127.0.0.1:1")[1]
+        assert "needs the name of its model" in refused(made, checkpoint=None, endpoint="http://127.0.0.1:1")[1]
         assert refused(made, checkpoint=None, endpoint="http://127.0.0.1:1", model="m") == (
             404, "'http://127.0.0.1:1' is no server that may be asked from here; there are: none.",
         )  # fmt: skip

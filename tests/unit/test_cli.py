@@ -279,7 +279,7 @@ def test_a_number_written_as_text_counts_and_text_among_numbers_is_left_out(skyl
     ("arguments", "sentence"),
     [
         (("nowhere.csv", "--minimise", "x"), "nowhere.csv is not a file"),
-        (("models.csv", "--minimise", "sise"), "models.csv has no column sise; it has model, size_gib, score"),
+        (("models.csv", "--minimise", "sise"), "models.csv has no column sise; its columns are model, size_gib, score"),
         (("models.csv", "--minimise", "model"), "model of models.csv is not numeric"),
         (("models.csv",), "Name at least one objective: --minimise COLUMN or --maximise COLUMN"),
         (("models.csv", "--minimise", "score", "--maximise", "score"), "score cannot be both minimised and maximised"),

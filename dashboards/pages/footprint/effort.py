@@ -24,9 +24,9 @@ def reconciled(door: Door, runs: int, hours: float, as_of: str) -> str:
         + page.table(_HEAD, [_line(term) for term in terms(price, (runs, hours, as_of))])
         + page.caption(
             f"An hour then: {implied_usd_per_hour():.2f} USD, which the published figures imply. An hour today: "
-            f"{today}, the node that the second board counts; nobody stated the machine of the first. "
+            f"{today}, the node that the second board counts; the machine of the first is not stated. "
             "Runs without a time have no hours: result files of raw results need not hold the time of the run, "
-            "and the second board writes −1 where it did not keep it; they are left out, not counted as nothing. "
+            "and the second board writes −1 where it did not keep it; they are left out, not treated as zero. "
             "The two boards ran other tasks on other machines: their hours are not added."
         )
     )

@@ -122,7 +122,7 @@ class Footprint:
 
     def _serve(self) -> None:
         state = self.state
-        title = "What scale costs"
+        title = "Carbon per million tokens, by size of the model"
         question = self._question()
         found = self.data.ask("footprint_serving", **question)
         per_kwh = self._grams_per_kwh()
@@ -159,10 +159,10 @@ class Footprint:
             f"{per_kwh:.0f} g/kWh ({label}), PUE {state.pue:g}; n = {self.rows['model_id'].n_unique()} models"
         )
         more = (
-            f"{INCLUDES} The device draws the share of its rated power that metered ones did (half and all of it at "
-            f"the ends), over the 80 % interval of speed; {self._host_said()} The load is there at all times; embodied "
-            "carbon is not counted. A larger batch shares the reading of weights, so it moves energy more than most "
-            "choices of a model do." + how_far_off.links(how_far_off.ENERGY)
+            f"{INCLUDES} The device draws the share of its rated power that metered devices did (half and all of it at "
+            f"the ends), over the 80 % interval of speed; {self._host_said()} The load is constant; embodied carbon is "
+            "not included. A larger batch shares the reading of weights, so it changes energy more than most choices "
+            "of model do." + how_far_off.links(how_far_off.ENERGY)
         )
         self.serving_card.show(title, _doublings(groups), legend, where, more)
         self.serving_card.came_from("footprint_serving", question)

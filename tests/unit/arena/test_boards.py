@@ -96,9 +96,9 @@ def test_an_unknown_layout_names_the_columns_and_the_nearest_known_one() -> None
 
 
 def test_a_board_without_a_date_or_an_arena_is_not_guessed() -> None:
-    with pytest.raises(UnnamedBoard, match="which arena"):
+    with pytest.raises(UnnamedBoard, match="its arena"):
         parse(HEADER, "2025-02-10.csv")
-    with pytest.raises(UnnamedBoard, match="which date"):
+    with pytest.raises(UnnamedBoard, match="its date"):
         parse(HEADER, "lmsys_text.csv")
 
 

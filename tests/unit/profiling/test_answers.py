@@ -72,7 +72,7 @@ def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says
     question = Question(model=LLAMA, accelerator="RTX-4090", engine="tgi")
     assert borrowed in fit(door, question, ["RTX-4090"])[1]
     assert borrowed in door.answer(question).notes
-    assert not any("counted instead" in note for note in notes)
+    assert not any("is used instead" in note for note in notes)
 
 
 def test_fit_warns_of_more_tokens_than_a_model_was_made_for(door: Door) -> None:

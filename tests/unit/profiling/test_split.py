@@ -123,7 +123,7 @@ def test_unlike_cards_get_layers_by_their_memory_and_their_times_add_up(door: Do
 
 def test_what_cannot_be_is_refused_with_the_reason(door: Door) -> None:
     question = Question(model="openai/gpt-oss-20b", accelerator="", context=4096)
-    with pytest.raises(InvalidWorkload, match="state that of the machine"):
+    with pytest.raises(InvalidWorkload, match="state its size in GiB"):
         fit_on(door, question, ["4090"], placement=Placement(cpu_layers=3))
     with pytest.raises(DoesNotFit, match="in no split"):
         fit_on(door, replace(question, model="deepseek-ai/DeepSeek-V3"), ["4090"], host_memory_gib=32)

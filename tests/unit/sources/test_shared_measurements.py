@@ -65,7 +65,7 @@ def test_what_could_name_a_person_or_means_no_model_is_not_shared(tmp_path: Path
     key = key_of(tmp_path)
     with pytest.raises(NotShareable, match="could name a person"):
         sealed(rows(1.0).with_columns(engine_version=pl.lit("/home/anna/llama.cpp")), key)
-    with pytest.raises(NotShareable, match="which model"):
+    with pytest.raises(NotShareable, match="the device and the model"):
         sealed(rows(1.0, model="nobody-knows-this"), key)
 
 
@@ -80,7 +80,7 @@ def test_a_folder_is_collected_with_outliers_and_changed_files_set_aside(tmp_pat
     found = collected(folder, door, door.devices)
     assert sorted(found.rows["value"]) == [120.0, 122.0, 124.0, 126.0]
     apart = dict(found.outliers.select("value", "reason").iter_rows())
-    assert "beyond the predicted interval" in apart[4.0]
+    assert "outside the predicted interval" in apart[4.0]
     assert "faster than" in apart[900.0]
     assert found.refused["file"].to_list() == ["changed.json"]
     assert (found.files, found.duplicates) == (4, 3)
