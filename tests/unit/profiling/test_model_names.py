@@ -143,7 +143,16 @@ def test_all_ways_of_asking_take_the_same_names() -> None:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("32k", 32_768), ("128K", 131_072), ("1M", 1_048_576), ("4096", 4096), ("32,768", 32_768), ("0.5k", 512), (7, 7)],
+    [
+        ("32k", 32_768),
+        ("128K", 131_072),
+        ("1M", 1_048_576),
+        ("4096", 4096),
+        ("32,768", 32_768),
+        ("131 072", 131_072),
+        ("0.5k", 512),
+        (7, 7),
+    ],
 )
 def test_lengths_are_powers_of_two_as_models_state_them(text: str | int, count: int) -> None:
     assert tokens(text) == count
