@@ -239,7 +239,7 @@ def known_engine(name: str) -> str:
     known = [*PROFILES, *ALIASES]
     if (version := re.fullmatch(r"vllm-v?0\.(\d+)(?:\..*)?", said)) and int(version[1]) < _FIRST_OF_V1:
         return "vllm-v0"
-    spelled = {_bare(each): each for each in known} | _SPELLED
+    spelled = {**{_bare(each): each for each in known}, **_SPELLED}
     found = said if said in known else next((each for each in known if said.startswith(f"{each}-")), None)
     found = found or spelled.get(_bare(said)) or spelled.get(_bare(said.partition("-")[0]))
     if found is None:

@@ -170,3 +170,14 @@ def test_a_cache_that_the_engine_does_not_have_is_refused_or_said(door: Door) ->
     narrow = replace(question, kv_bits=4.5, engine="vllm-v1")
     assert any("vllm-v1 is not known to keep its cache in 4.5 bits" in each for each in fit(door, narrow, ["4090"])[1])
     assert not any("is not known to keep" in each for each in fit(door, replace(narrow, kv_bits=8), ["4090"])[1])
+
+
+def test_a_format_that_a_name_leaves_open_is_said_in_the_answer(door: Door) -> None:
+    repository = Question(model="Qwen/Qwen3-8B-GGUF", accelerator="4090")
+    why = "Weights in gguf-q4_k_m: renamed on the hub; its type of GGUF is not said; gguf-q4_k_m is taken, which"
+    for notes in (
+        fit(door, repository, ["4090"])[1], fit_on(door, repository, ["2x3090"])[1], door.answer(repository).notes
+    ):  # fmt: skip
+        assert any(each.startswith(why) for each in notes)
+    plain = replace(repository, model="Qwen/Qwen3-8B", weight_format="q4_k_m")
+    assert not any(each.startswith("Weights in") for each in door.answer(plain).notes)
