@@ -34,7 +34,7 @@ from profiling.memory.engines import default_engine
 from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
 from profiling.models.names import ModelName, resolve_model, states_format
-from profiling.models.sources import catalogue, from_config, load, under_name
+from profiling.models.sources import catalogue, from_config, is_path, load, under_name
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, estimate
@@ -304,8 +304,9 @@ class Door:
         return f"Weights in {named.weight_format}: {named.evidence}." if named and named.weight_format else ""
 
     def _stated(self, question: Question) -> ModelName | None:
-        """What a model's name says, where no format is asked for beside it."""
-        if question.weight_format or question.weight_bits is not None or question.model in catalogue():
+        """What a model's name says, where no format is asked for beside it; a file says by itself how it is stored."""
+        asked = question.weight_format or question.weight_bits is not None
+        if asked or question.model in catalogue() or is_path(question.model):
             return None
         return resolve_model(question.model, [*catalogue(), *self.own_models], suggest=False)
 

@@ -324,6 +324,14 @@ def catalogue() -> Mapping[str, CatalogueEntry]:
     return {name: CatalogueEntry(name, rows.get(name), stated.get(name)) for name in names}
 
 
+def is_path(text: str) -> bool:
+    """Whether a text is the path of something that is there."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        return False
+
+
 def load(model: str | Path, *, online: bool = False) -> Architecture:
     """The architecture of a name, a path, or (when `online`) a model of the hub.
 
@@ -337,11 +345,7 @@ def load(model: str | Path, *, online: bool = False) -> Architecture:
     text = str(model)
     if text in catalogue():
         return catalogue()[text].architecture()
-    try:
-        is_path = Path(text).exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        is_path = False
-    if is_path:
+    if is_path(text):
         return from_path(text)
     meant = resolve_model(text)
     if online and meant.model_id and meant.catalogue_id is None:

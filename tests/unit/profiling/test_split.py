@@ -1,6 +1,8 @@
 """A model over unlike memories: parts add up to the whole, measured splits lie in the interval, the best is found."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -181,3 +183,16 @@ def test_a_format_that_a_name_leaves_open_is_said_in_the_answer(door: Door) -> N
         assert any(each.startswith(why) for each in notes)
     plain = replace(repository, model="Qwen/Qwen3-8B", weight_format="q4_k_m")
     assert not any(each.startswith("Weights in") for each in door.answer(plain).notes)
+
+
+def test_a_folder_is_stored_as_its_config_says_not_as_it_is_called(door: Door, tmp_path: Path) -> None:
+    folder = tmp_path / "Llama-NVFP4"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256,
+        "quantization_config": {"quant_method": "fp8", "ignored_layers": ["lm_head"]},
+    }))  # fmt: skip
+    rows, notes = fit(door, Question(model=str(folder), accelerator=""), ["4090"])
+    assert rows["weights_gib"][0] == pytest.approx(8.46, abs=0.01)
+    assert any(each.startswith("Weights as published: fp8") for each in notes)
