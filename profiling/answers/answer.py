@@ -65,8 +65,8 @@ class Answer:
     """The vision tower's pass, where the prompt holds images and its widths are known."""
     sounds: Images | None = None
     """The audio tower's pass, likewise."""
-    assumed: str = ""
-    """What the name of the device was taken for, where it says less than one device."""
+    assumed: tuple[str, ...] = ()
+    """What names were taken for: of a device that says less than one, of a model that states a format."""
 
     @property
     def runs(self) -> bool:
@@ -85,7 +85,7 @@ class Answer:
     def notes(self) -> tuple[str, ...]:
         """What the reader should know beside the figures."""
         asked, model, estimate = self.question, self.model, self.estimate
-        notes = [self.assumed] if self.assumed else []
+        notes = list(self.assumed)
         notes += [f"{model.name}: {note}" for note in model.count_notes]
         if asked.weight_format is None and asked.weight_bits is None:
             stored = model.published_format

@@ -14,7 +14,7 @@ from profiling.models.format_names import file_size_bytes
 from profiling.models.gguf_header import read_gguf_header
 from profiling.models.gguf_rules import file_types
 from profiling.models.names import resolve_model
-from profiling.models.sources import catalogue, from_config, from_hub, from_path, same_shapes, under_name
+from profiling.models.sources import catalogue, from_config, from_hub, from_path, is_path, same_shapes, under_name
 from profiling.models.stored import means_published
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import weight_formats
@@ -91,12 +91,8 @@ def _meant(text: str, *, online: bool) -> tuple[Architecture, str | None, tuple[
     """The model, the format that its name states, and what has to be said of how it was found."""
     if text in catalogue():
         return catalogue()[text].architecture(), None, ()
-    try:
+    if is_path(text):
         path = Path(text)
-        is_path = path.exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        is_path = False
-    if is_path:
         return _of_file(path) if path.suffix.casefold() == ".gguf" else (from_path(path), None, ())
     meant = resolve_model(text)
     if meant.catalogue_id is not None:

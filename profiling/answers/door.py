@@ -34,8 +34,8 @@ from profiling.memory.engines import default_engine
 from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
 from profiling.models.load import load
-from profiling.models.names import resolve_model, states_format
-from profiling.models.sources import catalogue, from_config, under_name
+from profiling.models.names import ModelName, resolve_model, states_format
+from profiling.models.sources import catalogue, from_config, is_path, under_name
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, estimate
@@ -295,10 +295,21 @@ class Door:
 
     def formatted(self, question: Question) -> Question:
         """The question with the format that is asked for, or that its model's name states; None: as published."""
-        asked = question.weight_format
-        if asked is None and question.weight_bits is None and question.model not in catalogue():
-            asked = resolve_model(question.model, [*catalogue(), *self.own_models], suggest=False).weight_format
+        named = self._stated(question)
+        asked = question.weight_format if named is None else named.weight_format
         return replace(question, weight_format=None if asked == AS_PUBLISHED else asked)
+
+    def format_note(self, question: Question) -> str:
+        """On what the format rests that only the model's name states; empty where one is asked for, or as published."""
+        named = self._stated(question)
+        return f"Weights in {named.weight_format}: {named.evidence}." if named and named.weight_format else ""
+
+    def _stated(self, question: Question) -> ModelName | None:
+        """What a model's name says, where no format is asked for beside it; a file says by itself how it is stored."""
+        asked = question.weight_format or question.weight_bits is not None
+        if asked or question.model in catalogue() or is_path(question.model):
+            return None
+        return resolve_model(question.model, [*catalogue(), *self.own_models], suggest=False)
 
     def settled(self, question: Question) -> Question:
         """The question with its names resolved: the model, the format that its name states, the devices, the engine.
@@ -372,7 +383,9 @@ class Door:
             question=question, model=model, device=device, estimate=main, prefill=prefill, decode=decode,
             usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
             calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images, sounds=sounds,
-            assumed=resolve_device(asked.accelerator, self.devices).note,
+            assumed=tuple(
+                filter(None, (resolve_device(asked.accelerator, self.devices).note, self.format_note(asked)))
+            ),
         )  # fmt: skip
 
     def variant(self, question: Question) -> Architecture:

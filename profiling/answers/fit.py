@@ -118,7 +118,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     Raises:
         ProfilingError: The question cannot be asked so; the message names the nearest valid choice.
     """
-    model, question = door.model(question.model), door.formatted(question)
+    model, stated, question = door.model(question.model), door.format_note(question), door.formatted(question)
     chosen = [door.device(name) for name in accelerators] or list(door.devices.values())
     stage: Stage = "encode" if model.kind == "encoder" else "decode"
     asked = replace(question, stage=stage)
@@ -146,6 +146,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     notes = [f"Engine: {engines}, {'as asked' if question.engine else 'the usual one for such devices'}."]
     notes += [note for name in accelerators if (note := resolve_device(name, door.devices).note)]
     notes += [note for engine in by_engine for note in (*borrowed_memory(engine), *_no_such_cache(engine, asked))]
+    notes += [stated] if stated else []
     if asked.weight_format is None and asked.weight_bits is None:
         stored = model.published_format
         notes += [f"Weights as published: {stored.name} ({stored.basis}).", *stored.notes]
@@ -192,10 +193,10 @@ def fit_on(
     """
     if not machines:
         raise InvalidWorkload("name the card in that machine, such as --accelerator 4090")
-    model, question = door.model(question.model), door.formatted(question)
+    model, stated, question = door.model(question.model), door.format_note(question), door.formatted(question)
     workload = replace(question, stage="decode").workload_of(model)
     prompt = min(PROMPT, question.context)
-    rows, notes = [], [f"Layers are distributed as llama.cpp does it; {SPLIT_BASIS}."]
+    rows, notes = [], [f"Layers are distributed as llama.cpp does it; {SPLIT_BASIS}.", *([stated] if stated else [])]
     engine = question.engine if question.engine and runs_on(question.engine) == LAYERED else LAYERED
     for said in machines:
         found = resolve_device(said, door.devices)

@@ -19,7 +19,7 @@ def tokens(text: str | int) -> int:
     Raises:
         InvalidWorkload: It is no length; the message says how one is written.
     """
-    plain = re.sub(r"(?<=\d)[,_](?=\d{3})", "", str(text).strip())
+    plain = re.sub(r"(?<=\d)[,_ \u00a0\u202f](?=\d{3}(?!\d))", "", str(text).strip())
     found = _LENGTH.fullmatch(plain)
     length = float(found[1]) * _SCALES[(found[2] or "").casefold()] if found else 0.0
     if not found or length < 1 or length != int(length):

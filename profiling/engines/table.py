@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload, nearest
+from profiling.memory.engines import runs_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,10 @@ _BACKENDS = (
 _VENDOR_BACKENDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal", "intel": "sycl"}
 
 
+def _of_words(folded: str) -> str | None:
+    return next((meant for pattern, meant in _WORDS if re.search(pattern, folded)), None)
+
+
 def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
     """The engine a name means on a device: "vLLM 0.9", "vllm-v1", "ollama" or "llama.cpp-vulkan".
 
@@ -138,7 +144,10 @@ def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
     folded = name.strip().casefold()
     if folded in ENGINES:
         return ENGINES[folded]
-    found = next((meant for pattern, meant in _WORDS if re.search(pattern, folded)), None)
+    found = _of_words(folded)
+    if found is None:
+        with suppress(InvalidWorkload):  # programs around an engine, which memory knows by their names
+            found = _of_words(runs_on(folded))
     if found is None:
         near = nearest(name, ENGINES, 1)
         raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(ENGINES)}")

@@ -7,6 +7,7 @@ communication library. Each profile names the measurements it rests on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -212,15 +213,37 @@ def engine_profile(name: str | EngineProfile) -> EngineProfile:
     return name if isinstance(name, EngineProfile) else PROFILES[runs_on(name)]
 
 
+_SPELLED: Mapping[str, str] = {
+    "llamaserver": "llama.cpp", "koboldcpp": "llama.cpp", "kobold": "llama.cpp", "jan": "llama.cpp",
+    "gpt4all": "llama.cpp", "ikllama": "llama.cpp", "ikllamacpp": "llama.cpp", "mlxlm": "mlx", "mlxvlm": "mlx",
+    "tensorrt": "tensorrt-llm", "trt": "tensorrt-llm", "trtllm": "tensorrt-llm", "turbomind": "lmdeploy",
+    "textgenerationinference": "tgi", "hf": "transformers", "huggingface": "transformers", "exl2": "exllamav2",
+    "exl3": "exllamav3", "tabbyapi": "exllama",
+}  # fmt: skip
+"""Other names of engines, and programs around one, in letters and digits alone."""
+_FIRST_OF_V1 = 8
+"""The minor version of vLLM 0 since which its second engine is the default."""
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name)
+
+
 def known_engine(name: str) -> str:
-    """The engine by its name here; a backend after it ("llama.cpp-cuda") changes nothing.
+    """The engine by its name here, however it is spelled; a backend or version after it ("llama.cpp-cuda") is ignored.
+
+    vLLM before 0.8 is its first engine.
 
     Raises:
         InvalidWorkload: No such engine; the message names those there are.
     """
-    said = name.casefold().replace(" ", "-")
+    said = re.sub(r"[ =@]+", "-", name.strip().casefold())
     known = [*PROFILES, *ALIASES]
+    if (version := re.fullmatch(r"vllm-v?0\.(\d+)(?:\..*)?", said)) and int(version[1]) < _FIRST_OF_V1:
+        return "vllm-v0"
+    spelled = {**{_bare(each): each for each in known}, **_SPELLED}
     found = said if said in known else next((each for each in known if said.startswith(f"{each}-")), None)
+    found = found or spelled.get(_bare(said)) or spelled.get(_bare(said.partition("-")[0]))
     if found is None:
         near = nearest(name, known, 1)
         raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(known)}")

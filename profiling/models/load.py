@@ -7,7 +7,7 @@ from pathlib import Path
 
 from profiling.models.architecture import Architecture
 from profiling.models.names import resolve_model
-from profiling.models.sources import catalogue, from_hub, from_path, same_shapes, under_name
+from profiling.models.sources import catalogue, from_hub, from_path, is_path, same_shapes, under_name
 
 
 def load(model: str | Path, *, online: bool = False) -> Architecture:
@@ -21,11 +21,7 @@ def load(model: str | Path, *, online: bool = False) -> Architecture:
     text = str(model)
     if text in catalogue():
         return catalogue()[text].architecture()
-    try:
-        is_path = Path(text).exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        is_path = False
-    if is_path:
+    if is_path(text):
         return from_path(text)
     meant = resolve_model(text)
     if online and meant.model_id and meant.catalogue_id is None:

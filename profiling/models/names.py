@@ -13,8 +13,7 @@ from functools import cache
 
 from profiling.errors import ProfilingError, UnknownModel, nearest
 from profiling.models import ollama
-from profiling.models.format_names import format_in_name
-from profiling.models.gguf_rules import file_types
+from profiling.models.formats_said import format_in_short, is_gguf, stated_format, unknown_type
 from profiling.models.sources import catalogue, same_shapes
 
 _ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/models/)?([^?#\s]+)", re.IGNORECASE)
@@ -23,22 +22,11 @@ _HUB_TAG = re.compile(r"^([a-z0-9][\w.-]*/[\w.-]+):([\w.-]+)$", re.IGNORECASE)
 _SHOWN_FILE = re.compile(r"[?&]show_file_info=([\w./-]+\.gguf)", re.IGNORECASE)
 """Which file of a repository an address shows."""
 _FORMAT_WORDS = re.compile(
-    r"(?<![a-z0-9])(?:gguf|(?:awq|gptq|fp[48]|nvfp4)(?:-v\d)?|autoround|auto|round|hqq|mlx|exl[23]|bnb|bitsandbytes|nf4"
+    r"(?<![a-z0-9])(?:gguf|(?:awq|gptq|fp[48]|nvfp4)(?:-v\d|-\db-\d+g)?|autoround|auto|round|hqq|mlx|exl[23]|bnb|bitsandbytes|nf4"
     r"|mxfp[468]|w\d+a\d+|dwq"
     r"|(?:ud[-_ ])?(?:iq|tq|q)\d(?:_[a-z0-9]+)*|(?:b?f|fp)(?:16|32)|int[48]|[2-8][-_]?bits?|\d(?:[._]\d+)?[-_]?bpw"
     r"|i1|imatrix|imat|dynamic|g(?:32|64|128))(?![a-z0-9])"
 )
-_SHORT_FORMATS = {
-    **{f"q{bits}": f"gguf-q{bits}_{kind}" for bits, kind in ((2, "k"), (3, "k_m"), (4, "k_m"), (5, "k_m"), (6, "k"),
-                                                              (8, "0"))},
-    "int4": "w4a16", "4bit": "w4a16", "int8": "int8", "8bit": "int8", "fp4": "nvfp4",
-    "exl2": "exl2-4.0bpw", "exl3": "exl3-4.0bpw", "qat": "gguf-q4_0",
-}  # fmt: skip
-"""Formats that people say in short, and the usual one of each; which it is taken as is said."""
-_SHORT = re.compile(r"(?<![a-z0-9.])(q[234568]|int[48]|[48][-_ ]?bits?|fp4|exl[23]|qat)(?![a-z0-9_])")
-_GGUF = re.compile(r"(?<![a-z0-9])gguf(?![a-z0-9])")
-_FLOATS = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "nvfp4": "nvfp4"}
-"""Types of GGUF that other checkpoints have too, and what these call them."""
 _SHARD = re.compile(r"[-_.]\d{5}-of-\d{5}")
 _SUFFIX = re.compile(r"\.(?:gguf|safetensors|bin)$")
 _SAME = {"it": "instruct", "chat": "instruct", "pt": "base", "reasoning": "thinking", "think": "thinking"}
@@ -54,7 +42,9 @@ _TRAINING = frozenset(
     {"instruct", "base", "thinking", "sft", "dpo", "rlhf", "abliterated", "uncensored", "heretic", "derestricted"}
 )
 """How weights were trained: their shapes are those of the model without the word."""
-_MODES = frozenset({"non", "no", "turbo", "highspeed", "fast", "free", "fc", "prompt", "prev", "tput"})
+_MODES = frozenset(
+    {"non", "no", "turbo", "highspeed", "fast", "free", "fc", "prompt", "prev", "tput", "32k", "128k", "256k"}
+)
 """Words of boards and services that say how a model is run, not which it is."""
 _SIZE = re.compile(r"\d+(?:\.\d+)?[bmt]|\d+x\d+b|[ae]\d+(?:\.\d+)?b")
 _VERSION = re.compile(r"v?\d+(?:\.\d+)*")
@@ -116,39 +106,26 @@ def resolve_model(text: str, known: Collection[str] | None = None, *, suggest: b
     answer = _resolve(text, {**dict.fromkeys(choices), **alike}.keys())
     if not answer.evidence and suggest:
         return _with_nearest(answer, choices)
-    if answer.catalogue_id and answer.weight_format is None and (meant := _in_short(text)):
+    if answer.catalogue_id and answer.weight_format is None and (unknown := unknown_type(text)):
+        why = f"{text!r} is of {answer.catalogue_id}, in {unknown}, which is no type of llama.cpp's known here"
+        return replace(answer, catalogue_id=None, evidence=f"{why}; ask for the model with --weight-format")
+    if answer.catalogue_id and answer.weight_format is None and (meant := format_in_short(text)):
         answer = replace(answer, weight_format=meant[0], evidence=f"{answer.evidence}; {meant[1]}")
     named = answer.catalogue_id
     if named in alike:
         evidence = f"{answer.evidence}; shapes of {alike[named]} ({same_shapes()[named][1]})"
         answer = replace(answer, model_id=named, catalogue_id=alike[named], evidence=evidence)
-    if named and states_format(named) and not states_format(text):
+    if named and states_format(named) and answer.weight_format is None and not states_format(text):
         # Only somebody's narrower copy is known: its shapes are meant, not its format.
         answer = replace(answer, weight_format="bf16", evidence=f"{answer.evidence}, taken at 16 bits")
-    elif named and states_format(named) and _format(named) != answer.weight_format:
+    elif named and states_format(named) and stated_format(named) != answer.weight_format:
         answer = replace(answer, evidence=f"{answer.evidence}; shapes of {named}, a copy in another format")
     return answer
 
 
-def _in_short(text: str) -> tuple[str, str] | None:
-    """The usual format of what a text says in short, or of GGUF without a type; and why."""
-    said = text.casefold()
-    if "unquantized" in said:
-        return None
-    if short := _SHORT.search(said):
-        meant = _SHORT_FORMATS[re.sub(r"[-_ ]|s$", "", short[1])]
-        return meant, f"{short[1]} is taken as {meant}"
-    if not _GGUF.search(said):
-        return None
-    if words(said) >= {"gpt", "oss"}:
-        return "gguf-mxfp4_moe", "its type of GGUF is not said; experts are MXFP4 in all, and gguf-mxfp4_moe is taken"
-    why = "which llama.cpp downloads of a repository (-hf) where no other is asked for"
-    return ollama.FORMAT, f"its type of GGUF is not said; {ollama.FORMAT} is taken, {why}"
-
-
 def states_format(name: str) -> bool:
     """Whether a name says in which format the weights are stored, as that of a copy does."""
-    return _format(name) is not None
+    return stated_format(name) is not None
 
 
 def _resolve(text: str, choices: Collection[str]) -> ModelName:
@@ -167,9 +144,9 @@ def _resolve(text: str, choices: Collection[str]) -> ModelName:
     if hub_tag := _HUB_TAG.match(path):  # hf.co/owner/name-GGUF:Q4_K_M, as Ollama and llama.cpp take it
         path = hub_tag[1]
     file = path.rsplit("/", 1)[-1] if path.count("/") > 1 or path.casefold().endswith(".gguf") else ""
-    is_gguf = bool(_GGUF.search(said.casefold()))
+    of_gguf = is_gguf(said)
     stated = (hub_tag[2] if hub_tag else "", file, "/".join(path.split("/")[:2]))
-    form = next((found for each in stated if each and (found := _format(each, is_gguf=is_gguf))), None)
+    form = next((found for each in stated if each and (found := stated_format(each, of_gguf=of_gguf))), None)
     if path.count("/") and (address or not file.casefold().endswith(".gguf") or path.count("/") > 1):
         parts = path.split("/")
         # Services put their own name before an address: openrouter/meta-llama/llama-3.3-70b-instruct.
@@ -197,19 +174,6 @@ def _spelled(name: str) -> str:
     """A name as it is compared by its letters: without publisher, and words that some addresses leave out."""
     parts = re.split(r"[-_ ]+", name.rsplit("/", maxsplit=1)[-1].casefold())
     return "-".join(part for part in parts if part not in _SILENT)
-
-
-def _format(name: str, *, is_gguf: bool = False) -> str | None:
-    """The stored format that the name states; those of GGUF by their full name.
-
-    Args:
-        name: A name, or a part of one.
-        is_gguf: Whether the rest of the name says that it is a GGUF.
-    """
-    found = format_in_name(name)
-    if found in _FLOATS and not is_gguf and not _GGUF.search(name.casefold()):
-        return _FLOATS[found]
-    return f"gguf-{found}" if found in file_types() else found
 
 
 @cache
@@ -255,13 +219,13 @@ def _owner(name: str) -> frozenset[str]:
 
 def _originals_first(names: Iterable[str]) -> list[str]:
     """Models as published before copies in another format, the shortest names first."""
-    return sorted(names, key=lambda name: (_format(name) is not None, len(name), name))
+    return sorted(names, key=lambda name: (stated_format(name) is not None, len(name), name))
 
 
 def _of_tag(text: str, family: str, tag: str, choices: Collection[str]) -> ModelName:
     usual, why = ollama.usual_format(family, tag)
     tag, size = ollama.size_of(family, tag)
-    form = _format(tag, is_gguf=True)
+    form = stated_format(tag, of_gguf=True)
     form, why = (form, "the format it names") if form else (usual, why)
     evidence = f"Ollama's tag; {why}"
     meant = ollama.meant_by(family, size)
@@ -287,7 +251,7 @@ def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str
         return ModelName(text, folded[0], folded[0], form, evidence=f"its address on the hub{case}")
     said = words(hub_id)
     owner = hub_id.split("/", maxsplit=1)[0].casefold()
-    same = _originals_first(name for name in choices if words(name) == said)
+    same = _originals_first(name for name in choices if words(name) == said) or _spelled_with_a_line(hub_id, choices)
     if own := [name for name in same if name.split("/")[0].casefold() == owner] or same:
         how = "renamed on the hub" if own[0].split("/")[0].casefold() == owner else f"the same name as {own[0]}"
         stored = f", stored as {form}" if form else ""
@@ -306,6 +270,13 @@ def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str
         if (why or not exact) and named is not None and named.catalogue_id is not None:
             return replace(named, evidence=f"{named.evidence}{why}")
     return ModelName(text, hub_id, None, form)
+
+
+def _spelled_with_a_line(hub_id: str, choices: Collection[str]) -> list[str]:
+    """The model that a copy is called by the address of: `bartowski/openai_gpt-oss-120b-GGUF`."""
+    original = re.sub(r"^[^/]+/([^_/]+)_", r"\1/", hub_id)
+    publisher = f"{original.split('/')[0]}/".casefold()
+    return [name for name in choices if name.casefold().startswith(publisher) and words(name) == words(original)]
 
 
 def _readings(spoken: str) -> Iterator[tuple[frozenset[str], str]]:

@@ -322,3 +322,11 @@ def catalogue() -> Mapping[str, CatalogueEntry]:
     rows, stated = _table()[1], model_configs()
     names = [*rows, *(name for name in stated if name not in rows)]
     return {name: CatalogueEntry(name, rows.get(name), stated.get(name)) for name in names}
+
+
+def is_path(text: str) -> bool:
+    """Whether a text is the path of something that is there."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        return False

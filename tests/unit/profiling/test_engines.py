@@ -11,6 +11,7 @@ from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, pre
 from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, product_rate
 from profiling.errors import InvalidWorkload
+from profiling.memory.engines import known_engine
 from profiling.models.load import load
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import operator_times
@@ -35,6 +36,20 @@ LLAMA = load("meta-llama/Meta-Llama-3-8B")
 )
 def test_an_engine_goes_by_the_names_people_use(said: str, device: str, meant: str) -> None:
     assert engine_of(said, find(device)).name == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "memory", "time"),
+    [
+        ("llamacpp", "llama.cpp", "llama.cpp-cuda"), ("llama-server", "llama.cpp", "llama.cpp-cuda"),
+        ("koboldcpp", "llama.cpp", "llama.cpp-cuda"), ("lmstudio", "lm-studio", "llama.cpp-cuda"),
+        ("trt-llm", "tensorrt-llm", "tensorrt-llm"), ("TensorRT", "tensorrt-llm", "tensorrt-llm"),
+        ("mlx_lm", "mlx", "mlx"), ("huggingface", "transformers", "transformers"), ("vLLM 0.11", "vllm", "vllm"),
+        ("vllm==0.6.3", "vllm-v0", "vllm"), ("exl3", "exllamav3", "exllamav2"),
+    ],
+)  # fmt: skip
+def test_memory_and_time_take_the_same_spellings(said: str, memory: str, time: str) -> None:
+    assert (known_engine(said), engine_of(said, RTX).name) == (memory, time)
 
 
 def test_an_unknown_engine_names_those_that_are_known() -> None:

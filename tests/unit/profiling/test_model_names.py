@@ -47,6 +47,10 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("unsloth/Qwen3-8B-bf16", "Qwen/Qwen3-8B", "bf16"),
         ("mlx-community/Qwen3-30B-A3B-4bit-DWQ", "Qwen/Qwen3-30B-A3B", "mlx-4bit"),
         ("unsloth/Qwen3-14B-unsloth-bnb-4bit", "Qwen/Qwen3-14B", "nf4-double"),
+        ("nvidia/Qwen3-235B-A22B-FP4", "nvidia/Qwen3-235B-A22B-NVFP4", "nvfp4"),
+        ("ISTA-DASLab/gemma-3-27b-it-GPTQ-4b-128g", "google/gemma-3-27b-it", "gptq-4bit-g128"),
+        ("bartowski/openai_gpt-oss-120b-GGUF", "openai/gpt-oss-120b", "gguf-mxfp4_moe"),
+        ("Qwen3-8B-128K-UD-Q5_K_XL.gguf", "Qwen/Qwen3-8B", "gguf-ud-q5_k_xl"),
         ("turboderp/Llama-3.1-8B-Instruct-exl3", f"{LLAMA}-Instruct", "exl3-4.0bpw"),
         ("huihui-ai/Qwen3-8B-abliterated", "Qwen/Qwen3-8B", None),
         # Ollama's tags as they are copied, and those that name another release than their size alone.
@@ -144,7 +148,16 @@ def test_all_ways_of_asking_take_the_same_names() -> None:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("32k", 32_768), ("128K", 131_072), ("1M", 1_048_576), ("4096", 4096), ("32,768", 32_768), ("0.5k", 512), (7, 7)],
+    [
+        ("32k", 32_768),
+        ("128K", 131_072),
+        ("1M", 1_048_576),
+        ("4096", 4096),
+        ("32,768", 32_768),
+        ("131 072", 131_072),
+        ("0.5k", 512),
+        (7, 7),
+    ],
 )
 def test_lengths_are_powers_of_two_as_models_state_them(text: str | int, count: int) -> None:
     assert tokens(text) == count
@@ -160,5 +173,9 @@ def test_a_format_said_in_short_is_taken_as_the_usual_one_and_a_family_without_s
     assert resolve_model("llama 3.1 8b q5").evidence.endswith("; q5 is taken as gguf-q5_k_m")
     assert "llama.cpp downloads of a repository (-hf)" in resolve_model("Qwen/Qwen3-8B-GGUF").evidence
     assert resolve_model("turboderp/Llama-3.1-8B-Instruct-exl3").evidence.endswith("exl3 is taken as exl3-4.0bpw")
+    # A type of another program is not taken for one of llama.cpp's.
+    other = resolve_model("ubergarm/GLM-4.6-GGUF:IQ5_K")
+    assert (other.catalogue_id, other.weight_format) == (None, None)
+    assert "in iq5_k, which is no type of llama.cpp's known here" in other.evidence
     small = resolve_model("mistral-small")
     assert (small.catalogue_id, len(small.candidates) > 2) == (None, True)

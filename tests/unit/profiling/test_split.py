@@ -1,6 +1,8 @@
 """A model over unlike memories: parts add up to the whole, measured splits lie in the interval, the best is found."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -170,3 +172,27 @@ def test_a_cache_that_the_engine_does_not_have_is_refused_or_said(door: Door) ->
     narrow = replace(question, kv_bits=4.5, engine="vllm-v1")
     assert any("vllm-v1 is not known to keep its cache in 4.5 bits" in each for each in fit(door, narrow, ["4090"])[1])
     assert not any("is not known to keep" in each for each in fit(door, replace(narrow, kv_bits=8), ["4090"])[1])
+
+
+def test_a_format_that_a_name_leaves_open_is_said_in_the_answer(door: Door) -> None:
+    repository = Question(model="Qwen/Qwen3-8B-GGUF", accelerator="4090")
+    why = "Weights in gguf-q4_k_m: renamed on the hub; its type of GGUF is not said; gguf-q4_k_m is taken, which"
+    for notes in (
+        fit(door, repository, ["4090"])[1], fit_on(door, repository, ["2x3090"])[1], door.answer(repository).notes
+    ):  # fmt: skip
+        assert any(each.startswith(why) for each in notes)
+    plain = replace(repository, model="Qwen/Qwen3-8B", weight_format="q4_k_m")
+    assert not any(each.startswith("Weights in") for each in door.answer(plain).notes)
+
+
+def test_a_folder_is_stored_as_its_config_says_not_as_it_is_called(door: Door, tmp_path: Path) -> None:
+    folder = tmp_path / "Llama-NVFP4"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256,
+        "quantization_config": {"quant_method": "fp8", "ignored_layers": ["lm_head"]},
+    }))  # fmt: skip
+    rows, notes = fit(door, Question(model=str(folder), accelerator=""), ["4090"])
+    assert rows["weights_gib"][0] == pytest.approx(8.46, abs=0.01)
+    assert any(each.startswith("Weights as published: fp8") for each in notes)
