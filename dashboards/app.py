@@ -25,7 +25,7 @@ from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
 from dashboards.parts.page import NothingToShow, card, html
 from dashboards.parts.templates import macro
-from dashboards.places import address_of, bound_connections
+from dashboards.places import address_of, bound_connections, has_left
 from warehouse import logs
 from warehouse.publish import NotPublished, Release
 from warehouse.settings import Settings
@@ -99,9 +99,11 @@ def _opener(page: Page, own: OwnFiles, metrics: serving.Metrics, proxies: Sequen
     def open_session() -> pn.Template:
         began = time.perf_counter()
         context: Any = pn.state.curdoc.session_context if pn.state.curdoc else None
-        # The page that asks to come back takes no place.
-        has_place = metrics.places.take(context.id, address_of(context.request, proxies), context)
-        shown = page if has_place else _FULL
+        # The page that asks to come back takes no place, nor does one that nobody will see.
+        if has_left(context.request):
+            shown = _LEFT
+        else:
+            shown = page if metrics.places.take(context.id, address_of(context.request, proxies), context) else _FULL
         token = pn.state.cookies.get(COOKIE, "")
         if own.enter(token):
             pn.state.on_session_destroyed(lambda _gone: own.leave(token))
@@ -201,6 +203,7 @@ def _come_back(_data: Data, _search: str) -> Content:
 
 
 _FULL = Page("full", "Skyline", "", _come_back)
+_LEFT = Page("left", "Skyline", "", _come_back)
 
 
 @functools.cache
