@@ -94,16 +94,19 @@ def spare_collections() -> None:
     gc.freeze()
 
 
-def _opener(page: Page, own: OwnFiles, metrics: serving.Metrics, proxies: Sequence[str]) -> Callable[[], pn.Template]:
+def _opener(
+    page: Page, own: OwnFiles, metrics: serving.Metrics, proxies: Sequence[str]
+) -> Callable[[], pn.Template | pn.Column]:
     # Panel calls plain functions only, once per session.
-    def open_session() -> pn.Template:
+    def open_session() -> pn.Template | pn.Column:
         began = time.perf_counter()
         context: Any = pn.state.curdoc.session_context if pn.state.curdoc else None
-        # The page that asks to come back takes no place, nor does one that nobody will see.
-        if has_left(context.request):
-            shown = _LEFT
-        else:
-            shown = page if metrics.places.take(context.id, address_of(context.request, proxies), context) else _FULL
+        if has_left(context.request):  # nobody will see it, and the next reader waits
+            metrics.began("left", 0.0)
+            return pn.Column()
+        # The page that asks to come back takes no place.
+        has_place = metrics.places.take(context.id, address_of(context.request, proxies), context)
+        shown = page if has_place else _FULL
         token = pn.state.cookies.get(COOKIE, "")
         if own.enter(token):
             pn.state.on_session_destroyed(lambda _gone: own.leave(token))
@@ -203,7 +206,6 @@ def _come_back(_data: Data, _search: str) -> Content:
 
 
 _FULL = Page("full", "Skyline", "", _come_back)
-_LEFT = Page("left", "Skyline", "", _come_back)
 
 
 @functools.cache

@@ -100,7 +100,7 @@ def has_left(request: Any) -> bool:
     if stream is None or stream.closed() or isinstance(stream.socket, ssl.SSLSocket):
         return stream is not None and stream.closed()
     try:
-        return stream.socket.recv(1, socket.MSG_PEEK) == b""
+        return not stream.socket.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
         return False
     except OSError:
