@@ -26,7 +26,7 @@ from dashboards.parts import formats, theme
 from dashboards.parts.page import NothingToShow, card, html
 from dashboards.parts.session import A_FRAME_MS
 from dashboards.parts.templates import macro
-from dashboards.places import address_of, bound_connections
+from dashboards.places import address_of, bound_connections, has_left
 from warehouse import logs
 from warehouse.publish import NotPublished, Release
 from warehouse.settings import Settings
@@ -95,11 +95,16 @@ def spare_collections() -> None:
     gc.freeze()
 
 
-def _opener(page: Page, own: OwnFiles, metrics: serving.Metrics, proxies: Sequence[str]) -> Callable[[], pn.Template]:
+def _opener(
+    page: Page, own: OwnFiles, metrics: serving.Metrics, proxies: Sequence[str]
+) -> Callable[[], pn.Template | pn.Column]:
     # Panel calls plain functions only, once per session.
-    def open_session() -> pn.Template:
+    def open_session() -> pn.Template | pn.Column:
         began = time.perf_counter()
         context: Any = pn.state.curdoc.session_context if pn.state.curdoc else None
+        if has_left(context.request):  # nobody will see it, and the next reader waits
+            metrics.began("left", 0.0)
+            return pn.Column()
         # The page that asks to come back takes no place.
         has_place = metrics.places.take(context.id, address_of(context.request, proxies), context)
         shown = page if has_place else _FULL

@@ -1,5 +1,7 @@
 """Places of the pages: who has one, who gives his up, and who is asked to come back."""
 
+import socket
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,6 +89,22 @@ def address_of(request: Any, proxies: Sequence[str]) -> str:
     listed = getattr(request.headers, "get_list", None)
     forwarded = ",".join(listed("X-Forwarded-For")) if listed else request.headers.get("X-Forwarded-For")
     return counted_as(client_address(str(getattr(request, "remote_ip", "unknown")), forwarded, proxies))
+
+
+def has_left(request: Any) -> bool:
+    """Whether the sender of a request closed its connection before it was answered, as a tab that is shut does.
+
+    The kernel is asked: while pages are made, nobody else looks at connections.
+    """
+    stream = getattr(getattr(request, "connection", None), "stream", None)
+    if stream is None or stream.closed() or isinstance(stream.socket, ssl.SSLSocket):
+        return stream is not None and stream.closed()
+    try:
+        return not stream.socket.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def asker_of(document: Any, proxies: Sequence[str]) -> str:

@@ -13,6 +13,10 @@ Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 
+MOST_MODELS = 4_096
+"""Rated together; a matrix of all pairs then has 128 MiB."""
+
+
 class UnusableComparisons(ValueError):
     """The comparisons cannot be rated; the message names what is wrong with which of them."""
 
@@ -72,8 +76,17 @@ class Comparisons:
 
     @cached_property
     def wins(self) -> Floats:
-        """Wins plus half the ties of row over column, shape (m, m)."""
+        """Wins plus half the ties of row over column, shape (m, m).
+
+        Raises:
+            UnusableComparisons: there are more models than a matrix of all pairs can be held of.
+        """
         size = len(self.models)
+        if size > MOST_MODELS:
+            raise UnusableComparisons(
+                f"{size:,} models; at most {MOST_MODELS:,} can be rated together. Does a column of names hold something"
+                " else?"
+            )
         won = np.bincount(self.first * size + self.second, self.outcome * self.votes, size * size)
         lost = np.bincount(self.second * size + self.first, (1 - self.outcome) * self.votes, size * size)
         return np.asarray(won + lost, dtype=np.float64).reshape(size, size)

@@ -98,11 +98,12 @@ def select_votes(
     outcomes = " ".join(f"WHEN {literal(name)} THEN {value}" for name, value in OUTCOMES.items())
     plain = f"regexp_replace(lower(label), {literal(BETWEEN_WORDS)}, '', 'g')"
     # Where somebody wrote the winner's name, it is that of one of the two models of the row.
-    is_named = "model_a <> model_b AND trim(label) IN (trim(model_a), trim(model_b))"
-    named = f"CASE WHEN {is_named} THEN CASE WHEN trim(label) = trim(model_a) THEN 1.0 ELSE 0.0 END END"
+    is_named = "model_a <> model_b AND trim(label) IN (model_a, model_b)"
+    named = f"CASE WHEN {is_named} THEN CASE WHEN trim(label) = model_a THEN 1.0 ELSE 0.0 END END"
     inner = (
-        f"SELECT {file_number} AS file_number, nullif(CAST(model_a AS VARCHAR), '') AS model_a,"
-        f" nullif(CAST(model_b AS VARCHAR), '') AS model_b, {label} AS label, {', '.join(described)} FROM {source}"
+        f"SELECT {file_number} AS file_number, nullif(trim(CAST(model_a AS VARCHAR)), '') AS model_a,"
+        f" nullif(trim(CAST(model_b AS VARCHAR)), '') AS model_b, {label} AS label, {', '.join(described)}"
+        f" FROM {source}"
     )
     outcome = f"coalesce(CASE {plain} {outcomes} END, {named})::DOUBLE"
     return f"SELECT * REPLACE ({', '.join(models)}), {outcome} AS outcome FROM ({inner})"

@@ -241,3 +241,10 @@ def test_votes_that_are_all_ties_give_no_interval_of_width_zero() -> None:
     fitted = fit(comparisons(("a", "b", 0.5, 3.0)))
     np.testing.assert_allclose(fitted.rating, 1000)
     assert np.isnan(intervals.sandwich_interval(fitted).lower).all()
+
+
+def test_more_names_than_a_matrix_of_pairs_can_be_held_of_are_refused_before_it_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    path.write_text("model_a,model_b,winner\n" + "".join(f"a{n},b{n},model_a\n" for n in range(20_000)))
+    with pytest.raises(UnusableComparisons, match="40,000 models; at most 4,096 can be rated together"):
+        rate([path])

@@ -83,6 +83,12 @@ def test_a_users_own_file_is_never_renamed(tmp_path: Path) -> None:
     assert counts(tally(path)) == {("gpt-4", "bard", 1.0): 1}
 
 
+def test_blanks_around_a_name_make_no_other_model(tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    path.write_text("model_a,model_b,winner\np, q,model_a\n p,q ,model_a\nq,p ,q\n  ,p,tie\n")
+    assert counts(tally(path)) == {("p", "q", 1.0): 2, ("q", "p", 1.0): 1}
+
+
 def test_both_spellings_of_both_bad_are_ties_and_any_other_label_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "votes.csv"
     labels = ["tie (bothbad)", "both_bad", "tie", "GPT-4", "", "model_c"]
