@@ -34,3 +34,27 @@ def test_a_table_waits_while_others_choose_but_not_for_ever(
         tries += 1
         calls.pop()()
     assert drawn == [postponed]
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_words_follow_the_chart_that_a_choice_changed_and_come_with_a_new_page(
+    monkeypatch: pytest.MonkeyPatch, loaded: bool
+) -> None:
+    calls: list[Callable[[], None]] = []
+    told: list[str] = []
+    document = SimpleNamespace(add_timeout_callback=lambda call, _ms: calls.append(call))
+    state = SimpleNamespace(curdoc=document, loaded=loaded)
+    monkeypatch.setattr(session, "pn", SimpleNamespace(state=state))
+    monkeypatch.setattr("dashboards.parts.page.is_watched", lambda: True)
+    data: Any = None
+    page = SessionPage(data, UrlState())
+
+    def tell() -> None:
+        told.append("words")
+
+    page._then(tell)
+    page._then(tell)
+    assert told == ([] if loaded else ["words", "words"])
+    for call in calls:
+        call()
+    assert told == (["words"] if loaded else ["words", "words"])
