@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -23,6 +24,8 @@ class Promise:
     nested: frozenset[str]
     """Columns of lists or records."""
     rows: int
+    fields: tuple[str, ...] = ()
+    """Columns, and of records their fields instead, as `outer.inner`."""
 
 
 def promise_of(content: bytes) -> Promise:
@@ -39,9 +42,18 @@ def promise_of(content: bytes) -> Promise:
         file = pq.ParquetFile(io.BytesIO(content))
         schema = file.schema_arrow
         nested = frozenset(field.name for field in schema if pa.types.is_nested(field.type))
-        return Promise(tuple(schema.names), nested, int(file.metadata.num_rows))
+        fields = tuple(name for field in schema for name in _fields(field.name, field.type, pa.types.is_struct))
+        return Promise(tuple(schema.names), nested, int(file.metadata.num_rows), fields)
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:
         raise UnreadableParquet(_sentence(error)) from error
+
+
+def _fields(name: str, dtype: Any, is_record: Callable[[Any], bool]) -> Iterator[str]:
+    if not is_record(dtype):
+        yield name
+        return
+    for at in range(dtype.num_fields):
+        yield from _fields(f"{name}.{dtype.field(at).name}", dtype.field(at).type, is_record)
 
 
 def read_parquet(content: bytes, columns: Sequence[str] | None = None, rows: int | None = None) -> pl.DataFrame:

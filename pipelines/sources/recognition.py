@@ -16,7 +16,7 @@ from pipelines.sources.tables import UnreadableFile
 from profiling.measure.bundle import UnusableBundle
 
 SUFFIXES = frozenset({".csv", ".parquet", ".json", *SUFFIX_FORMS})
-PROSE = frozenset({".md", ".toml", ".yml", ".yaml", ".zip"})
+PROSE = frozenset({".md", ".toml", ".yml", ".yaml", ".zip", ".jsonl", ".ndjson"})
 """Suffixes that mostly are no data: what no board declares is passed over, unless it was named itself."""
 
 RECOGNISERS = (

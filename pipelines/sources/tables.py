@@ -18,7 +18,7 @@ MOST_TEXT_BYTES = 1 << 30
 
 INDEX_NAMES = frozenset({"", "_duplicated_0", "Unnamed: 0", "index", "level_0"})
 """Names under which a row number comes along that pandas or a spreadsheet wrote."""
-_DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|")
 _DECIMAL_COMMA = r"^(\s*-?\d+),(\d+\s*%?\s*)$"
 
 # What polars says of bytes that are no table; on some it panics, which is no Exception.
@@ -29,13 +29,14 @@ class UnreadableFile(ValueError):
     """The bytes are not the CSV, Parquet or JSON that their name says, or more than can be read."""
 
 
-def read_as_text(payload: bytes, suffix: str, name: str) -> pl.DataFrame:
+def read_as_text(payload: bytes, suffix: str, name: str, *, nested: bool = False) -> pl.DataFrame:
     """Every column of a CSV or Parquet file as text, the byte-order mark and an unnamed index column dropped.
 
     Args:
         payload: Bytes of the file.
         suffix: `.csv` or `.parquet`.
         name: Name of the file, for messages.
+        nested: Whether fields of records become columns, under the path to them.
 
     Raises:
         UnreadableFile: the bytes are not such a file, it has no header, or it is beyond all bounds.
@@ -43,7 +44,8 @@ def read_as_text(payload: bytes, suffix: str, name: str) -> pl.DataFrame:
     try:
         if suffix == ".parquet":
             require_bounded(payload, name)
-            frame = _as_text(read_parquet(payload))
+            table = read_parquet(payload)
+            frame = _as_text(_unnested(table, name) if nested else table)
         else:
             _first_record(payload, name)
             frame = _read_csv(payload)
@@ -52,15 +54,16 @@ def read_as_text(payload: bytes, suffix: str, name: str) -> pl.DataFrame:
         raise _unreadable(name, suffix, error, payload) from error
 
 
-def header_of(payload: bytes, suffix: str, name: str) -> list[str]:
-    """Column names of a CSV or Parquet file, reading no further than needed.
+def header_of(payload: bytes, suffix: str, name: str, *, nested: bool = False) -> list[str]:
+    """Column names of a CSV or Parquet file, reading no further than needed; `nested` as in `read_as_text`.
 
     Raises:
         UnreadableFile: the bytes are not such a file.
     """
     try:
         if suffix == ".parquet":
-            return list(promise_of(payload).columns)
+            promised = promise_of(payload)
+            return list(promised.fields if nested else promised.columns)
         line = io.StringIO(newline="")
         csv.writer(line).writerow(_first_record(payload, name))
         frame = pl.read_csv(io.BytesIO(line.getvalue().encode()), infer_schema=False, encoding="utf8")
@@ -111,8 +114,8 @@ def require_bounded(payload: bytes, name: str, columns: int | None = None) -> No
 
 def delimiter_of(text: str) -> str:
     """What separates the cells of a text: a comma, or what splits its first record into more of them."""
-    fields = dict.fromkeys(_DELIMITERS, 0)
-    for one in _DELIMITERS:
+    fields = dict.fromkeys(DELIMITERS, 0)
+    for one in DELIMITERS:
         try:
             first = next((record for record in csv.reader(io.StringIO(text, newline=""), delimiter=one) if record), [])
         except csv.Error:
@@ -152,6 +155,24 @@ def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit(None, pl.String).alias(name) if dtype.is_nested() else pl.col(name).cast(pl.String, strict=False)
         for name, dtype in frame.schema.items()
     )
+
+
+def _unnested(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Fields of records as columns of their own, `outer.inner`."""
+    while records := [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.Struct)]:
+        within = {column: [field.name for field in frame.schema[column].fields] for column in records}  # type: ignore[attr-defined]
+        if frame.width + sum(map(len, within.values())) > MOST_COLUMNS:
+            raise UnreadableFile(f"{name} has more than {MOST_COLUMNS:,} columns.")
+        frame = frame.select(
+            field
+            for column in frame.columns
+            for field in (
+                [pl.col(column).struct.field(each).alias(f"{column}.{each}") for each in within[column]]
+                if column in within
+                else [pl.col(column)]
+            )
+        )
+    return frame
 
 
 def _without_index(frame: pl.DataFrame) -> pl.DataFrame:

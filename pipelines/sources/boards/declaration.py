@@ -21,6 +21,8 @@ SUFFIX_FORMS = {
     ".csv": "csv",
     ".tsv": "csv",
     ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
     ".yml": "yaml",
     ".yaml": "yaml",
     ".toml": "toml",

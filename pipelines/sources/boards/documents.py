@@ -3,12 +3,11 @@
 import csv
 import io
 import json
-import math
 import re
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import islice, pairwise
 from pathlib import PurePosixPath
@@ -17,8 +16,10 @@ from typing import Any
 import polars as pl
 import yaml
 
+from analytics.units import counted
 from pipelines.sources.boards.declaration import SUFFIX_FORMS, File
-from pipelines.sources.tables import INDEX_NAMES, UnreadableFile, delimiter_of, read_as_text
+from pipelines.sources.boards.shapes import flat, text_of_value, whole_table
+from pipelines.sources.tables import DELIMITERS, INDEX_NAMES, UnreadableFile, delimiter_of, read_as_text
 
 FILE_NAME, FILE_STEM, FILE_PATH = "file.name", "file.stem", "file.path"
 """Columns that every file has."""
@@ -28,15 +29,16 @@ TABLES = frozenset({"csv", "parquet"})
 """Forms of one and the same table."""
 MOST_MEMBERS = 20_000
 MOST_BYTES = 512 << 20
-_MOST_DEPTH = 12
-_MOST_KEYS = 100
-"""An object of more keys, within a record, is a list of something: its keys are no columns."""
 _MOST_COLUMNS = 5_000
+_MOST_ABOVE = 10
+"""Lines that may stand above a header: a title, a date, what wrote the file."""
 _SNIFFED_BYTES = 1 << 20
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
+_OF_A_HEADER = re.compile(r"\s*(?:[↑↓⬆⬇▲▼]\ufe0f?|\((?:%|↑|↓|higher is better|lower is better)\))\s*$", re.IGNORECASE)
+"""What boards add to the name of a column: its unit, and which way is better."""
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)[^)]*\)")
 _RULE = re.compile(r"^\s*\|?\s*:?-{1,}:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
-_DATE_IN_NAME = re.compile(r"^\d{4}[-_]\d{2}[-_]\d{2}[-_ ]?")
+_DATE_IN_NAME = re.compile(r"^(?:\d{4}[-_.]?\d{2}[-_.]?\d{2}|\d{2}[-_.]\d{2}[-_.]\d{4})(?!\d)[-_ ]?")
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,16 @@ class Rows:
     Attributes:
         frame: Cells; `row_number` counts the rows of the file from 1.
         broken: Row number and reason of rows that are not as wide as their header.
-        decimal_comma: Whether numbers are written with a comma.
+        semicolons: Whether semicolons separate cells, as where commas are decimal points.
         text: The whole text, where there is one.
+        notes: What of the file was left out, and is no row.
     """
 
     frame: pl.DataFrame
     broken: list[tuple[int, str]] = field(default_factory=list)
-    decimal_comma: bool = False
+    semicolons: bool = False
     text: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +109,8 @@ def members(payload: bytes, name: str) -> Iterator[Member]:
                     f" {MOST_BYTES:,} bytes."
                 )
             for entry in sorted(entries, key=lambda entry: entry.filename):
+                if entry.filename.startswith("__MACOSX/"):
+                    continue  # what macOS keeps beside each file
                 form = SUFFIX_FORMS.get(PurePosixPath(entry.filename).suffix.lower())
                 if form and form != "zip":
                     with archive.open(entry) as stream:
@@ -115,26 +121,26 @@ def members(payload: bytes, name: str) -> Iterator[Member]:
         raise UnreadableFile(f"{name} cannot be read as a zip: {error}") from error
 
 
-def rows_of(member: Member, file: File) -> Rows:
-    """Rows of a file by its declared form.
+def rows_of(member: Member, file: File, *, as_table: bool = False) -> Rows:
+    """Rows of a file by its declared form, or as the table that it is in whatever form it came.
 
     Raises:
         UnreadableFile: it is not written in that form; the message says why.
     """
-    if file.form in DOCUMENTS:
-        return rows_together([member], file)
-    if member.form == "csv" and file.form in TABLES:
-        read = _csv(member)
-    elif file.form == "markdown":
-        read = _markdown(member, file.after)
+    form = member.form if as_table or {member.form, file.form} <= TABLES else file.form
+    if form in DOCUMENTS:
+        return rows_together([member], file, as_table=as_table)
+    if form == "csv":
+        read = _csv(member, file)
+    elif form == "markdown":
+        read = _markdown(member, None if as_table else file.after)
     else:
-        read = Rows(_numbered(read_as_text(member.payload, ".parquet", member.name)))
+        read = Rows(_numbered(read_as_text(member.payload, ".parquet", member.name, nested=True)))
     said = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
-    frame = read.frame.with_columns(pl.lit(value).alias(name) for name, value in said.items())
-    return Rows(frame, read.broken, read.decimal_comma, read.text)
+    return replace(read, frame=read.frame.with_columns(pl.lit(value).alias(name) for name, value in said.items()))
 
 
-def rows_together(found: Sequence[Member], file: File) -> Rows:
+def rows_together(found: Sequence[Member], file: File, *, as_table: bool = False) -> Rows:
     """Rows of several documents of one kind, as one table.
 
     Raises:
@@ -144,7 +150,7 @@ def rows_together(found: Sequence[Member], file: File) -> Rows:
     numbers: list[int] = []
     for member in found:
         said: dict[str, str | None] = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
-        own = records_of(member, file.form, file.records)
+        own = table_records(member) if as_table else records_of(member, file.form, file.records)
         records += [{**record, **said} for record in own]
         numbers += range(1, len(own) + 1)
     names = dict.fromkeys(name for record in records for name in record if name != ROW)
@@ -180,36 +186,75 @@ def text_of(payload: bytes, name: str) -> str:
 
 
 def plain(name: str) -> str:
-    """A column's name without what exports change: case, and blanks, underscores or hyphens between words."""
-    return " ".join(_BETWEEN_WORDS.sub(" ", name.casefold()).split())
+    """A column's name without what exports change: case, what stands between words, its unit, which way is better."""
+    bare = name.replace("\u200b", "")
+    while (shorter := _OF_A_HEADER.sub("", bare)) != bare:
+        bare = shorter
+    return " ".join(_BETWEEN_WORDS.sub(" ", (bare or name).casefold()).split())
 
 
-def csv_header(member: Member) -> list[str]:
-    """Columns of a CSV, reading no further than needed: files of votes have millions of rows.
+@dataclass(frozen=True)
+class Header:
+    """A line of a CSV that may be its header.
+
+    Attributes:
+        delimiter: What separates its cells.
+        above: Lines before it that say something.
+        columns: Its cells.
+    """
+
+    delimiter: str
+    above: int
+    columns: tuple[str, ...]
+
+
+def headers_of(member: Member) -> list[Header]:
+    """What may be the header of a CSV, likeliest first, reading no further than needed: votes have millions of rows.
 
     Raises:
         UnreadableFile: it is no text, or its first record no header.
     """
     text = text_of(member.payload[:_SNIFFED_BYTES], member.name)
-    try:
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
-        return [cell.strip() for cell in next((line for line in lines if any(line)), [])]
-    except csv.Error as error:
-        raise UnreadableFile(f"{member.name} cannot be read as CSV: {error}") from error
+    likely = delimiter_of(text)
+    found = []
+    for delimiter in sorted(DELIMITERS, key=lambda one: one != likely):
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        try:
+            for above, line in enumerate(islice(filter(_says_something, lines), _MOST_ABOVE + 1)):
+                found.append(Header(delimiter, above, tuple(cell.strip().removeprefix("\ufeff") for cell in line)))
+        except csv.Error as error:
+            if delimiter == likely and not found:
+                raise UnreadableFile(f"{member.name} cannot be read as CSV: {error}") from error
+    return found
 
 
-def _csv(member: Member) -> Rows:
+def _says_something(line: Sequence[str]) -> bool:
+    return any(cell.strip() for cell in line)
+
+
+def _header(member: Member, file: File) -> Header:
+    """Where the declared columns stand; the first line where none is declared."""
+    needed = {plain(name) for name in file.recognised_by}
+    found = headers_of(member)
+    if not found:
+        raise UnreadableFile(f"{member.name} has no row below its header.")
+    return next((one for one in found if needed <= {plain(name) for name in one.columns}), found[0])
+
+
+def _csv(member: Member, file: File) -> Rows:
     text = text_of(member.payload, member.name)
-    delimiter = delimiter_of(text)
+    header = _header(member, file)
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        lines = list(filter(_says_something, csv.reader(io.StringIO(text, newline=""), delimiter=header.delimiter)))
     except csv.Error as error:
         raise UnreadableFile(f"{member.name} cannot be read as CSV: {error}") from error
-    lines = [line for line in lines if any(cell.strip() for cell in line)]
+    above, lines = lines[: header.above], lines[header.above :]
     if len(lines) < 2:
         raise UnreadableFile(f"{member.name} has no row below its header.")
     rows = _table(lines[0], lines[1:], member.name)
-    return Rows(rows.frame, rows.broken, delimiter == ";", text)
+    said = "; ".join(" ".join(filter(None, (cell.strip() for cell in line))) for line in above)
+    notes = [f"{counted(len(above), 'line')} above the header, no row: '{said[:200]}'"] if above else []
+    return replace(rows, semicolons=header.delimiter == ";", text=text, notes=notes)
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> Rows:
@@ -227,10 +272,13 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> 
     broken: list[tuple[int, str]] = []
     kept: list[Sequence[str]] = []
     numbers: list[int] = []
+    last = _last_row(lines) if len(unique) > 2 else len(lines)
     for number, line in enumerate(lines, start=1):
         if [cell.strip() for cell in line[: len(names)]] == names:
             continue  # The header once more, as in files that were joined.
-        if len(line) < len(unique) or any(cell.strip() for cell in line[len(unique) :]):
+        if number > last and " " in (said := "".join(line).strip()):
+            broken.append((number, f"is a note below the table and no row: '{said[:200]}'"))
+        elif len(line) < len(unique) or any(cell.strip() for cell in line[len(unique) :]):
             broken.append((number, f"has {len(line)} of {len(unique)} fields, so its cells are in the wrong columns"))
         else:
             kept.append(line[: len(unique)])
@@ -241,6 +289,12 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> 
         schema={"row_number": pl.Int64, **dict.fromkeys(unique, pl.String)},
     )
     return Rows(frame.drop([column for column in frame.columns if column in INDEX_NAMES]), broken)
+
+
+def _last_row(lines: Sequence[Sequence[str]]) -> int:
+    """How many rows there are down to the last that says more than one thing."""
+    said = [sum(bool(cell.strip()) for cell in line) for line in lines]
+    return max((number for number, count in enumerate(said, start=1) if count > 1), default=len(lines))
 
 
 def _markdown(member: Member, after: str | None) -> Rows:
@@ -262,7 +316,7 @@ def _markdown(member: Member, after: str | None) -> Rows:
             break
         body.append(_cells(line))
     rows = _table(_cells(lines[head]), body, member.name)
-    return Rows(_linked(rows.frame), rows.broken, text=text)
+    return replace(rows, frame=_linked(rows.frame), text=text)
 
 
 def _cells(line: str) -> list[str]:
@@ -287,17 +341,34 @@ def records_of(member: Member, form: str, records: str, most: int | None = None)
     Raises:
         UnreadableFile: it is not written in that form, or holds nothing there.
     """
-    text = text_of(member.payload, member.name)
-    try:
-        # Bare NaN, which JSON does not have and boards write, is read as such and says nothing.
-        steps = [step for step in records.split(".") if step]
-        found = list(islice(_walk(_loaded(form, text), steps, {}), most))
-    except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        reason = str(error).strip().splitlines()
-        raise UnreadableFile(f"{member.name} cannot be read as {form}: {reason[0] if reason else error}") from error
+    steps = [step for step in records.split(".") if step]
+    found = list(islice(_walk(_document(member, form), steps, {}), most))
     if not found:
         raise UnreadableFile(f"{member.name} holds nothing at {records or 'its root'}.")
     return found
+
+
+def table_records(member: Member, most: int | None = None) -> list[dict[str, str | None]]:
+    """Rows of a document that is a table in one of the shapes in which tables are written as documents.
+
+    Raises:
+        UnreadableFile: it is not written as its suffix says, or is no table.
+    """
+    found = whole_table(_document(member, member.form or ""))
+    if not found:
+        raise UnreadableFile(f"{member.name} holds no table.")
+    return [flat(record) for record in found[:most]]
+
+
+def _document(member: Member, form: str) -> Any:
+    try:
+        # Bare NaN, which JSON does not have and boards write, is read as such and says nothing.
+        return _loaded(form, text_of(member.payload, member.name))
+    except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        if isinstance(error, UnreadableFile):
+            raise
+        reason = str(error).strip().splitlines()
+        raise UnreadableFile(f"{member.name} cannot be read as {form}: {reason[0] if reason else error}") from error
 
 
 @lru_cache(maxsize=2)
@@ -305,14 +376,26 @@ def _loaded(form: str, text: str) -> Any:
     """The document of a text; kept, as several kinds of file are tried on it in turn."""
     if form == "yaml":
         return _yaml(text)
-    return tomllib.loads(text) if form == "toml" else json.loads(text)
+    return tomllib.loads(text) if form == "toml" else _json(text)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        # One document a line, as logs and exports of databases write them.
+        lines = [line for line in text.split("\n") if line.strip()]
+        if len(lines) > 1 and all(line.lstrip().startswith("{") for line in lines):
+            return [json.loads(line) for line in lines]
+        raise
 
 
 def _yaml(text: str) -> Any:
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
         # A few lines of them can stand for more than fits.
         raise ValueError("aliases are not read")
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    documents = [one for one in yaml.load_all(text, Loader=_Loader) if one is not None]
+    return documents[0] if len(documents) == 1 else documents
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # of whichever is built
@@ -330,7 +413,7 @@ def _walk(
 ) -> Iterator[dict[str, str | None]]:
     """Rows below a node; what stands on the way is carried along, under the path of where it stands."""
     if not steps:
-        own = _flat(node) if isinstance(node, dict) else {"value": _as_text(node)}
+        own = flat(node) if isinstance(node, dict) else {"value": text_of_value(node)}
         if not isinstance(node, list):
             yield {**{name if name not in own else f"^{name}": value for name, value in above.items()}, **own}
         return
@@ -343,33 +426,7 @@ def _walk(
             yield from _walk(each, rest, {**above, step[1:-1]: str(key)}, path)
     elif isinstance(node, dict):
         key, each_of = (step[:-2], True) if step.endswith("[]") else (step, False)
-        beside = _flat({name: value for name, value in node.items() if name != key}, path)
+        beside = flat({name: value for name, value in node.items() if name != key}, path)
         below = node.get(key)
         for each in (below if isinstance(below, list) else ()) if each_of else (below,):
             yield from _walk(each, rest, {**above, **beside}, f"{path}{key}.")
-
-
-def _flat(node: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> dict[str, str | None]:
-    flat: dict[str, str | None] = {}
-    for key, value in node.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            if depth >= _MOST_DEPTH or len(value) > _MOST_KEYS:
-                continue
-            flat.update(_flat(value, f"{name}.", depth + 1))
-        elif isinstance(value, list):
-            if value and all(not isinstance(each, dict | list) for each in value):
-                flat[name] = "; ".join(_as_text(each) or "" for each in value[:50])
-            elif value and isinstance(value[0], dict):
-                flat.update(_flat(value[0], f"{name}.0.", depth + 1) if depth < _MOST_DEPTH else {})
-        else:
-            flat[name] = _as_text(value)
-    return flat
-
-
-def _as_text(value: object) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(value) if isinstance(value, float) else str(value)

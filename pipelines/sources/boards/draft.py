@@ -8,14 +8,11 @@ import polars as pl
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import File
 from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, ROW, Member, rows_of
+from pipelines.sources.boards.names import holds_no_scores
 from pipelines.sources.boards.results import known_benchmarks, plain
 from pipelines.sources.tables import UnreadableFile
 
 _NAMES = ("model", "model_name", "model name", "model version", "name", "entry", "id", "llm", "fullname")
-_NO_SCORES = re.compile(
-    r"rank|^#|param|size|date|year|cost|price|token|latency|speed|votes?$|count|license|context|_id$|std|stderr|standard.error|(?<![a-z])ci_|n_obs",
-    re.IGNORECASE,
-)
 _MOSTLY = 0.5
 _RECORDS = ("", "[]", "models[]", "results[]", "data[]", "rows[]", "leaderboard[]", "entries[]", "{model}")
 
@@ -36,7 +33,7 @@ def draft(path: Path) -> str:
     name = next((small[one] for one in _NAMES if one in small), None)
     if name is None:
         raise UnreadableFile(f"{path.name} has no column that is called {', '.join(_NAMES[:4])} or alike.")
-    scores = [c for c in columns if c != name and not _NO_SCORES.search(c) and _is_numeric(frame, c)]
+    scores = [c for c in columns if c != name and not holds_no_scores(c) and _is_numeric(frame, c)]
     if not scores:
         raise UnreadableFile(f"{path.name} has no column of scores; its columns are {', '.join(columns[:12])}.")
     board = re.sub(r"[^a-z0-9]+", "_", member.stem.casefold()).strip("_")

@@ -33,6 +33,9 @@ CODE = (
     "own_form.py",
     "prices.py",
     "read.py",
+    "recognition.py",
+    "results.py",
+    "shapes.py",
     "values.py",
     "benchmarks.toml",
 )
@@ -119,6 +122,7 @@ def _take(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: st
         rejected_row(stored.snapshot_id, uri, f"{counted(count, 'row')} {reason}"[:2000])
         for reason, count in read.passed_over.items()
     ]
+    told += [rejected_row(stored.snapshot_id, uri, note[:2000]) for note in read.notes]
     if read.unread and declared is not None and declared.by_user:
         # Who declared a board wants to know what was left; of ours it is known.
         told.append(rejected_row(stored.snapshot_id, uri, f"columns not read: {', '.join(sorted(read.unread))}"[:2000]))
@@ -164,7 +168,7 @@ def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, co
     if results is not None and facts is not None and told:
         return Read(
             results, facts, [tuple(one) for one in told["rejected"]],
-            told["rows"], told["loaded"], set(told["unread"]), told["passed_over"],
+            told["rows"], told["loaded"], set(told["unread"]), told["passed_over"], told["notes"],
         )  # fmt: skip
     read = read_stored(stored, declared)
     with replacing(path) as temporary:
@@ -173,7 +177,7 @@ def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, co
         read.facts.write_parquet(temporary)
     told = {
         "rejected": read.rejected, "rows": read.rows, "loaded": read.loaded, "unread": sorted(read.unread),
-        "passed_over": read.passed_over,
+        "passed_over": read.passed_over, "notes": read.notes,
     }  # fmt: skip
     with replacing(told_path) as temporary:
         temporary.write_text(json.dumps(told), encoding="utf-8")
@@ -241,6 +245,6 @@ def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Re
 
 
 def _together(group: list[Matched], file: File) -> list[Rows]:
-    if file.form in DOCUMENTS and not file.by_file:
+    if file.form in DOCUMENTS and not file.by_file and not any(one.as_table for one in group):
         return [rows_together([one.member for one in group], file)]
     return [one.rows for one in group]

@@ -29,6 +29,17 @@ _NOT_ANYWHERE = re.compile(rf"(?<![a-z])(?:{_NOT})(?![a-z])", re.IGNORECASE)
 _EFFORT_WORD = re.compile(rf"(?<![a-z0-9])(?P<effort>{_EFFORT})(?![a-z0-9])", re.IGNORECASE)
 _PRECISION_WORD = re.compile(rf"(?<![a-z0-9])(?P<precision>{_PRECISION})(?![a-z0-9])", re.IGNORECASE)
 
+_NO_SCORES = re.compile(
+    r"rank|^#|#\d+$|^(?:no|nr|pos|position|index|idx|id)\.?$|param|size|date|year|cost|price|token|latency|speed|votes?$"
+    r"|count|license|context|_id$|std|stderr|standard.error|(?<![a-z])ci_|n_obs|comment|^notes?$|\.link$",
+    re.IGNORECASE,
+)
+
+
+def holds_no_scores(column: str) -> bool:
+    """Whether a column is by its name one of ranks, sizes, dates, prices or errors, or the second of its name."""
+    return bool(_NO_SCORES.search(column))
+
 
 @dataclass(frozen=True)
 class Name:

@@ -1,16 +1,18 @@
 """Rows of a board by its declaration: results, what it states of models, and every row or cell set aside with why."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
+from analytics.units import counted
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, Facts, File, Said, Score
 from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, Rows, plain
-from pipelines.sources.boards.names import taken_apart
+from pipelines.sources.boards.names import holds_no_scores, taken_apart
 from pipelines.sources.boards.prices import prices_of
 from pipelines.sources.boards.results import RESULT_SCHEMA, ROW, completed, held_against_units, once
 from pipelines.sources.tables import UnreadableFile
@@ -19,6 +21,13 @@ from warehouse.contracts.boards import MODEL_FACTS, MODES, REPORTERS
 FACT_SCHEMA: dict[str, Any] = {**MODEL_FACTS.polars_schema, "link": pl.String}
 _FIXED = {ROW, FILE_NAME, FILE_PATH, FILE_STEM}
 _MOST_REASONS = 10_000
+_ALL = ("*",)
+_SHORT = 3
+_ALIKE = 0.85
+"""How alike two names of columns are that may be one (`difflib`)."""
+_COMMAS = {"fraction": "decimal", "percent": "decimal", "elo": "thousands", "usd": "thousands", "seconds": "thousands"}
+"""Unit → what a comma before three digits is where no cell of the file shows it: no share is a thousand. Of an index
+nobody can say."""
 
 
 @dataclass
@@ -32,7 +41,8 @@ class Read:
         rows: Rows of the file.
         loaded: Rows of which something was kept.
         unread: Columns that nothing reads.
-        passed_over: Why the declaration says that rows are none of the board → how many.
+        passed_over: Why rows are none of the board → how many.
+        notes: What of the file was left out, and is no row.
     """
 
     results: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RESULT_SCHEMA))
@@ -42,6 +52,7 @@ class Read:
     loaded: int = 0
     unread: set[str] = field(default_factory=set)
     passed_over: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, other: "Read") -> None:
         """Take in what another file gave."""
@@ -51,6 +62,7 @@ class Read:
         self.rows += other.rows
         self.loaded += other.loaded
         self.unread |= other.unread
+        self.notes += [note for note in other.notes if note not in self.notes]
         for reason, count in other.passed_over.items():
             self.passed_over[reason] = self.passed_over.get(reason, 0) + count
 
@@ -73,15 +85,18 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
         priced, rejected, passed_over = prices_of(frame, file, file.prices, as_of)
         return Read(
             rejected=[(number, "", reason) for number, reason in (*rows.broken, *rejected)][:_MOST_REASONS],
-            rows=frame.height + len(rows.broken), loaded=priced.height, passed_over=passed_over,
+            rows=frame.height + len(rows.broken), loaded=priced.height, passed_over=passed_over, notes=list(rows.notes),
         )  # fmt: skip
-    read = Read(rows=frame.height + len(rows.broken))
+    read = Read(rows=frame.height + len(rows.broken), notes=list(rows.notes))
     read.rejected += [(number, "", reason) for number, reason in rows.broken]
     frame, read.passed_over = values.of_the_board(frame, file.only_rows, file.not_rows, columns)
     base = _described(frame, board, file, as_of, columns)
     nameless = base.filter(pl.col("name_in_source").is_null())
     read.rejected += [(number, member, "no model name") for number, member in nameless.select(ROW, "member").rows()]
     base = base.filter(pl.col("name_in_source").is_not_null())
+    if summaries := base.filter(values.is_summary("name_in_source"))["name_in_source"].to_list():
+        read.passed_over[f"none of the board: {', '.join(sorted(set(summaries)))} sums up others"] = len(summaries)
+        base = base.filter(~values.is_summary("name_in_source"))
     frame = frame.join(base.select(ROW, FILE_PATH), on=[ROW, FILE_PATH], how="semi", maintain_order="left")
     used = _columns_read(file)
     if file.facts is not None:
@@ -89,15 +104,15 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     scored = _scored(frame, file, columns, used)
     for _, of_columns, _ in scored:
         used.update(of_columns)
-    if not scored and file.facts is None:
-        declared = sorted({c for s in (*file.scores, *file.by_file.values()) for c in s.columns})
-        raise UnreadableFile(
-            f"none of the score columns {declared[:8]} is among {sorted(columns - _FIXED)[:20]};"
-            " the declaration needs another."
-        )
+    declared = sorted({c for s in (*file.scores, *file.by_file.values()) for c in s.columns})
+    if not scored and declared:
+        reason = f"none of the score columns {declared[:8]} is among {sorted(columns - _FIXED)[:20]}"
+        if file.facts is None:
+            raise UnreadableFile(f"{reason}; the declaration needs another.")
+        read.notes.append(reason)
     if scored:
         cells = [_cells(part, file, score, names, columns, at) for at, (score, names, part) in enumerate(scored)]
-        picked = _as_numbers(pl.concat(cells), [score for score, _, _ in scored], decimal_comma=rows.decimal_comma)
+        picked = _as_numbers(pl.concat(cells), [score for score, _, _ in scored], semicolons=rows.semicolons)
         good, wrong = held_against_units(completed(picked, base))
         read.results, repeats = once(good, file)
         read.rejected += [*wrong, *repeats]
@@ -107,21 +122,66 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     kept = set(read.results.select(ROW, "member").rows())
     read.loaded = len(named) - len(named & ({(number, member) for number, member, _ in read.rejected} - kept))
     read.unread = columns - _FIXED - used
+    read.notes += [*_misspelt(file, columns, read.unread), *_undated(frame, file, columns)]
+    if any(score.columns == _ALL for score in file.scores) and (left := read.unread - {"", *declared}):
+        read.notes.append(f"columns that by their names hold no scores: {', '.join(sorted(left))}")
     return read
 
 
+def _misspelt(file: File, columns: set[str], unread: set[str]) -> list[str]:
+    """What is nearly a column of scores that is declared and not there: it may have been renamed."""
+    # Columns are benchmarks of their own where these are named after them; else any one of them will do.
+    scores = () if file.by_file else file.scores
+    apart = [(score.columns, any("{column}" in text for text in score.benchmark.text)) for score in scores]
+    missing = {
+        name
+        for names, each_counts in apart
+        for name in names
+        if name not in columns and (each_counts or not columns.intersection(names))
+    }
+    small = {plain(name): name for name in unread}
+    found = []
+    for name in sorted(missing):
+        words = plain(name)
+        alike = [one for one in small if len(words) > _SHORT and f" {words} " in f" {one} "]
+        alike = alike or difflib.get_close_matches(words, small, n=1, cutoff=_ALIKE)
+        if alike:
+            found.append(f"the declared column {name} is not there; {small[alike[0]]}, which is, is not read")
+    return found
+
+
+def _undated(frame: pl.DataFrame, file: File, columns: set[str]) -> list[str]:
+    """Dates that cannot be read, and what stands for them."""
+    found = []
+    for said, instead in ((file.date, "rows are of the date of the file"), (file.measured_on, "rows have no such day")):
+        if said is not None:
+            text = values.text(said, columns)
+            wrong = frame.select(text.alias("text"), values.day(text).alias("day")).filter(
+                pl.col("text").is_not_null(), pl.col("day").is_null()
+            )
+            if wrong.height:
+                found.append(f"{counted(wrong.height, 'date')} not read, as '{wrong['text'][0][:40]}': {instead}")
+    return found
+
+
 def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
-    """Columns spelled as declared where case or what is between words differs and nothing else is so spelled."""
+    """Columns spelled as declared where case, what is between words or what they are nested in differs.
+
+    Only where nothing else is so spelled.
+    """
     scores = (*file.scores, *file.by_file.values())
     wanted = _columns_read(file) | {column for score in scores for column in score.columns}
     wanted |= {values.beside(one, column) for score in scores for column in score.columns for one in _beside(score)}
     there = set(frame.columns)
     by_plain: dict[str, list[str]] = {}
-    for name in frame.columns:
+    by_last: dict[str, list[str]] = {}
+    for name in set(frame.columns) - _FIXED:
         by_plain.setdefault(plain(name), []).append(name)
+        if "." in name:
+            by_last.setdefault(plain(name.rpartition(".")[2]), []).append(name)
     renamed = {}
-    for name in wanted - there - {"*", "column"}:
-        alike = by_plain.get(plain(name), [])
+    for name in wanted - there - {*_ALL, "column"}:
+        alike = by_plain.get(plain(name)) or by_last.get(plain(name), [])
         if len(alike) == 1 and alike[0] not in wanted:
             renamed[alike[0]] = name
     return frame.rename(renamed)
@@ -160,7 +220,7 @@ def _columns_read(file: File) -> set[str]:
 def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, columns: set[str]) -> pl.DataFrame:
     """What each row says of itself, whatever it scores: who, in which mode, when, measured by whom."""
     said = {
-        "name_in_source": file.name_in_source, "link": file.link, "mode": file.mode, "effort": file.effort,
+        "mode": file.mode, "effort": file.effort,
         "scaffold": file.scaffold, "host": file.host, "precision_served": file.precision_served,
         "reporter": file.reporter,
     }  # fmt: skip
@@ -168,6 +228,12 @@ def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, co
         ROW,
         FILE_PATH,
         pl.when(pl.col(FILE_PATH).n_unique() > 1).then(FILE_PATH).otherwise(pl.lit("")).alias("member"),
+        values.model_name(values.text(file.name_in_source, columns)).alias("name_in_source"),
+        pl.coalesce(
+            values.address(file.link, columns),
+            values.text(file.link, columns),
+            values.address(file.name_in_source, columns),
+        ).alias("link"),
         *(values.text(one, columns).alias(name) for name, one in said.items()),
         pl.coalesce(_day(file.date, columns), pl.lit(as_of)).alias("snapshot_date"),
         _day(file.measured_on, columns).alias("measured_on"),
@@ -221,7 +287,9 @@ def _scored(
         return found
     named = {column for score in file.scores for column in score.columns}
     for score in file.scores:
-        wanted = score.columns if score.columns != ("*",) else sorted(columns - _FIXED - used - named)
+        wanted: Sequence[str] = score.columns
+        if wanted == _ALL:
+            wanted = sorted(name for name in columns - _FIXED - used - named if not holds_no_scores(name))
         rows = frame.filter(values.matching(score.only_rows, columns)) if score.only_rows else frame
         if there := [column for column in wanted if column in columns]:
             found.append((score, there, rows))
@@ -262,7 +330,7 @@ def _cells(
     ).filter(pl.col("cell").is_not_null())
 
 
-def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, decimal_comma: bool) -> pl.DataFrame:
+def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, semicolons: bool) -> pl.DataFrame:
     """The cells with the texts that are numbers read as such, each in the unit of its score, and what holds for all."""
     same = pl.DataFrame(
         [
@@ -282,15 +350,21 @@ def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, decimal_comma: bool
         return (read(pl.col(name)) if said else pl.lit(None, dtype)).alias(name)
 
     def in_unit(value: pl.Expr) -> pl.Expr:
-        return values.number(value, pl.col("unit"), decimal_comma=decimal_comma)
+        return values.number(value, pl.col("unit"), commas=commas)
+
+    def count(value: pl.Expr) -> pl.Expr:
+        return values.whole(value, by_points=style == "decimal")
 
     joined = cells.join(same, on=_SCORE, how="left", maintain_order="left").drop(_SCORE)
+    style = values.comma_style(joined["cell"], semicolons=semicolons)
+    by_unit = pl.col("unit").replace_strict(_COMMAS, default=None, return_dtype=pl.String)
+    commas = by_unit if style is None else pl.lit(style)
     return joined.with_columns(
         in_unit(pl.col("cell")).alias("score"),
         *(as_said(name, in_unit) for name in ("standard_error", "ci_low", "ci_high")),
         as_said("half", in_unit).abs(),
-        as_said("cost_usd", values.number),
-        *(as_said(name, values.whole, pl.Int64) for name in ("n_items", "n_trials")),
+        as_said("cost_usd", lambda cost: values.number(cost, commas="decimal" if style == "decimal" else "either")),
+        *(as_said(name, count, pl.Int64) for name in ("n_items", "n_trials")),
         as_said("own_may_bundle", values.flag, pl.Boolean),
     )
 

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import polars as pl
@@ -17,11 +18,12 @@ from pipelines.sources.boards.documents import (
     TABLES,
     Member,
     Rows,
-    csv_header,
+    headers_of,
     members,
     plain,
     records_of,
     rows_of,
+    table_records,
 )
 from pipelines.sources.recognised import Recognised, Unread
 from pipelines.sources.tables import UnreadableFile, header_of
@@ -40,7 +42,10 @@ OWN_FORMS: Mapping[str, frozenset[str]] = {
 _MOST_DOCUMENT_BYTES = 64 << 20
 """No board is longer; what is are votes or logs."""
 _SNIFFED_RECORDS = 50
-_DATE_IN_NAME = re.compile(r"(?<!\d)(20\d{2})[-_](\d{2})[-_](\d{2})(?!\d)")
+_DATE_IN_NAME = re.compile(r"(?<!\d)(?P<year>20\d\d)(?P<between>[-_.]?)(?P<month>\d\d)(?P=between)(?P<day>\d\d)(?!\d)")
+_DAY_FIRST = re.compile(r"(?<!\d)(?P<day>\d\d)(?P<between>[-_.])(?P<month>\d\d)(?P=between)(?P<year>20\d\d)(?!\d)")
+"""A day before its month; where both could be months nobody knows which is which."""
+_MONTHS = 12
 
 
 class NoBoard(ValueError):
@@ -64,11 +69,19 @@ UNRECOGNISED = (NoBoard, UndatedBoard, UnreadableFile)
 
 @dataclass(frozen=True)
 class Matched:
-    """A file, or a member of a zip, with the kind it is of."""
+    """A file, or a member of a zip, with the kind it is of.
+
+    Attributes:
+        board: The source.
+        file: The kind.
+        member: The file.
+        as_table: Whether it is the declared table in another form, as a CSV saved as JSON.
+    """
 
     board: Board
     file: File
     member: Member
+    as_table: bool = False
 
     @functools.cached_property
     def rows(self) -> Rows:
@@ -77,7 +90,7 @@ class Matched:
         Raises:
             UnreadableFile: it is not written as declared.
         """
-        return rows_of(self.member, self.file)
+        return rows_of(self.member, self.file, as_table=self.as_table)
 
 
 def recognise(file: Unread) -> Recognised | None:
@@ -153,41 +166,65 @@ def match(member: Member, boards: Iterable[Declared]) -> Matched | None:
     Raises:
         UnreadableFile: it is not written as its suffix says.
     """
-    best: tuple[int, Board, File] | None = None
+    best: tuple[int, Matched] | None = None
     failed: UnreadableFile | None = None
     readable = False
-    first: dict[tuple[str | None, str, str | None], tuple[set[str], Mapping[str, str | None]] | None] = {}
+    seen: dict[tuple[object, ...], list[_Beginning]] = {}
     for board, file in files_of(boards):
-        if not (file.form == member.form or {file.form, member.form} <= TABLES) or not _named(file, member):
-            continue
-        how = (member.form, file.records, file.after)
-        if how not in first:
-            try:
-                first[how] = _beginning(member, file)
-                readable = True
-            except UnreadableFile as error:
-                first[how], failed = None, error
-        beginning = first[how]
-        fit = _fit(*beginning, file, member) if beginning is not None else None
-        if fit is not None and (best is None or fit > best[0]):
-            best = (fit, board, file)
+        for as_table in _views(member, file) if _named(file, member) else ():
+            how = (as_table,) if as_table else (member.form, file.records, file.after)
+            if how not in seen:
+                try:
+                    seen[how] = _beginnings(member, file, as_table=as_table)
+                    readable = True
+                except UnreadableFile as error:
+                    seen[how] = []
+                    failed = failed if as_table else error
+            fits = (_fit(one, file, member, as_table=as_table) for one in seen[how])
+            fit = max((one for one in fits if one is not None), default=None)
+            if fit is not None and (best is None or fit > best[0]):
+                best = (fit, Matched(board, file, member, as_table))
     if best is None:
         if failed is not None and not readable:
             raise failed
         return None
-    return Matched(best[1], best[2], member)
+    return best[1]
 
 
-def _beginning(member: Member, file: File) -> tuple[set[str], Mapping[str, str | None]]:
-    """Columns of a file, plain, and its first row where it is a document."""
-    if file.form in DOCUMENTS:
-        records = records_of(member, file.form, file.records, _SNIFFED_RECORDS)
-        return _plain(name for record in records for name in record), records[0]
-    if file.form == "markdown":
-        return _plain(rows_of(member, file).frame.columns), {}
+def _views(member: Member, file: File) -> list[bool]:
+    """Whether a file may be of a kind as declared, and whether as the same table in another form."""
+    declared = file.form == member.form or {file.form, member.form or ""} <= TABLES
+    other = bool(file.recognised_by) and file.form != "zip" and member.form not in {"zip", "toml"}
+    return [False] * declared + [True] * (other and (not declared or member.form in DOCUMENTS))
+
+
+class _Beginning(NamedTuple):
+    """Columns that a file may have, plain, and its first row where it is a document."""
+
+    columns: set[str]
+    first: Mapping[str, str | None]
+
+
+def _beginnings(member: Member, file: File, *, as_table: bool) -> list[_Beginning]:
+    form = member.form if as_table else file.form
+    if form in DOCUMENTS:
+        records = (
+            table_records(member, _SNIFFED_RECORDS)
+            if as_table
+            else records_of(member, file.form, file.records, _SNIFFED_RECORDS)
+        )
+        found = _plain(name for record in records for name in record)
+        return [_Beginning(found | (_last_words(found) if as_table else set()), records[0])]
+    if form == "markdown":
+        return [_Beginning(_plain(rows_of(member, file, as_table=as_table).frame.columns), {})]
     if member.form == "csv":
-        return _plain(csv_header(member)), {}
-    return _plain(header_of(member.payload, member.suffix, member.name)), {}
+        return [_Beginning(_plain(one.columns), {}) for one in headers_of(member)]
+    found = _plain(header_of(member.payload, member.suffix, member.name, nested=True))
+    return [_Beginning(found | _last_words(found), {})]
+
+
+def _last_words(names: Iterable[str]) -> set[str]:
+    return {name.rpartition(".")[2].strip() for name in names}
 
 
 def _plain(names: Iterable[str]) -> set[str]:
@@ -199,19 +236,22 @@ def _named(file: File, member: Member) -> bool:
 
 
 def _is_named(file: File, member: Member) -> bool:
-    names = (member.name, f"{member.stem}{member.suffix}", member.path)
-    return any(fnmatch.fnmatchcase(name.lower(), (file.file_name or "").lower()) for name in names)
+    pattern = (file.file_name or "").lower()
+    names = [member.name, f"{member.stem}{member.suffix}", member.path]
+    if file.form != member.form:
+        names += [f"{member.stem}{PurePosixPath(pattern).suffix}"]  # the same table in another form
+    return any(fnmatch.fnmatchcase(name.lower(), pattern) for name in names)
 
 
-def _fit(there: set[str], first: Mapping[str, str | None], file: File, member: Member) -> int | None:
-    """How well a kind fits, None where not at all: by its columns, its first row, and its name."""
+def _fit(beginning: _Beginning, file: File, member: Member, *, as_table: bool) -> int | None:
+    """How well a kind fits, None where not at all: by its columns, its first row, its form, and its name."""
     needed = _plain(file.recognised_by)
     named = bool(file.file_name and _is_named(file, member))
-    if not needed <= there or not (needed or file.where or named):
+    if not needed <= beginning.columns or not (needed or file.where or named):
         return None
-    if any(first.get(column) != text for column, text in file.where.items()):
+    if any(beginning.first.get(column) != text for column, text in file.where.items()):
         return None
-    return 4 * (len(needed) + 2 * len(file.where)) + (3 if named else 0)
+    return 8 * (len(needed) + 2 * len(file.where)) + (6 if named else 0) + (0 if as_table else 1)
 
 
 class Dated(NamedTuple):
@@ -231,11 +271,7 @@ def dated(matched: Sequence[Matched], name: str) -> Dated:
     stated = [date for one in matched for date in _stated(one, one.file.date)]
     if stated:
         return Dated(max(stated))
-    if found := _DATE_IN_NAME.search(name):
-        try:
-            date = dt.date(*map(int, found.groups()))
-        except ValueError as error:
-            raise UndatedBoard(f"{name} names something that is not a date.") from error
+    if (date := _named_day(name)) is not None:
         if not values.EARLIEST <= date <= _tomorrow():
             raise UndatedBoard(f"{name} names {date}, and no board can be of that day.")
         return Dated(date, by_name=True)
@@ -243,6 +279,22 @@ def dated(matched: Sequence[Matched], name: str) -> Dated:
         return Dated(max(stated))
     # Nothing says a date: it is what the source said when it was retrieved.
     return Dated(dt.datetime.now(dt.UTC).date(), is_dated=False)
+
+
+def _named_day(name: str) -> dt.date | None:
+    """The first date that the name of a file says, year first or without doubt day first."""
+    if found := _DATE_IN_NAME.search(name) or _DAY_FIRST.search(name):
+        year, month, day = (int(found[part]) for part in ("year", "month", "day"))
+        if found.re is _DAY_FIRST and month > _MONTHS >= day:
+            month, day = day, month
+        elif found.re is _DAY_FIRST and day <= _MONTHS and day != month:
+            raise UndatedBoard(f"{name} names {found[0]}: day or month first? Write the year first.")
+        try:
+            return dt.date(year, month, day)
+        except ValueError as error:
+            if found["between"] or found.re is _DAY_FIRST:
+                raise UndatedBoard(f"{name} names something that is not a date.") from error
+    return None
 
 
 def _stated(one: Matched, said: Said | None) -> Iterator[dt.date]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import File
 from pipelines.sources.boards.documents import FILE_PATH
 from warehouse.contracts.boards import BENCHMARK_RESULTS, CATEGORIES, REPORTERS
@@ -23,8 +24,11 @@ RESULT_SCHEMA: dict[str, Any] = {
     **{name: dtype for name, dtype in BENCHMARK_RESULTS.polars_schema.items() if name not in MADE_LATER},
 }
 """What reading gives: the columns of the table that a file decides, with the row, the member of a zip and the link."""
-# So many scores of a column, none above 1, are no percents.
-_TOO_MANY_BELOW_ONE = 10
+_TOO_MANY_BELOW_ONE = 5
+_TOO_MANY_OF_A_FILE = 3
+"""So many scores of a column, or of all columns in percent, none above 1, are no percents."""
+_FEWEST_ABOVE_ONE = 2
+"""So many of a column of fractions, and at least half of them, above 1 are percents."""
 _WIDTHS = {level / 1000: 2 * NormalDist().inv_cdf(0.5 + level / 2000) for level in range(1, 1000)}
 """Level of an interval → its width in standard errors, by thousandths."""
 _SCALE = pl.when(pl.col("unit") == "percent").then(100.0).otherwise(1.0)
@@ -109,7 +113,7 @@ def _with_errors(joined: pl.LazyFrame) -> pl.LazyFrame:
     return joined.with_columns(
         pl.coalesce(published, from_interval, binomial).alias("standard_error"),
         origin.alias("standard_error_origin"),
-        *(pl.when(bounded).then(name).alias(name) for name in ("ci_level", "ci_low", "ci_high")),
+        pl.when(bounded).then("ci_level").alias("ci_level"),
     )
 
 
@@ -117,23 +121,37 @@ def held_against_units(scores: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[i
     """What can be a score of its unit, and why the rest cannot."""
     value, shown = pl.col("score"), pl.col("cell").str.slice(0, 60)
     positive = pl.when(value > 0).then(value)
-    as_fractions = (
-        (pl.col("unit") == "percent")
-        & (positive.count().over("column") >= _TOO_MANY_BELOW_ONE)
-        & (positive.max().over("column") <= 1)
+    of_unit = positive.max().over("unit") <= 1
+    as_fractions = (pl.col("unit") == "percent") & (
+        ((positive.count().over("column") >= _TOO_MANY_BELOW_ONE) & (positive.max().over("column") <= 1))
+        | ((positive.count().over("unit") >= _TOO_MANY_OF_A_FILE) & of_unit)
     )
+    above = (value > 1).sum().over("column")
+    as_percents = (
+        (pl.col("unit") == "fraction")
+        & (pl.col("most") == 1)
+        & (above >= _FEWEST_ABOVE_ONE)
+        & (2 * above >= positive.count().over("column"))
+    )
+    unclear = value.is_null() & pl.col("cell").str.contains(values.UNCLEAR)
     rules: list[tuple[pl.Expr, pl.Expr]] = [
+        (unclear, pl.format("{}: the comma of '{}' may be a decimal one or separate thousands", "column", shown)),
         (value.is_null(), pl.format("{}: '{}' is not a number", "column", shown)),
         (pl.col("benchmark").is_null(), pl.format("{}: no benchmark is named", "column")),
         (pl.col("benchmark_version").is_null(), pl.format("{}: the version cannot be determined", "column")),
+        (as_percents, pl.format("{}: percents, where the declaration says fractions ({})", "column", shown)),
         (value < pl.col("least"), pl.format("{}: {} is below {}", "column", shown, "least")),
         (value > pl.col("most"), pl.format("{}: {} is above {}", "column", shown, "most")),
         (as_fractions, pl.format("{}: fractions, where the declaration says percent", "column")),
+        (value < pl.col("ci_low"), pl.format("{}: {} lies outside its own interval", "column", shown)),
+        (value > pl.col("ci_high"), pl.format("{}: {} lies outside its own interval", "column", shown)),
     ]
     reason = pl.coalesce([pl.when(broken.fill_null(value=False)).then(why) for broken, why in rules])
     judged = scores.with_columns(reason.alias("reason"))
     bad = judged.filter(pl.col("reason").is_not_null()).select(ROW, "member", "reason").rows()
-    good = judged.filter(pl.col("reason").is_null()).select(list(RESULT_SCHEMA)).cast(pl.Schema(RESULT_SCHEMA))
+    kept = judged.filter(pl.col("reason").is_null())
+    kept = kept.with_columns(pl.when(pl.col("ci_level").is_not_null()).then(n).alias(n) for n in ("ci_low", "ci_high"))
+    good = kept.select(list(RESULT_SCHEMA)).cast(pl.Schema(RESULT_SCHEMA))
     return good, [(n, m, r) for n, m, r in bad]
 
 

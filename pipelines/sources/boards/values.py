@@ -9,16 +9,33 @@ import polars as pl
 from pipelines.sources.boards.declaration import PLACEHOLDER, Said
 from pipelines.sources.cells import ABSENT_TEXT
 
-ABSENT = (*ABSENT_TEXT, "-", "–", "—", "--", "na", "#n/a", "tbd", "not available")
+ABSENT = (*ABSENT_TEXT, "-", "–", "—", "‒", "--", "na", "n.a.", "#n/a", "tbd", "not available")
 """Spellings, in lower case, of nothing said."""
 EARLIEST = dt.date(2018, 1, 1)
 """No board of language models is older; what says so is a mistake."""
-_PLUS_MINUS = r"\s*(?:±|\+/-|\+-)\s*[\d.,]+\s*%?$"
+_PLUS_MINUS = (
+    r"\s*(?:\(?(?:±|\+/-|\+-)\s*[\d.,]+\s*%?\)?|\+\s?[\d.,]+\s*[/ ]\s*[-\u2212]\s?[\d.,]+"
+    r"|[(\[]\s*[-\u2212]?[\d.,]+\s*%?\s*(?:-|–|—|,\s|;|to|\.\.)\s*[-\u2212]?[\d.,]+\s*%?\s*[)\]])$"
+)
+"""An error or an interval after a number, however it is written; what it is of, only a declaration could say."""
 _THOUSANDS = r"^[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$"
+_THOUSANDS_BY_POINTS = r"^[-+]?\d{1,3}(?:\.\d{3})+(?:,\d+)?$"
+_THOUSANDS_BY_APOSTROPHES = r"^[-+]?\d{1,3}(?:['’]\d{3})+(?:\.\d+)?$"
 _DECIMAL_COMMA = r"^([-+]?\d+),(\d+)$"
+_ONLY_COMMA = r"^[-+]?(?:0\d*,\d+|\d+,\d{1,2}|\d+,\d{4,}|\d{4,},\d+|\d{1,3}(?:\.\d{3})+,\d+)\s*%?$"
+_ONLY_POINT = r"^[-+]?(?:0\d*\.\d+|\d+\.\d{1,2}|\d+\.\d{4,}|\d{4,}\.\d+|\d{1,3}(?:,\d{3})+\.\d+)\s*%?$"
+UNCLEAR = r"^[-+]?[1-9]\d{0,2}(?:,\d{3})+$"
+"""A number whose comma may be a decimal point or separate thousands."""
+_MARKUP = r"</?[A-Za-z][^<>]*>|[\u200b\u200c\u2060\ufeff]"
+_LINK = r"\[([^\[\]]*)\]\((?:https?:|/|#)[^()\s]*\)"
+_ADDRESS = r"""(?:href\s*=\s*["']?|\]\()\s*(https?://[^"'\s<>()]+)"""
+_BEFORE_A_NAME = r"^[\p{So}\p{Sk}\x{FE0F}\x{200D}\s•·]+"
+_AFTER_A_NAME = r"[\p{So}\x{FE0F}\x{200D}\s*†‡§¶¹²³]+$"
+_SUMMARIES = r"(?i)^(?:average|avg\.?|mean|median|total|count|std\.?|stdev|std\.? ?dev\.?|standard deviation)$"
 _NESTED = re.compile(r"\{([^{}]*)\{column\}([^{}]*)\}")
 _BEYOND_ALL = 1e15
-_DAY_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%m/%d/%Y", "%Y%m%d")
+_DAY_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%d.%m.%Y", "%Y%m%d")
+_DAY_FIRST = r"^(?:1[3-9]|2\d|3[01])/\d{1,2}/\d{4}"
 
 
 def names_by_column(said: Said | None) -> bool:
@@ -85,40 +102,84 @@ def _filled(template: str, columns: Collection[str], column: str | pl.Expr | Non
 
 
 def cell(name: str) -> pl.Expr:
-    """A cell without outer blanks; null where it says nothing."""
-    trimmed = pl.col(name).str.strip_chars().str.strip_chars("\u00a0")
+    """A cell without outer blanks and markup, of a link its text; null where it says nothing."""
+    bare = pl.col(name).str.replace_all(_MARKUP, "").str.replace_all(_LINK, "${1}")
+    bare = bare.str.replace_all("&nbsp;", " ", literal=True).str.replace_all("&amp;", "&", literal=True)
+    trimmed = bare.str.strip_chars(" \t\r\n\u00a0").str.replace(r"^(\*\*|`)(.*[^*`])(?:\*\*|`)$", "${2}")
     return pl.when(~trimmed.str.to_lowercase().is_in(ABSENT)).then(trimmed)
 
 
-def number(value: pl.Expr, unit: str | pl.Expr = "", *, decimal_comma: bool = False) -> pl.Expr:
+def model_name(said: pl.Expr) -> pl.Expr:
+    """A name without medals before it and marks of footnotes after it; null where nothing is left."""
+    bare = said.str.replace(_BEFORE_A_NAME, "").str.replace(_AFTER_A_NAME, "")
+    return pl.when(bare != "").then(bare)
+
+
+def is_summary(name: str) -> pl.Expr:
+    """Whether a name is that of a row that sums up others."""
+    return pl.col(name).str.contains(_SUMMARIES)
+
+
+def address(said: Said | None, columns: Collection[str]) -> pl.Expr:
+    """The address that a link in the cells of a text leads to, in Markdown or HTML; null where there is none."""
+    there = [name for name in PLACEHOLDER.findall(" ".join(said.text)) if name in columns] if said else []
+    return pl.coalesce(pl.lit(None, pl.String), *(pl.col(name).str.extract(_ADDRESS, 1) for name in there))
+
+
+def comma_style(cells: pl.Series, *, semicolons: bool) -> str | None:
+    """What commas in the numbers of a file are: `decimal`, `thousands`, or None where its cells do not show it.
+
+    Args:
+        cells: Cells of numbers.
+        semicolons: Whether semicolons separate the cells of the file, as where commas are decimal points.
+    """
+    bare = cells.str.replace(_PLUS_MINUS, "")
+    comma, point = (bool(bare.str.contains(form).any()) for form in (_ONLY_COMMA, _ONLY_POINT))
+    if comma != point:
+        return "decimal" if comma else "thousands"
+    return "decimal" if semicolons and not point else None
+
+
+def number(value: pl.Expr, unit: str | pl.Expr = "", *, commas: str | pl.Expr | None = "either") -> pl.Expr:
     """A number from a text: percent signs, currencies, thousands separators, a ± after it and decimal commas read.
 
     Args:
         value: Text.
         unit: Unit it is wanted in, of all rows or of each: a percent sign in a cell of fractions divides by 100.
-        decimal_comma: Whether a comma is a decimal point wherever it stands.
+        commas: `decimal`; `thousands`; `either`: what looks like thousands is; or None: what may be either is null.
     """
     bare = value.str.strip_chars().str.replace(_PLUS_MINUS, "").str.replace(r"^[$€£]\s*", "")
     is_percent = bare.str.ends_with("%")
     bare = bare.str.replace(r"\s*%$", "").str.replace_all("[\u00a0\u202f ]", "").str.replace("^\u2212", "-")
-    if decimal_comma:
-        bare = bare.str.replace(_DECIMAL_COMMA, "${1}.${2}")
-    else:
-        bare = (
-            pl.when(bare.str.contains(_THOUSANDS))
-            .then(bare.str.replace_all(",", "", literal=True))
-            .otherwise(bare.str.replace(_DECIMAL_COMMA, "${1}.${2}"))
-        )
-    found = bare.cast(pl.Float64, strict=False)
+    style = commas if isinstance(commas, pl.Expr) else pl.lit(commas, pl.String)
+    points = bare.str.contains(_THOUSANDS_BY_POINTS) & (style == "decimal")
+    apart = (
+        pl.when(bare.str.contains(_THOUSANDS_BY_APOSTROPHES))
+        .then(bare.str.replace_all("['’]", ""))
+        .when(points.fill_null(value=False))
+        .then(bare.str.replace_all(".", "", literal=True))
+        .when(bare.str.contains(UNCLEAR) & style.is_null())
+        .then(pl.lit(None, pl.String))
+        .when(bare.str.contains(_THOUSANDS) & (style != "decimal").fill_null(value=True))
+        .then(bare.str.replace_all(",", "", literal=True))
+        .otherwise(bare)
+    )
+    found = apart.str.replace(_DECIMAL_COMMA, "${1}.${2}").cast(pl.Float64, strict=False)
     found = pl.when(found.abs() < _BEYOND_ALL).then(found)
     if isinstance(unit, str):
         return pl.when(is_percent).then(found / 100).otherwise(found) if unit == "fraction" else found
     return pl.when(is_percent & (unit == "fraction")).then(found / 100).otherwise(found)
 
 
-def whole(value: pl.Expr) -> pl.Expr:
-    """A whole number from a text such as `1,234` or `1000.0`; null where it is none, or not positive."""
-    found = number(value).round(0)
+def whole(value: pl.Expr, *, by_points: bool = False) -> pl.Expr:
+    """A whole number from a text such as `1,234` or `1000.0`; null where it is none, or not positive.
+
+    Args:
+        value: Text.
+        by_points: Whether points separate thousands, as in files whose decimals stand after commas.
+    """
+    counted = value.str.replace_all(".", "", literal=True) if by_points else value
+    found = number(pl.when(value.str.contains(_THOUSANDS_BY_POINTS)).then(counted).otherwise(value)).round(0)
     return pl.when(found >= 1).then(found).cast(pl.Int64, strict=False)
 
 
@@ -134,14 +195,23 @@ def flag(value: pl.Expr) -> pl.Expr:
 
 
 def day(value: pl.Expr) -> pl.Expr:
-    """A date from a text: ISO, with or without time, a month alone (its first day), or written out."""
+    """A date from a text: ISO, with or without time, a month alone (its first day), or written out.
+
+    Between slashes the month comes first, unless a date of the column shows that the day does.
+    """
     start = value.str.strip_chars()
     months = pl.when(start.str.contains(r"^\d{4}-\d{2}$")).then(start + "-01").otherwise(start)
     iso = months.str.slice(0, 10)
+    day_first = start.str.contains(_DAY_FIRST).any()
+    slashes = start.str.extract(r"^(\d{1,2}/\d{1,2}/\d{4})", 1)
     dated = [iso.str.to_date("%Y-%m-%d", strict=False)]
     dated += [
         start.str.replace(r"\s+\d{1,2}:\d{2}.*$", "").str.replace("^_", "").str.to_date(form, strict=False)
         for form in _DAY_FORMS[1:]
+    ]
+    dated += [
+        pl.when(day_first == first).then(slashes.str.to_date(form, strict=False))
+        for first, form in ((True, "%d/%m/%Y"), (False, "%m/%d/%Y"))
     ]
     found = pl.coalesce(dated)
     return pl.when(found >= EARLIEST).then(found)
