@@ -24,6 +24,8 @@ from warehouse.settings import Settings
 # A file that is still being copied keeps changing; one that has been still for this long is whole, unless its writer
 # still has it open.
 SETTLED_AFTER_S = 2.0
+ARRIVING_WITHIN_S = 60.0
+"""A bundle that lacks something and rested for longer is not on its way."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,20 @@ def new_bundles(settings: Settings, code: str = "") -> tuple[list[Dropped], list
             elif not marks.has(dropped := Dropped(path, printable(path.name), state), code):
                 arrived.append(dropped)
     return arrived, waiting
+
+
+def arriving_bundles(settings: Settings) -> list[str]:
+    """Bundles that are not whole and into which something was written within the last minute."""
+    moment = time.time()
+    return [
+        printable(path.name)
+        for path in sorted(settings.inbox.glob("*"))
+        if is_bundle(path) and bundle_state(path, moment) is None and moment - _last_written_s(path) < ARRIVING_WITHIN_S
+    ]
+
+
+def _last_written_s(folder: Path) -> float:
+    return max((path.stat().st_mtime for path in folder.rglob("*")), default=folder.stat().st_mtime)
 
 
 def bundle_state(folder: Path, now_s: float) -> str | None:

@@ -8,8 +8,9 @@ import dagster as dg
 import duckdb
 import polars as pl
 import pytest
+from dagster._core.utils import make_new_run_id
 
-from pipelines.defs.sources.sensors import bundles
+from pipelines.defs.sources.sensors import bundles, inbox
 from pipelines.lib.resources import Home
 from pipelines.sources.collect import MEASURED
 from pipelines.sources.profiles.read import SOURCE
@@ -20,6 +21,7 @@ from warehouse.lake import Lake
 from warehouse.publish import current
 
 from .graph_run import Run
+from .test_sensor import SCRAPE
 
 # Files that were set aside whole stand among what the leaderboards rejected.
 DERIVED = ("core/models", "marts/profile_points", "meta/rejected_rows", "published/warehouse")
@@ -99,6 +101,30 @@ def test_a_bundle_goes_from_the_inbox_to_the_published_warehouse_and_only_once(r
     query = "SELECT tokens_per_s FROM marts.profile_points WHERE model = 'org/measured-1b'"
     assert published(run, query) == [(4.0,)]
     assert published(run, "SELECT count(*) FROM meta.snapshots WHERE uri LIKE '%mine.bundle'") == [(1,)]
+
+
+def test_a_drop_of_files_and_bundles_makes_one_refresh(run: Run) -> None:
+    dropped(run.home)
+    board = run.home / "inbox" / "2023-05-24.csv"
+    board.write_text(SCRAPE)
+    os.utime(board, (0, 0))
+
+    def asked() -> list[dg.RunRequest]:
+        with dg.build_sensor_context(instance=run.instance) as context:
+            ticks = [sensor(context, home=Home(folder=str(run.home))) for sensor in (inbox, bundles)]
+        return [one for tick in ticks if isinstance(tick, dg.SensorResult) for one in tick.run_requests or []]
+
+    (first,) = asked()
+    assert first.job_name == "load_profile_bundle"
+    load(run, first)
+    (second,) = asked()
+    assert second.job_name == "refresh"
+    # As Dagster's daemon stores it, before it runs: no tick asks again.
+    queued = dg.DagsterRun(job_name="refresh", run_id=make_new_run_id(), tags={"dagster/run_key": second.run_key or ""})
+    run.instance.add_run(queued)
+    assert asked() == []
+    assert run(["raw/files"], config=dict(second.run_config)).success
+    assert asked() == []
 
 
 def test_a_bundle_that_is_still_being_copied_waits(run: Run) -> None:

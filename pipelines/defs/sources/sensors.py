@@ -1,6 +1,8 @@
 """The watched folder: a file or a bundle dropped into the inbox is ingested by the next tick."""
 
 import time
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -9,11 +11,21 @@ from pipelines.defs.profiles.assets import BUNDLES
 from pipelines.defs.profiles.shards import SHARDS, shard_folder
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.resources import Home
-from pipelines.sources.inbox import code_of_readers, digest_of_state, new_bundles, new_files, settled_files
+from pipelines.sources.inbox import (
+    Dropped,
+    arriving_bundles,
+    code_of_readers,
+    digest_of_state,
+    new_bundles,
+    new_files,
+    settled_files,
+)
 from pipelines.sources.profiles.read import SOURCE
 from pipelines.sources.raw_store import SET_ASIDE, RawStore
 
 _STATE = "skyline/state"
+_RUN_KEY = "dagster/run_key"
+"""Tag under which Dagster keeps the key of a run that a sensor asked for."""
 _ATTEMPTS = 5
 
 
@@ -28,6 +40,37 @@ def _key(state: str, context: dg.SensorEvaluationContext) -> str | None:
     return f"{state}-{failed}" if failed < _ATTEMPTS else None
 
 
+def _reading(folder: Path) -> dict[str, Any]:
+    """Configuration of a refresh that reads the inbox first."""
+    return {"ops": {"__".join(RAW_FILES): {"config": {"sources": [str(folder.resolve())]}}}}
+
+
+def _refresh_of_bundles(context: dg.SensorEvaluationContext, home: Home) -> tuple[str, dg.DagsterRun | None] | None:
+    """The key of a refresh for what earlier ticks loaded, and the run that was asked for under it, if one was.
+
+    The key changes exactly when what was loaded does.
+    """
+    known = set(context.instance.get_dynamic_partitions(str(BUNDLES.name)))
+    store = RawStore(home.settings.raw)
+    landed = [each for source in (SOURCE, SET_ASIDE) for each in store.snapshots(source) if each.manifest.uri in known]
+    if not landed:
+        return None
+    key = f"profiles-{digest_of_state(f'{each.sha256}:{each.manifest.uri}' for each in landed)}"
+    return key, next(iter(context.instance.get_runs(dg.RunsFilter(tags={_RUN_KEY: key}), limit=1)), None)
+
+
+def _bundles_first(context: dg.SensorEvaluationContext, home: Home) -> list[str]:
+    """Bundles whose refresh will read the files of the same drop too: one drop makes one refresh."""
+    arrived, _ = new_bundles(home.settings, code_of_readers())
+    named = [each for each in arrived if _may_be_a_partition(each.name, context)]
+    loading = [each.name for each in named if _key(_state_of(each), context)]
+    return [*loading, *arriving_bundles(home.settings)]
+
+
+def _state_of(bundle: Dropped) -> str:
+    return digest_of_state(iter((bundle.name, bundle.state)))
+
+
 @dg.sensor(
     job=REFRESH,
     minimum_interval_seconds=15,
@@ -40,12 +83,17 @@ def inbox(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | 
     files = new_files(home.settings, code_of_readers())
     if not files:
         return dg.SkipReason(f"Nothing new in {folder}.")
+    if first := _bundles_first(context, home):
+        return dg.SkipReason(f"{', '.join(first[:5])} first; the refresh after it reads these files too.")
+    of_bundles = _refresh_of_bundles(context, home)
+    if of_bundles and (of_bundles[1] is None or not of_bundles[1].is_finished):
+        return dg.SkipReason("The refresh of the bundles that were stored reads these files too.")
     state = digest_of_state(f"{each.name}:{each.state}" for each in files)
     key = _key(state, context)
     if key is None:
         return dg.SkipReason(f"{_ATTEMPTS} runs failed before they had read {files[0].name}; see them, then touch it.")
-    config = {"ops": {"__".join(RAW_FILES): {"config": {"sources": [str(folder.resolve())]}}}}
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, run_config=config, tags={_STATE: state})])
+    asked = dg.RunRequest(run_key=key, run_config=_reading(folder), tags={_STATE: state})
+    return dg.SensorResult(run_requests=[asked])
 
 
 def _may_be_a_partition(name: str, context: dg.SensorEvaluationContext) -> bool:
@@ -63,22 +111,21 @@ def _may_be_a_partition(name: str, context: dg.SensorEvaluationContext) -> bool:
     description="Stores bundles of measurements that have wholly arrived, then derives and publishes.",
 )
 def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
-    """One run per bundle and state of it that was not yet read; a refresh once what was stored has changed."""
+    """One run per bundle and state of it that was not yet read; a refresh once all are stored, of files too."""
     folder = home.settings.inbox
     arrived, waiting = new_bundles(home.settings, code_of_readers())
     requests = []
     for each in [one for one in arrived if _may_be_a_partition(one.name, context)]:
-        state = digest_of_state(iter((each.name, each.state)))
+        state = _state_of(each)
         if key := _key(state, context):
             tags = {_STATE: state}
             requests.append(dg.RunRequest(run_key=key, job_name=LOAD_BUNDLE.name, partition_key=each.name, tags=tags))
     known = set(context.instance.get_dynamic_partitions(str(BUNDLES.name)))
-    # What was loaded by earlier ticks; the key changes exactly when that does.
-    store = RawStore(home.settings.raw)
-    landed = [each for source in (SOURCE, SET_ASIDE) for each in store.snapshots(source) if each.manifest.uri in known]
-    if landed:
-        stored = digest_of_state(f"{each.sha256}:{each.manifest.uri}" for each in landed)
-        requests.append(dg.RunRequest(run_key=f"profiles-{stored}", job_name=REFRESH.name))
+    of_bundles = None if requests else _refresh_of_bundles(context, home)
+    if of_bundles and of_bundles[1] is None:
+        # While others are still being loaded, one refresh after the last is enough.
+        config = _reading(folder) if new_files(home.settings, code_of_readers()) else None
+        requests.append(dg.RunRequest(run_key=of_bundles[0], job_name=REFRESH.name, run_config=config))
     if not requests:
         return dg.SkipReason(f"Waiting for {', '.join(waiting)}." if waiting else f"No new bundle in {folder}.")
     fresh = [

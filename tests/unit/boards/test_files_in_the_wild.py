@@ -193,7 +193,7 @@ def test_a_number_is_read_however_it_is_written(number: float) -> None:
     frame = pl.DataFrame({"cell": written})
     assert frame.select(values.number(pl.col("cell")))["cell"].to_list() == pytest.approx([number] * len(written))
     commas = pl.DataFrame({"cell": [f"{number:.3f}".replace(".", ",")]})
-    assert commas.select(values.number(pl.col("cell"), decimal_comma=True)).item() == pytest.approx(number)
+    assert commas.select(values.number(pl.col("cell"), commas="decimal")).item() == pytest.approx(number)
 
 
 @given(st.binary(max_size=400), st.sampled_from(["w.csv", "w.json", "w.yml", "w.md", "w.toml", "w.zip", "w.parquet"]))
