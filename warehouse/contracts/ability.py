@@ -25,7 +25,13 @@ THIN_EVIDENCE = ("one domain", "one result", "prior")
 """Classes of which boards say too little for more than a mark that is hollow."""
 EVIDENCE_CLASSES = ("independent", "mixed", "vendor-reported", "published index", *THIN_EVIDENCE)
 NOT_STATED = "not stated"
-ERROR_BASES = ("held-out results", "rank agreement", "prior", "published index")
+ERROR_BASES = (
+    "held-out results",
+    "rank agreement",
+    "benchmark left out of its domain",
+    "prior",
+    "published index",
+)
 REASONS = ("new model", "new results", "refit", "withdrawn")
 
 _DOMAIN = Column(
@@ -161,12 +167,31 @@ ABILITY_ERROR = Table(
         Column(
             "spearman",
             pl.Float64,
-            "Rank correlation of abilities by the board alone and without it.",
+            "Rank correlation of abilities by the board alone and without it; of a benchmark left out of its domain,"
+            " that of its scores with ability in the domain.",
             minimum=-1,
             maximum=1,
         ),
         Column("spearman_low", pl.Float64, "Lower end, 95 %.", minimum=-1, maximum=1),
         Column("spearman_high", pl.Float64, "Upper end, 95 %.", minimum=-1, maximum=1),
+        Column(
+            "overall_spearman",
+            pl.Float64,
+            "That of the same scores, over the same models, with overall ability.",
+            minimum=-1,
+            maximum=1,
+        ),
+        Column("overall_spearman_low", pl.Float64, "Lower end, 95 %.", minimum=-1, maximum=1),
+        Column("overall_spearman_high", pl.Float64, "Upper end, 95 %.", minimum=-1, maximum=1),
+        Column(
+            "spearman_gain",
+            pl.Float64,
+            "By how much ability in the domain orders these models better than overall ability does.",
+            minimum=-2,
+            maximum=2,
+        ),
+        Column("spearman_gain_low", pl.Float64, "Lower end, 95 %, by resampling models.", minimum=-2, maximum=2),
+        Column("spearman_gain_high", pl.Float64, "Upper end, 95 %, by resampling models.", minimum=-2, maximum=2),
         AS_OF_DATE,
     ),
     ("basis", "domain", "compared_with"),

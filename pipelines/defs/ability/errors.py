@@ -16,7 +16,7 @@ from analytics.ability.index_left_out import IndexLeftOut
 from analytics.ability.model import PRIORS, Fit, fit
 from analytics.ability.results import Flags, Floats, Integers, NoAbilityError, Results
 from analytics.statistics.normal import TWO_SIDED_90
-from pipelines.defs.ability import evidence
+from pipelines.defs.ability import domains_left_out, evidence
 from pipelines.defs.ability.evidence import Evidence
 from warehouse.contracts.ability import ABILITY_ERROR, DOMAINS, OVERALL
 
@@ -68,6 +68,7 @@ def error_rows(
         *_held_out(now, out),
         *_index_left_out(index),
         *_boards_left_out(now, fitted),
+        *domains_left_out.rows(now, fitted),
         _prior(fitted, found),
         *_refit(results),
     ]

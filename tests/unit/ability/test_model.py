@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from analytics.ability import bootstrap
 from analytics.ability.bootstrap import Levels, levels
-from analytics.ability.comparison import beyond_noise, rank_agreement
+from analytics.ability.comparison import Gain, beyond_noise, rank_agreement, rank_gain
 from analytics.ability.design import Design
 from analytics.ability.held_out import held_out
 from analytics.ability.model import fit
@@ -167,6 +167,17 @@ def test_a_model_seen_in_one_mode_only_once_leans_on_its_other_mode() -> None:
         leaning.append(abs(fit(alone).ability[unit] - whole[unit]))
         strange.append(abs(fit(stranger).ability[unit] - whole[unit]))
     assert np.mean(leaning) < 0.9 * np.mean(strange)
+
+
+def test_of_two_orders_the_one_nearer_to_the_truth_gains_and_equal_ones_do_not() -> None:
+    random = np.random.default_rng(7)
+    truth = random.normal(size=60)
+    near, far = truth + 0.2 * random.normal(size=60), truth + 1.5 * random.normal(size=60)
+    found = rank_gain(near, far, truth)
+    expected = rank_agreement(near, truth).spearman - rank_agreement(far, truth).spearman
+    assert found.gain == pytest.approx(expected)
+    assert 0 < found.low < found.gain < found.high
+    assert rank_gain(near, near, truth) == Gain(0.0, 0.0, 0.0)
 
 
 def test_orders_are_compared_with_their_uncertainty() -> None:
