@@ -16,8 +16,8 @@ _MOST_TOKENS = 512
 _MOST_NAMED = 20
 _KEPT = (
     "text", "model", "model_type", "backend", "precision", "context", "tokens", "ttft_p50_s", "inter_token_p50_s",
-    "latency_s", "tokens_per_s", "utilisation_share", "utilisation_share_why", "joules_per_token", "energy_why",
-    "weights_bytes", "host_peak_bytes", "allocated_peak_bytes", "prompt_tokens_source", "tokens_source",
+    "latency_s", "tokens_per_s", "utilisation_share", "utilisation_share_why", "joules_per_token", "energy_of",
+    "energy_why", "weights_bytes", "host_peak_bytes", "allocated_peak_bytes", "prompt_tokens_source", "tokens_source",
     "inter_token_source", "request_p50_s",
 )  # fmt: skip
 _OF_A_MODULE = ("path", "kind", "time_s", "moved_bytes", "allocated_bytes", "peak_bytes")

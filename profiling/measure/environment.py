@@ -13,8 +13,8 @@ from typing import Any
 from profiling import systems
 from profiling.measure import gates
 from profiling.measure.bundle import canonical_id
+from profiling.measure.telemetry.energy import processor_energy, system_power_w, why_no_energy
 from profiling.measure.telemetry.nvml import NoNvml, Nvml
-from profiling.measure.telemetry.processor import Rapl
 from profiling.measure.telemetry.readings import Reading
 
 # What makes two runs comparable; the rest is told, but does not name the environment.
@@ -165,7 +165,8 @@ def probe(device: str | None = None) -> list[dict[str, Any]]:
             _oom_kills() is not None and "memory.events",
             "no memory.events of a control group",
         ),
-        _reading("processor energy (RAPL)", Rapl().energy_j()),
+        _processor_energy(),
+        _reading("power of the whole machine (battery), W", system_power_w()),
         _row("CUDA", torch.version.cuda if torch.cuda.is_available() else None, _no_cuda()),
         _row("CUDA graph replay", "torch.cuda.graph" if torch.cuda.is_available() else None, _no_cuda()),
         _row("precisions", ", ".join(supported_precisions(device))),
@@ -173,6 +174,14 @@ def probe(device: str | None = None) -> list[dict[str, Any]]:
         _row("transformers adapter", _version("transformers"), "transformers is not installed"),
     ]
     return found + _probe_nvml(device if device.startswith("cuda") else None)
+
+
+def _processor_energy() -> dict[str, Any]:
+    """With the name of the counter: what it counts is the packages alone."""
+    counter = processor_energy()
+    found = counter.energy_j()
+    named = f"processor packages' energy ({counter.method}), J"
+    return _reading(named, found if found.value is not None else Reading(None, why_no_energy()))
 
 
 def _row(what: str, value: Any, why: str | None = None) -> dict[str, Any]:

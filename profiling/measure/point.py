@@ -137,14 +137,14 @@ def _latency(subject: Any, step: Any, settings: Mapping[str, Any]) -> dict[str, 
 def _counter(request: Mapping[str, Any]) -> tuple[Any, str, float | None]:
     """How to read the energy counter of the device; its name; where it wraps."""
     from profiling.measure.environment import cuda_uuid  # noqa: PLC0415
+    from profiling.measure.telemetry.energy import processor_energy  # noqa: PLC0415
     from profiling.measure.telemetry.nvml import NoNvml, Nvml  # noqa: PLC0415
-    from profiling.measure.telemetry.processor import Rapl  # noqa: PLC0415
     from profiling.measure.telemetry.readings import Reading  # noqa: PLC0415
 
     device = str(request["device"])
     if not device.startswith("cuda"):
-        rapl = Rapl()
-        return rapl.energy_j, "rapl counter", rapl.wraps_at_j()
+        counter = processor_energy()
+        return counter.energy_j, counter.method, counter.wraps_at_j()
     try:
         return Nvml().device(cuda_uuid(device)).energy_j, "nvml counter", None
     except NoNvml as error:

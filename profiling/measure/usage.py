@@ -7,11 +7,12 @@ import time
 from statistics import fmean
 from typing import Any
 
+from profiling.measure.telemetry.energy import OF_PACKAGES, processor_energy
 from profiling.measure.telemetry.nvml import NoNvml, Nvml
-from profiling.measure.telemetry.processor import Rapl
 from profiling.measure.telemetry.readings import Reading, energy_between
 
 _EVERY_S = 0.05
+_OF_GPU = "the whole GPU, whatever ran on it; the machine around it is not counted"
 
 
 class Usage:
@@ -38,7 +39,7 @@ class Usage:
             except NoNvml as error:
                 self._why = str(error)
         self._on_device = device.startswith("cuda")
-        self._rapl = Rapl()
+        self._counter = processor_energy()
 
     def __enter__(self) -> Usage:
         """Begin."""
@@ -61,8 +62,8 @@ class Usage:
         row: dict[str, Any] = {"utilisation_share": self._share()}
         if row["utilisation_share"] is None:
             row["utilisation_share_why"] = self._why or "it took less time than the driver needs to report it"
-        method = "nvml counter" if self._on_device else "rapl counter"
-        wraps = None if self._on_device else self._rapl.wraps_at_j()
+        method = "nvml counter" if self._on_device else self._counter.method
+        wraps = None if self._on_device else self._counter.wraps_at_j()
         window = energy_between(self._energy, self._energy_after, self._elapsed, method, wraps)
         row |= {
             "energy_j": window.joules,
@@ -70,6 +71,8 @@ class Usage:
         }
         if window.joules is None:
             row["energy_why"] = self._energy.why or window.why
+        else:
+            row["energy_of"] = _OF_GPU if self._on_device else OF_PACKAGES
         return row
 
     def _share(self) -> float | None:
@@ -81,7 +84,7 @@ class Usage:
         if self._gpu is not None:
             found: Reading = self._gpu.energy_j()
             return found
-        return Reading(None, self._why) if self._on_device else self._rapl.energy_j()
+        return Reading(None, self._why) if self._on_device else self._counter.energy_j()
 
     def _sample(self) -> None:
         while not self._done.wait(_EVERY_S):

@@ -207,6 +207,11 @@ TELEMETRY = Table(
         positive("elapsed_s", "Since the first sample.", "s", required=True),
         Column("device", pl.String, "Device by its name in the run.", required=True),
         positive("power_w", "Power.", "W"),
+        positive(
+            "system_power_w",
+            "Power of the whole machine, screen and disks included, by its batteries while they discharge.",
+            "W",
+        ),
         positive("utilisation_share", "Share of time in which it was busy.", "1"),
         positive("clock_mhz", "Clock of the multiprocessors or the processor.", "MHz"),
         Column("temperature_c", pl.Float64, "Temperature.", unit="°C"),

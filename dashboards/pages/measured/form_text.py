@@ -121,7 +121,9 @@ def _share(found: dict[str, Any]) -> str:
 
 def _energy(found: dict[str, Any]) -> str:
     joules = found.get("joules_per_token")
-    return str(found.get("energy_why", formats.MISSING)) if joules is None else f"{formats.significant(joules)} J"
+    if joules is None:
+        return str(found.get("energy_why", formats.MISSING))
+    return ", ".join([f"{formats.significant(joules)} J", *([str(found["energy_of"])] if "energy_of" in found else [])])
 
 
 def _size(size_bytes: float) -> str:

@@ -1,4 +1,4 @@
-"""The processor of this machine as Linux tells of it: load, clock, temperature, and energy by RAPL."""
+"""The processor of this machine as Linux tells of it: load, clock, temperature, energy, and power of the machine."""
 
 from __future__ import annotations
 
@@ -7,54 +7,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from profiling import systems
+from profiling.measure.telemetry.energy import processor_energy, system_power_w
 from profiling.measure.telemetry.readings import Reading
-
-POWERCAP = Path("/sys/class/powercap")
-
-
-class Rapl:
-    """Energy counters of the processor packages (Intel and AMD), summed; readable by root only on most systems."""
-
-    def __init__(self, folder: Path = POWERCAP) -> None:
-        self.packages = sorted(
-            path for path in folder.glob("*:*") if path.name.count(":") == 1 and (path / "energy_uj").exists()
-        )
-
-    def energy_j(self) -> Reading:
-        """Joules by all packages; null with the reason where they cannot be read."""
-        if not self.packages:
-            return Reading(None, "this machine shows no RAPL counters (virtual machines rarely do)")
-        try:
-            return Reading(sum(int((path / "energy_uj").read_text()) for path in self.packages) / 1e6)
-        except PermissionError:
-            return Reading(None, f"{self.packages[0] / 'energy_uj'} is readable by root only")
-        except (OSError, ValueError) as error:
-            return Reading(None, f"RAPL cannot be read: {error}")
-
-    def wraps_at_j(self) -> float | None:
-        """Where the counter of a machine with one package starts anew; unknown for several, which wrap apart."""
-        if len(self.packages) != 1:
-            return None
-        try:
-            return int((self.packages[0] / "max_energy_range_uj").read_text()) / 1e6
-        except (OSError, ValueError):
-            return None
 
 
 class Processor:
     """Samples of the whole machine."""
 
     def __init__(self) -> None:
-        self.rapl = Rapl()
+        self.counter = processor_energy()
         self._busy: tuple[int, int] | None = None
         self._energy: tuple[float, float] | None = None
 
     def sample(self) -> Mapping[str, Reading]:
         """Every quantity of a telemetry row."""
-        energy = self.rapl.energy_j()
+        energy = self.counter.energy_j()
         return {
             "power_w": self._power(energy),
             "energy_j": energy,
+            "system_power_w": system_power_w(),
             "processor_mhz": _clock(),
             "temperature_c": _temperature(),
             "utilisation_share": self._utilisation(),

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from profiling.measure import gates
+from profiling.measure.telemetry.energy import Rapl, processor_energy, system_power_w
 from profiling.measure.telemetry.nvml import NoNvml, Nvml
-from profiling.measure.telemetry.processor import Processor, Rapl
+from profiling.measure.telemetry.processor import Processor
 from profiling.measure.telemetry.readings import Reading, energy_between, flat
 
 pynvml = pytest.importorskip("pynvml", reason="nvidia-ml-py is in the extra 'profiling'")
@@ -198,13 +199,77 @@ def test_a_counter_that_wraps_is_unwrapped(tmp_path: Path) -> None:
     assert Rapl(tmp_path / "none").energy_j().why == "this machine shows no RAPL counters (virtual machines rarely do)"
 
 
+def tree(root: Path, files: dict[str, str]) -> Path:
+    """A tree of sysfs, in the layout that the kernel documents."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n")
+    return root
+
+
+def test_amd_sockets_are_summed_where_rapl_cannot_be_read_and_cores_are_parts_of_them(tmp_path: Path) -> None:
+    # Documentation/hwmon/amd_energy.rst: cores first, then sockets, in microjoules.
+    hwmon = tree(
+        tmp_path,
+        {
+            "hwmon0/name": "k10temp", "hwmon0/temp1_input": "41000",
+            "hwmon1/name": "amd_energy",
+            "hwmon1/energy1_label": "Ecore000", "hwmon1/energy1_input": "7000000",
+            "hwmon1/energy2_label": "Ecore001", "hwmon1/energy2_input": "8000000",
+            "hwmon1/energy3_label": "Esocket0", "hwmon1/energy3_input": "30000000",
+            "hwmon1/energy4_label": "Esocket1", "hwmon1/energy4_input": "20500000",
+        },
+    )  # fmt: skip
+    counter = processor_energy(tmp_path / "no powercap", hwmon)
+    assert (counter.method, counter.energy_j().value, counter.wraps_at_j()) == ("amd_energy counter", 50.5, None)
+    powercap = tree(tmp_path / "cap", {"intel-rapl:0/energy_uj": "1", "intel-rapl:0:0/energy_uj": "1"})
+    assert processor_energy(powercap, hwmon).method == "rapl counter"
+    nothing = processor_energy(tmp_path / "no", tmp_path / "none")
+    assert nothing.energy_j().why == "this machine shows no RAPL counters (virtual machines rarely do)"
+
+
+@pytest.mark.parametrize(
+    ("supplies", "expected"),
+    [
+        ({"BAT0/type": "Battery", "BAT0/status": "Discharging", "BAT0/power_now": "11250000"}, 11.25),
+        (
+            {"BAT0/type": "Battery", "BAT0/status": "Discharging", "BAT0/voltage_now": "12000000",
+             "BAT0/current_now": "-1500000"},
+            18.0,
+        ),
+        (
+            {"BAT0/type": "Battery", "BAT0/status": "Discharging", "BAT0/power_now": "9000000",
+             "BAT1/type": "Battery", "BAT1/status": "Not charging", "BAT1/power_now": "0", "AC/type": "Mains"},
+            9.0,
+        ),
+        ({"BAT0/type": "Battery", "BAT0/status": "Charging", "BAT0/power_now": "30000000"}, "does not discharge"),
+        ({"BAT0/type": "Battery", "BAT0/status": "Discharging", "BAT0/power_now": "0"}, "reports neither power"),
+        ({"mouse/type": "Battery", "mouse/scope": "Device", "mouse/status": "Discharging"}, "has no battery"),
+        ({"AC/type": "Mains"}, "has no battery"),
+    ],
+)  # fmt: skip
+def test_a_battery_tells_the_power_of_the_whole_machine_only_while_it_discharges(
+    tmp_path: Path, supplies: dict[str, str], expected: float | str
+) -> None:
+    # Documentation/ABI/testing/sysfs-class-power: microwatts, microvolts, microamperes, negative while discharging.
+    found = system_power_w(tree(tmp_path, supplies))
+    if isinstance(expected, str):
+        assert expected in str(found.why)
+    else:
+        assert found.value == expected
+
+
 def test_the_processor_is_sampled_and_unknown_quantities_have_reasons() -> None:
     source = Processor()
     source.sample()
     row = flat(source.sample())
     assert row["load_1min"] >= 0
     assert row["memory_used_bytes"] > 0
-    assert all(row[name] is not None or row[f"{name}_why"] for name in ("power_w", "energy_j", "temperature_c"))
+    assert all(
+        row[name] is not None or row[f"{name}_why"]
+        for name in ("power_w", "energy_j", "system_power_w", "temperature_c")
+    )
 
 
 @pytest.mark.parametrize(
