@@ -23,6 +23,7 @@ from warehouse.settings import Settings
 from .graph_run import Run
 
 KEY = dg.AssetKey(list(BOARD_FILES))
+_NO_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 ANSWERS, DOWN = "answers_today", "is_down_today"
 
 
@@ -31,15 +32,19 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
     with hub_server() as running:
         yield running
 
 
 @pytest.fixture
 def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """As for the other graphs; a schedule wants an instance that lasts."""
-    with dg.instance_for_test() as instance:
+    """As for the other graphs; a schedule wants an instance that lasts.
+
+    It keeps no logs of steps: for these Dagster would redirect the streams of the whole worker, and start two processes
+    a step and stream that it waits for.
+    """
+    with dg.instance_for_test(overrides={"compute_logs": _NO_LOGS}) as instance:
         yield Run(home, instance, monkeypatch)
 
 

@@ -27,6 +27,8 @@ ROW = "row_number"
 DOCUMENTS = frozenset({"json", "yaml", "toml"})
 TABLES = frozenset({"csv", "parquet"})
 """Forms of one and the same table."""
+NESTED = frozenset({"json", "yaml"})
+"""Forms of one and the same document."""
 MOST_MEMBERS = 20_000
 MOST_BYTES = 512 << 20
 _MOST_COLUMNS = 5_000
@@ -361,6 +363,7 @@ def table_records(member: Member, most: int | None = None) -> list[dict[str, str
 
 
 def _document(member: Member, form: str) -> Any:
+    form = member.form if member.form in NESTED and form in NESTED else form
     try:
         # Bare NaN, which JSON does not have and boards write, is read as such and says nothing.
         return _loaded(form, text_of(member.payload, member.name))

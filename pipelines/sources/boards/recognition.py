@@ -15,6 +15,7 @@ from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, Declared, File, Said, files_of
 from pipelines.sources.boards.documents import (
     DOCUMENTS,
+    NESTED,
     TABLES,
     Member,
     Rows,
@@ -193,7 +194,8 @@ def match(member: Member, boards: Iterable[Declared]) -> Matched | None:
 
 def _views(member: Member, file: File) -> list[bool]:
     """Whether a file may be of a kind as declared, and whether as the same table in another form."""
-    declared = file.form == member.form or {file.form, member.form or ""} <= TABLES
+    both = {file.form, member.form or ""}
+    declared = len(both) == 1 or both <= TABLES or both <= NESTED
     other = bool(file.recognised_by) and file.form != "zip" and member.form not in {"zip", "toml"}
     return [False] * declared + [True] * (other and (not declared or member.form in DOCUMENTS))
 
@@ -237,9 +239,12 @@ def _named(file: File, member: Member) -> bool:
 
 def _is_named(file: File, member: Member) -> bool:
     pattern = (file.file_name or "").lower()
-    names = [member.name, f"{member.stem}{member.suffix}", member.path]
-    if file.form != member.form:
-        names += [f"{member.stem}{PurePosixPath(pattern).suffix}"]  # the same table in another form
+    # Under another suffix it is the same table in another form, or the same form by its other name.
+    names = (
+        member.name,
+        *(f"{member.stem}{suffix}" for suffix in (member.suffix, PurePosixPath(pattern).suffix)),
+        member.path,
+    )
     return any(fnmatch.fnmatchcase(name.lower(), pattern) for name in names)
 
 

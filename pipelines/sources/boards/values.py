@@ -105,7 +105,8 @@ def cell(name: str) -> pl.Expr:
     """A cell without outer blanks and markup, of a link its text; null where it says nothing."""
     bare = pl.col(name).str.replace_all(_MARKUP, "").str.replace_all(_LINK, "${1}")
     bare = bare.str.replace_all("&nbsp;", " ", literal=True).str.replace_all("&amp;", "&", literal=True)
-    trimmed = bare.str.strip_chars(" \t\r\n\u00a0").str.replace(r"^(\*\*|`)(.*[^*`])(?:\*\*|`)$", "${2}")
+    bare = bare.str.replace_all(r"\*\*([^*]+)\*\*", "${1}").str.strip_chars(" \t\r\n\u00a0")
+    trimmed = bare.str.replace(r"^`(.*)`$", "${1}")
     return pl.when(~trimmed.str.to_lowercase().is_in(ABSENT)).then(trimmed)
 
 

@@ -29,7 +29,7 @@ def web_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
     with hub_server() as server:
         yield server
 
@@ -202,7 +202,7 @@ def test_a_file_of_the_hub_is_asked_for_at_the_commit_of_the_day(web_server: Hub
 def test_a_machine_without_a_network_is_told_so_after_two_tries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
     settings = Settings.model_validate({"home": str(tmp_path), "http_timeout_s": 1.0, "http_attempts": 9})
     with Web(settings) as web, pytest.raises(NotReached, match="in 2 tries"):
         web.get("http://127.0.0.1:9/closed")

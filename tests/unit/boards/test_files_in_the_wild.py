@@ -47,6 +47,7 @@ category = "other"
 unit = "fraction"
 higher_is_better = false
 """
+RENAMED = FILE.format(form="csv", records="").replace('"Model", "Solved", "Errors"', '"Model", "Solved"')
 FORMS = {"csv": "", "parquet": "", "markdown": "", "json": "board.rows[]", "yaml": "[]"}
 BOARD = parse(DECLARATION + "".join(FILE.format(form=form, records=at) for form, at in FORMS.items()), "wild.toml")
 WILD = Declared(BOARD, by_user=True, text="")
@@ -108,6 +109,24 @@ text | with a bar
 
 more
 """
+
+
+def nested_parquet() -> bytes:
+    buffer = io.BytesIO()
+    rows = [
+        {"Model": name, "scores": {"Solved": solved, "Errors": errors}, "tags": [1]} for name, solved, errors in ROWS
+    ]
+    pl.DataFrame(rows).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def dumped(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+BY_COLUMN = {
+    name: list(cells) for name, cells in zip(["Model", "Solved", "Errors"], zip(*ROWS, strict=True), strict=True)
+}
 WAYS: dict[str, tuple[bytes, str]] = {
     "plain": (csv_of(), "w.csv"),
     "byte order mark and n/a": (csv_of(bom=True, absent="N/A"), "w.csv"),
@@ -127,7 +146,30 @@ WAYS: dict[str, tuple[bytes, str]] = {
     "bare NaN in JSON": (json.dumps({"board": {"rows": records()}}).replace("null", "NaN").encode(), "w.json"),
     "yaml": (yaml.safe_dump(records()).encode(), "w.yml"),
     "markdown": (MARKDOWN, "w.md"),
+    "a title above": (b"The board\n" + csv_of(), "w.csv"),
+    "a title and its date above, padded": (b"The board,,\n2026-05-04,,\n,,\n" + csv_of(), "w.csv"),
+    "a title above semicolons": (b"\xef\xbb\xbfThe board, by us\n\n" + csv_of(";", comma), "w.csv"),
+    "the separator named": (b"sep=;\n" + csv_of(";", comma), "w.csv"),
+    "decimal commas in quotes": (csv_of(number=lambda x: f'"{x:.3f}"'.replace(".", ",")), "w.csv"),
+    "headers with units and directions": (
+        csv_of().replace(b"Solved,Errors", "Solved (%) ↑,Errors ↓".encode()),
+        "w.csv",
+    ),
+    "names with a medal and a footnote": (csv_of().replace(b"org/alpha", "🥇 org/alpha*".encode()), "w.csv"),
+    "names as HTML": (csv_of().replace(b"org/alpha", b'"<a href=""https://x.org/a"">org/alpha</a>&nbsp;"'), "w.csv"),
+    "scores in bold with their errors": (csv_of(number=lambda x: f"**{x}** (±0.1)"), "w.csv"),
+    "records in a list": (dumped(records()), "w.json"),
+    "JSON lines": (b"\n".join(map(dumped, records())), "w.jsonl"),
+    "records under another key": (dumped({"data": records(), "total": 3}), "w.json"),
+    "column by column": (dumped(BY_COLUMN), "w.json"),
+    "columns by index, as pandas": (dumped({k: dict(enumerate(v)) for k, v in BY_COLUMN.items()}), "w.json"),
+    "columns and rows apart": (dumped({"columns": list(BY_COLUMN), "data": ROWS}), "w.json"),
+    "yaml documents": (yaml.safe_dump_all(records()).encode(), "w.yaml"),
+    "the declared JSON as YAML": (yaml.safe_dump({"board": {"rows": records()}}).encode(), "w.yml"),
+    "nested Parquet": (nested_parquet(), "w.parquet"),
 }
+# What is there beside the declared columns.
+UNREAD = {"a surplus column": {"Rank"}, "markdown": {"Model.link"}, "nested Parquet": {"tags"}}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -136,7 +178,8 @@ def test_however_a_board_was_saved_it_says_the_same(way: str) -> None:
     assert said(found) == EXPECTED
     assert found.rejected == []
     assert (found.rows, found.loaded) == (3, 3)
-    assert found.unread == ({"Rank"} if way == "a surplus column" else {"Model.link"} if way == "markdown" else set())
+    assert found.unread == UNREAD.get(way, set())
+    assert bool(found.notes) == ("above" in way or "separator" in way)
 
 
 def test_rows_that_are_not_as_wide_as_their_header_are_rejected_and_the_others_load() -> None:
@@ -161,6 +204,59 @@ def test_a_cell_that_cannot_be_a_score_is_named_and_only_it_is_lost(cell: str, r
     found = read(csv_of() + f"org/delta,{cell},0.5\n".encode(), "w.csv")
     assert [(number, why) for number, _, why in found.rejected] == [(4, reason)]
     assert said(found) == sorted([*EXPECTED, ("Errors", "org/delta", None, None, 0.5)], key=str)
+
+
+def test_notes_below_a_table_and_rows_that_sum_up_others_are_no_models() -> None:
+    payload = csv_of() + b"Average,50,0.3\n\nSource: the board\nLast updated 2026-05-04,,\n"
+    found = read(payload, "w.csv")
+    assert said(found) == EXPECTED
+    assert found.passed_over == {"none of the board: Average sums up others": 1}
+    assert [reason for _, _, reason in found.rejected] == [
+        "is a note below the table and no row: 'Source: the board'",
+        "is a note below the table and no row: 'Last updated 2026-05-04'",
+    ]
+
+
+def test_a_renamed_column_of_scores_is_told() -> None:
+    board = Declared(parse(DECLARATION + RENAMED, "renamed.toml"), by_user=True, text="")
+    found = read(csv_of().replace(b"Errors", b"Errors made"), "w.csv", board)
+    assert found.notes == ["the declared column Errors is not there; Errors made, which is, is not read"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "scores"),
+    [
+        (["161,650", "98,123"], []),
+        (["161,65", "98,123"], [161.65, 98.123]),
+        (["161.65", "98,123"], [161.65, 98123.0]),
+    ],
+)
+def test_a_comma_that_may_be_either_is_what_others_show_and_else_nothing(cells: list[str], scores: list[float]) -> None:
+    index = RENAMED.replace('unit = "percent"', 'unit = "index"')
+    board = Declared(parse(DECLARATION + index, "index.toml"), by_user=True, text="")
+    rows = "".join(f'm{n},"{cell}",\n' for n, cell in enumerate(cells))
+    found = read(b"Model,Solved,Errors\n" + rows.encode(), "w.csv", board)
+    assert found.results["score"].to_list() == scores
+    told = (
+        [] if scores else [f"Solved: the comma of '{one}' may be a decimal one or separate thousands" for one in cells]
+    )
+    assert [why for _, _, why in found.rejected] == told
+
+
+def test_percents_under_a_declaration_of_fractions_are_told_though_some_could_be_fractions() -> None:
+    rows = "".join(f"org/m{n},50,{cell}\n" for n, cell in enumerate(("0.5", "25", "40", "99")))
+    found = read(b"Model,Solved,Errors\n" + rows.encode(), "w.csv")
+    assert found.results["benchmark"].unique().to_list() == ["Solved"]
+    assert len(found.rejected) == 4
+    assert found.rejected[0][2] == "Errors: percents, where the declaration says fractions (0.5)"
+
+
+def test_a_score_outside_its_own_interval_stands_in_a_wrong_column() -> None:
+    bounded = RENAMED.replace('unit = "percent"', 'unit = "percent"\ninterval = ["{low}", "{high}"]')
+    board = Declared(parse(DECLARATION + bounded, "bounded.toml"), by_user=True, text="")
+    found = read(b"Model,Solved,Errors,low,high\na,50,0.5,45,55\nb,44,0.5,45,55\n", "w.csv", board)
+    assert found.results.filter(pl.col("benchmark") == "Solved")["name_in_source"].to_list() == ["a"]
+    assert found.rejected == [(2, "", "Solved: 44 lies outside its own interval")]
 
 
 def test_fractions_under_a_declaration_of_percents_are_not_published_as_a_hundredth() -> None:
@@ -222,6 +318,17 @@ def test_a_date_that_cannot_be_is_refused(day: str) -> None:
         day = day.replace("0001", "2001")
     with pytest.raises(UndatedBoard):
         recognise_board(csv_of(), f"{day}_w.csv", boards)
+
+
+@pytest.mark.parametrize(
+    "name", ["20261031_w.csv", "w-31.10.2026.csv", "31-10-2026 w.csv", "w_2026-10-31_got_2026-11-02.csv"]
+)
+def test_a_date_is_read_in_whatever_order_it_can_only_be_meant(name: str) -> None:
+    assert recognise_board(csv_of(), name, {"wild": WILD}).as_of == dt.date(2026, 10, 31)  # type: ignore[union-attr]
+    with pytest.raises(UndatedBoard, match="Write the year first"):
+        recognise_board(csv_of(), "05-04-2026_w.csv", {"wild": WILD})
+    days = pl.DataFrame({"day": ["05/04/2026", "13/04/2026"]})
+    assert days.select(values.day(pl.col("day")))["day"].to_list() == [dt.date(2026, 4, 5), dt.date(2026, 4, 13)]
 
 
 @pytest.mark.parametrize(
