@@ -25,7 +25,8 @@ _ALL = ("*",)
 _SHORT = 3
 _ALIKE = 0.85
 """How alike two names of columns are that may be one (`difflib`)."""
-_COMMAS = {"fraction": "decimal", "percent": "decimal", "elo": "thousands", "usd": "thousands", "seconds": "thousands"}
+_SHARES = {"fraction": "share", "percent": "share"}
+_COMMAS = {**_SHARES, "elo": "thousands", "usd": "thousands", "seconds": "thousands"}
 """Unit → what a comma before three digits is where no cell of the file shows it: no share is a thousand. Of an index
 nobody can say."""
 
@@ -357,7 +358,11 @@ def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, semicolons: bool) -
 
     joined = cells.join(same, on=_SCORE, how="left", maintain_order="left").drop(_SCORE)
     style = values.comma_style(joined["cell"], semicolons=semicolons)
-    by_unit = pl.col("unit").replace_strict(_COMMAS, default=None, return_dtype=pl.String)
+    by_unit = (
+        pl.col("unit").replace_strict(_SHARES, default="unclear", return_dtype=pl.String)
+        if semicolons
+        else pl.col("unit").replace_strict(_COMMAS, default=None, return_dtype=pl.String)
+    )
     commas = by_unit if style is None else pl.lit(style)
     return joined.with_columns(
         in_unit(pl.col("cell")).alias("score"),

@@ -135,7 +135,7 @@ def held_against_units(scores: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[i
     )
     unclear = value.is_null() & pl.col("cell").str.contains(values.UNCLEAR)
     rules: list[tuple[pl.Expr, pl.Expr]] = [
-        (unclear, pl.format("{}: the comma of '{}' may be a decimal one or separate thousands", "column", shown)),
+        (unclear, pl.format("{}: what separates digits in '{}' may be decimal or separate thousands", "column", shown)),
         (value.is_null(), pl.format("{}: '{}' is not a number", "column", shown)),
         (pl.col("benchmark").is_null(), pl.format("{}: no benchmark is named", "column")),
         (pl.col("benchmark_version").is_null(), pl.format("{}: the version cannot be determined", "column")),

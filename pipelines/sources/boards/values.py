@@ -24,8 +24,9 @@ _THOUSANDS_BY_APOSTROPHES = r"^[-+]?\d{1,3}(?:['’]\d{3})+(?:\.\d+)?$"
 _DECIMAL_COMMA = r"^([-+]?\d+),(\d+)$"
 _ONLY_COMMA = r"^[-+]?(?:0\d*,\d+|\d+,\d{1,2}|\d+,\d{4,}|\d{4,},\d+|\d{1,3}(?:\.\d{3})+,\d+)\s*%?$"
 _ONLY_POINT = r"^[-+]?(?:0\d*\.\d+|\d+\.\d{1,2}|\d+\.\d{4,}|\d{4,}\.\d+|\d{1,3}(?:,\d{3})+\.\d+)\s*%?$"
-UNCLEAR = r"^[-+]?[1-9]\d{0,2}(?:,\d{3})+$"
-"""A number whose comma may be a decimal point or separate thousands."""
+UNCLEAR = r"^[-+]?[1-9]\d{0,2}(?:[.,]\d{3})+$"
+"""A number whose separator may be a decimal one or separate thousands."""
+_UNCLEAR_COMMA = r"^[-+]?[1-9]\d{0,2}(?:,\d{3})+$"
 _MARKUP = r"</?[A-Za-z][^<>]*>|[\u200b\u200c\u2060\ufeff]"
 _LINK = r"\[([^\[\]]*)\]\((?:https?:|/|#)[^()\s]*\)"
 _ADDRESS = r"""(?:href\s*=\s*["']?|\]\()\s*(https?://[^"'\s<>()]+)"""
@@ -138,7 +139,7 @@ def comma_style(cells: pl.Series, *, semicolons: bool) -> str | None:
     comma, point = (bool(bare.str.contains(form).any()) for form in (_ONLY_COMMA, _ONLY_POINT))
     if comma != point:
         return "decimal" if comma else "thousands"
-    return "decimal" if semicolons and not point else None
+    return "decimal" if semicolons and not point and bool(bare.str.contains(_UNCLEAR_COMMA).any()) else None
 
 
 def number(value: pl.Expr, unit: str | pl.Expr = "", *, commas: str | pl.Expr | None = "either") -> pl.Expr:
@@ -147,7 +148,9 @@ def number(value: pl.Expr, unit: str | pl.Expr = "", *, commas: str | pl.Expr | 
     Args:
         value: Text.
         unit: Unit it is wanted in, of all rows or of each: a percent sign in a cell of fractions divides by 100.
-        commas: `decimal`; `thousands`; `either`: what looks like thousands is; or None: what may be either is null.
+        commas: `decimal`, so that points separate thousands; `thousands`; `share`: decimal like points: no share is a
+            thousand; `either`: what looks like thousands is; `unclear`: a comma or point that may be either is null;
+            None: a comma is.
     """
     bare = value.str.strip_chars().str.replace(_PLUS_MINUS, "").str.replace(r"^[$€£]\s*", "")
     is_percent = bare.str.ends_with("%")
@@ -159,9 +162,9 @@ def number(value: pl.Expr, unit: str | pl.Expr = "", *, commas: str | pl.Expr | 
         .then(bare.str.replace_all("['’]", ""))
         .when(points.fill_null(value=False))
         .then(bare.str.replace_all(".", "", literal=True))
-        .when(bare.str.contains(UNCLEAR) & style.is_null())
+        .when(bare.str.contains(_UNCLEAR_COMMA) & style.is_null() | bare.str.contains(UNCLEAR) & (style == "unclear"))
         .then(pl.lit(None, pl.String))
-        .when(bare.str.contains(_THOUSANDS) & (style != "decimal").fill_null(value=True))
+        .when(bare.str.contains(_THOUSANDS) & ~style.is_in(["decimal", "share"]).fill_null(value=False))
         .then(bare.str.replace_all(",", "", literal=True))
         .otherwise(bare)
     )

@@ -224,23 +224,30 @@ def test_a_renamed_column_of_scores_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "scores"),
+    ("unit", "separator", "cells", "scores"),
     [
-        (["161,650", "98,123"], []),
-        (["161,65", "98,123"], [161.65, 98.123]),
-        (["161.65", "98,123"], [161.65, 98123.0]),
+        ("index", ",", ["161,650", "98,123"], []),
+        ("index", ",", ["161,65", "98,123"], [161.65, 98.123]),
+        ("index", ",", ["161.65", "98,123"], [161.65, 98123.0]),
+        ("index", ",", ["161.650", "98.123"], [161.65, 98.123]),
+        ("index", ";", ["161.650", "98.123"], []),
+        ("index", ";", ["161,650", "98,123"], [161.65, 98.123]),
+        ("elo", ",", ["1,650", "1,123"], [1650.0, 1123.0]),
+        ("elo", ";", ["1.650", "987,5"], [1650.0, 987.5]),
+        ("percent", ",", ["61,523", "58,183"], [61.523, 58.183]),
+        ("percent", ";", ["61.523", "58.183"], [61.523, 58.183]),
     ],
 )
-def test_a_comma_that_may_be_either_is_what_others_show_and_else_nothing(cells: list[str], scores: list[float]) -> None:
-    index = RENAMED.replace('unit = "percent"', 'unit = "index"')
-    board = Declared(parse(DECLARATION + index, "index.toml"), by_user=True, text="")
-    rows = "".join(f'm{n},"{cell}",\n' for n, cell in enumerate(cells))
-    found = read(b"Model,Solved,Errors\n" + rows.encode(), "w.csv", board)
-    assert found.results["score"].to_list() == scores
-    told = (
-        [] if scores else [f"Solved: the comma of '{one}' may be a decimal one or separate thousands" for one in cells]
-    )
-    assert [why for _, _, why in found.rejected] == told
+def test_a_separator_that_may_be_either_is_what_others_or_the_unit_show_and_else_nothing(
+    unit: str, separator: str, cells: list[str], scores: list[float]
+) -> None:
+    declaration = DECLARATION + RENAMED.replace('unit = "percent"', f'unit = "{unit}"')
+    board = Declared(parse(declaration, "either.toml"), by_user=True, text="")
+    rows = [["Model", "Solved", "Errors"], *([f"m{n}", f'"{cell}"', ""] for n, cell in enumerate(cells))]
+    found = read("\n".join(separator.join(row) for row in rows).encode(), "w.csv", board)
+    assert found.results["score"].to_list() == pytest.approx(scores)
+    reason = "Solved: what separates digits in '{}' may be decimal or separate thousands"
+    assert [why for _, _, why in found.rejected] == ([] if scores else [reason.format(one) for one in cells])
 
 
 def test_percents_under_a_declaration_of_fractions_are_told_though_some_could_be_fractions() -> None:
