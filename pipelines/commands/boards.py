@@ -132,6 +132,8 @@ def check(
     )
     for number, _, reason in read.rejected[:10]:
         err.print(f"  row {number}: {reason}", highlight=False, markup=False)
+    for note in (*read.passed_over, *read.notes):
+        err.print(f"Left out: {note}", highlight=False, markup=False)
     if read.unread:
         err.print(f"Columns not read: {', '.join(sorted(read.unread))}", highlight=False, markup=False)
     rows = read.results.drop("row_number", "member", "link")
