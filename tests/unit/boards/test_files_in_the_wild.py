@@ -157,6 +157,10 @@ WAYS: dict[str, tuple[bytes, str]] = {
     ),
     "names with a medal and a footnote": (csv_of().replace(b"org/alpha", "🥇 org/alpha*".encode()), "w.csv"),
     "names as HTML": (csv_of().replace(b"org/alpha", b'"<a href=""https://x.org/a"">org/alpha</a>&nbsp;"'), "w.csv"),
+    "names as Markdown": (
+        csv_of().replace(b"org/alpha", b"[**org/alpha**](https://huggingface.co/org/alpha)"),
+        "w.csv",
+    ),
     "scores in bold with their errors": (csv_of(number=lambda x: f"**{x}** (±0.1)"), "w.csv"),
     "records in a list": (dumped(records()), "w.json"),
     "JSON lines": (b"\n".join(map(dumped, records())), "w.jsonl"),
