@@ -62,12 +62,11 @@ def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]
             first.model, [first.device], first.precision, [first.split], first.engine.name,
             {first.device.name: calibrations.get(first.device.name, {})},
         )  # fmt: skip
-        steps = times[first.device.name, first.split]["likely_s"]
         options = Options(engine=first.engine.name)
         room = room_of(first.model, first.device, first.split, first.precision, options)
         if room is None:
             return []
-        replica = replica_of(room, steps, held_back_steps=first.held_back_steps)
+        replica = replica_of(room, times[first.device.name, first.split], held_back_steps=first.held_back_steps)
     except (ProfilingError, KeyError):
         return []
     found: list[tuple[int, float]] = []

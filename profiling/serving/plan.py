@@ -342,8 +342,8 @@ def _laid_out(
         for (name, split), times in found.items():
             room = rooms.get((name, split))
             if room is not None:
-                likely = replica_of(room, times["likely_s"], arrival)
-                yield _Layout(roomy[name], split, likely, replace(likely, steps=times["high_s"]))
+                likely, slow = (replica_of(room, times, arrival, end=end) for end in ("likely_s", "high_s"))
+                yield _Layout(roomy[name], split, likely, slow)
         enough = {name for (name, _), room in rooms.items() if room.is_ample_for(promise.traffic)}
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, exp
+from math import ceil
+from typing import Literal
 
 import numpy as np
 
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.effects import ANSWERING_S, WAITING_EFFECTS, attention_of, setting_of
-from profiling.engines.fit import exponent
+from profiling.engines.effects import attention_of
 from profiling.engines.table import engine_of
 from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
@@ -19,7 +20,7 @@ from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Parallelism, Precision, Workload
 from profiling.serving.simulate import Replica, Traffic
-from profiling.serving.steps import StepTimes
+from profiling.serving.steps import End, StepTimes
 
 _REQUESTS_A_USER, _REQUESTS_IN_FLIGHT, _MORE_REQUESTS = 3, 6, 150
 _NO_LIMIT = 1e9
@@ -66,13 +67,15 @@ def enough_requests(replica: Replica, traffic: Traffic) -> int:
 
     Args:
         replica: Who serves.
-        traffic: Of this replica; where requests arrive by themselves, so many are in flight as Little's law says.
+        traffic: Of this replica; where requests arrive by themselves, so many are in flight as Little's law says, and
+            no more than the cache holds.
     """
     if traffic.users is not None:
         return _REQUESTS_A_USER * traffic.users + _MORE_REQUESTS
     fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
     context = traffic.input_tokens + traffic.output_tokens / 2
-    in_flight = _running(replica, traffic, traffic.requests_per_s or 0.0, fresh, context) or replica.sequences
+    most = min(replica.sequences, replica.cache_tokens / (traffic.input_tokens + traffic.output_tokens))
+    in_flight = min(_running(replica, traffic, traffic.requests_per_s or 0.0, fresh, context) or most, most)
     return _REQUESTS_IN_FLIGHT * ceil(in_flight) + _MORE_REQUESTS
 
 
@@ -130,26 +133,33 @@ def room_of(
     )  # fmt: skip
 
 
-def replica_of(room: Room, steps: StepTimes, arrival: str = "steady", held_back_steps: float = 0.0) -> Replica:
+def replica_of(
+    room: Room, times: Mapping[End, StepTimes], arrival: str = "steady", held_back_steps: float = 0.0,
+    end: Literal["likely_s", "high_s"] = "likely_s",
+) -> Replica:  # fmt: skip
     """One copy on its devices.
 
     Args:
         room: What lies where, and the room for its cache.
-        steps: Seconds of its steps.
+        times: Seconds of its steps at each end of their interval.
         arrival: Whether a fixed number of requests is in flight (steady) or they come by themselves (random).
         held_back_steps: Steps for which the engine's own options hold prompts back.
+        end: The likely value of the prediction, or the slow end of its interval.
     """
     options = room.options
     profile = options.held_by(options.engine)
     large = room.device.usable_memory_bytes >= LARGE_CARD_BYTES
     step_tokens = (profile.step_tokens or (2048, 8192))[large]
     workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
-    answering_s, waited = _waiting(room.model, room.device, room.precision, options.engine, arrival)
+    engine, attention = engine_of(options.engine, room.device), attention_of(room.model, "flash")
+    waiting = shipped_times().waiting(engine, room.device, room.precision, attention, arrival)
     return Replica(
-        steps=steps, cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
+        steps=times[end], cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
         tokens_per_step=step_tokens, sequences=room.split.data * (1024 if large else 256),
         tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
-        answering_s=answering_s, waited_steps=waited * (1 + held_back_steps),
+        reads_apart=engine.reads_apart, answering_s=waiting.answering_s,
+        waited_steps=waiting.steps * (1 + held_back_steps), prompts_factor=waiting.prompts,
+        first_token_factor=waiting.high if end == "high_s" else waiting.factor,
     )  # fmt: skip
 
 
@@ -166,21 +176,19 @@ def moving_s_per_token(device: Accelerator, split: Parallelism, replicas: int, b
     return bytes_per_token / (each * split.tensor * split.pipeline)
 
 
-def _waiting(
-    model: Architecture, device: Accelerator, precision: Precision, engine: str, arrival: str
-) -> tuple[float, float]:
-    """Seconds outside of the engine's steps, and steps waited for, of a first token, as fitted to measured serving."""
-    meant = engine_of(engine, device)
-    setting = setting_of(meant, device, precision, attention_of(model, "flash"), "first", arrival)
-    fitted = shipped_times().effects
-    answering, steps = (exp(exponent(fitted, WAITING_EFFECTS, part, setting)) for part in ("answering", "steps"))
-    return ANSWERING_S * answering, steps
-
-
 def fewest_replicas(
-    replica: Replica, traffic: Traffic, first_token_s: float | None, per_token_s: float | None, most: int
-) -> tuple[int, float]:
+    replica: Replica, traffic: Traffic, first_token_s: float | None, per_token_s: float | None, most: int,
+    beyond: float = 1.0,
+) -> tuple[int, float]:  # fmt: skip
     """By the steady state, in which every answered request makes room for one more prompt.
+
+    Args:
+        replica: Who serves.
+        traffic: Of all replicas together.
+        first_token_s: What is promised; None: nothing.
+        per_token_s: Likewise.
+        most: Replicas that there may be.
+        beyond: What is met, as far as is known, over what the steady state says.
 
     Returns:
         How many keep a promise, and how often the promise goes into what is then met: above 1 where not even the most
@@ -188,7 +196,7 @@ def fewest_replicas(
     """
 
     def excess(count: int) -> float:
-        return _excess(replica, traffic, first_token_s or np.inf, per_token_s or np.inf, count)
+        return beyond * _excess(replica, traffic, first_token_s or np.inf, per_token_s or np.inf, count)
 
     low, high, met = 0, most, excess(most)
     if met > 1:
