@@ -328,8 +328,7 @@ def _layout(
         return Parallelism(pipeline=min(count, model.main.depth)), 1
     tensor, expert, data = (_stated(name, said) for name in ("tp", "ep", "dp"))
     if tensor or expert:
-        ways = min(tensor or expert or 1, count)
-        split = _legal(model, ways, expert or 1, data or 1)
+        split = _legal(model, min(tensor or expert or 1, count), expert or 1, data or 1)
         return split, max(1, count // split.devices)
     ways = [way for way in legal_tensor_ways(model, count) if count % way == 0]
     for way in ways:

@@ -22,7 +22,7 @@ from profiling.roofline.workload import Parallelism, Precision, Workload
 from profiling.serving.simulate import Replica, Traffic
 from profiling.serving.steps import End, StepTimes
 
-_REQUESTS_A_USER, _REQUESTS_IN_FLIGHT, _MORE_REQUESTS = 3, 6, 150
+_REQUESTS_A_USER, _REQUESTS_IN_FLIGHT, _MORE_REQUESTS = 2, 6, 150
 _NO_LIMIT = 1e9
 """Tokens that fit where a token adds nothing to the cache."""
 
@@ -72,10 +72,8 @@ def enough_requests(replica: Replica, traffic: Traffic) -> int:
     """
     if traffic.users is not None:
         return _REQUESTS_A_USER * traffic.users + _MORE_REQUESTS
-    fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
-    context = traffic.input_tokens + traffic.output_tokens / 2
     most = min(replica.sequences, replica.cache_tokens / (traffic.input_tokens + traffic.output_tokens))
-    in_flight = min(_running(replica, traffic, traffic.requests_per_s or 0.0, fresh, context) or most, most)
+    in_flight = min(_running(replica, traffic, traffic.requests_per_s or 0.0) or most, most)
     return _REQUESTS_IN_FLIGHT * ceil(in_flight) + _MORE_REQUESTS
 
 
@@ -195,44 +193,57 @@ def fewest_replicas(
         keep it, infinite where they cannot keep up or the cache of a request does not fit.
     """
 
-    def excess(count: int) -> float:
-        return beyond * _excess(replica, traffic, first_token_s or np.inf, per_token_s or np.inf, count)
+    def met_by(count: int) -> float:
+        return beyond * excess(replica, traffic, first_token_s, per_token_s, count)
 
-    low, high, met = 0, most, excess(most)
+    low, high, met = 0, most, met_by(most)
     if met > 1:
         return most, met
     while high - low > 1:  # the more replicas, the less each has to do
         middle = (low + high) // 2
-        found = excess(middle)
+        found = met_by(middle)
         low, high, met = (low, middle, found) if found <= 1 else (middle, high, met)
     return high, met
 
 
-def _excess(replica: Replica, traffic: Traffic, first_token_s: float, per_token_s: float, count: int) -> float:
-    """The larger of what is met over what is promised, with so many replicas."""
+def excess(
+    replica: Replica, traffic: Traffic, first_token_s: float | None, per_token_s: float | None, count: int
+) -> float:  # fmt: skip
+    """The larger of what is met by the steady state over what is promised (None: nothing), with so many replicas."""
     fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
     context = traffic.input_tokens + traffic.output_tokens / 2
     if traffic.users is None:
-        batch = _running(replica, traffic, (traffic.requests_per_s or 0.0) / count, fresh, context)
+        batch = _running(replica, traffic, (traffic.requests_per_s or 0.0) / count)
     else:
         batch = traffic.users / count
     if batch is None or batch * (traffic.input_tokens + traffic.output_tokens) > replica.cache_tokens:
         return float(np.inf)
-    groups = replica.steps.groups
-    prompt = batch * fresh / traffic.output_tokens * replica.tokens_per_decode
-    read = min(prompt, groups * replica.tokens_per_step)
-    step = replica.step_cost * replica.steps.at(batch, batch * context, read / groups, read=read)
-    first = step * max(1.0, fresh / replica.tokens_per_step) + replica.steps.at(batch, batch * context, fresh)
-    return max(step / replica.tokens_per_decode / per_token_s, first / first_token_s)
+    step = _steady_step(replica, traffic, batch)
+    first = step * max(1.0, fresh / replica.tokens_per_step)
+    first += replica.steps.at(batch, batch * context, fresh, traffic.input_tokens - fresh / 2)
+    return max(step / replica.tokens_per_decode / (per_token_s or np.inf), first / (first_token_s or np.inf))
 
 
-def _running(replica: Replica, traffic: Traffic, rate: float, fresh: float, context: float) -> float | None:
+def _steady_step(replica: Replica, traffic: Traffic, batch: float) -> float:
+    """Mean seconds of a step in which every answered request makes room for one more prompt.
+
+    A prompt is read by one group, for which the others wait, so that some steps read a whole one and others none.
+    """
+    steps, fresh = replica.steps, traffic.input_tokens * (1 - traffic.cached_prefix)
+    read = min(
+        batch * fresh / traffic.output_tokens * replica.tokens_per_decode, steps.groups * replica.tokens_per_step
+    )
+    own = max(min(fresh, replica.tokens_per_step), read / steps.groups)
+    added = steps.added(batch, own, traffic.input_tokens - fresh / 2, max(read, own))
+    decoding = steps.at(batch, batch * (traffic.input_tokens + traffic.output_tokens / 2))
+    return replica.step_cost * decoding + min(read / own, 1.0) * added
+
+
+def _running(replica: Replica, traffic: Traffic, rate: float) -> float | None:
     """Requests in flight at that rate of arrivals (Little's law), or None where the replica cannot keep up."""
     batch = 1.0
     for _ in range(60):
-        prompt = batch * fresh / traffic.output_tokens
-        own = prompt / replica.steps.groups
-        step = replica.steps.at(batch, batch * context, own, read=prompt) / replica.tokens_per_decode
+        step = _steady_step(replica, traffic, batch) / replica.tokens_per_decode
         wanted = max(rate * traffic.output_tokens * step, 1e-3)
         if wanted > replica.sequences:
             return None

@@ -144,7 +144,7 @@ class Request:
     """Which of the groups attends to it, where attention is data parallel."""
     read: int = 0
     waited: float = 0.0
-    """For others' prompts; until it is read, less this clock (`Run.free`) when it came."""
+    """For others' prompts; until it is read, less what `Run.unblocked` was when it came."""
     steps: int = 0
     """That make its answer."""
     first: float = 0.0
@@ -230,7 +230,7 @@ class Run:
         *,
         from_start: bool,
     ) -> None:
-        self.replica, self.users, self.to_the_end = replica, traffic.users, from_start or traffic.users is None
+        self.replica, self.users, self.to_the_end = replica, traffic.users, from_start
         cached = traffic.cached_prefix
         self.coming = deque(
             Request(arrived, prompt, answer, int(cached * (prompt - 1)))
@@ -249,8 +249,8 @@ class Run:
         self.sums = [0.0, 0.0, 0.0, 0.0]
         """Seconds that reading prompts added; seconds × requests that decode; seconds × tokens in the cache; seconds in
         which nothing ran."""
-        self.free = 0.0
-        """Seconds in which nobody waited for room in the cache: who waits then, waits for others' prompts."""
+        self.unblocked = 0.0
+        """Seconds in which requests waited for others' prompts, and not for room in the cache."""
         self.last_arrival = self.coming[-1].arrived
         self.warm = 0 if from_start else traffic.users or len(self.coming) // 5
         self.warm_at: tuple[float, list[float]] | None = None
@@ -259,6 +259,11 @@ class Run:
     def inside(self) -> Sequence[int]:
         """Requests that wait, that are read, and that decode."""
         return len(self.waiting), len(self.reading), len(self.decoding)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether requests still come."""
+        return bool(self.coming) if self.users is not None else self.now < self.last_arrival
 
     @property
     def queued(self) -> int:
@@ -279,7 +284,7 @@ class Run:
             self._queue(self.coming.popleft())
 
     def _queue(self, request: Request) -> None:
-        request.waited = -self.free
+        request.waited = -self.unblocked
         self.waiting.append(request)
 
     def rest_until(self, moment: float) -> None:
@@ -300,12 +305,15 @@ class Run:
         left, attended = [budget] * groups, 0.0
         for request in self.reading:
             attended += _read_part(request, left)
-        while self.waiting and max(left) > 0 and self.has_room_for(self.waiting[0]):
+        while self.waiting:
+            most = max(left)
+            if most <= 0 or not self.has_room_for(self.waiting[0]):
+                break
             request = self.waiting.popleft()
-            request.waited += self.free
+            request.waited += self.unblocked
             self.reading.append(request)
             self.reserved += request.prompt + request.answer
-            request.group = left.index(max(left)) if groups > 1 else 0
+            request.group = left.index(most)
             attended += _read_part(request, left)
         whole = groups * budget - sum(left)
         return budget - min(left), attended / whole if whole else 0.0, whole
@@ -349,7 +357,7 @@ class Run:
         self.now += seconds
         self.taken += taken
         if self.waiting and self.has_room_for(self.waiting[0]):
-            self.free += seconds
+            self.unblocked += seconds
         sums = self.sums
         sums[0] += added
         sums[1] += seconds * batch
@@ -377,16 +385,13 @@ class Run:
             self.warm_at = self.now, self.sums.copy()
 
     def result(self) -> Served:
-        """Run until every request has been answered, or, with users in flight, until no new one can begin.
-
-        Where all of them count, so do those that end when fewer than the users are left.
-        """
+        """Run until no new request can begin, after which fewer and fewer are left, or until every one is answered."""
         queued = 0
-        while self.coming or (self.to_the_end and any(self.inside)):
+        while self.is_full or (self.to_the_end and any(self.inside)):
             self._advance()
             if self.users is None and self.now <= self.last_arrival:
                 queued = self.queued
-        while not self.done:  # fewer requests than users in flight
+        while not self.done:  # fewer requests than are in flight
             self._advance()
         is_warm = self.warm_at is not None and len(self.done) > self.warm
         began, sums = self.warm_at if self.warm_at and is_warm else (0.0, [0.0] * len(self.sums))
