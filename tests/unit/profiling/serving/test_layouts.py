@@ -113,7 +113,7 @@ def test_groups_wait_for_the_longest_prompt_among_them() -> None:
 _ENDS: tuple[End, End] = ("likely_s", "high_s")
 PUBLISHED = {
     # A public benchmark's runs with data-parallel attention in ai-dynamo/aiconfigurator @095f58a (Apache-2.0), 2026;
-    # prompts and answers of 1024 tokens at most, 0.9 of that on average. Nothing of the plan was fitted to them.
+    # prompts and answers of 1024 tokens at most, 0.9 of that on average.
     "8 x H200": ("deepseek-ai/DeepSeek-R1", H200, "fp8", SPREAD, 256, 0.0372),
     "8 x B200": ("deepseek-ai/DeepSeek-R1", "B200-SXM-180GB", "nvfp4", SPREAD, 64, 0.0123),
     "4 x B200": ("openai/gpt-oss-120b", "B200-SXM-180GB", "mxfp4", Parallelism(1, 1, 4, 4), 64, 0.00642),
@@ -129,9 +129,7 @@ def test_published_runs_with_data_parallel_attention_are_met_within_a_quarter(do
     room = room_of(model, device, split, precision, options)
     assert room is not None
     traffic = Traffic(input_tokens=922, output_tokens=922, users=users, spread=0.064)
-    likely, slow = (
-        simulate(replica_of(room, times, end=end), traffic, 10 * users, from_start=True) for end in _ENDS
-    )
+    likely, slow = (simulate(replica_of(room, times, end=end), traffic, 10 * users, from_start=True) for end in _ENDS)
     assert likely.mean_per_token_s == pytest.approx(per_token_s, rel=0.25)
     assert per_token_s < slow.mean_per_token_s
 
