@@ -34,6 +34,7 @@ def settings_of(cases: Sequence[Case]) -> list[Setting]:
             case.stage.split(" ")[0],
             case.arrival,
             case.rocblas,
+            groups=case.split.data > 1,
         )
         for case in cases
     ]

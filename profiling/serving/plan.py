@@ -358,22 +358,23 @@ def _fewest(door: Door, guess: _Guess, promise: Promise, options: Options, enoug
     """The fewest replicas that keep the promise, on as many devices as are enough; the most tried where none do.
 
     The steady state is held against every simulation: what it says too little of what is met corrects the next count,
-    and what lies between one that breaks the promise and one that keeps it is halved. None where not even the estimate
-    is enough.
+    and what lies between one that breaks the promise and one that keeps it is halved. Of what the steady state says is
+    too few, only the most is tried. None where not even the estimate is enough.
     """
     layout, most = guess.layout, min(enough // guess.layout.split.devices, MOST_REPLICAS)
     if options.apart:
         return _fewest_apart(door, layout, promise, options, most)
-    found, kept, broken, count = None, None, 0, guess.fewest
+    found, kept, broken, count = None, None, max(guess.fewest - 2, 0), guess.fewest
     while broken < count <= most and (kept is None or count < kept.replicas):
         tried = _tried(door, layout, promise, options, count)
         if tried is None:
             break
         found = tried
         if tried.broken:
-            broken = count
-            beyond = tried.missed / layout.steady(promise, count)
-            count = min(max(layout.fewest(promise, most, beyond)[0], count + 1), 2 * count)
+            broken, steady = count, layout.steady(promise, count)
+            known = 0 < steady < inf and tried.missed < inf
+            likely = layout.fewest(promise, most, tried.missed / steady)[0] if known else ceil(1.5 * count)
+            count = min(max(likely, count + 1), 2 * count, most)
         else:
             kept = tried
         if kept is not None:

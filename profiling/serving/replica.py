@@ -150,7 +150,9 @@ def replica_of(
     step_tokens = (profile.step_tokens or (2048, 8192))[large]
     workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
     engine, attention = engine_of(options.engine, room.device), attention_of(room.model, "flash")
-    waiting = shipped_times().waiting(engine, room.device, room.precision, attention, arrival)
+    waiting = shipped_times().waiting(
+        engine, room.device, room.precision, attention, arrival, groups=room.split.data > 1
+    )
     return Replica(
         steps=times[end], cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
         tokens_per_step=step_tokens, sequences=room.split.data * (1024 if large else 256),

@@ -119,6 +119,13 @@ def test_a_plan_keeps_its_promise_and_one_replica_less_would_not(door: Door) -> 
     assert spent == pytest.approx(hourly, rel=1e-6)
 
 
+def test_without_a_promise_of_latency_a_plan_has_enough_replicas_to_keep_up(door: Door) -> None:
+    arriving = Promise(traffic=replace(CHAT, users=None, requests_per_s=20.0))
+    (plan,) = plans(door, LLAMA, arriving, OPTIONS, [H100])
+    assert not plan.broken
+    assert plan.served.output_tokens_per_s * plan.replicas == pytest.approx(20 * 500, rel=0.2)
+
+
 def test_fixed_fleets_stand_side_by_side_and_say_which_promise_breaks(door: Door) -> None:
     eight, four = (
         fleet(door, LLAMA, PROMISE, OPTIONS, name, count) for name, count in ((H100, 8), ("B200-SXM-180GB", 4))
