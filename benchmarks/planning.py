@@ -29,9 +29,11 @@ from profiling.serving.steps import step_times
 LIMIT_S = 2.0
 ASKED = (
     ("deepseek-ai/DeepSeek-V3.1", 500), ("moonshotai/Kimi-K2-Instruct", 500), ("Qwen/Qwen3-235B-A22B", 200),
-    ("openai/gpt-oss-120b", 200), ("openai/gpt-oss-20b", 500),
+    ("openai/gpt-oss-120b", 200), ("openai/gpt-oss-20b", 500), ("openai/gpt-oss-20b", 2000),
     ("meta-llama/Llama-3.3-70B-Instruct", 50), ("Qwen/Qwen3-8B", 1000),
 )  # fmt: skip
+ARRIVING = (("deepseek-ai/DeepSeek-R1", 20.0), ("Qwen/Qwen3-8B", 10.0))
+"""Requests per second that come by themselves."""
 EVERY_USERS = 500
 
 
@@ -42,9 +44,9 @@ def cpu_s(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def planned(door: Door, model: str, users: int) -> float:
+def planned(door: Door, model: str, users: int | None, requests_per_s: float | None = None) -> float:
     """Seconds of processor time of one plan; 0 of a model that no device can serve so."""
-    traffic = Traffic(input_tokens=2000, output_tokens=500, users=users)
+    traffic = Traffic(input_tokens=2000, output_tokens=500, users=users, requests_per_s=requests_per_s)
     promise = Promise(traffic=traffic, time_to_first_token_s=2, time_per_output_token_s=0.05)
 
     with suppress(ProfilingError):
@@ -77,6 +79,8 @@ def main() -> int:
     taken = {
         f"{name}, {users} users": planned(door, name, users) for name, users in (asked if options.every else ASKED)
     }
+    if not options.every:
+        taken |= {f"{name}, {rate:g} arrivals/s": planned(door, name, None, rate) for name, rate in ARRIVING}
     result["slowest_s"] = max(taken.values())
     result |= {f"plan_s {name}": seconds for name, seconds in taken.items() if not options.every}
     if options.every:

@@ -155,7 +155,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     split, replicas = _layout(row, count, model, device, precision, engine, load_of.batch, given + made)
     waiting = 1.0
     room = (
-        _largest_batch(model, device, precision, split, engine, given + made / 2, _attention_ways(row))
+        _largest_batch(model, device, precision, split, engine, given + made / 2)
         if measured_stage == "serving"
         else np.inf
     )
@@ -326,12 +326,10 @@ def _layout(
         return Parallelism(), 1
     if "layer split" in said or said.startswith("pp"):
         return Parallelism(pipeline=min(count, model.main.depth)), 1
-    stated = re.search(r"tp ?(\d+)", said)
-    experts = re.search(r"ep ?(\d+)", said)
-    if stated or experts:
-        tensor = min(int((stated or experts)[1]), count)  # type: ignore[index]
-        expert = int(experts[1]) if experts and model.is_mixture_of_experts else 1
-        return _legal(model, tensor, expert), max(1, count // tensor)
+    tensor, expert, data = (_stated(name, said) for name in ("tp", "ep", "dp"))
+    if tensor or expert:
+        split = _legal(model, min(tensor or expert or 1, count), expert or 1, data or 1)
+        return split, max(1, count // split.devices)
     ways = [way for way in legal_tensor_ways(model, count) if count % way == 0]
     for way in ways:
         split = Parallelism(tensor=way)
@@ -342,21 +340,26 @@ def _layout(
     return Parallelism(tensor=ways[-1]), count // ways[-1]
 
 
-def _legal(model: Architecture, tensor: int, expert: int) -> Parallelism:
-    for candidate in (Parallelism(tensor, 1, expert), Parallelism(tensor)):
+def _stated(name: str, parallelism: str) -> int | None:
+    found = re.search(rf"\b{name} ?(\d+)", parallelism)
+    return int(found[1]) if found else None
+
+
+def _legal(model: Architecture, ways: int, expert: int, data: int) -> Parallelism:
+    """The split of a group of devices among which attention may be data parallel, experts spread and the rest shared.
+
+    A dense model whose attention is said to be data parallel runs as replicas.
+    """
+    own = ways // data if ways % data == 0 else ways
+    spread = expert if model.is_mixture_of_experts else 1
+    shared = Parallelism(own) if own < ways and not model.is_mixture_of_experts else Parallelism(ways)
+    for candidate in (Parallelism(own, 1, spread, ways // own), Parallelism(ways, 1, spread), shared):
         try:
             candidate.check(model)
         except ProfilingError:
             continue
         return candidate
-    below = max(way for way in legal_tensor_ways(model, tensor))
-    return Parallelism(tensor=below)
-
-
-def _attention_ways(row: Mapping[str, Any]) -> int:
-    """Ways in which attention is data parallel: each device then holds the caches of its own sequences alone."""
-    stated = re.search(r"\bdp ?(\d+)", str(row.get("parallelism") or "").casefold())
-    return int(stated[1]) if stated else 1
+    return Parallelism(max(way for way in legal_tensor_ways(model, ways)))
 
 
 def _largest_batch(
@@ -366,20 +369,19 @@ def _largest_batch(
     split: Parallelism,
     engine: Engine,
     length: float,
-    attention: int = 1,
 ) -> float:
     """Sequences of this mean length whose caches fit beside weights and the engine's own share; 0: none."""
-    ways = attention if attention == split.tensor else 1
-    key = (model.name, device.name, precision, split, engine.name, round(length), ways)
+    key = (model.name, device.name, precision, split, engine.name, round(length))
     if key in _ROOM:
         return _ROOM[key]
-    workload = Workload(stage="decode", batch=1, context=max(1.0, length), precision=precision, parallelism=split)
+    # As many sequences as there are groups that attend to their own: one on each.
+    workload = Workload(
+        stage="decode", batch=split.data, context=max(1.0, length), precision=precision, parallelism=split
+    )
     need = memory_need(model, device, workload, engine.name)
     one = kv_cache_bytes(model, workload)
     free = float(need.budget - need.high + one.high)
-    if ways > 1:
-        one = kv_cache_bytes(model, replace(workload, parallelism=Parallelism()))
-    each = float(one.low + one.high) / 2 / ways
+    each = float(one.low + one.high) / 2 / split.data
     room = 0.0 if free <= 0 else float(min(MOST_SEQUENCES, np.floor(free / each))) if each else float(MOST_SEQUENCES)
     return _ROOM.setdefault(key, room)
 

@@ -34,6 +34,7 @@ def settings_of(cases: Sequence[Case]) -> list[Setting]:
             case.stage.split(" ")[0],
             case.arrival,
             case.rocblas,
+            groups=case.split.data > 1,
         )
         for case in cases
     ]
@@ -43,8 +44,9 @@ def pass_weights(cases: Sequence[Case]) -> tuple[Array, Array]:
     """Prefill passes and decode steps that each measured time is made of.
 
     A token under load is one decode step with its share of the prompts that are read meanwhile: each request that is
-    answered makes room for one, so one per sequence and length of the answer; a request does not wait for its own, nor
-    for those of the first round, which are read before tokens are made.
+    answered makes room for one, so one per sequence and length of the answer. A request does not wait for its own, and
+    of those of the first round, which come all at once, for the half that are read after it. Groups that attend to
+    requests of their own read one prompt each at a time.
     Stages of a pipeline work on parts of a prompt at once: n parts over p stages take (n + p - 1) / p of the time of
     one part each.
     """
@@ -59,8 +61,9 @@ def pass_weights(cases: Sequence[Case]) -> tuple[Array, Array]:
         elif case.stage == "request":
             prefill[index], decode[index] = 1.0, max(1.0, case.output_tokens - 1)
         elif case.stage in UNDER_LOAD or case.stage == "energy":
-            later = 1 - 1 / case.rounds
-            prompts = later * max(case.batch - 1, 0.0) if case.stage == UNDER_LOAD[0] else case.batch
+            own = case.batch / case.split.data
+            later = 1 - 0.5 / case.rounds
+            prompts = later * max(own - 1, 0.0) if case.stage == UNDER_LOAD[0] else own
             prefill[index], decode[index] = prompts / max(1.0, case.output_tokens), 1.0
         elif case.stage == FIRST_TOKEN:
             prefill[index], decode[index] = 1.0, 1.0 if case.batch > 1 else 0.0
@@ -104,7 +107,7 @@ def waiting_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters)
             known[case.group] = factors(parameters, setting)
         by_part = known[case.group]
         prompt, step = float(passes.prefill[index] @ by_part), float(passes.decode[index] @ by_part)
-        others = max(case.batch - 1, 0.0)
+        others = max(case.batch / case.split.data - 1, 0.0)
         busy = others * prompt / (max(1.0, case.output_tokens) * step)
         before = (1 - 1 / case.rounds) * min(busy / 2, others) + others / 2 / case.rounds
         per_token = step + (1 - 1 / case.rounds) * others / max(1.0, case.output_tokens) * prompt

@@ -27,7 +27,8 @@ class Passes:
     """Per case: parts of its prefill and decode passes and their bounds, in seconds of one replica."""
 
     prefill: Array
-    """(cases, PARTS), of the whole batch for stage prefill and of one prompt for serving."""
+    """(cases, PARTS), of the whole batch for stage prefill; for serving of one prompt, or of one in each group that
+    attends to requests of its own: groups take their steps together."""
     decode: Array
     """(cases, PARTS), of one step of the batch."""
     prefill_bound: Array
@@ -74,7 +75,8 @@ class _Asked:
         if not rows:
             return
         some = [self.cases[row] for row in rows]
-        batch = np.array([case.batch if case.stage.startswith("prefill") else 1.0 for case in some])
+        alone = np.array([case.stage.startswith("prefill") for case in some])
+        batch = np.where(alone, [case.batch for case in some], self.first.split.data)
         depth = np.array([case.depth for case in some])
         given = np.array([case.input_tokens for case in some])
         whole = Workload(
@@ -83,7 +85,7 @@ class _Asked:
         )  # fmt: skip
         cut = replace(whole, chunk=np.array([case.micro_batch or _WHOLE_PROMPT for case in some]))
         result.prefill[rows], result.kernels[rows, 0] = self._times(cut, batch)
-        result.prefill_bound[rows] = self._bound(whole)
+        result.prefill_bound[rows] = self._bound(replace(whole, batch=np.where(alone, batch, 1.0)))
 
     def steps(self, rows: list[int], result: Passes) -> None:
         """Decode steps in the middle of the output."""
@@ -102,7 +104,7 @@ class _Asked:
         if chosen.any():
             crowd = replace(step, batch=_CROWD, parallelism=Parallelism())
             split = self.first.split
-            least = self._bound(crowd) * batch / _CROWD / (split.tensor * split.pipeline)
+            least = self._bound(crowd) * batch / _CROWD / split.devices
             bound = np.where(chosen, np.minimum(bound, least), bound)
         # Of requests in flight some wait or are at their prompt, so that a step may be one of few sequences.
         alone = np.array([case.stage == "time per token under load" for case in some])

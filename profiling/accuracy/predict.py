@@ -105,7 +105,7 @@ def naive_s(cases: Sequence[Case]) -> Array:
         if key not in sizes:
             active = case.model.parameters_active / case.model.parameters_total
             sizes[key] = float(weight_bytes(case.model, case.precision)) * active
-        devices = case.split.tensor
+        devices = case.split.ways
         step = sizes[key] / (case.device.bandwidth_bytes_per_s * devices)
         peak = case.device.peaks.get("fp16") or max(case.device.peaks.values())
         prompts = case.batch if case.stage.startswith("prefill") else 1.0

@@ -20,8 +20,6 @@ from profiling.serving.steps import step_times
 STAGES = ("time per token under load", "first token under load")
 _SPREAD = 0.064
 """Lengths between 0.8 and 1 times the stated, evenly: the standard deviation over the mean."""
-MOST_CONFIGURATIONS = 240
-"""Configurations that are simulated; of more, every so many-th."""
 ERRORS = Path(__file__).parents[1] / "reference" / "simulation_errors.csv"
 """What ships: `skyline accuracy ../shared/data/serving/silicon_rows.csv --simulated --format csv --output` this."""
 SCHEMA: dict[str, type[pl.DataType]] = {"row": pl.Int64, "simulated": pl.Float64}
@@ -40,10 +38,8 @@ def simulated(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) ->
     for case in cases:
         if case.stage in STAGES and case.arrival == "steady" and case.engine.reference_kernels:
             groups[(*case.group, case.input_tokens, case.output_tokens, case.rounds, _users(case))].append(case)
-    chosen = list(groups.values())
-    chosen = chosen[:: max(1, -(-len(chosen) // MOST_CONFIGURATIONS))]
     layouts: dict[tuple[object, ...], list[list[Case]]] = defaultdict(list)
-    for members in chosen:
+    for members in groups.values():
         layouts[*members[0].group, members[0].held_back_steps].append(members)
     rows: list[tuple[int, float]] = []
     for of_layout in layouts.values():
@@ -63,12 +59,11 @@ def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]
             first.model, [first.device], first.precision, [first.split], first.engine.name,
             {first.device.name: calibrations.get(first.device.name, {})},
         )  # fmt: skip
-        steps = times[first.device.name, first.split]["likely_s"]
         options = Options(engine=first.engine.name)
         room = room_of(first.model, first.device, first.split, first.precision, options)
         if room is None:
             return []
-        replica = replica_of(room, steps, held_back_steps=first.held_back_steps)
+        replica = replica_of(room, times[first.device.name, first.split], held_back_steps=first.held_back_steps)
     except (ProfilingError, KeyError):
         return []
     found: list[tuple[int, float]] = []

@@ -93,13 +93,13 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
 }  # fmt: skip
 """Effects of every part, in the order of `parts.PARTS`, and under `whole` of the sum of all."""
 
-_ARRIVAL = ("engine", "arrival")
+_ARRIVAL, _GROUPS = ("engine", "arrival"), ("attention groups",)
 ANSWERING_S = 0.01
 """Time of a request outside of the engine's steps, before its effects."""
 WAITING_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "answering": (Effect((), 0.5), Effect(_ENGINE, 0.5)),
-    "steps": (Effect((), 0.3), Effect(_ARRIVAL, 0.4), Effect(_ON_DEVICE, 0.3)),
-    "prompts_before": (Effect((), 0.2), Effect(_ARRIVAL, 0.2), Effect(_ON_DEVICE, 1.0)),
+    "steps": (Effect((), 0.3), Effect(_ARRIVAL, 0.4), Effect(_ON_DEVICE, 0.3), Effect(_GROUPS, 0.5)),
+    "prompts_before": (Effect((), 0.2), Effect(_ARRIVAL, 0.2), Effect(_ON_DEVICE, 1.0), Effect(_GROUPS, 0.5)),
     "queue": (Effect((), 0.5), Effect(("arrival",), 0.5)),
 }
 """Effects of what the first token of a request under load waits for beside the step that reads its prompt."""
@@ -148,12 +148,13 @@ class Setting:
 
 def setting_of(
     engine: Engine, device: Accelerator, precision: Precision, attention: str, stage: str, arrival: str = "steady",
-    rocblas: bool = False,
+    rocblas: bool = False, *, groups: bool = False,
 ) -> Setting:  # fmt: skip
     """The setting of a single configuration.
 
     `stage` is the first word of what is timed, such as decode; `arrival` says how requests come: `steady` where a
-    fixed number is in flight, `random` where they come by themselves; `rocblas`, that hipBLASLt is switched off.
+    fixed number is in flight, `random` where they come by themselves; `rocblas`, that hipBLASLt is switched off;
+    `groups`, that attention is data parallel, where requests wait in the queue of one group while others are idle.
     """
     bits = float(np.max(precision.number_bits("feed_forward")))
     try:
@@ -171,6 +172,7 @@ def setting_of(
         "attention": attention,
         "stage": stage,
         "arrival": arrival,
+        "attention groups": "several" if groups else "one",
     }
     return Setting(labels, float(np.log(vector_rate(device) / rate) + np.log(10)), strain_of(device), float(rocblas))
 

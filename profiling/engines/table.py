@@ -47,6 +47,8 @@ class Engine:
     """Whether 8-bit integer weights are opened to 16 bits before they are multiplied."""
     half_sums: bool = False
     """Whether products of 16 bits may be summed in 16 bits, twice the rate on GeForce."""
+    reads_apart: bool = False
+    """Whether prompts are read in steps of their own, which go first, and not in the steps that make tokens."""
     reference_kernels: bool = False
     """Whether calibrations (measured cuBLAS and flash attention kernels) are of the kernels that it runs."""
 
@@ -69,11 +71,12 @@ def _llama_cpp(
 
 
 def _library(
-    name: str, *, launch_s: float = 0.7e-6, reference_kernels: bool = True, composes_steps: bool = False
-) -> Engine:
+    name: str, *, launch_s: float = 0.7e-6, reference_kernels: bool = True, composes_steps: bool = False,
+    reads_apart: bool = False,
+) -> Engine:  # fmt: skip
     return Engine(
         name=name, family=name, reference_kernels=reference_kernels, composes_steps=composes_steps,
-        opens_integers=not reference_kernels, launch_s=launch_s,
+        opens_integers=not reference_kernels, launch_s=launch_s, reads_apart=reads_apart,
     )  # fmt: skip
 
 
@@ -87,7 +90,7 @@ ENGINES: Mapping[str, Engine] = {
         _llama_cpp("sycl", launch_s=6e-6, opening=10, half_efficiency=0.29, vector_attention=0.15),
         _llama_cpp("cpu", launch_s=1e-6, opening=1, integer=True),
         _library("vllm"),
-        _library("sglang"),
+        _library("sglang", reads_apart=True),  # `get_next_batch_to_run`; `--enable-mixed-chunk` is off by default
         _library("tensorrt-llm"),
         _library("lmdeploy", launch_s=0.5e-6),
         _library("transformers", launch_s=28e-6, composes_steps=True),

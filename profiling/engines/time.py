@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from math import exp
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.effects import setting_of
-from profiling.engines.fit import Parameters, factors
+from profiling.engines.effects import ANSWERING_S, LOADED_EFFECTS, setting_of
+from profiling.engines.fit import Parameters, exponent, factors
 from profiling.engines.table import Engine, device_class
 from profiling.roofline.workload import Precision
 
 Array = npt.NDArray[np.float64]
 FILE = Path(__file__).parents[1] / "reference" / "engines.json"
 COMMAND = "skyline accuracy FILE… --fit profiling/reference/engines.json"
+PER_TOKEN, FIRST_TOKEN = "time per token under load", "first token under load"
+"""Stages that tell of the steps of serving, and of what comes before a first token."""
 ENOUGH_OWN_ROWS = 8
 """Measured passes of an engine on a device from which on it counts as measured."""
 _WIDEST = (0.3, 4.0)
@@ -83,6 +86,22 @@ class Basis:
         return f"{where}; held-out error {self.held_out.mdape_pct:.0f} % ({self.held_out.rows:,} rows)"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What a first token under load waits for beside the engine's steps, priced as those between tokens."""
+
+    answering_s: float
+    """Outside of the steps."""
+    steps: float
+    """Until a new request is looked at."""
+    prompts: float
+    """Others' prompts, over the time in which they are read."""
+    factor: float
+    """First tokens over the sum of all that they wait for."""
+    high: float
+    """The same at the slow end of the interval, where steps are as slow as theirs."""
+
+
 @dataclass(frozen=True)
 class EngineTimes:
     """Fitted effects of engines with their held-out errors."""
@@ -101,6 +120,7 @@ class EngineTimes:
     def __post_init__(self) -> None:
         """Remember the factors of settings: grids ask for the same again and again."""
         object.__setattr__(self, "_factors", lru_cache(4096)(self._factors_of))
+        object.__setattr__(self, "_waits", lru_cache(4096)(self._waiting_of))
 
     def factors(
         self, engine: Engine, device: Accelerator, precision: Precision, attention: str = "flash",
@@ -113,6 +133,28 @@ class EngineTimes:
         self, engine: Engine, device: _Hashed, precision: Precision, attention: str, stage: str
     ) -> Array:  # fmt: skip
         return factors(self.effects, setting_of(engine, device.device, precision, attention, stage))
+
+    def waiting(
+        self, engine: Engine, device: Accelerator, precision: Precision, attention: str, arrival: str,
+        *, groups: bool = False,
+    ) -> Waiting:  # fmt: skip
+        """What the first tokens of requests that arrive so wait for beside the engine's steps."""
+        return self._waits(engine, _Hashed(device), precision, attention, arrival, groups)  # type: ignore[attr-defined, no-any-return]
+
+    def _waiting_of(
+        self, engine: Engine, device: _Hashed, precision: Precision, attention: str, arrival: str, groups: bool
+    ) -> Waiting:  # fmt: skip
+        def effect(part: str, stage: str) -> float:
+            word = stage.split(" ", maxsplit=1)[0]
+            setting = setting_of(engine, device.device, precision, attention, word, arrival, groups=groups)
+            return exp(exponent(self.effects, LOADED_EFFECTS, part, setting))
+
+        first, token = (self.basis(engine, device.device, (stage,)).held_out for stage in (FIRST_TOKEN, PER_TOKEN))
+        factor = effect("whole", FIRST_TOKEN) / effect("whole", PER_TOKEN)
+        return Waiting(
+            answering_s=ANSWERING_S * effect("answering", FIRST_TOKEN), steps=effect("steps", FIRST_TOKEN),
+            prompts=effect("prompts_before", FIRST_TOKEN), factor=factor, high=factor * first.high / token.high,
+        )  # fmt: skip
 
     def basis(self, engine: Engine, device: Accelerator, stages: Sequence[str]) -> Basis:
         """On what a time rests.

@@ -20,7 +20,6 @@ import polars as pl
 
 from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, Cut, calibrated_part
 from profiling.devices.accelerators import GIB, Accelerator
-from profiling.engines.effects import attention_of
 from profiling.engines.parts import host_parts
 from profiling.engines.table import Engine, engine_of, opening_rate, product_rate
 from profiling.engines.time import EngineTimes, shipped_times
@@ -83,6 +82,8 @@ class Grid:
     """Whether to give `low_s` and `high_s`."""
     times: EngineTimes | None = None
     """Fitted effects of engines; those that ship where None."""
+    loaded: bool = False
+    """Whether passes are steps of serving: see `whole.EngineTime`."""
 
     @property
     def rows_per_block(self) -> int:
@@ -114,14 +115,8 @@ class _Axes:
 
     def factors(self, model: Architecture, workload: Workload) -> Array:
         """What each part is multiplied by: (accelerators, precisions, parts)."""
-        stage = "prefill" if workload.stage == "encode" else workload.stage
-        attention = attention_of(model, workload.attention)
         return np.array([
-            [
-                one.fitted.factors(one.engine, one.accelerator, precision, attention, stage)
-                for precision in self.grid.precisions
-            ]
-            for one in self.engines
+            [one.factors(model, workload, precision) for precision in self.grid.precisions] for one in self.engines
         ])  # fmt: skip
 
     def rates(self, workload: Workload, factors: Array) -> Rates:
@@ -163,7 +158,7 @@ def _axes(grid: Grid) -> _Axes:
         return np.array([[of(device, each) for each in grid.precisions] for device in devices])[:, :, None, None]
 
     fitted = grid.times or shipped_times()
-    engines = [EngineTime(engine_of(grid.engine, device), fitted, device) for device in devices]
+    engines = [EngineTime(engine_of(grid.engine, device), fitted, device, grid.loaded) for device in devices]
     by_device = dict(zip([device.name for device in devices], engines, strict=True))
     product = {group: peaks(partial(_product_peak, group=group, engines=by_device)) for group in PRODUCT_GROUPS}
     efficiency = {group: peaks(partial(_efficiency, group=group, engines=by_device)) for group in PRODUCT_GROUPS}

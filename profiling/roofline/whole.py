@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.effects import attention_of
 from profiling.engines.parts import parts_of
 from profiling.engines.table import Engine, opening_rate
-from profiling.engines.time import Basis, EngineTimes
+from profiling.engines.time import PER_TOKEN, Basis, EngineTimes
 from profiling.models.architecture import Architecture
-from profiling.roofline.workload import Values, Workload
+from profiling.roofline.workload import Precision, Values, Workload
 
 if TYPE_CHECKING:
     from profiling.roofline.operator_time import OperatorTime
 
+Array = npt.NDArray[np.float64]
 SMALL_LOOP = 16
 """Steps that move up to so many times the last-level cache may find that much of the step before in it."""
 ACROSS_NODES = (0.93, 1.6)
@@ -105,9 +107,20 @@ class EngineTime:
     engine: Engine
     fitted: EngineTimes
     accelerator: Accelerator
+    loaded: bool = False
+    """Whether passes are steps of serving, of which times per token under load tell."""
+
+    def factors(self, model: Architecture, workload: Workload, precision: Precision) -> Array:
+        """What each part of such a pass is multiplied by."""
+        alone = "prefill" if workload.stage == "encode" else workload.stage
+        stage = PER_TOKEN.split(" ", maxsplit=1)[0] if self.loaded else alone
+        attention = attention_of(model, workload.attention)
+        return self.fitted.factors(self.engine, self.accelerator, precision, attention, stage)
 
     def basis(self, workload: Workload) -> Basis:
         """On what times of such passes rest."""
+        if self.loaded:
+            return self.fitted.basis(self.engine, self.accelerator, (PER_TOKEN,))
         alone = workload.parallelism.devices == 1
         several = "" if alone else " on several devices"
         names = {
@@ -121,11 +134,7 @@ class EngineTime:
     def likely_s(self, times: Sequence[OperatorTime], model: Architecture, workload: Workload) -> Values:
         """Likely seconds of a pass whose operators these are, cut as the workload says."""
         parts = parts_of(times, model, workload, opening_rate(self.engine, self.accelerator), self.engine)
-        stage = "prefill" if workload.stage == "encode" else workload.stage
-        factors = self.fitted.factors(
-            self.engine, self.accelerator, workload.precision, attention_of(model, workload.attention), stage
-        )  # fmt: skip
-        seconds = parts.stacked() @ factors + parts.network_s
+        seconds = parts.stacked() @ self.factors(model, workload, workload.precision) + parts.network_s
         if workload.stage == "decode":
             return cast("Values", seconds)
         new = np.subtract(workload.context, workload.prefix)

@@ -44,7 +44,7 @@ class RunApart(Run):
     def _send(self, request: Request) -> None:
         start = max(request.arrived, heapq.heappop(self.free))
         new, steps = request.prompt - request.cached, self.replica.steps
-        seconds = steps.at(0, 0, new, request.cached, new * steps.groups)
+        seconds = steps.at(0, 0, new, request.cached + new / 2, new * steps.groups)
         heapq.heappush(self.free, start + seconds * self.busy)
         request.first = start + seconds + self.replica.moving_s_per_token * request.prompt
         heapq.heappush(self.elsewhere, (request.first, next(self.order), request))

@@ -23,6 +23,7 @@ from profiling.serving.layouts import NODE, layouts
 from profiling.serving.replica import (
     Options,
     enough_requests,
+    excess,
     fewest_replicas,
     moving_s_per_token,
     replica_of,
@@ -179,10 +180,7 @@ def plans(door: Door, model: str, promise: Promise, options: Options, accelerato
     tried: dict[str, list[_Guess]] = {}
     for layout in _laid_out(door, architecture, devices, layouts(architecture, options), promise, options):
         most = min(options.most_devices // layout.split.devices, MOST_REPLICAS)
-        fewest, excess = fewest_replicas(
-            layout.likely, promise.traffic, promise.time_to_first_token_s, promise.time_per_output_token_s, most
-        )
-        tried.setdefault(layout.device.name, []).append(_Guess(layout, fewest, excess))
+        tried.setdefault(layout.device.name, []).append(_Guess(layout, *layout.fewest(promise, most)))
     found = [_best(door, guesses, promise, options) for guesses in tried.values()]
     best = [plan for plan in found if plan is not None]
     if not best:
@@ -216,16 +214,15 @@ class _Guess:
 def _best(door: Door, guesses: Sequence[_Guess], promise: Promise, options: Options) -> Plan | None:
     """The plan of one kind of device, from the layout that seems to need the fewest on; None where none runs.
 
-    Once one keeps the promise, others are tried that seem to need fewer devices, with as many at most; layouts that
-    seem to break it by far are tried only while none runs.
+    Once one keeps the promise, others are tried that seem to need fewer devices, with fewer at most; layouts that seem
+    to break it by far are tried only while none runs.
     """
     best: Plan | None = None
     for guess in sorted(guesses, key=lambda one: one.order):
-        enough = best.devices if best is not None and not best.broken else options.most_devices
-        needed = guess.fewest * guess.layout.split.devices
-        if best is not None and (guess.is_hopeless or (needed >= enough and not best.broken)):
+        enough = best.devices - 1 if best is not None and not best.broken else options.most_devices
+        if best is not None and (guess.is_hopeless or guess.fewest * guess.layout.split.devices > enough):
             break
-        plan = _fewest(door, guess.layout, promise, options, guess.fewest, enough)
+        plan = _fewest(door, guess, promise, options, enough)
         if plan is not None and (best is None or _rank(plan) < _rank(best)):
             best = plan
     return None if best is None else _judged(best, promise)
@@ -318,6 +315,16 @@ class _Layout:
     likely: Replica
     slow: Replica
 
+    def fewest(self, promise: Promise, most: int, beyond: float = 1.0) -> tuple[int, float]:
+        """Replicas that seem to keep the promise, and what is met then over what is promised: `fewest_replicas`."""
+        limits = (promise.time_to_first_token_s, promise.time_per_output_token_s)
+        return fewest_replicas(self.likely, promise.traffic, *limits, most, beyond)
+
+    def steady(self, promise: Promise, replicas: int) -> float:
+        """What is met by the steady state over what is promised."""
+        limits = (promise.time_to_first_token_s, promise.time_per_output_token_s)
+        return excess(self.likely, promise.traffic, *limits, replicas)
+
 
 def _laid_out(
     door: Door, model: Architecture, devices: Sequence[Accelerator], splits: Sequence[Parallelism], promise: Promise,
@@ -343,27 +350,37 @@ def _laid_out(
         for (name, split), times in found.items():
             room = rooms.get((name, split))
             if room is not None:
-                likely = replica_of(room, times["likely_s"], arrival)
-                yield _Layout(roomy[name], split, likely, replace(likely, steps=times["high_s"]))
+                likely, slow = (replica_of(room, times, arrival, end=end) for end in ("likely_s", "high_s"))
+                yield _Layout(roomy[name], split, likely, slow)
         enough = {name for (name, _), room in rooms.items() if room.is_ample_for(promise.traffic)}
 
 
-def _fewest(door: Door, layout: _Layout, promise: Promise, options: Options, fewest: int, enough: int) -> Plan | None:
-    """The fewest replicas that keep the promise, from an estimate on; the most that were tried where none do.
+def _fewest(door: Door, guess: _Guess, promise: Promise, options: Options, enough: int) -> Plan | None:
+    """The fewest replicas that keep the promise, on as many devices as are enough; the most tried where none do.
 
-    None where the estimate has more devices than are enough already.
+    The steady state is held against every simulation: what it says too little of what is met corrects the next count,
+    and what lies between one that breaks the promise and one that keeps it is halved. Of what the steady state says is
+    too few, only the most is tried. None where not even the estimate is enough.
     """
-    most = min(enough // layout.split.devices, MOST_REPLICAS)
-    found = None
+    layout, most = guess.layout, min(enough // guess.layout.split.devices, MOST_REPLICAS)
     if options.apart:
         return _fewest_apart(door, layout, promise, options, most)
-    for count in sorted({min(number, most) for number in (fewest, fewest + 1, ceil(fewest * 1.5), 2 * fewest)}):
-        if count < fewest:
+    found, kept, broken, count = None, None, max(guess.fewest - 2, 0), guess.fewest
+    while broken < count <= most and (kept is None or count < kept.replicas):
+        tried = _tried(door, layout, promise, options, count)
+        if tried is None:
             break
-        found = _tried(door, layout, promise, options, count)
-        if found is None or not found.broken:
-            break
-    return found
+        found = tried
+        if tried.broken:
+            broken, steady = count, layout.steady(promise, count)
+            known = 0 < steady < inf and tried.missed < inf
+            likely = layout.fewest(promise, most, tried.missed / steady)[0] if known else ceil(1.5 * count)
+            count = min(max(likely, count + 1), 2 * count, most)
+        else:
+            kept = tried
+        if kept is not None:
+            count = (broken + kept.replicas) // 2
+    return kept or found
 
 
 def _fewest_apart(door: Door, layout: _Layout, promise: Promise, options: Options, most: int) -> Plan | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, exp
+from math import ceil
+from typing import Literal
 
 import numpy as np
 
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.effects import ANSWERING_S, WAITING_EFFECTS, attention_of, setting_of
-from profiling.engines.fit import exponent
+from profiling.engines.effects import attention_of
 from profiling.engines.table import engine_of
 from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
@@ -19,9 +20,9 @@ from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Parallelism, Precision, Workload
 from profiling.serving.simulate import Replica, Traffic
-from profiling.serving.steps import StepTimes
+from profiling.serving.steps import End, StepTimes
 
-_REQUESTS_A_USER, _REQUESTS_IN_FLIGHT, _MORE_REQUESTS = 3, 6, 150
+_REQUESTS_A_USER, _REQUESTS_IN_FLIGHT, _MORE_REQUESTS = 2, 6, 150
 _NO_LIMIT = 1e9
 """Tokens that fit where a token adds nothing to the cache."""
 
@@ -66,13 +67,13 @@ def enough_requests(replica: Replica, traffic: Traffic) -> int:
 
     Args:
         replica: Who serves.
-        traffic: Of this replica; where requests arrive by themselves, so many are in flight as Little's law says.
+        traffic: Of this replica; where requests arrive by themselves, so many are in flight as Little's law says, and
+            no more than the cache holds.
     """
     if traffic.users is not None:
         return _REQUESTS_A_USER * traffic.users + _MORE_REQUESTS
-    fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
-    context = traffic.input_tokens + traffic.output_tokens / 2
-    in_flight = _running(replica, traffic, traffic.requests_per_s or 0.0, fresh, context) or replica.sequences
+    most = min(replica.sequences, replica.cache_tokens / (traffic.input_tokens + traffic.output_tokens))
+    in_flight = min(_running(replica, traffic, traffic.requests_per_s or 0.0) or most, most)
     return _REQUESTS_IN_FLIGHT * ceil(in_flight) + _MORE_REQUESTS
 
 
@@ -130,26 +131,35 @@ def room_of(
     )  # fmt: skip
 
 
-def replica_of(room: Room, steps: StepTimes, arrival: str = "steady", held_back_steps: float = 0.0) -> Replica:
+def replica_of(
+    room: Room, times: Mapping[End, StepTimes], arrival: str = "steady", held_back_steps: float = 0.0,
+    end: Literal["likely_s", "high_s"] = "likely_s",
+) -> Replica:  # fmt: skip
     """One copy on its devices.
 
     Args:
         room: What lies where, and the room for its cache.
-        steps: Seconds of its steps.
+        times: Seconds of its steps at each end of their interval.
         arrival: Whether a fixed number of requests is in flight (steady) or they come by themselves (random).
         held_back_steps: Steps for which the engine's own options hold prompts back.
+        end: The likely value of the prediction, or the slow end of its interval.
     """
     options = room.options
     profile = options.held_by(options.engine)
     large = room.device.usable_memory_bytes >= LARGE_CARD_BYTES
     step_tokens = (profile.step_tokens or (2048, 8192))[large]
     workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
-    answering_s, waited = _waiting(room.model, room.device, room.precision, options.engine, arrival)
+    engine, attention = engine_of(options.engine, room.device), attention_of(room.model, "flash")
+    waiting = shipped_times().waiting(
+        engine, room.device, room.precision, attention, arrival, groups=room.split.data > 1
+    )
     return Replica(
-        steps=steps, cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
+        steps=times[end], cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
         tokens_per_step=step_tokens, sequences=room.split.data * (1024 if large else 256),
         tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
-        answering_s=answering_s, waited_steps=waited * (1 + held_back_steps),
+        reads_apart=engine.reads_apart, answering_s=waiting.answering_s,
+        waited_steps=waiting.steps * (1 + held_back_steps), prompts_factor=waiting.prompts,
+        first_token_factor=waiting.high if end == "high_s" else waiting.factor,
     )  # fmt: skip
 
 
@@ -166,65 +176,76 @@ def moving_s_per_token(device: Accelerator, split: Parallelism, replicas: int, b
     return bytes_per_token / (each * split.tensor * split.pipeline)
 
 
-def _waiting(
-    model: Architecture, device: Accelerator, precision: Precision, engine: str, arrival: str
-) -> tuple[float, float]:
-    """Seconds outside of the engine's steps, and steps waited for, of a first token, as fitted to measured serving."""
-    meant = engine_of(engine, device)
-    setting = setting_of(meant, device, precision, attention_of(model, "flash"), "first", arrival)
-    fitted = shipped_times().effects
-    answering, steps = (exp(exponent(fitted, WAITING_EFFECTS, part, setting)) for part in ("answering", "steps"))
-    return ANSWERING_S * answering, steps
-
-
 def fewest_replicas(
-    replica: Replica, traffic: Traffic, first_token_s: float | None, per_token_s: float | None, most: int
-) -> tuple[int, float]:
+    replica: Replica, traffic: Traffic, first_token_s: float | None, per_token_s: float | None, most: int,
+    beyond: float = 1.0,
+) -> tuple[int, float]:  # fmt: skip
     """By the steady state, in which every answered request makes room for one more prompt.
+
+    Args:
+        replica: Who serves.
+        traffic: Of all replicas together.
+        first_token_s: What is promised; None: nothing.
+        per_token_s: Likewise.
+        most: Replicas that there may be.
+        beyond: What is met, as far as is known, over what the steady state says.
 
     Returns:
         How many keep a promise, and how often the promise goes into what is then met: above 1 where not even the most
         keep it, infinite where they cannot keep up or the cache of a request does not fit.
     """
 
-    def excess(count: int) -> float:
-        return _excess(replica, traffic, first_token_s or np.inf, per_token_s or np.inf, count)
+    def met_by(count: int) -> float:
+        return beyond * excess(replica, traffic, first_token_s, per_token_s, count)
 
-    low, high, met = 0, most, excess(most)
+    low, high, met = 0, most, met_by(most)
     if met > 1:
         return most, met
     while high - low > 1:  # the more replicas, the less each has to do
         middle = (low + high) // 2
-        found = excess(middle)
+        found = met_by(middle)
         low, high, met = (low, middle, found) if found <= 1 else (middle, high, met)
     return high, met
 
 
-def _excess(replica: Replica, traffic: Traffic, first_token_s: float, per_token_s: float, count: int) -> float:
-    """The larger of what is met over what is promised, with so many replicas."""
+def excess(
+    replica: Replica, traffic: Traffic, first_token_s: float | None, per_token_s: float | None, count: int
+) -> float:  # fmt: skip
+    """The larger of what is met by the steady state over what is promised (None: nothing), with so many replicas."""
     fresh = traffic.input_tokens * (1 - traffic.cached_prefix)
     context = traffic.input_tokens + traffic.output_tokens / 2
     if traffic.users is None:
-        batch = _running(replica, traffic, (traffic.requests_per_s or 0.0) / count, fresh, context)
+        batch = _running(replica, traffic, (traffic.requests_per_s or 0.0) / count)
     else:
         batch = traffic.users / count
     if batch is None or batch * (traffic.input_tokens + traffic.output_tokens) > replica.cache_tokens:
         return float(np.inf)
-    groups = replica.steps.groups
-    prompt = batch * fresh / traffic.output_tokens * replica.tokens_per_decode
-    read = min(prompt, groups * replica.tokens_per_step)
-    step = replica.step_cost * replica.steps.at(batch, batch * context, read / groups, read=read)
-    first = step * max(1.0, fresh / replica.tokens_per_step) + replica.steps.at(batch, batch * context, fresh)
-    return max(step / replica.tokens_per_decode / per_token_s, first / first_token_s)
+    step = _steady_step(replica, traffic, batch)
+    first = step * max(1.0, fresh / replica.tokens_per_step)
+    first += replica.steps.at(batch, batch * context, fresh, traffic.input_tokens - fresh / 2)
+    return max(step / replica.tokens_per_decode / (per_token_s or np.inf), first / (first_token_s or np.inf))
 
 
-def _running(replica: Replica, traffic: Traffic, rate: float, fresh: float, context: float) -> float | None:
+def _steady_step(replica: Replica, traffic: Traffic, batch: float) -> float:
+    """Mean seconds of a step in which every answered request makes room for one more prompt.
+
+    A prompt is read by one group, for which the others wait, so that some steps read a whole one and others none.
+    """
+    steps, fresh = replica.steps, traffic.input_tokens * (1 - traffic.cached_prefix)
+    read = min(
+        batch * fresh / traffic.output_tokens * replica.tokens_per_decode, steps.groups * replica.tokens_per_step
+    )
+    own = max(min(fresh, replica.tokens_per_step), read / steps.groups)
+    added = steps.added(batch, own, traffic.input_tokens - fresh / 2, max(read, own))
+    decoding = steps.at(batch, batch * (traffic.input_tokens + traffic.output_tokens / 2))
+    return replica.step_cost * decoding + min(read / own, 1.0) * added
+
+
+def _running(replica: Replica, traffic: Traffic, rate: float) -> float | None:
     """Requests in flight at that rate of arrivals (Little's law), or None where the replica cannot keep up."""
     batch = 1.0
     for _ in range(60):
-        prompt = batch * fresh / traffic.output_tokens
-        own = prompt / replica.steps.groups
-        step = replica.steps.at(batch, batch * context, own, read=prompt) / replica.tokens_per_decode
+        step = _steady_step(replica, traffic, batch) / replica.tokens_per_decode
         wanted = max(rate * traffic.output_tokens * step, 1e-3)
         if wanted > replica.sequences:
             return None

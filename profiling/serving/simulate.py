@@ -2,7 +2,7 @@
 
 Every step decodes one token for each running request, fills what is left of its token budget with prompts in order of
 arrival, and admits a request only while the cache has room for all of its tokens (Yu et al. 2022, Orca; Agrawal et
-al. 2024, Sarathi-Serve).
+al. 2024, Sarathi-Serve). SGLang reads prompts in steps of their own instead, which go first: running requests wait.
 """
 
 from __future__ import annotations
@@ -76,8 +76,11 @@ class Replica:
         step_cost: Time of a decode step over that without speculation.
         readers: Replicas that read prompts alone, per replica that makes tokens; 0: each does both.
         moving_s_per_token: Time in which the cache of a prompt's token moves from the one to the other.
+        reads_apart: Whether prompts are read in steps of their own, for which those that make tokens wait.
         answering_s: Time of a request outside of the steps, before its first token.
         waited_steps: Decode steps that end before a new request is looked at.
+        prompts_factor: What waiting for others' prompts was measured to take over the time in which they are read.
+        first_token_factor: What first tokens were measured to take over the sum of all that they wait for.
     """
 
     steps: StepTimes
@@ -89,8 +92,11 @@ class Replica:
     step_cost: float = 1.0
     readers: float = 0.0
     moving_s_per_token: float = 0.0
+    reads_apart: bool = False
     answering_s: float = 0.0
     waited_steps: float = 0.0
+    prompts_factor: float = 1.0
+    first_token_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,19 +141,21 @@ class Request:
     group: int = 0
     """Which of the groups attends to it, where attention is data parallel."""
     read: int = 0
+    waited: float = 0.0
+    """For others' prompts; until it is read, less what `Run.unblocked` was when it came."""
     steps: int = 0
     """That make its answer."""
     first: float = 0.0
     ended: float = 0.0
 
 
-def _read_part(request: Request, left: list[int]) -> int:
-    """Read of a prompt what the budget of its group allows; the tokens, each times those read before them."""
+def _read_part(request: Request, left: list[int]) -> float:
+    """Read of a prompt what the budget of its group allows; the tokens that those read attend to, all together."""
     begun = request.read
     part = min(request.prompt - request.cached - begun, left[request.group])
     left[request.group] -= part
     request.read = begun + part
-    return part * (request.cached + begun)
+    return part * (request.cached + begun + part / 2)
 
 
 class Run:
@@ -163,7 +171,7 @@ class Run:
         *,
         from_start: bool,
     ) -> None:
-        self.replica, self.users, self.to_the_end = replica, traffic.users, from_start or traffic.users is None
+        self.replica, self.users, self.to_the_end = replica, traffic.users, from_start
         cached = traffic.cached_prefix
         self.coming = deque(
             Request(arrived, prompt, answer, int(cached * (prompt - 1)))
@@ -182,6 +190,8 @@ class Run:
         self.sums = [0.0, 0.0, 0.0, 0.0]
         """Seconds that reading prompts added; seconds × requests that decode; seconds × tokens in the cache; seconds in
         which nothing ran."""
+        self.unblocked = 0.0
+        """Seconds in which requests waited for others' prompts, and not for room in the cache."""
         self.last_arrival = self.coming[-1].arrived
         self.warm = 0 if from_start else traffic.users or len(self.coming) // 5
         self.warm_at: tuple[float, list[float]] | None = None
@@ -190,6 +200,11 @@ class Run:
     def inside(self) -> Sequence[int]:
         """Requests that wait, that are read, and that decode."""
         return len(self.waiting), len(self.reading), len(self.decoding)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether requests still come."""
+        return bool(self.coming) if self.users is not None else self.now < self.last_arrival
 
     @property
     def queued(self) -> int:
@@ -202,12 +217,16 @@ class Run:
             for _ in range(min(missing, len(self.coming))):
                 request = self.coming.popleft()
                 request.arrived = self.now
-                self.waiting.append(request)
+                self._queue(request)
             return
         if not self.decoding and not self.reading and not self.waiting and self.coming:
             self.rest_until(self.coming[0].arrived)
         while self.coming and self.coming[0].arrived <= self.now:
-            self.waiting.append(self.coming.popleft())
+            self._queue(self.coming.popleft())
+
+    def _queue(self, request: Request) -> None:
+        request.waited = -self.unblocked
+        self.waiting.append(request)
 
     def rest_until(self, moment: float) -> None:
         """Nothing runs until then."""
@@ -215,25 +234,30 @@ class Run:
         self.now = max(self.now, moment)
 
     def _read(self) -> tuple[int, float, int]:
-        """Prompt tokens of this step in the group that reads most, the mean number read before them, and of all groups.
+        """Prompt tokens of this step in the group that reads most, how many each attends to, and those of all groups.
 
         A request is read where the budget has most left, and stays there.
         """
         if not self.reading and not self.waiting:
             return 0, 0.0, 0
         groups = self.replica.steps.groups
-        budget = max(self.replica.tokens_per_step - ceil(len(self.decoding) / groups), 0)
-        left, before = [budget] * groups, 0.0
+        making = 0 if self.replica.reads_apart else ceil(len(self.decoding) / groups)
+        budget = max(self.replica.tokens_per_step - making, 0)
+        left, attended = [budget] * groups, 0.0
         for request in self.reading:
-            before += _read_part(request, left)
-        while self.waiting and max(left) > 0 and self.has_room_for(self.waiting[0]):
+            attended += _read_part(request, left)
+        while self.waiting:
+            most = max(left)
+            if most <= 0 or not self.has_room_for(self.waiting[0]):
+                break
             request = self.waiting.popleft()
+            request.waited += self.unblocked
             self.reading.append(request)
             self.reserved += request.prompt + request.answer
-            request.group = left.index(max(left)) if groups > 1 else 0
-            before += _read_part(request, left)
+            request.group = left.index(most)
+            attended += _read_part(request, left)
         whole = groups * budget - sum(left)
-        return budget - min(left), before / whole if whole else 0.0, whole
+        return budget - min(left), attended / whole if whole else 0.0, whole
 
     def has_room_for(self, request: Request) -> bool:
         """Whether it may run beside those that do."""
@@ -254,12 +278,15 @@ class Run:
     def _advance(self) -> None:
         """One step that reads prompts, or as many pure decode steps as there are until something happens."""
         self._arrive()
-        chunk, before, read = self._read()
+        chunk, attended, read = self._read()
         batch, steps = len(self.decoding), self.replica.steps
         alone = self.replica.step_cost * steps.at(batch, self.contexts) if batch else 0.0
         taken, seconds, added = 1, alone, 0.0
-        if chunk:
-            added = steps.added(batch, chunk, before, read)
+        if chunk and self.replica.reads_apart:
+            taken, seconds = 0, steps.added(0, chunk, attended, read)
+            added = seconds
+        elif chunk:
+            added = steps.added(batch, chunk, attended, read)
             seconds += added
         elif batch:
             taken = max(self.decoding[0][0] - self.taken, 1)
@@ -270,6 +297,8 @@ class Run:
             seconds = taken * alone + growth * taken * (taken - 1) / 2
         self.now += seconds
         self.taken += taken
+        if self.waiting and self.has_room_for(self.waiting[0]):
+            self.unblocked += seconds
         sums = self.sums
         sums[0] += added
         sums[1] += seconds * batch
@@ -297,16 +326,13 @@ class Run:
             self.warm_at = self.now, self.sums.copy()
 
     def result(self) -> Served:
-        """Run until every request has been answered, or, with users in flight, until no new one can begin.
-
-        Where all of them count, so do those that end when fewer than the users are left.
-        """
+        """Run until no new request can begin, after which fewer and fewer are left, or until every one is answered."""
         queued = 0
-        while self.coming or (self.to_the_end and any(self.inside)):
+        while self.is_full or (self.to_the_end and any(self.inside)):
             self._advance()
             if self.users is None and self.now <= self.last_arrival:
                 queued = self.queued
-        while not self.done:  # fewer requests than users in flight
+        while not self.done:  # fewer requests than are in flight
             self._advance()
         is_warm = self.warm_at is not None and len(self.done) > self.warm
         began, sums = self.warm_at if self.warm_at and is_warm else (0.0, [0.0] * len(self.sums))
@@ -315,10 +341,12 @@ class Run:
         counted = [one for one in made if not self.warm or self.users is None or one.arrived > 0] or made
         span = max(self.now - began, 1e-12)
         reading, running, cached, resting = ((now - then) / span for now, then in zip(self.sums, sums, strict=True))
-        first = np.array([one.first - one.arrived for one in counted])
+        waited = np.array([one.waited for one in counted])
+        first = np.array([one.first - one.arrived for one in counted]) + (self.replica.prompts_factor - 1) * waited
         each = np.array([(one.ended - one.first) / max(one.answer - 1, 1) for one in counted])
         step = float(np.median(each)) * self.replica.tokens_per_decode
         first += self.replica.answering_s + (self.replica.waited_steps * step if running > 1 else 0.0)
+        first *= self.replica.first_token_factor
         return Served(
             time_to_first_token_s=tuple(float(np.quantile(first, q)) for q in QUANTILES),
             time_per_output_token_s=tuple(float(np.quantile(each, q)) for q in QUANTILES),

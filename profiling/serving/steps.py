@@ -59,21 +59,22 @@ class StepTimes:
     together_s: Numbers = ()
 
     def at(
-        self, batch: float, contexts: float, prompt: float = 0.0, before: float = 0.0, read: float | None = None
-    ) -> float:
+        self, batch: float, contexts: float, prompt: float = 0.0, attended: float | None = None,
+        read: float | None = None,
+    ) -> float:  # fmt: skip
         """Seconds of a step.
 
         Args:
             batch: Sequences that decode, of all groups.
             contexts: Tokens of context of all of them together.
             prompt: Prompt tokens read in the same step, of the group that reads most.
-            before: Tokens of those prompts that were read in earlier steps, on average per token.
+            attended: Tokens that each of these attends to, on average; None: they are one prompt from its start.
             read: Prompt tokens that all groups read together; None: one group alone reads.
         """
         decoding = _between(batch, self._base) + self.per_context_s(batch) * contexts if batch > 0 else 0.0
-        return decoding + self.added(batch, prompt, before, read) if prompt > 0 else decoding
+        return decoding + self.added(batch, prompt, attended, read) if prompt > 0 else decoding
 
-    def added(self, batch: float, prompt: float, before: float = 0.0, read: float | None = None) -> float:
+    def added(self, batch: float, prompt: float, attended: float | None = None, read: float | None = None) -> float:
         """Seconds by which reading prompts makes a step longer; arguments as of `at`."""
         if self.groups == 1:
             linear = self._of(batch + prompt, self._alone) - (self._of(batch, self._alone) if batch > 0 else 0.0)
@@ -81,7 +82,7 @@ class StepTimes:
             own = batch / self.groups
             linear = self._shared(own + prompt, batch + (prompt if read is None else read))
             linear -= self._shared(own, batch) if batch > 0 else 0.0
-        return linear + self.pair_s * prompt * (before + prompt / 2)
+        return linear + self.pair_s * prompt * (prompt / 2 if attended is None else attended)
 
     def per_context_s(self, batch: float) -> float:
         """What each token of context of all sequences adds to a step, which the fullest group ends."""
@@ -153,7 +154,7 @@ def step_times(
         """(ends, splits, accelerators, batches, contexts); NaN where it cannot be."""
         grid = Grid(
             models=[model], accelerators=accelerators, batches=batches, contexts=contexts, precisions=[precision],
-            stages=[stage], parallelisms=splits, engine=engine, calibrations=calibrations, intervals=True,
+            stages=[stage], parallelisms=splits, engine=engine, calibrations=calibrations, intervals=True, loaded=True,
         )  # fmt: skip
         found = pl.concat(evaluate(grid)).select(ends).to_numpy().T
         return found.reshape(len(ends), len(splits), len(accelerators), len(batches), len(contexts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,14 @@ from pipelines.defs.accuracy.tables import (
     simulation,
 )
 from profiling.accuracy import fitting
+from profiling.accuracy.composition import pass_weights
+from profiling.accuracy.evaluate import questions
 from profiling.accuracy.held_out import ALL_ENGINES, LEFT_OUT, held_out_errors
 from profiling.accuracy.simulated import shipped_simulation_errors
 from profiling.answers.door import shipped_door
 from profiling.engines.effects import Effect
 from profiling.engines.time import shipped_times
+from profiling.roofline.workload import Parallelism
 
 SAMPLE = ("xiongjiedai.csv", "lmdeploy-a100.csv", "exllamav2.csv", "openvino-258v.csv")
 
@@ -93,6 +97,28 @@ def test_the_simulation_behind_plans_is_close_to_measured_times_per_token(shared
     assert (per_token["mdape_pct"] * per_token["rows"]).sum() / per_token["rows"].sum() < 25
     assert set(shipped_simulation_errors().columns) == set(table.columns)
     assert shipped_simulation_errors()["mdape_pct"].max() < 30  # type: ignore[operator]
+
+
+def test_data_parallel_attention_is_timed_as_such_and_a_first_round_waits_for_half_of_its_prompts(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    with (shared_data / "serving" / "silicon_rows.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    spread = next(line for line in lines if (line["attention_dp_size"], line["mode"]) == ("8", "agg"))
+    at_once = next(line for line in lines if "sglang/0.5.1.post1/" in line["silicon_data_source"])
+    with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows([spread, at_once])
+    cases, _, _ = questions(read_all([tmp_path / "rows.csv"]), shipped_door().devices)
+    per_token = [case for case in cases if case.stage == "time per token under load"]
+    assert [case.split for case in per_token] == [Parallelism(1, 1, 8, 8), Parallelism(int(at_once["tp_size"]))]
+    prompts, steps = pass_weights(per_token)
+    assert steps.tolist() == [1, 1]
+    groups, alone = per_token
+    # Of eight groups each reads a prompt at a time: each token waits for those of its own group.
+    assert prompts[0] == pytest.approx((1 - 0.5 / 10) * (groups.batch / 8 - 1) / groups.output_tokens)
+    assert prompts[1] == pytest.approx((alone.batch - 1) / 2 / alone.output_tokens)
 
 
 def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pass(sample: Accuracy) -> None:

@@ -1,12 +1,14 @@
 """Continuous batching obeys the laws of queues, and a plan keeps its promise with the fewest devices."""
 
 from dataclasses import replace
+from math import exp
 
 import pytest
 
 from pipelines.sources.catalogue.prices import price_list
 from pipelines.sources.catalogue.read import grid_intensities
 from profiling.answers.door import Door, shipped_door
+from profiling.engines.time import shipped_times
 from profiling.errors import DoesNotFit, InvalidWorkload
 from profiling.roofline.estimate import estimate
 from profiling.roofline.workload import Parallelism, Workload, precision_of
@@ -30,17 +32,40 @@ def door() -> Door:
     return shipped_door(price_list(ACCELERATOR_PRICES).to_dicts(), grid_intensities().to_dicts())
 
 
-def test_a_step_without_prompts_is_the_decode_step_and_without_answers_the_prefill(door: Door) -> None:
-    model, device, precision = door.model(LLAMA), door.device(H100), precision_of("fp8")
-    times = step_times(model, [device], precision, [Parallelism(4)], "vllm-v1", door.fitted)
-    steps = times[H100, Parallelism(4)]["likely_s"]
-    asked = Workload(batch=32, context=2048, precision=precision, parallelism=Parallelism(4))
-    decode = float(estimate(model, device, asked).time.likely_s)
+def test_steps_of_serving_are_passes_priced_by_what_was_measured_under_load(door: Door) -> None:
+    model, device, precision, four = door.model(LLAMA), door.device(H100), precision_of("fp8"), Parallelism(4)
+    times = step_times(model, [device], precision, [four], "vllm-v1", door.fitted)
+    steps = times[H100, four]["likely_s"]
+    asked = Workload(batch=32, context=2048, precision=precision, parallelism=four)
+    whole = shipped_times().effects["whole"]
+    loaded = exp(whole["engine×stage"]["vllm|time"] + whole["engine×device×stage"][f"vllm|{H100}|time"])
+    decode = float(estimate(model, device, asked).time.likely_s) * loaded
     assert steps.at(32, 32 * 2048) == pytest.approx(decode, rel=0.05)
-    prefill = float(estimate(model, device, replace(asked, stage="prefill", batch=1)).time.likely_s)
+    prefill = float(estimate(model, device, replace(asked, stage="prefill", batch=1)).time.likely_s) * loaded
     assert steps.at(0, 0, 2048) == pytest.approx(prefill, rel=0.05)
     mixed = steps.at(32, 32 * 2048, 2048)
     assert max(decode, prefill) < mixed < decode + prefill
+
+
+def test_prompts_of_one_step_attend_to_themselves_alone() -> None:
+    pair = Traffic(input_tokens=2000, output_tokens=2, users=2, spread=0)
+    served = simulate(REPLICA, pair, 2, from_start=True)
+    assert served.mean_first_token_s == pytest.approx(STEPS.at(0, 0, 4000, attended=1000))
+    assert served.mean_first_token_s < STEPS.at(0, 0, 4000)
+
+
+def test_who_reads_prompts_apart_makes_no_token_until_all_that_wait_are_read() -> None:
+    # Sixteen prompts of a whole step each, all at once and none after, as SGLang schedules them.
+    replica = replace(REPLICA, reads_apart=True)
+    round_of = Traffic(input_tokens=8192, output_tokens=101, users=16, spread=0)
+    served = simulate(replica, round_of, 16, from_start=True)
+    prompt, step = STEPS.at(0, 0, 8192), STEPS.at(16, 16 * 8242)
+    assert served.mean_first_token_s == pytest.approx(8.5 * prompt)
+    # Each waits for the half that are read after its own prompt, and shares every step.
+    assert served.mean_per_token_s == pytest.approx(7.5 * prompt / 100 + step, rel=0.01)
+    late = simulate(replace(replica, prompts_factor=2, first_token_factor=1.5), round_of, 16, from_start=True)
+    assert late.mean_first_token_s == pytest.approx(1.5 * (1 + 15) * prompt)
+    assert late.mean_per_token_s == served.mean_per_token_s
 
 
 @pytest.mark.parametrize("traffic", [CHAT, replace(CHAT, users=None, requests_per_s=2.0)])
@@ -85,7 +110,7 @@ def test_a_plan_keeps_its_promise_and_one_replica_less_would_not(door: Door) -> 
         assert plan.certainty in {"surely", "likely"}
         if plan.replicas > 1:
             fewer = replace(CHAT, users=-(-50 // (plan.replicas - 1)))
-            assert not PROMISE.kept_by(simulate(plan.replica, fewer, requests=6 * (fewer.users or 1)))
+            assert not PROMISE.kept_by(simulate(plan.replica, fewer, enough_requests(plan.replica, fewer)))
     row = found[0].row()
     hourly = row["usd_per_hour"]
     spent = sum(
@@ -93,6 +118,13 @@ def test_a_plan_keeps_its_promise_and_one_replica_less_would_not(door: Door) -> 
         for side in ("input", "output")
     )
     assert spent == pytest.approx(hourly, rel=1e-6)
+
+
+def test_without_a_promise_of_latency_a_plan_has_enough_replicas_to_keep_up(door: Door) -> None:
+    arriving = Promise(traffic=replace(CHAT, users=None, requests_per_s=20.0))
+    (plan,) = plans(door, LLAMA, arriving, OPTIONS, [H100])
+    assert not plan.broken
+    assert plan.served.output_tokens_per_s * plan.replicas == pytest.approx(20 * 500, rel=0.2)
 
 
 def test_fixed_fleets_stand_side_by_side_and_say_which_promise_breaks(door: Door) -> None:
