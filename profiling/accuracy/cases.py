@@ -102,8 +102,15 @@ _ALIASES: Mapping[str, str] = {
 
 
 def format_on(engine: Engine, weight_format: str, reported: str) -> str:
-    """The format of the file that ran: MXFP4 files of llama.cpp hold the rest in 8 bits, or in 16 if named F16."""
-    if engine.family != "llama.cpp" or weight_format.strip().casefold() != "mxfp4":
+    """The format of the file that ran: MXFP4 files of llama.cpp hold the rest in 8 bits, or in 16 if named F16.
+
+    MLX converts all matrices, not the experts alone.
+    """
+    if weight_format.strip().casefold() != "mxfp4":
+        return weight_format
+    if engine.family == "mlx":
+        return "mlx-mxfp4"
+    if engine.family != "llama.cpp":
         return weight_format
     return "gguf-f16" if re.search(r"[-_.]f16\b", reported, re.IGNORECASE) else "gguf-mxfp4_moe"
 

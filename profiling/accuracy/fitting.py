@@ -16,7 +16,7 @@ from profiling.accuracy.predict import bounds_of
 from profiling.accuracy.residuals import residual_table
 from profiling.accuracy.soundness import too_fast
 from profiling.engines.effects import LOADED_EFFECTS
-from profiling.engines.fit import Parameters, Rows, fit, folds_of, predicted_s
+from profiling.engines.fit import DRAWS, Parameters, Rows, fit, folds_of, predicted_s
 from profiling.engines.table import device_class
 from profiling.engines.time import EngineTimes, Residuals
 from profiling.roofline.operator_time import Calibration
@@ -26,7 +26,7 @@ _ROUNDS = 2
 
 
 def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], source: str) -> EngineTimes:
-    """Effects of engines from measured rows, with the errors of ten folds over whole devices and over whole models.
+    """Effects of engines from measured rows, with errors on whole devices and whole models left out.
 
     Args:
         cases: Measurements as questions; times and energies.
@@ -47,9 +47,10 @@ def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], so
         # What is waited for is counted in passes at the effects of the round before.
         effects = fit(_rows(some, kept, effects), LOADED_EFFECTS, effects or None)
     errors: dict[str, Residuals] = {}
-    for scope, folds in _folds(some).items():
-        measured = np.array([case.measured_s for case in some])
-        errors |= residual_table(some, measured / _held_out_s(some, kept, folds, effects), scope, folds)
+    measured = np.array([case.measured_s for case in some])
+    for scope, draws in _folds(some).items():
+        held_out = [(measured / _held_out_s(some, kept, folds, effects), folds) for folds in draws]
+        errors |= residual_table(some, held_out, scope)
     energy, energy_errors = _energy(cases, passes, effects)
     errors |= energy_errors
     return EngineTimes(
@@ -60,10 +61,13 @@ def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], so
     )  # fmt: skip
 
 
-def _folds(cases: Sequence[Case]) -> dict[str, npt.NDArray[np.int64]]:
-    """Folds that leave out models, for errors on a device, and devices, for errors on others of their class."""
+def _folds(cases: Sequence[Case]) -> dict[str, list[npt.NDArray[np.int64]]]:
+    """Folds that leave out models, for errors on a device, and devices, for errors on others of their class.
+
+    Several draws of each: which devices are left out together moves the share inside intervals by some points.
+    """
     left_out = {"device": [case.model.name for case in cases], "class": [case.device.name for case in cases]}
-    return {scope: folds_of(names) for scope, names in left_out.items()}
+    return {scope: [folds_of(names, draw=draw) for draw in range(DRAWS)] for scope, names in left_out.items()}
 
 
 def _rows(cases: Sequence[Case], passes: Passes, parameters: Parameters) -> Rows:
@@ -93,16 +97,19 @@ def _energy(
     parts = parts_of_cases(some, kept)
     seconds = predicted_s(effects, Rows(parts, np.ones(len(some)), settings_of(some)))
     errors: dict[str, Residuals] = {}
-    for scope, folds in _folds(some).items():
-        ratios = np.empty(len(some))
-        for fold in np.unique(folds):
-            inside = folds != fold
-            shares = fit_power_shares(
-                [case for case, one in zip(some, inside, strict=True) if one], list(seconds[inside])
-            )
-            for index in np.flatnonzero(~inside):
-                case = some[index]
-                watts = power_share(shares, case) * float(case.device.power_w or np.nan) * case.split.devices
-                ratios[index] = case.measured_s / (watts * seconds[index] / case.batch)
-        errors |= residual_table(some, ratios, scope, folds)
+    for scope, draws in _folds(some).items():
+        errors |= residual_table(some, [(_energy_ratios(some, seconds, folds), folds) for folds in draws], scope)
     return fit_power_shares(some, list(seconds)), errors
+
+
+def _energy_ratios(cases: Sequence[Case], seconds: Array, folds: npt.NDArray[np.int64]) -> Array:
+    """Measured energy over that predicted from the rows of the other folds."""
+    ratios = np.empty(len(cases))
+    for fold in np.unique(folds):
+        inside = folds != fold
+        shares = fit_power_shares([case for case, one in zip(cases, inside, strict=True) if one], list(seconds[inside]))
+        for index in map(int, np.flatnonzero(~inside)):
+            case = cases[index]
+            watts = power_share(shares, case) * float(case.device.power_w or np.nan) * case.split.devices
+            ratios[index] = case.measured_s / (watts * seconds[index] / case.batch)
+    return ratios

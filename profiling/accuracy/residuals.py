@@ -49,16 +49,18 @@ class _Rows:
     """Groups from the widest to the narrowest, a number for each row."""
 
 
-def residual_table(cases: Sequence[Case], ratios: Array, scope: str, folds: Whole) -> dict[str, Residuals]:
+def residual_table(
+    cases: Sequence[Case], held_out: Sequence[tuple[Array, Whole]], scope: str
+) -> dict[str, Residuals]:  # fmt: skip
     """Residuals by `stage|scope|` for all engines, by `stage|scope|engine`, and by `stage|device|engine|class`.
 
     Devices are too few to tell of those of their class beside what the engine's others do; models on them are not.
 
     Args:
         cases: What was measured.
-        ratios: Measured over predicted by a fit without the case's fold.
+        held_out: Of each draw of folds, measured over predicted by a fit without the case's fold, and that fold. Ends
+            of intervals and the share of rows inside are means over draws.
         scope: What was left out: `device` (models, on measured devices) or `class` (devices).
-        folds: The fold of each case.
     """
     stages, engines = [case.stage for case in cases], [case.engine.name for case in cases]
     classes = [device_class(case.device) for case in cases]
@@ -70,14 +72,17 @@ def residual_table(cases: Sequence[Case], ratios: Array, scope: str, folds: Whol
     if scope == "device":
         nested["class"] = (*nested["engine"], narrowest)
     groups = {
-        name: _Rows(np.log(ratios), units, folds, stage, levels) for name, levels in nested.items()
-    }  # fmt: skip
-    held = _held(list(groups.values())[-1])
+        name: [_Rows(np.log(ratios), units, folds, stage, levels) for ratios, folds in held_out]
+        for name, levels in nested.items()
+    }
+    held = np.mean([_held(rows) for rows in list(groups.values())[-1]], axis=0)
+    errors = np.abs(1 / np.array([ratios for ratios, _ in held_out]) - 1)
     found: dict[str, Residuals] = {}
-    for level, rows in groups.items():
-        low, high = _ends(rows, np.full(len(cases), fill_value=True))
-        for group in np.unique(rows.levels[-1]):
-            where = rows.levels[-1] == group
+    for level, draws in groups.items():
+        low, high = np.mean([_ends(rows, np.full(len(cases), fill_value=True)) for rows in draws], axis=0)
+        groups_of_level = draws[0].levels[-1]
+        for group in np.unique(groups_of_level):
+            where = groups_of_level == group
             members = np.flatnonzero(where)
             if level and len(members) < _FEWEST_ROWS:
                 continue
@@ -87,7 +92,7 @@ def residual_table(cases: Sequence[Case], ratios: Array, scope: str, folds: Whol
             found[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
                 rows=len(some), devices=len({case.device.name for case in some}),
                 models=len({case.model.name for case in some}),
-                mdape_pct=float(np.median(np.abs(1 / ratios[where] - 1)) * 100),
+                mdape_pct=float(np.median(errors[:, where]) * 100),
                 low=float(np.exp(low[first])), high=float(np.exp(high[first])),
                 inside_pct=float(100 * known.mean()) if len(known) else None,
             )  # fmt: skip

@@ -13,7 +13,7 @@ from profiling.engines.effects import EFFECTS, Effect, Setting
 Array = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Effects = Mapping[str, tuple[Effect, ...]]
-FOLDS = 10
+FOLDS, DRAWS = 10, 3
 _ITERATIONS, _ITERATIONS_MORE = 14, 6
 _NOISE, _TAIL = 0.15, 0.36
 """Usual error of a measurement as a logarithm, and beyond what an error counts ever less (Student's t)."""
@@ -168,11 +168,21 @@ def predicted_s(parameters: Parameters, rows: Rows, declared: Effects = EFFECTS)
     return np.asarray((rows.parts * known[place]).sum(axis=1))
 
 
-def folds_of(names: Sequence[str], folds: int = FOLDS) -> Whole:
-    """A fold for each name, the same for equal names, folds of about equal numbers of rows; largest names first."""
+def folds_of(names: Sequence[str], folds: int = FOLDS, draw: int = 0) -> Whole:
+    """A fold for each name, the same for equal names, folds of about equal numbers of rows; largest names first.
+
+    Numbers of rows count to the nearest power of two, so that a few more leave all names where they were.
+
+    Args:
+        names: Of each row.
+        folds: How many.
+        draw: Which of the random orders in which names of about as many rows are dealt out.
+    """
     groups, place, count = np.unique(np.array(names), return_inverse=True, return_counts=True)
+    size = 2 ** np.round(np.log2(count))
+    order = np.random.default_rng(draw).permutation(len(groups))
     fold_of, filled = np.zeros(len(groups), dtype=np.int64), np.zeros(folds)
-    for group in np.argsort(-count, kind="stable"):
+    for group in order[np.argsort(-size[order], kind="stable")]:
         fold_of[group] = int(np.argmin(filled))
-        filled[fold_of[group]] += count[group]
+        filled[fold_of[group]] += size[group]
     return np.asarray(fold_of[place])

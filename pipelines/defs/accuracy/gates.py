@@ -15,8 +15,8 @@ LARGEST_HELD_OUT_PCT: Mapping[str, float] = {
 """Median error by stage that a fit may have on devices and on models it has not seen."""
 INSIDE_PCT = (75.0, 86.0)
 """Share of rows left out that must lie in the interval which the other folds alone give: it says 80."""
-ENGINE_INSIDE_PCT = (70.0, 90.0)
-"""The same, of each engine at each stage."""
+ENGINE_INSIDE_PCT = (70.0, 92.0)
+"""The same, of each engine at each stage; an interval that is a little too wide breaks no promise."""
 ENOUGH_ROWS, ENOUGH_UNITS = 100, 6
 """Rows of an engine at a stage, and devices or models that they are of, from which on its intervals are held to that:
 rows of one device are right or wrong together, so that with few of them each moves the share inside by far more."""

@@ -167,11 +167,13 @@ def test_the_command_tells_the_engine_how_the_cache_was_counted(
 
 def test_a_cache_that_the_engine_does_not_have_is_refused_or_said(door: Door) -> None:
     question = Question(model="Qwen/Qwen3-8B", accelerator="", weight_format="q4_k_m", kv_bits=8)
-    with pytest.raises(InvalidWorkload, match=r"llama\.cpp is not known to keep its cache in fp8; known: .*q8_0"):
+    with pytest.raises(InvalidWorkload, match=r"llama\.cpp is not known to support fp8 for its cache; known: .*q8_0"):
         fit_on(door, question, ["3090 + 3060"], kv="fp8")
     narrow = replace(question, kv_bits=4.5, engine="vllm-v1")
-    assert any("vllm-v1 is not known to keep its cache in 4.5 bits" in each for each in fit(door, narrow, ["4090"])[1])
-    assert not any("is not known to keep" in each for each in fit(door, replace(narrow, kv_bits=8), ["4090"])[1])
+    assert any(
+        "vllm-v1 is not known to support 4.5 bits for its cache" in each for each in fit(door, narrow, ["4090"])[1]
+    )
+    assert not any("is not known to support" in each for each in fit(door, replace(narrow, kv_bits=8), ["4090"])[1])
 
 
 def test_a_format_that_a_name_leaves_open_is_said_in_the_answer(door: Door) -> None:

@@ -165,8 +165,8 @@ def test_a_file_that_no_reader_can_bear_keeps_none_of_the_others_out(
     assert list(stored(home)) == ["2024-01-01.csv", "2024-01-02.csv"]
     honest = collecting.recognise
 
-    def recognise(payload: bytes, *rest: Any) -> Any:
-        return 1 / 0 if payload == board(4).encode() else honest(payload, *rest)
+    def recognise(payload: bytes, *rest: Any, **named: Any) -> Any:
+        return 1 / 0 if payload == board(4).encode() else honest(payload, *rest, **named)
 
     monkeypatch.setattr(collecting, "recognise", recognise)
     drop(home, "2024-01-03.csv", board(4))
