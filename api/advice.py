@@ -15,7 +15,7 @@ from profiling.answers.advise import USES, Need, advise
 from profiling.answers.describe import describe
 from profiling.answers.design import TRIALS, VOCABULARY, ScalingFit, Wish, design, parameters_of
 from profiling.answers.evidence import Evidence
-from profiling.answers.held_formats import held, notes, said_side, sentence
+from profiling.answers.held_formats import held, notes, parse_side, sentence
 from profiling.devices.names import resolve_device
 from profiling.engines.time import shipped_times
 from profiling.errors import ProfilingError, UnknownAccelerator
@@ -81,7 +81,7 @@ class Compared(Written):
 def compared(request: Request, asked: Annotated[Compared, Query()]) -> Response:
     """As `skyline compare`: ability in formats with its interval, and whether the difference is beyond noise."""
     evidence: Evidence = request.app.state.evidence()
-    sides = [said_side(text, evidence.abilities, asked.kv_format) for text in asked.model]
+    sides = [parse_side(text, evidence.abilities, asked.kv_format) for text in asked.model]
     found = held(door_of(request), evidence, sides, asked.use)
     rows = pl.DataFrame([one.row() for one in found], infer_schema_length=None)
     said = [sentence(found[0], one) for one in found[1:]]

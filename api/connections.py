@@ -49,7 +49,7 @@ class Places:
                 return False
             min(idle, key=lambda one: one.waits_since).end()
         self._by_address[connection.address].add(connection)
-        self._look_soon(connection.loop)
+        self._schedule_look(connection.loop)
         return True
 
     def leave(self, connection: "Connection") -> None:
@@ -59,7 +59,7 @@ class Places:
         if not beside:
             self._by_address.pop(connection.address, None)
 
-    def _look_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule_look(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._looking is None:
             self._looking = loop.call_later(_LOOK_S, self._look, loop)
 
@@ -70,7 +70,7 @@ class Places:
             if connection.is_overdue(now):
                 connection.end()
         if self._by_address:
-            self._look_soon(loop)
+            self._schedule_look(loop)
 
 
 class Connection(HttpToolsProtocol):

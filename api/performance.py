@@ -15,14 +15,14 @@ from profiling.answers.extras import MTP
 from profiling.answers.fit import fit as requirements_of
 from profiling.answers.fit import fit_on, is_several, placement_of
 from profiling.answers.improve import improvement_rows, operator_improvement_rows
-from profiling.answers.processors import compare_processors, said, warned
+from profiling.answers.processors import compare_processors, warned, what_binds
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.sweep import sweep
 from profiling.models.format_names import kv_format, kv_formats
 from profiling.models.names import ModelName, resolve_model
 from profiling.models.sources import catalogue
-from profiling.serving.alternatives import energy_note, plan_rows, said_with
-from profiling.serving.plan import Promise, asked_plans
+from profiling.serving.alternatives import energy_note, notes_with, plan_rows
+from profiling.serving.plan import Promise, requested_plans
 from profiling.serving.replica import Options
 from profiling.serving.simulate import Traffic
 
@@ -209,7 +209,7 @@ def processors(request: Request, asked: Annotated[Compared, Query()]) -> Respons
         weight_format=asked.weight_format or meant.weight_format,
     )  # fmt: skip
     rows = compare_processors(door, question, asked.accelerator)
-    return answers.rows(rows, asked.format, notes=[said(rows), *warned(door, question, rows), INCLUDES])
+    return answers.rows(rows, asked.format, notes=[what_binds(rows), *warned(door, question, rows), INCLUDES])
 
 
 class Planned(Started):
@@ -262,8 +262,8 @@ def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
     )  # fmt: skip
     door = door_of(request)
     model = of_catalogue(asked.model, door).require()
-    found = asked_plans(door, model, promise, options, asked.accelerator)
-    notes = [*said_with(door, found, options, asked.accelerator), *energy_note(door, found)]
+    found = requested_plans(door, model, promise, options, asked.accelerator)
+    notes = [*notes_with(door, found, options, asked.accelerator), *energy_note(door, found)]
     return answers.rows(plan_rows(door, model, promise, found, options), asked.format, notes=notes)
 
 

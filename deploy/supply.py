@@ -120,18 +120,18 @@ def components(extras: tuple[str, ...] = ()) -> list[Component]:
             continue
         seen.add(place)
         if place[0] == DISTRIBUTION:  # as it is written, not as it was when it was installed
-            waiting += _asked(_project_requires(), place[1])
+            waiting += _requirements(_project_requires(), place[1])
             continue
         try:
             distribution = metadata.distribution(place[0])
         except metadata.PackageNotFoundError:
             continue
         found[place[0]] = Component(distribution.name, distribution.version, licence_of(distribution))
-        waiting += _asked(distribution.requires or [], place[1])
+        waiting += _requirements(distribution.requires or [], place[1])
     return [found[name] for name in sorted(found)]
 
 
-def _asked(requires: Iterable[str], extras: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
+def _requirements(requires: Iterable[str], extras: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
     for text in requires:
         asked = Requirement(text)
         if asked.marker is None or any(asked.marker.evaluate({"extra": extra}) for extra in ("", *extras)):

@@ -61,7 +61,7 @@ def parse_json(content: str | bytes) -> Any:
     """
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
-        document = json.loads(text, parse_constant=_nothing, parse_float=_finite, parse_int=_whole)
+        document = json.loads(text, parse_constant=_nothing, parse_float=_finite, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise NotJson(str(error) or "too deep") from error
     if text.count("[") + text.count("{") > _DEEPEST:
@@ -78,7 +78,7 @@ def _finite(digits: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _whole(digits: str) -> int | float | None:
+def _integer(digits: str) -> int | float | None:
     # Twenty digits are more than 64 bits; thousands of them would take long to read.
     value = int(digits) if len(digits) <= 20 else _LARGEST_WHOLE
     return value if -_LARGEST_WHOLE <= value < _LARGEST_WHOLE else _finite(digits)

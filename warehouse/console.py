@@ -99,7 +99,7 @@ class Places:
         self._waiting = 0
 
     @contextlib.contextmanager
-    def taken(self, asker: str, cancel: threading.Event | None = None) -> Iterator[None]:
+    def place(self, asker: str, cancel: threading.Event | None = None) -> Iterator[None]:
         """Have a place during the block; who has none yet waits a little for one.
 
         Raises:
@@ -184,7 +184,7 @@ class Console:
             raise QueryRefused("Refused: the statement holds half a character, which is no text.") from None
         if size > _LONGEST_SQL_BYTES:
             raise QueryRefused(f"Refused: a statement may have {_LONGEST_SQL_BYTES:,} bytes.")
-        with self._places.taken(asker, cancel):
+        with self._places.place(asker, cancel):
             return self._ask(sql, limits or self.limits, cancel, own or {})
 
     def _ask(self, sql: str, limits: Limits, cancel: threading.Event | None, own: Mapping[str, pl.DataFrame]) -> Result:

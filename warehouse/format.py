@@ -21,7 +21,7 @@ def require_known(home: Path) -> None:
     Raises:
         NewerHome: its format is above ours; the message names the version that wrote it.
     """
-    said = _said(home)
+    said = _versions(home)
     if said.get("format", 1) > FORMAT:
         raise NewerHome(refusal(home, str(said.get("written_by", "a newer version"))))
 
@@ -36,10 +36,10 @@ def refusal(where: Path, version: str) -> str:
 
 def note(home: Path) -> None:
     """Write down the format, unless it stands there."""
-    if _said(home).get("format") != FORMAT:
+    if _versions(home).get("format") != FORMAT:
         write_text(home / _FILE, json.dumps({"format": FORMAT, "written_by": installed()}))
 
 
-def _said(home: Path) -> dict[str, int]:
+def _versions(home: Path) -> dict[str, int]:
     said = read_object(home / _FILE)
     return said if isinstance(said.get("format", 1), int) else {}

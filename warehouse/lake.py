@@ -186,7 +186,7 @@ class Lake:
             name, sha256, conforming.height, _state(target), made_from, violations(table, conforming), facts or {}
         )
 
-    def is_whole(self, table: Table, part: Part) -> bool:
+    def is_intact(self, table: Table, part: Part) -> bool:
         """Whether the file of a part is there as it was written, told by its size and time."""
         try:
             return _state(self.file(table, part)) == part.state
@@ -214,7 +214,7 @@ class Lake:
         return path
 
 
-def read_kept(path: Path) -> pl.DataFrame | None:
+def read_cached(path: Path) -> pl.DataFrame | None:
     """A frame that was kept beside the tables; None where it is lost or damaged, for it can be made again."""
     try:
         return pl.read_parquet(path, glob=False)

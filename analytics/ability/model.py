@@ -165,7 +165,7 @@ def _scored(design: Design, items: Calibration, known: Flags, noise: Noise) -> F
     trusted = ~design.sparse
     prior = prior_of(ability, trusted.astype(np.float64), design.features, design.maker)
     modes = modes_of(design, ability, information)
-    apart = apart_of(design, ability, information, prior, POOLING / mean_slope(design, items, known))
+    apart = single_domain_spread(design, ability, information, prior, POOLING / mean_slope(design, items, known))
     share = 1 / (1 + information * apart**2)
     centre, precision = expectations(design, ability, share * information, prior, modes)
     ability, information = score(design, items, weight * share[results.unit], centre, precision)
@@ -193,7 +193,7 @@ def _levels(
     return ability[:, 0], information[:, 0]
 
 
-def apart_of(design: Design, ability: Floats, information: Floats, prior: Prior, usual: float) -> Floats:
+def single_domain_spread(design: Design, ability: Floats, information: Floats, prior: Prior, usual: float) -> Floats:
     """(U,) spread of the only domain of units around their overall ability; 0 for units judged in several.
 
     Of models judged in many domains these lie `usual` apart. Models that are judged in one alone may have been made

@@ -28,7 +28,7 @@ class CacheLoss:
     """Of the interval that a further measured loss lies in, in four of five cases."""
     measurements: int
     models: int
-    beside_quantised_weights: int
+    with_quantised_weights: int
     """How many of these are the difference of two measurements of the same quantised weights."""
     tasks: frozenset[str]
     """Kinds of task that were measured."""

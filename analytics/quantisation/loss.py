@@ -155,7 +155,7 @@ class LossModel:
         half = math.hypot(of_weights.points - of_weights.low, of_cache.points - of_cache.low)
         chance = chance_of(task)
         if baseline is None:
-            baseline = self.near[task_of(task), bits_class(bits)].usual_score(task, size)
+            baseline = self.near[task_of(task), bits_class(bits)].reference_score(task, size)
         floor = SINGLE_RUN * run_noise(task)
         basis = f"{of_weights.basis}; cache: {of_cache.basis}"
         return Loss(lost, lost - half, lost + half, lost / max(baseline - chance, 1.0), basis, lost >= floor, floor,
@@ -180,7 +180,7 @@ class LossModel:
         if refused := near.refusal(bits, size):
             return _unknown(refused, near.measurements, near.models)
         if baseline is None:
-            baseline = near.usual_score(task, size)
+            baseline = near.reference_score(task, size)
         chance = chance_of(task)
         fraction = self.of_points.fraction_lost_of(
             bits, size, (baseline - chance) / (100 - chance), recipe, kind, task,
@@ -221,7 +221,7 @@ class LossModel:
             return _unknown(f"No loss of a cache near {kv_bits:g} bits was measured in {kind}.")
         floor = SINGLE_RUN * run_noise(task)
         warnings = (f"Caches were measured on {found.models} models with short inputs; with long ones errors add up.",)
-        beside = found.beside_quantised_weights
+        beside = found.with_quantised_weights
         basis = f"mean of {found.measurements} measured losses of {found.models} models, {beside} beside narrow weights"
         return Loss(found.points, found.points - found.half_width, found.points + found.half_width, None, basis,
                     found.points >= floor, floor, found.measurements, found.models, warnings)  # fmt: skip

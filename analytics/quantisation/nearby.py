@@ -60,7 +60,7 @@ class Near:
         """Whether models of about that size were measured."""
         return self.smallest / _SIZE_REACH <= billions <= self.largest * _SIZE_REACH
 
-    def usual_score(self, task: str, billions: float) -> float:
+    def reference_score(self, task: str, billions: float) -> float:
         """16-bit score of a model of that effective size: of the benchmark, else of the kind of task."""
         return self.baselines.get(task, self.baselines[self.kind]).at(billions)
 

@@ -70,7 +70,7 @@ class ManyPoints:
 
     def show(self, frame: pl.DataFrame) -> None:
         """Draw the rows: columns of numbers and of words, `colour` and `mark`."""
-        self._learn_looks(frame.select("colour", "mark"))
+        self._learn_marks(frame.select("colour", "mark"))
         places = frame.select("colour", "mark").join(
             self._looks.with_row_index("look"), on=["colour", "mark"], how="left", maintain_order="left"
         )
@@ -79,7 +79,7 @@ class ManyPoints:
             data[word] = self._places(word, frame[word])
         self.source.data = {**data, "look": places["look"].cast(pl.Int32).to_numpy()}
 
-    def _learn_looks(self, looks: pl.DataFrame) -> None:
+    def _learn_marks(self, looks: pl.DataFrame) -> None:
         """Each change of palette or marks has the browser map all points anew: both only ever grow."""
         new = looks.unique().join(self._looks, on=["colour", "mark"], how="anti")
         if new.is_empty():

@@ -39,7 +39,7 @@ def text(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.T
     return _bound(pn.widgets.TextInput, state, name, {"name": label} | options)
 
 
-def whole(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.IntInput:
+def integer(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.IntInput:
     """A whole number within its bounds, for an Integer of the state."""
     return _within(pn.widgets.IntInput, state, name, {"name": label} | options)
 

@@ -46,7 +46,7 @@ class Fact:
     wraps: bool = False
 
 
-def looks(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[str, Any]:
+def table_options(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[str, Any]:
     """What all tables of pages have in common.
 
     Columns for which a screen has no room stand below their row, once it is opened: no table is wider than its page.
@@ -69,7 +69,7 @@ def looks(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def kept(name: str, figure: str, width: int) -> tuple[Mapping[str, Any], ...]:
+def priority_columns(name: str, figure: str, width: int) -> tuple[Mapping[str, Any], ...]:
     """Columns that stand in a row on the smallest screen too: its name, which gives way to half of it, and a figure.
 
     Args:
@@ -104,7 +104,7 @@ class FactTable:
         texts = [fact for fact in facts.values() if fact is name or (fact.stays and not fact.format)]
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
         narrower = {fact.title: _giving_way(_width(fact), len(texts)) for fact in texts}
-        options = looks(
+        options = table_options(
             PAGE, *({"field": fact.title, "responsive": 0, **narrower.get(fact.title, {})} for fact in stays)
         )
         self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)

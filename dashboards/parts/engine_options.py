@@ -63,7 +63,7 @@ def fields(state: UrlState, prefix: str = "", suffix: str = "", **options: Any) 
     share, step, eager = (prefix + name for name in NAMES)
     return {
         NAMES[0]: controls.number(state, share, labels[NAMES[0]], step=0.05, **options),
-        NAMES[1]: controls.whole(state, step, labels[NAMES[1]], step=512, **options),
+        NAMES[1]: controls.integer(state, step, labels[NAMES[1]], step=512, **options),
         NAMES[2]: controls.switch(state, eager, labels[NAMES[2]], **options),
     }
 

@@ -32,10 +32,10 @@ class RowsByName(pn.widgets.Tabulator):
     def _get_model(self, *args: Any, **options: Any) -> Any:
         model = super()._get_model(*args, **options)
         model.js_on_event("cell-click", CustomJS(args={"key": self._key}, code=_SAY))
-        model.on_change("tags", self._said)
+        model.on_change("tags", self._on_tags)
         return model
 
-    def _said(self, _attribute: str, _before: Any, now: Any) -> None:
+    def _on_tags(self, _attribute: str, _before: Any, now: Any) -> None:
         if now:
             self._pressed(str(now[0]))
 

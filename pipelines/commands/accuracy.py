@@ -73,14 +73,14 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     from pipelines.commands.performance import door_of  # noqa: PLC0415 - polars loads only when needed
     from pipelines.defs.accuracy import tables  # noqa: PLC0415
     from pipelines.defs.accuracy.gates import broken  # noqa: PLC0415
-    from pipelines.sources.measurements.rows import Said  # noqa: PLC0415
+    from pipelines.sources.measurements.rows import Stated  # noqa: PLC0415
     from profiling.accuracy.held_out import held_out_errors  # noqa: PLC0415
     from profiling.engines.time import shipped_times  # noqa: PLC0415
 
     if not files:
         print_rows(held_out_errors(), format, output)
         return
-    said = Said(
+    said = Stated(
         device=device, device_count=devices, parallelism=parallelism, engine=engine, model=model,
         weight_format=weight_format, input_tokens=input_tokens, output_tokens=output_tokens, batch=batch,
     )  # fmt: skip
@@ -109,5 +109,5 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
         table = tables.one_line_each(found) if rows else found.comparison.table(by.value)
     print_rows(table, format, output)
     print_notes(found.notes())
-    if gates and (said_of := broken(found, refitted, times or shipped_times())):
-        raise UserError("; ".join(said_of))
+    if gates and (notes_of := broken(found, refitted, times or shipped_times())):
+        raise UserError("; ".join(notes_of))

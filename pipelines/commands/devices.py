@@ -181,13 +181,13 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
                 "part": "processor" if is_processor else "gpu",
                 "name": one.name,
                 "device": device.name if device else None,
-                "memory_gib": memory / GIB if memory else device.whole_memory_bytes / GIB if device else None,
+                "memory_gib": memory / GIB if memory else device.total_memory_bytes / GIB if device else None,
                 "usable_memory_gib": device.usable_memory_bytes / GIB if device else None,
                 "bandwidth_gb_per_s": device.bandwidth_bytes_per_s / 1e9 if device else None,
                 "measured_gb_per_s": rate.median_bytes_per_s / 1e9 if rate else None,
                 "fp16_tflops": _tera(device.peaks.get("fp16")) if device else None,
                 "reported_by": one.reported_by,
-                "note": _asked_as(memory, rate, is_processor) if rate and memory and not device else one.note or None,
+                "note": _words_for(memory, rate, is_processor) if rate and memory and not device else one.note or None,
             }
         )
     schema = {
@@ -198,7 +198,7 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
     return pl.DataFrame(found, schema=schema)
 
 
-def _asked_as(memory_bytes: float, rate: "Bandwidth", is_processor: bool) -> str:
+def _words_for(memory_bytes: float, rate: "Bandwidth", is_processor: bool) -> str:
     """The words by which every command takes a device that the table lacks."""
     words = f"{memory_bytes / 1e9:.0f} GB at {rate.median_bytes_per_s / 1e9:.0f} GB/s{' cpu' if is_processor else ''}"
     return f'not in the table; ask about it as "other: {words}"'

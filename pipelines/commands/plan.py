@@ -112,8 +112,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     A fixed fleet (8xH100) gets its best layout, and the target that it misses first is named.
     """
     # numpy and polars load only when needed
-    from profiling.serving.alternatives import energy_note, plan_rows, said_with  # noqa: PLC0415
-    from profiling.serving.plan import Promise, asked_plans  # noqa: PLC0415
+    from profiling.serving.alternatives import energy_note, notes_with, plan_rows  # noqa: PLC0415
+    from profiling.serving.plan import Promise, requested_plans  # noqa: PLC0415
     from profiling.serving.replica import Options  # noqa: PLC0415
     from profiling.serving.simulate import Traffic  # noqa: PLC0415
 
@@ -130,12 +130,12 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         gpu_memory_utilization=gpu_memory_utilization, batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
     door = door_of(None, online=online)
-    found = asked_plans(door, model, promise, options, accelerator or [])
+    found = requested_plans(door, model, promise, options, accelerator or [])
     rows = plan_rows(door, model, promise, found, options)
     print_rows(rows, format, output, _SHOWN)
     if format is Format.TABLE and output is None:
         out.print(f"  run    {rows['run'][0]}")
-    print_notes((*said_with(door, found, options, accelerator or []), *energy_note(door, found), _METHOD))
+    print_notes((*notes_with(door, found, options, accelerator or []), *energy_note(door, found), _METHOD))
     if rows["api_hosts"].drop_nulls().len():
         hosts, newest, usual, cheapest = rows.select(
             "api_hosts", "api_newest_date", "api_usd_per_million_output_tokens",

@@ -35,7 +35,7 @@ def processors(
     """CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what limits each."""
     from pipelines.lib.door import published_door  # noqa: PLC0415 - numpy loads only when needed
     from profiling.answers.energy import INCLUDES  # noqa: PLC0415
-    from profiling.answers.processors import compare_processors, said, warned  # noqa: PLC0415
+    from profiling.answers.processors import compare_processors, warned, what_binds  # noqa: PLC0415
     from profiling.answers.question import Question  # noqa: PLC0415
     from warehouse.reader import Reader  # noqa: PLC0415
 
@@ -45,6 +45,6 @@ def processors(
         model=model, accelerator="", stage=stage, batch=batch, context=seq, weight_format=weight_format
     )  # fmt: skip
     rows = compare_processors(door, question, accelerators or ())
-    for line in (*warned(door, question, rows), said(rows), INCLUDES):
+    for line in (*warned(door, question, rows), what_binds(rows), INCLUDES):
         err.print(line)
     print_rows(rows, format, output, _SHOWN)

@@ -27,10 +27,10 @@ def share(
 ) -> None:
     """Make one anonymous, signed file of measurements: what was measured, nothing of who or where."""
     from pipelines.defs.accuracy.tables import read_all  # noqa: PLC0415 - polars loads only when needed
-    from pipelines.sources.measurements.rows import Said  # noqa: PLC0415
+    from pipelines.sources.measurements.rows import Stated  # noqa: PLC0415
     from pipelines.sources.measurements.shared import SHARED, key_of, sealed, with_names  # noqa: PLC0415
 
-    said = Said(device=device, engine=engine, model=model, weight_format=weight_format)
+    said = Stated(device=device, engine=engine, model=model, weight_format=weight_format)
     rows = with_names(read_all(files, said), door_of(None, online=False).devices)
     text = sealed(rows, key_of(Settings().home))
     out.write_text(text, "utf-8")

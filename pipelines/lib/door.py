@@ -7,7 +7,7 @@ import polars as pl
 
 from pipelines.sources.catalogue.prices import price_list
 from pipelines.sources.catalogue.read import grid_intensities
-from pipelines.sources.hub.models import architectures_of, keep, kept_models
+from pipelines.sources.hub.models import architectures_of, fetched_models, keep
 from profiling.answers.door import Door, shipped_door
 from profiling.models.architecture import Architecture
 from warehouse.contracts.prices import ACCELERATOR_PRICES, TABLES
@@ -33,7 +33,7 @@ def published_door(reader: Reader, settings: Settings | None = None, *, online: 
         settings: Of the home whose own models, fetched from the hub before, are asked about as well.
         online: Whether models that nobody asked for yet are fetched from the hub, and kept in the home.
     """
-    own = dict(architectures_of(kept_models(settings))) if settings else {}
+    own = dict(architectures_of(fetched_models(settings))) if settings else {}
     finds = partial(_fetched, settings) if online and settings else None
     published = PerRelease(reader, partial(Door.from_tables, own_models=own, look_up=finds))
 

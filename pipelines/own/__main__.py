@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipelines.own.problems import MOST
 from pipelines.own.tables import NotUsable, read_own_file
-from pipelines.sources.measurements.rows import Said
+from pipelines.sources.measurements.rows import Stated
 from warehouse.settings import Settings
 
 _MOST_MEMORY_BYTES = 6 << 30
@@ -23,7 +23,7 @@ def main(file: Path, out: Path) -> None:
     """Read the file, write its rows, say what it is."""
     _limit_memory()
     asked = json.loads(sys.stdin.read())
-    said = Said(**{name: value for name, value in asked["said"].items() if value})
+    said = Stated(**{name: value for name, value in asked["said"].items() if value})
     try:
         with tempfile.TemporaryDirectory(dir=out) as scratch:
             found = read_own_file(file.read_bytes(), asked["name"], Settings(), Path(scratch), said)

@@ -20,7 +20,7 @@ MOST = 20
 _OF_A_CELL = re.compile(r"[^:;]+: '")
 
 
-def told(problems: Sequence[str], most: int = 3) -> str:
+def summary(problems: Sequence[str], most: int = 3) -> str:
     """The first of them in one sentence."""
     more = f"; and {len(problems) - most} more" if len(problems) > most else ""
     return f"{'; '.join(problems[:most])}{more}." if problems else ""

@@ -15,7 +15,7 @@ from pipelines.defs.frontier import tables as front_tables
 from pipelines.defs.leaderboards.tables import models_of, read_files, write_entries
 from pipelines.defs.profiles.tables import prediction_errors, predictions_of
 from pipelines.lib.door import published_door
-from pipelines.own.problems import cell_problems, rejected_rows, rejected_votes, told
+from pipelines.own.problems import cell_problems, rejected_rows, rejected_votes, summary
 from pipelines.sources.arena.recognition import BOARDS, VOTES
 from pipelines.sources.arena.store import load_boards
 from pipelines.sources.boards.declaration import declared
@@ -24,7 +24,7 @@ from pipelines.sources.boards.recognition import PREFIX as BOARD_PREFIX
 from pipelines.sources.leaderboards.recognition import LEADERBOARD, RAW_RESULTS
 from pipelines.sources.measurements.read import rows_of
 from pipelines.sources.measurements.recognition import SOURCE as MEASUREMENTS
-from pipelines.sources.measurements.rows import Said, UnknownMeasurements, frame_of
+from pipelines.sources.measurements.rows import Stated, UnknownMeasurements, frame_of
 from pipelines.sources.profiles import read as profile_bundles
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore
 from pipelines.sources.recognition import UNRECOGNISED, recognise
@@ -74,7 +74,7 @@ class OwnFile:
     tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
-def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, said: Said | None = None) -> OwnFile:
+def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, said: Stated | None = None) -> OwnFile:
     """Recognise and read one file, and derive from it what a refresh would.
 
     Args:
@@ -104,12 +104,12 @@ def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, 
     )  # fmt: skip
     stored = RawStore(scratch / "raw").add(payload, suffix, manifest)
     try:
-        return read(stored, settings, scratch, said or Said())
+        return read(stored, settings, scratch, said or Stated())
     except (UnreadableVotes, UnknownMeasurements, *UNRECOGNISED) as error:
         raise NotUsable(str(error).replace(str(stored.path), name)) from error
 
 
-def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) -> OwnFile:
+def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Stated) -> OwnFile:
     """Its entries among those of the newest published state of the same board, and the fronts over all of them."""
     lake = Lake(scratch / "lake")
     snapshots = read_files(scratch / "raw", lake).snapshots
@@ -118,7 +118,7 @@ def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: 
     own = lake.read(LEADERBOARD_ENTRIES)
     problems = rejected_rows(lake.read(REJECTED_ROWS), stored)
     if own.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {told(problems)}")
+        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
     account = snapshots.row(0, named=True)
     base = _published_board(settings, str(account["board"]), str(account["metric_version"]))
     snapshot_id = f"yours-{stored.sha256[:_NAMED]}"
@@ -188,7 +188,7 @@ def _published_board(settings: Settings, board: str, metric_version: str) -> _Bo
     return _Board(entries, scores, f"{board} of {row['as_of_date']}", row["as_of_date"])
 
 
-def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _said: Said) -> OwnFile:
+def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _said: Stated) -> OwnFile:
     """Its votes, rated in every category that they tell apart, as votes of a home are."""
     votes_id = _named(stored)
     rated = rate_vote_files([stored.path], votes_id, threads=1)
@@ -198,7 +198,9 @@ def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _said: Said
     ]
     problems = rejected_votes(stored.path) if rated.rejected.height else []
     if rated.ratings["rating"].is_null().all():
-        raise NotUsable(f"No model of {stored.manifest.uri} can be rated. {told(problems)} {' '.join(notes)}".strip())
+        raise NotUsable(
+            f"No model of {stored.manifest.uri} can be rated. {summary(problems)} {' '.join(notes)}".strip()
+        )
     refused = int(rated.rejected["votes"].sum())
     return OwnFile(
         "votes", votes_id, f"votes, layout {stored.manifest.layout}", rated.votes_read, rated.votes_read - refused,
@@ -213,12 +215,12 @@ def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _said: Said
     )  # fmt: skip
 
 
-def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _said: Said) -> OwnFile:
+def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _said: Stated) -> OwnFile:
     """Its boards as a publication of their own."""
     loaded = load_boards(RawStore(scratch / "raw"))
     problems = rejected_rows(loaded.rejected, stored)
     if loaded.board.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {told(problems)}")
+        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
     publication = _named(stored)
     board = loaded.board.with_columns(pl.lit(publication).alias("publication"))
     return OwnFile(
@@ -228,7 +230,7 @@ def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _said:
     )  # fmt: skip
 
 
-def _measurements(stored: RawSnapshot, settings: Settings, _scratch: Path, said: Said) -> OwnFile:
+def _measurements(stored: RawSnapshot, settings: Settings, _scratch: Path, said: Stated) -> OwnFile:
     """Its measurements, each beside what is predicted for it."""
     text = stored.path.read_bytes().decode("utf-8-sig")
     rows = frame_of(rows_of(text, stored.manifest.uri) or (), said)
@@ -249,14 +251,14 @@ def _predicted(rows: pl.DataFrame, problems: list[str], stored: RawSnapshot, set
     )  # fmt: skip
 
 
-def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) -> OwnFile:
+def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Stated) -> OwnFile:
     """Its results, under the models that its names mean; names that mean none known here stand for themselves."""
     read = read_boards(scratch, declared(settings.home))
     problems = rejected_rows(read.rejected, stored)
     if (measured := load_measured(RawStore(scratch / "raw"), declared(settings.home), scratch / "parsed")).height:
         return _predicted(measured, problems, stored, settings)
     if read.results.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {told(problems)}")
+        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
     results = read.results.with_columns(
         pl.lit(_named(stored)).alias("source"),
         pl.coalesce("model_id", pl.format("{} (yours)", "name_in_source")).alias("model_id"),
@@ -274,11 +276,11 @@ def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) 
     )  # fmt: skip
 
 
-def _bundle(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Said) -> OwnFile:
+def _bundle(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Stated) -> OwnFile:
     """Its points, modules and telemetry, each point beside what the ceilings of its device predict."""
     bundles = profile_bundles.load_bundles(RawStore(scratch / "raw"))
     if not bundles.bundles:
-        raise NotUsable(f"{stored.manifest.uri}: {told(rejected_rows(pl.concat(bundles.rejected), stored))}")
+        raise NotUsable(f"{stored.manifest.uri}: {summary(rejected_rows(pl.concat(bundles.rejected), stored))}")
     run_id = bundles.bundles[0][1].run_id
     if _is_published(settings, run_id):
         raise NotUsable(f"The run {run_id} is published here already; the page Measured shows it.")
@@ -315,7 +317,7 @@ def _named(stored: RawSnapshot) -> str:
     return f"{MARK}{PurePosixPath(stored.manifest.uri).name}"
 
 
-_READERS: Mapping[str, Callable[[RawSnapshot, Settings, Path, Said], OwnFile]] = {
+_READERS: Mapping[str, Callable[[RawSnapshot, Settings, Path, Stated], OwnFile]] = {
     LEADERBOARD: _leaderboard,
     RAW_RESULTS: _leaderboard,
     VOTES: _votes,

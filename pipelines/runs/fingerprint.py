@@ -5,7 +5,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from pipelines.sources.boards.fetch_state import last_asked
+from pipelines.sources.boards.fetch_state import last_fetches
 from pipelines.sources.raw_store import RawStore
 from warehouse.settings import Settings
 
@@ -40,6 +40,6 @@ def fingerprint(settings: Settings) -> str:
 
     Which declared boards failed when last asked belongs to it: tables and pages say so, though no file changed.
     """
-    down = sorted(name for name, asked in last_asked(settings).items() if asked.failed)
+    down = sorted(name for name, asked in last_fetches(settings).items() if asked.failed)
     made_from = " ".join([RawStore(settings.raw).fingerprint(), code(), *down])
     return hashlib.sha256(made_from.encode()).hexdigest()

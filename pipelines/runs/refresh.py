@@ -68,7 +68,7 @@ def refresh(sources: Sequence[str], settings: Settings, report: Callable[[str], 
         if release is not None and release.fingerprint == wanted:
             return Refreshed(release, collected, unchanged=True)
         _derive(settings, report)
-        for uri, reason in _rejected_whole(collected, settings):
+        for uri, reason in _rejected_files(collected, settings):
             report(f"{uri}: {reason}")
             collected.set_aside.append((uri, reason))
         return Refreshed(current(settings.published), collected, unchanged=False)
@@ -102,7 +102,7 @@ def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) 
         return current(settings.published)
 
 
-def _rejected_whole(collected: Collection, settings: Settings) -> list[tuple[str, str]]:
+def _rejected_files(collected: Collection, settings: Settings) -> list[tuple[str, str]]:
     """Name and reason of every new file that was recognised, and of which no reader could take a row."""
     import polars as pl  # noqa: PLC0415 - loads only when needed
 

@@ -30,7 +30,7 @@ def described(stored: RawSnapshot) -> dict[str, Any]:
     }
 
 
-def whole_file(stored: RawSnapshot, reason: str) -> pl.DataFrame:
+def rejected_file(stored: RawSnapshot, reason: str) -> pl.DataFrame:
     """Row of `meta.rejected_rows` for a file of which nothing is loaded."""
     return rejected_row(None, stored.manifest.uri, f"{WHOLE_FILE}{reason}")
 

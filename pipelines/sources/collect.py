@@ -133,7 +133,7 @@ def _store(
         own = {found.board: boards[found.board]} if found.board else boards
         is_asked = found.board is not None
         what = recognise(found.payload, found.suffix, found.uri, own, found.folder, is_asked=is_asked)
-        index.require_whole(found.payload, what, found.uri, same_name=is_dropped)
+        index.refuse_partial_copy(found.payload, what, found.uri, same_name=is_dropped)
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever one file holds, it keeps none of the others out

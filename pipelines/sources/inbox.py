@@ -78,12 +78,12 @@ def new_files(settings: Settings, code: str = "") -> list[Dropped]:
     marks = Marks(settings)
     moment = time.time()
     dropped = (dropped_file(path, settings.inbox) for path in _files(settings.inbox))
-    return [each for each in dropped if each and not marks.has(each, code) and _is_whole(each.path, moment)]
+    return [each for each in dropped if each and not marks.has(each, code) and _is_complete(each.path, moment)]
 
 
-def settled_files(folder: Path, now_s: float) -> list[Path]:
+def complete_files(folder: Path, now_s: float) -> list[Path]:
     """Files of a folder, at any depth, of a kind that some source reads and that nobody is still writing."""
-    return [path for path in _files(folder) if _is_whole(path, now_s)]
+    return [path for path in _files(folder) if _is_complete(path, now_s)]
 
 
 def dropped_file(path: Path, inbox: Path) -> Dropped | None:
@@ -169,7 +169,7 @@ def _files(inbox: Path) -> Iterator[Path]:
                 yield path
 
 
-def _is_whole(path: Path, now_s: float) -> bool:
+def _is_complete(path: Path, now_s: float) -> bool:
     try:
         return not _is_moving(path, now_s) and not is_open_for_writing(path)
     except OSError:

@@ -35,16 +35,16 @@ def mend(settings: Settings, report: Callable[[str], None]) -> None:
             continue
         marks.drop(one.manifest.uri)
         sha256 = one.path.name.partition(".")[0]
-        if why_not := _fetch_again(one.manifest, sha256, store, settings):
+        if why_not := _refetch(one.manifest, sha256, store, settings):
             report(f"lost {one.manifest.uri}: {why_not}")
         else:
             report(f"fetched {one.manifest.uri} again")
     if broken:
         marks.save()
-    store.note_whole()
+    store.remember_files()
 
 
-def _fetch_again(said: Manifest, sha256: str, store: RawStore, settings: Settings) -> str | None:
+def _refetch(said: Manifest, sha256: str, store: RawStore, settings: Settings) -> str | None:
     """Store the file anew from where it came; else why it could not be."""
     if said.uri.startswith(f"{BUNDLED}/"):
         collect([BUNDLED], settings)

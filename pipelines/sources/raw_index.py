@@ -101,7 +101,7 @@ class Index:
         named = self._named.get((what.source, uri), ())
         return [one for one in named if (one.manifest.subject, one.manifest.as_of) == said and one.sha256 != sha256]
 
-    def require_whole(self, payload: bytes, what: Recognised, uri: str, *, same_name: bool) -> None:
+    def refuse_partial_copy(self, payload: bytes, what: Recognised, uri: str, *, same_name: bool) -> None:
         """Refuse a file of which the whole is stored; arguments as of `halves_of`.
 
         Raises:

@@ -168,7 +168,7 @@ class RawStore:
 
         Args:
             thorough: Whether every byte is read; else those of files whose size or time is another than when they were
-                last found whole, see `note_whole`.
+                last found whole, see `remember_files`.
         """
         seen = {} if thorough else self._seen()
         found = []
@@ -194,7 +194,7 @@ class RawStore:
             return f"it cannot be read: {error.strerror}"
         return None if actual == sha256 else f"its bytes have the digest {actual[:10]}…"
 
-    def note_whole(self) -> None:
+    def remember_files(self) -> None:
         """Remember size and time of every file, so that only what changes after this is read again to compare it.
 
         The caller has found all of them whole.

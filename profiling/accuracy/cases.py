@@ -204,7 +204,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Subject:
     """What ran: model, device, engine and numbers, by the product's names."""
 
     model: Architecture
@@ -214,7 +214,7 @@ class Asked:
     precision: Precision
 
 
-def formats_of(row: Mapping[str, Any], names: Names) -> Asked:
+def formats_of(row: Mapping[str, Any], names: Names) -> Subject:
     """What a row says ran.
 
     Raises:
@@ -234,7 +234,7 @@ def formats_of(row: Mapping[str, Any], names: Names) -> Asked:
     )
     if engine.opens_integers and weight_format.casefold() == "int8":
         precision = replace(precision, activation_bits=16, computes=())
-    return Asked(model, device, engine, weight_format, precision)
+    return Subject(model, device, engine, weight_format, precision)
 
 
 def compared_as(row: Mapping[str, Any]) -> str:

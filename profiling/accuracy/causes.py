@@ -47,7 +47,7 @@ class _Seen:
     @property
     def held(self) -> float:
         case = self.case
-        return float(weight_bytes(case.model, case.precision, case.split)) / case.device.whole_memory_bytes
+        return float(weight_bytes(case.model, case.precision, case.split)) / case.device.total_memory_bytes
 
 
 _SPECULATING = ("vllm", "sglang", "tensorrt-llm")
@@ -89,7 +89,7 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
     (
         lambda seen: not seen.slower
         and seen.case.engine.name in _SPECULATING
-        and any(part.layers_ahead for part in seen.case.model.not_counted),
+        and any(part.mtp_layers for part in seen.case.model.not_counted),
         lambda _: "the model supports speculative decoding; whether it was used is not stated",
     ),
     (

@@ -44,7 +44,7 @@ def compare_memory(rows: pl.DataFrame, names: Names) -> tuple[pl.DataFrame, Reas
         except ProfilingError as error:
             left.append((index, str(error)))
             continue
-        room = names.device(str(predicted["device"])).whole_memory_bytes / GIB
+        room = names.device(str(predicted["device"])).total_memory_bytes / GIB
         least, measured = float(str(predicted["naive"])), float(row["value"])
         if max(least, measured) > LARGEST_SHARE * room:
             what = f"weights of {least:.1f}" if least > LARGEST_SHARE * room else f"a measured {measured:.1f}"

@@ -56,14 +56,14 @@ def passes_of(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) ->
     for members in groups.values():
         first = cases[members[0]]
         calibration = calibrations.get(first.device.name) if first.engine.reference_kernels else None
-        asked = _Asked(cases, first, calibration)
+        asked = _Group(cases, first, calibration)
         asked.prompts([index for index in members if cases[index].input_tokens > 0], result)
         asked.steps([index for index in members if cases[index].output_tokens > 0], result)
     return result
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Group:
     """Cases of one group, asked together."""
 
     cases: Sequence[Case]

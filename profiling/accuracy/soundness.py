@@ -14,7 +14,7 @@ _TOO_LARGE = 1.03
 def too_large(case: Case) -> str | None:
     """Why the weights cannot have been on the devices, or None."""
     held = float(weight_bytes(case.model, case.precision, case.split))
-    room = case.device.whole_memory_bytes
+    room = case.device.total_memory_bytes
     if held <= _TOO_LARGE * room:
         return None
     return (

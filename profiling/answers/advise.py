@@ -13,11 +13,11 @@ from math import hypot
 import polars as pl
 
 from analytics.quantisation.recipes import UNMEASURED_TASKS
-from profiling.answers.advise_split import LAYERED, Beside, on_unlike
+from profiling.answers.advise_split import LAYERED, HostMemory, on_unlike
 from profiling.answers.answer import Answer
 from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.answers.candidate import Candidate, Need, Verdict, described
-from profiling.answers.choose import Looked, widest
+from profiling.answers.choose import Tried, widest
 from profiling.answers.commands import PROMPT, commands, unsaid
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence, Lost, in_format
@@ -133,7 +133,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'the usual one for {need.machine}'}."]
     notes += borrowed_memory(engine)
     notes += unsaid(engine, need.options)
-    beside = Beside.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
+    beside = HostMemory.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     found: list[Candidate] = []
     counts = dict.fromkeys(_ORDER, 0)
     without_shapes: list[str] = []
@@ -231,16 +231,16 @@ def _candidate(
     split = split_over(model, need.devices, engine)
     held = need.held_by(engine)
 
-    def look(weight_format: str | None) -> Looked[Workload]:
+    def look(weight_format: str | None) -> Tried[Workload]:
         precision = precision_for(model, weight_format, need.kv_bits)
         workload = Workload(
             batch=need.users, context=need.context, precision=precision, parallelism=split, chunk=need.batched_tokens
         )
         needed = memory_need(model, device, workload, held)
         name = weight_format or model.published_format.name
-        return Looked(described(model, name, row, workload, needed, need.kv), needed.verdict == "fits", workload)
+        return Tried(described(model, name, row, workload, needed, need.kv), needed.verdict == "fits", workload)
 
-    def timed(looked: Looked[Workload]) -> Candidate | None:
+    def timed(looked: Tried[Workload]) -> Candidate | None:
         return _timed(door, looked.candidate, model, device, engine, need, looked.asked)
 
     return widest(formats, look, timed, need.least_tokens_per_s, narrower_is_better=runs_on(engine) in FORMATS)

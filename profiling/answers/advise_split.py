@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from profiling.answers.candidate import Candidate, Need, Verdict, described
-from profiling.answers.choose import Looked, widest
+from profiling.answers.choose import Tried, widest
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door
 from profiling.answers.placement import Split, host_of
@@ -30,7 +30,7 @@ SPLIT_BASIS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class HostMemory:
     """The memory of the machine beside its cards, and what may use it."""
 
     fleet: Fleet
@@ -40,7 +40,7 @@ class Beside:
     @classmethod
     def of(
         cls, door: Door, device: Accelerator, need: Need, formats: tuple[str | None, ...], notes: list[str]
-    ) -> Beside | None:
+    ) -> HostMemory | None:
         """What there is; None where the device has no memory of its own, or nothing is known of the machine's."""
         if device.unified_memory or device.kind != "gpu":
             return None
@@ -117,15 +117,15 @@ def on_unlike(
         IllegalParallelism: The model cannot be dealt out so.
     """
 
-    def look(weight_format: str | None) -> Looked[Workload]:
+    def look(weight_format: str | None) -> Tried[Workload]:
         precision = precision_for(model, weight_format, need.kv_bits)
         workload = Workload(batch=need.users, context=need.context, precision=precision)
         needs = needs_on(door, model, fleet, workload)
         fullest = max(needs, key=lambda one: float(one.high) / float(one.budget))
         candidate = described(model, weight_format or model.published_format.name, row, workload, fullest, need.kv)
-        return Looked(candidate, all(one.verdict == "fits" for one in needs), workload, " on its fullest card")
+        return Tried(candidate, all(one.verdict == "fits" for one in needs), workload, " on its fullest card")
 
-    def timed(looked: Looked[Workload]) -> Candidate:
+    def timed(looked: Tried[Workload]) -> Candidate:
         split = placed(door, model, fleet, looked.asked, prompt=min(PROMPT, need.context))
         found = _of_split(model, looked.candidate.weight_format, row, looked.asked, split, need, "runs")
         longest = min(longest_on(door, model, fleet, looked.asked), model.max_position or 2**20)

@@ -101,7 +101,7 @@ class Answer:
             )
         notes.append(f"The time of a pass is based on {estimate.basis}.")
         if self.energy is not None:
-            notes.append(self.energy.said)
+            notes.append(self.energy.explanation)
         if not self.runs:
             notes.append(
                 f"It does not fit: at least {float(estimate.need.low) / GIB:.1f} GiB per device are needed and "
@@ -203,9 +203,9 @@ class Answer:
 
     def row(self) -> dict[str, Any]:
         """The answer as one flat row, in base units; rates and latencies are null where it does not fit."""
-        return {**self.asked(), **self._totals()}
+        return {**self.question_columns(), **self._totals()}
 
-    def asked(self) -> dict[str, Any]:
+    def question_columns(self) -> dict[str, Any]:
         """The question as columns."""
         question, workload = self.question, self.estimate.workload
         precision, split = workload.precision, workload.parallelism

@@ -67,7 +67,7 @@ def purchase_price(accelerator: str, listings: Iterable[Row]) -> Purchase | None
     )  # fmt: skip
 
 
-def usual_tariff(tariffs: Iterable[Row]) -> tuple[float, float, float] | None:
+def typical_tariff(tariffs: Iterable[Row]) -> tuple[float, float, float] | None:
     """Low, median and high dollars per kWh that companies pay, over countries; None where none is known.
 
     Args:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Looked(Generic[T]):
+class Tried(Generic[T]):
     """A format whose memory is known, and what its time is asked with."""
 
     candidate: Candidate
@@ -29,8 +29,8 @@ class Looked(Generic[T]):
 
 def widest(
     formats: Sequence[str | None],
-    look: Callable[[str | None], Looked[T]],
-    timed: Callable[[Looked[T]], Candidate | None],
+    look: Callable[[str | None], Tried[T]],
+    timed: Callable[[Tried[T]], Candidate | None],
     least_tokens_per_s: float,
     *,
     narrower_is_better: bool,
@@ -77,11 +77,11 @@ def widest(
 
 
 def _looked_at(
-    formats: Sequence[str | None], look: Callable[[str | None], Looked[T]], *, narrower_is_better: bool
-) -> tuple[dict[int, Looked[T]], dict[int, str]]:
+    formats: Sequence[str | None], look: Callable[[str | None], Tried[T]], *, narrower_is_better: bool
+) -> tuple[dict[int, Tried[T]], dict[int, str]]:
     """Memory by place, and why places were ruled out; the narrowest alone where even that does not fit."""
     last = len(formats) - 1
-    looked: dict[int, Looked[T]] = {}
+    looked: dict[int, Tried[T]] = {}
     ruled_out: dict[int, str] = {}
     for place in [last, *range(last)] if narrower_is_better else range(len(formats)):
         try:

@@ -161,13 +161,13 @@ def _started(  # noqa: PLR0913, PLR0917 - everything that a command says
     if computes == "mlx":
         return _mlx(model.name, name, weight_format, users)
     server = _SERVERS.get(said) or _SERVERS.get(computes, _SERVERS["transformers"])
-    return _served(server, model, weight_format, _said_of(server, split), {
+    return _served(server, model, weight_format, _serve_notes(server, split), {
         "context": context, "users": users, "all": context * users, "requests": 16 * users, "prompt": PROMPT,
         "new": _NEW_TOKENS,
     }, cache)  # fmt: skip
 
 
-def _said_of(server: _Server, split: Parallelism) -> str:
+def _serve_notes(server: _Server, split: Parallelism) -> str:
     names = ("tensor", "pipeline", "expert", "data", "ways")
     numbers = {name: getattr(split, name) for name in names}
     return "".join(words.format(**numbers) for name, words in server.split.items() if numbers[name] > 1)

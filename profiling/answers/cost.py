@@ -111,7 +111,7 @@ def serving_cost(
     carbon = None
     if energy is not None:
         carbon = Spread(*(grams_co2e_per_million_tokens(joules, grams_co2e_per_kwh, power_usage_effectiveness)
-                          for joules in (energy.whole.low, energy.whole.likely, energy.whole.high)))  # fmt: skip
+                          for joules in (energy.total.low, energy.total.likely, energy.total.high)))  # fmt: skip
     return ServingCost(
         model=estimate.model,
         accelerator=estimate.accelerator,

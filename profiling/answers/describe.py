@@ -67,7 +67,7 @@ def describe(text: str, weight_format: str | None = None, *, online: bool = Fals
     Raises:
         ProfilingError: The text names no model, its config is not understood, or there is no such format.
     """
-    model, named, notes = _meant(text, online=online)
+    model, named, notes = _resolved(text, online=online)
     chosen = weight_format or named
     weights, file_size, format_name = _sizes(model, chosen)
     return Description(
@@ -87,7 +87,7 @@ def describe(text: str, weight_format: str | None = None, *, online: bool = Fals
     )
 
 
-def _meant(text: str, *, online: bool) -> tuple[Architecture, str | None, tuple[str, ...]]:
+def _resolved(text: str, *, online: bool) -> tuple[Architecture, str | None, tuple[str, ...]]:
     """The model, the format that its name states, and what has to be said of how it was found."""
     if text in catalogue():
         return catalogue()[text].architecture(), None, ()

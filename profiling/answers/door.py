@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 
 from profiling.answers.answer import Answer, occurrence_rows
-from profiling.answers.buying import Purchase, purchase_price, usual_tariff
+from profiling.answers.buying import Purchase, purchase_price, typical_tariff
 from profiling.answers.cost import grid_intensity, serving_cost
 from profiling.answers.extras import adapter_parameters, drafting
 from profiling.answers.images import images_of
 from profiling.answers.known_models import architecture, model_choices
-from profiling.answers.prices import ApiPrice, Price, api_price, usual_price
+from profiling.answers.prices import ApiPrice, Price, api_price, typical_price
 from profiling.answers.pruning import pruning_of
 from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question, split_over
 from profiling.calibration.calibrate import Calibration
@@ -46,7 +46,7 @@ Rows = Sequence[Mapping[str, Any]]
 _KEPT_ANSWERS = 512
 
 
-def usual_engine(model: Architecture, device: Accelerator) -> str:
+def engine_for(model: Architecture, device: Accelerator) -> str:
     """What people run such a model with on such a device."""
     return ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
 
@@ -239,7 +239,7 @@ class Door:
     def price(self, accelerator: str, *, spot: bool = False) -> Price | None:
         """The price that costs are computed with: the market's median; None where nobody offers the device."""
         name = self.device(accelerator).name
-        return usual_price(name, self._offers.get(name, ()), spot=spot)
+        return typical_price(name, self._offers.get(name, ()), spot=spot)
 
     def usd_per_device_hour(self, accelerator: str, *, spot: bool = False) -> float | None:
         """Its price, or None where none is known."""
@@ -263,7 +263,7 @@ class Door:
     @cached_property
     def tariff(self) -> tuple[float, float, float] | None:
         """Low, median and high dollars per kWh that companies pay; None where no table says."""
-        return None if self._market is None else usual_tariff(self._market("core.electricity_prices").to_dicts())
+        return None if self._market is None else typical_tariff(self._market("core.electricity_prices").to_dicts())
 
     def _listed(self, table: str, column: str, value: str) -> Rows:
         if self._market is None:
@@ -322,7 +322,7 @@ class Door:
         model = self.model(question.model)
         # What was read from a file is found again by its path alone.
         known = model.name if model.name in catalogue() or model.name in self.own_models else question.model
-        engine = question.engine or usual_engine(model, device)
+        engine = question.engine or engine_for(model, device)
         stated, split = Parallelism(question.tensor, question.pipeline), split_over(model, devices, engine)
         if devices > 1 and stated.devices > 1:
             if stated.devices != devices:
@@ -412,7 +412,7 @@ class Door:
         if answer.estimate.workload.stage == "generate":
             middle = replace(question, stage="decode", context=question.context + question.generated // 2)
             answer = self.answer(middle)
-        return occurrence_rows(answer.estimate.operators, answer.asked())
+        return occurrence_rows(answer.estimate.operators, answer.question_columns())
 
 
 def shipped_door(

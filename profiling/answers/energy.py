@@ -139,7 +139,7 @@ class TokenEnergy:
     accelerator: Accelerator
 
     @property
-    def whole(self) -> Spread:
+    def total(self) -> Spread:
         """All parts that are known."""
         running = self.devices + self.host
         return running + self.idle if self.idle else running
@@ -147,7 +147,7 @@ class TokenEnergy:
     @property
     def amounts(self) -> str:
         """The whole with its range, and the parts, in joules."""
-        whole = self.whole
+        whole = self.total
         idle = "not known" if self.idle is None else f"{self.idle.likely:.3g}"
         return (
             f"{whole.likely:.3g} J ({whole.low:.3g} to {whole.high:.3g}): devices {self.devices.likely:.3g}, host "
@@ -155,18 +155,18 @@ class TokenEnergy:
         )
 
     @property
-    def said(self) -> str:
+    def explanation(self) -> str:
         """What is counted, in sentences: what “per token” includes, and what stands behind host and idle time."""
-        return f"{INCLUDES} {self._host_said} {self._idle_said}"
+        return f"{INCLUDES} {self._host_sentence} {self._idle_sentence}"
 
     @property
-    def _host_said(self) -> str:
+    def _host_sentence(self) -> str:
         watts, what = self.host_draw.watts, self.host_draw.what
         known = ", in proportion to the rated power" if what in {_OTHER, _CHIP} else ""
         return f"Host: {watts.likely:.0f} W per device ({watts.low:.0f} to {watts.high:.0f}), of a {what}{known}."
 
     @property
-    def _idle_said(self) -> str:
+    def _idle_sentence(self) -> str:
         if self.running_share >= 1:
             return "No idle time: the load is assumed to be constant."
         rests = f"Devices are idle {100 * (1 - self.running_share):.0f} % of the time"

@@ -118,7 +118,7 @@ def drafting(
         attention=workload.attention, parallelism=workload.parallelism,
     )  # fmt: skip
     if draft_model == MTP:
-        ahead = [part for part in model.not_counted if part.layers_ahead]
+        ahead = [part for part in model.not_counted if part.mtp_layers]
         if not ahead:
             raise InvalidWorkload(f"{model.name} has no layers that predict ahead; name a smaller model to draft")
         last = model.main.depth - 1

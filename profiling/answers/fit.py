@@ -14,7 +14,7 @@ from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
 from profiling.answers.answer import beyond_length
 from profiling.answers.cache_flags import cache_flags
 from profiling.answers.commands import PROMPT, commands
-from profiling.answers.door import Door, usual_engine
+from profiling.answers.door import Door, engine_for
 from profiling.answers.placement import Placement, host_of
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.split import best_split, placed
@@ -124,7 +124,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     asked = replace(question, stage=stage)
     by_engine: dict[str, list[int]] = {}
     for place, device in enumerate(chosen):
-        by_engine.setdefault(question.engine or usual_engine(model, device), []).append(place)
+        by_engine.setdefault(question.engine or engine_for(model, device), []).append(place)
     found = [
         requirement_rows(
             [model], [chosen[place] for place in places], {"": asked.precision_of(model)}, [asked.batch],

@@ -92,7 +92,7 @@ class Held:
         }  # fmt: skip
 
 
-def said_side(text: str, abilities: pl.DataFrame, kv: str = WHOLE) -> Side:
+def parse_side(text: str, abilities: pl.DataFrame, kv: str = WHOLE) -> Side:
     """The side that a text names: a model by any of its names, and after an @ the format of its weights.
 
     Args:

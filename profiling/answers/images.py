@@ -39,7 +39,9 @@ class Images:
         time = _sum(decoder.time, tower)
         rate = decoder.tokens_per_s
         if rate is not None:
-            rates = {name: getattr(rate, name) * _whole(decoder.time, name) / _whole(time, name) for name in TIME_NAMES}
+            rates = {
+                name: getattr(rate, name) * _seconds(decoder.time, name) / _seconds(time, name) for name in TIME_NAMES
+            }
             rate = PassTime(**rates)
         first = decoder.time_to_first_token
         return replace(
@@ -89,6 +91,6 @@ def _sum(one: PassTime, other: PassTime) -> PassTime:
     return PassTime(*(getattr(one, name) + getattr(other, name) for name in TIME_NAMES))
 
 
-def _whole(time: PassTime, name: str) -> float:
+def _seconds(time: PassTime, name: str) -> float:
     """The time that a rate's end belongs to: the low rate is of the slow end."""
     return float(getattr(time, {"low_s": "high_s", "high_s": "low_s"}.get(name, name)))

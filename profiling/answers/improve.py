@@ -109,13 +109,13 @@ def operator_improvement_rows(door: Door, question: Question) -> pl.DataFrame:
         rows.append({
             "place": entry["place"], "operator": entry["operator"], "share_pct": entry["share_pct"],
             "bound_by": entry["bound_by"], "helps_most": helps if helps and changes[helps] < -0.5 else None,
-            **_of_whole(entry["share_pct"], None if helps is None else changes[helps], best.get(helps or "")),
+            **_change_of_pass(entry["share_pct"], None if helps is None else changes[helps], best.get(helps or "")),
             **{f"{kind}_pct": changes.get(kind) for kind in KINDS},
         })  # fmt: skip
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _of_whole(share_pct: float, change_pct: float | None, one: Improvement | None) -> dict[str, float | None]:
+def _change_of_pass(share_pct: float, change_pct: float | None, one: Improvement | None) -> dict[str, float | None]:
     """What the change of an operator is of the whole, in percent: low, likely and high."""
     ends = ("low_", "", "high_")
     if one is None or change_pct is None:

@@ -92,7 +92,7 @@ def market_price(
     )
 
 
-def usual_price(accelerator: str, offers: Iterable[Row], *, spot: bool = False) -> Price | None:
+def typical_price(accelerator: str, offers: Iterable[Row], *, spot: bool = False) -> Price | None:
     """What costs are computed with: providers that are no hyperscalers; these where nobody else has the device."""
     rows, kind = list(offers), "spot" if spot else "on_demand"
     found = market_price(accelerator, rows, kind)

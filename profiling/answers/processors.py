@@ -90,7 +90,7 @@ def _row(door: Door, question: Question, device: Accelerator) -> dict[str, objec
 
 def _kwh(answer: Answer) -> float | None:
     """Of devices and hosts, for a million tokens: what energy is compared by."""
-    return None if answer.energy is None else answer.energy.whole.likely * 1e6 / JOULES_PER_KWH
+    return None if answer.energy is None else answer.energy.total.likely * 1e6 / JOULES_PER_KWH
 
 
 def warned(door: Door, question: Question, rows: pl.DataFrame) -> list[str]:
@@ -107,7 +107,7 @@ def warned(door: Door, question: Question, rows: pl.DataFrame) -> list[str]:
     return door.answer(replace(question, accelerator=timed["accelerator"][0])).warnings
 
 
-def said(rows: pl.DataFrame) -> str:
+def what_binds(rows: pl.DataFrame) -> str:
     """What binds where, in a sentence."""
     timed = rows.filter(pl.col("predicted_s").is_not_null())
     if timed.is_empty():

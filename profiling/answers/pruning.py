@@ -33,14 +33,14 @@ class Pruning:
         if self.kind != "2:4":
             return precision
 
-        def kept(bits: Values | None) -> Values | None:
+        def remaining_bits(bits: Values | None) -> Values | None:
             return None if bits is None else (bits + TWO_OF_FOUR_INDEX_BITS) / 2
 
         embedding = precision.embedding
         return replace(
             precision, weight_bits=(precision.weight_bits + TWO_OF_FOUR_INDEX_BITS) / 2, embedding_bits=embedding,
-            head_bits=precision.head, expert_bits=kept(precision.expert_bits),
-            attention_weight_bits=kept(precision.attention_weight_bits), two_of_four=True,
+            head_bits=precision.head, expert_bits=remaining_bits(precision.expert_bits),
+            attention_weight_bits=remaining_bits(precision.attention_weight_bits), two_of_four=True,
         )  # fmt: skip
 
     def note(self, device: Accelerator) -> str:

@@ -17,7 +17,7 @@ from profiling.answers.placement import Piece, Placement, Split
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.fleet import Fleet
 from profiling.errors import DoesNotFit, IllegalParallelism, InvalidWorkload
-from profiling.memory.need import MemoryNeed, largest_whole, memory_need
+from profiling.memory.need import MemoryNeed, largest_integer, memory_need
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.parts import Held, expert_layers, layer_kinds, part_of
 from profiling.models.steps import AttentionCore, Experts, Step
@@ -133,7 +133,7 @@ def longest_on(door: Door, model: Architecture, fleet: Fleet, workload: Workload
         return all(need.verdict == "fits" for need in needs)
 
     # What is asked for mostly fits: sought from there, half of the questions are saved.
-    return largest_whole(good, max(int(float(workload.context)), 1)) or largest_whole(good, 1)
+    return largest_integer(good, max(int(float(workload.context)), 1)) or largest_integer(good, 1)
 
 
 def _least_offloaded(
@@ -268,7 +268,7 @@ def _piece(
     need = memory_need(part, device, workload, _ENGINE)
     if copied is not None:
         # A prompt's micro-batch needs the copy of one layer's matrices beside what lies on the card.
-        need = replace(need, beside_weights=need.beside_weights + largest_matrix_bytes(part, workload))
+        need = replace(need, additional_weights=need.additional_weights + largest_matrix_bytes(part, workload))
     step = _NOTHING
     if timed:
         step = estimate(part, device, workload, door.kernels(device, _ENGINE), _ENGINE).time

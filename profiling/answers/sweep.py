@@ -31,7 +31,7 @@ def _with(question: Question, name: str, value: Any) -> Question:
     return replace(question, **{name: value})
 
 
-def _whole(question: Question, value: str, *, name: str) -> Question:
+def _integer(question: Question, value: str, *, name: str) -> Question:
     return _with(question, name, tokens(value))
 
 
@@ -50,11 +50,11 @@ AXES: Mapping[str, tuple[str, Change]] = {
     "weights": ("how weights are stored", _weights),
     "cache": ("bits per number of the KV cache", partial(_number, name="kv_bits")),
     "pruning": ("weights left out", partial(_text, name="pruning")),
-    "vocabulary": ("tokens in the vocabulary", partial(_whole, name="vocabulary")),
-    "batch": ("sequences in flight", partial(_whole, name="batch")),
-    "context": ("tokens", partial(_whole, name="context")),
+    "vocabulary": ("tokens in the vocabulary", partial(_integer, name="vocabulary")),
+    "batch": ("sequences in flight", partial(_integer, name="batch")),
+    "context": ("tokens", partial(_integer, name="context")),
     "attention": ("attention kernel", partial(_text, name="attention")),
-    "split": ("devices that share every layer", partial(_whole, name="tensor")),
+    "split": ("devices that share every layer", partial(_integer, name="tensor")),
 }
 """What can be changed: what its values are, and how a question is changed by one."""
 _FEWEST_TOKENS, _MOST_TOKENS = 128, 131_072
@@ -62,7 +62,7 @@ _MOST_VALUES = 128
 """In one answer, over all axes."""
 
 
-def usual_values(model: Architecture, question: Question, axis: str) -> tuple[str, ...]:
+def default_values(model: Architecture, question: Question, axis: str) -> tuple[str, ...]:
     """Values of an axis that are worth a look for a model, where nobody names any."""
     longest = min(model.max_position or _MOST_TOKENS, _MOST_TOKENS)
     lengths = (_FEWEST_TOKENS * 2**power for power in range(11))
@@ -104,7 +104,7 @@ def sweep(door: Door, question: Question, axes: Mapping[str, Sequence[str]] | No
             raise InvalidWorkload(
                 f"no axis {axis!r}{f'; nearest: {near}' if near else ''}; there are {', '.join(AXES)}"
             )
-        values = tuple(named) or usual_values(base.model, base.question, axis)
+        values = tuple(named) or default_values(base.model, base.question, axis)
         if len(rows) + len(values) > _MOST_VALUES:
             raise InvalidWorkload(f"more than {_MOST_VALUES} values; ask for fewer at a time")
         rows += [_row(door, base, axis, value) for value in values]

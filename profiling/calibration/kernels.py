@@ -230,7 +230,7 @@ def _gemm_rows(rows: pl.DataFrame) -> pl.DataFrame:
         **{name: pl.lit(None, dtype=pl.Int64) for name in ATTENTION_SHAPE if name != "operand_bits"},
     ).with_columns(
         reason=pl.when(~supported)
-        .then(pl.format("gemm_dtype {} is not calibrated; only bfloat16 and fp8 are", _said("gemm_dtype")))
+        .then(pl.format("gemm_dtype {} is not calibrated; only bfloat16 and fp8 are", _printed("gemm_dtype")))
         .when(~shape_ok)
         .then(pl.lit("m, n and k must be positive"))
         .otherwise(_latency_reason())
@@ -253,18 +253,22 @@ def _attention_rows(rows: pl.DataFrame, operator_class: str) -> pl.DataFrame:
     known = pl.col("operand_bits").is_not_null() & pl.col("key_value_bits").is_not_null()
     return typed.with_columns(
         reason=pl.when(~known)
-        .then(pl.format("attention in {} with {} keys is not calibrated", _said("attn_dtype"), _said("kv_cache_dtype")))
+        .then(
+            pl.format(
+                "attention in {} with {} keys is not calibrated", _printed("attn_dtype"), _printed("kv_cache_dtype")
+            )
+        )
         .when(~positive | (pl.col("window_size").fill_null(-1) < 0))
         .then(pl.lit("sizes must be positive and the window not negative"))
         .when(pl.col("query_heads") % pl.col("key_value_heads") != 0)
         .then(pl.lit("the key-value heads do not divide the query heads"))
         .when(pl.col("beam_width").ne_missing(1))
-        .then(pl.format("beam width {} reads a cache shape that is not modelled", _said("beam_width")))
+        .then(pl.format("beam width {} reads a cache shape that is not modelled", _printed("beam_width")))
         .otherwise(_latency_reason())
     )
 
 
-def _said(column: str) -> pl.Expr:
+def _printed(column: str) -> pl.Expr:
     """What a row says, for its reason; a reason with a null in it would be none."""
     return pl.col(column).cast(pl.String).fill_null("nothing")
 

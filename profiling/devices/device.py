@@ -84,7 +84,7 @@ class Accelerator:
     extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def whole_memory_bytes(self) -> float:
+    def total_memory_bytes(self) -> float:
         """What the device reports: measured where known, else by its kind of memory (`memory_basis`).
 
         "24 GB" of HBM or GDDR are 24 GiB less what the driver keeps; with inline ECC they are about 24 * 10^9 bytes.
@@ -108,7 +108,7 @@ class Accelerator:
 
     @property
     def memory_basis(self) -> str:
-        """What `whole_memory_bytes` rests on, in words."""
+        """What `total_memory_bytes` rests on, in words."""
         if self.reported_memory_bytes:
             return "as the device reports it"
         if self.memory_kind == "gddr with inline ecc":
@@ -123,12 +123,12 @@ class Accelerator:
     @property
     def usable_memory_bytes(self) -> float:
         """The share of it that models may use before anybody changes a setting."""
-        return self.whole_memory_bytes * self.usable_fraction
+        return self.total_memory_bytes * self.usable_fraction
 
     @property
     def usable_memory_range_bytes(self) -> tuple[float, float]:
         """The least and the most that `usable_memory_bytes` may be: doubts about what it reports, and settings."""
-        low = high = self.whole_memory_bytes
+        low = high = self.total_memory_bytes
         if not self.reported_memory_bytes:
             binary = self.memory_bytes / GIGA * GIB
             low = min(self.memory_bytes * 0.985, low) if not self._is_binary else binary * (1 - _WIDEST_RESERVE_SHARE)

@@ -201,11 +201,11 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     count, rest = _counted(part)
     if count == 1:
         rest = _SUPER.sub(r"\1 super", rest)
-    if not _meant(words(rest), choices):
+    if not _matching(words(rest), choices):
         rest = _PLURAL.sub(r"\1", rest)
     memory, cores, said = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
     # What names a kind alone names no device, though some have that word in their names.
-    found = [] if said <= _KINDS.keys() else _meant(said, choices)
+    found = [] if said <= _KINDS.keys() else _matching(said, choices)
     if cores is not None and any(_size(_CORES, name) == cores for name in found):
         found = [name for name in found if _size(_CORES, name) == cores]
     if not found:
@@ -234,7 +234,7 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
 
 def _has_memory(name: str, size_gb: float, choices: Mapping[str, Accelerator]) -> bool:
     """Whether a device of that name has so many GB."""
-    return any(_same_size(choices[each], size_gb) for each in _meant(words(name), choices))
+    return any(_same_size(choices[each], size_gb) for each in _matching(words(name), choices))
 
 
 def _unsaid(name: str, said: frozenset[str]) -> frozenset[str]:
@@ -246,7 +246,7 @@ def _unsaid(name: str, said: frozenset[str]) -> frozenset[str]:
 def _chosen(part: str, count: int, devices: list[Accelerator]) -> Resolved:
     if len(devices) == 1:
         return Resolved(part, ((devices[0], count),))
-    usual, why = _usual(devices, count) if _one_chip(devices) else (None, "")
+    usual, why = _most_common(devices, count) if _one_chip(devices) else (None, "")
     names = tuple(one.name for one in devices)
     if usual is None:
         return Resolved(part, (), names, f"{part!r} could be {', '.join(names)}; name one of them")
@@ -272,7 +272,7 @@ def _saying(said: frozenset[str], choices: Iterable[str]) -> list[str]:
     return [name for name in choices if all(_says(words(name), word) for word in said)]
 
 
-def _meant(said: frozenset[str], choices: Iterable[str]) -> list[str]:
+def _matching(said: frozenset[str], choices: Iterable[str]) -> list[str]:
     """Devices that have all words that were said; of noise among these, those with the most of it (`server`)."""
     if found := _saying(said, choices):
         return found
@@ -312,7 +312,7 @@ def _same_size(device: Accelerator, memory_gb: float) -> bool:
     return device.kind != "cpu" and abs(device.memory_bytes / GIGA / memory_gb - 1) < 0.03
 
 
-def _usual(devices: list[Accelerator], count: int) -> tuple[Accelerator | None, str]:
+def _most_common(devices: list[Accelerator], count: int) -> tuple[Accelerator | None, str]:
     """The one that is meant where nothing more is said, and why; None where that cannot be known."""
     if count > 1:
         fabric = {"nvlink", "infinity fabric"}

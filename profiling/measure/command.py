@@ -219,14 +219,14 @@ def _quality(options: argparse.Namespace) -> None:
     if options.out:
         _bundle_folder(options.out)
     rows = quality(
-        options.checkpoints, options.precisions.split(","), questions=_said(options.questions),
-        text=_said(options.text), new_tokens=options.new_tokens, device=options.device or default_device(),
+        options.checkpoints, options.precisions.split(","), questions=_read_text(options.questions),
+        text=_read_text(options.text), new_tokens=options.new_tokens, device=options.device or default_device(),
         out=options.out,
     )  # fmt: skip
     _print(json.dumps(rows, indent=1))
 
 
-def _said(file: Path | None) -> str | None:
+def _read_text(file: Path | None) -> str | None:
     """What a file holds, or standard input where it is named -."""
     if file is None:
         return None
@@ -323,7 +323,7 @@ def _telemetry(options: argparse.Namespace) -> None:
     from profiling.measure.telemetry.sampler import (  # noqa: PLC0415
         GPU_INTERVAL_S,
         PROCESSOR_INTERVAL_S,
-        sample_until_told,
+        sample_until_stopped,
     )
 
-    sample_until_told(options.out, options.uuid, GPU_INTERVAL_S if options.uuid else PROCESSOR_INTERVAL_S)
+    sample_until_stopped(options.out, options.uuid, GPU_INTERVAL_S if options.uuid else PROCESSOR_INTERVAL_S)

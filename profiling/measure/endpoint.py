@@ -248,7 +248,7 @@ class _Asker:
                 for event in self.protocol.frames(reply):
                     _take(self.protocol.piece(event), answer, streams=self.protocol.streams)
         except urllib.error.HTTPError as error:
-            answer.error, answer.refusal = f"HTTP {error.code}", _said(error)
+            answer.error, answer.refusal = f"HTTP {error.code}", _refusal(error)
             error.close()
         except (OSError, ValueError, AttributeError, TypeError) as error:
             answer.error = (
@@ -323,7 +323,7 @@ def _credentials(access_key: str, url: str) -> tuple[Credentials, str]:
     return Credentials(access_key, secret, os.environ.get("AWS_SESSION_TOKEN")), region
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _refusal(error: urllib.error.HTTPError) -> str:
     """What a server said of its refusal, in a line."""
     try:
         text = " ".join(error.read(2_000).decode(errors="replace").split())

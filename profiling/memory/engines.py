@@ -110,7 +110,7 @@ class EngineProfile:
         )
         return low, high
 
-    def kept_tokens(self, length: Values, window: int | None) -> tuple[Values, Values]:
+    def cached_tokens(self, length: Values, window: int | None) -> tuple[Values, Values]:
         """Fewest and most tokens that a layer keeps of a sequence of that length."""
         if window is None:
             return length, length

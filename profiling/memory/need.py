@@ -17,7 +17,7 @@ import numpy.typing as npt
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.errors import DoesNotFit
 from profiling.memory.engines import EngineProfile, engine_profile
-from profiling.memory.weights import beside_weights_bytes, stage_share, weight_bytes
+from profiling.memory.weights import additional_weight_bytes, stage_share, weight_bytes
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import (
     AttentionCore,
@@ -61,7 +61,7 @@ def kv_cache_bytes(model: Architecture, workload: Workload, engine: EngineProfil
     high: Values = low
     for kept, width in caches.widths:
         tokens: Values = source if kept.cross else length
-        least, most = (engine or _ANY_ENGINE).kept_tokens(tokens, kept.window)
+        least, most = (engine or _ANY_ENGINE).cached_tokens(tokens, kept.window)
         low = low + width * number * least
         high = high + width * number * (least if kept.only_window else most)
     fixed = caches.state_bytes + caches.state_numbers * np.divide(workload.precision.activation_bits, 8)
@@ -69,7 +69,7 @@ def kv_cache_bytes(model: Architecture, workload: Workload, engine: EngineProfil
     return Range((low + fixed) * share, (high + fixed) * share)
 
 
-class _Kept(NamedTuple):
+class _CachedTokens(NamedTuple):
     """Which tokens layers keep, as far as formulas tell them apart."""
 
     window: int | None
@@ -81,7 +81,7 @@ class _Kept(NamedTuple):
 class _Caches:
     """What one device keeps of a sequence."""
 
-    widths: tuple[tuple[_Kept, float], ...]
+    widths: tuple[tuple[_CachedTokens, float], ...]
     """Numbers per token, of layers that keep the same tokens."""
     index_bytes_per_token: float
     state_bytes: float
@@ -91,7 +91,7 @@ class _Caches:
 
 @fact_of
 def _caches_of(model: Architecture, ways: int) -> _Caches:
-    widths: dict[_Kept, float] = {}
+    widths: dict[_CachedTokens, float] = {}
     index = state = numbers = 0.0
     for layer in model.main.layers:
         for step in layer.steps:
@@ -105,7 +105,7 @@ def _caches_of(model: Architecture, ways: int) -> _Caches:
                 state += layer.count * step.state_width * step.state_bits / 8 * share
             elif isinstance(step, AttentionCore) and step.cache_width:
                 shared = 1.0 if step.latent_width else ceil(step.kv_heads / ways) / step.kv_heads
-                kept = _Kept(step.window, step.keeps_only_window, step.cross)
+                kept = _CachedTokens(step.window, step.keeps_only_window, step.cross)
                 widths[kept] = widths.get(kept, 0.0) + layer.count * step.cache_width * shared
     return _Caches(tuple(widths.items()), index, state, numbers)
 
@@ -155,8 +155,8 @@ class MemoryNeed:
     other: Range
     budget: Values
     """What the engine may use of the device."""
-    beside_weights: Values = 0.0
-    """What may come on top of the weights: see `beside_weights_bytes`."""
+    additional_weights: Values = 0.0
+    """What may come on top of the weights: see `additional_weight_bytes`."""
     spared: Values = 0.0
     """What the weights may be less, where publishers of a format choose layer by layer."""
     extras: Values = 0.0
@@ -170,7 +170,7 @@ class MemoryNeed:
     @property
     def high(self) -> Values:
         """The most that may be needed."""
-        whole = self.weights + self.extras + self.beside_weights
+        whole = self.weights + self.extras + self.additional_weights
         return whole + self.kv_cache.high + self.activations.high + self.other.high
 
     @property
@@ -221,10 +221,10 @@ def need_of(
     least, most = profile.step_bytes(model, workload.parallelism.tensor, capacity_bytes)
     weights = weight_bytes(model, workload.precision, workload.parallelism)
     fewest, largest = workload.precision.spread
-    beside = beside_weights_bytes(model, workload.precision, workload.parallelism, fills_tiles=profile.fills_tiles)
+    beside = additional_weight_bytes(model, workload.precision, workload.parallelism, fills_tiles=profile.fills_tiles)
     return MemoryNeed(
         weights=weights,
-        beside_weights=beside + (largest - 1) * weights,
+        additional_weights=beside + (largest - 1) * weights,
         spared=(1 - fewest) * weights,
         kv_cache=kv_cache_bytes(model, workload, profile),
         activations=Range(np.maximum(least, activation_bytes), np.maximum(most, activation_bytes)),
@@ -255,7 +255,7 @@ def require_fit(
     )
 
 
-def largest_whole(good: Callable[[int], bool], lowest: int) -> int:
+def largest_integer(good: Callable[[int], bool], lowest: int) -> int:
     """Largest whole number up to 2^20 for which `good` holds, by bisection; 0 if it fails at `lowest`."""
     if not good(lowest):
         return 0
@@ -276,7 +276,7 @@ def max_batch(
     def good(batch: int) -> bool:
         return memory_need(model, accelerator, replace(workload, batch=batch), engine).verdict == "fits"
 
-    return largest_whole(good, 1)
+    return largest_integer(good, 1)
 
 
 def max_context(
@@ -299,7 +299,7 @@ def max_context(
             need = memory_need(model, accelerator, at, profile)
         return int(np.argmin(np.append(np.broadcast_to(need.high <= need.budget, contexts.shape), False)))
 
-    # As `largest_whole` seeks, by doubling and then between; the same number comes out of it.
+    # As `largest_integer` seeks, by doubling and then between; the same number comes out of it.
     doubled = lowest * 2.0 ** np.arange(_MOST.bit_length(), dtype=np.float64)
     tried = np.append(doubled[doubled < _MOST], max(_MOST, lowest))
     fits = fitting(tried)

@@ -93,7 +93,7 @@ INFERRED_SPREAD = 0.05
 """How far weights of a family that was read by its fields may exceed the count: norms and biases are guessed."""
 
 
-def beside_weights_bytes(
+def additional_weight_bytes(
     model: Architecture, precision: Precision, parallelism: Parallelism | None = None, *, fills_tiles: bool = True
 ) -> Values:
     """What may come on top of the weights on a device: filling up to tiles, other towers, doubt about the family.

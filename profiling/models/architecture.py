@@ -106,7 +106,7 @@ class Uncounted:
     """From its widths, without small parts; None: the config does not state them."""
     is_tower: bool = True
     """Loaded beside the decoder by every engine; False: only for speculation."""
-    layers_ahead: int = 0
+    mtp_layers: int = 0
     """Layers that predict ahead: each like the decoder's last, with one more matrix."""
     tower: Tower | None = None
     """Its widths, where the config states them."""

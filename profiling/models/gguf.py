@@ -153,7 +153,7 @@ def gguf_file_size_bytes(model: Architecture, form: str, *, importance: bool = T
     chosen = file_type(form)
     tensors = _bytes(model, chosen, importance=importance)
     other = _bytes(model, chosen, importance=not importance)
-    ahead = 0 if model.model_type in _KEEPS_LAYERS_AHEAD else _ahead_bytes(model, tensors)
+    ahead = 0 if model.model_type in _KEEPS_LAYERS_AHEAD else _mtp_bytes(model, tensors)
     metadata = model.vocabulary_size * _METADATA_BYTES_PER_TOKEN
     least, usual, most = 1 - _RULE_TOLERANCE, 1.0, 1 + _RULE_TOLERANCE
     basis = f"sum over tensors by the rules of llama.cpp for {chosen.name}"
@@ -226,9 +226,9 @@ def gguf_widths(model: Architecture, form: str, *, importance: bool = True) -> W
     )  # fmt: skip
 
 
-def _ahead_bytes(model: Architecture, tensor_bytes: int) -> int:
+def _mtp_bytes(model: Architecture, tensor_bytes: int) -> int:
     """About what layers that predict ahead add to a file whose converter keeps them."""
-    ahead = sum(part.parameters or 0 for part in model.not_counted if part.layers_ahead)
+    ahead = sum(part.parameters or 0 for part in model.not_counted if part.mtp_layers)
     return round(ahead * tensor_bytes / max(1, model.parameters_total))
 
 
@@ -289,9 +289,9 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
     order = stack.order or tuple(index for index, layer in enumerate(stack.layers) for _ in range(layer.count))
     depth = len(order)
     if stack is model.main and model.model_type in _KEEPS_LAYERS_AHEAD:
-        ahead = sum(part.layers_ahead for part in model.not_counted)
+        ahead = sum(part.mtp_layers for part in model.not_counted)
         order = (*order, *(order[-1:] * ahead))
-        for tensors in _ahead_tensors(model, ahead):
+        for tensors in _mtp_tensors(model, ahead):
             yield tensors._replace(group="ahead")
     layers = [_layer_tensors(model, layer) for layer in stack.layers]
     value = down = 0
@@ -326,11 +326,11 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
         yield from _end_tensors(step)
 
 
-def _ahead_tensors(model: Architecture, layers: int) -> Iterator[_Tensors]:
+def _mtp_tensors(model: Architecture, layers: int) -> Iterator[_Tensors]:
     """What layers that predict ahead have beside a layer: what joins two hidden states, norms, sometimes tables."""
     hidden = model.hidden_size
     yield _Tensors("ahead", "other", Place(), 2 * hidden, layers * 2 * hidden**2)
-    yield _kept(layers * 3 * hidden)
+    yield _unquantised(layers * 3 * hidden)
     if _KEEPS_LAYERS_AHEAD[model.model_type]:
         yield _Tensors("ahead", "other", Place(), hidden, layers * 2 * model.vocabulary_size * hidden)
 
@@ -346,12 +346,12 @@ def _end_tensors(step: Step) -> Iterator[_Tensors]:
             group: Group = "head" if step.is_head else "other"
             numbers = step.width_in * step.width_out
             yield _Tensors(group, "output" if step.is_head else whole, Place(), step.width_in, numbers)
-        yield _kept(step.width_out if step.bias else 0)
+        yield _unquantised(step.width_out if step.bias else 0)
     else:
-        yield _kept(step.parameters)
+        yield _unquantised(step.parameters)
 
 
-def _kept(numbers: int) -> _Tensors:
+def _unquantised(numbers: int) -> _Tensors:
     return _Tensors("other", "kept", Place(), 1, numbers)
 
 
@@ -368,10 +368,10 @@ def _layer_tensors(model: Architecture, layer: Layer) -> list[_Tensors]:
         elif isinstance(step, Embedding):
             found += _end_tensors(step)
         elif not isinstance(step, Linear):
-            found.append(_kept(step.parameters))
+            found.append(_unquantised(step.parameters))
         else:
             if step.bias:
-                found.append(_kept(step.width_out))
+                found.append(_unquantised(step.width_out))
             if step.tied or (fused and step.name in {"key", "value"}):
                 continue
             numbers = step.width_in * step.width_out
@@ -441,4 +441,4 @@ def _expert_tensors(step: Experts, stored_as: str | None) -> list[_Tensors]:
     found = [_Tensors("experts", role, Place(), step.hidden_size, each, True, stored_as) for role in ups]
     found.append(_Tensors("experts", "down", Place(), step.intermediate_size, each, True, stored_as))
     matrices = each * (len(ups) + 1)
-    return [*found, _kept(step.parameters - matrices)]
+    return [*found, _unquantised(step.parameters - matrices)]

@@ -41,7 +41,7 @@ def record_of(model: Architecture, stated: Mapping[str, Any]) -> dict[str, str]:
         "heads": model.heads,
         "kv_heads": model.kv_heads,
         "head_dim": first.head_dim if first else None,
-        "intermediate_size": _whole(config.get("intermediate_size")) or (ups[0].width_out if ups else None),
+        "intermediate_size": _integer(config.get("intermediate_size")) or (ups[0].width_out if ups else None),
         "vocabulary_size": model.vocabulary_size,
         "max_position": model.max_position,
         "tied_embeddings": str(_has_tied_head(model)).lower(),
@@ -77,7 +77,7 @@ def record_of(model: Architecture, stated: Mapping[str, Any]) -> dict[str, str]:
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
-def _whole(value: object) -> int | None:
+def _integer(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 

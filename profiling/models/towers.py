@@ -294,4 +294,4 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
         last = model.main.layers[model.main.order[-1] if model.main.order else -1]
         each = sum(step.parameters for step in last.steps) + 2 * hidden**2 + 3 * hidden
         layers = "layer that predicts ahead" if ahead == 1 else "layers that predict ahead"
-        yield Uncounted(f"{ahead} {layers} (MTP)", ahead * each, is_tower=False, layers_ahead=ahead)
+        yield Uncounted(f"{ahead} {layers} (MTP)", ahead * each, is_tower=False, mtp_layers=ahead)

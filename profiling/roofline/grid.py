@@ -33,7 +33,7 @@ from profiling.roofline.operator_time import DEFAULTS, OperatorModel, gemm_compu
 from profiling.roofline.operators import Operator, operators
 from profiling.roofline.roof import EXCHANGE, PRODUCT_GROUPS, Roof, attention_reached, product_format, roof_of
 from profiling.roofline.sums import Load, Rates, Sums, merged
-from profiling.roofline.whole import EngineTime, cut_as_by, kept_in_cache, pipelined
+from profiling.roofline.whole import EngineTime, cut_as_by, less_what_is_cached, pipelined
 from profiling.roofline.workload import (
     AttentionKernel,
     Parallelism,
@@ -347,7 +347,7 @@ class _Block:
         """Bound and likely time of whole passes; sets low and high."""
         work, sums = self.workload, self.sums
         if work.stage == "decode":
-            bound = kept_in_cache(sums.bound, self.moved, axes.roofs.cache_bytes, axes.roofs.bandwidth)
+            bound = less_what_is_cached(sums.bound, self.moved, axes.roofs.cache_bytes, axes.roofs.bandwidth)
             likely = sums.likely
         else:
             stages = work.parallelism.pipeline

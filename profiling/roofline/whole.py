@@ -64,11 +64,13 @@ def bound_of(times: Sequence[OperatorTime], accelerator: Accelerator, workload: 
     bound: Values = sum((time.operator.count * time.bound_s for time in times), start=0.0)
     if workload.stage == "decode":
         moved = sum((time.operator.count * time.operator.bytes_moved for time in times), start=0.0)
-        return kept_in_cache(bound, moved, accelerator.last_level_cache_bytes or 0.0, accelerator.bandwidth_bytes_per_s)
+        return less_what_is_cached(
+            bound, moved, accelerator.last_level_cache_bytes or 0.0, accelerator.bandwidth_bytes_per_s
+        )
     return np.divide(bound, workload.parallelism.pipeline)
 
 
-def kept_in_cache(bound_s: Values, moved_bytes: Values, cache_bytes: Values, bandwidth: Values) -> Values:
+def less_what_is_cached(bound_s: Values, moved_bytes: Values, cache_bytes: Values, bandwidth: Values) -> Values:
     """The bound of a decode step, less what the step before may have left in the last-level cache.
 
     Each operator alone is bounded by all of its weights, as too much passes between two of its calls; steps of a

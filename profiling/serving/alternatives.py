@@ -13,8 +13,8 @@ from profiling.answers.buying import Comparison, Way, compare
 from profiling.answers.commands import commands
 from profiling.answers.door import Door
 from profiling.answers.energy import Spread, TokenEnergy, counted_w, energy_per_token
-from profiling.serving.evidence import NO_ROW, evidence_of, said_of
-from profiling.serving.plan import Plan, Promise, taken_as
+from profiling.serving.evidence import NO_ROW, evidence_of, notes_of
+from profiling.serving.plan import Plan, Promise, resolved_as
 from profiling.serving.replica import LONG_REQUEST, Options
 
 
@@ -40,12 +40,12 @@ def plan_rows(door: Door, model: str, promise: Promise, plans: Sequence[Plan], o
     return pl.DataFrame(rows, infer_schema_length=None, schema_overrides={"first_broken": pl.String} if rows else None)
 
 
-def said_with(door: Door, plans: Sequence[Plan], options: Options, accelerators: Sequence[str] = ()) -> list[str]:
+def notes_with(door: Door, plans: Sequence[Plan], options: Options, accelerators: Sequence[str] = ()) -> list[str]:
     """What should be known with plans: what names were taken for, and how far off the first of them may be."""
     first = plans[0]
     return [
-        *taken_as(door, accelerators),
-        *said_of(door.device(first.accelerator), options.engine, groups=any(plan.split.data > 1 for plan in plans)),
+        *resolved_as(door, accelerators),
+        *notes_of(door.device(first.accelerator), options.engine, groups=any(plan.split.data > 1 for plan in plans)),
     ]
 
 
@@ -83,13 +83,13 @@ def energy_note(door: Door, plans: Sequence[Plan]) -> list[str]:
     if found is None:
         return []
     first = f"{plans[0].devices} × {plans[0].accelerator}"
-    return [f"Energy per output token on {first}, including prompts: {found.amounts}. {found.said}"]
+    return [f"Energy per output token on {first}, including prompts: {found.amounts}. {found.explanation}"]
 
 
 def _energy(found: TokenEnergy | None) -> dict[str, Any]:
     return {
         "running_share": found.running_share if found else None,
-        "kwh_per_million_output_tokens": found.whole.likely * 1e6 / JOULES_PER_KWH if found else None,
+        "kwh_per_million_output_tokens": found.total.likely * 1e6 / JOULES_PER_KWH if found else None,
         "joules_per_output_token": found.devices.likely if found else None,
         "host_joules_per_output_token": found.host.likely if found else None,
         "idle_joules_per_output_token": found.idle.likely if found and found.idle else None,

@@ -56,7 +56,7 @@ class Evidence:
         )
 
 
-def said_of(device: Accelerator, engine: str, *, groups: bool = False) -> list[str]:
+def notes_of(device: Accelerator, engine: str, *, groups: bool = False) -> list[str]:
     """What a plan for an engine on a device rests on, in sentences; none where the engine has no model."""
     based = evidence_of(device, engine)
     return [] if based is None else [str(based), simulation_error(based.per_token.engine, groups=groups)]

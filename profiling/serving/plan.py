@@ -64,7 +64,7 @@ class Promise:
             if value is not None and not 0 < value < 86_400:
                 raise InvalidWorkload(f"{name} is {value:g}; it must lie between 0 and a day")
 
-    def kept_by(self, served: Served) -> bool:
+    def is_kept_by(self, served: Served) -> bool:
         """Whether nine in ten requests were served so."""
         return not self.broken_by(served)
 
@@ -252,7 +252,7 @@ def fleet(door: Door, model: str, promise: Promise, options: Options, accelerato
     return _judged(best, promise)
 
 
-def asked_plans(
+def requested_plans(
     door: Door, model: str, promise: Promise, options: Options, accelerators: Sequence[str] = ()
 ) -> list[Plan]:
     """Plans of the devices named, among which `8xH100` is a fleet of fixed size; see `plans` and `fleet`.
@@ -271,7 +271,7 @@ def asked_plans(
     return sized + (plans(door, model, promise, options, free) if free or not sized else [])
 
 
-def taken_as(door: Door, accelerators: Sequence[str]) -> tuple[str, ...]:
+def resolved_as(door: Door, accelerators: Sequence[str]) -> tuple[str, ...]:
     """What the names of devices were taken for, of those that say less than one device."""
     return tuple(note for name in accelerators if (note := resolve_device(name, door.devices).note))
 
@@ -364,7 +364,7 @@ def _fewest(door: Door, guess: _Guess, promise: Promise, options: Options, enoug
     """
     layout, most = guess.layout, min(enough // guess.layout.split.devices, MOST_REPLICAS)
     if options.apart:
-        return _fewest_apart(door, layout, promise, options, most)
+        return _fewest_disaggregated(door, layout, promise, options, most)
     found, kept, broken, count = None, None, max(guess.fewest - 2, 0), guess.fewest
     while broken < count <= most and (kept is None or count < kept.replicas):
         tried = _tried(door, layout, promise, options, count)
@@ -383,7 +383,7 @@ def _fewest(door: Door, guess: _Guess, promise: Promise, options: Options, enoug
     return kept or found
 
 
-def _fewest_apart(door: Door, layout: _Layout, promise: Promise, options: Options, most: int) -> Plan | None:
+def _fewest_disaggregated(door: Door, layout: _Layout, promise: Promise, options: Options, most: int) -> Plan | None:
     """From one replica of each kind on, one more of the kind whose promise breaks, until none does."""
     found, makers, readers = None, 1, 1
     while makers + readers <= most:

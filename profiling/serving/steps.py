@@ -103,18 +103,18 @@ class StepTimes:
 
     @cached_property
     def _base(self) -> list[float]:
-        return _at_whole_numbers(self.batches, self.base_s)
+        return _at_integers(self.batches, self.base_s)
 
     @cached_property
     def _alone(self) -> list[float]:
-        return _at_whole_numbers(self.prompts, self.linear_s)
+        return _at_integers(self.prompts, self.linear_s)
 
     @cached_property
     def _together(self) -> list[float]:
-        return _at_whole_numbers(self.prompts, self.together_s)
+        return _at_integers(self.prompts, self.together_s)
 
 
-def _at_whole_numbers(places: Numbers, values: Numbers) -> list[float]:
+def _at_integers(places: Numbers, values: Numbers) -> list[float]:
     """Linear interpolation at 0, 1, … up to the last place; places are whole numbers."""
     found: list[float] = np.interp(np.arange(int(places[-1]) + 1), places, values).tolist()
     return found

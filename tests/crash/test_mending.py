@@ -207,7 +207,7 @@ def test_only_what_changed_is_read_again_unless_all_is_examined(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = RawStore(home.raw)
-    store.note_whole()
+    store.remember_files()
     read: list[Path] = []
     honest = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path), honest(path))[1])

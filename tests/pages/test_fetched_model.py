@@ -17,7 +17,7 @@ from dashboards.pages.roofline.page import Roofline
 from dashboards.pages.serve.page import Serve
 from dashboards.pages.which_gpu.page import WhichGpu
 from pipelines.commands.app import app
-from pipelines.sources.hub.models import hub_models, keep, kept_models
+from pipelines.sources.hub.models import fetched_models, hub_models, keep
 from tests.unit.sources.hub_server import hub_server, whole
 from warehouse.contracts import TABLES, VIEWS
 from warehouse.contracts.catalogue import HUB_MODELS
@@ -54,7 +54,7 @@ def home(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         hub.serve(f"/{MODEL}/resolve/{COMMIT}/model.safetensors.index.json", whole(json.dumps(index).encode()))
         keep(MODEL, settings)
     lake = Lake(home / "lake")
-    lake.write(HUB_MODELS, hub_models(kept_models(settings)))
+    lake.write(HUB_MODELS, hub_models(fetched_models(settings)))
     publish(lake, TABLES, home / "published", "with a fetched model", views=VIEWS)
     return home
 

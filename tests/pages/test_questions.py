@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from dashboards.data import Data
 from profiling.answers.advise import Candidate, Need, advise
 from profiling.devices.names import resolve_device
-from profiling.serving.plan import Promise, asked_plans
+from profiling.serving.plan import Promise, requested_plans
 from profiling.serving.replica import Options
 from profiling.serving.simulate import Traffic
 from warehouse.settings import Settings
@@ -99,7 +99,7 @@ def _certainty(data: Data, fleet: str) -> str:
     """How surely a fleet keeps the promise that the page opens with, by the engine itself."""
     traffic = Traffic(input_tokens=2000, output_tokens=500, users=50, requests_per_s=None, spread=0.5)
     promise = Promise(traffic=traffic, time_to_first_token_s=2, time_per_output_token_s=0.05)
-    plan = asked_plans(data.door(), "meta-llama/Llama-3.3-70B-Instruct", promise, Options(), [fleet])[0]
+    plan = requested_plans(data.door(), "meta-llama/Llama-3.3-70B-Instruct", promise, Options(), [fleet])[0]
     assert plan.broken == ()
     return plan.certainty
 

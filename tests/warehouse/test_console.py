@@ -307,20 +307,20 @@ def test_nobody_has_a_second_place_while_somebody_waits_for_a_first() -> None:
     places = Places(4)
     with ExitStack() as held:
         for _ in range(2):
-            held.enter_context(places.taken("greedy"))
-        with pytest.raises(ConsoleBusy, match="2 of your statements"), places.taken("greedy"):
+            held.enter_context(places.place("greedy"))
+        with pytest.raises(ConsoleBusy, match="2 of your statements"), places.place("greedy"):
             pass
-        held.enter_context(places.taken("another"))
-        with pytest.raises(ConsoleBusy, match="1 of your statements"), places.taken("another"):
+        held.enter_context(places.place("another"))
+        with pytest.raises(ConsoleBusy, match="1 of your statements"), places.place("another"):
             pass
         # The last place is for whoever has none; the next of these waits until one is free.
         last = held.enter_context(ExitStack())
-        last.enter_context(places.taken("third"))
+        last.enter_context(places.place("third"))
         threading.Timer(0.3, last.close).start()
         began = time.monotonic()
-        with places.taken("fourth"):
+        with places.place("fourth"):
             assert 0.2 < time.monotonic() - began < 3
-            with pytest.raises(ConsoleBusy, match="Too many statements"), places.taken("fifth"):
+            with pytest.raises(ConsoleBusy, match="Too many statements"), places.place("fifth"):
                 pass
 
 

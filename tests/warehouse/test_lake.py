@@ -7,7 +7,7 @@ import pytest
 
 from warehouse.contracts import ContractBroken
 from warehouse.files import replacing, write_text
-from warehouse.lake import Lake, MissingTable, read_kept
+from warehouse.lake import Lake, MissingTable, read_cached
 
 from .small_tables import POINTS, VERSIONS, write_version
 
@@ -64,7 +64,7 @@ def test_a_reader_of_the_old_file_keeps_reading_it_while_it_is_replaced(lake: La
 def test_what_is_kept_and_was_damaged_is_as_if_it_were_lost(tmp_path: Path, damage: str) -> None:
     kept = tmp_path / "kept.parquet"
     pl.DataFrame({"a": range(1000)}).write_parquet(kept)
-    assert read_kept(kept) is not None
+    assert read_cached(kept) is not None
     whole = kept.read_bytes()
     kept.unlink()
     if damage == "folder":
@@ -73,4 +73,4 @@ def test_what_is_kept_and_was_damaged_is_as_if_it_were_lost(tmp_path: Path, dama
         kept.write_bytes(
             {"empty": b"", "cut": whole[: len(whole) // 2], "head": whole[:8], "text": b"PAR1 no more"}[damage]
         )
-    assert read_kept(kept) is None
+    assert read_cached(kept) is None

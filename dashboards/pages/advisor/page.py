@@ -84,9 +84,9 @@ class Advisor:
         self.chart_card = ChartCard(_CHART, self.chart.figure)
         self.table = TableCard("advice", _FACTS, self._describe, self.data)
         self._advise()
-        self.state.param.watch(self._again, self.state.keys())
+        self.state.param.watch(self._reset, self.state.keys())
 
-    def _again(self, *_events: Any) -> None:
+    def _reset(self, *_events: Any) -> None:
         self._settled = []
         with page.together():
             self._advise()
@@ -146,7 +146,7 @@ class Advisor:
             if advice
             else ""
         )  # fmt: skip
-        ahead = _ahead(advice) if advice else None
+        ahead = _ablest_offloaded(advice) if advice else None
         self.offload.object = (
             render(__file__, "offload.html", offload=ahead, address_of_model=address_of_model) if ahead else ""
         )
@@ -174,7 +174,7 @@ class Advisor:
             ),
             controls.select(state, "use", "Use", margin=margin),
             controls.select(state, "context", "Context (tokens)", margin=margin),
-            controls.whole(state, "users", "Concurrent requests", margin=margin),
+            controls.integer(state, "users", "Concurrent requests", margin=margin),
             controls.select(state, "engine", "Engine", margin=margin),
             engine_options.more(state, {
                 "kv": controls.select(state, "kv", "KV cache", margin=margin),
@@ -206,7 +206,7 @@ class Advisor:
         return Content(main=main, sidebar=sidebar, state=state, sidebar_title="My machine")
 
 
-def _ahead(advice: Advice) -> Candidate | None:
+def _ablest_offloaded(advice: Advice) -> Candidate | None:
     """The ablest that needs the memory of the machine, where it is ahead of what the devices hold alone."""
     best, other = advice.best, next(iter(advice.of("needs offload")), None)
     if other is None or (best is not None and other.ability_in_format <= best.ability_in_format):

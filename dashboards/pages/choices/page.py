@@ -95,7 +95,7 @@ class Choices:
         self.hardware = FactTable(_HARDWARE)
         self.weights = pn.Column(
             *(
-                controls.whole(self.state, f"w_{name}", title, margin=(0, 0, 6, 0))
+                controls.integer(self.state, f"w_{name}", title, margin=(0, 0, 6, 0))
                 for name, title in rules.BENCHMARKS.items()
             ),
             sizing_mode="stretch_width", margin=0,

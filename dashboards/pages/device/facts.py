@@ -51,12 +51,12 @@ def _add_drawn(device: Accelerator, add: Callable[[str, float | None, str, str],
     if drawn is not None:
         low, likely, high = drawn
         add("Power under load", likely, "W", f"{low:.0f} to {high:.0f}; the share that metered devices draw")
-    for figure, found in _beside(device).items():
+    for figure, found in _host_and_idle_power(device).items():
         whose = "" if found.what == device.name else f"; {found.what}"
         add(figure, found.watts.likely, "W", f"{found.watts.low:.0f} to {found.watts.high:.0f}{whose}")
 
 
-def _beside(device: Accelerator) -> dict[str, Draw]:
+def _host_and_idle_power(device: Accelerator) -> dict[str, Draw]:
     known = {
         "Power, idle with a model loaded": idle_draw(device),
         "Power of its host under load, per device": host_draw(device),
@@ -67,7 +67,9 @@ def _beside(device: Accelerator) -> dict[str, Draw]:
 
 def power_sources(device: Accelerator) -> str:
     """Where the draw of its host and of idle time is from, in sentences."""
-    return " ".join(f"{figure}: {found.source} ({found.note})." for figure, found in _beside(device).items())
+    return " ".join(
+        f"{figure}: {found.source} ({found.note})." for figure, found in _host_and_idle_power(device).items()
+    )
 
 
 def identity(device: Accelerator, said: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -153,7 +153,7 @@ class DevicePage(SessionPage[DeviceState]):
         state = self.state
         return subject.describe(f"device{state.address()}", device=name, use=state.use, context=int(state.context))
 
-    def _settle(self) -> None:
+    def _resolve(self) -> None:
         """Settle which device is meant; say why where none is."""
         self.device = None
         if not self.state.id.strip():
@@ -171,7 +171,7 @@ class DevicePage(SessionPage[DeviceState]):
                 self._notes.append(f"This page covers one {self.device.name}; the Advisor answers for several.")
 
     def _show(self) -> None:
-        self._settle()
+        self._resolve()
         self.notes.object = page.notes(self._notes)
         sections = (
             self.figures, self.best, self.market, self.purchase, self.measured, self.kernels, self.errors,

@@ -160,16 +160,16 @@ class Footprint:
         )
         more = (
             f"{INCLUDES} The device draws the share of its rated power that metered devices did (half and all of it at "
-            f"the ends), over the 80 % interval of speed; {self._host_said()} The load is constant; embodied carbon is "
-            "not included. A larger batch shares the reading of weights, so it changes energy more than most choices "
-            "of model do." + how_far_off.links(how_far_off.ENERGY)
+            f"the ends), over the 80 % interval of speed; {self._host_sentence()} The load is constant; embodied "
+            "carbon is not included. A larger batch shares the reading of weights, so it changes energy more than most "
+            "choices of model do." + how_far_off.links(how_far_off.ENERGY)
         )
         self.serving_card.show(title, _doublings(groups), legend, where, more)
         self.serving_card.came_from("footprint_serving", question)
         self.finding.object = self._trade_off(groups)
         self.table.show(self.rows.sort("parameters_billion", "model_id", "batch", descending=[True, False, False]))
 
-    def _host_said(self) -> str:
+    def _host_sentence(self) -> str:
         """What the host of the accelerator chosen is taken to draw."""
         device = self.data.door().devices.get(self.state.accelerator)
         found = device and host_draw(device)

@@ -81,7 +81,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             self.rows = text.labelled(data.ask("how_far_off"))
         except duckdb.Error:  # a release from before there were such tables
             self.rows = pl.DataFrame()
-        self.predicted = text.asked(self.rows) if self.rows.height else pl.DataFrame()
+        self.predicted = text.predicted_rows(self.rows) if self.rows.height else pl.DataFrame()
         self.notes, self.answer = page.html(), page.html()
         self.dots, self.picture = RowsChart(_ERRORS), PredictedMeasured(_PICTURE)
         self.dots_card = ChartCard(_ERRORS, self.dots.figure)

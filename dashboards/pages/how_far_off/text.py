@@ -67,7 +67,7 @@ def dots(chosen: pl.DataFrame, named: str) -> Rows:
 LEGEND = tuple((words, theme.COLOURS[place], theme.MARKS[place]) for place, words in _MARKS.values())
 
 
-def asked(rows: pl.DataFrame) -> pl.DataFrame:
+def predicted_rows(rows: pl.DataFrame) -> pl.DataFrame:
     """Measurements with a prediction, with the columns that `profiling.accuracy.table` names."""
     return labelled(rows).filter(pl.col("predicted").is_not_null(), pl.col("measured") > 0)
 

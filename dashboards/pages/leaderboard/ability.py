@@ -114,7 +114,7 @@ class AbilityBoard(SessionPage[AbilityState]):
         )
         self.table.show(ranked)
         moved = self.data.ask("ability_changes", domain=self.state.domain)
-        self.changes.show(changes.told(moved))
+        self.changes.show(changes.in_order(moved))
         self.moved.object = changes.summary(moved)
 
     # How it is laid out --------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ FACTS = {
 _ORDER = {"new results": 0, "withdrawn": 1, "new model": 2, "refit": 3}
 
 
-def told(rows: pl.DataFrame) -> pl.DataFrame:
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of the query `ability_changes`: beyond noise first, then by why, then by how far."""
     beyond = pl.col("is_beyond_noise").fill_null(value=False)
     return rows.sort(
@@ -51,7 +51,7 @@ def summary(rows: pl.DataFrame) -> str:
         text += "No change is larger than the new results can account for."
     else:
         named = ", ".join(
-            f"{row['model_id']} {row['change']:+.1f}" for row in told(beyond).head(5).iter_rows(named=True)
+            f"{row['model_id']} {row['change']:+.1f}" for row in in_order(beyond).head(5).iter_rows(named=True)
         )
         text += f"Beyond noise: {formats.count(beyond.height)} ({named})."
     return block("heading", "What changed", text)

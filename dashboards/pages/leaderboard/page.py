@@ -86,7 +86,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         )
         self._notes += self._offer("point_size", {"One size": _NOTHING, **axes}, _NOTHING)
         columns = self.table.choices(self.measures, self.entries)
-        self._notes += self._offer("columns", columns, self.table.usual(benchmarks, columns))
+        self._notes += self._offer("columns", columns, self.table.default_columns(benchmarks, columns))
 
     def _offer(self, name: str, options: dict[str, str], default: Any) -> list[str]:
         fallback = default if isinstance(default, list) or default in options.values() else next(iter(options.values()))
@@ -102,7 +102,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         self._when("columns", self._tabulate)
         self._when("entry", self._show_entry)
 
-    def _wanted(self) -> filters.Filters:
+    def _filters(self) -> filters.Filters:
         state = self.state
         low, high = state.size
         whole = state.param.size.bounds
@@ -117,7 +117,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         )
 
     def _refilter(self) -> None:
-        wanted = self._wanted()
+        wanted = self._filters()
         self.shown = filters.apply(self.entries, wanted)
         self._redraw()
         self._later(self._tabulate)

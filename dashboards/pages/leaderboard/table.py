@@ -6,7 +6,7 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
-from dashboards.parts.declared_table import kept, looks
+from dashboards.parts.declared_table import priority_columns, table_options
 from dashboards.parts.fields import AVERAGE, GENERAL, KINDS, Measure
 from dashboards.parts.rows_by_name import RowsByName
 
@@ -32,7 +32,7 @@ class EntryTable:
             _KEY,
             chosen,
             hidden_columns=[_KEY],
-            **looks(_PAGE, *kept(_MODEL, AVERAGE.name, 300)),
+            **table_options(_PAGE, *priority_columns(_MODEL, AVERAGE.name, 300)),
         )
 
     @staticmethod
@@ -44,7 +44,7 @@ class EntryTable:
         return {titles[name]: name for name in order if name in titles and name in entries.columns}
 
     @staticmethod
-    def usual(benchmarks: list[str], columns: dict[str, str]) -> list[str]:
+    def default_columns(benchmarks: list[str], columns: dict[str, str]) -> list[str]:
         """Columns to begin with."""
         return [name for name in (*_USUAL, *benchmarks) if name in columns.values()]
 

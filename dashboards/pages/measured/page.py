@@ -12,7 +12,7 @@ from dashboards.pages.measured import form as measured_form
 from dashboards.pages.measured import text
 from dashboards.pages.measured.state import MeasuredState
 from dashboards.parts import controls, formats, own_measurements, page
-from dashboards.parts.declared_table import kept, looks
+from dashboards.parts.declared_table import priority_columns, table_options
 from dashboards.parts.page import Content, NothingToShow
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import render
@@ -49,7 +49,7 @@ class Measured(SessionPage[MeasuredState]):
         self.no_value, self.no_trace, self.no_layers = page.html(), page.html(), page.html()
         self.comparison, self.command, self.quality = page.html(), page.html(), page.html()
         self.of_quality = page.card(self.quality)
-        self.table = pn.widgets.Tabulator(**looks(15, *kept("Model", "Latency (ms)", 200)))
+        self.table = pn.widgets.Tabulator(**table_options(15, *priority_columns("Model", "Latency (ms)", 200)))
         names = {_run_label(row): row["run_id"] for row in runs.iter_rows(named=True)}
         # A sweep tells more than a prompt or a load: the run with the most points comes first.
         default = str(runs.sort("points", descending=True)["run_id"][0])

@@ -19,7 +19,7 @@ from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard
 from dashboards.parts.templates import block
 from profiling.answers.energy import INCLUDES
-from profiling.answers.processors import compare_processors, said, warned
+from profiling.answers.processors import compare_processors, warned, what_binds
 from profiling.errors import ProfilingError
 
 _CHART = "processors"
@@ -75,7 +75,7 @@ class Processors(SessionPage[ProcessorsState]):
             self.notes.object = page.notes([*self._notes, str(error)])
             return
         self.notes.object = page.notes([*self._notes, *warned(self.door, self.state.question, self.rows)])
-        self.answer.object = block("lead", said(self.rows))
+        self.answer.object = block("lead", what_binds(self.rows))
         self._draw()
 
     def _draw(self) -> None:
@@ -116,8 +116,8 @@ class Processors(SessionPage[ProcessorsState]):
             controls.search(state, "model", "Model", margin=margin),
             controls.select(state, "weights", "Weights", margin=margin),
             controls.select(state, "stage", "Stage", margin=margin),
-            controls.whole(state, "batch", "Batch (sequences)", margin=margin),
-            controls.whole(state, "context", "Context (tokens)", step=1024, margin=margin),
+            controls.integer(state, "batch", "Batch (sequences)", margin=margin),
+            controls.integer(state, "context", "Context (tokens)", step=1024, margin=margin),
             controls.several(state, "devices", "Processors", margin=margin),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip

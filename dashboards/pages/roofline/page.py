@@ -205,7 +205,7 @@ class Roofline:
                 )
             elif name in _WHOLE:
                 step = 1 if name in ("batch", "draft") else 512
-                fields[name] = controls.whole(self.state, prefix + name, said, margin=margin, step=step)
+                fields[name] = controls.integer(self.state, prefix + name, said, margin=margin, step=step)
             elif name == "acceptance":
                 fields[name] = controls.number(self.state, prefix + name, said, margin=margin)
             elif name in _WRITTEN:

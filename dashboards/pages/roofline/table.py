@@ -8,7 +8,7 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
-from dashboards.parts.declared_table import kept, looks
+from dashboards.parts.declared_table import priority_columns, table_options
 
 _TITLES = {
     "operator": "Operator", "place": "Place", "count": "×", "share_pct": "Share (%)", "likely_s": "Predicted (µs)",
@@ -31,7 +31,7 @@ class OperatorTable:
 
     def __init__(self) -> None:
         """Make an empty table."""
-        self.widget = pn.widgets.Tabulator(**looks(60, *kept("Operator", "Predicted (µs)", 200)))
+        self.widget = pn.widgets.Tabulator(**table_options(60, *priority_columns("Operator", "Predicted (µs)", 200)))
 
     def show(self, frames: Sequence[pl.DataFrame]) -> None:
         """Show the operators of one configuration, or of two.

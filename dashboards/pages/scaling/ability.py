@@ -78,13 +78,13 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
 
     # What follows a choice -----------------------------------------------------------------------------------------
 
-    def _asked(self) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, Any]:
         return {"domain": self.state.domain, "size_basis": self.state.size}
 
     def _draw(self) -> None:
         self.notes.object = page.notes(self._notes)
-        self.fits = {row["terms"]: row for row in self.data.ask("ability_growth", **self._asked()).to_dicts()}
-        self.models = expected(self.data.ask("ability_sized", **self._asked()), self.fits)
+        self.fits = {row["terms"]: row for row in self.data.ask("ability_growth", **self._parameters()).to_dicts()}
+        self.models = expected(self.data.ask("ability_sized", **self._parameters()), self.fits)
         self._draw_size()
         self._later(self._draw_time, self._tabulate)
 
@@ -116,7 +116,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
             "some of the "
             "progress over time."
         )
-        page.sql_block(self.sql, sql_with_values("ability_growth", self._asked()))
+        page.sql_block(self.sql, sql_with_values("ability_growth", self._parameters()))
 
     def _draw_time(self) -> None:
         frame = self.models.select(
@@ -144,7 +144,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
     # How it is laid out --------------------------------------------------------------------------------------------
 
     def _describe(self) -> dict[str, Any]:
-        query = sql_with_values("ability_sized", self._asked())
+        query = sql_with_values("ability_sized", self._parameters())
         return {"source": self._where(), "address": f"scaling{self.state.address()}", "query": query}
 
     def content(self) -> Content:

@@ -101,7 +101,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
 
     # What follows a choice -----------------------------------------------------------------------------------------
 
-    def _asked(self) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, Any]:
         return {"snapshot_id": self.state.snapshot, "size_basis": self.state.size}
 
     def _draw(self) -> None:
@@ -113,7 +113,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
         self._later(self._rank)
 
     def _points(self) -> pl.DataFrame:
-        residuals = self.data.ask("scaling_residuals", **self._asked())
+        residuals = self.data.ask("scaling_residuals", **self._parameters())
         measure = self.state.measure
         if measure == _AVERAGE:
             return residuals.select(
@@ -138,7 +138,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
         )
 
     def _fits(self) -> pl.DataFrame:
-        return self.data.ask("scaling_fits", **self._asked()).filter(pl.col("measure") == self.state.measure)
+        return self.data.ask("scaling_fits", **self._parameters()).filter(pl.col("measure") == self.state.measure)
 
     def _draw_fit(self) -> None:
         state = self.state
@@ -164,10 +164,12 @@ class ScalingPage(SnapshotPage[ScalingState]):
         self.legend.object = scaling.ScalingChart.legend(fits["method"].to_list(), int(points["is_above"].sum()))
         sampled = page.sampled(points.height)
         self.below.object = page.caption(f"{where}. {scaling_words.FITS}{sampled}")
-        page.sql_block(self.sql, warehouse_data.sql_with_values("scaling_fits", self._asked()))
+        page.sql_block(self.sql, warehouse_data.sql_with_values("scaling_fits", self._parameters()))
 
     def _rank(self) -> None:
-        residuals = self.data.ask("scaling_residuals", **self._asked()).filter(pl.col("residual_rank").is_not_null())
+        residuals = self.data.ask("scaling_residuals", **self._parameters()).filter(
+            pl.col("residual_rank").is_not_null()
+        )
         words = pl.col("model_type").fill_null("").str.replace_all("_", " ")
         self.table.show(residuals.with_columns(words.alias("model_type")))
         self.ranking_text.object = scaling_words.ranking(residuals) if residuals.height else ""
@@ -194,7 +196,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
         self.returns_below.object = page.caption(f"{where}. {scaling_words.RETURNS}")
 
     def _describe(self) -> dict[str, Any]:
-        query = warehouse_data.sql_with_values("scaling_residuals", self._asked())
+        query = warehouse_data.sql_with_values("scaling_residuals", self._parameters())
         return self._describe_snapshot("scaling", size=self.state.size, query=query)
 
     # How it is laid out --------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import polars as pl
 from profiling.answers.door import Door
 from profiling.errors import ProfilingError
 from profiling.serving.limits import Limit, limit
-from profiling.serving.plan import Plan, Promise, asked_plans, curve, taken_as
+from profiling.serving.plan import Plan, Promise, curve, requested_plans, resolved_as
 from profiling.serving.replica import Options
 
 _USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -37,7 +37,7 @@ class Fleet:
 def plans_of(door: Door, model: str, promise: Promise, options: Options) -> Found:
     """What `skyline plan` prints for the question without devices."""
     try:
-        return Found(tuple(asked_plans(door, model, promise, options)))
+        return Found(tuple(requested_plans(door, model, promise, options)))
     except ProfilingError as error:
         return Found((), str(error))
 
@@ -46,8 +46,8 @@ def plans_of(door: Door, model: str, promise: Promise, options: Options) -> Foun
 def fleet_of(door: Door, model: str, promise: Promise, options: Options, name: str) -> Fleet:
     """The best layout of a fleet such as `8xH100`; a name without a number is one kind, as many as are needed."""
     try:
-        plan = asked_plans(door, model, promise, options, [name])[0]
-        return Fleet(name, plan, note=" ".join(taken_as(door, [name])))
+        plan = requested_plans(door, model, promise, options, [name])[0]
+        return Fleet(name, plan, note=" ".join(resolved_as(door, [name])))
     except ProfilingError as error:
         return Fleet(name, None, str(error))
 

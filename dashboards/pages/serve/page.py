@@ -19,7 +19,7 @@ from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import block, render
-from profiling.serving.alternatives import comparison, energy, plan_rows, said_with, started
+from profiling.serving.alternatives import comparison, energy, notes_with, plan_rows, started
 from profiling.serving.evidence import PER_TOKEN
 from profiling.serving.plan import Plan, Promise
 
@@ -107,7 +107,7 @@ class Serve(SessionPage[ServeState]):
     def _sentence(self, best: Plan | None, plans: tuple[Plan, ...], problem: str, promise: Promise) -> str:
         state = self.state
         door = self.data.door()
-        said = said_with(door, [best], state.options) if best else []
+        said = notes_with(door, [best], state.options) if best else []
         return render(
             __file__, "answer.html", plan=best, row=best.row() if best else None, problem=problem,
             load=text.load(promise.traffic), layout=text.layout(best) if best else "",
@@ -187,10 +187,10 @@ class Serve(SessionPage[ServeState]):
         wide: dict[str, Any] = {"margin": margin, "sizing_mode": "stretch_width"}
         return pn.Column(
             controls.search(state, "model", "Model (type any part of it)", margin=margin),
-            controls.whole(state, "users", "Concurrent users", margin=margin),
+            controls.integer(state, "users", "Concurrent users", margin=margin),
             controls.number(state, "rate", "Or requests per second (0: use users)", margin=margin),
-            controls.whole(state, "input", "Tokens in, mean", margin=margin),
-            controls.whole(state, "output", "Tokens out, mean", margin=margin),
+            controls.integer(state, "input", "Tokens in, mean", margin=margin),
+            controls.integer(state, "output", "Tokens out, mean", margin=margin),
             controls.number(state, "spread", "Spread of lengths (0: all equal)", step=0.1, margin=margin),
             controls.number(state, "ttft", "First token within (s; 0: any)", step=0.5, margin=margin),
             controls.number(state, "tpot", "Per token within (ms; 0: any)", step=5, margin=margin),
@@ -201,7 +201,7 @@ class Serve(SessionPage[ServeState]):
             controls.text(state, "first", "Fleet", placeholder="8xH100", **wide),
             controls.text(state, "second", "Against fleet", placeholder="4xB200", **wide),
             controls.number(state, "cached", "Cached prefix (% of every prompt)", step=5, margin=margin),
-            controls.whole(state, "draft", "Proposed tokens per step (0: none)", margin=margin),
+            controls.integer(state, "draft", "Proposed tokens per step (0: none)", margin=margin),
             controls.number(state, "acceptance", "Share accepted", step=0.05, margin=margin),
             controls.switch(state, "apart", "Separate replicas for prompts", margin=margin),
             controls.switch(state, "spot", "Spot prices", margin=margin),

@@ -12,9 +12,9 @@ from dashboards.charts import of_result
 from dashboards.data import Data
 from dashboards.pages.sql import text as sql_text
 from dashboards.pages.sql.state import ConsoleState
-from dashboards.pages.sql.text import Asked
+from dashboards.pages.sql.text import PastQuery
 from dashboards.parts import controls, formats, page
-from dashboards.parts.declared_table import looks
+from dashboards.parts.declared_table import table_options
 from dashboards.parts.page import Content, card, html
 from dashboards.parts.state import Statement
 from dashboards.parts.templates import block
@@ -45,7 +45,7 @@ class SqlPage:
         # Limits count a reader's address; where there is none, all are one.
         self._asker = asker_of(pn.state.curdoc, data.proxies)
         self._result: Result | None = None
-        self._asked: list[Asked] = []
+        self._asked: list[PastQuery] = []
         limits = data.console.limits
         self.text = pn.widgets.TextAreaInput(
             name="SQL", value=self.state.sql, placeholder="SELECT …", rows=8, sizing_mode="stretch_width", margin=0,
@@ -142,7 +142,7 @@ class SqlPage:
 
     def _remember(self, sql: str, outcome: str) -> None:
         kept = [one for one in self._asked if one.sql != sql]
-        self._asked = [*kept, Asked(sql, outcome)][-_MOST_ASKED:]
+        self._asked = [*kept, PastQuery(sql, outcome)][-_MOST_ASKED:]
         self.history.object = sql_text.history(self._asked)
 
     def _show(self, sql: str, answer: Result) -> None:
@@ -205,7 +205,7 @@ class SqlPage:
             titles=dict(zip(names, map(formats.escape, frame.columns), strict=True)),
             formatters={name: {"type": "plaintext"} for name in names},
             text_align=dict.fromkeys(numbers, "right"),
-            **looks(_PAGE),
+            **table_options(_PAGE),
         )
         self.table.objects = [table]
 

@@ -33,7 +33,7 @@ RULES = (
 _LONGEST_SHOWN = 70
 
 
-class Asked(NamedTuple):
+class PastQuery(NamedTuple):
     """A statement that was asked in this session, and how it went."""
 
     sql: str
@@ -47,7 +47,7 @@ def examples() -> str:
     )
 
 
-def history(asked: Sequence[Asked]) -> str:
+def history(asked: Sequence[PastQuery]) -> str:
     """Buttons that put an earlier statement into the field, newest first; empty where there is none."""
     if not asked:
         return ""

@@ -208,8 +208,8 @@ class WhichGpu:
         )  # fmt: skip
         size.param.watch(lambda event: state.param.update(size=tuple(event.new)), "value_throttled")
         return pn.Column(
-            controls.whole(state, "concurrency", "Concurrency (sequences)", margin=margin),
-            controls.whole(state, "context", "Context (tokens)", step=1024, margin=margin),
+            controls.integer(state, "concurrency", "Concurrency (sequences)", margin=margin),
+            controls.integer(state, "context", "Context (tokens)", step=1024, margin=margin),
             controls.several(state, "weights", "Precision of weights", margin=margin),
             controls.select(state, "kv", "KV cache", margin=margin),
             controls.select(state, "engine", "Engine profile", margin=margin),

@@ -140,7 +140,7 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
     energy = cost.energy
     for label, spread, unit in (
         ("Cost per million output tokens", cost.usd_per_million_tokens, "USD"),
-        ("Energy per output token", energy.whole if energy else None, "J, of devices and host"),
+        ("Energy per output token", energy.total if energy else None, "J, of devices and host"),
         ("… of the devices", energy.devices if energy else None, "J"),
         ("… of the host around them", energy.host if energy else None, "J"),
         ("Carbon per million output tokens", cost.grams_co2e_per_million_tokens, "g CO₂e"),
@@ -159,7 +159,7 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
         ("Batch", f"{asked.batch:,} sequences decoding at {asked.context:,} tokens each, always busy"),
         ("Price", price),
         ("Power", f"{power}; draw {shares} of it (low, likely, high)"),
-        ("Energy", energy.said if energy else "the power of the device is not published"),
+        ("Energy", energy.explanation if energy else "the power of the device is not published"),
         (
             "Grid",
             f"{grid}: {grams_per_kwh:.0f} g CO₂e per kWh, CodeCarbon; building overhead (PUE) {PUE}",

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from pipelines.defs.ability import models
-from pipelines.defs.ability.stored import kept_abilities
-from pipelines.defs.ability.stored_sizes import DOOR_TABLES, kept_sizes
+from pipelines.defs.ability.stored import stored_abilities
+from pipelines.defs.ability.stored_sizes import DOOR_TABLES, stored_sizes
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from warehouse.contracts import ability as tables
@@ -24,7 +24,7 @@ _FROM = (BENCHMARK_RESULTS, MODEL_FACTS)
 )
 def ability(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """One scale for all: fit, bootstrap, hold out, compare with the state before."""
-    made = kept_abilities(skyline.lake)
+    made = stored_abilities(skyline.lake)
     unconnected = ", ".join(made.unconnected) or "none"
     remark = made.remark or "fitted"
     yield write(skyline.lake, tables.ABILITY, made.ability, unconnected_models=unconnected, remark=remark)
@@ -51,7 +51,7 @@ def ability_models(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     lake = skyline.lake
     ability = lake.read(tables.ABILITY)
     facts = models.Facts(*(lake.read(table) for table in _FACTS))
-    known = models.ability_models(ability, facts, kept_sizes(lake, ability["model_id"]))
+    known = models.ability_models(ability, facts, stored_sizes(lake, ability["model_id"]))
     yield write(lake, more.ABILITY_MODELS, known, unknown_openness=int((known["openness"] == "unknown").sum()))
     yield write(lake, more.ABILITY_FRONTS, models.ability_fronts(ability, known))
     yield write(lake, more.ABILITY_GAP, models.ability_gap(ability, known))

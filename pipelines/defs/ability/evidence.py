@@ -10,7 +10,7 @@ import polars as pl
 from analytics.ability.design import Design
 from analytics.ability.results import Floats, Results, above_chance, connected, standardised
 from analytics.identity.model_names import size_in_name
-from pipelines.sources.boards.names import slug, taken_apart
+from pipelines.sources.boards.names import parsed_name, slug
 from warehouse.contracts.ability import DOMAINS, NOT_STATED
 
 BESIDE = ("hallucination", "long_context", "safety")
@@ -100,7 +100,7 @@ def keyed(rows: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     )
     names = given.filter(pl.col("model_id").is_null())["_name"].unique()
     slugs = pl.DataFrame(
-        {"_name": names, "_slug": [slug(taken_apart(name).base) for name in names]},
+        {"_name": names, "_slug": [slug(parsed_name(name).base) for name in names]},
         schema={"_name": pl.String, "_slug": pl.String},
     )
     return (

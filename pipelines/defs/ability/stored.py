@@ -10,7 +10,7 @@ from pipelines.defs.ability.tables import Abilities, abilities
 from pipelines.runs.fingerprint import digest_of
 from warehouse.contracts.boards import BENCHMARK_RESULTS, MODEL_FACTS
 from warehouse.files import replacing
-from warehouse.lake import Lake, read_kept
+from warehouse.lake import Lake, read_cached
 
 _CODE = (
     "analytics/ability",
@@ -22,7 +22,7 @@ _TABLES = ("ability", "benchmarks", "error", "changes")
 _KEPT = "state.parquet"
 
 
-def kept_abilities(lake: Lake) -> Abilities:
+def stored_abilities(lake: Lake) -> Abilities:
     """The abilities of the results in the lake, computed if nobody has yet.
 
     Args:
@@ -36,7 +36,7 @@ def kept_abilities(lake: Lake) -> Abilities:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         found = folder / state.hexdigest()[:16]
-        said, kept = read_kept(found / _KEPT), [read_kept(found / f"{name}.parquet") for name in _TABLES]
+        said, kept = read_cached(found / _KEPT), [read_cached(found / f"{name}.parquet") for name in _TABLES]
         if said is None or any(frame is None for frame in kept):
             for outdated in folder.glob(f"*/{_KEPT}"):
                 for file in outdated.parent.iterdir():

@@ -20,7 +20,7 @@ from warehouse.contracts.catalogue import (
 from warehouse.contracts.performance import CALIBRATIONS
 from warehouse.contracts.prices import ACCELERATOR_PRICES
 from warehouse.files import replacing
-from warehouse.lake import Lake, read_kept
+from warehouse.lake import Lake, read_cached
 
 DOOR_TABLES: Sequence[Table] = (ACCELERATORS, CALIBRATIONS, HUB_MODELS, ACCELERATOR_PRICES, GRID_CARBON_INTENSITY)
 """What the one door answers from."""
@@ -32,7 +32,7 @@ def door_of(lake: Lake) -> Door:
     return Door.from_tables(lambda relation: lake.read(BY_RELATION[relation]))
 
 
-def kept_sizes(lake: Lake, names: Iterable[str]) -> pl.DataFrame:
+def stored_sizes(lake: Lake, names: Iterable[str]) -> pl.DataFrame:
     """Rows of `models.sizes` of these models; those of models that nobody asked for before are computed now.
 
     Args:
@@ -44,7 +44,7 @@ def kept_sizes(lake: Lake, names: Iterable[str]) -> pl.DataFrame:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         path = folder / f"{_state(lake)}.parquet"
-        known = read_kept(path)
+        known = read_cached(path)
         if known is None:
             known = pl.DataFrame(schema={"asked": pl.String, **SIZE_SCHEMA})
         wanted = pl.DataFrame({"asked": sorted(set(names))}, schema={"asked": pl.String})

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.sources.measurements.read import read_measurements
-from pipelines.sources.measurements.rows import COLUMNS, Said, UnknownMeasurements
+from pipelines.sources.measurements.rows import COLUMNS, Stated, UnknownMeasurements
 from profiling.accuracy.evaluate import Comparison, compare, questions
 from profiling.accuracy.fitting import fit_times
 from profiling.accuracy.simulated import simulated, simulation_table
@@ -41,7 +41,7 @@ class Accuracy:
         return found
 
 
-def read_all(files: Sequence[Path], said: Said | None = None) -> pl.DataFrame:
+def read_all(files: Sequence[Path], said: Stated | None = None) -> pl.DataFrame:
     """Rows of all files; a folder stands for those of its files that a known tool wrote.
 
     Raises:
@@ -59,7 +59,7 @@ def read_all(files: Sequence[Path], said: Said | None = None) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def _of_folder(folder: Path, said: Said | None) -> Iterator[pl.DataFrame]:
+def _of_folder(folder: Path, said: Stated | None) -> Iterator[pl.DataFrame]:
     for path in sorted(folder.iterdir()):
         if path.suffix not in _SUFFIXES or path.name in _SET_ASIDE:
             continue

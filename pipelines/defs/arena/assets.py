@@ -11,7 +11,7 @@ from pipelines.defs.arena.tables import Boards, RatedSet, rate_vote_files
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
-from pipelines.sources.accounts import whole_file
+from pipelines.sources.accounts import rejected_file
 from pipelines.sources.arena.layouts import ROW_ORDER_SINCE
 from pipelines.sources.arena.reference import declared_identities, licence_rules, model_parameters, published_ratings
 from pipelines.sources.arena.store import VoteSet, load_boards, vote_account, vote_sets
@@ -156,7 +156,7 @@ def rated_votes(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
         try:
             found = rate_vote_files([votes.stored.path], votes.votes_id)
         except UnreadableVotes as error:
-            rejected.append(whole_file(votes.stored, _by_name(votes, str(error))))
+            rejected.append(rejected_file(votes.stored, _by_name(votes, str(error))))
             continue
         snapshot, unusable = vote_account(votes.stored, found.votes_read, found.rejected)
         snapshots.append(snapshot)

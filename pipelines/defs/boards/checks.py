@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from pipelines.lib.resources import Home
-from pipelines.sources.boards.fetch_state import last_asked
+from pipelines.sources.boards.fetch_state import last_fetches
 from warehouse.contracts.boards import BENCHMARK_RESULTS, BOARD_SOURCES, MODEL_ALIASES, MODEL_FACTS, REDEFINITIONS
 
 # Boards show models days before the maker's announcement; sources state months for days.
@@ -84,7 +84,7 @@ def no_version_spans_a_redefinition(skyline: Home) -> dg.AssetCheckResult:
 def sources_keep_their_rhythm(skyline: Home) -> dg.AssetCheckResult:
     """Show sources that are down or silent; what they published before stays, and nothing blocks."""
     sources = skyline.lake.read(BOARD_SOURCES)
-    asked = {name: one for name, one in last_asked(skyline.settings).items() if name in set(sources["source"])}
+    asked = {name: one for name, one in last_fetches(skyline.settings).items() if name in set(sources["source"])}
     down = {name: one.outcome for name, one in asked.items() if one.failed}
     # Of a source that was never asked online nobody can say that it is silent.
     late = sources.filter(pl.col("source").is_in(list(asked)), pl.col("freshness") == "late")["source"].to_list()

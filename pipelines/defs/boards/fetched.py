@@ -33,7 +33,7 @@ def board_files(context: dg.AssetExecutionContext, skyline: Home) -> dg.Material
     return dg.MaterializeResult(metadata={"new": len(found.new), "unchanged": found.known, "newest": newest})
 
 
-def asked_online(home: Home) -> list[str]:
+def online_sources(home: Home) -> list[str]:
     """Declared sources that have an address."""
     boards = declared(home.settings.home)
     return [name for name, one in boards.items() if any(file.address for file in one.board.files)]

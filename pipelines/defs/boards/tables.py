@@ -10,7 +10,7 @@ import polars as pl
 from analytics.statistics.redefinitions import redefinitions, split
 from pipelines.sources.boards.aliases import Aliases, alias_table, hub_id_of
 from pipelines.sources.boards.declaration import Declared, declared
-from pipelines.sources.boards.fetch_state import Asked, last_asked
+from pipelines.sources.boards.fetch_state import LastFetch, last_fetches
 from pipelines.sources.boards.load import Loaded, load_boards
 from pipelines.sources.boards.recognition import OWN_FORMS
 from pipelines.sources.raw_store import RawStore
@@ -57,7 +57,7 @@ def read_boards(home: Path, boards: Mapping[str, Declared] | None = None) -> Boa
     results = with_modes(_once(loaded), aliases)
     found = redefinitions(results)
     results = newest_marked(split(results, found))
-    sources = _sources(loaded, results, aliases, last_asked(settings), dt.datetime.now(dt.UTC).date())
+    sources = _sources(loaded, results, aliases, last_fetches(settings), dt.datetime.now(dt.UTC).date())
     return Boards(
         loaded.snapshots,
         loaded.rejected,
@@ -135,7 +135,7 @@ def newest_marked(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sources(
-    loaded: Loaded, results: pl.DataFrame, aliases: pl.DataFrame, asked: Mapping[str, Asked], today: dt.date
+    loaded: Loaded, results: pl.DataFrame, aliases: pl.DataFrame, asked: Mapping[str, LastFetch], today: dt.date
 ) -> pl.DataFrame:
     of_results = {
         row["source"]: row

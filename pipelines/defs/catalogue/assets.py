@@ -13,7 +13,7 @@ from pipelines.sources.boards.declaration import declared
 from pipelines.sources.catalogue.fetched_prices import addressed, fetched_prices, with_newer
 from pipelines.sources.catalogue.prices import market_prices, price_list
 from pipelines.sources.catalogue.read import accelerators, architectures, grid_intensities
-from pipelines.sources.hub.models import as_architectures, hub_models, kept_models
+from pipelines.sources.hub.models import as_architectures, fetched_models, hub_models
 from pipelines.sources.raw_store import RawStore
 from profiling.models.sources import catalogue
 from warehouse.contracts import catalogue as tables
@@ -37,7 +37,7 @@ _PRICE_LISTS = (
 )
 def reference_catalogue(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Carry the reviewed facts, with what our counts add to them."""
-    asked = {name: model for name, model in kept_models(skyline.settings).items() if name not in catalogue()}
+    asked = {name: model for name, model in fetched_models(skyline.settings).items() if name not in catalogue()}
     yield write(skyline.lake, tables.HUB_MODELS, hub_models(asked))
     known = architectures()
     more = as_architectures(asked).cast({name: known.schema[name] for name in as_architectures(asked).columns})

@@ -15,7 +15,7 @@ from analytics.identity.models import (
     resolve_models,
 )
 from pipelines.lib.by_snapshot import Rows, Snapshots, Wanted, write_parts
-from pipelines.sources.accounts import whole_file
+from pipelines.sources.accounts import rejected_file
 from pipelines.sources.catalogue.facts import counted_architectures
 from pipelines.sources.leaderboards.raw_results import ParsedRun
 from pipelines.sources.leaderboards.read import Extent, accounts, extent, parsed, set_aside
@@ -62,7 +62,7 @@ def read_files(raw: Path, lake: Lake) -> Read:
         try:
             said = parse(stored)
         except UnreadableFile as error:
-            unreadable.append(whole_file(stored, str(error)))
+            unreadable.append(rejected_file(stored, str(error)))
             return None
         facts = {_EXTENT: asdict(extent(said)), _TOO_SMALL: implausibly_small(said.entries)}
         return Rows(said.entries, facts), Rows(said.scores), Rows(said.rejected)

@@ -14,7 +14,7 @@ from profiling.calibration.calibrate import Calibration
 from profiling.devices.accelerators import table
 from profiling.kernels.operators import measured_models
 from warehouse.files import replacing
-from warehouse.lake import read_kept
+from warehouse.lake import read_cached
 from warehouse.settings import Settings
 
 Predictors = Mapping[str, Sequence[str]]
@@ -27,7 +27,7 @@ _TABLES = {
 }
 
 
-def kept(settings: Settings, name: str, predictors: Predictors) -> pl.DataFrame:
+def stored_table(settings: Settings, name: str, predictors: Predictors) -> pl.DataFrame:
     """Rows of one table, computed if nobody has yet.
 
     Args:
@@ -40,7 +40,7 @@ def kept(settings: Settings, name: str, predictors: Predictors) -> pl.DataFrame:
     folder = settings.lake.folder / "kept"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:16]}.parquet"
-    found = read_kept(path)
+    found = read_cached(path)
     if found is None:
         for outdated in folder.glob(f"{name}-*.parquet"):
             outdated.unlink()

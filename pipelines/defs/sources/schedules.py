@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.defs.boards.fetched import SOURCES, asked_online
+from pipelines.defs.boards.fetched import SOURCES, online_sources
 from pipelines.defs.jobs import FETCH_BOARD, REFRESH
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.resources import Home
@@ -35,7 +35,7 @@ DAILY = dg.ScheduleDefinition(
 )
 def daily_boards(context: dg.ScheduleEvaluationContext, home: Home) -> list[dg.RunRequest]:
     """One run per source and day; the refresh an hour later uses what arrived."""
-    sources = asked_online(home)
+    sources = online_sources(home)
     known = set(context.instance.get_dynamic_partitions(str(SOURCES.name)))
     if fresh := [name for name in sources if name not in known]:
         context.instance.add_dynamic_partitions(str(SOURCES.name), fresh)

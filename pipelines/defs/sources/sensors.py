@@ -15,10 +15,10 @@ from pipelines.sources.inbox import (
     Dropped,
     arriving_bundles,
     code_of_readers,
+    complete_files,
     digest_of_state,
     new_bundles,
     new_files,
-    settled_files,
 )
 from pipelines.sources.profiles.read import SOURCE
 from pipelines.sources.raw_store import SET_ASIDE, RawStore
@@ -145,7 +145,7 @@ def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult 
 def shards(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
     """One partition and one run per plan and state of it."""
     folder = shard_folder(home.settings)
-    plans = [path for path in settled_files(folder, time.time()) if path.suffix == ".json"]
+    plans = [path for path in complete_files(folder, time.time()) if path.suffix == ".json"]
     if not plans:
         return dg.SkipReason(f"No plan in {folder}.")
     known = set(context.instance.get_dynamic_partitions(str(SHARDS.name)))

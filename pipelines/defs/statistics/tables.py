@@ -74,7 +74,7 @@ def newest_boards(lake: Lake) -> Boards:
     Raises:
         MissingTable: an input has not been written yet.
     """
-    whole = _whole(lake.read(SNAPSHOTS))
+    whole = _all_rows(lake.read(SNAPSHOTS))
     of = _boards(lake, whole.filter(pl.col("snapshot_id").is_in(_newest(whole))))
     sizes = lake.read(MODELS, ["model_id", "parameters_non_embedding"])
     return replace(of, entries=of.entries.join(sizes, on="model_id", how="left", maintain_order="left"))
@@ -90,7 +90,7 @@ def _boards(lake: Lake, whole: pl.DataFrame) -> Boards:
     )
 
 
-def _whole(snapshots: pl.DataFrame) -> pl.DataFrame:
+def _all_rows(snapshots: pl.DataFrame) -> pl.DataFrame:
     """Whole snapshots, in the order of their rows."""
     return snapshots.filter(pl.col("coverage").is_in(_WHOLE)).sort(*_IN_ORDER)
 
@@ -136,7 +136,7 @@ STATISTICS = (
 
 def write_statistics(lake: Lake) -> None:
     """Write STATISTICS; what is there of a snapshot stays."""
-    whole = _whole(lake.read(SNAPSHOTS))
+    whole = _all_rows(lake.read(SNAPSHOTS))
     stored, newest = Snapshots(lake, (LEADERBOARD_ENTRIES, BENCHMARK_SCORES)), _newest(whole)
     write_parts(
         lake,

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from analytics.units import counted
-from pipelines.sources.accounts import described, rejected_row, whole_file
+from pipelines.sources.accounts import described, rejected_file, rejected_row
 from pipelines.sources.arena.layouts import BOARD_LAYOUTS, UnknownBoardLayout
 from pipelines.sources.arena.read import UnnamedBoard, parse_board
 from pipelines.sources.arena.recognition import BOARDS, RELEASE_DATES, VOTES
@@ -62,13 +62,13 @@ def load_boards(store: RawStore) -> LoadedBoards:
         try:
             parsed = parse_board(stored.path.read_bytes(), stored.path.suffix, stored.manifest.uri, stored.snapshot_id)
         except (UnreadableFile, UnknownBoardLayout, UnnamedBoard) as error:
-            rejected.append(whole_file(stored, str(error)))
+            rejected.append(rejected_file(stored, str(error)))
             continue
         boards.append(parsed.rows)
         rejected.append(parsed.rejected)
         snapshots.append(_account(stored, parsed.layout.coverage, parsed.rows_read, parsed.rows.height))
     board, repeated = _last_word(pl.concat(boards), current)
-    rejected += [whole_file(stored, _REPLACED) for stored in replaced]
+    rejected += [rejected_file(stored, _REPLACED) for stored in replaced]
     for row in snapshots:
         if rows := repeated.get(row["snapshot_id"]):
             row["rows_loaded"] -= rows
@@ -82,7 +82,7 @@ def load_boards(store: RawStore) -> LoadedBoards:
         try:
             statements = release_statements(stored.path.read_bytes(), name)
         except (UnreadableEvidence, OSError) as error:
-            rejected.append(whole_file(stored, str(error)))
+            rejected.append(rejected_file(stored, str(error)))
             continue
         unusable = unusable_statements(statements)
         evidence.append(evidence_of(statements))
@@ -96,7 +96,7 @@ def load_boards(store: RawStore) -> LoadedBoards:
             for row in unusable.iter_rows(named=True)
         ]
         snapshots.append(_account(stored, "reference", statements.height, statements.height - unusable.height))
-    rejected += [whole_file(stored, _REPLACED) for stored in replaced]
+    rejected += [rejected_file(stored, _REPLACED) for stored in replaced]
     return LoadedBoards(
         _conform(SNAPSHOTS, snapshots),
         REJECTED_ROWS.conform(pl.concat(rejected)),
@@ -125,7 +125,7 @@ def vote_sets(store: RawStore) -> tuple[list[VoteSet], pl.DataFrame]:
         VoteSet(str(PurePosixPath(_name(stored)).with_suffix("")) if stem in shared else stem, stored)
         for stem, stored in zip(stems, current, strict=True)
     ]
-    rejected = [VOTE_REJECTED_ROWS.empty(), *(whole_file(stored, _REPLACED) for stored in replaced)]
+    rejected = [VOTE_REJECTED_ROWS.empty(), *(rejected_file(stored, _REPLACED) for stored in replaced)]
     return sorted(sets, key=lambda each: each.votes_id), pl.concat(rejected)
 
 

@@ -7,7 +7,7 @@ from importlib import resources
 
 import polars as pl
 
-from pipelines.sources.boards.names import slug, taken_apart
+from pipelines.sources.boards.names import parsed_name, slug
 from warehouse.contracts.boards import MODEL_ALIASES
 
 _HUB_LINK = re.compile(r"^https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?!(?:datasets|spaces|papers|blog|collections)/)"
@@ -30,7 +30,7 @@ def hub_id_of(link: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Meant:
+class Resolved:
     """Which model a name means.
 
     Attributes:
@@ -61,7 +61,7 @@ class Aliases:
         """
         review = reviewed()
         self._reviewed = {
-            (source, name): Meant(model_id, evidence, strength)
+            (source, name): Resolved(model_id, evidence, strength)
             for source, name, model_id, evidence, strength in review.select(
                 "source", "name_in_source", "model_id", "evidence", "strength"
             ).iter_rows()
@@ -75,7 +75,7 @@ class Aliases:
             for one in {own, _MAKERS_PREFIX.sub("", own)}:
                 self._by_slug.setdefault(one, set()).add(model_id)
 
-    def meant(self, source: str, name: str, link: str | None = None, *, is_hub_id: bool = False) -> Meant:
+    def resolve(self, source: str, name: str, link: str | None = None, *, is_hub_id: bool = False) -> Resolved:
         """The model that a source means by a name.
 
         Args:
@@ -87,32 +87,36 @@ class Aliases:
         if found := self._reviewed.get((source, name)):
             return found
         if is_hub_id and _HUB_ID.match(name):
-            return Meant(self._ids.get(name.casefold(), name), "the source names models as the hub does", "identical")
+            return Resolved(
+                self._ids.get(name.casefold(), name), "the source names models as the hub does", "identical"
+            )
         if link and (linked := hub_id_of(link)):
             return self._linked(name, linked)
         if _HUB_ID.match(name) and (known := self._ids.get(name.casefold())):
-            return Meant(known, "the name is the hub id, but for case", "identical")
+            return Resolved(known, "the name is the hub id, but for case", "identical")
         return self._equal(name)
 
-    def _linked(self, name: str, linked: str) -> Meant:
+    def _linked(self, name: str, linked: str) -> Resolved:
         known = self._ids.get(linked.casefold(), linked)
         if _INSTRUCTED.search(name) and not _INSTRUCTED.search(known.rsplit("/", 1)[-1]):
             for end in _INSTRUCTED_ENDS:
                 if instructed := self._ids.get(f"{linked}{end}".casefold()):
-                    return Meant(instructed, f"the source links {linked}, but names the instructed model", "inferred")
-        return Meant(known, "the source links it", "stated")
+                    return Resolved(
+                        instructed, f"the source links {linked}, but names the instructed model", "inferred"
+                    )
+        return Resolved(known, "the source links it", "stated")
 
-    def _equal(self, name: str) -> Meant:
+    def _equal(self, name: str) -> Resolved:
         """The one model whose whole name is the same, perhaps without what the board added to it."""
         several: set[str] = set()
         for text, evidence in _tries(name):
             one, found = self._only(text, name)
             if one:
-                return Meant(one, f"{evidence} is the name of one model", "inferred")
+                return Resolved(one, f"{evidence} is the name of one model", "inferred")
             several |= found
         if several:
-            return Meant(None, f"several models have that name: {', '.join(sorted(several)[:4])}", "unmapped")
-        return Meant(None, "no known model has that name", "unmapped")
+            return Resolved(None, f"several models have that name: {', '.join(sorted(several)[:4])}", "unmapped")
+        return Resolved(None, "no known model has that name", "unmapped")
 
     def _only(self, wanted: str, name: str) -> tuple[str | None, set[str]]:
         """The only model of that slug; of several the one whose owner the name says, or whose own name it is whole."""
@@ -130,7 +134,7 @@ class Aliases:
 
 def _tries(name: str) -> list[tuple[str, str]]:
     """Slugs that the model may have, best first, each with what was done to the name."""
-    apart = taken_apart(name)
+    apart = parsed_name(name)
     base, said = slug(apart.base), " ".join(apart.words)
     tries = [(slug(name), "the whole name")]
     without = f"the whole name without {', '.join(apart.words)}"
@@ -162,8 +166,8 @@ def alias_table(names: pl.DataFrame, aliases: Aliases, hub_named: Mapping[str, b
     """
     rows = []
     for source, name, link, results in names.select("source", "name_in_source", "link", "results").iter_rows():
-        meant = aliases.meant(source, name, link, is_hub_id=hub_named.get(source, False))
-        words = ", ".join(taken_apart(name).words) or None
+        meant = aliases.resolve(source, name, link, is_hub_id=hub_named.get(source, False))
+        words = ", ".join(parsed_name(name).words) or None
         rows.append((source, name, meant.model_id, meant.evidence, meant.strength, words, results))
     frame = pl.DataFrame(rows, schema=MODEL_ALIASES.polars_schema, orient="row")
     return frame.sort("source", "name_in_source")

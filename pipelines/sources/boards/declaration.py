@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pipelines.sources.boards.said import Facts, Measured, Prices, Said, Strict, Text, require_columns
+from pipelines.sources.boards.templates import Facts, Measured, Prices, Strict, Template, Text, require_columns
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 from warehouse.contracts.boards import CATEGORIES, MODES, REPORTERS, UNITS
 
@@ -64,10 +64,10 @@ class Score(Strict):
     """
 
     columns: tuple[str, ...]
-    benchmark: Text = Said(text=("{column}",))
+    benchmark: Text = Template(text=("{column}",))
     version: Text | None = None
     category: Text | None = None
-    metric: Text = Said(text=("accuracy",))
+    metric: Text = Template(text=("accuracy",))
     unit: Literal["fraction", "percent", "elo", "index", "usd", "seconds"]
     higher_is_better: bool = True
     chance_level: float | None = None
@@ -187,7 +187,7 @@ class File(Strict):
     date_newest: Text | None = None
     date: Text | None = None
     date_in_text: str | None = None
-    version: Text = Said(text=("1",))
+    version: Text = Template(text=("1",))
     mode: Text | None = None
     effort: Text | None = None
     scaffold: Text | None = None

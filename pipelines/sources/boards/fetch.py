@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from pipelines.sources.boards import fetch_state
 from pipelines.sources.boards.declaration import SUFFIX_FORMS, Board, File, Parts
 from pipelines.sources.boards.documents import Member, records_of
-from pipelines.sources.boards.fetch_state import Asked
-from pipelines.sources.boards.said import PLACEHOLDER
+from pipelines.sources.boards.fetch_state import LastFetch
+from pipelines.sources.boards.templates import PLACEHOLDER
 from pipelines.sources.boards.web import Answer, NotReached, Web
 from pipelines.sources.hub.client import Hub, HubFile, HubUnavailable, NotOnHub
 from pipelines.sources.tables import UnreadableFile
@@ -102,7 +102,7 @@ def fetch(
             f"; licence {board.licence} not found at {board.licence_check.address if board.licence_check else '?'}"
         )
     now = dt.datetime.now(dt.UTC)
-    fetch_state.keep(settings, board.name, Asked(now, outcome, bool(failures), marks))
+    fetch_state.keep(settings, board.name, LastFetch(now, outcome, bool(failures), marks))
     known(asking.unchanged)
     if failures and not given and not asking.unchanged:
         raise SourceDown(f"{board.title}: {'; '.join(failures)}")

@@ -13,7 +13,7 @@ FOLDER = "fetched"
 
 
 @dataclass(frozen=True)
-class Asked:
+class LastFetch:
     """The last time a source was asked.
 
     Attributes:
@@ -29,7 +29,7 @@ class Asked:
     marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def last_asked(settings: Settings) -> dict[str, Asked]:
+def last_fetches(settings: Settings) -> dict[str, LastFetch]:
     """What is known of every source that was ever asked; what cannot be read is as if it never was."""
     found = {}
     for path in sorted((settings.home / FOLDER).glob("*.json")):
@@ -43,18 +43,18 @@ def path_of(settings: Settings, source: str) -> Path:
     return settings.home / FOLDER / f"{source}.json"
 
 
-def read(path: Path) -> Asked | None:
+def read(path: Path) -> LastFetch | None:
     """What a file says; None where it is absent or broken."""
     try:
         said = read_object(path)
-        return Asked(
+        return LastFetch(
             dt.datetime.fromisoformat(said["asked_at"]), str(said["outcome"]), bool(said["failed"]), dict(said["marks"])
         )
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def keep(settings: Settings, source: str, asked: Asked) -> None:
+def keep(settings: Settings, source: str, asked: LastFetch) -> None:
     """Remember what came of asking."""
     path = path_of(settings, source)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from analytics.units import counted
-from pipelines.sources.accounts import described, rejected_row, whole_file
+from pipelines.sources.accounts import described, rejected_file, rejected_row
 from pipelines.sources.arena.recognition import BOARDS as ARENA_BOARDS
 from pipelines.sources.boards import own_form
 from pipelines.sources.boards.declaration import Declared, File
@@ -24,7 +24,7 @@ from pipelines.sources.raw_store import RawSnapshot, RawStore
 from pipelines.sources.tables import UnreadableFile
 from warehouse.contracts.boards import REJECTED_ROWS, SNAPSHOTS
 from warehouse.files import read_object, replacing
-from warehouse.lake import read_kept
+from warehouse.lake import read_cached
 
 CODE = (
     "declaration.py",
@@ -37,7 +37,7 @@ CODE = (
     "read.py",
     "recognition.py",
     "results.py",
-    "said.py",
+    "templates.py",
     "shapes.py",
     "stated.py",
     "values.py",
@@ -106,7 +106,7 @@ def load_boards(store: RawStore, boards: Mapping[str, Declared], parsed: Path) -
         for stored in stored_files:
             if (declared := boards.get(name)) is None and stored.manifest.layout not in OWN_FORMS:
                 rows.rejected.append(
-                    whole_file(stored, f"the declaration of {name} is missing; add it with `skyline boards add`")
+                    rejected_file(stored, f"the declaration of {name} is missing; add it with `skyline boards add`")
                 )
                 continue
             _take(stored, declared, parsed, code, rows)
@@ -146,7 +146,7 @@ def _take(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: st
     try:
         read = _remembered(stored, declared, parsed, code)
     except UnreadableFile as error:
-        rows.rejected.append(whole_file(stored, str(error)))
+        rows.rejected.append(rejected_file(stored, str(error)))
         return
     told = [
         rejected_row(stored.snapshot_id, uri, f"{member}: {reason}" if member else reason).with_columns(
@@ -208,7 +208,7 @@ def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, co
     key = hashlib.sha256("|".join([*decided_by, declared.text if declared else ""]).encode()).hexdigest()
     paths = [parsed / f"{key[:40]}{suffix}" for suffix in (".parquet", ".facts.parquet", ".measured.parquet")]
     told_path = paths[0].with_suffix(".json")
-    results, facts, measured = map(read_kept, paths)
+    results, facts, measured = map(read_cached, paths)
     told = read_object(told_path)
     if results is not None and facts is not None and measured is not None and told:
         return Read(

@@ -9,10 +9,10 @@ import polars as pl
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, File
 from pipelines.sources.boards.documents import FILE_PATH, ROW, Member, text_of
-from pipelines.sources.boards.said import Measured
-from pipelines.sources.boards.stated import Refused, stated_of, told_apart
+from pipelines.sources.boards.stated import Refused, stated_of, valid_and_rejected
+from pipelines.sources.boards.templates import Measured
 from pipelines.sources.measurements.read import rows_of
-from pipelines.sources.measurements.rows import COLUMNS, Said, UnknownMeasurements, frame_of
+from pipelines.sources.measurements.rows import COLUMNS, Stated, UnknownMeasurements, frame_of
 from pipelines.sources.measurements.tables import gguf_format
 from pipelines.sources.raw_store import Manifest
 from pipelines.sources.tables import UnreadableFile
@@ -52,7 +52,7 @@ def measured_of(frame: pl.DataFrame, file: File) -> tuple[pl.DataFrame, list[Ref
             if one.per_device:
                 stated = stated.with_columns(value=pl.col("value") * pl.col("device_count"))
             stated = stated.with_columns(pl.col("weight_format").map_elements(_format, return_dtype=pl.String))
-            good, wrong = told_apart(stated, END_TO_END_MEASUREMENTS, said.keys(), _NEEDED)
+            good, wrong = valid_and_rejected(stated, END_TO_END_MEASUREMENTS, said.keys(), _NEEDED)
             found.append(good.select(MEASURED_SCHEMA.keys()))
             rejected += wrong
     whole = pl.concat(found)
@@ -92,7 +92,7 @@ def measured_by_tool(member: Member, file: File) -> pl.DataFrame:
         raise UnreadableFile(str(error)) from error
     if found is None:
         raise UnreadableFile(f"{member.name} is of no benchmark tool known here.")
-    rows = frame_of(found, Said()).with_row_index(ROW, offset=1)
+    rows = frame_of(found, Stated()).with_row_index(ROW, offset=1)
     rows = rows.with_columns(pl.col(ROW).cast(pl.Int64), pl.lit(member.path).alias(FILE_PATH))
     if file.measured_with:
         cells = rows.with_columns(pl.all().exclude(ROW).cast(pl.String))

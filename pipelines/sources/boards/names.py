@@ -61,7 +61,7 @@ class Name:
 
 
 @lru_cache(maxsize=65536)
-def taken_apart(name: str) -> Name:
+def parsed_name(name: str) -> Name:
     """The name of a model without mode, effort and number format, and what these were."""
     base, words = name.strip(), list[str]()
     while found := _end_of(base):

@@ -6,7 +6,7 @@ import polars as pl
 
 from analytics.statistics.redefinitions import unmarked
 from pipelines.sources.boards.documents import Member, text_of
-from pipelines.sources.boards.names import taken_apart
+from pipelines.sources.boards.names import parsed_name
 from pipelines.sources.boards.read import FACT_SCHEMA, Read
 from pipelines.sources.boards.results import RESULT_SCHEMA, ROW
 from pipelines.sources.tables import UnreadableFile, read_as_text
@@ -87,7 +87,7 @@ def _typed(name: str, text: pl.DataFrame, dtype: pl.DataType) -> pl.Expr:
 def written(results: pl.DataFrame) -> bytes:
     """Rows as the CSV that `read` reads, without columns of the home."""
     # That a mode is left open follows from other sources too, so each home finds it for itself.
-    said = {name: taken_apart(name).mode for name in results["name_in_source"].unique()}
+    said = {name: parsed_name(name).mode for name in results["name_in_source"].unique()}
     own = pl.col("name_in_source").replace_strict(said, default=None, return_dtype=pl.String)
     mode = pl.when(pl.col("mode") == "hybrid-unknown").then(own).otherwise("mode").alias("mode")
     version = unmarked(pl.col("benchmark_version")).alias("benchmark_version")

@@ -7,8 +7,8 @@ import polars as pl
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import File
 from pipelines.sources.boards.documents import FILE_PATH, ROW
-from pipelines.sources.boards.said import PRICE_TABLES, Prices
-from pipelines.sources.boards.stated import stated_of, told_apart
+from pipelines.sources.boards.stated import stated_of, valid_and_rejected
+from pipelines.sources.boards.templates import PRICE_TABLES, Prices
 
 DAY = "as_of_date"
 _NEEDED = frozenset({"usd_per_kwh", "usd_per_million_input", "usd_per_million_output"})
@@ -32,5 +32,5 @@ def prices_of(
     frame, passed_over = values.of_the_board(frame, file.only_rows, file.not_rows, set(frame.columns))
     table = PRICE_TABLES[prices.table]
     stated = stated_of(frame, table, prices.columns, prices.factors).with_columns(pl.col(DAY).fill_null(as_of))
-    good, rejected = told_apart(stated, table, prices.columns.keys(), _NEEDED)
+    good, rejected = valid_and_rejected(stated, table, prices.columns.keys(), _NEEDED)
     return good.drop(ROW, FILE_PATH), [(number, reason) for number, _, reason in rejected], passed_over

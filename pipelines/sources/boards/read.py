@@ -13,11 +13,11 @@ from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, File, Score
 from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, Member, Rows, plain
 from pipelines.sources.boards.measured import MEASURED_SCHEMA, measured_by_tool, measured_of
-from pipelines.sources.boards.names import holds_no_scores, taken_apart
+from pipelines.sources.boards.names import holds_no_scores, parsed_name
 from pipelines.sources.boards.prices import prices_of
 from pipelines.sources.boards.results import RESULT_SCHEMA, ROW, completed, held_against_units, once
-from pipelines.sources.boards.said import Facts, Said
 from pipelines.sources.boards.stated import Refused
+from pipelines.sources.boards.templates import Facts, Template
 from pipelines.sources.tables import UnreadableFile
 from warehouse.contracts.boards import MODEL_FACTS, MODES, REPORTERS
 
@@ -195,7 +195,9 @@ def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
     """
     scores = (*file.scores, *file.by_file.values())
     wanted = _columns_read(file) | {column for score in scores for column in score.columns}
-    wanted |= {values.beside(one, column) for score in scores for column in score.columns for one in _beside(score)}
+    wanted |= {
+        values.for_column(one, column) for score in scores for column in score.columns for one in _error_columns(score)
+    }
     there = set(frame.columns)
     by_plain: dict[str, list[str]] = {}
     by_last: dict[str, list[str]] = {}
@@ -211,14 +213,14 @@ def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
     return frame.rename(renamed)
 
 
-def _beside(score: Score) -> list[str]:
+def _error_columns(score: Score) -> list[str]:
     """Templates of columns that stand beside one of scores, named after it."""
     said = (score.standard_error, score.half_interval, *(score.interval or ()), score.n_items, score.n_trials)
     return [name for one in said if one is not None for name in values.named_after(one)]
 
 
-def _said_of(file: File) -> list[Said | None]:
-    said: list[Said | None] = [
+def _templates_of(file: File) -> list[Template | None]:
+    said: list[Template | None] = [
         file.name_in_source, file.link, file.date, file.date_newest, file.version, file.mode, file.effort,
         file.scaffold, file.host, file.precision_served, file.measured_on, file.reporter,
     ]  # fmt: skip
@@ -239,7 +241,7 @@ def _said_of(file: File) -> list[Said | None]:
 def _columns_read(file: File) -> set[str]:
     filters = [file.only_rows, file.not_rows, *(score.only_rows for score in file.scores)]
     filters += [one.only_rows for one in file.measured]
-    said = {column for one in _said_of(file) if one is not None for column in one.columns}
+    said = {column for one in _templates_of(file) if one is not None for column in one.columns}
     return said.union(*filters)
 
 
@@ -266,7 +268,7 @@ def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, co
     )
     names = base["name_in_source"].drop_nulls().unique()
     apart = pl.DataFrame(
-        [(name, one.mode, one.effort, one.precision) for name in names for one in (taken_apart(name),)],
+        [(name, one.mode, one.effort, one.precision) for name in names for one in (parsed_name(name),)],
         schema=dict.fromkeys(("name_in_source", "named_mode", "named_effort", "named_precision"), pl.String),
         orient="row",
     )
@@ -291,7 +293,7 @@ def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, co
     )
 
 
-def _day(said: Said | None, columns: set[str]) -> pl.Expr:
+def _day(said: Template | None, columns: set[str]) -> pl.Expr:
     return pl.lit(None, pl.Date) if said is None else values.day(values.text(said, columns))
 
 
@@ -379,7 +381,7 @@ def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, semicolons: bool) -
         return values.number(value, pl.col("unit"), commas=commas)
 
     def count(value: pl.Expr) -> pl.Expr:
-        return values.whole(value, by_points=style == "decimal")
+        return values.integer(value, by_points=style == "decimal")
 
     joined = cells.join(same, on=_SCORE, how="left", maintain_order="left").drop(_SCORE)
     style = values.comma_style(joined["cell"], semicolons=semicolons)
@@ -400,16 +402,16 @@ def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, semicolons: bool) -
 
 
 def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, columns: set[str]) -> pl.DataFrame:
-    said: Mapping[str, Said | None] = {name: getattr(facts, name) for name in type(facts).model_fields}
+    said: Mapping[str, Template | None] = {name: getattr(facts, name) for name in type(facts).model_fields}
     readers = {
         "release_date": values.day,
-        "context_tokens": values.whole,
-        "output_tokens": values.whole,
+        "context_tokens": values.integer,
+        "output_tokens": values.integer,
         "is_open_weights": values.flag,
         "is_reasoning": values.flag,
     }
 
-    def read(name: str, one: Said | None) -> pl.Expr:
+    def read(name: str, one: Template | None) -> pl.Expr:
         return pl.lit(None, FACT_SCHEMA[name]) if one is None else readers.get(name, _same)(values.text(one, columns))
 
     picked = frame.select(ROW, FILE_PATH, *(read(name, one).alias(name) for name, one in said.items()))

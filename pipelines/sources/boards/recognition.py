@@ -27,7 +27,7 @@ from pipelines.sources.boards.documents import (
     table_records,
 )
 from pipelines.sources.boards.measured import measured_by_tool
-from pipelines.sources.boards.said import Said
+from pipelines.sources.boards.templates import Template
 from pipelines.sources.recognised import Recognised, Unread
 from pipelines.sources.tables import UnreadableFile, header_of
 
@@ -328,7 +328,7 @@ def _named_day(name: str) -> dt.date | None:
     return None
 
 
-def _stated(one: Matched, said: Said | None) -> Iterator[dt.date]:
+def _stated(one: Matched, said: Template | None) -> Iterator[dt.date]:
     found: list[object] = []
     if one.file.date_in_text and (text := re.search(one.file.date_in_text, one.rows.text)):
         found.append(pl.select(values.day(pl.lit(text.group(1)))).item())

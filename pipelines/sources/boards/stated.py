@@ -6,7 +6,7 @@ import polars as pl
 
 from pipelines.sources.boards import values
 from pipelines.sources.boards.documents import FILE_PATH, ROW
-from pipelines.sources.boards.said import Said
+from pipelines.sources.boards.templates import Template
 from warehouse.contracts.table import Column, Table
 
 Refused = tuple[int | None, str, str]
@@ -17,7 +17,7 @@ _WRONG = "wrong"
 def stated_of(
     frame: pl.DataFrame,
     table: Table,
-    said: Mapping[str, Said],
+    said: Mapping[str, Template],
     factors: Mapping[str, float],
     column: str | None = None,
 ) -> pl.DataFrame:
@@ -40,13 +40,13 @@ def stated_of(
         if dtype == pl.Float64:
             return values.number(text) * factors.get(name, 1.0)
         if dtype == pl.Int64:
-            return values.whole(text)
+            return values.integer(text)
         return values.flag(text) if dtype == pl.Boolean else text
 
     return frame.select(ROW, FILE_PATH, *(read(name).alias(name) for name in table.column_names))
 
 
-def told_apart(
+def valid_and_rejected(
     rows: pl.DataFrame, table: Table, names: Set[str], needed: Set[str]
 ) -> tuple[pl.DataFrame, list[Refused]]:
     """Rows that the table can hold, and row number, member and reason of the others.

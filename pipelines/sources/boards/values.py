@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import polars as pl
 
-from pipelines.sources.boards.said import PLACEHOLDER, Said
+from pipelines.sources.boards.templates import PLACEHOLDER, Template
 from pipelines.sources.cells import ABSENT_TEXT
 
 ABSENT = (*ABSENT_TEXT, "-", "–", "—", "‒", "--", "na", "n.a.", "#n/a", "tbd", "not available")
@@ -39,22 +39,22 @@ _DAY_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d 
 _DAY_FIRST = r"^(?:1[3-9]|2\d|3[01])/\d{1,2}/\d{4}"
 
 
-def names_by_column(said: Said | None) -> bool:
+def names_by_column(said: Template | None) -> bool:
     """Whether the text reads a cell whose own name `{column}` is part of, so that each column needs one of its own."""
     return said is not None and any(_NESTED.search(one) for one in said.text)
 
 
-def named_after(said: Said) -> list[str]:
+def named_after(said: Template) -> list[str]:
     """Names, with `{column}` in them, of columns that a text reads beside the one of a score."""
     return [f"{before}{{column}}{after}" for one in said.text for before, after in _NESTED.findall(one)]
 
 
-def beside(name: str, column: str) -> str:
+def for_column(name: str, column: str) -> str:
     """Such a name for one column."""
     return name.replace("{column}", column)
 
 
-def text(said: Said | None, columns: Collection[str], column: str | pl.Expr | None = None) -> pl.Expr:
+def text(said: Template | None, columns: Collection[str], column: str | pl.Expr | None = None) -> pl.Expr:
     """The text that a row gives, null where a cell it needs says nothing.
 
     Args:
@@ -122,7 +122,7 @@ def is_summary(name: str) -> pl.Expr:
     return pl.col(name).str.contains(_SUMMARIES)
 
 
-def address(said: Said | None, columns: Collection[str]) -> pl.Expr:
+def address(said: Template | None, columns: Collection[str]) -> pl.Expr:
     """The address that a link in the cells of a text leads to, in Markdown or HTML; null where there is none."""
     there = [name for name in PLACEHOLDER.findall(" ".join(said.text)) if name in columns] if said else []
     return pl.coalesce(pl.lit(None, pl.String), *(pl.col(name).str.extract(_ADDRESS, 1) for name in there))
@@ -175,7 +175,7 @@ def number(value: pl.Expr, unit: str | pl.Expr = "", *, commas: str | pl.Expr | 
     return pl.when(is_percent & (unit == "fraction")).then(found / 100).otherwise(found)
 
 
-def whole(value: pl.Expr, *, by_points: bool = False) -> pl.Expr:
+def integer(value: pl.Expr, *, by_points: bool = False) -> pl.Expr:
     """A whole number from a text such as `1,234` or `1000.0`; null where it is none, or not positive.
 
     Args:

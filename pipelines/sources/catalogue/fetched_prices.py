@@ -9,7 +9,7 @@ from pipelines.sources.boards.documents import Member
 from pipelines.sources.boards.prices import DAY, prices_of
 from pipelines.sources.boards.read import as_declared
 from pipelines.sources.boards.recognition import PREFIX, match
-from pipelines.sources.boards.said import PRICE_TABLES
+from pipelines.sources.boards.templates import PRICE_TABLES
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from pipelines.sources.tables import UnreadableFile
 

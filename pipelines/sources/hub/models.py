@@ -27,7 +27,7 @@ _MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
 @dataclass(frozen=True)
-class KeptModel:
+class FetchedModel:
     """A model of the hub at one revision.
 
     Attributes:
@@ -55,7 +55,7 @@ class KeptModel:
         return from_config(self.config, self.model_id)
 
 
-def keep(model_id: str, settings: Settings, hub: "Hub | None" = None) -> KeptModel:
+def keep(model_id: str, settings: Settings, hub: "Hub | None" = None) -> FetchedModel:
     """Fetch config and index of a public model at its newest commit, and keep them in the home.
 
     Of a repository without a config (GGUF files) the one model that it states as its base is kept.
@@ -99,7 +99,7 @@ def keep(model_id: str, settings: Settings, hub: "Hub | None" = None) -> KeptMod
         ) from error
     except NotJson as error:
         raise UnknownModel(f"config.json of {model_id!r} is not JSON: {error}") from error
-    return _kept(stored)
+    return _fetched(stored)
 
 
 def _base_model(facts: Mapping[str, Any]) -> str | None:
@@ -117,25 +117,25 @@ def _manifest(layout: str, model_id: str, revision: str, facts: Mapping[str, Any
     return Manifest(SOURCE, layout, model_id, now.date(), uri, revision, stated, now, is_dated=False)
 
 
-def kept_models(settings: Settings) -> dict[str, KeptModel]:
+def fetched_models(settings: Settings) -> dict[str, FetchedModel]:
     """Models that were asked for, each at the revision that was fetched last."""
     by_revision: dict[tuple[str, str], list[RawSnapshot]] = {}
     for snapshot in RawStore(settings.raw).snapshots(SOURCE):
         by_revision.setdefault((snapshot.manifest.subject, str(snapshot.manifest.revision)), []).append(snapshot)
-    found: dict[str, KeptModel] = {}
+    found: dict[str, FetchedModel] = {}
     for (model_id, _), snapshots in by_revision.items():
         if any(snapshot.manifest.layout == _CONFIG for snapshot in snapshots):
-            one = _kept(snapshots)
+            one = _fetched(snapshots)
             if model_id not in found or found[model_id].retrieved_at <= one.retrieved_at:
                 found[model_id] = one
     return found
 
 
-def _kept(snapshots: list[RawSnapshot]) -> KeptModel:
+def _fetched(snapshots: list[RawSnapshot]) -> FetchedModel:
     by_layout = {snapshot.manifest.layout: snapshot for snapshot in snapshots}
     manifest = by_layout[_CONFIG].manifest
     config = parse_json(by_layout[_CONFIG].path.read_bytes())
-    return KeptModel(
+    return FetchedModel(
         manifest.subject, str(manifest.revision), config, _total(by_layout.get(_INDEX)), manifest.licence,
         manifest.retrieved_at,
     )  # fmt: skip
@@ -151,7 +151,7 @@ def _total(index: RawSnapshot | None) -> int | None:
     return int(total) if isinstance(total, int | float) and total > 0 else None
 
 
-def architectures_of(kept: Mapping[str, KeptModel]) -> Iterator[tuple[str, Architecture]]:
+def architectures_of(kept: Mapping[str, FetchedModel]) -> Iterator[tuple[str, Architecture]]:
     """Models that can be timed, with their architectures; those of unknown forms are left out."""
     for model_id, model in kept.items():
         try:
@@ -160,7 +160,7 @@ def architectures_of(kept: Mapping[str, KeptModel]) -> Iterator[tuple[str, Archi
             continue
 
 
-def hub_models(kept: Mapping[str, KeptModel]) -> pl.DataFrame:
+def hub_models(kept: Mapping[str, FetchedModel]) -> pl.DataFrame:
     """Rows of `core.hub_models`."""
     rows = [
         {
@@ -174,7 +174,7 @@ def hub_models(kept: Mapping[str, KeptModel]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=HUB_MODELS.empty().schema)
 
 
-def as_architectures(kept: Mapping[str, KeptModel]) -> pl.DataFrame:
+def as_architectures(kept: Mapping[str, FetchedModel]) -> pl.DataFrame:
     """Rows of `core.architectures` for the models that were asked for."""
     rows = [
         {

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 import profiling
-from pipelines.sources.accounts import described, whole_file
+from pipelines.sources.accounts import described, rejected_file
 from pipelines.sources.kernels.recognition import KERNELS
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from profiling.calibration.calibrate import Calibration, UnusableKernels, above_roof, bound_s, calibrate, peaks_of
@@ -61,7 +61,7 @@ def load_kernels(store: RawStore) -> StoredKernels:
         try:
             device = device_of(str(kernels["device"][0]), accelerator)
         except (ProfilingError, IndexError) as error:
-            result.rejected += [whole_file(file, str(error)) for file, _ in read]
+            result.rejected += [rejected_file(file, str(error)) for file, _ in read]
             continue
         result.measured.append(MeasuredAccelerator(accelerator, device, kernels, tuple(file for file, _ in read)))
         for file, tables in read:
@@ -79,7 +79,7 @@ def _read(files: Sequence[RawSnapshot], result: StoredKernels) -> Iterator[tuple
             try:
                 yield file, read_kernels(named.parent)
             except UnreadableKernelTable as error:
-                result.rejected.append(whole_file(file, str(error).replace(str(named), file.manifest.uri)))
+                result.rejected.append(rejected_file(file, str(error).replace(str(named), file.manifest.uri)))
 
 
 def device_of(device: str, folder: str) -> Accelerator:
@@ -139,7 +139,7 @@ def calibrations_in_use(settings: Settings) -> Fitted:
     refused: list[str] = []
     for measured in load_kernels(RawStore(settings.raw)).measured:
         cached = settings.lake.folder / "calibrations" / f"{measured.accelerator}-{_digest(measured)[:16]}.json"
-        fitted = _kept(cached)
+        fitted = _cached_set(cached)
         if fitted is None:
             fitted = _fit(measured, refused)
             write_text(cached, fitted.to_json())
@@ -148,7 +148,7 @@ def calibrations_in_use(settings: Settings) -> Fitted:
     return Fitted(tuple(chosen.values()), tuple(refused))
 
 
-def _kept(cached: Path) -> CalibrationSet | None:
+def _cached_set(cached: Path) -> CalibrationSet | None:
     """A set that was fitted before; None where it is lost or damaged."""
     try:
         return CalibrationSet.from_json(cached.read_text("utf-8"))

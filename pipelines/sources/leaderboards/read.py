@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.sources.accounts import described, whole_file
+from pipelines.sources.accounts import described, rejected_file
 from pipelines.sources.leaderboards import raw_results
 from pipelines.sources.leaderboards import tables as leaderboard_tables
 from pipelines.sources.leaderboards.raw_results import METRIC_VERSION, NotRawResults, ParsedRun
@@ -84,7 +84,7 @@ def accounts(files: Sequence[tuple[RawSnapshot, Extent]]) -> pl.DataFrame:
 
 def set_aside(store: RawStore) -> pl.DataFrame:
     """Rows of rejected rows for whole files: fronts that cannot be read, and what no reader knows."""
-    whole = [*_unreadable_fronts(store), *(whole_file(s, s.manifest.layout) for s in store.snapshots(SET_ASIDE))]
+    whole = [*_unreadable_fronts(store), *(rejected_file(s, s.manifest.layout) for s in store.snapshots(SET_ASIDE))]
     return pl.concat([REJECTED_ROWS.empty(), *whole])
 
 
@@ -94,7 +94,7 @@ def parsed(stored: RawSnapshot) -> ParsedFile:
         is_run = stored.manifest.source == RAW_RESULTS
         return raw_results.parse(stored) if is_run else leaderboard_tables.parse(stored)
     except (UnreadableFile, NotRawResults) as error:
-        return whole_file(stored, str(error))
+        return rejected_file(stored, str(error))
 
 
 def _coverage(said: Extent, before: Extent | None) -> str:
@@ -119,7 +119,7 @@ def _unreadable_fronts(store: RawStore) -> list[pl.DataFrame]:
         try:
             _front(stored)
         except UnreadableFile as error:
-            refused.append(whole_file(stored, str(error)))
+            refused.append(rejected_file(stored, str(error)))
     return refused
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.sources.measurements import documents, mlperf, tables, texts
-from pipelines.sources.measurements.rows import Row, Said, UnknownMeasurements, frame_of, measured
+from pipelines.sources.measurements.rows import Row, Stated, UnknownMeasurements, frame_of, measured
 from pipelines.sources.measurements.shared import shared
 from profiling.foreign import NotJson, parse_json
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
@@ -34,13 +34,13 @@ KNOWN = (
 """What is read, in words."""
 
 
-def read_measurements(path: Path, said: Said | None = None) -> pl.DataFrame:
+def read_measurements(path: Path, said: Stated | None = None) -> pl.DataFrame:
     """The rows of a file or a bundle, without their identifiers.
 
     Raises:
         UnknownMeasurements: no tool known here writes such a file; the message names those that are.
     """
-    known = said or Said()
+    known = said or Stated()
     if path.suffix == BUNDLE_SUFFIX and path.is_dir():
         return frame_of(_bundle(path), known)
     if not path.is_file():

@@ -6,7 +6,7 @@ import polars as pl
 
 from pipelines.sources.dates import date_in_name, today
 from pipelines.sources.measurements.read import rows_of
-from pipelines.sources.measurements.rows import Said, UnknownMeasurements, frame_of
+from pipelines.sources.measurements.rows import Stated, UnknownMeasurements, frame_of
 from pipelines.sources.recognised import TABLES, Recognised, Unread
 
 SOURCE = "end_to_end_measurements"
@@ -32,4 +32,4 @@ def measurements_of(payload: bytes, uri: str) -> pl.DataFrame | None:
         found = rows_of(payload.decode("utf-8-sig"), uri)
     except (UnicodeDecodeError, UnknownMeasurements):
         return None
-    return None if found is None else frame_of(found, Said())
+    return None if found is None else frame_of(found, Stated())

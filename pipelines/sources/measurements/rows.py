@@ -18,7 +18,7 @@ class UnknownMeasurements(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class Stated:
     """What the user says of a file; it fills what the file leaves open, and overrules nothing."""
 
     device: str | None = None
@@ -54,7 +54,7 @@ def _number(value: object) -> float | None:
         return None
 
 
-def frame_of(rows: Iterable[Row | None], said: Said) -> pl.DataFrame:
+def frame_of(rows: Iterable[Row | None], said: Stated) -> pl.DataFrame:
     """Rows as the contract types them, with what the user says filled in."""
     given = {field.name: getattr(said, field.name) for field in fields(said)}
     filled = [{name: given.get(name) if value is None else value for name, value in row.items()} for row in rows if row]

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.sources.accounts import described, whole_file
+from pipelines.sources.accounts import described, rejected_file
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from pipelines.sources.recognised import Recognised, Unread
 from profiling.calibration.measured import comparable
@@ -59,16 +59,16 @@ def load_bundles(store: RawStore) -> StoredBundles:
     for stored in sorted(store.snapshots(SOURCE), key=lambda each: each.manifest.retrieved_at):
         try:
             bundle = unpack(stored.path.read_bytes())
-            _require_sound(stored, bundle)
+            _require_valid(stored, bundle)
         except (UnusableBundle, OSError) as error:
-            result.rejected.append(whole_file(stored, str(error)))
+            result.rejected.append(rejected_file(stored, str(error)))
             continue
         newest[bundle.run_id] = stored, bundle
     result.bundles = list(newest.values())
     return result
 
 
-def _require_sound(stored: RawSnapshot, bundle: Bundle) -> None:
+def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
     """Make every table of the bundle once: seals say that nothing was changed, not that it was ever right.
 
     Raises:

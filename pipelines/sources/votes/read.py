@@ -30,7 +30,7 @@ from pipelines.sources.votes.layouts import (
     VOTE_LAYOUTS,
     VoteLayout,
 )
-from pipelines.sources.votes.sound import rejection, sound_votes
+from pipelines.sources.votes.sound import counted_votes, rejection
 from pipelines.sources.votes.sql import csv_reader, field_expressions, literal, reader, select_votes, thinned
 from warehouse.database import connect
 
@@ -205,7 +205,7 @@ class Votes:
         if "judge" not in self.available:
             return []
         judges = self._frame(
-            f"SELECT judge, count(*) AS votes, count(*) / sum(count(*)) OVER () AS share FROM ({sound_votes(marked)})"
+            f"SELECT judge, count(*) AS votes, count(*) / sum(count(*)) OVER () AS share FROM ({counted_votes(marked)})"
             " GROUP BY judge ORDER BY votes DESC, judge"
         )
         many = judges.filter(pl.col("judge").is_not_null() & (pl.col("share") > _LARGE_SHARE)).head(_JUDGES_NAMED)
@@ -226,7 +226,7 @@ class Votes:
         marked, _ = self._marked(keep or VoteFilter())
         grouped = self._frame(
             f"SELECT CAST(date_trunc({literal(every)}, make_timestamp(CAST(battle_at * 1e6 AS BIGINT))) AS DATE)"
-            f" AS starts, model_a, model_b, outcome, count(*) AS votes FROM ({sound_votes(marked)})"
+            f" AS starts, model_a, model_b, outcome, count(*) AS votes FROM ({counted_votes(marked)})"
             f" WHERE battle_at BETWEEN 0 AND {EPOCH_2100} GROUP BY ALL ORDER BY starts"
         )
         return {
@@ -244,7 +244,7 @@ class Votes:
         """
         marked, _ = self._marked(keep or VoteFilter(), ordinal=True)
         query = (
-            f"SELECT model_a, model_b, outcome FROM ({sound_votes(marked)})"
+            f"SELECT model_a, model_b, outcome FROM ({counted_votes(marked)})"
             " ORDER BY battle_at NULLS LAST, file_number, ordinal"
         )
         for frame in self._batches(query):
@@ -261,9 +261,8 @@ class Votes:
             self._require(name, "style control")
         marked, _ = self._marked(keep or VoteFilter())
         complete = " AND ".join(f"{name} IS NOT NULL" for name in STYLE_FIELDS)
-        query = (
-            f"SELECT model_a, model_b, outcome, {', '.join(STYLE_FIELDS)} FROM ({sound_votes(marked)}) WHERE {complete}"
-        )
+        columns = ", ".join(("model_a", "model_b", "outcome", *STYLE_FIELDS))
+        query = f"SELECT {columns} FROM ({counted_votes(marked)}) WHERE {complete}"
         firsts, seconds, numbers = [], [], []
         for frame in self._batches(query):
             first, second = _positions(frame, models)
@@ -343,7 +342,7 @@ class Votes:
 
     def _reasons(self, keep: VoteFilter) -> tuple[list[tuple[str, str]], list[str]]:
         """Pairs of a reason and the condition that a counted vote fulfils; and notes on what cannot be determined."""
-        reasons, notes = self._unless_asked_for(keep)
+        reasons, notes = self._left_out_by_default(keep)
         name = CATEGORY_ALIASES.get(keep.category, keep.category)
         if name not in CATEGORIES:
             raise FilterUnavailable(f"No category {keep.category!r}; there are {', '.join(CATEGORIES)}.")
@@ -364,7 +363,7 @@ class Votes:
                 reasons.append((f"{why} {bound}", f"battle_at {comparison} {seconds}"))
         return reasons, notes
 
-    def _unless_asked_for(self, keep: VoteFilter) -> tuple[list[tuple[str, str]], list[str]]:
+    def _left_out_by_default(self, keep: VoteFilter) -> tuple[list[tuple[str, str]], list[str]]:
         """As `_reasons`, of what is left out of every file that says so."""
         reasons: list[tuple[str, str]] = []
         notes: list[str] = []

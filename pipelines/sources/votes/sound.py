@@ -23,7 +23,7 @@ def rejection() -> pl.Expr:
     )
 
 
-def sound_votes(marked: str) -> str:
+def counted_votes(marked: str) -> str:
     """The votes of `marked` that count, the same ones as in the tally."""
     return (
         f"SELECT * FROM ({marked}) WHERE excluded IS NULL AND outcome IS NOT NULL"

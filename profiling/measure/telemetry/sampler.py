@@ -27,7 +27,7 @@ def open_source(uuid: str | None) -> tuple[Source, str]:
     return Nvml().device(uuid), uuid
 
 
-def sample_until_told(out: Path, uuid: str | None, interval_s: float) -> None:
+def sample_until_stopped(out: Path, uuid: str | None, interval_s: float) -> None:
     """Write one line per sample until SIGTERM, or until the parent is gone; reasons are written once, not per line."""
     going = True
 

@@ -69,14 +69,14 @@ class Config:
                 return value
         return default
 
-    def usual(self, *names: str) -> int | None:
+    def family_default(self, *names: str) -> int | None:
         """What the family fills in for the first of these fields that is left out altogether."""
         left_out = {} if self.fields.get(STATES_ALL) else family_defaults(self.model_type)
         return next((left_out[name] for name in names if name in left_out and name not in self.fields), None)
 
     def integer(self, *names: str, default: int | None = None) -> int:
         """A positive whole number: as stated, else as the family fills it in, else an error that names the field."""
-        value = self.get(*names, default=self.usual(*names) or default)
+        value = self.get(*names, default=self.family_default(*names) or default)
         if isinstance(value, list) and any(name in LISTED for name in names):
             value = max((each for each in value if isinstance(each, int)), default=0)  # the lists follow in `decoder`
         if isinstance(value, str) and value.strip().isdigit():

@@ -348,7 +348,7 @@ class _LayerSteps:
         ends = []
         if spec.mixture:
             ends.append(self.append(_mixture(spec, spec.mixture, source)))
-        if not spec.mixture or spec.dense_beside_experts:
+        if not spec.mixture or spec.has_dense_and_experts:
             block = FeedForward(
                 hidden_size=spec.hidden_size,
                 intermediate_size=spec.intermediate_size,

@@ -198,7 +198,7 @@ def gemma4(config: Config) -> Architecture:
         if not routed:
             return spec
         norms = _gemma4_norms(config, hidden)
-        return replace(spec, mixture=mixture, dense_beside_experts=True, layer_steps=(*norms, *extra))
+        return replace(spec, mixture=mixture, has_dense_and_experts=True, layer_steps=(*norms, *extra))
 
     mixture = replace(reading.mixture_of(config), shared_intermediate_size=0) if routed else None
     layers = _share_caches(config, layers_of(dense, form))
@@ -225,7 +225,7 @@ def longcat(config: Config) -> Architecture:
     stated = Config(fields)
     dense = base(stated, Form())
     mixture = reading.mixture_of(Config({**config.fields, "intermediate_size": None}), selection_bias=True)
-    first = replace(dense, mixture=mixture, dense_beside_experts=True)
+    first = replace(dense, mixture=mixture, has_dense_and_experts=True)
     ends = Ends(tied=config.flag("tie_word_embeddings", default=False))
     return decoder(config, [first, dense] * config.integer("num_layers", "num_hidden_layers"), ends)
 

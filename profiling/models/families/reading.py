@@ -133,7 +133,7 @@ def has_experts(config: Config) -> bool:
 
 def _experts(config: Config) -> Any:
     names = ("n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts")
-    return config.get(*names, default=config.usual(*names))
+    return config.get(*names, default=config.family_default(*names))
 
 
 def mixture_of(config: Config, *, selection_bias: bool = False, gated: bool = True) -> Mixture:

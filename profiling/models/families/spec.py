@@ -179,7 +179,7 @@ class LayerSpec:
     """Most entries attention reads where another layer's indexer chose them."""
     inner_norms: bool = False
     """Norms before the output and the down projection (BitNet b1.58)."""
-    dense_beside_experts: bool = False
+    has_dense_and_experts: bool = False
     """A dense feed-forward block runs beside the experts."""
     streams: int = 0
     """Parallel residual streams mixed before and after each block (hyper-connections, arXiv 2409.19606)."""

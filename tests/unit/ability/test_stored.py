@@ -33,14 +33,14 @@ def test_the_fit_is_made_once_per_state_of_the_results(tmp_path: Path, monkeypat
     results = pl.DataFrame([row], schema=BENCHMARK_RESULTS.polars_schema)
     lake.write(MODEL_FACTS, MODEL_FACTS.empty())
     lake.write(BENCHMARK_RESULTS, results)
-    first = stored.kept_abilities(lake)
+    first = stored.stored_abilities(lake)
     # Fetched again, nothing new in it.
     lake.write(BENCHMARK_RESULTS, results.with_columns(pl.col("retrieved_at") + dt.timedelta(days=1)))
-    again = stored.kept_abilities(lake)
+    again = stored.stored_abilities(lake)
     assert len(fits) == 1
     assert again.unconnected == first.unconnected == ["org/hermit"]
     assert again.remark == "none of four results"
     lake.write(BENCHMARK_RESULTS, results.with_columns(pl.lit(2.0).alias("score")))
-    stored.kept_abilities(lake)
+    stored.stored_abilities(lake)
     assert len(fits) == 2
     assert len(list((tmp_path / "kept" / "ability").glob("*/state.parquet"))) == 1

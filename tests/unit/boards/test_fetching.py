@@ -14,7 +14,7 @@ from pipelines.defs.boards.tables import read_boards
 from pipelines.runs.fingerprint import fingerprint
 from pipelines.sources.boards.declaration import USER_FOLDER
 from pipelines.sources.boards.fetch import SourceDown
-from pipelines.sources.boards.fetch_state import last_asked
+from pipelines.sources.boards.fetch_state import last_fetches
 from pipelines.sources.boards.web import NotReached, Web
 from pipelines.sources.collect import Collection, collect
 from pipelines.sources.raw_store import RawStore
@@ -81,7 +81,7 @@ def test_a_source_is_stored_once_and_asked_only_for_what_changed(web_server: Hub
     assert [len(ask(settings).new), ask(settings).known] == [1, 1]
     (stored,) = RawStore(settings.raw).snapshots("board_mine")
     assert (stored.path.read_bytes(), stored.manifest.revision) == (CSV, '"1"')
-    assert last_asked(settings)["mine"].outcome == "unchanged"
+    assert last_fetches(settings)["mine"].outcome == "unchanged"
     web_server.serve("/board.csv", unless_known(CSV.replace(b"61.5", b"62.0"), '"2"'))  # type: ignore[arg-type]
     assert len(ask(settings).new) == 1
     assert len(RawStore(settings.raw).snapshots("board_mine")) == 2
@@ -97,7 +97,7 @@ def test_a_server_that_is_busy_is_asked_again_and_one_that_is_down_fails_alone_a
     assert len(ask(settings).new) == 1
     with pytest.raises(SourceDown, match=r"gone\.csv could not be fetched in 3 tries: it answers 500"):
         ask(settings, "gone")
-    assert last_asked(settings)["gone"].failed
+    assert last_fetches(settings)["gone"].failed
     sources = read_boards(tmp_path).sources
     mine = sources.filter(pl.col("source") == "mine").row(0, named=True)
     gone = sources.filter(pl.col("source") == "gone").row(0, named=True)
@@ -148,7 +148,7 @@ def test_a_licence_is_looked_for_at_each_fetch_and_honoured(
     ask(settings)
     read = read_boards(tmp_path)
     assert read.results["may_bundle"].to_list() == [passed_on] * 2
-    assert ("not found" in last_asked(settings)["mine"].outcome) is not passed_on
+    assert ("not found" in last_fetches(settings)["mine"].outcome) is not passed_on
 
 
 def test_files_that_an_index_lists_are_kept_together(web_server: HubServer, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pipelines.defs.boards.tables import read_boards
 from pipelines.sources.boards.declaration import USER_FOLDER, declared
 from pipelines.sources.boards.documents import Member
 from pipelines.sources.boards.fetch import SourceDown
-from pipelines.sources.boards.fetch_state import last_asked
+from pipelines.sources.boards.fetch_state import last_fetches
 from pipelines.sources.boards.read import Read, read_rows
 from pipelines.sources.boards.recognition import match
 from pipelines.sources.collect import collect
@@ -96,7 +96,7 @@ def test_leaderboards_are_fetched_as_the_hub_serves_them_and_again_only_what_cha
     sent.clear()
     again = collect(["board:hub_here"], settings)
     assert (len(again.new), again.known, sent) == (0, 1, [])
-    assert last_asked(settings)["hub_here"].outcome == "unchanged"
+    assert last_fetches(settings)["hub_here"].outcome == "unchanged"
 
     # One leaderboard moves under an index that stays: the state is kept whole, beside the one before.
     hub.serve(of("cais/hle"), marked([{**ROWS[0], "value": 30.1}], '"hle 2"', sent))

@@ -8,7 +8,7 @@ import pytest
 from pipelines.defs.boards.checks import before_release
 from pipelines.defs.boards.tables import Boards
 from pipelines.sources.boards.aliases import Aliases, hub_id_of, reviewed
-from pipelines.sources.boards.names import taken_apart
+from pipelines.sources.boards.names import parsed_name
 
 KNOWN = [
     "Qwen/Qwen3-32B", "Qwen/Qwen3-Next-80B-A3B-Instruct", "Qwen/Qwen3-Next-80B-A3B-Thinking", "zai-org/GLM-5",
@@ -45,7 +45,7 @@ def aliases() -> Aliases:
 def test_mode_effort_and_format_are_read_off_a_name_and_what_belongs_to_it_stays(
     name: str, base: str, mode: str | None, effort: str | None, precision: str | None
 ) -> None:
-    apart = taken_apart(name)
+    apart = parsed_name(name)
     assert (apart.base, apart.mode, apart.effort, apart.precision) == (base, mode, effort, precision)
 
 
@@ -77,7 +77,7 @@ def test_mode_effort_and_format_are_read_off_a_name_and_what_belongs_to_it_stays
 def test_a_name_means_the_one_model_of_that_whole_name_or_nobody(
     aliases: Aliases, name: str, link: str | None, model_id: str | None, strength: str
 ) -> None:
-    meant = aliases.meant("some_board", name, link)
+    meant = aliases.resolve("some_board", name, link)
     assert (meant.model_id, meant.strength) == (model_id, strength)
     assert len(meant.evidence) > 10
 
@@ -98,7 +98,7 @@ def test_rules_agree_with_what_was_reviewed_but_for_names_that_pool_base_and_ins
     alone._reviewed = {}  # what the rules say by themselves
     agreed, differ = 0, []
     for source, name, model_id in review.select("source", "name_in_source", "model_id").iter_rows():
-        found = alone.meant(source, name, is_hub_id=source == "openevals").model_id
+        found = alone.resolve(source, name, is_hub_id=source == "openevals").model_id
         agreed += found == model_id
         if found is not None and found != model_id:
             differ.append((source, name))

@@ -33,7 +33,7 @@ ROWS = pl.DataFrame(
 
 def test_own_rows_are_counted_and_the_furthest_off_come_first() -> None:
     rows = text.labelled(ROWS)
-    predicted = text.asked(rows)
+    predicted = text.predicted_rows(rows)
     assert text.own_sentence(rows, predicted) == (
         "Of 4 measurements 3 could be predicted: a median 50 % off, 33 % of them inside the interval that should "
         "hold 80 %, 1 below the bound."

@@ -7,7 +7,7 @@ import polars as pl
 from dashboards.data import Data
 from dashboards.site.passed_on import passed_on
 from pipelines.defs.accuracy.tables import identified
-from pipelines.sources.measurements.rows import Said, frame_of, measured
+from pipelines.sources.measurements.rows import Stated, frame_of, measured
 from warehouse.contracts import TABLES, VIEWS
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 from warehouse.lake import Lake
@@ -18,7 +18,7 @@ from warehouse.settings import Settings
 def test_rows_that_must_stay_are_in_no_query_of_a_copy_and_the_release_keeps_them(tmp_path: Path) -> None:
     settings = Settings.model_validate({"home": str(tmp_path)})
     rows = frame_of(
-        [measured("tokens_per_s", value, "decode", source=f"test {value}") for value in (10, 20, 30)], Said()
+        [measured("tokens_per_s", value, "decode", source=f"test {value}") for value in (10, 20, 30)], Stated()
     )
     lake = Lake(tmp_path / "lake")
     lake.write(END_TO_END_MEASUREMENTS, identified(rows.with_columns(may_bundle=pl.col("value") < 15)))

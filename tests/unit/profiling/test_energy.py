@@ -22,7 +22,7 @@ def test_a_server_of_eight_draws_at_the_wall_what_metered_ones_do() -> None:
     for name, least, most in (("B200-SXM-180GB", 8_993, 10_496), ("H100-SXM5-80GB", 6_500, 8_400)):
         found = energy_per_token(find(name), 8, Spread(1.0, 1.0, 1.0))
         assert found is not None
-        whole = found.whole
+        whole = found.total
         assert whole.low < least < most < whole.high
         assert 0.9 * least < whole.likely < 1.1 * most
 
@@ -31,8 +31,8 @@ def test_with_a_card_in_it_a_desktop_draws_what_was_metered() -> None:
     # RTX 4090 in a desktop: 464.2 W on a dense model (geerlingguy/ai-benchmarks, DeepSeek R1 14B).
     found = energy_per_token(find("RTX-4090"), 1, Spread(1.0, 1.0, 1.0))
     assert found is not None
-    assert found.whole.low < 464.2 < found.whole.high
-    assert found.whole.likely == pytest.approx(464.2, rel=0.15)
+    assert found.total.low < 464.2 < found.total.high
+    assert found.total.likely == pytest.approx(464.2, rel=0.15)
 
 
 def test_parts_add_up_and_time_without_work_is_a_part() -> None:
@@ -48,8 +48,8 @@ def test_parts_add_up_and_time_without_work_is_a_part() -> None:
     assert idle.watts.likely == 121.7
     assert half.idle.likely == pytest.approx(4 * 0.5 * (121.7 + 1554 / 8) / 100)
     assert half.devices.likely == pytest.approx(busy.devices.likely / 2)
-    assert half.whole.likely == pytest.approx(half.devices.likely + half.host.likely + half.idle.likely)
-    assert half.whole.low < half.whole.likely < half.whole.high
+    assert half.total.likely == pytest.approx(half.devices.likely + half.host.likely + half.idle.likely)
+    assert half.total.low < half.total.likely < half.total.high
     with pytest.raises(InvalidWorkload):
         energy_per_token(h100, 4, RATE, 0.0)
 
@@ -60,7 +60,7 @@ def test_what_is_not_known_is_said_and_not_counted() -> None:
     found = energy_per_token(card, 1, RATE, 0.5)
     assert found is not None
     assert found.idle is None
-    assert "the idle power of RTX-5080-16GB is not known, so it is left out" in found.said
+    assert "the idle power of RTX-5080-16GB is not known, so it is left out" in found.explanation
     assert energy_per_token(find("TPU-v5e"), 1, RATE) is None, "its power is not published"
 
 
@@ -94,8 +94,8 @@ def test_a_plan_counts_the_time_in_which_nothing_runs() -> None:
         assert found.idle is not None
         row = plan_rows(door, model, promise, [plan], options).row(0, named=True)
         assert row["running_share"] == plan.served.running_share
-        assert row["kwh_per_million_output_tokens"] == pytest.approx(found.whole.likely / 3.6)
-        return plan.served.running_share, found.idle.likely / found.whole.likely
+        assert row["kwh_per_million_output_tokens"] == pytest.approx(found.total.likely / 3.6)
+        return plan.served.running_share, found.idle.likely / found.total.likely
 
     seldom, share_seldom = asked(Traffic(input_tokens=1000, output_tokens=200, requests_per_s=0.1))
     often, share_often = asked(Traffic(input_tokens=1000, output_tokens=200, requests_per_s=2.0))

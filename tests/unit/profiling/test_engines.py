@@ -16,7 +16,7 @@ from profiling.models.load import load
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import operator_times
 from profiling.roofline.precisions import precision_for
-from profiling.roofline.whole import bound_of, kept_in_cache, pipelined
+from profiling.roofline.whole import bound_of, less_what_is_cached, pipelined
 from profiling.roofline.workload import Parallelism, Precision, Workload
 
 RTX, H200 = find("RTX-4090"), find("H200-SXM-141GB")
@@ -91,8 +91,8 @@ def test_stages_of_a_pipeline_read_a_prompt_at_the_same_time() -> None:
 
 
 def test_a_step_of_a_model_as_small_as_the_cache_may_be_faster_than_memory() -> None:
-    assert kept_in_cache(1e-3, 1e8, 2e7, 1e11) == pytest.approx(1e-3 - 2e7 / 1e11)
-    assert kept_in_cache(1e-3, 1e10, 2e7, 1e11) == pytest.approx(1e-3)
+    assert less_what_is_cached(1e-3, 1e8, 2e7, 1e11) == pytest.approx(1e-3 - 2e7 / 1e11)
+    assert less_what_is_cached(1e-3, 1e10, 2e7, 1e11) == pytest.approx(1e-3)
 
 
 @pytest.mark.parametrize("engine", ["vllm", "llama.cpp", "transformers", "sglang"])

@@ -10,7 +10,7 @@ import pytest
 
 from profiling.devices.accelerators import GIB, find
 from profiling.memory.need import memory_need
-from profiling.memory.weights import beside_weights_bytes, weight_bytes
+from profiling.memory.weights import additional_weight_bytes, weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.formats import published_format
 from profiling.models.load import load
@@ -68,7 +68,7 @@ def test_gpt_oss_is_answered_as_stored_with_an_upper_end_that_covers_padding() -
     assert stored == pytest.approx(60.77, abs=0.005)
     # Loaded on one H100 it took 64.38 to 65.97 GiB.
     assert stored < 64.38
-    assert stored + float(beside_weights_bytes(model, precision)) / GIB >= 65.97
+    assert stored + float(additional_weight_bytes(model, precision)) / GIB >= 65.97
     assert memory_need(model, find("H100-SXM5-80GB"), Workload(precision=precision)).verdict != "fits"
 
 
@@ -304,7 +304,7 @@ def test_the_index_of_a_checkpoint_says_how_many_bytes_it_has(tmp_path: Path) ->
     model = from_path(tmp_path)
     assert model.stored_bytes == 16_060_522_496
     precision = precision_for(model)
-    loaded = float(weight_bytes(model, precision)) + float(beside_weights_bytes(model, precision))
+    loaded = float(weight_bytes(model, precision)) + float(additional_weight_bytes(model, precision))
     assert loaded == pytest.approx(16_060_522_496, abs=1)
 
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiling.answers.buying import compare, purchase_price, usual_tariff
+from profiling.answers.buying import compare, purchase_price, typical_tariff
 from profiling.answers.prices import (
     Ownership,
     api_price,
     break_even_load,
     market_price,
     rented_usd_per_million_tokens,
-    usual_price,
+    typical_price,
 )
 from profiling.errors import InvalidWorkload
 
@@ -72,11 +72,11 @@ def test_slices_placeholders_and_stale_offers_are_no_prices() -> None:
 def test_what_only_hyperscalers_rent_out_has_their_price_and_says_so() -> None:
     offers = rows("accelerator_prices")
     assert market_price("TPU-v5p", offers) is None
-    price = usual_price("TPU-v5p", offers)
+    price = typical_price("TPU-v5p", offers)
     assert price is not None
     assert price.usd_per_device_hour == pytest.approx(4.2)
     assert "hyperscaler" in price.basis
-    assert usual_price("i9-13900K", offers) is None
+    assert typical_price("i9-13900K", offers) is None
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,9 @@ def test_the_load_at_which_devices_win_is_that_of_the_collected_prices() -> None
         for name, usd in (("cheap", 0.25), ("usual", 0.81), ("dear", 1.2))
     ]  # fmt: skip
     api = api_price("m", offers)
-    rent = usual_price("H100-SXM5-80GB", rows("accelerator_prices"))
+    rent = typical_price("H100-SXM5-80GB", rows("accelerator_prices"))
     purchase = purchase_price("H100-SXM5-80GB", rows("hardware_purchase_prices"))
-    tariff = usual_tariff(rows("electricity_prices"))
+    tariff = typical_tariff(rows("electricity_prices"))
     assert api is not None
     assert purchase is not None
     assert purchase.usd_per_device == pytest.approx(27_500)  # a server at 250,000 is only assumed by its source

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.lib.door import published_door
-from pipelines.sources.hub.models import as_architectures, hub_models, keep, kept_models
+from pipelines.sources.hub.models import as_architectures, fetched_models, hub_models, keep
 from profiling.errors import UnknownModel
 from warehouse.contracts.catalogue import ARCHITECTURES, HUB_MODELS
 from warehouse.reader import Reader
@@ -40,7 +40,7 @@ def settings(hub: HubServer, tmp_path: Path) -> Settings:
 def test_config_and_index_are_kept_with_their_revision(settings: Settings) -> None:
     fetched = keep(MODEL, settings)
     assert (fetched.revision, fetched.stored_bytes, fetched.licence) == (COMMIT, 2471645608, "mit")
-    assert kept_models(settings) == {MODEL: fetched}
+    assert fetched_models(settings) == {MODEL: fetched}
     assert fetched.architecture().parameters_total == 1_235_814_400
     assert HUB_MODELS.conform(hub_models({MODEL: fetched}))["config"][0] == json.dumps(CONFIG, sort_keys=True)
     row = as_architectures({MODEL: fetched}).row(0, named=True)
@@ -67,8 +67,8 @@ def test_a_newer_revision_takes_the_place_of_an_older_one(settings: Settings, hu
     hub.serve(f"/{MODEL}/resolve/beef/config.json", whole(as_json({**CONFIG, "num_hidden_layers": 17})))
     hub.serve(f"/{MODEL}/resolve/beef/model.safetensors.index.json", status(404))
     keep(MODEL, settings)
-    assert kept_models(settings)[MODEL].revision == "beef"
-    assert kept_models(settings)[MODEL].stored_bytes is None
+    assert fetched_models(settings)[MODEL].revision == "beef"
+    assert fetched_models(settings)[MODEL].stored_bytes is None
 
 
 def test_files_made_from_a_model_lead_to_it(settings: Settings, hub: HubServer) -> None:
@@ -89,7 +89,7 @@ def test_what_is_no_config_is_refused_or_kept_without_an_architecture(
         return
     with pytest.raises(UnknownModel):
         keep(MODEL, settings)
-    assert kept_models(settings) == {}
+    assert fetched_models(settings) == {}
 
 
 @pytest.mark.parametrize("name", ["../etc/passwd", "a", "a/b/c", "a/../b", ""])

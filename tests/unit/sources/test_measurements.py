@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipelines.sources.measurements.read import read_measurements
-from pipelines.sources.measurements.rows import Said, UnknownMeasurements
+from pipelines.sources.measurements.rows import Stated, UnknownMeasurements
 from profiling.measure.recorded import point, served_environment, write_bundle
 
 LLAMA_BENCH = {
@@ -93,7 +93,9 @@ def test_the_table_that_llama_bench_prints_is_read(tmp_path: Path) -> None:
 
 
 def test_a_serving_run_gives_latencies_and_rate_with_its_load(tmp_path: Path) -> None:
-    frame = read_measurements(_file(tmp_path, "serve.json", VLLM), Said(device="H100-SXM5-80GB", weight_format="bf16"))
+    frame = read_measurements(
+        _file(tmp_path, "serve.json", VLLM), Stated(device="H100-SXM5-80GB", weight_format="bf16")
+    )
     assert frame["metric"].to_list() == ["tpot_s", "ttft_s", "output_tokens_per_s"]
     assert frame["value"].to_list() == pytest.approx([0.0341, 0.2104, 418.3])
     assert frame["batch"].unique().to_list() == [16]
@@ -102,20 +104,20 @@ def test_a_serving_run_gives_latencies_and_rate_with_its_load(tmp_path: Path) ->
 
 
 def test_what_the_user_says_fills_gaps_and_overrules_nothing(tmp_path: Path) -> None:
-    frame = read_measurements(_file(tmp_path, "b.json", [LLAMA_BENCH]), Said(device="RTX-3090", kv_format="q8_0"))
+    frame = read_measurements(_file(tmp_path, "b.json", [LLAMA_BENCH]), Stated(device="RTX-3090", kv_format="q8_0"))
     assert frame["device"].to_list() == ["NVIDIA GeForce RTX 4090"]
     assert frame["kv_format"].to_list() == ["f16"]
 
 
 def test_ollama_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
-    frame = read_measurements(_file(tmp_path, "chat.txt", OLLAMA), Said(device="RTX-3090", model="Qwen/Qwen3-8B"))
+    frame = read_measurements(_file(tmp_path, "chat.txt", OLLAMA), Stated(device="RTX-3090", model="Qwen/Qwen3-8B"))
     assert _brief(frame) == [
         ("prefill", "tokens_per_s", 200.0, 26, None, 0), ("decode", "tokens_per_s", 74.5, None, 298, 26),
     ]  # fmt: skip
 
 
 def test_mlx_lm_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
-    frame = read_measurements(_file(tmp_path, "mlx.txt", MLX), Said(device="m3 max 64gb", weight_format="mlx-4bit"))
+    frame = read_measurements(_file(tmp_path, "mlx.txt", MLX), Stated(device="m3 max 64gb", weight_format="mlx-4bit"))
     assert _brief(frame) == [
         ("prefill", "tokens_per_s", 358.377, 1024, None, 0), ("decode", "tokens_per_s", 38.813, None, 64, 1024),
     ]  # fmt: skip
@@ -214,7 +216,7 @@ def test_a_bundle_of_a_server_gives_latencies_and_rate_of_what_the_user_says_it_
     load = {"model": "Qwen/Qwen3-8B", "backend": "endpoint", "batch": 4, "context": 2048, "new_tokens": 128}
     seen = {"tokens_per_s": 210.5, "ttft_p50_s": 0.31, "inter_token_p50_s": 0.0182}
     write_bundle(tmp_path / "check.bundle", "endpoint", served_environment({}), [point(load, seen)])
-    frame = read_measurements(tmp_path / "check.bundle", Said(device="RTX-4090", engine="exllama"))
+    frame = read_measurements(tmp_path / "check.bundle", Stated(device="RTX-4090", engine="exllama"))
     assert dict(zip(frame["metric"], frame["value"], strict=True)) == {
         "tpot_s": 0.0182, "ttft_s": 0.31, "output_tokens_per_s": 210.5,
     }  # fmt: skip

@@ -13,7 +13,7 @@ from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.data import sql
 from pipelines.own.tables import NotUsable, OwnFile, read_own_file
 from pipelines.sources.collect import MEASURED
-from pipelines.sources.measurements.rows import Said
+from pipelines.sources.measurements.rows import Stated
 from profiling.measure.bundle import contents_of, pack
 from warehouse.contracts import BY_RELATION
 from warehouse.overlaid import Overlaid
@@ -36,7 +36,7 @@ def read(bundled_home: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
     def as_file(name: str, text: str | bytes, **said: str) -> OwnFile:
         settings = Settings.model_validate({"home": str(bundled_home)})
         payload = text.encode() if isinstance(text, str) else text
-        return read_own_file(payload, name, settings, Path(tempfile.mkdtemp(dir=tmp_path)), Said(**said))
+        return read_own_file(payload, name, settings, Path(tempfile.mkdtemp(dir=tmp_path)), Stated(**said))
 
     return as_file
 

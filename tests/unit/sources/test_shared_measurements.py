@@ -10,7 +10,7 @@ from pipelines.defs.accuracy.collecting import collected
 from pipelines.defs.accuracy.tables import accuracy, error_rows, identified
 from pipelines.sources.measurements.read import read_measurements
 from pipelines.sources.measurements.recognition import SOURCE, measurements_of, recognise
-from pipelines.sources.measurements.rows import Said, UnknownMeasurements, frame_of, measured
+from pipelines.sources.measurements.rows import Stated, UnknownMeasurements, frame_of, measured
 from pipelines.sources.measurements.shared import NotShareable, key_of, sealed, with_names
 from pipelines.sources.recognised import Unread
 from profiling.answers.door import shipped_door
@@ -26,7 +26,7 @@ def rows(*rates: float, model: str = "Meta-Llama-3.1-8B", device: str = "NVIDIA 
         )
         for place, rate in enumerate(rates)
     )  # fmt: skip
-    return with_names(frame_of(made, Said()), shipped_door().devices)
+    return with_names(frame_of(made, Stated()), shipped_door().devices)
 
 
 def test_a_shared_file_says_what_was_measured_and_nothing_of_who(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from profiling.roofline.estimate import estimate
 from profiling.roofline.grid import Grid, evaluate
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Parallelism, Workload
-from profiling.serving.alternatives import plan_rows, said_with
+from profiling.serving.alternatives import notes_with, plan_rows
 from profiling.serving.layouts import layouts, spoken
-from profiling.serving.plan import Promise, asked_plans
+from profiling.serving.plan import Promise, requested_plans
 from profiling.serving.replica import Options, replica_of, room_of
 from profiling.serving.served import simulate
 from profiling.serving.simulate import Replica, Traffic
@@ -138,7 +138,7 @@ def test_published_runs_with_data_parallel_attention_are_met_within_a_quarter(do
 
 def test_a_plan_spreads_experts_and_says_what_starts_it_so(door: Door) -> None:
     spread = Options(data=8)
-    found = asked_plans(door, DEEPSEEK, CHAT, spread, ["8xH200"])
+    found = requested_plans(door, DEEPSEEK, CHAT, spread, ["8xH200"])
     (row,) = plan_rows(door, DEEPSEEK, CHAT, found, spread).to_dicts()
     assert (row["devices"], row["tensor_parallel"], row["expert_parallel"], row["data_parallel"]) == (8, 1, 8, 8)
     assert row["run"].endswith("--data-parallel-size 8 --enable-expert-parallel")
@@ -153,20 +153,20 @@ def test_a_plan_spreads_experts_and_says_what_starts_it_so(door: Door) -> None:
 
 
 def test_eight_h100_are_the_ones_on_a_board_and_the_answer_says_so(door: Door) -> None:
-    found = asked_plans(door, LLAMA, CHAT, Options(), ["8xH100", "4×B200"])
+    found = requested_plans(door, LLAMA, CHAT, Options(), ["8xH100", "4×B200"])
     assert [(plan.accelerator, plan.devices) for plan in found] == [("H100-SXM5-80GB", 8), ("B200-SXM-180GB", 4)]
-    said = said_with(door, found, Options(), ["8xH100", "4×B200"])
+    said = notes_with(door, found, Options(), ["8xH100", "4×B200"])
     assert "'8xH100' is taken as H100-SXM5-80GB, the form that is joined within a node" in said[0]
     with pytest.raises(UnknownAccelerator, match="could be H100-PCIe-80GB, H100-SXM5-80GB, H100-NVL-94GB"):
-        asked_plans(door, LLAMA, CHAT, Options(), ["H100"])
+        requested_plans(door, LLAMA, CHAT, Options(), ["H100"])
 
 
 def test_a_plan_says_how_far_off_such_predictions_were(door: Door) -> None:
-    found = asked_plans(door, LLAMA, CHAT, Options(), ["4xH200"])
+    found = requested_plans(door, LLAMA, CHAT, Options(), ["4xH200"])
     rows = plan_rows(door, LLAMA, CHAT, found, Options())
     (row,) = rows.to_dicts()
     assert rows.schema["first_broken"] == pl.String  # though none is broken
-    said = " ".join(said_with(door, found, Options()))
+    said = " ".join(notes_with(door, found, Options()))
     assert row["errors_of"] == "vllm on this device, with models left out"
     assert f"a median of {row['time_per_output_token_error_pct']:.0f} % and" in said
     assert f"({row['time_per_output_token_measurements']:,} and" in said
@@ -177,11 +177,11 @@ def test_a_plan_says_how_far_off_such_predictions_were(door: Door) -> None:
 def test_shorter_steps_make_tokens_come_evenly_and_prompts_wait(door: Door) -> None:
     busy = replace(CHAT, traffic=replace(CHAT.traffic, input_tokens=8000, users=32))
     whole, cut = (
-        asked_plans(door, LLAMA, busy, Options(batched_tokens=tokens, tensor=8), ["8xH200"])[0]
+        requested_plans(door, LLAMA, busy, Options(batched_tokens=tokens, tensor=8), ["8xH200"])[0]
         for tokens in (16_384, 512)
     )
     assert (whole.replica.tokens_per_step, cut.replica.tokens_per_step) == (16_384, 512)
     assert cut.replica.cache_tokens > whole.replica.cache_tokens
     assert cut.served.time_to_first_token_s[0] > whole.served.time_to_first_token_s[0]
     with pytest.raises(InvalidWorkload, match="batched tokens are 0"):
-        asked_plans(door, LLAMA, busy, Options(batched_tokens=0), ["8xH200"])
+        requested_plans(door, LLAMA, busy, Options(batched_tokens=0), ["8xH200"])

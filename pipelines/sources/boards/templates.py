@@ -20,7 +20,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Said(Strict):
+class Template(Strict):
     """How a text is made from the cells of a row.
 
     Attributes:
@@ -46,8 +46,8 @@ class Said(Strict):
         return {name for text in self.text for name in PLACEHOLDER.findall(text)}
 
 
-def _as_said(value: object) -> object:
-    """A bare text, number or truth value stands for a `Said` of just that."""
+def _as_template(value: object) -> object:
+    """A bare text, number or truth value stands for a `Template` of just that."""
     if isinstance(value, bool):
         return {"text": str(value).lower()}
     if isinstance(value, list):
@@ -55,7 +55,7 @@ def _as_said(value: object) -> object:
     return {"text": str(value)} if isinstance(value, str | int | float) else value
 
 
-Text = Annotated[Said, BeforeValidator(_as_said)]
+Text = Annotated[Template, BeforeValidator(_as_template)]
 
 
 class Facts(Strict):
