@@ -18,6 +18,7 @@ import yaml
 
 from analytics.units import counted
 from pipelines.sources.boards.declaration import SUFFIX_FORMS, File
+from pipelines.sources.boards.markdown import markdown_tables, with_links
 from pipelines.sources.boards.shapes import flat, text_of_value, whole_table
 from pipelines.sources.tables import DELIMITERS, INDEX_NAMES, UnreadableFile, delimiter_of, read_as_text
 
@@ -38,8 +39,6 @@ _SNIFFED_BYTES = 1 << 20
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _OF_A_HEADER = re.compile(r"\s*(?:[↑↓⬆⬇▲▼]\ufe0f?|\((?:%|↑|↓|higher is better|lower is better)\))\s*$", re.IGNORECASE)
 """What boards add to the name of a column: its unit, and which way is better."""
-_LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)[^)]*\)")
-_RULE = re.compile(r"^\s*\|?\s*:?-{1,}:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 _DATE_IN_NAME = re.compile(r"^(?:\d{4}[-_.]?\d{2}[-_.]?\d{2}|\d{2}[-_.]\d{2}[-_.]\d{4})(?!\d)[-_ ]?")
 
 
@@ -312,12 +311,12 @@ def _markdown(member: Member, after: str | None) -> Rows:
     start = 0 if after is None else text.find(after)
     if start < 0:
         raise UnreadableFile(f"{member.name} has no {after!r}, after which its table is declared to be.")
-    found = next(_markdown_tables(text[start:]), None)
+    found = next(markdown_tables(text[start:]), None)
     if found is None:
         raise UnreadableFile(f"{member.name} holds no Markdown table.")
     _, header, body = found
     rows = _table(header, body, member.name)
-    return replace(rows, frame=_linked(rows.frame), text=text)
+    return replace(rows, frame=with_links(rows.frame), text=text)
 
 
 def _every_table(member: Member, needed: Sequence[str]) -> Rows:
@@ -327,48 +326,16 @@ def _every_table(member: Member, needed: Sequence[str]) -> Rows:
     broken: list[tuple[int, str]] = []
     before = 0
     wanted = {plain(name) for name in needed}
-    for heading, header, body in _markdown_tables(text):
+    for heading, header, body in markdown_tables(text):
         if not wanted <= {plain(name) for name in header}:
             continue
         rows = _table(header, body, member.name)
         broken += [(before + number, reason) for number, reason in rows.broken]
-        frames.append(_linked(rows.frame).with_columns(pl.col(ROW) + before, pl.lit(heading).alias("heading")))
+        frames.append(with_links(rows.frame).with_columns(pl.col(ROW) + before, pl.lit(heading).alias("heading")))
         before += len(body)
     if not frames:
         raise UnreadableFile(f"{member.name} holds no Markdown table with the columns {', '.join(needed)}.")
     return Rows(pl.concat(frames, how="diagonal"), broken, text=text)
-
-
-def _markdown_tables(text: str) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Heading above it, columns, and rows of each table."""
-    lines = text.splitlines()
-    heading = ""
-    at = 0
-    while at < len(lines) - 1:
-        if lines[at].startswith("#"):
-            heading = lines[at].strip("# ").strip()
-        if not ("|" in lines[at] and "|" in lines[at + 1] and _RULE.match(lines[at + 1])):
-            at += 1
-            continue
-        end = next((i for i in range(at + 2, len(lines)) if "|" not in lines[i]), len(lines))
-        yield heading, _cells(lines[at]), [_cells(line) for line in lines[at + 2 : end]]
-        at = end
-
-
-def _cells(line: str) -> list[str]:
-    inner = line.strip().removeprefix("|")
-    inner = inner.removesuffix("|")
-    return [cell.strip().replace("\\|", "|").strip("*` ") for cell in re.split(r"(?<!\\)\|", inner)]
-
-
-def _linked(frame: pl.DataFrame) -> pl.DataFrame:
-    found = {}
-    for name in frame.columns:
-        if frame[name].dtype == pl.String and frame[name].str.contains(r"\[[^\]]*\]\(").any():
-            cells = [_LINK.search(cell or "") for cell in frame[name]]
-            found[name] = [one.group(1) if one else cell for one, cell in zip(cells, frame[name], strict=True)]
-            found[f"{name}.link"] = [one.group(2) if one else None for one in cells]
-    return frame.with_columns(pl.Series(name, values, dtype=pl.String) for name, values in found.items())
 
 
 def records_of(member: Member, form: str, records: str, most: int | None = None) -> list[dict[str, str | None]]:

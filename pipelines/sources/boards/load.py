@@ -32,6 +32,7 @@ CODE = (
     "load.py",
     "measured.py",
     "names.py",
+    "markdown.py",
     "own_form.py",
     "prices.py",
     "read.py",
