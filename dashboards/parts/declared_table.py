@@ -109,11 +109,16 @@ class FactTable:
         )
         self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
 
-    def show(self, rows: pl.DataFrame) -> None:
-        """Show the declared columns that hold anything."""
+    def show(self, rows: pl.DataFrame, chosen: Mapping[str, Fact] | None = None) -> None:
+        """Show the declared columns that hold anything.
+
+        Args:
+            rows: The rows.
+            chosen: Declared columns whose title and unit depend on what a reader chose.
+        """
         facts = {
             name: fact
-            for name, fact in self._facts.items()
+            for name, fact in {**self._facts, **(chosen or {})}.items()
             if name in rows.columns and (rows.is_empty() or rows[name].is_not_null().any())
         }
         self._frame = rows.select(pl.col(name).alias(fact.header or name) for name, fact in facts.items())

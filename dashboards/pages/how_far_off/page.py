@@ -22,7 +22,7 @@ from dashboards.parts.table_card import TableCard
 from dashboards.parts.templates import block, render
 from profiling.accuracy.held_out import held_out_errors
 from profiling.accuracy.table import error_table
-from profiling.engines.time import COMMAND, shipped_times
+from profiling.engines.time import COMMAND
 
 _ERRORS, _PICTURE = "error_on_what_was_left_out", "predicted_against_measured"
 _SHIPPED = {
@@ -109,7 +109,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
         self.dots_card.show(
             title, "on devices and models left out of the fit; lower is better",
             legend.swatches(_ERRORS, [legend.Entry(*entry) for entry in text.LEGEND]),
-            f"Fitted to {shipped_times().source}",
+            f"Fitted to {text.fitted_to(self.shipped)}",
             "Devices left out: how far off an engine is on a device without measurements. Models left out: on a "
             "measured device, with a model that is new. Hover to see the range of 80 % of measurements.",
         )  # fmt: skip
@@ -147,7 +147,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
 
     def _describe(self) -> dict[str, Any]:
         return {
-            "address": f"how-far-off{self.state.address()}", "fitted_to": shipped_times().source,
+            "address": f"how-far-off{self.state.address()}", "fitted_to": text.fitted_to(self.shipped),
             "error": "median of |predicted / measured - 1|, in percent",
         }  # fmt: skip
 
@@ -166,7 +166,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             "Predicted times compared with published measurements of passes and requests: the error, "
             "whether the intervals hold, and how both do on devices and models left out of the fit.",
         )
-        how = render(__file__, "how.html", source=shipped_times().source, command=COMMAND)
+        how = render(__file__, "how.html", source=text.fitted_to(self.shipped), command=COMMAND)
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,

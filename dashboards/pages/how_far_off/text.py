@@ -34,6 +34,12 @@ def first_sentence(shipped: pl.DataFrame, stage: str) -> str:
     )
 
 
+def fitted_to(shipped: pl.DataFrame) -> str:
+    """What the engines that ship are fitted to, in words."""
+    rows = shipped.filter(pl.col("engine") == ALL_ENGINES, pl.col("left_out") == "models")["rows"].sum()
+    return f"{rows:,} measurements that others published"
+
+
 def rows_of(shipped: pl.DataFrame, stage: str) -> tuple[pl.DataFrame, str]:
     """What is drawn: stages over all engines, or engines at one stage; and the column that names a row."""
     if stage in shipped["stage"].unique():

@@ -1,6 +1,7 @@
 """Fronts of ability against what a model costs to hold and to serve, as they stood on any date."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import panel as pn
@@ -155,11 +156,13 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         self._later(self._tabulate)
 
     def _tabulate(self) -> None:
+        measure, _ = _COSTS[self.state.cost]
         self.table.show(
             self.members.with_columns(
                 pl.int_range(1, pl.len() + 1).alias("position"),
                 pl.col("is_clear").replace_strict(_STEPS, default="", return_dtype=pl.String).alias("step"),
-            )
+            ),
+            {"x": replace(_FACTS["x"], title=measure.title, header=measure.name)},
         )
 
     def _describe(self) -> dict[str, Any]:

@@ -82,10 +82,10 @@ def buying(found: Comparison | None) -> Sequence[tuple[str, str]]:
 
 
 def _way(found: Comparison, way: Way) -> str:
-    cost = (
-        f"${way.usd_per_million_output_tokens:,.2f} (${way.low:,.2f} to ${way.high:,.2f}) per million output tokens if "
-        "this traffic runs all the time"
-    )
+    is_range = way.low < way.high
+    between = f" (${way.low:,.2f} to ${way.high:,.2f})" if is_range else ""
+    likely = f"${way.usd_per_million_output_tokens:,.2f}"
+    cost = f"{likely}{between} per million output tokens if this traffic runs all the time"
     if way.load is None:
         pays = "even then more expensive than the median host"
         if way.load_low is not None:
@@ -93,9 +93,10 @@ def _way(found: Comparison, way: Way) -> str:
     else:
         tokens = formats.significant(found.tokens_per_day(way.load) / 1e6)
         ends = " to ".join("never" if end is None else f"{end:.0%}" for end in (way.load_low, way.load_high))
+        over = f" ({ends} over the range of prices)" if is_range else ""
         pays = (
-            f"cheaper than the median host if it runs at least {way.load:.0%} of the time ({ends} over the range of "
-            f"prices), or {tokens} million output tokens a day"
+            f"cheaper than the median host if it runs at least {way.load:.0%} of the time{over}, or {tokens} million "
+            "output tokens a day"
         )
         cheapest = way.load_against_cheapest
         than = "cheaper than the cheapest host"

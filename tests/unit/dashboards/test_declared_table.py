@@ -5,10 +5,18 @@ import pytest
 
 from dashboards.parts.declared_table import Fact, FactTable
 
-
 # Bokeh calls pandas so; it is theirs to mend.
-@pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index")
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index")
+
+
 def test_yes_no_and_unknown_are_words_and_unknown_is_no_no() -> None:
     table = FactTable({"name": Fact("Name"), "beyond_noise": Fact("Beyond noise")})
     table.show(pl.DataFrame({"name": ["a", "b", "c"], "beyond_noise": [True, False, None]}))
     assert table.widget.value["Beyond noise"].tolist() == ["yes", "no", ""]
+
+
+def test_a_column_goes_by_the_name_and_unit_of_what_was_chosen() -> None:
+    table = FactTable({"x": Fact("Cost", "0.0")})
+    table.show(pl.DataFrame({"x": [1.5]}), {"x": Fact("Size (GiB)", "0.0", header="weights_gib")})
+    assert list(table.widget.value.columns) == ["Size (GiB)"]
+    assert table.rows().columns == ["weights_gib"]
