@@ -43,13 +43,26 @@ def as_csv(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A hub of our own; a proxy that the machine may have must not come between."""
+def _without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A hub of our own; a proxy that the machine may have must not come between."""
+    _without_proxy(monkeypatch)
     # Boards are asked at addresses of their own, which this machine need not reach.
     monkeypatch.setattr("pipelines.sources.collect.declared", lambda _home: {})
     with hub_server() as server:
         yield server
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A server for declared sources, reached without a proxy and asked again at once."""
+    _without_proxy(monkeypatch)
+    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
+    with hub_server() as found:
+        yield found

@@ -4,9 +4,7 @@ Every figure here is made up, in the layouts that the sources publish.
 """
 
 import json
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
-from importlib import resources
 from pathlib import Path
 
 import polars as pl
@@ -14,19 +12,18 @@ import pytest
 
 from pipelines.defs.accuracy.tables import identified
 from pipelines.defs.boards.tables import read_boards
-from pipelines.sources.boards.declaration import USER_FOLDER, declared
+from pipelines.sources.boards.declaration import declared
 from pipelines.sources.boards.fetch import SourceDown
 from pipelines.sources.boards.load import load_measured
-from pipelines.sources.collect import Collection, collect
 from pipelines.sources.measurements.recognition import SOURCE
 from pipelines.sources.raw_store import RawStore
 from pipelines.sources.recognition import recognise
-from tests.unit.sources.hub_server import HubServer, hub_server, status, whole
+from tests.unit.sources.declared_here import ask, declare
+from tests.unit.sources.hub_server import HubServer, status, whole
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 from warehouse.contracts.violations import violations
 from warehouse.settings import Settings
 
-_ORIGINS = ("https://raw.githubusercontent.com", "https://api.github.com")
 _LLAMA_BENCH = {
     "build_number": 1, "gpu_info": "AMD Radeon 8060S Graphics (RADV GFX1151)", "backends": "Vulkan",
     "model_filename": "/models/Test-8B-Q8_0.gguf", "model_type": "test 8B Q8_0", "n_ubatch": 512, "type_k": "f16",
@@ -34,30 +31,6 @@ _LLAMA_BENCH = {
 }  # fmt: skip
 READ = _LLAMA_BENCH | {"n_prompt": 512, "n_gen": 0, "avg_ts": 700.0}
 WRITTEN = _LLAMA_BENCH | {"n_prompt": 0, "n_gen": 128, "avg_ts": 21.0}
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
-    with hub_server() as found:
-        yield found
-
-
-def declare(home: Path, server: HubServer, name: str) -> Settings:
-    """The declaration that ships, under another name and at the addresses of the local server."""
-    text = resources.files("pipelines").joinpath("sources", "boards", name, "board.toml").read_text("utf-8")
-    for origin in _ORIGINS:
-        text = text.replace(origin, server.address)
-    (home / USER_FOLDER).mkdir(parents=True, exist_ok=True)
-    (home / USER_FOLDER / f"{name}.toml").write_text(text.replace(f'"{name}"', f'"my_{name}"', 1), encoding="utf-8")
-    return Settings.model_validate({"home": str(home), "http_timeout_s": 5.0, "http_attempts": 2})
-
-
-def ask(settings: Settings, name: str) -> Collection:
-    return collect([f"board:my_{name}"], settings)
 
 
 def measured(settings: Settings) -> pl.DataFrame:

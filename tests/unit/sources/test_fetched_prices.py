@@ -2,20 +2,18 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from pipelines.defs.boards.tables import read_boards
-from pipelines.sources.boards.declaration import USER_FOLDER, declared
+from pipelines.sources.boards.declaration import declared
 from pipelines.sources.catalogue.fetched_prices import addressed, fetched_prices, with_newer
 from pipelines.sources.catalogue.prices import market_prices, price_list
-from pipelines.sources.collect import Collection, collect
 from pipelines.sources.raw_store import RawStore
-from tests.unit.sources.hub_server import HubServer, hub_server, status, whole
+from tests.unit.sources.declared_here import ask, declare
+from tests.unit.sources.hub_server import HubServer, status, whole
 from warehouse.contracts.prices import ACCELERATOR_PRICES, API_PRICES, ELECTRICITY_PRICES
 from warehouse.contracts.violations import violations
 from warehouse.settings import Settings
@@ -62,31 +60,6 @@ EUROSTAT = (
     "ESTAT:NRG_PC_205(1.0),24/04/26 11:00:00,S,6000,MWH500-1999,KWH,X_VAT,EUR,EL,2025-S2,0.2000,\n"
     "ESTAT:NRG_PC_205(1.0),24/04/26 11:00:00,S,6000,MWH500-1999,KWH,X_VAT,EUR,EU27_2020,2025-S2,0.1902,\n"
 )
-_ORIGINS = ("https://raw.githubusercontent.com", "https://models.dev", "https://ec.europa.eu")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
-    with hub_server() as found:
-        yield found
-
-
-def declare(home: Path, server: HubServer, name: str) -> Settings:
-    """The declaration that ships, under another name and at the addresses of the local server."""
-    text = resources.files("pipelines").joinpath("sources", "boards", name, "board.toml").read_text("utf-8")
-    for origin in _ORIGINS:
-        text = text.replace(origin, server.address)
-    (home / USER_FOLDER).mkdir(parents=True, exist_ok=True)
-    (home / USER_FOLDER / f"{name}.toml").write_text(text.replace(f'"{name}"', f'"my_{name}"', 1), encoding="utf-8")
-    return Settings.model_validate({"home": str(home), "http_timeout_s": 5.0, "http_attempts": 2})
-
-
-def ask(settings: Settings, name: str) -> Collection:
-    return collect([f"board:my_{name}"], settings)
 
 
 def fetched(settings: Settings) -> dict[str, pl.DataFrame]:
