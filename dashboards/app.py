@@ -23,7 +23,7 @@ from dashboards.data import Data
 from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
-from dashboards.parts.page import NothingToShow, card, html
+from dashboards.parts.page import NothingToShow, below, card, html
 from dashboards.parts.session import A_FRAME_MS
 from dashboards.parts.templates import macro
 from dashboards.places import address_of, bound_connections, has_left
@@ -157,7 +157,9 @@ def _session(page: Page, data: Data) -> pn.Template:
     brought = html(_own_files(page, data))
     # A column in any case: for a root of HTML the browser would load MathJax, half of all scripts together.
     template.add_panel("overlay", content.overlay or pn.Column(margin=0))
-    places = {"main": [hint, brought, content.main], "sidebar": [content.sidebar] if content.sidebar else []}
+    sidebar = content.sidebar
+    # Filters come after the first chart, which nobody can filter before it is there.
+    places = {"main": [hint, brought, content.main], "sidebar": [below(lambda: [sidebar])] if sidebar else []}
     # What is to come is told from what is empty by the mark of all that waits.
     columns = {
         name: pn.Column(html(css_classes=["waiting"]), sizing_mode="stretch_width", margin=0)
