@@ -21,7 +21,7 @@ from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device
 from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
-from profiling.memory.engines import EngineProfile, borrowed_memory, runs_on
+from profiling.memory.engines import EngineProfile, borrowed, runs_on
 from profiling.memory.need import (
     gpus_needed,
     max_batch,
@@ -145,7 +145,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     engines = " and ".join(by_engine)
     notes = [f"Engine: {engines}, {'as asked' if question.engine else 'the usual one for such devices'}."]
     notes += [note for name in accelerators if (note := resolve_device(name, door.devices).note)]
-    notes += [note for engine in by_engine for note in (*borrowed_memory(engine), *_no_such_cache(engine, asked))]
+    notes += [note for engine in by_engine for note in (*borrowed(engine), *_no_such_cache(engine, asked))]
     notes += [stated] if stated else []
     if asked.weight_format is None and asked.weight_bits is None:
         stored = model.published_format
