@@ -150,7 +150,7 @@ def test_fit_lists_every_accelerator_and_for_one_the_longest_context(skyline: Sk
     asked = skyline(
         "fit", "meta-llama/Meta-Llama-3-70B", "--accelerator", "H100-SXM5-80GB", "--engine", "vllm", "--format", "json"
     )
-    assert "--tensor-parallel-size 2" in json.loads(asked.out)[0]["run"]
+    assert " --tensor-parallel-size 4" in json.loads(asked.out)[0]["run"]
 
 
 def test_an_accelerator_of_ones_own_is_asked_like_any_other(skyline: Skyline, tmp_path: Path) -> None:
