@@ -24,7 +24,7 @@ from profiling.answers.evidence import Evidence, Lost, in_format
 from profiling.answers.question import Question, split_over
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
-from profiling.memory.engines import borrowed_memory, default_engine, runs_on
+from profiling.memory.engines import borrowed, default_engine, runs_on
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import estimate
@@ -131,7 +131,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         raise InvalidWorkload(f"{need.machine} is split by layers, for which engine options are not supported")
     choices = tuple(formats) or formats_of(engine)
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'the usual one for {need.machine}'}."]
-    notes += borrowed_memory(engine)
+    notes += borrowed(engine)
     notes += unsaid(engine, need.options)
     beside = HostMemory.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     found: list[Candidate] = []

@@ -16,7 +16,7 @@ from profiling.answers.pruning import pruning_of
 from profiling.answers.question import ENGINE, Question
 from profiling.calibration.calibrate import Calibration
 from profiling.devices.accelerators import GIB, Accelerator
-from profiling.memory.engines import borrowed_memory
+from profiling.memory.engines import borrowed
 from profiling.memory.need import activation_peak_of, max_batch
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import Estimate
@@ -93,7 +93,7 @@ class Answer:
             notes += stored.notes
         notes += self.warnings
         notes += self._extras_notes()
-        notes += borrowed_memory(asked.engine) if asked.engine else ()
+        notes += borrowed(asked.engine) if asked.engine else ()
         if not estimate.calibrated:
             notes.append(
                 f"Operators on {self.device.name} have documented default efficiencies; no kernels of these shapes "

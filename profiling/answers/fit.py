@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
 from profiling.answers.answer import beyond_length
-from profiling.answers.cache_flags import cache_flags
+from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door, engine_for
 from profiling.answers.placement import Placement, host_of
@@ -21,7 +21,7 @@ from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device
 from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
-from profiling.memory.engines import EngineProfile, borrowed_memory, runs_on
+from profiling.memory.engines import EngineProfile, borrowed, runs_on
 from profiling.memory.need import (
     gpus_needed,
     max_batch,
@@ -33,7 +33,7 @@ from profiling.memory.requirements import requirements
 from profiling.models.architecture import Architecture
 from profiling.models.parts import expert_layers
 from profiling.roofline.roof import roof_of
-from profiling.roofline.workload import Precision, Stage
+from profiling.roofline.workload import Parallelism, Precision, Stage
 
 _FEWER_BITS = ("fp8", "gptq-8bit-g128", "awq-4bit-g128")
 
@@ -142,10 +142,12 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
             for device, engine in zip(chosen, rows["engine"], strict=True)
         ]
         rows.insert_column(rows.width, pl.Series("max_context", longest, dtype=pl.Int64))
+        if asked.weight_bits is None and stage == "decode":  # bits alone name no file
+            rows = rows.with_columns(pl.Series("run", _runs(model, asked, chosen, rows), dtype=pl.String))
     engines = " and ".join(by_engine)
     notes = [f"Engine: {engines}, {'as asked' if question.engine else 'the usual one for such devices'}."]
     notes += [note for name in accelerators if (note := resolve_device(name, door.devices).note)]
-    notes += [note for engine in by_engine for note in (*borrowed_memory(engine), *_no_such_cache(engine, asked))]
+    notes += [note for engine in by_engine for note in (*borrowed(engine), *_no_such_cache(engine, asked))]
     notes += [stated] if stated else []
     if asked.weight_format is None and asked.weight_bits is None:
         stored = model.published_format
@@ -154,6 +156,24 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     if rows["devices"].null_count():
         notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")
     return rows, tuple(notes)
+
+
+def _runs(
+    model: Architecture, asked: Question, devices: Sequence[Accelerator], rows: pl.DataFrame
+) -> Iterator[str | None]:
+    """The command that runs the model on as many of each device as it needs; None where even 128 are not enough."""
+    weight_format = asked.weight_format or model.published_format.name
+    kv = f"{asked.kv_bits:g}"
+    for device, row in zip(devices, rows.iter_rows(named=True), strict=True):
+        if row["devices"] is None:
+            yield None
+            continue
+        kept = kv if not _no_such_cache(row["engine"], asked) else WHOLE
+        split = Parallelism(tensor=row["tensor_parallel"], pipeline=row["pipeline_parallel"])
+        yield commands(
+            model, weight_format, row["engine"], device, split=split, context=asked.context, users=asked.batch,
+            kv=kept, options=asked.options,
+        )[0]  # fmt: skip
 
 
 def _no_such_cache(engine: str, question: Question) -> tuple[str, ...]:

@@ -6,10 +6,12 @@ ones is meant (`4090` is the RTX 4090, not its laptop part). Nothing is resolved
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 from profiling.devices.described import described, is_described
 from profiling.devices.device import GIGA, Accelerator, folded
@@ -53,6 +55,8 @@ _PLURAL = re.compile(r"\b([a-z]+\d+[a-z]?)s\b")
 """`8 H100s`; an L40S is one of them."""
 _SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"^(?:an?|my|the) (?=\S+ \S)"), r""),
+    (re.compile(r"(?<=\S) \((?:gfx|radv|bmg|dg2|lnl|mtl|arl|ptl)[^)]*\)"), r""),
+    (re.compile(r"\bgpu-(\d+)x-"), r"\1x "),
     (re.compile(r"\b(\d+) nodes? (?:of|with) "), r"\1x "),
     (re.compile(r"\b(mi|gaudi|trainium|inferentia) (?=\d)"), r"\1"),
     (re.compile(r"\b(?:dgx|hgx)[ -](?=[abh]\d{3}\b)"), r"8x "),
@@ -65,17 +69,6 @@ _SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
 )
 """Systems that are said for the devices in them, and words that are written apart; as their makers name them."""
 _NUMBERS = {"single": 1, "one": 1, "dual": 2, "two": 2, "triple": 3, "three": 3, "quad": 4, "four": 4, "eight": 8}
-_ALIASES = {
-    "strix halo": "ryzen ai max 395", "radeon 8060s": "ryzen ai max 395", "8060s": "ryzen ai max 395",
-    "radeon 8050s": "ryzen ai max 390", "8050s": "ryzen ai max 390", "strix point": "ryzen ai 9 hx 370",
-    "rpi5": "raspberry pi 5", "rpi": "raspberry pi", "mac studio": "apple", "mac mini": "apple", "mac pro": "apple",
-    "imac": "apple",
-    "framework desktop": "ryzen ai max 395", "project digits": "gb10", "modded": "mod", "modified": "mod",
-    "nvidia h100 80gb hbm3": "h100 sxm 80gb", "evo-x2": "ryzen ai max 395", "ascent gx10": "gb10", "asus": "",
-    "gmktec": "", "orin nano": "orin nano super", "trillium": "tpu v6e", "ironwood": "tpu v7x", "tpu v7": "tpu v7x",
-    "trn2": "trainium2", "trn3": "trainium3", "inf2": "inferentia2",
-}  # fmt: skip
-"""What is said, and the words of the table for it: nicknames, computers with one chip, what drivers call a card."""
 _HOST = frozenset({"ram", "ddr3", "ddr4", "ddr5", "system", "memory", "host", "of"})
 """Words for memory that is on no card."""
 _USUAL_SERVER = "EPYC-9654 (1 socket)"
@@ -168,12 +161,18 @@ def find(name: str, known: Mapping[str, Accelerator] | None = None) -> Accelerat
 def _spoken(text: str) -> str:
     """Lower case, single spaces, no marks that only registries use."""
     plain = re.sub(r"\((?:r|tm|c)\)|[®™]|\bw/.*$|\b\d+th gen\b|\b\d+-core processor\b", " ", text.casefold())
-    plain = " ".join(plain.replace("max+", "max").split())
-    for pattern, devices in _SYSTEMS:
+    plain = " ".join(plain.replace("max+", "max").replace("_", "-").split())
+    for pattern, devices in (*_SYSTEMS, *_other_names()):
         plain = pattern.sub(devices, plain)
-    for alias, meant in _ALIASES.items():
-        plain = re.sub(rf"(?<!\w){re.escape(alias)}(?!\w)", meant, plain)
-    return plain
+    return plain.strip()
+
+
+@cache
+def _other_names() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Rows of reference/device_names.csv: nicknames, computers with one chip, instances of clouds, drivers' names."""
+    path = Path(__file__).parents[1] / "reference" / "device_names.csv"
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    return tuple((re.compile(rf"(?<!\w)(?:{row['said']})(?!\w)"), row["means"]) for row in rows)
 
 
 @cache
@@ -339,7 +338,7 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
     of_kind = {_KINDS[word] for word in words(rest) if word in _KINDS}
     offered = tuple(name for name, device in choices.items() if device.kind in of_kind)
     memory = _size(_MEMORY, rest)
-    if memory and words(rest) <= _HOST and re.search(r"\b(?:ram|ddr\d?|memory)\b", rest):
+    if memory and words(rest) <= _HOST:
         note = f"{part!r} is memory of the machine beside its cards: --host-memory-gib {memory:g}"
         return Resolved(part, (), (), note)
     if _USUAL_SERVER in offered and memory and "server" in words(rest) and not words(rest) - _NOISE:

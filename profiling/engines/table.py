@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from profiling.devices.accelerators import Accelerator
-from profiling.errors import InvalidWorkload, nearest
-from profiling.memory.engines import runs_on
+from profiling.errors import InvalidWorkload
+from profiling.memory.engines import known_engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +107,7 @@ ENGINES: Mapping[str, Engine] = {
 _WORDS = (
     # The first that occurs in a name decides.
     ("lmdeploy|turbomind", "lmdeploy"),
-    ("vllm", "vllm"),
+    ("vllm|\\btgi\\b", "vllm"),
     ("sglang", "sglang"),
     ("tensorrt|trt-?llm|nim\\b", "tensorrt-llm"),
     ("exllama", "exllamav2"),
@@ -119,7 +118,7 @@ _WORDS = (
     ("\\bmlx|^mlx", "mlx"),
     ("\\bmlc\\b|^mlc", "mlc"),
     ("llama[._-]?cpp|llama-bench|ollama|llamafile|localscore|lm[ -]?studio|gguf", "llama.cpp"),
-    ("transformers|optimum|pytorch|\\btgi\\b", "transformers"),
+    ("transformers|optimum|pytorch", "transformers"),
 )
 _BACKENDS = (
     ("vulkan|radv|amdvlk", "vulkan"),
@@ -147,13 +146,13 @@ def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
     folded = name.strip().casefold()
     if folded in ENGINES:
         return ENGINES[folded]
-    found = _of_words(folded)
-    if found is None:
-        with suppress(InvalidWorkload):  # programs around an engine, which memory knows by their names
-            found = _of_words(runs_on(folded))
-    if found is None:
-        near = nearest(name, ENGINES, 1)
-        raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(ENGINES)}")
+    try:
+        known = known_engine(folded)
+    except InvalidWorkload:  # a file of measurements may say more of an engine than its name
+        if _of_words(folded) is None:
+            raise
+        known = folded
+    found = _of_words(known) or known
     if found != "llama.cpp":
         return ENGINES[found]
     if accelerator.kind == "cpu":

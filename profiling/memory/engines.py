@@ -7,9 +7,12 @@ communication library. Each profile names the measurements it rests on.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -186,22 +189,26 @@ ALIASES: Mapping[str, str] = {
 }  # fmt: skip
 
 
-_UNMEASURED = ("tgi", "mlc", "optimum-habana", "transformers-neuronx")
-"""Aliases that are engines of their own, of whose memory nothing is known."""
+_UNMEASURED: Mapping[str, str] = {
+    "tgi": "The speed of tgi and the memory it needs beyond weights and cache are not known; those of vllm-v0 are used",
+    **{
+        name: f"The memory {name} needs beyond weights and cache is not known; that of {ALIASES[name]} is used"
+        for name in ("mlc", "optimum-habana", "transformers-neuronx")
+    },
+}
+"""What is said of aliases that are engines of their own, of which something was not measured."""
 
 
-def borrowed_memory(name: str) -> tuple[str, ...]:
-    """A sentence where an engine's memory beside weights and cache is that of another one.
+def borrowed(name: str) -> tuple[str, ...]:
+    """A sentence where figures of an engine are those of another one: it builds on that one, or was not measured.
 
     Raises:
         InvalidWorkload: No such engine.
     """
-    found = known_engine(name)
-    if found not in _UNMEASURED:
-        return ()
-    return (
-        f"The memory {found} needs beyond weights and cache is not known; that of {ALIASES[found]} is used instead.",
-    )
+    found, program = known_engine(name), _program(name)
+    built = program and program["relation"] != "spelling"
+    said = (f"{name} {program['relation']} {found}: its figures are those of {found}.",) if program and built else ()
+    return (*said, f"{_UNMEASURED[found]} instead.") if found in _UNMEASURED else said
 
 
 def engine_profile(name: str | EngineProfile) -> EngineProfile:
@@ -213,20 +220,23 @@ def engine_profile(name: str | EngineProfile) -> EngineProfile:
     return name if isinstance(name, EngineProfile) else PROFILES[runs_on(name)]
 
 
-_SPELLED: Mapping[str, str] = {
-    "llamaserver": "llama.cpp", "koboldcpp": "llama.cpp", "kobold": "llama.cpp", "jan": "llama.cpp",
-    "gpt4all": "llama.cpp", "ikllama": "llama.cpp", "ikllamacpp": "llama.cpp", "mlxlm": "mlx", "mlxvlm": "mlx",
-    "tensorrt": "tensorrt-llm", "trt": "tensorrt-llm", "trtllm": "tensorrt-llm", "turbomind": "lmdeploy",
-    "textgenerationinference": "tgi", "hf": "transformers", "huggingface": "transformers", "exl2": "exllamav2",
-    "exl3": "exllamav3", "tabbyapi": "exllama",
-}  # fmt: skip
-"""Other names of engines, and programs around one, in letters and digits alone."""
 _FIRST_OF_V1 = 8
 """The minor version of vLLM 0 since which its second engine is the default."""
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name)
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+@cache
+def _programs() -> Mapping[str, Mapping[str, str]]:
+    """Rows of reference/engine_names.csv by name, which is letters and digits alone."""
+    path = Path(__file__).parents[1] / "reference" / "engine_names.csv"
+    return {row["name"]: row for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines())}
+
+
+def _program(name: str) -> Mapping[str, str] | None:
+    return _programs().get(_bare(name)) or _programs().get(_bare(re.split(r"[ =@-]", name.strip())[0]))
 
 
 def known_engine(name: str) -> str:
@@ -241,9 +251,13 @@ def known_engine(name: str) -> str:
     known = [*PROFILES, *ALIASES]
     if (version := re.fullmatch(r"vllm-v?0\.(\d+)(?:\..*)?", said)) and int(version[1]) < _FIRST_OF_V1:
         return "vllm-v0"
-    spelled = {**{_bare(each): each for each in known}, **_SPELLED}
-    found = said if said in known else next((each for each in known if said.startswith(f"{each}-")), None)
-    found = found or spelled.get(_bare(said)) or spelled.get(_bare(said.partition("-")[0]))
+    program = _program(name)
+    if program and program["relation"] == "nearest":
+        raise InvalidWorkload(f"{name} is an engine of its own, not predicted here; nearest: {program['engine']}")
+    bare = {_bare(each): each for each in known}
+    found = said if said in known else program["engine"] if program else None
+    found = found or next((each for each in known if said.startswith(f"{each}-")), None)
+    found = found or bare.get(_bare(said)) or bare.get(_bare(said.partition("-")[0]))
     if found is None:
         near = nearest(name, known, 1)
         raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(known)}")

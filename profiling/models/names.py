@@ -327,8 +327,9 @@ def _named(
             evidence = f"{SAME_SHAPES} {plain[0]}: the names differ in training or date only"
             return ModelName(text, plain[0], plain[0], form, evidence=evidence)
         offered = sorted({*found, *_matching_all(said, choices)}, key=lambda name: (name not in found, len(name), name))
+        which = "give one of them" if len(offered) > 1 else "give that name if so"
         return ModelName(
-            text, None, None, form, tuple(offered), f"{text!r} could be {', '.join(offered[:12])}; give one of them"
+            text, None, None, form, tuple(offered), f"{text!r} could be {', '.join(offered[:12])}; {which}"
         )
     if not exact and (shaped := _of_same_shape(said, choices)):
         evidence = f"{SAME_SHAPES} {shaped}: the names differ in training or date only"

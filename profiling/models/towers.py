@@ -7,12 +7,14 @@ from typing import Any
 
 from profiling.models import sound
 from profiling.models.architecture import Architecture, Layer, Stack, Tower, Uncounted
+from profiling.models.formats import TEXT_PARTS
 from profiling.models.steps import AttentionCore, Experts, Linear, Normalisation, Pointwise, Split, Step
 
 _TOWERS = {
     "vision_config": "vision tower", "vision_tower_config": "vision tower", "visual": "vision tower",
     "audio_config": "audio tower", "audio_encoder_config": "audio tower", "speech_config": "audio tower",
-    "encoder_config": "audio tower", "talker_config": "speech decoder", "token2wav_config": "speech synthesis",
+    "encoder_config": "audio tower", "embd_layer": "towers for images and sound with their adapters",
+    "talker_config": "speech decoder", "token2wav_config": "speech synthesis",
 }  # fmt: skip
 # Towers whose feed-forward blocks have a gate: three matrices instead of two.
 _GATED = ("pixtral", "qwen2_5_vl", "qwen2_5_omni_vision", "exaone4_5", "glm", "gemma4", "mimo", "llama4_gated")
@@ -281,6 +283,11 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
             yield Uncounted(name, tower_parameters(tower, config, model.hidden_size), tower=widths)
         else:
             yield Uncounted(name, tower_parameters(tower))
+    for key, part in towers.items():
+        stated = isinstance(part, Mapping) and "model_type" in part and _widths(part)[1]
+        unread = (key.endswith("_config") and key not in {*_TOWERS, *TEXT_PARTS}) or key == "encoder_config"
+        if stated and unread and not (key in _TOWERS and sound.is_known(str(part["model_type"]))):
+            yield Uncounted(key.removesuffix("_config").replace("_", " "), None)
     seen = text.get("moe_intermediate_size")
     if isinstance(seen, list) and len(seen) == 2 and isinstance(seen[1], int):  # ERNIE 4.5 VL, whose images have theirs
         experts = sum(n * step.count for n, step in model.counted_steps() if isinstance(step, Experts))

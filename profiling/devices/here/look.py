@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from profiling.devices.here import parsers
@@ -86,9 +87,18 @@ def _linux(system: str, run: Run, root: Path) -> Machine:
     missing: list[str] = []
     gpus = list(_nvidia(run, missing))
     try:
-        amd = list(parsers.rocm_smi(run(["rocm-smi", "--showproductname", "--showmeminfo", "vram", "gtt", "--json"])))
+        slots = parsers.lspci(run(["lspci"]))
+    except Unavailable as error:
+        slots = {}
+        missing.append(f"Intel devices: {error}")
+    gpus += [
+        Gpu(name=found[1], memory_bytes=None, reported_by="lspci")
+        for name in slots.values() if name.startswith("Intel") and (found := re.search(r"\[(.*Arc.*)\]", name))
+    ]  # fmt: skip
+    try:
+        amd = list(parsers.rocm_smi(run(["rocm-smi", "--showproductname", "--showmeminfo", "vram", "--json"])))
     except ProfilingError as error:
-        amd = _amd_files(root)
+        amd = _amd_files(root, slots)
         if not amd:
             missing.append(f"AMD devices: {error}, and no files of amdgpu")
     gpus += amd
@@ -115,11 +125,15 @@ def _linux(system: str, run: Run, root: Path) -> Machine:
     )
 
 
-def _amd_files(root: Path) -> list[Gpu]:
+def _amd_files(root: Path, slots: Mapping[str, str]) -> list[Gpu]:
+    """Cards by the files of amdgpu, which give most of them no name: that is the one of their slot."""
     found = []
     for folder in sorted((root / "sys/class/drm").glob("card*/device")):
-        names = ("vendor", "device", "product_name", "mem_info_vram_total", "mem_info_gtt_total")
-        gpu = parsers.amd_files({name: _read(folder / name) for name in names})
+        card = {name: _read(folder / name) for name in ("vendor", "device", "product_name", "mem_info_vram_total")}
+        card["product_name"] = card["product_name"].strip() or slots.get(
+            folder.resolve().name.removeprefix("0000:"), ""
+        )
+        gpu = parsers.amd_files(card)
         found += [gpu] if gpu else []
     return found
 

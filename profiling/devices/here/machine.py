@@ -40,11 +40,13 @@ class Modules:
 
     count: int
     mega_transfers_per_s: int
+    bits: int | None = None
+    """Width of all of them; None: 64 each."""
 
     @property
     def peak_bytes_per_s(self) -> float:
-        """Bandwidth if every module has a channel of 64 bits of its own: an upper bound."""
-        return self.count * self.mega_transfers_per_s * 1e6 * 8
+        """Bandwidth if every module has a channel of its own: an upper bound."""
+        return (self.bits or 64 * self.count) * self.mega_transfers_per_s * 1e6 / 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +82,18 @@ def known_devices(machine: Machine) -> tuple[Found, ...]:
 
 
 def _gpu(gpu: Gpu, machine: Machine) -> Found:
-    size = gpu.memory_bytes if not gpu.shares_memory else machine.memory_bytes
     said = gpu.name
     if gpu.cores:
         said += f" {gpu.cores}-core"
     answer = resolve_device(said)
-    if size and (not answer.devices or answer.candidates):
+    meant = answer.devices[0][0] if answer.devices else answer.fullest
+    shares = gpu.shares_memory or (meant is not None and meant.unified_memory)
+    # What firmware gives to the graphics of a processor (0.5 to 96 GB of a Strix Halo) is no longer the system's.
+    own = gpu.memory_bytes or 0.0
+    size = machine.memory_bytes + own if shares and machine.memory_bytes else gpu.memory_bytes
+    if size and not answer.devices and "/" in said:  # "Radeon RX 7900 XT/7900 XTX/7900 GRE": the size tells which
+        answer = next((one for name in said.split("/") for one in _sized(name, size)), answer)
+    elif size and (not answer.devices or answer.candidates):
         answer = next(iter(_sized(said, size)), answer)
     if not answer.devices:
         return Found(name=gpu.name, reported_by=gpu.reported_by, device=None, note=answer.note)
@@ -93,6 +101,8 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
     if size:
         # What is measured here goes before what is known of others.
         device = replace(device, reported_memory_bytes=size)
+    if size and shares and own / size > device.usable_fraction:
+        device = device.with_usable_fraction(own / size)
     if gpu.usable_fraction is not None:
         device = device.with_usable_fraction(gpu.usable_fraction)
     return Found(name=gpu.name, reported_by=gpu.reported_by, device=device, note=answer.note)

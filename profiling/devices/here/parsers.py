@@ -15,8 +15,6 @@ from profiling.foreign import NotJson, parse_json
 
 NVIDIA_QUERY = ("name", "memory.total", "power.limit")
 """What is asked of nvidia-smi, in this order, as `csv,noheader,nounits`."""
-_CAPPED_BYTES = 4 * GIB - 2**20
-"""Win32_VideoController.AdapterRAM has 32 bits: every larger card says 4293918720."""
 _LEAST_GPU_BYTES = 2**30
 """Graphics of a processor with less of its own share the memory of the machine."""
 
@@ -47,7 +45,7 @@ def nvidia_smi(text: str) -> tuple[Gpu, ...]:
 
 
 def rocm_smi(text: str) -> tuple[Gpu, ...]:
-    """Devices of `rocm-smi --showproductname --showmeminfo vram gtt --json`.
+    """Devices of `rocm-smi --showproductname --showmeminfo vram --json`.
 
     Raises:
         UnreadableOutput: It is not JSON.
@@ -61,29 +59,31 @@ def rocm_smi(text: str) -> tuple[Gpu, ...]:
         fields = {str(name).casefold(): str(value) for name, value in card.items()}
         name = next((fields[field] for field in ("card series", "device name", "card model") if field in fields), key)
         memory = _number(fields.get("vram total memory (b)", ""))
-        found.append(_amd(name, memory, _number(fields.get("gtt total memory (b)", "")), "rocm-smi"))
+        found.append(_amd(name, memory, "rocm-smi"))
     return tuple(found)
 
 
 def amd_files(card: Mapping[str, str]) -> Gpu | None:
-    """A device of amdgpu by its files: `vendor`, `product_name`, `mem_info_vram_total`, `mem_info_gtt_total`."""
+    """A device of amdgpu by its files: `vendor`, `product_name`, `mem_info_vram_total`."""
     if card.get("vendor", "").strip() != "0x1002":
         return None
-    vram, gtt = _number(card.get("mem_info_vram_total", "")), _number(card.get("mem_info_gtt_total", ""))
     name = card.get("product_name", "").strip() or f"AMD device {card.get('device', '').strip()}"
-    return _amd(name, vram, gtt, "the files of amdgpu")
+    return _amd(name, _number(card.get("mem_info_vram_total", "")), "the files of amdgpu")
 
 
-def _amd(name: str, vram: float | None, gtt: float | None, reported_by: str) -> Gpu:
+def _amd(name: str, vram: float | None, reported_by: str) -> Gpu:
     # "Navi 21 [Radeon RX 6800/6800 XT / 6900 XT]": the marketing name is in the brackets.
-    inner = re.search(r"\[(.+)\]", name)
+    inner = re.search(r"\[([^\[\]]+)\]$", name)
     is_integrated = vram is not None and vram < _LEAST_GPU_BYTES
     return Gpu(
-        name=inner[1] if inner else name,
-        memory_bytes=(vram or 0) + (gtt or 0) if is_integrated and gtt else vram,
-        reported_by=reported_by,
-        shares_memory=is_integrated,
+        name=inner[1] if inner else name, memory_bytes=vram, reported_by=reported_by, shares_memory=is_integrated
     )
+
+
+def lspci(text: str) -> dict[str, str]:
+    """Names of graphics devices in `lspci` by their slots: what a line says behind the maker, without the revision."""
+    line = r"^(\S+) (?:VGA compatible|3D|Display) controller: (.+?)(?: \((?:rev|prog-if)\b.*)?$"
+    return {found[1]: found[2] for found in re.finditer(line, text, re.MULTILINE)}
 
 
 def system_profiler(text: str) -> tuple[Processor, float, tuple[Gpu, ...]]:
@@ -148,21 +148,25 @@ def meminfo(text: str) -> float | None:
 def dmidecode(text: str) -> Modules | None:
     """Modules of `dmidecode -t memory`; None where none is listed (virtual machines, no permission)."""
     rates: list[int] = []
+    bits = 0
     for block in text.split("Memory Device")[1:]:
         if not re.search(r"^\s*Size: \d+ (MB|GB|MiB|GiB)", block, re.MULTILINE):
             continue
-        configured = re.search(r"^\s*Configured (?:Memory|Clock) Speed: (\d+) MT/s", block, re.MULTILINE)
-        stated = configured or re.search(r"^\s*Speed: (\d+) MT/s", block, re.MULTILINE)
+        configured = re.search(r"^\s*Configured (?:Memory|Clock) Speed: (\d+) M(?:T/s|Hz)", block, re.MULTILINE)
+        stated = configured or re.search(r"^\s*Speed: (\d+) M(?:T/s|Hz)", block, re.MULTILINE)
         rates.append(int(stated[1]) if stated else 0)
+        width = re.search(r"^\s*Data Width: (\d+) bits", block, re.MULTILINE)
+        bits += int(width[1]) if width else 64  # soldered chips have 16 or 32
     if not min(rates, default=0):
         return None
-    return Modules(count=len(rates), mega_transfers_per_s=min(rates))
+    return Modules(count=len(rates), mega_transfers_per_s=min(rates), bits=bits)
 
 
 def windows(text: str) -> tuple[Processor | None, float | None, Modules | None, tuple[Gpu, ...]]:
     """Processor, memory, modules and devices of the one PowerShell question that `look` asks.
 
-    Video memory is that of the registry (64 bits); AdapterRAM ends at 4 GiB and counts only below that.
+    Video memory is that of the registry (64 bits). AdapterRAM ends at 4 GiB, and at 2 for an Arc B580 with 12: it says
+    only whether a device has next to none of its own.
 
     Raises:
         UnreadableOutput: It is not JSON.
@@ -185,7 +189,7 @@ def windows(text: str) -> tuple[Processor | None, float | None, Modules | None, 
     for entry in _many(whole, "gpus"):
         name = str(entry.get("Name") or "")
         capped = _number(str(entry.get("AdapterRAM") or ""))
-        size = sized.get(name) or (capped if capped and capped < _CAPPED_BYTES else None)
+        size = sized.get(name) or (capped if capped and capped < _LEAST_GPU_BYTES else None)
         if name and "Basic Display" not in name and "Virtual" not in name and "Remote" not in name:
             shares = size is not None and size < _LEAST_GPU_BYTES
             gpus.append(Gpu(name=name, memory_bytes=size, reported_by="Windows", shares_memory=shares))

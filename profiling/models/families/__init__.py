@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from profiling.models.architecture import Architecture
-from profiling.models.families import encoders, gated, hybrids, mixtures, modern, plain, unusual
+from profiling.models.families import encoders, gated, hybrids, mixtures, modern, plain, recurrent, unusual
 from profiling.models.families.assembly import Config
 
 _OWN: Mapping[str, Callable[[Config], Architecture]] = {
     **modern.FAMILIES,
     **hybrids.FAMILIES,
+    **recurrent.FAMILIES,
     **unusual.FAMILIES,
     **gated.FAMILIES,
     **mixtures.FAMILIES,

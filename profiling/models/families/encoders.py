@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from profiling.errors import UnsupportedModelType
 from profiling.models.architecture import Architecture, Layer, Stack
 from profiling.models.families.assembly import (
     Config,
@@ -51,11 +52,73 @@ def bert(config: Config) -> Architecture:
     return encoder(config, [_encoder_spec(config)] * config.integer("num_hidden_layers"), ends)
 
 
+def mpnet(config: Config) -> Architecture:
+    """MPNet (arXiv 2004.09297): BERT without segments; all layers share one table of relative positions."""
+    spec = _encoder_spec(config)
+    table = config.integer("relative_attention_num_buckets", default=32) * spec.heads
+    specs = [replace(spec, extra_attention_parameters=table), *[spec] * (config.integer("num_hidden_layers") - 1)]
+    positions = config.integer("max_position_embeddings", default=512)
+    ends = Ends(norm="layer", final_norm=False, head=False, positions=positions, embedding_norm=True, pooler=True)
+    return encoder(config, specs, ends)
+
+
+def deberta(config: Config) -> Architecture:
+    """DeBERTa-v2 and v3 (arXiv 2111.09543): one table of relative positions, projected by keys and queries."""
+    hidden, reach = config.integer("hidden_size"), config.integer("max_position_embeddings", default=512)
+    if config.get("conv_kernel_size"):
+        raise UnsupportedModelType(f"{config.name}: DeBERTa-v2 with a convolution (conv_kernel_size) is not known here")
+    relative: tuple[Step, ...] = ()
+    if config.flag("relative_attention", default=False):
+        half = max(int(config.get("position_buckets", default=0)), 0) or reach
+        table = Embedding(name="relative_positions", inputs=("tokens",), entries=2 * half, width=hidden,
+                          scales_with_vocabulary=False)  # fmt: skip
+        norm = Normalisation(name="relative_norm", inputs=("relative_positions",), width=hidden, gains=2 * hidden)
+        relative = (table, norm) if "layer_norm" in str(config.get("norm_rel_ebd")) else (table,)
+    ends = Ends(
+        norm="layer", final_norm=False, head=False, embedding_norm=True, before_steps=relative,
+        positions=reach if config.flag("position_biased_input", default=True) else 0,
+        segments=int(config.get("type_vocab_size", default=0)),
+    )  # fmt: skip
+    return encoder(config, [_encoder_spec(config)] * config.integer("num_hidden_layers"), ends)
+
+
+def turned_bert(config: Config) -> Architecture:
+    """BERT with turned positions: Nomic Embed and GTE with gated blocks, Jina Embeddings 3 without."""
+    names = {"hidden_size": "n_embd", "num_attention_heads": "n_head", "intermediate_size": "n_inner"}
+    spec = _encoder_spec(Config({**{name: config.get(name, other) for name, other in names.items()},
+                                 "model_type": config.model_type}))  # fmt: skip
+    gated, biased = config.model_type != "jina_embeddings_v3", config.model_type != "nomic_bert"
+    down_bias = (Normalisation(name="down_bias", inputs=("down",), width=1, gains=spec.hidden_size),)
+    spec = replace(
+        spec, gated=gated, rotary=True, query_key_value_bias=biased, output_bias=biased,
+        feed_forward_bias=not gated, layer_steps=down_bias if gated and biased else (),
+    )  # fmt: skip
+    ends = Ends(norm="layer", final_norm=False, head=False, segments=int(config.get("type_vocab_size", default=0)),
+                embedding_norm=True)  # fmt: skip
+    return encoder(config, [spec] * config.integer("num_hidden_layers", "n_layer"), ends)
+
+
 def distilbert(config: Config) -> Architecture:
     """DistilBERT: BERT without segments and pooler."""
     positions = config.integer("max_position_embeddings", default=512)
     ends = Ends(norm="layer", final_norm=False, head=False, positions=positions, embedding_norm=True)
     return encoder(config, [_encoder_spec(config)] * config.integer("n_layers", "num_hidden_layers"), ends)
+
+
+def modernbert(config: Config) -> Architecture:
+    """ModernBERT (arXiv 2412.13663): gated blocks, turned positions, all but every third layer within a window."""
+    count, biased = config.integer("num_hidden_layers"), config.flag("attention_bias", default=False)
+    spec = replace(
+        _encoder_spec(config), gated=True, norm="layer" if config.flag("norm_bias", default=False) else
+        "layer_without_bias", placement="pre", query_key_value_bias=biased, output_bias=biased,
+        feed_forward_bias=config.flag("mlp_bias", default=False), rotary=True,
+    )  # fmt: skip
+    local = replace(spec, window=config.integer("local_attention", default=128))
+    every = config.integer("global_attn_every_n_layers", default=3)
+    types = config.get("layer_types", default=["full_attention" if not at % every else "" for at in range(count)])
+    specs = [spec if kind == "full_attention" else local for kind in types]
+    ends = Ends(norm=spec.norm, head=False, embedding_norm=True)
+    return encoder(config, specs, ends)
 
 
 def mobilebert(config: Config) -> Architecture:
@@ -194,5 +257,7 @@ def bart(config: Config) -> Architecture:
 
 FAMILIES = {
     "bert": bert, "roberta": bert, "xlm-roberta": bert, "camembert": bert, "distilbert": distilbert,
-    "mobilebert": mobilebert, "t5": t5, "mt5": t5, "umt5": t5, "bart": bart, "mbart": bart,
+    "mobilebert": mobilebert, "t5": t5, "mt5": t5, "umt5": t5, "bart": bart, "mbart": bart, "data2vec-text": bert,
+    "modernbert": modernbert, "mpnet": mpnet, "deberta-v2": deberta,
+    **dict.fromkeys(("nomic_bert", "gte", "new", "jina_embeddings_v3"), turned_bert),
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from profiling.models.architecture import Architecture
@@ -74,7 +74,7 @@ def base(config: Config, form: Form) -> LayerSpec:
     """The layer that all of a model's layers vary, by the usual names of widths and heads."""
     hidden = config.integer("hidden_size")
     heads = config.integer("num_attention_heads")
-    kv_heads = config.integer("num_key_value_heads", "num_kv_heads", default=heads)
+    kv_heads = config.integer("num_key_value_heads", "num_kv_heads", "num_attention_groups", default=heads)
     width = config.integer(form.dense_width, "dense_intermediate_size", "intermediate_size", "ffn_hidden_size",
                            "moe_intermediate_size")  # fmt: skip
     stated = config.get("head_dim", "kv_channels") or hidden // heads  # transformers writes 0 where it does not apply
@@ -98,6 +98,23 @@ def base(config: Config, form: Form) -> LayerSpec:
         inner_norms=form.inner_norms,
         layer_steps=(plain_numbers("extra", form.extra_numbers),) if form.extra_numbers else (),
         latent=reading.latent_of(config) if _is_latent(config, form) else None,
+    )
+
+
+def _of_local_layers(config: Config, plain: LayerSpec) -> LayerSpec:
+    """The layer with the heads that the config states apart for those with a window (Inkling 2, Step 3.5)."""
+    other = config.get("attention_other_setting")
+    said = Config({
+        "model_type": config.model_type, "swa_num_attention_heads": plain.heads,
+        "swa_num_key_value_heads": plain.kv_heads, "swa_head_dim": plain.head_dim,
+        **{name: value for name, value in config.fields.items() if name.startswith("swa_") and value is not None},
+        **(other if isinstance(other, Mapping) else {}),
+    })  # fmt: skip
+    return replace(
+        plain,
+        heads=said.integer("num_attention_heads", "swa_num_attention_heads"),
+        kv_heads=said.integer("num_attention_groups", "swa_num_key_value_heads"),
+        head_dim=said.integer("head_dim", "swa_head_dim"),
     )
 
 
@@ -125,6 +142,7 @@ def layers_of(config: Config, form: Form) -> list[LayerSpec]:
             reading.mixture_of(config, selection_bias=form.selection_bias, gated=gated), shared_gate=form.shared_gate
         )
     state = form.state(config) if form.state and "state" in pattern else None
+    local = _of_local_layers(config, plain)
     types = config.get("indexer_types")
     chosen = types if isinstance(types, list) else []
     made: dict[tuple[object, ...], LayerSpec] = {}  # equal layers are one, as comparing them takes a while
@@ -136,7 +154,7 @@ def layers_of(config: Config, form: Form) -> list[LayerSpec]:
                            placement=form.state_placement or spec.placement)  # fmt: skip
         else:
             if kind in {"sliding", "chunked"} and window:
-                spec = replace(spec, window=int(window), window_kind="chunked" if kind == "chunked" else "sliding")
+                spec = replace(local, window=int(window), window_kind="chunked" if kind == "chunked" else "sliding")
             spec = reading.indexed(config, spec, index)
         return replace(spec, mixture=mixture) if sparse[index] else spec
 
@@ -146,7 +164,12 @@ def layers_of(config: Config, form: Form) -> list[LayerSpec]:
     for index in range(len(pattern)):
         if key(index) not in made:
             made[key(index)] = layer(index)
-    return [made[key(index)] for index in range(len(pattern))]
+    # Hunyuan-Large: so many neighbours read the cache of the first of them (arXiv 2411.02265, section 2.1).
+    sharing = config.integer("cla_share_factor", default=2) if config.flag("use_cla", default=False) else 1
+    return [
+        made[key(index)] if index % sharing == 0 else replace(made[key(index)], owns_cache=False)
+        for index in range(len(pattern))
+    ]
 
 
 def ends_of(config: Config, form: Form) -> Ends:

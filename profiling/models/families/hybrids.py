@@ -241,7 +241,9 @@ def mamba(config: Config) -> Architecture:
         "mamba_proj_bias": config.flag("use_bias", default=False),
     })  # fmt: skip
     two = config.model_type == "mamba2"
-    state = reading.mamba_two(stated) if two else replace(reading.mamba_one(stated), inner_norms=False)
+    one = None if two else reading.mamba_one(stated)
+    inner = config.integer("intermediate_size", "d_inner", default=one.inner) if one else 0
+    state = replace(one, inner=inner, inner_norms=False) if one else reading.mamba_two(stated)
     spec = LayerSpec(hidden_size=hidden, heads=1, kv_heads=1, head_dim=hidden, intermediate_size=hidden,
                      attention=False, feed_forward=False, state=state)  # fmt: skip
     ends = Ends(tied=config.flag("tie_word_embeddings", default=not two))

@@ -60,6 +60,7 @@ FORMS: Mapping[str, Form] = {
     "hy_v3": Form(query_key_norm="head", selection_bias=True),
     "laguna": Form(query_key_norm="head", selection_bias=True, output_gate="head", gate_switch="!gating"),
     "step3p7": Form(query_key_norm="head", selection_bias=True, output_gate="head",
+                    gate_switch="use_head_wise_attn_gate",
                     default=(("use_head_wise_attn_gate", True),)),
     "afmoe": Form(placement="sandwich", query_key_norm="head", selection_bias=True, output_gate="elementwise", every=4),
     "flex_olmo": Form(placement="output", query_key_norm="width"),
@@ -75,6 +76,8 @@ FORMS: Mapping[str, Form] = {
                         output_bias="use_bias", selection_bias=True),
     "bailing_moe_v2": Form(query_key_norm="head", norm_switch="!use_qk_norm", query_key_value_bias="use_qkv_bias",
                            output_bias="use_bias", selection_bias=True),
+    "bailing_moe_linear": Form(query_key_norm="head", norm_switch="!use_qk_norm", query_key_value_bias="use_qkv_bias",
+                               output_bias="use_bias", selection_bias=True, state=_lightning),
     "sarvam_moe": Form(query_key_norm="head", norm_switch="!use_qk_norm", selection_bias=True),
     # Latent attention
     "deepseek_v32": _DEEPSEEK,
@@ -115,7 +118,7 @@ ALIASES: Mapping[str, str] = {
     "ling": "bailing_moe", "lfm2_vl": "lfm2", "smolvlm": "llama", "ministral3_text": "ministral3",
     "apertus1p5_text": "apertus", "apertus1p5": "apertus", "codegen": "gptj", "ernie4_5_vl_moe_text": "ernie4_5_moe",
     "gemma4_unified_text": "gemma4", "glm_ocr_text": "glm4", "granitemoeshared": "granitemoe",
-    "mimo_v2": "mimo_v2_flash", "paddleocr_vl_text": "ernie4_5", "phi4_multimodal": "phi3",
+    "mimo_v2": "mimo_v2_flash", "paddleocr_vl_text": "ernie4_5", "phi4_multimodal": "phi3", "phi4mm": "phi3",
     "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe",
 }  # fmt: skip
 """Names under which a known family is published as well."""

@@ -101,6 +101,10 @@ def sparse_layers(config: Config, count: int) -> list[bool]:
     kinds = config.get("mlp_layer_types")
     if isinstance(kinds, list) and kinds:
         return [str(kind) == "sparse" for kind in kinds[:count]]
+    listed = config.get("moe_layers_enum")  # Step 3.5: "3,4,5"
+    if isinstance(listed, str):
+        named = {int(index) for index in listed.split(",") if index.strip()}
+        return [index in named for index in range(count)]
     frequency = config.get("moe_layer_freq", default=1)
     if isinstance(frequency, list):
         return [bool(each) for each in frequency[:count]]

@@ -68,7 +68,10 @@ def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says
     _, notes = fit(door, replace(asked, engine="vllm-v1"), ["RTX-4090"])
     assert any("vllm-v1, as asked" in note for note in notes)
     # No engine has the memory of another in silence.
-    borrowed = "The memory tgi needs beyond weights and cache is not known; that of vllm-v0 is used instead."
+    borrowed = (
+        "The speed of tgi and the memory it needs beyond weights and cache are not known; those of vllm-v0 are used"
+        " instead."
+    )
     question = Question(model=LLAMA, accelerator="RTX-4090", engine="tgi")
     assert borrowed in fit(door, question, ["RTX-4090"])[1]
     assert borrowed in door.answer(question).notes

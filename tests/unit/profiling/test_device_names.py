@@ -57,6 +57,13 @@ from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAcceler
         ("RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000-Blackwell-Server-96GB"),
         ("Intel Gaudi 3", "Gaudi3"),
         ("MI 300X", "MI300X-192GB"),
+        ("AMD Radeon RX 7900 XTX (RADV NAVI31)", "RX-7900-XTX-24GB"),
+        ("Intel(R) Arc(tm) B580 Graphics (BMG G21)", "Arc-B580-12GB"),
+        ("NVIDIA GH200 480GB", "GH200-96GB"),
+        ("NVIDIA Jetson AGX Orin Developer Kit", "Jetson-AGX-Orin-64GB"),
+        ("minisforum ms-s1 max 128gb", "Ryzen-AI-Max+-395-128GB"),
+        ("jetson t5000", "Jetson-AGX-Thor-128GB"),
+        ("runpod a40", "A40"),
         ("trn2", "Trainium2"),
         ("RTX 4090 24GB VRAM", "RTX-4090"),
         ("MacBook Pro 16 M3 Max 64GB", "Apple-M3-Max-40core-64GB"),
@@ -107,6 +114,18 @@ def test_numbers_and_mixed_sets_are_understood() -> None:
         ("v5litepod-8", "TPU-v5e", 8),
         ("tpu v5p-8", "TPU-v5p", 4),  # numbered by TensorCores, two of which are a chip
         ("2x dgx spark", "DGX-Spark-GB10-128GB", 2),
+        # Instances as AWS, Google, Azure, Oracle and Lambda name them.
+        ("p5.48xlarge", "H100-SXM5-80GB", 8),
+        ("p4d.24xlarge", "A100-SXM4-40GB", 8),
+        ("g6e.12xlarge", "L40S", 4),
+        ("a2-ultragpu-1g", "A100-SXM4-80GB", 1),
+        ("a3-ultragpu-8g", "H200-SXM-141GB", 8),
+        ("g2-standard-96", "L4", 8),
+        ("Standard_ND96isr_MI300X_v5", "MI300X-192GB", 8),
+        ("Standard_NC40ads_H100_v5", "H100-NVL-94GB", 1),
+        ("BM.GPU4.8", "A100-SXM4-40GB", 8),
+        ("gpu_8x_h100_sxm5", "H100-SXM5-80GB", 8),
+        ("kaggle 2xT4", "T4", 2),
     ],
 )
 def test_systems_and_numbers_are_said_in_many_ways(text: str, meant: str, count: int) -> None:
@@ -118,6 +137,7 @@ def test_memory_beside_the_cards_is_no_card_and_a_name_with_g_is_no_memory() -> 
         "'64gb ram' is memory of the machine beside its cards: --host-memory-gib 64"
         in resolve_device("4090 + 64gb ram").note
     )
+    assert "--host-memory-gib 256" in resolve_device("4x4090 + 256GB").note
     # A Ryzen 5600G has no 5,600 GB.
     assert not any("5800X3D" in name for name in resolve_device("ryzen 5600g").candidates[:1])
     assert "could be" not in resolve_device("ryzen 5600g").note

@@ -11,7 +11,7 @@ from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, pre
 from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, product_rate
 from profiling.errors import InvalidWorkload
-from profiling.memory.engines import known_engine
+from profiling.memory.engines import borrowed, known_engine
 from profiling.models.load import load
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import operator_times
@@ -42,14 +42,24 @@ def test_an_engine_goes_by_the_names_people_use(said: str, device: str, meant: s
     ("said", "memory", "time"),
     [
         ("llamacpp", "llama.cpp", "llama.cpp-cuda"), ("llama-server", "llama.cpp", "llama.cpp-cuda"),
-        ("koboldcpp", "llama.cpp", "llama.cpp-cuda"), ("lmstudio", "lm-studio", "llama.cpp-cuda"),
+        ("oobabooga", "llama.cpp", "llama.cpp-cuda"), ("lmstudio", "lm-studio", "llama.cpp-cuda"),
         ("trt-llm", "tensorrt-llm", "tensorrt-llm"), ("TensorRT", "tensorrt-llm", "tensorrt-llm"),
         ("mlx_lm", "mlx", "mlx"), ("huggingface", "transformers", "transformers"), ("vLLM 0.11", "vllm", "vllm"),
         ("vllm==0.6.3", "vllm-v0", "vllm"), ("exl3", "exllamav3", "exllamav2"),
+        ("text-generation-inference", "tgi", "vllm"), ("TGI", "tgi", "vllm"), ("tabbyAPI", "exllamav3", "exllamav2"),
+        ("ktransformers", "sglang", "sglang"), ("mlc-llm", "mlc", "mlc"), ("aphrodite 0.9", "vllm", "vllm"),
     ],
 )  # fmt: skip
 def test_memory_and_time_take_the_same_spellings(said: str, memory: str, time: str) -> None:
     assert (known_engine(said), engine_of(said, RTX).name) == (memory, time)
+
+
+def test_a_program_around_an_engine_says_so_and_one_of_its_own_names_the_nearest() -> None:
+    assert borrowed("koboldcpp") == ("koboldcpp builds on llama.cpp: its figures are those of llama.cpp.",)
+    assert borrowed("llama-server") == borrowed("vllm") == ()
+    for named in (known_engine, lambda said: engine_of(said, RTX)):
+        with pytest.raises(InvalidWorkload, match=r"mistral\.rs is an engine of its own.*nearest: llama\.cpp"):
+            named("mistral.rs")
 
 
 def test_an_unknown_engine_names_those_that_are_known() -> None:

@@ -303,3 +303,103 @@ def test_every_model_of_the_catalogue_has_a_record_and_an_architecture() -> None
         assert entry.record["model_id"] == name
         assert int(entry.record["parameters_total"]) > 0
         assert entry.architecture().name == name
+
+
+STEP35 = {
+    "model_type": "step3p5", "hidden_size": 4096, "intermediate_size": 11264, "num_hidden_layers": 45,
+    "vocab_size": 128896, "moe_layers_enum": ",".join(map(str, range(3, 45))), "num_attention_heads": 64,
+    "num_attention_groups": 8, "head_dim": 128, "moe_num_experts": 288, "moe_top_k": 8, "moe_intermediate_size": 1280,
+    "share_expert_dim": 1280, "sliding_window": 512, "use_head_wise_attn_gate": True,
+    "layer_types": (["full_attention"] + ["sliding_attention"] * 3) * 12,
+    "attention_other_setting": {"num_attention_heads": 96, "num_attention_groups": 8, "head_dim": 128},
+}  # fmt: skip
+RING = {
+    "model_type": "bailing_moe_linear", "hidden_size": 2048, "intermediate_size": 5120, "num_hidden_layers": 20,
+    "first_k_dense_replace": 1, "group_norm_size": 4, "head_dim": 128, "layer_group_size": 5, "use_qk_norm": True,
+    "moe_intermediate_size": 512, "moe_shared_expert_intermediate_size": 512, "num_attention_heads": 16,
+    "num_experts": 256, "num_experts_per_tok": 8, "num_key_value_heads": 4, "num_shared_experts": 1,
+    "vocab_size": 157184,
+}  # fmt: skip
+HUNYUAN_LARGE = {
+    "model_type": "hunyuan", "architectures": ["HunYuanMoEV1ForCausalLM"], "use_cla": True, "cla_share_factor": 2,
+    "hidden_size": 6400, "intermediate_size": 18304, "moe_topk": 1, "num_attention_heads": 80, "num_experts": 16,
+    "num_hidden_layers": 64, "num_key_value_heads": 8, "num_shared_expert": 1, "use_qk_norm": True,
+    "vocab_size": 129024,
+}  # fmt: skip
+RWKV7 = {
+    "model_type": "rwkv7", "hidden_size": 2560, "head_size": 64, "intermediate_size": 10240, "num_hidden_layers": 32,
+    "vocab_size": 65536, "decay_low_rank_dim": 96, "a_low_rank_dim": 96, "gate_low_rank_dim": 320,
+    "v_low_rank_dim": 64,
+}  # fmt: skip
+ZAMBA2 = {
+    "model_type": "zamba2", "hidden_size": 3584, "attention_head_dim": 224, "attention_hidden_size": 7168,
+    "intermediate_size": 14336, "num_attention_heads": 32, "num_hidden_layers": 81, "num_mem_blocks": 2,
+    "mamba_d_state": 64, "mamba_headdim": 64, "mamba_ngroups": 2, "n_mamba_heads": 112, "adapter_rank": 128,
+    "vocab_size": 32000, "hybrid_layer_ids": [6, 11, 17, 23, 29, 35, 41, 47, 53, 59, 65, 71, 77],
+}  # fmt: skip
+PHI4MM = {
+    "model_type": "phi4mm", "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32,
+    "num_attention_heads": 24, "num_key_value_heads": 8, "vocab_size": 200064, "tie_word_embeddings": True,
+    "embd_layer": {"embedding_cls": "image_audio"}, "vision_lora": {"r": 256},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "billions", "active_billions", "per_token", "fixed"),
+    [
+        # Published totals of the model cards and papers; caches by their layers, states at 32 bits.
+        (STEP35, 196.8, 11.99, 45 * 2 * 8 * 128 * 2, 0),
+        (RING, 16.4, 1.6, 4 * 2 * 4 * 128 * 2, 16 * 16 * 128 * 128 * 4),
+        (HUNYUAN_LARGE, 389, 52, 32 * 2 * 8 * 80 * 2, 0),
+        (RWKV7, 2.948, 2.948, 0, 32 * (40 * 64 * 64 * 4 + 2 * 2560 * 2)),
+        (ZAMBA2, 7.36, 7.36, 13 * 2 * 32 * 224 * 2, 81 * (112 * 64 * 64 * 2 + (7168 + 2 * 2 * 64) * 3 * 2)),
+        (PHI4MM, 3.84, 3.84, 32 * 2 * 8 * 128 * 2, 0),
+    ],
+    ids=["Step-3.5-Flash", "Ring-mini-linear-2.0", "Hunyuan-Large", "RWKV-7 2.9B", "Zamba2-7B", "Phi-4-multimodal"],
+)  # fmt: skip
+def test_fields_as_published_configs_name_them_give_the_published_size(
+    config: dict[str, Any], billions: float, active_billions: float, per_token: float, fixed: float
+) -> None:
+    model = from_config(config)
+    assert model.parameters_total / 1e9 == pytest.approx(billions, rel=2e-3)
+    assert model.parameters_active / 1e9 == pytest.approx(active_billions, rel=0.015)
+    assert (model.kv_bytes_per_token(), model.state_bytes_per_sequence()) == (per_token, fixed)
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [
+        ({"model_type": "nomic_bert", "n_embd": 768, "n_head": 12, "n_inner": 3072, "n_layer": 12, "type_vocab_size": 2,
+          "vocab_size": 30528}, 136_731_648),
+        ({"model_type": "mpnet", "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072,
+          "num_hidden_layers": 12, "vocab_size": 30527}, 109_484_928),
+        ({"model_type": "deberta-v2", "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072,
+          "num_hidden_layers": 12, "vocab_size": 128100, "relative_attention": True, "position_buckets": 256,
+          "norm_rel_ebd": "layer_norm", "position_biased_input": False, "type_vocab_size": 0}, 183_831_552),
+        ({"model_type": "modernbert", "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 1152,
+          "num_hidden_layers": 22, "vocab_size": 50368}, 149_015_040),  # transformers leaves out the first norm of 768
+    ],
+    ids=["nomic-embed-text-v1.5", "all-mpnet-base-v2", "deberta-v3-base", "ModernBERT-base"],
+)  # fmt: skip
+def test_encoders_have_the_parameters_of_their_checkpoints_without_a_task_head(
+    config: dict[str, Any], parameters: int
+) -> None:
+    model = from_config(config)
+    assert (model.kind, model.parameters_total) == ("encoder", parameters)
+
+
+def test_local_layers_have_the_heads_that_a_config_states_for_them() -> None:
+    fields = {**LLAMA, "model_type": "step3p5", "moe_num_experts": None, "layer_types": ["sliding_attention"] * 4,
+              "sliding_window": 512, "use_head_wise_attn_gate": False}  # fmt: skip
+    wider = from_config({**fields, "swa_num_attention_heads": 64, "swa_head_dim": 128})
+    assert wider.parameters_total - from_config(fields).parameters_total == 4 * 2 * 32 * 128 * 4096  # query and output
+    state = {"model_type": "mamba", "hidden_size": 768, "num_hidden_layers": 4, "state_size": 16, "vocab_size": 50280,
+             "time_step_rank": 48}  # fmt: skip
+    assert from_config({**state, "intermediate_size": 3072}) == from_config({**state, "expand": 4})
+
+
+def test_a_part_of_a_config_that_nothing_reads_is_named() -> None:
+    # As in Qwen3-Omni (code2wav), VibeVoice and MiniCPM-o: models beside the decoder under names of their own.
+    beside = {"code2wav_config": {"model_type": "code2wav", "hidden_size": 1024, "num_hidden_layers": 8}}
+    assert [str(part) for part in from_config({**LLAMA, **beside}).not_counted] == ["code2wav, size unknown"]
+    assert not from_config({**LLAMA, "sparse_config": {"block_size": 64}}).not_counted

@@ -52,6 +52,20 @@ PUBLISHED_TENSORS = {
 }
 # In nobody's rule: llama.cpp's README scales the 8B file by size for its 249.1 GB of 405B; of the sizes collected under
 # plain names, GLM-4.5-Air's 43.49 GiB is a Q2_K_L, its 51.01 GiB a UD-Q3_K_XL, MiniMax-M2's 157.23 GiB a UD-Q5_K_M.
+# Bytes of the files as the hub states them (ibm-granite, bartowski, tiiuae, LiquidAI, LGAI-EXAONE, unsloth).
+PUBLISHED_BYTES = {
+    ("ibm-granite/granite-4.0-h-small", "Q4_K_M"): 19_476_621_984,
+    ("CohereLabs/aya-expanse-8b", "Q4_K_M"): 5_056_982_720,
+    ("ByteDance-Seed/Seed-OSS-36B-Instruct", "Q4_K_M"): 21_762_149_024,
+    ("Qwen/Qwen3-Next-80B-A3B-Instruct", "Q4_K_M"): 48_506_100_512,
+    ("nvidia/NVIDIA-Nemotron-Nano-9B-v2", "Q4_K_M"): 6_525_629_280,
+    ("arcee-ai/AFM-4.5B", "Q4_K_M"): 2_916_301_824,
+    ("HuggingFaceTB/SmolLM3-3B", "Q4_K_M"): 1_915_306_528,
+    ("LGAI-EXAONE/EXAONE-4.0-1.2B", "Q4_K_M"): 812_437_792,
+    ("tencent/Hunyuan-0.5B-Instruct", "Q4_K_M"): 354_970_464,
+    ("LiquidAI/LFM2-350M", "Q4_K_M"): 229_309_376,
+    ("tiiuae/Falcon-H1-0.5B-Instruct", "Q4_K_M"): 314_806_560,
+}
 # Sizes of the files in GB (bartowski/Qwen_Qwen3-4B-GGUF, llama.cpp's tools/quantize/README.md).
 PUBLISHED_FILES = {
     ("Qwen/Qwen3-4B", "BF16"): 8.05, ("Qwen/Qwen3-4B", "Q6_K_L"): 3.40, ("Qwen/Qwen3-4B", "Q6_K"): 3.31,
@@ -293,3 +307,8 @@ def test_cache_formats_go_by_name_alone_or_as_a_pair() -> None:
     assert kv_format("q8_0/q4_0") == 6.5
     with pytest.raises(UnsupportedPrecision, match="turbo3"):
         kv_format("turbo3")
+
+
+@pytest.mark.parametrize(("name", "form"), PUBLISHED_BYTES)
+def test_files_of_many_families_are_within_two_thousandths_of_the_hubs_bytes(name: str, form: str) -> None:
+    assert file_size_bytes(load(name), form.casefold()).bytes == pytest.approx(PUBLISHED_BYTES[name, form], rel=2e-3)

@@ -11,7 +11,7 @@ from profiling.devices.device import GIB
 from profiling.devices.here import parsers
 from profiling.devices.here.bandwidth import read_bandwidth
 from profiling.devices.here.look import Unavailable, look
-from profiling.devices.here.machine import known_devices
+from profiling.devices.here.machine import Gpu, Machine, Modules, known_devices
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -54,7 +54,9 @@ def test_linux_with_nvidia_cards_is_read_from_the_driver_and_proc(tmp_path: Path
     # A bare brand is no processor: it is not guessed.
     assert cards[4].device is None
     assert "not in the table" in cards[4].note
-    assert machine.not_found == ("AMD devices: rocm-smi is not installed, and no files of amdgpu",)
+    assert machine.not_found == (
+        "Intel devices: lspci is not installed", "AMD devices: rocm-smi is not installed, and no files of amdgpu"
+    )  # fmt: skip
 
 
 def test_linux_with_a_radeon_is_read_from_rocm_or_from_the_files_of_its_driver(tmp_path: Path) -> None:
@@ -77,6 +79,43 @@ def test_shared_memory_is_that_of_the_machine() -> None:
     assert (halo.name, halo.shares_memory) == ("AMD Radeon 8060S Graphics", True)
     spark = parsers.nvidia_smi(recorded("nvidia_smi_gb10.csv"))[0]
     assert (spark.memory_bytes, spark.shares_memory) == (None, True)
+
+
+@pytest.mark.parametrize("gib", [0.5, 2, 96])  # as in signerless/llm-checker#75 and GpuZelenograd/memtest_vulkan#66
+def test_what_firmware_gives_to_the_graphics_of_a_processor_is_memory_of_the_machine(gib: float) -> None:
+    size = 125.3 * GIB
+    gpu = Gpu(name="AMD Radeon 8060S Graphics", memory_bytes=gib * GIB, reported_by="rocm-smi", shares_memory=gib < 1)
+    halo = known_devices(Machine(system="Linux", memory_bytes=size - gib * GIB, gpus=(gpu,)))[0].device
+    assert halo is not None
+    assert (halo.name, halo.reported_memory_bytes) == ("Ryzen-AI-Max+-395-128GB", size)
+    assert halo.usable_memory_bytes >= gib * GIB
+
+
+def test_cards_without_a_tool_of_their_maker_are_named_by_lspci(tmp_path: Path) -> None:
+    # ilya-zlobintsev/LACT#890, and the name of pci.ids for three cards of one chip.
+    amd = "03:00.0 VGA compatible controller: Advanced Micro Devices, Inc. [AMD/ATI] Navi 31"
+    printed = (
+        "29:00.0 VGA compatible controller: Intel Corporation Battlemage G21 [Arc B580] (prog-if 00 [VGA controller])\n"
+        f"{amd} [Radeon RX 7900 XT/7900 XTX/7900 GRE/7900M] (rev c8)\n"
+    )
+    folder = tmp_path / "sys/devices/0000:03:00.0"
+    folder.mkdir(parents=True)
+    for name, text in {"vendor": "0x1002", "device": "0x744c", "mem_info_vram_total": "25753026560"}.items():
+        (folder / name).write_text(text)
+    (tmp_path / "sys/class/drm/card1").mkdir(parents=True)
+    (tmp_path / "sys/class/drm/card1/device").symlink_to(folder)
+    found = known_devices(look("Linux", answering(lspci=printed), tmp_path))
+    assert [one.device.name for one in found if one.device] == ["Arc-B580-12GB", "RX-7900-XTX-24GB"]
+
+
+def test_soldered_chips_are_as_wide_as_the_firmware_says() -> None:
+    # cyring/CoreFreq#561: a Ryzen AI Max+ 395; strizhechenko/netutils-linux#210 states its clock in MHz.
+    soldered = "Memory Device\n\tData Width: 32 bits\n\tSize: 16 GB\n\tConfigured Memory Speed: 8000 MT/s\n"
+    modules = parsers.dmidecode(8 * soldered)
+    assert modules is not None
+    assert modules.peak_bytes_per_s == 256e9
+    older = "Memory Device\n\tData Width: 64 bits\n\tSize: 4096 MB\n\tConfigured Clock Speed: 1067 MHz\n"
+    assert parsers.dmidecode(older) == Modules(count=1, mega_transfers_per_s=1067, bits=64)
 
 
 def test_macos_is_read_from_system_profiler_and_a_raised_limit_is_respected() -> None:
@@ -108,7 +147,7 @@ def test_what_a_machine_does_not_tell_is_said(tmp_path: Path) -> None:
     bare = look("Linux", answering(), tmp_path)
     assert known_devices(bare) == ()
     assert {line.split(":")[0] for line in bare.not_found} == {
-        "NVIDIA devices", "AMD devices", "memory modules", "the processor", "the memory",
+        "NVIDIA devices", "Intel devices", "AMD devices", "memory modules", "the processor", "the memory",
     }  # fmt: skip
     assert look("Darwin", answering()).not_found == ("anything: system_profiler is not installed",)
     for text in ("", "[]", "{", "card0, 1, 2", '{"SPHardwareDataType": 3}'):
