@@ -137,17 +137,18 @@ class EngineTimes:
         return factors(self.effects, setting_of(engine, device.device, precision, attention, stage))
 
     def waiting(
-        self, engine: Engine, device: Accelerator, precision: Precision, attention: str, arrival: str
+        self, engine: Engine, device: Accelerator, precision: Precision, attention: str, arrival: str,
+        *, groups: bool = False,
     ) -> Waiting:  # fmt: skip
         """What the first tokens of requests that arrive so wait for beside the engine's steps."""
-        return self._waits(engine, _Hashed(device), precision, attention, arrival)  # type: ignore[attr-defined, no-any-return]
+        return self._waits(engine, _Hashed(device), precision, attention, arrival, groups)  # type: ignore[attr-defined, no-any-return]
 
     def _waiting_of(
-        self, engine: Engine, device: _Hashed, precision: Precision, attention: str, arrival: str
+        self, engine: Engine, device: _Hashed, precision: Precision, attention: str, arrival: str, groups: bool
     ) -> Waiting:  # fmt: skip
         def effect(part: str, stage: str) -> float:
             word = stage.split(" ", maxsplit=1)[0]
-            setting = setting_of(engine, device.device, precision, attention, word, arrival)
+            setting = setting_of(engine, device.device, precision, attention, word, arrival, groups=groups)
             return exp(exponent(self.effects, LOADED_EFFECTS, part, setting))
 
         first, token = (self.basis(engine, device.device, (stage,)).held_out for stage in (FIRST_TOKEN, PER_TOKEN))

@@ -152,14 +152,16 @@ def replica_of(
     step_tokens = (profile.step_tokens or (2048, 8192))[large]
     workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
     engine, attention = engine_of(options.engine, room.device), attention_of(room.model, "flash")
-    waiting = shipped_times().waiting(engine, room.device, room.precision, attention, arrival)
-    balance_steps = int(held_back_steps) if room.split.data > 1 else 0
+    waiting = shipped_times().waiting(
+        engine, room.device, room.precision, attention, arrival, groups=room.split.data > 1
+    )
+    alone = held_back_steps if room.split.data == 1 else 0.0
     return Replica(
         steps=times[end], cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
         tokens_per_step=step_tokens, sequences=room.split.data * (1024 if large else 256),
         tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
         reads_apart=engine.reads_apart, answering_s=waiting.answering_s,
-        waited_steps=waiting.steps * (1 + held_back_steps - balance_steps), balance_steps=balance_steps,
+        waited_steps=waiting.steps * (1 + alone), balance_steps=round(waiting.steps * (held_back_steps - alone)),
         gathering_steps=gathering_steps, prompts_factor=waiting.prompts,
         first_token_factor=waiting.high if end == "high_s" else waiting.factor,
     )  # fmt: skip
