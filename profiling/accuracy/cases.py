@@ -68,6 +68,8 @@ class Case:
     """How requests come: steady (a fixed number in flight) or random."""
     held_back_steps: float
     """Steps that a prompt waits before it may be read, by the engine's options; 0 where none is stated."""
+    gathering_steps: int
+    """Steps for which groups whose attention is data parallel wait for more prompts, once each has one."""
     rounds: float
     """Requests that are made for each in flight: of one, all come at once and none after; of infinitely many, requests
     come by themselves."""
@@ -146,6 +148,9 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     model, device, engine, weight_format, precision = (
         asked.model, asked.device, asked.engine, asked.weight_format, asked.precision
     )  # fmt: skip
+    note = str(row.get("note") or "")
+    if measured_stage == "decode" and re.search("simultaneous|concurrent", note):
+        raise NotAsked("several requests at once, of which only their sum is stated")
     count = int(_number(row, "device_count") or 1)
     load_of = _Load(
         metric,
@@ -171,9 +176,8 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     batch = room if load_of.batch is None else max(1.0, load_of.batch / replicas)
     if batch > room > 0:
         batch, waiting = room, batch / room
-    note = str(row.get("note") or "")
     chunk = re.search(r"\bub(\d+)\b", note)
-    held = re.search(r"held back ([\d.]+) steps", note)
+    held = re.search(r"held back ([\d.]+) steps(?:, gathered for (\d+))?", note)
     by_themselves = re.search(r"poisson|server|interactive", note, re.IGNORECASE) is not None
     rounds = np.inf if by_themselves else 1.0 if "one round" in note else ROUNDS
     return Case(
@@ -196,6 +200,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         metered="machine" if re.search(r"wall|whole machine|system", note, re.IGNORECASE) else "device",
         arrival="random" if by_themselves else "steady",
         held_back_steps=float(held[1]) if held else 0.0,
+        gathering_steps=int(held[2] or 0) if held else 0,
         rounds=rounds,
         rocblas="hblt0" in note,
         waiting=waiting,

@@ -17,7 +17,7 @@ from profiling.roofline.whole import pipelined
 Array = npt.NDArray[np.float64]
 UNDER_LOAD = ("time per token under load", "throughput", "throughput at maximum load")
 FIRST_TOKEN = "first token under load"  # noqa: S105 - a stage
-ONCE_A_STEP = ("product_memory", "unpacking", "launches", "mixture_layers", "passes", "collectives")
+ONCE_A_STEP = ("product_memory", "unpacking", "launches", "eager_launches", "mixture_layers", "passes", "collectives")
 """Parts that a step has once, however many of its tokens are read and how many are made: weights move for both."""
 _ONCE = np.array([name in ONCE_A_STEP for name in PARTS])
 _WAITED = parts_named(WAITING_EFFECTS)

@@ -14,7 +14,7 @@ LEFT_OUT = {"class": "devices", "device": "models"}
 SCHEMA: dict[str, type[pl.DataType]] = {
     "stage": pl.String, "engine": pl.String, "left_out": pl.String, "rows": pl.Int64, "devices": pl.Int64,
     "models": pl.Int64, "mdape_pct": pl.Float64, "measured_over_predicted_p10": pl.Float64,
-    "measured_over_predicted_p90": pl.Float64, "inside_pct": pl.Float64,
+    "measured_over_predicted_p90": pl.Float64, "inside_pct": pl.Float64, "inside_shipped_pct": pl.Float64,
 }  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def held_out_errors(times: EngineTimes | None = None) -> pl.DataFrame:
             "stage": stage, "engine": engine or ALL_ENGINES, "left_out": LEFT_OUT[scope], "rows": error.rows,
             "devices": error.devices, "models": error.models, "mdape_pct": error.mdape_pct,
             "measured_over_predicted_p10": error.low, "measured_over_predicted_p90": error.high,
-            "inside_pct": error.inside_pct,
+            "inside_pct": error.inside_pct, "inside_shipped_pct": error.shipped_pct,
         })  # fmt: skip
     frame = pl.DataFrame(rows, schema=SCHEMA)
     return frame.sort("stage", pl.col("engine") != ALL_ENGINES, "engine", "left_out")

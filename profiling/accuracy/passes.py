@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from profiling.accuracy.cases import Case
 from profiling.engines.parts import PARTS, parts_of
-from profiling.engines.table import opening_rate
 from profiling.roofline.operator_time import Calibration, operator_times
 from profiling.roofline.whole import bound_of, pass_time
 from profiling.roofline.workload import Parallelism, Workload
@@ -118,7 +117,7 @@ class _Group:
     def _times(self, workload: Workload, batch: Array) -> tuple[Array, Array]:
         case = self.first
         times = operator_times(case.model, case.device, workload, self.calibration, case.engine)
-        parts = parts_of(times, case.model, workload, opening_rate(case.engine, case.device), case.engine)
+        parts = parts_of(times, case.model, workload, case.engine, case.device)
         return parts.stacked(), np.broadcast_to(pass_time(times).likely_s, batch.shape)
 
     def _bound(self, workload: Workload) -> Array:

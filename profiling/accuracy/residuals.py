@@ -4,9 +4,9 @@ An interval is the centre of the logarithms of measured over predicted and so ma
 spread are those of an engine at what is timed (with models left out, on a class of devices), drawn to a wider group the
 fewer devices (or models) tell of them: to the engine on any number of devices, and that to all engines
 (normal–inverse-gamma prior from the group above; Gelman et al., Bayesian Data Analysis, 3.3). How many spreads hold
-80 % is split conformal prediction with normalised residuals (Papadopoulos et al. 2008; Lei et al. 2018): quantiles of
-the residuals of each fold, in spreads about the centre that the other folds give. Whether it holds is tested in each
-fold by all of this made without it.
+80 % is split conformal prediction with normalised residuals (Papadopoulos et al. 2008; Lei et al. 2018), by group
+(Vovk 2012) as far as it has rows: quantiles of the residuals of each fold, in spreads about the centre that the other
+folds give. Whether it holds is tested in each fold by all of this made without it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.accuracy.cases import Case
+from profiling.engines.fit import BEYOND
 from profiling.engines.table import device_class
 from profiling.engines.time import Residuals
 
@@ -33,8 +34,11 @@ _PRIOR = 4.0
 _ALIKE = 0.03
 """Correlation of rows of one device in spreads about the centre of the others: n of them tell as much as
 n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
-_PRIOR_SPREADS = 2.0
-"""Weight of all that is timed, in such rows, beside what one stage says of how many spreads hold 80 %."""
+_ALIKE_IN_GROUP = 0.05
+"""The same where a group of few devices says how many spreads hold 80 % of its own."""
+_OF_STAGE, _OF_ALL = 20.0, 2.0
+"""Weight of all rows of a stage, and of all that is timed, in such rows, beside what a group says of how many spreads
+hold 80 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def residual_table(
         for name, levels in nested.items()
     }
     held = np.mean([_held(rows) for rows in list(groups.values())[-1]], axis=0)
-    errors = np.abs(1 / np.array([ratios for ratios, _ in held_out]) - 1)
+    off = np.log([ratios for ratios, _ in held_out])
     found: dict[str, Residuals] = {}
     for level, draws in groups.items():
         low, high = np.mean([_ends(rows, np.full(len(cases), fill_value=True)) for rows in draws], axis=0)
@@ -92,9 +96,10 @@ def residual_table(
             found[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
                 rows=len(some), devices=len({case.device.name for case in some}),
                 models=len({case.model.name for case in some}),
-                mdape_pct=float(np.median(errors[:, where]) * 100),
+                mdape_pct=float(np.median(np.abs(np.expm1(-off[:, where]))) * 100),
                 low=float(np.exp(low[first])), high=float(np.exp(high[first])),
                 inside_pct=float(100 * known.mean()) if len(known) else None,
+                shipped_pct=float(100 * ((low[first] <= off[:, where]) & (off[:, where] <= high[first])).mean()),
             )  # fmt: skip
     return dict(sorted(found.items()))
 
@@ -127,19 +132,25 @@ def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:
     known = np.isfinite(spreads)
     if known.any():
         everywhere = _weights(rows.units[known], _ALIKE)
-        for stage in np.unique(rows.stages):
-            own = known & (rows.stages == stage)
-            values = np.concatenate([spreads[own], spreads[known]])
+        for group in np.unique(rows.levels[-1]):
+            where = rows.levels[-1] == group
+            own, of_stage = known & where, known & (rows.stages == rows.stages[where][0])
+            wider = _weights(rows.units[of_stage], _ALIKE)
+            values = np.concatenate([spreads[own], spreads[of_stage], spreads[known]])
             weights = np.concatenate([
-                _weights(rows.units[own], _ALIKE), everywhere * _PRIOR_SPREADS / everywhere.sum(),
+                _weights(rows.units[own], _ALIKE_IN_GROUP), wider * _OF_STAGE / wider.sum(),
+                everywhere * _OF_ALL / everywhere.sum(),
             ])  # fmt: skip
-            where = rows.stages == stage
             low[where], high[where] = (_quantile(values, weights, share) for share in (_TAIL, 1 - _TAIL))
     return centre + low * spread, centre + high * spread
 
 
 def _centres(rows: _Rows, use: Where) -> tuple[Array, Array]:
-    """Centre and spread of every row's narrowest group that is in use, each drawn to the group above it."""
+    """Centre and spread of every row's narrowest group that is in use, each drawn to the group above it.
+
+    What the fit takes to be of something else tells of neither, and so lies outside.
+    """
+    use = use & (np.abs(rows.residuals) <= BEYOND)
     centre, variance = np.full(len(rows.residuals), np.nan), np.full(len(rows.residuals), np.nan)
     for place, level in enumerate(rows.levels):
         for group in np.unique(level[use]):

@@ -40,7 +40,7 @@ def simulated(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) ->
             groups[(*case.group, case.input_tokens, case.output_tokens, case.rounds, _users(case))].append(case)
     layouts: dict[tuple[object, ...], list[list[Case]]] = defaultdict(list)
     for members in groups.values():
-        layouts[*members[0].group, members[0].held_back_steps].append(members)
+        layouts[*members[0].group, members[0].held_back_steps, members[0].gathering_steps].append(members)
     rows: list[tuple[int, float]] = []
     for of_layout in layouts.values():
         rows += _layout(of_layout, calibrations)
@@ -63,7 +63,10 @@ def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]
         room = room_of(first.model, first.device, first.split, first.precision, options)
         if room is None:
             return []
-        replica = replica_of(room, times[first.device.name, first.split], held_back_steps=first.held_back_steps)
+        replica = replica_of(
+            room, times[first.device.name, first.split], held_back_steps=first.held_back_steps,
+            gathering_steps=first.gathering_steps,
+        )  # fmt: skip
     except (ProfilingError, KeyError):
         return []
     found: list[tuple[int, float]] = []

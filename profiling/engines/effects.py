@@ -85,6 +85,7 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
         Effect((), 0.3), Effect(_ENGINE, 0.3), Effect(("engine", "class"), 0.3), Effect(_ON_DEVICE, 0.2),
     ),
     "launches": (Effect((), 0.25), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.8)),
+    "eager_launches": (Effect((), 0.5), Effect(_ENGINE, 0.8), Effect(_ON_DEVICE, 0.3)),
     "mixture_layers": (Effect((), 0.3), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.2)),
     "passes": (Effect((), 0.3), Effect(_ENGINE, 0.8)),
     "sequences": (Effect((), 0.4), Effect(_ENGINE, 0.8)),
@@ -94,7 +95,7 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
 """Effects of every part, in the order of `parts.PARTS`, and under `whole` of the sum of all."""
 
 _ARRIVAL, _GROUPS = ("engine", "arrival"), ("attention groups",)
-ANSWERING_S = 0.01
+ANSWERING_S = 0.005
 """Time of a request outside of the engine's steps, before its effects."""
 WAITING_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "answering": (Effect((), 0.5), Effect(_ENGINE, 0.5)),

@@ -17,7 +17,7 @@ FOLDS, DRAWS = 10, 3
 _ITERATIONS, _ITERATIONS_MORE = 14, 6
 _NOISE, _TAIL = 0.15, 0.36
 """Usual error of a measurement as a logarithm, and beyond what an error counts ever less (Student's t)."""
-_BEYOND = 2.3
+BEYOND = 2.3
 """Logarithm of an error (ten times) beyond which a measurement is taken to be of something else, such as a model that
 ran half on the processor, and has no say once the fit has settled."""
 _FEW = 6
@@ -118,7 +118,7 @@ def fit(rows: Rows, declared: Effects = EFFECTS, start: Parameters | None = None
         residual = np.log(rows.measured_s / total) - design.exponents(values, "whole")
         trusted = weights / (1 + (residual / _TAIL) ** 2)
         if start or step >= _ITERATIONS // 2:
-            trusted = np.where(np.abs(residual) > _BEYOND, 0.0, trusted)
+            trusted = np.where(np.abs(residual) > BEYOND, 0.0, trusted)
         slopes = [
             (column.weight if column.part == "whole" else shares[column.part] / total * column.weight)
             for column in design.columns

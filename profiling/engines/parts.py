@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from profiling.engines.table import Engine
+from profiling.devices.accelerators import Accelerator
+from profiling.engines.table import Engine, launch_s_of, opening_rate
 from profiling.models.architecture import Architecture
 from profiling.models.steps import Experts
 from profiling.roofline.workload import Values, Workload
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 PARTS = (
     "product_compute", "product_memory", "expert_compute", "expert_memory", "prefill_attention", "decode_attention",
-    "other", "unpacking", "expert_padding", "communication", "launches", "mixture_layers", "passes", "sequences",
-    "collectives",
+    "other", "unpacking", "expert_padding", "communication", "launches", "eager_launches", "mixture_layers", "passes",
+    "sequences", "collectives",
 )  # fmt: skip
 """Seconds of kernels by what limits them, then counts in seconds of a nominal cost each.
 
@@ -57,7 +58,7 @@ class Parts:
 
 
 def parts_of(
-    times: Sequence[OperatorTime], model: Architecture, workload: Workload, opening_rate: Values, engine: Engine
+    times: Sequence[OperatorTime], model: Architecture, workload: Workload, engine: Engine, device: Accelerator
 ) -> Parts:
     """The parts of a pass from its operators.
 
@@ -65,9 +66,10 @@ def parts_of(
         times: Operators of the pass.
         model: The model.
         workload: What is asked of it.
-        opening_rate: Stored numbers that are opened per second; see `table.opening_rate`.
         engine: What launches kernels, and what a launch takes before its own factor.
+        device: What they run on.
     """
+    opened_per_s, launch_s = opening_rate(engine, device), launch_s_of(engine, device)
     seconds: dict[str, Values] = dict.fromkeys(PARTS, 0.0)
     passes: Values = 1.0
     network: Values = 0.0
@@ -78,7 +80,7 @@ def parts_of(
         if part in {"product", "expert"}:
             compute, memory = np.square(time.unhindered_s), np.square(time.waiting_s)
             share = compute / np.maximum(compute + memory, 1e-60)
-            opened = operator.count * np.divide(operator.numbers_opened, opening_rate)
+            opened = operator.count * np.divide(operator.numbers_opened, opened_per_s)
             seconds[f"{part}_compute"] = seconds[f"{part}_compute"] + share * total
             seconds[f"{part}_memory"] = seconds[f"{part}_memory"] + (1 - share) * total
             if part == "expert" and time.calibrated:
@@ -96,11 +98,17 @@ def parts_of(
             calls = operator.count * np.multiply(COLLECTIVE_S, operator.launches)
             seconds["collectives"] = seconds["collectives"] + calls
         passes = np.maximum(passes, operator.launches)
-    return Parts(seconds | host_parts(model, workload, passes, engine.launch_s, engine.composed_launch_s), network)
+    composed_s = launch_s if engine.composes_steps else 0.0
+    return Parts(seconds | host_parts(model, workload, passes, launch_s, composed_s, engine.eager_launch_s), network)
 
 
 def host_parts(
-    model: Architecture, workload: Workload, passes: Values, launch_s: Values, composed_launch_s: Values
+    model: Architecture,
+    workload: Workload,
+    passes: Values,
+    launch_s: Values,
+    composed_launch_s: Values,
+    eager_launch_s: Values = 0.0,
 ) -> dict[str, Values]:
     """Seconds of what the host does: launches, mixtures, passes, and sequences that decode."""
     layers = [layer for stack in model.stacks for layer in stack.layers]
@@ -108,8 +116,11 @@ def host_parts(
     own = sum(layer.count * sum(step.kernels for step in layer.steps) for layer in layers)
     composed = sum(layer.count * sum(step.composed_kernels for step in layer.steps) for layer in layers)
     mixtures = sum(layer.count for layer in layers if any(isinstance(step, Experts) for step in layer.steps))
+    own += sum(step.kernels for step in ends)
+    eager_s = eager_launch_s if workload.stage == "prefill" else 0.0
     return {
-        "launches": (launch_s * (own + sum(step.kernels for step in ends)) + composed_launch_s * composed) * passes,
+        "launches": (launch_s * own + composed_launch_s * composed) * passes,
+        "eager_launches": eager_s * own * passes,
         "mixture_layers": MIXTURE_LAYER_S * mixtures * passes,
         "passes": PASS_S * passes,
         "sequences": SEQUENCE_S * np.asarray(workload.batch, float) if workload.stage == "decode" else 0.0,

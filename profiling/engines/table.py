@@ -28,7 +28,10 @@ class Engine:
     """Whether quantised weights are multiplied as 8-bit integers, with activations quantised on the way."""
     launch_s: float
     """What a kernel costs beyond its own work, before what was fitted: a microsecond or less where a step is captured
-    once as a graph, a few where kernels follow one another in a queue, tens where Python launches each."""
+    once as a graph, a few where kernels follow one another in a queue, tens where Python launches each; on processors
+    for every core that waits for the others at its end."""
+    eager_launch_s: float = 0.0
+    """What it costs besides in steps that read prompts, which serving engines do not capture: Python launches each."""
     composes_steps: bool = False
     """Whether steps without a kernel of their own are made of many small ones."""
     integer_efficiency: float = 0.18
@@ -51,11 +54,6 @@ class Engine:
     reference_kernels: bool = False
     """Whether calibrations (measured cuBLAS and flash attention kernels) are of the kernels that it runs."""
 
-    @property
-    def composed_launch_s(self) -> float:
-        """What a kernel costs that is one of many which a step is made of; 0 where it has one of its own."""
-        return self.launch_s if self.composes_steps else 0.0
-
 
 def _llama_cpp(
     backend: str, *, launch_s: float, opening: float, integer: bool = False, half_efficiency: float | None = None,
@@ -71,11 +69,12 @@ def _llama_cpp(
 
 def _library(
     name: str, *, launch_s: float = 0.7e-6, reference_kernels: bool = True, composes_steps: bool = False,
-    reads_apart: bool = False,
+    reads_apart: bool = False, eager_launch_s: float = 0.0,
 ) -> Engine:  # fmt: skip
     return Engine(
         name=name, family=name, reference_kernels=reference_kernels, composes_steps=composes_steps,
         opens_integers=not reference_kernels, launch_s=launch_s, reads_apart=reads_apart,
+        eager_launch_s=eager_launch_s,
     )  # fmt: skip
 
 
@@ -87,10 +86,11 @@ ENGINES: Mapping[str, Engine] = {
         _llama_cpp("vulkan", launch_s=2e-6, opening=3, half_efficiency=0.29, vector_attention=0.12),
         _llama_cpp("metal", launch_s=2.5e-6, opening=10),
         _llama_cpp("sycl", launch_s=6e-6, opening=10, half_efficiency=0.29, vector_attention=0.15),
-        _llama_cpp("cpu", launch_s=1e-6, opening=1, integer=True),
-        _library("vllm"),
-        _library("sglang", reads_apart=True),  # `get_next_batch_to_run`; `--enable-mixed-chunk` is off by default
-        _library("tensorrt-llm"),
+        _llama_cpp("cpu", launch_s=0.15e-6, opening=1, integer=True),
+        _library("vllm", eager_launch_s=8e-6),
+        # `get_next_batch_to_run`; `--enable-mixed-chunk` is off by default
+        _library("sglang", reads_apart=True, eager_launch_s=8e-6),
+        _library("tensorrt-llm", eager_launch_s=8e-6),
         _library("lmdeploy", launch_s=0.5e-6),
         _library("transformers", launch_s=28e-6, composes_steps=True),
         _library("autoawq", launch_s=1.5e-6, reference_kernels=False, composes_steps=True),
@@ -201,6 +201,18 @@ def device_class(accelerator: Accelerator) -> str:  # noqa: PLR0911 - a list of 
             return "nvidia data centre"
         return "nvidia workstation"
     return "asic"
+
+
+_CORE = 1e11
+"""Operations of 32 bits per second of a core, where how many there are is not stated: 32 a clock at 3 GHz."""
+
+
+def launch_s_of(engine: Engine, accelerator: Accelerator) -> float:
+    """What a kernel costs beyond its own work: on a processor all cores meet at its end, one after another."""
+    if accelerator.kind != "cpu":
+        return engine.launch_s
+    cores = float(accelerator.extra.get("units") or max(1.0, vector_rate(accelerator) / _CORE))
+    return engine.launch_s * cores
 
 
 def opening_rate(engine: Engine, accelerator: Accelerator) -> float:

@@ -58,6 +58,8 @@ class Residuals:
     """Ninetieth percentile."""
     inside_pct: float | None = None
     """Share of the rows that lie in the interval which the rows of the other folds alone give; None: they give none."""
+    shipped_pct: float | None = None
+    """Share of them in the interval that ships, which rests on these rows too, though no time was fitted to them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import polars as pl
 from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, Cut, calibrated_part
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.engines.parts import host_parts
-from profiling.engines.table import Engine, engine_of, opening_rate, product_rate
+from profiling.engines.table import Engine, engine_of, launch_s_of, opening_rate, product_rate
 from profiling.engines.time import EngineTimes, shipped_times
 from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision
 from profiling.memory.engines import EngineProfile, engine_profile
@@ -111,6 +111,7 @@ class _Axes:
     """Of each accelerator."""
     launch_s: Array
     composed_launch_s: Array
+    eager_launch_s: Array
     opening_rate: Array
 
     def factors(self, model: Architecture, workload: Workload) -> Array:
@@ -178,13 +179,14 @@ def _axes(grid: Grid) -> _Axes:
     context = np.array(grid.contexts, dtype=np.float64)
     shape = (len(devices), len(grid.precisions), len(grid.batches), len(grid.contexts))
     on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
-    launch_s = of_accelerators([one.engine.launch_s for one in engines])
-    composed = of_accelerators([one.engine.composed_launch_s for one in engines])
+    launch_s = of_accelerators([launch_s_of(one.engine, one.accelerator) for one in engines])
+    composed = launch_s * of_accelerators([float(one.engine.composes_steps) for one in engines])
+    eager = of_accelerators([one.engine.eager_launch_s for one in engines])
     opening = of_accelerators([opening_rate(one.engine, one.accelerator) for one in engines])
     shared = np.array([device.unified_memory for device in devices])[:, None, None, None]
     return _Axes(
         grid, precision, batch, context, roofs, capacity, shared, efficiency, attention, on_chip, shape, _labels(grid),
-        engines, launch_s, composed, opening,
+        engines, launch_s, composed, eager, opening,
     )  # fmt: skip
 
 
@@ -331,7 +333,7 @@ class _Block:
         both = cut is found
         sums.add_all([load for load in parts if load.kind not in apart], rates, bound=both, likely=True)
         passes = np.max([np.max(load.launches) for load in parts]) if both else _passes(parts)
-        host = host_parts(model, workload, passes, axes.launch_s, axes.composed_launch_s)
+        host = host_parts(model, workload, passes, axes.launch_s, axes.composed_launch_s, axes.eager_launch_s)
         for name, seconds in host.items():
             sums.likely[...] += seconds * rates.factor(name)
         rest = sums.likely.copy()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.effects import attention_of
 from profiling.engines.parts import parts_of
-from profiling.engines.table import Engine, opening_rate
+from profiling.engines.table import Engine
 from profiling.engines.time import PER_TOKEN, Basis, EngineTimes
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Precision, Values, Workload
@@ -135,7 +135,7 @@ class EngineTime:
 
     def likely_s(self, times: Sequence[OperatorTime], model: Architecture, workload: Workload) -> Values:
         """Likely seconds of a pass whose operators these are, cut as the workload says."""
-        parts = parts_of(times, model, workload, opening_rate(self.engine, self.accelerator), self.engine)
+        parts = parts_of(times, model, workload, self.engine, self.accelerator)
         seconds = parts.stacked() @ self.factors(model, workload, workload.precision) + parts.network_s
         if workload.stage == "decode":
             return cast("Values", seconds)

@@ -133,7 +133,7 @@ def room_of(
 
 def replica_of(
     room: Room, times: Mapping[End, StepTimes], arrival: str = "steady", held_back_steps: float = 0.0,
-    end: Literal["likely_s", "high_s"] = "likely_s",
+    gathering_steps: int = 0, end: Literal["likely_s", "high_s"] = "likely_s",
 ) -> Replica:  # fmt: skip
     """One copy on its devices.
 
@@ -141,7 +141,9 @@ def replica_of(
         room: What lies where, and the room for its cache.
         times: Seconds of its steps at each end of their interval.
         arrival: Whether a fixed number of requests is in flight (steady) or they come by themselves (random).
-        held_back_steps: Steps for which the engine's own options hold prompts back.
+        held_back_steps: Steps for which the engine's own options hold prompts back; where attention is data parallel,
+            until every group has one.
+        gathering_steps: Steps for which groups then wait for more.
         end: The likely value of the prediction, or the slow end of its interval.
     """
     options = room.options
@@ -153,12 +155,14 @@ def replica_of(
     waiting = shipped_times().waiting(
         engine, room.device, room.precision, attention, arrival, groups=room.split.data > 1
     )
+    alone = held_back_steps if room.split.data == 1 else 0.0
     return Replica(
         steps=times[end], cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
         tokens_per_step=step_tokens, sequences=room.split.data * (1024 if large else 256),
         tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
         reads_apart=engine.reads_apart, answering_s=waiting.answering_s,
-        waited_steps=waiting.steps * (1 + held_back_steps), prompts_factor=waiting.prompts,
+        waited_steps=waiting.steps * (1 + alone), balance_steps=round(waiting.steps * (held_back_steps - alone)),
+        gathering_steps=gathering_steps, prompts_factor=waiting.prompts,
         first_token_factor=waiting.high if end == "high_s" else waiting.factor,
     )  # fmt: skip
 

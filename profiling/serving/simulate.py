@@ -76,6 +76,9 @@ class Replica:
         step_cost: Time of a decode step over that without speculation.
         readers: Replicas that read prompts alone, per replica that makes tokens; 0: each does both.
         moving_s_per_token: Time in which the cache of a prompt's token moves from the one to the other.
+        balance_steps: Steps for which prompts wait until every group has one to read, or has no request that makes
+            tokens; 0: they are not held back. `timeout_iters` of TensorRT-LLM's `attention_dp_config`.
+        gathering_steps: Steps for which they wait for more from then on; its `batching_wait_iters`.
         reads_apart: Whether prompts are read in steps of their own, for which those that make tokens wait.
         answering_s: Time of a request outside of the steps, before its first token.
         waited_steps: Decode steps that end before a new request is looked at.
@@ -92,6 +95,8 @@ class Replica:
     step_cost: float = 1.0
     readers: float = 0.0
     moving_s_per_token: float = 0.0
+    balance_steps: int = 0
+    gathering_steps: int = 0
     reads_apart: bool = False
     answering_s: float = 0.0
     waited_steps: float = 0.0
@@ -139,7 +144,7 @@ class Request:
     answer: int
     cached: int
     group: int = 0
-    """Which of the groups attends to it, where attention is data parallel."""
+    """Which of the groups attends to it, where attention is data parallel: the one with the fewest when it comes."""
     read: int = 0
     waited: float = 0.0
     """For others' prompts; until it is read, less what `Run.unblocked` was when it came."""
@@ -185,6 +190,10 @@ class Run:
         self.decoding: list[tuple[int, int, Request]] = []
         """A heap by the step in which the last token comes."""
         self.order = count()
+        self.own = [0] * replica.steps.groups
+        """Requests of each group."""
+        self.held, self.gathered, self.gathering = 0, 0, False
+        """Steps since prompts were last let through and since every group had one, and whether every group has."""
         self.done: list[Request] = []
         self.now, self.taken, self.contexts, self.reserved = 0.0, 0, 0.0, 0
         self.sums = [0.0, 0.0, 0.0, 0.0]
@@ -226,6 +235,8 @@ class Run:
 
     def _queue(self, request: Request) -> None:
         request.waited = -self.unblocked
+        request.group = self.own.index(min(self.own))
+        self.own[request.group] += 1
         self.waiting.append(request)
 
     def rest_until(self, moment: float) -> None:
@@ -234,10 +245,7 @@ class Run:
         self.now = max(self.now, moment)
 
     def _read(self) -> tuple[int, float, int]:
-        """Prompt tokens of this step in the group that reads most, how many each attends to, and those of all groups.
-
-        A request is read where the budget has most left, and stays there.
-        """
+        """Prompt tokens of this step in the group that reads most, how many each attends to, those of all groups."""
         if not self.reading and not self.waiting:
             return 0, 0.0, 0
         groups = self.replica.steps.groups
@@ -246,18 +254,33 @@ class Run:
         left, attended = [budget] * groups, 0.0
         for request in self.reading:
             attended += _read_part(request, left)
-        while self.waiting:
-            most = max(left)
-            if most <= 0 or not self.has_room_for(self.waiting[0]):
-                break
+        behind: list[Request] = []
+        while self.waiting and max(left) > 0 and self.has_room_for(self.waiting[0]):
             request = self.waiting.popleft()
+            if left[request.group] <= 0:
+                behind.append(request)
+                continue
             request.waited += self.unblocked
             self.reading.append(request)
             self.reserved += request.prompt + request.answer
-            request.group = left.index(most)
             attended += _read_part(request, left)
+        self.waiting.extendleft(reversed(behind))
         whole = groups * budget - sum(left)
         return budget - min(left), attended / whole if whole else 0.0, whole
+
+    def _held_steps(self) -> int:
+        """Steps for which groups still hold their prompts back for each other (`_balance_adp_requests`)."""
+        replica, groups = self.replica, self.replica.steps.groups
+        if not replica.balance_steps or self.reading:
+            return 0
+        self.gathering = len({request.group for request in self.waiting}) == groups
+        left = replica.gathering_steps - self.gathered if self.gathering else replica.balance_steps - self.held
+        if self.gathering or left <= 0:
+            self.held = 0
+        if left > 0 and len({request.group for _, _, request in self.decoding}) == groups:
+            return left
+        self.held = self.gathered = 0
+        return 0
 
     def has_room_for(self, request: Request) -> bool:
         """Whether it may run beside those that do."""
@@ -278,7 +301,8 @@ class Run:
     def _advance(self) -> None:
         """One step that reads prompts, or as many pure decode steps as there are until something happens."""
         self._arrive()
-        chunk, attended, read = self._read()
+        held = self._held_steps()
+        chunk, attended, read = (0, 0.0, 0) if held else self._read()
         batch, steps = len(self.decoding), self.replica.steps
         alone = self.replica.step_cost * steps.at(batch, self.contexts) if batch else 0.0
         taken, seconds, added = 1, alone, 0.0
@@ -290,6 +314,7 @@ class Run:
             seconds += added
         elif batch:
             taken = max(self.decoding[0][0] - self.taken, 1)
+            taken = min(taken, held or taken)
             event = self.next_event()
             if event is not None:
                 taken = max(min(taken, int((event - self.now) / alone)), 1)
@@ -297,7 +322,11 @@ class Run:
             seconds = taken * alone + growth * taken * (taken - 1) / 2
         self.now += seconds
         self.taken += taken
-        if self.waiting and self.has_room_for(self.waiting[0]):
+        if held and self.gathering:
+            self.gathered += taken
+        else:
+            self.held += taken
+        if not held and self.waiting and self.has_room_for(self.waiting[0]):
             self.unblocked += seconds
         sums = self.sums
         sums[0] += added
@@ -320,6 +349,7 @@ class Run:
             _, _, request = heapq.heappop(self.decoding)
             self.contexts -= request.prompt + 1 + request.steps * self.replica.tokens_per_decode
             self.reserved -= request.prompt + request.answer
+            self.own[request.group] -= 1
             request.ended = self.now
             self.done.append(request)
         if self.warm_at is None and len(self.done) >= self.warm:

@@ -47,6 +47,7 @@ class StepTimes:
         pair_s: What each pair of a prompt token with an earlier one adds.
         groups: Groups of devices that attend to sequences of their own.
         together_s: `linear_s` where every group reads as many; empty for one group.
+        eager_s: What a step that reads prompts takes besides, as it is not captured; `linear_s` holds it.
     """
 
     batches: Numbers
@@ -57,6 +58,7 @@ class StepTimes:
     pair_s: float
     groups: int = 1
     together_s: Numbers = ()
+    eager_s: float = 0.0
 
     def at(
         self, batch: float, contexts: float, prompt: float = 0.0, attended: float | None = None,
@@ -76,13 +78,14 @@ class StepTimes:
 
     def added(self, batch: float, prompt: float, attended: float | None = None, read: float | None = None) -> float:
         """Seconds by which reading prompts makes a step longer; arguments as of `at`."""
+        eager_s = self.eager_s if batch > 0 else 0.0
         if self.groups == 1:
             linear = self._of(batch + prompt, self._alone) - (self._of(batch, self._alone) if batch > 0 else 0.0)
         else:
             own = batch / self.groups
             linear = self._shared(own + prompt, batch + (prompt if read is None else read))
             linear -= self._shared(own, batch) if batch > 0 else 0.0
-        return linear + self.pair_s * prompt * (prompt / 2 if attended is None else attended)
+        return linear + eager_s + self.pair_s * prompt * (prompt / 2 if attended is None else attended)
 
     def per_context_s(self, batch: float) -> float:
         """What each token of context of all sequences adds to a step, which the fullest group ends."""
@@ -193,7 +196,9 @@ def _fitted(steps: npt.NDArray[np.float64], reads: npt.NDArray[np.float64], grou
     def linear(seconds: npt.NDArray[np.float64]) -> Numbers:
         return plain(np.maximum.accumulate(np.maximum(seconds - pair_s * prompts**2 / 2, 0.0)))
 
+    together = linear(more[0]) if more else ()
+    # The shortest prompts have as many tokens as sequences decode in a step that differs by what captures it.
+    eager_s = max((together or linear(alone))[0] - float(base[_BATCHES.index(_PROMPTS[0])]), 0.0)
     return StepTimes(
-        plain(batches), plain(base), context_s, plain(prompts), linear(alone), pair_s, groups,
-        linear(more[0]) if more else (),
-    )  # fmt: skip
+        plain(batches), plain(base), context_s, plain(prompts), linear(alone), pair_s, groups, together, eager_s
+    )

@@ -17,6 +17,9 @@ INSIDE_PCT = (75.0, 86.0)
 """Share of rows left out that must lie in the interval which the other folds alone give: it says 80."""
 ENGINE_INSIDE_PCT = (70.0, 92.0)
 """The same, of each engine at each stage; an interval that is a little too wide breaks no promise."""
+SHIPPED_LEAST_PCT, SHIPPED_ROWS = 70.0, 20
+"""Share that the interval which ships must hold of what was left out of the fit, of each engine with so many rows; of
+few devices it holds more, as the next may differ from them."""
 ENOUGH_ROWS, ENOUGH_UNITS = 100, 6
 """Rows of an engine at a stage, and devices or models that they are of, from which on its intervals are held to that:
 rows of one device are right or wrong together, so that with few of them each moves the share inside by far more."""
@@ -62,6 +65,8 @@ def _held_out(errors: Mapping[str, Residuals]) -> Iterator[str]:
                 yield f"{stage}: {error.inside_pct:.0f} % of rows of {what} left out inside the 80 % interval"
     for name, error in errors.items():
         stage, scope, engine, *device_class = name.split("|")
+        if error.rows >= SHIPPED_ROWS and error.shipped_pct is not None and error.shipped_pct < SHIPPED_LEAST_PCT:
+            yield f"{name.replace('|', ', ')}: the interval that ships holds {error.shipped_pct:.0f} %"
         units = error.devices if scope == "class" else error.models
         if device_class or not engine or error.inside_pct is None or error.rows < ENOUGH_ROWS or units < ENOUGH_UNITS:
             continue

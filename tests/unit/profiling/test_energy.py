@@ -8,6 +8,7 @@ from profiling.answers.door import shipped_door
 from profiling.answers.energy import INCLUDES, Spread, energy_per_token, host_draw, host_of, idle_draw
 from profiling.answers.question import Question
 from profiling.devices.accelerators import find, table
+from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
 from profiling.serving.alternatives import energy, plan_rows
 from profiling.serving.plan import Promise, fleet
@@ -78,8 +79,8 @@ def test_every_answer_says_once_what_per_token_includes() -> None:
     door = shipped_door()
     answer = door.answer(Question(model="Qwen/Qwen3-8B", accelerator="H100-SXM5-80GB", stage="decode", batch=8))
     assert sum(note.count(INCLUDES) for note in answer.notes) == 1
-    row = answer.row()
-    assert row["host_joules_per_token"] / row["joules_per_token"] == pytest.approx(350 / (0.8652 * 700), rel=0.01)
+    row, share = answer.row(), shipped_times().power_share(door.device("H100-SXM5-80GB"))
+    assert row["host_joules_per_token"] / row["joules_per_token"] == pytest.approx(350 / (share * 700), rel=0.01)
 
 
 def test_a_plan_counts_the_time_in_which_nothing_runs() -> None:

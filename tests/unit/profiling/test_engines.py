@@ -9,7 +9,7 @@ from profiling.devices.accelerators import find
 from profiling.engines.effects import EFFECTS, Setting, setting_of
 from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
 from profiling.engines.parts import PARTS, PLACES, host_parts
-from profiling.engines.table import ENGINES, device_class, engine_of, product_rate
+from profiling.engines.table import ENGINES, device_class, engine_of, launch_s_of, product_rate
 from profiling.errors import InvalidWorkload
 from profiling.memory.engines import borrowed, known_engine
 from profiling.models.load import load
@@ -208,3 +208,14 @@ def test_launches_go_with_kernels_and_balancing_of_streams_costs_engines_without
     assert composed - fused == pytest.approx(43 * 2 * 20 * 5 * 1e-6)
     dense = host_parts(load("meta-llama/Llama-2-7b-hf"), step, 1.0, 1e-6, 1e-6)["launches"]
     assert dense == pytest.approx(1e-6 * (32 * (7 + 3 + 6) + 3))
+
+
+def test_cores_meet_at_the_end_of_a_kernel_and_servers_launch_those_of_prompts_from_python() -> None:
+    cpu = ENGINES["llama.cpp-cpu"]
+    many, few = (find(name) for name in ("AmpereOne-A192-32X (DDR5-5200)", "Ryzen-7-7840HS (DDR5-5600)"))
+    assert launch_s_of(cpu, many) / launch_s_of(cpu, few) == pytest.approx(192 / 8)
+    assert launch_s_of(ENGINES["llama.cpp-cuda"], RTX) == ENGINES["llama.cpp-cuda"].launch_s
+    model = load("meta-llama/Llama-2-7b-hf")
+    prompt, step = (Workload(stage=stage, batch=1, context=1024) for stage in ("prefill", "decode"))
+    eager = [host_parts(model, each, 1.0, 1e-6, 0.0, 8e-6)["eager_launches"] for each in (prompt, step)]
+    assert eager == [pytest.approx(8e-6 * (32 * (7 + 3 + 6) + 3)), 0]
