@@ -47,6 +47,7 @@ class Score(Strict):
         metric: What was counted.
         unit: Of score, error and interval.
         higher_is_better: Direction.
+        lower_is_better: Cell that says the other direction, row by row.
         chance_level: Score of guessing.
         n_items: Questions.
         n_trials: Runs over them.
@@ -70,6 +71,7 @@ class Score(Strict):
     metric: Text = Template(text=("accuracy",))
     unit: Literal["fraction", "percent", "elo", "index", "usd", "seconds"]
     higher_is_better: bool = True
+    lower_is_better: Text | None = None
     chance_level: float | None = None
     n_items: Text | None = None
     n_trials: Text | None = None
