@@ -36,7 +36,7 @@ _SUMMARIES = r"(?i)^(?:average|avg\.?|mean|median|total|count|std\.?|stdev|std\.
 _NESTED = re.compile(r"\{([^{}]*)\{column\}([^{}]*)\}")
 _BEYOND_ALL = 1e15
 _DAY_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%d.%m.%Y", "%Y%m%d")
-_SECONDS_SINCE_1970 = r"^([12]\d{9})(?:\.\d+)?$"
+_SECONDS_SINCE_1970 = r"^(1\d{9})(?:\.\d+)?$"
 _DAY_FIRST = r"^(?:1[3-9]|2\d|3[01])/\d{1,2}/\d{4}"
 
 

@@ -98,6 +98,9 @@ def test_tasks_of_the_open_llm_leaderboard_stay_with_it() -> None:
     tasks = {"leaderboard_ifeval": {"prompt_level_strict_acc,none": 0.5, "inst_level_strict_acc,none": 0.6}}
     payload = json.dumps({**LM_EVAL, "results": tasks}).encode()
     assert recognise(payload, ".json", "results_2026-10-30T10-00-00.json").source == RAW_RESULTS
+    # A word that looks like one of them is none.
+    payload = json.dumps({**LM_EVAL, "leaderboard_publish_date": "2026-10-30"}).encode()
+    assert recognise(payload, ".json", "results.json").source == "board_evaluation_harnesses"
 
 
 def test_a_table_with_a_column_for_each_model_has_a_row_for_each() -> None:
