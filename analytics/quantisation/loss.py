@@ -25,7 +25,7 @@ from analytics.quantisation.recipes import (
     run_noise,
     task_of,
 )
-from analytics.statistics.normal import TWO_SIDED_95
+from analytics.statistics.normal import TWO_SIDED_80, TWO_SIDED_95
 
 SINGLE_RUN = TWO_SIDED_95
 """A gap of less than this many standard deviations of run-to-run noise is not resolved by one run of each."""
@@ -188,6 +188,9 @@ class LossModel:
         )  # fmt: skip
         lost = max(baseline - chance, 1.0) * fraction
         half = float(half_of(self.intervals.points.get(near.range_of_bits, _WIDE), noise, lost))
+        if not any(recipe in one.recipes for one in self.near.values() if one.range_of_bits == near.range_of_bits):
+            left = (1 - fraction) ** math.exp(TWO_SIDED_80 * self.of_points.recipe_spread(bits))
+            half = math.hypot(half, max(baseline - chance, 1.0) * (1 - fraction - left))
         floor = SINGLE_RUN * noise
         basis = f"fitted to measured losses: {near.measurements} of {near.models} models in {near.where}"
         warnings = near.warnings(size, recipe, method, is_mixture=subject.is_mixture)

@@ -86,6 +86,11 @@ class PointsFit:
         damage = np.exp(np.clip(_features(frame, self.benchmarks) @ self.effects[:-1], *_BOUNDS))
         return np.asarray(1 - np.exp(-damage - np.exp(self.effects[-1])))
 
+    def recipe_spread(self, bits: float) -> float:
+        """Standard deviation in ln L over measured recipes, at so many bits in the layers."""
+        of_recipes = self.effects[_BASIC : _BASIC + 2 * len(RECIPES)].reshape(-1, 2)
+        return float((of_recipes @ (1.0, math.log(bits / _TYPICAL_BITS))).std())
+
     def fraction_lost_of(
         self,
         bits: float,

@@ -114,7 +114,8 @@ def counted(results: pl.DataFrame, facts: pl.DataFrame, as_of: dt.date | None = 
     """Rows of `core.benchmark_results` that count, one per unit and item, as value, error and who reported.
 
     Left out: what stands beside ability; costs and seconds; estimates that nobody measured; weights of fewer bits than
-    published; means over tasks whose tasks are there; all metrics of a benchmark but the one of most models.
+    published; means over tasks whose tasks are there; what one source has from another; all metrics of a benchmark but
+    the one of most models.
 
     Args:
         results: Every snapshot.
@@ -182,6 +183,11 @@ def counted(results: pl.DataFrame, facts: pl.DataFrame, as_of: dt.date | None = 
         pl.col("mode").fill_null(NOT_STATED),
     )
     figures = rows.with_columns(*_figures())
+    # Of what sources give alike to a tenth of a percent one has it from the other: as results of two it would count
+    # twice. It is the maker's own figure if one of them says so, else that of whoever gave it first.
+    alike = [*_UNIT, plain(pl.col("benchmark")), pl.col("figure").round(3)]
+    origin = pl.col("source").sort_by(pl.col("reporter") != "vendor", "snapshot_date", "source").first()
+    figures = figures.filter(pl.col("source") == origin.over(alike))
     return (
         figures.sort(*_UNIT, *_ITEM, "source", "name_in_source", "scaffold", "host", "precision_served", "figure")
         .group_by([*_UNIT, *_ITEM], maintain_order=True)

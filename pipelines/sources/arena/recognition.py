@@ -1,5 +1,6 @@
 """Whether a file is an arena board, a file of votes or a list of release dates, told from its columns or keys."""
 
+import codecs
 import datetime as dt
 import json
 
@@ -10,7 +11,7 @@ from pipelines.sources.arena.read import UnnamedBoard, identify_board
 from pipelines.sources.arena.reference import EVIDENCE_COLUMNS
 from pipelines.sources.dates import date_in_name, is_plausible, today
 from pipelines.sources.recognised import TABLES, Recognised, Unread
-from pipelines.sources.tables import read_columns_as_text
+from pipelines.sources.tables import UnreadableFile, read_columns_as_text
 from pipelines.sources.votes.layouts import EPOCH_2100, VOTE_LAYOUTS
 
 BOARDS = "arena_boards"
@@ -40,6 +41,8 @@ def _table(file: Unread) -> Recognised | None:
         return _board(payload, suffix, uri)
     for votes in VOTE_LAYOUTS:
         if votes.recognised_by <= columns:
+            if payload.startswith(codecs.BOM_UTF16_BE):
+                raise UnreadableFile(f"{uri} is UTF-16 with the larger byte first; save it as UTF-8.")
             said = _last_vote(columns, payload, suffix, uri) or date_in_name(uri)
             return _retrieved(VOTES, votes.name, "arena_votes", said)
     for layout, needed in EVIDENCE_COLUMNS.items():

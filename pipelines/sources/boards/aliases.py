@@ -19,8 +19,11 @@ _INSTRUCTED_ENDS = ("-instruct", "-it", "-chat", "-chat-hf")
 # Makers put themselves before the names of their models; boards mostly do not.
 _MAKERS_PREFIX = re.compile(r"^(?:meta|nvidia|c4ai|ai21|ibm|google|openai|microsoft|moonshotai)-")
 _HOSTED_ENDS = ("-instruct-turbo", "-tput")
+_ON_DISK = re.compile(r"^(?:[/~\\]|\.{1,2}/|[A-Za-z]:\\)")
+_TAG = re.compile(r"^[^:\s]+:\d[\w.-]*$")
+"""As Ollama names models: `qwen2.5:32b` is the instructed one."""
 _PRETRAINED = re.compile(r"(?<![a-z])(?:pt|pretrained|base)(?![a-z])", re.IGNORECASE)
-_PRETRAINED_ENDS = ("", "-pt", "-base")
+_PRETRAINED_ENDS = ("-base", "-pt", "")
 
 
 def hub_id_of(link: str) -> str | None:
@@ -109,7 +112,11 @@ class Aliases:
     def _equal(self, name: str) -> Resolved:
         """The one model whose whole name is the same, perhaps without what the board added to it."""
         several: set[str] = set()
+        if _ON_DISK.match(name):
+            return Resolved(None, "a path on somebody's disk names no model", "unmapped")
         for text, evidence in _tries(name):
+            if text == self._instructed_itself(name):
+                continue
             one, found = self._only(text, name)
             if one:
                 return Resolved(one, f"{evidence} is the name of one model", "inferred")
@@ -117,6 +124,13 @@ class Aliases:
         if several:
             return Resolved(None, f"several models have that name: {', '.join(sorted(several)[:4])}", "unmapped")
         return Resolved(None, "no known model has that name", "unmapped")
+
+    def _instructed_itself(self, name: str) -> str | None:
+        """Slug of the instructed model where a pretrained one is meant, as of Qwen3-8B, of which none is -Instruct."""
+        apart = parsed_name(name)
+        base = slug(apart.base)
+        is_asked = _PRETRAINED.search(" ".join(apart.words))
+        return base if is_asked and not any(f"{base}{end}" in self._by_slug for end in _INSTRUCTED_ENDS) else None
 
     def _only(self, wanted: str, name: str) -> tuple[str | None, set[str]]:
         """The only model of that slug; of several the one whose owner the name says, or whose own name it is whole."""
@@ -148,6 +162,8 @@ def _tries(name: str) -> list[tuple[str, str]]:
             tries.append((f"{base}-thinking", f"{without} and -thinking"))
         says_use = apart.mode in {"thinking", "non-thinking"} or _INSTRUCTED.search(said)
         tries += [*instructed, (base, without)] if says_use else [(base, without), *instructed]
+    elif _TAG.search(name):
+        tries = [*instructed, *tries]
     else:
         tries += instructed
     for end in _HOSTED_ENDS:

@@ -47,6 +47,7 @@ class Score(Strict):
         metric: What was counted.
         unit: Of score, error and interval.
         higher_is_better: Direction.
+        lower_is_better: Cell that says the other direction, row by row.
         chance_level: Score of guessing.
         n_items: Questions.
         n_trials: Runs over them.
@@ -70,6 +71,7 @@ class Score(Strict):
     metric: Text = Template(text=("accuracy",))
     unit: Literal["fraction", "percent", "elo", "index", "usd", "seconds"]
     higher_is_better: bool = True
+    lower_is_better: Text | None = None
     chance_level: float | None = None
     n_items: Text | None = None
     n_trials: Text | None = None
@@ -133,6 +135,8 @@ class File(Strict):
         after: Markdown: the table after this text.
         every_table: Markdown: every table that has the columns of `recognised_by`, each row with the heading above its
             table as `heading`.
+        models_across: Columns of a table that hold no scores, where each other column is of the model named at its
+            head; its rows have `model` and `score` in place of these.
         filled_down: Columns of a table whose empty cells mean that of the row above.
         refused: Why such files hold no results; then nothing else is said.
         name_in_source: The model's name.
@@ -177,6 +181,7 @@ class File(Strict):
     records: str = ""
     after: str | None = None
     every_table: bool = False
+    models_across: tuple[str, ...] = ()
     filled_down: tuple[str, ...] = ()
     refused: str | None = None
     name_in_source: Text | None = None

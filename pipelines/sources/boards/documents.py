@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -145,7 +145,16 @@ def rows_of(member: Member, file: File, *, as_table: bool = False) -> Rows:
         *(pl.when(cell.str.strip_chars() != "").then(cell).forward_fill() for cell in there),
         *(pl.lit(value).alias(name) for name, value in said.items()),
     )
-    return replace(read, frame=frame)
+    return replace(read, frame=_by_model(frame, file) if file.models_across else frame)
+
+
+def _by_model(frame: pl.DataFrame, file: File) -> pl.DataFrame:
+    """A row for each model of a table that has a column for each; its path names the column, so rows stay apart."""
+    beside = {ROW, FILE_NAME, FILE_STEM, FILE_PATH, *file.models_across}
+    index = [name for name in frame.columns if name in beside or name.endswith(".link")]
+    return frame.unpivot(index=index, variable_name="model", value_name="score").with_columns(
+        pl.concat_str(FILE_PATH, pl.lit(", "), "model").alias(FILE_PATH)
+    )
 
 
 def rows_together(found: Sequence[Member], file: File, *, as_table: bool = False) -> Rows:
@@ -433,10 +442,24 @@ def _walk(
             yield from _walk(each, rest, above, path)
     elif step.startswith("{"):
         for key, each in node.items() if isinstance(node, dict) else ():
-            yield from _walk(each, rest, {**above, step[1:-1]: str(key)}, path)
+            yield from _walk(each, rest, {**_of_key(above, str(key), step[1:-1], node), step[1:-1]: str(key)}, path)
     elif isinstance(node, dict):
         key, each_of = (step[:-2], True) if step.endswith("[]") else (step, False)
         beside = flat({name: value for name, value in node.items() if name != key}, path)
         below = node.get(key)
         for each in (below if isinstance(below, list) else ()) if each_of else (below,):
             yield from _walk(each, rest, {**above, **beside}, f"{path}{key}.")
+
+
+def _of_key(above: Mapping[str, str | None], key: str, name: str, keys: Container[str]) -> dict[str, str | None]:
+    """What stands on the way, of one of the keys walked over: objects beside that have the same keys say more of it.
+
+    `n-shot.gsm8k` is `n-shot.task` of the row of the task gsm8k, and of no other.
+    """
+    found = {}
+    for path, value in above.items():
+        parts = path.split(".")
+        of = next((part for part in parts[1:] if part in keys), None)
+        if of is None or of == key:
+            found[".".join(name if part == key and of else part for part in parts)] = value
+    return found

@@ -7,14 +7,22 @@ import polars as pl
 
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import File
-from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, ROW, Member, rows_of
+from pipelines.sources.boards.documents import DOCUMENTS, FILE_NAME, FILE_PATH, FILE_STEM, ROW, Member, rows_of, text_of
+from pipelines.sources.boards.markdown import markdown_tables
 from pipelines.sources.boards.names import holds_no_scores
 from pipelines.sources.boards.results import known_benchmarks, plain
 from pipelines.sources.tables import UnreadableFile
 
-_NAMES = ("model", "model_name", "model name", "model version", "name", "entry", "id", "llm", "fullname")
+_NAMES = (
+    "model", "models", "model_name", "model name", "model version", "model/adapter", "name", "entry", "id", "llm",
+    "fullname",
+)  # fmt: skip
+_BENCHMARKS = re.compile(r"benchmark|dataset|task|eval|test|language|subject|categor|domain", re.IGNORECASE)
+"""Heads of the column that names benchmarks, in tables with a column for each model."""
+_OURS = {ROW, FILE_NAME, FILE_PATH, FILE_STEM}
 _MOSTLY = 0.5
-_RECORDS = ("", "[]", "models[]", "results[]", "data[]", "rows[]", "leaderboard[]", "entries[]", "{model}")
+_RECORDS = ("", "{model}")
+"""Where the rows of a document may lie: a table in whatever shape, else an object for each model."""
 
 
 def draft(path: Path) -> str:
@@ -27,15 +35,12 @@ def draft(path: Path) -> str:
         UnreadableFile: it cannot be read, or has no column of model names or none of numbers.
     """
     member = Member(path.name, path.read_bytes())
-    form, records, frame = _read(member)
-    columns = [name for name in frame.columns if name not in {ROW, FILE_NAME, FILE_PATH, FILE_STEM}]
-    small = {name.casefold().strip(): name for name in columns}
-    name = next((small[one] for one in _NAMES if one in small), None)
-    if name is None:
-        raise UnreadableFile(f"{path.name} has no column named {', '.join(_NAMES[:4])} or similar.")
-    scores = [c for c in columns if c != name and not holds_no_scores(c) and _is_numeric(frame, c)]
+    form, where, frame = _read(member)
+    name, across, scores = _columns(frame)
     if not scores:
-        raise UnreadableFile(f"{path.name} has no column of scores; its columns are {', '.join(columns[:12])}.")
+        shown = ", ".join([one for one in frame.columns if one and one not in _OURS][:12]) or "without names"
+        lacks = "column of scores" if name else f"column named {', '.join(_NAMES[:4])} or similar"
+        raise UnreadableFile(f"{path.name} has no {lacks}; its columns are {shown}.")
     board = re.sub(r"[^a-z0-9]+", "_", member.stem.casefold()).strip("_")
     board = (board if board and board[0].isalpha() else f"board_{board}")[:40]
     lines = [
@@ -50,30 +55,61 @@ def draft(path: Path) -> str:
         "[[file]]",
         'name = "results"',
         f"form = {_quoted(form)}",
-        *([f"records = {_quoted(records)}"] if records else []),
-        f"recognised_by = [{', '.join(map(_quoted, [name, *scores[:4]]))}]",
-        f"name_in_source = {_quoted('{' + name + '}')}",
+        *where,
+        f"recognised_by = [{', '.join(map(_quoted, across or [name or '', *scores[:4]]))}]",
+        *([f"models_across = [{', '.join(map(_quoted, across))}]"] if across else []),
+        f"name_in_source = {_quoted('{' + (name or 'model') + '}')}",
         'version = "1"',
     ]
-    for column in scores:
-        lines += ["", *_score(frame, column)]
+    if across:
+        benchmark = next(one for one in across if _BENCHMARKS.search(one))
+        said = frame.select(pl.concat([pl.col(one) for one in scores]).alias("score"))
+        lines += ["", *_score(said, "score"), f"benchmark = {_quoted('{' + benchmark + '}')}"]
+    else:
+        for column in scores:
+            lines += ["", *_score(frame, column)]
     return "\n".join(lines) + "\n"
 
 
-def _read(member: Member) -> tuple[str, str, pl.DataFrame]:
+def _columns(frame: pl.DataFrame) -> tuple[str | None, list[str], list[str]]:
+    """Column of names, columns beside those of models where each of these has one, and columns of scores."""
+    columns = [one for one in frame.columns if one not in _OURS]
+    small = {one.casefold().strip(): one for one in columns}
+    name = next((small[one] for one in _NAMES if one in small), None)
+    scores = [c for c in columns if c != name and not holds_no_scores(c) and _is_numeric(frame, c)]
+    if name is not None:
+        return name, [], scores
+    across = [one for one in columns if one not in scores]
+    one_each = {"value", "score"}.isdisjoint(one.casefold() for one in scores)
+    return None, across, scores if one_each and any(map(_BENCHMARKS.search, across)) else []
+
+
+def _read(member: Member) -> tuple[str, list[str], pl.DataFrame]:
+    """Form, the lines that say where its rows lie, and these; of several places the first that has scores."""
     form = member.form
     if form is None or form == "zip":
         raise UnreadableFile(f"{member.name} is not CSV, JSON, YAML, Parquet or Markdown.")
+    key, places = "records", list(_RECORDS if form in DOCUMENTS else ("",))
+    if form == "markdown":
+        headings = [one for one, _, _ in markdown_tables(text_of(member.payload, member.name)) if one]
+        key, places = "after", ["", *dict.fromkeys(headings)]
     failed: UnreadableFile | None = None
-    for records in _RECORDS if form in {"json", "yaml", "toml"} else ("",):
-        file = File.model_validate({"name": "draft", "form": form, "records": records, "refused": "draft"})
+    read: list[tuple[str, list[str], pl.DataFrame]] = []
+    for place in places:
+        said = {key: place} if place else {}
+        file = File.model_validate({"name": "draft", "form": form, **said, "refused": "draft"})
         try:
-            frame = rows_of(member, file).frame
+            frame = rows_of(member, file, as_table=form in DOCUMENTS and not place).frame
         except UnreadableFile as error:
             failed = failed or error
             continue
-        if frame.height > 1 or form not in {"json", "yaml", "toml"}:
-            return form, records, frame
+        read.append((form, [f"{key} = {_quoted(place)}"] if place else [], frame))
+        scores = _columns(frame)[2]
+        # Objects under keys that are no models have little in common.
+        if scores and (place != "{model}" or any(2 * frame[one].null_count() < frame.height for one in scores)):
+            return read[-1]
+    if read and read[0][1] != ['records = "{model}"']:
+        return read[0]
     raise failed or UnreadableFile(f"{member.name} holds no list of models.")
 
 

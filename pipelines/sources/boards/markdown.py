@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import polars as pl
 
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)[^)]*\)")
+_FOOTNOTE = re.compile(r"\[\^[^\[\]]{1,20}\]")
 _RULE = re.compile(r"^\s*\|?\s*:?-{1,}:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 
 
@@ -26,8 +27,7 @@ def markdown_tables(text: str) -> Iterator[tuple[str, list[str], list[list[str]]
 
 
 def _cells(line: str) -> list[str]:
-    inner = line.strip().removeprefix("|")
-    inner = inner.removesuffix("|")
+    inner = _FOOTNOTE.sub("", line).strip().removeprefix("|").removesuffix("|")
     return [cell.strip().replace("\\|", "|").strip("*` ") for cell in re.split(r"(?<!\\)\|", inner)]
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 _EFFORT = r"none|minimal|low|medium|high|xhigh|max|promax|\d{1,3}k"
 _THINKS = r"thinking|reasoning|think|reasoner"
-_NOT = r"non[- ]?thinking|non[- ]?reasoning|no[-_ ]?think(?:ing)?|without thinking|instant"
+_NOT = r"non[- ]?thinking|non[- ]?reasoning|no[-_ ]?(?:think(?:ing)?|reasoning)|without (?:thinking|reasoning)|instant"
 _PRECISION = r"fp32|fp16|bf16|fp8|nvfp4|mxfp4|fp4|int8|int4|8bit|4bit|awq|gptq|w4a16|w8a8|q[2-8]_[k0](?:_[sml])?"
 # A word in brackets is said of the model's use, after a hyphen it may be part of its name: Qwen3-Max, Mistral-Medium.
 _AFTER_UNDERSCORE = re.compile(rf"_(?P<word>{_EFFORT}|unknown|{_NOT}|{_THINKS})$", re.IGNORECASE)

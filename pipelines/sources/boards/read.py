@@ -227,6 +227,7 @@ def _templates_of(file: File) -> list[Template | None]:
     for score in (*file.scores, *file.by_file.values()):
         said += [score.benchmark, score.version, score.category, score.metric, score.n_items, score.n_trials]
         said += [score.standard_error, score.half_interval, score.cost_usd, score.reporter, score.may_bundle]
+        said.append(score.lower_is_better)
         said += list(score.interval or ())
     if file.prices is not None:
         said += file.prices.columns.values()
@@ -326,7 +327,7 @@ def _scored(
 
 _CELL, _COLUMN, _SCORE = "score.cell", "score.column", "score.number"
 _PARTS = ("benchmark", "benchmark_version", "category", "metric", "n_items", "n_trials", "standard_error", "ci_low",
-          "ci_high", "half", "cost_usd", "own_reporter", "own_may_bundle")  # fmt: skip
+          "ci_high", "half", "cost_usd", "own_reporter", "own_may_bundle", "lower_is_better")  # fmt: skip
 
 
 def _cells(
@@ -337,7 +338,7 @@ def _cells(
     said = dict(zip(_PARTS, (
         score.benchmark, score.version if score.version is not None else file.version, score.category, score.metric,
         score.n_items, score.n_trials, score.standard_error, low, high, score.half_interval, score.cost_usd,
-        score.reporter, score.may_bundle,
+        score.reporter, score.may_bundle, score.lower_is_better,
     ), strict=True))  # fmt: skip
     if len(of_columns) > 1 and any(values.names_by_column(one) for one in said.values()):
         return pl.concat([_cells(frame, file, score, [one], columns, number) for one in of_columns])
@@ -398,6 +399,8 @@ def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, semicolons: bool) -
         as_said("cost_usd", lambda cost: values.number(cost, commas="decimal" if style == "decimal" else "either")),
         *(as_said(name, count, pl.Int64) for name in ("n_items", "n_trials")),
         as_said("own_may_bundle", values.flag, pl.Boolean),
+    ).with_columns(
+        pl.coalesce(~as_said("lower_is_better", values.flag, pl.Boolean), "higher_is_better").alias("higher_is_better")
     )
 
 

@@ -29,11 +29,17 @@ def whole_table(document: Any) -> list[dict[str, Any]]:
 def _split(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     header = next((document[key] for key in _HEADERS if isinstance(document.get(key), list)), None)
     body = next((document[key] for key in _BODIES if isinstance(document.get(key), list)), None)
-    if not header or not body or not all(isinstance(name, str) for name in header):
+    names = [_bare(name) for name in header or ()]
+    if not names or not body or not all(isinstance(name, str) for name in names):
         return []
-    if not all(isinstance(row, list) and len(row) == len(header) for row in body):
+    if not all(isinstance(row, list) and len(row) == len(names) for row in body):
         return []
-    return [dict(zip(header, row, strict=True)) for row in body]
+    return [dict(zip(names, map(_bare, row), strict=True)) for row in body]
+
+
+def _bare(cell: Any) -> Any:
+    """What a cell says; HELM writes each as an object, with its style beside its value."""
+    return cell.get("value") if isinstance(cell, dict) else cell
 
 
 def _under_a_key(document: Mapping[str, Any]) -> list[dict[str, Any]]:

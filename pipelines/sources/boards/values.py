@@ -36,6 +36,7 @@ _SUMMARIES = r"(?i)^(?:average|avg\.?|mean|median|total|count|std\.?|stdev|std\.
 _NESTED = re.compile(r"\{([^{}]*)\{column\}([^{}]*)\}")
 _BEYOND_ALL = 1e15
 _DAY_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%d.%m.%Y", "%Y%m%d")
+_SECONDS_SINCE_1970 = r"^(1\d{9})(?:\.\d+)?$"
 _DAY_FIRST = r"^(?:1[3-9]|2\d|3[01])/\d{1,2}/\d{4}"
 
 
@@ -50,8 +51,10 @@ def named_after(said: Template) -> list[str]:
 
 
 def for_column(name: str, column: str) -> str:
-    """Such a name for one column."""
-    return name.replace("{column}", column)
+    """Such a name for one column: `{column}_stderr` of `acc,none` is `acc_stderr,none`, as the harness names it."""
+    before, _, after = name.partition("{column}")
+    bare, comma, filter_name = column.partition(",")
+    return f"{before}{bare}{after}{comma}{filter_name}"
 
 
 def text(said: Template | None, columns: Collection[str], column: str | pl.Expr | None = None) -> pl.Expr:
@@ -82,7 +85,7 @@ def _filled(template: str, columns: Collection[str], column: str | pl.Expr | Non
     parts: list[pl.Expr] = []
     at = 0
     if isinstance(column, str):
-        template = _NESTED.sub(lambda found: f"{{{found.group(1)}{column}{found.group(2)}}}", template)
+        template = _NESTED.sub(lambda found: f"{{{for_column(found[0][1:-1], column)}}}", template)
     for placeholder in PLACEHOLDER.finditer(template):
         if before := template[at : placeholder.start()]:
             parts.append(pl.lit(before))
@@ -199,7 +202,7 @@ def flag(value: pl.Expr) -> pl.Expr:
 
 
 def day(value: pl.Expr) -> pl.Expr:
-    """A date from a text: ISO, with or without time, a month alone (its first day), or written out.
+    """A date from a text: ISO, with or without time, a month alone (its first day), written out, or seconds since 1970.
 
     Between slashes the month comes first, unless a date of the column shows that the day does.
     """
@@ -217,7 +220,8 @@ def day(value: pl.Expr) -> pl.Expr:
         pl.when(day_first == first).then(slashes.str.to_date(form, strict=False))
         for first, form in ((True, "%d/%m/%Y"), (False, "%m/%d/%Y"))
     ]
-    found = pl.coalesce(dated)
+    seconds = start.str.extract(_SECONDS_SINCE_1970, 1).cast(pl.Int64)
+    found = pl.coalesce(*dated, pl.from_epoch(seconds).dt.date())
     return pl.when(found >= EARLIEST).then(found)
 
 

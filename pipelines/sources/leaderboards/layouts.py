@@ -337,9 +337,11 @@ def recognise(header: Sequence[str]) -> Layout:
     if not twice and (readable := [layout for layout in LAYOUTS if layout.needed <= names]):
         return max(readable, key=lambda layout: len(layout.known & names))
     closest = max(LAYOUTS, key=lambda layout: len(layout.known & names))
+    missing, surplus = _listed(sorted(closest.needed - names)), _listed(closest.surplus(header))
+    nearly = f"Closest is {closest.name}: missing [{missing}], unexpected [{surplus}]."
     raise UnknownLayout(
-        f"No known layout has the columns {_listed(header)}. Closest is {closest.name}: missing"
-        f" [{_listed(sorted(closest.needed - names))}], unexpected [{_listed(closest.surplus(header))}]."
+        f"No known layout has the columns {_listed(header)}. "
+        + (nearly if len(closest.needed & names) > 1 else "`skyline boards add` drafts a declaration of a board.")
     )
 
 

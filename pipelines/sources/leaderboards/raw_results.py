@@ -94,8 +94,10 @@ def board_of(document: Mapping[str, Any], name: str) -> str:
     if any(task.startswith("leaderboard_") for task in tasks):
         return V2
     raise NotRawResults(
-        f"{name} is not a raw result file: its keys are {', '.join(map(repr, list(document)[:12]))}"
+        f"{name} is of no declared board and no raw result of the Open LLM Leaderboard: its keys are"
+        f" {', '.join(map(repr, list(document)[:12]))}"
         f"{' and its tasks ' + ', '.join(map(repr, tasks[:6])) if tasks else ''}."
+        " `skyline boards add` drafts a declaration."
     )
 
 

@@ -10,25 +10,37 @@ from pipelines.sources.leaderboards import layouts, raw_results
 from pipelines.sources.leaderboards.layouts import UnknownLayout
 from pipelines.sources.leaderboards.raw_results import NotRawResults
 from pipelines.sources.recognised import TABLES, Recognised, Unread
-from pipelines.sources.tables import read_as_text
+from pipelines.sources.tables import UnreadableFile, read_as_text
 
 LEADERBOARD = "open_llm_leaderboard"
 RAW_RESULTS = "open_llm_raw_results"
 PUBLISHED_FRONT = "published_fronts"
+_TASKS_OF_THE_BOARD = (b'"harness|', b'"leaderboard_')
 UNRECOGNISED = (UnknownLayout, NotRawResults, UndatedFile)
 
 
 def recognise_front(file: Unread) -> Recognised | None:
-    """What a published front is, or None where the file is none.
+    """What a published front or a raw result of the Open LLM Leaderboard is, or None where the file is neither.
 
     Raises:
         UndatedFile: neither its name nor its rows say a date.
         UnreadableFile: its bytes are not what its name says.
     """
+    if file.suffix == ".json" and _is_run(file):
+        return recognise(file)  # before the boards, which know what the same harness wrote of other tasks
     if file.suffix not in TABLES or not (publication := layouts.PUBLISHED_FRONTS.get(frozenset(file.header))):
         return None
     as_of, by_name = _date_of(file, ["cutoff"])
     return Recognised(PUBLISHED_FRONT, publication, publication, as_of, dated_by_name=by_name)
+
+
+def _is_run(file: Unread) -> bool:
+    if not any(mark in file.payload for mark in _TASKS_OF_THE_BOARD):
+        return False
+    try:
+        return bool(raw_results.board_of(file.document, file.uri))
+    except (NotRawResults, UnreadableFile):
+        return False
 
 
 def recognise(file: Unread) -> Recognised | None:

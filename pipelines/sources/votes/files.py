@@ -1,5 +1,6 @@
 """Which files of votes are read at all (suffixes, folders, no pickles), and the declared renames of models."""
 
+import codecs
 import csv
 from collections.abc import Iterable
 from functools import cache
@@ -56,6 +57,19 @@ def _is_pickle(path: Path) -> bool:
         return True
     with path.open("rb") as stream:
         return stream.read(2) in _PICKLE_STARTS
+
+
+def is_utf16(path: Path) -> bool:
+    """Whether a text is in UTF-16, as spreadsheets save "Unicode".
+
+    Raises:
+        UnreadableVotes: it is, with the larger byte first, which DuckDB does not read.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(2)
+    if start == codecs.BOM_UTF16_BE:
+        raise UnreadableVotes(f"{path}: is UTF-16 with the larger byte first; save it as UTF-8.")
+    return start == codecs.BOM_UTF16_LE
 
 
 @cache

@@ -19,7 +19,7 @@ from analytics.ratings.comparisons import Comparisons
 from analytics.ratings.elo import Battles
 from analytics.ratings.style import StyledBattles
 from pipelines.sources.arena.layouts import CATEGORY_ALIASES
-from pipelines.sources.votes.files import UnreadableVotes, renames, suffix_of, vote_files
+from pipelines.sources.votes.files import UnreadableVotes, is_utf16, renames, suffix_of, vote_files
 from pipelines.sources.votes.layouts import (
     BETWEEN_WORDS,
     CATEGORIES,
@@ -31,7 +31,7 @@ from pipelines.sources.votes.layouts import (
     VoteLayout,
 )
 from pipelines.sources.votes.sound import counted_votes, rejection
-from pipelines.sources.votes.sql import csv_reader, field_expressions, literal, reader, select_votes, thinned
+from pipelines.sources.votes.sql import field_expressions, literal, of_known_columns, readers, select_votes, thinned
 from warehouse.database import connect
 
 
@@ -283,22 +283,23 @@ class Votes:
         )
 
     def _recognised(self, path: Path, number: int) -> _File:
-        source = reader(str(path), suffix_of(path))
-        try:
-            relation = self._connection.sql(f"SELECT * FROM {source} LIMIT 0")
-        except duckdb.Error as error:
-            raise UnreadableVotes(f"{path}: cannot be read as {suffix_of(path)}: {error}") from error
-        columns = dict(zip(relation.columns, relation.types, strict=True))
-        for layout in VOTE_LAYOUTS:
-            if layout.recognised_by <= columns.keys():
-                if suffix_of(path) in {"csv", "tsv"}:
-                    source = csv_reader(str(path), suffix_of(path), relation.columns)
-                fields = field_expressions(columns)
-                select = select_votes(source, number, layout, fields, renames())
-                return _File(str(path), layout, select, frozenset({*fields, "outcome"}))
+        suffix, found = suffix_of(path), list[str]()
+        for source in readers(str(path), suffix, utf16=is_utf16(path)):
+            try:
+                relation = self._connection.sql(f"SELECT * FROM {source} LIMIT 0")
+            except duckdb.Error as error:
+                raise UnreadableVotes(f"{path}: cannot be read as {suffix}: {error}") from error
+            found = found or relation.columns
+            columns = dict(zip(relation.columns, relation.types, strict=True))
+            for layout in VOTE_LAYOUTS:
+                if layout.recognised_by <= columns.keys():
+                    known = of_known_columns(source, relation.columns) if suffix in {"csv", "tsv"} else source
+                    fields = field_expressions(columns)
+                    select = select_votes(known, number, layout, fields, renames())
+                    return _File(str(path), layout, select, frozenset({*fields, "outcome"}))
         known = "; ".join(f"{known.name}: {', '.join(sorted(known.recognised_by))}" for known in VOTE_LAYOUTS)
         raise UnreadableVotes(
-            f"{path}: no known layout of votes has the columns {', '.join(columns)}. Known are {known}."
+            f"{path}: no known layout of votes has the columns {', '.join(found)}. Known are {known}."
         )
 
     def _marked(self, keep: VoteFilter, *, ordinal: bool = False) -> tuple[str, list[str]]:

@@ -175,3 +175,9 @@ def test_a_board_that_runs_its_hard_task_on_strong_models_alone_still_ranks_them
     assert rank_agreement(ability, own).spearman > 0.99
     means = np.array([value[unit == one].mean() for one in units])
     assert rank_agreement(ability, means).spearman < 0.5
+
+
+def test_a_board_that_copies_another_changes_nothing(results: pl.DataFrame) -> None:
+    copied = results.filter(pl.col("source") == "second").with_columns(pl.lit("taken over").alias("source"))
+    once, twice = (counted(given, MODEL_FACTS.empty()) for given in (results, pl.concat([copied, results])))
+    assert once.equals(twice)

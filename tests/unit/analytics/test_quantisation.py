@@ -233,8 +233,16 @@ def test_formats_go_to_the_recipe_they_were_made_by(method: str, recipe: str | N
     assert recipe_of(method) == recipe
 
 
-def test_an_unknown_recipe_is_answered_with_a_warning(model: LossModel) -> None:
-    assert "not a recipe" in model.quantisation_loss(4.5, "unheard of", Subject(8e9)).warnings[0]
+def test_an_unknown_recipe_is_answered_with_a_warning_and_a_wider_interval(model: LossModel) -> None:
+    unknown = model.quantisation_loss(4.5, "unheard of", Subject(8e9))
+    assert "not a recipe" in unknown.warnings[0]
+    known = model.quantisation_loss(4.5, "rounded", Subject(8e9))
+    assert None not in (unknown.low, known.low)
+    # Wider than that of a measured recipe that loses more; and no more can be lost than there is.
+    assert known.points > unknown.points
+    assert unknown.points - unknown.low > 1.3 * (known.points - known.low)
+    least = model.quantisation_loss(1.58, "unheard of", Subject(8e9))
+    assert least.high < 75
 
 
 def test_a_question_that_is_none_is_refused(model: LossModel) -> None:

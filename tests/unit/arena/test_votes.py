@@ -190,3 +190,14 @@ def test_the_real_sample_of_140k_reads_whole(shared_data: Path) -> None:
     assert (result.votes_read, result.votes_counted, result.rejected.height) == (100, 100, 0)
     ties = result.comparisons.votes[result.comparisons.outcome == 0.5].sum()
     assert ties == 29  # 19 tie and 10 both_bad
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_votes_as_a_spreadsheet_saved_them(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    path = tmp_path / "votes.csv"
+    rows = ["model_a,model_b,winner", "älpha,beta,model_a", "beta,älpha,tie"]
+    path.write_bytes("\n".join(rows).replace(",", delimiter).encode(encoding))
+    with Votes([path]) as votes:
+        tally = votes.tally()
+    assert (tally.votes_counted, tally.comparisons.models) == (2, ("beta", "älpha"))

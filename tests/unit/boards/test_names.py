@@ -69,6 +69,10 @@ def test_mode_effort_and_format_are_read_off_a_name_and_what_belongs_to_it_stays
         # Another product whose name begins with that of a model; a model within a longer name.
         ("zhipuai/glm-5-turbo", None, None, "unmapped"),
         ("Qwen3", None, None, "unmapped"),
+        # The pretrained one has a name of its own; Ollama means the instructed one; folders are anything.
+        ("Qwen3-32B (base)", None, None, "unmapped"),
+        ("qwen2.5:7b", None, "Qwen/Qwen2.5-7B-Instruct", "inferred"),
+        ("/mnt/models/Qwen3-32B", None, None, "unmapped"),
         ("my-Qwen3-32B-finetune", None, None, "unmapped"),
         ("Qwen3-32", None, None, "unmapped"),
         ("anything", "https://github.com/zai-org/GLM-4.6", None, "unmapped"),
