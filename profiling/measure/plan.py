@@ -18,6 +18,7 @@ from profiling.foreign import NotJson, parse_json, text_of
 from profiling.measure.bundle import canonical_id, digest
 from profiling.measure.model.shape import shape_of
 from profiling.measure.prediction import Ceilings, memory_of, predict
+from profiling.models.families.traits import form_of
 from profiling.models.sources import catalogue
 
 SCHEMA = 1
@@ -148,7 +149,8 @@ def make_plan(grid: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]] = (
         raise InvalidPlan(f"the grid has {size:,} points; the most is {_MOST_POINTS:,}")
     points = []
     for name, config in configs.items():
-        encoder = str(config.get("model_type")) in {"bert", "roberta", "xlm-roberta", "distilbert"}
+        form = form_of(str(config.get("model_type")))
+        encoder = form is not None and form.is_encoder
         for values in product(*(asked[axis] for axis in _AXES)):
             stage, batch, context, precision, kernel, execution = values
             if (stage == "encode") != encoder:

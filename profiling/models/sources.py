@@ -47,7 +47,7 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         UnsupportedModelType: The family is not known, and its fields are not those of a known form.
         InvalidConfig: A field is missing or impossible; the message names it.
     """
-    text = _text_part(config)
+    text = text_part(config)
     stated_type = str(text.get("model_type") or "")
     # Copies of a model under a type of their own name the class that builds it.
     by_class = "" if stated_type in FAMILIES else _type_by_class(text)
@@ -89,7 +89,7 @@ def _filled_in(text: Mapping[str, Any]) -> tuple[str, ...]:
 _OF_THE_WHOLE = ("tie_word_embeddings", "quantization_config", "_name_or_path", "transformers_version", STATES_ALL)
 
 
-def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a config that describes the text decoder; of nested parts the innermost."""
     inner = next((config[part] for part in TEXT_PARTS if isinstance(config.get(part), Mapping)), None)
     if inner is None or ("hidden_size" in config and "hidden_size" not in inner):
@@ -101,7 +101,7 @@ def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     else:
         merged = {**outer, **inner, "tie_word_embeddings": outer["tie_word_embeddings"]}
     merged.setdefault("model_type", _type_by_class(inner) or str(config.get("model_type", "")))
-    return _text_part(merged)
+    return text_part(merged)
 
 
 def _type_by_class(config: Mapping[str, Any]) -> str:

@@ -99,15 +99,6 @@ class Config:
         """A truth value."""
         return bool(self.get(*names, default=default))
 
-    def window_pattern(self, layers: int, every: int | None) -> list[bool]:
-        """Which layers are local: from `layer_types`, else all but each `every`-th."""
-        types = self.get("layer_types")
-        if isinstance(types, list) and types:
-            return [str(kind) in {"sliding_attention", "chunked_attention"} for kind in types[:layers]]
-        if every is None:
-            return [True] * layers
-        return [(index + 1) % every != 0 for index in range(layers)]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
