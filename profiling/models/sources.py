@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from profiling.errors import InvalidConfig, ProfilingError, UnknownModel, UnsupportedModelType, nearest
-from profiling.foreign import LARGEST_DESCRIPTION_BYTES, NotJson, parse_json, text_of
+from profiling.foreign import LARGEST_DESCRIPTION_BYTES, NotJson, json_object, parse_json, text_of
 from profiling.models.architecture import Architecture
 from profiling.models.custom import custom_model
 from profiling.models.families import FAMILIES
@@ -148,13 +148,13 @@ def stated_config(file: Path) -> dict[str, Any]:
     Raises:
         InvalidConfig: A file is not JSON, or no object.
     """
-    config = _json_object(file)
+    config = json_object(text_of(file), str(file), InvalidConfig)
     if quantisation_of(config) is not None:
         return config
     for name, method in _BESIDE.items():
         beside = file.with_name(name)
         if beside.is_file():
-            read = _json_object(beside)
+            read = json_object(text_of(beside), str(beside), InvalidConfig)
             stated = read.get("quantization", {}) if method == "modelopt" else read
             said = {"quant_method": method, **stated} if isinstance(stated, Mapping) else None
             return config | ({"quantization_config": said} if said else {})
@@ -165,32 +165,21 @@ def _stored_bytes(folder: Path) -> int | None:
     """Bytes of all tensors by the index of a checkpoint in several files, or by the sizes of the files at hand."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        total = dict(_json_object(index).get("metadata") or {}).get("total_size")
+        total = dict(json_object(text_of(index), str(index), InvalidConfig).get("metadata") or {}).get("total_size")
         return int(total) if isinstance(total, int | float) and total > 0 else None
     files = [file for file in folder.glob("*.safetensors") if file.is_file()]
     return sum(file.stat().st_size for file in files) or None
 
 
-def _json_object(file: Path) -> dict[str, Any]:
-    try:
-        read = parse_json(text_of(file))
-    except NotJson as error:
-        raise InvalidConfig(f"{file} is not valid JSON: {error}") from error
-    if not isinstance(read, dict):
-        raise InvalidConfig(f"{file} holds {type(read).__name__}, expected an object")
-    return read
-
-
-def from_hub(model_id: str, revision: str = "main", timeout_s: float = 20.0) -> Architecture:
+def from_hub(model_id: str, timeout_s: float = 20.0) -> Architecture:
     """The architecture of a public model of the Hugging Face hub, by its `config.json`."""
-    url = f"https://huggingface.co/{model_id}/resolve/{revision}/config.json"
+    url = f"https://huggingface.co/{model_id}/resolve/main/config.json"
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as reply:
             config = parse_json(reply.read(LARGEST_DESCRIPTION_BYTES))
     except (urllib.error.URLError, TimeoutError, NotJson) as error:
         raise UnknownModel(
-            f"no config.json of {model_id!r} at revision {revision!r} from the hub ({error}); "
-            "give the path of a config.json instead"
+            f"no config.json of {model_id!r} from the hub ({error}); give the path of a config.json instead"
         ) from error
     return from_config(config, model_id)
 
