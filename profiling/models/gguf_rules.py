@@ -7,16 +7,14 @@ type's block fall back to a type of smaller blocks; embeddings and output are ap
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 from operator import attrgetter
 from typing import Literal
 
 from profiling.errors import UnsupportedPrecision, nearest
+from profiling.reference_files import reference_rows
 
 Role = Literal[
     "embedding", "output", "query", "key", "value", "attention_output", "up", "gate", "down", "other", "whole", "kept"
@@ -101,8 +99,7 @@ def place_of(index: int, count: int, counted: int | None = None) -> Place:
 @cache
 def reference() -> Mapping[tuple[str, str], Mapping[str, str]]:
     """The rows of reference/gguf_types.csv by kind and name."""
-    text = files("profiling").joinpath("reference/gguf_types.csv").read_text("utf-8")
-    return {(row["kind"], row["name"]): row for row in csv.DictReader(io.StringIO(text))}
+    return {(row["kind"], row["name"]): row for row in reference_rows("gguf_types.csv")}
 
 
 @cache

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +21,8 @@ from profiling.models.families.inferred import inferred
 from profiling.models.formats import TEXT_PARTS, published_format, quantisation_of
 from profiling.models.records import record_of
 from profiling.models.towers import AHEAD, uncounted
+from profiling.reference_files import reference_rows, reference_text
 
-REFERENCE = Path(__file__).parents[1] / "reference"
 """Tables that ship with the package: architectures, accelerators, weight formats, Table 1."""
 
 
@@ -231,7 +228,7 @@ class CatalogueEntry:
         """Its facts in the columns of reference/architectures.csv, empty where unknown."""
         if self.row is not None:
             return self.row
-        empty = dict.fromkeys(_table()[0], "")
+        empty = dict.fromkeys(reference_rows("architectures.csv")[0], "")
         return empty | record_of(self.architecture(), self.stated or {})
 
     def config(self) -> dict[str, Any]:
@@ -271,36 +268,22 @@ class CatalogueEntry:
         return from_config(self.config(), self.model_id)
 
 
-def _reference(name: str) -> str:
-    # By the loader of the package, which also reads from an archive.
-    return files("profiling").joinpath(f"reference/{name}").read_text("utf-8")
-
-
-@cache
-def _table() -> tuple[tuple[str, ...], Mapping[str, Mapping[str, str]]]:
-    """Columns and rows of reference/architectures.csv."""
-    reader = csv.DictReader(io.StringIO(_reference("architectures.csv")))
-    rows = {row["model_id"]: row for row in reader}
-    return tuple(reader.fieldnames or ()), rows
-
-
 @cache
 def model_configs() -> Mapping[str, Mapping[str, Any]]:
     """Configs of models of 2025 and later with their counts and sources, by their name on the hub."""
-    lines = (json.loads(line) for line in _reference("model_configs.jsonl").splitlines() if line)
+    lines = (json.loads(line) for line in reference_text("model_configs.jsonl").splitlines() if line)
     return {line["model_id"]: line for line in lines}
 
 
 @cache
 def same_shapes() -> Mapping[str, tuple[str, str]]:
     """Models without a config here that have the shapes of one of the catalogue: that one, and who says so."""
-    rows = csv.DictReader(io.StringIO(_reference("same_shapes.csv")))
-    return {row["model_id"]: (row["same_as"], row["basis"]) for row in rows}
+    return {row["model_id"]: (row["same_as"], row["basis"]) for row in reference_rows("same_shapes.csv")}
 
 
 def under_name(model: Architecture, name: str) -> Architecture:
     """A model under the name of one that has its shapes, with the length that one was made for where that differs."""
-    rows = csv.DictReader(io.StringIO(_reference("same_shapes.csv")))
+    rows = reference_rows("same_shapes.csv")
     longest = next((row["max_context"] for row in rows if row["model_id"] == name), "")
     return replace(model, name=name, max_position=int(longest) if longest else model.max_position)
 
@@ -308,7 +291,7 @@ def under_name(model: Architecture, name: str) -> Architecture:
 @cache
 def catalogue() -> Mapping[str, CatalogueEntry]:
     """The models that ship as reference data, by their name on the hub."""
-    rows, stated = _table()[1], model_configs()
+    rows, stated = {row["model_id"]: row for row in reference_rows("architectures.csv")}, model_configs()
     names = [*rows, *(name for name in stated if name not in rows)]
     return {name: CatalogueEntry(name, rows.get(name), stated.get(name)) for name in names}
 
