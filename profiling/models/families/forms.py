@@ -79,11 +79,11 @@ class Form:
     """Fields that published configs leave out, as transformers fills them in."""
 
 
-def switched(config: Config, trait: bool | str, *, default: bool = False) -> bool:
+def switched(config: Config, trait: bool | str) -> bool:
     """The trait, or what the field of that name says."""
     if isinstance(trait, bool):
         return trait
-    return config.flag(trait.removeprefix("!"), default=trait.startswith("!") or default)
+    return config.flag(trait.removeprefix("!"), default=trait.startswith("!"))
 
 
 def base(config: Config, form: Form) -> LayerSpec:
