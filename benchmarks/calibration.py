@@ -1,6 +1,6 @@
 """Print the accuracy table of calibrated kernel times, and how long calibrating and predicting take.
 
-    python benchmarks/calibration.py ../shared/data/kernels [--residual]
+    python benchmarks/calibration.py ../shared/data/kernels
 
 Held-out figures are over every sound row, each predicted by a fit that had not seen its shape.
 """
@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from pipelines.sources.kernels.read import device_of
 from profiling.calibration.calibrate import (
+    DEFAULT_INTERVAL,
     Calibration,
     above_roof,
     bound_s,
     calibrate,
-    peaks_of_device,
-    unfitted_calibration,
+    peaks_of,
 )
 from profiling.calibration.kernels import OPERATOR_CLASSES, read_kernels
 
@@ -32,7 +34,7 @@ def uncalibrated(calibration: Calibration, kernels: pl.DataFrame) -> tuple[float
     kernels = kernels.join(above_roof(kernels, calibration.peaks), on="source_row", how="anti")
     measured = kernels["latency_s"].to_numpy()
     bound = bound_s(calibration.operator_class, kernels, calibration.peaks)
-    default = unfitted_calibration(calibration.accelerator, calibration.operator_class, calibration.peaks)
+    default = replace(calibration, parameters={}, interval=DEFAULT_INTERVAL)
     likely, low, high = default.predict_s(kernels)
     return (
         100 * float(np.abs(bound / measured - 1).mean()),
@@ -44,7 +46,6 @@ def uncalibrated(calibration: Calibration, kernels: pl.DataFrame) -> tuple[float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kernels", type=Path, nargs="?", default=DEFAULT, help="folder of kernel tables")
-    parser.add_argument("--residual", action="store_true", help="learn what the law leaves over (minutes)")
     arguments = parser.parse_args()
     if not arguments.kernels.is_dir():
         print(f"{arguments.kernels} is not on this machine; name a folder of kernel tables.")
@@ -57,13 +58,13 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for (accelerator,), kernels in tables.kernels.group_by("accelerator", maintain_order=True):
-        peaks = peaks_of_device(kernels["device"][0], str(accelerator))
+        peaks = peaks_of(device_of(kernels["device"][0], str(accelerator)))
         for operator_class in OPERATOR_CLASSES:
             part = kernels.filter(pl.col("operator_class") == operator_class)
             if part.height == 0:
                 continue
             begin = time.process_time()
-            (calibration,) = calibrate(part, peaks, arguments.residual)
+            (calibration,) = calibrate(part, peaks)
             fitted = time.process_time()
             calibration.predict_s(part)
             rate = part.height / (time.process_time() - fitted)

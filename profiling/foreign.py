@@ -69,6 +69,21 @@ def parse_json(content: str | bytes) -> Any:
     return _without_surrogates(document) if _MAY_HOLD_SURROGATE.search(text) else document
 
 
+def json_object(content: str | bytes, name: str, refusal: type[Exception]) -> dict[str, Any]:
+    """The object that a document holds, by `parse_json`.
+
+    Raises:
+        refusal: It is not JSON, or no object; the message says `name`.
+    """
+    try:
+        found = parse_json(content)
+    except NotJson as error:
+        raise refusal(f"{name} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise refusal(f"{name} holds {type(found).__name__}, expected an object")
+    return found
+
+
 def _nothing(_name: str) -> None:
     return None
 

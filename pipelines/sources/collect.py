@@ -23,7 +23,7 @@ from pipelines.sources.recognised import Recognised
 from pipelines.sources.recognition import PROSE, SUFFIXES, UNRECOGNISED, recognise
 from profiling.measure.bundle import COMPLETE, UnusableBundle, is_complete, pack
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
-from profiling.models.sources import REFERENCE
+from profiling.reference_files import FOLDER
 from warehouse.files import printable
 from warehouse.settings import Settings
 
@@ -32,7 +32,7 @@ ONLINE = "online"
 BOARD = "board:"
 """Before the name of a declared board: that source alone, online."""
 LARGEST_FILE_BYTES = 1 << 30
-MEASURED = REFERENCE / "measured"
+MEASURED = FOLDER / "measured"
 """Bundles that this project measured itself."""
 
 Report = Callable[[str], None]

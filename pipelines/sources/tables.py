@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from profiling.foreign import NotJson, parse_json
+from profiling.foreign import json_object
 from profiling.foreign_parquet import promise_of, read_parquet
 
 MOST_COLUMNS = 2_000
@@ -224,10 +224,4 @@ def read_document(payload: bytes, name: str) -> dict[str, Any]:
     Raises:
         UnreadableFile: the bytes are not a JSON object.
     """
-    try:
-        document = parse_json(payload)
-    except NotJson as error:
-        raise UnreadableFile(f"{name} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise UnreadableFile(f"{name} holds no JSON object.")
-    return document
+    return json_object(payload, name, UnreadableFile)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from analytics.units import GIB, JOULES_PER_KWH
 from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
+from profiling.answers.prices import rented_usd_per_million_tokens
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import DoesNotFit, InvalidWorkload, nearest
 from profiling.roofline.estimate import Estimate
@@ -21,36 +22,14 @@ the industry's survey (Uptime Institute 2025)."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingCost:
-    """What a million tokens cost, with the conditions that the numbers hold for."""
+    """What a million tokens cost."""
 
-    model: str
-    accelerator: str
-    devices: int
-    batch: float
-    stage: str
-    utilisation: float
     usd_per_million_tokens: Spread | None
     """None where no price is known."""
     energy: TokenEnergy | None
     """Per token, in its parts; None where the power of the devices is not published."""
     grams_co2e_per_million_tokens: Spread | None
     """Of all parts that are known."""
-
-
-def usd_per_million_tokens(
-    tokens_per_s: float, usd_per_device_hour: float, devices: int = 1, utilisation: float = 1.0
-) -> float:
-    """Rent of all devices over the tokens of the share of time they are busy.
-
-    Raises:
-        InvalidWorkload: A rate, price or share that cannot be.
-    """
-    if tokens_per_s <= 0 or usd_per_device_hour < 0 or devices < 1 or not 0 < utilisation <= 1:
-        raise InvalidWorkload(
-            f"cannot price {tokens_per_s:g} tokens/s at {usd_per_device_hour:g} USD/h x {devices} with "
-            f"utilisation {utilisation:g}: rates are positive, utilisation lies in (0, 1]"
-        )
-    return devices * usd_per_device_hour / (tokens_per_s * 3600 * utilisation) * 1e6
 
 
 def grams_co2e_per_million_tokens(
@@ -87,7 +66,6 @@ def serving_cost(
     usd_per_device_hour: float | None,
     grams_co2e_per_kwh: float,
     power_usage_effectiveness: float = POWER_USAGE_EFFECTIVENESS,
-    utilisation: float = 1.0,
 ) -> ServingCost:
     """Cost, energy and carbon of an estimate; low cost goes with the fast end of its interval.
 
@@ -95,31 +73,20 @@ def serving_cost(
         DoesNotFit: The configuration does not run, so it has no cost.
     """
     rate = estimate.tokens_per_s
-    workload = estimate.workload
+    devices = estimate.workload.parallelism.devices
     if rate is None:
         raise DoesNotFit(
-            f"{estimate.model} does not fit on {workload.parallelism.devices} x {estimate.accelerator} "
+            f"{estimate.model} does not fit on {devices} x {estimate.accelerator} "
             f"(at least {float(estimate.need.low) / GIB:.1f} GiB per device needed), so it has no cost per token"
         )
-    devices = workload.parallelism.devices
     slow, likely, fast = float(rate.low_s), float(rate.likely_s), float(rate.high_s)
     money = None
     if usd_per_device_hour is not None:
-        money = Spread(*(usd_per_million_tokens(tokens, usd_per_device_hour, devices, utilisation)
-                         for tokens in (fast, likely, slow)))  # fmt: skip
+        hourly = devices * usd_per_device_hour
+        money = Spread(*(rented_usd_per_million_tokens(tokens, hourly) for tokens in (fast, likely, slow)))
     energy = energy_per_token(accelerator, devices, Spread(slow, likely, fast))
     carbon = None
     if energy is not None:
         carbon = Spread(*(grams_co2e_per_million_tokens(joules, grams_co2e_per_kwh, power_usage_effectiveness)
                           for joules in (energy.total.low, energy.total.likely, energy.total.high)))  # fmt: skip
-    return ServingCost(
-        model=estimate.model,
-        accelerator=estimate.accelerator,
-        devices=devices,
-        batch=float(workload.batch),
-        stage=workload.stage,
-        utilisation=utilisation,
-        usd_per_million_tokens=money,
-        energy=energy,
-        grams_co2e_per_million_tokens=carbon,
-    )
+    return ServingCost(usd_per_million_tokens=money, energy=energy, grams_co2e_per_million_tokens=carbon)

@@ -5,23 +5,21 @@ What hosts and idle devices draw stands in reference/power.csv, each figure with
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import device_class
 from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
+from profiling.reference_files import reference_rows
 
 INCLUDES = (
     "Energy per token includes the devices while they run; the host around them (processors, memory, fans, network, "
     "power supplies) and idle power are stated separately, and carbon includes all three."
 )
 """What “per token” includes; said wherever energy is printed."""
-_TABLE = Path(__file__).parents[1] / "reference" / "power.csv"
 _LEAST_SHARE = 0.5
 _SERVER, _OTHER, _DESKTOP, _CHIP = (
     "server of eight linked devices", "server of another kind", "desktop of one card", "machine of one chip",
@@ -75,8 +73,7 @@ def drawn_w(accelerator: Accelerator) -> tuple[float, float, float] | None:
 
 @cache
 def _figures() -> Mapping[tuple[str, str], Mapping[str, str]]:
-    with _TABLE.open(encoding="utf-8", newline="") as file:
-        return {(row["quantity"], row["of"]): row for row in csv.DictReader(file)}
+    return {(row["quantity"], row["of"]): row for row in reference_rows("power.csv")}
 
 
 def _draw(quantity: str, of: str, accelerator: Accelerator) -> Draw | None:

@@ -31,12 +31,12 @@ class Images:
     @property
     def time(self) -> PassTime:
         """The pass of the tower, and that of what follows it."""
-        return self.tower.time if self.projector is None else _sum(self.tower.time, self.projector.time)
+        return self.tower.time if self.projector is None else self.tower.time + self.projector.time
 
     def before(self, decoder: Estimate) -> Estimate:
         """A prefill or a generation with the tower's pass before it."""
         tower = self.time
-        time = _sum(decoder.time, tower)
+        time = decoder.time + tower
         rate = decoder.tokens_per_s
         if rate is not None:
             rates = {
@@ -45,7 +45,7 @@ class Images:
             rate = PassTime(**rates)
         first = decoder.time_to_first_token
         return replace(
-            decoder, time=time, tokens_per_s=rate, time_to_first_token=None if first is None else _sum(first, tower),
+            decoder, time=time, tokens_per_s=rate, time_to_first_token=None if first is None else first + tower,
             operators=decoder.operators
             if decoder.workload.stage == "generate"
             else (
@@ -85,10 +85,6 @@ def images_of(
     return Images(
         name=part.name, images=images, patches=round(patches / images), tower=found, projector=projector
     )  # fmt: skip
-
-
-def _sum(one: PassTime, other: PassTime) -> PassTime:
-    return PassTime(*(getattr(one, name) + getattr(other, name) for name in TIME_NAMES))
 
 
 def _seconds(time: PassTime, name: str) -> float:

@@ -16,8 +16,6 @@ from profiling.errors import InvalidWorkload
 Row = Mapping[str, Any]
 HYPERSCALER = "hyperscaler"
 HOURS_PER_YEAR = 8766.0
-API_INPUT_SHARE = 0.25
-"""Tokens that are billed as input per token that is billed as output, for comparisons with serving: short prompts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +186,7 @@ def rented_usd_per_million_tokens(tokens_per_s: float, usd_per_hour: float) -> f
     _require_rate(tokens_per_s)
     if usd_per_hour < 0:
         raise InvalidWorkload(f"a rent of {usd_per_hour:g} USD/h cannot be")
-    return usd_per_hour / (tokens_per_s * 0.0036)
+    return usd_per_hour / (tokens_per_s * 3600) * 1e6
 
 
 def _require_rate(tokens_per_s: float, load: float = 1.0) -> None:
@@ -208,10 +206,9 @@ class ApiPrice:
     cheapest_provider: str
     hosts: int
     newest_date: date | None
-    input_share: float
 
 
-def api_price(model_id: str, offers: Iterable[Row], input_share: float = API_INPUT_SHARE) -> ApiPrice | None:
+def api_price(model_id: str, offers: Iterable[Row], input_share: float) -> ApiPrice | None:
     """What the tokens of a model cost from those who host it, or None where nobody lists it.
 
     Free and retired offers and batch or resold ones (aggregators) are left out; each host counts once, by its newest
@@ -243,7 +240,6 @@ def api_price(model_id: str, offers: Iterable[Row], input_share: float = API_INP
         cheapest_provider=cheapest,
         hosts=len(costs),
         newest_date=None if last == date.min else last,
-        input_share=input_share,
     )
 
 

@@ -23,7 +23,7 @@ from profiling.models.parts import Held, expert_layers, layer_kinds, part_of
 from profiling.models.steps import AttentionCore, Experts, Step
 from profiling.models.stored import group_of
 from profiling.roofline.estimate import estimate
-from profiling.roofline.whole import TIME_NAMES, PassTime
+from profiling.roofline.whole import PassTime
 from profiling.roofline.workload import Parallelism, Precision, Values, Workload
 
 _ENGINE = "llama.cpp"
@@ -72,7 +72,8 @@ def placed(
     pieces = _pieces(door, model, fleet, asked, host, placement)
     hops = _hops(pieces, placement)
     light = expert_layers(model)[: placement.cpu_expert_layers]
-    step = _plus(_sum([piece.step for piece in pieces]), hops)
+    low, likely, high = (hops * each for each in HOP_S)
+    step = sum((piece.step for piece in pieces), start=_NOTHING) + PassTime(0.0, likely, low, high)
     if host is not None:
         step = replace(step, low_s=step.low_s / HOST_SPREAD, high_s=step.high_s * HOST_SPREAD)
     first = None if prompt is None else _prompt_time(door, pieces, asked, prompt, fleet)
@@ -285,15 +286,6 @@ def largest_matrix_bytes(model: Architecture, workload: Workload) -> Values:
 _NOTHING = PassTime(0.0, 0.0, 0.0, 0.0)
 
 
-def _sum(times: Sequence[PassTime]) -> PassTime:
-    return PassTime(*(sum((getattr(time, name) for time in times), start=0.0) for name in TIME_NAMES))
-
-
-def _plus(time: PassTime, hops: int) -> PassTime:
-    low, likely, high = (hops * each for each in HOP_S)
-    return PassTime(time.bound_s, time.likely_s + likely, time.low_s + low, time.high_s + high)
-
-
 def _hops(pieces: Sequence[Piece], placement: Placement) -> int:
     """Times that a token's hidden vector changes memories."""
     cards = sum(not piece.is_host for piece in pieces)
@@ -319,19 +311,15 @@ def _prompt_time(door: Door, pieces: Sequence[Piece], workload: Workload, prompt
         whole = sum(float(time.likely_s) for time in stages)
         slowest = max(float(time.likely_s) for time in stages)
         share = ((parts - 1) * slowest + whole) / (parts * whole)
-    total = _sum([
-        time if piece.is_host else time.scaled(share) for time, piece in zip(runs, pieces, strict=True)
-    ])  # fmt: skip
+    each = (time if piece.is_host else time.scaled(share) for time, piece in zip(runs, pieces, strict=True))
+    total = sum(each, start=_NOTHING)
     host = next((piece for piece in pieces if piece.is_host), None)
     if host is None:
         return total
     link = first_card.link_bytes_per_s if first_card.is_pcie_only else None
     copied = parts * float(host.need.weights) - parts * _tables(host.model, workload)
     low, likely, high = (copied / ((link or PCIE_BYTES_PER_S / _LINK_SHARES[1]) * share) for share in _LINK_SHARES)
-    return PassTime(
-        float(total.bound_s) + low, float(total.likely_s) + likely, float(total.low_s) + low,
-        float(total.high_s) + high,
-    )  # fmt: skip
+    return total + PassTime(low, likely, low, high)
 
 
 def _tables(model: Architecture, workload: Workload) -> float:

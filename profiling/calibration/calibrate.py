@@ -6,9 +6,8 @@ The laws are in `laws`, the fit in `fit`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,11 +31,10 @@ from profiling.calibration.kernels import (
     GEMM_SHAPE,
     OPERATOR_CLASSES,
     REJECTED_SCHEMA,
-    read_kernels,
     work_of,
 )
 from profiling.calibration.laws import Array, Peaks, number_format, variants
-from profiling.devices.accelerators import Accelerator, find
+from profiling.devices.accelerators import Accelerator
 from profiling.errors import ProfilingError
 
 # Streaming multiprocessors of NVIDIA chips since Volta have a register file of 256 KiB each; tables print the
@@ -110,19 +108,10 @@ class Calibration:
         """Everything that predicts, as plain values; `from_dict` gives an equal predictor back."""
         return {
             **self.to_row(),
-            "peaks": {
-                "flops_per_s": dict(self.peaks.flops_per_s),
-                "bytes_per_s": self.peaks.bytes_per_s,
-                "cache_bytes": self.peaks.cache_bytes,
-                "multiprocessors": self.peaks.multiprocessors,
-            },
-            "interval": {
-                "edges": list(self.interval.edges),
-                "lower": list(self.interval.lower),
-                "upper": list(self.interval.upper),
-            },
+            "peaks": asdict(self.peaks),
+            "interval": asdict(self.interval),
             "kernels": self.kernels,
-            "grouped_by": list(self.grouped_by),
+            "grouped_by": self.grouped_by,
         }
 
     @classmethod
@@ -191,18 +180,6 @@ def calibrate(kernels: pl.DataFrame, peaks: Peaks) -> list[Calibration]:
     ]
 
 
-def unfitted_calibration(accelerator: str, operator_class: str, peaks: Peaks) -> Calibration:
-    """A law before its fit: its documented starting values and a wide interval, which hold the laws to their bounds.
-
-    Whole models on an accelerator without measurements are predicted by `roofline.DEFAULTS`, not by this.
-    The starting values (75 % of peak compute in GEMM tiles, 60 % in prefill, 80 % of bandwidth, 3 to 12 µs per
-    call; `calibration_laws`) are mid-range of fits to six GPUs. Held-out figures are None: none were measured.
-    """
-    if operator_class not in OPERATOR_CLASSES:
-        raise UnusableKernels(f"no operator class {operator_class!r}; there are {', '.join(OPERATOR_CLASSES)}")
-    return Calibration(accelerator, operator_class, peaks, {}, DEFAULT_INTERVAL)
-
-
 def peaks_of(accelerator: Accelerator) -> Peaks:
     """The peaks of an accelerator of the table; multiprocessors follow from NVIDIA's register files."""
     formats = {"bf16": "fp16", "fp8": "fp8"}
@@ -214,39 +191,6 @@ def peaks_of(accelerator: Accelerator) -> Peaks:
         accelerator.last_level_cache_bytes or 0.0,
         round(registers * _MULTIPROCESSORS_PER_REGISTER_MB) if nvidia else None,
     )
-
-
-def peaks_of_device(device: str, folder_name: str) -> Peaks:
-    """Peaks for a device as its driver names it ("NVIDIA H200"), or failing that by the folder's name.
-
-    Raises:
-        UnknownAccelerator: neither names exactly one accelerator of the table.
-    """
-    name = device.removeprefix("NVIDIA ").strip()
-    try:
-        return peaks_of(find(name))
-    except ProfilingError:
-        return peaks_of(find(folder_name))
-
-
-def calibrate_tables(
-    folder: Path, peaks: Callable[[str, str], Peaks] = peaks_of_device
-) -> tuple[list[Calibration], pl.DataFrame]:
-    """Calibrations of every accelerator below `folder`, and every rejected row with its reason.
-
-    Raises:
-        UnreadableKernelTable: no kernel tables there.
-        UnknownAccelerator: the peaks of a device are not known.
-        UnusableKernels: too few sound kernels.
-    """
-    tables = read_kernels(folder)
-    calibrations: list[Calibration] = []
-    rejected = [tables.rejected]
-    for (accelerator,), kernels in tables.kernels.group_by("accelerator", maintain_order=True):
-        known = peaks(str(kernels["device"][0]), str(accelerator))
-        calibrations += calibrate(kernels, known)
-        rejected.append(above_roof(kernels, known))
-    return calibrations, pl.concat(rejected)
 
 
 def _calibrate_class(accelerator: str, operator_class: str, kernels: pl.DataFrame, peaks: Peaks) -> Calibration:

@@ -105,12 +105,12 @@ def shape_groups(operator_class: str, shapes: Mapping[str, Array]) -> NDArray[np
     return np.asarray(np.unique(keys, axis=0, return_inverse=True)[1]).reshape(-1)
 
 
-def fold_of(groups: NDArray[np.int64], folds: int = FOLDS) -> NDArray[np.int64]:
+def fold_of(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     """Fold of each row: groups dealt out evenly in an order drawn by a fixed seed."""
     count = int(groups.max()) + 1
     order = np.random.default_rng(_SEED).permutation(count)
     fold = np.empty(count, dtype=np.int64)
-    fold[order] = np.arange(count) % min(folds, count)
+    fold[order] = np.arange(count) % min(FOLDS, count)
     return fold[groups]
 
 

@@ -90,17 +90,7 @@ def shipped_transfers() -> tuple[Transfer, ...]:
 
 def summary(surfaces: Iterable[KernelSurface]) -> pl.DataFrame:
     """Held-out errors by device, engine and kind, in `SUMMARY_SCHEMA`: means over variants, weighted by kernels."""
-    frame = pl.DataFrame(
-        [
-            {
-                "device": one.device, "engine": one.engine, "kind": one.kind, "kernels": one.kernels,
-                "mean_error_pct": one.mean_error_pct, "median_error_pct": one.median_error_pct,
-                "inside_pct": one.inside_pct,
-            }
-            for one in surfaces
-        ],
-        schema={name: kind for name, kind in SUMMARY_SCHEMA.items() if name != "variants"},
-    )  # fmt: skip
+    frame = _frame(surfaces, {name: kind for name, kind in SUMMARY_SCHEMA.items() if name != "variants"})
     weight = pl.col("kernels")
     means = [
         ((pl.col(name) * weight).sum() / weight.sum()).round(1).alias(name)
@@ -115,17 +105,17 @@ def variant_table(surfaces: Iterable[KernelSurface]) -> pl.DataFrame:
     """Held-out errors of every variant."""
     names = ("device", "engine", "version", "kind", "variant", "kernels", "shapes", "mean_error_pct",
              "median_error_pct", "inside_pct")  # fmt: skip
-    rows = [{name: getattr(one, name) for name in names} for one in surfaces]
-    return pl.DataFrame(rows).sort("device", "engine", "kind", "variant")
+    return _frame(surfaces, names).sort("device", "engine", "kind", "variant")
 
 
 def transfer_table(transfers: Iterable[Transfer]) -> pl.DataFrame:
     """Errors on devices left out, one row per device, engine and kind."""
-    rows = [
-        {
-            "device": one.device, "predicted_from": " and ".join(one.devices), "engine": one.engine, "kind": one.kind,
-            "kernels": one.kernels, "mean_error_pct": one.mean_error_pct, "median_error_pct": one.median_error_pct,
-        }
-        for one in transfers
-    ]  # fmt: skip
-    return pl.DataFrame(rows).sort("device", "engine", "kind")
+    names = ("device", "devices", "engine", "kind", "kernels", "mean_error_pct", "median_error_pct")
+    frame = _frame(transfers, names).with_columns(pl.col("devices").list.join(" and "))
+    return frame.rename({"devices": "predicted_from"}).sort("device", "engine", "kind")
+
+
+def _frame(
+    items: Iterable[KernelSurface | Transfer], schema: Sequence[str] | Mapping[str, type[pl.DataType]]
+) -> pl.DataFrame:
+    return pl.DataFrame([{name: getattr(one, name) for name in schema} for one in items], schema=schema)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.resources
+import os
+import shutil
 import zipfile
-from collections.abc import Iterator
+from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
-_MODULES = (
-    "__init__", "errors", "roofline/__init__", "roofline/operators", "roofline/tokens", "roofline/workload",
-    "systems",
-)  # fmt: skip
-_FOLDERS = ("models", "measure")
-_FACTS = ("reference/architectures.csv", "reference/config_defaults.json", "reference/weight_formats.csv",
-          "reference/public_domain.txt")  # fmt: skip
 _MAIN = """import os, sys
 os.environ["SKYLINE_PROFILE_ARCHIVE"] = os.path.abspath(sys.argv[0])
 from profiling.measure.command import main
@@ -22,24 +16,33 @@ main(program=os.path.basename(sys.argv[0]))
 """
 
 
+class _OfThePackage(ModuleFinder):
+    """Follows imports within the package alone; what nodes have besides is theirs."""
+
+    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
+        """The place of a module."""
+        if path is None and name != "profiling":
+            raise ImportError(name)
+        return super().find_module(name, path, parent)
+
+
 def build(out: Path) -> None:
-    """Write the archive; the same sources make the same bytes."""
-    root = importlib.resources.files("profiling")
+    """Write the archive: every module that the command imports, however late, and the files of reference/.
+
+    The same sources make the same bytes.
+    """
+    if itself := os.environ.get("SKYLINE_PROFILE_ARCHIVE"):
+        shutil.copyfile(itself, out)
+        return
+    package = Path(__file__).parents[1]
+    finder = _OfThePackage([str(package.parent)])
+    finder.import_hook("profiling.measure.command")
+    modules = [Path(vars(module)["__file__"]) for module in finder.modules.values()]
+    facts = [file for file in package.joinpath("reference").iterdir() if file.is_file()]
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "__main__.py", _MAIN.encode())
-        for name in (*(f"{module}.py" for module in _MODULES), *_FACTS):
-            _add(archive, f"profiling/{name}", root.joinpath(name).read_bytes())
-        for folder in _FOLDERS:
-            for name, content in _sources(root.joinpath(folder), f"profiling/{folder}"):
-                _add(archive, name, content)
-
-
-def _sources(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir() and entry.name != "__pycache__":
-            yield from _sources(entry, f"{prefix}/{entry.name}")
-        elif entry.name.endswith(".py"):
-            yield f"{prefix}/{entry.name}", entry.read_bytes()
+        for file in sorted([*modules, *facts]):
+            _add(archive, file.relative_to(package.parent).as_posix(), file.read_bytes())
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

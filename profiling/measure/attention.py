@@ -34,14 +34,14 @@ def used(kernel: str, shape: ModelShape, stage: str, batch: int, context: int, l
     if kernel != "auto":
         return kernel
     tokens = 1 if stage == "decode" else context
-    window = next((window for window in shape.windows if window), None)
+    spec, window = shape.layers[0], next((spec.window for spec in shape.layers if spec.window), None)
     if window and tokens > window:
         return "auto, with a mask"
-    query = torch.empty(batch, shape.heads, tokens, shape.head_dim, device=like.device, dtype=like.dtype)
-    key = torch.empty(batch, shape.kv_heads, context, shape.head_dim, device=like.device, dtype=like.dtype)
-    causal = tokens > 1 and not shape.is_encoder
+    query = torch.empty(batch, spec.heads, tokens, spec.head_dim, device=like.device, dtype=like.dtype)
+    key = torch.empty(batch, spec.kv_heads, context, spec.head_dim, device=like.device, dtype=like.dtype)
+    causal = tokens > 1 and spec.causal
     # What scaled_dot_product_attention itself asks; the public function does not tell.
-    choice = torch._fused_sdp_choice(query, key, key, is_causal=causal, enable_gqa=shape.heads != shape.kv_heads)
+    choice = torch._fused_sdp_choice(query, key, key, is_causal=causal, enable_gqa=spec.heads != spec.kv_heads)
     names = {int(backend.value): name for name, backend in _BACKENDS.items()}
     return names.get(choice, f"number {choice}")
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from profiling.errors import ProfilingError
-from profiling.foreign import NotJson, parse_json
+from profiling.foreign import json_object
 
 SCHEMA = 1
 SUFFIX = ".bundle"
@@ -91,17 +91,8 @@ def rows(content: bytes, name: str) -> list[Row]:
     Raises:
         UnusableBundle: A line is not a JSON object.
     """
-    found = []
     *lines, _ = content.split(b"\n")
-    for number, line in enumerate(lines, 1):
-        try:
-            row = parse_json(line)
-        except NotJson as error:
-            raise UnusableBundle(f"{name}: line {number} is not JSON ({error})") from error
-        if not isinstance(row, dict):
-            raise UnusableBundle(f"{name}: line {number} holds {type(row).__name__}, expected an object")
-        found.append(row)
-    return found
+    return [json_object(line, f"{name}: line {number}", UnusableBundle) for number, line in enumerate(lines, 1)]
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -227,7 +218,7 @@ def load(contents: Mapping[str, bytes]) -> Bundle:
         )
     if contents[COMPLETE].decode("utf-8", "replace").strip() != digest(contents[MANIFEST]):
         raise UnusableBundle(f"{MANIFEST} is not the one that {COMPLETE} was written for")
-    manifest = _object(contents[MANIFEST], MANIFEST)
+    manifest = json_object(contents[MANIFEST], MANIFEST, UnusableBundle)
     if manifest.get("schema") != SCHEMA:
         raise UnusableBundle(f"{MANIFEST} has schema {manifest.get('schema')!r}; this version reads {SCHEMA}")
     listed = manifest.get("files")
@@ -246,8 +237,8 @@ def load(contents: Mapping[str, bytes]) -> Bundle:
             raise UnusableBundle(f"{name} was added after sealing")
     return Bundle(
         manifest=manifest,
-        plan=_object(contents[PLAN], PLAN),
-        environment=_object(contents[ENVIRONMENT], ENVIRONMENT),
+        plan=json_object(contents[PLAN], PLAN, UnusableBundle),
+        environment=json_object(contents[ENVIRONMENT], ENVIRONMENT, UnusableBundle),
         ceilings=tuple(rows(contents.get(CEILINGS, b""), CEILINGS)),
         points=tuple(rows(contents[POINTS], POINTS)),
         layers=tuple(_packed_rows(contents, LAYERS)),
@@ -267,16 +258,6 @@ def _packed_rows(contents: Mapping[str, bytes], name: str) -> list[Row]:
     if len(content) > LARGEST_BYTES:
         raise UnusableBundle(f"{name}{PACKED} unpacks to more than {LARGEST_BYTES >> 20} MiB")
     return rows(content, name)
-
-
-def _object(content: bytes, name: str) -> Row:
-    try:
-        found = parse_json(content)
-    except NotJson as error:
-        raise UnusableBundle(f"{name} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise UnusableBundle(f"{name} holds {type(found).__name__}, expected an object")
-    return found
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:

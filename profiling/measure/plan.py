@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from profiling.errors import ProfilingError, UnsupportedModelType, nearest
-from profiling.foreign import NotJson, parse_json, text_of
+from profiling.foreign import json_object, parse_json, text_of
 from profiling.measure.bundle import canonical_id, digest
 from profiling.measure.model.shape import shape_of
 from profiling.measure.prediction import Ceilings, memory_of, predict
+from profiling.models.families.traits import form_of
 from profiling.models.sources import catalogue
 
 SCHEMA = 1
@@ -105,13 +106,7 @@ def config_of(model: str) -> dict[str, Any]:
     path = Path(model)
     file = next(filter(_is_file, (path / "config.json", path)), None)
     if file is not None:
-        try:
-            loaded = parse_json(text_of(file))
-        except NotJson as error:
-            raise InvalidPlan(f"{file} is not JSON: {error}") from error
-        if not isinstance(loaded, dict):
-            raise InvalidPlan(f"{file} holds no object")
-        return loaded
+        return json_object(text_of(file), str(file), InvalidPlan)
     known = catalogue()
     matches = [name for name in known if model.casefold() in {name.casefold(), name.split("/")[-1].casefold()}]
     if len(matches) == 1:
@@ -148,7 +143,8 @@ def make_plan(grid: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]] = (
         raise InvalidPlan(f"the grid has {size:,} points; the most is {_MOST_POINTS:,}")
     points = []
     for name, config in configs.items():
-        encoder = str(config.get("model_type")) in {"bert", "roberta", "xlm-roberta", "distilbert"}
+        form = form_of(str(config.get("model_type")))
+        encoder = form is not None and form.is_encoder
         for values in product(*(asked[axis] for axis in _AXES)):
             stage, batch, context, precision, kernel, execution = values
             if (stage == "encode") != encoder:

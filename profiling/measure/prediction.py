@@ -15,6 +15,7 @@ from typing import Any
 
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
+from profiling.models.families.traits import form_of
 from profiling.models.sources import from_config
 
 _NO_NUMPY = "numpy is not installed, which counts operations"
@@ -193,9 +194,6 @@ def _means(pairs: Any) -> list[tuple[float, float]]:
     return [(at, sum(values) / len(values)) for at, values in sorted(found.items())]
 
 
-_LAYER_NORMS = frozenset({"gpt2", "opt", "gpt_neox", "bert", "roberta", "xlm-roberta", "stablelm", "starcoder2"})
-
-
 def predict(point: Mapping[str, Any], config: Mapping[str, Any], ceilings: Ceilings) -> dict[str, float]:
     """`bound_s` by the two ceilings, and `uncorrected_s` by the tables, operator after operator.
 
@@ -237,7 +235,8 @@ def _operator_s(operator: Any, point: Mapping[str, Any], ceilings: Ceilings, mod
 def _operation(operator: Any, model: Architecture) -> str:
     """Which measured element-by-element work an operator is like."""
     if operator.name.endswith("norm"):
-        return "layer_norm" if model.model_type in _LAYER_NORMS else "rms_norm"
+        form = form_of(model.model_type)
+        return "layer_norm" if form is not None and form.norm == "layer" else "rms_norm"
     if operator.name.endswith("rotary"):
         return "rotary"
     if operator.name.endswith("activation"):

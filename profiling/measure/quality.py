@@ -6,7 +6,6 @@ Transformers runs it, whatever its family. Figures of different tokenizers compa
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import math
 import time
@@ -22,6 +21,7 @@ from profiling.models.formats import quantisation_of
 from profiling.models.gguf_header import read_gguf_header
 from profiling.models.schemes import scheme_of
 from profiling.models.sources import stated_config
+from profiling.reference_files import reference_text
 
 WINDOW = 512
 """Tokens of one pass; each token but the first of a pass is predicted from those before it in the pass."""
@@ -31,7 +31,7 @@ _OPENED = "the weights were opened before the products, which no engine does"
 
 def bundled_text() -> str:
     """Beginnings of four works in the public domain: Lincoln, Carroll, Austen, Melville."""
-    return importlib.resources.files("profiling").joinpath("reference", "public_domain.txt").read_text("utf-8")
+    return reference_text("public_domain.txt")
 
 
 def quality(

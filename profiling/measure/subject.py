@@ -108,10 +108,9 @@ class PlainSubject(Subject):
         self.shape: ModelShape = shape_of(config, str(point["model"]))
         if self.shape.is_encoder != (self.stage == "encode"):
             raise CannotRun(f"stage {self.stage} cannot be run on {self.shape.model_type}")
-        if self.shape.positions and self.context + self.shape.position_offset > self.shape.positions:
-            raise CannotRun(
-                f"{point['model']} has {self.shape.positions} positions, fewer than {self.context} tokens need"
-            )
+        positions = self.shape.ends.positions
+        if positions and self.context + self.shape.position_offset > positions:
+            raise CannotRun(f"{point['model']} has {positions} positions, fewer than {self.context} tokens need")
         weights = point.get("weights")
         self.model = (
             load_checkpoint(Path(weights), self.device, self.dtype)

@@ -123,6 +123,14 @@ class EngineProfile:
         return (length, length) if self.windows == "whole" else (least, padded if self.windows == "short" else length)
 
 
+_TRANSFORMERS = EngineProfile(
+    utilisation=1.0,
+    windows="short",
+    fixed_gib=(0.5, 1.8),
+    allocator_gib=(0.0, 0.8),
+    basis="1,401 rows of LLM-Perf, batch 1: 0.5 to 0.8 GiB, on an A100 about 1.3 of driver context beside them; "
+    "76 runs of Qwen3 and AutoAWQ: 0.03 to 0.8 GiB in the allocator",
+)
 PROFILES: Mapping[str, EngineProfile] = {
     "vllm-v1": EngineProfile(
         utilisation=0.9, windows="short", window_padding=(0, 16), step_tokens=(2048, 8192), sequences=(256, 1024),
@@ -147,16 +155,8 @@ PROFILES: Mapping[str, EngineProfile] = {
         utilisation=0.9, windows="unknown", fixed_gib=(0.5, 2.5),
         basis="80 % of free memory goes to the cache (documentation; not measured)",
     ),
-    "transformers": EngineProfile(
-        utilisation=1.0, windows="short", fixed_gib=(0.5, 1.8), allocator_gib=(0.0, 0.8),
-        basis="1,401 rows of LLM-Perf, batch 1: 0.5 to 0.8 GiB, on an A100 about 1.3 of driver context beside them; "
-        "76 runs of Qwen3 and AutoAWQ: 0.03 to 0.8 GiB in the allocator",
-    ),
-    "transformers-4bit": EngineProfile(
-        utilisation=1.0, windows="short", fixed_gib=(0.5, 1.8), allocator_gib=(0.0, 0.8),
-        basis="1,401 rows of LLM-Perf, batch 1: 0.5 to 0.8 GiB, on an A100 about 1.3 of driver context beside them; "
-        "76 runs of Qwen3 and AutoAWQ: 0.03 to 0.8 GiB in the allocator",
-    ),
+    "transformers": _TRANSFORMERS,
+    "transformers-4bit": _TRANSFORMERS,
     "llama.cpp": EngineProfile(
         utilisation=1.0, windows="short", window_padding=(512, 256), step_tokens=(512, 512), sequences=(512, 512),
         activation_copies=(0.0, 2.0), mixture_copies=(0.0, 2.0), logit_copies=(0.1, 1.1),

@@ -31,6 +31,7 @@ from profiling.roofline.workload import Parallelism, Precision, Values, Workload
 Verdict = Literal["fits", "borderline", "does not fit"]
 _MOST = 2**20
 _TRIED_AT_ONCE = 66
+_NODE = 8
 _ANY_ENGINE = EngineProfile(utilisation=1.0, basis="", windows="unknown")
 
 
@@ -336,9 +337,9 @@ def gpus_needed(
     )
 
 
-def possible_splits(model: Architecture, node_size: int = 8) -> list[Parallelism]:
+def possible_splits(model: Architecture) -> list[Parallelism]:
     """Legal splits over up to 128 devices, fewest first: tensor parallel in a node, then whole nodes as stages."""
-    ways = [tensor for tensor in legal_tensor_ways(model, node_size) if node_size % tensor == 0]
+    ways = [tensor for tensor in legal_tensor_ways(model, _NODE) if _NODE % tensor == 0]
     stages = range(2, min(model.main.depth, 128 // ways[-1]) + 1)
     return [*map(Parallelism, ways), *(Parallelism(ways[-1], count) for count in stages)]
 

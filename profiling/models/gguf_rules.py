@@ -7,15 +7,14 @@ type's block fall back to a type of smaller blocks; embeddings and output are ap
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
+from operator import attrgetter
 from typing import Literal
 
 from profiling.errors import UnsupportedPrecision, nearest
+from profiling.reference_files import reference_rows
 
 Role = Literal[
     "embedding", "output", "query", "key", "value", "attention_output", "up", "gate", "down", "other", "whole", "kept"
@@ -100,8 +99,7 @@ def place_of(index: int, count: int, counted: int | None = None) -> Place:
 @cache
 def reference() -> Mapping[tuple[str, str], Mapping[str, str]]:
     """The rows of reference/gguf_types.csv by kind and name."""
-    text = files("profiling").joinpath("reference/gguf_types.csv").read_text("utf-8")
-    return {(row["kind"], row["name"]): row for row in csv.DictReader(io.StringIO(text))}
+    return {(row["kind"], row["name"]): row for row in reference_rows("gguf_types.csv")}
 
 
 @cache
@@ -180,40 +178,8 @@ def _always(_case: _Case) -> bool:
     return True
 
 
-def _many_queries(case: _Case) -> bool:
-    return case.traits.many_queries
-
-
 def _many_queries_or_experts(case: _Case) -> bool:
     return case.traits.many_queries or case.traits.experts >= 4
-
-
-def _first_eighth(case: _Case) -> bool:
-    return case.place.first_eighth
-
-
-def _counted_first_eighth(case: _Case) -> bool:
-    return case.place.counted_first_eighth
-
-
-def _first_sixteenth(case: _Case) -> bool:
-    return case.place.first_sixteenth
-
-
-def _more_bits(case: _Case) -> bool:
-    return case.place.more_bits
-
-
-def _first_two(case: _Case) -> bool:
-    return case.place.first_two
-
-
-def _first_four(case: _Case) -> bool:
-    return case.place.first_four
-
-
-def _middle(case: _Case) -> bool:
-    return case.place.middle
 
 
 def _by_guess(case: _Case) -> bool:
@@ -228,6 +194,15 @@ def _early_by_guess(case: _Case) -> bool:
 def _early_informed(case: _Case) -> bool:
     return case.place.first_eighth and case.importance
 
+
+_many_queries = attrgetter("traits.many_queries")
+_first_eighth = attrgetter("place.first_eighth")
+_counted_first_eighth = attrgetter("place.counted_first_eighth")
+_first_sixteenth = attrgetter("place.first_sixteenth")
+_more_bits = attrgetter("place.more_bits")
+_first_two = attrgetter("place.first_two")
+_first_four = attrgetter("place.first_four")
+_middle = attrgetter("place.middle")
 
 _LOWEST = ("iq1_s", "iq1_m", "iq2_xxs", "iq2_xs")
 _LOW_VALUE = (_many_queries_or_experts, "q4_k")

@@ -1,4 +1,4 @@
-"""A model by whatever names it: a name people use, a path, or an address of the hub."""
+"""A model by whatever names it: a name people use, or a path."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from profiling.models.architecture import Architecture
 from profiling.models.names import resolve_model
-from profiling.models.sources import catalogue, from_hub, from_path, is_path, same_shapes, under_name
+from profiling.models.sources import catalogue, from_path, is_path, same_shapes, under_name
 
 
-def load(model: str | Path, *, online: bool = False) -> Architecture:
-    """The architecture of a name, a path, or (when `online`) a model of the hub.
+def load(model: str | Path) -> Architecture:
+    """The architecture of a name or a path.
 
     Names are those people use (`profiling.models.names`): of the catalogue, of the hub, of Ollama, of GGUF files.
 
@@ -24,8 +24,6 @@ def load(model: str | Path, *, online: bool = False) -> Architecture:
     if is_path(text):
         return from_path(text)
     meant = resolve_model(text)
-    if online and meant.model_id and meant.catalogue_id is None:
-        return from_hub(meant.model_id)
     known = meant.require()
     return _alike(str(meant.model_id)) if meant.model_id in same_shapes() else catalogue()[known].architecture()
 

@@ -33,7 +33,7 @@ def is_known(kind: str) -> bool:
     return kind in _WHISPER or kind in _CONFORMERS
 
 
-def _whole(tower: Mapping[str, Any], *names: str) -> int:
+def size_of(tower: Mapping[str, Any], *names: str) -> int:
     """The first of these fields that holds a positive whole number, else 0."""
     stated = (tower.get(name) for name in names)
     return next((each for each in stated if isinstance(each, int) and not isinstance(each, bool) and each > 0), 0)
@@ -41,11 +41,11 @@ def _whole(tower: Mapping[str, Any], *names: str) -> int:
 
 def _widths(tower: Mapping[str, Any]) -> tuple[int, int, int, int, int]:
     """Layers, hidden size, width of the feed-forward blocks, heads, and the width they share; 0 where not stated."""
-    layers = _whole(tower, "num_hidden_layers", "encoder_layers", "conf_num_hidden_layers", "num_layers")
-    hidden = _whole(tower, "hidden_size", "d_model", "hidden_dim")
-    wide = _whole(tower, "intermediate_size", "encoder_ffn_dim") or 4 * hidden
-    heads = _whole(tower, "num_attention_heads", "encoder_attention_heads", "conf_num_attention_heads", "num_heads")
-    each = _whole(tower, "head_dim", "dim_head")
+    layers = size_of(tower, "num_hidden_layers", "encoder_layers", "conf_num_hidden_layers", "num_layers")
+    hidden = size_of(tower, "hidden_size", "d_model", "hidden_dim")
+    wide = size_of(tower, "intermediate_size", "encoder_ffn_dim") or 4 * hidden
+    heads = size_of(tower, "num_attention_heads", "encoder_attention_heads", "conf_num_attention_heads", "num_heads")
+    each = size_of(tower, "head_dim", "dim_head")
     return layers, hidden, wide, heads, each * heads or hidden
 
 
@@ -55,17 +55,17 @@ def audio_parameters(tower: Mapping[str, Any]) -> int | None:
     layers, hidden, wide, _, inner = _widths(tower)
     if not is_known(kind) or not layers or not hidden:
         return None
-    out = _whole(tower, "output_dim", "output_proj_dims")
+    out = size_of(tower, "output_dim", "output_proj_dims")
     if kind in _CONFORMERS:
         relative = hidden**2 if kind in _ROTARY else 0
-        convolution = 3 * hidden**2 + hidden * _whole(tower, "conv_kernel_size", "conf_conv_kernel_size")
+        convolution = 3 * hidden**2 + hidden * size_of(tower, "conv_kernel_size", "conf_conv_kernel_size")
         each = 4 * hidden * wide + 4 * hidden * inner + convolution + relative
         return layers * each + hidden**2 + (out * hidden if kind == "gemma4_audio" else 0)
     matrices = layers * (4 * hidden * inner + (3 if kind in _GATED else 2) * hidden * wide)
-    bins = _whole(tower, "num_mel_bins") or _MEL_BINS
-    if narrow := _whole(tower, "downsample_hidden_size"):  # three convolutions in two dimensions, each halving both
+    bins = size_of(tower, "num_mel_bins") or _MEL_BINS
+    if narrow := size_of(tower, "downsample_hidden_size"):  # three convolutions in two dimensions, each halving both
         return matrices + 9 * narrow * (1 + 2 * narrow) + narrow * (bins // 8) * hidden + hidden * (hidden + out)
-    positions = (_whole(tower, "max_source_positions") or _WHISPERS_LENGTH) if kind in _LEARNED_POSITIONS else 0
+    positions = (size_of(tower, "max_source_positions") or _WHISPERS_LENGTH) if kind in _LEARNED_POSITIONS else 0
     return matrices + 3 * hidden * (bins + hidden) + positions * hidden + hidden * out
 
 
@@ -78,8 +78,8 @@ def audio_tower(tower: Mapping[str, Any], config: Mapping[str, Any] | None = Non
     """
     kind = str(tower.get("model_type", ""))
     layers, hidden, wide, heads, _ = _widths(tower)
-    pooled = float(_whole(tower, "conf_reduction_factor") or _FRAMES_PER_TOKEN.get(kind, 0))
-    pooled = pooled or float(_whole(config or {}, "downsample_rate"))
+    pooled = float(size_of(tower, "conf_reduction_factor") or _FRAMES_PER_TOKEN.get(kind, 0))
+    pooled = pooled or float(size_of(config or {}, "downsample_rate"))
     if not is_known(kind) or not pooled or not layers or not hidden or not heads:
         return None
     return Tower(
@@ -90,9 +90,9 @@ def audio_tower(tower: Mapping[str, Any], config: Mapping[str, Any] | None = Non
 
 def _attended(tower: Mapping[str, Any]) -> int | None:
     """Frames that attend each other; None: all."""
-    window, at_once = _whole(tower, "n_window"), _whole(tower, "n_window_infer")
+    window, at_once = size_of(tower, "n_window"), size_of(tower, "n_window_infer")
     if window:
         return _TOKENS_PER_CHUNK * at_once // (2 * window) if at_once else window
-    if chunk := _whole(tower, "conf_attention_chunk_size", "attention_chunk_size"):
-        return chunk + (_whole(tower, "conf_attention_context_left", "attention_context_left") or _CONTEXT) - 1
-    return _whole(tower, "max_source_positions", "context_size", "sliding_window") or None
+    if chunk := size_of(tower, "conf_attention_chunk_size", "attention_chunk_size"):
+        return chunk + (size_of(tower, "conf_attention_context_left", "attention_context_left") or _CONTEXT) - 1
+    return size_of(tower, "max_source_positions", "context_size", "sliding_window") or None

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from profiling.errors import InvalidConfig, ProfilingError, UnknownModel, UnsupportedModelType, nearest
-from profiling.foreign import LARGEST_DESCRIPTION_BYTES, NotJson, parse_json, text_of
+from profiling.foreign import LARGEST_DESCRIPTION_BYTES, NotJson, json_object, parse_json, text_of
 from profiling.models.architecture import Architecture
 from profiling.models.custom import custom_model
 from profiling.models.families import FAMILIES
@@ -24,8 +21,8 @@ from profiling.models.families.inferred import inferred
 from profiling.models.formats import TEXT_PARTS, published_format, quantisation_of
 from profiling.models.records import record_of
 from profiling.models.towers import AHEAD, uncounted
+from profiling.reference_files import reference_rows, reference_text
 
-REFERENCE = Path(__file__).parents[1] / "reference"
 """Tables that ship with the package: architectures, accelerators, weight formats, Table 1."""
 
 
@@ -47,7 +44,7 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         UnsupportedModelType: The family is not known, and its fields are not those of a known form.
         InvalidConfig: A field is missing or impossible; the message names it.
     """
-    text = _text_part(config)
+    text = text_part(config)
     stated_type = str(text.get("model_type") or "")
     # Copies of a model under a type of their own name the class that builds it.
     by_class = "" if stated_type in FAMILIES else _type_by_class(text)
@@ -89,7 +86,7 @@ def _filled_in(text: Mapping[str, Any]) -> tuple[str, ...]:
 _OF_THE_WHOLE = ("tie_word_embeddings", "quantization_config", "_name_or_path", "transformers_version", STATES_ALL)
 
 
-def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a config that describes the text decoder; of nested parts the innermost."""
     inner = next((config[part] for part in TEXT_PARTS if isinstance(config.get(part), Mapping)), None)
     if inner is None or ("hidden_size" in config and "hidden_size" not in inner):
@@ -101,7 +98,7 @@ def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     else:
         merged = {**outer, **inner, "tie_word_embeddings": outer["tie_word_embeddings"]}
     merged.setdefault("model_type", _type_by_class(inner) or str(config.get("model_type", "")))
-    return _text_part(merged)
+    return text_part(merged)
 
 
 def _type_by_class(config: Mapping[str, Any]) -> str:
@@ -148,13 +145,13 @@ def stated_config(file: Path) -> dict[str, Any]:
     Raises:
         InvalidConfig: A file is not JSON, or no object.
     """
-    config = _json_object(file)
+    config = json_object(text_of(file), str(file), InvalidConfig)
     if quantisation_of(config) is not None:
         return config
     for name, method in _BESIDE.items():
         beside = file.with_name(name)
         if beside.is_file():
-            read = _json_object(beside)
+            read = json_object(text_of(beside), str(beside), InvalidConfig)
             stated = read.get("quantization", {}) if method == "modelopt" else read
             said = {"quant_method": method, **stated} if isinstance(stated, Mapping) else None
             return config | ({"quantization_config": said} if said else {})
@@ -165,32 +162,21 @@ def _stored_bytes(folder: Path) -> int | None:
     """Bytes of all tensors by the index of a checkpoint in several files, or by the sizes of the files at hand."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        total = dict(_json_object(index).get("metadata") or {}).get("total_size")
+        total = dict(json_object(text_of(index), str(index), InvalidConfig).get("metadata") or {}).get("total_size")
         return int(total) if isinstance(total, int | float) and total > 0 else None
     files = [file for file in folder.glob("*.safetensors") if file.is_file()]
     return sum(file.stat().st_size for file in files) or None
 
 
-def _json_object(file: Path) -> dict[str, Any]:
-    try:
-        read = parse_json(text_of(file))
-    except NotJson as error:
-        raise InvalidConfig(f"{file} is not valid JSON: {error}") from error
-    if not isinstance(read, dict):
-        raise InvalidConfig(f"{file} holds {type(read).__name__}, expected an object")
-    return read
-
-
-def from_hub(model_id: str, revision: str = "main", timeout_s: float = 20.0) -> Architecture:
+def from_hub(model_id: str, timeout_s: float = 20.0) -> Architecture:
     """The architecture of a public model of the Hugging Face hub, by its `config.json`."""
-    url = f"https://huggingface.co/{model_id}/resolve/{revision}/config.json"
+    url = f"https://huggingface.co/{model_id}/resolve/main/config.json"
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as reply:
             config = parse_json(reply.read(LARGEST_DESCRIPTION_BYTES))
     except (urllib.error.URLError, TimeoutError, NotJson) as error:
         raise UnknownModel(
-            f"no config.json of {model_id!r} at revision {revision!r} from the hub ({error}); "
-            "give the path of a config.json instead"
+            f"no config.json of {model_id!r} from the hub ({error}); give the path of a config.json instead"
         ) from error
     return from_config(config, model_id)
 
@@ -242,7 +228,7 @@ class CatalogueEntry:
         """Its facts in the columns of reference/architectures.csv, empty where unknown."""
         if self.row is not None:
             return self.row
-        empty = dict.fromkeys(_table()[0], "")
+        empty = dict.fromkeys(reference_rows("architectures.csv")[0], "")
         return empty | record_of(self.architecture(), self.stated or {})
 
     def config(self) -> dict[str, Any]:
@@ -282,36 +268,22 @@ class CatalogueEntry:
         return from_config(self.config(), self.model_id)
 
 
-def _reference(name: str) -> str:
-    # By the loader of the package, which also reads from an archive.
-    return files("profiling").joinpath(f"reference/{name}").read_text("utf-8")
-
-
-@cache
-def _table() -> tuple[tuple[str, ...], Mapping[str, Mapping[str, str]]]:
-    """Columns and rows of reference/architectures.csv."""
-    reader = csv.DictReader(io.StringIO(_reference("architectures.csv")))
-    rows = {row["model_id"]: row for row in reader}
-    return tuple(reader.fieldnames or ()), rows
-
-
 @cache
 def model_configs() -> Mapping[str, Mapping[str, Any]]:
     """Configs of models of 2025 and later with their counts and sources, by their name on the hub."""
-    lines = (json.loads(line) for line in _reference("model_configs.jsonl").splitlines() if line)
+    lines = (json.loads(line) for line in reference_text("model_configs.jsonl").splitlines() if line)
     return {line["model_id"]: line for line in lines}
 
 
 @cache
 def same_shapes() -> Mapping[str, tuple[str, str]]:
     """Models without a config here that have the shapes of one of the catalogue: that one, and who says so."""
-    rows = csv.DictReader(io.StringIO(_reference("same_shapes.csv")))
-    return {row["model_id"]: (row["same_as"], row["basis"]) for row in rows}
+    return {row["model_id"]: (row["same_as"], row["basis"]) for row in reference_rows("same_shapes.csv")}
 
 
 def under_name(model: Architecture, name: str) -> Architecture:
     """A model under the name of one that has its shapes, with the length that one was made for where that differs."""
-    rows = csv.DictReader(io.StringIO(_reference("same_shapes.csv")))
+    rows = reference_rows("same_shapes.csv")
     longest = next((row["max_context"] for row in rows if row["model_id"] == name), "")
     return replace(model, name=name, max_position=int(longest) if longest else model.max_position)
 
@@ -319,7 +291,7 @@ def under_name(model: Architecture, name: str) -> Architecture:
 @cache
 def catalogue() -> Mapping[str, CatalogueEntry]:
     """The models that ship as reference data, by their name on the hub."""
-    rows, stated = _table()[1], model_configs()
+    rows, stated = {row["model_id"]: row for row in reference_rows("architectures.csv")}, model_configs()
     names = [*rows, *(name for name in stated if name not in rows)]
     return {name: CatalogueEntry(name, rows.get(name), stated.get(name)) for name in names}
 

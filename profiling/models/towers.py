@@ -8,6 +8,7 @@ from typing import Any
 from profiling.models import sound
 from profiling.models.architecture import Architecture, Layer, Stack, Tower, Uncounted
 from profiling.models.formats import TEXT_PARTS
+from profiling.models.sound import size_of
 from profiling.models.steps import AttentionCore, Experts, Linear, Normalisation, Pointwise, Split, Step
 
 _TOWERS = {
@@ -55,15 +56,6 @@ AHEAD = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules",
 """Fields that say how many layers predict ahead."""
 
 
-def _first(fields: Mapping[str, Any], *names: str) -> int:
-    """The first of these fields that holds a positive whole number, else 0."""
-    for name in names:
-        value = fields.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
-    return 0
-
-
 def _inner(tower: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = tower.get("vision_config")
     return inner if isinstance(inner, Mapping) and "hidden_size" not in tower else tower
@@ -71,7 +63,7 @@ def _inner(tower: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _widths(tower: Mapping[str, Any]) -> tuple[int, int, int, bool]:
     """Layers, hidden size, width of the feed-forward blocks, whether these have a gate; 0 where not stated."""
-    layers = _first(
+    layers = size_of(
         tower,
         "num_hidden_layers",
         "depth",
@@ -81,16 +73,16 @@ def _widths(tower: Mapping[str, Any]) -> tuple[int, int, int, bool]:
         "n_layers",
         "vt_num_hidden_layers",
     )
-    hidden = _first(tower, "embed_dim", "hidden_size", "d_model", "width", "dim", "vt_hidden_size")
+    hidden = size_of(tower, "embed_dim", "hidden_size", "d_model", "width", "dim", "vt_hidden_size")
     if str(tower.get("model_type", "")).startswith(("qwen2_5_vl", "qwen3", "exaone4_5", "glm")):
-        hidden = _first(tower, "hidden_size", "embed_dim")
+        hidden = size_of(tower, "hidden_size", "embed_dim")
     ratio = tower.get("mlp_ratio")
     stated = hidden * ratio if isinstance(ratio, int | float) else 4 * hidden
-    wide = _first(
+    wide = size_of(
         tower, "intermediate_size", "encoder_ffn_dim", "mlp_hidden_size", "ffn_hidden_size", "vt_intermediate_size"
     ) or int(stated)
     if str(tower.get("model_type", "")).startswith("glm4v"):
-        wide = _first(tower, "out_hidden_size") or wide  # its intermediate size is that of the projector
+        wide = size_of(tower, "out_hidden_size") or wide  # its intermediate size is that of the projector
     return layers, hidden, wide, str(tower.get("model_type", "")).startswith(_GATED)
 
 
@@ -111,14 +103,14 @@ def tower_parameters(
     layers, hidden, wide, gated = _widths(tower)
     if not layers or not hidden:
         return None
-    patch = _first(tower, "patch_size", "spatial_patch_size")
+    patch = size_of(tower, "patch_size", "spatial_patch_size")
     projector = sum(inside * outside for inside, outside in _projector(config or {}, tower, hidden, decoder_width))
-    heads, shared = _first(tower, *_HEADS), _first(tower, "num_key_value_heads")
-    inner = _first(tower, "qkv_hidden_size") or hidden
+    heads, shared = size_of(tower, *_HEADS), size_of(tower, "num_key_value_heads")
+    inner = size_of(tower, "qkv_hidden_size") or hidden
     attention = hidden * inner * (2 + 2 * (shared / heads if 0 < shared < heads else 1))
     matrices = round(layers * (attention + (3 if gated else 2) * hidden * wide))
     frames = 2 if str(tower.get("model_type", "")).startswith(_OF_VIDEO) else 1
-    patches = 3 * patch**2 * (_first(tower, "temporal_patch_size") or frames)
+    patches = 3 * patch**2 * (size_of(tower, "temporal_patch_size") or frames)
     return matrices + (patches + _positions(tower)) * hidden + _pooling_head(tower, hidden, wide) + projector
 
 
@@ -131,10 +123,10 @@ def _pooling_head(tower: Mapping[str, Any], hidden: int, wide: int) -> int:
 def _positions(tower: Mapping[str, Any]) -> int:
     """Rows of the table of positions; 0 where positions are turned in, or not stated."""
     kind = str(tower.get("model_type", ""))
-    if high := _first(tower, "pos_emb_height", "posemb_grid_size"):
-        return high * (_first(tower, "pos_emb_width") or high)
-    stated = _first(tower, "num_position_embeddings", "num_patches") or 2 * _first(tower, "position_embedding_size")
-    size, patch = _first(tower, "image_size"), _first(tower, "patch_size")
+    if high := size_of(tower, "pos_emb_height", "posemb_grid_size"):
+        return high * (size_of(tower, "pos_emb_width") or high)
+    stated = size_of(tower, "num_position_embeddings", "num_patches") or 2 * size_of(tower, "position_embedding_size")
+    size, patch = size_of(tower, "image_size"), size_of(tower, "patch_size")
     if not stated and size and patch and kind.startswith(("clip", "siglip", "intern")):
         stated = (size // patch) ** 2
     return stated or _POSITIONS.get(kind, _KIMIS_POSITIONS if "vt_hidden_size" in tower else 0)
@@ -144,7 +136,7 @@ def _merge(tower: Mapping[str, Any]) -> int:
     """Patches along a side that make a token; 0 where not stated."""
     kernel = tower.get("merge_kernel_size")
     side = kernel[0] if isinstance(kernel, list) and kernel else None
-    return _first({**tower, "side": side}, "spatial_merge_size", "pooling_kernel_size", "merge_size", "side")
+    return size_of({**tower, "side": side}, "spatial_merge_size", "pooling_kernel_size", "merge_size", "side")
 
 
 def _projector(
@@ -156,22 +148,24 @@ def _projector(
     on (deepstack).
     """
     kind = str(config.get("model_type", ""))
-    out, merge = _first(tower, "out_hidden_size"), _merge(tower)
+    out, merge = size_of(tower, "out_hidden_size"), _merge(tower)
     if kind in _PROJECTORS and decoder_width:
         if kind == "qwen2_vl":  # its tower's width is `embed_dim`
-            hidden = _first(tower, "embed_dim") or hidden
-        merge = merge or _first(config, "spatial_merge_size", "downsample_factor") or _USUAL_MERGE
+            hidden = size_of(tower, "embed_dim") or hidden
+        merge = merge or size_of(config, "spatial_merge_size", "downsample_factor") or _USUAL_MERGE
         own = (
-            _first(config, "projector_hidden_size") or _first(tower, "projection_hidden_dim") or _OWN_WIDTH.get(kind, 0)
+            size_of(config, "projector_hidden_size")
+            or size_of(tower, "projection_hidden_dim")
+            or _OWN_WIDTH.get(kind, 0)
         )
-        gated = _first(tower, "projection_intermediate_size", "intermediate_size")
+        gated = size_of(tower, "projection_intermediate_size", "intermediate_size")
         widths = {
             "v": hidden, "m": hidden * merge**2, "t": decoder_width, "n": decoder_width * merge**2, "p": own,
             "o": out or decoder_width, "w": {"glm5_next": own, "glm_ocr": 3 * out}.get(kind, gated),
-            "a": (aligned := _first(config, "alignment_intermediate_size")), "h": aligned // 2,
+            "a": (aligned := size_of(config, "alignment_intermediate_size")), "h": aligned // 2,
         }  # fmt: skip
         return tuple((widths[pair[0]], widths[pair[1]]) for pair in _PROJECTORS[kind].split())
-    merge = _first(tower, "spatial_merge_size")
+    merge = size_of(tower, "spatial_merge_size")
     if not out or merge < 2:
         return ()
     merged, passed_on = hidden * merge**2, tower.get("deepstack_visual_indexes")
@@ -186,17 +180,17 @@ def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any], decoder_wi
     """
     tower = _inner(tower)
     layers, hidden, wide, gated = _widths(tower)
-    heads = _first(tower, *_HEADS)
+    heads = size_of(tower, *_HEADS)
     if not layers or not hidden:
         return None
     # The work of attention does not depend on how many heads share the hidden size.
     heads = heads or hidden // next(width for width in range(min(64, hidden), hidden + 1) if hidden % width == 0)
-    size, patch = _first(tower, "image_size"), _first(tower, "patch_size", "spatial_patch_size")
+    size, patch = size_of(tower, "image_size"), size_of(tower, "patch_size", "spatial_patch_size")
     per_image = (size // patch) ** 2 if size and patch else None
-    merge = _merge(tower) or _first(config, "spatial_merge_size")
+    merge = _merge(tower) or size_of(config, "spatial_merge_size")
     merge = merge or _MERGES.get(str(tower.get("model_type", "")), 0)
     shuffled = next((r for r in (tower.get("pixel_shuffle_ratio"), config.get("downsample_ratio")) if r), None)
-    fixed = _first(config, "mm_tokens_per_image")
+    fixed = size_of(config, "mm_tokens_per_image")
     if fixed and per_image:
         ratio = per_image / fixed
     elif merge:
@@ -295,7 +289,7 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
     unstated = _UNSTATED.get(str(config.get("model_type", "")))
     if unstated and not towers.get("vision_config"):
         yield Uncounted("vision tower", unstated)
-    ahead = _first(text, *AHEAD) or _first(config, *AHEAD)
+    ahead = size_of(text, *AHEAD) or size_of(config, *AHEAD)
     if ahead and model.kind == "decoder":
         hidden = model.hidden_size
         last = model.main.layers[model.main.order[-1] if model.main.order else -1]

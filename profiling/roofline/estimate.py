@@ -8,7 +8,7 @@ import numpy as np
 
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import engine_of
-from profiling.engines.time import Basis, EngineTimes, shipped_times
+from profiling.engines.time import Basis, shipped_times
 from profiling.memory.engines import EngineProfile
 from profiling.memory.need import MemoryNeed, memory_need
 from profiling.models.architecture import Architecture
@@ -69,7 +69,6 @@ def estimate(
     workload: Workload,
     calibration: Calibration | None = None,
     engine: str = "vllm-v1",
-    times: EngineTimes | None = None,
     extra_bytes: float = 0.0,
     held: EngineProfile | None = None,
 ) -> Estimate:
@@ -85,7 +84,6 @@ def estimate(
         workload: What is asked.
         calibration: Operator models by class; used where the engine runs such kernels.
         engine: Whose memory is counted and whose passes are timed: "vllm-v1", "llama.cpp", "mlx", …
-        times: Fitted effects of engines; those that ship where None.
         extra_bytes: Memory of what lies beside the model on each device: adapters, a model that drafts.
         held: What the engine adds to the memory; None: as it starts by itself.
 
@@ -94,7 +92,7 @@ def estimate(
     """
     workload.check(model)
     need = replace(memory_need(model, accelerator, workload, held or engine), extras=extra_bytes)
-    timed = EngineTime(engine_of(engine, accelerator), times or shipped_times(), accelerator)
+    timed = EngineTime(engine_of(engine, accelerator), shipped_times(), accelerator)
     fitted = calibration if timed.engine.reference_kernels else None
 
     def ask(asked: Workload) -> tuple[list[OperatorTime], PassTime]:

@@ -6,7 +6,6 @@ attention, RTX A6000, weights, activations and cache at 16 or 8 bits.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from profiling.devices.accelerators import find
 from profiling.memory.need import activation_peak_bytes, kv_cache_bytes
 from profiling.memory.weights import weight_bytes
 from profiling.models.load import load
-from profiling.models.sources import REFERENCE
+from profiling.reference_files import reference_rows
 from profiling.roofline.operator_time import operator_times
 from profiling.roofline.operators import operators, totals
 from profiling.roofline.whole import pass_time
@@ -68,9 +67,8 @@ def as_printed(value: float) -> str:
 
 def published(bits: int) -> Mapping[str, tuple[float, str]]:
     """Exact and printed published numbers by metric."""
-    with (REFERENCE / "table1.csv").open(encoding="utf-8", newline="") as file:
-        return {row["metric"]: (float(row["exact"]), row["printed"])
-                for row in csv.DictReader(file) if int(row["bits"]) == bits}  # fmt: skip
+    rows = (row for row in reference_rows("table1.csv") if int(row["bits"]) == bits)
+    return {row["metric"]: (float(row["exact"]), row["printed"]) for row in rows}
 
 
 def ours(bits: int) -> dict[str, float]:

@@ -41,6 +41,10 @@ class PassTime:
     low_s: Values
     high_s: Values
 
+    def __add__(self, other: PassTime) -> PassTime:
+        """One after the other; interval ends are added, as errors of one device go together."""
+        return PassTime(*(getattr(self, name) + getattr(other, name) for name in TIME_NAMES))
+
     def scaled(self, factor: float) -> PassTime:
         """All times multiplied."""
         return PassTime(*(factor * np.asarray(getattr(self, name)) for name in TIME_NAMES))

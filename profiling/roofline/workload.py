@@ -6,11 +6,9 @@ the whole grid at once.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -20,6 +18,7 @@ from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPre
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import Experts
 from profiling.models.stored import TWO_OF_FOUR_INDEX_BITS, Group
+from profiling.reference_files import reference_rows
 
 Values: TypeAlias = float | npt.NDArray[np.float64]
 """One number, or an array of them that broadcasts against the others of a workload."""
@@ -133,9 +132,7 @@ def stacked_precision(precisions: Sequence[Precision]) -> Precision:
 @cache
 def weight_formats() -> Mapping[str, Mapping[str, str]]:
     """Formats weights are stored in, with their true bits per weight and source, by name."""
-    path = Path(__file__).parents[1] / "reference" / "weight_formats.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["format"]: row for row in csv.DictReader(file)}
+    return {row["format"]: row for row in reference_rows("weight_formats.csv")}
 
 
 def precision_of(weight_format: str, kv_bits: float = 16) -> Precision:

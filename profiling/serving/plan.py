@@ -64,10 +64,6 @@ class Promise:
             if value is not None and not 0 < value < 86_400:
                 raise InvalidWorkload(f"{name} is {value:g}; it must lie between 0 and a day")
 
-    def is_kept_by(self, served: Served) -> bool:
-        """Whether nine in ten requests were served so."""
-        return not self.broken_by(served)
-
     def broken_by(self, served: Served) -> tuple[str, ...]:
         """Which promises were not kept."""
         return tuple(name for name, missed in self.missed_by(served).items() if missed > 1)

@@ -12,17 +12,16 @@ from profiling.errors import InvalidWorkload
 from profiling.serving.apart import RunApart
 from profiling.serving.simulate import Replica, Run, Served, Traffic
 
+_SEED = 1
 
-def simulate(
-    replica: Replica, traffic: Traffic, requests: int = 400, seed: int = 1, *, from_start: bool = False
-) -> Served:  # fmt: skip
+
+def simulate(replica: Replica, traffic: Traffic, requests: int = 400, *, from_start: bool = False) -> Served:
     """Serve that many requests; as many as there are users, or the first fifth of arrivals, are not counted.
 
     Args:
         replica: Who serves.
         traffic: Who asks for what.
         requests: How many.
-        seed: Of lengths and arrivals.
         from_start: Count every request until the last is answered, as benchmark tools do: with users in flight all
             of them ask at once at the start, and wait for each other's prompts.
 
@@ -30,7 +29,7 @@ def simulate(
         InvalidWorkload: There is no such traffic, or one request alone exceeds the cache.
     """
     traffic.check()
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(_SEED)
     prompts, answers = (_lengths(mean, traffic.spread, requests, random)
                         for mean in (traffic.input_tokens, traffic.output_tokens))  # fmt: skip
     room = replica.cache_tokens / replica.steps.groups

@@ -209,7 +209,7 @@ def _served(points: pl.DataFrame) -> pl.DataFrame:
 
 
 def serving_cost(points: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `marts.serving_cost` from points and offers: `cost.usd_per_million_tokens` of every row.
+    """Rows of `marts.serving_cost` from points and offers: `prices.rented_usd_per_million_tokens` of every row.
 
     Args:
         points: Rows of `marts.roofline_points`.

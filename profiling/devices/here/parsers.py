@@ -11,7 +11,7 @@ from typing import Any
 from profiling.devices.device import GIB
 from profiling.devices.here.machine import Gpu, Modules, Processor
 from profiling.errors import ProfilingError
-from profiling.foreign import NotJson, parse_json
+from profiling.foreign import json_object
 
 NVIDIA_QUERY = ("name", "memory.total", "power.limit")
 """What is asked of nvidia-smi, in this order, as `csv,noheader,nounits`."""
@@ -50,7 +50,7 @@ def rocm_smi(text: str) -> tuple[Gpu, ...]:
     Raises:
         UnreadableOutput: It is not JSON.
     """
-    cards = _json(text[text.find("{") :] if "{" in text else text, "rocm-smi")
+    cards = json_object(text[text.find("{") :] if "{" in text else text, "what rocm-smi printed", UnreadableOutput)
     found = []
     for key in sorted(cards):
         card = cards[key]
@@ -92,7 +92,7 @@ def system_profiler(text: str) -> tuple[Processor, float, tuple[Gpu, ...]]:
     Raises:
         UnreadableOutput: It is not JSON, or lacks the chip or the memory.
     """
-    whole = _json(text, "system_profiler")
+    whole = json_object(text, "what system_profiler printed", UnreadableOutput)
     hardware = _first(whole, "SPHardwareDataType")
     chip = str(hardware.get("chip_type") or hardware.get("cpu_type") or "")
     memory = re.fullmatch(r"(\d+(?:[.,]\d+)?) ?(GB|TB)", str(hardware.get("physical_memory", "")).strip())
@@ -171,7 +171,7 @@ def windows(text: str) -> tuple[Processor | None, float | None, Modules | None, 
     Raises:
         UnreadableOutput: It is not JSON.
     """
-    whole = _json(text, "PowerShell")
+    whole = json_object(text, "what PowerShell printed", UnreadableOutput)
     names = [entry for entry in _many(whole, "processor") if entry.get("Name")]
     processor = None
     if names:
@@ -201,16 +201,6 @@ def windows(text: str) -> tuple[Processor | None, float | None, Modules | None, 
 def _number(text: str) -> float | None:
     found = re.search(r"\d+(?:\.\d+)?", text.replace(",", "")) if text else None
     return float(found[0]) if found else None
-
-
-def _json(text: str, command: str) -> dict[str, Any]:
-    try:
-        whole = parse_json(text)
-    except NotJson as error:
-        raise UnreadableOutput(f"{command} did not print JSON: {error}") from error
-    if not isinstance(whole, dict):
-        raise UnreadableOutput(f"{command} printed {type(whole).__name__}, expected an object")
-    return whole
 
 
 def _first(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:

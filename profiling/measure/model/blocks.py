@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from profiling.measure.model.shape import ExpertShape, ModelShape, NormKind
+from profiling.measure.model.shape import ModelShape, NormKind
+from profiling.models.families.spec import LayerSpec, Mixture
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
@@ -61,8 +62,8 @@ class KeyValueCache:
     def __init__(self, shape: ModelShape, batch: int, length: int, device: torch.device, dtype: torch.dtype) -> None:
         self.length = length
         self.layers = [
-            torch.zeros(2, batch, shape.kv_heads, length, shape.head_dim, device=device, dtype=dtype)
-            for _ in range(shape.layers)
+            torch.zeros(2, batch, spec.kv_heads, length, spec.head_dim, device=device, dtype=dtype)
+            for spec in shape.layers
         ]
 
 
@@ -71,27 +72,27 @@ class SelfAttention(nn.Module):
 
     def __init__(self, shape: ModelShape, layer: int) -> None:
         super().__init__()
-        self.shape, self.layer = shape, layer
-        self.window = shape.windows[layer]
-        bias, width = shape.query_key_value_bias, shape.head_dim
-        self.q_proj = nn.Linear(shape.hidden_size, shape.heads * width, bias)
-        self.k_proj = nn.Linear(shape.hidden_size, shape.kv_heads * width, bias)
-        self.v_proj = nn.Linear(shape.hidden_size, shape.kv_heads * width, bias)
-        self.o_proj = nn.Linear(shape.heads * width, shape.hidden_size, shape.output_bias)
-        if shape.query_key_norm:
+        self.layer = layer
+        self.spec = spec = shape.layers[layer]
+        bias, width = spec.query_key_value_bias, spec.head_dim
+        self.q_proj = nn.Linear(spec.hidden_size, spec.heads * width, bias)
+        self.k_proj = nn.Linear(spec.hidden_size, spec.kv_heads * width, bias)
+        self.v_proj = nn.Linear(spec.hidden_size, spec.kv_heads * width, bias)
+        self.o_proj = nn.Linear(spec.heads * width, spec.hidden_size, spec.output_bias)
+        if spec.query_key_norm != "none":
             self.q_norm = Norm(width, "rms", shape.norm_epsilon)
             self.k_norm = Norm(width, "rms", shape.norm_epsilon)
-        self.attention = Attention(shape.heads != shape.kv_heads)
+        self.attention = Attention(spec.heads != spec.kv_heads)
 
     def forward(
         self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, cache: KeyValueCache | None, start: int
     ) -> Tensor:
         """Attend from the tokens of `x`, which stand at `start` and after, to all before them and themselves."""
-        shape, (batch, tokens, _) = self.shape, x.shape
-        query = self.q_proj(x).view(batch, tokens, shape.heads, shape.head_dim)
-        key = self.k_proj(x).view(batch, tokens, shape.kv_heads, shape.head_dim)
-        value = self.v_proj(x).view(batch, tokens, shape.kv_heads, shape.head_dim).transpose(1, 2)
-        if shape.query_key_norm:
+        spec, (batch, tokens, _) = self.spec, x.shape
+        query = self.q_proj(x).view(batch, tokens, spec.heads, spec.head_dim)
+        key = self.k_proj(x).view(batch, tokens, spec.kv_heads, spec.head_dim)
+        value = self.v_proj(x).view(batch, tokens, spec.kv_heads, spec.head_dim).transpose(1, 2)
+        if spec.query_key_norm != "none":
             query, key = self.q_norm(query), self.k_norm(key)
         query, key = query.transpose(1, 2), key.transpose(1, 2)
         if rotation is not None:
@@ -100,7 +101,7 @@ class SelfAttention(nn.Module):
             stored = cache.layers[self.layer]
             stored[0, :, :, start : start + tokens] = key
             stored[1, :, :, start : start + tokens] = value
-            first = max(0, start + 1 - self.window) if self.window else 0
+            first = max(0, start + 1 - spec.window) if spec.window else 0
             if start:
                 key, value = stored[:, :, :, first : start + tokens].unbind(0)
         mask, causal = self._mask(tokens, start, x.device)
@@ -110,16 +111,17 @@ class SelfAttention(nn.Module):
 
     def _mask(self, tokens: int, start: int, device: torch.device) -> tuple[Tensor | None, bool]:
         """A mask where torch's own triangle does not do: a window inside the prompt, or a chunk after a prefix."""
-        if self.shape.is_encoder or tokens == 1:
+        spec = self.spec
+        if not spec.causal or tokens == 1:
             return None, False
-        windowed = self.window is not None and start + tokens > self.window
+        windowed = spec.window is not None and start + tokens > spec.window
         if not windowed and not start:
             return None, True
-        first = max(0, start + 1 - self.window) if self.window and start else 0
+        first = max(0, start + 1 - spec.window) if spec.window and start else 0
         queries = torch.arange(start, start + tokens, device=device)[:, None]
         keys = torch.arange(first, start + tokens, device=device)[None, :]
         seen = keys <= queries
-        return (seen & (keys > queries - self.window) if self.window else seen), False
+        return (seen & (keys > queries - spec.window) if spec.window else seen), False
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
@@ -135,13 +137,13 @@ def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
 class FeedForward(nn.Module):
     """Two matrices, or three with a gate (Shazeer 2020)."""
 
-    def __init__(self, shape: ModelShape, width: int) -> None:
+    def __init__(self, shape: ModelShape, spec: LayerSpec, width: int) -> None:
         super().__init__()
-        bias = shape.feed_forward_bias
+        bias, hidden = spec.feed_forward_bias, spec.hidden_size
         self.activation = _ACTIVATIONS[shape.activation]
-        self.gate_proj = nn.Linear(shape.hidden_size, width, bias) if shape.gated else None
-        self.up_proj = nn.Linear(shape.hidden_size, width, bias)
-        self.down_proj = nn.Linear(width, shape.hidden_size, bias)
+        self.gate_proj = nn.Linear(hidden, width, bias) if spec.gated else None
+        self.up_proj = nn.Linear(hidden, width, bias)
+        self.down_proj = nn.Linear(width, hidden, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape."""
@@ -154,9 +156,9 @@ class FeedForward(nn.Module):
 class Experts(nn.Module):
     """The routed experts, weights stacked: gate and up in one tensor, experts × 2 width × hidden."""
 
-    def __init__(self, shape: ModelShape, experts: ExpertShape) -> None:
+    def __init__(self, shape: ModelShape, mixture: Mixture, hidden: int) -> None:
         super().__init__()
-        count, width, hidden = experts.count, experts.intermediate_size, shape.hidden_size
+        count, width = mixture.experts, mixture.intermediate_size
         self.activation = _ACTIVATIONS[shape.activation]
         self.gate_up_proj = nn.Parameter(torch.empty(count, 2 * width, hidden))
         self.down_proj = nn.Parameter(torch.empty(count, hidden, width))
@@ -182,21 +184,21 @@ class Experts(nn.Module):
 class MixtureOfExperts(nn.Module):
     """A router, the experts it sends tokens to, and where there is one, an expert that sees every token."""
 
-    def __init__(self, shape: ModelShape, experts: ExpertShape) -> None:
+    def __init__(self, shape: ModelShape, spec: LayerSpec, mixture: Mixture) -> None:
         super().__init__()
-        self.settings = experts
-        self.gate = nn.Linear(shape.hidden_size, experts.count, bias=False)
-        self.experts = Experts(shape, experts)
-        shared = experts.shared_intermediate_size
-        self.shared_expert = FeedForward(shape, shared) if shared else None
-        self.shared_expert_gate = nn.Linear(shape.hidden_size, 1, bias=False) if shared else None
+        self.per_token, self.normalise = mixture.per_token, shape.normalises_experts
+        self.gate = nn.Linear(spec.hidden_size, mixture.experts, bias=False)
+        self.experts = Experts(shape, mixture, spec.hidden_size)
+        shared = mixture.shared_intermediate_size
+        self.shared_expert = FeedForward(shape, spec, shared) if shared else None
+        self.shared_expert_gate = nn.Linear(spec.hidden_size, 1, bias=False) if shared else None
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape."""
         flat = x.reshape(-1, x.shape[-1])
         shares = F.softmax(self.gate(flat), dim=-1, dtype=torch.float32)
-        weights, chosen = torch.topk(shares, self.settings.per_token, dim=-1)
-        if self.settings.normalise:
+        weights, chosen = torch.topk(shares, self.per_token, dim=-1)
+        if self.normalise:
             weights = weights / weights.sum(dim=-1, keepdim=True)
         out: Tensor = self.experts(flat, chosen, weights.to(x.dtype))
         if self.shared_expert is not None and self.shared_expert_gate is not None:
@@ -209,15 +211,15 @@ class Layer(nn.Module):
 
     def __init__(self, shape: ModelShape, index: int) -> None:
         super().__init__()
-        self.placement = shape.placement
-        self.input_layernorm = Norm(shape.hidden_size, shape.norm, shape.norm_epsilon)
+        spec = shape.layers[index]
+        self.placement = spec.placement
+        self.input_layernorm = Norm(spec.hidden_size, shape.norm, shape.norm_epsilon)
         self.self_attn = SelfAttention(shape, index)
-        self.post_attention_layernorm = Norm(shape.hidden_size, shape.norm, shape.norm_epsilon)
-        routed = shape.experts is not None and shape.expert_layers[index]
+        self.post_attention_layernorm = Norm(spec.hidden_size, shape.norm, shape.norm_epsilon)
         self.mlp: nn.Module = (
-            MixtureOfExperts(shape, shape.experts)
-            if routed and shape.experts is not None
-            else FeedForward(shape, shape.intermediate_size)
+            MixtureOfExperts(shape, spec, spec.mixture)
+            if spec.mixture
+            else FeedForward(shape, spec, spec.intermediate_size)
         )
 
     def forward(

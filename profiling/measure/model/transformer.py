@@ -15,15 +15,15 @@ class Transformer(nn.Module):
     def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         self.shape = shape
-        hidden = shape.hidden_size
+        ends, hidden = shape.ends, shape.layers[0].hidden_size
         self.embed_tokens = nn.Embedding(shape.vocabulary_size, hidden)
-        self.embed_positions = nn.Embedding(shape.positions, hidden) if shape.positions else None
-        self.embed_segments = nn.Embedding(shape.segments, hidden) if shape.segments else None
-        self.embed_norm = Norm(hidden, shape.norm, shape.norm_epsilon) if shape.is_encoder else None
-        self.layers = nn.ModuleList(Layer(shape, index) for index in range(shape.layers))
-        self.norm = None if shape.is_encoder else Norm(hidden, shape.norm, shape.norm_epsilon)
-        self.pooler = nn.Linear(hidden, hidden) if shape.is_encoder else None
-        self.lm_head = None if shape.is_encoder else nn.Linear(hidden, shape.vocabulary_size, shape.head_bias)
+        self.embed_positions = nn.Embedding(ends.positions, hidden) if ends.positions else None
+        self.embed_segments = nn.Embedding(ends.segments, hidden) if ends.segments else None
+        self.embed_norm = Norm(hidden, shape.norm, shape.norm_epsilon) if ends.embedding_norm else None
+        self.layers = nn.ModuleList(Layer(shape, index) for index in range(len(shape.layers)))
+        self.norm = Norm(hidden, shape.norm, shape.norm_epsilon) if ends.final_norm else None
+        self.pooler = nn.Linear(hidden, hidden) if ends.pooler else None
+        self.lm_head = nn.Linear(hidden, shape.vocabulary_size, ends.head_bias) if ends.head else None
         self.register_buffer("frequencies", torch.empty(len(shape.rotary_frequencies)), persistent=False)
         self.frequencies: Tensor
         self.embedding_scale = shape.embedding_scale
@@ -31,7 +31,7 @@ class Transformer(nn.Module):
 
     def tie(self) -> None:
         """Share the table of tokens with the head, where the model does."""
-        if self.shape.tied and self.lm_head is not None:
+        if self.shape.ends.tied and self.lm_head is not None:
             self.lm_head.weight = self.embed_tokens.weight
 
     def fill_constants(self) -> None:
@@ -67,7 +67,7 @@ class Transformer(nn.Module):
             x = x + self.embed_segments(torch.zeros_like(tokens))
         if self.embed_norm is not None:
             x = self.embed_norm(x)
-        rotation = self.rotation(positions, x.dtype) if self.shape.rotary_width else None
+        rotation = self.rotation(positions, x.dtype) if self.shape.rotary_frequencies else None
         for layer in self.layers:
             x = layer(x, rotation, cache, start)
         if self.norm is None or self.lm_head is None:

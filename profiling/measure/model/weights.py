@@ -124,7 +124,7 @@ def _parts(shape: ModelShape, name: str, tensor: Tensor) -> Iterator[tuple[str, 
         pieces = tuple((tensor.t() if tensor.dim() == 2 else tensor).chunk(3, dim=0))
     else:
         # GPT-NeoX interleaves: query, key and value of the first head, then of the second.
-        grouped = tensor.view(shape.heads, 3, shape.head_dim, *tensor.shape[1:])
+        grouped = tensor.view(shape.layers[0].heads, 3, shape.layers[0].head_dim, *tensor.shape[1:])
         pieces = tuple(grouped[:, index].reshape(-1, *tensor.shape[1:]) for index in range(3))
     for letter, piece in zip("qkv", pieces, strict=True):
         yield name.replace(".qkv.", f".{letter}_proj."), piece
@@ -140,7 +140,7 @@ def load_tensors(model: Transformer, tensors: Iterator[tuple[str, Callable[[], T
     missing = set(parameters)
     for stored, read in tensors:
         name = our_name(model.shape.model_type, stored)
-        if _IGNORED.search(name) or (model.shape.tied and name == "lm_head.weight"):
+        if _IGNORED.search(name) or (model.shape.ends.tied and name == "lm_head.weight"):
             continue
         if expert := _EXPERT.match(name):
             name, target = _expert_target(parameters, expert)
@@ -152,7 +152,7 @@ def load_tensors(model: Transformer, tensors: Iterator[tuple[str, Callable[[], T
                 raise InvalidConfig(f"the checkpoint's {stored} has no place in a {model.shape.model_type} model here")
             _copy(part, parameters[part], tensor)
             missing.discard(part)
-    if model.shape.tied:
+    if model.shape.ends.tied:
         missing.discard("lm_head.weight")
     if missing:
         raise InvalidConfig(f"the checkpoint lacks {len(missing)} tensors, {min(missing)} among them")

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from profiling.models.architecture import Architecture
-from profiling.models.families import encoders, gated, hybrids, mixtures, modern, plain, recurrent, unusual
+from profiling.models.families import encoders, hybrids, recurrent, special, traits, unusual
 from profiling.models.families.assembly import Config
 
 _OWN: Mapping[str, Callable[[Config], Architecture]] = {
-    **modern.FAMILIES,
+    **traits.FAMILIES,
     **hybrids.FAMILIES,
     **recurrent.FAMILIES,
     **unusual.FAMILIES,
-    **gated.FAMILIES,
-    **mixtures.FAMILIES,
-    **plain.FAMILIES,
+    **special.FAMILIES,
     **encoders.FAMILIES,
 }
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     **_OWN,
-    **{alias: _OWN[name] for alias, name in modern.ALIASES.items()},
+    **{alias: _OWN[name] for alias, name in traits.ALIASES.items()},
 }

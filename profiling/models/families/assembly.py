@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 from profiling.errors import InvalidConfig
@@ -14,6 +13,7 @@ from profiling.models.architecture import Architecture, Layer, Stack
 from profiling.models.families.blocks import norm_gains, transformer_layer
 from profiling.models.families.spec import LayerSpec, Norm
 from profiling.models.steps import Embedding, Linear, Normalisation, Step
+from profiling.reference_files import reference_text
 
 MOST_LAYERS = 100_000
 """A list of a billion layers would fill the memory before anybody could say that there is no such model."""
@@ -35,7 +35,7 @@ STATES_ALL = "_states_all"
 @cache
 def _left_out() -> Mapping[str, Mapping[str, Any]]:
     """reference/config_defaults.json: what transformers fills in, and which family a class belongs to."""
-    read: dict[str, Any] = json.loads(files("profiling").joinpath("reference/config_defaults.json").read_text("utf-8"))
+    read: dict[str, Any] = json.loads(reference_text("config_defaults.json"))
     return read
 
 
@@ -98,15 +98,6 @@ class Config:
     def flag(self, *names: str, default: bool) -> bool:
         """A truth value."""
         return bool(self.get(*names, default=default))
-
-    def window_pattern(self, layers: int, every: int | None) -> list[bool]:
-        """Which layers are local: from `layer_types`, else all but each `every`-th."""
-        types = self.get("layer_types")
-        if isinstance(types, list) and types:
-            return [str(kind) in {"sliding_attention", "chunked_attention"} for kind in types[:layers]]
-        if every is None:
-            return [True] * layers
-        return [(index + 1) % every != 0 for index in range(layers)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

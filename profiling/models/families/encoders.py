@@ -1,4 +1,4 @@
-"""Models with an encoder: BERT and RoBERTa, DistilBERT, MobileBERT; T5 and BART with a decoder as well."""
+"""Encoders that traits alone do not describe, and models with an encoder and a decoder: T5 and BART."""
 
 from __future__ import annotations
 
@@ -14,47 +14,15 @@ from profiling.models.families.assembly import (
     max_position,
     stack,
 )
+from profiling.models.families.forms import base
 from profiling.models.families.spec import LayerSpec
+from profiling.models.families.traits import ENCODER
 from profiling.models.steps import AttentionCore, Embedding, Linear, Normalisation, Pointwise, Step
-
-
-def _encoder_spec(config: Config) -> LayerSpec:
-    hidden = config.integer("hidden_size", "dim", "d_model")
-    heads = config.integer("num_attention_heads", "n_heads", "encoder_attention_heads")
-    return LayerSpec(
-        hidden_size=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=hidden // heads,
-        intermediate_size=config.integer("intermediate_size", "hidden_dim", "encoder_ffn_dim"),
-        gated=False,
-        norm="layer",
-        placement="post",
-        query_key_value_bias=True,
-        output_bias=True,
-        feed_forward_bias=True,
-        rotary=False,
-        causal=False,
-    )
-
-
-def bert(config: Config) -> Architecture:
-    """BERT, RoBERTa, XLM-RoBERTa: the encoder with its pooler, without a task head."""
-    ends = Ends(
-        norm="layer",
-        final_norm=False,
-        head=False,
-        positions=config.integer("max_position_embeddings", default=512),
-        segments=config.integer("type_vocab_size", default=2),
-        embedding_norm=True,
-        pooler=True,
-    )
-    return encoder(config, [_encoder_spec(config)] * config.integer("num_hidden_layers"), ends)
 
 
 def mpnet(config: Config) -> Architecture:
     """MPNet (arXiv 2004.09297): BERT without segments; all layers share one table of relative positions."""
-    spec = _encoder_spec(config)
+    spec = base(config, ENCODER)
     table = config.integer("relative_attention_num_buckets", default=32) * spec.heads
     specs = [replace(spec, extra_attention_parameters=table), *[spec] * (config.integer("num_hidden_layers") - 1)]
     positions = config.integer("max_position_embeddings", default=512)
@@ -79,14 +47,12 @@ def deberta(config: Config) -> Architecture:
         positions=reach if config.flag("position_biased_input", default=True) else 0,
         segments=int(config.get("type_vocab_size", default=0)),
     )  # fmt: skip
-    return encoder(config, [_encoder_spec(config)] * config.integer("num_hidden_layers"), ends)
+    return encoder(config, [base(config, ENCODER)] * config.integer("num_hidden_layers"), ends)
 
 
 def turned_bert(config: Config) -> Architecture:
     """BERT with turned positions: Nomic Embed and GTE with gated blocks, Jina Embeddings 3 without."""
-    names = {"hidden_size": "n_embd", "num_attention_heads": "n_head", "intermediate_size": "n_inner"}
-    spec = _encoder_spec(Config({**{name: config.get(name, other) for name, other in names.items()},
-                                 "model_type": config.model_type}))  # fmt: skip
+    spec = base(config, ENCODER)
     gated, biased = config.model_type != "jina_embeddings_v3", config.model_type != "nomic_bert"
     down_bias = (Normalisation(name="down_bias", inputs=("down",), width=1, gains=spec.hidden_size),)
     spec = replace(
@@ -98,18 +64,11 @@ def turned_bert(config: Config) -> Architecture:
     return encoder(config, [spec] * config.integer("num_hidden_layers", "n_layer"), ends)
 
 
-def distilbert(config: Config) -> Architecture:
-    """DistilBERT: BERT without segments and pooler."""
-    positions = config.integer("max_position_embeddings", default=512)
-    ends = Ends(norm="layer", final_norm=False, head=False, positions=positions, embedding_norm=True)
-    return encoder(config, [_encoder_spec(config)] * config.integer("n_layers", "num_hidden_layers"), ends)
-
-
 def modernbert(config: Config) -> Architecture:
     """ModernBERT (arXiv 2412.13663): gated blocks, turned positions, all but every third layer within a window."""
     count, biased = config.integer("num_hidden_layers"), config.flag("attention_bias", default=False)
     spec = replace(
-        _encoder_spec(config), gated=True, norm="layer" if config.flag("norm_bias", default=False) else
+        base(config, ENCODER), gated=True, norm="layer" if config.flag("norm_bias", default=False) else
         "layer_without_bias", placement="pre", query_key_value_bias=biased, output_bias=biased,
         feed_forward_bias=config.flag("mlp_bias", default=False), rotary=True,
     )  # fmt: skip
@@ -207,7 +166,7 @@ def t5(config: Config) -> Architecture:
     hidden = config.integer("d_model")
     heads = config.integer("num_heads")
     table = config.integer("relative_attention_num_buckets", default=32) * heads
-    base = LayerSpec(
+    plain = LayerSpec(
         hidden_size=hidden,
         heads=heads,
         kv_heads=heads,
@@ -222,9 +181,9 @@ def t5(config: Config) -> Architecture:
         return [first if index == 0 or config.model_type == "umt5" else spec for index in range(count)]
 
     count = config.integer("num_layers")
-    encoder_side = specs(replace(base, causal=False), count)
+    encoder_side = specs(replace(plain, causal=False), count)
     decoder_side = specs(
-        replace(base, cross_attention=True), config.integer("num_decoder_layers", default=count)
+        replace(plain, cross_attention=True), config.integer("num_decoder_layers", default=count)
     )  # fmt: skip
     tied = config.flag("tie_word_embeddings", default=config.model_type == "t5")
     return _two_stacks(
@@ -235,29 +194,28 @@ def t5(config: Config) -> Architecture:
 def bart(config: Config) -> Architecture:
     """BART and mBART: learned positions from row 2 on, a norm behind the embeddings."""
     pre_norm = config.model_type == "mbart"
-    base = replace(_encoder_spec(config), placement="pre" if pre_norm else "post")
+    side = replace(base(config, ENCODER), placement="pre" if pre_norm else "post")
     positions = config.integer("max_position_embeddings", default=1024) + 2
     decoder_spec = replace(
-        base,
+        side,
         causal=True,
         cross_attention=True,
-        intermediate_size=config.integer("decoder_ffn_dim", default=base.intermediate_size),
+        intermediate_size=config.integer("decoder_ffn_dim", default=side.intermediate_size),
     )
     ends = Ends(norm="layer", final_norm=pre_norm, head=False, positions=positions, embedding_norm=True)
     closing = replace(ends, head=True, tied=config.flag("tie_word_embeddings", default=True), shared_table=True)
     return _two_stacks(
         config,
         (
-            ([base] * config.integer("encoder_layers"), ends),
+            ([side] * config.integer("encoder_layers"), ends),
             ([decoder_spec] * config.integer("decoder_layers"), closing),
         ),
-        base.hidden_size,
+        side.hidden_size,
     )
 
 
 FAMILIES = {
-    "bert": bert, "roberta": bert, "xlm-roberta": bert, "camembert": bert, "distilbert": distilbert,
-    "mobilebert": mobilebert, "t5": t5, "mt5": t5, "umt5": t5, "bart": bart, "mbart": bart, "data2vec-text": bert,
-    "modernbert": modernbert, "mpnet": mpnet, "deberta-v2": deberta,
+    "mobilebert": mobilebert, "t5": t5, "mt5": t5, "umt5": t5, "bart": bart, "mbart": bart, "modernbert": modernbert,
+    "mpnet": mpnet, "deberta-v2": deberta,
     **dict.fromkeys(("nomic_bert", "gte", "new", "jina_embeddings_v3"), turned_bert),
 }  # fmt: skip

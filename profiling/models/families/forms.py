@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
-from profiling.models.families.assembly import Config, Ends, decoder
+from profiling.models.families.assembly import Config, Ends, decoder, encoder
 from profiling.models.families.spec import (
     LayerSpec,
     Norm,
@@ -30,6 +30,8 @@ class Form:
     gated: bool = True
     norm: Norm = "rms"
     placement: Placement = "pre"
+    other_placement: tuple[str, Placement] | None = None
+    """Field that switches to another placement, and which."""
     state_placement: Placement | None = None
     """Where layers that mix by a state place their norms differently."""
     query_key_norm: QueryKeyNorm = "none"
@@ -40,6 +42,16 @@ class Form:
     feed_forward_bias: bool | str = "mlp_bias"
     head_bias: bool | str = "lm_head_bias"
     tied: bool = False
+    rotary: bool = True
+    positions: int = 0
+    """Rows of the table of learned positions where the config does not state them; 0: there is none."""
+    position_offset: int = 0
+    """Rows of that table before the first position."""
+    segments: int = 0
+    """Rows of the table of segments where the config does not state them; 0: there is none."""
+    embedding_norm: bool = False
+    is_encoder: bool = False
+    pooler: bool = False
     output_gate: OutputGate = "none"
     gate_switch: str = ""
     """Field that switches the output gate."""
@@ -48,8 +60,12 @@ class Form:
     """Latent attention; None: where the config has `kv_lora_rank`."""
     selection_bias: bool = False
     experts_gated: bool | None = None
+    expert_biases: bool = False
+    """Biases of router and experts."""
     shared_gate: bool = False
     dense_width: str = "intermediate_size"
+    widening: int = 0
+    """Width of the feed-forward block over the hidden width where the config states none; 0: it must."""
     every: int | None = None
     """Where the config names no pattern, every so manieth layer is global; None: the window holds for all."""
     windows: bool = True
@@ -63,23 +79,25 @@ class Form:
     """Fields that published configs leave out, as transformers fills them in."""
 
 
-def switched(config: Config, trait: bool | str, *, default: bool = False) -> bool:
+def switched(config: Config, trait: bool | str) -> bool:
     """The trait, or what the field of that name says."""
     if isinstance(trait, bool):
         return trait
-    return config.flag(trait.removeprefix("!"), default=trait.startswith("!") or default)
+    return config.flag(trait.removeprefix("!"), default=trait.startswith("!"))
 
 
 def base(config: Config, form: Form) -> LayerSpec:
     """The layer that all of a model's layers vary, by the usual names of widths and heads."""
-    hidden = config.integer("hidden_size")
-    heads = config.integer("num_attention_heads")
+    hidden = config.integer("hidden_size", "n_embd", "n_embed", "d_model", "dim")
+    heads = config.integer("num_attention_heads", "n_head", "num_heads", "n_heads", "encoder_attention_heads")
     kv_heads = config.integer("num_key_value_heads", "num_kv_heads", "num_attention_groups", default=heads)
     width = config.integer(form.dense_width, "dense_intermediate_size", "intermediate_size", "ffn_hidden_size",
-                           "moe_intermediate_size")  # fmt: skip
-    stated = config.get("head_dim", "kv_channels") or hidden // heads  # transformers writes 0 where it does not apply
+                           "n_inner", "ffn_dim", "hidden_dim", "encoder_ffn_dim", "moe_intermediate_size",
+                           default=form.widening * hidden or None)  # fmt: skip
+    # transformers writes 0 where it does not apply
+    stated = config.get("head_dim", "kv_channels", default=config.family_default("head_dim")) or hidden // heads
     normed = not form.norm_switch or switched(config, form.norm_switch)
-    bias = switched(config, form.query_key_value_bias)
+    field, other = form.other_placement or ("", form.placement)
     return LayerSpec(
         hidden_size=hidden,
         heads=heads,
@@ -88,13 +106,15 @@ def base(config: Config, form: Form) -> LayerSpec:
         intermediate_size=width,
         gated=form.gated,
         norm=form.norm,
-        placement=form.placement,
+        placement=other if field and switched(config, field) else form.placement,
         query_key_norm=form.query_key_norm if normed else "none",
-        query_key_value_bias=bias,
+        query_key_value_bias=switched(config, form.query_key_value_bias),
         output_bias=switched(config, form.output_bias),
         feed_forward_bias=switched(config, form.feed_forward_bias),
         output_gate=form.output_gate if not form.gate_switch or switched(config, form.gate_switch) else "none",
         extra_attention_parameters=heads if form.sinks else 0,
+        rotary=form.rotary,
+        causal=not form.is_encoder,
         inner_norms=form.inner_norms,
         layer_steps=(plain_numbers("extra", form.extra_numbers),) if form.extra_numbers else (),
         latent=reading.latent_of(config) if _is_latent(config, form) else None,
@@ -129,8 +149,7 @@ def plain_numbers(name: str, numbers: int) -> Step:
 
 def layers_of(config: Config, form: Form) -> list[LayerSpec]:
     """Every layer of a model of that form, bottom to top."""
-    count = reading.layer_count(config)
-    plain = base(config, form)
+    plain, count = base(config, form), reading.layer_count(config)
     window = config.get("sliding_window", "sliding_window_size", "attention_chunk_size") if form.windows else None
     pattern = reading.layer_kinds(config, count, every=form.every)
     sparse = reading.sparse_layers(config, count) if reading.has_experts(config) else [False] * count
@@ -139,8 +158,9 @@ def layers_of(config: Config, form: Form) -> list[LayerSpec]:
     if any(sparse):
         gated = form.gated if form.experts_gated is None else form.experts_gated
         mixture = replace(
-            reading.mixture_of(config, selection_bias=form.selection_bias, gated=gated), shared_gate=form.shared_gate
-        )
+            reading.mixture_of(config, selection_bias=form.selection_bias, gated=gated), shared_gate=form.shared_gate,
+            router_bias=form.expert_biases, expert_bias=form.expert_biases,
+        )  # fmt: skip
     state = form.state(config) if form.state and "state" in pattern else None
     local = _of_local_layers(config, plain)
     types = config.get("indexer_types")
@@ -173,11 +193,18 @@ def layers_of(config: Config, form: Form) -> list[LayerSpec]:
 
 
 def ends_of(config: Config, form: Form) -> Ends:
-    """Final norm and head."""
+    """Tables of embeddings, final norm and head."""
+    rows = config.integer("n_positions", "max_position_embeddings", default=form.positions) if form.positions else 0
     return Ends(
         norm=form.norm,
         tied=config.flag("tie_word_embeddings", "tie_embedding", default=form.tied),
         head_bias=switched(config, form.head_bias),
+        positions=rows + form.position_offset,
+        segments=config.integer("type_vocab_size", default=form.segments) if form.segments else 0,
+        embedding_norm=form.embedding_norm,
+        final_norm=not form.is_encoder,
+        head=not form.is_encoder,
+        pooler=form.pooler,
     )
 
 
@@ -187,11 +214,16 @@ def with_defaults(config: Config, form: Form) -> Config:
     return Config({**default, **{k: v for k, v in config.fields.items() if v is not None or k not in default}})
 
 
+def described(config: Config, form: Form) -> tuple[Config, list[LayerSpec], Ends]:
+    """The config with what published ones leave out, its layers, and what stands around them."""
+    config = with_defaults(config, form)
+    return config, layers_of(config, form), ends_of(config, form)
+
+
 def declared(form: Form) -> Callable[[Config], Architecture]:
     """The reader of a family of that form."""
 
     def read(config: Config) -> Architecture:
-        config = with_defaults(config, form)
-        return decoder(config, layers_of(config, form), ends_of(config, form))
+        return (encoder if form.is_encoder else decoder)(*described(config, form))
 
     return read

@@ -83,17 +83,15 @@ def _kind(config: Config, word: object) -> Kind:
 
 def _windows(config: Config, count: int, every: int | None) -> list[Kind]:
     pattern = config.get("sliding_window_pattern", "_sliding_window_pattern", "global_attn_every_n_layers")
-    if config.get("use_sliding_window") is False:
-        return ["full"] * count
-    if isinstance(pattern, str) and set(pattern) <= {"L", "G"} and pattern:
+    switched, first = config.get("use_sliding_window"), config.get("max_window_layers")
+    if switched and first is not None:
+        return ["full" if index < int(first) else "sliding" for index in range(count)]
+    if switched is not False and isinstance(pattern, str) and pattern and set(pattern) <= {"L", "G"}:
         return ["full" if pattern[index % len(pattern)] == "G" else "sliding" for index in range(count)]
-    if isinstance(pattern, int) and pattern > 0:
-        return ["full" if (index + 1) % pattern == 0 else "sliding" for index in range(count)]
-    if pattern is not None:
+    each = every if pattern is None else pattern
+    if switched is False or (pattern is not None and not (isinstance(pattern, int) and pattern > 0)):
         return ["full"] * count
-    if every is None:
-        return ["sliding"] * count
-    return ["full" if (index + 1) % every == 0 else "sliding" for index in range(count)]
+    return ["full" if each is not None and (index + 1) % each == 0 else "sliding" for index in range(count)]
 
 
 def sparse_layers(config: Config, count: int) -> list[bool]:
@@ -147,7 +145,8 @@ def mixture_of(config: Config, *, selection_bias: bool = False, gated: bool = Tr
     shared = config.get("n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert",
                         default=0)  # fmt: skip
     shared_each = config.get("moe_shared_expert_intermediate_size", default=width)
-    shared_width = config.get("shared_expert_intermediate_size", "shared_intermediate_size", "share_expert_dim")
+    together = ("shared_expert_intermediate_size", "shared_intermediate_size", "share_expert_dim")
+    shared_width = config.get(*together, default=config.family_default(*together))
     if shared_width is None:
         shared_width = int(_least(shared)) * int(shared_each)
     return Mixture(
@@ -169,7 +168,7 @@ def latent_of(config: Config) -> LatentAttention:
     return LatentAttention(
         kv_rank=config.integer("kv_lora_rank"),
         query_rank=int(rank) if rank is not None else None,
-        rotary_dim=int(config.get("qk_rope_head_dim", default=0)),
+        rotary_dim=int(config.get("qk_rope_head_dim", default=config.family_default("qk_rope_head_dim") or 0)),
         plain_dim=config.integer("qk_nope_head_dim"),
         value_dim=config.integer("v_head_dim"),
     )

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.sources.kernels.read import device_of
 from profiling.calibration.calibrate import (
+    DEFAULT_INTERVAL,
     Calibration,
     UnusableKernels,
     above_roof,
     bound_s,
-    calibrate_tables,
-    peaks_of_device,
-    unfitted_calibration,
+    calibrate,
+    peaks_of,
 )
 from profiling.calibration.fit import fold_of, law_time_s, shape_groups
 from profiling.calibration.kernels import OPERATOR_CLASSES, UnreadableKernelTable, read_kernels
@@ -32,6 +33,17 @@ ATTENTION = {
     "key_value_heads": [8, 32, 8, 1],
     "head_dim": [128, 64, 128, 256],
 }
+
+
+def calibrated(folder: Path, peaks: Peaks = H200) -> tuple[list[Calibration], pl.DataFrame]:
+    """Calibrations of one accelerator's tables, and every rejected row."""
+    tables = read_kernels(folder)
+    return calibrate(tables.kernels, peaks), pl.concat([tables.rejected, above_roof(tables.kernels, peaks)])
+
+
+def unfitted(operator_class: str) -> Calibration:
+    """The law at its starting values."""
+    return Calibration("h200", operator_class, H200, {}, DEFAULT_INTERVAL)
 
 
 def write_gemm_table(folder: Path, rows: pl.DataFrame) -> Path:
@@ -68,7 +80,7 @@ def shapes_of(operator_class: str) -> dict[str, list[int]]:
 
 @pytest.fixture(scope="module")
 def h200(shared_data: Path) -> tuple[dict[str, Calibration], pl.DataFrame]:
-    calibrations, rejected = calibrate_tables(shared_data / "kernels" / "h200_sxm")
+    calibrations, rejected = calibrated(shared_data / "kernels" / "h200_sxm")
     return {each.operator_class: each for each in calibrations}, rejected
 
 
@@ -94,7 +106,7 @@ def test_h200_shapes_never_seen_are_predicted_within_the_target(
 def test_no_h200_or_a100_gemm_or_prefill_kernel_lies_below_the_bound(shared_data: Path) -> None:
     kernels = read_kernels(shared_data / "kernels").kernels
     for (accelerator,), part in kernels.group_by("accelerator"):
-        peaks = peaks_of_device(part["device"][0], str(accelerator))
+        peaks = peaks_of(device_of(part["device"][0], str(accelerator)))
         tables = part.filter(pl.col("operator_class") != "decode_attention")
         assert above_roof(tables, peaks).height == 0, accelerator
 
@@ -113,7 +125,7 @@ def test_gemm_inputs_left_in_cache_are_what_the_bound_must_forgive(shared_data: 
 def test_a100_decode_rows_faster_than_memory_are_rejected_with_the_reason(shared_data: Path) -> None:
     kernels = read_kernels(shared_data / "kernels" / "a100_sxm").kernels
     decode = kernels.filter(pl.col("operator_class") == "decode_attention")
-    peaks = peaks_of_device(decode["device"][0], "a100_sxm")
+    peaks = peaks_of(device_of(decode["device"][0], "a100_sxm"))
     rejected = above_roof(decode, peaks)
     assert rejected.height == 351
     # 4.3 GB of keys and values in 1.243 ms: 3.46 TB/s of a part that has 2.04.
@@ -129,7 +141,7 @@ def test_a100_decode_rows_faster_than_memory_are_rejected_with_the_reason(shared
 def test_the_hardware_facts_give_the_peaks_the_tests_use(shared_data: Path) -> None:
     with (shared_data.parent / "facts" / "hardware_peaks.csv").open() as file:
         row = next(row for row in csv.DictReader(file) if row["name"] == "H200-SXM-141GB")
-    assert peaks_of_device("NVIDIA H200", "h200_sxm") == H200
+    assert peaks_of(device_of("NVIDIA H200", "h200_sxm")) == H200
     assert H200.flops_per_s["bf16"] == float(row["fp16_bf16_dense_tflops"]) * 1e12
     assert H200.bytes_per_s == float(row["mem_bw_GBps"]) * 1e9
 
@@ -148,7 +160,7 @@ def test_kernel_formats_outside_the_four_classes_are_rejected_by_name(shared_dat
 
 def test_a_known_law_is_recovered_and_its_unseen_shapes_predicted(tmp_path: Path) -> None:
     folder = write_gemm_table(tmp_path / "h200", law_abiding_gemm())
-    (calibration,), rejected = calibrate_tables(folder)
+    (calibration,), rejected = calibrated(folder)
     assert rejected.height == 0
     assert calibration.held_out_mape_pct is not None
     assert calibration.held_out_mape_pct < 0.5
@@ -159,7 +171,7 @@ def test_a_known_law_is_recovered_and_its_unseen_shapes_predicted(tmp_path: Path
 
 def test_the_interval_is_as_wide_as_the_noise(tmp_path: Path) -> None:
     folder = write_gemm_table(tmp_path / "h200", law_abiding_gemm(noise=0.1))
-    (calibration,), _ = calibrate_tables(folder)
+    (calibration,), _ = calibrated(folder)
     likely, low, high = calibration.predict_s({"m": 16, "n": 8192, "k": 8192})
     # 80 % of a normal lie within 1.28 standard deviations.
     assert np.log(high / low)[0] == pytest.approx(2 * 1.2816 * 0.1, rel=0.3)
@@ -172,8 +184,8 @@ def test_a_row_above_the_roof_is_rejected_and_does_not_teach(tmp_path: Path) -> 
     rows = law_abiding_gemm()
     # 8192³ in 0.1 ms would be 11 PFLOP/s.
     lie = rows.head(1).with_columns(**dict.fromkeys("mnk", pl.lit(8192, pl.Int64)), latency=pl.lit(0.1))
-    honest = calibrate_tables(write_gemm_table(tmp_path / "honest", rows))[0][0]
-    (calibration,), rejected = calibrate_tables(write_gemm_table(tmp_path / "lying", pl.concat([rows, lie])))
+    honest = calibrated(write_gemm_table(tmp_path / "honest", rows))[0][0]
+    (calibration,), rejected = calibrated(write_gemm_table(tmp_path / "lying", pl.concat([rows, lie])))
     assert rejected["reason"].to_list()[0].startswith("above its roof: 100.0 µs measured")
     assert calibration.below_bound_pct == pytest.approx(100 / (rows.height + 1))
     assert calibration.kernels == honest.kernels
@@ -215,13 +227,13 @@ def test_a_folder_without_tables_or_a_table_without_a_column_says_so(tmp_path: P
 def test_too_few_kernels_are_refused_rather_than_fitted(tmp_path: Path) -> None:
     folder = write_gemm_table(tmp_path / "h200", law_abiding_gemm().head(20))
     with pytest.raises(UnusableKernels, match="20 of 20 kernels are sound; at least 60"):
-        calibrate_tables(folder)
+        calibrated(folder)
 
 
 def test_one_weight_matrix_is_refused_because_nothing_can_be_held_out(tmp_path: Path) -> None:
     rows = pl.DataFrame({"gemm_dtype": "bfloat16", "m": range(1, 101), "n": 64, "k": 64, "latency": 0.003})
     with pytest.raises(UnusableKernels, match="1 groups of shapes; holding shapes out needs at least 5"):
-        calibrate_tables(write_gemm_table(tmp_path / "h200", rows))
+        calibrated(write_gemm_table(tmp_path / "h200", rows))
 
 
 def test_kernels_of_a_format_the_device_has_no_peak_for_are_rejected_not_fitted(tmp_path: Path) -> None:
@@ -229,7 +241,7 @@ def test_kernels_of_a_format_the_device_has_no_peak_for_are_rejected_not_fitted(
     foreign = rows.head(5).with_columns(gemm_dtype=pl.lit("fp8"))
     folder = write_gemm_table(tmp_path / "gpu", pl.concat([rows, foreign]))
     only_16_bit = Peaks({"bf16": 989e12}, 4.8e12, 50e6, 132)
-    calibrations, rejected = calibrate_tables(folder, peaks=lambda _device, _folder: only_16_bit)
+    calibrations, rejected = calibrated(folder, only_16_bit)
     assert [each.operator_class for each in calibrations] == ["gemm_bf16"]
     assert calibrations[0].below_bound_pct == 0
     assert rejected["reason"].to_list() == ["no data-sheet peak for fp8 to hold it to"] * 5
@@ -237,7 +249,7 @@ def test_kernels_of_a_format_the_device_has_no_peak_for_are_rejected_not_fitted(
 
 def test_a_calibration_survives_json_and_predicts_the_same(tmp_path: Path) -> None:
     folder = write_gemm_table(tmp_path / "h200", law_abiding_gemm(noise=0.05))
-    (calibration,), _ = calibrate_tables(folder)
+    (calibration,), _ = calibrated(folder)
     again = Calibration.from_json(calibration.to_json())
     for ours, theirs in zip(calibration.predict_s(GEMM), again.predict_s(GEMM), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -248,7 +260,7 @@ def test_a_calibration_survives_json_and_predicts_the_same(tmp_path: Path) -> No
 def test_without_measurements_defaults_answer_with_a_wide_interval_and_no_error_figure(
     operator_class: str,
 ) -> None:
-    calibration = unfitted_calibration("h200", operator_class, H200)
+    calibration = unfitted(operator_class)
     likely, low, high = calibration.predict_s(shapes_of(operator_class))
     bound = calibration.bound_s(shapes_of(operator_class))
     assert calibration.kernels == 0
@@ -267,7 +279,7 @@ def test_groups_hold_out_whole_weight_matrices_and_head_geometries() -> None:
 
 def assert_grows(operator_class: str, small: dict[str, list[int]], grown: str) -> None:
     """Doubling `grown` takes no less time, and bound, interval and prediction stand in their order."""
-    calibration = unfitted_calibration("h200", operator_class, H200)
+    calibration = unfitted(operator_class)
     large = small | {grown: [2 * value for value in small[grown]]}
     before, after = calibration.predict_s(small), calibration.predict_s(large)
     assert np.all(before[0] <= after[0] * (1 + 1e-9))
@@ -334,10 +346,10 @@ def test_the_bound_counts_causal_pairs_and_the_window_band_exactly() -> None:
 
 
 def test_a_missing_column_or_a_size_of_zero_is_named() -> None:
-    calibration = unfitted_calibration("h200", "gemm_bf16", H200)
+    calibration = unfitted("gemm_bf16")
     with pytest.raises(UnusableKernels, match=r"needs m, n, k.*; k missing"):
         calibration.predict_s({"m": 1, "n": 2})
     with pytest.raises(UnusableKernels, match="m must be at least 1"):
         calibration.predict_s({"m": 0, "n": 2, "k": 2})
     with pytest.raises(UnusableKernels, match="no peak for fp8"):
-        unfitted_calibration("a100", "gemm_fp8", Peaks({"bf16": 3e14}, 2e12)).predict_s({"m": 1, "n": 2, "k": 2})
+        bound_s("gemm_fp8", {"m": 1, "n": 2, "k": 2}, Peaks({"bf16": 3e14}, 2e12))

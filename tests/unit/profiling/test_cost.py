@@ -46,7 +46,6 @@ def test_measured_energy_of_chat_on_an_h100_lies_within_the_spread() -> None:
     assert cost.energy.devices.low < 0.119 < cost.energy.devices.high
     assert cost.usd_per_million_tokens is not None
     assert cost.usd_per_million_tokens.low < 0.159 < cost.usd_per_million_tokens.high
-    assert (cost.batch, cost.devices, cost.accelerator) == (64, 1, "H100-SXM5-80GB")
 
 
 @pytest.mark.parametrize("name", ["H100-SXM5-80GB", "B200-SXM-180GB", "RTX-4090", "MI300X-192GB"])

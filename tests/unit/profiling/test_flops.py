@@ -9,7 +9,7 @@ import pytest
 
 from profiling.models.architecture import Architecture
 from profiling.models.families import FAMILIES
-from profiling.models.families.modern import ALIASES
+from profiling.models.families.traits import ALIASES
 from profiling.models.sound import audio_parameters, audio_tower
 from profiling.models.sources import from_config
 from profiling.models.towers import tower_model

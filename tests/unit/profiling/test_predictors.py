@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from profiling.calibration.calibrate import peaks_of, unfitted_calibration
+from profiling.calibration.calibrate import DEFAULT_INTERVAL, Calibration, peaks_of
 from profiling.calibration.predictors import operator_models
 from profiling.devices.accelerators import find
 from profiling.models.load import load
@@ -21,7 +21,7 @@ from profiling.roofline.workload import Parallelism, Precision, Workload
 
 H200 = find("H200-SXM-141GB")
 CLASSES = ("gemm_bf16", "gemm_fp8", "prefill_attention", "decode_attention")
-DEFAULTS = [unfitted_calibration(H200.name, each, peaks_of(H200)) for each in CLASSES]
+DEFAULTS = [Calibration(H200.name, each, peaks_of(H200), {}, DEFAULT_INTERVAL) for each in CLASSES]
 
 
 def test_calibrations_answer_for_measured_shapes_and_defaults_for_the_others() -> None:

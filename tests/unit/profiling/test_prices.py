@@ -126,13 +126,13 @@ def test_at_the_break_even_load_both_ways_cost_the_same(fixed: float, api: float
 
 def test_tokens_of_a_hosted_model_have_a_median_and_a_cheapest_host() -> None:
     offers = rows("api_prices")
-    price = api_price("openai/gpt-oss-120b", offers)
+    price = api_price("openai/gpt-oss-120b", offers, 0.25)
     assert price is not None
     assert price.hosts > 20
     assert 0 < price.cheapest_usd < price.median_usd
     assert price.median_usd == pytest.approx(0.64, abs=0.01)
     assert price.newest_date is not None
-    assert api_price("nobody/hosts-this", offers) is None
+    assert api_price("nobody/hosts-this", offers, 0.25) is None
 
 
 def test_the_load_at_which_devices_win_is_that_of_the_collected_prices() -> None:
@@ -142,7 +142,7 @@ def test_the_load_at_which_devices_win_is_that_of_the_collected_prices() -> None
          "usd_per_million_input": 0.0, "usd_per_million_output": usd}
         for name, usd in (("cheap", 0.25), ("usual", 0.81), ("dear", 1.2))
     ]  # fmt: skip
-    api = api_price("m", offers)
+    api = api_price("m", offers, 0.25)
     rent = typical_price("H100-SXM5-80GB", rows("accelerator_prices"))
     purchase = purchase_price("H100-SXM5-80GB", rows("hardware_purchase_prices"))
     tariff = typical_tariff(rows("electricity_prices"))

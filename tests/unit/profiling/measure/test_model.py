@@ -160,7 +160,7 @@ def test_random_weights_are_never_zero_and_the_same_for_the_same_seed() -> None:
         ({"model_type": "llama", "hidden_size": 64}, InvalidConfig, "num_attention_heads"),
         ({"model_type": "llama", **GATED, "hidden_act": "cube"}, InvalidConfig, "activation 'cube'"),
         ({"model_type": "llama", **GATED, "rope_scaling": {"rope_type": "yarn"}}, InvalidConfig, "'yarn' is not built"),
-        ({"model_type": "opt", "hidden_size": 64, "word_embed_proj_dim": 32}, InvalidConfig, "projected"),
+        ({"model_type": "opt", "hidden_size": 64, "word_embed_proj_dim": 32}, InvalidConfig, "proj_dim = 32"),
     ],
 )
 def test_what_would_change_the_logits_and_is_not_built_is_refused(

@@ -106,11 +106,11 @@ def test_a_plan_keeps_its_promise_and_one_replica_less_would_not(door: Door) -> 
     found = plans(door, LLAMA, PROMISE, OPTIONS, [H100, "L40S", "B200-SXM-180GB"])
     assert [plan.devices for plan in found] == sorted(plan.devices for plan in found)
     for plan in found:
-        assert PROMISE.is_kept_by(plan.served)
+        assert not PROMISE.broken_by(plan.served)
         assert plan.certainty in {"surely", "likely"}
         if plan.replicas > 1:
             fewer = replace(CHAT, users=-(-50 // (plan.replicas - 1)))
-            assert not PROMISE.is_kept_by(simulate(plan.replica, fewer, enough_requests(plan.replica, fewer)))
+            assert PROMISE.broken_by(simulate(plan.replica, fewer, enough_requests(plan.replica, fewer)))
     row = found[0].row()
     hourly = row["usd_per_hour"]
     spent = sum(

@@ -1,8 +1,9 @@
-"""Families that only rename or combine what exists, each declared by its traits (2025 and later)."""
+"""Families that their traits describe, each declared by them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
@@ -10,7 +11,17 @@ from profiling.models.families.assembly import Config
 from profiling.models.families.forms import Form, declared
 from profiling.models.families.spec import Lightning, State
 
-_QWEN3 = Form(query_key_norm="head")
+_UNBIASED = Form(query_key_value_bias=False, output_bias=False, feed_forward_bias=False)
+_QWEN_WINDOWS = (("use_sliding_window", False), ("max_window_layers", 28))
+_QWEN2 = Form(query_key_value_bias=True, output_bias=False, feed_forward_bias=False, default=_QWEN_WINDOWS)
+_QWEN3 = Form(query_key_norm="head", feed_forward_bias=False, default=_QWEN_WINDOWS)
+_COHERE = Form(norm="layer_without_bias", placement="parallel", query_key_norm="width", norm_switch="use_qk_norm",
+               tied=True, windows=False)  # fmt: skip
+PLAIN = Form(gated=False, norm="layer", query_key_value_bias=True, output_bias=True, feed_forward_bias=True, widening=4,
+             windows=False)  # fmt: skip
+"""Two matrices, layer norms and biases everywhere: GPT-2 and what was like it."""
+ENCODER = replace(PLAIN, placement="post", rotary=False, positions=512, embedding_norm=True, is_encoder=True)
+_LLAMA = Form(windows=False)
 _DEEPSEEK = Form(selection_bias=True)
 _DEEPSEEK_PLAIN_ROUTER = Form()
 
@@ -25,6 +36,59 @@ def _full_rank_delta(config: Config) -> State:
 
 
 FORMS: Mapping[str, Form] = {
+    # Two matrices in the feed-forward block
+    "gpt2": replace(PLAIN, rotary=False, positions=1024, tied=True),
+    "gptj": replace(PLAIN, placement="parallel", query_key_value_bias=False, output_bias=False, head_bias=True),
+    "gpt_neox": replace(PLAIN, other_placement=("!use_parallel_residual", "parallel_two_norms"),
+                        query_key_value_bias="!attention_bias", output_bias="!attention_bias"),
+    "opt": replace(PLAIN, placement="post", other_placement=("!do_layer_norm_before", "pre"), rotary=False,
+                   query_key_value_bias="!enable_bias", output_bias="!enable_bias", feed_forward_bias="!enable_bias",
+                   positions=2048, position_offset=2, tied=True),
+    "bloom": replace(PLAIN, rotary=False, embedding_norm=True, tied=True),
+    "phi": replace(PLAIN, placement="parallel", head_bias=True),
+    "starcoder2": replace(PLAIN, widening=0, windows=True, query_key_value_bias="!use_bias", output_bias="!use_bias",
+                          feed_forward_bias="!use_bias", tied=True),
+    "nemotron": replace(PLAIN, widening=0, query_key_value_bias="attention_bias", output_bias="attention_bias",
+                        feed_forward_bias="mlp_bias"),
+    # Encoders
+    "bert": replace(ENCODER, segments=2, pooler=True),
+    "distilbert": ENCODER,
+    # Llama and Mistral, and what they are published as
+    "llama": _LLAMA,
+    "minicpm": replace(_LLAMA, tied=True),
+    "internlm": replace(_LLAMA, query_key_value_bias="!bias", output_bias="!bias", feed_forward_bias=False),
+    "internlm3": replace(_LLAMA, query_key_value_bias="qkv_bias", output_bias="bias", feed_forward_bias="bias"),
+    "mistral": _UNBIASED,
+    "mixtral": _UNBIASED,
+    "phi3small": Form(norm="layer", query_key_value_bias=True, output_bias=True, feed_forward_bias=True, tied=True,
+                      windows=False),
+    "phimoe": Form(norm="layer", query_key_value_bias="!attention_bias", output_bias="!attention_bias",
+                   feed_forward_bias=False, head_bias="!lm_head_bias"),
+    "stablelm": Form(norm="layer", other_placement=("use_parallel_residual", "parallel"),
+                     query_key_norm="head_layer_norm", norm_switch="qk_layernorm", query_key_value_bias="use_qkv_bias",
+                     output_bias=False, feed_forward_bias=False, windows=False),
+    "gpt_oss": Form(query_key_value_bias="!attention_bias", output_bias="!attention_bias", sinks=True,
+                    expert_biases=True, every=2, default=(("sliding_window", 128),)),
+    "grok-1": Form(placement="sandwich", tied=True, windows=False),
+    # Qwen
+    "qwen2": _QWEN2,
+    "qwen2_moe": replace(_QWEN2, query_key_value_bias="!qkv_bias", shared_gate=True),
+    "qwen3": _QWEN3,
+    "qwen3_moe": _QWEN3,
+    # Gemma, OLMo, Command and GLM
+    "gemma": Form(tied=True, windows=False),
+    "gemma2": Form(placement="sandwich", tied=True, every=2),
+    "gemma3": Form(placement="sandwich", query_key_norm="head", tied=True, every=6),
+    "olmo": Form(norm="without_gains", feed_forward_bias=False, windows=False),
+    "olmo2": Form(placement="output", query_key_norm="width", windows=False),
+    "olmo3": Form(placement="output", query_key_norm="width", every=4),
+    "olmoe": Form(query_key_norm="width", windows=False),
+    "minimax_m2": Form(query_key_norm="width", selection_bias=True, windows=False),
+    "cohere": _COHERE,
+    "cohere2": replace(_COHERE, windows=True, every=4),
+    "glm": Form(query_key_value_bias="!attention_bias", output_bias=False, feed_forward_bias=False, windows=False),
+    "glm4": Form(placement="sandwich", output_bias=False, feed_forward_bias=False, windows=False),
+    "glm4_moe": Form(query_key_norm="head", norm_switch="use_qk_norm", output_bias=False, selection_bias=True),
     # Llama and Mistral under other names
     "arcee": Form(gated=False),
     "cwm": Form(every=4),
@@ -52,7 +116,7 @@ FORMS: Mapping[str, Form] = {
     "qwen3_vl_moe_text": _QWEN3,
     "hunyuan_v1_dense": Form(query_key_norm="head", tied=True),
     "hunyuan_v1_moe": Form(query_key_norm="head", tied=True),
-    "mellum": _QWEN3,
+    "mellum": Form(query_key_norm="head"),
     "exaone4": Form(placement="output", query_key_norm="head", every=4),
     "exaone4_5_text": Form(placement="output", query_key_norm="head", every=4,
                            default=(("vocab_size", 102_400),)),
@@ -110,6 +174,8 @@ FORMS: Mapping[str, Form] = {
 """Traits by `model_type`."""
 
 ALIASES: Mapping[str, str] = {
+    "yi": "llama", "baichuan": "llama", "internlm2": "llama", "granite": "llama", "phi3": "mistral",
+    "gemma3_text": "gemma3", "roberta": "bert", "xlm-roberta": "bert", "camembert": "bert",
     "qwen3_5": "qwen3_5_text", "qwen3_5_moe": "qwen3_5_moe_text", "qwen3_vl": "qwen3_vl_text",
     "qwen3_vl_moe": "qwen3_vl_moe_text", "qwen2_5_vl": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen2_vl": "qwen2",
     "qwen2_vl_text": "qwen2", "exaone4_5": "exaone4_5_text", "glm4v_moe": "glm4v_moe_text",
@@ -118,9 +184,15 @@ ALIASES: Mapping[str, str] = {
     "ling": "bailing_moe", "lfm2_vl": "lfm2", "smolvlm": "llama", "ministral3_text": "ministral3",
     "apertus1p5_text": "apertus", "apertus1p5": "apertus", "codegen": "gptj", "ernie4_5_vl_moe_text": "ernie4_5_moe",
     "gemma4_unified_text": "gemma4", "glm_ocr_text": "glm4", "granitemoeshared": "granitemoe",
-    "mimo_v2": "mimo_v2_flash", "paddleocr_vl_text": "ernie4_5", "phi4_multimodal": "phi3", "phi4mm": "phi3",
+    "mimo_v2": "mimo_v2_flash", "paddleocr_vl_text": "ernie4_5", "phi4_multimodal": "mistral", "phi4mm": "mistral",
+    "data2vec-text": "bert",
     "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe",
 }  # fmt: skip
 """Names under which a known family is published as well."""
 
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {name: declared(form) for name, form in FORMS.items()}
+
+
+def form_of(model_type: str) -> Form | None:
+    """The traits of a family by any of its names; None where traits alone do not describe it."""
+    return FORMS.get(ALIASES.get(model_type, model_type))

@@ -1,0 +1,181 @@
+"""Families that a form describes but for what their configs say in words of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from profiling.models.architecture import Architecture
+from profiling.models.families import reading
+from profiling.models.families.assembly import Config, decoder
+from profiling.models.families.forms import Form, base, declared, ends_of, layers_of
+from profiling.models.families.spec import Mixture, Norm, Placement
+from profiling.models.families.traits import FORMS, PLAIN
+
+
+def _stating(config: Config, **fields: Any) -> Config:
+    return Config({**config.fields, **fields})
+
+
+def gpt_bigcode(config: Config) -> Architecture:
+    """GPT-BigCode (StarCoder 1): GPT-2 with one key-value head."""
+    one = config.flag("multi_query", default=True)
+    return declared(FORMS["gpt2"])(_stating(config, num_key_value_heads=1) if one else config)
+
+
+def gpt_neo(config: Config) -> Architecture:
+    """GPT-Neo: every second layer local over 256 tokens."""
+    kinds = config.get("attention_layers")
+    if kinds is None:
+        expanded = [kind for group, times in config.get("attention_types", default=[]) for kind in group * times]
+        kinds = expanded or ["global", "local"] * reading.layer_count(config)
+    form = replace(PLAIN, query_key_value_bias=False, rotary=False, positions=2048, tied=True, windows=True)
+    window = config.integer("window_size", default=256)
+    return declared(form)(_stating(config, layer_types=kinds, sliding_window=window))
+
+
+def opt(config: Config) -> Architecture:
+    """OPT: learned positions from row 2 on; the 350M model norms after each block and projects embeddings."""
+    form = FORMS["opt"]
+    specs = layers_of(config, form)
+    hidden = specs[0].hidden_size
+    projected = int(config.get("word_embed_proj_dim", default=hidden))
+    ends = replace(
+        ends_of(config, form),
+        final_norm=specs[0].placement == "pre" and not config.flag("_remove_final_layer_norm", default=False),
+        embedding_width=projected if projected != hidden else 0,
+    )
+    return decoder(config, specs, ends)
+
+
+def falcon(config: Config) -> Architecture:
+    """Falcon 1: 7B shares one key-value head, 40B and 180B groups of them, RW is plain with ALiBi."""
+    new = config.flag("new_decoder_architecture", default=False)
+    heads = config.integer("num_attention_heads", "n_head")
+    kv_heads = 1 if config.flag("multi_query", default=True) else heads
+    if new:
+        kv_heads = config.integer("num_kv_heads", "n_head_kv", default=heads)
+    placement: Placement = "pre"
+    if new or config.flag("parallel_attn", default=True):
+        norms = int(config.get("num_ln_in_parallel_attn", default=2 if new else 1))
+        placement = "parallel_two_norms" if norms == 2 else "parallel"
+    form = replace(PLAIN, placement=placement, rotary=not config.flag("alibi", default=False), tied=True,
+                   query_key_value_bias="bias", output_bias="bias", feed_forward_bias="bias")  # fmt: skip
+    return declared(form)(_stating(config, num_key_value_heads=kv_heads))
+
+
+def mpt(config: Config) -> Architecture:
+    """MPT: ALiBi, no biases anywhere."""
+    width = int(config.get("expansion_ratio", default=4)) * config.integer("d_model", "hidden_size")
+    kv_heads = dict(config.get("attn_config", default={})).get("kv_n_heads")
+    form = Form(gated=False, norm="layer_without_bias", rotary=False, tied=True, windows=False)
+    return declared(form)(_stating(config, intermediate_size=width, num_key_value_heads=kv_heads))
+
+
+def qwen1(config: Config) -> Architecture:
+    """Qwen (2023): a bias on query, key and value; the config states twice the feed-forward width."""
+    form = replace(FORMS["qwen2"], windows=False)
+    return declared(form)(_stating(config, intermediate_size=config.integer("intermediate_size") // 2))
+
+
+def chatglm(config: Config) -> Architecture:
+    """ChatGLM 2 and 3, GLM-4 in its first form: shared key-value groups, a bias on query, key and value."""
+    groups = config.integer("multi_query_group_num", default=1)
+    shared = config.flag("multi_query_attention", default=True)
+    norm: Norm = "rms" if config.flag("rmsnorm", default=True) else "layer"
+    form = Form(norm=norm, query_key_value_bias="!add_qkv_bias", output_bias=False, windows=False)
+    return declared(form)(_stating(config, num_key_value_heads=groups if shared else None))
+
+
+def deepseek(config: Config) -> Architecture:
+    """DeepSeek V2, V3, R1 and Kimi K2: latent attention, dense first layers, shared experts.
+
+    Small models of the family attend plainly (DeepSeek-MoE, DeepSeek-VL2-Tiny, DeepSeek-OCR): `use_mla` is false.
+    """
+    corrected = config.get("topk_method") == "noaux_tc" or config.model_type in {"deepseek_v3", "kimi_k2"}
+    latent = config.model_type != "deepseek" and config.flag("use_mla", default=True)
+    return declared(Form(latent=latent, selection_bias=corrected))(config)
+
+
+def llama4(config: Config) -> Architecture:
+    """Llama 4 (text decoder): experts with a shared one, three of four layers attend within chunks."""
+    width = config.integer("intermediate_size")
+    mixture = Mixture(
+        experts=config.integer("num_local_experts"),
+        per_token=config.integer("num_experts_per_tok", default=1),
+        intermediate_size=width,
+        shared_intermediate_size=width,
+    )
+    normed = config.flag("use_qk_norm", default=True)
+    form = Form(dense_width="intermediate_size_mlp", feed_forward_bias=False)
+    plain = base(config, form)
+    step = int(config.get("interleave_moe_layer_step", default=1))
+    count = reading.layer_count(config)
+    sparse = config.get("moe_layers", default=[i for i in range(count) if (i + 1) % step == 0])
+    chunk = config.get("attention_chunk_size", default=8192)
+    specs = []
+    for index, kind in enumerate(reading.layer_kinds(config, count, every=4)):
+        spec = replace(plain, mixture=mixture) if index in sparse else plain
+        is_local = kind != "full"
+        if is_local and chunk:
+            spec = replace(spec, window=int(chunk), window_kind="chunked")
+        # Layers without rotary embedding (global ones) have no norm on query and key.
+        if is_local and normed:
+            spec = replace(spec, query_key_norm="without_gains")
+        specs.append(replace(spec, rotary=is_local))
+    return decoder(config, specs, ends_of(config, form))
+
+
+def dbrx(config: Config) -> Architecture:
+    """DBRX: sixteen experts, four per token; norms without bias."""
+    nested = {**dict(config.get("attn_config", default={})), **dict(config.get("ffn_config", default={}))}
+    names = {"kv_n_heads": "num_key_value_heads", "ffn_hidden_size": "ffn_hidden_size",
+             "moe_num_experts": "moe_num_experts", "moe_top_k": "moe_top_k"}  # fmt: skip
+    stated = _stating(config, **{ours: nested[theirs] for theirs, ours in names.items() if nested.get(theirs)})
+    wide = _stating(stated, intermediate_size=stated.integer("ffn_hidden_size", "intermediate_size"))
+    return declared(Form(norm="layer_without_bias", windows=False))(wide)
+
+
+def cohere2_moe(config: Config) -> Architecture:
+    """Command A with experts: one norm for attention and feed-forward side by side, shared experts as wide."""
+    norm: Norm = "rms" if config.get("rms_norm_eps") is not None else "layer_without_bias"
+    form = Form(norm=norm, placement="parallel", tied=True, every=4, dense_width="prefix_dense_intermediate_size")
+    return declared(form)(config)
+
+
+def mimo_v2(config: Config) -> Architecture:
+    """MiMo-V2: values narrower than keys; local layers have twice the key-value heads and sinks.
+
+    Older configs state the kinds of layers as numbers (1: local) and the local layers' heads apart.
+    """
+    count = reading.layer_count(config)
+    pattern = config.get("hybrid_layer_pattern")
+    stated = config
+    if isinstance(pattern, list) and not config.get("layer_types"):
+        stated = _stating(config, layer_types=["local" if each else "global" for each in pattern[:count]])
+    heads, kv_heads = config.integer("num_attention_heads"), config.integer("num_key_value_heads")
+    local_heads = config.integer("swa_num_attention_heads", default=heads)
+    local_kv_heads = config.integer("swa_num_key_value_heads", default=2 * kv_heads)
+    local_dim, local_value_dim = (
+        config.integer("swa_head_dim", "head_dim"),
+        config.integer("swa_v_head_dim", "v_head_dim"),
+    )
+    local_sinks = local_heads if config.flag("add_swa_attention_sink_bias", default=True) else 0
+    sinks = heads if config.flag("add_full_attention_sink_bias", default=False) else 0
+    form = Form(query_key_value_bias="attention_bias", output_bias=False, selection_bias=True)
+    specs = [
+        replace(spec, heads=local_heads, kv_heads=local_kv_heads, head_dim=local_dim, value_dim=local_value_dim,
+                extra_attention_parameters=local_sinks)
+        if spec.window
+        else replace(spec, value_dim=config.integer("v_head_dim"), extra_attention_parameters=sinks)
+        for spec in layers_of(stated, form)
+    ]  # fmt: skip
+    return decoder(stated, specs, ends_of(config, form))
+
+
+FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
+    "gpt_bigcode": gpt_bigcode, "gpt_neo": gpt_neo, "opt": opt, "falcon": falcon, "mpt": mpt, "qwen": qwen1,
+    "chatglm": chatglm, "deepseek": deepseek, "deepseek_v2": deepseek, "deepseek_v3": deepseek, "kimi_k2": deepseek,
+    "llama4": llama4, "llama4_text": llama4, "dbrx": dbrx, "cohere2_moe": cohere2_moe, "mimo_v2_flash": mimo_v2,
+}  # fmt: skip
