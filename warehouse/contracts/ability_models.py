@@ -155,5 +155,3 @@ ABILITY_GROWTH = Table(
     ("domain", "size_basis", "terms"),
     "ability",
 )
-
-TABLES: tuple[Table, ...] = (ABILITY_MODELS, ABILITY_FRONTS, ABILITY_GAP, ABILITY_GROWTH)

@@ -107,5 +107,3 @@ END_TO_END_ERROR = Table(
     ("measurement_id",),
     "accuracy",
 )  # fmt: skip
-
-TABLES = (END_TO_END_MEASUREMENTS, END_TO_END_ERROR)

@@ -39,7 +39,8 @@ STYLE_CONTROL = Column(
 )
 MODEL = Column("model", pl.String, "Model as the board shows it.", required=True)
 MODEL_KEY = Column("model_key", pl.String, "Model as vote files name it; null where the board gives no key.")
-BOARD_KEY = ("publication", "as_of_date", "arena", "category", "style_control")
+BOARD_COLUMNS = (PUBLICATION, AS_OF_DATE, ARENA, CATEGORY, STYLE_CONTROL)
+BOARD_KEY = tuple(column.name for column in BOARD_COLUMNS)
 
 
 def points(name: str, meaning: str, *, required: bool = False, minimum: float | None = None) -> Column:
@@ -97,11 +98,7 @@ ARENA_BOARD = Table(
     "One model on one published arena board. Votes of a model may fall between dates: boards withdraw some.",
     columns_of(
         SNAPSHOT_ID,
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         Column("row_number", pl.Int64, "Row in the file, counted from 1.", required=True, minimum=1),
         MODEL,
         MODEL_KEY,
@@ -262,11 +259,7 @@ OPEN_VS_PROPRIETARY = Table(
     "open_vs_proprietary",
     "How far the best open model is behind the best proprietary one, within each board.",
     columns_of(
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         points("gap_points", "Best proprietary minus best open rating; negative if open leads.", required=True),
         points("gap_points_lower", "Lower 95 % bound, as if the two errors were independent."),
         points("gap_points_upper", "Upper 95 % bound."),
@@ -300,11 +293,7 @@ ORGANISATION_GAPS = Table(
     "organisation_gaps",
     "Best model of each organisation on each board, and how far it is behind the leader.",
     columns_of(
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         Column("organization", pl.String, "Maker, spellings unified.", required=True),
         Column("best_model", pl.String, "Its best model.", required=True),
         Column("licence_class", pl.String, "Class of that model.", allowed=LICENCE_CLASSES),
@@ -322,11 +311,7 @@ ARENA_PROGRESS = Table(
     "arena_progress",
     "Models of one board by release date: points, staircase of the best so far, and trend of their class.",
     columns_of(
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         MODEL,
         Column("organization", pl.String, "Maker, spellings unified."),
         Column("licence_class", pl.String, "Class of the licence.", required=True, allowed=LICENCE_CLASSES),
@@ -363,24 +348,4 @@ RATING_REFERENCE = Table(
     ),
     ("as_of_date", "model"),
     "arena",
-)
-
-TABLES: tuple[Table, ...] = (
-    SNAPSHOTS,
-    REJECTED_ROWS,
-    VOTE_SNAPSHOTS,
-    VOTE_REJECTED_ROWS,
-    RELEASE_EVIDENCE,
-    ARENA_BOARD,
-    RATING_REFERENCE,
-    MODEL_LICENCES,
-    MODEL_RELEASES,
-    ARENA_VOTES,
-    ARENA_RATINGS,
-    ARENA_WIN_RATES,
-    STYLE_COEFFICIENTS,
-    ARENA_DRIFT,
-    OPEN_VS_PROPRIETARY,
-    ORGANISATION_GAPS,
-    ARENA_PROGRESS,
 )

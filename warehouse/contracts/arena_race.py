@@ -5,6 +5,7 @@ import polars as pl
 from analytics.identity.licences import OPEN
 from warehouse.contracts.arena import (
     ARENA,
+    BOARD_COLUMNS,
     BOARD_KEY,
     CATEGORY,
     MODEL,
@@ -85,11 +86,7 @@ FRONTIER_GPU_DEMAND = Table(
     "GPUs needed to serve each open model that moved the frontier of its board, as it was published, under the load of"
     " `marts.gpu_requirements` (32 requests, 4,096 tokens, H100 80 GB, vLLM); with the common rule of thumb.",
     columns_of(
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         MODEL,
         Column("model_id", pl.String, "The model on the hub; null where not known."),
         Column("organization", pl.String, "Maker, spellings unified."),
@@ -111,5 +108,3 @@ FRONTIER_GPU_DEMAND = Table(
     (*BOARD_KEY, "model"),
     "arena",
 )
-
-TABLES: tuple[Table, ...] = (ARENA_SERIES, ARENA_SERIES_LINKS, FRONTIER_GPU_DEMAND)

@@ -264,13 +264,3 @@ SNAPSHOTS = Table(
     "boards",
 )
 REJECTED_ROWS = rejected_rows("raw", "board_rejected_rows", "boards")
-
-TABLES: tuple[Table, ...] = (
-    SNAPSHOTS,
-    REJECTED_ROWS,
-    BENCHMARK_RESULTS,
-    MODEL_ALIASES,
-    MODEL_FACTS,
-    REDEFINITIONS,
-    BOARD_SOURCES,
-)

@@ -203,5 +203,3 @@ GRID_CARBON_INTENSITY = Table(
     ("country_code",),
     "catalogue",
 )
-
-TABLES: tuple[Table, ...] = (ARCHITECTURES, HUB_MODELS, MODEL_ARCHITECTURES, ACCELERATORS, GRID_CARBON_INTENSITY)

@@ -160,6 +160,4 @@ CHOICES = Table(
     ("model_id", "precision", "accelerator", "devices", "batch", "context"),
     "choices",
 )  # fmt: skip
-
-TABLES: tuple[Table, ...] = (ARENA_IDENTITIES, MODEL_QUALITY, CHOICE_COVERAGE)
 VIEWS: tuple[Table, ...] = (CHOICES,)

@@ -247,14 +247,3 @@ PREDICTION_ERROR = Table(
     ("environment_id", "stage", "compared_clock", "scope"),
     "profiles",
 )
-
-TABLES: tuple[Table, ...] = (
-    SNAPSHOTS,
-    REJECTED_ROWS,
-    ENVIRONMENTS,
-    CEILINGS,
-    POINTS,
-    LAYERS,
-    TELEMETRY,
-    PREDICTION_ERROR,
-)

@@ -156,5 +156,3 @@ QUANTISATION_ERRORS = Table(
     ("metric", "tasks", "range_of_bits"),
     "quantisation",
 )
-
-TABLES: tuple[Table, ...] = (QUANTISATION_MEASUREMENTS, QUANTISATION_LOSS, QUANTISATION_PAIRS, QUANTISATION_ERRORS)

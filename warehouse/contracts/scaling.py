@@ -7,9 +7,8 @@ import polars as pl
 
 from warehouse.contracts.common import (
     BY_FAMILY,
-    ENTRY_ID,
+    ENTRY,
     MEASURE,
-    MODEL_ID,
     NEWEST,
     SNAPSHOT,
     ends,
@@ -57,8 +56,7 @@ SCALING_RESIDUALS = Table(
     " By size in GiB: marts.efficiency." + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         _BASIS,
         Column("parameters", pl.Int64, "That count.", unit="parameters", required=True, minimum=1),
         score("average", "Its average.", required=True),
@@ -154,8 +152,7 @@ CAPABILITY_DENSITY = Table(
     " trained for it: densities compare within one board only." + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column(
             "released_on", pl.Date, "Upload to the hub by an official provider; for others submission to the board."
         ),
@@ -218,14 +215,4 @@ NON_EMBEDDING_TREND = Table(
     ),
     ("label",),
     "statistics",
-)
-
-TABLES = (
-    SCALING_FITS,
-    SCALING_RESIDUALS,
-    SCALING_SHAPE,
-    DIMINISHING_RETURNS,
-    CAPABILITY_DENSITY,
-    CAPABILITY_DENSITY_TREND,
-    NON_EMBEDDING_TREND,
 )

@@ -81,5 +81,3 @@ def rejected_rows(schema: str, name: str, capability: str, *, by_snapshot: bool 
 
 
 REJECTED_ROWS = rejected_rows("meta", "rejected_rows", "accounts")
-
-TABLES: tuple[Table, ...] = (SNAPSHOTS, REJECTED_ROWS)

@@ -10,10 +10,9 @@ import polars as pl
 
 from warehouse.contracts.common import (
     BY_FAMILY,
-    ENTRY_ID,
+    ENTRY,
     EVERY,
     MEASURE,
-    MODEL_ID,
     NEWEST,
     SNAPSHOT,
     ends,
@@ -75,8 +74,7 @@ Z_SCORES = Table(
     " submission. Null within fewer than five entries." + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         MEASURE,
         score("score", "The score.", required=True),
         Column("size_band", pl.String, "Band of its parameters, each band a doubling."),
@@ -143,8 +141,7 @@ CAPABILITY_SCORES = Table(
     + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column("component_1", pl.Float64, "General capability.", required=True),
         Column("component_2", pl.Float64, "Second direction; see the loadings.", required=True),
         Column("component_3", pl.Float64, "Third direction.", required=True),
@@ -183,8 +180,7 @@ MODEL_CLUSTERS = Table(
     "Cluster of each entry by its profile of standardised benchmarks; all 1 where there is no structure." + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column("cluster", pl.Int64, "Number of the cluster, 1 scores highest.", required=True, minimum=1),
         _correlation("silhouette_width", "How much nearer its own cluster than the next; null with one cluster."),
     ),
@@ -229,15 +225,4 @@ BENCHMARK_SATURATION = Table(
     ("snapshot_id", "benchmark"),
     "statistics",
     by_snapshot=True,
-)
-
-TABLES = (
-    BENCHMARK_STATISTICS,
-    Z_SCORES,
-    BENCHMARK_CORRELATIONS,
-    CAPABILITY_LOADINGS,
-    CAPABILITY_SCORES,
-    CLUSTER_CHOICES,
-    MODEL_CLUSTERS,
-    BENCHMARK_SATURATION,
 )
