@@ -170,7 +170,6 @@ EFFICIENCY = Table(
         positive("score_per_kg_co2", "Average over evaluation CO₂.", "points / kg"),
         Column("expected_score", pl.Float64, "Log-linear expectation at its size.", unit="points"),
         Column("size_adjusted_residual", pl.Float64, "Average minus expectation at its size.", unit="points"),
-        Column("score_at_90th_percentile", pl.Float64, "0.9-quantile of the average at its size.", unit="points"),
         Column("residual_rank", pl.Int64, "1 is the most above expectation.", minimum=1),
     ),
     ("snapshot_id", "entry_id"),
@@ -204,23 +203,6 @@ EFFICIENCY_CORRELATIONS = Table(
         ),
     ),
     ("snapshot_id", "ratio"),
-    "efficiency",
-)
-
-SIZE_FITS = Table(
-    "marts",
-    "size_fits",
-    "Average against log2 of size in each snapshot: points per doubling, with error.",
-    columns_of(
-        SNAPSHOT,
-        Column("method", pl.String, "ordinary_least_squares or quantile_90.", required=True),
-        Column("points_per_doubling", pl.Float64, "Slope.", unit="points", required=True),
-        positive("points_per_doubling_standard_error", "Of the slope; null for the quantile fit.", "points"),
-        Column("intercept", pl.Float64, "Score at 1 GiB.", unit="points", required=True),
-        Column("r_squared", pl.Float64, "Share of variance; null for the quantile fit.", minimum=0, maximum=1),
-        Column("entries", pl.Int64, "Entries in the fit.", required=True, minimum=3),
-    ),
-    ("snapshot_id", "method"),
     "efficiency",
 )
 

@@ -30,7 +30,7 @@ SCALING_FITS = Table(
     "scaling_fits",
     "Score against log2 of the parameters: points per doubling on average (every benchmark) and of the lines that 50,"
     " 90, 95 and 99 % of entries stay below (average only; without interval against active parameters, which are the"
-    " total ones but in mixtures of experts). Fits against size in GiB: marts.size_fits." + NEWEST,
+    " total ones but in mixtures of experts)." + NEWEST,
     columns_of(
         SNAPSHOT,
         MEASURE,
