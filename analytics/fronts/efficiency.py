@@ -82,6 +82,8 @@ class SizeFit:
 
     intercept: float  # score at size 1, in the unit of the size column
     points_per_doubling: float
+    standard_error: float | None
+    """Of points_per_doubling, for independent errors of one variance; None for a quantile."""
     r_squared: float
     """Share of variance explained; for a quantile the share of absolute weighted deviation, R¹ of
     Koenker & Machado, "Goodness of Fit and Related Inference Processes for Quantile Regression",
@@ -112,6 +114,7 @@ def fit_mean(score: npt.ArrayLike, size: npt.ArrayLike) -> SizeFit:
     return SizeFit(
         intercept=float(y.mean() - slope * log_size.mean()),
         points_per_doubling=slope,
+        standard_error=math.sqrt(squares / (len(y) - 2) / float(x @ x)),
         r_squared=1.0 - squares / float(deviation @ deviation),
     )
 
@@ -137,6 +140,7 @@ def fit_quantile(score: npt.ArrayLike, size: npt.ArrayLike, quantile: float = 0.
     return SizeFit(
         intercept=intercept,
         points_per_doubling=slope,
+        standard_error=None,
         r_squared=1.0 - deviation(y - intercept - slope * log_size) / around_constant,
     )
 

@@ -206,13 +206,13 @@ for command, example in (
 profile = typer.Typer(
     help="Measure models on this device, and fit predictions to the measurements.", no_args_is_help=True
 )
-for command, example in (
+for measured, example in (
     (performance.calibrate, "skyline profile calibrate --out ceilings.jsonl"),
     (kernels.kernels, "skyline profile kernels --device H200-SXM-141GB"),
     (sharing.share, "skyline profile share llama-bench.json --device RTX-4090"),
     (sharing.collect, "skyline profile collect ~/shared --out collected.csv"),
 ):
-    profile.command(epilog=f"Example: {example}")(command)
+    profile.command(epilog=f"Example: {example}")(measured)
 measuring.register(profile)
 app.add_typer(boards.boards, name="boards", epilog="Example: skyline boards --format csv")
 app.add_typer(export.export, name="export", epilog="Example: skyline export site ./skyline-site")

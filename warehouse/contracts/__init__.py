@@ -1,32 +1,12 @@
 """Every table of the warehouse, by capability."""
 
-from warehouse.contracts import (
-    ability,
-    ability_models,
-    accuracy,
-    arena,
-    arena_race,
-    boards,
-    catalogue,
-    choices,
-    frontier,
-    leaderboards,
-    performance,
-    prices,
-    profiles,
-    quantisation,
-    scaling,
-    sources,
-    statistics,
-)
+import importlib
+import pkgutil
+
+from warehouse.contracts.choices import VIEWS
 from warehouse.contracts.table import Column, ContractBroken, Table
 
-_MODULES = (
-    sources, leaderboards, frontier, arena, arena_race, boards, ability, ability_models, catalogue, prices, performance,
-    statistics, scaling, choices, profiles, quantisation, accuracy,
-)  # fmt: skip
-VIEWS: tuple[Table, ...] = choices.VIEWS
-"""What is derived when it is asked for, from tables of the published warehouse."""
+_MODULES = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
 _DECLARED = (value for module in _MODULES for value in vars(module).values() if isinstance(value, Table))
 TABLES: tuple[Table, ...] = tuple(table for table in dict.fromkeys(_DECLARED) if table not in VIEWS)
 BY_RELATION: dict[str, Table] = {table.relation: table for table in (*TABLES, *VIEWS)}

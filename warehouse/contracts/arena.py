@@ -51,8 +51,7 @@ def points(name: str, meaning: str, *, required: bool = False, minimum: float | 
 SUBJECTS = ("arena", "arena_votes", "release_dates")
 
 SNAPSHOTS = Table(
-    "raw",
-    "arena_snapshots",
+    "raw.arena_snapshots",
     "One stored file of boards or of release dates; a row of `meta.snapshots`.",
     columns_of(
         SNAPSHOT_ID,
@@ -66,22 +65,20 @@ SNAPSHOTS = Table(
     "arena",
 )
 
-REJECTED_ROWS = rejected_rows("raw", "arena_rejected_rows", "arena")
+REJECTED_ROWS = rejected_rows("raw.arena_rejected_rows", "arena")
 
 VOTE_SNAPSHOTS = Table(
-    "raw",
-    "arena_vote_snapshots",
+    "raw.arena_vote_snapshots",
     "One stored file of votes; a row of `meta.snapshots`.",
     SNAPSHOTS.columns,
     ("snapshot_id",),
     "arena",
 )
 
-VOTE_REJECTED_ROWS = rejected_rows("raw", "arena_vote_rejected_rows", "arena")
+VOTE_REJECTED_ROWS = rejected_rows("raw.arena_vote_rejected_rows", "arena")
 
 RELEASE_EVIDENCE = Table(
-    "raw",
-    "release_evidence",
+    "raw.release_evidence",
     "What a source states about the release date of a model.",
     (
         Column("name", pl.String, "Model without case and punctuation.", required=True),
@@ -93,8 +90,7 @@ RELEASE_EVIDENCE = Table(
 )
 
 ARENA_BOARD = Table(
-    "core",
-    "arena_board",
+    "core.arena_board",
     "One model on one published arena board. Votes of a model may fall between dates: boards withdraw some.",
     columns_of(
         SNAPSHOT_ID,
@@ -120,8 +116,7 @@ ARENA_BOARD = Table(
 )
 
 ARENA_RATINGS = Table(
-    "marts",
-    "arena_ratings",
+    "marts.arena_ratings",
     "Ratings computed here from votes, by category and method; no rating where the votes allow none.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files rated.", required=True),
@@ -142,8 +137,7 @@ ARENA_RATINGS = Table(
 )
 
 ARENA_VOTES = Table(
-    "core",
-    "arena_votes",
+    "core.arena_votes",
     "Votes on a pair of models, added up; single votes stay in the files they came in.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
@@ -160,8 +154,7 @@ ARENA_VOTES = Table(
 )
 
 ARENA_WIN_RATES = Table(
-    "marts",
-    "arena_win_rates",
+    "marts.arena_win_rates",
     "How often the first model beats the second, according to the votes and as predicted by the ratings.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
@@ -177,8 +170,7 @@ ARENA_WIN_RATES = Table(
 )
 
 STYLE_COEFFICIENTS = Table(
-    "marts",
-    "arena_style_coefficients",
+    "marts.arena_style_coefficients",
     "How far length and formatting influence a vote, at equal ratings.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
@@ -193,8 +185,7 @@ STYLE_COEFFICIENTS = Table(
 )
 
 ARENA_DRIFT = Table(
-    "marts",
-    "arena_drift",
+    "marts.arena_drift",
     "Ratings within windows of time, each shifted to the mean that its models have overall.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
@@ -211,8 +202,7 @@ ARENA_DRIFT = Table(
 )
 
 MODEL_LICENCES = Table(
-    "core",
-    "model_licences",
+    "core.model_licences",
     "Licence class of a model over time, as boards stated it: one row per period without change.",
     columns_of(
         Column("model", pl.String, "Model as the boards show it.", required=True),
@@ -230,8 +220,7 @@ MODEL_LICENCES = Table(
 )
 
 MODEL_RELEASES = Table(
-    "core",
-    "model_releases",
+    "core.model_releases",
     "Best release date of a model from several sources, graded, with what the sources disagree on.",
     columns_of(
         MODEL,
@@ -255,8 +244,7 @@ MODEL_RELEASES = Table(
 )
 
 OPEN_VS_PROPRIETARY = Table(
-    "marts",
-    "open_vs_proprietary",
+    "marts.open_vs_proprietary",
     "How far the best open model is behind the best proprietary one, within each board.",
     columns_of(
         BOARD_COLUMNS,
@@ -289,8 +277,7 @@ OPEN_VS_PROPRIETARY = Table(
 )  # fmt: skip
 
 ORGANISATION_GAPS = Table(
-    "marts",
-    "organisation_gaps",
+    "marts.organisation_gaps",
     "Best model of each organisation on each board, and how far it is behind the leader.",
     columns_of(
         BOARD_COLUMNS,
@@ -307,8 +294,7 @@ ORGANISATION_GAPS = Table(
 )
 
 ARENA_PROGRESS = Table(
-    "marts",
-    "arena_progress",
+    "marts.arena_progress",
     "Models of one board by release date: points, staircase of the best so far, and trend of their class.",
     columns_of(
         BOARD_COLUMNS,
@@ -333,8 +319,7 @@ ARENA_PROGRESS = Table(
 )
 
 RATING_REFERENCE = Table(
-    "core",
-    "arena_published_ratings",
+    "core.arena_published_ratings",
     "Published text-board ratings of well-known models at a few dates, for pages without a network.",
     columns_of(
         AS_OF_DATE,

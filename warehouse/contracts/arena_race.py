@@ -23,8 +23,7 @@ _SERIES = Column(
 )  # fmt: skip
 
 ARENA_SERIES = Table(
-    "marts",
-    "arena_series",
+    "marts.arena_series",
     "Boards of all publications as one continuous series per arena and category, up to the newest: each"
     " rating as published, and moved onto the level of the newest board by the models that successive boards share.",
     columns_of(
@@ -51,8 +50,7 @@ ARENA_SERIES = Table(
 )
 
 ARENA_SERIES_LINKS = Table(
-    "marts",
-    "arena_series_links",
+    "marts.arena_series_links",
     "How two successive boards of a series are joined: how many models are on both, by how much they moved in the"
     " median, and whether that is a break.",
     columns_of(
@@ -81,8 +79,7 @@ ARENA_SERIES_LINKS = Table(
 )  # fmt: skip
 
 FRONTIER_GPU_DEMAND = Table(
-    "marts",
-    "frontier_gpu_demand",
+    "marts.frontier_gpu_demand",
     "GPUs needed to serve each open model that moved the frontier of its board, as it was published, under the load of"
     " `marts.gpu_requirements` (32 requests, 4,096 tokens, H100 80 GB, vLLM); with the common rule of thumb.",
     columns_of(

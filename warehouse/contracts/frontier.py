@@ -29,8 +29,7 @@ _COST = Column("cost", pl.Float64, "Value of the minimised objective, in its own
 _COST_UNIT = Column("cost_unit", pl.String, "Unit of the minimised objective.")
 
 PARETO_FRONT = Table(
-    "marts",
-    "pareto_front",
+    "marts.pareto_front",
     "Entries that no other of the same snapshot and segment beats on every objective; equal ones are all kept.",
     columns_of(
         SNAPSHOT,
@@ -78,8 +77,7 @@ PARETO_FRONT = Table(
 )
 
 PARETO_FRONT_HISTORY = Table(
-    "marts",
-    "pareto_front_history",
+    "marts.pareto_front_history",
     "When each entry entered and left the front, by submission date within one snapshot: the front of day d has"
     " entered_on <= d and (left_on is null or left_on > d).",
     columns_of(
@@ -102,8 +100,7 @@ PARETO_FRONT_HISTORY = Table(
 )
 
 PARETO_HYPERVOLUME = Table(
-    "marts",
-    "pareto_hypervolume",
+    "marts.pareto_hypervolume",
     "How much the front covers, over time: area between front and reference point in points × decades of cost.",
     columns_of(
         SNAPSHOT,
@@ -126,8 +123,7 @@ PARETO_HYPERVOLUME = Table(
 )
 
 DOMINATED_BY = Table(
-    "marts",
-    "dominated_by",
+    "marts.dominated_by",
     "For every entry off the front: the member that beats it at no more cost, and whether noise could explain it.",
     columns_of(
         SNAPSHOT,
@@ -155,8 +151,7 @@ DOMINATED_BY = Table(
 )
 
 EFFICIENCY = Table(
-    "marts",
-    "efficiency",
+    "marts.efficiency",
     "Score per unit of size and carbon of each entry, and what remains once size is accounted for.",
     columns_of(
         SNAPSHOT,
@@ -177,8 +172,7 @@ EFFICIENCY = Table(
 )
 
 EFFICIENCY_CORRELATIONS = Table(
-    "marts",
-    "efficiency_correlations",
+    "marts.efficiency_correlations",
     "How far a naive ratio merely ranks by smallness: its rank correlation with its own denominator, per snapshot.",
     columns_of(
         SNAPSHOT,
@@ -207,8 +201,7 @@ EFFICIENCY_CORRELATIONS = Table(
 )
 
 EVALUATION_TIME = Table(
-    "marts",
-    "evaluation_time",
+    "marts.evaluation_time",
     "Total time a board spent on evaluation, counted once per run, and the figure that repeats a run per task.",
     columns_of(
         Column("basis", pl.String, "Snapshot, or `raw results` of the board.", required=True),
@@ -229,8 +222,7 @@ EVALUATION_TIME = Table(
 )
 
 SCORE_REVISIONS = Table(
-    "marts",
-    "score_revisions",
+    "marts.score_revisions",
     "What changed between two consecutive full snapshots of a board, one row per entry and changed value.",
     columns_of(
         BOARD,
@@ -261,8 +253,7 @@ SCORE_REVISIONS = Table(
 )
 
 REVISION_SUMMARY = Table(
-    "marts",
-    "revision_summary",
+    "marts.revision_summary",
     "Counts of what changed between consecutive full snapshots of a board.",
     columns_of(
         BOARD,
@@ -286,8 +277,7 @@ REVISION_SUMMARY = Table(
 )
 
 PUBLISHED_FRONT_COMPARISON = Table(
-    "marts",
-    "published_front_comparison",
+    "marts.published_front_comparison",
     "Each member of a published front, compared with ours and with the publication's own later fronts.",
     columns_of(
         Column("publication", pl.String, "Name of the published front.", required=True),

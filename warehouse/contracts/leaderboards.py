@@ -23,19 +23,17 @@ from warehouse.contracts.table import Column, Table, columns_of
 SIZE_SOURCES = ("measured", "architecture", "board", "name", "base_model")
 
 SNAPSHOTS = Table(
-    "raw",
-    "leaderboard_snapshots",
+    "raw.leaderboard_snapshots",
     "One stored state of a leaderboard; a row of `meta.snapshots`.",
     columns_of(SNAPSHOT_ID, BOARD, AS_OF_DATE, METRIC_VERSION, LAYOUT, COVERAGE, SCORE_RESOLUTION, FILE_COLUMNS),
     ("snapshot_id",),
     "leaderboards",
 )
 
-REJECTED_ROWS = rejected_rows("raw", "leaderboard_rejected_rows", "leaderboards", by_snapshot=True)
+REJECTED_ROWS = rejected_rows("raw.leaderboard_rejected_rows", "leaderboards", by_snapshot=True)
 
 REPORTED_ENTRIES = Table(
-    "raw",
-    "reported_entries",
+    "raw.reported_entries",
     "One row per entry of a snapshot, typed and renamed but otherwise as the board states it.",
     columns_of(
         SNAPSHOT,
@@ -70,8 +68,7 @@ REPORTED_ENTRIES = Table(
 )
 
 LEADERBOARD_ENTRIES = Table(
-    "core",
-    "leaderboard_entries",
+    "core.leaderboard_entries",
     "One row per evaluated configuration and snapshot, with resolved identity, size and error.",
     columns_of(
         (column for column in REPORTED_ENTRIES.columns if column.name != "row_number"),
@@ -100,8 +97,7 @@ LEADERBOARD_ENTRIES = Table(
 )
 
 BENCHMARK_SCORES = Table(
-    "core",
-    "benchmark_scores",
+    "core.benchmark_scores",
     "One row per entry, snapshot and benchmark, with its standard error.",
     columns_of(
         SNAPSHOT,
@@ -120,8 +116,7 @@ BENCHMARK_SCORES = Table(
 )
 
 EVALUATION_RUNS = Table(
-    "core",
-    "evaluation_runs",
+    "core.evaluation_runs",
     "One row per evaluation run of which the raw result file was read; time counted once per run.",
     columns_of(
         SNAPSHOT_ID,
@@ -137,8 +132,7 @@ EVALUATION_RUNS = Table(
 )
 
 MODELS = Table(
-    "core",
-    "models",
+    "core.models",
     "One row per model that any board names: who made it, from what, how large, under which licence.",
     columns_of(
         MODEL_ID,
@@ -184,8 +178,7 @@ MODELS = Table(
 )
 
 PUBLISHED_FRONTS = Table(
-    "core",
-    "published_fronts",
+    "core.published_fronts",
     "Fronts that others published, for comparison with ours.",
     columns_of(
         Column("publication", pl.String, "Name of the published front.", required=True),
@@ -200,8 +193,7 @@ PUBLISHED_FRONTS = Table(
 )
 
 NON_EMBEDDING_SCORES = Table(
-    "core",
-    "non_embedding_scores",
+    "core.non_embedding_scores",
     "Sixteen chat models: published average of seven tasks against non-embedding parameters.",
     columns_of(
         Column("model_id", pl.String, "Model on the hub; null where it was never published there."),

@@ -91,6 +91,7 @@ def test_the_mean_fit_agrees_with_scipys_regression(rows: list[tuple[int, int]])
     fit, oracle = fit_mean(score, size), linregress(np.log2(size), score)
     assert fit.points_per_doubling == pytest.approx(oracle.slope, abs=1e-9)
     assert fit.intercept == pytest.approx(oracle.intercept, abs=1e-9)
+    assert fit.standard_error == pytest.approx(oracle.stderr, abs=1e-5)
     assert fit.r_squared == pytest.approx(oracle.rvalue**2, abs=1e-9)
 
 
@@ -149,7 +150,9 @@ def test_nine_in_ten_entries_of_the_real_board_lie_below_its_upper_decile_line(
     assert len(residual) == 4566
     assert (residual < -1e-9).mean() <= 0.9 <= (residual <= 1e-9).mean()
     assert fit.points_per_doubling == pytest.approx(5.17589, abs=1e-4)  # as statsmodels 0.15 finds
-    assert (mean.points_per_doubling, mean.r_squared) == pytest.approx((4.13844058, 0.40085181))  # likewise
+    assert (mean.points_per_doubling, mean.standard_error, mean.r_squared) == pytest.approx(
+        (4.13844058, 0.07489264, 0.40085181)  # likewise
+    )
 
 
 def test_the_time_of_a_run_counts_once_however_many_rows_repeat_it() -> None:
