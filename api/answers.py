@@ -44,15 +44,15 @@ class Problem(BaseModel):
 class Refusal(Exception):
     """An answer that is an error, with the status that HTTP has for it."""
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers
+        self.status, self.detail = status, detail
 
 
 def refused(_request: Request, error: Exception) -> Response:
     """The response to a `Refusal`."""
     assert isinstance(error, Refusal)  # noqa: S101 - registered for no other
-    return problem(error.status, error.detail, error.headers)
+    return problem(error.status, error.detail)
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:

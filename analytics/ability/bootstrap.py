@@ -80,7 +80,6 @@ def levels(
     rounds: int = ROUNDS,
     margin: float = 0.0,
     stretch: Floats | None = None,
-    seed: int = _SEED,
 ) -> Levels:
     """Abilities overall and by domain with intervals of 90 % from a bootstrap over results.
 
@@ -98,11 +97,10 @@ def levels(
             published indices left out. Units that a published index alone decides have none of it: it is the scale.
         stretch: (D,) factors on the bootstrap's halves in each domain, from the coverage of results left out; 1 by
             default.
-        seed: Of the draws.
     """
     intercept, unit = scale.line(fitted.items.slope, fitted.items.difficulty, fitted.ability)
     group, _, _ = domain_groups(design)
-    drawn = list(_rounds(design, fitted, scale, rounds, seed))
+    drawn = list(_rounds(design, fitted, scale, rounds))
     overall, domains = (np.concatenate([one[at] for one in drawn], axis=1) for at in (0, 1))
     ability = intercept + unit * fitted.ability
     shift = domain_shifts(design, fitted)
@@ -204,11 +202,11 @@ def _normals(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
     return drawn
 
 
-def _rounds(design: Design, fitted: Fit, scale: Scale, rounds: int, seed: int) -> Iterator[tuple[Floats, Floats]]:
+def _rounds(design: Design, fitted: Fit, scale: Scale, rounds: int) -> Iterator[tuple[Floats, Floats]]:
     """Blocks of (U, B) overall and (G, B) domain abilities in index points."""
     block = max(8, _CELLS // len(design.results))
     sizes = [min(block, rounds - begin) for begin in range(0, rounds, block)]
-    draws = [np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(len(sizes))]
+    draws = [np.random.default_rng(one) for one in np.random.SeedSequence(_SEED).spawn(len(sizes))]
     resampler = _resampler(design, fitted, scale)
     # Most of the work is in ufuncs, which let the other thread run.
     with ThreadPoolExecutor(_THREADS) as threads:

@@ -48,9 +48,7 @@ class HeldOut:
     pooling: tuple[float, ...]
 
 
-def held_out(
-    design: Design, *, kind: Integers | None = None, folds: int = FOLDS, tune: bool = True, seed: int = _SEED
-) -> HeldOut:
+def held_out(design: Design, *, kind: Integers | None = None, folds: int = FOLDS, tune: bool = True) -> HeldOut:
     """Leave out a tenth of the results at a time and predict them.
 
     Whatever is chosen or estimated (scatter, pooling, priors) is so on the other nine tenths: the pooling by one
@@ -61,9 +59,8 @@ def held_out(
         kind: (K,) kind of each item, 0 by default; intervals of each kind are stretched by themselves.
         folds: Number of folds.
         tune: Whether each fold chooses its pooling; the default one otherwise, which takes half the time.
-        seed: Of the deal.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(_SEED)
     n = len(design.results)
     fold = np.empty(n, dtype=np.int64)
     fold[random.permutation(n)] = np.arange(n) % folds

@@ -7,6 +7,7 @@ import numpy as np
 from analytics.ability.results import Floats, Integers, NoAbilityError
 
 _RIDGE = 1.0
+_FOLDS = 10  # groups into which makers are dealt
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def _design(features: Floats, centre: Floats, spread: Floats) -> Floats:
     return np.column_stack([np.ones(len(features)), scaled, missing.astype(np.float64)])
 
 
-def prior_of(ability: Floats, trusted: Floats, features: Floats, maker: Integers, folds: int = 10) -> Prior:
+def prior_of(ability: Floats, trusted: Floats, features: Floats, maker: Integers) -> Prior:
     """Regress abilities on features (linear, missing values at their mean with an effect of their own).
 
     The error is measured on makers that were left out whole: siblings of a model would give its level away.
@@ -56,7 +57,6 @@ def prior_of(ability: Floats, trusted: Floats, features: Floats, maker: Integers
         trusted: (U,) weight of each, 0 where the ability itself is not known.
         features: (U, F), NaN where unknown.
         maker: (U,) maker of each.
-        folds: Into how many groups makers are dealt.
 
     Raises:
         NoAbilityError: Nothing is trusted.
@@ -80,9 +80,9 @@ def prior_of(ability: Floats, trusted: Floats, features: Floats, maker: Integers
         normal = design.T @ (weight[:, None] * design) + penalty
         return np.linalg.solve(normal, design.T @ (weight * ability)).astype(np.float64, copy=False)
 
-    fold = np.unique(maker, return_inverse=True)[1].ravel() % folds
+    fold = np.unique(maker, return_inverse=True)[1].ravel() % _FOLDS
     left, naive = [], []
-    for one in range(folds):
+    for one in range(_FOLDS):
         probe, rest = (fold == one) & (used > 0), used * (fold != one)
         if probe.any() and rest.any():
             left.append(ability[probe] - design[probe] @ coefficients(rest))

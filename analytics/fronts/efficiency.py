@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -77,23 +76,10 @@ def _spearman(a: str, b: str) -> pl.Expr:
     return pl.when(pl.len() >= 3).then(correlation.fill_nan(None))
 
 
-class FitMethod(Enum):
-    """What a size-adjusted residual is measured from."""
-
-    MEAN = "mean"
-    """Ordinary least squares: the score expected of an average entry of that size."""
-
-    QUANTILE = "quantile"
-    """Quantile regression: the score that a given share of entries of that size stay below."""
-
-
 @dataclass(frozen=True)
 class SizeFit:
     """score = intercept + points_per_doubling × log₂(size)."""
 
-    method: FitMethod
-    quantile: float | None  # None for the mean
-    entries: int
     intercept: float  # score at size 1, in the unit of the size column
     points_per_doubling: float
     standard_error: float | None
@@ -126,9 +112,6 @@ def fit_mean(score: npt.ArrayLike, size: npt.ArrayLike) -> SizeFit:
     squares = float(residual @ residual)
     deviation = y - y.mean()
     return SizeFit(
-        method=FitMethod.MEAN,
-        quantile=None,
-        entries=len(y),
         intercept=float(y.mean() - slope * log_size.mean()),
         points_per_doubling=slope,
         standard_error=math.sqrt(squares / (len(y) - 2) / float(x @ x)),
@@ -155,9 +138,6 @@ def fit_quantile(score: npt.ArrayLike, size: npt.ArrayLike, quantile: float = 0.
 
     around_constant = deviation(y - np.quantile(y, quantile, method="inverted_cdf"))
     return SizeFit(
-        method=FitMethod.QUANTILE,
-        quantile=quantile,
-        entries=len(y),
         intercept=intercept,
         points_per_doubling=slope,
         standard_error=None,
@@ -179,79 +159,42 @@ def _fit_inputs(score: npt.ArrayLike, size: npt.ArrayLike) -> tuple[_Floats, _Fl
     return y, np.log2(sizes)
 
 
-def size_adjusted(
-    entries: pl.DataFrame, score: str, size: str, by: Sequence[str] = (), quantile: float | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Score above what the size of an entry leads one to expect, per group.
+def size_adjusted(entries: pl.DataFrame, score: str, size: str, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Score above what the size of an entry leads one to expect by `fit_mean`, per group.
 
     Args:
         entries: one row per entry.
         score: column, 0 to 100.
         size: column in any unit (parameters, bytes, GiB); entries without a size > 0 are left out.
         by: columns whose combinations are fitted apart, such as the snapshot.
-        quantile: fit this quantile (0.9: the better tenth) instead of the mean.
 
     Returns:
-        Residuals, one row per entry in the order of `entries`: `row` (its number), `expected_score`,
-        `residual` (points) and `residual_rank` within its group (1 = furthest above, ties share the
-        better rank); null where score or size is missing or the group is too small to fit.
-        Fits, one row per group that could be fitted: the columns `by`, `method`, `quantile`, `entries`,
-        `intercept`, `points_per_doubling`, `standard_error`, `r_squared`.
+        One row per entry in the order of `entries`: `expected_score`, `residual` (points) and
+        `residual_rank` within its group (1 = furthest above, ties share the better rank); null where
+        score or size is missing or the group is too small to fit.
 
     Raises:
         UnusableObjective: a column is absent or is not numeric.
-        ValueError: the quantile is not strictly between 0 and 1.
     """
     scores, sizes = (numeric_column(entries, c).to_numpy() for c in (score, size))
     known = np.isfinite(scores) & np.isfinite(sizes) & (sizes > 0)
     expected = np.full(entries.height, math.nan)
     rank = np.zeros(entries.height, dtype=np.int64)
     keys = entries.with_row_index("__row").select("__row", *by).filter(pl.Series(known))
-    groups = keys.partition_by(*by, maintain_order=True) if by else [keys]
-    fits = []
-    for group in groups:
+    for group in keys.partition_by(*by, maintain_order=True) if by else [keys]:
         rows = group["__row"].to_numpy()
         try:
-            fit = (
-                fit_mean(scores[rows], sizes[rows])
-                if quantile is None
-                else fit_quantile(scores[rows], sizes[rows], quantile)
-            )
+            fit = fit_mean(scores[rows], sizes[rows])
         except TooFewSizes:
             continue
         expected[rows] = fit.expected(sizes[rows])
         residual = pl.Series(scores[rows] - expected[rows])
         rank[rows] = residual.rank("min", descending=True).to_numpy()
-        fits.append(group.head(1).with_columns(_fit_columns(fit)).drop("__row"))
-    residuals = pl.DataFrame(
-        {
-            "row": np.arange(entries.height, dtype=np.uint32),
-            "expected_score": expected,
-            "residual": scores - expected,
-            "residual_rank": rank,
-        }
-    ).with_columns(
+    residuals = pl.DataFrame({"expected_score": expected, "residual": scores - expected, "residual_rank": rank})
+    return residuals.with_columns(
         pl.col("expected_score", "residual").fill_nan(None),
         pl.when(pl.col("residual_rank") > 0).then(pl.col("residual_rank")).alias("residual_rank"),
     )
-    empty = pl.DataFrame(schema={**{column: entries.schema[column] for column in by}, **_FIT_SCHEMA})
-    return residuals, pl.concat([empty, *fits])
-
-
-_FIT_SCHEMA = {
-    "method": pl.String(),
-    "quantile": pl.Float64(),
-    "entries": pl.Int64(),
-    "intercept": pl.Float64(),
-    "points_per_doubling": pl.Float64(),
-    "standard_error": pl.Float64(),
-    "r_squared": pl.Float64(),
-}
-
-
-def _fit_columns(fit: SizeFit) -> list[pl.Expr]:
-    values = {**vars(fit), "method": fit.method.value}
-    return [pl.lit(values[name], dtype).alias(name) for name, dtype in _FIT_SCHEMA.items()]
 
 
 @dataclass(frozen=True)

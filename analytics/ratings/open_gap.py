@@ -143,7 +143,7 @@ def organisation_gaps(rated: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def progress(rated: pl.DataFrame, releases: pl.DataFrame, classes: Sequence[str] = OPEN) -> pl.DataFrame:
+def progress(rated: pl.DataFrame, releases: pl.DataFrame) -> pl.DataFrame:
     """Models of each board by release date, with staircase and trend of their side.
 
     Rows of `marts.arena_progress`, and `identity`.
@@ -151,13 +151,12 @@ def progress(rated: pl.DataFrame, releases: pl.DataFrame, classes: Sequence[str]
     Args:
         rated: As in `open_vs_proprietary`, with `organization`.
         releases: `identity, release_date, grade, source`; models known only by their first board are left out.
-        classes: Licence classes that count as open.
     """
     known = releases.filter(pl.col("release_date").is_not_null() & (pl.col("source") != FIRST_BOARD))
     rows = (
         rated.filter(pl.col("rating").is_not_null() & pl.col("licence_class").is_not_null())
         .join(known.select("identity", "release_date", release_grade="grade"), on="identity")
-        .with_columns(is_open=pl.col("licence_class").is_in(list(classes)))
+        .with_columns(is_open=pl.col("licence_class").is_in(list(OPEN)))
         .sort(*BOARD, "is_open", "release_date", "rating", "model", descending=[*[False] * 7, True, False])
     )
     side = [*BOARD, "is_open"]

@@ -23,19 +23,18 @@ _COLUMNS = ("model", "x", "y", "colour", "mark", "facts", "low", "high")
 class ChoiceFront:
     """The figure, built once; its data is swapped."""
 
-    def __init__(self, name: str, picked: Callable[[str], None] | None = None, height: int = 400) -> None:
+    def __init__(self, name: str, picked: Callable[[str], None] | None = None) -> None:
         """Make the chart.
 
         Args:
             name: By which the page's script finds the figure.
             picked: Called with the model that a reader clicked.
-            height: Pixels.
         """
         self._name, self._picked = name, picked
         self.points, self.front = (ColumnDataSource({column: [] for column in _COLUMNS}) for _ in range(2))
         self.steps = ColumnDataSource({"x": [], "y": []})
         self.labels = ColumnDataSource({"x": [], "y": [], "text": []})
-        self.figure = self._build(height)
+        self.figure = self._build()
         for source in (self.points, self.front):
             source.selected.on_change("indices", self._choose(source))
 
@@ -46,11 +45,11 @@ class ChoiceFront:
 
         return chosen
 
-    def _build(self, height: int) -> figure:
+    def _build(self) -> figure:
         tap, hover = TapTool(), HoverTool(point_policy="follow_mouse", limit=2)
         hover.tooltips = tip("@model", "@facts")
         tools = [PanTool(), BoxZoomTool(), ResetTool(), tap, hover]
-        plot = theme.new_figure(self._name, height, tools, x_axis_type="log", x_range=Range1d(), y_range=Range1d())
+        plot = theme.new_figure(self._name, 400, tools, x_axis_type="log", x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, "log", "linear")
         options: dict[str, Any] = {"marker": "mark", "fill_color": "colour", "line_color": "colour"}
         dots = plot.scatter(

@@ -59,12 +59,7 @@ class Components:
                 pl.col("component_2").alias("y"),
                 pl.col("model_id").alias("name"),
                 "group",
-                *(
-                    pl.col("group")
-                    .replace_strict({group: style[place] for group, style in styles.items()}, return_dtype=pl.String)
-                    .alias(look)
-                    for place, look in enumerate(("colour", "mark"))
-                ),
+                *theme.looks(pl.col("group"), styles),
             )
         )
         wide = loadings.pivot(on="component", index="benchmark", values="loading")

@@ -259,12 +259,4 @@ def _noise(front: Front) -> list[str]:
 
 def _styled(frame: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> pl.DataFrame:
     precision = pl.col("precision").fill_null("unknown")
-    return frame.with_columns(
-        precision,
-        *(
-            precision.replace_strict(
-                {name: style[place] for name, style in styles.items()}, default=default, return_dtype=pl.String
-            ).alias(column)
-            for place, (column, default) in enumerate((("colour", theme.OTHER_COLOUR), ("mark", theme.OTHER_MARK)))
-        ),
-    )
+    return frame.with_columns(precision, *theme.looks(precision, styles, theme.OTHER))

@@ -18,12 +18,7 @@ WORDS = {"open": "open weights", "proprietary": "proprietary", "unknown": "openn
 
 def styled(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows with `colour` and `mark` of their `openness`."""
-    return frame.with_columns(
-        pl.col("openness")
-        .replace_strict({name: style[place] for name, style in STYLES.items()}, return_dtype=pl.String)
-        .alias(column)
-        for place, column in enumerate(("colour", "mark"))
-    )
+    return frame.with_columns(theme.looks(pl.col("openness"), STYLES))
 
 
 def labels(values: Iterable[str]) -> dict[str, str]:

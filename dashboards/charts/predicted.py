@@ -40,9 +40,8 @@ class PredictedMeasured:
         groups = rows["group"].value_counts(sort=True)["group"].to_list()
         styles = theme.palette(groups)
         drawn = rows.select(
-            x="measured", y="predicted", low="low", high="high", name="name", facts="facts",
-            colour=pl.col("group").replace_strict({name: styles[name][0] for name in groups}, return_dtype=pl.String),
-            mark=pl.col("group").replace_strict({name: styles[name][1] for name in groups}, return_dtype=pl.String),
+            pl.col("measured").alias("x"), pl.col("predicted").alias("y"), "low", "high", "name", "facts",
+            *theme.looks(pl.col("group"), styles),
         )  # fmt: skip
         self._chart.swap(_Drawn(drawn, axes.span(pl.concat([drawn["x"], drawn["y"]]), "log") or (), unit))
         counts = dict(rows["group"].value_counts().iter_rows())

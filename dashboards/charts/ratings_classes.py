@@ -34,10 +34,7 @@ def style(licence_class: str | None) -> tuple[str, str]:
 def styled(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows with `colour` and `mark` of their `licence_class`."""
     known = pl.col("licence_class").fill_null(UNKNOWN)
-    return frame.with_columns(
-        known.replace_strict({name: style(name)[place] for name in WORDS}, return_dtype=pl.String).alias(column)
-        for place, column in enumerate(("colour", "mark"))
-    )
+    return frame.with_columns(theme.looks(known, {name: style(name) for name in WORDS}))
 
 
 def labels(classes: Iterable[str | None]) -> dict[str, str]:

@@ -84,10 +84,7 @@ class RatingHistory:
         """
         styles = theme.palette(list(models))
         chosen = history.filter(pl.col("model").is_in(list(models)))
-        drawn = chosen.with_columns(
-            pl.col("model").replace_strict({m: styles[m][0] for m in models}, return_dtype=pl.String).alias("colour"),
-            pl.col("model").replace_strict({m: styles[m][1] for m in models}, return_dtype=pl.String).alias("mark"),
-        ).sort("model", "as_of_date")
+        drawn = chosen.with_columns(theme.looks(pl.col("model"), styles)).sort("model", "as_of_date")
         self.points.data = {column: drawn[column].to_numpy() for column in _POINTS}
         after = breaks["after_date"].to_list() if cuts is None else cuts
         runs = [

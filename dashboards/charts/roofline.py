@@ -47,13 +47,8 @@ _SI = "const u=[[1e15,'P'],[1e12,'T'],[1e9,'G'],[1e6,'M'],[1e3,'k']]; for (const
 class RooflineChart:
     """The figure, built once; `show` swaps its data."""
 
-    def __init__(self, name: str, height: int = 460) -> None:
-        """Make the chart.
-
-        Args:
-            name: Name of the figure.
-            height: Pixels.
-        """
+    def __init__(self, name: str) -> None:
+        """Make the chart; `name` is how the page's script finds it."""
         self.name = name
         self.points = ColumnDataSource({column: [] for column in _POINTS})
         self.roofs = ColumnDataSource({"xs": [], "ys": []})
@@ -61,12 +56,12 @@ class RooflineChart:
         self.texts = ColumnDataSource({"x": [], "y": [], "text": []})
         self.slope_text = ColumnDataSource({"x": [], "y": [], "text": []})
         self.under = ColumnDataSource({"x": [], "low": [], "high": []})
-        self.figure = self._build(height)
+        self.figure = self._build()
 
-    def _build(self, height: int) -> figure:
+    def _build(self) -> figure:
         hover = HoverTool(point_policy="snap_to_data", limit=3)
         plot = theme.new_figure(
-            self.name, height, [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), hover],
+            self.name, 460, [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), hover],
             x_axis_type="log", y_axis_type="log",
             x_range=Range1d(start=0.1, end=1000), y_range=Range1d(start=1e9, end=1e15),
         )  # fmt: skip

@@ -117,23 +117,17 @@ def _coloured_by_kind(entries: pl.DataFrame, colour: Kind) -> tuple[pl.DataFrame
         known.sort(key=lambda group: order.index(group) if group in order else len(order))
     main, rest = known[:_GROUPS], known[_GROUPS:]
     styles = theme.palette(main)
-    other = (theme.OTHER_COLOUR, theme.OTHER_MARK)
     frame = named.with_columns(
-        pl.col("detail")
-        .replace_strict({group: style[0] for group, style in styles.items()}, default=other[0])
-        .alias("colour"),
-        pl.col("detail")
-        .replace_strict({group: style[1] for group, style in styles.items()}, default=other[1])
-        .alias("mark"),
+        *theme.looks(pl.col("detail"), styles, theme.OTHER),
         # The rarest group is drawn last, on top.
         pl.col("detail").replace_strict(counts, default=0, return_dtype=pl.Int64).alias("_of_its_kind"),
     ).sort("_of_its_kind", descending=True, maintain_order=True)
     lines = [legend.Entry(group, *styles[group], count=counts[group]) for group in main]
     if rest:
         text = rest[0] if len(rest) == 1 else f"{len(rest)} others"
-        lines.append(legend.Entry(text, *other, count=sum(counts[group] for group in rest)))
+        lines.append(legend.Entry(text, *theme.OTHER, count=sum(counts[group] for group in rest)))
     if "unknown" in counts:
-        lines.append(legend.Entry("unknown", *other, count=counts["unknown"]))
+        lines.append(legend.Entry("unknown", *theme.OTHER, count=counts["unknown"]))
     return frame, legend.swatches(NAME, lines)
 
 

@@ -23,7 +23,7 @@ from dashboards.pages.scaling import page as scaling
 from dashboards.pages.serve import page as serve
 from dashboards.pages.sql import page as sql
 from dashboards.pages.which_gpu import page as which_gpu
-from dashboards.parts.page import Content, Page
+from dashboards.parts.page import Content, Page, of_session
 
 PAGES: tuple[Page, ...] = (
     Page("home", "Home", "", lambda data, _: home.build(data, PAGES)),
@@ -32,17 +32,17 @@ PAGES: tuple[Page, ...] = (
         "What to run on your machine: the most capable model that fits, its format, speed, evidence and command.",
     ),
     Page(
-        "which_gpu", "Which GPU?", "which-gpu", which_gpu.build,
+        "which_gpu", "Which GPU?", "which-gpu", of_session(which_gpu.WhichGpu),
         "How many accelerators of each kind a model needs, and what serving it costs.",
         "Hardware",
     ),
     Page(
-        "processors", "Processors", "processors", processors.build,
+        "processors", "Processors", "processors", of_session(processors.Processors),
         "CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what limits each.",
         "Hardware",
     ),
     Page(
-        "serve", "Serve", "serve", serve.build,
+        "serve", "Serve", "serve", of_session(serve.Serve),
         "How many devices of each kind meet latency targets for many users, and what a million tokens cost.",
         "Hardware",
     ),
@@ -87,7 +87,7 @@ PAGES: tuple[Page, ...] = (
         "Preference",
     ),
     Page(
-        "roofline", "Roofline", "roofline", roofline.build,
+        "roofline", "Roofline", "roofline", of_session(roofline.Roofline),
         "What limits each operator of a model on an accelerator, and how long it takes.",
         "Speed",
     ),
@@ -97,7 +97,7 @@ PAGES: tuple[Page, ...] = (
         "Speed",
     ),
     Page(
-        "how_far_off", "How far off", "how-far-off", how_far_off.build,
+        "how_far_off", "How far off", "how-far-off", of_session(how_far_off.HowFarOff),
         "Predictions compared with published measurements: error by engine and device, and where it is largest.",
         "Speed",
     ),
@@ -107,7 +107,7 @@ PAGES: tuple[Page, ...] = (
         "Data",
     ),
     Page(
-        "sql", "SQL", "sql", sql.build,
+        "sql", "SQL", "sql", of_session(sql.SqlPage),
         "Query the warehouse yourself: every table and column, with a chart of the result.",
         "Data",
     ),
@@ -120,8 +120,8 @@ PAGES: tuple[Page, ...] = (
 """In the order of the navigation; pages of one group follow one another."""
 
 SUBJECTS: tuple[Page, ...] = (
-    Page("model", "Model", "model", model.build),
-    Page("device", "Device", "device", device.build),
+    Page("model", "Model", "model", of_session(model.ModelPage)),
+    Page("device", "Device", "device", of_session(device.DevicePage)),
     Page("glossary", "Glossary", "glossary", glossary.build),
 )
 """Pages about one model, one device and one word, which search and names lead to; navigation does not list them."""

@@ -6,7 +6,7 @@ import functools
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import panel as pn
 import polars as pl
@@ -71,6 +71,18 @@ class Page:
     build: Callable[[Data, str], Content] = field(repr=False)
     summary: str = ""
     group: str = ""
+
+
+class OfSession(Protocol):
+    """A page as one session has it."""
+
+    def content(self) -> Content:
+        """Everything in its place."""
+
+
+def of_session(made: Callable[[Data, str], OfSession]) -> Callable[[Data, str], Content]:
+    """How a page is built that is an object of its session, made from the data and the query string of the address."""
+    return lambda data, search: made(data, search).content()
 
 
 @contextlib.contextmanager

@@ -4,9 +4,10 @@ Light and dark differ only in CSS variables (assets/skyline.css): Bokeh reads `-
 figure follows the toggle without being touched from here. Colours of marks are chosen to stand out on both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import polars as pl
 from bokeh.models import Plot, Tool
 from bokeh.plotting import figure
 from panel.theme.base import Design, Inherit
@@ -21,6 +22,7 @@ TEXT_COLOUR = "#757f8b"
 """Of words that glyphs write: they take no colour from the page, so it has to be read on both backgrounds."""
 OTHER_COLOUR = "#7f8894"
 OTHER_MARK = "circle"
+OTHER = (OTHER_COLOUR, OTHER_MARK)
 # Kept for what is pointed out, a front or a chosen entry, so no group has it.
 ACCENT = "#d9580d"
 # Cividis (Nuñez et al. 2018), without its darkest and lightest ends, which vanish on one of the backgrounds.
@@ -108,3 +110,19 @@ def palette(groups: Sequence[str]) -> dict[str, tuple[str, str]]:
         group: styles[place] if place < len(styles) else (OTHER_COLOUR, OTHER_MARK)
         for place, group in enumerate(groups)
     }
+
+
+def looks(group: pl.Expr, styles: Mapping[str, tuple[str, str]], other: tuple[str, str] | None = None) -> list[pl.Expr]:
+    """Columns `colour` and `mark` by the group of each row; groups without a style look as `other`.
+
+    Raises:
+        InvalidOperationError: a row's group has no style, and there is no other; once the columns are made.
+    """
+
+    def look(place: int) -> pl.Expr:
+        of_group = {name: style[place] for name, style in styles.items()}
+        if other is None:
+            return group.replace_strict(of_group, return_dtype=pl.String)
+        return group.replace_strict(of_group, default=other[place], return_dtype=pl.String)
+
+    return [look(0).alias("colour"), look(1).alias("mark")]

@@ -21,11 +21,6 @@ class By(StrEnum):
     MODEL = "model"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(epilog="Example: skyline accuracy llama-bench.json --device RTX-4090 --by engine")(accuracy)
-
-
 def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     files: Annotated[
         list[Path] | None,

@@ -21,11 +21,6 @@ _SHOWN = (
 _MOST_MEASURED = 3
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(epilog='Example: skyline advise "rtx 4090" --use coding --context 32k')(advise)
-
-
 def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     machines: Annotated[
         list[str] | None,

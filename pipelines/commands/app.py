@@ -16,6 +16,8 @@ from pipelines.commands import (
     design,
     devices,
     export,
+    kernels,
+    measuring,
     operate,
     performance,
     plan,
@@ -173,22 +175,48 @@ def doctor(
         raise UserError("Something that Skyline needs is missing; see the lines marked `no`.")
 
 
-accuracy.register(app)
-advise.register(app)
-compare.register(app)
-arena.register(app)
-boards.register(app)
-describe.register(app)
-design.register(app)
-devices.register(app)
-export.register(app)
-operate.register(app)
-performance.register(app)
-sharing.register(performance.profile)
-plan.register(app)
-processors.register(app)
-stored.register(app)
-sweep.register(app)
+for command, example in (
+    (accuracy.accuracy, "skyline accuracy llama-bench.json --device RTX-4090 --by engine"),
+    (advise.advise, 'skyline advise "rtx 4090" --use coding --context 32k'),
+    (compare.compare, "skyline compare Qwen2.5-32B-Instruct@q3_k_m Qwen2.5-14B-Instruct@q8_0"),
+    (arena.rate, "skyline rate votes.csv --anchor mixtral-8x7b=1114 --category math --format csv"),
+    (describe.describe, "skyline describe gpt-oss-120b qwen3.5-27b ./my-model --format csv"),
+    (design.design, "skyline design --params 3B --device RTX-4090 --ttft 1s --context 32k"),
+    (devices.devices, 'skyline devices "3090 + 3060"'),
+    (devices.models, "skyline models qwen2.5:14b"),
+    (devices.hardware, "skyline hardware --measure"),
+    (operate.sql, 'skyline sql "FROM marts.pareto_front LIMIT 5" --format csv'),
+    (operate.api, "skyline api --port 5007 --pages"),
+    (operate.versions, "skyline versions --examine"),
+    (operate.rollback, "skyline rollback"),
+    (operate.rebuild, "skyline rebuild"),
+    (performance.roofline, "skyline roofline Meta-Llama-3-8B H200 --stage decode --batch 32 --seq 4096"),
+    (performance.fit, "skyline fit Meta-Llama-3-70B --accelerator A100-SXM4-80GB --weight-bits 8"),
+    (
+        plan.plan,
+        "skyline plan Llama-3.3-70B-Instruct --users 50 --input-tokens 2k --output-tokens 500 --ttft 2s --tpot 50ms",
+    ),
+    (processors.processors, "skyline processors llama3.2:1b cpu rtx-4090 tpu-v5e --batch 1 --seq 2k"),
+    (stored.snapshots, "skyline snapshots --format csv"),
+    (stored.forget, "skyline forget open_llm_v2:2099-12-31:0a1b2c3d4e --why 'the date is wrong'"),
+    (sweep.sweep, "skyline sweep bert-base-uncased H100-SXM5 --over batch=1,8,32 --over pruning"),
+    (sweep.improve, "skyline improve Meta-Llama-3.1-8B RTX-4090 --seq 8k"),
+):
+    app.command(epilog=f"Example: {example}")(command)
+profile = typer.Typer(
+    help="Measure models on this device, and fit predictions to the measurements.", no_args_is_help=True
+)
+for measured, example in (
+    (performance.calibrate, "skyline profile calibrate --out ceilings.jsonl"),
+    (kernels.kernels, "skyline profile kernels --device H200-SXM-141GB"),
+    (sharing.share, "skyline profile share llama-bench.json --device RTX-4090"),
+    (sharing.collect, "skyline profile collect ~/shared --out collected.csv"),
+):
+    profile.command(epilog=f"Example: {example}")(measured)
+measuring.register(profile)
+app.add_typer(boards.boards, name="boards", epilog="Example: skyline boards --format csv")
+app.add_typer(export.export, name="export", epilog="Example: skyline export site ./skyline-site")
+app.add_typer(profile, name="profile", epilog="Example: skyline profile run sweep.yaml --out laptop.bundle")
 
 
 def main() -> None:

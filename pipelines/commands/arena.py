@@ -23,11 +23,6 @@ class Method(StrEnum):
     ELO = "elo"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command(epilog="Example: skyline rate votes.csv --anchor mixtral-8x7b=1114 --category math --format csv")(rate)
-
-
 def rate(  # noqa: PLR0913, PLR0917 - one parameter an option
     votes: Annotated[
         list[Path],

@@ -20,11 +20,6 @@ boards = typer.Typer(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.add_typer(boards, name="boards", epilog="Example: skyline boards --format csv")
-
-
 @boards.callback()
 def sources(
     context: typer.Context,

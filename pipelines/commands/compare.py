@@ -15,11 +15,6 @@ _SHOWN = (
 _MOST_MEASURED = 2
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(epilog="Example: skyline compare Qwen2.5-32B-Instruct@q3_k_m Qwen2.5-14B-Instruct@q8_0")(compare)
-
-
 def compare(
     models: Annotated[
         list[str],

@@ -15,11 +15,6 @@ Models = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(epilog="Example: skyline describe gpt-oss-120b qwen3.5-27b ./my-model --format csv")(describe)
-
-
 def describe(
     model: Models,
     weight_format: Annotated[

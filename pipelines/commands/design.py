@@ -17,11 +17,6 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(epilog="Example: skyline design --params 3B --device RTX-4090 --ttft 1s --context 32k")(design)
-
-
 def design(  # noqa: PLR0913, PLR0917 - one parameter an option
     params: Annotated[str, typer.Option(help="Total parameters, such as 3B or 700M.")],
     device: Annotated[str, typer.Option(help="Device, by any common name.")],

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 Query = Annotated[str | None, typer.Argument(help="Any common name; without one, all are listed.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command(epilog='Example: skyline devices "3090 + 3060"')(devices)
-    app.command(epilog="Example: skyline models qwen2.5:14b")(models)
-    app.command(epilog="Example: skyline hardware --measure")(hardware)
-
-
 def devices(
     query: Query = None,
     kind: Annotated[str | None, typer.Option(help="Only gpu, igpu, tpu, cpu, asic or edge.")] = None,

@@ -11,11 +11,6 @@ from warehouse.settings import Settings
 export = typer.Typer(help="Copies of the published data, to share.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.add_typer(export, name="export", epilog="Example: skyline export site ./skyline-site")
-
-
 @export.callback()
 def _all() -> None:
     """Copies of the published data, to share."""

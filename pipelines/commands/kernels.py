@@ -8,11 +8,6 @@ import typer
 from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
 
 
-def register(profile: typer.Typer) -> None:
-    """Add the command to the group."""
-    profile.command(epilog="Example: skyline profile kernels --device H200-SXM-141GB")(kernels)
-
-
 def kernels(  # noqa: PLR0913, PLR0917 - one parameter an option
     folder: Annotated[
         Path | None,

@@ -8,15 +8,6 @@ from pipelines.commands.terminal import Format, Formatted, Output, UserError, be
 from warehouse.settings import Settings
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command(epilog='Example: skyline sql "FROM marts.pareto_front LIMIT 5" --format csv')(sql)
-    app.command(epilog="Example: skyline api --port 5007 --pages")(api)
-    app.command(epilog="Example: skyline versions --examine")(versions)
-    app.command(epilog="Example: skyline rollback")(rollback)
-    app.command(epilog="Example: skyline rebuild")(rebuild)
-
-
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT statement.")],
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name

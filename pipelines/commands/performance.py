@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands import kernels, measuring
+from pipelines.commands import measuring
 from pipelines.commands.terminal import (
     Format,
     Formatted,
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from profiling.answers.door import Door
-
-profile = typer.Typer(
-    help="Measure models on this device, and fit predictions to the measurements.", no_args_is_help=True
-)
 
 Model = Annotated[
     str,
@@ -87,17 +83,6 @@ Online = Annotated[bool, typer.Option("--online", help="Look up models that are 
 Accelerators = Annotated[
     Path | None, typer.Option("--accelerators", help="TOML file with accelerators of your own.", show_default="none")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    example = "skyline roofline Meta-Llama-3-8B H200 --stage decode --batch 32 --seq 4096"
-    app.command(epilog=f"Example: {example}")(roofline)
-    app.command(epilog="Example: skyline fit Meta-Llama-3-70B --accelerator A100-SXM4-80GB --weight-bits 8")(fit)
-    profile.command(epilog="Example: skyline profile calibrate --out ceilings.jsonl")(calibrate)
-    kernels.register(profile)
-    measuring.register(profile)
-    app.add_typer(profile, name="profile", epilog="Example: skyline profile run sweep.yaml --out laptop.bundle")
 
 
 def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option

@@ -34,14 +34,6 @@ def seconds(text: str) -> float:
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    example = (
-        "skyline plan Llama-3.3-70B-Instruct --users 50 --input-tokens 2k --output-tokens 500 --ttft 2s --tpot 50ms"
-    )
-    app.command(epilog=f"Example: {example}")(plan)
-
-
 def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     model: Annotated[str, typer.Argument(help="Model of the catalogue, a config.json, its folder, or a TOML file.")],
     users: Annotated[

@@ -14,11 +14,6 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(epilog="Example: skyline processors llama3.2:1b cpu rtx-4090 tpu-v5e --batch 1 --seq 2k")(processors)
-
-
 def processors(
     model: Model,
     accelerators: Annotated[

@@ -11,12 +11,6 @@ from pipelines.commands.terminal import Format, Formatted, Output, err, print_ro
 from warehouse.settings import Settings
 
 
-def register(profile: typer.Typer) -> None:
-    """Add the commands to those of `skyline profile`."""
-    profile.command(epilog="Example: skyline profile share llama-bench.json --device RTX-4090")(share)
-    profile.command(epilog="Example: skyline profile collect ~/shared --out collected.csv")(collect)
-
-
 def share(
     files: Annotated[list[Path], typer.Argument(help="Bundles, or the output of a benchmark tool, as for `accuracy`.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("shared.json"),

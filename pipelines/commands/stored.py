@@ -8,12 +8,6 @@ from pipelines.commands.terminal import Format, Formatted, Output, err, print_ro
 from warehouse.settings import Settings
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command(epilog="Example: skyline snapshots --format csv")(snapshots)
-    app.command(epilog="Example: skyline forget open_llm_v2:2099-12-31:0a1b2c3d4e --why 'the date is wrong'")(forget)
-
-
 def snapshots(
     forgotten: Annotated[bool, typer.Option("--forgotten", help="List what was removed, and why.")] = False,
     format: Formatted = Format.TABLE,  # noqa: A002 - the option's name

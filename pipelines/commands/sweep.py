@@ -33,12 +33,6 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command(epilog="Example: skyline sweep bert-base-uncased H100-SXM5 --over batch=1,8,32 --over pruning")(sweep)
-    app.command(epilog="Example: skyline improve Meta-Llama-3.1-8B RTX-4090 --seq 8k")(improve)
-
-
 def sweep(  # noqa: PLR0913, PLR0917 - one parameter an option
     model: Model,
     accelerator: Accelerator,

@@ -10,7 +10,7 @@ import polars as pl
 from pipelines.defs.accuracy.tables import accuracy, error_rows, identified
 from pipelines.defs.arena.tables import rate_vote_files
 from pipelines.defs.boards.tables import read_boards
-from pipelines.defs.efficiency.tables import efficiency_rows
+from pipelines.defs.efficiency.tables import with_ratios
 from pipelines.defs.frontier import tables as front_tables
 from pipelines.defs.leaderboards.tables import models_of, read_files, write_entries
 from pipelines.defs.profiles.tables import prediction_errors, predictions_of
@@ -30,10 +30,10 @@ from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore
 from pipelines.sources.recognition import UNRECOGNISED, recognise
 from pipelines.sources.votes.files import UnreadableVotes
 from warehouse.contracts import arena as arena_tables
-from warehouse.contracts import frontier as frontier_tables
 from warehouse.contracts import profiles as profile_tables
 from warehouse.contracts.accuracy import END_TO_END_ERROR, END_TO_END_MEASUREMENTS
 from warehouse.contracts.boards import BENCHMARK_RESULTS
+from warehouse.contracts.frontier import EFFICIENCY
 from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, MODELS, REJECTED_ROWS, SNAPSHOTS
 from warehouse.contracts.sources import SNAPSHOTS as ALL_SNAPSHOTS
 from warehouse.lake import Lake
@@ -147,7 +147,7 @@ def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: 
             BENCHMARK_SCORES.relation: scores,
             MODELS.relation: MODELS.conform(models.select(MODELS.column_names).with_columns(_yours("model_id"))),
             **{table.relation: lake.read(table) for table in (*front_tables.FRONTS, *front_tables.HISTORIES)},
-            frontier_tables.EFFICIENCY.relation: efficiency_rows(entries),
+            EFFICIENCY.relation: EFFICIENCY.conform(with_ratios(entries).select(EFFICIENCY.column_names)),
         },
     )  # fmt: skip
 

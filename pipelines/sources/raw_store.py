@@ -115,9 +115,9 @@ class RawStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def holds(self, sha256: str, source: str | None = None, as_of: dt.date | None = None) -> bool:
-        """Whether a file with that digest is stored (by that source and of that date, if given)."""
-        return any(self._folder.glob(f"{source or '*'}/{as_of or '*'}/{sha256}.manifest"))
+    def holds(self, sha256: str, source: str | None = None) -> bool:
+        """Whether a file with that digest is stored (by that source, if given)."""
+        return any(self._folder.glob(f"{source or '*'}/*/{sha256}.manifest"))
 
     def add(self, payload: bytes, suffix: str, manifest: Manifest) -> RawSnapshot:
         """Store the bytes; storing the same bytes for the same source and date again changes nothing.

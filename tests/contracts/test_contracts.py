@@ -16,8 +16,7 @@ from warehouse.publish import current
 ENDINGS = {"GiB": ("_gib",), "bytes": ("_bytes",), "kg": ("_kg",), "h": ("_hours", "_repeated_per_task"), "s": ("_s",)}
 
 PLANE = Table(
-    "core",
-    "plane",
+    "core.plane",
     "Points.",
     (
         Column("name", pl.String, "Name.", required=True),
@@ -63,9 +62,9 @@ def test_what_breaks_a_contract_is_named_and_counted(rows: list[tuple[object, ..
 def test_a_contract_that_names_a_column_twice_or_a_key_it_lacks_is_refused() -> None:
     column = Column("x", pl.Int64, "X.")
     with pytest.raises(ContractBroken, match=r"core\.bad names a column twice"):
-        Table("core", "bad", "Bad.", (column, column), (), "test")
+        Table("core.bad", "Bad.", (column, column), (), "test")
     with pytest.raises(ContractBroken, match=r"key of core\.bad names no column of it: y"):
-        Table("core", "bad", "Bad.", (column,), ("y",), "test")
+        Table("core.bad", "Bad.", (column,), ("y",), "test")
 
 
 @pytest.mark.parametrize(

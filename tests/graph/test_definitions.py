@@ -26,7 +26,7 @@ GROUPS = {
         "core/published_fronts", "marts/pareto_front", "marts/pareto_front_history", "marts/pareto_hypervolume",
         "marts/dominated_by", "marts/published_front_comparison",
     },
-    "efficiency": {"marts/efficiency", "marts/efficiency_correlations", "marts/size_fits", "marts/evaluation_time"},
+    "efficiency": {"marts/efficiency", "marts/efficiency_correlations", "marts/evaluation_time"},
     "boards": {
         "raw/board_files", "core/benchmark_results", "core/model_aliases", "core/model_facts",
         "meta/benchmark_redefinitions", "meta/board_sources",

@@ -17,7 +17,7 @@ def table(name: str, value: type[pl.DataType]) -> Table:
         Column("snapshot_id", pl.String, "Snapshot.", required=True),
         Column("value", value, "Value.", minimum=0),
     )
-    return Table("marts", name, "Test.", columns, (), "test", by_snapshot=True)
+    return Table(f"marts.{name}", "Test.", columns, (), "test", by_snapshot=True)
 
 
 SUMS, COUNTS = table("sums", pl.Float64), table("counts", pl.Int64)

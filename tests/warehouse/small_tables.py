@@ -9,8 +9,7 @@ from warehouse.contracts.frontier import PARETO_FRONT_HISTORY
 from warehouse.lake import Lake
 
 VERSIONS = Table(
-    "marts",
-    "versions",
+    "marts.versions",
     "One row per row of one 'version'.",
     (
         Column("row", pl.Int64, "Number of the row.", required=True),
@@ -20,8 +19,7 @@ VERSIONS = Table(
     "test",
 )
 POINTS = Table(
-    "core",
-    "points",
+    "core.points",
     "Points in a plane.",
     (
         Column("name", pl.String, "Name.", required=True),

@@ -44,7 +44,7 @@ def test_a_release_holds_what_the_lake_holds_and_tables_without_rows_too(lake: L
 
 
 def test_tables_of_the_raw_layer_are_not_published(lake: Lake, published: Path) -> None:
-    raw = Table("raw", "hidden", "Not for readers.", (Column("x", pl.Int64, "X."),), (), "test")
+    raw = Table("raw.hidden", "Not for readers.", (Column("x", pl.Int64, "X."),), (), "test")
     release = publish(lake, [*TABLES, raw], published, "f")
     assert query(release.path, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'hidden'") == [(0,)]
 
@@ -159,7 +159,7 @@ def test_readers_meet_one_whole_version_at_every_moment_of_twenty_publishes(lake
 
 
 GROWING = Table(
-    "marts", "growing", "Rows of snapshots.",
+    "marts.growing", "Rows of snapshots.",
     (Column("snapshot_id", pl.String, "Snapshot.", required=True), Column("value", pl.Int64, "Value.")), (), "test",
 )  # fmt: skip
 
@@ -214,7 +214,7 @@ def test_a_release_costs_what_changed_since_the_one_before(
         assert comments == [("Snapshot.",), ("Value.",)]
 
 
-PARTED = Table(GROWING.schema, "parted", "Rows of snapshots.", GROWING.columns, (), "test", by_snapshot=True)
+PARTED = Table("marts.parted", "Rows of snapshots.", GROWING.columns, (), "test", by_snapshot=True)
 
 
 def test_of_a_table_kept_by_snapshot_only_the_parts_that_are_new_are_read(

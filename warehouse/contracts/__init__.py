@@ -21,45 +21,18 @@ from warehouse.contracts import (
 )
 from warehouse.contracts.table import Column, ContractBroken, Table
 
-TABLES: tuple[Table, ...] = (
-    *sources.TABLES,
-    *leaderboards.TABLES,
-    *frontier.TABLES,
-    *arena.TABLES,
-    *arena_race.TABLES,
-    *boards.TABLES,
-    *ability.TABLES,
-    *ability_models.TABLES,
-    *catalogue.TABLES,
-    *prices.TABLES,
-    *performance.TABLES,
-    *statistics.TABLES,
-    *scaling.TABLES,
-    *choices.TABLES,
-    *profiles.TABLES,
-    *quantisation.TABLES,
-    *accuracy.TABLES,
-)
-VIEWS: tuple[Table, ...] = choices.VIEWS
-"""What is derived when it is asked for, from tables of the published warehouse."""
+VIEWS = choices.VIEWS
+# Where several tables have a column of one name, the first says what it means in general.
+_MODULES = (
+    sources, leaderboards, frontier, scaling, arena, arena_race, boards, ability, ability_models, catalogue, prices,
+    performance, statistics, choices, profiles, quantisation, accuracy,
+)  # fmt: skip
+_DECLARED = (value for module in _MODULES for value in vars(module).values() if isinstance(value, Table))
+TABLES: tuple[Table, ...] = tuple(table for table in dict.fromkeys(_DECLARED) if table not in VIEWS)
 BY_RELATION: dict[str, Table] = {table.relation: table for table in (*TABLES, *VIEWS)}
-SNAPSHOT_TABLES: tuple[Table, ...] = (
-    leaderboards.SNAPSHOTS,
-    arena.SNAPSHOTS,
-    arena.VOTE_SNAPSHOTS,
-    boards.SNAPSHOTS,
-    performance.SNAPSHOTS,
-    profiles.SNAPSHOTS,
-)
+SNAPSHOT_TABLES = tuple(table for table in TABLES if table.schema == "raw" and table.name.endswith("_snapshots"))
 """What each capability stored; together `meta.snapshots`."""
-REJECTED_TABLES: tuple[Table, ...] = (
-    leaderboards.REJECTED_ROWS,
-    arena.REJECTED_ROWS,
-    arena.VOTE_REJECTED_ROWS,
-    boards.REJECTED_ROWS,
-    performance.REJECTED_ROWS,
-    profiles.REJECTED_ROWS,
-)
+REJECTED_TABLES = tuple(table for table in TABLES if table.schema == "raw" and table.name.endswith("_rejected_rows"))
 """What each capability set aside; together `meta.rejected_rows`."""
 
 __all__ = ["BY_RELATION", "REJECTED_TABLES", "SNAPSHOT_TABLES", "TABLES", "VIEWS", "Column", "ContractBroken", "Table"]

@@ -62,8 +62,7 @@ def _points(name: str, meaning: str, *, required: bool = False) -> Column:
 
 
 ABILITY = Table(
-    "marts",
-    "ability",
+    "marts.ability",
     "Latent ability of a model in a mode, on the scale of the Epoch Capabilities Index (Claude 3.5 Sonnet 130, GPT-5"
     " 150), from all admissible results: an item-response model with intervals from a bootstrap over results.",
     columns_of(
@@ -103,8 +102,7 @@ ABILITY = Table(
 )
 
 ABILITY_BENCHMARKS = Table(
-    "marts",
-    "ability_benchmarks",
+    "marts.ability_benchmarks",
     "Estimates for each benchmark: how hard it is and how sharply it separates models.",
     columns_of(
         BOARD_SOURCE,
@@ -147,8 +145,7 @@ ABILITY_BENCHMARKS = Table(
 )
 
 ABILITY_ERROR = Table(
-    "marts",
-    "ability_error",
+    "marts.ability_error",
     "Error of the abilities: on results left out, against boards left out, against the published index, and"
     " for models that nobody evaluated.",
     columns_of(
@@ -216,8 +213,7 @@ ABILITY_ERROR = Table(
 )
 
 ABILITY_CHANGES = Table(
-    "marts",
-    "ability_changes",
+    "marts.ability_changes",
     "Which models moved with the newest snapshots of boards, against a fit to everything before, and why.",
     columns_of(
         _DOMAIN,

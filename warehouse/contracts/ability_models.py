@@ -30,8 +30,7 @@ def _points(name: str, meaning: str, *, required: bool = False) -> Column:
 
 
 ABILITY_MODELS = Table(
-    "marts",
-    "ability_models",
+    "marts.ability_models",
     "One row per model with an ability: who made it, when, under which licence, how large it is and what serving it"
     " takes, each with its basis.",
     columns_of(
@@ -67,8 +66,7 @@ ABILITY_MODELS = Table(
 )
 
 ABILITY_FRONTS = Table(
-    "marts",
-    "ability_fronts",
+    "marts.ability_fronts",
     "When each open model entered and left the front of ability against a cost, by release date: the front of day d has"
     " entered_on <= d and (left_on is null or left_on > d). All days are judged by the newest results.",
     columns_of(
@@ -96,8 +94,7 @@ ABILITY_FRONTS = Table(
 )
 
 ABILITY_GAP = Table(
-    "marts",
-    "ability_gap",
+    "marts.ability_gap",
     "How far the best open model is behind the best proprietary one in ability, on each day on which a best one was"
     " released, and on the day of the newest result. All days are judged by the newest results.",
     columns_of(
@@ -131,8 +128,7 @@ ABILITY_GAP = Table(
 )  # fmt: skip
 
 ABILITY_GROWTH = Table(
-    "marts",
-    "ability_growth",
+    "marts.ability_growth",
     "Ability of open models against log2 of their parameters and their release date, by least squares: what a doubling"
     " and a year added, alone and together.",
     columns_of(
@@ -155,5 +151,3 @@ ABILITY_GROWTH = Table(
     ("domain", "size_basis", "terms"),
     "ability",
 )
-
-TABLES: tuple[Table, ...] = (ABILITY_MODELS, ABILITY_FRONTS, ABILITY_GAP, ABILITY_GROWTH)

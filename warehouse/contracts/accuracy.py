@@ -32,8 +32,7 @@ MAY_BUNDLE = Column(
 METRIC = Column("metric", pl.String, "What `value` is.", required=True, allowed=METRICS)
 
 END_TO_END_MEASUREMENTS = Table(
-    "core",
-    "end_to_end_measurements",
+    "core.end_to_end_measurements",
     "One published measurement of a pass, a token or a request; empty where the source does not state a value.",
     (
         MEASUREMENT_ID,
@@ -72,8 +71,7 @@ END_TO_END_MEASUREMENTS = Table(
 )  # fmt: skip
 
 END_TO_END_ERROR = Table(
-    "marts",
-    "end_to_end_error",
+    "marts.end_to_end_error",
     "One measurement of a whole pass with Skyline's prediction for it, or the reason why there is none.",
     (
         MEASUREMENT_ID,
@@ -107,5 +105,3 @@ END_TO_END_ERROR = Table(
     ("measurement_id",),
     "accuracy",
 )  # fmt: skip
-
-TABLES = (END_TO_END_MEASUREMENTS, END_TO_END_ERROR)

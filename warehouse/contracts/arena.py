@@ -39,7 +39,8 @@ STYLE_CONTROL = Column(
 )
 MODEL = Column("model", pl.String, "Model as the board shows it.", required=True)
 MODEL_KEY = Column("model_key", pl.String, "Model as vote files name it; null where the board gives no key.")
-BOARD_KEY = ("publication", "as_of_date", "arena", "category", "style_control")
+BOARD_COLUMNS = (PUBLICATION, AS_OF_DATE, ARENA, CATEGORY, STYLE_CONTROL)
+BOARD_KEY = tuple(column.name for column in BOARD_COLUMNS)
 
 
 def points(name: str, meaning: str, *, required: bool = False, minimum: float | None = None) -> Column:
@@ -50,8 +51,7 @@ def points(name: str, meaning: str, *, required: bool = False, minimum: float | 
 SUBJECTS = ("arena", "arena_votes", "release_dates")
 
 SNAPSHOTS = Table(
-    "raw",
-    "arena_snapshots",
+    "raw.arena_snapshots",
     "One stored file of boards or of release dates; a row of `meta.snapshots`.",
     columns_of(
         SNAPSHOT_ID,
@@ -65,22 +65,20 @@ SNAPSHOTS = Table(
     "arena",
 )
 
-REJECTED_ROWS = rejected_rows("raw", "arena_rejected_rows", "arena")
+REJECTED_ROWS = rejected_rows("raw.arena_rejected_rows", "arena")
 
 VOTE_SNAPSHOTS = Table(
-    "raw",
-    "arena_vote_snapshots",
+    "raw.arena_vote_snapshots",
     "One stored file of votes; a row of `meta.snapshots`.",
     SNAPSHOTS.columns,
     ("snapshot_id",),
     "arena",
 )
 
-VOTE_REJECTED_ROWS = rejected_rows("raw", "arena_vote_rejected_rows", "arena")
+VOTE_REJECTED_ROWS = rejected_rows("raw.arena_vote_rejected_rows", "arena")
 
 RELEASE_EVIDENCE = Table(
-    "raw",
-    "release_evidence",
+    "raw.release_evidence",
     "What a source states about the release date of a model.",
     (
         Column("name", pl.String, "Model without case and punctuation.", required=True),
@@ -92,16 +90,11 @@ RELEASE_EVIDENCE = Table(
 )
 
 ARENA_BOARD = Table(
-    "core",
-    "arena_board",
+    "core.arena_board",
     "One model on one published arena board. Votes of a model may fall between dates: boards withdraw some.",
     columns_of(
         SNAPSHOT_ID,
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         Column("row_number", pl.Int64, "Row in the file, counted from 1.", required=True, minimum=1),
         MODEL,
         MODEL_KEY,
@@ -123,8 +116,7 @@ ARENA_BOARD = Table(
 )
 
 ARENA_RATINGS = Table(
-    "marts",
-    "arena_ratings",
+    "marts.arena_ratings",
     "Ratings computed here from votes, by category and method; no rating where the votes allow none.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files rated.", required=True),
@@ -145,8 +137,7 @@ ARENA_RATINGS = Table(
 )
 
 ARENA_VOTES = Table(
-    "core",
-    "arena_votes",
+    "core.arena_votes",
     "Votes on a pair of models, added up; single votes stay in the files they came in.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
@@ -163,8 +154,7 @@ ARENA_VOTES = Table(
 )
 
 ARENA_WIN_RATES = Table(
-    "marts",
-    "arena_win_rates",
+    "marts.arena_win_rates",
     "How often the first model beats the second, according to the votes and as predicted by the ratings.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
@@ -180,8 +170,7 @@ ARENA_WIN_RATES = Table(
 )
 
 STYLE_COEFFICIENTS = Table(
-    "marts",
-    "arena_style_coefficients",
+    "marts.arena_style_coefficients",
     "How far length and formatting influence a vote, at equal ratings.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
@@ -196,8 +185,7 @@ STYLE_COEFFICIENTS = Table(
 )
 
 ARENA_DRIFT = Table(
-    "marts",
-    "arena_drift",
+    "marts.arena_drift",
     "Ratings within windows of time, each shifted to the mean that its models have overall.",
     columns_of(
         Column("votes_id", pl.String, "Set of vote files.", required=True),
@@ -214,8 +202,7 @@ ARENA_DRIFT = Table(
 )
 
 MODEL_LICENCES = Table(
-    "core",
-    "model_licences",
+    "core.model_licences",
     "Licence class of a model over time, as boards stated it: one row per period without change.",
     columns_of(
         Column("model", pl.String, "Model as the boards show it.", required=True),
@@ -233,8 +220,7 @@ MODEL_LICENCES = Table(
 )
 
 MODEL_RELEASES = Table(
-    "core",
-    "model_releases",
+    "core.model_releases",
     "Best release date of a model from several sources, graded, with what the sources disagree on.",
     columns_of(
         MODEL,
@@ -258,15 +244,10 @@ MODEL_RELEASES = Table(
 )
 
 OPEN_VS_PROPRIETARY = Table(
-    "marts",
-    "open_vs_proprietary",
+    "marts.open_vs_proprietary",
     "How far the best open model is behind the best proprietary one, within each board.",
     columns_of(
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         points("gap_points", "Best proprietary minus best open rating; negative if open leads.", required=True),
         points("gap_points_lower", "Lower 95 % bound, as if the two errors were independent."),
         points("gap_points_upper", "Upper 95 % bound."),
@@ -296,15 +277,10 @@ OPEN_VS_PROPRIETARY = Table(
 )  # fmt: skip
 
 ORGANISATION_GAPS = Table(
-    "marts",
-    "organisation_gaps",
+    "marts.organisation_gaps",
     "Best model of each organisation on each board, and how far it is behind the leader.",
     columns_of(
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         Column("organization", pl.String, "Maker, spellings unified.", required=True),
         Column("best_model", pl.String, "Its best model.", required=True),
         Column("licence_class", pl.String, "Class of that model.", allowed=LICENCE_CLASSES),
@@ -318,15 +294,10 @@ ORGANISATION_GAPS = Table(
 )
 
 ARENA_PROGRESS = Table(
-    "marts",
-    "arena_progress",
+    "marts.arena_progress",
     "Models of one board by release date: points, staircase of the best so far, and trend of their class.",
     columns_of(
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         MODEL,
         Column("organization", pl.String, "Maker, spellings unified."),
         Column("licence_class", pl.String, "Class of the licence.", required=True, allowed=LICENCE_CLASSES),
@@ -348,8 +319,7 @@ ARENA_PROGRESS = Table(
 )
 
 RATING_REFERENCE = Table(
-    "core",
-    "arena_published_ratings",
+    "core.arena_published_ratings",
     "Published text-board ratings of well-known models at a few dates, for pages without a network.",
     columns_of(
         AS_OF_DATE,
@@ -363,24 +333,4 @@ RATING_REFERENCE = Table(
     ),
     ("as_of_date", "model"),
     "arena",
-)
-
-TABLES: tuple[Table, ...] = (
-    SNAPSHOTS,
-    REJECTED_ROWS,
-    VOTE_SNAPSHOTS,
-    VOTE_REJECTED_ROWS,
-    RELEASE_EVIDENCE,
-    ARENA_BOARD,
-    RATING_REFERENCE,
-    MODEL_LICENCES,
-    MODEL_RELEASES,
-    ARENA_VOTES,
-    ARENA_RATINGS,
-    ARENA_WIN_RATES,
-    STYLE_COEFFICIENTS,
-    ARENA_DRIFT,
-    OPEN_VS_PROPRIETARY,
-    ORGANISATION_GAPS,
-    ARENA_PROGRESS,
 )

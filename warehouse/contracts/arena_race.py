@@ -5,6 +5,7 @@ import polars as pl
 from analytics.identity.licences import OPEN
 from warehouse.contracts.arena import (
     ARENA,
+    BOARD_COLUMNS,
     BOARD_KEY,
     CATEGORY,
     MODEL,
@@ -22,8 +23,7 @@ _SERIES = Column(
 )  # fmt: skip
 
 ARENA_SERIES = Table(
-    "marts",
-    "arena_series",
+    "marts.arena_series",
     "Boards of all publications as one continuous series per arena and category, up to the newest: each"
     " rating as published, and moved onto the level of the newest board by the models that successive boards share.",
     columns_of(
@@ -50,8 +50,7 @@ ARENA_SERIES = Table(
 )
 
 ARENA_SERIES_LINKS = Table(
-    "marts",
-    "arena_series_links",
+    "marts.arena_series_links",
     "How two successive boards of a series are joined: how many models are on both, by how much they moved in the"
     " median, and whether that is a break.",
     columns_of(
@@ -80,16 +79,11 @@ ARENA_SERIES_LINKS = Table(
 )  # fmt: skip
 
 FRONTIER_GPU_DEMAND = Table(
-    "marts",
-    "frontier_gpu_demand",
+    "marts.frontier_gpu_demand",
     "GPUs needed to serve each open model that moved the frontier of its board, as it was published, under the load of"
     " `marts.gpu_requirements` (32 requests, 4,096 tokens, H100 80 GB, vLLM); with the common rule of thumb.",
     columns_of(
-        PUBLICATION,
-        AS_OF_DATE,
-        ARENA,
-        CATEGORY,
-        STYLE_CONTROL,
+        BOARD_COLUMNS,
         MODEL,
         Column("model_id", pl.String, "The model on the hub; null where not known."),
         Column("organization", pl.String, "Maker, spellings unified."),
@@ -111,5 +105,3 @@ FRONTIER_GPU_DEMAND = Table(
     (*BOARD_KEY, "model"),
     "arena",
 )
-
-TABLES: tuple[Table, ...] = (ARENA_SERIES, ARENA_SERIES_LINKS, FRONTIER_GPU_DEMAND)

@@ -56,8 +56,7 @@ MAY_BUNDLE = Column(
 )
 
 BENCHMARK_RESULTS = Table(
-    "core",
-    "benchmark_results",
+    "core.benchmark_results",
     "One result that a source published: one source, snapshot, model name, benchmark and metric. Every snapshot stays;"
     " `is_newest` marks the latest statement about each.",
     columns_of(
@@ -138,8 +137,7 @@ BENCHMARK_RESULTS = Table(
 )
 
 MODEL_ALIASES = Table(
-    "core",
-    "model_aliases",
+    "core.model_aliases",
     "Every model name in every source, the model it refers to, and the evidence; unresolved names are kept.",
     (
         BOARD_SOURCE,
@@ -164,8 +162,7 @@ MODEL_ALIASES = Table(
 )
 
 MODEL_FACTS = Table(
-    "core",
-    "model_facts",
+    "core.model_facts",
     "What model indexes state of each model: release, context, licence, where the weights are. The newest statement.",
     columns_of(
         BOARD_SOURCE,
@@ -191,8 +188,7 @@ MODEL_FACTS = Table(
 )
 
 REDEFINITIONS = Table(
-    "meta",
-    "benchmark_redefinitions",
+    "meta.benchmark_redefinitions",
     "A benchmark that a source redefined under the same name: most models that two snapshots share moved one way, or"
     " nearly all moved, while another benchmark of the board stayed. Its version is split there.",
     (
@@ -213,8 +209,7 @@ REDEFINITIONS = Table(
 )
 
 BOARD_SOURCES = Table(
-    "meta",
-    "board_sources",
+    "meta.board_sources",
     "One declared source of results: what it is, its licence, how fresh it is, and how many of its names are resolved.",
     (
         BOARD_SOURCE,
@@ -256,21 +251,10 @@ BOARD_SOURCES = Table(
 )
 
 SNAPSHOTS = Table(
-    "raw",
-    "board_snapshots",
+    "raw.board_snapshots",
     "One stored file of a living board; a row of `meta.snapshots`.",
     columns_of(*(column for column in ALL_SNAPSHOTS.columns)),
     ("snapshot_id",),
     "boards",
 )
-REJECTED_ROWS = rejected_rows("raw", "board_rejected_rows", "boards")
-
-TABLES: tuple[Table, ...] = (
-    SNAPSHOTS,
-    REJECTED_ROWS,
-    BENCHMARK_RESULTS,
-    MODEL_ALIASES,
-    MODEL_FACTS,
-    REDEFINITIONS,
-    BOARD_SOURCES,
-)
+REJECTED_ROWS = rejected_rows("raw.board_rejected_rows", "boards")

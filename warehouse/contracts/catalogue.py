@@ -23,8 +23,7 @@ def count(name: str, meaning: str, unit: str = "", *, required: bool = False) ->
 ACCELERATOR = Column("accelerator", pl.String, "Accelerator as `core.accelerators` names it.", required=True)
 
 ARCHITECTURES = Table(
-    "core",
-    "architectures",
+    "core.architectures",
     "One model of the catalogue: dimensions, exact parameter counts and KV-cache growth, each with its source.",
     columns_of(
         MODEL_ID,
@@ -73,8 +72,7 @@ ARCHITECTURES = Table(
 )
 
 HUB_MODELS = Table(
-    "core",
-    "hub_models",
+    "core.hub_models",
     "One model fetched from the hub on request: its config as published, the commit, and the time of retrieval.",
     (
         MODEL_ID,
@@ -90,8 +88,7 @@ HUB_MODELS = Table(
 )
 
 MODEL_ARCHITECTURES = Table(
-    "core",
-    "model_architectures",
+    "core.model_architectures",
     "Which architecture of the catalogue a model of a leaderboard has: its own, that of the model it was made from, or"
     " the only one of its class with its parameter count.",
     (
@@ -118,8 +115,7 @@ def peak(name: str, meaning: str) -> Column:
 
 
 ACCELERATORS = Table(
-    "core",
-    "accelerators",
+    "core.accelerators",
     "One device by its data sheet: dense peaks, bandwidth, memory as sold and as reported, links, each figure with"
     " source and doubts.",
     (
@@ -188,8 +184,7 @@ ACCELERATORS = Table(
 )
 
 GRID_CARBON_INTENSITY = Table(
-    "core",
-    "grid_carbon_intensity",
+    "core.grid_carbon_intensity",
     "Carbon intensity of a country's electricity, by the two tables in common use.",
     (
         Column("country_code", pl.String, "ISO 3166 alpha-3, or WLD.", required=True),
@@ -203,5 +198,3 @@ GRID_CARBON_INTENSITY = Table(
     ("country_code",),
     "catalogue",
 )
-
-TABLES: tuple[Table, ...] = (ARCHITECTURES, HUB_MODELS, MODEL_ARCHITECTURES, ACCELERATORS, GRID_CARBON_INTENSITY)

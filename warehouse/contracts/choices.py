@@ -26,8 +26,7 @@ def _rating(name: str, meaning: str) -> Column:
 
 
 ARENA_IDENTITIES = Table(
-    "core",
-    "arena_identities",
+    "core.arena_identities",
     "The hub model that an arena name refers to, and the rule that determined it; null where no rule applies.",
     (
         Column("model", pl.String, "Model as arenas show it.", required=True),
@@ -86,8 +85,7 @@ _ARCHITECTURE = (
 )
 
 MODEL_QUALITY = Table(
-    "marts",
-    "model_quality",
+    "marts.model_quality",
     "One model with every measure of its quality, each with board and date, and the architecture it runs as.",
     columns_of(MODEL_ID, _ABOUT, _QUALITY, _ARCHITECTURE),
     ("model_id",),
@@ -95,8 +93,7 @@ MODEL_QUALITY = Table(
 )
 
 CHOICE_COVERAGE = Table(
-    "marts",
-    "choice_coverage",
+    "marts.choice_coverage",
     "How many models of each source can be chosen, by what rule, and why the others cannot.",
     (
         Column("source", pl.String, "Board and date.", required=True),
@@ -119,8 +116,7 @@ def _spread(stem: str, meaning: str, unit: str) -> tuple[Column, ...]:
 
 
 CHOICES = Table(
-    "marts",
-    "choices",
+    "marts.choices",
     "One model in one precision on some accelerators: how good it is, whether it fits, how fast it will be, what a"
     " million tokens cost in money, energy and carbon, and where each is from. A view over `marts.roofline_points`,"
     " `marts.model_quality`, prices and electricity.",
@@ -160,6 +156,5 @@ CHOICES = Table(
     ("model_id", "precision", "accelerator", "devices", "batch", "context"),
     "choices",
 )  # fmt: skip
-
-TABLES: tuple[Table, ...] = (ARENA_IDENTITIES, MODEL_QUALITY, CHOICE_COVERAGE)
 VIEWS: tuple[Table, ...] = (CHOICES,)
+"""What is derived when it is asked for, from tables of the published warehouse."""

@@ -40,6 +40,7 @@ NEWEST = " Newest whole snapshot of each board."
 EVERY = " Every whole snapshot."
 BY_FAMILY = "95 %, bootstrap over families"
 SNAPSHOT = (SNAPSHOT_ID, BOARD, AS_OF_DATE)
+ENTRY = (ENTRY_ID, MODEL_ID)
 
 
 def score(name: str, meaning: str, **options: Any) -> Column:

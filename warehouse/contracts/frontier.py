@@ -5,10 +5,10 @@ import polars as pl
 from warehouse.contracts.common import (
     AS_OF_DATE,
     BOARD,
-    ENTRY_ID,
+    ENTRY,
     METRIC_VERSION,
     MODEL_ID,
-    SNAPSHOT_ID,
+    SNAPSHOT,
     flag,
     positive,
     score,
@@ -29,18 +29,14 @@ _COST = Column("cost", pl.Float64, "Value of the minimised objective, in its own
 _COST_UNIT = Column("cost_unit", pl.String, "Unit of the minimised objective.")
 
 PARETO_FRONT = Table(
-    "marts",
-    "pareto_front",
+    "marts.pareto_front",
     "Entries that no other of the same snapshot and segment beats on every objective; equal ones are all kept.",
     columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
+        SNAPSHOT,
         METRIC_VERSION,
         _OBJECTIVES,
         _SEGMENT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column("precision", pl.String, "Number format of the entry."),
         Column("family", pl.String, "Model family."),
         score("score", "The maximised objective: average or a benchmark.", required=True),
@@ -81,18 +77,14 @@ PARETO_FRONT = Table(
 )
 
 PARETO_FRONT_HISTORY = Table(
-    "marts",
-    "pareto_front_history",
+    "marts.pareto_front_history",
     "When each entry entered and left the front, by submission date within one snapshot: the front of day d has"
     " entered_on <= d and (left_on is null or left_on > d).",
     columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
+        SNAPSHOT,
         METRIC_VERSION,
         _OBJECTIVES,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column("precision", pl.String, "Number format of the entry."),
         score("score", "The maximised objective.", required=True),
         score("error_pct", "100 minus the score.", required=True),
@@ -108,13 +100,10 @@ PARETO_FRONT_HISTORY = Table(
 )
 
 PARETO_HYPERVOLUME = Table(
-    "marts",
-    "pareto_hypervolume",
+    "marts.pareto_hypervolume",
     "How much the front covers, over time: area between front and reference point in points × decades of cost.",
     columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
+        SNAPSHOT,
         METRIC_VERSION,
         _OBJECTIVES,
         Column("on_date", pl.Date, "Submission date up to which entries count.", required=True),
@@ -134,16 +123,12 @@ PARETO_HYPERVOLUME = Table(
 )
 
 DOMINATED_BY = Table(
-    "marts",
-    "dominated_by",
+    "marts.dominated_by",
     "For every entry off the front: the member that beats it at no more cost, and whether noise could explain it.",
     columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
+        SNAPSHOT,
         _OBJECTIVES,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         score("score", "Its score.", required=True),
         Column("cost", pl.Float64, "Its cost.", required=True),
         Column("dominated_by_entry_id", pl.String, "Best member of the front at no more cost.", required=True),
@@ -166,15 +151,11 @@ DOMINATED_BY = Table(
 )
 
 EFFICIENCY = Table(
-    "marts",
-    "efficiency",
+    "marts.efficiency",
     "Score per unit of size and carbon of each entry, and what remains once size is accounted for.",
     columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
-        ENTRY_ID,
-        MODEL_ID,
+        SNAPSHOT,
+        ENTRY,
         score("average", "Mean score.", required=True),
         Column("parameters_total", pl.Int64, "Parameters of the model.", unit="parameters"),
         positive("size_gib", "Weights in memory.", "GiB"),
@@ -184,7 +165,6 @@ EFFICIENCY = Table(
         positive("score_per_kg_co2", "Average over evaluation CO₂.", "points / kg"),
         Column("expected_score", pl.Float64, "Log-linear expectation at its size.", unit="points"),
         Column("size_adjusted_residual", pl.Float64, "Average minus expectation at its size.", unit="points"),
-        Column("score_at_90th_percentile", pl.Float64, "0.9-quantile of the average at its size.", unit="points"),
         Column("residual_rank", pl.Int64, "1 is the most above expectation.", minimum=1),
     ),
     ("snapshot_id", "entry_id"),
@@ -192,13 +172,10 @@ EFFICIENCY = Table(
 )
 
 EFFICIENCY_CORRELATIONS = Table(
-    "marts",
-    "efficiency_correlations",
+    "marts.efficiency_correlations",
     "How far a naive ratio merely ranks by smallness: its rank correlation with its own denominator, per snapshot.",
     columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
+        SNAPSHOT,
         Column("ratio", pl.String, "The ratio.", required=True),
         Column("denominator", pl.String, "What it divides by.", required=True),
         Column("entries", pl.Int64, "Entries with both.", required=True, minimum=3),
@@ -223,28 +200,8 @@ EFFICIENCY_CORRELATIONS = Table(
     "efficiency",
 )
 
-SIZE_FITS = Table(
-    "marts",
-    "size_fits",
-    "Average against log2 of size in each snapshot: points per doubling, with error.",
-    columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
-        Column("method", pl.String, "ordinary_least_squares or quantile_90.", required=True),
-        Column("points_per_doubling", pl.Float64, "Slope.", unit="points", required=True),
-        positive("points_per_doubling_standard_error", "Of the slope; null for the quantile fit.", "points"),
-        Column("intercept", pl.Float64, "Score at 1 GiB.", unit="points", required=True),
-        Column("r_squared", pl.Float64, "Share of variance; null for the quantile fit.", minimum=0, maximum=1),
-        Column("entries", pl.Int64, "Entries in the fit.", required=True, minimum=3),
-    ),
-    ("snapshot_id", "method"),
-    "efficiency",
-)
-
 EVALUATION_TIME = Table(
-    "marts",
-    "evaluation_time",
+    "marts.evaluation_time",
     "Total time a board spent on evaluation, counted once per run, and the figure that repeats a run per task.",
     columns_of(
         Column("basis", pl.String, "Snapshot, or `raw results` of the board.", required=True),
@@ -265,8 +222,7 @@ EVALUATION_TIME = Table(
 )
 
 SCORE_REVISIONS = Table(
-    "marts",
-    "score_revisions",
+    "marts.score_revisions",
     "What changed between two consecutive full snapshots of a board, one row per entry and changed value.",
     columns_of(
         BOARD,
@@ -274,8 +230,7 @@ SCORE_REVISIONS = Table(
         Column("to_date", pl.Date, "Later snapshot.", required=True),
         Column("from_metric_version", pl.String, "Definition of the scores then.", required=True),
         Column("to_metric_version", pl.String, "Definition of the scores now.", required=True),
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column(
             "change",
             pl.String,
@@ -298,8 +253,7 @@ SCORE_REVISIONS = Table(
 )
 
 REVISION_SUMMARY = Table(
-    "marts",
-    "revision_summary",
+    "marts.revision_summary",
     "Counts of what changed between consecutive full snapshots of a board.",
     columns_of(
         BOARD,
@@ -323,8 +277,7 @@ REVISION_SUMMARY = Table(
 )
 
 PUBLISHED_FRONT_COMPARISON = Table(
-    "marts",
-    "published_front_comparison",
+    "marts.published_front_comparison",
     "Each member of a published front, compared with ours and with the publication's own later fronts.",
     columns_of(
         Column("publication", pl.String, "Name of the published front.", required=True),
@@ -345,18 +298,4 @@ PUBLISHED_FRONT_COMPARISON = Table(
     ),
     ("publication", "cutoff", "model_id", "error_pct"),
     "frontier",
-)
-
-TABLES = (
-    PARETO_FRONT,
-    PARETO_FRONT_HISTORY,
-    PARETO_HYPERVOLUME,
-    DOMINATED_BY,
-    EFFICIENCY,
-    EFFICIENCY_CORRELATIONS,
-    SIZE_FITS,
-    EVALUATION_TIME,
-    SCORE_REVISIONS,
-    REVISION_SUMMARY,
-    PUBLISHED_FRONT_COMPARISON,
 )

@@ -5,11 +5,12 @@ import polars as pl
 from warehouse.contracts.common import (
     AS_OF_DATE,
     BOARD,
-    ENTRY_ID,
+    ENTRY,
     METRIC_VERSION,
     MODEL_ID,
     MODEL_TYPES,
     PRECISIONS,
+    SNAPSHOT,
     SNAPSHOT_ID,
     SOURCE,
     flag,
@@ -22,27 +23,22 @@ from warehouse.contracts.table import Column, Table, columns_of
 SIZE_SOURCES = ("measured", "architecture", "board", "name", "base_model")
 
 SNAPSHOTS = Table(
-    "raw",
-    "leaderboard_snapshots",
+    "raw.leaderboard_snapshots",
     "One stored state of a leaderboard; a row of `meta.snapshots`.",
     columns_of(SNAPSHOT_ID, BOARD, AS_OF_DATE, METRIC_VERSION, LAYOUT, COVERAGE, SCORE_RESOLUTION, FILE_COLUMNS),
     ("snapshot_id",),
     "leaderboards",
 )
 
-REJECTED_ROWS = rejected_rows("raw", "leaderboard_rejected_rows", "leaderboards", by_snapshot=True)
+REJECTED_ROWS = rejected_rows("raw.leaderboard_rejected_rows", "leaderboards", by_snapshot=True)
 
 REPORTED_ENTRIES = Table(
-    "raw",
-    "reported_entries",
+    "raw.reported_entries",
     "One row per entry of a snapshot, typed and renamed but otherwise as the board states it.",
     columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
+        SNAPSHOT,
         METRIC_VERSION,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column("row_number", pl.Int64, "Row in the file, counted from 1.", required=True),
         Column("revision", pl.String, "Commit of the model repository that was evaluated."),
         Column("precision", pl.String, "Number format of the evaluation.", allowed=PRECISIONS),
@@ -72,8 +68,7 @@ REPORTED_ENTRIES = Table(
 )
 
 LEADERBOARD_ENTRIES = Table(
-    "core",
-    "leaderboard_entries",
+    "core.leaderboard_entries",
     "One row per evaluated configuration and snapshot, with resolved identity, size and error.",
     columns_of(
         (column for column in REPORTED_ENTRIES.columns if column.name != "row_number"),
@@ -102,16 +97,12 @@ LEADERBOARD_ENTRIES = Table(
 )
 
 BENCHMARK_SCORES = Table(
-    "core",
-    "benchmark_scores",
+    "core.benchmark_scores",
     "One row per entry, snapshot and benchmark, with its standard error.",
     columns_of(
-        SNAPSHOT_ID,
-        BOARD,
-        AS_OF_DATE,
+        SNAPSHOT,
         METRIC_VERSION,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column("benchmark", pl.String, "Benchmark in the board's spelling.", required=True),
         score("score", "Score as ranked: v1 raw, v2 normalised between chance and 100.", required=True),
         Column("raw_score", pl.Float64, "Score before normalisation.", unit="fraction", minimum=0, maximum=1),
@@ -125,14 +116,12 @@ BENCHMARK_SCORES = Table(
 )
 
 EVALUATION_RUNS = Table(
-    "core",
-    "evaluation_runs",
+    "core.evaluation_runs",
     "One row per evaluation run of which the raw result file was read; time counted once per run.",
     columns_of(
         SNAPSHOT_ID,
         BOARD,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column("ran_on", pl.Date, "Date of the run.", required=True),
         positive("evaluation_time_s", "Wall time of the whole run.", "s"),
         Column("task_rows", pl.Int64, "Tasks in the file.", unit="tasks", required=True, minimum=1),
@@ -143,8 +132,7 @@ EVALUATION_RUNS = Table(
 )
 
 MODELS = Table(
-    "core",
-    "models",
+    "core.models",
     "One row per model that any board names: who made it, from what, how large, under which licence.",
     columns_of(
         MODEL_ID,
@@ -190,8 +178,7 @@ MODELS = Table(
 )
 
 PUBLISHED_FRONTS = Table(
-    "core",
-    "published_fronts",
+    "core.published_fronts",
     "Fronts that others published, for comparison with ours.",
     columns_of(
         Column("publication", pl.String, "Name of the published front.", required=True),
@@ -206,8 +193,7 @@ PUBLISHED_FRONTS = Table(
 )
 
 NON_EMBEDDING_SCORES = Table(
-    "core",
-    "non_embedding_scores",
+    "core.non_embedding_scores",
     "Sixteen chat models: published average of seven tasks against non-embedding parameters.",
     columns_of(
         Column("model_id", pl.String, "Model on the hub; null where it was never published there."),
@@ -233,16 +219,4 @@ NON_EMBEDDING_SCORES = Table(
     ),
     ("label",),
     "leaderboards",
-)
-
-TABLES = (
-    SNAPSHOTS,
-    REJECTED_ROWS,
-    REPORTED_ENTRIES,
-    LEADERBOARD_ENTRIES,
-    BENCHMARK_SCORES,
-    EVALUATION_RUNS,
-    MODELS,
-    PUBLISHED_FRONTS,
-    NON_EMBEDDING_SCORES,
 )

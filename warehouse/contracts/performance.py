@@ -36,8 +36,7 @@ DEVICE = Column("device", pl.String, "The same accelerator as `core.accelerators
 OPERATOR_CLASS = Column("operator_class", pl.String, "What is timed.", required=True, allowed=OPERATOR_CLASSES)
 
 SNAPSHOTS = Table(
-    "raw",
-    "kernel_snapshots",
+    "raw.kernel_snapshots",
     "One stored kernel table; a row of `meta.snapshots`.",
     columns_of(
         SNAPSHOT_ID,
@@ -50,11 +49,10 @@ SNAPSHOTS = Table(
     ("snapshot_id",),
     "calibration",
 )
-REJECTED_ROWS = rejected_rows("raw", "kernel_rejected_rows", "calibration")
+REJECTED_ROWS = rejected_rows("raw.kernel_rejected_rows", "calibration")
 
 KERNEL_MEASUREMENTS = Table(
-    "core",
-    "kernel_measurements",
+    "core.kernel_measurements",
     "One measured kernel that its accelerator's data sheet allows; the others are in `meta.rejected_rows`.",
     (
         SNAPSHOT_ID,
@@ -92,8 +90,7 @@ HELD_OUT = (
 )
 
 CALIBRATIONS = Table(
-    "marts",
-    "calibrations",
+    "marts.calibrations",
     "What predicts one class of operators on one accelerator: parameters fitted to measured kernels, and their error.",
     columns_of(
         FOLDER,
@@ -112,8 +109,7 @@ CALIBRATIONS = Table(
 )
 
 PREDICTION_ERROR = Table(
-    "marts",
-    "prediction_error",
+    "marts.prediction_error",
     "How far predictions of one class were off on kernels of shapes left out of the fit.",
     columns_of(
         FOLDER,
@@ -128,8 +124,7 @@ PREDICTION_ERROR = Table(
 )
 
 ROOFLINE_POINTS = Table(
-    "marts",
-    "roofline_points",
+    "marts.roofline_points",
     "One pass of one model: the least time the data sheet allows, and the likely time; on one accelerator, "
     "and on 2, 4 and 8 that share every layer where it does not surely fit on fewer (looked at from 12, 24 and 48 "
     "billion parameters on).",
@@ -165,8 +160,7 @@ ROOFLINE_POINTS = Table(
 )
 
 ROOFLINE_OPERATORS = Table(
-    "marts",
-    "roofline_operators",
+    "marts.roofline_operators",
     "One operator of a pass of a well-known model, with its place under the roof.",
     (
         MODEL_ID,
@@ -197,8 +191,7 @@ ROOFLINE_OPERATORS = Table(
 )
 
 GPU_REQUIREMENTS = Table(
-    "marts",
-    "gpu_requirements",
+    "marts.gpu_requirements",
     "How many accelerators a model needs, what its memory is used for, and the common rule of thumb.",
     (
         MODEL_ID,
@@ -260,8 +253,7 @@ _SERVED = (
 _SERVED_KEY = ("model_id", "accelerator", "stage", "precision", "tensor_parallel", "batch", "context")
 
 SERVING_COST = Table(
-    "marts",
-    "serving_cost",
+    "marts.serving_cost",
     "What a million tokens cost on rented accelerators that are busy all the time, at the market's median price.",
     columns_of(
         _SERVED,
@@ -274,8 +266,7 @@ SERVING_COST = Table(
 )
 
 CARBON_FOOTPRINT = Table(
-    "marts",
-    "carbon_footprint",
+    "marts.carbon_footprint",
     "Energy and operational emissions of a million tokens on rented accelerators, on the world's average electricity.",
     columns_of(
         _SERVED,
@@ -289,17 +280,4 @@ CARBON_FOOTPRINT = Table(
     ),
     _SERVED_KEY,
     "performance",
-)
-
-TABLES: tuple[Table, ...] = (
-    SNAPSHOTS,
-    REJECTED_ROWS,
-    KERNEL_MEASUREMENTS,
-    CALIBRATIONS,
-    PREDICTION_ERROR,
-    ROOFLINE_POINTS,
-    ROOFLINE_OPERATORS,
-    GPU_REQUIREMENTS,
-    SERVING_COST,
-    CARBON_FOOTPRINT,
 )

@@ -16,8 +16,7 @@ REPLACED = Column(
 VERSION = Column("source_version", pl.String, "Commit or version of the list.")
 
 ACCELERATOR_PRICES = Table(
-    "core",
-    "accelerator_prices",
+    "core.accelerator_prices",
     "One offer of a device for rent: provider, price per device and hour, terms, region and date.",
     (
         ACCELERATOR,
@@ -43,8 +42,7 @@ ACCELERATOR_PRICES = Table(
 )
 
 MARKET_PRICES = Table(
-    "marts",
-    "accelerator_market_prices",
+    "marts.accelerator_market_prices",
     "What a device costs to rent: the median over providers with its range and age, hyperscalers apart from others.",
     (
         ACCELERATOR,
@@ -67,8 +65,7 @@ MARKET_PRICES = Table(
 )
 
 HARDWARE_PURCHASE_PRICES = Table(
-    "core",
-    "hardware_purchase_prices",
+    "core.hardware_purchase_prices",
     "What a device costs to buy, new or used, as shops and lists state it.",
     (
         ACCELERATOR,
@@ -93,8 +90,7 @@ HARDWARE_PURCHASE_PRICES = Table(
 )
 
 ELECTRICITY_PRICES = Table(
-    "core",
-    "electricity_prices",
+    "core.electricity_prices",
     "What electricity costs by country and user; and what buildings and servers add to the power of their devices.",
     (
         Column("kind", pl.String, "household, non_household or commercial tariff; pue; serving_power; system_power.",
@@ -117,8 +113,7 @@ ELECTRICITY_PRICES = Table(
 )  # fmt: skip
 
 API_PRICES = Table(
-    "core",
-    "api_prices",
+    "core.api_prices",
     "What the tokens of an open model cost from a provider, as one list states it.",
     (
         Column("hf_model_id", pl.String, "The model's address on the hub.", required=True),

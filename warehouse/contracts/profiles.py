@@ -19,8 +19,7 @@ POINT_ID = Column("point_id", pl.String, "Configuration that was measured, by th
 _WHY = "; null is unknown, never zero"
 
 SNAPSHOTS = Table(
-    "raw",
-    "profile_snapshots",
+    "raw.profile_snapshots",
     "One stored bundle of measurements; a row of `meta.snapshots`.",
     columns_of(
         SNAPSHOT_ID,
@@ -33,11 +32,10 @@ SNAPSHOTS = Table(
     ("snapshot_id",),
     "profiles",
 )
-REJECTED_ROWS = rejected_rows("raw", "profile_rejected_rows", "profiles")
+REJECTED_ROWS = rejected_rows("raw.profile_rejected_rows", "profiles")
 
 ENVIRONMENTS = Table(
-    "core",
-    "profile_environments",
+    "core.profile_environments",
     "Where one bundle was measured: device, processor, software; nothing in it names a person or a host.",
     (
         SNAPSHOT_ID,
@@ -63,8 +61,7 @@ ENVIRONMENTS = Table(
 )
 
 CEILINGS = Table(
-    "core",
-    "profile_ceilings",
+    "core.profile_ceilings",
     "One measured ceiling of a device: a copy, a read, a product, an attention or element-by-element work of one size.",
     (
         RUN_ID,
@@ -103,8 +100,7 @@ _WHAT = (
     Column("precision", pl.String, "Number format of weights and activations."),
 )
 POINTS = Table(
-    "marts",
-    "profile_points",
+    "marts.profile_points",
     "One configuration measured once: how it ended, latency, throughput, memory, energy, and what was predicted.",
     columns_of(
         RUN_ID,
@@ -173,8 +169,7 @@ POINTS = Table(
 )
 
 LAYERS = Table(
-    "marts",
-    "profile_layers",
+    "marts.profile_layers",
     "One module of one measured configuration: its own time, operations, bytes and growth of memory.",
     (
         RUN_ID,
@@ -200,8 +195,7 @@ LAYERS = Table(
 )
 
 TELEMETRY = Table(
-    "marts",
-    "profile_telemetry",
+    "marts.profile_telemetry",
     "One sample of a device during a run, taken by a separate process.",
     (
         RUN_ID,
@@ -227,8 +221,7 @@ TELEMETRY = Table(
 )
 
 PREDICTION_ERROR = Table(
-    "marts",
-    "profile_prediction_error",
+    "marts.profile_prediction_error",
     "How far predictions were off on the points of one environment, each made without the model's own measurements.",
     (
         ENVIRONMENT_ID,
@@ -246,15 +239,4 @@ PREDICTION_ERROR = Table(
     ),
     ("environment_id", "stage", "compared_clock", "scope"),
     "profiles",
-)
-
-TABLES: tuple[Table, ...] = (
-    SNAPSHOTS,
-    REJECTED_ROWS,
-    ENVIRONMENTS,
-    CEILINGS,
-    POINTS,
-    LAYERS,
-    TELEMETRY,
-    PREDICTION_ERROR,
 )

@@ -22,8 +22,7 @@ _BENCHMARK = Column("benchmark", pl.String, "A benchmark, or the text for perple
 _KEY = ("source", "model", "format", "method", "imatrix", "kv_format", "metric", "benchmark")
 
 QUANTISATION_MEASUREMENTS = Table(
-    "core",
-    "quantisation_measurements",
+    "core.quantisation_measurements",
     "One published loss: a model in a format against the same model in 16 bits, in one metric and benchmark.",
     columns_of(
         SOURCE,
@@ -62,8 +61,7 @@ QUANTISATION_MEASUREMENTS = Table(
 )  # fmt: skip
 
 QUANTISATION_LOSS = Table(
-    "marts",
-    "quantisation_loss",
+    "marts.quantisation_loss",
     "What a format costs a model of a size in a kind of task, in points, with the interval that held 80 % of measured"
     " losses of models left out of the fit; empty, with the reason, where nothing was measured.",
     (
@@ -104,8 +102,7 @@ QUANTISATION_LOSS = Table(
 )
 
 QUANTISATION_PAIRS = Table(
-    "marts",
-    "quantisation_pairs",
+    "marts.quantisation_pairs",
     "A measured loss and what a fit to other models alone predicts for it.",
     columns_of(
         SOURCE,
@@ -132,8 +129,7 @@ QUANTISATION_PAIRS = Table(
 )
 
 QUANTISATION_ERRORS = Table(
-    "marts",
-    "quantisation_errors",
+    "marts.quantisation_errors",
     "Error of predictions on models left out of the fit, per metric and range of bits, and how often intervals hold.",
     (
         Column("metric", pl.String, "What is predicted.", required=True, allowed=METRICS),
@@ -156,5 +152,3 @@ QUANTISATION_ERRORS = Table(
     ("metric", "tasks", "range_of_bits"),
     "quantisation",
 )
-
-TABLES: tuple[Table, ...] = (QUANTISATION_MEASUREMENTS, QUANTISATION_LOSS, QUANTISATION_PAIRS, QUANTISATION_ERRORS)

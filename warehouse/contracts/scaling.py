@@ -7,9 +7,8 @@ import polars as pl
 
 from warehouse.contracts.common import (
     BY_FAMILY,
-    ENTRY_ID,
+    ENTRY,
     MEASURE,
-    MODEL_ID,
     NEWEST,
     SNAPSHOT,
     ends,
@@ -27,11 +26,10 @@ METHODS = ("ordinary_least_squares", "quantile_50", "quantile_90", "quantile_95"
 _BASIS = Column("size_basis", pl.String, "Which count of parameters.", required=True, allowed=SIZE_BASES)
 
 SCALING_FITS = Table(
-    "marts",
-    "scaling_fits",
+    "marts.scaling_fits",
     "Score against log2 of the parameters: points per doubling on average (every benchmark) and of the lines that 50,"
     " 90, 95 and 99 % of entries stay below (average only; without interval against active parameters, which are the"
-    " total ones but in mixtures of experts). Fits against size in GiB: marts.size_fits." + NEWEST,
+    " total ones but in mixtures of experts)." + NEWEST,
     columns_of(
         SNAPSHOT,
         MEASURE,
@@ -51,14 +49,12 @@ SCALING_FITS = Table(
 )
 
 SCALING_RESIDUALS = Table(
-    "marts",
-    "scaling_residuals",
+    "marts.scaling_residuals",
     "How far the average of each entry is above what its parameters lead one to expect: which models exceed their size."
     " By size in GiB: marts.efficiency." + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         _BASIS,
         Column("parameters", pl.Int64, "That count.", unit="parameters", required=True, minimum=1),
         score("average", "Its average.", required=True),
@@ -86,8 +82,7 @@ SCALING_RESIDUALS = Table(
 )
 
 SCALING_SHAPE = Table(
-    "marts",
-    "scaling_shape",
+    "marts.scaling_shape",
     "Whether the average bends over log2 of the parameters. Per 10⁹ parameters returns diminish wherever points per"
     " doubling stay the same; what this asks is whether points per doubling fall too. A knee is stated only with the"
     " share of bootstraps that find one." + NEWEST,
@@ -129,8 +124,7 @@ def _return_columns(name: str, what: str) -> tuple[Column, ...]:
 
 
 DIMINISHING_RETURNS = Table(
-    "marts",
-    "diminishing_returns",
+    "marts.diminishing_returns",
     "What the next band of sizes brings, for the median and the best tenth: per doubling, and per 10⁹ parameters."
     " Bands of ten entries or more; sizes are total parameters." + NEWEST,
     columns_of(
@@ -147,15 +141,13 @@ DIMINISHING_RETURNS = Table(
 )
 
 CAPABILITY_DENSITY = Table(
-    "marts",
-    "capability_density",
+    "marts.capability_density",
     "Effective over actual parameters (Xiao et al. 2024): 2 means that the board's ordinary model needs twice the"
     " parameters for the same average. The reference is the least-squares line of the snapshot's entries, not a family"
     " trained for it: densities compare within one board only." + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column(
             "released_on", pl.Date, "Upload to the hub by an official provider; for others submission to the board."
         ),
@@ -176,8 +168,7 @@ CAPABILITY_DENSITY = Table(
 )
 
 CAPABILITY_DENSITY_TREND = Table(
-    "marts",
-    "capability_density_trend",
+    "marts.capability_density_trend",
     "How fast the record density doubles over release dates, from 0.75 · 10⁹ parameters on; four records or more."
     + NEWEST,
     columns_of(
@@ -197,8 +188,7 @@ CAPABILITY_DENSITY_TREND = Table(
 )
 
 NON_EMBEDDING_TREND = Table(
-    "marts",
-    "non_embedding_trend",
+    "marts.non_embedding_trend",
     "Sixteen chat models of one publication (two rows more are variants of one of them): average of seven tasks against"
     " non-embedding parameters, the least-squares line through the sixteen, and who lies off it.",
     columns_of(
@@ -218,14 +208,4 @@ NON_EMBEDDING_TREND = Table(
     ),
     ("label",),
     "statistics",
-)
-
-TABLES = (
-    SCALING_FITS,
-    SCALING_RESIDUALS,
-    SCALING_SHAPE,
-    DIMINISHING_RETURNS,
-    CAPABILITY_DENSITY,
-    CAPABILITY_DENSITY_TREND,
-    NON_EMBEDDING_TREND,
 )

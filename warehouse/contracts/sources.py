@@ -43,8 +43,7 @@ FILE_COLUMNS = (
 """What every stored file has, whatever it holds."""
 
 SNAPSHOTS = Table(
-    "meta",
-    "snapshots",
+    "meta.snapshots",
     "One immutable state of a source as retrieved: where it came from, and how many of its rows were loaded.",
     columns_of(
         SNAPSHOT_ID,
@@ -61,11 +60,10 @@ SNAPSHOTS = Table(
 )
 
 
-def rejected_rows(schema: str, name: str, capability: str, *, by_snapshot: bool = False) -> Table:
+def rejected_rows(relation: str, capability: str, *, by_snapshot: bool = False) -> Table:
     """A table of rows that could not be loaded."""
     return Table(
-        schema,
-        name,
+        relation,
         "Rows, and whole files, that could not be loaded, each with the reason.",
         (
             Column("snapshot_id", pl.String, "Snapshot of the row; null when the whole file was set aside."),
@@ -80,6 +78,4 @@ def rejected_rows(schema: str, name: str, capability: str, *, by_snapshot: bool 
     )
 
 
-REJECTED_ROWS = rejected_rows("meta", "rejected_rows", "accounts")
-
-TABLES: tuple[Table, ...] = (SNAPSHOTS, REJECTED_ROWS)
+REJECTED_ROWS = rejected_rows("meta.rejected_rows", "accounts")

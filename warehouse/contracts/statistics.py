@@ -10,10 +10,9 @@ import polars as pl
 
 from warehouse.contracts.common import (
     BY_FAMILY,
-    ENTRY_ID,
+    ENTRY,
     EVERY,
     MEASURE,
-    MODEL_ID,
     NEWEST,
     SNAPSHOT,
     ends,
@@ -44,8 +43,7 @@ def _correlation(name: str, meaning: str, **options: Any) -> Column:
 
 
 BENCHMARK_STATISTICS = Table(
-    "marts",
-    "benchmark_statistics",
+    "marts.benchmark_statistics",
     "Location and spread of each benchmark and the average, over the board and within each group of five entries or"
     " more; flagged entries left out." + EVERY,
     columns_of(
@@ -69,14 +67,12 @@ BENCHMARK_STATISTICS = Table(
 )
 
 Z_SCORES = Table(
-    "marts",
-    "z_scores",
+    "marts.z_scores",
     "How many standard deviations each score is above the mean: of the board, of its size band, of its quarter of"
     " submission. Null within fewer than five entries." + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         MEASURE,
         score("score", "The score.", required=True),
         Column("size_band", pl.String, "Band of its parameters, each band a doubling."),
@@ -91,8 +87,7 @@ Z_SCORES = Table(
 )
 
 BENCHMARK_CORRELATIONS = Table(
-    "marts",
-    "benchmark_correlations",
+    "marts.benchmark_correlations",
     "Correlation of two benchmarks, or of a score with log2 of the parameters; each pair once, complete entries only."
     " Intervals that take entries as independent are too narrow on a board of fine-tunes; those by family are not."
     + EVERY,
@@ -117,8 +112,7 @@ BENCHMARK_CORRELATIONS = Table(
 )
 
 CAPABILITY_LOADINGS = Table(
-    "marts",
-    "capability_loadings",
+    "marts.capability_loadings",
     "Principal components of the standardised benchmarks (Ruan et al. 2024): what each benchmark weighs in each, and"
     " how much of the variance it carries." + EVERY,
     columns_of(
@@ -137,14 +131,12 @@ CAPABILITY_LOADINGS = Table(
 )
 
 CAPABILITY_SCORES = Table(
-    "marts",
-    "capability_scores",
+    "marts.capability_scores",
     "Place of each entry along the first three principal components, in standardised units; 0 is the board's mean."
     + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column("component_1", pl.Float64, "General capability.", required=True),
         Column("component_2", pl.Float64, "Second direction; see the loadings.", required=True),
         Column("component_3", pl.Float64, "Third direction.", required=True),
@@ -155,8 +147,7 @@ CAPABILITY_SCORES = Table(
 )
 
 CLUSTER_CHOICES = Table(
-    "marts",
-    "cluster_choices",
+    "marts.cluster_choices",
     "k-means of the standardised benchmarks for each number of clusters: is there any structure, and how clear? A k is"
     " valid if its silhouette is 0.25 or more and beyond that of one normal cloud, and every cluster is found"
     " again (Jaccard 0.75) in bootstrap samples. Judged on at most 300 entries." + NEWEST,
@@ -178,13 +169,11 @@ CLUSTER_CHOICES = Table(
 )
 
 MODEL_CLUSTERS = Table(
-    "marts",
-    "model_clusters",
+    "marts.model_clusters",
     "Cluster of each entry by its profile of standardised benchmarks; all 1 where there is no structure." + NEWEST,
     columns_of(
         SNAPSHOT,
-        ENTRY_ID,
-        MODEL_ID,
+        ENTRY,
         Column("cluster", pl.Int64, "Number of the cluster, 1 scores highest.", required=True, minimum=1),
         _correlation("silhouette_width", "How much nearer its own cluster than the next; null with one cluster."),
     ),
@@ -193,8 +182,7 @@ MODEL_CLUSTERS = Table(
 )
 
 BENCHMARK_SATURATION = Table(
-    "marts",
-    "benchmark_saturation",
+    "marts.benchmark_saturation",
     "How well a benchmark still separates models at its top. The ceiling is 100, which mislabelled questions put out of"
     " reach; flagged entries left out." + EVERY,
     columns_of(
@@ -229,15 +217,4 @@ BENCHMARK_SATURATION = Table(
     ("snapshot_id", "benchmark"),
     "statistics",
     by_snapshot=True,
-)
-
-TABLES = (
-    BENCHMARK_STATISTICS,
-    Z_SCORES,
-    BENCHMARK_CORRELATIONS,
-    CAPABILITY_LOADINGS,
-    CAPABILITY_SCORES,
-    CLUSTER_CHOICES,
-    MODEL_CLUSTERS,
-    BENCHMARK_SATURATION,
 )

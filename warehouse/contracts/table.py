@@ -47,8 +47,7 @@ class Table:
     """One table of the warehouse.
 
     Attributes:
-        schema: `raw`, `meta`, `core` or `marts`; tables of `raw` stay in the lake and are not published.
-        name: Name within the schema.
+        relation: Qualified name in SQL, `schema.name`; tables of `raw` stay in the lake and are not published.
         meaning: What one row is, and what the table is for.
         columns: Columns in the order of the published table.
         key: Columns whose values name a row; no two rows share them.
@@ -57,8 +56,7 @@ class Table:
             costs what it brings.
     """
 
-    schema: str
-    name: str
+    relation: str
     meaning: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -76,9 +74,14 @@ class Table:
             raise ContractBroken(f"{self.relation} is kept by snapshot and has no column {SNAPSHOT}.")
 
     @property
-    def relation(self) -> str:
-        """Qualified name in SQL, `schema.name`."""
-        return f"{self.schema}.{self.name}"
+    def schema(self) -> str:
+        """`raw`, `meta`, `core` or `marts`."""
+        return self.relation.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """Name within the schema."""
+        return self.relation.partition(".")[2]
 
     @property
     def asset_key(self) -> tuple[str, str]:

@@ -111,11 +111,6 @@ _KERNELS = {
 }
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return DevicePage(data, search).content()
-
-
 class DevicePage(SessionPage[DeviceState]):
     """One session's page."""
 

@@ -66,11 +66,6 @@ _WORST = {
 _UNITS = {"s": "s", "J": "J per token", "GiB": "GiB"}
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return HowFarOff(data, search).content()
-
-
 class HowFarOff(SessionPage[HowFarOffState]):
     """One session's page."""
 

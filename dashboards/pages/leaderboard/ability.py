@@ -38,11 +38,6 @@ class AbilityState(UrlState):
     top: Any = param.Selector(default="30", objects=list(_LENGTHS.values()))
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return AbilityBoard(data, search).content()
-
-
 class AbilityBoard(SessionPage[AbilityState]):
     """One session's page."""
 

@@ -36,7 +36,7 @@ _AXES = ("x", "y", "colour", "point_size", "log_x", "log_y")
 def build(data: Data, search: str) -> Content:
     """Content of the page for one session."""
     if board_choice.chosen(data, search, ability.AbilityState.keys()) == board_choice.ABILITY:
-        return ability.build(data, search)
+        return ability.AbilityBoard(data, search).content()
     return Leaderboard(data, search).content()
 
 

@@ -139,11 +139,6 @@ _PRICES = {
 }
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return ModelPage(data, search).content()
-
-
 class ModelPage(SessionPage[ModelState]):
     """One session's page."""
 

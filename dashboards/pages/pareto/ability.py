@@ -58,11 +58,6 @@ class AbilityFrontState(UrlState):
     date: Any = param.Selector(objects=[], doc="Day of which the front is shown.")
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return AbilityFront(data, search).content()
-
-
 class AbilityFront(SessionPage[AbilityFrontState]):
     """One session's page."""
 

@@ -39,7 +39,7 @@ _PICKS = {
 def build(data: Data, search: str) -> Content:
     """Content of the page for one session."""
     if board_choice.chosen(data, search, ability.AbilityFrontState.keys()) == board_choice.ABILITY:
-        return ability.build(data, search)
+        return ability.AbilityFront(data, search).content()
     return Pareto(data, search).content()
 
 

@@ -43,11 +43,6 @@ class AbilityPatternsState(UrlState):
     which: Any = param.Selector(default="open", objects=["open", "all"])
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return AbilityPatterns(data, search).content()
-
-
 class AbilityPatterns(SessionPage[AbilityPatternsState]):
     """One session's page."""
 

@@ -41,7 +41,7 @@ _CLUSTERS = {
 def build(data: Data, search: str) -> Content:
     """Content of the page for one session."""
     if board_choice.chosen(data, search, ability.AbilityPatternsState.keys()) == board_choice.ABILITY:
-        return ability.build(data, search)
+        return ability.AbilityPatterns(data, search).content()
     return PatternsPage(data, search).content()
 
 

@@ -43,11 +43,6 @@ _FACTS = {
 }
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return Processors(data, search).content()
-
-
 class Processors(SessionPage[ProcessorsState]):
     """One session's page."""
 

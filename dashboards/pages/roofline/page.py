@@ -31,11 +31,6 @@ _WHOLE = ("batch", "context", "generated", "prefix", "chunk", "draft", "image_to
 _WRITTEN = {"drafts": "a smaller model, or mtp", "pruning": "2:4, unstructured-50%, structured-30%"}
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return Roofline(data, search).content()
-
-
 class Roofline:
     """One session's page: two configurations, what they show, and the widgets between them."""
 

@@ -50,15 +50,6 @@ _FACTS = {
 }
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session.
-
-    Raises:
-        NotPublished: nothing is published.
-    """
-    return Serve(data, search).content()
-
-
 class Serve(SessionPage[ServeState]):
     """One session's page."""
 

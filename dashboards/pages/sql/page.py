@@ -27,11 +27,6 @@ _PAGE = 15
 _MOST_ASKED = 12
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return SqlPage(data, search).content()
-
-
 class SqlPage:
     """One session's page."""
 

@@ -27,11 +27,6 @@ _LESS_IS_BETTER = ("devices", "usd", "grams")
 _SEPARATOR = "|"
 
 
-def build(data: Data, search: str) -> Content:
-    """Content of the page for one session."""
-    return WhichGpu(data, search).content()
-
-
 class WhichGpu:
     """One session's page: what is chosen, the matrix, and the details of a cell."""
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from analytics.fronts.efficiency import evaluation_hours, hours_from_co2_kg, rank_correlations, size_adjusted
-from pipelines.defs.efficiency.tables import QUANTILE, RATIOS, SNAPSHOT, with_ratios
+from analytics.fronts.efficiency import evaluation_hours, hours_from_co2_kg, rank_correlations
+from pipelines.defs.efficiency.tables import RATIOS, SNAPSHOT, with_ratios
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from warehouse.contracts import frontier as tables
@@ -17,22 +17,15 @@ _INPUTS = (SNAPSHOTS, LEADERBOARD_ENTRIES)
 
 @dg.multi_asset(
     name="efficiency",
-    **makes(
-        spec(tables.EFFICIENCY, _INPUTS), spec(tables.EFFICIENCY_CORRELATIONS, _INPUTS), spec(tables.SIZE_FITS, _INPUTS)
-    ),
+    **makes(spec(tables.EFFICIENCY, _INPUTS), spec(tables.EFFICIENCY_CORRELATIONS, _INPUTS)),
 )
 def efficiency(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Ratios, their rank correlation to their own denominators, and what remains once size is accounted for."""
     boards = skyline.lake.read(SNAPSHOTS).filter(pl.col("coverage") != "run")
-    entries = (
-        skyline.lake.read(LEADERBOARD_ENTRIES)
-        .join(boards, on="snapshot_id", how="semi")
-        .filter(pl.col("average").is_not_null())
-    )
-    residuals, means = size_adjusted(entries, "average", "size_gib", by=SNAPSHOT)
-    upper, quantiles = size_adjusted(entries, "average", "size_gib", by=SNAPSHOT, quantile=QUANTILE)
-    yield write(skyline.lake, tables.EFFICIENCY, with_ratios(entries, residuals, upper))
-    correlations = rank_correlations(entries, "average", list(RATIOS), by=SNAPSHOT)
+    entries = skyline.lake.read(LEADERBOARD_ENTRIES).join(boards, on="snapshot_id", how="semi")
+    rated = with_ratios(entries)
+    yield write(skyline.lake, tables.EFFICIENCY, rated)
+    correlations = rank_correlations(rated, "average", list(RATIOS), by=SNAPSHOT)
     yield write(
         skyline.lake,
         tables.EFFICIENCY_CORRELATIONS,
@@ -40,18 +33,6 @@ def efficiency(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
             pl.col("denominator").replace_strict({d: name for d, (name, _) in RATIOS.items()}).alias("ratio"),
             pl.col("ratio_with_denominator").alias("spearman_with_denominator"),
             pl.col("score_with_denominator").alias("spearman_score_with_denominator"),
-        ),
-    )
-    yield write(
-        skyline.lake,
-        tables.SIZE_FITS,
-        pl.concat([means, quantiles]).with_columns(
-            pl.when(pl.col("quantile").is_null())
-            .then(pl.lit("ordinary_least_squares"))
-            .otherwise(pl.lit("quantile_90"))
-            .alias("method"),
-            pl.col("standard_error").alias("points_per_doubling_standard_error"),
-            pl.col("r_squared").clip(0, 1),
         ),
     )
 

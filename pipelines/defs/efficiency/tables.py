@@ -3,7 +3,6 @@
 import polars as pl
 
 from analytics.fronts.efficiency import ratio, size_adjusted
-from warehouse.contracts.frontier import EFFICIENCY
 
 SNAPSHOT = ("snapshot_id", "board", "as_of_date")
 """Within which entries are compared."""
@@ -13,29 +12,16 @@ RATIOS = {
     "evaluation_co2_kg": ("score_per_kg_co2", 1.0),
 }
 """Denominator → the ratio's name, and in what the denominator is counted."""
-QUANTILE = 0.9
 
 
-def efficiency_rows(entries: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `marts.efficiency`.
+def with_ratios(entries: pl.DataFrame) -> pl.DataFrame:
+    """Entries with an average, with their ratios and what size lets expect of them.
 
     Args:
-        entries: Rows of `core.leaderboard_entries`; those without an average are left out.
+        entries: Rows of `core.leaderboard_entries`.
     """
     scored = entries.filter(pl.col("average").is_not_null())
-    residuals, _ = size_adjusted(scored, "average", "size_gib", by=SNAPSHOT)
-    upper, _ = size_adjusted(scored, "average", "size_gib", by=SNAPSHOT, quantile=QUANTILE)
-    return EFFICIENCY.conform(with_ratios(scored, residuals, upper).select(EFFICIENCY.column_names))
-
-
-def with_ratios(scored: pl.DataFrame, residuals: pl.DataFrame, upper: pl.DataFrame) -> pl.DataFrame:
-    """Entries with their ratios and what size lets expect of them.
-
-    Args:
-        scored: Entries with an average.
-        residuals: Of `size_adjusted`, by the mean.
-        upper: Of `size_adjusted`, by the quantile.
-    """
+    residuals = size_adjusted(scored, "average", "size_gib", by=SNAPSHOT)
     return scored.with_columns(
         *(
             ratio(pl.col("average"), pl.col(denominator) / scale).alias(name)
@@ -44,5 +30,4 @@ def with_ratios(scored: pl.DataFrame, residuals: pl.DataFrame, upper: pl.DataFra
         residuals["expected_score"],
         residuals["residual"].alias("size_adjusted_residual"),
         residuals["residual_rank"],
-        upper["expected_score"].alias("score_at_90th_percentile"),
     )

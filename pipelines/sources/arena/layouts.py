@@ -6,7 +6,8 @@ file has to say because no column does, stands in one row of `BOARD_LAYOUTS`.
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 Kind = Literal["text", "number", "whole", "date", "flag"]
@@ -23,7 +24,6 @@ class BoardLayout:
     Attributes:
         name: For manifests and reports.
         publication: Series of files whose levels belong together.
-        columns: The exact set of columns.
         values: Our column and where it is.
         dates: Our column `as_of_date` from this column; None where the file's name says the date.
         interval: `text` where one column holds `+5/-4`, `half` where it holds ±, `bounds` where two hold the bounds.
@@ -36,20 +36,24 @@ class BoardLayout:
 
     name: str
     publication: str
-    columns: frozenset[str]
     values: Mapping[str, str]
     dates: str | None = None
     interval: Literal["", "text", "half", "bounds"] = ""
     interval_columns: tuple[str, ...] = ()
     arena: str | None = None
-    ignored: frozenset[str] = field(default_factory=frozenset)
+    ignored: tuple[str, ...] = ()
     coverage: str = "full"
     licence: str | None = None
+
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """The exact set of columns."""
+        return frozenset({*self.values.values(), *self.interval_columns, *self.ignored, *filter(None, [self.dates])})
 
     @property
     def needed(self) -> frozenset[str]:
         """Columns without which it cannot be read."""
-        return self.columns - self.ignored
+        return self.columns.difference(self.ignored)
 
     def is_nearly(self, header: frozenset[str]) -> bool:
         """Whether it knows most of those columns: a header of which it knows few is one of something else."""
@@ -102,71 +106,42 @@ _KEYED = {**_TABLE, "model_key": "key", "organization": "Organization"}
 _DATASET = {"model": "model_name", "organization": "organization", "licence": "license", "rank": "rank"}
 
 
-def _layout(  # noqa: PLR0913  one declaration, all of it named
-    name: str,
-    publication: str,
-    values: Mapping[str, str],
-    *,
-    dates: str | None = None,
-    interval: Literal["", "text", "half", "bounds"] = "",
-    interval_columns: tuple[str, ...] = (),
-    arena: str | None = None,
-    ignored: Sequence[str] = (),
-    coverage: str = "full",
-    licence: str | None = None,
-) -> BoardLayout:
-    columns = {*values.values(), *interval_columns, *ignored, *([dates] if dates else [])}
-    return BoardLayout(
-        name,
-        publication,
-        frozenset(columns),
-        values,
-        dates,
-        interval,
-        interval_columns,
-        arena,
-        frozenset(ignored),
-        coverage,
-        licence,
-    )
-
-
 BOARD_LAYOUTS: tuple[BoardLayout, ...] = (
-    _layout("board_csv_2024_06", "board_csv", {**_CSV, "rating": "arena_elo"}, interval="text",
+    BoardLayout("board_csv_2024_06", "board_csv", {**_CSV, "rating": "arena_elo"}, interval="text",
             interval_columns=("95_pct_ci",)),
-    _layout("board_csv_2024_07", "board_csv", {**_CSV, "rating": "arena_score"}, interval="text",
+    BoardLayout("board_csv_2024_07", "board_csv", {**_CSV, "rating": "arena_score"}, interval="text",
             interval_columns=("95_pct_ci",)),
-    _layout("board_csv_2024_10", "board_csv",
+    BoardLayout("board_csv_2024_10", "board_csv",
             {**_CSV, "rating": "arena_score", "rank_style_control": "rank_stylectrl"}, interval="text",
             interval_columns=("95_pct_ci",)),
-    _layout("space_table_2023_06", "space_table", {**_TABLE, "rating": "Arena Elo rating"}, arena="text",
+    BoardLayout("space_table_2023_06", "space_table", {**_TABLE, "rating": "Arena Elo rating"}, arena="text",
             ignored=("MT-bench (win rate %)",)),
-    _layout("space_table_2023_07", "space_table", {**_TABLE, "rating": "Arena Elo rating"}, arena="text"),
-    _layout("space_table_2024_01", "space_table", _KEYED, arena="text"),
-    _layout("space_table_2024_02", "space_table", {**_KEYED, "knowledge_cutoff": "Knowledge cutoff date"},
+    BoardLayout("space_table_2023_07", "space_table", {**_TABLE, "rating": "Arena Elo rating"}, arena="text"),
+    BoardLayout("space_table_2024_01", "space_table", _KEYED, arena="text"),
+    BoardLayout("space_table_2024_02", "space_table", {**_KEYED, "knowledge_cutoff": "Knowledge cutoff date"},
             arena="text"),
-    _layout("arena_catalog_history", "arena_catalog",
+    BoardLayout("arena_catalog_history", "arena_catalog",
             {"model": "model_key", "model_key": "model_key", "rating": "rating", "arena": "arena",
              "category": "category", "style_control": "style_control"},
             dates="commit_date", interval="bounds", interval_columns=("rating_q025", "rating_q975"),
             ignored=("commit",)),
-    _layout("alltime_text", "alltime",
+    BoardLayout("alltime_text", "alltime",
             {"model": "Model", "model_key": "key", "rating": "rating", "licence": "License",
              "organization": "Organization"}, dates="date", arena="text"),
-    _layout("boards_2026", "boards_2026",
+    BoardLayout("boards_2026", "boards_2026",
             {"model": "model", "organization": "vendor", "licence": "license", "rating": "score", "rank": "rank",
              "votes": "votes", "arena": "board"},
             dates="date", interval="half", interval_columns=("ci",), coverage="top_n"),
-    _layout("leaderboard_dataset", "leaderboard_dataset",
+    BoardLayout("leaderboard_dataset", "leaderboard_dataset",
             {**_DATASET, "model_key": "model_name", "rating": "rating", "votes": "vote_count", "category": "category"},
             dates="leaderboard_publish_date", interval="bounds", interval_columns=("rating_lower", "rating_upper"),
             ignored=("variance",), licence="CC-BY-4.0"),
-    _layout("leaderboard_dataset_agent", "leaderboard_dataset",
+    BoardLayout("leaderboard_dataset_agent", "leaderboard_dataset",
             {**_DATASET, "model_key": "model_name", "rating": "score", "votes": "observation_count",
              "category": "category"},
             dates="leaderboard_publish_date", interval="bounds",
             interval_columns=("score_ci_lower", "score_ci_upper"), ignored=("session_count",), licence="CC-BY-4.0"),
-    _layout("published_ratings", "reference",
+    BoardLayout("published_ratings", "reference",
             {"model": "model", "organization": "organization", "licence": "licence", "rating": "rating"},
             dates="as_of_date", interval="bounds", interval_columns=("rating_lower", "rating_upper"), arena="text",
             ignored=("source",), coverage="reference"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -40,7 +40,7 @@ class Score(Strict):
     """One score of a row, or one in each of several columns.
 
     Attributes:
-        columns: Columns that hold it; `*` for every column that nothing else reads.
+        columns: Columns that hold it, or the benchmark of each; `*` for every column that nothing else reads.
         benchmark: Name; `{column}` stands for the column's own.
         version: Definition of the benchmark; else that of the file.
         category: What it judges; else as `benchmarks.toml` knows the benchmark, else `other`.
@@ -86,6 +86,16 @@ class Score(Strict):
     only_rows: dict[str, str] = Field(default_factory=dict)
     minimum: float | None = None
     maximum: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_column(cls, said: Any) -> Any:
+        names = said.get("columns") if isinstance(said, dict) else None
+        if not isinstance(names, dict):
+            return said
+        if "benchmark" in said:
+            raise ValueError("columns already say the benchmark of each; benchmark cannot say another")
+        return {**said, "columns": tuple(names), "benchmark": {"text": "{column}", "map": names}}
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -159,7 +169,7 @@ class File(Strict):
         cost_basis: What costs are of.
         coverage: full or top_n.
         on_repeat: Which of several rows of one name and benchmark counts.
-        scores: Scores of a row.
+        scores: Scores of a row; `every_score` says what holds of each that does not say otherwise.
         by_file: Name of a file without suffix → its score, in place of `scores`.
         facts: What a row states about the model.
         prices: What a row states as a price; then nothing else is said.
@@ -210,6 +220,17 @@ class File(Strict):
     measured: tuple[Measured, ...] = ()
     measured_with: dict[str, Text] = Field(default_factory=dict)
     by_tool: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_every_score(cls, said: Any) -> Any:
+        if not isinstance(said, dict) or "every_score" not in said:
+            return said
+        every, scores = said["every_score"], said.get("scores", [])
+        if not isinstance(scores, list) or not all(isinstance(one, dict) for one in (every, *scores)):
+            raise ValueError("every_score is a table, and scores are a list of tables")
+        merged = [{**every, **score} for score in scores]
+        return {name: value for name, value in said.items() if name != "every_score"} | {"scores": merged}
 
     @property
     def holds_measurements(self) -> bool:

@@ -26,32 +26,6 @@ from warehouse.contracts.boards import REJECTED_ROWS, SNAPSHOTS
 from warehouse.files import read_object, replacing
 from warehouse.lake import read_cached
 
-CODE = (
-    "declaration.py",
-    "documents.py",
-    "load.py",
-    "measured.py",
-    "names.py",
-    "markdown.py",
-    "own_form.py",
-    "prices.py",
-    "read.py",
-    "recognition.py",
-    "results.py",
-    "templates.py",
-    "shapes.py",
-    "stated.py",
-    "values.py",
-    "benchmarks.toml",
-    "../measurements/documents.py",
-    "../measurements/mlperf.py",
-    "../measurements/read.py",
-    "../measurements/rows.py",
-    "../measurements/tables.py",
-    "../measurements/texts.py",
-)
-"""What decides how a stored file is read, beside its declaration."""
-
 
 @dataclass
 class Loaded:
@@ -230,8 +204,10 @@ def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, co
 
 
 def _code() -> str:
+    """Digest of what decides how a stored file is read, beside its declaration."""
     folder = Path(__file__).parent
-    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in CODE)).hexdigest()
+    read_by = [*folder.glob("*.py"), folder / "benchmarks.toml", *folder.with_name("measurements").glob("*.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(read_by))).hexdigest()
 
 
 def read_stored(stored: RawSnapshot, declared: Declared | None) -> Read:

@@ -39,7 +39,8 @@ _IS_SHARE = pl.col("unit").is_in(["fraction", "percent"])
 def known_benchmarks() -> dict[str, dict[str, Any]]:
     """What `benchmarks.toml` knows: category, chance, items by name in small letters and single blanks."""
     text = resources.files("pipelines").joinpath("sources", "boards", "benchmarks.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    by_category = tomllib.loads(text).items()
+    return {name: {"category": category, **facts} for category, named in by_category for name, facts in named.items()}
 
 
 def _known(name: str) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import tenacity
@@ -97,7 +97,7 @@ class Hub(PatientClient):
         Raises:
             NotOnHub, HubUnavailable: as `download`.
         """
-        answer = self._json(f"/api/models/{model_id}")
+        answer, _ = self._json(f"/api/models/{model_id}")
         if not isinstance(answer, dict):
             raise NotOnHub(f"The hub's answer about {model_id} is no object.")
         return answer
@@ -122,7 +122,7 @@ class Hub(PatientClient):
         Raises:
             NotOnHub, HubUnavailable: as `download`.
         """
-        answer = self._json(f"/api/datasets/{dataset}")
+        answer, _ = self._json(f"/api/datasets/{dataset}")
         return str(answer["sha"]) if isinstance(answer, dict) and "sha" in answer else "main"
 
     def files(self, dataset: str, revision: str, suffix: str, prefix: str = "") -> Iterator[HubFile]:
@@ -133,9 +133,9 @@ class Hub(PatientClient):
         """
         address: str | None = f"/api/datasets/{dataset}/tree/{revision}/{prefix}".rstrip("/") + "?recursive=true"
         while address:
-            page, address = self._page(address)
+            page, address = self._json(address)
             for item in page:
-                if item.get("type") == "file" and str(item.get("path", "")).endswith(suffix):
+                if isinstance(item, dict) and item.get("type") == "file" and str(item.get("path", "")).endswith(suffix):
                     stored = item.get("lfs")
                     sha256 = str(stored["oid"]) if isinstance(stored, dict) and "oid" in stored else None
                     yield HubFile(dataset, str(item["path"]), revision, sha256)
@@ -157,26 +157,14 @@ class Hub(PatientClient):
         except httpx.TransportError as error:
             raise TryAgain(str(error) or type(error).__name__) from error
 
-    def _json(self, address: str) -> object:
-        def attempt() -> object:
+    def _json(self, address: str) -> tuple[Any, str | None]:
+        """What the hub answers, and the address at which that goes on."""
+
+        def attempt() -> tuple[Any, str | None]:
             try:
                 answer = self._client.get(address)
                 _raise_for(answer, address)
-                return answer.json()
-            except httpx.TransportError as error:
-                raise TryAgain(str(error) or type(error).__name__) from error
-            except ValueError as error:
-                raise TryAgain(f"the answer is not JSON ({error})") from error
-
-        return self._persistently(attempt, address)
-
-    def _page(self, address: str) -> tuple[list[dict[str, object]], str | None]:
-        def attempt() -> tuple[list[dict[str, object]], str | None]:
-            try:
-                answer = self._client.get(address)
-                _raise_for(answer, address)
-                following = answer.links.get("next", {}).get("url")
-                return [item for item in answer.json() if isinstance(item, dict)], following
+                return answer.json(), answer.links.get("next", {}).get("url")
             except httpx.TransportError as error:
                 raise TryAgain(str(error) or type(error).__name__) from error
             except ValueError as error:

@@ -47,6 +47,21 @@ category = "other"
 unit = "fraction"
 higher_is_better = false
 """
+SHARED = """
+[[file]]
+name = "shared"
+form = "csv"
+recognised_by = ["Model", "Solved", "Time"]
+name_in_source = "{Model}"
+[file.every_score]
+category = "agents"
+unit = "percent"
+[[file.scores]]
+columns = { Solved = "Tasks solved", Errors = "Tasks failed" }
+[[file.scores]]
+columns = "Time"
+unit = "seconds"
+"""
 RENAMED = FILE.format(form="csv", records="").replace('"Model", "Solved", "Errors"', '"Model", "Solved"')
 FORMS = {"csv": "", "parquet": "", "markdown": "", "json": "board.rows[]", "yaml": "[]"}
 BOARD = parse(DECLARATION + "".join(FILE.format(form=form, records=at) for form, at in FORMS.items()), "wild.toml")
@@ -352,12 +367,27 @@ def test_a_date_is_read_in_whatever_order_it_can_only_be_meant(name: str) -> Non
         (DECLARATION + '[[file]]\nname = "a"\nform = "csv"\nname_in_source = "{m}"\n', "neither scores nor facts"),
         (DECLARATION + "may_bundle = true\n" + FILE.format(form="csv", records=""), "only under a licence"),
         (DECLARATION + FILE.format(form="csv", records="").replace("percent", "points"), "Units are fraction, percent"),
+        (DECLARATION + SHARED.replace("[file.every_score]", "every_score = 1\n[file.facts]"), "every_score is a table"),
+        (DECLARATION + SHARED.replace("columns", 'benchmark = "x"\ncolumns', 1), "benchmark cannot say another"),
     ],
 )  # fmt: skip
 def test_a_declaration_that_is_not_understood_says_what_to_mend(text: str, says: str) -> None:
     with pytest.raises(BrokenDeclaration) as refused:
         parse(text, "mine.toml")
     assert says in str(refused.value)
+
+
+def test_what_holds_of_every_score_is_said_once_and_columns_may_name_their_benchmarks() -> None:
+    found = read(
+        b"Model,Solved,Errors,Time\nm,71,29,3\n",
+        "2026-01-01_x.csv",
+        Declared(parse(DECLARATION + SHARED, "shared.toml"), by_user=True, text=""),
+    )
+    assert found.results.select("benchmark", "category", "unit", "score").rows() == [
+        ("Tasks solved", "agents", "percent", 71.0),
+        ("Tasks failed", "agents", "percent", 29.0),
+        ("Time", "agents", "seconds", 3.0),
+    ]
 
 
 def test_what_ships_declares_every_source_with_a_licence_or_why_there_is_none() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.defs.boards.tables import Boards
 from pipelines.sources.collect import collect
-from warehouse.contracts.boards import TABLES
+from warehouse.contracts import boards as contracts
 from warehouse.contracts.violations import violations
 from warehouse.settings import Settings
 
@@ -83,12 +83,14 @@ def test_every_row_is_loaded_or_told_why_not(boards: Boards) -> None:
 
 
 def test_every_table_keeps_its_contract(boards: Boards) -> None:
-    tables = [
-        boards.snapshots, boards.rejected, boards.results, boards.aliases, boards.facts, boards.redefinitions,
-        boards.sources,
-    ]  # fmt: skip
-    assert {table.relation: violations(table, frame) for table, frame in zip(TABLES, tables, strict=True)} == {
-        table.relation: {} for table in TABLES
+    tables = {
+        contracts.SNAPSHOTS: boards.snapshots, contracts.REJECTED_ROWS: boards.rejected,
+        contracts.BENCHMARK_RESULTS: boards.results, contracts.MODEL_ALIASES: boards.aliases,
+        contracts.MODEL_FACTS: boards.facts, contracts.REDEFINITIONS: boards.redefinitions,
+        contracts.BOARD_SOURCES: boards.sources,
+    }  # fmt: skip
+    assert {table.relation: violations(table, frame) for table, frame in tables.items()} == {
+        table.relation: {} for table in tables
     }
 
 
