@@ -1,6 +1,6 @@
 """Tables of the arena pages: declared columns, those without any value left out, a page at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -67,6 +67,11 @@ def table_options(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[st
             "columns": [dict(column) for column in columns],
         },
     }  # fmt: skip
+
+
+def right_aligned(titles: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Options that set columns of numbers, and their heads, to the right."""
+    return dict.fromkeys(("text_align", "header_align"), dict.fromkeys(titles, "right"))
 
 
 def priority_columns(name: str, figure: str, width: int) -> tuple[Mapping[str, Any], ...]:
@@ -166,7 +171,7 @@ def _columns(facts: Mapping[str, tuple[Fact, bool]]) -> dict[str, Any]:
             },
             **{fact.title: {"type": "textarea"} for fact, _ in facts.values() if fact.wraps},
         },
-        "text_align": dict.fromkeys(numbers, "right"),
+        **right_aligned(numbers),
         "widths": {fact.title: _width(fact) for fact, _ in facts.values()},
     }
 

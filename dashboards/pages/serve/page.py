@@ -210,11 +210,11 @@ class Serve(SessionPage[ServeState]):
 
     def _chart_card(self) -> pn.Column:
         return page.card(
-            self.heading, pn.Spacer(height=8), self.legend,
+            self.heading, self.legend,
             pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
             self.below,
-            page.html(page.picture_buttons(CHART), margin=(8, 0, 8, 0)),
-            page.download_buttons("throughput_against_speed", lambda: self.curves, self._describe, self.data),
+            page.picture_buttons(CHART, downloads=page.download_buttons(
+                "throughput_against_speed", lambda: self.curves, self._describe, self.data, margin=0)),
         )  # fmt: skip
 
     def _fleets_card(self) -> pn.Column:
