@@ -85,9 +85,9 @@ def priority_columns(name: str, figure: str, width: int) -> tuple[Mapping[str, A
     return {"field": name, "responsive": 0, **_giving_way(width)}, {"field": figure, "responsive": 0}
 
 
-def _giving_way(width: int, among: int = 1) -> dict[str, Any]:
-    """Names give way on a small screen: to half of it, or to two thirds for several of them."""
-    share, least = (52, 130) if among == 1 else (64 // among, 90)
+def _giving_way(width: int, texts: int = 1, figures: int = 1) -> dict[str, Any]:
+    """Names give way on a small screen: to half of it, or to less beside other texts or more than one figure."""
+    share, least = (64 // texts, 90) if texts > 1 else (52, 130) if figures < 2 else (38, 110)
     return {"width": f"{share}%", "minWidth": least, "maxWidth": width}
 
 
@@ -108,7 +108,7 @@ class FactTable:
         name = next((fact for fact in facts.values() if not fact.format), None)
         texts = [fact for fact in facts.values() if fact is name or (fact.stays and not fact.format)]
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
-        narrower = {fact.title: _giving_way(_width(fact), len(texts)) for fact in texts}
+        narrower = {fact.title: _giving_way(_width(fact), len(texts), len(stays) - len(texts)) for fact in texts}
         options = table_options(
             PAGE, *({"field": fact.title, "responsive": 0, **narrower.get(fact.title, {})} for fact in stays)
         )

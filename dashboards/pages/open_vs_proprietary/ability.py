@@ -85,10 +85,11 @@ class AbilityGap:
             legend.Entry("gap with its 90 % interval", COLOURS[0], "bar"),
             legend.Entry("if all models of unknown status were open, or none", OTHER_COLOUR, hollow=True),
         ]
-        clear = self.today.filter((pl.col("gap_low") > 0) | (pl.col("gap_high") < 0)).height
+        clear = self.today.filter((pl.col("gap_low") > 0) | (pl.col("gap_high") < 0))["domain"]
+        named = f": {', '.join(formats.running(words.domain(name)) for name in clear)}" if len(clear) else ""
         self.cards[0].show(
             "The gap in ability today, by domain",
-            f"In {clear} of {self.today.height} domains it exceeds noise",
+            f"It exceeds noise in {len(clear)} of {self.today.height} domains{named}",
             legend.swatches(TODAY, line), words.where("overall", as_of, self.today.height, "domains"),
             "To the right of the line the best open model is behind. Each domain is on the overall scale.",
         )  # fmt: skip

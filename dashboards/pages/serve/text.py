@@ -109,14 +109,17 @@ def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:
     kept = [plan for plan, _ in sized if not plan.broken]
     if not kept:
         return "Neither meets the targets."
-    found = f"Only {short(kept[0])} meets the targets" if len(kept) == 1 else "Both meet the targets"
+    met = " and ".join(f"{short(plan)} {plan.certainty}" for plan in kept)
+    found = f"Only {short(kept[0])} meets the targets" if len(kept) == 1 else f"Both meet the targets ({met})"
     prices = sorted(((plan.usd_per_hour, short(plan)) for plan, _ in sized if plan.usd_per_hour is not None))
-    if len(prices) == 2 and prices[0][0] != prices[1][0]:
-        found += f"; {prices[0][1]} costs less (${prices[0][0]:,.2f} an hour against ${prices[1][0]:,.2f})"
+    cheaper = prices[0][1] if len(prices) == 2 and prices[0][0] != prices[1][0] else ""
+    if cheaper:
+        found += f"; {cheaper} costs less (${prices[0][0]:,.2f} an hour against ${prices[1][0]:,.2f})"
     bears = sorted(((most.most, short(plan)) for plan, most in sized), reverse=True)
     if bears[0][0] != bears[1][0]:
         most, least = (_amount(value, promise) for value, _ in bears)
-        found += f"; {bears[0][1]} supports more ({most} {_unit(promise)} against {least})"
+        found += " and" if bears[0][1] == cheaper else f"; {bears[0][1]}"
+        found += f" supports more ({most} {_unit(promise)} against {least})"
     return f"{found}."
 
 
