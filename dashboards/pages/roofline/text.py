@@ -18,7 +18,7 @@ STYLES = """
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(172px, 1fr)); gap: 10px; margin-top: 10px; }
 .tile { background: var(--sunken); border-radius: 8px; padding: 10px 13px; }
 .tile b { display: block; font-size: 22px; line-height: 1.2; letter-spacing: -0.01em; font-weight: 650; }
-.tile b small { font-size: 13.5px; font-weight: 500; color: var(--muted); letter-spacing: 0; }
+.tile b small { display: inline-block; font-size: 13.5px; font-weight: 500; color: var(--muted); letter-spacing: 0; }
 .tile span { display: block; color: var(--muted); font-size: 12.5px; }
 .tile.bad { background: var(--warn-bg); color: var(--warn-text); grid-column: 1 / -1; }
 .tile.bad span { color: inherit; }
