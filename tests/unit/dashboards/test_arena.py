@@ -71,7 +71,7 @@ def test_a_vote_is_worked_through_with_the_ratings_of_both_models_and_their_erro
     ]
     said = explained.worked(pair, pair)
     assert "= 0.640" in said  # the worked update of docs/explanation/ratings.md
-    assert [f"{first}</td><td>{second}" in said for first, second in (
+    assert [f"{first}</td><td class=number>{second}" in said for first, second in (
         ("1,301.44", "1,198.56"), ("1,299.44", "1,200.56"), ("1,297.44", "1,202.56"),
     )] == [True, True, True]  # fmt: skip
     assert (
