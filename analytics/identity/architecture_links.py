@@ -80,7 +80,11 @@ def _up_the_chain(
         return None
     if abs(count / catalogue[base]["parameters_total"] - 1) > _SAME_SIZE:
         return None
-    return base, "base_model", f"architecture of base model {base}, {steps} up, parameters within {_SAME_SIZE:.0%}"
+    return (
+        base,
+        "base_model",
+        f"architecture of base model {base}, {steps} up, parameters within {100 * _SAME_SIZE:.0f} %",
+    )
 
 
 class _Class:

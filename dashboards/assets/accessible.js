@@ -72,7 +72,10 @@
       if (box.scrollWidth > box.clientWidth) set(box, "tabindex", "0")
     },
     // A table of text that is wider than a small screen is stacked there: each value below the head of its column.
-    ".scroll > table.list": (table) => {
+    ".scroll > table.list": (table, root) => {
+      const above = [...root.querySelectorAll("h1, h2, h3")].filter(
+        (one) => one.compareDocumentPosition(table) & Node.DOCUMENT_POSITION_FOLLOWING).at(-1)
+      set(table, "aria-label", above ? words(above) : heading(table))
       const heads = [...table.querySelectorAll("thead th")].map(words)
       if (!heads.length || table.matches(".stacks") || table.offsetWidth <= table.parentElement.clientWidth) return
       for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, at) => set(cell, "data-head", heads[at]))

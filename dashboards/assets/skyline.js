@@ -296,6 +296,7 @@
       event.target.closest("details")?.querySelector("summary").focus()
       shut()
     })
+    nav.querySelector("[aria-current], [data-here]")?.scrollIntoView({block: "nearest", inline: "nearest"})
     const sidebar = document.querySelector(".sidebar")
     if (sidebar && matchMedia("(max-width: 1023px)").matches) sidebar.open = false
   })

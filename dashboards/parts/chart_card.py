@@ -14,27 +14,30 @@ from dashboards.parts.templates import block
 class ChartCard:
     """The frame of one chart, built once."""
 
-    def __init__(self, name: str, plot: figure, *controls: pn.viewable.Viewable) -> None:
+    def __init__(
+        self, name: str, plot: figure, *controls: pn.viewable.Viewable, downloads: pn.Row | None = None
+    ) -> None:
         """Frame a figure.
 
         Args:
             name: Name of the figure.
             plot: The figure.
             controls: Widgets that stand above it.
+            downloads: Buttons for rows that say more than the figure.
         """
         self._name = name
         self._heading, self._legend, self._below = page.html(), page.html(), page.html()
         self._absent = page.html(visible=False)
-        self._sql = page.html(margin=(10, 0, 0, 0))
+        self._sql = page.html()
         above = pn.FlexBox(
-            *controls, align_items="end", gap="8px 14px", margin=(10, 0, 8, 0), sizing_mode="stretch_width"
+            *controls, align_items="end", gap="8px 14px", margin=(10, 0, 0, 0), sizing_mode="stretch_width"
         )
         self._body = pn.Column(
-            *([above] if controls else [pn.Spacer(height=8)]),
+            *([above] if controls else []),
             self._legend,
             pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
             self._below,
-            page.html(page.picture_buttons(name), margin=(8, 0, 0, 0)),
+            page.picture_buttons(name, downloads=downloads),
             self._sql,
             sizing_mode="stretch_width",
             margin=0,

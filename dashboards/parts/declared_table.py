@@ -1,6 +1,6 @@
 """Tables of the arena pages: declared columns, those without any value left out, a page at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -69,6 +69,11 @@ def table_options(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[st
     }  # fmt: skip
 
 
+def right_aligned(titles: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Options that set columns of numbers, and their heads, to the right."""
+    return dict.fromkeys(("text_align", "header_align"), dict.fromkeys(titles, "right"))
+
+
 def priority_columns(name: str, figure: str, width: int) -> tuple[Mapping[str, Any], ...]:
     """Columns that stand in a row on the smallest screen too: its name, which gives way to half of it, and a figure.
 
@@ -80,9 +85,9 @@ def priority_columns(name: str, figure: str, width: int) -> tuple[Mapping[str, A
     return {"field": name, "responsive": 0, **_giving_way(width)}, {"field": figure, "responsive": 0}
 
 
-def _giving_way(width: int, among: int = 1) -> dict[str, Any]:
-    """Names give way on a small screen: to half of it, or to two thirds for several of them."""
-    share, least = (52, 130) if among == 1 else (64 // among, 90)
+def _giving_way(width: int, texts: int = 1, figures: int = 1) -> dict[str, Any]:
+    """Names give way on a small screen: to half of it, or to less beside other texts or more than one figure."""
+    share, least = (64 // texts, 90) if texts > 1 else (52, 130) if figures < 2 else (38, 110)
     return {"width": f"{share}%", "minWidth": least, "maxWidth": width}
 
 
@@ -103,7 +108,7 @@ class FactTable:
         name = next((fact for fact in facts.values() if not fact.format), None)
         texts = [fact for fact in facts.values() if fact is name or (fact.stays and not fact.format)]
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
-        narrower = {fact.title: _giving_way(_width(fact), len(texts)) for fact in texts}
+        narrower = {fact.title: _giving_way(_width(fact), len(texts), len(stays) - len(texts)) for fact in texts}
         options = table_options(
             PAGE, *({"field": fact.title, "responsive": 0, **narrower.get(fact.title, {})} for fact in stays)
         )
@@ -166,7 +171,7 @@ def _columns(facts: Mapping[str, tuple[Fact, bool]]) -> dict[str, Any]:
             },
             **{fact.title: {"type": "textarea"} for fact, _ in facts.values() if fact.wraps},
         },
-        "text_align": dict.fromkeys(numbers, "right"),
+        **right_aligned(numbers),
         "widths": {fact.title: _width(fact) for fact, _ in facts.values()},
     }
 

@@ -199,15 +199,22 @@ def sampled(rows: int) -> str:
     return f" A random {formats.count(MOST_POINTS)} of them are drawn." if rows > MOST_POINTS else ""
 
 
-def picture_buttons(chart: str, which: str = "", *, stands_alone: bool = True) -> str:
-    """How a chart is read, buttons that save it, and the way to its data.
+def picture_buttons(
+    chart: str, which: str = "", *, stands_alone: bool = True, downloads: pn.Row | None = None
+) -> pn.viewable.Viewable:
+    """How a chart is read, buttons that save it, and the way to its data, in one row.
 
     Args:
         chart: Name of its figure.
-        which: Tells it from another in the same frame.
+        which: What it shows, where another lies in the same frame.
         stands_alone: Whether it has an address of its own.
+        downloads: Buttons for rows that say more than the figure.
     """
-    return block("picture_buttons", chart, which, reading(chart), stands_alone)
+    buttons = html(block("picture_buttons", chart, which, reading(chart), stands_alone), margin=(8, 0, 0, 0))
+    if downloads is None:
+        return buttons
+    buttons.sizing_mode = None
+    return pn.FlexBox(buttons, downloads, align_items="end", gap="0 6px", margin=0, sizing_mode="stretch_width")
 
 
 def download_buttons(

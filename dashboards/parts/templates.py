@@ -1,6 +1,7 @@
 """HTML from Jinja templates that lie beside the page that uses them, or here if shared; values are escaped."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from markupsafe import Markup, escape
 from dashboards.parts import formats
 
 _QUOTED = re.compile(r"`([^`]+)`")
+# A figure, perhaps with its sign, error or short unit; no date, no name that begins with a digit, no `8 × H100`.
+_FIGURE = re.compile(r"[−+<>≈±(-]?\d[\d,.]*(?![\w-])(?!.*([^\W\d_]{4,}|× ?\w))")
 
 
 @cache
@@ -22,7 +25,7 @@ def _environment(folder: Path) -> Environment:
     environment.filters["significant"] = lambda value: formats.MISSING if value is None else formats.significant(value)
     environment.filters["whole"] = lambda value: formats.MISSING if value is None else f"{value:,.0f}"
     environment.filters |= {"count": formats.count, "age": formats.age, "board": formats.board, "label": formats.label}
-    environment.filters["coded"] = _coded
+    environment.filters |= {"coded": _coded, "number_columns": _number_columns}
     environment.globals["missing"] = formats.MISSING
     environment.filters["boards"] = formats.boards
     return environment
@@ -32,6 +35,14 @@ def _coded(text: object) -> Markup:
     """Escaped text in which what stands between backticks, as messages quote commands, is set as code."""
     said = str(escape(text))
     return Markup(_QUOTED.sub(lambda found: block("code", Markup(found[1])), said))  # noqa: S704 - escaped before
+
+
+def _number_columns(lines: Sequence[Sequence[object]]) -> set[int]:
+    """Places of the columns that hold figures, and beside them at most the mark of what is missing."""
+    columns = [
+        [str(cell) for cell in column if cell not in ("", formats.MISSING)] for column in zip(*lines, strict=True)
+    ]
+    return {place for place, column in enumerate(columns) if column and all(map(_FIGURE.match, column))}
 
 
 def render(page_file: str, template: str, **values: Any) -> str:

@@ -82,6 +82,7 @@ def new_figure(name: str, height: int, tools: Sequence[Tool], **options: Any) ->
 def dress(plot: Plot) -> None:
     """Set what is not a matter of colour: weights, paddings, what is left out."""
     plot.toolbar.logo = None
+    plot.toolbar.stylesheets = [":host { --button-color: var(--line); }"]  # what stands between its buttons
     # A finger that scrolls the page must not be caught by a chart: nothing drags until it is asked to.
     plot.toolbar.active_drag = None
     plot.outline_line_color = None

@@ -111,7 +111,7 @@ def drafting(
     """
     if draft_model is None:
         return Drafting(
-            workload.draft_cost, 0.0, 0.0, f"{workload.draft_cost:.0%} of a step each, as no model was named"
+            workload.draft_cost, 0.0, 0.0, f"{100 * workload.draft_cost:.0f} % of a step each, as no model was named"
         )
     step = Workload(
         stage="decode", batch=workload.batch, context=workload.context, precision=workload.precision,
@@ -140,4 +140,4 @@ def drafting(
         raise InvalidWorkload(str(error)) from error
     cost = min(times[0] / times[1], 1.0)
     cache = float(kv_cache_bytes(small, step).high)
-    return Drafting(cost, stored, cache, f"{words}, {cost:.1%} of a step each")
+    return Drafting(cost, stored, cache, f"{words}, {100 * cost:.1f} % of a step each")

@@ -46,7 +46,7 @@ class Pruning:
     def note(self, device: Accelerator) -> str:
         """What the device makes of it."""
         if self.kind == "structured":
-            return f"Structured pruning: {self.share:.0%} of every feed-forward block is gone, on every device."
+            return f"Structured pruning: {100 * self.share:.0f} % of every feed-forward block is gone, on every device."
         if self.kind == "2:4":
             used = (
                 "multiplies them at twice the rate where the engine has kernels for it"
@@ -55,8 +55,8 @@ class Pruning:
             )
             return f"2:4: half of the weights are kept, each with two bits for its position; {device.name} {used}."
         return (
-            f"Unstructured pruning: {self.share:.0%} of the weights are zero, but loaded and multiplied like others: "
-            "no hardware here skips them, so memory and time stay; only a compressed file is smaller."
+            f"Unstructured pruning: {100 * self.share:.0f} % of the weights are zero, but loaded and multiplied like "
+            "others: no hardware here skips them, so memory and time stay; only a compressed file is smaller."
         )
 
 

@@ -44,7 +44,9 @@ def structurally_pruned(model: Architecture, share: float) -> Architecture:
         InvalidWorkload: The share cannot be.
     """
     if not 0 <= share < 1:
-        raise InvalidWorkload(f"{share:.0%} of a feed-forward block cannot be taken out; it must lie in [0, 100 %)")
+        raise InvalidWorkload(
+            f"{100 * share:.0f} % of a feed-forward block cannot be taken out; it must lie in [0, 100 %)"
+        )
 
     def left(width: int) -> int:
         return max(1, round(width * (1 - share)))

@@ -24,8 +24,9 @@ def test_the_errors_are_those_that_ship_and_the_address_brings_the_choice_back(v
     download.value.save_as(tmp_path / "errors.csv")
     rows = downloaded((tmp_path / "errors.csv").read_text("utf-8"))
     shipped = held_out_errors()
-    assert len(rows) == len(shipped.filter(shipped["stage"] == "decode"))
-    assert f"{float(rows[0]['mdape_pct']):.0f} %" in said
+    assert 2 * len(rows) == len(shipped.filter(shipped["stage"] == "decode"))
+    for group in ("devices", "models"):
+        assert f"{float(rows[0][f'{group}_left_out_mdape_pct']):.0f} %" in said
     page.get_by_text("skyline accuracy FILE --by engine").wait_for()
     # Nothing that others measured ships: the page says what brings it.
     page.get_by_text("skyline refresh --source online").wait_for()

@@ -30,6 +30,18 @@ def test_what_is_no_choice_falls_back_with_a_note(visit: Visit) -> None:
     page.get_by_text("is not a choice here").first.wait_for()
 
 
+def test_tables_are_named_by_their_heading_and_their_figures_stand_to_the_right(visit: Visit) -> None:
+    page = visit.open("measured")
+    table = page.get_by_role("table", name="Predicted against measured")
+    head = table.get_by_role("columnheader", name="Mean error")
+    figure = table.locator("tbody td").nth(4)
+    assert figure.inner_text().endswith(" %")
+    assert {each.evaluate("e => getComputedStyle(e).textAlign") for each in (head, figure)} == {"right"}
+    latency = page.locator('.tabulator-col[tabulator-field="Latency (ms)"]')
+    assert latency.evaluate("e => getComputedStyle(e.querySelector('.tabulator-col-title')).textAlign") == "right"
+    assert visit.errors == []
+
+
 def test_the_points_can_be_downloaded(visit: Visit, tmp_path: Path) -> None:
     page = visit.open("measured")
     with page.expect_download() as download:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import re
 
 import pandas as pd
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from dashboards.charts import front, scatter
 from dashboards.charts.thinning import MOST_POINTS
 from dashboards.pages.pareto import history
-from dashboards.parts import fields, filters, formats
+from dashboards.parts import fields, filters, formats, page
 from dashboards.parts.state import LeaderboardState
 from warehouse.spreadsheets import to_csv
 
@@ -164,3 +165,13 @@ def test_the_front_of_a_day_has_those_who_entered_and_not_those_who_left() -> No
     assert past.labels == ["2024-01-01", "2024-02-01", "2024-03-01"]
     assert past.members("2024-02-01")["entry_id"].to_list() == ["new"]
     assert past.members("2024-03-01")["x"].to_list() == [1.0, 2.0]
+
+
+def test_columns_of_figures_stand_to_the_right_and_dates_and_names_do_not() -> None:
+    lines = [
+        ("4bit", "2026-11-29", "1,234", "5.3 %", "2 ± 0.1", "8 × H100"),
+        ("a", "", "–", "−1 ms", "3 (2 to 4)", "2"),
+    ]
+    shown = page.table(("Name", "Day", "n", "Error", "Points", "Fleet"), lines)
+    assert set(re.findall(r"class=number>(\w+)</th>", shown)) == {"n", "Error", "Points"}
+    assert shown.count("<td class=number>") == 6

@@ -99,12 +99,13 @@ def _share(names: Sequence[str], fitted: Sequence[Mapping[str, Any]]) -> str:
     errors = [_error(row) for row in fitted]
     if None in errors:
         share = bradley_terry_share(first["rating"], second["rating"])
-        return f"{uses}. It expects {share.expected:.1%} for {names[0]}; this source publishes no intervals."
+        return f"{uses}. It expects {100 * share.expected:.1f} % for {names[0]}; this source publishes no intervals."
     share = bradley_terry_share(first["rating"], second["rating"], *(error or 0.0 for error in errors))
     leader = names[0] if share.expected >= 0.5 else names[1]
     verdict = f"the lead of {leader} exceeds its error" if share.is_decided else "the difference is within its error"
     return (
-        f"{uses}. It expects {share.expected:.1%} for {names[0]}, 95 % interval {share.low:.1%} to {share.high:.1%}: "
+        f"{uses}. It expects {100 * share.expected:.1f} % for {names[0]}, 95 % interval "
+        f"{100 * share.low:.1f} % to {100 * share.high:.1f} %: "
         f"{verdict}. The errors of the two are taken as independent."
     )
 

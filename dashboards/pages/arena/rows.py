@@ -77,7 +77,7 @@ def deltas(frame: pl.DataFrame, models: Sequence[str]) -> Rows:
                 f" ({row['raw_delta_points']:+.0f})",
             }
         )  # fmt: skip
-    axis = "Category less overall rating (points)"
+    axis = "Category minus overall (points)"
     return Rows([word(name, {}) if name.startswith("industry") else category(name) for name in order],
                 pl.DataFrame(rows, schema=_SCHEMA), axis, zero=0.0, row_px=max(21, 9 + 8 * len(models)))  # fmt: skip
 

@@ -265,8 +265,8 @@ class Choices:
             missing = rows.filter(~pl.col("is_choosable")).sort("models", descending=True).head(2)
             why = "; ".join(f"{formats.count(row['models'])}: {row['outcome']}" for row in missing.to_dicts())
             total = formats.count(int(rows["models"].sum()))
-            parts.append(f"{source}: {formats.count(known)} of {total} can be placed ({why})")
-        return page.caption(". ".join(parts) + '. All of it: skyline sql "FROM marts.choice_coverage".')
+            parts.append(f"{formats.boards(source)}: {formats.count(known)} of {total} can be placed ({why})")
+        return page.caption(". ".join(parts) + '. All of it: `skyline sql "FROM marts.choice_coverage"`.')
 
     def _turn_round(self) -> None:
         """The other way round: which hardware is cheapest for a wanted quality."""

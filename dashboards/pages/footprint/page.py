@@ -241,7 +241,10 @@ class Footprint:
             "board states it: "
             f"{formats.count(hours)} hours of a node of eight H100s at full power"
         )
-        where = f"{about['board']}, snapshot of {about['as_of_date']}; n = {formats.count(rows.height)} with known size"
+        where = (
+            f"{formats.board(about['board'])}, snapshot of {about['as_of_date']}; "
+            f"n = {formats.count(rows.height)} with known size"
+        )
         more = (
             "The figure is time on a fixed node at rated power (5.6 kW, 269.8 g/kWh), not energy measured, "
             "and not what the "

@@ -28,11 +28,17 @@ _ERRORS, _PICTURE = "error_on_what_was_left_out", "predicted_against_measured"
 _SHIPPED = {
     "stage": Fact("Stage", width=190),
     "engine": Fact("Engine", width=130, stays=True),
-    "left_out": Fact("Left out of the fit", width=110),
-    "mdape_pct": Fact("Median error (%)", "0.0", 90, stays=True),
-    "measured_over_predicted_p10": Fact("Measured over predicted, 10 %", "0.00", 130),
-    "measured_over_predicted_p90": Fact("Measured over predicted, 90 %", "0.00", 130),
-    "inside_pct": Fact("Within the interval of 80 % (%)", "0.0", 130),
+    "devices_left_out_mdape_pct": Fact("Error, devices left out (%)", "0.0", 90, stays=True),
+    "models_left_out_mdape_pct": Fact("Error, models left out (%)", "0.0", 90),
+    **{
+        f"{group}_left_out_{name}": Fact(f"{title}, {group} left out{unit}", form, 120)
+        for name, title, unit, form in (
+            ("inside_pct", "Inside 80 % interval", " (%)", "0.0"),
+            ("measured_over_predicted_p10", "Measured / predicted, 10th percentile", "", "0.00"),
+            ("measured_over_predicted_p90", "Measured / predicted, 90th percentile", "", "0.00"),
+        )
+        for group in ("devices", "models")
+    },
     "rows": Fact("Measurements", "0,0", 124),
     "devices": Fact("Devices", "0", 76),
     "models": Fact("Models", "0", 70),
@@ -109,7 +115,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             "measured device, with a model that is new. Hover to see the range of 80 % of measurements.",
         )  # fmt: skip
         listed = chosen if named == "engine" else self.shipped
-        self.table.show("Every held-out error", "by what is timed and engine", listed)
+        self.table.show("Every held-out error", "median by what is timed and engine", text.side_by_side(listed))
         if self.rows.height:
             self._draw_own()
 

@@ -1,5 +1,6 @@
 """Words and rows of the page How far off."""
 
+import re
 from typing import Any
 
 import polars as pl
@@ -68,6 +69,12 @@ def dots(chosen: pl.DataFrame, named: str) -> Rows:
     schema = {"row": pl.Int64, "x": pl.Float64, "low": pl.Float64, "high": pl.Float64}
     frame = pl.DataFrame(marks, schema_overrides=schema)
     return Rows(names=order, marks=frame, axis="Median absolute error (%)", zero=0.0, row_px=26)
+
+
+def side_by_side(shipped: pl.DataFrame) -> pl.DataFrame:
+    """A row per stage and engine, with the errors on devices left out beside those on models left out."""
+    wide = shipped.pivot("left_out", index=["stage", "engine", "rows", "devices", "models"])
+    return wide.rename(lambda name: re.sub("^(.*)_(devices|models)$", r"\2_left_out_\1", name))
 
 
 LEGEND = tuple((words, theme.COLOURS[place], theme.MARKS[place]) for place, words in _MARKS.values())

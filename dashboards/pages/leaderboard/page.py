@@ -238,7 +238,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
             self.legend,
             self.plot,
             self.below,
-            page.html(page.picture_buttons(scatter.NAME), margin=(8, 0, 0, 0)),
+            page.picture_buttons(scatter.NAME),
         )
         lead = "Every configuration the boards evaluated. Filter, search, and plot anything against anything."
         main = pn.Column(

@@ -6,7 +6,7 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
-from dashboards.parts.declared_table import priority_columns, table_options
+from dashboards.parts.declared_table import priority_columns, right_aligned, table_options
 from dashboards.parts.fields import AVERAGE, GENERAL, KINDS, Measure
 from dashboards.parts.rows_by_name import RowsByName
 
@@ -79,7 +79,7 @@ class EntryTable:
             value=pandas,
             titles=titles,
             formatters={name: _number(measures.get(name)) for name in numbers},
-            text_align=dict.fromkeys(numbers, "right"),
+            **right_aligned(numbers),
             widths={_MODEL: 300, "precision": 100, "model_type": 130} | dict.fromkeys(numbers, 100),
             page=1,
         )

@@ -118,7 +118,11 @@ def _ms(seconds: float | None) -> str:
 
 def _share(found: dict[str, Any]) -> str:
     share = found.get("utilisation_share")
-    return str(found.get("utilisation_share_why", formats.MISSING)) if share is None else f"{share:.0%} of its cores"
+    return (
+        str(found.get("utilisation_share_why", formats.MISSING))
+        if share is None
+        else f"{100 * share:.0f} % of its cores"
+    )
 
 
 def _energy(found: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from dashboards.pages.measured import form as measured_form
 from dashboards.pages.measured import text
 from dashboards.pages.measured.state import MeasuredState
 from dashboards.parts import controls, formats, own_measurements, page
-from dashboards.parts.declared_table import priority_columns, table_options
+from dashboards.parts.declared_table import FactTable
 from dashboards.parts.page import Content, NothingToShow
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import render
@@ -49,7 +49,7 @@ class Measured(SessionPage[MeasuredState]):
         self.no_value, self.no_trace, self.no_layers = page.html(), page.html(), page.html()
         self.comparison, self.command, self.quality = page.html(), page.html(), page.html()
         self.of_quality = page.card(self.quality)
-        self.table = pn.widgets.Tabulator(**table_options(15, *priority_columns("Model", "Latency (ms)", 200)))
+        self.table = FactTable(text.POINTS)
         names = {_run_label(row): row["run_id"] for row in runs.iter_rows(named=True)}
         # A sweep tells more than a prompt or a load: the run with the most points comes first.
         default = str(runs.sort("points", descending=True)["run_id"][0])
@@ -118,7 +118,7 @@ class Measured(SessionPage[MeasuredState]):
         self.command.object = text.command(run)
         self.quality.object = text.quality(self.points)
         self.of_quality.visible = bool(self.quality.object)
-        self._fill_table()
+        self.table.show(text.table(self.points))
         self._show_layers()
         self._show_trace()
         self._show_comparison()
@@ -171,9 +171,6 @@ class Measured(SessionPage[MeasuredState]):
         other = self.data.ask("profile_points", run_id=self.state.other)
         self.comparison.object = text.comparison(self.points, other)
 
-    def _fill_table(self) -> None:
-        self.table.value = text.table(self.points).to_pandas()
-
     # How it is laid out --------------------------------------------------------------------------------------------
 
     def _sidebar(self) -> pn.Column:
@@ -201,7 +198,7 @@ class Measured(SessionPage[MeasuredState]):
             self.of_quality,
             page.card(
                 self.heads["sweep"], self.legends["sweep"], self.sweep.figure, self.no_value,
-                page.html(page.picture_buttons(Sweep.NAME)),
+                page.picture_buttons(Sweep.NAME),
             ),
             page.below(self._more),
             sizing_mode="stretch_width",
@@ -221,23 +218,25 @@ class Measured(SessionPage[MeasuredState]):
         return [
             page.card(
                 page.html(text.PREDICTIONS), self.legends["predictions"], self.predictions.figure,
-                page.html(page.picture_buttons(Predictions.NAME)), self.errors,
+                page.picture_buttons(Predictions.NAME), self.errors,
             ),
             page.card(
                 self.heads["layers"],
-                controls.radio(self.state, "modules", {"Time": "time", "Memory": "memory"}, height=32),
+                controls.radio(
+                    self.state, "modules", {"Time": "time", "Memory": "memory"}, height=32, margin=(8, 0, 0, 0)
+                ),
                 self.legends["bars"], self.bars.figure, self.no_layers,
-                page.html(page.picture_buttons(LayerBars.NAME, "of the layers")),
-                self.legends["network"], network, page.html(page.picture_buttons(Network.NAME, "of the network")),
+                page.picture_buttons(LayerBars.NAME, "layers"),
+                self.legends["network"], network, page.picture_buttons(Network.NAME, "network"),
             ),
             page.card(
-                self.heads["trace"], self.trace.figure, self.no_trace, page.html(page.picture_buttons(Trace.NAME))
+                self.heads["trace"], self.trace.figure, self.no_trace, page.picture_buttons(Trace.NAME)
             ),
-            page.card(page.html(page.heading("Compared with another run")), self.comparison),
+            page.card(page.html(page.heading("Comparison with another run")), self.comparison),
             page.card(
                 page.html(page.heading("Points")),
                 page.download_buttons("measured", lambda: self.points, lambda: describe, self.data),
-                self.table,
+                self.table.widget,
             ),
             page.card(self.command),
             *measured_form.forms(self.data.measuring),

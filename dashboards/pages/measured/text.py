@@ -7,6 +7,7 @@ import polars as pl
 from analytics.units import GIB
 from dashboards.pages.measured.form_text import QUALITY_HEADER, quality_lines
 from dashboards.parts import formats, page
+from dashboards.parts.declared_table import Fact
 from dashboards.parts.templates import render
 
 PREDICTIONS = page.about(
@@ -15,13 +16,22 @@ PREDICTIONS = page.about(
     "every point of the run; each prediction was made without the measurements of its own model",
     "ceilings of the same device, corrected by other models' points",
 )
-_SHOWN = {
-    "model": "Model", "stage": "Stage", "batch": "Batch", "context": "Context", "precision": "Format",
-    "status": "Outcome", "latency_ms": "Latency (ms)", "processor_ms": "Processor (ms)",
-    "predicted_ms": "Predicted (ms)",
-    "error_pct": "Error (%)", "tokens_per_s": "Tokens/s", "peak_gib": "Peak (GiB)", "waiting_pct": "Waited (%)",
-    "flags": "Flags",
-}  # fmt: skip
+POINTS = {
+    "model": Fact("Model", width=230),
+    "stage": Fact("Stage", width=70),
+    "batch": Fact("Batch", "0,0", 60),
+    "context": Fact("Context", "0,0", 70),
+    "precision": Fact("Format", width=80),
+    "status": Fact("Outcome", width=80),
+    "latency_ms": Fact("Latency (ms)", "0,0.00", 90, stays=True),
+    "processor_ms": Fact("Processor (ms)", "0,0.00", 90),
+    "predicted_ms": Fact("Predicted (ms)", "0,0.00", 90),
+    "error_pct": Fact("Error (%)", "0.0", 70),
+    "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
+    "peak_gib": Fact("Peak (GiB)", "0,0.00", 70),
+    "waiting_pct": Fact("Waited (%)", "0.0", 70),
+    "flags": Fact("Flags", width=120),
+}
 
 
 def environment(run: dict[str, Any]) -> str:
@@ -104,15 +114,14 @@ def quality(points: pl.DataFrame) -> str:
 
 
 def table(points: pl.DataFrame) -> pl.DataFrame:
-    """Points for reading."""
-    shown = points.with_columns(
+    """Points, with the columns of `POINTS`."""
+    return points.with_columns(
         latency_ms=pl.col("latency_s") * 1e3,
         processor_ms=pl.col("processor_s") * 1e3,
         predicted_ms=pl.col("predicted_s") * 1e3,
         peak_gib=pl.col("allocated_peak_bytes") / GIB,
         waiting_pct=pl.col("waiting_share") * 100,
-    ).select(pl.col(name).alias(title) for name, title in _SHOWN.items())
-    return shown.with_columns(pl.col(pl.Float64).round_sig_figs(4), pl.col(pl.String).fill_null(""))
+    )
 
 
 def command(run: dict[str, Any]) -> str:

@@ -103,7 +103,7 @@ _DEVICES = {
 }
 _FRONTS = {
     "domain_words": Fact("Domain", width=140),
-    "against": Fact("Against", width=150),
+    "against": Fact("Against", width=150, stays=True),
     "value": Fact("Cost", "0,0.[000]", 96, stays=True),
     "unit": Fact("Unit", width=170),
     "entered_on": Fact("On the front since", width=110),

@@ -76,16 +76,20 @@ class AbilityGap:
             sentence(overall), unknown(overall), words.where(overall["domain"], as_of, self.today.height, "domains")
         )
         self.by_domain, self.race = RowsChart(TODAY), AbilityRace()
-        self.cards = [ChartCard(TODAY, self.by_domain.figure), ChartCard(RACE, self.race.figure)]
+        rows = page.download_buttons("ability_gap", lambda: self.today, _describe, data, margin=0)
+        self.cards = [
+            ChartCard(TODAY, self.by_domain.figure, downloads=rows), ChartCard(RACE, self.race.figure),
+        ]  # fmt: skip
         self.by_domain.show(marks(self.today))
         line = [
             legend.Entry("gap with its 90 % interval", COLOURS[0], "bar"),
             legend.Entry("if all models of unknown status were open, or none", OTHER_COLOUR, hollow=True),
         ]
-        clear = self.today.filter((pl.col("gap_low") > 0) | (pl.col("gap_high") < 0)).height
+        clear = self.today.filter((pl.col("gap_low") > 0) | (pl.col("gap_high") < 0))["domain"]
+        named = f": {', '.join(formats.running(words.domain(name)) for name in clear)}" if len(clear) else ""
         self.cards[0].show(
             "The gap in ability today, by domain",
-            f"In {clear} of {self.today.height} domains it exceeds noise",
+            f"It exceeds noise in {len(clear)} of {self.today.height} domains{named}",
             legend.swatches(TODAY, line), words.where("overall", as_of, self.today.height, "domains"),
             "To the right of the line the best open model is behind. Each domain is on the overall scale.",
         )  # fmt: skip
@@ -98,16 +102,10 @@ class AbilityGap:
         )  # fmt: skip
         self.cards[1].came_from("ability_gap", {"domain": "overall"})
 
-    def rows(self) -> pl.DataFrame:
-        """The gap of every domain."""
-        return self.today
-
     def columns(self) -> list[pn.Column]:
         """The cards, as they lie on the page."""
         if not self.is_known:
             return []
-        rows = page.download_buttons("ability_gap", self.rows, _describe, self.data)
-        self.cards[0].column.append(rows)
         return [page.card(page.html(self.headline)), *(card.column for card in self.cards)]
 
 
@@ -137,7 +135,7 @@ def marks(today: pl.DataFrame) -> Rows:
         rows.append({**told, "x": row["gap_points"], "low": row["gap_low"], "high": row["gap_high"],
                      "colour": COLOURS[0], "mark": "circle", "fill": 1.0})  # fmt: skip
     return Rows(
-        [words.domain(name) for name in today["domain"]], pl.DataFrame(rows), "Proprietary less open (index points)",
+        [words.domain(name) for name in today["domain"]], pl.DataFrame(rows), "Proprietary minus open (index points)",
         zero=0.0, row_px=30,
     )  # fmt: skip
 

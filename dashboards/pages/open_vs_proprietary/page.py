@@ -85,7 +85,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
             "gap": ChartCard(
                 gap.NAME, self.gap.figure, controls.radio(state, "measure", measures, height=32),
                 controls.radio(state, "over", {"All publications": "series", "This one": "publication"}, height=32),
-                page.download_buttons("open_gap", self._gap_rows, self._describe, self.data, margin=0),
+                downloads=page.download_buttons("open_gap", self._gap_rows, self._describe, self.data, margin=0),
             ),
             "demand": ChartCard(progress_demand.NAME, self.demand.figure),
             "makers": ChartCard(_MAKERS, self.makers.figure),
@@ -315,7 +315,8 @@ class OpenVsProprietary(SessionPage[OpenState]):
         picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
         votes = page.html(page.heading("By people's votes"), margin=(8, 0, 0, 0))
         main = pn.Column(
-            page.html(lead), *self.ability.columns(), votes, picks, self.notes, page.card(self.headline),
+            page.html(lead, margin=(0, 0, 12, 0)), *self.ability.columns(), votes, picks, self.notes,
+            page.card(self.headline),
             self.cards["progress"].column, page.below(self._more), sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         return Content(main=main, sidebar=self._sidebar(), state=self.state)

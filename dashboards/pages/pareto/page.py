@@ -51,7 +51,7 @@ class Pareto(SnapshotPage[ParetoState]):
         self._is_open = False
         self.chart = FrontChart(_FRONT, 540, self._open)
         self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
-        self.sql = page.html(margin=(10, 0, 0, 0))
+        self.sql = page.html()
         self.card_text = page.html()
         self.members = pl.DataFrame()
         self.drawer = page.drawer(self.card_text, lambda: self.drawer.param.update(visible=False))
@@ -258,11 +258,10 @@ class Pareto(SnapshotPage[ParetoState]):
         )
         chart = page.card(
             self.heading,
-            pn.Spacer(height=8),
             self.legend,
             pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
             self.below,
-            page.html(page.picture_buttons(_FRONT), margin=(8, 0, 0, 0)),
+            page.picture_buttons(_FRONT),
             self.sql,
         )
         lead = page.opening(

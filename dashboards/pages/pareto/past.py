@@ -37,7 +37,7 @@ class FrontPast:
         self.chart = FrontChart(_NAME, 380, chosen)
         self.coverage = Coverage()
         self.heading, self.legend, self.below = page.html(), page.html(), page.html()
-        self.sql = page.html(margin=(10, 0, 0, 0))
+        self.sql = page.html()
         self.player = pn.Column(sizing_mode="stretch_width", margin=0)
         self.body = pn.Column(
             self.player,
@@ -45,10 +45,8 @@ class FrontPast:
             pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
             pn.pane.Bokeh(self.coverage.figure, sizing_mode="stretch_width", margin=0),
             self.below,
-            page.html(
-                page.picture_buttons(_NAME, "of the front") + page.picture_buttons(coverage.NAME, "of what it covers"),
-                margin=(8, 0, 0, 0),
-            ),
+            page.picture_buttons(_NAME, "front"),
+            page.picture_buttons(coverage.NAME, "coverage"),
             self.sql,
             sizing_mode="stretch_width",
             margin=0,

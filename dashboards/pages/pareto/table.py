@@ -6,7 +6,7 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats, page
-from dashboards.parts.declared_table import priority_columns, table_options
+from dashboards.parts.declared_table import priority_columns, right_aligned, table_options
 from dashboards.parts.fields import Cost
 from dashboards.parts.rows_by_name import RowsByName
 from dashboards.parts.templates import block
@@ -44,7 +44,7 @@ class FrontTable:
             chosen,
             hidden_columns=[_KEY],
             formatters={name: NumberFormatter(format=_format(name), nan_format=formats.MISSING) for name in numbers},
-            text_align=dict.fromkeys(numbers, "right"),
+            **right_aligned(numbers),
             widths=dict.fromkeys(numbers, 108) | {"Model": 340, _PLACE: 46, "Precision": 96, "Family": 100, _STEP: 112},
             **table_options(30, *priority_columns("Model", _SCORE, 340)),
         )

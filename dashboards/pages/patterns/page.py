@@ -257,7 +257,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
             *above,
             pn.pane.Bokeh(figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
             self.captions[chart],
-            page.html(page.picture_buttons(chart), margin=(8, 0, 0, 0)),
+            page.picture_buttons(chart),
         )
 
     def content(self) -> Content:

@@ -28,13 +28,13 @@ _FACTS = {
     "kind": Fact("Kind", width=140),
     "verdict": Fact("Memory", width=100),
     "bound_by": Fact("Bound by", width=90),
-    "predicted_s": Fact("Time (s)", "0.0000", 84, stays=True),
-    "predicted_low_s": Fact("Low (s)", "0.0000", 80),
-    "predicted_high_s": Fact("High (s)", "0.0000", 80),
+    "predicted_ms": Fact("Time (ms)", "0,0.00", 84, stays=True),
+    "predicted_low_ms": Fact("Low (ms)", "0,0.00", 80),
+    "predicted_high_ms": Fact("High (ms)", "0,0.00", 80),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 84),
-    "kwh_per_million_tokens": Fact("kWh per million tokens", "0,0.0000", 110),
-    "kwh_of_host": Fact("… of the host", "0,0.0000", 90, header="host_kwh_per_million_tokens"),
-    "usd_per_million_tokens": Fact("USD per million tokens", "0,0.0000", 110),
+    "kwh_per_million_tokens": Fact("kWh per million tokens", "0,0.000", 110),
+    "kwh_of_host": Fact("… of the host", "0,0.000", 90, header="host_kwh_per_million_tokens"),
+    "usd_per_million_tokens": Fact("USD per million tokens", "0,0.000", 110),
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0.0", 110),
     "engine": Fact("Engine", width=100),
     "weight_format": Fact("Weights", width=80),
@@ -89,7 +89,10 @@ class Processors(SessionPage[ProcessorsState]):
         )  # fmt: skip
         self.table.show(
             "Every processor", text.counts(self.rows),
-            self.rows.with_columns(kwh_of_host=pl.col("host_joules_per_token") * 1e6 / JOULES_PER_KWH),
+            self.rows.with_columns(
+                (pl.col("^predicted.*_s$") * 1e3).name.map(lambda name: name.removesuffix("_s") + "_ms"),
+                kwh_of_host=pl.col("host_joules_per_token") * 1e6 / JOULES_PER_KWH,
+            ),
             INCLUDES + how_far_off.links(how_far_off.ENERGY),
         )  # fmt: skip
 

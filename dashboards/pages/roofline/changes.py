@@ -79,7 +79,7 @@ class Changes:
                         "as uncertain as the predictions. The command 'skyline improve' says the same."
                     )
                 ),
-                page.html(page.picture_buttons(_HELPS), margin=(8, 0, 8, 0)),
+                page.picture_buttons(_HELPS),
                 self.advice.widget,
                 page.html(page.heading("Operator by operator"), margin=(12, 0, 6, 0)),
                 self.operators.widget,
@@ -89,8 +89,8 @@ class Changes:
                 controls.radio(self.state, "swept", axes, height=32, margin=(8, 0, 8, 0)),
                 self.notes,
                 pn.pane.Bokeh(self.swept.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
-                page.html(page.picture_buttons(_SWEPT), margin=(8, 0, 8, 0)),
-                page.download_buttons("sweep", lambda: self.rows, self._describe, self.data),
+                page.picture_buttons(_SWEPT, downloads=page.download_buttons(
+                    "sweep", lambda: self.rows, self._describe, self.data, margin=0)),
                 self.values.widget,
             ),
             sizing_mode="stretch_width", margin=0,

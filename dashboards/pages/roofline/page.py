@@ -41,7 +41,7 @@ class Roofline:
         self._notes: list[str] = []
         self.sides: dict[str, Side] = {}
         self.fields: dict[str, dict[str, pn.viewable.Viewable]] = {}
-        self.notes, self.differences = page.html(), page.html(stylesheets=[text.STYLES])
+        self.notes, self.differences = page.html(), page.html()
         self.table = OperatorTable()
         for prefix in (FIRST, SECOND):
             self._notes += self.state.offer_all(prefix, self.door)

@@ -56,11 +56,10 @@ class Side:
         self.summary = self._card(self.title, self.numbers, self.ways_row)
         self.roofline_card = self._card(
             self.roof_heading,
-            pn.Spacer(height=8),
             self.roof_legend,
             pn.pane.Bokeh(self.roofline.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
             self.roof_below,
-            page.html(page.picture_buttons(self.roofline.name), margin=(8, 0, 0, 0)),
+            page.picture_buttons(self.roofline.name),
         )
         wide = pn.Column(
             pn.pane.Bokeh(self.graph.figure, sizing_mode="stretch_width", margin=0),
@@ -69,19 +68,17 @@ class Side:
         )  # fmt: skip
         self.graph_card = page.card(
             self.graph_heading,
-            pn.Spacer(height=8),
             self.graph_legend,
             wide,
             self.graph_below,
-            page.html(page.picture_buttons(self.graph.name), margin=(8, 0, 0, 0)),
+            page.picture_buttons(self.graph.name),
         )
         self.memory_card = self._card(
             self.memory_heading,
-            pn.Spacer(height=8),
             self.memory_legend,
             pn.pane.Bokeh(self.memory.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
             self.memory_below,
-            page.html(page.picture_buttons(self.memory.name), margin=(8, 0, 0, 0)),
+            page.picture_buttons(self.memory.name),
         )
         self.charts = (self.roofline_card, self.graph_card, self.memory_card)
 

@@ -8,7 +8,7 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
-from dashboards.parts.declared_table import priority_columns, table_options
+from dashboards.parts.declared_table import priority_columns, right_aligned, table_options
 
 _TITLES = {
     "operator": "Operator", "place": "Place", "count": "×", "share_pct": "Share (%)", "likely_s": "Predicted (µs)",
@@ -67,7 +67,7 @@ class OperatorTable:
                 formatters[name] = NumberFormatter(format="0,0.00", nan_format=formats.MISSING)
         self.widget.param.update(
             value=readable.to_pandas(), formatters=formatters,
-            text_align=dict.fromkeys([*numbers, _TITLES["interval"]], "right"),
+            **right_aligned([*numbers, _TITLES["interval"]]),
             widths=dict.fromkeys(numbers, 92) | {k: v for k, v in _TEXT_WIDTHS.items() if k in readable.columns},
             page=1,
         )  # fmt: skip

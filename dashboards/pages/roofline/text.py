@@ -7,7 +7,7 @@ from dashboards.charts.memory_bar import gib
 from dashboards.charts.roofline import seconds, span_of_seconds
 from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.roofline.state import STAGES
-from dashboards.parts import formats
+from dashboards.parts import formats, page
 from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.templates import render
 from profiling.answers.answer import Answer
@@ -18,13 +18,12 @@ STYLES = """
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(172px, 1fr)); gap: 10px; margin-top: 10px; }
 .tile { background: var(--sunken); border-radius: 8px; padding: 10px 13px; }
 .tile b { display: block; font-size: 22px; line-height: 1.2; letter-spacing: -0.01em; font-weight: 650; }
-.tile b small { font-size: 13.5px; font-weight: 500; color: var(--muted); letter-spacing: 0; }
+.tile b small { display: inline-block; font-size: 13.5px; font-weight: 500; color: var(--muted); letter-spacing: 0; }
 .tile span { display: block; color: var(--muted); font-size: 12.5px; }
 .tile.bad { background: var(--warn-bg); color: var(--warn-text); grid-column: 1 / -1; }
 .tile.bad span { color: inherit; }
 .letter { display: inline-flex; width: 22px; height: 22px; border-radius: 6px; background: var(--accent-soft);
   color: var(--accent); align-items: center; justify-content: center; font-size: 13px; margin-right: 8px; }
-table.list td.number, table.list th.number { text-align: right; }
 """
 _VERDICTS = {
     "fits": "fits",
@@ -115,9 +114,8 @@ def _tiles(answer: Answer) -> list[Tile]:
         Tile(
             "Bound by",
             str(estimate.bound_by),
-            "largest part of the bound; predicted share of the roofline",
-            share,
-            "bound",
+            f"largest part of the bound; the prediction is {share}",
+            name="bound",
         )
     )
     tiles.append(_memory(answer))
@@ -143,8 +141,9 @@ def _rate(made: PassTime, stage: str) -> Tile:
 def _memory(answer: Answer) -> Tile:
     need = answer.estimate.need
     low, high = (formats.significant(float(side) / GIB) for side in (need.low, need.high))
-    below = f"{_VERDICTS[need.verdict]}; largest batch that fits: {answer.largest_batch:,}"
-    return Tile("Memory per device", f"{low}–{high}", below, f"of {gib(float(need.budget) / GIB)}", "memory")
+    budget = gib(float(need.budget) / GIB)
+    below = f"of {budget}: {_VERDICTS[need.verdict]}; largest batch that fits: {answer.largest_batch:,}"
+    return Tile("Memory per device", f"{low}–{high}", below, "GiB", "memory")
 
 
 def _unfit(answer: Answer) -> Tile:
@@ -163,7 +162,7 @@ def differences(first: Answer, second: Answer) -> str:
         (label, _cell(one, kind), _cell(two, kind), _ratio(one, two))
         for (label, kind, one), (_, _, two) in zip(_figures(first), _figures(second), strict=True)
     ]
-    return render(__file__, "differences.html", lines=lines)
+    return page.heading("B against A") + page.table(("Quantity", "A", "B", "B / A"), lines)
 
 
 def _figures(answer: Answer) -> Sequence[tuple[str, str, float | None]]:

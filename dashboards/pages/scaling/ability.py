@@ -162,7 +162,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
             controls.radio(state, "axis", {"Logarithmic axis": "log", "Linear axis": "linear"}, height=32),
             gap="10px 14px", align_items="end", margin=(0, 0, 14, 0), sizing_mode="stretch_width",
         )  # fmt: skip
-        buttons = page.html(page.picture_buttons(scaling.NAME), margin=(8, 0, 0, 0))
+        buttons = page.picture_buttons(scaling.NAME)
         main = pn.Column(
             page.html(lead), board_choice.switch("scaling", board_choice.ABILITY), picks, self.notes,
             page.card(self.heading, self.legend, self.plot, self.below, buttons, self.sql), page.below(self._more),
@@ -171,7 +171,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         return Content(main=main, state=state)
 
     def _more(self) -> list[pn.Column]:
-        buttons = page.html(page.picture_buttons(scatter.OVER_TIME), margin=(8, 0, 0, 0))
+        buttons = page.picture_buttons(scatter.OVER_TIME)
         return [
             page.card(self.time_heading, self.time_legend, self.time_plot, self.time_below, buttons),
             page.card(

@@ -34,7 +34,7 @@ _RANKED = {
     "standard_error": Fact("± s.e.", "0,0.00", 112),
     "expected_score": Fact("Expected (points)", "0,0.00", 112),
     "residual": Fact("Above expected (points)", "0,0.00", 112, stays=True),
-    "quantile_passed_pct": Fact("Above the line of (%)", "0", 130),
+    "quantile_passed_pct": Fact("Above the quantile line (%)", "0", 130),
 }
 
 
@@ -57,7 +57,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
         self.density_text, self.density_legend, self.density_below = (page.html() for _ in range(3))
         self.returns_text, self.returns_legend, self.returns_below = (page.html() for _ in range(3))
         self.ranking_text = page.html()
-        self.sql = page.html(margin=(10, 0, 0, 0))
+        self.sql = page.html()
         self._load()
         self._notes += self.state.settle()
         self._draw()
@@ -229,7 +229,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
             board_choice.switch("scaling", board_choice.ENTRIES),
             picks,
             self.notes,
-            page.card(self.heading, self.legend, self.plot, self.below, self._buttons(scaling.NAME), self.sql),
+            page.card(self.heading, self.legend, self.plot, self.below, page.picture_buttons(scaling.NAME), self.sql),
             page.below(lambda: [self._ranking_card(), self._density_card(), self._returns_card(), self._chat_models()]),
             sizing_mode="stretch_width",
             margin=0,
@@ -250,7 +250,7 @@ class ScalingPage(SnapshotPage[ScalingState]):
             self.density_legend,
             pn.pane.Bokeh(self.density.figure, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
             self.density_below,
-            self._buttons(scaling_more.DENSITY),
+            page.picture_buttons(scaling_more.DENSITY),
         )
 
     def _returns_card(self) -> pn.Column:
@@ -269,16 +269,9 @@ class ScalingPage(SnapshotPage[ScalingState]):
             self.returns_legend,
             returns,
             self.returns_below,
-            page.html(
-                page.picture_buttons(scaling_more.RETURNS[0], "per doubling")
-                + page.picture_buttons(scaling_more.RETURNS[1], "per 10⁹"),
-                margin=(8, 0, 0, 0),
-            ),
+            page.picture_buttons(scaling_more.RETURNS[0], "gain per doubling"),
+            page.picture_buttons(scaling_more.RETURNS[1], "gain per 10⁹"),
         )
-
-    @staticmethod
-    def _buttons(chart: str) -> pn.pane.HTML:
-        return page.html(page.picture_buttons(chart), margin=(8, 0, 0, 0))
 
     def _chat_models(self) -> pn.Column:
         rows = self.data.ask("non_embedding_trend")
@@ -288,5 +281,5 @@ class ScalingPage(SnapshotPage[ScalingState]):
             page.html(page.about(scaling_more.CHAT, title, scaling_words.chat_models(rows), where)),
             pn.pane.Bokeh(scaling_more.chat_models(rows), sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
             page.html(page.caption(f"{where}. Hollow: variants of one model, not in the fit.")),
-            self._buttons(scaling_more.CHAT),
+            page.picture_buttons(scaling_more.CHAT),
         )

@@ -24,28 +24,28 @@ from profiling.serving.evidence import PER_TOKEN
 from profiling.serving.plan import Plan, Promise
 
 _FACTS = {
-    "accelerator": Fact("Device", width=180, link="device/"),
+    "accelerator": Fact("Device", width=160, link="device/"),
     "devices": Fact("Devices", "0", 76),
-    "replicas": Fact("Replicas", "0", 80),
-    "prefill_replicas": Fact("Prefill replicas", "0", 84),
-    "tensor_parallel": Fact("Tensor parallel", "0", 84),
-    "pipeline_parallel": Fact("Pipeline parallel", "0", 84),
-    "expert_parallel": Fact("Expert parallel", "0", 84),
-    "data_parallel": Fact("Attention data parallel", "0", 92),
     "certainty": Fact("Targets met", width=96),
+    "time_to_first_token_p90_s": Fact("First token, 90 % (s)", "0.00", 96),
+    "time_per_output_token_p90_ms": Fact("Per token, 90 % (ms)", "0.0", 96),
+    "output_tokens_per_s": Fact("Output tokens/s", "0,0", 90),
     "usd_per_hour": Fact("USD per hour", "0,0.00", 84),
     "usd_per_million_input_tokens": Fact("USD per million in", "0,0.00", 96),
     "usd_per_million_output_tokens": Fact("USD per million out", "0,0.00", 100),
+    "breaks": Fact("Target missed", width=150),
+    "tensor_parallel": Fact("Tensor parallel", "0", 84),
+    "replicas": Fact("Replicas", "0", 80),
+    "prefill_replicas": Fact("Prefill replicas", "0", 84),
+    "pipeline_parallel": Fact("Pipeline parallel", "0", 84),
+    "expert_parallel": Fact("Expert parallel", "0", 84),
+    "data_parallel": Fact("Attention data parallel", "0", 92),
     "kwh_per_million_output_tokens": Fact("kWh per million out", "0,0.000", 96),
     "host_kwh": Fact("… of hosts", "0,0.000", 84, header="host_kwh_per_million_output_tokens"),
     "idle_kwh": Fact("… of idle time", "0,0.000", 84, header="idle_kwh_per_million_output_tokens"),
-    "rented_pays_from_load": Fact("Rent pays from load", "0%", 84),
-    "owned_pays_from_load": Fact("Owning pays from load", "0%", 84),
-    "breaks": Fact("Target missed", width=150),
-    "time_to_first_token_p90_s": Fact("First token, 90 % (s)", "0.00", 96),
+    "rented_pays_from_load": Fact("Rent pays from load", "0 %", 84),
+    "owned_pays_from_load": Fact("Owning pays from load", "0 %", 84),
     "time_to_first_token_p99_s": Fact("First token, 99 % (s)", "0.00", 96),
-    "time_per_output_token_p90_ms": Fact("Per token, 90 % (ms)", "0.0", 96),
-    "output_tokens_per_s": Fact("Output tokens/s", "0,0", 90),
     "output_tokens_per_s_per_device": Fact("Per device", "0,0", 84),
 }
 
@@ -62,7 +62,7 @@ class Serve(SessionPage[ServeState]):
         self.table = FactTable(_FACTS)
         self.rows = pl.DataFrame()
         self.curves = pl.DataFrame()
-        self._planned = [self._chart_card(), self._fleets_card(), self._table_card()]
+        self._planned = [self._fleets_card(), self._chart_card(), self._table_card()]
         self._wait()
         self._later(self._plan)
         self._when(self.state.keys(), self._again, lambda: None)
@@ -201,11 +201,11 @@ class Serve(SessionPage[ServeState]):
 
     def _chart_card(self) -> pn.Column:
         return page.card(
-            self.heading, pn.Spacer(height=8), self.legend,
+            self.heading, self.legend,
             pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
             self.below,
-            page.html(page.picture_buttons(CHART), margin=(8, 0, 8, 0)),
-            page.download_buttons("throughput_against_speed", lambda: self.curves, self._describe, self.data),
+            page.picture_buttons(CHART, downloads=page.download_buttons(
+                "throughput_against_speed", lambda: self.curves, self._describe, self.data, margin=0)),
         )  # fmt: skip
 
     def _fleets_card(self) -> pn.Column:

@@ -89,18 +89,18 @@ def _way(found: Comparison, way: Way) -> str:
     if way.load is None:
         pays = "even then more expensive than the median host"
         if way.load_low is not None:
-            pays += f"; at the lowest device price, cheaper if it runs at least {way.load_low:.0%} of the time"
+            pays += f"; at the lowest device price, cheaper if it runs at least {100 * way.load_low:.0f} % of the time"
     else:
         tokens = formats.significant(found.tokens_per_day(way.load) / 1e6)
-        ends = " to ".join("never" if end is None else f"{end:.0%}" for end in (way.load_low, way.load_high))
+        ends = " to ".join("never" if end is None else f"{100 * end:.0f} %" for end in (way.load_low, way.load_high))
         over = f" ({ends} over the range of prices)" if is_range else ""
         pays = (
-            f"cheaper than the median host if it runs at least {way.load:.0%} of the time{over}, or {tokens} million "
-            "output tokens a day"
+            f"cheaper than the median host if it runs at least {100 * way.load:.0f} % of the time{over}, or "
+            f"{tokens} million output tokens a day"
         )
         cheapest = way.load_against_cheapest
         than = "cheaper than the cheapest host"
-        pays += f"; never {than}" if cheapest is None else f"; {than} from {cheapest:.0%} of the time"
+        pays += f"; never {than}" if cheapest is None else f"; {than} from {100 * cheapest:.0f} % of the time"
     return f"{cost}; {pays}. {way.basis[0].upper()}{way.basis[1:]}{formats.days_old(way.newest_date)}."
 
 
@@ -109,14 +109,17 @@ def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:
     kept = [plan for plan, _ in sized if not plan.broken]
     if not kept:
         return "Neither meets the targets."
-    found = f"Only {short(kept[0])} meets the targets" if len(kept) == 1 else "Both meet the targets"
+    met = " and ".join(f"{short(plan)} {plan.certainty}" for plan in kept)
+    found = f"Only {short(kept[0])} meets the targets" if len(kept) == 1 else f"Both meet the targets ({met})"
     prices = sorted(((plan.usd_per_hour, short(plan)) for plan, _ in sized if plan.usd_per_hour is not None))
-    if len(prices) == 2 and prices[0][0] != prices[1][0]:
-        found += f"; {prices[0][1]} costs less (${prices[0][0]:,.2f} an hour against ${prices[1][0]:,.2f})"
+    cheaper = prices[0][1] if len(prices) == 2 and prices[0][0] != prices[1][0] else ""
+    if cheaper:
+        found += f"; {cheaper} costs less (${prices[0][0]:,.2f} an hour against ${prices[1][0]:,.2f})"
     bears = sorted(((most.most, short(plan)) for plan, most in sized), reverse=True)
     if bears[0][0] != bears[1][0]:
         most, least = (_amount(value, promise) for value, _ in bears)
-        found += f"; {bears[0][1]} supports more ({most} {_unit(promise)} against {least})"
+        found += " and" if bears[0][1] == cheaper else f"; {bears[0][1]}"
+        found += f" supports more ({most} {_unit(promise)} against {least})"
     return f"{found}."
 
 
@@ -147,7 +150,7 @@ def fleet_cells(plan: Plan, promise: Promise, found: Limit) -> Mapping[str, str]
         "Per token, 90 % within": f"{formats.significant(1000 * served.time_per_output_token_s[1])} ms",
         "Output tokens/s": _number(row["output_tokens_per_s"]),
         "Output tokens/s per device": _number(row["output_tokens_per_s_per_device"]),
-        "Cache in use": f"{served.cache_occupancy:.0%}",
+        "Cache in use": f"{100 * served.cache_occupancy:.0f} %",
         "USD per hour": _money(plan.usd_per_hour),
         "USD per million tokens in": _money(row["usd_per_million_input_tokens"]),
         "USD per million tokens out": _money(row["usd_per_million_output_tokens"]),

@@ -14,7 +14,7 @@ from dashboards.pages.sql import text as sql_text
 from dashboards.pages.sql.state import ConsoleState
 from dashboards.pages.sql.text import PastQuery
 from dashboards.parts import controls, formats, page
-from dashboards.parts.declared_table import table_options
+from dashboards.parts.declared_table import right_aligned, table_options
 from dashboards.parts.page import Content, card, html
 from dashboards.parts.state import Statement
 from dashboards.parts.templates import block
@@ -85,7 +85,7 @@ class SqlPage:
         )  # fmt: skip
         self.chart = card(
             self.heading, controls.radio(state, "chart", _KINDS, height=32), self.axes, self.picture, self.caption,
-            html(page.picture_buttons(of_result.NAME, stands_alone=False)), visible=False,
+            page.picture_buttons(of_result.NAME, stands_alone=False), visible=False,
         )  # fmt: skip
         contents, columns = self.data.ask("contents"), self.data.ask("dictionary")
         sidebar = html(page.heading("Tables") + sql_text.tables(contents, columns, self.data.own_rows))
@@ -199,7 +199,7 @@ class SqlPage:
             # Titles are written as HTML.
             titles=dict(zip(names, map(formats.escape, frame.columns), strict=True)),
             formatters={name: {"type": "plaintext"} for name in names},
-            text_align=dict.fromkeys(numbers, "right"),
+            **right_aligned(numbers),
             **table_options(_PAGE),
         )
         self.table.objects = [table]

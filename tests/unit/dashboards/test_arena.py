@@ -71,11 +71,12 @@ def test_a_vote_is_worked_through_with_the_ratings_of_both_models_and_their_erro
     ]
     said = explained.worked(pair, pair)
     assert "= 0.640" in said  # the worked update of docs/explanation/ratings.md
-    assert [f"{first}</td><td>{second}" in said for first, second in (
+    assert [f"{first}</td><td class=number>{second}" in said for first, second in (
         ("1,301.44", "1,198.56"), ("1,299.44", "1,200.56"), ("1,297.44", "1,202.56"),
     )] == [True, True, True]  # fmt: skip
     assert (
-        "It expects 64.0% for &lt;A&gt;, 95 % interval 62.9% to 65.1%: the lead of &lt;A&gt; exceeds its error" in said
+        "It expects 64.0 % for &lt;A&gt;, 95 % interval 62.9 % to 65.1 %: the lead of &lt;A&gt; exceeds its error"
+        in said
     )
     assert "<A>" not in said
     near = [pair[0], pair[0] | {"model": "B", "rating": 1304.0, "rating_lower": 1298.0, "rating_upper": 1310.0}]
