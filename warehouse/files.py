@@ -73,14 +73,26 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+class NotAFile(OSError):
+    """Something lies where a file belongs, and is none."""
+
+
 def ordinary(path: Path) -> Path:
     """The path, where an ordinary file lies: a folder has no bytes, and those of a pipe are waited for without end.
 
     Raises:
-        OSError: nothing lies there, or nothing of that kind.
+        NotAFile: something else lies there.
+        OSError: nothing does.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "It is no ordinary file", str(path))
+        raise NotAFile(errno.EINVAL, "It is no ordinary file", str(path))
+    return path
+
+
+def vacated(path: Path) -> Path:
+    """The path, where a file of ours may be made or opened: what lies there and is none is kept under another name."""
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        set_aside(path)
     return path
 
 
