@@ -5,9 +5,9 @@ import errno
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,15 +31,14 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A temporary path beside `target` that takes its place, durably, when the block ends well.
+    """A path beside `target`, of a file that the block makes; it takes its place, durably, when the block ends well.
 
     Raises:
         OSError: the folder cannot be written; nothing is left behind.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    # Made by whoever writes to it, so that it may be read by those whom the umask admits, as a release may.
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{target.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as stream:
