@@ -17,6 +17,7 @@ import panel as pn
 from bokeh.document import Document
 from bokeh.util.warnings import BokehUserWarning
 from panel.io.resources import component_resource_path
+from tornado.web import ErrorHandler
 
 from dashboards import bringing, chart_files, documentation, finding, glossary, serving
 from dashboards.data import Data
@@ -78,6 +79,8 @@ def serve(settings: Settings, show: bool = False) -> None:
     )
     # Bokeh hands them out no other way.
     server._tornado.add_transform(serving.Headers)
+    # No file has such a name; tornado fails where it looks for one.
+    server._tornado.add_handlers(".*", [("/.*%00.*", ErrorHandler, {"status_code": 404})])
     bound_connections(server._http, settings.trusted_proxies)
     width = max(len(page.title) for page in PAGES)
     for page in PAGES:

@@ -5,9 +5,9 @@ import errno
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,15 +31,14 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A temporary path beside `target` that takes its place, durably, when the block ends well.
+    """A path beside `target`, of a file that the block makes; it takes its place, durably, when the block ends well.
 
     Raises:
         OSError: the folder cannot be written; nothing is left behind.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    # Made by whoever writes to it, so that it may be read by those whom the umask admits, as a release may.
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{target.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as stream:
@@ -73,14 +72,26 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+class NotAFile(OSError):
+    """Something lies where a file belongs, and is none."""
+
+
 def ordinary(path: Path) -> Path:
     """The path, where an ordinary file lies: a folder has no bytes, and those of a pipe are waited for without end.
 
     Raises:
-        OSError: nothing lies there, or nothing of that kind.
+        NotAFile: something else lies there.
+        OSError: nothing does.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "It is no ordinary file", str(path))
+        raise NotAFile(errno.EINVAL, "It is no ordinary file", str(path))
+    return path
+
+
+def vacated(path: Path) -> Path:
+    """The path, where a file of ours may be made or opened: what lies there and is none is kept under another name."""
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        set_aside(path)
     return path
 
 

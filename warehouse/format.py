@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
-from warehouse.files import read_object, write_text
+from warehouse.files import ASIDE_PREFIX, read_object, write_text
 from warehouse.project import version as installed
 
 FORMAT = 2
 """1 was that of 0.1.0, whose homes do not say so; 2 has a record of what was forgotten and marks of what was read."""
 _FILE = "format.json"
+_FILES = ("*.lock", "*.json", "*.key", "writer.unfinished", "dagster/*.yaml", "fetched/*.json", "lake/**/*.*")
 
 
 class NewerHome(RuntimeError):
@@ -32,6 +33,15 @@ def refusal(where: Path, version: str) -> str:
         f"{where} was written by Skyline {version}, which is newer than this one ({installed()}). Run"
         " that version, or take another home: `skyline rollback` there does not make it older."
     )
+
+
+def misplaced(home: Path) -> list[Path]:
+    """What stands in a home where a file of ours belongs and is none: a pipe, a folder, a link that leads nowhere.
+
+    Those below `raw` and `published` are known to whoever reads them.
+    """
+    named = (path for pattern in _FILES for path in home.glob(pattern))
+    return sorted(path for path in named if not path.is_file() and not path.name.startswith(ASIDE_PREFIX))
 
 
 def note(home: Path) -> None:

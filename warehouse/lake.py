@@ -217,7 +217,7 @@ class Lake:
 def read_cached(path: Path) -> pl.DataFrame | None:
     """A frame that was kept beside the tables; None where it is lost or damaged, for it can be made again."""
     try:
-        return pl.read_parquet(path, glob=False)
+        return pl.read_parquet(ordinary(path), glob=False)
     except (OSError, pl.exceptions.PolarsError):
         return None
 

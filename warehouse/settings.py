@@ -25,6 +25,10 @@ def _split(given: object) -> object:
     return [word.strip() for word in given.split(",") if word.strip()]
 
 
+class BrokenSettings(ValueError):
+    """The file of settings cannot be read."""
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Several words; in a variable divided by commas, or as a JSON list."""
 
@@ -110,6 +114,13 @@ class Settings(BaseSettings):
     ducklake_data: str | None = None
     ducklake_python: Path | None = None
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _is_named(cls, given: object) -> object:
+        if given == "":
+            raise ValueError("is empty, which would be the working directory; name a folder, or do not set it")
+        return given
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -135,7 +146,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables of the environment win over the file."""
-        file = TomlConfigSettingsSource(settings_cls)
+        try:
+            file = TomlConfigSettingsSource(settings_cls)
+        except (OSError, ValueError) as error:
+            raise BrokenSettings(f"{settings_cls.model_config['toml_file']} cannot be read: {error}") from error
         return init_settings, env_settings, dotenv_settings, file, file_secret_settings
 
     @property

@@ -11,7 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 from pipelines.runs.writer_lock import UNFINISHED
+from pipelines.sources.boards.declaration import BrokenDeclaration, declared
 from pipelines.sources.raw_store import BrokenManifest, RawStore
+from warehouse.format import misplaced
 from warehouse.publish import LINK, NotPublished, current
 from warehouse.settings import Settings
 from warehouse.versions import fault, fault_of_current, link_fault
@@ -74,6 +76,12 @@ def _warehouse(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
     """What the next refresh would mend, without mending it."""
     if (settings.home / UNFINISHED).exists():
         yield _mended_by_refresh("last writer", "was killed; what it left is swept by the next")
+    for path in misplaced(settings.home):
+        yield _mended_by_refresh("home", f"{path} is no file; it is kept under another name")
+    try:
+        declared(settings.home)
+    except BrokenDeclaration as error:
+        yield Finding("declared boards", fine=False, detail="not readable", advice=str(error))
     store = RawStore(settings.raw)
     try:
         store.forgotten()

@@ -1,5 +1,6 @@
 """What every command shares: options, printing of rows, and errors as one sentence."""
 
+import io
 import os
 import re
 import signal
@@ -18,6 +19,12 @@ from rich.console import Console
 from analytics.units import counted
 from warehouse.settings import Settings
 
+for _name in ("stdin", "stdout", "stderr"):
+    if getattr(sys, _name) is None:  # closed by whoever started us; no file of ours may take its number
+        setattr(sys, _name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: PTH123, SIM115 - open as long as we run
+for _stream in (sys.stdout, sys.stderr):
+    if isinstance(_stream, io.TextIOWrapper):
+        _stream.reconfigure(errors="backslashreplace")  # not every terminal has every character
 # What is piped into a file or a program is not folded to the width of a terminal.
 # Sentences are printed as they are: names of files and models may hold brackets, and what is copied holds no new lines.
 _AS_IT_IS: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}

@@ -15,6 +15,7 @@ from pipelines.sources.collect import Collection, collect
 from pipelines.sources.mend import mend as mend_raw
 from pipelines.sources.raw_store import RawStore
 from warehouse.contracts.sources import REJECTED_ROWS
+from warehouse.files import vacated, write_text
 from warehouse.publish import Release, current
 from warehouse.settings import Settings
 from warehouse.versions import mend as mend_published
@@ -134,9 +135,8 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """Make the folder in which Dagster keeps its runs, with our settings (telemetry off), and return it."""
     folder = settings.dagster.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "dagster.yaml").exists():
-        with resources.as_file(resources.files("pipelines").joinpath("dagster.yaml")) as shipped:
-            shutil.copyfile(shipped, folder / "dagster.yaml")
+    if not vacated(folder / "dagster.yaml").exists():
+        write_text(folder / "dagster.yaml", resources.files("pipelines").joinpath("dagster.yaml").read_text("utf-8"))
     return folder
 
 

@@ -9,7 +9,8 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from profiling import systems
-from warehouse.format import note, require_known
+from warehouse.files import set_aside, vacated
+from warehouse.format import misplaced, note, require_known
 from warehouse.settings import Settings
 
 UNFINISHED = "writer.unfinished"
@@ -49,13 +50,15 @@ def only_writer(settings: Settings, patience_s: float = 0) -> Iterator[Held]:
     until = time.monotonic() + patience_s
     try:
         # A generator that Dagster drives may be ended in another thread than the one that began it.
-        lock = FileLock(settings.home / "writer.lock", timeout=patience_s, thread_local=False)
+        lock = FileLock(vacated(settings.home / "writer.lock"), timeout=patience_s, thread_local=False)
         lock.acquire()
     except Timeout:
         raise busy from None
     try:
         require_known(settings.home)
         _wait_for_steps(settings, until, busy)
+        for path in misplaced(settings.home):
+            set_aside(path)
         note(settings.home)
         # Removed at the end of every writer that comes to one; the system cannot do so for one that is killed.
         mark = settings.home / UNFINISHED
@@ -98,4 +101,4 @@ def _wait_for_steps(settings: Settings, until: float, busy: HomeBusy) -> None:
 
 
 def _steps(settings: Settings) -> IO[str]:
-    return (settings.home / "steps.lock").open("a", encoding="utf-8")
+    return vacated(settings.home / "steps.lock").open("a", encoding="utf-8")

@@ -258,11 +258,12 @@ def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[
         bundles = [name for name in sorted(folders) if is_bundle(Path(folder) / name)]
         for name in bundles:
             path = Path(folder) / name
+            if reason := _leads_outside(path, root):
+                part.set_aside.append((_address(path, root), reason))
+                continue
             dropped = dropped_bundle(path, root) if marks else None
             if marks and dropped and marks.has(dropped, code):
                 part.known += 1
-            elif reason := _leads_outside(path, root):
-                part.set_aside.append((_address(path, root), reason))
             else:
                 yield from (replace(found, dropped=dropped) for found in _packed(path, _address(path, root), part))
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in bundles)

@@ -119,14 +119,18 @@ def new_bundles(settings: Settings, code: str = "") -> tuple[list[Dropped], list
     """Bundles of measurements that have wholly arrived and were not read, and names of those still on their way."""
     marks = Marks(settings)
     arrived, waiting = [], []
-    for path in sorted(settings.inbox.glob("*")):
-        if is_bundle(path):
-            state = bundle_state(path, time.time())
-            if state is None:
-                waiting.append(printable(path.name))
-            elif not marks.has(dropped := Dropped(path, printable(path.name), state), code):
-                arrived.append(dropped)
+    for path in _bundles(settings):
+        state = bundle_state(path, time.time())
+        if state is None:
+            waiting.append(printable(path.name))
+        elif not marks.has(dropped := Dropped(path, printable(path.name), state), code):
+            arrived.append(dropped)
     return arrived, waiting
+
+
+def _bundles(settings: Settings) -> list[Path]:
+    """Bundles of the inbox; what a link leads to was not dropped, and may be the whole machine."""
+    return sorted(path for path in settings.inbox.glob("*") if is_bundle(path) and not path.is_symlink())
 
 
 def arriving_bundles(settings: Settings) -> list[str]:
@@ -134,13 +138,13 @@ def arriving_bundles(settings: Settings) -> list[str]:
     moment = time.time()
     return [
         printable(path.name)
-        for path in sorted(settings.inbox.glob("*"))
-        if is_bundle(path) and bundle_state(path, moment) is None and moment - _last_written_s(path) < ARRIVING_WITHIN_S
+        for path in _bundles(settings)
+        if bundle_state(path, moment) is None and moment - _last_written_s(path) < ARRIVING_WITHIN_S
     ]
 
 
 def _last_written_s(folder: Path) -> float:
-    return max((path.stat().st_mtime for path in folder.rglob("*")), default=folder.stat().st_mtime)
+    return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")) if os.path.lexists(path))
 
 
 def bundle_state(folder: Path, now_s: float) -> str | None:

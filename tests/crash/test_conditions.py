@@ -1,6 +1,7 @@
 """A disk that is full, a folder that may not be written, a clock that goes back: the release before stays readable."""
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -74,6 +75,19 @@ def test_what_cannot_be_written_leaves_everything_as_it_was(home: Path, conditio
     write_version(Lake(home / "lake"), 2, rows=20_000)
     publish(Lake(home / "lake"), TABLES, home / "published", "2")
     assert Reader(home / "published").query(WHOLE).row(0) == (20_000, 2, 2)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_whoever_may_read_a_release_may_read_the_pointer_to_it_and_what_it_is_made_from(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_version(Lake(tmp_path / "lake"), 1)
+        publish(Lake(tmp_path / "lake"), TABLES, tmp_path / "published", "1")
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*") if path.is_file()} == {mode}
 
 
 def test_a_clock_that_goes_back_makes_no_new_release_an_old_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

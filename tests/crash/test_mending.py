@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
 from pipelines.commands.doctor import examine
 from pipelines.runs import refresh as refreshing
-from pipelines.runs.refresh import refresh
+from pipelines.runs.refresh import prepare_dagster_home, refresh
+from pipelines.sources.boards.declaration import BrokenDeclaration
 from pipelines.sources.raw_store import SET_ASIDE, BrokenManifest, RawStore
 from warehouse.files import TEMPORARY_PREFIX
 from warehouse.publish import LINK, POINTER, NotPublished, current, releases
@@ -76,15 +78,18 @@ def test_notes_of_a_home_that_say_nothing_are_made_again(home: Settings, derived
         assert note.read_bytes() != contents.encode("utf-8", "surrogatepass"), note
 
 
-@pytest.mark.parametrize("kind", ["folder", "pipe", "circle"])
+@pytest.mark.timeout(120, func_only=True)
+@pytest.mark.parametrize("kind", ["folder", "pipe", "socket", "circle", "nowhere"])
 def test_what_is_no_file_where_a_file_belongs_is_waited_for_by_nobody_and_gives_way(
-    home: Settings, derived: list[str], kind: str
+    home: Settings, derived: list[str], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refresh(["bundled"], home)
+    prepare_dagster_home(home)
     store = RawStore(home.raw)
     csv, other = [one.path for one in store.snapshots("open_llm_leaderboard") if one.path.suffix == ".csv"][:2]
     whole = csv.read_bytes()
     notes = [home.home / "inbox-read.json", home.home / "format.json", home.raw / "seen.json", home.published / POINTER]
+    notes += [home.home / "writer.lock", home.home / "steps.lock", home.dagster / "dagster.yaml"]
     places = [*notes, home.published / LINK, csv, other.with_suffix(".manifest"), home.published / "skyline-1.duckdb"]
     for path in places:
         path.unlink(missing_ok=True)
@@ -93,12 +98,20 @@ def test_what_is_no_file_where_a_file_belongs_is_waited_for_by_nobody_and_gives_
             (path / "mine").write_text("kept")
         elif kind == "pipe":
             os.mkfifo(path)
+        elif kind == "socket":
+            monkeypatch.chdir(path.parent)  # a longer name than a socket may have
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(path.name)
         else:
-            path.symlink_to(path.name)
-    with pytest.raises(NotPublished, match="CURRENT is not readable"):
+            path.symlink_to(path.name if kind == "circle" else "nowhere")
+    with pytest.raises(NotPublished, match=r"CURRENT is (not readable|missing)"):
         current(home.published)
-    assert examine(home)
+    said = [one for one in examine(home) if one.what == "home" and not one.fine]
+    assert [one.detail.split()[0] for one in said] == sorted(map(str, [*notes[:2], *notes[4:]]))
+    assert {one.advice for one in said} == {"skyline refresh"}
     refresh(["bundled"], home)
+    prepare_dagster_home(home)
+    assert not [one for one in examine(home) if one.what == "home" and not one.fine]
     assert csv.read_bytes() == whole
     assert store.broken() == []
     assert current(home.published).path in releases(home.published)
@@ -106,6 +119,16 @@ def test_what_is_no_file_where_a_file_belongs_is_waited_for_by_nobody_and_gives_
     kept = [path for path in home.home.rglob("mine") if path.parent not in places]
     assert len(kept) == (len(places) - 1 if kind == "folder" else 0)
     assert [*home.home.rglob(f"{TEMPORARY_PREFIX}*")] == []
+
+
+@pytest.mark.timeout(120, func_only=True)
+def test_a_declaration_that_is_no_file_is_named(home: Settings, derived: list[str]) -> None:
+    (home.home / "boards").mkdir()
+    os.mkfifo(home.home / "boards" / "mine.toml")
+    with pytest.raises(BrokenDeclaration, match=r"mine\.toml cannot be read \(It is no ordinary file\)"):
+        refresh(["bundled"], home)
+    assert derived == []
+    assert not found(home, "declared boards")[0]
 
 
 def test_a_record_of_what_was_forgotten_that_cannot_be_read_is_named_and_nothing_comes_back(

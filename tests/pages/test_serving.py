@@ -57,7 +57,7 @@ def test_every_answer_carries_what_browsers_heed_and_health_needs_no_password(gu
 
 
 def test_an_address_that_leads_nowhere_is_answered_in_the_look_of_the_pages(guarded: Served) -> None:
-    for path, root in (("nothing", "./"), ("nothing/at/all", "../../")):
+    for path, root in (("nothing", "./"), ("nothing/at/all", "../../"), ("static/%00", "../"), ("assets/%00", "../")):
         answer = httpx.get(guarded.url + path, trust_env=False, timeout=PATIENCE_S)
         assert (answer.status_code, "There is no such page" in answer.text) == (404, True)
         assert f'href="{root}assets/skyline.css"' in answer.text

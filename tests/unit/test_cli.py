@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -18,6 +20,8 @@ import pytest
 from pipelines.commands.app import app, main
 from pipelines.commands.doctor import PROFILING, Finding
 from warehouse.publish import current, releases
+
+REPOSITORY = Path(__file__).parents[2]
 
 COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
 MODELS = pl.DataFrame(
@@ -163,6 +167,13 @@ def test_a_setting_that_does_not_exist_or_is_no_number_is_one_sentence(
     monkeypatch.delenv("SKYLINE_PORT")
     monkeypatch.setenv("SKYLINE_DUCKLAKE_DATA", "folder")
     refused(skyline("doctor"), "Error: a DuckLake needs both")
+    monkeypatch.delenv("SKYLINE_DUCKLAKE_DATA")
+    monkeypatch.setenv("SKYLINE_HOME", "")
+    refused(skyline("doctor"), "Error: SKYLINE_HOME: is empty, which would be the working directory")
+    monkeypatch.delenv("SKYLINE_HOME")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "skyline.toml").write_bytes(b"home = ")
+    refused(skyline("doctor"), "Error: skyline.toml cannot be read: ")
 
 
 def test_advice_of_the_doctor_is_printed_as_it_is_written_and_names_nobody_elses_package(
@@ -328,6 +339,22 @@ def test_a_command_that_is_not_understood_says_how_it_is_used(skyline: Skyline, 
 def test_the_command_is_installed_under_its_name(tmp_path: Path) -> None:
     program = shutil.which("skyline", path=str(Path(sys.executable).parent))
     assert program is not None
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_or_lack_characters_stop_no_command(tmp_path: Path, closed: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m pipelines.commands.app devices {closed}"
+    environment = os.environ | {"SKYLINE_HOME": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        ["sh", "-c", command],
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (b"H100" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
 
 
 def test_who_stops_the_command_stops_the_server(published: Path) -> None:

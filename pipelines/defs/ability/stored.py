@@ -9,7 +9,7 @@ from filelock import FileLock
 from pipelines.defs.ability.tables import Abilities, abilities
 from pipelines.runs.fingerprint import digest_of
 from warehouse.contracts.boards import BENCHMARK_RESULTS, MODEL_FACTS
-from warehouse.files import replacing
+from warehouse.files import remove, replacing
 from warehouse.lake import Lake, read_cached
 
 _CODE = (
@@ -39,9 +39,7 @@ def stored_abilities(lake: Lake) -> Abilities:
         said, kept = read_cached(found / _KEPT), [read_cached(found / f"{name}.parquet") for name in _TABLES]
         if said is None or any(frame is None for frame in kept):
             for outdated in folder.glob(f"*/{_KEPT}"):
-                for file in outdated.parent.iterdir():
-                    file.unlink()
-                outdated.parent.rmdir()
+                remove(outdated.parent)
             made: Abilities = abilities(results, facts)
             _keep(found, made)
             return made

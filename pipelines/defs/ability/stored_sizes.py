@@ -19,7 +19,7 @@ from warehouse.contracts.catalogue import (
 )
 from warehouse.contracts.performance import CALIBRATIONS
 from warehouse.contracts.prices import ACCELERATOR_PRICES
-from warehouse.files import replacing
+from warehouse.files import remove, replacing
 from warehouse.lake import Lake, read_cached
 
 DOOR_TABLES: Sequence[Table] = (ACCELERATORS, CALIBRATIONS, HUB_MODELS, ACCELERATOR_PRICES, GRID_CARBON_INTENSITY)
@@ -55,7 +55,7 @@ def stored_sizes(lake: Lake, names: Iterable[str]) -> pl.DataFrame:
             known = pl.concat([known, rows.select(known.columns)])
             for outdated in folder.glob("*.parquet"):
                 if outdated != path:
-                    outdated.unlink()
+                    remove(outdated)
             with replacing(path) as temporary:
                 known.write_parquet(temporary, compression="lz4")
     return known.filter(pl.col("model_id").is_in(wanted["asked"].implode())).drop("asked")

@@ -21,6 +21,7 @@ from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.measure.bundle import is_complete
 from profiling.measure.environment import child_variables
 from warehouse.contracts import profiles as tables
+from warehouse.files import vacated
 
 BUNDLES = dg.DynamicPartitionsDefinition(name="profile_bundles")
 RAW_BUNDLES = ("raw", "profile_bundles")
@@ -94,7 +95,7 @@ def local_sweep(
     command += [str(config.most_seconds), config.device]
     # Two sweeps at once would measure each other. The system lets go of a lock if this process is killed.
     try:
-        with FileLock(work.parent / "device.lock", timeout=config.most_seconds):
+        with FileLock(vacated(work.parent / "device.lock"), timeout=config.most_seconds):
             reported = pipes.run(context=context, command=command, env=child_variables()).get_custom_messages()
     except Timeout:
         raise dg.Failure(f"Another sweep is still measuring here after {config.most_seconds:g} s.") from None

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pipelines.sources.boards.templates import Facts, Measured, Prices, Strict, Template, Text, require_columns
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 from warehouse.contracts.boards import CATEGORIES, MODES, REPORTERS, UNITS
+from warehouse.files import ordinary
 
 DECLARATION = "board.toml"
 USER_FOLDER = "boards"
@@ -358,7 +359,10 @@ def declared(home: Path | None = None) -> dict[str, Declared]:
     """
     found = dict(_shipped())
     for path in sorted((home / USER_FOLDER).glob("*.toml")) if home else ():
-        text = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            text = ordinary(path).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise BrokenDeclaration(f"{path} cannot be read ({error.strerror}); mend it, or take it away.") from error
         board = parse(text, str(path))
         if board.name in found:
             raise BrokenDeclaration(f"{path} declares {board.name}, which exists already; give it another name.")

@@ -19,7 +19,7 @@ from profiling.calibration.shipped import CalibrationSet, shipped
 from profiling.devices.accelerators import Accelerator, find
 from profiling.errors import ProfilingError
 from warehouse.contracts.performance import KERNEL_MEASUREMENTS, REJECTED_ROWS, SNAPSHOTS
-from warehouse.files import write_text
+from warehouse.files import ordinary, write_text
 from warehouse.settings import Settings
 
 _BROUGHT = "kernel tables of this warehouse"
@@ -151,7 +151,7 @@ def calibrations_in_use(settings: Settings) -> Fitted:
 def _cached_set(cached: Path) -> CalibrationSet | None:
     """A set that was fitted before; None where it is lost or damaged."""
     try:
-        return CalibrationSet.from_json(cached.read_text("utf-8"))
+        return CalibrationSet.from_json(ordinary(cached).read_text("utf-8"))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

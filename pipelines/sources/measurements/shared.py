@@ -24,6 +24,7 @@ from profiling.devices.accelerators import Accelerator
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
+from warehouse.files import vacated
 
 SCHEMA = "skyline-measurements-1"
 _STAYS = frozenset({"source", "device_as_reported", "model_as_reported", "licence", "evidence", "note"})
@@ -46,7 +47,7 @@ def key_of(home: Path) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
     key = Ed25519PrivateKey.generate()
     home.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
+    vacated(path).touch(mode=0o600)
     path.write_bytes(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
     return key
 

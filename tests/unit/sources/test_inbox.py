@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from pipelines.commands.app import app
 from pipelines.sources import collect as collecting
 from pipelines.sources.collect import NothingFound, collect
-from pipelines.sources.inbox import Marks, is_open_for_writing, new_bundles, new_files
+from pipelines.sources.inbox import Marks, arriving_bundles, is_open_for_writing, new_bundles, new_files
 from pipelines.sources.raw_store import SET_ASIDE, NoSuchSnapshot, RawStore
 from pipelines.sources.tables import read_as_text
 from profiling.measure.recorded import point, served_environment, write_bundle
@@ -153,6 +153,19 @@ def test_links_that_lead_nowhere_or_in_a_circle_are_named_and_the_rest_is_read(h
     for link in ("a.csv", "b.csv", "c", "e.bundle"):
         with pytest.raises(NothingFound, match="does not exist"):
             collect([str(home.inbox / link)], home)
+
+
+def test_a_link_that_is_called_as_a_bundle_is_not_followed(home: Settings, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "deep" / "lost").symlink_to("nowhere")
+    (home.inbox / "all.bundle").symlink_to(tmp_path / "elsewhere")
+    drop(home, "2024-01-01.csv", board(2))
+    assert (new_bundles(home), arriving_bundles(home)) == (([], []), [])
+    found = collect([str(home.inbox)], home)
+    assert (len(found.new), [uri for uri, _ in found.set_aside]) == (1, ["all.bundle"])
+    # What was only copied in and holds such a link is waited for like any other.
+    shutil.copytree(tmp_path / "elsewhere", home.inbox / "copied.bundle", symlinks=True)
+    assert arriving_bundles(home) == ["copied.bundle"]
 
 
 def test_a_file_that_no_reader_can_bear_keeps_none_of_the_others_out(
