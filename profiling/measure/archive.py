@@ -1,4 +1,4 @@
-"""The package as one file: what measuring needs, and none of what it does not."""
+"""The package as one file: its modules and the facts beside them, without calibrations and measurements."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_MODULES = (
-    "__init__", "errors", "roofline/__init__", "roofline/operators", "roofline/tokens", "roofline/workload",
-    "systems",
-)  # fmt: skip
-_FOLDERS = ("models", "measure")
-_FACTS = ("reference/architectures.csv", "reference/config_defaults.json", "reference/weight_formats.csv",
-          "reference/public_domain.txt")  # fmt: skip
 _MAIN = """import os, sys
 os.environ["SKYLINE_PROFILE_ARCHIVE"] = os.path.abspath(sys.argv[0])
 from profiling.measure.command import main
@@ -27,19 +20,17 @@ def build(out: Path) -> None:
     root = importlib.resources.files("profiling")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "__main__.py", _MAIN.encode())
-        for name in (*(f"{module}.py" for module in _MODULES), *_FACTS):
-            _add(archive, f"profiling/{name}", root.joinpath(name).read_bytes())
-        for folder in _FOLDERS:
-            for name, content in _sources(root.joinpath(folder), f"profiling/{folder}"):
-                _add(archive, name, content)
+        for name, content in _contents(root, "profiling"):
+            _add(archive, name, content)
 
 
-def _sources(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
+def _contents(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir() and entry.name != "__pycache__":
-            yield from _sources(entry, f"{prefix}/{entry.name}")
-        elif entry.name.endswith(".py"):
-            yield f"{prefix}/{entry.name}", entry.read_bytes()
+        name = f"{prefix}/{entry.name}"
+        if entry.is_file():
+            yield name, entry.read_bytes()
+        elif entry.name != "__pycache__" and prefix != "profiling/reference":
+            yield from _contents(entry, name)
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

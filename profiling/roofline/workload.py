@@ -7,10 +7,11 @@ the whole grid at once.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -133,9 +134,8 @@ def stacked_precision(precisions: Sequence[Precision]) -> Precision:
 @cache
 def weight_formats() -> Mapping[str, Mapping[str, str]]:
     """Formats weights are stored in, with their true bits per weight and source, by name."""
-    path = Path(__file__).parents[1] / "reference" / "weight_formats.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["format"]: row for row in csv.DictReader(file)}
+    text = files("profiling").joinpath("reference/weight_formats.csv").read_text("utf-8")
+    return {row["format"]: row for row in csv.DictReader(io.StringIO(text))}
 
 
 def precision_of(weight_format: str, kv_bits: float = 16) -> Precision:
