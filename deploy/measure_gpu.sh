@@ -4,7 +4,7 @@
 #
 #   skyline profile plan deploy/gpu-ten-minutes.yaml --out plan.json       here
 #   sh measure_gpu.sh plan.json                                            there, beside profiling.pyz and plan.json
-#   cp -r gpu.bundle ~/.skyline/inbox                                      here again
+#   cp -r gpu.bundle .skyline/inbox                                        here again
 #
 # Variables: DEVICE (cuda), SECONDS_IN_ALL (540), CEILINGS (60: seconds for them), POINT (2: most seconds of a pass), OUT.
 set -eu

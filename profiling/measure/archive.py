@@ -1,11 +1,10 @@
-"""The package as one file: what measuring needs, and none of what it does not."""
+"""The package as one file: its modules and the facts beside them, without calibrations and measurements."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import importlib.resources
 import zipfile
-from modulefinder import ModuleFinder
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,22 @@ main(program=os.path.basename(sys.argv[0]))
 """
 
 
-class _OfThePackage(ModuleFinder):
-    """Follows imports within the package alone; what nodes have besides is theirs."""
-
-    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
-        """The place of a module."""
-        if path is None and name != "profiling":
-            raise ImportError(name)
-        return super().find_module(name, path, parent)
-
-
 def build(out: Path) -> None:
-    """Write the archive: every module that the command imports, however late, and the files of reference/.
-
-    The same sources make the same bytes.
-    """
-    if itself := os.environ.get("SKYLINE_PROFILE_ARCHIVE"):
-        shutil.copyfile(itself, out)
-        return
-    package = Path(__file__).parents[1]
-    finder = _OfThePackage([str(package.parent)])
-    finder.import_hook("profiling.measure.command")
-    modules = [Path(vars(module)["__file__"]) for module in finder.modules.values()]
-    facts = [file for file in package.joinpath("reference").iterdir() if file.is_file()]
+    """Write the archive; the same sources make the same bytes."""
+    root = importlib.resources.files("profiling")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "__main__.py", _MAIN.encode())
-        for file in sorted([*modules, *facts]):
-            _add(archive, file.relative_to(package.parent).as_posix(), file.read_bytes())
+        for name, content in _contents(root, "profiling"):
+            _add(archive, name, content)
+
+
+def _contents(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        name = f"{prefix}/{entry.name}"
+        if entry.is_file():
+            yield name, entry.read_bytes()
+        elif entry.name != "__pycache__" and prefix != "profiling/reference":
+            yield from _contents(entry, name)
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -251,9 +251,9 @@ class _Asker:
             answer.error, answer.refusal = f"HTTP {error.code}", _refusal(error)
             error.close()
         except (OSError, ValueError, AttributeError, TypeError) as error:
-            answer.error = (
-                "timeout" if watchdog.fired or isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
-            )
+            why = error.reason if isinstance(error, urllib.error.URLError) else error
+            is_late = watchdog.fired or isinstance(why, TimeoutError)
+            answer.error = "timeout" if is_late else f"{type(why).__name__}: {why}"
         if answer.error is None and watchdog.fired:
             answer.error = "timeout"
         if answer.error is None and answer.last is None:

@@ -91,8 +91,8 @@ def tokenizer_of(checkpoint: Path) -> Any:
     file = {"gguf_file": checkpoint.name} if checkpoint.suffix == GGUF else {}
     folder = checkpoint.parent if file else checkpoint
     if not (checkpoint if file else folder / "config.json").is_file():
-        wanted = "give the folder of a checkpoint, or a GGUF file"
-        raise CannotGenerate(f"{checkpoint} {'is no file' if file else 'holds no config.json'}; {wanted}")
+        wrong = "is no file" if file else "holds no config.json" if folder.is_dir() else "is no folder"
+        raise CannotGenerate(f"{checkpoint} {wrong}; give the folder of a checkpoint, or a GGUF file")
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, **file)
     except ImportError as error:

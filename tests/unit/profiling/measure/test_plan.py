@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from profiling.measure.archive import build
 from profiling.measure.plan import InvalidPlan, load_plan, make_plan, read_grid, shards
 from profiling.measure.prediction import CannotPredict, Ceilings, memory_of, predict
 from profiling.models.sources import catalogue, from_config
@@ -122,3 +127,16 @@ def test_a_prediction_without_its_tables_says_which_is_missing() -> None:
     point = {"model": SMOL, "stage": "decode", "batch": 1, "context": 8, "precision": "bfloat16"}
     with pytest.raises(CannotPredict, match="no gemm in bfloat16"):
         predict(point, catalogue()[SMOL].config(), Ceilings(tuple(TABLES), "bfloat16"))
+
+
+def test_the_one_file_plans_alone_and_holds_every_module_that_its_modules_import(tmp_path: Path) -> None:
+    build(tmp_path / "profiling.pyz")
+    (tmp_path / "grid.json").write_text(json.dumps({"models": [SMOL], "batches": [1], "contexts": [16]}))
+    command = [sys.executable, "profiling.pyz", "plan", "grid.json", "--out", "plan.json"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert load_plan(tmp_path / "plan.json")["points"] == make_plan(read_grid(tmp_path / "grid.json"))["points"]
+    with zipfile.ZipFile(tmp_path / "profiling.pyz") as archive:
+        sources = {name: archive.read(name).decode() for name in archive.namelist() if name.endswith(".py")}
+    asked = {module for text in sources.values() for module in re.findall(r"from (profiling\.\S+) import", text)}
+    held = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in sources}
+    assert sorted(asked - held) == []

@@ -147,6 +147,11 @@ def test_a_refusal_is_shown_in_the_words_of_the_server(server: Any, environment:
     assert server.seen[-1][0].endswith("?api-version=2024-10-21")
 
 
+def test_a_server_that_is_not_there_is_told_by_the_reason_of_the_system() -> None:
+    with pytest.raises(BadEndpoint, match="does not answer: ConnectionRefusedError"):
+        ask_endpoint(Load("http://127.0.0.1:9/v1", "model"), "Hello")
+
+
 def test_a_secret_does_not_follow_to_another_address(environment: pytest.MonkeyPatch) -> None:
     import http.server  # noqa: PLC0415 - for this alone
     import threading  # noqa: PLC0415

@@ -125,6 +125,8 @@ def test_answers_are_held_against_those_wanted(checkpoint: Path) -> None:
         quality([checkpoint], ["float32"], text=TEXT, questions="not json\n")
     with pytest.raises(CannotGenerate, match="no number format"):
         quality([checkpoint], ["int3"], text=TEXT)
+    with pytest.raises(CannotGenerate, match="none is no folder"):
+        quality([checkpoint / "none"], ["float32"], text=TEXT)
 
 
 def test_what_was_found_becomes_rows_of_the_warehouse_without_the_text(checkpoint: Path, tmp_path: Path) -> None:
