@@ -232,7 +232,7 @@ class Planned(Started):
     cached_prefix: float = Field(default=0, ge=0, le=0.999, description="Share of every prompt that is reused.")
     draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
     acceptance: float = Field(default=0.7, ge=0, le=1)
-    apart: bool = Field(default=False, description="Read prompts on separate replicas.")
+    disaggregated: bool = Field(default=False, description="Read prompts on separate replicas.")
     tp: int | None = Field(
         default=None, ge=1, le=64, description="Tensor-parallel degree of a replica; by default the best."
     )
@@ -257,7 +257,7 @@ def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
     options = Options(
         weight_format=asked.weight_format, kv_bits=asked.kv_bits, engine=asked.engine,
         most_devices=asked.most_devices, draft=asked.draft, acceptance=asked.acceptance,
-        spot=asked.spot, tensor=asked.tp, expert=asked.ep, data=asked.dp, apart=asked.apart,
+        spot=asked.spot, tensor=asked.tp, expert=asked.ep, data=asked.dp, disaggregated=asked.disaggregated,
         gpu_memory_utilization=asked.gpu_memory_utilization, batched_tokens=asked.batched_tokens, eager=asked.eager,
     )  # fmt: skip
     door = door_of(request)

@@ -73,7 +73,9 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     cached_prefix: Annotated[float, typer.Option(help="Share of every prompt that is reused, from 0 to 1.")] = 0.0,
     draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
     acceptance: Annotated[float, typer.Option(help="Probability that a proposed token is accepted.")] = 0.7,
-    apart: Annotated[bool, typer.Option("--apart", help="Read prompts on separate replicas.")] = False,
+    disaggregated: Annotated[
+        bool, typer.Option("--disaggregated", "--apart", help="Read prompts on separate replicas.")
+    ] = False,
     batched_tokens: Annotated[
         int | None,
         typer.Option(
@@ -118,7 +120,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     promise = Promise(traffic=traffic, time_to_first_token_s=ttft, time_per_output_token_s=tpot)
     options = Options(
         weight_format=weight_format, kv_bits=kv_bits, engine=engine, most_devices=most_devices, draft=draft,
-        acceptance=acceptance, spot=spot, tensor=tp, expert=ep, data=dp, apart=apart,
+        acceptance=acceptance, spot=spot, tensor=tp, expert=ep, data=dp, disaggregated=disaggregated,
         gpu_memory_utilization=gpu_memory_utilization, batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
     door = door_of(None, online=online)

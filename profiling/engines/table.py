@@ -49,7 +49,7 @@ class Engine:
     """Whether 8-bit integer weights are opened to 16 bits before they are multiplied."""
     half_sums: bool = False
     """Whether products of 16 bits may be summed in 16 bits, twice the rate on GeForce."""
-    reads_apart: bool = False
+    separate_prefill: bool = False
     """Whether prompts are read in steps of their own, which go first, and not in the steps that make tokens."""
     reference_kernels: bool = False
     """Whether calibrations (measured cuBLAS and flash attention kernels) are of the kernels that it runs."""
@@ -69,11 +69,11 @@ def _llama_cpp(
 
 def _library(
     name: str, *, launch_s: float = 0.7e-6, reference_kernels: bool = True, composes_steps: bool = False,
-    reads_apart: bool = False, eager_launch_s: float = 0.0,
+    separate_prefill: bool = False, eager_launch_s: float = 0.0,
 ) -> Engine:  # fmt: skip
     return Engine(
         name=name, family=name, reference_kernels=reference_kernels, composes_steps=composes_steps,
-        opens_integers=not reference_kernels, launch_s=launch_s, reads_apart=reads_apart,
+        opens_integers=not reference_kernels, launch_s=launch_s, separate_prefill=separate_prefill,
         eager_launch_s=eager_launch_s,
     )  # fmt: skip
 
@@ -89,7 +89,7 @@ ENGINES: Mapping[str, Engine] = {
         _llama_cpp("cpu", launch_s=0.15e-6, opening=1, integer=True),
         _library("vllm", eager_launch_s=8e-6),
         # `get_next_batch_to_run`; `--enable-mixed-chunk` is off by default
-        _library("sglang", reads_apart=True, eager_launch_s=8e-6),
+        _library("sglang", separate_prefill=True, eager_launch_s=8e-6),
         _library("tensorrt-llm", eager_launch_s=8e-6),
         _library("lmdeploy", launch_s=0.5e-6),
         _library("transformers", launch_s=28e-6, composes_steps=True),

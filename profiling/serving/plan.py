@@ -238,7 +238,7 @@ def fleet(door: Door, model: str, promise: Promise, options: Options, accelerato
     found: list[Plan] = []
     for layout in _laid_out(door, architecture, [device], whole, promise, options):
         copies = count // layout.split.devices
-        for readers in range(1, copies) if options.apart else (0,):
+        for readers in range(1, copies) if options.disaggregated else (0,):
             plan = _tried(door, layout, promise, options, copies - readers, readers)
             if plan is not None:
                 found.append(plan)
@@ -359,7 +359,7 @@ def _fewest(door: Door, guess: _Guess, promise: Promise, options: Options, enoug
     too few, only the most is tried. None where not even the estimate is enough.
     """
     layout, most = guess.layout, min(enough // guess.layout.split.devices, MOST_REPLICAS)
-    if options.apart:
+    if options.disaggregated:
         return _fewest_disaggregated(door, layout, promise, options, most)
     found, kept, broken, count = None, None, max(guess.fewest - 2, 0), guess.fewest
     while broken < count <= most and (kept is None or count < kept.replicas):

@@ -50,7 +50,7 @@ class Options(EngineStart):
     acceptance: float = 0.7
     draft_cost: float = 0.05
     spot: bool = False
-    apart: bool = False
+    disaggregated: bool = False
     """Whether prompts are read on replicas of their own."""
     tensor: int | None = None
     """Tensor parallel ways of a replica, without stages; None: whichever are best."""
@@ -160,7 +160,7 @@ def replica_of(
         steps=times[end], cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
         tokens_per_step=step_tokens, sequences=room.split.data * (1024 if large else 256),
         tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
-        reads_apart=engine.reads_apart, answering_s=waiting.answering_s,
+        separate_prefill=engine.separate_prefill, answering_s=waiting.answering_s,
         waited_steps=waiting.steps * (1 + alone), balance_steps=round(waiting.steps * (held_back_steps - alone)),
         gathering_steps=gathering_steps, prompts_factor=waiting.prompts,
         first_token_factor=waiting.high if end == "high_s" else waiting.factor,

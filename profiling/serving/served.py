@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.errors import InvalidWorkload
-from profiling.serving.apart import RunApart
+from profiling.serving.disaggregated import DisaggregatedRun
 from profiling.serving.simulate import Replica, Run, Served, Traffic
 
 _SEED = 1
@@ -44,7 +44,7 @@ def simulate(replica: Replica, traffic: Traffic, requests: int = 400, *, from_st
     arrivals = None
     if traffic.requests_per_s is not None:
         arrivals = np.cumsum(random.exponential(1 / traffic.requests_per_s, requests))
-    kind = RunApart if replica.readers else Run
+    kind = DisaggregatedRun if replica.readers else Run
     return kind(replica, traffic, prompts, answers, arrivals, from_start=from_start).result()
 
 

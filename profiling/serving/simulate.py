@@ -79,7 +79,7 @@ class Replica:
         balance_steps: Steps for which prompts wait until every group has one to read, or has no request that makes
             tokens; 0: they are not held back. `timeout_iters` of TensorRT-LLM's `attention_dp_config`.
         gathering_steps: Steps for which they wait for more from then on; its `batching_wait_iters`.
-        reads_apart: Whether prompts are read in steps of their own, for which those that make tokens wait.
+        separate_prefill: Whether prompts are read in steps of their own, for which those that make tokens wait.
         answering_s: Time of a request outside of the steps, before its first token.
         waited_steps: Decode steps that end before a new request is looked at.
         prompts_factor: What waiting for others' prompts was measured to take over the time in which they are read.
@@ -97,7 +97,7 @@ class Replica:
     moving_s_per_token: float = 0.0
     balance_steps: int = 0
     gathering_steps: int = 0
-    reads_apart: bool = False
+    separate_prefill: bool = False
     answering_s: float = 0.0
     waited_steps: float = 0.0
     prompts_factor: float = 1.0
@@ -249,7 +249,7 @@ class Run:
         if not self.reading and not self.waiting:
             return 0, 0.0, 0
         groups = self.replica.steps.groups
-        making = 0 if self.replica.reads_apart else ceil(len(self.decoding) / groups)
+        making = 0 if self.replica.separate_prefill else ceil(len(self.decoding) / groups)
         budget = max(self.replica.tokens_per_step - making, 0)
         left, attended = [budget] * groups, 0.0
         for request in self.reading:
@@ -306,7 +306,7 @@ class Run:
         batch, steps = len(self.decoding), self.replica.steps
         alone = self.replica.step_cost * steps.at(batch, self.contexts) if batch else 0.0
         taken, seconds, added = 1, alone, 0.0
-        if chunk and self.replica.reads_apart:
+        if chunk and self.replica.separate_prefill:
             taken, seconds = 0, steps.added(0, chunk, attended, read)
             added = seconds
         elif chunk:

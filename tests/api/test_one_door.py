@@ -85,7 +85,11 @@ def test_a_plan_is_the_same_on_page_over_http_and_by_command(
     door = Data(settings).door()
     chosen = {"model": "openai/gpt-oss-120b", "users": 20, "ttft": 1, "tpot": 30}
     with TestClient(create(settings)) as client:
-        for options in ({"cached": 50, "batched_tokens": 2048}, {"draft": 3, "acceptance": 0.8}, {"apart": "yes"}):
+        for options in (
+            {"cached": 50, "batched_tokens": 2048},
+            {"draft": 3, "acceptance": 0.8},
+            {"disaggregated": "yes"},
+        ):
             state = ServeState.from_address(f"?{urlencode({**chosen, **options})}")
             assert state.offer_all(door) + state.settle() == []
             fleet = "8xH100"
@@ -96,7 +100,7 @@ def test_a_plan_is_the_same_on_page_over_http_and_by_command(
                 "model": state.model, "users": state.users, "input_tokens": state.input, "output_tokens": state.output,
                 "spread": state.spread, "ttft_s": state.ttft, "tpot_s": state.tpot / 1000, "accelerator": fleet,
                 "cached_prefix": state.cached / 100, "draft": state.draft, "acceptance": state.acceptance,
-                "apart": state.apart, "engine": state.engine,
+                "disaggregated": state.disaggregated, "engine": state.engine,
             } | ({"batched_tokens": state.batched_tokens} if state.batched_tokens else {})  # fmt: skip
             answer = client.get("/api/v1/plan", params=http).json()
             (over_http,) = answer["rows"]
@@ -111,4 +115,4 @@ def test_a_plan_is_the_same_on_page_over_http_and_by_command(
                 assert over_http[name] == pytest.approx(value), name
                 assert (str(page[name]) if isinstance(value, str) else page[name]) == pytest.approx(value), name
             assert by_command["rented_pays_from_load"] is None or 0 < by_command["rented_pays_from_load"] <= 1
-            assert by_command["prefill_replicas"] > 0 or "apart" not in options
+            assert by_command["prefill_replicas"] > 0 or "disaggregated" not in options

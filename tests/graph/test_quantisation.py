@@ -8,7 +8,12 @@ import pytest
 
 from pipelines.defs.quantisation import assets
 from pipelines.lib.resources import Home
-from warehouse.contracts.quantisation import QUANTISATION_ERRORS, QUANTISATION_LOSS, QUANTISATION_PAIRS, TABLES
+from warehouse.contracts.quantisation import (
+    QUANTISATION_ERRORS,
+    QUANTISATION_LOSS,
+    QUANTISATION_MEASUREMENTS,
+    QUANTISATION_PAIRS,
+)
 from warehouse.lake import Lake
 
 
@@ -18,7 +23,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     made = dg.materialize([assets.reference_quantisation, assets.quantisation_loss], resources={"skyline": home})
     assert made.success
     checks = made.get_asset_check_evaluations()
-    assert {check.asset_key.path[-1] for check in checks if check.passed} == {table.name for table in TABLES}
+    assert {check.asset_key.path[-1] for check in checks if check.passed} == {
+        "quantisation_measurements", "quantisation_loss", "quantisation_pairs", "quantisation_errors"
+    }  # fmt: skip
     return home.lake
 
 
@@ -73,7 +80,7 @@ def test_measured_models_go_by_their_hub_ids_and_never_by_those_of_the_same_shap
 @pytest.mark.data
 def test_the_shipped_measurements_are_the_published_ones(shared_data: Path, lake: Lake) -> None:
     shared = pl.read_csv(shared_data.parent / "facts" / "quantisation_loss.csv", infer_schema_length=None)
-    shipped = lake.read(TABLES[0])
+    shipped = lake.read(QUANTISATION_MEASUREMENTS)
     assert shipped.height == shared.height == 1399
     assert shipped.columns == shared.columns
     assert shipped["delta"].sum() == pytest.approx(shared["delta"].sum())

@@ -194,7 +194,7 @@ class Serve(SessionPage[ServeState]):
             controls.number(state, "cached", "Cached prefix (% of every prompt)", step=5, margin=margin),
             controls.integer(state, "draft", "Proposed tokens per step (0: none)", margin=margin),
             controls.number(state, "acceptance", "Share accepted", step=0.05, margin=margin),
-            controls.switch(state, "apart", "Separate replicas for prompts", margin=margin),
+            controls.switch(state, "disaggregated", "Separate replicas for prompts", margin=margin),
             controls.switch(state, "spot", "Spot prices", margin=margin),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip

@@ -37,7 +37,7 @@ class ServeState(EngineOptions):
     cached: Any = param.Number(default=0.0, bounds=(0.0, 99.0), doc="Percent of every prompt that is reused.")
     draft: Any = param.Integer(default=0, bounds=(0, 64), doc="Tokens proposed per step by speculation; 0: none.")
     acceptance: Any = param.Number(default=0.7, bounds=(0.0, 1.0), doc="Probability that one of them is accepted.")
-    apart: Any = param.Boolean(default=False, doc="Whether prompts are read on replicas of their own.")
+    disaggregated: Any = param.Boolean(default=False, doc="Whether prompts are read on replicas of their own.")
     spot: Any = param.Boolean(default=False, doc="Whether interruptible devices are rented.")
 
     def offer_all(self, door: Door) -> list[str]:
@@ -67,7 +67,7 @@ class ServeState(EngineOptions):
         """How the model is served."""
         return Options(
             weight_format=None if self.weights == AS_PUBLISHED else self.weights, engine=self.engine, spot=self.spot,
-            draft=self.draft, acceptance=self.acceptance, apart=self.apart, kv_bits=kv_format(self.kv),
+            draft=self.draft, acceptance=self.acceptance, disaggregated=self.disaggregated, kv_bits=kv_format(self.kv),
             **engine_options.chosen(self),
         )  # fmt: skip
 
@@ -91,7 +91,7 @@ class ServeState(EngineOptions):
             engine_options.flags(self).strip(),
             f"--cached-prefix {self.cached / 100:g}" if self.cached else "",
             f"--draft {self.draft} --acceptance {self.acceptance:g}" if self.draft else "",
-            "--apart" if self.apart else "",
+            "--disaggregated" if self.disaggregated else "",
             "--spot" if self.spot else "",
         ]
         return " ".join(part for part in parts if part)

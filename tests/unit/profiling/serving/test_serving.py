@@ -54,9 +54,9 @@ def test_prompts_of_one_step_attend_to_themselves_alone() -> None:
     assert served.mean_first_token_s < STEPS.at(0, 0, 4000)
 
 
-def test_who_reads_prompts_apart_makes_no_token_until_all_that_wait_are_read() -> None:
+def test_an_engine_that_prefills_in_steps_of_their_own_makes_no_token_until_all_that_wait_are_read() -> None:
     # Sixteen prompts of a whole step each, all at once and none after, as SGLang schedules them.
-    replica = replace(REPLICA, reads_apart=True)
+    replica = replace(REPLICA, separate_prefill=True)
     round_of = Traffic(input_tokens=8192, output_tokens=101, users=16, spread=0)
     served = simulate(replica, round_of, 16, from_start=True)
     prompt, step = STEPS.at(0, 0, 8192), STEPS.at(16, 16 * 8242)
@@ -173,11 +173,11 @@ def test_prompts_read_elsewhere_no_longer_delay_tokens_and_too_few_readers_delay
     assert not simulate(replace(REPLICA, readers=4), arriving, 400).saturated
 
 
-def test_apart_a_plan_counts_both_kinds_and_charges_each_for_its_devices(door: Door) -> None:
-    apart = fleet(door, LLAMA, PROMISE, replace(OPTIONS, apart=True), H100, 8)
-    assert apart.readers > 0
-    assert (apart.readers + apart.replicas) * apart.split.devices == apart.devices == 8
-    row = apart.row()
+def test_a_disaggregated_plan_counts_both_kinds_and_charges_each_for_its_devices(door: Door) -> None:
+    separate = fleet(door, LLAMA, PROMISE, replace(OPTIONS, disaggregated=True), H100, 8)
+    assert separate.readers > 0
+    assert (separate.readers + separate.replicas) * separate.split.devices == separate.devices == 8
+    row = separate.row()
     spent = sum(
         float(str(row[f"usd_per_million_{side}_tokens"])) * float(str(row[f"{side}_tokens_per_s"])) * 3600 / 1e6
         for side in ("input", "output")

@@ -14,7 +14,7 @@ from typing import Any
 from profiling.serving.simulate import Request, Run
 
 
-class RunApart(Run):
+class DisaggregatedRun(Run):
     """A simulation whose decode steps read no prompts: these are read elsewhere, one at a time on each reader."""
 
     def __init__(self, *arguments: Any, from_start: bool) -> None:
