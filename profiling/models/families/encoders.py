@@ -60,7 +60,7 @@ def turned_bert(config: Config) -> Architecture:
         feed_forward_bias=not gated, layer_steps=down_bias if gated and biased else (),
     )  # fmt: skip
     ends = Ends(norm="layer", final_norm=False, head=False, segments=int(config.get("type_vocab_size", default=0)),
-                embedding_norm=True)  # fmt: skip
+                embedding_norm=True, pooler=not gated)  # fmt: skip
     return encoder(config, [spec] * config.integer("num_hidden_layers", "n_layer"), ends)
 
 
@@ -76,7 +76,8 @@ def modernbert(config: Config) -> Architecture:
     every = config.integer("global_attn_every_n_layers", default=3)
     types = config.get("layer_types", default=["full_attention" if not at % every else "" for at in range(count)])
     specs = [spec if kind == "full_attention" else local for kind in types]
-    ends = Ends(norm=spec.norm, head=False, embedding_norm=True)
+    # The norm of the embeddings is the first layer's too, which has none of its own.
+    ends = Ends(norm=spec.norm, head=False)
     return encoder(config, specs, ends)
 
 

@@ -302,20 +302,31 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "mimo_v2_flash": {**_EXPERTS, "v_head_dim": 16, "layer_types": _FOURTH, **_SPARSE},
     "beam": {**_SHARED, "n_group": 1, "topk_group": 1},
     "bamba": {**_MAMBA, "attn_layer_indices": [1]},
+    "zamba2": {
+        "layers_block_type": ["linear_attention", "hybrid"] * 2,
+        "n_mamba_heads": 16,
+        "mamba_headdim": 32,
+        "mamba_d_state": 16,
+        "num_key_value_heads": 8,
+        "attention_hidden_size": 512,
+        "attention_head_dim": 64,
+        "use_mamba_kernels": False,
+    },
 }
 # Containers of several towers, and other names of a family; the decoders are tested under their own names.
 TOWERS = {"llama4", "gemma3", "gemma3n", "gemma4", "glm5_next", "inkling2", "minimax_m3_vl", "mllama", "molmo2",
           "muse_spark", *ALIASES}  # fmt: skip
 # Their code lies beside their weights on the hub, so there is nothing to count here.
 ON_THE_HUB = {
-    "baichuan", "bailing_moe", "bailing_moe_v2", "chatglm", "deepseek", "exaone", "exaone4_5_text", "gravity_moe",
-    "grok-1", "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minimax_m1", "minimax_m3", "minimax_text_01",
-    "nemotron-nas", "phi3small", "qwen", "sarvam_mla", "sarvam_moe", "yi",
+    "baichuan", "bailing_moe", "bailing_moe_linear", "bailing_moe_v2", "chatglm", "deepseek", "exaone",
+    "exaone4_5_text", "gravity_moe", "grok-1", "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minimax_m1",
+    "minimax_m3", "minimax_text_01", "nemotron-nas", "new", "phi3small", "qwen", "rwkv7", "sarvam_mla", "sarvam_moe",
+    "yi",
 }  # fmt: skip
 # transformers has these decoders only inside a model with a vision tower.
 NOT_ALONE = {"step3p7", "mllama_text_model"}
 # Their routers or indexers look at values, which meta tensors do not have: parameters alone are compared.
-LOOKS_AT_VALUES = {"glm5_next_text", "longcat_flash"}
+LOOKS_AT_VALUES = {"deberta-v2", "glm5_next_text", "longcat_flash"}
 # Small mixes of a token's own numbers that transformers writes as products and that count as elementwise work here.
 LOOSE = {"deepseek_v4": 1e-2, "gemma3n_text": 1e-2, "inkling2_text": 5e-3}
 BROKEN = pytest.mark.xfail(raises=AttributeError, strict=True, reason="transformers 5.23 cannot build its own dbrx")
