@@ -20,7 +20,7 @@ from warehouse.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BOARD = REPOSITORY / "warehouse" / "reference" / "leaderboards" / "open_llm_v1_2024-06-15.csv"
-KILLS, PATIENCE_S = 4, 300.0
+KILLS, PATIENCE_S = 2, 900.0
 
 
 class Daemon:

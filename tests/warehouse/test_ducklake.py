@@ -196,8 +196,10 @@ def test_a_refresh_publishes_in_the_ducklake_of_the_settings_too(
     shutil.copytree(bundled_home, tmp_path / "home", symlinks=True)
     for pointer in ("CURRENT", "skyline.duckdb"):  # so that there is something to publish
         (tmp_path / "home" / "published" / pointer).unlink()
-    wanted = {"ducklake_catalogue": catalogue, "ducklake_data": data, "ducklake_python": python}
+    # As an operator sets them: a step of Dagster's reads the settings anew.
+    for name, value in {"CATALOGUE": catalogue, "DATA": data, "PYTHON": python}.items():
+        monkeypatch.setenv(f"SKYLINE_DUCKLAKE_{name}", value)
     said: list[str] = []
-    refresh(["bundled"], Settings.model_validate({"home": tmp_path / "home", **wanted}), said.append)
+    refresh(["bundled"], Settings.model_validate({"home": tmp_path / "home"}), said.append)
     assert any(line.startswith("published in the DuckLake: snapshot ") for line in said)
     run(python, READS, str(tmp_path / "home" / "lake"), catalogue, data, environment=environment)
