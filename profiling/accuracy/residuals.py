@@ -29,14 +29,14 @@ _FEWEST_ROWS = 12
 """Rows from which on a group is named in the table."""
 _TAIL = 0.1
 """Share of rows beyond each end of an interval."""
-_PRIOR = 4.0
+_PRIOR = 6.0
 """Devices (or models) that the wider group counts as beside a group's own."""
 _ALIKE = 0.03
 """Correlation of rows of one device in spreads about the centre of the others: n of them tell as much as
 n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
 _ALIKE_IN_GROUP = 0.05
 """The same where a group of few devices says how many spreads hold 80 % of its own."""
-_OF_STAGE, _OF_ALL = 20.0, 2.0
+_OF_STAGE, _OF_ALL = 80.0, 10.0
 """Weight of all rows of a stage, and of all that is timed, in such rows, beside what a group says of how many spreads
 hold 80 %."""
 
