@@ -2,13 +2,11 @@
 
 import csv
 import io
-import json
 import re
-import tomllib
 import zipfile
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,7 +17,8 @@ import yaml
 from analytics.units import counted
 from pipelines.sources.boards.declaration import SUFFIX_FORMS, File
 from pipelines.sources.boards.markdown import markdown_tables, with_links
-from pipelines.sources.boards.shapes import flat, text_of_value, whole_table
+from pipelines.sources.boards.nested import parsed, rows_at
+from pipelines.sources.boards.shapes import flat, whole_table
 from pipelines.sources.tables import DELIMITERS, INDEX_NAMES, UnreadableFile, delimiter_of, read_as_text
 
 FILE_NAME, FILE_STEM, FILE_PATH = "file.name", "file.stem", "file.path"
@@ -354,7 +353,7 @@ def records_of(member: Member, form: str, records: str, most: int | None = None)
         UnreadableFile: it is not written in that form, or holds nothing there.
     """
     steps = [step for step in records.split(".") if step]
-    found = list(islice(_walk(_document(member, form), steps, {}), most))
+    found = list(islice(rows_at(_document(member, form), steps), most))
     if not found:
         raise UnreadableFile(f"{member.name} holds nothing at {records or 'its root'}.")
     return found
@@ -376,90 +375,9 @@ def _document(member: Member, form: str) -> Any:
     form = member.form if member.form in NESTED and form in NESTED else form
     try:
         # Bare NaN, which JSON does not have and boards write, is read as such and says nothing.
-        return _loaded(form, text_of(member.payload, member.name))
+        return parsed(form, text_of(member.payload, member.name))
     except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         if isinstance(error, UnreadableFile):
             raise
         reason = str(error).strip().splitlines()
         raise UnreadableFile(f"{member.name} cannot be read as {form}: {reason[0] if reason else error}") from error
-
-
-@lru_cache(maxsize=2)
-def _loaded(form: str, text: str) -> Any:
-    """The document of a text; kept, as several kinds of file are tried on it in turn."""
-    if form == "yaml":
-        return _yaml(text)
-    if form == "jsonl":
-        return _json_lines(text)
-    return tomllib.loads(text) if form == "toml" else _json(text)
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        lines = [line for line in text.split("\n") if line.strip()]
-        if len(lines) > 1 and all(line.lstrip().startswith("{") for line in lines):
-            return _json_lines(text)
-        raise
-
-
-def _json_lines(text: str) -> list[Any]:
-    """One document a line, as logs and exports of databases write them."""
-    return [json.loads(line) for line in text.split("\n") if line.strip()]
-
-
-def _yaml(text: str) -> Any:
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
-        # A few lines of them can stand for more than fits.
-        raise ValueError("aliases are not read")
-    documents = [one for one in yaml.load_all(text, Loader=_Loader) if one is not None]
-    return documents[0] if len(documents) == 1 else documents
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # of whichever is built
-    """Safe, and dates stay text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _walk(
-    node: Any, steps: Sequence[str], above: Mapping[str, str | None], path: str = ""
-) -> Iterator[dict[str, str | None]]:
-    """Rows below a node; what stands on the way is carried along, under the path of where it stands."""
-    if not steps:
-        own = flat(node) if isinstance(node, dict) else {"value": text_of_value(node)}
-        if not isinstance(node, list):
-            yield {**{name if name not in own else f"^{name}": value for name, value in above.items()}, **own}
-        return
-    step, *rest = steps
-    if step == "[]" or (step.startswith("{") and isinstance(node, list)):
-        for each in node if isinstance(node, list) else ():
-            yield from _walk(each, rest, above, path)
-    elif step.startswith("{"):
-        for key, each in node.items() if isinstance(node, dict) else ():
-            yield from _walk(each, rest, {**_of_key(above, str(key), step[1:-1], node), step[1:-1]: str(key)}, path)
-    elif isinstance(node, dict):
-        key, each_of = (step[:-2], True) if step.endswith("[]") else (step, False)
-        beside = flat({name: value for name, value in node.items() if name != key}, path)
-        below = node.get(key)
-        for each in (below if isinstance(below, list) else ()) if each_of else (below,):
-            yield from _walk(each, rest, {**above, **beside}, f"{path}{key}.")
-
-
-def _of_key(above: Mapping[str, str | None], key: str, name: str, keys: Container[str]) -> dict[str, str | None]:
-    """What stands on the way, of one of the keys walked over: objects beside that have the same keys say more of it.
-
-    `n-shot.gsm8k` is `n-shot.task` of the row of the task gsm8k, and of no other.
-    """
-    found = {}
-    for path, value in above.items():
-        parts = path.split(".")
-        of = next((part for part in parts[1:] if part in keys), None)
-        if of is None or of == key:
-            found[".".join(name if part == key and of else part for part in parts)] = value
-    return found
