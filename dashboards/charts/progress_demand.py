@@ -1,7 +1,6 @@
 """GPUs that each frontier-moving open model needs to be served as published, by its release date."""
 
 import datetime as dt
-from typing import Any
 
 import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, FixedTicker, HoverTool, PanTool, Range1d, ResetTool
@@ -15,7 +14,9 @@ from dashboards.parts import theme
 
 NAME = "gpu_demand"
 _COLUMNS = ("model", "release_date", "gpus_needed", "rating", "memory", "weights", "colour", "mark", "size")
-_MOST_NAMES, _APART_DAYS, _NAME_ROOM = 20, 150, 0.16
+_MOST_NAMES, _NAME_ROOM = 20, 0.16
+_LETTER = 0.0075
+"""Share of the axis that a letter of a name takes where names are shown."""
 _TICKS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -90,14 +91,14 @@ class Demand:
         axes.show(self.figure.y_range, (0.75, most * 1.7))
         memory = "" if demand.is_empty() else f" of {demand['gpu_memory_gb'][0]:.0f} GB"
         self.figure.yaxis[0].axis_label = f"GPUs{memory}"
-        # One name per level and stretch of time, the newest: the others are in the hover and the table.
-        named = known.sort("release_date", descending=True)
-        kept: list[dict[str, Any]] = []
-        for row in named.iter_rows(named=True):
-            near = [k for k in kept if k["gpus_needed"] == row["gpus_needed"]]
-            if all(abs((k["release_date"] - row["release_date"]).days) > _APART_DAYS for k in near):
-                kept.append(row)
-        self.names.show([(_milliseconds(row["release_date"]), row["gpus_needed"], row["model"]) for row in kept])
+        # Newest first; a name that would run into a newer one on its level is in the hover and the table alone.
+        letter = _LETTER * (1 + _NAME_ROOM) * (span[1] - span[0]) if span is not None else 0.0
+        named: list[tuple[float, int, str]] = []
+        for row in known.sort("release_date", descending=True).iter_rows(named=True):
+            x, level = _milliseconds(row["release_date"]), row["gpus_needed"]
+            if all(newer - x > letter * len(name) for newer, its_level, name in named if its_level == level):
+                named.append((x, level, row["model"]))
+        self.names.show(named)
         return legend.swatches(NAME, classes.entries(known["licence_class"]))
 
 

@@ -18,12 +18,12 @@ FACTS = {
     "ability": Fact("Ability (index points)", "0.0", 84),
     "ability_low": Fact("90 % from", "0.0", 76),
     "ability_high": Fact("90 % to", "0.0", 76),
-    "evidence_class": Fact("Evidence", width=120),
+    "evidence_class": Fact("Evidence", width=138),
     "results": Fact("Results", "0,0", 66),
     "sources": Fact("Sources", width=190, names_boards=True),
     "openness_words": Fact("Weights", width=110),
     "licence": Fact("Licence", width=120),
-    "release_date": Fact("Released", width=96),
+    "release_date": Fact("Released", width=108),
     "parameters_billion": Fact("Parameters (billion)", "0,0.[0]", 90),
     "weights_gib": Fact("Weights (GiB)", "0,0.[0]", 80),
     "weight_format": Fact("Published as", width=110),
@@ -35,7 +35,7 @@ FACTS = {
     "effort": Fact("Effort", width=80),
     "change": Fact("Change since before", "+0.0", 80),
     "reason": Fact("Why", width=100),
-    "as_of_date": Fact("As of", width=96),
+    "as_of_date": Fact("As of", width=108),
 }
 
 

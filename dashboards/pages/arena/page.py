@@ -39,7 +39,7 @@ _FACTS = {
     "standing": Fact("Standing", width=110),
     "rank_published": Fact("Rank as published", "0", 92),
     "rank_style_control_published": Fact("With style control", "0", 92),
-    "release_date": Fact("Released", width=100),
+    "release_date": Fact("Released", width=108),
     "release_grade": Fact("Grade of the date", width=92),
     "knowledge_cutoff": Fact("Knowledge cut-off", width=110),
     "mt_bench_score": Fact("MT-bench (of 10)", "0.00", 92),

@@ -34,7 +34,7 @@ _FITTING = {
     "max_batch": Fact("Largest batch", "0,0", 76),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 92),
     "licence": Fact("Licence", width=110),
-    "release_date": Fact("Released", width=92),
+    "release_date": Fact("Released", width=108),
     "architecture_link": Fact("Architecture known by", width=150),
 }
 _DROPPED = {

@@ -94,7 +94,7 @@ _PURCHASE = {
     "usd_before_tax": Fact("USD before tax", "0,0", 110),
     "devices": Fact("Devices in it", "0", 96),
     "region": Fact("Region", width=76),
-    "as_of_date": Fact("As of", width=100),
+    "as_of_date": Fact("As of", width=108),
     "age_days": Fact("Age (days)", "0,0", 90),
     "evidence": Fact("Evidence", width=240),
     "source": Fact("Source", width=280),

@@ -27,7 +27,7 @@ from profiling.engines.time import COMMAND
 _ERRORS, _PICTURE = "error_on_what_was_left_out", "predicted_against_measured"
 _SHIPPED = {
     "stage": Fact("Stage", width=190),
-    "engine": Fact("Engine", width=130, stays=True),
+    "engine": Fact("Engine", width=148, stays=True),
     "devices_left_out_mdape_pct": Fact("Error, devices left out (%)", "0.0", 90, stays=True),
     "models_left_out_mdape_pct": Fact("Error, models left out (%)", "0.0", 90),
     **{

@@ -55,7 +55,7 @@ _SCORES = {
     "host": Fact("Host", width=100),
     "reporter": Fact("Reporter", width=110),
     "source": Fact("Source", width=190, names_boards=True),
-    "snapshot_date": Fact("Snapshot", width=100),
+    "snapshot_date": Fact("Snapshot", width=108),
 }
 _FORMATS = {
     "weight_format": Fact("Format", width=130),
@@ -114,7 +114,7 @@ _RELATIVES = {
     "model_id": Fact("Model", width=300, link="model/"),
     "relation": Fact("Relation", width=220),
     "parameters_billion": Fact("Parameters (billion)", "0,0.[0]", 110),
-    "release_date": Fact("Released", width=100),
+    "release_date": Fact("Released", width=108),
     "ability": Fact("Ability", "0.0", 80, stays=True),
     "ability_low": Fact("Ability, low", "0.0", 90),
     "ability_high": Fact("Ability, high", "0.0", 94),
@@ -132,7 +132,7 @@ _PRICES = {
     "usd_per_million_cached_input": Fact("Cached input (USD per million tokens)", "0,0.000", 170),
     "context_length": Fact("Context (tokens)", "0,0", 120),
     "model_as_listed": Fact("Name in the list", width=200),
-    "as_of_date": Fact("As of", width=100),
+    "as_of_date": Fact("As of", width=108),
     "age_days": Fact("Age (days)", "0,0", 90),
     "bundled_as_of_date": Fact("In place of a price of", width=120),
     "source": Fact("Source", width=260),

@@ -29,7 +29,7 @@ _FACTS = {
     "model": Fact("Model", width=250, link="model/", link_of="page_of"),
     "organization": Fact("Maker", width=100),
     "licence_words": Fact("Licence class", width=120),
-    "release_date": Fact("Released", width=92),
+    "release_date": Fact("Released", width=108),
     "release_grade": Fact("Grade of the date", width=76),
     "rating": Fact("Rating (points)", "0,0.0", 80, stays=True),
     "gpus_needed": Fact("GPUs needed", "0", 80),

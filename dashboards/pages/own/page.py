@@ -24,7 +24,7 @@ _RESULTS = {
     "unit": Fact("Unit", width=90),
     "mode": Fact("Mode", width=100),
     "effort": Fact("Effort", width=80),
-    "snapshot_date": Fact("As of", width=100),
+    "snapshot_date": Fact("As of", width=108),
     "source": Fact("File", width=200),
 }
 _SAID = {"device": "Device", "model": "Model", "weight_format": "Weight format"}

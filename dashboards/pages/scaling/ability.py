@@ -24,7 +24,7 @@ _FACTS = {
     "rank": Fact("#", "0", 46),
     "model_id": Fact("Model", width=300, link="model/"),
     "billions": Fact("Parameters (billion)", "0,0.[0]", 100, header="parameters_billion"),
-    "release_date": Fact("Released", width=100),
+    "release_date": Fact("Released", width=108),
     "ability": Fact("Ability (index points)", "0.0", 96),
     "ability_low": Fact("90 % from", "0.0", 80),
     "ability_high": Fact("90 % to", "0.0", 80),

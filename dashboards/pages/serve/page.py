@@ -102,7 +102,7 @@ class Serve(SessionPage[ServeState]):
         return render(
             __file__, "answer.html", plan=best, row=best.row() if best else None, problem=problem,
             load=text.load(promise.traffic), layout=text.layout(best) if best else "",
-            surely="" if best is None or best.certainty == "surely" else " (likely, not surely)",
+            certainly="" if best is None or best.certainty == "surely" else "likely ",
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
             buying=self._buying(best, promise), said=said, stage=PER_TOKEN, command=state.command,
