@@ -30,7 +30,7 @@ _ADVICE = {
     "costs": Fact("What it costs", width=300),
 }
 _OPERATORS = {
-    "place": Fact("Place", width=130),
+    "place": Fact("Place", width=136),
     "operator": Fact("Operator", width=150),
     "share_pct": Fact("Share (%)", "0.0", 80, stays=True),
     "bound_by": Fact("Bound by", width=90),
