@@ -22,7 +22,7 @@ _SCALES |= dict.fromkeys(("likely_s", "bound_s"), 1e6)
 _SECOND = {"likely_s": "B predicted (µs)", "ratio": "B / A", "side": "B bound by"}
 _TWO_DIGITS = ("Bound (µs)", "Predicted (µs)", "Share (%)", "B predicted (µs)", "B / A", "FLOPs per byte")
 _TEXT_WIDTHS = {
-    "Place": 112, "Operator": 200, "Class": 120, "Bound by": 116, "B bound by": 116, "×": 44, "80 % interval (µs)": 128,
+    "Place": 132, "Operator": 200, "Class": 120, "Bound by": 116, "B bound by": 116, "×": 44, "80 % interval (µs)": 128,
 }  # fmt: skip
 
 
