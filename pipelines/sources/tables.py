@@ -126,10 +126,10 @@ def delimiter_of(text: str) -> str:
 
 
 def _beginning(payload: bytes) -> str:
-    return _as_utf8(payload[: 1 << 20]).decode("utf-8", errors="replace")
+    return as_utf8(payload[: 1 << 20]).decode("utf-8", errors="replace")
 
 
-def _as_utf8(payload: bytes) -> bytes:
+def as_utf8(payload: bytes) -> bytes:
     """Text that says by its first two bytes that it is UTF-16, as spreadsheets save "Unicode", as UTF-8."""
     is_utf16 = payload[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     return payload.decode("utf-16", errors="replace").encode() if is_utf16 else payload
@@ -137,7 +137,7 @@ def _as_utf8(payload: bytes) -> bytes:
 
 def _read_csv(payload: bytes, columns: list[str] | None = None, rows: int | None = None) -> pl.DataFrame:
     """Cells as text; where semicolons separate them, decimal commas become points."""
-    payload = _as_utf8(payload)
+    payload = as_utf8(payload)
     delimiter = delimiter_of(_beginning(payload))
     if b"\n" not in payload:  # lines end as they did on old Macintoshes
         payload = payload.replace(b"\r", b"\n")

@@ -19,7 +19,7 @@ from pipelines.sources.boards.declaration import SUFFIX_FORMS, File
 from pipelines.sources.boards.markdown import markdown_tables, with_links
 from pipelines.sources.boards.nested import parsed, rows_at
 from pipelines.sources.boards.shapes import flat, whole_table
-from pipelines.sources.tables import DELIMITERS, INDEX_NAMES, UnreadableFile, delimiter_of, read_as_text
+from pipelines.sources.tables import DELIMITERS, INDEX_NAMES, UnreadableFile, as_utf8, delimiter_of, read_as_text
 
 FILE_NAME, FILE_STEM, FILE_PATH = "file.name", "file.stem", "file.path"
 """Columns that every file has."""
@@ -191,8 +191,7 @@ def text_of(payload: bytes, name: str) -> str:
     Raises:
         UnreadableFile: they hold zero bytes, as no text does.
     """
-    if payload[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        return payload.decode("utf-16", errors="replace")
+    payload = as_utf8(payload)
     if b"\0" in payload[:65536]:
         raise UnreadableFile(f"{name} is no text.")
     try:

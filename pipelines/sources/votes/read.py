@@ -31,7 +31,15 @@ from pipelines.sources.votes.layouts import (
     VoteLayout,
 )
 from pipelines.sources.votes.sound import counted_votes, rejection
-from pipelines.sources.votes.sql import field_expressions, literal, of_known_columns, readers, select_votes, thinned
+from pipelines.sources.votes.sql import (
+    csv_reader,
+    dialects,
+    field_expressions,
+    literal,
+    reader,
+    select_votes,
+    thinned,
+)
 from warehouse.database import connect
 
 
@@ -284,7 +292,8 @@ class Votes:
 
     def _recognised(self, path: Path, number: int) -> _File:
         suffix, found = suffix_of(path), list[str]()
-        for source in readers(str(path), suffix, utf16=is_utf16(path)):
+        for dialect in dialects(suffix, utf16=is_utf16(path)):
+            source = reader(str(path), suffix, dialect)
             try:
                 relation = self._connection.sql(f"SELECT * FROM {source} LIMIT 0")
             except duckdb.Error as error:
@@ -293,9 +302,10 @@ class Votes:
             columns = dict(zip(relation.columns, relation.types, strict=True))
             for layout in VOTE_LAYOUTS:
                 if layout.recognised_by <= columns.keys():
-                    known = of_known_columns(source, relation.columns) if suffix in {"csv", "tsv"} else source
+                    if dialect:
+                        source = csv_reader(str(path), dialect, relation.columns)
                     fields = field_expressions(columns)
-                    select = select_votes(known, number, layout, fields, renames())
+                    select = select_votes(source, number, layout, fields, renames())
                     return _File(str(path), layout, select, frozenset({*fields, "outcome"}))
         known = "; ".join(f"{known.name}: {', '.join(sorted(known.recognised_by))}" for known in VOTE_LAYOUTS)
         raise UnreadableVotes(

@@ -37,39 +37,36 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def readers(uri: str, suffix: str, *, utf16: bool) -> list[str]:
-    """Table functions that may read a file by its suffix, without the dot and without compression suffix.
+def dialects(suffix: str, *, utf16: bool) -> Sequence[str]:
+    """Options with which a file of that suffix may be read, without its dot: of CSV one for each delimiter.
 
-    Args:
-        uri: Path of the file.
-        suffix: Its suffix.
-        utf16: Whether its text is in UTF-16.
+    Every value stays text, as types sniffed from first rows fail on later ones.
     """
-    match suffix:
-        case "parquet":
-            return [f"read_parquet({sql_path(uri)})"]
-        case "csv" | "tsv":
-            return [
-                f"read_csv({sql_path(uri)}, {dialect}, sample_size=1024)" for dialect in _csv_dialects(suffix, utf16)
-            ]
-        case _:
-            # Without this, structs whose fields vary between rows would turn into maps.
-            return [f"read_json({sql_path(uri)}, map_inference_threshold=-1)"]
-
-
-def of_known_columns(csv_reader: str, columns: Sequence[str]) -> str:
-    """The same reader of a CSV file for known columns, without looking at it first."""
-    listed = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
-    return csv_reader.replace("sample_size=1024", f"auto_detect=false, columns={{{listed}}}")
-
-
-def _csv_dialects(suffix: str, utf16: bool) -> list[str]:
-    """Options of the CSV reader; every value stays text, as types sniffed from first rows fail on later ones."""
+    if suffix not in {"csv", "tsv"}:
+        return ("",)
     encoding = ", encoding='utf-16'" if utf16 else ""
     return [
         f"header=true, all_varchar=true, quote='\"', escape='\"', delim={literal(delimiter)}{encoding}"
         for delimiter in (("\t",) if suffix == "tsv" else DELIMITERS)
     ]
+
+
+def reader(uri: str, suffix: str, dialect: str) -> str:
+    """Table function that reads a file by its suffix, without the dot and without compression suffix."""
+    match suffix:
+        case "parquet":
+            return f"read_parquet({sql_path(uri)})"
+        case "csv" | "tsv":
+            return f"read_csv({sql_path(uri)}, {dialect}, sample_size=1024)"
+        case _:
+            # Without this, structs whose fields vary between rows would turn into maps.
+            return f"read_json({sql_path(uri)}, map_inference_threshold=-1)"
+
+
+def csv_reader(uri: str, dialect: str, columns: Sequence[str]) -> str:
+    """Table function that reads a CSV file whose columns are known, without looking at it first."""
+    listed = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
+    return f"read_csv({sql_path(uri)}, {dialect}, auto_detect=false, columns={{{listed}}})"
 
 
 def field_expressions(columns: dict[str, Any]) -> dict[str, str]:
