@@ -24,7 +24,7 @@ PROSE = frozenset({".md", ".toml", ".yml", ".yaml", ".zip", ".jsonl", ".ndjson"}
 
 RECOGNISERS = (
     profiles.recognise,
-    leaderboards.recognise_front,
+    leaderboards.recognise_before_boards,
     arena.recognise,
     kernels.recognise,
     boards_of_all.recognise,

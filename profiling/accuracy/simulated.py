@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 
 import polars as pl
 
 from profiling.accuracy.cases import Case
 from profiling.errors import ProfilingError
+from profiling.reference_files import FOLDER
 from profiling.roofline.operator_time import Calibration
 from profiling.serving.replica import Options, replica_of, room_of
 from profiling.serving.served import simulate
@@ -20,7 +20,7 @@ from profiling.serving.steps import step_times
 STAGES = ("time per token under load", "first token under load")
 _SPREAD = 0.064
 """Lengths between 0.8 and 1 times the stated, evenly: the standard deviation over the mean."""
-ERRORS = Path(__file__).parents[1] / "reference" / "simulation_errors.csv"
+ERRORS = FOLDER / "simulation_errors.csv"
 """What ships: `skyline accuracy ../shared/data/serving/silicon_rows.csv --simulated --format csv --output` this."""
 SCHEMA: dict[str, type[pl.DataType]] = {"row": pl.Int64, "simulated": pl.Float64}
 

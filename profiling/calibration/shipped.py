@@ -10,11 +10,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
+from profiling import reference_files
 from profiling.calibration.calibrate import Calibration
 
-FOLDER = Path(__file__).parents[1] / "reference" / "calibrations"
+FOLDER = reference_files.FOLDER / "calibrations"
 COMMAND = "skyline profile calibrate --kernels FOLDER --save profiling/reference/calibrations"
 
 

@@ -6,18 +6,17 @@ ones is meant (`4090` is the RTX 4090, not its laptop part). Nothing is resolved
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 from profiling.devices.described import described, is_described
 from profiling.devices.device import GIGA, Accelerator, folded
 from profiling.devices.fleet import Fleet
 from profiling.devices.table import table
 from profiling.errors import UnknownAccelerator, nearest
+from profiling.reference_files import reference_rows
 
 _NOISE = frozenset(
     {
@@ -170,8 +169,7 @@ def _spoken(text: str) -> str:
 @cache
 def _other_names() -> tuple[tuple[re.Pattern[str], str], ...]:
     """Rows of reference/device_names.csv: nicknames, computers with one chip, instances of clouds, drivers' names."""
-    path = Path(__file__).parents[1] / "reference" / "device_names.csv"
-    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    rows = reference_rows("device_names.csv")
     return tuple((re.compile(rf"(?<!\w)(?:{row['said']})(?!\w)"), row["means"]) for row in rows)
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from profiling.devices.device import GIB, GIGA, Accelerator, validate
 from profiling.errors import InvalidAccelerator, nearest
+from profiling.reference_files import FOLDER
 
 PEAK_COLUMNS = {
     "fp32": "fp32_tflops", "tf32": "tf32_dense_tflops", "fp16": "fp16_dense_tflops", "fp8": "fp8_dense_tflops",
     "int8": "int8_dense_tops", "fp4": "fp4_dense_tflops", "int4": "int4_dense_tops",
 }  # fmt: skip
 FP16_SUM_COLUMNS = {"fp16": "fp16_sums_in_fp16_tflops", "fp8": "fp8_sums_in_fp16_tflops"}
-_TABLE = Path(__file__).parents[1] / "reference" / "accelerators.csv"
+_TABLE = FOLDER / "accelerators.csv"
 _KEPT = frozenset(
     {
         "bus_bits",

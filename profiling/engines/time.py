@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from math import exp
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,11 @@ from profiling.devices.accelerators import Accelerator
 from profiling.engines.effects import ANSWERING_S, LOADED_EFFECTS, setting_of
 from profiling.engines.fit import Parameters, exponent, factors
 from profiling.engines.table import Engine, device_class
+from profiling.reference_files import FOLDER
 from profiling.roofline.workload import Precision
 
 Array = npt.NDArray[np.float64]
-FILE = Path(__file__).parents[1] / "reference" / "engines.json"
+FILE = FOLDER / "engines.json"
 COMMAND = "skyline accuracy FILE… --fit profiling/reference/engines.json"
 PER_TOKEN, FIRST_TOKEN = "time per token under load", "first token under load"
 """Stages that tell of the steps of serving, and of what comes before a first token."""

@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
+from profiling import reference_files
 from profiling.kernels.calibrate import KernelSurface, Transfer
 from profiling.kernels.surface import Surface
 
-FOLDER = Path(__file__).parents[1] / "reference" / "kernels"
+FOLDER = reference_files.FOLDER / "kernels"
 COMMAND = "skyline profile kernels FOLDER --save profiling/reference/kernels"
 SUMMARY_SCHEMA: dict[str, type[pl.DataType]] = {
     "device": pl.String, "engine": pl.String, "kind": pl.String, "variants": pl.Int64, "kernels": pl.Int64,

@@ -7,12 +7,10 @@ communication library. Each profile names the measurements it rests on.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +20,7 @@ from profiling.devices.accelerators import GIB, Accelerator
 from profiling.errors import InvalidWorkload, nearest
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import Experts, Linear
+from profiling.reference_files import reference_rows
 from profiling.roofline.workload import Values
 
 Span = tuple[float, float]
@@ -231,8 +230,7 @@ def _bare(name: str) -> str:
 @cache
 def _programs() -> Mapping[str, Mapping[str, str]]:
     """Rows of reference/engine_names.csv by name, which is letters and digits alone."""
-    path = Path(__file__).parents[1] / "reference" / "engine_names.csv"
-    return {row["name"]: row for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines())}
+    return {row["name"]: row for row in reference_rows("engine_names.csv")}
 
 
 def _program(name: str) -> Mapping[str, str] | None:

@@ -19,7 +19,7 @@ _TASKS_OF_THE_BOARD = (b'"harness|', b'"leaderboard_')
 UNRECOGNISED = (UnknownLayout, NotRawResults, UndatedFile)
 
 
-def recognise_front(file: Unread) -> Recognised | None:
+def recognise_before_boards(file: Unread) -> Recognised | None:
     """What a published front or a raw result of the Open LLM Leaderboard is, or None where the file is neither.
 
     Raises:
