@@ -30,6 +30,8 @@ from urllib.parse import parse_qsl
 
 from _people import choosing
 
+from pipelines.commands.doctor import BROWSERS
+
 ROWS = (5_000, 100_000)
 FLOOR = "floor"
 # Page, its first figure, title of the select that is changed, name of the figure that must follow.
@@ -314,9 +316,9 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
     parser.add_argument("--sessions", type=int, default=20, help="at once per page; 0 leaves them out")
     options = parser.parse_args()
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if chromium is None:
-        print("No chromium, chromium-browser or google-chrome on this machine.")
+        print(f"None of {', '.join(BROWSERS)} on this machine.")
         return 0
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of the extra `test`
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from analytics.ability.results import Flags, Floats
 from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
@@ -25,6 +24,13 @@ class Agreement:
     pairs: int
 
 
+def _ranks(values: Floats) -> Floats:
+    """Ranks along the last axis; equal values share the mean of theirs."""
+    from scipy.stats import rankdata  # noqa: PLC0415 - a second of import, needed only to compare fits
+
+    return np.asarray(rankdata(values, axis=-1), dtype=np.float64)
+
+
 def rank_agreement(first: Floats, second: Floats) -> Agreement:
     """Compare the order of (n,) abilities with that of (n,) scores that were not part of the fit.
 
@@ -33,7 +39,7 @@ def rank_agreement(first: Floats, second: Floats) -> Agreement:
     n = len(first)
     if n < _LEAST_PAIRS or np.ptp(first) == 0 or np.ptp(second) == 0:
         return Agreement(float("nan"), float("nan"), float("nan"), n)
-    found = float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+    found = float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
     angle = np.arctanh(np.clip(found, -0.999999, 0.999999))
     margin = TWO_SIDED_95 * np.sqrt((1 + found**2 / 2) / max(n - 3, 1))
     return Agreement(found, float(np.tanh(angle - margin)), float(np.tanh(angle + margin)), n)
@@ -56,7 +62,7 @@ def rank_gain(first: Floats, second: Floats, truth: Floats) -> Gain:
     """
     n = len(truth)
     drawn = np.random.default_rng(_SEED).integers(0, n, (_RESAMPLES, n))
-    ranks = [rankdata(np.vstack([one, one[drawn]]), axis=1) for one in (first, second, truth)]
+    ranks = [_ranks(np.vstack([one, one[drawn]])) for one in (first, second, truth)]
     a, b, of = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
 
     def correlation(one: Floats) -> Floats:

@@ -1,10 +1,10 @@
 """The whole model: items calibrated, units scored with their modes and priors, domains and habits pooled partially."""
 
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import chi2
 
 from analytics.ability.calibration import Calibration, Priors, calibrate, respond, start
 from analytics.ability.design import LEAST_RESULTS, Design
@@ -27,7 +27,7 @@ _MODE_RIDGE = 20.0
 _LEAST_IN_MODE = 2
 _LEAST_PRIOR_ERROR = 0.05
 _LEAST_APART = 8
-_MEDIAN_SQUARE = float(chi2.median(1))
+_MEDIAN_SQUARE = NormalDist().inv_cdf(0.75) ** 2
 """Median of the square of a standard normal number."""
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 import polars as pl
-from scipy.stats import t as student
 
 from analytics.quantisation.held_out import COVERAGE
 from analytics.quantisation.recipes import bits_class
+from analytics.statistics.student import student_quantile
 
 WHOLE_BITS = 15.5
 """From here on numbers are not quantised."""
@@ -89,7 +89,7 @@ class Caches:
         further = stdev(lost) * (1 + 1 / len(lost)) ** 0.5
         return CacheLoss(
             mean(lost),
-            float(student.ppf((1 + COVERAGE) / 2, len(lost) - 1)) * further,
+            float(student_quantile(len(lost) - 1, (1 + COVERAGE) / 2)) * further,
             len(found),
             len({model for _, model, *_ in found}),
             sum(layer_bits < WHOLE_BITS for *_, layer_bits, _ in found),

@@ -12,6 +12,7 @@ import polars as pl
 from analytics.identity.licences import OPEN
 from analytics.identity.release_dates import FIRST_BOARD
 from analytics.ratings.win_rates import win_probability_of
+from analytics.statistics.student import student_quantile
 from analytics.units import DAYS_PER_MONTH
 
 BOARD = ["publication", "as_of_date", "arena", "category", "style_control"]
@@ -213,9 +214,7 @@ def _with_trend(part: pl.DataFrame) -> pl.DataFrame:
     slope = float((centred * rating).sum() / spread)
     line = rating.mean() + slope * centred
     residual = float(((rating - line) ** 2).sum() / (len(rating) - 2))
-    from scipy.special import stdtrit  # noqa: PLC0415 - half a second of import, needed only for this interval
-
-    half_width = stdtrit(len(rating) - 2, 0.975) * np.sqrt(residual * (1 / len(rating) + centred**2 / spread))
+    half_width = student_quantile(len(rating) - 2, 0.975) * np.sqrt(residual * (1 / len(rating) + centred**2 / spread))
     return part.with_columns(
         pl.Series("trend_rating", line),
         pl.Series("trend_lower", line - half_width),

@@ -13,6 +13,7 @@ import polars as pl
 from analytics.fronts.efficiency import fit_mean, fit_quantile
 from analytics.statistics.quantile_lines import slope_replicates
 from analytics.statistics.resampling import Families, Floats, blocks, interval, lines
+from analytics.statistics.student import student_quantile
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 FEWEST = 10
@@ -227,8 +228,6 @@ def influence(size: Floats, score: Floats) -> Influence:
     Externally studentised residuals and Cook's distances as in Cook & Weisberg, "Residuals and Influence in
     Regression", 1982, sections 2.2 and 3.1.
     """
-    from scipy.special import stdtrit  # noqa: PLC0415 - as elsewhere
-
     fit = fit_mean(score, size)
     x, count = np.log2(size), len(size)
     expected = fit.expected(size)
@@ -236,7 +235,7 @@ def influence(size: Floats, score: Floats) -> Influence:
     leverage = 1 / count + (x - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2)
     variance = np.sum(remains**2) / (count - 2)
     without = (np.sum(remains**2) - remains**2 / (1 - leverage)) / (count - 3)
-    margin = float(stdtrit(count - 2, 0.975)) * float(fit.standard_error or 0.0)
+    margin = float(student_quantile(count - 2, 0.975)) * float(fit.standard_error or 0.0)
     return Influence(
         fit.intercept,
         fit.points_per_doubling,

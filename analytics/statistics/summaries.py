@@ -2,10 +2,10 @@
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtrit
 
 from analytics.statistics.normal import TWO_SIDED_95
 from analytics.statistics.resampling import LEVEL
+from analytics.statistics.student import student_quantile
 
 FEWEST = 5
 """Entries that a group needs before it is summarised, or a z-score taken within it."""
@@ -66,7 +66,7 @@ def summaries(scores: pl.DataFrame, by: tuple[str, ...], grouping: str) -> pl.Da
         .filter(pl.col("entries") >= FEWEST)
     )
     freedom = found["entries"].to_numpy() - 1
-    margin = pl.Series(stdtrit(freedom, (1 + LEVEL) / 2) / np.sqrt(freedom + 1), dtype=pl.Float64)
+    margin = pl.Series(student_quantile(freedom, (1 + LEVEL) / 2) / np.sqrt(freedom + 1), dtype=pl.Float64)
     return found.with_columns(
         pl.lit(grouping).alias("group_by"),
         (pl.col("mean") - margin * pl.col("standard_deviation")).alias("mean_lower"),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, sync_playwright
 
+from pipelines.commands.doctor import BROWSERS
+
 from .served_pages import Served, Visit, serve, visiting
 
 _FLAGS = (
@@ -32,9 +34,9 @@ def browser(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     That saves half of the time of a visit. The pipeline has run before, since nothing that starts an event loop works
     beside Playwright's.
     """
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        pytest.skip("no chromium, chromium-browser or google-chrome on this machine; install the package chromium")
+        pytest.skip(f"none of {', '.join(BROWSERS)} on this machine; install the package chromium-headless-shell")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch_persistent_context(
             str(tmp_path_factory.mktemp("chromium")), executable_path=found, args=list(_FLAGS), accept_downloads=True

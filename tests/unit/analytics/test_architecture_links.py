@@ -1,18 +1,20 @@
 """Which architecture a model runs as: its own, its base's, or the only one of its class and count."""
 
+from functools import cache
+
 import polars as pl
 
 from analytics.identity.architecture_links import link_architectures
 from pipelines.sources.catalogue.read import architectures
 
-KNOWN = architectures()
 LLAMA_8B = 8_030_000_000
+known = cache(architectures)
 
 
 def links(*models: tuple[str, str | None, str | None, str, int | None]) -> dict[str, tuple[str, str]]:
     columns = {"model_id": pl.String, "base_model": pl.String, "architecture": pl.String, "family": pl.String,
                "parameters_total": pl.Int64}  # fmt: skip
-    found = link_architectures(pl.DataFrame(models, schema=columns, orient="row"), KNOWN)
+    found = link_architectures(pl.DataFrame(models, schema=columns, orient="row"), known())
     return {row["model_id"]: (row["architecture_id"], row["link"]) for row in found.iter_rows(named=True)}
 
 
@@ -32,7 +34,7 @@ def test_class_and_count_tell_the_architecture_and_the_family_tells_llama_3_from
         ("org/b", None, "LlamaForCausalLM", "unknown", LLAMA_8B),
         ("org/c", None, "Qwen2ForCausalLM", "unknown", LLAMA_8B),
     )
-    by_name = {row["model_id"]: row for row in KNOWN.iter_rows(named=True)}
+    by_name = {row["model_id"]: row for row in known().iter_rows(named=True)}
     assert by_name[found["org/a"][0]]["max_position"] == 131072
     assert by_name[found["org/b"][0]]["max_position"] == 8192, "of two contexts, the one that is surely there"
     assert found["org/b"][1] == "same_class_and_count"
@@ -50,10 +52,10 @@ def test_a_rounded_count_and_an_untied_head_give_no_architecture() -> None:
 
 def test_of_windowed_and_full_attention_of_one_count_the_one_that_keeps_the_whole_cache_is_taken() -> None:
     found = links(("org/merge", None, "MistralForCausalLM", "mistral", 7_242_000_000))
-    by_name = {row["model_id"]: row for row in KNOWN.iter_rows(named=True)}
+    by_name = {row["model_id"]: row for row in known().iter_rows(named=True)}
     assert by_name[found["org/merge"][0]]["sliding_window"] is None
 
 
 def test_every_model_of_the_catalogue_has_its_own() -> None:
-    own = [(name, None, None, "unknown", None) for name in KNOWN["model_id"]]
-    assert links(*own) == {name: (name, "itself") for name in KNOWN["model_id"]}
+    own = [(name, None, None, "unknown", None) for name in known()["model_id"]]
+    assert links(*own) == {name: (name, "itself") for name in known()["model_id"]}

@@ -4,9 +4,9 @@ import polars as pl
 
 from analytics.identity.arena_identities import identify
 from pipelines.sources.arena.reference import declared_identities
-from pipelines.sources.catalogue.read import architectures
+from profiling.models.sources import catalogue
 
-CATALOGUE = architectures()["model_id"]
+CATALOGUE = pl.Series("model_id", list(catalogue()))
 MODELS = pl.DataFrame(
     {
         "model_id": [
