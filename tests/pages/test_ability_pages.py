@@ -53,6 +53,7 @@ def test_the_leaderboard_begins_with_models_of_today_each_with_interval_evidence
     assert visit.foreign == []
 
 
+@pytest.mark.slow
 def test_what_changed_since_the_state_before_is_told_with_reasons(visit: Visit, bundled_home: Path) -> None:
     page = visit.open("leaderboard")
     counts: dict[str, int] = dict(
@@ -82,6 +83,7 @@ def test_a_front_of_the_past_holds_nothing_that_came_later_and_its_address_lasts
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_the_old_board_is_one_link_away_and_old_addresses_still_lead_to_it(visit: Visit) -> None:
     page = visit.open("scaling")
     assert page.get_by_text("points per doubling").first.is_visible()

@@ -31,6 +31,7 @@ def test_the_answer_is_that_of_the_command(visit: Visit, bundled_home: Path) -> 
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_a_machine_nobody_knows_is_refused_in_words(visit: Visit) -> None:
     page = visit.open("advisor?machine=H100000")
     assert any("H100000" in note for note in page.locator("main .note").all_inner_texts())

@@ -31,6 +31,7 @@ def test_another_board_changes_the_ratings_and_its_address_restores_them(visit: 
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_a_hostile_address_of_the_arena_falls_back_visibly(visit: Visit) -> None:
     evil = "%3Cimg+src%3Dq+onerror%3D%22window.ran%3D1%22%3E"
     shown = visit.open(f"arena?source={evil}&date=9999-99-99&top=1e9&models={evil}&licence=free&zzz=1")

@@ -11,7 +11,11 @@ from .served_pages import Visit
     ("address", "stages"),
     [
         pytest.param("", {"decode"}, marks=pytest.mark.slow),
-        ("model?id=Qwen/Qwen3-8B", {"decode", "time per token under load", "prefill", "energy"}),
+        pytest.param(
+            "model?id=Qwen/Qwen3-8B",
+            {"decode", "time per token under load", "prefill", "energy"},
+            marks=pytest.mark.slow,
+        ),
         pytest.param("device?id=RTX-4090", {"decode", "prefill", "energy"}, marks=pytest.mark.slow),
         ("processors", {"decode", "time per token under load", "energy"}),
         pytest.param(
@@ -32,15 +36,11 @@ def test_a_page_of_predictions_leads_to_the_error_of_their_class(visit: Visit, a
         assert any(re.fullmatch(rf"how-far-off\?stage=(?:{spelled})", href) for href in found), (stage, found)
 
 
-def test_the_link_opens_the_error_of_that_class(visit: Visit) -> None:
-    page = visit.open("footprint")
-    page.locator("a[href='how-far-off?stage=energy']").first.click()
-    page.wait_for_url(re.compile(r"/how-far-off\?stage=energy"))
-    page.locator("text=Error of energy, by engine").first.wait_for()
-
-
-def test_energy_is_in_one_unit_with_its_parts(visit: Visit) -> None:
+def test_energy_is_in_one_unit_with_its_parts_and_the_link_opens_its_error(visit: Visit) -> None:
     page = visit.open("processors")
     page.locator("text=kWh per million tokens").first.wait_for()
     assert page.locator("text=J/token").count() == 0
     page.locator("text=Energy per token includes the devices while they run").first.wait_for()
+    page.locator("a[href='how-far-off?stage=energy']").first.click()
+    page.wait_for_url(re.compile(r"/how-far-off\?stage=energy"))
+    page.locator("text=Error of energy, by engine").first.wait_for()

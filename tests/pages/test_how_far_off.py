@@ -12,7 +12,8 @@ pytestmark = [pytest.mark.page]
 
 
 def test_the_errors_are_those_that_ship_and_the_address_brings_the_choice_back(visit: Visit, tmp_path: Path) -> None:
-    page = visit.open("how-far-off")
+    page = visit.open("how-far-off?stage=nothing")
+    page.get_by_text("is not a choice here").first.wait_for()
     page.get_by_label("Stage", exact=True).select_option("decode")
     page.wait_for_function("location.search.includes('stage=decode')")
     visit.settle()
@@ -30,10 +31,4 @@ def test_the_errors_are_those_that_ship_and_the_address_brings_the_choice_back(v
     page.get_by_text("skyline accuracy FILE --by engine").wait_for()
     # Nothing that others measured ships: the page says what brings it.
     page.get_by_text("skyline refresh --source online").wait_for()
-    assert visit.errors == []
-
-
-def test_a_stage_that_is_none_is_said_in_words(visit: Visit) -> None:
-    page = visit.open("how-far-off?stage=nothing")
-    page.get_by_text("is not a choice here").first.wait_for()
     assert visit.errors == []

@@ -9,29 +9,18 @@ from .served_pages import Visit, downloaded
 pytestmark = [pytest.mark.page]
 
 
-def test_points_modules_and_errors_stand_on_the_page_with_their_source(visit: Visit) -> None:
+def test_points_modules_and_errors_stand_on_the_page_with_their_source_and_download(
+    visit: Visit, tmp_path: Path
+) -> None:
     page = visit.open("measured")
     page.get_by_text("22 of 22 completed").first.wait_for()
     page.get_by_role("cell", name="uncontended").first.wait_for()
     page.get_by_text("of the undisturbed step; n = 148 modules").first.wait_for()
     page.get_by_text("skyline profile run plan.json").first.wait_for()
-    assert visit.errors == []
-
-
-def test_an_address_restores_the_choice_and_energy_says_why_there_is_none(visit: Visit) -> None:
-    page = visit.open("measured?stage=prefill&quantity=energy")
-    page.get_by_text("this machine shows no RAPL counters").first.wait_for()
-    page.get_by_text("EleutherAI/pythia-160m, prefill, float32; n = 0").first.wait_for()
-    assert "quantity=energy" in visit.address()
-
-
-def test_what_is_no_choice_falls_back_with_a_note(visit: Visit) -> None:
-    page = visit.open("measured?model=nobody/none")
-    page.get_by_text("is not a choice here").first.wait_for()
-
-
-def test_tables_are_named_by_their_heading_and_their_figures_stand_to_the_right(visit: Visit) -> None:
-    page = visit.open("measured")
+    # Nothing can be measured from here unless the operator says what.
+    page.get_by_text("Measure another device").first.wait_for()
+    assert page.get_by_text("Run a prompt here").count() + page.get_by_text("Measure a server").count() == 0
+    # Tables are named by their heading, and their figures stand to the right.
     table = page.get_by_role("table", name="Predicted against measured")
     head = table.get_by_role("columnheader", name="Mean error")
     figure = table.locator("tbody td").nth(4)
@@ -39,14 +28,18 @@ def test_tables_are_named_by_their_heading_and_their_figures_stand_to_the_right(
     assert {each.evaluate("e => getComputedStyle(e).textAlign") for each in (head, figure)} == {"right"}
     latency = page.locator('.tabulator-col[tabulator-field="Latency (ms)"]')
     assert latency.evaluate("e => getComputedStyle(e.querySelector('.tabulator-col-title')).textAlign") == "right"
-    assert visit.errors == []
-
-
-def test_the_points_can_be_downloaded(visit: Visit, tmp_path: Path) -> None:
-    page = visit.open("measured")
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").first.click()
     download.value.save_as(tmp_path / "points.csv")
     rows = downloaded((tmp_path / "points.csv").read_text("utf-8"))
     assert len(rows) == 22
     assert all(row["latency_s"] for row in rows)
+    assert visit.errors == []
+
+
+def test_an_address_restores_the_choice_what_is_none_is_noted_and_energy_says_why_there_is_none(visit: Visit) -> None:
+    page = visit.open("measured?stage=prefill&quantity=energy&model=nobody/none")
+    page.get_by_text("is not a choice here").first.wait_for()
+    page.get_by_text("this machine shows no RAPL counters").first.wait_for()
+    page.get_by_text("EleutherAI/pythia-160m, prefill, float32; n = 0").first.wait_for()
+    assert "quantity=energy" in visit.address()

@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import BrowserContext
 
 from dashboards.data import Data
 from dashboards.finding import find, named_model
@@ -18,7 +17,8 @@ from profiling.devices.accelerators import GIB
 from profiling.models.gguf import gguf_file_size_bytes
 from warehouse.settings import Settings
 
-from .served_pages import Served, Visit, visiting
+from .faults import resize
+from .served_pages import Served, Visit
 
 # Bokeh calls pandas so; it is theirs to mend.
 pytestmark = [pytest.mark.page, pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index")]
@@ -150,6 +150,19 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     page.wait_for_url("**/device?id=RTX-4090")
     visit.settle()
     assert page.locator("h1").first.inner_text() == DEVICE
+    # On a phone a row keeps its name and the figure that most come for.
+    resize(page, 390)
+    visit.settle()
+    shown = [
+        [
+            head
+            for head in table.locator(".tabulator-col-title").locator("visible=true").all_inner_texts()
+            if head.strip()
+        ]
+        for table in page.locator(".tabulator").locator("visible=true").all()
+    ]
+    assert ["Model", "Ability"] in shown
+    assert ["Figure", "Value"] in shown
     assert visit.errors == []
     assert visit.foreign == []
     assert served.complaints() == []
@@ -182,20 +195,3 @@ def test_a_config_of_one_s_own_is_shown_to_its_reader_alone_and_what_is_wrong_wi
     page.get_by_role("gridcell", name="RTX-4090", exact=True).wait_for()
     assert visit.address() == "model"
     assert visit.errors == []
-
-
-def test_on_a_phone_a_row_keeps_its_name_and_the_figure_that_most_come_for(
-    browser: BrowserContext, served: Served
-) -> None:
-    for visit in visiting(browser, served.url, width=390):
-        page = visit.open(f"device?id={DEVICE}")
-        shown = [
-            [
-                head
-                for head in table.locator(".tabulator-col-title").locator("visible=true").all_inner_texts()
-                if head.strip()
-            ]
-            for table in page.locator(".tabulator").locator("visible=true").all()
-        ]
-        assert ["Model", "Ability"] in shown
-        assert ["Figure", "Value"] in shown

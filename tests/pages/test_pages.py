@@ -52,19 +52,20 @@ _UNREAD = """() => {
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
-    visit: Visit, served: Served, slug: str
+    browser: BrowserContext, served: Served, slug: str
 ) -> None:
-    page = visit.open(slug)
-    page.locator("h1").first.wait_for()
-    assert [link.text_content().strip() for link in page.locator(".bar nav a").all()] == [p.title for p in PAGES]
-    assert page.locator(".bar nav a[aria-current]").count() == 1
-    assert page.evaluate(_UNLAID) == []
-    assert visit.errors == []
-    assert visit.foreign == []
-    assert faults(page, 390, "dark") == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate(_UNDESCRIBED) == []
-    assert page.evaluate(_UNREAD) == []
+    for visit in visiting(browser, served.url, width=390, scheme="dark"):
+        page = visit.open(slug)
+        page.locator("h1").first.wait_for()
+        assert [link.text_content().strip() for link in page.locator(".bar nav a").all()] == [p.title for p in PAGES]
+        assert page.locator(".bar nav a[aria-current]").count() == 1
+        assert page.evaluate(_UNLAID) == []
+        assert faults(page, 390, "dark") == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(_UNDESCRIBED) == []
+        assert page.evaluate(_UNREAD) == []
+        assert visit.errors == []
+        assert visit.foreign == []
     assert served.complaints() == []
 
 

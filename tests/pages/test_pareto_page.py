@@ -18,7 +18,9 @@ def members(visit: Visit) -> list[str]:
     return cells.all_inner_texts()
 
 
-def test_objectives_change_the_front_and_the_address_restores_them(visit: Visit) -> None:
+def test_objectives_change_the_front_the_address_restores_it_and_the_sql_shown_returns_it(
+    visit: Visit, bundled_home: Path
+) -> None:
     page = visit.open("pareto?board=open_llm")
     before = members(visit)
     page.get_by_label("Against", exact=True).select_option("CO₂ of the evaluation (kg)")
@@ -29,17 +31,13 @@ def test_objectives_change_the_front_and_the_address_restores_them(visit: Visit)
     page.get_by_text("Average against CO₂ of the evaluation").first.wait_for()
     visit.open(visit.address())
     assert members(visit) == after
-    assert visit.errors == []
-
-
-def test_the_sql_shown_returns_the_front_shown(visit: Visit, bundled_home: Path) -> None:
-    page = visit.open("pareto?board=open_llm")
     page.locator("details.sql summary").first.click()
     sql = page.locator("details.sql pre").first.inner_text()
     with duckdb.connect(str(current(bundled_home / "published").path), read_only=True) as connection:
         rows = connection.sql(sql).fetchall()
         names = [column[0] for column in connection.sql(sql).description]
-    assert [str(row[names.index("model_id")]) for row in rows] == members(visit)
+    assert [str(row[names.index("model_id")]) for row in rows] == after
+    assert visit.errors == []
 
 
 @pytest.mark.slow

@@ -27,7 +27,9 @@ def enter(visit: Visit, label: str, value: str) -> None:
     visit.settle()
 
 
-def test_choices_change_the_numbers_and_the_address_restores_them(visit: Visit) -> None:
+def test_choices_change_the_numbers_the_address_restores_them_and_downloads_hold_both(
+    visit: Visit, tmp_path: Path
+) -> None:
     page = visit.open("roofline")
     before = tiles(visit)
     assert {"Time to first token", "Time per output token", "Tokens per second", "bound", "memory"} <= set(before)
@@ -42,6 +44,18 @@ def test_choices_change_the_numbers_and_the_address_restores_them(visit: Visit) 
     assert visit.address() == "roofline?batch=32&weights=fp8"
     visit.open(visit.address())
     assert tiles(visit) == after
+    saved = {}
+    for kind in ("csv", "json"):
+        with page.expect_download() as download:
+            page.get_by_text(kind.upper(), exact=True).first.click()
+        saved[kind] = tmp_path / f"roofline.{kind}"
+        download.value.save_as(saved[kind])
+    rows = downloaded(saved["csv"].read_text("utf-8"))
+    document = json.loads(saved["json"].read_text("utf-8"))
+    assert len(rows) == len(document["rows"]) == 17
+    assert {"operator", "flops", "weight_bytes", "intensity", "bound_s", "likely_s", "share_pct"} <= set(rows[0])
+    assert document["A"]["question"]["batch"] == 32
+    assert document["address"] == "roofline?batch=32&weights=fp8"
     assert visit.errors == []
 
 
@@ -93,24 +107,9 @@ def test_a_hostile_address_falls_back_visibly(visit: Visit) -> None:
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_devices_without_a_known_link_are_refused_in_words(visit: Visit) -> None:
     page = visit.open("roofline?accelerator=Jetson-AGX-Orin-64GB&tp=2")
     page.get_by_text("Jetson-AGX-Orin-64GB has no link to others").wait_for()
     assert tiles(visit) == {}
     assert visit.errors == []
-
-
-def test_downloads_hold_the_operators_and_the_question(visit: Visit, tmp_path: Path) -> None:
-    page = visit.open("roofline?stage=prefill")
-    saved = {}
-    for kind in ("csv", "json"):
-        with page.expect_download() as download:
-            page.get_by_text(kind.upper(), exact=True).first.click()
-        saved[kind] = tmp_path / f"roofline.{kind}"
-        download.value.save_as(saved[kind])
-    rows = downloaded(saved["csv"].read_text("utf-8"))
-    document = json.loads(saved["json"].read_text("utf-8"))
-    assert len(rows) == len(document["rows"]) == 17
-    assert {"operator", "flops", "weight_bytes", "intensity", "bound_s", "likely_s", "share_pct"} <= set(rows[0])
-    assert document["A"]["question"]["stage"] == "prefill"
-    assert document["address"] == "roofline?stage=prefill"

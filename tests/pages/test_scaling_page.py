@@ -23,7 +23,9 @@ def asked(home: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.sql(sql).fetchall()
 
 
-def test_its_sentences_are_computed_from_the_tables(visit: Visit, bundled_home: Path) -> None:
+def test_its_sentences_and_ranking_are_those_of_the_tables_and_download(
+    visit: Visit, bundled_home: Path, tmp_path: Path
+) -> None:
     page = visit.open("scaling?board=open_llm")
     ((slope, low, high),) = asked(
         bundled_home,
@@ -35,6 +37,17 @@ def test_its_sentences_are_computed_from_the_tables(visit: Visit, bundled_home: 
     assert f"{slope:.2f} points per doubling on average (95 %: {low:.2f} to {high:.2f})" in told
     page.locator(".counts", has_text="R² = 0.025").wait_for()
     page.get_by_text("Gemma-2B-it (-16.5 points)").first.wait_for()
+    ranked = asked(
+        bundled_home,
+        "SELECT model_id FROM marts.scaling_residuals WHERE board = 'open_llm_v2' AND residual_rank IS NOT NULL"
+        " AND size_basis = 'parameters_total' ORDER BY residual_rank, entry_id",
+    )
+    shown = page.locator(".tabulator-row [tabulator-field=Model]").all_inner_texts()
+    assert shown == [name for (name,) in ranked[: len(shown)]]
+    with page.expect_download() as waiting:
+        page.get_by_text("CSV", exact=True).first.click()
+    waiting.value.save_as(tmp_path / "rows.csv")
+    assert len(downloaded((tmp_path / "rows.csv").read_text("utf-8"))) == len(ranked)
     assert visit.errors == []
 
 
@@ -55,18 +68,3 @@ def test_size_score_and_axis_change_what_is_drawn_and_the_address_restores_it(vi
     page.get_by_text(title).first.wait_for()
     assert page.get_by_label("Size", exact=True).input_value() == "Non-embedding"
     assert visit.errors == []
-
-
-def test_the_ranking_is_the_warehouses_and_downloads(visit: Visit, bundled_home: Path, tmp_path: Path) -> None:
-    page = visit.open("scaling?board=open_llm")
-    ranked = asked(
-        bundled_home,
-        "SELECT model_id FROM marts.scaling_residuals WHERE board = 'open_llm_v2' AND residual_rank IS NOT NULL"
-        " AND size_basis = 'parameters_total' ORDER BY residual_rank, entry_id",
-    )
-    shown = page.locator(".tabulator-row [tabulator-field=Model]").all_inner_texts()
-    assert shown == [name for (name,) in ranked[: len(shown)]]
-    with page.expect_download() as waiting:
-        page.get_by_text("CSV", exact=True).first.click()
-    waiting.value.save_as(tmp_path / "rows.csv")
-    assert len(downloaded((tmp_path / "rows.csv").read_text("utf-8"))) == len(ranked)

@@ -25,13 +25,21 @@ def planned(home: Path, *arguments: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_the_answer_is_that_of_the_command_and_the_address_brings_it_back(visit: Visit, bundled_home: Path) -> None:
+def test_the_answer_is_that_of_the_command_downloads_and_the_address_brings_it_back(
+    visit: Visit, bundled_home: Path, tmp_path: Path
+) -> None:
     page = visit.open(SMALL)
     page.locator(HEAD).wait_for()
     shown, started = page.locator(".answer code").all_inner_texts()
     best = planned(bundled_home, *shown.split()[2:])[0]
     assert page.locator(HEAD).inner_text().startswith(f"{best['devices']} × {best['accelerator']}")
     assert started == best["run"]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").last.click()
+    download.value.save_as(tmp_path / "plans.csv")
+    rows = downloaded((tmp_path / "plans.csv").read_text("utf-8"))
+    assert len(rows) > 20
+    assert all(row["usd_per_million_output_tokens"] for row in rows if row["usd_per_hour"])
     field = page.get_by_label("Concurrent users", exact=True)
     field.fill("400")
     field.press("Enter")
@@ -52,17 +60,6 @@ def test_a_fleet_says_which_target_it_misses_first_and_one_that_cannot_be_says_w
     assert "beyond" in breaks or "even with a single request" in breaks
     assert any("H100000" in note for note in page.locator("main .note").all_inner_texts())
     assert visit.errors == []
-
-
-def test_the_plans_can_be_downloaded(visit: Visit, tmp_path: Path) -> None:
-    page = visit.open(SMALL)
-    page.locator(HEAD).wait_for()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").last.click()
-    download.value.save_as(tmp_path / "plans.csv")
-    rows = downloaded((tmp_path / "plans.csv").read_text("utf-8"))
-    assert len(rows) > 20
-    assert all(row["usd_per_million_output_tokens"] for row in rows if row["usd_per_hour"])
 
 
 def test_the_answer_fits_a_phone_and_says_how_far_off_such_predictions_are(visit: Visit) -> None:

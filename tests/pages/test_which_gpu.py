@@ -16,10 +16,16 @@ def cells(visit: Visit) -> list[str]:
     return visit.page.locator(".cells td button").all_inner_texts()
 
 
-def test_a_longer_context_needs_more_devices_and_the_address_restores_it(visit: Visit) -> None:
+def test_a_longer_context_needs_more_devices_and_the_address_restores_it(visit: Visit, tmp_path: Path) -> None:
     page = visit.open(ONE)
     before = cells(visit)
     assert [cell.split("\n")[0] for cell in before] == ["8", "4"]
+    with page.expect_download() as download:
+        page.get_by_text("CSV", exact=True).first.click()
+    download.value.save_as(tmp_path / "which_gpu.csv")
+    rows = downloaded((tmp_path / "which_gpu.csv").read_text("utf-8"))
+    assert [row["accelerator"] for row in rows] == ["L40S", "H100-SXM5-80GB"]
+    assert float(rows[1]["tokens_per_s_low"]) < float(rows[1]["tokens_per_s_likely"])
     field = page.get_by_label("Context (tokens)", exact=True)
     field.fill("65536")
     field.press("Enter")
@@ -52,6 +58,7 @@ def test_details_have_sources_and_lead_to_the_roofline_of_that_configuration(vis
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_nothing_chosen_and_hostile_choices_are_said_in_words(visit: Visit) -> None:
     page = visit.open("which-gpu?size=-3..-2&grid=ATLANTIS&concurrency=0")
     noted = page.locator("main .note").all_inner_texts()
@@ -62,16 +69,7 @@ def test_nothing_chosen_and_hostile_choices_are_said_in_words(visit: Visit) -> N
     assert visit.errors == []
 
 
-def test_the_download_holds_every_cell(visit: Visit, tmp_path: Path) -> None:
-    page = visit.open(ONE)
-    with page.expect_download() as download:
-        page.get_by_text("CSV", exact=True).first.click()
-    download.value.save_as(tmp_path / "which_gpu.csv")
-    rows = downloaded((tmp_path / "which_gpu.csv").read_text("utf-8"))
-    assert [row["accelerator"] for row in rows] == ["L40S", "H100-SXM5-80GB"]
-    assert float(rows[1]["tokens_per_s_low"]) < float(rows[1]["tokens_per_s_likely"])
-
-
+@pytest.mark.slow
 def test_on_a_phone_only_the_matrix_scrolls_sideways(browser: BrowserContext, served: Served) -> None:
     for visit in visiting(browser, served.url, width=390):
         page = visit.open("which-gpu")

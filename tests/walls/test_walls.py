@@ -4,7 +4,7 @@ import ast
 import csv
 import re
 import subprocess
-from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -33,14 +33,22 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Every module that the file imports, anywhere in it."""
+@cache
+def imports(path: Path) -> tuple[tuple[str, str], ...]:
+    """Every module that the file imports, anywhere in it, with each name that it takes from there."""
+    found: list[tuple[str, str]] = []
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{names(path)} imports by relative path, which hides what it uses"
-            yield node.module or ""
+            found += [(node.module or "", alias.name) for alias in node.names]
+    return tuple(found)
+
+
+def imported(path: Path) -> list[str]:
+    """Every module that the file imports."""
+    return list(dict.fromkeys(module for module, _ in imports(path)))
 
 
 def top(module: str) -> str:
@@ -124,21 +132,16 @@ def test_heavy_libraries_are_not_imported_where_the_command_starts(package: str)
     assert package not in {top(name) for name in names_at_start}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=names)
-def test_a_module_opens_with_a_sentence_on_what_it_is_for(module: Path) -> None:
-    text = ast.get_docstring(parsed(module))
-    assert text
-    assert "." in text
+def test_a_module_opens_with_a_sentence_on_what_it_is_for() -> None:
+    assert [names(path) for path in MODULES if "." not in (ast.get_docstring(parsed(path)) or "")] == []
 
 
 def test_a_private_name_is_used_in_its_own_module_only() -> None:
     found = [
-        f"{names(path)}: {node.module}.{alias.name}"
+        f"{names(path)}: {module}.{name}"
         for path in MODULES
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.ImportFrom) and top(node.module or "") in OURS
-        for alias in node.names
-        if alias.name.startswith("_")
+        for module, name in imports(path)
+        if top(module) in OURS and name.startswith("_")
     ]
     assert found == []
 
