@@ -288,7 +288,7 @@ class Answer:
         product, attention = (FORMAT_NAMES.get(each, each) for each in (roof.product_format, roof.attention_format))
         shared = product == attention
         entries = [
-            ("product", product if shared else f"{product} products", float(roof.product_peak)),
+            ("product", product if shared else f"{product} products", float(roof.product_peaks["feed_forward"])),
             ("attention_product", attention if shared else f"{attention} attention", float(roof.attention_peak)),
             ("vector", "fp32 element-wise", float(roof.vector_peak)),
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,11 +50,15 @@ class Parts:
 
     seconds: dict[str, Values]
     network_s: Values = 0.0
-    """What the network between nodes and measured exchanges take, whatever the engine; beside the parts."""
+    """As `NETWORK`."""
 
     def stacked(self) -> npt.NDArray[np.float64]:
         """One array whose last axis is `PARTS`."""
         return np.stack(np.broadcast_arrays(*(np.asarray(self.seconds[name], float) for name in PARTS)), axis=-1)
+
+
+NETWORK = "network"
+"""What the network between nodes and measured exchanges take, whatever the engine; beside the parts."""
 
 
 def parts_of(
@@ -70,36 +74,55 @@ def parts_of(
         device: What they run on.
     """
     opened_per_s, launch_s = opening_rate(engine, device), launch_s_of(engine, device)
-    seconds: dict[str, Values] = dict.fromkeys(PARTS, 0.0)
+    seconds: dict[str, Values] = dict.fromkeys((*PARTS, NETWORK), 0.0)
     passes: Values = 1.0
-    network: Values = 0.0
     for time in times:
-        operator = time.operator
-        total = operator.count * time.prediction.likely_s
-        part = PART_OF_CLASS[operator.operator_class]
-        if part in {"product", "expert"}:
-            compute, memory = np.square(time.unhindered_s), np.square(time.waiting_s)
-            share = compute / np.maximum(compute + memory, 1e-60)
-            opened = operator.count * np.divide(operator.numbers_opened, opened_per_s)
-            seconds[f"{part}_compute"] = seconds[f"{part}_compute"] + share * total
-            seconds[f"{part}_memory"] = seconds[f"{part}_memory"] + (1 - share) * total
-            if part == "expert" and time.calibrated:
-                continue  # what was measured holds the opening of weights and the padding of rows
-            seconds["unpacking"] = seconds["unpacking"] + opened
-            padded = operator.count * time.unhindered_s * operator.padding
-            seconds["expert_padding"] = seconds["expert_padding"] + padded
-        elif operator.communicates and time.calibrated:
-            network = network + total  # a library's own time, which engines take as it is
-            continue
-        else:
-            seconds[part] = seconds[part] + total - operator.count * time.network_s
-            network = network + operator.count * time.network_s
-        if operator.communicates:
-            calls = operator.count * np.multiply(COLLECTIVE_S, operator.launches)
-            seconds["collectives"] = seconds["collectives"] + calls
-        passes = np.maximum(passes, operator.launches)
+        for part, spent in parts_of_operator(time, opened_per_s):
+            seconds[part] = seconds[part] + spent
+        passes = np.maximum(passes, time.operator.launches)
     composed_s = launch_s if engine.composes_steps else 0.0
+    network = seconds.pop(NETWORK)
     return Parts(seconds | host_parts(model, workload, passes, launch_s, composed_s, engine.eager_launch_s), network)
+
+
+def parts_of_operator(time: OperatorTime, opened_per_s: Values) -> Iterator[tuple[str, Values]]:
+    """Parts, or `NETWORK`, with the seconds of all occurrences of an operator.
+
+    Args:
+        time: The operator, with its times.
+        opened_per_s: Numbers of weights that the engine opens per second.
+    """
+    operator = time.operator
+    count, part = operator.count, PART_OF_CLASS[operator.operator_class]
+    if part in {"product", "expert"}:
+        total = count * time.likely_s
+        computing = time.compute_share * total
+        yield f"{part}_compute", computing
+        yield f"{part}_memory", total - computing
+        opened = count * np.divide(operator.numbers_opened, opened_per_s)
+        if part == "product":
+            yield "unpacking", opened
+            return
+        # What was measured holds the opening of weights and the padding of rows.
+        padded = count * time.unhindered_s * operator.padding
+        yield "unpacking", np.where(time.calibrated, 0.0, opened)
+        yield "expert_padding", np.where(time.calibrated, 0.0, padded)
+    elif operator.communicates:
+        # A library's own time was measured, which engines take as it is.
+        network = np.where(time.calibrated, time.likely_s, time.network_s)
+        yield NETWORK, count * network
+        yield part, count * (time.likely_s - network)
+        yield "collectives", count * COLLECTIVE_S * np.where(time.calibrated, 0.0, operator.launches)
+    else:
+        yield part, count * time.likely_s
+
+
+def engine_seconds(time: OperatorTime, opened_per_s: Values, factors: npt.NDArray[np.float64]) -> Values:
+    """Likely seconds of all occurrences of an operator by an engine, whose factors of `PARTS` are the last axis."""
+    total: Values = 0.0
+    for part, seconds in parts_of_operator(time, opened_per_s):
+        total = total + (seconds if part == NETWORK else seconds * factors[..., PLACES[part]])
+    return total
 
 
 def host_parts(

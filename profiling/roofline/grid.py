@@ -7,10 +7,10 @@ FLOPs and bytes are formed on the axes they depend on; only the last comparison 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import islice
 from itertools import product as combinations
 
@@ -20,20 +20,19 @@ import polars as pl
 
 from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, Cut, calibrated_part
 from profiling.devices.accelerators import GIB, Accelerator
-from profiling.engines.parts import host_parts
-from profiling.engines.table import Engine, engine_of, launch_s_of, opening_rate, product_rate
+from profiling.engines.parts import PLACES, host_parts
+from profiling.engines.table import Engine, engine_of, launch_s_of, opening_rate
 from profiling.engines.time import EngineTimes, shipped_times
-from profiling.errors import IllegalParallelism, InvalidWorkload, UnsupportedPrecision
+from profiling.errors import IllegalParallelism, InvalidWorkload
 from profiling.memory.engines import EngineProfile, engine_profile
 from profiling.memory.need import activation_peak_of, need_of
 from profiling.models.architecture import Architecture
-from profiling.models.stored import Group
 from profiling.roofline.links import link_of
-from profiling.roofline.operator_time import DEFAULTS, OperatorModel, gemm_compute_efficiency
+from profiling.roofline.operator_time import OperatorModel
 from profiling.roofline.operators import Operator, operators
-from profiling.roofline.roof import EXCHANGE, PRODUCT_GROUPS, Roof, attention_reached, product_format, roof_of
-from profiling.roofline.sums import Load, Rates, Sums, merged
-from profiling.roofline.whole import EngineTime, cut_as_by, less_what_is_cached, pipelined
+from profiling.roofline.roof import EXCHANGE, Roof, roofs_of, stacked_roof
+from profiling.roofline.sums import CACHED_ROWS, Rates, Sums, merged
+from profiling.roofline.whole import TIME_NAMES, EngineTime, bound_together, cut_as_by
 from profiling.roofline.workload import (
     AttentionKernel,
     Parallelism,
@@ -99,11 +98,12 @@ class _Axes:
     precision: Precision
     batch: Array
     context: Array
-    roofs: Roof
+    roofs: Sequence[Sequence[Roof | None]]
+    """By accelerator and precision."""
+    parts: Sequence[tuple[slice, Roof]]
+    """Some accelerators at a time, and the roof of them all."""
     capacity: Array
     shared_memory: npt.NDArray[np.bool_]
-    product_efficiency: Mapping[Group, Array]
-    attention_efficiency: Array
     on_chip_bytes: Array
     shape: tuple[int, int, int, int]
     labels: pl.DataFrame
@@ -115,19 +115,21 @@ class _Axes:
     opening_rate: Array
 
     def factors(self, model: Architecture, workload: Workload) -> Array:
-        """What each part is multiplied by: (accelerators, precisions, parts)."""
+        """What each part is multiplied by: (accelerators, precisions, 1, 1, parts)."""
         return np.array([
             [one.factors(model, workload, precision) for precision in self.grid.precisions] for one in self.engines
-        ])  # fmt: skip
+        ])[:, :, None, None, :]  # fmt: skip
 
-    def rates(self, workload: Workload, factors: Array) -> Rates:
-        """What operators of a workload are timed with."""
-        links = [_link(one.accelerator, workload.parallelism) for one in self.engines]
-        column = np.array(links, dtype=np.float64)[:, :, None, None, None]
-        return Rates(
-            self.roofs, self.product_efficiency, self.attention_efficiency, factors, column[:, 0], column[:, 1],
-            self.opening_rate, self.grid.rows_per_block,
-        )  # fmt: skip
+    def rates(self, workload: Workload, factors: Array) -> list[Rates]:
+        """What operators of a workload are timed with, some accelerators at a time."""
+        links = np.array([_link(one.accelerator, workload.parallelism) for one in self.engines])[:, :, None, None, None]
+        return [
+            Rates(
+                rows, replace(roof, link=links[rows, 0], link_latency_s=links[rows, 1]), self.opening_rate[rows],
+                factors[rows],
+            )
+            for rows, roof in self.parts
+        ]  # fmt: skip
 
 
 def _link(device: Accelerator, split: Parallelism) -> tuple[float, float]:
@@ -141,39 +143,18 @@ def _link(device: Accelerator, split: Parallelism) -> tuple[float, float]:
     return link.bytes_per_s, link.latency_s
 
 
-def _passes(loads: Sequence[Load]) -> Array:
-    passes = loads[0].launches
-    for load in loads:
-        passes = np.maximum(passes, load.launches)
-    return passes
-
-
 def _axes(grid: Grid) -> _Axes:
     def of_accelerators(values: list[float]) -> Array:
         return np.array(values, dtype=np.float64)[:, None, None, None]
 
     precision = stacked_precision(grid.precisions)
     devices = grid.accelerators
-
-    def peaks(of: Callable[[Accelerator, Precision], float]) -> Array:
-        return np.array([[of(device, each) for each in grid.precisions] for device in devices])[:, :, None, None]
-
     fitted = grid.times or shipped_times()
     engines = [EngineTime(engine_of(grid.engine, device), fitted, device, grid.loaded) for device in devices]
-    by_device = dict(zip([device.name for device in devices], engines, strict=True))
-    product = {group: peaks(partial(_product_peak, group=group, engines=by_device)) for group in PRODUCT_GROUPS}
-    efficiency = {group: peaks(partial(_efficiency, group=group, engines=by_device)) for group in PRODUCT_GROUPS}
-    plain = product.pop("feed_forward")
-    attention = peaks(partial(_attention_efficiency, engines=by_device))
-    roofs = Roof(
-        product_peak=plain,
-        attention_peak=peaks(_attention_peak),
-        vector_peak=of_accelerators([device.vector_peak for device in devices]),
-        bandwidth=of_accelerators([device.bandwidth_bytes_per_s for device in devices]),
-        link=of_accelerators([device.link_bytes_per_s or np.nan for device in devices]),
-        cache_bytes=of_accelerators([device.last_level_cache_bytes or 0.0 for device in devices]),
-        group_peaks={group: peak for group, peak in product.items() if not np.array_equal(peak, plain, equal_nan=True)},
-    )
+    roofs = [roofs_of(one.accelerator, grid.precisions, one.engine) for one in engines]
+    step = max(1, CACHED_ROWS * len(devices) // grid.rows_per_block)
+    some = [slice(first, first + step) for first in range(0, len(devices), step)]
+    parts = [(rows, stacked_roof(devices[rows], roofs[rows])) for rows in some]
     capacity = of_accelerators([device.usable_memory_bytes for device in devices])
     batch = np.array(grid.batches, dtype=np.float64)[:, None]
     context = np.array(grid.contexts, dtype=np.float64)
@@ -185,48 +166,9 @@ def _axes(grid: Grid) -> _Axes:
     opening = of_accelerators([opening_rate(one.engine, one.accelerator) for one in engines])
     shared = np.array([device.unified_memory for device in devices])[:, None, None, None]
     return _Axes(
-        grid, precision, batch, context, roofs, capacity, shared, efficiency, attention, on_chip, shape, _labels(grid),
-        engines, launch_s, composed, eager, opening,
+        grid, precision, batch, context, roofs, parts, capacity, shared, on_chip, shape, _labels(grid), engines,
+        launch_s, composed, eager, opening,
     )  # fmt: skip
-
-
-def _attention_efficiency(device: Accelerator, precision: Precision, engines: Mapping[str, EngineTime]) -> float:
-    try:
-        format_ = device.format_for(float(precision.attention_bits))
-    except UnsupportedPrecision:
-        return float("nan")
-    own = attention_reached(engines[device.name].engine, device, format_)
-    return DEFAULTS["prefill_attention"].compute if own is None else own
-
-
-def _product_peak(
-    device: Accelerator, precision: Precision, group: Group, engines: Mapping[str, EngineTime]
-) -> float:  # fmt: skip
-    try:
-        name = product_format(device, precision, group)
-    except UnsupportedPrecision:
-        return float("nan")
-    return product_rate(engines[device.name].engine, device, name, float(precision.bits_of(group)))
-
-
-def _efficiency(
-    device: Accelerator, precision: Precision, group: Group, engines: Mapping[str, EngineTime]
-) -> float:  # fmt: skip
-    """Share of its peak that a product of the group reaches by default; NaN: that of its class."""
-    try:
-        roof = roof_of(device, precision, engines[device.name].engine)
-    except UnsupportedPrecision:
-        return float("nan")
-    if group in roof.group_efficiencies:
-        return roof.group_efficiencies[group]
-    return float("nan") if group == "experts" else gemm_compute_efficiency(device.achievable_matmul_fraction)
-
-
-def _attention_peak(device: Accelerator, precision: Precision) -> float:
-    try:
-        return device.peak(device.format_for(float(precision.attention_bits)))
-    except UnsupportedPrecision:
-        return float("nan")
 
 
 def evaluate(grid: Grid, threads: int = 2) -> Iterator[pl.DataFrame]:
@@ -291,7 +233,7 @@ def _totals(questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, pro
                 )
                 for block in asked
             ]  # fmt: skip
-            part = calibrated_part(cuts, row, device, axes.grid.precisions, axes.shape[1:], fitted or {}, engine)
+            part = calibrated_part(cuts, row, device, axes.roofs[row], axes.shape[1:], fitted or {}, engine)
             for index, block in enumerate(asked):
                 block.predict(row, part, index)
     return _frame(blocks, axes, profile)
@@ -319,25 +261,26 @@ class _Block:
         found = operators(model, workload, axes.on_chip_bytes, check=False)
         split = cut_as_by(axes.engines[0].engine, workload)
         cut = found if split is workload else operators(model, split, axes.on_chip_bytes, check=False)
-        flops, moved = np.zeros(axes.shape), np.zeros(axes.shape)
         loads = merged(found)
-        for load in loads:
-            flops += load.count * load.flops
-            moved += load.count * load.moved
+        flops, moved = (
+            np.broadcast_to(sum(load.count * getattr(load, name) for load in loads), axes.shape)
+            for name in ("flops", "bytes_moved")
+        )
         sums = Sums.zeros(axes.shape)
-        rates = axes.rates(workload, axes.factors(model, workload))
+        factors = axes.factors(model, workload)
+        rates = axes.rates(workload, factors)
         apart = CALIBRATED_CLASSES if axes.grid.calibrations else ()
-        parts = loads if cut is found else merged(cut)
-        if cut is not found:
-            sums.add_all(loads, rates, bound=True, likely=False)
         both = cut is found
-        sums.add_all([load for load in parts if load.kind not in apart], rates, bound=both, likely=True)
-        passes = np.max([np.max(load.launches) for load in parts]) if both else _passes(parts)
+        parts = loads if both else merged(cut)
+        if not both:
+            sums.add(loads, rates, bound=True, likely=False)
+        sums.add([load for load in parts if load.operator_class not in apart], rates, bound=both, likely=True)
+        passes = reduce(np.maximum, [load.launches for load in parts])
         host = host_parts(model, workload, passes, axes.launch_s, axes.composed_launch_s, axes.eager_launch_s)
         for name, seconds in host.items():
-            sums.likely[...] += seconds * rates.factor(name)
+            sums.likely[...] += seconds * factors[..., PLACES[name]]
         rest = sums.likely.copy()
-        sums.add_all([load for load in parts if load.kind in apart], rates, bound=both, likely=True)
+        sums.add([load for load in parts if load.operator_class in apart], rates, bound=both, likely=True)
         return cls(model, workload, found, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool))
 
     def predict(self, row: int, part: CalibratedPart, index: int) -> None:
@@ -345,26 +288,19 @@ class _Block:
         self.sums.likely[row] = self.rest[row] + part.likely_s[index]
         self.calibrated[row] = part.measured_bound_s[index] > 0.5 * self.sums.bound[row]
 
-    def finish(self, axes: _Axes) -> tuple[Array, Array]:
-        """Bound and likely time of whole passes; sets low and high."""
-        work, sums = self.workload, self.sums
-        if work.stage == "decode":
-            bound = less_what_is_cached(sums.bound, self.moved, axes.roofs.cache_bytes, axes.roofs.bandwidth)
-            likely = sums.likely
-        else:
-            stages = work.parallelism.pipeline
-            bound = np.divide(sums.bound, stages)
-            likely = sums.likely * np.array([
-                np.broadcast_to(
-                    pipelined(axes.context, each.engine.micro_batch, stages, each.engine.parts_in_flight),
-                    sums.likely.shape[1:],
-                )
-                for each in axes.engines
-            ])  # fmt: skip
-        for row, engine in enumerate(axes.engines):
-            whole = engine.interval(likely[row], np.asarray(bound)[row], work)
-            sums.likely[row], sums.low[row], sums.high[row] = whole.likely_s, whole.low_s, whole.high_s
-        return np.asarray(bound), sums.likely
+    def finish(self, axes: _Axes) -> dict[str, Array]:
+        """Times of whole passes."""
+        work = self.workload
+        rows = [
+            engine.interval(
+                engine.in_parts(likely_s, cut_as_by(engine.engine, work)),
+                bound_together(bound_s, moved, engine.accelerator, work), work,
+            )
+            for engine, likely_s, bound_s, moved in zip(
+                axes.engines, self.sums.likely, self.sums.bound, self.moved, strict=True
+            )
+        ]  # fmt: skip
+        return {name: np.stack([np.asarray(getattr(row, name)) for row in rows]) for name in TIME_NAMES}
 
     def columns(self, axes: _Axes, profile: EngineProfile) -> dict[str, npt.NDArray[np.generic]]:
         """Computed columns, with the memory verdict that decides whether rows may carry a throughput."""
@@ -375,18 +311,17 @@ class _Block:
         )  # fmt: skip
         low, high = (np.broadcast_to(np.asarray(side), axes.shape) for side in (need.low, need.high))
         verdict = np.where(high <= need.budget, 0, np.where(low <= need.budget, 1, 2)).astype(np.uint8)
-        bound, likely = self.finish(axes)
-        verdict[np.isnan(bound)] = 3
+        time = self.finish(axes)
+        verdict[np.isnan(time["bound_s"])] = 3
         made = axes.batch if workload.stage == "decode" else axes.batch * axes.context
-        rate = np.where(verdict < 2, made / likely, np.nan)
+        rate = np.where(verdict < 2, made / time["likely_s"], np.nan)
         waiting = sums.bound - sums.computing - sums.communicating
         largest = np.where(sums.computing > waiting, 1, 0).astype(np.uint8)
         largest[sums.communicating > np.maximum(sums.computing, waiting)] = 2
         if not axes.grid.intervals:
-            sums.low[...] = sums.high[...] = np.nan
+            time |= {"low_s": _UNKNOWN, "high_s": _UNKNOWN}
         return {
-            "flops": self.flops, "bytes_moved": self.moved, "bound_s": bound, "likely_s": likely,
-            "low_s": sums.low, "high_s": sums.high, "calibrated": self.calibrated, "bound_by": largest,
+            "flops": self.flops, "bytes_moved": self.moved, **time, "calibrated": self.calibrated, "bound_by": largest,
             "memory_low_gib": low / GIB, "memory_high_gib": high / GIB, "verdict": verdict, "tokens_per_s": rate,
         }  # fmt: skip
 
@@ -435,4 +370,5 @@ def _frame(blocks: Sequence[_Block], axes: _Axes, profile: EngineProfile) -> pl.
     )  # fmt: skip
 
 
+_UNKNOWN = np.array(np.nan)
 _NULLABLE = frozenset({"bound_s", "likely_s", "low_s", "high_s", "tokens_per_s"})

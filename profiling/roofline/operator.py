@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -31,7 +32,7 @@ GAIN_BITS = 16
 """Norm gains and biases stay at 16 bits in every quantised format in use."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Operator:
     """One operator on one device; bytes and FLOPs are of one occurrence, of which there are `count`."""
 
@@ -68,7 +69,7 @@ class Operator:
         """Whether its time is that of the link between devices."""
         return self.operator_class in COMMUNICATING
 
-    @property
+    @cached_property
     def bytes_moved(self) -> Values:
         """All bytes to and from main memory."""
         return (
@@ -79,7 +80,7 @@ class Operator:
             + self.kv_write_bytes
         )
 
-    @property
+    @cached_property
     def cacheable_bytes(self) -> Values:
         """The part that the kernel before may have left in cache, or the next may take from it: activations.
 
@@ -91,6 +92,11 @@ class Operator:
 
 COMMUNICATING: frozenset[OperatorClass] = frozenset({"communication", "exchange"})
 """Sums and copies over the devices that share a matrix; the exchange of tokens among devices that share experts."""
+TIMED = (
+    "launches", "kernel_share", "flops", "weight_bytes", "spared_bytes", "numbers_opened", "padding",
+    "activation_read_bytes", "activation_write_bytes", "kv_read_bytes", "kv_write_bytes", "communication_bytes",
+)  # fmt: skip
+"""What the time of an operator rests on, beside class, unit and group; where kernels were measured, its shape too."""
 BYTE_CLASSES = (
     "weight_bytes", "activation_read_bytes", "activation_write_bytes", "kv_read_bytes", "kv_write_bytes",
 )  # fmt: skip

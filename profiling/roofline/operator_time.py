@@ -18,6 +18,7 @@ import numpy.typing as npt
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine
 from profiling.models.architecture import Architecture
+from profiling.roofline.efficiency import DEFAULT_HIGH, DEFAULT_LOW, DEFAULTS
 from profiling.roofline.links import link_of
 from profiling.roofline.operators import Operator, operators
 from profiling.roofline.roof import Roof, roof_of
@@ -31,10 +32,6 @@ class Prediction:
     likely_s: Values
     low_s: Values
     high_s: Values
-
-    def later(self, seconds: Values) -> Prediction:
-        """All of it so much later."""
-        return Prediction(self.likely_s + seconds, self.low_s + seconds, self.high_s + seconds)
 
 
 class OperatorModel(Protocol):
@@ -56,66 +53,7 @@ Calibration = Mapping[str, OperatorModel]
 """Operator models by calibration class (`Roof.calibration_class`); classes it lacks get the defaults."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultEfficiency:
-    """Shares of peak and bandwidth reached and a fixed time per kernel, for accelerators without calibration.
-
-    Medians of fits to measured kernels of A100, H100, H200, B200, L40S and RTX PRO 6000 (research of this
-    project: compute 0.55–0.78 in bf16 products, about 0.45 in attention; bandwidth 0.73–0.82; fixed time 1.4–6 µs
-    for products, 8–18 µs for attention, of which captured graphs hide a part). Where the largest measured share of
-    a device's matrix peak is known, 0.87 of it replaces the compute share: the median ratio on those devices.
-    The interval is what those six devices and unknown engines span.
-    """
-
-    compute: float
-    bandwidth: float
-    fixed_s: float
-
-    def __call__(self, operator: Operator, compute_s: Values, memory_s: Values) -> Prediction:
-        """Seconds: sqrt of the sum of squares of the two sides (p-norm 2), and the fixed time."""
-        sides = np.hypot(np.divide(compute_s, self.compute), np.divide(memory_s, self.bandwidth))
-        likely = sides + self.fixed_s * operator.launches * operator.kernel_share
-        bound = np.maximum(compute_s, memory_s)
-        return Prediction(likely, np.maximum(bound, DEFAULT_LOW * likely), DEFAULT_HIGH * likely)
-
-
-DEFAULT_LOW, DEFAULT_HIGH = 0.65, 1.8
-"""Ends of the interval of a default, as shares of its likely time."""
-
-
-DEFAULTS: Mapping[str, DefaultEfficiency] = {
-    "gemm": DefaultEfficiency(compute=0.72, bandwidth=0.78, fixed_s=2e-6),
-    "expert_gemm": DefaultEfficiency(compute=0.55, bandwidth=0.70, fixed_s=8e-6),
-    "prefill_attention": DefaultEfficiency(compute=0.45, bandwidth=0.78, fixed_s=8e-6),
-    "decode_attention": DefaultEfficiency(compute=0.45, bandwidth=0.60, fixed_s=6e-6),
-    # Not measured here: an indexer reads like decode attention, a state like an elementwise kernel.
-    "index_scores": DefaultEfficiency(compute=0.45, bandwidth=0.60, fixed_s=6e-6),
-    "state_update": DefaultEfficiency(compute=0.25, bandwidth=0.60, fixed_s=6e-6),
-    "elementwise": DefaultEfficiency(compute=0.50, bandwidth=0.70, fixed_s=1e-6),
-    "lookup": DefaultEfficiency(compute=0.50, bandwidth=0.50, fixed_s=2e-6),
-    "communication": DefaultEfficiency(compute=1.0, bandwidth=0.75, fixed_s=1e-5),
-    "exchange": DefaultEfficiency(compute=1.0, bandwidth=0.75, fixed_s=1e-5),
-}
-
-
-def gemm_compute_efficiency(achievable_matmul_fraction: float | None) -> float:
-    """Share of the peak a product is taken to reach on a device that is not calibrated."""
-    return 0.87 * achievable_matmul_fraction if achievable_matmul_fraction else DEFAULTS["gemm"].compute
-
-
-def default_model(operator: Operator, roof: Roof) -> DefaultEfficiency:
-    """The documented default for this operator on this device."""
-    default = DEFAULTS[operator.operator_class]
-    if operator.unit == "product" and operator.group in roof.group_efficiencies:
-        return replace(default, compute=roof.group_efficiencies[operator.group])
-    if operator.operator_class == "prefill_attention" and roof.attention_efficiency is not None:
-        return replace(default, compute=roof.attention_efficiency)
-    if operator.operator_class == "gemm":
-        return replace(default, compute=gemm_compute_efficiency(roof.achievable_matmul_fraction))
-    return default
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OperatorTime:
     """An operator with its times; seconds and FLOP/s of one occurrence."""
 
@@ -123,21 +61,47 @@ class OperatorTime:
     compute_s: Values
     memory_s: Values
     link_s: Values
-    prediction: Prediction
-    calibrated: bool
-    unhindered_s: Values = 0.0
+    unhindered_s: Values
     """Compute time at the efficiency that is reached by default, were memory infinitely fast."""
-    waiting_s: Values = 0.0
-    """Memory time at the efficiency that is reached by default, were products infinitely fast."""
-    spared_s: Values = 0.0
+    sides_s: Values
+    """That and the time of moving at the bandwidth that is reached by default, as the root of the sum of squares."""
+    fixed_s: Values
+    """What its calls take by default, whatever they do: kernels, and the network between nodes."""
+    spared_s: Values
     """Part of the memory time that a fortunate pass is spared (experts that tokens have in common)."""
-    network_s: Values = 0.0
+    network_s: Values
     """Part of the prediction that the network between nodes takes, whatever the engine."""
+    fitted: Prediction | None = None
+    """What a calibration says of it; None: the defaults hold."""
+    calibrated: npt.NDArray[np.bool_] | bool = False
+    """Whether, or for which of its shapes, what it says was measured."""
+
+    @property
+    def likely_s(self) -> Values:
+        """Likely seconds."""
+        return self.sides_s + self.fixed_s if self.fitted is None else self.fitted.likely_s
+
+    @property
+    def prediction(self) -> Prediction:
+        """Likely seconds, and the interval that holds 80 %."""
+        if self.fitted is not None:
+            return self.fitted
+        network = self.network_s
+        own = self.likely_s - network
+        bound = np.maximum(np.maximum(self.compute_s, self.memory_s), self.link_s)
+        return Prediction(self.likely_s, np.maximum(bound, DEFAULT_LOW * own) + network, DEFAULT_HIGH * own + network)
+
+    @property
+    def compute_share(self) -> Values:
+        """Part of the time that is of computing, by the squares of the two sides."""
+        return np.square(self.unhindered_s / np.maximum(self.sides_s, 1e-30))
 
     @property
     def bound_s(self) -> Values:
         """The least time the device allows."""
-        return np.maximum(np.maximum(self.compute_s, self.memory_s - self.spared_s), self.link_s)
+        if self.operator.communicates:
+            return self.link_s
+        return np.maximum(self.compute_s, self.memory_s - self.spared_s)
 
     @property
     def bound_by(self) -> str:
@@ -154,32 +118,29 @@ class OperatorTime:
                                 where=moved > 0)
         )  # fmt: skip
 
-    @property
-    def fraction_of_roof(self) -> Values:
-        """Predicted share of the roof: bound over prediction."""
-        return np.divide(self.bound_s, self.prediction.likely_s)
-
 
 def operator_time(operator: Operator, roof: Roof, calibration: Calibration | None = None) -> OperatorTime:
-    """Bound and prediction of one operator."""
+    """Bound and prediction of one operator; by default the root of the sum of squares of its sides (p-norm 2)."""
+    default, communicates = DEFAULTS[operator.operator_class], operator.communicates
     compute_s = np.divide(operator.flops, roof.peak_of(operator))
     from_cache = np.minimum(operator.cacheable_bytes, roof.cache_bytes)
     memory_s = np.divide(operator.bytes_moved - from_cache, roof.bandwidth)
-    communicates = operator.communicates
     link_s = np.divide(operator.communication_bytes, roof.link) if communicates else 0.0
-    fitted = (calibration or {}).get(roof.calibration_class(operator))
     moving_s = link_s if communicates else memory_s
-    default = default_model(operator, roof)
-    prediction = default(operator, compute_s, moving_s)
-    network_s = roof.link_latency_s * np.asarray(operator.launches) if communicates else 0.0
-    prediction = prediction.later(network_s)
-    if fitted is not None:
-        prediction = fitted(operator, compute_s, moving_s, prediction)
-    return OperatorTime(
-        operator=operator, compute_s=compute_s, memory_s=memory_s, link_s=link_s, prediction=prediction,
-        calibrated=fitted is not None and bool(np.all(fitted.measured(operator))),
-        unhindered_s=np.divide(compute_s, default.compute), waiting_s=np.divide(moving_s, default.bandwidth),
+    unhindered_s = compute_s / roof.efficiency_of(operator)
+    network_s = roof.link_latency_s * operator.launches if communicates else 0.0
+    time = OperatorTime(
+        operator=operator, compute_s=compute_s, memory_s=memory_s, link_s=link_s, unhindered_s=unhindered_s,
+        sides_s=np.sqrt(np.square(unhindered_s) + np.square(np.divide(moving_s, default.bandwidth))),
+        fixed_s=default.fixed_s * operator.launches * operator.kernel_share + network_s,
         spared_s=np.divide(operator.spared_bytes, roof.bandwidth), network_s=network_s,
+    )  # fmt: skip
+    fitted = (calibration or {}).get(roof.calibration_class(operator))
+    if fitted is None:
+        return time
+    return replace(
+        time, fitted=fitted(operator, compute_s, moving_s, time.prediction),
+        calibrated=bool(np.all(fitted.measured(operator))),
     )  # fmt: skip
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine, product_rate, vector_rate
+from profiling.errors import UnsupportedPrecision
 from profiling.models.stored import Group
+from profiling.roofline.efficiency import DEFAULTS, MATMUL_SHARE
 from profiling.roofline.operators import Operator
 from profiling.roofline.workload import Precision, Values
 
@@ -18,33 +21,41 @@ from profiling.roofline.workload import Precision, Values
 class Roof:
     """What a device offers to a precision; rates per second, each a number or an array."""
 
-    product_peak: Values
+    product_peaks: Mapping[Group, Values]
+    """Of products with weights of each group, which may run in different formats."""
     attention_peak: Values
     vector_peak: Values
     bandwidth: Values
-    link: Values
+    cache_bytes: Values
+    """Last-level cache, 0 where unknown: activations up to that size need not come from memory."""
+    product_efficiencies: Mapping[Group, Values]
+    """Shares of those peaks that products reach by default."""
+    attention_efficiency: Values
+    """Share of its peak that attention over prompts reaches by default."""
+    link: Values = np.nan
+    """Between the devices of a split; NaN where unknown."""
     link_latency_s: Values = 0.0
     """Of one hop between nodes, beyond what is counted per call within one."""
-    product_format: str = "fp16"
-    attention_format: str = "fp16"
-    cache_bytes: Values = 0.0
-    """Last-level cache, 0 where unknown: activations up to that size need not come from memory."""
-    achievable_matmul_fraction: float | None = None
-    group_peaks: Mapping[Group, Values] = field(default_factory=dict)
-    """Of groups of weights whose products run in another format than `product_format`."""
+    product_format: str = ""
+    attention_format: str = ""
     group_formats: Mapping[Group, str] = field(default_factory=dict)
-    group_efficiencies: Mapping[Group, float] = field(default_factory=dict)
-    """Share of the peak that products of a group reach, where the engine's unit is not that of the format."""
+    """Of groups of weights whose products run in another format than `product_format`."""
     engine: str = ""
     """Name of the engine, whose own kernels may have been measured."""
-    attention_efficiency: float | None = None
-    """Share of the peak that attention over prompts reaches, where the engine does not use the matrix units for it."""
 
     def peak_of(self, operator: Operator) -> Values:
         """Operations per second for the unit the operator runs on."""
         if operator.unit == "product":
-            return self.group_peaks.get(operator.group, self.product_peak)
+            return self.product_peaks[operator.group]
         return self.attention_peak if operator.unit == "attention_product" else self.vector_peak
+
+    def efficiency_of(self, operator: Operator) -> Values:
+        """Share of that peak that the operator reaches by default."""
+        if operator.unit == "product":
+            return self.product_efficiencies[operator.group]
+        if operator.operator_class == "prefill_attention":
+            return self.attention_efficiency
+        return DEFAULTS[operator.operator_class].compute
 
     def calibration_class(self, operator: Operator) -> str:
         """Name under which measurements are fitted: gemm_bf16, prefill_attention, expert_gemm_fp8@vllm."""
@@ -80,40 +91,84 @@ def roof_of(accelerator: Accelerator, precision: Precision, engine: Engine | Non
     }
     if precision.two_of_four and accelerator.computes_two_of_four:
         rates = {group: rate * (1 if group == "head" else 2) for group, rate in rates.items()}
-    halves = [group for group in PRODUCT_GROUPS if others.get(group, product) == "fp16"]
-    reached = {group: share for group in halves if (share := _reached(engine, precision, group)) is not None}
     return Roof(
-        product_peak=rates["feed_forward"],
-        group_efficiencies=reached,
-        engine=engine.name if engine else "",
-        attention_efficiency=attention_reached(engine, accelerator, attention),
+        product_peaks=rates,
         attention_peak=accelerator.peak(attention),
         vector_peak=accelerator.vector_peak,
         bandwidth=accelerator.bandwidth_bytes_per_s,
+        cache_bytes=accelerator.last_level_cache_bytes or 0.0,
+        product_efficiencies={
+            group: _reached(accelerator, engine, precision, group, others.get(group, product))
+            for group in PRODUCT_GROUPS
+        },
+        attention_efficiency=_attention_reached(engine, accelerator, attention),
         link=accelerator.link_bytes_per_s or np.nan,
         product_format=product,
         attention_format=attention,
-        cache_bytes=accelerator.last_level_cache_bytes or 0.0,
-        achievable_matmul_fraction=accelerator.achievable_matmul_fraction,
-        group_peaks={group: rate for group, rate in rates.items() if rate != rates["feed_forward"]},
         group_formats=others,
+        engine=engine.name if engine else "",
     )
 
 
-def _reached(engine: Engine | None, precision: Precision, group: Group) -> float | None:
-    """Share of its peak that an engine's 16-bit products of a group reach; None: as everywhere."""
-    if engine is None:
-        return None
-    if engine.integer_products and float(precision.number_bits(group)) < 16:
-        return engine.integer_efficiency
-    return engine.half_efficiency
+def _reached(
+    accelerator: Accelerator, engine: Engine | None, precision: Precision, group: Group, product_format: str
+) -> float:  # fmt: skip
+    """Share of its peak that products of a group reach, where the engine's unit may not be that of the format."""
+    if engine is not None and product_format == "fp16":
+        opened = engine.integer_products and float(precision.number_bits(group)) < 16
+        own = engine.integer_efficiency if opened else engine.half_efficiency
+        if own is not None:
+            return own
+    if group == "experts":
+        return DEFAULTS["expert_gemm"].compute
+    measured = accelerator.achievable_matmul_fraction
+    return MATMUL_SHARE * measured if measured else DEFAULTS["gemm"].compute
 
 
-def attention_reached(engine: Engine | None, accelerator: Accelerator, attention: str) -> float | None:
-    """Share of the peak of a format that an engine's attention over prompts reaches; None: as everywhere."""
+def _attention_reached(engine: Engine | None, accelerator: Accelerator, attention: str) -> float:
+    """Share of the peak of a format that attention over prompts reaches."""
     if engine is None or engine.vector_attention is None:
-        return None
+        return DEFAULTS["prefill_attention"].compute
     return engine.vector_attention * vector_rate(accelerator) / accelerator.peak(attention)
+
+
+def roofs_of(accelerator: Accelerator, precisions: Sequence[Precision], engine: Engine | None) -> list[Roof | None]:
+    """The roof of a device for each precision; None where it has no products so narrow."""
+
+    def of(precision: Precision) -> Roof | None:
+        try:
+            return roof_of(accelerator, precision, engine)
+        except UnsupportedPrecision:
+            return None
+
+    return [of(precision) for precision in precisions]
+
+
+def stacked_roof(accelerators: Sequence[Accelerator], roofs: Sequence[Sequence[Roof | None]]) -> Roof:
+    """One roof of several accelerators, each with a roof per precision.
+
+    Returns:
+        Values of arrays that broadcast to (accelerators, precisions, batches, contexts); NaN where a roof is None.
+    """
+
+    def each(value: Callable[[Roof], Values]) -> npt.NDArray[np.float64]:
+        return np.array([[value(one) if one else np.nan for one in row] for row in roofs])[:, :, None, None]
+
+    def device(value: Callable[[Accelerator], float]) -> npt.NDArray[np.float64]:
+        return np.array([value(one) for one in accelerators])[:, None, None, None]
+
+    def groups(value: Callable[[Roof], Mapping[Group, Values]]) -> dict[Group, Values]:
+        return {group: each(lambda roof: value(roof)[group]) for group in PRODUCT_GROUPS}  # noqa: B023 - called at once
+
+    return Roof(
+        product_peaks=groups(lambda roof: roof.product_peaks),
+        attention_peak=each(lambda roof: roof.attention_peak),
+        vector_peak=device(lambda one: one.vector_peak),
+        bandwidth=device(lambda one: one.bandwidth_bytes_per_s),
+        cache_bytes=device(lambda one: one.last_level_cache_bytes or 0.0),
+        product_efficiencies=groups(lambda roof: roof.product_efficiencies),
+        attention_efficiency=each(lambda roof: roof.attention_efficiency),
+    )
 
 
 PRODUCT_GROUPS: tuple[Group, ...] = ("feed_forward", "attention", "experts", "other", "head")

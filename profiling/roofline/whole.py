@@ -65,13 +65,17 @@ def pass_time(times: Sequence[OperatorTime]) -> PassTime:
 
 def bound_of(times: Sequence[OperatorTime], accelerator: Accelerator, workload: Workload) -> Values:
     """The least time of a pass: prompts may pass through stages in parts, small loops may stay in cache."""
-    bound: Values = sum((time.operator.count * time.bound_s for time in times), start=0.0)
+    bound = sum((time.operator.count * time.bound_s for time in times), start=0.0)
+    moved = sum((time.operator.count * time.operator.bytes_moved for time in times), start=0.0)
+    return bound_together(bound, moved, accelerator, workload)
+
+
+def bound_together(bound_s: Values, moved_bytes: Values, accelerator: Accelerator, workload: Workload) -> Values:
+    """The least time of a pass whose operators have these sums."""
     if workload.stage == "decode":
-        moved = sum((time.operator.count * time.operator.bytes_moved for time in times), start=0.0)
-        return less_what_is_cached(
-            bound, moved, accelerator.last_level_cache_bytes or 0.0, accelerator.bandwidth_bytes_per_s
-        )
-    return np.divide(bound, workload.parallelism.pipeline)
+        cache = accelerator.last_level_cache_bytes or 0.0
+        return less_what_is_cached(bound_s, moved_bytes, cache, accelerator.bandwidth_bytes_per_s)
+    return np.divide(bound_s, workload.parallelism.pipeline)
 
 
 def less_what_is_cached(bound_s: Values, moved_bytes: Values, cache_bytes: Values, bandwidth: Values) -> Values:
@@ -141,13 +145,14 @@ class EngineTime:
         """Likely seconds of a pass whose operators these are, cut as the workload says."""
         parts = parts_of(times, model, workload, self.engine, self.accelerator)
         seconds = parts.stacked() @ self.factors(model, workload, workload.precision) + parts.network_s
+        return self.in_parts(seconds, workload)
+
+    def in_parts(self, seconds: Values, workload: Workload) -> Values:
+        """What seconds of all operators are of a pass that is cut as the workload says."""
         if workload.stage == "decode":
-            return cast("Values", seconds)
+            return seconds
         new = np.subtract(workload.context, workload.prefix)
-        return cast(
-            "Values",
-            seconds * pipelined(new, workload.chunk, workload.parallelism.pipeline, self.engine.parts_in_flight),
-        )
+        return seconds * pipelined(new, workload.chunk, workload.parallelism.pipeline, self.engine.parts_in_flight)
 
     def interval(self, likely_s: Values, bound_s: Values, workload: Workload) -> PassTime:
         """The pass with its interval; never below the bound."""

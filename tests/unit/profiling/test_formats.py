@@ -320,7 +320,7 @@ def test_products_run_in_the_format_of_the_numbers_and_not_of_numbers_plus_scale
 def test_groups_of_weights_run_in_formats_of_their_own() -> None:
     model = load("nvidia/Qwen3.6-35B-A3B-NVFP4")
     roof = roof_of(find("B200-SXM-180GB"), precision_for(model))
-    peaks = {group: roof.group_peaks.get(group, roof.product_peak) for group in ("experts", "attention", "other")}
+    peaks = {group: roof.product_peaks[group] for group in ("experts", "attention", "other")}
     b200 = find("B200-SXM-180GB")
     assert peaks == {"experts": b200.peak("fp4"), "attention": b200.peak("fp8"), "other": b200.peak("fp16")}
     wide = estimate(model, b200, Workload(stage="prefill", context=8192, precision=Precision())).time

@@ -56,6 +56,24 @@ def test_every_row_of_a_grid_equals_the_estimate_of_its_configuration() -> None:
             assert row["tokens_per_s"] == pytest.approx(float(single.tokens_per_s.likely_s), rel=1e-9)
 
 
+@pytest.mark.parametrize("engine", ["vllm-v1", "llama.cpp"])
+def test_grids_and_estimates_agree_on_two_of_four_weights_and_on_encoders_in_stages(engine: str) -> None:
+    sparse = Precision(weight_bits=9, two_of_four=True)
+    grid = Grid(
+        models=[load(MODELS[0]), load("answerdotai/ModernBERT-base")],
+        accelerators=[find("H100-SXM5-80GB"), find("RTX-4090")], batches=[16], contexts=[3000], precisions=[sparse],
+        stages=("prefill", "decode", "encode"), parallelisms=(Parallelism(), Parallelism(pipeline=2)), engine=engine,
+    )  # fmt: skip
+    frame = pl.concat(evaluate(grid))
+    assert frame.height == 2 * 2 * 3
+    for row in frame.iter_rows(named=True):
+        split = Parallelism(pipeline=row["pipeline_parallel"])
+        workload = Workload(stage=row["stage"], batch=16, context=3000, precision=sparse, parallelism=split)
+        single = estimate(load(row["model"]), find(row["accelerator"]), workload, engine=engine)
+        assert row["bound_s"] == pytest.approx(float(single.time.bound_s), rel=1e-9)
+        assert row["likely_s"] == pytest.approx(float(single.time.likely_s), rel=1e-9)
+
+
 def test_a_precision_an_accelerator_lacks_has_no_times_and_says_so() -> None:
     grid = Grid(models=[load(MODELS[0])], accelerators=[find("H200"), find("Gaudi2")], batches=[1], contexts=[100],
                 precisions=[Precision(weight_bits=4, activation_bits=4, kv_bits=4)], stages=("decode",))  # fmt: skip
