@@ -41,7 +41,7 @@ _GLUED_AFTER = re.compile(
     r"(?<=\d)(ti|xtx|xt|gre|super|laptop|mobile|max|pro|ultra|mod|sff|ada|gb|gib|core|cores)(?=$|[^a-z]|\d)"
 )
 _GLUED_BEFORE = re.compile(r"\b(rtx|gtx|rx|epyc|xeon|ryzen|jetson|radeon)(?=\d)")
-_SUPER = re.compile(r"\b((?:2060|2070|2080|4070|4080|4070 ?ti)) ?s\b")
+_SUPER = re.compile(r"\b((?:1650|1660|2060|2070|2080|4070|4080|4070 ?ti)) ?s\b")
 """Cards whose short name with an s is that of their SUPER, unless several are named (`two 4080s`)."""
 _MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?= ?gi?b)|\d{1,3}(?= ?g\b)) ?(?:gb|gib|g)\b(?!/)")
 _BARE_MEMORY = re.compile(r"(?<=\S) (\d{1,3})$")
@@ -50,8 +50,11 @@ _COUNTED = re.compile(
     r"^(\d{1,3}) ?[x×*] ?(?=\S)|^(\d{1,2}) (?!g(?:i?b)?\b|cores?\b)(?=(?:\S* )*?[a-z]*\d{1,4}[a-z]?s?\b)", re.IGNORECASE
 )
 _COUNTED_AFTER = re.compile(r"(?:(?<=\d)| )[x×*] ?(\d{1,4})$", re.IGNORECASE)
-_PLURAL = re.compile(r"\b([a-z]+\d+[a-z]?)s\b")
-"""`8 H100s`; an L40S is one of them."""
+_MARKS = re.compile(r"\((?:r|tm|c)\)|[®™]|\bw/.*$|\b\d+th gen\b|\b\d+-core processor\b|(?<= )(?:cpu )?@ ?[\d.]+ ?ghz")
+_PLURAL = re.compile(r"\b([a-z]*\d+[a-z]?)s\b")
+"""`8 H100s`, `two 4080s`; an L40S is one of them."""
+_RADEON_LAPTOP = re.compile(r"(?<=\b[67][678]00)s\b")
+"""AMD's small laptop cards are told from those of the desktop by an s alone (RX 7600S)."""
 _SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"^(?:an?|my|the) (?=\S+ \S)"), r""),
     (re.compile(r"(?<=\S) \((?:gfx|radv|bmg|dg2|lnl|mtl|arl|ptl)[^)]*\)"), r""),
@@ -63,7 +66,7 @@ _SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"\b(?:tpu )?v5litepod-(\d+)\b"), r"\1x tpu v5e"),
     (re.compile(r"\b(?:tpu )?(v[56]e)-(\d+)\b"), r"\2x tpu \1"),
     # Slices of these are numbered by their TensorCores, of which a chip has two.
-    (re.compile(r"\b(?:tpu )?(v4|v5p)-(\d+)\b"), lambda found: f"{int(found[2]) // 2}x tpu {found[1]}"),
+    (re.compile(r"\b(?:tpu )?(v3|v4|v5p)-(\d+)\b"), lambda found: f"{int(found[2]) // 2}x tpu {found[1]}"),
     (re.compile(r"\bmacbook(?: pro| air)?(?: 1[3-6](?:[- ]?inch|\")?)?(?= |$)"), r"apple"),
 )
 """Systems that are said for the devices in them, and words that are written apart; as their makers name them."""
@@ -159,7 +162,7 @@ def find(name: str, known: Mapping[str, Accelerator] | None = None) -> Accelerat
 
 def _spoken(text: str) -> str:
     """Lower case, single spaces, no marks that only registries use."""
-    plain = re.sub(r"\((?:r|tm|c)\)|[®™]|\bw/.*$|\b\d+th gen\b|\b\d+-core processor\b", " ", text.casefold())
+    plain = _MARKS.sub(" ", text.casefold())
     plain = " ".join(plain.replace("max+", "max").replace("_", "-").split())
     for pattern, devices in (*_SYSTEMS, *_other_names()):
         plain = pattern.sub(devices, plain)
@@ -177,15 +180,12 @@ def _other_names() -> tuple[tuple[re.Pattern[str], str], ...]:
 def words(text: str) -> frozenset[str]:
     """Words of a name: `RTX-4080-SUPER-16GB` and `rtx4080 super` share rtx, 4080 and super; sizes are no words."""
     plain = re.sub(r"(?<=\d{4})d\b", " d", re.sub(r"(?<=\d{4})m\b", " laptop", _spoken(text)))
+    plain = re.sub(r"(?<=-\d{4}) (?=v\d\b)", "", _RADEON_LAPTOP.sub("s laptop", plain))  # Xeon E5-2680 v4
     plain = re.sub(r"\bultra[ -][579][ -](?=\d{3}[a-z])", "ultra ", _GLUED_BEFORE.sub(r"\1 ", plain))
     plain = _GLUED_AFTER.sub(r" \1", plain)
     plain = _CORES.sub(" ", _MEMORY.sub(" ", plain.replace("-", " ").replace("/", " ")))
     plain = re.sub(r"\bddr\d? ?\d+\b|\bmrdimm ?\d+\b|\b1 socket\b", " ", plain)
-    return frozenset(
-        re.sub(r"^(\d{3,4})s$", r"\1", word)
-        for word in re.findall(r"[a-z0-9+.]+", plain.replace("+", " "))
-        if word != "."
-    )
+    return frozenset(word for word in re.findall(r"[a-z0-9+.]+", plain.replace("+", " ")) if word != ".")
 
 
 def _size(pattern: re.Pattern[str], text: str) -> float | None:
@@ -196,8 +196,7 @@ def _size(pattern: re.Pattern[str], text: str) -> float | None:
 
 def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> Resolved:
     count, rest = _counted(part)
-    if count == 1:
-        rest = _SUPER.sub(r"\1 super", rest)
+    rest = _SUPER.sub(r"\1 super", rest) if count == 1 else _RADEON_LAPTOP.sub("", rest)
     if not _matching(words(rest), choices):
         rest = _PLURAL.sub(r"\1", rest)
     memory, cores, said = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
@@ -213,7 +212,7 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     sized = [name for name in found if memory is None or _same_size(choices[name], memory)]
     chosen = _fewest_unsaid(said, sized or found)
     if not sized and memory is not None:
-        if any(choices[name].kind != "cpu" for name in chosen):
+        if any(not _takes_any_memory(choices[name]) for name in chosen):
             note = f"no {label!r} with {memory:g} GB; there are {', '.join(chosen)}"
             return Resolved(label, (), tuple(chosen), note)
         if len(chosen) == 1:
@@ -303,6 +302,11 @@ def _without_forms(own: frozenset[str]) -> frozenset[str]:
 
 def _has_form(name: str) -> bool:
     return _without_forms(words(name)) != words(name)
+
+
+def _takes_any_memory(device: Accelerator) -> bool:
+    """Whether its memory is put in beside it: a processor, or one with graphics whose name states no size."""
+    return device.kind == "cpu" or (device.kind == "igpu" and not _MEMORY.search(_spoken(device.name)))
 
 
 def _same_size(device: Accelerator, memory_gb: float) -> bool:

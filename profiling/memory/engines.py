@@ -273,8 +273,13 @@ def runs_on(name: str) -> str:
 
 
 def default_engine(device: Accelerator) -> str:
-    """What people run on such a device: vLLM on data-centre cards, llama.cpp on what they own."""
-    return "vllm-v1" if device.memory_kind in {"hbm", "gddr with inline ecc", "sram"} else "llama.cpp"
+    """What people run on such a device: vLLM on data-centre cards, llama.cpp on what they own.
+
+    Cards without faster 16-bit products (Kepler, Maxwell, Pascal's P4 and P40) are older than vLLM's oldest.
+    """
+    old = 0 < device.peaks.get("fp32", 0.0) >= device.peaks.get("fp16", 0.0)
+    centre = device.memory_kind in {"hbm", "gddr with inline ecc", "sram"}
+    return "vllm-v1" if centre and not old else "llama.cpp"
 
 
 @fact_of

@@ -14,6 +14,7 @@ from functools import cache
 from profiling.errors import ProfilingError, UnknownModel, nearest
 from profiling.models import ollama
 from profiling.models.formats_said import format_in_short, is_gguf, stated_format, unknown_type
+from profiling.models.other_kinds import ANSWERED, other_work
 from profiling.models.sources import catalogue, same_shapes
 
 _ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/models/)?([^?#\s]+)", re.IGNORECASE)
@@ -22,7 +23,7 @@ _HUB_TAG = re.compile(r"^([a-z0-9][\w.-]*/[\w.-]+):([\w.-]+)$", re.IGNORECASE)
 _SHOWN_FILE = re.compile(r"[?&]show_file_info=([\w./-]+\.gguf)", re.IGNORECASE)
 """Which file of a repository an address shows."""
 _FORMAT_WORDS = re.compile(
-    r"(?<![a-z0-9])(?:gguf|(?:awq|gptq|fp[48]|nvfp4)(?:-v\d|-\db-\d+g)?|autoround|auto|round|hqq|mlx|exl[23]|bnb|bitsandbytes|nf4"
+    r"(?<![a-z0-9])(?:gguf|(?:awq|gptq|fp[48]|nvfp4)(?:-v\d|-\db-\d+g|-kv)?|autoround|auto|round|hqq|mlx|exl[23]|bnb|bitsandbytes|nf4"
     r"|mxfp[468]|w\d+a\d+|dwq"
     r"|(?:ud[-_ ])?(?:iq|tq|q)\d(?:_[a-z0-9]+)*|(?:b?f|fp)(?:16|32)|int[48]|[2-8][-_]?bits?|\d(?:[._]\d+)?[-_]?bpw"
     r"|i1|imatrix|imat|dynamic|g(?:32|64|128))(?![a-z0-9])"
@@ -159,6 +160,8 @@ def _resolve(text: str, choices: Collection[str]) -> ModelName:
 
 def _with_nearest(answer: ModelName, choices: Collection[str]) -> ModelName:
     said = answer.model_id
+    if does := other_work(said or answer.text):
+        return replace(answer, evidence=f"{said or answer.text!r} {does}; {ANSWERED}")
     bare = {_spelled(name): name for name in _originals_first(choices)[::-1]}
     close = nearest(_spelled(said or answer.text), [*bare])
     near = ", ".join(bare[name] for name in close.split(", ")) if close else ""

@@ -19,6 +19,7 @@ from profiling.models.families import FAMILIES
 from profiling.models.families.assembly import STATES_ALL, Config, family_defaults, type_of_class
 from profiling.models.families.inferred import inferred
 from profiling.models.formats import TEXT_PARTS, published_format, quantisation_of
+from profiling.models.other_kinds import ANSWERED, other_work
 from profiling.models.records import record_of
 from profiling.models.towers import AHEAD, uncounted
 from profiling.reference_files import reference_rows, reference_text
@@ -109,6 +110,8 @@ def _type_by_class(config: Mapping[str, Any]) -> str:
 
 def _unknown(config: Config) -> Architecture:
     """A family that is not known, by its fields if they are those of a known form."""
+    if does := other_work(config.model_type):
+        raise UnsupportedModelType(f"{config.name}: a model of model_type {config.model_type!r} {does}; {ANSWERED}")
     try:
         return inferred(config)
     except (UnsupportedModelType, InvalidConfig) as error:

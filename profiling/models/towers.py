@@ -263,8 +263,9 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
         text: The part that describes the decoder; may be the same.
         model: The decoder, for the size of layers like its last.
     """
-    thinker = config.get("thinker_config")  # where omni models keep what reads
-    towers = {**(thinker if isinstance(thinker, Mapping) else {}), **config}
+    # Where omni models and T5Gemma 2 keep what reads.
+    nested = next((part for name in ("thinker_config", "encoder") if isinstance(part := config.get(name), Mapping)), {})
+    towers = {**nested, **config}
     for key, name in _TOWERS.items():
         tower = towers.get(key)
         if not isinstance(tower, Mapping) or not tower:

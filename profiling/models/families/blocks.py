@@ -28,6 +28,7 @@ def _plain_attention(spec: LayerSpec, source: str, prefix: str, *, cross: bool) 
     key_bias = bias if spec.key_bias is None else spec.key_bias
     kv_source = "encoder" if cross else source
     kv_rows: Rows = "source" if cross else "new"
+    kv_width_in = spec.source_width if cross and spec.source_width else spec.hidden_size
     cached = cross or spec.causal
     own = cross or spec.owns_cache
     values = own and not spec.value_from_key
@@ -39,7 +40,7 @@ def _plain_attention(spec: LayerSpec, source: str, prefix: str, *, cross: bool) 
     for name, present, has_bias, width in (("key", own, key_bias, dim), ("value", values, bias, value_dim)):
         if present:
             steps.append(
-                Linear(name=f"{prefix}{name}", inputs=(kv_source,), width_in=spec.hidden_size,
+                Linear(name=f"{prefix}{name}", inputs=(kv_source,), width_in=kv_width_in,
                        width_out=kv_heads * width, bias=has_bias, rows=kv_rows, split="column", units=kv_heads,
                        writes_cache=cached, fused_width=fused)
             )  # fmt: skip
@@ -225,6 +226,8 @@ def _mixture(spec: LayerSpec, mixture: Mixture, source: str) -> list[Step]:
     if mixture.router:
         steps.append(Linear(name="router", inputs=(source,), width_in=hidden, width_out=routes,
                             bias=mixture.router_bias or mixture.selection_bias))  # fmt: skip
+    if mixture.sink_routes:
+        steps.append(Linear(name="sink_router", inputs=(source,), width_in=hidden, width_out=mixture.sink_routes))
     if mixture.latent_size:
         steps.append(Linear(name="experts_down", inputs=(source,), width_in=hidden, width_out=inner))
         into = "experts_down"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from profiling.errors import UnsupportedModelType
+from profiling.errors import InvalidConfig, UnsupportedModelType
 from profiling.models.architecture import Architecture, Layer, Stack
 from profiling.models.families.assembly import (
     Config,
@@ -14,9 +15,9 @@ from profiling.models.families.assembly import (
     max_position,
     stack,
 )
-from profiling.models.families.forms import base
+from profiling.models.families.forms import base, ends_of, layers_of, plain_numbers
 from profiling.models.families.spec import LayerSpec
-from profiling.models.families.traits import ENCODER
+from profiling.models.families.traits import ENCODER, FORMS
 from profiling.models.steps import AttentionCore, Embedding, Linear, Normalisation, Pointwise, Step
 
 
@@ -148,15 +149,16 @@ def mobilebert(config: Config) -> Architecture:
     return Architecture(config.name, config.model_type, hidden, vocabulary, (only,), positions)
 
 
-def _two_stacks(config: Config, sides: tuple[tuple[list[LayerSpec], Ends], ...], hidden: int) -> Architecture:
+def _two_stacks(config: Config, sides: tuple[tuple[list[LayerSpec], Ends], ...]) -> Architecture:
     vocabulary = config.integer("vocab_size")
     stacks = []
     for role, (specs, ends) in zip(("encoder", "decoder"), sides, strict=True):
         layers, order = grouped_layers(specs)
         stacks.append(
             stack("encoder" if role == "encoder" else "decoder", layers, ends, vocabulary=vocabulary,
-                  hidden=hidden, order=order)
+                  hidden=specs[0].hidden_size, order=order)
         )  # fmt: skip
+    hidden = sides[-1][0][0].hidden_size
     return Architecture(
         config.name, config.model_type, hidden, vocabulary, tuple(stacks), max_position(config)
     )  # fmt: skip
@@ -187,9 +189,7 @@ def t5(config: Config) -> Architecture:
         replace(plain, cross_attention=True), config.integer("num_decoder_layers", default=count)
     )  # fmt: skip
     tied = config.flag("tie_word_embeddings", default=config.model_type == "t5")
-    return _two_stacks(
-        config, ((encoder_side, Ends(head=False)), (decoder_side, Ends(tied=tied, shared_table=True))), hidden
-    )
+    return _two_stacks(config, ((encoder_side, Ends(head=False)), (decoder_side, Ends(tied=tied, shared_table=True))))
 
 
 def bart(config: Config) -> Architecture:
@@ -211,12 +211,67 @@ def bart(config: Config) -> Architecture:
             ([side] * config.integer("encoder_layers"), ends),
             ([decoder_spec] * config.integer("decoder_layers"), closing),
         ),
-        side.hidden_size,
     )
+
+
+def t5gemma(config: Config) -> Architecture:
+    """T5Gemma (arXiv 2504.06225): two stacks of Gemma 2, each with widths and a table of its own."""
+    form = FORMS["gemma2"]
+    read, write = (_side(config, name) for name in ("encoder", "decoder"))
+    encoder_side = [replace(spec, causal=False) for spec in layers_of(read, form)]
+    decoder_side = [
+        replace(spec, cross_attention=True, source_width=encoder_side[0].hidden_size) for spec in layers_of(write, form)
+    ]
+    ends = replace(ends_of(write, form), tied=config.flag("tie_word_embeddings", default=True))
+    return _two_stacks(write, ((encoder_side, replace(ends, head=False)), (decoder_side, ends)))
+
+
+def t5gemma2(config: Config) -> Architecture:
+    """T5Gemma 2 (arXiv 2512.14856): two stacks of Gemma 3 over one table.
+
+    The decoder attends its own tokens and those of the encoder together, by the same matrices.
+    """
+    form = FORMS["gemma3"]
+    read, write = (_side(config, name) for name in ("encoder", "decoder"))
+    encoder_side = [replace(spec, causal=False) for spec in layers_of(read, form)]
+    decoder_side = []
+    for spec in layers_of(write, form):
+        source: tuple[Step, ...] = (
+            *(
+                Linear(name=f"cross_{name}", inputs=("encoder",), width_in=encoder_side[0].hidden_size,
+                       width_out=spec.kv_heads * spec.head_dim, rows="source", split="column", units=spec.kv_heads,
+                       writes_cache=True, tied=True)
+                for name in ("key", "value")
+            ),
+            AttentionCore(name="cross_attention", inputs=("rotary", "cross_key", "cross_value"), heads=spec.heads,
+                          kv_heads=spec.kv_heads, head_dim=spec.head_dim, value_head_dim=spec.head_dim, causal=False,
+                          cross=True),
+        )  # fmt: skip
+        decoder_side.append(replace(spec, attention_steps=source))
+    ends = replace(ends_of(write, form), tied=config.flag("tie_word_embeddings", default=True))
+    end_of_image = plain_numbers("end_of_image", encoder_side[0].hidden_size)
+    return _two_stacks(
+        write,
+        (
+            (encoder_side, replace(ends, head=False, before_steps=(end_of_image,))),
+            (decoder_side, replace(ends, shared_table=True)),
+        ),
+    )
+
+
+def _side(config: Config, name: str) -> Config:
+    """The config of one stack under the name and type of the whole; of one that reads images too, its text part."""
+    own = config.get(name)
+    own = own.get("text_config", own) if isinstance(own, Mapping) else own
+    if not isinstance(own, Mapping):
+        raise InvalidConfig(f"{config.name}: config.json of model_type {config.model_type!r} lacks {name}")
+    whole = {"model_type": config.model_type, "_name_or_path": config.name}
+    return Config({"vocab_size": config.get("vocab_size"), **own, **whole})
 
 
 FAMILIES = {
     "mobilebert": mobilebert, "t5": t5, "mt5": t5, "umt5": t5, "bart": bart, "mbart": bart, "modernbert": modernbert,
-    "mpnet": mpnet, "deberta-v2": deberta,
+    "mpnet": mpnet, "deberta-v2": deberta, "t5gemma": t5gemma,
+    "t5gemma2": t5gemma2,
     **dict.fromkeys(("nomic_bert", "gte", "new", "jina_embeddings_v3"), turned_bert),
 }  # fmt: skip

@@ -129,8 +129,8 @@ def _least(value: object) -> int:
 
 
 def has_experts(config: Config) -> bool:
-    """Whether the config states routed experts."""
-    return bool(_experts(config))
+    """Whether the config states routed experts; one alone (Jamba Reasoning) is a block like any other."""
+    return _experts(config) not in (None, 0, 1)
 
 
 def _experts(config: Config) -> Any:

@@ -1,14 +1,16 @@
-"""Families whose layers keep a state in ways of their own, or share one block of attention: RWKV-7, Zamba 2."""
+"""Families whose layers keep a state in ways of their own: RWKV-7, Zamba 2, RecurrentGemma, PLaMo 2, MiniCPM-SALA."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from profiling.errors import InvalidConfig, UnsupportedModelType
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
 from profiling.models.families.assembly import Config, Ends, decoder
-from profiling.models.families.spec import LayerSpec, MambaTwo
+from profiling.models.families.forms import plain_numbers
+from profiling.models.families.spec import LayerSpec, Lightning, MambaTwo
 from profiling.models.steps import AttentionCore, Convolution, Linear, Normalisation, Pointwise, StateUpdate, Step
 
 
@@ -129,4 +131,115 @@ def zamba2(config: Config) -> Architecture:
     return decoder(config, specs, Ends(tied=config.flag("tie_word_embeddings", default=True)))
 
 
-FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {"rwkv7": rwkv7, "zamba2": zamba2}
+def recurrent_gemma(config: Config) -> Architecture:
+    """RecurrentGemma (Griffin, arXiv 2402.19427): a gated linear recurrence, attention within a window in between."""
+    hidden = config.integer("hidden_size")
+    heads, width = config.integer("num_attention_heads"), config.integer("lru_width", default=hidden)
+    block = width // heads
+    plain = LayerSpec(
+        hidden_size=hidden, heads=heads, kv_heads=config.integer("num_key_value_heads", default=heads),
+        head_dim=hidden // heads, query_key_value_bias=config.flag("attention_bias", default=False), output_bias=True,
+        # The stated width is that of gate and up together.
+        intermediate_size=config.integer("intermediate_size") // 2, feed_forward_bias=True,
+        window=config.integer("attention_window_size", "sliding_window", default=2048),
+    )  # fmt: skip
+    mixing: tuple[Step, ...] = (
+        *(
+            Linear(name=name, inputs=("attention_norm",), width_in=hidden, width_out=width, bias=True, split="column")
+            for name in ("state_gate", "state_input")
+        ),
+        Convolution(name="state_convolution", inputs=("state_input",), channels=width, bias=True,
+                    kernel=config.integer("conv1d_width", default=4)),
+        # Each head has a square matrix of its own for either gate.
+        *(
+            Linear(name=name, inputs=("state_convolution",), width_in=block, width_out=width, bias=True,
+                   split="column", units=heads)
+            for name in ("input_gate", "recurrent_gate")
+        ),
+        StateUpdate(name="state_update", inputs=("state_convolution", "input_gate", "recurrent_gate"), heads=heads,
+                    key_width=1, value_width=block, products=1, state_bits=32, extra_parameters=width),
+        Pointwise(name="state_gated", inputs=("state_update", "state_gate"), width=width, operands=2, operations=5,
+                  split="column"),
+        Linear(name="output", inputs=("state_gated",), width_in=width, width_out=hidden, bias=True, split="row",
+               units=heads),
+    )  # fmt: skip
+    recurrent = replace(plain, own_attention=mixing, window=None)
+    blocks = [str(block) for block in config.get("block_types", default=("recurrent", "recurrent", "attention"))]
+    specs = [
+        recurrent if blocks[index % len(blocks)] == "recurrent" else plain
+        for index in range(reading.layer_count(config))
+    ]
+    return decoder(config, specs, Ends(tied=config.flag("tie_word_embeddings", default=True)))
+
+
+def plamo2(config: Config) -> Architecture:
+    """PLaMo 2 (arXiv 2509.04897): Mamba with a decay per head and narrow steps, and attention, in turns.
+
+    Its own code limits attention to a window; engines keep and read the whole cache, and so it is counted.
+    """
+    hidden, dim = config.integer("hidden_size"), config.integer("hidden_size_per_head", default=128)
+    count, step = config.integer("num_hidden_layers"), config.integer("mamba_step", default=2)
+    heads, state = config.integer("mamba_num_heads", default=64), config.integer("mamba_d_state", default=64)
+    inner, rank = heads * dim, max(64, hidden // 16)
+    narrow = rank + 2 * state
+    attention = LayerSpec(
+        hidden_size=hidden, heads=config.integer("num_attention_heads"), kv_heads=config.integer("num_key_value_heads"),
+        head_dim=dim, intermediate_size=config.integer("intermediate_size"), placement="sandwich",
+        query_key_norm="width",
+    )  # fmt: skip
+    mixing: tuple[Step, ...] = (
+        Linear(name="state_input", inputs=("attention_norm",), width_in=hidden, width_out=2 * inner, split="column",
+               units=heads),
+        Convolution(name="state_convolution", inputs=("state_input",), channels=inner,
+                    kernel=config.integer("mamba_d_conv", default=4)),
+        Linear(name="state_parameters", inputs=("state_convolution",), width_in=inner, width_out=narrow, split="row"),
+        Normalisation(name="state_parameters_norm", inputs=("state_parameters",), width=narrow, gains=narrow),
+        Linear(name="state_step", inputs=("state_parameters_norm",), width_in=rank, width_out=heads, split="column",
+               units=heads),
+        StateUpdate(name="state_update", inputs=("state_convolution", "state_step"), heads=heads, key_width=state,
+                    value_width=dim, state_bits=32, extra_parameters=3 * heads),
+        Pointwise(name="state_gated", inputs=("state_update", "state_input"), width=inner, operands=2, operations=5,
+                  split="column"),
+        Linear(name="output", inputs=("state_gated",), width_in=inner, width_out=hidden, split="row", units=heads),
+    )  # fmt: skip
+    mamba = replace(attention, own_attention=mixing)
+    enabled = config.flag("mamba_enabled", default=True)
+
+    def is_mamba(index: int) -> bool:
+        return enabled and (index < count - 1 if count <= step // 2 else index % step != step // 2)
+
+    specs = [mamba if is_mamba(index) else attention for index in range(count)]
+    return decoder(config, specs, Ends(tied=config.flag("tie_word_embeddings", default=True)))
+
+
+def minicpm_sala(config: Config) -> Architecture:
+    """MiniCPM-SALA: lightning attention, and now and then attention without positions, each behind a gate.
+
+    Beyond `sparse_config.dense_len` tokens its own code reads chosen blocks alone; engines read all, and so it is
+    counted. The keys' means by which blocks are chosen are not.
+    """
+    base = LayerSpec(
+        hidden_size=config.integer("hidden_size"), heads=config.integer("num_attention_heads"),
+        kv_heads=config.integer("num_key_value_heads"), head_dim=config.integer("head_dim"),
+        intermediate_size=config.integer("intermediate_size"), rotary=config.flag("attn_use_rope", default=False),
+        output_gate="elementwise" if config.flag("attn_use_output_gate", default=True) else "none",
+    )  # fmt: skip
+    state = Lightning(
+        heads=config.integer("lightning_nh", default=base.heads),
+        head_dim=config.integer("lightning_head_dim", default=base.head_dim),
+    )
+    if config.integer("lightning_nkv", default=state.heads) != state.heads:
+        raise UnsupportedModelType(f"{config.name}: lightning_nkv differs from lightning_nh, which is not known here")
+    norms = plain_numbers("state_query_key_norm", 2 * state.head_dim)
+    lightning = replace(base, attention=False, state=state, layer_steps=(norms,))
+    kinds = [str(kind) for kind in config.get("mixer_types", default=())]
+    if set(kinds) - {"minicpm4", "lightning-attn"} or len(kinds) != config.integer("num_hidden_layers"):
+        raise InvalidConfig(f"{config.name}: mixer_types must name minicpm4 or lightning-attn for every layer")
+    specs = [base if kind == "minicpm4" else lightning for kind in kinds]
+    return decoder(config, specs, Ends(tied=config.flag("tie_word_embeddings", default=False)))
+
+
+FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
+    "rwkv7": rwkv7, "zamba2": zamba2, "recurrent_gemma": recurrent_gemma, "plamo2": plamo2,
+    "minicpm_sala": minicpm_sala,
+}  # fmt: skip

@@ -126,6 +126,8 @@ class Mixture:
     """A correction added to the scores for choosing only (DeepSeek-V3, arXiv 2412.19437, section 2.1.2)."""
     idle_routes: int = 0
     """Routes beside the experts that cost nothing (LongCat-Flash)."""
+    sink_routes: int = 0
+    """Routes that the router scores beside and that every token takes (Inkling's shared experts)."""
     latent_size: int = 0
     """Narrower width the experts work in, between two projections (Kimi K3, Nemotron 3); 0: the hidden width."""
     latent_norms: int = 0
@@ -161,6 +163,8 @@ class LayerSpec:
     mixture: Mixture | None = None
     latent: LatentAttention | None = None
     cross_attention: bool = False
+    source_width: int = 0
+    """Width of what the encoder gives, where it is not that of the decoder (T5Gemma 9B-2B); 0: the same."""
     extra_attention_parameters: int = 0
     attention: bool = True
     """False: no attention (a feed-forward block or a state alone)."""

@@ -22,6 +22,7 @@ PLAIN = Form(gated=False, norm="layer", query_key_value_bias=True, output_bias=T
 """Two matrices, layer norms and biases everywhere: GPT-2 and what was like it."""
 ENCODER = replace(PLAIN, placement="post", rotary=False, positions=512, embedding_norm=True, is_encoder=True)
 _LLAMA = Form(windows=False)
+_GLM4 = Form(placement="sandwich", output_bias=False, feed_forward_bias=False, windows=False)
 _DEEPSEEK = Form(selection_bias=True)
 _DEEPSEEK_PLAIN_ROUTER = Form()
 
@@ -87,7 +88,9 @@ FORMS: Mapping[str, Form] = {
     "cohere": _COHERE,
     "cohere2": replace(_COHERE, windows=True, every=4),
     "glm": Form(query_key_value_bias="!attention_bias", output_bias=False, feed_forward_bias=False, windows=False),
-    "glm4": Form(placement="sandwich", output_bias=False, feed_forward_bias=False, windows=False),
+    "glm4": replace(_GLM4, query_key_value_bias="!attention_bias"),
+    "glm4v_text": replace(_GLM4, query_key_value_bias=True),
+    "glm_ocr_text": replace(_GLM4, query_key_value_bias=False),
     "glm4_moe": Form(query_key_norm="head", norm_switch="use_qk_norm", output_bias=False, selection_bias=True),
     # Llama and Mistral under other names
     "arcee": Form(gated=False),
@@ -180,10 +183,10 @@ ALIASES: Mapping[str, str] = {
     "qwen3_vl_moe": "qwen3_vl_moe_text", "qwen2_5_vl": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen2_vl": "qwen2",
     "qwen2_vl_text": "qwen2", "exaone4_5": "exaone4_5_text", "glm4v_moe": "glm4v_moe_text",
     "muse_glimmer": "muse_glimmer_text", "step3p5": "step3p7", "mistral3": "ministral3", "dots1_note": "dots1",
-    "glm4v_text": "glm4", "glm4v": "glm4", "exaone4_moe": "exaone_moe", "minimax_m1_text": "minimax_m1",
+    "glm4v": "glm4v_text", "exaone4_moe": "exaone_moe", "minimax_m1_text": "minimax_m1",
     "ling": "bailing_moe", "lfm2_vl": "lfm2", "smolvlm": "llama", "ministral3_text": "ministral3",
     "apertus1p5_text": "apertus", "apertus1p5": "apertus", "codegen": "gptj", "ernie4_5_vl_moe_text": "ernie4_5_moe",
-    "gemma4_unified_text": "gemma4", "glm_ocr_text": "glm4", "granitemoeshared": "granitemoe",
+    "gemma4_unified_text": "gemma4", "granitemoeshared": "granitemoe",
     "mimo_v2": "mimo_v2_flash", "paddleocr_vl_text": "ernie4_5", "phi4_multimodal": "mistral", "phi4mm": "mistral",
     "data2vec-text": "bert",
     "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe",

@@ -216,24 +216,76 @@ def axk2(config: Config) -> Architecture:
     return decoder(config, specs, ends_of(config, form))
 
 
+def inkling(config: Config) -> Architecture:
+    """Inkling: convolved keys and values, learned relative positions; shared experts take part in the routing."""
+    stated = _by_own_names(config)
+    kernel, relative = (
+        stated.integer("conv_kernel_size", "sconv_kernel_size", default=4),
+        stated.integer("d_rel", default=16),
+    )
+    form = Form(query_key_norm="head", selection_bias=True)
+    specs = []
+    for spec in layers_of(stated, form):
+        attention = [*_relative_positions(stated, spec, relative, gains=0), *_key_convolutions(spec, kernel)]
+        mixture = replace(spec.mixture, sink_routes=stated.integer("n_shared_experts")) if spec.mixture else None
+        layer = (*_output_convolutions(spec.hidden_size, kernel), plain_numbers("scale", 1))
+        specs.append(replace(spec, attention_steps=tuple(attention), layer_steps=layer, mixture=mixture, rotary=False))
+    return decoder(stated, specs, replace(ends_of(stated, form), embedding_norm=True))
+
+
+def _by_own_names(config: Config) -> Config:
+    """Inkling's config as transformers reads it: checkpoints give the experts the name of the dense width."""
+    count, fields = config.integer("num_hidden_layers"), dict(config.fields)
+    dense = config.get("dense_intermediate_size")
+    if dense is not None:
+        fields |= {"moe_intermediate_size": config.integer("intermediate_size"), "intermediate_size": dense}
+    if config.get("layer_types") is None:
+        local = set(config.get("local_layer_ids", default=[index for index in range(count) if (index + 1) % 6]))
+        fields["layer_types"] = ["hybrid_sliding" if index in local else "hybrid" for index in range(count)]
+    if config.get("mlp_layer_types") is None:
+        plain = int(config.get("dense_mlp_idx", default=0))
+        fields["mlp_layer_types"] = ["dense" if index < plain else "sparse" for index in range(count)]
+    return Config({**fields, "sliding_window": config.integer("sliding_window_size", default=512)})
+
+
+def _relative_positions(config: Config, spec: LayerSpec, relative: int, *, gains: int) -> list[Step]:
+    """A query of relative positions per head, and the table that it reads; `gains`: learned numbers beside."""
+    reach = config.integer("rel_extent", default=1024)
+    return [
+        Linear(name="relative_query", inputs=("attention_norm",), width_in=spec.hidden_size,
+               width_out=spec.heads * relative),
+        plain_numbers("relative_positions", relative * min(reach, spec.window or reach) + gains),
+    ]  # fmt: skip
+
+
+def _key_convolutions(spec: LayerSpec, kernel: int) -> list[Step]:
+    keys = spec.kv_heads * spec.head_dim
+    return [
+        Convolution(name=f"{side}_convolution", inputs=(side,), channels=keys, kernel=kernel)
+        for side in ("key", "value")
+    ]
+
+
+def _output_convolutions(hidden: int, kernel: int) -> list[Step]:
+    return [
+        Convolution(name="attention_output_convolution", inputs=("output",), channels=hidden, kernel=kernel),
+        Convolution(name="feed_forward_convolution", inputs=("experts",), channels=hidden, kernel=kernel),
+    ]
+
+
 def inkling2(config: Config) -> Architecture:
     """Inkling 2: convolved keys and values, learned relative positions, sinks per token, attention over depth."""
     form = Form(output_gate="elementwise", selection_bias=False)
     hidden, kernel = config.integer("hidden_size"), config.integer("conv_kernel_size", default=4)
-    relative, reach = config.integer("d_rel", default=16), config.integer("rel_extent", default=1024)
+    relative = config.integer("d_rel", default=16)
     kinds = [str(kind) for kind in config.get("layer_types", default=[])]
     specs = []
     for index, spec in enumerate(layers_of(config, form)):
-        keys = spec.kv_heads * spec.head_dim
-        positions = relative * min(reach, spec.window or reach)
         attention: list[Step] = [
-            Linear(name="relative_query", inputs=("attention_norm",), width_in=hidden,
-                   width_out=spec.heads * relative),
+            *_relative_positions(config, spec, relative, gains=spec.heads * (spec.head_dim + relative)),
             Linear(name="sink", inputs=("attention_norm",), width_in=hidden, width_out=spec.heads),
-            plain_numbers("relative_positions", positions + spec.heads * (spec.head_dim + relative)),
-            Convolution(name="key_convolution", inputs=("key",), channels=keys, kernel=kernel),
-            Convolution(name="value_convolution", inputs=("value",), channels=keys, kernel=kernel),
-        ]  # fmt: skip
+            *_key_convolutions(spec, kernel),
+        ]
         numbers = 2 * hidden if index else hidden
         if kinds[index : index + 1] == ["hybrid"]:
             # Kernels depend on the token; query, key and value read the stream through norms of their own.
@@ -243,11 +295,7 @@ def inkling2(config: Config) -> Architecture:
                 for side in ("key", "value")
             ]  # fmt: skip
             numbers += 4 * hidden
-        layer = (
-            Convolution(name="attention_output_convolution", inputs=("output",), channels=hidden, kernel=kernel),
-            Convolution(name="feed_forward_convolution", inputs=("experts",), channels=hidden, kernel=kernel),
-            plain_numbers("depth_queries", numbers),
-        )
+        layer = (*_output_convolutions(hidden, kernel), plain_numbers("depth_queries", numbers))
         specs.append(replace(spec, attention_steps=tuple(attention), layer_steps=layer, rotary=False))
     ends = replace(
         ends_of(config, form), embedding_norm=True, after_steps=(plain_numbers("depth_query", hidden),)
@@ -294,5 +342,5 @@ FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     "hy_v4": hy_v4, "glm5_next_text": glm5_next, "glm5_next": glm5_next, "deepseek_v4": deepseek_v4,
     "minimax_m3": minimax_m3, "minimax_m3_vl": minimax_m3, "minimax_m3_vl_text": minimax_m3,
     "muse_spark_text": muse_spark, "muse_spark": muse_spark, "axk1": axk1, "axk2": axk2,
-    "inkling2_text": inkling2, "inkling2": inkling2, "zaya": zaya,
+    "inkling_text": inkling, "inkling_mm_model": inkling, "inkling2_text": inkling2, "inkling2": inkling2, "zaya": zaya,
 }  # fmt: skip

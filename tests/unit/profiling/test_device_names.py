@@ -67,6 +67,23 @@ from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAcceler
         ("trn2", "Trainium2"),
         ("RTX 4090 24GB VRAM", "RTX-4090"),
         ("MacBook Pro 16 M3 Max 64GB", "Apple-M3-Max-40core-64GB"),
+        # Older cards, and those of laptops that a letter alone tells apart.
+        ("1660s", "GTX-1660-SUPER-6GB"),
+        ("NVIDIA GeForce GTX 1660 Ti", "GTX-1660-Ti-6GB"),
+        ("gtx 1080", "GTX-1080-8GB"),
+        ("AMD Radeon RX 580 Series", "RX-580-8GB"),
+        ("tesla m40 24gb", "M40-24GB"),
+        ("Radeon Pro W6800", "Radeon-PRO-W6800-32GB"),
+        ("5090d", "RTX-5090-D-32GB"),
+        ("rx 6700", "RX-6700-10GB"),
+        ("rx 7600s", "RX-7600S-8GB"),
+        ("rx 6800m", "RX-6800M-12GB"),
+        ("quadro rtx 5000", "Quadro-RTX-5000-16GB"),
+        ("Intel(R) Xeon(R) CPU E5-2680 v4 @ 2.40GHz", "Xeon-E5-2680v4 (DDR4-2400)"),
+        ("AMD Ryzen 5 5600X 6-Core Processor", "Ryzen-5-5600X (DDR4-3200)"),
+        ("12th Gen Intel(R) Core(TM) i5-12400F", "Core-i5-12400 (DDR5-4800)"),
+        ("rog ally x", "Ryzen-7-8840U (Radeon-780M)"),
+        ("hx 370 64gb", "Ryzen-AI-9-HX-370 (Radeon-890M) 64GB"),
     ],
 )
 def test_a_device_is_found_by_what_it_is_called(text: str, meant: str) -> None:
@@ -126,6 +143,12 @@ def test_numbers_and_mixed_sets_are_understood() -> None:
         ("BM.GPU4.8", "A100-SXM4-40GB", 8),
         ("gpu_8x_h100_sxm5", "H100-SXM5-80GB", 8),
         ("kaggle 2xT4", "T4", 2),
+        ("two 6800s", "RX-6800-16GB", 2),
+        ("n1-standard-8 + 2x t4", "T4", 2),
+        ("tpu v3-8", "TPU-v3", 4),
+        ("trn1.32xlarge", "Trainium1", 16),
+        ("Standard_ND40rs_v2", "V100-SXM2-32GB", 8),
+        ("atlas 300i duo", "Ascend-310P-48GB (1 of 2 chips)", 2),
     ],
 )
 def test_systems_and_numbers_are_said_in_many_ways(text: str, meant: str, count: int) -> None:
@@ -156,10 +179,11 @@ def test_an_ambiguous_name_lists_the_candidates_and_an_unknown_one_the_nearest()
     assert "nearest: RTX-4090" in resolve_device("rtx 4091").note
     assert resolve_device("xyzzy").devices == ()
     # A card with Ti, SUPER or Laptop is not meant by a name without it; one number may be that of several generations.
-    assert (resolve_device("gtx 1080").devices, resolve_device("gtx 1080").candidates) == ((), ("GTX-1080-Ti-11GB",))
-    assert resolve_device("5090d").candidates == ("RTX-5090-D-V2-24GB",)
+    assert (resolve_device("rtx 3500 ada").devices, resolve_device("rtx 3500 ada").candidates) == (
+        (), ("RTX-3500-Ada-Laptop-12GB",),
+    )  # fmt: skip
     assert set(resolve_device("rtx 6000").candidates) == {"RTX-6000-Ada", "Quadro-RTX-6000-24GB"}
-    assert "taken as RTX-5000-Ada-32GB; others: RTX-PRO-5000" in resolve_device("rtx 5000").note
+    assert "taken as RTX-4500-Ada-24GB; others: RTX-PRO-4500" in resolve_device("rtx 4500").note
     # Nothing is found by a part of a word.
     assert resolve_device("409").devices == ()
 

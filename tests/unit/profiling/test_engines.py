@@ -11,7 +11,7 @@ from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, pre
 from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, launch_s_of, product_rate
 from profiling.errors import InvalidWorkload
-from profiling.memory.engines import borrowed, known_engine
+from profiling.memory.engines import borrowed, default_engine, known_engine
 from profiling.models.load import load
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import operator_times
@@ -219,3 +219,12 @@ def test_cores_meet_at_the_end_of_a_kernel_and_servers_launch_those_of_prompts_f
     prompt, step = (Workload(stage=stage, batch=1, context=1024) for stage in ("prefill", "decode"))
     eager = [host_parts(model, each, 1.0, 1e-6, 0.0, 8e-6)["eager_launches"] for each in (prompt, step)]
     assert eager == [pytest.approx(8e-6 * (32 * (7 + 3 + 6) + 3)), 0]
+
+
+@pytest.mark.parametrize(
+    ("device", "usual"),
+    [("H200-SXM-141GB", "vllm-v1"), ("T4", "vllm-v1"), ("RTX-4090", "llama.cpp"), ("P40", "llama.cpp"),
+     ("tesla m40 24gb", "llama.cpp"), ("tesla k80", "llama.cpp"), ("TPU-v5e", "vllm-v1")],
+)  # fmt: skip
+def test_data_centre_cards_older_than_vllm_run_llama_cpp(device: str, usual: str) -> None:
+    assert default_engine(find(device)) == usual

@@ -53,6 +53,11 @@ def test_every_model_counted_by_transformers_has_that_many_parameters_in_all_and
         ("XiaomiMiMo/MiMo-7B-Base", 210_790_400),
         # The same with a table of its own: 131,072 × 6,144.
         ("meituan-longcat/LongCat-Flash-Chat", 392_593_408 + 131_072 * 6_144),
+        ("openbmb/MiniCPM-SALA", 0),
+        ("pfnet/plamo-2-1b", 0),
+        ("LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct", 0),
+        # Towers of the MLX copy, which has nothing else besides, and layers that predict ahead.
+        ("thinkingmachines/Inkling", 952_377_623_626 - 947_025_564_226),
     ],
 )
 def test_what_transformers_does_not_build_has_the_hubs_total_less_what_is_named(name: str, beside: int) -> None:
@@ -95,6 +100,10 @@ def test_a_model_with_its_towers_has_the_parameters_that_transformers_builds(kin
         ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", 6 * 2 * 2 * 128 * 2, 23 * (64 * 64 * 128 * 4 + 6144 * 3 * 2)),
         ("LiquidAI/LFM2-1.2B", 6 * 2 * 8 * 64 * 2, 10 * 2048 * 3 * 2),
         ("MiniMaxAI/MiniMax-M1-80k", 10 * 2 * 8 * 128 * 2, 70 * 64 * 128 * 128 * 4),
+        # Lightning attention in 24 of 32 layers; a recurrence of one number per channel, and windows, which are full.
+        ("openbmb/MiniCPM-SALA", 8 * 2 * 2 * 128 * 2, 24 * 32 * 128 * 128 * 4),
+        ("google/recurrentgemma-2b-it", 8 * 2 * 256 * 2, 18 * 2560 * (4 + 3 * 2)),
+        ("pfnet/plamo-2-1b", 8 * 2 * 128 * 2, 8 * (32 * 128 * 64 * 4 + 4096 * 3 * 2)),
         ("ai21labs/AI21-Jamba-Mini-1.7", 4 * 2 * 8 * 128 * 2, 28 * (8192 * 16 + 8192 * 3) * 2),
         # Latent caches of 576 numbers, with 132 bytes of index keys where there is an indexer.
         ("deepseek-ai/DeepSeek-V3.2", 61 * (576 * 2 + 132), 0),
@@ -189,6 +198,7 @@ def _decode(model: Architecture, batch: int, context: int) -> dict[str, float]:
     ({"model_type": "jetmoe", "num_local_experts": 8, "num_experts_per_tok": 2}, "attention is routed to experts"),
     ({"model_type": "strange", "hidden_act": "xielu"}, "its activation xielu is not understood"),
     ({"model_type": "strange", "hc_mult": 4}, "its fields hc_mult are not understood"),
+    ({"model_type": "whisper"}, "turns speech into text; Skyline answers for published models that read and write"),
 ])  # fmt: skip
 def test_an_unknown_family_with_something_unknown_is_refused_in_one_sentence(change: dict[str, Any], said: str) -> None:
     with pytest.raises(UnsupportedModelType, match=said):
@@ -235,6 +245,19 @@ def test_published_models_of_families_without_a_row_here_have_their_published_si
     # Keys of 192 numbers and values of 128; twice as many heads in local layers. Router corrections are buffers there.
     assert flash.parameters_total == 308_778_768_832 + 47 * 256
     assert flash.kv_bytes_per_token(16) == sum(8 if each else 4 for each in local) * (192 + 128) * 2
+
+
+def test_the_two_stacks_of_t5gemma_may_differ_in_width() -> None:
+    both = {size: load(f"google/t5gemma-{size}-ul2") for size in ("2b-2b", "9b-2b", "9b-9b")}
+    assert (both["2b-2b"].parameters_total, both["9b-9b"].parameters_total) == (
+        5_596_853_760,
+        20_333_401_088,
+    )  # the hub's
+    wide = both["9b-2b"]
+    assert wide.hidden_size == 2304
+    assert wide.kv_bytes_per_token() == both["2b-2b"].kv_bytes_per_token()
+    keys = next(step for _, step in wide.counted_steps() if step.name == "cross_key")
+    assert keys.parameters == 3584 * 4 * 256
 
 
 def test_a_small_deepseek_without_latents_attends_plainly() -> None:

@@ -22,27 +22,29 @@ transformers = pytest.importorskip("transformers", reason="transformers is a tes
 
 BATCH, LENGTH = 2, 64
 # Containers of several towers, and other names of a family; the decoders are tested under their own names.
-TOWERS = {"llama4", "gemma3", "gemma3n", "gemma4", "glm5_next", "inkling2", "minimax_m3_vl", "mllama", "molmo2",
-          "muse_spark", *ALIASES}  # fmt: skip
+TOWERS = {"llama4", "gemma3", "gemma3n", "gemma4", "glm5_next", "inkling2", "inkling_mm_model", "minimax_m3_vl",
+          "mllama", "molmo2", "muse_spark", *ALIASES}  # fmt: skip
 # Their code lies beside their weights on the hub, so there is nothing to count here.
 ON_THE_HUB = {
     "baichuan", "bailing_moe", "bailing_moe_linear", "bailing_moe_v2", "chatglm", "deepseek", "exaone",
-    "exaone4_5_text", "gravity_moe", "grok-1", "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minimax_m1",
-    "minimax_m3", "minimax_text_01", "nemotron-nas", "new", "phi3small", "qwen", "rwkv7", "sarvam_mla", "sarvam_moe",
-    "yi",
+    "exaone4_5_text", "gravity_moe", "grok-1", "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minicpm_sala",
+    "minimax_m1", "minimax_m3", "minimax_text_01", "nemotron-nas", "new", "phi3small", "plamo2", "qwen", "rwkv7",
+    "sarvam_mla", "sarvam_moe", "yi",
 }  # fmt: skip
 # transformers has these decoders only inside a model with a vision tower.
 NOT_ALONE = {"step3p7", "mllama_text_model"}
 # Their routers or indexers look at values, which meta tensors do not have: parameters alone are compared.
 LOOKS_AT_VALUES = {"deberta-v2", "glm5_next_text", "longcat_flash"}
 # Small mixes of a token's own numbers that transformers writes as products and that count as elementwise work here.
-LOOSE = {"deepseek_v4": 1e-2, "gemma3n_text": 1e-2, "inkling2_text": 5e-3}
+LOOSE = {"deepseek_v4": 1e-2, "gemma3n_text": 1e-2, "inkling_text": 5e-3, "inkling2_text": 5e-3}
 BROKEN = pytest.mark.xfail(raises=AttributeError, strict=True, reason="transformers 5.23 cannot build its own dbrx")
 COUNTED = [
     pytest.param(name, marks=BROKEN) if name == "dbrx" else name
     for name in sorted(set(FAMILIES) - TOWERS - ON_THE_HUB - NOT_ALONE)
 ]
 STATES = {"conv1d"}  # what every module with a recurrence holds
+BESIDE = ("vision_tower", "multi_modal_projector")  # of T5Gemma 2, which is built with them; counted apart here
+MASKS_BY_KIND = {"t5gemma", "t5gemma2"}  # takes a ready mask for each kind of layer
 # Builds its position biases from a two-dimensional mask, or has no use for one.
 OWN_MASK = {"bloom", "mamba", "mamba2", "falcon_mamba"}
 
@@ -81,12 +83,19 @@ def _pytorch_counts(model: Architecture, config: Any) -> tuple[int, int]:
         arguments: dict[str, Any] = {}
         if model.kind == "encoder-decoder":
             arguments = {"decoder_input_ids": ids[:, :1]}
+            if model.model_type in MASKS_BY_KIND:
+                lengths = {"attention_mask": LENGTH, "decoder_attention_mask": 1}
+                arguments |= {
+                    name: dict.fromkeys(("full_attention", "sliding_attention"), torch.zeros(BATCH, 1, 1, length))
+                    for name, length in lengths.items()
+                }
         elif model.kind == "decoder" and model.model_type not in OWN_MASK:
             arguments = ready
         with FlopCounterMode(display=False) as counter:
             if model.model_type not in LOOKS_AT_VALUES:
                 module(ids, **arguments)
-    return sum(weights.numel() for weights in module.parameters()), _products(module, counter)
+    own = (weights for name, weights in module.named_parameters() if not any(part in name for part in BESIDE))
+    return sum(weights.numel() for weights in own), _products(module, counter)
 
 
 def _products(module: Any, counter: Any) -> int:

@@ -106,6 +106,15 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("Qwen3 Next 80B A3B (Reasoning)", "Qwen/Qwen3-Next-80B-A3B-Thinking", None),
         ("Devstral 2", "mistralai/Devstral-2-123B-Instruct-2512", None),
         ("Qwen Chat 72B", "Qwen/Qwen-72B", None),
+        # What Ollama and boards call models that are trained from others.
+        ("ollama run llava", "llava-hf/llava-v1.6-mistral-7b-hf", "gguf-q4_k_m"),
+        ("hermes3:8b", LLAMA, "gguf-q4_k_m"),
+        ("deepseek-coder-v2:16b", "deepseek-ai/DeepSeek-V2-Lite", "gguf-q4_k_m"),
+        ("deepseek-r1:1.5b", "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "gguf-q4_k_m"),
+        ("qwen2.5vl:7b", "Qwen/Qwen2.5-VL-7B-Instruct", "gguf-q4_k_m"),
+        ("gemma-4-E2B-it-Q4_K_M.gguf", "google/gemma-4-E2B-it", "gguf-q4_k_m"),
+        ("amd/Llama-3.1-405B-Instruct-FP8-KV", "meta-llama/Meta-Llama-3.1-405B-Instruct", "fp8"),
+        ("Inkling-Small-NVFP4", "thinkingmachines/Inkling-Small", "nvfp4"),
     ],
 )
 def test_a_model_is_found_by_what_it_is_called(text: str, model: str, weight_format: str | None) -> None:
@@ -136,6 +145,18 @@ def test_an_ambiguous_model_lists_the_candidates_and_an_unknown_one_the_nearest(
     with pytest.raises(UnknownModel, match="--online asks the hub"):
         load("someone/Foo-8B")
     assert resolve_model("someone/Foo-8B").model_id == "someone/Foo-8B"
+
+
+def test_what_does_other_work_is_told_what_is_answered_and_no_nearest_name() -> None:
+    for text, said in (
+        ("openai/whisper-large-v3-turbo", "turns speech into text"),
+        ("FLUX.1-dev", "makes images"),
+        ("Claude Sonnet 4.5", "its weights are not published"),
+    ):
+        answer = resolve_model(text)
+        assert (answer.catalogue_id, answer.candidates) == (None, ())
+        assert said in answer.evidence
+        assert answer.evidence.endswith("Skyline answers for published models that read and write text")
 
 
 def test_all_ways_of_asking_take_the_same_names() -> None:

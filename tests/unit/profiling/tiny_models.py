@@ -24,6 +24,10 @@ _MAMBA = {"mamba_n_heads": 16, "mamba_d_head": 32, "mamba_d_state": 16, "mamba_n
 _SHARED = {"num_experts": 8, "num_experts_per_tok": 3, "moe_intermediate_size": 96}
 _INDEXED = {"index_n_heads": 4, "index_head_dim": 32, "index_topk": 16}
 _FOURTH = ["sliding_attention"] * 3 + ["full_attention"]
+_SECTIONS = {
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5,
+                        "mrope_section": [2, 3, 3]},
+}  # fmt: skip
 _SPARSE = {"mlp_layer_types": ["dense", "sparse", "sparse", "sparse"]}
 SPECIAL: dict[str, dict[str, Any]] = {
     "afmoe": {**_SHARED, "num_dense_layers": 1, "num_shared_experts": 1, "layer_types": _FOURTH},
@@ -146,6 +150,19 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "index_kpool": 4,
         "layer_types": ["linear_attention"] * 3 + ["indexed_attention"],
     },
+    "inkling_text": {
+        **_EXPERTS,
+        "num_key_value_heads": 4,
+        "swa_num_attention_heads": 8,
+        "swa_num_key_value_heads": 2,
+        "swa_head_dim": 32,
+        "d_rel": 8,
+        "rel_extent": 64,
+        "layer_types": ["hybrid_sliding"] * 3 + ["hybrid"],
+        "sliding_window_size": 16,
+        "n_shared_experts": 2,
+        "mlp_layer_types": ["dense"] + ["sparse"] * 3,
+    },
     "inkling2_text": {
         **_EXPERTS,
         "num_key_value_heads": 4,
@@ -242,6 +259,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "layer_types": _FOURTH,
     },
     "mistral4": {**_LATENT, **_EXPERTS, "n_shared_experts": 1, "head_dim": 48},
+    **dict.fromkeys(("glm4v_text", "glm_ocr_text"), _SECTIONS),
     "glm4v_moe_text": {**_EXPERTS, "n_shared_experts": 1, "head_dim": 128},
     "qwen3_vl_moe_text": {**_SHARED},
     "nemotron_h": {
@@ -293,5 +311,23 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "attention_hidden_size": 512,
         "attention_head_dim": 64,
         "use_mamba_kernels": False,
+    },
+    "recurrent_gemma": {"num_hidden_layers": 6, "lru_width": 512, "attention_window_size": 16},
+    "t5gemma": {
+        side: {**WIDTHS, "hidden_size": hidden, "layer_types": ["sliding_attention", "full_attention"] * 2}
+        for side, hidden in (("encoder", 512), ("decoder", 256))
+    },
+    "t5gemma2": {
+        "encoder": {
+            "text_config": {**WIDTHS, "layer_types": ["sliding_attention", "full_attention"] * 2},
+            "vision_config": {
+                "hidden_size": 16,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 2,
+                "intermediate_size": 32,
+                "vision_use_head": False,
+            },
+        },
+        "decoder": {**WIDTHS, "layer_types": ["sliding_attention", "full_attention"] * 2},
     },
 }
