@@ -114,7 +114,7 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("qwen2.5vl:7b", "Qwen/Qwen2.5-VL-7B-Instruct", "gguf-q4_k_m"),
         ("gemma-4-E2B-it-Q4_K_M.gguf", "google/gemma-4-E2B-it", "gguf-q4_k_m"),
         ("amd/Llama-3.1-405B-Instruct-FP8-KV", "meta-llama/Meta-Llama-3.1-405B-Instruct", "fp8"),
-        ("Inkling-Small-NVFP4", "thinkingmachines/Inkling-Small", "nvfp4"),
+        ("Inkling-NVFP4", "thinkingmachines/Inkling", "nvfp4"),
     ],
 )
 def test_a_model_is_found_by_what_it_is_called(text: str, model: str, weight_format: str | None) -> None:
