@@ -34,7 +34,7 @@ def test_its_sentences_are_computed_from_the_tables(visit: Visit, bundled_home: 
     told = page.locator(".counts", has_text="points per doubling on average").inner_text()
     assert f"{slope:.2f} points per doubling on average (95 %: {low:.2f} to {high:.2f})" in told
     page.locator(".counts", has_text="R² = 0.025").wait_for()
-    page.get_by_text("Gemma-2B-it (-16.5 points)").first.wait_for()
+    page.get_by_text("Gemma-2B-it (−16.5 points)").first.wait_for()
     assert visit.errors == []
 
 

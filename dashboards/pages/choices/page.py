@@ -6,6 +6,7 @@ import panel as pn
 import polars as pl
 from markupsafe import Markup
 
+from analytics.units import counted
 from dashboards.charts.choice_front import ChoiceFront
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.choices import text
@@ -55,8 +56,7 @@ _HARDWARE = {
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
 }
 _SHARING = (
-    " Each uses as few devices as it fits on; sharing by 2, 4 and 8 is looked at from 12, 24 and 48 billion parameters "
-    "on."
+    " Each model uses as few devices as it fits on; 2, 4 and 8 are considered from 12, 24 and 48 billion parameters."
 )
 _HARDWARE_CHOICES = ("accelerator", "devices", "context", "batch")
 
@@ -157,7 +157,7 @@ class Choices:
 
     def _conditions(self) -> str:
         state = self.state
-        at_once = "one sequence at a time" if state.batch == "1" else f"{int(state.batch):,} sequences at once"
+        at_once = "one sequence at a time" if state.batch == "1" else f"{int(state.batch):,} sequences at a time"
         return f"{state.hardware}, {at_once} of {int(state.context):,} tokens, engine vLLM"
 
     def _quality_title(self) -> str:
@@ -288,7 +288,7 @@ class Choices:
         if found.is_empty():
             said = f"Nothing in the warehouse reaches {wanted:.1f} points on any hardware at this context and batch."
         elif priced.is_empty():
-            said = f"{found.height} kinds of hardware reach {wanted:.1f} points; no rental price is listed for them."
+            said = f"{counted(found.height, 'configuration')} can reach {wanted:.1f} points; none has a rental price."
         else:
             row = priced.row(0, named=True)
             count = f"{row['devices']} × " if row["devices"] > 1 else ""
