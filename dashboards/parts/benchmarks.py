@@ -13,6 +13,7 @@ _CATEGORIES = {
     "full": "Overall",
     "hard_6": "Hard prompts",
     "hard_english_6": "Hard prompts, English",
+    "math": "Maths",
     "if": "Instruction following",
     "long_user": "Long prompts",
     "multiturn": "Several turns",

@@ -21,7 +21,7 @@ from dashboards.parts.templates import block
 _CHART = "models_for_your_gpu"
 _FITTING = {
     "model_id": Fact("Model", width=270),
-    "quality": Fact("Quality", "0.0", 76),
+    "quality": Fact("Quality", "0.0", 76, stays=True),
     "quality_error": Fact("± s.e.", "0.00", 64),
     "fits_at": Fact("Fits at", width=300),
     "precision_words": Fact("Shown at", width=72),
@@ -40,13 +40,13 @@ _FITTING = {
 }
 _DROPPED = {
     "model_id": Fact("Model", width=300),
-    "quality": Fact("Quality", "0.0", 76),
+    "quality": Fact("Quality", "0.0", 76, stays=True),
     "reason": Fact("Why it was left out", width=350),
     "fits_at": Fact("Fits at", width=300),
 }
 _HARDWARE = {
     "hardware": Fact("Hardware", width=210),
-    "usd_per_hour": Fact("USD per hour", "0,0.00", 80),
+    "usd_per_hour": Fact("USD per hour", "0,0.00", 80, stays=True),
     "model_id": Fact("Cheapest model of that quality to serve", width=270),
     "precision_words": Fact("Precision", width=76),
     "quality": Fact("Quality", "0.0", 72),

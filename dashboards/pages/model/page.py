@@ -31,7 +31,7 @@ _CHART = "ability_by_domain"
 _IDENTITY = {"fact": Fact("Fact"), "value": Fact("Value"), "basis": Fact("Basis")}
 _ABILITY = {
     "domain": Fact("Domain", width=140, shown_as=words.domain),
-    "mode": Fact("Mode", width=110),
+    "mode": Fact("Mode", width=110, stays=True),
     "effort": Fact("Effort", width=80),
     "ability": Fact("Ability", "0.0", 80, stays=True),
     "ability_low": Fact("Ability, low", "0.0", 90),
@@ -82,7 +82,7 @@ _QUANTISED = {
     "predicted_high": Fact("Predicted, high", "0.0", 108),
     "is_resolved": Fact("Beyond noise", width=100),
     "layer_bits": Fact("Bits in the layers", "0.00", 116),
-    "method": Fact("Quantiser", width=150),
+    "method": Fact("Quantiser", width=150, stays=True),
     "source": Fact("Source", width=300),
 }
 _DEVICES = {

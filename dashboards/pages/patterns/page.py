@@ -31,7 +31,7 @@ _VALUES = {
 _Z_END = 2.5
 _SIZE = "log2_parameters_total"
 _CLUSTERS = {
-    "clusters": Fact("Clusters", "0,0", 112),
+    "clusters": Fact("Clusters", "0,0", 112, stays=True),
     "silhouette": Fact("Silhouette", "0,0.00", 112),
     "null_silhouette": Fact("One cloud reaches", "0,0.00", 112),
     "stability": Fact("Stability", "0,0.00", 112),
