@@ -224,7 +224,7 @@ class OwnFiles:
         if (model := _config(name, payload)) is not None:
             return model
         if self._waiting >= _MOST_WAITING:
-            raise NotTaken("Many files are being read just now; try again in a minute.")
+            raise NotTaken("Many files are being read right now; try again in a minute.")
         self._waiting += 1
         try:
             async with self._turns:

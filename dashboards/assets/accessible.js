@@ -95,7 +95,7 @@
       const holder = table.querySelector(".tabulator-tableholder")
       if (holder) {
         set(holder, "role", "rowgroup")
-        set(holder, "aria-label", `Rows of ${heading(table)}; arrow keys go from row to row and open it`)
+        set(holder, "aria-label", `Rows of ${heading(table)}; arrow keys move between rows and open one, Enter follows its link`)
       }
       const rows = table.querySelector(".tabulator-table")
       if (rows) set(rows, "role", "presentation")
@@ -108,6 +108,7 @@
       }
       // Arrows go from row to row; one stop for each cell would hold up who only passes through.
       for (const cell of table.querySelectorAll('.tabulator-cell[tabindex="0"]')) cell.tabIndex = -1
+      for (const link of table.querySelectorAll(".tabulator-cell a:not([tabindex])")) link.tabIndex = -1
       for (const column of table.querySelectorAll(".tabulator-col.tabulator-sortable")) set(column, "tabindex", "0")
       for (const element of table.querySelectorAll(".tabulator-header [role=button]:not([aria-label])")) {
         set(element, "aria-label", words(element) || "Column")
@@ -208,7 +209,7 @@
   }, true)
 
   // In a table: arrows up and down walk through the rows, right and left open and close what had no room in a row,
-  // Enter does what a click does, Tab leaves; Enter on a heading sorts.
+  // Enter does what a click does, Tab goes on to the links of the row and leaves; Enter on a heading sorts.
   document.addEventListener("keydown", (event) => {
     const path = event.composedPath().filter((element) => element instanceof Element)
     const [focused] = path
@@ -224,6 +225,8 @@
     const to = {ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1}[event.key]
     if (to !== undefined) {
       const row = rows[Math.min(Math.max(to, 0), rows.length - 1)]
+      // Tab goes on to the links of the row that the arrows came to, and of no other.
+      for (const link of holder.querySelectorAll(".tabulator-cell a")) link.tabIndex = row?.contains(link) ? 0 : -1
       row?.setAttribute("tabindex", "-1")
       row?.focus()
     } else if ((event.key === "ArrowRight" || event.key === "ArrowLeft") && at >= 0) {

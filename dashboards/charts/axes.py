@@ -13,7 +13,9 @@ from dashboards.parts.fields import Measure
 
 _PADDING = 0.04
 _TICKS, _LOG_TICKS = 7, 8
-_PLAIN_NUMBER = "return tick >= 1 ? tick.toLocaleString('en') : String(parseFloat(tick.toPrecision(3)))"
+_PLAIN_NUMBER = """const size = Math.abs(tick)
+const text = size >= 1 ? size.toLocaleString('en') : String(parseFloat(size.toPrecision(3)))
+return tick < 0 ? '−' + text : text"""
 
 
 def kind(measure: Measure, *, logarithmic: bool) -> str:

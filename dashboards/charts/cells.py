@@ -6,6 +6,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, HoverTool, Range1d, ResetTool
 from bokeh.plotting import figure
 
+from analytics.units import decimal
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.screen import hide
 from dashboards.charts.tips import tip
@@ -85,7 +86,7 @@ class Cells:
             "row": row,
             "shade": colours,
             "ink": ink,
-            "text": [f"{round(value, digits) + 0.0:.{digits}f}" for value in values[row, column]],
+            "text": [decimal(value, digits) for value in values[row, column]],
             "head": [f"{rows[i]} · {columns[j]}" for i, j in places],
             "told": [told[i][j] for i, j in places],
         }

@@ -127,7 +127,7 @@ class ChoiceFront:
         }
 
     def _label(self, front: pl.DataFrame, against: str) -> None:
-        """Names of members that have room: apart by a seventh of the axis or by three points."""
+        """Names of members that have room: apart by a sixteenth of the range of qualities."""
         kept: list[tuple[float, float, str]] = []
         span = float(np.ptp(front["quality"].to_numpy())) if front.height else 1.0
         for row in front.sort("quality", descending=True).iter_rows(named=True):

@@ -7,6 +7,7 @@ import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool
 from bokeh.plotting import figure
 
+from analytics.units import decimal
 from dashboards.charts import axes
 from dashboards.charts.many_points import ManyPoints
 from dashboards.charts.tips import tip
@@ -70,7 +71,10 @@ class Components:
             "y": second * reach,
             "zero": np.zeros(wide.height),
             "text": wide["benchmark"].to_numpy(),
-            "told": [f"loadings {a:+.2f}, {b:+.2f}" for a, b in zip(first, second, strict=True)],
+            "told": [
+                f"loadings {decimal(a, 2, signed=True)}, {decimal(b, 2, signed=True)}"
+                for a, b in zip(first, second, strict=True)
+            ],
         }
         axes.show(self.figure.x_range, axes.span(pl.Series([*x, *first * reach]), "linear"))
         axes.show(self.figure.y_range, axes.span(pl.Series([*y, *second * reach]), "linear"))

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool, TapTool
@@ -10,6 +11,7 @@ from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from analytics.ratings.win_rates import win_probability_of
+from analytics.units import decimal
 from dashboards.charts import axes, legend
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
@@ -174,11 +176,11 @@ class GapChart:
         return legend.swatches(NAME, lines)
 
 
-def _first(row: dict[str, object]) -> str:
-    text = f"{row['gap_points']:.0f} points"
+def _first(row: dict[str, Any]) -> str:
+    text = f"{decimal(row['gap_points'])} points"
     if row["gap_points_lower"] is not None:
-        text += f" ({row['gap_points_lower']:.0f} to {row['gap_points_upper']:.0f})"
-    text += f", open wins {100 * float(str(row['open_win_probability'])):.0f} %"
+        text += f" ({decimal(row['gap_points_lower'])} to {decimal(row['gap_points_upper'])})"
+    text += f", open wins {100 * row['open_win_probability']:.0f} %"
     if row["lag_months"] is not None:
         text += f", lag {'at least ' if row['lag_is_lower_bound'] else ''}{row['lag_months']:.1f} months"
     return text

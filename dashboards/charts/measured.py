@@ -7,7 +7,7 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
-from analytics.units import GIB
+from analytics.units import GIB, decimal
 from dashboards.charts import axes, legend
 from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
@@ -161,7 +161,8 @@ class Predictions:
             for r in rows.iter_rows(named=True)
         ]
         data["text"] = [
-            f"error {r['error_pct']:+.1f} % on the {r['compared_clock']} clock" for r in rows.iter_rows(named=True)
+            f"error {decimal(r['error_pct'], 1, signed=True)} % on the {r['compared_clock']} clock"
+            for r in rows.iter_rows(named=True)
         ]
         data["alpha"] = [0.0 if contended else 0.9 for contended in rows["is_contended"].to_list()]
         data["colour"] = [colours[stage] for stage in rows["stage"].to_list()]

@@ -64,7 +64,7 @@ class LayerBars:
         else:
             grouped = placed.group_by("at", "kind", maintain_order=True).agg(1e3 * pl.col("time_s").sum())
             unit = "ms"
-        names = {"between": "whole layer"} if measure == "memory" else {}
+        names = {"between": "whole layer" if measure == "memory" else "between modules"}
         data: dict[str, list[Any]] = {name: [] for name in self.bars.data}
         heights: dict[int, float] = {}
         for kind in KINDS:

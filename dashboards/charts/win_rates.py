@@ -8,6 +8,7 @@ from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, H
 from bokeh.plotting import figure
 
 from analytics.ratings import win_rates as ratings_win_rates
+from analytics.units import decimal
 from dashboards.charts import legend
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.screen import hide
@@ -104,7 +105,7 @@ class WinRates:
             cells["opponent"].append(row["opponent"])
             cells["shade"].append(colour)
             cells["ink"].append(INKS[SHADES.index(colour)])
-            cells["text"].append(f"{100 * value:+.0f}" if measure == "difference" else f"{100 * value:.0f}")
+            cells["text"].append(decimal(100 * value, signed=measure == "difference"))
             cells["first"].append(f"predicted {_percent(row['predicted_win_rate'])}")
             votes = "" if row["votes"] is None else f", {formats.count(row['votes'])} votes"
             observed = row["observed_win_rate"]

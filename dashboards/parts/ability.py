@@ -20,7 +20,7 @@ FACTS = {
     "ability_high": Fact("90 % to", "0.0", 76),
     "evidence_class": Fact("Evidence", width=138),
     "results": Fact("Results", "0,0", 66),
-    "sources": Fact("Sources", width=190, names_boards=True),
+    "sources": Fact("Sources", width=190, shown_as=formats.boards),
     "openness_words": Fact("Weights", width=110),
     "licence": Fact("Licence", width=120),
     "release_date": Fact("Released", width=108),

@@ -1,4 +1,4 @@
-"""Tables of the arena pages: declared columns, those without any value left out, a page at a time."""
+"""Tables of facts: declared columns, those without any value left out, a page at a time."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import panel as pn
 import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
+from analytics.units import decimal
 from dashboards.parts import formats
 from dashboards.parts.rows_by_name import RowsByName
 from dashboards.parts.templates import block
@@ -29,7 +30,7 @@ class Fact:
         link: Address that the text leads to when it is appended, such as `model/`; empty: nowhere.
         link_of: Column that holds what is appended to `link` in place of the text; where it holds nothing, the text
             leads nowhere.
-        names_boards: Whether it holds short names of boards, which are shown as people know them.
+        shown_as: What its texts are shown as; files hold them as they are.
         header: Name in files, where the column's own does not say its unit.
         stays: Whether it stands in the row on the smallest screen too, as names do: the figure that most come for.
         wraps: Whether it is prose, which takes as many lines as it needs.
@@ -40,7 +41,7 @@ class Fact:
     width: int = 110
     link: str = ""
     link_of: str = ""
-    names_boards: bool = False
+    shown_as: Callable[[str], str] | None = None
     header: str = ""
     stays: bool = False
     wraps: bool = False
@@ -134,7 +135,7 @@ class FactTable:
             *(_words(titled, name) for name in text),
             *(pl.col(name).cast(pl.Float64) for name in numbers),
         ).with_columns(
-            *(_boards(fact.title, titled) for fact in facts.values() if fact.names_boards),
+            *(_named(fact.title, titled, fact.shown_as) for fact in facts.values() if fact.shown_as),
             *(
                 _anchors(fact.title, fact.link, rows[fact.link_of])
                 for fact in facts.values()
@@ -182,8 +183,8 @@ def _words(titled: pl.DataFrame, name: str) -> pl.Expr:
     return pl.when(column.is_null()).then(pl.lit("")).otherwise(said.cast(pl.String)).alias(name)
 
 
-def _boards(title: str, frame: pl.DataFrame) -> pl.Expr:
-    known = {name: formats.boards(name) for name in frame[title].drop_nulls().unique()}
+def _named(title: str, frame: pl.DataFrame, shown_as: Callable[[str], str]) -> pl.Expr:
+    known = {name: shown_as(name) for name in frame[title].drop_nulls().unique()}
     return pl.col(title).replace(known)
 
 
@@ -206,4 +207,4 @@ def _width(fact: Fact) -> int:
 
 def interval(low: float | None, high: float | None) -> str:
     """An interval in brackets, empty where it is not known."""
-    return "" if low is None or high is None else f" ({low:,.0f} to {high:,.0f})"
+    return "" if low is None or high is None else f" ({decimal(low)} to {decimal(high)})"

@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from analytics.units import decimal
+
 MISSING = "–"
 
 
@@ -18,7 +20,7 @@ def escape(text: object) -> str:
 
 def count(number: float | None) -> str:
     """A count with thousands separated."""
-    return MISSING if number is None else f"{number:,.0f}"
+    return MISSING if number is None else decimal(number)
 
 
 def parameters(number: float | None) -> str:
@@ -28,24 +30,25 @@ def parameters(number: float | None) -> str:
     for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if number >= size:
             return f"{significant(number / size)} {suffix}"
-    return f"{number:,.0f}"
+    return decimal(number)
 
 
 def significant(number: float, digits: int = 3) -> str:
-    """A number with that many significant digits, never in exponent form."""
+    """A number with that many significant digits; one below 0.0001 has an exponent."""
     if number == 0:
         return "0"
     magnitude = len(str(int(abs(number)))) if abs(number) >= 1 else 0
     if magnitude == 0:
-        return f"{number:.{digits}g}" if abs(number) >= 1e-4 else f"{number:.1e}"
-    return f"{number:,.{max(digits - magnitude, 0)}f}"
+        size = f"{abs(number):.{digits}g}" if abs(number) >= 1e-4 else f"{abs(number):.1e}"
+        return f"−{size}" if number < 0 else size
+    return decimal(number, max(digits - magnitude, 0))
 
 
 def points(number: float | None, standard_error: float | None = None) -> str:
     """A score in points, with its standard error where there is one."""
     if number is None:
         return MISSING
-    return f"{number:.2f}" if standard_error is None else f"{number:.2f} ± {standard_error:.2f}"
+    return decimal(number, 2) if standard_error is None else f"{decimal(number, 2)} ± {standard_error:.2f}"
 
 
 def quantity(number: float | None, unit: str) -> str:
@@ -64,7 +67,7 @@ def value(item: object) -> str:
     if isinstance(item, bool):
         return "yes" if item else "no"
     if isinstance(item, int):
-        return f"{item:,}"
+        return decimal(item)
     if isinstance(item, float):
         return significant(item, 4)
     if isinstance(item, dt.datetime):

@@ -23,11 +23,9 @@ def _environment(folder: Path) -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["significant"] = lambda value: formats.MISSING if value is None else formats.significant(value)
-    environment.filters["whole"] = lambda value: formats.MISSING if value is None else f"{value:,.0f}"
     environment.filters |= {"count": formats.count, "age": formats.age, "board": formats.board, "label": formats.label}
-    environment.filters |= {"coded": _coded, "number_columns": _number_columns}
+    environment.filters |= {"boards": formats.boards, "coded": _coded, "number_columns": _number_columns}
     environment.globals["missing"] = formats.MISSING
-    environment.filters["boards"] = formats.boards
     return environment
 
 

@@ -39,8 +39,8 @@ PRECISIONS = {
 
 
 WIDGET_CSS = "widgets.css"
-# BokehJS never clears the outermost columns of a canvas, so what an earlier layout drew there would show.
-FIGURE_CSS = ":host { clip-path: inset(0 0 0 3px); } @media print { .bk-CanvasPanel.bk-above { visibility: hidden; } }"
+# BokehJS never clears the edges of a canvas, so what an earlier layout or the dark theme drew there would show.
+FIGURE_CSS = ":host { clip-path: inset(0 0 0 3px); } @media print { :host { clip-path: inset(2px 2px 0 3px); } }"
 
 
 class SkylineDesign(Native):
@@ -82,7 +82,8 @@ def new_figure(name: str, height: int, tools: Sequence[Tool], **options: Any) ->
 def dress(plot: Plot) -> None:
     """Set what is not a matter of colour: weights, paddings, what is left out."""
     plot.toolbar.logo = None
-    plot.toolbar.stylesheets = [":host { --button-color: var(--line); }"]  # what stands between its buttons
+    # What stands between its buttons; on paper there is nothing to press.
+    plot.toolbar.stylesheets = [":host { --button-color: var(--line); } @media print { :host { visibility: hidden; } }"]
     # A finger that scrolls the page must not be caught by a chart: nothing drags until it is asked to.
     plot.toolbar.active_drag = None
     plot.outline_line_color = None

@@ -14,6 +14,7 @@ from analytics.quantisation.held_out import Intervals
 from analytics.quantisation.loss import LossModel, Subject, ability_lost
 from analytics.quantisation.recipes import bits_class, recipe_of
 from analytics.statistics.normal import TWO_SIDED_80, TWO_SIDED_90
+from analytics.units import decimal
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
 from profiling.roofline.precisions import precision_for
@@ -55,8 +56,9 @@ class Measured:
     def words(self) -> str:
         """For reading."""
         return (
-            f"{self.benchmark} in {self.weight_format}: {self.points:z.1f} points lost as measured ({self.source}), "
-            f"{self.predicted:z.1f} ({self.predicted_low:z.1f} to {self.predicted_high:z.1f}) as predicted"
+            f"{self.benchmark} in {self.weight_format}: {decimal(self.points, 1)} points lost as measured "
+            f"({self.source}), {decimal(self.predicted, 1)} ({decimal(self.predicted_low, 1)} to "
+            f"{decimal(self.predicted_high, 1)}) as predicted"
         )
 
 

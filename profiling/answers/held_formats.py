@@ -13,6 +13,7 @@ from math import hypot
 import polars as pl
 
 from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
+from analytics.units import decimal
 from profiling.answers.advise import CACHE_TASKS, FORMATS, SERVED_FORMATS, USES
 from profiling.answers.cache_flags import WHOLE
 from profiling.answers.door import Door
@@ -157,7 +158,8 @@ def sentence(first: Held, other: Held) -> str:
         return f"{first.name} and {other.name}: the loss from a format is not known, so they are compared as evaluated."
     low, high = (low, high) if ahead > 0 else (-high, -low)
     beyond = "beyond noise" if other.is_beyond_noise else "which noise can explain"
-    return f"{ablest.name} is ahead of {least.name} by {abs(ahead):.1f} points ({low:.1f} to {high:.1f}), {beyond}."
+    by = f"{abs(ahead):.1f} points ({decimal(low, 1)} to {decimal(high, 1)})"
+    return f"{ablest.name} is ahead of {least.name} by {by}, {beyond}."
 
 
 def _each(door: Door, evidence: Evidence, sides: Sequence[Side], use: str) -> Iterator[Held]:

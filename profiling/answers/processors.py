@@ -114,7 +114,9 @@ def what_binds(rows: pl.DataFrame) -> str:
         return "The model fits none of these processors."
     fastest = timed.row(0, named=True)
     bounds = Counter(timed["bound_by"].to_list())
-    limits = " and ".join(f"{bound} limits {count}" for bound, count in bounds.most_common())
+    limits = " and ".join(
+        f"{bound} limits {'all' if count == timed.height else count}" for bound, count in bounds.most_common()
+    )
     least = timed.filter(pl.col("kwh_per_million_tokens").is_not_null()).sort("kwh_per_million_tokens")
     thrifty = least["accelerator"][0] if least.height else ""
     uses = f"; {thrifty} uses the least energy" if thrifty != fastest["accelerator"] else " and uses the least energy"

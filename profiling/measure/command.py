@@ -102,7 +102,7 @@ def _plan(options: argparse.Namespace) -> None:
             options.out if len(parts) == 1 else options.out.with_name(f"{options.out.stem}-{place}{options.out.suffix}")
         )
         bundle.write_json(path, part)
-        _print(f"{path}: {len(part['points'])} points")
+        _print(f"{path}: {_points(part['points'])}")
     header = ("model", "stage", "batch", "context", "precision", "execution", "predicted GiB", "predicted ms")
     rows = [
         (
@@ -192,11 +192,15 @@ def _compare(options: argparse.Namespace) -> None:
     )])  # fmt: skip
 
 
+def _points(rows: Sequence[object]) -> str:
+    return f"{len(rows)} point{'' if len(rows) == 1 else 's'}"
+
+
 def _import(options: argparse.Namespace) -> None:
     from profiling.measure.importers import import_file  # noqa: PLC0415
 
     rows = import_file(options.tool, options.file, _bundle_folder(options.out))
-    _print(f"{len(rows)} points in {options.out}")
+    _print(f"{_points(rows)} in {options.out}")
 
 
 def _generate(options: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ ATTEMPTS = 2
 _RETRIED = frozenset({ERROR, TIMEOUT, KILLED})
 _TAIL = 2000
 _RUNNING = ".running"
+_GO_ON = "run the same command to continue"
 
 
 class CannotSweep(ProfilingError):
@@ -98,9 +99,10 @@ def _run(plan: Mapping[str, Any], folder: Path, options: Options, report: Report
     missing = {str(point["point_id"]) for point in plan["points"]} - done
     if not missing or (options.seal_at_end and done):
         bundle.seal(folder)
-        report(f"sealed {folder}" + (f" without {len(missing)} points; the same command goes on" if missing else ""))
+        without = f" without {len(missing)} point{'' if len(missing) == 1 else 's'}; {_GO_ON}" if missing else ""
+        report(f"sealed {folder}{without}")
     else:
-        report(f"{folder} is not finished; the same command goes on")
+        report(f"{folder} is not finished; {_GO_ON}")
     return counts
 
 
@@ -198,7 +200,7 @@ def _points(plan: Mapping[str, Any], folder: Path, options: Options, device: str
         if before is not None and (before["status"] not in _RETRIED or attempts[point_id] >= ATTEMPTS):
             continue
         if end is not None and time.monotonic() >= end:
-            report("the time is up; the same command goes on")
+            report(f"the time is up; {_GO_ON}")
             break
         attempt = attempts.get(point_id, 0) + 1
         reason = dominated_by(point, out_of_memory)

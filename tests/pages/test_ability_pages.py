@@ -59,10 +59,10 @@ def test_what_changed_since_the_state_before_is_told_with_reasons(visit: Visit, 
     counts: dict[str, int] = dict(
         asked(bundled_home, "SELECT reason, count(*) FROM marts.ability_changes WHERE domain = 'overall' GROUP BY 1")
     )
-    told = page.locator(".counts", has_text="models are new").first
+    told = page.locator(".counts", has_text="Models between").first
     told.wait_for()
-    assert f"{counts['new model']:,} models are new" in told.inner_text()
-    assert f"{counts['refit']:,} have none and moved only because the fit changed" in told.inner_text()
+    assert f"{counts['new model']:,} new" in told.inner_text()
+    assert f"{counts['refit']:,} without new results, moved only by the new fit" in told.inner_text()
 
 
 def test_a_front_of_the_past_holds_nothing_that_came_later_and_its_address_lasts(

@@ -110,7 +110,7 @@ def test_a_server_is_measured_at_the_chosen_loads_and_its_password_stays_here(me
     server.get_by_label("Model, as the server names it").fill("good")
     server.get_by_label("Requests for each", exact=True).fill("4")
     server.get_by_role("button", name="Measure").click()
-    server.get_by_text("lies in the inbox").wait_for()
+    server.get_by_text("is in the inbox").wait_for()
     (path,) = landed(home, "served")
     assert [(row["batch"], row["errors"]) for row in verify(path).final_points()] == [(1, 0), (4, 0)]
     assert server.get_by_role("row").count() == 3

@@ -36,7 +36,7 @@ def test_its_sentences_and_ranking_are_those_of_the_tables_and_download(
     told = page.locator(".counts", has_text="points per doubling on average").inner_text()
     assert f"{slope:.2f} points per doubling on average (95 %: {low:.2f} to {high:.2f})" in told
     page.locator(".counts", has_text="R² = 0.025").wait_for()
-    page.get_by_text("Gemma-2B-it (-16.5 points)").first.wait_for()
+    page.get_by_text("Gemma-2B-it (−16.5 points)").first.wait_for()
     ranked = asked(
         bundled_home,
         "SELECT model_id FROM marts.scaling_residuals WHERE board = 'open_llm_v2' AND residual_rank IS NOT NULL"

@@ -8,9 +8,11 @@ import panel as pn
 import param
 import polars as pl
 
+from analytics.units import decimal
 from dashboards.charts.ratings_classes import UNKNOWN
 from dashboards.charts.ratings_history import MOST_MODELS
 from dashboards.parts import controls, formats
+from dashboards.parts.benchmarks import arena, arenas, categories, category
 from dashboards.parts.state import UrlState
 
 PUBLICATIONS = {
@@ -25,18 +27,6 @@ PUBLICATIONS = {
 }
 """Series of boards in the order in which they are offered."""
 VOTES = "votes:"
-_ARENAS = {"text": "Text", "vision": "Vision", "text_to_image": "Text to image", "code": "Code"}
-_CATEGORIES = {
-    "overall": "Overall",
-    "hard_6": "Hard prompts",
-    "hard_english_6": "Hard prompts, English",
-    "if": "Instruction following",
-    "long_user": "Long prompts",
-    "multiturn": "Several turns",
-    "no_tie": "Without ties",
-    "no_short": "Without short prompts",
-    "no_refusal": "Without refusals",
-}
 _PICKS = {
     "source": ("Source", 330),
     "arena": ("Arena", 130),
@@ -178,7 +168,7 @@ def _span(first: dt.date, last: dt.date) -> str:
 def _choices(rows: pl.DataFrame, level: str) -> tuple[dict[str, str], str]:
     values = rows[level].unique(maintain_order=True).to_list()
     if level == "arena":
-        return {word(value, _ARENAS): value for value in sorted(values, key=_place(_ARENAS))}, "text"
+        return arenas(values), "text"
     if level == "category":
         return categories(values), "overall"
     if level == "style":
@@ -186,26 +176,6 @@ def _choices(rows: pl.DataFrame, level: str) -> tuple[dict[str, str], str]:
     counted = rows.sort("date", descending=True).select("date", "models").iter_rows()
     dated = {f"{date} · {formats.count(models)} models": date for date, models in counted}
     return dated, next(iter(dated.values()), "")
-
-
-def categories(values: list[str]) -> dict[str, str]:
-    """Words and names of categories, overall first."""
-    return {word(value, _CATEGORIES): value for value in sorted(values, key=_place(_CATEGORIES))}
-
-
-def category(name: str) -> str:
-    """A category in words."""
-    return word(name, _CATEGORIES)
-
-
-def word(name: str, words: Mapping[str, str]) -> str:
-    """A name in words, those of a vocabulary where it has them."""
-    return words.get(name) or formats.label(name.removeprefix("industry_")).capitalize()
-
-
-def _place(words: Mapping[str, str]) -> Any:
-    order = list(words)
-    return lambda value: (order.index(value) if value in order else len(order), value)
 
 
 def votes_id(state: BoardState) -> str | None:
@@ -236,8 +206,8 @@ def source_line(state: BoardState) -> str:
         return f"Votes {votes}, {formats.running(category(state.category))}, {getattr(state, 'method', '')}"
     style = ", style controlled for" if state.style == "on" else ""
     publication = PUBLICATIONS.get(state.source, formats.label(str(state.source)))
-    arena = formats.running(word(state.arena, _ARENAS))
-    return f"{publication}: {arena}, {formats.running(category(state.category))}{style}, board of {state.date}"
+    of = f"{formats.running(arena(state.arena))}, {formats.running(category(state.category))}"
+    return f"{publication}: {of}{style}, board of {state.date}"
 
 
 def within(rows: pl.DataFrame, state: BoardState) -> pl.DataFrame:
@@ -270,7 +240,7 @@ def series_breaks(breaks: pl.DataFrame) -> str:
         return "All boards come from one publication, and levels did not move."
     last = breaks.row(-1, named=True)
     by = (
-        f"moved by {last['shift_points']:+.0f} ± {last['shift_standard_error']:.0f} points"
+        f"moved by {decimal(last['shift_points'], signed=True)} ± {last['shift_standard_error']:.0f} points"
         if last["shift_points"] is not None
         else "could not be joined"
     )

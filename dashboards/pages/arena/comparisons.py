@@ -1,12 +1,12 @@
 """How models of the page of ratings compare: over time, by category, with and without style, against each other."""
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 
 from analytics.ratings.series import FEWEST_COMMON
+from analytics.units import decimal
 from dashboards.charts import legend, ratings_history, win_rates
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
@@ -155,9 +155,9 @@ class Comparisons:
             return "Style control removes the influence of length and formatting."
         found = self._data.ask("arena_style_coefficients", votes_id=votes_id, category=self._state.category)
         parts = [
-            f"{_FEATURES.get(row['feature'], row['feature'])} {row['coefficient']:+.2f}"
-            f" ({row['coefficient_lower']:+.2f} to {row['coefficient_upper']:+.2f})"
-            for row in found.iter_rows(named=True)
+            f"{_FEATURES.get(feature, feature)} {decimal(likely, 2, signed=True)}"
+            f" ({decimal(low, 2, signed=True)} to {decimal(high, 2, signed=True)})"
+            for feature, likely, low, high in found.iter_rows()
         ]
         return f"Log-odds of a win per usual difference in {', '.join(parts)}." if parts else ""
 
@@ -202,10 +202,7 @@ def _breaks(breaks: pl.DataFrame) -> str:
         if row["models"] < FEWEST_COMMON:
             why = f"only {row['models']} models appear on both boards, too few to compare them"
         else:
-            why = f"{row['models']} models on both moved by {row['shift_points']:+.1f} points in the median"
-        parts.append(f"{_day(row['before_date'])} to {_day(row['after_date'])}: {why}")
+            by = decimal(row["shift_points"], 1, signed=True)
+            why = f"{row['models']} models on both moved by {by} points in the median"
+        parts.append(f"{row['before_date']} to {row['after_date']}: {why}")
     return f"No line is drawn where the whole level moved or may have moved: {'; '.join(parts)}."
-
-
-def _day(date: dt.date) -> str:
-    return date.isoformat()

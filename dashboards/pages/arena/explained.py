@@ -9,6 +9,7 @@ import polars as pl
 from analytics.ratings.elo import K_FACTOR
 from analytics.ratings.explained import bradley_terry_share, explain
 from analytics.statistics.normal import TWO_SIDED_95
+from analytics.units import decimal
 from dashboards.data import Data
 from dashboards.pages.arena import boards as arena_boards
 from dashboards.pages.arena.boards import ArenaState
@@ -76,14 +77,15 @@ def worked(pair: Sequence[Mapping[str, Any]], fitted: Sequence[Mapping[str, Any]
     header = ("Vote", "Score S", "Surprise S − E", "Change K (S − E)", "Model A after", "Model B after")
     lines = [
         [
-            f"A {_OUTCOMES[one.outcome]}", f"{one.score:g}", f"{one.surprise:+.3f}", f"{one.change:+.2f}",
+            f"A {_OUTCOMES[one.outcome]}", f"{one.score:g}", decimal(one.surprise, 3, signed=True),
+            decimal(one.change, 2, signed=True),
             f"{one.first:,.2f}", f"{one.second:,.2f}",
         ]
         for one in update.updates
     ]  # fmt: skip
     return render(
         __file__, "vote.html", first=first, second=second, first_rating=f"{pair[0]['rating']:,.1f}",
-        second_rating=f"{pair[1]['rating']:,.1f}", difference=f"{update.difference:+.1f}",
+        second_rating=f"{pair[1]['rating']:,.1f}", difference=decimal(update.difference, 1, signed=True),
         odds=formats.significant(update.odds, 4), expected=f"{update.expected:.3f}", k_factor=f"{K_FACTOR:g}",
         header=header, lines=lines, settling_votes=f"{update.settling_votes:.0f}",
         share=_share((first, second), fitted),

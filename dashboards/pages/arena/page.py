@@ -15,6 +15,7 @@ from dashboards.pages.arena import rows as arena_rows
 from dashboards.pages.arena.boards import VOTES, ArenaState, Boards
 from dashboards.pages.arena.comparisons import Comparisons
 from dashboards.parts import controls, filters, formats, page
+from dashboards.parts.benchmarks import categories
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable, interval
 from dashboards.parts.page import Content
@@ -99,7 +100,7 @@ class Arena(SessionPage[ArenaState]):
             self._notes += arena_boards.withdraw(state, "arena", "style", "date")
             of_set = self.votes.filter(pl.col("votes_id") == arena_boards.votes_id(self.state))
             names = of_set["category"].unique().to_list()
-            self._notes += arena_boards.offer(state, "category", arena_boards.categories(names), "overall")
+            self._notes += arena_boards.offer(state, "category", categories(names), "overall")
             methods = of_set.filter(pl.col("category") == state.category)["method"].to_list()
             labels = {name[:1].upper() + name[1:]: name for name in methods}
             self._notes += arena_boards.offer(state, "method", labels, "bradley-terry")

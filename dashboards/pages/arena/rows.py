@@ -5,10 +5,11 @@ from typing import Any
 
 import polars as pl
 
+from analytics.units import decimal
 from dashboards.charts import ratings_classes as classes
 from dashboards.charts.ratings import Rows
-from dashboards.pages.arena.boards import category, word
 from dashboards.parts import formats, theme
+from dashboards.parts.benchmarks import category
 from dashboards.parts.declared_table import interval
 
 _SCHEMA = {
@@ -72,14 +73,15 @@ def deltas(frame: pl.DataFrame, models: Sequence[str]) -> Rows:
                 "high": None if half is None else row["delta_points"] + half,
                 "colour": styles[row["model"]][0], "mark": styles[row["model"]][1], "fill": _SOLID,
                 "name": row["model"],
-                "first": f"{category(row['category'])}: {row['delta_points']:+.0f} points against the median model",
+                "first": f"{category(row['category'])}: {decimal(row['delta_points'], signed=True)} points against the "
+                "median model",
                 "second": f"{row['rating']:,.0f} here, {row['overall_rating']:,.0f} overall"
-                f" ({row['raw_delta_points']:+.0f})",
+                f" ({decimal(row['raw_delta_points'], signed=True)})",
             }
         )  # fmt: skip
     axis = "Category minus overall (points)"
-    return Rows([word(name, {}) if name.startswith("industry") else category(name) for name in order],
-                pl.DataFrame(rows, schema=_SCHEMA), axis, zero=0.0, row_px=max(21, 9 + 8 * len(models)))  # fmt: skip
+    marks, row_px = pl.DataFrame(rows, schema=_SCHEMA), max(21, 9 + 8 * len(models))
+    return Rows([category(name) for name in order], marks, axis, zero=0.0, row_px=row_px)
 
 
 def styles(frame: pl.DataFrame, models: pl.DataFrame) -> Rows:

@@ -6,6 +6,7 @@ import panel as pn
 import polars as pl
 from markupsafe import Markup
 
+from analytics.units import counted
 from dashboards.charts.choice_front import ChoiceFront
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.choices import text
@@ -20,7 +21,7 @@ from dashboards.parts.templates import block
 _CHART = "models_for_your_gpu"
 _FITTING = {
     "model_id": Fact("Model", width=270),
-    "quality": Fact("Quality", "0.0", 76),
+    "quality": Fact("Quality", "0.0", 76, stays=True),
     "quality_error": Fact("± s.e.", "0.00", 64),
     "fits_at": Fact("Fits at", width=300),
     "precision_words": Fact("Shown at", width=72),
@@ -39,13 +40,13 @@ _FITTING = {
 }
 _DROPPED = {
     "model_id": Fact("Model", width=300),
-    "quality": Fact("Quality", "0.0", 76),
+    "quality": Fact("Quality", "0.0", 76, stays=True),
     "reason": Fact("Why it was left out", width=350),
     "fits_at": Fact("Fits at", width=300),
 }
 _HARDWARE = {
     "hardware": Fact("Hardware", width=210),
-    "usd_per_hour": Fact("USD per hour", "0,0.00", 80),
+    "usd_per_hour": Fact("USD per hour", "0,0.00", 80, stays=True),
     "model_id": Fact("Cheapest model of that quality to serve", width=270),
     "precision_words": Fact("Precision", width=76),
     "quality": Fact("Quality", "0.0", 72),
@@ -55,8 +56,7 @@ _HARDWARE = {
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
 }
 _SHARING = (
-    " Each uses as few devices as it fits on; sharing by 2, 4 and 8 is looked at from 12, 24 and 48 billion parameters "
-    "on."
+    " Each model uses as few devices as it fits on; 2, 4 and 8 are considered from 12, 24 and 48 billion parameters."
 )
 _HARDWARE_CHOICES = ("accelerator", "devices", "context", "batch")
 
@@ -157,7 +157,7 @@ class Choices:
 
     def _conditions(self) -> str:
         state = self.state
-        at_once = "one sequence at a time" if state.batch == "1" else f"{int(state.batch):,} sequences at once"
+        at_once = "one sequence at a time" if state.batch == "1" else f"{int(state.batch):,} sequences at a time"
         return f"{state.hardware}, {at_once} of {int(state.context):,} tokens, engine vLLM"
 
     def _quality_title(self) -> str:
@@ -288,7 +288,7 @@ class Choices:
         if found.is_empty():
             said = f"Nothing in the warehouse reaches {wanted:.1f} points on any hardware at this context and batch."
         elif priced.is_empty():
-            said = f"{found.height} kinds of hardware reach {wanted:.1f} points; no rental price is listed for them."
+            said = f"{counted(found.height, 'configuration')} can reach {wanted:.1f} points; none has a rental price."
         else:
             row = priced.row(0, named=True)
             count = f"{row['devices']} × " if row["devices"] > 1 else ""

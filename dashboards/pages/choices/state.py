@@ -127,4 +127,4 @@ class ChoicesState(UrlState):
 
 
 def _concurrency(batch: str) -> str:
-    return "1 at a time" if batch == "1" else f"{int(batch):,} at once"
+    return "1 at a time" if batch == "1" else f"{int(batch):,} at a time"

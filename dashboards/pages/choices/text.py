@@ -5,6 +5,8 @@ from urllib.parse import urlencode
 
 import polars as pl
 
+from analytics.units import counted
+from dashboards.finding import address_of_model
 from dashboards.parts import formats
 from dashboards.parts.choices import PRECISIONS, ROOFLINE_WEIGHTS
 from dashboards.parts.templates import render
@@ -54,7 +56,7 @@ def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
     first = spread(row, "time_to_first_token_s", "time_to_first_token_low_s", "time_to_first_token_high_s", "s")
     memory = f"{row['memory_high_gib']:.1f} of {row['memory_budget_gib']:.1f} GiB"
     carbon = formats.quantity(row["g_co2e_per_million_tokens"], "g CO₂e per million tokens")
-    ties = f"{formats.count(near)} others that fit are as good within noise" if near else ""
+    ties = f"as good within noise: {counted(near, 'other model')}" if near else ""
     liked = [] if row["arena_rating"] is None else [("Arena", _arena(row))]
     lines = [
         ("Precision", f"{precision(row)}: {row['verdict']}, {memory}{' each' if row['devices'] > 1 else ''}"),
@@ -66,7 +68,9 @@ def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
         ("Carbon", carbon),
         ("Licence", row["licence"] or "not stated"),
     ]
-    return render(__file__, "answer.html", label=label, row=row, lines=lines, roofline=roofline_address(row))
+    return render(__file__, "answer.html", label=label, row=row, lines=lines, roofline=roofline_address(row),
+        page=address_of_model(row["model_id"]),
+    )  # fmt: skip
 
 
 def _arena(row: dict[str, Any]) -> str:
@@ -81,7 +85,7 @@ def front_table(front: pl.DataFrame, budget: str) -> str:
              "Memory (GiB)", "Licence", "")  # fmt: skip
     rows = [
         {
-            "model_id": row["model_id"], "roofline": roofline_address(row),
+            "model_id": row["model_id"], "roofline": roofline_address(row), "page": address_of_model(row["model_id"]),
             "cells": (
                 precision(row), quality(row),
                 spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", ""),
@@ -134,6 +138,7 @@ def details(row: dict[str, Any], kwh: float) -> str:
     return render(
         __file__, "details.html", row=row, precision=PRECISIONS[row["precision"]], said=said, lines=lines,
         sources=sources, roofline=roofline_address(row), compare="compare?" + urlencode({"models": row["model_id"]}),
+        page=address_of_model(row["model_id"]),
     )  # fmt: skip
 
 

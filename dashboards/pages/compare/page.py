@@ -5,11 +5,13 @@ from typing import Any
 
 import panel as pn
 import polars as pl
+from markupsafe import Markup
 
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts.compare import BARS, RADAR, Bars, Radar
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
+from dashboards.finding import address_of_model
 from dashboards.pages.compare import ability
 from dashboards.pages.compare.in_formats import Formats
 from dashboards.pages.compare.state import CompareState
@@ -17,7 +19,7 @@ from dashboards.parts import ability as words
 from dashboards.parts import board_choice, formats, how_far_off, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.page import Content
-from dashboards.parts.templates import render
+from dashboards.parts.templates import block, render
 
 _MOST, _FIRST = 5, 3
 _SEPARATOR = "|"
@@ -209,7 +211,8 @@ class Compare:
         wide = pl.DataFrame(lines, schema=["fact", *models], orient="row")
         self.facts = wide.unpivot(index="fact", variable_name="model_id")
         below = page.caption(ability.LOAD + how_far_off.links(*timed_as)) if timed_as else ""
-        return render(__file__, "side_by_side.html", models=models, lines=lines) + below
+        names = [Markup(block("link", address_of_model(model), model)) for model in models]  # noqa: S704 - it escapes
+        return render(__file__, "side_by_side.html", names=names, lines=lines) + below
 
     def _describe(self) -> dict[str, Any]:
         return {"address": f"compare{self.state.address()}", "models": list(self.state.models)}

@@ -88,7 +88,7 @@ def identity(device: Accelerator, said: Mapping[str, Any]) -> list[dict[str, str
     low, high = (each / GIB for each in device.usable_memory_range_bytes)
     add(
         "Memory that models may use",
-        f"{device.usable_memory_bytes / GIB:.2f} GiB ({low:.2f} to {high:.2f})",
+        f"{device.usable_memory_bytes / GIB:.2f} GiB" + (f" ({low:.2f} to {high:.2f})" if low < high else ""),
         f"{device.memory_basis}{'; ' + said['reported_memory_source'] if said.get('reported_memory_source') else ''}",
     )
     if device.usable_fraction < 1:
@@ -117,15 +117,11 @@ def _scaled(value: float | None, by: float) -> float | None:
 
 
 def price_line(row: Mapping[str, Any] | None) -> str:
-    """The usual price with its range, in a sentence; empty where nobody offers the device."""
+    """The usual price and what it rests on, its range included, in a sentence; empty where nobody offers the device."""
     if row is None:
         return ""
-    low, high = row["usd_low_per_device_hour"], row["usd_high_per_device_hour"]
-    old = formats.days_old(row["newest_date"])
-    return (
-        f"Usually {formats.significant(row['usd_per_device_hour'])} USD per device and hour "
-        f"({formats.significant(low)} to {formats.significant(high)}): {row['basis']}{old}."
-    )
+    usual, old = formats.significant(row["usd_per_device_hour"]), formats.days_old(row["newest_date"])
+    return f"Usually {usual} USD per device and hour: {row['basis']}{old}."
 
 
 def errors(device: Accelerator) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from profiling.answers.door import Door
 
 DEVICE = "H100-SXM5-80GB"
 _HEAD = (
-    "What is counted", "Runs", "Hours", "Hours per run", "US dollars, price of then", "US dollars, price of today",
+    "What is counted", "Runs", "Hours", "Hours per run", "US dollars at prices then", "US dollars at prices now",
     "Where the hours come from",
 )  # fmt: skip
 
@@ -18,16 +18,16 @@ def reconciled(door: Door, runs: int, hours: float, as_of: str) -> str:
     return (
         page.heading(
             "What evaluation took, term by term",
-            "346 thousand hours and 2.7 million dollars were published in December 2023; here is our count as well, "
-            "each run once",
+            "346 thousand hours and 2.7 million dollars, as published in December 2023, next to our count of each run "
+            "once",
         )
         + page.table(_HEAD, [_line(term) for term in terms(price, (runs, hours, as_of))])
         + page.caption(
             f"An hour then: {implied_usd_per_hour():.2f} USD, which the published figures imply. An hour today: "
             f"{today}, the node that the second board counts; the machine of the first is not stated. "
-            "Runs without a time have no hours: result files of raw results need not hold the time of the run, "
-            "and the second board writes −1 where it did not keep it; they are left out, not treated as zero. "
-            "The two boards ran other tasks on other machines: their hours are not added."
+            "Runs without a recorded time have no hours: raw result files need not state it, and the second board "
+            "writes −1 where it did not keep it; they are left out, not treated as zero. "
+            "The two boards ran different tasks on different machines, so their hours are not added."
         )
     )
 

@@ -199,7 +199,7 @@ class Footprint:
         )
         lines = [_doublings(groups)]
         front = rules.front(
-            rated.rename({"open_llm_v2_average": "quality"}).with_columns(pl.col("grams")),
+            rated.rename({"open_llm_v2_average": "quality"}),
             "grams",
             more_is_better=False,
         )

@@ -6,6 +6,7 @@ import panel as pn
 import param
 import polars as pl
 
+from analytics.units import counted
 from dashboards.charts import legend, openness
 from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data, sql_with_values
@@ -193,8 +194,8 @@ def finding(rows: pl.DataFrame) -> str:
     if rows.is_empty():
         return ""
     best = rows.row(0, named=True)
-    others = rows[1:].filter(pl.col("ability_high") >= best["ability"]).height
-    text = f"{best['name']} leads with {words.estimate(best)}; the intervals of {formats.count(others)} others reach it"
+    reach = counted(rows[1:].filter(pl.col("ability_high") >= best["ability"]).height, "other model")
+    text = f"{best['name']} leads with {words.estimate(best)}, a value inside the intervals of {reach}"
     ours = rows.filter(pl.col("openness") == "open").head(1)
     if ours.height and ours["name"][0] != best["name"]:
         row = ours.row(0, named=True)

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from analytics.units import decimal
 from dashboards.parts import formats
 from dashboards.parts.declared_table import Fact
 from dashboards.parts.templates import block
@@ -41,17 +42,18 @@ def summary(rows: pl.DataFrame) -> str:
     parts = [
         f"{formats.count(count[reason])} {words}"
         for reason, words in (
-            ("new model", "models are new"), ("new results", "have new or changed results"),
-            ("withdrawn", "were withdrawn"), ("refit", "have none and moved only because the fit changed"),
+            ("new model", "new"), ("new results", "with new or changed results"),
+            ("withdrawn", "withdrawn"), ("refit", "without new results, moved only by the new fit"),
         )
         if count.get(reason)
     ]  # fmt: skip
-    text = f"Between {before} and {now}: {', '.join(parts)}. "
+    text = f"Models between {before} and {now}: {', '.join(parts)}. "
     if beyond.is_empty():
         text += "No change is larger than the new results can account for."
     else:
         named = ", ".join(
-            f"{row['model_id']} {row['change']:+.1f}" for row in in_order(beyond).head(5).iter_rows(named=True)
+            f"{row['model_id']} {decimal(row['change'], 1, signed=True)}"
+            for row in in_order(beyond).head(5).iter_rows(named=True)
         )
         text += f"Beyond noise: {formats.count(beyond.height)} ({named})."
     return block("heading", "What changed", text)

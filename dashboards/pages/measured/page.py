@@ -5,6 +5,7 @@ from typing import Any
 import panel as pn
 import polars as pl
 
+from analytics.units import counted
 from dashboards.charts.measured import QUANTITIES, Predictions, Sweep, Trace
 from dashboards.charts.measured_layers import LayerBars, Network
 from dashboards.data import Data, sql_with_values
@@ -29,8 +30,8 @@ def build(data: Data, search: str) -> Content:
     runs = data.ask("profile_environments").filter(pl.col("points") > 0)
     if runs.is_empty():
         raise NothingToShow(
-            "The warehouse holds no measurements; make some with skyline profile run. Those that others publish come "
-            "with skyline refresh --source online, and stand on the page How far off."
+            "The warehouse holds no measurements; `skyline profile run` makes some. Those published by others "
+            "are on the page How far off; `skyline refresh --source online` fetches them."
         )
     return Measured(data, runs, search).content()
 
@@ -244,7 +245,7 @@ class Measured(SessionPage[MeasuredState]):
 
 
 def _run_label(row: dict[str, Any]) -> str:
-    return f"{row['name']} ({row['points']} points, {str(row['measured_at'])[:16].replace('T', ' ')} UTC)"
+    return f"{row['name']} ({counted(row['points'], 'point')}, {str(row['measured_at'])[:16].replace('T', ' ')} UTC)"
 
 
 def _point_label(row: dict[str, Any]) -> str:

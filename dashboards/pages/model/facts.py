@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from analytics.units import decimal
 from dashboards.parts import formats
 from profiling.answers.advise import FORMATS, SERVED_FORMATS, formats_of
 from profiling.answers.commands import PROMPT
@@ -76,7 +77,7 @@ def identity(model_id: str, model: Architecture | None, said: Mapping[str, Any])
         state = model.state_bytes_per_sequence()
         add("State", f"{state:,.0f} bytes per sequence" if state else "", "whatever its length")
     add("Not included", "; ".join(map(str, model.not_counted)), "in the checkpoint, but not in the parameters above")
-    add("To know", " ".join([*model.count_notes, *model.notes]))
+    add("Notes", " ".join([*model.count_notes, *model.notes]))
     add("Shapes from", said["shapes_source"], "partly from memory" if said["is_partly_recalled"] else "")
     return rows
 
@@ -96,7 +97,11 @@ def _checked(said: Mapping[str, Any]) -> str:
     difference = said["transformers_count_difference"]
     if difference is None:
         return "not checked against Transformers"
-    return "the same as Transformers counts" if difference == 0 else f"Transformers' count differs by {difference:,}"
+    return (
+        "the same as Transformers counts"
+        if difference == 0
+        else f"Transformers' count differs by {decimal(difference, signed=True)}"
+    )
 
 
 def format_names(model: Architecture) -> Iterator[tuple[str, str]]:
@@ -139,7 +144,7 @@ def format_rows(model: Architecture, evidence: Evidence, context: int) -> list[d
         same = [one for one in measured if one.is_same_format][:_MOST_MEASURED]
         row |= {
             "lost": lost and lost.likely, "lost_low": lost and lost.low, "lost_high": lost and lost.high,
-            "measured": "; ".join(f"{one.benchmark} {-one.points:+.1f}" for one in same),
+            "measured": "; ".join(f"{one.benchmark} {decimal(-one.points, 1, signed=True)}" for one in same),
         }  # fmt: skip
         found.append(row)
     return found

@@ -4,11 +4,11 @@ WITH me AS (
         (SELECT base_model FROM core.models WHERE model_id = $model_id) AS base_model,
         (SELECT any_value(model_type) FROM core.architectures WHERE model_id IN ($model_id, $shapes_id)) AS model_type
 ), related AS (
-    SELECT me.base_model AS model_id, 1 AS place, 'it was made from this' AS relation FROM me WHERE me.base_model IS NOT NULL
+    SELECT me.base_model AS model_id, 1 AS place, 'its base model' AS relation FROM me WHERE me.base_model IS NOT NULL
     UNION ALL
-    SELECT m.model_id, 2, 'made from it' FROM core.models AS m, me WHERE m.base_model = me.model_id
+    SELECT m.model_id, 2, 'derived from it' FROM core.models AS m, me WHERE m.base_model = me.model_id
     UNION ALL
-    SELECT m.model_id, 3, 'made from the same' FROM core.models AS m, me WHERE m.base_model = me.base_model
+    SELECT m.model_id, 3, 'same base model' FROM core.models AS m, me WHERE m.base_model = me.base_model
     UNION ALL
     SELECT a.model_id, 4, 'same publisher and architecture' FROM core.architectures AS a, me
     WHERE a.model_type = me.model_type AND split_part(a.model_id, '/', 1) = me.publisher

@@ -31,7 +31,9 @@ class Own:
             name="Or the text of a config.json", rows=4, max_length=LONGEST, sizing_mode="stretch_width", margin=0,
             placeholder='{"model_type": "qwen3", …}',
         )  # fmt: skip
-        self._file = pn.widgets.FileInput(accept=".json", sizing_mode="stretch_width", margin=(6, 0, 0, 0))
+        self._file = pn.widgets.FileInput(
+            name="Or the file itself", accept=".json", sizing_mode="stretch_width", margin=(6, 0, 0, 0)
+        )
         self._problem = page.html()
         button = pn.widgets.Button(name="Show this model", margin=(8, 0, 0, 0))
         button.on_click(self._read)

@@ -14,6 +14,7 @@ from dashboards.pages.model import facts, own
 from dashboards.pages.model.state import ModelState
 from dashboards.parts import ability as words
 from dashboards.parts import controls, formats, how_far_off, page, subject, theme
+from dashboards.parts.benchmarks import benchmark
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, interval
 from dashboards.parts.page import Content
@@ -29,20 +30,20 @@ from profiling.models.sources import catalogue
 _CHART = "ability_by_domain"
 _IDENTITY = {"fact": Fact("Fact"), "value": Fact("Value"), "basis": Fact("Basis")}
 _ABILITY = {
-    "domain": Fact("Domain", width=140),
-    "mode": Fact("Mode", width=110),
+    "domain": Fact("Domain", width=140, shown_as=words.domain),
+    "mode": Fact("Mode", width=110, stays=True),
     "effort": Fact("Effort", width=80),
     "ability": Fact("Ability", "0.0", 80, stays=True),
     "ability_low": Fact("Ability, low", "0.0", 90),
     "ability_high": Fact("Ability, high", "0.0", 94),
     "results": Fact("Results", "0", 76),
     "evidence_class": Fact("Evidence", width=140),
-    "sources": Fact("Sources", width=320, names_boards=True),
+    "sources": Fact("Sources", width=320, shown_as=formats.boards),
 }
 _SCORES = {
-    "benchmark": Fact("Benchmark", width=200),
+    "benchmark": Fact("Benchmark", width=200, shown_as=benchmark),
     "benchmark_version": Fact("Version", width=120),
-    "category": Fact("Domain", width=110),
+    "category": Fact("Domain", width=110, shown_as=words.domain),
     "metric": Fact("Metric", width=120),
     "score": Fact("Score", "0,0.00", 84, stays=True),
     "standard_error": Fact("Standard error", "0,0.00", 110),
@@ -54,7 +55,7 @@ _SCORES = {
     "scaffold": Fact("Scaffold", width=110),
     "host": Fact("Host", width=100),
     "reporter": Fact("Reporter", width=110),
-    "source": Fact("Source", width=190, names_boards=True),
+    "source": Fact("Source", width=190, shown_as=formats.boards),
     "snapshot_date": Fact("Snapshot", width=108),
 }
 _FORMATS = {
@@ -81,7 +82,7 @@ _QUANTISED = {
     "predicted_high": Fact("Predicted, high", "0.0", 108),
     "is_resolved": Fact("Beyond noise", width=100),
     "layer_bits": Fact("Bits in the layers", "0.00", 116),
-    "method": Fact("Quantiser", width=150),
+    "method": Fact("Quantiser", width=150, stays=True),
     "source": Fact("Source", width=300),
 }
 _DEVICES = {
@@ -102,7 +103,7 @@ _DEVICES = {
     "rests_on": Fact("Basis of speed", width=360),
 }
 _FRONTS = {
-    "domain_words": Fact("Domain", width=140),
+    "domain": Fact("Domain", width=140, shown_as=words.domain),
     "against": Fact("Against", width=150, stays=True),
     "value": Fact("Cost", "0,0.[000]", 96, stays=True),
     "unit": Fact("Unit", width=170),
@@ -293,7 +294,6 @@ class ModelPage(SessionPage[ModelState]):
         fronts = self._ask("model_fronts")
         if fronts.height:
             fronts = fronts.with_columns(
-                pl.Series("domain_words", [words.domain(name) for name in fronts["domain"]], dtype=pl.String),
                 pl.col("cost").replace(_AGAINST).alias("against"),
                 pl.when(pl.col("unit") == "parameters").then(pl.col("value") / 1e9).otherwise("value").alias("value"),
                 pl.col("unit").replace({"parameters": "billion", "USD / 10⁶ tokens": "USD per million tokens"}),
@@ -341,7 +341,7 @@ class ModelPage(SessionPage[ModelState]):
             "The engine is what people usually run on the device; speed is predicted, with its interval. "
             "Where nothing fits, the narrowest format is shown. Cost is rent at the usual price, carbon that of "
             "running on the world's average electricity; empty where no price or no power is known. "
-            f"{INCLUDES} The error of speed stands in its row." + how_far_off.links(
+            f"{INCLUDES} Each row links to the error of its speed." + how_far_off.links(
                 how_far_off.FIRST_TOKEN, how_far_off.ENERGY
             ),
             empty="How it runs is unknown: its architecture is not known, or it does not generate text.",
@@ -391,7 +391,7 @@ def _dots(ability: pl.DataFrame) -> Rows:
     """A row per domain and mode, in the order given."""
     rows = ability.to_dicts()
     names = [
-        " · ".join(filter(None, (formats.label(row["domain"]), row["mode"] if row["mode"] != "not stated" else "",
+        " · ".join(filter(None, (words.domain(row["domain"]), row["mode"] if row["mode"] != "not stated" else "",
                                  row["effort"])))
         for row in rows
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 import panel as pn
 import polars as pl
 
+from analytics.units import decimal
 from dashboards.charts import legend
 from dashboards.charts.ability_race import NAME as RACE
 from dashboards.charts.ability_race import AbilityRace
@@ -32,13 +33,12 @@ def sentence(row: dict[str, Any]) -> str:
     """
     gap = row["gap_points"]
     domain = "over all boards" if row["domain"] == "overall" else f"in {formats.running(words.domain(row['domain']))}"
-    stands = f"is {gap:.1f} points" if gap >= 0 else f"is {-gap:.1f} points"
     low, high = (row["gap_low"], row["gap_high"]) if gap >= 0 else (-row["gap_high"], -row["gap_low"])
     behind = "behind the best proprietary one" if gap >= 0 else "ahead of the best proprietary one"
-    noise = "" if row["gap_low"] > 0 or row["gap_high"] < 0 else ", which noise could explain"
+    noise = "" if row["gap_low"] > 0 or row["gap_high"] < 0 else ", a difference that noise could explain"
     text = (
-        f"In ability {domain}, the best open model, {row['open_model']}, {stands} ({low:.1f} to {high:.1f}) {behind}, "
-        f"{row['proprietary_model']}{noise}"
+        f"In ability {domain}, the best open model, {row['open_model']}, is {abs(gap):.1f} points "
+        f"({decimal(low, 1)} to {decimal(high, 1)}) {behind}, {row['proprietary_model']}{noise}"
     )
     if row["lag_months"] is not None and gap > 0:
         text += f"; a proprietary model as good was released {row['lag_months']:.1f} months earlier"
@@ -54,8 +54,8 @@ def unknown(row: dict[str, Any]) -> str:
     if row["gap_least"] >= row["gap_points"] >= row["gap_most"]:
         return ""
     return (
-        f"For {formats.count(row['unknown_models'])} models no source states whether they are open: if all were, "
-        f"the gap would be {row['gap_least']:.1f} points; if none were, {row['gap_most']:.1f}."
+        f"Models that no source calls open or proprietary: {formats.count(row['unknown_models'])}. If all were open, "
+        f"the gap would be {decimal(row['gap_least'], 1)} points; if none were, {decimal(row['gap_most'], 1)}."
     )
 
 
@@ -114,7 +114,7 @@ def _describe() -> dict[str, Any]:
 
 
 def marks(today: pl.DataFrame) -> Rows:
-    """One row per domain: the gap, and hollow what it were with every unknown model on one side.
+    """One row per domain: the gap, and hollow what it would be with every unknown model on one side.
 
     Args:
         today: Result of the query `ability_gap_today`.
@@ -123,7 +123,8 @@ def marks(today: pl.DataFrame) -> Rows:
     for place, row in enumerate(today.iter_rows(named=True)):
         told = {
             "row": float(place), "name": words.domain(row["domain"]),
-            "first": f"{row['gap_points']:.1f} points ({row['gap_low']:.1f} to {row['gap_high']:.1f})",
+            "first": f"{decimal(row['gap_points'], 1)} points ({decimal(row['gap_low'], 1)} to "
+            f"{decimal(row['gap_high'], 1)})",
             "second": f"{row['open_model']} {row['open_ability']:.1f}, "
             f"{row['proprietary_model']} {row['proprietary_ability']:.1f}",
         }  # fmt: skip
@@ -143,6 +144,6 @@ def marks(today: pl.DataFrame) -> Rows:
 def _over_time(gaps: pl.DataFrame) -> str:
     widest, now = gaps.sort("gap_points").row(-1, named=True), gaps.row(-1, named=True)
     return (
-        f"The gap was widest on {widest['on_date']}, at {widest['gap_points']:.1f} points; "
-        f"it is {now['gap_points']:.1f} now"
+        f"The gap was widest on {widest['on_date']}, at {decimal(widest['gap_points'], 1)} points; "
+        f"it is {decimal(now['gap_points'], 1)} now"
     )

@@ -7,6 +7,7 @@ from typing import Any
 import panel as pn
 import polars as pl
 
+from analytics.units import counted, decimal
 from dashboards.charts import gap, legend, progress, progress_demand, ratings_classes
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data, sql_with_values
@@ -147,7 +148,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
             )
         left_out = board["models_without_class"] or 0
         above = "some" if board["unknown_above"] else "none"
-        more = f"{formats.count(left_out)} models of unknown licence, {above} above the best open one, are left out. "
+        more = f"Models of unknown licence left out: {formats.count(left_out)}, {above} above the best open one. "
         unknown = "" if board["gap_points"] is None else words.unknown(board)
         self.headline.object = said(text, unknown, (more if left_out else "") + self._where(board["models"]))
 
@@ -180,7 +181,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         more = (
             words.trends(self.models)
             if is_whole
-            else "Steps are those of the chosen models; trends are drawn for all models only."
+            else "Steps are those of the chosen models; trends are drawn only for all models together."
         )
         more += " Everything is on the scale of this board."
         title = "Progress by release date"
@@ -206,8 +207,8 @@ class OpenVsProprietary(SessionPage[OpenState]):
         swatches = self.gap.show(known, state.measure, without, dt.date.fromisoformat(state.date))
         widest, least = known.sort("gap_points").row(-1, named=True), known.sort("gap_points").row(0, named=True)
         subtitle = (
-            f"{formats.count(known.height)} boards: between {least['gap_points']:.0f} points on {least['as_of_date']}"
-            f" and {widest['gap_points']:.0f} on {widest['as_of_date']}"
+            f"{counted(known.height, 'board')}: between {decimal(least['gap_points'])} points on "
+            f"{least['as_of_date']} and {decimal(widest['gap_points'])} on {widest['as_of_date']}"
         )
         more = "Each gap lies within one board, so changes of scale do not touch it."
         if state.measure == "lag":
@@ -221,7 +222,10 @@ class OpenVsProprietary(SessionPage[OpenState]):
         if of_all:
             publications = known["publication"].n_unique()
             where = f"All publications: {publications}; n = {formats.count(known.height)} boards"
-            more += " Of each day the board of most models, with style controlled for since the arena shows it so."
+            more += (
+                " Each day counts once, by the board with the most models; style is controlled for from the day on "
+                "which the arena does so."
+            )
         else:
             more += " Click a point for its board."
         card.show(title, subtitle, swatches, where, more)
@@ -255,12 +259,12 @@ class OpenVsProprietary(SessionPage[OpenState]):
             card.hide(title, "No open model that moved the frontier has a known size.")
             return
         swatches = self.demand.show(demand)
-        subtitle = f"{known.height} open models that were the best of their side when released"
+        subtitle = f"{counted(known.height, 'open model')}, each the best of its side when released"
         if demand.height > known.height:
             subtitle += f"; {demand.height - known.height} of unknown size are not drawn"
         more = (
-            "Fewest H100s of 80 GB that surely serve 32 requests of 4,096 tokens as published (vLLM), as on every "
-            "page; weights and a fifth on top, the rule of thumb, stand in the hover and the table."
+            "The fewest 80 GB H100s that surely serve 32 requests of 4,096 tokens as published (vLLM), as on every "
+            "page. The rule of thumb, weights and a fifth on top, is in the tooltip and the table."
         )
         card.show(title, subtitle, swatches, self._where(known.height), more)
         card.came_from("open_progress", arena_boards.board_of(self.state))
@@ -299,7 +303,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
             controls.several(state, "licence", "Licence class", placeholder="all", margin=(0, 0, 12, 0)),
             controls.several(state, "organisation", "Maker", placeholder="all", margin=(0, 0, 4, 0)),
             page.html(
-                page.caption("For progress, what serving takes, and the table. Open: anybody can download the weights.")
+                page.caption("These apply to progress, serving and the table. Open: anybody can download the weights.")
             ),
             sizing_mode="stretch_width",
             margin=0,

@@ -4,8 +4,9 @@ from typing import Any
 
 import polars as pl
 
-from dashboards.pages.arena.boards import category
+from analytics.units import counted, decimal
 from dashboards.parts import formats
+from dashboards.parts.benchmarks import arena, category
 
 
 def headline(row: dict[str, Any], subject: str = "") -> str:
@@ -16,16 +17,16 @@ def headline(row: dict[str, Any], subject: str = "") -> str:
         subject: What is rated, where that is not text overall.
     """
     gap, low, high = row["gap_points"], row["gap_points_lower"], row["gap_points_upper"]
-    bounds = "" if low is None else f" ({_bound(low)}–{_bound(high)})" if low >= 0 else f" ({low:.0f} to {high:.0f})"
+    bounds = "" if low is None else f" ({decimal(low)} to {decimal(high)})"
     where = f"On {row['as_of_date']}{subject or ','} the best open model, {row['best_open_model']},"
     rival = f"the best proprietary one, {row['best_proprietary_model']}"
     share = f"wins {100 * row['open_win_probability']:.0f} % of the votes that decide between the two"
     if gap == 0:
         return f"{where} is level with {rival}."
     if gap < 0:
-        bounds = "" if low is None else f" ({-high:.0f} to {-low:.0f})"
-        return f"{where} leads {rival} by {_points(-gap)}{bounds} and {share}."
-    return f"{where} is {_points(gap)}{bounds} behind {rival}, {share}, and {_lag(row)}."
+        bounds = "" if low is None else f" ({decimal(-high)} to {decimal(-low)})"
+        return f"{where} leads {rival} by {counted(round(-gap), 'point')}{bounds} and {share}."
+    return f"{where} is {counted(round(gap), 'point')}{bounds} behind {rival}, {share}, and {_lag(row)}."
 
 
 def unknown(row: dict[str, Any]) -> str:
@@ -34,7 +35,7 @@ def unknown(row: dict[str, Any]) -> str:
         return ""
     return (
         f"The licence of some models above it is not known: if all of them were open, the gap would be "
-        f"{row['gap_least']:.0f} points; if none were, {row['gap_most']:.0f}."
+        f"{decimal(row['gap_least'])} points; if none were, {decimal(row['gap_most'])}."
     )
 
 
@@ -45,17 +46,9 @@ def _lag(row: dict[str, Any]) -> str:
     return f"lags by {least}{row['lag_months']:.1f} months: {row['lag_model']} was already as good then"
 
 
-def _points(number: float) -> str:
-    return f"{number:.0f} point{'' if round(number) == 1 else 's'}"
-
-
-def _bound(number: float) -> str:
-    return f"{number:.0f}"
-
-
-def subject(arena: str, name: str, *, style_control: bool) -> str:
+def subject(arena_name: str, name: str, *, style_control: bool) -> str:
     """What a board rates, as it stands in the headline; empty for text overall."""
-    parts = [] if arena == "text" else [formats.label(arena)]
+    parts = [] if arena_name == "text" else [formats.running(arena(arena_name))]
     parts += [] if name == "overall" else [formats.running(category(name))]
     parts += ["style controlled for"] if style_control else []
     return f", {', '.join(parts)}," if parts else ""
@@ -96,5 +89,5 @@ def trends(models: pl.DataFrame) -> str:
     for is_open, side in ((True, "open"), (False, "proprietary")):
         slopes = models.filter(pl.col("is_open") == is_open)["trend_points_per_year"].drop_nulls()
         if not slopes.is_empty():
-            parts.append(f"{side} {slopes[0]:+.0f}")
+            parts.append(f"{side} {decimal(slopes[0], signed=True)}")
     return f"Trend in points per year of release: {', '.join(parts)}." if parts else ""

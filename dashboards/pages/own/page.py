@@ -8,6 +8,7 @@ import polars as pl
 from dashboards.data import Data, sql_with_values
 from dashboards.own_files import MOST_FILES, SAID
 from dashboards.parts import page
+from dashboards.parts.benchmarks import benchmark
 from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
 from dashboards.parts.table_card import TableCard
@@ -16,7 +17,7 @@ from warehouse.yours import MARK
 
 _RESULTS = {
     "name_in_source": Fact("Model", width=260, link="model/", link_of="model_id"),
-    "benchmark": Fact("Benchmark", width=190),
+    "benchmark": Fact("Benchmark", width=190, shown_as=benchmark),
     "benchmark_version": Fact("Version", width=100),
     "metric": Fact("Metric", width=120),
     "score": Fact("Score", "0,0.00", 84),

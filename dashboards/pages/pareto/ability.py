@@ -45,7 +45,7 @@ _FACTS = {
     "step": Fact("Step over the one before", width=120),
     "evidence_class": Fact("Evidence", width=138),
     "entered_on": Fact("On the front since", width=110),
-    "displaced_by": Fact("Later beaten by", width=240),
+    "displaced_by": Fact("Later beaten by", width=240, link="model/"),
 }
 
 

@@ -13,6 +13,7 @@ from dashboards.charts.win_rates import SHADES
 from dashboards.data import Data, sql_with_values
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, controls, formats, page
+from dashboards.parts.benchmarks import benchmark
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.page import Content
@@ -25,10 +26,10 @@ _LEAST_DOMAINS = 3
 _END = 8.0
 _WHICH = {"Open models": "open", "All models": "all"}
 _BENCHMARKS = {
-    "benchmark": Fact("Benchmark", width=260),
+    "benchmark": Fact("Benchmark", width=260, shown_as=benchmark),
     "benchmark_version": Fact("Version", width=130),
-    "source": Fact("Source", width=205, names_boards=True),
-    "category_words": Fact("Judges", width=145),
+    "source": Fact("Source", width=205, shown_as=formats.boards),
+    "category": Fact("Judges", width=145, shown_as=words.domain),
     "difficulty": Fact("Difficulty (index points)", "0.0", 100, stays=True),
     "discrimination": Fact("Slope (logit or score per point)", "0,0.000", 120),
     "response": Fact("Response", width=90),
@@ -90,9 +91,7 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
         self._later(self._tabulate)
 
     def _tabulate(self) -> None:
-        rows = self.data.ask("ability_benchmarks")
-        said = pl.Series("category_words", [words.domain(name) for name in rows["category"]], dtype=pl.String)
-        self.benchmarks.show(rows.with_columns(said))
+        self.benchmarks.show(self.data.ask("ability_benchmarks"))
 
     def content(self) -> Content:
         """Everything in its place."""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from analytics.units import decimal
 from dashboards.parts import fields, theme
 
 GROUPS = {
@@ -78,6 +79,6 @@ def correlation_matrix(pairs: pl.DataFrame, names: Sequence[str], kind: str) -> 
         i, j = place[row["measure"]], place[row["other_measure"]]
         matrix[i, j] = matrix[j, i] = row[kind]
         low, high = row[f"{kind}_lower_by_family"], row[f"{kind}_upper_by_family"]
-        ends = "" if low is None or high is None else f", 95 % {low:.2f} to {high:.2f} by family"
-        told[i][j] = told[j][i] = f"{row[kind]:.3f}{ends}; n = {row['entries']:,}"
+        ends = "" if low is None or high is None else f", 95 % {decimal(low, 2)} to {decimal(high, 2)} by family"
+        told[i][j] = told[j][i] = f"{decimal(row[kind], 3)}{ends}; n = {row['entries']:,}"
     return matrix, told

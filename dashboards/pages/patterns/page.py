@@ -7,6 +7,7 @@ import numpy as np
 import panel as pn
 import polars as pl
 
+from analytics.units import decimal
 from dashboards.charts import components, legend, profiles
 from dashboards.charts.cells import Cells
 from dashboards.charts.thinning import thinned
@@ -30,7 +31,7 @@ _VALUES = {
 _Z_END = 2.5
 _SIZE = "log2_parameters_total"
 _CLUSTERS = {
-    "clusters": Fact("Clusters", "0,0", 112),
+    "clusters": Fact("Clusters", "0,0", 112, stays=True),
     "silhouette": Fact("Silhouette", "0,0.00", 112),
     "null_silhouette": Fact("One cloud reaches", "0,0.00", 112),
     "stability": Fact("Stability", "0,0.00", 112),
@@ -221,7 +222,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         unit = "points" if state.values == "score" else "standard deviations"
         low, high = (-_Z_END, _Z_END) if state.values != "score" else (0.0, float(np.nanmax(values, initial=1.0)))
         told = [
-            [f"{value:.2f} {unit}" + (f", mean of {counts[row]:,}" * (counts[row] > 1)) for value in line]
+            [f"{decimal(value, 2)} {unit}" + (f", mean of {counts[row]:,}" * (counts[row] > 1)) for value in line]
             for row, line in zip(order, values, strict=True)
         ]
         digits = 1 if state.values == "score" else 2

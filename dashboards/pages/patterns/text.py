@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from analytics.units import decimal
 from dashboards.parts import formats
 from dashboards.parts.templates import block
 
@@ -32,7 +33,8 @@ CORRELATIONS = (
 
 def heat(low: float, high: float, unit: str) -> str:
     """What the colours mean."""
-    return f"Orange {low:g} or less, blue {high:.3g} or more {unit}, grey between"
+    ends = [formats.significant(end, 2) for end in (low, high)]
+    return f"Orange: {ends[0]} {unit} or less; blue: {ends[1]} or more; grey: between"
 
 
 def correlations(pairs: pl.DataFrame, kind: str) -> str:
@@ -42,15 +44,15 @@ def correlations(pairs: pl.DataFrame, kind: str) -> str:
         return "Too few complete entries."
     loosest, closest = own.row(0, named=True), own.row(-1, named=True)
     told = [
-        f"{row['measure']} and {row['other_measure']} ({row[kind]:.2f}, 95 %: {_end(row[f'{kind}_lower_by_family'])} to"
-        f" {_end(row[f'{kind}_upper_by_family'])})"
+        f"{row['measure']} and {row['other_measure']} ({decimal(row[kind], 2)}, 95 %: "
+        f"{_end(row[f'{kind}_lower_by_family'])} to {_end(row[f'{kind}_upper_by_family'])})"
         for row in (closest, loosest)
     ]
     return f"Closest: {told[0]}. Loosest: {told[1]}. {closest['families']} families"
 
 
 def _end(value: float | None) -> str:
-    return formats.MISSING if value is None else f"{value:.2f}"
+    return formats.MISSING if value is None else decimal(value, 2)
 
 
 def components(loadings: pl.DataFrame) -> str:

@@ -82,7 +82,7 @@ class Processors(SessionPage[ProcessorsState]):
         load = f"{state.batch:,} × {state.context:,} tokens, {state.stage}"
         self.chart_card.show(
             measure.title, f"{state.model}, {load}; lower is better",
-            legend.swatches(_CHART, [legend.Entry(*entry) for entry in text.LEGEND]),
+            legend.swatches(_CHART, text.legend(self.rows)),
             "One device of each kind, with the engine usually run on it",
             f"{measure.how} The limit is the resource that the pass waits for most."
             + how_far_off.links(*([how_far_off.ENERGY] if measure.column.startswith("kwh") else self._timed_as())),

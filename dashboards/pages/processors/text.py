@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from dashboards.charts.legend import Entry
 from dashboards.charts.ratings import Rows
 from dashboards.parts import formats, theme
 from profiling.answers.processors import KINDS
 
 BOUNDS = {"memory": ("memory bandwidth", 0), "compute": ("compute", 1), "communication": ("communication", 2)}
-LEGEND = tuple((f"bound by {words}", theme.COLOURS[place], theme.MARKS[place]) for words, place in BOUNDS.values())
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,16 @@ def drawn(rows: pl.DataFrame, measure: Measure) -> Rows:
         **dict.fromkeys(("colour", "mark", "name", "first", "second"), pl.String),
     }  # fmt: skip
     return Rows(names=names, marks=pl.DataFrame(marks, schema), axis=measure.axis, zero=0.0, least=0.0, row_px=24)
+
+
+def legend(rows: pl.DataFrame) -> list[Entry]:
+    """What binds the processors that are drawn, by their marks."""
+    present = set(rows["bound_by"].drop_nulls())
+    return [
+        Entry(f"bound by {words}", theme.COLOURS[place], theme.MARKS[place])
+        for bound, (words, place) in BOUNDS.items()
+        if bound in present
+    ]
 
 
 def counts(rows: pl.DataFrame) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import panel as pn
 import polars as pl
 
+from analytics.units import decimal
 from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
 from dashboards.pages.roofline.state import FIRST, RooflineState
@@ -76,7 +77,7 @@ class Changes:
                 page.html(
                     page.caption(
                         "Change of the predicted time per token (of a pass: per sequence); savings are taken to be "
-                        "as uncertain as the predictions. The command 'skyline improve' says the same."
+                        "as uncertain as the predictions. `skyline improve` gives the same."
                     )
                 ),
                 page.picture_buttons(_HELPS),
@@ -157,7 +158,14 @@ class Changes:
 
 def _advised(row: dict[str, Any]) -> tuple[str, float, float, float, str, str]:
     likely, low, high = (row[f"time_change_{end}pct"] for end in ("", "low_", "high_"))
-    return row["change"], likely, low, high, f"{likely:.1f} % ({low:.1f} to {high:.1f})", f"costs {row['costs']}"
+    return (
+        row["change"],
+        likely,
+        low,
+        high,
+        f"{decimal(likely, 1)} % ({decimal(low, 1)} to {decimal(high, 1)})",
+        f"costs {row['costs']}",
+    )
 
 
 def _dots(marks: list[tuple[str, float, float, float, str, str]], axis: str) -> Rows:

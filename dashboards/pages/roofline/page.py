@@ -252,7 +252,7 @@ class Roofline:
             "and whether it fits. The address holds your choices, so it can be shared.",
         )
         sources = page.caption(
-            f"Architectures: {len(models())} models of the catalogue that ships, from their published "
+            f"Architectures: {len(models())} models of the bundled catalogue, from their published "
             f"config.json.{missing} Accelerators: dense data-sheet peaks, each with its source. Bounds: Williams, "
             "Waterman and Patterson 2009."
         )

@@ -153,7 +153,7 @@ class Side:
         )  # fmt: skip
         self.graph_below.object = page.caption(
             "Data flows to the right; a lane is one kind of layer, lanes follow one another from top to bottom. "
-            "Hover a node for its figures."
+            "Hover over a node for its figures."
         )
 
     def refuse(self, reason: str) -> None:

@@ -37,7 +37,7 @@ class OperatorTable:
         """Show the operators of one configuration, or of two.
 
         Args:
-            frames: `performance.operator_frame` of each.
+            frames: `Answer.operators` of each.
         """
         ends = frames[0].select("low_s", "high_s").iter_rows()
         texts = ["–".join(formats.significant(end * 1e6) for end in both) for both in ends]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from analytics.units import decimal
 from dashboards.charts.memory_bar import gib
 from dashboards.charts.roofline import seconds, span_of_seconds
 from dashboards.finding import address_of_device, address_of_model
@@ -202,7 +203,7 @@ def _cell(value: float | None, kind: str) -> str:
 def _ratio(one: float | None, two: float | None) -> str:
     if not one or two is None:
         return formats.MISSING
-    return f"{formats.significant(two / one)} × ({100 * (two / one - 1):+.0f} %)"
+    return f"{formats.significant(two / one)} × ({decimal(100 * (two / one - 1), signed=True)} %)"
 
 
 def record(answer: Answer) -> dict[str, object]:

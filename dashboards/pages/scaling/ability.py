@@ -7,7 +7,7 @@ import panel as pn
 import param
 import polars as pl
 
-from analytics.units import DAYS_PER_YEAR
+from analytics.units import DAYS_PER_YEAR, decimal
 from dashboards.charts import scaling, scatter
 from dashboards.data import Data, sql_with_values
 from dashboards.parts import ability as words
@@ -207,8 +207,8 @@ def sentence(fits: dict[str, dict[str, Any]]) -> str:
 
 def _per(fit: dict[str, Any], name: str, per: str) -> str:
     low, high = fit[f"{name}_lower"], fit[f"{name}_upper"]
-    ends = "" if low is None else f" ({low:.1f} to {high:.1f})"
-    return f"{fit[name]:.1f} points {per}{ends}"
+    ends = "" if low is None else f" ({decimal(low, 1)} to {decimal(high, 1)})"
+    return f"{decimal(fit[name], 1)} points {per}{ends}"
 
 
 def _share(fit: dict[str, Any]) -> str:

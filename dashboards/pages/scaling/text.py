@@ -4,6 +4,7 @@ from typing import Any
 
 import polars as pl
 
+from analytics.units import decimal
 from dashboards.parts import formats
 from dashboards.parts.templates import block
 
@@ -26,16 +27,16 @@ _POPULATIONS = {"all": "all models", "official_providers": "official providers' 
 def _range(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
-    return f" (95 %: {low:.2f} to {high:.2f})"
+    return f" (95 %: {decimal(low, 2)} to {decimal(high, 2)})"
 
 
 def slopes(fits: pl.DataFrame) -> str:
     """Points per doubling of the mean line and of the best tenth."""
     rows = {row["method"]: row for row in fits.iter_rows(named=True)}
     mean = rows["ordinary_least_squares"]
-    told = f"{mean['points_per_doubling']:.2f} points per doubling on average" + _ends(mean)
+    told = f"{decimal(mean['points_per_doubling'], 2)} points per doubling on average" + _ends(mean)
     if upper := rows.get("quantile_90"):
-        told += f"; {upper['points_per_doubling']:.2f} along the line that 90 % lie below" + _ends(upper)
+        told += f"; {decimal(upper['points_per_doubling'], 2)} along the line that 90 % lie below" + _ends(upper)
     return f"{told}. Size explains {100 * mean['r_squared']:.0f} % of the variance; {mean['families']} families."
 
 
@@ -51,8 +52,8 @@ def ranking(residuals: pl.DataFrame) -> str:
     return block(
         "counts",
         f"{best['model_id']} is furthest above: {best['average']:.2f} points at {size} billion parameters, "
-        f"{best['residual']:+.2f} over the mean line. {above} entries lie on or above the 99 % line. Below 0.75 "
-        "billion, where scores rest on chance, nobody is ranked.",
+        f"{decimal(best['residual'], 2, signed=True)} over the mean line. Entries on or above the 99 % line: "
+        f"{above}. Models below 0.75 billion, whose scores rest on chance, are not ranked.",
     )
 
 
@@ -90,7 +91,7 @@ def returns(shapes: pl.DataFrame) -> str:
     place = f", at {formats.parameters(at)}" if at is not None else ""
     return (
         f"Per billion parameters returns diminish; {readings[row['points_per_doubling_are']]}: points per doubling "
-        f"change by {row['curvature']:+.2f} with each doubling{curvature}. A knee is found in "
+        f"change by {decimal(row['curvature'], 2, signed=True)} with each doubling{curvature}. A knee is found in "
         f"{100 * row['knee_share']:.0f} % of bootstraps on the logarithmic axis{place}; on the linear axis, where "
         f"every logarithm bends, in {100 * row['knee_share_linear_axis']:.0f} %."
     )
@@ -101,8 +102,8 @@ def chat_models(rows: pl.DataFrame) -> str:
     first = rows.row(0, named=True)
     ends = _range(first["points_per_doubling_lower"], first["points_per_doubling_upper"])
     outliers = rows.filter("is_outlier").select("label", "residual").rows()
-    named = ", ".join(f"{label} ({residual:+.1f} points)" for label, residual in outliers) or "none"
+    named = ", ".join(f"{label} ({decimal(residual, 1, signed=True)} points)" for label, residual in outliers) or "none"
     return (
-        f"R² = {first['r_squared']:.3f}: size explains next to nothing here. {first['points_per_doubling']:+.2f} "
-        f"points per doubling{ends}. Off the line: {named}."
+        f"R² = {first['r_squared']:.3f}: size explains next to nothing here. "
+        f"{decimal(first['points_per_doubling'], 2, signed=True)} points per doubling{ends}. Off the line: {named}."
     )

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from dashboards.charts.matrix import Cell
 from dashboards.charts.memory_bar import gib
+from dashboards.finding import address_of_model
 from dashboards.parts import formats
 from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.templates import render
@@ -111,10 +112,11 @@ def roofline_address(asked: Question) -> str:
 def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, grams_per_kwh: float) -> str:
     """Everything about one cell, with sources."""
     asked = question(row, shared)
+    page = address_of_model(asked.model)
     offer = door.price(asked.accelerator, spot=asked.spot)
     if row["verdict"] != "fits":
         reason = cell(row, "devices", {}).hint
-        return render(__file__, "details.html", asked=asked, reason=reason[:1].upper() + reason[1:])
+        return render(__file__, "details.html", asked=asked, page=page, reason=reason[:1].upper() + reason[1:])
     device, model = door.devices[asked.accelerator], door.model(asked.model)
     rule = rule_of_thumb_gpus(model.parameters_total, float(asked.precision_of(model).weight_bits), device)
     split = f"tp={asked.tensor}" + (f" × pp={asked.pipeline}" if asked.pipeline > 1 else "")
@@ -128,7 +130,7 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
         answer = door.answer(asked)
     except ProfilingError as error:
         lines.append(("Rate", str(error)))
-        return render(__file__, "details.html", asked=asked, reason="", lines=lines, sources=())
+        return render(__file__, "details.html", asked=asked, page=page, reason="", lines=lines, sources=())
     cost = serving_cost(
         answer.estimate, device, usd_per_device_hour=offer.usd_per_device_hour if offer else None,
         grams_co2e_per_kwh=grams_per_kwh,
@@ -168,9 +170,9 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
         ("Peaks", device.source or "as entered"),
         ("Error", answer.rests_on),
     ]
-    address = roofline_address(asked)
-    return render(__file__, "details.html", asked=asked, reason="", lines=lines, sources=sources, address=address,
-        error=address_of_error(answer.estimate.basis.stage),
+    return render(
+        __file__, "details.html", asked=asked, page=page, reason="", lines=lines, sources=sources,
+        address=roofline_address(asked), error=address_of_error(answer.estimate.basis.stage),
     )  # fmt: skip
 
 

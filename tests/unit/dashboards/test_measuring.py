@@ -27,7 +27,7 @@ def test_what_a_server_took_is_told_by_load_with_what_failed() -> None:
     said = form_text.served([row], "mine.bundle")
     cells = ("4", "128", "100 ms", "250 ms", "–", "30.0", "1.50", "1 of 4: 1 × HTTP 500 &lt;x&gt;")
     assert "".join(f"<td>{cell}</td>" for cell in cells) in said.replace(" class=number", "")
-    assert "mine.bundle lies in the inbox" in said
+    assert "mine.bundle is in the inbox" in said
 
 
 def test_nothing_is_offered_unless_it_was_named(tmp_path: Path) -> None:

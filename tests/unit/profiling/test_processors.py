@@ -30,7 +30,7 @@ def test_a_row_is_the_answer_to_the_same_question_about_its_device(door: Door) -
         answer = door.answer(Question(model=LOAD.model, accelerator=row["accelerator"], context=4096)).row()
         same = ("predicted_s", "bound_by", "tokens_per_s", "joules_per_token", "engine")
         assert {name: row[name] for name in same} == {name: answer[name] for name in same}
-    assert what_binds(rows).endswith(". Memory limits 3 of them.")
+    assert what_binds(rows).endswith(". Memory limits all of them.")
     assert what_binds(rows).startswith("H100-SXM5-80GB is the fastest of the 3 that hold the model")
 
 
