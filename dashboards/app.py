@@ -28,6 +28,7 @@ from dashboards.parts.page import NothingToShow, below, card, html
 from dashboards.parts.session import A_FRAME_MS
 from dashboards.parts.templates import macro
 from dashboards.places import address_of, bound_connections, has_left
+from dashboards.sockets import Allowance, bound_sockets
 from warehouse import logs
 from warehouse.publish import NotPublished, Release
 from warehouse.settings import Settings
@@ -55,6 +56,7 @@ def serve(settings: Settings, show: bool = False) -> None:
     logging.getLogger("asyncio").addFilter(serving.is_no_visitor_who_left)
     # A browser describes what it was sent since it last spoke once more; Bokeh keeps what it has, and complains.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
+    bound_sockets(Allowance(), settings.trusted_proxies)
     data, metrics = Data(settings), serving.Metrics(settings)
     own = OwnFiles(settings, data)
     pages = (*PAGES, *SUBJECTS, CHART)

@@ -57,7 +57,6 @@ _FITS = {
     "HUGEINT": "try_cast({0} AS BIGINT) IS NOT NULL",
     "UHUGEINT": "try_cast({0} AS BIGINT) IS NOT NULL",
 }
-_ANSWER = "the_answer_to_one_statement"
 # What tells or changes nothing, though its value is another each time; other such functions wait, write or count.
 _HARMLESS = frozenset({
     "current_connection_id", "current_query", "current_query_id", "current_transaction_id", "error", "gen_random_uuid",
@@ -140,18 +139,19 @@ def ask(request: dict[str, Any], own: Mapping[str, bytes] | None = None) -> tupl
     sql, explain = _one_select(connection, request["sql"])
     if explain:
         return _explained(connection, f"{explain} {sql}"), request["rows"]
-    # Asked for once: a second time it would cost as much, and random numbers would be others.
-    wide = len(connection.sql(f"FROM (\n{sql}\n) LIMIT 0").columns)
-    most = min(request["rows"], request["cells"] // wide)
-    if not most:
-        raise Refused(f"its {wide:,} columns are more than {request['cells']:,} cells; ask for fewer")
-    connection.execute(f"CREATE TEMP TABLE {_ANSWER} AS FROM (\n{sql}\n) LIMIT {most + 1}")
-    answer = connection.sql(f"FROM temp.{_ANSWER}")
+    described = connection.sql(f"FROM (\n{sql}\n) LIMIT 0")
     columns = [
-        _as_it_fits(connection, name.replace('"', '""'), str(kind))
-        for name, kind in zip(answer.columns, answer.types, strict=True)
+        _Column(place, *named) for place, named in enumerate(zip(described.columns, described.types, strict=True))
     ]
-    return connection.sql(f"SELECT {', '.join(columns)} FROM temp.{_ANSWER}").to_arrow_table(), most
+    most = min(request["rows"], request["cells"] // len(columns))
+    if not most:
+        raise Refused(f"its {len(columns):,} columns are more than {request['cells']:,} cells; ask for fewer")
+    # Asked for once: a second time it would cost as much, and random numbers would be others. And not kept in a table:
+    # a statement that lists tables would list it.
+    asked = ", ".join(part for column in columns for part in column.asked())
+    places = ", ".join(column.place for column in columns)
+    rows = connection.sql(f"SELECT {asked} FROM (\n{sql}\n) AS answer({places}) LIMIT {most + 1}").to_arrow_table()
+    return pa.table([column.answer(rows) for column in columns], [column.name for column in columns]), most
 
 
 def _take(connection: duckdb.DuckDBPyConnection, own: Mapping[str, bytes]) -> None:
@@ -165,19 +165,34 @@ def _take(connection: duckdb.DuckDBPyConnection, own: Mapping[str, bytes]) -> No
         connection.unregister("arriving")
 
 
-def _as_it_fits(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> str:
-    """SQL of a column of the answer: as it is, or as text where readers could not hold its values."""
-    whole = f'"{name}"'
-    is_nested = kind not in _FITS and any(text in kind for text in _MAY_NOT_FIT)
-    if is_nested or any(text in kind for text in _AS_TEXT):
-        return f"{whole}::VARCHAR AS {whole}"
-    if kind in _FITS:
-        fits = connection.sql(f"SELECT bool_and({_FITS[kind].format(whole)}) FROM temp.{_ANSWER}").fetchall()[0][0]
-        if fits is False:
-            return f"{whole}::VARCHAR AS {whole}"
-        if kind.endswith("HUGEINT"):
-            return f"{whole}::BIGINT AS {whole}"
-    return whole
+class _Column:
+    """A column of an answer: as it is, or as text where readers could not hold its values.
+
+    Attributes:
+        name: What the asker calls it.
+        place: What we call it meanwhile, for it may have any name.
+    """
+
+    def __init__(self, number: int, name: str, kind: object) -> None:
+        self.name, self.place, self._text, self._kind = name, f"c{number}", f"c{number}_text", str(kind)
+
+    def asked(self) -> list[str]:
+        """SQL of what is asked of it; where only some values may not fit, as text too."""
+        is_nested = self._kind not in _FITS and any(text in self._kind for text in _MAY_NOT_FIT)
+        if is_nested or any(text in self._kind for text in _AS_TEXT):
+            return [f"{self.place}::VARCHAR AS {self.place}"]
+        if self._kind not in _FITS:
+            return [self.place]
+        value = f"try_cast({self.place} AS BIGINT)" if self._kind.endswith("HUGEINT") else self.place
+        fits = _FITS[self._kind].format(self.place)
+        return [f"CASE WHEN {fits} THEN {value} END AS {self.place}", f"{self.place}::VARCHAR AS {self._text}"]
+
+    def answer(self, rows: pa.Table) -> pa.ChunkedArray:
+        """Its values; all of them as text, where one does not fit and is lost among the others."""
+        values = rows[self.place]
+        if self._text in rows.column_names and values.null_count > rows[self._text].null_count:
+            return rows[self._text]
+        return values
 
 
 def _explained(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:

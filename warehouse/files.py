@@ -72,6 +72,52 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+class NotWritable(OSError):
+    """A home cannot be written: its disk is full, or it is not ours to write. The text says what to do."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_OF_SQLITE = {"database or disk is full": errno.ENOSPC, "attempt to write a readonly database": errno.EACCES}
+
+
+@contextlib.contextmanager
+def writing_to(home: Path) -> Iterator[None]:
+    """Have the block say what to do where a disk is full, is mounted read-only, or lets somebody else write only.
+
+    Raises:
+        NotWritable: in the place of any error that comes of it, whichever library met it.
+    """
+    try:
+        yield
+    except NotWritable:
+        raise
+    except Exception as error:
+        if (advice := _advice(error, home)) is None:
+            raise
+        raise NotWritable(f"{advice} ({' '.join(str(error).split())})") from error
+
+
+def _advice(error: Exception, home: Path) -> str | None:
+    """What to do about an error, if it comes of a disk; libraries and steps of a run hand on no more than its text."""
+    text = str(error)
+    told = next((code for code in (*_FULL, *_CLOSED) if os.strerror(code) in text), None)
+    told = told or next((code for said, code in _OF_SQLITE.items() if said in text), None)
+    if told in _FULL:
+        return (
+            f"The disk of {home} is full. Nothing is lost, and readers keep the release that they have; free some space"
+            " there, as docs/how-to/operate.md says, and run this again."
+        )
+    if told is None or not any(str(folder) in text for folder in (home, home.resolve())):
+        return None
+    if told == errno.EROFS:
+        return f"{home} lies on a disk that is mounted read-only: it can be read; to write, mount it otherwise."
+    return (
+        f"This user may not write to all of {home}; run this as the owner of that folder, or set"
+        " SKYLINE_HOME to one of your own. Reading needs no more than to read it."
+    )
+
+
 class NotAFile(OSError):
     """Something lies where a file belongs, and is none."""
 

@@ -7,6 +7,18 @@ import sys
 
 from warehouse.settings import Settings
 
+MOST_CHARACTERS = 4_000
+
+
+class Brief(logging.LogRecord):
+    """A record whose message has an end: libraries write down whole what a stranger sent and they could not read."""
+
+    def getMessage(self) -> str:  # noqa: N802 - as logging names it
+        """The message, and how much of it is left out."""
+        text = super().getMessage()
+        more = len(text) - MOST_CHARACTERS
+        return text if more <= 0 else f"{text[:MOST_CHARACTERS]}… ({more:,} more characters)"
+
 
 class AsJson(logging.Formatter):
     """Time, level, logger and message of a record, what was given as `extra`, and the traceback where there is one."""
@@ -29,6 +41,7 @@ class AsJson(logging.Formatter):
 
 def start(settings: Settings) -> None:
     """Write logs of this process to standard error, as the settings ask."""
+    logging.setLogRecordFactory(Brief)
     if settings.log_format == "json":
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(AsJson())

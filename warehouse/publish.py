@@ -74,6 +74,10 @@ def current(folder: Path) -> Release:
                 f"{folder / POINTER} is missing, though {len(kept)} releases are there; `skyline refresh` mends it."
             ) from None
         raise NotPublished(f"No warehouse is published in {folder}; run `skyline refresh` first.") from None
+    except PermissionError as error:
+        raise NotPublished(
+            f"This user may not read {error.filename}; run this as its owner, or have {folder} made readable."
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise NotPublished(f"{folder / POINTER} is not readable ({error}); run `skyline refresh`.") from error
     if form > FORMAT:

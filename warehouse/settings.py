@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     oauth_redirect_uri: str | None = None
     cookie_secret: SecretStr | None = None
     origins: Words = ()
-    websocket_mib: int = 8
+    websocket_mib: int = 1
     session_token_s: int = 300
     unused_session_s: int = 60
     most_sessions: int = 200

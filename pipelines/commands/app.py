@@ -27,6 +27,7 @@ from pipelines.commands import (
     sweep,
 )
 from pipelines.commands.terminal import Format, Formatted, Output, UserError, become, err, one_sentence, out, print_rows
+from warehouse.files import writing_to
 from warehouse.settings import Settings
 
 app = typer.Typer(
@@ -122,8 +123,9 @@ def dagster_dev(port: Annotated[int, typer.Option(help="Port to listen on.", min
     from pipelines.runs.refresh import prepare_dagster_home  # noqa: PLC0415 - polars loads only when needed
 
     settings = Settings()
-    home = prepare_dagster_home(settings)
-    settings.inbox.mkdir(parents=True, exist_ok=True)
+    with writing_to(settings.home):
+        home = prepare_dagster_home(settings)
+        settings.inbox.mkdir(parents=True, exist_ok=True)
     err.print(f"Files dropped into {settings.inbox.resolve()} are ingested.")
     workspace = Path(__file__).resolve().parents[1] / "workspace.yaml"
     environment = {

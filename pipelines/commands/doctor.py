@@ -75,6 +75,9 @@ def _storage(settings: Settings) -> Iterator[Finding]:
 
 def _warehouse(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
     """What the next refresh would mend, without mending it."""
+    if settings.home.exists() and not os.access(settings.home, os.R_OK | os.X_OK):
+        yield Finding("warehouse", fine=False, detail="this user may not read the home", advice="run as its owner")
+        return
     if (settings.home / UNFINISHED).exists():
         yield _mended_by_refresh("last writer", "was killed; what it left is swept by the next")
     for path in misplaced(settings.home):

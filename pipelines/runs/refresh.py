@@ -59,6 +59,7 @@ def refresh(sources: Sequence[str], settings: Settings, report: Callable[[str], 
         NothingFound, HubUnavailable, NotOnHub: as `collect`.
         RefreshFailed: a step or a blocking check failed; the message names it.
         HomeBusy: another process is writing to the home.
+        NotWritable: its disk is full, or it is not ours to write; readers keep the release before.
     """
     with only_writer(settings) as held:
         _recover(held, settings, report)
@@ -86,6 +87,7 @@ def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) 
         BrokenRaw: a raw file does not hold what its name says; nothing is thrown away.
         RefreshFailed: a step or a blocking check failed; readers keep the release before.
         HomeBusy: another process is writing to the home.
+        NotWritable: its disk is full, or it is not ours to write; readers keep the release before.
     """
     with only_writer(settings) as held:
         _recover(held, settings, report)

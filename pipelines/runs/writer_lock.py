@@ -9,7 +9,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from profiling import systems
-from warehouse.files import set_aside, vacated
+from warehouse.files import set_aside, vacated, writing_to
 from warehouse.format import misplaced, note, require_known
 from warehouse.settings import Settings
 
@@ -44,7 +44,14 @@ def only_writer(settings: Settings, patience_s: float = 0) -> Iterator[Held]:
     Raises:
         HomeBusy: another process is writing to it still.
         NewerHome: a newer Skyline wrote it.
+        NotWritable: it cannot be written, from the beginning or in the middle of the block.
     """
+    with writing_to(settings.home), _locked(settings, patience_s) as held:
+        yield held
+
+
+@contextmanager
+def _locked(settings: Settings, patience_s: float) -> Iterator[Held]:
     settings.home.mkdir(parents=True, exist_ok=True)
     busy = HomeBusy(f"Another process is writing to {settings.home}; wait until it has finished.")
     until = time.monotonic() + patience_s

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pipelines.sources.gzipped import suffix_of
@@ -106,6 +107,7 @@ def dropped_bundle(path: Path, inbox: Path) -> Dropped | None:
     return Dropped(path, printable(path.relative_to(inbox).as_posix()), state) if state else None
 
 
+@cache
 def code_of_readers() -> str:
     """Names the code that recognises files: what one version set aside, the next may read."""
     total = hashlib.sha256()

@@ -1,19 +1,27 @@
 """A disk that is full, a folder that may not be written, a clock that goes back: the release before stays readable."""
 
+import datetime as dt
+import errno
 import os
+import random
+import shutil
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipelines.sources.raw_store import RawStore
+from pipelines.runs.writer_lock import only_writer
+from pipelines.sources.raw_store import Manifest, RawStore
 from tests.warehouse.small_tables import TABLES, write_version
+from warehouse.files import TEMPORARY_PREFIX, NotWritable
 from warehouse.lake import Lake
 from warehouse.publish import current, publish, releases
 from warehouse.reader import Reader
+from warehouse.settings import Settings
 from warehouse.versions import rollback, versions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -102,3 +110,76 @@ def test_a_clock_that_goes_back_makes_no_new_release_an_old_one(home: Path, monk
     assert releases(folder) == [release.path for release in reversed(made[-3:])]
     assert [one.is_current for one in versions(folder)] == [True, False, False]
     assert rollback(folder).path == made[-2].path
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 MiB of its own, which may be filled."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.name == "nt" or os.geteuid() or subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, check=False
+    ).returncode:  # fmt: skip
+        pytest.skip("only root may mount a disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path, free_bytes: int) -> Path:
+    """Leave so many bytes of a disk; return the file that takes the others."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - free_bytes)
+    return ballast
+
+
+# From nothing to nearly what a release of 200,000 rows takes: raw file, lake, pointer and release fail in turn.
+@pytest.mark.parametrize(
+    "free_kib", [0, 16, 256, *(pytest.param(free, marks=pytest.mark.slow) for free in (4, 8, 64, 100, 512, 1024, 2048))]
+)
+def test_a_disk_that_is_full_is_named_and_once_there_is_room_the_next_writer_goes_on(disk: Path, free_kib: int) -> None:
+    settings = Settings.model_validate({"home": str(disk)})
+    lake, today = Lake(disk / "lake"), dt.datetime.now(dt.UTC)
+    manifest = Manifest("test", "l", "s", today.date(), "u", None, None, today)
+    write_version(lake, 1, rows=20_000)
+    publish(lake, TABLES, disk / "published", "1")
+    ballast = fill(disk, free_kib << 10)
+
+    def write_all() -> None:
+        with only_writer(settings):
+            RawStore(settings.raw).add(random.Random(7).randbytes(100_000), ".csv", manifest)  # noqa: S311 - any bytes
+            write_version(lake, 2, rows=200_000)
+            publish(lake, TABLES, disk / "published", "2")
+
+    with pytest.raises(NotWritable, match=rf"^The disk of {disk} is full\. .* free some space"):
+        write_all()
+    assert Reader(disk / "published").query(WHOLE).row(0) == (20_000, 1, 1)
+    assert not [*disk.rglob(f"{TEMPORARY_PREFIX}*")]
+    ballast.unlink()
+    write_all()
+    assert Reader(disk / "published").query(WHOLE).row(0) == (200_000, 2, 2)
+    assert RawStore(settings.raw).broken() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("step x failed: IOException: Could not write file: No space left on device."), "is full"),
+        (RuntimeError("(sqlite3.OperationalError) database or disk is full"), "is full"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS), "HOME/writer.lock"), "mounted read-only"),
+        (RuntimeError("step x failed: PermissionError: [Errno 13] Permission denied: 'HOME/lake/x'"), "may not write"),
+    ],
+)
+def test_whichever_library_met_it_the_reason_is_named_and_what_to_do(
+    tmp_path: Path, error: Exception, said: str
+) -> None:
+    error.args = tuple(str(one).replace("HOME", str(tmp_path)) if isinstance(one, str) else one for one in error.args)
+    if isinstance(error, OSError):
+        error.filename = str(tmp_path / "writer.lock")
+    with pytest.raises(NotWritable, match=said), only_writer(Settings.model_validate({"home": str(tmp_path)})):
+        raise error
+    # What somebody else's folder does not allow says nothing of the home.
+    elsewhere = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/root/elsewhere.csv")
+    with pytest.raises(PermissionError) as raised, only_writer(Settings.model_validate({"home": str(tmp_path)})):
+        raise elsewhere
+    assert raised.value is elsewhere

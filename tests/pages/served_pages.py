@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -114,6 +115,11 @@ def _wait_until_reachable(url: str, process: subprocess.Popen[bytes], log: Path)
         else:
             return
     pytest.fail(f"the pages were not served: {log.read_text('utf-8')}")
+
+
+def resident_kib(process: int) -> int:
+    """Memory that a process holds, in KiB; only Linux tells."""
+    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text("ascii"))[1])  # type: ignore[index]
 
 
 def visiting(

@@ -11,17 +11,13 @@ import pytest
 from tornado.ioloop import IOLoop
 from tornado.websocket import websocket_connect
 
-from .served_pages import PATIENCE_S, serve
+from .served_pages import PATIENCE_S, resident_kib, serve
 
 SESSIONS = int(os.environ.get("SKYLINE_LEAK_SESSIONS", "16"))
 WARM = 8
 # An open session holds about 8 MiB; what a few leave behind cannot be determined from what the allocator keeps.
 MOST_KIB_A_SESSION = 64 if SESSIONS >= 1_000 else 1_024
 PAGES = ("leaderboard", "pareto")
-
-
-def _resident_kib(process: int) -> int:
-    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text("ascii"))[1])  # type: ignore[index]
 
 
 async def _visit(url: str, page: str) -> None:
@@ -54,9 +50,9 @@ def test_sessions_that_are_closed_leave_nothing_behind(bundled_home: Path, tmp_p
 
     try:
         open_and_close(WARM)  # caches fill
-        before = _resident_kib(served.process)
+        before = resident_kib(served.process)
         open_and_close(SESSIONS)
-        grown = (_resident_kib(served.process) - before) / SESSIONS
+        grown = (resident_kib(served.process) - before) / SESSIONS
         print(f"{SESSIONS} sessions, {grown:.0f} KiB left by each")
         assert grown < MOST_KIB_A_SESSION
     finally:

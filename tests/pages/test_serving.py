@@ -1,18 +1,27 @@
 """Who may in, what browsers are told, and whether all is well: asked over HTTP, without a browser."""
 
+import asyncio
+import functools
 import json
+import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from tornado.httpclient import HTTPRequest
+from tornado.ioloop import IOLoop
+from tornado.websocket import WebSocketClosedError, websocket_connect
 
 from dashboards.places import WRONG_PASSWORDS_PER_MINUTE, Places
 from dashboards.serving import origins, require_guarded
+from dashboards.sockets import MOST_BYTES, Allowance
 from warehouse.guarded import Unguarded
+from warehouse.logs import MOST_CHARACTERS, Brief
 from warehouse.settings import Settings
 
-from .served_pages import PATIENCE_S, Served, serve
+from .served_pages import PATIENCE_S, Served, resident_kib, serve
 
 PASSWORD = "open sesame"  # noqa: S105 - of this test
 UPGRADE = {
@@ -80,6 +89,76 @@ def test_who_comes_when_all_places_are_taken_is_asked_to_come_back_and_metrics_a
         assert [line["page"] for line in lines if line["message"] == "page opened"] == ["sql", "full"]
     finally:
         small.close()
+
+
+async def _send_without_end(url: str, visitor: str) -> int:
+    """Bytes that a visitor gets rid of in one message of which every part is small, until he is closed."""
+    said = {"X-Forwarded-For": visitor}
+    with httpx.Client(trust_env=False, timeout=PATIENCE_S, headers=said) as browser:
+        token = re.search(r'"token":"([^"]+)"', browser.get(f"{url}sql").text)
+    assert token is not None
+    address = HTTPRequest(f"{url.replace('http', 'ws')}sql/ws", headers=said)
+    greeted = asyncio.Event()
+    # What is not read would keep the end of the connection from being seen.
+    connection = await websocket_connect(
+        address, subprotocols=["bokeh", token[1]], on_message_callback=lambda _: greeted.set()
+    )
+    await greeted.wait()
+    for part in ('{"msgid": "1", "msgtype": "PATCH-DOC", "num_buffers": 1000000}', "{}", '{"events": []}'):
+        await connection.write_message(part)
+    sent = 0
+    try:
+        while sent < 4 * MOST_BYTES:
+            await connection.write_message('{"id": "x"}')
+            await connection.write_message(b"x" * 900_000, binary=True)
+            sent += 900_000
+    except (WebSocketClosedError, OSError):
+        pass
+    finally:
+        connection.close()
+    return sent
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc tells what a process holds")
+def test_who_sends_without_end_is_closed_before_memory_or_log_is_full_and_others_are_answered(
+    bundled_home: Path, tmp_path: Path
+) -> None:
+    pages = serve(bundled_home, tmp_path, SKYLINE_TRUSTED_PROXIES="127.0.0.0/8")
+    served = next(pages)
+    try:
+        httpx.get(served.url + "sql", trust_env=False, timeout=PATIENCE_S)
+        before = resident_kib(served.process)
+        sent = IOLoop.current().run_sync(functools.partial(_send_without_end, served.url, "10.0.0.9"))
+        assert MOST_BYTES < sent < 2 * MOST_BYTES
+        # His second page sends nothing more; somebody else's does.
+        again = IOLoop.current().run_sync(functools.partial(_send_without_end, served.url, "10.0.0.9"))
+        assert again < MOST_BYTES / 2
+        grown = resident_kib(served.process) - before
+        assert grown < 4 * MOST_BYTES >> 10
+        assert httpx.get(served.url + "healthz", trust_env=False, timeout=PATIENCE_S).status_code == 200
+        assert served.log.stat().st_size < 1 << 20
+        print(f"{sent >> 20} and {again >> 20} MiB sent, memory grew by {grown >> 10} MiB")
+    finally:
+        pages.close()
+
+
+def test_what_an_address_may_send_comes_back_and_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("dashboards.sockets.time.monotonic", lambda: now)
+    allowance = Allowance(most_bytes=100, refilled_in_s=10)
+    assert [allowance.spend("10.0.0.1", 60) for _ in range(3)] == [True, False, False]
+    assert allowance.spend("10.0.0.2", 100)
+    now = 6.0
+    assert [allowance.spend("10.0.0.1", 60), allowance.spend("10.0.0.1", 1)] == [True, False]
+    now = 60.0
+    assert not allowance.spend("10.0.0.1", 101)
+
+
+def test_what_a_stranger_sent_is_not_written_down_whole() -> None:
+    record = Brief("bokeh", logging.ERROR, __file__, 1, "cannot be read: %r", ("x" * 8_000_000,), None)
+    assert record.getMessage().endswith(f"… ({8_000_018 - MOST_CHARACTERS:,} more characters)")
+    assert Brief("bokeh", logging.ERROR, __file__, 1, "%d bytes", (8,), None).getMessage() == "8 bytes"
 
 
 def test_a_page_of_another_host_opens_no_websocket_here(guarded: Served) -> None:

@@ -16,8 +16,9 @@ import pytest
 from api.answers import Rows
 from warehouse import console_worker, spreadsheets
 from warehouse.console import Console, ConsoleBusy, Limits, Places, QueryCancelled, QueryFailed, QueryRefused
+from warehouse.database import connect
 from warehouse.lake import Lake
-from warehouse.publish import NotPublished, publish
+from warehouse.publish import NotPublished, current, publish
 
 from .small_tables import TABLES, write_version
 
@@ -293,6 +294,13 @@ def test_a_value_that_no_frame_can_hold_is_text_and_never_another_value(publishe
     # Whoever writes it down can.
     assert Rows(rows=frame.to_dicts()).model_dump_json()
     assert spreadsheets.to_csv(frame)
+
+
+@pytest.mark.parametrize("sql", ["SHOW TABLES", "SHOW ALL TABLES", "SELECT table_name AS name FROM duckdb_tables()"])
+def test_who_lists_tables_sees_what_is_published_and_nothing_that_answering_needs(published: Path, sql: str) -> None:
+    with connect(current(published).path, read_only=True) as connection:
+        expected = connection.sql(f"SELECT name FROM ({sql}) ORDER BY 1").fetchall()
+    assert sorted(in_this_process(sql, published)["name"]) == [name for (name,) in expected]
 
 
 def test_cells_are_bounded_as_rows_are(console: Console) -> None:

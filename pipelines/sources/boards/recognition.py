@@ -259,6 +259,12 @@ def _plain(names: Iterable[str]) -> set[str]:
     return {plain(name) for name in names}
 
 
+@functools.cache
+def _plain_declared(names: tuple[str, ...]) -> frozenset[str]:
+    """Of the columns of a declaration: every file that comes is compared with all of them."""
+    return frozenset(_plain(names))
+
+
 def _named(file: File, member: Member) -> bool:
     return not file.only_named or bool(file.file_name and _is_named(file, member))
 
@@ -276,7 +282,7 @@ def _is_named(file: File, member: Member) -> bool:
 
 def _fit(beginning: _Beginning, file: File, member: Member, *, as_table: bool) -> int | None:
     """How well a kind fits, None where not at all: by its columns, its first row, its form, and its name."""
-    needed = _plain(file.recognised_by)
+    needed = _plain_declared(file.recognised_by)
     named = bool(file.file_name and _is_named(file, member))
     if not needed <= beginning.columns or not (needed or file.where or named):
         return None

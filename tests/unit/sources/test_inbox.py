@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from pipelines.commands.app import app
 from pipelines.sources import collect as collecting
+from pipelines.sources.boards import recognition
+from pipelines.sources.boards.declaration import declared
 from pipelines.sources.collect import NothingFound, collect
 from pipelines.sources.inbox import Marks, arriving_bundles, is_open_for_writing, new_bundles, new_files
 from pipelines.sources.raw_store import SET_ASIDE, NoSuchSnapshot, RawStore
@@ -270,3 +272,18 @@ def test_twice_as_many_files_take_about_twice_as_long(tmp_path: Path) -> None:
         assert collect([str(home.inbox)], home).known == count
         seconds[count] = time.process_time() - began
     assert seconds[4000] < 4 * 2 * seconds[1000], seconds
+
+
+def test_what_is_the_same_for_every_file_is_not_worked_out_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    plain = recognition.plain
+
+    def counted(name: str) -> str:
+        asked.append(name)
+        return plain(name)
+
+    monkeypatch.setattr(recognition, "plain", counted)
+    for number in range(2):
+        asked.clear()
+        assert recognition.recognise_board(f"Model,Elo\nx,{number}\n".encode(), "x.csv", declared()) is None
+    assert len(asked) < 100  # the columns of the file, however they may be divided; those declared are thousands
