@@ -194,14 +194,15 @@ def tables() -> Seeds:
 
 def configs() -> Seeds:
     """A `config.json` of every family of the catalogue, and a decoder in TOML."""
-    by_family = {e.record["model_type"]: e for e in catalogue().values() if e.record["model_type"] in FAMILIES}
-    found = {f"{family}/config.json": json.dumps(entry.config()).encode() for family, entry in by_family.items()}
+    stated = (entry.config() for entry in catalogue().values() if entry.record["model_type"] in FAMILIES)
+    by_family = {config["model_type"]: config for config in stated}
+    found = {f"{family}/config.json": json.dumps(config).encode() for family, config in by_family.items()}
     custom = (
         b'model_type = "custom"\nname = "mine"\nlayers = 2\nvocabulary_size = 100\nhidden_size = 64\nheads = 4\n'
         b'intermediate_size = 128\nnorm = "rms"\nplacement = "pre"\n'
         b"[mixture]\nexperts = 4\nper_token = 2\nintermediate_size = 32\n"
     )
-    inner = json.dumps({"model_type": "llava", "text_config": by_family["llama"].config()}).encode()
+    inner = json.dumps({"model_type": "llava", "text_config": by_family["llama"]}).encode()
     return found | {"tower/config.json": inner, "custom.toml": custom}
 
 

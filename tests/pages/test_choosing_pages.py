@@ -64,7 +64,7 @@ def test_the_first_page_says_findings_that_its_tables_hold(visit: Visit, bundled
         )
         .row(0, named=True)
     )
-    behind = f"{newest['best_open_model']}, stood {newest['gap_points']:.0f} points"
+    behind = f"{newest['best_open_model']}, was {newest['gap_points']:.0f} points"
     assert any(behind in line for line in said)
     data = Data(settings)
     best = advise(data.door(), data.evidence(), Need(accelerator="RTX-4090")).best

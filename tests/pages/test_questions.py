@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from analytics.units import decimal
 from dashboards.data import Data
 from profiling.answers.advise import Candidate, Need, advise
 from profiling.devices.names import resolve_device
@@ -129,5 +130,6 @@ def test_the_gap_today_in_every_domain(visit: Visit, data: Data) -> None:
     press(visit, page.locator('[data-object="ability_gap"]').first)
     shown = " ".join(page.get_by_role("grid").first.inner_text().split())
     for row in data.ask("ability_gap_today").to_dicts():
-        assert f"{row['gap_points']:.1f} points ({row['gap_low']:.1f} to {row['gap_high']:.1f})" in shown
+        gap, low, high = (decimal(row[name], 1) for name in ("gap_points", "gap_low", "gap_high"))
+        assert f"{gap} points ({low} to {high})" in shown
     assert visit.errors == []
