@@ -170,17 +170,29 @@ class Door:
         Raises:
             UnknownModel: There is none; the message names the nearest.
         """
-        if name in catalogue():
-            return architecture(name)
-        if name in self.own_models:
-            return self.own_models[name]
-        meant = resolve_model(name, [*catalogue(), *self.own_models])
-        if meant.catalogue_id in self.own_models:
-            return self.own_models[meant.catalogue_id]
+        found = self.known_model(name)
+        if found is not None:
+            return found
+        meant = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
         if self._look_up and meant.model_id and meant.catalogue_id is None:
             self.own_models[meant.model_id] = self._look_up(meant.model_id)
             return self.own_models[meant.model_id]
         return load(name)
+
+    def known_model(self, name: str) -> Architecture | None:
+        """The architecture of that name if it is known here; what is not is neither asked for nor spelled better.
+
+        Raises:
+            ProfilingError: It is known and cannot be counted.
+        """
+        if name in catalogue():
+            return architecture(name)
+        if name in self.own_models:
+            return self.own_models[name]
+        meant = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
+        if meant.catalogue_id is None:
+            return None
+        return self.own_models.get(meant.catalogue_id) or load(name)
 
     def judged_model(self, model_id: str) -> Architecture | None:
         """The shapes of a judged model under its own name; the format of a copy that somebody quantised is not its own.

@@ -84,10 +84,10 @@ def shapes_of(door: Door, model_id: str, architecture_id: str | None = None) -> 
         if name is None:
             continue
         try:
-            model = door.model(name)
+            model = door.known_model(name)
         except ProfilingError:
             continue
-        if model.kind == "decoder":
+        if model is not None and model.kind == "decoder":
             is_own = model.name == name or (
                 _publisher(model.name) == _publisher(name) and not states_format(model.name)
             )
