@@ -20,6 +20,7 @@ def advised(home: Path, *arguments: str) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.mark.slow
 def test_the_answer_is_that_of_the_command(visit: Visit, bundled_home: Path) -> None:
     page = visit.open("advisor?machine=2x3090&use=coding&context=65536")
     best = advised(bundled_home, "2x3090", "--use", "coding", "--context", "64k")[0]

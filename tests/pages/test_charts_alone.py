@@ -60,7 +60,7 @@ def test_from_a_page_to_its_chart_alone_with_table_citation_and_frame(visit: Vis
     page.get_by_role("grid").first.wait_for()
     assert page.locator(".buttons a[download]").all_inner_texts() == ["CSV", "JSON with metadata", "Parquet", "BibTeX"]
     expect(page.get_by_text("@misc{skyline_pareto_front_").first).to_be_visible()
-    assert faults(page, 1440, "light") + faults(page, 390, "dark") == []
+    assert faults(page, 390, "dark") == []
     frame = html.unescape(page.get_by_text("<iframe src=").inner_text()).split('"')[1]
     page = visit.open(frame.removeprefix(visit.url))
     page.get_by_role("link", name="data, source and citation").wait_for()

@@ -35,7 +35,7 @@ def test_a_page_says_that_its_server_is_gone_and_opens_again_as_it_was_with_the_
 
 
 def test_going_back_undoes_a_choice_and_then_leaves_the_page(visit: Visit) -> None:
-    page = visit.open("scaling")
+    page = visit.open("sql")
     page = visit.open("pareto?board=open_llm")
     page.get_by_label("Against", exact=True).press("P")
     page.wait_for_url("**/pareto?against=parameters_total")
@@ -44,4 +44,4 @@ def test_going_back_undoes_a_choice_and_then_leaves_the_page(visit: Visit) -> No
     visit.settle()
     expect(page.get_by_label("Against", exact=True).locator("option:checked")).to_have_text("Size (GiB)")
     page.go_back()
-    page.wait_for_url("**/scaling")
+    page.wait_for_url("**/sql")

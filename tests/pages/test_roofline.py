@@ -84,6 +84,7 @@ def test_what_does_not_fit_has_no_rate_but_a_way_out(visit: Visit) -> None:
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_two_configurations_stand_side_by_side(visit: Visit) -> None:
     page = visit.open("roofline")
     page.get_by_role("checkbox", name="Compare with a second configuration").check()
