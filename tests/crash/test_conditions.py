@@ -179,7 +179,7 @@ def test_whichever_library_met_it_the_reason_is_named_and_what_to_do(
     with pytest.raises(NotWritable, match=said), only_writer(Settings.model_validate({"home": str(tmp_path)})):
         raise error
     # What somebody else's folder does not allow says nothing of the home.
-    elsewhere = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/root/elsewhere.csv")
+    elsewhere = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/elsewhere/rows.csv")
     with pytest.raises(PermissionError) as raised, only_writer(Settings.model_validate({"home": str(tmp_path)})):
         raise elsewhere
     assert raised.value is elsewhere
