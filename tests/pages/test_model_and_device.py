@@ -152,7 +152,7 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     assert page.locator("h1").first.inner_text() == DEVICE
     # On a phone a row keeps its name and the figure that most come for.
     resize(page, 390)
-    visit.settle()
+    visit.open(visit.address())
     shown = [
         [
             head
