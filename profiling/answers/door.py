@@ -173,10 +173,11 @@ class Door:
         found = self.known_model(name)
         if found is not None:
             return found
-        meant = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
-        if self._look_up and meant.model_id and meant.catalogue_id is None:
-            self.own_models[meant.model_id] = self._look_up(meant.model_id)
-            return self.own_models[meant.model_id]
+        if self._look_up:
+            meant = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
+            if meant.model_id and meant.catalogue_id is None:
+                self.own_models[meant.model_id] = self._look_up(meant.model_id)
+                return self.own_models[meant.model_id]
         return load(name)
 
     def known_model(self, name: str) -> Architecture | None:

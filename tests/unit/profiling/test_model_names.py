@@ -109,6 +109,7 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         # What Ollama and boards call models that are trained from others.
         ("ollama run llava", "llava-hf/llava-v1.6-mistral-7b-hf", "gguf-q4_k_m"),
         ("hermes3:8b", LLAMA, "gguf-q4_k_m"),
+        ("codestral:22b", "mistralai/Codestral-22B-v0.1", "gguf-q4_k_m"),
         ("deepseek-coder-v2:16b", "deepseek-ai/DeepSeek-V2-Lite", "gguf-q4_k_m"),
         ("deepseek-r1:1.5b", "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "gguf-q4_k_m"),
         ("qwen2.5vl:7b", "Qwen/Qwen2.5-VL-7B-Instruct", "gguf-q4_k_m"),
