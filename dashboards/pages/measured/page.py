@@ -30,8 +30,8 @@ def build(data: Data, search: str) -> Content:
     runs = data.ask("profile_environments").filter(pl.col("points") > 0)
     if runs.is_empty():
         raise NothingToShow(
-            "The warehouse holds no measurements; `skyline profile run` makes some. Those published by others "
-            "are on the page How far off; `skyline refresh --source online` fetches them."
+            "The warehouse holds no measurements; skyline profile run makes some. Those published by others "
+            "are on the page How far off; skyline refresh --source online fetches them."
         )
     return Measured(data, runs, search).content()
 

@@ -136,7 +136,7 @@ def marks(today: pl.DataFrame) -> Rows:
         rows.append({**told, "x": row["gap_points"], "low": row["gap_low"], "high": row["gap_high"],
                      "colour": COLOURS[0], "mark": "circle", "fill": 1.0})  # fmt: skip
     return Rows(
-        [words.domain(name) for name in today["domain"]], pl.DataFrame(rows), "Proprietary minus open (index points)",
+        [words.domain(name) for name in today["domain"]], pl.DataFrame(rows), "Gap (index points)",
         zero=0.0, row_px=30,
     )  # fmt: skip
 
