@@ -13,6 +13,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 _ROUNDS = 12
+_PATIENCE_S = 120
 _QUIET_S = 2  # in which a page that was opened or changed comes to rest
 
 
@@ -22,8 +23,7 @@ class Person:
     def __init__(self, port: int, slug: str, title: str) -> None:
         """Choose in the field of that title, on the page of that address."""
         self._address, self._title = f"127.0.0.1:{port}/{slug}", title
-        self._wanted = ""
-        self._waiting: asyncio.Future[str] | None = None
+        self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
 
     async def enter(self) -> None:
         """Open the page as a browser does, and wait until nothing more comes."""
@@ -32,21 +32,25 @@ class Person:
         assert token is not None
         path = self._address.partition("?")[0]
         request = HTTPRequest(f"ws://{path}/ws", headers={"Origin": f"http://{self._address.partition('/')[0]}"})
-        accepted = self._heard('"ACK"')
         self._socket = await websocket_connect(
-            request, subprotocols=["bokeh", token[1]], max_message_size=1 << 28, on_message_callback=self._take
+            request,
+            subprotocols=["bokeh", token[1]],
+            max_message_size=1 << 28,
+            on_message_callback=self._frames.put_nowait,
         )
-        await accepted
+        await self._next('"ACK"')
         await self._send("PULL-DOC-REQ", {})
-        while (found := _select(json.loads(await self._heard('"doc"'))["doc"], self._title)) is None:
-            pass
-        self._id, options, value = found
-        values = [one[0] if isinstance(one, list) else one for one in options]
-        self._values = [value, next(one for one in values if one != value)]
+        frame = await self._next('"doc"')
         ready = {"type": "event", "name": "document_ready", "values": {"type": "map"}}
         await self._send(
             "PATCH-DOC", {"events": [{"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready}]}
         )
+        # A page sends its fields with its document or, where its first chart comes before them, after it.
+        while (found := _select(json.loads(frame), self._title)) is None:
+            frame = await self._next(json.dumps(self._title))
+        self._id, options, value = found
+        values = [one[0] if isinstance(one, list) else one for one in options]
+        self._values = [value, next(one for one in values if one != value)]
         await asyncio.sleep(_QUIET_S)
 
     def _page(self) -> str:
@@ -57,27 +61,24 @@ class Person:
         for frame in ({"msgid": secrets.token_hex(8), "msgtype": kind}, {}, content):
             await self._socket.write_message(json.dumps(frame))
 
-    def _take(self, frame: str | bytes | None) -> None:
-        if self._waiting is None or self._waiting.done():
-            return
-        if frame is None:
-            reason = self._socket.close_reason or self._socket.close_code
-            self._waiting.set_exception(ConnectionError(f"{self._address} was closed by its server: {reason}"))
-        elif isinstance(frame, str) and self._wanted in frame:
-            self._waiting.set_result(frame)
-
-    def _heard(self, text: str) -> asyncio.Future[str]:
-        self._wanted, self._waiting = text, asyncio.get_running_loop().create_future()
-        return self._waiting
+    async def _next(self, text: str) -> str:
+        """The next frame with that text."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while (frame := await self._frames.get()) is not None:
+                if isinstance(frame, str) and text in frame:
+                    return frame
+        reason = self._socket.close_reason or self._socket.close_code
+        raise ConnectionError(f"{self._address} was closed by its server: {reason}")
 
     async def choose(self) -> float:
         """Milliseconds from a choice until new data for a chart is there."""
         self._values.reverse()
+        while not self._frames.empty():
+            self._frames.get_nowait()
         started = time.perf_counter()
         event = {"kind": "ModelChanged", "model": {"id": self._id}, "attr": "value", "new": self._values[0]}
-        changed = self._heard('"ColumnDataChanged"')
         await self._send("PATCH-DOC", {"events": [event]})
-        await changed
+        await self._next('"ColumnDataChanged"')
         return (time.perf_counter() - started) * 1000
 
 
