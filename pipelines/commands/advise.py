@@ -1,6 +1,5 @@
 """`skyline advise`: the best models for a machine and a use, and the commands that run them and check the figures."""
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,8 +61,6 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     output: Output = None,
 ) -> None:
     """The best models for a machine: format, speed with interval, longest context, evidence, and commands to copy."""
-    # Small systems of equations: threads that wait for each other would take six times the processor time.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import polars as pl  # noqa: PLC0415 - polars loads only when needed
 
     from profiling.answers.advise import Need  # noqa: PLC0415

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from threadpoolctl import threadpool_limits
 
 from analytics.ability.bootstrap import LEVEL, ROUNDS, Levels, levels
 from analytics.ability.comparison import beyond_noise
@@ -74,9 +73,6 @@ class Beyond:
     stretch: Floats
 
 
-# Two fits run side by side, on small matrices: the threads of the linear algebra would mostly wait for one another, and
-# waiting they keep the processors busy.
-@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]  # the library states no types
 def abilities(results: pl.DataFrame, facts: pl.DataFrame, *, rounds: int = ROUNDS) -> Abilities:
     """Fit abilities to every result that counts, measure their error, and compare with the fit before.
 
