@@ -84,8 +84,8 @@ def compared(request: Request, asked: Annotated[Compared, Query()]) -> Response:
     sides = [parse_side(text, evidence.abilities, asked.kv_format) for text in asked.model]
     found = held(door_of(request), evidence, sides, asked.use)
     rows = pl.DataFrame([one.row() for one in found], infer_schema_length=None)
-    said = [sentence(found[0], one) for one in found[1:]]
-    return answers.rows(rows, asked.format, notes=[*said, *notes(found)])
+    sentences = [sentence(found[0], one) for one in found[1:]]
+    return answers.rows(rows, asked.format, notes=[*sentences, *notes(found)])
 
 
 class Designed(Written):

@@ -38,10 +38,10 @@ class Places:
 
     def admit(self, connection: "Connection") -> bool:
         """Give a connection a place; where there is none, that one gives way that has waited longest for a request."""
-        beside = self._by_address[connection.address]
+        same_address = self._by_address[connection.address]
         is_proxy = is_among(connection.client[0] if connection.client else "", self._proxies)
         everybody = set().union(*self._by_address.values())
-        full = beside if len(beside) >= self._per_address and not is_proxy else set()
+        full = same_address if len(same_address) >= self._per_address and not is_proxy else set()
         full = full or (everybody if len(everybody) >= self._in_all else set())
         if full:
             idle = [one for one in full if not one.is_answering()]
@@ -54,9 +54,9 @@ class Places:
 
     def leave(self, connection: "Connection") -> None:
         """Free its place."""
-        beside = self._by_address.get(connection.address, set())
-        beside.discard(connection)
-        if not beside:
+        same_address = self._by_address.get(connection.address, set())
+        same_address.discard(connection)
+        if not same_address:
             self._by_address.pop(connection.address, None)
 
     def _schedule_look(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -66,7 +66,7 @@ class Places:
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looking = None
         now = loop.time()
-        for connection in [one for beside in self._by_address.values() for one in beside]:
+        for connection in [one for same_address in self._by_address.values() for one in same_address]:
             if connection.is_overdue(now):
                 connection.end()
         if self._by_address:

@@ -141,10 +141,10 @@ class Guard:
             return problem(429, often, {"Retry-After": "10"})
         if self._token is None or path == self._description:
             return None
-        scheme, _, said = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and secrets.compare_digest(said.strip().encode(), self._token):
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and secrets.compare_digest(token.strip().encode(), self._token):
             return None
-        if said:
+        if token:
             self._guessed.hit(self._wrong, address)
             LOGGER.warning("A wrong token from %s.", address)
         return problem(401, "A valid token is needed: `Authorization: Bearer …`.", {"WWW-Authenticate": "Bearer"})

@@ -14,7 +14,7 @@ ROUTES = APIRouter()
 _MOST_CHARACTERS = 20_000
 _MOST_TOKENS = 512
 _MOST_NAMED = 20
-_KEPT = (
+_ANSWER_FIELDS = (
     "text", "model", "model_type", "backend", "precision", "context", "tokens", "ttft_p50_s", "inter_token_p50_s",
     "latency_s", "tokens_per_s", "utilisation_share", "utilisation_share_why", "joules_per_token", "energy_of",
     "energy_why", "weights_bytes", "host_peak_bytes", "allocated_peak_bytes", "prompt_tokens_source", "tokens_source",
@@ -122,7 +122,9 @@ async def answered(request: Request, asked: Prompted) -> Answered:
     except CannotMeasure as error:
         raise Refusal(503, str(error)) from error
     modules = [{name: layer.get(name) for name in _OF_A_MODULE} for layer in found.get("layers", ())]
-    return Answered(answer={name: found[name] for name in _KEPT if name in found}, modules=modules, bundle=bundle)
+    return Answered(
+        answer={name: found[name] for name in _ANSWER_FIELDS if name in found}, modules=modules, bundle=bundle
+    )
 
 
 @ROUTES.post("/quality", response_model=Quality, summary="Loss from number formats: perplexity and answers")

@@ -29,7 +29,7 @@ from profiling.serving.simulate import Traffic
 ROUTES = APIRouter()
 CacheBits = Annotated[
     float,
-    BeforeValidator(lambda said: kv_format(said) if isinstance(said, str) else said),
+    BeforeValidator(lambda value: kv_format(value) if isinstance(value, str) else value),
     Field(ge=1, le=32, description="Bits per number of the KV cache, or its format."),
     WithJsonSchema({
         "anyOf": [{"type": "number", "minimum": 1, "maximum": 32}, {"type": "string", "enum": sorted(kv_formats())}],

@@ -58,10 +58,10 @@ def serve(settings: Settings, *, pages: bool = False) -> None:
         return
     from dashboards.app import serve as serve_pages  # noqa: PLC0415 - panel takes seconds to load
 
-    beside = threading.Thread(target=server.run, name="api", daemon=True)
-    beside.start()
+    api_thread = threading.Thread(target=server.run, name="api", daemon=True)
+    api_thread.start()
     try:
         serve_pages(settings)
     finally:
         server.should_exit = True
-        beside.join(timeout=10)
+        api_thread.join(timeout=10)
