@@ -254,14 +254,14 @@ def _run(
     try:
         assert worker.stdin is not None and worker.stdout is not None  # noqa: S101, PT018 - pipes were asked for
         _send(worker.stdin, request)
-        said = _receive(worker.stdout, (limits.result_mib + 16) << 20, deadline, cancel, limits)
+        output = _receive(worker.stdout, (limits.result_mib + 16) << 20, deadline, cancel, limits)
     finally:
         worker.kill()
         worker.wait()
         for pipe in (worker.stdin, worker.stdout):
             if pipe is not None:
                 pipe.close()
-    line, _, payload = said.partition(b"\n")
+    line, _, payload = output.partition(b"\n")
     try:
         header: dict[str, str] = json.loads(line)
     except ValueError:

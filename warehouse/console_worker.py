@@ -29,7 +29,7 @@ TELLING = ("duckdb_databases", "database_list", "pg_settings")
 _READS_BY_NAME = "query_table"
 _MIB = 1 << 20
 # Threads, code and Arrow's own buffers lie beside DuckDB's limit.
-_ADDRESS_SPACE_BESIDE_MIB = 1536
+_ADDRESS_SPACE_OVERHEAD_MIB = 1536
 _LOCKED: dict[str, str | bool | int] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -102,7 +102,7 @@ def _limit(request: dict[str, Any]) -> None:
     """Tie this process down by means of the operating system, before it sees the statement."""
     import resource  # noqa: PLC0415 - Windows has none, and there the caller starts no worker
 
-    space = (request["memory_mib"] + _ADDRESS_SPACE_BESIDE_MIB) * _MIB
+    space = (request["memory_mib"] + _ADDRESS_SPACE_OVERHEAD_MIB) * _MIB
     seconds = int(request["seconds"]) * request["threads"] + 2
     for what, most in (
         (resource.RLIMIT_AS, space),

@@ -101,16 +101,16 @@ def writing_to(home: Path) -> Iterator[None]:
 def _advice(error: Exception, home: Path) -> str | None:
     """What to do about an error, if it comes of a disk; libraries and steps of a run hand on no more than its text."""
     text = str(error)
-    told = next((code for code in (*_FULL, *_CLOSED) if os.strerror(code) in text), None)
-    told = told or next((code for said, code in _OF_SQLITE.items() if said in text), None)
-    if told in _FULL:
+    error_code = next((code for code in (*_FULL, *_CLOSED) if os.strerror(code) in text), None)
+    error_code = error_code or next((code for message, code in _OF_SQLITE.items() if message in text), None)
+    if error_code in _FULL:
         return (
             f"The disk of {home} is full. Nothing is lost, and readers keep the release that they have; free some space"
             " there, as docs/how-to/operate.md says, and run this again."
         )
-    if told is None or not any(str(folder) in text for folder in (home, home.resolve())):
+    if error_code is None or not any(str(folder) in text for folder in (home, home.resolve())):
         return None
-    if told == errno.EROFS:
+    if error_code == errno.EROFS:
         return f"{home} lies on a disk that is mounted read-only: it can be read; to write, mount it otherwise."
     return (
         f"This user may not write to all of {home}; run this as the owner of that folder, or set"
@@ -166,7 +166,7 @@ def write_text(target: Path, text: str) -> None:
 def read_object(path: Path) -> dict[str, Any]:
     """What a file of JSON says by name; nothing where it is lost, or holds no object."""
     try:
-        said = json.loads(ordinary(path).read_text(encoding="utf-8"))
+        content = json.loads(ordinary(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -22,9 +22,9 @@ def require_known(home: Path) -> None:
     Raises:
         NewerHome: its format is above ours; the message names the version that wrote it.
     """
-    said = _versions(home)
-    if said.get("format", 1) > FORMAT:
-        raise NewerHome(refusal(home, str(said.get("written_by", "a newer version"))))
+    versions = _versions(home)
+    if versions.get("format", 1) > FORMAT:
+        raise NewerHome(refusal(home, str(versions.get("written_by", "a newer version"))))
 
 
 def refusal(where: Path, version: str) -> str:
@@ -51,5 +51,5 @@ def note(home: Path) -> None:
 
 
 def _versions(home: Path) -> dict[str, int]:
-    said = read_object(home / _FILE)
-    return said if isinstance(said.get("format", 1), int) else {}
+    content = read_object(home / _FILE)
+    return content if isinstance(content.get("format", 1), int) else {}

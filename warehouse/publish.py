@@ -69,9 +69,9 @@ def current(folder: Path) -> Release:
         release = Release(folder / str(pointer["file"]), str(pointer["fingerprint"]), state)
         form = int(pointer.get("format", 1))
     except FileNotFoundError:
-        if kept := releases(folder):
+        if existing := releases(folder):
             raise NotPublished(
-                f"{folder / POINTER} is missing, though {len(kept)} releases are there; `skyline refresh` mends it."
+                f"{folder / POINTER} is missing, though {len(existing)} releases are there; `skyline refresh` mends it."
             ) from None
         raise NotPublished(f"No warehouse is published in {folder}; run `skyline refresh` first.") from None
     except PermissionError as error:

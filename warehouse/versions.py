@@ -87,14 +87,14 @@ def rollback(folder: Path, name: str | None = None) -> Release:
         NoSuchVersion: it is not kept, cannot be read, or there is none before.
         NotPublished: nothing is published.
     """
-    kept = releases(folder)
+    existing = releases(folder)
     if name is None:
         read = current(folder).path
-        chosen = next(iter(kept[kept.index(read) + 1 :]), None) if read in kept else None
+        chosen = next(iter(existing[existing.index(read) + 1 :]), None) if read in existing else None
     else:
-        chosen = next((path for path in kept if path.name == name), None)
+        chosen = next((path for path in existing if path.name == name), None)
     if chosen is None:
-        names = ", ".join(path.name for path in kept) or "none"
+        names = ", ".join(path.name for path in existing) or "none"
         raise NoSuchVersion(f"There is no {name or 'version before the current one'}; kept are: {names}.")
     if reason := fault(chosen):
         raise NoSuchVersion(f"{chosen.name} cannot be read ({reason}); the current version stays.")
