@@ -75,13 +75,13 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     if not files:
         print_rows(held_out_errors(), format, output)
         return
-    said = Stated(
+    stated = Stated(
         device=device, device_count=devices, parallelism=parallelism, engine=engine, model=model,
         weight_format=weight_format, input_tokens=input_tokens, output_tokens=output_tokens, batch=batch,
     )  # fmt: skip
     door = door_of(None, online=False)
     with err.status("reading measurements") as status:
-        measured = tables.read_all(files, said)
+        measured = tables.read_all(files, stated)
         known = tables.devices_with(door, accelerators)
         times = None
         if fit is not None or gates:

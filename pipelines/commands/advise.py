@@ -100,7 +100,7 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     print_notes(dict.fromkeys(note for advice in answers for note in advice.notes))
 
 
-def _machines(said: list[str] | None) -> "list[tuple[Fleet, float]]":
+def _machines(names: list[str] | None) -> "list[tuple[Fleet, float]]":
     """The machines that were named, or this one, each with GiB of memory beside its devices where that is known.
 
     Words that name one machine together (`rtx 4090`, without quotes) are taken together.
@@ -111,10 +111,10 @@ def _machines(said: list[str] | None) -> "list[tuple[Fleet, float]]":
     """
     from profiling.devices.names import resolve_device  # noqa: PLC0415
 
-    if not said:
+    if not names:
         return [_here()]
-    together = resolve_device(" ".join(said))
-    found = [together] if together.devices else [resolve_device(each) for each in said]
+    together = resolve_device(" ".join(names))
+    found = [together] if together.devices else [resolve_device(each) for each in names]
     fleets = [(one.fleet, 0.0) for one in found]
     print_notes(filter(None, (one.note for one in found)))
     return fleets

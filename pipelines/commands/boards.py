@@ -156,8 +156,8 @@ def export(
     chosen = frame.filter(pl.col("source").is_in(source)) if source else frame
     chosen = chosen if all_states else chosen.filter("is_newest")
     passed = chosen if keep_private else chosen.filter("may_bundle")
-    if kept := chosen.height - passed.height:
-        err.print(f"{kept:,} results were left out: their licence does not allow redistribution.")
+    if private_count := chosen.height - passed.height:
+        err.print(f"{private_count:,} results were left out: their licence does not allow redistribution.")
     folder.mkdir(parents=True, exist_ok=True)
     written = _as_records(passed, folder) if every_eval_ever else _as_csv(passed, folder)
     err.print(f"{passed.height:,} results in {written} files below {folder}")

@@ -103,11 +103,11 @@ def models(
         raise UnknownModel(meant.evidence)
     if not meant.catalogue_id:
         err.print(meant.evidence, style="dim")
-    said = {
+    common = {
         "hub_id": meant.model_id, "weight_format": meant.weight_format,
         "evidence": meant.evidence if meant.catalogue_id else "one of the candidates",
     }  # fmt: skip
-    print_rows(pl.DataFrame([_model_row(name) | said for name in names], infer_schema_length=None), format, output)
+    print_rows(pl.DataFrame([_model_row(name) | common for name in names], infer_schema_length=None), format, output)
 
 
 def _model_row(name: str) -> dict[str, object]:

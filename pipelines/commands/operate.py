@@ -53,9 +53,9 @@ def versions(
     import polars as pl  # noqa: PLC0415
 
     from pipelines.sources.raw_store import RawStore  # noqa: PLC0415
-    from warehouse.versions import versions as kept  # noqa: PLC0415
+    from warehouse.versions import versions as list_versions  # noqa: PLC0415
 
-    found = kept(Settings().published, examine=examine)
+    found = list_versions(Settings().published, examine=examine)
     rows = [
         (one.release.path.name, one.release.published_at, one.size_bytes / (1 << 20), one.is_current, one.fault)
         for one in found

@@ -24,8 +24,8 @@ def share(
     from pipelines.sources.measurements.rows import Stated  # noqa: PLC0415
     from pipelines.sources.measurements.shared import SHARED, key_of, sealed, with_names  # noqa: PLC0415
 
-    said = Stated(device=device, engine=engine, model=model, weight_format=weight_format)
-    rows = with_names(read_all(files, said), door_of(None, online=False).devices)
+    stated = Stated(device=device, engine=engine, model=model, weight_format=weight_format)
+    rows = with_names(read_all(files, stated), door_of(None, online=False).devices)
     text = sealed(rows, key_of(Settings().home))
     out.write_text(text, "utf-8")
     err.print(f"{out}: signed; it holds {', '.join(SHARED)}, and nothing else.")

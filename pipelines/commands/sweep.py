@@ -95,11 +95,11 @@ def improve(  # noqa: PLR0913, PLR0917 - one parameter an option
     )  # fmt: skip
     rows = operator_improvement_rows(door, question) if operators else improvement_rows(door, question)
     print_rows(rows, format, output)
-    said = (
+    note = (
         "Changes are in the time per token (of a pass: per sequence), negative where it gets "
         "faster; savings are taken to be as uncertain as the predictions."
     )
-    print_notes((said, *door.answer(question).notes))
+    print_notes((note, *door.answer(question).notes))
 
 
 def _question(door: "Door", model: str, stage: str | None, seq: int, **more: Any) -> "Question":
@@ -124,10 +124,10 @@ def _axes(over: list[str] | None) -> dict[str, tuple[str, ...]] | None:
     if not over:
         return None
     axes: dict[str, tuple[str, ...]] = {}
-    for said in over:
-        name, _, values = said.partition("=")
+    for text in over:
+        name, _, values = text.partition("=")
         named = tuple(part.strip() for part in values.split(",") if part.strip())
-        if "=" in said and not named:
-            raise UserError(f"{said!r} names no values; write batch=1,8,32")
+        if "=" in text and not named:
+            raise UserError(f"{text!r} names no values; write batch=1,8,32")
         axes[name.strip()] = named
     return axes

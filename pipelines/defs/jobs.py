@@ -9,12 +9,12 @@ from pipelines.defs.published.assets import PUBLISHED
 from warehouse.contracts import TABLES
 
 # Asked for by name only: a sweep keeps the machine busy, and bundles and boards are named by their partitions.
-_APART = dg.AssetSelection.assets(
+_ON_DEMAND = dg.AssetSelection.assets(
     *(dg.AssetKey(list(key)) for key in (LOCAL_SWEEP, RAW_BUNDLES, SWEPT_SHARDS, BOARD_FILES))
 )
 REFRESH = dg.define_asset_job(
     "refresh",
-    selection=dg.AssetSelection.all() - _APART,
+    selection=dg.AssetSelection.all() - _ON_DEMAND,
     description="Read every source, derive every table, publish.",
 )
 LOAD_BUNDLE = dg.define_asset_job(
@@ -44,7 +44,7 @@ def _capability_job(capability: str) -> "dg.UnresolvedAssetJobDefinition":
     selected = dg.AssetSelection.groups(capability).upstream().required_multi_asset_neighbors()
     return dg.define_asset_job(
         f"derive_{capability}",
-        selection=selected - _APART - dg.AssetSelection.assets(dg.AssetKey(list(PUBLISHED))),
+        selection=selected - _ON_DEMAND - dg.AssetSelection.assets(dg.AssetKey(list(PUBLISHED))),
         description=f"Derive the tables of {capability} and what they need; does not publish.",
     )
 

@@ -23,10 +23,10 @@ def main(file: Path, out: Path) -> None:
     """Read the file, write its rows, say what it is."""
     _limit_memory()
     asked = json.loads(sys.stdin.read())
-    said = Stated(**{name: value for name, value in asked["said"].items() if value})
+    stated = Stated(**{name: value for name, value in asked["said"].items() if value})
     try:
         with tempfile.TemporaryDirectory(dir=out) as scratch:
-            found = read_own_file(file.read_bytes(), asked["name"], Settings(), Path(scratch), said)
+            found = read_own_file(file.read_bytes(), asked["name"], Settings(), Path(scratch), stated)
     except NotUsable as error:
         print(json.dumps({"problem": str(error)}))
         return

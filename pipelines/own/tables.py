@@ -74,7 +74,9 @@ class OwnFile:
     tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
-def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, said: Stated | None = None) -> OwnFile:
+def read_own_file(
+    payload: bytes, name: str, settings: Settings, scratch: Path, stated: Stated | None = None
+) -> OwnFile:
     """Recognise and read one file, and derive from it what a refresh would.
 
     Args:
@@ -82,7 +84,7 @@ def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, 
         name: Its name; its suffix says how it is written.
         settings: Of the home whose release it is seen beside.
         scratch: An empty folder for what is only needed meanwhile.
-        said: What the visitor says where a measurement is silent.
+        stated: What the visitor says where a measurement is silent.
 
     Raises:
         NotUsable: No source knows it, none of its rows can be used, or no page shows such files.
@@ -104,12 +106,12 @@ def read_own_file(payload: bytes, name: str, settings: Settings, scratch: Path, 
     )  # fmt: skip
     stored = RawStore(scratch / "raw").add(payload, suffix, manifest)
     try:
-        return read(stored, settings, scratch, said or Stated())
+        return read(stored, settings, scratch, stated or Stated())
     except (UnreadableVotes, UnknownMeasurements, *UNRECOGNISED) as error:
         raise NotUsable(str(error).replace(str(stored.path), name)) from error
 
 
-def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Stated) -> OwnFile:
+def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stated) -> OwnFile:
     """Its entries among those of the newest published state of the same board, and the fronts over all of them."""
     lake = Lake(scratch / "lake")
     snapshots = read_files(scratch / "raw", lake).snapshots
@@ -188,7 +190,7 @@ def _published_board(settings: Settings, board: str, metric_version: str) -> _Bo
     return _Board(entries, scores, f"{board} of {row['as_of_date']}", row["as_of_date"])
 
 
-def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _said: Stated) -> OwnFile:
+def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _stated: Stated) -> OwnFile:
     """Its votes, rated in every category that they tell apart, as votes of a home are."""
     votes_id = _named(stored)
     rated = rate_vote_files([stored.path], votes_id, threads=1)
@@ -215,7 +217,7 @@ def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _said: Stat
     )  # fmt: skip
 
 
-def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _said: Stated) -> OwnFile:
+def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _stated: Stated) -> OwnFile:
     """Its boards as a publication of their own."""
     loaded = load_boards(RawStore(scratch / "raw"))
     problems = rejected_rows(loaded.rejected, stored)
@@ -230,10 +232,10 @@ def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _said:
     )  # fmt: skip
 
 
-def _measurements(stored: RawSnapshot, settings: Settings, _scratch: Path, said: Stated) -> OwnFile:
+def _measurements(stored: RawSnapshot, settings: Settings, _scratch: Path, stated: Stated) -> OwnFile:
     """Its measurements, each beside what is predicted for it."""
     text = stored.path.read_bytes().decode("utf-8-sig")
-    rows = frame_of(rows_of(text, stored.manifest.uri) or (), said)
+    rows = frame_of(rows_of(text, stored.manifest.uri) or (), stated)
     return _predicted(rows, cell_problems(text, END_TO_END_MEASUREMENTS), stored, settings)
 
 
@@ -251,7 +253,7 @@ def _predicted(rows: pl.DataFrame, problems: list[str], stored: RawSnapshot, set
     )  # fmt: skip
 
 
-def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Stated) -> OwnFile:
+def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stated) -> OwnFile:
     """Its results, under the models that its names mean; names that mean none known here stand for themselves."""
     read = read_boards(scratch, declared(settings.home))
     problems = rejected_rows(read.rejected, stored)
@@ -276,7 +278,7 @@ def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Stated
     )  # fmt: skip
 
 
-def _bundle(stored: RawSnapshot, settings: Settings, scratch: Path, _said: Stated) -> OwnFile:
+def _bundle(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stated) -> OwnFile:
     """Its points, modules and telemetry, each point beside what the ceilings of its device predict."""
     bundles = profile_bundles.load_bundles(RawStore(scratch / "raw"))
     if not bundles.bundles:

@@ -180,10 +180,10 @@ def _materialise(settings: Settings, report: Callable[[str], None]) -> None:
         )
 
     # A thousand events of a run cost more than its tables do; what Dagster's interface shows of a table is one of them.
-    def tell(kept: dg.DagsterInstance) -> None:
-        mark_dead_runs(kept)
+    def tell(dagster_instance: dg.DagsterInstance) -> None:
+        mark_dead_runs(dagster_instance)
         for event in result.get_asset_materialization_events():
-            kept.report_runless_asset_event(event.materialization)
+            dagster_instance.report_runless_asset_event(event.materialization)
 
     _tell_dagster(settings, report, tell)
     if not result.success:

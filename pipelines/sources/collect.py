@@ -178,8 +178,8 @@ def _store(
 
 def _manifest(found: _Found, what: Recognised) -> Manifest:
     licence, now = what.licence if found.is_licensed else None, dt.datetime.now(dt.UTC)
-    said = (what.source, what.layout, what.subject, what.as_of)
-    return Manifest(*said, found.uri, found.revision, licence, now, what.is_dated)
+    identity = (what.source, what.layout, what.subject, what.as_of)
+    return Manifest(*identity, found.uri, found.revision, licence, now, what.is_dated)
 
 
 def _found(

@@ -60,5 +60,5 @@ def today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
-def _refusal(uri: str, said: str) -> str:
-    return f"{uri} says {said}, which is not a day between {EARLIEST} and tomorrow; put the right date into its name."
+def _refusal(uri: str, date: str) -> str:
+    return f"{uri} says {date}, which is not a day between {EARLIEST} and tomorrow; put the right date into its name."

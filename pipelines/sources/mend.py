@@ -44,12 +44,12 @@ def mend(settings: Settings, report: Callable[[str], None]) -> None:
     store.remember_files()
 
 
-def _refetch(said: Manifest, sha256: str, store: RawStore, settings: Settings) -> str | None:
+def _refetch(manifest: Manifest, sha256: str, store: RawStore, settings: Settings) -> str | None:
     """Store the file anew from where it came; else why it could not be."""
-    if said.uri.startswith(f"{BUNDLED}/"):
+    if manifest.uri.startswith(f"{BUNDLED}/"):
         collect([BUNDLED], settings)
         return None if store.holds(sha256) else "it belongs to another version of Skyline"
-    found = _ON_HUB.fullmatch(said.uri)
+    found = _ON_HUB.fullmatch(manifest.uri)
     if found is None:
         return "name its file or folder with --source, or restore raw/ from a backup"
     try:
@@ -59,5 +59,5 @@ def _refetch(said: Manifest, sha256: str, store: RawStore, settings: Settings) -
         return str(error)
     if digest(payload) != sha256:
         return "the hub returns different bytes for that commit"
-    store.add(payload, "." + said.uri.rpartition(".")[2], said)
+    store.add(payload, "." + manifest.uri.rpartition(".")[2], manifest)
     return None

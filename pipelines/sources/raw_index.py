@@ -33,24 +33,24 @@ class Index:
 
     def add(self, stored: RawSnapshot) -> None:
         """Take in what was stored."""
-        said = stored.manifest
-        self._by_digest[stored.sha256].add((said.source, said.as_of))
-        if said.source != SET_ASIDE:
-            self._read.add((stored.sha256, said.uri))
-            self._uris.add(said.uri)
-            self._named[said.source, said.uri][stored] = None
+        manifest = stored.manifest
+        self._by_digest[stored.sha256].add((manifest.source, manifest.as_of))
+        if manifest.source != SET_ASIDE:
+            self._read.add((stored.sha256, manifest.uri))
+            self._uris.add(manifest.uri)
+            self._named[manifest.source, manifest.uri][stored] = None
             if stored.path.suffix in _READ_HALF:
                 with stored.path.open("rb") as stream:
                     head = stream.read(_HEAD)
-                for key in _keys(said.source, said.subject, said.as_of, said.uri, head):
+                for key in _keys(manifest.source, manifest.subject, manifest.as_of, manifest.uri, head):
                     self._alike[key][stored] = None
 
     def remove(self, stored: RawSnapshot) -> None:
         """Leave out what was forgotten."""
-        said = stored.manifest
-        self._by_digest[stored.sha256].discard((said.source, said.as_of))
-        self._read.discard((stored.sha256, said.uri))
-        self._named[said.source, said.uri].pop(stored, None)
+        manifest = stored.manifest
+        self._by_digest[stored.sha256].discard((manifest.source, manifest.as_of))
+        self._read.discard((stored.sha256, manifest.uri))
+        self._named[manifest.source, manifest.uri].pop(stored, None)
         for alike in self._alike.values():
             alike.pop(stored, None)
 
@@ -97,9 +97,9 @@ class Index:
 
     def others_named(self, sha256: str, what: Recognised, uri: str) -> list[RawSnapshot]:
         """Stored files of that name which say something else of the same subject and day."""
-        said = (what.subject, what.as_of)
+        identity = (what.subject, what.as_of)
         named = self._named.get((what.source, uri), ())
-        return [one for one in named if (one.manifest.subject, one.manifest.as_of) == said and one.sha256 != sha256]
+        return [one for one in named if (one.manifest.subject, one.manifest.as_of) == identity and one.sha256 != sha256]
 
     def refuse_partial_copy(self, payload: bytes, what: Recognised, uri: str, *, same_name: bool) -> None:
         """Refuse a file of which the whole is stored; arguments as of `halves_of`.

@@ -216,10 +216,10 @@ class RawStore:
         uri = manifest.uri if manifest else known.relative_to(self._folder).as_posix()
         revision, licence = (manifest.revision, manifest.licence) if manifest else (None, None)
         now = dt.datetime.now(dt.UTC)
-        said = (SET_ASIDE, broken.reason, "unknown", now.date(), uri, revision, licence, now)
+        manifest_fields = (SET_ASIDE, broken.reason, "unknown", now.date(), uri, revision, licence, now)
         for path in stored:
             if path.is_file():
-                self.add(path.read_bytes(), path.suffix, Manifest(*said, is_dated=False))
+                self.add(path.read_bytes(), path.suffix, Manifest(*manifest_fields, is_dated=False))
             _clear(path)
         _clear(known)
 
@@ -244,9 +244,15 @@ class RawStore:
 
     def forget(self, chosen: RawSnapshot, reason: str) -> None:
         """Remove a stored file, and write down that it was; the same bytes of that date are not stored again."""
-        said = chosen.manifest
+        manifest = chosen.manifest
         line = Forgotten(
-            chosen.snapshot_id, chosen.sha256, said.source, said.as_of, said.uri, reason, dt.datetime.now(dt.UTC)
+            chosen.snapshot_id,
+            chosen.sha256,
+            manifest.source,
+            manifest.as_of,
+            manifest.uri,
+            reason,
+            dt.datetime.now(dt.UTC),
         )
         self._write_forgotten([*self.forgotten(), line])
         # The record comes first: a file that is gone without one could not be explained.

@@ -32,14 +32,14 @@ class LeftOut:
         name: Benchmark and its board.
         item: Whose values are held against abilities.
         models: Units that it judged and that have other results in the domain.
-        kept: (N,) results that are left.
+        remaining: (N,) results that are left.
     """
 
     domain: int
     name: str
     item: int
     models: int
-    kept: Flags
+    remaining: Flags
 
 
 def benchmarks_of_domains(now: Evidence) -> list[LeftOut]:
@@ -65,11 +65,11 @@ def _left_out(now: Evidence, items: pl.DataFrame, one: dict[str, Any]) -> LeftOu
     namesake = (pl.col("plain") == one["plain"]) & (pl.col("domain") == one["domain"])
     of_board = (pl.col("item_source") == one["item_source"]) & (pl.col("item") != now.scale_item)
     item, unit = now.design.results.item, now.design.results.unit
-    kept = ~items.select(namesake | of_board).to_series().to_numpy()[item]
-    elsewhere = np.unique(unit[kept & (now.design.domain[item] == one["domain"])])
+    remaining = ~items.select(namesake | of_board).to_series().to_numpy()[item]
+    elsewhere = np.unique(unit[remaining & (now.design.domain[item] == one["domain"])])
     models = np.isin(unit[item == one["item"]], elsewhere).sum()
     name = f"{one['benchmark']} ({one['item_source']})"
-    return LeftOut(int(one["domain"]), name, int(one["item"]), int(models), kept)
+    return LeftOut(int(one["domain"]), name, int(one["item"]), int(models), remaining)
 
 
 def rows(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ def rows(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
 
 
 def _row(now: Evidence, fitted: Fit, out: LeftOut) -> dict[str, Any] | None:
-    left = now.design.where(out.kept)
+    left = now.design.where(out.remaining)
     try:
         without = fit(left, at=fitted.items, tolerance=_TOLERANCE)
     except NoAbilityError:

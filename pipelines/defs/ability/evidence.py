@@ -13,7 +13,7 @@ from analytics.identity.model_names import size_in_name
 from pipelines.sources.boards.names import parsed_name, slug
 from warehouse.contracts.ability import DOMAINS, NOT_STATED
 
-BESIDE = ("hallucination", "long_context", "safety")
+NON_ABILITY_CATEGORIES = ("hallucination", "long_context", "safety")
 """Categories that stand beside ability: better models do not hallucinate less in summaries (rank correlation with the
 published index +0.5, and +0.1 among small models)."""
 SCALE = "Epoch Capabilities Index"
@@ -126,7 +126,7 @@ def counted(results: pl.DataFrame, facts: pl.DataFrame, as_of: dt.date | None = 
     is_index = pl.col("benchmark").is_in(INDICES)
     rows = newest.filter(
         # With all that is counted on such a benchmark: whether a model answers at all, beside how often it invents.
-        ~pl.col("category").is_in(BESIDE).any().over("source", "benchmark"),
+        ~pl.col("category").is_in(NON_ABILITY_CATEGORIES).any().over("source", "benchmark"),
         ~pl.col("benchmark_version").is_in(_MATRICES),
         pl.col("unit").is_in([*_SHARES, *_LINEAR]),
         is_index | (pl.col("reporter") != "estimate"),

@@ -90,7 +90,7 @@ def ability_models(ability: pl.DataFrame, facts: Facts, sized: pl.DataFrame) -> 
     )
     listed = facts.models.select("model_id", pl.col("licence").alias("listed_licence"))
     joined = models
-    for more in (known, stated, listed, sized, _by_name(models["model_id"])):
+    for more in (known, stated, listed, sized, _sizes_in_names(models["model_id"])):
         joined = joined.join(more, on="model_id", how="left", maintain_order="left")
     return tables.ABILITY_MODELS.conform(
         joined.with_columns(*_counted())
@@ -102,11 +102,11 @@ def ability_models(ability: pl.DataFrame, facts: Facts, sized: pl.DataFrame) -> 
 
 def _openness(on_hub: pl.Series) -> list[pl.Expr]:
     is_on_hub = pl.col("model_id").is_in(on_hub.implode())
-    said = pl.col("is_open_weights")
+    is_open = pl.col("is_open_weights")
     return [
-        pl.when(said | (said.is_null() & is_on_hub)).then(pl.lit(OPEN)).when(~said).then(pl.lit(PROPRIETARY))
+        pl.when(is_open | (is_open.is_null() & is_on_hub)).then(pl.lit(OPEN)).when(~is_open).then(pl.lit(PROPRIETARY))
         .otherwise(pl.lit(UNKNOWN)).alias("openness"),
-        pl.when(said.is_not_null()).then(pl.lit("stated by a source of models"))
+        pl.when(is_open.is_not_null()).then(pl.lit("stated by a source of models"))
         .when(is_on_hub).then(pl.lit("weights on the hub")).alias("openness_basis"),
     ]  # fmt: skip
 
@@ -132,16 +132,16 @@ def _licence() -> list[pl.Expr]:
 
 def _released() -> list[pl.Expr]:
     """The first date known; a model is not older than the month in its name."""
-    said = pl.coalesce("own_date", "release_date")
+    stated_date = pl.coalesce("own_date", "release_date")
     month = pl.col("model_id").str.extract_groups(_MONTH_IN_NAME)
     named = pl.concat_str(pl.lit("20"), month.struct[0], month.struct[1], pl.lit("01")).str.to_date(
         "%Y%m%d", strict=False
     )
-    by_name = (said.is_null() | (said < named)).fill_null(value=False) & named.is_not_null()
+    by_name = (stated_date.is_null() | (stated_date < named)).fill_null(value=False) & named.is_not_null()
     listed = pl.when(pl.col("release_date").is_not_null()).then(pl.lit("a source of models"))
     basis = pl.when(pl.col("own_date").is_not_null()).then("release_date_basis").otherwise(listed)
     return [
-        pl.when(by_name).then(named).otherwise(said).alias("release_date"),
+        pl.when(by_name).then(named).otherwise(stated_date).alias("release_date"),
         pl.when(by_name).then(pl.lit("month in its name")).otherwise(basis).alias("release_date_basis"),
     ]
 
@@ -184,13 +184,13 @@ def _size(door: Door, shapes: Shapes) -> dict[str, object]:
     return row
 
 
-def _by_name(names: pl.Series) -> pl.DataFrame:
-    said = [size_in_name(name) for name in names]
+def _sizes_in_names(names: pl.Series) -> pl.DataFrame:
+    sizes = [size_in_name(name) for name in names]
     return pl.DataFrame(
         {
             "model_id": names,
-            "named_total": pl.Series([one.total for one in said], dtype=pl.Int64),
-            "named_active": pl.Series([one.active or one.total for one in said], dtype=pl.Int64),
+            "named_total": pl.Series([one.total for one in sizes], dtype=pl.Int64),
+            "named_active": pl.Series([one.active or one.total for one in sizes], dtype=pl.Int64),
         }
     )
 

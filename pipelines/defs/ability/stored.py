@@ -19,7 +19,7 @@ _CODE = (
     "warehouse/contracts/ability.py",
 )
 _TABLES = ("ability", "benchmarks", "error", "changes")
-_KEPT = "state.parquet"
+_STATE_FILE = "state.parquet"
 
 
 def stored_abilities(lake: Lake) -> Abilities:
@@ -36,25 +36,27 @@ def stored_abilities(lake: Lake) -> Abilities:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         found = folder / state.hexdigest()[:16]
-        said, kept = read_cached(found / _KEPT), [read_cached(found / f"{name}.parquet") for name in _TABLES]
-        if said is None or any(frame is None for frame in kept):
-            for outdated in folder.glob(f"*/{_KEPT}"):
+        summary, frames = read_cached(found / _STATE_FILE), [read_cached(found / f"{name}.parquet") for name in _TABLES]
+        if summary is None or any(frame is None for frame in frames):
+            for outdated in folder.glob(f"*/{_STATE_FILE}"):
                 remove(outdated.parent)
             made: Abilities = abilities(results, facts)
-            _keep(found, made)
+            _store(found, made)
             return made
-    ability, benchmarks, error, changes = (frame for frame in kept if frame is not None)
-    remarks: list[str] = said["remark"].drop_nulls().to_list()
-    return Abilities(ability, benchmarks, error, changes, said["unconnected"].drop_nulls().to_list(), "".join(remarks))
+    ability, benchmarks, error, changes = (frame for frame in frames if frame is not None)
+    remarks: list[str] = summary["remark"].drop_nulls().to_list()
+    return Abilities(
+        ability, benchmarks, error, changes, summary["unconnected"].drop_nulls().to_list(), "".join(remarks)
+    )
 
 
-def _keep(folder: Path, made: Abilities) -> None:
+def _store(folder: Path, made: Abilities) -> None:
     folder.mkdir(exist_ok=True)
-    said = pl.DataFrame(
+    summary = pl.DataFrame(
         {"unconnected": [*made.unconnected, None], "remark": [*(None for _ in made.unconnected), made.remark or None]},
         schema={"unconnected": pl.String, "remark": pl.String},
     )
     # The state is written last: where it stands, the tables do too.
-    for name, frame in (*((name, getattr(made, name)) for name in _TABLES), ("state", said)):
+    for name, frame in (*((name, getattr(made, name)) for name in _TABLES), ("state", summary)):
         with replacing(folder / f"{name}.parquet") as temporary:
             frame.write_parquet(temporary, compression="lz4")

@@ -59,10 +59,10 @@ def collected(folder: Path, door: Door, devices: Mapping[str, Accelerator]) -> C
         raise UnknownMeasurements(f"no file in {folder} has usable measurements{why}")
     every = pl.concat(frames)
     rows = every.unique(maintain_order=True)
-    reasons = _outlying(rows, door, devices)
-    apart = rows.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64)).join(reasons, on="row")
-    kept = rows.with_row_index("row").filter(~pl.col("row").is_in(reasons["row"].to_list())).select(COLUMNS)
-    return Collected(kept, apart.drop("row"), left_out, len(frames), every.height - rows.height)
+    reasons = _outlier_reasons(rows, door, devices)
+    outliers = rows.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64)).join(reasons, on="row")
+    remaining = rows.with_row_index("row").filter(~pl.col("row").is_in(reasons["row"].to_list())).select(COLUMNS)
+    return Collected(remaining, outliers.drop("row"), left_out, len(frames), every.height - rows.height)
 
 
 def _frames(folder: Path, refused: list[tuple[str, str]]) -> Iterator[pl.DataFrame]:
@@ -73,7 +73,7 @@ def _frames(folder: Path, refused: list[tuple[str, str]]) -> Iterator[pl.DataFra
             refused.append((path.relative_to(folder).as_posix(), str(error)))
 
 
-def _outlying(rows: pl.DataFrame, door: Door, devices: Mapping[str, Accelerator]) -> pl.DataFrame:
+def _outlier_reasons(rows: pl.DataFrame, door: Door, devices: Mapping[str, Accelerator]) -> pl.DataFrame:
     """`row` and `reason` of rows that cannot be, or lie far from their peers or from what is predicted."""
     lines = one_line_each(accuracy(rows, door, devices))
     known = lines.filter(pl.col("predicted").is_not_null()).with_columns(
@@ -88,7 +88,7 @@ def _outlying(rows: pl.DataFrame, door: Door, devices: Mapping[str, Accelerator]
     beyond = (pl.col("measured") > FARTHEST_FACTOR * pl.col("high")) | (
         pl.col("measured") < pl.col("low") / FARTHEST_FACTOR
     )
-    said = known.select(
+    distant = known.select(
         "row",
         pl.when((peers >= FEWEST_PEERS) & far)
         .then(pl.lit("far from other rows with the same device, engine, model and load"))
@@ -97,4 +97,4 @@ def _outlying(rows: pl.DataFrame, door: Door, devices: Mapping[str, Accelerator]
         .alias("reason"),
     ).filter(pl.col("reason").is_not_null())
     impossible = lines.filter(pl.col("not_asked").str.starts_with("impossible")).select("row", reason="not_asked")
-    return pl.concat([said, impossible]).unique("row", keep="first")
+    return pl.concat([distant, impossible]).unique("row", keep="first")

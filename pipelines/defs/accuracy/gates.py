@@ -39,17 +39,17 @@ def broken(found: Accuracy, refitted: EngineTimes, shipped: EngineTimes) -> list
         refitted: Engines fitted to the same rows just now, each device and each model left out in turn.
         shipped: Engines that predictions rest on.
     """
-    said = [*_held_out(refitted.errors), *_differing(refitted, shipped)]
+    failures = [*_held_out(refitted.errors), *_differing(refitted, shipped)]
     table = found.comparison.table().filter(pl.col("asked") >= FEWEST_ROWS)
-    said += [
+    failures += [
         f"{row['stage']}: {row['inside_pct']:.0f} % inside the 80 % interval"
         for row in table.iter_rows(named=True) if row["inside_pct"] < LEAST_INSIDE_PCT
     ]  # fmt: skip
-    said += [
+    failures += [
         f"{row['stage']}: {row['below_bound_pct']:.2f} % of measurements are faster than the bound"
         for row in table.iter_rows(named=True) if row["below_bound_pct"] > 0
     ]  # fmt: skip
-    return said
+    return failures
 
 
 def _held_out(errors: Mapping[str, Residuals]) -> Iterator[str]:

@@ -41,7 +41,7 @@ class Accuracy:
         return found
 
 
-def read_all(files: Sequence[Path], said: Stated | None = None) -> pl.DataFrame:
+def read_all(files: Sequence[Path], stated: Stated | None = None) -> pl.DataFrame:
     """Rows of all files; a folder stands for those of its files that a known tool wrote.
 
     Raises:
@@ -50,21 +50,21 @@ def read_all(files: Sequence[Path], said: Stated | None = None) -> pl.DataFrame:
     frames: list[pl.DataFrame] = []
     for path in files:
         if not path.is_dir() or path.suffix == BUNDLE_SUFFIX:
-            frames.append(read_measurements(path, said))
+            frames.append(read_measurements(path, stated))
             continue
-        found = list(_of_folder(path, said))
+        found = list(_of_folder(path, stated))
         if not found:
             raise UnknownMeasurements(f"no file in {path} comes from a known tool")
         frames += found
     return pl.concat(frames)
 
 
-def _of_folder(folder: Path, said: Stated | None) -> Iterator[pl.DataFrame]:
+def _of_folder(folder: Path, stated: Stated | None) -> Iterator[pl.DataFrame]:
     for path in sorted(folder.iterdir()):
         if path.suffix not in _SUFFIXES or path.name in _SET_ASIDE:
             continue
         try:
-            yield read_measurements(path, said)
+            yield read_measurements(path, stated)
         except UnknownMeasurements:
             continue
 

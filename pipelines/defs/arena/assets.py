@@ -33,7 +33,7 @@ _RATED = {
 }
 """What a rated set of votes fills, by its attribute."""
 _ROUNDING_POINTS = 1e-6
-_KEPT_SHARE = 0.5
+_LEAST_SHARE = 0.5
 
 
 @dg.multi_asset(
@@ -235,7 +235,7 @@ def lost_votes(board: pl.DataFrame) -> pl.DataFrame:
 def gutted_boards(board: pl.DataFrame) -> pl.DataFrame:
     """Boards on which most models of the board before have lost more than half of their votes."""
     share = (pl.col("votes") / pl.col("before")).median()
-    return _with_votes_before(board).group_by(tables.BOARD_KEY).agg(share=share).filter(pl.col("share") < _KEPT_SHARE)
+    return _with_votes_before(board).group_by(tables.BOARD_KEY).agg(share=share).filter(pl.col("share") < _LEAST_SHARE)
 
 
 def _with_votes_before(board: pl.DataFrame) -> pl.DataFrame:

@@ -162,8 +162,8 @@ def _sources(
     rows = []
     for name, one in sorted(loaded.boards.items()):
         found, names = of_results.get(name, {}), of_names.get(name, {})
-        kept = stored.get(name, {})
-        newest = max((date for date in (kept.get("newest"), dates.get(name)) if date is not None), default=None)
+        snapshots = stored.get(name, {})
+        newest = max((date for date in (snapshots.get("newest"), dates.get(name)) if date is not None), default=None)
         last = asked.get(name)
         rows.append(
             {
@@ -179,7 +179,7 @@ def _sources(
                 "last_asked_at": last.asked_at if last else None,
                 "last_outcome": last.outcome if last else None,
                 "freshness": freshness(one, newest, today),
-                "snapshots": kept.get("snapshots", 0),
+                "snapshots": snapshots.get("snapshots", 0),
                 "benchmarks": found.get("benchmarks", 0),
                 "results": found.get("results", 0),
                 "measurements": of_measured.get(name, 0),

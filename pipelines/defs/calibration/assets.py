@@ -42,9 +42,9 @@ def calibrations(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     fitted = calibrations_in_use(skyline.settings)
     rows, errors = [], []
     for one, origin in fitted.sets:
-        said = {"accelerator": one.accelerator, "device": one.device, "fitted_in": origin}
+        labels = {"accelerator": one.accelerator, "device": one.device, "fitted_in": origin}
         for calibration in one.calibrations:
-            row = calibration.to_row() | said | {"parameters": json.dumps(calibration.parameters)}
+            row = calibration.to_row() | labels | {"parameters": json.dumps(calibration.parameters)}
             errors.append(row)
             more = {"predictor": calibration.to_json(), "framework": one.framework, "source": one.source}
             rows.append(row | more | {"kernels": calibration.kernels})

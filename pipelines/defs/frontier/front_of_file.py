@@ -54,8 +54,8 @@ def front_of_table(
     if unknown := [column for column in objectives if column not in points.columns]:
         raise UnusableTable(f"{name} has no column {', '.join(unknown)}; its columns are {', '.join(points.columns)}.")
     numeric = points.with_columns(_as_number(points, column, name) for column in objectives)
-    kept, left_out = usable(numeric.with_row_index("__row"), objectives)
-    front = pareto_front(kept, objectives).sort(*objectives, maintain_order=True)
+    usable_rows, left_out = usable(numeric.with_row_index("__row"), objectives)
+    front = pareto_front(usable_rows, objectives).sort(*objectives, maintain_order=True)
     return points[front["__row"]], left_out.height
 
 

@@ -60,25 +60,25 @@ def read_files(raw: Path, lake: Lake) -> Read:
 
     def of_table(stored: RawSnapshot) -> Sequence[Rows] | None:
         try:
-            said = parse(stored)
+            result = parse(stored)
         except UnreadableFile as error:
             unreadable.append(rejected_file(stored, str(error)))
             return None
-        facts = {_EXTENT: asdict(extent(said)), _TOO_SMALL: implausibly_small(said.entries)}
-        return Rows(said.entries, facts), Rows(said.scores), Rows(said.rejected)
+        facts = {_EXTENT: asdict(extent(result)), _TOO_SMALL: implausibly_small(result.entries)}
+        return Rows(result.entries, facts), Rows(result.scores), Rows(result.rejected)
 
     def of_runs() -> list[pl.DataFrame]:
         # Single runs are small and many: a file for each would cost more than reading them again.
         for stored in single:
-            said = parsed(stored)
-            if isinstance(said, ParsedRun):
-                runs.append((stored, said))
-            elif isinstance(said, pl.DataFrame):
-                unreadable.append(said)
-        rejected = [*(said.rejected for _, said in runs), *unreadable, set_aside(store)]
+            result = parsed(stored)
+            if isinstance(result, ParsedRun):
+                runs.append((stored, result))
+            elif isinstance(result, pl.DataFrame):
+                unreadable.append(result)
+        rejected = [*(run.rejected for _, run in runs), *unreadable, set_aside(store)]
         return [
-            pl.concat([REPORTED_ENTRIES.empty(), *(said.entries for _, said in runs)]),
-            pl.concat([BENCHMARK_SCORES.empty(), *(said.scores for _, said in runs)]),
+            pl.concat([REPORTED_ENTRIES.empty(), *(run.entries for _, run in runs)]),
+            pl.concat([BENCHMARK_SCORES.empty(), *(run.scores for _, run in runs)]),
             pl.concat([REJECTED_ROWS.empty(), *rejected]),
         ]
 
@@ -87,8 +87,8 @@ def read_files(raw: Path, lake: Lake) -> Read:
     extents = {part.name: Extent(**part.facts[_EXTENT]) for part in entries if part.name != REST}
     read = [(one, extents[one.snapshot_id]) for one in tables if one.snapshot_id in extents]
     return Read(
-        accounts([*read, *((stored, extent(said)) for stored, said in runs)]),
-        pl.concat([EVALUATION_RUNS.empty(), *(said.runs for _, said in runs)]),
+        accounts([*read, *((stored, extent(run)) for stored, run in runs)]),
+        pl.concat([EVALUATION_RUNS.empty(), *(run.runs for _, run in runs)]),
     )
 
 

@@ -23,13 +23,13 @@ class Measured:
         name: Of the shard.
         node: Ray's name of the node that measured it.
         bundle: The bundle's files as a tar archive; empty where it failed.
-        said: The last lines that the program printed.
+        output: The last lines that the program printed.
     """
 
     name: str
     node: str
     bundle: bytes
-    said: str
+    output: str
 
     def unpack(self, folder: Path) -> None:
         """Write the bundle's files into a folder that is not there yet."""
@@ -50,13 +50,13 @@ def measure(program: bytes, plan: bytes, name: str, arguments: Sequence[str]) ->
         done = subprocess.run(  # noqa: S603 - this interpreter, our program
             command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
-        said = done.stdout.decode("utf-8", "replace")[-2000:]
+        output = done.stdout.decode("utf-8", "replace")[-2000:]
         if done.returncode or not (work / f"{name}.bundle" / "_COMPLETE").exists():
-            return node, b"", said
+            return node, b"", output
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             archive.add(work / f"{name}.bundle", arcname=".")
-        return node, packed.getvalue(), said
+        return node, packed.getvalue(), output
 
 
 def sweep(

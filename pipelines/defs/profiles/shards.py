@@ -61,9 +61,11 @@ def swept_shards(context: dg.AssetExecutionContext, config: ShardConfig, home: H
     (measured,) = sweep(
         asked, _program(settings), config.arguments, config.address or None, gpus=config.gpus, cpus=config.cpus
     )
-    context.log.info(measured.said)
+    context.log.info(measured.output)
     if not measured.bundle:
-        raise dg.Failure(f"{name} was not measured: {(measured.said.strip().splitlines() or ['no reason given'])[-1]}")
+        raise dg.Failure(
+            f"{name} was not measured: {(measured.output.strip().splitlines() or ['no reason given'])[-1]}"
+        )
     _land(measured, settings, bundle)
     return dg.MaterializeResult(
         metadata={"measured": True, "node": measured.node, "bundle": dg.MetadataValue.path(str(bundle))}
@@ -79,7 +81,7 @@ def _program(settings: Settings) -> bytes:
 
 def _land(measured: Measured, settings: Settings, bundle: Path) -> None:
     """Into the inbox whole, so that nobody finds half of it."""
-    beside = settings.home / "profiles" / f"{measured.name}{BUNDLE_SUFFIX}.part"
-    shutil.rmtree(beside, ignore_errors=True)
-    measured.unpack(beside)
-    beside.rename(bundle)
+    partial = settings.home / "profiles" / f"{measured.name}{BUNDLE_SUFFIX}.part"
+    shutil.rmtree(partial, ignore_errors=True)
+    measured.unpack(partial)
+    partial.rename(bundle)

@@ -39,8 +39,8 @@ def warehouse(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Build and flip; a failing blocking check upstream keeps this from running."""
     settings = skyline.settings
     # First, for a refresh that finds nothing new ends before it comes here: one that failed there must come again.
-    if said := publish_elsewhere(settings):
-        announce(f"published in the DuckLake: {said}")
+    if snapshot := publish_elsewhere(settings):
+        announce(f"published in the DuckLake: {snapshot}")
     release = publish(skyline.lake, TABLES, settings.published, fingerprint(settings), settings.keep_releases, VIEWS)
     announce(f"published {release.path.name}")
     faults = list(found_wrong(skyline, release))

@@ -195,10 +195,10 @@ def _density(
     official = pl.col("is_official_provider").fill_null(value=False)
     # A repository is often older than the weights in it; that of an official provider is not.
     released = pl.when(official).then(pl.coalesce("uploaded_on", "submitted_on")).otherwise("submitted_on")
-    told = sized.select(released.alias("day"), official.alias("official"), large=pl.col("parameters_total") >= LEAST)
+    facts = sized.select(released.alias("day"), official.alias("official"), large=pl.col("parameters_total") >= LEAST)
     rows, records = [], np.empty(0, dtype=np.int64)
     for population, wanted in (("all", pl.lit(value=True)), ("official_providers", pl.col("official"))):
-        dated = told.with_row_index("row").filter(wanted & pl.col("large") & pl.col("day").is_not_null())
+        dated = facts.with_row_index("row").filter(wanted & pl.col("large") & pl.col("day").is_not_null())
         members = dated["row"].to_numpy().astype(np.int64)
         growth = trend(dated["day"].to_physical().to_numpy(), found.part(members), _among(families, members))
         if growth is None:
@@ -219,9 +219,9 @@ def _density(
                 "to_date": days.max(),
             }
         )
-    known = told["day"].is_not_null() & told["large"]
+    known = facts["day"].is_not_null() & facts["large"]
     frame = sized.with_columns(
-        told["day"].alias("released_on"),
+        facts["day"].alias("released_on"),
         pl.Series("effective_parameters", found.effective_size),
         pl.Series("density", found.density),
         pl.Series("density_lower", found.density_lower).fill_nan(None),

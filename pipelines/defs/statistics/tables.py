@@ -103,14 +103,16 @@ def _newest(whole: pl.DataFrame) -> list[str]:
 
 def boards(whole: pl.DataFrame, entries: pl.DataFrame, scores: pl.DataFrame) -> Boards:
     """Entries and scores of whole snapshots, without those a board has flagged."""
-    kept = (
+    valid_entries = (
         entries.filter(~pl.col("is_flagged").fill_null(value=False))
         .join(whole, on="snapshot_id", how="semi")
         .with_columns(size_band("parameters_total").alias("size_band"), quarter("submitted_on").alias("quarter"))
         .sort(*_IN_ORDER, "entry_id")
     )
-    kept = kept.with_columns(family_numbers(kept["family"], kept["model_id"]).alias("family_number"))
-    return Boards(kept, scores.join(kept, on=["snapshot_id", "entry_id"], how="semi"), _newest(whole))
+    valid_entries = valid_entries.with_columns(
+        family_numbers(valid_entries["family"], valid_entries["model_id"]).alias("family_number")
+    )
+    return Boards(valid_entries, scores.join(valid_entries, on=["snapshot_id", "entry_id"], how="semi"), _newest(whole))
 
 
 def _by_snapshot(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -176,8 +178,8 @@ def benchmark_statistics(of: Boards) -> pl.DataFrame:
     coded = long.with_columns(pl.col(identity).cast(pl.Categorical))
     found = pl.concat([summaries(coded, ("snapshot_id",), grouping) for grouping in tables.GROUPINGS])
     named = of.entries.select(SNAPSHOT).unique()
-    told = found.with_columns(pl.col(identity).cast(pl.String)).join(named, on="snapshot_id")
-    return told.sort("snapshot_id", "group_by", "group", "measure")
+    described = found.with_columns(pl.col(identity).cast(pl.String)).join(named, on="snapshot_id")
+    return described.sort("snapshot_id", "group_by", "group", "measure")
 
 
 def z_scores(of: Boards) -> pl.DataFrame:

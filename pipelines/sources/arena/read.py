@@ -30,7 +30,7 @@ _ROW = "row_number"
 _ARENA = re.compile(r"_(text|vision|image)(?=\.)|(?:^|/)([a-z_]+?)(_style_control)?/(?:latest|full)-\d{5}-of-\d{5}\.")
 _INTERVAL = r"^\+(\d+(?:\.\d+)?)/-(\d+(?:\.\d+)?)$"
 # Required, and missed in words of their own.
-_SAID = frozenset({"model", "as_of_date"})
+_OWN_REASONS = frozenset({"model", "as_of_date"})
 _SAME_ROW = ("as_of_date", "arena", "category", "style_control", "_identity")
 
 
@@ -108,9 +108,9 @@ def parse_board(payload: bytes, suffix: str, uri: str, snapshot_id: str) -> Pars
     typed = _typed(text, board, snapshot_id)
     bad = pl.concat([_wrong_cells(text, board.layout), _wrong_rows(typed)])
     reasons = bad.group_by(_ROW).agg(pl.col("reason").unique(maintain_order=True).str.join("; ")).sort(_ROW)
-    kept = typed.join(reasons, on=_ROW, how="anti")
+    valid_rows = typed.join(reasons, on=_ROW, how="anti")
     return ParsedBoard(
-        ARENA_BOARD.conform(kept.select(ARENA_BOARD.column_names)),
+        ARENA_BOARD.conform(valid_rows.select(ARENA_BOARD.column_names)),
         pl.concat([_unread_columns(text, board.layout, uri, snapshot_id), _rejected(text, reasons, uri, snapshot_id)]),
         text.height,
         board.layout,
@@ -267,7 +267,7 @@ def _wrong_rows(typed: pl.DataFrame) -> pl.DataFrame:
         *(
             (pl.col(c.name).is_null(), pl.lit(f"no {c.name}"))
             for c in ARENA_BOARD.columns
-            if c.required and c.name not in _SAID
+            if c.required and c.name not in _OWN_REASONS
         ),
         *((wrong, pl.lit(why)) for why, wrong in value_rules(ARENA_BOARD).items()),
     ]

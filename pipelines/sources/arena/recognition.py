@@ -43,8 +43,8 @@ def _table(file: Unread) -> Recognised | None:
         if votes.recognised_by <= columns:
             if payload.startswith(codecs.BOM_UTF16_BE):
                 raise UnreadableFile(f"{uri} is UTF-16 with the larger byte first; save it as UTF-8.")
-            said = _last_vote(columns, payload, suffix, uri) or date_in_name(uri)
-            return _retrieved(VOTES, votes.name, "arena_votes", said)
+            date = _last_vote(columns, payload, suffix, uri) or date_in_name(uri)
+            return _retrieved(VOTES, votes.name, "arena_votes", date)
     for layout, needed in EVIDENCE_COLUMNS.items():
         if needed <= columns:
             return _retrieved(RELEASE_DATES, layout, "release_dates", date_in_name(uri))
@@ -56,9 +56,9 @@ def _table(file: Unread) -> Recognised | None:
     return None
 
 
-def _retrieved(source: str, layout: str, subject: str, said: dt.date | None) -> Recognised:
+def _retrieved(source: str, layout: str, subject: str, date: dt.date | None) -> Recognised:
     """Of the date that it says, else of the day of its retrieval."""
-    return Recognised(source, layout, subject, said or today(), is_dated=said is not None)
+    return Recognised(source, layout, subject, date or today(), is_dated=date is not None)
 
 
 def _board(payload: bytes, suffix: str, uri: str) -> Recognised:

@@ -127,9 +127,9 @@ class Aliases:
 
     def _instructed_itself(self, name: str) -> str | None:
         """Slug of the instructed model where a pretrained one is meant, as of Qwen3-8B, of which none is -Instruct."""
-        apart = parsed_name(name)
-        base = slug(apart.base)
-        is_asked = _PRETRAINED.search(" ".join(apart.words))
+        parsed = parsed_name(name)
+        base = slug(parsed.base)
+        is_asked = _PRETRAINED.search(" ".join(parsed.words))
         return base if is_asked and not any(f"{base}{end}" in self._by_slug for end in _INSTRUCTED_ENDS) else None
 
     def _only(self, wanted: str, name: str) -> tuple[str | None, set[str]]:
@@ -148,19 +148,19 @@ class Aliases:
 
 def _tries(name: str) -> list[tuple[str, str]]:
     """Slugs that the model may have, best first, each with what was done to the name."""
-    apart = parsed_name(name)
-    base, said = slug(apart.base), " ".join(apart.words)
+    parsed = parsed_name(name)
+    base, words = slug(parsed.base), " ".join(parsed.words)
     tries = [(slug(name), "the whole name")]
-    without = f"the whole name without {', '.join(apart.words)}"
-    if _PRETRAINED.search(said):
+    without = f"the whole name without {', '.join(parsed.words)}"
+    if _PRETRAINED.search(words):
         return [*tries, *((f"{base}{end}", without) for end in _PRETRAINED_ENDS)]
     instructed = [
         (f"{base}{end}", f"the whole name and {end}, as boards ask the instructed model,") for end in _INSTRUCTED_ENDS
     ]
-    if apart.words:
-        if apart.mode == "thinking":
+    if parsed.words:
+        if parsed.mode == "thinking":
             tries.append((f"{base}-thinking", f"{without} and -thinking"))
-        says_use = apart.mode in {"thinking", "non-thinking"} or _INSTRUCTED.search(said)
+        says_use = parsed.mode in {"thinking", "non-thinking"} or _INSTRUCTED.search(words)
         tries += [*instructed, (base, without)] if says_use else [(base, without), *instructed]
     elif _TAG.search(name):
         tries = [*instructed, *tries]

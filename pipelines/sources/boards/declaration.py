@@ -90,13 +90,13 @@ class Score(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _named_by_column(cls, said: Any) -> Any:
-        names = said.get("columns") if isinstance(said, dict) else None
+    def _named_by_column(cls, data: Any) -> Any:
+        names = data.get("columns") if isinstance(data, dict) else None
         if not isinstance(names, dict):
-            return said
-        if "benchmark" in said:
+            return data
+        if "benchmark" in data:
             raise ValueError("columns already say the benchmark of each; benchmark cannot say another")
-        return {**said, "columns": tuple(names), "benchmark": {"text": "{column}", "map": names}}
+        return {**data, "columns": tuple(names), "benchmark": {"text": "{column}", "map": names}}
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -224,14 +224,14 @@ class File(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_every_score(cls, said: Any) -> Any:
-        if not isinstance(said, dict) or "every_score" not in said:
-            return said
-        every, scores = said["every_score"], said.get("scores", [])
+    def _of_every_score(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "every_score" not in data:
+            return data
+        every, scores = data["every_score"], data.get("scores", [])
         if not isinstance(scores, list) or not all(isinstance(one, dict) for one in (every, *scores)):
             raise ValueError("every_score is a table, and scores are a list of tables")
         merged = [{**every, **score} for score in scores]
-        return {name: value for name, value in said.items() if name != "every_score"} | {"scores": merged}
+        return {name: value for name, value in data.items() if name != "every_score"} | {"scores": merged}
 
     @property
     def holds_measurements(self) -> bool:
@@ -341,12 +341,12 @@ def parse(text: str, where: str) -> Board:
     except tomllib.TOMLDecodeError as error:
         raise BrokenDeclaration(f"{where} is no TOML: {error}.") from error
     except ValidationError as error:
-        said = "; ".join(
+        problems = "; ".join(
             f"{'.'.join(map(str, one['loc'])) or 'declaration'}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors()[:5]
         )
         raise BrokenDeclaration(
-            f"{where} is not a declaration of a board: {said}. Units are {', '.join(UNITS)}; categories"
+            f"{where} is not a declaration of a board: {problems}. Units are {', '.join(UNITS)}; categories"
             f" {', '.join(CATEGORIES)}; modes {', '.join(MODES)}; reporters {', '.join(REPORTERS)}."
         ) from error
 

@@ -138,19 +138,19 @@ def rows_of(member: Member, file: File, *, as_table: bool = False) -> Rows:
         read = _markdown(member, None if as_table else file.after)
     else:
         read = Rows(_numbered(read_as_text(member.payload, ".parquet", member.name, nested=True)))
-    said = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
+    origin = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
     there = [pl.col(name) for name in file.filled_down if name in read.frame.columns]
     frame = read.frame.with_columns(
         *(pl.when(cell.str.strip_chars() != "").then(cell).forward_fill() for cell in there),
-        *(pl.lit(value).alias(name) for name, value in said.items()),
+        *(pl.lit(value).alias(name) for name, value in origin.items()),
     )
     return replace(read, frame=_by_model(frame, file) if file.models_across else frame)
 
 
 def _by_model(frame: pl.DataFrame, file: File) -> pl.DataFrame:
     """A row for each model of a table that has a column for each; its path names the column, so rows stay apart."""
-    beside = {ROW, FILE_NAME, FILE_STEM, FILE_PATH, *file.models_across}
-    index = [name for name in frame.columns if name in beside or name.endswith(".link")]
+    index_names = {ROW, FILE_NAME, FILE_STEM, FILE_PATH, *file.models_across}
+    index = [name for name in frame.columns if name in index_names or name.endswith(".link")]
     return frame.unpivot(index=index, variable_name="model", value_name="score").with_columns(
         pl.concat_str(FILE_PATH, pl.lit(", "), "model").alias(FILE_PATH)
     )
@@ -165,9 +165,9 @@ def rows_together(found: Sequence[Member], file: File, *, as_table: bool = False
     records: list[dict[str, str | None]] = []
     numbers: list[int] = []
     for member in found:
-        said: dict[str, str | None] = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
+        origin: dict[str, str | None] = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
         own = table_records(member) if as_table else records_of(member, file.form, file.records)
-        records += [{**record, **said} for record in own]
+        records += [{**record, **origin} for record in own]
         numbers += range(1, len(own) + 1)
     names = dict.fromkeys(name for record in records for name in record if name != ROW)
     if len(names) > _MOST_COLUMNS:
@@ -267,8 +267,8 @@ def _csv(member: Member, file: File) -> Rows:
     if len(lines) < 2:
         raise UnreadableFile(f"{member.name} has no row below its header.")
     rows = _table(lines[0], lines[1:], member.name)
-    said = "; ".join(" ".join(filter(None, (cell.strip() for cell in line))) for line in above)
-    notes = [f"{counted(len(above), 'line')} above the header, no row: '{said[:200]}'"] if above else []
+    preface = "; ".join(" ".join(filter(None, (cell.strip() for cell in line))) for line in above)
+    notes = [f"{counted(len(above), 'line')} above the header, no row: '{preface[:200]}'"] if above else []
     return replace(rows, semicolons=header.delimiter == ";", text=text, notes=notes)
 
 
@@ -285,20 +285,20 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> 
         seen[one] = seen.get(one, 0) + 1
         unique.append(one if seen[one] == 1 else f"{one}#{seen[one]}")
     broken: list[tuple[int, str]] = []
-    kept: list[Sequence[str]] = []
+    complete_lines: list[Sequence[str]] = []
     numbers: list[int] = []
     last = _last_row(lines) if len(unique) > 2 else len(lines)
     for number, line in enumerate(lines, start=1):
         if [cell.strip() for cell in line[: len(names)]] == names:
             continue  # The header once more, as in files that were joined.
-        if number > last and " " in (said := "".join(line).strip()):
-            broken.append((number, f"is a note below the table and no row: '{said[:200]}'"))
+        if number > last and " " in (note := "".join(line).strip()):
+            broken.append((number, f"is a note below the table and no row: '{note[:200]}'"))
         elif len(line) < len(unique) or any(cell.strip() for cell in line[len(unique) :]):
             broken.append((number, f"has {len(line)} of {len(unique)} fields, so its cells are in the wrong columns"))
         else:
-            kept.append(line[: len(unique)])
+            complete_lines.append(line[: len(unique)])
             numbers.append(number)
-    columns = list(zip(*kept, strict=True)) or [()] * len(unique)
+    columns = list(zip(*complete_lines, strict=True)) or [()] * len(unique)
     frame = pl.DataFrame(
         {"row_number": numbers, **{n: list(column) for n, column in zip(unique, columns, strict=True)}},
         schema={"row_number": pl.Int64, **dict.fromkeys(unique, pl.String)},
@@ -308,8 +308,8 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> 
 
 def _last_row(lines: Sequence[Sequence[str]]) -> int:
     """How many rows there are down to the last that says more than one thing."""
-    said = [sum(bool(cell.strip()) for cell in line) for line in lines]
-    return max((number for number, count in enumerate(said, start=1) if count > 1), default=len(lines))
+    cell_counts = [sum(bool(cell.strip()) for cell in line) for line in lines]
+    return max((number for number, count in enumerate(cell_counts, start=1) if count > 1), default=len(lines))
 
 
 def _markdown(member: Member, after: str | None) -> Rows:

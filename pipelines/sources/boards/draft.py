@@ -63,8 +63,8 @@ def draft(path: Path) -> str:
     ]
     if across:
         benchmark = next(one for one in across if _BENCHMARKS.search(one))
-        said = frame.select(pl.concat([pl.col(one) for one in scores]).alias("score"))
-        lines += ["", *_score(said, "score"), f"benchmark = {_quoted('{' + benchmark + '}')}"]
+        score_cells = frame.select(pl.concat([pl.col(one) for one in scores]).alias("score"))
+        lines += ["", *_score(score_cells, "score"), f"benchmark = {_quoted('{' + benchmark + '}')}"]
     else:
         for column in scores:
             lines += ["", *_score(frame, column)]
@@ -96,8 +96,8 @@ def _read(member: Member) -> tuple[str, list[str], pl.DataFrame]:
     failed: UnreadableFile | None = None
     read: list[tuple[str, list[str], pl.DataFrame]] = []
     for place in places:
-        said = {key: place} if place else {}
-        file = File.model_validate({"name": "draft", "form": form, **said, "refused": "draft"})
+        location = {key: place} if place else {}
+        file = File.model_validate({"name": "draft", "form": form, **location, "refused": "draft"})
         try:
             frame = rows_of(member, file, as_table=form in DOCUMENTS and not place).frame
         except UnreadableFile as error:
@@ -114,8 +114,8 @@ def _read(member: Member) -> tuple[str, list[str], pl.DataFrame]:
 
 
 def _is_numeric(frame: pl.DataFrame, column: str) -> bool:
-    said = frame.select(values.cell(column).alias("cell")).drop_nulls()
-    return said.height > 0 and said.select(values.number(pl.col("cell")).is_not_null().mean()).item() > _MOSTLY
+    cells = frame.select(values.cell(column).alias("cell")).drop_nulls()
+    return cells.height > 0 and cells.select(values.number(pl.col("cell")).is_not_null().mean()).item() > _MOSTLY
 
 
 def _score(frame: pl.DataFrame, column: str) -> list[str]:

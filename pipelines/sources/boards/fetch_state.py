@@ -46,9 +46,12 @@ def path_of(settings: Settings, source: str) -> Path:
 def read(path: Path) -> LastFetch | None:
     """What a file says; None where it is absent or broken."""
     try:
-        said = read_object(path)
+        state = read_object(path)
         return LastFetch(
-            dt.datetime.fromisoformat(said["asked_at"]), str(said["outcome"]), bool(said["failed"]), dict(said["marks"])
+            dt.datetime.fromisoformat(state["asked_at"]),
+            str(state["outcome"]),
+            bool(state["failed"]),
+            dict(state["marks"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -123,21 +123,23 @@ def _take(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: st
     except UnreadableFile as error:
         rows.rejected.append(rejected_file(stored, str(error)))
         return
-    told = [
+    rejected = [
         rejected_row(stored.snapshot_id, uri, f"{member}: {reason}" if member else reason).with_columns(
             pl.lit(number, pl.Int64).alias("row_number")
         )
         for number, member, reason in read.rejected
     ]
-    told += [
+    rejected += [
         rejected_row(stored.snapshot_id, uri, f"{counted(count, 'row')} {reason}"[:2000])
         for reason, count in read.passed_over.items()
     ]
-    told += [rejected_row(stored.snapshot_id, uri, note[:2000]) for note in read.notes]
+    rejected += [rejected_row(stored.snapshot_id, uri, note[:2000]) for note in read.notes]
     if read.unread and declared is not None and declared.by_user:
         # Who declared a board wants to know what was left; of ours it is known.
-        told.append(rejected_row(stored.snapshot_id, uri, f"columns not read: {', '.join(sorted(read.unread))}"[:2000]))
-    rows.rejected += told
+        rejected.append(
+            rejected_row(stored.snapshot_id, uri, f"columns not read: {', '.join(sorted(read.unread))}"[:2000])
+        )
+    rows.rejected += rejected
     if stored.manifest.source != ARENA_BOARDS:  # which accounts for its own
         rows.snapshots.append(
             {
@@ -182,24 +184,24 @@ def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, co
     decided_by = [stored.sha256, stored.manifest.uri, stored.manifest.as_of.isoformat(), code]
     key = hashlib.sha256("|".join([*decided_by, declared.text if declared else ""]).encode()).hexdigest()
     paths = [parsed / f"{key[:40]}{suffix}" for suffix in (".parquet", ".facts.parquet", ".measured.parquet")]
-    told_path = paths[0].with_suffix(".json")
+    entry_path = paths[0].with_suffix(".json")
     results, facts, measured = map(read_cached, paths)
-    told = read_object(told_path)
-    if results is not None and facts is not None and measured is not None and told:
+    entry = read_object(entry_path)
+    if results is not None and facts is not None and measured is not None and entry:
         return Read(
-            results, facts, [tuple(one) for one in told["rejected"]],
-            told["rows"], told["loaded"], set(told["unread"]), told["passed_over"], told["notes"], measured,
+            results, facts, [tuple(one) for one in entry["rejected"]],
+            entry["rows"], entry["loaded"], set(entry["unread"]), entry["passed_over"], entry["notes"], measured,
         )  # fmt: skip
     read = read_stored(stored, declared)
     for path, frame in zip(paths, (read.results, read.facts, read.measured), strict=True):
         with replacing(path) as temporary:
             frame.write_parquet(temporary)
-    told = {
+    entry = {
         "rejected": read.rejected, "rows": read.rows, "loaded": read.loaded, "unread": sorted(read.unread),
         "passed_over": read.passed_over, "notes": read.notes,
     }  # fmt: skip
-    with replacing(told_path) as temporary:
-        temporary.write_text(json.dumps(told), encoding="utf-8")
+    with replacing(entry_path) as temporary:
+        temporary.write_text(json.dumps(entry), encoding="utf-8")
     return read
 
 

@@ -46,19 +46,21 @@ def measured_of(frame: pl.DataFrame, file: File) -> tuple[pl.DataFrame, list[Ref
     for one in file.measured:
         rows = frame.filter(values.matching(one.only_rows, set(frame.columns)))
         for column in _columns_of(one, frame.columns):
-            said = {**file.measured_with, **one.columns}
-            stated = stated_of(rows, END_TO_END_MEASUREMENTS, said, one.factors, column)
+            templates = {**file.measured_with, **one.columns}
+            stated = stated_of(rows, END_TO_END_MEASUREMENTS, templates, one.factors, column)
             stated = stated.filter(pl.col("value").is_not_null() & (pl.col("value") != 0))
             if one.per_device:
                 stated = stated.with_columns(value=pl.col("value") * pl.col("device_count"))
             stated = stated.with_columns(pl.col("weight_format").map_elements(_format, return_dtype=pl.String))
-            good, wrong = valid_and_rejected(stated, END_TO_END_MEASUREMENTS, said.keys(), _NEEDED)
+            good, wrong = valid_and_rejected(stated, END_TO_END_MEASUREMENTS, templates.keys(), _NEEDED)
             found.append(good.select(MEASURED_SCHEMA.keys()))
             rejected += wrong
     whole = pl.concat(found)
     silent = frame.join(whole, on=[ROW, FILE_PATH], how="anti")
-    told = {(number, member) for number, member, _ in rejected}
-    rejected += [(*place, _NOTHING) for place in silent.select(ROW, FILE_PATH).iter_rows() if place not in told]
+    rejected_places = {(number, member) for number, member, _ in rejected}
+    rejected += [
+        (*place, _NOTHING) for place in silent.select(ROW, FILE_PATH).iter_rows() if place not in rejected_places
+    ]
     return whole, rejected, passed_over
 
 

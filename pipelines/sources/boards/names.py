@@ -67,13 +67,13 @@ def parsed_name(name: str) -> Name:
     while found := _end_of(base):
         base, word = found
         words.append(word)
-    said = " ".join(words)
-    precision = _PRECISION_WORD.search(said)
-    effort = _EFFORT_WORD.search(said)
+    text = " ".join(words)
+    precision = _PRECISION_WORD.search(text)
+    effort = _EFFORT_WORD.search(text)
     level = effort.group("effort").lower() if effort else None
     return Name(
         base,
-        _mode(said, level) or ("thinking" if _THINKS_ANYWHERE.search(base) else None),
+        _mode(text, level) or ("thinking" if _THINKS_ANYWHERE.search(base) else None),
         level if level != "none" else None,
         precision.group("precision").lower() if precision else None,
         tuple(reversed(words)),
@@ -102,12 +102,12 @@ def _split(base: str, at: int, word: str) -> tuple[str, str] | None:
     return (before, word.strip()) if before else None
 
 
-def _mode(said: str, effort: str | None) -> str | None:
-    if _NOT_ANYWHERE.search(said) or effort == "none":
+def _mode(text: str, effort: str | None) -> str | None:
+    if _NOT_ANYWHERE.search(text) or effort == "none":
         return "non-thinking"
-    if _THINKS_ANYWHERE.search(said) or effort is not None:
+    if _THINKS_ANYWHERE.search(text) or effort is not None:
         return "thinking"
-    return "hybrid-unknown" if "unknown" in said.lower() else None
+    return "hybrid-unknown" if "unknown" in text.lower() else None
 
 
 def slug(name: str) -> str:

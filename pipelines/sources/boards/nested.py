@@ -85,10 +85,10 @@ def rows_at(
             yield from rows_at(each, rest, {**_of_key(above, str(key), step[1:-1], node), step[1:-1]: str(key)}, path)
     elif isinstance(node, dict):
         key, each_of = (step[:-2], True) if step.endswith("[]") else (step, False)
-        beside = flat({name: value for name, value in node.items() if name != key}, path)
+        siblings = flat({name: value for name, value in node.items() if name != key}, path)
         below = node.get(key)
         for each in (below if isinstance(below, list) else ()) if each_of else (below,):
-            yield from rows_at(each, rest, {**above, **beside}, f"{path}{key}.")
+            yield from rows_at(each, rest, {**above, **siblings}, f"{path}{key}.")
 
 
 def _of_key(above: Mapping[str, str | None], key: str, name: str, keys: Container[str]) -> dict[str, str | None]:

@@ -87,8 +87,8 @@ def _typed(name: str, text: pl.DataFrame, dtype: pl.DataType) -> pl.Expr:
 def written(results: pl.DataFrame) -> bytes:
     """Rows as the CSV that `read` reads, without columns of the home."""
     # That a mode is left open follows from other sources too, so each home finds it for itself.
-    said = {name: parsed_name(name).mode for name in results["name_in_source"].unique()}
-    own = pl.col("name_in_source").replace_strict(said, default=None, return_dtype=pl.String)
+    modes = {name: parsed_name(name).mode for name in results["name_in_source"].unique()}
+    own = pl.col("name_in_source").replace_strict(modes, default=None, return_dtype=pl.String)
     mode = pl.when(pl.col("mode") == "hybrid-unknown").then(own).otherwise("mode").alias("mode")
     version = unmarked(pl.col("benchmark_version")).alias("benchmark_version")
     frame = results.select([name for name in COLUMNS if name in results.columns]).with_columns(mode, version)

@@ -133,8 +133,8 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     read.rejected = read.rejected[:_MOST_REASONS]
     # A row whose model is not yet scored loads as much as it says.
     named = set(base.select(ROW, "member").rows())
-    kept = set(read.results.select(ROW, "member").rows())
-    read.loaded = len(named) - len(named & ({(number, member) for number, member, _ in read.rejected} - kept))
+    result_rows = set(read.results.select(ROW, "member").rows())
+    read.loaded = len(named) - len(named & ({(number, member) for number, member, _ in read.rejected} - result_rows))
     read.unread = columns - _FIXED - used
     read.notes += [*_misspelt(file, columns, read.unread), *_undated(frame, file, columns)]
     if any(score.columns == _ALL for score in file.scores) and (left := read.unread - {"", *declared}):
@@ -146,10 +146,10 @@ def _misspelt(file: File, columns: set[str], unread: set[str]) -> list[str]:
     """What is nearly a column of scores that is declared and not there: it may have been renamed."""
     # Columns are benchmarks of their own where these are named after them; else any one of them will do.
     scores = () if file.by_file else file.scores
-    apart = [(score.columns, any("{column}" in text for text in score.benchmark.text)) for score in scores]
+    requirements = [(score.columns, any("{column}" in text for text in score.benchmark.text)) for score in scores]
     missing = {
         name
-        for names, each_counts in apart
+        for names, each_counts in requirements
         for name in names
         if name not in columns and (each_counts or not columns.intersection(names))
     }
@@ -167,9 +167,12 @@ def _misspelt(file: File, columns: set[str], unread: set[str]) -> list[str]:
 def _undated(frame: pl.DataFrame, file: File, columns: set[str]) -> list[str]:
     """Dates that cannot be read, and what stands for them."""
     found = []
-    for said, instead in ((file.date, "rows are of the date of the file"), (file.measured_on, "rows have no such day")):
-        if said is not None:
-            text = values.text(said, columns)
+    for template, instead in (
+        (file.date, "rows are of the date of the file"),
+        (file.measured_on, "rows have no such day"),
+    ):
+        if template is not None:
+            text = values.text(template, columns)
             wrong = frame.select(text.alias("text"), values.day(text).alias("day")).filter(
                 pl.col("text").is_not_null(), pl.col("day").is_null()
             )
@@ -215,40 +218,40 @@ def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
 
 def _error_columns(score: Score) -> list[str]:
     """Templates of columns that stand beside one of scores, named after it."""
-    said = (score.standard_error, score.half_interval, *(score.interval or ()), score.n_items, score.n_trials)
-    return [name for one in said if one is not None for name in values.named_after(one)]
+    templates = (score.standard_error, score.half_interval, *(score.interval or ()), score.n_items, score.n_trials)
+    return [name for one in templates if one is not None for name in values.named_after(one)]
 
 
 def _templates_of(file: File) -> list[Template | None]:
-    said: list[Template | None] = [
+    templates: list[Template | None] = [
         file.name_in_source, file.link, file.date, file.date_newest, file.version, file.mode, file.effort,
         file.scaffold, file.host, file.precision_served, file.measured_on, file.reporter,
     ]  # fmt: skip
     for score in (*file.scores, *file.by_file.values()):
-        said += [score.benchmark, score.version, score.category, score.metric, score.n_items, score.n_trials]
-        said += [score.standard_error, score.half_interval, score.cost_usd, score.reporter, score.may_bundle]
-        said.append(score.lower_is_better)
-        said += list(score.interval or ())
+        templates += [score.benchmark, score.version, score.category, score.metric, score.n_items, score.n_trials]
+        templates += [score.standard_error, score.half_interval, score.cost_usd, score.reporter, score.may_bundle]
+        templates.append(score.lower_is_better)
+        templates += list(score.interval or ())
     if file.prices is not None:
-        said += file.prices.columns.values()
-    said += file.measured_with.values()
+        templates += file.prices.columns.values()
+    templates += file.measured_with.values()
     for one in file.measured:
-        said += one.columns.values()
+        templates += one.columns.values()
     if file.facts is not None:
-        said += [getattr(file.facts, name) for name in type(file.facts).model_fields]
-    return said
+        templates += [getattr(file.facts, name) for name in type(file.facts).model_fields]
+    return templates
 
 
 def _columns_read(file: File) -> set[str]:
     filters = [file.only_rows, file.not_rows, *(score.only_rows for score in file.scores)]
     filters += [one.only_rows for one in file.measured]
-    said = {column for one in _templates_of(file) if one is not None for column in one.columns}
-    return said.union(*filters)
+    columns = {column for one in _templates_of(file) if one is not None for column in one.columns}
+    return columns.union(*filters)
 
 
 def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, columns: set[str]) -> pl.DataFrame:
     """What each row says of itself, whatever it scores: who, in which mode, when, measured by whom."""
-    said = {
+    templates = {
         "mode": file.mode, "effort": file.effort,
         "scaffold": file.scaffold, "host": file.host, "precision_served": file.precision_served,
         "reporter": file.reporter,
@@ -263,18 +266,18 @@ def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, co
             values.text(file.link, columns),
             values.address(file.name_in_source, columns),
         ).alias("link"),
-        *(values.text(one, columns).alias(name) for name, one in said.items()),
+        *(values.text(one, columns).alias(name) for name, one in templates.items()),
         pl.coalesce(_day(file.date, columns), pl.lit(as_of)).alias("snapshot_date"),
         _day(file.measured_on, columns).alias("measured_on"),
     )
     names = base["name_in_source"].drop_nulls().unique()
-    apart = pl.DataFrame(
+    from_names = pl.DataFrame(
         [(name, one.mode, one.effort, one.precision) for name in names for one in (parsed_name(name),)],
         schema=dict.fromkeys(("name_in_source", "named_mode", "named_effort", "named_precision"), pl.String),
         orient="row",
     )
     stated_mode = pl.col("mode").is_in(MODES)
-    return base.join(apart, on="name_in_source", how="left", maintain_order="left").select(
+    return base.join(from_names, on="name_in_source", how="left", maintain_order="left").select(
         *(pl.col(name) for name in base.columns if name not in {"mode", "effort", "precision_served", "reporter"}),
         pl.lit(board.name).alias("source"),
         pl.when(stated_mode).then("mode").otherwise("named_mode").alias("mode"),
@@ -294,8 +297,8 @@ def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, co
     )
 
 
-def _day(said: Template | None, columns: set[str]) -> pl.Expr:
-    return pl.lit(None, pl.Date) if said is None else values.day(values.text(said, columns))
+def _day(template: Template | None, columns: set[str]) -> pl.Expr:
+    return pl.lit(None, pl.Date) if template is None else values.day(values.text(template, columns))
 
 
 def _scored(
@@ -335,14 +338,14 @@ def _cells(
 ) -> pl.DataFrame:
     """Cells of the columns of one score with what their declaration says of them, all as text, column by column."""
     low, high = score.interval or (None, None)
-    said = dict(zip(_PARTS, (
+    templates = dict(zip(_PARTS, (
         score.benchmark, score.version if score.version is not None else file.version, score.category, score.metric,
         score.n_items, score.n_trials, score.standard_error, low, high, score.half_interval, score.cost_usd,
         score.reporter, score.may_bundle, score.lower_is_better,
     ), strict=True))  # fmt: skip
-    if len(of_columns) > 1 and any(values.names_by_column(one) for one in said.values()):
+    if len(of_columns) > 1 and any(values.names_by_column(one) for one in templates.values()):
         return pl.concat([_cells(frame, file, score, [one], columns, number) for one in of_columns])
-    read = sorted({column for one in said.values() if one is not None for column in one.columns} & columns)
+    read = sorted({column for one in templates.values() if one is not None for column in one.columns} & columns)
     if len(of_columns) == 1:
         meant: str | pl.Expr = of_columns[0]
         rows = frame.with_columns(pl.col(of_columns[0]).alias(_CELL), pl.lit(of_columns[0]).alias(_COLUMN))
@@ -355,7 +358,7 @@ def _cells(
         values.cell(_CELL).alias("cell"),
         pl.col(_COLUMN).alias("column"),
         pl.lit(number).alias(_SCORE),
-        *(values.text(one, columns, meant).alias(name) for name, one in said.items()),
+        *(values.text(one, columns, meant).alias(name) for name, one in templates.items()),
     ).filter(pl.col("cell").is_not_null())
 
 
@@ -373,10 +376,10 @@ def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, semicolons: bool) -
         orient="row",
     )  # fmt: skip
 
-    def as_said(name: str, read: Callable[[pl.Expr], pl.Expr], dtype: type[pl.DataType] = pl.Float64) -> pl.Expr:
+    def optional(name: str, read: Callable[[pl.Expr], pl.Expr], dtype: type[pl.DataType] = pl.Float64) -> pl.Expr:
         # Most files say none of most of these.
-        said = cells[name].null_count() < cells.height
-        return (read(pl.col(name)) if said else pl.lit(None, dtype)).alias(name)
+        has_values = cells[name].null_count() < cells.height
+        return (read(pl.col(name)) if has_values else pl.lit(None, dtype)).alias(name)
 
     def in_unit(value: pl.Expr) -> pl.Expr:
         return values.number(value, pl.col("unit"), commas=commas)
@@ -394,18 +397,18 @@ def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, semicolons: bool) -
     commas = by_unit if style is None else pl.lit(style)
     return joined.with_columns(
         in_unit(pl.col("cell")).alias("score"),
-        *(as_said(name, in_unit) for name in ("standard_error", "ci_low", "ci_high")),
-        as_said("half", in_unit).abs(),
-        as_said("cost_usd", lambda cost: values.number(cost, commas="decimal" if style == "decimal" else "either")),
-        *(as_said(name, count, pl.Int64) for name in ("n_items", "n_trials")),
-        as_said("own_may_bundle", values.flag, pl.Boolean),
+        *(optional(name, in_unit) for name in ("standard_error", "ci_low", "ci_high")),
+        optional("half", in_unit).abs(),
+        optional("cost_usd", lambda cost: values.number(cost, commas="decimal" if style == "decimal" else "either")),
+        *(optional(name, count, pl.Int64) for name in ("n_items", "n_trials")),
+        optional("own_may_bundle", values.flag, pl.Boolean),
     ).with_columns(
-        pl.coalesce(~as_said("lower_is_better", values.flag, pl.Boolean), "higher_is_better").alias("higher_is_better")
+        pl.coalesce(~optional("lower_is_better", values.flag, pl.Boolean), "higher_is_better").alias("higher_is_better")
     )
 
 
 def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, columns: set[str]) -> pl.DataFrame:
-    said: Mapping[str, Template | None] = {name: getattr(facts, name) for name in type(facts).model_fields}
+    templates: Mapping[str, Template | None] = {name: getattr(facts, name) for name in type(facts).model_fields}
     readers = {
         "release_date": values.day,
         "context_tokens": values.integer,
@@ -417,7 +420,7 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
     def read(name: str, one: Template | None) -> pl.Expr:
         return pl.lit(None, FACT_SCHEMA[name]) if one is None else readers.get(name, _same)(values.text(one, columns))
 
-    picked = frame.select(ROW, FILE_PATH, *(read(name, one).alias(name) for name, one in said.items()))
+    picked = frame.select(ROW, FILE_PATH, *(read(name, one).alias(name) for name, one in templates.items()))
     joined = picked.join(base, on=[ROW, FILE_PATH], how="inner", maintain_order="left")
     return (
         joined.with_columns(pl.lit(None, pl.String).alias("model_id"), pl.lit(board.may_bundle).alias("may_bundle"))

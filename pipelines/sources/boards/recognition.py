@@ -305,14 +305,14 @@ def dated(matched: Sequence[Matched], name: str) -> Dated:
     Raises:
         UndatedBoard: the name says a date before there were boards, or after tomorrow.
     """
-    stated = [date for one in matched for date in _stated(one, one.file.date)]
+    stated = [date for one in matched for date in _stated_dates(one, one.file.date)]
     if stated:
         return Dated(max(stated))
     if (date := _named_day(name)) is not None:
         if not values.EARLIEST <= date <= _tomorrow():
             raise UndatedBoard(f"{name} names {date}, which cannot be the date of a board.")
         return Dated(date, by_name=True)
-    if stated := [date for one in matched for date in _stated(one, one.file.date_newest)]:
+    if stated := [date for one in matched for date in _stated_dates(one, one.file.date_newest)]:
         return Dated(max(stated))
     # Nothing says a date: it is what the source said when it was retrieved.
     return Dated(dt.datetime.now(dt.UTC).date(), is_dated=False)
@@ -334,13 +334,13 @@ def _named_day(name: str) -> dt.date | None:
     return None
 
 
-def _stated(one: Matched, said: Template | None) -> Iterator[dt.date]:
+def _stated_dates(one: Matched, template: Template | None) -> Iterator[dt.date]:
     found: list[object] = []
     if one.file.date_in_text and (text := re.search(one.file.date_in_text, one.rows.text)):
         found.append(pl.select(values.day(pl.lit(text.group(1)))).item())
-    if said is not None:
+    if template is not None:
         frame = one.rows.frame
-        found.append(frame.select(values.day(values.text(said, set(frame.columns))).max()).item())
+        found.append(frame.select(values.day(values.text(template, set(frame.columns))).max()).item())
     yield from (date for date in found if isinstance(date, dt.date) and values.EARLIEST <= date <= _tomorrow())
 
 

@@ -150,9 +150,11 @@ def held_against_units(scores: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[i
     reason = pl.coalesce([pl.when(broken.fill_null(value=False)).then(why) for broken, why in rules])
     judged = scores.with_columns(reason.alias("reason"))
     bad = judged.filter(pl.col("reason").is_not_null()).select(ROW, "member", "reason").rows()
-    kept = judged.filter(pl.col("reason").is_null())
-    kept = kept.with_columns(pl.when(pl.col("ci_level").is_not_null()).then(n).alias(n) for n in ("ci_low", "ci_high"))
-    good = kept.select(list(RESULT_SCHEMA)).cast(pl.Schema(RESULT_SCHEMA))
+    valid = judged.filter(pl.col("reason").is_null())
+    valid = valid.with_columns(
+        pl.when(pl.col("ci_level").is_not_null()).then(n).alias(n) for n in ("ci_low", "ci_high")
+    )
+    good = valid.select(list(RESULT_SCHEMA)).cast(pl.Schema(RESULT_SCHEMA))
     return good, [(n, m, r) for n, m, r in bad]
 
 
@@ -169,13 +171,13 @@ def once(results: pl.DataFrame, file: File) -> tuple[pl.DataFrame, list[tuple[in
         ranked = results.sort(sign, "order")
     else:
         ranked = results
-    kept = ranked.unique(_KEY, keep="first", maintain_order=True)
-    if kept.height == results.height:
+    winners = ranked.unique(_KEY, keep="first", maintain_order=True)
+    if winners.height == results.height:
         return results.drop("order"), []
-    first = kept.select(*_KEY, pl.col("score").alias("kept_score"), pl.col(ROW).alias("kept_row"))
-    others = results.join(kept, on="order", how="anti").join(first, on=_KEY, how="left", nulls_equal=True)
+    first = winners.select(*_KEY, pl.col("score").alias("winner_score"), pl.col(ROW).alias("winner_row"))
+    others = results.join(winners, on="order", how="anti").join(first, on=_KEY, how="left", nulls_equal=True)
     if file.on_repeat == "reject":
-        others = others.filter(pl.col("score") != pl.col("kept_score"))
-    reason = pl.format("repeats row {} of the same model and benchmark ({})", "kept_row", "benchmark")
-    told = others.select(ROW, "member", reason).rows() if file.on_repeat == "reject" else []
-    return kept.sort("order").drop("order"), [(n, m, r) for n, m, r in told]
+        others = others.filter(pl.col("score") != pl.col("winner_score"))
+    reason = pl.format("repeats row {} of the same model and benchmark ({})", "winner_row", "benchmark")
+    rejected = others.select(ROW, "member", reason).rows() if file.on_repeat == "reject" else []
+    return winners.sort("order").drop("order"), [(n, m, r) for n, m, r in rejected]

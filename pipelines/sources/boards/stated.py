@@ -17,7 +17,7 @@ _WRONG = "wrong"
 def stated_of(
     frame: pl.DataFrame,
     table: Table,
-    said: Mapping[str, Template],
+    templates: Mapping[str, Template],
     factors: Mapping[str, float],
     column: str | None = None,
 ) -> pl.DataFrame:
@@ -26,7 +26,7 @@ def stated_of(
     Args:
         frame: Cells as text, by the names that the declaration uses.
         table: Whose columns are wanted.
-        said: Column of the table → how its text is made.
+        templates: Column of the table → how its text is made.
         factors: Column → by what its number is multiplied.
         column: What `{column}` stands for.
     """
@@ -34,7 +34,7 @@ def stated_of(
 
     def read(name: str) -> pl.Expr:
         dtype = table.column(name).dtype
-        text = values.text(said.get(name), there, column)
+        text = values.text(templates.get(name), there, column)
         if dtype == pl.Date:
             return values.day(text)
         if dtype == pl.Float64:

@@ -40,14 +40,14 @@ _SECONDS_SINCE_1970 = r"^(1\d{9})(?:\.\d+)?$"
 _DAY_FIRST = r"^(?:1[3-9]|2\d|3[01])/\d{1,2}/\d{4}"
 
 
-def names_by_column(said: Template | None) -> bool:
+def names_by_column(template: Template | None) -> bool:
     """Whether the text reads a cell whose own name `{column}` is part of, so that each column needs one of its own."""
-    return said is not None and any(_NESTED.search(one) for one in said.text)
+    return template is not None and any(_NESTED.search(one) for one in template.text)
 
 
-def named_after(said: Template) -> list[str]:
+def named_after(template: Template) -> list[str]:
     """Names, with `{column}` in them, of columns that a text reads beside the one of a score."""
-    return [f"{before}{{column}}{after}" for one in said.text for before, after in _NESTED.findall(one)]
+    return [f"{before}{{column}}{after}" for one in template.text for before, after in _NESTED.findall(one)]
 
 
 def for_column(name: str, column: str) -> str:
@@ -57,25 +57,25 @@ def for_column(name: str, column: str) -> str:
     return f"{before}{bare}{after}{comma}{filter_name}"
 
 
-def text(said: Template | None, columns: Collection[str], column: str | pl.Expr | None = None) -> pl.Expr:
+def text(template: Template | None, columns: Collection[str], column: str | pl.Expr | None = None) -> pl.Expr:
     """The text that a row gives, null where a cell it needs says nothing.
 
     Args:
-        said: How it is made; None gives null.
+        template: How it is made; None gives null.
         columns: Columns that the file has; others say nothing.
         column: What `{column}` stands for; an expression where rows are of several columns (`names_by_column`).
     """
-    if said is None:
+    if template is None:
         return pl.lit(None, pl.String)
-    tried = [_filled(one, columns, column) for one in said.text]
+    tried = [_filled(one, columns, column) for one in template.text]
     found = tried[0] if len(tried) == 1 else pl.coalesce(tried)
-    if said.pattern is not None:
-        found = found.str.extract(said.pattern, 1)
-    if said.map:
-        small = {key.casefold(): value for key, value in said.map.items()}
+    if template.pattern is not None:
+        found = found.str.extract(template.pattern, 1)
+    if template.map:
+        small = {key.casefold(): value for key, value in template.map.items()}
         meant = found.str.to_lowercase().replace_strict(small, default=None, return_dtype=pl.String)
-        if said.other is not None:
-            other = found if said.other == "{}" else pl.lit(said.other)
+        if template.other is not None:
+            other = found if template.other == "{}" else pl.lit(template.other)
             meant = pl.coalesce(meant, other)
         return meant
     return found
@@ -114,9 +114,9 @@ def cell(name: str) -> pl.Expr:
     return pl.when(~trimmed.str.to_lowercase().is_in(ABSENT)).then(trimmed)
 
 
-def model_name(said: pl.Expr) -> pl.Expr:
+def model_name(name: pl.Expr) -> pl.Expr:
     """A name without medals before it and marks of footnotes after it; null where nothing is left."""
-    bare = said.str.replace(_BEFORE_A_NAME, "").str.replace(_AFTER_A_NAME, "")
+    bare = name.str.replace(_BEFORE_A_NAME, "").str.replace(_AFTER_A_NAME, "")
     return pl.when(bare != "").then(bare)
 
 
@@ -125,9 +125,9 @@ def is_summary(name: str) -> pl.Expr:
     return pl.col(name).str.contains(_SUMMARIES)
 
 
-def address(said: Template | None, columns: Collection[str]) -> pl.Expr:
+def address(template: Template | None, columns: Collection[str]) -> pl.Expr:
     """The address that a link in the cells of a text leads to, in Markdown or HTML; null where there is none."""
-    there = [name for name in PLACEHOLDER.findall(" ".join(said.text)) if name in columns] if said else []
+    there = [name for name in PLACEHOLDER.findall(" ".join(template.text)) if name in columns] if template else []
     return pl.coalesce(pl.lit(None, pl.String), *(pl.col(name).str.extract(_ADDRESS, 1) for name in there))
 
 
@@ -160,7 +160,7 @@ def number(value: pl.Expr, unit: str | pl.Expr = "", *, commas: str | pl.Expr | 
     bare = bare.str.replace(r"\s*%$", "").str.replace_all("[\u00a0\u202f ]", "").str.replace("^\u2212", "-")
     style = commas if isinstance(commas, pl.Expr) else pl.lit(commas, pl.String)
     points = bare.str.contains(_THOUSANDS_BY_POINTS) & (style == "decimal")
-    apart = (
+    ungrouped = (
         pl.when(bare.str.contains(_THOUSANDS_BY_APOSTROPHES))
         .then(bare.str.replace_all("['’]", ""))
         .when(points.fill_null(value=False))
@@ -171,7 +171,7 @@ def number(value: pl.Expr, unit: str | pl.Expr = "", *, commas: str | pl.Expr | 
         .then(bare.str.replace_all(",", "", literal=True))
         .otherwise(bare)
     )
-    found = apart.str.replace(_DECIMAL_COMMA, "${1}.${2}").cast(pl.Float64, strict=False)
+    found = ungrouped.str.replace(_DECIMAL_COMMA, "${1}.${2}").cast(pl.Float64, strict=False)
     found = pl.when(found.abs() < _BEYOND_ALL).then(found)
     if isinstance(unit, str):
         return pl.when(is_percent).then(found / 100).otherwise(found) if unit == "fraction" else found
@@ -251,8 +251,8 @@ def of_the_board(
     wanted += [(~matching({name: one}, columns), f"{name} is {one}") for name, one in without.items()]
     passed_over = {}
     for is_wanted, reason in wanted:
-        kept = frame.filter(is_wanted)
-        if count := frame.height - kept.height:
+        remaining = frame.filter(is_wanted)
+        if count := frame.height - remaining.height:
             passed_over[f"none of the board, as its declaration says: {reason}"] = count
-        frame = kept
+        frame = remaining
     return frame, passed_over

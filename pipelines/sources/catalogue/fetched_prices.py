@@ -50,11 +50,11 @@ def _rows(stored: RawSnapshot, declared: Declared) -> pl.DataFrame:
     frame = as_declared(matched.rows.frame, matched.file)
     rows, _, _ = prices_of(frame, matched.file, matched.file.prices, manifest.as_of)
     version = manifest.revision or f"retrieved {manifest.retrieved_at:%Y-%m-%d}"
-    said = {"source": f"{declared.board.homepage} {manifest.uri}", "source_version": version}
+    provenance = {"source": f"{declared.board.homepage} {manifest.uri}", "source_version": version}
     if "licence" in rows.columns:
-        said["licence"] = manifest.licence or "not confirmed; prices are facts"
+        provenance["licence"] = manifest.licence or "not confirmed; prices are facts"
     table = matched.file.prices.table
-    return _once(rows.with_columns(**{name: pl.lit(value) for name, value in said.items()}), table)
+    return _once(rows.with_columns(**{name: pl.lit(value) for name, value in provenance.items()}), table)
 
 
 def _once(rows: pl.DataFrame, table: str) -> pl.DataFrame:
@@ -110,6 +110,6 @@ def with_newer(bundled: pl.DataFrame, fetched: pl.DataFrame, table: str) -> pl.D
         .filter(pl.col("was_bundled").is_null() | pl.col(BUNDLED_DAY).is_null() | (pl.col(DAY) > pl.col(BUNDLED_DAY)))
         .select(bundled.columns)
     )
-    kept = bundled.join(newer.select(same).unique(), on=same, how="anti", maintain_order="left")
+    unchanged = bundled.join(newer.select(same).unique(), on=same, how="anti", maintain_order="left")
     # A list that sorts a provider elsewhere than before states the same offer: its newest state counts.
-    return pl.concat([kept, newer]).unique(PRICE_TABLES[table].key, keep="last", maintain_order=True)
+    return pl.concat([unchanged, newer]).unique(PRICE_TABLES[table].key, keep="last", maintain_order=True)

@@ -80,7 +80,7 @@ def architectures() -> pl.DataFrame:
     ).select(ARCHITECTURES.column_names)
 
 
-_BESIDE: Mapping[str, Callable[[Accelerator], Draw | None]] = {
+_OTHER_DRAWS: Mapping[str, Callable[[Accelerator], Draw | None]] = {
     "host": host_draw, "idle": idle_draw, "host_idle": host_idle_draw,
 }  # fmt: skip
 """What is drawn beside the devices under load, by the first words of the columns."""
@@ -102,7 +102,7 @@ def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
     known = [table()[name] for name in rows["name"]]
     drawn = zip(*map(power_shares, known), strict=True)
     ends = ("drawn_fraction_low", "drawn_fraction", "drawn_fraction_high")
-    beside = {name: [draw(one) for one in known] for name, draw in _BESIDE.items()}
+    other_draws = {name: [draw(one) for one in known] for name, draw in _OTHER_DRAWS.items()}
     return rows.with_columns(
         pl.col("name").alias("accelerator"),
         pl.Series("usable_memory_gib", [one.usable_memory_bytes / GIB for one in known]),
@@ -112,10 +112,10 @@ def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
         *(pl.Series(name, shares) for name, shares in zip(ends, drawn, strict=True)),
         *(
             pl.Series(f"{name}{end}_w", [found and getattr(found.watts, which) for found in draws], pl.Float64)
-            for name, draws in beside.items()
+            for name, draws in other_draws.items()
             for end, which in (("_low", "low"), ("", "likely"), ("_high", "high"))
         ),
-        pl.Series("host_and_idle_source", map(_sources, zip(*beside.values(), strict=True)), pl.String),
+        pl.Series("host_and_idle_source", map(_sources, zip(*other_draws.values(), strict=True)), pl.String),
         pl.col("release_date").cast(pl.String),
         pl.col("name").replace_strict(calibrated, default=None, return_dtype=pl.String).alias("calibrated_from"),
         pl.lit(spelled_out).alias("source_list"),

@@ -151,16 +151,16 @@ def _total(index: RawSnapshot | None) -> int | None:
     return int(total) if isinstance(total, int | float) and total > 0 else None
 
 
-def architectures_of(kept: Mapping[str, FetchedModel]) -> Iterator[tuple[str, Architecture]]:
+def architectures_of(models: Mapping[str, FetchedModel]) -> Iterator[tuple[str, Architecture]]:
     """Models that can be timed, with their architectures; those of unknown forms are left out."""
-    for model_id, model in kept.items():
+    for model_id, model in models.items():
         try:
             yield model_id, model.architecture()
         except ProfilingError:
             continue
 
 
-def hub_models(kept: Mapping[str, FetchedModel]) -> pl.DataFrame:
+def hub_models(models: Mapping[str, FetchedModel]) -> pl.DataFrame:
     """Rows of `core.hub_models`."""
     rows = [
         {
@@ -169,12 +169,12 @@ def hub_models(kept: Mapping[str, FetchedModel]) -> pl.DataFrame:
             "config": json.dumps(one.config, sort_keys=True),
             "source": f"hf://{one.model_id}@{one.revision}/config.json",
         }
-        for one in kept.values()
+        for one in models.values()
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=HUB_MODELS.empty().schema)
 
 
-def as_architectures(kept: Mapping[str, FetchedModel]) -> pl.DataFrame:
+def as_architectures(models: Mapping[str, FetchedModel]) -> pl.DataFrame:
     """Rows of `core.architectures` for the models that were asked for."""
     rows = [
         {
@@ -183,9 +183,9 @@ def as_architectures(kept: Mapping[str, FetchedModel]) -> pl.DataFrame:
             "kv_heads": model.kv_heads, "max_position": model.max_position,
             "parameters_total": model.parameters_total, "parameters_active": model.parameters_active,
             "parameters_embedding": model.parameters_embedding,
-            "parameters_non_embedding": model.parameters_non_embedding, "licence": kept[model_id].licence,
-            "is_partly_recalled": False, "source": f"hf://{model_id}@{kept[model_id].revision}/config.json",
+            "parameters_non_embedding": model.parameters_non_embedding, "licence": models[model_id].licence,
+            "is_partly_recalled": False, "source": f"hf://{model_id}@{models[model_id].revision}/config.json",
         }
-        for model_id, model in architectures_of(kept)
+        for model_id, model in architectures_of(models)
     ]  # fmt: skip
     return pl.DataFrame(rows, schema={name: ARCHITECTURES.empty().schema[name] for name in (rows[0] if rows else ())})

@@ -46,12 +46,12 @@ class Extent:
     best_tenth_average: float | None
 
 
-def extent(said: leaderboard_tables.Parsed | ParsedRun) -> Extent:
+def extent(contents: leaderboard_tables.Parsed | ParsedRun) -> Extent:
     """How much a file says."""
-    averages = said.entries["average"]
+    averages = contents.entries["average"]
     typical, best_tenth = averages.median(), averages.quantile(0.9)
     return Extent(
-        said.rows_read, said.entries.height,
+        contents.rows_read, contents.entries.height,
         typical if isinstance(typical, float) else None, best_tenth if isinstance(best_tenth, float) else None,
     )  # fmt: skip
 
@@ -60,7 +60,7 @@ def accounts(files: Sequence[tuple[RawSnapshot, Extent]]) -> pl.DataFrame:
     """Rows of `raw.leaderboard_snapshots` of the files that could be read, in the order of the store."""
     snapshots: list[dict[str, Any]] = []
     whole_before: dict[str, Extent] = {}
-    for stored, said in files:
+    for stored, size in files:
         if stored.manifest.source == RAW_RESULTS:
             coverage, version, resolution = "run", METRIC_VERSION[stored.manifest.subject], 0.0
         else:
@@ -68,15 +68,15 @@ def accounts(files: Sequence[tuple[RawSnapshot, Extent]]) -> pl.DataFrame:
             coverage, version = layout.coverage, layout.version_on(stored.manifest.as_of)
             resolution = layout.score_resolution
             if coverage == "full":
-                coverage = _coverage(said, whole_before.get(layout.board))
+                coverage = _coverage(size, whole_before.get(layout.board))
             if coverage == "full":
-                whole_before[layout.board] = said
+                whole_before[layout.board] = size
         snapshots.append(
             {**described(stored), "metric_version": version, "coverage": coverage, "score_resolution": resolution}
             | {
-                "rows_read": said.rows_read,
-                "rows_loaded": said.rows_loaded,
-                "rows_rejected": said.rows_read - said.rows_loaded,
+                "rows_read": size.rows_read,
+                "rows_loaded": size.rows_loaded,
+                "rows_rejected": size.rows_read - size.rows_loaded,
             }
         )
     return SNAPSHOTS.conform(pl.DataFrame(snapshots, schema=SNAPSHOTS.polars_schema))
@@ -97,10 +97,10 @@ def parsed(stored: RawSnapshot) -> ParsedFile:
         return rejected_file(stored, str(error))
 
 
-def _coverage(said: Extent, before: Extent | None) -> str:
-    if before is None or said.rows_loaded >= _TOP_N_SHARE * before.rows_loaded:
+def _coverage(current: Extent, before: Extent | None) -> str:
+    if before is None or current.rows_loaded >= _TOP_N_SHARE * before.rows_loaded:
         return "full"
-    typical, best_tenth = said.median_average, before.best_tenth_average
+    typical, best_tenth = current.median_average, before.best_tenth_average
     return "top_n" if typical is not None and best_tenth is not None and typical > best_tenth else "full"
 
 

@@ -96,13 +96,13 @@ def _named_entries(typed: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, p
     repeated = first.filter(pl.col(_ROW) != pl.col("first")).select(
         _ROW, pl.format("repeats row {} to the letter", "first").alias("reason")
     )
-    kept = typed.join(repeated, on=_ROW, how="anti")
+    distinct = typed.join(repeated, on=_ROW, how="anti")
     # Exports that drop the revision show one name several times; the rows are kept, in the file's order.
     occurrence = pl.int_range(1, pl.len() + 1).over("entry_id")
-    kept = kept.with_columns(
+    distinct = distinct.with_columns(
         pl.when(occurrence > 1).then(pl.format("{}#{}", "entry_id", occurrence)).otherwise("entry_id").alias("entry_id")
     )
-    return kept, repeated
+    return distinct, repeated
 
 
 def _key_part(name: str) -> pl.Expr:

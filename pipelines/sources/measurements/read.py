@@ -34,13 +34,13 @@ KNOWN = (
 """What is read, in words."""
 
 
-def read_measurements(path: Path, said: Stated | None = None) -> pl.DataFrame:
+def read_measurements(path: Path, stated: Stated | None = None) -> pl.DataFrame:
     """The rows of a file or a bundle, without their identifiers.
 
     Raises:
         UnknownMeasurements: no tool known here writes such a file; the message names those that are.
     """
-    known = said or Stated()
+    known = stated or Stated()
     if path.suffix == BUNDLE_SUFFIX and path.is_dir():
         return frame_of(_bundle(path), known)
     if not path.is_file():

@@ -22,8 +22,8 @@ def recognise(file: Unread) -> Recognised | None:
     if rows is None or rows.is_empty():
         return None
     measured = rows["measured_on"].str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).max()
-    said = date_in_name(file.uri) or (measured if isinstance(measured, dt.date) else None)
-    return Recognised(SOURCE, LAYOUT, "measurements", said or today(), is_dated=said is not None)
+    date = date_in_name(file.uri) or (measured if isinstance(measured, dt.date) else None)
+    return Recognised(SOURCE, LAYOUT, "measurements", date or today(), is_dated=date is not None)
 
 
 def measurements_of(payload: bytes, uri: str) -> pl.DataFrame | None:

@@ -54,9 +54,9 @@ def _number(value: object) -> float | None:
         return None
 
 
-def frame_of(rows: Iterable[Row | None], said: Stated) -> pl.DataFrame:
+def frame_of(rows: Iterable[Row | None], stated: Stated) -> pl.DataFrame:
     """Rows as the contract types them, with what the user says filled in."""
-    given = {field.name: getattr(said, field.name) for field in fields(said)}
+    given = {field.name: getattr(stated, field.name) for field in fields(stated)}
     filled = [{name: given.get(name) if value is None else value for name, value in row.items()} for row in rows if row]
     schema = {name: END_TO_END_MEASUREMENTS.column(name).dtype for name in COLUMNS}
     frame = pl.DataFrame(

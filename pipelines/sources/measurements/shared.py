@@ -155,11 +155,11 @@ def _check(rows: list[dict[str, Any]]) -> None:
 def _check_value(number: int, name: str, value: object) -> None:
     column = END_TO_END_MEASUREMENTS.column(name)
     if column.dtype == pl.String:
-        said = str(value)
-        if len(said) > _TEXT_MOST or any(part in said.casefold() for part in _FORBIDDEN):
-            raise NotShareable(f"row {number}: {name} could name a person or a machine: {said[:40]!r}")
-        if column.allowed and said not in column.allowed:
-            raise NotShareable(f"row {number}: no {name} {said!r}; there are {', '.join(map(str, column.allowed))}")
+        text = str(value)
+        if len(text) > _TEXT_MOST or any(part in text.casefold() for part in _FORBIDDEN):
+            raise NotShareable(f"row {number}: {name} could name a person or a machine: {text[:40]!r}")
+        if column.allowed and text not in column.allowed:
+            raise NotShareable(f"row {number}: no {name} {text!r}; there are {', '.join(map(str, column.allowed))}")
     elif not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e15:
         raise NotShareable(f"row {number}: {name} is {value!r}; it must be a number from 0 on")
 
