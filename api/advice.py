@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from api import answers
-from api.answers import Rows, Written
-from api.performance import Started, door_of, of_catalogue
-from api.published import Listed, Text, select
+from api.answers import FormatQuery, Rows
+from api.performance import EngineQuery, door_of, of_catalogue
+from api.published import ListQuery, Text, select
 from profiling.accuracy.held_out import held_out_errors
 from profiling.answers.advise import USES, Need, advise
 from profiling.answers.describe import describe
@@ -25,7 +25,7 @@ ROUTES = APIRouter()
 _MOST_DEVICES = 1024
 
 
-class Advised(Started):
+class AdviseQuery(EngineQuery):
     """A question of `/advise`; names and defaults as on the command line."""
 
     machine: str = Field(min_length=1, max_length=200, description="Device by any common name.", examples=["2x3090"])
@@ -45,29 +45,29 @@ class Advised(Started):
 
 
 @ROUTES.get("/advise", response_model=Rows, summary="The best models for a machine and a use")
-def advised(request: Request, asked: Annotated[Advised, Query()]) -> Response:
+def advised(request: Request, query: Annotated[AdviseQuery, Query()]) -> Response:
     """As `skyline advise`: models by verdict, most capable first, with speed, memory, evidence and commands to copy."""
     door = door_of(request)
-    found = resolve_device(asked.machine, door.devices)
+    found = resolve_device(query.machine, door.devices)
     fleet = found.fleet
     if len(fleet.devices) > _MOST_DEVICES:
-        raise UnknownAccelerator(f"{asked.machine!r} is more than {_MOST_DEVICES} devices")
+        raise UnknownAccelerator(f"{query.machine!r} is more than {_MOST_DEVICES} devices")
     device, count = fleet.parts[0]
     evidence: Evidence = request.app.state.evidence()
     need = Need(
-        accelerator=device.name, devices=count, context=asked.context, users=asked.users, use=asked.use,
-        engine=asked.engine, kv=asked.kv_format, gpu_memory_utilization=asked.gpu_memory_utilization,
-        batched_tokens=asked.batched_tokens, eager=asked.eager, least_tokens_per_s=asked.least_tokens_per_s,
-        host_memory_gib=asked.host_memory_gib, host=asked.host, fleet=fleet if fleet.is_mixed else None,
+        accelerator=device.name, devices=count, context=query.context, users=query.users, use=query.use,
+        engine=query.engine, kv=query.kv_format, gpu_memory_utilization=query.gpu_memory_utilization,
+        batched_tokens=query.batched_tokens, eager=query.eager, least_tokens_per_s=query.least_tokens_per_s,
+        host_memory_gib=query.host_memory_gib, host=query.host, fleet=fleet if fleet.is_mixed else None,
     )  # fmt: skip
     for one, _ in fleet.parts:
         door = door.with_device(one)
-    advice = advise(door, evidence, need, asked.weight_format)
+    advice = advise(door, evidence, need, query.weight_format)
     rows = pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None)
-    return answers.rows(rows, asked.format, notes=[*([found.note] if found.note else []), *advice.notes])
+    return answers.rows(rows, query.format, notes=[*([found.note] if found.note else []), *advice.notes])
 
 
-class Compared(Written):
+class CompareQuery(FormatQuery):
     """A question of `/compare`; names and defaults as on the command line."""
 
     model: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
@@ -78,17 +78,17 @@ class Compared(Written):
 
 
 @ROUTES.get("/compare", response_model=Rows, summary="Which model is more capable in the format in which it would run")
-def compared(request: Request, asked: Annotated[Compared, Query()]) -> Response:
+def compared(request: Request, query: Annotated[CompareQuery, Query()]) -> Response:
     """As `skyline compare`: ability in formats with its interval, and whether the difference is beyond noise."""
     evidence: Evidence = request.app.state.evidence()
-    sides = [parse_side(text, evidence.abilities, asked.kv_format) for text in asked.model]
-    found = held(door_of(request), evidence, sides, asked.use)
+    sides = [parse_side(text, evidence.abilities, query.kv_format) for text in query.model]
+    found = held(door_of(request), evidence, sides, query.use)
     rows = pl.DataFrame([one.row() for one in found], infer_schema_length=None)
     sentences = [sentence(found[0], one) for one in found[1:]]
-    return answers.rows(rows, asked.format, notes=[*sentences, *notes(found)])
+    return answers.rows(rows, query.format, notes=[*sentences, *notes(found)])
 
 
-class Designed(Written):
+class DesignQuery(FormatQuery):
     """A question of `/design`; names and defaults as on the command line."""
 
     params: str = Field(min_length=2, max_length=20, description="Total parameters: 3B or 700M.", examples=["3B"])
@@ -112,20 +112,20 @@ class Designed(Written):
     response_model=Rows,
     summary="Model shapes of a given size that no other beats on a device, by prediction",
 )
-def designed(request: Request, asked: Annotated[Designed, Query()]) -> Response:
+def designed(request: Request, query: Annotated[DesignQuery, Query()]) -> Response:
     """As `skyline design`: nobody trained these; speed, memory and expected ability are predicted, with their error."""
     door = door_of(request)
     wish = Wish(
-        parameters=parameters_of(asked.params), accelerator=door.device(asked.device).name, context=asked.context,
-        batch=asked.batch, time_to_first_token_s=asked.ttft_s, time_per_output_token_s=asked.tpot_s,
-        weight_format=asked.weight_format, vocabulary=asked.vocabulary, engine=asked.engine,
+        parameters=parameters_of(query.params), accelerator=door.device(query.device).name, context=query.context,
+        batch=query.batch, time_to_first_token_s=query.ttft_s, time_per_output_token_s=query.tpot_s,
+        weight_format=query.weight_format, vocabulary=query.vocabulary, engine=query.engine,
     )  # fmt: skip
     reader: Reader = request.app.state.reader
-    rows, notes = design(door, wish, ScalingFit.newest(reader.query), asked.trials)
-    return answers.rows(rows, asked.format, notes=list(notes))
+    rows, notes = design(door, wish, ScalingFit.newest(reader.query), query.trials)
+    return answers.rows(rows, query.format, notes=list(notes))
 
 
-class Described(Written):
+class DescribeQuery(FormatQuery):
     """A question of `/describe`."""
 
     model: list[str] = Field(min_length=1, max_length=20, description="Models of the catalogue.")
@@ -135,23 +135,23 @@ class Described(Written):
 @ROUTES.get(
     "/describe", response_model=Rows, summary="Description of models: parameters, stored format, weights, cache"
 )
-def described(asked: Annotated[Described, Query()]) -> Response:
+def described(query: Annotated[DescribeQuery, Query()]) -> Response:
     """As `skyline describe`, for models of the catalogue; those that fail are named in the notes."""
     rows, notes = [], []
-    for name in asked.model:
+    for name in query.model:
         try:
-            found = describe(of_catalogue(name).require(), asked.weight_format)
+            found = describe(of_catalogue(name).require(), query.weight_format)
         except ProfilingError as error:
-            if len(asked.model) == 1:
+            if len(query.model) == 1:
                 raise
             notes.append(f"{name}: {error}")
             continue
         rows.append(found.row() | {"name": name})
         notes += found.notes
-    return answers.rows(pl.DataFrame(rows, infer_schema_length=None), asked.format, notes=notes)
+    return answers.rows(pl.DataFrame(rows, infer_schema_length=None), query.format, notes=notes)
 
 
-class Chosen(Listed):
+class ChoicesQuery(ListQuery):
     """Which choices; what is not given limits nothing."""
 
     search: Text = Field(default=None, description="Part of a model's name, in either case.")
@@ -169,7 +169,7 @@ class Chosen(Listed):
 
 
 @ROUTES.get("/choices", response_model=Rows, summary="Every model on every accelerator, within limits")
-def choices(request: Request, asked: Annotated[Chosen, Query()]) -> Response:
+def choices(request: Request, query: Annotated[ChoicesQuery, Query()]) -> Response:
     """Rows of `marts.choices`: quality, fit, speed, cost and carbon of a model in a precision on some accelerators."""
     sql = (
         "FROM marts.choices WHERE ($search IS NULL OR contains(lower(model_id), lower($search)))"
@@ -180,10 +180,10 @@ def choices(request: Request, asked: Annotated[Chosen, Query()]) -> Response:
         " AND ($most_usd_per_million_tokens IS NULL OR usd_per_million_tokens <= $most_usd_per_million_tokens)"
         " ORDER BY model_id, precision, accelerator, devices, batch, context"
     )
-    return select(request, asked, sql)
+    return select(request, query, sql)
 
 
-class Errors(Written):
+class AccuracyQuery(FormatQuery):
     """Which errors of predictions."""
 
     stage: Text = Field(default=None, description="What is timed, such as decode.")
@@ -191,9 +191,9 @@ class Errors(Written):
 
 
 @ROUTES.get("/accuracy", response_model=Rows, summary="Error of predictions on devices and models left out of the fit")
-def accuracy(asked: Annotated[Errors, Query()]) -> Response:
+def accuracy(query: Annotated[AccuracyQuery, Query()]) -> Response:
     """Held-out errors of the engines that ship; `skyline accuracy FILE` says them of measurements of one's own."""
     rows = held_out_errors()
-    for name, value in (("stage", asked.stage), ("engine", asked.engine)):
+    for name, value in (("stage", query.stage), ("engine", query.engine)):
         rows = rows if value is None else rows.filter(pl.col(name) == value)
-    return answers.rows(rows, asked.format, notes=[f"Fitted to {shipped_times().source}."])
+    return answers.rows(rows, query.format, notes=[f"Fitted to {shipped_times().source}."])

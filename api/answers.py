@@ -14,7 +14,7 @@ MOST_BYTES_WRITTEN = 32 << 20
 Form = Annotated[Literal["json", "csv"], Query(description="How the rows are written.")]
 
 
-class Written(BaseModel):
+class FormatQuery(BaseModel):
     """A question that is answered with rows."""
 
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")

@@ -106,19 +106,19 @@ def _measuring(request: Request) -> Measuring:
 @ROUTES.post(
     "/inference", response_model=Answered, summary="Let a checkpoint or server answer a prompt, and measure it"
 )
-async def answered(request: Request, asked: Prompted) -> Answered:
+async def answered(request: Request, body: Prompted) -> Answered:
     """As `skyline profile generate`, or `skyline profile endpoint --prompt`: the text and what it took; one at a time.
 
     Of a checkpoint that is times, memory and use of the device, module by module; of a server what a client sees.
     """
     measuring = _measuring(request)
     try:
-        if asked.endpoint is not None:
-            server = _offered(asked.endpoint, "server that may be asked from here", measuring.endpoints)
-            found, bundle = await measuring.prompt(server, str(asked.model), asked.prompt, asked.new_tokens)
+        if body.endpoint is not None:
+            server = _offered(body.endpoint, "server that may be asked from here", measuring.endpoints)
+            found, bundle = await measuring.prompt(server, str(body.model), body.prompt, body.new_tokens)
         else:
-            checkpoint = _offered(str(asked.checkpoint), "checkpoint of this server", measuring.checkpoints)
-            found, bundle = await measuring.generate(checkpoint, asked.prompt, asked.new_tokens, asked.precision)
+            checkpoint = _offered(str(body.checkpoint), "checkpoint of this server", measuring.checkpoints)
+            found, bundle = await measuring.generate(checkpoint, body.prompt, body.new_tokens, body.precision)
     except CannotMeasure as error:
         raise Refusal(503, str(error)) from error
     modules = [{name: layer.get(name) for name in _OF_A_MODULE} for layer in found.get("layers", ())]
@@ -128,13 +128,13 @@ async def answered(request: Request, asked: Prompted) -> Answered:
 
 
 @ROUTES.post("/quality", response_model=Quality, summary="Loss from number formats: perplexity and answers")
-async def quality(request: Request, asked: Scored) -> Quality:
+async def quality(request: Request, body: Scored) -> Quality:
     """As `skyline profile quality`: a quantised checkpoint or another format, held against the first that is named."""
     measuring = _measuring(request)
-    names = [_offered(name, "checkpoint of this server", measuring.scored) for name in asked.checkpoints]
-    questions = [each.model_dump() for each in asked.questions]
+    names = [_offered(name, "checkpoint of this server", measuring.scored) for name in body.checkpoints]
+    questions = [each.model_dump() for each in body.questions]
     try:
-        rows, bundle = await measuring.quality(names, asked.precisions, questions)
+        rows, bundle = await measuring.quality(names, body.precisions, questions)
     except CannotMeasure as error:
         raise Refusal(503, str(error)) from error
     return Quality(rows=rows, bundle=bundle)

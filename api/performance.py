@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api import answers
-from api.answers import Rows, Written
+from api.answers import FormatQuery, Rows
 from profiling.answers.door import Door
 from profiling.answers.energy import INCLUDES
 from profiling.answers.extras import MTP
@@ -38,7 +38,7 @@ CacheBits = Annotated[
 ]  # fmt: skip
 
 
-class Started(Written):
+class EngineQuery(FormatQuery):
     """How an engine is started and its cache is stored."""
 
     kv_bits: CacheBits = 16
@@ -51,7 +51,7 @@ class Started(Written):
     )
 
 
-class Configured(Started):
+class ModelQuery(EngineQuery):
     """What a question to the performance model has in common with the others; defaults as on the command line."""
 
     model: str = Field(
@@ -66,7 +66,7 @@ class Configured(Started):
     engine: str | None = Field(default=None, max_length=100, description="None: the usual one for the device.")
 
 
-class Analysed(Configured):
+class RooflineQuery(ModelQuery):
     """A question of `/roofline`."""
 
     accelerator: str = Field(min_length=1, max_length=200, examples=["H200"])
@@ -95,7 +95,7 @@ class Analysed(Configured):
     ignore_memory: bool = Field(default=False, description="Show times even if it does not fit.")
 
 
-class Fitted(Configured):
+class FitQuery(ModelQuery):
     """A question of `/fit`."""
 
     accelerator: list[str] = Field(
@@ -112,28 +112,28 @@ class Fitted(Configured):
 
 
 @ROUTES.get("/roofline", response_model=Rows, summary="Bound, likely time and memory of a model on an accelerator")
-def roofline(request: Request, asked: Annotated[Analysed, Query()]) -> Response:
+def roofline(request: Request, query: Annotated[RooflineQuery, Query()]) -> Response:
     """As `skyline roofline`."""
     door = door_of(request)
     question = replace(
-        _question(request, asked), accelerator=asked.accelerator, stage=asked.stage, generated=asked.generated,
-        attention=asked.attention, tensor=asked.tp, pipeline=asked.pp, expert=asked.ep, prefix=asked.prefix,
-        chunk=asked.chunk, draft=asked.draft, acceptance=asked.acceptance, lora_rank=asked.lora_rank,
-        draft_model=asked.draft_model
-        if asked.draft_model in {None, MTP}
-        else of_catalogue(str(asked.draft_model), door).require(),
-        lora_targets=asked.lora_targets, lora_count=asked.lora_count, image_tokens=asked.image_tokens,
-        audio_tokens=asked.audio_tokens,
-        cache_tokens=asked.cache_tokens, pruning=asked.pruning, vocabulary=asked.vocabulary,
+        _question(request, query), accelerator=query.accelerator, stage=query.stage, generated=query.generated,
+        attention=query.attention, tensor=query.tp, pipeline=query.pp, expert=query.ep, prefix=query.prefix,
+        chunk=query.chunk, draft=query.draft, acceptance=query.acceptance, lora_rank=query.lora_rank,
+        draft_model=query.draft_model
+        if query.draft_model in {None, MTP}
+        else of_catalogue(str(query.draft_model), door).require(),
+        lora_targets=query.lora_targets, lora_count=query.lora_count, image_tokens=query.image_tokens,
+        audio_tokens=query.audio_tokens,
+        cache_tokens=query.cache_tokens, pruning=query.pruning, vocabulary=query.vocabulary,
     )  # fmt: skip
-    if not asked.ignore_memory:
+    if not query.ignore_memory:
         door.require_fit(question)
-    rows = door.operator_rows(question) if asked.operators else [door.answer(question).row()]
+    rows = door.operator_rows(question) if query.operators else [door.answer(question).row()]
     frame = pl.DataFrame(rows, infer_schema_length=None)
-    return answers.rows(frame, asked.format, notes=list(door.answer(question).notes))
+    return answers.rows(frame, query.format, notes=list(door.answer(question).notes))
 
 
-class Swept(Configured):
+class SweepQuery(ModelQuery):
     """A question of `/sweep` and `/improve`."""
 
     accelerator: str = Field(min_length=1, max_length=200, examples=["H200"])
@@ -145,46 +145,46 @@ class Swept(Configured):
 
 
 @ROUTES.get("/sweep", response_model=Rows, summary="Memory and time of a model while one thing is changed")
-def swept(request: Request, asked: Annotated[Swept, Query()]) -> Response:
+def swept(request: Request, query: Annotated[SweepQuery, Query()]) -> Response:
     """As `skyline sweep`: weights, cache, pruning, vocabulary, batch, context, attention, split."""
-    door, question = door_of(request), _swept(request, asked)
-    parted = (each.partition("=") for each in asked.over)
+    door, question = door_of(request), _sweep_question(request, query)
+    parted = (each.partition("=") for each in query.over)
     axes = {name: tuple(filter(None, values.split(","))) for name, _, values in parted}
     rows = sweep(door, question, axes or None)
-    return answers.rows(rows, asked.format, notes=list(door.answer(question).notes))
+    return answers.rows(rows, query.format, notes=list(door.answer(question).notes))
 
 
 @ROUTES.get("/improve", response_model=Rows, summary="What would make a model faster on a device, and by how much")
-def improved(request: Request, asked: Annotated[Swept, Query()]) -> Response:
+def improved(request: Request, query: Annotated[SweepQuery, Query()]) -> Response:
     """As `skyline improve`: each change of the predicted time per token with its interval, the most first."""
-    door, question = door_of(request), _swept(request, asked)
-    rows = operator_improvement_rows(door, question) if asked.operators else improvement_rows(door, question)
-    return answers.rows(rows, asked.format, notes=list(door.answer(question).notes))
+    door, question = door_of(request), _sweep_question(request, query)
+    rows = operator_improvement_rows(door, question) if query.operators else improvement_rows(door, question)
+    return answers.rows(rows, query.format, notes=list(door.answer(question).notes))
 
 
-def _swept(request: Request, asked: Swept) -> Question:
-    question = _question(request, asked)
+def _sweep_question(request: Request, query: SweepQuery) -> Question:
+    question = _question(request, query)
     is_encoder = door_of(request).model(question.model).kind == "encoder"
-    stage = asked.stage or ("encode" if is_encoder else "decode")
-    return replace(question, accelerator=asked.accelerator, stage=stage, attention=asked.attention, tensor=asked.tp)
+    stage = query.stage or ("encode" if is_encoder else "decode")
+    return replace(question, accelerator=query.accelerator, stage=stage, attention=query.attention, tensor=query.tp)
 
 
 @ROUTES.get("/fit", response_model=Rows, summary="How many accelerators a model needs, and its memory by part")
-def fit(request: Request, asked: Annotated[Fitted, Query()]) -> Response:
+def fit(request: Request, query: Annotated[FitQuery, Query()]) -> Response:
     """As `skyline fit`."""
-    door, question = door_of(request), _question(request, asked)
-    placement = placement_of(door.model(question.model), asked.n_gpu_layers, asked.n_cpu_moe)
-    if asked.host_memory_gib or placement is not None or is_several(door, asked.accelerator):
+    door, question = door_of(request), _question(request, query)
+    placement = placement_of(door.model(question.model), query.n_gpu_layers, query.n_cpu_moe)
+    if query.host_memory_gib or placement is not None or is_several(door, query.accelerator):
         rows, notes = fit_on(
-            door, question, asked.accelerator, host_memory_gib=asked.host_memory_gib, host=asked.host,
+            door, question, query.accelerator, host_memory_gib=query.host_memory_gib, host=query.host,
             placement=placement,
         )  # fmt: skip
     else:
-        rows, notes = requirements_of(door, question, asked.accelerator)
-    return answers.rows(rows, asked.format, notes=list(notes))
+        rows, notes = requirements_of(door, question, query.accelerator)
+    return answers.rows(rows, query.format, notes=list(notes))
 
 
-class Compared(Written):
+class ProcessorsQuery(FormatQuery):
     """A question of `/processors`; names and defaults as on the command line."""
 
     model: str = Field(
@@ -200,19 +200,19 @@ class Compared(Written):
 
 
 @ROUTES.get("/processors", response_model=Rows, summary="CPUs, GPUs, TPUs and NPUs under one load")
-def processors(request: Request, asked: Annotated[Compared, Query()]) -> Response:
+def processors(request: Request, query: Annotated[ProcessorsQuery, Query()]) -> Response:
     """As `skyline processors`: time, energy, cost and what binds, the fastest first; what cannot says why."""
     door = door_of(request)
-    meant = of_catalogue(asked.model, door)
+    match = of_catalogue(query.model, door)
     question = Question(
-        model=meant.require(), accelerator="", stage=asked.stage, batch=asked.batch, context=asked.seq,
-        weight_format=asked.weight_format or meant.weight_format,
+        model=match.require(), accelerator="", stage=query.stage, batch=query.batch, context=query.seq,
+        weight_format=query.weight_format or match.weight_format,
     )  # fmt: skip
-    rows = compare_processors(door, question, asked.accelerator)
-    return answers.rows(rows, asked.format, notes=[what_binds(rows), *warned(door, question, rows), INCLUDES])
+    rows = compare_processors(door, question, query.accelerator)
+    return answers.rows(rows, query.format, notes=[what_binds(rows), *warned(door, question, rows), INCLUDES])
 
 
-class Planned(Started):
+class PlanQuery(EngineQuery):
     """A question of `/plan`; names and defaults as on the command line."""
 
     model: str = Field(min_length=1, max_length=200, examples=["meta-llama/Llama-3.3-70B-Instruct"])
@@ -246,25 +246,25 @@ class Planned(Started):
 
 
 @ROUTES.get("/plan", response_model=Rows, summary="The fewest devices that meet latency targets")
-def plan(request: Request, asked: Annotated[Planned, Query()]) -> Response:
+def plan(request: Request, query: Annotated[PlanQuery, Query()]) -> Response:
     """As `skyline plan`."""
-    users = 1 if asked.users is None and asked.requests_per_second is None else asked.users
+    users = 1 if query.users is None and query.requests_per_second is None else query.users
     traffic = Traffic(
-        input_tokens=asked.input_tokens, output_tokens=asked.output_tokens, users=users,
-        requests_per_s=asked.requests_per_second, spread=asked.spread, cached_prefix=asked.cached_prefix,
+        input_tokens=query.input_tokens, output_tokens=query.output_tokens, users=users,
+        requests_per_s=query.requests_per_second, spread=query.spread, cached_prefix=query.cached_prefix,
     )  # fmt: skip
-    promise = Promise(traffic=traffic, time_to_first_token_s=asked.ttft_s, time_per_output_token_s=asked.tpot_s)
+    promise = Promise(traffic=traffic, time_to_first_token_s=query.ttft_s, time_per_output_token_s=query.tpot_s)
     options = Options(
-        weight_format=asked.weight_format, kv_bits=asked.kv_bits, engine=asked.engine,
-        most_devices=asked.most_devices, draft=asked.draft, acceptance=asked.acceptance,
-        spot=asked.spot, tensor=asked.tp, expert=asked.ep, data=asked.dp, disaggregated=asked.disaggregated,
-        gpu_memory_utilization=asked.gpu_memory_utilization, batched_tokens=asked.batched_tokens, eager=asked.eager,
+        weight_format=query.weight_format, kv_bits=query.kv_bits, engine=query.engine,
+        most_devices=query.most_devices, draft=query.draft, acceptance=query.acceptance,
+        spot=query.spot, tensor=query.tp, expert=query.ep, data=query.dp, disaggregated=query.disaggregated,
+        gpu_memory_utilization=query.gpu_memory_utilization, batched_tokens=query.batched_tokens, eager=query.eager,
     )  # fmt: skip
     door = door_of(request)
-    model = of_catalogue(asked.model, door).require()
-    found = requested_plans(door, model, promise, options, asked.accelerator)
-    notes = [*notes_with(door, found, options, asked.accelerator), *energy_note(door, found)]
-    return answers.rows(plan_rows(door, model, promise, found, options), asked.format, notes=notes)
+    model = of_catalogue(query.model, door).require()
+    found = requested_plans(door, model, promise, options, query.accelerator)
+    notes = [*notes_with(door, found, options, query.accelerator), *energy_note(door, found)]
+    return answers.rows(plan_rows(door, model, promise, found, options), query.format, notes=notes)
 
 
 def door_of(request: Request) -> Door:
@@ -273,14 +273,14 @@ def door_of(request: Request) -> Door:
     return door
 
 
-def _question(request: Request, asked: Configured) -> Question:
-    meant = of_catalogue(asked.model, door_of(request))
-    as_named = meant.weight_format if asked.weight_bits is None else None
+def _question(request: Request, query: ModelQuery) -> Question:
+    match = of_catalogue(query.model, door_of(request))
+    as_named = match.weight_format if query.weight_bits is None else None
     return Question(
-        model=meant.require(), accelerator="", batch=asked.batch, context=asked.seq,
-        weight_bits=asked.weight_bits, activation_bits=asked.activation_bits, kv_bits=asked.kv_bits,
-        embedding_bits=asked.embedding_bits, weight_format=asked.weight_format or as_named, engine=asked.engine,
-        gpu_memory_utilization=asked.gpu_memory_utilization, batched_tokens=asked.batched_tokens, eager=asked.eager,
+        model=match.require(), accelerator="", batch=query.batch, context=query.seq,
+        weight_bits=query.weight_bits, activation_bits=query.activation_bits, kv_bits=query.kv_bits,
+        embedding_bits=query.embedding_bits, weight_format=query.weight_format or as_named, engine=query.engine,
+        gpu_memory_utilization=query.gpu_memory_utilization, batched_tokens=query.batched_tokens, eager=query.eager,
     )  # fmt: skip
 
 
@@ -292,6 +292,6 @@ def of_catalogue(name: str, door: Door | None = None) -> ModelName:
     Raises:
         UnknownModel: there is none, or several; the message names the nearest.
     """
-    meant = resolve_model(name, [*catalogue(), *(door.own_models if door else ())])
-    meant.require()
-    return meant
+    match = resolve_model(name, [*catalogue(), *(door.own_models if door else ())])
+    match.require()
+    return match

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from analytics.units import counted
 from api import answers
-from api.answers import Form, Rows, Written
+from api.answers import Form, FormatQuery, Rows
 from pipelines.defs.frontier.front_of_file import front_of_table, table_of_rows
 from warehouse.console import QueryCancelled
 from warehouse.reader import Reader
@@ -20,11 +20,11 @@ from warehouse.reader import Reader
 ROUTES = APIRouter()
 
 
-def _as_described(given: object) -> object:
+def _as_described(value: object) -> object:
     # Pydantic alone takes numbers too, as seconds since 1970.
-    if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", given, re.ASCII):
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
         raise ValueError("a date is written as 2024-06-19")
-    return given
+    return value
 
 
 Day = Annotated[dt.date, BeforeValidator(_as_described)]
@@ -32,21 +32,21 @@ Text = Annotated[str | None, Field(max_length=200)]
 _LOOK_FOR_DISCONNECT_S = 0.1
 
 
-class Listed(Written):
+class ListQuery(FormatQuery):
     """Which rows of a list, and how they are written."""
 
     limit: int = Field(default=1000, ge=1, le=10_000, description="Rows at most.")
     offset: int = Field(default=0, ge=0, le=10_000_000, description="Rows to skip.")
 
 
-class Named(Listed):
+class NameQuery(ListQuery):
     """A list in which names are searched."""
 
     search: Text = Field(default=None, description="Part of a name, in either case.")
     limit: int = Field(default=100, ge=1, le=10_000, description="Rows at most.")
 
 
-class Fronts(Listed):
+class FrontsQuery(ListQuery):
     """Which fronts."""
 
     objectives: str = Field(default="average_vs_size_gib", max_length=200, description="As average_vs_size_gib.")
@@ -55,7 +55,7 @@ class Fronts(Listed):
     segment_by: str = Field(default="all", max_length=200)
 
 
-class Boards(Listed):
+class RatingsQuery(ListQuery):
     """Which boards of the Arena."""
 
     arena: str = Field(default="text", max_length=200)
@@ -63,58 +63,58 @@ class Boards(Listed):
     as_of_date: Day | None = None
 
 
-def select(request: Request, asked: Listed, sql: str) -> Response:
+def select(request: Request, query: ListQuery, sql: str) -> Response:
     """Rows of one of our own statements, one more than asked for to know whether there are more."""
     reader: Reader = request.app.state.reader
-    chosen = asked.model_dump(exclude={"limit", "offset", "format"})
+    chosen = query.model_dump(exclude={"limit", "offset", "format"})
     frame = reader.query(
-        f"{sql} LIMIT $most OFFSET $passed", {**chosen, "most": asked.limit + 1, "passed": asked.offset}
+        f"{sql} LIMIT $most OFFSET $passed", {**chosen, "most": query.limit + 1, "passed": query.offset}
     )
     release = reader.release().path.name
-    return answers.rows(frame.head(asked.limit), asked.format, is_cut=frame.height > asked.limit, release=release)
+    return answers.rows(frame.head(query.limit), query.format, is_cut=frame.height > query.limit, release=release)
 
 
 @ROUTES.get("/models", response_model=Rows, summary="Models, by name")
-def models(request: Request, asked: Annotated[Named, Query()]) -> Response:
+def models(request: Request, query: Annotated[NameQuery, Query()]) -> Response:
     """Models of the warehouse with family, parameters, licence and dates, each with its source."""
     known: pl.DataFrame = request.app.state.models()
-    if asked.search is not None:
+    if query.search is not None:
         # A database takes ten times as long for a look at some thousand names.
-        known = known.filter(pl.col("model_id").str.to_lowercase().str.contains(asked.search.lower(), literal=True))
+        known = known.filter(pl.col("model_id").str.to_lowercase().str.contains(query.search.lower(), literal=True))
     release = request.app.state.reader.release().path.name
-    found = known.slice(asked.offset, asked.limit)
-    return answers.rows(found, asked.format, is_cut=asked.offset + found.height < known.height, release=release)
+    found = known.slice(query.offset, query.limit)
+    return answers.rows(found, query.format, is_cut=query.offset + found.height < known.height, release=release)
 
 
 @ROUTES.get("/accelerators", response_model=Rows, summary="Accelerators, by name")
-def accelerators(request: Request, asked: Annotated[Named, Query()]) -> Response:
+def accelerators(request: Request, query: Annotated[NameQuery, Query()]) -> Response:
     """Accelerators with peaks, bandwidth and memory, and where each figure is from."""
     sql = (
         "FROM core.accelerators WHERE $search IS NULL OR contains(lower(accelerator), lower($search))"
         " ORDER BY accelerator"
     )
-    return select(request, asked, sql)
+    return select(request, query, sql)
 
 
 @ROUTES.get("/fronts", response_model=Rows, summary="Pareto fronts of the leaderboards")
-def fronts(request: Request, asked: Annotated[Fronts, Query()]) -> Response:
+def fronts(request: Request, query: Annotated[FrontsQuery, Query()]) -> Response:
     """Members of the fronts with their errors, by snapshot and position."""
     sql = (
         "FROM marts.pareto_front WHERE objectives = $objectives AND segment_by = $segment_by"
         " AND ($board IS NULL OR board = $board) AND ($as_of_date::DATE IS NULL OR as_of_date = $as_of_date)"
         " ORDER BY snapshot_id, segment, position"
     )
-    return select(request, asked, sql)
+    return select(request, query, sql)
 
 
 @ROUTES.get("/ratings", response_model=Rows, summary="Ratings as the Arena published them")
-def ratings(request: Request, asked: Annotated[Boards, Query()]) -> Response:
+def ratings(request: Request, query: Annotated[RatingsQuery, Query()]) -> Response:
     """Boards of the Arena with intervals, newest first."""
     sql = (
         "FROM core.arena_board WHERE arena = $arena AND category = $category"
         " AND ($as_of_date::DATE IS NULL OR as_of_date = $as_of_date) ORDER BY as_of_date DESC, rating DESC, model"
     )
-    return select(request, asked, sql)
+    return select(request, query, sql)
 
 
 class Candidates(BaseModel):
