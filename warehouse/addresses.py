@@ -35,22 +35,22 @@ def _without_port(named: str) -> str:
 def is_among(address: str, networks: Sequence[str]) -> bool:
     """Whether an address is one of those, or lies in one of those networks."""
     try:
-        given = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return address in networks
-    mapped = getattr(given, "ipv4_mapped", None) or given
+    mapped = getattr(ip, "ipv4_mapped", None) or ip
     return any(mapped in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
 def counted_as(address: str) -> str:
     """What limits count an address as: of IPv6 its network, of which one customer has all addresses."""
     try:
-        given = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return address[:100]
-    if isinstance(given, ipaddress.IPv6Address) and given.ipv4_mapped is None:
-        return str(ipaddress.ip_network((given, 64), strict=False))
-    return str(getattr(given, "ipv4_mapped", None) or given)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is None:
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
 
 
 def is_loopback(address: str) -> bool:

@@ -63,8 +63,8 @@ def _contracted() -> Mapping[str, Column]:
 def unit_of(name: str) -> str:
     """Unit of a column by its name: as the contracts state it, else as its end says; empty for counts and words."""
     whole = _PART.sub("", name)
-    for asked in (name, _END.sub("", name), whole, _END.sub("", whole)):
-        if (column := _contracted().get(asked)) is not None and column.unit and column.unit != "see unit":
+    for candidate in (name, _END.sub("", name), whole, _END.sub("", whole)):
+        if (column := _contracted().get(candidate)) is not None and column.unit and column.unit != "see unit":
             return column.unit
     plain = _END.sub("", whole)
     if plain in _ON_PAGES:

@@ -226,7 +226,7 @@ def _streamed(rows: pl.DataFrame) -> bytes:
 
 
 def _run(
-    asked: Mapping[str, object],
+    query: Mapping[str, object],
     own: Mapping[str, bytes],
     limits: Limits,
     deadline: float,
@@ -238,7 +238,7 @@ def _run(
         QueryRefused: it did not end in time, or died, or says too much.
         QueryCancelled: `cancel` was set.
     """
-    line = json.dumps({**asked, "own": {relation: len(stream) for relation, stream in own.items()}}).encode()
+    line = json.dumps({**query, "own": {relation: len(stream) for relation, stream in own.items()}}).encode()
     request = b"".join((line, b"\n", *own.values()))
     # Nothing of our environment is told to it: not where the home is, no keys.
     worker = subprocess.Popen(  # noqa: S603 - our own file, the statement goes through a pipe
@@ -248,7 +248,7 @@ def _run(
         stderr=subprocess.DEVNULL,
         env={"LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
         cwd="/",
-        pass_fds=(int(str(asked["database"])),),
+        pass_fds=(int(str(query["database"])),),
         start_new_session=True,
     )
     try:

@@ -148,9 +148,11 @@ def ask(request: dict[str, Any], own: Mapping[str, bytes] | None = None) -> tupl
         raise Refused(f"its {len(columns):,} columns are more than {request['cells']:,} cells; ask for fewer")
     # Asked for once: a second time it would cost as much, and random numbers would be others. And not kept in a table:
     # a statement that lists tables would list it.
-    asked = ", ".join(part for column in columns for part in column.asked())
+    expressions = ", ".join(part for column in columns for part in column.expressions())
     places = ", ".join(column.place for column in columns)
-    rows = connection.sql(f"SELECT {asked} FROM (\n{sql}\n) AS answer({places}) LIMIT {most + 1}").to_arrow_table()
+    rows = connection.sql(
+        f"SELECT {expressions} FROM (\n{sql}\n) AS answer({places}) LIMIT {most + 1}"
+    ).to_arrow_table()
     return pa.table([column.answer(rows) for column in columns], [column.name for column in columns]), most
 
 
@@ -176,7 +178,7 @@ class _Column:
     def __init__(self, number: int, name: str, kind: object) -> None:
         self.name, self.place, self._text, self._kind = name, f"c{number}", f"c{number}_text", str(kind)
 
-    def asked(self) -> list[str]:
+    def expressions(self) -> list[str]:
         """SQL of what is asked of it; where only some values may not fit, as text too."""
         is_nested = self._kind not in _FITS and any(text in self._kind for text in _MAY_NOT_FIT)
         if is_nested or any(text in self._kind for text in _AS_TEXT):

@@ -108,15 +108,15 @@ def _load(connection: duckdb.DuckDBPyConnection, name: str, file: str | None = N
 
 def _secret() -> str:
     """How the object store is reached, in the words of DuckDB, from the variables of S3's own clients."""
-    given = os.environ
+    environment = os.environ
     words = {
-        "KEY_ID": given.get("AWS_ACCESS_KEY_ID"),
-        "SECRET": given.get("AWS_SECRET_ACCESS_KEY"),
-        "SESSION_TOKEN": given.get("AWS_SESSION_TOKEN"),
-        "REGION": given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
+        "KEY_ID": environment.get("AWS_ACCESS_KEY_ID"),
+        "SECRET": environment.get("AWS_SECRET_ACCESS_KEY"),
+        "SESSION_TOKEN": environment.get("AWS_SESSION_TOKEN"),
+        "REGION": environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
     }
     options = [f"{name} '{_quoted(value)}'" for name, value in words.items() if value]
-    if endpoint := given.get("AWS_ENDPOINT_URL"):
+    if endpoint := environment.get("AWS_ENDPOINT_URL"):
         address = urlsplit(endpoint)
         # Stores beside Amazon's name a bucket in the path, not in the host.
         options += [
@@ -239,11 +239,11 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def main(given: Sequence[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Publish the lake of the home; catalogue and data as given, or of the settings."""
     settings = Settings()
     of_settings = settings.ducklake_catalogue.get_secret_value() if settings.ducklake_catalogue else ""
-    catalogue, data = given or (of_settings, settings.ducklake_data or "")
+    catalogue, data = arguments or (of_settings, settings.ducklake_data or "")
     if not catalogue or not data:
         raise NoDuckLake(
             "Name a catalogue and where its Parquet files are: python -m warehouse.ducklake CATALOGUE DATA"

@@ -17,8 +17,8 @@ def require_no_empty_secret(settings: Settings) -> None:
         Unguarded: one is empty.
     """
     for name in type(settings).model_fields:
-        given = getattr(settings, name)
-        if isinstance(given, SecretStr) and not any(map(_is_seen, given.get_secret_value())):
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr) and not any(map(_is_seen, value.get_secret_value())):
             variable = f"SKYLINE_{name.upper()}"
             raise Unguarded(f"{variable} is empty, which protects nothing; give it a value, or do not set it.")
 

@@ -17,12 +17,12 @@ from pydantic_settings import (
 from warehouse.lake import Lake
 
 
-def _split(given: object) -> object:
-    if not isinstance(given, str):
-        return given
-    if given.lstrip().startswith("["):
-        return json.loads(given)
-    return [word.strip() for word in given.split(",") if word.strip()]
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
 
 
 class BrokenSettings(ValueError):
@@ -116,17 +116,17 @@ class Settings(BaseSettings):
 
     @field_validator("home", mode="before")
     @classmethod
-    def _is_named(cls, given: object) -> object:
-        if given == "":
+    def _is_named(cls, value: object) -> object:
+        if value == "":
             raise ValueError("is empty, which would be the working directory; name a folder, or do not set it")
-        return given
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _are_networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        for network in given:
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
             ipaddress.ip_network(network, strict=False)
-        return given
+        return value
 
     @model_validator(mode="after")
     def _knows_where_a_ducklake_keeps_its_files(self) -> Self:
