@@ -97,15 +97,15 @@ def models(
     if query is None:
         print_rows(pl.DataFrame([_model_row(name) for name in catalogue()], infer_schema_length=None), format, output)
         return
-    meant = resolve_model(query)
-    names = [meant.catalogue_id] if meant.catalogue_id else [name for name in meant.candidates if name in catalogue()]
+    match = resolve_model(query)
+    names = [match.catalogue_id] if match.catalogue_id else [name for name in match.candidates if name in catalogue()]
     if not names:
-        raise UnknownModel(meant.evidence)
-    if not meant.catalogue_id:
-        err.print(meant.evidence, style="dim")
+        raise UnknownModel(match.evidence)
+    if not match.catalogue_id:
+        err.print(match.evidence, style="dim")
     common = {
-        "hub_id": meant.model_id, "weight_format": meant.weight_format,
-        "evidence": meant.evidence if meant.catalogue_id else "one of the candidates",
+        "hub_id": match.model_id, "weight_format": match.weight_format,
+        "evidence": match.evidence if match.catalogue_id else "one of the candidates",
     }  # fmt: skip
     print_rows(pl.DataFrame([_model_row(name) | common for name in names], infer_schema_length=None), format, output)
 

@@ -111,11 +111,11 @@ def _question(door: "Door", model: str, stage: str | None, seq: int, **more: Any
     return Question(model=model, stage=stage or usual, context=_length(known.max_position, seq), **more)
 
 
-def _length(longest: int | None, asked: int) -> int:
+def _length(longest: int | None, length: int) -> int:
     """The length asked for; the usual one is cut to what the model was made for, and that is said."""
     usual = 4096
-    if longest is None or asked != usual or longest >= usual:
-        return asked
+    if longest is None or length != usual or longest >= usual:
+        return length
     err.print(f"Length {longest:,}: the model was made for no more.", style="dim")
     return longest
 

@@ -22,11 +22,11 @@ _MOST_MEMORY_BYTES = 6 << 30
 def main(file: Path, out: Path) -> None:
     """Read the file, write its rows, say what it is."""
     _limit_memory()
-    asked = json.loads(sys.stdin.read())
-    stated = Stated(**{name: value for name, value in asked["said"].items() if value})
+    request = json.loads(sys.stdin.read())
+    stated = Stated(**{name: value for name, value in request["said"].items() if value})
     try:
         with tempfile.TemporaryDirectory(dir=out) as scratch:
-            found = read_own_file(file.read_bytes(), asked["name"], Settings(), Path(scratch), stated)
+            found = read_own_file(file.read_bytes(), request["name"], Settings(), Path(scratch), stated)
     except NotUsable as error:
         print(json.dumps({"problem": str(error)}))
         return

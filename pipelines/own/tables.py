@@ -244,8 +244,8 @@ def _predicted(rows: pl.DataFrame, problems: list[str], stored: RawSnapshot, set
     rows = identified(rows.with_columns(pl.lit(_named(stored)).alias("source")))
     door = published_door(Reader(settings.published))()
     errors = error_rows(rows, accuracy(rows, door, door.devices))
-    asked = errors.filter(pl.col("predicted").is_not_null()).height
-    notes = [f"{asked:,} of {rows.height:,} can be predicted."]
+    predicted_count = errors.filter(pl.col("predicted").is_not_null()).height
+    notes = [f"{predicted_count:,} of {rows.height:,} can be predicted."]
     notes += errors["not_asked"].drop_nulls().unique(maintain_order=True).head(5).to_list()
     return OwnFile(
         "measurements", "", "measurements of whole passes", rows.height + len(problems), rows.height, problems, notes,

@@ -40,6 +40,6 @@ def fingerprint(settings: Settings) -> str:
 
     Which declared boards failed when last asked belongs to it: tables and pages say so, though no file changed.
     """
-    down = sorted(name for name, asked in last_fetches(settings).items() if asked.failed)
+    down = sorted(name for name, fetch in last_fetches(settings).items() if fetch.failed)
     made_from = " ".join([RawStore(settings.raw).fingerprint(), code(), *down])
     return hashlib.sha256(made_from.encode()).hexdigest()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.runs.fingerprint import fingerprint
 from pipelines.runs.progress import listening
-from pipelines.runs.writer_lock import Held, only_writer
+from pipelines.runs.writer_lock import Hold, only_writer
 from pipelines.sources.accounts import WHOLE_FILE
 from pipelines.sources.collect import Collection, collect
 from pipelines.sources.mend import mend as mend_raw
@@ -61,8 +61,8 @@ def refresh(sources: Sequence[str], settings: Settings, report: Callable[[str], 
         HomeBusy: another process is writing to the home.
         NotWritable: its disk is full, or it is not ours to write; readers keep the release before.
     """
-    with only_writer(settings) as held:
-        _recover(held, settings, report)
+    with only_writer(settings) as hold:
+        _recover(hold, settings, report)
         mend_raw(settings, report)
         collected = collect(sources, settings, report)
         wanted = fingerprint(settings)
@@ -89,8 +89,8 @@ def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) 
         HomeBusy: another process is writing to the home.
         NotWritable: its disk is full, or it is not ours to write; readers keep the release before.
     """
-    with only_writer(settings) as held:
-        _recover(held, settings, report)
+    with only_writer(settings) as hold:
+        _recover(hold, settings, report)
         store = RawStore(settings.raw)
         if not store.sources():
             raise BrokenRaw(f"{settings.raw} holds no snapshot to rebuild from; run `skyline refresh`.")
@@ -115,15 +115,15 @@ def _rejected_files(collected: Collection, settings: Settings) -> list[tuple[str
     return list(rejected.select("uri", "reason").unique(maintain_order=True).collect().iter_rows())
 
 
-def _recover(held: Held, settings: Settings, report: Callable[[str], None]) -> None:
+def _recover(hold: Hold, settings: Settings, report: Callable[[str], None]) -> None:
     """Deal with what a writer left that was killed: half-written files, and runs that Dagster takes for running."""
-    if held.interrupted:
+    if hold.interrupted:
         report("the last writer was killed: removing its unfinished files")
         from pipelines.runs.dead_runs import mark_dead_runs, sweep_leftovers  # noqa: PLC0415 - loads slowly
 
         sweep_leftovers(settings)
         # Where its storage is away, the next writer marks them.
-        held.interrupted = not _tell_dagster(settings, report, mark_dead_runs)
+        hold.interrupted = not _tell_dagster(settings, report, mark_dead_runs)
 
 
 def _derive(settings: Settings, report: Callable[[str], None]) -> None:

@@ -23,7 +23,7 @@ class HomeBusy(RuntimeError):
 
 
 @dataclass
-class Held:
+class Hold:
     """A home held for writing.
 
     Attributes:
@@ -34,7 +34,7 @@ class Held:
 
 
 @contextmanager
-def only_writer(settings: Settings, patience_s: float = 0) -> Iterator[Held]:
+def only_writer(settings: Settings, patience_s: float = 0) -> Iterator[Hold]:
     """Hold the home for writing; the system lets go of it even if this process is killed.
 
     Args:
@@ -46,12 +46,12 @@ def only_writer(settings: Settings, patience_s: float = 0) -> Iterator[Held]:
         NewerHome: a newer Skyline wrote it.
         NotWritable: it cannot be written, from the beginning or in the middle of the block.
     """
-    with writing_to(settings.home), _locked(settings, patience_s) as held:
-        yield held
+    with writing_to(settings.home), _locked(settings, patience_s) as hold:
+        yield hold
 
 
 @contextmanager
-def _locked(settings: Settings, patience_s: float) -> Iterator[Held]:
+def _locked(settings: Settings, patience_s: float) -> Iterator[Hold]:
     settings.home.mkdir(parents=True, exist_ok=True)
     busy = HomeBusy(f"Another process is writing to {settings.home}; wait until it has finished.")
     until = time.monotonic() + patience_s
@@ -69,12 +69,12 @@ def _locked(settings: Settings, patience_s: float) -> Iterator[Held]:
         note(settings.home)
         # Removed at the end of every writer that comes to one; the system cannot do so for one that is killed.
         mark = settings.home / UNFINISHED
-        held = Held(interrupted=mark.exists())
+        hold = Hold(interrupted=mark.exists())
         try:
             mark.touch()
-            yield held
+            yield hold
         finally:
-            if not held.interrupted:
+            if not hold.interrupted:
                 mark.unlink(missing_ok=True)
     finally:
         lock.release()

@@ -105,10 +105,10 @@ def require_bounded(payload: bytes, name: str, columns: int | None = None) -> No
         UnreadableParquet: it is no Parquet.
     """
     promised = promise_of(payload)
-    held, rows = len(promised.columns), promised.rows
-    if held > MOST_COLUMNS or (columns or held) * rows > MOST_CELLS:
+    column_count, rows = len(promised.columns), promised.rows
+    if column_count > MOST_COLUMNS or (columns or column_count) * rows > MOST_CELLS:
         raise UnreadableFile(
-            f"{name} has {held:,} columns and {rows:,} rows; the most are {MOST_COLUMNS:,} columns and"
+            f"{name} has {column_count:,} columns and {rows:,} rows; the most are {MOST_COLUMNS:,} columns and"
             f" {MOST_CELLS:,} cells."
         )
 

@@ -95,16 +95,16 @@ def keyed(rows: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
         .unique(["source", "name_in_source"], keep="first", maintain_order=True)
         .select("source", "name_in_source", pl.col("display_name").alias("_name"))
     )
-    given = rows.join(named, on=["source", "name_in_source"], how="left", maintain_order="left").with_columns(
+    with_names = rows.join(named, on=["source", "name_in_source"], how="left", maintain_order="left").with_columns(
         pl.coalesce("_name", "name_in_source").alias("_name")
     )
-    names = given.filter(pl.col("model_id").is_null())["_name"].unique()
+    names = with_names.filter(pl.col("model_id").is_null())["_name"].unique()
     slugs = pl.DataFrame(
         {"_name": names, "_slug": [slug(parsed_name(name).base) for name in names]},
         schema={"_name": pl.String, "_slug": pl.String},
     )
     return (
-        given.join(slugs, on="_name", how="left", maintain_order="left")
+        with_names.join(slugs, on="_name", how="left", maintain_order="left")
         .with_columns(pl.coalesce(pl.col("model_id").str.to_lowercase(), "_slug").alias("model_key"))
         .drop("_name", "_slug")
     )

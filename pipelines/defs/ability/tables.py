@@ -226,8 +226,8 @@ def prior_rows(of: Fitted, facts: pl.DataFrame) -> pl.DataFrame:
         known.filter(~pl.col("model_key").is_in(list(judged))).with_columns(pl.col("model_id").alias("name"))
     ).filter(pl.col("log2_parameters").is_not_null())
     known_features = now.design.features[~now.design.sparse & ~np.isnan(now.design.features).any(axis=1)]
-    asked = wanted.select("years", "log2_parameters").to_numpy()
-    distance = np.abs(asked[:, None, :] - known_features[None, :, :])
+    features = wanted.select("years", "log2_parameters").to_numpy()
+    distance = np.abs(features[:, None, :] - known_features[None, :, :])
     wanted = wanted.filter(pl.Series((distance <= 1).all(axis=2).sum(axis=1) >= _NEAR_JUDGED, dtype=pl.Boolean))
     prior = of.fit.prior
     if wanted.is_empty():

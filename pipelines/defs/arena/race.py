@@ -88,12 +88,12 @@ def identities(names: pl.Series, catalogue: pl.Series, declared: pl.DataFrame, a
     """
     nobody = pl.DataFrame(schema={"model_id": pl.String, "organisation": pl.String, "is_official_provider": pl.Boolean})
     known = identify(names, nobody, catalogue, declared).select("model", "model_id", "architecture_id")
-    meant = (
+    alias_rows = (
         aliases.filter(pl.col("source") == SOURCE, pl.col("model_id").is_not_null())
         .select(pl.col("name_in_source").alias("model"), pl.col("model_id").alias("alias"))
         .unique("model", keep="first", maintain_order=True)
     )
-    named = known.join(meant, on="model", how="left", maintain_order="left")
+    named = known.join(alias_rows, on="model", how="left", maintain_order="left")
     return named.select("model", pl.coalesce("model_id", "alias").alias("model_id"), "architecture_id")
 
 

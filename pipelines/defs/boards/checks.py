@@ -84,10 +84,10 @@ def no_version_spans_a_redefinition(skyline: Home) -> dg.AssetCheckResult:
 def sources_keep_their_rhythm(skyline: Home) -> dg.AssetCheckResult:
     """Show sources that are down or silent; what they published before stays, and nothing blocks."""
     sources = skyline.lake.read(BOARD_SOURCES)
-    asked = {name: one for name, one in last_fetches(skyline.settings).items() if name in set(sources["source"])}
-    down = {name: one.outcome for name, one in asked.items() if one.failed}
+    fetches = {name: one for name, one in last_fetches(skyline.settings).items() if name in set(sources["source"])}
+    down = {name: one.outcome for name, one in fetches.items() if one.failed}
     # Of a source that was never asked online nobody can say that it is silent.
-    late = sources.filter(pl.col("source").is_in(list(asked)), pl.col("freshness") == "late")["source"].to_list()
+    late = sources.filter(pl.col("source").is_in(list(fetches)), pl.col("freshness") == "late")["source"].to_list()
     return dg.AssetCheckResult(
         passed=not down and not late,
         severity=dg.AssetCheckSeverity.WARN,

@@ -100,8 +100,8 @@ def _facts(facts: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
     newest = facts.sort("snapshot_date", descending=True, maintain_order=True).unique(
         ["source", "name_in_source"], keep="first", maintain_order=True
     )
-    meant = aliases.select("source", "name_in_source", "model_id")
-    named = newest.drop("model_id", "link").join(meant, on=["source", "name_in_source"], how="left")
+    identities = aliases.select("source", "name_in_source", "model_id")
+    named = newest.drop("model_id", "link").join(identities, on=["source", "name_in_source"], how="left")
     return MODEL_FACTS.conform(named.select(MODEL_FACTS.column_names).sort("source", "name_in_source"))
 
 
@@ -135,7 +135,7 @@ def newest_marked(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sources(
-    loaded: Loaded, results: pl.DataFrame, aliases: pl.DataFrame, asked: Mapping[str, LastFetch], today: dt.date
+    loaded: Loaded, results: pl.DataFrame, aliases: pl.DataFrame, fetches: Mapping[str, LastFetch], today: dt.date
 ) -> pl.DataFrame:
     of_results = {
         row["source"]: row
@@ -164,7 +164,7 @@ def _sources(
         found, names = of_results.get(name, {}), of_names.get(name, {})
         snapshots = stored.get(name, {})
         newest = max((date for date in (snapshots.get("newest"), dates.get(name)) if date is not None), default=None)
-        last = asked.get(name)
+        last = fetches.get(name)
         rows.append(
             {
                 "source": name,

@@ -37,10 +37,14 @@ _PRICE_LISTS = (
 )
 def reference_catalogue(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Carry the reviewed facts, with what our counts add to them."""
-    asked = {name: model for name, model in fetched_models(skyline.settings).items() if name not in catalogue()}
-    yield write(skyline.lake, tables.HUB_MODELS, hub_models(asked))
+    requested_models = {
+        name: model for name, model in fetched_models(skyline.settings).items() if name not in catalogue()
+    }
+    yield write(skyline.lake, tables.HUB_MODELS, hub_models(requested_models))
     known = architectures()
-    more = as_architectures(asked).cast({name: known.schema[name] for name in as_architectures(asked).columns})
+    more = as_architectures(requested_models).cast(
+        {name: known.schema[name] for name in as_architectures(requested_models).columns}
+    )
     yield write(skyline.lake, tables.ARCHITECTURES, pl.concat([known, more], how="diagonal"))
     fetched = fetched_prices(RawStore(skyline.settings.raw), declared(skyline.settings.home))
     for table in _PRICE_LISTS:

@@ -175,12 +175,12 @@ def roofline_operators(calibrations: Calibrations) -> pl.DataFrame:
             for stage in stages:
                 for precision in ("w16a16kv16", "w4a16kv16"):
                     batch, context = 1, CONTEXTS[0]
-                    asked = Workload(stage=stage, batch=batch, context=context, precision=PRECISIONS[precision])
+                    workload = Workload(stage=stage, batch=batch, context=context, precision=PRECISIONS[precision])
                     fixed = {
                         "model_id": model_id, "accelerator": name, "stage": stage, "precision": precision,
                         "batch": batch, "context": context,
                     }  # fmt: skip
-                    times = estimate(model, device, asked, calibrations.get(name), ENGINE).operators
+                    times = estimate(model, device, workload, calibrations.get(name), ENGINE).operators
                     rows += occurrence_rows(times, fixed)
     return pl.DataFrame(rows)
 

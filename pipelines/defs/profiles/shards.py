@@ -57,9 +57,9 @@ def swept_shards(context: dg.AssetExecutionContext, config: ShardConfig, home: H
         raise dg.Failure(f"No plan at {plan}; `skyline profile plan GRID --shards N` makes them.")
     if bundle.exists():
         return dg.MaterializeResult(metadata={"measured": False, "bundle": dg.MetadataValue.path(str(bundle))})
-    asked = {name: plan.read_bytes()}
+    plans = {name: plan.read_bytes()}
     (measured,) = sweep(
-        asked, _program(settings), config.arguments, config.address or None, gpus=config.gpus, cpus=config.cpus
+        plans, _program(settings), config.arguments, config.address or None, gpus=config.gpus, cpus=config.cpus
     )
     context.log.info(measured.output)
     if not measured.bundle:

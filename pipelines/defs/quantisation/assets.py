@@ -36,9 +36,9 @@ _INPUTS = (tables.QUANTISATION_MEASUREMENTS,)
 def quantisation_loss(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Fit losses by bits, recipe, size and task; predict every format, and every measured pair by other models."""
     measurements = skyline.lake.read(tables.QUANTISATION_MEASUREMENTS)
-    held = held_out(prepared(measurements))
-    intervals = intervals_of(held)
-    off = errors(held, intervals)
+    held_out_rows = held_out(prepared(measurements))
+    intervals = intervals_of(held_out_rows)
+    off = errors(held_out_rows, intervals)
     yield write(skyline.lake, tables.QUANTISATION_LOSS, predicted(LossModel.of(measurements, intervals), off))
-    yield write(skyline.lake, tables.QUANTISATION_PAIRS, pairs(held))
+    yield write(skyline.lake, tables.QUANTISATION_PAIRS, pairs(held_out_rows))
     yield write(skyline.lake, tables.QUANTISATION_ERRORS, off)

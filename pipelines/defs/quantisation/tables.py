@@ -68,11 +68,11 @@ def predicted(model: LossModel, errors: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([{**blank, **row} for row in rows], schema=QUANTISATION_LOSS.polars_schema)
 
 
-def pairs(held: pl.DataFrame) -> pl.DataFrame:
+def pairs(held_out_rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of `marts.quantisation_pairs`, of what `held_out` makes."""
     of_points = pl.col("metric") == "benchmark_percent"
-    return held.with_columns(
-        model_id=pl.col("model").replace_strict(_hub_ids(held["model"].unique()), return_dtype=pl.String),
+    return held_out_rows.with_columns(
+        model_id=pl.col("model").replace_strict(_hub_ids(held_out_rows["model"].unique()), return_dtype=pl.String),
         measured="delta",
         predicted_low="low",
         predicted_high="high",
@@ -88,10 +88,10 @@ def _hub_ids(names: pl.Series) -> dict[str, str | None]:
     return {name: None if one.evidence.startswith(SAME_SHAPES) else one.model_id for name, one in found.items()}
 
 
-def errors(held: pl.DataFrame, intervals: Intervals) -> pl.DataFrame:
+def errors(held_out_rows: pl.DataFrame, intervals: Intervals) -> pl.DataFrame:
     """Rows of `marts.quantisation_errors`."""
     widths = {**intervals.points, **intervals.tokens}
-    found = errors_of(held).rename({"coverage": "interval_coverage"})
+    found = errors_of(held_out_rows).rename({"coverage": "interval_coverage"})
     group = pl.when(pl.col("tasks") == "text").then("metric").when(pl.col("tasks") == "all").then("range_of_bits")
     return found.with_columns(
         group.replace_strict(widths, default=None, return_dtype=pl.Float64).alias("interval_half_width")
@@ -116,7 +116,7 @@ def _answer(loss: Loss, task: str) -> dict[str, object]:
 
 def _divergences(model: LossModel) -> dict[tuple[str, str], dict[str, float]]:
     """KL divergence of every format and size, at once."""
-    asked = pl.DataFrame(
+    cases = pl.DataFrame(
         [
             {"format": name, "size_class": size, "metric": "mean_kld", "layer_bits": bits, "recipe": recipe_of(name),
              "effective_b": effective_billions(subject.parameters / 1e9, subject.active and subject.active / 1e9,
@@ -126,11 +126,11 @@ def _divergences(model: LossModel) -> dict[tuple[str, str], dict[str, float]]:
         ]
     )  # fmt: skip
     factor = float(np.exp(model.intervals.tokens["mean_kld"]))
-    keys = asked.select("format", "size_class").rows()
+    keys = cases.select("format", "size_class").rows()
     return {
         (str(name), str(size)): {
             "kl_divergence_nats": nats, "kl_divergence_low_nats": nats / factor,
             "kl_divergence_high_nats": nats * factor,
         }
-        for (name, size), nats in zip(keys, model.of_tokens.nats(asked).tolist(), strict=True)
+        for (name, size), nats in zip(keys, model.of_tokens.nats(cases).tolist(), strict=True)
     }  # fmt: skip

@@ -182,8 +182,8 @@ def alias_table(names: pl.DataFrame, aliases: Aliases, hub_named: Mapping[str, b
     """
     rows = []
     for source, name, link, results in names.select("source", "name_in_source", "link", "results").iter_rows():
-        meant = aliases.resolve(source, name, link, is_hub_id=hub_named.get(source, False))
+        match = aliases.resolve(source, name, link, is_hub_id=hub_named.get(source, False))
         words = ", ".join(parsed_name(name).words) or None
-        rows.append((source, name, meant.model_id, meant.evidence, meant.strength, words, results))
+        rows.append((source, name, match.model_id, match.evidence, match.strength, words, results))
     frame = pl.DataFrame(rows, schema=MODEL_ALIASES.polars_schema, orient="row")
     return frame.sort("source", "name_in_source")

@@ -81,7 +81,7 @@ def fetch(
     before = fetch_state.read(fetch_state.path_of(settings, board.name))
     # What an address gave counts as known only once it is stored: marks are kept after the last file was taken.
     failures: list[str] = []
-    given = 0
+    new_files = 0
     with Web(settings) as web, Hub(settings) as hub:
         asking = _Asking(settings, web, hub, holds, before.marks if before else {}, {})
         if (reason := _lacks_key(board)) is not None:
@@ -91,20 +91,20 @@ def fetch(
         for file in files:
             try:
                 for one in _files(board, file, asking):
-                    given += 1
+                    new_files += 1
                     yield Fetched(one.name, one.payload, one.address, one.revision, is_licensed)
             except _FAILURES as error:
                 failures.append(str(error))
     marks = {**asking.before, **asking.marks} if not failures else {**asking.before}
-    outcome = "; ".join(failures) if failures else f"{given} new" if given else "unchanged"
+    outcome = "; ".join(failures) if failures else f"{new_files} new" if new_files else "unchanged"
     if not is_licensed:
         outcome += (
             f"; licence {board.licence} not found at {board.licence_check.address if board.licence_check else '?'}"
         )
     now = dt.datetime.now(dt.UTC)
-    fetch_state.keep(settings, board.name, LastFetch(now, outcome, bool(failures), marks))
+    fetch_state.write(settings, board.name, LastFetch(now, outcome, bool(failures), marks))
     known(asking.unchanged)
-    if failures and not given and not asking.unchanged:
+    if failures and not new_files and not asking.unchanged:
         raise SourceDown(f"{board.title}: {'; '.join(failures)}")
 
 

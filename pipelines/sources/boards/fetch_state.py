@@ -33,8 +33,8 @@ def last_fetches(settings: Settings) -> dict[str, LastFetch]:
     """What is known of every source that was ever asked; what cannot be read is as if it never was."""
     found = {}
     for path in sorted((settings.home / FOLDER).glob("*.json")):
-        if (asked := read(path)) is not None:
-            found[path.stem] = asked
+        if (fetch := read(path)) is not None:
+            found[path.stem] = fetch
     return found
 
 
@@ -57,8 +57,8 @@ def read(path: Path) -> LastFetch | None:
         return None
 
 
-def keep(settings: Settings, source: str, asked: LastFetch) -> None:
+def write(settings: Settings, source: str, fetch: LastFetch) -> None:
     """Remember what came of asking."""
     path = path_of(settings, source)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(asdict(asked), default=str, indent=1, ensure_ascii=False))
+    write_text(path, json.dumps(asdict(fetch), default=str, indent=1, ensure_ascii=False))

@@ -347,10 +347,10 @@ def _cells(
         return pl.concat([_cells(frame, file, score, [one], columns, number) for one in of_columns])
     read = sorted({column for one in templates.values() if one is not None for column in one.columns} & columns)
     if len(of_columns) == 1:
-        meant: str | pl.Expr = of_columns[0]
+        column_name: str | pl.Expr = of_columns[0]
         rows = frame.with_columns(pl.col(of_columns[0]).alias(_CELL), pl.lit(of_columns[0]).alias(_COLUMN))
     else:
-        meant = pl.col(_COLUMN)
+        column_name = pl.col(_COLUMN)
         rows = frame.unpivot(of_columns, index=[ROW, FILE_PATH, *read], variable_name=_COLUMN, value_name=_CELL)
     return rows.select(
         ROW,
@@ -358,7 +358,7 @@ def _cells(
         values.cell(_CELL).alias("cell"),
         pl.col(_COLUMN).alias("column"),
         pl.lit(number).alias(_SCORE),
-        *(values.text(one, columns, meant).alias(name) for name, one in templates.items()),
+        *(values.text(one, columns, column_name).alias(name) for name, one in templates.items()),
     ).filter(pl.col("cell").is_not_null())
 
 

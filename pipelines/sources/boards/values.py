@@ -67,17 +67,17 @@ def text(template: Template | None, columns: Collection[str], column: str | pl.E
     """
     if template is None:
         return pl.lit(None, pl.String)
-    tried = [_filled(one, columns, column) for one in template.text]
-    found = tried[0] if len(tried) == 1 else pl.coalesce(tried)
+    candidates = [_filled(one, columns, column) for one in template.text]
+    found = candidates[0] if len(candidates) == 1 else pl.coalesce(candidates)
     if template.pattern is not None:
         found = found.str.extract(template.pattern, 1)
     if template.map:
         small = {key.casefold(): value for key, value in template.map.items()}
-        meant = found.str.to_lowercase().replace_strict(small, default=None, return_dtype=pl.String)
+        mapped = found.str.to_lowercase().replace_strict(small, default=None, return_dtype=pl.String)
         if template.other is not None:
             other = found if template.other == "{}" else pl.lit(template.other)
-            meant = pl.coalesce(meant, other)
-        return meant
+            mapped = pl.coalesce(mapped, other)
+        return mapped
     return found
 
 

@@ -83,13 +83,13 @@ def addressed(fetched: pl.DataFrame, bundled: pl.DataFrame, known: Sequence[str]
     for listed, address in bundled.select("model_as_listed", "hf_model_id").iter_rows():
         by_name.setdefault(str(listed).casefold(), set()).add(str(address))
     same = {name.casefold(): {name} for name in {*known, *bundled["hf_model_id"]}}
-    meant = [
+    addresses = [
         next(iter(names)) if len(names := same.get(listed.casefold()) or by_name.get(listed.casefold(), set())) == 1
         else None for listed in fetched["model_as_listed"]
     ]  # fmt: skip
     kinds = dict(bundled.select("provider", "provider_kind").iter_rows())
     return fetched.with_columns(
-        pl.Series("hf_model_id", meant, pl.String),
+        pl.Series("hf_model_id", addresses, pl.String),
         pl.col("provider").replace_strict(kinds, default="host", return_dtype=pl.String).alias("provider_kind"),
     ).filter(pl.col("hf_model_id").is_not_null())
 

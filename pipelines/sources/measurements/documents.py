@@ -20,11 +20,11 @@ def vllm_serve(document: Document) -> Iterator[Row | None] | None:
     if not {"mean_ttft_ms", "mean_tpot_ms", "output_throughput", "completed"} <= document.keys():
         return None
     completed = float(document["completed"]) or 1.0
-    made, given = (document.get(name) or 0 for name in ("total_output_tokens", "total_input_tokens"))
+    output_tokens, input_tokens = (document.get(name) or 0 for name in ("total_output_tokens", "total_input_tokens"))
     backend = str(document.get("backend") or document.get("endpoint_type") or "").casefold()
     sglang = "sglang" in backend or ("dataset_name" in document and "model_id" not in document)
     seconds = (milli(document["mean_ttft_ms"]) or 0.0) + (milli(document["mean_tpot_ms"]) or 0.0) * float(
-        made
+        output_tokens
     ) / completed
     rate = document.get("request_rate")
     random = rate not in {None, "inf"} and str(rate) not in {"inf", "Infinity"}
@@ -44,8 +44,8 @@ def vllm_serve(document: Document) -> Iterator[Row | None] | None:
         "device_count": ways,
         "parallelism": f"TP{ways}" if ways else None,
         "batch": round(float(in_flight), 2),
-        "input_tokens": float(given) / completed,
-        "output_tokens": float(made) / completed,
+        "input_tokens": float(input_tokens) / completed,
+        "output_tokens": float(output_tokens) / completed,
         "note": f"Poisson {rate} req/s" if random else None,
     }
     return iter(
@@ -81,7 +81,7 @@ def sglang_one_batch(document: Document) -> Iterator[Row | None] | None:
     """One line of SGLang's `bench_one_batch`: a prompt pass, and the median step."""
     if not {"prefill_latency", "batch_size", "input_len", "output_len"} <= document.keys():
         return None
-    batch, given, made = (float(document[name]) for name in ("batch_size", "input_len", "output_len"))
+    batch, input_tokens, output_tokens = (float(document[name]) for name in ("batch_size", "input_len", "output_len"))
     shared = {
         "source": "sglang bench_one_batch",
         "engine": "SGLang",
@@ -90,13 +90,13 @@ def sglang_one_batch(document: Document) -> Iterator[Row | None] | None:
     }
     return iter(
         (
-            measured("ttft_s", document["prefill_latency"], "prefill", input_tokens=given, **shared),
+            measured("ttft_s", document["prefill_latency"], "prefill", input_tokens=input_tokens, **shared),
             measured(
                 "tpot_s",
                 document.get("median_decode_latency"),
                 "decode",
-                output_tokens=made,
-                context_depth=given,
+                output_tokens=output_tokens,
+                context_depth=input_tokens,
                 **shared,
             ),
         )
@@ -112,7 +112,7 @@ def llmfit(document: Document) -> Iterator[Row | None] | None:
 
 def _llmfit(document: Document, run: Document) -> Iterator[Row | None]:
     exact = document["provider"] == "ollama"
-    given, made = run.get("prompt_tokens") or None, run.get("output_tokens") or None
+    input_tokens, output_tokens = run.get("prompt_tokens") or None, run.get("output_tokens") or None
     shared = {
         "source": "llmfit bench",
         "engine": document["provider"],
@@ -122,11 +122,18 @@ def _llmfit(document: Document, run: Document) -> Iterator[Row | None]:
         "note": None if exact else "rate over the whole request, prompt included",
     }
     if exact:
-        yield measured("tokens_per_s", run.get("tps"), "decode", output_tokens=made, context_depth=given, **shared)
-        yield measured("ttft_s", milli(run.get("ttft_ms")), "prefill", input_tokens=given, **shared)
+        yield measured(
+            "tokens_per_s", run.get("tps"), "decode", output_tokens=output_tokens, context_depth=input_tokens, **shared
+        )
+        yield measured("ttft_s", milli(run.get("ttft_ms")), "prefill", input_tokens=input_tokens, **shared)
     else:
         yield measured(
-            "request_s", milli(run.get("total_ms")), "generate", input_tokens=given, output_tokens=made, **shared
+            "request_s",
+            milli(run.get("total_ms")),
+            "generate",
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            **shared,
         )
 
 
@@ -181,14 +188,19 @@ def _localscore(result: Document, shared: dict[str, Any]) -> Iterator[Row | None
     model = str(result.get("model_name") or "")
     format_ = gguf_format({"model_type": result.get("model_quant_str")}, model)
     shared = shared | {"model_as_reported": model or None, "weight_format": format_}
-    given, made = int(result.get("n_prompt") or 0), int(result.get("n_gen") or 0)
-    if given:
+    input_tokens, output_tokens = int(result.get("n_prompt") or 0), int(result.get("n_gen") or 0)
+    if input_tokens:
         yield measured(
-            "tokens_per_s", result.get("prompt_tps"), "prefill", input_tokens=given, context_depth=0, **shared
+            "tokens_per_s", result.get("prompt_tps"), "prefill", input_tokens=input_tokens, context_depth=0, **shared
         )
-    if made:
+    if output_tokens:
         yield measured(
-            "tokens_per_s", result.get("gen_tps"), "decode", output_tokens=made, context_depth=given, **shared
+            "tokens_per_s",
+            result.get("gen_tps"),
+            "decode",
+            output_tokens=output_tokens,
+            context_depth=input_tokens,
+            **shared,
         )
 
 
@@ -198,8 +210,8 @@ def optimum_benchmark(document: Document) -> Iterator[Row | None] | None:
     if not isinstance(report, Mapping) or at(report, "prefill", "latency") is None:
         return None
     config = document.get("config", {})
-    given = at(config, "scenario", "input_shapes", "sequence_length")
-    made = at(config, "scenario", "generate_kwargs", "max_new_tokens")
+    input_tokens = at(config, "scenario", "input_shapes", "sequence_length")
+    output_tokens = at(config, "scenario", "generate_kwargs", "max_new_tokens")
     batch = at(config, "scenario", "input_shapes", "batch_size") or 1
     device = at(config, "environment", "gpu")
     quantised = (
@@ -217,12 +229,14 @@ def optimum_benchmark(document: Document) -> Iterator[Row | None] | None:
     }
     per_token = at(report, "per_token", "latency", "mean")
     total = at(report, "decode", "latency", "mean")
-    if per_token is None and total and made:
-        per_token = float(total) / max(1, int(made) - 1)
+    if per_token is None and total and output_tokens:
+        per_token = float(total) / max(1, int(output_tokens) - 1)
     return iter(
         (
-            measured("ttft_s", at(report, "prefill", "latency", "mean"), "prefill", input_tokens=given, **shared),
-            measured("tpot_s", per_token, "decode", output_tokens=made, context_depth=given, **shared),
+            measured(
+                "ttft_s", at(report, "prefill", "latency", "mean"), "prefill", input_tokens=input_tokens, **shared
+            ),
+            measured("tpot_s", per_token, "decode", output_tokens=output_tokens, context_depth=input_tokens, **shared),
         )
     )
 

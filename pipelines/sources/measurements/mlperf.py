@@ -30,7 +30,7 @@ def run_log(text: str, uri: str = "") -> Iterator[Row | None] | None:
         return None
     scenario = _value(text, r"Scenario\s*:\s*(\w+)") or ""
     folder = uri.casefold()
-    model, given, made = _task(folder)
+    model, input_tokens, output_tokens = _task(folder)
     rate = _value(text, r"(?:Completed tokens per second|Tokens per second)\s*:\s*([\d.]+)")
     per_token, first = (
         _value(text, rf"Mean {name}\s*\(ns\)\s*:\s*([\d.]+)")
@@ -50,8 +50,8 @@ def run_log(text: str, uri: str = "") -> Iterator[Row | None] | None:
         "engine": engine,
         "model": model,
         "model_as_reported": _value(text, r"SUT name\s*:\s*(.+)"),
-        "input_tokens": given,
-        "output_tokens": made,
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
         "note": f"{scenario} scenario; layout not stated" + ("; marked invalid" if valid == "INVALID" else ""),
     }
     return iter(
@@ -65,7 +65,10 @@ def run_log(text: str, uri: str = "") -> Iterator[Row | None] | None:
 
 def _task(words: str) -> tuple[str | None, int | None, int | None]:
     """Model of a benchmark and its mean lengths."""
-    return next(((name, given, made) for word, name, given, made in _LENGTHS if word in words), (None, None, None))
+    return next(
+        ((name, input_tokens, output_tokens) for word, name, input_tokens, output_tokens in _LENGTHS if word in words),
+        (None, None, None),
+    )
 
 
 def round_results(document: Mapping[str, Any]) -> Iterator[Row | None] | None:
@@ -82,14 +85,14 @@ def round_results(document: Mapping[str, Any]) -> Iterator[Row | None] | None:
 
 def _round_result(document: Mapping[str, Any]) -> Row | None:
     software = str(document.get("Software") or "")
-    model, given, made = _task(str(document.get("Model")).casefold())
+    model, input_tokens, output_tokens = _task(str(document.get("Model")).casefold())
     engine = next((name for word, name in _STACKS if word in software.casefold()), None)
     return measured(
         "output_tokens_per_s", document["Performance_Result"], "serving",
         source="mlperf", device=document["Accelerator"], device_as_reported=document["Accelerator"],
         device_count=document.get("a#"), engine=engine, engine_version=software or None, model=model,
         model_as_reported=document.get("Model"), weight_format=document.get("weight_data_types"),
-        input_tokens=given, output_tokens=made, evidence=document["Location"],
+        input_tokens=input_tokens, output_tokens=output_tokens, evidence=document["Location"],
         note=f"{document['Scenario']} scenario; mean lengths of the data set; layout not stated",
     )  # fmt: skip
 

@@ -56,8 +56,12 @@ def _number(value: object) -> float | None:
 
 def frame_of(rows: Iterable[Row | None], stated: Stated) -> pl.DataFrame:
     """Rows as the contract types them, with what the user says filled in."""
-    given = {field.name: getattr(stated, field.name) for field in fields(stated)}
-    filled = [{name: given.get(name) if value is None else value for name, value in row.items()} for row in rows if row]
+    stated_values = {field.name: getattr(stated, field.name) for field in fields(stated)}
+    filled = [
+        {name: stated_values.get(name) if value is None else value for name, value in row.items()}
+        for row in rows
+        if row
+    ]
     schema = {name: END_TO_END_MEASUREMENTS.column(name).dtype for name in COLUMNS}
     frame = pl.DataFrame(
         [{name: _text(row[name]) for name in COLUMNS} for row in filled], schema=dict.fromkeys(COLUMNS, pl.String)

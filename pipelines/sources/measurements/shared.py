@@ -56,7 +56,7 @@ def with_names(rows: pl.DataFrame, devices: Mapping[str, Accelerator]) -> pl.Dat
     """The rows with devices and models by their names here, where those that were reported mean one."""
     names = Names(devices)
 
-    def meant(reported: object, find: Callable[[str], Accelerator | Architecture]) -> str | None:
+    def known_name(reported: object, find: Callable[[str], Accelerator | Architecture]) -> str | None:
         try:
             return None if reported is None else find(str(reported)).name
         except ProfilingError:
@@ -64,8 +64,8 @@ def with_names(rows: pl.DataFrame, devices: Mapping[str, Accelerator]) -> pl.Dat
 
     found = [
         (
-            meant(row["device"] or row["device_as_reported"], names.device),
-            meant(row["model"] or row["model_as_reported"], names.model),
+            known_name(row["device"] or row["device_as_reported"], names.device),
+            known_name(row["model"] or row["model_as_reported"], names.model),
         )
         for row in rows.select("device", "device_as_reported", "model", "model_as_reported").iter_rows(named=True)
     ]

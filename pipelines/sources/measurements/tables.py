@@ -225,10 +225,10 @@ _SAME_RUN = (
 
 
 def _how(line: Mapping[str, str], across: int, attention: int) -> str | None:
-    held = _held_back(line, across, attention)
-    if held:
+    steps_held_back = _held_back(line, across, attention)
+    if steps_held_back:
         gathered = ", gathered for 10" if attention > 1 and "deepseek" not in line["model_path"].casefold() else ""
-        return f"prompts are held back {held:g} steps{gathered}"
+        return f"prompts are held back {steps_held_back:g} steps{gathered}"
     return "one round: all requests at once" if _ONE_ROUND.search(line["silicon_data_source"]) else None
 
 

@@ -36,7 +36,9 @@ def _rates(pattern: re.Pattern[str], text: str, source: str, engine: str) -> Ite
 
 
 def _run(run: re.Match[str], source: str, engine: str) -> Iterator[Row | None]:
-    given, made, batch = int(run["given"]), int(run["made"]), int(run.groupdict().get("batch", 1))
+    input_tokens, output_tokens, batch = int(run["given"]), int(run["made"]), int(run.groupdict().get("batch", 1))
     shared = {"source": source, "engine": engine, "batch": batch}
-    yield measured("tokens_per_s", run["read"], "prefill", input_tokens=given, context_depth=0, **shared)
-    yield measured("tokens_per_s", run["written"], "decode", output_tokens=made, context_depth=given, **shared)
+    yield measured("tokens_per_s", run["read"], "prefill", input_tokens=input_tokens, context_depth=0, **shared)
+    yield measured(
+        "tokens_per_s", run["written"], "decode", output_tokens=output_tokens, context_depth=input_tokens, **shared
+    )
