@@ -48,8 +48,8 @@ class AdviseQuery(EngineQuery):
 def advised(request: Request, query: Annotated[AdviseQuery, Query()]) -> Response:
     """As `skyline advise`: models by verdict, most capable first, with speed, memory, evidence and commands to copy."""
     door = door_of(request)
-    found = resolve_device(query.machine, door.devices)
-    fleet = found.fleet
+    match = resolve_device(query.machine, door.devices)
+    fleet = match.fleet
     if len(fleet.devices) > _MOST_DEVICES:
         raise UnknownAccelerator(f"{query.machine!r} is more than {_MOST_DEVICES} devices")
     device, count = fleet.parts[0]
@@ -64,7 +64,7 @@ def advised(request: Request, query: Annotated[AdviseQuery, Query()]) -> Respons
         door = door.with_device(one)
     advice = advise(door, evidence, need, query.weight_format)
     rows = pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None)
-    return answers.rows(rows, query.format, notes=[*([found.note] if found.note else []), *advice.notes])
+    return answers.rows(rows, query.format, notes=[*([match.note] if match.note else []), *advice.notes])
 
 
 class CompareQuery(FormatQuery):
@@ -82,10 +82,10 @@ def compared(request: Request, query: Annotated[CompareQuery, Query()]) -> Respo
     """As `skyline compare`: ability in formats with its interval, and whether the difference is beyond noise."""
     evidence: Evidence = request.app.state.evidence()
     sides = [parse_side(text, evidence.abilities, query.kv_format) for text in query.model]
-    found = held(door_of(request), evidence, sides, query.use)
-    rows = pl.DataFrame([one.row() for one in found], infer_schema_length=None)
-    sentences = [sentence(found[0], one) for one in found[1:]]
-    return answers.rows(rows, query.format, notes=[*sentences, *notes(found)])
+    results = held(door_of(request), evidence, sides, query.use)
+    rows = pl.DataFrame([one.row() for one in results], infer_schema_length=None)
+    sentences = [sentence(results[0], one) for one in results[1:]]
+    return answers.rows(rows, query.format, notes=[*sentences, *notes(results)])
 
 
 class DesignQuery(FormatQuery):
@@ -140,14 +140,14 @@ def described(query: Annotated[DescribeQuery, Query()]) -> Response:
     rows, notes = [], []
     for name in query.model:
         try:
-            found = describe(of_catalogue(name).require(), query.weight_format)
+            description = describe(of_catalogue(name).require(), query.weight_format)
         except ProfilingError as error:
             if len(query.model) == 1:
                 raise
             notes.append(f"{name}: {error}")
             continue
-        rows.append(found.row() | {"name": name})
-        notes += found.notes
+        rows.append(description.row() | {"name": name})
+        notes += description.notes
     return answers.rows(pl.DataFrame(rows, infer_schema_length=None), query.format, notes=notes)
 
 

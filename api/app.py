@@ -109,9 +109,9 @@ def _sentence(status: int, before: str = "") -> Callable[[Request, Exception], R
 def _misunderstood(_request: Request, error: Exception) -> Response:
     """What was sent does not have the described form: where, and what would."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for no other
-    found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-    return problem(422, "; ".join(found[:3]) + more)
+    problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return problem(422, "; ".join(problems[:3]) + more)
 
 
 def _add_health(app: FastAPI) -> Callable[[int], None]:

@@ -50,11 +50,11 @@ class Remembered:
             self._release, self._bytes = release, 0
             self._answers.clear()
         key = (scope["path"], scope["query_string"])
-        if found := self._answers.get(key):
+        if stored_answer := self._answers.get(key):
             self._answers.move_to_end(key)
-            scope["route"] = found.route  # by which it is counted
-            await send({**found.start, "headers": list(found.start["headers"])})
-            await send({"type": "http.response.body", "body": found.body})
+            scope["route"] = stored_answer.route  # by which it is counted
+            await send({**stored_answer.start, "headers": list(stored_answer.start["headers"])})
+            await send({"type": "http.response.body", "body": stored_answer.body})
             return
         start: Message = {}
         body = bytearray()

@@ -99,8 +99,8 @@ def _measuring(request: Request) -> Measuring:
             404, "No prompts are answered here: SKYLINE_API_INFERENCE=true allows it, with SKYLINE_MEASURE_CHECKPOINTS "
             "or SKYLINE_MEASURE_ENDPOINTS.",
         )  # fmt: skip
-    found: Measuring = request.app.state.measuring
-    return found
+    measuring: Measuring = request.app.state.measuring
+    return measuring
 
 
 @ROUTES.post(
@@ -115,15 +115,15 @@ async def answered(request: Request, body: Prompted) -> Answered:
     try:
         if body.endpoint is not None:
             server = _offered(body.endpoint, "server that may be asked from here", measuring.endpoints)
-            found, bundle = await measuring.prompt(server, str(body.model), body.prompt, body.new_tokens)
+            result, bundle = await measuring.prompt(server, str(body.model), body.prompt, body.new_tokens)
         else:
             checkpoint = _offered(str(body.checkpoint), "checkpoint of this server", measuring.checkpoints)
-            found, bundle = await measuring.generate(checkpoint, body.prompt, body.new_tokens, body.precision)
+            result, bundle = await measuring.generate(checkpoint, body.prompt, body.new_tokens, body.precision)
     except CannotMeasure as error:
         raise Refusal(503, str(error)) from error
-    modules = [{name: layer.get(name) for name in _OF_A_MODULE} for layer in found.get("layers", ())]
+    modules = [{name: layer.get(name) for name in _OF_A_MODULE} for layer in result.get("layers", ())]
     return Answered(
-        answer={name: found[name] for name in _ANSWER_FIELDS if name in found}, modules=modules, bundle=bundle
+        answer={name: result[name] for name in _ANSWER_FIELDS if name in result}, modules=modules, bundle=bundle
     )
 
 

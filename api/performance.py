@@ -262,9 +262,9 @@ def plan(request: Request, query: Annotated[PlanQuery, Query()]) -> Response:
     )  # fmt: skip
     door = door_of(request)
     model = of_catalogue(query.model, door).require()
-    found = requested_plans(door, model, promise, options, query.accelerator)
-    notes = [*notes_with(door, found, options, query.accelerator), *energy_note(door, found)]
-    return answers.rows(plan_rows(door, model, promise, found, options), query.format, notes=notes)
+    plans = requested_plans(door, model, promise, options, query.accelerator)
+    notes = [*notes_with(door, plans, options, query.accelerator), *energy_note(door, plans)]
+    return answers.rows(plan_rows(door, model, promise, plans, options), query.format, notes=notes)
 
 
 def door_of(request: Request) -> Door:

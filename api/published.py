@@ -82,8 +82,8 @@ def models(request: Request, query: Annotated[NameQuery, Query()]) -> Response:
         # A database takes ten times as long for a look at some thousand names.
         known = known.filter(pl.col("model_id").str.to_lowercase().str.contains(query.search.lower(), literal=True))
     release = request.app.state.reader.release().path.name
-    found = known.slice(query.offset, query.limit)
-    return answers.rows(found, query.format, is_cut=query.offset + found.height < known.height, release=release)
+    page = known.slice(query.offset, query.limit)
+    return answers.rows(page, query.format, is_cut=query.offset + page.height < known.height, release=release)
 
 
 @ROUTES.get("/accelerators", response_model=Rows, summary="Accelerators, by name")
@@ -131,11 +131,11 @@ class Candidates(BaseModel):
 def front(candidates: Candidates, format: Form = "json") -> Response:  # noqa: A002
     """Rows that no other row beats on every objective, as `skyline front` finds them."""
     table = table_of_rows(candidates.rows)
-    found, left_out = front_of_table(table, candidates.minimise, candidates.maximise, "the table")
+    members, left_out = front_of_table(table, candidates.minimise, candidates.maximise, "the table")
     notes = (
         [f"{counted(left_out, 'row')} left out: an objective is missing or not a finite number."] if left_out else []
     )
-    return answers.rows(found, format, notes=notes)
+    return answers.rows(members, format, notes=notes)
 
 
 class Statement(BaseModel):
@@ -155,9 +155,9 @@ async def sql(request: Request, statement: Statement, format: Form = "json") -> 
     asker = request.scope.get("skyline.address", "")
 
     def answer() -> Response:
-        found = request.app.state.console.ask(statement.sql, None, cancel, asker)
+        result = request.app.state.console.ask(statement.sql, None, cancel, asker)
         # Here, since writing many rows takes time that others would wait for.
-        return answers.rows(found.frame, format, is_cut=found.is_cut, release=found.release.path.name)
+        return answers.rows(result.frame, format, is_cut=result.is_cut, release=result.release.path.name)
 
     asking = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(request.app.state.asking, answer))
     while not (await asyncio.wait({asking}, timeout=_LOOK_FOR_DISCONNECT_S))[0]:
