@@ -27,8 +27,8 @@ def _without_port(named: str) -> str:
     Counted with its port, every connection would be somebody else.
     """
     plain = named.strip().strip('"')
-    if found := re.fullmatch(r"\[([^\]]*)\](?::\d*)?|([^:]*):\d*", plain):
-        return found[1] or found[2] or ""
+    if match := re.fullmatch(r"\[([^\]]*)\](?::\d*)?|([^:]*):\d*", plain):
+        return match[1] or match[2] or ""
     return plain
 
 

@@ -52,12 +52,12 @@ def headed(frame: pl.DataFrame) -> pl.DataFrame:
 @functools.cache
 def _contracted() -> Mapping[str, Column]:
     """A column of the contracts by its name; of several tables the one that states a unit."""
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for table in (*TABLES, *VIEWS):
         for column in table.columns:
-            if column.name not in found or (column.unit and not found[column.name].unit):
-                found[column.name] = column
-    return found
+            if column.name not in columns or (column.unit and not columns[column.name].unit):
+                columns[column.name] = column
+    return columns
 
 
 def unit_of(name: str) -> str:
@@ -81,7 +81,7 @@ def columns_of(frame: pl.DataFrame) -> dict[str, dict[str, str]]:
     return {
         name: {
             "type": _type(dtype), "unit": unit_of(name) if dtype.is_numeric() else "",
-            "meaning": found.meaning if (found := _contracted().get(name)) else "",
+            "meaning": column.meaning if (column := _contracted().get(name)) else "",
         }
         for name, dtype in frame.schema.items()
     }  # fmt: skip

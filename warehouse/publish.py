@@ -89,8 +89,8 @@ def current(folder: Path) -> Release:
 
 def releases(folder: Path) -> list[Path]:
     """Database files of the folder, newest first."""
-    found = (path for path in folder.glob("skyline-*.duckdb") if _RELEASE.fullmatch(path.name) and path.is_file())
-    return sorted(found, key=_number, reverse=True)
+    paths = (path for path in folder.glob("skyline-*.duckdb") if _RELEASE.fullmatch(path.name) and path.is_file())
+    return sorted(paths, key=_number, reverse=True)
 
 
 def _number(path: Path) -> int:

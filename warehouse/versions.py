@@ -44,9 +44,10 @@ def versions(folder: Path, *, examine: bool = False) -> list[Version]:
         read = current(folder).path
     except NotPublished:
         read = None
-    found = [Release(path, "") for path in releases(folder)]
+    all_releases = [Release(path, "") for path in releases(folder)]
     return [
-        Version(one, one.path.stat().st_size, one.path == read, fault(one.path) if examine else None) for one in found
+        Version(one, one.path.stat().st_size, one.path == read, fault(one.path) if examine else None)
+        for one in all_releases
     ]
 
 
@@ -106,10 +107,10 @@ def rollback(folder: Path, name: str | None = None) -> Release:
 def fault_of_current(release: Release) -> str | None:
     """Why the current release cannot be read, or None; every value is read only if the file changed since published."""
     try:
-        found = release.path.stat()
+        stat = release.path.stat()
     except OSError as error:
         return str(error)
-    return fault(release.path, thorough=(found.st_size, found.st_mtime_ns) != release.state)
+    return fault(release.path, thorough=(stat.st_size, stat.st_mtime_ns) != release.state)
 
 
 def mend(folder: Path, report: Callable[[str], None]) -> Release | None:

@@ -35,7 +35,7 @@ def violations(table: Table, frame: pl.DataFrame) -> dict[str, int]:
     rules = missing | value_rules(table)
     # One pass over the rows for all rules; a null breaks none but "is missing".
     counts = frame.select(rule.fill_null(value=False).sum().alias(broken) for broken, rule in rules.items())
-    found = {broken: int(count) for broken, count in counts.row(0, named=True).items() if count} if rules else {}
+    broken_rows = {broken: int(count) for broken, count in counts.row(0, named=True).items() if count} if rules else {}
     if table.key and (repeated := frame.height - frame.select(pl.struct(table.key).n_unique()).item()):
-        found[f"repeated {', '.join(table.key)}"] = repeated
-    return found
+        broken_rows[f"repeated {', '.join(table.key)}"] = repeated
+    return broken_rows
