@@ -91,18 +91,18 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
             times = refitted
             fit.write_text(times.to_json(), "utf-8")
         status.update("predicting")
-        found = tables.accuracy(measured, door, known, times)
+        result = tables.accuracy(measured, door, known, times)
         if simulated:
             status.update("simulating")
-            table = tables.simulation(found, door, known)
+            table = tables.simulation(result, door, known)
     if simulated:
         print_rows(table, format, output)
         return
     if worst is not None:
-        table = tables.furthest_off(found, worst)
+        table = tables.furthest_off(result, worst)
     else:
-        table = tables.one_line_each(found) if rows else found.comparison.table(by.value)
+        table = tables.one_line_each(result) if rows else result.comparison.table(by.value)
     print_rows(table, format, output)
-    print_notes(found.notes())
-    if gates and (notes_of := broken(found, refitted, times or shipped_times())):
+    print_notes(result.notes())
+    if gates and (notes_of := broken(result, refitted, times or shipped_times())):
         raise UserError("; ".join(notes_of))

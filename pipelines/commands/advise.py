@@ -114,9 +114,9 @@ def _machines(names: list[str] | None) -> "list[tuple[Fleet, float]]":
     if not names:
         return [_here()]
     together = resolve_device(" ".join(names))
-    found = [together] if together.devices else [resolve_device(each) for each in names]
-    fleets = [(one.fleet, 0.0) for one in found]
-    print_notes(filter(None, (one.note for one in found)))
+    matches = [together] if together.devices else [resolve_device(each) for each in names]
+    fleets = [(one.fleet, 0.0) for one in matches]
+    print_notes(filter(None, (one.note for one in matches)))
     return fleets
 
 
@@ -128,13 +128,13 @@ def _here() -> "tuple[Fleet, float]":
     from profiling.devices.here.machine import known_devices  # noqa: PLC0415
 
     machine = look()
-    found = [one.device for one in known_devices(machine) if one.device is not None]
-    if not found:
+    devices = [one.device for one in known_devices(machine) if one.device is not None]
+    if not devices:
         raise UserError(
             "No device of this machine is in the table. `skyline hardware --measure` measures its memory and says in "
             "which words to ask about it; or name another, as in `skyline advise 4090`."
         )
-    cards = [device for device in found if device.kind == "gpu"] or found[:1]
+    cards = [device for device in devices if device.kind == "gpu"] or devices[:1]
     fleet = Fleet(
         tuple((one, sum(other.name == one.name for other in cards)) for one in {c.name: c for c in cards}.values())
     )

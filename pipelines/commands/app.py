@@ -74,11 +74,11 @@ def _refresh(sources: list[str]) -> None:
             status.update(line.partition(":")[0])
 
         done = run(sources, settings, report)
-    found = done.collected
+    collection = done.collected
     err.print(
-        f"{counted(len(found.new), 'new file')}, {found.known} known, {len(found.set_aside)} set aside.",
+        f"{counted(len(collection.new), 'new file')}, {collection.known} known, {len(collection.set_aside)} set aside.",
     )
-    for dataset, reason in found.unreachable:
+    for dataset, reason in collection.unreachable:
         err.print(f"Not reached: {dataset}: {reason}", style="yellow")
     if done.unchanged:
         err.print("Nothing changed; the published warehouse is current.", style="green")

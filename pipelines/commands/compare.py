@@ -38,15 +38,15 @@ def compare(
     reader = Reader(Settings().published)
     evidence = Evidence.of(lambda table: reader.query(f"FROM {table}"))
     sides = [parse_side(text, evidence.abilities, kv_format) for text in models]
-    found = held(door_of(None, online=False), evidence, sides, use)
-    rows = pl.DataFrame([one.row() for one in found], infer_schema_length=None)
+    results = held(door_of(None, online=False), evidence, sides, use)
+    rows = pl.DataFrame([one.row() for one in results], infer_schema_length=None)
     if format is not Format.TABLE or output is not None:
         print_rows(rows, format, output)
     else:
-        for one in found[1:]:
-            out.print(sentence(found[0], one))
-        for one in found:
+        for one in results[1:]:
+            out.print(sentence(results[0], one))
+        for one in results:
             for measured in one.measured[:_MOST_MEASURED]:
                 out.print(f"  {one.side.model_id}: {measured.words}")
         print_rows(rows.select(_SHOWN), format, None)
-    print_notes(notes(found))
+    print_notes(notes(results))

@@ -33,13 +33,13 @@ def describe(
     rows, failed = [], False
     for text in model:
         try:
-            found = of(text, weight_format, online=online)
+            description = of(text, weight_format, online=online)
         except ProfilingError as error:
             failed = True
             err.print(f"{text}: {error}", style="red")
             continue
-        rows.append(found.row())
-        print_notes(found.notes)
+        rows.append(description.row())
+        print_notes(description.notes)
     if rows:
         print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
     if failed:

@@ -30,15 +30,15 @@ def devices(
     from profiling.errors import UnknownAccelerator  # noqa: PLC0415
 
     if query is None:
-        found = [(device, 1) for device in table().values()]
+        matches = [(device, 1) for device in table().values()]
     else:
         answer = resolve_device(query)
-        found = list(answer.devices) or [(table()[name], 1) for name in answer.candidates if name in table()]
-        if not found:
+        matches = list(answer.devices) or [(table()[name], 1) for name in answer.candidates if name in table()]
+        if not matches:
             raise UnknownAccelerator(answer.note)
         if answer.note:
             err.print(answer.note, style="dim")
-    rows = [_device_row(device, count) for device, count in found if kind in {None, device.kind}]
+    rows = [_device_row(device, count) for device, count in matches if kind in {None, device.kind}]
     if not rows:
         raise UnknownAccelerator(f"no device of kind {kind!r}; kinds are gpu, igpu, tpu, cpu, asic and edge")
     print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
@@ -163,13 +163,13 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
     from profiling.devices.accelerators import GIB  # noqa: PLC0415
     from profiling.devices.here.machine import known_devices  # noqa: PLC0415
 
-    found = []
+    rows = []
     for place, one in enumerate(known_devices(machine)):
         is_processor = place >= len(machine.gpus)
         rate = of_memory if is_processor else of_gpu if place == 0 else None
         device = one.device
         memory = machine.memory_bytes if is_processor else machine.gpus[place].memory_bytes
-        found.append(
+        rows.append(
             {
                 "part": "processor" if is_processor else "gpu",
                 "name": one.name,
@@ -188,7 +188,7 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
         "usable_memory_gib": pl.Float64, "bandwidth_gb_per_s": pl.Float64, "measured_gb_per_s": pl.Float64,
         "fp16_tflops": pl.Float64, "reported_by": pl.String, "note": pl.String,
     }  # fmt: skip
-    return pl.DataFrame(found, schema=schema)
+    return pl.DataFrame(rows, schema=schema)
 
 
 def _words_for(memory_bytes: float, rate: "Bandwidth", is_processor: bool) -> str:

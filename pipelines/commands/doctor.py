@@ -142,11 +142,11 @@ def _profiling() -> Iterator[Finding]:
 
 
 def _browser() -> Finding:
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     return Finding(
         "Chromium",
-        found is not None,
-        found or "not found",
-        "" if found else "install the package `chromium` to run the page tests",
+        browser is not None,
+        browser or "not found",
+        "" if browser else "install the package `chromium` to run the page tests",
         needed=False,
     )

@@ -55,10 +55,10 @@ def versions(
     from pipelines.sources.raw_store import RawStore  # noqa: PLC0415
     from warehouse.versions import versions as list_versions  # noqa: PLC0415
 
-    found = list_versions(Settings().published, examine=examine)
+    all_versions = list_versions(Settings().published, examine=examine)
     rows = [
         (one.release.path.name, one.release.published_at, one.size_bytes / (1 << 20), one.is_current, one.fault)
-        for one in found
+        for one in all_versions
     ]
     columns: dict[str, pl.DataType] = {
         "version": pl.String(),
@@ -70,7 +70,7 @@ def versions(
     frame = pl.DataFrame(rows, columns, orient="row")
     frame = frame if examine else frame.drop("fault")
     print_rows(frame, format, output)
-    if any(one.fault for one in found):
+    if any(one.fault for one in all_versions):
         raise UserError(
             "A version is broken; `skyline rollback` returns to an intact one, `skyline rebuild` makes a new one."
         )

@@ -28,10 +28,10 @@ def seconds(text: str) -> float:
     Raises:
         BadParameter: It is no time.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*", str(text))
-    if found is None:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*", str(text))
+    if match is None:
         raise typer.BadParameter(f"{text!r} is not a duration; write 2s or 50ms")
-    return float(found[1]) / (1000 if found[2] == "ms" else 1)
+    return float(match[1]) / (1000 if match[2] == "ms" else 1)
 
 
 def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -124,12 +124,12 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         gpu_memory_utilization=gpu_memory_utilization, batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
     door = door_of(None, online=online)
-    found = requested_plans(door, model, promise, options, accelerator or [])
-    rows = plan_rows(door, model, promise, found, options)
+    plans = requested_plans(door, model, promise, options, accelerator or [])
+    rows = plan_rows(door, model, promise, plans, options)
     print_rows(rows, format, output, _SHOWN)
     if format is Format.TABLE and output is None:
         out.print(f"  run    {rows['run'][0]}")
-    print_notes((*notes_with(door, found, options, accelerator or []), *energy_note(door, found), _METHOD))
+    print_notes((*notes_with(door, plans, options, accelerator or []), *energy_note(door, plans), _METHOD))
     if rows["api_hosts"].drop_nulls().len():
         hosts, newest, usual, cheapest = rows.select(
             "api_hosts", "api_newest_date", "api_usd_per_million_output_tokens",

@@ -46,17 +46,17 @@ def collect(
     from warehouse.spreadsheets import to_csv  # noqa: PLC0415
 
     door = door_of(None, online=False)
-    found = collected(folder, door, door.devices)
+    collection = collected(folder, door, door.devices)
     if out is not None:
-        out.write_bytes(to_csv(found.rows))
-    errors = accuracy(found.rows, door, door.devices).comparison.table()
-    print_rows(found.outliers if outliers else errors, format, output)
+        out.write_bytes(to_csv(collection.rows))
+    errors = accuracy(collection.rows, door, door.devices).comparison.table()
+    print_rows(collection.outliers if outliers else errors, format, output)
     err.print(
-        f"{counted(found.files, 'file')}: {counted(found.rows.height, 'row')} to use, "
-        f"{counted(found.outliers.height, 'outlier')}, {counted(found.duplicates, 'row')} there before, "
-        f"{counted(found.refused.height, 'file')} refused.",
+        f"{counted(collection.files, 'file')}: {counted(collection.rows.height, 'row')} to use, "
+        f"{counted(collection.outliers.height, 'outlier')}, {counted(collection.duplicates, 'row')} there before, "
+        f"{counted(collection.refused.height, 'file')} refused.",
     )  # fmt: skip
-    for name, reason in found.refused.head(5).iter_rows():
+    for name, reason in collection.refused.head(5).iter_rows():
         err.print(f"  {name}: {reason}", style="yellow")
     if out is not None:
         err.print(f"skyline refresh --source {out} adds them to the accuracy tables.")

@@ -65,8 +65,10 @@ def write_parts(
 
     def part(one: Wanted) -> list[Part]:
         made_from = hashlib.sha256(f"{code()} {one.made_from!r}".encode()).hexdigest()
-        found = [(table, parts.get(one.name)) for table, parts in zip(tables, before, strict=True)]
-        same = [part for table, part in found if part and part.made_from == made_from and lake.is_intact(table, part)]
+        previous = [(table, parts.get(one.name)) for table, parts in zip(tables, before, strict=True)]
+        same = [
+            part for table, part in previous if part and part.made_from == made_from and lake.is_intact(table, part)
+        ]
         if len(same) == len(tables):
             return same
         return [

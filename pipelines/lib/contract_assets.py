@@ -96,15 +96,15 @@ def written(lake: Lake, table: Table, **facts: Any) -> dg.MaterializeResult[None
         facts: Further metadata.
     """
     parts = lake.parts(table)
-    found: Counter[str] = Counter()
+    rule_counts: Counter[str] = Counter()
     for part in parts:
-        found.update(part.violations)
+        rule_counts.update(part.violations)
     first = lake.scan(table).head(_PREVIEW_ROWS).collect()
-    return _result(lake, table, lake.rows(table), first, found, {"parts": len(parts), **facts})
+    return _result(lake, table, lake.rows(table), first, rule_counts, {"parts": len(parts), **facts})
 
 
 def _result(
-    lake: Lake, table: Table, rows: int, first: pl.DataFrame, found: Mapping[str, int], facts: Mapping[str, Any]
+    lake: Lake, table: Table, rows: int, first: pl.DataFrame, rule_counts: Mapping[str, int], facts: Mapping[str, Any]
 ) -> dg.MaterializeResult[None]:
     announce(f"{table.relation}: {counted(rows, 'row')}")
     key = dg.AssetKey(list(table.asset_key))
@@ -112,11 +112,11 @@ def _result(
         asset_key=key,
         check_results=[
             dg.AssetCheckResult(
-                passed=not found,
+                passed=not rule_counts,
                 check_name=CONTRACT_CHECK,
                 asset_key=key,
-                metadata={"violations": dg.MetadataValue.json(dict(found))},
-                description="; ".join(f"{what}: {counted(rows, 'row')}" for what, rows in found.items()) or None,
+                metadata={"violations": dg.MetadataValue.json(dict(rule_counts))},
+                description="; ".join(f"{what}: {counted(rows, 'row')}" for what, rows in rule_counts.items()) or None,
             )
         ],
         metadata={

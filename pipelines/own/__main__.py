@@ -26,18 +26,18 @@ def main(file: Path, out: Path) -> None:
     stated = Stated(**{name: value for name, value in request["said"].items() if value})
     try:
         with tempfile.TemporaryDirectory(dir=out) as scratch:
-            found = read_own_file(file.read_bytes(), request["name"], Settings(), Path(scratch), stated)
+            own_file = read_own_file(file.read_bytes(), request["name"], Settings(), Path(scratch), stated)
     except NotUsable as error:
         print(json.dumps({"problem": str(error)}))
         return
-    for relation, frame in found.tables.items():
+    for relation, frame in own_file.tables.items():
         frame.write_parquet(out / f"{relation}.parquet")
     print(
         json.dumps(
             {
-                "kind": found.kind, "key": found.key, "what": found.what, "rows_read": found.rows_read,
-                "rows_loaded": found.rows_loaded, "problems": found.problems[:MOST],
-                "more_problems": max(len(found.problems) - MOST, 0), "notes": found.notes,
+                "kind": own_file.kind, "key": own_file.key, "what": own_file.what, "rows_read": own_file.rows_read,
+                "rows_loaded": own_file.rows_loaded, "problems": own_file.problems[:MOST],
+                "more_problems": max(len(own_file.problems) - MOST, 0), "notes": own_file.notes,
             }
         )
     )  # fmt: skip

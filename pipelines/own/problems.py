@@ -64,8 +64,8 @@ def rejected_votes(path: Path) -> list[str]:
     """Votes that say nothing, the first of each kind with its line."""
     lines = _lines(path)
     with Votes([path], threads=1) as votes:
-        found = votes.unsound()
-    return [_at(row["row"], f"{_reason(row)}{_more(row['votes'])}", lines) for row in found.iter_rows(named=True)]
+        rejected = votes.unsound()
+    return [_at(row["row"], f"{_reason(row)}{_more(row['votes'])}", lines) for row in rejected.iter_rows(named=True)]
 
 
 def _reason(row: Mapping[str, Any]) -> str:

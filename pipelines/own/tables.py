@@ -169,7 +169,7 @@ def _published_board(settings: Settings, board: str, metric_version: str) -> _Bo
     nothing = _Board(LEADERBOARD_ENTRIES.empty(), BENCHMARK_SCORES.empty())
     reader = Reader(settings.published)
     try:
-        found = reader.query(
+        newest = reader.query(
             "SELECT s.snapshot_id, s.as_of_date, s.uri FROM meta.snapshots AS s"
             " JOIN core.leaderboard_entries AS e USING (snapshot_id)"
             " WHERE s.board = $board AND s.metric_version = $version AND s.coverage <> 'run' GROUP BY ALL"
@@ -178,9 +178,9 @@ def _published_board(settings: Settings, board: str, metric_version: str) -> _Bo
         )
     except NotPublished:
         return nothing
-    if found.is_empty():
+    if newest.is_empty():
         return nothing
-    row = found.row(0, named=True)
+    row = newest.row(0, named=True)
     whole = "SELECT {} FROM {} WHERE snapshot_id = $snapshot_id"
     entries, scores = (
         table.conform(reader.query(whole.format(", ".join(table.column_names), table.relation),
@@ -303,12 +303,12 @@ def _bundle(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Sta
 
 def _is_published(settings: Settings, run_id: str) -> bool:
     try:
-        found = Reader(settings.published).query(
+        rows = Reader(settings.published).query(
             f"SELECT 1 FROM {profile_tables.ENVIRONMENTS.relation} WHERE run_id = $run_id", {"run_id": run_id}
         )
     except NotPublished:
         return False
-    return not found.is_empty()
+    return not rows.is_empty()
 
 
 def _yours(column: str) -> pl.Expr:

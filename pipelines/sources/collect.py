@@ -60,7 +60,7 @@ class Collection:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _SourceFile:
     uri: str
     suffix: str
     payload: bytes
@@ -95,10 +95,10 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
     for source in sources:
         part = Collection()
         try:
-            for found in _found(source, settings, index, part, report, boards):
-                is_read = _store(found, store, index, part, report, boards)
-                if found.dropped:
-                    marks.put(found.dropped, None if is_read else code_of_readers())
+            for file in _source_files(source, settings, index, part, report, boards):
+                is_read = _store(file, store, index, part, report, boards)
+                if file.dropped:
+                    marks.put(file.dropped, None if is_read else code_of_readers())
         finally:
             marks.save()
             for uri, reason in part.set_aside:
@@ -120,71 +120,71 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
 
 
 def _store(
-    found: _Found, store: RawStore, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
+    file: _SourceFile, store: RawStore, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
 ) -> bool:
     """Store what was found unless it is stored; return whether some source reads it."""
-    sha256 = digest(found.payload)
-    if index.is_read(sha256, found.uri):
+    sha256 = digest(file.payload)
+    if index.is_read(sha256, file.uri):
         part.known += 1
         return True
-    is_dropped = found.dropped is not None
+    is_dropped = file.dropped is not None
     try:
         # What a board was asked for is of that board, though another may have the same columns.
-        own = {found.board: boards[found.board]} if found.board else boards
-        is_asked = found.board is not None
-        what = recognise(found.payload, found.suffix, found.uri, own, found.folder, is_asked=is_asked)
-        index.refuse_partial_copy(found.payload, what, found.uri, same_name=is_dropped)
+        own = {file.board: boards[file.board]} if file.board else boards
+        is_asked = file.board is not None
+        what = recognise(file.payload, file.suffix, file.uri, own, file.folder, is_asked=is_asked)
+        index.refuse_partial_copy(file.payload, what, file.uri, same_name=is_dropped)
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever one file holds, it keeps none of the others out
-        if found.suffix in PROSE and isinstance(error, NoBoard) and error.is_unknown and not found.is_named:
+        if file.suffix in PROSE and isinstance(error, NoBoard) and error.is_unknown and not file.is_named:
             return False
         is_known = isinstance(error, (*UNRECOGNISED, HalfFile))
         reason = (
             str(error) if is_known else f"a defect of Skyline, which cannot read it: {type(error).__name__}: {error}"
         )
-        part.set_aside.append((found.uri, reason))
+        part.set_aside.append((file.uri, reason))
         if not index.is_set_aside(sha256):
-            aside = _manifest(found, Recognised(SET_ASIDE, reason, "unknown", today(), is_dated=False))
-            index.add(store.add(found.payload, found.suffix, aside))
+            aside = _manifest(file, Recognised(SET_ASIDE, reason, "unknown", today(), is_dated=False))
+            index.add(store.add(file.payload, file.suffix, aside))
         return False
     if before := index.forgotten(sha256, what.as_of):
         part.known += 1
-        report(f"not stored {found.uri}: {before.snapshot_id} was forgotten on {before.forgotten_at:%Y-%m-%d}")
+        report(f"not stored {file.uri}: {before.snapshot_id} was forgotten on {before.forgotten_at:%Y-%m-%d}")
         return True
     if index.holds(sha256, what):
         part.known += 1
         return True
-    halves = index.halves_of(found.payload, what, found.uri, same_name=is_dropped)
-    others = index.others_named(sha256, what, found.uri) if is_dropped else []
-    stored = store.add(found.payload, found.suffix, _manifest(found, what))
+    halves = index.halves_of(file.payload, what, file.uri, same_name=is_dropped)
+    others = index.others_named(sha256, what, file.uri) if is_dropped else []
+    stored = store.add(file.payload, file.suffix, _manifest(file, what))
     part.new.append(stored)
     index.add(stored)
     if index.is_set_aside(sha256):
         store.forget_set_aside(sha256)
-    report(f"stored {found.uri} as {what.subject} of {what.as_of} ({what.layout})")
+    report(f"stored {file.uri} as {what.subject} of {what.as_of} ({what.layout})")
     for half in halves:
         store.forget(half, f"it is the beginning of {stored.snapshot_id}, which replaces it")
         index.remove(half)
-        report(f"replaced {half.snapshot_id}: it was the beginning of {found.uri}")
+        report(f"replaced {half.snapshot_id}: it was the beginning of {file.uri}")
     for other in others:
         if other not in halves:
             reason = f"{stored.snapshot_id} was dropped under the same name, and replaces it"
             store.set_aside(Broken(other.path, reason, other.manifest))
             index.remove(other)
-            report(f"replaced {other.snapshot_id}: {found.uri} is another file now")
+            report(f"replaced {other.snapshot_id}: {file.uri} is another file now")
     return True
 
 
-def _manifest(found: _Found, what: Recognised) -> Manifest:
-    licence, now = what.licence if found.is_licensed else None, dt.datetime.now(dt.UTC)
+def _manifest(file: _SourceFile, what: Recognised) -> Manifest:
+    licence, now = what.licence if file.is_licensed else None, dt.datetime.now(dt.UTC)
     identity = (what.source, what.layout, what.subject, what.as_of)
-    return Manifest(*identity, found.uri, found.revision, licence, now, what.is_dated)
+    return Manifest(*identity, file.uri, file.revision, licence, now, what.is_dated)
 
 
-def _found(
+def _source_files(
     source: str, settings: Settings, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
-) -> Iterator[_Found]:
+) -> Iterator[_SourceFile]:
     if source == BUNDLED:
         reference = resources.files("warehouse").joinpath("reference")
         folders = ("leaderboards", "boards")
@@ -192,7 +192,7 @@ def _found(
         bundled.append(reference.joinpath("arena_published_ratings.csv"))
         for file in sorted(bundled, key=lambda file: file.name):
             if Path(file.name).suffix in SUFFIXES:
-                yield _Found(f"bundled/{file.name}", Path(file.name).suffix, file.read_bytes())
+                yield _SourceFile(f"bundled/{file.name}", Path(file.name).suffix, file.read_bytes())
         for folder in sorted(MEASURED.glob(f"*{BUNDLE_SUFFIX}")):
             yield from _packed(folder, f"bundled/{folder.name}", part)
     elif source == ONLINE or source.startswith(f"{ONLINE}:"):
@@ -212,7 +212,9 @@ def _found(
         yield from (replace(one, dropped=one.dropped or dropped) for one in _walk(Path(source), part, marks))
 
 
-def _of_board(board: Board, settings: Settings, index: Index, part: Collection, report: Report) -> Iterator[_Found]:
+def _of_board(
+    board: Board, settings: Settings, index: Index, part: Collection, report: Report
+) -> Iterator[_SourceFile]:
     """Files of one declared board that changed; one that is down keeps no other from being loaded."""
 
     def known(count: int) -> None:
@@ -229,7 +231,7 @@ def _of_board(board: Board, settings: Settings, index: Index, part: Collection, 
             except NotUnpacked as error:
                 part.set_aside.append((uri, str(error)))
                 continue
-            yield _Found(
+            yield _SourceFile(
                 plain_name(uri), suffix_of(file.name), payload, file.revision, is_licensed=file.is_licensed,
                 is_named=True, board=board.name,
             )  # fmt: skip
@@ -243,7 +245,7 @@ def _in_inbox(path: Path, settings: Settings) -> Dropped | None:
     return dropped_bundle(path, settings.inbox) if is_bundle(path) and is_inbox(path.parent, settings) else None
 
 
-def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[_Found]:
+def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[_SourceFile]:
     """Files and bundles below a path; of the inbox those that its marks do not know, each with its state."""
     if not root.exists():
         raise NothingFound(f"{root} does not exist; give a file, a folder, `{BUNDLED}` or `{ONLINE}`.")
@@ -265,7 +267,7 @@ def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[
             if marks and dropped and marks.has(dropped, code):
                 part.known += 1
             else:
-                yield from (replace(found, dropped=dropped) for found in _packed(path, _address(path, root), part))
+                yield from (replace(file, dropped=dropped) for file in _packed(path, _address(path, root), part))
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in bundles)
         for name in sorted(names):
             path = Path(folder) / name
@@ -276,21 +278,21 @@ def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[
             if marks and dropped and marks.has(dropped, code):
                 part.known += 1
             else:
-                yield from (replace(found, dropped=dropped) for found in _read(path, root, part))
+                yield from (replace(file, dropped=dropped) for file in _read(path, root, part))
 
 
-def _packed(folder: Path, uri: str, part: Collection) -> Iterator[_Found]:
+def _packed(folder: Path, uri: str, part: Collection) -> Iterator[_SourceFile]:
     """A folder of measurements as one file; one that is still being copied waits."""
     if not is_complete(folder):
         part.set_aside.append((uri, f"{folder.name} is still being written or copied: it has no {COMPLETE}"))
         return
     try:
-        yield _Found(uri, ".tar", pack(folder))
+        yield _SourceFile(uri, ".tar", pack(folder))
     except (UnusableBundle, OSError) as error:
         part.set_aside.append((uri, str(error)))
 
 
-def _read(path: Path, root: Path, part: Collection) -> Iterator[_Found]:
+def _read(path: Path, root: Path, part: Collection) -> Iterator[_SourceFile]:
     uri = _address(path, root)
     name = uri.rpartition("/")[2]
     if suffix_of(name) not in SUFFIXES:
@@ -308,7 +310,7 @@ def _read(path: Path, root: Path, part: Collection) -> Iterator[_Found]:
         else:
             with path.open("rb") as stream:
                 payload = stream.read(LARGEST_FILE_BYTES + 1)  # it may have grown
-            yield _Found(
+            yield _SourceFile(
                 plain_name(uri), suffix_of(name), unpacked(payload[:LARGEST_FILE_BYTES], name, LARGEST_FILE_BYTES),
                 is_named=path == root, folder=path.absolute().parent.name,
             )  # fmt: skip
@@ -331,7 +333,7 @@ def _leads_outside(path: Path, root: Path) -> str | None:
     return f"{_address(path, root)} is a link that leads outside the folder; name its target as a separate source"
 
 
-def _online(prefix: str, settings: Settings, index: Index, part: Collection, report: Report) -> Iterator[_Found]:
+def _online(prefix: str, settings: Settings, index: Index, part: Collection, report: Report) -> Iterator[_SourceFile]:
     with Hub(settings) as hub:
         listings: list[tuple[str, Iterable[HubFile]]] = [(f"results of {prefix}", _results(hub, prefix))]
         if not prefix:
@@ -344,7 +346,7 @@ def _online(prefix: str, settings: Settings, index: Index, part: Collection, rep
                     if index.has_fetched(file.uri, file.sha256):
                         part.known += 1
                     else:
-                        yield _Found(file.uri, Path(file.path).suffix, hub.download(file), file.revision)
+                        yield _SourceFile(file.uri, Path(file.path).suffix, hub.download(file), file.revision)
             except (huggingface.NotOnHub, huggingface.HubUnavailable) as error:
                 # One dataset out of reach must not keep the others from being loaded.
                 part.unreachable.append((dataset, error))

@@ -37,9 +37,9 @@ def unpacked(payload: bytes, name: str, most_bytes: int) -> bytes:
         return payload
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(payload)) as stream:
-            found = stream.read(most_bytes + 1)
+            content = stream.read(most_bytes + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise NotUnpacked(f"{name} cannot be unpacked: {error}") from error
-    if len(found) > most_bytes:
+    if len(content) > most_bytes:
         raise NotUnpacked(f"{name} holds more than {most_bytes:,} bytes")
-    return found
+    return content

@@ -97,8 +97,8 @@ def dropped_file(path: Path, inbox: Path) -> Dropped | None:
 
 def _state(path: Path) -> str:
     """Names what a file holds: whoever writes to it can set its time back, but not the time at which he did so."""
-    found = path.stat()
-    return f"{found.st_mtime_ns}:{found.st_size}:{found.st_ctime_ns}"
+    stat = path.stat()
+    return f"{stat.st_mtime_ns}:{stat.st_size}:{stat.st_ctime_ns}"
 
 
 def dropped_bundle(path: Path, inbox: Path) -> Dropped | None:

@@ -49,12 +49,12 @@ def _refetch(manifest: Manifest, sha256: str, store: RawStore, settings: Setting
     if manifest.uri.startswith(f"{BUNDLED}/"):
         collect([BUNDLED], settings)
         return None if store.holds(sha256) else "it belongs to another version of Skyline"
-    found = _ON_HUB.fullmatch(manifest.uri)
-    if found is None:
+    match = _ON_HUB.fullmatch(manifest.uri)
+    if match is None:
         return "name its file or folder with --source, or restore raw/ from a backup"
     try:
         with Hub(settings) as hub:
-            payload = hub.download(HubFile(found[1], found[3], found[2]))
+            payload = hub.download(HubFile(match[1], match[3], match[2]))
     except (NotOnHub, HubUnavailable) as error:
         return str(error)
     if digest(payload) != sha256:

@@ -141,12 +141,14 @@ class RawStore:
         Raises:
             BrokenManifest: a disk or a copy lost bytes; the message names the file.
         """
-        found = [
+        stored_files = [
             RawSnapshot(stored, known.stem, _read_manifest(known))
             for known, stored in self._pairs(source)
             if stored is not None
         ]
-        return sorted(found, key=lambda snapshot: (snapshot.manifest.as_of, snapshot.manifest.subject, snapshot.sha256))
+        return sorted(
+            stored_files, key=lambda snapshot: (snapshot.manifest.as_of, snapshot.manifest.subject, snapshot.sha256)
+        )
 
     def _pairs(self, source: str = "*") -> Iterator[tuple[Path, Path | None]]:
         """Every manifest with its file, or None where that is lost; every folder is listed once."""
@@ -171,18 +173,18 @@ class RawStore:
                 last found whole, see `remember_files`.
         """
         seen = {} if thorough else self._seen()
-        found = []
+        faults = []
         for known, stored in self._pairs():
             try:
                 manifest = _read_manifest(known)
             except BrokenManifest as error:
-                found.append(Broken(known, str(error), None))
+                faults.append(Broken(known, str(error), None))
                 continue
             if stored is None:
-                found.append(Broken(known, "the file that it describes is lost", manifest))
+                faults.append(Broken(known, "the file that it describes is lost", manifest))
             elif reason := self._fault(stored, known.stem, seen):
-                found.append(Broken(stored, reason, manifest))
-        return found
+                faults.append(Broken(stored, reason, manifest))
+        return faults
 
     def _fault(self, stored: Path, sha256: str, seen: dict[str, list[int]]) -> str | None:
         """Why a stored file is not what was stored, or None; what has not changed since it was seen is not read."""
@@ -323,8 +325,8 @@ def _clear(path: Path) -> None:
 
 
 def _state(path: Path) -> list[int]:
-    found = ordinary(path).stat()
-    return [found.st_size, found.st_mtime_ns]
+    stat = ordinary(path).stat()
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -76,9 +76,9 @@ def recognise(
             f"{uri.rsplit('/', 1)[-1]} holds zeros where text belongs, as a file does whose copy has not ended."
         )
     file = Unread(payload, suffix, uri, boards or declared(), folder, is_asked)
-    found = next(filter(None, (recogniser(file) for recogniser in RECOGNISERS)), None)
-    if found is None:
+    recognised = next(filter(None, (recogniser(file) for recogniser in RECOGNISERS)), None)
+    if recognised is None:
         name = uri.rsplit("/", 1)[-1]
         raise NoBoard(f"{name} is of no declared board; `skyline boards add` takes a declaration.", is_unknown=True)
-    require_plausible(found.as_of, uri)
-    return found
+    require_plausible(recognised.as_of, uri)
+    return recognised

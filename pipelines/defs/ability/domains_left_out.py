@@ -55,8 +55,10 @@ def benchmarks_of_domains(now: Evidence) -> list[LeftOut]:
         .sort("units", "item", descending=[True, False])
         .unique(["domain", "item_source"], keep="first", maintain_order=True)
     )
-    found = [_left_out(now, items, one) for one in widest.iter_rows(named=True)]
-    enough = sorted((one for one in found if one.models >= _LEAST_MODELS), key=lambda one: (one.domain, -one.models))
+    candidates = [_left_out(now, items, one) for one in widest.iter_rows(named=True)]
+    enough = sorted(
+        (one for one in candidates if one.models >= _LEAST_MODELS), key=lambda one: (one.domain, -one.models)
+    )
     of_domain = (list(each) for _, each in groupby(enough, key=lambda one: one.domain))
     return [one for each in of_domain for one in each[:_MOST_OF_A_DOMAIN]]
 

@@ -52,14 +52,14 @@ def domain_stretches(now: Evidence, out: HeldOut) -> Floats:
 
 
 def error_rows(
-    now: Evidence, fitted: Fit, found: Levels, out: HeldOut, index: IndexLeftOut, results: pl.DataFrame
+    now: Evidence, fitted: Fit, levels: Levels, out: HeldOut, index: IndexLeftOut, results: pl.DataFrame
 ) -> pl.DataFrame:
     """Rows of `marts.ability_error`.
 
     Args:
         now: Results and units.
         fitted: The fit.
-        found: Its levels in index points.
+        levels: Its levels in index points.
         out: Results left out and predicted.
         index: Published indices left out, against the intervals of abilities.
         results: `core.benchmark_results`.
@@ -69,7 +69,7 @@ def error_rows(
         *_index_left_out(index),
         *_boards_left_out(now, fitted),
         *domains_left_out.rows(now, fitted),
-        _prior(fitted, found),
+        _prior(fitted, levels),
         *_refit(results),
     ]
     return pl.DataFrame(
@@ -93,11 +93,11 @@ def _errors(error: Floats, naive: Floats | None) -> dict[str, Any]:
 def _held_out(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
     results, domain = now.design.results, now.design.domain
     linear, known = results.linear[results.item], ~np.isnan(out.error)
-    found = []
+    rows = []
 
     def add(name: str, compared: str, chosen: Flags, unit: str, scale: float = 1.0) -> None:
         if chosen.sum() >= _LEAST_MODELS:
-            found.append(
+            rows.append(
                 {
                     "basis": "held-out results",
                     "domain": name,
@@ -118,7 +118,7 @@ def _held_out(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
     # Values of linear items are in quarters of a standard deviation.
     ratings = known & linear & (results.item != now.scale_item)
     add(OVERALL, "five folds of all ratings", ratings, "standard deviations", 4.0)
-    return found
+    return rows
 
 
 def _index_left_out(index: IndexLeftOut) -> list[dict[str, Any]]:
@@ -156,7 +156,7 @@ def _boards_left_out(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
     # Most of the work is in ufuncs, which let the other thread run.
     with ThreadPoolExecutor(_THREADS) as threads:
         fits = dict(zip(enough, threads.map(fitted_without, enough), strict=True))
-    found = []
+    rows = []
     for name, without in fits.items():
         if without is None:
             continue
@@ -168,7 +168,7 @@ def _boards_left_out(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
             continue
         if np.isnan(agreement.spearman):
             continue
-        found.append(
+        rows.append(
             {
                 "basis": "rank agreement",
                 "domain": OVERALL,
@@ -181,7 +181,7 @@ def _boards_left_out(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
                 "spearman_high": agreement.high,
             }
         )
-    return found
+    return rows
 
 
 def board_alone(results: Results) -> tuple[Integers, Floats]:
@@ -203,8 +203,8 @@ def board_alone(results: Results) -> tuple[Integers, Floats]:
     return units, calibrate(alone, PRIORS, weights=weights, tolerance=_TOLERANCE).ability
 
 
-def _prior(fitted: Fit, found: Levels) -> dict[str, Any]:
-    error, naive = found.unit * fitted.prior.left, found.unit * fitted.prior.naive
+def _prior(fitted: Fit, levels: Levels) -> dict[str, Any]:
+    error, naive = levels.unit * fitted.prior.left, levels.unit * fitted.prior.naive
     return {
         "basis": "prior",
         "domain": OVERALL,
@@ -213,7 +213,7 @@ def _prior(fitted: Fit, found: Levels) -> dict[str, Any]:
         "results": len(error),
         "unit": "index points",
         **_errors(error, naive),
-        "coverage": float((np.abs(error) <= TWO_SIDED_90 * found.unit * fitted.prior.expected_error).mean()),
+        "coverage": float((np.abs(error) <= TWO_SIDED_90 * levels.unit * fitted.prior.expected_error).mean()),
         "ci_level": LEVEL,
     }
 

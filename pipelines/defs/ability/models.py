@@ -170,15 +170,15 @@ def sizes(names: Iterable[str], links: Mapping[str, str], door: Door) -> pl.Data
 
 def _size(door: Door, shapes: Shapes) -> dict[str, object]:
     try:
-        found = sizing(door, shapes)
+        size = sizing(door, shapes)
     except ProfilingError:
         total, active = shapes.model.parameters_total, shapes.model.parameters_active
         return {"parameters_total": total, "parameters_active": active}
-    row: dict[str, object] = {name: getattr(found, name) for name in _ONE}
+    row: dict[str, object] = {name: getattr(size, name) for name in _ONE}
     for columns, values in (
-        (("memory_low_gib", "memory_gib"), found.memory_gib),
-        (_ends("tokens_per_s"), found.tokens_per_s),
-        (_ends("usd_per_million_tokens"), found.usd_per_million_tokens),
+        (("memory_low_gib", "memory_gib"), size.memory_gib),
+        (_ends("tokens_per_s"), size.tokens_per_s),
+        (_ends("usd_per_million_tokens"), size.usd_per_million_tokens),
     ):
         row |= dict(zip(columns, values or (None,) * len(columns), strict=True))
     return row
@@ -207,7 +207,7 @@ def judged(ability: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
 def ability_fronts(ability: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     """Rows of `marts.ability_fronts`: fronts of open models over release dates, per domain and cost."""
     rows = judged(ability, models).filter(pl.col("openness") == OPEN, pl.col("release_date").is_not_null())
-    found = [tables.ABILITY_FRONTS.empty()]
+    parts = [tables.ABILITY_FRONTS.empty()]
     for (domain,), of_domain in rows.group_by("domain", maintain_order=True):
         for cost, unit in tables.COSTS.items():
             points = of_domain.filter(pl.col(cost) > 0).with_columns(pl.col(cost).cast(pl.Float64).alias("value"))
@@ -219,8 +219,8 @@ def ability_fronts(ability: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
                 history["entered_on"], history["left_on"],
                 points["model_id"].gather(history["displaced_by"]).alias("displaced_by"),
             )  # fmt: skip
-            found.append(_with_noise(members).select(tables.ABILITY_FRONTS.column_names))
-    return tables.ABILITY_FRONTS.conform(pl.concat(found))
+            parts.append(_with_noise(members).select(tables.ABILITY_FRONTS.column_names))
+    return tables.ABILITY_FRONTS.conform(pl.concat(parts))
 
 
 def _with_noise(members: pl.DataFrame) -> pl.DataFrame:
@@ -236,25 +236,25 @@ def _with_noise(members: pl.DataFrame) -> pl.DataFrame:
 
 def ability_gap(ability: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     """Rows of `marts.ability_gap`, per domain."""
-    found = [tables.ABILITY_GAP.empty()]
+    parts = [tables.ABILITY_GAP.empty()]
     for (domain,), rows in judged(ability, models).group_by("domain", maintain_order=True):
         today: dt.date = rows.select(pl.col("as_of_date").max()).item()
         gaps = ability_gaps(rows, today).with_columns(
             pl.lit(domain).alias("domain"), pl.lit(today).alias("as_of_date"),
             pl.lit(rows["ci_level"][0]).alias("ci_level"),
         )  # fmt: skip
-        found.append(gaps.select(tables.ABILITY_GAP.column_names))
-    return tables.ABILITY_GAP.conform(pl.concat(found))
+        parts.append(gaps.select(tables.ABILITY_GAP.column_names))
+    return tables.ABILITY_GAP.conform(pl.concat(parts))
 
 
 def ability_growth(ability: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     """Rows of `marts.ability_growth`, per domain and count of parameters."""
     rows = judged(ability, models).filter(pl.col("openness") == OPEN, pl.col("release_date").is_not_null())
-    found: list[dict[str, object]] = []
+    growth_rows: list[dict[str, object]] = []
     for (domain,), of_domain in rows.group_by("domain", maintain_order=True):
         for basis in tables.SIZE_BASES:
-            found += _growth(str(domain), basis, of_domain.filter(pl.col(basis) > 0))
-    return tables.ABILITY_GROWTH.conform(pl.DataFrame(found, schema=tables.ABILITY_GROWTH.polars_schema))
+            growth_rows += _growth(str(domain), basis, of_domain.filter(pl.col(basis) > 0))
+    return tables.ABILITY_GROWTH.conform(pl.DataFrame(growth_rows, schema=tables.ABILITY_GROWTH.polars_schema))
 
 
 def _growth(domain: str, basis: str, rows: pl.DataFrame) -> Iterable[dict[str, object]]:

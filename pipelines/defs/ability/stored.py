@@ -35,13 +35,16 @@ def stored_abilities(lake: Lake) -> Abilities:
     folder = lake.folder / "kept" / "ability"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        found = folder / state.hexdigest()[:16]
-        summary, frames = read_cached(found / _STATE_FILE), [read_cached(found / f"{name}.parquet") for name in _TABLES]
+        state_folder = folder / state.hexdigest()[:16]
+        summary, frames = (
+            read_cached(state_folder / _STATE_FILE),
+            [read_cached(state_folder / f"{name}.parquet") for name in _TABLES],
+        )
         if summary is None or any(frame is None for frame in frames):
             for outdated in folder.glob(f"*/{_STATE_FILE}"):
                 remove(outdated.parent)
             made: Abilities = abilities(results, facts)
-            _store(found, made)
+            _store(state_folder, made)
             return made
     ability, benchmarks, error, changes = (frame for frame in frames if frame is not None)
     remarks: list[str] = summary["remark"].drop_nulls().to_list()

@@ -50,8 +50,8 @@ def stored_sizes(lake: Lake, names: Iterable[str]) -> pl.DataFrame:
         wanted = pl.DataFrame({"asked": sorted(set(names))}, schema={"asked": pl.String})
         new = wanted.filter(~pl.col("asked").is_in(known["asked"].implode()))
         if not new.is_empty():
-            found = sizes(new["asked"], dict(links.iter_rows()), door_of(lake))
-            rows = new.join(found.with_columns(pl.col("model_id").alias("asked")), on="asked", how="left")
+            new_sizes = sizes(new["asked"], dict(links.iter_rows()), door_of(lake))
+            rows = new.join(new_sizes.with_columns(pl.col("model_id").alias("asked")), on="asked", how="left")
             known = pl.concat([known, rows.select(known.columns)])
             for outdated in folder.glob("*.parquet"):
                 if outdated != path:

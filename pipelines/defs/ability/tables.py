@@ -91,8 +91,10 @@ def abilities(results: pl.DataFrame, facts: pl.DataFrame, *, rounds: int = ROUND
     out = held_out(now.design, kind=errors.kinds(now), folds=_FOLDS, tune=False)
     index = index_left_out(now.design, fitted, scale_of(now), now.scale_item, now.rows["figure"].to_numpy())
     beyond = Beyond(_margin(index, fitted, now), errors.domain_stretches(now, out))
-    found = levels(now.design, fitted, scale_of(now), rounds=rounds, margin=beyond.margin, stretch=beyond.stretch)
-    whole = Fitted(now, fitted, found)
+    fitted_levels = levels(
+        now.design, fitted, scale_of(now), rounds=rounds, margin=beyond.margin, stretch=beyond.stretch
+    )
+    whole = Fitted(now, fitted, fitted_levels)
     judged = ability_rows(whole)
     before = _before(results, facts, now, beyond)
     return Abilities(
@@ -124,31 +126,33 @@ def _before(results: pl.DataFrame, facts: pl.DataFrame, now: Evidence, beyond: B
     except (NoScaleError, NoAbilityError):
         return None
     scale = scale_of(before)
-    found = levels(before.design, fitted, scale, rounds=_ROUNDS_BEFORE, margin=beyond.margin, stretch=beyond.stretch)
-    return Fitted(before, fitted, found)
+    fitted_levels = levels(
+        before.design, fitted, scale, rounds=_ROUNDS_BEFORE, margin=beyond.margin, stretch=beyond.stretch
+    )
+    return Fitted(before, fitted, fitted_levels)
 
 
 def ability_rows(of: Fitted) -> pl.DataFrame:
     """Rows of `marts.ability` for everything with a result: overall, and each domain with one."""
-    now, found = of.evidence, of.levels
+    now, levels = of.evidence, of.levels
     counted = of.fit.known[now.design.results.item]
     own = now.rows.filter(pl.Series(now.design.own & counted))
     overall = pl.DataFrame(
         {
             "unit": np.arange(now.units.height),
             "domain": [OVERALL] * now.units.height,
-            "ability": found.ability,
-            "ability_low": found.low,
-            "ability_high": found.high,
+            "ability": levels.ability,
+            "ability_low": levels.low,
+            "ability_high": levels.high,
         }
     )
     by_domain = pl.DataFrame(
         {
-            "unit": found.group // now.design.domains,
-            "domain": [DOMAINS[1 + at] for at in found.group % now.design.domains],
-            "ability": found.domain_ability,
-            "ability_low": found.domain_low,
-            "ability_high": found.domain_high,
+            "unit": levels.group // now.design.domains,
+            "domain": [DOMAINS[1 + at] for at in levels.group % now.design.domains],
+            "ability": levels.domain_ability,
+            "ability_low": levels.domain_low,
+            "ability_high": levels.domain_high,
         }
     )
     in_domain = now.rows.filter(pl.Series(counted), pl.col("category").is_in(DOMAINS[1:]))
@@ -254,11 +258,11 @@ def prior_rows(of: Fitted, facts: pl.DataFrame) -> pl.DataFrame:
 
 def benchmark_rows(of: Fitted) -> pl.DataFrame:
     """Rows of `marts.ability_benchmarks`: items that were calibrated."""
-    now, found = of.evidence, of.levels
+    now, levels = of.evidence, of.levels
     return (
         now.items.with_columns(
-            pl.Series("difficulty", found.difficulty),
-            pl.Series("discrimination", found.slope * np.where(now.design.results.linear, now.width, 1.0)),
+            pl.Series("difficulty", levels.difficulty),
+            pl.Series("discrimination", levels.slope * np.where(now.design.results.linear, now.width, 1.0)),
             pl.Series("models", now.design.results.per_item()),
             pl.Series("known", of.fit.known),
             pl.when("linear").then(pl.lit("linear")).otherwise(pl.lit("logistic")).alias("response"),

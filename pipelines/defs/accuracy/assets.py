@@ -57,5 +57,5 @@ def end_to_end_error(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     if measured.is_empty():
         yield write(skyline.lake, END_TO_END_ERROR, END_TO_END_ERROR.empty())
         return
-    found = accuracy(measured.drop("measurement_id"), door, door.devices)
-    yield write(skyline.lake, END_TO_END_ERROR, error_rows(measured, found))
+    result = accuracy(measured.drop("measurement_id"), door, door.devices)
+    yield write(skyline.lake, END_TO_END_ERROR, error_rows(measured, result))

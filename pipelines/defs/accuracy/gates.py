@@ -31,16 +31,16 @@ _SAME, _SAME_PCT = 0.01, 0.2
 linear equations round differently."""
 
 
-def broken(found: Accuracy, refitted: EngineTimes, shipped: EngineTimes) -> list[str]:
+def broken(result: Accuracy, refitted: EngineTimes, shipped: EngineTimes) -> list[str]:
     """The gates that do not hold, in words.
 
     Args:
-        found: The rows with what is predicted for them.
+        result: The rows with what is predicted for them.
         refitted: Engines fitted to the same rows just now, each device and each model left out in turn.
         shipped: Engines that predictions rest on.
     """
     failures = [*_held_out(refitted.errors), *_differing(refitted, shipped)]
-    table = found.comparison.table().filter(pl.col("asked") >= FEWEST_ROWS)
+    table = result.comparison.table().filter(pl.col("asked") >= FEWEST_ROWS)
     failures += [
         f"{row['stage']}: {row['inside_pct']:.0f} % inside the 80 % interval"
         for row in table.iter_rows(named=True) if row["inside_pct"] < LEAST_INSIDE_PCT

@@ -30,15 +30,15 @@ class Accuracy:
 
     def notes(self, most: int = 5) -> list[str]:
         """What became of rows that are not in the table, the most frequent reasons first."""
-        found = []
+        lines = []
         for frame, what in (
             (self.comparison.impossible, "rejected as impossible"), (self.comparison.not_asked, "not asked"),
         ):  # fmt: skip
             if frame.height:
-                found.append(f"{frame.height:,} of {self.measurements.height:,} rows {what}:")
+                lines.append(f"{frame.height:,} of {self.measurements.height:,} rows {what}:")
                 counts = frame["reason"].value_counts(sort=True).head(most)
-                found += [f"  {count:,}: {reason}" for reason, count in counts.iter_rows()]
-        return found
+                lines += [f"  {count:,}: {reason}" for reason, count in counts.iter_rows()]
+        return lines
 
 
 def read_all(files: Sequence[Path], stated: Stated | None = None) -> pl.DataFrame:
@@ -52,10 +52,10 @@ def read_all(files: Sequence[Path], stated: Stated | None = None) -> pl.DataFram
         if not path.is_dir() or path.suffix == BUNDLE_SUFFIX:
             frames.append(read_measurements(path, stated))
             continue
-        found = list(_of_folder(path, stated))
-        if not found:
+        folder_frames = list(_of_folder(path, stated))
+        if not folder_frames:
             raise UnknownMeasurements(f"no file in {path} comes from a known tool")
-        frames += found
+        frames += folder_frames
     return pl.concat(frames)
 
 
@@ -96,8 +96,8 @@ def accuracy(
     measurements: pl.DataFrame, door: Door, devices: Mapping[str, Accelerator], times: EngineTimes | None = None
 ) -> Accuracy:
     """Compare rows with what the product predicts for them."""
-    found = compare(measurements, devices, door.fitted, times or shipped_times())
-    return Accuracy(measurements, found)
+    comparison = compare(measurements, devices, door.fitted, times or shipped_times())
+    return Accuracy(measurements, comparison)
 
 
 def fitted(measurements: pl.DataFrame, door: Door, devices: Mapping[str, Accelerator], source: str) -> EngineTimes:
@@ -106,37 +106,37 @@ def fitted(measurements: pl.DataFrame, door: Door, devices: Mapping[str, Acceler
     return fit_times(cases, door.fitted, source)
 
 
-def simulation(found: Accuracy, door: Door, devices: Mapping[str, Accelerator]) -> pl.DataFrame:
+def simulation(result: Accuracy, door: Door, devices: Mapping[str, Accelerator]) -> pl.DataFrame:
     """Errors of the simulation that plans rest on, by stage and engine, on measured serving."""
-    cases, _, _ = questions(found.measurements, devices)
-    return simulation_table(found.comparison.predictions, simulated(cases, door.fitted))
+    cases, _, _ = questions(result.measurements, devices)
+    return simulation_table(result.comparison.predictions, simulated(cases, door.fitted))
 
 
-def one_line_each(found: Accuracy) -> pl.DataFrame:
+def one_line_each(result: Accuracy) -> pl.DataFrame:
     """Every measurement with its prediction, or the reason that it has none."""
-    rows = found.measurements.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    rows = result.measurements.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
     reasons = pl.concat([
-        found.comparison.not_asked.with_columns(pl.lit("not asked").alias("why")),
-        found.comparison.impossible.with_columns(pl.lit("impossible").alias("why")),
+        result.comparison.not_asked.with_columns(pl.lit("not asked").alias("why")),
+        result.comparison.impossible.with_columns(pl.lit("impossible").alias("why")),
     ]).select("row", pl.format("{}: {}", "why", "reason").alias("not_asked"))  # fmt: skip
     joined = rows.select("row", "source", "model_as_reported").join(
-        found.comparison.predictions, on="row", how="left", maintain_order="left"
+        result.comparison.predictions, on="row", how="left", maintain_order="left"
     )
     return joined.join(reasons, on="row", how="left", maintain_order="left")
 
 
-def furthest_off(found: Accuracy, most: int) -> pl.DataFrame:
+def furthest_off(result: Accuracy, most: int) -> pl.DataFrame:
     """The measurements that predictions are furthest off, each question once, with facts that may be why."""
     columns = (
         "stage", "model", "device", "engine", "format", "devices", "measured", "predicted", "unit", "ratio", "inside",
         "known_causes",
     )  # fmt: skip
-    return furthest(found.comparison.predictions, most).select(columns)
+    return furthest(result.comparison.predictions, most).select(columns)
 
 
-def error_rows(measurements: pl.DataFrame, found: Accuracy) -> pl.DataFrame:
+def error_rows(measurements: pl.DataFrame, result: Accuracy) -> pl.DataFrame:
     """Rows of `marts.end_to_end_error`."""
-    lines = one_line_each(found)
+    lines = one_line_each(result)
     return lines.select(
         measurements["measurement_id"],
         pl.col("stage").alias("compared_as"), "engine", pl.col("device").alias("accelerator"), "device_class",

@@ -121,15 +121,15 @@ def frontier_gpu_demand(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     yield write(lake, arena_race.FRONTIER_GPU_DEMAND, demand, without_shapes=int(demand["gpus_needed"].null_count()))
 
 
-def _nothing_of(check: dg.AssetCheckSpec, found: pl.DataFrame, what: str) -> dg.AssetCheckResult:
+def _nothing_of(check: dg.AssetCheckSpec, rows: pl.DataFrame, what: str) -> dg.AssetCheckResult:
     """A warning that names what was found; readers see the tables all the same."""
-    names = found[what].value_counts(sort=True)
+    names = rows[what].value_counts(sort=True)
     return dg.AssetCheckResult(
-        passed=found.is_empty(),
+        passed=rows.is_empty(),
         asset_key=check.asset_key,
         check_name=check.name,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"rows": found.height, what: dg.MetadataValue.json(dict(names.iter_rows()))},
+        metadata={"rows": rows.height, what: dg.MetadataValue.json(dict(names.iter_rows()))},
         description="; ".join(names[what].head(5)) or None,
     )
 
@@ -154,16 +154,16 @@ def rated_votes(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     notes: list[str] = []
     for votes in sets:
         try:
-            found = rate_vote_files([votes.stored.path], votes.votes_id)
+            ratings = rate_vote_files([votes.stored.path], votes.votes_id)
         except UnreadableVotes as error:
             rejected.append(rejected_file(votes.stored, _by_name(votes, str(error))))
             continue
-        snapshot, unusable = vote_account(votes.stored, found.votes_read, found.rejected)
+        snapshot, unusable = vote_account(votes.stored, ratings.votes_read, ratings.rejected)
         snapshots.append(snapshot)
         rejected.append(unusable)
         for name, frames in rated.items():
-            frames.append(_part(found, name))
-        notes += [_by_name(votes, f"{votes.votes_id}, {note}") for note in found.notes]
+            frames.append(_part(ratings, name))
+        notes += [_by_name(votes, f"{votes.votes_id}, {note}") for note in ratings.notes]
     yield write(skyline.lake, tables.VOTE_SNAPSHOTS, pl.concat(snapshots))
     yield write(skyline.lake, tables.VOTE_REJECTED_ROWS, pl.concat(rejected))
     listed = dg.MetadataValue.md("\n".join(f"- {note}" for note in notes) or "none")

@@ -117,18 +117,18 @@ def gpu_demand(progress: pl.DataFrame, names: pl.DataFrame, stated: pl.DataFrame
     device = door.device(DEVICE)
     rows = []
     for row in models.iter_rows(named=True):
-        found = _sized(door, row["model_id"], row["architecture_id"]) if row["model_id"] else None
+        size = _sized(door, row["model_id"], row["architecture_id"]) if row["model_id"] else None
         total, bits = row["stated_total"], row["stated_bits"]
-        if found is not None:
+        if size is not None:
             rows.append(
                 {
-                    "model": row["model"], "model_id": row["model_id"], "parameters_total": found.parameters_total,
-                    "parameters_basis": "counted from its shapes", "weight_format": found.weight_format,
-                    "published_bits": found.weight_bits, "weights_gib": found.weights_gib,
-                    "serving_memory_low_gib": found.memory_gib[0] if found.memory_gib else None,
-                    "serving_memory_gib": found.memory_gib[1] if found.memory_gib else None,
-                    "gpus_needed": found.devices, "rule_of_thumb_gib": found.rule_of_thumb_gib,
-                    "rule_of_thumb_gpus": found.rule_of_thumb_devices,
+                    "model": row["model"], "model_id": row["model_id"], "parameters_total": size.parameters_total,
+                    "parameters_basis": "counted from its shapes", "weight_format": size.weight_format,
+                    "published_bits": size.weight_bits, "weights_gib": size.weights_gib,
+                    "serving_memory_low_gib": size.memory_gib[0] if size.memory_gib else None,
+                    "serving_memory_gib": size.memory_gib[1] if size.memory_gib else None,
+                    "gpus_needed": size.devices, "rule_of_thumb_gib": size.rule_of_thumb_gib,
+                    "rule_of_thumb_gpus": size.rule_of_thumb_devices,
                 }
             )  # fmt: skip
         else:

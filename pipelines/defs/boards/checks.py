@@ -72,9 +72,9 @@ def chained(results: pl.DataFrame, redefinitions: pl.DataFrame) -> int:
 )
 def no_version_spans_a_redefinition(skyline: Home) -> dg.AssetCheckResult:
     """Prove that every silent redefinition split its benchmark."""
-    found = skyline.lake.read(REDEFINITIONS)
-    wrong = chained(skyline.lake.read(BENCHMARK_RESULTS), found)
-    return dg.AssetCheckResult(passed=wrong == 0, metadata={"redefinitions": found.height, "chained_results": wrong})
+    changes = skyline.lake.read(REDEFINITIONS)
+    wrong = chained(skyline.lake.read(BENCHMARK_RESULTS), changes)
+    return dg.AssetCheckResult(passed=wrong == 0, metadata={"redefinitions": changes.height, "chained_results": wrong})
 
 
 @dg.asset_check(

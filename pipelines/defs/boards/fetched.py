@@ -26,11 +26,11 @@ def board_files(context: dg.AssetExecutionContext, skyline: Home) -> dg.Material
     Raises:
         SourceDown: it did not answer; the run fails and says why.
     """
-    found = collect([f"{BOARD}{context.partition_key}"], skyline.settings, context.log.info)
-    for uri, reason in found.set_aside:
+    collection = collect([f"{BOARD}{context.partition_key}"], skyline.settings, context.log.info)
+    for uri, reason in collection.set_aside:
         context.log.warning(f"set aside {uri}: {reason}")
-    newest = max((str(stored.manifest.as_of) for stored in found.new), default="unchanged")
-    return dg.MaterializeResult(metadata={"new": len(found.new), "unchanged": found.known, "newest": newest})
+    newest = max((str(stored.manifest.as_of) for stored in collection.new), default="unchanged")
+    return dg.MaterializeResult(metadata={"new": len(collection.new), "unchanged": collection.known, "newest": newest})
 
 
 def online_sources(home: Home) -> list[str]:

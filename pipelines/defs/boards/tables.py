@@ -55,8 +55,8 @@ def read_boards(home: Path, boards: Mapping[str, Declared] | None = None) -> Boa
     aliases = _aliases(loaded)
     facts = _facts(loaded.facts, aliases)
     results = with_modes(_once(loaded), aliases)
-    found = redefinitions(results)
-    results = newest_marked(split(results, found))
+    changes = redefinitions(results)
+    results = newest_marked(split(results, changes))
     sources = _sources(loaded, results, aliases, last_fetches(settings), dt.datetime.now(dt.UTC).date())
     return Boards(
         loaded.snapshots,
@@ -64,7 +64,7 @@ def read_boards(home: Path, boards: Mapping[str, Declared] | None = None) -> Boa
         BENCHMARK_RESULTS.conform(results.select(BENCHMARK_RESULTS.column_names)),
         aliases,
         facts,
-        REDEFINITIONS.conform(found),
+        REDEFINITIONS.conform(changes),
         sources,
     )
 
@@ -82,7 +82,7 @@ def _once(loaded: Loaded) -> pl.DataFrame:
 
 
 def _aliases(loaded: Loaded) -> pl.DataFrame:
-    stated = [found for link in loaded.facts["link"].drop_nulls().unique() if (found := hub_id_of(link))]
+    stated = [hub_id for link in loaded.facts["link"].drop_nulls().unique() if (hub_id := hub_id_of(link))]
     aliases = Aliases([*stated, *catalogue()])
     of_results = loaded.results.group_by("source", "name_in_source").agg(
         pl.col("link").drop_nulls().first(), pl.len().cast(pl.Int64).alias("results")
@@ -161,7 +161,7 @@ def _sources(
     of_rejected = dict(rejected.group_by("board").len().iter_rows())
     rows = []
     for name, one in sorted(loaded.boards.items()):
-        found, names = of_results.get(name, {}), of_names.get(name, {})
+        counts, names = of_results.get(name, {}), of_names.get(name, {})
         snapshots = stored.get(name, {})
         newest = max((date for date in (snapshots.get("newest"), dates.get(name)) if date is not None), default=None)
         last = fetches.get(name)
@@ -180,8 +180,8 @@ def _sources(
                 "last_outcome": last.outcome if last else None,
                 "freshness": freshness(one, newest, today),
                 "snapshots": snapshots.get("snapshots", 0),
-                "benchmarks": found.get("benchmarks", 0),
-                "results": found.get("results", 0),
+                "benchmarks": counts.get("benchmarks", 0),
+                "results": counts.get("results", 0),
                 "measurements": of_measured.get(name, 0),
                 "rejected": of_rejected.get(name, 0),
                 "names": names.get("names", 0),

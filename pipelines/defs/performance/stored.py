@@ -40,13 +40,13 @@ def stored_table(settings: Settings, name: str, predictors: Predictors) -> pl.Da
     folder = settings.lake.folder / "kept"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:16]}.parquet"
-    found = read_cached(path)
-    if found is None:
+    frame = read_cached(path)
+    if frame is None:
         for outdated in folder.glob(f"{name}-*.parquet"):
             outdated.unlink()
         calibrations = {name: [Calibration.from_json(one) for one in texts] for name, texts in predictors.items()}
         fitted = measured_models(calibrations, table())
-        found = _TABLES[name](fitted)
+        frame = _TABLES[name](fitted)
         with replacing(path) as temporary:
-            found.write_parquet(temporary, compression="lz4")
-    return found
+            frame.write_parquet(temporary, compression="lz4")
+    return frame

@@ -108,20 +108,20 @@ def roofline_points(shapes: Sequence[Shape], calibrations: Calibrations) -> pl.D
         # Block by block: this is the largest table there is, and most of a refresh's memory.
         return (_points(block, watts) for block in evaluate(grid) if grid.models)
 
-    found, short_of = [], []
+    parts, short_of = [], []
     for block in points(shared):
         short_of.append(_short(block))
-        found.append(_named(block, shapes))
+        parts.append(_named(block, shapes))
     short = pl.concat(short_of)
     linked = [device for device in accelerators if device.link_bytes_per_s and device.kind != "cpu"]
     for devices, least in SHARED_FROM.items():
         models = [model for model in decoders if model.parameters_total >= least]
         grid = replace(shared, models=models, accelerators=linked, parallelisms=(Parallelism(devices),))
         together = pl.concat([block.join(short, on=_PLACE, how="semi") for block in points(grid)])
-        found.append(_named(together.filter((pl.col("verdict") != "does not fit").any().over(_PLACE)), shapes))
+        parts.append(_named(together.filter((pl.col("verdict") != "does not fit").any().over(_PLACE)), shapes))
         short = _short(together)
     whole = replace(shared, models=encoders, contexts=ENCODER_CONTEXTS, stages=("encode",))
-    return pl.concat([*found, *(_named(block, shapes) for block in points(whole))])
+    return pl.concat([*parts, *(_named(block, shapes) for block in points(whole))])
 
 
 # At every batch alike, since the largest one follows from how memory grows between them.

@@ -42,8 +42,8 @@ def raw_bundle(context: dg.AssetExecutionContext, skyline: Home) -> dg.Materiali
     """Store one bundle; storing it again changes nothing."""
     folder = skyline.settings.inbox / context.partition_key
     try:
-        found = collect([str(folder)], skyline.settings, context.log.info)
-        new, reasons = len(found.new), [reason for _, reason in found.set_aside]
+        collection = collect([str(folder)], skyline.settings, context.log.info)
+        new, reasons = len(collection.new), [reason for _, reason in collection.set_aside]
     except NothingFound as error:
         # It stands among the rejected rows with its reason; the rest of the pipeline goes on.
         new, reasons = 0, [str(error)]

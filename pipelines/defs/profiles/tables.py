@@ -12,16 +12,16 @@ from warehouse.contracts.profiles import PREDICTION_ERROR
 
 def predictions_of(stored: StoredBundles) -> dict[tuple[str, str], Mapping[str, Any]]:
     """Columns of `marts.profile_points` that are predicted, by run and point; points of all runs correct each other."""
-    found: list[tuple[str, Measured]] = []
+    measured_points: list[tuple[str, Measured]] = []
     for _, bundle in stored.bundles:
         models = bundle.plan.get("models", {})
         for point in bundle.final_points():
             config = models.get(point["model"])
             one = comparable(point, config, bundle.ceilings, bundle.environment_id) if config else None
             if one is not None:
-                found.append((bundle.run_id, one))
-    rows = corrected([one for _, one in found])
-    return {(run_id, one.point_id): row for (run_id, one), row in zip(found, rows, strict=True)}
+                measured_points.append((bundle.run_id, one))
+    rows = corrected([one for _, one in measured_points])
+    return {(run_id, one.point_id): row for (run_id, one), row in zip(measured_points, rows, strict=True)}
 
 
 def prediction_errors(points: pl.DataFrame) -> pl.DataFrame:

@@ -84,16 +84,16 @@ def pairs(held_out_rows: pl.DataFrame) -> pl.DataFrame:
 def _hub_ids(names: pl.Series) -> dict[str, str | None]:
     """Hub ids by the names of sources; None where only a model of the same shapes is known."""
     known = sorted({*catalogue(), *reviewed()["model_id"].drop_nulls()})
-    found = {name: resolve_model(name, known, suggest=False) for name in names}
-    return {name: None if one.evidence.startswith(SAME_SHAPES) else one.model_id for name, one in found.items()}
+    matches = {name: resolve_model(name, known, suggest=False) for name in names}
+    return {name: None if one.evidence.startswith(SAME_SHAPES) else one.model_id for name, one in matches.items()}
 
 
 def errors(held_out_rows: pl.DataFrame, intervals: Intervals) -> pl.DataFrame:
     """Rows of `marts.quantisation_errors`."""
     widths = {**intervals.points, **intervals.tokens}
-    found = errors_of(held_out_rows).rename({"coverage": "interval_coverage"})
+    rows = errors_of(held_out_rows).rename({"coverage": "interval_coverage"})
     group = pl.when(pl.col("tasks") == "text").then("metric").when(pl.col("tasks") == "all").then("range_of_bits")
-    return found.with_columns(
+    return rows.with_columns(
         group.replace_strict(widths, default=None, return_dtype=pl.Float64).alias("interval_half_width")
     ).select(QUANTISATION_ERRORS.column_names)
 

@@ -61,9 +61,9 @@ def raw_files(
     unreachable: list[str] = []
     for source in config.sources:
         try:
-            found = collect([source], settings, context.log.info)
-            set_aside += [f"{uri}: {reason}" for uri, reason in found.set_aside]
-            unreachable += [f"{dataset}: {reason}" for dataset, reason in found.unreachable]
+            collection = collect([source], settings, context.log.info)
+            set_aside += [f"{uri}: {reason}" for uri, reason in collection.set_aside]
+            unreachable += [f"{dataset}: {reason}" for dataset, reason in collection.unreachable]
         except NothingFound as error:
             # A file that nobody can read must not keep what was read before from being served.
             context.log.warning(str(error))

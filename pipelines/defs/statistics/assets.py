@@ -48,13 +48,13 @@ def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
 )
 def scaling(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Score against size, and how the size of a score shrank."""
-    found = scaling_tables.scaling_of(skyline.lake)
-    yield write(skyline.lake, scaling_contracts.SCALING_FITS, found.fits)
-    yield write(skyline.lake, scaling_contracts.SCALING_RESIDUALS, found.residuals)
-    yield write(skyline.lake, scaling_contracts.SCALING_SHAPE, found.shapes)
-    yield write(skyline.lake, scaling_contracts.DIMINISHING_RETURNS, found.returns)
-    yield write(skyline.lake, scaling_contracts.CAPABILITY_DENSITY, found.density)
-    yield write(skyline.lake, scaling_contracts.CAPABILITY_DENSITY_TREND, found.density_trend)
+    results = scaling_tables.scaling_of(skyline.lake)
+    yield write(skyline.lake, scaling_contracts.SCALING_FITS, results.fits)
+    yield write(skyline.lake, scaling_contracts.SCALING_RESIDUALS, results.residuals)
+    yield write(skyline.lake, scaling_contracts.SCALING_SHAPE, results.shapes)
+    yield write(skyline.lake, scaling_contracts.DIMINISHING_RETURNS, results.returns)
+    yield write(skyline.lake, scaling_contracts.CAPABILITY_DENSITY, results.density)
+    yield write(skyline.lake, scaling_contracts.CAPABILITY_DENSITY_TREND, results.density_trend)
 
 
 @dg.multi_asset(

@@ -148,28 +148,28 @@ def _residuals(sized: pl.DataFrame, basis: str, size: Floats, lines: list[Line])
     return frame.select(tables.SCALING_RESIDUALS.column_names)
 
 
-def _shape_row(basis: str, entries: int, found: Shape) -> dict[str, Any]:
+def _shape_row(basis: str, entries: int, shape: Shape) -> dict[str, Any]:
     def parameters(billions: float | None) -> float | None:
         return None if billions is None else billions * _BILLION
 
     return {
         "size_basis": basis,
         "entries": entries,
-        "curvature": found.curvature,
-        "curvature_lower": found.curvature_lower,
-        "curvature_upper": found.curvature_upper,
-        "points_per_doubling_are": found.reading,
-        "knee_share": found.knee_share,
-        "knee_share_linear_axis": found.knee_share_linear_axis,
-        "knee_at_parameters": parameters(found.knee_at),
-        "knee_at_parameters_lower": parameters(found.knee_at_lower),
-        "knee_at_parameters_upper": parameters(found.knee_at_upper),
+        "curvature": shape.curvature,
+        "curvature_lower": shape.curvature_lower,
+        "curvature_upper": shape.curvature_upper,
+        "points_per_doubling_are": shape.reading,
+        "knee_share": shape.knee_share,
+        "knee_share_linear_axis": shape.knee_share_linear_axis,
+        "knee_at_parameters": parameters(shape.knee_at),
+        "knee_at_parameters_lower": parameters(shape.knee_at_lower),
+        "knee_at_parameters_upper": parameters(shape.knee_at_upper),
     }
 
 
 def _returns(named: dict[str, Any], sized: pl.DataFrame, families: Families) -> pl.DataFrame:
     size = values_of(sized, ["parameters_total"])[:, 0] / _BILLION
-    found = returns(size, _scores(sized), sized["size_band"], SIZE_BANDS, families)
+    result = returns(size, _scores(sized), sized["size_band"], SIZE_BANDS, families)
     rows = [
         {
             **named,
@@ -178,7 +178,7 @@ def _returns(named: dict[str, Any], sized: pl.DataFrame, families: Families) -> 
             "band_order": place,
             "parameters_geometric_mean": row["geometric_mean_size"] * _BILLION,
         }
-        for place, row in enumerate(found.iter_rows(named=True), start=1)
+        for place, row in enumerate(result.iter_rows(named=True), start=1)
     ]
     return rows_of(tables.DIMINISHING_RETURNS, rows)
 
@@ -189,7 +189,7 @@ def _density(
     """Density of every entry, and how the record grows among all and among official providers' models."""
     error = sized["average_standard_error"].fill_null(0.0).to_numpy()
     try:
-        found = densities(values_of(sized, ["parameters_total"])[:, 0], _scores(sized), error, families)
+        result = densities(values_of(sized, ["parameters_total"])[:, 0], _scores(sized), error, families)
     except ValueError:  # no line, or one that does not rise: then there is no density to speak of
         return tables.CAPABILITY_DENSITY.empty(), []
     official = pl.col("is_official_provider").fill_null(value=False)
@@ -200,7 +200,7 @@ def _density(
     for population, wanted in (("all", pl.lit(value=True)), ("official_providers", pl.col("official"))):
         dated = facts.with_row_index("row").filter(wanted & pl.col("large") & pl.col("day").is_not_null())
         members = dated["row"].to_numpy().astype(np.int64)
-        growth = trend(dated["day"].to_physical().to_numpy(), found.part(members), _among(families, members))
+        growth = trend(dated["day"].to_physical().to_numpy(), result.part(members), _among(families, members))
         if growth is None:
             continue
         days = dated["day"].gather(growth.records)
@@ -222,11 +222,11 @@ def _density(
     known = facts["day"].is_not_null() & facts["large"]
     frame = sized.with_columns(
         facts["day"].alias("released_on"),
-        pl.Series("effective_parameters", found.effective_size),
-        pl.Series("density", found.density),
-        pl.Series("density_lower", found.density_lower).fill_nan(None),
-        pl.Series("density_upper", found.density_upper).fill_nan(None),
-        pl.Series("is_extrapolated", found.is_extrapolated),
+        pl.Series("effective_parameters", result.effective_size),
+        pl.Series("density", result.density),
+        pl.Series("density_lower", result.density_lower).fill_nan(None),
+        pl.Series("density_upper", result.density_upper).fill_nan(None),
+        pl.Series("is_extrapolated", result.is_extrapolated),
         pl.when(known).then(pl.Series(np.isin(np.arange(sized.height), records))).alias("is_record"),
     )
     return frame.select(tables.CAPABILITY_DENSITY.column_names), rows

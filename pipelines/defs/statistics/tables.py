@@ -51,15 +51,15 @@ class Boards:
     @cached_property
     def _wide(self) -> dict[str, tuple[dict[str, Any], pl.DataFrame, list[str]]]:
         scores = _by_snapshot(self.scores)
-        found = {}
+        wide_tables = {}
         for identity, entries in _by_snapshot(self.entries).items():
             if identity not in scores:
                 continue
             wide = scores[identity].pivot(on="benchmark", index="entry_id", values="score", sort_columns=True)
             named = dict(zip(SNAPSHOT, entries.select(SNAPSHOT).row(0), strict=True))
             joined = entries.join(wide, on="entry_id", how="left", maintain_order="left")
-            found[identity] = named, joined, wide.columns[1:]
-        return found
+            wide_tables[identity] = named, joined, wide.columns[1:]
+        return wide_tables
 
     def each(self, *, newest: bool) -> Iterator[tuple[dict[str, Any], pl.DataFrame, list[str]]]:
         """Each snapshot: what names it, its entries with one column per benchmark, and the benchmarks."""
@@ -176,9 +176,9 @@ def benchmark_statistics(of: Boards) -> pl.DataFrame:
     # Grouping by small numbers is several times as fast as by long names.
     identity = ("snapshot_id", "measure")
     coded = long.with_columns(pl.col(identity).cast(pl.Categorical))
-    found = pl.concat([summaries(coded, ("snapshot_id",), grouping) for grouping in tables.GROUPINGS])
+    rows = pl.concat([summaries(coded, ("snapshot_id",), grouping) for grouping in tables.GROUPINGS])
     named = of.entries.select(SNAPSHOT).unique()
-    described = found.with_columns(pl.col(identity).cast(pl.String)).join(named, on="snapshot_id")
+    described = rows.with_columns(pl.col(identity).cast(pl.String)).join(named, on="snapshot_id")
     return described.sort("snapshot_id", "group_by", "group", "measure")
 
 
@@ -237,7 +237,7 @@ def _pairs(
     if not varying:
         return []
     families = drawn(complete)
-    found = vars(correlations(values_of(complete, varying), families))
+    matrices = vars(correlations(values_of(complete, varying), families))
     return [
         {
             **named,
@@ -245,7 +245,7 @@ def _pairs(
             "other_measure": other,
             "entries": complete.height,
             "families": families.count,
-            **{name: _none(matrix[i, j]) for name, matrix in found.items()},
+            **{name: _none(matrix[i, j]) for name, matrix in matrices.items()},
         }
         for j, other in enumerate(varying)
         for i, one in enumerate(varying[:j])
@@ -261,25 +261,25 @@ def capabilities(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
         complete, benchmarks = _complete(entries, scored)
         if not benchmarks:
             continue
-        found = components(values_of(complete, benchmarks), drawn(complete))
+        result = components(values_of(complete, benchmarks), drawn(complete))
         loadings += [
             {
                 **named,
                 "component": component + 1,
                 "benchmark": benchmark,
-                "loading": found.loadings[row, component],
-                "loading_lower": _none(found.loadings_lower[row, component]),
-                "loading_upper": _none(found.loadings_upper[row, component]),
-                "explained_variance": found.shares[component],
-                "explained_variance_lower": _none(found.shares_lower[component]),
-                "explained_variance_upper": _none(found.shares_upper[component]),
+                "loading": result.loadings[row, component],
+                "loading_lower": _none(result.loadings_lower[row, component]),
+                "loading_upper": _none(result.loadings_upper[row, component]),
+                "explained_variance": result.shares[component],
+                "explained_variance_lower": _none(result.shares_lower[component]),
+                "explained_variance_upper": _none(result.shares_upper[component]),
                 "entries": complete.height,
             }
             for component in range(len(benchmarks))
             for row, benchmark in enumerate(benchmarks)
         ]
         if named["snapshot_id"] in of.newest and len(benchmarks) >= _COMPONENTS:
-            places = {f"component_{i + 1}": found.scores[:, i] for i in range(_COMPONENTS)}
+            places = {f"component_{i + 1}": result.scores[:, i] for i in range(_COMPONENTS)}
             scores.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**_series(places)))
     return rows_of(tables.CAPABILITY_LOADINGS, loadings), pl.concat(scores)
 
@@ -304,7 +304,7 @@ def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
         if not benchmarks:
             continue
         values = values_of(complete, benchmarks)
-        found = group((values - values.mean(axis=0)) / values.std(axis=0))
+        grouping = group((values - values.mean(axis=0)) / values.std(axis=0))
         choices += [
             {
                 **named,
@@ -313,13 +313,13 @@ def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
                 "null_silhouette": one.null_silhouette,
                 "stability": one.stability,
                 "is_valid": one.is_valid,
-                "is_chosen": one.k == found.k,
-                "verdict": found.verdict,
-                "entries": found.sampled,
+                "is_chosen": one.k == grouping.k,
+                "verdict": grouping.verdict,
+                "entries": grouping.sampled,
             }
-            for one in found.tried
+            for one in grouping.tried
         ]
-        placed = {"cluster": found.labels, "silhouette_width": found.widths}
+        placed = {"cluster": grouping.labels, "silhouette_width": grouping.widths}
         members.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**_series(placed)))
     together = pl.concat(members).with_columns(pl.col("silhouette_width").fill_nan(None))
     return rows_of(tables.CLUSTER_CHOICES, choices), together

@@ -159,15 +159,15 @@ def recognise_board(header: Sequence[str]) -> BoardLayout:
         UnknownBoardLayout: there is none; the message names the columns and what the nearest layout lacks or has
             beyond them.
     """
-    found = frozenset(header)
+    columns = frozenset(header)
     for layout in BOARD_LAYOUTS:
-        if layout.columns == found:
+        if layout.columns == columns:
             return layout
-    if readable := [layout for layout in BOARD_LAYOUTS if layout.needed <= found and layout.is_nearly(found)]:
-        return max(readable, key=lambda layout: len(layout.columns & found))
-    nearest = max(BOARD_LAYOUTS, key=lambda layout: len(layout.columns & found) - len(layout.columns ^ found))
+    if readable := [layout for layout in BOARD_LAYOUTS if layout.needed <= columns and layout.is_nearly(columns)]:
+        return max(readable, key=lambda layout: len(layout.columns & columns))
+    nearest = max(BOARD_LAYOUTS, key=lambda layout: len(layout.columns & columns) - len(layout.columns ^ columns))
     raise UnknownBoardLayout(
         f"No arena board has exactly the columns {', '.join(header)}. Nearest is {nearest.name}: it lacks"
-        f" {', '.join(sorted(found - nearest.columns)) or 'nothing'} and has in addition"
-        f" {', '.join(sorted(nearest.columns - found)) or 'nothing'}."
+        f" {', '.join(sorted(columns - nearest.columns)) or 'nothing'} and has in addition"
+        f" {', '.join(sorted(nearest.columns - columns)) or 'nothing'}."
     )

@@ -129,8 +129,8 @@ def _unread_columns(text: pl.DataFrame, layout: BoardLayout, uri: str, snapshot_
 
 def _identified(text: pl.DataFrame, uri: str) -> BoardFile:
     layout = recognise_board(text.columns)
-    found = _ARENA.search(uri)
-    named = (found[1] or found[2]) if found else None
+    match = _ARENA.search(uri)
+    named = (match[1] or match[2]) if match else None
     if layout.arena is None and "arena" not in layout.values and named is None:
         raise UnnamedBoard(
             f"{uri} does not state its arena; put it into the name, as 2025-07-27_lmarena_text.csv or"
@@ -146,7 +146,7 @@ def _identified(text: pl.DataFrame, uri: str) -> BoardFile:
         as_of = latest if isinstance(latest, dt.date) else None
     if as_of is None:
         raise UnnamedBoard(f"{uri} does not state its date; put it into the name, as 2025-07-27_text.csv.")
-    return BoardFile(layout, as_of, layout.arena or named, bool(found and found[3]))
+    return BoardFile(layout, as_of, layout.arena or named, bool(match and match[3]))
 
 
 def _typed(text: pl.DataFrame, board: BoardFile, snapshot_id: str) -> pl.DataFrame:

@@ -126,13 +126,13 @@ def _json_evidence(document: object, name: str) -> list[tuple[str, str, str]]:
             if each and day
         ]
     if isinstance(document, dict) and isinstance(document.get("models"), dict):
-        found = []
+        evidence = []
         for model, facts in document["models"].items():
             stated = facts.get("release_date") if isinstance(facts, dict) else None
             if isinstance(stated, str) and stated:
                 month = "/".join(reversed(stated.split("/")))
-                found.append((model, "comparia", month.replace("/", "-")[:7]))
-        return found
+                evidence.append((model, "comparia", month.replace("/", "-")[:7]))
+        return evidence
     raise UnreadableEvidence(f"{name}: neither a list with 'Release Date' nor an object with 'models'.")
 
 

@@ -28,8 +28,8 @@ _PRETRAINED_ENDS = ("-base", "-pt", "")
 
 def hub_id_of(link: str) -> str | None:
     """The hub id that an address of the hub's names; None for any other address."""
-    found = _HUB_LINK.match(link.strip())
-    return found.group(1) if found else None
+    match = _HUB_LINK.match(link.strip())
+    return match.group(1) if match else None
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Aliases:
             link: Address that the source gives beside it.
             is_hub_id: Whether the source names models as the hub does.
         """
-        if found := self._reviewed.get((source, name)):
-            return found
+        if reviewed := self._reviewed.get((source, name)):
+            return reviewed
         if is_hub_id and _HUB_ID.match(name):
             return Resolved(
                 self._ids.get(name.casefold(), name), "the source names models as the hub does", "identical"
@@ -117,10 +117,10 @@ class Aliases:
         for text, evidence in _tries(name):
             if text == self._instructed_itself(name):
                 continue
-            one, found = self._only(text, name)
+            one, candidates = self._only(text, name)
             if one:
                 return Resolved(one, f"{evidence} is the name of one model", "inferred")
-            several |= found
+            several |= candidates
         if several:
             return Resolved(None, f"several models have that name: {', '.join(sorted(several)[:4])}", "unmapped")
         return Resolved(None, "no known model has that name", "unmapped")
@@ -134,16 +134,16 @@ class Aliases:
 
     def _only(self, wanted: str, name: str) -> tuple[str | None, set[str]]:
         """The only model of that slug; of several the one whose owner the name says, or whose own name it is whole."""
-        found = self._by_slug.get(wanted, set())
-        if len(found) > 1:
+        candidates = self._by_slug.get(wanted, set())
+        if len(candidates) > 1:
             owner = name.split("/", 1)[0].casefold() if "/" in name else ""
-            whole = {one for one in found if slug(one) == wanted}
-            owned = {one for one in found if one.split("/", 1)[0].casefold() == owner}
+            whole = {one for one in candidates if slug(one) == wanted}
+            owned = {one for one in candidates if one.split("/", 1)[0].casefold() == owner}
             for fewer in (owned, whole):
                 if len(fewer) == 1:
-                    found = fewer
+                    candidates = fewer
                     break
-        return (next(iter(found)), set()) if len(found) == 1 else (None, set(found))
+        return (next(iter(candidates)), set()) if len(candidates) == 1 else (None, set(candidates))
 
 
 def _tries(name: str) -> list[tuple[str, str]]:

@@ -357,31 +357,31 @@ def declared(home: Path | None = None) -> dict[str, Declared]:
     Raises:
         BrokenDeclaration: one of the home cannot be read, or takes the name of one that ships.
     """
-    found = dict(_shipped())
+    boards = dict(_shipped())
     for path in sorted((home / USER_FOLDER).glob("*.toml")) if home else ():
         try:
             text = ordinary(path).read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise BrokenDeclaration(f"{path} cannot be read ({error.strerror}); mend it, or take it away.") from error
         board = parse(text, str(path))
-        if board.name in found:
+        if board.name in boards:
             raise BrokenDeclaration(f"{path} declares {board.name}, which exists already; give it another name.")
-        found[board.name] = Declared(board, by_user=True, text=text)
-    return found
+        boards[board.name] = Declared(board, by_user=True, text=text)
+    return boards
 
 
 @cache
 def _shipped() -> dict[str, Declared]:
     folder = resources.files("pipelines").joinpath("sources", "boards")
-    found = {}
+    boards = {}
     for each in sorted(folder.iterdir(), key=lambda each: each.name):
         if each.is_dir() and (file := each.joinpath(DECLARATION)).is_file():
             text = file.read_text(encoding="utf-8")
             board = parse(text, f"{each.name}/{DECLARATION}")
             if board.name != each.name:
                 raise BrokenDeclaration(f"{each.name}/{DECLARATION} declares {board.name}.")
-            found[board.name] = Declared(board, by_user=False, text=text)
-    return found
+            boards[board.name] = Declared(board, by_user=False, text=text)
+    return boards
 
 
 def files_of(boards: Iterable[Declared]) -> list[tuple[Board, File]]:

@@ -156,7 +156,7 @@ def _by_model(frame: pl.DataFrame, file: File) -> pl.DataFrame:
     )
 
 
-def rows_together(found: Sequence[Member], file: File, *, as_table: bool = False) -> Rows:
+def rows_together(members: Sequence[Member], file: File, *, as_table: bool = False) -> Rows:
     """Rows of several documents of one kind, as one table.
 
     Raises:
@@ -164,19 +164,19 @@ def rows_together(found: Sequence[Member], file: File, *, as_table: bool = False
     """
     records: list[dict[str, str | None]] = []
     numbers: list[int] = []
-    for member in found:
+    for member in members:
         origin: dict[str, str | None] = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
         own = table_records(member) if as_table else records_of(member, file.form, file.records)
         records += [{**record, **origin} for record in own]
         numbers += range(1, len(own) + 1)
     names = dict.fromkeys(name for record in records for name in record if name != ROW)
     if len(names) > _MOST_COLUMNS:
-        raise UnreadableFile(f"{found[0].name} has more than {_MOST_COLUMNS:,} different keys.")
+        raise UnreadableFile(f"{members[0].name} has more than {_MOST_COLUMNS:,} different keys.")
     frame = pl.DataFrame(
         {ROW: numbers, **{name: [record.get(name) for record in records] for name in names}},
         schema={ROW: pl.Int64, **dict.fromkeys(names, pl.String)},
     )
-    text = text_of(found[0].payload, found[0].name) if len(found) == 1 else ""
+    text = text_of(members[0].payload, members[0].name) if len(members) == 1 else ""
     return Rows(frame, text=text)
 
 
@@ -231,16 +231,16 @@ def headers_of(member: Member) -> list[Header]:
     """
     text = text_of(member.payload[:_SNIFFED_BYTES], member.name)
     likely = delimiter_of(text)
-    found = []
+    headers = []
     for delimiter in sorted(DELIMITERS, key=lambda one: one != likely):
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         try:
             for above, line in enumerate(islice(filter(_says_something, lines), _MOST_ABOVE + 1)):
-                found.append(Header(delimiter, above, tuple(cell.strip().removeprefix("\ufeff") for cell in line)))
+                headers.append(Header(delimiter, above, tuple(cell.strip().removeprefix("\ufeff") for cell in line)))
         except csv.Error as error:
-            if delimiter == likely and not found:
+            if delimiter == likely and not headers:
                 raise UnreadableFile(f"{member.name} cannot be read as CSV: {error}") from error
-    return found
+    return headers
 
 
 def _says_something(line: Sequence[str]) -> bool:
@@ -250,10 +250,10 @@ def _says_something(line: Sequence[str]) -> bool:
 def _header(member: Member, file: File) -> Header:
     """Where the declared columns stand; the first line where none is declared."""
     needed = {plain(name) for name in file.recognised_by}
-    found = headers_of(member)
-    if not found:
+    headers = headers_of(member)
+    if not headers:
         raise UnreadableFile(f"{member.name} has no row below its header.")
-    return next((one for one in found if needed <= {plain(name) for name in one.columns}), found[0])
+    return next((one for one in headers if needed <= {plain(name) for name in one.columns}), headers[0])
 
 
 def _csv(member: Member, file: File) -> Rows:
@@ -318,10 +318,10 @@ def _markdown(member: Member, after: str | None) -> Rows:
     start = 0 if after is None else text.find(after)
     if start < 0:
         raise UnreadableFile(f"{member.name} has no {after!r}, after which its table is declared to be.")
-    found = next(markdown_tables(text[start:]), None)
-    if found is None:
+    table = next(markdown_tables(text[start:]), None)
+    if table is None:
         raise UnreadableFile(f"{member.name} holds no Markdown table.")
-    _, header, body = found
+    _, header, body = table
     rows = _table(header, body, member.name)
     return replace(rows, frame=with_links(rows.frame), text=text)
 
@@ -352,10 +352,10 @@ def records_of(member: Member, form: str, records: str, most: int | None = None)
         UnreadableFile: it is not written in that form, or holds nothing there.
     """
     steps = [step for step in records.split(".") if step]
-    found = list(islice(rows_at(_document(member, form), steps), most))
-    if not found:
+    rows = list(islice(rows_at(_document(member, form), steps), most))
+    if not rows:
         raise UnreadableFile(f"{member.name} holds nothing at {records or 'its root'}.")
-    return found
+    return rows
 
 
 def table_records(member: Member, most: int | None = None) -> list[dict[str, str | None]]:
@@ -364,10 +364,10 @@ def table_records(member: Member, most: int | None = None) -> list[dict[str, str
     Raises:
         UnreadableFile: it is not written as its suffix says, or is no table.
     """
-    found = whole_table(_document(member, member.form or ""))
-    if not found:
+    rows = whole_table(_document(member, member.form or ""))
+    if not rows:
         raise UnreadableFile(f"{member.name} holds no table.")
-    return [flat(record) for record in found[:most]]
+    return [flat(record) for record in rows[:most]]
 
 
 def _document(member: Member, form: str) -> Any:

@@ -249,13 +249,13 @@ def _of_hub(board: Board, file: File, rest: str, asking: _Asking) -> Iterator[_F
         parts = {one.path: asking.hub.download(one) for one in listed}
         if not parts:
             raise NotReached(f"{address} holds no file.")
-        found = _File(f"{board.name}_{file.name}.zip", packed(parts), f"{address}@{revision}", revision)
+        download = _File(f"{board.name}_{file.name}.zip", packed(parts), f"{address}@{revision}", revision)
     else:
         one = HubFile(dataset, path, revision)
         if asking.holds(one):
             asking.unchanged += 1
             asking.marks[address] = {"revision": revision}
             return
-        found = _File(path, asking.hub.download(one), one.uri, revision)
+        download = _File(path, asking.hub.download(one), one.uri, revision)
     asking.marks[address] = {"revision": revision}
-    yield found
+    yield download

@@ -31,11 +31,11 @@ class LastFetch:
 
 def last_fetches(settings: Settings) -> dict[str, LastFetch]:
     """What is known of every source that was ever asked; what cannot be read is as if it never was."""
-    found = {}
+    fetches = {}
     for path in sorted((settings.home / FOLDER).glob("*.json")):
         if (fetch := read(path)) is not None:
-            found[path.stem] = fetch
-    return found
+            fetches[path.stem] = fetch
+    return fetches
 
 
 def path_of(settings: Settings, source: str) -> Path:

@@ -33,10 +33,10 @@ def _cells(line: str) -> list[str]:
 
 def with_links(frame: pl.DataFrame) -> pl.DataFrame:
     """Cells with the text of their links alone, and the addresses in a column of their own, `….link`."""
-    found = {}
+    columns = {}
     for name in frame.columns:
         if frame[name].dtype == pl.String and frame[name].str.contains(r"\[[^\]]*\]\(").any():
             cells = [_LINK.search(cell or "") for cell in frame[name]]
-            found[name] = [one.group(1) if one else cell for one, cell in zip(cells, frame[name], strict=True)]
-            found[f"{name}.link"] = [one.group(2) if one else None for one in cells]
-    return frame.with_columns(pl.Series(name, values, dtype=pl.String) for name, values in found.items())
+            columns[name] = [one.group(1) if one else cell for one, cell in zip(cells, frame[name], strict=True)]
+            columns[f"{name}.link"] = [one.group(2) if one else None for one in cells]
+    return frame.with_columns(pl.Series(name, values, dtype=pl.String) for name, values in columns.items())

@@ -41,7 +41,7 @@ def measured_of(frame: pl.DataFrame, file: File) -> tuple[pl.DataFrame, list[Ref
         file: The kind of file.
     """
     frame, passed_over = values.of_the_board(frame, file.only_rows, file.not_rows, set(frame.columns))
-    found: list[pl.DataFrame] = [pl.DataFrame(schema=MEASURED_SCHEMA)]
+    parts: list[pl.DataFrame] = [pl.DataFrame(schema=MEASURED_SCHEMA)]
     rejected: list[Refused] = []
     for one in file.measured:
         rows = frame.filter(values.matching(one.only_rows, set(frame.columns)))
@@ -53,9 +53,9 @@ def measured_of(frame: pl.DataFrame, file: File) -> tuple[pl.DataFrame, list[Ref
                 stated = stated.with_columns(value=pl.col("value") * pl.col("device_count"))
             stated = stated.with_columns(pl.col("weight_format").map_elements(_format, return_dtype=pl.String))
             good, wrong = valid_and_rejected(stated, END_TO_END_MEASUREMENTS, templates.keys(), _NEEDED)
-            found.append(good.select(MEASURED_SCHEMA.keys()))
+            parts.append(good.select(MEASURED_SCHEMA.keys()))
             rejected += wrong
-    whole = pl.concat(found)
+    whole = pl.concat(parts)
     silent = frame.join(whole, on=[ROW, FILE_PATH], how="anti")
     rejected_places = {(number, member) for number, member, _ in rejected}
     rejected += [
@@ -89,12 +89,12 @@ def measured_by_tool(member: Member, file: File) -> pl.DataFrame:
     """
     text = text_of(member.payload, member.name)
     try:
-        found = rows_of(text, member.path)
+        tool_rows = rows_of(text, member.path)
     except UnknownMeasurements as error:
         raise UnreadableFile(str(error)) from error
-    if found is None:
+    if tool_rows is None:
         raise UnreadableFile(f"{member.name} is of no benchmark tool known here.")
-    rows = frame_of(found, Stated()).with_row_index(ROW, offset=1)
+    rows = frame_of(tool_rows, Stated()).with_row_index(ROW, offset=1)
     rows = rows.with_columns(pl.col(ROW).cast(pl.Int64), pl.lit(member.path).alias(FILE_PATH))
     if file.measured_with:
         cells = rows.with_columns(pl.all().exclude(ROW).cast(pl.String))

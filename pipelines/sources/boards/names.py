@@ -64,8 +64,8 @@ class Name:
 def parsed_name(name: str) -> Name:
     """The name of a model without mode, effort and number format, and what these were."""
     base, words = name.strip(), list[str]()
-    while found := _end_of(base):
-        base, word = found
+    while end := _end_of(base):
+        base, word = end
         words.append(word)
     text = " ".join(words)
     precision = _PRECISION_WORD.search(text)
@@ -82,18 +82,18 @@ def parsed_name(name: str) -> Name:
 
 def _end_of(base: str) -> tuple[str, str] | None:
     """What stands before the last word that is said of the use, and that word."""
-    if found := _SQUARE.search(base):
-        return _split(base, found.start(), found.group("words"))
-    if found := _ROUND.search(base):
-        words = [word for word in re.split(r"[\s,;/+]+", found.group("words")) if word]
+    if match := _SQUARE.search(base):
+        return _split(base, match.start(), match.group("words"))
+    if match := _ROUND.search(base):
+        words = [word for word in re.split(r"[\s,;/+]+", match.group("words")) if word]
         if (words and all(_WORDS.match(word) for word in words)) or _NOT_ANYWHERE.fullmatch(
-            found.group("words").strip()
+            match.group("words").strip()
         ):
-            return _split(base, found.start(), found.group("words"))
+            return _split(base, match.start(), match.group("words"))
         return None
     for pattern in (_AFTER_UNDERSCORE, _AFTER_HYPHEN, _MEDIUM):
-        if found := pattern.search(base):
-            return _split(base, found.start("word") - 1, found.group("word"))
+        if match := pattern.search(base):
+            return _split(base, match.start("word") - 1, match.group("word"))
     return None
 
 

@@ -96,10 +96,10 @@ def _of_key(above: Mapping[str, str | None], key: str, name: str, keys: Containe
 
     `n-shot.gsm8k` is `n-shot.task` of the row of the task gsm8k, and of no other.
     """
-    found = {}
+    values = {}
     for path, value in above.items():
         parts = path.split(".")
         of = next((part for part in parts[1:] if part in keys), None)
         if of is None or of == key:
-            found[".".join(name if part == key and of else part for part in parts)] = value
-    return found
+            values[".".join(name if part == key and of else part for part in parts)] = value
+    return values

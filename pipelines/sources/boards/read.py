@@ -154,19 +154,19 @@ def _misspelt(file: File, columns: set[str], unread: set[str]) -> list[str]:
         if name not in columns and (each_counts or not columns.intersection(names))
     }
     small = {plain(name): name for name in unread}
-    found = []
+    notes = []
     for name in sorted(missing):
         words = plain(name)
         alike = [one for one in small if len(words) > _SHORT and f" {words} " in f" {one} "]
         alike = alike or difflib.get_close_matches(words, small, n=1, cutoff=_ALIKE)
         if alike:
-            found.append(f"the declared column {name} is not there; {small[alike[0]]}, which is, is not read")
-    return found
+            notes.append(f"the declared column {name} is not there; {small[alike[0]]}, which is, is not read")
+    return notes
 
 
 def _undated(frame: pl.DataFrame, file: File, columns: set[str]) -> list[str]:
     """Dates that cannot be read, and what stands for them."""
-    found = []
+    notes = []
     for template, instead in (
         (file.date, "rows are of the date of the file"),
         (file.measured_on, "rows have no such day"),
@@ -177,8 +177,8 @@ def _undated(frame: pl.DataFrame, file: File, columns: set[str]) -> list[str]:
                 pl.col("text").is_not_null(), pl.col("day").is_null()
             )
             if wrong.height:
-                found.append(f"{counted(wrong.height, 'date')} not read, as '{wrong['text'][0][:40]}': {instead}")
-    return found
+                notes.append(f"{counted(wrong.height, 'date')} not read, as '{wrong['text'][0][:40]}': {instead}")
+    return notes
 
 
 def read_by_tool(member: Member, file: File) -> Read:
@@ -305,7 +305,7 @@ def _scored(
     frame: pl.DataFrame, file: File, columns: set[str], used: set[str]
 ) -> list[tuple[Score, list[str], pl.DataFrame]]:
     """Each declared score with the columns of it that are there and the rows that it is of."""
-    found = []
+    scored = []
     if file.by_file:
         stems = frame[FILE_STEM].unique(maintain_order=True).to_list()
         for stem in stems:
@@ -315,8 +315,8 @@ def _scored(
                 # The first column that says something: another file of the zip may have another.
                 column = next((c for c in score.columns if c in columns and rows[c].is_not_null().any()), None)
                 if column is not None:
-                    found.append((score, [column], rows))
-        return found
+                    scored.append((score, [column], rows))
+        return scored
     named = {column for score in file.scores for column in score.columns}
     for score in file.scores:
         wanted: Sequence[str] = score.columns
@@ -324,8 +324,8 @@ def _scored(
             wanted = sorted(name for name in columns - _FIXED - used - named if not holds_no_scores(name))
         rows = frame.filter(values.matching(score.only_rows, columns)) if score.only_rows else frame
         if there := [column for column in wanted if column in columns]:
-            found.append((score, there, rows))
-    return found
+            scored.append((score, there, rows))
+    return scored
 
 
 _CELL, _COLUMN, _SCORE = "score.cell", "score.column", "score.number"

@@ -121,8 +121,8 @@ def recognise_board(
     member = Member(name, payload)
     if member.form is None or (member.form not in {"csv", "parquet", "zip"} and len(payload) > _MOST_DOCUMENT_BYTES):
         return None
-    if member.form == "csv" and (found := _own(member)):
-        return found
+    if member.form == "csv" and (recognised := _own(member)):
+        return recognised
     if member.form == "zip":
         return _zip(payload, uri, name, boards, is_asked=is_asked)
     try:
@@ -157,12 +157,12 @@ def _zip(payload: bytes, uri: str, name: str, boards: Mapping[str, Declared], *,
     likely: list[Declared] = []
     for member in members(payload, uri):
         try:
-            found = match(member, likely, is_asked=is_asked) or match(member, boards.values(), is_asked=is_asked)
+            member_match = match(member, likely, is_asked=is_asked) or match(member, boards.values(), is_asked=is_asked)
         except UnreadableFile:
             continue
-        if found is not None and not found.file.refused:
-            matched.setdefault(found.board.name, []).append(found)
-            likely = [boards[found.board.name]]  # its fellows are mostly of the same
+        if member_match is not None and not member_match.file.refused:
+            matched.setdefault(member_match.board.name, []).append(member_match)
+            likely = [boards[member_match.board.name]]  # its fellows are mostly of the same
     if not matched:
         return None
     most = max(matched.values(), key=len)
@@ -241,14 +241,14 @@ def _beginnings(member: Member, file: File, *, as_table: bool) -> list[_Beginnin
             if as_table
             else records_of(member, file.form, file.records, _SNIFFED_RECORDS)
         )
-        found = _plain(name for record in records for name in record)
-        return [_Beginning(found | (_last_words(found) if as_table else set()), records[0])]
+        names = _plain(name for record in records for name in record)
+        return [_Beginning(names | (_last_words(names) if as_table else set()), records[0])]
     if form == "markdown":
         return [_Beginning(_plain(rows_of(member, file, as_table=as_table).frame.columns), {})]
     if member.form == "csv":
         return [_Beginning(_plain(one.columns), {}) for one in headers_of(member)]
-    found = _plain(header_of(member.payload, member.suffix, member.name, nested=True))
-    return [_Beginning(found | _last_words(found), {})]
+    names = _plain(header_of(member.payload, member.suffix, member.name, nested=True))
+    return [_Beginning(names | _last_words(names), {})]
 
 
 def _last_words(names: Iterable[str]) -> set[str]:
@@ -320,28 +320,28 @@ def dated(matched: Sequence[Matched], name: str) -> Dated:
 
 def _named_day(name: str) -> dt.date | None:
     """The first date that the name of a file says, year first or without doubt day first."""
-    if found := _DATE_IN_NAME.search(name) or _DAY_FIRST.search(name):
-        year, month, day = (int(found[part]) for part in ("year", "month", "day"))
-        if found.re is _DAY_FIRST and month > _MONTHS >= day:
+    if date_match := _DATE_IN_NAME.search(name) or _DAY_FIRST.search(name):
+        year, month, day = (int(date_match[part]) for part in ("year", "month", "day"))
+        if date_match.re is _DAY_FIRST and month > _MONTHS >= day:
             month, day = day, month
-        elif found.re is _DAY_FIRST and day <= _MONTHS and day != month:
-            raise UndatedBoard(f"{name} names {found[0]}: day or month first? Write the year first.")
+        elif date_match.re is _DAY_FIRST and day <= _MONTHS and day != month:
+            raise UndatedBoard(f"{name} names {date_match[0]}: day or month first? Write the year first.")
         try:
             return dt.date(year, month, day)
         except ValueError as error:
-            if found["between"] or found.re is _DAY_FIRST:
+            if date_match["between"] or date_match.re is _DAY_FIRST:
                 raise UndatedBoard(f"{name} names something that is not a date.") from error
     return None
 
 
 def _stated_dates(one: Matched, template: Template | None) -> Iterator[dt.date]:
-    found: list[object] = []
+    dates: list[object] = []
     if one.file.date_in_text and (text := re.search(one.file.date_in_text, one.rows.text)):
-        found.append(pl.select(values.day(pl.lit(text.group(1)))).item())
+        dates.append(pl.select(values.day(pl.lit(text.group(1)))).item())
     if template is not None:
         frame = one.rows.frame
-        found.append(frame.select(values.day(values.text(template, set(frame.columns))).max()).item())
-    yield from (date for date in found if isinstance(date, dt.date) and values.EARLIEST <= date <= _tomorrow())
+        dates.append(frame.select(values.day(values.text(template, set(frame.columns))).max()).item())
+    yield from (date for date in dates if isinstance(date, dt.date) and values.EARLIEST <= date <= _tomorrow())
 
 
 def _tomorrow() -> dt.date:

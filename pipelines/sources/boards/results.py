@@ -59,7 +59,7 @@ def completed(picked: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
     """Scores with what their rows say, what is known of their benchmarks, and their errors."""
     names = picked["benchmark"].drop_nulls().unique().to_list()
     facts = [_known(name) for name in names]
-    found = pl.DataFrame(
+    known_facts = pl.DataFrame(
         {
             "benchmark": names,
             "known_category": [one.get("category") for one in facts],
@@ -75,7 +75,7 @@ def completed(picked: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
     joined = (
         picked.lazy()
         .join(base.lazy(), on=[ROW, FILE_PATH], how="inner", maintain_order="left")
-        .join(found.lazy(), on="benchmark", how="left", maintain_order="left")
+        .join(known_facts.lazy(), on="benchmark", how="left", maintain_order="left")
         .with_columns(
             pl.coalesce(category, "known_category", pl.lit("other")).alias("category"),
             pl.coalesce("chance_level", pl.when(_IS_SHARE).then(pl.col("known_chance") * _SCALE)).alias("chance_level"),

@@ -77,21 +77,21 @@ def _are(kind: type, values: Sequence[Any]) -> bool:
 
 def flat(node: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> dict[str, str | None]:
     """A record as text by key, what is nested under the path to it; of lists of records the first."""
-    found: dict[str, str | None] = {}
+    cells: dict[str, str | None] = {}
     for key, value in node.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
             if depth >= _MOST_DEPTH or len(value) > _MOST_KEYS:
                 continue
-            found.update(flat(value, f"{name}.", depth + 1))
+            cells.update(flat(value, f"{name}.", depth + 1))
         elif isinstance(value, list):
             if value and all(not isinstance(each, dict | list) for each in value):
-                found[name] = "; ".join(text_of_value(each) or "" for each in value[:50])
+                cells[name] = "; ".join(text_of_value(each) or "" for each in value[:50])
             elif value and isinstance(value[0], dict):
-                found.update(flat(value[0], f"{name}.0.", depth + 1) if depth < _MOST_DEPTH else {})
+                cells.update(flat(value[0], f"{name}.0.", depth + 1) if depth < _MOST_DEPTH else {})
         else:
-            found[name] = text_of_value(value)
-    return found
+            cells[name] = text_of_value(value)
+    return cells
 
 
 def text_of_value(value: object) -> str | None:

@@ -68,24 +68,24 @@ def text(template: Template | None, columns: Collection[str], column: str | pl.E
     if template is None:
         return pl.lit(None, pl.String)
     candidates = [_filled(one, columns, column) for one in template.text]
-    found = candidates[0] if len(candidates) == 1 else pl.coalesce(candidates)
+    result = candidates[0] if len(candidates) == 1 else pl.coalesce(candidates)
     if template.pattern is not None:
-        found = found.str.extract(template.pattern, 1)
+        result = result.str.extract(template.pattern, 1)
     if template.map:
         small = {key.casefold(): value for key, value in template.map.items()}
-        mapped = found.str.to_lowercase().replace_strict(small, default=None, return_dtype=pl.String)
+        mapped = result.str.to_lowercase().replace_strict(small, default=None, return_dtype=pl.String)
         if template.other is not None:
-            other = found if template.other == "{}" else pl.lit(template.other)
+            other = result if template.other == "{}" else pl.lit(template.other)
             mapped = pl.coalesce(mapped, other)
         return mapped
-    return found
+    return result
 
 
 def _filled(template: str, columns: Collection[str], column: str | pl.Expr | None) -> pl.Expr:
     parts: list[pl.Expr] = []
     at = 0
     if isinstance(column, str):
-        template = _NESTED.sub(lambda found: f"{{{for_column(found[0][1:-1], column)}}}", template)
+        template = _NESTED.sub(lambda match: f"{{{for_column(match[0][1:-1], column)}}}", template)
     for placeholder in PLACEHOLDER.finditer(template):
         if before := template[at : placeholder.start()]:
             parts.append(pl.lit(before))
@@ -171,11 +171,11 @@ def number(value: pl.Expr, unit: str | pl.Expr = "", *, commas: str | pl.Expr | 
         .then(bare.str.replace_all(",", "", literal=True))
         .otherwise(bare)
     )
-    found = ungrouped.str.replace(_DECIMAL_COMMA, "${1}.${2}").cast(pl.Float64, strict=False)
-    found = pl.when(found.abs() < _BEYOND_ALL).then(found)
+    parsed = ungrouped.str.replace(_DECIMAL_COMMA, "${1}.${2}").cast(pl.Float64, strict=False)
+    parsed = pl.when(parsed.abs() < _BEYOND_ALL).then(parsed)
     if isinstance(unit, str):
-        return pl.when(is_percent).then(found / 100).otherwise(found) if unit == "fraction" else found
-    return pl.when(is_percent & (unit == "fraction")).then(found / 100).otherwise(found)
+        return pl.when(is_percent).then(parsed / 100).otherwise(parsed) if unit == "fraction" else parsed
+    return pl.when(is_percent & (unit == "fraction")).then(parsed / 100).otherwise(parsed)
 
 
 def integer(value: pl.Expr, *, by_points: bool = False) -> pl.Expr:
@@ -186,8 +186,8 @@ def integer(value: pl.Expr, *, by_points: bool = False) -> pl.Expr:
         by_points: Whether points separate thousands, as in files whose decimals stand after commas.
     """
     counted = value.str.replace_all(".", "", literal=True) if by_points else value
-    found = number(pl.when(value.str.contains(_THOUSANDS_BY_POINTS)).then(counted).otherwise(value)).round(0)
-    return pl.when(found >= 1).then(found).cast(pl.Int64, strict=False)
+    parsed = number(pl.when(value.str.contains(_THOUSANDS_BY_POINTS)).then(counted).otherwise(value)).round(0)
+    return pl.when(parsed >= 1).then(parsed).cast(pl.Int64, strict=False)
 
 
 def flag(value: pl.Expr) -> pl.Expr:
@@ -221,8 +221,8 @@ def day(value: pl.Expr) -> pl.Expr:
         for first, form in ((True, "%d/%m/%Y"), (False, "%m/%d/%Y"))
     ]
     seconds = start.str.extract(_SECONDS_SINCE_1970, 1).cast(pl.Int64)
-    found = pl.coalesce(*dated, pl.from_epoch(seconds).dt.date())
-    return pl.when(found >= EARLIEST).then(found)
+    parsed = pl.coalesce(*dated, pl.from_epoch(seconds).dt.date())
+    return pl.when(parsed >= EARLIEST).then(parsed)
 
 
 def matching(patterns: Mapping[str, str], columns: Collection[str]) -> pl.Expr:

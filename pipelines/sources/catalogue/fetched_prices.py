@@ -30,7 +30,7 @@ def fetched_prices(store: RawStore, boards: Mapping[str, Declared]) -> dict[str,
         store: Raw snapshots; every earlier state stays there under its date.
         boards: Declared sources.
     """
-    found: dict[str, list[pl.DataFrame]] = {}
+    parts: dict[str, list[pl.DataFrame]] = {}
     for name, declared in boards.items():
         lists = {file.name: file.prices.table for file in declared.board.files if file.prices is not None}
         stored = store.snapshots(f"{PREFIX}{name}") if lists else []
@@ -38,8 +38,8 @@ def fetched_prices(store: RawStore, boards: Mapping[str, Declared]) -> dict[str,
             states = [one for one in stored if one.manifest.layout == layout]
             if states:
                 newest = max(states, key=lambda one: (one.manifest.as_of, one.manifest.retrieved_at))
-                found.setdefault(table, []).append(_rows(newest, declared))
-    return {table: pl.concat(rows) for table, rows in found.items()}
+                parts.setdefault(table, []).append(_rows(newest, declared))
+    return {table: pl.concat(rows) for table, rows in parts.items()}
 
 
 def _rows(stored: RawSnapshot, declared: Declared) -> pl.DataFrame:

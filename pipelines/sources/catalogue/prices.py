@@ -26,9 +26,9 @@ def market_prices(offers: pl.DataFrame) -> pl.DataFrame:
     for (accelerator,), listed in offers.group_by("accelerator", maintain_order=True):
         named = listed.to_dicts()
         for kind in PRICE_KINDS:
-            found = {is_hyperscaler: market_price(str(accelerator), named, kind, is_hyperscaler=is_hyperscaler)
+            prices = {is_hyperscaler: market_price(str(accelerator), named, kind, is_hyperscaler=is_hyperscaler)
                      for is_hyperscaler in (False, True)}  # fmt: skip
-            for is_hyperscaler, price in found.items():
+            for is_hyperscaler, price in prices.items():
                 if price is None:
                     continue
                 rows.append(
@@ -37,7 +37,7 @@ def market_prices(offers: pl.DataFrame) -> pl.DataFrame:
                         "usd_per_device_hour": price.usd_per_device_hour, "usd_low_per_device_hour": price.low,
                         "usd_high_per_device_hour": price.high, "providers": price.providers, "offers": price.offers,
                         "newest_date": price.newest_date, "oldest_date": price.oldest_date, "undated": price.undated,
-                        "is_usual": not is_hyperscaler or found[False] is None,
+                        "is_usual": not is_hyperscaler or prices[False] is None,
                         "basis": price.basis, "sources": price.sources,
                     }
                 )  # fmt: skip

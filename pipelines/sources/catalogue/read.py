@@ -86,8 +86,8 @@ _OTHER_DRAWS: Mapping[str, Callable[[Accelerator], Draw | None]] = {
 """What is drawn beside the devices under load, by the first words of the columns."""
 
 
-def _sources(found: tuple[Draw | None, ...]) -> str | None:
-    return "; ".join(f"{one.what}: {one.source} ({one.note})" for one in found if one is not None) or None
+def _sources(draws: tuple[Draw | None, ...]) -> str | None:
+    return "; ".join(f"{one.what}: {one.source} ({one.note})" for one in draws if one is not None) or None
 
 
 def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
@@ -111,7 +111,9 @@ def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
         pl.Series("memory_basis", [one.memory_basis for one in known]),
         *(pl.Series(name, shares) for name, shares in zip(ends, drawn, strict=True)),
         *(
-            pl.Series(f"{name}{end}_w", [found and getattr(found.watts, which) for found in draws], pl.Float64)
+            pl.Series(
+                f"{name}{end}_w", [power_draw and getattr(power_draw.watts, which) for power_draw in draws], pl.Float64
+            )
             for name, draws in other_draws.items()
             for end, which in (("_low", "low"), ("", "likely"), ("_high", "high"))
         ),

@@ -122,13 +122,13 @@ def fetched_models(settings: Settings) -> dict[str, FetchedModel]:
     by_revision: dict[tuple[str, str], list[RawSnapshot]] = {}
     for snapshot in RawStore(settings.raw).snapshots(SOURCE):
         by_revision.setdefault((snapshot.manifest.subject, str(snapshot.manifest.revision)), []).append(snapshot)
-    found: dict[str, FetchedModel] = {}
+    models: dict[str, FetchedModel] = {}
     for (model_id, _), snapshots in by_revision.items():
         if any(snapshot.manifest.layout == _CONFIG for snapshot in snapshots):
             one = _fetched(snapshots)
-            if model_id not in found or found[model_id].retrieved_at <= one.retrieved_at:
-                found[model_id] = one
-    return found
+            if model_id not in models or models[model_id].retrieved_at <= one.retrieved_at:
+                models[model_id] = one
+    return models
 
 
 def _fetched(snapshots: list[RawSnapshot]) -> FetchedModel:

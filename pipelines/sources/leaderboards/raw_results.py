@@ -160,22 +160,22 @@ def _number(value: object) -> float | None:
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
-    found = pattern.search(text)
-    return found.group(1) if found else None
+    match = pattern.search(text)
+    return match.group(1) if match else None
 
 
 def _gib(value: object) -> float | None:
     """`15.08 GB` of v1 is GiB; `512.3 MB` is MiB."""
-    found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d*)?)\s*(GB|MB)\s*", str(value or ""), re.ASCII)
-    if not found:
+    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d*)?)\s*(GB|MB)\s*", str(value or ""), re.ASCII)
+    if not match:
         return None
-    return float(found.group(1)) / (1 if found.group(2) == "GB" else 1024)
+    return float(match.group(1)) / (1 if match.group(2) == "GB" else 1024)
 
 
 def _model_of(document: Mapping[str, Any], config: Mapping[str, Any], arguments: str, uri: str) -> str:
     in_path = _PATH.search(uri)
     # Transcriptions name it in a note, beside dates with slashes.
-    noted = (found[0] for found in _HUB_ID.finditer(str(document.get("_provenance", ""))) if _LETTER.search(found[1]))
+    noted = (match[0] for match in _HUB_ID.finditer(str(document.get("_provenance", ""))) if _LETTER.search(match[1]))
     for candidate in (
         _text(config.get("model_name")),
         _text(document.get("model_name")),
@@ -252,12 +252,12 @@ def _v2_scores(
     results: Mapping[str, Mapping[str, Any]], problems: dict[str, str]
 ) -> dict[str, tuple[float, float, str]]:
     def group(prefix: str, choices: Mapping[str, int]) -> tuple[float, float, str]:
-        found = {
+        values = {
             task: value
             for task in choices
             if (value := _metric(results, f"leaderboard_{prefix}_{task}", "acc_norm,none")) is not None
         }
-        score, raw = subtask_mean(found, choices)
+        score, raw = subtask_mean(values, choices)
         return score, raw, f"mean of {len(choices)} subtasks, each normalised"
 
     def single(task: str, metric: str, chance: float) -> tuple[float, float, str]:
@@ -270,14 +270,14 @@ def _v2_scores(
         """Value of the group; newer harnesses write none, so the mean of its subtasks, weighted as the harness did."""
         if _metric(results, f"leaderboard_{task}", f"{metric},none") is not None:
             return single(task, metric, chance)
-        found = {
+        values = {
             part: value
             for part in items
             if (value := _metric(results, f"leaderboard_{prefix}_{part}", f"{metric},none")) is not None
         }
-        if not found:
+        if not values:
             raise MissingTask(f"no {metric} of leaderboard_{task}")
-        mean = group_mean(found, items)
+        mean = group_mean(values, items)
         return normalised(mean, chance), mean, f"mean {metric} of {len(items)} subtasks, weighted by questions"
 
     def ifeval() -> tuple[float, float, str]:

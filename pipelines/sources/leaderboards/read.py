@@ -142,8 +142,8 @@ def _front(stored: RawSnapshot) -> pl.DataFrame:
         (100 * pl.col("average_error").cast(pl.Float64, strict=False)).alias("error_pct"),
         (pl.col("source") if "source" in text.columns else pl.lit(manifest.uri)).alias("source"),
     ).unique(list(PUBLISHED_FRONTS.key), maintain_order=True)
-    if found := violations(PUBLISHED_FRONTS, rows):
+    if broken_rows := violations(PUBLISHED_FRONTS, rows):
         raise UnreadableFile(
-            f"{manifest.uri} is not a front: {'; '.join(f'{why} in {n}' for why, n in found.items())}."
+            f"{manifest.uri} is not a front: {'; '.join(f'{why} in {n}' for why, n in broken_rows.items())}."
         )
     return PUBLISHED_FRONTS.conform(rows)

@@ -123,12 +123,12 @@ def _wrong_cells(text: pl.DataFrame, layout: Layout) -> pl.DataFrame:
 def _broken(rows: pl.DataFrame, conditions: Sequence[pl.Expr], reasons: Sequence[pl.Expr]) -> pl.DataFrame:
     """Rows for which a condition holds, once for each, with its reason; most files break none."""
     holds = rows.select(condition.fill_null(value=False).alias(str(i)) for i, condition in enumerate(conditions))
-    found = [
+    parts = [
         rows.filter(holds[str(i)]).select(_ROW, reason.alias("reason"))
         for i, reason in enumerate(reasons)
         if holds[str(i)].any()
     ]
-    return pl.concat([rows.select(_ROW, pl.lit("").alias("reason")).clear(), *found])
+    return pl.concat([rows.select(_ROW, pl.lit("").alias("reason")).clear(), *parts])
 
 
 def _wrong_values(typed: pl.DataFrame, layout: Layout) -> pl.DataFrame:

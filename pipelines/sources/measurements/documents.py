@@ -335,8 +335,8 @@ def _precision(word: object) -> str | None:
 
 
 def _day(word: object) -> str | None:
-    found = re.match(r"(\d{4})-?(\d{2})-?(\d{2})", str(word or ""))
-    return f"{found[1]}-{found[2]}-{found[3]}" if found else None
+    match = re.match(r"(\d{4})-?(\d{2})-?(\d{2})", str(word or ""))
+    return f"{match[1]}-{match[2]}-{match[3]}" if match else None
 
 
 READERS = (

@@ -102,5 +102,5 @@ _STACKS = (("vllm", "vLLM"), ("tensorrt", "TensorRT-LLM"), ("sglang", "SGLang"))
 
 
 def _value(text: str, pattern: str) -> str | None:
-    found = re.search(pattern, text)
-    return found[1].strip() if found else None
+    match = re.search(pattern, text)
+    return match[1].strip() if match else None

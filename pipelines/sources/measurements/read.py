@@ -97,11 +97,11 @@ def _within(text: str) -> Iterable[Row | None] | None:
             continue
         try:
             _, end = decoder.raw_decode(text, opening.end())
-            found = parse_json(text[opening.end() : end])
+            document = parse_json(text[opening.end() : end])
         except (ValueError, RecursionError, NotJson):
             failures += 1
             continue
-        rows = _document(found) if isinstance(found, dict) else None
+        rows = _document(document) if isinstance(document, dict) else None
         if rows is not None:
             read.append(rows)
     return (row for rows in read for row in rows) if read else None
@@ -109,16 +109,16 @@ def _within(text: str) -> Iterable[Row | None] | None:
 
 def _json(text: str, uri: str) -> Iterable[Row | None] | None:
     try:
-        found: Any = parse_json(text)
+        document: Any = parse_json(text)
     except NotJson:
         try:
-            found = [parse_json(line) for line in text.splitlines() if line.strip()]
+            document = [parse_json(line) for line in text.splitlines() if line.strip()]
         except NotJson as error:
             within = _within(text)
             if within is None:
                 raise UnknownMeasurements(f"{uri} is neither JSON nor JSON lines: {error}") from error
             return within
-    several = found if isinstance(found, list) else [found]
+    several = document if isinstance(document, list) else [document]
     read = [_document(each) for each in several if isinstance(each, dict)]
     if not read or any(rows is None for rows in read):
         return None

@@ -29,7 +29,7 @@ def recognise(file: Unread) -> Recognised | None:
 def measurements_of(payload: bytes, uri: str) -> pl.DataFrame | None:
     """Rows of a file's bytes, or None where no tool known here wrote it, whole."""
     try:
-        found = rows_of(payload.decode("utf-8-sig"), uri)
+        rows = rows_of(payload.decode("utf-8-sig"), uri)
     except (UnicodeDecodeError, UnknownMeasurements):
         return None
-    return None if found is None else frame_of(found, Stated())
+    return None if rows is None else frame_of(rows, Stated())

@@ -84,12 +84,12 @@ def sole(values: Sequence[object]) -> object | None:
 
 def at(document: Mapping[str, Any], *path: str) -> Any:
     """What lies at a path of keys, or None."""
-    found: Any = document
+    value: Any = document
     for key in path:
-        if not isinstance(found, Mapping) or key not in found:
+        if not isinstance(value, Mapping) or key not in value:
             return None
-        found = found[key]
-    return found
+        value = value[key]
+    return value
 
 
 def milli(value: object) -> float | None:

@@ -62,7 +62,7 @@ def with_names(rows: pl.DataFrame, devices: Mapping[str, Accelerator]) -> pl.Dat
         except ProfilingError:
             return None
 
-    found = [
+    pairs = [
         (
             known_name(row["device"] or row["device_as_reported"], names.device),
             known_name(row["model"] or row["model_as_reported"], names.model),
@@ -70,8 +70,8 @@ def with_names(rows: pl.DataFrame, devices: Mapping[str, Accelerator]) -> pl.Dat
         for row in rows.select("device", "device_as_reported", "model", "model_as_reported").iter_rows(named=True)
     ]
     return rows.with_columns(
-        pl.Series("device", [device for device, _ in found], dtype=pl.String),
-        pl.Series("model", [model for _, model in found], dtype=pl.String),
+        pl.Series("device", [device for device, _ in pairs], dtype=pl.String),
+        pl.Series("model", [model for _, model in pairs], dtype=pl.String),
     )
 
 

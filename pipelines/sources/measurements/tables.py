@@ -104,9 +104,9 @@ _SIZES = {"small": "s", "medium": "m", "large": "l"}
 
 def gguf_format(run: Mapping[str, object], file: str) -> str | None:
     """The file type that the name of the file states, else what llama.cpp prints: `llama 8B Q4_K - Medium`."""
-    found = _FILE_TYPE.search(file.casefold())
-    if found:
-        name = found[0]
+    match = _FILE_TYPE.search(file.casefold())
+    if match:
+        name = match[0]
         return name if name in {"bf16", "mxfp4"} else f"gguf-{name}"
     printed = re.search(
         r"((?:I?Q\d_?\w*|MXFP4|BF16|F16|F32))(?: - (Small|Medium|Large))?", str(run.get("model_type") or "")
@@ -130,7 +130,7 @@ def llama_bench_markdown(text: str) -> Iterator[Row | None] | None:
     heads = next((line for line in lines if "test" in line and "t/s" in line and "model" in line), None)
     if heads is None:
         return None
-    device = next((found[1].strip() for found in re.finditer(r"Device \d+: ([^,\n]+)", text)), None)
+    device = next((match[1].strip() for match in re.finditer(r"Device \d+: ([^,\n]+)", text)), None)
     return (
         row
         for line in lines
@@ -188,10 +188,10 @@ def _held_back(line: Mapping[str, str], across: int, attention: int) -> float:
     `scheduler-recv-interval` of SGLang (half of it on average), `batch_wait_timeout_iters` and, where attention is data
     parallel, `timeout_iters` of TensorRT-LLM: benchmarks/*.sh of SemiAnalysisAI/InferenceX, state of early 2026.
     """
-    found = re.search(r"silicon_concurrency=(\d+)", line["silicon_data_source"])
-    if not _UNEVEN.search(line["silicon_data_source"]) or found is None:
+    match = re.search(r"silicon_concurrency=(\d+)", line["silicon_data_source"])
+    if not _UNEVEN.search(line["silicon_data_source"]) or match is None:
         return 0.0
-    in_flight, short = int(found[1]), line["isl"] == line["osl"] == "1024"
+    in_flight, short = int(match[1]), line["isl"] == line["osl"] == "1024"
     kind = (line["backend"], line["model_path"].casefold().rsplit("/", 1)[-1])
     if kind == ("sglang", "deepseek-r1") and line["system"].startswith("b200"):
         return 15.0 if in_flight >= _MANY else 5.0

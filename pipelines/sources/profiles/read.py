@@ -85,7 +85,7 @@ def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
     )
     for table, make in made:
         try:
-            found = violations(table, table.conform(make()))
+            broken_rows = violations(table, table.conform(make()))
         except (
             ArithmeticError,
             AttributeError,
@@ -96,8 +96,8 @@ def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
         ) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise UnusableBundle(f"its rows do not make {table.relation}: {type(error).__name__}: {reason}") from error
-        if found:
-            raise UnusableBundle(f"its rows break {table.relation}: {'; '.join(found)}")
+        if broken_rows:
+            raise UnusableBundle(f"its rows break {table.relation}: {'; '.join(broken_rows)}")
     try:
         models = bundle.plan.get("models", {})
         for point in bundle.final_points():

@@ -24,13 +24,13 @@ def vote_files(paths: Iterable[Path | str]) -> list[Path]:
     Raises:
         UnreadableVotes: a path does not exist, is a pickle, or has a suffix that is not read.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
             inside = [p for p in sorted(path.rglob("*")) if p.is_file() and suffix_of(p) in _SUFFIXES]
             if not inside:
                 raise UnreadableVotes(f"{path}: holds no file of votes ({', '.join(_SUFFIXES)}).")
-            found.extend(inside)
+            files.extend(inside)
         elif not path.is_file():
             raise UnreadableVotes(f"{path}: there is no such file or folder.")
         elif _is_pickle(path):
@@ -38,10 +38,10 @@ def vote_files(paths: Iterable[Path | str]) -> list[Path]:
         elif suffix_of(path) not in _SUFFIXES:
             raise UnreadableVotes(f"{path}: suffix is none of {', '.join(_SUFFIXES)}.")
         else:
-            found.append(path)
-    if not found:
+            files.append(path)
+    if not files:
         raise UnreadableVotes("No file of votes was named.")
-    return found
+    return files
 
 
 def suffix_of(path: Path) -> str:

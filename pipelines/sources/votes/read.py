@@ -196,9 +196,9 @@ class Votes:
             "SELECT model_a, model_b, label, outcome, min(ordinal) AS row, count(*) AS votes"
             f" FROM ({marked}) GROUP BY ALL"
         )
-        found = grouped.with_columns(reason=rejection()).filter(pl.col("reason").is_not_null())
+        rejected = grouped.with_columns(reason=rejection()).filter(pl.col("reason").is_not_null())
         return (
-            found.group_by("reason", pl.col("label").str.head(_LABEL_CHARACTERS))
+            rejected.group_by("reason", pl.col("label").str.head(_LABEL_CHARACTERS))
             .agg(pl.col("row").min(), pl.col("votes").sum())
             .sort("row")
         )
@@ -291,14 +291,14 @@ class Votes:
         )
 
     def _recognised(self, path: Path, number: int) -> _File:
-        suffix, found = suffix_of(path), list[str]()
+        suffix, column_names = suffix_of(path), list[str]()
         for dialect in dialects(suffix, utf16=is_utf16(path)):
             source = reader(str(path), suffix, dialect)
             try:
                 relation = self._connection.sql(f"SELECT * FROM {source} LIMIT 0")
             except duckdb.Error as error:
                 raise UnreadableVotes(f"{path}: cannot be read as {suffix}: {error}") from error
-            found = found or relation.columns
+            column_names = column_names or relation.columns
             columns = dict(zip(relation.columns, relation.types, strict=True))
             for layout in VOTE_LAYOUTS:
                 if layout.recognised_by <= columns.keys():
@@ -309,7 +309,7 @@ class Votes:
                     return _File(str(path), layout, select, frozenset({*fields, "outcome"}))
         known = "; ".join(f"{known.name}: {', '.join(sorted(known.recognised_by))}" for known in VOTE_LAYOUTS)
         raise UnreadableVotes(
-            f"{path}: no known layout of votes has the columns {', '.join(found)}. Known are {known}."
+            f"{path}: no known layout of votes has the columns {', '.join(column_names)}. Known are {known}."
         )
 
     def _marked(self, keep: VoteFilter, *, ordinal: bool = False) -> tuple[str, list[str]]:

@@ -75,18 +75,18 @@ def field_expressions(columns: dict[str, Any]) -> dict[str, str]:
     Args:
         columns: DuckDB type of each column of the file.
     """
-    found: dict[str, str] = {}
+    expressions: dict[str, str] = {}
     for field in FIELDS:
         for place in field.places:
             expression = _expression(field, place.split("/"), columns)
             if expression is not None:
-                found[field.name] = expression
+                expressions[field.name] = expression
                 break
     for name, alternative in (("battle_at", "battle_instant"), ("prompt_text", "prompt_turns")):
-        other = found.pop(alternative, None)
+        other = expressions.pop(alternative, None)
         if other is not None:
-            found.setdefault(name, other)
-    return found
+            expressions.setdefault(name, other)
+    return expressions
 
 
 def select_votes(
