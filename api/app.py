@@ -89,7 +89,7 @@ def create(settings: Settings) -> FastAPI:
     for kind, status in _STATUS:
         app.add_exception_handler(kind, _sentence(status))
     app.add_exception_handler(Refusal, refused)
-    app.add_exception_handler(RequestValidationError, _misunderstood)
+    app.add_exception_handler(RequestValidationError, _validation_problem)
     app.add_exception_handler(duckdb.Error, _sentence(503, "The published warehouse does not hold what is asked for;"
                                                       " run `skyline refresh`: "))  # fmt: skip
     app.add_middleware(Remembered, reader=app.state.reader, prefix=routes.prefix)
@@ -106,7 +106,7 @@ def _sentence(status: int, before: str = "") -> Callable[[Request, Exception], R
     return answer
 
 
-def _misunderstood(_request: Request, error: Exception) -> Response:
+def _validation_problem(_request: Request, error: Exception) -> Response:
     """What was sent does not have the described form: where, and what would."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for no other
     problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
@@ -137,11 +137,11 @@ def _add_health(app: FastAPI) -> Callable[[int], None]:
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    app.add_middleware(_Measured, requests=requests, seconds=seconds)
+    app.add_middleware(_RequestMetrics, requests=requests, seconds=seconds)
     return lambda status: refusals.labels(status).inc()
 
 
-class _Measured:
+class _RequestMetrics:
     """ASGI middleware that counts answers and their time."""
 
     def __init__(self, app: ASGIApp, requests: Counter, seconds: Histogram) -> None:

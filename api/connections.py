@@ -17,7 +17,7 @@ PATIENCE_S = 10.0
 """A whole request must have come so long after the connection was made or the answer before was sent."""
 _READING_S = 60.0
 """So long may a client take nothing of its answer."""
-_LOOK_S = 1.0
+_CHECK_S = 1.0
 _MOST_HEAD_BYTES = 64 << 10
 
 
@@ -34,7 +34,7 @@ class Places:
         """
         self._proxies, self._per_address, self._in_all = tuple(proxies), per_address, in_all
         self._by_address: defaultdict[str, set[Connection]] = defaultdict(set)
-        self._looking: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def admit(self, connection: "Connection") -> bool:
         """Give a connection a place; where there is none, that one gives way that has waited longest for a request."""
@@ -49,7 +49,7 @@ class Places:
                 return False
             min(idle, key=lambda one: one.waits_since).end()
         self._by_address[connection.address].add(connection)
-        self._schedule_look(connection.loop)
+        self._schedule_check(connection.loop)
         return True
 
     def leave(self, connection: "Connection") -> None:
@@ -59,18 +59,18 @@ class Places:
         if not same_address:
             self._by_address.pop(connection.address, None)
 
-    def _schedule_look(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._looking is None:
-            self._looking = loop.call_later(_LOOK_S, self._look, loop)
+    def _schedule_check(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is None:
+            self._timer = loop.call_later(_CHECK_S, self._end_overdue, loop)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._looking = None
+    def _end_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
         now = loop.time()
         for connection in [one for same_address in self._by_address.values() for one in same_address]:
             if connection.is_overdue(now):
                 connection.end()
         if self._by_address:
-            self._schedule_look(loop)
+            self._schedule_check(loop)
 
 
 class Connection(HttpToolsProtocol):

@@ -34,11 +34,11 @@ BEARER = HTTPBearer(auto_error=False, description="The token set by the operator
 """For the description only: who asks is known before a route, or the body of a request, is looked at."""
 
 
-class _Gone(Exception):
+class _ClientGone(Exception):
     """The client left before it had sent everything."""
 
 
-class _PerMinute:
+class _RequestsPerMinute:
     """At most so many questions of one address in any minute.
 
     `limits`, which counts what is rare, starts a thread for every hundredth of a second in which it is asked; that
@@ -47,15 +47,15 @@ class _PerMinute:
 
     def __init__(self, most: int) -> None:
         self._most, self._swept_at_s = most, 0.0
-        self._asked_at_s: dict[str, deque[float]] = {}
+        self._request_times_s: dict[str, deque[float]] = {}
 
     def hit(self, address: str) -> bool:
         """Count a question, unless it is one too many; return whether it was counted."""
         now = time.monotonic()
         if now - self._swept_at_s > _MINUTE_S:
             self._swept_at_s = now
-            self._asked_at_s = {who: at for who, at in self._asked_at_s.items() if now - at[-1] < _MINUTE_S}
-        at = self._asked_at_s.setdefault(address, deque(maxlen=self._most))
+            self._request_times_s = {who: at for who, at in self._request_times_s.items() if now - at[-1] < _MINUTE_S}
+        at = self._request_times_s.setdefault(address, deque(maxlen=self._most))
         if len(at) == self._most and now - at[0] < _MINUTE_S:
             return False
         at.append(now)  # where it is full, the oldest leaves
@@ -76,9 +76,9 @@ class Guard:
         """
         self._app, self._settings, self._description, self._tell = app, settings, description, refused
         self._token = settings.api_token.get_secret_value().encode() if settings.api_token else None
-        self._asked = _PerMinute(settings.api_requests_per_minute)
-        self._guessed = MovingWindowRateLimiter(MemoryStorage())
-        self._wrong = RateLimitItemPerMinute(WRONG_TOKENS_PER_MINUTE, namespace="wrong")
+        self._requests = _RequestsPerMinute(settings.api_requests_per_minute)
+        self._wrong_tokens = MovingWindowRateLimiter(MemoryStorage())
+        self._wrong_token_limit = RateLimitItemPerMinute(WRONG_TOKENS_PER_MINUTE, namespace="wrong")
         self._at_once: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,14 +101,14 @@ class Guard:
             return
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else "unknown"
-        named = client_address(peer, ",".join(headers.getlist("x-forwarded-for")), self._settings.trusted_proxies)
-        address = counted_as(named)
+        client = client_address(peer, ",".join(headers.getlist("x-forwarded-for")), self._settings.trusted_proxies)
+        address = counted_as(client)
         if refusal := self._refusal(address, scope["path"], headers):
             await self._refuse(refusal, scope, receive, answer)
             return
         try:
             body = await _read(headers, receive)
-        except _Gone:
+        except _ClientGone:
             return
         if body is None:
             refusal = problem(413, f"At most {MOST_BYTES_SENT >> 20} MiB can be sent.")
@@ -133,10 +133,10 @@ class Guard:
 
     def _refusal(self, address: str, path: str, headers: Headers) -> Response | None:
         """Why an address is not answered, as the response; None where it is."""
-        if not self._guessed.test(self._wrong, address):
+        if not self._wrong_tokens.test(self._wrong_token_limit, address):
             many = f"{WRONG_TOKENS_PER_MINUTE} wrong tokens in a minute; try again later."
             return problem(429, many, {"Retry-After": "60"})
-        if not self._asked.hit(address):
+        if not self._requests.hit(address):
             often = f"At most {self._settings.api_requests_per_minute} requests a minute; try again later."
             return problem(429, often, {"Retry-After": "10"})
         if self._token is None or path == self._description:
@@ -145,7 +145,7 @@ class Guard:
         if scheme.lower() == "bearer" and secrets.compare_digest(token.strip().encode(), self._token):
             return None
         if token:
-            self._guessed.hit(self._wrong, address)
+            self._wrong_tokens.hit(self._wrong_token_limit, address)
             LOGGER.warning("A wrong token from %s.", address)
         return problem(401, "A valid token is needed: `Authorization: Bearer …`.", {"WWW-Authenticate": "Bearer"})
 
@@ -158,7 +158,7 @@ async def _read(headers: Headers, receive: Receive) -> list[Message] | None:
     """All that was sent, so that no route begins before the whole is known to be small enough; None where it is not.
 
     Raises:
-        _Gone: the client left.
+        _ClientGone: the client left.
     """
     stated = headers.get("content-length", "0")
     if stated.isdigit() and int(stated) > MOST_BYTES_SENT:
@@ -168,7 +168,7 @@ async def _read(headers: Headers, receive: Receive) -> list[Message] | None:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Gone
+            raise _ClientGone
         body.append(message)
         received += len(message.get("body", b""))
         if received > MOST_BYTES_SENT:

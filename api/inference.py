@@ -114,10 +114,10 @@ async def answered(request: Request, body: Prompted) -> Answered:
     measuring = _measuring(request)
     try:
         if body.endpoint is not None:
-            server = _offered(body.endpoint, "server that may be asked from here", measuring.endpoints)
+            server = _require_offered(body.endpoint, "server that may be asked from here", measuring.endpoints)
             result, bundle = await measuring.prompt(server, str(body.model), body.prompt, body.new_tokens)
         else:
-            checkpoint = _offered(str(body.checkpoint), "checkpoint of this server", measuring.checkpoints)
+            checkpoint = _require_offered(str(body.checkpoint), "checkpoint of this server", measuring.checkpoints)
             result, bundle = await measuring.generate(checkpoint, body.prompt, body.new_tokens, body.precision)
     except CannotMeasure as error:
         raise Refusal(503, str(error)) from error
@@ -131,7 +131,7 @@ async def answered(request: Request, body: Prompted) -> Answered:
 async def quality(request: Request, body: Scored) -> Quality:
     """As `skyline profile quality`: a quantised checkpoint or another format, held against the first that is named."""
     measuring = _measuring(request)
-    names = [_offered(name, "checkpoint of this server", measuring.scored) for name in body.checkpoints]
+    names = [_require_offered(name, "checkpoint of this server", measuring.scored) for name in body.checkpoints]
     questions = [each.model_dump() for each in body.questions]
     try:
         rows, bundle = await measuring.quality(names, body.precisions, questions)
@@ -140,9 +140,9 @@ async def quality(request: Request, body: Scored) -> Quality:
     return Quality(rows=rows, bundle=bundle)
 
 
-def _offered(name: str, what: str, known: Iterable[str]) -> str:
-    offered = sorted(known)
+def _require_offered(name: str, kind: str, choices: Iterable[str]) -> str:
+    offered = sorted(choices)
     if name not in offered:
-        there = ", ".join(offered[:_MOST_NAMED]) or "none"
-        raise Refusal(404, f"{name!r} is no {what}; there are: {there}.")
+        examples = ", ".join(offered[:_MOST_NAMED]) or "none"
+        raise Refusal(404, f"{name!r} is no {kind}; there are: {examples}.")
     return name

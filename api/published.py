@@ -20,14 +20,14 @@ from warehouse.reader import Reader
 ROUTES = APIRouter()
 
 
-def _as_described(value: object) -> object:
+def _iso_date(value: object) -> object:
     # Pydantic alone takes numbers too, as seconds since 1970.
     if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
         raise ValueError("a date is written as 2024-06-19")
     return value
 
 
-Day = Annotated[dt.date, BeforeValidator(_as_described)]
+Day = Annotated[dt.date, BeforeValidator(_iso_date)]
 Text = Annotated[str | None, Field(max_length=200)]
 _LOOK_FOR_DISCONNECT_S = 0.1
 
