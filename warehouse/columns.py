@@ -50,7 +50,7 @@ def headed(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 @functools.cache
-def _contracted() -> Mapping[str, Column]:
+def _contract_columns() -> Mapping[str, Column]:
     """A column of the contracts by its name; of several tables the one that states a unit."""
     columns: dict[str, Column] = {}
     for table in (*TABLES, *VIEWS):
@@ -64,7 +64,7 @@ def unit_of(name: str) -> str:
     """Unit of a column by its name: as the contracts state it, else as its end says; empty for counts and words."""
     whole = _PART.sub("", name)
     for candidate in (name, _END.sub("", name), whole, _END.sub("", whole)):
-        if (column := _contracted().get(candidate)) is not None and column.unit and column.unit != "see unit":
+        if (column := _contract_columns().get(candidate)) is not None and column.unit and column.unit != "see unit":
             return column.unit
     plain = _END.sub("", whole)
     if plain in _ON_PAGES:
@@ -81,7 +81,7 @@ def columns_of(frame: pl.DataFrame) -> dict[str, dict[str, str]]:
     return {
         name: {
             "type": _type(dtype), "unit": unit_of(name) if dtype.is_numeric() else "",
-            "meaning": column.meaning if (column := _contracted().get(name)) else "",
+            "meaning": column.meaning if (column := _contract_columns().get(name)) else "",
         }
         for name, dtype in frame.schema.items()
     }  # fmt: skip

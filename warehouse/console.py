@@ -289,10 +289,10 @@ def _receive(
         while True:
             if cancel is not None and cancel.is_set():
                 raise QueryCancelled("The query was cancelled.")
-            left = deadline - time.monotonic()
-            if left <= 0:
+            seconds_left = deadline - time.monotonic()
+            if seconds_left <= 0:
                 raise QueryRefused(f"Refused: it takes longer than {limits.seconds:g} s.")
-            if not selector.select(min(left, _LOOK_FOR_CANCEL_S)):
+            if not selector.select(min(seconds_left, _LOOK_FOR_CANCEL_S)):
                 continue
             chunk = pipe.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]
             if not chunk:

@@ -132,13 +132,13 @@ def ask(request: dict[str, Any], own: Mapping[str, bytes] | None = None) -> tupl
     open_files = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"  # noqa: PTH112 - spares an import
     connection.execute(f"ATTACH '{open_files}/{request['database']:d}' AS skyline (READ_ONLY)")
     if own:
-        _take(connection, own)
+        _create_own_tables(connection, own)
     connection.execute("USE skyline")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")  # nothing of it can be taken back
     sql, explain = _one_select(connection, request["sql"])
     if explain:
-        return _explained(connection, f"{explain} {sql}"), request["rows"]
+        return _explain_table(connection, f"{explain} {sql}"), request["rows"]
     described = connection.sql(f"FROM (\n{sql}\n) LIMIT 0")
     columns = [
         _Column(place, *named) for place, named in enumerate(zip(described.columns, described.types, strict=True))
@@ -156,7 +156,7 @@ def ask(request: dict[str, Any], own: Mapping[str, bytes] | None = None) -> tupl
     return pa.table([column.answer(rows) for column in columns], [column.name for column in columns]), most
 
 
-def _take(connection: duckdb.DuckDBPyConnection, own: Mapping[str, bytes]) -> None:
+def _create_own_tables(connection: duckdb.DuckDBPyConnection, own: Mapping[str, bytes]) -> None:
     """Make tables of the asker's own rows."""
     connection.execute("ATTACH ':memory:' AS yours")
     for relation, stream in own.items():
@@ -197,7 +197,7 @@ class _Column:
         return values
 
 
-def _explained(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+def _explain_table(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
     rows = connection.execute(sql).fetchall()
     return pa.table({"explain_key": [row[0] for row in rows], "explain_value": [row[1] for row in rows]})
 
@@ -221,7 +221,7 @@ def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, s
         explain, text = text.encode()[:rest].decode(), text.encode()[rest:].decode()
         words = _words(text)
         kind = duckdb.extract_statements(text)[0].type
-    available = _Available.of(connection)
+    available = _FunctionRules.of(connection)
     # A PIVOT whose values are not named is several statements to DuckDB; those that are not to be read change a type.
     if kind.name == "MULTI" and words[0][1] in {"pivot", "pivot_wider", "from", "with", "select", "("}:
         _examine_words([word for _, word in words], available)
@@ -241,7 +241,7 @@ def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, s
 
 
 @dataclass(frozen=True)
-class _Available:
+class _FunctionRules:
     """Functions by what strangers may do with them.
 
     Attributes:
@@ -257,7 +257,7 @@ class _Available:
     elsewhere: Set[str]
 
     @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection) -> "_Available":
+    def of(cls, connection: duckdb.DuckDBPyConnection) -> "_FunctionRules":
         """What DuckDB and the warehouse have."""
         known = connection.sql(
             "SELECT function_name, function_type, stability, macro_definition,"
@@ -323,7 +323,7 @@ def _after_explain(words: list[tuple[int, str]]) -> int:
     return words[place][0]
 
 
-def _examine_words(words: list[str], available: _Available) -> None:
+def _examine_words(words: list[str], available: _FunctionRules) -> None:
     """Look at the words of a statement that DuckDB does not take apart for us: stricter than need be.
 
     Raises:
@@ -342,7 +342,7 @@ def _without_semicolon(text: str) -> str:
     return raw[: words[-1]].decode() if raw[words[-1] : words[-1] + 1] == b";" else text
 
 
-def _examine(parsed: object, available: _Available) -> None:
+def _examine(parsed: object, available: _FunctionRules) -> None:
     """Look at every node of a serialised statement.
 
     Raises:

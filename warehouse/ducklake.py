@@ -85,7 +85,7 @@ def connect(
         connection.execute(f"USE {_CATALOGUE}")
     except duckdb.Error as error:
         connection.close()
-        raise NoDuckLake(f"The DuckLake {_nameable(catalogue)} cannot be opened: {_reason(error)}") from error
+        raise NoDuckLake(f"The DuckLake {_without_password(catalogue)} cannot be opened: {_reason(error)}") from error
     except NoDuckLake:
         connection.close()
         raise
@@ -148,12 +148,14 @@ def only_publisher(catalogue: str, patience_s: float = _PATIENCE_S) -> Iterator[
         try:
             connection.execute(f"ATTACH '{_quoted(catalogue.removeprefix(_POSTGRES))}' AS lock (TYPE postgres)")
         except duckdb.Error as error:
-            raise NoDuckLake(f"The catalogue {_nameable(catalogue)} cannot be reached: {_reason(error)}") from error
+            raise NoDuckLake(
+                f"The catalogue {_without_password(catalogue)} cannot be reached: {_reason(error)}"
+            ) from error
         until = time.monotonic() + patience_s
         while not _locked(connection):
             if time.monotonic() >= until:
                 raise DuckLakeBusy(
-                    f"Another publisher is writing to {_nameable(catalogue)}; wait until it has finished."
+                    f"Another publisher is writing to {_without_password(catalogue)}; wait until it has finished."
                 )
             time.sleep(_ASK_EVERY_S)
         yield
@@ -230,7 +232,7 @@ def _quoted(text: str) -> str:
     return text.replace("'", "''")
 
 
-def _nameable(catalogue: str) -> str:
+def _without_password(catalogue: str) -> str:
     """A catalogue without the password that may be in it."""
     return " ".join(word for word in catalogue.split() if not word.startswith("password="))
 

@@ -18,12 +18,12 @@ def require_no_empty_secret(settings: Settings) -> None:
     """
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        if isinstance(value, SecretStr) and not any(map(_is_seen, value.get_secret_value())):
+        if isinstance(value, SecretStr) and not any(map(_is_visible, value.get_secret_value())):
             variable = f"SKYLINE_{name.upper()}"
             raise Unguarded(f"{variable} is empty, which protects nothing; give it a value, or do not set it.")
 
 
-def _is_seen(character: str) -> bool:
+def _is_visible(character: str) -> bool:
     """Whether somebody who looks at it sees a character: neither a space nor of no width."""
     return character.isprintable() and not character.isspace()
 

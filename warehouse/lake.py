@@ -76,7 +76,7 @@ class Lake:
         Raises:
             MissingTable: it has not been written yet, or what was written cannot be read.
         """
-        path = self._written(table)
+        path = self._existing_path(table)
         try:
             return [
                 Part(**{**one, "state": tuple(one["state"])}) for one in json.loads(ordinary(path).read_text("utf-8"))
@@ -95,7 +95,7 @@ class Lake:
             MissingTable: it has not been written yet.
         """
         if not table.by_snapshot:
-            return [self._written(table)]
+            return [self._existing_path(table)]
         parts = self.parts(table)
         wanted = None if snapshots is None else {REST, *snapshots}
         return [self.file(table, part) for part in parts if wanted is None or part.name in wanted]
@@ -207,7 +207,7 @@ class Lake:
     def _folder(self, table: Table) -> Path:
         return self.folder / table.schema / table.name
 
-    def _written(self, table: Table) -> Path:
+    def _existing_path(self, table: Table) -> Path:
         path = self.path(table)
         if not path.exists():
             raise MissingTable(f"{table.relation} is not in {self.folder}; run `skyline refresh` first.")

@@ -140,7 +140,7 @@ def publish(
                 for change in changed:
                     _load_snapshots(connection, lake, change)
                 _verify(connection, lake, published)
-            _note(connection, lake, published, loaded)
+            _record_loads(connection, lake, published, loaded)
             connection.execute("CHECKPOINT")
         # A clock that was set back must not make the new release an old one.
         newest = max(map(_number, releases(folder)), default=0)
@@ -211,14 +211,14 @@ def _change(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> 
     """What of a table differs between a release and the lake: which snapshots, where it is made of such."""
     if SNAPSHOT not in table.column_names or not table.column(SNAPSHOT).required or not lake.has(table):
         return _Change(table, None, 1.0)
-    differ = _other_parts(connection, lake, table) if table.by_snapshot else None
+    differ = _changed_parts(connection, lake, table) if table.by_snapshot else None
     if differ is None:
-        differ = _other_rows(connection, lake, table)
+        differ = _changed_rows(connection, lake, table)
     share = sum(differ.values()) / max(lake.rows(table), 1)
     return _Change(table, list(differ), share) if share <= _MOST_CHANGED else _Change(table, None, 1.0)
 
 
-def _other_parts(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> dict[str, int] | None:
+def _changed_parts(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> dict[str, int] | None:
     """Rows now of each snapshot whose part is another or gone; None where they share a part that is another."""
     noted = "SELECT part, digest FROM meta.loaded WHERE relation = $relation AND part IS NOT NULL"
     before = dict(connection.execute(noted, {"relation": table.relation}).fetchall())
@@ -227,7 +227,7 @@ def _other_parts(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table
     return None if REST in other else {name: now[name].rows if name in now else 0 for name in sorted(other)}
 
 
-def _other_rows(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> dict[str, int]:
+def _changed_rows(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> dict[str, int]:
     """Rows now of each snapshot of which a release holds other rows, told by a pass over all."""
     columns = ", ".join(f'"{name}"' for name in table.column_names)
     sums = " ".join((
@@ -258,7 +258,9 @@ def _load_snapshots(connection: duckdb.DuckDBPyConnection, lake: Lake, change: _
     connection.execute("COMMIT")
 
 
-def _note(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table], loaded: dict[str, str]) -> None:
+def _record_loads(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table], loaded: dict[str, str]
+) -> None:
     """Write down what each table was loaded from, and each part of it."""
     rows: list[tuple[str, str | None, str]] = [(relation, None, digest) for relation, digest in loaded.items()]
     for table in tables:
@@ -346,7 +348,7 @@ def complete(
     for view in views:
         _create_view(connection, view)
         _comment(connection, view, "VIEW", columns=view_columns)
-    _list(connection, [*tables, *views])
+    _write_dictionary(connection, [*tables, *views])
     _verify(connection, lake, tables)
 
 
@@ -376,7 +378,7 @@ def _comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str, *, 
     connection.execute(";".join(comments))
 
 
-def _list(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+def _write_dictionary(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
     """Write every meaning into the tables of the dictionary."""
     dictionary = pl.DataFrame(  # noqa: F841 - the SQL reads it by name
         [

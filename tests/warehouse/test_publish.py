@@ -221,7 +221,7 @@ def test_of_a_table_kept_by_snapshot_only_the_parts_that_are_new_are_read(
     lake: Lake, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names, tables = loaded(monkeypatch), (*TABLES, PARTED)
-    monkeypatch.setattr(publishing, "_other_rows", lambda *_: pytest.fail("a pass over all rows"))
+    monkeypatch.setattr(publishing, "_changed_rows", lambda *_: pytest.fail("a pass over all rows"))
 
     def parts(*snapshots: str, value: int = 0) -> pl.DataFrame:
         frames = {name: grown(name, value=value if name == snapshots[-1] else 0) for name in snapshots}
