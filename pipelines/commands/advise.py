@@ -112,7 +112,7 @@ def _machines(names: list[str] | None) -> "list[tuple[Fleet, float]]":
     from profiling.devices.names import resolve_device  # noqa: PLC0415
 
     if not names:
-        return [_here()]
+        return [_this_machine()]
     together = resolve_device(" ".join(names))
     matches = [together] if together.devices else [resolve_device(each) for each in names]
     fleets = [(one.fleet, 0.0) for one in matches]
@@ -120,7 +120,7 @@ def _machines(names: list[str] | None) -> "list[tuple[Fleet, float]]":
     return fleets
 
 
-def _here() -> "tuple[Fleet, float]":
+def _this_machine() -> "tuple[Fleet, float]":
     """The graphics cards of this machine with its memory, else its processor."""
     from profiling.devices.accelerators import GIB  # noqa: PLC0415
     from profiling.devices.fleet import Fleet  # noqa: PLC0415
@@ -174,7 +174,7 @@ def _sentence(best: "Candidate", advice: "Advice") -> str:
     near = advice.within_noise
     names = [one.model_id for one in near[:3]]
     others = [f"{len(near) - len(names)} more"] if len(near) > len(names) else []
-    listed = _and([*names, *others])
+    listed = _enumeration([*names, *others])
     noise = f" The evidence does not separate it from {listed}." if near else ""
     return (
         f"{best.model_id} in {best.stored}: {likely:.0f} tokens/s ({low:.0f} to {high:.0f}), up to "
@@ -183,5 +183,5 @@ def _sentence(best: "Candidate", advice: "Advice") -> str:
     )
 
 
-def _and(words: list[str]) -> str:
+def _enumeration(words: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""

@@ -180,7 +180,9 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
                 "measured_gb_per_s": rate.median_bytes_per_s / 1e9 if rate else None,
                 "fp16_tflops": _tera(device.peaks.get("fp16")) if device else None,
                 "reported_by": one.reported_by,
-                "note": _words_for(memory, rate, is_processor) if rate and memory and not device else one.note or None,
+                "note": _device_words(memory, rate, is_processor)
+                if rate and memory and not device
+                else one.note or None,
             }
         )
     schema = {
@@ -191,7 +193,7 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
     return pl.DataFrame(rows, schema=schema)
 
 
-def _words_for(memory_bytes: float, rate: "Bandwidth", is_processor: bool) -> str:
+def _device_words(memory_bytes: float, rate: "Bandwidth", is_processor: bool) -> str:
     """The words by which every command takes a device that the table lacks."""
     words = f"{memory_bytes / 1e9:.0f} GB at {rate.median_bytes_per_s / 1e9:.0f} GB/s{' cpu' if is_processor else ''}"
     return f'not in the table; ask about it as "other: {words}"'

@@ -12,7 +12,7 @@ export = typer.Typer(help="Copies of the published data, to share.", no_args_is_
 
 
 @export.callback()
-def _all() -> None:
+def _group_help() -> None:
     """Copies of the published data, to share."""
 
 

@@ -293,11 +293,11 @@ def _print(
     if upright and form is Format.TABLE:
         import polars as pl  # noqa: PLC0415
 
-        named = [(name, _shown(value)) for name, value in rows.row(0, named=True).items()]
+        named = [(name, _cell_text(value)) for name, value in rows.row(0, named=True).items()]
         rows = pl.DataFrame(named, schema=["figure", "value"], orient="row")
     print_rows(rows, form, output)
     print_notes(notes)
 
 
-def _shown(value: object) -> str | None:
+def _cell_text(value: object) -> str | None:
     return f"{value:,.5g}" if isinstance(value, float) else None if value is None else str(value)

@@ -30,12 +30,12 @@ def rejected_rows(rejected: pl.DataFrame, stored: RawSnapshot) -> list[str]:
     """Rows of `meta.rejected_rows` of one file, in its order."""
     lines = _lines(stored.path)
     return [
-        _at(row["row_number"], str(row["reason"]).removeprefix(WHOLE_FILE), lines)
+        _located(row["row_number"], str(row["reason"]).removeprefix(WHOLE_FILE), lines)
         for row in rejected.sort("row_number", nulls_last=True).iter_rows(named=True)
     ]
 
 
-def _at(row: int | None, reason: str, lines: Sequence[int]) -> str:
+def _located(row: int | None, reason: str, lines: Sequence[int]) -> str:
     if row is None:
         return reason
     place = f"line {lines[row]}" if row < len(lines) else f"row {row}"
@@ -65,7 +65,10 @@ def rejected_votes(path: Path) -> list[str]:
     lines = _lines(path)
     with Votes([path], threads=1) as votes:
         rejected = votes.unsound()
-    return [_at(row["row"], f"{_reason(row)}{_more(row['votes'])}", lines) for row in rejected.iter_rows(named=True)]
+    return [
+        _located(row["row"], f"{_reason(row)}{_vote_count(row['votes'])}", lines)
+        for row in rejected.iter_rows(named=True)
+    ]
 
 
 def _reason(row: Mapping[str, Any]) -> str:
@@ -75,7 +78,7 @@ def _reason(row: Mapping[str, Any]) -> str:
     return f"{column}: {(row['label'] or '')!r} is none of {rest}" if is_label else reason
 
 
-def _more(votes: int) -> str:
+def _vote_count(votes: int) -> str:
     return f"; {votes:,} such votes" if votes > 1 else ""
 
 
@@ -92,10 +95,10 @@ def cell_problems(text: str, table: Table) -> list[str]:
     needed = {"stage", "metric", "value"}
     if not needed <= set(named):
         return []
-    return list(_wrong(lines, [columns[name] for name in named], needed))
+    return list(_problem_lines(lines, [columns[name] for name in named], needed))
 
 
-def _wrong(lines: "csv.DictReader[str]", columns: Sequence[Column], needed: set[str]) -> Iterator[str]:
+def _problem_lines(lines: "csv.DictReader[str]", columns: Sequence[Column], needed: set[str]) -> Iterator[str]:
     begins = lines.line_num + 1
     for row in lines:
         for column in columns:

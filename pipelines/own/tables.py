@@ -126,7 +126,7 @@ def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated
     snapshot_id = f"yours-{stored.sha256[:_NAMED]}"
     as_of = max(filter(None, (account["as_of_date"], base.as_of)))
     place = (pl.lit(snapshot_id).alias("snapshot_id"), pl.lit(as_of).alias("as_of_date"))
-    mark = (pl.format(f"{MARK}{{}}", "entry_id").alias("entry_id"), _yours("model_id").alias("model_id"))
+    mark = (pl.format(f"{MARK}{{}}", "entry_id").alias("entry_id"), _marked_name("model_id").alias("model_id"))
     entries = pl.concat([base.entries, own.with_columns(mark)])
     scores = pl.concat([base.scores, lake.read(BENCHMARK_SCORES).with_columns(mark)])
     snapshot = snapshots.with_columns(*place, pl.lit(COVERAGE).alias("coverage"))
@@ -147,7 +147,7 @@ def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated
             ALL_SNAPSHOTS.relation: ALL_SNAPSHOTS.conform(snapshot.select(ALL_SNAPSHOTS.column_names)),
             LEADERBOARD_ENTRIES.relation: entries,
             BENCHMARK_SCORES.relation: scores,
-            MODELS.relation: MODELS.conform(models.select(MODELS.column_names).with_columns(_yours("model_id"))),
+            MODELS.relation: MODELS.conform(models.select(MODELS.column_names).with_columns(_marked_name("model_id"))),
             **{table.relation: lake.read(table) for table in (*front_tables.FRONTS, *front_tables.HISTORIES)},
             EFFICIENCY.relation: EFFICIENCY.conform(with_ratios(entries).select(EFFICIENCY.column_names)),
         },
@@ -192,7 +192,7 @@ def _published_board(settings: Settings, board: str, metric_version: str) -> _Bo
 
 def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _stated: Stated) -> OwnFile:
     """Its votes, rated in every category that they tell apart, as votes of a home are."""
-    votes_id = _named(stored)
+    votes_id = _source_name(stored)
     rated = rate_vote_files([stored.path], votes_id, threads=1)
     notes = [
         note.replace(str(stored.path), stored.manifest.uri).replace(stored.path.name, stored.manifest.uri)
@@ -223,7 +223,7 @@ def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _state
     problems = rejected_rows(loaded.rejected, stored)
     if loaded.board.is_empty():
         raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
-    publication = _named(stored)
+    publication = _source_name(stored)
     board = loaded.board.with_columns(pl.lit(publication).alias("publication"))
     return OwnFile(
         "arena_board", publication, f"arena board, layout {stored.manifest.layout}",
@@ -241,7 +241,7 @@ def _measurements(stored: RawSnapshot, settings: Settings, _scratch: Path, state
 
 def _predicted(rows: pl.DataFrame, problems: list[str], stored: RawSnapshot, settings: Settings) -> OwnFile:
     """Measurements, each beside what is predicted for it."""
-    rows = identified(rows.with_columns(pl.lit(_named(stored)).alias("source")))
+    rows = identified(rows.with_columns(pl.lit(_source_name(stored)).alias("source")))
     door = published_door(Reader(settings.published))()
     errors = error_rows(rows, accuracy(rows, door, door.devices))
     predicted_count = errors.filter(pl.col("predicted").is_not_null()).height
@@ -262,7 +262,7 @@ def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stat
     if read.results.is_empty():
         raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
     results = read.results.with_columns(
-        pl.lit(_named(stored)).alias("source"),
+        pl.lit(_source_name(stored)).alias("source"),
         pl.coalesce("model_id", pl.format("{} (yours)", "name_in_source")).alias("model_id"),
     )
     known = read.results.filter(pl.col("model_id").is_not_null())
@@ -272,7 +272,7 @@ def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stat
         "Only a refresh moves abilities.",
     ]
     return OwnFile(
-        "board", _named(stored), f"{stored.manifest.subject}, layout {stored.manifest.layout}",
+        "board", _source_name(stored), f"{stored.manifest.subject}, layout {stored.manifest.layout}",
         int(read.snapshots["rows_read"].sum()), results.height, problems, notes,
         {BENCHMARK_RESULTS.relation: BENCHMARK_RESULTS.conform(results)},
     )  # fmt: skip
@@ -287,7 +287,7 @@ def _bundle(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Sta
     if _is_published(settings, run_id):
         raise NotUsable(f"The run {run_id} is published here already; the page Measured shows it.")
     points = profile_bundles.points(bundles, predictions_of(bundles))
-    environments = profile_bundles.environments(bundles).with_columns(_yours("name"))
+    environments = profile_bundles.environments(bundles).with_columns(_marked_name("name"))
     tables = {
         profile_tables.ENVIRONMENTS: environments,
         profile_tables.POINTS: points,
@@ -311,11 +311,11 @@ def _is_published(settings: Settings, run_id: str) -> bool:
     return not rows.is_empty()
 
 
-def _yours(column: str) -> pl.Expr:
+def _marked_name(column: str) -> pl.Expr:
     return pl.format("{} (yours)", column)
 
 
-def _named(stored: RawSnapshot) -> str:
+def _source_name(stored: RawSnapshot) -> str:
     return f"{MARK}{PurePosixPath(stored.manifest.uri).name}"
 
 

@@ -201,11 +201,11 @@ def _source_files(
         for one in boards.values() if not prefix else ():
             yield from _of_board(one.board, settings, index, part, report)
     elif source.startswith(BOARD):
-        if (wanted := boards.get(source.removeprefix(BOARD))) is None:
+        if (declared_board := boards.get(source.removeprefix(BOARD))) is None:
             raise NothingFound(
                 f"No board {source.removeprefix(BOARD)} is declared; `skyline boards` lists those that are."
             )
-        yield from _of_board(wanted.board, settings, index, part, report)
+        yield from _of_board(declared_board.board, settings, index, part, report)
     else:
         marks = Marks(settings) if is_inbox(Path(source), settings) else None
         dropped = _in_inbox(Path(source), settings)

@@ -127,12 +127,12 @@ class RawStore:
         sha256 = digest(payload)
         folder = self._folder / manifest.source / manifest.as_of.isoformat()
         path = folder / f"{sha256}{suffix}"
-        known = folder / f"{sha256}.manifest"
-        if known.exists() and path.exists():
-            return RawSnapshot(path, sha256, _read_manifest(known))
+        manifest_path = folder / f"{sha256}.manifest"
+        if manifest_path.exists() and path.exists():
+            return RawSnapshot(path, sha256, _read_manifest(manifest_path))
         with replacing(path) as temporary:
             temporary.write_bytes(payload)
-        write_text(known, json.dumps(asdict(manifest), default=str, indent=1, ensure_ascii=False))
+        write_text(manifest_path, json.dumps(asdict(manifest), default=str, indent=1, ensure_ascii=False))
         return RawSnapshot(path, sha256, manifest)
 
     def snapshots(self, source: str) -> list[RawSnapshot]:
@@ -142,8 +142,8 @@ class RawStore:
             BrokenManifest: a disk or a copy lost bytes; the message names the file.
         """
         stored_files = [
-            RawSnapshot(stored, known.stem, _read_manifest(known))
-            for known, stored in self._pairs(source)
+            RawSnapshot(stored, manifest_path.stem, _read_manifest(manifest_path))
+            for manifest_path, stored in self._pairs(source)
             if stored is not None
         ]
         return sorted(
@@ -162,8 +162,8 @@ class RawStore:
                     manifests.append(path)
                 else:
                     files[path.name.partition(".")[0]].append(path)
-            for known in manifests:
-                yield known, next(iter(files[known.stem]), None)
+            for manifest_path in manifests:
+                yield manifest_path, next(iter(files[manifest_path.stem]), None)
 
     def broken(self, *, thorough: bool = True) -> list[Broken]:
         """Stored files whose bytes are not those that their names say, and manifests that cannot be read.
@@ -172,17 +172,17 @@ class RawStore:
             thorough: Whether every byte is read; else those of files whose size or time is another than when they were
                 last found whole, see `remember_files`.
         """
-        seen = {} if thorough else self._seen()
+        seen = {} if thorough else self._known_states()
         faults = []
-        for known, stored in self._pairs():
+        for manifest_path, stored in self._pairs():
             try:
-                manifest = _read_manifest(known)
+                manifest = _read_manifest(manifest_path)
             except BrokenManifest as error:
-                faults.append(Broken(known, str(error), None))
+                faults.append(Broken(manifest_path, str(error), None))
                 continue
             if stored is None:
-                faults.append(Broken(known, "the file that it describes is lost", manifest))
-            elif reason := self._fault(stored, known.stem, seen):
+                faults.append(Broken(manifest_path, "the file that it describes is lost", manifest))
+            elif reason := self._fault(stored, manifest_path.stem, seen):
                 faults.append(Broken(stored, reason, manifest))
         return faults
 
@@ -202,10 +202,10 @@ class RawStore:
         The caller has found all of them whole.
         """
         state = {self._name(stored): _state(stored) for _, stored in self._pairs() if stored is not None}
-        if state != self._seen():
+        if state != self._known_states():
             write_text(self._folder / _SEEN, json.dumps(state))
 
-    def _seen(self) -> dict[str, list[int]]:
+    def _known_states(self) -> dict[str, list[int]]:
         return read_object(self._folder / _SEEN)
 
     def _name(self, path: Path) -> str:
@@ -213,9 +213,9 @@ class RawStore:
 
     def set_aside(self, broken: Broken) -> None:
         """Keep the bytes of a file, with the reason, where no source reads them."""
-        manifest, known = broken.manifest, broken.path.with_suffix(".manifest")
-        stored = [path for path in known.parent.glob(f"{known.stem}.*") if path != known]
-        uri = manifest.uri if manifest else known.relative_to(self._folder).as_posix()
+        manifest, manifest_path = broken.manifest, broken.path.with_suffix(".manifest")
+        stored = [path for path in manifest_path.parent.glob(f"{manifest_path.stem}.*") if path != manifest_path]
+        uri = manifest.uri if manifest else manifest_path.relative_to(self._folder).as_posix()
         revision, licence = (manifest.revision, manifest.licence) if manifest else (None, None)
         now = dt.datetime.now(dt.UTC)
         manifest_fields = (SET_ASIDE, broken.reason, "unknown", now.date(), uri, revision, licence, now)
@@ -223,7 +223,7 @@ class RawStore:
             if path.is_file():
                 self.add(path.read_bytes(), path.suffix, Manifest(*manifest_fields, is_dated=False))
             _clear(path)
-        _clear(known)
+        _clear(manifest_path)
 
     def named(self, snapshot_id: str) -> RawSnapshot:
         """The stored file of that name, or of that digest.

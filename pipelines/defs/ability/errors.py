@@ -65,12 +65,12 @@ def error_rows(
         results: `core.benchmark_results`.
     """
     rows = [
-        *_held_out(now, out),
-        *_index_left_out(index),
-        *_boards_left_out(now, fitted),
+        *_held_out_rows(now, out),
+        *_index_left_out_rows(index),
+        *_boards_left_out_rows(now, fitted),
         *domains_left_out.rows(now, fitted),
-        _prior(fitted, levels),
-        *_refit(results),
+        _prior_row(fitted, levels),
+        *_refit_rows(results),
     ]
     return pl.DataFrame(
         [{"ci_level": None, **row} for row in rows],
@@ -90,7 +90,7 @@ def _errors(error: Floats, naive: Floats | None) -> dict[str, Any]:
     }
 
 
-def _held_out(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
+def _held_out_rows(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
     results, domain = now.design.results, now.design.domain
     linear, known = results.linear[results.item], ~np.isnan(out.error)
     rows = []
@@ -121,7 +121,7 @@ def _held_out(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
     return rows
 
 
-def _index_left_out(index: IndexLeftOut) -> list[dict[str, Any]]:
+def _index_left_out_rows(index: IndexLeftOut) -> list[dict[str, Any]]:
     """How far abilities of models without a published index are off, and how often their intervals hold it."""
     if len(index.error) < _LEAST_MODELS:
         return []
@@ -140,7 +140,7 @@ def _index_left_out(index: IndexLeftOut) -> list[dict[str, Any]]:
     ]
 
 
-def _boards_left_out(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
+def _boards_left_out_rows(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
     """The order of a source's models by itself against that of a fit without it; all sources but that of the scale."""
     scale_source = now.rows.filter(pl.col("benchmark") == evidence.SCALE)["source"][0]
     counted = now.rows.group_by("source").agg(pl.col("unit").n_unique().alias("units")).sort("source")
@@ -203,7 +203,7 @@ def board_alone(results: Results) -> tuple[Integers, Floats]:
     return units, calibrate(alone, PRIORS, weights=weights, tolerance=_TOLERANCE).ability
 
 
-def _prior(fitted: Fit, levels: Levels) -> dict[str, Any]:
+def _prior_row(fitted: Fit, levels: Levels) -> dict[str, Any]:
     error, naive = levels.unit * fitted.prior.left, levels.unit * fitted.prior.naive
     return {
         "basis": "prior",
@@ -218,7 +218,7 @@ def _prior(fitted: Fit, levels: Levels) -> dict[str, Any]:
     }
 
 
-def _refit(results: pl.DataFrame) -> list[dict[str, Any]]:
+def _refit_rows(results: pl.DataFrame) -> list[dict[str, Any]]:
     """The published index from its own matrix, where all of that is there: what is bundled is not enough."""
     newest = results.filter("is_newest")
     matrix = newest.filter(pl.col("benchmark_version").str.starts_with(_MATRIX)).unique(["name_in_source", "benchmark"])

@@ -253,7 +253,7 @@ def evidence(results: pl.DataFrame, facts: pl.DataFrame, as_of: dt.date | None =
             " `epoch_eci` (it is bundled)"
         )
     rows = _numbered(rows)
-    unconnected = _outside(rows)
+    unconnected = _unconnected_models(rows)
     if unconnected:
         rows = _numbered(rows.filter(~pl.col("model_key").is_in(unconnected)).drop("unit", "item"))
     units = _units(rows, facts)
@@ -328,7 +328,7 @@ def _codes(names: pl.Series) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     return np.unique(names.to_numpy(), return_inverse=True)[1].ravel().astype(np.int64)
 
 
-def _outside(rows: pl.DataFrame) -> list[str]:
+def _unconnected_models(rows: pl.DataFrame) -> list[str]:
     """Models with no unit in the component of the published index."""
     n, k = int(rows["unit"].max()) + 1, int(rows["item"].max()) + 1  # type: ignore[arg-type]
     graph = Results(

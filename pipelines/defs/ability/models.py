@@ -26,7 +26,7 @@ _REFERENCE_DATE = dt.date(2026, 1, 1)
 _MONTH_IN_NAME = r"-(2[3-9])(0[1-9]|1[0-2])(?:-|$)"
 
 
-def _ends(name: str) -> tuple[str, str, str]:
+def _interval_columns(name: str) -> tuple[str, str, str]:
     return f"{name}_low", name, f"{name}_high"
 
 
@@ -36,7 +36,7 @@ _ONE: dict[str, type[pl.DataType]] = {
 }  # fmt: skip
 SIZE_SCHEMA: dict[str, type[pl.DataType]] = {
     "model_id": pl.String, **_ONE, "memory_low_gib": pl.Float64, "memory_gib": pl.Float64,
-    **{name: pl.Float64 for of in ("tokens_per_s", "usd_per_million_tokens") for name in _ends(of)},
+    **{name: pl.Float64 for of in ("tokens_per_s", "usd_per_million_tokens") for name in _interval_columns(of)},
 }  # fmt: skip
 
 
@@ -93,8 +93,8 @@ def ability_models(ability: pl.DataFrame, facts: Facts, sized: pl.DataFrame) -> 
     for more in (known, stated, listed, sized, _sizes_in_names(models["model_id"])):
         joined = joined.join(more, on="model_id", how="left", maintain_order="left")
     return tables.ABILITY_MODELS.conform(
-        joined.with_columns(*_counted())
-        .with_columns(*_openness(on_hub), *_licence(), *_released())
+        joined.with_columns(*_parameter_counts())
+        .with_columns(*_openness(on_hub), *_licence(), *_release_date())
         .with_columns((1 / pl.col("tokens_per_s")).alias("time_per_token_s"))
         .select(tables.ABILITY_MODELS.column_names)
     )  # fmt: skip
@@ -111,7 +111,7 @@ def _openness(on_hub: pl.Series) -> list[pl.Expr]:
     ]  # fmt: skip
 
 
-def _counted() -> list[pl.Expr]:
+def _parameter_counts() -> list[pl.Expr]:
     counted = pl.col("parameters_total").is_not_null()
     return [
         pl.coalesce("parameters_total", "named_total").alias("parameters_total"),
@@ -130,7 +130,7 @@ def _licence() -> list[pl.Expr]:
     ]  # fmt: skip
 
 
-def _released() -> list[pl.Expr]:
+def _release_date() -> list[pl.Expr]:
     """The first date known; a model is not older than the month in its name."""
     stated_date = pl.coalesce("own_date", "release_date")
     month = pl.col("model_id").str.extract_groups(_MONTH_IN_NAME)
@@ -177,8 +177,8 @@ def _size(door: Door, shapes: Shapes) -> dict[str, object]:
     row: dict[str, object] = {name: getattr(size, name) for name in _ONE}
     for columns, values in (
         (("memory_low_gib", "memory_gib"), size.memory_gib),
-        (_ends("tokens_per_s"), size.tokens_per_s),
-        (_ends("usd_per_million_tokens"), size.usd_per_million_tokens),
+        (_interval_columns("tokens_per_s"), size.tokens_per_s),
+        (_interval_columns("usd_per_million_tokens"), size.usd_per_million_tokens),
     ):
         row |= dict(zip(columns, values or (None,) * len(columns), strict=True))
     return row

@@ -96,7 +96,7 @@ def abilities(results: pl.DataFrame, facts: pl.DataFrame, *, rounds: int = ROUND
     )
     whole = Fitted(now, fitted, fitted_levels)
     judged = ability_rows(whole)
-    before = _before(results, facts, now, beyond)
+    before = _fit_before_newest(results, facts, now, beyond)
     return Abilities(
         pl.concat([judged, prior_rows(whole, facts)], how="diagonal"),
         benchmark_rows(whole),
@@ -118,7 +118,7 @@ def scale_of(of: Evidence) -> ByIndexItem:
     return ByIndexItem(of.scale_item, float(of.centre[of.scale_item]), float(of.width[of.scale_item]))
 
 
-def _before(results: pl.DataFrame, facts: pl.DataFrame, now: Evidence, beyond: Beyond) -> Fitted | None:
+def _fit_before_newest(results: pl.DataFrame, facts: pl.DataFrame, now: Evidence, beyond: Beyond) -> Fitted | None:
     """The fit to everything published before the newest snapshot; None where there was no scale yet."""
     try:
         before = evidence.evidence(results, facts, now.as_of - dt.timedelta(days=1))
@@ -279,7 +279,7 @@ def change_rows(before: Fitted, now: Fitted, judged: pl.DataFrame) -> pl.DataFra
     """Rows of `marts.ability_changes`."""
     earlier = ability_rows(before)
     joined = judged.join(earlier, on=_KEY, how="full", nulls_equal=True, coalesce=True, suffix="_before")
-    differing = _differing(before.evidence, now.evidence)
+    differing = _changed_results(before.evidence, now.evidence)
     joined = joined.join(differing, on=_KEY, how="left", nulls_equal=True).with_columns(
         pl.col("new_results").fill_null(0), pl.col("shared").fill_null(0.0)
     )
@@ -308,7 +308,7 @@ def change_rows(before: Fitted, now: Fitted, judged: pl.DataFrame) -> pl.DataFra
     ).select(ABILITY_CHANGES.column_names)
 
 
-def _differing(before: Evidence, now: Evidence) -> pl.DataFrame:
+def _changed_results(before: Evidence, now: Evidence) -> pl.DataFrame:
     """Per unit and domain: results new or changed, and the share of all that both fits saw alike."""
 
     def results_of(one: Evidence) -> pl.DataFrame:

@@ -39,7 +39,7 @@ def broken(result: Accuracy, refitted: EngineTimes, shipped: EngineTimes) -> lis
         refitted: Engines fitted to the same rows just now, each device and each model left out in turn.
         shipped: Engines that predictions rest on.
     """
-    failures = [*_held_out(refitted.errors), *_differing(refitted, shipped)]
+    failures = [*_held_out_failures(refitted.errors), *_fit_differences(refitted, shipped)]
     table = result.comparison.table().filter(pl.col("asked") >= FEWEST_ROWS)
     failures += [
         f"{row['stage']}: {row['inside_pct']:.0f} % inside the 80 % interval"
@@ -52,7 +52,7 @@ def broken(result: Accuracy, refitted: EngineTimes, shipped: EngineTimes) -> lis
     return failures
 
 
-def _held_out(errors: Mapping[str, Residuals]) -> Iterator[str]:
+def _held_out_failures(errors: Mapping[str, Residuals]) -> Iterator[str]:
     for stage, most in LARGEST_HELD_OUT_PCT.items():
         for scope, what in (("class", "devices"), ("device", "models")):
             error = errors.get(f"{stage}|{scope}|")
@@ -75,7 +75,7 @@ def _held_out(errors: Mapping[str, Residuals]) -> Iterator[str]:
             yield f"{stage} with {engine}: {error.inside_pct:.0f} % of rows of {what} left out inside the 80 % interval"
 
 
-def _differing(refitted: EngineTimes, shipped: EngineTimes) -> Iterator[str]:
+def _fit_differences(refitted: EngineTimes, shipped: EngineTimes) -> Iterator[str]:
     """What says that the fit that ships is not that of these rows."""
     if refitted.measured != shipped.measured:
         yield "the shipped fit was made from other rows"

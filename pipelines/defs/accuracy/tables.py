@@ -52,14 +52,14 @@ def read_all(files: Sequence[Path], stated: Stated | None = None) -> pl.DataFram
         if not path.is_dir() or path.suffix == BUNDLE_SUFFIX:
             frames.append(read_measurements(path, stated))
             continue
-        folder_frames = list(_of_folder(path, stated))
+        folder_frames = list(_folder_frames(path, stated))
         if not folder_frames:
             raise UnknownMeasurements(f"no file in {path} comes from a known tool")
         frames += folder_frames
     return pl.concat(frames)
 
 
-def _of_folder(folder: Path, stated: Stated | None) -> Iterator[pl.DataFrame]:
+def _folder_frames(folder: Path, stated: Stated | None) -> Iterator[pl.DataFrame]:
     for path in sorted(folder.iterdir()):
         if path.suffix not in _SUFFIXES or path.name in _SET_ASIDE:
             continue

@@ -103,8 +103,8 @@ def open_models_race(skyline: Home) -> Iterator[dg.MaterializeResult[None] | dg.
     joined, links = race.series(boards.board)
     yield write(lake, arena_race.ARENA_SERIES, joined, breaks=int(links["is_break"].sum()))
     yield write(lake, arena_race.ARENA_SERIES_LINKS, links)
-    yield _nothing_of(_LICENCES_KNOWN, boards.unknown_licences, "licence")
-    yield _nothing_of(_BOARDS_DECIDED, boards.undecided_boards, "models")
+    yield _emptiness_check(_LICENCES_KNOWN, boards.unknown_licences, "licence")
+    yield _emptiness_check(_BOARDS_DECIDED, boards.undecided_boards, "models")
 
 
 @dg.multi_asset(
@@ -121,7 +121,7 @@ def frontier_gpu_demand(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     yield write(lake, arena_race.FRONTIER_GPU_DEMAND, demand, without_shapes=int(demand["gpus_needed"].null_count()))
 
 
-def _nothing_of(check: dg.AssetCheckSpec, rows: pl.DataFrame, what: str) -> dg.AssetCheckResult:
+def _emptiness_check(check: dg.AssetCheckSpec, rows: pl.DataFrame, what: str) -> dg.AssetCheckResult:
     """A warning that names what was found; readers see the tables all the same."""
     names = rows[what].value_counts(sort=True)
     return dg.AssetCheckResult(
@@ -156,14 +156,14 @@ def rated_votes(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
         try:
             ratings = rate_vote_files([votes.stored.path], votes.votes_id)
         except UnreadableVotes as error:
-            rejected.append(rejected_file(votes.stored, _by_name(votes, str(error))))
+            rejected.append(rejected_file(votes.stored, _with_file_name(votes, str(error))))
             continue
         snapshot, unusable = vote_account(votes.stored, ratings.votes_read, ratings.rejected)
         snapshots.append(snapshot)
         rejected.append(unusable)
         for name, frames in rated.items():
             frames.append(_part(ratings, name))
-        notes += [_by_name(votes, f"{votes.votes_id}, {note}") for note in ratings.notes]
+        notes += [_with_file_name(votes, f"{votes.votes_id}, {note}") for note in ratings.notes]
     yield write(skyline.lake, tables.VOTE_SNAPSHOTS, pl.concat(snapshots))
     yield write(skyline.lake, tables.VOTE_REJECTED_ROWS, pl.concat(rejected))
     listed = dg.MetadataValue.md("\n".join(f"- {note}" for note in notes) or "none")
@@ -176,7 +176,7 @@ def _part(rated: RatedSet, name: str) -> pl.DataFrame:
     return frame
 
 
-def _by_name(votes: VoteSet, sentence: str) -> str:
+def _with_file_name(votes: VoteSet, sentence: str) -> str:
     """The sentence with the file's own name; the store knows it by its digest."""
     return sentence.replace(str(votes.stored.path), votes.stored.manifest.uri).replace(
         votes.stored.path.name, votes.stored.manifest.uri

@@ -54,7 +54,7 @@ def read_boards(home: Path, boards: Mapping[str, Declared] | None = None) -> Boa
     loaded = load_boards(RawStore(settings.raw), boards or declared(home), settings.lake.folder / "parsed" / "boards")
     aliases = _aliases(loaded)
     facts = _facts(loaded.facts, aliases)
-    results = with_modes(_once(loaded), aliases)
+    results = with_modes(_unique_results(loaded), aliases)
     changes = redefinitions(results)
     results = newest_marked(split(results, changes))
     sources = _sources(loaded, results, aliases, last_fetches(settings), dt.datetime.now(dt.UTC).date())
@@ -69,7 +69,7 @@ def read_boards(home: Path, boards: Mapping[str, Declared] | None = None) -> Boa
     )
 
 
-def _once(loaded: Loaded) -> pl.DataFrame:
+def _unique_results(loaded: Loaded) -> pl.DataFrame:
     """One row a key: what a source's own file says counts before what ships, and what came last before the rest."""
     shipped = loaded.snapshots.filter(pl.col("layout").is_in(list(OWN_FORMS)))["snapshot_id"]
     return (
@@ -121,10 +121,10 @@ def with_modes(results: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("mode").n_unique().alias("modes"))
     )
     hybrids = modes.filter(pl.col("modes") > 1)["model_id"].implode()
-    unsaid = pl.col("mode").is_null() & pl.col("model_id").is_in(hybrids)
-    return named.with_columns(pl.when(unsaid).then(pl.lit("hybrid-unknown")).otherwise("mode").alias("mode")).unique(
-        BENCHMARK_RESULTS.key, keep="first", maintain_order=True
-    )
+    is_unstated = pl.col("mode").is_null() & pl.col("model_id").is_in(hybrids)
+    return named.with_columns(
+        pl.when(is_unstated).then(pl.lit("hybrid-unknown")).otherwise("mode").alias("mode")
+    ).unique(BENCHMARK_RESULTS.key, keep="first", maintain_order=True)
 
 
 def newest_marked(results: pl.DataFrame) -> pl.DataFrame:

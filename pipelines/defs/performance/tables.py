@@ -76,7 +76,7 @@ def distinct_shapes() -> list[Shape]:
     ]
 
 
-def _named(frame: pl.DataFrame, shapes: Sequence[Shape]) -> pl.DataFrame:
+def _rows_by_model(frame: pl.DataFrame, shapes: Sequence[Shape]) -> pl.DataFrame:
     """One row per model instead of per shape, without contexts that the model was not made for."""
     longest = {
         model_id: int(entry.record["max_position"]) if entry.record["max_position"] else None
@@ -110,25 +110,25 @@ def roofline_points(shapes: Sequence[Shape], calibrations: Calibrations) -> pl.D
 
     parts, short_of = [], []
     for block in points(shared):
-        short_of.append(_short(block))
-        parts.append(_named(block, shapes))
+        short_of.append(_uncertain_places(block))
+        parts.append(_rows_by_model(block, shapes))
     short = pl.concat(short_of)
     linked = [device for device in accelerators if device.link_bytes_per_s and device.kind != "cpu"]
     for devices, least in SHARED_FROM.items():
         models = [model for model in decoders if model.parameters_total >= least]
         grid = replace(shared, models=models, accelerators=linked, parallelisms=(Parallelism(devices),))
         together = pl.concat([block.join(short, on=_PLACE, how="semi") for block in points(grid)])
-        parts.append(_named(together.filter((pl.col("verdict") != "does not fit").any().over(_PLACE)), shapes))
-        short = _short(together)
+        parts.append(_rows_by_model(together.filter((pl.col("verdict") != "does not fit").any().over(_PLACE)), shapes))
+        short = _uncertain_places(together)
     whole = replace(shared, models=encoders, contexts=ENCODER_CONTEXTS, stages=("encode",))
-    return pl.concat([*parts, *(_named(block, shapes) for block in points(whole))])
+    return pl.concat([*parts, *(_rows_by_model(block, shapes) for block in points(whole))])
 
 
 # At every batch alike, since the largest one follows from how memory grows between them.
 _PLACE = ("model", "accelerator", "precision", "context")
 
 
-def _short(points: pl.DataFrame) -> pl.DataFrame:
+def _uncertain_places(points: pl.DataFrame) -> pl.DataFrame:
     """Where some batch does not surely fit."""
     return points.filter(pl.col("verdict") != "fits").select(_PLACE).unique()
 
@@ -193,10 +193,10 @@ def gpu_requirements(shapes: Sequence[Shape]) -> pl.DataFrame:
         for kind, contexts in ((False, LONG_CONTEXTS), (True, ENCODER_CONTEXTS))
         if (models := [one.architecture for one in shapes if (one.architecture.kind == "encoder") == kind])
     ]
-    return _named(pl.concat(parts), shapes)
+    return _rows_by_model(pl.concat(parts), shapes)
 
 
-def _served(points: pl.DataFrame) -> pl.DataFrame:
+def _device_seconds(points: pl.DataFrame) -> pl.DataFrame:
     """Points that run, with device-seconds per token at the low, likely and high end."""
     tokens = pl.when(pl.col("stage") == "decode").then(pl.col("batch")).otherwise(pl.col("batch") * pl.col("context"))
     return points.filter(pl.col("tokens_per_s").is_not_null()).select(
@@ -218,7 +218,7 @@ def serving_cost(points: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
     usual = prices.filter((pl.col("price_kind") == "on_demand") & pl.col("is_usual")).select(
         "accelerator", "usd_per_device_hour", price_source="basis"
     )
-    served = _served(points).join(usual, on="accelerator", how="inner", maintain_order="left")
+    served = _device_seconds(points).join(usual, on="accelerator", how="inner", maintain_order="left")
     usd = pl.col("usd_per_device_hour") / 3600 * 1e6
     return served.with_columns(
         usd_low_per_million_tokens=usd * pl.col("low"),
@@ -251,7 +251,7 @@ def carbon_footprint(
         *_HOST,
     )  # fmt: skip
     offered = points.join(rented.drop_nulls("accelerator"), on="accelerator", how="semi", maintain_order="left")
-    served = _served(offered).join(power, on="accelerator", how="inner", maintain_order="left")
+    served = _device_seconds(offered).join(power, on="accelerator", how="inner", maintain_order="left")
     joules = {end: 1e6 * pl.col(watts) * pl.col(end) for end, watts in zip(_ENDS, _DRAWN, strict=True)}
     host = {end: 1e6 * pl.col(watts) * pl.col(end) for end, watts in zip(_ENDS, _HOST, strict=True)}
     counted = {end: joules[end] + host[end] for end in _ENDS}

@@ -15,18 +15,20 @@ from warehouse.contracts import statistics as tables
 from warehouse.contracts.leaderboards import NON_EMBEDDING_SCORES
 
 
-def _made(inputs: Sequence[Table], *made: Table) -> dict[str, Any]:
-    return makes(*(spec(table, inputs, kinds={"polars", "numpy", "scipy"}) for table in made))
+def _table_specs(inputs: Sequence[Table], *outputs: Table) -> dict[str, Any]:
+    return makes(*(spec(table, inputs, kinds={"polars", "numpy", "scipy"}) for table in outputs))
 
 
-@dg.multi_asset(name="statistics", **_made(statistics_tables.INPUTS, *statistics_tables.STATISTICS))
+@dg.multi_asset(name="statistics", **_table_specs(statistics_tables.INPUTS, *statistics_tables.STATISTICS))
 def statistics(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Benchmarks by themselves and together."""
     statistics_tables.write_statistics(skyline.lake)
     yield from (written(skyline.lake, table) for table in statistics_tables.STATISTICS)
 
 
-@dg.multi_asset(name="clusters", **_made(statistics_tables.SIZED_INPUTS, tables.CLUSTER_CHOICES, tables.MODEL_CLUSTERS))
+@dg.multi_asset(
+    name="clusters", **_table_specs(statistics_tables.SIZED_INPUTS, tables.CLUSTER_CHOICES, tables.MODEL_CLUSTERS)
+)
 def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Which entries are alike, and whether any are."""
     choices, members = statistics_tables.clusters_of(skyline.lake)
@@ -36,7 +38,7 @@ def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
 
 @dg.multi_asset(
     name="scaling",
-    **_made(
+    **_table_specs(
         statistics_tables.SIZED_INPUTS,
         scaling_contracts.SCALING_FITS,
         scaling_contracts.SCALING_RESIDUALS,

@@ -125,7 +125,7 @@ def rows_of(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=table.polars_schema)
 
 
-def _none(value: float) -> float | None:
+def _null_if_nan(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
@@ -213,7 +213,7 @@ def values_of(entries: pl.DataFrame, columns: list[str]) -> Floats:
     return np.ascontiguousarray(entries.select(columns).to_numpy(), dtype=np.float64)
 
 
-def _complete(entries: pl.DataFrame, columns: list[str]) -> tuple[pl.DataFrame, list[str]]:
+def _complete_entries(entries: pl.DataFrame, columns: list[str]) -> tuple[pl.DataFrame, list[str]]:
     """Entries with every column that varies, and those columns; none where they are too few to say anything."""
     varying = [name for name in columns if entries[name].n_unique() > 2]
     complete = entries.drop_nulls(varying)
@@ -233,7 +233,7 @@ def benchmark_correlations(of: Boards) -> pl.DataFrame:
 def _pairs(
     named: dict[str, Any], entries: pl.DataFrame, columns: list[str], wanted: Callable[[str, str], bool]
 ) -> list[dict[str, Any]]:
-    complete, varying = _complete(entries, columns)
+    complete, varying = _complete_entries(entries, columns)
     if not varying:
         return []
     families = drawn(complete)
@@ -245,7 +245,7 @@ def _pairs(
             "other_measure": other,
             "entries": complete.height,
             "families": families.count,
-            **{name: _none(matrix[i, j]) for name, matrix in matrices.items()},
+            **{name: _null_if_nan(matrix[i, j]) for name, matrix in matrices.items()},
         }
         for j, other in enumerate(varying)
         for i, one in enumerate(varying[:j])
@@ -258,7 +258,7 @@ def capabilities(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
     loadings: list[dict[str, Any]] = []
     scores = [tables.CAPABILITY_SCORES.empty()]
     for named, entries, scored in of.each(newest=False):
-        complete, benchmarks = _complete(entries, scored)
+        complete, benchmarks = _complete_entries(entries, scored)
         if not benchmarks:
             continue
         result = components(values_of(complete, benchmarks), drawn(complete))
@@ -268,11 +268,11 @@ def capabilities(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
                 "component": component + 1,
                 "benchmark": benchmark,
                 "loading": result.loadings[row, component],
-                "loading_lower": _none(result.loadings_lower[row, component]),
-                "loading_upper": _none(result.loadings_upper[row, component]),
+                "loading_lower": _null_if_nan(result.loadings_lower[row, component]),
+                "loading_upper": _null_if_nan(result.loadings_upper[row, component]),
                 "explained_variance": result.shares[component],
-                "explained_variance_lower": _none(result.shares_lower[component]),
-                "explained_variance_upper": _none(result.shares_upper[component]),
+                "explained_variance_lower": _null_if_nan(result.shares_lower[component]),
+                "explained_variance_upper": _null_if_nan(result.shares_upper[component]),
                 "entries": complete.height,
             }
             for component in range(len(benchmarks))
@@ -300,7 +300,7 @@ def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
     choices: list[dict[str, Any]] = []
     members = [tables.MODEL_CLUSTERS.empty()]
     for named, entries, scored in of.each(newest=True):
-        complete, benchmarks = _complete(entries, scored)
+        complete, benchmarks = _complete_entries(entries, scored)
         if not benchmarks:
             continue
         values = values_of(complete, benchmarks)

@@ -67,7 +67,7 @@ def load_boards(store: RawStore) -> LoadedBoards:
         boards.append(parsed.rows)
         rejected.append(parsed.rejected)
         snapshots.append(_account(stored, parsed.layout.coverage, parsed.rows_read, parsed.rows.height))
-    board, repeated = _last_word(pl.concat(boards), current)
+    board, repeated = _latest_boards(pl.concat(boards), current)
     rejected += [rejected_file(stored, _REPLACED) for stored in replaced]
     for row in snapshots:
         if rows := repeated.get(row["snapshot_id"]):
@@ -161,7 +161,7 @@ def _account(stored: RawSnapshot, coverage: str, rows_read: int, rows_loaded: in
     }
 
 
-def _last_word(board: pl.DataFrame, stored: Iterable[RawSnapshot]) -> tuple[pl.DataFrame, Mapping[str, int]]:
+def _latest_boards(board: pl.DataFrame, stored: Iterable[RawSnapshot]) -> tuple[pl.DataFrame, Mapping[str, int]]:
     """Each board from one file only, that retrieved last; and how many rows of each file that leaves out."""
     ordered = sorted(stored, key=lambda each: (each.manifest.retrieved_at, each.snapshot_id))
     place = {each.snapshot_id: position for position, each in enumerate(ordered)}

@@ -94,12 +94,12 @@ class Aliases:
                 self._ids.get(name.casefold(), name), "the source names models as the hub does", "identical"
             )
         if link and (linked := hub_id_of(link)):
-            return self._linked(name, linked)
+            return self._by_link(name, linked)
         if _HUB_ID.match(name) and (known := self._ids.get(name.casefold())):
             return Resolved(known, "the name is the hub id, but for case", "identical")
-        return self._equal(name)
+        return self._by_whole_name(name)
 
-    def _linked(self, name: str, linked: str) -> Resolved:
+    def _by_link(self, name: str, linked: str) -> Resolved:
         known = self._ids.get(linked.casefold(), linked)
         if _INSTRUCTED.search(name) and not _INSTRUCTED.search(known.rsplit("/", 1)[-1]):
             for end in _INSTRUCTED_ENDS:
@@ -109,15 +109,15 @@ class Aliases:
                     )
         return Resolved(known, "the source links it", "stated")
 
-    def _equal(self, name: str) -> Resolved:
+    def _by_whole_name(self, name: str) -> Resolved:
         """The one model whose whole name is the same, perhaps without what the board added to it."""
         several: set[str] = set()
         if _ON_DISK.match(name):
             return Resolved(None, "a path on somebody's disk names no model", "unmapped")
-        for text, evidence in _tries(name):
-            if text == self._instructed_itself(name):
+        for text, evidence in _slug_candidates(name):
+            if text == self._instructed_slug(name):
                 continue
-            one, candidates = self._only(text, name)
+            one, candidates = self._unique_model(text, name)
             if one:
                 return Resolved(one, f"{evidence} is the name of one model", "inferred")
             several |= candidates
@@ -125,19 +125,19 @@ class Aliases:
             return Resolved(None, f"several models have that name: {', '.join(sorted(several)[:4])}", "unmapped")
         return Resolved(None, "no known model has that name", "unmapped")
 
-    def _instructed_itself(self, name: str) -> str | None:
+    def _instructed_slug(self, name: str) -> str | None:
         """Slug of the instructed model where a pretrained one is meant, as of Qwen3-8B, of which none is -Instruct."""
         parsed = parsed_name(name)
         base = slug(parsed.base)
         is_asked = _PRETRAINED.search(" ".join(parsed.words))
         return base if is_asked and not any(f"{base}{end}" in self._by_slug for end in _INSTRUCTED_ENDS) else None
 
-    def _only(self, wanted: str, name: str) -> tuple[str | None, set[str]]:
+    def _unique_model(self, model_slug: str, name: str) -> tuple[str | None, set[str]]:
         """The only model of that slug; of several the one whose owner the name says, or whose own name it is whole."""
-        candidates = self._by_slug.get(wanted, set())
+        candidates = self._by_slug.get(model_slug, set())
         if len(candidates) > 1:
             owner = name.split("/", 1)[0].casefold() if "/" in name else ""
-            whole = {one for one in candidates if slug(one) == wanted}
+            whole = {one for one in candidates if slug(one) == model_slug}
             owned = {one for one in candidates if one.split("/", 1)[0].casefold() == owner}
             for fewer in (owned, whole):
                 if len(fewer) == 1:
@@ -146,7 +146,7 @@ class Aliases:
         return (next(iter(candidates)), set()) if len(candidates) == 1 else (None, set(candidates))
 
 
-def _tries(name: str) -> list[tuple[str, str]]:
+def _slug_candidates(name: str) -> list[tuple[str, str]]:
     """Slugs that the model may have, best first, each with what was done to the name."""
     parsed = parsed_name(name)
     base, words = slug(parsed.base), " ".join(parsed.words)

@@ -139,9 +139,9 @@ def rows_of(member: Member, file: File, *, as_table: bool = False) -> Rows:
     else:
         read = Rows(_numbered(read_as_text(member.payload, ".parquet", member.name, nested=True)))
     origin = {FILE_NAME: member.name, FILE_STEM: member.stem, FILE_PATH: member.path}
-    there = [pl.col(name) for name in file.filled_down if name in read.frame.columns]
+    cells = [pl.col(name) for name in file.filled_down if name in read.frame.columns]
     frame = read.frame.with_columns(
-        *(pl.when(cell.str.strip_chars() != "").then(cell).forward_fill() for cell in there),
+        *(pl.when(cell.str.strip_chars() != "").then(cell).forward_fill() for cell in cells),
         *(pl.lit(value).alias(name) for name, value in origin.items()),
     )
     return replace(read, frame=_by_model(frame, file) if file.models_across else frame)

@@ -64,7 +64,7 @@ class _Asking:
 
 
 def fetch(
-    board: Board, settings: Settings, holds: Callable[[HubFile], bool], known: Callable[[int], None]
+    board: Board, settings: Settings, holds: Callable[[HubFile], bool], report_unchanged: Callable[[int], None]
 ) -> Iterator[Fetched]:
     """Every file of a source that changed since it was last asked; what came of asking is kept in the home.
 
@@ -72,7 +72,7 @@ def fetch(
         board: The source.
         settings: The home, and patience.
         holds: Whether a file of the hub is stored already.
-        known: Told how many addresses had nothing new.
+        report_unchanged: Told how many addresses had nothing new.
 
     Raises:
         SourceDown: no address gave anything, and one failed.
@@ -103,7 +103,7 @@ def fetch(
         )
     now = dt.datetime.now(dt.UTC)
     fetch_state.write(settings, board.name, LastFetch(now, outcome, bool(failures), marks))
-    known(asking.unchanged)
+    report_unchanged(asking.unchanged)
     if failures and not new_files and not asking.unchanged:
         raise SourceDown(f"{board.title}: {'; '.join(failures)}")
 
@@ -171,7 +171,7 @@ def _of_parts(board: Board, parts: Parts, name: str, address: str, index: Answer
     if index.payload is None:
         listed = [one for one, marks in asking.before.items() if marks.get(_LISTED_BY) == address]
     else:
-        listed = _listed(parts, index.payload)
+        listed = _listed_addresses(parts, index.payload)
         asking.marks[address] = index.marks
     if not listed:
         raise NotReached(f"{address} lists no file of {board.title}.")
@@ -200,7 +200,7 @@ def _of_parts(board: Board, parts: Parts, name: str, address: str, index: Answer
     yield _File(name, packed(payloads), address, index.marks.get("etag") or index.marks.get("last_modified"))
 
 
-def _listed(parts: Parts, index: bytes) -> list[str]:
+def _listed_addresses(parts: Parts, index: bytes) -> list[str]:
     """Addresses that an index lists, in order, each once."""
     listed = set()
     for record in records_of(Member("index.json", index), "json", parts.records):

@@ -84,7 +84,7 @@ def load_boards(store: RawStore, boards: Mapping[str, Declared], parsed: Path) -
                     rejected_file(stored, f"the declaration of {name} is missing; add it with `skyline boards add`")
                 )
                 continue
-            _take(stored, declared, parsed, code, rows)
+            _add_file(stored, declared, parsed, code, rows)
     schema: dict[str, Any] = {**RESULT_SCHEMA, "snapshot_id": pl.String, "retrieved_at": pl.Datetime("us", "UTC")}
     return Loaded(
         pl.concat([pl.DataFrame(schema=schema), *rows.results]),
@@ -108,7 +108,7 @@ def load_measured(store: RawStore, boards: Mapping[str, Declared], parsed: Path)
     for name, declared in boards.items():
         if any(file.holds_measurements for file in declared.board.files):
             for stored in store.snapshots(f"{PREFIX}{name}"):
-                _take(stored, declared, parsed, code, rows)
+                _add_file(stored, declared, parsed, code, rows)
     return rows.all_measured()
 
 
@@ -116,10 +116,10 @@ def _is_newest_of_dataset(stored: RawSnapshot) -> bool:
     return stored.manifest.layout.startswith("leaderboard_dataset") and "/latest-" in stored.manifest.uri
 
 
-def _take(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: str, rows: _Rows) -> None:
+def _add_file(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: str, rows: _Rows) -> None:
     uri = stored.manifest.uri
     try:
-        read = _remembered(stored, declared, parsed, code)
+        read = _cached_read(stored, declared, parsed, code)
     except UnreadableFile as error:
         rows.rejected.append(rejected_file(stored, str(error)))
         return
@@ -179,7 +179,7 @@ def _coverage(stored: RawSnapshot, declared: Declared | None) -> str:
     return file.coverage if file else "full"
 
 
-def _remembered(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: str) -> Read:
+def _cached_read(stored: RawSnapshot, declared: Declared | None, parsed: Path, code: str) -> Read:
     """What a stored file says, from what was kept of an earlier reading where nothing that decides it has changed."""
     decided_by = [stored.sha256, stored.manifest.uri, stored.manifest.as_of.isoformat(), code]
     key = hashlib.sha256("|".join([*decided_by, declared.text if declared else ""]).encode()).hexdigest()
@@ -259,7 +259,7 @@ def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Re
             for one in group:
                 total.add(read_by_tool(one.member, file))
             continue
-        for part in _together(group, file):
+        for part in _row_groups(group, file):
             try:
                 read = read_rows(part, declared.board, file, as_of)
                 only = part.frame[FILE_PATH][0] if part.frame.height else ""
@@ -273,7 +273,7 @@ def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Re
     return total
 
 
-def _together(group: list[Matched], file: File) -> list[Rows]:
+def _row_groups(group: list[Matched], file: File) -> list[Rows]:
     if file.form in DOCUMENTS and not file.by_file and not any(one.as_table for one in group):
         return [rows_together([one.member for one in group], file)]
     return [one.rows for one in group]

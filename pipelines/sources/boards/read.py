@@ -104,7 +104,7 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
         )  # fmt: skip
     read = Read(rejected=broken, rows=frame.height + len(rows.broken), notes=list(rows.notes))
     frame, read.passed_over = values.of_the_board(frame, file.only_rows, file.not_rows, columns)
-    base = _described(frame, board, file, as_of, columns)
+    base = _row_descriptions(frame, board, file, as_of, columns)
     nameless = base.filter(pl.col("name_in_source").is_null())
     read.rejected += [(number, member, "no model name") for number, member in nameless.select(ROW, "member").rows()]
     base = base.filter(pl.col("name_in_source").is_not_null())
@@ -115,7 +115,7 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     used = _columns_read(file)
     if file.facts is not None:
         read.facts = _facts(frame, base, board, file.facts, columns)
-    scored = _scored(frame, file, columns, used)
+    scored = _score_parts(frame, file, columns, used)
     for _, of_columns, _ in scored:
         used.update(of_columns)
     declared = sorted({c for s in (*file.scores, *file.by_file.values()) for c in s.columns})
@@ -136,13 +136,13 @@ def read_rows(rows: Rows, board: Board, file: File, as_of: dt.date) -> Read:
     result_rows = set(read.results.select(ROW, "member").rows())
     read.loaded = len(named) - len(named & ({(number, member) for number, member, _ in read.rejected} - result_rows))
     read.unread = columns - _FIXED - used
-    read.notes += [*_misspelt(file, columns, read.unread), *_undated(frame, file, columns)]
+    read.notes += [*_misspelling_notes(file, columns, read.unread), *_date_notes(frame, file, columns)]
     if any(score.columns == _ALL for score in file.scores) and (left := read.unread - {"", *declared}):
         read.notes.append(f"columns that by their names hold no scores: {', '.join(sorted(left))}")
     return read
 
 
-def _misspelt(file: File, columns: set[str], unread: set[str]) -> list[str]:
+def _misspelling_notes(file: File, columns: set[str], unread: set[str]) -> list[str]:
     """What is nearly a column of scores that is declared and not there: it may have been renamed."""
     # Columns are benchmarks of their own where these are named after them; else any one of them will do.
     scores = () if file.by_file else file.scores
@@ -164,7 +164,7 @@ def _misspelt(file: File, columns: set[str], unread: set[str]) -> list[str]:
     return notes
 
 
-def _undated(frame: pl.DataFrame, file: File, columns: set[str]) -> list[str]:
+def _date_notes(frame: pl.DataFrame, file: File, columns: set[str]) -> list[str]:
     """Dates that cannot be read, and what stands for them."""
     notes = []
     for template, instead in (
@@ -201,7 +201,7 @@ def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
     wanted |= {
         values.for_column(one, column) for score in scores for column in score.columns for one in _error_columns(score)
     }
-    there = set(frame.columns)
+    existing = set(frame.columns)
     by_plain: dict[str, list[str]] = {}
     by_last: dict[str, list[str]] = {}
     for name in set(frame.columns) - _FIXED:
@@ -209,7 +209,7 @@ def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
         if "." in name:
             by_last.setdefault(plain(name.rpartition(".")[2]), []).append(name)
     renamed = {}
-    for name in wanted - there - {*_ALL, "column"}:
+    for name in wanted - existing - {*_ALL, "column"}:
         alike = by_plain.get(plain(name)) or by_last.get(plain(name), [])
         if len(alike) == 1 and alike[0] not in wanted:
             renamed[alike[0]] = name
@@ -249,7 +249,7 @@ def _columns_read(file: File) -> set[str]:
     return columns.union(*filters)
 
 
-def _described(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, columns: set[str]) -> pl.DataFrame:
+def _row_descriptions(frame: pl.DataFrame, board: Board, file: File, as_of: dt.date, columns: set[str]) -> pl.DataFrame:
     """What each row says of itself, whatever it scores: who, in which mode, when, measured by whom."""
     templates = {
         "mode": file.mode, "effort": file.effort,
@@ -301,7 +301,7 @@ def _day(template: Template | None, columns: set[str]) -> pl.Expr:
     return pl.lit(None, pl.Date) if template is None else values.day(values.text(template, columns))
 
 
-def _scored(
+def _score_parts(
     frame: pl.DataFrame, file: File, columns: set[str], used: set[str]
 ) -> list[tuple[Score, list[str], pl.DataFrame]]:
     """Each declared score with the columns of it that are there and the rows that it is of."""
@@ -319,12 +319,12 @@ def _scored(
         return scored
     named = {column for score in file.scores for column in score.columns}
     for score in file.scores:
-        wanted: Sequence[str] = score.columns
-        if wanted == _ALL:
-            wanted = sorted(name for name in columns - _FIXED - used - named if not holds_no_scores(name))
+        score_columns: Sequence[str] = score.columns
+        if score_columns == _ALL:
+            score_columns = sorted(name for name in columns - _FIXED - used - named if not holds_no_scores(name))
         rows = frame.filter(values.matching(score.only_rows, columns)) if score.only_rows else frame
-        if there := [column for column in wanted if column in columns]:
-            scored.append((score, there, rows))
+        if existing := [column for column in score_columns if column in columns]:
+            scored.append((score, existing, rows))
     return scored
 
 
@@ -418,7 +418,9 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
     }
 
     def read(name: str, one: Template | None) -> pl.Expr:
-        return pl.lit(None, FACT_SCHEMA[name]) if one is None else readers.get(name, _same)(values.text(one, columns))
+        return (
+            pl.lit(None, FACT_SCHEMA[name]) if one is None else readers.get(name, _unchanged)(values.text(one, columns))
+        )
 
     picked = frame.select(ROW, FILE_PATH, *(read(name, one).alias(name) for name, one in templates.items()))
     joined = picked.join(base, on=[ROW, FILE_PATH], how="inner", maintain_order="left")
@@ -429,5 +431,5 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
     )
 
 
-def _same(value: pl.Expr) -> pl.Expr:
+def _unchanged(value: pl.Expr) -> pl.Expr:
     return value

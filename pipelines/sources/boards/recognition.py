@@ -121,7 +121,7 @@ def recognise_board(
     member = Member(name, payload)
     if member.form is None or (member.form not in {"csv", "parquet", "zip"} and len(payload) > _MOST_DOCUMENT_BYTES):
         return None
-    if member.form == "csv" and (recognised := _own(member)):
+    if member.form == "csv" and (recognised := _own_form(member)):
         return recognised
     if member.form == "zip":
         return _zip(payload, uri, name, boards, is_asked=is_asked)
@@ -137,7 +137,7 @@ def recognise_board(
     return Recognised(f"{PREFIX}{board.name}", matched.file.name, board.name, stated.day, board.licence, *stated[1:])
 
 
-def _own(member: Member) -> Recognised | None:
+def _own_form(member: Member) -> Recognised | None:
     head = member.payload[:4096].split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
     layout = next((name for name, columns in OWN_FORMS.items() if set(head) >= columns), None)
     if layout is None:
@@ -189,7 +189,7 @@ def match(member: Member, boards: Iterable[Declared], *, is_asked: bool = False)
     for board, file in files_of(boards):
         if not _named(file, member):
             continue
-        views = _views(member, file)
+        views = _table_flags(member, file)
         if file.by_tool:
             try:
                 if is_asked and best is None and False in views and measured_by_tool(member, file).height:
@@ -218,7 +218,7 @@ def match(member: Member, boards: Iterable[Declared], *, is_asked: bool = False)
     return best[1]
 
 
-def _views(member: Member, file: File) -> list[bool]:
+def _table_flags(member: Member, file: File) -> list[bool]:
     """Whether a file may be of a kind as declared, and whether as the same table in another form."""
     both = {file.form, member.form or ""}
     declared = len(both) == 1 or both <= TABLES or both <= NESTED

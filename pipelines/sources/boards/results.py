@@ -43,7 +43,7 @@ def known_benchmarks() -> dict[str, dict[str, Any]]:
     return {name: {"category": category, **facts} for category, named in by_category for name, facts in named.items()}
 
 
-def _known(name: str) -> Mapping[str, Any]:
+def _benchmark_facts(name: str) -> Mapping[str, Any]:
     """What is known of a benchmark by its name, or without who reports it before `::` and what is in brackets."""
     known = known_benchmarks()
     bare = re.sub(r"\s*\([^()]*\)$", "", name.rsplit("::", 1)[-1])
@@ -58,7 +58,7 @@ def plain(name: str) -> str:
 def completed(picked: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
     """Scores with what their rows say, what is known of their benchmarks, and their errors."""
     names = picked["benchmark"].drop_nulls().unique().to_list()
-    facts = [_known(name) for name in names]
+    facts = [_benchmark_facts(name) for name in names]
     known_facts = pl.DataFrame(
         {
             "benchmark": names,

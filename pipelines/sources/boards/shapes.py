@@ -44,7 +44,7 @@ def _bare(cell: Any) -> Any:
 
 def _under_a_key(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The only list of records, where its key says that these are the rows, or nothing else is nested."""
-    lists = {key: each for key, each in document.items() if isinstance(each, list) and each and _are(dict, each)}
+    lists = {key: each for key, each in document.items() if isinstance(each, list) and each and _are_all(dict, each)}
     named = [each for key, each in lists.items() if key.casefold() in _KEYS_OF_ROWS]
     if len(named) == 1:
         return named[0]
@@ -54,7 +54,7 @@ def _under_a_key(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _by_column(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     columns = list(document.values())
-    if len(columns) < 2 or not _are(list, columns) or len({len(column) for column in columns}) != 1:
+    if len(columns) < 2 or not _are_all(list, columns) or len({len(column) for column in columns}) != 1:
         return []
     return [dict(zip(document, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
@@ -62,7 +62,7 @@ def _by_column(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _by_key(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Objects of the same keys: counted ones are rows, so that the others are columns."""
     inner = list(document.values())
-    if not _are(dict, inner) or len({frozenset(each) for each in inner}) != 1 or not inner[0]:
+    if not _are_all(dict, inner) or len({frozenset(each) for each in inner}) != 1 or not inner[0]:
         return []
     if all(key.isdigit() for key in document):
         return inner
@@ -71,7 +71,7 @@ def _by_key(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-def _are(kind: type, values: Sequence[Any]) -> bool:
+def _are_all(kind: type, values: Sequence[Any]) -> bool:
     return all(isinstance(each, kind) for each in values)
 
 

@@ -30,11 +30,11 @@ def stated_of(
         factors: Column → by what its number is multiplied.
         column: What `{column}` stands for.
     """
-    there = set(frame.columns)
+    existing = set(frame.columns)
 
     def read(name: str) -> pl.Expr:
         dtype = table.column(name).dtype
-        text = values.text(templates.get(name), there, column)
+        text = values.text(templates.get(name), existing, column)
         if dtype == pl.Date:
             return values.day(text)
         if dtype == pl.Float64:
@@ -57,7 +57,7 @@ def valid_and_rejected(
         names: Columns to look at.
         needed: Columns that the table lets be absent, and these rows may not.
     """
-    checks = [(_cannot_be(table.column(name), is_needed=name in needed), name) for name in sorted(names)]
+    checks = [(_is_invalid(table.column(name), is_needed=name in needed), name) for name in sorted(names)]
     wrong = pl.concat_list(pl.when(is_wrong).then(pl.lit(name)) for is_wrong, name in checks).list.drop_nulls()
     judged = rows.with_columns(wrong.alias(_WRONG))
     broken = judged.filter(pl.col(_WRONG).list.len() > 0)
@@ -68,7 +68,7 @@ def valid_and_rejected(
     return judged.filter(pl.col(_WRONG).list.len() == 0).drop(_WRONG), rejected
 
 
-def _cannot_be(column: Column, *, is_needed: bool) -> pl.Expr:
+def _is_invalid(column: Column, *, is_needed: bool) -> pl.Expr:
     """Whether a row lacks what the table needs, or says what it does not allow: one such row must not stop all."""
     value = pl.col(column.name)
     wrong = value.is_null() if column.required or is_needed else pl.lit(value=False)

@@ -88,7 +88,7 @@ class Prices(Strict):
     factors: dict[str, float] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _are_columns(self) -> "Prices":
+    def _require_columns(self) -> "Prices":
         require_columns(PRICE_TABLES[self.table], {*self.columns, *self.factors})
         return self
 
@@ -112,7 +112,7 @@ class Measured(Strict):
     only_rows: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _are_columns(self) -> "Measured":
+    def _require_columns(self) -> "Measured":
         require_columns(END_TO_END_MEASUREMENTS, {*self.columns, *self.factors})
         return self
 

@@ -127,8 +127,8 @@ def is_summary(name: str) -> pl.Expr:
 
 def address(template: Template | None, columns: Collection[str]) -> pl.Expr:
     """The address that a link in the cells of a text leads to, in Markdown or HTML; null where there is none."""
-    there = [name for name in PLACEHOLDER.findall(" ".join(template.text)) if name in columns] if template else []
-    return pl.coalesce(pl.lit(None, pl.String), *(pl.col(name).str.extract(_ADDRESS, 1) for name in there))
+    names = [name for name in PLACEHOLDER.findall(" ".join(template.text)) if name in columns] if template else []
+    return pl.coalesce(pl.lit(None, pl.String), *(pl.col(name).str.extract(_ADDRESS, 1) for name in names))
 
 
 def comma_style(cells: pl.Series, *, semicolons: bool) -> str | None:

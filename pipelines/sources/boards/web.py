@@ -38,7 +38,7 @@ class Web(PatientClient):
         super().__init__(
             settings,
             sleep,
-            lambda state: state.attempt_number >= settings.http_attempts or _nobody_there(state),
+            lambda state: state.attempt_number >= settings.http_attempts or _is_unreachable(state),
             headers={"User-Agent": _AGENT},
         )
 
@@ -93,7 +93,7 @@ _CONNECTIONS = 2
 """Tries where nobody answers at all: a dozen sources without a network must not take minutes."""
 
 
-def _nobody_there(state: tenacity.RetryCallState) -> bool:
+def _is_unreachable(state: tenacity.RetryCallState) -> bool:
     error = state.outcome.exception() if state.outcome else None
     refused = error is not None and isinstance(error.__cause__, httpx.ConnectError)
     return refused and state.attempt_number >= _CONNECTIONS

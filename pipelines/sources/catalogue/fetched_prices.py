@@ -54,10 +54,10 @@ def _rows(stored: RawSnapshot, declared: Declared) -> pl.DataFrame:
     if "licence" in rows.columns:
         provenance["licence"] = manifest.licence or "not confirmed; prices are facts"
     table = matched.file.prices.table
-    return _once(rows.with_columns(**{name: pl.lit(value) for name, value in provenance.items()}), table)
+    return _one_per_key(rows.with_columns(**{name: pl.lit(value) for name, value in provenance.items()}), table)
 
 
-def _once(rows: pl.DataFrame, table: str) -> pl.DataFrame:
+def _one_per_key(rows: pl.DataFrame, table: str) -> pl.DataFrame:
     """One row per key: of several offers alike, the median price, and how many there were."""
     price = _PRICE.get(table)
     if price is None or rows.is_empty():

@@ -89,7 +89,7 @@ class Hub(PatientClient):
                 raise TryAgain("the Parquet file is cut short")
             return bytes(received)
 
-        return self._persistently(attempt, file.uri)
+        return self._with_retries(attempt, file.uri)
 
     def model_facts(self, model_id: str) -> dict[str, object]:
         """What the hub says of a model: its newest commit (`sha`), its card, and more.
@@ -114,7 +114,7 @@ class Hub(PatientClient):
             self._receive(f"/{model_id}/resolve/{revision}/{path}", received)
             return bytes(received)
 
-        return self._persistently(attempt, f"hf://{model_id}@{revision}/{path}")
+        return self._with_retries(attempt, f"hf://{model_id}@{revision}/{path}")
 
     def commit(self, dataset: str) -> str:
         """The newest commit of the dataset.
@@ -170,15 +170,15 @@ class Hub(PatientClient):
             except ValueError as error:
                 raise TryAgain(f"the answer is not JSON ({error})") from error
 
-        return self._persistently(attempt, address)
+        return self._with_retries(attempt, address)
 
-    def _persistently(self, attempt: Callable[[], Answer], what: str) -> Answer:
+    def _with_retries(self, attempt: Callable[[], Answer], description: str) -> Answer:
         try:
             return self._retrying(attempt)
         except tenacity.RetryError as error:
             last = error.last_attempt.exception()
             raise HubUnavailable(
-                f"{what} could not be fetched in {error.last_attempt.attempt_number} tries: {last}."
+                f"{description} could not be fetched in {error.last_attempt.attempt_number} tries: {last}."
                 " Check the network, or use --source bundled or a folder."
             ) from last
 

@@ -131,7 +131,7 @@ def read_run(document: Mapping[str, Any], uri: str) -> Run:
         board=board,
         model_id=_model_of(document, config, arguments, uri),
         ran_on=_date_of(document, uri),
-        revision=_text(config.get("model_sha") or document.get("model_sha")) or _first(_REVISION, arguments),
+        revision=_text(config.get("model_sha") or document.get("model_sha")) or _first_group(_REVISION, arguments),
         precision=precision if precision in {"float16", "bfloat16", "float32", "4bit", "8bit", "GPTQ"} else None,
         evaluation_time_s=_number(seconds),
         task_rows=sum(task != "all" for task in results),
@@ -159,7 +159,7 @@ def _number(value: object) -> float | None:
     return number if 0 < number < math.inf else None
 
 
-def _first(pattern: re.Pattern[str], text: str) -> str | None:
+def _first_group(pattern: re.Pattern[str], text: str) -> str | None:
     match = pattern.search(text)
     return match.group(1) if match else None
 
@@ -179,7 +179,7 @@ def _model_of(document: Mapping[str, Any], config: Mapping[str, Any], arguments:
     for candidate in (
         _text(config.get("model_name")),
         _text(document.get("model_name")),
-        _first(_PRETRAINED, arguments),
+        _first_group(_PRETRAINED, arguments),
         in_path.group("model") if in_path else None,
         next(noted, None),
     ):

@@ -40,9 +40,9 @@ def read_measurements(path: Path, stated: Stated | None = None) -> pl.DataFrame:
     Raises:
         UnknownMeasurements: no tool known here writes such a file; the message names those that are.
     """
-    known = stated or Stated()
+    defaults = stated or Stated()
     if path.suffix == BUNDLE_SUFFIX and path.is_dir():
-        return frame_of(_bundle(path), known)
+        return frame_of(_bundle(path), defaults)
     if not path.is_file():
         raise UnknownMeasurements(f"there is no file {path}")
     if path.stat().st_size > LARGEST_FILE_BYTES:
@@ -54,7 +54,7 @@ def read_measurements(path: Path, stated: Stated | None = None) -> pl.DataFrame:
     rows = rows_of(text, str(path))
     if rows is None:
         raise UnknownMeasurements(f"{path} comes from no known tool; supported are {'; '.join(KNOWN)}")
-    return frame_of(rows, known)
+    return frame_of(rows, defaults)
 
 
 def rows_of(text: str, uri: str) -> list[Row | None] | None:

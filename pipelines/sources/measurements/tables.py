@@ -57,7 +57,7 @@ def llama_bench_csv(text: str) -> Iterator[Row | None] | None:
 
 def llama_bench_rows(run: Mapping[str, object]) -> Iterator[Row | None]:
     """Rows of one test of llama-bench, whose fields are the same in JSON and CSV."""
-    prompt, made, depth = (int(str(run.get(name) or 0)) for name in ("n_prompt", "n_gen", "n_depth"))
+    prompt, generated, depth = (int(str(run.get(name) or 0)) for name in ("n_prompt", "n_gen", "n_depth"))
     device = str(run.get("gpu_info") or "") or str(run.get("cpu_info") or "")
     devices = [_DRIVER.sub("", name).strip() for name in device.split(",") if name.strip()]
     backend = str(run.get("backends") or "")
@@ -90,10 +90,12 @@ def llama_bench_rows(run: Mapping[str, object]) -> Iterator[Row | None]:
             )
         ),
     }
-    if prompt and not made:
+    if prompt and not generated:
         yield measured("tokens_per_s", run.get("avg_ts"), "prefill", input_tokens=prompt, context_depth=depth, **shared)
-    elif made and not prompt:
-        yield measured("tokens_per_s", run.get("avg_ts"), "decode", output_tokens=made, context_depth=depth, **shared)
+    elif generated and not prompt:
+        yield measured(
+            "tokens_per_s", run.get("avg_ts"), "decode", output_tokens=generated, context_depth=depth, **shared
+        )
 
 
 _DRIVER = re.compile(r"\s*\(RADV [^)]*\)")
@@ -135,11 +137,11 @@ def llama_bench_markdown(text: str) -> Iterator[Row | None] | None:
         row
         for line in lines
         if len(line) == len(heads)
-        for row in _printed(dict(zip(heads, line, strict=True)), device)
+        for row in _printed_rows(dict(zip(heads, line, strict=True)), device)
     )
 
 
-def _printed(cells: Mapping[str, str], device: str | None) -> Iterator[Row | None]:
+def _printed_rows(cells: Mapping[str, str], device: str | None) -> Iterator[Row | None]:
     test = _TEST.fullmatch(cells["test"].strip())
     rate = re.match(r"([\d.]+)(?:\s*±\s*([\d.]+))?", cells["t/s"])
     if not test or not rate:
@@ -169,10 +171,10 @@ def silicon(text: str) -> Iterator[Row | None] | None:
     if not frozenset(lines.fieldnames or ()) >= {"silicon_ttft_ms", "silicon_tpot_ms", "isl", "osl", "system"}:
         return None
     # Prefill and decode on devices of their own are two deployments, and no line says how requests wait between them.
-    return _once(line for line in lines if line["mode"] == "agg")
+    return _distinct_runs(line for line in lines if line["mode"] == "agg")
 
 
-def _once(lines: Iterator[Mapping[str, str]]) -> Iterator[Row | None]:
+def _distinct_runs(lines: Iterator[Mapping[str, str]]) -> Iterator[Row | None]:
     """Rows of every run; the sample holds runs of several dumps, which repeat each other."""
     seen: set[tuple[str, ...]] = set()
     for line in lines:
@@ -182,7 +184,7 @@ def _once(lines: Iterator[Mapping[str, str]]) -> Iterator[Row | None]:
             yield from _silicon(line)
 
 
-def _held_back(line: Mapping[str, str], across: int, attention: int) -> float:
+def _steps_held_back(line: Mapping[str, str], across: int, attention: int) -> float:
     """Steps that a prompt waits by the options that the public benchmark launched the engine with.
 
     `scheduler-recv-interval` of SGLang (half of it on average), `batch_wait_timeout_iters` and, where attention is data
@@ -224,8 +226,8 @@ _SAME_RUN = (
 )  # fmt: skip
 
 
-def _how(line: Mapping[str, str], across: int, attention: int) -> str | None:
-    steps_held_back = _held_back(line, across, attention)
+def _run_note(line: Mapping[str, str], across: int, attention: int) -> str | None:
+    steps_held_back = _steps_held_back(line, across, attention)
     if steps_held_back:
         gathered = ", gathered for 10" if attention > 1 and "deepseek" not in line["model_path"].casefold() else ""
         return f"prompts are held back {steps_held_back:g} steps{gathered}"
@@ -270,7 +272,7 @@ def _silicon(line: Mapping[str, str]) -> Iterator[Row | None]:
         "output_tokens": mean * int(line["osl"]),
         "licence": "Apache-2.0",
         "evidence": line["id"],
-        "note": _how(line, across, attention),
+        "note": _run_note(line, across, attention),
     }
     yield measured("tpot_s", milli(line["silicon_tpot_ms"]), "serving", **shared)
     yield measured("ttft_s", milli(line["silicon_ttft_ms"]), "serving", **shared)

@@ -379,24 +379,24 @@ class Votes:
         reasons: list[tuple[str, str]] = []
         notes: list[str] = []
         if keep.anonymous_only:
-            silent = self._without("anonymous")
+            silent = self._files_without("anonymous")
             if len(silent) < len(self._files):
                 reasons.append(("models were named before the vote", "coalesce(anonymous, true)"))
-                if votes := self._unsaid("anonymous", silent):
+                if votes := self._empty_votes("anonymous", silent):
                     notes.append(f"{votes:,} votes do not say whether they were anonymous; they count.")
             if silent:
-                notes.append(f"{self._named(silent)}: not said whether votes were anonymous; all count.")
+                notes.append(f"{self._file_names(silent)}: not said whether votes were anonymous; all count.")
         if keep.deduplicate:
-            unmarked = self._without("sampled")
+            unmarked = self._files_without("sampled")
             if len(unmarked) < len(self._files):
                 reasons.append(("repeated prompt", "coalesce(sampled, true)"))
-                if votes := self._unsaid("sampled", unmarked):
+                if votes := self._empty_votes("sampled", unmarked):
                     notes.append(f"{votes:,} votes do not say whether their prompt was repeated; they count.")
             if promptless := [n for n in unmarked if "prompt_text" not in self._files[n].fields]:
-                notes.append(f"{self._named(promptless)}: no prompts and no marks of repeated ones; all count.")
+                notes.append(f"{self._file_names(promptless)}: no prompts and no marks of repeated ones; all count.")
         return reasons, notes
 
-    def _unsaid(self, name: str, silent: Sequence[int]) -> int:
+    def _empty_votes(self, name: str, silent: Sequence[int]) -> int:
         """Votes that leave a field empty, in files that have it."""
         elsewhere = f" AND file_number NOT IN ({', '.join(map(str, silent))})" if silent else ""
         return int(self._frame(f"SELECT count(*) AS votes FROM votes WHERE {name} IS NULL{elsewhere}").item())
@@ -404,14 +404,14 @@ class Votes:
     def _thins_prompts(self, keep: VoteFilter) -> bool:
         """Whether repeated prompts are to be found here, because a file holds prompts but no marks."""
         return keep.deduplicate and any(
-            "prompt_text" in self._files[number].fields for number in self._without("sampled")
+            "prompt_text" in self._files[number].fields for number in self._files_without("sampled")
         )
 
-    def _without(self, name: str) -> list[int]:
+    def _files_without(self, name: str) -> list[int]:
         """Numbers of the files that lack a field."""
         return [number for number, file in enumerate(self._files) if name not in file.fields]
 
-    def _named(self, numbers: Sequence[int]) -> str:
+    def _file_names(self, numbers: Sequence[int]) -> str:
         return ", ".join(Path(self._files[number].uri).name for number in numbers)
 
     def _require(self, name: str, purpose: str) -> None:
