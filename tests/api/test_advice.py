@@ -29,15 +29,15 @@ def client(bundled_home: Path) -> Iterator[TestClient]:
         yield client
 
 
-def get(client: TestClient, path: str, **asked: Any) -> dict[str, Any]:
-    response = client.get(f"/api/v1/{path}", params=asked)
+def get(client: TestClient, path: str, **params: Any) -> dict[str, Any]:
+    response = client.get(f"/api/v1/{path}", params=params)
     assert response.status_code == 200, response.text
     found: dict[str, Any] = response.json()
     return found
 
 
 def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -> None:
-    said = get(client, "advise", machine="4090", context=8192)
+    answer = get(client, "advise", machine="4090", context=8192)
     reader = Reader(bundled_home / "published")
 
     def read(table: str) -> Any:
@@ -46,12 +46,12 @@ def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -
     need = Need(accelerator="RTX-4090", context=8192)
     meant = advise(Door.from_tables(read), Evidence.of(read), need)
     assert (
-        [(row["model_id"], row["weight_format"], row["verdict"]) for row in said["rows"]]
+        [(row["model_id"], row["weight_format"], row["verdict"]) for row in answer["rows"]]
         == [(one.model_id, one.weight_format, one.verdict) for one in meant.candidates]
         != []
     )
-    assert said["rows"][0]["run"]
-    assert any("Engine: llama.cpp" in note for note in said["notes"])
+    assert answer["rows"][0]["run"]
+    assert any("Engine: llama.cpp" in note for note in answer["notes"])
     coding = get(client, "advise", machine="4090", context=8192, use="coding")
     assert "The loss per format is estimated from knowledge tests; code may lose more." in coding["notes"]
 
@@ -74,8 +74,8 @@ def test_a_narrow_cache_costs_and_the_command_keeps_it(client: TestClient) -> No
 
 def test_32b_at_3_bits_or_14b_at_8_has_an_answer_with_its_noise(client: TestClient) -> None:
     large, small = "Qwen2.5-32B-Instruct@q3_k_m", "Qwen2.5-14B-Instruct@q8_0"
-    said = get(client, "compare", model=[large, small])
-    first, second = said["rows"]
+    answer = get(client, "compare", model=[large, small])
+    first, second = answer["rows"]
     assert (first["model_id"], second["weight_format"]) == ("Qwen/Qwen2.5-32B-Instruct", "q8_0")
     for row in (first, second):
         assert row["ability_low"] < row["ability_in_format"] < row["ability_high"]
@@ -83,7 +83,7 @@ def test_32b_at_3_bits_or_14b_at_8_has_an_answer_with_its_noise(client: TestClie
     assert first["ability_lost"] > second["ability_lost"] > 0
     assert second["ahead_low"] < second["ahead"] < second["ahead_high"]
     assert second["is_beyond_noise"] is (second["ahead_low"] > 0 or second["ahead_high"] < 0)
-    assert "which noise can explain" in said["notes"][0]
+    assert "which noise can explain" in answer["notes"][0]
     # Of one model in two formats only what the formats cost differs.
     same = get(client, "compare", model=["Qwen2.5-32B-Instruct@q8_0", "Qwen2.5-32B-Instruct@iq2_xxs"])["rows"][1]
     assert same["ahead"] == pytest.approx(-(same["ability_lost"] - 0.07), abs=0.1)
@@ -98,45 +98,45 @@ def test_measured_losses_stand_beside_the_prediction(client: TestClient) -> None
 
 def test_shapes_are_those_of_the_command_with_the_line_of_the_warehouse(client: TestClient, bundled_home: Path) -> None:
     # A few shapes show as much as many.
-    said = get(client, "design", params="3B", device="4090", context=8192, ttft_s=5, trials=9)
+    answer = get(client, "design", params="3B", device="4090", context=8192, ttft_s=5, trials=9)
     reader = Reader(bundled_home / "published")
     fit = ScalingFit.newest(reader.query)
     assert fit is not None
     wish = Wish(parameters=3e9, accelerator="RTX-4090", context=8192, time_to_first_token_s=5)
     rows, notes = design(Door.from_tables(lambda table: reader.query(f"FROM {table}")), wish, fit, 9)
-    assert said["rows"] == rows.to_dicts() != []
-    assert said["notes"] == list(notes)
-    assert all(row["is_prediction"] for row in said["rows"])
+    assert answer["rows"] == rows.to_dicts() != []
+    assert answer["notes"] == list(notes)
+    assert all(row["is_prediction"] for row in answer["rows"])
 
 
 def test_processors_are_compared_as_by_the_command(client: TestClient, bundled_home: Path) -> None:
-    asked = ["cpu", "TPU-v5p", "4090"]
-    found = get(client, "processors", model=LLAMA, accelerator=asked, seq=2048)
+    params = ["cpu", "TPU-v5p", "4090"]
+    found = get(client, "processors", model=LLAMA, accelerator=params, seq=2048)
     reader = Reader(bundled_home / "published")
     door = Door.from_tables(lambda table: reader.query(f"FROM {table}"))
-    rows = compare_processors(door, Question(model=LLAMA, accelerator="", context=2048), asked)
+    rows = compare_processors(door, Question(model=LLAMA, accelerator="", context=2048), params)
     assert found["rows"] == rows.to_dicts()
     assert found["notes"][0].startswith("TPU-v5p is the fastest")
 
 
 def test_models_are_described_and_files_of_the_server_are_not(client: TestClient) -> None:
-    said = get(client, "describe", model=[LLAMA, "/etc/passwd"], weight_format="q4_k_m")
-    (row,) = said["rows"]
+    answer = get(client, "describe", model=[LLAMA, "/etc/passwd"], weight_format="q4_k_m")
+    (row,) = answer["rows"]
     assert row == describe(LLAMA, "q4_k_m").row()
-    assert any("/etc/passwd" in note for note in said["notes"])
+    assert any("/etc/passwd" in note for note in answer["notes"])
     assert client.get("/api/v1/describe", params={"model": "/etc/passwd"}).status_code == 404
 
 
 def test_choices_are_rows_of_the_warehouse_within_the_limits(client: TestClient, bundled_home: Path) -> None:
-    asked = {"accelerator": "H100-SXM5-80GB", "least_tokens_per_s": 100, "most_usd_per_million_tokens": 1}
-    said = get(client, "choices", **asked, limit=10_000)
+    params = {"accelerator": "H100-SXM5-80GB", "least_tokens_per_s": 100, "most_usd_per_million_tokens": 1}
+    answer = get(client, "choices", **params, limit=10_000)
     sql = (
         "SELECT count(*) FROM marts.choices WHERE accelerator = 'H100-SXM5-80GB' AND verdict = 'fits'"
         " AND tokens_per_s >= 100 AND usd_per_million_tokens <= 1"
     )
     number = Reader(bundled_home / "published").query(sql).item()
-    assert len(said["rows"]) == min(number, 10_000) > 0
-    assert all(row["tokens_per_s"] >= 100 and row["usd_per_million_tokens"] <= 1 for row in said["rows"])
+    assert len(answer["rows"]) == min(number, 10_000) > 0
+    assert all(row["tokens_per_s"] >= 100 and row["usd_per_million_tokens"] <= 1 for row in answer["rows"])
     assert get(client, "choices")["is_cut"]
 
 
@@ -148,7 +148,7 @@ def test_errors_are_those_that_ship(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "status", "said"),
+    ("path", "params", "status", "message"),
     [
         ("advise", {"machine": "no such card"}, 404, "no such card"),
         ("advise", {"machine": "3090 + 4090", "engine": "vllm"}, 422, "split by layers"),
@@ -164,8 +164,8 @@ def test_errors_are_those_that_ship(client: TestClient) -> None:
     ],
 )
 def test_what_cannot_be_asked_is_said_in_a_sentence(
-    client: TestClient, path: str, asked: dict[str, str], status: int, said: str
+    client: TestClient, path: str, params: dict[str, str], status: int, message: str
 ) -> None:
-    response = client.get(f"/api/v1/{path}", params=asked)
+    response = client.get(f"/api/v1/{path}", params=params)
     assert response.status_code == status, response.text
-    assert said in response.json()["detail"]
+    assert message in response.json()["detail"]

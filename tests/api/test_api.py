@@ -28,8 +28,8 @@ def client(bundled_home: Path) -> Iterator[TestClient]:
         yield client
 
 
-def get(client: TestClient, path: str, **asked: Any) -> dict[str, Any]:
-    response = client.get(f"/api/v1/{path}", params=asked)
+def get(client: TestClient, path: str, **params: Any) -> dict[str, Any]:
+    response = client.get(f"/api/v1/{path}", params=params)
     assert response.status_code == 200, response.text
     found: dict[str, Any] = response.json()
     return found
@@ -55,12 +55,12 @@ def test_rows_are_those_of_the_warehouse(client: TestClient, bundled_home: Path)
 
 
 def test_the_performance_model_says_what_the_command_line_says(client: TestClient, bundled_home: Path) -> None:
-    asked = {"model": "Meta-Llama-3.1-8B", "accelerator": "H200-SXM-141GB", "batch": 8, "seq": 2048}
-    said = get(client, "roofline", **asked)["rows"][0]
+    params = {"model": "Meta-Llama-3.1-8B", "accelerator": "H200-SXM-141GB", "batch": 8, "seq": 2048}
+    total = get(client, "roofline", **params)["rows"][0]
     question = Question(model="meta-llama/Meta-Llama-3.1-8B", accelerator="H200-SXM-141GB", batch=8, context=2048)
     door = published_door(Reader(settings(bundled_home).published))()
-    assert said == door.answer(question).row()
-    assert len(get(client, "roofline", **asked, operators=True)["rows"]) > 5
+    assert total == door.answer(question).row()
+    assert len(get(client, "roofline", **params, operators=True)["rows"]) > 5
     needed = get(client, "fit", model="meta-llama/Meta-Llama-3.1-70B", accelerator=["L40S", "H200-SXM-141GB"])["rows"]
     assert [row["accelerator"] for row in needed] == ["L40S", "H200-SXM-141GB"]
     assert needed[0]["devices"] > needed[1]["devices"]
@@ -68,8 +68,8 @@ def test_the_performance_model_says_what_the_command_line_says(client: TestClien
 
 def test_names_formats_and_options_of_engines_are_those_of_the_command_line(client: TestClient) -> None:
     tag, file, eager = (
-        get(client, "roofline", accelerator="4090", seq=8192, **asked)["rows"][0]
-        for asked in (
+        get(client, "roofline", accelerator="4090", seq=8192, **params)["rows"][0]
+        for params in (
             {"model": "qwen2.5:14b", "kv_bits": "q8_0"},
             {"model": "Qwen2.5-14B-Instruct-Q4_K_M.gguf", "kv_bits": 8.5},
             {"model": "Qwen/Qwen2.5-7B", "engine": "vllm", "eager": True, "batched_tokens": 512},
@@ -91,17 +91,17 @@ def test_the_front_of_a_table_that_is_sent(client: TestClient) -> None:
 
 
 def test_sql_has_the_limits_of_the_console(client: TestClient) -> None:
-    asked = {"sql": "SELECT 'NaN'::DOUBLE AS nan, 1::HUGEINT AS one, '\\xFF'::BLOB AS b, DATE '2024-01-02' AS day"}
-    answer = client.post("/api/v1/sql", json=asked).json()
+    statement = {"sql": "SELECT 'NaN'::DOUBLE AS nan, 1::HUGEINT AS one, '\\xFF'::BLOB AS b, DATE '2024-01-02' AS day"}
+    answer = client.post("/api/v1/sql", json=statement).json()
     assert answer["rows"] == [{"nan": None, "one": 1, "b": "\\xFF", "day": "2024-01-02"}]
     assert client.post("/api/v1/sql", json={"sql": "FROM range(20000)"}).json()["is_cut"]
-    for sql, said in (
+    for sql, message in (
         ("COPY (SELECT 1) TO '/tmp/out.csv'", "only SELECT"),
         ("FROM read_text('/etc/passwd')", "read_text is not available"),
         ("FROM '/etc/passwd'", "The query failed"),
     ):
         refused = client.post("/api/v1/sql", json={"sql": sql})
-        assert (refused.status_code, said in refused.json()["detail"]) == (422, True)
+        assert (refused.status_code, message in refused.json()["detail"]) == (422, True)
 
 
 def test_csv_is_disarmed(client: TestClient) -> None:
@@ -111,7 +111,7 @@ def test_csv_is_disarmed(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "status", "said"),
+    ("path", "params", "status", "message"),
     [
         ("roofline", {"model": "/etc/passwd", "accelerator": "H200"}, 404, "is not among the"),
         ("roofline", {"model": "pyproject.toml", "accelerator": "H200"}, 404, "is not among the"),
@@ -126,11 +126,11 @@ def test_csv_is_disarmed(client: TestClient) -> None:
     ],
 )
 def test_what_cannot_be_answered_is_said(
-    client: TestClient, path: str, asked: dict[str, Any], status: int, said: str
+    client: TestClient, path: str, params: dict[str, Any], status: int, message: str
 ) -> None:
-    response = client.get(f"/api/v1/{path}", params=asked)
+    response = client.get(f"/api/v1/{path}", params=params)
     assert response.status_code == status
-    assert said in json.dumps(response.json()["detail"])
+    assert message in json.dumps(response.json()["detail"])
     assert "Traceback" not in response.text
 
 

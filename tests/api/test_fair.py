@@ -53,11 +53,11 @@ def api(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield from served(bundled_home, tmp_path_factory.mktemp("api"), SKYLINE_API_REQUESTS_PER_MINUTE="100000")
 
 
-def held(url: str, number: int, said: bytes) -> list[socket.socket]:
+def held(url: str, number: int, head: bytes) -> list[socket.socket]:
     host, _, port = url.removeprefix("http://").partition(":")
     sockets = [socket.create_connection((host, int(port))) for _ in range(number)]
     for one in sockets:
-        one.sendall(said)
+        one.sendall(head)
     return sockets
 
 
@@ -75,7 +75,7 @@ def is_open(one: socket.socket) -> bool:
 
 @pytest.mark.parametrize("number", [pytest.param(40, marks=pytest.mark.slow), 200])
 @pytest.mark.parametrize(
-    "said",
+    "head",
     [
         pytest.param(b"", marks=pytest.mark.slow, id="idle"),
         pytest.param(HEAD, id="head"),
@@ -83,10 +83,10 @@ def is_open(one: socket.socket) -> bool:
         pytest.param(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", marks=pytest.mark.slow, id="answered"),
     ],
 )
-def test_whoever_sends_no_whole_request_gives_way_and_is_closed(api: str, said: bytes, number: int) -> None:
+def test_whoever_sends_no_whole_request_gives_way_and_is_closed(api: str, head: bytes, number: int) -> None:
     """Held are nearly as many, and more, connections than one address may have; all the while others are answered."""
     allowed = {"Authorization": "Bearer tok"}
-    sockets = held(api, number, said)
+    sockets = held(api, number, head)
     try:
         began, slowest, asked = time.monotonic(), 0.0, 0
         while time.monotonic() - began < 6:
@@ -111,12 +111,12 @@ CHUNKS = BODY.replace(b"Content-Length: 4000000\r\n\r\n{", b"Transfer-Encoding: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("said", "more"),
+    ("head", "more"),
     [(b"", b"\r\n"), (b"GET", b"x"), (HEAD, b"x"), (BODY, b" "), (CHUNKS, b"1\r\n \r\n")],
     ids=["empty lines", "method", "head", "body", "chunks"],
 )
-def test_who_sends_a_little_every_second_keeps_no_place(api: str, said: bytes, more: bytes) -> None:
-    sockets = held(api, 30, said)
+def test_who_sends_a_little_every_second_keeps_no_place(api: str, head: bytes, more: bytes) -> None:
+    sockets = held(api, 30, head)
     began = time.monotonic()
     while time.monotonic() - began < 16:
         for one in sockets:
@@ -193,7 +193,7 @@ def test_wrong_tokens_are_counted_and_the_right_one_then_waits_too(bundled_home:
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "message"),
     [
         ({"SKYLINE_API_TOKEN": ""}, "SKYLINE_API_TOKEN is empty"),
         ({"SKYLINE_PAGES_PASSWORD": " \t\n\u00a0\u3000\u200b\ufeff"}, "SKYLINE_PAGES_PASSWORD is empty"),
@@ -201,14 +201,14 @@ def test_wrong_tokens_are_counted_and_the_right_one_then_waits_too(bundled_home:
     ],
 )
 def test_nothing_starts_that_would_let_in_everybody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("SKYLINE_")]:
         monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(Unguarded, match=said):
+    with pytest.raises(Unguarded, match=message):
         serve(Settings(), pages=True)
 
 

@@ -32,9 +32,9 @@ def refused(made: TestClient, **changed: Any) -> tuple[int, str]:
 @pytest.mark.parametrize("settings", [{}, {"api_inference": True}, {"measure_checkpoints": "."}])
 def test_nothing_answers_until_the_operator_has_said_so_twice(tmp_path: Path, settings: dict[str, Any]) -> None:
     with client(tmp_path, **settings) as made:
-        status, said = refused(made)
+        status, detail = refused(made)
     assert status == 404
-    assert "SKYLINE_API_INFERENCE=true" in said
+    assert "SKYLINE_API_INFERENCE=true" in detail
 
 
 def test_what_is_not_offered_too_long_or_in_turn_is_refused_in_one_sentence(
@@ -71,11 +71,11 @@ def test_a_server_that_the_operator_named_answers_in_its_protocol_and_its_passwo
                 asked = {"endpoint": endpoint, "model": "m", "prompt": "hello", "new_tokens": 2}
                 response = made.post("/api/v1/inference", json=asked)
                 assert response.status_code == 200, response.text
-                said = response.json()
-                assert (said["answer"]["text"], said["answer"]["tokens"], said["modules"]) == (text, 2, [])
-                assert 0 < said["answer"]["ttft_p50_s"] <= said["answer"]["request_p50_s"]
+                answered = response.json()
+                assert (answered["answer"]["text"], answered["answer"]["tokens"], answered["modules"]) == (text, 2, [])
+                assert 0 < answered["answer"]["ttft_p50_s"] <= answered["answer"]["request_p50_s"]
                 assert "secret" not in response.text
-                assert (tmp_path / "inbox" / said["bundle"]).is_dir()
+                assert (tmp_path / "inbox" / answered["bundle"]).is_dir()
         assert one.seen[-1][1].startswith("Basic ")
 
 
@@ -86,12 +86,12 @@ def test_a_checkpoint_answers_and_says_what_it_took(tmp_path: Path) -> None:
     with client(tmp_path, api_inference=True, measure_checkpoints=str(tmp_path / "models")) as made:
         response = made.post("/api/v1/inference", json=ASKED | {"new_tokens": 4, "precision": "float32"})
     assert response.status_code == 200, response.text
-    said = response.json()
-    assert 1 <= said["answer"]["tokens"] <= 4
-    assert 0 < said["answer"]["utilisation_share"] <= 1
-    assert said["answer"]["ttft_p50_s"] > 0
-    assert all(module["allocated_bytes"] is not None for module in said["modules"])
-    assert (tmp_path / "inbox" / said["bundle"]).is_dir()
+    answered = response.json()
+    assert 1 <= answered["answer"]["tokens"] <= 4
+    assert 0 < answered["answer"]["utilisation_share"] <= 1
+    assert answered["answer"]["ttft_p50_s"] > 0
+    assert all(module["allocated_bytes"] is not None for module in answered["modules"])
+    assert (tmp_path / "inbox" / answered["bundle"]).is_dir()
 
 
 @pytest.mark.slow

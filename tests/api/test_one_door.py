@@ -50,8 +50,8 @@ def test_random_questions_get_the_same_numbers_through_every_door(
             query = {"model": point["model_id"], "accelerator": point["accelerator"], **asked}
             (answers["HTTP"],) = client.get("/api/v1/roofline", params=query).json()["rows"]
             named = {"engine": "vllm-v1", "kv": kv_bits, "context": point["context"], "weights": weight_format}
-            kept = {name: point[name] for name in ("accelerator", "stage", "batch")}
-            address = {"model": point["model_id"], "tp": point["tensor_parallel"], **kept, **named}
+            shared = {name: point[name] for name in ("accelerator", "stage", "batch")}
+            address = {"model": point["model_id"], "tp": point["tensor_parallel"], **shared, **named}
             state = RooflineState.from_address(f"?{urlencode(address)}")
             assert state.offer_all(FIRST, door) == []
             state.settle()

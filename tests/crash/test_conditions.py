@@ -72,9 +72,9 @@ def test_what_cannot_be_written_leaves_everything_as_it_was(home: Path, conditio
         [sys.executable, "-c", WRITE, str(home), condition], capture_output=True, text=True, check=True, timeout=120,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, cwd=REPOSITORY,
     )  # fmt: skip
-    said = done.stdout.splitlines()
-    assert len(said) == 3
-    assert "written" not in said, done.stdout
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert "written" not in lines, done.stdout
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()} == before
     assert RawStore(home / "raw").snapshots("test") == []
     assert Reader(home / "published").query(WHOLE).row(0) == (20_000, 1, 1)
@@ -162,7 +162,7 @@ def test_a_disk_that_is_full_is_named_and_once_there_is_room_the_next_writer_goe
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (RuntimeError("step x failed: IOException: Could not write file: No space left on device."), "is full"),
         (RuntimeError("(sqlite3.OperationalError) database or disk is full"), "is full"),
@@ -171,12 +171,12 @@ def test_a_disk_that_is_full_is_named_and_once_there_is_room_the_next_writer_goe
     ],
 )
 def test_whichever_library_met_it_the_reason_is_named_and_what_to_do(
-    tmp_path: Path, error: Exception, said: str
+    tmp_path: Path, error: Exception, message: str
 ) -> None:
     error.args = tuple(str(one).replace("HOME", str(tmp_path)) if isinstance(one, str) else one for one in error.args)
     if isinstance(error, OSError):
         error.filename = str(tmp_path / "writer.lock")
-    with pytest.raises(NotWritable, match=said), only_writer(Settings.model_validate({"home": str(tmp_path)})):
+    with pytest.raises(NotWritable, match=message), only_writer(Settings.model_validate({"home": str(tmp_path)})):
         raise error
     # What somebody else's folder does not allow says nothing of the home.
     elsewhere = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/elsewhere/rows.csv")

@@ -31,15 +31,15 @@ def killed_after(home: Path, word: str, seconds: float) -> list[list[str]]:
         start_new_session=True, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
     )  # fmt: skip
     assert process.stdout is not None
-    heard = [process.stdout.readline()]
-    while heard[-1] and not heard[-1].startswith(word):
-        heard.append(process.stdout.readline())
+    first_lines = [process.stdout.readline()]
+    while first_lines[-1] and not first_lines[-1].startswith(word):
+        first_lines.append(process.stdout.readline())
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGKILL)
-    said = [*heard, *process.stdout.read().splitlines()]
+    lines = [*first_lines, *process.stdout.read().splitlines()]
     process.wait()
     process.stdout.close()
-    return [line.split() for line in said if line.strip()]
+    return [line.split() for line in lines if line.strip()]
 
 
 @pytest.mark.timeout(3600)
@@ -48,9 +48,9 @@ def test_killed_at_random_moments_readers_see_the_last_whole_version(tmp_path: P
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     published, stored, reads = -1, -1, 0
     for kill in range(KILLS):
-        said = killed_after(tmp_path, ("published", "stored")[kill % 2], chance.uniform(0, 0.4))
-        stored = max([stored, *(int(number) for what, number in said if what == "stored")])
-        published = max([published, *(int(number) for what, number in said if what == "published")])
+        events = killed_after(tmp_path, ("published", "stored")[kill % 2], chance.uniform(0, 0.4))
+        stored = max([stored, *(int(number) for what, number in events if what == "stored")])
+        published = max([published, *(int(number) for what, number in events if what == "published")])
         about = f"kill {kill} of seed {seed}"
         assert RawStore(tmp_path / "raw").broken() == [], about
         found = RawStore(tmp_path / "raw").snapshots("test")

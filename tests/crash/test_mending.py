@@ -106,9 +106,9 @@ def test_what_is_no_file_where_a_file_belongs_is_waited_for_by_nobody_and_gives_
             path.symlink_to(path.name if kind == "circle" else "nowhere")
     with pytest.raises(NotPublished, match=r"CURRENT is (not readable|missing)"):
         current(home.published)
-    said = [one for one in examine(home) if one.what == "home" and not one.fine]
-    assert [one.detail.split()[0] for one in said] == sorted(map(str, [*notes[:2], *notes[4:]]))
-    assert {one.advice for one in said} == {"skyline refresh"}
+    findings = [one for one in examine(home) if one.what == "home" and not one.fine]
+    assert [one.detail.split()[0] for one in findings] == sorted(map(str, [*notes[:2], *notes[4:]]))
+    assert {one.advice for one in findings} == {"skyline refresh"}
     refresh(["bundled"], home)
     prepare_dagster_home(home)
     assert not [one for one in examine(home) if one.what == "home" and not one.fine]
@@ -116,8 +116,8 @@ def test_what_is_no_file_where_a_file_belongs_is_waited_for_by_nobody_and_gives_
     assert store.broken() == []
     assert current(home.published).path in releases(home.published)
     assert all(map(Path.is_file, places[:-1]))
-    kept = [path for path in home.home.rglob("mine") if path.parent not in places]
-    assert len(kept) == (len(places) - 1 if kind == "folder" else 0)
+    remaining = [path for path in home.home.rglob("mine") if path.parent not in places]
+    assert len(remaining) == (len(places) - 1 if kind == "folder" else 0)
     assert [*home.home.rglob(f"{TEMPORARY_PREFIX}*")] == []
 
 

@@ -79,18 +79,18 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def closed_with(one: socket.socket) -> bytes:
     """What a connection is told until it is closed."""
-    said = b""
+    received = b""
     try:
         while chunk := one.recv(4096):
-            said += chunk
+            received += chunk
     except ConnectionResetError:
         pass
     finally:
         one.close()
-    return said
+    return received
 
 
-def told(url: str, **headers: str) -> dict[str, str]:
+def echoed(url: str, **headers: str) -> dict[str, str]:
     answer = httpx.get(url, headers=headers, trust_env=False)
     assert answer.status_code == 200, answer.text
     found: dict[str, str] = json.loads(answer.text)
@@ -99,9 +99,9 @@ def told(url: str, **headers: str) -> dict[str, str]:
 
 def test_who_asks_is_handed_on_and_what_he_says_of_himself_is_not(front: str) -> None:
     for path in ("/leaderboard", "/api/v1/models"):
-        said = told(front + path, **{"X-Forwarded-For": "10.0.0.9"})
-        assert (said["path"], said["x-forwarded-for"]) == (path, "127.0.0.1")
-        assert said["host"] == front.removeprefix("http://")
+        request = echoed(front + path, **{"X-Forwarded-For": "10.0.0.9"})
+        assert (request["path"], request["x-forwarded-for"]) == (path, "127.0.0.1")
+        assert request["host"] == front.removeprefix("http://")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
@@ -125,7 +125,7 @@ def test_who_sends_slowly_is_not_waited_for(front: str) -> None:
     answered = [closed_with(one) for one in slow]
     assert 5 < time.monotonic() - began < 25
     assert answered == [b""] * 200
-    assert told(front + "/")["path"] == "/"
+    assert echoed(front + "/")["path"] == "/"
 
 
 def test_logins_and_bodies_are_bounded(front: str) -> None:

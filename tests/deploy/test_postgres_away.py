@@ -61,8 +61,8 @@ def test_a_refresh_publishes_and_says_that_dagster_does_not_know(
         before = current(home.published)
         done = refresh(["bundled"], home, lines.append)
     assert (done.release == before, fault(done.release.path)) == (False, None)
-    (said,) = [line for line in lines if line.startswith(AWAY)]
-    assert len(said.splitlines()) == 1
+    (message,) = [line for line in lines if line.startswith(AWAY)]
+    assert len(message.splitlines()) == 1
     # Nor does a writer that was killed need it to be swept after; that it was is remembered for the next.
     (home.home / UNFINISHED).touch()
     refresh(["bundled"], home, lines.append)
@@ -88,9 +88,9 @@ def test_a_run_of_dagsters_ends_and_keeps_neither_lock_nor_readers(
         ):
             job.execute_in_process(instance=instance, resources=resources)
     assert fault(current(home.published).path) is None
-    kept = len(releases(home.published))
+    release_count = len(releases(home.published))
     postgres.start()
     lines: list[str] = []
     done = refresh(["bundled"], home, lines.append)
     assert fault(done.release.path) is None
-    assert (len(releases(home.published)) >= kept, materialisations(home) >= 1) == (True, True)
+    assert (len(releases(home.published)) >= release_count, materialisations(home) >= 1) == (True, True)

@@ -61,18 +61,20 @@ def _supervised(name: str, cases: int, seed: int) -> int:
             child = subprocess.run(
                 [*command, "--from", str(begin), "--child", str(state)], check=False, capture_output=True, text=True
             )
-            told: dict[str, Any] = (
+            report: dict[str, Any] = (
                 json.loads(state.read_text()) if state.exists() else {"counts": {}, "failures": {}, "case": begin}
             )
-            counts.update(told["counts"])
-            for what, where in told["failures"].items():
+            counts.update(report["counts"])
+            for what, where in report["failures"].items():
                 failures.setdefault(what, []).extend(where)
             if child.returncode == 0:
                 break
             last = child.stderr.strip().splitlines()[-1:] or ["no word"]
-            failures.setdefault(f"the process ended with {child.returncode}: {last[0][:200]}", []).append(told["case"])
+            failures.setdefault(f"the process ended with {child.returncode}: {last[0][:200]}", []).append(
+                report["case"]
+            )
             counts["died"] += 1
-            begin = told["case"] + 1
+            begin = report["case"] + 1
     words = ", ".join(f"{count:,} {what}" for what, count in sorted(counts.items()))
     print(f"{name:<20} {sum(counts.values()):>7,} cases in {time.monotonic() - began:,.0f} s: {words}", flush=True)
     for what, where in failures.items():
@@ -99,8 +101,8 @@ def _child(asked: argparse.Namespace) -> int:
             if end.startswith("failed"):
                 # One defect has many messages: told by the place, shown with the first.
                 place = end.split(": ", 2)[1]
-                told = next((one for one in failures if one.split(": ", 2)[1] == place), end)
-                failures.setdefault(told, []).append(case)
+                failure = next((one for one in failures if one.split(": ", 2)[1] == place), end)
+                failures.setdefault(failure, []).append(case)
     state.write_text(json.dumps({"counts": counts, "failures": failures, "case": asked.cases}))
     return 0
 

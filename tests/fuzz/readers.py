@@ -196,15 +196,15 @@ def _spoil_bundle(payload: bytes, name: str, others: list[bytes], chance: random
     if chance.random() < 0.3:
         return mutated(payload, name, others, chance)
     files = seeds.files_of_bundle()
-    told = {"schema": 1, "run_id": "run", "environment_id": "here"}
+    manifest = {"schema": 1, "run_id": "run", "environment_id": "here"}
     if chance.random() < 0.1:
-        told = break_document(told, chance)
+        manifest = break_document(manifest, chance)
     for _ in range(chance.choice((1, 1, 2, 4))):
         inner = chance.choice([each for each in files if not each.startswith("logs/")])
         plain = gzip.decompress(files[inner]) if inner.endswith(".gz") else files[inner]
         broken = mutated(plain, inner.removesuffix(".gz"), [plain], chance)
         files[inner] = gzip.compress(broken, mtime=0) if inner.endswith(".gz") else broken
-    return seeds.sealed(files, told)
+    return seeds.sealed(files, manifest)
 
 
 def _named(payload: bytes, name: str, folder: Path) -> Path:

@@ -162,8 +162,8 @@ def files_of_bundle() -> dict[str, bytes]:
 def sealed(files: Mapping[str, bytes], manifest: Mapping[str, Any] | None = None) -> bytes:
     """An archive of a bundle whose digests fit its files."""
     listed = {name: bundle.digest(content) for name, content in files.items()}
-    told = manifest if manifest is not None else {"schema": 1, "run_id": "run", "environment_id": "here"}
-    text = json.dumps({**told, "files": listed}).encode()
+    fields = manifest if manifest is not None else {"schema": 1, "run_id": "run", "environment_id": "here"}
+    text = json.dumps({**fields, "files": listed}).encode()
     whole = {**files, bundle.MANIFEST: text, bundle.COMPLETE: bundle.digest(text).encode()}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

@@ -96,15 +96,15 @@ def test_ten_gigabytes_of_nothing_are_refused_within_the_memory(tmp_path: Path) 
         [sys.executable, "-c", _READ_ZEROS, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False,
         env=os.environ | {"PYTHONPATH": REPOSITORY},
     )  # fmt: skip
-    said = done.stdout.splitlines()
-    assert [line.split()[:2] for line in said] == [
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
         ["votes.csv", "UnreadableVotes"],
         ["votes.json", "UnreadableVotes"],
         ["table.csv", "UnusableTable"],
         ["config.json", "UnreadableText"],
         ["board.csv", "NothingFound"],
     ], done.stderr[-2000:]
-    assert all("10,737,418,240 bytes" in line for line in said[2:])
+    assert all("10,737,418,240 bytes" in line for line in lines[2:])
     assert not (tmp_path / "home" / "raw" / "open_llm_leaderboard").exists()
 
 
@@ -186,10 +186,11 @@ def test_json_nested_beyond_all_use_is_refused(tmp_path: Path, depth: int) -> No
 
 
 def test_what_json_does_not_have_is_null_and_what_no_text_can_hold_is_replaced() -> None:
-    said = b'{"a": NaN, "b": -Infinity, "c": 1e999, "d": 1%b, "e": "\\ud800x", "\\udfff": 1, "f": "\\ud83d\\ude00"}' % (
-        b"0" * 30
+    document = (
+        b'{"a": NaN, "b": -Infinity, "c": 1e999, "d": 1%b, "e": "\\ud800x", "\\udfff": 1, "f": "\\ud83d\\ude00"}'
+        % (b"0" * 30)
     )
-    assert parse_json(said) == {"a": None, "b": None, "c": None, "d": 1e30, "e": "�x", "�": 1, "f": "😀"}
+    assert parse_json(document) == {"a": None, "b": None, "c": None, "d": 1e30, "e": "�x", "�": 1, "f": "😀"}
     assert parse_json("9" * 5_000) is None
     assert parse_json(str(2**63 - 1)) == 2**63 - 1
     for no_text in (b'"\xed\xa0\x80"', b"\xff\xfe{}", b""):
@@ -263,11 +264,11 @@ def test_every_name_that_a_file_can_have_is_read_once_and_is_told_from_every_oth
         path = home.inbox / os.fsdecode(name)
         path.write_bytes(seeds.SCRAPE.replace(b"50", b"%d" % (51 + number)))
         os.utime(path, (1e9, 1e9))
-    said: list[str] = []
+    lines: list[str] = []
     assert len(new_files(home)) == len(ODD_NAMES)
-    found = collect([str(home.inbox)], home, said.append)
+    found = collect([str(home.inbox)], home, lines.append)
     assert {stored.manifest.uri for stored in found.new} == set(ODD_NAMES.values())
-    assert all(line.isprintable() for line in said)
+    assert all(line.isprintable() for line in lines)
     assert new_files(home) == []
     assert collect([str(home.inbox)], home).known == len(ODD_NAMES)
     accounts = load_snapshots(RawStore(home.raw)).snapshots

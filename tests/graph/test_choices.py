@@ -47,8 +47,8 @@ def test_money_energy_and_carbon_equal_those_of_the_marts(reader: Reader, mart: 
     )
     assert pairs.height > 50
     for name in ends:
-        apart = pairs.select((pl.col(f"a_{name}") / pl.col(f"b_{name}") - 1).abs().max()).item()
-        assert apart < 1e-9, f"{name} of the view and of marts.{mart} differ"
+        difference = pairs.select((pl.col(f"a_{name}") / pl.col(f"b_{name}") - 1).abs().max()).item()
+        assert difference < 1e-9, f"{name} of the view and of marts.{mart} differ"
 
 
 def test_what_fits_for_sure_is_within_the_budget_and_leaves_room_for_its_batch(reader: Reader) -> None:

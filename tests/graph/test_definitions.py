@@ -160,11 +160,11 @@ def test_what_was_retrieved_and_what_is_published_are_checked() -> None:
 
 def test_every_job_sensor_and_schedule_says_to_a_newcomer_what_it_does() -> None:
     repository = defs.get_repository_def()
-    said = {
+    descriptions = {
         each.name: each.description or ""
         for each in [*repository.schedule_defs, *repository.sensor_defs, *(defs.jobs or [])]
     }
-    assert {name: text for name, text in said.items() if len(text) < 30} == {}
+    assert {name: text for name, text in descriptions.items() if len(text) < 30} == {}
 
 
 def test_every_morning_the_published_datasets_are_asked_without_being_told_to() -> None:

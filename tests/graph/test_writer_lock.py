@@ -93,8 +93,8 @@ def test_a_run_waits_its_turn_and_then_says_who_is_in_the_way(
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance, only_writer(settings_of(home)):
         refused = dg.execute_job(dg.reconstructable(two_steps), instance=instance, raise_on_error=False)
         assert not refused.success
-        said = [event.message for event in refused.all_events if event.is_failure] + [str(refused.all_events[-1])]
-        assert any("Another process is writing to" in line for line in said), said
+        messages = [event.message for event in refused.all_events if event.is_failure] + [str(refused.all_events[-1])]
+        assert any("Another process is writing to" in line for line in messages), messages
 
 
 def test_a_writer_waits_for_steps_of_a_run_that_was_killed(tmp_path: Path) -> None:

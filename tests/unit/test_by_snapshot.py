@@ -23,7 +23,7 @@ def table(name: str, value: type[pl.DataType]) -> Table:
 SUMS, COUNTS = table("sums", pl.Float64), table("counts", pl.Int64)
 
 
-def said(name: str, *values: float) -> pl.DataFrame:
+def rows_of(name: str, *values: float) -> pl.DataFrame:
     return pl.DataFrame({"snapshot_id": [name] * len(values), "value": values}, schema_overrides={"value": pl.Float64})
 
 
@@ -38,7 +38,7 @@ class Maker:
 
         def make(name: str, values: tuple[float, ...]) -> list[Rows]:
             self.made += 1
-            return [Rows(said(name, sum(values))), Rows(said(name, len(values)), {"said": len(values)})]
+            return [Rows(rows_of(name, sum(values))), Rows(rows_of(name, len(values)), {"count": len(values)})]
 
         wanted = [
             Wanted(name, (state, values), lambda name=name, values=values: make(name, values))
@@ -119,7 +119,7 @@ def test_a_part_that_breaks_its_contract_is_told_every_time_though_it_is_read_on
 
 def test_rows_of_another_snapshot_are_refused_and_the_table_stays(maker: Maker) -> None:
     maker(monday=MONDAY)
-    wrong = Wanted("tuesday", "x", lambda: [Rows(said("monday", 1.0)), Rows(said("tuesday", 1.0))])
+    wrong = Wanted("tuesday", "x", lambda: [Rows(rows_of("monday", 1.0)), Rows(rows_of("tuesday", 1.0))])
     with pytest.raises(ContractBroken, match=r"marts\.sums: rows of other snapshots among those of tuesday"):
         write_parts(maker.lake, (SUMS, COUNTS), [wrong])
     assert maker.lake.read(SUMS).rows() == [("monday", 3.0)]
@@ -127,7 +127,7 @@ def test_rows_of_another_snapshot_are_refused_and_the_table_stays(maker: Maker) 
 
 def test_what_one_killed_between_files_and_list_left_is_not_in_the_table_and_is_swept(maker: Maker) -> None:
     maker(monday=MONDAY)
-    maker.lake.add_part(SUMS, "tuesday", said("tuesday", 9.0))
+    maker.lake.add_part(SUMS, "tuesday", rows_of("tuesday", 9.0))
     assert maker.lake.read(SUMS).rows() == [("monday", 3.0)]
     assert len(list((maker.lake.folder / "marts" / "sums").iterdir())) == 3
     maker(monday=MONDAY)
@@ -136,11 +136,11 @@ def test_what_one_killed_between_files_and_list_left_is_not_in_the_table_and_is_
 
 def test_snapshots_that_share_a_part_are_read_from_it(maker: Maker) -> None:
     def rest() -> Iterator[pl.DataFrame]:
-        yield pl.concat([said("small", 7.0), said("tiny", 8.0)])
+        yield pl.concat([rows_of("small", 7.0), rows_of("tiny", 8.0)])
         yield COUNTS.empty()
 
     write_parts(
-        maker.lake, (SUMS, COUNTS), [Wanted("monday", 1, lambda: [Rows(said("monday", 3.0)), Rows(COUNTS.empty())])],
+        maker.lake, (SUMS, COUNTS), [Wanted("monday", 1, lambda: [Rows(rows_of("monday", 3.0)), Rows(COUNTS.empty())])],
         lambda: list(rest()),
     )  # fmt: skip
     stored = Snapshots(maker.lake, (SUMS,))
@@ -154,7 +154,7 @@ def test_snapshots_that_share_a_part_are_read_from_it(maker: Maker) -> None:
 def test_a_table_that_was_one_file_becomes_parts(maker: Maker) -> None:
     old = maker.lake.folder / "marts" / "sums.parquet"
     old.parent.mkdir()
-    said("monday", 1.0).write_parquet(old)
+    rows_of("monday", 1.0).write_parquet(old)
     assert not maker.lake.has(SUMS)
     assert maker(monday=MONDAY) == [("monday", 3.0)]
     assert not old.exists()

@@ -55,17 +55,17 @@ def test_the_warehouse_and_the_command_say_the_same(
     skyline: Skyline, bundled_home: Path, device: str, stage: str
 ) -> None:
     asked = ("--stage", stage, "--batch", "32", "--seq", "1024", "--engine", "vllm-v1", "--format", "json")
-    (said,) = json.loads(skyline("roofline", LLAMA, device, *asked, home=bundled_home).out)
+    (answer,) = json.loads(skyline("roofline", LLAMA, device, *asked, home=bundled_home).out)
     query = (
         f"FROM marts.roofline_points WHERE model_id = '{LLAMA}' AND accelerator = '{device}' AND stage = '{stage}'"
         " AND batch = 32 AND context = 1024 AND precision = 'w16a16kv16' AND tensor_parallel = 1"
     )
     (row,) = json.loads(skyline("sql", query, "--format", "json", home=bundled_home).out)
-    shared = (set(said) & set(row)) - {"accelerator"}
+    shared = (set(answer) & set(row)) - {"accelerator"}
     assert shared >= {"flops", "moved_bytes", "bound_s", "predicted_s", "tokens_per_s", "memory_high_gib", "verdict"}
     for name in shared:
         expected = pytest.approx(row[name], rel=1e-9) if isinstance(row[name], float) else row[name]
-        assert said[name] == expected, name
+        assert answer[name] == expected, name
 
 
 def test_bits_of_a_stored_format_are_its_true_ones_and_operators_add_up(skyline: Skyline) -> None:

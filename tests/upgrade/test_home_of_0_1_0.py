@@ -66,11 +66,11 @@ def test_it_refreshes_and_goes_back(old: Settings) -> None:
 def test_a_home_of_a_newer_version_is_refused_in_one_sentence_and_left_alone(old: Settings) -> None:
     (old.home / "format.json").write_text(json.dumps({"format": FORMAT + 1, "written_by": "9.9"}))
     before = {path: path.stat().st_mtime_ns for path in old.home.rglob("*")}
-    said = rf"^{old.home} was written by Skyline 9\.9, which is newer than this one"
+    message = rf"^{old.home} was written by Skyline 9\.9, which is newer than this one"
     for write in (lambda: refresh(["bundled"], old), lambda: rebuild(old)):
-        with pytest.raises(NewerHome, match=said):
+        with pytest.raises(NewerHome, match=message):
             write()
-    with pytest.raises(NewerHome, match=said), only_writer(old):
+    with pytest.raises(NewerHome, match=message), only_writer(old):
         pass
     after = {path: path.stat().st_mtime_ns for path in old.home.rglob("*")}
     assert {path for path in after if after[path] != before.get(path)} <= {old.home, old.home / "writer.lock"}

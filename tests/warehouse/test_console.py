@@ -218,8 +218,8 @@ def test_no_view_that_can_be_read_tells_where_the_database_lies(published: Path)
     readable = [view for view in views["v"] if not any(word in view for word in console_worker.TELLING)]
     assert len(readable) > 30
     contents = ", ".join(f"(SELECT string_agg(x::VARCHAR, ' ') FROM system.{view} x)" for view in readable)
-    told = in_this_process(f"SELECT {contents}", published).row(0)
-    assert [view for view, text in zip(readable, told, strict=True) if str(published) in str(text)] == []
+    contents_text = in_this_process(f"SELECT {contents}", published).row(0)
+    assert [view for view, text in zip(readable, contents_text, strict=True) if str(published) in str(text)] == []
     for word in console_worker.TELLING:
         with pytest.raises(console_worker.Refused, match="not disclosed"):
             in_this_process(f"FROM {word}", published)

@@ -199,7 +199,7 @@ def test_a_refresh_publishes_in_the_ducklake_of_the_settings_too(
     # As an operator sets them: a step of Dagster's reads the settings anew.
     for name, value in {"CATALOGUE": catalogue, "DATA": data, "PYTHON": python}.items():
         monkeypatch.setenv(f"SKYLINE_DUCKLAKE_{name}", value)
-    said: list[str] = []
-    refresh(["bundled"], Settings.model_validate({"home": tmp_path / "home"}), said.append)
-    assert any(line.startswith("published in the DuckLake: snapshot ") for line in said)
+    lines: list[str] = []
+    refresh(["bundled"], Settings.model_validate({"home": tmp_path / "home"}), lines.append)
+    assert any(line.startswith("published in the DuckLake: snapshot ") for line in lines)
     run(python, READS, str(tmp_path / "home" / "lake"), catalogue, data, environment=environment)

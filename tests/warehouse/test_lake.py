@@ -62,15 +62,15 @@ def test_a_reader_of_the_old_file_keeps_reading_it_while_it_is_replaced(lake: La
 
 @pytest.mark.parametrize("damage", ["lost", "empty", "cut", "head", "text", "folder"])
 def test_what_is_kept_and_was_damaged_is_as_if_it_were_lost(tmp_path: Path, damage: str) -> None:
-    kept = tmp_path / "kept.parquet"
-    pl.DataFrame({"a": range(1000)}).write_parquet(kept)
-    assert read_cached(kept) is not None
-    whole = kept.read_bytes()
-    kept.unlink()
+    cached = tmp_path / "kept.parquet"
+    pl.DataFrame({"a": range(1000)}).write_parquet(cached)
+    assert read_cached(cached) is not None
+    whole = cached.read_bytes()
+    cached.unlink()
     if damage == "folder":
-        kept.mkdir()
+        cached.mkdir()
     elif damage != "lost":
-        kept.write_bytes(
+        cached.write_bytes(
             {"empty": b"", "cut": whole[: len(whole) // 2], "head": whole[:8], "text": b"PAR1 no more"}[damage]
         )
-    assert read_cached(kept) is None
+    assert read_cached(cached) is None

@@ -78,10 +78,10 @@ def test_the_intervals_that_are_shown_are_those_that_were_held_against_the_index
     made: tuple[Design, ByIndexItem, Floats], left: IndexLeftOut
 ) -> None:
     design, scale, index = made
-    kept = np.ones(len(design.results), dtype=bool)
+    remaining = np.ones(len(design.results), dtype=bool)
     unseen = np.flatnonzero(design.results.item == _BENCHMARKS)[::3]
-    kept[unseen] = False
-    rest = design.where(kept)
+    remaining[unseen] = False
+    rest = design.where(remaining)
     found = levels(rest, fit(rest), scale, rounds=60, margin=left.margin)
     unit = design.results.unit[unseen]
     inside = (found.low[unit] <= index[unseen]) & (index[unseen] <= found.high[unit])

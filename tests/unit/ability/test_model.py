@@ -57,14 +57,14 @@ def test_one_result_gives_a_wide_interval_and_none_gives_no_information(design: 
     results = design.results
     unit = int(np.argsort(-results.per_unit())[20])
     of_unit = np.flatnonzero(results.unit == unit)
-    kept = np.ones(len(results), dtype=bool)
-    kept[of_unit[1:]] = False
-    one = design.where(kept)
+    remaining = np.ones(len(results), dtype=bool)
+    remaining[of_unit[1:]] = False
+    one = design.where(remaining)
     few, many = (levels(each, fit(each), scale, rounds=200) for each in (one, design))
     assert few.high[unit] - few.low[unit] > 1.5 * (many.high[unit] - many.low[unit])
     assert few.low[unit] < many.ability[unit] < few.high[unit]
-    kept[of_unit[0]] = False
-    assert fit(design.where(kept)).information[unit] == 0
+    remaining[of_unit[0]] = False
+    assert fit(design.where(remaining)).information[unit] == 0
 
 
 def test_a_published_index_is_an_item_and_sets_the_scale(

@@ -32,7 +32,7 @@ def comparisons(rows: list[tuple[str, str, float, int]]) -> Comparisons:
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ("", "The files have no rows of votes: nothing to rate."),
         (
@@ -47,24 +47,24 @@ def comparisons(rows: list[tuple[str, str, float, int]]) -> Comparisons:
     ],
 )
 @pytest.mark.parametrize("method", ["bradley-terry", "elo"])
-def test_why_no_vote_counts_is_in_the_error(tmp_path: Path, rows: str, said: str, method: str) -> None:
+def test_why_no_vote_counts_is_in_the_error(tmp_path: Path, rows: str, message: str, method: str) -> None:
     with pytest.raises(UnusableComparisons) as refused:
         rate([file(tmp_path, HEADER + rows)], RatingOptions(method=method))  # type: ignore[arg-type]
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ("red,blue,model_a\nred,blue,?\n", "1 of 2 votes count: winner is none of"),
         ("red,blue,model_a\n" * 3, "More votes are needed. 3 of 3 votes count."),
     ],
 )
-def test_too_few_votes_for_a_fit_are_enough_for_elo(tmp_path: Path, rows: str, said: str) -> None:
+def test_too_few_votes_for_a_fit_are_enough_for_elo(tmp_path: Path, rows: str, message: str) -> None:
     votes = [file(tmp_path, HEADER + rows)]
     with pytest.raises(UnusableComparisons) as refused:
         rate(votes, RatingOptions(method="bradley-terry"))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     rate(votes, RatingOptions(method="elo"))
 
 
@@ -142,10 +142,10 @@ def test_records_that_are_alike_have_one_number_whoever_is_first() -> None:
 @pytest.mark.parametrize("names", ["abcd", "cdab", "dbca"])
 def test_of_two_groups_that_are_alike_neither_is_rated(names: str) -> None:
     a, b, c, d = names
-    apart = comparisons([(a, b, 1.0, 1), (b, a, 1.0, 1), (c, d, 1.0, 1), (d, c, 1.0, 1)])
-    assert set(standings(apart)) == {Standing.SEPARATED}
+    groups = comparisons([(a, b, 1.0, 1), (b, a, 1.0, 1), (c, d, 1.0, 1), (d, c, 1.0, 1)])
+    assert set(standings(groups)) == {Standing.SEPARATED}
     with pytest.raises(UnusableComparisons):
-        fit(apart)
+        fit(groups)
 
 
 def test_what_a_vote_does_not_say_is_neither_yes_nor_no(tmp_path: Path) -> None:
@@ -172,8 +172,8 @@ def test_judges_who_cast_most_votes_are_named_and_can_be_limited(tmp_path: Path)
     path = file(tmp_path, "model_a,model_b,winner,judge\n" + "\n".join(rows) + "\n")
     with Votes([path]) as votes:
         free, limited = votes.tally(), votes.tally(VoteFilter(votes_per_judge=2))
-    (said,) = [note for note in free.notes if "judges" in note]
-    assert "busy 15 (45%)" in said
+    (judges_note,) = [note for note in free.notes if "judges" in note]
+    assert "busy 15 (45%)" in judges_note
     assert free.votes_counted == 33
     # Votes whose judge nobody named are not those of one judge.
     assert (limited.votes_counted, limited.filtered.rows()) == (20, [("beyond the votes of one judge", 13)])

@@ -142,9 +142,9 @@ def test_prompts_that_everybody_sends_are_thinned_where_nobody_marked_them(tmp_p
 
 
 def test_prompts_of_older_logs_are_found_in_their_conversations(tmp_path: Path) -> None:
-    said = [{"role": "assistant", "content": "I am x"}]
-    records = [logged(conversation_a=[{"role": "user", "content": "hello"}, *said]) for _ in range(30)]
-    records += [logged(conversation_a=[{"role": "user", "content": f"question {i}"}, *said]) for i in range(40)]
+    answer = [{"role": "assistant", "content": "I am x"}]
+    records = [logged(conversation_a=[{"role": "user", "content": "hello"}, *answer]) for _ in range(30)]
+    records += [logged(conversation_a=[{"role": "user", "content": f"question {i}"}, *answer]) for i in range(40)]
     for record in records:
         del record["dedup_tag"]
     assert tally(log_file(tmp_path, *records)).filtered.rows() == [("repeated prompt", 1)]

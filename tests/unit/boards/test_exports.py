@@ -80,7 +80,7 @@ def read(payload: bytes, name: str) -> Read:
     return read_rows(matched.rows, matched.board, matched.file, found.as_of)
 
 
-def said(found: Read) -> set[tuple[object, ...]]:
+def rows_of(found: Read) -> set[tuple[object, ...]]:
     key = ["benchmark", "benchmark_version", "name_in_source", "mode", "effort", "scaffold", "metric", "score"]
     facts: set[tuple[object, ...]] = set()
     if found.facts.height:
@@ -97,10 +97,10 @@ def lines_of(path: Path) -> Lines:
 @pytest.mark.parametrize("file", FILES)
 def test_a_board_says_the_same_however_it_was_exported(board_files: Path, file: str) -> None:
     path = board_files / file
-    meant = said(read(path.read_bytes(), path.name))
+    meant = rows_of(read(path.read_bytes(), path.name))
     lines = lines_of(path)
     assert meant
-    differing = [way for way, export in WAYS.items() if said(read(export(lines), path.name)) != meant]
+    differing = [way for way, export in WAYS.items() if rows_of(read(export(lines), path.name)) != meant]
     assert differing == []
 
 
@@ -114,7 +114,7 @@ def test_rows_that_lost_a_cell_are_rejected_with_a_reason_and_give_no_other_valu
 
     payload = written([lines[0], *(shifted(number, line) for number, line in enumerate(lines[1:]))])
     found = read(payload, path.name)
-    assert said(found) <= said(read(path.read_bytes(), path.name))
+    assert rows_of(found) <= rows_of(read(path.read_bytes(), path.name))
     assert any("so its cells are in the wrong columns" in reason for _, _, reason in found.rejected)
 
 

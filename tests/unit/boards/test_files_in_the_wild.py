@@ -80,7 +80,7 @@ def read(payload: bytes, name: str, board: Declared = WILD) -> Read:
     return read_rows(matched.rows, matched.board, matched.file, dt.date(2026, 11, 1))
 
 
-def said(found: Read) -> list[tuple[object, ...]]:
+def rows_of(found: Read) -> list[tuple[object, ...]]:
     order = ["benchmark", "name_in_source", "mode", "effort", "score"]
     return found.results.select(order).sort(order).rows()
 
@@ -194,7 +194,7 @@ UNREAD = {"a surplus column": {"Rank"}, "markdown": {"Model.link"}, "nested Parq
 @pytest.mark.parametrize("way", WAYS)
 def test_however_a_board_was_saved_it_says_the_same(way: str) -> None:
     found = read(*WAYS[way])
-    assert said(found) == EXPECTED
+    assert rows_of(found) == EXPECTED
     assert found.rejected == []
     assert (found.rows, found.loaded) == (3, 3)
     assert found.unread == UNREAD.get(way, set())
@@ -204,7 +204,7 @@ def test_however_a_board_was_saved_it_says_the_same(way: str) -> None:
 def test_rows_that_are_not_as_wide_as_their_header_are_rejected_and_the_others_load() -> None:
     payload = csv_of() + b"org/short,7\norg/long,1,2,3\n"
     found = read(payload, "w.csv")
-    assert said(found) == EXPECTED
+    assert rows_of(found) == EXPECTED
     assert [(number, reason.split(",")[0]) for number, _, reason in found.rejected] == [
         (4, "has 2 of 3 fields"), (5, "has 4 of 3 fields"),
     ]  # fmt: skip
@@ -222,13 +222,13 @@ def test_rows_that_are_not_as_wide_as_their_header_are_rejected_and_the_others_l
 def test_a_cell_that_cannot_be_a_score_is_named_and_only_it_is_lost(cell: str, reason: str) -> None:
     found = read(csv_of() + f"org/delta,{cell},0.5\n".encode(), "w.csv")
     assert [(number, why) for number, _, why in found.rejected] == [(4, reason)]
-    assert said(found) == sorted([*EXPECTED, ("Errors", "org/delta", None, None, 0.5)], key=str)
+    assert rows_of(found) == sorted([*EXPECTED, ("Errors", "org/delta", None, None, 0.5)], key=str)
 
 
 def test_notes_below_a_table_and_rows_that_sum_up_others_are_no_models() -> None:
     payload = csv_of() + b"Average,50,0.3\n\nSource: the board\nLast updated 2026-05-04,,\n"
     found = read(payload, "w.csv")
-    assert said(found) == EXPECTED
+    assert rows_of(found) == EXPECTED
     assert found.passed_over == {"none of the board: Average sums up others": 1}
     assert [reason for _, _, reason in found.rejected] == [
         "is a note below the table and no row: 'Source: the board'",
@@ -294,7 +294,7 @@ def test_fractions_under_a_declaration_of_percents_are_not_published_as_a_hundre
 
 def test_a_name_that_is_there_twice_with_two_scores_is_told_and_with_one_is_once() -> None:
     found = read(csv_of() + b"org/alpha,61.5,0.25\norg/alpha,99,0.25\n", "w.csv")
-    assert said(found) == EXPECTED
+    assert rows_of(found) == EXPECTED
     assert [(number, why) for number, _, why in found.rejected] == [
         (5, "repeats row 1 of the same model and benchmark (Solved)")
     ]
@@ -408,7 +408,7 @@ def test_a_draft_from_a_file_declares_what_the_file_holds(tmp_path: Path) -> Non
     board = parse(draft(path), "draft")
     found = read(path.read_bytes(), path.name, Declared(board, by_user=True, text=""))
     assert board.name == "my_board"
-    assert said(found) == EXPECTED
+    assert rows_of(found) == EXPECTED
 
 
 def test_a_check_says_the_day_of_the_file_or_that_it_has_none(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def read(name: str, payload: bytes, board: Declared | None = None) -> Read:
     return read_rows(matched.rows, matched.board, matched.file, DAY)
 
 
-def said(found: pl.DataFrame) -> list[tuple[Any, ...]]:
+def rows_of(found: pl.DataFrame) -> list[tuple[Any, ...]]:
     columns = ("name_in_source", "benchmark", "benchmark_version", "score", "unit", "n_items", "standard_error")
     return found.select(columns).sort("benchmark", "name_in_source", "score").rows()
 
@@ -85,7 +85,7 @@ def test_the_result_file_of_a_harness_is_read_as_it_wrote_it(
     document: dict[str, Any], expected: list[tuple[Any, ...]]
 ) -> None:
     found = read("results.json", json.dumps(document).encode())
-    assert said(found.results) == expected
+    assert rows_of(found.results) == expected
     assert found.rejected == []
     assert found.results["may_bundle"].to_list() == [False] * len(expected)
 
@@ -105,7 +105,7 @@ def test_tasks_of_the_open_llm_leaderboard_stay_with_it() -> None:
 
 def test_a_table_with_a_column_for_each_model_has_a_row_for_each() -> None:
     found = read("summary.csv", OPENCOMPASS.encode())
-    assert said(found.results) == [
+    assert rows_of(found.results) == [
         ("alpha-7b-hf", "gsm8k", "1d7fe4, gen", 79.91, "percent", 1319, None),
         ("alpha-7b-hf", "mmlu", "gen", 73.02, "percent", 14042, None),
         ("beta-7b-hf", "mmlu", "gen", 63.2, "percent", 14042, None),

@@ -90,8 +90,8 @@ def test_leaderboards_are_fetched_as_the_hub_serves_them_and_again_only_what_cha
     ]
     assert set(results["benchmark"]) == {"HLE", "GPQA diamond", "new-bench"}
     assert not results["may_bundle"].any()
-    told = read_boards(tmp_path).rejected["reason"].to_list()
-    assert sum("value: 319.0 is above 100.0" in reason for reason in told) == len(NAMES)
+    reasons = read_boards(tmp_path).rejected["reason"].to_list()
+    assert sum("value: 319.0 is above 100.0" in reason for reason in reasons) == len(NAMES)
 
     sent.clear()
     again = collect(["board:hub_here"], settings)

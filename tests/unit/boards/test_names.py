@@ -45,8 +45,8 @@ def aliases() -> Aliases:
 def test_mode_effort_and_format_are_read_off_a_name_and_what_belongs_to_it_stays(
     name: str, base: str, mode: str | None, effort: str | None, precision: str | None
 ) -> None:
-    apart = parsed_name(name)
-    assert (apart.base, apart.mode, apart.effort, apart.precision) == (base, mode, effort, precision)
+    parsed = parsed_name(name)
+    assert (parsed.base, parsed.mode, parsed.effort, parsed.precision) == (base, mode, effort, precision)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_records_of_every_eval_ever_keep_its_schema_and_come_back_as_they_went(
     collect([str(inbox / "data" / "tau2")], Settings.model_validate({"home": str(home)}))
     back = read_boards(home).results
     sent = chosen.filter(pl.col("source") == "tau2")
-    kept = [
+    columns = [
         "score",
         "unit",
         "higher_is_better",
@@ -93,7 +93,7 @@ def test_records_of_every_eval_ever_keep_its_schema_and_come_back_as_they_went(
         "reporter",
         "metric",
     ]
-    versioned = [*kept, "benchmark_version"]
+    versioned = [*columns, "benchmark_version"]
     assert sorted(back.select(versioned).rows(), key=str) == sorted(sent.select(versioned).rows(), key=str)
 
 
@@ -119,7 +119,7 @@ def test_a_user_declares_a_board_and_sees_it_among_the_rest(board_files: Path, t
         ("Qwen/Qwen3.6-27B", 88.0, ours["snapshot_date"][0]), ("Qwen/Qwen3-32B", 71.0, ours["snapshot_date"][0]),
     ]  # fmt: skip
     assert not ours["may_bundle"].any()
-    told = boards.rejected.filter(pl.col("uri").str.contains("ours"))["reason"].to_list()
-    assert told == ["columns not read: seen"]
+    reasons = boards.rejected.filter(pl.col("uri").str.contains("ours"))["reason"].to_list()
+    assert reasons == ["columns not read: seen"]
     row = boards.sources.filter(pl.col("source") == "ours").row(0, named=True)
     assert (row["declared_by"], row["results"], row["names"], row["mapped_names"]) == ("user", 2, 2, 2)

@@ -73,9 +73,12 @@ def test_every_row_is_loaded_or_told_why_not(boards: Boards) -> None:
     passed = boards.rejected.filter(pl.col("reason").str.contains("none of the board")).with_columns(
         pl.col("reason").str.extract(r"^([\d,]+) rows? ").str.replace_all(",", "").cast(pl.Int64).alias("count")
     )
-    told = dict(passed.group_by("snapshot_id").agg(pl.col("count").sum()).iter_rows())
+    passed_over = dict(passed.group_by("snapshot_id").agg(pl.col("count").sum()).iter_rows())
     left = {
-        row["uri"]: row["rows_read"] - row["rows_loaded"] - row["rows_rejected"] - told.get(row["snapshot_id"], 0)
+        row["uri"]: row["rows_read"]
+        - row["rows_loaded"]
+        - row["rows_rejected"]
+        - passed_over.get(row["snapshot_id"], 0)
         for row in boards.snapshots.iter_rows(named=True)
     }
     # Three members of this zip are empty lists: they have no row, and are told as members.
@@ -95,8 +98,8 @@ def test_every_table_keeps_its_contract(boards: Boards) -> None:
 
 
 def test_a_row_whose_cells_stand_in_wrong_columns_is_rejected_not_padded(boards: Boards) -> None:
-    told = boards.rejected.filter(pl.col("uri").str.ends_with("table_2026_01_08.csv"))
-    assert told["reason"].to_list() == ["has 21 of 24 fields, so its cells are in the wrong columns"]
+    rejected = boards.rejected.filter(pl.col("uri").str.ends_with("table_2026_01_08.csv"))
+    assert rejected["reason"].to_list() == ["has 21 of 24 fields, so its cells are in the wrong columns"]
     of_release = boards.results.filter(pl.col("source") == "livebench", pl.col("benchmark_version") == "2026_01_08")
     assert of_release.filter(pl.col("name_in_source").str.contains("nemotron-3-super")).is_empty()
 

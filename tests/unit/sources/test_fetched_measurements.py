@@ -99,8 +99,8 @@ def test_what_cells_state_and_what_a_tool_wrote_come_from_one_source_and_its_new
     rows = measured(settings).sort("value")
     assert rows["value"].to_list() == [33.0, 80.0, 120.0], "a draft's speed is not the model's"
     first = rows.row(2, named=True)
-    said = ("source", "measured_on", "device", "engine", "model_as_reported", "weight_format", "kv_format", "stage")
-    assert [first[name] for name in said] == [
+    columns = ("source", "measured_on", "device", "engine", "model_as_reported", "weight_format", "kv_format", "stage")
+    assert [first[name] for name in columns] == [
         "my_llmfit", "2026-03-04", "RTX 4090", "llama.cpp", "test/Test-8B", "gguf-q4_k_m", "q8_0", "decode",
     ]  # fmt: skip
     assert [first[name] for name in ("batch", "output_tokens", "context_depth")] == [1.0, 200.0, 300.0]
@@ -112,15 +112,17 @@ def test_what_cells_state_and_what_a_tool_wrote_come_from_one_source_and_its_new
     assert len(RawStore(settings.raw).snapshots("board_my_llmfit")) == 3
 
 
-@pytest.mark.parametrize(("page", "licence", "kept"), [(b"MIT License", "MIT", True), (b"gone", "none stated", False)])
+@pytest.mark.parametrize(
+    ("page", "licence", "may_bundle"), [(b"MIT License", "MIT", True), (b"gone", "none stated", False)]
+)
 def test_a_licence_that_is_not_found_keeps_rows_at_home(
-    server: HubServer, tmp_path: Path, page: bytes, licence: str, *, kept: bool
+    server: HubServer, tmp_path: Path, page: bytes, licence: str, *, may_bundle: bool
 ) -> None:
     settings = declare(tmp_path, server, "llmfit")
     serve_llmfit(server, cached(120.0), licence=page)
     ask(settings, "llmfit")
     rows = measured(settings)
-    assert set(rows.select("licence", "may_bundle").unique().rows()) == {(licence, kept)}
+    assert set(rows.select("licence", "may_bundle").unique().rows()) == {(licence, may_bundle)}
 
 
 def test_files_of_one_name_are_kept_apart_and_a_source_without_a_licence_is_marked(

@@ -135,9 +135,9 @@ def test_a_row_that_cannot_be_stops_no_other(server: HubServer, tmp_path: Path) 
     ask(settings, "gpu_price_index")
     found = fetched(settings)["accelerator_prices"]
     assert found["provider"].to_list() == ["RunPod (community)"]
-    told = " ".join(read_boards(tmp_path).rejected["reason"])
-    assert "has no valid usd_per_device_hour" in told
-    assert "has no valid provider_tier" in told
+    reasons = " ".join(read_boards(tmp_path).rejected["reason"])
+    assert "has no valid usd_per_device_hour" in reasons
+    assert "has no valid provider_tier" in reasons
     rows = with_newer(price_list(ACCELERATOR_PRICES), found, "accelerator_prices")
     assert violations(ACCELERATOR_PRICES, ACCELERATOR_PRICES.conform(rows)) == {}
 

@@ -84,8 +84,8 @@ def test_what_is_no_config_is_refused_or_kept_without_an_architecture(
 ) -> None:
     hub.serve(f"/{MODEL}/resolve/{COMMIT}/config.json", whole(payload))
     if payload.startswith(b'{"'):
-        kept = keep(MODEL, settings)
-        assert as_architectures({MODEL: kept}).height == 0
+        model = keep(MODEL, settings)
+        assert as_architectures({MODEL: model}).height == 0
         return
     with pytest.raises(UnknownModel):
         keep(MODEL, settings)

@@ -216,8 +216,8 @@ def test_the_1848_incomplete_rows_of_april_2024_have_no_average(leaderboard_home
 @pytest.mark.data
 def test_mixtral_is_a_mixture_of_experts_in_every_snapshot_that_says(leaderboard_home: Path) -> None:
     entries = lake_of(leaderboard_home).read(LEADERBOARD_ENTRIES)
-    said = entries.filter(pl.col("model_id") == "mistralai/Mixtral-8x7B-Instruct-v0.1")["is_moe"].drop_nulls()
-    assert said.to_list() == [True] * 7
+    is_mixture = entries.filter(pl.col("model_id") == "mistralai/Mixtral-8x7B-Instruct-v0.1")["is_moe"].drop_nulls()
+    assert is_mixture.to_list() == [True] * 7
 
 
 @pytest.mark.data

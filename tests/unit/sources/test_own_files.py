@@ -33,10 +33,10 @@ OURS = "device,engine,model,weight_format,stage,metric,value,batch,context_depth
 def read(bundled_home: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
     """Reads a text as if it had arrived under a name."""
 
-    def as_file(name: str, text: str | bytes, **said: str) -> OwnFile:
+    def as_file(name: str, text: str | bytes, **stated: str) -> OwnFile:
         settings = Settings.model_validate({"home": str(bundled_home)})
         payload = text.encode() if isinstance(text, str) else text
-        return read_own_file(payload, name, settings, Path(tempfile.mkdtemp(dir=tmp_path)), Stated(**said))
+        return read_own_file(payload, name, settings, Path(tempfile.mkdtemp(dir=tmp_path)), Stated(**stated))
 
     return as_file
 
@@ -95,11 +95,11 @@ def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named
         "line 3, column value: 'fast' is not a number",
         "line 4, column stage: 'sleep' is none of prefill, decode, serving, generate",
     ]
-    said = {"model_id": "Qwen/Qwen3-8B", "max_concurrency": 16, "total_input_tokens": 204800, "num_prompts": 200,
+    document = {"model_id": "Qwen/Qwen3-8B", "max_concurrency": 16, "total_input_tokens": 204800, "num_prompts": 200,
             "total_output_tokens": 25600, "completed": 200, "output_throughput": 418.3, "mean_ttft_ms": 210.4,
             "mean_tpot_ms": 34.1, "request_throughput": 3.27, "backend": "vllm", "date": "20260112-101500",
             "duration": 61.2, "request_rate": "inf"}  # fmt: skip
-    served = read("serve.json", json.dumps(said), device="H100-SXM5-80GB", weight_format="bf16")
+    served = read("serve.json", json.dumps(document), device="H100-SXM5-80GB", weight_format="bf16")
     assert served.tables["marts.end_to_end_error"]["predicted"].is_not_null().all()
 
 

@@ -53,16 +53,16 @@ def test_snapshots_come_oldest_first_and_carry_subject_date_and_digest_in_their_
 
 
 def test_a_file_whose_manifest_was_never_written_was_never_stored(store: RawStore, tmp_path: Path) -> None:
-    kept = store.add(b"x", ".csv", manifest())
-    (tmp_path / "raw" / "board" / "2024-01-01" / f"{kept.sha256}.manifest").unlink()
-    assert not store.holds(kept.sha256)
+    stored = store.add(b"x", ".csv", manifest())
+    (tmp_path / "raw" / "board" / "2024-01-01" / f"{stored.sha256}.manifest").unlink()
+    assert not store.holds(stored.sha256)
     assert store.snapshots("board") == []
     store.add(b"x", ".csv", manifest())
-    assert [snapshot.sha256 for snapshot in store.snapshots("board")] == [kept.sha256]
+    assert [snapshot.sha256 for snapshot in store.snapshots("board")] == [stored.sha256]
 
 
 def test_a_manifest_whose_file_was_lost_is_not_served_and_heals_when_the_file_comes_again(store: RawStore) -> None:
-    kept = store.add(b"x", ".csv", manifest())
-    kept.path.unlink()
+    stored = store.add(b"x", ".csv", manifest())
+    stored.path.unlink()
     assert store.snapshots("board") == []
     assert store.add(b"x", ".csv", manifest()).path.read_bytes() == b"x"

@@ -43,7 +43,7 @@ def test_a_shared_file_says_what_was_measured_and_nothing_of_who(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda document: document["rows"][0].update(value=999.0), "signature"),
         (lambda document: document.update(signature=document["signature"][::-1]), "signature"),
@@ -51,13 +51,13 @@ def test_a_shared_file_says_what_was_measured_and_nothing_of_who(tmp_path: Path)
         (lambda document: document.update(rows="none"), "no rows"),
     ],
 )
-def test_a_changed_file_is_refused(tmp_path: Path, change: object, said: str) -> None:
+def test_a_changed_file_is_refused(tmp_path: Path, change: object, message: str) -> None:
     document = json.loads(sealed(rows(125.0), key_of(tmp_path)))
     assert callable(change)
     change(document)
     file = tmp_path / "shared.json"
     file.write_text(json.dumps(document))
-    with pytest.raises(UnknownMeasurements, match=said):
+    with pytest.raises(UnknownMeasurements, match=message):
         read_measurements(file)
 
 
@@ -79,9 +79,9 @@ def test_a_folder_is_collected_with_outliers_and_changed_files_set_aside(tmp_pat
     door = shipped_door()
     found = collected(folder, door, door.devices)
     assert sorted(found.rows["value"]) == [120.0, 122.0, 124.0, 126.0]
-    apart = dict(found.outliers.select("value", "reason").iter_rows())
-    assert "outside the predicted interval" in apart[4.0]
-    assert "faster than" in apart[900.0]
+    outliers = dict(found.outliers.select("value", "reason").iter_rows())
+    assert "outside the predicted interval" in outliers[4.0]
+    assert "faster than" in outliers[900.0]
     assert found.refused["file"].to_list() == ["changed.json"]
     assert (found.files, found.duplicates) == (4, 3)
 
