@@ -48,14 +48,14 @@ def replacing(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def put(made: Path, target: Path) -> None:
+def put(source: Path, target: Path) -> None:
     """Give a file or a link that was made beside it a name, durably.
 
     A file of that name gives way; a folder, which nothing of ours is made as, is kept under another name.
     """
     if target.is_dir() and not target.is_symlink():
         set_aside(target)
-    made.replace(target)
+    source.replace(target)
     sync_folder(target.parent)
 
 

@@ -77,10 +77,10 @@ def write_parts(
         ]
 
     with ThreadPoolExecutor(threads) as pool:
-        made = [parts for parts in pool.map(part, wanted) if parts]
+        part_lists = [parts for parts in pool.map(part, wanted) if parts]
     others = rest() if rest else [table.empty() for table in tables]
-    made.append([lake.add_part(table, REST, frame) for table, frame in zip(tables, others, strict=True)])
-    by_table = [list(parts) for parts in zip(*made, strict=True)]
+    part_lists.append([lake.add_part(table, REST, frame) for table, frame in zip(tables, others, strict=True)])
+    by_table = [list(parts) for parts in zip(*part_lists, strict=True)]
     for table, parts in zip(tables, by_table, strict=True):
         lake.list_parts(table, parts)
     return by_table

@@ -61,11 +61,11 @@ def makes(*specs: dg.AssetSpec) -> dict[str, Any]:
     checks = [
         dg.AssetCheckSpec(
             CONTRACT_CHECK,
-            asset=made.key,
+            asset=table_spec.key,
             blocking=True,
             description="Keys are unique, required values present, and values within their ranges and vocabularies.",
         )
-        for made in specs
+        for table_spec in specs
     ]
     return {"specs": list(specs), "check_specs": checks}
 

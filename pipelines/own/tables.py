@@ -91,18 +91,19 @@ def read_own_file(
     """
     suffix = PurePosixPath(name).suffix.lower()
     try:
-        what = recognise(payload, suffix, name, declared(settings.home))
+        recognised = recognise(payload, suffix, name, declared(settings.home))
     except UNRECOGNISED as error:
         raise NotUsable(str(error)) from error
-    read = _board if what.source.startswith(BOARD_PREFIX) else _READERS.get(what.source)
+    read = _board if recognised.source.startswith(BOARD_PREFIX) else _READERS.get(recognised.source)
     if read is None:
         raise NotUsable(
-            f"{name} is of {what.subject} ({what.layout}). Pages show such files once they are loaded: "
+            f"{name} is of {recognised.subject} ({recognised.layout}). Pages show such files once they are loaded: "
             f"skyline refresh --source {name}"
         )
     now = dt.datetime.now(dt.UTC)
     manifest = Manifest(
-        what.source, what.layout, what.subject, what.as_of, name, None, what.licence, now, what.is_dated
+        recognised.source, recognised.layout, recognised.subject, recognised.as_of, name, None, recognised.licence, now,
+        recognised.is_dated,
     )  # fmt: skip
     stored = RawStore(scratch / "raw").add(payload, suffix, manifest)
     try:

@@ -65,9 +65,9 @@ def refresh(sources: Sequence[str], settings: Settings, report: Callable[[str], 
         _recover(hold, settings, report)
         mend_raw(settings, report)
         collected = collect(sources, settings, report)
-        wanted = fingerprint(settings)
+        wanted_fingerprint = fingerprint(settings)
         release = mend_published(settings.published, report)
-        if release is not None and release.fingerprint == wanted:
+        if release is not None and release.fingerprint == wanted_fingerprint:
             return Refreshed(release, collected, unchanged=True)
         _derive(settings, report)
         for uri, reason in _rejected_files(collected, settings):

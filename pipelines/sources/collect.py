@@ -132,8 +132,8 @@ def _store(
         # What a board was asked for is of that board, though another may have the same columns.
         own = {file.board: boards[file.board]} if file.board else boards
         is_asked = file.board is not None
-        what = recognise(file.payload, file.suffix, file.uri, own, file.folder, is_asked=is_asked)
-        index.refuse_partial_copy(file.payload, what, file.uri, same_name=is_dropped)
+        recognised = recognise(file.payload, file.suffix, file.uri, own, file.folder, is_asked=is_asked)
+        index.refuse_partial_copy(file.payload, recognised, file.uri, same_name=is_dropped)
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever one file holds, it keeps none of the others out
@@ -148,21 +148,21 @@ def _store(
             aside = _manifest(file, Recognised(SET_ASIDE, reason, "unknown", today(), is_dated=False))
             index.add(store.add(file.payload, file.suffix, aside))
         return False
-    if before := index.forgotten(sha256, what.as_of):
+    if before := index.forgotten(sha256, recognised.as_of):
         part.known += 1
         report(f"not stored {file.uri}: {before.snapshot_id} was forgotten on {before.forgotten_at:%Y-%m-%d}")
         return True
-    if index.holds(sha256, what):
+    if index.holds(sha256, recognised):
         part.known += 1
         return True
-    halves = index.halves_of(file.payload, what, file.uri, same_name=is_dropped)
-    others = index.others_named(sha256, what, file.uri) if is_dropped else []
-    stored = store.add(file.payload, file.suffix, _manifest(file, what))
+    halves = index.halves_of(file.payload, recognised, file.uri, same_name=is_dropped)
+    others = index.others_named(sha256, recognised, file.uri) if is_dropped else []
+    stored = store.add(file.payload, file.suffix, _manifest(file, recognised))
     part.new.append(stored)
     index.add(stored)
     if index.is_set_aside(sha256):
         store.forget_set_aside(sha256)
-    report(f"stored {file.uri} as {what.subject} of {what.as_of} ({what.layout})")
+    report(f"stored {file.uri} as {recognised.subject} of {recognised.as_of} ({recognised.layout})")
     for half in halves:
         store.forget(half, f"it is the beginning of {stored.snapshot_id}, which replaces it")
         index.remove(half)
@@ -176,10 +176,10 @@ def _store(
     return True
 
 
-def _manifest(file: _SourceFile, what: Recognised) -> Manifest:
-    licence, now = what.licence if file.is_licensed else None, dt.datetime.now(dt.UTC)
-    identity = (what.source, what.layout, what.subject, what.as_of)
-    return Manifest(*identity, file.uri, file.revision, licence, now, what.is_dated)
+def _manifest(file: _SourceFile, recognised: Recognised) -> Manifest:
+    licence, now = recognised.licence if file.is_licensed else None, dt.datetime.now(dt.UTC)
+    identity = (recognised.source, recognised.layout, recognised.subject, recognised.as_of)
+    return Manifest(*identity, file.uri, file.revision, licence, now, recognised.is_dated)
 
 
 def _source_files(

@@ -68,10 +68,10 @@ class Index:
         """Whether those bytes are kept although no source reads them."""
         return any(source == SET_ASIDE for source, _ in self._by_digest.get(sha256, ()))
 
-    def holds(self, sha256: str, what: Recognised) -> bool:
+    def holds(self, sha256: str, recognised: Recognised) -> bool:
         """Whether the source has those bytes; of that date, where only the name of the file says it."""
         return any(
-            source == what.source and (not what.dated_by_name or as_of == what.as_of)
+            source == recognised.source and (not recognised.dated_by_name or as_of == recognised.as_of)
             for source, as_of in self._by_digest.get(sha256, ())
         )
 
@@ -79,44 +79,44 @@ class Index:
         """What the record says of those bytes and that date."""
         return self._forgotten.get((sha256, as_of))
 
-    def halves_of(self, payload: bytes, what: Recognised, uri: str, *, same_name: bool) -> list[RawSnapshot]:
+    def halves_of(self, payload: bytes, recognised: Recognised, uri: str, *, same_name: bool) -> list[RawSnapshot]:
         """Stored files that are the beginning of this one: copies that were cut short.
 
         Args:
             payload: Its bytes.
-            what: What it is.
+            recognised: What it is.
             uri: Its name.
             same_name: Whether a file of its name counts that speaks of another date, as where files are dropped; the
                 states of a source that grows every day are none the halves of others.
         """
         return [
             one
-            for one in self._candidates(payload, what, uri, same_name=same_name)
+            for one in self._candidates(payload, recognised, uri, same_name=same_name)
             if one.path.stat().st_size < len(payload) and payload.startswith(one.path.read_bytes())
         ]
 
-    def others_named(self, sha256: str, what: Recognised, uri: str) -> list[RawSnapshot]:
+    def others_named(self, sha256: str, recognised: Recognised, uri: str) -> list[RawSnapshot]:
         """Stored files of that name which say something else of the same subject and day."""
-        identity = (what.subject, what.as_of)
-        named = self._named.get((what.source, uri), ())
+        identity = (recognised.subject, recognised.as_of)
+        named = self._named.get((recognised.source, uri), ())
         return [one for one in named if (one.manifest.subject, one.manifest.as_of) == identity and one.sha256 != sha256]
 
-    def refuse_partial_copy(self, payload: bytes, what: Recognised, uri: str, *, same_name: bool) -> None:
+    def refuse_partial_copy(self, payload: bytes, recognised: Recognised, uri: str, *, same_name: bool) -> None:
         """Refuse a file of which the whole is stored; arguments as of `halves_of`.
 
         Raises:
             HalfFile: it is the beginning of a stored file.
         """
-        for one in self._candidates(payload, what, uri, same_name=same_name):
+        for one in self._candidates(payload, recognised, uri, same_name=same_name):
             if one.path.stat().st_size > len(payload):
                 with one.path.open("rb") as stream:
                     if stream.read(len(payload)) == payload:
                         raise HalfFile(f"{uri} is the beginning of {one.manifest.uri}, stored as {one.snapshot_id}")
 
-    def _candidates(self, payload: bytes, what: Recognised, uri: str, *, same_name: bool) -> list[RawSnapshot]:
-        keys = _keys(what.source, what.subject, what.as_of, uri, payload[:_HEAD])
+    def _candidates(self, payload: bytes, recognised: Recognised, uri: str, *, same_name: bool) -> list[RawSnapshot]:
+        keys = _keys(recognised.source, recognised.subject, recognised.as_of, uri, payload[:_HEAD])
         alike = {one: None for key in keys for one in self._alike.get(key, ())}
-        return [one for one in alike if same_name or one.manifest.as_of == what.as_of]
+        return [one for one in alike if same_name or one.manifest.as_of == recognised.as_of]
 
 
 def _keys(source: str, subject: str, as_of: dt.date, uri: str, head: bytes) -> list[tuple[object, ...]]:

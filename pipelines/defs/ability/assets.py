@@ -24,13 +24,13 @@ _FROM = (BENCHMARK_RESULTS, MODEL_FACTS)
 )
 def ability(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """One scale for all: fit, bootstrap, hold out, compare with the state before."""
-    made = stored_abilities(skyline.lake)
-    unconnected = ", ".join(made.unconnected) or "none"
-    remark = made.remark or "fitted"
-    yield write(skyline.lake, tables.ABILITY, made.ability, unconnected_models=unconnected, remark=remark)
-    yield write(skyline.lake, tables.ABILITY_BENCHMARKS, made.benchmarks)
-    yield write(skyline.lake, tables.ABILITY_ERROR, made.error)
-    yield write(skyline.lake, tables.ABILITY_CHANGES, made.changes)
+    abilities = stored_abilities(skyline.lake)
+    unconnected = ", ".join(abilities.unconnected) or "none"
+    remark = abilities.remark or "fitted"
+    yield write(skyline.lake, tables.ABILITY, abilities.ability, unconnected_models=unconnected, remark=remark)
+    yield write(skyline.lake, tables.ABILITY_BENCHMARKS, abilities.benchmarks)
+    yield write(skyline.lake, tables.ABILITY_ERROR, abilities.error)
+    yield write(skyline.lake, tables.ABILITY_CHANGES, abilities.changes)
 
 
 _FACTS = (MODEL_ALIASES, MODEL_FACTS, ARCHITECTURES, MODELS)

@@ -86,16 +86,16 @@ def rows(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
 
 
 def _row(now: Evidence, fitted: Fit, out: LeftOut) -> dict[str, Any] | None:
-    left = now.design.where(out.remaining)
+    remaining_design = now.design.where(out.remaining)
     try:
-        without = fit(left, at=fitted.items, tolerance=_TOLERANCE)
+        without = fit(remaining_design, at=fitted.items, tolerance=_TOLERANCE)
     except NoAbilityError:
         return None
-    group, _, _ = domain_groups(left)
-    mine = group % left.domains == out.domain
-    unit = group[mine] // left.domains
-    by_domain = np.full(left.results.units, np.nan)
-    by_domain[unit] = without.ability[unit] + domain_shifts(left, without)[mine]
+    group, _, _ = domain_groups(remaining_design)
+    mine = group % remaining_design.domains == out.domain
+    unit = group[mine] // remaining_design.domains
+    by_domain = np.full(remaining_design.results.units, np.nan)
+    by_domain[unit] = without.ability[unit] + domain_shifts(remaining_design, without)[mine]
     units, truth = _scores(now, out)
     known = ~np.isnan(by_domain[units]) & (without.information[units] > 0)
     units, truth = units[known], truth[known]

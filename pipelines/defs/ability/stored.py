@@ -43,9 +43,9 @@ def stored_abilities(lake: Lake) -> Abilities:
         if summary is None or any(frame is None for frame in frames):
             for outdated in folder.glob(f"*/{_STATE_FILE}"):
                 remove(outdated.parent)
-            made: Abilities = abilities(results, facts)
-            _store(state_folder, made)
-            return made
+            computed: Abilities = abilities(results, facts)
+            _store(state_folder, computed)
+            return computed
     ability, benchmarks, error, changes = (frame for frame in frames if frame is not None)
     remarks: list[str] = summary["remark"].drop_nulls().to_list()
     return Abilities(
@@ -53,13 +53,16 @@ def stored_abilities(lake: Lake) -> Abilities:
     )
 
 
-def _store(folder: Path, made: Abilities) -> None:
+def _store(folder: Path, abilities: Abilities) -> None:
     folder.mkdir(exist_ok=True)
     summary = pl.DataFrame(
-        {"unconnected": [*made.unconnected, None], "remark": [*(None for _ in made.unconnected), made.remark or None]},
+        {
+            "unconnected": [*abilities.unconnected, None],
+            "remark": [*(None for _ in abilities.unconnected), abilities.remark or None],
+        },
         schema={"unconnected": pl.String, "remark": pl.String},
     )
     # The state is written last: where it stands, the tables do too.
-    for name, frame in (*((name, getattr(made, name)) for name in _TABLES), ("state", summary)):
+    for name, frame in (*((name, getattr(abilities, name)) for name in _TABLES), ("state", summary)):
         with replacing(folder / f"{name}.parquet") as temporary:
             frame.write_parquet(temporary, compression="lz4")

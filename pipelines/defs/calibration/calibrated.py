@@ -41,9 +41,9 @@ def calibrated(folder: Path, *, save: Path | None, source: str) -> tuple[pl.Data
             for reason, count in unread["reason"].value_counts(sort=True).head(5).iter_rows()
         ]
         if save is not None:
-            made = calibration_set(str(name), device, kernels, laws, source)
+            fitted_set = calibration_set(str(name), device, kernels, laws, source)
             save.mkdir(parents=True, exist_ok=True)
-            save.joinpath(f"{name}.json").write_text(made.to_json(), "utf-8")
+            save.joinpath(f"{name}.json").write_text(fitted_set.to_json(), "utf-8")
     return _calibration_rows(rows), tuple(notes)
 
 

@@ -28,7 +28,7 @@ def write_histories(lake: Lake) -> None:
     _write(lake, HISTORIES, _histories)
 
 
-def _write(lake: Lake, made: Sequence[Table], make: _Make) -> None:
+def _write(lake: Lake, outputs: Sequence[Table], make: _Make) -> None:
     """Write tables of every snapshot but single runs, which have no front."""
     snapshots = lake.read(SNAPSHOTS).filter(pl.col("coverage") != "run")
     stored = Snapshots(lake, (LEADERBOARD_ENTRIES, BENCHMARK_SCORES))
@@ -37,16 +37,16 @@ def _write(lake: Lake, made: Sequence[Table], make: _Make) -> None:
     for (board,), group in snapshots.group_by("board", maintain_order=True):
         benchmarks = named.filter(pl.col("board") == board)["benchmark"].to_list()
         wanted += [
-            Wanted(name, (stored.made_from(name), benchmarks), partial(_rows, stored, name, benchmarks, made, make))
+            Wanted(name, (stored.made_from(name), benchmarks), partial(_rows, stored, name, benchmarks, outputs, make))
             for name in group["snapshot_id"]
         ]
-    write_parts(lake, made, wanted)
+    write_parts(lake, outputs, wanted)
 
 
-def _rows(stored: Snapshots, name: str, benchmarks: list[str], made: Sequence[Table], make: _Make) -> list[Rows]:
+def _rows(stored: Snapshots, name: str, benchmarks: list[str], outputs: Sequence[Table], make: _Make) -> list[Rows]:
     entries, scores = stored.rows(name)
     if entries.is_empty():
-        return [Rows(table.empty()) for table in made]
+        return [Rows(table.empty()) for table in outputs]
     return [Rows(frame) for frame in make(_wide(entries, scores, benchmarks), benchmarks)]
 
 

@@ -82,8 +82,8 @@ def read_files(raw: Path, lake: Lake) -> Read:
             pl.concat([REJECTED_ROWS.empty(), *rejected]),
         ]
 
-    wanted = [Wanted(one.snapshot_id, (one.sha256, one.manifest), partial(of_table, one)) for one in tables]
-    entries, *_ = write_parts(lake, FILES, wanted, of_runs, _READERS)
+    parts = [Wanted(one.snapshot_id, (one.sha256, one.manifest), partial(of_table, one)) for one in tables]
+    entries, *_ = write_parts(lake, FILES, parts, of_runs, _READERS)
     extents = {part.name: Extent(**part.facts[_EXTENT]) for part in entries if part.name != REST}
     read = [(one, extents[one.snapshot_id]) for one in tables if one.snapshot_id in extents]
     return Read(

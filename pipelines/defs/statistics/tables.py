@@ -231,7 +231,7 @@ def benchmark_correlations(of: Boards) -> pl.DataFrame:
 
 
 def _pairs(
-    named: dict[str, Any], entries: pl.DataFrame, columns: list[str], wanted: Callable[[str, str], bool]
+    named: dict[str, Any], entries: pl.DataFrame, columns: list[str], is_wanted: Callable[[str, str], bool]
 ) -> list[dict[str, Any]]:
     complete, varying = _complete_entries(entries, columns)
     if not varying:
@@ -249,7 +249,7 @@ def _pairs(
         }
         for j, other in enumerate(varying)
         for i, one in enumerate(varying[:j])
-        if wanted(one, other)
+        if is_wanted(one, other)
     ]
 
 

@@ -197,8 +197,8 @@ def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
     Only where nothing else is so spelled.
     """
     scores = (*file.scores, *file.by_file.values())
-    wanted = _columns_read(file) | {column for score in scores for column in score.columns}
-    wanted |= {
+    declared_names = _columns_read(file) | {column for score in scores for column in score.columns}
+    declared_names |= {
         values.for_column(one, column) for score in scores for column in score.columns for one in _error_columns(score)
     }
     existing = set(frame.columns)
@@ -209,9 +209,9 @@ def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
         if "." in name:
             by_last.setdefault(plain(name.rpartition(".")[2]), []).append(name)
     renamed = {}
-    for name in wanted - existing - {*_ALL, "column"}:
+    for name in declared_names - existing - {*_ALL, "column"}:
         alike = by_plain.get(plain(name)) or by_last.get(plain(name), [])
-        if len(alike) == 1 and alike[0] not in wanted:
+        if len(alike) == 1 and alike[0] not in declared_names:
             renamed[alike[0]] = name
     return frame.rename(renamed)
 

@@ -75,7 +75,7 @@ def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
         UnusableBundle: a value is of another kind than its column, or outside its contract.
     """
     one = StoredBundles([(stored, bundle)])
-    made: tuple[tuple[Table, Callable[[], pl.DataFrame]], ...] = (
+    makers: tuple[tuple[Table, Callable[[], pl.DataFrame]], ...] = (
         (tables.SNAPSHOTS, lambda: snapshots(one)),
         (tables.ENVIRONMENTS, lambda: environments(one)),
         (tables.CEILINGS, lambda: ceilings(one)),
@@ -83,7 +83,7 @@ def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
         (tables.LAYERS, lambda: layers(one)),
         (tables.TELEMETRY, lambda: telemetry(one)),
     )
-    for table, make in made:
+    for table, make in makers:
         try:
             broken_rows = violations(table, table.conform(make()))
         except (
