@@ -181,7 +181,7 @@ def _shifts(
     random: np.random.Generator | None = None,
 ) -> Floats:
     usual = POOLING / fitted.mean_slope(design)
-    spread = np.where(fitted.apart > 0, fitted.apart, usual)[inside.units][:, None]
+    spread = np.where(fitted.domain_spread > 0, fitted.domain_spread, usual)[inside.units][:, None]
     expected: Floats = np.zeros((1, 1))
     if random is not None:
         expected = spread.astype(np.float32) * _normals(random, (inside.groups.groups, eta.shape[1]))
@@ -234,7 +234,7 @@ def _resampler(
         for name, column in {
             "many": many, "value": results.value, "scatter": own_scatter, "weight": fitted.weight,
             "own": own * fitted.share[results.unit], "vendor": by_vendor, "centre": centre,
-            "error": np.where(precision > _STATED, 1 / np.sqrt(precision), 0.0), "apart": fitted.apart,
+            "error": np.where(precision > _STATED, 1 / np.sqrt(precision), 0.0), "domain_spread": fitted.domain_spread,
         }.items()
     }  # fmt: skip
 
@@ -248,12 +248,12 @@ def _resampler(
         value = _normals(random, shape)
         value *= single["scatter"]
         value += single["value"]
-        items = recalibrated(chosen.results, fitted.items, weight[chosen.kept], _SWEEPS)
+        items = recalibrated(chosen.results, fitted.items, weight[chosen.mask], _SWEEPS)
         slope, difficulty = np.exp(items.log_slope), items.difficulty
         slopes = slope[item]
         offset = single["vendor"] - slopes * difficulty[item]
         moved = _normals(random, (results.units, size))
-        domain = single["apart"] * _normals(random, (results.units, size))
+        domain = single["domain_spread"] * _normals(random, (results.units, size))
         ability, _ = fit_levels(
             of_units,
             Observed(value, weight * single["own"], slopes, results.linear[item]),

@@ -61,9 +61,9 @@ def capabilities_index(model: list[str], benchmark: list[str], performance: Floa
     left_out = [name for name, part in zip(models, in_unit, strict=True) if part != 0]
     if left_out:
         joined = in_unit[results.unit] == 0
-        kept = [at for at, yes in enumerate(joined) if yes]
+        positions = [at for at, yes in enumerate(joined) if yes]
         results, models, benchmarks = plain_results(
-            [model[at] for at in kept], [benchmark[at] for at in kept], performance[joined]
+            [model[at] for at in positions], [benchmark[at] for at in positions], performance[joined]
         )
     missing = [name for name, _ in ANCHORS if name not in models]
     missing += [UNIT_BENCHMARK] if UNIT_BENCHMARK not in benchmarks else []

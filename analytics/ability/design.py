@@ -81,12 +81,12 @@ class Design:
         # Where there is one domain it is all of ability.
         return np.where((several == 1) & ~self.indexed & (self.domains > 1), found, -1)
 
-    def where(self, kept: Flags) -> "Design":
+    def where(self, mask: Flags) -> "Design":
         """Those results alone; all indices stay."""
         return replace(
             self,
-            results=self.results.where(kept),
-            source=self.source[kept],
-            decisive=self.decisive[kept],
-            standing=self.standing[kept],
+            results=self.results.where(mask),
+            source=self.source[mask],
+            decisive=self.decisive[mask],
+            standing=self.standing[mask],
         )

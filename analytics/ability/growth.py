@@ -60,12 +60,12 @@ def _fitted(terms: tuple[str, ...], of: dict[str, Floats], ability: Floats, make
     coefficients = np.linalg.lstsq(columns, ability, rcond=None)[0]
     residual = ability - columns @ coefficients
     slopes = _drawn(columns, ability, makers)
-    told: dict[str, tuple[float | None, float | None, float | None]] = dict.fromkeys(("size", "date"), (None,) * 3)
+    estimates: dict[str, tuple[float | None, float | None, float | None]] = dict.fromkeys(("size", "date"), (None,) * 3)
     for place, name in enumerate(terms, start=1):
-        told[name] = (float(coefficients[place]), *interval(slopes[:, place]))
+        estimates[name] = (float(coefficients[place]), *interval(slopes[:, place]))
     spread = float(((ability - ability.mean()) ** 2).sum())
     share = 1 - float((residual**2).sum()) / spread if spread else 0.0
-    return Growth(" and ".join(terms), float(coefficients[0]), *told["size"], *told["date"], share, residual)
+    return Growth(" and ".join(terms), float(coefficients[0]), *estimates["size"], *estimates["date"], share, residual)
 
 
 def _drawn(columns: Floats, ability: Floats, makers: Families) -> Floats:

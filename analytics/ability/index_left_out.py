@@ -80,15 +80,15 @@ def index_left_out(design: Design, fitted: Fit, scale: Scale, item: int, index: 
 def _fold(
     design: Design, fitted: Fit, scale: Scale, out: Integers, index: Floats, seen: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    kept = np.ones(len(design.results), dtype=bool)
-    kept[out] = False
+    mask = np.ones(len(design.results), dtype=bool)
+    mask[out] = False
     if len(seen) == 0 or len(out) == 0:
         return np.zeros(0), np.zeros(0), np.zeros(0)
-    rest = design.where(kept)
+    rest = design.where(mask)
     without = fit(rest, at=fitted.items, tolerance=_TOLERANCE)
     found = levels(rest, without, scale, rounds=_ROUNDS)
-    told = out[without.information[design.results.unit[out]] > 0]
-    unit, true = design.results.unit[told], index[told]
+    scorable = out[without.information[design.results.unit[out]] > 0]
+    unit, true = design.results.unit[scorable], index[scorable]
     error = found.ability[unit] - true
     half = np.where(error < 0, found.high[unit] - found.ability[unit], found.ability[unit] - found.low[unit])
     return error, seen.mean() - true, half

@@ -84,10 +84,10 @@ def fit_levels(
         gradient_then, information_then, cost_then = at_level(candidate)
         # A value near 0 or 1 hardly bends the curve: without damping its step overshoots and comes back for ever.
         better = cost_then <= cost
-        for kept, then in (
+        for current, then in (
             (level, candidate), (gradient, gradient_then), (information, information_then), (cost, cost_then)
         ):  # fmt: skip
-            np.copyto(kept, then, where=better)
+            np.copyto(current, then, where=better)
         damping = np.where(better, damping / 5, np.maximum(damping * 10, 0.1))
         if np.abs(np.where(better, step, 1.0)).max(initial=0.0) < _NEAR:
             break

@@ -26,7 +26,7 @@ _LEAST_MODE_SPREAD = 0.1
 _MODE_RIDGE = 20.0
 _LEAST_IN_MODE = 2
 _LEAST_PRIOR_ERROR = 0.05
-_LEAST_APART = 8
+_LEAST_IN_DOMAIN = 8
 _MEDIAN_SQUARE = NormalDist().inv_cdf(0.75) ** 2
 """Median of the square of a standard normal number."""
 
@@ -59,10 +59,11 @@ class Fit:
         information: (U,) curvature at it, from results alone; 0 without results of its own.
         prior: What date and size expect.
         modes: How modes differ.
-        apart: (U,) how far the only domain that a unit was judged in lies from its overall ability (one standard
-            deviation); 0 for units judged in several, or by an index of many.
+        domain_spread: (U,) how far the only domain that a unit was judged in lies from its overall ability (one
+            standard deviation); 0 for units judged in several, or by an index of many.
         share: (U,) part of the information of a unit's results that is on its overall ability: of a unit judged in one
-            domain results say θ + u, with u of the spread `apart`, so that I on that sum is I / (1 + I apart²) on θ.
+            domain results say θ + u, with u of the spread s = `domain_spread`, so that I on that sum is I / (1 + I s²)
+            on θ.
     """
 
     items: Calibration
@@ -73,7 +74,7 @@ class Fit:
     information: Floats
     prior: Prior
     modes: Modes
-    apart: Floats
+    domain_spread: Floats
     share: Floats
 
     def mean_slope(self, design: Design) -> float:
@@ -92,12 +93,12 @@ class Calibrating:
     """Results that calibrate the items, with units that have too few of their own pooled per model.
 
     Attributes:
-        kept: (N,) whether the result is among them.
+        mask: (N,) whether the result is among them.
         results: Those, their units numbered anew.
         source: Their sources.
     """
 
-    kept: Flags
+    mask: Flags
     results: Results
     source: Integers
 
@@ -107,18 +108,18 @@ def calibrating(design: Design) -> Calibrating:
     results = design.results
     enough = results.per_unit() >= LEAST_RESULTS
     pooled = np.where(enough, np.arange(results.units), results.units + design.model)[results.unit]
-    kept = np.ones(len(results), dtype=bool)
+    mask = np.ones(len(results), dtype=bool)
     while True:
         # Leaving out an item can leave a unit with too few, and the other way round.
-        units = np.bincount(pooled[kept], minlength=int(pooled.max(initial=0)) + 1)
-        items = np.bincount(results.item[kept], minlength=results.items)
-        still = kept & (units[pooled] >= LEAST_RESULTS) & (items[results.item] >= LEAST_UNITS)
-        if still.sum() == kept.sum():
+        units = np.bincount(pooled[mask], minlength=int(pooled.max(initial=0)) + 1)
+        items = np.bincount(results.item[mask], minlength=results.items)
+        still = mask & (units[pooled] >= LEAST_RESULTS) & (items[results.item] >= LEAST_UNITS)
+        if still.sum() == mask.sum():
             break
-        kept = still
-    names, unit = np.unique(pooled[kept], return_inverse=True)
-    chosen = replace(results.where(kept), unit=unit.ravel().astype(np.int64), units=len(names))
-    return Calibrating(kept, chosen, design.source[kept])
+        mask = still
+    names, unit = np.unique(pooled[mask], return_inverse=True)
+    chosen = replace(results.where(mask), unit=unit.ravel().astype(np.int64), units=len(names))
+    return Calibrating(mask, chosen, design.source[mask])
 
 
 def fit(design: Design, *, at: Calibration | None = None, tolerance: float = 1e-6) -> Fit:
@@ -165,13 +166,13 @@ def _scored(design: Design, items: Calibration, known: Flags, noise: Noise) -> F
     trusted = ~design.sparse
     prior = prior_of(ability, trusted.astype(np.float64), design.features, design.maker)
     modes = modes_of(design, ability, information)
-    apart = single_domain_spread(design, ability, information, prior, POOLING / mean_slope(design, items, known))
-    share = 1 / (1 + information * apart**2)
+    spread = single_domain_spread(design, ability, information, prior, POOLING / mean_slope(design, items, known))
+    share = 1 / (1 + information * spread**2)
     centre, precision = expectations(design, ability, share * information, prior, modes)
     ability, information = score(design, items, weight * share[results.unit], centre, precision)
     # What cannot be calibrated tells nothing, of habits either.
     weight = weight * known[results.item]
-    return Fit(items, known, noise, weight, ability, information, prior, modes, apart, share)
+    return Fit(items, known, noise, weight, ability, information, prior, modes, spread, share)
 
 
 def score(
@@ -208,12 +209,12 @@ def single_domain_spread(design: Design, ability: Floats, information: Floats, p
         usual: Spread of domains within models judged in several.
     """
     only = design.only_domain
-    apart = np.where(only >= 0, usual, 0.0)
+    spread = np.where(only >= 0, usual, 0.0)
     dated = ~np.isnan(design.features[:, 0]) & (information > 0)
     for domain in np.unique(only[only >= 0]):
         mine = only == domain
         of = mine & dated
-        if of.sum() < _LEAST_APART:
+        if of.sum() < _LEAST_IN_DOMAIN:
             continue
         squares = (ability[of] - prior.mean[of]) ** 2
         known = prior.error[of] ** 2 + 1 / information[of]
@@ -223,8 +224,8 @@ def single_domain_spread(design: Design, ability: Floats, information: Floats, p
 
         widest = float(squares.max())
         if beyond(usual**2) > 0:
-            apart[mine] = np.sqrt(brentq(beyond, usual**2, max(widest, 2 * usual**2) / _MEDIAN_SQUARE))
-    return apart
+            spread[mine] = np.sqrt(brentq(beyond, usual**2, max(widest, 2 * usual**2) / _MEDIAN_SQUARE))
+    return spread
 
 
 def modes_of(design: Design, ability: Floats, information: Floats) -> Modes:
@@ -270,11 +271,11 @@ def expectations(
     worth = np.where(information > 0, 1 / (modes.spread**2 + 1 / np.maximum(information, 1e-9)), 0.0)
     level = worth * (ability - modes.effect[design.mode])
     others = np.bincount(design.model, worth)[design.model] - worth
-    beside = (np.bincount(design.model, level)[design.model] - level) / np.maximum(others, 1e-9)
+    siblings_mean = (np.bincount(design.model, level)[design.model] - level) / np.maximum(others, 1e-9)
     by_siblings = np.where(sparse & (others > _FLAT), 1 / (modes.spread**2 + 1 / np.maximum(others, 1e-9)), 0.0)
     by_prior = np.where(sparse, 1 / np.maximum(prior.error, _LEAST_PRIOR_ERROR) ** 2, _FLAT)
     precision = by_siblings + by_prior
-    centre = (by_siblings * (beside + modes.effect[design.mode]) + by_prior * prior.mean) / precision
+    centre = (by_siblings * (siblings_mean + modes.effect[design.mode]) + by_prior * prior.mean) / precision
     return centre, precision
 
 
@@ -334,7 +335,9 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
     slopes = (fitted.items.slope[results.item], np.ones(len(results)), np.ones(len(results)))
     # Linear items move by their slope, which is in another unit than a logit.
     scale = np.where(linear, fitted.items.slope[results.item] / typical, 1.0)
-    own_domain = np.repeat(np.where(fitted.apart > 0, fitted.apart, pooling / typical) ** -2.0, design.domains + 1)
+    own_domain = np.repeat(
+        np.where(fitted.domain_spread > 0, fitted.domain_spread, pooling / typical) ** -2.0, design.domains + 1
+    )
     precisions = (own_domain, np.full(sizes[1], 1 / pooling**2), np.full(sizes[2], 1 / pooling**2))
     found = [np.zeros(size) for size in sizes]
     known = [np.zeros(size) for size in sizes]

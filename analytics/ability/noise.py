@@ -90,13 +90,13 @@ def noise_of(expected: Floats, results: Results, source: Integers, sources: int)
     _, first, together = np.unique(np.stack([results.unit, source]), axis=1, return_index=True, return_inverse=True)
     together = together.ravel()
     # A unit that one source alone describes hides what its results share: its ability has taken it up.
-    told = np.bincount(results.unit[first], minlength=results.units)[results.unit[first]] > 1
+    several_sources = np.bincount(results.unit[first], minlength=results.units)[results.unit[first]] > 1
     size, total, squares = np.bincount(together), np.bincount(together, z), np.bincount(together, z**2)
     of_source = source[first]
-    pairs = np.bincount(of_source, told * size * (size - 1), sources)
-    products = np.bincount(of_source, told * (total**2 - squares), sources)
-    variance = np.bincount(of_source, told * squares, sources) / np.maximum(
-        np.bincount(of_source, told * size, sources), 1
+    pairs = np.bincount(of_source, several_sources * size * (size - 1), sources)
+    products = np.bincount(of_source, several_sources * (total**2 - squares), sources)
+    variance = np.bincount(of_source, several_sources * squares, sources) / np.maximum(
+        np.bincount(of_source, several_sources * size, sources), 1
     )
     shared = np.where(pairs > 0, products / np.maximum(pairs, 1) / np.maximum(variance, 1e-9), 0.0)
     return Noise(noise.linear, noise.share, np.clip(shared, LEAST_SHARED, 0.95))

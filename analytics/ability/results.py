@@ -50,15 +50,15 @@ class Results:
         """K."""
         return len(self.linear)
 
-    def where(self, kept: Flags) -> "Results":
+    def where(self, mask: Flags) -> "Results":
         """Those results alone; units and items keep their indices."""
         return replace(
             self,
-            unit=self.unit[kept],
-            item=self.item[kept],
-            value=self.value[kept],
-            error=self.error[kept],
-            by_vendor=self.by_vendor[kept],
+            unit=self.unit[mask],
+            item=self.item[mask],
+            value=self.value[mask],
+            error=self.error[mask],
+            by_vendor=self.by_vendor[mask],
         )
 
     def per_unit(self) -> Integers:

@@ -132,14 +132,14 @@ def _beaten(rows: _Compared) -> _Beaten:
 def _compared(points: pl.DataFrame, x: str, y: str, standard_error: str | None) -> _Compared:
     # Called for hundreds of small groups in a row: arrays, because each step of a frame costs more than the data.
     xs, ys = (numeric_column(points, column).to_numpy() for column in (x, y))  # null becomes NaN
-    kept = np.flatnonzero(np.isfinite(xs) & np.isfinite(ys))
-    xs, ys = xs[kept], ys[kept]
+    rows = np.flatnonzero(np.isfinite(xs) & np.isfinite(ys))
+    xs, ys = xs[rows], ys[rows]
     on_front = front_mask(np.asfortranarray(np.column_stack([xs, -ys])))
     members = np.flatnonzero(on_front)
     # `unique` sorts by x and gives the first row of equal ones: on a front, equal x means equal y.
     _, first = np.unique(xs[members], return_index=True)
-    errors = np.full(len(kept), math.nan)
+    errors = np.full(len(rows), math.nan)
     if standard_error is not None:
-        errors = numeric_column(points, standard_error).to_numpy()[kept]
+        errors = numeric_column(points, standard_error).to_numpy()[rows]
         errors[~(np.isfinite(errors) & (errors >= 0))] = math.nan
-    return _Compared(row=kept, x=xs, y=ys, standard_error=errors, on_front=on_front, front=members[first])
+    return _Compared(row=rows, x=xs, y=ys, standard_error=errors, on_front=on_front, front=members[first])

@@ -282,7 +282,7 @@ def compare_published(published: pl.DataFrame, run_means: pl.DataFrame) -> pl.Da
             for row in front.iter_rows(named=True):
                 point = _point((row["model_id"], row["size_gib"], row["error_pct"]))
                 sizeless = row["size_gib"] is None
-                kept = None if sizeless or following is None else point not in lost
+                is_in_next = None if sizeless or following is None else point not in lost
                 beaten = None if sizeless else point not in within
                 comparable = run_means.height > 0 and row["cutoff"] == latest
                 rows.append(
@@ -290,13 +290,13 @@ def compare_published(published: pl.DataFrame, run_means: pl.DataFrame) -> pl.Da
                         **{name: row[name] for name in ("publication", "cutoff", *_POINT)},
                         "on_our_front": point in our_points if comparable else None,
                         "dominated_within_front": beaten,
-                        "kept_by_next_cutoff": kept,
+                        "kept_by_next_cutoff": is_in_next,
                         "verdict": "no size"
                         if sizeless
                         else "dominated"
                         if beaten
                         else "not cumulative"
-                        if kept is False
+                        if is_in_next is False
                         else "consistent",
                     }
                 )

@@ -74,12 +74,12 @@ def _front(
     rows: _Rows | None = None
     left = matrix
     while len(left) > worth_pruning:
-        kept = pruned(left)
-        if len(kept) > 0.9 * len(left):
+        candidates = pruned(left)
+        if len(candidates) > 0.9 * len(left):
             break
-        enough = len(kept) > _CLEARLY_FEWER * len(left)
-        rows = kept if rows is None else rows[kept]
-        left = left[kept]
+        enough = len(candidates) > _CLEARLY_FEWER * len(left)
+        rows = candidates if rows is None else rows[candidates]
+        left = left[candidates]
         if enough:
             break
     on_front = on_front_of(left)
@@ -134,11 +134,11 @@ def _not_above_sampled_skyline(matrix: Matrix) -> _Rows:
     np.minimum.at(lowest, bins(front_x), front_y)
     limit = np.full(_BINS, np.inf)
     np.minimum.accumulate(lowest[:-1], out=limit[1:])
-    kept = []
+    candidates = []
     for start in range(0, len(matrix), _BLOCK):
         block = matrix[start : start + _BLOCK]
-        kept.append(np.flatnonzero(block[:, 1] < limit[bins(block[:, 0])]) + start)
-    return np.concatenate(kept)
+        candidates.append(np.flatnonzero(block[:, 1] < limit[bins(block[:, 0])]) + start)
+    return np.concatenate(candidates)
 
 
 def _many_columns(matrix: Matrix) -> Mask:
@@ -177,7 +177,7 @@ def _not_beyond_pivots(matrix: Matrix) -> _Rows:
             no_larger |= column <= front[strongest, j]
         keep &= no_larger
         if np.count_nonzero(keep) < _CLEARLY_FEWER * len(keep):  # copying pays only now and then
-            kept = np.flatnonzero(keep)
-            rows, columns = rows[kept], [column[kept] for column in columns]
+            candidates = np.flatnonzero(keep)
+            rows, columns = rows[candidates], [column[candidates] for column in columns]
             keep = np.ones(len(rows), dtype=np.bool_)
     return rows[keep]

@@ -124,16 +124,16 @@ def with_licence_class(board: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame
             _corrected=pl.coalesce("_corrected", "_corrected_shown"), _reason=pl.coalesce("_reason", "_reason_shown")
         )
     )
-    said = (
+    stated = (
         rows.filter(pl.col("_own").is_not_null() & pl.col("_specific"))
         .with_columns(_order=pl.col("publication").replace_strict(_order(), default=99, return_dtype=pl.Int64))
         .sort("as_of_date", "_order")
         .unique(["identity", "as_of_date"], keep="first", maintain_order=True)
-        .select("identity", "as_of_date", _said="_own")
+        .select("identity", "as_of_date", _stated="_own")
     )
     silent = rows.select("_row", "identity", "as_of_date").sort("as_of_date")
-    said = said.sort("as_of_date")
-    before, after = said.rename({"_said": "_before"}), said.rename({"_said": "_after"})
+    stated = stated.sort("as_of_date")
+    before, after = stated.rename({"_stated": "_before"}), stated.rename({"_stated": "_after"})
     found = silent.join_asof(
         before, on="as_of_date", by="identity", strategy="backward", check_sortedness=False
     ).join_asof(after, on="as_of_date", by="identity", strategy="forward", check_sortedness=False)

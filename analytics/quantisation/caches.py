@@ -44,12 +44,12 @@ def changes(measurements: pl.DataFrame) -> pl.DataFrame:
         measurements: As `recipes.prepared` makes them.
     """
     scores = measurements.filter(pl.col("metric") == "benchmark_percent")
-    is_beside_itself = pl.col("baseline_format").str.ends_with(_WHOLE_CACHE)
-    narrow = _narrow(scores).filter(pl.col("use_in_fits").eq("yes") | is_beside_itself)
+    is_to_whole_cache = pl.col("baseline_format").str.ends_with(_WHOLE_CACHE)
+    narrow = _narrow(scores).filter(pl.col("use_in_fits").eq("yes") | is_to_whole_cache)
     twins = scores.filter(pl.col("use_in_fits").eq("yes") & pl.col("kv_format").eq("f16"))
-    twins = twins.select(*_TWIN, beside="delta")
+    twins = twins.select(*_TWIN, weights_delta="delta")
     found = narrow.join(twins, on=_TWIN, how="left", nulls_equal=True, maintain_order="left")
-    by_weights = pl.when(is_beside_itself | pl.col("layer_bits").ge(WHOLE_BITS)).then(0.0).otherwise("beside")
+    by_weights = pl.when(is_to_whole_cache | pl.col("layer_bits").ge(WHOLE_BITS)).then(0.0).otherwise("weights_delta")
     return found.with_columns(change=pl.col("delta") - by_weights).drop_nulls("change")
 
 

@@ -225,8 +225,8 @@ class LossModel:
             return _unknown(f"No loss of a cache near {kv_bits:g} bits was measured in {kind}.")
         floor = SINGLE_RUN * run_noise(task)
         warnings = (f"Caches were measured on {found.models} models with short inputs; with long ones errors add up.",)
-        beside = found.with_quantised_weights
-        basis = f"mean of {found.measurements} measured losses of {found.models} models, {beside} beside narrow weights"
+        narrow = found.with_quantised_weights
+        basis = f"mean of {found.measurements} measured losses of {found.models} models, {narrow} beside narrow weights"
         return Loss(found.points, found.points - found.half_width, found.points + found.half_width, None, basis,
                     found.points >= floor, floor, found.measurements, found.models, warnings)  # fmt: skip
 

@@ -119,12 +119,12 @@ class Comparisons:
         models = tuple(self.models[place] for place in order)
         return Comparisons(models, position[self.first], position[self.second], self.outcome, self.votes)
 
-    def among(self, kept: Booleans) -> "Comparisons":
-        """Only comparisons between the models where `kept`, shape (m,), holds; the others are dropped."""
-        position = np.cumsum(kept) - 1
-        inside = kept[self.first] & kept[self.second]
+    def among(self, mask: Booleans) -> "Comparisons":
+        """Only comparisons between the models where `mask`, shape (m,), holds; the others are dropped."""
+        position = np.cumsum(mask) - 1
+        inside = mask[self.first] & mask[self.second]
         return Comparisons(
-            tuple(name for name, keep in zip(self.models, kept, strict=True) if keep),
+            tuple(name for name, keep in zip(self.models, mask, strict=True) if keep),
             position[self.first[inside]].astype(np.int64),
             position[self.second[inside]].astype(np.int64),
             self.outcome[inside],

@@ -134,7 +134,7 @@ def _styled(
     half_width = TWO_SIDED_95 * np.sqrt(np.diagonal(variance)[size:])
     return StyleControlled(
         BradleyTerry(plain.models, plain.standing, rating, covariance, plain.battles, plain.comparisons),
-        tuple(name for name, kept in zip(battles.features, varying, strict=True) if kept),
+        tuple(name for name, varies in zip(battles.features, varying, strict=True) if varies),
         parameters[size:],
         parameters[size:] - half_width,
         parameters[size:] + half_width,

@@ -20,7 +20,7 @@ SIZE_BANDS = (
 """Bands of parameters, each a doubling; 1, 1.5, 3, 7 to 8, 14, 32 and 70 B fall inside, not on an edge."""
 
 _NEAR_CEILING = 5.0
-_CROWD = 10
+_CROWDED_MODELS = 10
 
 
 def size_band(parameters: str) -> pl.Expr:
@@ -115,7 +115,7 @@ def saturation(scores: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
             best.alias("best_score"),
             its_error.alias("best_standard_error"),
             (100 - best).alias("headroom"),
-            (best - score.top_k(_CROWD).min()).alias("tenth_best_gap"),
+            (best - score.top_k(_CROWDED_MODELS).min()).alias("tenth_best_gap"),
             # The best is not its own rival.
             (close.sum().cast(pl.Int64) - 1).clip(lower_bound=0).alias("within_noise_of_best"),
             (score <= 0).mean().alias("floor_share"),
@@ -125,7 +125,7 @@ def saturation(scores: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
     return found.with_columns(
         pl.when(pl.col("headroom") <= _NEAR_CEILING)
         .then(pl.lit("saturated"))
-        .when(pl.col("within_noise_of_best") >= _CROWD)
+        .when(pl.col("within_noise_of_best") >= _CROWDED_MODELS)
         .then(pl.lit("crowded"))
         .otherwise(pl.lit("open"))
         .alias("saturation"),
