@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.web import stream_request_body
 
-from dashboards.own_files import COOKIE, SAID, NotTaken, OwnFiles
+from dashboards.own_files import COOKIE, STATED_FIELDS, NotTaken, OwnFiles
 
 # No form of another site can send it, and no script of one may.
 _OURS = "X-Skyline"
@@ -64,11 +64,11 @@ class Take(_Ours):
     async def post(self) -> None:
         """Say what was read, or why nothing can be shown."""
         name = unquote(self.get_query_argument("name", ""))[-_LONGEST_NAME:]
-        said = {key: self.get_query_argument(key, "")[:_LONGEST_NAME] for key in SAID}
-        is_to_be_kept = self.get_query_argument("keep", "") == "yes"
+        stated = {key: self.get_query_argument(key, "")[:_LONGEST_NAME] for key in STATED_FIELDS}
+        is_for_inbox = self.get_query_argument("keep", "") == "yes"
         try:
             token, found = await self.files.take(
-                self.token, name, bytes(self._pieces), said, is_to_be_kept=is_to_be_kept
+                self.token, name, bytes(self._pieces), stated, is_for_inbox=is_for_inbox
             )
         except NotTaken as error:
             self._refuse(422, str(error))

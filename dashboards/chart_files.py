@@ -16,7 +16,7 @@ from dashboards.parts.page import NothingToShow, Page
 from dashboards.places import root_of_request
 from warehouse.publish import NotPublished
 
-_KEPT = 64
+_MOST_CACHED = 64
 _LONGEST_SEARCH = 4_000
 _TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -32,7 +32,7 @@ class Charts:
     def __init__(self, data: Data, pages: Sequence[Page]) -> None:
         self.data = data
         self._pages = {page.slug or "home": page for page in pages}
-        self._kept: OrderedDict[tuple[str, str, str], dict[str, objects.Chart]] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str, str], dict[str, objects.Chart]] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, slug: str, search: str, data: Data | None = None) -> dict[str, objects.Chart]:
@@ -53,14 +53,14 @@ class Charts:
             if data is not None and data.own_files:
                 return _made(page, data, search)
             key = (self.data.release().path.name, slug, search)
-            if key not in self._kept:
+            if key not in self._cache:
                 if not (made := _made(page, self.data, search)):
                     return {}
-                self._kept[key] = made
-                while len(self._kept) > _KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            return self._kept[key]
+                self._cache[key] = made
+                while len(self._cache) > _MOST_CACHED:
+                    self._cache.popitem(last=False)
+            self._cache.move_to_end(key)
+            return self._cache[key]
 
 
 def _made(page: Page, data: Data, search: str) -> dict[str, objects.Chart]:

@@ -25,7 +25,7 @@ from warehouse.reader import PerRelease, Reader
 from warehouse.settings import Settings
 from warehouse.yours import COVERAGE
 
-_KEPT_RESULTS = 96
+_MOST_RESULTS = 96
 
 
 @cache
@@ -157,7 +157,7 @@ class Data:
         frame = self._reader.query(sql(name), parameters)
         with self._lock:
             self._results[key] = frame
-            while len(self._results) > _KEPT_RESULTS:
+            while len(self._results) > _MOST_RESULTS:
                 self._results.popitem(last=False)
         return frame
 

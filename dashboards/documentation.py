@@ -21,7 +21,7 @@ _FOLDERS = {"": "Start", "how-to": "How to", "explanation": "Explanation", "deci
 # Lists of what tests leave out are for who works on Skyline.
 _INTERNAL = frozenset({"not-run"})
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
-_BESIDE = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}
+_ROOT_PAGES = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}
 
 EXPLAINED = {
     "advisor": "explanation/ability", "which_gpu": "explanation/memory-cost-carbon", "serve": "how-to/serve",
@@ -40,8 +40,8 @@ EXPLAINED = {
 def documents() -> dict[str, Path]:
     """Every document by its address below `/docs/`; the first is the README. None where the repository is not there."""
     folder = _ROOT / "docs"
-    beside = {name: _ROOT / f"{file}.md" for file, name in _BESIDE.items()}
-    found = {name: path for name, path in beside.items() if path.is_file()}
+    root_pages = {name: _ROOT / f"{file}.md" for file, name in _ROOT_PAGES.items()}
+    found = {name: path for name, path in root_pages.items() if path.is_file()}
     for path in sorted(folder.rglob("*.md")):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name not in _INTERNAL:

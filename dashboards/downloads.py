@@ -22,18 +22,18 @@ FORMS = ("csv", "json", "parquet")
 """Forms in which rows are downloaded."""
 
 
-def origin(data: Data, told: str) -> dict[str, Any]:
+def origin(data: Data, text: str) -> dict[str, Any]:
     """Where rows come from: the stored files that a text names, their licences and newest date, and the release.
 
     Args:
         data: What was asked.
-        told: Caption, query and choices.
+        text: Caption, query and choices.
     """
     release = data.release()
     sources = [
         {"source": row["uri"], "licence": row["licence"] or "", "as_of_date": str(row["as_of_date"] or "")}
         for row in data.ask("stored_sources").iter_rows(named=True)
-        if row["uri"] in told or row["snapshot_id"] in told
+        if row["uri"] in text or row["snapshot_id"] in text
     ]
     return {
         "sources": sources,
@@ -48,25 +48,25 @@ def _warehouse(release: Release) -> dict[str, str]:
     return {"release": release.path.name, "fingerprint": release.fingerprint, "made": made}
 
 
-def about(name: str, frame: pl.DataFrame, said: Mapping[str, Any], data: Data) -> dict[str, Any]:
+def about(name: str, frame: pl.DataFrame, description: Mapping[str, Any], data: Data) -> dict[str, Any]:
     """What a table is: what, its columns with units, source, licence, date, release of the warehouse, and query.
 
     Args:
         name: Of the table.
         frame: Its rows, under their headers.
-        said: What its page says of it; `source`, `query` and `what` where it knows them.
+        description: What its page says of it; `source`, `query` and `what` where it knows them.
         data: What was asked.
     """
-    told = json.dumps(dict(said), default=str, ensure_ascii=False)
-    from_files = origin(data, told)
+    text = json.dumps(dict(description), default=str, ensure_ascii=False)
+    from_files = origin(data, text)
     return {
         "name": name,
-        "what": said.get("what") or formats.label(name).capitalize(),
+        "what": description.get("what") or formats.label(name).capitalize(),
         "columns": columns_of(frame),
-        "source": said.get("source") or "worked out by Skyline from the release named below",
+        "source": description.get("source") or "worked out by Skyline from the release named below",
         **from_files,
-        "query": said.get("query") or said.get("sql"),
-        **{key: value for key, value in said.items() if key not in {"what", "source", "query"}},
+        "query": description.get("query") or description.get("sql"),
+        **{key: value for key, value in description.items() if key not in {"what", "source", "query"}},
     }
 
 

@@ -93,60 +93,60 @@ def find(data: Data, pages: Sequence[Any], text: str) -> list[Found]:
         pages: Pages to choose from (`dashboards.parts.page.Page`).
         text: As typed.
     """
-    said = text.strip()[:LONGEST_QUERY]
-    if not said:
+    query = text.strip()[:LONGEST_QUERY]
+    if not query:
         return []
     found = [
         Found("page", page.title, page.slug or "./", page.summary)
         for page in pages
-        if said.casefold() in page.title.casefold()
+        if query.casefold() in page.title.casefold()
     ]
-    if len(said) > 1:
-        terms = glossary.named(said)[:_MOST_OF_A_KIND]
+    if len(query) > 1:
+        terms = glossary.named(query)[:_MOST_OF_A_KIND]
         found += [Found("term", term, f"glossary?term={quote(term)}", meaning) for term, meaning in terms]
     try:
-        found = [*_devices(data.door(), said), *_models(data, said), *found]
+        found = [*_devices(data.door(), query), *_models(data, query), *found]
     except NotPublished:
         return found
     meant = [one for one in found if one.is_meant]
     return meant or found
 
 
-def _models(data: Data, said: str) -> list[Found]:
-    meant = named_model(data, said)
+def _models(data: Data, query: str) -> list[Found]:
+    meant = named_model(data, query)
     names: dict[str, str] = {}
     if meant.model_id and (meant.catalogue_id or meant.model_id in judged(data)):
         names[meant.model_id] = "" if meant.catalogue_id in {None, meant.model_id} else meant.evidence
-    asked = model_words(said)
+    asked = model_words(query)
     known = [*catalogue(), *data.door().own_models, *judged(data)]
     near = [name for name in meant.candidates if not asked or not asked <= model_words(name)]
     holding = [name for name in meant.candidates if name not in near]
-    begins = _begins_a_word(said)
+    begins = _begins_a_word(query)
     holding += sorted((name for name in known if (asked and asked <= model_words(name)) or begins(name)), key=_shortest)
     names |= {name: "" for name in holding if name not in names}
     found = [Found("model", name, address_of_model(name), note) for name, note in [*names.items()][:_MOST_OF_A_KIND]]
     return found or [Found("model", name, address_of_model(name), "spelled alike", False) for name in near[:3]]
 
 
-def _devices(door: Door, said: str) -> list[Found]:
-    meant = resolve_device(said, door.devices)
+def _devices(door: Door, query: str) -> list[Found]:
+    meant = resolve_device(query, door.devices)
     known = [one.name for one, _ in meant.devices if one.name in door.devices]
     names = dict.fromkeys(known, meant.note)
     if meant.devices and not known:  # described in a line, or with another amount of memory
-        names[said] = meant.note
-    asked = device_words(said)
+        names[query] = meant.note
+    asked = device_words(query)
     near = [name for name in meant.candidates if not asked <= device_words(name) and not meant.devices]
     holding = [name for name in meant.candidates if name not in near]
-    begins = _begins_a_word(said)
+    begins = _begins_a_word(query)
     holding += sorted((name for name in door.devices if begins(name)), key=_shortest)
     names |= {name: "" for name in holding if name not in names}
     found = [Found("device", name, address_of_device(name), note) for name, note in [*names.items()][:_MOST_OF_A_KIND]]
     return found or [Found("device", name, address_of_device(name), "spelled alike", False) for name in near[:3]]
 
 
-def _begins_a_word(said: str) -> Callable[[str], bool]:
+def _begins_a_word(query: str) -> Callable[[str], bool]:
     """Whether a name has what was typed so far, from the beginning of one of its words; a gap may be a hyphen."""
-    pattern = re.compile("(?<![a-z0-9])" + "[ -]".join(map(re.escape, said.casefold().split())))
+    pattern = re.compile("(?<![a-z0-9])" + "[ -]".join(map(re.escape, query.casefold().split())))
     return lambda name: pattern.search(name.casefold()) is not None
 
 
@@ -170,10 +170,10 @@ class Search(AuthRequestHandler):
     @authenticated
     def get(self) -> None:
         """Answer `q` as JSON."""
-        said = self.get_argument("q", "")
+        query = self.get_argument("q", "")
         self.set_header("Cache-Control", "no-store")
         self.write(
-            {"query": said[:LONGEST_QUERY], "found": [asdict(one) for one in find(self._data, self._pages, said)]}
+            {"query": query[:LONGEST_QUERY], "found": [asdict(one) for one in find(self._data, self._pages, query)]}
         )
 
 

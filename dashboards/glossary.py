@@ -33,11 +33,11 @@ def explained(head: str) -> str | None:
 
 def named(text: str) -> list[tuple[str, str]]:
     """Terms and meanings whose name holds a text."""
-    said = text.casefold()
+    part = text.casefold()
     return [
         (names.split("|")[0], meaning)
         for names, meaning in entries()["terms"].items()
-        if any(said in name.casefold() for name in names.split("|"))
+        if any(part in name.casefold() for name in names.split("|"))
     ]
 
 

@@ -64,9 +64,9 @@ class Measuring:
     def endpoints(self) -> dict[str, Server]:
         """Servers that the operator named, by their address without password and what they speak, if not OpenAI's."""
         found = {}
-        for said in self._settings.measure_endpoints:
-            name, _, address = said.partition("=")
-            server = Server(address, name) if name in PROTOCOLS else Server(said, "openai")
+        for endpoint in self._settings.measure_endpoints:
+            name, _, address = endpoint.partition("=")
+            server = Server(address, name) if name in PROTOCOLS else Server(endpoint, "openai")
             shown = without_password(server.address)
             found[shown if server.protocol == "openai" else f"{shown} ({server.protocol})"] = server
         return found
@@ -87,8 +87,8 @@ class Measuring:
             raise CannotMeasure(f"{checkpoint} is no checkpoint of this server.")
         # By standard input, as an address with its password: a command line can be read by everybody on the machine.
         command = ["generate", str(folder), "--prompt", "-", "--new-tokens", str(new_tokens), "--precision", precision]
-        name, told = await self._measure(command, "prompt", prompt, lambda _: None)
-        return json.loads(told), name
+        name, answer = await self._measure(command, "prompt", prompt, lambda _: None)
+        return json.loads(answer), name
 
     async def quality(
         self, checkpoints: Sequence[str], precisions: Sequence[str], questions: Sequence[Mapping[str, str]]
@@ -105,10 +105,10 @@ class Measuring:
         if unknown := [name for name in checkpoints if name not in offered]:
             raise CannotMeasure(f"{unknown[0]} is no checkpoint of this server.")
         command = ["quality", *(str(offered[name]) for name in checkpoints), "--precisions", ",".join(precisions)]
-        said = "\n".join(json.dumps(dict(each)) for each in questions)
+        lines = "\n".join(json.dumps(dict(each)) for each in questions)
         asked = ["--questions", "-"] if questions else []
-        name, told = await self._measure([*command, *asked], "quality", said, lambda _: None)
-        return json.loads(told), name
+        name, answer = await self._measure([*command, *asked], "quality", lines, lambda _: None)
+        return json.loads(answer), name
 
     async def prompt(self, server: str, model: str, prompt: str, new_tokens: int) -> tuple[dict[str, Any], str]:
         """Let a server answer a prompt.
@@ -127,8 +127,8 @@ class Measuring:
         """
         asked = self._server(server)
         command = [*self._asking(asked, model), "--prompt=-", f"--new-tokens={new_tokens}"]
-        name, told = await self._measure(command, "prompt", f"{asked.address}\n{prompt}", lambda _: None)
-        return json.loads(told), name
+        name, answer = await self._measure(command, "prompt", f"{asked.address}\n{prompt}", lambda _: None)
+        return json.loads(answer), name
 
     async def endpoint(
         self, address: str, model: str, load: dict[str, str], report: Callable[[str], None]
@@ -149,8 +149,8 @@ class Measuring:
         """
         server = self._server(address)
         command = [*self._asking(server, model), "--json", *(f"--{name}={value}" for name, value in load.items())]
-        name, told = await self._measure(command, "served", server.address, report)
-        return json.loads(told), name
+        name, answer = await self._measure(command, "served", server.address, report)
+        return json.loads(answer), name
 
     def _server(self, shown: str) -> Server:
         found = self.endpoints.get(shown)
@@ -163,7 +163,7 @@ class Measuring:
         return ["endpoint", "-", f"--model={model}", f"--protocol={server.protocol}"]
 
     async def _measure(
-        self, command: Sequence[str], kind: str, said: str, report: Callable[[str], None]
+        self, command: Sequence[str], kind: str, stdin: str, report: Callable[[str], None]
     ) -> tuple[str, bytes]:
         if self._turn.locked():
             raise CannotMeasure("Another measurement is running; each would disturb the other. Try again when it ends.")
@@ -178,13 +178,13 @@ class Measuring:
             except OSError as error:
                 raise CannotMeasure(f"This server may not write where measurements go: {error.strerror}.") from error
             try:
-                told = await self._run([*command, "--out", str(made)], said, report)
+                answer = await self._run([*command, "--out", str(made)], stdin, report)
                 made.rename(inbox / name)
             finally:
                 shutil.rmtree(made, ignore_errors=True)
-            return name, told
+            return name, answer
 
-    async def _run(self, command: Sequence[str], said: str, report: Callable[[str], None]) -> bytes:
+    async def _run(self, command: Sequence[str], stdin: str, report: Callable[[str], None]) -> bytes:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "profiling.measure", *command,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -193,7 +193,7 @@ class Measuring:
         lines: list[str] = []
         try:
             async with asyncio.timeout(self._settings.measure_seconds):
-                told, _ = await asyncio.gather(_exchange(process, said), _follow(process.stderr, lines, report))
+                answer, _ = await asyncio.gather(_exchange(process, stdin), _follow(process.stderr, lines, report))
                 code = await process.wait()
         except TimeoutError:
             raise CannotMeasure(f"It was ended after {self._settings.measure_seconds:g} s. Ask for less.") from None
@@ -205,13 +205,13 @@ class Measuring:
         if code:
             why = next((line.removeprefix("Error: ") for line in reversed(lines) if line), f"exit code {code}")
             raise CannotMeasure(f"It failed: {why}")
-        return told
+        return answer
 
 
-async def _exchange(process: Any, said: str) -> bytes:
+async def _exchange(process: Any, stdin: str) -> bytes:
     """What a process answers to what it is told; one that ends without listening has its reason in its errors."""
     with contextlib.suppress(ConnectionError):
-        process.stdin.write(said.encode())
+        process.stdin.write(stdin.encode())
         await process.stdin.drain()
     process.stdin.close()
     answered: bytes = await process.stdout.read()

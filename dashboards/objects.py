@@ -38,7 +38,7 @@ FILES = (*FORMS, "bib")
 """Forms in which a chart is downloaded."""
 # What decides how a mark looks says nothing of the data, unless it is the name of a group.
 _LOOKS = re.compile(r"colou?r|mark|shade|ink|alpha|fill|size|offset|shift|align|hatch|width|angle")
-_MEANT = {"look": "group", "told": "facts"}
+_HEADERS = {"look": "group"}
 _UNIT = re.compile(r"\(([^()]+)\)$")
 _TAG = re.compile(r"<[^>]*>")
 _ABOUT = re.compile(r'<div data-about="([^"]*)" data-title="([^"]*)" data-subtitle="([^"]*)" data-caption="([^"]*)">')
@@ -89,7 +89,7 @@ def charts(content: Content, page: str, search: str = "") -> dict[str, Chart]:
     found: dict[str, Chart] = {}
     for card, panes in _cards(content.main):
         texts = [str(pane.object) for pane in panes if isinstance(pane, pn.pane.HTML)]
-        said = {name: parts for text in texts for name, *parts in _ABOUT.findall(text)}
+        abouts = {name: parts for text in texts for name, *parts in _ABOUT.findall(text)}
         headings = [heading for text in texts for heading in _HEADING.findall(text)]
         queries = [html.unescape(query) for text in texts for query in _SQL.findall(text)]
         for pane in panes:
@@ -98,7 +98,7 @@ def charts(content: Content, page: str, search: str = "") -> dict[str, Chart]:
             plot = pane.object
             named = formats.label(plot.name)
             headed = f"{_plain(headings[0])}: {named}" if headings else named.capitalize()
-            title, subtitle, caption = map(html.unescape, said.get(plot.name, (headed, "", "")))
+            title, subtitle, caption = map(html.unescape, abouts.get(plot.name, (headed, "", "")))
             chart = Chart(page, plot.name, search, title, subtitle, caption, "\n\n".join(queries), plot, card)
             if not rows(chart).is_empty():
                 found[plot.name] = chart
@@ -151,7 +151,7 @@ def _frame(data: dict[str, Any], plot: figure, glyph: Glyph) -> pl.DataFrame:
         if side_of.get(name) in dates and series.dtype.is_numeric():
             series = series.cast(pl.Int64).cast(pl.Datetime("ms"))
         label = labels.get(name[0], "") if name in {"x", "y", "xs", "ys"} else ""
-        meant = header(label or _MEANT.get(name, name))
+        meant = header(label or _HEADERS.get(name, name))
         columns.setdefault(meant, series.alias(meant))
     frame = pl.DataFrame(list(columns.values()))
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]

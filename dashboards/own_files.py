@@ -38,7 +38,7 @@ ADDRESS = "address"
 """Name under which the address of a model on the hub arrives, in place of a file."""
 OWN_MODEL = "your model"
 """By which a config without a name is asked about; no model of the hub is called so."""
-SAID = ("device", "model", "weight_format")
+STATED_FIELDS = ("device", "model", "weight_format")
 """What a visitor may say of a measurement that does not say it."""
 MOST_FILES = 4
 _MOST_VISITORS = 32
@@ -76,7 +76,7 @@ class OwnFile:
         notes: What else there is to know.
         rows: Rows by the full name of their table.
         model: The model it describes, where it is one.
-        is_kept: Whether it went into the inbox as well.
+        is_in_inbox: Whether it went into the inbox as well.
     """
 
     name: str
@@ -90,7 +90,7 @@ class OwnFile:
     notes: Sequence[str] = ()
     rows: Mapping[str, pl.DataFrame] = field(default_factory=dict, repr=False)
     model: Architecture | None = None
-    is_kept: bool = False
+    is_in_inbox: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def places(self) -> list[tuple[str, str]]:
@@ -160,7 +160,7 @@ class OwnFiles:
                 self._give_back(token)
 
     async def take(
-        self, token: str, name: str, payload: bytes, said: Mapping[str, str], *, is_to_be_kept: bool = False
+        self, token: str, name: str, payload: bytes, stated: Mapping[str, str], *, is_for_inbox: bool = False
     ) -> tuple[str, OwnFile]:
         """Read a file and show it to a visitor from now on.
 
@@ -168,8 +168,8 @@ class OwnFiles:
             token: The visitor's, empty where he has none yet.
             name: The file's name, or `ADDRESS` for that of a model on the hub.
             payload: Its bytes.
-            said: What the visitor says of a measurement, by `SAID`.
-            is_to_be_kept: Whether it is to be kept as well.
+            stated: What the visitor says of a measurement, by `STATED_FIELDS`.
+            is_for_inbox: Whether it is to be kept as well.
 
         Returns:
             The visitor's token, and what was read.
@@ -187,9 +187,9 @@ class OwnFiles:
             raise NotTaken("This server already holds files of as many visitors as it allows; try again later.")
         if visitor is not None and len(visitor.files) >= MOST_FILES:
             raise NotTaken(f"{MOST_FILES} files are the most; remove one first.")
-        found = await self._read(name, payload, said)
-        if is_to_be_kept and self.settings.own_files_kept and found.model is None:
-            found = OwnFile(**{**found.__dict__, "is_kept": True})
+        found = await self._read(name, payload, stated)
+        if is_for_inbox and self.settings.own_files_kept and found.model is None:
+            found = OwnFile(**{**found.__dict__, "is_in_inbox": True})
             _keep(self.settings.inbox, name, payload)
         if visitor is None or token not in self._visitors:
             token = secrets.token_urlsafe(24)
@@ -218,7 +218,7 @@ class OwnFiles:
         if before is not self._shared:
             before.close()
 
-    async def _read(self, name: str, payload: bytes, said: Mapping[str, str]) -> OwnFile:
+    async def _read(self, name: str, payload: bytes, stated: Mapping[str, str]) -> OwnFile:
         if name == ADDRESS:
             return await self._of_hub(payload.decode("utf-8", "replace").strip())
         if (model := _config(name, payload)) is not None:
@@ -228,7 +228,7 @@ class OwnFiles:
         self._waiting += 1
         try:
             async with self._turns:
-                return await self._in_a_process(name, payload, said)
+                return await self._in_a_process(name, payload, stated)
         finally:
             self._waiting -= 1
 
@@ -246,7 +246,7 @@ class OwnFiles:
         except ProfilingError as error:
             raise NotTaken(str(error)) from error
 
-    async def _in_a_process(self, name: str, payload: bytes, said: Mapping[str, str]) -> OwnFile:
+    async def _in_a_process(self, name: str, payload: bytes, stated: Mapping[str, str]) -> OwnFile:
         """Read by what reads files for a refresh, ended with its children when it takes too long."""
         with tempfile.TemporaryDirectory(prefix="skyline-own-") as folder:
             file, out = Path(folder) / "file", Path(folder) / "out"
@@ -260,7 +260,7 @@ class OwnFiles:
             try:
                 async with asyncio.timeout(self.settings.own_file_seconds):
                     answer, complaint = await process.communicate(
-                        json.dumps({"name": name, "said": dict(said)}).encode()
+                        json.dumps({"name": name, "stated": dict(stated)}).encode()
                     )
             except TimeoutError:
                 limit = self.settings.own_file_seconds
@@ -270,17 +270,17 @@ class OwnFiles:
                     systems.end_group(process.pid)
                 await process.wait()
             try:
-                told: dict[str, Any] = json.loads(answer.splitlines()[-1])
+                fields: dict[str, Any] = json.loads(answer.splitlines()[-1])
             except (ValueError, IndexError):
                 LOGGER.warning("the reader of %s ended: %s", name, complaint[-2000:].decode("utf-8", "replace"))
                 raise NotTaken(
                     f"{name} cannot be read: its reader ended without a word, or ran out of memory."
                 ) from None
-            if "problem" in told:
-                raise NotTaken(told["problem"])
+            if "problem" in fields:
+                raise NotTaken(fields["problem"])
             read = functools.partial(pl.read_parquet, glob=False)
             rows = {path.stem: await asyncio.to_thread(read, path) for path in sorted(out.glob("*.parquet"))}
-        return OwnFile(name, rows=rows, **told)
+        return OwnFile(name, rows=rows, **fields)
 
 
 def _config(name: str, payload: bytes) -> OwnFile | None:

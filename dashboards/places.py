@@ -121,8 +121,8 @@ def root_of(document: Any, proxies: Sequence[str]) -> str:
 
 def root_of_request(request: Any, proxies: Sequence[str]) -> str:
     """Address of this server as the sender of a request has it; what a proxy says counts where it is trusted."""
-    is_told = is_among(str(getattr(request, "remote_ip", "") or ""), proxies)
-    scheme = request.headers.get("X-Forwarded-Proto", "") if is_told else ""
+    is_trusted = is_among(str(getattr(request, "remote_ip", "") or ""), proxies)
+    scheme = request.headers.get("X-Forwarded-Proto", "") if is_trusted else ""
     host = request.headers.get("Host", "localhost")
     return f"{scheme if scheme in {'http', 'https'} else request.protocol}://{host}/"
 

@@ -10,8 +10,8 @@ _FILE = Path(__file__).with_name("readings.toml")
 @cache
 def readings() -> dict[str, str]:
     """How to read each chart, by the name of its figure."""
-    told = tomllib.loads(_FILE.read_text("utf-8"))
-    return {name: reading for names, reading in told.items() for name in names.split("|")}
+    entries = tomllib.loads(_FILE.read_text("utf-8"))
+    return {name: reading for names, reading in entries.items() for name in names.split("|")}
 
 
 def reading(chart: str) -> str:

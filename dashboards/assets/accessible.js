@@ -115,8 +115,8 @@
       }
     },
   }
-  for (const [name, said] of Object.entries(PLAYER)) {
-    REPAIRS[`button.${name}`] = (button) => { if (!words(button)) set(button, "aria-label", said) }
+  for (const [name, label] of Object.entries(PLAYER)) {
+    REPAIRS[`button.${name}`] = (button) => { if (!words(button)) set(button, "aria-label", label) }
   }
 
   function repair(root) {
@@ -145,11 +145,11 @@
     }
     walk(document)
     for (const view of views(window.Bokeh?.index?.roots ?? [])) {
-      const told = about.get(view.model.name)
-      const said = told ? [told.title, told.subtitle].filter(Boolean).join(". ") : heading(view.el)
+      const card = about.get(view.model.name)
+      const text = card ? [card.title, card.subtitle].filter(Boolean).join(". ") : heading(view.el)
       const canvas = view.canvas_view?.el ?? view.el
       set(canvas, "role", "img")
-      set(canvas, "aria-label", `Chart: ${said}`)
+      set(canvas, "aria-label", `Chart: ${text}`)
     }
   }
 

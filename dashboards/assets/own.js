@@ -14,9 +14,9 @@
 
   async function post(address, body) {
     const answer = await fetch(address, {method: "POST", body, headers: {"X-Skyline": "own"}})
-    const told = await answer.json()
-    if (!answer.ok) throw new Error(told.problem)
-    return told
+    const found = await answer.json()
+    if (!answer.ok) throw new Error(found.problem)
+    return found
   }
 
   function pasted() {
@@ -35,8 +35,8 @@
       return tell(`${what.name} has ${what.size.toLocaleString("en")} bytes; the most is ${form().dataset.most / 1048576} MiB.`)
     }
     const asked = new URLSearchParams({name: what.name})
-    for (const field of form().querySelectorAll("[data-own-said]")) {
-      if (field.value.trim()) asked.set(field.dataset.ownSaid, field.value.trim())
+    for (const field of form().querySelectorAll("[data-own-stated]")) {
+      if (field.value.trim()) asked.set(field.dataset.ownStated, field.value.trim())
     }
     if (form().querySelector("[data-own-keep]")?.checked) asked.set("keep", "yes")
     const button = form().querySelector("[data-own-read]")

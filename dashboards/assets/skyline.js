@@ -258,9 +258,9 @@
       try {
         const answer = await fetch(`search?q=${encodeURIComponent(query)}`)
         if (!answer.ok) return
-        const told = await answer.json()
+        const reply = await answer.json()
         if (mine !== asked) return
-        found = told.found
+        found = reply.found
         answered = query
         show(query)
       } catch (error) { /* the server is gone; typing on asks again */ }
@@ -301,9 +301,9 @@
     if (sidebar && matchMedia("(max-width: 1023px)").matches) sidebar.open = false
   })
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
-    let kept = null
-    try { kept = localStorage.getItem("skyline-theme") } catch (error) { /* storage may be forbidden */ }
-    if (!kept) { root.dataset.theme = event.matches ? "dark" : "light"; requestAnimationFrame(repaint) }
+    let theme = null
+    try { theme = localStorage.getItem("skyline-theme") } catch (error) { /* storage may be forbidden */ }
+    if (!theme) { root.dataset.theme = event.matches ? "dark" : "light"; requestAnimationFrame(repaint) }
   })
 
   // The server confirms a change before it works on it, and answers nothing else while it does. So after the

@@ -59,12 +59,12 @@
 
   addEventListener("load", async () => {
     try {
-      const told = await (await fetch(source)).json()
+      const glossary = await (await fetch(source)).json()
       const lower = (map) => Object.fromEntries(Object.entries(map).map(([key, value]) => [key.toLowerCase(), value]))
-      const names = Object.keys(told.terms).sort((a, b) => b.length - a.length)
+      const names = Object.keys(glossary.terms).sort((a, b) => b.length - a.length)
       const escaped = names.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
       pattern = new RegExp(`(?<![\\p{L}\\p{N}_-])(?:${escaped.join("|")})(?![\\p{L}\\p{N}_-])`, "iu")
-      words = {terms: lower(told.terms), heads: told.heads}
+      words = {terms: lower(glossary.terms), heads: glossary.heads}
       look([...waiting])
       waiting.clear()
     } catch (error) { /* the page reads without */ }

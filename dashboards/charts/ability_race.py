@@ -10,7 +10,7 @@ from dashboards.parts import theme
 
 NAME = "ability_race"
 _SIDES = ("open", "proprietary")
-_COLUMNS = ("day", "y", "low", "high", "name", "told")
+_COLUMNS = ("day", "y", "low", "high", "name", "facts")
 
 
 class AbilityRace:
@@ -21,7 +21,7 @@ class AbilityRace:
         self.steps = {side: ColumnDataSource({column: [] for column in _COLUMNS}) for side in _SIDES}
         hover = HoverTool(
             point_policy="snap_to_data", limit=2, formatters={"@day": "datetime"},
-            tooltips=tip("@name", "@told", ("Best since", "@day{%F}")),
+            tooltips=tip("@name", "@facts", ("Best since", "@day{%F}")),
         )  # fmt: skip
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]
         plot = theme.new_figure(NAME, 360, tools, x_axis_type="datetime", x_range=Range1d(), y_range=Range1d())
@@ -51,7 +51,7 @@ class AbilityRace:
                 pl.col(f"{side}_low").alias("low"), pl.col(f"{side}_high").alias("high"),
                 pl.col(f"{side}_model").alias("name"),
             ).with_columns(
-                pl.format("{} ({} to {})", *(pl.col(name).round(1) for name in ("y", "low", "high"))).alias("told")
+                pl.format("{} ({} to {})", *(pl.col(name).round(1) for name in ("y", "low", "high"))).alias("facts")
             )  # fmt: skip
             source.data = {column: best[column].to_numpy() for column in _COLUMNS}
         ends = pl.concat([gaps[f"{side}_{end}"] for side in _SIDES for end in ("low", "high")])

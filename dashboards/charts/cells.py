@@ -13,7 +13,7 @@ from dashboards.charts.tips import tip
 from dashboards.charts.win_rates import INKS, SHADES
 from dashboards.parts import theme
 
-_COLUMNS = ("column", "row", "shade", "ink", "text", "head", "told")
+_COLUMNS = ("column", "row", "shade", "ink", "text", "head", "facts")
 _FRAME_PX = 150
 
 
@@ -39,7 +39,7 @@ class Cells:
         self._names = [ColumnDataSource({"name": []}) for _ in range(2)]
         self._tickers = [FixedTicker(ticks=[]) for _ in range(2)]
         self._shown: tuple[object, ...] = ()
-        hover = HoverTool(tooltips=tip("@head", "@told"))
+        hover = HoverTool(tooltips=tip("@head", "@facts"))
         plot = theme.new_figure(
             name, 300, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d(), x_axis_location="above"
         )
@@ -62,7 +62,7 @@ class Cells:
 
     def show(
         self, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], ends: tuple[float, float],
-        told: Sequence[Sequence[str]], digits: int,
+        facts: Sequence[Sequence[str]], digits: int,
     ) -> None:  # fmt: skip
         """Draw the matrix, unless it is drawn already.
 
@@ -71,10 +71,10 @@ class Cells:
             rows: Names from the top.
             columns: Names from the left.
             ends: Values of the two ends of the colours.
-            told: What a hover says, per row and column.
+            facts: What a hover says, per row and column.
             digits: After the point, in the cells.
         """
-        wanted = (values.tobytes(), list(rows), list(columns), ends, told, digits)
+        wanted = (values.tobytes(), list(rows), list(columns), ends, facts, digits)
         if wanted == self._shown:
             return
         self._shown = wanted
@@ -88,7 +88,7 @@ class Cells:
             "ink": ink,
             "text": [decimal(value, digits) for value in values[row, column]],
             "head": [f"{rows[i]} · {columns[j]}" for i, j in places],
-            "told": [told[i][j] for i, j in places],
+            "facts": [facts[i][j] for i, j in places],
         }
         for ticker, names, words in zip(self._tickers, self._names, (columns, rows), strict=True):
             ticker.ticks = list(range(len(words)))

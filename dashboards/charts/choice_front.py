@@ -128,13 +128,13 @@ class ChoiceFront:
 
     def _label(self, front: pl.DataFrame, against: str) -> None:
         """Names of members that have room: apart by a sixteenth of the range of qualities."""
-        kept: list[tuple[float, float, str]] = []
+        labels: list[tuple[float, float, str]] = []
         span = float(np.ptp(front["quality"].to_numpy())) if front.height else 1.0
         for row in front.sort("quality", descending=True).iter_rows(named=True):
             x, y = float(row[against]), float(row["quality"])
-            if all(abs(y - above) > 0.06 * span for _, above, _ in kept):
-                kept.append((x, y, formats.without_account(str(row["model_id"]))))
-        self.labels.data = {name: [label[place] for label in kept] for place, name in enumerate(("x", "y", "text"))}
+            if all(abs(y - above) > 0.06 * span for _, above, _ in labels):
+                labels.append((x, y, formats.without_account(str(row["model_id"]))))
+        self.labels.data = {name: [label[place] for label in labels] for place, name in enumerate(("x", "y", "text"))}
 
 
 def facts(row: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ class Components:
     def __init__(self) -> None:
         """Make an empty map."""
         self.points = ManyPoints(("x", "y"), ("name", "group"))
-        self.arrows = ColumnDataSource({column: [] for column in ("x", "y", "zero", "text", "told")})
+        self.arrows = ColumnDataSource({column: [] for column in ("x", "y", "zero", "text", "facts")})
         hover, pulls = HoverTool(point_policy="follow_mouse", limit=3), HoverTool()
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, pulls]
         plot = theme.new_figure(NAME, 460, tools, x_range=Range1d(), y_range=Range1d())
@@ -42,7 +42,7 @@ class Components:
         )
         hover.tooltips = tip("@name{custom}", "@group{custom}", ("Components", "@x{0.00}, @y{0.00}"))
         hover.formatters = self.points.formatters
-        pulls.tooltips = tip("@text", "@told")
+        pulls.tooltips = tip("@text", "@facts")
         self.figure: figure = plot
 
     def show(self, entries: pl.DataFrame, loadings: pl.DataFrame, styles: Mapping[str, tuple[str, str]]) -> None:
@@ -71,7 +71,7 @@ class Components:
             "y": second * reach,
             "zero": np.zeros(wide.height),
             "text": wide["benchmark"].to_numpy(),
-            "told": [
+            "facts": [
                 f"loadings {decimal(a, 2, signed=True)}, {decimal(b, 2, signed=True)}"
                 for a, b in zip(first, second, strict=True)
             ],

@@ -103,10 +103,10 @@ def segments(rows: pl.DataFrame, *, width: float, alpha: float) -> hv.Segments:
     return lines.opts(color="colour", alpha=alpha, line_width=width)
 
 
-def dots(rows: pl.DataFrame, x: str, y: str, said: Sequence[str], tools: Sequence[Tool], **options: Any) -> Any:
+def dots(rows: pl.DataFrame, x: str, y: str, columns: Sequence[str], tools: Sequence[Tool], **options: Any) -> Any:
     """Points in the colour and mark of their row, with the columns that their hover says."""
     points = plots(rows).scatter(
-        x, y, hover_cols=[*said, "colour", "mark"], marker="mark", tools=list(tools), legend=False, responsive=True,
+        x, y, hover_cols=[*columns, "colour", "mark"], marker="mark", tools=list(tools), legend=False, responsive=True,
         **{"size": 49, "fill_alpha": 0.5, **options},
     )  # fmt: skip
     # Not as `color`: from it Bokeh takes the colour of hatching too, whose column HoloViews forgets when all are alike.

@@ -51,8 +51,8 @@ def draw(frame: pl.DataFrame, kind: str, x: str, y: str) -> tuple[figure, int]:
     if kind == "line" and not is_category:
         rows = rows.sort("x")
     is_date = dtype in (pl.Date, pl.Datetime) and not is_category
-    said = house.hover("@x{%F}" if is_date else "@x", "@y{0,0.[0000]}", dates=["x"] if is_date else [])
-    looks = {"color": theme.COLOURS[0], "tools": said, "responsive": True, "xlabel": x, "ylabel": y, **_LOOKS[kind]}
+    hover = house.hover("@x{%F}" if is_date else "@x", "@y{0,0.[0000]}", dates=["x"] if is_date else [])
+    looks = {"color": theme.COLOURS[0], "tools": hover, "responsive": True, "xlabel": x, "ylabel": y, **_LOOKS[kind]}
     if is_category:
         looks["rot"] = 50
     element = getattr(house.plots(rows), _KINDS[kind])("x", "y", **looks)

@@ -16,7 +16,7 @@ from dashboards.parts import formats, theme
 
 SIZES = {"time": ("likely_s", "predicted time"), "bytes": ("bytes_moved", "bytes moved")}
 MIN_WIDTH_PX = 1000
-_LANE_PX, _SMALLEST, _LARGEST, _LARGEST_BESIDE = 216, 8.0, 64.0, 46.0
+_LANE_PX, _SMALLEST, _LARGEST, _LARGEST_OF_MANY = 216, 8.0, 64.0, 46.0
 _NODES = ("x", "y", "size", "colour", "name", "side_text", "time_text", "bytes_text", "flops_text", "share")
 _EDGES = ("x0", "y0", "x1", "y1", "cx0", "cy0", "cx1", "cy1")
 _SPREAD, _SAG = 0.29, 0.33
@@ -89,7 +89,7 @@ class OperatorGraph:
         column, words = SIZES[sized_by]
         largest = max((row[column] for row in rows.values()), default=0.0) or 1.0
         places: dict[str, tuple[float, float]] = {}
-        beside: dict[str, int] = {}
+        neighbours: dict[str, int] = {}
         depth = 0
         for lane, members in enumerate(lanes):
             keys = [key for key, row in rows.items() if row["place"] in members]
@@ -97,8 +97,8 @@ class OperatorGraph:
             depth = max(depth, *columns.values())
             for key, (x, y, many) in _stacked(columns, edges).items():
                 places[key] = (x, y - lane)
-                beside[key] = many
-        self._draw_nodes(rows, places, beside, column, largest)
+                neighbours[key] = many
+        self._draw_nodes(rows, places, neighbours, column, largest)
         self._draw_edges(places, edges)
         self.lanes.data = {
             "x": [-0.45] * len(lanes),
@@ -116,7 +116,7 @@ class OperatorGraph:
         self,
         rows: Mapping[str, Mapping[str, Any]],
         places: Mapping[str, tuple[float, float]],
-        beside: Mapping[str, int],
+        neighbours: Mapping[str, int],
         column: str,
         largest: float,
     ) -> None:
@@ -124,7 +124,7 @@ class OperatorGraph:
         texts: dict[str, list[object]] = {name: [] for name in ("x", "y", "text", "offset")}
         for key, (x, y) in places.items():
             row = rows[key]
-            most = _LARGEST if beside[key] < 3 else _LARGEST_BESIDE
+            most = _LARGEST if neighbours[key] < 3 else _LARGEST_OF_MANY
             size = min(max(_LARGEST * math.sqrt(row[column] / largest), _SMALLEST), most)
             values = {
                 "x": x,

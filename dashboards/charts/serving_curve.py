@@ -25,7 +25,7 @@ class Curve:
 
     Attributes:
         points: Rows with `users`, `tokens_per_s_per_user`, `tokens_per_s_per_device`, `time_to_first_token_p90_s`,
-            `kept`.
+            `meets_targets`.
         here: Speed of a user and of a device under the traffic asked for.
     """
 
@@ -79,7 +79,7 @@ def _mark(name: str, row: dict[str, float], colour: str, mark: str) -> dict[str,
         "x": each, "y": device, "name": name,
         "first": f"{row['users']:,.0f} concurrent users; nine in ten first tokens within "
         f"{formats.significant(row['time_to_first_token_p90_s'])} s",
-        "second": _rates(each, device), "colour": colour, "mark": mark, "fill": 0.8 if row["kept"] else 0.0,
+        "second": _rates(each, device), "colour": colour, "mark": mark, "fill": 0.8 if row["meets_targets"] else 0.0,
         "size": 7.0,
     }  # fmt: skip
 

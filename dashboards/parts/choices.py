@@ -163,12 +163,12 @@ def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     passes = pl.col("reason").is_null()
     # Of those that pass the most exact; of those that do not, the one that came furthest, and then the smallest.
     nearest = pl.when(passes).then(-pl.col("weight_bits")).otherwise(pl.col("weight_bits"))
-    said = pl.col("verdict").replace_strict({"fits": "yes", "borderline": "perhaps", "does not fit": "no"})
+    word = pl.col("verdict").replace_strict({"fits": "yes", "borderline": "perhaps", "does not fit": "no"})
     if limits.devices > 1:
         on = pl.when(pl.col("verdict") != "does not fit").then(pl.format(" on {}", "devices")).otherwise(pl.lit(""))
-        said = pl.concat_str(said, on)
+        word = pl.concat_str(word, on)
     verdicts = choices.group_by("model_id").agg(
-        pl.format("{} {}", _spoken(), said).sort_by("weight_bits", descending=True).str.join(" · ").alias("fits_at")
+        pl.format("{} {}", _spoken(), word).sort_by("weight_bits", descending=True).str.join(" · ").alias("fits_at")
     )
     return (
         choices.with_columns(stage.alias("_stage"), reason.alias("reason"))

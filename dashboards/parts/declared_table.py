@@ -16,7 +16,7 @@ from dashboards.parts.templates import block
 
 PAGE = 20
 """Rows that are shown at once."""
-_LETTER_PX, _BESIDE_PX = 7.4, 34
+_LETTER_PX, _SORT_MARK_PX = 7.4, 34
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,8 @@ def _columns(facts: Mapping[str, tuple[Fact, bool]]) -> dict[str, Any]:
 
 def _words(titled: pl.DataFrame, name: str) -> pl.Expr:
     column = pl.col(name)
-    said = pl.when(column).then(pl.lit("yes")).otherwise(pl.lit("no")) if titled[name].dtype == pl.Boolean else column
-    return pl.when(column.is_null()).then(pl.lit("")).otherwise(said.cast(pl.String)).alias(name)
+    shown = pl.when(column).then(pl.lit("yes")).otherwise(pl.lit("no")) if titled[name].dtype == pl.Boolean else column
+    return pl.when(column.is_null()).then(pl.lit("")).otherwise(shown.cast(pl.String)).alias(name)
 
 
 def _named(title: str, frame: pl.DataFrame, shown_as: Callable[[str], str]) -> pl.Expr:
@@ -202,7 +202,7 @@ def _anchors(title: str, link: str, targets: pl.Series) -> pl.Expr:
 def _width(fact: Fact) -> int:
     """Pixels of a column: as declared, or what the longest word of its head takes beside the mark of sorting."""
     longest = max(map(len, fact.title.split()), default=0)
-    return max(fact.width, round(_LETTER_PX * longest + _BESIDE_PX))
+    return max(fact.width, round(_LETTER_PX * longest + _SORT_MARK_PX))
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -39,9 +39,11 @@ def chosen(state: UrlState, prefix: str = "") -> dict[str, Any]:
 
 def flags(state: UrlState) -> str:
     """The options as the command line takes them, with a space before each; empty where nothing is chosen."""
-    said = chosen(state)
-    numbers = "".join(f" --{name.replace('_', '-')} {said[name]:g}" for name in NAMES if said[name] and name != "eager")
-    return numbers + (" --eager" if said["eager"] else "")
+    options = chosen(state)
+    numbers = "".join(
+        f" --{name.replace('_', '-')} {options[name]:g}" for name in NAMES if options[name] and name != "eager"
+    )
+    return numbers + (" --eager" if options["eager"] else "")
 
 
 def offer_cache(state: UrlState, name: str = "kv") -> list[str]:

@@ -61,10 +61,10 @@ class UrlState(param.Parameterized):
         if isinstance(parameter, param.ListSelector):
             # An address writes “none” as an empty value.
             wanted = [text for text in asked if text] if asked is not None else list(getattr(self, name))
-            kept = [value for value in wanted if value in values]
-            if len(kept) < len(wanted):
+            valid = [value for value in wanted if value in values]
+            if len(valid) < len(wanted):
                 notes.append(_refused(name, [value for value in wanted if value not in values], "left out"))
-            chosen: Any = kept if kept or (asked is not None and not wanted) else default
+            chosen: Any = valid if valid or (asked is not None and not wanted) else default
         else:
             wanted_one = asked[-1] if asked else getattr(self, name)
             chosen = wanted_one if wanted_one in values else default

@@ -31,8 +31,8 @@ def _environment(folder: Path) -> Environment:
 
 def _coded(text: object) -> Markup:
     """Escaped text in which what stands between backticks, as messages quote commands, is set as code."""
-    said = str(escape(text))
-    return Markup(_QUOTED.sub(lambda found: block("code", Markup(found[1])), said))  # noqa: S704 - escaped before
+    escaped = str(escape(text))
+    return Markup(_QUOTED.sub(lambda found: block("code", Markup(found[1])), escaped))  # noqa: S704 - escaped before
 
 
 def _number_columns(lines: Sequence[Sequence[object]]) -> set[int]:

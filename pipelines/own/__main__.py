@@ -23,7 +23,7 @@ def main(file: Path, out: Path) -> None:
     """Read the file, write its rows, say what it is."""
     _limit_memory()
     request = json.loads(sys.stdin.read())
-    stated = Stated(**{name: value for name, value in request["said"].items() if value})
+    stated = Stated(**{name: value for name, value in request["stated"].items() if value})
     try:
         with tempfile.TemporaryDirectory(dir=out) as scratch:
             own_file = read_own_file(file.read_bytes(), request["name"], Settings(), Path(scratch), stated)

@@ -146,11 +146,11 @@ class Advisor:
             if advice
             else ""
         )  # fmt: skip
-        ahead = _ablest_offloaded(advice) if advice else None
+        offloaded = _ablest_offloaded(advice) if advice else None
         self.offload.object = (
-            render(__file__, "offload.html", offload=ahead, address_of_model=address_of_model) if ahead else ""
+            render(__file__, "offload.html", offload=offloaded, address_of_model=address_of_model) if offloaded else ""
         )
-        self.offload_card.visible = ahead is not None
+        self.offload_card.visible = offloaded is not None
         self.chart.show(dots(runs))
         rows = frame([{**one.row(), "group": _GROUPS[one.verdict]} for one in found])
         self.table.show("All candidates", "by verdict, most capable first", rows)

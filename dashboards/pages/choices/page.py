@@ -108,8 +108,8 @@ class Choices:
 
     def _watch(self) -> None:
         state = self.state
-        apart = {*_HARDWARE_CHOICES, "model", "against", "wanted"}
-        rest = sorted(set(state.keys()) - apart)
+        own_watchers = {*_HARDWARE_CHOICES, "model", "against", "wanted"}
+        rest = sorted(set(state.keys()) - own_watchers)
         state.param.watch(self._other_accelerator, "accelerator")
         state.param.watch(self._again, ["devices", "context", "batch", *rest])
         state.param.watch(lambda _event: self._redraw(), "against")
@@ -239,14 +239,14 @@ class Choices:
         left_out = left_out.sort("quality", "model_id", descending=[True, False])
         self.dropped.show(left_out)
         counts = left_out.group_by(_kind(pl.col("reason")).alias("kind")).len().sort("len", descending=True)
-        said = "; ".join(f"{formats.count(count)} {kind}" for kind, count in counts.iter_rows())
+        reasons = "; ".join(f"{formats.count(count)} {kind}" for kind, count in counts.iter_rows())
         self.fits_heading.object = block(
             "heading", "Models that pass",
             f"{formats.count(self.fitting.height)}, best first. Click one for details.",
         )  # fmt: skip
         self.dropped_heading.object = block(
             "heading", "Why the others were left out",
-            f"{formats.count(left_out.height)}: {said}. “You have” is what the engine will use: 90 % of what "
+            f"{formats.count(left_out.height)}: {reasons}. “You have” is what the engine will use: 90 % of what "
             f"the device reports.{_SHARING if self.state.devices != '1' else ''}",
         )  # fmt: skip
         self.below.object = self._coverage()
@@ -286,19 +286,19 @@ class Choices:
         self.hardware.show(self.reverse)
         priced = found.filter(pl.col("usd_per_hour").is_not_null())
         if found.is_empty():
-            said = f"Nothing in the warehouse reaches {wanted:.1f} points on any hardware at this context and batch."
+            line = f"Nothing in the warehouse reaches {wanted:.1f} points on any hardware at this context and batch."
         elif priced.is_empty():
-            said = f"{counted(found.height, 'configuration')} can reach {wanted:.1f} points; none has a rental price."
+            line = f"{counted(found.height, 'configuration')} can reach {wanted:.1f} points; none has a rental price."
         else:
             row = priced.row(0, named=True)
             count = f"{row['devices']} × " if row["devices"] > 1 else ""
-            said = (
+            line = (
                 f"The cheapest to rent is {count}{row['accelerator']} at {row['usd_per_hour']:.2f} USD "
                 f"an hour, with {row['model_id']} in {rules.PRECISIONS[row['precision']]}."
             )
         self.reverse_heading.object = block(
             "heading", "The reverse question: the cheapest hardware for a given quality",
-            f"{said} Hardware without a listed rental price comes last, by energy.",
+            f"{line} Hardware without a listed rental price comes last, by energy.",
         )  # fmt: skip
 
     # Details and downloads -----------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def front_table(front: pl.DataFrame, budget: str) -> str:
 def details(row: dict[str, Any], kwh: float) -> str:
     """Everything about one choice, with where each figure is from."""
     verdict = row["reason"]
-    said = f"Left out: {verdict}." if verdict else f"It {row['verdict']}; {row['fits_at']}."
+    outcome = f"Left out: {verdict}." if verdict else f"It {row['verdict']}; {row['fits_at']}."
     needed = (
         f"{row['memory_low_gib']:.1f} to {row['memory_high_gib']:.1f} GiB; the engine may use "
         f"{row['memory_budget_gib']:.1f} GiB"
@@ -136,7 +136,7 @@ def details(row: dict[str, Any], kwh: float) -> str:
         ("Licence", f"{row['licence'] or 'not stated'}"),
     ]  # fmt: skip
     return render(
-        __file__, "details.html", row=row, precision=PRECISIONS[row["precision"]], said=said, lines=lines,
+        __file__, "details.html", row=row, precision=PRECISIONS[row["precision"]], outcome=outcome, lines=lines,
         sources=sources, roofline=roofline_address(row), compare="compare?" + urlencode({"models": row["model_id"]}),
         page=address_of_model(row["model_id"]),
     )  # fmt: skip

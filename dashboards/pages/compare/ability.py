@@ -14,7 +14,7 @@ from profiling.answers.sizing import BATCH, CONTEXT, DEVICE
 from warehouse.contracts.ability import THIN_EVIDENCE
 
 NAME = "compare_ability"
-_APART = 0.56
+_MARKS_SPAN = 0.56
 _FACTS = {
     "openness": "Weights", "release_date": "Released", "parameters_total": "Parameters",
     "parameters_active": "Active parameters", "weight_format": "Published as", "weights_gib": "Weights (GiB)",
@@ -41,7 +41,7 @@ def marks(abilities: pl.DataFrame, models: Sequence[str]) -> Rows:
     rows: list[dict[str, Any]] = []
     for row in abilities.iter_rows(named=True):
         place = models.index(row["model_id"])
-        step = 0.0 if len(models) == 1 else (place / (len(models) - 1) - 0.5) * _APART
+        step = 0.0 if len(models) == 1 else (place / (len(models) - 1) - 0.5) * _MARKS_SPAN
         rows.append(
             {
                 "row": domains.index(row["domain"]) + step, "x": row["ability"], "low": row["ability_low"],

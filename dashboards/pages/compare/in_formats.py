@@ -45,7 +45,7 @@ class Formats:
         known = {model: format_choices(one) if one else [] for model, one in shapes.items()}
         offered = [f"{model}{_AT}{name}" for model, names in known.items() for name in names]
         self._state.stored = [pair for pair in self._state.stored if pair in offered]
-        said = self._state.offer("stored", offered, [])
+        notes = self._state.offer("stored", offered, [])
         chosen = self._chosen()
         widgets = []
         for model, names in known.items():
@@ -59,7 +59,7 @@ class Formats:
             widget.param.watch(lambda event, model=model: self._choose(model, event.new), "value")
             widgets.append(widget)
         self._each.objects = widgets
-        return said
+        return notes
 
     def _chosen(self) -> dict[str, str]:
         return dict(pair.rsplit(_AT, 1) for pair in self._state.stored)

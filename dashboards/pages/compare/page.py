@@ -191,11 +191,11 @@ class Compare:
                 for model in models
             ]
             lines.append([benchmark, *_held_to_first(pairs)])
-        told = {line[0] for line in lines}
+        labels = {line[0] for line in lines}
         nothing = dict.fromkeys((*_FACTS, "arena_rating_lower", "arena_rating_upper"))
         rows = {model: rows.get(model, nothing) for model in models}
         for column, label in _FACTS.items():
-            if label in told or all(row[column] is None for row in rows.values()):
+            if label in labels or all(row[column] is None for row in rows.values()):
                 continue
             if column.endswith("_average"):
                 error = column.replace("_average", "_standard_error")

@@ -72,7 +72,7 @@ def power_sources(device: Accelerator) -> str:
     )
 
 
-def identity(device: Accelerator, said: Mapping[str, Any]) -> list[dict[str, str]]:
+def identity(device: Accelerator, row: Mapping[str, Any]) -> list[dict[str, str]]:
     """What it is, its memory, and what the figures rest on."""
     rows: list[dict[str, str]] = []
 
@@ -83,18 +83,18 @@ def identity(device: Accelerator, said: Mapping[str, Any]) -> list[dict[str, str
     kinds = {"gpu": "graphics card or accelerator", "igpu": "processor with graphics", "asic": "accelerator"}
     add("Maker", device.vendor)
     add("Kind", kinds.get(device.kind, device.kind.upper() if len(device.kind) < 4 else device.kind))
-    add("Released", said.get("release_date"))
+    add("Released", row.get("release_date"))
     add("Memory", f"{device.memory_bytes / GIGA:g} GB {device.memory_kind}".strip(), "as sold")
     low, high = (each / GIB for each in device.usable_memory_range_bytes)
     add(
         "Memory that models may use",
         f"{device.usable_memory_bytes / GIB:.2f} GiB" + (f" ({low:.2f} to {high:.2f})" if low < high else ""),
-        f"{device.memory_basis}{'; ' + said['reported_memory_source'] if said.get('reported_memory_source') else ''}",
+        f"{device.memory_basis}{'; ' + row['reported_memory_source'] if row.get('reported_memory_source') else ''}",
     )
     if device.usable_fraction < 1:
         add("Share of it", f"{100 * device.usable_fraction:.0f} %", device.usable_fraction_source)
     add("How to raise it", device.raising_usable_memory)
-    add("Sources of the figures", device.source, sources_named(device.source, str(said.get("source_list") or "")))
+    add("Sources of the figures", device.source, sources_named(device.source, str(row.get("source_list") or "")))
     add("Notes on the figures", device.flags)
     return rows
 

@@ -67,8 +67,8 @@ def _ability(data: Data) -> list[dict[str, str]]:
     ]
     growth = data.ask("ability_growth", domain="overall", size_basis="parameters_total")
     if not growth.is_empty():
-        told = growth_of({row["terms"]: row for row in growth.to_dicts()})
-        found.append({"sentence": f"Open models by size and date: {told}", "page": "scaling"})
+        summary = growth_of({row["terms"]: row for row in growth.to_dicts()})
+        found.append({"sentence": f"Open models by size and date: {summary}", "page": "scaling"})
     return found
 
 

@@ -78,11 +78,11 @@ class AbilityBoard(SessionPage[AbilityState]):
     def _filter(self) -> None:
         state = self.state
         # Nobody judged those with a prior, so they are shown to who asks for them.
-        kept = pl.col("evidence_class").is_in(state.evidence) if state.evidence else pl.col("evidence_class") != _PRIOR
+        mask = pl.col("evidence_class").is_in(state.evidence) if state.evidence else pl.col("evidence_class") != _PRIOR
         for name, column in (("openness", "openness"), ("organisation", "organization")):
             if chosen := getattr(state, name):
-                kept &= pl.col(column).is_in(chosen)
-        self.shown = filters.searched(self.rows.filter(kept), state.search, "model_id", "name", "organization")
+                mask &= pl.col(column).is_in(chosen)
+        self.shown = filters.searched(self.rows.filter(mask), state.search, "model_id", "name", "organization")
         empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
         self.counts.object = block("shown_of", self.shown.height, self.rows.height, "models")

@@ -10,7 +10,7 @@ from dashboards.parts import formats
 from dashboards.parts.fields import COSTS
 from dashboards.parts.templates import render
 
-_SHOWN_APART = {"snapshot_id", "board", "as_of_date", "entry_id", "model_id", "average", "average_standard_error"}
+_NOT_LISTED = {"snapshot_id", "board", "as_of_date", "entry_id", "model_id", "average", "average_standard_error"}
 _LABELS = {
     "size_gib": ("Size", "GiB"),
     "reported_size_gib": ("Size as the board measured it", "GiB"),
@@ -81,7 +81,7 @@ def _scores(data: Data, entry: dict[str, Any]) -> list[tuple[str, str, float]]:
 
 def _facts(entry: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, item in entry.items():
-        if name in _SHOWN_APART or name.endswith("_source") or item is None:
+        if name in _NOT_LISTED or name.endswith("_source") or item is None:
             continue
         label, unit = _LABELS.get(name, (formats.label(name).removeprefix("is ").capitalize(), ""))
         text = formats.quantity(item, unit) if unit and not isinstance(item, bool | str) else formats.value(item)

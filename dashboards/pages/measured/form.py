@@ -37,7 +37,7 @@ class Form(ABC):
         self._about = block("heading", title, about)
         self.run = pn.widgets.Button(name="Measure", width=110, margin=(0, 8, 0, 0))
         self.stop = pn.widgets.Button(name="Cancel", width=110, margin=0, visible=False)
-        self.said, self.answer = page.html(), page.html()
+        self.note, self.answer = page.html(), page.html()
         self._task: asyncio.Task[str] | None = None
         self.run.on_click(self._measure)
         self.stop.on_click(self._give_up)
@@ -54,11 +54,11 @@ class Form(ABC):
     def card(self) -> pn.Column:
         """The form."""
         buttons = pn.Row(self.run, self.stop, margin=(10, 0, 10, 0))
-        return page.card(page.html(self._about, margin=(0, 0, 10, 0)), *self.fields(), buttons, self.said, self.answer)
+        return page.card(page.html(self._about, margin=(0, 0, 10, 0)), *self.fields(), buttons, self.note, self.answer)
 
     def tell(self, line: str) -> None:
         """Say how far it is."""
-        self.said.object = page.working(line)
+        self.note.object = page.working(line)
 
     def _give_up(self, *_: Any) -> None:
         if self._task is not None:
@@ -73,11 +73,11 @@ class Form(ABC):
         self._task = asyncio.ensure_future(self.ask())
         try:
             self.answer.object = await self._task
-            self.said.object = ""
+            self.note.object = ""
         except CannotMeasure as error:
-            self.said.object = page.notes([str(error)])
+            self.note.object = page.notes([str(error)])
         except asyncio.CancelledError:
-            self.said.object = page.notes(["Cancelled. Nothing was saved."])
+            self.note.object = page.notes(["Cancelled. Nothing was saved."])
         finally:
             self._task = None
             self.run.disabled, self.stop.visible = False, False

@@ -43,7 +43,7 @@ def under_its_own_name(door: Door, model_id: str, shapes_id: str) -> Architectur
     return model if model.name == model_id else replace(model, name=model_id, published_format=BF16, stored_bytes=None)
 
 
-def identity(model_id: str, model: Architecture | None, said: Mapping[str, Any]) -> list[dict[str, str]]:
+def identity(model_id: str, model: Architecture | None, row: Mapping[str, Any]) -> list[dict[str, str]]:
     """Facts of a model, each with what it rests on."""
     rows: list[dict[str, str]] = []
 
@@ -53,18 +53,18 @@ def identity(model_id: str, model: Architecture | None, said: Mapping[str, Any])
 
     if "/" in model_id:
         add("On the hub", model_id, "", f"https://huggingface.co/{model_id}")
-    add("Publisher", said["organization"] or said["organisation"])
-    add("Made from", said["base_model"], "as boards state it", f"model/{said['base_model']}")
-    add("Licence", said["licence"] or said["board_licence"], said["licence_basis"] if said["licence"] else "a board")
-    released = said["release_date"] or said["listed_on"]
-    add("Released", released, said["release_date_basis"] if said["release_date"] else said["facts_source"])
+    add("Publisher", row["organization"] or row["organisation"])
+    add("Made from", row["base_model"], "as boards state it", f"model/{row['base_model']}")
+    add("Licence", row["licence"] or row["board_licence"], row["licence_basis"] if row["licence"] else "a board")
+    released = row["release_date"] or row["listed_on"]
+    add("Released", released, row["release_date_basis"] if row["release_date"] else row["facts_source"])
     if model is None:
-        add("Parameters", formats.parameters(said["board_parameters"]), said["parameters_total_source"])
-        add("Context", said["context_tokens"] and f"{said['context_tokens']:,} tokens", said["facts_source"])
+        add("Parameters", formats.parameters(row["board_parameters"]), row["parameters_total_source"])
+        add("Context", row["context_tokens"] and f"{row['context_tokens']:,} tokens", row["facts_source"])
         return rows
     total, active = model.parameters_total, model.parameters_active
     used = "" if active == total else f"; {formats.parameters(active)} of them per token"
-    add("Parameters", f"{formats.parameters(total)}{used}", f"{total:,}, counted from the config: {_checked(said)}")
+    add("Parameters", f"{formats.parameters(total)}{used}", f"{total:,}, counted from the config: {_checked(row)}")
     add("Layers", f"{model.main.depth}", _layers(model))
     add("Attention", f"{model.attention_kind}, {model.heads} heads, {model.kv_heads} of keys and values")
     add("Context", model.max_position and f"{model.max_position:,} tokens", "by its config")
@@ -78,7 +78,7 @@ def identity(model_id: str, model: Architecture | None, said: Mapping[str, Any])
         add("State", f"{state:,.0f} bytes per sequence" if state else "", "whatever its length")
     add("Not included", "; ".join(map(str, model.not_counted)), "in the checkpoint, but not in the parameters above")
     add("Notes", " ".join([*model.count_notes, *model.notes]))
-    add("Shapes from", said["shapes_source"], "partly from memory" if said["is_partly_recalled"] else "")
+    add("Shapes from", row["shapes_source"], "partly from memory" if row["is_partly_recalled"] else "")
     return rows
 
 
@@ -93,8 +93,8 @@ def _layers(model: Architecture) -> str:
     return "" if list(kinds) == ["with attention"] else ", ".join(f"{count} {kind}" for kind, count in kinds.items())
 
 
-def _checked(said: Mapping[str, Any]) -> str:
-    difference = said["transformers_count_difference"]
+def _checked(row: Mapping[str, Any]) -> str:
+    difference = row["transformers_count_difference"]
     if difference is None:
         return "not checked against Transformers"
     return (

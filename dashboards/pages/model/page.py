@@ -251,8 +251,8 @@ class ModelPage(SessionPage[ModelState]):
         if self.name is None or self.name.model_id is None:
             return
         found = self._ask("model_published", shapes_id=self.name.catalogue_id)
-        said = found.row(0, named=True) if found.height else {}
-        rows = facts.identity(self.name.model_id, self.model, _Absent(said))
+        row = found.row(0, named=True) if found.height else {}
+        rows = facts.identity(self.name.model_id, self.model, _Absent(row))
         if self._own is None:
             address = address_of_model(self.name.model_id)
             rows.append({"fact": "Permanent address", "value": address, "basis": "", "address": address})

@@ -20,9 +20,9 @@ from dashboards.parts.theme import COLOURS, OTHER_COLOUR
 TODAY = "ability_gap"
 
 
-def said(headline: str, doubt: str, source: str) -> str:
+def headline_html(headline: str, doubt: str, source: str) -> str:
     """A gap, what it would be if unknown models were open or not, and of what it is; as HTML."""
-    return block("said", headline) + (block("lead", doubt) if doubt else "") + page.caption(source)
+    return block("headline", headline) + (block("lead", doubt) if doubt else "") + page.caption(source)
 
 
 def sentence(row: dict[str, Any]) -> str:
@@ -72,7 +72,7 @@ class AbilityGap:
             return
         overall = self.today.row(0, named=True)
         as_of = overall["on_date"]
-        self.headline = said(
+        self.headline = headline_html(
             sentence(overall), unknown(overall), words.where(overall["domain"], as_of, self.today.height, "domains")
         )
         self.by_domain, self.race = RowsChart(TODAY), AbilityRace()
@@ -121,7 +121,7 @@ def marks(today: pl.DataFrame) -> Rows:
     """
     rows: list[dict[str, Any]] = []
     for place, row in enumerate(today.iter_rows(named=True)):
-        told = {
+        common = {
             "row": float(place), "name": words.domain(row["domain"]),
             "first": f"{decimal(row['gap_points'], 1)} points ({decimal(row['gap_low'], 1)} to "
             f"{decimal(row['gap_high'], 1)})",
@@ -129,11 +129,11 @@ def marks(today: pl.DataFrame) -> Rows:
             f"{row['proprietary_model']} {row['proprietary_ability']:.1f}",
         }  # fmt: skip
         rows += [
-            {**told, "x": row[name], "low": row[name], "high": row[name], "colour": OTHER_COLOUR, "mark": "circle",
+            {**common, "x": row[name], "low": row[name], "high": row[name], "colour": OTHER_COLOUR, "mark": "circle",
              "fill": 0.0}
             for name in ("gap_least", "gap_most") if row[name] != row["gap_points"]
         ]  # fmt: skip
-        rows.append({**told, "x": row["gap_points"], "low": row["gap_low"], "high": row["gap_high"],
+        rows.append({**common, "x": row["gap_points"], "low": row["gap_low"], "high": row["gap_high"],
                      "colour": COLOURS[0], "mark": "circle", "fill": 1.0})  # fmt: skip
     return Rows(
         [words.domain(name) for name in today["domain"]], pl.DataFrame(rows), "Gap (index points)",

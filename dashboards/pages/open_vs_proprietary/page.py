@@ -15,7 +15,7 @@ from dashboards.pages.arena import boards as arena_boards
 from dashboards.pages.arena import rows as arena_rows
 from dashboards.pages.arena.boards import Boards, OpenState
 from dashboards.pages.open_vs_proprietary import text as words
-from dashboards.pages.open_vs_proprietary.ability import AbilityGap, said
+from dashboards.pages.open_vs_proprietary.ability import AbilityGap, headline_html
 from dashboards.parts import controls, formats, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
@@ -150,7 +150,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         above = "some" if board["unknown_above"] else "none"
         more = f"Models of unknown licence left out: {formats.count(left_out)}, {above} above the best open one. "
         unknown = "" if board["gap_points"] is None else words.unknown(board)
-        self.headline.object = said(text, unknown, (more if left_out else "") + self._where(board["models"]))
+        self.headline.object = headline_html(text, unknown, (more if left_out else "") + self._where(board["models"]))
 
     def _where(self, n: int, what: str = "models") -> str:
         return f"{arena_boards.source_line(self.state)}; n = {formats.count(n)} {what}"

@@ -6,7 +6,7 @@ import panel as pn
 import polars as pl
 
 from dashboards.data import Data, sql_with_values
-from dashboards.own_files import MOST_FILES, SAID
+from dashboards.own_files import MOST_FILES, STATED_FIELDS
 from dashboards.parts import page
 from dashboards.parts.benchmarks import benchmark
 from dashboards.parts.declared_table import Fact
@@ -28,7 +28,7 @@ _RESULTS = {
     "snapshot_date": Fact("As of", width=108),
     "source": Fact("File", width=200),
 }
-_SAID = {"device": "Device", "model": "Model", "weight_format": "Weight format"}
+_TITLES = {"device": "Device", "model": "Model", "weight_format": "Weight format"}
 _EXAMPLES = {"device": "RTX 4090", "model": "Qwen/Qwen3-8B", "weight_format": "q4_k_m"}
 
 
@@ -37,8 +37,8 @@ def build(data: Data, search: str) -> Content:  # noqa: ARG001 - as every page i
     settings = data.settings
     asked: dict[str, Any] = {
         "limit_mib": settings.own_file_mib, "limit_s": settings.own_file_seconds, "most": MOST_FILES,
-        "may_be_kept": settings.own_files_kept, "is_online": settings.own_models_online,
-        "said": [(name, _SAID[name], _EXAMPLES[name]) for name in SAID],
+        "may_be_stored": settings.own_files_kept, "is_online": settings.own_models_online,
+        "fields": [(name, _TITLES[name], _EXAMPLES[name]) for name in STATED_FIELDS],
     }  # fmt: skip
     parts: list[pn.viewable.Viewable] = [page.html(render(__file__, "lead.html"), margin=(0, 0, 12, 0))]
     # A copy of the pages has nobody who could read a file.

@@ -68,13 +68,13 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
             return
         models = shown["model_id"].unique(maintain_order=True).to_list()
         domains = shown.group_by("domain").len().sort("len", "domain", descending=[True, False])["domain"].to_list()
-        values, told = np.full((len(models), len(domains)), np.nan), [[""] * len(domains) for _ in models]
+        values, facts = np.full((len(models), len(domains)), np.nan), [[""] * len(domains) for _ in models]
         for row in shown.iter_rows(named=True):
             i, j = models.index(row["model_id"]), domains.index(row["domain"])
             values[i, j] = row["above"]
             noise = "more than noise" if row["is_clear"] else "within noise"
-            told[i][j] = f"{words.estimate(row)} here, {row['overall']:.1f} overall: {noise}; {words.rests_on(row)}"
-        self.cells.show(values, models, [words.domain(name) for name in domains], (-_END, _END), told, 1)
+            facts[i][j] = f"{words.estimate(row)} here, {row['overall']:.1f} overall: {noise}; {words.rests_on(row)}"
+        self.cells.show(values, models, [words.domain(name) for name in domains], (-_END, _END), facts, 1)
         clear = int(shown["is_clear"].sum())
         lines = [
             legend.Entry("worse than overall", SHADES[0], "square"),

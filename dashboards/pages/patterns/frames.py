@@ -71,7 +71,7 @@ def correlation_matrix(pairs: pl.DataFrame, names: Sequence[str], kind: str) -> 
     """(p, p) correlations in that order, 1 with itself, and what a hover says of each."""
     matrix = np.full((len(names), len(names)), np.nan)
     np.fill_diagonal(matrix, 1.0)
-    told = [["with itself"] * len(names) for _ in names]
+    facts = [["with itself"] * len(names) for _ in names]
     place = {name: i for i, name in enumerate(names)}
     for row in pairs.iter_rows(named=True):
         if row["measure"] not in place or row["other_measure"] not in place:
@@ -80,5 +80,5 @@ def correlation_matrix(pairs: pl.DataFrame, names: Sequence[str], kind: str) -> 
         matrix[i, j] = matrix[j, i] = row[kind]
         low, high = row[f"{kind}_lower_by_family"], row[f"{kind}_upper_by_family"]
         ends = "" if low is None or high is None else f", 95 % {decimal(low, 2)} to {decimal(high, 2)} by family"
-        told[i][j] = told[j][i] = f"{decimal(row[kind], 3)}{ends}; n = {row['entries']:,}"
-    return matrix, told
+        facts[i][j] = facts[j][i] = f"{decimal(row[kind], 3)}{ends}; n = {row['entries']:,}"
+    return matrix, facts

@@ -57,7 +57,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         names = (_HEAT, profiles.PARALLEL, _CORRELATIONS, components.NAME, profiles.PAIRS)
         self.headings = {name: page.html() for name in names}
         self.captions = {name: page.html() for name in names}
-        self._told: dict[str, tuple[str, str, int, str]] = {}
+        self._descriptions: dict[str, tuple[str, str, int, str]] = {}
         self._load()
         self._notes += self.state.settle()
         self._draw()
@@ -129,7 +129,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
     # What follows a choice -----------------------------------------------------------------------------------------
 
     def _tell(self, chart: str, title: str, subtitle: str, count: int, note: str) -> None:
-        self._told[chart] = (title, subtitle, count, note)
+        self._descriptions[chart] = (title, subtitle, count, note)
         self._then(self._say)
 
     def _say(self) -> None:
@@ -137,8 +137,8 @@ class PatternsPage(SnapshotPage[PatternsState]):
         shown = self._shown()
         self.legend.object = _legend(shown, self.styles)
         self.empty.object = page.notes(["No entry is in these groups; remove one."] if shown.is_empty() else [])
-        while self._told:
-            chart, (title, subtitle, count, note) = self._told.popitem()
+        while self._descriptions:
+            chart, (title, subtitle, count, note) = self._descriptions.popitem()
             where = self._where(count)
             self.headings[chart].object = page.about(chart, title, subtitle, where)
             self.captions[chart].object = page.caption(f"{where}. {note}")
@@ -221,12 +221,12 @@ class PatternsPage(SnapshotPage[PatternsState]):
         values = values[order]
         unit = "points" if state.values == "score" else "standard deviations"
         low, high = (-_Z_END, _Z_END) if state.values != "score" else (0.0, float(np.nanmax(values, initial=1.0)))
-        told = [
+        facts = [
             [f"{decimal(value, 2)} {unit}" + (f", mean of {counts[row]:,}" * (counts[row] > 1)) for value in line]
             for row, line in zip(order, values, strict=True)
         ]
         digits = 1 if state.values == "score" else 2
-        self.heat.show(values, [names[row] for row in order], self.benchmarks, (low, high), told, digits)
+        self.heat.show(values, [names[row] for row in order], self.benchmarks, (low, high), facts, digits)
         label = next(text for text, name in _VALUES.items() if name == state.values)
         what = f"the best {len(names)} models" if state.rows == "models" else f"means of {len(names)} groups"
         self._tell(_HEAT, f"{label}: {what}", patterns_words.heat(low, high, unit), shown.height, patterns_words.HEAT)
@@ -235,9 +235,9 @@ class PatternsPage(SnapshotPage[PatternsState]):
         kind = self.state.correlation
         pairs = self.data.ask("correlations", snapshot_id=self.state.snapshot)
         names = [*self.benchmarks, _SIZE] if _SIZE in pairs["other_measure"] else self.benchmarks
-        matrix, told = patterns_frames.correlation_matrix(pairs, names, kind)
+        matrix, facts = patterns_frames.correlation_matrix(pairs, names, kind)
         readable = [*self.benchmarks, "log₂ parameters"][: len(names)]
-        self.correlations.show(matrix, readable, readable, (-1.0, 1.0), told, 2)
+        self.correlations.show(matrix, readable, readable, (-1.0, 1.0), facts, 2)
         title = "Rank correlations (Spearman)" if kind == "spearman" else "Correlations (Pearson)"
         count = int(pairs["entries"].max() or 0) if pairs.height else 0  # type: ignore[arg-type]
         self._tell(_CORRELATIONS, title, patterns_words.correlations(pairs, kind), count, patterns_words.CORRELATIONS)

@@ -43,12 +43,12 @@ def correlations(pairs: pl.DataFrame, kind: str) -> str:
     if own.is_empty():
         return "Too few complete entries."
     loosest, closest = own.row(0, named=True), own.row(-1, named=True)
-    told = [
+    extremes = [
         f"{row['measure']} and {row['other_measure']} ({decimal(row[kind], 2)}, 95 %: "
         f"{_end(row[f'{kind}_lower_by_family'])} to {_end(row[f'{kind}_upper_by_family'])})"
         for row in (closest, loosest)
     ]
-    return f"Closest: {told[0]}. Loosest: {told[1]}. {closest['families']} families"
+    return f"Closest: {extremes[0]}. Loosest: {extremes[1]}. {closest['families']} families"
 
 
 def _end(value: float | None) -> str:

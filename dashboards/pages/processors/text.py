@@ -91,6 +91,6 @@ def counts(rows: pl.DataFrame) -> str:
     """How many of each kind there are, and how many cannot."""
     kinds = rows["kind"].value_counts(sort=True).iter_rows()
     order = list(KINDS.values())
-    said = ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds, key=lambda each: order.index(each[0])))
+    summary = ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds, key=lambda each: order.index(each[0])))
     cannot = rows.filter(pl.col("predicted_s").is_null()).height
-    return f"{said}; {cannot} cannot run it (reason in the table)" if cannot else said
+    return f"{summary}; {cannot} cannot run it (reason in the table)" if cannot else summary

@@ -148,7 +148,7 @@ class Roofline:
         if answered:
             self.table.show([side.operators for side in answered])
         self._show_changes()
-        warned = [said for answer in answers for said in (*answer.warnings, *answer.tower_notes)]
+        warned = [warning for answer in answers for warning in (*answer.warnings, *answer.tower_notes)]
         self.notes.object = page.notes([*self._notes, *dict.fromkeys(warned)])
 
     def _show_changes(self) -> None:
@@ -192,24 +192,24 @@ class Roofline:
     def _fields(self, prefix: str) -> dict[str, pn.viewable.Viewable]:
         fields: dict[str, pn.viewable.Viewable] = {}
         for name, label in _LABELS.items():
-            said = f"{label}, B" if prefix else label
+            title = f"{label}, B" if prefix else label
             margin = (0, 0, 10, 0)
             if name in _SEARCHED:
                 fields[name] = controls.search(
-                    self.state, prefix + name, said, margin=margin, placeholder="any part of the name"
+                    self.state, prefix + name, title, margin=margin, placeholder="any part of the name"
                 )
             elif name in _WHOLE:
                 step = 1 if name in ("batch", "draft") else 512
-                fields[name] = controls.integer(self.state, prefix + name, said, margin=margin, step=step)
+                fields[name] = controls.integer(self.state, prefix + name, title, margin=margin, step=step)
             elif name == "acceptance":
-                fields[name] = controls.number(self.state, prefix + name, said, margin=margin)
+                fields[name] = controls.number(self.state, prefix + name, title, margin=margin)
             elif name in _WRITTEN:
                 fields[name] = controls.text(
-                    self.state, prefix + name, said, margin=margin, sizing_mode="stretch_width",
+                    self.state, prefix + name, title, margin=margin, sizing_mode="stretch_width",
                     placeholder=_WRITTEN[name],
                 )  # fmt: skip
             else:
-                fields[name] = controls.select(self.state, prefix + name, said, margin=margin)
+                fields[name] = controls.select(self.state, prefix + name, title, margin=margin)
         suffix = ", B" if prefix else ""
         fields |= engine_options.fields(self.state, prefix, suffix, margin=(0, 0, 10, 0))
         return fields

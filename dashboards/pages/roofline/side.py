@@ -19,7 +19,7 @@ from profiling.answers.question import ENGINE
 from profiling.memory.engines import engine_profile
 
 _MOST_WAYS_OUT = 4
-_BESIDE = {"flex": "1 1 460px", "min-width": "0"}
+_CARD_STYLES = {"flex": "1 1 460px", "min-width": "0"}
 
 
 class Side:
@@ -84,7 +84,7 @@ class Side:
 
     @staticmethod
     def _card(*objects: Any) -> pn.Column:
-        return page.card(*objects, styles=dict(_BESIDE))
+        return page.card(*objects, styles=dict(_CARD_STYLES))
 
     def _take(self, place: int) -> Callable[[Any], None]:
         def take(_event: Any) -> None:

@@ -71,7 +71,7 @@ class Tile:
         label: What it is.
         value: The number, with its unit.
         below: What it holds for.
-        beside: Its interval, or what it is of.
+        note: Its interval, or what it is of.
         name: By which it is found on the page; none for a number that there is not.
         is_bad: Whether it says that there are no others.
     """
@@ -79,7 +79,7 @@ class Tile:
     label: str
     value: str
     below: str
-    beside: str = ""
+    note: str = ""
     name: str = ""
     is_bad: bool = False
 

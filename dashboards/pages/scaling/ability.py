@@ -132,8 +132,8 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         if self.time_plot.object is not figure:
             self.time_plot.object = figure
         fit = self.fits["date"]
-        told = f"{_per(fit, 'points_per_year', 'a year')}, whatever the size; {_share(fit)}"
-        self.time_heading.object = page.about(scatter.OVER_TIME, "Ability against release date", told, self._where())
+        line = f"{_per(fit, 'points_per_year', 'a year')}, whatever the size; {_share(fit)}"
+        self.time_heading.object = page.about(scatter.OVER_TIME, "Ability against release date", line, self._where())
         self.time_legend.object = drawn.legend
         self.time_below.object = page.caption(self._where())
 
@@ -199,10 +199,10 @@ def sentence(fits: dict[str, dict[str, Any]]) -> str:
     """Points per doubling by size alone, and at equal date."""
     alone, both = fits["size"], fits["size and date"]
     months = 12 * both["points_per_doubling"] / both["points_per_year"] if both["points_per_year"] > 0 else math.nan
-    told = f"{_per(alone, 'points_per_doubling', 'per doubling')} by size alone, {_share(alone)}"
-    told += f"; at equal date {_per(both, 'points_per_doubling', 'per doubling')}"
-    told += f" and at equal size {_per(both, 'points_per_year', 'a year')}, {_share(both)}"
-    return told + (f": a doubling is worth {months:.1f} months." if math.isfinite(months) else ".")
+    text = f"{_per(alone, 'points_per_doubling', 'per doubling')} by size alone, {_share(alone)}"
+    text += f"; at equal date {_per(both, 'points_per_doubling', 'per doubling')}"
+    text += f" and at equal size {_per(both, 'points_per_year', 'a year')}, {_share(both)}"
+    return text + (f": a doubling is worth {months:.1f} months." if math.isfinite(months) else ".")
 
 
 def _per(fit: dict[str, Any], name: str, per: str) -> str:

@@ -34,10 +34,10 @@ def slopes(fits: pl.DataFrame) -> str:
     """Points per doubling of the mean line and of the best tenth."""
     rows = {row["method"]: row for row in fits.iter_rows(named=True)}
     mean = rows["ordinary_least_squares"]
-    told = f"{decimal(mean['points_per_doubling'], 2)} points per doubling on average" + _ends(mean)
+    text = f"{decimal(mean['points_per_doubling'], 2)} points per doubling on average" + _ends(mean)
     if upper := rows.get("quantile_90"):
-        told += f"; {decimal(upper['points_per_doubling'], 2)} along the line that 90 % lie below" + _ends(upper)
-    return f"{told}. Size explains {100 * mean['r_squared']:.0f} % of the variance; {mean['families']} families."
+        text += f"; {decimal(upper['points_per_doubling'], 2)} along the line that 90 % lie below" + _ends(upper)
+    return f"{text}. Size explains {100 * mean['r_squared']:.0f} % of the variance; {mean['families']} families."
 
 
 def _ends(row: dict[str, Any]) -> str:
@@ -59,20 +59,20 @@ def ranking(residuals: pl.DataFrame) -> str:
 
 def density(trends: pl.DataFrame) -> str:
     """How fast the record doubles."""
-    told = []
+    sentences = []
     for row in trends.iter_rows(named=True):
         who = _POPULATIONS[row["population"]]
         if row["doubling_months"] is None:
-            told.append(f"the record of {who} does not rise")
+            sentences.append(f"the record of {who} does not rise")
             continue
         ends = _range(row["doubling_months_lower"], row["doubling_months_upper"])
         if not ends:
             ends = " (a standstill cannot be ruled out)"
-        told.append(
+        sentences.append(
             f"the record of {who} doubles every {row['doubling_months']:.1f} months{ends}, "
             f"{row['records']} records from {row['from_date']} to {row['to_date']}"
         )
-    text = "; ".join(told) or "too few dated records for a trend"
+    text = "; ".join(sentences) or "too few dated records for a trend"
     return text[:1].upper() + text[1:] + "."
 
 

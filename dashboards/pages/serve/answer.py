@@ -60,7 +60,7 @@ def curve_of(plan: Plan, promise: Promise) -> pl.DataFrame:
         return found
     first, each = promise.time_to_first_token_s, promise.time_per_output_token_s
     return found.with_columns(
-        kept=(pl.col("time_to_first_token_p90_s") <= (first or float("inf")))
+        meets_targets=(pl.col("time_to_first_token_p90_s") <= (first or float("inf")))
         & (1 / pl.col("tokens_per_s_per_user") <= (each or float("inf")))
     )
 

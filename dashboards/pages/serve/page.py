@@ -98,14 +98,14 @@ class Serve(SessionPage[ServeState]):
     def _sentence(self, best: Plan | None, plans: tuple[Plan, ...], problem: str, promise: Promise) -> str:
         state = self.state
         door = self.data.door()
-        said = notes_with(door, [best], state.options) if best else []
+        notes = notes_with(door, [best], state.options) if best else []
         return render(
             __file__, "answer.html", plan=best, row=best.row() if best else None, problem=problem,
             load=text.load(promise.traffic), layout=text.layout(best) if best else "",
             certainly="" if best is None or best.certainty == "surely" else "likely ",
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
             certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
-            buying=self._buying(best, promise), said=said, stage=PER_TOKEN, command=state.command,
+            buying=self._buying(best, promise), notes=notes, stage=PER_TOKEN, command=state.command,
             run=started(door, state.model, promise, best, state.options) if best else "",
             energy=energy(door, best) if best else None, address_of_error=address_of_error,
         )  # fmt: skip

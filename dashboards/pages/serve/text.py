@@ -76,9 +76,9 @@ def buying(found: Comparison | None) -> Sequence[tuple[str, str]]:
         f"${api.median_usd:,.2f} per million output tokens with their prompts (median of {api.hosts} "
         f"host{'' if api.hosts == 1 else 's'}, {when}); ${api.cheapest_usd:,.2f} from {api.cheapest_provider}."
     )
-    said = [("Bought as tokens", bought)]
-    said += [(name, _way(found, way)) for name, way in (("Rented", found.rented), ("Owned", found.owned)) if way]
-    return said
+    lines = [("Bought as tokens", bought)]
+    lines += [(name, _way(found, way)) for name, way in (("Rented", found.rented), ("Owned", found.owned)) if way]
+    return lines
 
 
 def _way(found: Comparison, way: Way) -> str:
@@ -106,11 +106,11 @@ def _way(found: Comparison, way: Way) -> str:
 
 def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:
     """Which of two fleets meets the targets, costs less per hour, and supports more traffic."""
-    kept = [plan for plan, _ in sized if not plan.broken]
-    if not kept:
+    adequate = [plan for plan, _ in sized if not plan.broken]
+    if not adequate:
         return "Neither meets the targets."
-    met = " and ".join(f"{short(plan)} {plan.certainty}" for plan in kept)
-    found = f"Only {short(kept[0])} meets the targets" if len(kept) == 1 else f"Both meet the targets ({met})"
+    met = " and ".join(f"{short(plan)} {plan.certainty}" for plan in adequate)
+    found = f"Only {short(adequate[0])} meets the targets" if len(adequate) == 1 else f"Both meet the targets ({met})"
     prices = sorted(((plan.usd_per_hour, short(plan)) for plan, _ in sized if plan.usd_per_hour is not None))
     cheaper = prices[0][1] if len(prices) == 2 and prices[0][0] != prices[1][0] else ""
     if cheaper:

@@ -136,8 +136,8 @@ class SqlPage:
         self._notes = []
 
     def _remember(self, sql: str, outcome: str) -> None:
-        kept = [one for one in self._asked if one.sql != sql]
-        self._asked = [*kept, PastQuery(sql, outcome)][-_MOST_ASKED:]
+        other_queries = [one for one in self._asked if one.sql != sql]
+        self._asked = [*other_queries, PastQuery(sql, outcome)][-_MOST_ASKED:]
         self.history.object = sql_text.history(self._asked)
 
     def _show(self, sql: str, answer: Result) -> None:

@@ -101,13 +101,13 @@ def test_limits_hold(files: OwnFiles) -> None:
 
 def test_a_file_is_kept_only_where_operator_and_visitor_want_it(files: OwnFiles, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
-    take(files, is_to_be_kept=True)
+    take(files, is_for_inbox=True)
     assert not inbox.exists()
     files.settings.own_files_kept = True
     take(files)
     assert not inbox.exists()
-    _, found = take(files, name="../../etc/my votes.csv", is_to_be_kept=True)
-    assert found.is_kept
+    _, found = take(files, name="../../etc/my votes.csv", is_for_inbox=True)
+    assert found.is_in_inbox
     (kept,) = inbox.iterdir()
     assert kept.name.endswith("-my_votes.csv")
     assert kept.read_text("utf-8") == "x"
