@@ -35,7 +35,7 @@ _BRANDS = frozenset(
 """Words of our names that people leave out."""
 _GENERATIONS = frozenset({"quadro", "ada", "blackwell"})
 """What tells workstation cards of one number apart, and is as often left out: `rtx 6000` is none of them alone."""
-_BESIDE_A_PLAIN_ONE = frozenset({"ti", "super", "laptop", "d", "v2", "mod"})
+_VARIANT_WORDS = frozenset({"ti", "super", "laptop", "d", "v2", "mod"})
 """A card with such a word has one without it beside it, and a name without it means that one."""
 _GLUED_AFTER = re.compile(
     r"(?<=\d)(ti|xtx|xt|gre|super|laptop|mobile|max|pro|ultra|mod|sff|ada|gb|gib|core|cores)(?=$|[^a-z]|\d)"
@@ -173,7 +173,7 @@ def _spoken(text: str) -> str:
 def _other_names() -> tuple[tuple[re.Pattern[str], str], ...]:
     """Rows of reference/device_names.csv: nicknames, computers with one chip, instances of clouds, drivers' names."""
     rows = reference_rows("device_names.csv")
-    return tuple((re.compile(rf"(?<!\w)(?:{row['said']})(?!\w)"), row["means"]) for row in rows)
+    return tuple((re.compile(rf"(?<!\w)(?:{row['pattern']})(?!\w)"), row["means"]) for row in rows)
 
 
 @cache
@@ -199,9 +199,9 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     rest = _SUPER.sub(r"\1 super", rest) if count == 1 else _RADEON_LAPTOP.sub("", rest)
     if not _matching(words(rest), choices):
         rest = _PLURAL.sub(r"\1", rest)
-    memory, cores, said = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
+    memory, cores, query = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
     # What names a kind alone names no device, though some have that word in their names.
-    found = [] if said <= _KINDS.keys() else _matching(said, choices)
+    found = [] if query <= _KINDS.keys() else _matching(query, choices)
     if cores is not None and any(_size(_CORES, name) == cores for name in found):
         found = [name for name in found if _size(_CORES, name) == cores]
     if not found:
@@ -210,7 +210,7 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
         meant = bare is not None and _has_memory(rest[: bare.start()], float(bare[1]), choices)
         return _resolve_part(f"{part}gb", choices, label) if meant else _unknown(label, rest, choices)
     sized = [name for name in found if memory is None or _same_size(choices[name], memory)]
-    chosen = _fewest_unsaid(said, sized or found)
+    chosen = _fewest_extra_words(query, sized or found)
     if not sized and memory is not None:
         if any(not _takes_any_memory(choices[name]) for name in chosen):
             note = f"no {label!r} with {memory:g} GB; there are {', '.join(chosen)}"
@@ -218,11 +218,11 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
         if len(chosen) == 1:
             device = choices[chosen[0]].with_memory(memory)
             return Resolved(label, ((device, count),), note=f"{device.name}, with the memory that you stated")
-    if memory is None and any(_unsaid(name, said) & _BESIDE_A_PLAIN_ONE for name in chosen):
+    if memory is None and any(_extra_words(name, query) & _VARIANT_WORDS for name in chosen):
         return Resolved(label, (), tuple(chosen), _not_known(label, ", ".join(chosen), choices))
     made = _chosen(label, count, [choices[name] for name in chosen])
     others = tuple(name for name in found if name not in chosen)
-    if made.devices and not made.note and others and _unsaid(chosen[0], said):
+    if made.devices and not made.note and others and _extra_words(chosen[0], query):
         note = f"{label!r} is taken as {chosen[0]}; others: {', '.join(others[:5])}"
         return replace(made, candidates=others, note=note)
     return made
@@ -233,10 +233,10 @@ def _has_memory(name: str, size_gb: float, choices: Mapping[str, Accelerator]) -
     return any(_same_size(choices[each], size_gb) for each in _matching(words(name), choices))
 
 
-def _unsaid(name: str, said: frozenset[str]) -> frozenset[str]:
+def _extra_words(name: str, query: frozenset[str]) -> frozenset[str]:
     """Words of a device that were not said and that tell it from others."""
-    own = words(name) - ({"laptop"} if "mobile" in said else set())
-    return _without_forms(own) - said - _BRANDS
+    own = words(name) - ({"laptop"} if "mobile" in query else set())
+    return _without_forms(own) - query - _BRANDS
 
 
 def _chosen(part: str, count: int, devices: list[Accelerator]) -> Resolved:
@@ -262,18 +262,18 @@ def _counted(part: str) -> tuple[int, str]:
     return (_NUMBERS[first], rest) if first in _NUMBERS and rest else (1, part)
 
 
-def _saying(said: frozenset[str], choices: Iterable[str]) -> list[str]:
-    if not said:
+def _saying(query: frozenset[str], choices: Iterable[str]) -> list[str]:
+    if not query:
         return []
-    return [name for name in choices if all(_says(words(name), word) for word in said)]
+    return [name for name in choices if all(_says(words(name), word) for word in query)]
 
 
-def _matching(said: frozenset[str], choices: Iterable[str]) -> list[str]:
+def _matching(query: frozenset[str], choices: Iterable[str]) -> list[str]:
     """Devices that have all words that were said; of noise among these, those with the most of it (`server`)."""
-    if found := _saying(said, choices):
+    if found := _saying(query, choices):
         return found
-    found = _saying(said - _NOISE, choices)
-    spoken = {name: len(words(name) & said & _NOISE) for name in found}
+    found = _saying(query - _NOISE, choices)
+    spoken = {name: len(words(name) & query & _NOISE) for name in found}
     return [name for name in found if spoken[name] == max(spoken.values())]
 
 
@@ -286,14 +286,14 @@ def _says(own: frozenset[str], word: str) -> bool:
     )
 
 
-def _fewest_unsaid(said: frozenset[str], names: list[str]) -> list[str]:
+def _fewest_extra_words(query: frozenset[str], names: list[str]) -> list[str]:
     little = _BRANDS | _GENERATIONS
-    unsaid = {name: len(words(name) - said - little) for name in names}
-    least = min(unsaid.values())
-    formless = {name: len(_without_forms(words(name)) - said - little) for name in names}
+    extra = {name: len(words(name) - query - little) for name in names}
+    least = min(extra.values())
+    formless = {name: len(_without_forms(words(name)) - query - little) for name in names}
     fewest = min(formless.values())
     # How a card is joined is a question to ask; what else it is called is not.
-    return [name for name in names if formless[name] == fewest and (unsaid[name] == least or _has_form(name))]
+    return [name for name in names if formless[name] == fewest and (extra[name] == least or _has_form(name))]
 
 
 def _without_forms(own: frozenset[str]) -> frozenset[str]:

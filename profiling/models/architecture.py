@@ -272,7 +272,7 @@ def fact_of(function: Callable[Concatenate[Architecture, _P], _R]) -> Callable[C
     """Keeps what a pure function of a model and hashable arguments gave, with the model: shapes never change."""
 
     @wraps(function)
-    def kept(model: Architecture, /, *arguments: _P.args, **named: _P.kwargs) -> _R:
+    def cached(model: Architecture, /, *arguments: _P.args, **named: _P.kwargs) -> _R:
         facts, key = model.facts, (function, arguments, *named.items())
         if key not in facts:
             if len(facts) >= _MOST_FACTS:
@@ -281,7 +281,7 @@ def fact_of(function: Callable[Concatenate[Architecture, _P], _R]) -> Callable[C
         found: _R = facts[key]
         return found
 
-    return kept
+    return cached
 
 
 @fact_of

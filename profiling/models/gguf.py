@@ -22,9 +22,9 @@ from profiling.models.gguf_rules import (
 )
 from profiling.models.steps import Embedding, Experts, Linear, StateUpdate, Step
 
-Group = Literal["attention", "feed_forward", "experts", "embedding", "head", "other", "ahead"]
+Group = Literal["attention", "feed_forward", "experts", "embedding", "head", "other", "mtp"]
 """Tensors that share a width in practice. `feed_forward`: dense blocks and shared experts; `other`: norms, biases,
-routers and small convolutions; `ahead`: layers that predict ahead, which no width answers for."""
+routers and small convolutions; `mtp`: layers that predict ahead, which no width answers for."""
 
 _METADATA_BYTES_PER_TOKEN = 40
 """Tokeniser in the file: a token's text with its length and type, and a merge. 23 (no merges) to 60 in real files."""
@@ -62,7 +62,7 @@ _ROLES: dict[str, tuple[Role, Group]] = {
     "output": ("attention_output", "attention"),
     "gate": ("gate", "feed_forward"), "up": ("up", "feed_forward"), "down": ("down", "feed_forward"),
     "experts_down": ("other", "feed_forward"), "experts_up": ("other", "feed_forward"),
-    "router": ("kept", "other"), "per_layer_gate": ("other", "feed_forward"),
+    "router": ("f32", "other"), "per_layer_gate": ("other", "feed_forward"),
     "per_layer_projection": ("other", "feed_forward"),
 }  # fmt: skip
 """Role and group of a matrix by the name of its step; others are matrices of the attention without a rule."""
@@ -75,7 +75,7 @@ _MIDDLE = {middle: Place(middle=middle) for middle in (False, True)}
 _STAY_WHOLE = ("per_layer_model", "low_rank", "stream", "attention_mix", "feed_forward_mix")
 """Beginnings of the names of small matrices that the quantiser leaves as the converter wrote them, at 16 bits."""
 
-_KEEPS_LAYERS_AHEAD = {"glm4_moe": True, "glm4v_moe": True, "glm_moe_dsa": True, "exaone_moe": False}
+_KEEPS_MTP_LAYERS = {"glm4_moe": True, "glm4v_moe": True, "glm_moe_dsa": True, "exaone_moe": False}
 """Model types whose converter keeps the layers that predict ahead, and whether these have tables of their own."""
 
 
@@ -153,7 +153,7 @@ def gguf_file_size_bytes(model: Architecture, form: str, *, importance: bool = T
     chosen = file_type(form)
     tensors = _bytes(model, chosen, importance=importance)
     other = _bytes(model, chosen, importance=not importance)
-    ahead = 0 if model.model_type in _KEEPS_LAYERS_AHEAD else _mtp_bytes(model, tensors)
+    mtp_bytes = 0 if model.model_type in _KEEPS_MTP_LAYERS else _mtp_bytes(model, tensors)
     metadata = model.vocabulary_size * _METADATA_BYTES_PER_TOKEN
     least, usual, most = 1 - _RULE_TOLERANCE, 1.0, 1 + _RULE_TOLERANCE
     basis = f"sum over tensors by the rules of llama.cpp for {chosen.name}"
@@ -169,7 +169,7 @@ def gguf_file_size_bytes(model: Architecture, form: str, *, importance: bool = T
     return Size(
         bytes=round(tensors * usual) + metadata,
         low=round(min(tensors, other) * least) + metadata // 2,
-        high=round(max(tensors, other) * most) + ahead + metadata * 3 // 2,
+        high=round(max(tensors, other) * most) + mtp_bytes + metadata * 3 // 2,
         basis=basis,
         tensor_bytes=round(tensors * usual),
         parameters=sum(kind.numbers for kind in _tally_of(model).tensors),
@@ -228,15 +228,15 @@ def gguf_widths(model: Architecture, form: str, *, importance: bool = True) -> W
 
 def _mtp_bytes(model: Architecture, tensor_bytes: int) -> int:
     """About what layers that predict ahead add to a file whose converter keeps them."""
-    ahead = sum(part.parameters or 0 for part in model.not_counted if part.mtp_layers)
-    return round(ahead * tensor_bytes / max(1, model.parameters_total))
+    parameters = sum(part.parameters or 0 for part in model.not_counted if part.mtp_layers)
+    return round(parameters * tensor_bytes / max(1, model.parameters_total))
 
 
 def tensor_numbers(model: Architecture) -> Counter[Group]:
     """How many numbers each group of the decoder's tensors holds."""
     numbers: Counter[Group] = Counter()
     for tensors in _tally_of(model).tensors:
-        if tensors.group != "ahead":
+        if tensors.group != "mtp":
             numbers[tensors.group] += tensors.numbers
     return numbers
 
@@ -288,20 +288,20 @@ def _traits(model: Architecture) -> Traits:
 def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
     order = stack.order or tuple(index for index, layer in enumerate(stack.layers) for _ in range(layer.count))
     depth = len(order)
-    if stack is model.main and model.model_type in _KEEPS_LAYERS_AHEAD:
-        ahead = sum(part.mtp_layers for part in model.not_counted)
-        order = (*order, *(order[-1:] * ahead))
-        for tensors in _mtp_tensors(model, ahead):
-            yield tensors._replace(group="ahead")
+    if stack is model.main and model.model_type in _KEEPS_MTP_LAYERS:
+        mtp_layers = sum(part.mtp_layers for part in model.not_counted)
+        order = (*order, *(order[-1:] * mtp_layers))
+        for tensors in _mtp_tensors(model, mtp_layers):
+            yield tensors._replace(group="mtp")
     layers = [_layer_tensors(model, layer) for layer in stack.layers]
     value = down = 0
     mixture = model.is_mixture_of_experts
-    inside, ahead_of = Counter(order[:depth]), Counter(order[depth:])
+    inside, mtp_counts = Counter(order[:depth]), Counter(order[depth:])
     for index, layer in enumerate(layers):  # most tensors have no rule that asks for their layer
         for tensors in layer:
             if tensors.role not in _PLACED:
                 yield tensors._replace(numbers=tensors.numbers * inside[index])
-                yield tensors._replace(numbers=tensors.numbers * ahead_of[index], group="ahead")
+                yield tensors._replace(numbers=tensors.numbers * mtp_counts[index], group="mtp")
     roles = [[(number, tensors.role) for number, tensors in enumerate(layer) if tensors.role in _PLACED]
              for layer in layers]  # fmt: skip
     each = [sum(role == "value" for _, role in layer) for layer in roles]
@@ -320,7 +320,7 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
             times[index, number, place, position < depth] += 1
     for (index, number, place, is_inside), count in times.items():
         tensors = layers[index][number]
-        group: Group = tensors.group if is_inside else "ahead"
+        group: Group = tensors.group if is_inside else "mtp"
         yield tensors._replace(place=place, group=group, numbers=tensors.numbers * count)
     for step in (*stack.before, *stack.after):
         yield from _end_tensors(step)
@@ -329,16 +329,16 @@ def _stack_tensors(model: Architecture, stack: Stack) -> Iterator[_Tensors]:
 def _mtp_tensors(model: Architecture, layers: int) -> Iterator[_Tensors]:
     """What layers that predict ahead have beside a layer: what joins two hidden states, norms, sometimes tables."""
     hidden = model.hidden_size
-    yield _Tensors("ahead", "other", Place(), 2 * hidden, layers * 2 * hidden**2)
+    yield _Tensors("mtp", "other", Place(), 2 * hidden, layers * 2 * hidden**2)
     yield _unquantised(layers * 3 * hidden)
-    if _KEEPS_LAYERS_AHEAD[model.model_type]:
-        yield _Tensors("ahead", "other", Place(), hidden, layers * 2 * model.vocabulary_size * hidden)
+    if _KEEPS_MTP_LAYERS[model.model_type]:
+        yield _Tensors("mtp", "other", Place(), hidden, layers * 2 * model.vocabulary_size * hidden)
 
 
 def _end_tensors(step: Step) -> Iterator[_Tensors]:
     if isinstance(step, Embedding):
         table = step.scales_with_vocabulary
-        role: Role = "embedding" if table else "kept"
+        role: Role = "embedding" if table else "f32"
         yield _Tensors("embedding" if table else "other", role, Place(), step.width, step.parameters)
     elif isinstance(step, Linear):
         if not step.tied:
@@ -352,7 +352,7 @@ def _end_tensors(step: Step) -> Iterator[_Tensors]:
 
 
 def _unquantised(numbers: int) -> _Tensors:
-    return _Tensors("other", "kept", Place(), 1, numbers)
+    return _Tensors("other", "f32", Place(), 1, numbers)
 
 
 def _layer_tensors(model: Architecture, layer: Layer) -> list[_Tensors]:
@@ -395,7 +395,7 @@ def _role_of(step: Linear, *, low_rank_query: bool) -> tuple[Role, Group]:
     name = step.name.removeprefix("cross_")
     plain = name.removeprefix("shared_")
     if step.width_out == 1:
-        return "kept", "other"
+        return "f32", "other"
     if name.startswith(_STAY_WHOLE):
         return "whole", "other"
     if low_rank_query and name == "query":

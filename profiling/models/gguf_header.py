@@ -28,7 +28,7 @@ _LONGEST_STRING = 1 << 26
 _LONGEST_ARRAY = 1 << 24
 _MOST_HEADER_BYTES = 1 << 29
 _MOST_DIMENSIONS = 4
-_KEPT_ITEMS = 4096
+_MOST_ITEMS = 4096
 """Arrays are read to their end but kept up to here: one number per layer is wanted, a vocabulary is not."""
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -310,16 +310,16 @@ class _Reader:
             return self.number(self.scalar(kind)), None
         item = self.number("I")
         length = self.count(_LONGEST_ARRAY, "items in an array")
-        kept = min(length, _KEPT_ITEMS)
+        count = min(length, _MOST_ITEMS)
         if item == _STRING:
-            items: list[Any] = [self.string() for _ in range(kept)]
-            for _ in range(length - kept):
+            items: list[Any] = [self.string() for _ in range(count)]
+            for _ in range(length - count):
                 self.skip(self.count(_LONGEST_STRING, "bytes in a string"))
             return items, length
         form = self.scalar(item)  # an array of arrays does not occur and is refused here
         width = struct.calcsize(f"<{form}")
-        items = list(struct.unpack(f"<{kept}{form}", self.take(kept * width)))
-        self.skip((length - kept) * width)
+        items = list(struct.unpack(f"<{count}{form}", self.take(count * width)))
+        self.skip((length - count) * width)
         return items, length
 
     def scalar(self, kind: int) -> str:

@@ -17,9 +17,9 @@ from profiling.errors import UnsupportedPrecision, nearest
 from profiling.reference_files import reference_rows
 
 Role = Literal[
-    "embedding", "output", "query", "key", "value", "attention_output", "up", "gate", "down", "other", "whole", "kept"
+    "embedding", "output", "query", "key", "value", "attention_output", "up", "gate", "down", "other", "whole", "f32"
 ]
-"""What the quantiser distinguishes. Never quantised are `whole`, small matrices at 16 bits, and `kept`, at 32: norms,
+"""What the quantiser distinguishes. Never quantised are `whole`, small matrices at 16 bits, and `f32`, at 32: norms,
 biases, routers, small convolutions."""
 
 LOW_BITS = frozenset({"iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq2_m"})
@@ -310,7 +310,7 @@ def tensor_type(
         routed: It holds one matrix per expert.
     """
     types = block_types()
-    if role == "kept" or form.base == "f32":
+    if role == "f32" or form.base == "f32":
         return types["f32"]
     if role == "whole" or form.base in {"f16", "bf16"}:
         return types["bf16"]

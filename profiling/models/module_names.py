@@ -48,7 +48,7 @@ _EXPERTS = (
     "feed_forward.experts",
 )
 """Where experts are, one by one or stacked; the number stands for any of them."""
-_BESIDE_A_DENSE_BLOCK = ("gemma4",)
+_WITH_DENSE_BLOCK = ("gemma4",)
 """Beginnings of the families whose layers have a dense block `mlp` and their experts beside it, not in it."""
 _SIDES = {"gate": ("gate_proj", "w1", "gate_up_proj"), "up": ("up_proj", "w3", "gate_up_proj"),
           "down": ("down_proj", "w2")}  # fmt: skip
@@ -77,8 +77,8 @@ def expert_names(step: Experts, model_type: str = "") -> tuple[tuple[str, ...], 
         model_type: Their family, some of which have a dense block of the name under which others have experts.
     """
     sides = _SIDES if step.gated else {side: names for side, names in _SIDES.items() if side != "gate"}
-    beside = model_type.startswith(_BESIDE_A_DENSE_BLOCK)
-    places = [place for place in _EXPERTS if not (beside and place.startswith("mlp."))]
+    has_dense_block = model_type.startswith(_WITH_DENSE_BLOCK)
+    places = [place for place in _EXPERTS if not (has_dense_block and place.startswith("mlp."))]
     return tuple(tuple(f"{place}.{name}" for place in places for name in names) for names in sides.values())
 
 

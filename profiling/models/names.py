@@ -13,7 +13,7 @@ from functools import cache
 
 from profiling.errors import ProfilingError, UnknownModel, nearest
 from profiling.models import ollama
-from profiling.models.formats_said import format_in_short, is_gguf, stated_format, unknown_type
+from profiling.models.formats_in_text import format_in_short, is_gguf, stated_format, unknown_type
 from profiling.models.other_kinds import ANSWERED, other_work
 from profiling.models.sources import catalogue, same_shapes
 
@@ -132,12 +132,12 @@ def states_format(name: str) -> bool:
 def _resolve(text: str, choices: Collection[str]) -> ModelName:
     """The answer, without evidence where the text means nothing that is known."""
     whole = text.strip().rstrip("/")
-    said = ollama.without_command(whole)
-    if said in choices:
-        return ModelName(text, said, said, evidence="its name in the catalogue")
-    address = _ADDRESS.match(said)
-    path = address[1] if address else said
-    if address and (shown := _SHOWN_FILE.search(said)):
+    query = ollama.without_command(whole)
+    if query in choices:
+        return ModelName(text, query, query, evidence="its name in the catalogue")
+    address = _ADDRESS.match(query)
+    path = address[1] if address else query
+    if address and (shown := _SHOWN_FILE.search(query)):
         path = f"{path}/{shown[1]}"
     tag = ollama.tag_of(whole)
     if tag and "/" not in tag[0]:
@@ -145,7 +145,7 @@ def _resolve(text: str, choices: Collection[str]) -> ModelName:
     if hub_tag := _HUB_TAG.match(path):  # hf.co/owner/name-GGUF:Q4_K_M, as Ollama and llama.cpp take it
         path = hub_tag[1]
     file = path.rsplit("/", 1)[-1] if path.count("/") > 1 or path.casefold().endswith(".gguf") else ""
-    of_gguf = is_gguf(said)
+    of_gguf = is_gguf(query)
     stated = (hub_tag[2] if hub_tag else "", file, "/".join(path.split("/")[:2]))
     form = next((found for each in stated if each and (found := stated_format(each, of_gguf=of_gguf))), None)
     if path.count("/") and (address or not file.casefold().endswith(".gguf") or path.count("/") > 1):
@@ -159,16 +159,16 @@ def _resolve(text: str, choices: Collection[str]) -> ModelName:
 
 
 def _with_nearest(answer: ModelName, choices: Collection[str]) -> ModelName:
-    said = answer.model_id
-    if does := other_work(said or answer.text):
-        return replace(answer, evidence=f"{said or answer.text!r} {does}; {ANSWERED}")
+    hub_id = answer.model_id
+    if does := other_work(hub_id or answer.text):
+        return replace(answer, evidence=f"{hub_id or answer.text!r} {does}; {ANSWERED}")
     bare = {_spelled(name): name for name in _originals_first(choices)[::-1]}
-    close = nearest(_spelled(said or answer.text), [*bare])
+    close = nearest(_spelled(hub_id or answer.text), [*bare])
     near = ", ".join(bare[name] for name in close.split(", ")) if close else ""
     tail = f"; nearest: {near}" if near else ""
     where = f"among the {len(choices)} models known here"
     evidence = (
-        f"{said!r} is not {where}{tail}; --online asks the hub" if said else f"{answer.text!r} is not {where}{tail}"
+        f"{hub_id!r} is not {where}{tail}; --online asks the hub" if hub_id else f"{answer.text!r} is not {where}{tail}"
     )
     return replace(answer, candidates=tuple(near.split(", ")) if near else (), evidence=evidence)
 
@@ -198,19 +198,19 @@ def words(name: str) -> frozenset[str]:
     return frozenset(_SAME.get(word, word) for word in found) - _SILENT
 
 
-def _matching(said: frozenset[str], choices: Collection[str]) -> list[str]:
+def _matching(query: frozenset[str], choices: Collection[str]) -> list[str]:
     """Names that have all the words that were said, and the fewest others."""
-    if not said - _TRAINING:
+    if not query - _TRAINING:
         return []
-    found = {name: words(name) - said for name in choices if said <= words(name)}
-    found = found or {name: words(name) - said for name in choices if said - _owner(name) <= words(name)}
+    found = {name: words(name) - query for name in choices if query <= words(name)}
+    found = found or {name: words(name) - query for name in choices if query - _owner(name) <= words(name)}
     # A letter alone is another model (Granite 4.0 H), as is another size.
-    found = {name: unsaid for name, unsaid in found.items() if not any(len(w) == 1 and w.isalpha() for w in unsaid)}
+    found = {name: extra for name, extra in found.items() if not any(len(w) == 1 and w.isalpha() for w in extra)}
     if not found:
         return []
     # A word that is neither size nor version nor training is that of another model: Qwen3-Next is not Qwen3-Coder-Next.
-    least = min((len(_plain(unsaid)), len(unsaid)) for unsaid in found.values())
-    return _originals_first(name for name, unsaid in found.items() if (len(_plain(unsaid)), len(unsaid)) == least)
+    least = min((len(_plain(extra)), len(extra)) for extra in found.values())
+    return _originals_first(name for name, extra in found.items() if (len(_plain(extra)), len(extra)) == least)
 
 
 @cache
@@ -235,15 +235,15 @@ def _of_tag(text: str, family: str, tag: str, choices: Collection[str]) -> Model
     if meant and words(tag.removeprefix(size)) <= words(meant):  # not another release, which the tag names
         named = _of_hub_id(text, meant, form, choices)
         return replace(named, evidence=f"{evidence}; {named.evidence}") if named.evidence else named
-    said = words(f"{family}-{tag}")
-    if "text" in said:  # what Ollama calls weights that nobody tuned
-        said = said - {"text"}
-    elif not said & {"instruct", "base", "thinking"}:
+    query = words(f"{family}-{tag}")
+    if "text" in query:  # what Ollama calls weights that nobody tuned
+        query = query - {"text"}
+    elif not query & {"instruct", "base", "thinking"}:
         # Ollama's tags are instruction-tuned models unless they say otherwise.
         tuned = _of_words(text, "-".join([family, tag, "instruct"]), form, choices, exact=True)
         if tuned.catalogue_id:
             return replace(tuned, evidence=f"{evidence}; {tuned.evidence}")
-    named = _of_words(text, "-".join(sorted(said)), form, choices)
+    named = _of_words(text, "-".join(sorted(query)), form, choices)
     return replace(named, evidence=f"{evidence}; {named.evidence}") if named.evidence else named
 
 
@@ -252,17 +252,17 @@ def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str
     if len(folded) == 1:
         case = "" if folded[0] == hub_id else ", but for upper and lower case"
         return ModelName(text, folded[0], folded[0], form, evidence=f"its address on the hub{case}")
-    said = words(hub_id)
+    query = words(hub_id)
     owner = hub_id.split("/", maxsplit=1)[0].casefold()
-    same = _originals_first(name for name in choices if words(name) == said) or _spelled_with_a_line(hub_id, choices)
+    same = _originals_first(name for name in choices if words(name) == query) or _spelled_with_a_line(hub_id, choices)
     if own := [name for name in same if name.split("/")[0].casefold() == owner] or same:
         how = "renamed on the hub" if own[0].split("/")[0].casefold() == owner else f"the same name as {own[0]}"
         stored = f", stored as {form}" if form else ""
         return ModelName(text, hub_id, own[0], form, evidence=f"{how}{stored}")
-    dated = any(_DATE.fullmatch(word) for word in said)
-    if dated and (named := _named(text, said, form, choices, exact=False)) and named.catalogue_id:
+    dated = any(_DATE.fullmatch(word) for word in query)
+    if dated and (named := _named(text, query, form, choices, exact=False)) and named.catalogue_id:
         return named
-    if shaped := _of_same_shape(said, choices):
+    if shaped := _of_same_shape(query, choices):
         evidence = f"{SAME_SHAPES} {shaped}: the names differ in training or date only"
         return ModelName(text, hub_id, shaped, form, evidence=evidence)
     # Services number releases by date (mistral-large-2411) and name ways of running (…-turbo).
@@ -284,14 +284,14 @@ def _spelled_with_a_line(hub_id: str, choices: Collection[str]) -> list[str]:
 
 def _readings(spoken: str) -> Iterator[tuple[frozenset[str], str]]:
     """What may be meant, from the letter on: all words, those outside of brackets, those that name a model."""
-    said, outside = words(spoken), words(_ASIDE.sub(" ", spoken))
+    query, outside = words(spoken), words(_ASIDE.sub(" ", spoken))
     if month := _MONTH.search(spoken):
         release = frozenset({f"{month[2]}{_MONTHS[month[1].casefold()]:02d}"})
         why = f"; {month[0]} is its release {next(iter(release))}"
         yield outside | release, why
         yield frozenset(word for word in outside if not word.isdigit()) | release, why
-    yield said, ""
-    if outside != said:
+    yield query, ""
+    if outside != query:
         yield outside, "; the rest of the text is ignored"
     mode = outside & _MODES
     if mode & {"no", "non"}:
@@ -308,57 +308,59 @@ def _of_words(text: str, spoken: str, form: str | None, choices: Collection[str]
 
 
 def _named(
-    text: str, said: frozenset[str], form: str | None, choices: Collection[str], *, exact: bool
+    text: str, query: frozenset[str], form: str | None, choices: Collection[str], *, exact: bool
 ) -> ModelName | None:
     """The model of these words, or the candidates where they are words of several; None where they are of none."""
-    found = _matching(said, choices)
+    found = _matching(query, choices)
     if exact:
-        found = [name for name in found if words(name) == said]
+        found = [name for name in found if words(name) == query]
     if not found and not exact:
-        found = _by_parameters(said, choices)
-    named_whole = bool(found) and words(found[0]) == said
-    if not exact and not named_whole and (shaped := _thought_about(said, choices)):
+        found = _by_parameters(query, choices)
+    named_whole = bool(found) and words(found[0]) == query
+    if not exact and not named_whole and (shaped := _thought_about(query, choices)):
         evidence = f"by its words; {shaped} thinks where it is asked to"
         return ModelName(text, shaped, shaped, form, evidence=evidence)
     kinds = {words(name) - _TRAINING for name in found}
-    if found and len(kinds) == 1 and (named_whole or not _is_open(said, choices)):
+    if found and len(kinds) == 1 and (named_whole or not _is_open(query, choices)):
         evidence = "by its words" if named_whole else f"by its words; {found[0]} has the fewest unsaid"
         return ModelName(text, found[0], found[0], form, tuple(found[1:]), evidence)
     if found and not exact:
-        plain = [name for name in choices if _shape(words(name)) == _shape(said)]
-        if len(plain) == 1 and any(_SIZE.fullmatch(word) for word in said):
+        plain = [name for name in choices if _shape(words(name)) == _shape(query)]
+        if len(plain) == 1 and any(_SIZE.fullmatch(word) for word in query):
             evidence = f"{SAME_SHAPES} {plain[0]}: the names differ in training or date only"
             return ModelName(text, plain[0], plain[0], form, evidence=evidence)
-        offered = sorted({*found, *_matching_all(said, choices)}, key=lambda name: (name not in found, len(name), name))
+        offered = sorted(
+            {*found, *_matching_all(query, choices)}, key=lambda name: (name not in found, len(name), name)
+        )
         which = "give one of them" if len(offered) > 1 else "give that name if so"
         return ModelName(
             text, None, None, form, tuple(offered), f"{text!r} could be {', '.join(offered[:12])}; {which}"
         )
-    if not exact and (shaped := _of_same_shape(said, choices)):
+    if not exact and (shaped := _of_same_shape(query, choices)):
         evidence = f"{SAME_SHAPES} {shaped}: the names differ in training or date only"
         return ModelName(text, shaped, shaped, form, evidence=evidence)
     return None
 
 
-def _thought_about(said: frozenset[str], choices: Collection[str]) -> str | None:
+def _thought_about(query: frozenset[str], choices: Collection[str]) -> str | None:
     """The model that is meant by its name and `thinking`, where one training does both: its name states none."""
-    rest = said - {"thinking"}
-    if rest == said or not rest:
+    rest = query - {"thinking"}
+    if rest == query or not rest:
         return None
     same = [name for name in choices if words(name) == rest and "preview" not in name.casefold()]
     return next(iter(_originals_first(same)), None) if not rest & _TRAINING else None
 
 
-def _by_parameters(said: frozenset[str], choices: Collection[str]) -> list[str]:
+def _by_parameters(query: frozenset[str], choices: Collection[str]) -> list[str]:
     """Models whose name has no size where one was said that is their number of parameters (`phi-4 14b`)."""
-    size = next((word for word in said if re.fullmatch(r"\d+(?:\.\d+)?[bmt]", word)), None)
-    if size is None or not said - _TRAINING - {size}:
+    size = next((word for word in query if re.fullmatch(r"\d+(?:\.\d+)?[bmt]", word)), None)
+    if size is None or not query - _TRAINING - {size}:
         return []
     asked = float(size[:-1]) * {"m": 1e6, "b": 1e9, "t": 1e12}[size[-1]]
     unsized = [name for name in choices if not any(_SIZE.fullmatch(word) for word in words(name))]
     return [
         name
-        for name in _matching(said - {size}, unsized)
+        for name in _matching(query - {size}, unsized)
         if name in catalogue() and abs(_parameters(name) / asked - 1) < _SIZE_TOLERANCE
     ]
 
@@ -372,16 +374,16 @@ def _parameters(name: str) -> float:
         return 0.0
 
 
-def _is_open(said: frozenset[str], choices: Collection[str]) -> bool:
+def _is_open(query: frozenset[str], choices: Collection[str]) -> bool:
     """Whether a size or a version was left out that tells models apart: `qwen 3` is no model, `smollm` not SmolLM2."""
-    named = [words(name) for name in _matching_all(said - _TRAINING, choices)]
-    if alike := [own for own in named if not _plain(own - said)]:
+    named = [words(name) for name in _matching_all(query - _TRAINING, choices)]
+    if alike := [own for own in named if not _plain(own - query)]:
         named = alike  # a word left unsaid that is neither size nor version nor training is that of another model
     sizes = {frozenset(word for word in own if _SIZE.fullmatch(word)) for own in named}
     versions = {word for own in named for word in own if re.fullmatch(r"\d+(?:\.\d+)*", word)}
-    of_size = len(sizes) > 1 and not any(_SIZE.fullmatch(word) for word in said)
+    of_size = len(sizes) > 1 and not any(_SIZE.fullmatch(word) for word in query)
     return of_size or (
-        any(not _DATE.fullmatch(word) for word in versions) and not any(_VERSION.fullmatch(word) for word in said)
+        any(not _DATE.fullmatch(word) for word in versions) and not any(_VERSION.fullmatch(word) for word in query)
     )
 
 
@@ -390,16 +392,16 @@ def _plain(own: frozenset[str]) -> frozenset[str]:
     return frozenset(w for w in own - _TRAINING if not (_SIZE.fullmatch(w) or _VERSION.fullmatch(w)))
 
 
-def _matching_all(said: frozenset[str], choices: Collection[str]) -> list[str]:
-    return sorted(name for name in choices if said <= words(name))
+def _matching_all(query: frozenset[str], choices: Collection[str]) -> list[str]:
+    return sorted(name for name in choices if query <= words(name))
 
 
-def _of_same_shape(said: frozenset[str], choices: Collection[str]) -> str | None:
+def _of_same_shape(query: frozenset[str], choices: Collection[str]) -> str | None:
     """A model whose name differs in nothing but how and when its weights were trained, or None."""
-    if any(_SIZE.fullmatch(word) for word in said):
-        same = [name for name in choices if _shape(words(name)) == _shape(said)]
-    elif any(word[-1].isdigit() for word in said):  # DeepSeek-R1-0528; what thinks may have another format
-        same = [name for name in choices if _undated(words(name)) == _undated(said)]
+    if any(_SIZE.fullmatch(word) for word in query):
+        same = [name for name in choices if _shape(words(name)) == _shape(query)]
+    elif any(word[-1].isdigit() for word in query):  # DeepSeek-R1-0528; what thinks may have another format
+        same = [name for name in choices if _undated(words(name)) == _undated(query)]
     else:
         return None
     return next(iter(_originals_first(same)), None)

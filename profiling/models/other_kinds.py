@@ -13,7 +13,7 @@ ANSWERED = "Skyline answers for published models that read and write text"
 @cache
 def _kinds() -> tuple[tuple[re.Pattern[str], str], ...]:
     rows = reference_rows("other_models.csv")
-    return tuple((re.compile(rf"(?<![a-z0-9])(?:{row['said']})(?![a-z0-9])"), row["does"]) for row in rows)
+    return tuple((re.compile(rf"(?<![a-z0-9])(?:{row['pattern']})(?![a-z0-9])"), row["does"]) for row in rows)
 
 
 def other_work(name: str) -> str | None:

@@ -142,11 +142,11 @@ def _compressed(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Scheme
                 targeted.append((Names(targets), width))
     sparsity = stated.get("sparsity_config")
     sparsity = sparsity if isinstance(sparsity, Mapping) else {}
-    if kept := _kept(str(sparsity.get("format") or stated.get("format")), sparsity.get("global_sparsity")):
+    if sparse := _sparse_width(str(sparsity.get("format") or stated.get("format")), sparsity.get("global_sparsity")):
         dense, _ = names_of(sparsity.get("ignore"))
         whole = [(dense, width) for width in dict.fromkeys(widths.values())][:1]
-        widths = {group: kept(width) for group, width in (widths or all_of(Width(16))).items()}
-        targeted = [*whole, *((names, kept(width)) for names, width in targeted)] if dense else targeted
+        widths = {group: sparse(width) for group, width in (widths or all_of(Width(16))).items()}
+        targeted = [*whole, *((names, sparse(width)) for names, width in targeted)] if dense else targeted
         ignored = ignored if groups else dense
         kinds = [*(kinds or ["bf16"]), "zeros left out"]
     if notes:  # what such lists of ModelOpt hold: attention, states, routers, head
@@ -156,7 +156,7 @@ def _compressed(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Scheme
                   basis="compressed tensors: width by group of modules, with a list of exceptions")  # fmt: skip
 
 
-def _kept(form: str, sparsity: object) -> Callable[[Width], Width] | None:
+def _sparse_width(form: str, sparsity: object) -> Callable[[Width], Width] | None:
     """What leaving zeros out makes of a width; None: they are stored like others.
 
     Of four numbers two are kept with 2 bits each for their places; scattered ones with a bit per number.

@@ -194,8 +194,8 @@ def _quark(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Scheme:
     layers = stated.get("layer_quant_config")
     plain, targeted = own_widths(layers if isinstance(layers, Mapping) else {}, _quark_width)
     ignored, notes = names_of(stated.get("exclude"), plain)
-    said = [how.get("weight") for how in (whole, *dict(layers or {}).values()) if isinstance(how, Mapping)]
-    parts = [part for each in said for part in (each if isinstance(each, list) else [each])]
+    weights = [how.get("weight") for how in (whole, *dict(layers or {}).values()) if isinstance(how, Mapping)]
+    parts = [part for each in weights for part in (each if isinstance(each, list) else [each])]
     kinds = [str(part.get("dtype")) for part in parts if isinstance(part, Mapping)]
     return Scheme(name=f"quark {' + '.join(dict.fromkeys(kinds)) or 'without weights'}",
                   widths=all_of(width) if width else {}, ignored=ignored, targeted=targeted, notes=notes,

@@ -21,7 +21,7 @@ from profiling.models.families.inferred import inferred
 from profiling.models.formats import TEXT_PARTS, published_format, quantisation_of
 from profiling.models.other_kinds import ANSWERED, other_work
 from profiling.models.records import record_of
-from profiling.models.towers import AHEAD, uncounted
+from profiling.models.towers import MTP_FIELDS, uncounted
 from profiling.reference_files import reference_rows, reference_text
 
 """Tables that ship with the package: architectures, accelerators, weight formats, Table 1."""
@@ -56,8 +56,8 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         stated = Config(named)
         family = FAMILIES.get(model_type)
         model = family(stated) if family else _unknown(stated)
-        beside = tuple(uncounted(config, text, model))
-        made = replace(model, not_counted=(*model.not_counted, *beside))
+        uncounted_parts = tuple(uncounted(config, text, model))
+        made = replace(model, not_counted=(*model.not_counted, *uncounted_parts))
         stored = published_format(made, {**config, **text})
     except _ODD_FIELDS as error:
         if isinstance(error, ProfilingError):
@@ -138,7 +138,7 @@ def from_path(path: str | Path) -> Architecture:
     return replace(model, stored_bytes=_stored_bytes(file.parent)) if file.name == "config.json" else model
 
 
-_BESIDE = {"hf_quant_config.json": "modelopt", "quantize_config.json": "gptq", "quant_config.json": "awq"}
+_QUANTISER_FILES = {"hf_quant_config.json": "modelopt", "quantize_config.json": "gptq", "quant_config.json": "awq"}
 """Files in which quantisers said how a checkpoint is stored, before configs did."""
 
 
@@ -151,13 +151,13 @@ def stated_config(file: Path) -> dict[str, Any]:
     config = json_object(text_of(file), str(file), InvalidConfig)
     if quantisation_of(config) is not None:
         return config
-    for name, method in _BESIDE.items():
-        beside = file.with_name(name)
-        if beside.is_file():
-            read = json_object(text_of(beside), str(beside), InvalidConfig)
+    for name, method in _QUANTISER_FILES.items():
+        path = file.with_name(name)
+        if path.is_file():
+            read = json_object(text_of(path), str(path), InvalidConfig)
             stated = read.get("quantization", {}) if method == "modelopt" else read
-            said = {"quant_method": method, **stated} if isinstance(stated, Mapping) else None
-            return config | ({"quantization_config": said} if said else {})
+            quantisation = {"quant_method": method, **stated} if isinstance(stated, Mapping) else None
+            return config | ({"quantization_config": quantisation} if quantisation else {})
     return config
 
 
@@ -256,7 +256,7 @@ class CatalogueEntry:
         config["tie_word_embeddings"] = row["tied_embeddings"] == "true"
         config.update(json.loads(row["config_extra"] or "{}"))
         stated = (self.stated or {}).get("config", {})
-        config |= {key: stated[key] for key in AHEAD if key in stated}
+        config |= {key: stated[key] for key in MTP_FIELDS if key in stated}
         published = quantisation_of(stated)
         if published is not None:
             config["quantization_config"] = published

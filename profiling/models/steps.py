@@ -215,7 +215,7 @@ class Convolution(Step):
     bias: bool = False
     group_width: int = 1
     """Input channels each output channel sees; 1: depthwise."""
-    kept: int | None = None
+    state_inputs: int | None = None
     """Inputs kept per channel; None: the `kernel` − 1 that the next token needs."""
     split: Split = "column"
 
@@ -227,7 +227,7 @@ class Convolution(Step):
     @property
     def state_width(self) -> int:
         """Numbers kept per sequence, at the width of activations."""
-        return self.channels * (self.kernel - 1 if self.kept is None else self.kept)
+        return self.channels * (self.kernel - 1 if self.state_inputs is None else self.state_inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,10 +80,10 @@ def means_published(asked: str | None, published: StoredFormat) -> bool:
     """
     if asked is None:
         return True
-    said, name = asked.strip().casefold(), published.name.casefold()
+    text, name = asked.strip().casefold(), published.name.casefold()
     kind = re.split(r"[ -]", name.removeprefix("int "), maxsplit=1)[0]
     is_alone = not set(name) & set(",+")
-    return said == name or (is_alone and said == kind and said in _OF_SOME_MATRICES)
+    return text == name or (is_alone and text == kind and text in _OF_SOME_MATRICES)
 
 
 BF16 = StoredFormat("bf16", (), "the config states no quantisation")

@@ -51,7 +51,7 @@ _OF_VIDEO = ("qwen", "glm")
 """Beginnings of the towers whose patches reach over two frames, where the config does not say over how many."""
 _UNSTATED = {"step3p7": 1_981_014_784}
 """Parameters of vision towers that transformers builds for a family though a config says nothing of them."""
-AHEAD = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
+MTP_FIELDS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
           "mtp_num_layers")  # fmt: skip
 """Fields that say how many layers predict ahead."""
 
@@ -290,10 +290,10 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
     unstated = _UNSTATED.get(str(config.get("model_type", "")))
     if unstated and not towers.get("vision_config"):
         yield Uncounted("vision tower", unstated)
-    ahead = size_of(text, *AHEAD) or size_of(config, *AHEAD)
-    if ahead and model.kind == "decoder":
+    mtp_layers = size_of(text, *MTP_FIELDS) or size_of(config, *MTP_FIELDS)
+    if mtp_layers and model.kind == "decoder":
         hidden = model.hidden_size
         last = model.main.layers[model.main.order[-1] if model.main.order else -1]
         each = sum(step.parameters for step in last.steps) + 2 * hidden**2 + 3 * hidden
-        layers = "layer that predicts ahead" if ahead == 1 else "layers that predict ahead"
-        yield Uncounted(f"{ahead} {layers} (MTP)", ahead * each, is_tower=False, mtp_layers=ahead)
+        layers = "layer that predicts ahead" if mtp_layers == 1 else "layers that predict ahead"
+        yield Uncounted(f"{mtp_layers} {layers} (MTP)", mtp_layers * each, is_tower=False, mtp_layers=mtp_layers)

@@ -124,7 +124,7 @@ def base(config: Config, form: Form) -> LayerSpec:
 def _of_local_layers(config: Config, plain: LayerSpec) -> LayerSpec:
     """The layer with the heads that the config states apart for those with a window (Inkling 2, Step 3.5)."""
     other = config.get("attention_other_setting")
-    said = Config({
+    local = Config({
         "model_type": config.model_type, "swa_num_attention_heads": plain.heads,
         "swa_num_key_value_heads": plain.kv_heads, "swa_head_dim": plain.head_dim,
         **{name: value for name, value in config.fields.items() if name.startswith("swa_") and value is not None},
@@ -132,9 +132,9 @@ def _of_local_layers(config: Config, plain: LayerSpec) -> LayerSpec:
     })  # fmt: skip
     return replace(
         plain,
-        heads=said.integer("num_attention_heads", "swa_num_attention_heads"),
-        kv_heads=said.integer("num_attention_groups", "swa_num_key_value_heads"),
-        head_dim=said.integer("head_dim", "swa_head_dim"),
+        heads=local.integer("num_attention_heads", "swa_num_attention_heads"),
+        kv_heads=local.integer("num_attention_groups", "swa_num_key_value_heads"),
+        head_dim=local.integer("head_dim", "swa_head_dim"),
     )
 
 

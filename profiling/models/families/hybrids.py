@@ -139,7 +139,7 @@ def gemma3n(config: Config) -> Architecture:
     streams = config.integer("altup_num_inputs", default=4)
     rank = config.integer("laurel_rank", default=64)
     width = config.integer("hidden_size_per_layer_input", default=256)
-    beside: tuple[Step, ...] = (
+    low_rank_steps: tuple[Step, ...] = (
         Linear(name="low_rank_down", inputs=("attention_norm",), width_in=hidden, width_out=rank),
         Linear(name="low_rank_up", inputs=("low_rank_down",), width_in=rank, width_out=hidden),
         Normalisation(name="low_rank_norm", inputs=("low_rank_up",), width=hidden, gains=hidden),
@@ -160,7 +160,7 @@ def gemma3n(config: Config) -> Architecture:
         for index in range(1, streams)
     )
     specs = [
-        replace(spec, layer_steps=(*beside, *_per_layer_steps(hidden, width)))
+        replace(spec, layer_steps=(*low_rank_steps, *_per_layer_steps(hidden, width)))
         for spec in _share_caches(config, layers_of(config, form))
     ]
     before = (*_per_layer_ends(config, count, hidden, width), *more)

@@ -39,7 +39,7 @@ def rwkv7(config: Config) -> Architecture:
     def time_mix(*, first: bool) -> tuple[Step, ...]:
         names = ("decay", "strength", "gate", *(() if first else ("value_mix",)))  # later layers mix in its values
         return (
-            Convolution(name="time_shift", inputs=("attention_norm",), channels=hidden, kernel=1, kept=1),
+            Convolution(name="time_shift", inputs=("attention_norm",), channels=hidden, kernel=1, state_inputs=1),
             *(
                 Linear(name=name, inputs=("time_shift",), width_in=hidden, width_out=hidden, split="column",
                        units=heads)
@@ -55,7 +55,9 @@ def rwkv7(config: Config) -> Architecture:
             Linear(name="output", inputs=("state_gated",), width_in=hidden, width_out=hidden, split="row", units=heads),
         )  # fmt: skip
 
-    channel_shift = Convolution(name="channel_shift", inputs=("feed_forward_norm",), channels=hidden, kernel=1, kept=1)
+    channel_shift = Convolution(
+        name="channel_shift", inputs=("feed_forward_norm",), channels=hidden, kernel=1, state_inputs=1
+    )
     spec = LayerSpec(
         hidden_size=hidden, heads=heads, kv_heads=heads, head_dim=dim, gated=False, norm="layer", rotary=False,
         intermediate_size=config.integer("intermediate_size", default=4 * hidden), layer_steps=(channel_shift,),

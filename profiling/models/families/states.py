@@ -122,7 +122,7 @@ def _short_convolution(state: ShortConvolution, hidden: int, source: str) -> lis
         _column("state_input", source, hidden, 3 * hidden, 0, bias=state.bias),
         _gated("state_gate", hidden, "state_input"),
         Convolution(name="state_convolution", inputs=("state_gate",), channels=hidden, kernel=state.kernel,
-                    bias=state.bias, kept=state.kernel),
+                    bias=state.bias, state_inputs=state.kernel),
         _gated("state_gated", hidden, "state_convolution", "state_input"),
         Linear(name="state_output", inputs=("state_gated",), width_in=hidden, width_out=hidden, bias=state.bias,
                split="row"),

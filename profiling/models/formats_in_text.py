@@ -50,15 +50,15 @@ def unknown_type(text: str) -> str | None:
 
 def format_in_short(text: str) -> tuple[str, str] | None:
     """The usual format of what a text says in short, or of GGUF without a type; and why."""
-    said = text.casefold()
-    if "unquantized" in said:
+    folded = text.casefold()
+    if "unquantized" in folded:
         return None
-    if short := _SHORT.search(said):
+    if short := _SHORT.search(folded):
         meant = _SHORT_FORMATS[re.sub(r"[-_ ]|s$", "", short[1])]
         return meant, f"{short[1]} is taken as {meant}"
-    if not is_gguf(said):
+    if not is_gguf(folded):
         return None
-    if _STAYS_MXFP4.search(said):
+    if _STAYS_MXFP4.search(folded):
         return "gguf-mxfp4_moe", "its type of GGUF is not said; experts are MXFP4 in all, and gguf-mxfp4_moe is taken"
     why = "which llama.cpp downloads of a repository (-hf) where no other is asked for"
     return ollama.FORMAT, f"its type of GGUF is not said; {ollama.FORMAT} is taken, {why}"
