@@ -17,11 +17,11 @@ from profiling.answers.advise_split import LAYERED, HostMemory, on_unlike
 from profiling.answers.answer import Answer
 from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.answers.candidate import Candidate, Need, Verdict, described
-from profiling.answers.choose import Tried, widest
-from profiling.answers.commands import PROMPT, commands, unsaid
+from profiling.answers.commands import PROMPT, commands, unset_options
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence, Lost, in_format
 from profiling.answers.question import Question, split_over
+from profiling.answers.widest_format import Tried, widest
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
 from profiling.memory.engines import borrowed, default_engine, runs_on
@@ -132,8 +132,8 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     choices = tuple(formats) or formats_of(engine)
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'the usual one for {need.machine}'}."]
     notes += borrowed(engine)
-    notes += unsaid(engine, need.options)
-    beside = HostMemory.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
+    notes += unset_options(engine, need.options)
+    host_memory = HostMemory.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     found: list[Candidate] = []
     counts = dict.fromkeys(_ORDER, 0)
     without_shapes: list[str] = []
@@ -148,10 +148,10 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         candidate = _candidate(door, model, device, engine, choices, need, row)
         if (
             candidate.verdict == "needs more memory"
-            and beside
+            and host_memory
             and counts["needs offload"] < _MOST_SHOWN["needs offload"]
         ):
-            candidate = beside.candidate(door, model, need, row) or candidate
+            candidate = host_memory.candidate(door, model, need, row) or candidate
         lost = evidence.lost(model, candidate.weight_format, need.kv_bits, CACHE_TASKS[need.use])
         candidate = replace(_with_loss(candidate, lost), measured=evidence.measured(model, candidate.weight_format))
         if counts[candidate.verdict] < _MOST_SHOWN[candidate.verdict]:

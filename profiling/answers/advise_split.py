@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from profiling.answers.candidate import Candidate, Need, Verdict, described
-from profiling.answers.choose import Tried, widest
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door
 from profiling.answers.placement import Split, host_of
 from profiling.answers.split import best_split, longest_on, needs_on, placed
+from profiling.answers.widest_format import Tried, widest
 from profiling.devices.accelerators import Accelerator
 from profiling.devices.fleet import Fleet
 from profiling.errors import ProfilingError

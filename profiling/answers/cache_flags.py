@@ -57,10 +57,10 @@ def cache_flags(engine: str, kv: str) -> str:
         UnsupportedPrecision: No such cache format.
         InvalidWorkload: The engine has no such cache, as far as is known here; the message names those it has.
     """
-    said, name = known_engine(engine), kv.strip().casefold()
+    program, name = known_engine(engine), kv.strip().casefold()
     if kv_format(kv) == kv_format(WHOLE) and name != "bf16":
         return ""
-    known = _FLAGS.get(said, _FLAGS.get(runs_on(said), {}) if said != "lm-studio" else {})
+    known = _FLAGS.get(program, _FLAGS.get(runs_on(program), {}) if program != "lm-studio" else {})
     if is_number(name):
         name = _of_bits(known, float(name)) or name
     if name in known:

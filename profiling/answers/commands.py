@@ -103,17 +103,17 @@ _OPTION_NAMES: Mapping[str, str] = {
 
 
 def _of_options(engine: str) -> Mapping[str, str]:
-    said = known_engine(engine)
-    return _OPTIONS.get("vllm-v1" if said.startswith("vllm") else said, {})
+    program = known_engine(engine)
+    return _OPTIONS.get("vllm-v1" if program.startswith("vllm") else program, {})
 
 
-def unsaid(engine: str, options: Mapping[str, object]) -> list[str]:
+def unset_options(engine: str, options: Mapping[str, object]) -> list[str]:
     """What of an engine's options (`Need.options`) the commands do not say, as sentences.
 
     Raises:
         InvalidWorkload: No such engine.
     """
-    missing = [said for name, said in _OPTION_NAMES.items() if name in options and name not in _of_options(engine)]
+    missing = [label for name, label in _OPTION_NAMES.items() if name in options and name not in _of_options(engine)]
     return [f"The commands do not set {each}: no flag of {engine} for it is known here." for each in missing]
 
 
@@ -143,9 +143,9 @@ def commands(  # noqa: PLR0913 - one option of a server each
     """
     run, check = _started(model, weight_format, engine, device, split or Parallelism(), context, users, flags, kv)
     known = _of_options(engine)
-    said = " ".join(known[name].format(value) for name, value in (options or {}).items() if name in known)
+    extras = " ".join(known[name].format(value) for name, value in (options or {}).items() if name in known)
     # llama-bench starts the engine itself; all other checks ask what the first command has started.
-    return f"{run} {said}".rstrip(), f"{check} {said}".rstrip() if check.startswith("llama-bench") else check
+    return f"{run} {extras}".rstrip(), f"{check} {extras}".rstrip() if check.startswith("llama-bench") else check
 
 
 def _started(  # noqa: PLR0913, PLR0917 - everything that a command says
@@ -153,14 +153,14 @@ def _started(  # noqa: PLR0913, PLR0917 - everything that a command says
     users: int, flags: str | None, kv: str,
 ) -> tuple[str, str]:  # fmt: skip
     cache = cache_flags(engine, kv)
-    said, computes = known_engine(engine), runs_on(engine)
+    program, computes = known_engine(engine), runs_on(engine)
     name = model.name.rsplit("/", maxsplit=1)[-1]
     if computes == "llama.cpp":
         where = flags if flags is not None else "" if device.kind == "cpu" else "-ngl 99"
-        return _llama_cpp(said, f"{name}-{_stored(weight_format).upper()}.gguf", where, cache, context, users)
+        return _llama_cpp(program, f"{name}-{_stored(weight_format).upper()}.gguf", where, cache, context, users)
     if computes == "mlx":
         return _mlx(model.name, name, weight_format, users)
-    server = _SERVERS.get(said) or _SERVERS.get(computes, _SERVERS["transformers"])
+    server = _SERVERS.get(program) or _SERVERS.get(computes, _SERVERS["transformers"])
     return _served(server, model, weight_format, _serve_notes(server, split), {
         "context": context, "users": users, "all": context * users, "requests": 16 * users, "prompt": PROMPT,
         "new": _NEW_TOKENS,
@@ -177,10 +177,10 @@ def _stored(weight_format: str) -> str:
     return weight_format.removeprefix("gguf-").split()[0]
 
 
-def _llama_cpp(said: str, file: str, where: str, cache: str, context: int, users: int) -> tuple[str, str]:
+def _llama_cpp(program: str, file: str, where: str, cache: str, context: int, users: int) -> tuple[str, str]:
     words = where.split()
     # Ollama is told by its environment, which a benchmark of llama.cpp does not read.
-    cached = cache.split() if said == "llama.cpp" else []
+    cached = cache.split() if program == "llama.cpp" else []
     # llama-bench separates devices of -ts by slashes, as commas separate its tests.
     benched = [
         word.replace(",", "/") if before == "-ts" else word for before, word in zip(["", *words], words, strict=False)
@@ -190,16 +190,16 @@ def _llama_cpp(said: str, file: str, where: str, cache: str, context: int, users
         *cached, "-fa 1 -o json",
     ])  # fmt: skip
     short = file.removesuffix(".gguf").casefold()
-    if said == "ollama":
+    if program == "ollama":
         layers = words[words.index("-ngl") + 1] if "-ngl" in words else "0"
         lines = f"FROM ./{file}\\nPARAMETER num_ctx {context}\\nPARAMETER num_gpu {layers}\\n"
-        said_before = " ".join(filter(None, (cache, f"OLLAMA_NUM_PARALLEL={users}" if users > 1 else "")))
-        serve = f"{said_before} ollama serve & " if said_before else ""
+        variables = " ".join(filter(None, (cache, f"OLLAMA_NUM_PARALLEL={users}" if users > 1 else "")))
+        serve = f"{variables} ollama serve & " if variables else ""
         return (
             f"{serve}printf '{lines}' > Modelfile && ollama create {short} -f Modelfile && ollama run {short}",
             f"ollama run {short} --verbose 'Describe Lisbon in 300 words.'",
         )
-    if said == "lm-studio":
+    if program == "lm-studio":
         load = f"lms load {short} --context-length {context * users} --gpu {'max' if words else 'off'}"
         return f"lms import {file} && {load} && lms server start", check
     return " ".join(["llama-server", "-m", file, f"-c {context * users} -np {users}", *words, *cached,

@@ -140,5 +140,5 @@ def _sizes(model: Architecture, form: str | None) -> tuple[float, float | None, 
     if any(part.parameters is None for part in model.not_counted):
         return weights, None, form or published
     share = weights / max(model.parameters_total, 1)
-    beside = sum((part.parameters or 0) * (2 if part.is_tower else share) for part in model.not_counted)
-    return weights, weights + beside, form or published
+    not_counted = sum((part.parameters or 0) * (2 if part.is_tower else share) for part in model.not_counted)
+    return weights, weights + not_counted, form or published

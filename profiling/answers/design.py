@@ -231,20 +231,20 @@ def design(
     door.device(wish.accelerator)
     tried = _Tried(door, wish, fit)
     tried.search(trials)
-    kept, seen = list(tried.kept.values()), len(tried.seen)
-    if not kept:
+    rows, seen = list(tried.rows.values()), len(tried.seen)
+    if not rows:
         raise DoesNotFit(
             f"none of {seen} shapes of {wish.parameters / 1e9:g}B meets the limits; closest: {tried.nearest[1]}"
         )
-    frame = pl.DataFrame(kept, infer_schema_length=None)
+    frame = pl.DataFrame(rows, infer_schema_length=None)
     order = ["time_per_output_token_s", "memory_high_gib"]
-    front = frame.filter(pl.Series(front_mask(_objectives(kept)))).sort(order)
-    said = (
-        f"Predicted, not trained: {seen} shapes of {wish.parameters / 1e9:g}B were tried, {len(kept)} meet the limits, "
+    front = frame.filter(pl.Series(front_mask(_objectives(rows)))).sort(order)
+    summary = (
+        f"Predicted, not trained: {seen} shapes of {wish.parameters / 1e9:g}B were tried, {len(rows)} meet the limits, "
         f"{front.height} are not beaten by any other on speed, memory and expected ability at once."
     )
     notes = [
-        said,
+        summary,
         "Times have the error of any prediction on this device: the low and high columns hold 80 %.",
     ]
     if fit is not None:
@@ -262,7 +262,7 @@ class _Tried:
     def __init__(self, door: Door, wish: Wish, fit: ScalingFit | None) -> None:
         self.door, self.wish, self.fit = door, wish, fit
         self.seen: set[tuple[object, ...]] = set()
-        self.kept: dict[tuple[object, ...], dict[str, object]] = {}
+        self.rows: dict[tuple[object, ...], dict[str, object]] = {}
         self.nearest: tuple[float, str] = (float("inf"), "none could be asked about")
 
     def search(self, trials: int) -> None:
@@ -296,7 +296,7 @@ class _Tried:
         if missed:
             self.nearest = min(self.nearest, (max(missed.values()), _closest(words, missed)))
         else:
-            self.kept[key] = row
+            self.rows[key] = row
         return tuple(_objectives([row])[0].tolist())
 
 
@@ -361,8 +361,8 @@ def _missed(wish: Wish, row: Mapping[str, object]) -> dict[str, float]:
 
 
 def _closest(words: Mapping[str, object], missed: Mapping[str, float]) -> str:
-    said = ", ".join(f"{name} {factor:.2f} times as large as asked" for name, factor in missed.items())
-    return f"{words['layers']} layers of {words['hidden_size']}, {words['mixing']}, {words['blocks']}: {said}"
+    excess = ", ".join(f"{name} {factor:.2f} times as large as asked" for name, factor in missed.items())
+    return f"{words['layers']} layers of {words['hidden_size']}, {words['mixing']}, {words['blocks']}: {excess}"
 
 
 def _objectives(rows: Sequence[Mapping[str, object]]) -> np.ndarray:

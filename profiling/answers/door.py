@@ -43,7 +43,7 @@ from profiling.roofline.operator_time import OperatorModel
 from profiling.roofline.workload import ADAPTER_BITS, Adapters, Parallelism, Stage
 
 Rows = Sequence[Mapping[str, Any]]
-_KEPT_ANSWERS = 512
+_MOST_ANSWERS = 512
 
 
 def engine_for(model: Architecture, device: Accelerator) -> str:
@@ -87,7 +87,7 @@ class Door:
         self.own_models = dict(own_models or {})
         self._look_up = look_up
         self._named: dict[str, Architecture | None] = {}
-        self.answer = lru_cache(_KEPT_ANSWERS)(self._answer)
+        self.answer = lru_cache(_MOST_ANSWERS)(self._answer)
 
     @classmethod
     def from_tables(
@@ -375,8 +375,8 @@ class Door:
         def ask(stage: Stage) -> Estimate:
             generated = question.generated if stage == "generate" else 0
             work = replace(workload, stage=stage, generated=generated)
-            beside = extra / workload.parallelism.devices
-            found = estimate(model, device, work, fitted, engine, extra_bytes=beside, held=question.held_by(engine))
+            per_device = extra / workload.parallelism.devices
+            found = estimate(model, device, work, fitted, engine, extra_bytes=per_device, held=question.held_by(engine))
             for read in (images, sounds):
                 found = found if read is None or stage == "decode" else read.before(found)
             return found

@@ -170,8 +170,8 @@ class TokenEnergy:
         idle, host = idle_draw(self.accelerator), host_idle_draw(self.accelerator)
         if idle is None:
             return f"{rests}; the idle power of {self.accelerator.name} is not known, so it is left out."
-        beside = f" and {host.watts.likely:.0f} W of the host" if host else ", host left out"
-        return f"{rests}, at {idle.watts.likely:.0f} W per device{beside}."
+        of_host = f" and {host.watts.likely:.0f} W of the host" if host else ", host left out"
+        return f"{rests}, at {idle.watts.likely:.0f} W per device{of_host}."
 
 
 def energy_per_token(

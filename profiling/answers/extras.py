@@ -118,14 +118,14 @@ def drafting(
         attention=workload.attention, parallelism=workload.parallelism,
     )  # fmt: skip
     if draft_model == MTP:
-        ahead = [part for part in model.not_counted if part.mtp_layers]
-        if not ahead:
+        mtp_parts = [part for part in model.not_counted if part.mtp_layers]
+        if not mtp_parts:
             raise InvalidWorkload(f"{model.name} has no layers that predict ahead; name a smaller model to draft")
         last = model.main.depth - 1
         small = part_of(model, Held(whole=(last,), last=True))
         assert small is not None  # noqa: S101 - it holds a layer
-        stored = sum(part.parameters or 0 for part in ahead) * float(workload.precision.weight_bits) / 8
-        words = ahead[0].name
+        stored = sum(part.parameters or 0 for part in mtp_parts) * float(workload.precision.weight_bits) / 8
+        words = mtp_parts[0].name
     else:
         small = find(draft_model)
         own, other = model.vocabulary_size, small.vocabulary_size

@@ -168,11 +168,11 @@ def _runs(
         if row["devices"] is None:
             yield None
             continue
-        kept = kv if not _no_such_cache(row["engine"], asked) else WHOLE
+        cache_format = kv if not _no_such_cache(row["engine"], asked) else WHOLE
         split = Parallelism(tensor=row["tensor_parallel"], pipeline=row["pipeline_parallel"])
         yield commands(
             model, weight_format, row["engine"], device, split=split, context=asked.context, users=asked.batch,
-            kv=kept, options=asked.options,
+            kv=cache_format, options=asked.options,
         )[0]  # fmt: skip
 
 
@@ -218,19 +218,19 @@ def fit_on(
     prompt = min(PROMPT, question.context)
     rows, notes = [], [f"Layers are distributed as llama.cpp does it; {SPLIT_BASIS}.", *([stated] if stated else [])]
     engine = question.engine if question.engine and runs_on(question.engine) == LAYERED else LAYERED
-    for said in machines:
-        found = resolve_device(said, door.devices)
+    for machine in machines:
+        found = resolve_device(machine, door.devices)
         fleet = found.fleet
         notes += [found.note] if found.note else []
-        beside = None
+        processor = None
         if host_memory_gib:
-            beside, assumed = host_of(door, fleet.devices[0], host_memory_gib, host)
+            processor, assumed = host_of(door, fleet.devices[0], host_memory_gib, host)
             notes += [assumed] if assumed else []
         split = placed(door, model, fleet, workload, prompt=prompt) if placement is None else None
-        if beside is not None and placement is not None:
-            split = placed(door, model, fleet, workload, host=beside, placement=placement, prompt=prompt)
-        elif beside is not None and (split is None or split.verdict != "fits"):
-            split = best_split(door, model, fleet, workload, beside, prompt=prompt)
+        if processor is not None and placement is not None:
+            split = placed(door, model, fleet, workload, host=processor, placement=placement, prompt=prompt)
+        elif processor is not None and (split is None or split.verdict != "fits"):
+            split = best_split(door, model, fleet, workload, processor, prompt=prompt)
         if split is None:
             raise InvalidWorkload("layers on the processor need system memory: state its size in GiB")
         weight_format = question.weight_format or model.published_format.name
@@ -258,7 +258,7 @@ def is_several(door: Door, machines: Sequence[str]) -> bool:
     Raises:
         UnknownAccelerator: One means none.
     """
-    return any(len(resolve_device(said, door.devices).fleet.devices) > 1 for said in machines)
+    return any(len(resolve_device(machine, door.devices).fleet.devices) > 1 for machine in machines)
 
 
 def longest_context(door: Door, question: Question) -> int | None:

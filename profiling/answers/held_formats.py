@@ -48,7 +48,7 @@ class Held:
         judged: Ability of the model as published: low, likely, high (90 %).
         ability: The same in the formats asked for; as judged where their cost is not known.
         lost: What the formats cost; None: not known.
-        ahead: Points ahead of the first side, with the 95 % interval; None for the first.
+        lead: Points ahead of the first side, with the 95 % interval; None for the first.
         file_gib: Size of the weights; None where the shapes are not known.
     """
 
@@ -60,7 +60,7 @@ class Held:
     ability: tuple[float, float, float]
     lost: Lost | None
     measured: tuple[Measured, ...] = ()
-    ahead: tuple[float, float, float] | None = None
+    lead: tuple[float, float, float] | None = None
     file_gib: float | None = None
 
     @property
@@ -72,18 +72,18 @@ class Held:
     @property
     def is_beyond_noise(self) -> bool | None:
         """Whether noise does not explain the difference to the first; None: the first, or unknown cost."""
-        if self.ahead is None or self.lost is None:
+        if self.lead is None or self.lost is None:
             return None
-        return self.ahead[0] > 0 or self.ahead[2] < 0
+        return self.lead[0] > 0 or self.lead[2] < 0
 
     def row(self) -> dict[str, object]:
         """One flat row."""
         low, likely, high = self.ability
-        ahead_low, ahead, ahead_high = self.ahead or (None, None, None)
+        lead_low, lead, lead_high = self.lead or (None, None, None)
         return {
             "model_id": self.side.model_id, "weight_format": self.side.weight_format, "kv_format": self.side.kv,
             "mode": self.mode, "ability_in_format": likely, "ability_low": low, "ability_high": high,
-            "ahead": ahead, "ahead_low": ahead_low, "ahead_high": ahead_high, "is_beyond_noise": self.is_beyond_noise,
+            "ahead": lead, "ahead_low": lead_low, "ahead_high": lead_high, "is_beyond_noise": self.is_beyond_noise,
             "ability": self.judged[1], "ability_lost": self.lost and self.lost.likely,
             "ability_lost_low": self.lost and self.lost.low, "ability_lost_high": self.lost and self.lost.high,
             "is_cache_counted": self.lost and self.lost.holds_cache,
@@ -143,22 +143,22 @@ def held(door: Door, evidence: Evidence, sides: Sequence[Side], use: str = "chat
 
 def notes(found: Sequence[Held]) -> list[str]:
     """What should be known beside the rows."""
-    said = [f"{one.name}: the loss from its format is not known." for one in found if one.lost is None]
-    said += [f"{one.name}: {warning}" for one in found if one.lost for warning in one.lost.warnings]
-    return list(dict.fromkeys(said))
+    lines = [f"{one.name}: the loss from its format is not known." for one in found if one.lost is None]
+    lines += [f"{one.name}: {warning}" for one in found if one.lost for warning in one.lost.warnings]
+    return list(dict.fromkeys(lines))
 
 
 def sentence(first: Held, other: Held) -> str:
     """The answer in words."""
-    if other.ahead is None:
+    if other.lead is None:
         return ""
-    low, ahead, high = other.ahead
-    ablest, least = (other, first) if ahead > 0 else (first, other)
+    low, lead, high = other.lead
+    ablest, least = (other, first) if lead > 0 else (first, other)
     if other.lost is None or first.lost is None:
         return f"{first.name} and {other.name}: the loss from a format is not known, so they are compared as evaluated."
-    low, high = (low, high) if ahead > 0 else (-high, -low)
+    low, high = (low, high) if lead > 0 else (-high, -low)
     beyond = "beyond noise" if other.is_beyond_noise else "which noise can explain"
-    by = f"{abs(ahead):.1f} points ({decimal(low, 1)} to {decimal(high, 1)})"
+    by = f"{abs(lead):.1f} points ({decimal(low, 1)} to {decimal(high, 1)})"
     return f"{ablest.name} is ahead of {least.name} by {by}, {beyond}."
 
 
@@ -207,7 +207,7 @@ def _judged(abilities: pl.DataFrame, domain: str, models: Sequence[str]) -> Mapp
 
 
 def _against(first: Held, one: Held) -> Held:
-    ahead = one.ability[1] - first.ability[1]
+    lead = one.ability[1] - first.ability[1]
     if one.side.model_id == first.side.model_id:
         mine, theirs = (in_format((0.0, 0.0, 0.0), each.lost) for each in (one, first))
     else:
@@ -215,4 +215,4 @@ def _against(first: Held, one: Held) -> Held:
     wide = TWO_SIDED_95 / TWO_SIDED_90
     below = wide * hypot(mine[1] - mine[0], theirs[2] - theirs[1])
     above = wide * hypot(mine[2] - mine[1], theirs[1] - theirs[0])
-    return replace(one, ahead=(ahead - below, ahead, ahead + above))
+    return replace(one, lead=(lead - below, lead, lead + above))

@@ -196,7 +196,7 @@ def _fused(base: Answer) -> Improvement | None:
     """
     times = base.estimate.operators
     whole = sum(float(time.operator.count * time.prediction.likely_s) for time in times)
-    kept = {
+    operators = {
         _key(time.operator): float(time.operator.count * time.prediction.likely_s) / _tokens(base) for time in times
     }
     gone = [time for time in times if time.operator.operator_class == "elementwise"]
@@ -204,13 +204,13 @@ def _fused(base: Answer) -> Improvement | None:
     if not saved or saved >= whole:
         return None
     widest = max(float(time.prediction.high_s) / float(time.prediction.likely_s) for time in gone)
-    kept |= {_key(time.operator): 0.0 for time in gone}
+    operators |= {_key(time.operator): 0.0 for time in gone}
     share = saved / whole
     return Improvement(
         kind="fuse", change=f"{len(gone)} kinds of element-by-element operators fused with the product before them",
         ratio=(max(1 - share * widest, 0.01), 1 - share, 1.0), memory_gib=float(base.estimate.need.high) / GIB,
         verdict=base.estimate.fits, costs="nothing; the high end applies to engines that already do this",
-        operators=kept,
+        operators=operators,
     )  # fmt: skip
 
 

@@ -140,14 +140,14 @@ class Split:
         }  # fmt: skip
 
 
-def host_of(door: Door, card: Accelerator, memory_gib: float, said: str | None = None) -> tuple[Accelerator, str]:
+def host_of(door: Door, card: Accelerator, memory_gib: float, name: str | None = None) -> tuple[Accelerator, str]:
     """The processor beside a card with its memory, and what was assumed of it.
 
     Args:
         door: Whose devices.
         card: The card.
         memory_gib: Memory of the machine in GiB.
-        said: The processor as people name it; None: a common one is taken, and the second answer says which.
+        name: The processor as people name it; None: a common one is taken, and the second answer says which.
 
     Raises:
         UnknownAccelerator: The name means none, or several.
@@ -155,7 +155,7 @@ def host_of(door: Door, card: Accelerator, memory_gib: float, said: str | None =
     """
     if memory_gib <= 0:
         raise InvalidWorkload("the size of system memory is not known; state it in GiB")
-    if said is None:
+    if name is None:
         usual = _HOST["vllm-v1" if default_engine(card) == "vllm-v1" else "llama.cpp"]
         device = door.device(usual)
         note = (
@@ -163,7 +163,7 @@ def host_of(door: Door, card: Accelerator, memory_gib: float, said: str | None =
             "its bandwidth determines the speed."
         )
     else:
-        device, note = door.device(said), ""
+        device, note = door.device(name), ""
         if device.kind != "cpu":
             raise InvalidWorkload(f"{device.name} is not a processor; name one such as {_HOST['llama.cpp']!r}")
     return replace(device, memory_bytes=memory_gib * GIB, reported_memory_bytes=memory_gib * GIB), note

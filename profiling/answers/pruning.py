@@ -66,10 +66,10 @@ def pruning_of(text: str) -> Pruning:
     Raises:
         InvalidWorkload: It states none; the message says how one is written.
     """
-    said = text.strip().casefold()
-    if said in {"2:4", "2-4", "2of4"}:
+    name = text.strip().casefold()
+    if name in {"2:4", "2-4", "2of4"}:
         return Pruning("2:4", 0.5)
-    found = _WRITTEN.fullmatch(said)
+    found = _WRITTEN.fullmatch(name)
     if found is None:
         raise InvalidWorkload(f"no pruning {text!r}; write 2:4, unstructured-50% or structured-30%")
     kind: Kind = "structured" if found["kind"] == "structured" else "unstructured"

@@ -217,9 +217,9 @@ def _only(own: range, light: Sequence[int], *, inside: bool) -> tuple[int, ...]:
 
 def _layer_bytes(model: Architecture, workload: Workload, light: set[int]) -> list[float]:
     """Bytes of weights and cache of each layer as it lies on a card, from bottom to top; the head with the last."""
-    precision, kept = workload.precision, float(workload.batch) * float(workload.context)
+    precision, tokens = workload.precision, float(workload.batch) * float(workload.context)
     layers, after = _stored_bytes(model, precision)
-    cached = [width * float(precision.kv_bits) / 8 * kept for _, _, width in layers]
+    cached = [width * float(precision.kv_bits) / 8 * tokens for _, _, width in layers]
     whole = [weights + cache for (weights, _, _), cache in zip(layers, cached, strict=True)]
     rest = [weights + cache for (_, weights, _), cache in zip(layers, cached, strict=True)]
     sizes = [rest[kind] if place in light else whole[kind] for place, kind in enumerate(layer_kinds(model))]

@@ -118,10 +118,10 @@ def _row(door: Door, base: Answer, axis: str, value: str) -> dict[str, Any]:
         found = door.answer(asked)
     except ProfilingError as error:
         return {"axis": axis, "value": value, "is_asked": False, **empty, "reason": str(error)}
-    said = list(found.warnings)
+    notes = list(found.warnings)
     if asked.pruning is not None:
-        said.append(pruning_of(asked.pruning).note(found.device))
-    reason = "; ".join(said)
+        notes.append(pruning_of(asked.pruning).note(found.device))
+    reason = "; ".join(notes)
     return {"axis": axis, "value": value, "is_asked": _same(found, base), **_figures(found, base), "reason": reason}
 
 

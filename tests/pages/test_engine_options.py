@@ -13,7 +13,7 @@ from dashboards.pages.roofline.page import Roofline
 from dashboards.pages.serve.page import Serve
 from dashboards.pages.which_gpu.page import WhichGpu
 from pipelines.commands.app import app
-from profiling.answers.commands import commands, unsaid
+from profiling.answers.commands import commands, unset_options
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
 from warehouse.settings import Settings
@@ -116,8 +116,8 @@ def test_a_command_says_them_or_the_answer_that_it_does_not(data: Data) -> None:
     assert "-ctk q8_0 -ctv q8_0" in check
     assert run.endswith(" -ub 1024")
     assert check.endswith(" -ub 1024")
-    assert unsaid("llama.cpp", {"batched_tokens": 1024}) == unsaid("vllm", {"eager": True}) == []
-    assert unsaid("ollama", {"eager": True}) == [
+    assert unset_options("llama.cpp", {"batched_tokens": 1024}) == unset_options("vllm", {"eager": True}) == []
+    assert unset_options("ollama", {"eager": True}) == [
         "The commands do not set running without captured graphs: no flag of ollama for it is known here."
     ]
 
