@@ -361,14 +361,14 @@ def _take(piece: Piece, answer: _Answer, *, streams: bool) -> None:
     if piece.error:
         answer.error = piece.error
         return
-    if piece.text:
+    if piece.has_text:
         if streams and answer.first is None:
             answer.first = now
         elif answer.last is not None:
             answer.gaps.append(now - answer.last)
         answer.last = now
         answer.pieces += 1
-        answer.text.append(piece.said)
+        answer.text.append(piece.text)
     if piece.prompt_tokens is not None:
         answer.prompt_tokens = piece.prompt_tokens
     if piece.more is not None:

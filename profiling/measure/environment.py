@@ -153,9 +153,9 @@ def probe(device: str | None = None) -> list[dict[str, Any]]:
     import torch  # noqa: PLC0415
 
     device = device or default_device()
-    told = environment(device)
+    machine = environment(device)
     found = [
-        _row("device", told["accelerator"] or told["processor"]),
+        _row("device", machine["accelerator"] or machine["processor"]),
         _row("wall clock", f"{time.get_clock_info('monotonic').resolution:g} s"),
         _row("processor time next to wall time", "all threads"),
         _row("contention", gates.scheduling() and "run and wait time of threads", "Linux's schedstat is not readable"),

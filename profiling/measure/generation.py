@@ -44,7 +44,7 @@ def generate(
     from profiling.measure.usage import Usage  # noqa: PLC0415
 
     device = device or default_device()
-    told = environment(device, threads)
+    machine = environment(device, threads)
     tokenizer = tokenizer_of(checkpoint)
     config = json.loads((checkpoint / "config.json").read_text("utf-8"))
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"].to(device)
@@ -55,7 +55,7 @@ def generate(
     ends = set(end if isinstance(end, list) else [end])
     run.step(ids, 0)  # the first call pays for what later ones find ready
     run.reset()
-    with Usage(device, int(told["threads"])) as usage:
+    with Usage(device, int(machine["threads"])) as usage:
         made, times = _decode(run, ids, new_tokens, ends)
     memory = _memory(device, run)
     layers = _layers(run, ids)
@@ -63,7 +63,7 @@ def generate(
         {
             "model": checkpoint.name, "model_type": config.get("model_type"), "stage": "generate", "batch": 1,
             "context": int(ids.shape[1]), "precision": precision, "backend": run.name, "weights": "checkpoint",
-            "attention_kernel": "auto", "execution": "eager", "threads": told["threads"], "new_tokens": new_tokens,
+            "attention_kernel": "auto", "execution": "eager", "threads": machine["threads"], "new_tokens": new_tokens,
         },
         {
             "tokens": len(made), "ttft_p50_s": times[0], "inter_token_values_s": times[1:],
@@ -73,7 +73,7 @@ def generate(
     )  # fmt: skip
     if out is not None:
         rows = [{"point_id": row["point_id"], "attempt": 1, **layer} for layer in layers]
-        write_bundle(out, f"generate {checkpoint.name}", told, [row], rows, {checkpoint.name: config})
+        write_bundle(out, f"generate {checkpoint.name}", machine, [row], rows, {checkpoint.name: config})
     # The prompt and the answer are the user's: they are shown, and stay out of bundles.
     return {"text": tokenizer.decode(made, skip_special_tokens=True), **row, "layers": layers}
 

@@ -157,7 +157,7 @@ def _optimum(text: str) -> tuple[list[Row], Row]:
     """`benchmark.json` of optimum-benchmark: config and report; megabytes are decimal, energy in kWh."""
     whole: Mapping[str, Any] = parse_json(text)
     config, report = whole["config"], whole["report"]
-    backend, scenario, told = config["backend"], config["scenario"], config.get("environment", {})
+    backend, scenario, machine = config["backend"], config["scenario"], config.get("environment", {})
     batch, length = int(scenario["input_shapes"]["batch_size"]), int(scenario["input_shapes"]["sequence_length"])
     rows = []
     # Decoding is told per token, or as one time for all of them.
@@ -189,11 +189,11 @@ def _optimum(text: str) -> tuple[list[Row], Row]:
         rows.append(point(what, measured))
     if not rows:
         raise UnreadableResult("the report has neither prefill, per_token nor forward latencies")
-    gpus = told.get("gpu") or []
+    gpus = machine.get("gpu") or []
     described = {
-        "accelerator": next(iter(gpus), None) if isinstance(gpus, list) else gpus, "processor": told.get("cpu"),
-        "python": told.get("python_version"), "device_kind": backend.get("device"),
-        "software": f"optimum-benchmark {told.get('optimum_benchmark_version')}",
+        "accelerator": next(iter(gpus), None) if isinstance(gpus, list) else gpus, "processor": machine.get("cpu"),
+        "python": machine.get("python_version"), "device_kind": backend.get("device"),
+        "software": f"optimum-benchmark {machine.get('optimum_benchmark_version')}",
     }  # fmt: skip
     return rows, _environment("optimum-benchmark", None, described)
 

@@ -181,17 +181,17 @@ def _bitsandbytes_4(parts: Mapping[str, Tensor], _stated: Mapping[str, Any]) -> 
     arXiv 2305.14314, section 3; the state beside the weight is JSON (`QuantState.as_dict` of bitsandbytes).
     """
     state = next(tensor for name, tensor in parts.items() if "quant_state" in name)
-    said = json.loads(bytes(state.tolist()))
+    fields = json.loads(bytes(state.tolist()))
     scales = parts["weight.absmax"]
     if "weight.nested_absmax" in parts:
-        blocks = torch.arange(scales.numel()) // int(said["nested_blocksize"])
+        blocks = torch.arange(scales.numel()) // int(fields["nested_blocksize"])
         nested = parts["weight.nested_quant_map"].float()[scales.long()] * parts["weight.nested_absmax"].float()[blocks]
-        scales = nested + float(said["nested_offset"])
+        scales = nested + float(fields["nested_offset"])
     packed = parts["weight"].flatten().long()
     values = parts["weight.quant_map"].float()[torch.stack((packed >> 4, packed & 15), dim=-1).flatten()]
-    values = values[: torch.Size(said["shape"]).numel()]
-    blocks = torch.arange(values.numel()) // int(said["blocksize"])
-    return (values * scales.float()[blocks]).view(said["shape"])
+    values = values[: torch.Size(fields["shape"]).numel()]
+    blocks = torch.arange(values.numel()) // int(fields["blocksize"])
+    return (values * scales.float()[blocks]).view(fields["shape"])
 
 
 def _mlx(parts: Mapping[str, Tensor], stated: Mapping[str, Any]) -> Tensor:

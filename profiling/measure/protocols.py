@@ -20,20 +20,20 @@ class Piece(NamedTuple):
     """What an event tells.
 
     Attributes:
-        text: Whether a part of the answer came.
+        has_text: Whether a part of the answer came.
         tokens: How many the server has counted so far.
         prompt_tokens: The same of the prompt.
         error: What went wrong, as the server says it.
         more: How many the server counted of this event alone.
-        said: The part of the answer that came.
+        text: The part of the answer that came.
     """
 
-    text: bool = False
+    has_text: bool = False
     tokens: int | None = None
     prompt_tokens: int | None = None
     error: str | None = None
     more: int | None = None
-    said: str = ""
+    text: str = ""
 
 
 class Key(NamedTuple):
@@ -152,58 +152,58 @@ def _of_openai(event: Event) -> Piece:
     choices = event.get("choices") or [{}]
     delta = choices[0].get("delta") or choices[0].get("message") or {}
     parts = (delta.get(name) for name in ("reasoning_content", "reasoning", "content"))
-    said = choices[0].get("text") or "".join(part for part in parts if isinstance(part, str))
+    text = choices[0].get("text") or "".join(part for part in parts if isinstance(part, str))
     usage = event.get("usage") or {}
-    return Piece(bool(said), usage.get("completion_tokens"), usage.get("prompt_tokens"), _error(event), said=said)
+    return Piece(bool(text), usage.get("completion_tokens"), usage.get("prompt_tokens"), _error(event), text=text)
 
 
 def _of_tgi(event: Event) -> Piece:
     details = event.get("details") or {}
     token = event.get("token")
     # The last event repeats the whole answer beside its token.
-    said = token.get("text") if token else event.get("generated_text") or event.get("outputs")
-    came = bool(token or said)
-    return Piece(came, details.get("generated_tokens"), details.get("input_length"), _error(event), said=_text(said))
+    text = token.get("text") if token else event.get("generated_text") or event.get("outputs")
+    came = bool(token or text)
+    return Piece(came, details.get("generated_tokens"), details.get("input_length"), _error(event), text=_text(text))
 
 
 def _of_vertex(event: Event) -> Piece:
     found = event.get("predictions")
     first = found[0] if isinstance(found, list) and found else found
     return (
-        _of_openai(first) if isinstance(first, Mapping) else Piece(bool(first), error=_error(event), said=_text(first))
+        _of_openai(first) if isinstance(first, Mapping) else Piece(bool(first), error=_error(event), text=_text(first))
     )
 
 
 def _of_converse(event: Event) -> Piece:
-    ((kind, said),) = event.items()
+    ((kind, body),) = event.items()
     if kind == "contentBlockDelta":
-        delta = said.get("delta") or {}
+        delta = body.get("delta") or {}
         text = delta.get("text") or (delta.get("reasoningContent") or {}).get("text")
-        return Piece(bool(text or delta.get("reasoningContent")), said=_text(text))
+        return Piece(bool(text or delta.get("reasoningContent")), text=_text(text))
     if kind == "metadata":
-        usage = said.get("usage") or {}
+        usage = body.get("usage") or {}
         return Piece(tokens=usage.get("outputTokens"), prompt_tokens=usage.get("inputTokens"))
-    return Piece(error=f"{kind}: {said.get('message')}" if kind.endswith("Exception") else None)
+    return Piece(error=f"{kind}: {body.get('message')}" if kind.endswith("Exception") else None)
 
 
 def _of_triton(event: Event) -> Piece:
-    return Piece(bool(event.get("text_output")), error=_error(event), said=_text(event.get("text_output")),
+    return Piece(bool(event.get("text_output")), error=_error(event), text=_text(event.get("text_output")),
                  more=event.get("num_output_tokens"), prompt_tokens=event.get("num_input_tokens"))  # fmt: skip
 
 
 def _of_kserve(event: Event) -> Piece:
     outputs = event.get("outputs") or []
     data = next((each.get("data") for each in outputs if each.get("name") == "text_output"), None) or [""]
-    return Piece(bool(outputs), error=_error(event), said=_text(data[0]))
+    return Piece(bool(outputs), error=_error(event), text=_text(data[0]))
 
 
-def _text(said: object) -> str:
-    return said if isinstance(said, str) else ""
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _error(event: Event) -> str | None:
-    said = event.get("error")
-    return f"the server says: {said}" if said else None
+    error = event.get("error")
+    return f"the server says: {error}" if error else None
 
 
 _GOOGLE = (Key(BEARER, "GOOGLE_OAUTH_ACCESS_TOKEN"),)

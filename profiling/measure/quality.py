@@ -67,19 +67,19 @@ def quality(
 
     asked = [] if questions is None else _questions(questions)
     plain = next((name for name in precisions if name in PLAIN), "bfloat16")
-    said = bundled_text() if text is None else text
+    passage = bundled_text() if text is None else text
     rows: list[dict[str, Any]] = []
     first_ids: list[int] = []
     for checkpoint in checkpoints:
         tokenizer = tokenizer_of(checkpoint)
-        ids = tokenizer(said, return_tensors="pt")["input_ids"]
+        ids = tokenizer(passage, return_tensors="pt")["input_ids"]
         if ids.shape[1] < 2:
             raise CannotGenerate("the text has fewer than two tokens, so nothing of it can be predicted")
         first_ids = first_ids or ids[0].tolist()
         stored = _stored_format(checkpoint)
         for precision in [plain] if stored else precisions:
             model, share = _model(checkpoint, precision, device)
-            row = _row(model, ids.to(device), len(said.encode()))
+            row = _row(model, ids.to(device), len(passage.encode()))
             if stored or precision in EMULATED:
                 row |= {"prompt_tokens_per_s": None, "prompt_tokens_per_s_why": _OPENED}
             if stored:
@@ -95,8 +95,8 @@ def quality(
             comparable = ids[0].tolist() == first_ids
             over = row["perplexity"] / (rows[0] if rows else row)["perplexity"] if comparable else None
             name = {"model": checkpoint.name, "precision": stored or precision}
-            said_of_it = {"opened_to": precision} if stored else {"share_in_precision": share}
-            rows.append(name | said_of_it | row | {"perplexity_over_first": over})
+            precision_facts = {"opened_to": precision} if stored else {"share_in_precision": share}
+            rows.append(name | precision_facts | row | {"perplexity_over_first": over})
     if out is not None:
         _write(out, rows, device)
     return rows
@@ -105,23 +105,23 @@ def quality(
 def _write(out: Path, rows: Sequence[Mapping[str, Any]], device: str) -> None:
     from profiling.measure.environment import environment  # noqa: PLC0415
 
-    told = environment(device, None)
+    machine = environment(device, None)
     points = [
         point(
             {
                 "model": row["model"], "stage": "quality", "context": WINDOW, "precision": row["precision"],
-                "backend": "transformers", "weights": "checkpoint", "execution": "eager", "threads": told["threads"],
+                "backend": "transformers", "weights": "checkpoint", "execution": "eager", "threads": machine["threads"],
             },
             {**row, "tokens_per_s": row["prompt_tokens_per_s"]},
         )
         for row in rows
     ]  # fmt: skip
-    write_bundle(out, f"quality {rows[0]['model']}", told, points)
+    write_bundle(out, f"quality {rows[0]['model']}", machine, points)
 
 
-def _questions(said: str) -> list[tuple[str, str]]:
+def _questions(text: str) -> list[tuple[str, str]]:
     try:
-        lines = [json.loads(line) for line in said.splitlines() if line.strip()]
+        lines = [json.loads(line) for line in text.splitlines() if line.strip()]
         found = [(str(line["prompt"]), str(line["answer"])) for line in lines]
     except (ValueError, KeyError, TypeError) as error:
         raise CannotGenerate(f"questions are JSON lines with prompt and answer: {error}") from error
@@ -168,23 +168,23 @@ def _loaded(checkpoint: Path, dtype: Any) -> Any:
     options = {"dtype": dtype, "local_files_only": True, "output_loading_info": True}
     try:
         if checkpoint.suffix == GGUF:
-            model, said = AutoModelForCausalLM.from_pretrained(
+            model, loading = AutoModelForCausalLM.from_pretrained(
                 str(checkpoint.parent), gguf_file=checkpoint.name, **options
             )
         else:
             stated = quantisation_of(stated_config(checkpoint / "config.json"))
             if stated is None:
-                model, said = AutoModelForCausalLM.from_pretrained(str(checkpoint), **options)
+                model, loading = AutoModelForCausalLM.from_pretrained(str(checkpoint), **options)
             else:
                 config = AutoConfig.from_pretrained(str(checkpoint), local_files_only=True)
                 config.quantization_config = None
                 with torch.device("meta"):
                     kind = type(AutoModelForCausalLM.from_config(config))
                 weights = {name: each.to(dtype) for name, each in opened(stored_tensors(checkpoint), stated)}
-                model, said = kind.from_pretrained(None, config=config, state_dict=weights, **options)
+                model, loading = kind.from_pretrained(None, config=config, state_dict=weights, **options)
     except (OSError, ValueError, KeyError, ImportError, ProfilingError) as error:
         raise CannotGenerate(f"{checkpoint.name} cannot be read as a model that predicts text: {error}") from error
-    if lacking := [*said["missing_keys"], *(each[0] for each in said["mismatched_keys"])]:
+    if lacking := [*loading["missing_keys"], *(each[0] for each in loading["mismatched_keys"])]:
         raise CannotGenerate(f"{checkpoint.name} lacks {len(lacking)} tensors of its model, {min(lacking)} among them")
     return model
 

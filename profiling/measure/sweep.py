@@ -277,16 +277,16 @@ def _child(request: Mapping[str, Any], result: Path, log: Path, timeout_s: float
 
 def _ended(code: int, kills_before: int | None, log: Path) -> dict[str, Any]:
     """Why a child left no result; a SIGKILL is a lack of memory only where the kernel counted one."""
-    said = log.read_bytes()[-_TAIL:].decode("utf-8", "replace").strip()
+    output = log.read_bytes()[-_TAIL:].decode("utf-8", "replace").strip()
     if code < 0:
         name = signal.Signals(-code).name
         kills = oom_kills()
         if systems.was_killed(code) and kills is not None and kills_before is not None and kills > kills_before:
             return {"status": OOM_HOST, "reason": "the kernel killed it for memory (memory.events counted it)"}
         return {"status": KILLED, "reason": f"ended by {name}"}
-    if "MemoryError" in said or "allocate memory" in said or "failed to map segment" in said:
-        return {"status": OOM_HOST, "reason": said.splitlines()[-1]}
-    return {"status": ERROR, "reason": said.splitlines()[-1] if said else f"exit code {code} without a word"}
+    if "MemoryError" in output or "allocate memory" in output or "failed to map segment" in output:
+        return {"status": OOM_HOST, "reason": output.splitlines()[-1]}
+    return {"status": ERROR, "reason": output.splitlines()[-1] if output else f"exit code {code} without a word"}
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -128,10 +128,10 @@ def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     """Rotate the first numbers of each head by its position, the halves being the pairs (GPT-NeoX's order)."""
     cosine, sine = rotation
     width = cosine.shape[-1]
-    turned, kept = (x, None) if width == x.shape[-1] else (x[..., :width], x[..., width:])
+    turned, rest = (x, None) if width == x.shape[-1] else (x[..., :width], x[..., width:])
     low, high = turned.chunk(2, dim=-1)
     turned = turned * cosine + torch.cat((-high, low), dim=-1) * sine
-    return turned if kept is None else torch.cat((turned, kept), dim=-1)
+    return turned if rest is None else torch.cat((turned, rest), dim=-1)
 
 
 class FeedForward(nn.Module):

@@ -43,13 +43,13 @@ def sample_until_stopped(out: Path, uuid: str | None, interval_s: float) -> None
         out.write_text(json.dumps({"device": uuid, "why": str(error)}) + "\n", "utf-8")
         return
     parent = os.getppid()
-    told: set[str] = set()
+    reason_keys: set[str] = set()
     due = time.monotonic()
     with out.open("a", encoding="utf-8", buffering=1) as stream:
         while going and os.getppid() == parent:
             row: dict[str, Any] = {"t_ns": time.monotonic_ns(), "device": name, **flat(source.sample())}
-            row = {key: value for key, value in row.items() if not (key.endswith("_why") and key in told)}
-            told |= {key for key in row if key.endswith("_why")}
+            row = {key: value for key, value in row.items() if not (key.endswith("_why") and key in reason_keys)}
+            reason_keys |= {key for key in row if key.endswith("_why")}
             stream.write(json.dumps(row, allow_nan=False) + "\n")
             due = max(due + interval_s, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
