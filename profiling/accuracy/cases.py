@@ -304,10 +304,10 @@ class _Load:
 
 def _attention(row: Mapping[str, Any], engine: Engine) -> AttentionKernel:
     """Flash or naive: llama.cpp chose flash attention by itself only from September 2025 on."""
-    said = re.search(r"(?:^|[\s-])fa(?:[ =]?(\d))?\b", str(row.get("note") or ""))
-    if engine.family != "llama.cpp" or (said and said[1] != "0"):
+    flag = re.search(r"(?:^|[\s-])fa(?:[ =]?(\d))?\b", str(row.get("note") or ""))
+    if engine.family != "llama.cpp" or (flag and flag[1] != "0"):
         return "flash"
-    return "naive" if said or str(row.get("measured_on") or "9") < "2025-09" else "flash"
+    return "naive" if flag or str(row.get("measured_on") or "9") < "2025-09" else "flash"
 
 
 def _runnable(precision: Precision, device: Accelerator) -> Precision:
@@ -333,12 +333,12 @@ def _layout(
     tokens: float,
 ) -> tuple[Parallelism, int]:
     """The split of one replica and the number of replicas; where it is not stated, the narrowest that fits."""
-    said = str(row.get("parallelism") or "").casefold()
+    text = str(row.get("parallelism") or "").casefold()
     if count == 1:
         return Parallelism(), 1
-    if "layer split" in said or said.startswith("pp"):
+    if "layer split" in text or text.startswith("pp"):
         return Parallelism(pipeline=min(count, model.main.depth)), 1
-    tensor, expert, data = (_stated(name, said) for name in ("tp", "ep", "dp"))
+    tensor, expert, data = (_stated(name, text) for name in ("tp", "ep", "dp"))
     if tensor or expert:
         split = _legal(model, min(tensor or expert or 1, count), expert or 1, data or 1)
         return split, max(1, count // split.devices)

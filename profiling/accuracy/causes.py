@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 _FULL = 0.85
 """Share of a device's memory that weights take from which on a part may have run elsewhere: cache, buffers and what a
 display holds need the rest."""
-_APART = 1.5
+_RUNS_RATIO = 1.5
 """Slowest over fastest of runs of one question from which on the runs themselves say that something else decides."""
 _WAITING = 1.1
 """Requests in flight over those that run from which on the figure matters."""
@@ -36,7 +36,7 @@ class _Seen:
     case: Case
     slower: bool
     """Whether it took longer than predicted."""
-    apart: float
+    runs_ratio: float
     """Slowest over fastest of the runs of the same question."""
     per_token_s: float | None
     """Measured time per token under the same load, where the first token was timed and that was too."""
@@ -53,8 +53,8 @@ class _Seen:
 _SPECULATING = ("vllm", "sglang", "tensorrt-llm")
 _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
     (
-        lambda seen: seen.apart >= _APART,
-        lambda seen: f"runs of one configuration differ by a factor of {seen.apart:.1f}: build, driver or flags",
+        lambda seen: seen.runs_ratio >= _RUNS_RATIO,
+        lambda seen: f"runs of one configuration differ by a factor of {seen.runs_ratio:.1f}: build, driver or flags",
     ),
     (
         lambda seen: seen.slower and seen.case.engine.family == "llama.cpp" and seen.held >= _FULL,

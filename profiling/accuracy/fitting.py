@@ -41,15 +41,15 @@ def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], so
         for index, case in enumerate(cases)
         if case.stage != "energy" and whole[index] > 0 and too_fast(case, float(bounds[index])) is None
     ]
-    some, kept = [cases[index] for index in timed], passes.of(timed)
+    some, timed_passes = [cases[index] for index in timed], passes.of(timed)
     effects: Parameters = {}
     for _ in range(_ROUNDS):
         # What is waited for is counted in passes at the effects of the round before.
-        effects = fit(_rows(some, kept, effects), LOADED_EFFECTS, effects or None)
+        effects = fit(_rows(some, timed_passes, effects), LOADED_EFFECTS, effects or None)
     errors: dict[str, Residuals] = {}
     measured = np.array([case.measured_s for case in some])
     for scope, draws in _folds(some).items():
-        held_out = [(measured / _held_out_s(some, kept, folds, effects), folds) for folds in draws]
+        held_out = [(measured / _held_out_s(some, timed_passes, folds, effects), folds) for folds in draws]
         errors |= residual_table(some, held_out, scope)
     energy, energy_errors = _energy(cases, passes, effects)
     errors |= energy_errors
@@ -93,8 +93,8 @@ def _energy(
     if not metered:
         return {}, {}
     some = [cases[index] for index in metered]
-    kept = passes.of(metered)
-    parts = parts_of_cases(some, kept)
+    metered_passes = passes.of(metered)
+    parts = parts_of_cases(some, metered_passes)
     seconds = predicted_s(effects, Rows(parts, np.ones(len(some)), settings_of(some)))
     errors: dict[str, Residuals] = {}
     for scope, draws in _folds(some).items():

@@ -17,7 +17,7 @@ from profiling.roofline.workload import Parallelism, Workload
 
 Array = npt.NDArray[np.float64]
 _WHOLE_PROMPT = float(2**26)
-_CROWD = float(2**16)
+_LARGE_BATCH = float(2**16)
 """Sequences in flight at which weights cost nothing per sequence: what bounds an unknown batch."""
 
 
@@ -101,9 +101,9 @@ class _Group:
         bound = self._bound(step)
         chosen = np.array([case.stage == "throughput at maximum load" for case in some])
         if chosen.any():
-            crowd = replace(step, batch=_CROWD, parallelism=Parallelism())
+            large = replace(step, batch=_LARGE_BATCH, parallelism=Parallelism())
             split = self.first.split
-            least = self._bound(crowd) * batch / _CROWD / split.devices
+            least = self._bound(large) * batch / _LARGE_BATCH / split.devices
             bound = np.where(chosen, np.minimum(bound, least), bound)
         # Of requests in flight some wait or are at their prompt, so that a step may be one of few sequences.
         alone = np.array([case.stage == "time per token under load" for case in some])

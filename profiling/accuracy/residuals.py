@@ -161,10 +161,10 @@ def _centres(rows: _Rows, use: Where) -> tuple[Array, Array]:
             mean = weights @ values / number
             square = weights @ (values - mean) ** 2 / number
             if place:
-                above, apart = float(centre[own][0]), float(variance[own][0])
+                above, above_variance = float(centre[own][0]), float(variance[own][0])
                 drawn = (number * mean + _PRIOR * above) / (number + _PRIOR)
                 between = _PRIOR / (number + _PRIOR) * (mean - above) ** 2
-                square = (_PRIOR * apart + number * (square + between)) / (number + _PRIOR)
+                square = (_PRIOR * above_variance + number * (square + between)) / (number + _PRIOR)
                 mean, square = drawn, square * (1 + 1 / (number + _PRIOR))
             centre[where], variance[where] = mean, max(float(square), 1e-4)
     return centre, np.sqrt(variance)

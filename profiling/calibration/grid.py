@@ -78,7 +78,7 @@ def calibrated_part(
     by_block = np.array([block.factors for block in blocks])
     links = np.array([block.link for block in blocks])[:, :, None, None, None]
     # Groups of weights whose products run in another format, or at another rate, are asked for on their own.
-    apart = {
+    own_groups = {
         group
         for one in roofs if one
         for group, peak in one.product_peaks.items()
@@ -88,7 +88,7 @@ def calibrated_part(
     for block, cut in enumerate(blocks):
         for op in cut.operators:
             if op.operator_class in CALIBRATED_CLASSES:
-                own = op.group if op.unit == "product" and op.group in apart else ""
+                own = op.group if op.unit == "product" and op.group in own_groups else ""
                 kinds.setdefault((op.operator_class, own), []).append((block, op))
     for members in kinds.values():
         stacked = _stacked([operator for _, operator in members], row, shape)

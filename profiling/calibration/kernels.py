@@ -195,9 +195,9 @@ def _read_file(name: Path, path: Path, columns: tuple[str, ...], attention_class
     )
     typed = _gemm_rows(rows) if attention_class is None else _attention_rows(rows, attention_class)
     typed = _mark_repeats(typed)
-    kept = work(typed.filter(pl.col("reason").is_null()))
+    measured = work(typed.filter(pl.col("reason").is_null()))
     return KernelTables(
-        kept.select(pl.col(name).cast(dtype) for name, dtype in KERNEL_SCHEMA.items()),
+        measured.select(pl.col(name).cast(dtype) for name, dtype in KERNEL_SCHEMA.items()),
         typed.filter(pl.col("reason").is_not_null()).select(
             pl.col(name).cast(dtype) for name, dtype in REJECTED_SCHEMA.items()
         ),

@@ -114,10 +114,10 @@ class Accelerator:
         if self.memory_kind == "gddr with inline ecc":
             return "as sold, in decimal gigabytes: inline ECC takes about the difference to binary ones; not measured"
         if self._is_binary:
-            kept = (
+            reserve = (
                 ", less what the driver keeps of such cards" if self.vendor == "NVIDIA" and self.kind == "gpu" else ""
             )
-            return f"as sold, in binary gigabytes{kept}; not measured"
+            return f"as sold, in binary gigabytes{reserve}; not measured"
         return "as sold, in decimal gigabytes: a lower bound; its kind of memory is not known"
 
     @property

@@ -21,7 +21,7 @@ PEAK_COLUMNS = {
 }  # fmt: skip
 FP16_SUM_COLUMNS = {"fp16": "fp16_sums_in_fp16_tflops", "fp8": "fp8_sums_in_fp16_tflops"}
 _TABLE = FOLDER / "accelerators.csv"
-_KEPT = frozenset(
+_EXTRA_COLUMNS = frozenset(
     {
         "bus_bits",
         "data_rate_gbps_per_pin",
@@ -98,7 +98,7 @@ def from_record(row: Mapping[str, object]) -> Accelerator:
         achievable_matmul_fraction=_number(row, "achievable_matmul_fraction"),
         source=str(row.get("source") or ""),
         flags=str(row.get("flags") or ""),
-        extra={column: str(row[column]) for column in _KEPT if row.get(column)},
+        extra={column: str(row[column]) for column in _EXTRA_COLUMNS if row.get(column)},
     )
 
 

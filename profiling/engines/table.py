@@ -157,8 +157,8 @@ def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
         return ENGINES[found]
     if accelerator.kind == "cpu":
         return ENGINES["llama.cpp-cpu"]
-    said = f"{folded.removeprefix('llama.cpp')} {backend.casefold()}"
-    stated = next((each for pattern, each in _BACKENDS if re.search(pattern, said)), None)
+    text = f"{folded.removeprefix('llama.cpp')} {backend.casefold()}"
+    stated = next((each for pattern, each in _BACKENDS if re.search(pattern, text)), None)
     if stated is None or stated == "cpu" or (stated == "cuda" and accelerator.vendor.casefold() != "nvidia"):
         stated = _VENDOR_BACKENDS.get(accelerator.vendor.casefold(), "cpu")
     return ENGINES[f"llama.cpp-{stated}"]

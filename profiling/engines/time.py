@@ -239,7 +239,7 @@ def vars_of(residuals: Residuals) -> dict[str, Any]:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: kept for key, each in value.items() if (kept := _rounded(each)) not in ({}, 0.0) or key == "rows"}
+        return {key: item for key, each in value.items() if (item := _rounded(each)) not in ({}, 0.0) or key == "rows"}
     return round(value, 4) if isinstance(value, float) else value
 
 

@@ -37,14 +37,14 @@ def device_of(system: Path) -> Accelerator:
 
 
 def calibrated_folder(
-    folder: Path, kinds: Sequence[str] = (), said: Callable[[str], None] = lambda _: None
+    folder: Path, kinds: Sequence[str] = (), report: Callable[[str], None] = lambda _: None
 ) -> tuple[list[KernelSurface], list[Transfer]]:
     """Surfaces of every accelerator, engine, kind and variant, and the errors on `LEFT_OUT` where it is there.
 
     Args:
         folder: `<accelerator>/<engine>/<kind>/<table>_perf.parquet`.
         kinds: Names of kinds; none: all.
-        said: Told what is being fitted.
+        report: Told what is being fitted.
 
     Raises:
         UnreadableKernelTable, UnknownAccelerator: Nothing can be fitted.
@@ -53,13 +53,13 @@ def calibrated_folder(
     devices = {device_of(system).name: system for system in systems(folder)}
     for name, system in devices.items():
         for measured in measured_kernels(system, device_of(system), kinds):
-            said(f"{name}: {measured.engine}, {measured.kind.name}")
+            report(f"{name}: {measured.engine}, {measured.kind.name}")
             surface = calibrate_kernels(measured)
             surfaces += [surface] if surface else []
     transfers: list[Transfer] = []
     for name, sources in LEFT_OUT.items():
         if name in devices and all(source in devices for source in sources):
-            said(f"{name} from {' and '.join(sources)}")
+            report(f"{name} from {' and '.join(sources)}")
             kernels = measured_kernels(devices[name], device_of(devices[name]), kinds)
             transfers += transfer(kernels, surfaces, sources)
     return surfaces, transfers

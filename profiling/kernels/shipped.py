@@ -55,8 +55,8 @@ def save(folder: Path, surfaces: Sequence[KernelSurface], transfers: Sequence[Tr
         own = [one for one in surfaces if one.device == device]
         path = folder.joinpath(f"{device}.json")
         kinds = {one.kind for one in own}
-        kept = from_json(path.read_text("utf-8")) if path.exists() else ()
-        whole = [*(one for one in kept if one.kind not in kinds), *own]
+        stored = from_json(path.read_text("utf-8")) if path.exists() else ()
+        whole = [*(one for one in stored if one.kind not in kinds), *own]
         path.write_text(to_json(device, sorted(whole, key=_place), source), "utf-8")
     fitted = {one.kind for one in surfaces}
     stay = _read_transfers(folder.joinpath(_TRANSFERS))

@@ -99,8 +99,8 @@ class EngineProfile:
         logits = 4.0 * model.vocabulary_size
         copies = self.mixture_copies if model.is_mixture_of_experts else self.activation_copies
         low, high = (
-            tokens * widest * alive + sequences * logits * kept
-            for alive, kept in zip(copies, self.logit_copies, strict=True)
+            tokens * widest * alive + sequences * logits * logit_copies
+            for alive, logit_copies in zip(copies, self.logit_copies, strict=True)
         )
         return low, high
 
@@ -206,8 +206,8 @@ def borrowed(name: str) -> tuple[str, ...]:
     """
     found, program = known_engine(name), _program(name)
     built = program and program["relation"] != "spelling"
-    said = (f"{name} {program['relation']} {found}: its figures are those of {found}.",) if program and built else ()
-    return (*said, f"{_UNMEASURED[found]} instead.") if found in _UNMEASURED else said
+    notes = (f"{name} {program['relation']} {found}: its figures are those of {found}.",) if program and built else ()
+    return (*notes, f"{_UNMEASURED[found]} instead.") if found in _UNMEASURED else notes
 
 
 def engine_profile(name: str | EngineProfile) -> EngineProfile:
@@ -245,17 +245,17 @@ def known_engine(name: str) -> str:
     Raises:
         InvalidWorkload: No such engine; the message names those there are.
     """
-    said = re.sub(r"[ =@]+", "-", name.strip().casefold())
+    spelling = re.sub(r"[ =@]+", "-", name.strip().casefold())
     known = [*PROFILES, *ALIASES]
-    if (version := re.fullmatch(r"vllm-v?0\.(\d+)(?:\..*)?", said)) and int(version[1]) < _FIRST_OF_V1:
+    if (version := re.fullmatch(r"vllm-v?0\.(\d+)(?:\..*)?", spelling)) and int(version[1]) < _FIRST_OF_V1:
         return "vllm-v0"
     program = _program(name)
     if program and program["relation"] == "nearest":
         raise InvalidWorkload(f"{name} is an engine of its own, not predicted here; nearest: {program['engine']}")
     bare = {_bare(each): each for each in known}
-    found = said if said in known else program["engine"] if program else None
-    found = found or next((each for each in known if said.startswith(f"{each}-")), None)
-    found = found or bare.get(_bare(said)) or bare.get(_bare(said.partition("-")[0]))
+    found = spelling if spelling in known else program["engine"] if program else None
+    found = found or next((each for each in known if spelling.startswith(f"{each}-")), None)
+    found = found or bare.get(_bare(spelling)) or bare.get(_bare(spelling.partition("-")[0]))
     if found is None:
         near = nearest(name, known, 1)
         raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(known)}")

@@ -60,11 +60,11 @@ def kv_cache_bytes(model: Architecture, workload: Workload, engine: EngineProfil
     caches = _caches_of(model, workload.parallelism.tensor)
     low: Values = caches.index_bytes_per_token * length
     high: Values = low
-    for kept, width in caches.widths:
-        tokens: Values = source if kept.cross else length
-        least, most = (engine or _ANY_ENGINE).cached_tokens(tokens, kept.window)
+    for cache, width in caches.widths:
+        tokens: Values = source if cache.cross else length
+        least, most = (engine or _ANY_ENGINE).cached_tokens(tokens, cache.window)
         low = low + width * number * least
-        high = high + width * number * (least if kept.only_window else most)
+        high = high + width * number * (least if cache.only_window else most)
     fixed = caches.state_bytes + caches.state_numbers * np.divide(workload.precision.activation_bits, 8)
     share = stage_share(model.main, workload.parallelism) * np.asarray(workload.own_sequences, dtype=np.float64)
     return Range((low + fixed) * share, (high + fixed) * share)
@@ -106,8 +106,8 @@ def _caches_of(model: Architecture, ways: int) -> _Caches:
                 state += layer.count * step.state_width * step.state_bits / 8 * share
             elif isinstance(step, AttentionCore) and step.cache_width:
                 shared = 1.0 if step.latent_width else ceil(step.kv_heads / ways) / step.kv_heads
-                kept = _CachedTokens(step.window, step.keeps_only_window, step.cross)
-                widths[kept] = widths.get(kept, 0.0) + layer.count * step.cache_width * shared
+                cache = _CachedTokens(step.window, step.keeps_only_window, step.cross)
+                widths[cache] = widths.get(cache, 0.0) + layer.count * step.cache_width * shared
     return _Caches(tuple(widths.items()), index, state, numbers)
 
 
@@ -222,10 +222,10 @@ def need_of(
     least, most = profile.step_bytes(model, workload.parallelism.tensor, capacity_bytes)
     weights = weight_bytes(model, workload.precision, workload.parallelism)
     fewest, largest = workload.precision.spread
-    beside = additional_weight_bytes(model, workload.precision, workload.parallelism, fills_tiles=profile.fills_tiles)
+    extra = additional_weight_bytes(model, workload.precision, workload.parallelism, fills_tiles=profile.fills_tiles)
     return MemoryNeed(
         weights=weights,
-        additional_weights=beside + (largest - 1) * weights,
+        additional_weights=extra + (largest - 1) * weights,
         spared=(1 - fewest) * weights,
         kv_cache=kv_cache_bytes(model, workload, profile),
         activations=Range(np.maximum(least, activation_bytes), np.maximum(most, activation_bytes)),

@@ -66,8 +66,8 @@ def _summed(parts: Iterable[tuple[float, Sequence[Step]]], split: Parallelism) -
     fixed = 0.0
     for times, steps in parts:
         for step in steps:
-            own, kept = _numbers_of(step, split)
-            fixed += times * kept
+            own, fixed_bytes = _numbers_of(step, split)
+            fixed += times * fixed_bytes
             if own:
                 numbers[group_of(step)] += times * own
     return _Weights(tuple(numbers.items()), fixed)
@@ -107,8 +107,8 @@ def additional_weight_bytes(
         more = more + numbers * np.divide(precision.bits_of(group), 8)
     if model.stored_bytes is not None and _is_published(model, precision):
         # The checkpoint's own sizes decide what there is beside the decoder.
-        beside: Values = np.maximum(model.stored_bytes - weight_bytes(model, precision), 0.0)
-        return more + beside
+        other_bytes: Values = np.maximum(model.stored_bytes - weight_bytes(model, precision), 0.0)
+        return more + other_bytes
     towers = sum(part.parameters or 0 for part in model.not_counted if part.is_tower)
     doubt = INFERRED_SPREAD * weight_bytes(model, precision, split) if model.is_inferred_form else 0.0
     return more + towers * GAIN_BITS / 8 + doubt

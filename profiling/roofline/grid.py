@@ -269,18 +269,18 @@ class _Block:
         sums = Sums.zeros(axes.shape)
         factors = axes.factors(model, workload)
         rates = axes.rates(workload, factors)
-        apart = CALIBRATED_CLASSES if axes.grid.calibrations else ()
+        calibrated = CALIBRATED_CLASSES if axes.grid.calibrations else ()
         both = cut is found
         parts = loads if both else merged(cut)
         if not both:
             sums.add(loads, rates, bound=True, likely=False)
-        sums.add([load for load in parts if load.operator_class not in apart], rates, bound=both, likely=True)
+        sums.add([load for load in parts if load.operator_class not in calibrated], rates, bound=both, likely=True)
         passes = reduce(np.maximum, [load.launches for load in parts])
         host = host_parts(model, workload, passes, axes.launch_s, axes.composed_launch_s, axes.eager_launch_s)
         for name, seconds in host.items():
             sums.likely[...] += seconds * factors[..., PLACES[name]]
         rest = sums.likely.copy()
-        sums.add([load for load in parts if load.operator_class in apart], rates, bound=both, likely=True)
+        sums.add([load for load in parts if load.operator_class in calibrated], rates, bound=both, likely=True)
         return cls(model, workload, found, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool))
 
     def predict(self, row: int, part: CalibratedPart, index: int) -> None:

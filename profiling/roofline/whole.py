@@ -84,8 +84,8 @@ def less_what_is_cached(bound_s: Values, moved_bytes: Values, cache_bytes: Value
     Each operator alone is bounded by all of its weights, as too much passes between two of its calls; steps of a
     small model on a large cache are the exception.
     """
-    kept = np.where(moved_bytes < SMALL_LOOP * np.asarray(cache_bytes), np.minimum(cache_bytes, moved_bytes), 0.0)
-    return cast("Values", np.maximum(bound_s - kept / bandwidth, 0.0))
+    in_cache = np.where(moved_bytes < SMALL_LOOP * np.asarray(cache_bytes), np.minimum(cache_bytes, moved_bytes), 0.0)
+    return cast("Values", np.maximum(bound_s - in_cache / bandwidth, 0.0))
 
 
 def pipelined(tokens: Values, micro_batch: Values | None, stages: int, in_flight: int) -> Values:

@@ -95,13 +95,13 @@ def simulation_error(engine: str, *, groups: bool = False) -> str:
         return f"{low}" if low == high else f"{low} to {high}"
 
     whose = engine if own.height else f"{', '.join(errors['engine'].unique().sort())}, by engine"
-    said = (
+    text = (
         f"Compared with measured serving, the simulation of the plan is {span(FIRST)} % off for first tokens and "
         f"{span(PER_TOKEN)} % for time per token ({whose}; {chosen['rows'].sum():,} measurements)."
     )
     if groups:
-        said += (
+        text += (
             f" With data-parallel attention it is {GROUPS_FIRST_PCT} % and {GROUPS_PER_TOKEN_PCT} % off "
             f"({GROUPS_RUNS} published runs of TensorRT-LLM, among those that engines are fitted to)."
         )
-    return said
+    return text

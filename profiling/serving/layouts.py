@@ -36,11 +36,11 @@ def layouts(model: Architecture, options: Options) -> list[Parallelism]:
         if asked is None:
             continue
         # A number of devices that share layers is meant without stages.
-        kept = [split for split in found if getattr(split, name) == asked and split.pipeline == 1]
-        if not kept:
+        matching = [split for split in found if getattr(split, name) == asked and split.pipeline == 1]
+        if not matching:
             legal = sorted({getattr(split, name) for split in found})
             raise InvalidWorkload(f"{model.name} cannot be split {asked} ways ({name} parallel); legal are {legal}")
-        found = kept
+        found = matching
     return [split for split in found if split.devices <= options.most_devices]
 
 

@@ -361,8 +361,8 @@ def _fewest(door: Door, guess: _Guess, promise: Promise, options: Options, enoug
     layout, most = guess.layout, min(enough // guess.layout.split.devices, MOST_REPLICAS)
     if options.disaggregated:
         return _fewest_disaggregated(door, layout, promise, options, most)
-    found, kept, broken, count = None, None, max(guess.fewest - 2, 0), guess.fewest
-    while broken < count <= most and (kept is None or count < kept.replicas):
+    found, best, broken, count = None, None, max(guess.fewest - 2, 0), guess.fewest
+    while broken < count <= most and (best is None or count < best.replicas):
         tried = _tried(door, layout, promise, options, count)
         if tried is None:
             break
@@ -373,10 +373,10 @@ def _fewest(door: Door, guess: _Guess, promise: Promise, options: Options, enoug
             likely = layout.fewest(promise, most, tried.missed / steady)[0] if known else ceil(1.5 * count)
             count = min(max(likely, count + 1), 2 * count, most)
         else:
-            kept = tried
-        if kept is not None:
-            count = (broken + kept.replicas) // 2
-    return kept or found
+            best = tried
+        if best is not None:
+            count = (broken + best.replicas) // 2
+    return best or found
 
 
 def _fewest_disaggregated(door: Door, layout: _Layout, promise: Promise, options: Options, most: int) -> Plan | None:

@@ -82,19 +82,19 @@ def known_devices(machine: Machine) -> tuple[Found, ...]:
 
 
 def _gpu(gpu: Gpu, machine: Machine) -> Found:
-    said = gpu.name
+    label = gpu.name
     if gpu.cores:
-        said += f" {gpu.cores}-core"
-    answer = resolve_device(said)
+        label += f" {gpu.cores}-core"
+    answer = resolve_device(label)
     meant = answer.devices[0][0] if answer.devices else answer.fullest
     shares = gpu.shares_memory or (meant is not None and meant.unified_memory)
     # What firmware gives to the graphics of a processor (0.5 to 96 GB of a Strix Halo) is no longer the system's.
     own = gpu.memory_bytes or 0.0
     size = machine.memory_bytes + own if shares and machine.memory_bytes else gpu.memory_bytes
-    if size and not answer.devices and "/" in said:  # "Radeon RX 7900 XT/7900 XTX/7900 GRE": the size tells which
-        answer = next((one for name in said.split("/") for one in _sized(name, size)), answer)
+    if size and not answer.devices and "/" in label:  # "Radeon RX 7900 XT/7900 XTX/7900 GRE": the size tells which
+        answer = next((one for name in label.split("/") for one in _sized(name, size)), answer)
     elif size and (not answer.devices or answer.candidates):
-        answer = next(iter(_sized(said, size)), answer)
+        answer = next(iter(_sized(label, size)), answer)
     if not answer.devices:
         return Found(name=gpu.name, reported_by=gpu.reported_by, device=None, note=answer.note)
     device = answer.devices[0][0]
@@ -108,10 +108,10 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
     return Found(name=gpu.name, reported_by=gpu.reported_by, device=device, note=answer.note)
 
 
-def _sized(said: str, size: float) -> list[Resolved]:
+def _sized(label: str, size: float) -> list[Resolved]:
     """The name with the sizes that it may be sold as: what drivers report is up to 6 % short of it."""
     whole = size / GIB
-    answers = [resolve_device(f"{said} {gb}gb") for gb in range(int(whole), int(whole * 1.08) + 2)]
+    answers = [resolve_device(f"{label} {gb}gb") for gb in range(int(whole), int(whole * 1.08) + 2)]
     named = [answer for answer in answers if answer.devices]
     return sorted(named, key=lambda answer: abs(answer.devices[0][0].memory_bytes / GIGA - whole))
 
