@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.pages.which_gpu import text as which_gpu
-from dashboards.parts import choices as choosing
+from dashboards.parts import choices
 from dashboards.parts.choices import Limits, Wish
 from profiling.answers.door import shipped_door
 
@@ -30,7 +30,7 @@ def rows(*changes: dict[str, Any]) -> pl.DataFrame:
 
 
 def judged(*changes: dict[str, Any], wish: Wish | None = None, **limits: Any) -> dict[str, Any]:
-    found = choosing.judged(choosing.priced(rows(*changes), wish or Wish(usd_per_kwh=0.2)), Limits(**limits))
+    found = choices.judged(choices.priced(rows(*changes), wish or Wish(usd_per_kwh=0.2)), Limits(**limits))
     return {row["model_id"]: row for row in found.iter_rows(named=True)}
 
 
@@ -103,11 +103,11 @@ def test_the_front_is_what_no_other_beats(pairs: list[tuple[int, int]], more: bo
         return sign * one[0] >= sign * other[0] and one[1] >= other[1] and one != other
 
     kept = {str(place) for place, pair in enumerate(pairs) if not any(beats(other, pair) for other in pairs)}
-    assert set(choosing.front(frame, "x", more_is_better=more)["model_id"]) == kept
+    assert set(choices.front(frame, "x", more_is_better=more)["model_id"]) == kept
 
 
 def test_noise_counts_models_on_both_sides_and_knows_where_no_error_is_known() -> None:
-    fitting = choosing.priced(
+    fitting = choices.priced(
         rows(
             {},
             {"model_id": "org/near", "open_llm_v2_average": 31.5},
@@ -116,8 +116,8 @@ def test_noise_counts_models_on_both_sides_and_knows_where_no_error_is_known() -
         Wish(),
     )
     best = fitting.row(0, named=True)
-    assert choosing.within_noise(fitting, best)["model_id"].to_list() == ["org/near"]
-    assert choosing.within_noise(fitting, best | {"quality_error": None}).is_empty()
+    assert choices.within_noise(fitting, best)["model_id"].to_list() == ["org/near"]
+    assert choices.within_noise(fitting, best | {"quality_error": None}).is_empty()
 
 
 def test_models_that_were_made_for_fewer_tokens_are_named() -> None:
