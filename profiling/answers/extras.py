@@ -10,7 +10,7 @@ from profiling.errors import InvalidWorkload, UnsupportedPrecision
 from profiling.memory.need import kv_cache_bytes
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
-from profiling.models.parts import Held, part_of
+from profiling.models.parts import Selection, part_of
 from profiling.models.steps import Experts, Linear
 from profiling.models.stored import group_of
 from profiling.roofline.estimate import estimate
@@ -51,9 +51,9 @@ def adapter_parameters(model: Architecture, rank: int, targets: tuple[str, ...] 
         raise InvalidWorkload(f"a rank of {rank} is not possible; it must lie between 1 and 8,192")
     total, found = 0, set()
     for count, step in model.counted_steps():
-        meant = {group_of(step), step.name} & set(targets) if isinstance(step, Linear | Experts) else set()
-        found |= meant
-        if not meant:
+        matches = {group_of(step), step.name} & set(targets) if isinstance(step, Linear | Experts) else set()
+        found |= matches
+        if not matches:
             continue
         if isinstance(step, Experts):
             matrices = 3 if step.gated else 2
@@ -122,7 +122,7 @@ def drafting(
         if not mtp_parts:
             raise InvalidWorkload(f"{model.name} has no layers that predict ahead; name a smaller model to draft")
         last = model.main.depth - 1
-        small = part_of(model, Held(whole=(last,), last=True))
+        small = part_of(model, Selection(whole=(last,), last=True))
         assert small is not None  # noqa: S101 - it holds a layer
         stored = sum(part.parameters or 0 for part in mtp_parts) * float(workload.precision.weight_bits) / 8
         words = mtp_parts[0].name

@@ -19,7 +19,7 @@ from profiling.devices.fleet import Fleet
 from profiling.errors import DoesNotFit, IllegalParallelism, InvalidWorkload
 from profiling.memory.need import MemoryNeed, largest_integer, memory_need
 from profiling.models.architecture import Architecture, fact_of
-from profiling.models.parts import Held, expert_layers, layer_kinds, part_of
+from profiling.models.parts import Selection, expert_layers, layer_kinds, part_of
 from profiling.models.steps import AttentionCore, Experts, Step
 from profiling.models.stored import group_of
 from profiling.roofline.estimate import estimate
@@ -68,15 +68,15 @@ def placed(
     """
     placement = placement or Placement()
     _check(model, host, placement)
-    asked = replace(workload, stage="decode", parallelism=Parallelism())
-    pieces = _pieces(door, model, fleet, asked, host, placement)
+    decode = replace(workload, stage="decode", parallelism=Parallelism())
+    pieces = _pieces(door, model, fleet, decode, host, placement)
     hops = _hops(pieces, placement)
     light = expert_layers(model)[: placement.cpu_expert_layers]
     low, likely, high = (hops * each for each in HOP_S)
     step = sum((piece.step for piece in pieces), start=_NOTHING) + PassTime(0.0, likely, low, high)
     if host is not None:
         step = replace(step, low_s=step.low_s / HOST_SPREAD, high_s=step.high_s * HOST_SPREAD)
-    first = None if prompt is None else _prompt_time(door, pieces, asked, prompt, fleet)
+    first = None if prompt is None else _prompt_time(door, pieces, decode, prompt, fleet)
     return Split(
         fleet=fleet, pieces=tuple(pieces), placement=placement, step=step, first=first,
         batch=int(float(workload.batch)), layers=model.main.depth, cpu_moe=light[-1] + 1 if light else 0,
@@ -121,8 +121,8 @@ def needs_on(door: Door, model: Architecture, fleet: Fleet, workload: Workload) 
     Raises:
         IllegalParallelism: The model cannot be dealt out so.
     """
-    asked = replace(workload, stage="decode", parallelism=Parallelism())
-    pieces = _pieces(door, model, fleet, asked, None, Placement(), timed=False)
+    decode = replace(workload, stage="decode", parallelism=Parallelism())
+    pieces = _pieces(door, model, fleet, decode, None, Placement(), timed=False)
     return [piece.need for piece in pieces]
 
 
@@ -141,10 +141,10 @@ def _least_offloaded(
     door: Door, model: Architecture, fleet: Fleet, workload: Workload, host: Accelerator
 ) -> Iterator[Placement]:
     """Placements of each kind with the least on the processor so that the cards hold the rest."""
-    asked = replace(workload, stage="decode", parallelism=Parallelism())
+    decode = replace(workload, stage="decode", parallelism=Parallelism())
 
     def cards_hold(placement: Placement) -> bool:
-        pieces = _pieces(door, model, fleet, asked, host, placement, timed=False)
+        pieces = _pieces(door, model, fleet, decode, host, placement, timed=False)
         return all(piece.need.verdict == "fits" for piece in pieces if not piece.is_host)
 
     experts = len(expert_layers(model))
@@ -191,11 +191,11 @@ def _pieces(
         sizes = _layer_bytes(model, workload, set(light))[first_on_cards:]
         for place, count in enumerate(_dealt(sizes, fleet)):
             own = range(start, start + count)
-            held = Held(
+            selection = Selection(
                 whole=_only(own, light, inside=False), without_experts=_only(own, light, inside=True),
                 first=place == 0 and host is None, last=place == len(devices) - 1,
             )  # fmt: skip
-            part = part_of(model, held)
+            part = part_of(model, selection)
             if part is not None:
                 found.append(_piece(door, part, devices[place], workload, count, timed=timed, copied=host))
             start += count
@@ -203,7 +203,7 @@ def _pieces(
         whole = range(first_on_cards)
         on_host = part_of(
             model,
-            Held(whole=whole, experts=light, first=True, last=first_on_cards == depth),
+            Selection(whole=whole, experts=light, first=True, last=first_on_cards == depth),
         )
         if on_host is not None:
             found.append(_piece(door, on_host, host, workload, first_on_cards, timed=timed, is_host=True))
@@ -295,12 +295,12 @@ def _hops(pieces: Sequence[Piece], placement: Placement) -> int:
 
 def _prompt_time(door: Door, pieces: Sequence[Piece], workload: Workload, prompt: int, fleet: Fleet) -> PassTime:
     """A prompt: all parts on the cards, micro-batches following each other; the machine's share is copied to them."""
-    asked = replace(workload, stage="prefill", batch=1.0, context=float(prompt))
+    prefill = replace(workload, stage="prefill", batch=1.0, context=float(prompt))
     parts = max(1, ceil(prompt / MICRO_BATCH))
     first_card = fleet.devices[0]
     runs = [
         estimate(
-            piece.model, first_card if piece.is_host else piece.device, asked,
+            piece.model, first_card if piece.is_host else piece.device, prefill,
             door.kernels(first_card if piece.is_host else piece.device, _ENGINE), _ENGINE,
         ).time
         for piece in pieces

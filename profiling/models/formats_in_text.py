@@ -54,8 +54,8 @@ def format_in_short(text: str) -> tuple[str, str] | None:
     if "unquantized" in folded:
         return None
     if short := _SHORT.search(folded):
-        meant = _SHORT_FORMATS[re.sub(r"[-_ ]|s$", "", short[1])]
-        return meant, f"{short[1]} is taken as {meant}"
+        usual = _SHORT_FORMATS[re.sub(r"[-_ ]|s$", "", short[1])]
+        return usual, f"{short[1]} is taken as {usual}"
     if not is_gguf(folded):
         return None
     if _STAYS_MXFP4.search(folded):

@@ -23,9 +23,9 @@ def load(model: str | Path) -> Architecture:
         return catalogue()[text].architecture()
     if is_path(text):
         return from_path(text)
-    meant = resolve_model(text)
-    known = meant.require()
-    return _alike(str(meant.model_id)) if meant.model_id in same_shapes() else catalogue()[known].architecture()
+    match = resolve_model(text)
+    known = match.require()
+    return _alike(str(match.model_id)) if match.model_id in same_shapes() else catalogue()[known].architecture()
 
 
 @cache

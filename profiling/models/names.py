@@ -110,8 +110,8 @@ def resolve_model(text: str, known: Collection[str] | None = None, *, suggest: b
     if answer.catalogue_id and answer.weight_format is None and (unknown := unknown_type(text)):
         why = f"{text!r} is of {answer.catalogue_id}, in {unknown}, which is no type of llama.cpp's known here"
         return replace(answer, catalogue_id=None, evidence=f"{why}; ask for the model with --weight-format")
-    if answer.catalogue_id and answer.weight_format is None and (meant := format_in_short(text)):
-        answer = replace(answer, weight_format=meant[0], evidence=f"{answer.evidence}; {meant[1]}")
+    if answer.catalogue_id and answer.weight_format is None and (short := format_in_short(text)):
+        answer = replace(answer, weight_format=short[0], evidence=f"{answer.evidence}; {short[1]}")
     named = answer.catalogue_id
     if named in alike:
         evidence = f"{answer.evidence}; shapes of {alike[named]} ({same_shapes()[named][1]})"
@@ -231,9 +231,9 @@ def _of_tag(text: str, family: str, tag: str, choices: Collection[str]) -> Model
     form = stated_format(tag, of_gguf=True)
     form, why = (form, "the format it names") if form else (usual, why)
     evidence = f"Ollama's tag; {why}"
-    meant = ollama.meant_by(family, size)
-    if meant and words(tag.removeprefix(size)) <= words(meant):  # not another release, which the tag names
-        named = _of_hub_id(text, meant, form, choices)
+    hub_id = ollama.hub_id_of(family, size)
+    if hub_id and words(tag.removeprefix(size)) <= words(hub_id):  # not another release, which the tag names
+        named = _of_hub_id(text, hub_id, form, choices)
         return replace(named, evidence=f"{evidence}; {named.evidence}") if named.evidence else named
     query = words(f"{family}-{tag}")
     if "text" in query:  # what Ollama calls weights that nobody tuned
@@ -282,10 +282,10 @@ def _spelled_with_a_line(hub_id: str, choices: Collection[str]) -> list[str]:
     return [name for name in choices if name.casefold().startswith(publisher) and words(name) == words(original)]
 
 
-def _readings(spoken: str) -> Iterator[tuple[frozenset[str], str]]:
+def _readings(phrase: str) -> Iterator[tuple[frozenset[str], str]]:
     """What may be meant, from the letter on: all words, those outside of brackets, those that name a model."""
-    query, outside = words(spoken), words(_ASIDE.sub(" ", spoken))
-    if month := _MONTH.search(spoken):
+    query, outside = words(phrase), words(_ASIDE.sub(" ", phrase))
+    if month := _MONTH.search(phrase):
         release = frozenset({f"{month[2]}{_MONTHS[month[1].casefold()]:02d}"})
         why = f"; {month[0]} is its release {next(iter(release))}"
         yield outside | release, why
@@ -300,8 +300,8 @@ def _readings(spoken: str) -> Iterator[tuple[frozenset[str], str]]:
         yield outside - mode, f"; {', '.join(sorted(mode))} says how it is run"
 
 
-def _of_words(text: str, spoken: str, form: str | None, choices: Collection[str], *, exact: bool = False) -> ModelName:
-    for reading, why in _readings(spoken):
+def _of_words(text: str, phrase: str, form: str | None, choices: Collection[str], *, exact: bool = False) -> ModelName:
+    for reading, why in _readings(phrase):
         if (found := _named(text, reading, form, choices, exact=exact)) is not None:
             return replace(found, evidence=f"{found.evidence}{why}")
     return ModelName(text, None, None, form)
@@ -356,12 +356,12 @@ def _by_parameters(query: frozenset[str], choices: Collection[str]) -> list[str]
     size = next((word for word in query if re.fullmatch(r"\d+(?:\.\d+)?[bmt]", word)), None)
     if size is None or not query - _TRAINING - {size}:
         return []
-    asked = float(size[:-1]) * {"m": 1e6, "b": 1e9, "t": 1e12}[size[-1]]
+    parameters = float(size[:-1]) * {"m": 1e6, "b": 1e9, "t": 1e12}[size[-1]]
     unsized = [name for name in choices if not any(_SIZE.fullmatch(word) for word in words(name))]
     return [
         name
         for name in _matching(query - {size}, unsized)
-        if name in catalogue() and abs(_parameters(name) / asked - 1) < _SIZE_TOLERANCE
+        if name in catalogue() and abs(_parameters(name) / parameters - 1) < _SIZE_TOLERANCE
     ]
 
 

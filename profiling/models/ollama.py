@@ -11,7 +11,7 @@ _COMMAND = re.compile(r"^ollama +(?:run|pull|show) +", re.IGNORECASE)
 _ADDRESS = re.compile(
     r"^(?:(?:https?://)?(?:www\.|registry\.)?ollama\.(?:com|ai)/)?(?:library/|ollama/)?", re.IGNORECASE
 )
-_MEANT = {
+_HUB_IDS = {
     # Recalled; two of one shape where it is not certain which release a tag names today.
     "deepseek-r1:7b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
     "deepseek-r1:14b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B",
@@ -108,9 +108,9 @@ def size_of(family: str, tag: str) -> tuple[str, str]:
     return tag, tag.split("-", maxsplit=1)[0]
 
 
-def meant_by(family: str, size: str) -> str | None:
+def hub_id_of(family: str, size: str) -> str | None:
     """The address on the hub of what a family's size stands for, where its words do not say it."""
-    return _MEANT.get(f"{family}:{size}") or _MEANT.get(f"{family.replace('-', '')}:{size}")
+    return _HUB_IDS.get(f"{family}:{size}") or _HUB_IDS.get(f"{family.replace('-', '')}:{size}")
 
 
 def usual_format(family: str, tag: str) -> tuple[str | None, str]:

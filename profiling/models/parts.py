@@ -15,7 +15,7 @@ Mode = Literal["whole", "without experts", "experts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Selection:
     """What one device holds of a decoder; layers are counted from the bottom, from 0.
 
     Attributes:
@@ -57,7 +57,7 @@ def expert_layers(model: Architecture) -> tuple[int, ...]:
 
 
 @fact_of
-def part_of(model: Architecture, held: Held) -> Architecture | None:
+def part_of(model: Architecture, selection: Selection) -> Architecture | None:
     """The part as a model of its own, for memory and time; None where nothing is held.
 
     Raises:
@@ -68,20 +68,20 @@ def part_of(model: Architecture, held: Held) -> Architecture | None:
     kinds, stack = layer_kinds(model), model.main
     counts: Counter[tuple[int, Mode]] = Counter()
     modes: tuple[tuple[Mode, Iterable[int]], ...] = (
-        ("whole", held.whole), ("without experts", held.without_experts), ("experts", held.experts),
+        ("whole", selection.whole), ("without experts", selection.without_experts), ("experts", selection.experts),
     )  # fmt: skip
     for mode, places in modes:
         counts.update((kinds[place], mode) for place in places)
     made = (_layer(stack.layers[kind], mode, count) for (kind, mode), count in sorted(counts.items()))
     layers = tuple(layer for layer in made if layer is not None)
-    before, after = stack.before if held.first else (), stack.after if held.last else ()
+    before, after = stack.before if selection.first else (), stack.after if selection.last else ()
     if not layers and not before and not after:
         return None
     return replace(
         model,
         stacks=(replace(stack, before=before, layers=layers, after=after, order=()),),
         stored_bytes=None,
-        not_counted=model.not_counted if held.last else (),
+        not_counted=model.not_counted if selection.last else (),
     )
 
 

@@ -25,13 +25,13 @@ def record_of(model: Architecture, stated: Mapping[str, Any]) -> dict[str, str]:
         for layer in layers
     }
     routed = [layer.experts for layer in layers if layer.experts]
-    windows = [core.window for held in cores.values() for core in held if core.window]
+    windows = [core.window for group in cores.values() for core in group if core.window]
     ups = [step for layer in layers for step in layer.steps if isinstance(step, Linear) and step.name == "up"]
     published = stated.get("published_total_billions")
     counted = stated.get("parameters_total") if str(stated.get("counted_by", "")).startswith("transformers") else None
     config = stated["config"].get("text_config") or stated["config"]
     shared = next((config[name] for name in _SHARED if isinstance(config.get(name), int)), None)
-    first = next((core for held in cores.values() for core in held), None)
+    first = next((core for group in cores.values() for core in group), None)
     values: dict[str, Any] = {
         "model_id": stated["model_id"],
         "model_type": model.model_type,

@@ -116,9 +116,9 @@ def _unknown(config: Config) -> Architecture:
         return inferred(config)
     except (UnsupportedModelType, InvalidConfig) as error:
         close = nearest(config.model_type, FAMILIES)
-        meant = f"; did you mean {close}" if close else ""
+        hint = f"; did you mean {close}" if close else ""
         raise UnsupportedModelType(
-            f"model_type {config.model_type!r} is not supported, and {error}{meant}? "
+            f"model_type {config.model_type!r} is not supported, and {error}{hint}? "
             f"Supported: {', '.join(supported_model_types())}. "
             'A decoder of another family can be described in TOML with model_type = "custom".'
         ) from error

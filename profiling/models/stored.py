@@ -72,15 +72,15 @@ _OF_SOME_MATRICES = frozenset({"mxfp4", "nvfp4", "mxfp8", "fp8", "w4a16", "w8a8"
 """Formats that publishers apply to some matrices of a model and leave others at 16 bits, each in its own way."""
 
 
-def means_published(asked: str | None, published: StoredFormat) -> bool:
+def means_published(form: str | None, published: StoredFormat) -> bool:
     """Whether a format that is asked for is that of the checkpoint as published.
 
     None is, and so is its name; so is `mxfp4` of a checkpoint with MXFP4 experts, which no other file has in all
     matrices.
     """
-    if asked is None:
+    if form is None:
         return True
-    text, name = asked.strip().casefold(), published.name.casefold()
+    text, name = form.strip().casefold(), published.name.casefold()
     kind = re.split(r"[ -]", name.removeprefix("int "), maxsplit=1)[0]
     is_alone = not set(name) & set(",+")
     return text == name or (is_alone and text == kind and text in _OF_SOME_MATRICES)

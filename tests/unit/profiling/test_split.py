@@ -19,7 +19,7 @@ from profiling.devices.names import resolve_device
 from profiling.errors import DoesNotFit, IllegalParallelism, InvalidWorkload
 from profiling.memory.weights import weight_bytes
 from profiling.models.load import load
-from profiling.models.parts import Held, expert_layers, layer_kinds, part_of
+from profiling.models.parts import Selection, expert_layers, layer_kinds, part_of
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Workload
 
@@ -65,8 +65,8 @@ def test_parts_hold_every_weight_once(data: st.DataObject) -> None:
     light = light[: data.draw(st.integers(0, len(light)))]
     rest = [place for place in range(cut, depth) if place not in light]
     parts = [
-        part_of(model, Held(whole=range(cut), experts=light, first=True)),
-        part_of(model, Held(whole=rest, without_experts=light, last=True)),
+        part_of(model, Selection(whole=range(cut), experts=light, first=True)),
+        part_of(model, Selection(whole=rest, without_experts=light, last=True)),
     ]
     held = sum(float(weight_bytes(part, precision)) for part in parts if part is not None)
     assert held == pytest.approx(float(weight_bytes(model, precision)))
