@@ -15,7 +15,7 @@ from profiling.answers.advise import USES, Need, advise
 from profiling.answers.describe import describe
 from profiling.answers.design import TRIALS, VOCABULARY, ScalingFit, Wish, design, parameters_of
 from profiling.answers.evidence import Evidence
-from profiling.answers.held_formats import held, notes, parse_side, sentence
+from profiling.answers.format_comparison import comparisons, notes, parse_side, sentence
 from profiling.devices.names import resolve_device
 from profiling.engines.time import shipped_times
 from profiling.errors import ProfilingError, UnknownAccelerator
@@ -82,7 +82,7 @@ def compared(request: Request, query: Annotated[CompareQuery, Query()]) -> Respo
     """As `skyline compare`: ability in formats with its interval, and whether the difference is beyond noise."""
     evidence: Evidence = request.app.state.evidence()
     sides = [parse_side(text, evidence.abilities, query.kv_format) for text in query.model]
-    results = held(door_of(request), evidence, sides, query.use)
+    results = comparisons(door_of(request), evidence, sides, query.use)
     rows = pl.DataFrame([one.row() for one in results], infer_schema_length=None)
     sentences = [sentence(results[0], one) for one in results[1:]]
     return answers.rows(rows, query.format, notes=[*sentences, *notes(results)])

@@ -32,13 +32,13 @@ def compare(
     import polars as pl  # noqa: PLC0415 - polars loads only when needed
 
     from profiling.answers.evidence import Evidence  # noqa: PLC0415
-    from profiling.answers.held_formats import held, notes, parse_side, sentence  # noqa: PLC0415
+    from profiling.answers.format_comparison import comparisons, notes, parse_side, sentence  # noqa: PLC0415
     from warehouse.reader import Reader  # noqa: PLC0415
 
     reader = Reader(Settings().published)
     evidence = Evidence.of(lambda table: reader.query(f"FROM {table}"))
     sides = [parse_side(text, evidence.abilities, kv_format) for text in models]
-    results = held(door_of(None, online=False), evidence, sides, use)
+    results = comparisons(door_of(None, online=False), evidence, sides, use)
     rows = pl.DataFrame([one.row() for one in results], infer_schema_length=None)
     if format is not Format.TABLE or output is not None:
         print_rows(rows, format, output)

@@ -229,19 +229,19 @@ def _candidate(
     if need.fleet is not None:
         return on_unlike(door, model, need.fleet, formats, need, row)
     split = split_over(model, need.devices, engine)
-    held = need.held_by(engine)
+    profile = need.profile(engine)
 
     def look(weight_format: str | None) -> Tried[Workload]:
         precision = precision_for(model, weight_format, need.kv_bits)
         workload = Workload(
             batch=need.users, context=need.context, precision=precision, parallelism=split, chunk=need.batched_tokens
         )
-        needed = memory_need(model, device, workload, held)
+        needed = memory_need(model, device, workload, profile)
         name = weight_format or model.published_format.name
         return Tried(described(model, name, row, workload, needed, need.kv), needed.verdict == "fits", workload)
 
     def timed(looked: Tried[Workload]) -> Candidate | None:
-        return _timed(door, looked.candidate, model, device, engine, need, looked.asked)
+        return _timed(door, looked.candidate, model, device, engine, need, looked.inputs)
 
     return widest(formats, look, timed, need.least_tokens_per_s, narrower_is_better=runs_on(engine) in FORMATS)
 
@@ -255,7 +255,7 @@ def _timed(
     need: Need,
     workload: Workload,
 ) -> Candidate | None:
-    held = need.held_by(engine)
+    profile = need.profile(engine)
     question = Question(
         model=model.name, accelerator=device.name, batch=need.users, context=need.context, engine=engine,
         weight_format=candidate.weight_format, tensor=workload.parallelism.tensor,
@@ -264,8 +264,8 @@ def _timed(
     prompt = replace(workload, stage="prefill", batch=1, context=min(PROMPT, need.context))
     try:
         decode, prefill = (
-            estimate(model, device, asked, door.kernels(device, engine), engine, held=held)
-            for asked in (workload, prompt)
+            estimate(model, device, load, door.kernels(device, engine), engine, profile=profile)
+            for load in (workload, prompt)
         )
     except ProfilingError:
         return None
@@ -275,7 +275,7 @@ def _timed(
         calibrations=door.calibrations.get(device.name, ()),
     )  # fmt: skip
     rate, first = decode.tokens_per_s, prefill.time_to_first_token
-    longest = max_context(model, device, workload, held)
+    longest = max_context(model, device, workload, profile)
     run, check = commands(
         model, candidate.weight_format, engine, device, split=workload.parallelism, context=need.context,
         users=need.users, kv=need.kv, options=need.options,

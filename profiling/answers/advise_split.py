@@ -126,9 +126,9 @@ def on_unlike(
         return Tried(candidate, all(one.verdict == "fits" for one in needs), workload, " on its fullest card")
 
     def timed(looked: Tried[Workload]) -> Candidate:
-        split = placed(door, model, fleet, looked.asked, prompt=min(PROMPT, need.context))
-        found = _of_split(model, looked.candidate.weight_format, row, looked.asked, split, need, "runs")
-        longest = min(longest_on(door, model, fleet, looked.asked), model.max_position or 2**20)
+        split = placed(door, model, fleet, looked.inputs, prompt=min(PROMPT, need.context))
+        found = _of_split(model, looked.candidate.weight_format, row, looked.inputs, split, need, "runs")
+        longest = min(longest_on(door, model, fleet, looked.inputs), model.max_position or 2**20)
         return replace(found, longest_context=longest)
 
     return widest(formats, look, timed, need.least_tokens_per_s, narrower_is_better=True)

@@ -84,16 +84,16 @@ class Answer:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the reader should know beside the figures."""
-        asked, model, estimate = self.question, self.model, self.estimate
+        query, model, estimate = self.question, self.model, self.estimate
         notes = list(self.assumed)
         notes += [f"{model.name}: {note}" for note in model.count_notes]
-        if asked.weight_format is None and asked.weight_bits is None:
+        if query.weight_format is None and query.weight_bits is None:
             stored = model.published_format
             notes.append(f"Weights as published: {stored.name} ({stored.basis}).")
             notes += stored.notes
         notes += self.warnings
         notes += self._extras_notes()
-        notes += borrowed(asked.engine) if asked.engine else ()
+        notes += borrowed(query.engine) if query.engine else ()
         if not estimate.calibrated:
             notes.append(
                 f"Operators on {self.device.name} have documented default efficiencies; no kernels of these shapes "
@@ -125,10 +125,10 @@ class Answer:
 
     @property
     def _tokens_reached(self) -> int:
-        asked = self.question
-        made = asked.generated if asked.stage == "generate" else 0
-        reached = asked.context + asked.image_tokens + asked.audio_tokens + made
-        return reached if asked.cache_tokens is None else min(reached, asked.cache_tokens)
+        query = self.question
+        made = query.generated if query.stage == "generate" else 0
+        reached = query.context + query.image_tokens + query.audio_tokens + made
+        return reached if query.cache_tokens is None else min(reached, query.cache_tokens)
 
     @property
     def tower_notes(self) -> list[str]:
@@ -145,29 +145,29 @@ class Answer:
         ]
 
     def _extras_notes(self) -> list[str]:
-        asked, found = self.question, []
+        query, found = self.question, []
         if self.drafting is not None:
             workload = self.estimate.workload
-            assumed = "" if asked.acceptance is not None else ", assumed, as nothing was stated"
+            assumed = "" if query.acceptance is not None else ", assumed, as nothing was stated"
             found.append(
-                f"Speculation: {asked.draft} tokens proposed per step ({self.drafting.words}), each accepted with "
+                f"Speculation: {query.draft} tokens proposed per step ({self.drafting.words}), each accepted with "
                 f"probability {workload.acceptance:g}{assumed}: {workload.tokens_per_step:.2f} tokens a step on "
                 "average ((1 - a^(n + 1)) / (1 - a), Leviathan, Kalman and Matias 2023, equation 1)."
             )
-        if asked.lora_rank:
+        if query.lora_rank:
             found.append(
-                f"{asked.lora_count} adapter{'s' if asked.lora_count > 1 else ''} of rank {asked.lora_rank} on "
-                f"{asked.lora_targets} at 16 bits, kept unmerged, with the time of their own two products "
+                f"{query.lora_count} adapter{'s' if query.lora_count > 1 else ''} of rank {query.lora_rank} on "
+                f"{query.lora_targets} at 16 bits, kept unmerged, with the time of their own two products "
                 "per matrix; merged into the weights, they cost nothing."
             )
         found += self.tower_notes
-        if asked.cache_tokens is not None and asked.stage == "generate":
+        if query.cache_tokens is not None and query.stage == "generate":
             found.append(
-                f"The cache holds {asked.cache_tokens:,} tokens of a sequence; once full, its older half is dropped, "
+                f"The cache holds {query.cache_tokens:,} tokens of a sequence; once full, its older half is dropped, "
                 "and with it what the model knew of it."
             )
-        if asked.pruning is not None:
-            found.append(pruning_of(asked.pruning).note(self.device))
+        if query.pruning is not None:
+            found.append(pruning_of(query.pruning).note(self.device))
         return found
 
     @property
@@ -192,8 +192,8 @@ class Answer:
     @property
     def largest_batch(self) -> int:
         """Most sequences of this configuration that fit for sure; 0 where not even one does."""
-        held = self.question.held_by(self.question.engine or ENGINE)
-        return max_batch(self.model, self.device, self.estimate.workload, held)
+        profile = self.question.profile(self.question.engine or ENGINE)
+        return max_batch(self.model, self.device, self.estimate.workload, profile)
 
     @property
     def measured_share(self) -> float:

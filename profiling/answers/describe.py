@@ -94,20 +94,20 @@ def _resolved(text: str, *, online: bool) -> tuple[Architecture, str | None, tup
     if is_path(text):
         path = Path(text)
         return _of_file(path) if path.suffix.casefold() == ".gguf" else (from_path(path), None, ())
-    meant = resolve_model(text)
-    if meant.catalogue_id is not None:
-        model = catalogue()[meant.catalogue_id].architecture()
-        notes = () if meant.catalogue_id == text else (f"{text}: {meant.evidence}",)
-        alike = meant.model_id in same_shapes()
-        named = under_name(model, str(meant.model_id)) if alike else replace(model, name=meant.catalogue_id)
-        return named, meant.weight_format, notes
-    if online and meant.model_id:
-        return from_hub(meant.model_id), meant.weight_format, ()
+    match = resolve_model(text)
+    if match.catalogue_id is not None:
+        model = catalogue()[match.catalogue_id].architecture()
+        notes = () if match.catalogue_id == text else (f"{text}: {match.evidence}",)
+        alike = match.model_id in same_shapes()
+        named = under_name(model, str(match.model_id)) if alike else replace(model, name=match.catalogue_id)
+        return named, match.weight_format, notes
+    if online and match.model_id:
+        return from_hub(match.model_id), match.weight_format, ()
     if (devices := resolve_device(text)).devices:
         raise UnknownModel(
             f"{text!r} is {devices.fleet.name}, which is not a model; `skyline devices` describes devices"
         )
-    raise UnknownModel(meant.evidence)
+    raise UnknownModel(match.evidence)
 
 
 def _of_file(path: Path) -> tuple[Architecture, str | None, tuple[str, ...]]:

@@ -308,15 +308,15 @@ def _chosen(trial: optuna.Trial) -> dict[str, Any]:
 
 def _ask(door: Door, wish: Wish, model: Architecture) -> tuple[Estimate, Estimate]:
     """Prefill and decode of a shape; it is known to the door for as long as it is asked about."""
-    asked = Question(
+    question = Question(
         model=model.name, accelerator=wish.accelerator, batch=wish.batch, context=wish.context,
         weight_format=wish.weight_format, engine=wish.engine,
     )  # fmt: skip
     alone = door.with_model(model)
-    decode = alone.answer(asked)
+    decode = alone.answer(question)
     if wish.batch == 1 and decode.prefill is not None:
         return decode.estimate, decode.prefill
-    return decode.estimate, alone.answer(replace(asked, stage="prefill", batch=1)).estimate
+    return decode.estimate, alone.answer(replace(question, stage="prefill", batch=1)).estimate
 
 
 def _row(

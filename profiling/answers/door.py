@@ -174,10 +174,10 @@ class Door:
         if found is not None:
             return found
         if self._look_up:
-            meant = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
-            if meant.model_id and meant.catalogue_id is None:
-                self.own_models[meant.model_id] = self._look_up(meant.model_id)
-                return self.own_models[meant.model_id]
+            match = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
+            if match.model_id and match.catalogue_id is None:
+                self.own_models[match.model_id] = self._look_up(match.model_id)
+                return self.own_models[match.model_id]
         return load(name)
 
     def known_model(self, name: str) -> Architecture | None:
@@ -190,10 +190,10 @@ class Door:
             return architecture(name)
         if name in self.own_models:
             return self.own_models[name]
-        meant = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
-        if meant.catalogue_id is None:
+        match = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
+        if match.catalogue_id is None:
             return None
-        return self.own_models.get(meant.catalogue_id) or load(name)
+        return self.own_models.get(match.catalogue_id) or load(name)
 
     def judged_model(self, model_id: str) -> Architecture | None:
         """The shapes of a judged model under its own name; the format of a copy that somebody quantised is not its own.
@@ -207,11 +207,11 @@ class Door:
     def _judged(self, model_id: str) -> Architecture | None:
         if "/" not in model_id:
             return None
-        meant = resolve_model(model_id, [*catalogue(), *self.own_models], suggest=False)
-        if meant.catalogue_id is None:
+        match = resolve_model(model_id, [*catalogue(), *self.own_models], suggest=False)
+        if match.catalogue_id is None:
             return None
         try:
-            model = self.model(meant.catalogue_id)
+            model = self.model(match.catalogue_id)
         except ProfilingError:
             return None
         if model.kind != "decoder":
@@ -309,8 +309,8 @@ class Door:
     def formatted(self, question: Question) -> Question:
         """The question with the format that is asked for, or that its model's name states; None: as published."""
         named = self._stated(question)
-        asked = question.weight_format if named is None else named.weight_format
-        return replace(question, weight_format=None if asked == AS_PUBLISHED else asked)
+        weight_format = question.weight_format if named is None else named.weight_format
+        return replace(question, weight_format=None if weight_format == AS_PUBLISHED else weight_format)
 
     def format_note(self, question: Question) -> str:
         """On what the format rests that only the model's name states; empty where one is asked for, or as published."""
@@ -319,8 +319,8 @@ class Door:
 
     def _stated(self, question: Question) -> ModelName | None:
         """What a model's name says, where no format is asked for beside it; a file says by itself how it is stored."""
-        asked = question.weight_format or question.weight_bits is not None
-        if asked or question.model in catalogue() or is_path(question.model):
+        has_format = question.weight_format or question.weight_bits is not None
+        if has_format or question.model in catalogue() or is_path(question.model):
             return None
         return resolve_model(question.model, [*catalogue(), *self.own_models], suggest=False)
 
@@ -354,8 +354,8 @@ class Door:
         ProfilingError: The question cannot be asked so; the message names the nearest that can.
     """
 
-    def _answer(self, asked: Question) -> Answer:
-        question = self.settled(asked)
+    def _answer(self, query: Question) -> Answer:
+        question = self.settled(query)
         model, device = self.variant(question), self.device(question.accelerator)
         workload, engine = question.workload_of(model), question.engine or ENGINE
         fitted = self.kernels(device, engine)
@@ -375,8 +375,8 @@ class Door:
         def ask(stage: Stage) -> Estimate:
             generated = question.generated if stage == "generate" else 0
             work = replace(workload, stage=stage, generated=generated)
-            per_device = extra / workload.parallelism.devices
-            found = estimate(model, device, work, fitted, engine, extra_bytes=per_device, held=question.held_by(engine))
+            share = extra / workload.parallelism.devices
+            found = estimate(model, device, work, fitted, engine, extra_bytes=share, profile=question.profile(engine))
             for read in (images, sounds):
                 found = found if read is None or stage == "decode" else read.before(found)
             return found
@@ -397,7 +397,7 @@ class Door:
             usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
             calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images, sounds=sounds,
             assumed=tuple(
-                filter(None, (resolve_device(asked.accelerator, self.devices).note, self.format_note(asked)))
+                filter(None, (resolve_device(query.accelerator, self.devices).note, self.format_note(query)))
             ),
         )  # fmt: skip
 
@@ -416,8 +416,8 @@ class Door:
         """
         question = self.settled(question)
         model = self.variant(question)
-        held = question.held_by(question.engine or ENGINE)
-        require_fit(model, self.device(question.accelerator), question.workload_of(model), held)
+        profile = question.profile(question.engine or ENGINE)
+        require_fit(model, self.device(question.accelerator), question.workload_of(model), profile)
 
     def operator_rows(self, question: Question) -> list[dict[str, Any]]:
         """One row per operator of the pass; of a generation, of the decode step in its middle."""

@@ -45,17 +45,17 @@ def requirement_rows(
     batches: Sequence[int],
     contexts: Sequence[int],
     engine: str,
-    held: EngineProfile | None = None,
+    profile: EngineProfile | None = None,
 ) -> pl.DataFrame:
-    """Devices needed, memory by part and the rule of thumb, a row per combination; `held` for an engine with options.
+    """Devices needed, memory by part and the rule of thumb, a row per combination; `profile`: an engine with options.
 
     Raises:
         ProfilingError: The question cannot be asked so.
     """
-    asked = list(precisions.values())
-    answers = [requirements(model, devices, asked, batches, contexts, held or engine) for model in models]
-    bits = [float(precision.weight_bits) for precision in asked]
-    shape = (len(models), len(devices), len(asked), len(batches), len(contexts))
+    formats = list(precisions.values())
+    answers = [requirements(model, devices, formats, batches, contexts, profile or engine) for model in models]
+    bits = [float(precision.weight_bits) for precision in formats]
+    shape = (len(models), len(devices), len(formats), len(batches), len(contexts))
     # Series and arrays throughout: expressions of Polars take longer than all else of one question.
     model_at, device_at, precision_at, batch_at, context_at = np.indices(shape).reshape(len(shape), -1)
 
@@ -121,14 +121,14 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     model, stated, question = door.model(question.model), door.format_note(question), door.formatted(question)
     chosen = [door.device(name) for name in accelerators] or list(door.devices.values())
     stage: Stage = "encode" if model.kind == "encoder" else "decode"
-    asked = replace(question, stage=stage)
+    query = replace(question, stage=stage)
     by_engine: dict[str, list[int]] = {}
     for place, device in enumerate(chosen):
         by_engine.setdefault(question.engine or engine_for(model, device), []).append(place)
     found = [
         requirement_rows(
-            [model], [chosen[place] for place in places], {"": asked.precision_of(model)}, [asked.batch],
-            [asked.context], engine, asked.held_by(engine),
+            [model], [chosen[place] for place in places], {"": query.precision_of(model)}, [query.batch],
+            [query.context], engine, query.profile(engine),
         )
         for engine, places in by_engine.items()
     ]  # fmt: skip
@@ -138,18 +138,18 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     rows.columns = ["model", *_COLUMNS.values()]
     if accelerators:
         longest = [
-            longest_context(door, replace(asked, accelerator=device.name, engine=engine))
+            longest_context(door, replace(query, accelerator=device.name, engine=engine))
             for device, engine in zip(chosen, rows["engine"], strict=True)
         ]
         rows.insert_column(rows.width, pl.Series("max_context", longest, dtype=pl.Int64))
-        if asked.weight_bits is None and stage == "decode":  # bits alone name no file
-            rows = rows.with_columns(pl.Series("run", _runs(model, asked, chosen, rows), dtype=pl.String))
+        if query.weight_bits is None and stage == "decode":  # bits alone name no file
+            rows = rows.with_columns(pl.Series("run", _runs(model, query, chosen, rows), dtype=pl.String))
     engines = " and ".join(by_engine)
     notes = [f"Engine: {engines}, {'as asked' if question.engine else 'the usual one for such devices'}."]
     notes += [note for name in accelerators if (note := resolve_device(name, door.devices).note)]
-    notes += [note for engine in by_engine for note in (*borrowed(engine), *_no_such_cache(engine, asked))]
+    notes += [note for engine in by_engine for note in (*borrowed(engine), *_no_such_cache(engine, query))]
     notes += [stated] if stated else []
-    if asked.weight_format is None and asked.weight_bits is None:
+    if query.weight_format is None and query.weight_bits is None:
         stored = model.published_format
         notes += [f"Weights as published: {stored.name} ({stored.basis}).", *stored.notes]
     notes += beyond_length(model, question.context)
@@ -159,20 +159,20 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
 
 
 def _runs(
-    model: Architecture, asked: Question, devices: Sequence[Accelerator], rows: pl.DataFrame
+    model: Architecture, query: Question, devices: Sequence[Accelerator], rows: pl.DataFrame
 ) -> Iterator[str | None]:
     """The command that runs the model on as many of each device as it needs; None where even 128 are not enough."""
-    weight_format = asked.weight_format or model.published_format.name
-    kv = f"{asked.kv_bits:g}"
+    weight_format = query.weight_format or model.published_format.name
+    kv = f"{query.kv_bits:g}"
     for device, row in zip(devices, rows.iter_rows(named=True), strict=True):
         if row["devices"] is None:
             yield None
             continue
-        cache_format = kv if not _no_such_cache(row["engine"], asked) else WHOLE
+        cache_format = kv if not _no_such_cache(row["engine"], query) else WHOLE
         split = Parallelism(tensor=row["tensor_parallel"], pipeline=row["pipeline_parallel"])
         yield commands(
-            model, weight_format, row["engine"], device, split=split, context=asked.context, users=asked.batch,
-            kv=cache_format, options=asked.options,
+            model, weight_format, row["engine"], device, split=split, context=query.context, users=query.batch,
+            kv=cache_format, options=query.options,
         )[0]  # fmt: skip
 
 
@@ -264,7 +264,7 @@ def is_several(door: Door, machines: Sequence[str]) -> bool:
 def longest_context(door: Door, question: Question) -> int | None:
     """At this batch on the devices needed, within what the model was made for; None where 128 devices fail."""
     model, device = door.model(question.model), door.device(question.accelerator)
-    workload, engine = question.workload_of(model), question.held_by(question.engine or ENGINE)
+    workload, engine = question.workload_of(model), question.profile(question.engine or ENGINE)
     try:
         plan = gpus_needed(model, device, workload, engine)
     except DoesNotFit:
@@ -284,7 +284,7 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
     """What would make a configuration fit: more devices, fewer bits, one larger device, a smaller batch."""
     model, device = door.model(question.model), door.device(question.accelerator)
     question = door.settled(question)
-    workload, engine = question.workload_of(model), question.held_by(question.engine or ENGINE)
+    workload, engine = question.workload_of(model), question.profile(question.engine or ENGINE)
     need = memory_need(model, device, workload, engine)
     found: list[WayOut] = []
     try:
@@ -322,7 +322,7 @@ def _fits(door: Door, question: Question) -> bool:
     model, device = door.model(question.model), door.device(question.accelerator)
     try:
         roof_of(device, question.precision_of(model))
-        need = memory_need(model, device, question.workload_of(model), question.held_by(question.engine or ENGINE))
+        need = memory_need(model, device, question.workload_of(model), question.profile(question.engine or ENGINE))
     except UnsupportedPrecision:
         return False
     return need.verdict == "fits"

@@ -40,8 +40,8 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """A side with what is known of it, held to the first.
+class Comparison:
+    """A side with what is known of it, compared with the first.
 
     Attributes:
         side: The side; its format by name.
@@ -106,10 +106,10 @@ def parse_side(text: str, abilities: pl.DataFrame, kv: str = WHOLE) -> Side:
     """
     name, _, weight_format = text.partition(_AT)
     judged = abilities.filter(pl.col("evidence_class") != "prior")["model_id"].unique().sort().to_list()
-    meant = resolve_model(name.strip(), judged)
-    if meant.model_id not in judged:
-        raise UnknownModel(meant.evidence or f"no board has judged {name.strip()!r}")
-    return Side(str(meant.model_id), weight_format.strip() or meant.weight_format, kv)
+    match = resolve_model(name.strip(), judged)
+    if match.model_id not in judged:
+        raise UnknownModel(match.evidence or f"no board has judged {name.strip()!r}")
+    return Side(str(match.model_id), weight_format.strip() or match.weight_format, kv)
 
 
 def format_choices(model: Architecture) -> list[str]:
@@ -118,8 +118,8 @@ def format_choices(model: Architecture) -> list[str]:
     return list(dict.fromkeys([model.published_format.name, *(name for names in engines for name in names if name)]))
 
 
-def held(door: Door, evidence: Evidence, sides: Sequence[Side], use: str = "chat") -> list[Held]:
-    """Every side with its ability in its formats, held to the first.
+def comparisons(door: Door, evidence: Evidence, sides: Sequence[Side], use: str = "chat") -> list[Comparison]:
+    """Every side with its ability in its formats, compared with the first.
 
     Differences are taken between independent errors; of one model in two formats only what the formats cost differs.
 
@@ -141,14 +141,14 @@ def held(door: Door, evidence: Evidence, sides: Sequence[Side], use: str = "chat
     return [first, *(_against(first, one) for one in found[1:])]
 
 
-def notes(found: Sequence[Held]) -> list[str]:
+def notes(found: Sequence[Comparison]) -> list[str]:
     """What should be known beside the rows."""
     lines = [f"{one.name}: the loss from its format is not known." for one in found if one.lost is None]
     lines += [f"{one.name}: {warning}" for one in found if one.lost for warning in one.lost.warnings]
     return list(dict.fromkeys(lines))
 
 
-def sentence(first: Held, other: Held) -> str:
+def sentence(first: Comparison, other: Comparison) -> str:
     """The answer in words."""
     if other.lead is None:
         return ""
@@ -162,7 +162,7 @@ def sentence(first: Held, other: Held) -> str:
     return f"{ablest.name} is ahead of {least.name} by {by}, {beyond}."
 
 
-def _each(door: Door, evidence: Evidence, sides: Sequence[Side], use: str) -> Iterator[Held]:
+def _each(door: Door, evidence: Evidence, sides: Sequence[Side], use: str) -> Iterator[Comparison]:
     rows = _judged(evidence.abilities, USES[use], [side.model_id for side in sides])
     for side in sides:
         row = rows.get(side.model_id)
@@ -187,7 +187,7 @@ def _each(door: Door, evidence: Evidence, sides: Sequence[Side], use: str) -> It
             )
         else:
             lost = Lost(0.0, 0.0, 0.0)
-        yield Held(
+        yield Comparison(
             side=Side(side.model_id, name or "published", side.kv), mode=str(row["mode"]),
             results=int(str(row["results"])), evidence_class=str(row["evidence_class"]), judged=judged,
             ability=in_format(judged, lost), lost=lost, measured=measured, file_gib=size,
@@ -196,17 +196,17 @@ def _each(door: Door, evidence: Evidence, sides: Sequence[Side], use: str) -> It
 
 def _judged(abilities: pl.DataFrame, domain: str, models: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
     """The headline row of each model in a domain; of all in the overall one where one of them is not judged in it."""
-    asked = abilities.filter(
+    chosen = abilities.filter(
         pl.col("is_headline") & pl.col("evidence_class").ne("prior") & pl.col("model_id").is_in(list(models))
     )
     for each in (domain, "overall"):
-        rows = {str(row["model_id"]): row for row in asked.filter(pl.col("domain") == each).iter_rows(named=True)}
+        rows = {str(row["model_id"]): row for row in chosen.filter(pl.col("domain") == each).iter_rows(named=True)}
         if len(rows) == len(set(models)):
             return rows
     return rows
 
 
-def _against(first: Held, one: Held) -> Held:
+def _against(first: Comparison, one: Comparison) -> Comparison:
     lead = one.ability[1] - first.ability[1]
     if one.side.model_id == first.side.model_id:
         mine, theirs = (in_format((0.0, 0.0, 0.0), each.lost) for each in (one, first))

@@ -73,14 +73,14 @@ def images_of(
     patches = tokens * part.tower.patches_per_token
     each = part.tower.patches_per_image or patches
     images = max(patches / each, 1.0)
-    asked = Workload(
+    tower_load = Workload(
         stage="encode", batch=images * workload.batch, context=max(1.0, patches / images),
         precision=Precision(weight_bits=TOWER_BITS),
     )  # fmt: skip
-    found = estimate(tower_model(part.tower, f"{model.name}: {part.name}"), device, asked, engine=engine)
+    found = estimate(tower_model(part.tower, f"{model.name}: {part.name}"), device, tower_load, engine=engine)
     matrices, projector = projector_model(part.tower, f"{model.name}: projector"), None
     if matrices is not None:
-        passed_on = replace(asked, batch=workload.batch, context=float(tokens))
+        passed_on = replace(tower_load, batch=workload.batch, context=float(tokens))
         projector = estimate(matrices, device, passed_on, engine=engine)
     return Images(
         name=part.name, images=images, patches=round(patches / images), tower=found, projector=projector

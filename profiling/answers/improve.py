@@ -67,9 +67,9 @@ def improvements(door: Door, question: Question) -> list[Improvement]:
     """
     base = door.answer(question)
     found = [fused] if (fused := _fused(base)) else []
-    for kind, change, asked, costs in _changes(base):
+    for kind, change, variant, costs in _changes(base):
         try:
-            found.append(_improvement(base, door.answer(asked), kind, change, costs))
+            found.append(_improvement(base, door.answer(variant), kind, change, costs))
         except ProfilingError:
             continue
     device = base.device
@@ -132,35 +132,35 @@ KINDS = ("fuse", "batch", "weights", "cache", "context", "memory", "split")
 
 def _changes(base: Answer) -> Iterator[tuple[str, str, Question, str]]:
     """Kind, words, the changed question, and what it costs."""
-    asked, model = base.question, base.model
-    is_pass = asked.stage in {"prefill", "encode"}
+    query, model = base.question, base.model
+    is_pass = query.stage in {"prefill", "encode"}
     precision = base.estimate.workload.precision
-    layered = asked.engine is not None and runs_on(asked.engine) in {"llama.cpp", "mlx"}
+    layered = query.engine is not None and runs_on(query.engine) in {"llama.cpp", "mlx"}
     for name in _LLAMA_FORMATS if layered else _SERVED:
-        other = replace(asked, weight_format=name, weight_bits=None, activation_bits=None)
+        other = replace(query, weight_format=name, weight_bits=None, activation_bits=None)
         try:
             narrower = float(other.precision_of(model).weight_bits) < float(precision.weight_bits)
         except ProfilingError:
             continue
         if narrower:
             yield "weights", f"weights in {name}", other, "some quality: see the loss from quantisation"
-    if model.kind != "encoder" and asked.stage != "prefill":
+    if model.kind != "encoder" and query.stage != "prefill":
         for bits in (8, 4):
-            if bits < asked.kv_bits:
-                yield "cache", f"KV cache in {bits} bits", replace(asked, kv_bits=bits), "some quality at long contexts"
+            if bits < query.kv_bits:
+                yield "cache", f"KV cache in {bits} bits", replace(query, kv_bits=bits), "some quality at long contexts"
     for factor in (2, 8):
         yield (
-            "batch", f"batch {asked.batch * factor:,}", replace(asked, batch=asked.batch * factor),
+            "batch", f"batch {query.batch * factor:,}", replace(query, batch=query.batch * factor),
             "each sequence waits longer",
         )  # fmt: skip
-    if asked.context >= 2 and asked.context // 2 > asked.prefix:
-        shorter = replace(asked, context=asked.context // 2)
+    if query.context >= 2 and query.context // 2 > query.prefix:
+        shorter = replace(query, context=query.context // 2)
         yield "context", f"half the context ({shorter.context:,} tokens)", shorter, "what the other half said"
-    ways = [each for each in legal_tensor_ways(model, 8) if each in {2 * asked.tensor, 4 * asked.tensor}]
+    ways = [each for each in legal_tensor_ways(model, 8) if each in {2 * query.tensor, 4 * query.tensor}]
     for each in ways:
-        yield "split", f"{each} devices share every layer", replace(asked, tensor=each), "more devices"
-    if is_pass and asked.attention == "naive":
-        yield "fuse", "attention in one kernel (flash)", replace(asked, attention="flash"), "nothing"
+        yield "split", f"{each} devices share every layer", replace(query, tensor=each), "more devices"
+    if is_pass and query.attention == "naive":
+        yield "fuse", "attention in one kernel (flash)", replace(query, attention="flash"), "nothing"
 
 
 def _tokens(answer: Answer) -> float:

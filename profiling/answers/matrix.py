@@ -80,13 +80,13 @@ def _cells(
     tensor, pipeline, largest = (np.zeros(shape, dtype=np.int64) for _ in range(3))
     architectures = [door.model(name) for name in models]
     engine = question.engine or ENGINE
-    held = question.held_by(engine)
+    profile = question.profile(engine)
     stored = [
         tuple(stored_precision(model, _named(name), kv_bits=question.kv_bits) for name in formats)
         for model in architectures
     ]
     for place, model in enumerate(architectures if devices and formats else ()):
-        needed = requirements(model, devices, stored[place], [question.batch], [question.context], held)
+        needed = requirements(model, devices, stored[place], [question.batch], [question.context], profile)
         for whole, found in ((tensor, needed.tensor), (pipeline, needed.pipeline), (largest, needed.max_batch)):
             whole[place] = found[:, :, 0, 0]
     columns = {name: np.full(shape, np.nan) for name in (*_SECONDS, "memory_high_gib")}
@@ -99,17 +99,17 @@ def _cells(
     for (ways, stages, precisions), members in groups.items():
         grid = Grid(
             models=[architectures[place] for place in members], accelerators=devices, batches=[question.batch],
-            contexts=[question.context], precisions=precisions, stages=["decode"], engine=engine, held=held,
+            contexts=[question.context], precisions=precisions, stages=["decode"], engine=engine, profile=profile,
             parallelisms=[Parallelism(ways, stages)], calibrations=door.fitted, intervals=True,
         )  # fmt: skip
         evaluated = pl.concat(evaluate(grid))
         here = (tensor == ways) & (pipeline == stages)
         cells = np.zeros(shape, dtype=bool)
         cells[members] = here[members]
-        asked = here[members].reshape(-1)
+        places = here[members].reshape(-1)
         for name, values in columns.items():
-            values[cells] = evaluated[name].cast(pl.Float64).fill_null(np.nan).to_numpy()[asked]
-        calibrated[cells] = evaluated["calibrated"].to_numpy()[asked]
+            values[cells] = evaluated[name].cast(pl.Float64).fill_null(np.nan).to_numpy()[places]
+        calibrated[cells] = evaluated["calibrated"].to_numpy()[places]
     computable = np.array(
         [[[_computes(device, each) for each in precisions] for device in devices] for precisions in stored], dtype=bool
     ).reshape(shape)

@@ -101,11 +101,11 @@ class Split:
         if host is None:
             cards = (f"{piece.layers} on {piece.device.name}" for piece in self.pieces)
             return f"{self.layers} layers: {', '.join(cards)}"
-        held = f"{float(host.need.weights) / GIB:.1f} GiB in system memory"
+        in_memory = f"{float(host.need.weights) / GIB:.1f} GiB in system memory"
         if self.placement.cpu_layers:
-            return f"{self.placement.cpu_layers} of {self.layers} layers, {held}"
+            return f"{self.placement.cpu_layers} of {self.layers} layers, {in_memory}"
         if self.placement.cpu_expert_layers:
-            return f"experts of {self.placement.cpu_expert_layers} of {self.layers} layers, {held}"
+            return f"experts of {self.placement.cpu_expert_layers} of {self.layers} layers, {in_memory}"
         return "all on the card"
 
     def row(self) -> dict[str, object]:

@@ -223,10 +223,10 @@ def api_price(model_id: str, offers: Iterable[Row], input_share: float) -> ApiPr
     for row in offers:
         if row["hf_model_id"] != model_id or _truth(row["is_retired"]) or row["provider_kind"] == "aggregator":
             continue
-        given, taken = row["usd_per_million_output"], row["usd_per_million_input"]
-        if given in {None, ""} or taken in {None, ""} or float(given) <= 0:
+        output_usd, input_usd = row["usd_per_million_output"], row["usd_per_million_input"]
+        if output_usd in {None, ""} or input_usd in {None, ""} or float(output_usd) <= 0:
             continue
-        cost = float(given) + input_share * float(taken)
+        cost = float(output_usd) + input_share * float(input_usd)
         by_host.setdefault(str(row["provider"]), []).append((day_of(row["as_of_date"]) or date.min, cost))
     if not by_host:
         return None

@@ -63,11 +63,11 @@ class Shapes:
     """The shapes of a model.
 
     Attributes:
-        asked: Name by which the door finds them.
+        name: Name by which the door finds them.
         model: They themselves, in the format that the model is published in.
     """
 
-    asked: str
+    name: str
     model: Architecture
 
 
@@ -111,9 +111,9 @@ def sizing(door: Door, shapes: Shapes) -> Sizing:
     """
     device, model = door.device(DEVICE), shapes.model
     context = min(CONTEXT, model.max_position or CONTEXT)
-    is_itself = door.model(shapes.asked).published_format == model.published_format
+    is_itself = door.model(shapes.name).published_format == model.published_format
     question = Question(
-        model=shapes.asked, accelerator=device.name, batch=BATCH, context=context, engine=ENGINE,
+        model=shapes.name, accelerator=device.name, batch=BATCH, context=context, engine=ENGINE,
         weight_format=None if is_itself else model.published_format.name,
     )  # fmt: skip
     precision = question.precision_of(model)

@@ -114,13 +114,13 @@ def sweep(door: Door, question: Question, axes: Mapping[str, Sequence[str]] | No
 def _row(door: Door, base: Answer, axis: str, value: str) -> dict[str, Any]:
     empty: dict[str, Any] = dict.fromkeys(_figures(base, base))
     try:
-        asked = AXES[axis][1](base.question, value)
-        found = door.answer(asked)
+        question = AXES[axis][1](base.question, value)
+        found = door.answer(question)
     except ProfilingError as error:
         return {"axis": axis, "value": value, "is_asked": False, **empty, "reason": str(error)}
     notes = list(found.warnings)
-    if asked.pruning is not None:
-        notes.append(pruning_of(asked.pruning).note(found.device))
+    if question.pruning is not None:
+        notes.append(pruning_of(question.pruning).note(found.device))
     reason = "; ".join(notes)
     return {"axis": axis, "value": value, "is_asked": _same(found, base), **_figures(found, base), "reason": reason}
 

@@ -22,7 +22,7 @@ class Tried(Generic[T]):
 
     candidate: Candidate
     fits: bool
-    asked: T
+    inputs: T
     where: str = ""
     """What the memory is of, for reading."""
 

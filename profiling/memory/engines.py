@@ -320,7 +320,7 @@ class EngineStart:
         }  # fmt: skip
         return {name: value for name, value in named.items() if value is not None}
 
-    def held_by(self, engine: str) -> EngineProfile:
+    def profile(self, engine: str) -> EngineProfile:
         """What an engine that is started so adds to the memory.
 
         Raises:

@@ -70,7 +70,7 @@ def estimate(
     calibration: Calibration | None = None,
     engine: str = "vllm-v1",
     extra_bytes: float = 0.0,
-    held: EngineProfile | None = None,
+    profile: EngineProfile | None = None,
 ) -> Estimate:
     """Time, latencies and rates of one configuration, with its memory verdict.
 
@@ -85,27 +85,27 @@ def estimate(
         calibration: Operator models by class; used where the engine runs such kernels.
         engine: Whose memory is counted and whose passes are timed: "vllm-v1", "llama.cpp", "mlx", …
         extra_bytes: Memory of what lies beside the model on each device: adapters, a model that drafts.
-        held: What the engine adds to the memory; None: as it starts by itself.
+        profile: What the engine adds to the memory; None: as it starts by itself.
 
     Raises:
         InvalidWorkload, IllegalParallelism, UnsupportedPrecision: The question cannot be asked so.
     """
     workload.check(model)
-    need = replace(memory_need(model, accelerator, workload, held or engine), extras=extra_bytes)
+    need = replace(memory_need(model, accelerator, workload, profile or engine), extras=extra_bytes)
     timed = EngineTime(engine_of(engine, accelerator), shipped_times(), accelerator)
     fitted = calibration if timed.engine.reference_kernels else None
 
-    def ask(asked: Workload) -> tuple[list[OperatorTime], PassTime]:
-        shown = operator_times(model, accelerator, asked, fitted, timed.engine)
-        cut = cut_as_by(timed.engine, asked)
-        run = shown if cut is asked else operator_times(model, accelerator, cut, fitted, timed.engine)
-        bound = bound_of(shown, accelerator, asked)
-        return shown, timed.interval(timed.likely_s(run, model, cut), bound, asked)
+    def ask(load: Workload) -> tuple[list[OperatorTime], PassTime]:
+        shown = operator_times(model, accelerator, load, fitted, timed.engine)
+        cut = cut_as_by(timed.engine, load)
+        run = shown if cut is load else operator_times(model, accelerator, cut, fitted, timed.engine)
+        bound = bound_of(shown, accelerator, load)
+        return shown, timed.interval(timed.likely_s(run, model, cut), bound, load)
 
     batch = float(workload.batch)
     first: PassTime | None = None
     per_token: PassTime | None = None
-    asked = workload
+    typical = workload
     if workload.stage == "generate":
         _, first = ask(workload.at("prefill"))
         # One column per decode step: token i attends the prompt, the i tokens before it and itself.
@@ -119,8 +119,8 @@ def estimate(
         rest = [np.add(getattr(first, n), (workload.generated - 1) * np.asarray(getattr(per_token, n)))
                 for n in TIME_NAMES]  # fmt: skip
         whole = PassTime(*rest)
-        asked = workload.at("decode", float(np.median(lengths)))
-        shown, _ = ask(asked)
+        typical = workload.at("decode", float(np.median(lengths)))
+        shown, _ = ask(typical)
         tokens = batch * workload.generated
     else:
         shown, whole = ask(workload)
@@ -141,7 +141,7 @@ def estimate(
         time_to_first_token=first if runs else None,
         time_per_output_token=per_token if runs else None,
         tokens_per_s=_rate(tokens, whole) if runs else None,
-        basis=timed.basis(asked),
+        basis=timed.basis(typical),
     )
 
 

@@ -73,7 +73,7 @@ class Grid:
     kernels: Sequence[AttentionKernel] = ("flash",)
     parallelisms: Sequence[Parallelism] = (Parallelism(),)
     engine: str = "vllm-v1"
-    held: EngineProfile | None = None
+    profile: EngineProfile | None = None
     """What the engine adds to the memory where it is started with other options than its own."""
     calibrations: Mapping[str, Mapping[str, OperatorModel]] | None = None
     """By accelerator name."""
@@ -180,7 +180,7 @@ def evaluate(grid: Grid, threads: int = 2) -> Iterator[pl.DataFrame]:
         InvalidWorkload: A value on an axis cannot be.
     """
     axes = _axes(grid)
-    profile = grid.held or engine_profile(grid.engine)
+    profile = grid.profile or engine_profile(grid.engine)
     questions = _questions(grid, axes)
     # Frames are made, and calibrations asked, for many small blocks at once about as fast as for one.
     together = max(1, _ROWS_TOGETHER // grid.rows_per_block)
@@ -224,17 +224,17 @@ def _totals(questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, pro
     for row, device in enumerate(axes.grid.accelerators):
         fitted = (axes.grid.calibrations or {}).get(device.name)
         engine = axes.engines[row].engine
-        asked = [block for block in blocks if _answers(fitted or {}, engine, block.cut)]
-        if asked and engine.reference_kernels:
+        predictable = [block for block in blocks if _answers(fitted or {}, engine, block.cut)]
+        if predictable and engine.reference_kernels:
             cuts = [
                 Cut(
                     block.cut, axes.factors(block.model, block.workload)[row],
                     _link(device, block.workload.parallelism),
                 )
-                for block in asked
+                for block in predictable
             ]  # fmt: skip
             part = calibrated_part(cuts, row, device, axes.roofs[row], axes.shape[1:], fitted or {}, engine)
-            for index, block in enumerate(asked):
+            for index, block in enumerate(predictable):
                 block.predict(row, part, index)
     return _frame(blocks, axes, profile)
 
@@ -349,7 +349,7 @@ def _frame(blocks: Sequence[_Block], axes: _Axes, profile: EngineProfile) -> pl.
         pl.Series(name, np.concatenate([np.broadcast_to(each[name], axes.shape).reshape(-1) for each in columns]))
         for name in columns[0]
     ]
-    asked = pl.DataFrame(
+    questions = pl.DataFrame(
         [
             (block.model.name, work.stage, work.attention, work.parallelism.tensor, work.parallelism.pipeline)
             for block in blocks
@@ -361,7 +361,7 @@ def _frame(blocks: Sequence[_Block], axes: _Axes, profile: EngineProfile) -> pl.
     of_block = np.repeat(np.arange(len(blocks)), axes.grid.rows_per_block)
     labels = pl.concat([axes.labels] * len(blocks), rechunk=True)
     can_run = pl.col("verdict") != VERDICTS.index("unsupported precision")
-    return asked[of_block].hstack(labels).hstack(computed).select(
+    return questions[of_block].hstack(labels).hstack(computed).select(
         pl.when(can_run).then(pl.col(name).cat.to(kind)).alias(name) if name == "bound_by"
         else pl.col(name).cat.to(kind) if name == "verdict"
         else pl.col(name).fill_nan(None) if name in _NULLABLE

@@ -148,10 +148,10 @@ def tokens_of(workload: Workload, role: str, *, two_stacks: bool) -> Tokens | No
 
 def shifted_lengths(prompt: int, generated: int, cache_tokens: int) -> list[int]:
     """Tokens attended at each decode step where a full cache drops its older half (llama.cpp's `--context-shift`)."""
-    lengths, held = [], min(prompt, cache_tokens)
+    lengths, length = [], min(prompt, cache_tokens)
     for _ in range(max(generated - 1, 1)):
-        if held >= cache_tokens:
-            held -= cache_tokens // 2
-        held += 1
-        lengths.append(held)
+        if length >= cache_tokens:
+            length -= cache_tokens // 2
+        length += 1
+        lengths.append(length)
     return lengths

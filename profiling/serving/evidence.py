@@ -72,10 +72,10 @@ NO_ROW: Mapping[str, object] = dict.fromkeys((
 def evidence_of(device: Accelerator, engine: str) -> Evidence | None:
     """What plans for an engine on a device rest on; None where the engine has no model."""
     try:
-        meant = engine_of(engine, device)
+        timed = engine_of(engine, device)
     except ProfilingError:
         return None
-    return Evidence(*(shipped_times().basis(meant, device, [stage]) for stage in STAGES))
+    return Evidence(*(shipped_times().basis(timed, device, [stage]) for stage in STAGES))
 
 
 def simulation_error(engine: str, *, groups: bool = False) -> str:

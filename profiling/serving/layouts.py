@@ -32,14 +32,14 @@ def layouts(model: Architecture, options: Options) -> list[Parallelism]:
     if counts:
         found += [Parallelism(count, 1, count) for count in ways if count > 1 and _divides(count, counts)]
         found += [Parallelism(1, 1, count, count) for count in _GROUPS if _divides(count, counts)]
-    for name, asked in (("tensor", options.tensor), ("expert", options.expert), ("data", options.data)):
-        if asked is None:
+    for name, number in (("tensor", options.tensor), ("expert", options.expert), ("data", options.data)):
+        if number is None:
             continue
         # A number of devices that share layers is meant without stages.
-        matching = [split for split in found if getattr(split, name) == asked and split.pipeline == 1]
+        matching = [split for split in found if getattr(split, name) == number and split.pipeline == 1]
         if not matching:
             legal = sorted({getattr(split, name) for split in found})
-            raise InvalidWorkload(f"{model.name} cannot be split {asked} ways ({name} parallel); legal are {legal}")
+            raise InvalidWorkload(f"{model.name} cannot be split {number} ways ({name} parallel); legal are {legal}")
         found = matching
     return [split for split in found if split.devices <= options.most_devices]
 
@@ -48,7 +48,7 @@ def _divides(ways: int, counts: frozenset[int]) -> bool:
     return all(count % ways == 0 for count in counts)
 
 
-def spoken(split: Parallelism) -> str:
+def split_words(split: Parallelism) -> str:
     """A split in words: `tensor parallel 8, experts over 8`; empty for a single device."""
     parts = (
         (split.tensor, "tensor parallel"), (split.data, "attention data parallel"), (split.expert, "experts over"),

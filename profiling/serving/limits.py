@@ -38,12 +38,12 @@ def limit(plan: Plan, promise: Promise) -> Limit:
     """
     traffic = promise.traffic
     low, high = 0.0, float(traffic.users or traffic.requests_per_s or 1.0)
-    first, asked = None, high
+    first, start = None, high
     while first is None:
         first = _breaks(plan, promise, high)
         if first is None:
             low, high = high, 2 * high
-            if high > MOST_TIMES * asked:
+            if high > MOST_TIMES * start:
                 return Limit(low, None)
     while high - low > (max(1.0, _RESOLUTION * high) if traffic.users else _RESOLUTION * high):
         middle = (low + high) / 2 if traffic.users is None else float((low + high) // 2)
@@ -52,7 +52,7 @@ def limit(plan: Plan, promise: Promise) -> Limit:
             low = middle
         else:
             high, first = middle, found
-        if high < asked * 1e-3:
+        if high < start * 1e-3:
             break
     return Limit(low, first)
 

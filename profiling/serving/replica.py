@@ -105,8 +105,8 @@ class Room:
         The cache then has at least as much of the memory as the weights, and room for requests several times as long.
         """
         longest = LONG_REQUEST * (traffic.input_tokens + traffic.output_tokens)
-        held = float(weight_bytes(self.model, self.precision, self.split)) * self.split.devices
-        return self.tokens >= self.split.data * longest and self.tokens * self.bytes_per_token >= held
+        weights = float(weight_bytes(self.model, self.precision, self.split)) * self.split.devices
+        return self.tokens >= self.split.data * longest and self.tokens * self.bytes_per_token >= weights
 
 
 LONG_REQUEST = 4
@@ -117,7 +117,7 @@ def room_of(
     model: Architecture, device: Accelerator, split: Parallelism, precision: Precision, options: Options
 ) -> Room | None:
     """Room for the cache beside weights and what the engine adds; None where not even one token fits."""
-    profile = options.held_by(options.engine)
+    profile = options.profile(options.engine)
     near, far = (Workload(context=length, precision=precision, parallelism=split) for length in (1024, 2048))
     need = memory_need(model, device, near, profile)
     per_token = float(kv_cache_bytes(model, far, profile).high - need.kv_cache.high) / 1024
@@ -147,7 +147,7 @@ def replica_of(
         end: The likely value of the prediction, or the slow end of its interval.
     """
     options = room.options
-    profile = options.held_by(options.engine)
+    profile = options.profile(options.engine)
     large = room.device.usable_memory_bytes >= LARGE_CARD_BYTES
     step_tokens = (profile.step_tokens or (2048, 8192))[large]
     workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)

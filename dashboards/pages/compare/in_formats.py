@@ -11,7 +11,7 @@ from dashboards.pages.compare.state import CompareState
 from dashboards.parts import controls, formats, page, theme
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.templates import block
-from profiling.answers.held_formats import Held, Side, format_choices, held, notes, sentence
+from profiling.answers.format_comparison import Comparison, Side, comparisons, format_choices, notes, sentence
 from profiling.errors import ProfilingError
 from warehouse.contracts.ability import THIN_EVIDENCE
 
@@ -86,7 +86,7 @@ class Formats:
             for model in models
         ]
         try:
-            found = held(door, evidence, sides) if sides else []
+            found = comparisons(door, evidence, sides) if sides else []
         except ProfilingError as error:
             self.card.hide(_TITLE, str(error))
             return
@@ -104,7 +104,7 @@ class Formats:
         self._answer.object = answer(found)
 
 
-def answer(found: list[Held]) -> str:
+def answer(found: list[Comparison]) -> str:
     """Every other side held to the first, in sentences, and what was measured of each, as HTML."""
     lines = [block("lead", sentence(found[0], one)) for one in found[1:]]
     lines += [
@@ -113,7 +113,7 @@ def answer(found: list[Held]) -> str:
     return "".join(lines)
 
 
-def marks(found: list[Held]) -> Rows:
+def marks(found: list[Comparison]) -> Rows:
     """A row per model in its format: hollow where boards say hardly anything of it."""
     rows: list[dict[str, Any]] = []
     for place, one in enumerate(found):

@@ -5,7 +5,7 @@ from typing import Any
 
 from dashboards.parts import formats
 from profiling.answers.buying import Comparison, Way
-from profiling.serving.layouts import spoken
+from profiling.serving.layouts import split_words
 from profiling.serving.limits import MOST_TIMES, Limit
 from profiling.serving.plan import Plan, Promise
 from profiling.serving.simulate import Traffic
@@ -34,7 +34,7 @@ def layout(plan: Plan) -> str:
     parts = [f"{plan.replicas} replica{'' if plan.replicas == 1 else 's'}"]
     if plan.readers:
         parts.append(f"{plan.readers} more for prompts")
-    return ", ".join(filter(None, (*parts, spoken(plan.split))))
+    return ", ".join(filter(None, (*parts, split_words(plan.split))))
 
 
 def short(plan: Plan) -> str:

@@ -16,7 +16,7 @@ from profiling.roofline.grid import Grid, evaluate
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Parallelism, Workload
 from profiling.serving.alternatives import notes_with, plan_rows
-from profiling.serving.layouts import layouts, spoken
+from profiling.serving.layouts import layouts, split_words
 from profiling.serving.plan import Promise, requested_plans
 from profiling.serving.replica import Options, replica_of, room_of
 from profiling.serving.served import simulate
@@ -87,7 +87,7 @@ def test_layouts_of_a_mixture_spread_experts_and_those_of_dense_models_and_other
     assert all(split.expert == 1 for split in layouts(dense, Options()))
     assert all(split.expert == 1 for split in layouts(mixture, Options(engine="lmdeploy")))
     assert layouts(mixture, Options(data=8)) == [SPREAD]
-    assert spoken(Parallelism(8, 1, 8)) == "tensor parallel 8, experts over 8"
+    assert split_words(Parallelism(8, 1, 8)) == "tensor parallel 8, experts over 8"
     with pytest.raises(InvalidWorkload, match=r"cannot be split 3 ways \(expert parallel\); legal are \[1, 2, 4, 8"):
         layouts(mixture, Options(expert=3))
     with pytest.raises(IllegalParallelism, match="no routed experts to share; use replicas"):
