@@ -144,9 +144,9 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     stage = compared_as(row)
     if stage == "memory":
         raise NotAsked("memory is not a time")
-    asked = formats_of(row, names)
+    formats = formats_of(row, names)
     model, device, engine, weight_format, precision = (
-        asked.model, asked.device, asked.engine, asked.weight_format, asked.precision
+        formats.model, formats.device, formats.engine, formats.weight_format, formats.precision
     )  # fmt: skip
     note = str(row.get("note") or "")
     if measured_stage == "decode" and re.search("simultaneous|concurrent", note):
@@ -163,11 +163,11 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     )
     if count > 1 and not device.link_bytes_per_s:
         raise NotAsked(f"{device.name} has no known link, so {count} of them cannot be timed")
-    depth, given, made = load_of.lengths()
-    split, replicas = _layout(row, count, model, device, precision, engine, load_of.batch, given + made)
+    depth, input_tokens, made = load_of.lengths()
+    split, replicas = _layout(row, count, model, device, precision, engine, load_of.batch, input_tokens + made)
     waiting = 1.0
     room = (
-        _largest_batch(model, device, precision, split, engine, given + made / 2)
+        _largest_batch(model, device, precision, split, engine, input_tokens + made / 2)
         if measured_stage == "serving"
         else np.inf
     )
@@ -177,7 +177,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     if batch > room > 0:
         batch, waiting = room, batch / room
     chunk = re.search(r"\bub(\d+)\b", note)
-    held = re.search(r"held back ([\d.]+) steps(?:, gathered for (\d+))?", note)
+    match = re.search(r"held back ([\d.]+) steps(?:, gathered for (\d+))?", note)
     by_themselves = re.search(r"poisson|server|interactive", note, re.IGNORECASE) is not None
     rounds = np.inf if by_themselves else 1.0 if "one round" in note else ROUNDS
     return Case(
@@ -193,18 +193,18 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         attention=_attention(row, engine),
         replicas=replicas,
         batch=batch,
-        input_tokens=given,
+        input_tokens=input_tokens,
         output_tokens=made,
         depth=depth,
         micro_batch=float(chunk[1]) if chunk else engine.micro_batch,
         metered="machine" if re.search(r"wall|whole machine|system", note, re.IGNORECASE) else "device",
         arrival="random" if by_themselves else "steady",
-        held_back_steps=float(held[1]) if held else 0.0,
-        gathering_steps=int(held[2] or 0) if held else 0,
+        held_back_steps=float(match[1]) if match else 0.0,
+        gathering_steps=int(match[2] or 0) if match else 0,
         rounds=rounds,
         rocblas="hblt0" in note,
         waiting=waiting,
-        measured_s=load_of.seconds(batch, replicas, given),
+        measured_s=load_of.seconds(batch, replicas, input_tokens),
     )
 
 
@@ -269,7 +269,7 @@ class _Load:
     metric: str
     stage: str
     batch: float | None
-    given: float | None
+    input_tokens: float | None
     made: float | None
     depth: float | None
     value: float
@@ -279,25 +279,25 @@ class _Load:
         if not self.value > 0:
             raise NotAsked(f"{self.metric} of {self.value:g} cannot be")
         if self.stage == "prefill":
-            if not self.given:
+            if not self.input_tokens:
                 raise NotAsked("the prompt length is not stated")
-            return self.depth or 0.0, self.given, 0.0
+            return self.depth or 0.0, self.input_tokens, 0.0
         if self.stage == "decode":
             made = self.made or 128.0
-            before = self.depth if self.depth is not None else self.given
+            before = self.depth if self.depth is not None else self.input_tokens
             if before is None:
                 raise NotAsked("the context is not stated")
             return before, 0.0, made
-        if not self.given or not self.made:
+        if not self.input_tokens or not self.made:
             raise NotAsked("input and output lengths are not stated")
-        return 0.0, self.given, self.made
+        return 0.0, self.input_tokens, self.made
 
-    def seconds(self, batch: float, replicas: int, given: float) -> float:
+    def seconds(self, batch: float, replicas: int, input_tokens: float) -> float:
         """The measurement as a time: of a pass, a step, a token, a first token or a request."""
         if self.metric in {"tpot_s", "ttft_s", "request_s", "joules_per_token"}:
             return self.value
         if self.stage == "prefill":
-            return batch * replicas * given / self.value
+            return batch * replicas * input_tokens / self.value
         # Tokens per second of all sequences: the time between two tokens of one of them.
         return batch * replicas / self.value
 

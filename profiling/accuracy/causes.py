@@ -45,7 +45,7 @@ class _Seen:
         return re.search(pattern, str(self.row.get(column) or ""), re.IGNORECASE) is not None
 
     @property
-    def held(self) -> float:
+    def share(self) -> float:
         case = self.case
         return float(weight_bytes(case.model, case.precision, case.split)) / case.device.total_memory_bytes
 
@@ -57,8 +57,8 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
         lambda seen: f"runs of one configuration differ by a factor of {seen.runs_ratio:.1f}: build, driver or flags",
     ),
     (
-        lambda seen: seen.slower and seen.case.engine.family == "llama.cpp" and seen.held >= _FULL,
-        lambda seen: f"weights take {100 * seen.held:.0f} % of the memory; whether a part ran on the processor is not "
+        lambda seen: seen.slower and seen.case.engine.family == "llama.cpp" and seen.share >= _FULL,
+        lambda seen: f"weights take {100 * seen.share:.0f} % of the memory; whether a part ran on the processor is not "
         "stated",
     ),
     (

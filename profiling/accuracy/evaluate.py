@@ -49,7 +49,7 @@ def questions(
 ) -> tuple[list[Case], list[tuple[int, str]], list[tuple[int, str]]]:
     """Cases of sound rows of time and energy, then `(row, reason)` of those not asked and of those that cannot be."""
     names = Names(devices)
-    asked: list[Case] = []
+    cases: list[Case] = []
     left: list[tuple[int, str]] = []
     impossible: list[tuple[int, str]] = []
     for index, row in enumerate(rows.iter_rows(named=True)):
@@ -64,8 +64,8 @@ def questions(
         if reason:
             impossible.append((index, reason))
         else:
-            asked.append(case)
-    return asked, left, impossible
+            cases.append(case)
+    return cases, left, impossible
 
 
 def compare(

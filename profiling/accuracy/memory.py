@@ -57,27 +57,27 @@ def compare_memory(rows: pl.DataFrame, names: Names) -> tuple[pl.DataFrame, Reas
 
 
 def _predicted(row: Mapping[str, Any], names: Names) -> dict[str, object]:
-    asked = formats_of(row, names)
+    formats = formats_of(row, names)
     devices = int(row["device_count"] or 1)
     if devices > 1:
         raise NotAsked("memory of several devices: whether of one or of all is not stated")
-    batch, given, made, depth = (
+    batch, input_tokens, made, depth = (
         float(row[name] or 0.0) for name in ("batch", "input_tokens", "output_tokens", "context_depth")
     )
     # A stated context is what the engine reserved; else the sequence at its end.
-    length = max(depth, given + made)
+    length = max(depth, input_tokens + made)
     if not length:
         raise NotAsked("the context is not stated")
-    workload = Workload(stage="decode", batch=batch or 1.0, context=length, precision=asked.precision)
-    profile = engine_profile(asked.engine.name)
+    workload = Workload(stage="decode", batch=batch or 1.0, context=length, precision=formats.precision)
+    profile = engine_profile(formats.engine.name)
     if profile.allocator_gib is not None and not re.search(r"process|device|nvidia-smi", str(row["note"] or "")):
         profile = replace(profile, fixed_gib=profile.allocator_gib)
-    need = memory_need(asked.model, asked.device, workload, profile)
+    need = memory_need(formats.model, formats.device, workload, profile)
     low, high = float(need.low) / GIB, float(need.high) / GIB
     return {
-        "stage": STAGE, "engine": asked.engine.name, "device": asked.device.name,
-        "device_class": device_class(asked.device), "model": asked.model.name, "format": asked.weight_format,
-        "devices": devices, "batch": workload.batch, "input_tokens": given, "output_tokens": made,
+        "stage": STAGE, "engine": formats.engine.name, "device": formats.device.name,
+        "device_class": device_class(formats.device), "model": formats.model.name, "format": formats.weight_format,
+        "devices": devices, "batch": workload.batch, "input_tokens": input_tokens, "output_tokens": made,
         "context_depth": depth, "unit": "GiB", "measured": float(row["value"]), "predicted": (low + high) / 2,
         "low": low, "high": high, "bound": None, "naive": float(need.weights) / GIB,
         "basis": "weights and cache exactly, the engine's own share as a range",

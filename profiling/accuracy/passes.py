@@ -55,9 +55,9 @@ def passes_of(cases: Sequence[Case], calibrations: Mapping[str, Calibration]) ->
     for members in groups.values():
         first = cases[members[0]]
         calibration = calibrations.get(first.device.name) if first.engine.reference_kernels else None
-        asked = _Group(cases, first, calibration)
-        asked.prompts([index for index in members if cases[index].input_tokens > 0], result)
-        asked.steps([index for index in members if cases[index].output_tokens > 0], result)
+        group = _Group(cases, first, calibration)
+        group.prompts([index for index in members if cases[index].input_tokens > 0], result)
+        group.steps([index for index in members if cases[index].output_tokens > 0], result)
     return result
 
 
@@ -77,9 +77,9 @@ class _Group:
         alone = np.array([case.stage.startswith("prefill") for case in some])
         batch = np.where(alone, [case.batch for case in some], self.first.split.data)
         depth = np.array([case.depth for case in some])
-        given = np.array([case.input_tokens for case in some])
+        input_tokens = np.array([case.input_tokens for case in some])
         whole = Workload(
-            stage="prefill", batch=batch, context=depth + given, prefix=depth, precision=self.first.precision,
+            stage="prefill", batch=batch, context=depth + input_tokens, prefix=depth, precision=self.first.precision,
             parallelism=self.first.split, attention=self.first.attention,
         )  # fmt: skip
         cut = replace(whole, chunk=np.array([case.micro_batch or _WHOLE_PROMPT for case in some]))

@@ -79,7 +79,7 @@ def residual_table(
         name: [_Rows(np.log(ratios), units, folds, stage, levels) for ratios, folds in held_out]
         for name, levels in nested.items()
     }
-    held = np.mean([_held(rows) for rows in list(groups.values())[-1]], axis=0)
+    inside = np.mean([_inside(rows) for rows in list(groups.values())[-1]], axis=0)
     off = np.log([ratios for ratios, _ in held_out])
     found: dict[str, Residuals] = {}
     for level, draws in groups.items():
@@ -90,7 +90,7 @@ def residual_table(
             members = np.flatnonzero(where)
             if level and len(members) < _FEWEST_ROWS:
                 continue
-            first, known = int(members[0]), held[where][np.isfinite(held[where])]
+            first, known = int(members[0]), inside[where][np.isfinite(inside[where])]
             some = [cases[int(index)] for index in members]
             names = {"": "", "engine": engines[first], "class": f"{engines[first]}|{classes[first]}"}
             found[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
@@ -109,15 +109,15 @@ def _numbered(*names: Sequence[str]) -> Whole:
     return np.asarray(np.unique(["|".join(each) for each in zip(*names, strict=True)], return_inverse=True)[1])
 
 
-def _held(rows: _Rows) -> Array:
+def _inside(rows: _Rows) -> Array:
     """1 where a row lies in the interval of the other folds, 0 where not, NaN where these have none."""
-    held = np.full(len(rows.residuals), np.nan)
+    inside = np.full(len(rows.residuals), np.nan)
     for fold in np.unique(rows.folds):
         own = rows.folds == fold
         low, high = _ends(rows, ~own)
         known = own & np.isfinite(low)
-        held[known] = ((low <= rows.residuals) & (rows.residuals <= high))[known]
-    return held
+        inside[known] = ((low <= rows.residuals) & (rows.residuals <= high))[known]
+    return inside
 
 
 def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:

@@ -13,12 +13,12 @@ _TOO_LARGE = 1.03
 
 def too_large(case: Case) -> str | None:
     """Why the weights cannot have been on the devices, or None."""
-    held = float(weight_bytes(case.model, case.precision, case.split))
+    weight = float(weight_bytes(case.model, case.precision, case.split))
     room = case.device.total_memory_bytes
-    if held <= _TOO_LARGE * room:
+    if weight <= _TOO_LARGE * room:
         return None
     return (
-        f"weights of {held / GIB:.1f} GiB per device exceed the {room / GIB:.1f} GiB of {case.device.name}: part ran "
+        f"weights of {weight / GIB:.1f} GiB per device exceed the {room / GIB:.1f} GiB of {case.device.name}: part ran "
         "elsewhere"
     )
 

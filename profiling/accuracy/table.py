@@ -11,12 +11,12 @@ GROUPS = ("stage", "engine", "device", "device_class", "format", "batch", "model
 _BATCHES = (1, 4, 16, 64, 256)
 
 
-def error_table(predictions: pl.DataFrame, asked_of: pl.DataFrame, by: str = "stage") -> pl.DataFrame:
+def error_table(predictions: pl.DataFrame, questions: pl.DataFrame, by: str = "stage") -> pl.DataFrame:
     """Errors by stage and group.
 
     Args:
         predictions: Rows of `predict.SCHEMA`.
-        asked_of: `stage` and, where known, the columns of groups, of every row read, asked or not.
+        questions: `stage` and, where known, the columns of groups, of every row read, asked or not.
         by: One of `GROUPS`.
 
     Returns:
@@ -34,7 +34,7 @@ def error_table(predictions: pl.DataFrame, asked_of: pl.DataFrame, by: str = "st
         (100 * (pl.col("measured") < pl.col("bound")).fill_null(value=False).mean()).round(2).alias("below_bound_pct"),
         (100 * (pl.col("naive") / pl.col("measured") - 1).abs()).median().round(1).alias("naive_mdape_pct"),
     )
-    read = asked_of.with_columns(_group(by, asked_of.columns).alias("group"))
+    read = questions.with_columns(_group(by, questions.columns).alias("group"))
     rows = read.group_by("stage", "group").agg(pl.len().cast(pl.Int64).alias("rows"))
     joined = rows.join(errors, on=["stage", "group"], how="full", coalesce=True, nulls_equal=True)
     return joined.select(
@@ -54,7 +54,7 @@ def furthest(predictions: pl.DataFrame, most: int) -> pl.DataFrame:
         The same columns with `ratio` (predicted over measured) and `inside` (yes or no: within low and high).
     """
     ratio = pl.col("predicted") / pl.col("measured")
-    same = [name for name in _ASKED if name in predictions.columns]
+    same = [name for name in _QUESTION_COLUMNS if name in predictions.columns]
     return (
         predictions.with_columns(
             ratio=ratio,
@@ -66,7 +66,7 @@ def furthest(predictions: pl.DataFrame, most: int) -> pl.DataFrame:
     )
 
 
-_ASKED = ("stage", "engine", "device", "model", "format", "devices", "unit")
+_QUESTION_COLUMNS = ("stage", "engine", "device", "model", "format", "devices", "unit")
 
 
 def _group(by: str, columns: Sequence[str] | None = None) -> pl.Expr:

@@ -277,15 +277,15 @@ def _shape_columns(operator_class: str, shapes: pl.DataFrame | Mapping[str, Arra
         raise UnusableKernels(f"no operator class {operator_class!r}; there are {', '.join(OPERATOR_CLASSES)}")
     gemm = operator_class.startswith("gemm")
     width: Mapping[str, ArrayLike] = {"operand_bits": 8.0 if operator_class == "gemm_fp8" else 16.0}
-    given: Mapping[str, ArrayLike] = (
+    shape: Mapping[str, ArrayLike] = (
         {name: shapes[name].to_numpy() for name in shapes.columns} if isinstance(shapes, pl.DataFrame) else shapes
     )
     wanted: Sequence[str] = (*GEMM_SHAPE, "operand_bits") if gemm else ATTENTION_SHAPE
-    given = (dict(given) | dict(width)) if gemm else (_ATTENTION_DEFAULTS | dict(given))
-    missing = [name for name in wanted if name not in given]
+    shape = (dict(shape) | dict(width)) if gemm else (_ATTENTION_DEFAULTS | dict(shape))
+    missing = [name for name in wanted if name not in shape]
     if missing:
         raise UnusableKernels(f"{operator_class} needs {', '.join(wanted)}; {', '.join(missing)} missing")
-    arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(given[name], dtype=np.float64)) for name in wanted))
+    arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(shape[name], dtype=np.float64)) for name in wanted))
     columns = {name: np.ascontiguousarray(values) for name, values in zip(wanted, arrays, strict=True)}
     for name, values in columns.items():
         least = 0.0 if name == "window_size" else 1.0

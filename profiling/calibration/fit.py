@@ -139,13 +139,13 @@ def interval_coverage(measured_s: Array, predicted_s: Array, bound_s: Array, fol
     """Share of held-out kernels inside an interval made from the other folds only."""
     inside = np.zeros(len(measured_s), dtype=bool)
     for each in np.unique(fold):
-        held, rest = fold == each, fold != each
+        test, rest = fold == each, fold != each
         if not rest.any():
             return float("nan")
         table = interval_table(measured_s[rest], predicted_s[rest], bound_s[rest])
-        low, high = table.bounds(predicted_s[held], bound_s[held])
-        low, high = np.maximum(low, bound_s[held]), np.maximum(high, bound_s[held])
-        inside[held] = (measured_s[held] >= low) & (measured_s[held] <= high)
+        low, high = table.bounds(predicted_s[test], bound_s[test])
+        low, high = np.maximum(low, bound_s[test]), np.maximum(high, bound_s[test])
+        inside[test] = (measured_s[test] >= low) & (measured_s[test] <= high)
     return float(inside.mean())
 
 

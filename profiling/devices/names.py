@@ -127,7 +127,7 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
     whole = [name for name in choices if folded(name) == folded(text)]
     if len(whole) == 1:
         return Resolved(text, ((choices[whole[0]], 1),))
-    parts = [part for part in re.split(r"\s*(?:\+(?=\s|\d|[a-z])|,|&|\band\b)\s*", _spoken(text)) if part]
+    parts = [part for part in re.split(r"\s*(?:\+(?=\s|\d|[a-z])|,|&|\band\b)\s*", _normalised(text)) if part]
     alone = text.strip() if len(parts) == 1 else None
     found = [_resolve_part(part, choices, alone or part) for part in parts] or [_unknown(text, text, choices)]
     notes = "; ".join(one.note for one in found if one.note)
@@ -139,9 +139,9 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
 
 def stated_count(text: str) -> int | None:
     """How many devices a text asks for: 8 for `8xH100`, 1 for `1xH100`, None for `H100`."""
-    spoken = _spoken(text)
-    count, rest = _counted(spoken)
-    return count if rest != spoken else None
+    plain = _normalised(text)
+    count, rest = _counted(plain)
+    return count if rest != plain else None
 
 
 def find(name: str, known: Mapping[str, Accelerator] | None = None) -> Accelerator:
@@ -160,7 +160,7 @@ def find(name: str, known: Mapping[str, Accelerator] | None = None) -> Accelerat
     return answer.devices[0][0]
 
 
-def _spoken(text: str) -> str:
+def _normalised(text: str) -> str:
     """Lower case, single spaces, no marks that only registries use."""
     plain = _MARKS.sub(" ", text.casefold())
     plain = " ".join(plain.replace("max+", "max").replace("_", "-").split())
@@ -179,7 +179,7 @@ def _other_names() -> tuple[tuple[re.Pattern[str], str], ...]:
 @cache
 def words(text: str) -> frozenset[str]:
     """Words of a name: `RTX-4080-SUPER-16GB` and `rtx4080 super` share rtx, 4080 and super; sizes are no words."""
-    plain = re.sub(r"(?<=\d{4})d\b", " d", re.sub(r"(?<=\d{4})m\b", " laptop", _spoken(text)))
+    plain = re.sub(r"(?<=\d{4})d\b", " d", re.sub(r"(?<=\d{4})m\b", " laptop", _normalised(text)))
     plain = re.sub(r"(?<=-\d{4}) (?=v\d\b)", "", _RADEON_LAPTOP.sub("s laptop", plain))  # Xeon E5-2680 v4
     plain = re.sub(r"\bultra[ -][579][ -](?=\d{3}[a-z])", "ultra ", _GLUED_BEFORE.sub(r"\1 ", plain))
     plain = _GLUED_AFTER.sub(r" \1", plain)
@@ -189,7 +189,7 @@ def words(text: str) -> frozenset[str]:
 
 
 def _size(pattern: re.Pattern[str], text: str) -> float | None:
-    plain = _GLUED_AFTER.sub(r" \1", _spoken(text).replace("-", " "))
+    plain = _GLUED_AFTER.sub(r" \1", _normalised(text).replace("-", " "))
     sizes = pattern.findall(plain)
     return float(sizes[-1]) if sizes else None
 
@@ -207,8 +207,8 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     if not found:
         # `m4 pro 48`: a last number that is no word of a name is one of its memories.
         bare = _BARE_MEMORY.search(rest)
-        meant = bare is not None and _has_memory(rest[: bare.start()], float(bare[1]), choices)
-        return _resolve_part(f"{part}gb", choices, label) if meant else _unknown(label, rest, choices)
+        has_size = bare is not None and _has_memory(rest[: bare.start()], float(bare[1]), choices)
+        return _resolve_part(f"{part}gb", choices, label) if has_size else _unknown(label, rest, choices)
     sized = [name for name in found if memory is None or _same_size(choices[name], memory)]
     chosen = _fewest_extra_words(query, sized or found)
     if not sized and memory is not None:
@@ -273,8 +273,8 @@ def _matching(query: frozenset[str], choices: Iterable[str]) -> list[str]:
     if found := _saying(query, choices):
         return found
     found = _saying(query - _NOISE, choices)
-    spoken = {name: len(words(name) & query & _NOISE) for name in found}
-    return [name for name in found if spoken[name] == max(spoken.values())]
+    noise = {name: len(words(name) & query & _NOISE) for name in found}
+    return [name for name in found if noise[name] == max(noise.values())]
 
 
 def _says(own: frozenset[str], word: str) -> bool:
@@ -306,7 +306,7 @@ def _has_form(name: str) -> bool:
 
 def _takes_any_memory(device: Accelerator) -> bool:
     """Whether its memory is put in beside it: a processor, or one with graphics whose name states no size."""
-    return device.kind == "cpu" or (device.kind == "igpu" and not _MEMORY.search(_spoken(device.name)))
+    return device.kind == "cpu" or (device.kind == "igpu" and not _MEMORY.search(_normalised(device.name)))
 
 
 def _same_size(device: Accelerator, memory_gb: float) -> bool:

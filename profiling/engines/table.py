@@ -132,7 +132,7 @@ _VENDOR_BACKENDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal", "intel": 
 
 
 def _of_words(folded: str) -> str | None:
-    return next((meant for pattern, meant in _WORDS if re.search(pattern, folded)), None)
+    return next((backend for pattern, backend in _WORDS if re.search(pattern, folded)), None)
 
 
 def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:

@@ -56,8 +56,8 @@ def _attention(
     name: str, file: str, length: Expression, pairs: Callable[[Expression], Expression], rows: Expression,
     *, prefill: bool,
 ) -> Kind:  # fmt: skip
-    batch, heads, held = _col("batch_size"), _col("num_heads"), _col("num_key_value_heads")
-    blocks = batch * heads * (length / 128).ceil() if prefill else batch * held
+    batch, heads, kv_heads = _col("batch_size"), _col("num_heads"), _col("num_key_value_heads")
+    blocks = batch * heads * (length / 128).ceil() if prefill else batch * kv_heads
     window = pl.when(_col("window_size") > 0).then(_col("window_size")).otherwise(2**40)
     visible = pl.min_horizontal(length, window)
     width = _col("head_dim")
@@ -65,13 +65,13 @@ def _attention(
         name, file, variant=("attn_dtype", "kv_cache_dtype", "kernel_source"), format="attn_dtype",
         cache="kv_cache_dtype",
         flops=4 * batch * heads * width * pairs(visible),
-        bytes=batch * width * (2 * held * visible * _col("cache_bits") / 8 + 4 * heads * rows),
+        bytes=batch * width * (2 * kv_heads * visible * _col("cache_bits") / 8 + 4 * heads * rows),
         sizes={"batch_size": batch, "length": length, "visible": visible} | (
-            {"heads": heads, "key_value_heads": held, "head_dim": width, "blocks": blocks} if prefill
+            {"heads": heads, "key_value_heads": kv_heads, "head_dim": width, "blocks": blocks} if prefill
             # Kernels of one new token share keys and values among the heads of a group; engines choose them by its size
             # and split a sequence by how many blocks there are. What is cached is in the last-level cache, or is not.
             else {
-                "group": heads / held, "key_value_heads": held, "head_dim": width, "blocks": blocks,
+                "group": heads / kv_heads, "key_value_heads": kv_heads, "head_dim": width, "blocks": blocks,
                 "cached": blocks * visible * width,
             }
         ),
@@ -142,10 +142,10 @@ def _sparse(name: str, *files: str) -> Kind:
 
 def _experts() -> Kind:
     tokens, hidden, chosen = _col("num_tokens"), _col("hidden_size"), _col("topk")
-    width, held = _col("inter_size") / _col("moe_tp_size"), _col("num_experts") / _col("moe_ep_size")
+    width, experts = _col("inter_size") / _col("moe_tp_size"), _col("num_experts") / _col("moe_ep_size")
     rows = pl.max_horizontal(tokens * chosen / _col("moe_ep_size"), 1.0)
     distinct = pl.max_horizontal(
-        pl.min_horizontal(held * (1 - (1 - 1 / pl.max_horizontal(held, 1.001)) ** rows), rows), 1.0
+        pl.min_horizontal(experts * (1 - (1 - 1 / pl.max_horizontal(experts, 1.001)) ** rows), rows), 1.0
     )
     matrices = pl.when(_col("kernel_source").str.contains("nongated")).then(2).otherwise(3)
     numbers = matrices * hidden * width
@@ -155,7 +155,7 @@ def _experts() -> Kind:
         bytes=distinct * numbers * _col("weight_bits") / 8 + rows * (2 * hidden + 3 * width) * 2,
         sizes={
             "tokens": tokens, "rows": rows, "rows_per_expert": rows / distinct, "hidden_size": hidden, "width": width,
-            "held": held, "chosen": chosen,
+            "held": experts, "chosen": chosen,
             # Routing: 1 where it is balanced, more where few experts have most tokens.
             "skew": 1 + _col("distribution").str.extract(r"([\d.]+)$").cast(pl.Float64).fill_null(0.0),
         },

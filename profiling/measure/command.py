@@ -83,10 +83,10 @@ def _ceilings(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     device = options.device or default_device()
     works = supported_precisions(device)
-    asked = [name for name in options.precisions.split(",") if name]
-    for row in measure_ceilings(device, [name for name in asked if name in works], options.seconds):
+    names = [name for name in options.precisions.split(",") if name]
+    for row in measure_ceilings(device, [name for name in names if name in works], options.seconds):
         bundle.append(options.out, row)
-    for name in asked:
+    for name in names:
         if name not in works:
             bundle.append(options.out, {"kind": "left_out", "precision": name, "why": "does not run on this device"})
 

@@ -275,9 +275,9 @@ class _Asker:
 def _address(load: Load, protocol: Protocol) -> str:
     """Where requests go: the base address, the protocol's path, and what either asks for."""
     base = urlsplit(without_password(load.url))
-    path, _, asked = protocol.path.replace("{model}", quote(load.model, safe="")).partition("?")
+    path, _, parameters = protocol.path.replace("{model}", quote(load.model, safe="")).partition("?")
     # What the address itself asks for, such as another api-version, comes before what the protocol would.
-    query = base.query or asked
+    query = base.query or parameters
     return base._replace(path=f"{base.path.rstrip('/')}{path}", query=query, fragment="").geturl()
 
 

@@ -120,16 +120,16 @@ def _decode(run: Any, ids: Any, new_tokens: int, ends: set[Any]) -> tuple[list[i
 def _memory(device: str, run: Any) -> Mapping[str, Any]:
     import torch  # noqa: PLC0415
 
-    held: Row = {
+    sizes: Row = {
         "weights_bytes": sum(p.numel() * p.element_size() for p in {id(p): p for p in run.model.parameters()}.values()),
         "host_peak_bytes": systems.peak_memory_bytes(),
     }
     if device.startswith("cuda"):
-        held |= {
+        sizes |= {
             "allocated_peak_bytes": torch.cuda.max_memory_allocated(device),
             "reserved_peak_bytes": torch.cuda.max_memory_reserved(device),
         }
-    return held
+    return sizes
 
 
 def _open(checkpoint: Path, device: Any, precision: str, length: int) -> Any:

@@ -180,7 +180,7 @@ def measure_modules(
             if repeat >= _REPEATS[0] and time.perf_counter() - started > budget_s:
                 break
             watch.step()
-    held = {} if watch.on_device else allocated_by_module({each.path: each.module for each in watch.watched}, run)
+    sizes = {} if watch.on_device else allocated_by_module({each.path: each.module for each in watch.watched}, run)
     rows = []
     for place, watched in enumerate(watch.watched):
         if not watched.seconds:
@@ -193,8 +193,8 @@ def measure_modules(
             "repeats": len(watched.seconds),
             "time_s": statistics.median(watched.seconds),
             "moved_bytes": None if between else watched.moved_bytes,
-            "allocated_bytes": watched.allocated if watch.on_device else held.get(watched.path, (None, None))[0],
-            "peak_bytes": watched.peak if watch.on_device else held.get(watched.path, (None, None))[1],
+            "allocated_bytes": watched.allocated if watch.on_device else sizes.get(watched.path, (None, None))[0],
+            "peak_bytes": watched.peak if watch.on_device else sizes.get(watched.path, (None, None))[1],
         }
         if between:
             row["moved_bytes_why"] = "several kernels between the parts, not watched one by one"

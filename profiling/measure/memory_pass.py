@@ -62,9 +62,9 @@ def _on_processor(subject: Subject) -> dict[str, Any]:
         why = "torch's profiler reported no allocations"
         return {"allocated_peak_bytes": None, "allocated_peak_bytes_why": why, "activation_peak_bytes": None,
                 "activation_peak_bytes_why": why, **missing, **whys}  # fmt: skip
-    held = peak = 0
+    allocated = peak = 0
     for _, change in sorted(events, key=lambda event: event[0]):
-        held += change
-        peak = max(peak, held)
+        allocated += change
+        peak = max(peak, allocated)
     resting = subject.weights_bytes() + subject.cache_bytes()
     return {"allocated_peak_bytes": resting + peak, "activation_peak_bytes": peak, **missing, **whys}

@@ -60,9 +60,9 @@ def allocated_by_module(modules: Mapping[str, nn.Module], run: Callable[[], obje
 
 
 def _within(changes: list[tuple[int, int]], began: int, ended: int) -> tuple[int, int]:
-    held = peak = 0
+    allocated = peak = 0
     for moment, change in changes:
         if began <= moment <= ended:
-            held += change
-            peak = max(peak, held)
-    return held, peak
+            allocated += change
+            peak = max(peak, allocated)
+    return allocated, peak

@@ -55,19 +55,19 @@ def opened(tensors: Iterable[tuple[str, Read]], stated: Mapping[str, Any]) -> It
 
 
 def _opened_module(module: str, parts: Parts, stated: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
-    held = {name: read for name, read in parts.items() if name not in _OF_INPUTS}
-    for name in [name for name in held if name.endswith("_blocks")]:  # gpt-oss: experts × rows × groups × 16 bytes
+    rest = {name: read for name, read in parts.items() if name not in _OF_INPUTS}
+    for name in [name for name in rest if name.endswith("_blocks")]:  # gpt-oss: experts × rows × groups × 16 bytes
         stem = name.removesuffix("_blocks")
-        scales = _power_of_two(held.pop(f"{stem}_scales")())
-        yield stem, (_e2m1(held.pop(name)()) * scales.unsqueeze(-1)).flatten(-2).transpose(1, 2).contiguous()
+        scales = _power_of_two(rest.pop(f"{stem}_scales")())
+        yield stem, (_e2m1(rest.pop(name)()) * scales.unsqueeze(-1)).flatten(-2).transpose(1, 2).contiguous()
     for needed, optional, open_ in _PACKINGS:
-        if needed <= held.keys():
+        if needed <= rest.keys():
             try:
-                yield "weight", open_({name: held.pop(name)() for name in needed | (optional & held.keys())}, stated)
+                yield "weight", open_({name: rest.pop(name)() for name in needed | (optional & rest.keys())}, stated)
             except (RuntimeError, ValueError, KeyError) as error:
                 raise InvalidConfig(f"{module}weight is not packed as its config says: {error}") from error
             break
-    for name, read in held.items():
+    for name, read in rest.items():
         yield name, read()
 
 

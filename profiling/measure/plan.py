@@ -131,21 +131,21 @@ def make_plan(grid: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]] = (
     unknown = set(grid) - {*_DEFAULTS, "models"}
     if unknown:
         raise InvalidPlan(f"unknown field {min(unknown)!r}; nearest: {nearest(min(unknown), [*_DEFAULTS, 'models'])}")
-    asked = {**_DEFAULTS, **grid}
-    _check(asked)
-    models = asked["models"]
+    spec = {**_DEFAULTS, **grid}
+    _check(spec)
+    models = spec["models"]
     configs = dict(models) if isinstance(models, Mapping) else {_name(model): config_of(str(model)) for model in models}
     for name, config in configs.items():
         if not isinstance(config, Mapping):
             raise InvalidPlan(f"`models`: {name} holds {type(config).__name__}, expected the fields of a config.json")
-    size = len(configs) * math.prod(len(asked[axis]) for axis in _AXES)
+    size = len(configs) * math.prod(len(spec[axis]) for axis in _AXES)
     if size > _MOST_POINTS:
         raise InvalidPlan(f"the grid has {size:,} points; the most is {_MOST_POINTS:,}")
     points = []
     for name, config in configs.items():
         form = form_of(str(config.get("model_type")))
         encoder = form is not None and form.is_encoder
-        for values in product(*(asked[axis] for axis in _AXES)):
+        for values in product(*(spec[axis] for axis in _AXES)):
             stage, batch, context, precision, kernel, execution = values
             if (stage == "encode") != encoder:
                 if stage != "prefill" or not encoder:
@@ -154,23 +154,23 @@ def make_plan(grid: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]] = (
             point = {
                 "model": name, "model_type": config.get("model_type"), "config_sha256": _digest(config),
                 "stage": stage, "batch": batch, "context": context, "precision": precision,
-                "attention_kernel": kernel, "execution": execution, "backend": _backend(asked["backend"], name, config),
-                "threads": asked["threads"], "seed": asked["seed"], "weights": asked["weights"].get(name),
+                "attention_kernel": kernel, "execution": execution, "backend": _backend(spec["backend"], name, config),
+                "threads": spec["threads"], "seed": spec["seed"], "weights": spec["weights"].get(name),
             }  # fmt: skip
-            if not any(_matches(point, rule) for rule in asked["exclude"]):
+            if not any(_matches(point, rule) for rule in spec["exclude"]):
                 points.append({"point_id": canonical_id(point), **point})
     unique = {point["point_id"]: point for point in points}
     ordered = sorted(unique.values(), key=lambda p: ([*configs].index(p["model"]), *_order(p)))
     if not ordered:
         raise InvalidPlan("nothing is left to run: the grid is empty after `exclude`")
     ordered = [point | _predicted(point, configs[point["model"]], ceilings) for point in ordered]
-    plan = {"schema": SCHEMA, "name": asked["name"], "models": configs, "points": ordered}
+    plan = {"schema": SCHEMA, "name": spec["name"], "models": configs, "points": ordered}
     return {"run_id": canonical_id(plan), **plan}
 
 
-def _backend(asked: str, model: str, config: Mapping[str, Any]) -> str:
-    if asked != "auto":
-        return asked
+def _backend(backend: str, model: str, config: Mapping[str, Any]) -> str:
+    if backend != "auto":
+        return backend
     try:
         shape_of(config, model)
     except UnsupportedModelType:
@@ -208,11 +208,11 @@ def _matches(point: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
     return all(point.get(name) in (wanted if isinstance(wanted, list) else [wanted]) for name, wanted in rule.items())
 
 
-def _check(asked: Mapping[str, Any]) -> None:
-    if not asked.get("models") or not isinstance(asked["models"], list | Mapping):
+def _check(spec: Mapping[str, Any]) -> None:
+    if not spec.get("models") or not isinstance(spec["models"], list | Mapping):
         raise InvalidPlan("`models` is empty; name models of the catalogue, folders with a config.json, or configs")
     for axis in _AXES:
-        values = asked[axis]
+        values = spec[axis]
         if not isinstance(values, list) or not values:
             raise InvalidPlan(f"`{axis}` must be a list of at least one value, got {values!r}")
         for value in values:
@@ -222,13 +222,13 @@ def _check(asked: Mapping[str, Any]) -> None:
                 isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_AXIS
             ):
                 raise InvalidPlan(f"`{axis}`: {str(value)[:40]} is not a positive whole number up to {_LARGEST_AXIS}")
-    if asked["backend"] not in ("auto", *BACKENDS):
-        raise InvalidPlan(f"`backend`: {str(asked['backend'])[:40]!r} is none of auto, {', '.join(BACKENDS)}")
-    if not isinstance(asked["exclude"], list) or not all(isinstance(rule, Mapping) for rule in asked["exclude"]):
+    if spec["backend"] not in ("auto", *BACKENDS):
+        raise InvalidPlan(f"`backend`: {str(spec['backend'])[:40]!r} is none of auto, {', '.join(BACKENDS)}")
+    if not isinstance(spec["exclude"], list) or not all(isinstance(rule, Mapping) for rule in spec["exclude"]):
         raise InvalidPlan("`exclude` must be a list of partial points, as - {batch: 2, stage: prefill}")
-    if not isinstance(asked["weights"], Mapping):
+    if not isinstance(spec["weights"], Mapping):
         raise InvalidPlan("`weights` must name a folder for each model")
-    for rule in asked["exclude"]:
+    for rule in spec["exclude"]:
         odd = set(rule) - {*FIXED_AXES, *SIZE_AXES}
         if odd:
             raise InvalidPlan(f"`exclude`: {min(odd)!r} is none of {', '.join((*FIXED_AXES, *SIZE_AXES))}")

@@ -122,8 +122,8 @@ def _tgi(_: str, prompt: str, most: int) -> dict[str, Any]:
 
 def _vertex(_: str, prompt: str, most: int) -> dict[str, Any]:
     message = {"role": "user", "content": prompt}
-    asked = {"@requestFormat": "chatCompletions", "messages": [message], "max_tokens": most, "temperature": 0}
-    return {"instances": [asked]}
+    instance = {"@requestFormat": "chatCompletions", "messages": [message], "max_tokens": most, "temperature": 0}
+    return {"instances": [instance]}
 
 
 def _converse(_: str, prompt: str, most: int) -> dict[str, Any]:

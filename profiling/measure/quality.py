@@ -65,7 +65,7 @@ def quality(
         raise CannotGenerate(f"{odd[0]!r} is no number format; there are {', '.join(FORMATS)}")
     from profiling.measure.quantised import EMULATED, PLAIN  # noqa: PLC0415 - brings torch
 
-    asked = [] if questions is None else _questions(questions)
+    pairs = [] if questions is None else _questions(questions)
     plain = next((name for name in precisions if name in PLAIN), "bfloat16")
     passage = bundled_text() if text is None else text
     rows: list[dict[str, Any]] = []
@@ -84,11 +84,11 @@ def quality(
                 row |= {"prompt_tokens_per_s": None, "prompt_tokens_per_s_why": _OPENED}
             if stored:
                 row["weights_bytes"] = _stored_bytes(checkpoint)
-            if asked:
-                answers = [_answer(model, tokenizer, prompt, new_tokens, device) for prompt, _ in asked]
-                wanted = [answer for _, answer in asked]
+            if pairs:
+                answers = [_answer(model, tokenizer, prompt, new_tokens, device) for prompt, _ in pairs]
+                wanted = [answer for _, answer in pairs]
                 row |= {
-                    "questions": len(asked), "exact_match": exact_match(answers, wanted),
+                    "questions": len(pairs), "exact_match": exact_match(answers, wanted),
                     "bleu": bleu(answers, wanted), "rouge_l": rouge_l(answers, wanted),
                 }  # fmt: skip
             # Other tokens make other perplexities of the same text; bits per byte compare still.
@@ -209,8 +209,8 @@ def _row(model: Any, ids: Any, text_bytes: int) -> dict[str, Any]:
 
 def _bytes_of(model: Any) -> int:
     """Bytes of what is stored, with what a quantised matrix keeps in place of a parameter; shared tensors once."""
-    held = {each.data_ptr(): each for each in model.state_dict().values()}
-    return sum(each.numel() * each.element_size() for each in held.values())
+    tensors = {each.data_ptr(): each for each in model.state_dict().values()}
+    return sum(each.numel() * each.element_size() for each in tensors.values())
 
 
 def _surprise(model: Any, ids: Any) -> tuple[float, int]:
@@ -233,7 +233,7 @@ def _surprise(model: Any, ids: Any) -> tuple[float, int]:
 
 def _answer(model: Any, tokenizer: Any, prompt: str, new_tokens: int, device: str) -> str:
     """The greedy answer, to its end or its first line."""
-    asked = tokenizer(prompt, return_tensors="pt")["input_ids"].to(device)
-    made = model.generate(asked, max_new_tokens=new_tokens, do_sample=False, pad_token_id=tokenizer.eos_token_id)
-    text = str(tokenizer.decode(made[0, asked.shape[1] :], skip_special_tokens=True))
+    ids = tokenizer(prompt, return_tensors="pt")["input_ids"].to(device)
+    made = model.generate(ids, max_new_tokens=new_tokens, do_sample=False, pad_token_id=tokenizer.eos_token_id)
+    text = str(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
     return text.strip().split("\n", 1)[0]

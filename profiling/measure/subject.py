@@ -89,11 +89,11 @@ class Subject(ABC):
 
     def weights_bytes(self) -> int:
         """Bytes of all weights as they lie on the device, shared ones once."""
-        held = {
+        sizes = {
             tensor.data_ptr(): tensor.numel() * tensor.element_size()
             for tensor in (*self.model.parameters(), *self.model.buffers())
         }
-        return sum(held.values())
+        return sum(sizes.values())
 
 
 class PlainSubject(Subject):

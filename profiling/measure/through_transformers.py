@@ -96,10 +96,10 @@ class TransformersSubject(Subject):
         """Bytes of keys and values at the end of a step."""
         if self.stage == "encode":
             return 0
-        held = self._answer().past_key_values
+        cache = self._answer().past_key_values
         size: int = sum(
             tensor.numel() * tensor.element_size()
-            for layer in held.layers for tensor in (layer.keys, layer.values) if tensor is not None
+            for layer in cache.layers for tensor in (layer.keys, layer.values) if tensor is not None
         )  # fmt: skip
         self._take_back()
         return size

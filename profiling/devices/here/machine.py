@@ -86,8 +86,8 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
     if gpu.cores:
         label += f" {gpu.cores}-core"
     answer = resolve_device(label)
-    meant = answer.devices[0][0] if answer.devices else answer.fullest
-    shares = gpu.shares_memory or (meant is not None and meant.unified_memory)
+    match = answer.devices[0][0] if answer.devices else answer.fullest
+    shares = gpu.shares_memory or (match is not None and match.unified_memory)
     # What firmware gives to the graphics of a processor (0.5 to 96 GB of a Strix Halo) is no longer the system's.
     own = gpu.memory_bytes or 0.0
     size = machine.memory_bytes + own if shares and machine.memory_bytes else gpu.memory_bytes
