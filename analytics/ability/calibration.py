@@ -127,9 +127,9 @@ def calibrate(
     weight = np.ones(len(results)) if weights is None else weights
     now = at if at is not None else start(results)
     if priors.fixed_item is not None:
-        held = now.log_slope.copy()
-        held[priors.fixed_item] = 0.0
-        now = replace(now, log_slope=held)
+        log_slope = now.log_slope.copy()
+        log_slope[priors.fixed_item] = 0.0
+        now = replace(now, log_slope=log_slope)
     now, expected = _with_cost(now, results, weight, priors)
     order = np.argsort(results.item, kind="stable")
     damping, growth, tried = (1e-3 if at is None else 1e-6), 2.0, 0
@@ -193,7 +193,7 @@ class _System:
     cross: csr_array
     ability_gradient: Floats
     rest_gradient: Floats
-    held: int | None
+    fixed_slope: int | None
 
     def step(self, damping: float) -> tuple[Floats, Floats]:
         """(U,) and (2 K + 1,) step of Levenberg and Marquardt.
@@ -207,9 +207,9 @@ class _System:
         reduced: Floats = self.rest + np.diag(np.diagonal(self.rest) * damping + 1e-12)
         reduced -= (scaled @ self.cross.T).toarray()
         right = self.cross @ (self.ability_gradient / diagonal) - self.rest_gradient
-        if self.held is not None:
-            reduced[self.held] = reduced[:, self.held] = 0.0
-            reduced[self.held, self.held], right[self.held] = 1.0, 0.0
+        if self.fixed_slope is not None:
+            reduced[self.fixed_slope] = reduced[:, self.fixed_slope] = 0.0
+            reduced[self.fixed_slope, self.fixed_slope], right[self.fixed_slope] = 1.0, 0.0
         rest: Floats = cho_solve(
             cho_factor(reduced, overwrite_a=True, check_finite=False), right, overwrite_b=True, check_finite=False
         )

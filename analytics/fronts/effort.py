@@ -49,12 +49,12 @@ def implied_usd_per_hour() -> float:
     return PUBLISHED_USD / PUBLISHED_HOURS
 
 
-def terms(usd_per_device_hour: float | None = None, held: tuple[int, float, str] | None = None) -> list[Term]:
+def terms(usd_per_device_hour: float | None = None, state: tuple[int, float, str] | None = None) -> list[Term]:
     """From the published 346 K hours and 2.7 M dollars to each run once, and our count of the second board.
 
     Args:
         usd_per_device_hour: Today's price of one device; None where none is known.
-        held: Runs, hours and date of the state that the warehouse holds; its lines come last, where it is not the whole
+        state: Runs, hours and date of what the warehouse holds; its lines come last, where it is not the whole
             board.
     """
     then = implied_usd_per_hour()
@@ -74,8 +74,8 @@ def terms(usd_per_device_hour: float | None = None, held: tuple[int, float, str]
         ),
     ]  # fmt: skip
     states = {"second board": WHOLE_BOARD}
-    if held is not None and (held[0], held[2]) != (WHOLE_BOARD[0], WHOLE_BOARD[2]):
-        states["the runs of it in this warehouse"] = held
+    if state is not None and (state[0], state[2]) != (WHOLE_BOARD[0], WHOLE_BOARD[2]):
+        states["the runs of it in this warehouse"] = state
     for name, (runs, hours, as_of) in states.items():
         board = f"{name}, {as_of}"
         found.append(term(f"{board}, each run once", runs, hours, "from the CO₂ as the board states it"))

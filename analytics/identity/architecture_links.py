@@ -28,7 +28,7 @@ SHAPE = (
     "expert_intermediate_size", "shared_experts", "first_dense_layers",
 )  # fmt: skip
 """Columns of `core.architectures` that fix how a model runs; vocabulary, window and context vary around them."""
-_ASKED = ("model_id", "architecture", "parameters_total", "family")
+_COLUMNS = ("model_id", "architecture", "parameters_total", "family")
 LINKED = {"model_id": pl.String, "architecture_id": pl.String, "link": pl.String, "evidence": pl.String}
 
 
@@ -56,7 +56,7 @@ def link_architectures(models: pl.DataFrame, known: pl.DataFrame) -> pl.DataFram
     classes = {name: _Class(rows) for name, rows in by_class.items()}
     alike: dict[tuple[Any, ...], str | None] = {}
     rows = []
-    for model in models.select(_ASKED).iter_rows(named=True):
+    for model in models.select(_COLUMNS).iter_rows(named=True):
         found = _itself(model, catalogue) or _up_the_chain(model, catalogue, bases) or _alike(model, classes, alike)
         if found is not None:
             rows.append((model["model_id"], *found))
@@ -119,10 +119,10 @@ def _alike(
         return None
     name = _CLASS_ENDING.sub("", stated).lower()
     own, other = classes.get(name, _NOBODY), classes.get(_ALSO_STORED_AS.get(name, ""), _NOBODY)
-    asked = (name, own.place(count), other.place(count), model["family"])
-    if asked not in known:
-        known[asked] = _chosen(own.as_large(count) or other.as_large(count), model["family"])
-    chosen = known[asked]
+    key = (name, own.place(count), other.place(count), model["family"])
+    if key not in known:
+        known[key] = _chosen(own.as_large(count) or other.as_large(count), model["family"])
+    chosen = known[key]
     if chosen is None:
         return None
     return chosen, "same_class_and_count", f"{stated} with {count / 1e9:.3f} billion parameters, as {chosen} has"

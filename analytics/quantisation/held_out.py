@@ -77,7 +77,7 @@ def held_out(measurements: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(made) if made else _with(of_points, [], *[np.empty(0)] * 4)
 
 
-def intervals_of(held: pl.DataFrame) -> Intervals:
+def intervals_of(frame: pl.DataFrame) -> Intervals:
     """Half widths for models that nobody has measured, from the errors of all that somebody has."""
 
     def widths(rows: pl.DataFrame, group: str) -> dict[str, float]:
@@ -86,11 +86,11 @@ def intervals_of(held: pl.DataFrame) -> Intervals:
 
     is_points = pl.col("metric").eq("benchmark_percent")
     return Intervals(
-        points=widths(held.filter(is_points), "range_of_bits"), tokens=widths(held.filter(~is_points), "metric")
+        points=widths(frame.filter(is_points), "range_of_bits"), tokens=widths(frame.filter(~is_points), "metric")
     )
 
 
-def errors_of(held: pl.DataFrame) -> pl.DataFrame:
+def errors_of(frame: pl.DataFrame) -> pl.DataFrame:
     """Held-out error per metric, benchmark group and range of bits.
 
     Returns:
@@ -102,7 +102,7 @@ def errors_of(held: pl.DataFrame) -> pl.DataFrame:
     error = pl.col("delta") - pl.col("predicted")
     inside = pl.col("delta").is_between(pl.col("low"), pl.col("high"))
     by_points = [
-        held.filter(is_points & only)
+        frame.filter(is_points & only)
         .group_by("metric", "range_of_bits")
         .agg(
             pl.lit(name).alias("tasks"),
@@ -116,7 +116,7 @@ def errors_of(held: pl.DataFrame) -> pl.DataFrame:
         for name, only in (("MMLU", pl.col("benchmark") == "MMLU"), ("all", pl.lit(value=True)))
     ]
     by_tokens = (
-        held.filter(~is_points)
+        frame.filter(~is_points)
         .group_by("metric")
         .agg(
             pl.lit("all").alias("range_of_bits"),
