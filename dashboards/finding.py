@@ -72,17 +72,17 @@ def named_model(data: Data, text: str) -> ModelName:
     if text in others and text not in shaped:
         _, why = same_shapes().get(text, ("", "its name on the boards"))
         return ModelName(text, text, resolve_model(text, shaped).catalogue_id, evidence=why)
-    meant = resolve_model(text, shaped)
-    if meant.model_id is None or meant.catalogue_id is None:
+    match = resolve_model(text, shaped)
+    if match.model_id is None or match.catalogue_id is None:
         of_boards = resolve_model(text, others).catalogue_id
         if of_boards is not None and model_words(of_boards) == model_words(text):
-            return ModelName(text, of_boards, None, meant.weight_format, evidence="its name on the boards")
-    elif meant.model_id == meant.catalogue_id and format_in_name(meant.catalogue_id) and not format_in_name(text):
+            return ModelName(text, of_boards, None, match.weight_format, evidence="its name on the boards")
+    elif match.model_id == match.catalogue_id and format_in_name(match.catalogue_id) and not format_in_name(text):
         # Where only a quantised copy has known shapes, who names no format means the model that it was made from.
-        same = [name for name in others if "/" in name and model_words(name) == model_words(meant.catalogue_id)]
+        same = [name for name in others if "/" in name and model_words(name) == model_words(match.catalogue_id)]
         if original := min((name for name in same if not format_in_name(name)), key=_shortest, default=None):
-            return ModelName(text, original, meant.catalogue_id, evidence=f"the same name as {meant.catalogue_id}")
-    return meant
+            return ModelName(text, original, match.catalogue_id, evidence=f"the same name as {match.catalogue_id}")
+    return match
 
 
 def find(data: Data, pages: Sequence[Any], text: str) -> list[Found]:
@@ -108,35 +108,35 @@ def find(data: Data, pages: Sequence[Any], text: str) -> list[Found]:
         found = [*_devices(data.door(), query), *_models(data, query), *found]
     except NotPublished:
         return found
-    meant = [one for one in found if one.is_meant]
-    return meant or found
+    best = [one for one in found if one.is_meant]
+    return best or found
 
 
 def _models(data: Data, query: str) -> list[Found]:
-    meant = named_model(data, query)
+    match = named_model(data, query)
     names: dict[str, str] = {}
-    if meant.model_id and (meant.catalogue_id or meant.model_id in judged(data)):
-        names[meant.model_id] = "" if meant.catalogue_id in {None, meant.model_id} else meant.evidence
-    asked = model_words(query)
+    if match.model_id and (match.catalogue_id or match.model_id in judged(data)):
+        names[match.model_id] = "" if match.catalogue_id in {None, match.model_id} else match.evidence
+    terms = model_words(query)
     known = [*catalogue(), *data.door().own_models, *judged(data)]
-    near = [name for name in meant.candidates if not asked or not asked <= model_words(name)]
-    holding = [name for name in meant.candidates if name not in near]
+    near = [name for name in match.candidates if not terms or not terms <= model_words(name)]
+    holding = [name for name in match.candidates if name not in near]
     begins = _begins_a_word(query)
-    holding += sorted((name for name in known if (asked and asked <= model_words(name)) or begins(name)), key=_shortest)
+    holding += sorted((name for name in known if (terms and terms <= model_words(name)) or begins(name)), key=_shortest)
     names |= {name: "" for name in holding if name not in names}
     found = [Found("model", name, address_of_model(name), note) for name, note in [*names.items()][:_MOST_OF_A_KIND]]
     return found or [Found("model", name, address_of_model(name), "spelled alike", False) for name in near[:3]]
 
 
 def _devices(door: Door, query: str) -> list[Found]:
-    meant = resolve_device(query, door.devices)
-    known = [one.name for one, _ in meant.devices if one.name in door.devices]
-    names = dict.fromkeys(known, meant.note)
-    if meant.devices and not known:  # described in a line, or with another amount of memory
-        names[query] = meant.note
-    asked = device_words(query)
-    near = [name for name in meant.candidates if not asked <= device_words(name) and not meant.devices]
-    holding = [name for name in meant.candidates if name not in near]
+    match = resolve_device(query, door.devices)
+    known = [one.name for one, _ in match.devices if one.name in door.devices]
+    names = dict.fromkeys(known, match.note)
+    if match.devices and not known:  # described in a line, or with another amount of memory
+        names[query] = match.note
+    terms = device_words(query)
+    near = [name for name in match.candidates if not terms <= device_words(name) and not match.devices]
+    holding = [name for name in match.candidates if name not in near]
     begins = _begins_a_word(query)
     holding += sorted((name for name in door.devices if begins(name)), key=_shortest)
     names |= {name: "" for name in holding if name not in names}

@@ -106,8 +106,8 @@ class Measuring:
             raise CannotMeasure(f"{unknown[0]} is no checkpoint of this server.")
         command = ["quality", *(str(offered[name]) for name in checkpoints), "--precisions", ",".join(precisions)]
         lines = "\n".join(json.dumps(dict(each)) for each in questions)
-        asked = ["--questions", "-"] if questions else []
-        name, answer = await self._measure([*command, *asked], "quality", lines, lambda _: None)
+        options = ["--questions", "-"] if questions else []
+        name, answer = await self._measure([*command, *options], "quality", lines, lambda _: None)
         return json.loads(answer), name
 
     async def prompt(self, server: str, model: str, prompt: str, new_tokens: int) -> tuple[dict[str, Any], str]:
@@ -125,9 +125,9 @@ class Measuring:
         Raises:
             CannotMeasure: The server is not offered, another measurement runs, or this one failed.
         """
-        asked = self._server(server)
-        command = [*self._asking(asked, model), "--prompt=-", f"--new-tokens={new_tokens}"]
-        name, answer = await self._measure(command, "prompt", f"{asked.address}\n{prompt}", lambda _: None)
+        target = self._server(server)
+        command = [*self._asking(target, model), "--prompt=-", f"--new-tokens={new_tokens}"]
+        name, answer = await self._measure(command, "prompt", f"{target.address}\n{prompt}", lambda _: None)
         return json.loads(answer), name
 
     async def endpoint(

@@ -151,8 +151,8 @@ def _frame(data: dict[str, Any], plot: figure, glyph: Glyph) -> pl.DataFrame:
         if side_of.get(name) in dates and series.dtype.is_numeric():
             series = series.cast(pl.Int64).cast(pl.Datetime("ms"))
         label = labels.get(name[0], "") if name in {"x", "y", "xs", "ys"} else ""
-        meant = header(label or _HEADERS.get(name, name))
-        columns.setdefault(meant, series.alias(meant))
+        heading = header(label or _HEADERS.get(name, name))
+        columns.setdefault(heading, series.alias(heading))
     frame = pl.DataFrame(list(columns.values()))
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
     return frame.explode(lists) if lists else frame

@@ -241,8 +241,8 @@ class OwnFiles:
         if model_id is None or model_id.count("/") != 1:
             raise NotTaken(f"“{address[:100]}” is no address of a model on the hub; these are owner/name.")
         try:
-            asked = asyncio.to_thread(from_hub, model_id, timeout_s=self.settings.own_file_seconds)
-            return _as_model(model_id, await asked, f"config.json of {model_id} on the hub")
+            request = asyncio.to_thread(from_hub, model_id, timeout_s=self.settings.own_file_seconds)
+            return _as_model(model_id, await request, f"config.json of {model_id} on the hub")
         except ProfilingError as error:
             raise NotTaken(str(error)) from error
 

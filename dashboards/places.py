@@ -67,9 +67,9 @@ class Places:
             unused = [key for key in full if self._places[key].is_unused(now, self._grace_s)]
             if not unused:
                 return False
-            given_up = self._places.pop(min(unused, key=lambda key: self._places[key].taken_at))
-            if given_up.context.session is not None:
-                given_up.context.session.request_expiration()
+            oldest = self._places.pop(min(unused, key=lambda key: self._places[key].taken_at))
+            if oldest.context.session is not None:
+                oldest.context.session.request_expiration()
         self._places[name] = _Place(address, context, now)
         return True
 
@@ -159,8 +159,8 @@ def bound_connections(server: HTTPServer, proxies: Sequence[str]) -> None:
         host = str(address[0]) if address else "unknown"
         counted = counted_as(host)
         is_bounded = not (is_loopback(host) or is_among(host, proxies))
-        held = sum(counted_as(str(one.context.address[0])) == counted for one in _open(server)) if is_bounded else 0
-        if held >= _CONNECTIONS_PER_ADDRESS:
+        count = sum(counted_as(str(one.context.address[0])) == counted for one in _open(server)) if is_bounded else 0
+        if count >= _CONNECTIONS_PER_ADDRESS:
             stream.close()
             return
         serve(stream, address)

@@ -112,10 +112,10 @@ def _columns(part: pl.DataFrame, unit: str) -> dict[str, list[Any]]:
         + (f"; {row['flags']}" if row["flags"] else "")
         for row in part.iter_rows(named=True)
     ]
-    held = {name: part[name].to_list() for name in _POINTS if name in part.columns}
+    columns = {name: part[name].to_list() for name in _POINTS if name in part.columns}
     blank: list[Any] = [None] * part.height
     alphas = [0.0 if contended else 0.9 for contended in part["is_contended"].to_list()]
-    return {**dict.fromkeys(_POINTS, blank), **held, "text": texts, "alpha": alphas}
+    return {**dict.fromkeys(_POINTS, blank), **columns, "text": texts, "alpha": alphas}
 
 
 class Predictions:

@@ -31,10 +31,10 @@ def chosen(data: Data, search: str, of_ability: Container[str]) -> str:
         of_ability: Choices of the page's view of ability.
     """
     try:
-        asked = parse_qs(search.lstrip("?"), keep_blank_values=True, max_num_fields=200)
+        fields = parse_qs(search.lstrip("?"), keep_blank_values=True, max_num_fields=200)
     except ValueError:
-        asked = {}
-    if asked.get("board") == [ENTRIES] or any(name not in of_ability for name in asked):
+        fields = {}
+    if fields.get("board") == [ENTRIES] or any(name not in of_ability for name in fields):
         return ENTRIES
     return ABILITY if has_ability(data) else ENTRIES
 

@@ -134,14 +134,14 @@ def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:
         breaks.append((~pl.col("licence_class").is_in(allowed).fill_null(value=False), stated))
     if limits.precision != "any":
         breaks.append((pl.col("precision") != limits.precision, pl.lit("a different precision was requested")))
-    needs = pl.format("needs {} GiB a device in {}, you have {}", number("memory_low_gib"), _spoken(), budget)
+    needs = pl.format("needs {} GiB a device in {}, you have {}", number("memory_low_gib"), _label(), budget)
     if limits.devices > 1:
-        needs = pl.format("needs {} GiB on one in {}, each has {}", number("memory_low_gib"), _spoken(), budget)
+        needs = pl.format("needs {} GiB on one in {}, each has {}", number("memory_low_gib"), _label(), budget)
     breaks.append((pl.col("verdict") == "does not fit", needs))
     if not limits.borderline:
         may_need = pl.format(
             "needs {} to {} GiB a device in {}, you have {}",
-            number("memory_low_gib"), number("memory_high_gib"), _spoken(), budget,
+            number("memory_low_gib"), number("memory_high_gib"), _label(), budget,
         )  # fmt: skip
         breaks.append((pl.col("verdict") == "borderline", may_need))
     for column, limit, text, more_is_better in (
@@ -153,7 +153,7 @@ def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:
         if limit > 0:
             missed = pl.col(column) < limit if more_is_better else pl.col(column) > limit
             unknown = pl.col(column).is_null() & (pl.col("verdict") != "does not fit")
-            why = pl.format(text, pl.col(column).round(2).cast(pl.String).fill_null("an unknown number of"), _spoken())
+            why = pl.format(text, pl.col(column).round(2).cast(pl.String).fill_null("an unknown number of"), _label())
             breaks.append((missed.fill_null(value=False) | unknown, why))
     stage: pl.Expr = pl.lit(len(breaks))
     reason: pl.Expr = pl.lit(None, pl.String)
@@ -168,7 +168,7 @@ def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:
         on = pl.when(pl.col("verdict") != "does not fit").then(pl.format(" on {}", "devices")).otherwise(pl.lit(""))
         word = pl.concat_str(word, on)
     verdicts = choices.group_by("model_id").agg(
-        pl.format("{} {}", _spoken(), word).sort_by("weight_bits", descending=True).str.join(" · ").alias("fits_at")
+        pl.format("{} {}", _label(), word).sort_by("weight_bits", descending=True).str.join(" · ").alias("fits_at")
     )
     return (
         choices.with_columns(stage.alias("_stage"), reason.alias("reason"))
@@ -180,7 +180,7 @@ def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     )
 
 
-def _spoken() -> pl.Expr:
+def _label() -> pl.Expr:
     return pl.col("precision").replace_strict(PRECISIONS, default=pl.col("precision"))
 
 

@@ -102,8 +102,8 @@ def _within(kind: type[_Kind], state: UrlState, name: str, options: dict[str, An
 def _bound(
     kind: type[_Kind], state: UrlState, name: str, options: dict[str, Any], *, choices: bool = False, html: bool = False
 ) -> _Kind:  # fmt: skip
-    held = getattr(state, name)
-    widget = kind(**{"margin": 0} | options | {"value": list(held) if isinstance(held, list) else held})
+    current = getattr(state, name)
+    widget = kind(**{"margin": 0} | options | {"value": list(current) if isinstance(current, list) else current})
 
     def to_state(event: Any) -> None:
         setattr(state, name, event.new)

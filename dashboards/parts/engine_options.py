@@ -72,9 +72,9 @@ def fields(state: UrlState, prefix: str = "", suffix: str = "", **options: Any) 
 
 def more(state: UrlState, fields: Mapping[str, pn.viewable.Viewable], title: str = "More options") -> pn.Card:
     """Fields, by their choice, below a line that folds them; open from the start where the address asks for one."""
-    is_asked = any(getattr(state, name) != state.param[name].default for name in fields)
+    is_changed = any(getattr(state, name) != state.param[name].default for name in fields)
     column = pn.Column(*fields.values(), margin=(10, 0, 0, 0), sizing_mode="stretch_width")
     return pn.Card(
-        column, title=title, collapsed=not is_asked, css_classes=["more-options"], sizing_mode="stretch_width",
+        column, title=title, collapsed=not is_changed, css_classes=["more-options"], sizing_mode="stretch_width",
         margin=(0, 0, 10, 0),
     )  # fmt: skip

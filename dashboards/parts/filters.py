@@ -43,8 +43,8 @@ def apply(entries: pl.DataFrame, filters: Filters) -> pl.DataFrame:
     wanted = [pl.col(column).is_in(values) for column, values in filters.within.items() if values]
     for column, choice in filters.flags.items():
         if choice != EITHER:
-            held = pl.col(column).fill_null(value=False)
-            wanted.append(held if choice == ONLY else ~held)
+            flag = pl.col(column).fill_null(value=False)
+            wanted.append(flag if choice == ONLY else ~flag)
     if filters.size_gib is not None:
         inside = pl.col("size_gib").is_between(*filters.size_gib)
         wanted.append(inside.fill_null(value=filters.unknown_size))

@@ -28,7 +28,7 @@ class UrlState(param.Parameterized):
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)  # type: ignore[no-untyped-call]
-        self._asked: dict[str, list[str]] = {}
+        self._query: dict[str, list[str]] = {}
         self._defaults: dict[str, Any] = {}
 
     @classmethod
@@ -36,9 +36,9 @@ class UrlState(param.Parameterized):
         """A state that remembers what the address asks for; `offer` and `settle` then grant it or not."""
         state = cls()
         try:
-            state._asked = parse_qs(search.lstrip("?"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+            state._query = parse_qs(search.lstrip("?"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
         except ValueError:
-            state._asked = {}
+            state._query = {}
         return state
 
     @classmethod
@@ -56,17 +56,17 @@ class UrlState(param.Parameterized):
         """
         values = list(options.values()) if isinstance(options, Mapping) else list(options)
         parameter = self.param[name]
-        asked = self._asked.pop(name, None)
+        stated = self._query.pop(name, None)
         notes: list[str] = []
         if isinstance(parameter, param.ListSelector):
             # An address writes “none” as an empty value.
-            wanted = [text for text in asked if text] if asked is not None else list(getattr(self, name))
+            wanted = [text for text in stated if text] if stated is not None else list(getattr(self, name))
             valid = [value for value in wanted if value in values]
             if len(valid) < len(wanted):
                 notes.append(_refused(name, [value for value in wanted if value not in values], "left out"))
-            chosen: Any = valid if valid or (asked is not None and not wanted) else default
+            chosen: Any = valid if valid or (stated is not None and not wanted) else default
         else:
-            wanted_one = asked[-1] if asked else getattr(self, name)
+            wanted_one = stated[-1] if stated else getattr(self, name)
             chosen = wanted_one if wanted_one in values else default
             if wanted_one not in values and wanted_one not in (None, ""):
                 notes.append(_refused(name, [wanted_one], f"showing “{chosen}” instead"))
@@ -82,7 +82,7 @@ class UrlState(param.Parameterized):
             later: Choices that are not offered yet; what the address asks of them waits for `offer`.
         """
         notes: list[str] = []
-        for name, texts in self._asked.items():
+        for name, texts in self._query.items():
             if name in later:
                 continue
             if name not in self.keys():
@@ -92,7 +92,7 @@ class UrlState(param.Parameterized):
                 setattr(self, name, _parse(self.param[name], texts[-1]))
             except ValueError:
                 notes.append(_refused(name, texts, "showing the default instead"))
-        self._asked = {name: texts for name, texts in self._asked.items() if name in later}
+        self._query = {name: texts for name, texts in self._query.items() if name in later}
         return notes
 
     def address(self) -> str:

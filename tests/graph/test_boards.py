@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dashboards.data import Data
-from dashboards.pages.home.page import held
+from dashboards.pages.home.page import contents_table
 from pipelines.commands.app import app
 from pipelines.defs.boards.fetched import BOARD_FILES, SOURCES
 from pipelines.defs.sources.schedules import daily_boards
@@ -92,7 +92,7 @@ def test_a_source_that_is_down_fails_alone_and_is_seen_in_dagster_on_the_command
     assert rows[ANSWERS]["results"] == 2
     assert "it answers 500" in rows[DOWN]["last_outcome"]
     assert rows["epoch_eci"]["results"] > 0, "what was there before stays"
-    home = held("freshness", Data(settings).ask("freshness"))
+    home = contents_table("freshness", Data(settings).ask("freshness"))
     (line,) = [line for line in home.splitlines() if "is_down_today" in line or "Is down today" in line]
     assert "never: " in line
     assert "it answers 500" in line

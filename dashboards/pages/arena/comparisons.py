@@ -80,8 +80,8 @@ class Comparisons:
         keys = {"arena": self._state.arena, "category": self._state.category}
         series, breaks = self._data.ask("arena_series", **keys), self._data.ask("arena_series_breaks", **keys)
         title = "The chosen models over all publications"
-        meant = series.filter(pl.col("model").is_in(chosen)).unique("model", keep="last", maintain_order=True)
-        named = meant.select("identity", pl.col("model").alias("name"))
+        newest = series.filter(pl.col("model").is_in(chosen)).unique("model", keep="last", maintain_order=True)
+        named = newest.select("identity", pl.col("model").alias("name"))
         history = series.join(named, on="identity").with_columns(pl.col("name").alias("model"))
         if history.is_empty():
             self.history.hide(title, "No board in the series includes the chosen models.")

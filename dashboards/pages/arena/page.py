@@ -224,8 +224,8 @@ class Arena(SessionPage[ArenaState]):
     def _describe(self) -> dict[str, Any]:
         where = self._where(self.shown.height)
         is_votes = arena_boards.votes_id(self.state) is not None
-        asked = self._rating_keys() if is_votes else arena_boards.board_of(self.state)
-        query = sql_with_values("arena_votes_ratings" if is_votes else "arena_board", asked)
+        parameters = self._rating_keys() if is_votes else arena_boards.board_of(self.state)
+        query = sql_with_values("arena_votes_ratings" if is_votes else "arena_board", parameters)
         return {"source": where, "address": f"arena{self.state.address()}", "query": query}
 
     def _sidebar(self) -> pn.Column:

@@ -26,10 +26,10 @@ def build(data: Data, search: str, pages: Sequence[Page]) -> Content:
         search: `of`, the page and name of the chart; `frame=yes` where it stands inside another page; and the choices.
         pages: All that have charts.
     """
-    asked = parse_qsl(search.lstrip("?"), keep_blank_values=True)
-    of = next((value for name, value in asked if name == "of"), "")
-    is_bare = ("frame", "yes") in asked
-    choices = urlencode([(name, value) for name, value in asked if name not in {"of", "frame"}], safe="/:")
+    fields = parse_qsl(search.lstrip("?"), keep_blank_values=True)
+    of = next((value for name, value in fields if name == "of"), "")
+    is_bare = ("frame", "yes") in fields
+    choices = urlencode([(name, value) for name, value in fields if name not in {"of", "frame"}], safe="/:")
     choices = f"?{choices}" if choices else ""
     slug, _, name = of.rpartition("/")
     owner = {each.slug or "home": each for each in pages}.get(slug)

@@ -186,9 +186,9 @@ class Choices:
             text.answer(label, row, self.state.kwh, near.height if row["model_id"] == best["model_id"] else 0)
             for label, row in picks.values()
         ]
-        fits, asked = formats.count(self.fitting.height), formats.count(self.judged.height)
+        fits, total = formats.count(self.fitting.height), formats.count(self.judged.height)
         self.answers.object = block(
-            "heading", f"{fits} of {asked} models pass on {self.state.hardware}",
+            "heading", f"{fits} of {total} models pass on {self.state.hardware}",
             f"{self._conditions()}. Each in the highest precision that fits: these boards did not measure what fewer "
             "bits cost in quality.",
         ) + block("answers", list(map(Markup, cards)))  # fmt: skip

@@ -121,11 +121,11 @@ class Compare:
             self.side_by_side.object = ""
             self.facts = pl.DataFrame()
             return
-        asked = {"models": _SEPARATOR.join(models)}
-        self._draw_ability(models, asked)
-        scores = self.data.ask("compare_scores", **asked)
-        rows = {row["model_id"]: row for row in self.data.ask("compare_models", **asked).iter_rows(named=True)}
-        self._draw_scores(models, asked, scores, rows)
+        parameters = {"models": _SEPARATOR.join(models)}
+        self._draw_ability(models, parameters)
+        scores = self.data.ask("compare_scores", **parameters)
+        rows = {row["model_id"]: row for row in self.data.ask("compare_models", **parameters).iter_rows(named=True)}
+        self._draw_scores(models, parameters, scores, rows)
         self.side_by_side.object = self._table(models, rows, scores)
 
     def _titles(self) -> list[tuple[ChartCard, str]]:
@@ -134,9 +134,9 @@ class Compare:
             (self.bars_card, "Scores and their noise"),
         ]  # fmt: skip
 
-    def _draw_ability(self, models: list[str], asked: dict[str, str]) -> None:
+    def _draw_ability(self, models: list[str], parameters: dict[str, str]) -> None:
         known = board_choice.has_ability(self.data)
-        self.abilities = self.data.ask("compare_ability", **asked) if known else pl.DataFrame()
+        self.abilities = self.data.ask("compare_ability", **parameters) if known else pl.DataFrame()
         if self.abilities.is_empty():
             self.ability_card.hide("Ability by domain", "No board used here has evaluated any of these models.")
             return
@@ -147,10 +147,10 @@ class Compare:
             "Ability by domain", f"{domains} domains, each on the overall scale; hollow: little evidence",
             ability.swatches(models), words.where("overall", as_of, len(models)), words.READING,  # type: ignore[arg-type]
         )  # fmt: skip
-        self.ability_card.came_from("compare_ability", asked)
+        self.ability_card.came_from("compare_ability", parameters)
 
     def _draw_scores(
-        self, models: list[str], asked: dict[str, str], scores: pl.DataFrame, rows: dict[str, dict[str, Any]]
+        self, models: list[str], parameters: dict[str, str], scores: pl.DataFrame, rows: dict[str, dict[str, Any]]
     ) -> None:
         there = scores["model_id"].unique().to_list()
         without = [model for model in models if model not in there]
@@ -172,7 +172,7 @@ class Compare:
             self.bars.show(scores, models), where,
         )  # fmt: skip
         for card in (self.radar_card, self.bars_card):
-            card.came_from("compare_scores", asked)
+            card.came_from("compare_scores", parameters)
 
     def _table(self, models: list[str], rows: dict[str, dict[str, Any]], scores: pl.DataFrame) -> str:
         """Every fact side by side; scores are held to those of the first model."""
@@ -181,7 +181,7 @@ class Compare:
         timed_as: list[str] = []
         if not self.abilities.is_empty():
             for domain, values in ability.pairs(self.abilities, models).items():
-                lines.append([f"Ability: {formats.running(words.domain(domain))}", *_held_to_first(values)])
+                lines.append([f"Ability: {formats.running(words.domain(domain))}", *_against_first(values)])
             facts = self.data.ask("compare_facts", models=_SEPARATOR.join(models))
             lines += ability.fact_lines(facts, models)
             timed_as = facts["timed_as"].drop_nulls().unique().sort().to_list()
@@ -190,7 +190,7 @@ class Compare:
                 (row["score"], row["standard_error"]) if (row := found.get((benchmark, model))) else None
                 for model in models
             ]
-            lines.append([benchmark, *_held_to_first(pairs)])
+            lines.append([benchmark, *_against_first(pairs)])
         labels = {line[0] for line in lines}
         nothing = dict.fromkeys((*_FACTS, "arena_rating_lower", "arena_rating_upper"))
         rows = {model: rows.get(model, nothing) for model in models}
@@ -200,9 +200,9 @@ class Compare:
             if column.endswith("_average"):
                 error = column.replace("_average", "_standard_error")
                 pairs = [(rows[m][column], rows[m][error]) if rows[m][column] is not None else None for m in models]
-                cells = _held_to_first(pairs)
+                cells = _against_first(pairs)
             elif column == "arena_rating":
-                cells = _held_to_first([_arena(rows[model]) for model in models])
+                cells = _against_first([_arena(rows[model]) for model in models])
             elif column.startswith("parameters"):
                 cells = [formats.parameters(rows[model][column]) for model in models]
             else:
@@ -248,7 +248,7 @@ def _arena(row: dict[str, Any]) -> tuple[float, float | None] | None:
     return row["arena_rating"], None if None in bounds else (bounds[1] - bounds[0]) / (2 * TWO_SIDED_95)
 
 
-def _held_to_first(pairs: list[tuple[float, float | None] | None]) -> list[str]:
+def _against_first(pairs: list[tuple[float, float | None] | None]) -> list[str]:
     """Values with their errors, and how each stands to the first."""
     first = pairs[0]
     cells = []

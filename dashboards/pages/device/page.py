@@ -266,13 +266,13 @@ class DevicePage(SessionPage[DeviceState]):
         rows: list[dict[str, Any]] = []
         for context in _CONTEXTS:
             for speed in _SPEEDS:
-                asked = {"context": context, "least_tokens_per_s": speed}
+                conditions = {"context": context, "least_tokens_per_s": speed}
                 need = Need(accelerator=self.device.name, use=self.state.use, context=context, least_tokens_per_s=speed)
                 try:
                     best = advise(door, evidence, need).best
                 except ProfilingError:
                     best = None
-                rows.append(asked | (best.row() if best is not None else {"model_id": None}) | asked)
+                rows.append(conditions | (best.row() if best is not None else {"model_id": None}) | conditions)
         self.budgets.show(
             "What runs best for other contexts and speeds", f"for {self.state.use}, one request", frame(rows),
             "Empty where no evaluated model meets both.",

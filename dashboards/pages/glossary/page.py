@@ -15,10 +15,10 @@ _OTHERS = "Others"
 
 def build(_data: Data, search: str) -> Content:
     """Content of the page; `term` in the address puts one first."""
-    asked = parse_qs(search.lstrip("?")).get("term", [""])[-1].casefold()
+    term = parse_qs(search.lstrip("?")).get("term", [""])[-1].casefold()
     listed = sorted(
         ((names.split("|"), meaning) for names, meaning in glossary.entries()["terms"].items()),
-        key=lambda each: (asked not in {name.casefold() for name in each[0]}, each[0][0].casefold()),
+        key=lambda each: (term not in {name.casefold() for name in each[0]}, each[0][0].casefold()),
     )
     columns = [(names.split("|"), meaning) for names, meaning in glossary.entries()["heads"].items()]
     columns.sort(key=lambda entry: (_letter(entry) == _OTHERS, entry[0][0].casefold()))

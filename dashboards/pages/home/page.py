@@ -30,10 +30,10 @@ def build(data: Data, pages: Sequence[Page]) -> Content:
             html(block("opening", "Open language models, with evidence", lead), margin=(6, 0, 18, 0)),
             *([card(html(render(__file__, "findings.html", findings=findings)))] if findings else []),
             html(render(__file__, "doors.html", pages=pages), margin=(0, 0, 16, 0)),
-            card(html(held("freshness", data.ask("freshness")))),
+            card(html(contents_table("freshness", data.ask("freshness")))),
             # Hundreds of lines: there for who looks for one, out of the way of who does not.
-            card(html(held("snapshots", retrieved))),
-            card(html(held("contents", data.ask("contents").filter(pl.col("rows") > 0)))),
+            card(html(contents_table("snapshots", retrieved))),
+            card(html(contents_table("contents", data.ask("contents").filter(pl.col("rows") > 0)))),
             sizing_mode="stretch_width",
         )
     )
@@ -72,11 +72,11 @@ def _ability(data: Data) -> list[dict[str, str]]:
     return found
 
 
-def held(part: str, rows: pl.DataFrame) -> str:
+def contents_table(part: str, rows: pl.DataFrame) -> str:
     """One of the tables of what the warehouse holds, as HTML.
 
     Args:
         part: `freshness`, `snapshots` or `contents`.
         rows: Result of the query of that name.
     """
-    return render(__file__, "held.html", part=part, rows=rows.to_dicts())
+    return render(__file__, "contents.html", part=part, rows=rows.to_dicts())

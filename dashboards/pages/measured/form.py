@@ -107,8 +107,8 @@ class PromptForm(Form):
 
     def fields(self) -> list[Any]:
         """What is asked for."""
-        asked = (self.subject, self.model, self.precision, self.new_tokens)
-        return [self.prompt, pn.FlexBox(*asked, gap="12px", margin=0)]
+        widgets = (self.subject, self.model, self.precision, self.new_tokens)
+        return [self.prompt, pn.FlexBox(*widgets, gap="12px", margin=0)]
 
     async def ask(self) -> str:
         """Measure; HTML of what came of it."""
@@ -175,8 +175,8 @@ class EndpointForm(Form):
 
     def fields(self) -> list[Any]:
         """What is asked for."""
-        asked = (self.address, self.model, self.concurrency, self.lengths, self.new_tokens, self.requests)
-        return [pn.FlexBox(*asked, gap="12px", margin=0)]
+        widgets = (self.address, self.model, self.concurrency, self.lengths, self.new_tokens, self.requests)
+        return [pn.FlexBox(*widgets, gap="12px", margin=0)]
 
     async def ask(self) -> str:
         """Measure; HTML of what came of it."""

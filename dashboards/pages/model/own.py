@@ -20,13 +20,13 @@ LONGEST = 200_000
 class Own:
     """Where a reader gives a config, and what is made of it."""
 
-    def __init__(self, given: Callable[[Architecture], None]) -> None:
+    def __init__(self, on_model: Callable[[Architecture], None]) -> None:
         """Make the field.
 
         Args:
-            given: Called with each model that was read.
+            on_model: Called with each model that was read.
         """
-        self._given = given
+        self._on_model = on_model
         self._text = pn.widgets.TextAreaInput(
             name="Or the text of a config.json", rows=4, max_length=LONGEST, sizing_mode="stretch_width", margin=0,
             placeholder='{"model_type": "qwen3", …}',
@@ -61,7 +61,7 @@ class Own:
             self._problem.object = page.notes([str(error)])
             return
         self._problem.object = ""
-        self._given(model)
+        self._on_model(model)
 
 
 def model_of(text: str) -> Architecture:

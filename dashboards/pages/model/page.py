@@ -188,22 +188,22 @@ class ModelPage(SessionPage[ModelState]):
             return True
         if not self.state.id.strip():
             return False
-        meant = named_model(self.data, self.state.id)
-        if meant.model_id is None or (meant.catalogue_id is None and meant.model_id not in judged(self.data)):
-            self._notes.append(meant.evidence.replace("; --online asks the hub", ""))
+        name = named_model(self.data, self.state.id)
+        if name.model_id is None or (name.catalogue_id is None and name.model_id not in judged(self.data)):
+            self._notes.append(name.evidence.replace("; --online asks the hub", ""))
             return False
-        self.name = meant
-        if meant.catalogue_id is not None:
+        self.name = name
+        if name.catalogue_id is not None:
             try:
-                self.model = facts.under_its_own_name(self.data.door(), meant.model_id, meant.catalogue_id)
+                self.model = facts.under_its_own_name(self.data.door(), name.model_id, name.catalogue_id)
             except ProfilingError as error:
                 self._notes.append(f"Its sizes and speed are not known: {error}")
-        is_copied = meant.catalogue_id not in (None, meant.model_id)
-        if meant.model_id != self.state.id.strip():
-            why = "" if is_copied else f": {meant.evidence}"
-            self._notes.append(f"“{self.state.id}” is taken as {meant.model_id}{why}.")
+        is_copied = name.catalogue_id not in (None, name.model_id)
+        if name.model_id != self.state.id.strip():
+            why = "" if is_copied else f": {name.evidence}"
+            self._notes.append(f"“{self.state.id}” is taken as {name.model_id}{why}.")
         if is_copied:
-            self._notes.append(f"Its dimensions are those of {meant.catalogue_id}: {meant.evidence}.")
+            self._notes.append(f"Its dimensions are those of {name.catalogue_id}: {name.evidence}.")
         return True
 
     def _take(self, model: Architecture) -> None:

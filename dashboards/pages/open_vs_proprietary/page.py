@@ -139,8 +139,8 @@ class OpenVsProprietary(SessionPage[OpenState]):
     def _say(self) -> None:
         board = self._board()
         if board["gap_points"] is None:
-            asked = self._undecided().filter(pl.col("as_of_date") == board["as_of_date"])
-            reason = words.why(asked.row(0, named=True)) if not asked.is_empty() else "No licence is known."
+            undecided = self._undecided().filter(pl.col("as_of_date") == board["as_of_date"])
+            reason = words.why(undecided.row(0, named=True)) if not undecided.is_empty() else "No licence is known."
             text = f"On {board['as_of_date']} no gap can be determined. {reason}"
         else:
             text = words.headline(

@@ -35,7 +35,7 @@ _EXAMPLES = {"device": "RTX 4090", "model": "Qwen/Qwen3-8B", "weight_format": "q
 def build(data: Data, search: str) -> Content:  # noqa: ARG001 - as every page is built
     """Content of the page for one session."""
     settings = data.settings
-    asked: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "limit_mib": settings.own_file_mib, "limit_s": settings.own_file_seconds, "most": MOST_FILES,
         "may_be_stored": settings.own_files_kept, "is_online": settings.own_models_online,
         "fields": [(name, _TITLES[name], _EXAMPLES[name]) for name in STATED_FIELDS],
@@ -44,7 +44,7 @@ def build(data: Data, search: str) -> Content:  # noqa: ARG001 - as every page i
     # A copy of the pages has nobody who could read a file.
     is_copy = pn.state.curdoc is None
     if settings.own_file_mib and not is_copy:
-        parts.append(page.card(page.html(render(__file__, "form.html", **asked))))
+        parts.append(page.card(page.html(render(__file__, "form.html", **fields))))
         parts.append(page.card(page.html(render(__file__, "files.html", files=data.own_files))))
         parts += _boards(data)
     else:

@@ -103,10 +103,10 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         labels = {f"{day}{' · newest' if place == 0 else ''}": day.isoformat() for place, day in enumerate(days)}
         newest = next(iter(labels.values()), None)
         state.remember_default("date", newest)
-        asked = state._asked.get("date")
-        if asked and asked[-1] not in labels.values() and (day := _last_move(asked[-1], days)) is not None:
+        dates = state._query.get("date")
+        if dates and dates[-1] not in labels.values() and (day := _last_move(dates[-1], days)) is not None:
             # Between two moves the front is that of the one before.
-            state._asked["date"] = [day]
+            state._query["date"] = [day]
         self._notes += state.offer("date", labels, newest)
 
     # What follows a choice -----------------------------------------------------------------------------------------
@@ -162,10 +162,10 @@ class AbilityFront(SessionPage[AbilityFrontState]):
 
     def _describe(self) -> dict[str, Any]:
         measure, _ = _COSTS[self.state.cost]
-        asked = {"domain": self.state.domain, "cost": self.state.cost}
+        parameters = {"domain": self.state.domain, "cost": self.state.cost}
         return {
             "cost": measure.title, "domain": self.state.domain, "address": f"pareto{self.state.address()}",
-            "query": sql_with_values("ability_front_history", asked),
+            "query": sql_with_values("ability_front_history", parameters),
         }  # fmt: skip
 
     # How it is laid out --------------------------------------------------------------------------------------------
@@ -197,9 +197,9 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         )
 
 
-def _last_move(asked: str, days: pl.Series) -> str | None:
+def _last_move(date: str, days: pl.Series) -> str | None:
     try:
-        day = dt.date.fromisoformat(asked)
+        day = dt.date.fromisoformat(date)
     except ValueError:
         return None
     before = days.filter(days <= day)

@@ -96,13 +96,13 @@ class FrontPast:
     def _load(self) -> list[str]:
         objectives = f"{self.state.quality}_vs_{self.state.against}"
         if self.state.over == "snapshots":
-            query, asked = "fronts_by_snapshot", {"board": self.snapshot["board"], "objectives": objectives}
-            self.history = history.by_snapshot(self.data.ask(query, **asked), self.cost.scale)
+            query, parameters = "fronts_by_snapshot", {"board": self.snapshot["board"], "objectives": objectives}
+            self.history = history.by_snapshot(self.data.ask(query, **parameters), self.cost.scale)
         else:
-            query, asked = "front_history", {"snapshot_id": self.state.snapshot, "objectives": objectives}
-            covered = self.data.ask("hypervolume", **asked)
-            self.history = history.by_submission(self.data.ask(query, **asked), covered, self.cost.scale)
-        page.sql_block(self.sql, warehouse_data.sql_with_values(query, asked))
+            query, parameters = "front_history", {"snapshot_id": self.state.snapshot, "objectives": objectives}
+            covered = self.data.ask("hypervolume", **parameters)
+            self.history = history.by_submission(self.data.ask(query, **parameters), covered, self.cost.scale)
+        page.sql_block(self.sql, warehouse_data.sql_with_values(query, parameters))
         labels = self.history.labels
         self.body.visible = bool(labels)
         self._busy = True

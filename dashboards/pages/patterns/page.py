@@ -97,10 +97,10 @@ class PatternsPage(SnapshotPage[PatternsState]):
     # What the data offers ------------------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        asked = {"snapshot_id": self.state.snapshot}
-        self.entries = self.data.ask("patterns_entries", **asked)
-        self.scores = self.data.ask("z_scores", **asked)
-        self.loadings = self.data.ask("loadings", **asked)
+        parameters = {"snapshot_id": self.state.snapshot}
+        self.entries = self.data.ask("patterns_entries", **parameters)
+        self.scores = self.data.ask("z_scores", **parameters)
+        self.loadings = self.data.ask("loadings", **parameters)
         self._aligned: dict[str, pl.DataFrame] = {}
         self.state.remember_default("values", "z_in_board")
         self._notes += self.state.offer("values", _VALUES, "z_in_board")

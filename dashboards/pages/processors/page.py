@@ -59,8 +59,8 @@ class Processors(SessionPage[ProcessorsState]):
         )
         self.table = TableCard(_CHART, _FACTS, self._describe, self.data)
         self._ask()
-        asked = set(self.state.keys()) - {"show"}
-        self._when(sorted(asked), self._ask, lambda: self.state.follow_model(self.door))
+        names = set(self.state.keys()) - {"show"}
+        self._when(sorted(names), self._ask, lambda: self.state.follow_model(self.door))
         self._when("show", self._draw)
 
     def _ask(self) -> None:
@@ -101,10 +101,10 @@ class Processors(SessionPage[ProcessorsState]):
         return self.rows["timed_as"].drop_nulls().unique(maintain_order=True).to_list()
 
     def _describe(self) -> dict[str, Any]:
-        asked = self.state.question
+        question = self.state.question
         return {
-            "address": f"processors{self.state.address()}", "model": asked.model, "stage": asked.stage,
-            "batch": asked.batch, "context": asked.context, "devices_of_each": 1,
+            "address": f"processors{self.state.address()}", "model": question.model, "stage": question.stage,
+            "batch": question.batch, "context": question.context, "devices_of_each": 1,
         }  # fmt: skip
 
     def content(self) -> Content:

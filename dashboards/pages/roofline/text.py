@@ -36,12 +36,12 @@ _STAGES = {stage: label for label, stage in STAGES.items()}
 
 def describe(answer: Answer) -> str:
     """A configuration in one line."""
-    asked = answer.question
-    length = f"{asked.context:,} tokens of {'prompt' if asked.stage in ('prefill', 'generate') else 'context'}"
-    made = f", {asked.generated:,} generated" if asked.stage == "generate" else ""
+    query = answer.question
+    length = f"{query.context:,} tokens of {'prompt' if query.stage in ('prefill', 'generate') else 'context'}"
+    made = f", {query.generated:,} generated" if query.stage == "generate" else ""
     return (
-        f"{_STAGES[asked.stage]}, batch {asked.batch:,}, {length}{made}; {answer.weight_format} weights, "
-        f"{bits(answer)}, {asked.attention} attention; {asked.devices}"
+        f"{_STAGES[query.stage]}, batch {query.batch:,}, {length}{made}; {answer.weight_format} weights, "
+        f"{bits(answer)}, {query.attention} attention; {query.devices}"
     )
 
 
@@ -97,19 +97,19 @@ def headline(answer: Answer) -> str:
 
 
 def _tiles(answer: Answer) -> list[Tile]:
-    estimate, asked = answer.estimate, answer.question
+    estimate, query = answer.estimate, answer.question
     tiles = []
     if answer.prefill is not None:
         first = answer.prefill.time_to_first_token
-        tiles.append(_time("Time to first token", first, f"prefill of {asked.batch:,} × {asked.context:,} tokens"))
+        tiles.append(_time("Time to first token", first, f"prefill of {query.batch:,} × {query.context:,} tokens"))
     if answer.decode is not None:
         each = answer.decode.time_per_output_token
-        place = "mean of the generation" if asked.stage == "generate" else f"at {asked.context:,} tokens of context"
+        place = "mean of the generation" if query.stage == "generate" else f"at {query.context:,} tokens of context"
         tiles.append(_time("Time per output token", each, place))
-    if asked.stage == "encode":
-        tiles.append(_time("Time per pass", estimate.time, f"{asked.batch:,} × {asked.context:,} tokens"))
+    if query.stage == "encode":
+        tiles.append(_time("Time per pass", estimate.time, f"{query.batch:,} × {query.context:,} tokens"))
     if estimate.tokens_per_s is not None:
-        tiles.append(_rate(estimate.tokens_per_s, asked.stage))
+        tiles.append(_rate(estimate.tokens_per_s, query.stage))
     share = f"{100 * estimate.fraction_of_roof:.0f} % of the roofline"
     tiles.append(
         Tile(

@@ -175,8 +175,8 @@ class ScalingPage(SnapshotPage[ScalingState]):
         self.ranking_text.object = scaling_words.ranking(residuals) if residuals.height else ""
 
     def _draw_density(self) -> None:
-        asked = {"snapshot_id": self.state.snapshot}
-        density, trends = self.data.ask("density", **asked), self.data.ask("density_trend", **asked)
+        parameters = {"snapshot_id": self.state.snapshot}
+        density, trends = self.data.ask("density", **parameters), self.data.ask("density_trend", **parameters)
         self.density_legend.object = self.density.show(density)
         where = self._where(density.height)
         self.density_text.object = page.about(
@@ -185,9 +185,9 @@ class ScalingPage(SnapshotPage[ScalingState]):
         self.density_below.object = page.caption(f"{where}. {scaling_words.DENSITY}")
 
     def _draw_returns(self) -> None:
-        asked = {"snapshot_id": self.state.snapshot}
-        returns = self.data.ask("diminishing_returns", **asked)
-        shapes = self.data.ask("scaling_shape", **asked, size_basis="parameters_total")
+        parameters = {"snapshot_id": self.state.snapshot}
+        returns = self.data.ask("diminishing_returns", **parameters)
+        shapes = self.data.ask("scaling_shape", **parameters, size_basis="parameters_total")
         self.returns_legend.object = self.returns.show(returns)
         where = self._where(int(returns["entries"].sum()))
         self.returns_text.object = page.about(

@@ -24,7 +24,7 @@ from warehouse.publish import NotPublished
 
 _KINDS = {"No chart": "none", "Points": "points", "Line": "line", "Bars": "bars"}
 _PAGE = 15
-_MOST_ASKED = 12
+_LONGEST_HISTORY = 12
 
 
 class SqlPage:
@@ -33,14 +33,14 @@ class SqlPage:
     def __init__(self, data: Data, search: str) -> None:
         self.data = data
         self.state = ConsoleState.from_address(search)
-        self._wanted = self.state.put_off("x", "y")  # granted with a result
+        self._axes = self.state.put_off("x", "y")  # granted with a result
         self._notes = self.state.settle()
         self._cancel: threading.Event | None = None
         self._busy = False
         # Limits count a reader's address; where there is none, all are one.
         self._asker = asker_of(pn.state.curdoc, data.proxies)
         self._result: Result | None = None
-        self._asked: list[PastQuery] = []
+        self._history: list[PastQuery] = []
         limits = data.console.limits
         self.text = pn.widgets.TextAreaInput(
             name="SQL", value=self.state.sql, placeholder="SELECT …", rows=8, sizing_mode="stretch_width", margin=0,
@@ -136,9 +136,9 @@ class SqlPage:
         self._notes = []
 
     def _remember(self, sql: str, outcome: str) -> None:
-        other_queries = [one for one in self._asked if one.sql != sql]
-        self._asked = [*other_queries, PastQuery(sql, outcome)][-_MOST_ASKED:]
-        self.history.object = sql_text.history(self._asked)
+        other_queries = [one for one in self._history if one.sql != sql]
+        self._history = [*other_queries, PastQuery(sql, outcome)][-_LONGEST_HISTORY:]
+        self.history.object = sql_text.history(self._history)
 
     def _show(self, sql: str, answer: Result) -> None:
         self._result = answer
@@ -147,12 +147,12 @@ class SqlPage:
         if answer.is_cut:
             notes.append(f"There are more rows; the first {frame.height:,} are shown.")
         across, up = of_result.across(frame), of_result.up(frame)
-        wanted, self._wanted = self._wanted, {}
+        axes, self._axes = self._axes, {}
         self._busy = True
         state.sql = sql if len(sql) <= Statement.LONGEST else ""
         for name, columns, usual in (("x", across, across), ("y", up, [c for c in up if c not in across[:1]] or up)):
-            asked = wanted.get(name)
-            first = asked if asked in columns else next(iter(usual), None)
+            axis = axes.get(name)
+            first = axis if axis in columns else next(iter(usual), None)
             state.offer(name, columns, first)
         self._busy = False
         self.notes.object = page.notes(notes)
@@ -175,7 +175,7 @@ class SqlPage:
         published = self._result.release.published_at
         return {
             "address": address,
-            "sql": self._asked[-1].sql,
+            "sql": self._history[-1].sql,
             "published_at": published,
             "is_cut": self._result.is_cut,
         }

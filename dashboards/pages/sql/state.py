@@ -17,4 +17,4 @@ class ConsoleState(UrlState):
 
     def put_off(self, *names: str) -> dict[str, str]:
         """What the address asks for under names that nothing can be offered for yet."""
-        return {name: asked[-1] for name in names if (asked := self._asked.pop(name, None))}
+        return {name: values[-1] for name in names if (values := self._query.pop(name, None))}

@@ -47,11 +47,11 @@ def examples() -> str:
     )
 
 
-def history(asked: Sequence[PastQuery]) -> str:
+def history(queries: Sequence[PastQuery]) -> str:
     """Buttons that put an earlier statement into the field, newest first; empty where there is none."""
-    if not asked:
+    if not queries:
         return ""
-    buttons = [(_short(one.sql), one.sql, f"{one.outcome}\n\n{one.sql}") for one in reversed(asked)]
+    buttons = [(_short(one.sql), one.sql, f"{one.outcome}\n\n{one.sql}") for one in reversed(queries)]
     return render(__file__, "buttons.html", heading="Asked before", buttons=buttons)
 
 

@@ -173,14 +173,14 @@ class WhichGpu:
 
     def _describe(self) -> dict[str, Any]:
         grid, grams = self._grid()
-        asked = self.state.question
+        question = self.state.question
         return {
             "address": f"which-gpu{self.state.address()}",
             "stage": "decode",
-            "batch": asked.batch,
-            "context": asked.context,
-            "engine": asked.engine,
-            "kv_bits": asked.kv_bits,
+            "batch": question.batch,
+            "context": question.context,
+            "engine": question.engine,
+            "kv_bits": question.kv_bits,
             **engine_options.chosen(self.state),
             "grid": grid,
             "g_co2e_per_kwh": grams,
@@ -188,7 +188,7 @@ class WhichGpu:
             "prices": {
                 name: price and {"usd_per_device_hour": price.usd_per_device_hour, "basis": price.basis}
                 for name in self.state.accelerators
-                for price in (self.door.price(name, spot=asked.spot),)
+                for price in (self.door.price(name, spot=question.spot),)
             },
         }
 

@@ -97,40 +97,40 @@ def question(row: Mapping[str, Any], shared: Question) -> Question:
     )  # fmt: skip
 
 
-def roofline_address(asked: Question) -> str:
+def roofline_address(query: Question) -> str:
     """Address of the roofline page for a configuration."""
     return "roofline?" + urlencode({
-        "model": asked.model, "accelerator": asked.accelerator, "batch": asked.batch, "context": asked.context,
-        "weights": asked.weight_format, "kv": f"{asked.kv_bits:g}",
-        "engine": asked.engine, "tp": asked.tensor, "pp": asked.pipeline,
-        **({"gpu_memory_utilization": asked.gpu_memory_utilization} if asked.gpu_memory_utilization else {}),
-        **({"batched_tokens": asked.batched_tokens} if asked.batched_tokens else {}),
-        **({"eager": "yes"} if asked.eager else {}),
+        "model": query.model, "accelerator": query.accelerator, "batch": query.batch, "context": query.context,
+        "weights": query.weight_format, "kv": f"{query.kv_bits:g}",
+        "engine": query.engine, "tp": query.tensor, "pp": query.pipeline,
+        **({"gpu_memory_utilization": query.gpu_memory_utilization} if query.gpu_memory_utilization else {}),
+        **({"batched_tokens": query.batched_tokens} if query.batched_tokens else {}),
+        **({"eager": "yes"} if query.eager else {}),
     })  # fmt: skip
 
 
 def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, grams_per_kwh: float) -> str:
     """Everything about one cell, with sources."""
-    asked = question(row, shared)
-    page = address_of_model(asked.model)
-    offer = door.price(asked.accelerator, spot=asked.spot)
+    query = question(row, shared)
+    page = address_of_model(query.model)
+    offer = door.price(query.accelerator, spot=query.spot)
     if row["verdict"] != "fits":
         reason = cell(row, "devices", {}).hint
-        return render(__file__, "details.html", asked=asked, page=page, reason=reason[:1].upper() + reason[1:])
-    device, model = door.devices[asked.accelerator], door.model(asked.model)
-    rule = rule_of_thumb_gpus(model.parameters_total, float(asked.precision_of(model).weight_bits), device)
-    split = f"tp={asked.tensor}" + (f" × pp={asked.pipeline}" if asked.pipeline > 1 else "")
+        return render(__file__, "details.html", query=query, page=page, reason=reason[:1].upper() + reason[1:])
+    device, model = door.devices[query.accelerator], door.model(query.model)
+    rule = rule_of_thumb_gpus(model.parameters_total, float(query.precision_of(model).weight_bits), device)
+    split = f"tp={query.tensor}" + (f" × pp={query.pipeline}" if query.pipeline > 1 else "")
     lines = [
         ("GPUs needed", f"{row['devices']} ({split})"),
         ("Rule of thumb, weights × 1.2", f"{rule}: {_compared(rule, row['devices'])}"),
-        ("Largest batch that fits", f"{formats.count(row['max_batch'])} sequences of {asked.context:,} tokens"),
+        ("Largest batch that fits", f"{formats.count(row['max_batch'])} sequences of {query.context:,} tokens"),
         ("Memory per device, at most", f"{gib(row['need_gib'])} of {gib(device.usable_memory_bytes / GIB)}"),
     ]
     try:
-        answer = door.answer(asked)
+        answer = door.answer(query)
     except ProfilingError as error:
         lines.append(("Rate", str(error)))
-        return render(__file__, "details.html", asked=asked, page=page, reason="", lines=lines, sources=())
+        return render(__file__, "details.html", query=query, page=page, reason="", lines=lines, sources=())
     cost = serving_cost(
         answer.estimate, device, usd_per_device_hour=offer.usd_per_device_hour if offer else None,
         grams_co2e_per_kwh=grams_per_kwh,
@@ -153,12 +153,12 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
     price = (
         f"{offer.usd_per_device_hour:.2f} USD per device hour: {offer.basis}{formats.days_old(offer.newest_date)}"
         if offer
-        else f"no {'spot' if asked.spot else 'on-demand'} price known for {device.name}"
+        else f"no {'spot' if query.spot else 'on-demand'} price known for {device.name}"
     )
     power = f"{device.power_w:g} W rated" if device.power_w else "rated power not published"
     shares = ", ".join(f"{100 * share:.0f} %" for share in power_shares(device))
     sources = [
-        ("Batch", f"{asked.batch:,} sequences decoding at {asked.context:,} tokens each, always busy"),
+        ("Batch", f"{query.batch:,} sequences decoding at {query.context:,} tokens each, always busy"),
         ("Price", price),
         ("Power", f"{power}; draw {shares} of it (low, likely, high)"),
         ("Energy", energy.explanation if energy else "the power of the device is not published"),
@@ -166,13 +166,13 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
             "Grid",
             f"{grid}: {grams_per_kwh:.0f} g CO₂e per kWh, CodeCarbon; building overhead (PUE) {PUE}",
         ),
-        ("Memory", f"{asked.engine}: {engine_profile(asked.engine or ENGINE).basis}"),
+        ("Memory", f"{query.engine}: {engine_profile(query.engine or ENGINE).basis}"),
         ("Peaks", device.source or "as entered"),
         ("Error", answer.rests_on),
     ]
     return render(
-        __file__, "details.html", asked=asked, page=page, reason="", lines=lines, sources=sources,
-        address=roofline_address(asked), error=address_of_error(answer.estimate.basis.stage),
+        __file__, "details.html", query=query, page=page, reason="", lines=lines, sources=sources,
+        address=roofline_address(query), error=address_of_error(answer.estimate.basis.stage),
     )  # fmt: skip
 
 

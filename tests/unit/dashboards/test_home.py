@@ -64,7 +64,7 @@ def test_a_source_that_is_down_is_shown_though_it_never_gave_anything() -> None:
     assert [(row["board"], row["snapshots"], row["last_outcome"]) for row in rows] == [
         ("aider", 1, "it answers 500"), ("gone", 0, "no route to it")
     ]  # fmt: skip
-    text = render(home.__file__, "held.html", part="freshness", rows=rows)
+    text = render(home.__file__, "contents.html", part="freshness", rows=rows)
     assert "late: it answers 500" in text
     assert "never: no route to it" in text
 
