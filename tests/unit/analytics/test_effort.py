@@ -45,9 +45,9 @@ def test_runs_of_the_warehouse_have_lines_of_their_own_unless_they_are_the_whole
 def test_the_documentation_states_the_same_terms() -> None:
     shown = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")]
     hours = ("346,011", "5,581", "12,022.85", "6,011.43")
-    for term, said in zip(terms(), hours, strict=True):
-        assert float(said.replace(",", "")) == pytest.approx(term.hours, abs=0.5)
+    for term, hour in zip(terms(), hours, strict=True):
+        assert float(hour.replace(",", "")) == pytest.approx(term.hours, abs=0.5)
         runs = "" if term.runs is None else f"{term.runs:,.0f}"
         each = "" if term.hours_per_run is None else f"{term.hours_per_run:.2f}"
-        cells = [" ".join(cell.split()) for cell in (runs, said, each, f"{term.usd_then:,.0f}")]
+        cells = [" ".join(cell.split()) for cell in (runs, hour, each, f"{term.usd_then:,.0f}")]
         assert any([cell.strip() for cell in line.split("|")][2:6] == cells for line in shown), cells

@@ -121,8 +121,8 @@ def test_a_missing_size_never_reaches_the_front() -> None:
     with pytest.raises(UnusableObjective, match="column 'size', row 0 is None") as refused:
         pareto_front(points, SMALL_AND_GOOD)
     assert (refused.value.column, refused.value.row) == ("size", 0)
-    kept, aside = usable(points, SMALL_AND_GOOD)
-    assert pareto_front(kept, SMALL_AND_GOOD)["model"].to_list() == ["pythia-70m"]
+    valid, aside = usable(points, SMALL_AND_GOOD)
+    assert pareto_front(valid, SMALL_AND_GOOD)["model"].to_list() == ["pythia-70m"]
     assert aside["model"].to_list() == ["ORCA_LLaMA_70B_QLoRA", "nan", "infinite", "no score"]
 
 
@@ -170,8 +170,8 @@ tables = st.lists(
 def test_fronts_by_group_are_the_fronts_of_the_groups(points: pl.DataFrame) -> None:
     grouped = fronts_by_group(points, SMALL_AND_GOOD, ["segment", "day"])
     groups = points.partition_by("segment", "day")
-    apart = pl.concat([points.clear(), *(pareto_front(group, SMALL_AND_GOOD) for group in groups)])
-    assert_frame_equal(grouped, apart.sort("id"))
+    separate = pl.concat([points.clear(), *(pareto_front(group, SMALL_AND_GOOD) for group in groups)])
+    assert_frame_equal(grouped, separate.sort("id"))
 
 
 @given(tables)
@@ -294,9 +294,9 @@ def test_a_reference_of_the_wrong_length_is_refused() -> None:
 def test_the_published_front_of_22_models_comes_out_of_the_1402_published_points(board: Path) -> None:
     objectives = {"model_size_gb": Direction.MINIMISE, "average_error": Direction.MINIMISE}
     points = pl.read_csv(board / "blog" / "v1_models_2023-12-04.csv")
-    kept, aside = usable(points, objectives)
-    assert (points.height, kept.height, aside.height) == (1402, 1073, 329)
-    front = pareto_front(kept, objectives).select("model_name", *objectives).sort("model_size_gb")
+    valid, aside = usable(points, objectives)
+    assert (points.height, valid.height, aside.height) == (1402, 1073, 329)
+    front = pareto_front(valid, objectives).select("model_name", *objectives).sort("model_size_gb")
     published = pl.read_csv(board / "blog" / "v1_pareto_front_2023-12-04.csv")
     assert published.height == 22
     assert_frame_equal(front, published.sort("model_size_gb"), check_exact=True)
@@ -306,10 +306,10 @@ def test_the_published_front_of_22_models_comes_out_of_the_1402_published_points
 def test_the_published_monthly_fronts_are_not_of_growing_sets(board: Path) -> None:
     objectives = {"model_size_gb": Direction.MINIMISE, "average_error": Direction.MINIMISE}
     published = pl.read_csv(board / "blog" / "v1_pareto_over_time.csv")
-    kept, aside = usable(published, objectives)
+    valid, aside = usable(published, objectives)
     # The null size is a NaN that the published chart let onto its front.
     assert aside.select("cutoff", "model_name").rows() == [("2023-09-01", "ORCA_LLaMA_70B_QLoRA")]
-    fronts = {cutoff: kept.filter(pl.col("cutoff") == cutoff) for cutoff in kept["cutoff"].unique()}
+    fronts = {cutoff: valid.filter(pl.col("cutoff") == cutoff) for cutoff in valid["cutoff"].unique()}
     assert {cutoff: fronts[cutoff].height for cutoff in sorted(fronts)} == {
         "2023-08-01": 11,
         "2023-09-01": 21,

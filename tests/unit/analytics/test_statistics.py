@@ -148,9 +148,9 @@ def test_the_sixteen_chat_models_follow_no_size_and_the_one_off_the_line_is_name
     assert rows.filter("is_outlier")["label"].to_list() == ["Gemma-2B-it"]
     x = np.log2(fitted["parameters_non_embedding"].to_numpy() / 1e9)
     oracle = OLS(fitted["average"].to_numpy(), add_constant(x)).fit()
-    told = oracle.get_influence()
-    assert fitted["studentised_residual"].to_numpy() == pytest.approx(told.resid_studentized_external)
-    assert fitted["cooks_distance"].to_numpy() == pytest.approx(told.cooks_distance[0])
+    influence = oracle.get_influence()
+    assert fitted["studentised_residual"].to_numpy() == pytest.approx(influence.resid_studentized_external)
+    assert fitted["cooks_distance"].to_numpy() == pytest.approx(influence.cooks_distance[0])
     ends = fitted.row(0, named=True)
     assert (ends["points_per_doubling_lower"], ends["points_per_doubling_upper"]) == pytest.approx(oracle.conf_int()[1])
 
@@ -159,11 +159,11 @@ def test_the_sixteen_chat_models_follow_no_size_and_the_one_off_the_line_is_name
 
 
 def test_density_is_one_on_the_line_and_doubles_with_every_doubling_it_is_ahead() -> None:
-    ahead = np.zeros(400)
-    ahead[[50, 51]] = [1, 2]
-    ahead -= np.polyval(np.polyfit(np.log2(SIZES), ahead, 1), np.log2(SIZES))
-    found = density.densities(SIZES, 10 + 4 * (np.log2(SIZES) + ahead), np.zeros(400), families(400))
-    assert np.log2(found.density) == pytest.approx(ahead)
+    gains = np.zeros(400)
+    gains[[50, 51]] = [1, 2]
+    gains -= np.polyval(np.polyfit(np.log2(SIZES), gains, 1), np.log2(SIZES))
+    found = density.densities(SIZES, 10 + 4 * (np.log2(SIZES) + gains), np.zeros(400), families(400))
+    assert np.log2(found.density) == pytest.approx(gains)
     assert found.effective_size == pytest.approx(SIZES * found.density)
     assert (found.density_lower <= found.density + 1e-9).all()
     with pytest.raises(ValueError, match=r"scores fall by 1.00 points per doubling"):
@@ -177,15 +177,15 @@ def test_a_record_that_doubles_every_three_months_is_told_so_and_laggards_do_not
     days = np.concatenate([months, months + 0.5]) * 365.25 / 12
     nothing, never = np.zeros(48), np.zeros(200)
     redrawn = density.Redrawn(nothing, np.log2(value), nothing, never, never + 1, never)
-    told = density.Density(value, value, value, value, redrawn, np.zeros(48, dtype=bool))
-    found = density.trend(days, told, families(48))
+    records = density.Density(value, value, value, value, redrawn, np.zeros(48, dtype=bool))
+    found = density.trend(days, records, families(48))
     assert found is not None
     assert found.doubling_months == pytest.approx(3.0)
     assert found.r_squared == pytest.approx(1.0)
     assert sorted(found.records) == list(range(24))
     assert found.lower is not None
     assert found.lower <= 3.0 + 1e-9
-    assert density.trend(days[:3], told.part(np.arange(3)), families(3)) is None
+    assert density.trend(days[:3], records.part(np.arange(3)), families(3)) is None
 
 
 def test_entries_taken_in_blocks_give_what_all_at_once_give(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_entries_taken_in_blocks_give_what_all_at_once_give(monkeypatch: pytest.
     score = 10 + 5 * np.log2(size) + random.normal(0, 4, 500)
     drawn = draw_families(random.integers(0, 90, 500), 200)
 
-    def told() -> list[float]:
+    def all_ends() -> list[float]:
         found = density.densities(size, score, np.full(500, 0.5), drawn)
         grown = density.trend(days, found, drawn)
         assert grown is not None
@@ -204,9 +204,9 @@ def test_entries_taken_in_blocks_give_what_all_at_once_give(monkeypatch: pytest.
         widths = clusters.group(np.column_stack([score, np.log2(size)])).widths
         return [*found.density_lower, *found.density_upper, *widths, *(np.nan if end is None else end for end in ends)]
 
-    at_once = told()
+    at_once = all_ends()
     monkeypatch.setattr(resampling, "_CELLS_AT_ONCE", 4_000)
-    assert told() == pytest.approx(at_once, rel=1e-12, nan_ok=True)
+    assert all_ends() == pytest.approx(at_once, rel=1e-12, nan_ok=True)
 
 
 # Benchmarks together ---------------------------------------------------------------------------------------------

@@ -69,16 +69,16 @@ def test_a_vote_is_worked_through_with_the_ratings_of_both_models_and_their_erro
         {"model": name, "rating": rating, "rating_lower": rating - 6, "rating_upper": rating + 6}
         for name, rating in (("<A>", 1300.0), ("B", 1200.0))
     ]
-    said = explained.worked(pair, pair)
-    assert "= 0.640" in said  # the worked update of docs/explanation/ratings.md
-    assert [f"{first}</td><td class=number>{second}" in said for first, second in (
+    text = explained.worked(pair, pair)
+    assert "= 0.640" in text  # the worked update of docs/explanation/ratings.md
+    assert [f"{first}</td><td class=number>{second}" in text for first, second in (
         ("1,301.44", "1,198.56"), ("1,299.44", "1,200.56"), ("1,297.44", "1,202.56"),
     )] == [True, True, True]  # fmt: skip
     assert (
         "It expects 64.0 % for &lt;A&gt;, 95 % interval 62.9 % to 65.1 %: the lead of &lt;A&gt; exceeds its error"
-        in said
+        in text
     )
-    assert "<A>" not in said
+    assert "<A>" not in text
     near = [pair[0], pair[0] | {"model": "B", "rating": 1304.0, "rating_lower": 1298.0, "rating_upper": 1310.0}]
     assert "the difference is within its error" in explained.worked(near, near)
     assert "publishes no intervals" in explained.worked(pair, [row | {"rating_lower": None} for row in pair])

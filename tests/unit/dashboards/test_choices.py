@@ -102,8 +102,8 @@ def test_the_front_is_what_no_other_beats(pairs: list[tuple[int, int]], more: bo
     def beats(one: tuple[int, int], other: tuple[int, int]) -> bool:
         return sign * one[0] >= sign * other[0] and one[1] >= other[1] and one != other
 
-    kept = {str(place) for place, pair in enumerate(pairs) if not any(beats(other, pair) for other in pairs)}
-    assert set(choices.front(frame, "x", more_is_better=more)["model_id"]) == kept
+    members = {str(place) for place, pair in enumerate(pairs) if not any(beats(other, pair) for other in pairs)}
+    assert set(choices.front(frame, "x", more_is_better=more)["model_id"]) == members
 
 
 def test_noise_counts_models_on_both_sides_and_knows_where_no_error_is_known() -> None:

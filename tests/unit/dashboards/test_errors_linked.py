@@ -33,8 +33,8 @@ def test_a_cell_of_which_gpu_leads_there_too_and_says_what_the_device_draws() ->
     model, device = "Qwen/Qwen3-8B", "H100-SXM5-80GB"
     shared = Question(model=model, accelerator=device, stage="decode", engine="vllm-v1")
     row = matrix(door, (model,), (device,), ("bf16",), shared).row(0, named=True)
-    said = details(door, row, shared, "world", 475.0)
-    assert address_of_error("time per token under load") in said
+    text = details(door, row, shared, "world", 475.0)
+    assert address_of_error("time per token under load") in text
     likely = shipped_times().power_share(door.device(device))
     assert 0.8 < likely < 0.9  # of the metered B200, the only one of its class
-    assert f"draw 50 %, {100 * likely:.0f} %, 100 % of it" in said
+    assert f"draw 50 %, {100 * likely:.0f} %, 100 % of it" in text

@@ -103,8 +103,8 @@ def test_the_first_page_states_only_what_the_views_that_it_links_state(bundled_h
         "advisor", "open-vs-proprietary", "scaling", "sql", "choices"
     }  # fmt: skip
     for sentence, link in findings:
-        said = re.sub(r"\d{4}-\d\d-\d\d", "", html.unescape(sentence))
-        figures = {one.rstrip(".,").replace(",", "") for one in re.findall(r"(?<![\w.-])\d[\d,.]*(?![\w-])", said)}
+        text = re.sub(r"\d{4}-\d\d-\d\d", "", html.unescape(sentence))
+        figures = {one.rstrip(".,").replace(",", "") for one in re.findall(r"(?<![\w.-])\d[\d,.]*(?![\w-])", text)}
         stated = re.sub(r"<[^>]*>", " ", text_of(settings, html.unescape(link))).replace(",", "")
         absent = [one for one in figures if not re.search(rf"(?<![\d.]){re.escape(one)}(?!\d|\.\d)", stated)]
         assert absent == [], (sentence, link)

@@ -9,9 +9,9 @@ from tornado.websocket import WebSocketClosedError
 from dashboards.serving import is_no_visitor_who_left
 
 
-@pytest.mark.parametrize(("error", "kept"), [(WebSocketClosedError(), 0), (ValueError("a fault of ours"), 1)])
+@pytest.mark.parametrize(("error", "count"), [(WebSocketClosedError(), 0), (ValueError("a fault of ours"), 1)])
 def test_an_answer_to_who_left_is_no_error_and_every_other_is(
-    error: Exception, kept: int, caplog: pytest.LogCaptureFixture
+    error: Exception, count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = logging.getLogger("asyncio")
     log.addFilter(is_no_visitor_who_left)
@@ -21,4 +21,4 @@ def test_an_answer_to_who_left_is_no_error_and_every_other_is(
     finally:
         loop.close()
         log.removeFilter(is_no_visitor_who_left)
-    assert len(caplog.records) == kept
+    assert len(caplog.records) == count

@@ -24,10 +24,10 @@ def test_what_a_server_took_is_told_by_load_with_what_failed() -> None:
         "batch": 4, "context": 128, "ttft_p50_s": 0.1, "ttft_p99_s": 0.25, "inter_token_p50_s": None,
         "tokens_per_s": 30.0, "requests_per_s": 1.5, "errors": 1, "requests": 4, "error_reasons": {"HTTP 500 <x>": 1},
     }  # fmt: skip
-    said = form_text.served([row], "mine.bundle")
+    text = form_text.served([row], "mine.bundle")
     cells = ("4", "128", "100 ms", "250 ms", "–", "30.0", "1.50", "1 of 4: 1 × HTTP 500 &lt;x&gt;")
-    assert "".join(f"<td>{cell}</td>" for cell in cells) in said.replace(" class=number", "")
-    assert "mine.bundle is in the inbox" in said
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in text.replace(" class=number", "")
+    assert "mine.bundle is in the inbox" in text
 
 
 def test_nothing_is_offered_unless_it_was_named(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ ROW = {
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "sentence"),
     [
         ({}, "the best open model, Open, is 36 points (26 to 46) behind the best proprietary one, Closed, wins 45 %"),
         ({}, "lags by 3.0 months: Older was already as good then."),
@@ -41,13 +41,13 @@ ROW = {
         ({"gap_points_lower": None, "gap_points_upper": None}, "is 36 points behind"),
     ],
 )
-def test_the_sentence_says_who_leads_by_how_much_and_since_when(changes: dict[str, object], said: str) -> None:
-    assert said in words.headline({**ROW, **changes})
+def test_the_sentence_says_who_leads_by_how_much_and_since_when(changes: dict[str, object], sentence: str) -> None:
+    assert sentence in words.headline({**ROW, **changes})
 
 
 def test_models_of_unknown_licence_widen_the_gap_and_a_board_without_one_of_the_sides_has_none() -> None:
-    told = words.unknown({**ROW, "unknown_above": "secret-1", "gap_least": 10.0, "gap_most": 40.0})
-    assert "if all of them were open, the gap would be 10 points; if none were, 40." in told
+    text = words.unknown({**ROW, "unknown_above": "secret-1", "gap_least": 10.0, "gap_most": 40.0})
+    assert "if all of them were open, the gap would be 10 points; if none were, 40." in text
     row = {"open_models": 3, "proprietary_models": 2}
     assert "open licence" in words.why({**row, "open_models": 0})
     assert "proprietary licence" in words.why({**row, "proprietary_models": 0})

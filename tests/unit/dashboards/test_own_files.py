@@ -27,7 +27,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnFiles:
     """Of a home without a release; tables are read by nobody, since each test says what was read."""
     settings = Settings.model_validate({"home": str(tmp_path), "own_file_mib": 1})
 
-    async def read(_files: OwnFiles, name: str, payload: bytes, _said: Any) -> OwnFile:
+    async def read(_files: OwnFiles, name: str, payload: bytes, _stated: Any) -> OwnFile:
         rows = {"core.models": pl.DataFrame({"model_id": [payload.decode()]})}
         return OwnFile(name, "votes", name, "votes", 1, 1, rows=rows)
 
@@ -108,6 +108,6 @@ def test_a_file_is_kept_only_where_operator_and_visitor_want_it(files: OwnFiles,
     assert not inbox.exists()
     _, found = take(files, name="../../etc/my votes.csv", is_for_inbox=True)
     assert found.is_in_inbox
-    (kept,) = inbox.iterdir()
-    assert kept.name.endswith("-my_votes.csv")
-    assert kept.read_text("utf-8") == "x"
+    (file,) = inbox.iterdir()
+    assert file.name.endswith("-my_votes.csv")
+    assert file.read_text("utf-8") == "x"

@@ -53,6 +53,6 @@ def test_an_ability_that_rests_only_on_what_must_stay_is_not_in_a_copy(tmp_path:
                 {"model": model, "sources": sources},
             )
     with passed_on(settings.published) as passed:
-        kept = Data(settings, passed.folder).console.ask("SELECT model_id FROM marts.ability ORDER BY ALL").frame
-    assert kept["model_id"].to_list() == ["another", "org/both", "org/old"]
+        models = Data(settings, passed.folder).console.ask("SELECT model_id FROM marts.ability ORDER BY ALL").frame
+    assert models["model_id"].to_list() == ["another", "org/both", "org/old"]
     assert "2 rows of marts.ability: all results they rest on have such a licence" in passed.left_out

@@ -8,6 +8,6 @@ _END = re.compile(r"[.?!](?= [A-Z]|$)")
 
 
 def test_a_chart_is_explained_in_two_sentences_that_fit_on_a_phone() -> None:
-    told = readings()
-    assert len(told) > 45
-    assert {name: text for name, text in told.items() if len(_END.findall(text)) != 2 or len(text) > 320} == {}
+    texts = readings()
+    assert len(texts) > 45
+    assert {name: text for name, text in texts.items() if len(_END.findall(text)) != 2 or len(text) > 320} == {}

@@ -41,7 +41,7 @@ def test_words_follow_the_chart_that_a_choice_changed_and_come_with_a_new_page(
     monkeypatch: pytest.MonkeyPatch, loaded: bool
 ) -> None:
     calls: list[Callable[[], None]] = []
-    told: list[str] = []
+    lines: list[str] = []
     document = SimpleNamespace(add_timeout_callback=lambda call, _ms: calls.append(call))
     state = SimpleNamespace(curdoc=document, loaded=loaded)
     monkeypatch.setattr(session, "pn", SimpleNamespace(state=state))
@@ -50,11 +50,11 @@ def test_words_follow_the_chart_that_a_choice_changed_and_come_with_a_new_page(
     page = SessionPage(data, UrlState())
 
     def tell() -> None:
-        told.append("words")
+        lines.append("words")
 
     page._then(tell)
     page._then(tell)
-    assert told == ([] if loaded else ["words", "words"])
+    assert lines == ([] if loaded else ["words", "words"])
     for call in calls:
         call()
-    assert told == (["words"] if loaded else ["words", "words"])
+    assert lines == (["words"] if loaded else ["words", "words"])

@@ -149,12 +149,12 @@ def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pas
     }  # fmt: skip
     worse = [{**times.errors, name: replace(times.errors[name], **changed)} for name, changed in off.items()]
     less = {name: error for name, error in times.errors.items() if name != "prefill|device|"}
-    said = [broken(sample, replace(times, errors=errors), replace(times, errors=errors)) for errors in (*worse, less)]
-    assert [len(each) for each in said] == [1, 1, 1, 1]
-    assert "14.1 % off on devices left out, at most 14 % is promised" in said[0][0]
-    assert "70 % of rows of models left out" in said[1][0]
-    assert "decode with llama.cpp-cuda: 69 % of rows of models left out" in said[2][0]
-    assert "prefill: the fit has no error" in said[3][0]
+    lacks = [broken(sample, replace(times, errors=errors), replace(times, errors=errors)) for errors in (*worse, less)]
+    assert [len(each) for each in lacks] == [1, 1, 1, 1]
+    assert "14.1 % off on devices left out, at most 14 % is promised" in lacks[0][0]
+    assert "70 % of rows of models left out" in lacks[1][0]
+    assert "decode with llama.cpp-cuda: 69 % of rows of models left out" in lacks[2][0]
+    assert "prefill: the fit has no error" in lacks[3][0]
     seen = sample.comparison
     faster = replace(
         seen, predictions=seen.predictions.with_columns(measured=pl.coalesce(0.9 * pl.col("bound"), "measured"))

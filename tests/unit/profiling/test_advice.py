@@ -45,8 +45,8 @@ def door() -> Door:
     return shipped_door()
 
 
-def _need(said: str, **asked: object) -> Need:
-    fleet = resolve_device(said).fleet
+def _need(machine: str, **asked: object) -> Need:
+    fleet = resolve_device(machine).fleet
     device, devices = fleet.parts[0]
     need = Need(accelerator=device.name, devices=devices, fleet=fleet if fleet.is_mixed else None)
     return replace(need, **asked)  # type: ignore[arg-type]

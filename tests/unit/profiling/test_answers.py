@@ -80,9 +80,9 @@ def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says
 
 def test_fit_warns_of_more_tokens_than_a_model_was_made_for(door: Door) -> None:
     asked = Question(model="google-bert/bert-base-uncased", accelerator="", context=2048)
-    said = "google-bert/bert-base-uncased was made for 512 tokens; 2,048 exceed that."
-    assert said in fit(door, asked, ["RTX-4090"])[1]
-    assert said not in fit(door, replace(asked, context=512), ["RTX-4090"])[1]
+    warning = "google-bert/bert-base-uncased was made for 512 tokens; 2,048 exceed that."
+    assert warning in fit(door, asked, ["RTX-4090"])[1]
+    assert warning not in fit(door, replace(asked, context=512), ["RTX-4090"])[1]
     llama = Question(model="meta-llama/Meta-Llama-3.1-8B", accelerator="", context=200_000)
     assert any("was made for 131,072 tokens" in note for note in fit_on(door, llama, ["2x3090"])[1])
 
@@ -157,13 +157,13 @@ def test_the_reading_of_the_plot_goes_by_the_side_of_the_ridge() -> None:
 
 
 def test_the_error_is_stated_for_what_was_measured_only(door: Door) -> None:
-    def said(accelerator: str, weights: str) -> str:
+    def calibration_note(accelerator: str, weights: str) -> str:
         return door.answer(Question(model=LLAMA, accelerator=accelerator, weight_format=weights, batch=8)).rests_on
 
-    assert said("A100-SXM4-80GB", "bf16").startswith("Calibrated: ")
+    assert calibration_note("A100-SXM4-80GB", "bf16").startswith("Calibrated: ")
     # An A100 computes 8-bit weights as int8, of which no kernel was measured.
-    assert said("A100-SXM4-80GB", "fp8").startswith("Mostly not calibrated: ")
-    assert said("L40S", "bf16").startswith("Not calibrated: ")
+    assert calibration_note("A100-SXM4-80GB", "fp8").startswith("Mostly not calibrated: ")
+    assert calibration_note("L40S", "bf16").startswith("Not calibrated: ")
 
 
 def test_precisions_come_from_the_checkpoint_a_format_or_plain_bits(door: Door) -> None:

@@ -24,7 +24,7 @@ LLAMA = load("meta-llama/Meta-Llama-3-8B")
 
 
 @pytest.mark.parametrize(
-    ("said", "device", "meant"),
+    ("spelling", "device", "engine"),
     [
         ("vllm-v1", "H200-SXM-141GB", "vllm"),
         ("TensorRT 10.11, CUDA 12.9", "H200-SXM-141GB", "tensorrt-llm"),
@@ -34,12 +34,12 @@ LLAMA = load("meta-llama/Meta-Llama-3-8B")
         ("llama.cpp", "Xeon-8480+ (1 socket)", "llama.cpp-cpu"),
     ],
 )
-def test_an_engine_goes_by_the_names_people_use(said: str, device: str, meant: str) -> None:
-    assert engine_of(said, find(device)).name == meant
+def test_an_engine_goes_by_the_names_people_use(spelling: str, device: str, engine: str) -> None:
+    assert engine_of(spelling, find(device)).name == engine
 
 
 @pytest.mark.parametrize(
-    ("said", "memory", "time"),
+    ("spelling", "memory", "time"),
     [
         ("llamacpp", "llama.cpp", "llama.cpp-cuda"), ("llama-server", "llama.cpp", "llama.cpp-cuda"),
         ("oobabooga", "llama.cpp", "llama.cpp-cuda"), ("lmstudio", "lm-studio", "llama.cpp-cuda"),
@@ -50,14 +50,14 @@ def test_an_engine_goes_by_the_names_people_use(said: str, device: str, meant: s
         ("ktransformers", "sglang", "sglang"), ("mlc-llm", "mlc", "mlc"), ("aphrodite 0.9", "vllm", "vllm"),
     ],
 )  # fmt: skip
-def test_memory_and_time_take_the_same_spellings(said: str, memory: str, time: str) -> None:
-    assert (known_engine(said), engine_of(said, RTX).name) == (memory, time)
+def test_memory_and_time_take_the_same_spellings(spelling: str, memory: str, time: str) -> None:
+    assert (known_engine(spelling), engine_of(spelling, RTX).name) == (memory, time)
 
 
 def test_a_program_around_an_engine_says_so_and_one_of_its_own_names_the_nearest() -> None:
     assert borrowed("koboldcpp") == ("koboldcpp builds on llama.cpp: its figures are those of llama.cpp.",)
     assert borrowed("llama-server") == borrowed("vllm") == ()
-    for named in (known_engine, lambda said: engine_of(said, RTX)):
+    for named in (known_engine, lambda spelling: engine_of(spelling, RTX)):
         with pytest.raises(InvalidWorkload, match=r"mistral\.rs is an engine of its own.*nearest: llama\.cpp"):
             named("mistral.rs")
 

@@ -46,7 +46,7 @@ def test_every_model_counted_by_transformers_has_that_many_parameters_in_all_and
 
 
 @pytest.mark.parametrize(
-    ("name", "beside"),
+    ("name", "towers"),
     [
         ("nvidia/Llama-3_3-Nemotron-Super-49B-v1", 0),
         # One layer that predicts ahead: a layer like the last, the product that joins both inputs, three norms.
@@ -60,8 +60,8 @@ def test_every_model_counted_by_transformers_has_that_many_parameters_in_all_and
         ("thinkingmachines/Inkling", 952_377_623_626 - 947_025_564_226),
     ],
 )
-def test_what_transformers_does_not_build_has_the_hubs_total_less_what_is_named(name: str, beside: int) -> None:
-    assert load(name).parameters_total + beside == model_configs()[name]["parameters_on_hub"]
+def test_what_transformers_does_not_build_has_the_hubs_total_less_what_is_named(name: str, towers: int) -> None:
+    assert load(name).parameters_total + towers == model_configs()[name]["parameters_on_hub"]
 
 
 def test_what_a_checkpoint_holds_beside_its_decoder_is_named_and_sized() -> None:
@@ -89,8 +89,8 @@ def test_a_model_with_its_towers_has_the_parameters_that_transformers_builds(kin
         built = getattr(transformers, names[kind])(config)
     counted = sum(each.numel() for each in {id(each): each for each in built.parameters()}.values())
     model = from_config(config.to_dict())
-    beside = sum(part.parameters or 0 for part in model.not_counted if part.is_tower)
-    assert model.parameters_total + beside == pytest.approx(counted, rel=0.006)
+    towers = sum(part.parameters or 0 for part in model.not_counted if part.is_tower)
+    assert model.parameters_total + towers == pytest.approx(counted, rel=0.006)
 
 
 @pytest.mark.parametrize(
@@ -194,14 +194,14 @@ def _decode(model: Architecture, batch: int, context: int) -> dict[str, float]:
     return {name: float(states[name]) for name in ("kv_read_bytes", "kv_write_bytes")}
 
 
-@pytest.mark.parametrize(("change", "said"), [
+@pytest.mark.parametrize(("change", "why"), [
     ({"model_type": "jetmoe", "num_local_experts": 8, "num_experts_per_tok": 2}, "attention is routed to experts"),
     ({"model_type": "strange", "hidden_act": "xielu"}, "its activation xielu is not understood"),
     ({"model_type": "strange", "hc_mult": 4}, "its fields hc_mult are not understood"),
     ({"model_type": "whisper"}, "turns speech into text; Skyline answers for published models that read and write"),
 ])  # fmt: skip
-def test_an_unknown_family_with_something_unknown_is_refused_in_one_sentence(change: dict[str, Any], said: str) -> None:
-    with pytest.raises(UnsupportedModelType, match=said):
+def test_an_unknown_family_with_something_unknown_is_refused_in_one_sentence(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(UnsupportedModelType, match=why):
         from_config(LLAMA | change)
 
 
@@ -423,6 +423,6 @@ def test_local_layers_have_the_heads_that_a_config_states_for_them() -> None:
 
 def test_a_part_of_a_config_that_nothing_reads_is_named() -> None:
     # As in Qwen3-Omni (code2wav), VibeVoice and MiniCPM-o: models beside the decoder under names of their own.
-    beside = {"code2wav_config": {"model_type": "code2wav", "hidden_size": 1024, "num_hidden_layers": 8}}
-    assert [str(part) for part in from_config({**LLAMA, **beside}).not_counted] == ["code2wav, size unknown"]
+    extra = {"code2wav_config": {"model_type": "code2wav", "hidden_size": 1024, "num_hidden_layers": 8}}
+    assert [str(part) for part in from_config({**LLAMA, **extra}).not_counted] == ["code2wav, size unknown"]
     assert not from_config({**LLAMA, "sparse_config": {"block_size": 64}}).not_counted

@@ -43,7 +43,7 @@ COUNTED = [
     for name in sorted(set(FAMILIES) - TOWERS - ON_THE_HUB - NOT_ALONE)
 ]
 STATES = {"conv1d"}  # what every module with a recurrence holds
-BESIDE = ("vision_tower", "multi_modal_projector")  # of T5Gemma 2, which is built with them; counted apart here
+TOWER_MODULES = ("vision_tower", "multi_modal_projector")  # of T5Gemma 2, which is built with them; counted apart here
 MASKS_BY_KIND = {"t5gemma", "t5gemma2"}  # takes a ready mask for each kind of layer
 # Builds its position biases from a two-dimensional mask, or has no use for one.
 OWN_MASK = {"bloom", "mamba", "mamba2", "falcon_mamba"}
@@ -94,7 +94,7 @@ def _pytorch_counts(model: Architecture, config: Any) -> tuple[int, int]:
         with FlopCounterMode(display=False) as counter:
             if model.model_type not in LOOKS_AT_VALUES:
                 module(ids, **arguments)
-    own = (weights for name, weights in module.named_parameters() if not any(part in name for part in BESIDE))
+    own = (weights for name, weights in module.named_parameters() if not any(part in name for part in TOWER_MODULES))
     return sum(weights.numel() for weights in own), _products(module, counter)
 
 

@@ -156,10 +156,10 @@ def test_files_of_models_of_2026_lie_within_one_percent(shared_data: Path) -> No
 def test_layers_that_predict_ahead_are_in_the_file_where_converters_keep_them(shared_data: Path) -> None:
     lines = (shared_data.parent / "facts" / "model_configs_2026.jsonl").read_text("utf-8").splitlines()
     configs = {row["hf_model_id"]: row["config"] for row in map(json.loads, lines)}
-    kept = from_config(configs["zai-org/GLM-4.5-Air"], "zai-org/GLM-4.5-Air")
-    size = gguf_file_size_bytes(kept, "Q4_K_M")
+    model = from_config(configs["zai-org/GLM-4.5-Air"], "zai-org/GLM-4.5-Air")
+    size = gguf_file_size_bytes(model, "Q4_K_M")
     assert size.parameters == pytest.approx(110_468_824_832, rel=1e-5)
-    assert gguf_widths(kept, "Q4_K_M").head == 6.5625
+    assert gguf_widths(model, "Q4_K_M").head == 6.5625
     # Qwen3.6-27B in Q8_0 is 28.6 GB without and 29.03 GB with the layer: the upper end covers both.
     left_out = gguf_file_size_bytes(from_config(configs["Qwen/Qwen3.5-27B"], "Qwen/Qwen3.5-27B"), "Q8_0")
     assert left_out.parameters == 26_895_998_464

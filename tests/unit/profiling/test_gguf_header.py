@@ -123,7 +123,7 @@ def _tensor(shape: tuple[int, ...], kind: int = 0, offset: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("stream", "said"),
+    ("stream", "message"),
     [
         (_start(tensors=1 << 60), "tensors are more than any model has"),
         (_start(entries=1 << 40), "entries are more"),
@@ -144,8 +144,8 @@ def _tensor(shape: tuple[int, ...], kind: int = 0, offset: int = 0) -> bytes:
         (io.BytesIO(b"PK\x03\x04" + bytes(40)), "no GGUF file"),
     ],
 )  # fmt: skip
-def test_what_no_file_can_hold_is_refused_before_it_is_read(stream: io.BytesIO, said: str) -> None:
-    with pytest.raises(InvalidGguf, match=said):
+def test_what_no_file_can_hold_is_refused_before_it_is_read(stream: io.BytesIO, message: str) -> None:
+    with pytest.raises(InvalidGguf, match=message):
         parse_gguf_header(stream, "hostile.gguf", file_bytes=1000)
 
 

@@ -149,14 +149,14 @@ def test_an_ambiguous_model_lists_the_candidates_and_an_unknown_one_the_nearest(
 
 
 def test_what_does_other_work_is_told_what_is_answered_and_no_nearest_name() -> None:
-    for text, said in (
+    for text, work in (
         ("openai/whisper-large-v3-turbo", "turns speech into text"),
         ("FLUX.1-dev", "makes images"),
         ("Claude Sonnet 4.5", "its weights are not published"),
     ):
         answer = resolve_model(text)
         assert (answer.catalogue_id, answer.candidates) == (None, ())
-        assert said in answer.evidence
+        assert work in answer.evidence
         assert answer.evidence.endswith("Skyline answers for published models that read and write text")
 
 

@@ -148,7 +148,7 @@ def test_memory_of_both_sides_is_in_the_row(door: Door) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "kv", "bits", "said"),
+    ("engine", "kv", "bits", "flags"),
     [
         (None, "q8_0", 8.5, "-ctk q8_0 -ctv q8_0 -fa on"),
         (None, "q8_0/q4_0", 6.5, "-ctk q8_0 -ctv q4_0 -fa on"),
@@ -158,11 +158,11 @@ def test_memory_of_both_sides_is_in_the_row(door: Door) -> None:
     ],
 )
 def test_the_command_tells_the_engine_how_the_cache_was_counted(
-    door: Door, engine: str | None, kv: str | None, bits: float, said: str
+    door: Door, engine: str | None, kv: str | None, bits: float, flags: str
 ) -> None:
     question = Question(model="Qwen/Qwen3-32B", accelerator="", weight_format="q4_k_m", kv_bits=bits, engine=engine)
     rows, _ = fit_on(door, question, ["3090 + 3060"], kv=kv)
-    assert said in rows["run"][0]
+    assert flags in rows["run"][0]
 
 
 def test_a_cache_that_the_engine_does_not_have_is_refused_or_said(door: Door) -> None:

@@ -103,12 +103,12 @@ def bitsandbytes_4() -> Packed:
     table, codes = torch.linspace(-1, 1, 16), torch.randint(16, (ROWS * COLUMNS,))
     again, nested = torch.rand(256), torch.rand(ROWS * COLUMNS // 64 // 256 + 1)
     absmax = torch.randint(256, (ROWS * COLUMNS // 64,)).to(torch.uint8)
-    said = {"blocksize": 64, "shape": [ROWS, COLUMNS], "nested_blocksize": 256, "nested_offset": 0.1}
+    state = {"blocksize": 64, "shape": [ROWS, COLUMNS], "nested_blocksize": 256, "nested_offset": 0.1}
     scales = again[absmax.long()] * nested.repeat_interleave(256)[: absmax.numel()] + 0.1
     stored = {
         "weight": (codes[::2] << 4 | codes[1::2]).to(torch.uint8)[:, None], "weight.absmax": absmax,
         "weight.quant_map": table, "weight.nested_absmax": nested, "weight.nested_quant_map": again,
-        "weight.quant_state.bitsandbytes__nf4": torch.tensor(list(json.dumps(said).encode()), dtype=torch.uint8),
+        "weight.quant_state.bitsandbytes__nf4": torch.tensor(list(json.dumps(state).encode()), dtype=torch.uint8),
     }  # fmt: skip
     return stored, {}, (table[codes] * scales.repeat_interleave(64)).view(ROWS, COLUMNS)
 

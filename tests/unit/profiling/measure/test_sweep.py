@@ -110,10 +110,10 @@ def test_going_on_measures_only_what_is_missing_and_tries_failures_once_more(
     points = folder / "points.jsonl"
     bundle.unseal(folder)
     points.write_bytes(points.read_bytes()[:-20])
-    told: list[str] = []
-    run(plan, folder, QUIET, told.append)
+    lines: list[str] = []
+    run(plan, folder, QUIET, lines.append)
     assert calls() == 4
-    assert "points.jsonl: a torn last line was dropped" in told
+    assert "points.jsonl: a torn last line was dropped" in lines
     assert {row["status"] for row in bundle.verify(folder).final_points()} == {"ok", "error"}
 
 
@@ -216,8 +216,8 @@ def test_a_sweep_killed_with_the_hardest_signal_goes_on_where_it_was(tmp_path: P
     done = len(bundle.read_rows(points))
     assert 1 <= done < 3
     assert not bundle.is_complete(folder)
-    out, said = command(folder, *QUICK).communicate()
-    assert json.loads(out) == {"ok": 3 - done}, said
+    out, errors = command(folder, *QUICK).communicate()
+    assert json.loads(out) == {"ok": 3 - done}, errors
     found = bundle.verify(folder)
     assert [row["status"] for row in found.points] == ["ok"] * 3
     assert all(row["latency_s"] > 0 and row["energy_why"] and row["flops"] > 0 for row in found.points)
@@ -233,5 +233,5 @@ def test_a_point_that_the_machine_refuses_memory_is_told_apart_and_larger_ones_a
     (tmp_path / "grid.json").write_text(json.dumps(grid))
     folder = tmp_path / "a.bundle"
     # Torch itself needs some 2 GiB of address space; the weights are 6.4 GiB more.
-    out, said = command(folder, *QUICK, "--memory-limit-gib", "5").communicate()
-    assert json.loads(out) == {"oom_host": 1, "skipped": 1}, said
+    out, errors = command(folder, *QUICK, "--memory-limit-gib", "5").communicate()
+    assert json.loads(out) == {"oom_host": 1, "skipped": 1}, errors

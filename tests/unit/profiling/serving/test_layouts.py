@@ -162,20 +162,20 @@ def test_a_plan_spreads_experts_and_says_what_starts_it_so(door: Door) -> None:
     assert (row["devices"], row["tensor_parallel"], row["expert_parallel"], row["data_parallel"]) == (8, 1, 8, 8)
     assert row["run"].endswith("--data-parallel-size 8 --enable-expert-parallel")
     yaml = "--extra_llm_api_options <(echo 'enable_attention_dp: true')"
-    for engine, said in (
+    for engine, flags in (
         ("sglang", "--tp 8 --dp 8 --enable-dp-attention --ep 8 --chunked-prefill-size 4096"),
         ("tensorrt-llm", f"--tp_size 8 --ep_size 8 {yaml} --max_num_tokens 4096"),
     ):
         options = replace(spread, engine=engine, batched_tokens=4096)
         (row,) = plan_rows(door, DEEPSEEK, CHAT, found, options).to_dicts()
-        assert row["run"].endswith(said)
+        assert row["run"].endswith(flags)
 
 
 def test_eight_h100_are_the_ones_on_a_board_and_the_answer_says_so(door: Door) -> None:
     found = requested_plans(door, LLAMA, CHAT, Options(), ["8xH100", "4×B200"])
     assert [(plan.accelerator, plan.devices) for plan in found] == [("H100-SXM5-80GB", 8), ("B200-SXM-180GB", 4)]
-    said = notes_with(door, found, Options(), ["8xH100", "4×B200"])
-    assert "'8xH100' is taken as H100-SXM5-80GB, the form that is joined within a node" in said[0]
+    notes = notes_with(door, found, Options(), ["8xH100", "4×B200"])
+    assert "'8xH100' is taken as H100-SXM5-80GB, the form that is joined within a node" in notes[0]
     with pytest.raises(UnknownAccelerator, match="could be H100-PCIe-80GB, H100-SXM5-80GB, H100-NVL-94GB"):
         requested_plans(door, LLAMA, CHAT, Options(), ["H100"])
 
@@ -185,12 +185,12 @@ def test_a_plan_says_how_far_off_such_predictions_were(door: Door) -> None:
     rows = plan_rows(door, LLAMA, CHAT, found, Options())
     (row,) = rows.to_dicts()
     assert rows.schema["first_broken"] == pl.String  # though none is broken
-    said = " ".join(notes_with(door, found, Options()))
+    notes = " ".join(notes_with(door, found, Options()))
     assert row["errors_of"] == "vllm on this device, with models left out"
-    assert f"a median of {row['time_per_output_token_error_pct']:.0f} % and" in said
-    assert f"({row['time_per_output_token_measurements']:,} and" in said
+    assert f"a median of {row['time_per_output_token_error_pct']:.0f} % and" in notes
+    assert f"({row['time_per_output_token_measurements']:,} and" in notes
     errors = shipped_simulation_errors().filter(engine="vllm", stage="first token under load")
-    assert f"the simulation of the plan is {errors['mdape_pct'][0]:.0f} % off for first tokens" in said
+    assert f"the simulation of the plan is {errors['mdape_pct'][0]:.0f} % off for first tokens" in notes
 
 
 def test_shorter_steps_make_tokens_come_evenly_and_prompts_wait(door: Door) -> None:
