@@ -93,7 +93,7 @@ def test_two_devices_hold_what_one_does_not_a_limit_changes_the_answer_and_the_a
 @pytest.mark.slow
 def test_an_answer_leads_to_its_roofline(visit: Visit) -> None:
     page = visit.open("choices")
-    page.locator(".answer a").first.click()
+    page.get_by_role("link", name="Why this speed: its roofline").first.click()
     page.wait_for_url("**/roofline?**")
     visit.settle()
     assert page.locator("main .note").count() == 0
