@@ -295,8 +295,15 @@ class Embedding(Step):
     scales_with_vocabulary: bool = True
     cross_stack: bool = False
     """The table is stored once for two stacks: read here, counted in the other."""
+    rows_per_token: int = 0
+    """Rows that a token looks up where the table is not one of tokens; 0: counted as used whole, as those are."""
 
     @property
     def parameters(self) -> int:
         """The whole table."""
         return 0 if self.cross_stack else self.entries * self.width
+
+    @property
+    def active_parameters(self) -> int:
+        """The rows of one token, or the whole table of tokens, as people count."""
+        return self.rows_per_token * self.width if self.rows_per_token else self.parameters

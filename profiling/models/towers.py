@@ -9,7 +9,7 @@ from profiling.models import sound
 from profiling.models.architecture import Architecture, Layer, Stack, Tower, Uncounted
 from profiling.models.formats import TEXT_PARTS
 from profiling.models.sound import size_of
-from profiling.models.steps import AttentionCore, Experts, Linear, Normalisation, Pointwise, Split, Step
+from profiling.models.steps import AttentionCore, Embedding, Experts, Linear, Normalisation, Pointwise, Split, Step
 
 _TOWERS = {
     "vision_config": "vision tower", "vision_tower_config": "vision tower", "visual": "vision tower",
@@ -28,6 +28,7 @@ _PROJECTORS: Mapping[str, str] = {
     **dict.fromkeys(("internvl", "internvl_chat", "qianfan_ocr"), "mt tt"),
     **dict.fromkeys(("muse_glimmer", "muse_spark"), "mp pp pt"),
     **dict.fromkeys(("qwen2_vl", "kimi_k25", "kimi_k3"), "mm mt"),
+    **dict.fromkeys(("idefics3", "smolvlm"), "mt"), **dict.fromkeys(("minicpmv", "minicpmo"), "vt tt tt tt tt tt"),
     "mistral3": "mv vt tt", "lfm2_vl": "mp pt", "inkling2": "mp pt", "minimax_m3_vl": "vt tt nt tt",
     "glm4v": "mt tt tw tw wt", "glm4v_moe": "mt tt tw tw wt",
     **dict.fromkeys(("glm5_next", "glm_ocr"), "mo oo ow ow wo"),
@@ -49,8 +50,17 @@ _KIMIS_POSITIONS = 64**2
 """Rows of the table of positions where the config leaves them to transformers' default."""
 _OF_VIDEO = ("qwen", "glm")
 """Beginnings of the towers whose patches reach over two frames, where the config does not say over how many."""
-_UNSTATED = {"step3p7": 1_981_014_784}
-"""Parameters of vision towers that transformers builds for a family though a config says nothing of them."""
+_UNSTATED = {"step3p7": 1_981_014_784, "phi3_v": 325_541_888, "fuyu": 11_063_296}
+"""Parameters of vision towers that a family has though a config says nothing of them: those that transformers builds;
+of Phi 3 Vision what the hub's total has beyond the decoder."""
+_MOLMO_WIDTH, _MOLMO_TOWER = 1024, 298_253_312
+"""Molmo's CLIP of 23 layers with its pooling, whose width a gated block leads from to the decoder."""
+_DEFAULTS: Mapping[str, Mapping[str, int]] = dict.fromkeys(
+    ("idefics3", "smolvlm"), {"num_hidden_layers": 12, "intermediate_size": 3072, "num_attention_heads": 16}
+)
+"""Widths of towers that configs of a family may leave out, as transformers fills them in."""
+_HEADLESS = frozenset({"minicpmv", "minicpmo"})
+"""Families that leave out SigLIP's pooling though no field says so."""
 MTP_FIELDS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
           "mtp_num_layers")  # fmt: skip
 """Fields that say how many layers predict ahead."""
@@ -111,7 +121,8 @@ def tower_parameters(
     matrices = round(layers * (attention + (3 if gated else 2) * hidden * wide))
     frames = 2 if str(tower.get("model_type", "")).startswith(_OF_VIDEO) else 1
     patches = 3 * patch**2 * (size_of(tower, "temporal_patch_size") or frames)
-    return matrices + (patches + _positions(tower)) * hidden + _pooling_head(tower, hidden, wide) + projector
+    pooling = 0 if str((config or {}).get("model_type", "")) in _HEADLESS else _pooling_head(tower, hidden, wide)
+    return matrices + (patches + _positions(tower)) * hidden + pooling + projector
 
 
 def _pooling_head(tower: Mapping[str, Any], hidden: int, wide: int) -> int:
@@ -152,7 +163,7 @@ def _projector(
     if kind in _PROJECTORS and decoder_width:
         if kind == "qwen2_vl":  # its tower's width is `embed_dim`
             hidden = size_of(tower, "embed_dim") or hidden
-        merge = merge or size_of(config, "spatial_merge_size", "downsample_factor") or _USUAL_MERGE
+        merge = merge or size_of(config, "spatial_merge_size", "downsample_factor", "scale_factor") or _USUAL_MERGE
         own = (
             size_of(config, "projector_hidden_size")
             or size_of(tower, "projection_hidden_dim")
@@ -187,7 +198,7 @@ def vision_tower(config: Mapping[str, Any], tower: Mapping[str, Any], decoder_wi
     heads = heads or hidden // next(width for width in range(min(64, hidden), hidden + 1) if hidden % width == 0)
     size, patch = size_of(tower, "image_size"), size_of(tower, "patch_size", "spatial_patch_size")
     per_image = (size // patch) ** 2 if size and patch else None
-    merge = _merge(tower) or size_of(config, "spatial_merge_size")
+    merge = _merge(tower) or size_of(config, "spatial_merge_size", "scale_factor")
     merge = merge or _MERGES.get(str(tower.get("model_type", "")), 0)
     shuffled = next((r for r in (tower.get("pixel_shuffle_ratio"), config.get("downsample_ratio")) if r), None)
     fixed = size_of(config, "mm_tokens_per_image")
@@ -255,6 +266,29 @@ def tower_model(tower: Tower, name: str) -> Architecture:
     return Architecture(name, "vision tower", hidden, 1, (Stack("encoder", (), (layer,), ()),))
 
 
+def _unstated(config: Mapping[str, Any]) -> int:
+    """Parameters of the vision tower of a family whose configs say nothing of it; 0: there is none."""
+    kind = str(config.get("model_type", ""))
+    if kind == "molmo":
+        wide = size_of(config, "intermediate_size") // 2
+        return _MOLMO_TOWER + wide * (2 * _MOLMO_WIDTH + size_of(config, "hidden_size"))
+    return _UNSTATED.get(kind, 0)
+
+
+def _task_adapters(text: Mapping[str, Any], model: Architecture) -> Iterator[Uncounted]:
+    """Low-rank adapters that a checkpoint holds for each of its tasks (Jina Embeddings 3)."""
+    tasks, rank = text.get("lora_adaptations"), size_of(text, "lora_rank")
+    if not isinstance(tasks, list) or not rank:
+        return
+    around = 0.0
+    for count, step in model.counted_steps():
+        if isinstance(step, Linear):  # one adapter for matrices that are computed together
+            around += count * (step.width_out + step.width_in * (step.width_out / (step.fused_width or step.width_out)))
+        elif isinstance(step, Embedding):
+            around += count * (step.entries + step.width)
+    yield Uncounted(f"adapters for {len(tasks)} tasks", round(len(tasks) * rank * around), is_tower=False)
+
+
 def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Architecture) -> Iterator[Uncounted]:
     """What the config names beside the decoder.
 
@@ -266,14 +300,16 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
     # Where omni models and T5Gemma 2 keep what reads.
     nested = next((part for name in ("thinker_config", "encoder") if isinstance(part := config.get(name), Mapping)), {})
     towers = {**nested, **config}
+    unstated = _unstated(config)
     for key, name in _TOWERS.items():
         tower = towers.get(key)
-        if not isinstance(tower, Mapping) or not tower:
+        if not isinstance(tower, Mapping) or not tower or (unstated and key == "embd_layer"):
             continue
         if name == "audio tower":
             if key != "encoder_config" or sound.is_known(str(tower.get("model_type", ""))):
                 yield Uncounted(name, sound.audio_parameters(tower), tower=sound.audio_tower(tower, config))
         elif name == "vision tower":
+            tower = {**_DEFAULTS.get(str(config.get("model_type", "")), {}), **tower}
             widths = vision_tower(config, tower, model.hidden_size)
             yield Uncounted(name, tower_parameters(tower, config, model.hidden_size), tower=widths)
         else:
@@ -287,9 +323,9 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
     if isinstance(seen, list) and len(seen) == 2 and isinstance(seen[1], int):  # ERNIE 4.5 VL, whose images have theirs
         experts = sum(n * step.count for n, step in model.counted_steps() if isinstance(step, Experts))
         yield Uncounted("experts for images", experts * 3 * model.hidden_size * seen[1])
-    unstated = _UNSTATED.get(str(config.get("model_type", "")))
     if unstated and not towers.get("vision_config"):
         yield Uncounted("vision tower", unstated)
+    yield from _task_adapters(text, model)
     mtp_layers = size_of(text, *MTP_FIELDS) or size_of(config, *MTP_FIELDS)
     if mtp_layers and model.kind == "decoder":
         hidden = model.hidden_size

@@ -132,7 +132,7 @@ def _index(spec: LayerSpec, indexer: Indexer, source: str, latent: str) -> list[
         inputs = (*inputs, "index_weights")
     steps.append(
         IndexScores(name="index_scores", inputs=inputs, heads=indexer.heads, width=indexer.width,
-                    entry_bits=indexer.entry_bits)
+                    entry_bits=indexer.entry_bits, tokens_per_entry=indexer.tokens_per_entry)
     )  # fmt: skip
     return steps
 

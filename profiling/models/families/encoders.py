@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from profiling.errors import InvalidConfig, UnsupportedModelType
 from profiling.models.architecture import Architecture, Layer, Stack
+from profiling.models.families import reading
 from profiling.models.families.assembly import (
     Config,
     Ends,
@@ -15,7 +16,7 @@ from profiling.models.families.assembly import (
     max_position,
     stack,
 )
-from profiling.models.families.forms import base, ends_of, layers_of, plain_numbers
+from profiling.models.families.forms import Form, base, declared, ends_of, layers_of, plain_numbers
 from profiling.models.families.spec import LayerSpec
 from profiling.models.families.traits import ENCODER, FORMS
 from profiling.models.steps import AttentionCore, Embedding, Linear, Normalisation, Pointwise, Step
@@ -51,18 +52,60 @@ def deberta(config: Config) -> Architecture:
     return encoder(config, [base(config, ENCODER)] * config.integer("num_hidden_layers"), ends)
 
 
+def bert(config: Config) -> Architecture:
+    """BERT, and Jina Embeddings 2 (arXiv 2310.19923): gated blocks, distances in place of learned positions."""
+    form = FORMS["bert"]
+    if config.get("position_embedding_type") != "alibi":
+        return declared(form)(config)
+    gated = str(config.get("feed_forward_type", default="original")).endswith("glu")
+    spec = replace(base(config, form), gated=gated, feed_forward_bias=not gated)
+    if gated:
+        spec = replace(spec, layer_steps=(_bias("down", spec.hidden_size),))
+    ends = ends_of(config, replace(form, positions=0))
+    return encoder(config, [spec] * config.integer("num_hidden_layers"), ends)
+
+
+def _bias(name: str, width: int) -> Step:
+    """A bias that its neighbours in the block do not have."""
+    return Normalisation(name=f"{name}_bias", inputs=(name,), width=1, gains=width)
+
+
 def turned_bert(config: Config) -> Architecture:
-    """BERT with turned positions: Nomic Embed and GTE with gated blocks, Jina Embeddings 3 without."""
+    """BERT with turned positions: Nomic Embed and GTE with gated blocks, Jina Embeddings 3 without.
+
+    Nomic Embed 2 (arXiv 2502.07972) has experts in every second layer, and biases.
+    """
     spec = base(config, ENCODER)
-    gated, biased = config.model_type != "jina_embeddings_v3", config.model_type != "nomic_bert"
-    down_bias = (Normalisation(name="down_bias", inputs=("down",), width=1, gains=spec.hidden_size),)
+    routed = config.model_type == "nomic_bert" and reading.has_experts(config)
+    gated = config.model_type in {"nomic_bert", "gte", "new"} and not routed
+    biased = config.model_type != "nomic_bert" or routed
     spec = replace(
         spec, gated=gated, rotary=True, query_key_value_bias=biased, output_bias=biased,
-        feed_forward_bias=not gated, layer_steps=down_bias if gated and biased else (),
+        feed_forward_bias=not gated, layer_steps=(_bias("down", spec.hidden_size),) if gated and biased else (),
     )  # fmt: skip
     ends = Ends(norm="layer", final_norm=False, head=False, segments=int(config.get("type_vocab_size", default=0)),
-                embedding_norm=True, pooler=not gated)  # fmt: skip
-    return encoder(config, [spec] * config.integer("num_hidden_layers", "n_layer"), ends)
+                embedding_norm=True, pooler=not gated and not routed)  # fmt: skip
+    specs = [spec] * config.integer("num_hidden_layers", "n_layer")
+    if routed:
+        every = config.integer("moe_every_n_layers", default=2)
+        stated = Config({**config.fields, "intermediate_size": spec.intermediate_size})
+        mixture = replace(reading.mixture_of(stated, gated=False), shared_intermediate_size=0)
+        sparse = replace(spec, mixture=mixture, layer_steps=(_bias("experts", spec.hidden_size),))
+        specs = [sparse if index % every == every - 1 else spec for index in range(len(specs))]
+    return encoder(config, specs, ends)
+
+
+def xlm_roberta(config: Config) -> Architecture:
+    """XLM-RoBERTa; Jina Embeddings 3 turns its positions."""
+    turned = config.get("position_embedding_type") == "rotary"
+    return turned_bert(config) if turned else declared(FORMS["bert"])(config)
+
+
+def eurobert(config: Config) -> Architecture:
+    """EuroBERT (arXiv 2503.05500): Llama's layers, which see both sides."""
+    form = Form(windows=False)
+    spec = replace(base(config, form), causal=False)
+    return encoder(config, [spec] * config.integer("num_hidden_layers"), Ends(head=False))
 
 
 def modernbert(config: Config) -> Architecture:
@@ -271,7 +314,7 @@ def _side(config: Config, name: str) -> Config:
 
 FAMILIES = {
     "mobilebert": mobilebert, "t5": t5, "mt5": t5, "umt5": t5, "bart": bart, "mbart": bart, "modernbert": modernbert,
-    "mpnet": mpnet, "deberta-v2": deberta, "t5gemma": t5gemma,
+    "bert": bert, "xlm-roberta": xlm_roberta, "eurobert": eurobert, "mpnet": mpnet, "deberta-v2": deberta, "t5gemma": t5gemma,
     "t5gemma2": t5gemma2,
     **dict.fromkeys(("nomic_bert", "gte", "new", "jina_embeddings_v3"), turned_bert),
 }  # fmt: skip

@@ -29,7 +29,7 @@ _WORDS: Mapping[str, Kind] = {
     "conv": "state", "short_conv": "state", "kda": "state", "recurrent": "state", "mlp": "feed_forward",
     "moe": "experts", "M": "state", "*": "full", "-": "feed_forward", "E": "experts",
     "deepseek_sparse_attention": "full", "qwen_sparse_attention": "full", "compressed_sparse_attention": "full",
-    "heavily_compressed_attention": "full", "minimax_m3_sparse": "full",
+    "heavily_compressed_attention": "full", "minimax_m3_sparse": "full", "reference_sliding_attention": "full",
 }  # fmt: skip
 FP8_KEY_WITH_SCALE_BITS = 8 + 32 / 128
 """DeepSeek-V3.2 keeps index keys of 128 numbers in fp8 with one 32-bit scale: 132 bytes a token."""

@@ -41,6 +41,8 @@ class Indexer:
     """A matrix weighs the heads per token."""
     norm_parameters: int = 0
     extra_parameters: int = 0
+    tokens_per_entry: int = 1
+    """Tokens whose keys are averaged into one (Qwen 3.8 Flash Next)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,13 +88,16 @@ def chatglm(config: Config) -> Architecture:
     return declared(form)(_stating(config, num_key_value_heads=groups if shared else None))
 
 
+_PLAIN_DEEPSEEKS = frozenset({"deepseek", "deepseek_ocr2_text", "unlimited_ocr_text"})
+
+
 def deepseek(config: Config) -> Architecture:
     """DeepSeek V2, V3, R1 and Kimi K2: latent attention, dense first layers, shared experts.
 
     Small models of the family attend plainly (DeepSeek-MoE, DeepSeek-VL2-Tiny, DeepSeek-OCR): `use_mla` is false.
     """
     corrected = config.get("topk_method") == "noaux_tc" or config.model_type in {"deepseek_v3", "kimi_k2"}
-    latent = config.model_type != "deepseek" and config.flag("use_mla", default=True)
+    latent = config.model_type not in _PLAIN_DEEPSEEKS and config.flag("use_mla", default=True)
     return declared(Form(latent=latent, selection_bias=corrected))(config)
 
 
@@ -176,6 +179,6 @@ def mimo_v2(config: Config) -> Architecture:
 
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     "gpt_bigcode": gpt_bigcode, "gpt_neo": gpt_neo, "opt": opt, "falcon": falcon, "mpt": mpt, "qwen": qwen1,
-    "chatglm": chatglm, "deepseek": deepseek, "deepseek_v2": deepseek, "deepseek_v3": deepseek, "kimi_k2": deepseek,
+    "chatglm": chatglm, "deepseek_ocr2_text": deepseek, "unlimited_ocr_text": deepseek, "deepseek": deepseek, "deepseek_v2": deepseek, "deepseek_v3": deepseek, "kimi_k2": deepseek,
     "llama4": llama4, "llama4_text": llama4, "dbrx": dbrx, "cohere2_moe": cohere2_moe, "mimo_v2_flash": mimo_v2,
 }  # fmt: skip

@@ -146,6 +146,10 @@ FORMS: Mapping[str, Form] = {
     "bailing_moe_linear": Form(query_key_norm="head", norm_switch="!use_qk_norm", query_key_value_bias="use_qkv_bias",
                                output_bias="use_bias", selection_bias=True, state=_lightning),
     "sarvam_moe": Form(query_key_norm="head", norm_switch="!use_qk_norm", selection_bias=True),
+    "kolibri1": Form(placement="sandwich", query_key_norm="head", selection_bias=True, every=5),
+    "flint": Form(query_key_norm="head", sinks=True, default=(("mlp_only_layers", (0, 1)),)),
+    "aria_text": Form(windows=False),
+    "persimmon": replace(PLAIN, widening=0, query_key_norm="head", norm_switch="!qk_layernorm", extra_numbers=128),
     # Latent attention
     "deepseek_v32": _DEEPSEEK,
     "glm_moe_dsa": _DEEPSEEK,
@@ -178,7 +182,7 @@ FORMS: Mapping[str, Form] = {
 
 ALIASES: Mapping[str, str] = {
     "yi": "llama", "baichuan": "llama", "internlm2": "llama", "granite": "llama", "phi3": "mistral",
-    "gemma3_text": "gemma3", "roberta": "bert", "xlm-roberta": "bert", "camembert": "bert",
+    "gemma3_text": "gemma3", "roberta": "bert", "camembert": "bert",
     "qwen3_5": "qwen3_5_text", "qwen3_5_moe": "qwen3_5_moe_text", "qwen3_vl": "qwen3_vl_text",
     "qwen3_vl_moe": "qwen3_vl_moe_text", "qwen2_5_vl": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen2_vl": "qwen2",
     "qwen2_vl_text": "qwen2", "exaone4_5": "exaone4_5_text", "glm4v_moe": "glm4v_moe_text",
@@ -189,7 +193,10 @@ ALIASES: Mapping[str, str] = {
     "gemma4_unified_text": "gemma4", "granitemoeshared": "granitemoe",
     "mimo_v2": "mimo_v2_flash", "paddleocr_vl_text": "ernie4_5", "phi4_multimodal": "mistral", "phi4mm": "mistral",
     "data2vec-text": "bert",
-    "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe",
+    "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe", "phi3_v": "mistral", "iquestcoder": "llama",
+    "emu3_text_model": "llama", "granite4_vision_text": "llama", "granite_docling_text": "llama",
+    "hunyuan_vl_text": "hunyuan_v1_dense", "hunyuan_vl": "hunyuan_v1_dense", 
+    "cohere_compass_text": "cohere2", "fuyu": "persimmon",
 }  # fmt: skip
 """Names under which a known family is published as well."""
 

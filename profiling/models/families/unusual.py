@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
 from profiling.models.families.assembly import Config, Ends, decoder
-from profiling.models.families.forms import Form, base, ends_of, layers_of, plain_numbers
+from profiling.models.families.forms import Form, base, ends_of, layers_of, plain_numbers, with_defaults
 from profiling.models.families.spec import Indexer, LayerSpec
 from profiling.models.steps import (
     AttentionCore,
     Convolution,
+    Embedding,
     IndexScores,
     Linear,
     Normalisation,
@@ -52,6 +54,85 @@ def glm5_next(config: Config) -> Architecture:
     form = Form(selection_bias=True, state=reading.kimi_delta)
     specs = [_streamed(spec, config, between=True) for spec in layers_of(config, form)]
     return decoder(config, specs, ends_of(config, form))
+
+
+def qwen4_exp(config: Config) -> Architecture:
+    """Qwen 3.8 Flash Next: four residual streams behind gates, an indexer over blocks, a table of hashed n-grams.
+
+    The streams' norm is that of the block, so that blocks have none of their own.
+    """
+    form = Form(norm="without_gains", query_key_norm="head", output_gate="elementwise", shared_gate=True,
+                state=reading.delta_net, default=(("full_attention_interval", 4),))  # fmt: skip
+    config = with_defaults(config, form)
+    streams = config.integer("hc_count", default=4)
+    wide, rank = streams * config.integer("hidden_size"), config.integer("hc_lowrank", default=320)
+    indexer = None
+    if config.get("indexer_n_heads") is not None:
+        width = config.integer("indexer_head_dim")
+        indexer = Indexer(
+            heads=config.integer("indexer_n_heads"), width=width, chosen=config.integer("indexer_budget"),
+            entry_bits=16 * width, query_from_latent=False, head_weights=False, norm_parameters=2 * width,
+            tokens_per_entry=config.integer("indexer_compress_ratio"),
+        )  # fmt: skip
+    specs = []
+    placed = sorted({int(each) for each in config.get("ple_layer_ids", default=())})  # counted from one
+    for index, spec in enumerate(layers_of(config, form), start=1):
+        gates = [step for name in ("attention", "feed_forward") for step in _stream_gate(name, wide, rank, streams)]
+        words = _ngram_steps(config, placed.index(index), wide) if index in placed else ()
+        specs.append(replace(spec, indexer=indexer if spec.attention else None, layer_steps=(*gates, *words)))
+    tables = tuple(_ngram_table(config, place) for place in range(len(placed)))
+    ends = replace(ends_of(config, form), before_steps=tables, after_steps=_stream_gate("end", wide, rank, 0))
+    return decoder(config, specs, ends)
+
+
+def _stream_gate(name: str, wide: int, rank: int, streams: int) -> tuple[Step, ...]:
+    """How much of each stream a block reads, by a narrow pair of matrices, and how much each takes of its output."""
+    source = f"{name}_streams"
+    steps: tuple[Step, ...] = (
+        Normalisation(name=source, inputs=("input",), width=wide, gains=wide),
+        Linear(name=f"{name}_mix_down", inputs=(source,), width_in=wide, width_out=rank),
+        Linear(name=f"{name}_mix", inputs=(f"{name}_mix_down",), width_in=rank, width_out=wide),
+    )
+    taken = Linear(name=f"{name}_taken", inputs=(source,), width_in=wide, width_out=streams)
+    return (*steps, taken) if streams else steps
+
+
+def _ngram_heads(config: Config) -> int:
+    return (config.integer("ngram_size", default=3) - 1) * config.integer("heads_per_ngram", default=8)
+
+
+def _ngram_table(config: Config, place: int) -> Step:
+    """A row for each hash of two or three tokens: every head's rows are a prime of their own."""
+    heads, base = _ngram_heads(config), config.integer("ngram_vocab_size_base", default=20_000_000)
+    rows = sum(_primes_from(base, (place + 1) * heads)[place * heads :])
+    whole = config.integer("make_ngram_vocab_size_divisible_by", default=128)
+    width = config.integer("ple_embed_dim", "hidden_size") // heads
+    return Embedding(name=f"ngram_embedding_{place}", inputs=("tokens",), entries=-(-rows // whole) * whole,
+                     width=width, scales_with_vocabulary=False, rows_per_token=heads)  # fmt: skip
+
+
+def _primes_from(least: int, count: int) -> list[int]:
+    found: list[int] = []
+    each = least
+    while len(found) < count:
+        if each > 1 and all(each % divisor for divisor in range(2, math.isqrt(each) + 1)):
+            found.append(each)
+        each += 1
+    return found
+
+
+def _ngram_steps(config: Config, place: int, wide: int) -> tuple[Step, ...]:
+    """What a layer does with the hashed rows: a key for each stream, one value, a dilated convolution."""
+    hidden, width = config.integer("hidden_size"), config.integer("ple_embed_dim", "hidden_size")
+    kernel, reach = config.integer("ple_conv_kernel_size", default=4), config.integer("ngram_size", default=3)
+    source = f"ngram_embedding_{place}"
+    return (
+        Linear(name="ngram_key", inputs=(source,), width_in=width, width_out=wide),
+        Linear(name="ngram_value", inputs=(source,), width_in=width, width_out=hidden),
+        Normalisation(name="ngram_norm", inputs=("ngram_key", "ngram_value"), width=3 * wide, gains=3 * wide),
+        Convolution(name="ngram_convolution", inputs=("ngram_norm",), channels=wide, kernel=kernel,
+                    kept=(kernel - 1) * reach),
+    )  # fmt: skip
 
 
 def deepseek_v4(config: Config) -> Architecture:
@@ -339,6 +420,7 @@ def zaya(config: Config) -> Architecture:
 
 
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
+    **dict.fromkeys(("qwen4_exp", "qwen4_exp_text", "qwen3_8_flash_next_text"), qwen4_exp),
     "hy_v4": hy_v4, "glm5_next_text": glm5_next, "glm5_next": glm5_next, "deepseek_v4": deepseek_v4,
     "minimax_m3": minimax_m3, "minimax_m3_vl": minimax_m3, "minimax_m3_vl_text": minimax_m3,
     "muse_spark_text": muse_spark, "muse_spark": muse_spark, "axk1": axk1, "axk2": axk2,
