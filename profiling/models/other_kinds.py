@@ -7,7 +7,7 @@ from functools import cache
 
 from profiling.reference_files import reference_rows
 
-ANSWERED = "Skyline answers for published models that read and write text"
+ANSWERED = "Skyline answers for published models that read text and write it token by token"
 
 
 @cache

@@ -55,9 +55,8 @@ _UNSTATED = {"step3p7": 1_981_014_784, "phi3_v": 325_541_888, "fuyu": 11_063_296
 of Phi 3 Vision what the hub's total has beyond the decoder."""
 _MOLMO_WIDTH, _MOLMO_TOWER = 1024, 298_253_312
 """Molmo's CLIP of 23 layers with its pooling, whose width a gated block leads from to the decoder."""
-_DEFAULTS: Mapping[str, Mapping[str, int]] = dict.fromkeys(
-    ("idefics3", "smolvlm"), {"num_hidden_layers": 12, "intermediate_size": 3072, "num_attention_heads": 16}
-)
+_IDEFICS = {"num_hidden_layers": 12, "intermediate_size": 3072, "num_attention_heads": 16}
+_DEFAULTS: Mapping[str, Mapping[str, int]] = {"idefics3": _IDEFICS, "smolvlm": _IDEFICS}
 """Widths of towers that configs of a family may leave out, as transformers fills them in."""
 _HEADLESS = frozenset({"minicpmv", "minicpmo"})
 """Families that leave out SigLIP's pooling though no field says so."""
@@ -138,7 +137,7 @@ def _positions(tower: Mapping[str, Any]) -> int:
         return high * (size_of(tower, "pos_emb_width") or high)
     stated = size_of(tower, "num_position_embeddings", "num_patches") or 2 * size_of(tower, "position_embedding_size")
     size, patch = size_of(tower, "image_size"), size_of(tower, "patch_size")
-    if not stated and size and patch and kind.startswith(("clip", "siglip", "intern")):
+    if not stated and size and patch and kind.startswith(("clip", "siglip", "intern", "idefics3", "smolvlm")):
         stated = (size // patch) ** 2
     return stated or _POSITIONS.get(kind, _KIMIS_POSITIONS if "vt_hidden_size" in tower else 0)
 

@@ -314,7 +314,8 @@ def _side(config: Config, name: str) -> Config:
 
 FAMILIES = {
     "mobilebert": mobilebert, "t5": t5, "mt5": t5, "umt5": t5, "bart": bart, "mbart": bart, "modernbert": modernbert,
-    "bert": bert, "xlm-roberta": xlm_roberta, "eurobert": eurobert, "mpnet": mpnet, "deberta-v2": deberta, "t5gemma": t5gemma,
+    "bert": bert, "xlm-roberta": xlm_roberta, "eurobert": eurobert, "mpnet": mpnet,
+    "deberta-v2": deberta, "t5gemma": t5gemma,
     "t5gemma2": t5gemma2,
     **dict.fromkeys(("nomic_bert", "gte", "new", "jina_embeddings_v3"), turned_bert),
 }  # fmt: skip

@@ -98,7 +98,11 @@ def deepseek(config: Config) -> Architecture:
     """
     corrected = config.get("topk_method") == "noaux_tc" or config.model_type in {"deepseek_v3", "kimi_k2"}
     latent = config.model_type not in _PLAIN_DEEPSEEKS and config.flag("use_mla", default=True)
-    return declared(Form(latent=latent, selection_bias=corrected))(config)
+    model = declared(Form(latent=latent, selection_bias=corrected))(config)
+    if config.model_type != "unlimited_ocr_text":
+        return model
+    note = "of the tokens that it writes it keeps the last alone; all are counted, as those of the page are kept"
+    return replace(model, notes=(*model.notes, note))
 
 
 def llama4(config: Config) -> Architecture:
@@ -179,6 +183,7 @@ def mimo_v2(config: Config) -> Architecture:
 
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     "gpt_bigcode": gpt_bigcode, "gpt_neo": gpt_neo, "opt": opt, "falcon": falcon, "mpt": mpt, "qwen": qwen1,
-    "chatglm": chatglm, "deepseek_ocr2_text": deepseek, "unlimited_ocr_text": deepseek, "deepseek": deepseek, "deepseek_v2": deepseek, "deepseek_v3": deepseek, "kimi_k2": deepseek,
+    "chatglm": chatglm, **dict.fromkeys(_PLAIN_DEEPSEEKS, deepseek),
+    "deepseek_v2": deepseek, "deepseek_v3": deepseek, "kimi_k2": deepseek,
     "llama4": llama4, "llama4_text": llama4, "dbrx": dbrx, "cohere2_moe": cohere2_moe, "mimo_v2_flash": mimo_v2,
 }  # fmt: skip

@@ -195,7 +195,7 @@ ALIASES: Mapping[str, str] = {
     "data2vec-text": "bert",
     "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe", "phi3_v": "mistral", "iquestcoder": "llama",
     "emu3_text_model": "llama", "granite4_vision_text": "llama", "granite_docling_text": "llama",
-    "hunyuan_vl_text": "hunyuan_v1_dense", "hunyuan_vl": "hunyuan_v1_dense", 
+    "hunyuan_vl_text": "hunyuan_v1_dense", "hunyuan_vl": "hunyuan_v1_dense",
     "cohere_compass_text": "cohere2", "fuyu": "persimmon",
 }  # fmt: skip
 """Names under which a known family is published as well."""

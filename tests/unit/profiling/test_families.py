@@ -56,6 +56,7 @@ def test_every_model_counted_by_transformers_has_that_many_parameters_in_all_and
         ("openbmb/MiniCPM-SALA", 0),
         ("pfnet/plamo-2-1b", 0),
         ("LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct", 0),
+        ("Qwen/Qwen3.8-2.4T-A95B", 2_446_182_725_504 - 2_419_804_697_984),
         # Towers of the MLX copy, which has nothing else besides, and layers that predict ahead.
         ("thinkingmachines/Inkling", 952_377_623_626 - 947_025_564_226),
     ],
@@ -77,8 +78,8 @@ def test_what_a_checkpoint_holds_beside_its_decoder_is_named_and_sized() -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["cohere2_vision", "ernie4_5_vl_moe", "gemma3", "glm46v", "kimi_k25", "lfm2_vl", "paddleocr_vl",
-             "qwen2_5_omni_thinker", "qwen3_omni_moe_thinker", "qwen3_vl"],
+    "kind", ["cohere2_vision", "ernie4_5_vl_moe", "gemma3", "glm46v", "idefics3", "kimi_k25", "lfm2_vl",
+             "paddleocr_vl", "paligemma", "qwen2_5_omni_thinker", "qwen3_omni_moe_thinker", "qwen3_vl", "smolvlm"],
 )  # fmt: skip
 def test_a_model_with_its_towers_has_the_parameters_that_transformers_builds(kind: str) -> None:
     """By the defaults of its class: pooling heads, alignments, experts for images, towers for sound."""
@@ -93,9 +94,41 @@ def test_a_model_with_its_towers_has_the_parameters_that_transformers_builds(kin
     assert model.parameters_total + towers == pytest.approx(counted, rel=0.006)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "built_by"),
+    [("aria_text", "AriaTextForCausalLM"), ("eurobert", "EuroBertModel"), ("flint", "FlintForCausalLM"),
+     ("kolibri1", "Kolibri1ForCausalLM"), ("persimmon", "PersimmonForCausalLM"),
+     ("qwen4_exp_text", "Qwen4ExpForCausalLM")],
+)  # fmt: skip
+def test_a_family_has_the_parameters_that_transformers_builds_by_its_defaults(kind: str, built_by: str) -> None:
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    fields = _QWEN38_FLASH if kind == "qwen4_exp_text" else {}
+    config = transformers.CONFIG_MAPPING[kind](**fields)
+    with torch.device("meta"):
+        built = getattr(transformers, built_by)(config)
+    counted = sum(each.numel() for each in {id(each): each for each in built.parameters()}.values())
+    model = from_config(config.to_dict())
+    corrections = sum(spec.count * spec.experts.count for spec in model.main.layers if spec.experts)
+    assert model.parameters_total - counted in {0, corrections}  # corrections of routers are buffers there
+
+
+_QWEN38_FLASH = {
+    "ple_layer_ids": [2], "ngram_vocab_size_base": 1000, "eos_token_id": 0, "head_dim": 128, "indexer_n_heads": 4,
+    "indexer_kv_heads": 1, "indexer_head_dim": 128, "indexer_budget": 2048, "indexer_compress_ratio": 4,
+}  # fmt: skip
+"""A small table of n-grams in an otherwise whole model."""
+
+
 @pytest.mark.parametrize(
     ("name", "per_token", "fixed"),
     [
+        # Keys and values, a key of the indexer per four tokens; states, and the inputs of a dilated convolution.
+        (
+            "Qwen/Qwen3.8-Flash-Next",
+            12 * (2 * 2 * 256 * 2 + 128 * 2 / 4),
+            36 * (48 * 128 * 128 * 4 + 10_240 * 3 * 2) + 4 * 2560 * 9 * 2,
+        ),
         ("Qwen/Qwen3-Coder-Next", 12 * 2 * 2 * 256 * 2, 36 * (32 * 128 * 128 * 4 + 8192 * 3 * 2)),
         ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", 6 * 2 * 2 * 128 * 2, 23 * (64 * 64 * 128 * 4 + 6144 * 3 * 2)),
         ("LiquidAI/LFM2-1.2B", 6 * 2 * 8 * 64 * 2, 10 * 2048 * 3 * 2),
@@ -198,7 +231,8 @@ def _decode(model: Architecture, batch: int, context: int) -> dict[str, float]:
     ({"model_type": "jetmoe", "num_local_experts": 8, "num_experts_per_tok": 2}, "attention is routed to experts"),
     ({"model_type": "strange", "hidden_act": "xielu"}, "its activation xielu is not understood"),
     ({"model_type": "strange", "hc_mult": 4}, "its fields hc_mult are not understood"),
-    ({"model_type": "whisper"}, "turns speech into text; Skyline answers for published models that read and write"),
+    ({"model_type": "whisper"}, "turns speech into text; Skyline answers for published models that read text and"),
+    ({"model_type": "llada"}, "writes blocks of text by diffusion, not token by token; Skyline answers for published"),
 ])  # fmt: skip
 def test_an_unknown_family_with_something_unknown_is_refused_in_one_sentence(change: dict[str, Any], why: str) -> None:
     with pytest.raises(UnsupportedModelType, match=why):
@@ -360,6 +394,73 @@ ZAMBA2 = {
     "mamba_d_state": 64, "mamba_headdim": 64, "mamba_ngroups": 2, "n_mamba_heads": 112, "adapter_rank": 128,
     "vocab_size": 32000, "hybrid_layer_ids": [6, 11, 17, 23, 29, 35, 41, 47, 53, 59, 65, 71, 77],
 }  # fmt: skip
+PHI35V = {
+    "model_type": "phi3_v", "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 32064,
+    "img_processor": {"name": "clip_vision_model"}, "embd_layer": {"embedding_cls": "image"},
+}  # fmt: skip
+MOLMO = {
+    "model_type": "molmo", "hidden_size": 3584, "intermediate_size": 37888, "num_hidden_layers": 28,
+    "num_attention_heads": 28, "num_key_value_heads": 4, "embedding_size": 152064, "vocab_size": 152064,
+    "qkv_bias": True, "weight_tying": False,
+}  # fmt: skip
+SIGLIP = {
+    "model_type": "siglip", "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
+    "num_attention_heads": 16, "image_size": 980, "patch_size": 14,
+}  # fmt: skip
+MINICPMV = {
+    "model_type": "minicpmv", "version": 2.6, "hidden_size": 3584, "intermediate_size": 18944, "vocab_size": 151666,
+    "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4, "query_num": 64,
+    "vision_config": SIGLIP,
+}  # fmt: skip
+SMOLVLM = {
+    "model_type": "idefics3", "scale_factor": 4,
+    "text_config": {
+        "model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+        "num_attention_heads": 9, "num_key_value_heads": 3, "head_dim": 64, "vocab_size": 49280,
+    },
+    # As published: what the family fills in is left out.
+    "vision_config": {"model_type": "idefics3", "hidden_size": 768, "image_size": 512, "patch_size": 16,
+                      "num_attention_heads": 12},
+}  # fmt: skip
+PLAMO3 = {
+    "model_type": "plamo3", "hidden_size": 1536, "num_hidden_layers": 16, "num_attention_heads": 16,
+    "num_key_value_heads": 1, "head_dim": 128, "intermediate_size": 6144, "vocab_size": 107520, "window_size": 2048,
+    "sliding_window_pattern": 8, "tie_word_embeddings": False,
+}  # fmt: skip
+JINA3 = {
+    "model_type": "xlm-roberta", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+    "num_attention_heads": 16, "vocab_size": 250002, "max_position_embeddings": 8194, "type_vocab_size": 1,
+    "position_embedding_type": "rotary", "lora_adaptations": ["a", "b", "c", "d", "e"], "lora_rank": 4,
+}  # fmt: skip
+GROK2 = {
+    "model_type": "git", "architectures": ["Grok1ForCausalLM"], "hidden_size": 8192, "intermediate_size": 32768,
+    "moe_intermediate_size": 16384, "head_dim": 128, "num_attention_heads": 64, "num_key_value_heads": 8,
+    "num_hidden_layers": 64, "num_local_experts": 8, "num_experts_per_tok": 2, "residual_moe": True,
+    "vocab_size": 131072, "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "on_hub", "rel"),
+    [
+        # What is not exact are norms and biases of towers, which their sizes leave out.
+        (PHI35V, 4_146_621_440, 0), (MOLMO, 8_021_025_280, 1e-6), (MINICPMV, 8_099_175_152, 1e-4),
+        (SMOLVLM, 256_484_928, 5e-4), (PLAMO3, 890_344_960, 0), (JINA3, 572_310_396, 0),
+        (GROK2, 270e9, 2e-3),  # its model card
+    ],
+    ids=["Phi-3.5-vision", "Molmo-7B-D", "MiniCPM-V-2.6", "SmolVLM-256M", "PLaMo-3-610m", "jina-embeddings-v3",
+         "Grok-2"],
+)  # fmt: skip
+def test_what_is_counted_and_what_is_named_beside_make_the_hubs_total(
+    config: dict[str, Any], on_hub: float, rel: float
+) -> None:
+    model = from_config(config)
+    beside = sum(part.parameters or 0 for part in model.not_counted)
+    assert not model.is_inferred_form
+    assert model.parameters_total + beside == pytest.approx(on_hub, rel=rel, abs=0)
+
+
 PHI4MM = {
     "model_type": "phi4mm", "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32,
     "num_attention_heads": 24, "num_key_value_heads": 8, "vocab_size": 200064, "tie_word_embeddings": True,
@@ -394,6 +495,12 @@ def test_fields_as_published_configs_name_them_give_the_published_size(
     [
         ({"model_type": "nomic_bert", "n_embd": 768, "n_head": 12, "n_inner": 3072, "n_layer": 12, "type_vocab_size": 2,
           "vocab_size": 30528}, 136_731_648),
+        # Experts in every second layer; gated blocks without positions.
+        ({"model_type": "nomic_bert", "n_embd": 768, "n_head": 12, "n_inner": 3072, "n_layer": 12, "type_vocab_size": 1,
+          "vocab_size": 250048, "num_experts": 8, "moe_every_n_layers": 2, "moe_top_k": 2}, 475_292_928),
+        ({"model_type": "bert", "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072,
+          "num_hidden_layers": 12, "vocab_size": 30528, "max_position_embeddings": 8192, "type_vocab_size": 2,
+          "position_embedding_type": "alibi", "feed_forward_type": "geglu"}, 137_368_320),
         ({"model_type": "mpnet", "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072,
           "num_hidden_layers": 12, "vocab_size": 30527}, 109_484_928),
         ({"model_type": "deberta-v2", "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072,
@@ -402,7 +509,8 @@ def test_fields_as_published_configs_name_them_give_the_published_size(
         ({"model_type": "modernbert", "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 1152,
           "num_hidden_layers": 22, "vocab_size": 50368}, 149_014_272),  # transformers leaves out the first norm of 768
     ],
-    ids=["nomic-embed-text-v1.5", "all-mpnet-base-v2", "deberta-v3-base", "ModernBERT-base"],
+    ids=["nomic-embed-text-v1.5", "nomic-embed-text-v2-moe", "jina-embeddings-v2-base-en", "all-mpnet-base-v2",
+         "deberta-v3-base", "ModernBERT-base"],
 )  # fmt: skip
 def test_encoders_have_the_parameters_of_their_checkpoints_without_a_task_head(
     config: dict[str, Any], parameters: int
