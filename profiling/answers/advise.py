@@ -23,8 +23,9 @@ from profiling.answers.evidence import Evidence, Lost, in_format
 from profiling.answers.question import Question, split_over
 from profiling.answers.widest_format import Tried, widest
 from profiling.devices.accelerators import Accelerator
+from profiling.engines.families import reads
 from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
-from profiling.memory.engines import borrowed, default_engine, runs_on
+from profiling.memory.engines import borrowed, default_engine, runs_on, too_old
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import estimate
@@ -131,20 +132,13 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         raise InvalidWorkload(f"{need.machine} is split by layers, for which engine options are not supported")
     choices = tuple(formats) or formats_of(engine)
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'the usual one for {need.machine}'}."]
-    notes += borrowed(engine)
+    notes += [*borrowed(engine), *([old] if (old := too_old(engine, device)) else [])]
     notes += unset_options(engine, need.options)
     host_memory = HostMemory.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     found: list[Candidate] = []
     counts = dict.fromkeys(_ORDER, 0)
-    without_shapes: list[str] = []
-    for row in _ranked(evidence.abilities, USES[need.use]):
-        model = door.judged_model(str(row["model_id"]))
-        if model is None:
-            if row["is_open_weights"] and "/" in str(row["model_id"]):
-                without_shapes.append(f"{row['model_id']} ({row['ability']:.0f})")
-            continue
-        if model.max_position and model.max_position < need.context:
-            continue
+    out = _LeftOut(engine)
+    for row, model in _judged(door, evidence, need, out):
         candidate = _candidate(door, model, device, engine, choices, need, row)
         if (
             candidate.verdict == "needs more memory"
@@ -160,8 +154,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         if counts["runs"] >= _MOST_SHOWN["runs"]:
             break
     found.sort(key=lambda one: (_ORDER.index(one.verdict), -one.ability_in_format))
-    if without_shapes:
-        notes.append(_not_looked_at(without_shapes))
+    notes += out.notes
     notes += _not_known(evidence, need, found)
     return Advice(need=need, engine=engine, candidates=tuple(found), notes=tuple(notes))
 
@@ -188,6 +181,38 @@ def _not_known(evidence: Evidence, need: Need, found: Sequence[Candidate]) -> It
         yield from best.lost.warnings
     if evidence.abilities.is_empty():
         yield "No abilities are known: run `skyline refresh` with boards, or name a model."
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """Open models that are not looked at: those whose shapes are not known, and those that the engine does not read."""
+
+    engine: str
+    without_shapes: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        notes = [_not_looked_at(self.without_shapes)] if self.without_shapes else []
+        more = ", and more" if len(self.unread) > _MOST_NAMED else ""
+        names = f"{', '.join(self.unread[:_MOST_NAMED])}{more}"
+        return [*notes, *([f"Left out, as {self.engine} does not read them: {names}."] if self.unread else [])]
+
+
+def _judged(
+    door: Door, evidence: Evidence, need: Need, out: _LeftOut
+) -> Iterator[tuple[Mapping[str, object], Architecture]]:
+    """Models by their quality that reach the context and that the engine may read, and what is left out beside."""
+    for row in _ranked(evidence.abilities, USES[need.use]):
+        name = str(row["model_id"])
+        model = door.judged_model(name)
+        if model is None:
+            if row["is_open_weights"] and "/" in name:
+                out.without_shapes.append(f"{name} ({row['ability']:.0f})")
+        elif reads(out.engine, model) == "no":
+            out.unread.append(name)
+        elif not model.max_position or model.max_position >= need.context:
+            yield row, model
 
 
 def _not_looked_at(names: Sequence[str]) -> str:

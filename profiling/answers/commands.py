@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.devices.accelerators import Accelerator
+from profiling.engines.families import not_read
 from profiling.memory.engines import known_engine, runs_on
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Parallelism
@@ -125,6 +126,7 @@ def commands(  # noqa: PLR0913 - one option of a server each
     """The command that runs the model so, and the one that measures what was predicted.
 
     Files and checkpoints go by their usual names (`NAME-Q4_K_M.gguf`, `NAME-AWQ`); whoever published them adds its own.
+    Where the engine is not known to read the model's family, a remark says so in place of either.
 
     Args:
         model: The model.
@@ -141,6 +143,8 @@ def commands(  # noqa: PLR0913 - one option of a server each
     Raises:
         InvalidWorkload: No such engine, or it has no such cache.
     """
+    if why := not_read(engine, model):
+        return f"# {why}", f"# {why}"
     run, check = _started(model, weight_format, engine, device, split or Parallelism(), context, users, flags, kv)
     known = _of_options(engine)
     extras = " ".join(known[name].format(value) for name, value in (options or {}).items() if name in known)

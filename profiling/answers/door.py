@@ -26,11 +26,12 @@ from profiling.devices.accelerators import Accelerator, find, from_record
 from profiling.devices.accelerators import from_toml as accelerators_from_toml
 from profiling.devices.accelerators import table as shipped_accelerators
 from profiling.devices.names import resolve_device
+from profiling.engines.families import not_read, reads
 from profiling.engines.table import engine_of
 from profiling.errors import InvalidWorkload, ProfilingError, UnknownAccelerator
 from profiling.foreign import parse_json
 from profiling.kernels.operators import measured_models
-from profiling.memory.engines import default_engine
+from profiling.memory.engines import default_engine, too_old
 from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
 from profiling.models.load import load
@@ -46,9 +47,28 @@ Rows = Sequence[Mapping[str, Any]]
 _MOST_ANSWERS = 512
 
 
-def engine_for(model: Architecture, device: Accelerator) -> str:
-    """What people run such a model with on such a device."""
+def usual_engine(model: Architecture, device: Accelerator) -> str:
+    """What people run models of that kind with on such a device, whether or not it reads this one."""
     return ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
+
+
+def engine_for(model: Architecture, device: Accelerator) -> str:
+    """What people run such a model with on such a device: where the usual engine does not read it, one that does."""
+    usual = usual_engine(model, device)
+    if reads(usual, model) != "no":
+        return usual
+    others = ("sglang", "transformers") if usual == ENGINE and not too_old("sglang", device) else ("transformers",)
+    return next((engine for engine in others if reads(engine, model) == "yes"), usual)
+
+
+def said_of_engine(engine: str, model: Architecture, device: Accelerator) -> tuple[str, ...]:
+    """Sentences on an engine that is not known to read the model, or is too new for the card.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    said = (not_read(engine, model), too_old(engine, device))
+    return tuple(f"{each.removesuffix('.')}." for each in said if each)
 
 
 class Door:

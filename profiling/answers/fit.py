@@ -14,12 +14,13 @@ from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
 from profiling.answers.answer import beyond_length
 from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.answers.commands import PROMPT, commands
-from profiling.answers.door import Door, engine_for
+from profiling.answers.door import Door, engine_for, said_of_engine, usual_engine
 from profiling.answers.placement import Placement, host_of
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device
+from profiling.engines.families import not_read
 from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
 from profiling.memory.engines import EngineProfile, borrowed, runs_on
 from profiling.memory.need import (
@@ -145,9 +146,15 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
         if query.weight_bits is None and stage == "decode":  # bits alone name no file
             rows = rows.with_columns(pl.Series("run", _runs(model, query, chosen, rows), dtype=pl.String))
     engines = " and ".join(by_engine)
-    notes = [f"Engine: {engines}, {'as asked' if question.engine else 'the usual one for such devices'}."]
+    usual = "the usual one for such devices"
+    if any(engine_for(model, device) != usual_engine(model, device) for device in chosen):
+        usual += f" that reads {model.checkpoint_type or model.model_type}"
+    notes = [f"Engine: {engines}, {'as asked' if question.engine else usual}."]
     notes += [note for name in accelerators if (note := resolve_device(name, door.devices).note)]
     notes += [note for engine in by_engine for note in (*borrowed(engine), *_no_such_cache(engine, query))]
+    named = [door.device(name) for name in accelerators]
+    pairs = zip(named, rows["engine"], strict=False) if named else ()
+    notes += dict.fromkeys(note for device, engine in pairs for note in said_of_engine(engine, model, device))
     notes += [stated] if stated else []
     if query.weight_format is None and query.weight_bits is None:
         stored = model.published_format
@@ -218,6 +225,7 @@ def fit_on(
     prompt = min(PROMPT, question.context)
     rows, notes = [], [f"Layers are distributed as llama.cpp does it; {SPLIT_BASIS}.", *([stated] if stated else [])]
     engine = question.engine if question.engine and runs_on(question.engine) == LAYERED else LAYERED
+    notes += [f"{why}."] if (why := not_read(engine, model)) else []
     for machine in machines:
         found = resolve_device(machine, door.devices)
         fleet = found.fleet

@@ -272,14 +272,35 @@ def runs_on(name: str) -> str:
     return ALIASES.get(found, found)
 
 
-def default_engine(device: Accelerator) -> str:
-    """What people run on such a device: vLLM on data-centre cards, llama.cpp on what they own.
+_OLDEST: Mapping[str, float] = {"vllm-v1": 7.0, "vllm-v0": 7.0, "sglang": 7.5}
+"""Least compute capability of NVIDIA's cards: vLLM's documentation (installation on GPUs; wheels for CUDA 12.8 and
+later ask for 7.5), SGLang's model runner ("only supports sm75 and above")."""
 
-    Cards without faster 16-bit products (Kepler, Maxwell, Pascal's P4 and P40) are older than vLLM's oldest.
+
+@cache
+def compute_capability(name: str) -> float | None:
+    """Compute capability of an older NVIDIA card (reference/compute_capability.csv); None: 8.0 or more, or no card."""
+    rows = reference_rows("compute_capability.csv")
+    found = next((row for row in rows if re.match(rf"(?:{row['said']})(?![a-z0-9])", name.casefold())), None)
+    return float(found["capability"]) if found else None
+
+
+def too_old(engine: str, device: Accelerator) -> str:
+    """A sentence where a card is older than the engine's oldest; empty where it is not.
+
+    Raises:
+        InvalidWorkload: No such engine.
     """
-    old = 0 < device.peaks.get("fp32", 0.0) >= device.peaks.get("fp16", 0.0)
+    least, has = _OLDEST.get(runs_on(engine), 0.0), compute_capability(device.name)
+    if has is None or device.vendor.casefold() != "nvidia" or has >= least:
+        return ""
+    return f"{engine} needs compute capability {least:.1f} or more; {device.name} has {has:.1f}."
+
+
+def default_engine(device: Accelerator) -> str:
+    """What people run on such a device: vLLM on data-centre cards, llama.cpp on what they own and on cards too old."""
     centre = device.memory_kind in {"hbm", "gddr with inline ecc", "sram"}
-    return "vllm-v1" if centre and not old else "llama.cpp"
+    return "vllm-v1" if centre and not too_old("vllm-v1", device) else "llama.cpp"
 
 
 @fact_of

@@ -126,6 +126,8 @@ class Architecture:
     vocabulary_size: int
     stacks: tuple[Stack, ...]
     max_position: int | None = None
+    checkpoint_type: str = ""
+    """`model_type` of the whole checkpoint, of which the decoder may be a part; empty: that of the model."""
     count_notes: tuple[str, ...] = field(default=())
     """Where our count departs from PyTorch's, and by how much."""
     not_counted: tuple[Uncounted, ...] = ()

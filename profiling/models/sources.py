@@ -46,6 +46,7 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         InvalidConfig: A field is missing or impossible; the message names it.
     """
     text = text_part(config)
+    whole = str(config.get("model_type") or "") if text is not config else ""
     stated_type = str(text.get("model_type") or "")
     # Copies of a model under a type of their own name the class that builds it.
     by_class = "" if stated_type in FAMILIES else _type_by_class(text)
@@ -65,7 +66,8 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
         raise InvalidConfig(f"{name or model_type}: a field has an unexpected form ({error})") from error
     renamed = stated_type and stated_type != model_type
     by = (f"model_type {stated_type!r} is read as {model_type!r}, which its architectures name",) if renamed else ()
-    return replace(made, published_format=stored, notes=(*by, *made.notes, *_filled_in(text), *stored.notes))
+    notes = (*by, *made.notes, *_filled_in(text), *stored.notes)
+    return replace(made, published_format=stored, checkpoint_type=whole, notes=notes)
 
 
 _WIDTHS = (("hidden_size", "n_embd", "d_model"), ("num_hidden_layers", "n_layer", "n_layers"),

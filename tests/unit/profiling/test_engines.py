@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from profiling.answers.commands import commands
+from profiling.answers.door import engine_for
 from profiling.devices.accelerators import find
 from profiling.engines.effects import EFFECTS, Setting, setting_of
 from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
 from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, launch_s_of, product_rate
 from profiling.errors import InvalidWorkload
-from profiling.memory.engines import borrowed, default_engine, known_engine
+from profiling.memory.engines import borrowed, default_engine, known_engine, too_old
 from profiling.models.load import load
+from profiling.models.sources import supported_model_types
+from profiling.reference_files import reference_rows
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import operator_times
 from profiling.roofline.precisions import precision_for
@@ -224,7 +228,43 @@ def test_cores_meet_at_the_end_of_a_kernel_and_servers_launch_those_of_prompts_f
 @pytest.mark.parametrize(
     ("device", "usual"),
     [("H200-SXM-141GB", "vllm-v1"), ("T4", "vllm-v1"), ("RTX-4090", "llama.cpp"), ("P40", "llama.cpp"),
-     ("tesla m40 24gb", "llama.cpp"), ("tesla k80", "llama.cpp"), ("TPU-v5e", "vllm-v1")],
+     ("P100-SXM2-16GB", "llama.cpp"), ("V100-PCIe-16GB", "vllm-v1"), ("tesla m40 24gb", "llama.cpp"),
+     ("tesla k80", "llama.cpp"), ("TPU-v5e", "vllm-v1")],
 )  # fmt: skip
 def test_data_centre_cards_older_than_vllm_run_llama_cpp(device: str, usual: str) -> None:
     assert default_engine(find(device)) == usual
+
+
+def test_a_card_too_old_for_an_engine_is_named_with_what_it_lacks() -> None:
+    assert too_old("vllm", find("P100-PCIe-16GB")) == (
+        "vllm needs compute capability 7.0 or more; P100-PCIe-16GB has 6.0."
+    )
+    old = [too_old("sglang", find(name)) != "" for name in ("V100-PCIe-16GB", "T4", "RTX-2000-Ada-16GB", "MI50-32GB")]
+    assert old == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "engine"),
+    [
+        ("google/t5gemma-2b-2b-ul2", "RTX-4090", "transformers"), ("openbmb/MiniCPM-SALA", "RTX-4090", "transformers"),
+        ("openbmb/MiniCPM-SALA", "H100-SXM5-80GB", "sglang"),
+        ("google/paligemma2-3b-pt-224", "RTX-4090", "transformers"),
+        ("google/paligemma2-3b-pt-224", "H100-SXM5-80GB", "vllm-v1"),
+        ("thinkingmachines/Inkling", "RTX-4090", "llama.cpp"),
+        ("Qwen/Qwen3.8-Flash-Next", "RTX-4090", "llama.cpp"),
+    ],
+)  # fmt: skip
+def test_a_model_runs_by_default_on_an_engine_that_reads_its_family(name: str, device: str, engine: str) -> None:
+    assert engine_for(load(name), find(device)) == engine
+
+
+def test_no_command_is_named_for_an_engine_that_is_not_known_to_read_the_family() -> None:
+    t5gemma, kolibri = load("google/t5gemma-2b-2b-ul2"), load("Aleph-Alpha/Kolibri-1")
+    run, check = commands(t5gemma, "gguf-q8_0", "ollama", RTX, context=4096)
+    assert run == check == "# ollama does not read t5gemma; Transformers has its code"
+    assert commands(kolibri, "bf16", "llama.cpp", RTX, context=4096)[0] == (
+        "# no list here says that llama.cpp reads kolibri1; Transformers has its code"
+    )
+    assert commands(kolibri, "bf16", "vllm", H200, context=4096)[0].startswith("vllm serve Aleph-Alpha/Kolibri-1 ")
+    table = {row["model_type"] for row in reference_rows("engine_families.csv")}
+    assert set(supported_model_types()) <= table
