@@ -34,6 +34,15 @@ _TRAFFIC = {
 FORMAT_NAMES = {"fp16": "bf16/fp16"}
 
 
+def said_of_model(model: Architecture) -> tuple[str, ...]:
+    """How its config was read, and what the checkpoint holds that is not counted, as sentences."""
+    own = (note for note in model.notes if note not in model.published_format.notes)
+    beside = "; ".join(map(str, model.not_counted))
+    sized = any(part.is_tower and part.parameters for part in model.not_counted)
+    room = "; the upper end of memory allows for towers" if sized else ""
+    return (*(f"{model.name}: {note}." for note in own), *((f"Not counted: {beside}{room}.",) if beside else ()))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What is known of one configuration.
@@ -87,6 +96,7 @@ class Answer:
         query, model, estimate = self.question, self.model, self.estimate
         notes = list(self.assumed)
         notes += [f"{model.name}: {note}" for note in model.count_notes]
+        notes += said_of_model(model)
         if query.weight_format is None and query.weight_bits is None:
             stored = model.published_format
             notes.append(f"Weights as published: {stored.name} ({stored.basis}).")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
-from profiling.answers.answer import beyond_length
+from profiling.answers.answer import beyond_length, said_of_model
 from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.answers.commands import PROMPT, commands
 from profiling.answers.door import Door, engine_for, said_of_engine, usual_engine
@@ -159,6 +159,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     if query.weight_format is None and query.weight_bits is None:
         stored = model.published_format
         notes += [f"Weights as published: {stored.name} ({stored.basis}).", *stored.notes]
+    notes += said_of_model(model)
     notes += beyond_length(model, question.context)
     if rows["devices"].null_count():
         notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")
@@ -247,7 +248,7 @@ def fit_on(
             flags=split.flags, kv=kv or f"{question.kv_bits:g}", options=question.options,
         )  # fmt: skip
         rows.append({"model": model.name, "weight_format": weight_format, **split.row(), "run": run, "check": check})
-    notes += beyond_length(model, question.context)
+    notes += [*said_of_model(model), *beyond_length(model, question.context)]
     return pl.DataFrame(rows, infer_schema_length=None), tuple(dict.fromkeys(notes))
 
 

@@ -58,10 +58,14 @@ _MOLMO_WIDTH, _MOLMO_TOWER = 1024, 298_253_312
 _IDEFICS = {"num_hidden_layers": 12, "intermediate_size": 3072, "num_attention_heads": 16}
 _DEFAULTS: Mapping[str, Mapping[str, int]] = {"idefics3": _IDEFICS, "smolvlm": _IDEFICS}
 """Widths of towers that configs of a family may leave out, as transformers fills them in."""
+_UNLIKE_TRANSFORMERS = frozenset({"inkling_vision"})
+"""Towers that are no transformers: patches are joined step by step."""
+_DENSE_AHEAD = ("inkling",)
+"""Families whose layers that predict ahead have no experts (transformers)."""
 _HEADLESS = frozenset({"minicpmv", "minicpmo"})
 """Families that leave out SigLIP's pooling though no field says so."""
 MTP_FIELDS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
-          "mtp_num_layers")  # fmt: skip
+          "mtp_num_layers", "num_mtp_layers")  # fmt: skip
 """Fields that say how many layers predict ahead."""
 
 
@@ -307,6 +311,8 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
         if name == "audio tower":
             if key != "encoder_config" or sound.is_known(str(tower.get("model_type", ""))):
                 yield Uncounted(name, sound.audio_parameters(tower), tower=sound.audio_tower(tower, config))
+        elif str(tower.get("model_type", "")) in _UNLIKE_TRANSFORMERS:
+            yield Uncounted(name, None)
         elif name == "vision tower":
             tower = {**_DEFAULTS.get(str(config.get("model_type", "")), {}), **tower}
             widths = vision_tower(config, tower, model.hidden_size)
@@ -325,10 +331,20 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
     if unstated and not towers.get("vision_config"):
         yield Uncounted("vision tower", unstated)
     yield from _task_adapters(text, model)
-    mtp_layers = size_of(text, *MTP_FIELDS) or size_of(config, *MTP_FIELDS)
-    if mtp_layers and model.kind == "decoder":
-        hidden = model.hidden_size
-        last = model.main.layers[model.main.order[-1] if model.main.order else -1]
-        each = sum(step.parameters for step in last.steps) + 2 * hidden**2 + 3 * hidden
-        layers = "layer that predicts ahead" if mtp_layers == 1 else "layers that predict ahead"
-        yield Uncounted(f"{mtp_layers} {layers} (MTP)", mtp_layers * each, is_tower=False, mtp_layers=mtp_layers)
+    yield from _ahead(config, text, model)
+
+
+def _ahead(config: Mapping[str, Any], text: Mapping[str, Any], model: Architecture) -> Iterator[Uncounted]:
+    """Layers that predict further tokens, each as wide as the model's last."""
+    apart = config.get("mtp_config")
+    stated = (text, config, apart if isinstance(apart, Mapping) else {})
+    ahead = next((found for part in stated if (found := size_of(part, *MTP_FIELDS))), 0)
+    if not ahead or model.kind != "decoder":
+        return
+    hidden = model.hidden_size
+    last = model.main.layers[model.main.order[-1] if model.main.order else -1]
+    if model.model_type.startswith(_DENSE_AHEAD):
+        last = next((layer for layer in model.main.layers if not layer.experts), last)
+    each = sum(step.parameters for step in last.steps) + 2 * hidden**2 + 3 * hidden
+    layers = "layer that predicts ahead" if ahead == 1 else "layers that predict ahead"
+    yield Uncounted(f"{ahead} {layers} (MTP)", ahead * each, is_tower=False, mtp_layers=ahead)

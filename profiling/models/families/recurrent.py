@@ -211,7 +211,9 @@ def plamo2(config: Config) -> Architecture:
         return enabled and (index < count - 1 if count <= step // 2 else index % step != step // 2)
 
     specs = [mamba if is_mamba(index) else attention for index in range(count)]
-    return decoder(config, specs, Ends(tied=config.flag("tie_word_embeddings", default=True)))
+    model = decoder(config, specs, Ends(tied=config.flag("tie_word_embeddings", default=True)))
+    note = "its own code attends within a window; engines keep and read the whole cache, and so it is counted"
+    return replace(model, notes=(*model.notes, note))
 
 
 def minicpm_sala(config: Config) -> Architecture:
@@ -238,7 +240,12 @@ def minicpm_sala(config: Config) -> Architecture:
     if set(kinds) - {"minicpm4", "lightning-attn"} or len(kinds) != config.integer("num_hidden_layers"):
         raise InvalidConfig(f"{config.name}: mixer_types must name minicpm4 or lightning-attn for every layer")
     specs = [base if kind == "minicpm4" else lightning for kind in kinds]
-    return decoder(config, specs, Ends(tied=config.flag("tie_word_embeddings", default=False)))
+    model = decoder(config, specs, Ends(tied=config.flag("tie_word_embeddings", default=False)))
+    note = (
+        "in long texts its own code reads chosen blocks of the cache alone; all of it is counted as read, and the "
+        "means of keys by which blocks are chosen are not counted"
+    )
+    return replace(model, notes=(*model.notes, note))
 
 
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profiling.answers.answer import said_of_model
 from profiling.errors import InvalidConfig, UnsupportedModelType
 from profiling.memory.need import kv_cache_bytes
 from profiling.models.architecture import Architecture
@@ -527,6 +528,15 @@ def test_local_layers_have_the_heads_that_a_config_states_for_them() -> None:
     state = {"model_type": "mamba", "hidden_size": 768, "num_hidden_layers": 4, "state_size": 16, "vocab_size": 50280,
              "time_step_rank": 48}  # fmt: skip
     assert from_config({**state, "intermediate_size": 3072}) == from_config({**state, "expand": 4})
+
+
+def test_what_is_counted_otherwise_than_a_models_own_code_does_is_said() -> None:
+    assert "own code attends within a window" in load("pfnet/plamo-2-8b").notes[0]
+    assert "own code reads chosen blocks of the cache alone" in load("openbmb/MiniCPM-SALA").notes[0]
+    inkling = {str(part) for part in load("thinkingmachines/Inkling").not_counted}
+    assert inkling == {"vision tower, size unknown", "audio tower, size unknown",
+                       "8 layers that predict ahead (MTP), about 5.29 B"}  # fmt: skip
+    assert said_of_model(load("thinkingmachines/Inkling"))[-1].startswith("Not counted: vision tower, size unknown; ")
 
 
 def test_a_part_of_a_config_that_nothing_reads_is_named() -> None:
