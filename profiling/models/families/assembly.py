@@ -246,7 +246,8 @@ def _single(
     only = stack(role, layers, ends, vocabulary=vocabulary, hidden=hidden, order=order)
     biases = sum(spec.mixture.experts for spec in specs if spec.mixture and spec.mixture.selection_bias)
     notes = (f"+{biases:,}: router correction biases, which transformers keeps as buffers",) if biases else ()
-    return Architecture(config.name, config.model_type, hidden, vocabulary, (only,), max_position(config), notes)
+    return Architecture(config.name, config.model_type, hidden, vocabulary, (only,), max_position(config),
+                        count_notes=notes)  # fmt: skip
 
 
 def max_position(config: Config) -> int | None:

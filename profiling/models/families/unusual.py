@@ -131,7 +131,7 @@ def _ngram_steps(config: Config, place: int, wide: int) -> tuple[Step, ...]:
         Linear(name="ngram_value", inputs=(source,), width_in=width, width_out=hidden),
         Normalisation(name="ngram_norm", inputs=("ngram_key", "ngram_value"), width=3 * wide, gains=3 * wide),
         Convolution(name="ngram_convolution", inputs=("ngram_norm",), channels=wide, kernel=kernel,
-                    kept=(kernel - 1) * reach),
+                    state_inputs=(kernel - 1) * reach),
     )  # fmt: skip
 
 
