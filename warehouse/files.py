@@ -90,7 +90,7 @@ def writing_to(home: Path) -> Iterator[None]:
     """
     try:
         yield
-    except NotWritable:
+    except (NotWritable, NotReadable):
         raise
     except Exception as error:
         if (advice := _advice(error, home)) is None:
@@ -116,6 +116,44 @@ def _advice(error: Exception, home: Path) -> str | None:
         f"This user may not write to all of {home}; run this as the owner of that folder, or set"
         " SKYLINE_HOME to one of your own. Reading needs no more than to read it."
     )
+
+
+class NotReadable(OSError):
+    """A home, or a part of it, may not be read by this user. The text says what, and what to do."""
+
+
+def not_readable(path: Path | str) -> NotReadable:
+    """The error of what this user may not read."""
+    return NotReadable(
+        f"This user may not read {path}; run this as its owner, have the owner make the home readable"
+        " (chmod -R a+rX), or set SKYLINE_HOME to a home of your own."
+    )
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Have the block say what to do where somebody else alone may read.
+
+    Raises:
+        NotReadable: in the place of the system's own error.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise not_readable(error.filename or "a file") from error
+
+
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted by name; nothing where it is none. Globs take what may not be read for empty.
+
+    Raises:
+        NotReadable: this user may not look into it.
+    """
+    with reading():
+        try:
+            return sorted(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 class NotAFile(OSError):

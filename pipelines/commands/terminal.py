@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from analytics.units import counted
-from warehouse.settings import Settings
+from warehouse.files import not_readable
+from warehouse.settings import BrokenSettings, Settings
 
 for _name in ("stdin", "stdout", "stderr"):
     if getattr(sys, _name) is None:  # closed by whoever started us; no file of ours may take its number
@@ -153,6 +154,8 @@ def _sentence(error: Exception) -> str:
     library = type(error).__module__.split(".")[0]
     if library in {"_duckdb", "duckdb"}:
         return f"The query failed: {str(error).split(chr(10) + chr(10))[0].strip()}"
+    if isinstance(error, PermissionError) and _is_of_the_home(error):
+        return str(not_readable(error.filename))
     if library in {"analytics", "pipelines", "warehouse", "profiling", "dashboards"} or isinstance(error, OSError):
         return text
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
@@ -161,3 +164,12 @@ def _sentence(error: Exception) -> str:
             for one in error.errors()
         )
     return f"{text} ({type(error).__name__}; run again as `skyline --debug …` to see where)"
+
+
+def _is_of_the_home(error: PermissionError) -> bool:
+    """Whether somebody else's home closed itself to a command; what writes to it says so in its own words."""
+    try:
+        home = Settings().home.absolute()
+    except (ValidationError, BrokenSettings):
+        return False
+    return Path(error.filename or "").absolute().is_relative_to(home)

@@ -112,6 +112,62 @@ def test_a_clock_that_goes_back_makes_no_new_release_an_old_one(home: Path, monk
     assert rollback(folder).path == made[-2].path
 
 
+# Even root is kept out, without the two capabilities that let it read what is closed.
+KEPT_OUT = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+ASK = """
+import contextlib, io, pathlib, sys
+from fastapi.testclient import TestClient
+from api.app import create
+from pipelines.commands.app import main
+from pipelines.commands.terminal import err
+from warehouse.files import NotReadable
+from warehouse.settings import Settings
+for command in ("versions", "snapshots", "fit Meta-Llama-3-8B --accelerator H200"):
+    sys.argv = ["skyline", *command.split()]
+    with contextlib.redirect_stdout(io.StringIO()), err.capture() as said, contextlib.suppress(SystemExit):
+        main()
+    print(command.split()[0], " ".join(said.get().split()), sep=": ")
+try:
+    answer = TestClient(create(Settings())).get("/readyz")
+    print("readyz", answer.status_code, answer.text)
+except NotReadable as error:
+    print("readyz:", error)
+"""
+
+
+@pytest.mark.skipif(not os.geteuid() and not shutil.which("setpriv"), reason="root reads everything")
+@pytest.mark.parametrize(
+    ("closed", "asked"),
+    [
+        (".", {"versions", "snapshots", "fit", "readyz"}),
+        ("published", {"versions", "fit", "readyz"}),
+        ("published/CURRENT", {"versions", "fit", "readyz"}),
+        ("published/skyline-*.duckdb", {"versions", "fit", "readyz"}),
+        ("raw", {"snapshots", "fit", "readyz"}),
+        ("raw/test", {"snapshots"}),
+        ("raw/test/*/*.manifest", {"snapshots"}),
+    ],
+)
+def test_what_somebody_else_closed_is_named_and_never_taken_for_empty(home: Path, closed: str, asked: set[str]) -> None:
+    today = dt.datetime.now(dt.UTC)
+    RawStore(home / "raw").add(b"a", ".csv", Manifest("test", "l", "s", today.date(), "u", None, None, today))
+    (path,) = home.glob(closed) if closed != "." else (home,)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.chmod(0)
+    try:
+        done = subprocess.run(
+            [*([] if os.geteuid() else KEPT_OUT), sys.executable, "-c", ASK], capture_output=True, text=True,
+            check=True, timeout=300, env=os.environ | {"PYTHONPATH": str(REPOSITORY), "SKYLINE_HOME": str(home)},
+            cwd=REPOSITORY,
+        )  # fmt: skip
+    finally:
+        path.chmod(mode)
+    said = [line for line in done.stdout.splitlines() if f"This user may not read {path}" in line]
+    assert {line.replace(":", " ").split()[0] for line in said} == asked, done.stdout + done.stderr
+    assert all("run this as its owner" in line for line in said)
+    assert "Errno" not in done.stdout
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 MiB of its own, which may be filled."""
