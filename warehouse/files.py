@@ -185,6 +185,8 @@ def printable(name: str) -> str:
     Bytes that are no text, and characters that would steer a terminal or turn the order of what is read around, stand
     as their escapes.
     """
+    if name.isprintable():
+        return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
