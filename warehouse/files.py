@@ -79,6 +79,13 @@ class NotWritable(OSError):
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _OF_SQLITE = {"database or disk is full": errno.ENOSPC, "attempt to write a readonly database": errno.EACCES}
+# All that Polars says where a disk has no room for the end of a Parquet file; of one that was cut short it says so too.
+_OF_PARQUET, _NEARLY_FULL_BYTES = "Invalid thrift: transport error", 64 << 20
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error of the system says that a disk, or what one user may take of it, is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 @contextlib.contextmanager
@@ -103,6 +110,8 @@ def _advice(error: Exception, home: Path) -> str | None:
     text = str(error)
     error_code = next((code for code in (*_FULL, *_CLOSED) if os.strerror(code) in text), None)
     error_code = error_code or next((code for message, code in _OF_SQLITE.items() if message in text), None)
+    if error_code is None and _OF_PARQUET in text and shutil.disk_usage(home).free < _NEARLY_FULL_BYTES:
+        error_code = errno.ENOSPC
     if error_code in _FULL:
         return (
             f"The disk of {home} is full. Nothing is lost, and readers keep the release that they have; free some space"
