@@ -59,7 +59,7 @@ class Socket(WSHandler):
         """Open with room for the message that is coming, whose bytes nobody else counts before it is whole."""
         self._coming = self.room.share(address_of(self.request, self.proxies), functools.partial(_close, self))
         if self._coming.take(self.max_message_size):
-            return super().open(*arguments, **named)
+            return super().open(*arguments, **named)  # type: ignore[no-untyped-call]
         return None
 
     async def on_message(self, fragment: str | bytes) -> None:
@@ -68,13 +68,12 @@ class Socket(WSHandler):
         if not is_loopback(address) and not self.allowance.spend(address, len(fragment)):
             self.close(_BEYOND, "This address has sent too much; come back in some minutes.")
             return
-        if self.connection is not None and not self._sent(address).take(len(fragment)):
+        if self.connection is not None and not self._sent(self.connection.session, address).take(len(fragment)):
             return
         await super().on_message(fragment)
 
-    def _sent(self, address: str) -> Share:
+    def _sent(self, session: Any, address: str) -> Share:
         """What was sent to a page; it may stay in it, so that it is counted until its session has ended."""
-        session = self.connection.session
         if (share := self.sent.get(session)) is None:
             share = self.sent[session] = self.room.share(address, functools.partial(_end, weakref.ref(session)))
             session.document.on_session_destroyed(lambda session_context: share.free())  # noqa: ARG005 - Bokeh's own name
