@@ -28,6 +28,7 @@ from dashboards.parts.page import NothingToShow, below, card, html
 from dashboards.parts.session import A_FRAME_MS
 from dashboards.parts.templates import macro
 from dashboards.places import address_of, bound_connections, has_left
+from dashboards.room import room_for
 from dashboards.sockets import Allowance, bound_sockets
 from warehouse import logs
 from warehouse.publish import NotPublished, Release
@@ -56,7 +57,8 @@ def serve(settings: Settings, show: bool = False) -> None:
     logging.getLogger("asyncio").addFilter(serving.is_no_visitor_who_left)
     # A browser describes what it was sent since it last spoke once more; Bokeh keeps what it has, and complains.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
-    bound_sockets(Allowance(), settings.trusted_proxies)
+    room = room_for(settings)
+    bound_sockets(Allowance(), room, settings.trusted_proxies)
     data, metrics = Data(settings), serving.Metrics(settings)
     own = OwnFiles(settings, data)
     pages = (*PAGES, *SUBJECTS, CHART)
@@ -64,7 +66,7 @@ def serve(settings: Settings, show: bool = False) -> None:
     handlers = [
         *finding.patterns(data, PAGES),
         *chart_files.patterns(data, (*PAGES, *SUBJECTS), own),
-        *bringing.patterns(own),
+        *bringing.patterns(own, room),
         *documentation.patterns(),
     ]
     server = pn.serve(

@@ -10,6 +10,8 @@ from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.web import stream_request_body
 
 from dashboards.own_files import COOKIE, STATED_FIELDS, NotTaken, OwnFiles
+from dashboards.places import address_of
+from dashboards.room import Room
 
 # No form of another site can send it, and no script of one may.
 _OURS = "X-Skyline"
@@ -20,9 +22,9 @@ _LONGEST_NAME = 200
 class _Ours(AuthRequestHandler):
     """Requests of our own pages, by whoever may see them."""
 
-    def initialize(self, files: OwnFiles) -> None:
-        """Remember who holds files."""
-        self.files = files
+    def initialize(self, files: OwnFiles, room: Room) -> None:
+        """Remember who holds files, and the room for those that are on their way."""
+        self.files, self.room = files, room
 
     async def prepare(self) -> None:
         """Refuse who may not see the pages, and what another site sends."""
@@ -46,8 +48,9 @@ class Take(_Ours):
 
     async def prepare(self) -> None:
         """Let as many bytes come as one file may have."""
+        self._pieces, self._gave_way = bytearray(), False
+        self._share = self.room.share(address_of(self.request, self.files.settings.trusted_proxies), self._give_way)
         await super().prepare()
-        self._pieces = bytearray()
         if self._finished:
             return
         limit = self.files.settings.own_file_mib << 20
@@ -58,18 +61,35 @@ class Take(_Ours):
             self._refuse(413, f"The most is {self.files.settings.own_file_mib} MiB.")
 
     def data_received(self, chunk: bytes) -> None:
-        """Collect what comes."""
-        self._pieces += chunk
+        """Collect what comes; what there is no room for is heard to its end, so that the answer is heard too."""
+        if not self._gave_way and self._share.take(len(chunk)):
+            self._pieces += chunk
+
+    def _give_way(self) -> None:
+        self._pieces, self._gave_way = bytearray(), True
+
+    def on_finish(self) -> None:
+        """Give back the room; what still comes is not kept."""
+        self.on_connection_close()
+
+    def on_connection_close(self) -> None:
+        """Give back what came of a file whose sender left."""
+        self._give_way()
+        self._share.free()
 
     async def post(self) -> None:
         """Say what was read, or why nothing can be shown."""
+        if self._gave_way:
+            self.set_header("Retry-After", "60")
+            self._refuse(503, "Too much is being sent to this server right now; try again in a minute.")
+            return
+        payload, self._pieces = bytes(self._pieces), bytearray()
+        self._share.free()  # of those who are read there are a few
         name = unquote(self.get_query_argument("name", ""))[-_LONGEST_NAME:]
         stated = {key: self.get_query_argument(key, "")[:_LONGEST_NAME] for key in STATED_FIELDS}
         is_for_inbox = self.get_query_argument("keep", "") == "yes"
         try:
-            token, found = await self.files.take(
-                self.token, name, bytes(self._pieces), stated, is_for_inbox=is_for_inbox
-            )
+            token, found = await self.files.take(self.token, name, payload, stated, is_for_inbox=is_for_inbox)
         except NotTaken as error:
             self._refuse(422, str(error))
             return
@@ -89,6 +109,7 @@ class Remove(_Ours):
         self.write({})
 
 
-def patterns(files: OwnFiles) -> list[tuple[Any, ...]]:
+def patterns(files: OwnFiles, room: Room) -> list[tuple[Any, ...]]:
     """What the server is to answer beside the pages."""
-    return [("/own/file", Take, {"files": files}), ("/own/remove", Remove, {"files": files})]
+    given = {"files": files, "room": room}
+    return [("/own/file", Take, given), ("/own/remove", Remove, given)]

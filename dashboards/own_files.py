@@ -29,7 +29,7 @@ from profiling.foreign import NotJson, parse_json
 from profiling.models.architecture import Architecture
 from profiling.models.names import resolve_model
 from profiling.models.sources import from_config, from_hub
-from warehouse.files import replacing
+from warehouse.files import is_full, replacing
 from warehouse.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -229,6 +229,13 @@ class OwnFiles:
         try:
             async with self._turns:
                 return await self._in_a_process(name, payload, stated)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            LOGGER.warning("no file can be read: the disk of %s is full", tempfile.gettempdir())
+            raise NotTaken(
+                "The disk of this server is full, so that it can read no file; tell whoever runs it."
+            ) from error
         finally:
             self._waiting -= 1
 
@@ -274,7 +281,7 @@ class OwnFiles:
             except (ValueError, IndexError):
                 LOGGER.warning("the reader of %s ended: %s", name, complaint[-2000:].decode("utf-8", "replace"))
                 raise NotTaken(
-                    f"{name} cannot be read: its reader ended without a word, or ran out of memory."
+                    f"{name} cannot be read: its reader ended without a word, or ran out of memory or disk."
                 ) from None
             if "problem" in fields:
                 raise NotTaken(fields["problem"])

@@ -222,7 +222,7 @@ def options(settings: Settings, data: Data, metrics: Metrics, more: Sequence[tup
         "websocket_max_message_size": settings.websocket_mib << 20,
         "session_token_expiration": settings.session_token_s,
         "unused_session_lifetime_milliseconds": settings.unused_session_s * 1000,
-        "check_unused_sessions_milliseconds": min(17_000, settings.unused_session_s * 1000),
+        "check_unused_sessions_milliseconds": min(2_000, settings.unused_session_s * 1000),
         "extra_patterns": patterns,
         # Who sends no whole request in this time is not waited for; websockets are not of these.
         "http_server_kwargs": {

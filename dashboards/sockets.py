@@ -1,22 +1,28 @@
-"""Websockets of the pages: what one address may send through all of its own, so that nobody fills our memory.
+"""Websockets of the pages: what one address may send through all of its own, and all together, so that memory lasts.
 
 A message of Bokeh's has parts without number, each as large as a message may be, and what it says stays in the page.
 """
 
+import functools
+import logging
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from bokeh.server import urls
 from panel.io.server import WSHandler
 
 from dashboards.places import address_of
+from dashboards.room import Room, Share
 from warehouse.addresses import is_loopback
 
+LOGGER = logging.getLogger(__name__)
 MOST_BYTES = 64 << 20
 """An hour of turning and dragging sends a few of these; what a visitor brings comes over HTTP."""
 REFILLED_IN_S = 600.0
 _BEYOND = 1008  # the code of websockets for what a server will not take
+_LATER = 1013  # and for what it will take later
 
 
 class Allowance:
@@ -41,10 +47,20 @@ class Allowance:
 
 
 class Socket(WSHandler):
-    """Panel's websocket, for as long as its address sends no more than it may."""
+    """Panel's websocket, for as long as its address sends no more than it may, and all together no more than fits."""
 
     allowance: Allowance
+    room: Room
+    sent: MutableMapping[Any, Share]
     proxies: Sequence[str] = ()
+    _coming: Share | None = None
+
+    def open(self, *arguments: Any, **named: Any) -> Any:
+        """Open with room for the message that is coming, whose bytes nobody else counts before it is whole."""
+        self._coming = self.room.share(address_of(self.request, self.proxies), functools.partial(_close, self))
+        if self._coming.take(self.max_message_size):
+            return super().open(*arguments, **named)  # type: ignore[no-untyped-call]
+        return None
 
     async def on_message(self, fragment: str | bytes) -> None:
         """Take a part of a message, or close."""
@@ -52,12 +68,40 @@ class Socket(WSHandler):
         if not is_loopback(address) and not self.allowance.spend(address, len(fragment)):
             self.close(_BEYOND, "This address has sent too much; come back in some minutes.")
             return
+        if self.connection is not None and not self._sent(self.connection.session, address).take(len(fragment)):
+            return
         await super().on_message(fragment)
 
+    def _sent(self, session: Any, address: str) -> Share:
+        """What was sent to a page; it may stay in it, so that it is counted until its session has ended."""
+        if (share := self.sent.get(session)) is None:
+            share = self.sent[session] = self.room.share(address, functools.partial(_end, weakref.ref(session)))
+            session.document.on_session_destroyed(lambda session_context: share.free())  # noqa: ARG005 - Bokeh's own name
+        return share
 
-def bound_sockets(allowance: Allowance, proxies: Sequence[str]) -> None:
+    def on_close(self) -> None:
+        """Give back the room for the message that will not come."""
+        if self._coming is not None:
+            self._coming.free()
+        super().on_close()
+
+
+def _end(session: "weakref.ref[Any]") -> None:
+    if (found := session()) is not None:
+        found.request_expiration()
+        for connection in list(found._subscribed_connections):
+            _close(connection._socket)
+
+
+def _close(socket: Socket) -> None:
+    LOGGER.warning("closed a page of %s: all pages together were sent more than fits", socket.request.remote_ip)
+    socket.close(_LATER, "All pages together were sent more than this server can hold, and this one most.")
+
+
+def bound_sockets(allowance: Allowance, room: Room, proxies: Sequence[str]) -> None:
     """Have the servers that are made from now on answer websockets so; as Panel does, in Bokeh's list of addresses."""
-    bounded: Any = type("Socket", (Socket,), {"allowance": allowance, "proxies": tuple(proxies)})
+    chosen = {"allowance": allowance, "room": room, "sent": weakref.WeakKeyDictionary(), "proxies": tuple(proxies)}
+    bounded: Any = type("Socket", (Socket,), chosen)
     urls.per_app_patterns[:] = [
         (route, bounded if issubclass(handler, WSHandler) else handler)
         for route, handler in ((pattern[0], pattern[1]) for pattern in urls.per_app_patterns)

@@ -79,6 +79,13 @@ class NotWritable(OSError):
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _OF_SQLITE = {"database or disk is full": errno.ENOSPC, "attempt to write a readonly database": errno.EACCES}
+# All that Polars says where a disk has no room for the end of a Parquet file; of one that was cut short it says so too.
+_OF_PARQUET, _NEARLY_FULL_BYTES = "Invalid thrift: transport error", 64 << 20
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error of the system says that a disk, or what one user may take of it, is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 @contextlib.contextmanager
@@ -90,7 +97,7 @@ def writing_to(home: Path) -> Iterator[None]:
     """
     try:
         yield
-    except NotWritable:
+    except (NotWritable, NotReadable):
         raise
     except Exception as error:
         if (advice := _advice(error, home)) is None:
@@ -103,6 +110,8 @@ def _advice(error: Exception, home: Path) -> str | None:
     text = str(error)
     error_code = next((code for code in (*_FULL, *_CLOSED) if os.strerror(code) in text), None)
     error_code = error_code or next((code for message, code in _OF_SQLITE.items() if message in text), None)
+    if error_code is None and _OF_PARQUET in text and shutil.disk_usage(home).free < _NEARLY_FULL_BYTES:
+        error_code = errno.ENOSPC
     if error_code in _FULL:
         return (
             f"The disk of {home} is full. Nothing is lost, and readers keep the release that they have; free some space"
@@ -116,6 +125,44 @@ def _advice(error: Exception, home: Path) -> str | None:
         f"This user may not write to all of {home}; run this as the owner of that folder, or set"
         " SKYLINE_HOME to one of your own. Reading needs no more than to read it."
     )
+
+
+class NotReadable(OSError):
+    """A home, or a part of it, may not be read by this user. The text says what, and what to do."""
+
+
+def not_readable(path: Path | str) -> NotReadable:
+    """The error of what this user may not read."""
+    return NotReadable(
+        f"This user may not read {path}; run this as its owner, have the owner make the home readable"
+        " (chmod -R a+rX), or set SKYLINE_HOME to a home of your own."
+    )
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Have the block say what to do where somebody else alone may read.
+
+    Raises:
+        NotReadable: in the place of the system's own error.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise not_readable(error.filename or "a file") from error
+
+
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted by name; nothing where it is none. Globs take what may not be read for empty.
+
+    Raises:
+        NotReadable: this user may not look into it.
+    """
+    with reading():
+        try:
+            return sorted(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 class NotAFile(OSError):
@@ -147,6 +194,8 @@ def printable(name: str) -> str:
     Bytes that are no text, and characters that would steer a terminal or turn the order of what is read around, stand
     as their escapes.
     """
+    if name.isprintable():
+        return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 

@@ -7,6 +7,7 @@ who hold it open; so every release has its own name, and `CURRENT` names the one
 import datetime as dt
 import hashlib
 import json
+import os
 import re
 import shutil
 import time
@@ -22,7 +23,18 @@ import polars as pl
 from warehouse.contracts import Table
 from warehouse.contracts.table import SNAPSHOT
 from warehouse.database import connect
-from warehouse.files import TEMPORARY_PREFIX, ordinary, put, remove, sync_folder, write_text
+from warehouse.files import (
+    TEMPORARY_PREFIX,
+    NotReadable,
+    listed,
+    not_readable,
+    ordinary,
+    put,
+    reading,
+    remove,
+    sync_folder,
+    write_text,
+)
 from warehouse.format import FORMAT, refusal
 from warehouse.lake import REST, Lake
 from warehouse.project import version
@@ -37,6 +49,10 @@ _RELEASE = re.compile(r"skyline-(\d+)\.duckdb")
 
 class NotPublished(LookupError):
     """There is no published warehouse to read."""
+
+
+class NotReadableHere(NotPublished, NotReadable):
+    """There is one, and this user may not read it."""
 
 
 class BrokenRelease(RuntimeError):
@@ -62,6 +78,7 @@ def current(folder: Path) -> Release:
 
     Raises:
         NotPublished: nothing was published there, or the pointer names a missing file.
+        NotReadableHere: this user may not read the pointer or the release.
     """
     try:
         pointer = json.loads(ordinary(folder / POINTER).read_text(encoding="utf-8"))
@@ -75,21 +92,26 @@ def current(folder: Path) -> Release:
             ) from None
         raise NotPublished(f"No warehouse is published in {folder}; run `skyline refresh` first.") from None
     except PermissionError as error:
-        raise NotPublished(
-            f"This user may not read {error.filename}; run this as its owner, or have {folder} made readable."
-        ) from error
+        raise NotReadableHere(str(not_readable(error.filename))) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise NotPublished(f"{folder / POINTER} is not readable ({error}); run `skyline refresh`.") from error
     if form > FORMAT:
         raise NotPublished(refusal(folder, str(pointer.get("written_by", "a newer version"))))
     if not release.path.is_file():
         raise NotPublished(f"{release.path} is missing; run `skyline refresh` to publish it again.")
+    if not os.access(release.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise NotReadableHere(str(not_readable(release.path)))
     return release
 
 
 def releases(folder: Path) -> list[Path]:
-    """Database files of the folder, newest first."""
-    paths = (path for path in folder.glob("skyline-*.duckdb") if _RELEASE.fullmatch(path.name) and path.is_file())
+    """Database files of the folder, newest first.
+
+    Raises:
+        NotReadable: this user may not look into it.
+    """
+    with reading():
+        paths = [path for path in listed(folder) if _RELEASE.fullmatch(path.name) and path.is_file()]
     return sorted(paths, key=_number, reverse=True)
 
 

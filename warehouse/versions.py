@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.database import connect
+from warehouse.files import NotReadable
 from warehouse.publish import LINK, NotPublished, Release, current, flip_link, point_at, releases
 
 ROLLED_BACK = "rolled back"
@@ -39,9 +40,14 @@ def versions(folder: Path, *, examine: bool = False) -> list[Version]:
     Args:
         folder: Where releases live.
         examine: Whether every value of each is read.
+
+    Raises:
+        NotReadable: this user may not read them.
     """
     try:
         read = current(folder).path
+    except NotReadable:
+        raise
     except NotPublished:
         read = None
     all_releases = [Release(path, "") for path in releases(folder)]

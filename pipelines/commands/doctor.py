@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.runs.writer_lock import UNFINISHED
 from pipelines.sources.boards.declaration import BrokenDeclaration, declared
 from pipelines.sources.raw_store import BrokenManifest, RawStore
+from warehouse.files import NotReadable, listed
 from warehouse.format import misplaced
 from warehouse.publish import LINK, NotPublished, current
 from warehouse.settings import Settings
@@ -74,10 +75,15 @@ def _storage(settings: Settings) -> Iterator[Finding]:
 
 
 def _warehouse(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
+    try:
+        yield from _damage(settings, thorough=thorough)
+    except NotReadable as error:
+        yield Finding("warehouse", fine=False, detail="this user may not read all of the home", advice=str(error))
+
+
+def _damage(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
     """What the next refresh would mend, without mending it."""
-    if settings.home.exists() and not os.access(settings.home, os.R_OK | os.X_OK):
-        yield Finding("warehouse", fine=False, detail="this user may not read the home", advice="run as its owner")
-        return
+    listed(settings.home)
     if (settings.home / UNFINISHED).exists():
         yield _mended_by_refresh("last writer", "was killed; what it left is swept by the next")
     for path in misplaced(settings.home):

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from analytics.units import counted
-from warehouse.settings import Settings
+from warehouse.files import is_full, not_readable
+from warehouse.settings import BrokenSettings, Settings
 
 for _name in ("stdin", "stdout", "stderr"):
     if getattr(sys, _name) is None:  # closed by whoever started us; no file of ours may take its number
@@ -113,13 +114,31 @@ def print_rows(frame: Any, form: Format, output: Path | None = None, shown: Sequ
         return
     payload = as_bytes(frame, form.value)
     if output is not None:
-        output.write_bytes(payload)
+        _write(output, payload)
         err.print(f"{counted(frame.height, 'row')} written to {output}")
     elif form is Format.PARQUET and sys.stdout.isatty():
         raise UserError("Parquet is binary; write it to a file with --output FILE or > FILE.")
     else:
         sys.stdout.buffer.write(payload)
         sys.stdout.buffer.flush()
+
+
+def _write(output: Path, payload: bytes) -> None:
+    """Write a file; where the disk is full, half of one is not left.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    try:
+        output.write_bytes(payload)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        if output.is_file():
+            output.unlink()
+        raise UserError(
+            f"The disk is full, so {output} was not written; free some space, or name another with --output."
+        ) from error
 
 
 def become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
@@ -153,6 +172,10 @@ def _sentence(error: Exception) -> str:
     library = type(error).__module__.split(".")[0]
     if library in {"_duckdb", "duckdb"}:
         return f"The query failed: {str(error).split(chr(10) + chr(10))[0].strip()}"
+    if is_full(error):
+        return f"The disk that this is written to is full ({text}); free some space, and run this again."
+    if isinstance(error, PermissionError) and _is_of_the_home(error):
+        return str(not_readable(error.filename))
     if library in {"analytics", "pipelines", "warehouse", "profiling", "dashboards"} or isinstance(error, OSError):
         return text
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
@@ -161,3 +184,12 @@ def _sentence(error: Exception) -> str:
             for one in error.errors()
         )
     return f"{text} ({type(error).__name__}; run again as `skyline --debug …` to see where)"
+
+
+def _is_of_the_home(error: PermissionError) -> bool:
+    """Whether somebody else's home closed itself to a command; what writes to it says so in its own words."""
+    try:
+        home = Settings().home.absolute()
+    except (ValidationError, BrokenSettings):
+        return False
+    return Path(error.filename or "").absolute().is_relative_to(home)

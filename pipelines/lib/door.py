@@ -11,6 +11,7 @@ from pipelines.sources.hub.models import architectures_of, fetched_models, keep
 from profiling.answers.door import Door, shipped_door
 from profiling.models.architecture import Architecture
 from warehouse.contracts.prices import ACCELERATOR_PRICES, TABLES
+from warehouse.files import NotReadable
 from warehouse.publish import NotPublished
 from warehouse.reader import PerRelease, Reader
 from warehouse.settings import Settings
@@ -40,6 +41,8 @@ def published_door(reader: Reader, settings: Settings | None = None, *, online: 
     def door() -> Door:
         try:
             return published()
+        except NotReadable:  # its facts are others than those that ship
+            raise
         except NotPublished:
             offers, grids = price_list(ACCELERATOR_PRICES).to_dicts(), grid_intensities().to_dicts()
             return shipped_door(offers, grids, market=shipped_market, own_models=own, look_up=finds)

@@ -36,6 +36,7 @@ from warehouse.contracts.boards import BENCHMARK_RESULTS
 from warehouse.contracts.frontier import EFFICIENCY
 from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, MODELS, REJECTED_ROWS, SNAPSHOTS
 from warehouse.contracts.sources import SNAPSHOTS as ALL_SNAPSHOTS
+from warehouse.files import NotReadable
 from warehouse.lake import Lake
 from warehouse.publish import NotPublished
 from warehouse.reader import Reader
@@ -177,6 +178,8 @@ def _published_board(settings: Settings, board: str, metric_version: str) -> _Bo
             " ORDER BY (any_value(s.coverage) = 'full') DESC, s.as_of_date DESC, count(*) DESC LIMIT 1",
             {"board": board, "version": metric_version},
         )
+    except NotReadable:
+        raise
     except NotPublished:
         return nothing
     if newest.is_empty():
@@ -307,6 +310,8 @@ def _is_published(settings: Settings, run_id: str) -> bool:
         rows = Reader(settings.published).query(
             f"SELECT 1 FROM {profile_tables.ENVIRONMENTS.relation} WHERE run_id = $run_id", {"run_id": run_id}
         )
+    except NotReadable:
+        raise
     except NotPublished:
         return False
     return not rows.is_empty()

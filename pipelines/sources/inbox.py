@@ -54,7 +54,11 @@ class Marks:
 
     def has(self, dropped: Dropped, code: str = "") -> bool:
         """Whether that state was read, or set aside by the same code."""
-        return self._read.get(dropped.name) in {dropped.state, f"{dropped.state} set aside by {code}"}
+        return self.knows(dropped.name, dropped.state, code)
+
+    def knows(self, name: str, state: str, code: str) -> bool:
+        """The same of what has that name."""
+        return self._read.get(name) in {state, f"{state} set aside by {code}"}
 
     def put(self, dropped: Dropped, set_aside_by: str | None = None) -> None:
         """Note that it was read, or by which code it was set aside."""
@@ -78,8 +82,16 @@ def new_files(settings: Settings, code: str = "") -> list[Dropped]:
     """Files at any depth of a kind that some source reads, whole, and not yet read in their present state."""
     marks = Marks(settings)
     moment = time.time()
-    dropped = (dropped_file(path, settings.inbox) for path in _files(settings.inbox))
-    return [each for each in dropped if each and not marks.has(each, code) and _is_complete(each.path, moment)]
+    found = []
+    for entry, name in _entries(str(settings.inbox)):
+        # Thousands may lie there that were read long ago: such a one costs one look at its size and times.
+        state = _state_of(entry)
+        if state is None or marks.knows(name, state, code):
+            continue
+        path = Path(entry.path)
+        if _is_complete(path, moment):
+            found.append(Dropped(path, name, state))
+    return found
 
 
 def complete_files(folder: Path, now_s: float) -> list[Path]:
@@ -97,8 +109,19 @@ def dropped_file(path: Path, inbox: Path) -> Dropped | None:
 
 def _state(path: Path) -> str:
     """Names what a file holds: whoever writes to it can set its time back, but not the time at which he did so."""
-    stat = path.stat()
+    return _state_text(path.stat())
+
+
+def _state_text(stat: os.stat_result) -> str:
     return f"{stat.st_mtime_ns}:{stat.st_size}:{stat.st_ctime_ns}"
+
+
+def _state_of(entry: "os.DirEntry[str]") -> str | None:
+    """The same of what was just listed; None where it went meanwhile."""
+    try:
+        return _state_text(entry.stat())
+    except OSError:
+        return None
 
 
 def dropped_bundle(path: Path, inbox: Path) -> Dropped | None:
@@ -167,12 +190,31 @@ def digest_of_state(parts: Iterator[str]) -> str:
 
 
 def _files(inbox: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(inbox):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not is_bundle(Path(folder) / name))
-        for name in sorted(names):
-            path = Path(folder) / name
-            if suffix_of(name) in SUFFIXES and not name.startswith(".") and path.is_file():
-                yield path
+    return (Path(entry.path) for entry, _ in _entries(str(inbox)))
+
+
+def _entries(folder: str, within: str = "") -> Iterator[tuple["os.DirEntry[str]", str]]:
+    """Files of a folder, at any depth, of a kind that some source reads, and their names below it; in their order."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:  # it is not there, went meanwhile, or is closed to us
+        return
+    deeper = []
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if not is_bundle(Path(entry.path)):
+                deeper.append(entry)
+        elif suffix_of(entry.name) in SUFFIXES and _is_file(entry):
+            yield entry, printable(within + entry.name)
+    for entry in deeper:
+        yield from _entries(entry.path, f"{within}{entry.name}/")
+
+
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    # Of a link that leads in a circle the one fails, the other knows.
+    return Path(entry.path).is_file() if entry.is_symlink() else entry.is_file()
 
 
 def _is_complete(path: Path, now_s: float) -> bool:

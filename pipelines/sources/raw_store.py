@@ -14,8 +14,11 @@ from pathlib import Path
 from warehouse.files import (
     ASIDE_PREFIX,
     TEMPORARY_PREFIX,
+    listed,
+    not_readable,
     ordinary,
     read_object,
+    reading,
     remove,
     replacing,
     set_aside,
@@ -140,6 +143,7 @@ class RawStore:
 
         Raises:
             BrokenManifest: a disk or a copy lost bytes; the message names the file.
+            NotReadable: this user may not read one of them.
         """
         stored_files = [
             RawSnapshot(stored, manifest_path.stem, _read_manifest(manifest_path))
@@ -152,10 +156,10 @@ class RawStore:
 
     def _pairs(self, source: str = "*") -> Iterator[tuple[Path, Path | None]]:
         """Every manifest with its file, or None where that is lost; every folder is listed once."""
-        for folder in sorted(self._folder.glob(f"{source}/*")):
+        for folder in (each for one in self.sources() if source in ("*", one) for each in listed(self._folder / one)):
             files: defaultdict[str, list[Path]] = defaultdict(list)
             manifests = []
-            for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            for path in listed(folder):
                 if path.name.startswith((TEMPORARY_PREFIX, ASIDE_PREFIX)):
                     continue
                 if path.suffix == ".manifest":
@@ -192,6 +196,8 @@ class RawStore:
             if seen.get(self._name(stored)) == _state(stored):
                 return None
             actual = digest(stored.read_bytes())
+        except PermissionError as error:
+            raise not_readable(stored) from error
         except OSError as error:
             return f"it cannot be read: {error.strerror}"
         return None if actual == sha256 else f"its bytes have the digest {actual[:10]}…"
@@ -290,6 +296,8 @@ class RawStore:
             ]
         except FileNotFoundError:
             return []
+        except PermissionError as error:
+            raise not_readable(record) from error
         except (OSError, ValueError, LookupError, TypeError) as error:
             # Taken for empty, it would bring back what somebody took out.
             raise BrokenManifest(
@@ -302,8 +310,13 @@ class RawStore:
         write_text(self._folder / _FORGOTTEN, text)
 
     def sources(self) -> list[str]:
-        """Sources that have stored something."""
-        return sorted(path.name for path in self._folder.glob("*") if path.is_dir())
+        """Sources that have stored something.
+
+        Raises:
+            NotReadable: this user may not look.
+        """
+        with reading():
+            return [path.name for path in listed(self._folder) if path.is_dir()]
 
     def forget_set_aside(self, sha256: str) -> None:
         """Drop a file that was set aside, once a layout for it is known."""
@@ -337,6 +350,8 @@ def _read_manifest(path: Path) -> Manifest:
         # Older versions did not say it; a date that is the day of retrieval is then none of the source.
         fields.setdefault("is_dated", fields["as_of"] != fields["retrieved_at"].date())
         return Manifest(**fields)
+    except PermissionError as error:
+        raise not_readable(path) from error
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise BrokenManifest(
             f"{path} cannot be read ({error}); restore it from a backup, or delete both it and its data file and run"

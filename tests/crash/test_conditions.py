@@ -1,7 +1,9 @@
 """A disk that is full, a folder that may not be written, a clock that goes back: the release before stays readable."""
 
+import contextlib
 import datetime as dt
 import errno
+import json
 import os
 import random
 import shutil
@@ -11,18 +13,22 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
+from pipelines.commands.terminal import Format, UserError, one_sentence, print_rows
+from pipelines.runs.refresh import refresh
 from pipelines.runs.writer_lock import only_writer
 from pipelines.sources.raw_store import Manifest, RawStore
 from tests.warehouse.small_tables import TABLES, write_version
-from warehouse.files import TEMPORARY_PREFIX, NotWritable
+from warehouse.files import TEMPORARY_PREFIX, NotWritable, write_text
 from warehouse.lake import Lake
-from warehouse.publish import current, publish, releases
+from warehouse.publish import POINTER, current, publish, releases
 from warehouse.reader import Reader
 from warehouse.settings import Settings
-from warehouse.versions import rollback, versions
+from warehouse.versions import fault, rollback, versions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WHOLE = "SELECT count(*), min(version), max(version) FROM marts.versions"
@@ -112,17 +118,80 @@ def test_a_clock_that_goes_back_makes_no_new_release_an_old_one(home: Path, monk
     assert rollback(folder).path == made[-2].path
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 MiB of its own, which may be filled."""
-    folder = tmp_path / "disk"
+# Even root is kept out, without the two capabilities that let it read what is closed.
+KEPT_OUT = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+ASK = """
+import contextlib, io, pathlib, sys
+from fastapi.testclient import TestClient
+from api.app import create
+from pipelines.commands.app import main
+from pipelines.commands.terminal import err
+from warehouse.files import NotReadable
+from warehouse.settings import Settings
+for command in ("versions", "snapshots", "fit Meta-Llama-3-8B --accelerator H200"):
+    sys.argv = ["skyline", *command.split()]
+    with contextlib.redirect_stdout(io.StringIO()), err.capture() as said, contextlib.suppress(SystemExit):
+        main()
+    print(command.split()[0], " ".join(said.get().split()), sep=": ")
+try:
+    answer = TestClient(create(Settings())).get("/readyz")
+    print("readyz", answer.status_code, answer.text)
+except NotReadable as error:
+    print("readyz:", error)
+"""
+
+
+@pytest.mark.skipif(not os.geteuid() and not shutil.which("setpriv"), reason="root reads everything")
+@pytest.mark.parametrize(
+    ("closed", "asked"),
+    [
+        (".", {"versions", "snapshots", "fit", "readyz"}),
+        ("published", {"versions", "fit", "readyz"}),
+        ("published/CURRENT", {"versions", "fit", "readyz"}),
+        ("published/skyline-*.duckdb", {"versions", "fit", "readyz"}),
+        ("raw", {"snapshots", "fit", "readyz"}),
+        ("raw/test", {"snapshots"}),
+        ("raw/test/*/*.manifest", {"snapshots"}),
+    ],
+)
+def test_what_somebody_else_closed_is_named_and_never_taken_for_empty(home: Path, closed: str, asked: set[str]) -> None:
+    today = dt.datetime.now(dt.UTC)
+    RawStore(home / "raw").add(b"a", ".csv", Manifest("test", "l", "s", today.date(), "u", None, None, today))
+    (path,) = home.glob(closed) if closed != "." else (home,)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.chmod(0)
+    try:
+        done = subprocess.run(
+            [*([] if os.geteuid() else KEPT_OUT), sys.executable, "-c", ASK], capture_output=True, text=True,
+            check=True, timeout=300, env=os.environ | {"PYTHONPATH": str(REPOSITORY), "SKYLINE_HOME": str(home)},
+            cwd=REPOSITORY,
+        )  # fmt: skip
+    finally:
+        path.chmod(mode)
+    said = [line for line in done.stdout.splitlines() if f"This user may not read {path}" in line]
+    assert {line.replace(":", " ").split()[0] for line in said} == asked, done.stdout + done.stderr
+    assert all("run this as its owner" in line for line in said)
+    assert "Errno" not in done.stdout
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, mib: int) -> Iterator[Path]:
+    """A disk of its own, which may be filled."""
     folder.mkdir()
     if os.name == "nt" or os.geteuid() or subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(folder)], capture_output=True, check=False
     ).returncode:  # fmt: skip
         pytest.skip("only root may mount a disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with mounted(tmp_path / "disk", 64) as folder:
+        yield folder
 
 
 def fill(disk: Path, free_bytes: int) -> Path:
@@ -161,6 +230,47 @@ def test_a_disk_that_is_full_is_named_and_once_there_is_room_the_next_writer_goe
     assert RawStore(settings.raw).broken() == []
 
 
+# Nothing, the first files of the lake, most of them, and all but the release.
+@pytest.mark.slow
+def test_a_disk_that_fills_at_any_moment_of_a_whole_refresh_leaves_the_release_before(
+    bundled_home: Path, tmp_path: Path
+) -> None:
+    with mounted(tmp_path / "disk", 512) as disk:
+        home = Settings.model_validate({"home": str(disk / "home")})
+        shutil.copytree(bundled_home, home.home, symlinks=True)
+        shutil.rmtree(home.lake.folder)
+        models = "SELECT count(*) FROM core.models"
+        before, count = current(home.published), Reader(home.published).query(models).item()
+        stored = {path.name for path in home.raw.glob("*/*/*")}
+        pointer = json.loads((home.published / POINTER).read_text("utf-8"))
+        write_text(home.published / POINTER, json.dumps(pointer | {"fingerprint": "something changed"}))
+        for free_kib in (0, 512, 12 << 10, 48 << 10):
+            ballast = fill(disk, free_kib << 10)
+            with pytest.raises(NotWritable, match=rf"^The disk of {home.home} is full\. .* free some space"):
+                refresh(["bundled"], home)
+            assert current(home.published).path == before.path
+            assert Reader(home.published).query(models).item() == count
+            assert not [*disk.rglob(f"{TEMPORARY_PREFIX}*")], free_kib
+            assert {path.name for path in home.raw.glob("*/*/*")} == stored
+            ballast.unlink()
+        assert refresh(["bundled"], home).release.path != before.path
+        assert fault(current(home.published).path) is None
+        assert Reader(home.published).query(models).item() == count
+
+
+def test_what_is_downloaded_to_a_full_disk_leaves_no_half_of_a_file(
+    disk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = pl.DataFrame({"text": ["x" * 1000] * 1000})
+    fill(disk, 64 << 10)
+    with pytest.raises(UserError, match=rf"^The disk is full, so {disk}/rows.csv was not written; free some space"):
+        print_rows(rows, Format.CSV, disk / "rows.csv")
+    assert [path.name for path in disk.iterdir()] == ["ballast"]
+    with pytest.raises(SystemExit), one_sentence():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert "The disk that this is written to is full" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -183,3 +293,13 @@ def test_whichever_library_met_it_the_reason_is_named_and_what_to_do(
     with pytest.raises(PermissionError) as raised, only_writer(Settings.model_validate({"home": str(tmp_path)})):
         raise elsewhere
     assert raised.value is elsewhere
+
+
+def test_what_polars_says_of_a_full_disk_it_says_of_a_broken_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "step x failed: ComputeError: parquet: File out of specification: Invalid thrift: transport error"
+    for free, expected in ((0, NotWritable), (1 << 40, RuntimeError)):
+        monkeypatch.setattr("warehouse.files.shutil.disk_usage", lambda _home, free=free: SimpleNamespace(free=free))
+        with pytest.raises(expected), only_writer(Settings.model_validate({"home": str(tmp_path)})):
+            raise RuntimeError(said)

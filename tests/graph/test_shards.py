@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +67,62 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield nodes.address
     finally:
         nodes.shutdown()
+
+
+# Stays the first time, so that its node can be lost, and says which process of Ray's is its node.
+STAYS_ONCE = """
+import json, os, pathlib, sys, time
+said = pathlib.Path(json.loads(pathlib.Path("plan.json").read_text())["said"])
+parent = next(line.split()[1] for line in open(f"/proc/{os.getppid()}/status") if line.startswith("PPid"))
+is_first = not list(said.iterdir())
+(said / "beginning").write_text(f"{parent} {os.getpid()}")
+(said / "beginning").rename(said / f"{time.time_ns()}.began")
+time.sleep(600 if is_first else 0)
+bundle = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+bundle.mkdir()
+(bundle / "_COMPLETE").touch()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc tells whose child a process is")
+@pytest.mark.filterwarnings("ignore")  # Ray's own, of which there are many
+def test_a_shard_whose_node_is_lost_is_measured_elsewhere_and_where_none_is_left_its_run_ends(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster  # noqa: PLC0415
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 << 20})
+    workers = [nodes.add_node(num_cpus=1, object_store_memory=100 << 20) for _ in range(2)]
+
+    def lose(said: Path) -> None:
+        """Lose the node on which a shard begins."""
+        while not (began := [*said.glob("*.began")]):
+            time.sleep(0.1)
+        raylet, measuring = map(int, began[0].read_text().split())
+        (node,) = (one for one in workers if one.all_processes["raylet"][0].process.pid == raylet)
+        workers.remove(node)
+        nodes.remove_node(node, allow_graceful=False)
+        os.kill(measuring, signal.SIGKILL)  # with the machine all of its processes are gone
+
+    outcomes = []
+    try:
+        for shard in ("one node is left", "no node is left"):
+            said = tmp_path / shard
+            said.mkdir()
+            losing = threading.Thread(target=lose, args=(said,))
+            losing.start()
+            plans = {shard: json.dumps({"said": str(said)}).encode()}
+            outcomes += sweep(plans, STAYS_ONCE.encode(), [], nodes.address, gpus=0, cpus=1, patience_s=10)
+            losing.join()
+    finally:
+        nodes.shutdown()
+    measured, given_up = outcomes
+    assert (bool(measured.bundle), bool(measured.node)) == (True, True)
+    assert given_up.bundle == b""
+    assert given_up.said == (
+        "No node of the cluster has what a shard takes (CPU: 1, GPU: 0): nodes that answer: 1; waited 10 s."
+    )
 
 
 @pytest.mark.slow

@@ -5,16 +5,18 @@ import functools
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.ioloop import IOLoop
-from tornado.websocket import WebSocketClosedError, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from dashboards.places import WRONG_PASSWORDS_PER_MINUTE, Places
+from dashboards.room import Room, room_for
 from dashboards.serving import origins, require_guarded
 from dashboards.sockets import MOST_BYTES, Allowance
 from warehouse.guarded import Unguarded
@@ -91,8 +93,8 @@ def test_who_comes_when_all_places_are_taken_is_asked_to_come_back_and_metrics_a
         small.close()
 
 
-async def _send_without_end(url: str, visitor: str) -> int:
-    """Bytes that a visitor gets rid of in one message of which every part is small, until he is closed."""
+async def _open_page(url: str, visitor: str) -> WebSocketClientConnection:
+    """The websocket of a page that a visitor opened, once he is greeted."""
     said = {"X-Forwarded-For": visitor}
     with httpx.Client(trust_env=False, timeout=PATIENCE_S, headers=said) as browser:
         token = re.search(r'"token":"([^"]+)"', browser.get(f"{url}sql").text)
@@ -104,18 +106,29 @@ async def _send_without_end(url: str, visitor: str) -> int:
         address, subprotocols=["bokeh", token[1]], on_message_callback=lambda _: greeted.set()
     )
     await greeted.wait()
-    for part in ('{"msgid": "1", "msgtype": "PATCH-DOC", "num_buffers": 1000000}', "{}", '{"events": []}'):
-        await connection.write_message(part)
+    return connection
+
+
+async def _send(connection: WebSocketClientConnection, most_bytes: int) -> int:
+    """Send one message of which every part is small; return the bytes that were taken until the end, or the close."""
     sent = 0
     try:
-        while sent < 4 * MOST_BYTES:
+        for part in ('{"msgid": "1", "msgtype": "PATCH-DOC", "num_buffers": 1000000}', "{}", '{"events": []}'):
+            await connection.write_message(part)
+        while sent < most_bytes:
             await connection.write_message('{"id": "x"}')
             await connection.write_message(b"x" * 900_000, binary=True)
             sent += 900_000
     except (WebSocketClosedError, OSError):
         pass
-    finally:
-        connection.close()
+    return sent
+
+
+async def _send_without_end(url: str, visitor: str) -> int:
+    """Bytes that a visitor gets rid of until he is closed."""
+    connection = await _open_page(url, visitor)
+    sent = await _send(connection, 4 * MOST_BYTES)
+    connection.close()
     return sent
 
 
@@ -141,6 +154,78 @@ def test_who_sends_without_end_is_closed_before_memory_or_log_is_full_and_others
         print(f"{sent >> 20} and {again >> 20} MiB sent, memory grew by {grown >> 10} MiB")
     finally:
         pages.close()
+
+
+async def _bring_half(url: str, visitors: Sequence[str], most_bytes: int) -> list[asyncio.StreamWriter]:
+    """Files of as many bytes as one may have, of which the last never comes."""
+    host, _, port = url.removeprefix("http://").strip("/").partition(":")
+    connections = []
+    for visitor in visitors:
+        _, writer = await asyncio.open_connection(host, int(port))
+        said = {"Host": host, "X-Skyline": "yes", "X-Forwarded-For": visitor, "Content-Length": most_bytes}
+        head = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+        writer.write(f"POST /own/file?name=votes.csv HTTP/1.1\r\n{head}\r\n".encode())
+        writer.write(bytes(most_bytes - 1))
+        await writer.drain()
+        connections.append(writer)
+    return connections
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc tells what a process holds")
+def test_many_addresses_together_fill_no_memory_and_whoever_sends_little_stays(
+    bundled_home: Path, tmp_path: Path
+) -> None:
+    chosen = {"SKYLINE_TRUSTED_PROXIES": "127.0.0.0/8", "SKYLINE_MOST_SESSIONS": "40", "SKYLINE_OWN_FILE_MIB": "16"}
+    pages = serve(bundled_home, tmp_path, **chosen)
+    served = next(pages)
+    most = room_for(Settings.model_validate({"most_sessions": 40})).most_bytes
+    try:
+        httpx.get(served.url + "sql", trust_env=False, timeout=PATIENCE_S)
+        before = resident_kib(served.process)
+
+        async def attack() -> tuple[int, int, bool]:
+            reader = await _open_page(served.url, "10.1.0.1")
+            held: list[Any] = await _bring_half(served.url, [f"10.2.0.{n}" for n in range(24)], 16 << 20)
+            sent = len(held) * 16 << 20
+            for n in range(8):
+                held.append(await _open_page(served.url, f"10.3.0.{n}"))
+                sent += await _send(held[-1], MOST_BYTES - (2 << 20))
+            grown = resident_kib(served.process) - before
+            is_open = reader.close_code is None
+            for one in (reader, *held):
+                one.close()
+            return sent, grown << 10, is_open
+
+        sent, grown, is_open = IOLoop.current().run_sync(attack)
+        print(
+            f"{sent >> 20} MiB sent by 32 addresses, of {most >> 20} that have room; memory grew by {grown >> 20} MiB"
+        )
+        assert is_open
+        assert sent > 2 * most
+        assert grown < 1.5 * most
+        assert "all pages together were sent more than fits" in served.log.read_text("utf-8")
+        file = {"headers": {"X-Skyline": "yes", "X-Forwarded-For": "10.4.0.1"}, "content": b"a,b\n1,2\n"}
+        answer = httpx.post(f"{served.url}own/file?name=rows.csv", trust_env=False, timeout=PATIENCE_S, **file)
+        assert answer.status_code == 422  # read, and no table of ours
+        assert httpx.get(served.url + "healthz", trust_env=False, timeout=PATIENCE_S).status_code == 200
+    finally:
+        pages.close()
+
+
+def test_of_a_full_room_whoever_holds_most_gives_way_and_what_is_given_back_is_free() -> None:
+    room, gone = Room(100), list[str]()
+    first = room.share("10.0.0.1", lambda: gone.append("first"))
+    second = room.share("10.0.0.1", lambda: gone.append("second"))
+    little = room.share("10.0.0.2", lambda: gone.append("little"))
+    assert [first.take(40), second.take(30), little.take(30)] == [True] * 3
+    assert little.take(10)  # address 1 has 70 of them, most of it in its first share
+    assert (gone, room.bytes, first.bytes) == (["first"], 70, 0)
+    assert not second.take(71)
+    assert (gone, room.bytes) == (["first", "second"], 40)
+    little.free()
+    assert second.take(100)
+    assert (gone, room.bytes) == (["first", "second"], 100)
 
 
 def test_what_an_address_may_send_comes_back_and_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+PATIENCE_S = 600.0
+_LOOK_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,11 @@ def sweep(
     *,
     gpus: float,
     cpus: float,
+    patience_s: float = PATIENCE_S,
 ) -> Iterator[Measured]:
     """Measure every shard, as many at a time as the cluster has room for; in the order in which they end.
+
+    A shard whose node is lost is measured on another.
 
     Args:
         shards: Plans by name.
@@ -77,6 +84,7 @@ def sweep(
         address: Of the cluster; None: what RAY_ADDRESS says, else a cluster on this machine for the time of the call.
         gpus: What one shard takes of a node, as Ray counts it.
         cpus: Likewise.
+        patience_s: How long a node that has as much may be missing, until the shards that wait for one are given up.
 
     Raises:
         ImportError: Ray is not installed.
@@ -90,10 +98,35 @@ def sweep(
         task: Any = ray.remote(num_gpus=gpus, num_cpus=cpus, max_retries=2)(measure)
         program_there = ray.put(program)
         waiting = {task.remote(program_there, plan, name, list(arguments)): name for name, plan in shards.items()}
+        roomless_since_s: float | None = None
         while waiting:
-            (ended, *_), _ = ray.wait(list(waiting))
-            name = waiting.pop(ended)
-            try:
-                yield Measured(name, *ray.get(ended))
-            except ray.exceptions.RayError as error:
-                yield Measured(name, "", b"", str(error)[-2000:])
+            ended, _ = ray.wait(list(waiting), timeout=_LOOK_S)
+            for each in ended:
+                name = waiting.pop(each)
+                try:
+                    yield Measured(name, *ray.get(each))
+                except ray.exceptions.RayError as error:
+                    yield Measured(name, "", b"", str(error)[-2000:])
+            # Ray itself waits for ever for a node that may never come.
+            now = time.monotonic()
+            has_room = any(_has(node, gpus, cpus) for node in ray.nodes())
+            roomless_since_s = None if has_room else roomless_since_s or now
+            if roomless_since_s is not None and now - roomless_since_s >= patience_s:
+                for each, name in waiting.items():
+                    ray.cancel(each, force=True)
+                    yield Measured(name, "", b"", _roomless(ray.nodes(), gpus, cpus, patience_s))
+                return
+
+
+def _has(node: Mapping[str, Any], gpus: float, cpus: float) -> bool:
+    """Whether a node lives and has as much, taken or not."""
+    has: Mapping[str, float] = node["Resources"]
+    return bool(node["Alive"]) and has.get("GPU", 0) >= gpus and has.get("CPU", 0) >= cpus
+
+
+def _roomless(nodes: Sequence[Mapping[str, Any]], gpus: float, cpus: float, patience_s: float) -> str:
+    alive = sum(bool(node["Alive"]) for node in nodes)
+    return (
+        f"No node of the cluster has what a shard takes (CPU: {cpus:g}, GPU: {gpus:g}): nodes that answer: {alive};"
+        f" waited {patience_s:g} s."
+    )

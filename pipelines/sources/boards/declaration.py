@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pipelines.sources.boards.templates import Facts, Measured, Prices, Strict, Template, Text, require_columns
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 from warehouse.contracts.boards import CATEGORIES, MODES, REPORTERS, UNITS
-from warehouse.files import ordinary
+from warehouse.files import NotReadable, listed, ordinary, reading
 
 DECLARATION = "board.toml"
 USER_FOLDER = "boards"
@@ -356,11 +356,16 @@ def declared(home: Path | None = None) -> dict[str, Declared]:
 
     Raises:
         BrokenDeclaration: one of the home cannot be read, or takes the name of one that ships.
+        NotReadable: this user may not read one of the home.
     """
     boards = dict(_shipped())
-    for path in sorted((home / USER_FOLDER).glob("*.toml")) if home else ():
+    entries = listed(home / USER_FOLDER) if home else []
+    for path in (path for path in entries if path.suffix == ".toml"):
         try:
-            text = ordinary(path).read_text(encoding="utf-8", errors="replace")
+            with reading():
+                text = ordinary(path).read_text(encoding="utf-8", errors="replace")
+        except NotReadable:
+            raise
         except OSError as error:
             raise BrokenDeclaration(f"{path} cannot be read ({error.strerror}); mend it, or take it away.") from error
         board = parse(text, str(path))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from warehouse.files import read_object, write_text
+from warehouse.files import listed, read_object, write_text
 from warehouse.settings import Settings
 
 FOLDER = "fetched"
@@ -32,8 +32,8 @@ class LastFetch:
 def last_fetches(settings: Settings) -> dict[str, LastFetch]:
     """What is known of every source that was ever asked; what cannot be read is as if it never was."""
     fetches = {}
-    for path in sorted((settings.home / FOLDER).glob("*.json")):
-        if (fetch := read(path)) is not None:
+    for path in listed(settings.home / FOLDER):
+        if path.suffix == ".json" and (fetch := read(path)) is not None:
             fetches[path.stem] = fetch
     return fetches
 

@@ -1,7 +1,9 @@
 """Files of visitors: held for each alone, at most so many, given back with his last page, kept only where allowed."""
 
 import asyncio
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,16 @@ def test_a_config_is_a_model_of_its_visitor_and_a_broken_one_is_refused(files: O
     assert files.data_of(token).own_files == (found,)
     with pytest.raises(NotTaken, match="hidden_size"):
         take(files, name="config.json", payload=json.dumps(CONFIG | {"hidden_size": "wide"}))
+
+
+def test_a_server_whose_disk_is_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_named: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/skyline-own-x")  # noqa: S108 - not made
+
+    monkeypatch.setattr(own_files.tempfile, "TemporaryDirectory", full)
+    settings = Settings.model_validate({"home": str(tmp_path)})
+    with pytest.raises(NotTaken, match=r"^The disk of this server is full, .*; tell whoever runs it\.$"):
+        take(OwnFiles(settings, Data(settings)))
 
 
 def test_an_address_on_the_hub_is_asked_only_where_the_operator_allows_it(
