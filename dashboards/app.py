@@ -160,6 +160,7 @@ def _session(page: Page, data: Data) -> pn.Template:
     template.add_variable("widget_css", component_resource_path(theme.DESIGN, "modifiers", theme.WIDGET_CSS))
     template.add_variable("has_sidebar", content.sidebar is not None)
     template.add_variable("sidebar_title", content.sidebar_title)
+    template.add_variable("is_sidebar_last", content.is_sidebar_last)
     hint = html()
     brought = html(_own_files(page, data))
     # A column in any case: for a root of HTML the browser would load MathJax, half of all scripts together.

@@ -17,7 +17,21 @@
   }
   const title = (root) => own(root, ".bk-input-group > label, label, .bk-slider-title").replace(/:.*$/, "")
   const set = (element, name, value) => { if (value && element.getAttribute(name) !== value) element.setAttribute(name, value) }
+  const texts = (element) => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), found = []
+    while (walker.nextNode()) found.push(walker.currentNode)
+    return found
+  }
   const drop = (element, name) => { if (element.hasAttribute(name)) element.removeAttribute(name) }
+
+  // A name may break where its parts do, and nowhere else; a date nowhere.
+  function breakable(element) {
+    for (const text of texts(element)) {
+      const parts = text.data.split(/(?<=\S[-_/])(?=\S)/)
+      if (parts.length < 2 || /^\d{4}-\d\d-\d\d/.test(text.data)) continue
+      text.replaceWith(...parts.flatMap((part, at) => (at ? [document.createElement("wbr"), part] : [part])))
+    }
+  }
 
   // The heading of the card in which something lies, through all shadow roots.
   function heading(element) {
@@ -58,7 +72,10 @@
       const shown = own(root, ".bk-slider-value").split(" .. ")
       set(handle, "aria-valuetext", (ends && end === "highest" ? shown.at(-1) : shown[0]) ?? "")
     },
-    ".choices__list--multiple .choices__item": (item) => drop(item, "aria-selected"),
+    ".choices__list--multiple .choices__item": (item) => {
+      drop(item, "aria-selected")
+      breakable(item)
+    },
     // A list that can be scrolled is a stop for Tab, and vanishes as soon as its field is left: the focus was lost.
     ".choices__list--dropdown .choices__list": (list) => set(list, "tabindex", "-1"),
     ".choices__input--cloned": (input, root) => set(input, "aria-label", title(root)),
@@ -82,6 +99,17 @@
       table.classList.add("stacks")
       if (!heads[0]) table.classList.add("sides") // one thing beside another, named by the first column
       else if (heads.length > 6) table.classList.add("many")
+    },
+    "table.list td, ul.names li": breakable,
+    // Numbers are written by the browser, which takes the hyphen for a minus.
+    ".tabulator-cell, .tabulator-responsive-collapse td": (cell) => {
+      if (cell.style.textAlign !== "right") breakable(cell)
+      for (const text of texts(cell)) if (/^-[\d.]/.test(text.data)) text.data = `−${text.data.slice(1)}`
+    },
+    // All of it, where its column has no room; asked for once every cell has its breaks.
+    '.tabulator-cell:not([style*="right"])': (cell) => {
+      if (cell.scrollWidth > cell.clientWidth) set(cell, "title", words(cell))
+      else drop(cell, "title")
     },
     // Opens what of a row had no room beside it.
     ".tabulator-responsive-collapse-toggle": (opener) => {

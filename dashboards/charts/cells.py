@@ -1,5 +1,6 @@
 """Matrices of coloured cells with their values written in: heatmaps of scores and of correlations."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from dashboards.parts import theme
 
 _COLUMNS = ("column", "row", "shade", "ink", "text", "head", "facts")
 _FRAME_PX = 150
+_LETTER_PX, _SLOPE = 6.5, 1.1
 
 
 def shades(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +50,7 @@ class Cells:
             axis.formatter = CustomJSTickFormatter(args={"rows": names}, code=LABELS_JS)
             axis.major_tick_line_color = None
             axis.axis_line_color = None
-        plot.xaxis[0].major_label_orientation = 1.1
+        plot.xaxis[0].major_label_orientation = _SLOPE
         plot.grid.visible = False
         hover.renderers = [
             plot.rect("column", "row", 0.96, 0.94, source=self.cells, fill_color="shade", line_color=None)
@@ -90,6 +92,8 @@ class Cells:
             "head": [f"{rows[i]} · {columns[j]}" for i, j in places],
             "facts": [facts[i][j] for i, j in places],
         }
+        # Without room beyond the last column Bokeh moves its name onto the one before.
+        self.figure.min_border_right = max(12, round(len(columns[-1]) * _LETTER_PX * math.cos(_SLOPE)))
         for ticker, names, words in zip(self._tickers, self._names, (columns, rows), strict=True):
             ticker.ticks = list(range(len(words)))
             names.data = {"name": [word if len(word) <= 34 else word[:33] + "…" for word in words]}

@@ -215,7 +215,7 @@ class FrontChart:
         for source, wanted in ((self.clear, ("clear", "unknown")), (self.within, ("within",))):
             part = frame.filter(pl.col("noise").is_in(wanted))
             source.selected.indices = []
-            source.data = {column: part[column].to_numpy() for column in _MEMBERS}
+            source.data = part.select(_MEMBERS).to_dict(as_series=False)
 
     def _place_labels(self, members: pl.DataFrame, x_span: tuple[float, float], y_span: tuple[float, float]) -> None:
         # Up and to the left of a member lies only what nobody reaches, so names stand there free of points. They are

@@ -143,7 +143,6 @@ class Pairs:
             text="text",
             text_color=theme.TEXT_COLOUR,
             source=self._words,
-            text_align="center",
             text_baseline="middle",
             text_font_size="12px",
         )
@@ -169,6 +168,8 @@ class Pairs:
             )
         )
         self._boxes.data = {"x": [column for _, column in cells], "y": [-row for row, _ in cells]}
-        self._words.data = {"x": list(range(count)), "y": [-i for i in range(count)], "text": list(columns)}
+        # From the edge of its diagonal place to the right, where nothing is drawn, however long the name.
+        places = range(count)
+        self._words.data = {"x": [i - 0.46 for i in places], "y": [-i for i in places], "text": list(columns)}
         self.figure.x_range.update(start=-0.55, end=count - 0.45)
         self.figure.y_range.update(start=-count + 0.45, end=0.55)

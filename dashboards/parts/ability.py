@@ -12,6 +12,14 @@ from profiling.answers.sizing import BATCH, CONTEXT
 
 LOAD = f"{BATCH} concurrent requests of {CONTEXT:,} tokens, as published, vLLM on H100 80 GB"
 DOMAIN_WORDS = {"overall": "Overall", "instruction_following": "Instruction following"}
+_MODE_WORDS = {"hybrid-unknown": "either, not stated"}
+
+
+def mode(name: str) -> str:
+    """A mode of answering in words: a model that can do both, of which no source says which it did."""
+    return _MODE_WORDS.get(name, name)
+
+
 FACTS = {
     "rank": Fact("#", "0", 46),
     "model_id": Fact("Model", width=290, link="model/"),
@@ -31,7 +39,7 @@ FACTS = {
     "tokens_per_s": Fact("Tokens / s per request", "0,0", 84),
     "usd_per_million_tokens": Fact("USD per million tokens", "0,0.00", 84),
     "organization": Fact("Maker", width=110),
-    "mode": Fact("Mode", width=100),
+    "mode": Fact("Mode", width=100, shown_as=mode),
     "effort": Fact("Effort", width=80),
     "change": Fact("Change since before", "+0.0", 80),
     "reason": Fact("Why", width=100),

@@ -9,7 +9,8 @@ from dashboards.parts import formats
 from dashboards.parts.state import UrlState
 
 _Kind = TypeVar("_Kind", bound=pn.widgets.Widget)
-_GIB = "const g = Math.pow(2, tick); return (g >= 10 ? Math.round(g) : parseFloat(g.toPrecision(2))) + ' GiB'"
+_GIB = """const size = Math.pow(2, tick)
+return (size >= 10 ? Math.round(size).toLocaleString('en') : parseFloat(size.toPrecision(2))) + ' GiB'"""
 
 
 def select(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.Select:

@@ -39,6 +39,7 @@ class Content:
         overlay: What lies above it, such as a card.
         state: Choices that are kept in the address.
         sidebar_title: What the sidebar is called where it is folded.
+        is_sidebar_last: Whether the keyboard and small screens come to it after the page: it is looked up, not chosen.
         address_begins: Names and values that stand in the address before the choices.
         is_bare: Whether it stands without navigation, inside another page.
     """
@@ -48,6 +49,7 @@ class Content:
     overlay: pn.viewable.Viewable | None = None
     state: UrlState | None = None
     sidebar_title: str = "Filters"
+    is_sidebar_last: bool = False
     address_begins: Sequence[tuple[str, str]] = ()
     is_bare: bool = False
 

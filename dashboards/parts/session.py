@@ -1,7 +1,6 @@
 """What pages of one session share: their choices, and what follows when one of them changes."""
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -16,9 +15,9 @@ from dashboards.parts.state import UrlState
 
 A_FRAME_MS = 100
 """In which the browser draws what it has been sent."""
-_CALM_S = 0.3  # in which nobody else chose: until then a table waits, so that charts of others come first
-_MOST_POSTPONED = 20  # two seconds, after which it comes whoever still chooses
-_WORDS_POSTPONED = 5  # half a second: what a chart says of itself waits less long
+_CALM_MS = 300  # in which nobody else chose: until then a table waits, so that charts of others come first
+_PATIENCE_S = 2.0  # after which it comes whoever still chooses
+_PATIENCE_FOR_WORDS_S = 0.5  # what a chart says of itself waits less long
 State = TypeVar("State", bound=UrlState)
 
 
@@ -35,7 +34,7 @@ class SessionPage(Generic[State]):
         self.state = state
         self._notes: list[str] = []
         self._offering_now = False
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: dict[Callable[[], None], float] = {}  # until when, at most
 
     @contextlib.contextmanager
     def _offering(self) -> Iterator[None]:
@@ -70,7 +69,7 @@ class SessionPage(Generic[State]):
         Where no browser looks at the page, they are drawn at once.
         """
         for draw in draws:
-            self._put_off(draw, 0)
+            self._put_off(draw, _PATIENCE_S)
 
     def _then(self, tell: Callable[[], None]) -> None:
         """Say this of a chart once the browser shows it as a choice changed it; with the page while that is made.
@@ -78,34 +77,38 @@ class SessionPage(Generic[State]):
         Words cost the browser as much as the marks: each has the page laid out anew.
         """
         if pn.state.loaded:
-            self._put_off(tell, _MOST_POSTPONED - _WORDS_POSTPONED)
+            self._put_off(tell, _PATIENCE_FOR_WORDS_S)
         else:
             tell()
 
-    def _put_off(self, draw: Callable[[], None], postponed: int) -> None:
-        if not page.is_watched() or pn.state.curdoc is None:
+    def _put_off(self, draw: Callable[[], None], patience_s: float) -> None:
+        document = pn.state.curdoc
+        if not page.is_watched() or document is None:
             draw()
-        elif draw not in self._waiting:
-            self._waiting.append(draw)
-            waiting = functools.partial(self._draw_waiting, draw, postponed)
+            return
+        if not self._waiting:
             if pn.state.loaded:
-                pn.state.curdoc.add_timeout_callback(waiting, A_FRAME_MS)
+                document.add_timeout_callback(self._draw_waiting, A_FRAME_MS)
             else:
-                pn.state.onload(waiting)
+                pn.state.onload(self._draw_waiting)
+        self._waiting.setdefault(draw, time.monotonic() + patience_s)
 
     def _others_choose(self) -> bool:
-        since = time.monotonic() - _CALM_S
+        since = time.monotonic() - _CALM_MS / 1000
         return any(other is not self and at > since for other, at in _ANSWERED.items())
 
-    def _draw_waiting(self, draw: Callable[[], None], postponed: int = 0) -> None:
-        document = pn.state.curdoc
-        if document is not None and postponed < _MOST_POSTPONED and self._others_choose():
-            again = functools.partial(self._draw_waiting, draw, postponed + 1)
-            document.add_timeout_callback(again, A_FRAME_MS)
-            return
-        self._waiting.remove(draw)
-        with page.together():
-            draw()
+    def _draw_waiting(self) -> None:
+        """Draw the first that need not wait longer; each is sent by itself, and others are answered in between."""
+        now, calm = time.monotonic(), not self._others_choose()
+        draw = next((draw for draw, until in self._waiting.items() if calm or until <= now), None)
+        try:
+            if draw is not None:
+                del self._waiting[draw]
+                with page.together():
+                    draw()
+        finally:
+            if self._waiting and pn.state.curdoc is not None:
+                pn.state.curdoc.add_timeout_callback(self._draw_waiting, _CALM_MS if draw is None else 1)
 
 
 _ANSWERED: WeakKeyDictionary[SessionPage[Any], float] = WeakKeyDictionary()

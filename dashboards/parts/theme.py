@@ -39,8 +39,8 @@ PRECISIONS = {
 
 
 WIDGET_CSS = "widgets.css"
-# BokehJS never clears the edges of a canvas, so what an earlier layout or the dark theme drew there would show.
-FIGURE_CSS = ":host { clip-path: inset(0 0 0 3px); } @media print { :host { clip-path: inset(2px 2px 0 3px); } }"
+# BokehJS never clears the edges of a canvas, so what an earlier layout or the other theme drew there would show.
+FIGURE_CSS = ":host { clip-path: inset(2px 2px 0 3px); }"
 
 
 class SkylineDesign(Native):

@@ -1,6 +1,7 @@
 """The pages of one model and one device, and the search field: figures are those of the tables and of the one door."""
 
 import json
+import re
 import urllib.request
 from pathlib import Path
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from .served_pages import Served, Visit
 # Bokeh calls pandas so; it is theirs to mend.
 pytestmark = [pytest.mark.page, pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index")]
 
+_PAPER_PX = 1047 * 273 / 186  # of A4 within its margins, at the width that a page is laid out in
 MODEL, DEVICE = "Qwen/Qwen2.5-7B-Instruct", "RTX-4090"
 
 
@@ -77,6 +79,7 @@ def test_a_models_figures_are_those_of_the_tables_and_the_door(data: Data) -> No
     stated = {row["fact"]: row["value"] for row in page.identity.to_dicts()}
     assert stated["KV cache"] == f"{model.kv_bytes_per_token():,.0f} bytes per token"
     assert stated["Permanent address"] == f"model/{MODEL}"
+    assert page.fronts.rows["against"].str.contains(r"\((GiB|billion|s|USD per million tokens)\)$").all()
     assert f"{model.parameters_total:,}" in page.about.object
     formats = {row["weight_format"]: row for row in page.formats.rows.to_dicts()}
     assert formats["q4_k_m"]["file_gib"] == pytest.approx(gguf_file_size_bytes(model, "Q4_K_M").bytes / GIB)
@@ -140,6 +143,14 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     page = visit.open(f"model/{MODEL}?context=8192")
     page.locator("h1").first.wait_for()
     assert visit.address() in {f"model?id={quote(MODEL, safe='')}&context=8192", f"model?id={MODEL}&context=8192"}
+    # On paper a card goes on over the page's end, so that no page but the last is left half empty.
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 1047, "height": 720})
+    visit.settle()
+    pages = page.evaluate("document.documentElement.scrollHeight") / _PAPER_PX
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) < pages + 1
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1440, "height": 900})
     field = page.get_by_role("combobox", name="Find a model, a device or a page")
     field.fill("4090")
     page.locator("#found [role=option]").first.wait_for()

@@ -50,6 +50,27 @@ _UNREAD = """() => {
     .map((view) => view.model.name).filter((name) => !said.has(name) || !led.has(name)) }"""
 
 
+# Cells whose text breaks inside a word, is cut without a title, or has a hyphen for a minus; rows below the table.
+_UNREADABLE = """() => {
+  const found = []
+  const walk = (node) => { for (const e of node.querySelectorAll('*')) {
+    if (e.shadowRoot) walk(e.shadowRoot)
+    if (e.matches('.tabulator-tableholder') && e.scrollHeight > e.clientHeight) found.push(`low: ${e.textContent}`)
+    if (!e.matches('.tabulator-cell') || !e.checkVisibility()) continue
+    if (e.scrollWidth > e.clientWidth && e.style.textAlign !== 'right' && !e.title) found.push(`cut: ${e.textContent}`)
+    if (/^-\\d/.test(e.textContent)) found.push(`hyphen: ${e.textContent}`)
+    const texts = document.createTreeWalker(e, NodeFilter.SHOW_TEXT)
+    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\S+/g)) {
+      const range = document.createRange()
+      range.setStart(texts.currentNode, word.index)
+      range.setEnd(texts.currentNode, word.index + word[0].length)
+      if (new Set([...range.getClientRects()].map((line) => line.top)).size > 1) found.push(`torn: ${word[0]}`)
+    }
+  } }
+  walk(document)
+  return found }"""
+
+
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
     browser: BrowserContext, served: Served, slug: str
@@ -64,6 +85,7 @@ def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.evaluate(_UNDESCRIBED) == []
         assert page.evaluate(_UNREAD) == []
+        assert page.evaluate(_UNREADABLE) == []
         assert visit.errors == []
         assert visit.foreign == []
     assert served.complaints() == []

@@ -255,7 +255,7 @@ def _against_first(pairs: list[tuple[float, float | None] | None]) -> list[str]:
     for place, pair in enumerate(pairs):
         text = formats.MISSING if pair is None else formats.points(*pair)
         if place and pair is not None and first is not None:
-            text += f"  {mark(pair, first)}"
+            text += f"\N{NO-BREAK SPACE}{mark(pair, first)}"
         cells.append(text)
     return cells
 

@@ -31,7 +31,7 @@ _CHART = "ability_by_domain"
 _IDENTITY = {"fact": Fact("Fact"), "value": Fact("Value"), "basis": Fact("Basis")}
 _ABILITY = {
     "domain": Fact("Domain", width=140, shown_as=words.domain),
-    "mode": Fact("Mode", width=110, stays=True),
+    "mode": Fact("Mode", width=110, shown_as=words.mode, stays=True),
     "effort": Fact("Effort", width=80),
     "ability": Fact("Ability", "0.0", 80, stays=True),
     "ability_low": Fact("Ability, low", "0.0", 90),
@@ -50,7 +50,7 @@ _SCORES = {
     "standard_error_origin": Fact("Origin of the error", width=130),
     "unit": Fact("Unit", width=80),
     "name_in_source": Fact("Name in the source", width=220),
-    "mode": Fact("Mode", width=100),
+    "mode": Fact("Mode", width=100, shown_as=words.mode),
     "effort": Fact("Effort", width=76),
     "scaffold": Fact("Scaffold", width=110),
     "host": Fact("Host", width=100),
@@ -104,9 +104,8 @@ _DEVICES = {
 }
 _FRONTS = {
     "domain": Fact("Domain", width=140, shown_as=words.domain),
-    "against": Fact("Against", width=150, stays=True),
+    "against": Fact("Against", width=230, stays=True),
     "value": Fact("Cost", "0,0.[000]", 96, stays=True),
-    "unit": Fact("Unit", width=170),
     "entered_on": Fact("On the front since", width=110),
     "left_on": Fact("Until", width=100),
     "displaced_by": Fact("Later beaten by", width=280, link="model/"),
@@ -294,10 +293,9 @@ class ModelPage(SessionPage[ModelState]):
         fronts = self._ask("model_fronts")
         if fronts.height:
             fronts = fronts.with_columns(
-                pl.col("cost").replace(_AGAINST).alias("against"),
                 pl.when(pl.col("unit") == "parameters").then(pl.col("value") / 1e9).otherwise("value").alias("value"),
                 pl.col("unit").replace({"parameters": "billion", "USD / 10⁶ tokens": "USD per million tokens"}),
-            )
+            ).with_columns(pl.format("{} ({})", pl.col("cost").replace(_AGAINST), "unit").alias("against"))
         now = fronts.filter(pl.col("left_on").is_null()).height if fronts.height else 0
         self.fronts.show(
             "Place on the fronts", f"on {now} of {counted(fronts.height, 'front')} that it was ever on", fronts,

@@ -84,7 +84,9 @@ class Pareto(SnapshotPage[ParetoState]):
         found = self.data.ask("objectives", snapshot_id=self.state.snapshot)
         pairs = [str(name).partition("_vs_")[::2] for name in found["objectives"].unique(maintain_order=True)]
         self.offered = [(quality, against) for quality, against in pairs if against in COSTS]
-        self.segments = found
+        self.segments: dict[tuple[str, str], list[str]] = {}
+        for objectives, column, segment in found.select("objectives", "segment_by", "segment").iter_rows():
+            self.segments.setdefault((objectives, column), []).append(segment)
         self._offer_quality()
 
     def _offer_quality(self) -> None:
@@ -101,18 +103,15 @@ class Pareto(SnapshotPage[ParetoState]):
         self._offer_within()
 
     def _offer_within(self) -> None:
-        present = self.segments.filter(pl.col("objectives") == self._objectives())["segment_by"].unique()
-        labels = {label: name for name, label in _WITHIN_LABELS.items() if name in present}
+        labels = {label: name for name, label in _WITHIN_LABELS.items() if (self._objectives(), name) in self.segments}
         self._offer("within", labels, "all")
         self._offer_segment()
 
     def _offer_segment(self) -> None:
-        rows = self.segments.filter(
-            pl.col("objectives") == self._objectives(), pl.col("segment_by") == self.state.within
-        )
         column = self.state.within
         sizes = {} if column not in self.entries.columns else dict(self.entries[column].value_counts().iter_rows())
-        values = sorted(rows["segment"].to_list(), key=lambda value: (-sizes.get(value, 0), value))
+        there = self.segments.get((self._objectives(), column), [])
+        values = sorted(there, key=lambda value: (-sizes.get(value, 0), value))
         labels = {
             f"{formats.label(value)} ({formats.count(sizes[value])})" if value in sizes else formats.label(value): value
             for value in values

@@ -150,9 +150,8 @@ class PatternsPage(SnapshotPage[PatternsState]):
     def _draw_choices(self) -> None:
         choices = self.data.ask("cluster_choices", snapshot_id=self.state.snapshot)
         self.cluster_text.object = patterns_words.clusters(choices)
-        verdict = (
-            pl.when("is_chosen").then(pl.lit("chosen")).when("is_valid").then(pl.lit("valid")).otherwise(pl.lit("no"))
-        )
+        held = pl.when("is_valid").then(pl.lit("holds")).otherwise(pl.lit("does not hold"))
+        verdict = pl.when("is_chosen").then(pl.lit("chosen")).otherwise(held)
         self.choices.show(choices.with_columns(verdict.alias("verdict")))
 
     def _only(self, entries: pl.DataFrame) -> pl.DataFrame:

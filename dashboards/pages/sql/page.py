@@ -99,7 +99,7 @@ class SqlPage:
             self.chart,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main, sidebar=sidebar, state=state, sidebar_title="Tables")
+        return Content(main, sidebar=sidebar, state=state, sidebar_title="Tables", is_sidebar_last=True)
 
     # Asking ----------------------------------------------------------------------------------------------------------
 

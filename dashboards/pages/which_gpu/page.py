@@ -17,7 +17,8 @@ from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
 from profiling.answers.matrix import matrix
 from profiling.devices.accelerators import GIB
 
-_BILLIONS = "const b = Math.pow(2, tick); return (b >= 10 ? Math.round(b) : parseFloat(b.toPrecision(2))) + ' B'"
+_BILLIONS = """const size = Math.pow(2, tick)
+return (size >= 10 ? Math.round(size).toLocaleString('en') : parseFloat(size.toPrecision(2))) + ' B'"""
 _RECKONED = (
     "context", "concurrency", "weights", "kv", "engine", *engine_options.NAMES, "family", "size", "models",
     "accelerators",
@@ -139,7 +140,8 @@ class WhichGpu:
             f"interval (hover). {measured}{rest}, with a wide interval. "
             f"Prices: the cheapest {offers} offer known, from the reference table with its source. "
             f"Carbon: {grid}, {grams:.0f} g CO₂e per kWh (CodeCarbon), PUE {PUE}, of running alone. GPUs needed: "
-            "tensor parallel within a node of 8, whole nodes as pipeline stages beyond. Darker is better."
+            "tensor parallel within a node of 8, whole nodes as pipeline stages beyond. The stronger the colour, "
+            "the better."
         )
 
     # Details and downloads -----------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 import polars as pl
 import pytest
 
+from dashboards.parts import ability as words
 from dashboards.parts.declared_table import Fact, FactTable
+from warehouse.contracts.boards import MODES
 
 # Bokeh calls pandas so; it is theirs to mend.
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index")
@@ -20,3 +22,10 @@ def test_a_column_goes_by_the_name_and_unit_of_what_was_chosen() -> None:
     table.show(pl.DataFrame({"x": [1.5]}), {"x": Fact("Size (GiB)", "0.0", header="weights_gib")})
     assert list(table.widget.value.columns) == ["Size (GiB)"]
     assert table.rows().columns == ["weights_gib"]
+
+
+def test_modes_of_answering_are_said_in_words() -> None:
+    table = FactTable({"mode": words.FACTS["mode"]})
+    table.show(pl.DataFrame({"mode": MODES}))
+    assert list(table.widget.value["Mode"]) == ["thinking", "non-thinking", "either, not stated"]
+    assert table.rows()["mode"].to_list() == list(MODES)
