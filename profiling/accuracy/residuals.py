@@ -29,13 +29,11 @@ _FEWEST_ROWS = 12
 """Rows from which on a group is named in the table."""
 _TAIL = 0.1
 """Share of rows beyond each end of an interval."""
-_PRIOR = 6.0
+_PRIOR = 8.0
 """Devices (or models) that the wider group counts as beside a group's own."""
 _ALIKE = 0.03
 """Correlation of rows of one device in spreads about the centre of the others: n of them tell as much as
 n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
-_ALIKE_IN_GROUP = 0.05
-"""The same where a group of few devices says how many spreads hold 80 % of its own."""
 _OF_STAGE, _OF_ALL = 80.0, 10.0
 """Weight of all rows of a stage, and of all that is timed, in such rows, beside what a group says of how many spreads
 hold 80 %."""
@@ -138,7 +136,7 @@ def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:
             wider = _weights(rows.units[of_stage], _ALIKE)
             values = np.concatenate([spreads[own], spreads[of_stage], spreads[known]])
             weights = np.concatenate([
-                _weights(rows.units[own], _ALIKE_IN_GROUP), wider * _OF_STAGE / wider.sum(),
+                _weights(rows.units[own], _ALIKE), wider * _OF_STAGE / wider.sum(),
                 everywhere * _OF_ALL / everywhere.sum(),
             ])  # fmt: skip
             low[where], high[where] = (_quantile(values, weights, share) for share in (_TAIL, 1 - _TAIL))
