@@ -143,12 +143,13 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     page = visit.open(f"model/{MODEL}?context=8192")
     page.locator("h1").first.wait_for()
     assert visit.address() in {f"model?id={quote(MODEL, safe='')}&context=8192", f"model?id={MODEL}&context=8192"}
-    # On paper a card goes on over the page's end, so that no page but the last is left half empty.
+    # On paper a card goes on over the page's end, so that no page but the last is left half empty: rows of tables,
+    # which are never torn, leave half a page in all.
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 1047, "height": 720})
     visit.settle()
     pages = page.evaluate("document.documentElement.scrollHeight") / _PAPER_PX
-    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) < pages + 1
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) < pages + 1.5
     page.emulate_media(media="screen")
     page.set_viewport_size({"width": 1440, "height": 900})
     field = page.get_by_role("combobox", name="Find a model, a device or a page")

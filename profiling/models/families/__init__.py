@@ -18,6 +18,6 @@ _OWN: Mapping[str, Callable[[Config], Architecture]] = {
     **remote.FAMILIES,
 }
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
-    **_OWN,
     **{alias: _OWN[name] for alias, name in traits.ALIASES.items()},
+    **_OWN,  # after them: a form may have a reader for configs that go beyond what it says
 }

@@ -182,7 +182,7 @@ FORMS: Mapping[str, Form] = {
 
 ALIASES: Mapping[str, str] = {
     "yi": "llama", "baichuan": "llama", "internlm2": "llama", "granite": "llama", "phi3": "mistral",
-    "gemma3_text": "gemma3", "roberta": "bert", "camembert": "bert",
+    "gemma3_text": "gemma3", "roberta": "bert", "xlm-roberta": "bert", "camembert": "bert",
     "qwen3_5": "qwen3_5_text", "qwen3_5_moe": "qwen3_5_moe_text", "qwen3_vl": "qwen3_vl_text",
     "qwen3_vl_moe": "qwen3_vl_moe_text", "qwen2_5_vl": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen2_vl": "qwen2",
     "qwen2_vl_text": "qwen2", "exaone4_5": "exaone4_5_text", "glm4v_moe": "glm4v_moe_text",
