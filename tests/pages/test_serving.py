@@ -25,6 +25,9 @@ from warehouse.settings import Settings
 
 from .served_pages import PATIENCE_S, Served, resident_kib, serve
 
+_TELLS_MEMORY = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only /proc tells what a process holds"
+)
 PASSWORD = "open sesame"  # noqa: S105 - of this test
 UPGRADE = {
     "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
@@ -133,7 +136,7 @@ async def _send_without_end(url: str, visitor: str) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc tells what a process holds")
+@_TELLS_MEMORY
 def test_who_sends_without_end_is_closed_before_memory_or_log_is_full_and_others_are_answered(
     bundled_home: Path, tmp_path: Path
 ) -> None:
@@ -162,8 +165,8 @@ async def _bring_half(url: str, visitors: Sequence[str], most_bytes: int) -> lis
     connections = []
     for visitor in visitors:
         _, writer = await asyncio.open_connection(host, int(port))
-        said = {"Host": host, "X-Skyline": "yes", "X-Forwarded-For": visitor, "Content-Length": most_bytes}
-        head = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+        headers = {"Host": host, "X-Skyline": "yes", "X-Forwarded-For": visitor, "Content-Length": most_bytes}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(f"POST /own/file?name=votes.csv HTTP/1.1\r\n{head}\r\n".encode())
         writer.write(bytes(most_bytes - 1))
         await writer.drain()
@@ -172,7 +175,7 @@ async def _bring_half(url: str, visitors: Sequence[str], most_bytes: int) -> lis
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc tells what a process holds")
+@_TELLS_MEMORY
 def test_many_addresses_together_fill_no_memory_and_whoever_sends_little_stays(
     bundled_home: Path, tmp_path: Path
 ) -> None:
