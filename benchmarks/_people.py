@@ -97,7 +97,7 @@ def _select(node: Any, title: str) -> tuple[str, list[Any], str] | None:
     return None
 
 
-async def choosing(port: int, slug: str, title: str, people: int) -> tuple[float, float]:
+async def choice_times(port: int, slug: str, title: str, people: int) -> tuple[float, float]:
     """Median milliseconds of one who chooses alone, and the 95th percentile of so many at once, in turns."""
     everybody = [Person(port, slug, title) for _ in range(people)]
     for one in everybody:

@@ -94,7 +94,7 @@ def main() -> int:
     for machine in MACHINES:
         advise(door, evidence, need_of(machine, 32_768))
         changes = [
-            cpu_s(lambda context=context, said=machine: advise(door, evidence, need_of(said, context)))  # type: ignore[misc]
+            cpu_s(lambda context=context, name=machine: advise(door, evidence, need_of(name, context)))  # type: ignore[misc]
             for context in (8192, 16_384, 24_576)
         ]
         result[f"change_ms {machine}"] = 1000 * min(changes)

@@ -38,7 +38,7 @@ class Took:
     wall_s: float
     processor_s: float
     mib: float
-    said: str
+    output: str
 
 
 def timed(arguments: list[str], home: Path) -> Took:
@@ -48,12 +48,12 @@ def timed(arguments: list[str], home: Path) -> Took:
         RuntimeError: it failed.
     """
     before, started = _children_s(), time.perf_counter()
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as output:
         environment = {**os.environ, "SKYLINE_HOME": str(home), "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        with subprocess.Popen([sys.executable, *arguments], env=environment, stdout=said, stderr=said) as process:
+        with subprocess.Popen([sys.executable, *arguments], env=environment, stdout=output, stderr=output) as process:
             most, _ = watch(process)
-        said.seek(0)
-        text = said.read().strip()
+        output.seek(0)
+        text = output.read().strip()
     if process.returncode:
         raise RuntimeError(f"{' '.join(arguments[:4])} failed: {text[-500:]}")
     return Took(time.perf_counter() - started, _children_s() - before, most / 2**20, text)
@@ -70,7 +70,7 @@ def refreshed(home: Path, *sources: str) -> Took:
     return timed(["-m", "pipelines.commands.app", "refresh", *named], home)
 
 
-def told(name: str, found: list[Took], goal: str = "") -> None:
+def report(name: str, found: list[Took], goal: str = "") -> None:
     """One line of medians."""
     wall, processor = (statistics.median(getattr(one, unit) for one in found) for unit in ("wall_s", "processor_s"))
     memory = max(one.mib for one in found)
@@ -93,15 +93,15 @@ def main() -> int:
             both.append(refreshed(Path(second), "bundled", str(options.folder)))
             idle.append(refreshed(Path(second), "bundled", str(options.folder)))
             fits.append(timed(["-c", _FIT, second], Path(second)))
-    told("cold, bundled alone", without)
-    told("cold, with all board files", both)
+    report("cold, bundled alone", without)
+    report("cold, with all board files", both)
     more = [statistics.median(getattr(one, unit) for one in both) for unit in ("wall_s", "processor_s")]
     less = [statistics.median(getattr(one, unit) for one in without) for unit in ("wall_s", "processor_s")]
     wall, processor = more[0] - less[0], more[1] - less[1]
     print(f"{'more for the boards':<34} {wall:7.1f} s wall {processor:7.1f} s of processors  (goal {MORE_S} s)")
-    told("nothing changed", idle, f"(goal {IDLE_S} s)")
-    models, results = fits[0].said.split()[-2:]
-    told("ability, 1,000 rounds", fits, f"(goal {FIT_S} s, {FIT_MIB} MiB): {models} rows, {results} results")
+    report("nothing changed", idle, f"(goal {IDLE_S} s)")
+    models, results = fits[0].output.split()[-2:]
+    report("ability, 1,000 rounds", fits, f"(goal {FIT_S} s, {FIT_MIB} MiB): {models} rows, {results} results")
     return 0
 
 

@@ -134,15 +134,15 @@ def bundle_of(folder: Path, rows: int) -> None:
             layers += [
                 {**row, "point_id": moved["point_id"]} for row in shipped.layers if row["point_id"] == point["point_id"]
             ]
-    kept = {point["point_id"] for point in points[:rows]}
+    point_ids = {point["point_id"] for point in points[:rows]}
     folder.mkdir(parents=True)
     # A sweep writes every row to the disk before the next; here that would take longer than what is measured.
     for name, lines in (
         (POINTS_FILE, points[:rows]),
-        (LAYERS_FILE, [row for row in layers if row["point_id"] in kept]),
+        (LAYERS_FILE, [row for row in layers if row["point_id"] in point_ids]),
     ):
         (folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in lines), "utf-8")
-    write_json(folder / PLAN, {**shipped.plan, "points": [{"point_id": name} for name in sorted(kept)]})
+    write_json(folder / PLAN, {**shipped.plan, "points": [{"point_id": name} for name in sorted(point_ids)]})
     write_json(folder / ENVIRONMENT, shipped.environment)
     seal(folder)
 
@@ -316,11 +316,11 @@ def bounded(case: str, factor: int, base: Path) -> dict[str, Any]:
         ) as process:
             most, stopped = watch(process, _too_much)
             assert process.stdout is not None
-            told = process.stdout.read().strip().splitlines()
+            lines = process.stdout.read().strip().splitlines()
         found = {"rows": int(made.stdout), "peak_mib": most / (1 << 20)}
         if process.returncode:
             return {**found, "stopped": stopped or f"exit code {process.returncode}"}
-        return {**found, **json.loads(told[-1])}
+        return {**found, **json.loads(lines[-1])}
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from _people import choosing
+from _people import choice_times
 
 from pipelines.commands.doctor import BROWSERS
 
@@ -246,7 +246,7 @@ class Rest:
                 return drawn
 
 
-def crowd(server: Server, slug: str, sessions: int) -> None:
+def open_together(server: Server, slug: str, sessions: int) -> None:
     """Open sessions of a page at once on a fresh server, print what each takes, and whether closing frees them."""
     import panel as pn  # noqa: PLC0415 - so that the client knows the models of the pages
     import psutil  # noqa: PLC0415 - of the extra `bench`
@@ -349,14 +349,14 @@ def main() -> int:
         for slug, _, title, _ in PAGES[1:] if options.sessions else ():
             server = Server(home, options.rows[0], folder)
             try:
-                one, many = asyncio.run(choosing(server.port, slug, title, options.sessions))
+                one, many = asyncio.run(choice_times(server.port, slug, title, options.sessions))
                 print(
                     f"{slug:<28} answered after {one:.0f} ms to one, {many:.0f} ms to 19 in 20 of "
                     f"{options.sessions} at once; until it is drawn "
                     f"{(changes[slug] + many - one) / changes[slug]:.1f} times of one",
                     flush=True,
                 )
-                crowd(server, slug, options.sessions)
+                open_together(server, slug, options.sessions)
             finally:
                 server.close()
     return 0

@@ -31,8 +31,8 @@ def reads(engine: str, model: Architecture) -> Reads:
     if column is None or model.model_type == _DESCRIBED:
         return "yes"
     row = _families().get(model.checkpoint_type) or _families().get(model.model_type, {})
-    said = row.get(column, "")
-    return "yes" if said == "yes" else "no" if said == "no" else "unknown"
+    entry = row.get(column, "")
+    return "yes" if entry == "yes" else "no" if entry == "no" else "unknown"
 
 
 def not_read(engine: str, model: Architecture) -> str:
@@ -41,9 +41,9 @@ def not_read(engine: str, model: Architecture) -> str:
     Raises:
         InvalidWorkload: No such engine.
     """
-    found, family = reads(engine, model), model.checkpoint_type or model.model_type
-    if found == "yes":
+    known, family = reads(engine, model), model.checkpoint_type or model.model_type
+    if known == "yes":
         return ""
-    said = f"{engine} does not read {family}" if found == "no" else f"no list here says that {engine} reads {family}"
+    reason = f"{engine} does not read {family}" if known == "no" else f"no list here says that {engine} reads {family}"
     has_code = runs_on(engine) != "transformers" and reads("transformers", model) == "yes"
-    return f"{said}; Transformers has its code" if has_code else said
+    return f"{reason}; Transformers has its code" if has_code else reason

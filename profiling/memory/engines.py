@@ -281,7 +281,7 @@ later ask for 7.5), SGLang's model runner ("only supports sm75 and above")."""
 def compute_capability(name: str) -> float | None:
     """Compute capability of an older NVIDIA card (reference/compute_capability.csv); None: 8.0 or more, or no card."""
     rows = reference_rows("compute_capability.csv")
-    found = next((row for row in rows if re.match(rf"(?:{row['said']})(?![a-z0-9])", name.casefold())), None)
+    found = next((row for row in rows if re.match(rf"(?:{row['pattern']})(?![a-z0-9])", name.casefold())), None)
     return float(found["capability"]) if found else None
 
 
