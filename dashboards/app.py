@@ -25,7 +25,7 @@ from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
 from dashboards.parts.page import NothingToShow, below, card, html
-from dashboards.parts.session import A_FRAME_MS
+from dashboards.parts.session import CALM_MS
 from dashboards.parts.templates import macro
 from dashboards.places import address_of, bound_connections, has_left
 from dashboards.room import room_for
@@ -282,9 +282,10 @@ def _watch_for_newer(data: Data, hint: pn.pane.HTML) -> None:
 
 
 def _repeatedly(look: Callable[[], None], period_ms: int) -> None:
-    # The callback belongs to the session and ends with it.
+    # The callback belongs to the session and ends with it. Panel's own would have all sessions count what is busy.
     def start() -> None:
-        pn.state.add_periodic_callback(look, period=period_ms)
+        if pn.state.curdoc is not None:
+            pn.state.curdoc.add_periodic_callback(look, period_ms)
 
     pn.state.onload(start)
 
@@ -294,15 +295,21 @@ def _keep_address(content: Content) -> None:
     if state is None:
         return
 
+    waiting = False
+
     def write() -> None:
+        nonlocal waiting
+        waiting = False
         if pn.state.location is not None:
             begins = urlencode(content.address_begins, safe="/")
             choices = state.address()
             pn.state.location.search = f"?{begins}{choices.replace('?', '&', 1)}" if begins else choices
 
     def write_later(*_events: Any) -> None:
-        if pn.state.curdoc is not None:
-            pn.state.curdoc.add_timeout_callback(write, A_FRAME_MS)
+        nonlocal waiting
+        if pn.state.curdoc is not None and not waiting:
+            waiting = True
+            pn.state.curdoc.add_timeout_callback(write, CALM_MS)
 
     state.param.watch(write_later, state.keys())
     pn.state.onload(write)

@@ -7,10 +7,10 @@ import copy
 import datetime as dt
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache, reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -26,6 +26,8 @@ from warehouse.settings import Settings
 from warehouse.yours import COVERAGE
 
 _MOST_RESULTS = 96
+_MOST_SHARED = 64
+Made = TypeVar("Made")
 
 
 @cache
@@ -56,6 +58,32 @@ def _literal(value: Any) -> str:
     return f"DATE {quoted}" if isinstance(value, dt.date) else quoted
 
 
+class _Recent:
+    """What was asked for last, so many of it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._made: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+                found: Made = self._made[key]
+                return found
+        made = make()
+        with self._lock:
+            self._made[key] = made
+            while len(self._made) > self._most:
+                self._made.popitem(last=False)
+        return made
+
+    def clear(self) -> None:
+        with self._lock:
+            self._made.clear()
+
+
 class Data:
     """Answers of one published folder, for all sessions of a process.
 
@@ -84,8 +112,7 @@ class Data:
         self._shared: Data | None = None
         self._models: Mapping[str, Architecture] = {}
         self._own_door: tuple[Door, Door] | None = None
-        self._results: OrderedDict[tuple[Any, ...], pl.DataFrame] = OrderedDict()
-        self._lock = threading.Lock()
+        self._results, self._made = _Recent(_MOST_RESULTS), _Recent(_MOST_SHARED)
         self._evidence = PerRelease(reader, Evidence.of)
         self._door = PerRelease(reader, Door.from_tables)
 
@@ -98,7 +125,7 @@ class Data:
         """
         own = copy.copy(self)
         own._shared, own._models, own._own_door = self, dict(models), None
-        own._results, own._lock = OrderedDict(), threading.Lock()
+        own._results, own._made = _Recent(_MOST_RESULTS), _Recent(_MOST_SHARED)
         own.own_rows = dict(rows)
         if isinstance(self._reader, Reader):
             own._reader = Overlaid(self._reader, rows)
@@ -109,6 +136,7 @@ class Data:
         if isinstance(self._reader, Overlaid):
             self._reader.close()
         self._results.clear()
+        self._made.clear()
         self.own_rows = {}
 
     def release(self) -> Release:
@@ -150,16 +178,20 @@ class Data:
         if self._shared is not None and isinstance(self._reader, Overlaid) and not self._reader.touches(sql(name)):
             return self._shared.ask(name, **parameters)
         key = (self.release().path.name, name, tuple(sorted(parameters.items())))
-        with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-                return self._results[key]
-        frame = self._reader.query(sql(name), parameters)
-        with self._lock:
-            self._results[key] = frame
-            while len(self._results) > _MOST_RESULTS:
-                self._results.popitem(last=False)
-        return frame
+        return self._results.get(key, lambda: self._reader.query(sql(name), parameters))
+
+    def shared(self, make: Callable[..., Made], *choice: Hashable) -> Made:
+        """`make(self, *choice)`, which is made once for all who choose the same of these data.
+
+        Args:
+            make: Asks these data and works out what a page shows of them; what it returns is changed by nobody.
+            choice: All else that it depends on.
+
+        Raises:
+            NotPublished: nothing is published.
+        """
+        key = (self.release().path.name, make, choice)
+        return self._made.get(key, lambda: make(self, *choice))
 
     def snapshots(self) -> pl.DataFrame:
         """Snapshots that hold entries, the one to show first at the top: newest whole board, else the largest."""
@@ -170,13 +202,17 @@ class Data:
 
     def entries(self, snapshot_id: str, *, raw: bool = False) -> pl.DataFrame:
         """Entries of a snapshot, one column per benchmark: scores as ranked, or before normalisation in percent."""
-        entries = self.ask("entries", snapshot_id=snapshot_id)
-        scores = self.ask("scores", snapshot_id=snapshot_id)
-        if scores.is_empty():
-            return entries
-        wide = scores.pivot(on="benchmark", index="entry_id", values="raw_score" if raw else "score")
-        return entries.join(wide, on="entry_id", how="left", maintain_order="left")
+        return self.shared(_entries, snapshot_id, raw)
 
     def benchmarks(self, snapshot_id: str) -> list[str]:
         """Benchmarks of a snapshot, in the board's spelling."""
         return self.ask("scores", snapshot_id=snapshot_id)["benchmark"].unique(maintain_order=True).to_list()
+
+
+def _entries(data: Data, snapshot_id: str, raw: bool) -> pl.DataFrame:
+    entries = data.ask("entries", snapshot_id=snapshot_id)
+    scores = data.ask("scores", snapshot_id=snapshot_id)
+    if scores.is_empty():
+        return entries
+    wide = scores.pivot(on="benchmark", index="entry_id", values="raw_score" if raw else "score")
+    return entries.join(wide, on="entry_id", how="left", maintain_order="left")

@@ -19,6 +19,7 @@ from bokeh.models.glyph import Glyph
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.plotting import figure
 
+from dashboards.charts.many_points import readable
 from dashboards.data import Data
 from dashboards.downloads import FORMS, origin
 from dashboards.parts import formats
@@ -38,7 +39,6 @@ FILES = (*FORMS, "bib")
 """Forms in which a chart is downloaded."""
 # What decides how a mark looks says nothing of the data, unless it is the name of a group.
 _LOOKS = re.compile(r"colou?r|mark|shade|ink|alpha|fill|size|offset|shift|align|hatch|width|angle")
-_HEADERS = {"look": "group"}
 _UNIT = re.compile(r"\(([^()]+)\)$")
 _TAG = re.compile(r"<[^>]*>")
 _ABOUT = re.compile(r'<div data-about="([^"]*)" data-title="([^"]*)" data-subtitle="([^"]*)" data-caption="([^"]*)">')
@@ -124,7 +124,7 @@ def rows(chart: Chart) -> pl.DataFrame:
         if not isinstance(source, ColumnDataSource) or source.id in seen or not source.data:
             continue
         seen.add(source.id)
-        frame = _frame(source.data, chart.figure, renderer.glyph)
+        frame = _frame(readable(source), chart.figure, renderer.glyph)
         if frame.is_empty():
             continue
         kind = renderer.name or _KIND_OF_LAYER.get(type(renderer.glyph).__name__, "marks")
@@ -151,7 +151,7 @@ def _frame(data: dict[str, Any], plot: figure, glyph: Glyph) -> pl.DataFrame:
         if side_of.get(name) in dates and series.dtype.is_numeric():
             series = series.cast(pl.Int64).cast(pl.Datetime("ms"))
         label = labels.get(name[0], "") if name in {"x", "y", "xs", "ys"} else ""
-        heading = header(label or _HEADERS.get(name, name))
+        heading = header(label or name)
         columns.setdefault(heading, series.alias(heading))
     frame = pl.DataFrame(list(columns.values()))
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]

@@ -11,13 +11,14 @@ from bokeh.plotting import figure
 
 from analytics.units import decimal
 from dashboards.charts import axes
-from dashboards.charts.many_points import ManyPoints
+from dashboards.charts.many_points import ManyPoints, coded
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "components"
 _HEIGHT_PX, _AROUND_PX = 460, 90
 _LINE_PX = 14
+_POINTS = ("x", "y"), ("name", "group")
 _HEADROOM = 0.04  # for the name of the highest
 
 
@@ -26,7 +27,7 @@ class Components:
 
     def __init__(self) -> None:
         """Make an empty map."""
-        self.points = ManyPoints(("x", "y"), ("name", "group"))
+        self.points = ManyPoints(*_POINTS)
         self.arrows = ColumnDataSource({column: [] for column in ("x", "y", "zero", "text", "facts", "offset")})
         hover, pulls = HoverTool(point_policy="follow_mouse", limit=3), HoverTool()
         tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, pulls]
@@ -59,15 +60,14 @@ class Components:
             styles: Colour and mark of every group.
         """
         x, y = entries["component_1"].to_numpy(), entries["component_2"].to_numpy()
-        self.points.show(
-            entries.select(
-                pl.col("component_1").alias("x"),
-                pl.col("component_2").alias("y"),
-                pl.col("model_id").alias("name"),
-                "group",
-                *theme.looks(pl.col("group"), styles),
-            )
+        points = entries.select(
+            pl.col("component_1").alias("x"),
+            pl.col("component_2").alias("y"),
+            pl.col("model_id").alias("name"),
+            "group",
+            *theme.looks(pl.col("group"), styles),
         )
+        self.points.show(coded(points, *_POINTS))
         wide = loadings.pivot(on="component", index="benchmark", values="loading")
         reach = float(np.quantile(np.hypot(x, y), 0.9)) if len(x) else 1.0
         first, second = wide["1"].to_numpy(), wide["2"].to_numpy()

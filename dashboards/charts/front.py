@@ -1,8 +1,9 @@
 """A Pareto front as a staircase over all entries, with error bars, and members within noise told apart."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from bokeh.models import (
@@ -15,12 +16,11 @@ from bokeh.models import (
     TapTool,
     WheelZoomTool,
 )
-from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
-from dashboards.charts.many_points import ManyPoints
+from dashboards.charts.many_points import Coded, ManyPoints, coded
 from dashboards.charts.screen import hide
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
@@ -33,12 +33,13 @@ _LABELS = 18
 _HEADROOM = 0.04  # of the height, so that the name of the best member has room
 _LABEL_HEIGHT_PX, _LETTER_PX = 15, 6.2
 _PLOT_WIDTH_PX, _PLOT_FRAME_PX = 1000, 85
-_MEMBERS = ("entry_id", "name", "x", "y", "low", "high", "colour", "mark", "precision", "noise")
+_POINTS = ("x", "y"), ("name", "precision")
+_MEMBERS = ("entry_id", "name", "x", "y", "low", "high", "colour", "mark", "fill", "precision", "noise")
 
 
 @dataclass(frozen=True)
 class Front:
-    """What is drawn.
+    """What is to be drawn.
 
     Attributes:
         cloud: Every entry with both values: model_id, precision, x, y.
@@ -84,6 +85,69 @@ def staircase(members: pl.DataFrame, end_x: float, start_y: float) -> tuple[list
     return [*xs, end_x], [*ys, ys[-1]]
 
 
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A front ready to be drawn, which all who look at the same one share.
+
+    Attributes:
+        x: Measure of the horizontal axis.
+        y: Measure of the vertical one.
+        x_span: Start and end of the horizontal axis.
+        y_span: Start and end of the vertical one.
+        count: How many entries the front was sought among.
+        cloud: Those of them that are drawn.
+        members: Columns of the members.
+        stairs: Corners of the staircase, and where the area below it ends.
+        names: Words beside members.
+        kind: What the column precision says, as a hover names it.
+        legend: As HTML.
+    """
+
+    x: Measure
+    y: Measure
+    x_span: tuple[float, float]
+    y_span: tuple[float, float]
+    count: int
+    cloud: Coded
+    members: Mapping[str, Sequence[Any]]
+    stairs: Mapping[str, Sequence[float]]
+    names: Mapping[str, Sequence[Any]]
+    kind: str
+    legend: str
+
+
+def drawing(front: Front, name: str, height: int, frame: tuple[pl.Series, pl.Series] | None = None) -> Drawing:
+    """What a figure shows of a front.
+
+    Args:
+        front: What to draw.
+        name: Name of the figure.
+        height: Its pixels.
+        frame: Values of x and y that the axes span; those drawn, where it is not given.
+    """
+    spans = frame or (
+        pl.concat([front.cloud["x"], front.members["x"]]),
+        pl.concat([front.cloud["y"], front.members["y"]]),
+    )
+    x_span = axes.span(spans[0], "log") or (0.1, 10.0)
+    y_low, y_high = axes.span(spans[1], "linear") or (0.0, 1.0)
+    y_span = (y_low, y_high + (y_high - y_low) * _HEADROOM)
+    counts, noise = _counts(front), _noise(front)
+    styles = _styles(counts)
+    bottom = y_span[0] - (y_span[1] - y_span[0])
+    joined = front.members if front.is_staircase else front.members.clear()
+    xs, ys = staircase(joined, x_span[1] * 10, bottom)
+    return Drawing(
+        front.x, front.y, x_span, y_span, front.cloud.height,
+        coded(_styled(thinned(front.cloud).rename({"model_id": "name"}), styles), *_POINTS),
+        _member_columns(front.members, noise, styles),
+        {"x": xs, "y": ys, "fill": [bottom] * len(xs)},
+        _names(front.members, x_span, y_span, height),
+        front.kind,
+        _legend(front, name, counts, noise, styles),
+    )  # fmt: skip
+
+
 class FrontChart:
     """The figure, built once; `show` swaps its data."""
 
@@ -95,32 +159,24 @@ class FrontChart:
             height: Pixels.
             chosen: Called with the entry of a member that a reader picked.
         """
-        self.name = name
-        self._height = height
-        self.cloud = ManyPoints(("x", "y"), ("name", "precision"))
-        self.line = ColumnDataSource({"x": [], "y": []})
-        self.area = ColumnDataSource({"x": [], "low": [], "high": []})
-        self.clear = ColumnDataSource({column: [] for column in _MEMBERS})
-        self.within = ColumnDataSource({column: [] for column in _MEMBERS})
-        self.names = ColumnDataSource({"x": [], "y": [], "text": []})
-        self.figure = self._build(height)
+        self._cloud = ManyPoints(*_POINTS)
+        self._stairs = ColumnDataSource({column: [] for column in ("x", "y", "fill")})
+        self._members = ColumnDataSource({column: [] for column in _MEMBERS})
+        self._names = ColumnDataSource({column: [] for column in ("x", "y", "text")})
+        self.figure = self._build(name, height)
         if chosen is not None:
-            for source in (self.clear, self.within):
-                source.selected.on_change("indices", self._picked(source, chosen))
 
-    @staticmethod
-    def _picked(source: ColumnDataSource, chosen: Callable[[str], None]) -> Callable[[str, list[int], list[int]], None]:
-        def picked(_attribute: str, _before: list[int], now: list[int]) -> None:
-            if now:
-                chosen(str(source.data["entry_id"][now[0]]))
+            def picked(_attribute: str, _before: list[int], now: list[int]) -> None:
+                if now:
+                    chosen(str(self._members.data["entry_id"][now[0]]))
 
-        return picked
+            self._members.selected.on_change("indices", picked)
 
-    def _build(self, height: int) -> figure:
+    def _build(self, name: str, height: int) -> figure:
         tap = TapTool()
         tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), tap]
         plot = theme.new_figure(
-            self.name,
+            name,
             height,
             tools,
             x_axis_type="log",
@@ -129,118 +185,103 @@ class FrontChart:
             y_range=Range1d(),
         )
         axes.dress(plot, "log", "linear")
-        plot.varea(x="x", y1="low", y2="high", source=self.area, fill_color=theme.ACCENT, fill_alpha=0.055)
-        cloud = self.cloud.drawn_on(plot, 4.5, 0.36)
-        plot.line("x", "y", source=self.line, line_color=theme.ACCENT, line_width=2.2, line_join="miter")
-        members: list[DataRenderer] = []
-        for source, filled in ((self.clear, True), (self.within, False)):
-            plot.segment("x", "low", "x", "high", source=source, line_color="colour", line_width=1.4, line_alpha=0.9)
-            alpha = 1.0 if filled else 0.0
-            members.append(
-                plot.scatter(
-                    "x", "y", source=source, size=10, marker="mark", line_color="colour", line_width=2,
-                    fill_color="colour", fill_alpha=alpha, nonselection_fill_alpha=alpha, nonselection_line_alpha=1.0,
-                )
-            )  # fmt: skip
+        plot.varea(
+            x="x", y1="fill", y2="y", source=self._stairs, fill_color=theme.ACCENT, fill_alpha=0.055, name="staircase"
+        )
+        cloud = self._cloud.drawn_on(plot, 4.5, 0.36)
+        plot.line("x", "y", source=self._stairs, line_color=theme.ACCENT, line_width=2.2, line_join="miter")
+        plot.segment("x", "low", "x", "high", source=self._members, line_color="colour", line_width=1.4, line_alpha=0.9)
+        members = plot.scatter(
+            "x", "y", source=self._members, size=10, marker="mark", line_color="colour", line_width=2,
+            fill_color="colour", fill_alpha="fill", nonselection_fill_alpha="fill", nonselection_line_alpha=1.0,
+        )  # fmt: skip
         names = plot.text(
-            "x", "y", text="text", source=self.names, text_align="right", text_baseline="bottom", x_offset=-7,
+            "x", "y", text="text", source=self._names, text_align="right", text_baseline="bottom", x_offset=-7,
             y_offset=-5, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
         )  # fmt: skip
         hide(plot, names, narrow=420)
         self._hovers = [
-            HoverTool(renderers=members, point_policy="snap_to_data", limit=3),
-            HoverTool(renderers=[cloud], point_policy="follow_mouse", limit=3, formatters=self.cloud.formatters),
+            HoverTool(renderers=[members], point_policy="snap_to_data", limit=3),
+            HoverTool(renderers=[cloud], point_policy="follow_mouse", limit=3, formatters=self._cloud.formatters),
         ]
         plot.add_tools(*self._hovers)
-        tap.renderers = members
+        tap.renderers = [members]
         return plot
 
-    def show(self, front: Front, *, frame: tuple[pl.Series, pl.Series] | None = None) -> None:
-        """Draw the front.
-
-        Args:
-            front: What to draw.
-            frame: Values of x and y that the axes span; those drawn, where it is not given.
-        """
-        spans = frame or (
-            pl.concat([front.cloud["x"], front.members["x"]]),
-            pl.concat([front.cloud["y"], front.members["y"]]),
-        )
-        x_span = axes.span(spans[0], "log") or (0.1, 10.0)
-        y_low, y_high = axes.span(spans[1], "linear") or (0.0, 1.0)
-        y_span = (y_low, y_high + (y_high - y_low) * _HEADROOM)
-        axes.show(self.figure.x_range, x_span)
-        axes.show(self.figure.y_range, y_span)
+    def show(self, front: Drawing) -> None:
+        """Draw the front."""
+        axes.show(self.figure.x_range, front.x_span)
+        axes.show(self.figure.y_range, front.y_span)
         self.figure.xaxis[0].axis_label, self.figure.yaxis[0].axis_label = front.x.title, front.y.title
-        styles = _styles(_counts(front))
-        self._draw_cloud(thinned(front.cloud), styles)
-        self._draw_members(front, styles)
-        joined = front.members if front.is_staircase else front.members.clear()
-        xs, ys = staircase(joined, x_span[1] * 10, y_span[0] - (y_span[1] - y_span[0]))
-        self.line.data = {"x": xs, "y": ys}
-        self.area.data = {"x": xs, "low": [y_span[0] - (y_span[1] - y_span[0])] * len(xs), "high": ys}
-        self._place_labels(front.members, x_span, y_span)
+        self._cloud.show(front.cloud)
+        self._members.selected.indices = []
+        for source, columns in (
+            (self._members, front.members), (self._stairs, front.stairs), (self._names, front.names),
+        ):  # fmt: skip
+            # A browser may write into what its source holds.
+            source.data = {name: list(values) for name, values in columns.items()}
 
-    def tell(self, front: Front) -> str:
+    def tell(self, front: Drawing) -> str:
         """Have hovers speak of the front that is drawn, and return its legend as HTML."""
-        self._set_hovers(front)
-        counts, noise = _counts(front), _noise(front)
-        styles = _styles(counts)
-        lines = [legend.Entry("Pareto front", theme.ACCENT, "line")] if front.is_staircase else []
-        lines += [legend.Entry(name, *style, count=counts[name]) for name, style in styles.items()]
-        if not styles:
-            lines.append(legend.Entry("one model", theme.OTHER_COLOUR, theme.OTHER_MARK, count=front.cloud.height))
-        elif "unknown" in counts:
-            text = "precision unknown"
-            lines.append(legend.Entry(text, theme.OTHER_COLOUR, theme.OTHER_MARK, count=counts["unknown"]))
-        if "within" in noise:
-            lines.append(legend.Entry("step within noise of the member before", theme.OTHER_COLOUR, hollow=True))
-        if "unknown" in noise:
-            lines.append(legend.Entry("without bar: standard error unknown", theme.OTHER_COLOUR))
-        if front.members["standard_error"].is_not_null().any():
-            lines.append(legend.Entry(f"± {CONFIDENCE} standard errors", theme.OTHER_COLOUR, "bar"))
-        return legend.swatches(self.name, lines)
-
-    def _draw_cloud(self, cloud: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> None:
-        self.cloud.show(_styled(cloud.rename({"model_id": "name"}), styles))
-
-    def _draw_members(self, front: Front, styles: dict[str, tuple[str, str]]) -> None:
-        members = front.members
-        margin = TWO_SIDED_95 * pl.col("standard_error").fill_null(0.0)
-        frame = _styled(members.rename({"model_id": "name"}), styles).with_columns(
-            (pl.col("y") - margin).alias("low"),
-            (pl.col("y") + margin).alias("high"),
-            pl.Series("noise", _noise(front), dtype=pl.String),
-        )
-        for source, wanted in ((self.clear, ("clear", "unknown")), (self.within, ("within",))):
-            part = frame.filter(pl.col("noise").is_in(wanted))
-            source.selected.indices = []
-            source.data = part.select(_MEMBERS).to_dict(as_series=False)
-
-    def _place_labels(self, members: pl.DataFrame, x_span: tuple[float, float], y_span: tuple[float, float]) -> None:
-        # Up and to the left of a member lies only what nobody reaches, so names stand there free of points. They are
-        # placed from the best down, skipping one that would run into a name, or out of the picture.
-        taken: list[tuple[float, float, float]] = []
-        placed: list[tuple[float, float, str]] = []
-        width = math.log10(x_span[1] / x_span[0])
-        for name, x, y in members.sort("y", descending=True).select("model_id", "x", "y").iter_rows():
-            text = formats.without_account(str(name))
-            text = text if len(text) <= 34 else text[:33] + "…"
-            right = math.log10(x / x_span[0]) / width * _PLOT_WIDTH_PX - 7
-            top = (y - y_span[0]) / (y_span[1] - y_span[0]) * (self._height - _PLOT_FRAME_PX)
-            left = right - len(text) * _LETTER_PX
-            clash = any(left < r + 6 and right > a - 6 and abs(top - t) < _LABEL_HEIGHT_PX for a, r, t in taken)
-            if left >= 0 and not clash and len(placed) < _LABELS:
-                taken.append((left, right, top))
-                placed.append((x, y, text))
-        self.names.data = {name: [one[place] for one in placed] for place, name in enumerate(("x", "y", "text"))}
-
-    def _set_hovers(self, front: Front) -> None:
         x_text, _ = axes.hover("x", front.x)
         y_text, _ = axes.hover("y", front.y)
         rows = ((front.y.label, y_text), (front.x.label, x_text))
         for tool, aside, form in zip(self._hovers, ("On the front", ""), ("", "{custom}"), strict=True):
             tool.tooltips = tip(f"@name{form}", *rows, (front.kind, f"@precision{form}"), aside=aside)
+        return front.legend
+
+
+def _member_columns(
+    members: pl.DataFrame, noise: Sequence[str], styles: Mapping[str, tuple[str, str]]
+) -> dict[str, list[Any]]:
+    margin = TWO_SIDED_95 * pl.col("standard_error").fill_null(0.0)
+    frame = _styled(members.rename({"model_id": "name"}), styles).with_columns(
+        (pl.col("y") - margin).alias("low"),
+        (pl.col("y") + margin).alias("high"),
+        pl.Series("noise", noise, dtype=pl.String),
+        pl.Series("fill", [0.0 if mark == "within" else 1.0 for mark in noise], dtype=pl.Float64),
+    )
+    return frame.select(_MEMBERS).to_dict(as_series=False)
+
+
+def _names(
+    members: pl.DataFrame, x_span: tuple[float, float], y_span: tuple[float, float], height: int
+) -> dict[str, list[Any]]:
+    # Up and to the left of a member lies only what nobody reaches, so names stand there free of points. They are
+    # placed from the best down, skipping one that would run into a name, or out of the picture.
+    taken: list[tuple[float, float, float]] = []
+    placed: list[tuple[float, float, str]] = []
+    width = math.log10(x_span[1] / x_span[0])
+    for name, x, y in members.sort("y", descending=True).select("model_id", "x", "y").iter_rows():
+        text = formats.without_account(str(name))
+        text = text if len(text) <= 34 else text[:33] + "…"
+        right = math.log10(x / x_span[0]) / width * _PLOT_WIDTH_PX - 7
+        top = (y - y_span[0]) / (y_span[1] - y_span[0]) * (height - _PLOT_FRAME_PX)
+        left = right - len(text) * _LETTER_PX
+        clash = any(left < r + 6 and right > a - 6 and abs(top - t) < _LABEL_HEIGHT_PX for a, r, t in taken)
+        if left >= 0 and not clash and len(placed) < _LABELS:
+            taken.append((left, right, top))
+            placed.append((x, y, text))
+    return {column: [one[place] for one in placed] for place, column in enumerate(("x", "y", "text"))}
+
+
+def _legend(
+    front: Front, name: str, counts: Mapping[str, int], noise: Collection[str], styles: Mapping[str, tuple[str, str]]
+) -> str:
+    lines = [legend.Entry("Pareto front", theme.ACCENT, "line")] if front.is_staircase else []
+    lines += [legend.Entry(kind, *style, count=counts[kind]) for kind, style in styles.items()]
+    if not styles:
+        lines.append(legend.Entry("one model", theme.OTHER_COLOUR, theme.OTHER_MARK, count=front.cloud.height))
+    elif "unknown" in counts:
+        text = "precision unknown"
+        lines.append(legend.Entry(text, theme.OTHER_COLOUR, theme.OTHER_MARK, count=counts["unknown"]))
+    if "within" in noise:
+        lines.append(legend.Entry("step within noise of the member before", theme.OTHER_COLOUR, hollow=True))
+    if "unknown" in noise:
+        lines.append(legend.Entry("without bar: standard error unknown", theme.OTHER_COLOUR))
+    if front.members["standard_error"].is_not_null().any():
+        lines.append(legend.Entry(f"± {CONFIDENCE} standard errors", theme.OTHER_COLOUR, "bar"))
+    return legend.swatches(name, lines)
 
 
 def _counts(front: Front) -> dict[str, int]:
@@ -257,6 +298,6 @@ def _noise(front: Front) -> list[str]:
     return [noise_mark(beyond, place) for place, beyond in enumerate(steps)]
 
 
-def _styled(frame: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> pl.DataFrame:
+def _styled(frame: pl.DataFrame, styles: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
     precision = pl.col("precision").fill_null("unknown")
     return frame.with_columns(precision, *theme.looks(precision, styles, theme.OTHER))

@@ -1,6 +1,8 @@
 """Thousands of points as numbers: their words travel as one text, in which the browser looks them up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,85 @@ from bokeh.transform import transform
 from dashboards.parts import theme
 
 _BETWEEN_WORDS = "\n"
+_LOOK = "look"
+_RECENT = 32
+"""How many pairs of lists of words are compared once for all sessions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Distinct words in order, of which points hold the places."""
+
+    words: pl.Series
+
+    @classmethod
+    def of(cls, words: pl.Series) -> "Words":
+        """Those of a column."""
+        return cls(words.unique().sort())
+
+    @cached_property
+    def text(self) -> str:
+        """As they travel."""
+        return _BETWEEN_WORDS.join(str(word).replace(_BETWEEN_WORDS, " ") for word in self.words)
+
+    def places(self, words: pl.Series) -> pl.Series:
+        """Place of each of these words, all of which are here."""
+        numbers = pl.Series(range(self.words.len()), dtype=pl.Int32)
+        return words.replace_strict(self.words, numbers, return_dtype=pl.Int32)
+
+
+_NO_WORDS = Words(pl.Series(dtype=pl.String))
+
+
+@lru_cache(_RECENT)
+def _joined(before: Words, now: Words) -> Words:
+    """What a browser that has some words holds once it needs others; the same where it lacks none."""
+    together = Words.of(pl.concat([before.words, now.words]))
+    if len(together.words) == len(before.words):
+        return before
+    # Of two boards that share little, only the one that is drawn is kept.
+    return together if len(now.words) < len(together.words) <= 2 * len(now.words) else now
+
+
+@lru_cache(_RECENT)
+def _places(words: Words, among: Words) -> npt.NDArray[np.int32]:
+    return among.places(words.words).to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Points ready to be sent, which all who look at the same points share: no browser can write into them.
+
+    Attributes:
+        numbers: Columns of numbers or dates.
+        words: Columns of words: the distinct ones, and the place of each point's.
+        looks: Distinct colours and marks.
+        look: Place of each point's.
+    """
+
+    numbers: Mapping[str, npt.NDArray[Any]]
+    words: Mapping[str, tuple[Words, npt.NDArray[np.int32]]]
+    looks: Sequence[tuple[str, str]]
+    look: npt.NDArray[np.int32]
+
+
+def coded(frame: pl.DataFrame, numbers: Sequence[str], words: Sequence[str]) -> Coded:
+    """Points from columns of numbers and of words, `colour` and `mark`."""
+    distinct = {word: Words.of(frame[word]) for word in words}
+    looks = frame.select("colour", "mark").unique().sort("colour", "mark").with_row_index(_LOOK)
+    joined = frame.select("colour", "mark").join(looks, on=["colour", "mark"], how="left", maintain_order="left")
+    return Coded(
+        {number: _fixed(frame[number]) for number in numbers},
+        {word: (found, _fixed(found.places(frame[word]))) for word, found in distinct.items()},
+        looks.select("colour", "mark").rows(),
+        _fixed(joined[_LOOK].cast(pl.Int32)),
+    )
+
+
+def _fixed(values: pl.Series) -> npt.NDArray[Any]:
+    array = values.to_numpy()
+    array.setflags(write=False)
+    return array
 
 
 class ManyPoints:
@@ -34,19 +115,18 @@ class ManyPoints:
             numbers: Columns of numbers or dates.
             words: Columns of words that hovers print.
         """
-        self._numbers, self._words = numbers, words
-        self.source = ColumnDataSource({column: [] for column in (*numbers, *words, "look")})
         self._texts = ColumnDataSource({word: [""] for word in words})
-        self._known = {word: pl.Series(dtype=pl.String) for word in words}
-        self._looks = pl.DataFrame({"colour": [theme.OTHER_COLOUR], "mark": [theme.OTHER_MARK]})
-        self._palette = LinearColorMapper(palette=self._looks["colour"].to_list(), low=-0.5, high=0.5)
+        self.source = ColumnDataSource({column: [] for column in (*numbers, *words, _LOOK)}, tags=[self._texts])
+        self._words = dict.fromkeys(words, _NO_WORDS)
+        self._looks = [(theme.OTHER_COLOUR, theme.OTHER_MARK)]
+        self._palette = LinearColorMapper(palette=[theme.OTHER_COLOUR], low=-0.5, high=0.5)
         self._marks = CustomJSTransform(
-            args={"marks": self._looks["mark"].to_list()},
+            args={"marks": [theme.OTHER_MARK]},
             func="return marks[x]",
             v_func="return Array.from(xs, (place) => marks[place])",
         )
-        self._colour = transform("look", self._palette)
-        self._mark = transform("look", self._marks)
+        self._colour = transform(_LOOK, self._palette)
+        self._mark = transform(_LOOK, self._marks)
         self.formatters: dict[str, Any] = {
             f"@{word}": CustomJSHover(
                 args={"texts": self._texts, "word": word, "between": _BETWEEN_WORDS},
@@ -68,34 +148,35 @@ class ManyPoints:
             fill_alpha=alpha, nonselection_fill_alpha=alpha,
         )  # fmt: skip
 
-    def show(self, frame: pl.DataFrame) -> None:
-        """Draw the rows: columns of numbers and of words, `colour` and `mark`."""
-        self._learn_marks(frame.select("colour", "mark"))
-        places = frame.select("colour", "mark").join(
-            self._looks.with_row_index("look"), on=["colour", "mark"], how="left", maintain_order="left"
-        )
-        data = {number: frame[number].to_numpy() for number in self._numbers}
-        for word in self._words:
-            data[word] = self._places(word, frame[word])
-        self.source.data = {**data, "look": places["look"].cast(pl.Int32).to_numpy()}
+    def show(self, points: Coded) -> None:
+        """Draw points of these columns."""
+        self._learn_looks(points.looks)
+        places = np.array([self._looks.index(look) for look in points.looks], np.int32)
+        data = {**points.numbers, _LOOK: places[points.look] if len(points.look) else points.look}
+        for word, (distinct, place) in points.words.items():
+            before = self._words[word]
+            self._words[word] = now = _joined(before, distinct)
+            if now is not before:
+                self._texts.data[word] = [now.text]
+            data[word] = place if now is distinct else _places(distinct, now)[place]
+        self.source.data = data
 
-    def _learn_marks(self, looks: pl.DataFrame) -> None:
+    def _learn_looks(self, looks: Sequence[tuple[str, str]]) -> None:
         """Each change of palette or marks has the browser map all points anew: both only ever grow."""
-        new = looks.unique().join(self._looks, on=["colour", "mark"], how="anti")
-        if new.is_empty():
+        if not (new := [look for look in looks if look not in self._looks]):
             return
-        self._looks = pl.concat([self._looks, new.sort("colour", "mark")])
-        self._palette.update(palette=self._looks["colour"].to_list(), high=self._looks.height - 0.5)
-        self._marks.args = {"marks": self._looks["mark"].to_list()}
+        self._looks += new
+        self._palette.update(palette=[colour for colour, _ in self._looks], high=len(self._looks) - 0.5)
+        self._marks.args = {"marks": [mark for _, mark in self._looks]}
 
-    def _places(self, word: str, words: pl.Series) -> npt.NDArray[np.int32]:
-        """Places of words in the text, which is sent anew only when it lacks one; one that is back is still there."""
-        known = self._known[word]
-        if not words.is_in(known.implode(), nulls_equal=True).all():
-            wanted = words.unique()
-            together = pl.concat([known, wanted]).unique()
-            # Of two boards that share little, only the one that is drawn is kept.
-            self._known[word] = known = (together if together.len() <= 2 * wanted.len() else wanted).sort()
-            self._texts.data[word] = [_BETWEEN_WORDS.join(str(each).replace(_BETWEEN_WORDS, " ") for each in known)]
-        place = pl.Series(range(known.len()), dtype=pl.Int32)
-        return words.replace_strict(known, place, return_dtype=pl.Int32).to_numpy()
+
+def readable(source: ColumnDataSource) -> dict[str, Any]:
+    """Columns of a source, those of many points with the words that their places stand for and without their looks."""
+    data = dict(source.data)
+    for texts in source.tags:
+        if isinstance(texts, ColumnDataSource):
+            data.pop(_LOOK, None)
+            for word, (text,) in texts.data.items():
+                words = text.split(_BETWEEN_WORDS)
+                data[word] = [words[place] for place in data[word]]
+    return data

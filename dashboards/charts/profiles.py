@@ -18,13 +18,14 @@ from bokeh.models import (
 from bokeh.models.annotations import Title
 from bokeh.plotting import figure
 
-from dashboards.charts.many_points import ManyPoints
+from dashboards.charts.many_points import ManyPoints, coded
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 PARALLEL, PAIRS = "parallel", "scatter_matrix"
 MOST_LINES, MOST_PAIRED = 600, 250
+_POINTS = ("x", "y"), ("name",)
 _FADED, _DRAWN = 0.03, 0.32
 # A box narrows the axes that it crosses; boxes on other axes stay, and the reset button takes all of them away.
 _BRUSH = """const {x0, x1, y0, y1} = cb_obj.geometry
@@ -126,7 +127,7 @@ class Pairs:
 
     def __init__(self) -> None:
         """Make an empty chart."""
-        self.points = ManyPoints(("x", "y"), ("name",))
+        self.points = ManyPoints(*_POINTS)
         self._boxes = ColumnDataSource({"x": [], "y": []})
         self._words = ColumnDataSource({"x": [], "y": [], "text": []})
         hover = HoverTool(point_policy="follow_mouse", limit=2)
@@ -157,16 +158,15 @@ class Pairs:
         looks = pl.DataFrame(
             {"name": names, "colour": colours}, schema={"name": pl.String, "colour": pl.String}
         ).with_columns(mark=pl.lit(theme.OTHER_MARK))
-        self.points.show(
-            pl.concat(
-                # Rows run down, values up.
-                looks.with_columns(
-                    x=pl.Series(column + scaled[:, column], dtype=pl.Float64),
-                    y=pl.Series(-row + scaled[:, row], dtype=pl.Float64),
-                )
-                for row, column in cells
+        points = pl.concat(
+            # Rows run down, values up.
+            looks.with_columns(
+                x=pl.Series(column + scaled[:, column], dtype=pl.Float64),
+                y=pl.Series(-row + scaled[:, row], dtype=pl.Float64),
             )
+            for row, column in cells
         )
+        self.points.show(coded(points, *_POINTS))
         self._boxes.data = {"x": [column for _, column in cells], "y": [-row for row, _ in cells]}
         # From the edge of its diagonal place to the right, where nothing is drawn, however long the name.
         places = range(count)

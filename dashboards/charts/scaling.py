@@ -1,5 +1,9 @@
 """Score against parameters: every entry, the lines through them, and who lies above all of them."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool, WheelZoomTool
@@ -7,7 +11,7 @@ from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
-from dashboards.charts.many_points import ManyPoints
+from dashboards.charts.many_points import Coded, ManyPoints, coded
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
@@ -20,14 +24,62 @@ METHODS = {
     "quantile_95": ("95 % lie below", theme.COLOURS[3], "dashed"),
     "quantile_99": ("99 % lie below", theme.COLOURS[2], "solid"),
 }
-_POINTS = ("name", "x", "y", "residual")
-_GRID = 80
+_NUMBERS, _WORDS = ("x", "y", "residual"), ("name",)
+_CORNERS = {"log": 2, "linear": 80}
+"""Points of a line: on a logarithmic axis it is straight."""
 
 
-def line(intercept: float, slope: float, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points of intercept + slope × log₂(x), even on a logarithmic axis, from `low` to `high`."""
-    x = np.geomspace(low, high, _GRID)
+def line(intercept: float, slope: float, low: float, high: float, kind: str = "log") -> tuple[np.ndarray, np.ndarray]:
+    """Points of intercept + slope × log₂(x) from `low` to `high`, as an axis of that kind needs them."""
+    x = np.geomspace(low, high, _CORNERS[kind])
     return x, intercept + slope * np.log2(x)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """Scores and the lines through them ready to be drawn, which all who look at the same ones share.
+
+    Attributes:
+        kind: Of the horizontal axis.
+        titles: Of both axes.
+        spans: Start and end of both.
+        cloud: Entries.
+        above: Columns of those above all lines.
+        lines: Columns of each method's line.
+    """
+
+    kind: str
+    titles: tuple[str, str]
+    spans: tuple[tuple[float, float] | None, tuple[float, float] | None]
+    cloud: Coded
+    above: Mapping[str, Sequence[Any]]
+    lines: Mapping[str, Mapping[str, Sequence[float]]]
+
+
+def drawing(points: pl.DataFrame, fits: pl.DataFrame, titles: tuple[str, str], *, logarithmic: bool) -> Drawing:
+    """What a figure shows of scores.
+
+    Args:
+        points: Columns name, x (10⁹ parameters), y, residual, is_above.
+        fits: Columns method, intercept, points_per_doubling.
+        titles: Of the horizontal axis and of the vertical one.
+        logarithmic: Whether the horizontal axis is.
+    """
+    kind = "log" if logarithmic else "linear"
+    drawn = thinned(points)
+    look = (pl.lit(theme.OTHER_COLOUR).alias("colour"), pl.lit(theme.OTHER_MARK).alias("mark"))
+    cloud, above = drawn.filter(~pl.col("is_above")).with_columns(look), drawn.filter("is_above")
+    low, high = float(points["x"].min() or 0.1), float(points["x"].max() or 1000.0)  # type: ignore[arg-type]
+    lines = dict.fromkeys(METHODS, (np.empty(0), np.empty(0)))
+    for method, intercept, slope in fits.select("method", "intercept", "points_per_doubling").iter_rows():
+        if method in METHODS:
+            lines[method] = line(intercept, slope, low, high, kind)
+    return Drawing(
+        kind, titles, (axes.span(points["x"], kind) or (0.1, 1000.0), axes.span(points["y"], "linear")),
+        coded(cloud, _NUMBERS, _WORDS),
+        {column: above[column].to_list() for column in (*_WORDS, *_NUMBERS)},
+        {method: {"x": x.tolist(), "y": y.tolist()} for method, (x, y) in lines.items()},
+    )  # fmt: skip
 
 
 class ScalingChart:
@@ -35,8 +87,8 @@ class ScalingChart:
 
     def __init__(self) -> None:
         """Make an empty chart."""
-        self.cloud = ManyPoints(("x", "y", "residual"), ("name",))
-        self.above = ColumnDataSource({column: [] for column in _POINTS})
+        self.cloud = ManyPoints(_NUMBERS, _WORDS)
+        self.above = ColumnDataSource({column: [] for column in (*_WORDS, *_NUMBERS)})
         self.lines = {method: ColumnDataSource({"x": [], "y": []}) for method in METHODS}
         self._figures: dict[str, figure] = {}
 
@@ -63,36 +115,18 @@ class ScalingChart:
             plot.add_tools(hover)
         return plot
 
-    def show(
-        self, points: pl.DataFrame, fits: pl.DataFrame, x_title: str, y_title: str, *, logarithmic: bool
-    ) -> figure:
-        """Draw and return the figure, the same as before unless the kind of axis changed.
-
-        Args:
-            points: Columns name, x (10⁹ parameters), y, residual, is_above.
-            fits: Columns method, intercept, points_per_doubling.
-            x_title: Title of the horizontal axis.
-            y_title: Title of the vertical one.
-            logarithmic: Whether the horizontal axis is.
-        """
-        kind = "log" if logarithmic else "linear"
-        plot = self._figures.get(kind) or self._figures.setdefault(kind, self._build(kind))
-        drawn = thinned(points)
-        look = (pl.lit(theme.OTHER_COLOUR).alias("colour"), pl.lit(theme.OTHER_MARK).alias("mark"))
-        self.cloud.show(drawn.filter(~pl.col("is_above")).with_columns(look))
-        above = drawn.filter("is_above")
-        self.above.data = {column: above[column].to_numpy() for column in _POINTS}
-        span = axes.span(points["x"], kind) or (0.1, 1000.0)
-        low, high = float(points["x"].min() or 0.1), float(points["x"].max() or 1000.0)  # type: ignore[arg-type]
-        found = {row["method"]: row for row in fits.iter_rows(named=True)}
-        for method, source in self.lines.items():
-            x, y = np.empty(0), np.empty(0)
-            if method in found:
-                x, y = line(found[method]["intercept"], found[method]["points_per_doubling"], low, high)
-            source.data = {"x": x, "y": y}
-        axes.show(plot.x_range, span)
-        axes.show(plot.y_range, axes.span(points["y"], "linear"))
-        plot.xaxis[0].axis_label, plot.yaxis[0].axis_label = x_title, y_title
+    def show(self, drawn: Drawing) -> figure:
+        """Draw and return the figure, the same as before unless the kind of axis changed."""
+        plot = self._figures.get(drawn.kind) or self._figures.setdefault(drawn.kind, self._build(drawn.kind))
+        self.cloud.show(drawn.cloud)
+        for source, columns in (
+            (self.above, drawn.above), *((self.lines[method], columns) for method, columns in drawn.lines.items()),
+        ):  # fmt: skip
+            # A browser may write into what its source holds.
+            source.data = {name: list(values) for name, values in columns.items()}
+        axes.show(plot.x_range, drawn.spans[0])
+        axes.show(plot.y_range, drawn.spans[1])
+        plot.xaxis[0].axis_label, plot.yaxis[0].axis_label = drawn.titles
         return plot
 
     @staticmethod

@@ -8,13 +8,14 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
-from dashboards.charts.many_points import ManyPoints
+from dashboards.charts.many_points import Coded, ManyPoints, coded
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 from dashboards.parts.fields import Kind, Measure, kind_value
 
 NAME, OVER_TIME = "scatter", "ability_over_time"
+_NUMBERS, _WORDS = ("x", "y", "size"), ("name", "detail")
 _GROUPS = 7
 _SMALLEST, _LARGEST, _PLAIN = 4.0, 20.0, 7.0
 
@@ -39,20 +40,31 @@ class Choice:
     log_x: bool = True
     log_y: bool = False
 
+    @property
+    def kinds(self) -> tuple[str, str]:
+        """Bokeh's names of the kinds of both axes."""
+        return axes.kind(self.x, logarithmic=self.log_x), axes.kind(self.y, logarithmic=self.log_y)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Points:
     """Points of a scatter, ready to be drawn.
 
     Attributes:
         frame: Columns entry_id, name, x, y, colour, mark, size, detail.
+        points: The same, as they are sent.
+        spans: Start and end of both axes; None where nothing is drawn.
         legend: Its legend as HTML.
+        count: How many entries there are.
         undrawn: Entries left out for want of a value on an axis (on a logarithmic one, above zero).
         thinned_from: How many could be drawn, where a sample of them is; else None.
     """
 
     frame: pl.DataFrame
+    points: Coded
+    spans: tuple[tuple[float, float] | None, tuple[float, float] | None]
     legend: str
+    count: int
     undrawn: int
     thinned_from: int | None
 
@@ -75,7 +87,9 @@ def points(entries: pl.DataFrame, choice: Choice) -> Points:
         _sizes(coloured, choice.point_size).alias("size"),
         "detail",
     )
-    return Points(frame, legend_html, undrawn, drawable.height if drawn.height < drawable.height else None)
+    spans = axes.span(frame["x"], choice.kinds[0]), axes.span(frame["y"], choice.kinds[1])
+    thinned_from = drawable.height if drawn.height < drawable.height else None
+    return Points(frame, coded(frame, _NUMBERS, _WORDS), spans, legend_html, entries.height, undrawn, thinned_from)
 
 
 def _coloured(entries: pl.DataFrame, colour: Measure | Kind | None) -> tuple[pl.DataFrame, str]:
@@ -159,7 +173,7 @@ class Scatter:
             name: Of the figure.
         """
         self._name = name
-        self.points = ManyPoints(("x", "y", "size"), ("name", "detail"))
+        self.points = ManyPoints(_NUMBERS, _WORDS)
         self.marked = ColumnDataSource({"x": [], "y": []})
         self._figures: dict[tuple[str, str], _Built] = {}
         self._chosen = chosen
@@ -168,15 +182,14 @@ class Scatter:
 
     def show(self, drawn: Points, choice: Choice) -> figure:
         """The figure of those points; the same one as before unless the kind of an axis changed."""
-        kinds = (axes.kind(choice.x, logarithmic=choice.log_x), axes.kind(choice.y, logarithmic=choice.log_y))
-        built = self._figures.get(kinds) or self._figures.setdefault(kinds, self._build(*kinds))
+        built = self._figures.get(choice.kinds) or self._figures.setdefault(choice.kinds, self._build(*choice.kinds))
         plot = built.plot
         self.points.source.selected.indices = []
         self._drawn = drawn.frame
-        self.points.show(drawn.frame)
+        self.points.show(drawn.points)
         plot.xaxis[0].axis_label, plot.yaxis[0].axis_label = choice.x.title, choice.y.title
-        axes.show(plot.x_range, axes.span(drawn.frame["x"], kinds[0]))
-        axes.show(plot.y_range, axes.span(drawn.frame["y"], kinds[1]))
+        axes.show(plot.x_range, drawn.spans[0])
+        axes.show(plot.y_range, drawn.spans[1])
         x_text, x_format = axes.hover("x", choice.x)
         y_text, y_format = axes.hover("y", choice.y)
         built.hover.update(

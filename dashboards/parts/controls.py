@@ -105,6 +105,9 @@ def _bound(
 ) -> _Kind:  # fmt: skip
     current = getattr(state, name)
     widget = kind(**{"margin": 0} | options | {"value": list(current) if isinstance(current, list) else current})
+    # Panel counts what is busy in all sessions together, for a sign that no page shows.
+    of_panel: Any = widget
+    of_panel._busy__ignore = ["value"]
 
     def to_state(event: Any) -> None:
         setattr(state, name, event.new)

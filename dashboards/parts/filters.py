@@ -1,7 +1,7 @@
 """Which entries a reader asked for: filters of a frame, and the search language. Pure; no widgets, no SQL."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -24,15 +24,15 @@ class Filters:
     """What is asked of entries; empty lists and `any` ask nothing.
 
     Attributes:
-        within: Column and the values of it that are wanted.
-        flags: Boolean column and `any`, `only` or `without`; an unknown flag passes `without`.
+        within: Pairs of a column and the values of it that are wanted.
+        flags: Pairs of a Boolean column and `any`, `only` or `without`; an unknown flag passes `without`.
         size_gib: Least and greatest size, inclusive; None where any size will do.
         unknown_size: Whether entries without a size pass.
         search: Search text.
     """
 
-    within: dict[str, list[str]] = field(default_factory=dict)
-    flags: dict[str, str] = field(default_factory=dict)
+    within: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    flags: tuple[tuple[str, str], ...] = ()
     size_gib: tuple[float, float] | None = None
     unknown_size: bool = True
     search: str = ""
@@ -40,8 +40,8 @@ class Filters:
 
 def apply(entries: pl.DataFrame, filters: Filters) -> pl.DataFrame:
     """The entries that pass every filter, in their order."""
-    wanted = [pl.col(column).is_in(values) for column, values in filters.within.items() if values]
-    for column, choice in filters.flags.items():
+    wanted = [pl.col(column).is_in(values) for column, values in filters.within if values]
+    for column, choice in filters.flags:
         if choice != EITHER:
             flag = pl.col(column).fill_null(value=False)
             wanted.append(flag if choice == ONLY else ~flag)

@@ -13,9 +13,9 @@ from dashboards.data import Data
 from dashboards.parts import formats, page
 from dashboards.parts.state import UrlState
 
-A_FRAME_MS = 100
-"""In which the browser draws what it has been sent."""
-_CALM_MS = 300  # in which nobody else chose: until then a table waits, so that charts of others come first
+_A_FRAME_MS = 100  # in which the browser draws what it has been sent
+CALM_MS = 300
+"""In which nobody else chose: until then a table waits, so that charts of others come first."""
 _PATIENCE_S = 2.0  # after which it comes whoever still chooses
 _PATIENCE_FOR_WORDS_S = 0.5  # what a chart says of itself waits less long
 State = TypeVar("State", bound=UrlState)
@@ -88,13 +88,13 @@ class SessionPage(Generic[State]):
             return
         if not self._waiting:
             if pn.state.loaded:
-                document.add_timeout_callback(self._draw_waiting, A_FRAME_MS)
+                document.add_timeout_callback(self._draw_waiting, _A_FRAME_MS)
             else:
                 pn.state.onload(self._draw_waiting)
         self._waiting.setdefault(draw, time.monotonic() + patience_s)
 
     def _others_choose(self) -> bool:
-        since = time.monotonic() - _CALM_MS / 1000
+        since = time.monotonic() - CALM_MS / 1000
         return any(other is not self and at > since for other, at in _ANSWERED.items())
 
     def _draw_waiting(self) -> None:
@@ -108,7 +108,7 @@ class SessionPage(Generic[State]):
                     draw()
         finally:
             if self._waiting and pn.state.curdoc is not None:
-                pn.state.curdoc.add_timeout_callback(self._draw_waiting, _CALM_MS if draw is None else 1)
+                pn.state.curdoc.add_timeout_callback(self._draw_waiting, CALM_MS if draw is None else 1)
 
 
 _ANSWERED: WeakKeyDictionary[SessionPage[Any], float] = WeakKeyDictionary()

@@ -21,6 +21,7 @@ def test_a_chart_s_files_hold_what_it_draws_and_say_what_that_is(served: Served)
     told = get(served, "chart/leaderboard/scatter.json?board=open_llm").json()
     assert len(rows) == len(told["rows"]) == 130
     assert list(rows[0])[:2] == ["size_gib", "average_points"]
+    assert "Qwen/Qwen2.5-0.5B-Instruct" in {row["name"] for row in rows}
     assert float(rows[0]["size_gib"]) == told["rows"][0]["size_gib"]
     assert told["axes"] == {"x": "Size (GiB)", "y": "Average (points)"}
     assert told["warehouse"]["release"].startswith("skyline-")

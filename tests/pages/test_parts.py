@@ -3,18 +3,25 @@
 import datetime as dt
 import io
 import re
+from pathlib import Path
 
 import pandas as pd
 import polars as pl
 import pytest
+from bokeh.models import Scatter, Segment, VArea
+from bokeh.util.warnings import BokehUserWarning
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.charts import front, scatter
+from dashboards.charts.many_points import readable
 from dashboards.charts.thinning import MOST_POINTS
+from dashboards.data import Data
 from dashboards.pages.pareto import history
 from dashboards.parts import fields, filters, formats, page
 from dashboards.parts.state import LeaderboardState
+from warehouse.publish import Release
+from warehouse.settings import Settings
 from warehouse.spreadsheets import to_csv
 
 ENTRIES = pl.DataFrame(
@@ -62,8 +69,8 @@ def test_unknown_sizes_and_flags_are_kept_or_left_out_as_asked() -> None:
     assert kept(size_gib=(1.0, 10.0)) == ["a", "c"]
     assert kept(size_gib=(1.0, 10.0), unknown_size=False) == ["a"]
     assert kept(unknown_size=False) == ["a", "b", "d"]
-    assert kept(flags={"is_merged": "without"}) == ["b", "c", "d"]
-    assert kept(flags={"is_merged": "only"}) == ["a"]
+    assert kept(flags=(("is_merged", "without"),)) == ["b", "c", "d"]
+    assert kept(flags=(("is_merged", "only"),)) == ["a"]
 
 
 @given(
@@ -130,6 +137,43 @@ def test_parameters_are_written_in_their_usual_multiple(number: float | None, te
 def test_the_staircase_rises_at_each_member_and_runs_on_to_the_edge() -> None:
     members = pl.DataFrame({"x": [4.0, 1.0], "y": [30.0, 10.0]})
     assert front.staircase(members, 9.0, 0.0) == ([1.0, 1.0, 1.0, 4.0, 4.0, 9.0], [0.0, 0.0, 10.0, 10.0, 30.0, 30.0])
+
+
+def test_what_a_browser_writes_into_a_chart_reaches_no_other_visitor() -> None:
+    entries = ENTRIES.rename({"size_gib": "x", "average": "y"}).select("entry_id", "model_id", "precision", "x", "y")
+    members = entries.head(2).with_columns(standard_error=1.0, beyond_noise_of_previous=True)
+    measures = fields.measures([])
+    drawn = front.Front(entries.drop_nulls("x"), members, measures["size_gib"], measures["average"])
+    shared = front.drawing(drawn, "front", 400)
+    charts = [front.FrontChart("front", 400) for _ in range(2)]
+    for chart in charts:
+        chart.show(shared)
+    cloud, corners, marks = (
+        next(each.data_source for each in charts[0].figure.renderers if isinstance(each.glyph, kind))
+        for kind in (Scatter, VArea, Segment)
+    )
+    with pytest.warns(BokehUserWarning, match="immutable"):
+        cloud.patch({"y": [(0, 99.0)]})
+    corners.patch({"y": [(0, 99.0)]})
+    marks.patch({"name": [(0, "the best model of all")]})
+    for other in charts[1].figure.renderers:
+        values = [value for column in readable(other.data_source).values() for value in column]
+        assert 99.0 not in values
+        assert "the best model of all" not in values
+
+
+def test_what_all_choose_is_worked_out_once_until_there_is_a_newer_release(tmp_path: Path) -> None:
+    data = Data(Settings(home=tmp_path))
+    made: list[str] = []
+
+    def worked_out(_data: Data, choice: str) -> str:
+        made.append(choice)
+        return choice
+
+    releases = iter([Release(tmp_path / name, "") for name in ("first", "first", "first", "second")])
+    data.release = lambda: next(releases)  # type: ignore[method-assign]
+    assert [data.shared(worked_out, choice) for choice in "aaba"] == list("aaba")
+    assert made == ["a", "b", "a"]
 
 
 def test_entries_that_cannot_be_drawn_are_counted_not_lost() -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import panel as pn
-import polars as pl
 
 from dashboards.charts import scatter
 from dashboards.data import Data, sql_with_values
@@ -40,12 +39,15 @@ def build(data: Data, search: str) -> Content:
     return Leaderboard(data, search).content()
 
 
+def _points(data: Data, snapshot_id: str, raw: bool, asked: filters.Filters, choice: scatter.Choice) -> scatter.Points:
+    return scatter.points(filters.apply(data.entries(snapshot_id, raw=raw), asked), choice)
+
+
 class Leaderboard(SnapshotPage[LeaderboardState]):
     """One session's page: what is chosen, what that shows, and the widgets between them."""
 
     def __init__(self, data: Data, search: str) -> None:
         super().__init__(data, LeaderboardState.from_address(search), page.snapshots(data))
-        self.shown = pl.DataFrame()
         self.measures: dict[str, Measure] = {}
         self.scatter = scatter.Scatter(self._open)
         self.table = EntryTable(self._open)
@@ -109,16 +111,14 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         everything = (low, high) == whole
         size = None if everything else (0.0 if low == whole[0] else 2.0**low, 2.0**high if high < whole[1] else 1e9)
         return filters.Filters(
-            within={column: getattr(state, name) for name, column in _WITHIN.items()},
-            flags={column: getattr(state, name) for name, column in _FLAGS.items()},
+            within=tuple((column, tuple(getattr(state, name))) for name, column in _WITHIN.items()),
+            flags=tuple((column, getattr(state, name)) for name, column in _FLAGS.items()),
             size_gib=size,
             unknown_size=state.unknown_size,
             search=state.search,
         )
 
     def _refilter(self) -> None:
-        wanted = self._filters()
-        self.shown = filters.apply(self.entries, wanted)
         self._redraw()
         self._later(self._tabulate)
 
@@ -135,8 +135,8 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         )
 
     def _redraw(self) -> None:
-        choice = self._choice()
-        self.drawn = scatter.points(self.shown, choice)
+        choice, raw = self._choice(), self.state.scores == "raw"
+        self.drawn = self.data.shared(_points, self.state.snapshot, raw, self._filters(), choice)
         figure = self.scatter.show(self.drawn, choice)
         if self.plot.object is not figure:
             self.plot.object = figure
@@ -149,7 +149,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         self.notes.object = page.notes([*self._notes, *unclear])
         x_label, y_label = formats.running(choice.x.label), formats.running(choice.y.label)
         counts = (
-            f"{formats.count(self.shown.height)} of {formats.count(self.entries.height)} entries shown; "
+            f"{formats.count(drawn.count)} of {formats.count(self.entries.height)} entries shown; "
             f"{formats.count(drawn.undrawn)} without {x_label} or {y_label}"
             f"{' above zero' if choice.log_x or choice.log_y else ''} are not drawn"
         )
@@ -159,13 +159,13 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         title = f"{choice.y.label} against {x_label}"
         self.heading.object = page.about(scatter.NAME, title, counts, where)
         self.legend.object = drawn.legend
-        empty = "No entry passes these filters. Remove one, or widen the size range." if self.shown.is_empty() else ""
+        empty = "No entry passes these filters. Remove one, or widen the size range." if drawn.count == 0 else ""
         below = page.caption(f"{where}. Click a point for its card.")
         self.below.object = page.notes([empty] if empty else []) + below
-        self.counts.object = block("shown_of", self.shown.height, self.entries.height, "entries")
+        self.counts.object = block("shown_of", drawn.count, self.entries.height, "entries")
 
     def _tabulate(self) -> None:
-        self.table.show(self.shown, self.state.columns, self.measures)
+        self.table.show(filters.apply(self.entries, self._filters()), self.state.columns, self.measures)
 
     def _open(self, entry_id: str) -> None:
         self.state.entry = entry_id

@@ -1,7 +1,7 @@
 """Fronts of ability against what a model costs to hold and to serve, as they stood on any date."""
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import panel as pn
@@ -9,7 +9,7 @@ import param
 import polars as pl
 
 from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
-from dashboards.charts.front import Front, FrontChart
+from dashboards.charts.front import Drawing, Front, FrontChart, drawing
 from dashboards.data import Data, sql_with_values
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, controls, formats, page
@@ -20,7 +20,7 @@ from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.state import UrlState
 
-NAME = "ability_front"
+NAME, _HEIGHT = "ability_front", 540
 _ABILITY = Measure("ability", "Ability", "index points")
 _COSTS = {
     "weights_gib": (Measure("weights_gib", "Size", "GiB", logarithmic=True), 1.0),
@@ -49,6 +49,39 @@ _FACTS = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What a choice shows, the same for everybody who makes it.
+
+    Attributes:
+        members: The front of the day, see `standing`.
+        drawing: The same, ready to be drawn.
+        as_of: Day of the newest judgement.
+    """
+
+    members: pl.DataFrame
+    drawing: Drawing
+    as_of: dt.date
+
+
+def _view(data: Data, domain: str, cost: str, day: dt.date) -> _View:
+    measure, scale = _COSTS[cost]
+    judged = data.ask("ability_front_cloud", domain=domain, cost=cost)
+    cloud = judged.filter(pl.col("release_date") <= day).select(
+        "model_id", pl.col("weight_format").alias("precision"),
+        (pl.col("value") * scale).alias("x"), pl.col("ability").alias("y"),
+    )  # fmt: skip
+    members = standing(data.ask("ability_front_history", domain=domain, cost=cost), day, scale)
+    drawn = members.select(
+        pl.col("model_id").alias("entry_id"), "model_id", pl.col("weight_format").alias("precision"), "x",
+        pl.col("ability").alias("y"),
+        ((pl.col("ability_high") - pl.col("ability_low")) / (2 * TWO_SIDED_90)).alias("standard_error"),
+        pl.col("is_clear").alias("beyond_noise_of_previous"),
+    )  # fmt: skip
+    front = Front(cloud, drawn, measure, _ABILITY, kind="Published as")
+    return _View(members, drawing(front, NAME, _HEIGHT), judged["as_of_date"].max())  # type: ignore[arg-type]
+
+
 class AbilityFrontState(UrlState):
     """Choices of the page."""
 
@@ -64,7 +97,7 @@ class AbilityFront(SessionPage[AbilityFrontState]):
     def __init__(self, data: Data, search: str) -> None:
         super().__init__(data, AbilityFrontState.from_address(search))
         self.notes = page.html()
-        self.chart = FrontChart(NAME, 540)
+        self.chart = FrontChart(NAME, _HEIGHT)
         self.card = ChartCard(NAME, self.chart.figure)
         self.table = FactTable(_FACTS)
         self.members = pl.DataFrame()
@@ -98,8 +131,8 @@ class AbilityFront(SessionPage[AbilityFrontState]):
 
     def _offer_date(self) -> None:
         state = self.state
-        self.history = self.data.ask("ability_front_history", domain=state.domain, cost=state.cost)
-        days = self.history["entered_on"].unique().sort(descending=True)
+        history = self.data.ask("ability_front_history", domain=state.domain, cost=state.cost)
+        days = history["entered_on"].unique().sort(descending=True)
         labels = {f"{day}{' · newest' if place == 0 else ''}": day.isoformat() for place, day in enumerate(days)}
         newest = next(iter(labels.values()), None)
         state.remember_default("date", newest)
@@ -117,36 +150,25 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         if state.date is None:
             self.card.hide("Ability against cost", "No open model of known size and release date was judged here.")
             return
-        measure, scale = _COSTS[state.cost]
+        measure, _ = _COSTS[state.cost]
         day = dt.date.fromisoformat(state.date)
-        judged = self.data.ask("ability_front_cloud", domain=state.domain, cost=state.cost)
-        cloud = judged.filter(pl.col("release_date") <= day).select(
-            "model_id", pl.col("weight_format").alias("precision"),
-            (pl.col("value") * scale).alias("x"), pl.col("ability").alias("y"),
-        )  # fmt: skip
-        self.members = standing(self.history, day, scale)
-        drawn = self.members.select(
-            pl.col("model_id").alias("entry_id"), "model_id", pl.col("weight_format").alias("precision"), "x",
-            pl.col("ability").alias("y"),
-            ((pl.col("ability_high") - pl.col("ability_low")) / (2 * TWO_SIDED_90)).alias("standard_error"),
-            pl.col("is_clear").alias("beyond_noise_of_previous"),
-        )  # fmt: skip
-        front = Front(cloud, drawn, measure, _ABILITY, kind="Published as")
-        self.chart.show(front)
+        view = self.data.shared(_view, state.domain, state.cost, day)
+        self.members, drawn = view.members, view.drawing
+        self.chart.show(drawn)
         within = self.members.filter(~pl.col("is_clear")).height
         counts = (
-            f"{formats.count(self.members.height)} of {formats.count(cloud.height)} open models of {day} or before are "
+            f"{formats.count(self.members.height)} of {formats.count(drawn.count)} open models of {day} or before are "
             f"beaten by none; {formats.count(within)} steps are within noise"
         )
         title = f"Ability ({formats.running(words.domain(state.domain))}) against {formats.running(measure.label)}"
-        where = words.where(state.domain, judged["as_of_date"].max(), cloud.height)  # type: ignore[arg-type]
+        where = words.where(state.domain, view.as_of, drawn.count)
         load = f" Load: {words.LOAD}." if state.cost in _UNDER_LOAD else ""
         more = (
             f"Up and left is better.{load} Hollow marks: the step over the next cheaper member is "
             "within both intervals. Days of the past are judged by today's results; models whose size, date or weights "
             "are not known are left out."
         )
-        self.card.show(title, counts, self.chart.tell(front), where, more)
+        self.card.show(title, counts, self.chart.tell(drawn), where, more)
         self.card.came_from("ability_front_history", {"domain": state.domain, "cost": state.cost})
         self._later(self._tabulate)
 

@@ -8,7 +8,7 @@ import polars as pl
 _MEMBER = {"entry_id": pl.String, "model_id": pl.String, "precision": pl.String, "x": pl.Float64, "y": pl.Float64}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """Frames of a front.
 

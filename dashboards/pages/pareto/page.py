@@ -1,5 +1,6 @@
 """The Pareto page: the front over all entries, what each step on it costs, and how it moved."""
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -7,7 +8,7 @@ import panel as pn
 import polars as pl
 
 from dashboards import data as warehouse_data
-from dashboards.charts.front import CONFIDENCE, Front, FrontChart, points
+from dashboards.charts.front import CONFIDENCE, Drawing, Front, FrontChart, drawing, points
 from dashboards.data import Data
 from dashboards.pages.leaderboard import card as entry_card
 from dashboards.pages.pareto import ability
@@ -19,7 +20,7 @@ from dashboards.parts.page import Content
 from dashboards.parts.session import SnapshotPage
 from dashboards.parts.state import ParetoState
 
-_FRONT = "pareto_front"
+_FRONT, _HEIGHT = "pareto_front", 540
 _WITHIN_LABELS = {
     "all": "The whole board",
     "precision": "One precision",
@@ -43,17 +44,49 @@ def build(data: Data, search: str) -> Content:
     return Pareto(data, search).content()
 
 
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What a choice shows, the same for everybody who makes it.
+
+    Attributes:
+        members: Result of the query `front`.
+        considered: Number of entries among which the front is sought.
+        within_noise: Number of members whose step over the one before is within noise.
+        drawing: The front.
+    """
+
+    members: pl.DataFrame
+    considered: int
+    within_noise: int
+    drawing: Drawing
+
+
+def _view(data: Data, parameters: tuple[tuple[str, str], ...], quality: Measure, against: str) -> _View:
+    named = dict(parameters)
+    members = data.ask("front", **named)
+    entries, cost = data.entries(named["snapshot_id"]), COSTS[against]
+    within, segment = named["segment_by"], named["segment"]
+    if within == "provider":
+        entries = entries.filter(pl.col("is_official_provider"))
+    elif within != "all":
+        entries = entries.filter(pl.col(within) == segment)
+    x = pl.col("cost") * cost.scale if cost.also is None else pl.col(cost.measure.name)
+    drawn = members.with_columns(x.alias("x"), pl.col("score").alias("y")).sort("x", "y")
+    front = Front(points(entries, cost, quality), drawn, cost.measure, quality, is_staircase=cost.also is None)
+    within_noise = int(members["beyond_noise_of_previous"].eq(other=False).sum())
+    return _View(members, entries.height, within_noise, drawing(front, _FRONT, _HEIGHT))
+
+
 class Pareto(SnapshotPage[ParetoState]):
     """One session's page: what is chosen, what that shows, and the widgets between them."""
 
     def __init__(self, data: Data, search: str) -> None:
         super().__init__(data, ParetoState.from_address(search), page.snapshots(data))
         self._is_open = False
-        self.chart = FrontChart(_FRONT, 540, self._open)
+        self.chart = FrontChart(_FRONT, _HEIGHT, self._open)
         self.notes, self.heading, self.legend, self.below = (page.html() for _ in range(4))
         self.sql = page.html()
         self.card_text = page.html()
-        self.members = pl.DataFrame()
         self.drawer = page.drawer(self.card_text, lambda: self.drawer.param.update(visible=False))
         self.body = pn.Column(sizing_mode="stretch_width", margin=0)
         self._load()
@@ -154,13 +187,9 @@ class Pareto(SnapshotPage[ParetoState]):
         if state.segment is None:
             self.notes.object = page.notes([*self._notes, "This snapshot has no front; choose another."])
             return
-        cost, quality = COSTS[state.against], self._quality(state.quality)
-        self.members = self.data.ask("front", **self._front())
-        cloud = points(self._considered(), cost, quality)
-        x = pl.col("cost") * cost.scale if cost.also is None else pl.col(cost.measure.name)
-        drawn = self.members.with_columns(x.alias("x"), pl.col("score").alias("y")).sort("x", "y")
-        self.front = Front(cloud, drawn, cost.measure, quality, is_staircase=cost.also is None)
-        self.chart.show(self.front)
+        parameters = tuple(self._front().items())
+        self.view = self.data.shared(_view, parameters, self._quality(state.quality), state.against)
+        self.chart.show(self.view.drawing)
         self._then(self._tell)
         self._later(self._draw_past, self._tabulate)
 
@@ -175,46 +204,36 @@ class Pareto(SnapshotPage[ParetoState]):
     def _draw_past(self) -> None:
         if self.state.segment is None:
             return
-        cost, quality = COSTS[self.state.against], self._quality(self.state.quality)
-        self._notes += self.past.show(self._snapshot, self.entries, cost, quality)
+        self._notes += self.past.show(self._snapshot, self._quality(self.state.quality))
         self.notes.object = page.notes(self._notes)
 
     def _tabulate(self) -> None:
         if self.state.segment is None:
             return
-        self.table.show(self.members, COSTS[self.state.against])
-
-    def _considered(self) -> pl.DataFrame:
-        """Entries among which the front is sought."""
-        if self.state.within == "all":
-            return self.entries
-        if self.state.within == "provider":
-            return self.entries.filter(pl.col("is_official_provider"))
-        return self.entries.filter(pl.col(self.state.within) == self.state.segment)
+        self.table.show(self.view.members, COSTS[self.state.against])
 
     def _tell(self) -> None:
         if self.state.segment is None:
             return
-        cloud, cost, quality = self.front.cloud, COSTS[self.state.against], self.front.y
+        view, drawn, cost = self.view, self.view.drawing, COSTS[self.state.against]
+        quality = drawn.y
         self.notes.object = page.notes(self._notes)
-        self.legend.object = self.chart.tell(self.front)
+        self.legend.object = self.chart.tell(drawn)
         page.sql_block(self.sql, warehouse_data.sql_with_values("front", self._front()))
-        every = self._considered().height
         absent = f"{formats.running(quality.label)} or {formats.running(cost.measure.label)}"
-        within = self.members["beyond_noise_of_previous"].eq(other=False).sum()
         counts = (
-            f"{formats.count(self.members.height)} of {formats.count(every)} entries are beaten by none; "
-            f"{formats.count(every - cloud.height)} without {absent} "
-            f"are not drawn; {within} steps within noise"
+            f"{formats.count(view.members.height)} of {formats.count(view.considered)} entries are beaten by none; "
+            f"{formats.count(view.considered - drawn.count)} without {absent} "
+            f"are not drawn; {view.within_noise} steps within noise"
         )
         places = {"all": "", "provider": ", official providers only"}
         place = places.get(self.state.within, f", {formats.label(self.state.segment)} only")
-        where = self._where(cloud.height)
+        where = self._where(drawn.count)
         against = formats.running(cost.name_in_text)
         title = f"{quality.label} against {against}{place}"
         self.heading.object = page.about(_FRONT, title, counts, where)
         self.below.object = page.caption(
-            f"{where}.{page.sampled(cloud.height)} Up and left is better. "
+            f"{where}.{page.sampled(drawn.count)} Up and left is better. "
             "A hollow mark: its gain over the next cheaper member is less than "
             f"{CONFIDENCE} standard errors of the difference. Click a member for its card."
             + (f" Members beaten on size alone cost less {cost.also.label}." if cost.also else "")

@@ -1,6 +1,7 @@
 """The part of the Pareto page that shows the front over time: a player, the front of its day, how much it covers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import panel as pn
@@ -9,16 +10,74 @@ import polars as pl
 from dashboards import data as warehouse_data
 from dashboards.charts import coverage
 from dashboards.charts.coverage import Coverage
-from dashboards.charts.front import Front, FrontChart, points
+from dashboards.charts.front import Drawing, Front, FrontChart, drawing, points
 from dashboards.data import Data
 from dashboards.pages.pareto import history
 from dashboards.parts import controls, formats, page
-from dashboards.parts.fields import Cost, Measure
+from dashboards.parts.fields import COSTS, Measure
 from dashboards.parts.state import ParetoState
 
-_NAME, _TITLE = "pareto_front_over_time", "The front over time"
+_NAME, _TITLE, _HEIGHT = "pareto_front_over_time", "The front over time", 380
 _FRAME_MS = 700
 _WAYS = {"By submission day": "submissions", "By snapshot": "snapshots"}
+
+
+@dataclass(frozen=True)
+class _Past:
+    """Which past is shown.
+
+    Attributes:
+        snapshot_id: Identity of the snapshot.
+        board: Its board.
+        quality: Name of what is maximised.
+        against: Name of the cost.
+        over: `submissions` or `snapshots`.
+    """
+
+    snapshot_id: str
+    board: str
+    quality: str
+    against: str
+    over: str
+
+    def query(self) -> tuple[str, dict[str, str]]:
+        """Name and parameters of the query that asks for it."""
+        objectives = {"objectives": f"{self.quality}_vs_{self.against}"}
+        if self.over == "snapshots":
+            return "fronts_by_snapshot", {"board": self.board, **objectives}
+        return "front_history", {"snapshot_id": self.snapshot_id, **objectives}
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """The front of one frame, the same for everybody who looks at it.
+
+    Attributes:
+        drawing: The front.
+        members: Number of its members.
+        undated: Number of entries without a date.
+    """
+
+    drawing: Drawing
+    members: int
+    undated: int
+
+
+def _history(data: Data, past: _Past) -> history.History:
+    query, parameters = past.query()
+    scale = COSTS[past.against].scale
+    if past.over == "snapshots":
+        return history.by_snapshot(data.ask(query, **parameters), scale)
+    return history.by_submission(data.ask(query, **parameters), data.ask("hypervolume", **parameters), scale)
+
+
+def _frame(data: Data, past: _Past, frames: history.History, quality: Measure, label: str) -> _Frame:
+    cost = COSTS[past.against]
+    cloud = points(data.entries(past.snapshot_id), cost, quality)
+    submitted = cloud if past.over == "snapshots" else cloud.filter(pl.col("submitted_on") <= frames.day(label))
+    front = Front(submitted, frames.members(label), cost.measure, quality)
+    drawn = drawing(front, _NAME, _HEIGHT, (cloud["x"], cloud["y"]))
+    return _Frame(drawn, front.members.height, cloud["submitted_on"].null_count())
 
 
 class FrontPast:
@@ -34,7 +93,7 @@ class FrontPast:
         """
         self.data = data
         self.state = state
-        self.chart = FrontChart(_NAME, 380, chosen)
+        self.chart = FrontChart(_NAME, _HEIGHT, chosen)
         self.coverage = Coverage()
         self.heading, self.legend, self.below = page.html(), page.html(), page.html()
         self.sql = page.html()
@@ -52,7 +111,7 @@ class FrontPast:
             margin=0,
         )
         self.history: history.History | None = None
-        self._shown: tuple[str, str, str] | None = None
+        self._past: _Past | None = None
         self._busy = False
         state.param.watch(self._on_way, "over")
         state.param.watch(self._on_day, "day")
@@ -64,44 +123,36 @@ class FrontPast:
         )
         return page.card(self.heading, ways, self.body)
 
-    def show(self, snapshot: dict[str, Any], entries: pl.DataFrame, cost: Cost, quality: Measure) -> list[str]:
+    def show(self, snapshot: dict[str, Any], quality: Measure) -> list[str]:
         """Show the past of the objectives that the state names, and return what is to be noted.
 
         What is chosen within the board changes nothing here; the same past is not drawn twice.
 
         Args:
             snapshot: Its row.
-            entries: All of the snapshot.
-            cost: Across.
             quality: Up.
         """
-        wanted = (self.state.snapshot, self.state.quality, self.state.against)
-        if wanted == self._shown:
-            return []
-        self._shown = wanted
-        self.snapshot, self.cost, self.quality = snapshot, cost, quality
-        self.cloud = points(entries, cost, quality)
-        return self._load()
+        self.snapshot, self.quality = snapshot, quality
+        return [] if self._chosen() == self._past else self._load()
+
+    def _chosen(self) -> _Past:
+        state = self.state
+        return _Past(state.snapshot, self.snapshot["board"], state.quality, state.against, state.over)
 
     def _on_way(self, _event: Any) -> None:
-        if self._shown is not None:
+        if self._past is not None:
             with page.together():
                 self._load()
 
     def _on_day(self, _event: Any) -> None:
-        if self._shown is not None and not self._busy:
+        if self._past is not None and not self._busy:
             with page.together():
-                self._draw()
+                self._draw(self._past)
 
     def _load(self) -> list[str]:
-        objectives = f"{self.state.quality}_vs_{self.state.against}"
-        if self.state.over == "snapshots":
-            query, parameters = "fronts_by_snapshot", {"board": self.snapshot["board"], "objectives": objectives}
-            self.history = history.by_snapshot(self.data.ask(query, **parameters), self.cost.scale)
-        else:
-            query, parameters = "front_history", {"snapshot_id": self.state.snapshot, "objectives": objectives}
-            covered = self.data.ask("hypervolume", **parameters)
-            self.history = history.by_submission(self.data.ask(query, **parameters), covered, self.cost.scale)
+        self._past = past = self._chosen()
+        query, parameters = past.query()
+        self.history = self.data.shared(_history, past)
         page.sql_block(self.sql, warehouse_data.sql_with_values(query, parameters))
         labels = self.history.labels
         self.body.visible = bool(labels)
@@ -123,7 +174,7 @@ class FrontPast:
             self.heading.object = page.about(_NAME, _TITLE, "There is no history for this choice.", "")
             return notes
         self.coverage.show(self.history.days.filter(pl.col("hypervolume").is_not_null()))
-        self._draw()
+        self._draw(past)
         return notes
 
     def _new_player(self, labels: list[str]) -> pn.widgets.DiscretePlayer:
@@ -140,30 +191,28 @@ class FrontPast:
         player.param.watch(to_state, "value")
         return player
 
-    def _draw(self) -> None:
-        state = self.state
-        if self.history is None or state.day is None:
+    def _draw(self, past: _Past) -> None:
+        day = self.state.day
+        if self.history is None or day is None:
             return
-        day, members = self.history.day(state.day), self.history.members(state.day)
-        by_snapshot = state.over == "snapshots"
-        seen = self.cloud if by_snapshot else self.cloud.filter(pl.col("submitted_on") <= day)
-        front = Front(seen, members, self.cost.measure, self.quality)
-        self.chart.show(front, frame=(self.cloud["x"], self.cloud["y"]))
-        self.legend.object = self.chart.tell(front)
-        self.coverage.point_at(day)
-        if by_snapshot:
-            what = f"the front of the snapshot of {state.day}: {members.height} members"
+        frame = self.data.shared(_frame, past, self.history, self.quality, day)
+        drawn = frame.drawing
+        self.chart.show(drawn)
+        self.legend.object = self.chart.tell(drawn)
+        self.coverage.point_at(self.history.day(day))
+        if past.over == "snapshots":
+            what = f"the front of the snapshot of {day}: {frame.members} members"
             origin = (
                 "Points are those of the snapshot chosen above. Snapshots differ by new entries and by re-scoring, "
                 "so this is not progress alone."
             )
         else:
-            what = f"of all entries submitted up to {state.day}: {members.height} members"
+            what = f"of all entries submitted up to {day}: {frame.members} members"
             origin = (
                 "Every day is judged by the scores of this one snapshot, so re-scoring plays no part; "
-                f"{formats.count(self.cloud['submitted_on'].null_count())} entries without a submission date "
+                f"{formats.count(frame.undated)} entries without a submission date "
                 "are left out."
             )
-        where = f"{page.source_line(self.snapshot)}; n = {formats.count(seen.height)}"
+        where = f"{page.source_line(self.snapshot)}; n = {formats.count(drawn.count)}"
         self.heading.object = page.about(_NAME, _TITLE, what, where)
         self.below.object = page.caption(f"{where}. {origin}")

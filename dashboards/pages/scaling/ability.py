@@ -102,9 +102,8 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
             (pl.col("ability") - line).alias("residual"), pl.lit(value=False).alias("is_above"),
         )  # fmt: skip
         fits = pl.DataFrame([{"method": _LINE, **{n: fit[n] for n in ("intercept", "points_per_doubling")}}])
-        logarithmic = self.state.axis == "log"
-        axis = f"{self._title()} (billion)"
-        plot = self.chart.show(points, fits, axis, "Ability (index points)", logarithmic=logarithmic)
+        titles = f"{self._title()} (billion)", "Ability (index points)"
+        plot = self.chart.show(scaling.drawing(points, fits, titles, logarithmic=self.state.axis == "log"))
         if self.plot.object is not plot:
             self.plot.object = plot
         title = f"Ability ({formats.running(words.domain(self.state.domain))}) against {formats.running(self._title())}"

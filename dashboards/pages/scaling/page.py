@@ -1,5 +1,6 @@
 """The scaling page: score against parameters, who is above expectation, density over time, and diminishing returns."""
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -43,6 +44,52 @@ def build(data: Data, search: str) -> Content:
     if board_choice.chosen(data, search, ability.AbilityScalingState.keys()) == board_choice.ABILITY:
         return ability.build(data, search)
     return ScalingPage(data, search).content()
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What a choice shows, the same for everybody who makes it.
+
+    Attributes:
+        count: Number of entries.
+        above: Number of those above all lines.
+        fits: Lines through them, as the query `scaling_fits` gives them.
+        drawing: Both, ready to be drawn.
+    """
+
+    count: int
+    above: int
+    fits: pl.DataFrame
+    drawing: scaling.Drawing
+
+
+def _view(data: Data, snapshot_id: str, size_basis: str, measure: str, axis: str) -> _View:
+    parameters = {"snapshot_id": snapshot_id, "size_basis": size_basis}
+    fits = data.ask("scaling_fits", **parameters).filter(pl.col("measure") == measure)
+    residuals = data.ask("scaling_residuals", **parameters)
+    if measure == _AVERAGE:
+        # Only whom the ranking names: the smallest score by chance.
+        is_above = pl.col("residual_rank").is_not_null() & (pl.col("quantile_passed_pct") >= _ABOVE_PCT)
+        y, residual = pl.col("average"), pl.col("residual")
+    else:
+        scores = data.ask("scores", snapshot_id=snapshot_id).filter(pl.col("benchmark") == measure)
+        residuals = residuals.join(scores, on="entry_id", maintain_order="left")
+        fit = fits.row(0, named=True)
+        expected = fit["intercept"] + fit["points_per_doubling"] * pl.col("parameters_billion").log(2)
+        y, residual, is_above = pl.col("score"), pl.col("score") - expected, pl.lit(value=False)
+    points = residuals.select(
+        pl.col("model_id").alias("name"), pl.col("parameters_billion").alias("x"), y.alias("y"),
+        residual.alias("residual"), is_above.alias("is_above"),
+    )  # fmt: skip
+    x_title, label = _titles(size_basis, measure)
+    drawn = scaling.drawing(points, fits, (x_title, f"{label} (points)"), logarithmic=axis == "log")
+    return _View(points.height, int(points["is_above"].sum()), fits, drawn)
+
+
+def _titles(size_basis: str, measure: str) -> tuple[str, str]:
+    label = "Average" if measure == _AVERAGE else measure
+    size = next(name for name, value in _BASES.items() if value == size_basis)
+    return f"{size} parameters (billion)" if size != "Active per token" else "Active parameters (billion)", label
 
 
 class ScalingPage(SnapshotPage[ScalingState]):
@@ -112,58 +159,23 @@ class ScalingPage(SnapshotPage[ScalingState]):
         self._draw_fit()
         self._later(self._rank)
 
-    def _points(self) -> pl.DataFrame:
-        residuals = self.data.ask("scaling_residuals", **self._parameters())
-        measure = self.state.measure
-        if measure == _AVERAGE:
-            return residuals.select(
-                pl.col("model_id").alias("name"),
-                pl.col("parameters_billion").alias("x"),
-                pl.col("average").alias("y"),
-                "residual",
-                # Only whom the ranking names: the smallest score by chance.
-                (pl.col("residual_rank").is_not_null() & (pl.col("quantile_passed_pct") >= _ABOVE_PCT)).alias(
-                    "is_above"
-                ),
-            )
-        scores = self.data.ask("scores", snapshot_id=self.state.snapshot).filter(pl.col("benchmark") == measure)
-        fit = self._fits().row(0, named=True)
-        expected = fit["intercept"] + fit["points_per_doubling"] * pl.col("parameters_billion").log(2)
-        return residuals.join(scores, on="entry_id", maintain_order="left").select(
-            pl.col("model_id").alias("name"),
-            pl.col("parameters_billion").alias("x"),
-            pl.col("score").alias("y"),
-            (pl.col("score") - expected).alias("residual"),
-            pl.lit(value=False).alias("is_above"),
-        )
-
-    def _fits(self) -> pl.DataFrame:
-        return self.data.ask("scaling_fits", **self._parameters()).filter(pl.col("measure") == self.state.measure)
-
     def _draw_fit(self) -> None:
         state = self.state
-        self.points, self.fits = self._points(), self._fits()
-        x_title, label = self._titles()
-        plot = self.chart.show(self.points, self.fits, x_title, f"{label} (points)", logarithmic=state.axis == "log")
+        self.view = self.data.shared(_view, state.snapshot, state.size, state.measure, state.axis)
+        plot = self.chart.show(self.view.drawing)
         if self.plot.object is not plot:
             self.plot.object = plot
         self._then(self._tell)
 
-    def _titles(self) -> tuple[str, str]:
-        label = "Average" if self.state.measure == _AVERAGE else self.state.measure
-        size = next(name for name, value in _BASES.items() if value == self.state.size)
-        return f"{size} parameters (billion)" if size != "Active per token" else "Active parameters (billion)", label
-
     def _tell(self) -> None:
-        (x_title, label), points, fits = self._titles(), self.points, self.fits
+        (x_title, label), view = _titles(self.state.size, self.state.measure), self.view
         self.notes.object = page.notes(self._notes)
-        where = self._where(points.height)
+        where = self._where(view.count)
         self.heading.object = page.about(
-            scaling.NAME, f"{label} against {formats.running(x_title)}", scaling_words.slopes(fits), where
+            scaling.NAME, f"{label} against {formats.running(x_title)}", scaling_words.slopes(view.fits), where
         )
-        self.legend.object = scaling.ScalingChart.legend(fits["method"].to_list(), int(points["is_above"].sum()))
-        sampled = page.sampled(points.height)
-        self.below.object = page.caption(f"{where}. {scaling_words.FITS}{sampled}")
+        self.legend.object = scaling.ScalingChart.legend(view.fits["method"].to_list(), view.above)
+        self.below.object = page.caption(f"{where}. {scaling_words.FITS}{page.sampled(view.count)}")
         page.sql_block(self.sql, warehouse_data.sql_with_values("scaling_fits", self._parameters()))
 
     def _rank(self) -> None:
