@@ -40,7 +40,7 @@ class Words:
     def places(self, words: pl.Series) -> pl.Series:
         """Place of each of these words, all of which are here."""
         numbers = pl.Series(range(self.words.len()), dtype=pl.Int32)
-        return words.replace_strict(self.words, numbers, return_dtype=pl.Int32)
+        return words.replace_strict(self.words, numbers, return_dtype=pl.Int32).cast(pl.Int32)  # of none it is text
 
 
 _NO_WORDS = Words(pl.Series(dtype=pl.String))
@@ -152,7 +152,7 @@ class ManyPoints:
         """Draw points of these columns."""
         self._learn_looks(points.looks)
         places = np.array([self._looks.index(look) for look in points.looks], np.int32)
-        data = {**points.numbers, _LOOK: places[points.look] if len(points.look) else points.look}
+        data = {**points.numbers, _LOOK: places[points.look]}
         for word, (distinct, place) in points.words.items():
             before = self._words[word]
             self._words[word] = now = _joined(before, distinct)

@@ -162,6 +162,16 @@ def test_what_a_browser_writes_into_a_chart_reaches_no_other_visitor() -> None:
         assert "the best model of all" not in values
 
 
+def test_a_choice_that_leaves_no_point_is_drawn_and_the_points_come_back() -> None:
+    choice = scatter.Choice(fields.measures([])["size_gib"], fields.measures([])["average"], fields.KINDS[0])
+    chart = scatter.Scatter(lambda _entry: None)
+    names = []
+    for entries in (ENTRIES, ENTRIES.clear(), ENTRIES):
+        chart.show(scatter.points(entries, choice), choice)
+        names.append(sorted(readable(chart.points.source)["name"]))
+    assert names == [["Qwen/Qwen2-7B", "google/gemma-2b", "solo"], [], ["Qwen/Qwen2-7B", "google/gemma-2b", "solo"]]
+
+
 def test_what_all_choose_is_worked_out_once_until_there_is_a_newer_release(tmp_path: Path) -> None:
     data = Data(Settings(home=tmp_path))
     made: list[str] = []
