@@ -10,17 +10,19 @@ from typing import Any
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from markupsafe import Markup
 from mdit_py_plugins.anchors import anchors_plugin
 from tornado.web import authenticated
 
 from dashboards import serving
-from dashboards.parts.templates import render
+from dashboards.parts.templates import command, render
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FOLDERS = {"": "Start", "how-to": "How to", "explanation": "Explanation", "decisions": "Decisions"}
 # Lists of what tests leave out are for who works on Skyline.
 _INTERNAL = frozenset({"not-run"})
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
+_CODE = re.compile(r"<code.*?</code>", re.DOTALL)
 _ROOT_PAGES = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}
 
 EXPLAINED = {
@@ -88,7 +90,8 @@ def _body(name: str) -> str:
     tokens = list(_in_frames(reader.parse(text)))
     for token in tokens:
         token.children = list(_relinked(token.children, linked)) if token.children else token.children
-    return str(reader.renderer.render(tokens, reader.options, {}))
+    body = str(reader.renderer.render(tokens, reader.options, {}))
+    return _CODE.sub(lambda found: str(command(Markup(found[0]))), body)  # noqa: S704 - rendered, not read
 
 
 def _in_frames(tokens: Sequence[Token]) -> Iterator[Token]:

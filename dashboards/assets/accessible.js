@@ -65,11 +65,15 @@
         set(field, "aria-label", own(root, ".bk-input-group > label, label") || field.getAttribute("placeholder") || heading(field))
       }
     },
+    // Bokeh sets two dots between the ends of what is chosen.
+    ".bk-slider-value": (value) => {
+      for (const text of texts(value)) if (text.data.includes(" .. ")) text.data = text.data.replace(" .. ", " to ")
+    },
     ".noUi-handle": (handle, root) => {
       const ends = root.querySelectorAll(".noUi-handle").length > 1
       const end = handle.classList.contains("noUi-handle-upper") ? "highest" : "lowest"
       set(handle, "aria-label", `${title(root)}${ends ? `, ${end}` : ""}`)
-      const shown = own(root, ".bk-slider-value").split(" .. ")
+      const shown = own(root, ".bk-slider-value").split(" to ")
       set(handle, "aria-valuetext", (ends && end === "highest" ? shown.at(-1) : shown[0]) ?? "")
     },
     ".choices__list--multiple .choices__item": (item) => {

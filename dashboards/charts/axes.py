@@ -2,17 +2,20 @@
 
 import datetime as dt
 import math
+from pathlib import Path
 from typing import Any
 
 import polars as pl
-from bokeh.models import CustomJSTickFormatter, DatetimeTickFormatter, LogTicker, Range, Range1d
+from bokeh.models import CustomJSTicker, CustomJSTickFormatter, DatetimeTickFormatter, Range, Range1d
 from bokeh.plotting import figure
 
 from dashboards.charts import screen
 from dashboards.parts.fields import Measure
 
 _PADDING = 0.04
-_TICKS, _LOG_TICKS = 7, 8
+_TICKS = 7
+# Bokeh's own ticker takes an axis of less than two decades for a linear one, which on a small screen leaves one mark.
+_LOG_TICKS = (Path(__file__).parent / "log_ticks.js").read_text("utf-8")
 _PLAIN_NUMBER = """const size = Math.abs(tick)
 const text = size >= 1 ? size.toLocaleString('en') : String(parseFloat(size.toPrecision(3)))
 return tick < 0 ? '−' + text : text"""
@@ -33,8 +36,9 @@ def dress(plot: figure, x_kind: str, y_kind: str) -> None:
         elif axis_kind != "category":
             axis.formatter = CustomJSTickFormatter(code=_PLAIN_NUMBER)
         if axis_kind == "log":
-            axis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=_LOG_TICKS, num_minor_ticks=0)
-    screen.fewer_ticks(plot, _LOG_TICKS if x_kind == "log" else _TICKS)
+            arguments = {"plot": plot, "across": axis in plot.xaxis}
+            axis.ticker = CustomJSTicker(args=arguments, major_code=_LOG_TICKS)
+    screen.fewer_ticks(plot, _TICKS)
 
 
 def span(values: pl.Series, axis_kind: str) -> tuple[float, float] | None:

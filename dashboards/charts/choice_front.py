@@ -1,5 +1,6 @@
 """Models that fit a hardware: quality against what it costs, with the front of those that no other beats."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from dashboards.parts import choices as rules
 from dashboards.parts import formats, theme
 
 _MOST_POINTS = 4_000
+_WIDE_PX, _NARROW_PX, _LETTER_PX = 800, 420, 6.2
 _SHADES = {name: (theme.COLOURS[place], theme.MARKS[place]) for place, name in enumerate(rules.PRECISIONS)}
 _COLUMNS = ("model", "x", "y", "colour", "mark", "facts", "low", "high")
 
@@ -33,7 +35,7 @@ class ChoiceFront:
         self._name, self._picked = name, picked
         self.points, self.front = (ColumnDataSource({column: [] for column in _COLUMNS}) for _ in range(2))
         self.steps = ColumnDataSource({"x": [], "y": []})
-        self.labels = ColumnDataSource({"x": [], "y": [], "text": []})
+        self.labels = ColumnDataSource({"x": [], "y": [], "text": [], "short": []})
         self.figure = self._build()
         for source in (self.points, self.front):
             source.selected.on_change("indices", self._choose(source))
@@ -62,12 +64,14 @@ class ChoiceFront:
             "x", "y", source=self.front, size=11, marker="mark", fill_color="colour", line_color=theme.ACCENT,
             line_width=2, nonselection_fill_alpha=1.0, nonselection_line_alpha=1.0,
         )  # fmt: skip
-        names = plot.text(
-            "x", "y", text="text", source=self.labels, x_offset=9, y_offset=-7, text_font_size="11.5px",
-            text_color=theme.TEXT_COLOUR,
-            text_baseline="bottom",
+        names, few_names = (
+            plot.text(
+                "x", "y", text=text, source=self.labels, x_offset=9, y_offset=-7, text_font_size="11.5px",
+                text_color=theme.TEXT_COLOUR, text_baseline="bottom", visible=text == "text",
+            )
+            for text in ("text", "short")
         )  # fmt: skip
-        hide(plot, names, narrow=420)
+        hide(plot, names, narrow=_WIDE_PX, short=[few_names], least=_NARROW_PX)
         hover.renderers = tap.renderers = [best, dots]
         return plot
 
@@ -92,10 +96,10 @@ class ChoiceFront:
         x, y = front[against].to_numpy(), front["quality"].to_numpy()
         # A step down in quality at each member: beyond its speed only the next one is left.
         self.steps.data = {"x": np.repeat(x, 2)[1:], "y": np.repeat(y, 2)[:-1]}
-        self._label(front, against)
         x_span = axes.span(drawn[against], "log")
         if x_span is not None:
             x_span = (x_span[0], x_span[1] * (x_span[1] / x_span[0]) ** 0.14)
+        self._label(front, against, x_span or (0.1, 10.0))
         axes.show(self.figure.x_range, x_span)
         seen = pl.concat([drawn["quality"].cast(pl.Float64), pl.Series([float(v) for v in self.front.data["high"]])])
         axes.show(self.figure.y_range, axes.span(seen, "linear"))
@@ -126,15 +130,22 @@ class ChoiceFront:
             "facts": [facts(row) for row in rows.iter_rows(named=True)],
         }
 
-    def _label(self, front: pl.DataFrame, against: str) -> None:
-        """Names of members that have room: apart by a sixteenth of the range of qualities."""
+    def _label(self, front: pl.DataFrame, against: str, x_span: tuple[float, float]) -> None:
+        """Names of members that have room: apart by a sixteenth of the range of qualities, and not beyond the edge."""
         labels: list[tuple[float, float, str]] = []
         span = float(np.ptp(front["quality"].to_numpy())) if front.height else 1.0
         for row in front.sort("quality", descending=True).iter_rows(named=True):
             x, y = float(row[against]), float(row["quality"])
             if all(abs(y - above) > 0.06 * span for _, above, _ in labels):
                 labels.append((x, y, formats.without_account(str(row["model_id"]))))
-        self.labels.data = {name: [label[place] for label in labels] for place, name in enumerate(("x", "y", "text"))}
+        decades = math.log10(x_span[1] / x_span[0])
+
+        def ends_at(x: float, text: str) -> float:
+            """Where a name ends on the narrowest screen with names, as a share of the plot."""
+            return math.log10(x / x_span[0]) / decades + len(text) * _LETTER_PX / _NARROW_PX
+
+        columns = {name: [label[place] for label in labels] for place, name in enumerate(("x", "y", "text"))}
+        self.labels.data = columns | {"short": [text if ends_at(x, text) < 1 else "" for x, _, text in labels]}
 
 
 def facts(row: dict[str, Any]) -> str:

@@ -32,7 +32,7 @@ CONFIDENCE = "1.96"
 _LABELS = 18
 _HEADROOM = 0.04  # of the height, so that the name of the best member has room
 _LABEL_HEIGHT_PX, _LETTER_PX = 15, 6.2
-_PLOT_WIDTH_PX, _PLOT_FRAME_PX = 1000, 85
+_WIDE_PX, _NARROW_PX, _PLOT_FRAME_PX = 900, 420, 85
 _POINTS = ("x", "y"), ("name", "precision")
 _MEMBERS = ("entry_id", "name", "x", "y", "low", "high", "colour", "mark", "fill", "precision", "noise")
 
@@ -142,7 +142,7 @@ def drawing(front: Front, name: str, height: int, frame: tuple[pl.Series, pl.Ser
         coded(_styled(thinned(front.cloud).rename({"model_id": "name"}), styles), *_POINTS),
         _member_columns(front.members, noise, styles),
         {"x": xs, "y": ys, "fill": [bottom] * len(xs)},
-        _names(front.members, x_span, y_span, height),
+        _names_of_both(front.members, x_span, y_span, height),
         front.kind,
         _legend(front, name, counts, noise, styles),
     )  # fmt: skip
@@ -162,7 +162,7 @@ class FrontChart:
         self._cloud = ManyPoints(*_POINTS)
         self._stairs = ColumnDataSource({column: [] for column in ("x", "y", "fill")})
         self._members = ColumnDataSource({column: [] for column in _MEMBERS})
-        self._names = ColumnDataSource({column: [] for column in ("x", "y", "text")})
+        self._names = ColumnDataSource({column: [] for column in ("x", "y", "text", "short")})
         self.figure = self._build(name, height)
         if chosen is not None:
 
@@ -195,11 +195,14 @@ class FrontChart:
             "x", "y", source=self._members, size=10, marker="mark", line_color="colour", line_width=2,
             fill_color="colour", fill_alpha="fill", nonselection_fill_alpha="fill", nonselection_line_alpha=1.0,
         )  # fmt: skip
-        names = plot.text(
-            "x", "y", text="text", source=self._names, text_align="right", text_baseline="bottom", x_offset=-7,
-            y_offset=-5, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
+        names, few_names = (
+            plot.text(
+                "x", "y", text=text, source=self._names, text_align="right", text_baseline="bottom", x_offset=-7,
+                y_offset=-5, text_font_size="11.5px", text_color=theme.TEXT_COLOUR, visible=text == "text",
+            )
+            for text in ("text", "short")
         )  # fmt: skip
-        hide(plot, names, narrow=420)
+        hide(plot, names, narrow=_WIDE_PX, short=[few_names], least=_NARROW_PX)
         self._hovers = [
             HoverTool(renderers=[members], point_policy="snap_to_data", limit=3),
             HoverTool(renderers=[cloud], point_policy="follow_mouse", limit=3, formatters=self._cloud.formatters),
@@ -244,25 +247,39 @@ def _member_columns(
     return frame.select(_MEMBERS).to_dict(as_series=False)
 
 
-def _names(
+def _names_of_both(
     members: pl.DataFrame, x_span: tuple[float, float], y_span: tuple[float, float], height: int
 ) -> dict[str, list[Any]]:
+    """Names on a wide screen and, of the same members or fewer, on a small one."""
+    wide, narrow = (_names(members, x_span, y_span, (width, height)) for width in (_WIDE_PX, _NARROW_PX))
+    places = list(dict.fromkeys([*wide, *narrow]))
+    return {
+        "x": [x for x, _ in places],
+        "y": [y for _, y in places],
+        "text": [wide.get(place, "") for place in places],
+        "short": [narrow.get(place, "") for place in places],
+    }
+
+
+def _names(
+    members: pl.DataFrame, x_span: tuple[float, float], y_span: tuple[float, float], size: tuple[int, int]
+) -> dict[tuple[float, float], str]:
     # Up and to the left of a member lies only what nobody reaches, so names stand there free of points. They are
     # placed from the best down, skipping one that would run into a name, or out of the picture.
     taken: list[tuple[float, float, float]] = []
-    placed: list[tuple[float, float, str]] = []
-    width = math.log10(x_span[1] / x_span[0])
+    placed: dict[tuple[float, float], str] = {}
+    decades = math.log10(x_span[1] / x_span[0])
     for name, x, y in members.sort("y", descending=True).select("model_id", "x", "y").iter_rows():
         text = formats.without_account(str(name))
         text = text if len(text) <= 34 else text[:33] + "…"
-        right = math.log10(x / x_span[0]) / width * _PLOT_WIDTH_PX - 7
-        top = (y - y_span[0]) / (y_span[1] - y_span[0]) * (height - _PLOT_FRAME_PX)
+        right = math.log10(x / x_span[0]) / decades * size[0] - 7
+        top = (y - y_span[0]) / (y_span[1] - y_span[0]) * (size[1] - _PLOT_FRAME_PX)
         left = right - len(text) * _LETTER_PX
         clash = any(left < r + 6 and right > a - 6 and abs(top - t) < _LABEL_HEIGHT_PX for a, r, t in taken)
         if left >= 0 and not clash and len(placed) < _LABELS:
             taken.append((left, right, top))
-            placed.append((x, y, text))
-    return {column: [one[place] for one in placed] for place, column in enumerate(("x", "y", "text"))}
+            placed[x, y] = text
+    return placed
 
 
 def _legend(

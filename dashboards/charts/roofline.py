@@ -9,7 +9,6 @@ from bokeh.models import (
     ColumnDataSource,
     CustomJSTickFormatter,
     HoverTool,
-    LogTicker,
     PanTool,
     Range1d,
     ResetTool,
@@ -18,6 +17,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
+from dashboards.charts.screen import hide
 from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
 from profiling.answers.answer import ComputeRoof
@@ -53,7 +53,7 @@ class RooflineChart:
         self.points = ColumnDataSource({column: [] for column in _POINTS})
         self.roofs = ColumnDataSource({"xs": [], "ys": []})
         self.ridges = ColumnDataSource({"x": [], "y": [], "low": [], "text": []})
-        self.texts = ColumnDataSource({"x": [], "y": [], "text": []})
+        self.texts = ColumnDataSource({"x": [], "y": [], "text": [], "short": []})
         self.slope_text = ColumnDataSource({"x": [], "y": [], "text": []})
         self.under = ColumnDataSource({"x": [], "low": [], "high": []})
         self.figure = self._build()
@@ -67,8 +67,6 @@ class RooflineChart:
         )  # fmt: skip
         axes.dress(plot, "log", "log")
         plot.yaxis[0].formatter = CustomJSTickFormatter(code=_SI)
-        for axis in plot.axis:
-            axis.ticker = LogTicker(mantissas=[1], desired_num_ticks=9, num_minor_ticks=0)
         plot.xaxis[0].axis_label = "Arithmetic intensity (FLOPs per byte)"
         plot.yaxis[0].axis_label = "Achieved rate (FLOP/s)"
         plot.varea("x", "low", "high", source=self.under, fill_color=BOUND_STYLES["memory"][0], fill_alpha=0.06)
@@ -79,8 +77,13 @@ class RooflineChart:
         plot.scatter("x", "y", source=self.ridges, size=8, marker="square", fill_color=theme.ACCENT, line_color=None)
         plot.text("x", "low", "text", source=self.ridges, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
                   text_baseline="bottom", x_offset=4, y_offset=-4)  # fmt: skip
-        plot.text("x", "y", "text", source=self.texts, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
-                  text_align="right", text_baseline="bottom", x_offset=-6, y_offset=-3)  # fmt: skip
+        names, short_names = (
+            plot.text("x", "y", text, source=self.texts, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
+                      text_align="right", text_baseline="bottom", x_offset=-6, y_offset=-3, visible=text == "text")
+            for text in ("text", "short")
+        )  # fmt: skip
+        # Right of a ridge a small screen has no room for more, and left of it runs the slope.
+        hide(plot, names, short=[short_names])
         plot.text("x", "y", "text", source=self.slope_text, text_font_size="11.5px", text_color=theme.TEXT_COLOUR,
                   text_align="right", text_baseline="bottom", x_offset=-12, y_offset=-2)  # fmt: skip
         plot.segment("x", "low", "x", "high", source=self.points, line_color="colour", line_width=1.5, line_alpha=0.55)
@@ -155,6 +158,7 @@ class RooflineChart:
             "x": [x_span[1]] * len(roofs),
             "y": [roof.flops_per_s for roof in roofs],
             "text": [f"{roof.label}: {rate(roof.flops_per_s)}" for roof in roofs],
+            "short": [roof.label.split()[0] for roof in roofs],
         }
         # The slope's name stands left of its upper part, where nothing can be achieved.
         x = top.ridge / 4

@@ -14,8 +14,9 @@ for (const {ticker} of axes) {
     ticker.setv({desired_num_ticks: wide < 300 ? 3 : wide < 560 ? 4 : most}, {sync: false})
   }
 }"""
-_SHOW = """const wide = plot.inner_width
-for (const text of texts) text.setv({visible: wide >= narrow}, {sync: false})"""
+_SHOW = """const is_wide = plot.inner_width >= narrow
+for (const text of texts) text.setv({visible: is_wide}, {sync: false})
+for (const text of short) text.setv({visible: !is_wide && plot.inner_width >= least}, {sync: false})"""
 _HIDE = """const alpha = plot.inner_width < narrow ? 0 : 1
 for (const label of labels) label.setv({text_alpha: alpha}, {sync: false})"""
 _NARROW_PX = 700
@@ -27,9 +28,19 @@ def fewer_ticks(plot: figure, most: int) -> None:
     plot.js_on_change("inner_width", CustomJS(args=arguments, code=_FEWER))
 
 
-def hide(plot: figure, *texts: Renderer, narrow: int = 560) -> None:
-    """Hide words where the plot within its axes is narrower than so many pixels."""
-    arguments = {"plot": plot, "texts": list(texts), "narrow": narrow}
+def hide(
+    plot: figure, *texts: Renderer, narrow: int = 560, short: Sequence[Renderer] = (), least: int = 0
+) -> None:  # fmt: skip
+    """Hide words where the plot within its axes is narrower than so many pixels.
+
+    Args:
+        plot: The figure.
+        texts: The words.
+        narrow: Pixels from which they are shown.
+        short: Shorter or fewer words, shown below that.
+        least: Pixels from which these are.
+    """
+    arguments = {"plot": plot, "texts": list(texts), "narrow": narrow, "short": list(short), "least": least}
     plot.js_on_change("inner_width", CustomJS(args=arguments, code=_SHOW))
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from dashboards.parts import formats
 
 _QUOTED = re.compile(r"`([^`]+)`")
+_OPTION = re.compile(r"(?<![^\s>(`])--?[A-Za-z][\w-]*")
 # A figure, perhaps with its sign, error or short unit; no date, no name that begins with a digit, no `8 × H100`.
 _FIGURE = re.compile(r"[−+<>≈±(-]?\d[\d,.]*(?![\w-])(?!.*([^\W\d_]{4,}|× ?\w))")
 
@@ -24,15 +25,25 @@ def _environment(folder: Path) -> Environment:
     )  # fmt: skip
     environment.filters["significant"] = lambda value: formats.MISSING if value is None else formats.significant(value)
     environment.filters |= {"count": formats.count, "age": formats.age, "board": formats.board, "label": formats.label}
-    environment.filters |= {"boards": formats.boards, "coded": _coded, "number_columns": _number_columns}
+    environment.filters |= {
+        "boards": formats.boards,
+        "coded": _coded,
+        "command": command,
+        "number_columns": _number_columns,
+    }
     environment.globals["missing"] = formats.MISSING
     return environment
 
 
 def _coded(text: object) -> Markup:
     """Escaped text in which what stands between backticks, as messages quote commands, is set as code."""
-    escaped = str(escape(text))
+    escaped = command(text)
     return Markup(_QUOTED.sub(lambda found: block("code", Markup(found[1])), escaped))  # noqa: S704 - escaped before
+
+
+def command(text: object) -> Markup:
+    """Escaped text whose options, such as `--source`, do not break at their hyphens; markup stays what it is."""
+    return Markup(_OPTION.sub(lambda found: block("option", Markup(found[0])), str(escape(text))))  # noqa: S704 - escaped
 
 
 def _number_columns(lines: Sequence[Sequence[object]]) -> set[int]:

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext
 
-from .served_pages import Visit, downloaded
+from .served_pages import Served, Visit, downloaded, visiting
 
 pytestmark = [pytest.mark.page]
+
+_MARKS_OF_LOG_AXES = """() => [...Bokeh.index.query((view) => view.model.type === "LogAxis")]
+  .map((view) => view.tick_coords.major[view.dimension].length)"""
 
 
 def test_points_modules_and_errors_stand_on_the_page_with_their_source_and_download(
@@ -43,3 +47,17 @@ def test_an_address_restores_the_choice_what_is_none_is_noted_and_energy_says_wh
     page.get_by_text("this machine shows no RAPL counters").first.wait_for()
     page.get_by_text("EleutherAI/pythia-160m, prefill, float32; n = 0").first.wait_for()
     assert "quantity=energy" in visit.address()
+
+
+def test_on_a_phone_a_logarithmic_axis_has_enough_marks_and_a_command_s_option_stays_whole(
+    browser: BrowserContext, served: Served
+) -> None:
+    for visit in visiting(browser, served.url, width=390):
+        page = visit.open("measured")
+        marks = page.evaluate(_MARKS_OF_LOG_AXES)
+        assert len(marks) == 4
+        assert min(marks) >= 3
+        for option in page.locator("main .option").all():
+            assert option.evaluate("e => e.getClientRects().length") == 1
+        assert page.locator("main .option").count() >= 5
+        assert visit.errors == []

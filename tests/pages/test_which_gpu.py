@@ -20,6 +20,7 @@ def test_a_longer_context_needs_more_devices_and_the_address_restores_it(visit: 
     page = visit.open(ONE)
     before = cells(visit)
     assert [cell.split("\n")[0] for cell in before] == ["8", "4"]
+    assert page.locator(".bk-slider-value").inner_text() == "0.063 B to 2,048 B"
     with page.expect_download() as download:
         page.get_by_text("CSV", exact=True).first.click()
     download.value.save_as(tmp_path / "which_gpu.csv")

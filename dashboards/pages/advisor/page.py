@@ -10,6 +10,7 @@ from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
 from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.advisor.state import USUAL, AdvisorState
+from dashboards.parts import ability as words
 from dashboards.parts import controls, engine_options, formats, page, theme
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact
@@ -45,7 +46,7 @@ _FACTS = {
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 110),
     "kv_format": Fact("KV cache", width=80),
     "file_size_gib": Fact("File (GiB)", "0.0", 80),
-    "evidence_class": Fact("Evidence", width=130),
+    "evidence_class": words.FACTS["evidence_class"],
     "results": Fact("Results", "0", 70),
     "placement": Fact("Layers and experts", width=320),
     "measured_losses": Fact("Losses measured", width=320),

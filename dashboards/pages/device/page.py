@@ -13,6 +13,7 @@ from dashboards.finding import address_of_device
 from dashboards.pages.advisor.page import dots
 from dashboards.pages.device import facts
 from dashboards.pages.device.state import DeviceState
+from dashboards.parts import ability as words
 from dashboards.parts import controls, how_far_off, page, subject
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact
@@ -45,7 +46,7 @@ _BEST = {
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 104),
     "longest_context": Fact("Longest context (tokens)", "0,0", 130),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 120),
-    "evidence_class": Fact("Evidence", width=130),
+    "evidence_class": words.FACTS["evidence_class"],
     "timed_as": how_far_off.TIMED_AS,
 }
 _BUDGETS = {

@@ -37,7 +37,7 @@ _ABILITY = {
     "ability_low": Fact("Ability, low", "0.0", 90),
     "ability_high": Fact("Ability, high", "0.0", 94),
     "results": Fact("Results", "0", 76),
-    "evidence_class": Fact("Evidence", width=140),
+    "evidence_class": words.FACTS["evidence_class"],
     "sources": Fact("Sources", width=320, shown_as=formats.boards),
 }
 _SCORES = {

@@ -43,7 +43,7 @@ _FACTS = {
     "ability_low": Fact("90 % from", "0.0", 80),
     "ability_high": Fact("90 % to", "0.0", 80),
     "step": Fact("Step over the one before", width=120),
-    "evidence_class": Fact("Evidence", width=138),
+    "evidence_class": words.FACTS["evidence_class"],
     "entered_on": Fact("On the front since", width=110),
     "displaced_by": Fact("Later beaten by", width=240, link="model/"),
 }

@@ -8,7 +8,7 @@ import polars as pl
 
 from dashboards.charts.memory_bar import MemoryBar
 from dashboards.charts.operator_graph import SIZES, OperatorGraph
-from dashboards.charts.roofline import SIDES, RooflineChart
+from dashboards.charts.roofline import SIDES, RooflineChart, rate
 from dashboards.pages.roofline import text
 from dashboards.parts import formats, page
 from dashboards.parts.templates import block
@@ -121,9 +121,10 @@ class Side:
         without = (
             f" Not drawn, because they compute nothing: {', '.join(map(formats.label, silent))}." if silent else ""
         )
+        peaks = ", ".join(f"{rate(roof.flops_per_s)} in {roof.label}" for roof in roofs)
         self.roof_below.object = page.notes(unfit) + page.caption(
-            f"{where}. What binds an operator is decided by which side of the ridge it lies on, not by how far "
-            f"below the roof it runs. Rates are of one device.{without}"
+            f"{where}: {peaks}. What binds an operator is decided by which side of the ridge it lies on, not by how "
+            f"far below the roof it runs. Rates are of one device.{without}"
         )
         need = answer.estimate.need
         self.memory_legend.object = self.memory.show(need, answer.device.usable_memory_bytes)

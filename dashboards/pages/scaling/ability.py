@@ -30,7 +30,7 @@ _FACTS = {
     "ability_high": Fact("90 % to", "0.0", 80),
     "expected": Fact("Expected at its size and date", "0.0", 110),
     "above": Fact("Above expected", "+0.0", 90, stays=True),
-    "evidence_class": Fact("Evidence", width=120),
+    "evidence_class": words.FACTS["evidence_class"],
 }
 
 
