@@ -57,7 +57,7 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     host: Annotated[
         str | None, typer.Option(help="Processor of the machine, by any common name.", show_default="a common one")
     ] = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """The best models for a machine: format, speed with interval, longest context, evidence, and commands to copy."""
@@ -85,9 +85,9 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
         ), weight_format or ())
         for fleet, memory_gib in named
     ]  # fmt: skip
-    if format is not Format.TABLE or output is not None:
+    if output_format is not Format.TABLE or output is not None:
         rows = [{"machine": advice.need.machine, **one.row()} for advice in answers for one in advice.candidates]
-        print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
+        print_rows(pl.DataFrame(rows, infer_schema_length=None), output_format, output)
         return
     for advice in answers:
         if len(answers) > 1:
@@ -96,7 +96,7 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
         _print_offload(advice)
         if len(answers) == 1 and advice.candidates:
             print_rows(pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None).select(_SHOWN),
-                       format, None)  # fmt: skip
+                       output_format, None)  # fmt: skip
     print_notes(dict.fromkeys(note for advice in answers for note in advice.notes))
 
 
