@@ -11,10 +11,11 @@ import numpy.typing as npt
 import polars as pl
 
 from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
-from profiling.answers.answer import beyond_length, said_of_model
 from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.answers.commands import PROMPT, commands
-from profiling.answers.door import Door, engine_for, said_of_engine, usual_engine
+from profiling.answers.door import Door
+from profiling.answers.engine_choice import engine_cautions, engine_for, usual_engine
+from profiling.answers.notes import length_notes, model_notes
 from profiling.answers.placement import Placement, host_of
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.split import best_split, placed
@@ -154,13 +155,13 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     notes += [note for engine in by_engine for note in (*borrowed(engine), *_no_such_cache(engine, query))]
     named = [door.device(name) for name in accelerators]
     pairs = zip(named, rows["engine"], strict=False) if named else ()
-    notes += dict.fromkeys(note for device, engine in pairs for note in said_of_engine(engine, model, device))
+    notes += dict.fromkeys(note for device, engine in pairs for note in engine_cautions(engine, model, device))
     notes += [stated] if stated else []
     if query.weight_format is None and query.weight_bits is None:
         stored = model.published_format
         notes += [f"Weights as published: {stored.name} ({stored.basis}).", *stored.notes]
-    notes += said_of_model(model)
-    notes += beyond_length(model, question.context)
+    notes += model_notes(model)
+    notes += length_notes(model, question.context)
     if rows["devices"].null_count():
         notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")
     return rows, tuple(notes)
@@ -248,7 +249,7 @@ def fit_on(
             flags=split.flags, kv=kv or f"{question.kv_bits:g}", options=question.options,
         )  # fmt: skip
         rows.append({"model": model.name, "weight_format": weight_format, **split.row(), "run": run, "check": check})
-    notes += [*said_of_model(model), *beyond_length(model, question.context)]
+    notes += [*model_notes(model), *length_notes(model, question.context)]
     return pl.DataFrame(rows, infer_schema_length=None), tuple(dict.fromkeys(notes))
 
 
