@@ -66,7 +66,7 @@ def rate(  # noqa: PLR0913, PLR0917 - one parameter an option
     # polars, duckdb and scipy load only when needed
     from pipelines.defs.arena.rate import RatingOptions  # noqa: PLC0415
     from pipelines.defs.arena.rate import rate as rated_votes  # noqa: PLC0415
-    from pipelines.sources.votes.read import VoteFilter  # noqa: PLC0415
+    from pipelines.sources.votes.filters import VoteFilter  # noqa: PLC0415
 
     options = RatingOptions(
         method=method.value,
