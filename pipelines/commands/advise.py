@@ -9,7 +9,8 @@ from pipelines.commands.terminal import Format, Formatted, Output, UserError, er
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from profiling.answers.advise import Advice, Candidate
+    from profiling.answers.advise import Advice
+    from profiling.answers.candidate import Candidate
     from profiling.devices.fleet import Fleet
 
 _SHOWN = (
@@ -63,8 +64,8 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     """The best models for a machine: format, speed with interval, longest context, evidence, and commands to copy."""
     import polars as pl  # noqa: PLC0415 - polars loads only when needed
 
-    from profiling.answers.advise import Need  # noqa: PLC0415
     from profiling.answers.advise import advise as advice_on  # noqa: PLC0415
+    from profiling.answers.candidate import Need  # noqa: PLC0415
     from profiling.answers.evidence import Evidence  # noqa: PLC0415
     from warehouse.reader import Reader  # noqa: PLC0415
 

@@ -208,8 +208,8 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """How many accelerators a model needs, its memory by part, and the common rule beside it.
 
-    On machines of several devices (3x3090, "3090 + 3060"), or with system memory (--host-memory 64): where
-    layers and experts lie in the fastest split that fits, how fast that is, and the command that runs it.
+    On machines of several devices (3x3090, "3090 + 3060"), or with system memory (--host-memory 64): how the engine
+    splits the model, where layers and experts lie, how fast that is, and the command that runs it.
     """
     from profiling.answers.fit import fit as answer_of  # noqa: PLC0415 - numpy and polars load only when needed
     from profiling.answers.fit import fit_on, is_several, placement_of  # noqa: PLC0415

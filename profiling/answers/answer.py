@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
+from profiling.answers.engine_choice import engine_cautions
 from profiling.answers.extras import Drafting
 from profiling.answers.images import Images
 from profiling.answers.notes import length_notes, model_notes, tower_note
@@ -78,9 +79,7 @@ class Answer:
     def weight_format(self) -> str:
         """How its weights are stored."""
         question = self.question
-        if question.weight_format is None and question.weight_bits is not None:
-            return f"{question.weight_bits:g}-bit"
-        return question.weight_format or self.model.published_format.name
+        return question.format_of(self.model) or question.weight_format or f"{question.weight_bits:g}-bit"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -95,7 +94,9 @@ class Answer:
             notes += stored.notes
         notes += self.warnings
         notes += self._extras_notes()
-        notes += borrowed(query.engine) if query.engine else ()
+        if query.engine:
+            stored_as = query.format_of(model)
+            notes += (*borrowed(query.engine), *engine_cautions(query.engine, model, self.device, stored_as))
         if not estimate.calibrated:
             notes.append(
                 f"Operators on {self.device.name} have documented default efficiencies; no kernels of these shapes "

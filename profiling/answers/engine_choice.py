@@ -3,6 +3,7 @@
 from profiling.answers.question import ENCODER_ENGINE, ENGINE
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.families import not_read, reads
+from profiling.engines.formats import not_stored
 from profiling.memory.engines import default_engine, too_old
 from profiling.models.architecture import Architecture
 
@@ -21,11 +22,21 @@ def engine_for(model: Architecture, device: Accelerator) -> str:
     return next((engine for engine in others if reads(engine, model) == "yes"), usual)
 
 
-def engine_cautions(engine: str, model: Architecture, device: Accelerator) -> tuple[str, ...]:
-    """Sentences on an engine that is not known to read the model, or is too new for the card.
+def engine_cautions(
+    engine: str, model: Architecture, device: Accelerator, weight_format: str | None
+) -> tuple[str, ...]:
+    """Sentences on an engine that does not read the model or its format as far as is known, or is too new for the card.
+
+    Args:
+        engine: What is to run it.
+        model: The model.
+        device: One of the devices.
+        weight_format: How its weights are stored; None: only their bits are known.
 
     Raises:
         InvalidWorkload: No such engine.
+        UnsupportedPrecision: No such format; the message names the nearest.
     """
-    cautions = (not_read(engine, model), too_old(engine, device))
+    otherwise_stored = not_stored(engine, model, weight_format) if weight_format else ""
+    cautions = (not_read(engine, model), otherwise_stored, too_old(engine, device))
     return tuple(f"{caution.removesuffix('.')}." for caution in cautions if caution)
