@@ -7,8 +7,8 @@ import polars as pl
 
 from pipelines.runs.refresh import _rejected_files
 from pipelines.sources.accounts import rejected_file, rejected_row
-from pipelines.sources.collect import Collection
 from pipelines.sources.raw_store import Manifest, RawStore
+from pipelines.sources.source_files import Collection
 from warehouse.contracts.sources import REJECTED_ROWS
 from warehouse.settings import Settings
 
