@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from profiling.accuracy.backends import engine_of_row
 from profiling.accuracy.names import Names
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.table import ENGINES, Engine, engine_of
+from profiling.engines.table import Engine
 from profiling.errors import ProfilingError, UnsupportedPrecision
 from profiling.memory.need import kv_cache_bytes, memory_need
 from profiling.models.architecture import Architecture
@@ -75,6 +76,8 @@ class Case:
     come by themselves."""
     rocblas: bool
     """Whether hipBLASLt was switched off (`hblt0` in the note), so that rocBLAS multiplied by kernels of its own."""
+    on_small_host: bool
+    """Whether a Raspberry Pi launched the card's kernels, over a lane of PCIe (`Pi host` in the note)."""
     waiting: float
     """Sequences in flight, waiting ones among them, over those that run."""
     input_tokens: float
@@ -87,7 +90,7 @@ class Case:
     @property
     def group(self) -> tuple[Any, ...]:
         """Cases that one array computation answers."""
-        return (self.model.name, self.device.name, self.precision, self.engine.name, self.split, self.attention)
+        return (self.model.name, self.device.name, self.precision, self.engine, self.split, self.attention)
 
 
 # Formats under names of their own elsewhere, by the names that they have here.
@@ -128,6 +131,10 @@ def precision_named(model: Architecture, weight_format: str, kv_format: str) -> 
     return precision_for(model, word, kv_bits_of(kv_format) if kv_format.strip() else 16.0)
 
 
+_SEVERAL_AT_ONCE = re.compile("simultaneous|concurrent|warm steady-state", re.IGNORECASE)
+"""Notes on a server under load, of which a whole one says how many requests it answered at once."""
+
+
 def _number(row: Mapping[str, Any], column: str) -> float | None:
     value = row.get(column)
     return None if value is None or value == "" else float(value)
@@ -149,7 +156,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         formats.model, formats.device, formats.engine, formats.weight_format, formats.precision
     )  # fmt: skip
     note = str(row.get("note") or "")
-    if measured_stage == "decode" and re.search("simultaneous|concurrent", note):
+    if measured_stage == "decode" and _SEVERAL_AT_ONCE.search(note):
         raise NotAsked("several requests at once, of which only their sum is stated")
     count = int(_number(row, "device_count") or 1)
     load_of = _Load(
@@ -203,6 +210,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         gathering_steps=int(match[2] or 0) if match else 0,
         rounds=rounds,
         rocblas="hblt0" in note,
+        on_small_host="Pi host" in note,
         waiting=waiting,
         measured_s=load_of.seconds(batch, replicas, input_tokens),
     )
@@ -228,9 +236,7 @@ def formats_of(row: Mapping[str, Any], names: Names) -> Subject:
     model = names.model(str(row.get("model") or row.get("model_as_reported") or ""))
     device = names.device(str(row.get("device") or row.get("device_as_reported") or ""))
     reported = str(row.get("model_as_reported") or "")
-    engine = engine_of(str(row.get("engine") or ""), device, str(row.get("backend") or ""))
-    if engine.family == "llama.cpp" and reported.endswith("-mlx"):
-        engine = ENGINES["mlx"]  # Ollama runs models of such names in MLX
+    engine = engine_of_row(row, device)
     weight_format = str(row.get("weight_format") or "")
     if not weight_format:
         raise UnsupportedPrecision("the weight format is not stated")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,19 +26,14 @@ _WAITED = parts_named(WAITING_EFFECTS)
 
 def settings_of(cases: Sequence[Case]) -> list[Setting]:
     """The setting of each case; its stage is the first word of what is compared."""
-    return [
-        setting_of(
-            case.engine,
-            case.device,
-            case.precision,
-            attention_of(case.model, case.attention),
-            case.stage.split(" ")[0],
-            case.arrival,
-            case.rocblas,
-            groups=case.split.data > 1,
-        )
-        for case in cases
-    ]
+    return [replace(_setting(case), on_small_host=float(case.on_small_host)) for case in cases]
+
+
+def _setting(case: Case) -> Setting:
+    return setting_of(
+        case.engine, case.device, case.precision, attention_of(case.model, case.attention), case.stage.split(" ")[0],
+        case.arrival, case.rocblas, groups=case.split.data > 1,
+    )  # fmt: skip
 
 
 def pass_weights(cases: Sequence[Case]) -> tuple[Array, Array]:

@@ -29,9 +29,9 @@ _FEWEST_ROWS = 12
 """Rows from which on a group is named in the table."""
 _TAIL = 0.1
 """Share of rows beyond each end of an interval."""
-_PRIOR = 8.0
+_PRIOR = 2.0
 """Devices (or models) that the wider group counts as beside a group's own."""
-_ALIKE = 0.03
+_ALIKE = 0.02
 """Correlation of rows of one device in spreads about the centre of the others: n of them tell as much as
 n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
 _OF_STAGE, _OF_ALL = 80.0, 10.0

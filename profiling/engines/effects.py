@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.table import Engine, device_class, product_rate, vector_rate
+from profiling.engines.table import Engine, device_class, issues_in_turn, product_rate, vector_rate
 from profiling.errors import UnsupportedPrecision
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import AttentionCore
@@ -79,12 +79,16 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     ),
     "unpacking": (
         Effect((), 0.3), Effect(_ENGINE, 0.5), Effect(_OF_FORMAT, 0.4), Effect(("class",), 0.1),
+        Effect(_ENGINE, 0.4, covariate="in_turn"),
     ),
     "expert_padding": (Effect((), 0.5), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.15), *_COMPUTE),
     "communication": (
         Effect((), 0.3), Effect(_ENGINE, 0.3), Effect(("engine", "class"), 0.3), Effect(_ON_DEVICE, 0.2),
     ),
-    "launches": (Effect((), 0.25), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.8)),
+    "launches": (
+        Effect((), 0.25), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.8),
+        Effect(("class",), 0.8, covariate="on_small_host"),
+    ),
     "eager_launches": (Effect((), 0.5), Effect(_ENGINE, 0.8), Effect(_ON_DEVICE, 0.3)),
     "mixture_layers": (Effect((), 0.3), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.2)),
     "passes": (Effect((), 0.3), Effect(_ENGINE, 0.8)),
@@ -139,6 +143,11 @@ class Setting:
     rocblas: float = 0.0
     """1 where hipBLASLt is switched off, so that rocBLAS multiplies by kernels of its own; 0 as it is by default."""
 
+    on_small_host: float = 0.0
+    """1 where a Raspberry Pi launches the kernels of a card, over a lane of PCIe; 0 in ordinary machines."""
+    in_turn: float = 0.0
+    """1 where vector units shift and mask numbers in turn with what they multiply; 0 where they do both at once."""
+
     def group_of(self, effect: Effect) -> str:
         """The group of an effect that this setting belongs to."""
         return "|".join(self.labels[level] for level in effect.levels)
@@ -176,7 +185,10 @@ def setting_of(
         "arrival": arrival,
         "attention groups": "several" if groups else "one",
     }
-    return Setting(labels, float(np.log(vector_rate(device) / rate) + np.log(10)), strain_of(device), float(rocblas))
+    return Setting(
+        labels, float(np.log(vector_rate(device) / rate) + np.log(10)), strain_of(device), float(rocblas),
+        in_turn=float(issues_in_turn(device)),
+    )  # fmt: skip
 
 
 def strain_of(device: Accelerator) -> float:

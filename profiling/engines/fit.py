@@ -86,7 +86,17 @@ class _Design:
 def _distinct(settings: Sequence[Setting]) -> tuple[list[Setting], Whole]:
     """The settings that differ, and which of them each is."""
     places: dict[tuple[object, ...], int] = {}
-    keys = [(*setting.labels.values(), setting.vector_share, setting.strain, setting.rocblas) for setting in settings]
+    keys = [
+        (
+            *setting.labels.values(),
+            setting.vector_share,
+            setting.strain,
+            setting.rocblas,
+            setting.on_small_host,
+            setting.in_turn,
+        )
+        for setting in settings
+    ]
     for key in keys:
         places.setdefault(key, len(places))
     found = dict(zip(keys, settings, strict=True))

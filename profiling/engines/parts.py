@@ -12,7 +12,7 @@ import numpy.typing as npt
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine, launch_s_of, opening_rate
 from profiling.models.architecture import Architecture
-from profiling.models.steps import Experts
+from profiling.models.steps import Experts, StateUpdate
 from profiling.roofline.workload import Values, Workload
 
 if TYPE_CHECKING:
@@ -82,7 +82,26 @@ def parts_of(
         passes = np.maximum(passes, time.operator.launches)
     composed_s = launch_s if engine.composes_steps else 0.0
     network = seconds.pop(NETWORK)
-    return Parts(seconds | host_parts(model, workload, passes, launch_s, composed_s, engine.eager_launch_s), network)
+    host = host_parts(model, workload, passes, launch_s, composed_s, engine.eager_launch_s)
+    if engine.composes_delta_rule:
+        host["launches"] = host["launches"] + launch_s * passes * _composed_delta_rule(model, workload, passes)
+    return Parts(seconds | host, network)
+
+
+_CHUNK_TOKENS, _OF_DELTA_RULE, _OF_CHUNK = 64, 44, 9
+"""Kernels of the gated delta rule where it is made of small ones, and more for each 64 tokens: operations but views of
+`build_delta_net_chunking` in src/models/delta-net-base.cpp of ggml-org/llama.cpp (February 2026)."""
+
+
+def _composed_delta_rule(model: Architecture, workload: Workload, passes: Values) -> Values:
+    """Kernels of a pass beside the one that does all of it."""
+    layers = [layer for stack in model.stacks for layer in stack.layers]
+    updates = sum(
+        layer.count * sum(isinstance(step, StateUpdate) and step.is_delta_rule for step in layer.steps)
+        for layer in layers
+    )
+    tokens = 1.0 if workload.stage == "decode" else (np.asarray(workload.context) - workload.prefix) / passes
+    return updates * (_OF_DELTA_RULE + _OF_CHUNK * np.ceil(tokens / _CHUNK_TOKENS) - 1)
 
 
 def parts_of_operator(time: OperatorTime, opened_per_s: Values) -> Iterator[tuple[str, Values]]:

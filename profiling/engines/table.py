@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import InvalidWorkload
@@ -34,6 +34,8 @@ class Engine:
     """What it costs besides in steps that read prompts, which serving engines do not capture: Python launches each."""
     composes_steps: bool = False
     """Whether steps without a kernel of their own are made of many small ones."""
+    composes_delta_rule: bool = False
+    """Whether the gated delta rule is among them, as in early builds of llama.cpp."""
     integer_efficiency: float = 0.18
     """Share of the rate of 8-bit integers that such products reach by default."""
     half_efficiency: float | None = None
@@ -135,6 +137,18 @@ def _of_words(folded: str) -> str | None:
     return next((backend for pattern, backend in _WORDS if re.search(pattern, folded)), None)
 
 
+COMPOSED_DELTA_RULE_BUILD = 7946
+"""The last build of llama.cpp that is known to make the gated delta rule of small operations: it is the "before" of
+ggml-org/llama.cpp pull request 19375 (February 2026), and the operation itself was proposed a week later (19504)."""
+
+
+def of_version(engine: Engine, version: str) -> Engine:
+    """The engine as it was at a version; only builds of llama.cpp by number (`7423`, `b9033`) differ."""
+    build = re.fullmatch(r"b?(\d{4,5})(?: .*)?", version.strip())
+    early = engine.family == "llama.cpp" and build is not None and int(build[1]) <= COMPOSED_DELTA_RULE_BUILD
+    return replace(engine, composes_delta_rule=True) if early else engine
+
+
 def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
     """The engine a name means on a device: "vLLM 0.9", "vllm-v1", "ollama" or "llama.cpp-vulkan".
 
@@ -201,6 +215,15 @@ def device_class(accelerator: Accelerator) -> str:  # noqa: PLR0911 - a list of 
             return "nvidia data centre"
         return "nvidia workstation"
     return "asic"
+
+
+def issues_in_turn(accelerator: Accelerator) -> bool:
+    """Whether vector units shift and mask numbers in turn with what they multiply, and not at once.
+
+    Apple's do both at once from M3 on (16 and 32 bits and integers, up to twice the rate: developer.apple.com, Tech
+    Talk 111375). On M1 and M2 formats whose numbers take most work to open (K-quants) are the slowest for their size.
+    """
+    return re.match(r"apple-m[12]\b", accelerator.name.casefold()) is not None
 
 
 _CORE = 1e11

@@ -230,6 +230,9 @@ class Convolution(Step):
         return self.channels * (self.kernel - 1 if self.state_inputs is None else self.state_inputs)
 
 
+_DELTA_RULE_PRODUCTS = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateUpdate(Step):
     """A recurrence: every token decays a state of `heads` × `key_width` × `value_width`, adds to it and reads it.
@@ -248,6 +251,11 @@ class StateUpdate(Step):
     """Width of a number of the state."""
     extra_parameters: int = 0
     """Decay rates, biases of the step size, skip connections."""
+
+    @property
+    def is_delta_rule(self) -> bool:
+        """Whether it reads what the state already holds before it adds to it."""
+        return self.products == _DELTA_RULE_PRODUCTS
 
     @property
     def kernels(self) -> int:

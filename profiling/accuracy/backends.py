@@ -1,0 +1,48 @@
+"""Which engine a published row was measured with: backend and build too, where only its publisher states them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from profiling.devices.accelerators import Accelerator
+from profiling.engines.table import ENGINES, Engine, engine_of, of_version
+
+_ON_VULKAN = (("geerlingguy/ai-benchmarks", "<sup>1</sup>"), ("community/amd-radeon-rx-7900-xt/", ""))
+"""Sources of rows measured with Vulkan, and what marks them in the name of the card: the footnote "These GPUs were
+tested using llama.cpp with Vulkan support", and all of a folder of AlexsJones/llmfit whose commits say "llama.cpp
+Vulkan" (453af54, f016e87, c25754a)."""
+
+
+def engine_of_row(row: Mapping[str, Any], device: Accelerator) -> Engine:
+    """The engine that a row of `core.end_to_end_measurements` is of, as it was at the version stated.
+
+    Raises:
+        InvalidWorkload: The name is not known.
+    """
+    engine = engine_of(_text(row, "engine"), device, _backend(row))
+    if engine.family == "llama.cpp" and _runs_in_mlx(row, device):
+        return ENGINES["mlx"]
+    return of_version(engine, _text(row, "engine_version"))
+
+
+def _backend(row: Mapping[str, Any]) -> str:
+    """The backend that a row states, or that is stated where it was published."""
+    source, card = _text(row, "evidence"), _text(row, "device_as_reported")
+    elsewhere = any(publisher in source and mark in card for publisher, mark in _ON_VULKAN)
+    return _text(row, "backend") or ("vulkan" if elsewhere else "")
+
+
+def _runs_in_mlx(row: Mapping[str, Any], device: Accelerator) -> bool:
+    """Whether Ollama hands the model to MLX: those named `-mlx`, and NVFP4 on Apple's chips.
+
+    The latter by ollama.com/blog/mlx-performance (June 2026).
+    """
+    if _text(row, "model_as_reported").endswith("-mlx"):
+        return True
+    of_apple = device.vendor.casefold() == "apple" and _text(row, "engine").casefold() == "ollama"
+    return of_apple and _text(row, "weight_format").casefold() == "nvfp4"
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    return str(row.get(column) or "")
