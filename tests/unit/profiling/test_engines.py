@@ -268,8 +268,7 @@ def test_no_command_is_named_for_an_engine_that_is_not_known_to_read_the_family(
     )
     assert commands(kolibri, "bf16", "vllm", H200, context=4096)[0].startswith("vllm serve Aleph-Alpha/Kolibri-1 ")
     # A class of its own, one of transformers that its attention backend takes, and one that this refuses.
-    assert [reads("sglang", load(name)) for name in ("Qwen/Qwen3.5-9B", "HuggingFaceTB/SmolLM3-3B", "tiiuae/falcon-7b")] == [
-        "yes", "yes", "no",
-    ]  # fmt: skip
+    names = ("Qwen/Qwen3.5-9B", "HuggingFaceTB/SmolLM3-3B", "tiiuae/falcon-7b")
+    assert [reads("sglang", load(name)) for name in names] == ["yes", "yes", "no"]
     table = {row["model_type"] for row in reference_rows("engine_families.csv")}
     assert set(supported_model_types()) <= table
