@@ -114,7 +114,7 @@ def tower_parameters(
     """
     tower = _inner(tower)
     layers, hidden, wide, gated = _widths(tower)
-    if not layers or not hidden:
+    if not layers or not hidden or tower.get("moe_intermediate_size"):  # experts, as many as the layer is high
         return None
     patch = size_of(tower, "patch_size", "spatial_patch_size")
     projector = sum(inside * outside for inside, outside in _projector(config or {}, tower, hidden, decoder_width))

@@ -23,13 +23,13 @@ transformers = pytest.importorskip("transformers", reason="transformers is a tes
 BATCH, LENGTH = 2, 64
 # Containers of several towers, and other names of a family; the decoders are tested under their own names.
 TOWERS = {"llama4", "gemma3", "gemma3n", "gemma4", "glm5_next", "inkling2", "inkling_mm_model", "minimax_m3_vl",
-          "mllama", "molmo2", "muse_spark", *ALIASES}  # fmt: skip
+          "mllama", "molmo2", "muse_spark", "mistral_large4", "dots3_note", *ALIASES}  # fmt: skip
 # Their code lies beside their weights on the hub, so there is nothing to count here.
 ON_THE_HUB = {
     "baichuan", "bailing_moe", "bailing_moe_linear", "bailing_moe_v2", "chatglm", "deepseek", "exaone",
-    "exaone4_5_text", "gravity_moe", "grok-1", "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minicpm_sala",
-    "minimax_m1", "minimax_m3", "minimax_text_01", "nemotron-nas", "new", "phi3small", "plamo2", "qwen", "rwkv7",
-    "sarvam_mla", "sarvam_moe", "yi",
+    "exaone4_5_text", "gravity_moe", "grok-1", "internlm", "internlm2", "k2_horizon", "kimi_k2", "mimo", "minicpm",
+    "minicpm_sala", "minimax_m1", "minimax_m3", "minimax_text_01", "nemotron-nas", "new", "openelm", "phi3small",
+    "plamo2", "qwen", "rwkv7", "sarvam_mla", "sarvam_moe", "yi",
 }  # fmt: skip
 # transformers has these decoders only inside a model with a vision tower.
 NOT_ALONE = {"step3p7", "mllama_text_model"}
