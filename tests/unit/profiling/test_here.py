@@ -11,7 +11,7 @@ from profiling.devices.device import GIB
 from profiling.devices.here import parsers
 from profiling.devices.here.bandwidth import read_bandwidth
 from profiling.devices.here.look import Unavailable, look
-from profiling.devices.here.machine import Gpu, Machine, Modules, known_devices
+from profiling.devices.here.machine import Gpu, Machine, Modules, Processor, known_devices
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -139,6 +139,13 @@ def test_names_that_drivers_print_mean_the_device(name: str, mib: int, device: s
     found = known_devices(Machine(system="Linux", gpus=(Gpu(name=name, memory_bytes=mib * 2**20, reported_by=""),)))
     assert found[0].device is not None
     assert found[0].device.name == device
+
+
+def test_a_threadripper_is_found_by_what_proc_cpuinfo_calls_it() -> None:
+    processor = Processor(name="AMD Ryzen Threadripper PRO 7995WX 96-Cores", cores=96)
+    found = known_devices(Machine(system="Linux", processor=processor))[0].device
+    assert found is not None
+    assert found.name == "Threadripper-PRO-7995WX (DDR5-5200)"
 
 
 def test_a_chip_of_firmware_is_no_module_of_memory() -> None:
