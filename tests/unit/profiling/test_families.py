@@ -122,10 +122,22 @@ def test_a_family_has_the_parameters_that_transformers_builds_by_its_defaults(ki
         # Heads and widths that differ from layer to layer, layers passed eight times, experts: totals of the hub.
         ("apple/OpenELM-1_1B-Instruct", 1_079_891_456), ("sapientinc/HRM-Text-1B", 1_182_795_264),
         ("IFM/K2-Horizon-7B", 8_999_178_240), ("IFM/K2-Horizon-375B-A23B", 379_167_159_168),
+        # Of the hub's 763,205,315,794 the decoder, as its tensors were summed by hand from the code of SGLang.
+        ("deepseek-ai/DeepSeek-V4.1-Flash", 748_494_669_424),
     ],
 )  # fmt: skip
 def test_families_whose_code_is_their_own_have_the_hubs_total(fields: str, hub: int) -> None:
     assert load(fields).parameters_total == hub
+
+
+def test_layers_of_deepseek_v4_1_share_their_entries_and_its_towers_make_up_the_hubs_total() -> None:
+    model = load("deepseek-ai/DeepSeek-V4.1-Flash")
+    # Three sources of an entry per two tokens and one of an entry per token, each with an index key in fp4.
+    assert model.kv_bytes_per_token() == (3 / 2 + 1) * (512 * 2 + 128 * 4.25 / 8)
+    assert model.published_format.name == "fp8-block, experts mxfp4"
+    beside = sum(part.parameters or 0 for part in model.not_counted)
+    assert model.parameters_total + beside == pytest.approx(763_205_315_794, rel=3e-5)
+    assert model.parameters_active == pytest.approx(16.8e9, rel=0.01)  # published: 16 B
 
 
 def test_layers_that_are_passed_again_are_stored_once_and_keep_a_cache_each_time() -> None:

@@ -298,6 +298,18 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "solar_open": {**_EXPERTS, "n_shared_experts": 1},
     "glm4_moe_lite": {**_LATENT, **_EXPERTS, **_SPARSE, "n_shared_experts": 1},
     "youtu": _LATENT,
+    "qwen4_exp_text": {
+        **_DELTA,
+        **_SHARED,
+        "shared_expert_intermediate_size": 96,
+        "indexer_n_heads": 4,
+        "indexer_kv_heads": 1,
+        "indexer_head_dim": 32,
+        "indexer_budget": 16,
+        "indexer_compress_ratio": 4,
+        "layer_types": ["linear_attention"] * 3 + ["indexed_attention"],
+    },
+    "persimmon": {"num_attention_heads": 4},  # its extra numbers are those of its heads of 64
     "deepseek_v2": {**_LATENT, **_EXPERTS, "first_k_dense_replace": 1},
     "deepseek_v3": {**_LATENT, **_EXPERTS, "first_k_dense_replace": 1},
     "glm4_moe": _EXPERTS,
