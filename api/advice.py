@@ -11,7 +11,8 @@ from api.answers import FormatQuery, Rows
 from api.performance import EngineQuery, door_of, of_catalogue
 from api.published import ListQuery, Text, select
 from profiling.accuracy.held_out import held_out_errors
-from profiling.answers.advise import USES, Need, advise
+from profiling.answers.advise import USES, advise
+from profiling.answers.candidate import Need
 from profiling.answers.describe import describe
 from profiling.answers.design import TRIALS, VOCABULARY, ScalingFit, Wish, design, parameters_of
 from profiling.answers.evidence import Evidence

@@ -19,13 +19,15 @@ from typing import Any
 
 import polars as pl
 
-from profiling.answers.advise import FORMATS, SERVED_FORMATS, Need, advise
+from profiling.answers.advise import advise
+from profiling.answers.candidate import Need
 from profiling.answers.describe import describe
 from profiling.answers.door import Door, shipped_door
 from profiling.answers.evidence import Evidence
 from profiling.answers.known_models import models
 from profiling.answers.question import Question
 from profiling.devices.names import resolve_device
+from profiling.engines.formats import FORMATS, SERVED_FORMATS
 from profiling.errors import ProfilingError
 from profiling.memory.engines import default_engine
 from profiling.models.sources import model_configs

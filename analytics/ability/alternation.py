@@ -40,10 +40,11 @@ def recalibrated(results: Results, at: Calibration, weight: Floats, sweeps: int)
     is_linear = results.linear[results.item]
     linear = np.flatnonzero(is_linear)
     vendor, value = (
-        one[:, None].astype(dtype) for one in (at.vendor * (results.by_vendor & ~is_linear), results.value)
+        numbers[:, None].astype(dtype) for numbers in (at.vendor * (results.by_vendor & ~is_linear), results.value)
     )  # fmt: skip
     difficulty, log_slope, ability = (
-        np.repeat(one[:, None].astype(dtype), rounds, axis=1) for one in (at.difficulty, at.log_slope, at.ability)
+        np.repeat(numbers[:, None].astype(dtype), rounds, axis=1)
+        for numbers in (at.difficulty, at.log_slope, at.ability)
     )
     centre = PRIORS.slope_centre or 0.0
     slope, hard, left, steep, pull = scratch(weight.shape, dtype, 5)

@@ -101,7 +101,7 @@ def levels(
     intercept, unit = scale.line(fitted.items.slope, fitted.items.difficulty, fitted.ability)
     group, _, _ = domain_groups(design)
     drawn = list(_rounds(design, fitted, scale, rounds))
-    overall, domains = (np.concatenate([one[at] for one in drawn], axis=1) for at in (0, 1))
+    overall, domains = (np.concatenate([pair[at] for pair in drawn], axis=1) for at in (0, 1))
     ability = intercept + unit * fitted.ability
     shift = domain_shifts(design, fitted)
     by_domain = ability[group // max(design.domains, 1)] + unit * shift
@@ -206,7 +206,7 @@ def _rounds(design: Design, fitted: Fit, scale: Scale, rounds: int) -> Iterator[
     """Blocks of (U, B) overall and (G, B) domain abilities in index points."""
     block = max(8, _CELLS // len(design.results))
     sizes = [min(block, rounds - begin) for begin in range(0, rounds, block)]
-    draws = [np.random.default_rng(one) for one in np.random.SeedSequence(_SEED).spawn(len(sizes))]
+    draws = [np.random.default_rng(seed) for seed in np.random.SeedSequence(_SEED).spawn(len(sizes))]
     resampler = _resampler(design, fitted, scale)
     # Most of the work is in ufuncs, which let the other thread run.
     with ThreadPoolExecutor(_THREADS) as threads:

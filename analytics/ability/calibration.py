@@ -59,8 +59,8 @@ class Calibration:
     @property
     def slope(self) -> Floats:
         """(K,) α."""
-        found: Floats = np.exp(self.log_slope)
-        return found
+        slopes: Floats = np.exp(self.log_slope)
+        return slopes
 
     def predictor(self, results: Results) -> Floats:
         """(N,) η = α (θ − δ) + β where a vendor reports a share."""

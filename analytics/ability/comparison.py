@@ -39,10 +39,10 @@ def rank_agreement(first: Floats, second: Floats) -> Agreement:
     n = len(first)
     if n < _LEAST_PAIRS or np.ptp(first) == 0 or np.ptp(second) == 0:
         return Agreement(float("nan"), float("nan"), float("nan"), n)
-    found = float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
-    angle = np.arctanh(np.clip(found, -0.999999, 0.999999))
-    margin = TWO_SIDED_95 * np.sqrt((1 + found**2 / 2) / max(n - 3, 1))
-    return Agreement(found, float(np.tanh(angle - margin)), float(np.tanh(angle + margin)), n)
+    correlation = float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+    angle = np.arctanh(np.clip(correlation, -0.999999, 0.999999))
+    margin = TWO_SIDED_95 * np.sqrt((1 + correlation**2 / 2) / max(n - 3, 1))
+    return Agreement(correlation, float(np.tanh(angle - margin)), float(np.tanh(angle + margin)), n)
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ def rank_gain(first: Floats, second: Floats, truth: Floats) -> Gain:
     """
     n = len(truth)
     drawn = np.random.default_rng(_SEED).integers(0, n, (_RESAMPLES, n))
-    ranks = [_ranks(np.vstack([one, one[drawn]])) for one in (first, second, truth)]
+    ranks = [_ranks(np.vstack([values, values[drawn]])) for values in (first, second, truth)]
     a, b, of = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
 
-    def correlation(one: Floats) -> Floats:
-        scale = np.sqrt((one**2).sum(axis=1) * (of**2).sum(axis=1))
-        found: Floats = (one * of).sum(axis=1) / np.where(scale > 0, scale, np.nan)
-        return found
+    def correlation(centred: Floats) -> Floats:
+        scale = np.sqrt((centred**2).sum(axis=1) * (of**2).sum(axis=1))
+        coefficients: Floats = (centred * of).sum(axis=1) / np.where(scale > 0, scale, np.nan)
+        return coefficients
 
     gains = correlation(a) - correlation(b)
     low, high = np.nanquantile(gains[1:], (0.025, 0.975))

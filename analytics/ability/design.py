@@ -49,8 +49,8 @@ class Design:
     @property
     def indexed(self) -> Flags:
         """(U,) whether a published index, itself made of four benchmarks or more, is among the results of the unit."""
-        found: Flags = np.bincount(self.results.unit, self.standing, self.results.units) > 0
-        return found
+        flags: Flags = np.bincount(self.results.unit, self.standing, self.results.units) > 0
+        return flags
 
     @property
     def own(self) -> Flags:
@@ -76,10 +76,10 @@ class Design:
         domain = self.domain[self.results.item]
         groups = np.unique(np.stack([unit[mine], domain[mine]]), axis=1)
         several = np.bincount(groups[0], minlength=self.results.units)
-        found = np.full(self.results.units, -1, dtype=np.int64)
-        found[groups[0]] = groups[1]
+        domains = np.full(self.results.units, -1, dtype=np.int64)
+        domains[groups[0]] = groups[1]
         # Where there is one domain it is all of ability.
-        return np.where((several == 1) & ~self.indexed & (self.domains > 1), found, -1)
+        return np.where((several == 1) & ~self.indexed & (self.domains > 1), domains, -1)
 
     def where(self, mask: Flags) -> "Design":
         """Those results alone; all indices stay."""

@@ -47,8 +47,8 @@ def ability_gaps(models: pl.DataFrame, today: dt.date) -> pl.DataFrame:
     rows = [row for day in days if day < today and (row := _on(day, dated.filter(pl.col("release_date") <= day)))]
     undated = models.filter(pl.col("release_date").is_null())
     last = _on(today, pl.concat([dated, undated]))
-    found = [*rows, *([last] if last else [])]
-    return pl.DataFrame(found, schema=_SCHEMA)
+    gaps = [*rows, *([last] if last else [])]
+    return pl.DataFrame(gaps, schema=_SCHEMA)
 
 
 _SCHEMA = {
@@ -79,9 +79,9 @@ def _moves(dated: pl.DataFrame) -> list[dt.date]:
 
 def _on(day: dt.date, models: pl.DataFrame) -> dict[str, object] | None:
     best = {
-        side: _Best(*found.sort("ability", "model_id", descending=[True, False]).select(_VALUE).row(0))
+        side: _Best(*side_models.sort("ability", "model_id", descending=[True, False]).select(_VALUE).row(0))
         for side in (OPEN, PROPRIETARY, UNKNOWN)
-        if not (found := models.filter(pl.col("openness") == side)).is_empty()
+        if not (side_models := models.filter(pl.col("openness") == side)).is_empty()
     }
     if OPEN not in best or PROPRIETARY not in best:
         return None
@@ -98,8 +98,13 @@ def _on(day: dt.date, models: pl.DataFrame) -> dict[str, object] | None:
         "on_date": day,
         **{
             f"{side}_{name}": value
-            for side, one in ((OPEN, ours), (PROPRIETARY, theirs))
-            for name, value in (("model", one.name), ("ability", one.ability), ("low", one.low), ("high", one.high))
+            for side, leader in ((OPEN, ours), (PROPRIETARY, theirs))
+            for name, value in (
+                ("model", leader.name),
+                ("ability", leader.ability),
+                ("low", leader.low),
+                ("high", leader.high),
+            )
         },
         "gap_points": gap,
         "gap_low": gap - ((theirs.ability - theirs.low) ** 2 + (ours.high - ours.ability) ** 2) ** 0.5,

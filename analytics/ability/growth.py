@@ -77,6 +77,6 @@ def _drawn(columns: Floats, ability: Floats, makers: Families) -> Floats:
     sums[:, first, second] = sums[:, second, first] = flat
     normal, right = sums[:, :-1, :-1], sums[:, :-1, -1]
     usable = np.linalg.det(normal) > 1e-12 * np.prod(np.einsum("rcc->rc", normal), axis=1)
-    found = np.full(right.shape, np.nan)
-    found[usable] = np.linalg.solve(normal[usable], right[usable][:, :, None])[:, :, 0]
-    return found
+    factors = np.full(right.shape, np.nan)
+    factors[usable] = np.linalg.solve(normal[usable], right[usable][:, :, None])[:, :, 0]
+    return factors

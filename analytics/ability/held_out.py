@@ -67,8 +67,8 @@ def held_out(design: Design, *, kind: Integers | None = None, folds: int = FOLDS
     predicted, naive, deviation = (np.full(n, np.nan) for _ in range(3))
     chosen = []
 
-    def left_out(one: int) -> tuple[Flags, float, Floats, Floats, Floats]:
-        out = fold == one
+    def left_out(number: int) -> tuple[Flags, float, Floats, Floats, Floats]:
+        out = fold == number
         train, test = design.where(~out), design.where(out)
         pooling = _chosen_pooling(train, random) if tune else POOLING
         fitted = fit(train, tolerance=_TOLERANCE)
@@ -89,8 +89,8 @@ def held_out(design: Design, *, kind: Integers | None = None, folds: int = FOLDS
     for each in np.unique(of_kind):
         alike = (of_kind == each) & ~np.isnan(z)
         stretch[int(each)], counts[int(each)] = stretch_of(z[alike]), int(alike.sum())
-        for one in range(folds):
-            mine = alike & (fold == one)
+        for number in range(folds):
+            mine = alike & (fold == number)
             within[mine] = z[mine] <= TWO_SIDED_90 * stretch_of(z[alike & ~mine])
     return HeldOut(
         predicted,
@@ -132,6 +132,7 @@ def _chosen_pooling(train: Design, random: np.random.Generator) -> float:
     fitted = fit(inner, tolerance=_TOLERANCE)
     known = _known(fitted, probe)
     errors = [
-        float(np.abs(predict(inner, fitted, probe, one)[0] - probe.results.value)[known].sum()) for one in _POOLINGS
+        float(np.abs(predict(inner, fitted, probe, pooling)[0] - probe.results.value)[known].sum())
+        for pooling in _POOLINGS
     ]
     return _POOLINGS[int(np.argmin(errors))]

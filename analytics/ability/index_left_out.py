@@ -63,16 +63,16 @@ def index_left_out(design: Design, fitted: Fit, scale: Scale, item: int, index: 
     models, model = np.unique(design.model[design.results.unit[at]], return_inverse=True)
     fold = np.random.default_rng(_SEED).permutation(len(models))[model.ravel()] % _FOLDS
 
-    def left_out(one: int) -> tuple[Floats, Floats, Floats]:
-        return _fold(design, fitted, scale, at[fold == one], index, index[at[fold != one]])
+    def left_out(number: int) -> tuple[Floats, Floats, Floats]:
+        return _fold(design, fitted, scale, at[fold == number], index, index[at[fold != number]])
 
     with ThreadPoolExecutor() as threads:
-        found = list(threads.map(left_out, range(_FOLDS)))
-    error, naive, half = (np.concatenate([one[place] for one in found]) for place in range(3))
-    which: Integers = np.repeat(np.arange(_FOLDS), [len(one[0]) for one in found])
+        folds = list(threads.map(left_out, range(_FOLDS)))
+    error, naive, half = (np.concatenate([part[place] for part in folds]) for place in range(3))
+    which: Integers = np.repeat(np.arange(_FOLDS), [len(part[0]) for part in folds])
     covered = np.zeros(len(error), dtype=bool)
-    for one in range(_FOLDS):
-        mine = which == one
+    for number in range(_FOLDS):
+        mine = which == number
         covered[mine] = np.abs(error[mine]) <= np.hypot(half[mine], margin_of(error[~mine], half[~mine]))
     return IndexLeftOut(error, naive, half, covered)
 
@@ -86,9 +86,9 @@ def _fold(
         return np.zeros(0), np.zeros(0), np.zeros(0)
     rest = design.where(mask)
     without = fit(rest, at=fitted.items, tolerance=_TOLERANCE)
-    found = levels(rest, without, scale, rounds=_ROUNDS)
+    drawn = levels(rest, without, scale, rounds=_ROUNDS)
     scorable = out[without.information[design.results.unit[out]] > 0]
     unit, true = design.results.unit[scorable], index[scorable]
-    error = found.ability[unit] - true
-    half = np.where(error < 0, found.high[unit] - found.ability[unit], found.ability[unit] - found.low[unit])
+    error = drawn.ability[unit] - true
+    half = np.where(error < 0, drawn.high[unit] - drawn.ability[unit], drawn.ability[unit] - drawn.low[unit])
     return error, seen.mean() - true, half

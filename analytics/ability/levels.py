@@ -54,7 +54,7 @@ def fit_levels(
         (G, R) levels and (G, R) information, the curvature without the prior.
     """
     shape, dtype = (groups.groups, offset.shape[1]), offset.dtype
-    centre, precision = (np.asarray(one, dtype=dtype) for one in (centre, precision))
+    centre, precision = (np.asarray(numbers, dtype=dtype) for numbers in (centre, precision))
     level = np.array(np.broadcast_to(centre if at is None else at, shape), dtype=dtype)
 
     linear = np.flatnonzero(observed.linear)

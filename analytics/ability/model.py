@@ -245,7 +245,7 @@ def modes_of(design: Design, ability: Floats, information: Floats) -> Modes:
         centred: Floats = values - (np.bincount(model, weight * values) / total)[model]
         return centred
 
-    design_matrix = np.column_stack([within(np.where(design.mode[several] == one, 1.0, 0.0)) for one in range(modes)])
+    design_matrix = np.column_stack([within(np.where(design.mode[several] == mode, 1.0, 0.0)) for mode in range(modes)])
     level = within(ability[several])
     effect = np.linalg.solve(
         design_matrix.T @ (weight[:, None] * design_matrix) + _MODE_RIDGE * np.eye(modes),
@@ -339,8 +339,8 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
         np.where(fitted.domain_spread > 0, fitted.domain_spread, pooling / typical) ** -2.0, design.domains + 1
     )
     precisions = (own_domain, np.full(sizes[1], 1 / pooling**2), np.full(sizes[2], 1 / pooling**2))
-    found = [np.zeros(size) for size in sizes]
-    known = [np.zeros(size) for size in sizes]
+    sums = [np.zeros(size) for size in sizes]
+    weights = [np.zeros(size) for size in sizes]
     mine, theirs = groups(design), groups(predicted)
     groups_of = [Groups(group, size) for group, size in zip(mine, sizes, strict=True)]
     eta = predictor(design)
@@ -349,7 +349,7 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
             if at == 0 and sweep:
                 continue
             offset = eta + sum(
-                slopes[other] * (scale if other else 1.0) * found[other][mine[other]]
+                slopes[other] * (scale if other else 1.0) * sums[other][mine[other]]
                 for other in range(3)
                 if other != at
             )
@@ -362,26 +362,26 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
                 offset[:, None],
                 np.zeros(1),
                 precisions[at][:, None],
-                at=found[at][:, None],
+                at=sums[at][:, None],
                 iterations=3 if at else 10,
             )
-            found[at], known[at] = level[:, 0], information[:, 0]
+            sums[at], weights[at] = level[:, 0], information[:, 0]
     of = predicted.results
     their_slope = fitted.items.slope[of.item]
     their_scale = np.where(of.linear[of.item], their_slope / typical, 1.0)
     factors = (their_slope, their_scale, their_scale)
-    total = predictor(predicted) + sum(factors[at] * found[at][theirs[at]] for at in range(3))
+    total = predictor(predicted) + sum(factors[at] * sums[at][theirs[at]] for at in range(3))
     variance = their_slope**2 / (
         fitted.information[of.unit] + 1 / np.maximum(fitted.prior.error[of.unit], _LEAST_PRIOR_ERROR) ** 2
     )
     for at in range(3):
-        variance = variance + factors[at] ** 2 / (known[at][theirs[at]] + precisions[at][theirs[at]])
-    return Habits(found[0], found[1], found[2], total, variance)
+        variance = variance + factors[at] ** 2 / (weights[at][theirs[at]] + precisions[at][theirs[at]])
+    return Habits(sums[0], sums[1], sums[2], total, variance)
 
 
 def predict(design: Design, fitted: Fit, predicted: Design, pooling: float = POOLING) -> tuple[Floats, Floats]:
     """(n,) expected values of results that were not fitted, and their variances, scatter and own error included."""
-    found = habits(design, fitted, predicted, pooling)
-    expected = respond(found.predictor, predicted.results)
+    effects = habits(design, fitted, predicted, pooling)
+    expected = respond(effects.predictor, predicted.results)
     steep = np.where(predicted.results.linear[predicted.results.item], 1.0, expected * (1 - expected))
-    return expected, steep**2 * found.variance + fitted.noise.variance(expected, predicted.results)
+    return expected, steep**2 * effects.variance + fitted.noise.variance(expected, predicted.results)

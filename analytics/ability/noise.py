@@ -118,5 +118,7 @@ def _scatter_of_shares(expected: Floats, results: Results) -> Floats:
     square = np.minimum(square, _FAR**2 * square.mean())
     count, total = np.bincount(item, minlength=results.items), np.bincount(item, square, results.items)
     usual = float(square.mean())
-    found: Floats = np.sqrt((_ALIKE * usual + total) / ((_ALIKE + count) * usual)) if usual > 0 else np.ones(len(count))
-    return found
+    scatter: Floats = (
+        np.sqrt((_ALIKE * usual + total) / ((_ALIKE + count) * usual)) if usual > 0 else np.ones(len(count))
+    )
+    return scatter

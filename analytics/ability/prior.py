@@ -37,8 +37,8 @@ class Prior:
 
     def expected(self, features: Floats) -> Floats:
         """(n,) abilities expected from features (n, F), NaN where unknown."""
-        found: Floats = _design(features, self.centre, self.spread) @ self.coefficients
-        return found
+        levels: Floats = _design(features, self.centre, self.spread) @ self.coefficients
+        return levels
 
 
 def _design(features: Floats, centre: Floats, spread: Floats) -> Floats:
@@ -82,8 +82,8 @@ def prior_of(ability: Floats, trusted: Floats, features: Floats, maker: Integers
 
     fold = np.unique(maker, return_inverse=True)[1].ravel() % _FOLDS
     left, naive = [], []
-    for one in range(_FOLDS):
-        probe, rest = (fold == one) & (used > 0), used * (fold != one)
+    for number in range(_FOLDS):
+        probe, rest = (fold == number) & (used > 0), used * (fold != number)
         if probe.any() and rest.any():
             left.append(ability[probe] - design[probe] @ coefficients(rest))
             naive.append(ability[probe] - np.average(ability, weights=rest))

@@ -63,7 +63,7 @@ def terms(usd_per_device_hour: float | None = None, state: tuple[int, float, str
     def term(what: str, of: float | None, taken: float, how: str) -> Term:
         return Term(what, of, taken, taken * then, None if today is None else taken * today, how)
 
-    found = [
+    rows = [
         term(
             "published: every task row of every run", None, PUBLISHED_HOURS,
             f"{PUBLISHED_ROWS:,} rows, called models; the time of a run stands on each of its rows",
@@ -78,8 +78,8 @@ def terms(usd_per_device_hour: float | None = None, state: tuple[int, float, str
         states["the runs of it in this warehouse"] = state
     for name, (runs, hours, as_of) in states.items():
         board = f"{name}, {as_of}"
-        found.append(term(f"{board}, each run once", runs, hours, "from the CO₂ as the board states it"))
+        rows.append(term(f"{board}, each run once", runs, hours, "from the CO₂ as the board states it"))
         if as_of > DOUBLED_SINCE:
             how = f"as the board counted until {DOUBLED_SINCE}: the same runs, half the CO₂"
-            found.append(term(f"{board}, by its earlier count", runs, hours / 2, how))
-    return found
+            rows.append(term(f"{board}, by its earlier count", runs, hours / 2, how))
+    return rows

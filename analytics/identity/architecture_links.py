@@ -57,9 +57,9 @@ def link_architectures(models: pl.DataFrame, known: pl.DataFrame) -> pl.DataFram
     alike: dict[tuple[Any, ...], str | None] = {}
     rows = []
     for model in models.select(_COLUMNS).iter_rows(named=True):
-        found = _itself(model, catalogue) or _up_the_chain(model, catalogue, bases) or _alike(model, classes, alike)
-        if found is not None:
-            rows.append((model["model_id"], *found))
+        link = _itself(model, catalogue) or _up_the_chain(model, catalogue, bases) or _alike(model, classes, alike)
+        if link is not None:
+            rows.append((model["model_id"], *link))
     return pl.DataFrame(rows, schema=LINKED, orient="row")
 
 

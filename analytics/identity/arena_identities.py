@@ -41,8 +41,10 @@ def identify(
     rows = []
     for name, key in zip(shown, _keys(shown), strict=True):
         if key in stated:
-            found = stated[key]
-            rows.append((name, found["model_id"], found["architecture_id"], "declared", found["source"]))
+            declared_row = stated[key]
+            rows.append(
+                (name, declared_row["model_id"], declared_row["architecture_id"], "declared", declared_row["source"])
+            )
         elif key in shipped:
             rows.append((name, shipped[key], None, "same_name", "the catalogue has a model of that name"))
         else:

@@ -134,10 +134,10 @@ def with_licence_class(board: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame
     silent = rows.select("_row", "identity", "as_of_date").sort("as_of_date")
     stated = stated.sort("as_of_date")
     before, after = stated.rename({"_stated": "_before"}), stated.rename({"_stated": "_after"})
-    found = silent.join_asof(
+    latest = silent.join_asof(
         before, on="as_of_date", by="identity", strategy="backward", check_sortedness=False
     ).join_asof(after, on="as_of_date", by="identity", strategy="forward", check_sortedness=False)
-    rows = rows.join(found.select("_row", "_before", "_after"), on="_row", how="left", maintain_order="left")
+    rows = rows.join(latest.select("_row", "_before", "_after"), on="_row", how="left", maintain_order="left")
     prior = pl.coalesce("_before", "_after")
     vague = pl.col("_own").filter(~pl.col("_specific")).mode().sort().last().over("identity")
     known_open = prior.is_in(list(OPEN)).fill_null(value=False)

@@ -41,15 +41,15 @@ def size_in_name(name: str) -> NamedSize:
         name: Model name, with or without its organisation.
     """
     text = name.rsplit("/", 1)[-1].lower()
-    if found := _TOTAL_AND_ACTIVE.search(text):
-        return NamedSize(_count(found.group(1)), _count(found.group(2)))
-    if found := _ACTIVE_OF_TOTAL.search(text):
-        active, total = sorted((_count(found.group(1)), _count(found.group(2))))
+    if match := _TOTAL_AND_ACTIVE.search(text):
+        return NamedSize(_count(match.group(1)), _count(match.group(2)))
+    if match := _ACTIVE_OF_TOTAL.search(text):
+        active, total = sorted((_count(match.group(1)), _count(match.group(2))))
         return NamedSize(total, active)
-    if found := _ACTIVE_ONLY.search(text):
-        return NamedSize(None, _count(found.group(1)))
-    if found := _MIXTURE.search(text):
-        experts, each, unit = int(found.group(1)), float(found.group(2)), _UNIT[found.group(3)]
+    if match := _ACTIVE_ONLY.search(text):
+        return NamedSize(None, _count(match.group(1)))
+    if match := _MIXTURE.search(text):
+        experts, each, unit = int(match.group(1)), float(match.group(2)), _UNIT[match.group(3)]
         if unit == BILLION and (experts, each) in _KNOWN_MIXTURES:
             return NamedSize(_KNOWN_MIXTURES[experts, each], None)
         return NamedSize(round(each * unit * (1 + (experts - 1) * _COPIED_SHARE)), None)
@@ -66,9 +66,9 @@ def _count(billions: str) -> int:
     return round(float(billions) * BILLION)
 
 
-def _join_decimal(found: re.Match[str]) -> str:
+def _join_decimal(match: re.Match[str]) -> str:
     """`-1_6b` is 1.6 billion; in `llama-3_8b` and `v2_7b` the first digit is a version."""
-    before, whole, part = found.group("before", "whole", "part")
+    before, whole, part = match.group("before", "whole", "part")
     is_version = before.startswith(("llama", "v")) or part in _WHOLE_SIZES
     after_dash = before.endswith("-") or not before
     if not is_version and (after_dash or len(part) == 2):

@@ -48,9 +48,9 @@ def changes(measurements: pl.DataFrame) -> pl.DataFrame:
     narrow = _narrow(scores).filter(pl.col("use_in_fits").eq("yes") | is_to_whole_cache)
     twins = scores.filter(pl.col("use_in_fits").eq("yes") & pl.col("kv_format").eq("f16"))
     twins = twins.select(*_TWIN, weights_delta="delta")
-    found = narrow.join(twins, on=_TWIN, how="left", nulls_equal=True, maintain_order="left")
+    pairs = narrow.join(twins, on=_TWIN, how="left", nulls_equal=True, maintain_order="left")
     by_weights = pl.when(is_to_whole_cache | pl.col("layer_bits").ge(WHOLE_BITS)).then(0.0).otherwise("weights_delta")
-    return found.with_columns(change=pl.col("delta") - by_weights).drop_nulls("change")
+    return pairs.with_columns(change=pl.col("delta") - by_weights).drop_nulls("change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +82,18 @@ class Caches:
         Returns:
             None where fewer than two losses were measured.
         """
-        found = [one for one in self.changes if abs(one[0] - kv_bits) <= _REACH_BITS]
-        if len(found) < 2:
+        changes = [entry for entry in self.changes if abs(entry[0] - kv_bits) <= _REACH_BITS]
+        if len(changes) < 2:
             return None
-        lost = [-change for *_, change in found]
+        lost = [-change for *_, change in changes]
         further = stdev(lost) * (1 + 1 / len(lost)) ** 0.5
         return CacheLoss(
             mean(lost),
             float(student_quantile(len(lost) - 1, (1 + COVERAGE) / 2)) * further,
-            len(found),
-            len({model for _, model, *_ in found}),
-            sum(layer_bits < WHOLE_BITS for *_, layer_bits, _ in found),
-            frozenset(task for _, _, task, *_ in found),
+            len(changes),
+            len({model for _, model, *_ in changes}),
+            sum(layer_bits < WHOLE_BITS for *_, layer_bits, _ in changes),
+            frozenset(task for _, _, task, *_ in changes),
         )
 
     def measured_together(self, layer_bits: float, kv_bits: float) -> int:

@@ -100,9 +100,9 @@ class LossModel:
             ValueError: There are no measurements to fit.
         """
         rows = prepared(measurements)
-        found = intervals or intervals_of(held_out(rows))
+        spread = intervals or intervals_of(held_out(rows))
         of_points, of_tokens = points.fit_points(points.usable(rows)), tokens.fit_tokens(tokens.usable(rows))
-        return cls(rows, of_points, of_tokens, found, near_of(rows), Caches.of(rows))
+        return cls(rows, of_points, of_tokens, spread, near_of(rows), Caches.of(rows))
 
     def quantisation_loss(
         self,
@@ -215,20 +215,22 @@ class LossModel:
             return _unknown(UNMEASURED_TASKS[kind])
         if kv_bits >= WHOLE_BITS:
             return _baseline(run_noise(task))
-        found = self.caches.near(kv_bits)
-        if found is None or found.models < FEWEST_MODELS:
-            seen = (found.measurements, found.models) if found else (0, 0)
+        change = self.caches.near(kv_bits)
+        if change is None or change.models < FEWEST_MODELS:
+            seen = (change.measurements, change.models) if change else (0, 0)
             return _unknown(
                 f"Losses of a cache near {kv_bits:g} bits were measured on {seen[1]} models: too few.", *seen
             )
-        if kind not in found.tasks:
+        if kind not in change.tasks:
             return _unknown(f"No loss of a cache near {kv_bits:g} bits was measured in {kind}.")
         floor = SINGLE_RUN * run_noise(task)
-        warnings = (f"Caches were measured on {found.models} models with short inputs; with long ones errors add up.",)
-        narrow = found.with_quantised_weights
-        basis = f"mean of {found.measurements} measured losses of {found.models} models, {narrow} beside narrow weights"
-        return Loss(found.points, found.points - found.half_width, found.points + found.half_width, None, basis,
-                    found.points >= floor, floor, found.measurements, found.models, warnings)  # fmt: skip
+        warnings = (f"Caches were measured on {change.models} models with short inputs; with long ones errors add up.",)
+        narrow = change.with_quantised_weights
+        basis = (
+            f"mean of {change.measurements} measured losses of {change.models} models, {narrow} beside narrow weights"
+        )
+        return Loss(change.points, change.points - change.half_width, change.points + change.half_width, None, basis,
+                    change.points >= floor, floor, change.measurements, change.models, warnings)  # fmt: skip
 
     def measured(self, model: str, task: str = "MMLU") -> pl.DataFrame:
         """What was measured of a model in a benchmark, as published: to stand beside what is predicted."""

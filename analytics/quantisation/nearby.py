@@ -86,20 +86,20 @@ class Near:
 
     def warnings(self, billions: float, recipe: str | None, method: str, *, is_mixture: bool) -> tuple[str, ...]:
         """What to say beside a figure that can be given."""
-        found = []
+        sentences = []
         if recipe is None:
-            found.append(f"{method!r} is not a recipe whose losses were measured: the mean of all is used.")
+            sentences.append(f"{method!r} is not a recipe whose losses were measured: the mean of all is used.")
         elif recipe not in self.recipes:
-            found.append(f"No loss of this recipe ({RECIPES[recipe]}) was measured in {self.where}.")
+            sentences.append(f"No loss of this recipe ({RECIPES[recipe]}) was measured in {self.where}.")
         if self.models < _FEW_MODELS:
-            found.append(f"Losses in {self.where} were measured on {self.models} models only.")
+            sentences.append(f"Losses in {self.where} were measured on {self.models} models only.")
         if not self.is_near(billions):
-            found.append(
+            sentences.append(
                 f"Measured models have {self.smallest:.3g} to {self.largest:.3g} billion effective parameters."
             )
         if is_mixture and self.mixtures < FEWEST_MODELS:
-            found.append(f"Hardly any mixture of experts was measured in {self.where}.")
-        return tuple(found)
+            sentences.append(f"Hardly any mixture of experts was measured in {self.where}.")
+        return tuple(sentences)
 
 
 def near_of(measurements: pl.DataFrame) -> dict[tuple[str, str], Near]:
@@ -130,11 +130,11 @@ def near_of(measurements: pl.DataFrame) -> dict[tuple[str, str], Near]:
 def _baselines(rows: pl.DataFrame, by: str) -> dict[str, Baseline]:
     """Of each benchmark or kind of task the line through the scores of its models, one per model and benchmark."""
     once = rows.unique(["model", "benchmark"], keep="first", maintain_order=True)
-    found = {}
+    baselines = {}
     for (name,), group in once.group_by(by):
         sizes, scores = np.log(group["effective_b"].to_numpy()), group["baseline_value"].to_numpy()
         spread = float(((sizes - sizes.mean()) ** 2).sum())
         slope = float(((sizes - sizes.mean()) * (scores - scores.mean())).sum() / spread) if spread > 0 else 0.0
         level = float(scores.mean() - slope * sizes.mean())
-        found[str(name)] = Baseline(level, slope, float(scores.min()), float(scores.max()))
-    return found
+        baselines[str(name)] = Baseline(level, slope, float(scores.min()), float(scores.max()))
+    return baselines

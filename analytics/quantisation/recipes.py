@@ -128,17 +128,17 @@ def recipe_of(
     """
     name = method.casefold().removeprefix("gguf-")
     if method in RECIPES:
-        found: str | None = method
+        recognised: str | None = method
     elif name == "cast" or "kv" in name.split():
-        found = None
+        recognised = None
     elif activation_bits == 4 or "w4a4" in form.casefold():
         tuned = "tuned_fp4" if "autoround" in name or "qat" in name else "fp4"
-        found = "rotated" if name in {"quarot", "spinquant", "flatquant"} else tuned
+        recognised = "rotated" if name in {"quarot", "spinquant", "flatquant"} else tuned
     elif name.startswith("gguf"):
-        found = _gguf_recipe(name, imatrix)
+        recognised = _gguf_recipe(name, imatrix)
     else:
-        found = next((recipe for pattern, recipe in _METHODS if re.search(pattern, name)), None)
-    return "fp8" if found is None and "fp8" in form.casefold() and name != "cast" else found
+        recognised = next((recipe for pattern, recipe in _METHODS if re.search(pattern, name)), None)
+    return "fp8" if recognised is None and "fp8" in form.casefold() and name != "cast" else recognised
 
 
 _METHODS = (

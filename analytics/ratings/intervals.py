@@ -113,10 +113,10 @@ def record_numbers(wins: Floats) -> Integers:
             for model in range(size)
         ]
         places = {signature: place for place, signature in enumerate(sorted(set(signatures)))}
-        found = np.array([places[signature] for signature in signatures], dtype=np.int64)
+        ordinals = np.array([places[signature] for signature in signatures], dtype=np.int64)
         if len(places) == len(set(numbers.tolist())):
-            return found
-        numbers = found
+            return ordinals
+        numbers = ordinals
     return numbers
 
 

@@ -120,15 +120,15 @@ def _link(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, object]:
 def _moved(boards: list[pl.DataFrame], links: list[dict[str, object]]) -> list[pl.DataFrame]:
     """From the newest board back: each on the level of the one after it."""
     offset, variance, segment = 0.0, 0.0, 0
-    found = [_placed(boards[-1], 0.0, 0.0, 0)] if boards else []
+    placed = [_placed(boards[-1], 0.0, 0.0, 0)] if boards else []
     for board, link in zip(reversed(boards[:-1]), reversed(links), strict=True):
         if link["shift_points"] is None:
             offset, variance, segment = 0.0, 0.0, segment + 1
         elif link["is_break"]:
             offset += float(str(link["shift_points"]))
             variance += float(str(link["shift_standard_error"])) ** 2
-        found.append(_placed(board, offset, variance**0.5, segment))
-    return found
+        placed.append(_placed(board, offset, variance**0.5, segment))
+    return placed
 
 
 def _placed(board: pl.DataFrame, offset: float, error: float, segment: int) -> pl.DataFrame:

@@ -66,7 +66,7 @@ class Grouping:
     @property
     def verdict(self) -> str:
         """In the words of Kaufman & Rousseeuw."""
-        silhouette = next((one.silhouette for one in self.tried if one.k == self.k), 0.0)
+        silhouette = next((grouping.silhouette for grouping in self.tried if grouping.k == self.k), 0.0)
         if self.k == 1:
             return "no structure"
         return "weak structure" if silhouette < 0.5 else ("reasonable structure" if silhouette < 0.7 else "strong")
@@ -92,23 +92,23 @@ def group(values: Floats) -> Grouping:
         centres, labels = _best_k_means(sample, k, random)
         _, null_labels = k_means(clouds, k, random)
         chance = [np.mean(silhouettes(*pair, pair[1])) for pair in zip(cloud_distances, null_labels, strict=True)]
-        _, found = k_means(sample[resampled], k, random)
+        _, clusters = k_means(sample[resampled], k, random)
         observed = float(np.mean(silhouettes(distances, labels, labels)))
         tried.append(
             Clustering(
                 k,
                 observed,
                 float(np.mean(chance) + _CHANCE * np.std(chance, ddof=1)),
-                _stability(labels, found, resampled, k),
+                _stability(labels, clusters, resampled, k),
             )
         )
         centres_of[k] = centres
-    valid = [one for one in tried if one.is_valid]
+    valid = [grouping for grouping in tried if grouping.is_valid]
     if not valid:
         return Grouping(
             tuple(tried), 1, np.ones(len(values), dtype=np.int64), np.full(len(values), np.nan), len(chosen)
         )
-    best = max(valid, key=lambda one: one.silhouette)
+    best = max(valid, key=lambda grouping: grouping.silhouette)
     centres = centres_of[best.k]
     centres = centres[np.argsort(-centres.mean(axis=1))]
     nearest = _distances(values, centres).argmin(axis=1)
@@ -145,8 +145,8 @@ def silhouettes(distances: Floats, labels: Integers, others: Integers, own: Inte
         widths = (outside - inside) / np.maximum(inside, outside)
     # Whoever is alone in a cluster has width zero, by definition.
     widths[np.isnan(widths)] = 0.0
-    found: Floats = widths
-    return found
+    values: Floats = widths
+    return values
 
 
 def _distances(first: Floats, second: Floats) -> Floats:
@@ -186,10 +186,10 @@ def _best_k_means(sample: Floats, k: int, random: np.random.Generator) -> tuple[
     return centres[best], labels[best]
 
 
-def _stability(labels: Integers, found: Integers, resampled: Integers, k: int) -> float:
+def _stability(labels: Integers, again: Integers, resampled: Integers, k: int) -> float:
     """Mean over bootstrap samples of the best Jaccard similarity, of the cluster where it is least."""
     similarities = []
-    for rows, clusters in zip(resampled, found, strict=True):
+    for rows, clusters in zip(resampled, again, strict=True):
         # Each row counts once, however often it was drawn.
         drawn, first = np.unique(rows, return_index=True)
         ours, theirs = np.eye(k)[labels[drawn]], np.eye(k)[clusters[first]]

@@ -34,7 +34,7 @@ def correlations(values: Floats, families: Families) -> Correlations:
     """
     ranks = np.column_stack([pl.Series(column).rank("average").to_numpy() for column in values.T])
     width = 1 / np.sqrt(max(len(values) - 3, 1))
-    found: dict[str, Floats] = {}
+    by_name: dict[str, Floats] = {}
     for name, columns in (("pearson", values), ("spearman", ranks)):
         observed = correlation_matrix(np.ones((1, len(columns))) @ _moments(columns), columns.shape[1])[0]
         drawn = correlation_matrix(families.sums(_moments(columns)), columns.shape[1])
@@ -42,14 +42,14 @@ def correlations(values: Floats, families: Families) -> Correlations:
         margin = TWO_SIDED_95 * width * (np.sqrt(1 + observed**2 / 2) if name == "spearman" else 1.0)
         with np.errstate(divide="ignore"):
             angle = np.arctanh(np.clip(observed, -1, 1))
-        found |= {
+        by_name |= {
             name: observed,
             f"{name}_lower": np.tanh(angle - margin),
             f"{name}_upper": np.tanh(angle + margin),
             f"{name}_lower_by_family": lower.reshape(observed.shape),
             f"{name}_upper_by_family": upper.reshape(observed.shape),
         }
-    return Correlations(**found)
+    return Correlations(**by_name)
 
 
 def _moments(columns: Floats) -> Floats:

@@ -73,8 +73,8 @@ class Redrawn:
         """(replicates, rows) log₂ of the density of those entries, for each line drawn anew."""
         noise = self.noise[:, None] * self.error[None, rows]
         with np.errstate(divide="ignore", invalid="ignore"):
-            found: Floats = (self.score[None, rows] + noise - self.intercepts[:, None]) / self.slopes[:, None]
-            return found - self.x[None, rows]
+            sizes: Floats = (self.score[None, rows] + noise - self.intercepts[:, None]) / self.slopes[:, None]
+            return sizes - self.x[None, rows]
 
 
 def densities(size: Floats, score: Floats, error: Floats, families: Families) -> Density:

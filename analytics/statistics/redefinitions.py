@@ -70,14 +70,14 @@ def unmarked(version: pl.Expr) -> pl.Expr:
     return version.str.replace(_MARK, "")
 
 
-def split(results: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def split(results: pl.DataFrame, redefined: pl.DataFrame) -> pl.DataFrame:
     """The results with versions that say after which redefinition they are; nothing is chained over one.
 
     Args:
         results: As for `redefinitions`.
-        found: What `redefinitions` returned for them.
+        redefined: What `redefinitions` returned for them.
     """
-    for row in found.sort("after_date").iter_rows(named=True):
+    for row in redefined.sort("after_date").iter_rows(named=True):
         same = [pl.col(name) == row[name] for name in ("source", "benchmark", "metric")]
         # A second redefinition meets versions that the first has split already.
         of_it = unmarked(pl.col("benchmark_version")) == row["benchmark_version"]

@@ -50,9 +50,9 @@ def fitted_lines(
     """
     mean = fit_mean(score, size)
     _, slopes = lines(families, np.log2(size), score)
-    found = [_line("ordinary_least_squares", mean.intercept, mean.points_per_doubling, slopes, mean.r_squared)]
+    rows = [_line("ordinary_least_squares", mean.intercept, mean.points_per_doubling, slopes, mean.r_squared)]
     if not quantiles:
-        return found
+        return rows
     fits = [fit_quantile(score, size, quantile) for quantile in QUANTILES]
     centre = np.array([fit.points_per_doubling for fit in fits])
     replicates = np.full((len(slopes), len(QUANTILES)), np.nan)
@@ -60,8 +60,8 @@ def fitted_lines(
         replicates = slope_replicates(families, np.log2(size), score, QUANTILES, centre, float(np.nanstd(slopes)))
     for column, (quantile, fit) in enumerate(zip(QUANTILES, fits, strict=True)):
         method = f"quantile_{quantile * 100:.0f}"
-        found.append(_line(method, fit.intercept, fit.points_per_doubling, replicates[:, column], fit.r_squared))
-    return found
+        rows.append(_line(method, fit.intercept, fit.points_per_doubling, replicates[:, column], fit.r_squared))
+    return rows
 
 
 def _line(method: str, intercept: float, slope: float, replicates: Floats, r_squared: float) -> Line:
@@ -152,8 +152,8 @@ def _bends(families: Families, x: Floats, score: Floats) -> Floats:
         place[better] = np.where(coefficients[better, 2] < 0, bend, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         gain = count * np.log(straight / best) - 2 * np.log(count)
-    found: Floats = np.where(gain > 0, place * spread + centre, np.nan)
-    return found
+    places: Floats = np.where(gain > 0, place * spread + centre, np.nan)
+    return places
 
 
 def returns(size: Floats, score: Floats, bands: pl.Series, order: tuple[str, ...], families: Families) -> pl.DataFrame:

@@ -20,5 +20,5 @@ def student_quantile(freedom: npt.ArrayLike, probability: float) -> npt.NDArray[
     """
     from scipy.special import stdtrit  # noqa: PLC0415 - half a second of import, which most answers do without
 
-    found: Any = stdtrit(freedom, probability)
-    return np.asarray(found, dtype=np.float64)
+    quantile: Any = stdtrit(freedom, probability)
+    return np.asarray(quantile, dtype=np.float64)

@@ -50,7 +50,7 @@ def summaries(scores: pl.DataFrame, by: tuple[str, ...], grouping: str) -> pl.Da
         entries as independent.
     """
     value = pl.col("value")
-    found = (
+    rows = (
         scores.filter(pl.col(grouping).is_not_null(), value.is_not_null())
         .group_by(*by, pl.col(grouping).cast(pl.String).alias("group"), "measure")
         .agg(
@@ -65,9 +65,9 @@ def summaries(scores: pl.DataFrame, by: tuple[str, ...], grouping: str) -> pl.Da
         )
         .filter(pl.col("entries") >= FEWEST)
     )
-    freedom = found["entries"].to_numpy() - 1
+    freedom = rows["entries"].to_numpy() - 1
     margin = pl.Series(student_quantile(freedom, (1 + LEVEL) / 2) / np.sqrt(freedom + 1), dtype=pl.Float64)
-    return found.with_columns(
+    return rows.with_columns(
         pl.lit(grouping).alias("group_by"),
         (pl.col("mean") - margin * pl.col("standard_deviation")).alias("mean_lower"),
         (pl.col("mean") + margin * pl.col("standard_deviation")).alias("mean_upper"),
@@ -107,7 +107,7 @@ def saturation(scores: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
     best, its_error = score.max(), error.sort_by("score").last()
     top = score >= score.quantile(0.9)
     close = (best - score) < TWO_SIDED_95 * (error**2 + its_error**2).sqrt()
-    found = (
+    rows = (
         scores.filter(score.is_not_null())
         .group_by(*by, "benchmark")
         .agg(
@@ -122,7 +122,7 @@ def saturation(scores: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
             (score.filter(top).std() / (error.filter(top) ** 2).mean().sqrt()).alias("top_tenth_signal_to_noise"),
         )
     )
-    return found.with_columns(
+    return rows.with_columns(
         pl.when(pl.col("headroom") <= _NEAR_CEILING)
         .then(pl.lit("saturated"))
         .when(pl.col("within_noise_of_best") >= _CROWDED_MODELS)

@@ -61,7 +61,7 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
             "its limit, an interval does not hold, or what ships is not that fit. A minute or two.",
         ),
     ] = False,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """How far predictions are from measurements: error, bias, and whether intervals and bounds hold."""
@@ -73,7 +73,7 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
     from profiling.engines.time import shipped_times  # noqa: PLC0415
 
     if not files:
-        print_rows(held_out_errors(), format, output)
+        print_rows(held_out_errors(), output_format, output)
         return
     stated = Stated(
         device=device, device_count=devices, parallelism=parallelism, engine=engine, model=model,
@@ -96,13 +96,13 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
             status.update("simulating")
             table = tables.simulation(result, door, known)
     if simulated:
-        print_rows(table, format, output)
+        print_rows(table, output_format, output)
         return
     if worst is not None:
         table = tables.furthest_off(result, worst)
     else:
         table = tables.one_line_each(result) if rows else result.comparison.table(by.value)
-    print_rows(table, format, output)
+    print_rows(table, output_format, output)
     print_notes(result.notes())
     if gates and (notes_of := broken(result, refitted, times or shipped_times())):
         raise UserError("; ".join(notes_of))

@@ -9,7 +9,8 @@ from pipelines.commands.terminal import Format, Formatted, Output, UserError, er
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from profiling.answers.advise import Advice, Candidate
+    from profiling.answers.advise import Advice
+    from profiling.answers.candidate import Candidate
     from profiling.devices.fleet import Fleet
 
 _SHOWN = (
@@ -57,14 +58,14 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     host: Annotated[
         str | None, typer.Option(help="Processor of the machine, by any common name.", show_default="a common one")
     ] = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """The best models for a machine: format, speed with interval, longest context, evidence, and commands to copy."""
     import polars as pl  # noqa: PLC0415 - polars loads only when needed
 
-    from profiling.answers.advise import Need  # noqa: PLC0415
     from profiling.answers.advise import advise as advice_on  # noqa: PLC0415
+    from profiling.answers.candidate import Need  # noqa: PLC0415
     from profiling.answers.evidence import Evidence  # noqa: PLC0415
     from warehouse.reader import Reader  # noqa: PLC0415
 
@@ -85,9 +86,9 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
         ), weight_format or ())
         for fleet, memory_gib in named
     ]  # fmt: skip
-    if format is not Format.TABLE or output is not None:
+    if output_format is not Format.TABLE or output is not None:
         rows = [{"machine": advice.need.machine, **one.row()} for advice in answers for one in advice.candidates]
-        print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
+        print_rows(pl.DataFrame(rows, infer_schema_length=None), output_format, output)
         return
     for advice in answers:
         if len(answers) > 1:
@@ -96,7 +97,7 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
         _print_offload(advice)
         if len(answers) == 1 and advice.candidates:
             print_rows(pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None).select(_SHOWN),
-                       format, None)  # fmt: skip
+                       output_format, None)  # fmt: skip
     print_notes(dict.fromkeys(note for advice in answers for note in advice.notes))
 
 

@@ -143,7 +143,7 @@ def front(
     file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON with one row per candidate.")],
     minimise: Annotated[list[str] | None, typer.Option(help="Column to minimise; may be repeated.")] = None,
     maximise: Annotated[list[str] | None, typer.Option(help="Column to maximise; may be repeated.")] = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """The Pareto front of any table: the rows that no other row beats on every objective."""
@@ -152,7 +152,7 @@ def front(
     rows, left_out = front_of_file(file, minimise or [], maximise or [])
     if left_out:
         err.print(f"{counted(left_out, 'row')} left out: an objective is missing or not a finite number.")
-    print_rows(rows, format, output)
+    print_rows(rows, output_format, output)
 
 
 @app.command(epilog="Example: skyline doctor")

@@ -59,14 +59,14 @@ def rate(  # noqa: PLR0913, PLR0917 - one parameter an option
         bool,
         typer.Option("--all-columns", help="Also print rank spread, average win rate and why a rating is missing."),
     ] = False,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Rate the models in files of pairwise votes, with intervals and ranks."""
     # polars, duckdb and scipy load only when needed
     from pipelines.defs.arena.rate import RatingOptions  # noqa: PLC0415
     from pipelines.defs.arena.rate import rate as rated_votes  # noqa: PLC0415
-    from pipelines.sources.votes.read import VoteFilter  # noqa: PLC0415
+    from pipelines.sources.votes.filters import VoteFilter  # noqa: PLC0415
 
     options = RatingOptions(
         method=method.value,
@@ -79,7 +79,7 @@ def rate(  # noqa: PLR0913, PLR0917 - one parameter an option
         votes, options, VoteFilter(category=category, language=language, votes_per_judge=votes_per_judge)
     )
     _account(rated)
-    print_rows(rated.ratings if all_columns else rated.ratings.select(COLUMNS), format, output)
+    print_rows(rated.ratings if all_columns else rated.ratings.select(COLUMNS), output_format, output)
 
 
 def read_anchor(text: str) -> tuple[str, float]:

@@ -23,7 +23,7 @@ boards = typer.Typer(
 @boards.callback()
 def sources(
     context: typer.Context,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """List the sources: newest state, results, names known and unknown, licence, rhythm, freshness."""
@@ -34,7 +34,7 @@ def sources(
         "source", "newest_date", "freshness", "rhythm_days", "benchmarks", "results", "measurements", "names",
         "mapped_names", "rejected", "licence", "may_bundle", "declared_by", "last_outcome",
     ]  # fmt: skip
-    print_rows(frame.select(columns) if format is Format.TABLE else frame, format, output)
+    print_rows(frame.select(columns) if output_format is Format.TABLE else frame, output_format, output)
 
 
 @boards.command(epilog="Example: skyline boards names lmarena --unmapped")
@@ -43,7 +43,7 @@ def names(
         str | None, typer.Argument(help="Source, as `skyline boards` lists it.", show_default="all")
     ] = None,
     unmapped: Annotated[bool, typer.Option("--unmapped", help="Only names that match no known model.")] = False,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """List the model names of a source, each with the model it means and the evidence."""
@@ -52,7 +52,7 @@ def names(
     frame = _table("core.model_aliases")
     if source is not None:
         frame = frame.filter(pl.col("source") == source)
-    print_rows(frame.filter(pl.col("model_id").is_null()) if unmapped else frame, format, output)
+    print_rows(frame.filter(pl.col("model_id").is_null()) if unmapped else frame, output_format, output)
 
 
 @boards.command(epilog="Example: skyline boards add my_board.toml")
@@ -92,7 +92,7 @@ def add(
 def check(
     declaration: Annotated[Path, typer.Argument(help="Declaration as TOML.")],
     file: Annotated[Path, typer.Argument(help="A file of the board.")],
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Read a file by a declaration and print what would be loaded, changing nothing."""
@@ -134,7 +134,7 @@ def check(
     if not is_dated:
         # A row may say its own day; of the others nobody does.
         rows = rows.with_columns(pl.when(pl.col("snapshot_date") != day).then("snapshot_date").alias("snapshot_date"))
-    print_rows(rows, format, output)
+    print_rows(rows, output_format, output)
 
 
 @boards.command(epilog="Example: skyline boards export results --source bfcl")

@@ -25,7 +25,7 @@ def compare(
     ],
     use: Annotated[str, typer.Option(help="chat, coding, agents, maths or long documents.")] = "chat",
     kv_format: Annotated[str, typer.Option(help="Format of the KV cache of all: f16, q8_0, q4_0, fp8.")] = "f16",
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Which model is more capable in the format it would run in, with intervals, and whether the lead exceeds noise."""
@@ -40,13 +40,13 @@ def compare(
     sides = [parse_side(text, evidence.abilities, kv_format) for text in models]
     results = comparisons(door_of(None, online=False), evidence, sides, use)
     rows = pl.DataFrame([one.row() for one in results], infer_schema_length=None)
-    if format is not Format.TABLE or output is not None:
-        print_rows(rows, format, output)
+    if output_format is not Format.TABLE or output is not None:
+        print_rows(rows, output_format, output)
     else:
         for one in results[1:]:
             out.print(sentence(results[0], one))
         for one in results:
             for measured in one.measured[:_MOST_MEASURED]:
                 out.print(f"  {one.side.model_id}: {measured.words}")
-        print_rows(rows.select(_SHOWN), format, None)
+        print_rows(rows.select(_SHOWN), output_format, None)
     print_notes(notes(results))

@@ -21,7 +21,7 @@ def describe(
         str | None, typer.Option(help="A stored format, such as q4_k_m or awq-4bit-g128; by default as published.")
     ] = None,
     online: Annotated[bool, typer.Option("--online", help="Look up unknown models on the hub.")] = False,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Parameters, stored format, weights, cache and fixed state of models; those that fail are named and skipped."""
@@ -41,6 +41,6 @@ def describe(
         rows.append(description.row())
         print_notes(description.notes)
     if rows:
-        print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
+        print_rows(pl.DataFrame(rows, infer_schema_length=None), output_format, output)
     if failed:
         raise typer.Exit(1)

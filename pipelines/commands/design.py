@@ -35,7 +35,7 @@ def design(  # noqa: PLR0913, PLR0917 - one parameter an option
     trials: Annotated[
         int, typer.Option(help="Number of shapes to try; a larger number finds better ones.", min=1, max=5000)
     ] = 300,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Model shapes of one size that no other beats on predicted speed, memory and ability (layers, width, experts).
@@ -55,5 +55,5 @@ def design(  # noqa: PLR0913, PLR0917 - one parameter an option
     with err.status("trying shapes"):
         rows, notes = front_of(door, wish, ScalingFit.newest(Reader(Settings().published).query), trials)
     shown = [name for name in _SHOWN if name in rows.columns and not rows[name].is_null().all()]
-    print_rows(rows, format, output, shown)
+    print_rows(rows, output_format, output, shown)
     print_notes(notes)

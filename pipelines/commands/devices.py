@@ -19,7 +19,7 @@ Query = Annotated[str | None, typer.Argument(help="Any common name; without one,
 def devices(
     query: Query = None,
     kind: Annotated[str | None, typer.Option(help="Only gpu, igpu, tpu, cpu, asic or edge.")] = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Known devices with memory, bandwidth and peaks; or those that a name refers to, and how certain that is."""
@@ -41,7 +41,7 @@ def devices(
     rows = [_device_row(device, count) for device, count in matches if kind in {None, device.kind}]
     if not rows:
         raise UnknownAccelerator(f"no device of kind {kind!r}; kinds are gpu, igpu, tpu, cpu, asic and edge")
-    print_rows(pl.DataFrame(rows, infer_schema_length=None), format, output)
+    print_rows(pl.DataFrame(rows, infer_schema_length=None), output_format, output)
 
 
 def _device_row(device: "Accelerator", count: int) -> dict[str, object]:
@@ -84,7 +84,7 @@ def _giga(rate: float | None) -> float | None:
 
 def models(
     query: Query = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Known models with their sizes; or the one that a name refers to, its format, and how certain that is."""
@@ -95,7 +95,9 @@ def models(
     from profiling.models.sources import catalogue  # noqa: PLC0415
 
     if query is None:
-        print_rows(pl.DataFrame([_model_row(name) for name in catalogue()], infer_schema_length=None), format, output)
+        print_rows(
+            pl.DataFrame([_model_row(name) for name in catalogue()], infer_schema_length=None), output_format, output
+        )
         return
     match = resolve_model(query)
     names = [match.catalogue_id] if match.catalogue_id else [name for name in match.candidates if name in catalogue()]
@@ -107,7 +109,9 @@ def models(
         "hub_id": match.model_id, "weight_format": match.weight_format,
         "evidence": match.evidence if match.catalogue_id else "one of the candidates",
     }  # fmt: skip
-    print_rows(pl.DataFrame([_model_row(name) | common for name in names], infer_schema_length=None), format, output)
+    print_rows(
+        pl.DataFrame([_model_row(name) | common for name in names], infer_schema_length=None), output_format, output
+    )
 
 
 def _model_row(name: str) -> dict[str, object]:
@@ -133,7 +137,7 @@ def _model_row(name: str) -> dict[str, object]:
 def hardware(
     measure: Annotated[bool, typer.Option("--measure", help="Measure the bandwidth of memory, in seconds.")] = False,
     seconds: Annotated[float, typer.Option(help="Seconds to spend with --measure.", min=0.1, max=60)] = 3.0,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """This machine: its GPUs, processor and memory, which devices of the table those are, and what was not found."""
@@ -147,7 +151,7 @@ def hardware(
         err.print(f"Not found: {line}", style="dim")
     if not rows.height:
         raise typer.Exit(1)
-    print_rows(rows, format, output)
+    print_rows(rows, output_format, output)
 
 
 def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Bandwidth | None") -> "pl.DataFrame":

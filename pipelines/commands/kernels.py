@@ -23,7 +23,7 @@ def kernels(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = False,
     save: Annotated[Path | None, typer.Option(help="Write the surfaces into this folder.")] = None,
     source: Annotated[str, typer.Option(help="Origin of the kernels, recorded in the files.")] = "not stated",
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Held-out errors of kernels by device, engine and kind (experts, latent attention, collectives and others)."""
@@ -46,4 +46,4 @@ def kernels(  # noqa: PLR0913, PLR0917 - one parameter an option
         table = shipped.variant_table(surfaces) if variants else shipped.summary(surfaces)
     for column, chosen in (("device", device), ("kind", kind)):
         table = table.filter(pl.col(column).is_in(chosen)) if chosen else table
-    print_rows(table, format, output)
+    print_rows(table, output_format, output)

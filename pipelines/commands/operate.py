@@ -10,7 +10,7 @@ from warehouse.settings import Settings
 
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT statement.")],
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time limit.")] = 60,
     memory: Annotated[int, typer.Option(min=16, help="Memory limit in MiB.")] = 1024,
@@ -23,7 +23,7 @@ def sql(
     answer = Console(Settings().published, limits).ask(query)
     if answer.is_cut:
         err.print(f"Only the first {rows:,} rows; --rows takes more.", style="yellow")
-    print_rows(answer.frame, format, output)
+    print_rows(answer.frame, output_format, output)
 
 
 def api(
@@ -43,7 +43,7 @@ def api(
 
 def versions(
     examine: Annotated[bool, typer.Option("--examine", help="Read every value and name what is broken.")] = False,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Published versions that are kept, newest first (setting SKYLINE_KEEP_RELEASES says how many).
@@ -69,7 +69,7 @@ def versions(
     }
     frame = pl.DataFrame(rows, columns, orient="row")
     frame = frame if examine else frame.drop("fault")
-    print_rows(frame, format, output)
+    print_rows(frame, output_format, output)
     if any(one.fault for one in all_versions):
         raise UserError(
             "A version is broken; `skyline rollback` returns to an intact one, `skyline rebuild` makes a new one."

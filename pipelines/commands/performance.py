@@ -143,7 +143,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = False,
     online: Online = False,
     accelerators: Accelerators = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Bound, likely time and memory of a model on an accelerator, with what bounds it."""
@@ -166,13 +166,13 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     )  # fmt: skip
     if stage == "decode" and not operators and resolve_device(accelerator, door.devices).fleet.is_mixed:
         rows_on, notes = fit_on(door, question, [accelerator])
-        _print(rows_on, notes, format, output, upright=True)
+        _print(rows_on, notes, output_format, output, upright=True)
         return
     if not ignore_memory:
         door.require_fit(question)
     rows = door.operator_rows(question) if operators else [door.answer(question).row()]
     frame = pl.DataFrame(rows, infer_schema_length=None)
-    _print(frame, door.answer(question).notes, format, output, upright=not operators)
+    _print(frame, door.answer(question).notes, output_format, output, upright=not operators)
 
 
 def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -203,13 +203,13 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     online: Online = False,
     accelerators: Accelerators = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """How many accelerators a model needs, its memory by part, and the common rule beside it.
 
-    On machines of several devices (3x3090, "3090 + 3060"), or with system memory (--host-memory 64): where
-    layers and experts lie in the fastest split that fits, how fast that is, and the command that runs it.
+    On machines of several devices (3x3090, "3090 + 3060"), or with system memory (--host-memory 64): how the engine
+    splits the model, where layers and experts lie, how fast that is, and the command that runs it.
     """
     from profiling.answers.fit import fit as answer_of  # noqa: PLC0415 - numpy and polars load only when needed
     from profiling.answers.fit import fit_on, is_several, placement_of  # noqa: PLC0415
@@ -229,7 +229,7 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
         )
     else:
         rows, notes = answer_of(door, question, named)
-    _print(rows, notes, format, output, upright=rows.height == 1)
+    _print(rows, notes, output_format, output, upright=rows.height == 1)
 
 
 def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -246,7 +246,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
     device: Annotated[str | None, typer.Option(help="Without --kernels: cpu, cuda or cuda:1.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the calibrations into this folder.")] = None,
     source: Annotated[str, typer.Option(help="Origin of the kernels, recorded in the files.")] = "not stated",
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Measure the ceilings of this device; with --kernels, fit predictions to measured kernels and report the error."""
@@ -259,11 +259,11 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     with err.status("fitting"):
         rows, notes = calibrated(kernels, save=save, source=source)
-    if format is Format.JSON:
+    if output_format is Format.JSON:
         _print_parameters_as_objects(rows, output)
         print_notes(notes)
     else:
-        _print(rows, notes, format, output)
+        _print(rows, notes, output_format, output)
 
 
 def door_of(accelerators: Path | None, *, online: bool) -> "Door":

@@ -98,7 +98,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     spot: Annotated[bool, typer.Option("--spot", help="Rent interruptible devices.")] = False,
     online: Annotated[bool, typer.Option("--online", help="Look up models that are not in the catalogue.")] = False,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """The fewest devices that meet latency targets: layout, latency, dollars per million tokens.
@@ -126,8 +126,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     door = door_of(None, online=online)
     plans = requested_plans(door, model, promise, options, accelerator or [])
     rows = plan_rows(door, model, promise, plans, options)
-    print_rows(rows, format, output, _SHOWN)
-    if format is Format.TABLE and output is None:
+    print_rows(rows, output_format, output, _SHOWN)
+    if output_format is Format.TABLE and output is None:
         out.print(f"  run    {rows['run'][0]}")
     print_notes((*notes_with(door, plans, options, accelerator or []), *energy_note(door, plans), _METHOD))
     if rows["api_hosts"].drop_nulls().len():

@@ -24,7 +24,7 @@ def processors(
     batch: Batch = 1,
     seq: Length = 4096,
     weight_format: WeightFormat = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what limits each."""
@@ -42,4 +42,4 @@ def processors(
     rows = compare_processors(door, question, accelerators or ())
     for line in (*warned(door, question, rows), what_binds(rows), INCLUDES):
         err.print(line)
-    print_rows(rows, format, output, _SHOWN)
+    print_rows(rows, output_format, output, _SHOWN)

@@ -37,7 +37,7 @@ def collect(
         Path | None, typer.Option(help="CSV for the rows that may be used; `skyline refresh --source` takes it.")
     ] = None,
     outliers: Annotated[bool, typer.Option("--outliers", help="One line per outlier instead of the errors.")] = False,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Read shared files: check signatures, set outliers aside, and print how far predictions lie from the rest."""
@@ -50,7 +50,7 @@ def collect(
     if out is not None:
         out.write_bytes(to_csv(collection.rows))
     errors = accuracy(collection.rows, door, door.devices).comparison.table()
-    print_rows(collection.outliers if outliers else errors, format, output)
+    print_rows(collection.outliers if outliers else errors, output_format, output)
     err.print(
         f"{counted(collection.files, 'file')}: {counted(collection.rows.height, 'row')} to use, "
         f"{counted(collection.outliers.height, 'outlier')}, {counted(collection.duplicates, 'row')} there before, "

@@ -10,7 +10,7 @@ from warehouse.settings import Settings
 
 def snapshots(
     forgotten: Annotated[bool, typer.Option("--forgotten", help="List what was removed, and why.")] = False,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Every file that was read, as kept in raw/: source, date and origin."""
@@ -26,7 +26,7 @@ def snapshots(
             (one.snapshot_id, one.source, one.uri, one.sha256, one.as_of, one.forgotten_at, one.reason)
             for one in store.forgotten()
         ]
-        print_rows(pl.DataFrame(gone, columns, orient="row"), format, output)
+        print_rows(pl.DataFrame(gone, columns, orient="row"), output_format, output)
         return
     columns = text | {
         "as_of": pl.Date(),
@@ -42,7 +42,7 @@ def snapshots(
         for source in store.sources()
         for one in store.snapshots(source)
     ]  # fmt: skip
-    print_rows(pl.DataFrame(rows, columns, orient="row"), format, output)
+    print_rows(pl.DataFrame(rows, columns, orient="row"), output_format, output)
 
 
 def forget(

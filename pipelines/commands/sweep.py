@@ -53,7 +53,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter an option
     engine: Engine = None,
     online: Online = False,
     accelerators: Accelerators = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Memory by part, work and time of a model while one thing is changed: formats, pruning, batch, length and more."""
@@ -65,7 +65,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter an option
         tensor=tp, engine=engine,
     )  # fmt: skip
     rows = rows_of(door, question, _axes(over))
-    print_rows(rows, format, output, _SHOWN)
+    print_rows(rows, output_format, output, _SHOWN)
     print_notes(door.answer(question).notes)
 
 
@@ -82,7 +82,7 @@ def improve(  # noqa: PLR0913, PLR0917 - one parameter an option
     operators: Annotated[bool, typer.Option("--operators", help="One row per operator instead.")] = False,
     online: Online = False,
     accelerators: Accelerators = None,
-    format: Formatted = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
     """What would make a model faster on a device, and by how much: each change of the time with its interval."""
@@ -94,7 +94,7 @@ def improve(  # noqa: PLR0913, PLR0917 - one parameter an option
         tensor=tp, engine=engine,
     )  # fmt: skip
     rows = operator_improvement_rows(door, question) if operators else improvement_rows(door, question)
-    print_rows(rows, format, output)
+    print_rows(rows, output_format, output)
     note = (
         "Changes are in the time per token (of a pass: per sequence), negative where it gets "
         "faster; savings are taken to be as uncertain as the predictions."

@@ -24,6 +24,7 @@ from profiling.answers.question import Question, split_over
 from profiling.answers.widest_format import Tried, widest
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.families import reads
+from profiling.engines.formats import FORMATS, formats_of
 from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
 from profiling.memory.engines import borrowed, default_engine, runs_on, too_old
 from profiling.memory.need import max_context, memory_need
@@ -47,27 +48,6 @@ CACHE_TASKS: Mapping[str, str] = {
     "chat": "knowledge", "coding": "code", "agents": "tool use", "maths": "maths", "long documents": "long context",
 }  # fmt: skip
 """Kind of task that a narrow cache is asked about, by use."""
-FORMATS: Mapping[str, tuple[str | None, ...]] = {
-    "llama.cpp": ("q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"),
-    "mlx": ("mlx-8bit", "mlx-6bit", "mlx-4bit", "mlx-3bit"),
-    "exllama": ("exl3-6.0bpw", "exl3-5.0bpw", "exl3-4.0bpw", "exl3-3.0bpw"),
-}
-"""Formats of engines with files of their own, widest first; every other engine serves the published one (None)."""
-SERVED_FORMATS: tuple[str | None, ...] = (None, "fp8", "awq-4bit-g128")
-
-
-def formats_of(engine: str) -> tuple[str | None, ...]:
-    """What the engine stores weights in, widest first; None: as published.
-
-    Raises:
-        InvalidWorkload: No such engine.
-    """
-    return FORMATS.get(runs_on(engine), SERVED_FORMATS)
-
-
-__all__ = [
-    "FORMATS", "SERVED_FORMATS", "USES", "Advice", "Candidate", "Need", "Verdict", "advise", "formats_of",
-]  # fmt: skip
 _ORDER: tuple[Verdict, ...] = ("runs", "slow", "needs offload", "needs more memory")
 _MOST_NAMED = 4
 _MOST_SHOWN = {"runs": 12, "slow": 5, "needs offload": 5, "needs more memory": 5}

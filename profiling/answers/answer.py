@@ -10,8 +10,10 @@ from typing import Any
 import polars as pl
 
 from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
+from profiling.answers.engine_choice import engine_cautions
 from profiling.answers.extras import Drafting
-from profiling.answers.images import TOWER_BITS, Images
+from profiling.answers.images import Images
+from profiling.answers.notes import length_notes, model_notes, tower_note
 from profiling.answers.pruning import pruning_of
 from profiling.answers.question import ENGINE, Question
 from profiling.calibration.calibrate import Calibration
@@ -32,15 +34,6 @@ _TRAFFIC = {
 }  # fmt: skip
 """Classes of bytes of an operator, and the columns of an answer that add them up."""
 FORMAT_NAMES = {"fp16": "bf16/fp16"}
-
-
-def said_of_model(model: Architecture) -> tuple[str, ...]:
-    """How its config was read, and what the checkpoint holds that is not counted, as sentences."""
-    own = (note for note in model.notes if note not in model.published_format.notes)
-    beside = "; ".join(map(str, model.not_counted))
-    sized = any(part.is_tower and part.parameters for part in model.not_counted)
-    room = "; the upper end of memory allows for towers" if sized else ""
-    return (*(f"{model.name}: {note}." for note in own), *((f"Not counted: {beside}{room}.",) if beside else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +79,7 @@ class Answer:
     def weight_format(self) -> str:
         """How its weights are stored."""
         question = self.question
-        if question.weight_format is None and question.weight_bits is not None:
-            return f"{question.weight_bits:g}-bit"
-        return question.weight_format or self.model.published_format.name
+        return question.format_of(self.model) or question.weight_format or f"{question.weight_bits:g}-bit"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -96,14 +87,16 @@ class Answer:
         query, model, estimate = self.question, self.model, self.estimate
         notes = list(self.assumed)
         notes += [f"{model.name}: {note}" for note in model.count_notes]
-        notes += said_of_model(model)
+        notes += model_notes(model)
         if query.weight_format is None and query.weight_bits is None:
             stored = model.published_format
             notes.append(f"Weights as published: {stored.name} ({stored.basis}).")
             notes += stored.notes
         notes += self.warnings
         notes += self._extras_notes()
-        notes += borrowed(query.engine) if query.engine else ()
+        if query.engine:
+            stored_as = query.format_of(model)
+            notes += (*borrowed(query.engine), *engine_cautions(query.engine, model, self.device, stored_as))
         if not estimate.calibrated:
             notes.append(
                 f"Operators on {self.device.name} have documented default efficiencies; no kernels of these shapes "
@@ -131,7 +124,7 @@ class Answer:
     @property
     def warnings(self) -> list[str]:
         """What speaks against the question itself."""
-        return beyond_length(self.model, self._tokens_reached)
+        return length_notes(self.model, self._tokens_reached)
 
     @property
     def _tokens_reached(self) -> int:
@@ -149,7 +142,7 @@ class Answer:
         )
         return [
             f"{tokens:,} tokens of {what} are part of the prompt; "
-            f"{_tower_note(self.model, self.device, read, tower, pieces)}"
+            f"{tower_note(self.model, self.device, read, tower, pieces)}"
             for tokens, what, read, tower, pieces in kinds
             if tokens
         ]
@@ -419,36 +412,3 @@ def _likely_s(time: OperatorTime) -> float:
 
 def _likely(time: PassTime | None) -> float | None:
     return None if time is None else float(time.likely_s)
-
-
-def _tower_note(model: Architecture, device: Accelerator, read: Images | None, name: str, pieces: str) -> str:
-    if read is None:
-        part = next((each for each in model.not_counted if each.name == name), None)
-        if part is None:
-            return f"its config names no {name}, so that nothing but the decoder's time over them is counted."
-        least = "; how many parameters it has is not known either"
-        if part.parameters:
-            once = 1000 * part.parameters * TOWER_BITS / 8 / device.bandwidth_bytes_per_s
-            least = f"; reading its {part.parameters / 1e9:.2f} B parameters once takes at least {once:.3g} ms more"
-        return f"the layers of its {name} are of a kind that is not timed here{least}."
-    low, likely, high = (1000 * float(each) for each in (read.time.low_s, read.time.likely_s, read.time.high_s))
-    with_projector = "" if read.projector else " (without its projector, whose widths the config does not state)"
-    return (
-        f"the {read.name}{with_projector} reads them as {read.images:.3g} × {read.patches:,} {pieces} first, "
-        f"{likely:.3g} ms ({low:.3g} to {high:.3g}) of the time to the first token."
-    )
-
-
-def beyond_length(model: Architecture, tokens: int) -> list[str]:
-    """That these are more tokens than the model was made for, in a sentence; nothing where they are not.
-
-    Args:
-        model: Its architecture.
-        tokens: Of one sequence at its longest.
-    """
-    longest = model.max_position
-    return (
-        [f"{model.name} was made for {longest:,} tokens; {tokens:,} exceed that."]
-        if longest and tokens > longest
-        else []
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.families import not_read
+from profiling.engines.formats import not_stored
 from profiling.memory.engines import known_engine, runs_on
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Parallelism
@@ -126,7 +127,8 @@ def commands(  # noqa: PLR0913 - one option of a server each
     """The command that runs the model so, and the one that measures what was predicted.
 
     Files and checkpoints go by their usual names (`NAME-Q4_K_M.gguf`, `NAME-AWQ`); whoever published them adds its own.
-    Where the engine is not known to read the model's family, a remark says so in place of either.
+    Where the engine is not known to read the model's family, or its files cannot hold the format, a remark says so in
+    place of either.
 
     Args:
         model: The model.
@@ -142,14 +144,28 @@ def commands(  # noqa: PLR0913 - one option of a server each
 
     Raises:
         InvalidWorkload: No such engine, or it has no such cache.
+        UnsupportedPrecision: No such format; the message names the nearest.
     """
-    if why := not_read(engine, model):
+    if why := not_read(engine, model) or not_stored(engine, model, weight_format):
         return f"# {why}", f"# {why}"
     run, check = _started(model, weight_format, engine, device, split or Parallelism(), context, users, flags, kv)
     known = _of_options(engine)
     extras = " ".join(known[name].format(value) for name, value in (options or {}).items() if name in known)
     # llama-bench starts the engine itself; all other checks ask what the first command has started.
     return f"{run} {extras}".rstrip(), f"{check} {extras}".rstrip() if check.startswith("llama-bench") else check
+
+
+def split_flags(engine: str, split: Parallelism) -> str:
+    """The flags that split a model so where a server is started; empty on one device.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    return _split_words(_server_of(engine), split).strip()
+
+
+def _server_of(engine: str) -> _Server:
+    return _SERVERS.get(known_engine(engine)) or _SERVERS.get(runs_on(engine), _SERVERS["transformers"])
 
 
 def _started(  # noqa: PLR0913, PLR0917 - everything that a command says
@@ -164,14 +180,14 @@ def _started(  # noqa: PLR0913, PLR0917 - everything that a command says
         return _llama_cpp(program, f"{name}-{_stored(weight_format).upper()}.gguf", where, cache, context, users)
     if computes == "mlx":
         return _mlx(model.name, name, weight_format, users)
-    server = _SERVERS.get(program) or _SERVERS.get(computes, _SERVERS["transformers"])
-    return _served(server, model, weight_format, _serve_notes(server, split), {
+    server = _server_of(engine)
+    return _served(server, model, weight_format, _split_words(server, split), {
         "context": context, "users": users, "all": context * users, "requests": 16 * users, "prompt": PROMPT,
         "new": _NEW_TOKENS,
     }, cache)  # fmt: skip
 
 
-def _serve_notes(server: _Server, split: Parallelism) -> str:
+def _split_words(server: _Server, split: Parallelism) -> str:
     names = ("tensor", "pipeline", "expert", "data", "ways")
     numbers = {name: getattr(split, name) for name in names}
     return "".join(words.format(**numbers) for name, words in server.split.items() if numbers[name] > 1)

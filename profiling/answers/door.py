@@ -14,24 +14,23 @@ import polars as pl
 from profiling.answers.answer import Answer, occurrence_rows
 from profiling.answers.buying import Purchase, purchase_price, typical_tariff
 from profiling.answers.cost import grid_intensity, serving_cost
+from profiling.answers.engine_choice import engine_for
 from profiling.answers.extras import adapter_parameters, drafting
 from profiling.answers.images import images_of
 from profiling.answers.known_models import architecture, model_choices
 from profiling.answers.prices import ApiPrice, Price, api_price, typical_price
 from profiling.answers.pruning import pruning_of
-from profiling.answers.question import AS_PUBLISHED, ENCODER_ENGINE, ENGINE, Question, split_over
+from profiling.answers.question import AS_PUBLISHED, ENGINE, Question, split_over
 from profiling.calibration.calibrate import Calibration
 from profiling.calibration.shipped import by_device, shipped
 from profiling.devices.accelerators import Accelerator, find, from_record
 from profiling.devices.accelerators import from_toml as accelerators_from_toml
 from profiling.devices.accelerators import table as shipped_accelerators
 from profiling.devices.names import resolve_device
-from profiling.engines.families import not_read, reads
 from profiling.engines.table import engine_of
 from profiling.errors import InvalidWorkload, ProfilingError, UnknownAccelerator
 from profiling.foreign import parse_json
 from profiling.kernels.operators import measured_models
-from profiling.memory.engines import default_engine, too_old
 from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
 from profiling.models.load import load
@@ -45,30 +44,6 @@ from profiling.roofline.workload import ADAPTER_BITS, Adapters, Parallelism, Sta
 
 Rows = Sequence[Mapping[str, Any]]
 _MOST_ANSWERS = 512
-
-
-def usual_engine(model: Architecture, device: Accelerator) -> str:
-    """What people run models of that kind with on such a device, whether or not it reads this one."""
-    return ENCODER_ENGINE if model.kind == "encoder" else default_engine(device)
-
-
-def engine_for(model: Architecture, device: Accelerator) -> str:
-    """What people run such a model with on such a device: where the usual engine does not read it, one that does."""
-    usual = usual_engine(model, device)
-    if reads(usual, model) != "no":
-        return usual
-    others = ("sglang", "transformers") if usual == ENGINE and not too_old("sglang", device) else ("transformers",)
-    return next((engine for engine in others if reads(engine, model) == "yes"), usual)
-
-
-def said_of_engine(engine: str, model: Architecture, device: Accelerator) -> tuple[str, ...]:
-    """Sentences on an engine that is not known to read the model, or is too new for the card.
-
-    Raises:
-        InvalidWorkload: No such engine.
-    """
-    said = (not_read(engine, model), too_old(engine, device))
-    return tuple(f"{each.removesuffix('.')}." for each in said if each)
 
 
 class Door:

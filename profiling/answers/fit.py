@@ -11,18 +11,19 @@ import numpy.typing as npt
 import polars as pl
 
 from profiling.answers.advise_split import LAYERED, SPLIT_BASIS
-from profiling.answers.answer import beyond_length, said_of_model
 from profiling.answers.cache_flags import WHOLE, cache_flags
-from profiling.answers.commands import PROMPT, commands
-from profiling.answers.door import Door, engine_for, said_of_engine, usual_engine
+from profiling.answers.commands import PROMPT, commands, split_flags
+from profiling.answers.door import Door
+from profiling.answers.engine_choice import engine_cautions, engine_for, usual_engine
+from profiling.answers.notes import length_notes, model_notes
 from profiling.answers.placement import Placement, host_of
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
+from profiling.devices.fleet import Fleet
 from profiling.devices.names import resolve_device
-from profiling.engines.families import not_read
 from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
-from profiling.memory.engines import EngineProfile, borrowed, runs_on
+from profiling.memory.engines import EngineProfile, borrowed, engine_profile
 from profiling.memory.need import (
     gpus_needed,
     max_batch,
@@ -154,13 +155,16 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     notes += [note for engine in by_engine for note in (*borrowed(engine), *_no_such_cache(engine, query))]
     named = [door.device(name) for name in accelerators]
     pairs = zip(named, rows["engine"], strict=False) if named else ()
-    notes += dict.fromkeys(note for device, engine in pairs for note in said_of_engine(engine, model, device))
+    stored_as = query.format_of(model)
+    notes += dict.fromkeys(
+        note for device, engine in pairs for note in engine_cautions(engine, model, device, stored_as)
+    )
     notes += [stated] if stated else []
     if query.weight_format is None and query.weight_bits is None:
         stored = model.published_format
         notes += [f"Weights as published: {stored.name} ({stored.basis}).", *stored.notes]
-    notes += said_of_model(model)
-    notes += beyond_length(model, question.context)
+    notes += model_notes(model)
+    notes += length_notes(model, question.context)
     if rows["devices"].null_count():
         notes.append("Where no number of devices is given, even 128 are not enough; use fewer bits or less context.")
     return rows, tuple(notes)
@@ -224,13 +228,21 @@ def fit_on(
     model, stated, question = door.model(question.model), door.format_note(question), door.formatted(question)
     workload = replace(question, stage="decode").workload_of(model)
     prompt = min(PROMPT, question.context)
-    rows, notes = [], [f"Layers are distributed as llama.cpp does it; {SPLIT_BASIS}.", *([stated] if stated else [])]
-    engine = question.engine if question.engine and runs_on(question.engine) == LAYERED else LAYERED
-    notes += [f"{why}."] if (why := not_read(engine, model)) else []
+    rows, notes = [], [stated] if stated else []
+    is_placed = bool(host_memory_gib) or placement is not None
     for machine in machines:
-        found = resolve_device(machine, door.devices)
-        fleet = found.fleet
-        notes += [found.note] if found.note else []
+        resolved = resolve_device(machine, door.devices)
+        fleet = resolved.fleet
+        notes += [resolved.note] if resolved.note else []
+        engine = _engine_on(question, model, fleet, is_placed=is_placed)
+        weight_format = question.format_of(model) or model.published_format.name
+        if not engine_profile(engine).by_layers:
+            row, remarks = _served(door, replace(question, engine=engine), fleet, weight_format, prompt, kv)
+            rows.append({"model": model.name, "weight_format": weight_format, **row})
+            notes += [f"Engine: {engine}, {'as asked' if question.engine else 'the usual one'}.", *remarks]
+            continue
+        notes += [f"Layers are distributed as llama.cpp does it; {SPLIT_BASIS}."]
+        notes += engine_cautions(engine, model, fleet.devices[0], question.format_of(model))
         processor = None
         if host_memory_gib:
             processor, assumed = host_of(door, fleet.devices[0], host_memory_gib, host)
@@ -242,14 +254,66 @@ def fit_on(
             split = best_split(door, model, fleet, workload, processor, prompt=prompt)
         if split is None:
             raise InvalidWorkload("layers on the processor need system memory: state its size in GiB")
-        weight_format = question.weight_format or model.published_format.name
         run, check = commands(
             model, weight_format, engine, fleet.devices[0], context=question.context, users=question.batch,
             flags=split.flags, kv=kv or f"{question.kv_bits:g}", options=question.options,
         )  # fmt: skip
         rows.append({"model": model.name, "weight_format": weight_format, **split.row(), "run": run, "check": check})
-    notes += [*said_of_model(model), *beyond_length(model, question.context)]
+    notes += [*model_notes(model), *length_notes(model, question.context)]
     return pl.DataFrame(rows, infer_schema_length=None), tuple(dict.fromkeys(notes))
+
+
+def _engine_on(question: Question, model: Architecture, fleet: Fleet, *, is_placed: bool) -> str:
+    """What runs the model on a machine: only llama.cpp's layers are dealt out to unlike cards and system memory."""
+    by_layers = fleet.is_mixed or is_placed or model.kind != "decoder"
+    if question.engine is None:
+        return LAYERED if by_layers else engine_for(model, fleet.devices[0])
+    if by_layers and not engine_profile(question.engine).by_layers:
+        raise InvalidWorkload(
+            f"unlike cards and system memory are shared by layers, which llama.cpp does; {question.engine} needs alike "
+            "devices that hold the whole model"
+        )
+    return question.engine
+
+
+def _served(
+    door: Door, question: Question, fleet: Fleet, weight_format: str, prompt: int, kv: str | None
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    """A row as of `Split.row` where a server splits every layer over devices alike, and what to know beside it."""
+    asked = replace(question, accelerator=fleet.name, stage="decode")
+    answer, first = door.answer(asked), door.answer(replace(asked, stage="prefill", context=prompt))
+    engine, split, need = str(question.engine), answer.estimate.workload.parallelism, answer.estimate.need
+    rate, runs = answer.estimate.tokens_per_s, answer.runs
+    run, check = commands(
+        answer.model, weight_format, engine, answer.device, split=split, context=question.context,
+        users=question.batch, kv=kv or f"{question.kv_bits:g}", options=question.options,
+    )  # fmt: skip
+    depth = answer.model.main.depth
+    row: dict[str, object] = {
+        "machine": fleet.name,
+        "verdict": answer.estimate.fits,
+        "layers": depth,
+        "layers_per_card": None,
+        "cpu_layers": 0,
+        "cpu_expert_layers": 0,
+        "fullest_card": answer.device.name,
+        "card_memory_low_gib": float(need.low) / GIB,
+        "card_memory_high_gib": float(need.high) / GIB,
+        "card_budget_gib": float(need.budget) / GIB,
+        "host": None,
+        "host_memory_low_gib": None,
+        "host_memory_high_gib": None,
+        "host_budget_gib": None,
+        "tokens_per_s_low": float(rate.low_s) if rate else None,
+        "tokens_per_s": float(rate.likely_s) if rate else None,
+        "tokens_per_s_high": float(rate.high_s) if rate else None,
+        "card_share_of_time": 1.0 if runs else None,
+        "time_to_first_token_s": float(first.estimate.time.likely_s) if runs else None,
+        "flags": split_flags(engine, split),
+        "run": run,
+        "check": check,
+    }
+    return row, answer.notes
 
 
 def placement_of(model: Architecture, gpu_layers: int | None, cpu_moe: int | None) -> Placement | None:

@@ -14,11 +14,12 @@ import polars as pl
 
 from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
 from analytics.units import decimal
-from profiling.answers.advise import CACHE_TASKS, FORMATS, SERVED_FORMATS, USES
+from profiling.answers.advise import CACHE_TASKS, USES
 from profiling.answers.cache_flags import WHOLE
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence, Lost, Measured, in_format
 from profiling.devices.accelerators import GIB
+from profiling.engines.formats import FORMATS, SERVED_FORMATS
 from profiling.errors import InvalidWorkload, UnknownModel
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture

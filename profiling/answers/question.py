@@ -9,7 +9,7 @@ from typing import cast, get_args
 from profiling.answers.extras import acceptance_of
 from profiling.answers.pruning import pruning_of
 from profiling.errors import InvalidWorkload, nearest
-from profiling.memory.engines import EngineStart, runs_on
+from profiling.memory.engines import EngineStart, engine_profile
 from profiling.models.architecture import Architecture
 from profiling.models.format_names import kv_format, kv_formats
 from profiling.roofline.precisions import precision_for
@@ -110,6 +110,12 @@ class Question(EngineStart):
         count = self.tensor * self.pipeline
         return self.accelerator if count == 1 else f"{count} × {self.accelerator}"
 
+    def format_of(self, model: Architecture) -> str | None:
+        """The name of the format of the weights; None where only their bits are stated, which name no file."""
+        if self.weight_format in PLAIN_BITS or (self.weight_format is None and self.weight_bits is not None):
+            return None
+        return self.weight_format or model.published_format.name
+
     def precision_of(self, model: Architecture) -> Precision:
         """Bits per class of numbers.
 
@@ -161,15 +167,11 @@ def stored_precision(
     return precision_for(model, weight_format, kv_bits)
 
 
-BY_LAYERS = frozenset({"llama.cpp", "mlx", "exllama"})
-"""Engines that deal out layers to several devices."""
-
-
 def split_over(model: Architecture, devices: int, engine: str) -> Parallelism:
     """How an engine uses several devices alike where nothing else is said: servers split every layer where they can."""
     if devices == 1:
         return Parallelism()
-    if runs_on(engine) in BY_LAYERS or devices not in legal_tensor_ways(model, devices):
+    if engine_profile(engine).by_layers or devices not in legal_tensor_ways(model, devices):
         return Parallelism(1, devices)
     return Parallelism(devices)
 

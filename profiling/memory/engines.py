@@ -50,6 +50,7 @@ class EngineProfile:
         allocator_gib: The same as PyTorch's allocator counts it, which benchmarks print: without the driver's context.
         fills_tiles: Whether matrices of formats with tiles are filled up to whole ones; blocks of GGUF and of MLX
             divide the rows that they store.
+        by_layers: Whether it deals whole layers out to several devices; the others split every layer.
     """
 
     utilisation: float
@@ -65,6 +66,7 @@ class EngineProfile:
     fixed_shared_gib: Span | None = None
     allocator_gib: Span | None = None
     fills_tiles: bool = True
+    by_layers: bool = False
 
     def with_options(
         self, *, utilisation: float | None = None, step_tokens: int | None = None, eager: bool = False
@@ -162,15 +164,18 @@ PROFILES: Mapping[str, EngineProfile] = {
         fixed_gib=(0.05, 1.2), fixed_shared_gib=(0.02, 0.3), fills_tiles=False,
         basis="compute buffer of 512 tokens and driver context: 105 runs on shared memory (0.1 GiB beside weights and "
         "cache), oobabooga's fit of 19,517 runs on cards; windows in a cache of their own of window + 512 cells",
+        by_layers=True,
     ),
     "mlx": EngineProfile(
         utilisation=1.0, windows="short", fixed_gib=(0.05, 0.6), fills_tiles=False,
         basis="rotating caches for windowed layers (source of mlx-lm); overhead as llama.cpp on shared memory",
+        by_layers=True,
     ),
     "exllama": EngineProfile(
         utilisation=1.0, windows="whole", step_tokens=(2048, 2048), activation_copies=(1.0, 4.0),
         mixture_copies=(1.0, 6.0), sequences=(1, 1), logit_copies=(1.0, 2.0), fixed_gib=(0.3, 1.0),
         basis="chunks of 2,048 tokens (documentation; not measured)",
+        by_layers=True,
     ),
     "openvino": EngineProfile(
         utilisation=1.0, windows="whole", step_tokens=(1024, 1024), sequences=(1024, 1024), logit_copies=(0.0, 5.0),

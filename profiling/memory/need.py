@@ -31,7 +31,7 @@ from profiling.roofline.workload import Parallelism, Precision, Values, Workload
 Verdict = Literal["fits", "borderline", "does not fit"]
 _MOST = 2**20
 _TRIED_AT_ONCE = 66
-_NODE = 8
+_NODE, _MOST_DEVICES = 8, 128
 _ANY_ENGINE = EngineProfile(utilisation=1.0, basis="", windows="unknown")
 
 
@@ -320,15 +320,14 @@ def gpus_needed(
     workload: Workload,
     engine: str | EngineProfile = "vllm-v1",
 ) -> Parallelism:
-    """The fewest devices on which the workload fits, split legally.
+    """The fewest devices on which the workload fits, split as the engine does and legally (`possible_splits`).
 
-    Within a node tensor parallelism by a legal degree that divides the node; beyond it whole nodes as pipeline
-    stages. Experts keep the degree the workload asks for only where it stays legal, else 1.
+    Experts keep the degree the workload asks for only where it stays legal, else 1.
 
     Raises:
         DoesNotFit: Not even 128 devices are enough.
     """
-    plans = possible_splits(model)
+    plans = possible_splits(model, engine_profile(engine))
     for plan in plans:
         if memory_need(model, accelerator, replace(workload, parallelism=plan), engine).verdict == "fits":
             return plan
@@ -337,10 +336,15 @@ def gpus_needed(
     )
 
 
-def possible_splits(model: Architecture) -> list[Parallelism]:
-    """Legal splits over up to 128 devices, fewest first: tensor parallel in a node, then whole nodes as stages."""
+def possible_splits(model: Architecture, profile: EngineProfile) -> list[Parallelism]:
+    """Splits over up to 128 devices, fewest first, as an engine makes them.
+
+    By layers, or tensor parallel by a legal degree that divides a node, then whole nodes as pipeline stages.
+    """
+    if profile.by_layers:
+        return [Parallelism(1, count) for count in range(1, min(model.main.depth, _MOST_DEVICES) + 1)]
     ways = [tensor for tensor in legal_tensor_ways(model, _NODE) if _NODE % tensor == 0]
-    stages = range(2, min(model.main.depth, 128 // ways[-1]) + 1)
+    stages = range(2, min(model.main.depth, _MOST_DEVICES // ways[-1]) + 1)
     return [*map(Parallelism, ways), *(Parallelism(ways[-1], count) for count in stages)]
 
 

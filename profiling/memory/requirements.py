@@ -79,7 +79,7 @@ def requirements(
     whole, single = _Peaks(model, workload), _Peaks(model, one)
     extreme = replace(workload, batch=max(batches), context=max(contexts))
     ceiling = max(np.max(most_activations(model, replace(extreme, precision=each))) for each in precisions)
-    for split in possible_splits(model):
+    for split in possible_splits(model, profile):
         least, most = profile.step_bytes(model, split.tensor, capacity)
         # Splitting never makes activations larger: those that vanish in the engine's share stay there.
         hidden = bool(np.all(ceiling <= least) or np.all(whole.of(1) <= least))

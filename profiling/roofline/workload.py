@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -138,7 +138,8 @@ def weight_formats() -> Mapping[str, Mapping[str, str]]:
 def precision_of(weight_format: str, kv_bits: float = 16) -> Precision:
     """The precision of a stored format: real bits per weight, embeddings as that format keeps them.
 
-    Activations have 8 bits for fp8 and int8 (products run in them) and 16 for formats that are opened first.
+    Activations have 8 bits for fp8 and int8 (products run in them) and 16 for formats that are opened first. The
+    head and routers are multiplied in 16 bits, as checkpoints of these formats keep them.
 
     Raises:
         UnsupportedPrecision: The format is not in reference/weight_formats.csv; the message names the nearest.
@@ -149,16 +150,17 @@ def precision_of(weight_format: str, kv_bits: float = 16) -> Precision:
         near = nearest(weight_format, formats) or ", ".join(formats)
         raise UnsupportedPrecision(f"no weight format {weight_format!r}; nearest: {near}")
     compute = row["compute_format"]
-    narrow: tuple[Group, ...] = ("feed_forward", "attention", "experts") if compute in NARROW else ()
+    groups = get_args(Group) if compute in NARROW else ()
     return Precision(
         weight_bits=float(row["bits_per_weight"]),
         activation_bits=ACTIVATION_BITS.get(compute, 16.0),
         kv_bits=kv_bits,
         embedding_bits=float(row["embedding_bits"]),
-        computes=tuple((group, compute) for group in narrow),
+        computes=tuple((group, compute if group in _MATRICES else "fp16") for group in groups),
     )
 
 
+_MATRICES = frozenset({"feed_forward", "attention", "experts"})
 ACTIVATION_BITS = {"fp32": 32.0, "fp8": 8.0, "int8": 8.0, "fp4": 4.0, "int4": 4.0}
 """What engines round the inputs of products to, by the format these run in; 16 for others."""
 NARROW = frozenset({"fp8", "int8", "fp4", "int4"})

@@ -9,7 +9,8 @@ from fastapi.testclient import TestClient
 
 from api.app import create
 from profiling.accuracy.held_out import held_out_errors
-from profiling.answers.advise import Need, advise
+from profiling.answers.advise import advise
+from profiling.answers.candidate import Need
 from profiling.answers.describe import describe
 from profiling.answers.design import ScalingFit, Wish, design
 from profiling.answers.door import Door

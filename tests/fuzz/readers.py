@@ -29,7 +29,8 @@ from pipelines.sources.profiles import read as stored_bundles
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore, digest
 from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
 from pipelines.sources.votes.files import UnreadableVotes
-from pipelines.sources.votes.read import FilterUnavailable, Votes
+from pipelines.sources.votes.filters import FilterUnavailable
+from pipelines.sources.votes.read import Votes
 from profiling.errors import ProfilingError
 from profiling.measure.importers import import_file
 from profiling.measure.plan import load_plan, make_plan, read_grid

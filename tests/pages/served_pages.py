@@ -151,7 +151,7 @@ def visiting(
 
     page.on("websocket", lambda socket: socket.on("framereceived", heard))
     page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("pageerror", lambda error: visit.errors.append(f"{error}, at {page.url}: {error.stack}"))
     page.on("request", lambda request: None if _is_own(request.url, url) else visit.foreign.append(request.url))
     yield visit
     page.evaluate(_FORGET)

@@ -6,7 +6,8 @@ import pytest
 
 from dashboards.data import Data
 from dashboards.pages.compare.page import mark
-from profiling.answers.advise import Need, advise
+from profiling.answers.advise import advise
+from profiling.answers.candidate import Need
 from warehouse.reader import Reader
 from warehouse.settings import Settings
 

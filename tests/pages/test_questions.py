@@ -8,7 +8,8 @@ from playwright.sync_api import Page
 
 from analytics.units import decimal
 from dashboards.data import Data
-from profiling.answers.advise import Candidate, Need, advise
+from profiling.answers.advise import advise
+from profiling.answers.candidate import Candidate, Need
 from profiling.devices.names import resolve_device
 from profiling.serving.plan import Promise, requested_plans
 from profiling.serving.replica import Options

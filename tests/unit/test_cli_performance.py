@@ -111,7 +111,7 @@ def test_a_table_for_people_says_what_holds_and_what_the_prediction_rests_on(sky
         (("roofline", LLAMA, H200, "--tp", "0"), "tp=0 is not possible; the smallest is 1"),
         (("roofline", LLAMA, "V100-SXM2-32GB", "--weight-bits", "4", "--activation-bits", "4"), "no 4-bit products"),
         (("roofline", "google-bert/bert-base-uncased", H200), "use stage encode"),
-        (("roofline", "meta-llama/Meta-Llama-3-70B", "RTX-A6000"), "tp=4 x pp=1 (4 devices) would do"),
+        (("roofline", "meta-llama/Meta-Llama-3-70B", "RTX-A6000"), "tp=1 x pp=3 (3 devices) would do"),
         (("fit", "Meta-Llama-3-70"), "nearest: meta-llama/Meta-Llama-3-70B"),
         (("fit", LLAMA, "--accelerator", "RTX9000"), "no accelerator 'RTX9000'"),
         (("fit", LLAMA, "--batch", "0"), "batch is"),

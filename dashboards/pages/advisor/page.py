@@ -17,7 +17,8 @@ from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content
 from dashboards.parts.table_card import TableCard, frame
 from dashboards.parts.templates import render
-from profiling.answers.advise import Advice, Candidate, Need, Verdict, advise
+from profiling.answers.advise import Advice, advise
+from profiling.answers.candidate import Candidate, Need, Verdict
 from profiling.answers.door import Door
 from profiling.devices.accelerators import GIB
 from profiling.devices.fleet import Fleet

@@ -19,7 +19,8 @@ from dashboards.parts.declared_table import Fact
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard, frame
-from profiling.answers.advise import Need, advise
+from profiling.answers.advise import advise
+from profiling.answers.candidate import Need
 from profiling.answers.energy import INCLUDES
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.names import resolve_device

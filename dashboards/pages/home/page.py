@@ -13,7 +13,8 @@ from dashboards.parts import board_choice, formats
 from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.page import Content, Page, card, html
 from dashboards.parts.templates import block, render
-from profiling.answers.advise import Need, advise
+from profiling.answers.advise import advise
+from profiling.answers.candidate import Need
 
 
 def build(data: Data, pages: Sequence[Page]) -> Content:

@@ -7,12 +7,12 @@ from typing import Any
 
 from analytics.units import decimal
 from dashboards.parts import formats
-from profiling.answers.advise import FORMATS, SERVED_FORMATS, formats_of
 from profiling.answers.commands import PROMPT
 from profiling.answers.door import Door
 from profiling.answers.evidence import Evidence
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB, Accelerator
+from profiling.engines.formats import FORMATS, SERVED_FORMATS, formats_of
 from profiling.errors import ProfilingError
 from profiling.memory.engines import default_engine
 from profiling.memory.need import kv_cache_bytes, max_context, memory_need

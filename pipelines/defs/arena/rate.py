@@ -20,7 +20,8 @@ from analytics.ratings.standing import Standing
 from analytics.ratings.style import StyleControlled, fit_style_controlled
 from analytics.ratings.win_rates import average_win_rate
 from analytics.units import counted
-from pipelines.sources.votes.read import Tally, VoteFilter, Votes
+from pipelines.sources.votes.filters import VoteFilter
+from pipelines.sources.votes.read import Tally, Votes
 
 Method = Literal["bradley-terry", "elo"]
 

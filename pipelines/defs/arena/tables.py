@@ -17,7 +17,8 @@ from analytics.ratings.bradley_terry import fit
 from analytics.ratings.comparisons import Comparisons, UnusableComparisons
 from analytics.ratings.drift import rate_windows
 from pipelines.defs.arena.rate import RatingOptions, rate_votes
-from pipelines.sources.votes.read import FilterUnavailable, VoteFilter, Votes
+from pipelines.sources.votes.filters import FilterUnavailable, VoteFilter
+from pipelines.sources.votes.read import Votes
 from warehouse.contracts import arena as contracts
 from warehouse.contracts.table import Table
 

@@ -6,7 +6,7 @@ where order or style matters. Ratings are computed elsewhere.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -18,13 +18,12 @@ import polars as pl
 from analytics.ratings.comparisons import Comparisons
 from analytics.ratings.elo import Battles
 from analytics.ratings.style import StyledBattles
-from pipelines.sources.arena.layouts import CATEGORY_ALIASES
 from pipelines.sources.votes.files import UnreadableVotes, is_utf16, renames, suffix_of, vote_files
+from pipelines.sources.votes.filters import FilterUnavailable, VoteFilter, conditions, only_first
 from pipelines.sources.votes.layouts import (
     BETWEEN_WORDS,
     CATEGORIES,
     EPOCH_2100,
-    LANGUAGES,
     OUTCOMES,
     STYLE_FIELDS,
     VOTE_LAYOUTS,
@@ -42,39 +41,8 @@ from pipelines.sources.votes.sql import (
 )
 from warehouse.database import connect
 
-
-class FilterUnavailable(ValueError):
-    """A filter was asked for that the files hold no column for."""
-
-
 _LABEL_CHARACTERS = 80
 _LARGE_SHARE, _JUDGES_NAMED = 0.1, 3
-
-
-@dataclass(frozen=True)
-class VoteFilter:
-    """Which votes count.
-
-    Attributes:
-        category: Key of `CATEGORIES`; `overall` is all.
-        language: Name, as in `LANGUAGES`, or any spelling that the files use.
-        anonymous_only: Only votes cast before the models were named, where the files say.
-        deduplicate: Thin out prompts above the 99.99th percentile of frequency, where the files say or hold
-            the prompts.
-        votes_per_judge_per_day: Only the first so many votes of a judge on a UTC day; None for all.
-        votes_per_judge: Only the first so many votes of a judge; None for all. Who judged is not said counts.
-        since: First UTC day counted.
-        until: First UTC day no longer counted.
-    """
-
-    category: str = "overall"
-    language: str | None = None
-    anonymous_only: bool = True
-    deduplicate: bool = True
-    votes_per_judge_per_day: int | None = None
-    votes_per_judge: int | None = None
-    since: date | None = None
-    until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -330,48 +298,25 @@ class Votes:
         if keep.votes_per_judge_per_day is not None:
             self._require("judge", "votes per judge per day")
             self._require("battle_at", "votes per judge per day")
-            place = (
-                "row_number() OVER (PARTITION BY judge, floor(battle_at / 86400), excluded IS NULL ORDER BY battle_at)"
-            )
-            query = (
-                f"SELECT * REPLACE (CASE WHEN excluded IS NULL AND judge IS NOT NULL AND {place} >"
-                f" {int(keep.votes_per_judge_per_day)}"
-                f" THEN 'beyond the daily votes of one judge' ELSE excluded END AS excluded) FROM ({query})"
-            )
+            query = only_first(
+                keep.votes_per_judge_per_day, "judge, floor(battle_at / 86400)", "battle_at",
+                "beyond the daily votes of one judge", query,
+            )  # fmt: skip
         if keep.votes_per_judge is not None:
             self._require("judge", "votes per judge")
-            place = (
-                "row_number() OVER (PARTITION BY judge, excluded IS NULL"
-                " ORDER BY battle_at NULLS LAST, file_number, ordinal)"
-            )
-            query = (
-                f"SELECT * REPLACE (CASE WHEN excluded IS NULL AND judge IS NOT NULL AND {place} >"
-                f" {int(keep.votes_per_judge)} THEN 'beyond the votes of one judge' ELSE excluded END AS excluded)"
-                f" FROM ({query})"
-            )
+            query = only_first(
+                keep.votes_per_judge, "judge", "battle_at NULLS LAST, file_number, ordinal",
+                "beyond the votes of one judge", query,
+            )  # fmt: skip
         return query, notes
 
     def _reasons(self, keep: VoteFilter) -> tuple[list[tuple[str, str]], list[str]]:
         """Pairs of a reason and the condition that a counted vote fulfils; and notes on what cannot be determined."""
         reasons, notes = self._left_out_by_default(keep)
-        name = CATEGORY_ALIASES.get(keep.category, keep.category)
-        if name not in CATEGORIES:
-            raise FilterUnavailable(f"No category {keep.category!r}; there are {', '.join(CATEGORIES)}.")
-        category = CATEGORIES[name]
-        for needed in category.needs:
-            self._require(needed, f"category {keep.category!r}")
-        if name != "overall":
-            reasons.append((f"outside category {keep.category}", category.condition))
-        if keep.language is not None:
-            self._require("language", "a language")
-            spellings = LANGUAGES.get(keep.language.lower(), (keep.language.lower(),))
-            listed = ", ".join(literal(spelling) for spelling in spellings)
-            reasons.append((f"not in {keep.language}", f"lower(language) IN ({listed})"))
-        for bound, comparison, why in ((keep.since, ">=", "before"), (keep.until, "<", "from")):
-            if bound is not None:
-                self._require("battle_at", "a period")
-                seconds = datetime(bound.year, bound.month, bound.day, tzinfo=UTC).timestamp()
-                reasons.append((f"{why} {bound}", f"battle_at {comparison} {seconds}"))
+        for condition in conditions(keep):
+            for needed in condition.needs:
+                self._require(needed, condition.purpose)
+            reasons.append((condition.why, condition.sql))
         return reasons, notes
 
     def _left_out_by_default(self, keep: VoteFilter) -> tuple[list[tuple[str, str]], list[str]]:

@@ -16,7 +16,8 @@ from analytics.ratings.comparisons import Comparisons, UnusableComparisons
 from analytics.ratings.intervals import bootstrap_interval, record_numbers
 from analytics.ratings.standing import Standing, standings
 from pipelines.defs.arena.rate import RatingOptions, rate
-from pipelines.sources.votes.read import VoteFilter, Votes
+from pipelines.sources.votes.filters import VoteFilter
+from pipelines.sources.votes.read import Votes
 
 HEADER = "model_a,model_b,winner\n"
 

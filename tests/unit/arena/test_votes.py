@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from pipelines.sources.votes.files import UnreadableVotes, renames
-from pipelines.sources.votes.read import FilterUnavailable, Tally, VoteFilter, Votes
+from pipelines.sources.votes.filters import FilterUnavailable, VoteFilter
+from pipelines.sources.votes.read import Tally, Votes
 
 SPLIT = next(r.until_epoch_s for r in renames() if r.name_in_votes == "gpt-4" and r.until_epoch_s)
 

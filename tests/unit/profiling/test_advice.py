@@ -8,7 +8,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from profiling.answers.advise import Need, advise
+from profiling.answers.advise import advise
+from profiling.answers.candidate import Need
 from profiling.answers.door import Door, shipped_door
 from profiling.answers.evidence import Evidence
 from profiling.answers.question import Question

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from profiling.answers.commands import commands
-from profiling.answers.door import engine_for
+from profiling.answers.engine_choice import engine_for
 from profiling.devices.accelerators import find
 from profiling.engines.effects import EFFECTS, Setting, setting_of
 from profiling.engines.families import reads

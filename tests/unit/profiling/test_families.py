@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiling.answers.answer import said_of_model
+from profiling.answers.notes import model_notes
 from profiling.errors import InvalidConfig, UnsupportedModelType
 from profiling.memory.need import kv_cache_bytes
 from profiling.models.architecture import Architecture
@@ -584,7 +584,7 @@ def test_what_is_counted_otherwise_than_a_models_own_code_does_is_said() -> None
     inkling = {str(part) for part in load("thinkingmachines/Inkling").not_counted}
     assert inkling == {"vision tower, size unknown", "audio tower, size unknown",
                        "8 layers that predict ahead (MTP), about 5.29 B"}  # fmt: skip
-    assert said_of_model(load("thinkingmachines/Inkling"))[-1].startswith("Not counted: vision tower, size unknown; ")
+    assert model_notes(load("thinkingmachines/Inkling"))[-1].startswith("Not counted: vision tower, size unknown; ")
 
 
 def test_a_part_of_a_config_that_nothing_reads_is_named() -> None:

@@ -315,6 +315,9 @@ def test_products_run_in_the_format_of_the_numbers_and_not_of_numbers_plus_scale
     # Where a device lacks the format, engines open the weights to 16 bits first.
     assert product_format(h100, precision_of("nvfp4"), "feed_forward") == "fp16"
     assert product_format(a100, precision_of("fp8"), "feed_forward") == "fp16"
+    # Heads and routers stay at 16 bits in checkpoints of these formats, so that no device lacks products for them.
+    assert {product_format(h100, precision_of("fp8"), group) for group in ("head", "other")} == {"fp16"}
+    assert roof_of(find("Apple-M3-Max-40core-64GB"), precision_of("fp8")).product_format == "fp16"
 
 
 def test_groups_of_weights_run_in_formats_of_their_own() -> None:

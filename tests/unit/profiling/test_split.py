@@ -198,3 +198,25 @@ def test_a_folder_is_stored_as_its_config_says_not_as_it_is_called(door: Door, t
     rows, notes = fit(door, Question(model=str(folder), accelerator=""), ["4090"])
     assert rows["weights_gib"][0] == pytest.approx(8.46, abs=0.01)
     assert any(each.startswith("Weights as published: fp8") for each in notes)
+
+
+def test_alike_devices_of_a_server_share_every_layer_and_unlike_ones_none(door: Door) -> None:
+    question = Question(model="deepseek-ai/DeepSeek-V3.1", accelerator="", context=4096)
+    rows, notes = fit_on(door, question, ["8x mi300x"])
+    row, asked = rows.row(0, named=True), replace(question, accelerator="8x mi300x")
+    assert row["flags"] == "--tensor-parallel-size 8" in row["run"]
+    assert row["tokens_per_s"] == door.answer(asked).row()["tokens_per_s"]
+    assert notes[0] == "Engine: vllm-v1, the usual one."
+    with pytest.raises(InvalidWorkload, match="vllm needs alike devices"):
+        fit_on(door, replace(question, engine="vllm"), ["3090 + 3060"])
+    with pytest.raises(InvalidWorkload, match="vllm needs alike devices"):
+        fit_on(door, replace(question, engine="vllm"), ["4090"], host_memory_gib=64)
+
+
+def test_llama_cpp_needs_as_many_devices_as_its_layers_do(door: Door) -> None:
+    question = Question(model="Qwen/Qwen3-32B", accelerator="", weight_format="q8_0", engine="llama.cpp")
+    row = fit(door, question, ["3060 12gb"])[0].row(0, named=True)
+    # 32.4 GiB of weights and cache: three cards of 12 GiB hold 36, which no power of two of them is.
+    assert (row["devices"], row["tensor_parallel"], row["pipeline_parallel"]) == (4, 1, 4)
+    assert fit(door, question, ["4060 ti 16gb"])[0]["devices"][0] == 3
+    assert fit(door, replace(question, engine="vllm"), ["4060 ti 16gb"])[0]["devices"][0] == 4
