@@ -35,14 +35,17 @@ $(VENV)/installed: $(VENV)/pyvenv.cfg pyproject.toml locks/base.txt
 	@touch $@
 
 # Where no GPU is, a wheel of torch on this machine (pip's find-links) is taken before the one for CUDA of 3 GB.
+TORCH_OF_HERE := command -v nvidia-smi >/dev/null || $(PIP) --no-index --no-deps torch >/dev/null 2>&1 || true
+
 $(VENV)/installed-test: $(VENV)/pyvenv.cfg pyproject.toml locks/test.txt
 	@echo "Installing Skyline and what its tests need into $(VENV) (a few minutes the first time); a torch that is there stays"
 	$(LOCKED) locks/test.txt
-	@command -v nvidia-smi >/dev/null || $(PIP) --no-index --no-deps torch >/dev/null 2>&1 || true
+	@$(TORCH_OF_HERE)
 	$(INSTALL) '.[test]'
 	@touch $(VENV)/installed $@
 
 $(VENV)/installed-with-%: $(VENV)/installed
+	@$(if $(filter profiling,$*),$(TORCH_OF_HERE))
 	$(INSTALL) '.[$*]'
 	@touch $@
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from api import answers
-from api.answers import FormatQuery, Rows
+from api.answers import FormatQuery, Length, Rows
 from api.performance import EngineQuery, door_of, of_catalogue
 from api.published import ListQuery, Text, select
 from profiling.accuracy.held_out import held_out_errors
@@ -31,7 +31,7 @@ class AdviseQuery(EngineQuery):
 
     machine: str = Field(min_length=1, max_length=200, description="Device by any common name.", examples=["2x3090"])
     use: str = Field(default="chat", max_length=100, description=f"{', '.join(USES)}.")
-    context: int = Field(default=32_768, ge=1, le=4_194_304, description="Tokens of context that must fit.")
+    context: Length = Field(default=32_768, ge=1, le=4_194_304, description="Tokens of context that must fit.")
     users: int = Field(default=1, ge=1, le=4096, description="Concurrent requests.")
     engine: str | None = Field(default=None, max_length=100, description="None: the usual one for the device.")
     weight_format: list[str] = Field(
@@ -94,7 +94,7 @@ class DesignQuery(FormatQuery):
 
     params: str = Field(min_length=2, max_length=20, description="Total parameters: 3B or 700M.", examples=["3B"])
     device: str = Field(min_length=1, max_length=200, description="Device by any common name.", examples=["RTX-4090"])
-    context: int = Field(
+    context: Length = Field(
         default=4096, ge=1, le=4_194_304, description="Tokens of the prompt, and of the context when decoding."
     )
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
@@ -159,7 +159,7 @@ class ChoicesQuery(ListQuery):
     accelerator: Text = Field(default=None, description="By its name in `/accelerators`.")
     devices: int | None = Field(default=None, ge=1, le=1024, description="Exactly so many.")
     precision: Text = Field(default=None, description="w16a16kv16, w8a8kv8 or w4a16kv16.")
-    context: int | None = Field(default=None, ge=1, le=4_194_304, description="Exact number of tokens.")
+    context: Length | None = Field(default=None, ge=1, le=4_194_304, description="Exact number of tokens.")
     batch: int | None = Field(default=None, ge=1, le=65_536, description="Exact number of sequences.")
     verdict: Literal["fits", "borderline", "does not fit"] | None = Field(
         default="fits", description="Whether it fits."

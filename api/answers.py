@@ -5,12 +5,16 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from api.meanings import meanings
+from profiling.answers.lengths import length
 from warehouse import spreadsheets
-from warehouse.columns import columns_of
+from warehouse.columns import columns_of, meanings_in
 
 MOST_BYTES_WRITTEN = 32 << 20
+Length = Annotated[int, BeforeValidator(length)]
+"""Tokens, as people write them: 4096, 32k, 1M."""
 Form = Annotated[Literal["json", "csv"], Query(description="How the rows are written.")]
 
 
@@ -60,8 +64,14 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
     return JSONResponse({"detail": detail}, status, headers)
 
 
-def rows(frame: pl.DataFrame, form: str, **more: Any) -> Response:
+def rows(frame: pl.DataFrame, form: str, *, sql: str | None = None, **more: Any) -> Response:
     """A frame as the client wants it; `more` are the other fields of `Rows`.
+
+    Args:
+        frame: The rows.
+        form: json or csv.
+        sql: The statement that they come from, which says what their columns mean; None: they are computed.
+        more: Other fields of `Rows`.
 
     Raises:
         Refusal: it would be larger than anybody should be sent.
@@ -69,7 +79,8 @@ def rows(frame: pl.DataFrame, form: str, **more: Any) -> Response:
     if form == "csv":
         headers = {"Content-Disposition": 'attachment; filename="rows.csv"'}
         return _bounded(spreadsheets.to_csv(frame), "text/csv; charset=utf-8", headers)
-    answer = Rows(rows=frame.to_dicts(), columns=columns_of(frame), **more)
+    meaning = meanings(frame.columns) if sql is None else meanings_in(sql)
+    answer = Rows(rows=frame.to_dicts(), columns=columns_of(frame, meaning), **more)
     return _bounded(answer.model_dump_json().encode(), "application/json")
 
 

@@ -18,7 +18,7 @@ _ANSWER_FIELDS = (
     "text", "model", "model_type", "backend", "precision", "context", "tokens", "ttft_p50_s", "inter_token_p50_s",
     "latency_s", "tokens_per_s", "utilisation_share", "utilisation_share_why", "joules_per_token", "energy_of",
     "energy_why", "weights_bytes", "host_peak_bytes", "allocated_peak_bytes", "prompt_tokens_source", "tokens_source",
-    "inter_token_source", "request_p50_s",
+    "inter_token_p50_s_why", "inter_token_source", "request_p50_s",
 )  # fmt: skip
 _OF_A_MODULE = ("path", "kind", "time_s", "moved_bytes", "allocated_bytes", "peak_bytes")
 
@@ -121,7 +121,11 @@ async def answered(request: Request, body: Prompted) -> Answered:
             result, bundle = await measuring.generate(checkpoint, body.prompt, body.new_tokens, body.precision)
     except CannotMeasure as error:
         raise Refusal(503, str(error)) from error
-    modules = [{name: layer.get(name) for name in _OF_A_MODULE} for layer in result.get("layers", ())]
+    whys = [f"{name}_why" for name in _OF_A_MODULE]
+    modules = [
+        {name: layer.get(name) for name in _OF_A_MODULE} | {why: layer[why] for why in whys if why in layer}
+        for layer in result.get("layers", ())
+    ]
     return Answered(
         answer={name: result[name] for name in _ANSWER_FIELDS if name in result}, modules=modules, bundle=bundle
     )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api import answers
-from api.answers import FormatQuery, Rows
+from api.answers import FormatQuery, Length, Rows
 from profiling.answers.door import Door
 from profiling.answers.energy import INCLUDES
 from profiling.answers.extras import MTP
@@ -58,7 +58,7 @@ class ModelQuery(EngineQuery):
         min_length=1, max_length=200, description="Model by any of its names.", examples=["llama 3.1 8b"]
     )
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
-    seq: int = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
+    seq: Length = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
     weight_bits: float | None = Field(default=None, ge=1, le=32, description="None: as published.")
     activation_bits: float | None = Field(default=None, ge=1, le=32)
     embedding_bits: float | None = Field(default=None, ge=1, le=32)
@@ -71,22 +71,22 @@ class RooflineQuery(ModelQuery):
 
     accelerator: str = Field(min_length=1, max_length=200, examples=["H200"])
     stage: str = Field(default="decode", max_length=100, description="prefill, decode, generate or encode.")
-    generated: int = Field(default=256, ge=0, le=262_144, description="Tokens generated, for stage generate.")
+    generated: Length = Field(default=256, ge=0, le=262_144, description="Tokens generated, for stage generate.")
     attention: str = Field(default="flash", max_length=100, description="flash or naive.")
     tp: int = Field(default=1, ge=1, le=1024, description="Devices that share every layer.")
     pp: int = Field(default=1, ge=1, le=1024, description="Groups of devices, each with some of the layers.")
     ep: int = Field(default=1, ge=1, le=1024, description="Devices over which experts are distributed.")
-    prefix: int = Field(default=0, ge=0, le=4_194_304, description="Tokens of the prompt that are cached.")
-    chunk: int | None = Field(default=None, ge=1, le=4_194_304, description="Prompt tokens of one pass.")
+    prefix: Length = Field(default=0, ge=0, le=4_194_304, description="Tokens of the prompt that are cached.")
+    chunk: Length | None = Field(default=None, ge=1, le=4_194_304, description="Prompt tokens of one pass.")
     draft: int = Field(default=0, ge=0, le=64, description="Tokens proposed per step by speculative decoding.")
     draft_model: str | None = Field(default=None, max_length=200, description="Draft model, or mtp.")
     acceptance: float | None = Field(default=None, ge=0, le=1, description="None: 0.7, of mtp 0.85.")
     lora_rank: int = Field(default=0, ge=0, le=8192, description="Rank of unmerged adapters; 0: none.")
     lora_targets: str = Field(default="attention", max_length=200, description="Groups or names of matrices.")
     lora_count: int = Field(default=1, ge=1, le=4096, description="Adapters loaded.")
-    image_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Image tokens in addition to the prompt.")
-    audio_tokens: int = Field(default=0, ge=0, le=4_194_304, description="Audio tokens in addition to the prompt.")
-    cache_tokens: int | None = Field(
+    image_tokens: Length = Field(default=0, ge=0, le=4_194_304, description="Image tokens in addition to the prompt.")
+    audio_tokens: Length = Field(default=0, ge=0, le=4_194_304, description="Audio tokens in addition to the prompt.")
+    cache_tokens: Length | None = Field(
         default=None, ge=2, le=4_194_304, description="Maximum tokens cached, for stage generate."
     )
     pruning: str | None = Field(default=None, max_length=40, description="2:4, unstructured-50% or structured-30%.")
@@ -195,7 +195,7 @@ class ProcessorsQuery(FormatQuery):
     )
     stage: str = Field(default="decode", max_length=100, description="prefill, decode, generate or encode.")
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
-    seq: int = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
+    seq: Length = Field(default=4096, ge=1, le=4_194_304, description="Prompt length; for decode, tokens attended.")
     weight_format: str | None = Field(default=None, max_length=100, description="None: as published.")
 
 
@@ -218,8 +218,8 @@ class PlanQuery(EngineQuery):
     model: str = Field(min_length=1, max_length=200, examples=["meta-llama/Llama-3.3-70B-Instruct"])
     users: int | None = Field(default=None, ge=1, le=10_000, description="Requests in flight at all times.")
     requests_per_second: float | None = Field(default=None, gt=0, le=1000, description="Arrivals, instead of users.")
-    input_tokens: int = Field(default=2000, ge=1, le=4_194_304, description="Mean length of a prompt.")
-    output_tokens: int = Field(default=500, ge=1, le=262_144, description="Mean length of an answer.")
+    input_tokens: Length = Field(default=2000, ge=1, le=4_194_304, description="Mean length of a prompt.")
+    output_tokens: Length = Field(default=500, ge=1, le=262_144, description="Mean length of an answer.")
     spread: float = Field(default=0.5, ge=0, le=3, description="Coefficient of variation of both lengths.")
     ttft_s: float | None = Field(default=None, gt=0, le=3600, description="90th percentile of the time to first token.")
     tpot_s: float | None = Field(

@@ -71,7 +71,8 @@ def select(request: Request, query: ListQuery, sql: str) -> Response:
         f"{sql} LIMIT $most OFFSET $passed", {**chosen, "most": query.limit + 1, "passed": query.offset}
     )
     release = reader.release().path.name
-    return answers.rows(frame.head(query.limit), query.format, is_cut=frame.height > query.limit, release=release)
+    is_cut = frame.height > query.limit
+    return answers.rows(frame.head(query.limit), query.format, sql=sql, is_cut=is_cut, release=release)
 
 
 @ROUTES.get("/models", response_model=Rows, summary="Models, by name")
@@ -83,7 +84,8 @@ def models(request: Request, query: Annotated[NameQuery, Query()]) -> Response:
         known = known.filter(pl.col("model_id").str.to_lowercase().str.contains(query.search.lower(), literal=True))
     release = request.app.state.reader.release().path.name
     page = known.slice(query.offset, query.limit)
-    return answers.rows(page, query.format, is_cut=query.offset + page.height < known.height, release=release)
+    is_cut = query.offset + page.height < known.height
+    return answers.rows(page, query.format, sql="FROM core.models", is_cut=is_cut, release=release)
 
 
 @ROUTES.get("/accelerators", response_model=Rows, summary="Accelerators, by name")
@@ -135,7 +137,7 @@ def front(candidates: Candidates, format: Form = "json") -> Response:  # noqa: A
     notes = (
         [f"{counted(left_out, 'row')} left out: an objective is missing or not a finite number."] if left_out else []
     )
-    return answers.rows(members, format, notes=notes)
+    return answers.rows(members, format, sql="", notes=notes)
 
 
 class Statement(BaseModel):
@@ -157,7 +159,8 @@ async def sql(request: Request, statement: Statement, format: Form = "json") -> 
     def answer() -> Response:
         result = request.app.state.console.ask(statement.sql, None, cancel, asker)
         # Here, since writing many rows takes time that others would wait for.
-        return answers.rows(result.frame, format, is_cut=result.is_cut, release=result.release.path.name)
+        release = result.release.path.name
+        return answers.rows(result.frame, format, sql=statement.sql, is_cut=result.is_cut, release=release)
 
     asking = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(request.app.state.asking, answer))
     while not (await asyncio.wait({asking}, timeout=_LOOK_FOR_DISCONNECT_S))[0]:

@@ -1,6 +1,7 @@
 """Serving the interface: alone, or in one process with the dashboards."""
 
 import threading
+from contextlib import suppress
 
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
@@ -9,7 +10,10 @@ from api.app import create
 from api.connections import PATIENCE_S, Places, connections
 from warehouse import logs
 from warehouse.guarded import Unguarded, is_open_to_all, require_no_empty_secret
+from warehouse.listening import bound, listening_at
 from warehouse.settings import Settings
+
+_OTHER_PORT = "`skyline api --port` or SKYLINE_API_PORT"
 
 
 def require_guarded(settings: Settings) -> None:
@@ -31,6 +35,7 @@ def serve(settings: Settings, *, pages: bool = False) -> None:
 
     Raises:
         Unguarded: as `require_guarded`, for the interface or the pages.
+        CannotListen: the port of either is taken, or the address is not of this machine.
 
     Args:
         settings: Which home to read, and where to listen.
@@ -52,13 +57,18 @@ def serve(settings: Settings, *, pages: bool = False) -> None:
         from dashboards.serving import require_guarded as require_guarded_pages  # noqa: PLC0415
 
         require_guarded_pages(settings)
+    with listening_at(
+        settings.address, settings.api_port, what="the interface", settings="`skyline api --port` or SKYLINE_API_PORT"
+    ):
+        listener = bound(settings.address, settings.api_port)
     print(f"Interface    {root}/api/v1/openapi.json", flush=True)
     if not pages:
-        server.run()
+        with suppress(KeyboardInterrupt):  # how people end it
+            server.run([listener])
         return
     from dashboards.app import serve as serve_pages  # noqa: PLC0415 - panel takes seconds to load
 
-    api_thread = threading.Thread(target=server.run, name="api", daemon=True)
+    api_thread = threading.Thread(target=server.run, args=([listener],), name="api", daemon=True)
     api_thread.start()
     try:
         serve_pages(settings)

@@ -4,14 +4,11 @@ import sys
 
 from dashboards.app import serve
 from warehouse.guarded import Unguarded
+from warehouse.listening import CannotListen
 from warehouse.settings import Settings
 
 if __name__ == "__main__":
-    settings = Settings()
     try:
-        serve(settings)
-    except Unguarded as error:
+        serve(Settings())
+    except (Unguarded, CannotListen) as error:
         sys.exit(f"Error: {error}")
-    except OSError as error:
-        where = f"{settings.address}:{settings.port}"
-        sys.exit(f"Error: the pages cannot be served at {where}: {error.strerror}. Name another --port or --address.")

@@ -31,10 +31,12 @@ from dashboards.places import address_of, bound_connections, has_left
 from dashboards.room import room_for
 from dashboards.sockets import Allowance, bound_sockets
 from warehouse import logs
+from warehouse.listening import listening_at
 from warehouse.publish import NotPublished, Release
 from warehouse.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
+_OTHER_PORT = "`skyline serve --port` or SKYLINE_PORT"
 _ASSETS = Path(__file__).parent / "assets"
 _LOOK_FOR_RELEASE_MS = 5_000
 _WAIT_FOR_FIRST_RELEASE_MS = 1_500
@@ -49,7 +51,7 @@ def serve(settings: Settings, show: bool = False) -> None:
 
     Raises:
         Unguarded: strangers would be let in.
-        OSError: the port is taken, or the address is not of this machine.
+        CannotListen: the port is taken, or the address is not of this machine.
     """
     serving.require_guarded(settings)
     pn.extension("tabulator", design=theme.DESIGN, notifications=False)
@@ -69,18 +71,19 @@ def serve(settings: Settings, show: bool = False) -> None:
         *bringing.patterns(own, room),
         *documentation.patterns(),
     ]
-    server = pn.serve(
-        sessions,
-        address=settings.address,
-        port=settings.port,
-        title={page.slug or "/": f"{page.title} · Skyline" for page in pages},
-        static_dirs={"assets": str(_ASSETS)},
-        show=show,
-        start=False,
-        verbose=False,
-        admin=False,
-        **serving.options(settings, data, metrics, handlers),
-    )
+    with listening_at(settings.address, settings.port, what="the pages", settings=_OTHER_PORT):
+        server = pn.serve(
+            sessions,
+            address=settings.address,
+            port=settings.port,
+            title={page.slug or "/": f"{page.title} · Skyline" for page in pages},
+            static_dirs={"assets": str(_ASSETS)},
+            show=show,
+            start=False,
+            verbose=False,
+            admin=False,
+            **serving.options(settings, data, metrics, handlers),
+        )
     # Bokeh hands them out no other way.
     server._tornado.add_transform(serving.Headers)
     # No file has such a name; tornado fails where it looks for one.
@@ -94,6 +97,8 @@ def serve(settings: Settings, show: bool = False) -> None:
         server.run_until_shutdown()
     except KeyboardInterrupt:
         server.stop()
+    finally:
+        gc.unfreeze()  # DuckDB complains on the way out of what nobody gave back
 
 
 def spare_collections() -> None:

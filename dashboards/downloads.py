@@ -15,7 +15,7 @@ import polars as pl
 from dashboards.data import Data
 from dashboards.parts import formats
 from warehouse import spreadsheets
-from warehouse.columns import columns_of
+from warehouse.columns import columns_of, meanings_in
 from warehouse.publish import Release
 
 FORMS = ("csv", "json", "parquet")
@@ -59,13 +59,14 @@ def about(name: str, frame: pl.DataFrame, description: Mapping[str, Any], data: 
     """
     text = json.dumps(dict(description), default=str, ensure_ascii=False)
     from_files = origin(data, text)
+    query = description.get("query") or description.get("sql")
     return {
         "name": name,
         "what": description.get("what") or formats.label(name).capitalize(),
-        "columns": columns_of(frame),
+        "columns": columns_of(frame, meanings_in(str(query))),
         "source": description.get("source") or "worked out by Skyline from the release named below",
         **from_files,
-        "query": description.get("query") or description.get("sql"),
+        "query": query,
         **{key: value for key, value in description.items() if key not in {"what", "source", "query"}},
     }
 

@@ -43,9 +43,14 @@ class Measuring:
         self._turn = asyncio.Lock()
 
     @property
+    def folder(self) -> Path | None:
+        """Where the operator keeps checkpoints, if he named a folder."""
+        return self._settings.measure_checkpoints
+
+    @property
     def checkpoints(self) -> dict[str, Path]:
         """Checkpoints below the operator's folder, by their path in it (`name` or `organisation/name`)."""
-        folder = self._settings.measure_checkpoints
+        folder = self.folder
         if folder is None:
             return {}
         found = sorted([*folder.glob("*/config.json"), *folder.glob("*/*/config.json")])
@@ -54,7 +59,7 @@ class Measuring:
     @property
     def scored(self) -> dict[str, Path]:
         """What quality may be asked of: the checkpoints, and GGUF files below the operator's folder."""
-        folder = self._settings.measure_checkpoints
+        folder = self.folder
         if folder is None:
             return {}
         files = sorted([*folder.glob("*.gguf"), *folder.glob("*/*.gguf")])

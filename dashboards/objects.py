@@ -26,7 +26,7 @@ from dashboards.parts import formats
 from dashboards.parts.page import Content
 from dashboards.parts.templates import block
 from dashboards.readings import reading
-from warehouse.columns import columns_of, header
+from warehouse.columns import columns_of, header, meanings_in
 from warehouse.project import version
 from warehouse.publish import Release
 
@@ -181,7 +181,7 @@ def axis_labels(plot: figure) -> dict[str, str]:
 
 def _columns(chart: Chart) -> dict[str, dict[str, str]]:
     """What every column is; the unit of one that only its place on an axis explains is that of the axis."""
-    found, labels = columns_of(rows(chart)), axis_labels(chart.figure)
+    found, labels = columns_of(rows(chart), meanings_in(str(chart.query))), axis_labels(chart.figure)
     for renderer in chart.figure.renderers:
         for name, side in _sides(renderer.glyph, labels).items() if isinstance(renderer, GlyphRenderer) else ():
             unit = _UNIT.search(labels[side])

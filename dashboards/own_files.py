@@ -43,6 +43,8 @@ STATED_FIELDS = ("device", "model", "weight_format")
 MOST_FILES = 4
 _MOST_VISITORS = 32
 _READ_AT_ONCE, _MOST_WAITING = 2, 8
+_MOST_BYTES_OF_VISITOR, _MOST_BYTES = 256 << 20, 1 << 30
+"""What the rows of one visitor and of all together may hold: a compressed file holds many times its own bytes."""
 _LARGEST_CONFIG_BYTES = 200_000
 _PLACES: Mapping[str, Sequence[tuple[str, str]]] = {
     "leaderboard": (("Leaderboard", "leaderboard?snapshot={}"), ("Pareto fronts", "pareto?snapshot={}")),
@@ -77,6 +79,7 @@ class OwnFile:
         rows: Rows by the full name of their table.
         model: The model it describes, where it is one.
         is_in_inbox: Whether it went into the inbox as well.
+        held_bytes: Memory that its rows take.
     """
 
     name: str
@@ -91,6 +94,7 @@ class OwnFile:
     rows: Mapping[str, pl.DataFrame] = field(default_factory=dict, repr=False)
     model: Architecture | None = None
     is_in_inbox: bool = False
+    held_bytes: int = 0
     id: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def places(self) -> list[tuple[str, str]]:
@@ -187,7 +191,7 @@ class OwnFiles:
             raise NotTaken("This server already holds files of as many visitors as it allows; try again later.")
         if visitor is not None and len(visitor.files) >= MOST_FILES:
             raise NotTaken(f"{MOST_FILES} files are the most; remove one first.")
-        found = await self._read(name, payload, stated)
+        found = await self._read(name, payload, stated, visitor)
         if is_for_inbox and self.settings.own_files_kept and found.model is None:
             found = OwnFile(**{**found.__dict__, "is_in_inbox": True})
             _keep(self.settings.inbox, name, payload)
@@ -218,7 +222,22 @@ class OwnFiles:
         if before is not self._shared:
             before.close()
 
-    async def _read(self, name: str, payload: bytes, stated: Mapping[str, str]) -> OwnFile:
+    def _require_room(self, name: str, held_bytes: int, visitor: _Visitor | None) -> None:
+        """Nothing, if rows that take so much memory may be shown to a visitor beside what is shown to him and others.
+
+        Raises:
+            NotTaken: They may not; the message says whose files are too much.
+        """
+        own = sum(one.held_bytes for one in visitor.files) if visitor else 0
+        if own + held_bytes > _MOST_BYTES_OF_VISITOR:
+            raise NotTaken(
+                f"The rows of {name} take {held_bytes >> 20:,} MiB of memory; the most of all your files together is"
+                f" {_MOST_BYTES_OF_VISITOR >> 20} MiB."
+            )
+        if sum(one.held_bytes for each in self._visitors.values() for one in each.files) + held_bytes > _MOST_BYTES:
+            raise NotTaken("This server already holds as much of its visitors' files as it allows; try again later.")
+
+    async def _read(self, name: str, payload: bytes, stated: Mapping[str, str], visitor: _Visitor | None) -> OwnFile:
         if name == ADDRESS:
             return await self._of_hub(payload.decode("utf-8", "replace").strip())
         if (model := _config(name, payload)) is not None:
@@ -228,7 +247,7 @@ class OwnFiles:
         self._waiting += 1
         try:
             async with self._turns:
-                return await self._in_a_process(name, payload, stated)
+                return await self._in_a_process(name, payload, stated, visitor)
         except OSError as error:
             if not is_full(error):
                 raise
@@ -253,7 +272,9 @@ class OwnFiles:
         except ProfilingError as error:
             raise NotTaken(str(error)) from error
 
-    async def _in_a_process(self, name: str, payload: bytes, stated: Mapping[str, str]) -> OwnFile:
+    async def _in_a_process(
+        self, name: str, payload: bytes, stated: Mapping[str, str], visitor: _Visitor | None
+    ) -> OwnFile:
         """Read by what reads files for a refresh, ended with its children when it takes too long."""
         with tempfile.TemporaryDirectory(prefix="skyline-own-") as folder:
             file, out = Path(folder) / "file", Path(folder) / "out"
@@ -285,6 +306,7 @@ class OwnFiles:
                 ) from None
             if "problem" in fields:
                 raise NotTaken(fields["problem"])
+            self._require_room(name, int(fields["held_bytes"]), visitor)
             read = functools.partial(pl.read_parquet, glob=False)
             rows = {path.stem: await asyncio.to_thread(read, path) for path in sorted(out.glob("*.parquet"))}
         return OwnFile(name, rows=rows, **fields)

@@ -14,7 +14,7 @@ from bokeh.server import urls
 from panel.io.server import WSHandler
 
 from dashboards.places import address_of
-from dashboards.room import Room, Share
+from dashboards.room import Room, Share, held_bytes
 from warehouse.addresses import is_loopback
 
 LOGGER = logging.getLogger(__name__)
@@ -68,8 +68,10 @@ class Socket(WSHandler):
         if not is_loopback(address) and not self.allowance.spend(address, len(fragment)):
             self.close(_BEYOND, "This address has sent too much; come back in some minutes.")
             return
-        if self.connection is not None and not self._sent(self.connection.session, address).take(len(fragment)):
-            return
+        if self.connection is not None:
+            share = self._sent(self.connection.session, address)
+            if not share.take(held_bytes(fragment)):
+                return
         await super().on_message(fragment)
 
     def _sent(self, session: Any, address: str) -> Share:

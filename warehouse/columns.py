@@ -76,12 +76,32 @@ def unit_of(name: str) -> str:
     return next((unit for end, unit in _UNIT_AT_THE_END.items() if unit and plain.endswith(end)), "")
 
 
-def columns_of(frame: pl.DataFrame) -> dict[str, dict[str, str]]:
-    """What every column of a frame is: its type, its unit and, where a contract has it, its meaning."""
+def meanings_in(sql: str) -> Mapping[str, str]:
+    """What columns mean in the tables that a statement names; what means something else in another of them is left out.
+
+    Args:
+        sql: A statement, or any text; tables go by their full names, such as `core.models`.
+    """
+    named = set(re.findall(r"\b(?:core|marts|meta)\.\w+", sql))
+    meanings: dict[str, set[str]] = {}
+    for table in (*TABLES, *VIEWS):
+        if table.relation in named:
+            for column in table.columns:
+                meanings.setdefault(column.name, set()).add(column.meaning)
+    return {name: next(iter(texts)) for name, texts in meanings.items() if len(texts) == 1}
+
+
+def columns_of(frame: pl.DataFrame, meanings: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What every column of a frame is: its type, its unit and, where that is stated, its meaning.
+
+    Args:
+        frame: Rows.
+        meanings: What its columns mean, by name; a name means different things in different tables.
+    """
     return {
         name: {
             "type": _type(dtype), "unit": unit_of(name) if dtype.is_numeric() else "",
-            "meaning": column.meaning if (column := _contract_columns().get(name)) else "",
+            "meaning": meanings.get(name, ""),
         }
         for name, dtype in frame.schema.items()
     }  # fmt: skip

@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -62,12 +61,11 @@ def length(text: str | int) -> int:
     Raises:
         BadParameter: It is no length.
     """
-    from profiling.answers.lengths import tokens  # noqa: PLC0415 - numpy loads only when needed
+    from profiling.answers.lengths import length as asked  # noqa: PLC0415 - numpy loads only when needed
     from profiling.errors import InvalidWorkload  # noqa: PLC0415
 
     try:
-        # What no context can be is refused where contexts are known.
-        return int(text) if re.fullmatch(r"-?\d{1,18}", str(text).strip()) else tokens(text)
+        return asked(text)
     except InvalidWorkload as error:
         raise typer.BadParameter(str(error)) from error
 

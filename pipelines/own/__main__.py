@@ -38,6 +38,7 @@ def main(file: Path, out: Path) -> None:
                 "kind": own_file.kind, "key": own_file.key, "what": own_file.what, "rows_read": own_file.rows_read,
                 "rows_loaded": own_file.rows_loaded, "problems": own_file.problems[:MOST],
                 "more_problems": max(len(own_file.problems) - MOST, 0), "notes": own_file.notes,
+                "held_bytes": sum(frame.estimated_size() for frame in own_file.tables.values()),
             }
         )
     )  # fmt: skip

@@ -26,6 +26,7 @@ from pipelines.sources.measurements.read import rows_of
 from pipelines.sources.measurements.recognition import SOURCE as MEASUREMENTS
 from pipelines.sources.measurements.rows import Stated, UnknownMeasurements, frame_of
 from pipelines.sources.profiles import read as profile_bundles
+from pipelines.sources.profiles.recognition import SOURCE as PROFILE_BUNDLES
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore
 from pipelines.sources.recognition import UNRECOGNISED, recognise
 from pipelines.sources.votes.files import UnreadableVotes
@@ -331,6 +332,6 @@ _READERS: Mapping[str, Callable[[RawSnapshot, Settings, Path, Stated], OwnFile]]
     VOTES: _votes,
     BOARDS: _arena_board,
     MEASUREMENTS: _measurements,
-    profile_bundles.SOURCE: _bundle,
+    PROFILE_BUNDLES: _bundle,
 }
 """What pages can show, by the source that recognised it; boards are read as they are declared."""

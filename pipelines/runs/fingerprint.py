@@ -11,17 +11,20 @@ from warehouse.settings import Settings
 
 _PACKAGES = ("pipelines", "analytics", "warehouse", "profiling")
 _LIBRARIES = ("polars", "duckdb", "numpy", "moocore")
-_MADE_FROM = frozenset({".py", ".sql", ".csv", ".toml", ".json"})
 
 
+@cache
 def digest_of(*parts: str) -> str:
-    """Digest of code and facts: files and folders, named from the folder that holds our packages."""
+    """Digest of code and facts: files and folders, named from the folder that holds our packages.
+
+    Whatever lies there counts, but for what Python compiled: a list of suffixes would miss the next kind of facts.
+    """
     total = hashlib.sha256()
     root = Path(__file__).resolve().parents[2]
     for part in parts:
         folder = root / part
         for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
-            if path.suffix in _MADE_FROM:
+            if "__pycache__" not in path.parts and path.is_file():
                 total.update(f"{path.relative_to(root)}:".encode())
                 total.update(path.read_bytes())
     for library in _LIBRARIES:
@@ -29,7 +32,6 @@ def digest_of(*parts: str) -> str:
     return total.hexdigest()
 
 
-@cache
 def code() -> str:
     """Digest of all code and facts that derive tables, and of the libraries they use."""
     return digest_of(*_PACKAGES)

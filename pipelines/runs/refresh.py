@@ -11,9 +11,10 @@ from pipelines.runs.fingerprint import fingerprint
 from pipelines.runs.progress import listening
 from pipelines.runs.writer_lock import Hold, only_writer
 from pipelines.sources.accounts import WHOLE_FILE
-from pipelines.sources.collect import Collection, collect
+from pipelines.sources.collect import collect
 from pipelines.sources.mend import mend as mend_raw
 from pipelines.sources.raw_store import RawStore
+from pipelines.sources.source_files import Collection
 from warehouse.contracts.sources import REJECTED_ROWS
 from warehouse.files import vacated, write_text
 from warehouse.publish import Release, current

@@ -3,24 +3,22 @@
 import datetime as dt
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from pipelines.sources.boards.declaration import Board, Declared, declared
-from pipelines.sources.boards.fetch import SourceDown, fetch
+from pipelines.sources.boards.declaration import Declared, declared
 from pipelines.sources.boards.recognition import NoBoard
 from pipelines.sources.dates import today
 from pipelines.sources.gzipped import NotUnpacked, plain_name, suffix_of, unpacked
-from pipelines.sources.hub import client as huggingface
-from pipelines.sources.hub.client import Hub, HubFile
 from pipelines.sources.inbox import Dropped, Marks, code_of_readers, dropped_bundle, dropped_file, is_inbox
-from pipelines.sources.profiles.read import is_bundle
+from pipelines.sources.profiles.recognition import is_bundle
 from pipelines.sources.raw_index import HalfFile, Index
-from pipelines.sources.raw_store import SET_ASIDE, Broken, Manifest, RawSnapshot, RawStore, digest
+from pipelines.sources.raw_store import SET_ASIDE, Broken, Manifest, RawStore, digest
 from pipelines.sources.recognised import Recognised
 from pipelines.sources.recognition import PROSE, SUFFIXES, UNRECOGNISED, recognise
+from pipelines.sources.source_files import LARGEST_FILE_BYTES, Collection, NothingFound, Report, SourceFile
 from profiling.measure.bundle import COMPLETE, UnusableBundle, is_complete, pack
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.reference_files import FOLDER
@@ -31,45 +29,8 @@ BUNDLED = "bundled"
 ONLINE = "online"
 BOARD = "board:"
 """Before the name of a declared board: that source alone, online."""
-LARGEST_FILE_BYTES = 1 << 30
 MEASURED = FOLDER / "measured"
 """Bundles that this project measured itself."""
-
-Report = Callable[[str], None]
-
-
-class NothingFound(LookupError):
-    """A source holds nothing that could be read."""
-
-
-@dataclass
-class Collection:
-    """What collecting brought.
-
-    Attributes:
-        new: Files stored now.
-        known: How many files were stored before.
-        set_aside: Name and reason of every file that no layout accounts for.
-        unreachable: Dataset and reason of each that the hub did not deliver while others came.
-    """
-
-    new: list[RawSnapshot] = field(default_factory=list)
-    known: int = 0
-    set_aside: list[tuple[str, str]] = field(default_factory=list)
-    unreachable: list[tuple[str, Exception]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _SourceFile:
-    uri: str
-    suffix: str
-    payload: bytes
-    revision: str | None = None
-    dropped: Dropped | None = None
-    is_licensed: bool = True
-    is_named: bool = False
-    board: str | None = None
-    folder: str = ""
 
 
 def collect(sources: Sequence[str], settings: Settings, report: Report = lambda _: None) -> Collection:
@@ -120,7 +81,7 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
 
 
 def _store(
-    file: _SourceFile, store: RawStore, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
+    file: SourceFile, store: RawStore, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
 ) -> bool:
     """Store what was found unless it is stored; return whether some source reads it."""
     sha256 = digest(file.payload)
@@ -176,7 +137,7 @@ def _store(
     return True
 
 
-def _manifest(file: _SourceFile, recognised: Recognised) -> Manifest:
+def _manifest(file: SourceFile, recognised: Recognised) -> Manifest:
     licence, now = recognised.licence if file.is_licensed else None, dt.datetime.now(dt.UTC)
     identity = (recognised.source, recognised.layout, recognised.subject, recognised.as_of)
     return Manifest(*identity, file.uri, file.revision, licence, now, recognised.is_dated)
@@ -184,7 +145,7 @@ def _manifest(file: _SourceFile, recognised: Recognised) -> Manifest:
 
 def _source_files(
     source: str, settings: Settings, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
-) -> Iterator[_SourceFile]:
+) -> Iterator[SourceFile]:
     if source == BUNDLED:
         reference = resources.files("warehouse").joinpath("reference")
         folders = ("leaderboards", "boards")
@@ -192,52 +153,28 @@ def _source_files(
         bundled.append(reference.joinpath("arena_published_ratings.csv"))
         for file in sorted(bundled, key=lambda file: file.name):
             if Path(file.name).suffix in SUFFIXES:
-                yield _SourceFile(f"bundled/{file.name}", Path(file.name).suffix, file.read_bytes())
+                yield SourceFile(f"bundled/{file.name}", Path(file.name).suffix, file.read_bytes())
         for folder in sorted(MEASURED.glob(f"*{BUNDLE_SUFFIX}")):
             yield from _packed(folder, f"bundled/{folder.name}", part)
     elif source == ONLINE or source.startswith(f"{ONLINE}:"):
+        from pipelines.sources.online import of_board, of_hub  # noqa: PLC0415 - httpx loads only where it is asked
+
         prefix = source.partition(":")[2]
-        yield from _online(prefix, settings, index, part, report)
+        yield from of_hub(prefix, settings, index, part, report)
         for one in boards.values() if not prefix else ():
-            yield from _of_board(one.board, settings, index, part, report)
+            yield from of_board(one.board, settings, index, part, report)
     elif source.startswith(BOARD):
         if (declared_board := boards.get(source.removeprefix(BOARD))) is None:
             raise NothingFound(
                 f"No board {source.removeprefix(BOARD)} is declared; `skyline boards` lists those that are."
             )
-        yield from _of_board(declared_board.board, settings, index, part, report)
+        from pipelines.sources.online import of_board  # noqa: PLC0415
+
+        yield from of_board(declared_board.board, settings, index, part, report)
     else:
         marks = Marks(settings) if is_inbox(Path(source), settings) else None
         dropped = _in_inbox(Path(source), settings)
         yield from (replace(one, dropped=one.dropped or dropped) for one in _walk(Path(source), part, marks))
-
-
-def _of_board(
-    board: Board, settings: Settings, index: Index, part: Collection, report: Report
-) -> Iterator[_SourceFile]:
-    """Files of one declared board that changed; one that is down keeps no other from being loaded."""
-
-    def known(count: int) -> None:
-        part.known += count
-
-    def fetched(file: HubFile) -> bool:
-        return index.has_fetched(file.uri, file.sha256)
-
-    try:
-        for file in fetch(board, settings, fetched, known) if any(file.address for file in board.files) else ():
-            uri = file.address if file.address.startswith("hf://") and "@" in file.address else file.name
-            try:
-                payload = unpacked(file.payload, file.name, LARGEST_FILE_BYTES)
-            except NotUnpacked as error:
-                part.set_aside.append((uri, str(error)))
-                continue
-            yield _SourceFile(
-                plain_name(uri), suffix_of(file.name), payload, file.revision, is_licensed=file.is_licensed,
-                is_named=True, board=board.name,
-            )  # fmt: skip
-    except SourceDown as error:
-        part.unreachable.append((board.name, error))
-        report(f"not reached {board.name}: {error}")
 
 
 def _in_inbox(path: Path, settings: Settings) -> Dropped | None:
@@ -245,7 +182,7 @@ def _in_inbox(path: Path, settings: Settings) -> Dropped | None:
     return dropped_bundle(path, settings.inbox) if is_bundle(path) and is_inbox(path.parent, settings) else None
 
 
-def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[_SourceFile]:
+def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[SourceFile]:
     """Files and bundles below a path; of the inbox those that its marks do not know, each with its state."""
     if not root.exists():
         raise NothingFound(f"{root} does not exist; give a file, a folder, `{BUNDLED}` or `{ONLINE}`.")
@@ -281,18 +218,18 @@ def _walk(root: Path, part: Collection, marks: Marks | None = None) -> Iterator[
                 yield from (replace(file, dropped=dropped) for file in _read(path, root, part))
 
 
-def _packed(folder: Path, uri: str, part: Collection) -> Iterator[_SourceFile]:
+def _packed(folder: Path, uri: str, part: Collection) -> Iterator[SourceFile]:
     """A folder of measurements as one file; one that is still being copied waits."""
     if not is_complete(folder):
         part.set_aside.append((uri, f"{folder.name} is still being written or copied: it has no {COMPLETE}"))
         return
     try:
-        yield _SourceFile(uri, ".tar", pack(folder))
+        yield SourceFile(uri, ".tar", pack(folder))
     except (UnusableBundle, OSError) as error:
         part.set_aside.append((uri, str(error)))
 
 
-def _read(path: Path, root: Path, part: Collection) -> Iterator[_SourceFile]:
+def _read(path: Path, root: Path, part: Collection) -> Iterator[SourceFile]:
     uri = _address(path, root)
     name = uri.rpartition("/")[2]
     if suffix_of(name) not in SUFFIXES:
@@ -310,7 +247,7 @@ def _read(path: Path, root: Path, part: Collection) -> Iterator[_SourceFile]:
         else:
             with path.open("rb") as stream:
                 payload = stream.read(LARGEST_FILE_BYTES + 1)  # it may have grown
-            yield _SourceFile(
+            yield SourceFile(
                 plain_name(uri), suffix_of(name), unpacked(payload[:LARGEST_FILE_BYTES], name, LARGEST_FILE_BYTES),
                 is_named=path == root, folder=path.absolute().parent.name,
             )  # fmt: skip
@@ -331,39 +268,3 @@ def _leads_outside(path: Path, root: Path) -> str | None:
     if path == root or not path.is_symlink() or path.resolve().is_relative_to(root.resolve()):
         return None
     return f"{_address(path, root)} is a link that leads outside the folder; name its target as a separate source"
-
-
-def _online(prefix: str, settings: Settings, index: Index, part: Collection, report: Report) -> Iterator[_SourceFile]:
-    with Hub(settings) as hub:
-        listings: list[tuple[str, Iterable[HubFile]]] = [(f"results of {prefix}", _results(hub, prefix))]
-        if not prefix:
-            listings = [(file.dataset, [file]) for file in huggingface.PUBLISHED_TABLES]
-            listings.append((huggingface.ARENA_DATASET, _arena(hub)))
-        for dataset, listing in listings:
-            try:
-                for file in listing:
-                    # A commit never changes: what was fetched from it once need not be fetched again.
-                    if index.has_fetched(file.uri, file.sha256):
-                        part.known += 1
-                    else:
-                        yield _SourceFile(file.uri, Path(file.path).suffix, hub.download(file), file.revision)
-            except (huggingface.NotOnHub, huggingface.HubUnavailable) as error:
-                # One dataset out of reach must not keep the others from being loaded.
-                part.unreachable.append((dataset, error))
-                report(f"not reached {dataset}: {error}")
-
-
-def _arena(hub: Hub) -> Iterator[HubFile]:
-    dataset = huggingface.ARENA_DATASET
-    yield from hub.files(dataset, hub.commit(dataset), ".parquet")
-
-
-def _results(hub: Hub, prefix: str) -> Iterator[HubFile]:
-    absent = []
-    for dataset in huggingface.RESULT_TREES:
-        try:
-            yield from hub.files(dataset, hub.commit(dataset), ".json", prefix)
-        except huggingface.NotOnHub as error:
-            absent.append(error)
-    if len(absent) == len(huggingface.RESULT_TREES):
-        raise absent[0]

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from pipelines.sources.gzipped import suffix_of
-from pipelines.sources.profiles.read import is_bundle
+from pipelines.sources.profiles.recognition import is_bundle
 from pipelines.sources.recognition import SUFFIXES
 from profiling.measure.bundle import is_complete
 from warehouse.files import printable, read_object, write_text

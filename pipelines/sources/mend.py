@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipelines.sources.collect import BUNDLED, collect
-from pipelines.sources.hub.client import Hub, HubFile, HubUnavailable, NotOnHub
 from pipelines.sources.inbox import Marks
 from pipelines.sources.raw_store import Manifest, RawStore, digest
 from warehouse.settings import Settings
@@ -52,6 +51,8 @@ def _refetch(manifest: Manifest, sha256: str, store: RawStore, settings: Setting
     match = _ON_HUB.fullmatch(manifest.uri)
     if match is None:
         return "name its file or folder with --source, or restore raw/ from a backup"
+    from pipelines.sources.hub.client import Hub, HubFile, HubUnavailable, NotOnHub  # noqa: PLC0415 - httpx, for this
+
     try:
         with Hub(settings) as hub:
             payload = hub.download(HubFile(match[1], match[3], match[2]))

@@ -10,7 +10,7 @@ from pipelines.sources.dates import UndatedFile, WrongDate, require_plausible
 from pipelines.sources.kernels import recognition as kernels
 from pipelines.sources.leaderboards import recognition as leaderboards
 from pipelines.sources.measurements import recognition as measurements
-from pipelines.sources.profiles import read as profiles
+from pipelines.sources.profiles import recognition as profiles
 from pipelines.sources.recognised import Recognised, Unread
 from pipelines.sources.tables import UnreadableFile
 from profiling.measure.bundle import UnusableBundle

@@ -25,3 +25,14 @@ def tokens(text: str | int) -> int:
     if not found or length < 1 or length != int(length):
         raise InvalidWorkload(f"{text!r} is not a length in tokens; write 4096, 32k (32,768) or 1M (1,048,576)")
     return int(length)
+
+
+def length(text: str | int) -> int:
+    """A number of tokens as somebody asks for it: a whole number as it stands, anything else as `tokens` reads it.
+
+    Whole numbers that no context can have are refused where contexts are known.
+
+    Raises:
+        InvalidWorkload: It is no length; the message says how one is written.
+    """
+    return int(text) if re.fullmatch(r"-?\d{1,18}", str(text).strip()) else tokens(text)

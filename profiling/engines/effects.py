@@ -15,7 +15,7 @@ import numpy as np
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine, device_class, issues_in_turn, product_rate, vector_rate
 from profiling.errors import UnsupportedPrecision
-from profiling.models.architecture import Architecture
+from profiling.models.architecture import Architecture, fact_of
 from profiling.models.steps import AttentionCore
 from profiling.roofline.workload import Precision
 
@@ -120,6 +120,7 @@ _FORMATS = ((16, "16 bits"), (7, "8 bits"), (3.7, "4 bits"), (0, "2 and 3 bits")
 """Least bits per weight of the formats that share effects: below four bits tables are looked up to open them."""
 
 
+@fact_of
 def attention_of(model: Architecture, kernel: str) -> str:
     """What effects on attention depend on: the kernel, or `chosen` where it attends entries that others chose or made.
 

@@ -69,6 +69,7 @@ def generate(
             "tokens": len(made), "ttft_p50_s": times[0], "inter_token_values_s": times[1:],
             "inter_token_p50_s": statistics.median(times[1:]) if times[1:] else None, "latency_s": sum(times),
             "tokens_per_s": len(made) / sum(times), "requests": 1, "errors": 0, **usage.row(len(made)), **memory,
+            **({} if times[1:] else {"inter_token_p50_s_why": "the answer has one token"}),
         },
     )  # fmt: skip
     if out is not None:

@@ -50,6 +50,7 @@ _MODES = frozenset(
 _SIZE = re.compile(r"\d+(?:\.\d+)?[bmt]|\d+x\d+b|[ae]\d+(?:\.\d+)?b")
 _VERSION = re.compile(r"v?\d+(?:\.\d+)*")
 _DATE = re.compile(r"2[0-9](?:0[1-9]|1[0-2])|0[1-9][0-3][0-9]|1[0-2][0-3][0-9]|0[1-9]|20[2-9][0-9]")
+_NUMBERED = re.compile(r"-v(\d+(?:\.\d+)+)(?=-|$)")
 _ASIDE = re.compile(
     r"\([^()]*\)|\[[^\[\]]*\]|_(?:thinking|high|medium|low|max|minimal|xhigh|none|unknown)\b", re.IGNORECASE
 )
@@ -226,25 +227,35 @@ def _originals_first(names: Iterable[str]) -> list[str]:
 
 
 def _of_tag(text: str, family: str, tag: str, choices: Collection[str]) -> ModelName:
-    usual, why = ollama.usual_format(family, tag)
-    tag, size = ollama.size_of(family, tag)
-    form = stated_format(tag, of_gguf=True)
-    form, why = (form, "the format it names") if form else (usual, why)
+    form, why = ollama.format_of(family, tag)
+    release = ollama.release_of(family, tag)
     evidence = f"Ollama's tag; {why}"
-    hub_id = ollama.hub_id_of(family, size)
-    if hub_id and words(tag.removeprefix(size)) <= words(hub_id):  # not another release, which the tag names
+    if hub_id := ollama.hub_id_of(family, release):
         named = _of_hub_id(text, hub_id, form, choices)
         return replace(named, evidence=f"{evidence}; {named.evidence}") if named.evidence else named
-    query = words(f"{family}-{tag}")
-    if "text" in query:  # what Ollama calls weights that nobody tuned
-        query = query - {"text"}
-    elif not query & {"instruct", "base", "thinking"}:
-        # Ollama's tags are instruction-tuned models unless they say otherwise.
-        tuned = _of_words(text, "-".join([family, tag, "instruct"]), form, choices, exact=True)
-        if tuned.catalogue_id:
-            return replace(tuned, evidence=f"{evidence}; {tuned.evidence}")
-    named = _of_words(text, "-".join(sorted(query)), form, choices)
+    named = _of_release(text, f"{family}-{release}", form, choices)
     return replace(named, evidence=f"{evidence}; {named.evidence}") if named.evidence else named
+
+
+def _of_release(text: str, release: str, form: str | None, choices: Collection[str]) -> ModelName:
+    """What a tag of Ollama's in full means by its words, which are those of a tuned model unless they say otherwise."""
+    rest: list[frozenset[str]] = []
+    # yi:34b-chat-v1.5 is Yi-1.5-34B-Chat
+    for phrase in dict.fromkeys((release, _NUMBERED.sub(r"-\1", release))):
+        query = words(phrase)
+        if "text" in query:  # what Ollama calls weights that nobody tuned
+            trained = [query - {"text"}, query - {"text"} | {"base"}]
+        elif query & {"instruct", "base", "thinking"}:
+            trained = [query]
+        else:
+            trained = [query | {"instruct"}, query]
+        for reading in trained:
+            named = _of_words(text, "-".join(sorted(reading)), form, choices, exact=True)
+            if named.catalogue_id:
+                return named
+        rest.append(trained[-1])
+    answers = [_of_words(text, "-".join(sorted(reading)), form, choices) for reading in rest]
+    return next((named for named in answers if named.catalogue_id), answers[0])
 
 
 def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str]) -> ModelName:
@@ -317,6 +328,8 @@ def _named(
     if not found and not exact:
         found = _by_parameters(query, choices)
     named_whole = bool(found) and words(found[0]) == query
+    if found and _plain(words(found[0]) - query) and (shaped := _of_same_shape(query, choices)):
+        found = []  # a word left unsaid is that of another model: Qwen2 7B Instruct is not Qwen2-VL
     if not exact and not named_whole and (shaped := _thought_about(query, choices)):
         evidence = f"by its words; {shaped} thinks where it is asked to"
         return ModelName(text, shaped, shaped, form, evidence=evidence)
@@ -358,18 +371,16 @@ def _by_parameters(query: frozenset[str], choices: Collection[str]) -> list[str]
         return []
     parameters = float(size[:-1]) * {"m": 1e6, "b": 1e9, "t": 1e12}[size[-1]]
     unsized = [name for name in choices if not any(_SIZE.fullmatch(word) for word in words(name))]
-    return [
-        name
-        for name in _matching(query - {size}, unsized)
-        if name in catalogue() and abs(_parameters(name) / parameters - 1) < _SIZE_TOLERANCE
-    ]
+    named = _matching(query - {size}, unsized)
+    return [name for name in named if abs(_parameters(name) / parameters - 1) < _SIZE_TOLERANCE]
 
 
 @cache
 def _parameters(name: str) -> float:
-    """Parameters of a model of the catalogue; 0 where its family is not known."""
+    """Parameters of a model whose shapes are known; 0 where its family is not known."""
+    named, _ = same_shapes().get(name, (name, None))
     try:
-        return catalogue()[name].architecture().parameters_total
+        return catalogue()[named].architecture().parameters_total if named in catalogue() else 0.0
     except ProfilingError:
         return 0.0
 

@@ -30,7 +30,11 @@ def _fp8(stated: Mapping[str, Any], config: Mapping[str, Any]) -> Scheme:
     width = Width(8 + scales, "fp8", 128 if scales else 1)
     widths = all_of(width)
     name = "fp8-block" if scales else "fp8"
-    if str(config.get("expert_dtype", "")).casefold() in {"fp4", "mxfp4"}:
+    text = config.get("text_config")
+    if (text if isinstance(text, Mapping) else config).get("engram_layer_ids"):  # DeepSeek V4.1
+        widths["embedding"] = width
+        notes = (*notes, "tables of n-grams are stored as narrow as matrices; that of tokens is counted so too")
+    if str(config.get("expert_dtype") or stated.get("expert_dtype") or "").casefold() in {"fp4", "mxfp4"}:
         widths["experts"] = Width(4.25, "fp8", MICRO_TILE)
         name = f"{name}, experts mxfp4"
     if stated.get("moe_quant_algo") == "NVFP4":

@@ -18,7 +18,8 @@ _TOWERS = {
     "talker_config": "speech decoder", "token2wav_config": "speech synthesis",
 }  # fmt: skip
 # Towers whose feed-forward blocks have a gate: three matrices instead of two.
-_GATED = ("pixtral", "qwen2_5_vl", "qwen2_5_omni_vision", "exaone4_5", "glm", "gemma4", "mimo", "llama4_gated")
+_GATED = ("pixtral", "qwen2_5_vl", "qwen2_5_omni_vision", "exaone4_5", "glm", "gemma4", "mimo", "llama4_gated",
+          "deepseek_v41")  # fmt: skip
 _MERGES = {"gemma4_vision": 3, "qwen2_5_vl": 2, "qwen2_vl": 2, "qwen2_5_omni_vision_encoder": 2}
 """Patches along a side that make a token, where a config leaves it to transformers' default."""
 _HEADS = ("num_attention_heads", "num_heads", "encoder_attention_heads", "n_heads", "vt_num_attention_heads")
@@ -32,7 +33,7 @@ _PROJECTORS: Mapping[str, str] = {
     "mistral3": "mv vt tt", "lfm2_vl": "mp pt", "inkling2": "mp pt", "minimax_m3_vl": "vt tt nt tt",
     "glm4v": "mt tt tw tw wt", "glm4v_moe": "mt tt tw tw wt",
     **dict.fromkeys(("glm5_next", "glm_ocr"), "mo oo ow ow wo"),
-    "glm46v": "mt tt tw tw wt", "paddleocr_vl": "mm mt", "cohere2_vision": "ma ht",
+    "glm46v": "mt tt tw tw wt", "deepseek_v41": "mt tt", "paddleocr_vl": "mm mt", "cohere2_vision": "ma ht",
 }  # fmt: skip
 """Matrices from the tower to the decoder by the model type of the whole, as transformers builds them: each from one
 width to another. v the tower's, m that of merged patches, t and n the decoder's, once and of merged tokens, o what the
@@ -114,7 +115,7 @@ def tower_parameters(
     """
     tower = _inner(tower)
     layers, hidden, wide, gated = _widths(tower)
-    if not layers or not hidden:
+    if not layers or not hidden or tower.get("moe_intermediate_size"):  # experts, as many as the layer is high
         return None
     patch = size_of(tower, "patch_size", "spatial_patch_size")
     projector = sum(inside * outside for inside, outside in _projector(config or {}, tower, hidden, decoder_width))
@@ -150,7 +151,10 @@ def _merge(tower: Mapping[str, Any]) -> int:
     """Patches along a side that make a token; 0 where not stated."""
     kernel = tower.get("merge_kernel_size")
     side = kernel[0] if isinstance(kernel, list) and kernel else None
-    return size_of({**tower, "side": side}, "spatial_merge_size", "pooling_kernel_size", "merge_size", "side")
+    names: tuple[str, ...] = ("spatial_merge_size", "pooling_kernel_size", "merge_size", "side")
+    if str(tower.get("model_type", "")).startswith("deepseek_v41"):
+        names = (*names, "downsample_ratio")
+    return size_of({**tower, "side": side}, *names)
 
 
 def _projector(
@@ -345,6 +349,10 @@ def _ahead(config: Mapping[str, Any], text: Mapping[str, Any], model: Architectu
     last = model.main.layers[model.main.order[-1] if model.main.order else -1]
     if model.model_type.startswith(_DENSE_AHEAD):
         last = next((layer for layer in model.main.layers if not layer.experts), last)
-    each = sum(step.parameters for step in last.steps) + 2 * hidden**2 + 3 * hidden
+    fewer = size_of(text, "dspark_n_routed_experts")  # DeepSeek V4.1 predicts ahead with fewer experts
+    each = sum(
+        step.parameters_each * fewer if fewer and isinstance(step, Experts) else step.parameters for step in last.steps
+    )
+    each += 2 * hidden**2 + 3 * hidden
     layers = "layer that predicts ahead" if ahead == 1 else "layers that predict ahead"
     yield Uncounted(f"{ahead} {layers} (MTP)", ahead * each, is_tower=False, mtp_layers=ahead)

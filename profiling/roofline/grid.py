@@ -228,7 +228,7 @@ def _totals(questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, pro
         if predictable and engine.reference_kernels:
             cuts = [
                 Cut(
-                    block.cut, axes.factors(block.model, block.workload)[row],
+                    block.cut, block.factors[row],
                     _link(device, block.workload.parallelism),
                 )
                 for block in predictable
@@ -254,6 +254,8 @@ class _Block:
     cut: Sequence[Operator]
     """Operators of the pass as the engine cuts it."""
     calibrated: npt.NDArray[np.bool_]
+    factors: Array
+    """As `_Axes.factors` gives them."""
 
     @classmethod
     def of(cls, model: Architecture, workload: Workload, axes: _Axes) -> _Block:
@@ -281,7 +283,7 @@ class _Block:
             sums.likely[...] += seconds * factors[..., PLACES[name]]
         rest = sums.likely.copy()
         sums.add([load for load in parts if load.operator_class in calibrated], rates, bound=both, likely=True)
-        return cls(model, workload, found, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool))
+        return cls(model, workload, found, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool), factors)
 
     def predict(self, row: int, part: CalibratedPart, index: int) -> None:
         """Puts the answer of calibrations in place of the defaults for one accelerator."""

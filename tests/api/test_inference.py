@@ -14,6 +14,7 @@ from tests.answering import answering, tiny_checkpoint, tiny_gguf
 from tests.speaking import speaking
 from warehouse.settings import Settings
 
+_REASON = {"joules_per_token": "energy_why"}
 ASKED = {"checkpoint": "tiny", "prompt": "hello"}
 
 
@@ -85,7 +86,12 @@ def test_a_checkpoint_answers_and_says_what_it_took(tmp_path: Path) -> None:
     tiny_checkpoint(tmp_path / "models" / "tiny", "llama")
     with client(tmp_path, api_inference=True, measure_checkpoints=str(tmp_path / "models")) as made:
         response = made.post("/api/v1/inference", json=ASKED | {"new_tokens": 4, "precision": "float32"})
+        short = made.post("/api/v1/inference", json=ASKED | {"new_tokens": 1, "precision": "float32"}).json()
     assert response.status_code == 200, response.text
+    for measured in (short["answer"], *short["modules"]):
+        nulls = [name for name, value in measured.items() if value is None]
+        assert [name for name in nulls if not measured.get(_REASON.get(name, f"{name}_why"))] == []
+    assert short["answer"]["inter_token_p50_s"] is None
     answered = response.json()
     assert 1 <= answered["answer"]["tokens"] <= 4
     assert 0 < answered["answer"]["utilisation_share"] <= 1

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.events import EngineEventData
+from dagster._core.utils import make_new_run_id
 
 import pipelines.definitions
 import pipelines.defs.jobs
@@ -42,7 +44,15 @@ def of_dagster(settings: Settings, **config: object) -> None:
     home = WrittenHome(folder=str(settings.home))
     job = pipelines.definitions.defs.resolve_job_def(pipelines.defs.jobs.REFRESH.name)
     with only_writer(settings, patience_s=60), dg.DagsterInstance.get() as instance:
-        done = job.execute_in_process(instance=instance, run_config={**QUIET, **config}, resources={"skyline": home})
+        run_id, process = make_new_run_id(), os.getpid()
+        # A worker of Dagster's names its process before its run is taken for started, at whatever moment it is killed.
+        named = EngineEventData.in_process(process)
+        instance.report_engine_event(
+            f"Started process for run (pid: {process}).", None, named, None, None, job.name, run_id
+        )
+        done = job.execute_in_process(
+            instance=instance, run_config={**QUIET, **config}, resources={"skyline": home}, run_id=run_id
+        )
     if not done.success:
         raise SystemExit(1)
 

@@ -26,6 +26,7 @@ from pipelines.sources.leaderboards.recognition import LEADERBOARD, PUBLISHED_FR
 from pipelines.sources.measurements.read import read_measurements
 from pipelines.sources.measurements.rows import UnknownMeasurements
 from pipelines.sources.profiles import read as stored_bundles
+from pipelines.sources.profiles.recognition import SOURCE as PROFILE_BUNDLES
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore, digest
 from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
 from pipelines.sources.votes.files import UnreadableVotes
@@ -188,7 +189,7 @@ _LOADERS: Mapping[str, Callable[[RawStore], bool]] = {
     RELEASE_DATES: _boards,
     VOTES: _votes,
     KERNELS: _kernels,
-    stored_bundles.SOURCE: _bundles,
+    PROFILE_BUNDLES: _bundles,
 }
 
 

@@ -20,10 +20,11 @@ from pipelines.defs.frontier.front_of_file import UnusableTable, front_of_file
 from pipelines.defs.sources.sensors import bundles
 from pipelines.lib.resources import Home
 from pipelines.sources import tables
-from pipelines.sources.collect import NothingFound, collect
+from pipelines.sources.collect import collect
 from pipelines.sources.inbox import new_bundles, new_files
 from pipelines.sources.raw_store import BrokenManifest, RawStore
 from pipelines.sources.recognition import UNRECOGNISED, recognise
+from pipelines.sources.source_files import NothingFound
 from pipelines.sources.tables import UnreadableFile, read_as_text
 from pipelines.sources.votes.files import UnreadableVotes
 from profiling.errors import ProfilingError

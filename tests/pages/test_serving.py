@@ -5,6 +5,7 @@ import functools
 import json
 import logging
 import re
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from dashboards.places import WRONG_PASSWORDS_PER_MINUTE, Places
-from dashboards.room import Room, room_for
+from dashboards.room import Room, held_bytes, room_for
 from dashboards.serving import origins, require_guarded
 from dashboards.sockets import MOST_BYTES, Allowance
 from warehouse.guarded import Unguarded
@@ -229,6 +230,20 @@ def test_of_a_full_room_whoever_holds_most_gives_way_and_what_is_given_back_is_f
     little.free()
     assert second.take(100)
     assert (gone, room.bytes) == (["first", "second"], 100)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["[]", "{}", '{"a": 1}', '{"a":[]}', "1.5", "99999", '"ab"', "null", "[[1,2]]", '{"a":1,"b":2}', '"a long text"'],
+)
+def test_room_counts_what_json_becomes_in_memory_and_not_its_characters(value: str) -> None:
+    text = f"[{','.join([value] * 50_000)}]"
+    tracemalloc.start()
+    kept = json.loads(text)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept) == 50_000
+    assert grown < held_bytes(text) < 6 * (grown + len(text))
 
 
 def test_what_an_address_may_send_comes_back_and_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,15 +56,12 @@ ARCHITECTURES = Table(
         count("transformers_count", "Parameters as the transformers library builds the model.", "parameters"),
         Column("transformers_count_difference", pl.Int64, "Ours minus theirs.", unit="parameters"),
         Column("published_parameters_billions", pl.Float64, "Size its publisher states.", unit="billion parameters"),
-        Column(
-            "published_basis", pl.String, "Where the publisher states it; undocumented figures are marked as recalled."
-        ),
+        Column("published_basis", pl.String, "Where the publisher states it."),
         Column("published_difference_pct", pl.Float64, "Ours over theirs, minus one.", unit="%"),
         Column("release_date", pl.Date, "Day of release."),
-        Column("release_date_basis", pl.String, "Source of the date; undocumented dates are marked as recalled."),
+        Column("release_date_basis", pl.String, "Source of the date."),
         Column("licence", pl.String, "Licence as stated."),
-        Column("licence_basis", pl.String, "Where the licence is stated; undocumented ones are marked as recalled."),
-        flag("is_partly_recalled", "Whether size, date or licence was recalled rather than documented."),
+        Column("licence_basis", pl.String, "Where the licence is stated."),
         SOURCE,
     ),
     ("model_id",),

@@ -107,7 +107,7 @@ def sources_named(source: str, listed: str) -> str:
         listed: All short names with their meanings: `S1: …; S2: …`.
     """
     cited = set(re.findall(r"\bS\d+\b", source))
-    entries = re.split(r"; (?=(?:S\d+|[A-Z]|links): |recalled )", listed)
+    entries = re.split(r"; (?=(?:S\d+|[A-Z]|links): )", listed)
     meanings = {entry.split(": ", 1)[0]: entry for entry in entries if ": " in entry}
     return "; ".join(meanings[name] for name in sorted(cited & meanings.keys()))
 

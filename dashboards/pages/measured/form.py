@@ -11,6 +11,7 @@ from dashboards.pages.measured import form_text as text
 from dashboards.parts import page
 from dashboards.parts.templates import block
 
+PROMPT_TITLE = "Run a prompt here"
 _LONGEST_PROMPT = 20_000
 _FIELD: dict[str, Any] = {"width": 300, "margin": 0}
 _FORMATS = ["float32", "bfloat16", "float16", "int8_emulated"]
@@ -18,7 +19,7 @@ _PRECISIONS = ["bfloat16", "float16", "float32"]
 
 
 def forms(measuring: Measuring) -> list[pn.Column]:
-    """A card for what may be measured; none where nothing may."""
+    """A card for what may be measured, or for what is missing; none where the operator turned nothing on."""
     found: list[Form] = []
     if measuring.checkpoints or measuring.endpoints:
         found.append(PromptForm(measuring))
@@ -26,7 +27,10 @@ def forms(measuring: Measuring) -> list[pn.Column]:
         found.append(QualityForm(measuring))
     if measuring.endpoints:
         found.append(EndpointForm(measuring))
-    return [form.card() for form in found]
+    cards = [form.card() for form in found]
+    if measuring.folder is not None and not measuring.scored:
+        return [page.card(page.html(block("heading", PROMPT_TITLE, text.no_checkpoint(measuring.folder.name)))), *cards]
+    return cards
 
 
 class Form(ABC):
@@ -87,7 +91,7 @@ class PromptForm(Form):
     """A prompt for a checkpoint or a server."""
 
     def __init__(self, measuring: Measuring) -> None:
-        super().__init__(measuring, "Run a prompt here", text.PROMPT)
+        super().__init__(measuring, PROMPT_TITLE, text.PROMPT)
         checkpoints, servers = list(measuring.checkpoints), list(measuring.endpoints)
         self.subject = pn.widgets.Select(name="Answered by", options=[*checkpoints, *servers], **_FIELD)
         self.precision = pn.widgets.Select(name="Number format", options=_PRECISIONS, **_FIELD)

@@ -19,6 +19,14 @@ _MODULES = 12
 _MS = 1e3
 
 
+def no_checkpoint(folder: str) -> str:
+    """What is missing where the operator named a folder of checkpoints that holds none."""
+    return (
+        f"There is no checkpoint in the folder “{folder}” (SKYLINE_MEASURE_CHECKPOINTS). Put a model's folder there,"
+        " with config.json, tokenizer and safetensors, or a GGUF file, and reload this page."
+    )
+
+
 def answer(found: dict[str, Any], bundle: str) -> str:
     """Text of a model and what it took; of a checkpoint its memory and slowest modules too."""
     rate = found["tokens_per_s"]

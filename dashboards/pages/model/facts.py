@@ -78,7 +78,7 @@ def identity(model_id: str, model: Architecture | None, row: Mapping[str, Any]) 
         add("State", f"{state:,.0f} bytes per sequence" if state else "", "whatever its length")
     add("Not included", "; ".join(map(str, model.not_counted)), "in the checkpoint, but not in the parameters above")
     add("Notes", " ".join([*model.count_notes, *model.notes]))
-    add("Shapes from", row["shapes_source"], "partly from memory" if row["is_partly_recalled"] else "")
+    add("Shapes from", row["shapes_source"])
     return rows
 
 

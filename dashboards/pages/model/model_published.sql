@@ -1,7 +1,7 @@
 -- What sources say of a model itself; its shapes' row where it has one.
 WITH asked AS (SELECT $model_id AS model_id, $shapes_id AS shapes_id)
 SELECT own.release_date, own.release_date_basis, own.licence, own.licence_basis,
-    a.source AS shapes_source, a.is_partly_recalled,
+    a.source AS shapes_source,
     a.transformers_count_difference, a.published_parameters_billions, a.published_basis, a.published_difference_pct,
     f.display_name, f.organization, f.release_date AS listed_on, f.knowledge_cutoff, f.context_tokens, f.output_tokens,
     f.is_open_weights, f.source AS facts_source,

@@ -9,6 +9,7 @@ from analytics.identity.architecture_links import SHAPE, link_architectures
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
+from pipelines.lib.stored_frames import stored_frame
 from pipelines.sources.boards.declaration import declared
 from pipelines.sources.catalogue.fetched_prices import addressed, fetched_prices, with_newer
 from pipelines.sources.catalogue.prices import market_prices, price_list
@@ -24,6 +25,7 @@ from warehouse.contracts.performance import CALIBRATIONS
 _PRICE_LISTS = (
     prices.ACCELERATOR_PRICES, prices.HARDWARE_PURCHASE_PRICES, prices.ELECTRICITY_PRICES, prices.API_PRICES,
 )  # fmt: skip
+_COUNTED_FROM = ("profiling", "pipelines/sources/catalogue/read.py")
 
 
 @dg.multi_asset(
@@ -41,7 +43,7 @@ def reference_catalogue(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
         name: model for name, model in fetched_models(skyline.settings).items() if name not in catalogue()
     }
     yield write(skyline.lake, tables.HUB_MODELS, hub_models(requested_models))
-    known = architectures()
+    known = stored_frame(skyline.lake, tables.ARCHITECTURES.name, _COUNTED_FROM, "", architectures)
     more = as_architectures(requested_models).cast(
         {name: known.schema[name] for name in as_architectures(requested_models).columns}
     )

@@ -23,7 +23,7 @@ from warehouse.contracts.prices import MARKET_PRICES
 def rooflines(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Bound and predict every shape of the catalogue on every accelerator."""
     for table in (tables.ROOFLINE_POINTS, tables.ROOFLINE_OPERATORS):
-        yield write(skyline.lake, table, stored_table(skyline.settings, table.name, _predictors(skyline)))
+        yield write(skyline.lake, table, stored_table(skyline.lake, table.name, _predictors(skyline)))
 
 
 def _predictors(skyline: Home) -> Predictors:
@@ -39,7 +39,7 @@ def _predictors(skyline: Home) -> Predictors:
 def gpu_requirements(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Size every shape of the catalogue on every accelerator."""
     table = tables.GPU_REQUIREMENTS
-    yield write(skyline.lake, table, stored_table(skyline.settings, table.name, _predictors(skyline)))
+    yield write(skyline.lake, table, stored_table(skyline.lake, table.name, _predictors(skyline)))
 
 
 @dg.multi_asset(

@@ -1,21 +1,15 @@
-"""Performance tables that follow from code, facts and calibrations alone: computed once per state of these, and kept.
+"""Performance tables that follow from code, facts and calibrations alone: computed once per state of these."""
 
-No snapshot changes them, so most refreshes take them from here.
-"""
-
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from pipelines.defs.performance import tables as performance_tables
-from pipelines.runs.fingerprint import digest_of
+from pipelines.lib.stored_frames import stored_frame
 from profiling.calibration.calibrate import Calibration
 from profiling.devices.accelerators import table
 from profiling.kernels.operators import measured_models
-from warehouse.files import replacing
-from warehouse.lake import read_cached
-from warehouse.settings import Settings
+from warehouse.lake import Lake
 
 Predictors = Mapping[str, Sequence[str]]
 """Calibrations as JSON, by device."""
@@ -25,28 +19,21 @@ _TABLES = {
     "gpu_requirements": lambda _: performance_tables.gpu_requirements(performance_tables.distinct_shapes()),
     "roofline_operators": performance_tables.roofline_operators,
 }
+_MADE_FROM = ("profiling", "pipelines/defs/performance/tables.py")
 
 
-def stored_table(settings: Settings, name: str, predictors: Predictors) -> pl.DataFrame:
+def stored_table(lake: Lake, name: str, predictors: Predictors) -> pl.DataFrame:
     """Rows of one table, computed if nobody has yet.
 
     Args:
-        settings: The home.
+        lake: Beside which they are kept.
         name: Table of the `marts` schema, one of roofline_points, gpu_requirements, roofline_operators.
         predictors: What predicts on calibrated devices.
     """
+
+    def make() -> pl.DataFrame:
+        calibrations = {device: [Calibration.from_json(one) for one in texts] for device, texts in predictors.items()}
+        return _TABLES[name](measured_models(calibrations, table()))
+
     text = "\n".join(f"{device}: {one}" for device in sorted(predictors) for one in sorted(predictors[device]))
-    state = digest_of("profiling", "pipelines/defs/performance/tables.py") + hashlib.sha256(text.encode()).hexdigest()
-    folder = settings.lake.folder / "kept"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:16]}.parquet"
-    frame = read_cached(path)
-    if frame is None:
-        for outdated in folder.glob(f"{name}-*.parquet"):
-            outdated.unlink()
-        calibrations = {name: [Calibration.from_json(one) for one in texts] for name, texts in predictors.items()}
-        fitted = measured_models(calibrations, table())
-        frame = _TABLES[name](fitted)
-        with replacing(path) as temporary:
-            frame.write_parquet(temporary, compression="lz4")
-    return frame
+    return stored_frame(lake, name, _MADE_FROM, text, make)

@@ -14,9 +14,10 @@ from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from pipelines.runs.executor import ONLY_MEASURES
-from pipelines.sources.collect import NothingFound, collect
+from pipelines.sources.collect import collect
 from pipelines.sources.profiles import read as profile_bundles
 from pipelines.sources.raw_store import RawStore
+from pipelines.sources.source_files import NothingFound
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.measure.bundle import is_complete
 from profiling.measure.environment import child_variables

@@ -5,6 +5,7 @@ Nothing of ours is imported above the task, so that it can be sent by value.
 """
 
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,17 @@ from typing import Any
 
 PATIENCE_S = 600.0
 _LOOK_S = 5.0
+_ENDS_WITH_US = """
+import ctypes, os, signal, sys
+worker = int(sys.argv[1])
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, which stays through execv
+    if os.getppid() != worker:
+        sys.exit("the worker has ended")
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+"""Runs Python with the arguments behind the worker's number, and ends with that worker however it ends: Ray begins the
+shard of a worker that died again, and two of them at once would measure each other."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,8 @@ def measure(program: bytes, plan: bytes, name: str, arguments: Sequence[str]) ->
         work = Path(folder)
         (work / "profiling.pyz").write_bytes(program)
         (work / "plan.json").write_bytes(plan)
-        command = [sys.executable, "profiling.pyz", "run", "plan.json", "--out", f"{name}.bundle", *arguments]
+        run = ["profiling.pyz", "run", "plan.json", "--out", f"{name}.bundle", *arguments]
+        command = [sys.executable, "-c", _ENDS_WITH_US, str(os.getpid()), *run]
         done = subprocess.run(  # noqa: S603 - this interpreter, our program
             command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )

@@ -1,8 +1,10 @@
 """What quantisation costs: measured losses as published, and what is predicted from them with its held-out error."""
 
 from collections.abc import Iterator
+from functools import cache, partial
 
 import dagster as dg
+import polars as pl
 
 from analytics.quantisation.held_out import held_out, intervals_of
 from analytics.quantisation.loss import LossModel
@@ -10,6 +12,7 @@ from analytics.quantisation.recipes import prepared
 from pipelines.defs.quantisation.tables import errors, pairs, predicted
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
+from pipelines.lib.stored_frames import digest_of_rows, stored_frame
 from warehouse.contracts import quantisation as tables
 from warehouse.quantisation import quantisation_measurements
 
@@ -23,6 +26,13 @@ def reference_quantisation(skyline: Home) -> Iterator[dg.MaterializeResult[None]
 
 
 _INPUTS = (tables.QUANTISATION_MEASUREMENTS,)
+_MADE_FROM = (
+    "analytics",
+    "profiling",
+    "pipelines/defs/quantisation",
+    "pipelines/sources/boards",
+    "warehouse/reference",
+)
 
 
 @dg.multi_asset(
@@ -35,10 +45,19 @@ _INPUTS = (tables.QUANTISATION_MEASUREMENTS,)
 )
 def quantisation_loss(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Fit losses by bits, recipe, size and task; predict every format, and every measured pair by other models."""
-    measurements = skyline.lake.read(tables.QUANTISATION_MEASUREMENTS)
-    held_out_rows = held_out(prepared(measurements))
-    intervals = intervals_of(held_out_rows)
-    off = errors(held_out_rows, intervals)
-    yield write(skyline.lake, tables.QUANTISATION_LOSS, predicted(LossModel.of(measurements, intervals), off))
-    yield write(skyline.lake, tables.QUANTISATION_PAIRS, pairs(held_out_rows))
-    yield write(skyline.lake, tables.QUANTISATION_ERRORS, off)
+    lake = skyline.lake
+    measurements = lake.read(tables.QUANTISATION_MEASUREMENTS)
+    state = digest_of_rows(measurements)
+
+    @cache
+    def fitted() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        held_out_rows = held_out(prepared(measurements))
+        intervals = intervals_of(held_out_rows)
+        off = errors(held_out_rows, intervals)
+        return predicted(LossModel.of(measurements, intervals), off), pairs(held_out_rows), off
+
+    def part(place: int) -> pl.DataFrame:
+        return fitted()[place]
+
+    for place, table in enumerate((tables.QUANTISATION_LOSS, tables.QUANTISATION_PAIRS, tables.QUANTISATION_ERRORS)):
+        yield write(lake, table, stored_frame(lake, table.name, _MADE_FROM, state, partial(part, place)))

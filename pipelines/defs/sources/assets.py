@@ -8,9 +8,10 @@ from pydantic import Field
 from pipelines.lib.contract_assets import FRESHNESS
 from pipelines.lib.resources import Home
 from pipelines.sources.boards.fetch import SourceDown
-from pipelines.sources.collect import NothingFound, collect
+from pipelines.sources.collect import collect
 from pipelines.sources.hub.client import HubUnavailable, NotOnHub
 from pipelines.sources.raw_store import RawStore
+from pipelines.sources.source_files import NothingFound
 
 RAW_FILES = ("raw", "files")
 ANSWERED = "sources_answered"

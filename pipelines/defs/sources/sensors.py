@@ -20,7 +20,7 @@ from pipelines.sources.inbox import (
     new_bundles,
     new_files,
 )
-from pipelines.sources.profiles.read import SOURCE
+from pipelines.sources.profiles.recognition import SOURCE
 from pipelines.sources.raw_store import SET_ASIDE, RawStore
 
 _STATE = "skyline/state"

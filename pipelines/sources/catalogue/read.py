@@ -13,7 +13,6 @@ from profiling.models.sources import catalogue
 from warehouse.contracts.catalogue import ACCELERATORS, ARCHITECTURES
 
 _BILLION = 1e9
-_RECALLED = "recalled"
 
 
 def _read(package: str, name: str) -> pl.DataFrame:
@@ -58,10 +57,6 @@ def architectures() -> pl.DataFrame:
     # Poolers and heads are counted in total and active alike.
     in_all = pl.coalesce("total", "parameters_total")
     embedding = pl.coalesce("embedding", stated("parameters_embedding_billions"))
-    recalled = [
-        pl.col(name).str.contains(_RECALLED).fill_null(value=False)
-        for name in ("published_basis", "release_date_basis", "license_basis")
-    ]
     return facts.with_columns(
         pl.when(pl.col("attention_kind").str.starts_with("encoder"))
         .then(pl.lit("encoder"))
@@ -76,7 +71,6 @@ def architectures() -> pl.DataFrame:
         pl.col("release_date").str.to_date("%Y-%m-%d"),
         pl.col("license").alias("licence"),
         pl.col("license_basis").alias("licence_basis"),
-        pl.any_horizontal(recalled).alias("is_partly_recalled"),
     ).select(ARCHITECTURES.column_names)
 
 

@@ -184,7 +184,7 @@ def as_architectures(models: Mapping[str, FetchedModel]) -> pl.DataFrame:
             "parameters_total": model.parameters_total, "parameters_active": model.parameters_active,
             "parameters_embedding": model.parameters_embedding,
             "parameters_non_embedding": model.parameters_non_embedding, "licence": models[model_id].licence,
-            "is_partly_recalled": False, "source": f"hf://{model_id}@{models[model_id].revision}/config.json",
+            "source": f"hf://{model_id}@{models[model_id].revision}/config.json",
         }
         for model_id, model in architectures_of(models)
     ]  # fmt: skip

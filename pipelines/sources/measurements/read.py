@@ -10,8 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.sources.measurements import documents, mlperf, tables, texts
-from pipelines.sources.measurements.rows import Row, Stated, UnknownMeasurements, frame_of, measured
-from pipelines.sources.measurements.shared import shared
+from pipelines.sources.measurements.rows import SHARED_SCHEMA, Row, Stated, UnknownMeasurements, frame_of, measured
 from profiling.foreign import NotJson, parse_json
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.measure.bundle import UnusableBundle, is_complete, pack, unpack
@@ -126,11 +125,19 @@ def _json(text: str, uri: str) -> Iterable[Row | None] | None:
 
 
 def _document(document: dict[str, Any]) -> Iterator[Row | None] | None:
-    for reader in (shared, mlperf.round_results, *documents.READERS):
+    for reader in (_shared, mlperf.round_results, *documents.READERS):
         rows = reader(document)
         if rows is not None:
             return rows
     return None
+
+
+def _shared(document: dict[str, Any]) -> Iterator[Row | None] | None:
+    if document.get("schema") != SHARED_SCHEMA:
+        return None
+    from pipelines.sources.measurements.shared import shared  # noqa: PLC0415 - signatures and names load slowly
+
+    return shared(document)
 
 
 def _bundle(path: Path) -> Iterator[Row | None]:

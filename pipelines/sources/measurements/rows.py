@@ -10,6 +10,8 @@ from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 
 _OF_THE_TABLE = frozenset({"measurement_id", "may_bundle"})
 COLUMNS = tuple(name for name in END_TO_END_MEASUREMENTS.column_names if name not in _OF_THE_TABLE)
+SHARED_SCHEMA = "skyline-measurements-1"
+"""What a file of `skyline profile share` says that it is."""
 Row = dict[str, Any]
 
 

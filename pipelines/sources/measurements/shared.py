@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from pipelines.sources.measurements.rows import COLUMNS, Row, UnknownMeasurements, measured
+from pipelines.sources.measurements.rows import COLUMNS, SHARED_SCHEMA, Row, UnknownMeasurements, measured
 from profiling.accuracy.names import Names
 from profiling.devices.accelerators import Accelerator
 from profiling.errors import ProfilingError
@@ -26,7 +26,6 @@ from profiling.models.architecture import Architecture
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 from warehouse.files import vacated
 
-SCHEMA = "skyline-measurements-1"
 _STAYS = frozenset({"source", "device_as_reported", "model_as_reported", "licence", "evidence", "note"})
 SHARED = tuple(name for name in COLUMNS if name not in _STAYS)
 """Columns that travel. What a tool printed as name of device or model may hold a path or a host, and stays; where the
@@ -90,7 +89,7 @@ def sealed(rows: pl.DataFrame, key: Ed25519PrivateKey) -> str:
     ]
     _check(content)
     document = {
-        "schema": SCHEMA,
+        "schema": SHARED_SCHEMA,
         "key": _text(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)),
         "rows": content,
         "signature": _text(key.sign(_canonical(content))),
@@ -98,14 +97,12 @@ def sealed(rows: pl.DataFrame, key: Ed25519PrivateKey) -> str:
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def shared(document: Mapping[str, Any]) -> Iterator[Row | None] | None:
-    """Rows of a shared file; None where a document is none.
+def shared(document: Mapping[str, Any]) -> Iterator[Row | None]:
+    """Rows of a shared file, a document of `SHARED_SCHEMA`.
 
     Raises:
         NotShareable: Its signature does not match its rows, or a row cannot be.
     """
-    if document.get("schema") != SCHEMA:
-        return None
     rows = verified(document)
     # No `return (…)` of a generator above: what is wrong is said when the file is read, not when its rows are.
     return (

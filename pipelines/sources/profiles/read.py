@@ -1,47 +1,19 @@
-"""Bundles of measurements: what they are told by, and what the stored ones hold, as the frames of the contracts."""
+"""Bundles of measurements: what the stored ones hold, as the frames of the contracts."""
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from pipelines.sources.accounts import described, rejected_file
+from pipelines.sources.profiles.recognition import SOURCE
 from pipelines.sources.raw_store import RawSnapshot, RawStore
-from pipelines.sources.recognised import Recognised, Unread
 from profiling.calibration.measured import comparable
-from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.measure.bundle import Bundle, UnusableBundle, unpack
 from warehouse.contracts import profiles as tables
 from warehouse.contracts.table import Table
 from warehouse.contracts.violations import violations
-
-SOURCE = "profile_bundles"
-LAYOUT = "bundle_1"
-
-
-def is_bundle(folder: Path) -> bool:
-    """Whether a folder is a bundle, whole or not."""
-    return folder.suffix == BUNDLE_SUFFIX and folder.is_dir()
-
-
-def recognise(file: Unread) -> Recognised | None:
-    """What a packed bundle is, or None where the file is none.
-
-    Raises:
-        UnusableBundle: It is not what was sealed; the message names the file.
-    """
-    if file.suffix != ".tar":
-        return None
-    bundle = unpack(file.payload)
-    measured_at = str(bundle.environment.get("measured_at", ""))
-    try:
-        as_of = dt.date.fromisoformat(measured_at[:10])
-    except ValueError as error:
-        raise UnusableBundle(f"environment.json has no valid date of measurement: {measured_at!r}") from error
-    return Recognised(SOURCE, LAYOUT, bundle.run_id, as_of)
 
 
 @dataclass

@@ -91,10 +91,7 @@ def _linux(system: str, run: Run, root: Path) -> Machine:
     except Unavailable as error:
         slots = {}
         missing.append(f"Intel devices: {error}")
-    gpus += [
-        Gpu(name=found[1], memory_bytes=None, reported_by="lspci")
-        for name in slots.values() if name.startswith("Intel") and (found := re.search(r"\[(.*Arc.*)\]", name))
-    ]  # fmt: skip
+    gpus += _named_by_slot(slots, missing, with_nvidia=not gpus)
     try:
         amd = list(parsers.rocm_smi(run(["rocm-smi", "--showproductname", "--showmeminfo", "vram", "--json"])))
     except ProfilingError as error:
@@ -123,6 +120,19 @@ def _linux(system: str, run: Run, root: Path) -> Machine:
         gpus=tuple(gpus),
         not_found=tuple(missing),
     )
+
+
+def _named_by_slot(slots: Mapping[str, str], missing: list[str], *, with_nvidia: bool) -> list[Gpu]:
+    """Cards of Intel, and those of NVIDIA where its own tool names none, by what lspci calls them."""
+    found = []
+    for name in slots.values():
+        inner = re.search(r"\[([^\[\]]+)\]$", name)
+        own = inner[1] if inner else name
+        if (with_nvidia and name.startswith("NVIDIA")) or (name.startswith("Intel") and "Arc" in own):
+            found.append(Gpu(name=own, memory_bytes=None, reported_by="lspci"))
+        elif name.startswith("Intel") and re.search("Battlemage|DG2|Alchemist", name):
+            missing.append(f"which Arc it is: lspci says {name}")
+    return found
 
 
 def _amd_files(root: Path, slots: Mapping[str, str]) -> list[Gpu]:

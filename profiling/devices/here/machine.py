@@ -92,7 +92,7 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
     own = gpu.memory_bytes or 0.0
     size = machine.memory_bytes + own if shares and machine.memory_bytes else gpu.memory_bytes
     if size and not answer.devices and "/" in label:  # "Radeon RX 7900 XT/7900 XTX/7900 GRE": the size tells which
-        answer = next((one for name in label.split("/") for one in _sized(name, size)), answer)
+        answer = _of_one_chip(label, size) or answer
     elif size and (not answer.devices or answer.candidates):
         answer = next(iter(_sized(label, size)), answer)
     if not answer.devices:
@@ -106,6 +106,16 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
     if gpu.usable_fraction is not None:
         device = device.with_usable_fraction(gpu.usable_fraction)
     return Found(name=gpu.name, reported_by=gpu.reported_by, device=device, note=answer.note)
+
+
+def _of_one_chip(label: str, size: float) -> Resolved | None:
+    """The first card of several on one chip that is sold with that memory; what else it could be is said."""
+    fitting = [found[0] for name in label.split("/") if (found := _sized(name, size))]
+    names = list(dict.fromkeys(answer.devices[0][0].name for answer in fitting))
+    if not fitting:
+        return None
+    note = f"{label.strip()} of this size is taken as {names[0]}; others: {', '.join(names[1:])}"
+    return replace(fitting[0], note=note) if names[1:] else fitting[0]
 
 
 def _sized(label: str, size: float) -> list[Resolved]:

@@ -82,7 +82,7 @@ def _amd(name: str, vram: float | None, reported_by: str) -> Gpu:
 
 def lspci(text: str) -> dict[str, str]:
     """Names of graphics devices in `lspci` by their slots: what a line says behind the maker, without the revision."""
-    line = r"^(\S+) (?:VGA compatible|3D|Display) controller: (.+?)(?: \((?:rev|prog-if)\b.*)?$"
+    line = r"^(?:0000:)?(\S+) (?:VGA compatible|3D|Display) controller: (.+?)(?: \((?:rev|prog-if)\b.*)?$"
     return {found[1]: found[2] for found in re.finditer(line, text, re.MULTILINE)}
 
 
@@ -150,7 +150,8 @@ def dmidecode(text: str) -> Modules | None:
     rates: list[int] = []
     bits = 0
     for block in text.split("Memory Device")[1:]:
-        if not re.search(r"^\s*Size: \d+ (MB|GB|MiB|GiB)", block, re.MULTILINE):
+        is_firmware = re.search(r"^\s*Type: (?:Flash|EEPROM|ROM)$", block, re.MULTILINE)
+        if is_firmware or not re.search(r"^\s*Size: \d+ (MB|GB|MiB|GiB)", block, re.MULTILINE):
             continue
         configured = re.search(r"^\s*Configured (?:Memory|Clock) Speed: (\d+) M(?:T/s|Hz)", block, re.MULTILINE)
         stated = configured or re.search(r"^\s*Speed: (\d+) M(?:T/s|Hz)", block, re.MULTILINE)

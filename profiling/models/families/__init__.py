@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from profiling.models.architecture import Architecture
-from profiling.models.families import encoders, hybrids, recurrent, remote, special, traits, unusual
+from profiling.models.families import (
+    compressed,
+    encoders,
+    hybrids,
+    latents,
+    looped,
+    recurrent,
+    remote,
+    special,
+    traits,
+    unusual,
+)
 from profiling.models.families.assembly import Config
 
 _OWN: Mapping[str, Callable[[Config], Architecture]] = {
@@ -15,6 +26,9 @@ _OWN: Mapping[str, Callable[[Config], Architecture]] = {
     **unusual.FAMILIES,
     **special.FAMILIES,
     **encoders.FAMILIES,
+    **latents.FAMILIES,
+    **compressed.FAMILIES,
+    **looped.FAMILIES,
     **remote.FAMILIES,
 }
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {

@@ -192,6 +192,38 @@ def mobilebert(config: Config) -> Architecture:
     return Architecture(config.name, config.model_type, hidden, vocabulary, (only,), positions)
 
 
+def narrow_tables(config: Config, hidden: int, *, pooler: bool = False) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """Tables of tokens, positions and segments narrower than the layers, a projection, and a pooler behind them."""
+    width = config.integer("embedding_size", default=128)
+    rows = {
+        "position_embedding": config.integer("max_position_embeddings", default=512),
+        "segment_embedding": config.integer("type_vocab_size", default=2),
+    }
+    before: list[Step] = [
+        Embedding(name="token_embedding", inputs=("tokens",), entries=config.integer("vocab_size"), width=width),
+        *(
+            Embedding(name=name, inputs=("tokens",), entries=entries, width=width, scales_with_vocabulary=False)
+            for name, entries in rows.items()
+        ),
+        Normalisation(name="embedding_norm", inputs=("segment_embedding",), width=width, gains=2 * width),
+    ]
+    if width != hidden:
+        before.append(Linear(name="embedding_projection", inputs=("embedding_norm",), width_in=width,
+                             width_out=hidden, bias=True))  # fmt: skip
+    last = Linear(name="pooler", inputs=("layers",), width_in=hidden, width_out=hidden, bias=True, rows="one")
+    return tuple(before), (last,) if pooler else ()
+
+
+def electra(config: Config) -> Architecture:
+    """ELECTRA (arXiv 2003.10555): BERT behind tables that may be narrower than its layers, without a pooler."""
+    spec = base(config, ENCODER)
+    layers, order = grouped_layers([spec] * config.integer("num_hidden_layers"))
+    before, after = narrow_tables(config, spec.hidden_size)
+    only = Stack("encoder", before, tuple(layers), after, order)
+    vocabulary = config.integer("vocab_size")
+    return Architecture(config.name, config.model_type, spec.hidden_size, vocabulary, (only,), max_position(config))
+
+
 def _two_stacks(config: Config, sides: tuple[tuple[list[LayerSpec], Ends], ...]) -> Architecture:
     vocabulary = config.integer("vocab_size")
     stacks = []
@@ -257,6 +289,19 @@ def bart(config: Config) -> Architecture:
     )
 
 
+def m2m_100(config: Config) -> Architecture:
+    """M2M-100 and NLLB (arXiv 2207.04672): mBART's layers, with positions that are computed and no norm before them."""
+    side = replace(base(config, ENCODER), placement="pre")
+    write = replace(
+        side, causal=True, cross_attention=True,
+        intermediate_size=config.integer("decoder_ffn_dim", default=side.intermediate_size),
+    )  # fmt: skip
+    ends = Ends(norm="layer", head=False)
+    closing = replace(ends, head=True, tied=config.flag("tie_word_embeddings", default=True), shared_table=True)
+    sides = (([side] * config.integer("encoder_layers"), ends), ([write] * config.integer("decoder_layers"), closing))
+    return _two_stacks(config, sides)
+
+
 def t5gemma(config: Config) -> Architecture:
     """T5Gemma (arXiv 2504.06225): two stacks of Gemma 2, each with widths and a table of its own."""
     form = FORMS["gemma2"]
@@ -315,7 +360,7 @@ def _side(config: Config, name: str) -> Config:
 FAMILIES = {
     "mobilebert": mobilebert, "t5": t5, "mt5": t5, "umt5": t5, "bart": bart, "mbart": bart, "modernbert": modernbert,
     "bert": bert, "xlm-roberta": xlm_roberta, "eurobert": eurobert, "mpnet": mpnet,
-    "deberta-v2": deberta, "t5gemma": t5gemma,
+    "deberta-v2": deberta, "electra": electra, "m2m_100": m2m_100, "t5gemma": t5gemma,
     "t5gemma2": t5gemma2,
     **dict.fromkeys(("nomic_bert", "gte", "new", "jina_embeddings_v3"), turned_bert),
 }  # fmt: skip

@@ -1,11 +1,12 @@
-"""Families whose code comes with their checkpoints and is not part of transformers: Molmo, MiniCPM-V, Grok, PLaMo 3."""
+"""Families whose code comes with their checkpoints and is not part of transformers: Molmo, Grok, OpenELM and more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
-from profiling.errors import UnsupportedModelType
+from profiling.errors import InvalidConfig, UnsupportedModelType
 from profiling.models.architecture import Architecture
 from profiling.models.families.assembly import Config, decoder
 from profiling.models.families.forms import Form, declared, ends_of, layers_of
@@ -58,6 +59,58 @@ def plamo3(config: Config) -> Architecture:
     return declared(form)(Config({**config.fields, "sliding_window": window}))
 
 
+def openelm(config: Config) -> Architecture:
+    """OpenELM (arXiv 2404.14619): Llama's layers with norms on query and key; heads and widths grow with depth.
+
+    Raises:
+        InvalidConfig: Heads or multipliers are not stated for every layer.
+    """
+    hidden, count = config.integer("model_dim"), config.integer("num_transformer_layers")
+    heads, kv_heads, multipliers = (
+        _of_each(config, name, count) for name in ("num_query_heads", "num_kv_heads", "ffn_multipliers")
+    )
+    divisor = config.integer("ffn_dim_divisor", default=256)
+    stated = Config({
+        **config.fields, "hidden_size": hidden, "num_hidden_layers": count,
+        "num_attention_heads": [int(each) for each in heads], "num_key_value_heads": [int(each) for each in kv_heads],
+        "intermediate_size": [_divisible(each * hidden, divisor) for each in multipliers],
+        "max_position_embeddings": config.get("max_context_length", "max_position_embeddings"),
+    })  # fmt: skip
+    normed = config.flag("normalize_qk_projections", default=True)
+    form = Form(gated=config.flag("ffn_with_glu", default=True), query_key_norm="head" if normed else "none",
+                tied=config.flag("share_input_output_layers", default=True), windows=False)  # fmt: skip
+    return declared(form)(stated)
+
+
+def _of_each(config: Config, name: str, count: int) -> list[Any]:
+    values = config.get(name)
+    if not isinstance(values, list) or len(values) != count:
+        raise InvalidConfig(f"{config.name}: {name} must hold a number for each of {count} layers")
+    return values
+
+
+def _divisible(width: float, divisor: int) -> int:
+    """The multiple of the divisor nearest to a width, and no more than a tenth narrower."""
+    near = max(divisor, int(width + divisor / 2) // divisor * divisor)
+    return near + divisor if near < 0.9 * width else near
+
+
+def k2_horizon(config: Config) -> Architecture:
+    """K2 Horizon: Llama's layers, whose norms run over groups; larger ones have experts and a gate behind attention.
+
+    Raises:
+        UnsupportedModelType: Values are routed (MoVA), which is not known here.
+    """
+    if config.get("mova_num_experts", "num_values", default=0):
+        raise UnsupportedModelType(f"{config.name}: routed values (mova_num_experts) are not known here")
+    form = Form(
+        query_key_norm="head" if config.flag("query_key_norm", default=False) else "none", output_gate="elementwise",
+        gate_switch="attention_gate_func", selection_bias=config.flag("moe_gate_bias", default=False), windows=False,
+    )  # fmt: skip
+    return declared(form)(config)
+
+
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     "molmo": molmo, "minicpmv": minicpmv, "minicpmo": minicpmv, "grok-2": grok2, "plamo3": plamo3,
+    "openelm": openelm, "k2_horizon": k2_horizon,
 }  # fmt: skip

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from profiling.errors import UnsupportedModelType
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
 from profiling.models.families.assembly import Config, decoder
-from profiling.models.families.forms import Form, base, declared, ends_of, layers_of
+from profiling.models.families.forms import Form, base, declared, ends_of, layers_of, plain_numbers
 from profiling.models.families.spec import Mixture, Norm, Placement
 from profiling.models.families.traits import FORMS, PLAIN
+from profiling.models.steps import Linear, Step
 
 
 def _stating(config: Config, **fields: Any) -> Config:
@@ -181,9 +183,31 @@ def mimo_v2(config: Config) -> Architecture:
     return decoder(stated, specs, ends_of(config, form))
 
 
+def doge(config: Config) -> Architecture:
+    """Doge: Qwen 3's layers with a mask that values choose, and scaled residuals; some with experts of one number.
+
+    Raises:
+        UnsupportedModelType: It has experts (`is_moe`), which are rows of a table here and not known.
+    """
+    if config.flag("is_moe", default=False):
+        raise UnsupportedModelType(f"{config.name}: experts that are rows of a table (is_moe) are not known here")
+    form = Form(query_key_norm="head")
+    specs = []
+    for spec in layers_of(_stating(config, num_experts=0), form):  # stated where there are none, too
+        mask: tuple[Step, ...] = (
+            Linear(name="mask", inputs=("value",), width_in=spec.kv_heads * spec.head_dim, width_out=spec.kv_heads,
+                   bias=config.flag("attention_bias", default=False)),
+            plain_numbers("mask_scale", spec.kv_heads),
+        )  # fmt: skip
+        scales = plain_numbers("residual_scales", 2 * spec.hidden_size)
+        specs.append(replace(spec, attention_steps=mask, layer_steps=(scales,)))
+    return decoder(config, specs, ends_of(config, form))
+
+
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     "gpt_bigcode": gpt_bigcode, "gpt_neo": gpt_neo, "opt": opt, "falcon": falcon, "mpt": mpt, "qwen": qwen1,
     "chatglm": chatglm, **dict.fromkeys(_PLAIN_DEEPSEEKS, deepseek),
     "deepseek_v2": deepseek, "deepseek_v3": deepseek, "kimi_k2": deepseek,
     "llama4": llama4, "llama4_text": llama4, "dbrx": dbrx, "cohere2_moe": cohere2_moe, "mimo_v2_flash": mimo_v2,
+    "doge": doge,
 }  # fmt: skip

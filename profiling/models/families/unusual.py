@@ -1,4 +1,4 @@
-"""Families with steps that no other has: compressed attention, hyper-connections, narrow experts, mixed keys."""
+"""Families with steps that no other has: gates of streams, hashed n-grams, narrow experts, mixed keys."""
 
 from __future__ import annotations
 
@@ -9,50 +9,30 @@ from dataclasses import replace
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
 from profiling.models.families.assembly import Config, Ends, decoder
-from profiling.models.families.forms import Form, base, ends_of, layers_of, plain_numbers, with_defaults
+from profiling.models.families.compressed import stream_end, streamed
+from profiling.models.families.forms import Form, ends_of, layers_of, plain_numbers, with_defaults
 from profiling.models.families.spec import Indexer, LayerSpec
 from profiling.models.steps import (
-    AttentionCore,
     Convolution,
     Embedding,
-    IndexScores,
     Linear,
     Normalisation,
-    Pointwise,
     Step,
 )
-
-
-def _stream_end(config: Config, hidden: int) -> tuple[Step, ...]:
-    """What joins the streams of hyper-connections before the final norm."""
-    streams = config.integer("hc_mult")
-    return (
-        Linear(name="streams_out", inputs=("layers",), width_in=streams * hidden, width_out=streams, bias=True),
-        Normalisation(name="streams_sum", inputs=("layers", "streams_out"), width=streams * hidden, gains=1),
-    )
-
-
-def _streamed(spec: LayerSpec, config: Config, *, between: bool) -> LayerSpec:
-    """The layer within hyper-connections; `between`: streams are also mixed with one another."""
-    streams = config.integer("hc_mult")
-    rounds = config.integer("hc_sinkhorn_iters", default=0) if between else 0
-    return replace(
-        spec, streams=streams, stream_mixes=2 * streams + (streams**2 if between else 0), stream_rounds=rounds
-    )
 
 
 def hy_v4(config: Config) -> Architecture:
     """Hy 4: gated latent attention with sinks, an indexer in some layers, four residual streams."""
     form = Form(selection_bias=True, output_gate="elementwise", sinks=True)
-    specs = [_streamed(spec, config, between=False) for spec in layers_of(config, form)]
+    specs = [streamed(spec, config, between=False) for spec in layers_of(config, form)]
     ends = ends_of(config, form)
-    return decoder(config, specs, replace(ends, after_steps=_stream_end(config, specs[0].hidden_size)))
+    return decoder(config, specs, replace(ends, after_steps=stream_end(config, specs[0].hidden_size)))
 
 
 def glm5_next(config: Config) -> Architecture:
     """GLM 5.3: delta attention, latent attention with a pooled indexer in every fourth layer, four streams."""
     form = Form(selection_bias=True, state=reading.kimi_delta)
-    specs = [_streamed(spec, config, between=True) for spec in layers_of(config, form)]
+    specs = [streamed(spec, config, between=True) for spec in layers_of(config, form)]
     return decoder(config, specs, ends_of(config, form))
 
 
@@ -133,98 +113,6 @@ def _ngram_steps(config: Config, place: int, wide: int) -> tuple[Step, ...]:
         Convolution(name="ngram_convolution", inputs=("ngram_norm",), channels=wide, kernel=kernel,
                     state_inputs=(kernel - 1) * reach),
     )  # fmt: skip
-
-
-def deepseek_v4(config: Config) -> Architecture:
-    """DeepSeek V4: a window of plain keys, and compressed ones beside it; four streams; the first routers hash."""
-    form = Form(selection_bias=True, latent=False, dense_width="moe_intermediate_size")
-    plain = _streamed(base(config, form), config, between=True)
-    count = reading.layer_count(config)
-    ratios = _compress_ratios(config, count)
-    mixture = reading.mixture_of(config, selection_bias=True)
-    kinds = {
-        ratio: replace(plain, mixture=mixture, own_attention=_compressed(config, ratio))
-        for ratio in dict.fromkeys(ratios)
-    }
-    specs = [kinds[ratio] for ratio in ratios]
-    ends = replace(ends_of(config, form), after_steps=_stream_end(config, plain.hidden_size))
-    return decoder(config, specs, ends)
-
-
-def _compress_ratios(config: Config, count: int) -> list[int]:
-    """Tokens per compressed entry of each layer, as the checkpoint lists them or by kinds of layers (newer)."""
-    stated = config.get("compress_ratios")
-    if isinstance(stated, list):
-        return [int(ratio) for ratio in stated[:count]]
-    rates = dict(config.get("compress_rates", default={}))
-    return [int(rates.get(kind, 0)) for kind in list(config.get("layer_types", default=["full_attention"] * count))]
-
-
-def _compressed(config: Config, ratio: int) -> tuple[Step, ...]:
-    """Attention of one layer. Keys and values are the same vector of one head; `ratio` 0: the window alone."""
-    hidden, heads, dim = (
-        config.integer("hidden_size"),
-        config.integer("num_attention_heads"),
-        config.integer("head_dim"),
-    )
-    rank = config.integer("q_lora_rank")
-    groups, out_rank = config.integer("o_groups", default=1), config.integer("o_lora_rank")
-    source = "attention_norm"
-
-    core = AttentionCore(name="attention", inputs=("rotary",), heads=heads, kv_heads=1, head_dim=dim,
-                         value_head_dim=dim, key_is_value=True)  # fmt: skip
-    steps: list[Step] = [
-        Linear(name="query_down", inputs=(source,), width_in=hidden, width_out=rank),
-        Normalisation(name="query_norm", inputs=("query_down",), width=rank, gains=rank),
-        Linear(name="query", inputs=("query_norm",), width_in=rank, width_out=heads * dim, split="column",
-               units=heads),
-        Linear(name="key", inputs=(source,), width_in=hidden, width_out=dim, writes_cache=True),
-        Normalisation(name="key_norm", inputs=("key",), width=dim, gains=dim),
-        Pointwise(name="rotary", inputs=("query", "key_norm"), width=(heads + 1) * dim, operations=3),
-        replace(core, window=config.integer("sliding_window", default=128), keeps_only_window=True,
-                extra_parameters=heads),
-    ]  # fmt: skip
-    last = ("attention",)
-    if ratio:
-        # Overlapping groups of four need two sets of values, groups of 128 one.
-        wide = 2 * dim if ratio == 4 else dim
-        steps += _compressor("compressed", source, hidden, wide, dim, ratio)
-        chosen: int | None = None
-        inputs: tuple[str, ...] = ("query", "compressed_norm")
-        if ratio == 4 and config.get("index_n_heads") is not None:
-            width, index_heads = config.integer("index_head_dim"), config.integer("index_n_heads")
-            chosen, inputs = config.integer("index_topk"), (*inputs, "index_scores")
-            steps += [
-                Linear(name="index_query", inputs=("query_norm",), width_in=rank, width_out=index_heads * width),
-                Linear(name="index_weights", inputs=(source,), width_in=hidden, width_out=index_heads),
-                *_compressor("index_key", source, hidden, 2 * width, width, ratio),
-                IndexScores(name="index_scores", inputs=("index_query", "index_weights", "index_key_norm"),
-                            heads=index_heads, width=width, tokens_per_entry=ratio,
-                            entry_bits=round(width * reading.FP8_KEY_WITH_SCALE_BITS)),
-            ]  # fmt: skip
-        steps += [
-            replace(core, name="compressed_attention", inputs=inputs, tokens_per_entry=ratio, chosen=chosen),
-            Pointwise(name="attention_sum", inputs=("attention", "compressed_attention"), width=heads * dim,
-                      operands=2, operations=1),
-        ]  # fmt: skip
-        last = ("attention_sum",)
-    return (
-        *steps,
-        # A matrix per group of heads: as many numbers as one of a group's width.
-        Linear(name="output_down", inputs=last, width_in=heads * dim // groups, width_out=groups * out_rank,
-               split="column", units=groups),
-        Linear(name="output", inputs=("output_down",), width_in=groups * out_rank, width_out=hidden, split="row",
-               units=groups),
-    )  # fmt: skip
-
-
-def _compressor(name: str, source: str, hidden: int, wide: int, width: int, ratio: int) -> list[Step]:
-    """What makes one entry of every `ratio` tokens: values, their weights, and a learned position within."""
-    return [
-        Linear(name=name, inputs=(source,), width_in=hidden, width_out=wide),
-        Linear(name=f"{name}_gate", inputs=(source,), width_in=hidden, width_out=wide),
-        Normalisation(name=f"{name}_norm", inputs=(name, f"{name}_gate"), width=wide, gains=width + ratio * wide),
-    ]
 
 
 def minimax_m3(config: Config) -> Architecture:
@@ -421,7 +309,7 @@ def zaya(config: Config) -> Architecture:
 
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     **dict.fromkeys(("qwen4_exp", "qwen4_exp_text", "qwen3_8_flash_next_text"), qwen4_exp),
-    "hy_v4": hy_v4, "glm5_next_text": glm5_next, "glm5_next": glm5_next, "deepseek_v4": deepseek_v4,
+    "hy_v4": hy_v4, "glm5_next_text": glm5_next, "glm5_next": glm5_next,
     "minimax_m3": minimax_m3, "minimax_m3_vl": minimax_m3, "minimax_m3_vl_text": minimax_m3,
     "muse_spark_text": muse_spark, "muse_spark": muse_spark, "axk1": axk1, "axk2": axk2,
     "inkling_text": inkling, "inkling_mm_model": inkling, "inkling2_text": inkling2, "inkling2": inkling2, "zaya": zaya,

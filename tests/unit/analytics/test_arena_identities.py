@@ -52,3 +52,4 @@ def test_declared_identities_name_architectures_of_the_catalogue_once_and_with_a
     assert set(architectures_named) <= set(CATALOGUE)
     assert declared["arena_model"].is_unique().all()
     assert declared["source"].is_not_null().all()
+    assert not declared["source"].str.contains("recalled").any()

@@ -16,8 +16,9 @@ from pipelines.sources.boards.declaration import USER_FOLDER
 from pipelines.sources.boards.fetch import SourceDown
 from pipelines.sources.boards.fetch_state import last_fetches
 from pipelines.sources.boards.web import NotReached, Web
-from pipelines.sources.collect import Collection, collect
+from pipelines.sources.collect import collect
 from pipelines.sources.raw_store import RawStore
+from pipelines.sources.source_files import Collection
 from tests.unit.sources.hub_server import HubServer, hub_server, status, whole
 from warehouse.settings import Settings
 

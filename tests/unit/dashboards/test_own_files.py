@@ -17,6 +17,7 @@ from profiling.models.architecture import Architecture
 from profiling.models.sources import catalogue
 from warehouse.settings import Settings
 
+BOARD = Path(__file__).resolve().parents[3] / "warehouse" / "reference" / "leaderboards" / "open_llm_v1_2024-06-15.csv"
 CONFIG = {
     "model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "hidden_size": 1024, "num_hidden_layers": 4,
     "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 128, "intermediate_size": 2048,
@@ -29,7 +30,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnFiles:
     """Of a home without a release; tables are read by nobody, since each test says what was read."""
     settings = Settings.model_validate({"home": str(tmp_path), "own_file_mib": 1})
 
-    async def read(_files: OwnFiles, name: str, payload: bytes, _stated: Any) -> OwnFile:
+    async def read(_files: OwnFiles, name: str, payload: bytes, *_rest: Any) -> OwnFile:
         rows = {"core.models": pl.DataFrame({"model_id": [payload.decode()]})}
         return OwnFile(name, "votes", name, "votes", 1, 1, rows=rows)
 
@@ -95,6 +96,26 @@ def test_an_address_on_the_hub_is_asked_only_where_the_operator_allows_it(
     files.settings.own_models_online = True
     _, found = take(files, name=ADDRESS, payload="https://huggingface.co/Qwen/Qwen3-8B")
     assert (found.key, found.model) == ("Qwen/Qwen3-8B", known)
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [("_MOST_BYTES_OF_VISITOR", "take 0 MiB of memory; the most"), ("_MOST_BYTES", "already holds")],
+)
+def test_rows_that_take_more_memory_than_is_left_are_not_loaded(
+    limit: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.model_validate({"home": str(tmp_path)})
+    files = OwnFiles(settings, Data(settings))
+    board = BOARD.read_text("utf-8").splitlines(keepends=True)
+    payload = "".join(board[:50])
+    token, found = take(files, name=BOARD.name, payload=payload)
+    assert found.held_bytes > 0.9 * sum(frame.estimated_size() for frame in found.rows.values()) > len(payload)
+    monkeypatch.setattr(own_files, limit, found.held_bytes * 3 // 2)
+    with pytest.raises(NotTaken, match=reason):
+        take(files, token, name="other.csv", payload=payload)
+    files.leave(token)
+    assert take(files, name=BOARD.name, payload=payload)[1].rows_loaded == found.rows_loaded
 
 
 def test_limits_hold(files: OwnFiles) -> None:

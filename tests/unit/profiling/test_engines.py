@@ -9,6 +9,7 @@ from profiling.answers.commands import commands
 from profiling.answers.engine_choice import engine_for
 from profiling.devices.accelerators import find
 from profiling.engines.effects import EFFECTS, Setting, setting_of
+from profiling.engines.families import reads
 from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
 from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, launch_s_of, product_rate
@@ -266,5 +267,8 @@ def test_no_command_is_named_for_an_engine_that_is_not_known_to_read_the_family(
         "# no list here says that llama.cpp reads kolibri1; Transformers has its code"
     )
     assert commands(kolibri, "bf16", "vllm", H200, context=4096)[0].startswith("vllm serve Aleph-Alpha/Kolibri-1 ")
+    # A class of its own, one of transformers that its attention backend takes, and one that this refuses.
+    names = ("Qwen/Qwen3.5-9B", "HuggingFaceTB/SmolLM3-3B", "tiiuae/falcon-7b")
+    assert [reads("sglang", load(name)) for name in names] == ["yes", "yes", "no"]
     table = {row["model_type"] for row in reference_rows("engine_families.csv")}
     assert set(supported_model_types()) <= table

@@ -100,7 +100,9 @@ def test_a_model_with_its_towers_has_the_parameters_that_transformers_builds(kin
     ("kind", "built_by"),
     [("aria_text", "AriaTextForCausalLM"), ("eurobert", "EuroBertModel"), ("flint", "FlintForCausalLM"),
      ("kolibri1", "Kolibri1ForCausalLM"), ("persimmon", "PersimmonForCausalLM"),
-     ("qwen4_exp_text", "Qwen4ExpForCausalLM")],
+     ("qwen4_exp_text", "Qwen4ExpForCausalLM"), ("albert", "AlbertModel"), ("doge", "DogeForCausalLM"),
+     ("dots3_note_text", "Dots3NoteForCausalLM"), ("electra", "ElectraModel"), ("hrm_text", "HrmTextForCausalLM"),
+     ("m2m_100", "M2M100ForConditionalGeneration")],
 )  # fmt: skip
 def test_a_family_has_the_parameters_that_transformers_builds_by_its_defaults(kind: str, built_by: str) -> None:
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
@@ -112,6 +114,52 @@ def test_a_family_has_the_parameters_that_transformers_builds_by_its_defaults(ki
     model = from_config(config.to_dict())
     corrections = sum(spec.count * spec.experts.count for spec in model.main.layers if spec.experts)
     assert model.parameters_total - counted in {0, corrections}  # corrections of routers are buffers there
+
+
+@pytest.mark.parametrize(
+    ("fields", "hub"),
+    [
+        # Heads and widths that differ from layer to layer, layers passed eight times, experts: totals of the hub.
+        ("apple/OpenELM-1_1B-Instruct", 1_079_891_456), ("sapientinc/HRM-Text-1B", 1_182_795_264),
+        ("IFM/K2-Horizon-7B", 8_999_178_240), ("IFM/K2-Horizon-375B-A23B", 379_167_159_168),
+        # Of the hub's 763,205,315,794 the decoder, as its tensors were summed by hand from the code of SGLang.
+        ("deepseek-ai/DeepSeek-V4.1-Flash", 748_494_669_424),
+    ],
+)  # fmt: skip
+def test_families_whose_code_is_their_own_have_the_hubs_total(fields: str, hub: int) -> None:
+    assert load(fields).parameters_total == hub
+
+
+def test_layers_of_deepseek_v4_1_share_their_entries_and_its_towers_make_up_the_hubs_total() -> None:
+    model = load("deepseek-ai/DeepSeek-V4.1-Flash")
+    # Three sources of an entry per two tokens and one of an entry per token, each with an index key in fp4.
+    assert model.kv_bytes_per_token() == (3 / 2 + 1) * (512 * 2 + 128 * 4.25 / 8)
+    assert model.published_format.name == "fp8-block, experts mxfp4"
+    beside = sum(part.parameters or 0 for part in model.not_counted)
+    assert model.parameters_total + beside == pytest.approx(763_205_315_794, rel=3e-5)
+    assert model.parameters_active == pytest.approx(16.8e9, rel=0.01)  # published: 16 B
+
+
+def test_layers_that_are_passed_again_are_stored_once_and_keep_a_cache_each_time() -> None:
+    model = load("sapientinc/HRM-Text-1B")
+    assert model.main.depth == 128
+    assert model.kv_bytes_per_token() == 128 * 2 * 12 * 128 * 2
+    # Each of two stacks of 16 layers is passed six and two times; the head is the last product.
+    layer = 5 * 1536 * 1536 + 3 * 1536 * 4096
+    done = sum(op.count * op.flops for op in operators(model, Workload(context=4096)) if op.name != "attention")
+    assert done == pytest.approx(2 * (128 * layer + 65_536 * 1536), rel=0.02)
+
+
+def test_a_mistral_large_4_has_no_positions_in_every_fourth_layer_and_shares_no_latents() -> None:
+    model = load("mistralai/Mistral-Large-4-1T-A52B")
+    widths = {step.latent_width for _, step in model.counted_steps() if isinstance(step, AttentionCore)}
+    assert widths == {512, 576}
+    text = model_configs()["mistralai/Mistral-Large-4-1T-A52B"]["config"]["text_config"]
+    with pytest.raises(UnsupportedModelType, match="kv_source_layers"):
+        from_config({**text, "kv_source_layers": [0, 0, *range(2, 72)]}, "shared")
+    for refused in ({"model_type": "doge", "is_moe": True}, {"model_type": "k2_horizon", "mova_num_experts": 16}):
+        with pytest.raises(UnsupportedModelType, match="not known here"):
+            from_config({**LLAMA, **refused}, "unknown")
 
 
 _QWEN38_FLASH = {

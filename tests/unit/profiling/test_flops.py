@@ -23,18 +23,19 @@ transformers = pytest.importorskip("transformers", reason="transformers is a tes
 BATCH, LENGTH = 2, 64
 # Containers of several towers, and other names of a family; the decoders are tested under their own names.
 TOWERS = {"llama4", "gemma3", "gemma3n", "gemma4", "glm5_next", "inkling2", "inkling_mm_model", "minimax_m3_vl",
-          "mllama", "molmo2", "muse_spark", *ALIASES}  # fmt: skip
+          "mllama", "molmo2", "muse_spark", "mistral_large4", "dots3_note", "qwen4_exp", *ALIASES}  # fmt: skip
 # Their code lies beside their weights on the hub, so there is nothing to count here.
 ON_THE_HUB = {
-    "baichuan", "bailing_moe", "bailing_moe_linear", "bailing_moe_v2", "chatglm", "deepseek", "exaone",
-    "exaone4_5_text", "gravity_moe", "grok-1", "internlm", "internlm2", "kimi_k2", "mimo", "minicpm", "minicpm_sala",
-    "minimax_m1", "minimax_m3", "minimax_text_01", "nemotron-nas", "new", "phi3small", "plamo2", "qwen", "rwkv7",
-    "sarvam_mla", "sarvam_moe", "yi",
+    "baichuan", "bailing_moe", "bailing_moe_linear", "bailing_moe_v2", "chatglm", "deepseek", "deepseek_v41",
+    "deepseek_v41_text", "exaone", "exaone4_5_text", "gravity_moe", "grok-1", "grok-2", "internlm", "internlm2",
+    "k2_horizon", "kimi_k2", "mimo", "minicpm", "minicpm_sala", "minicpmo", "minicpmv", "minimax_m1", "minimax_m3",
+    "minimax_text_01", "molmo", "nemotron-nas", "new", "openelm", "phi3small", "plamo2", "plamo3", "qwen",
+    "qwen3_8_flash_next_text", "rwkv7", "sarvam_mla", "sarvam_moe", "yi",
 }  # fmt: skip
 # transformers has these decoders only inside a model with a vision tower.
-NOT_ALONE = {"step3p7", "mllama_text_model"}
+NOT_ALONE = {"deepseek_ocr2_text", "mllama_text_model", "step3p7", "unlimited_ocr_text"}
 # Their routers or indexers look at values, which meta tensors do not have: parameters alone are compared.
-LOOKS_AT_VALUES = {"deberta-v2", "glm5_next_text", "longcat_flash"}
+LOOKS_AT_VALUES = {"deberta-v2", "glm5_next_text", "longcat_flash", "qwen4_exp_text"}
 # Small mixes of a token's own numbers that transformers writes as products and that count as elementwise work here.
 LOOSE = {"deepseek_v4": 1e-2, "gemma3n_text": 1e-2, "inkling_text": 5e-3, "inkling2_text": 5e-3}
 BROKEN = pytest.mark.xfail(raises=AttributeError, strict=True, reason="transformers 5.23 cannot build its own dbrx")

@@ -11,7 +11,7 @@ from profiling.devices.device import GIB
 from profiling.devices.here import parsers
 from profiling.devices.here.bandwidth import read_bandwidth
 from profiling.devices.here.look import Unavailable, look
-from profiling.devices.here.machine import Gpu, Machine, Modules, known_devices
+from profiling.devices.here.machine import Gpu, Machine, Modules, Processor, known_devices
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -106,6 +106,53 @@ def test_cards_without_a_tool_of_their_maker_are_named_by_lspci(tmp_path: Path) 
     (tmp_path / "sys/class/drm/card1/device").symlink_to(folder)
     found = known_devices(look("Linux", answering(lspci=printed), tmp_path))
     assert [one.device.name for one in found if one.device] == ["Arc-B580-12GB", "RX-7900-XTX-24GB"]
+
+
+def test_a_card_whose_driver_is_missing_is_named_by_lspci_and_one_without_a_name_is_said(tmp_path: Path) -> None:
+    # Names of pci.ids as in public logs of hosts whose driver was not installed yet.
+    printed = (
+        "0000:42:00.0 3D controller: NVIDIA Corporation GP102GL [Tesla P40] (rev a1)\n"
+        "0000:43:00.0 3D controller: NVIDIA Corporation GP102GL [Tesla P40] (rev a1)\n"
+        "04:00.0 VGA compatible controller: Intel Corporation Battlemage G31 [Intel Graphics] (prog-if 00 [VGA])\n"
+    )
+    machine = look("Linux", answering(lspci=printed), tmp_path)
+    assert [one.device.name for one in known_devices(machine) if one.device] == ["P40-24GB", "P40-24GB"]
+    assert "which Arc it is: lspci says Intel Corporation Battlemage G31 [Intel Graphics]" in machine.not_found
+    driven = look("Linux", answering(lspci=printed, **{"nvidia-smi": "Tesla P40, 24576, 250.00\n"}), tmp_path)
+    assert [gpu.reported_by for gpu in driven.gpus] == ["nvidia-smi"]
+
+
+def test_of_several_cards_on_one_chip_with_as_much_memory_the_others_are_said() -> None:
+    gpu = Gpu(name="Radeon RX 9070/9070 XT/9070 GRE", memory_bytes=16 * GIB, reported_by="the files of amdgpu")
+    found = known_devices(Machine(system="Linux", gpus=(gpu,)))[0]
+    assert (
+        found.note == "Radeon RX 9070/9070 XT/9070 GRE of this size is taken as RX-9070-16GB; others: RX-9070-XT-16GB"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "mib", "device"),
+    [("NVIDIA B300 SXM6 AC", 275_040, "B300-SXM-288GB"), ("AMD Instinct MI325 OAM", 262_144, "MI325X-256GB"),
+     ("NVIDIA GeForce RTX 2070 with Max-Q Design", 8192, "RTX-2070-Laptop-8GB")],
+)  # fmt: skip
+def test_names_that_drivers_print_mean_the_device(name: str, mib: int, device: str) -> None:
+    found = known_devices(Machine(system="Linux", gpus=(Gpu(name=name, memory_bytes=mib * 2**20, reported_by=""),)))
+    assert found[0].device is not None
+    assert found[0].device.name == device
+
+
+def test_a_threadripper_is_found_by_what_proc_cpuinfo_calls_it() -> None:
+    processor = Processor(name="AMD Ryzen Threadripper PRO 7995WX 96-Cores", cores=96)
+    found = known_devices(Machine(system="Linux", processor=processor))[0].device
+    assert found is not None
+    assert found.name == "Threadripper-PRO-7995WX (DDR5-5200)"
+
+
+def test_a_chip_of_firmware_is_no_module_of_memory() -> None:
+    # As a board of 2013 lists it beside its modules: 16 MB of flash at 33 MT/s.
+    flash = "Memory Device\n\tData Width: 8 bits\n\tSize: 16 MB\n\tType: Flash\n\tSpeed: 33 MT/s\n"
+    module = "Memory Device\n\tData Width: 64 bits\n\tSize: 8192 MB\n\tType: DDR3\n\tSpeed: 1600 MT/s\n"
+    assert parsers.dmidecode(2 * module + flash) == Modules(count=2, mega_transfers_per_s=1600, bits=128)
 
 
 def test_soldered_chips_are_as_wide_as_the_firmware_says() -> None:

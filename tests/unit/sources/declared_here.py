@@ -4,7 +4,8 @@ from importlib import resources
 from pathlib import Path
 
 from pipelines.sources.boards.declaration import USER_FOLDER
-from pipelines.sources.collect import Collection, collect
+from pipelines.sources.collect import collect
+from pipelines.sources.source_files import Collection
 from warehouse.settings import Settings
 
 from .hub_server import HubServer

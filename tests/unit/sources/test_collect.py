@@ -10,11 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.sources.collect import Collection, NothingFound, collect
+from pipelines.sources.collect import collect
 from pipelines.sources.hub.client import PUBLISHED_TABLES, NotOnHub
 from pipelines.sources.leaderboards.layouts import UnknownLayout
 from pipelines.sources.leaderboards.read import load_published_fronts
 from pipelines.sources.raw_store import RawStore
+from pipelines.sources.source_files import Collection, NothingFound
 from tests.leaderboards import load_snapshots
 from warehouse.settings import Settings
 

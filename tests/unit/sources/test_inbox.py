@@ -14,9 +14,10 @@ from pipelines.commands.app import app
 from pipelines.sources import collect as collecting
 from pipelines.sources.boards import recognition
 from pipelines.sources.boards.declaration import declared
-from pipelines.sources.collect import NothingFound, collect
+from pipelines.sources.collect import collect
 from pipelines.sources.inbox import Marks, arriving_bundles, is_open_for_writing, new_bundles, new_files
 from pipelines.sources.raw_store import SET_ASIDE, NoSuchSnapshot, RawStore
+from pipelines.sources.source_files import NothingFound
 from pipelines.sources.tables import read_as_text
 from profiling.measure.recorded import point, served_environment, write_bundle
 from warehouse.settings import Settings
