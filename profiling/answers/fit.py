@@ -22,6 +22,7 @@ from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.fleet import Fleet
 from profiling.devices.names import resolve_device
+from profiling.engines.formats import formats_of
 from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
 from profiling.memory.engines import EngineProfile, borrowed, engine_profile
 from profiling.memory.need import (
@@ -36,8 +37,6 @@ from profiling.models.architecture import Architecture
 from profiling.models.parts import expert_layers
 from profiling.roofline.roof import roof_of
 from profiling.roofline.workload import Parallelism, Precision, Stage
-
-_FEWER_BITS = ("fp8", "gptq-8bit-g128", "awq-4bit-g128")
 
 
 def requirement_rows(
@@ -362,13 +361,14 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
     found: list[WayOut] = []
     try:
         plan = gpus_needed(model, device, workload, engine)
-        split = f"tp={plan.tensor}" + (f" × pp={plan.pipeline}" if plan.pipeline > 1 else "")
+        ways = {"tp": plan.tensor, "pp": plan.pipeline}
+        split = " × ".join(f"{name}={count}" for name, count in ways.items() if count > 1)
         found.append(WayOut(
             f"{plan.devices} × {device.name} ({split})", {"tensor": plan.tensor, "pipeline": plan.pipeline}
         ))  # fmt: skip
     except DoesNotFit:
         pass
-    for weights in _FEWER_BITS:
+    for weights in filter(None, formats_of(question.engine or ENGINE)):
         other = replace(question, weight_format=weights, activation_bits=None)
         if _bits(other, model) < _bits(question, model) and _fits(door, other):
             found.append(WayOut(f"{weights} weights", {"weight_format": weights, "activation_bits": None}))

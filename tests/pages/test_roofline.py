@@ -77,8 +77,8 @@ def test_what_does_not_fit_has_no_rate_but_a_way_out(visit: Visit) -> None:
     page = visit.open(LARGE)
     assert set(tiles(visit)) == {"unfit"}
     assert "tokens/s" not in page.locator("main").inner_text()
-    page.get_by_role("button", name="4 × RTX-A6000 (tp=4)").click()
-    page.wait_for_function("location.search.includes('tp=4')")
+    page.get_by_role("button", name="3 × RTX-A6000 (pp=3)").click()
+    page.wait_for_function("location.search.includes('pp=3')")
     visit.settle()
     assert "Tokens per second" in tiles(visit)
     assert visit.errors == []
