@@ -18,7 +18,7 @@ from dashboards import serving
 from dashboards.parts.templates import command, render
 
 _ROOT = Path(__file__).resolve().parents[1]
-_FOLDERS = {"": "Start", "how-to": "How to", "explanation": "Explanation", "decisions": "Decisions"}
+_FOLDERS = {"": "Start", "how-to": "How to", "explanation": "Explanation", "adding": "Adding", "decisions": "Decisions"}
 # Lists of what tests leave out are for who works on Skyline.
 _INTERNAL = frozenset({"not-run"})
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)

@@ -8,12 +8,10 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from html import unescape
 from pathlib import Path
 
 import duckdb
 import typer
-from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.cli import get_docs_for_click
@@ -95,18 +93,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     icon = ROOT / "dashboards" / "assets" / "skyline.svg"
     files.append(File.generated(config, "images/skyline.svg", abs_src_path=str(icon)))
     return files
-
-
-def on_page_content(html: str, **_: object) -> str:
-    """Write formulas as MathML, which browsers show without a script."""
-    html = re.sub(
-        r'<div class="arithmatex">\\\[(.*?)\\\]</div>', lambda found: _formula(found, "block"), html, flags=re.DOTALL
-    )
-    return re.sub(r'<span class="arithmatex">\\\((.*?)\\\)</span>', lambda found: _formula(found, "inline"), html)
-
-
-def _formula(found: re.Match[str], display: str) -> str:
-    return convert(unescape(found.group(1)), display=display)
 
 
 def pages() -> dict[str, str]:

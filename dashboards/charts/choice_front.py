@@ -154,5 +154,5 @@ def facts(row: dict[str, Any]) -> str:
     if row["tokens_per_s"] is not None:
         parts.append(f"{formats.significant(row['tokens_per_s'])} tokens/s")
     if row["usd"] is not None:
-        parts.append(f"{formats.significant(row['usd'])} USD per million tokens ({row['usd_basis']})")
+        parts.append(f"${formats.significant(row['usd'])} per million tokens ({row['usd_basis']})")
     return ", ".join(parts)

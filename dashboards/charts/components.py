@@ -2,6 +2,8 @@
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ from bokeh.plotting import figure
 
 from analytics.units import decimal
 from dashboards.charts import axes
-from dashboards.charts.many_points import ManyPoints, coded
+from dashboards.charts.many_points import Coded, ManyPoints, coded
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
@@ -20,6 +22,67 @@ _HEIGHT_PX, _AROUND_PX = 460, 90
 _LINE_PX = 14
 _POINTS = ("x", "y"), ("name", "group")
 _HEADROOM = 0.04  # for the name of the highest
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A map ready to be drawn, which all who look at the same one share.
+
+    Attributes:
+        points: The entries.
+        arrows: Columns of the benchmarks' directions.
+        x_span: Start and end of the horizontal axis.
+        y_span: Start and end of the vertical one.
+        labels: Titles of both axes.
+        count: How many entries are drawn.
+    """
+
+    points: Coded
+    arrows: Mapping[str, npt.NDArray[Any]]
+    x_span: tuple[float, float] | None
+    y_span: tuple[float, float]
+    labels: tuple[str, str]
+    count: int
+
+
+def drawing(entries: pl.DataFrame, loadings: pl.DataFrame, styles: Mapping[str, tuple[str, str]]) -> Drawing:
+    """What the map shows of entries, each in the style of its group.
+
+    Args:
+        entries: Columns model_id, group, component_1, component_2.
+        loadings: Result of the query of that name.
+        styles: Colour and mark of every group.
+    """
+    x, y = entries["component_1"].to_numpy(), entries["component_2"].to_numpy()
+    points = entries.select(
+        pl.col("component_1").alias("x"),
+        pl.col("component_2").alias("y"),
+        pl.col("model_id").alias("name"),
+        "group",
+        *theme.looks(pl.col("group"), styles),
+    )
+    wide = loadings.pivot(on="component", index="benchmark", values="loading")
+    reach = float(np.quantile(np.hypot(x, y), 0.9)) if len(x) else 1.0
+    first, second = wide["1"].to_numpy(), wide["2"].to_numpy()
+    low, high = axes.span(pl.concat([entries["component_2"], pl.Series(second * reach)]), "linear") or (0.0, 1.0)
+    high += (high - low) * _HEADROOM
+    arrows = {
+        "x": first * reach,
+        "y": second * reach,
+        "zero": np.zeros(wide.height),
+        "text": wide["benchmark"].to_numpy(),
+        "offset": _apart((high - second * reach) / (high - low) * (_HEIGHT_PX - _AROUND_PX)),
+        "facts": np.array([
+            f"loadings {decimal(a, 2, signed=True)}, {decimal(b, 2, signed=True)}"
+            for a, b in zip(first, second, strict=True)
+        ]),
+    }  # fmt: skip
+    shares = dict(loadings.select("component", "explained_variance").unique().iter_rows())
+    first_axis, second_axis = (
+        f"Component {component} ({100 * shares[component]:.0f} % of the variance)" for component in (1, 2)
+    )
+    across = axes.span(pl.concat([entries["component_1"], pl.Series(first * reach)]), "linear")
+    return Drawing(coded(points, *_POINTS), arrows, across, (low, high), (first_axis, second_axis), entries.height)
 
 
 class Components:
@@ -51,44 +114,14 @@ class Components:
         pulls.tooltips = tip("@text", "@facts")
         self.figure: figure = plot
 
-    def show(self, entries: pl.DataFrame, loadings: pl.DataFrame, styles: Mapping[str, tuple[str, str]]) -> None:
-        """Draw entries in the style of their group.
-
-        Args:
-            entries: Columns model_id, group, component_1, component_2.
-            loadings: Result of the query of that name.
-            styles: Colour and mark of every group.
-        """
-        x, y = entries["component_1"].to_numpy(), entries["component_2"].to_numpy()
-        points = entries.select(
-            pl.col("component_1").alias("x"),
-            pl.col("component_2").alias("y"),
-            pl.col("model_id").alias("name"),
-            "group",
-            *theme.looks(pl.col("group"), styles),
-        )
-        self.points.show(coded(points, *_POINTS))
-        wide = loadings.pivot(on="component", index="benchmark", values="loading")
-        reach = float(np.quantile(np.hypot(x, y), 0.9)) if len(x) else 1.0
-        first, second = wide["1"].to_numpy(), wide["2"].to_numpy()
-        low, high = axes.span(pl.Series([*y, *second * reach]), "linear") or (0.0, 1.0)
-        high += (high - low) * _HEADROOM
-        self.arrows.data = {
-            "x": first * reach,
-            "y": second * reach,
-            "zero": np.zeros(wide.height),
-            "text": wide["benchmark"].to_numpy(),
-            "offset": _apart((high - second * reach) / (high - low) * (_HEIGHT_PX - _AROUND_PX)),
-            "facts": [
-                f"loadings {decimal(a, 2, signed=True)}, {decimal(b, 2, signed=True)}"
-                for a, b in zip(first, second, strict=True)
-            ],
-        }
-        axes.show(self.figure.x_range, axes.span(pl.Series([*x, *first * reach]), "linear"))
-        axes.show(self.figure.y_range, (low, high))
-        shares = dict(loadings.select("component", "explained_variance").unique().iter_rows())
-        for axis, component in ((self.figure.xaxis[0], 1), (self.figure.yaxis[0], 2)):
-            axis.axis_label = f"Component {component} ({100 * shares[component]:.0f} % of the variance)"
+    def show(self, shown: Drawing) -> None:
+        """Draw the map."""
+        self.points.show(shown.points)
+        # A browser may write into what its source holds.
+        self.arrows.data = {name: values.tolist() for name, values in shown.arrows.items()}
+        axes.show(self.figure.x_range, shown.x_span)
+        axes.show(self.figure.y_range, shown.y_span)
+        self.figure.xaxis[0].axis_label, self.figure.yaxis[0].axis_label = shown.labels
 
 
 def _apart(heights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

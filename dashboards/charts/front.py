@@ -44,11 +44,12 @@ class Front:
     Attributes:
         cloud: Every entry with both values: model_id, precision, x, y.
         members: The front from its cheapest: entry_id, model_id, precision, x, y, standard_error,
-            beyond_noise_of_previous.
+            beyond_noise_of_previous; and low, high, where intervals are known by their ends.
         x: Measure of the minimised objective.
         y: Measure of the maximised one.
         is_staircase: Whether two objectives alone make the front, so that its members join to a staircase.
         kind: What the column precision says, as a hover names it.
+        bars: What the bars of members are.
     """
 
     cloud: pl.DataFrame
@@ -57,6 +58,7 @@ class Front:
     y: Measure
     is_staircase: bool = True
     kind: str = "Precision"
+    bars: str = f"± {CONFIDENCE} standard errors"
 
 
 def points(entries: pl.DataFrame, cost: Cost, quality: Measure) -> pl.DataFrame:
@@ -238,9 +240,11 @@ def _member_columns(
     members: pl.DataFrame, noise: Sequence[str], styles: Mapping[str, tuple[str, str]]
 ) -> dict[str, list[Any]]:
     margin = TWO_SIDED_95 * pl.col("standard_error").fill_null(0.0)
+    ends = (
+        () if "low" in members.columns else ((pl.col("y") - margin).alias("low"), (pl.col("y") + margin).alias("high"))
+    )
     frame = _styled(members.rename({"model_id": "name"}), styles).with_columns(
-        (pl.col("y") - margin).alias("low"),
-        (pl.col("y") + margin).alias("high"),
+        *ends,
         pl.Series("noise", noise, dtype=pl.String),
         pl.Series("fill", [0.0 if mark == "within" else 1.0 for mark in noise], dtype=pl.Float64),
     )
@@ -297,7 +301,7 @@ def _legend(
     if "unknown" in noise:
         lines.append(legend.Entry("without bar: standard error unknown", theme.OTHER_COLOUR))
     if front.members["standard_error"].is_not_null().any():
-        lines.append(legend.Entry(f"± {CONFIDENCE} standard errors", theme.OTHER_COLOUR, "bar"))
+        lines.append(legend.Entry(front.bars, theme.OTHER_COLOUR, "bar"))
     return legend.swatches(name, lines)
 
 

@@ -76,9 +76,12 @@ class DensityChart:
         self.records.data = {column: records[column].to_numpy() for column in _DENSITY}
         axes.show(self.figure.x_range, axes.span(frame["x"], "datetime"))
         axes.show(self.figure.y_range, axes.span(frame["y"], "log"))
+        names = {side: (text, colour) for side, text, colour in _SIDES}
+        if dated["is_official_provider"].null_count() == dated.height:  # a board that does not state it
+            names = {False: ("one model", theme.OTHER_COLOUR)}
         entries = [
             legend.Entry(text, colour, count=frame.filter(pl.col("official") == side).height)
-            for side, text, colour in _SIDES
+            for side, (text, colour) in names.items()
         ]
         return legend.swatches(DENSITY, [*entries, legend.Entry("record so far, ± 95 %", theme.ACCENT, "line")])
 

@@ -44,4 +44,4 @@ def switch(slug: str, shown: str) -> pn.pane.HTML:
     links = [
         (slug if name == ABILITY else f"{slug}?board={name}", label, name == shown) for name, label in BOARDS.items()
     ]
-    return page.html(block("boards", links), margin=(0, 0, 12, 0))
+    return page.html(block("boards", links), margin=(6, 0, 12, 0))

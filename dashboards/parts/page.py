@@ -216,7 +216,7 @@ def picture_buttons(
     if downloads is None:
         return buttons
     buttons.sizing_mode = None
-    return pn.FlexBox(buttons, downloads, align_items="end", gap="0 6px", margin=0, sizing_mode="stretch_width")
+    return pn.FlexBox(buttons, downloads, align_items="end", gap="6px", margin=0, sizing_mode="stretch_width")
 
 
 def download_buttons(

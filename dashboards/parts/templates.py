@@ -28,11 +28,18 @@ def _environment(folder: Path) -> Environment:
     environment.filters |= {
         "boards": formats.boards,
         "coded": _coded,
+        "sentence": _sentence,
         "command": command,
         "number_columns": _number_columns,
     }
     environment.globals["missing"] = formats.MISSING
     return environment
+
+
+def _sentence(text: object) -> str:
+    """A text that begins with a capital, unless it begins with a name, such as `gemini-3-pro`."""
+    words = str(text)
+    return words[:1].upper() + words[1:] if words.partition(" ")[0].strip(",;:").isalpha() else words
 
 
 def _coded(text: object) -> Markup:

@@ -70,7 +70,7 @@ def new_figure(name: str, height: int, tools: Sequence[Tool], **options: Any) ->
         tools=list(tools),
         toolbar_location="above",
         min_border_left=56,
-        min_border_right=12,
+        min_border_right=30 if options.get("x_axis_type") == "datetime" else 12,  # half of the last date
         min_border_top=4,
         stylesheets=[FIGURE_CSS],
         **options,

@@ -164,7 +164,7 @@ def _print_offload(advice: "Advice") -> None:
     low, likely, high = other.tokens_per_s or (0.0, 0.0, 0.0)
     out.print(
         f"With a part in system memory: {other.model_id} in {other.stored}, {other.placement}: "
-        f"{likely:.1f} tokens/s ({low:.1f} to {high:.1f}), ability {other.ability_in_format:.0f}.",
+        f"{likely:.1f} tokens/s ({low:.1f} to {high:.1f}), ability {other.ability_in_format:.1f}.",
     )  # fmt: skip
     out.print(f"  run    {other.run}")
     out.print(f"  check  {other.check}")
@@ -179,8 +179,8 @@ def _sentence(best: "Candidate", advice: "Advice") -> str:
     noise = f" The evidence does not separate it from {listed}." if near else ""
     return (
         f"{best.model_id} in {best.stored}: {likely:.0f} tokens/s ({low:.0f} to {high:.0f}), up to "
-        f"{best.longest_context:,} tokens, ability {best.ability_in_format:.0f} ({best.ability_low:.0f} to "
-        f"{best.ability_high:.0f}; {best.evidence_class}, {best.ability_basis}).{noise}"
+        f"{best.longest_context:,} tokens, ability {best.ability_in_format:.1f} ({best.ability_low:.1f} to "
+        f"{best.ability_high:.1f}; {best.evidence_class}, {best.ability_basis}).{noise}"
     )
 
 

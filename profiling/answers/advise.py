@@ -13,6 +13,7 @@ from math import hypot
 import polars as pl
 
 from analytics.quantisation.recipes import UNMEASURED_TASKS
+from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
 from profiling.answers.advise_split import LAYERED, HostMemory, on_unlike
 from profiling.answers.answer import Answer
 from profiling.answers.cache_flags import WHOLE, cache_flags
@@ -73,15 +74,18 @@ class Advice:
 
     @property
     def within_noise(self) -> list[Candidate]:
-        """Others that run and are behind the best by no more than both their errors, taken as independent, explain."""
+        """Others that run and are behind the best by no more than both their errors, taken as independent, explain.
+
+        At 95 %, as wherever else two models are compared; the intervals of abilities hold 90 %.
+        """
         best = self.best
         if best is None:
             return []
-        below = best.ability_in_format - best.ability_low
+        below, wider = best.ability_in_format - best.ability_low, TWO_SIDED_95 / TWO_SIDED_90
 
         def is_within(one: Candidate) -> bool:
             behind = best.ability_in_format - one.ability_in_format
-            return behind <= hypot(below, one.ability_high - one.ability_in_format)
+            return behind <= wider * hypot(below, one.ability_high - one.ability_in_format)
 
         return [one for one in self.of("runs")[1:] if is_within(one)]
 

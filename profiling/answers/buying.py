@@ -156,9 +156,9 @@ def compare(
         when = "undated" if purchase.newest_date is None else f"newest {purchase.newest_date.isoformat()}"
         what = "of a whole machine" if purchase.is_whole_machine else "without the machine around it"
         basis = (
-            f"{purchase.usd_per_device:,.0f} USD a device ({purchase.low:,.0f} to {purchase.high:,.0f}, {what}, "
+            f"${purchase.usd_per_device:,.0f} a device ({purchase.low:,.0f} to {purchase.high:,.0f}, {what}, "
             f"{purchase.listings} listing{'' if purchase.listings == 1 else 's'}, {when}) over {YEARS:g} years; "
-            f"electricity at {tariff[1]:.2f} USD/kWh ({tariff[0]:.2f} to {tariff[2]:.2f})"
+            f"electricity at ${tariff[1]:.2f} per kWh ({tariff[0]:.2f} to {tariff[2]:.2f})"
         )
         owned = _way(api, usd, energy, basis, purchase.newest_date)
     return Comparison(api=api, rented=rented, owned=owned, output_tokens_per_s=output_tokens_per_s)

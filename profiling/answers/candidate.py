@@ -141,7 +141,7 @@ class Candidate:
         if lost.high == 0:
             return "as published"
         return (
-            f"{self.ability:.0f} as published, minus a predicted {lost.likely:.1f} ({lost.low:.1f} to {lost.high:.1f}) "
+            f"{self.ability:.1f} as published, minus a predicted {lost.likely:.1f} ({lost.low:.1f} to {lost.high:.1f}) "
             f"for {self.stored if lost.holds_cache else self.weight_format}"
         )
 

@@ -119,8 +119,10 @@ def what_binds(rows: pl.DataFrame) -> str:
     )
     least = timed.filter(pl.col("kwh_per_million_tokens").is_not_null()).sort("kwh_per_million_tokens")
     thrifty = least["accelerator"][0] if least.height else ""
-    uses = f"; {thrifty} uses the least energy" if thrifty != fastest["accelerator"] else " and uses the least energy"
+    ms, low, high = (f"{1e3 * fastest[name]:.3g}" for name in ("predicted_s", "predicted_low_s", "predicted_high_s"))
+    of = "" if least.height == timed.height else f" of the {least.height} whose power is published"
+    uses = f" {'It' if thrifty == fastest['accelerator'] else thrifty} uses the least energy{of}." if thrifty else ""
     return (
-        f"{fastest['accelerator']} is the fastest of the {timed.height} that hold the model{uses if thrifty else ''}. "
-        f"{limits.capitalize()} of them."
+        f"{fastest['accelerator']} is the fastest of the {timed.height} that hold the model: {ms} ms ({low} to {high})."
+        f"{uses} {limits.capitalize()} of them."
     )

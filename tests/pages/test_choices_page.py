@@ -44,7 +44,7 @@ def test_a_newcomer_with_one_rtx_4090_reads_the_answer_and_it_is_that_of_sql(
     assert f"{best['memory_high_gib']:.1f} of {best['memory_budget_gib']:.1f} GiB" in said
     assert f"Speed {formats.significant(best['tokens_per_s'])} tokens/s" in said
     assert f"First token {formats.significant(best['time_to_first_token_s'])} s" in said
-    assert f"Cost {formats.significant(best['usd_per_million_tokens'])} USD per million tokens (rent" in said
+    assert f"Cost ${formats.significant(best['usd_per_million_tokens'])} per million tokens (rent" in said
     assert standing.errors == []
     assert standing.foreign == []
 

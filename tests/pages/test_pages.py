@@ -102,6 +102,19 @@ def test_a_page_has_no_grave_faults_in_either_theme_at_any_width_and_fits_when_t
     assert page.evaluate("document.documentElement.scrollWidth") <= 720
     resize(page, 820)
     assert page.evaluate("document.documentElement.scrollWidth") <= 820
+    assert page.evaluate(_CUT) == []
+
+
+# A table of text that is wider than its card.
+_CUT = """() => {
+  const found = []
+  const walk = (node) => { for (const e of node.querySelectorAll('*')) {
+    if (e.shadowRoot) walk(e.shadowRoot)
+    if (e.matches('table.list') && e.checkVisibility() && e.offsetWidth > e.parentElement.clientWidth)
+      found.push(e.getAttribute('aria-label'))
+  } }
+  walk(document)
+  return found }"""
 
 
 # A row of a table on a phone keeps a figure, where the table has any.

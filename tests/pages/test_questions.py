@@ -69,7 +69,7 @@ def test_what_to_run_on_a_card_a_laptop_two_cards_or_a_server(visit: Visit, data
         said = spoken(page, ".answer")
         assert best.longest_context >= 32_768
         assert f"{best.model_id.rpartition('/')[2]} in {best.weight_format}" in said
-        assert f"{best.ability_in_format:.0f} ({best.ability_low:.0f} to {best.ability_high:.0f})" in said
+        assert f"{best.ability_in_format:.1f} ({best.ability_low:.1f} to {best.ability_high:.1f})" in said
         assert f"{best.longest_context:,} tokens" in said
         assert page.locator(".answer code").first.inner_text()
     assert visit.errors == []

@@ -33,9 +33,9 @@ _GROUPS: dict[Verdict, str] = {
     "needs more memory": "Needs more memory",
 }  # fmt: skip
 _FACTS = {
-    "model_id": Fact("Model", width=280, link="model/"),
-    "weight_format": Fact("Format", width=90),
-    "group": Fact("Verdict", width=170),
+    "model_id": Fact("Model", width=270, link="model/"),
+    "weight_format": Fact("Format", width=84),
+    "group": Fact("Verdict", width=160),
     "ability_in_format": Fact("Ability", "0.0", 74, stays=True),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
     "ability_low": Fact("Ability, low", "0.0", 80),
@@ -155,7 +155,7 @@ class Advisor:
         self.offload_card.visible = offloaded is not None
         self.chart.show(dots(runs))
         rows = frame([{**one.row(), "group": _GROUPS[one.verdict]} for one in found])
-        self.table.show("All candidates", "by verdict, most capable first", rows)
+        self.table.show("All candidates", "By verdict, most capable first", rows)
 
     def _machine_link(self, advice: Advice) -> tuple[str, str]:
         """The device's name, and the address of its page."""
@@ -230,7 +230,7 @@ def dots(runs: list[Candidate]) -> Rows:
             "high": [one.ability_high for one in runs],
             "name": [f"{one.model_id} in {one.weight_format}" for one in runs],
             "first": [
-                f"ability {one.ability_in_format:.0f} ({one.ability_low:.0f} to {one.ability_high:.0f}), "
+                f"ability {one.ability_in_format:.1f} ({one.ability_low:.1f} to {one.ability_high:.1f}), "
                 f"{one.evidence_class}"
                 for one in runs
             ],

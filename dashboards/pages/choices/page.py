@@ -23,10 +23,10 @@ _FITTING = {
     "model_id": Fact("Model", width=270),
     "quality": Fact("Quality", "0.0", 76, stays=True),
     "quality_error": Fact("± s.e.", "0.00", 64),
-    "fits_at": Fact("Fits at", width=300),
     "precision_words": Fact("Shown at", width=72),
-    "devices": Fact("Devices used", "0", 72),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
+    "fits_at": Fact("Fits at", width=300),
+    "devices": Fact("Devices used", "0", 72),
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 84),
     "usd": Fact("USD per million tokens", "0,0.000", 96, header="usd_per_million_tokens"),
     "usd_basis": Fact("Cost basis", width=80),
@@ -41,7 +41,7 @@ _FITTING = {
 _DROPPED = {
     "model_id": Fact("Model", width=300),
     "quality": Fact("Quality", "0.0", 76, stays=True),
-    "reason": Fact("Why it was left out", width=350),
+    "reason": Fact("Why it was left out", width=310),
     "fits_at": Fact("Fits at", width=300),
 }
 _HARDWARE = {
@@ -190,7 +190,7 @@ class Choices:
         self.answers.object = block(
             "heading", f"{fits} of {total} models pass on {self.state.hardware}",
             f"{self._conditions()}. Each in the highest precision that fits: these boards did not measure what fewer "
-            "bits cost in quality.",
+            f"bits cost in quality.{self._newer()}",
         ) + block("answers", list(map(Markup, cards)))  # fmt: skip
 
     def _draw(self) -> None:
@@ -210,6 +210,12 @@ class Choices:
         self.card.show(title, self._conditions(), swatches, self._where(), self._reading())
         self.card.came_from("choices", self.state.question)
         self.list.object = text.front_table(self.front, f"{'so many' if more else 'so few'} {formats.running(axis)}")
+
+    def _newer(self) -> str:
+        """Where models are that were released since the board that is asked."""
+        board = {"arena_rating": "arena", "open_llm_v1_average": "open_llm_v1"}.get(self.state.quality, "open_llm_v2")
+        newest = self.judged[f"{board}_as_of_date"].drop_nulls().max()
+        return f" The page Advisor has models released after this board of {newest!s} too." if newest else ""
 
     def _where(self) -> str:
         dates = [
@@ -293,7 +299,7 @@ class Choices:
             row = priced.row(0, named=True)
             count = f"{row['devices']} × " if row["devices"] > 1 else ""
             line = (
-                f"The cheapest to rent is {count}{row['accelerator']} at {row['usd_per_hour']:.2f} USD "
+                f"The cheapest to rent is {count}{row['accelerator']} at ${row['usd_per_hour']:.2f} "
                 f"an hour, with {row['model_id']} in {rules.PRECISIONS[row['precision']]}."
             )
         self.reverse_heading.object = block(
@@ -375,7 +381,7 @@ class Choices:
         downloads = page.download_buttons("choices", self.fits.rows, self._describe, self.data)
         reasons = page.download_buttons("choices_left_out", self.dropped.rows, self._describe, self.data)
         hardware = page.download_buttons("choices_hardware", self.hardware.rows, self._describe, self.data)
-        wanted = controls.number(self.state, "wanted", "Wanted quality (0: that of the best above)", width=260,
+        wanted = controls.number(self.state, "wanted", "Wanted quality (0: that of the best above)", width=320,
                                  sizing_mode=None)  # fmt: skip
         return [
             page.card(self.list),

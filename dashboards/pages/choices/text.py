@@ -25,7 +25,7 @@ def spread(row: dict[str, Any], likely: str, low: str, high: str, unit: str) -> 
     """A predicted figure with its interval."""
     if row[likely] is None:
         return formats.MISSING
-    ends = "–".join(formats.significant(row[name], 2) for name in (low, high))
+    ends = " to ".join(formats.significant(row[name], 2) for name in (low, high))
     return f"{formats.significant(row[likely])} {unit} ({ends})"
 
 
@@ -34,10 +34,10 @@ def money(row: dict[str, Any], kwh: float) -> str:
     if row["usd"] is None:
         return "no price or rated power known"
     basis = {
-        "rent": "rented, busy all the time", "electricity": f"electricity at {kwh:g} USD/kWh",
+        "rent": "rented, busy all the time", "electricity": f"electricity at ${kwh:g} per kWh",
         "your price": "at your price of a device-hour",
     }[row["usd_basis"]]  # fmt: skip
-    return f"{formats.significant(row['usd'])} USD per million tokens ({basis})"
+    return f"${formats.significant(row['usd'])} per million tokens ({basis})"
 
 
 def precision(row: dict[str, Any]) -> str:
@@ -75,7 +75,7 @@ def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
 
 def _arena(row: dict[str, Any]) -> str:
     bounds = (row["arena_rating_lower"], row["arena_rating_upper"])
-    ends = "" if None in bounds else f" ({bounds[0]:.0f}–{bounds[1]:.0f})"
+    ends = "" if None in bounds else f" ({bounds[0]:.0f} to {bounds[1]:.0f})"
     return f"{row['arena_rating']:.0f}{ends} points"
 
 

@@ -73,6 +73,15 @@ def pairs(abilities: pl.DataFrame, models: Sequence[str]) -> dict[str, list[tupl
     }  # fmt: skip
 
 
+def estimates(abilities: pl.DataFrame, models: Sequence[str]) -> dict[str, list[str]]:
+    """Per domain, the ability of each model with its 90 % interval, as the chart has it."""
+    found = {(row["domain"], row["model_id"]): words.estimate(row) for row in abilities.iter_rows(named=True)}
+    return {
+        domain: [found.get((domain, model), formats.MISSING) for model in models]
+        for domain in abilities["domain"].unique(maintain_order=True)
+    }
+
+
 def fact_lines(facts: pl.DataFrame, models: Sequence[str]) -> list[list[str]]:
     """Lines of the table: what is known of each model.
 

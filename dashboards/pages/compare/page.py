@@ -1,6 +1,7 @@
 """Compare: a few models side by side, every fact with its source, and which differences noise cannot explain."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import panel as pn
@@ -180,8 +181,10 @@ class Compare:
         lines: list[list[str]] = []
         timed_as: list[str] = []
         if not self.abilities.is_empty():
+            texts = ability.estimates(self.abilities, models)
             for domain, values in ability.pairs(self.abilities, models).items():
-                lines.append([f"Ability: {formats.running(words.domain(domain))}", *_against_first(values)])
+                label = f"Ability: {formats.running(words.domain(domain))}"
+                lines.append([label, *_against_first(values, texts[domain])])
             facts = self.data.ask("compare_facts", models=_SEPARATOR.join(models))
             lines += ability.fact_lines(facts, models)
             timed_as = facts["timed_as"].drop_nulls().unique().sort().to_list()
@@ -223,7 +226,7 @@ class Compare:
             "Compare",
             "A few models side by side: every fact in the warehouse, and which differences exceed noise. What runs "
             "on your hardware:",
-            link=("choices", "Choices"),
+            link=("advisor", "Advisor"),
         )
         downloads = page.download_buttons("compare", lambda: self.facts, self._describe, self.data)
         main = pn.Column(
@@ -248,12 +251,12 @@ def _arena(row: dict[str, Any]) -> tuple[float, float | None] | None:
     return row["arena_rating"], None if None in bounds else (bounds[1] - bounds[0]) / (2 * TWO_SIDED_95)
 
 
-def _against_first(pairs: list[tuple[float, float | None] | None]) -> list[str]:
-    """Values with their errors, and how each stands to the first."""
+def _against_first(pairs: list[tuple[float, float | None] | None], texts: Sequence[str] | None = None) -> list[str]:
+    """Values with their errors, or as they are worded, and how each stands to the first."""
     first = pairs[0]
     cells = []
     for place, pair in enumerate(pairs):
-        text = formats.MISSING if pair is None else formats.points(*pair)
+        text = formats.MISSING if pair is None else texts[place] if texts else formats.points(*pair)
         if place and pair is not None and first is not None:
             text += f"\N{NO-BREAK SPACE}{mark(pair, first)}"
         cells.append(text)

@@ -84,7 +84,7 @@ def identity(device: Accelerator, row: Mapping[str, Any]) -> list[dict[str, str]
     add("Maker", device.vendor)
     add("Kind", kinds.get(device.kind, device.kind.upper() if len(device.kind) < 4 else device.kind))
     add("Released", row.get("release_date"))
-    add("Memory", f"{device.memory_bytes / GIGA:g} GB {device.memory_kind}".strip(), "as sold")
+    add("Memory", f"{device.memory_bytes / GIGA:g} GB {_memory_kind(device.memory_kind)}".strip(), "as sold")
     low, high = (each / GIB for each in device.usable_memory_range_bytes)
     add(
         "Memory that models may use",
@@ -112,6 +112,11 @@ def sources_named(source: str, listed: str) -> str:
     return "; ".join(meanings[name] for name in sorted(cited & meanings.keys()))
 
 
+def _memory_kind(kind: str) -> str:
+    """Such as `GDDR with inline ECC`."""
+    return " ".join(word if word in {"with", "inline"} else word.upper() for word in kind.split())
+
+
 def _scaled(value: float | None, by: float) -> float | None:
     return None if value is None else value / by
 
@@ -121,7 +126,7 @@ def price_line(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return ""
     usual, old = formats.significant(row["usd_per_device_hour"]), formats.days_old(row["newest_date"])
-    return f"Usually {usual} USD per device and hour: {row['basis']}{old}."
+    return f"Usually ${usual} per device and hour: {row['basis']}{old}."
 
 
 def errors(device: Accelerator) -> list[dict[str, Any]]:

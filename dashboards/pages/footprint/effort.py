@@ -14,7 +14,7 @@ _HEAD = (
 def reconciled(door: Door, runs: int, hours: float, as_of: str) -> str:
     """The terms as a table, at which prices, and why some runs have no time."""
     price = door.usd_per_device_hour(DEVICE) if DEVICE in door.devices else None
-    today = "no price is known" if price is None else f"{price * NODE_DEVICES:.2f} USD for {NODE_DEVICES} × {DEVICE}"
+    today = "no price is known" if price is None else f"${price * NODE_DEVICES:.2f} for {NODE_DEVICES} × {DEVICE}"
     return (
         page.heading(
             "What evaluation took, term by term",
@@ -23,7 +23,7 @@ def reconciled(door: Door, runs: int, hours: float, as_of: str) -> str:
         )
         + page.table(_HEAD, [_line(term) for term in terms(price, (runs, hours, as_of))])
         + page.caption(
-            f"An hour then: {implied_usd_per_hour():.2f} USD, which the published figures imply. An hour today: "
+            f"An hour then: ${implied_usd_per_hour():.2f}, which the published figures imply. An hour today: "
             f"{today}, the node that the second board counts; the machine of the first is not stated. "
             "Runs without a recorded time have no hours: raw result files need not state it, and the second board "
             "writes −1 where it did not keep it; they are left out, not treated as zero. "

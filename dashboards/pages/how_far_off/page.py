@@ -173,13 +173,10 @@ class HowFarOff(SessionPage[HowFarOffState]):
             self.notes,
             page.card(self.answer),
             *own_measurements.cards(self.data, "how-far-off"),
-            *(
-                (self.errors.card, self.picture_card.column, self.worst.card)
-                if self.rows.height
-                else (page.card(page.html(render(__file__, "none_yet.html"))),)
-            ),
+            *((self.errors.card, self.picture_card.column, self.worst.card) if self.rows.height else ()),
             self.dots_card.column,
             self.table.card,
+            *(() if self.rows.height else (page.card(page.html(render(__file__, "none_yet.html"))),)),
             page.card(page.html(how)),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip

@@ -148,11 +148,10 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         _, unclear = filters.parse_search(self.state.search)
         self.notes.object = page.notes([*self._notes, *unclear])
         x_label, y_label = formats.running(choice.x.label), formats.running(choice.y.label)
-        counts = (
-            f"{formats.count(drawn.count)} of {formats.count(self.entries.height)} entries shown; "
-            f"{formats.count(drawn.undrawn)} without {x_label} or {y_label}"
-            f"{' above zero' if choice.log_x or choice.log_y else ''} are not drawn"
-        )
+        counts = f"{formats.count(drawn.count)} of {formats.count(self.entries.height)} entries shown"
+        if drawn.undrawn:
+            above = " above zero" if choice.log_x or choice.log_y else ""
+            counts += f"; {formats.count(drawn.undrawn)} without {x_label} or {y_label}{above} are not drawn"
         if drawn.thinned_from is not None:
             counts += f"; of the other {formats.count(drawn.thinned_from)} a random {formats.count(drawn.frame.height)}"
         where = self._where(drawn.frame.height)
@@ -258,7 +257,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         state = self.state
         columns = controls.several(state, "columns", "", margin=(0, 0, 10, 0), visible=False)
         show_columns = pn.widgets.Toggle(name="Columns", value=False, height=32, width=90, margin=0)
-        show_columns.jslink(columns, value="visible")
+        show_columns.param.watch(lambda event: setattr(columns, "visible", event.new), "value")
         return page.card(
             page.html(page.heading("Entries")),
             pn.FlexBox(

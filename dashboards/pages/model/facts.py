@@ -43,6 +43,11 @@ def under_its_own_name(door: Door, model_id: str, shapes_id: str) -> Architectur
     return model if model.name == model_id else replace(model, name=model_id, published_format=BF16, stored_bytes=None)
 
 
+def _source(row: Mapping[str, Any]) -> str:
+    """Which source lists a model, by its name in print."""
+    return formats.boards(row["facts_source"]) if row["facts_source"] else ""
+
+
 def identity(model_id: str, model: Architecture | None, row: Mapping[str, Any]) -> list[dict[str, str]]:
     """Facts of a model, each with what it rests on."""
     rows: list[dict[str, str]] = []
@@ -57,10 +62,10 @@ def identity(model_id: str, model: Architecture | None, row: Mapping[str, Any]) 
     add("Made from", row["base_model"], "as boards state it", f"model/{row['base_model']}")
     add("Licence", row["licence"] or row["board_licence"], row["licence_basis"] if row["licence"] else "a board")
     released = row["release_date"] or row["listed_on"]
-    add("Released", released, row["release_date_basis"] if row["release_date"] else row["facts_source"])
+    add("Released", released, row["release_date_basis"] if row["release_date"] else _source(row))
     if model is None:
         add("Parameters", formats.parameters(row["board_parameters"]), row["parameters_total_source"])
-        add("Context", row["context_tokens"] and f"{row['context_tokens']:,} tokens", row["facts_source"])
+        add("Context", row["context_tokens"] and f"{row['context_tokens']:,} tokens", _source(row))
         return rows
     total, active = model.parameters_total, model.parameters_active
     used = "" if active == total else f"; {formats.parameters(active)} of them per token"

@@ -298,7 +298,8 @@ class ModelPage(SessionPage[ModelState]):
             ).with_columns(pl.format("{} ({})", pl.col("cost").replace(_AGAINST), "unit").alias("against"))
         now = fronts.filter(pl.col("left_on").is_null()).height if fronts.height else 0
         self.fronts.show(
-            "Place on the fronts", f"on {now} of {counted(fronts.height, 'front')} that it was ever on", fronts,
+            "Place on the fronts", f"On {now or 'none'} of the {counted(fronts.height, 'front')} that it was once on",
+            fronts,
             "A front holds the open models that no other beats on both ability and cost; days of the past are judged "
             "by today's results.",
             empty="It was never among the open models that no other beats on both ability and cost.",

@@ -1,6 +1,7 @@
 """Fronts of ability against what a model costs to hold and to serve, as they stood on any date."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,7 +39,7 @@ _STEPS = {True: "clear", False: "within noise"}
 _FACTS = {
     "position": Fact("#", "0", 46),
     "model_id": Fact("Model", width=300, link="model/"),
-    "x": Fact("Cost", "0,0.[000]", 96),
+    "x": Fact("Cost", "0,0.000", 96),
     "ability": Fact("Ability (index points)", "0.0", 96, stays=True),
     "ability_low": Fact("90 % from", "0.0", 80),
     "ability_high": Fact("90 % to", "0.0", 80),
@@ -76,9 +77,10 @@ def _view(data: Data, domain: str, cost: str, day: dt.date) -> _View:
         pl.col("model_id").alias("entry_id"), "model_id", pl.col("weight_format").alias("precision"), "x",
         pl.col("ability").alias("y"),
         ((pl.col("ability_high") - pl.col("ability_low")) / (2 * TWO_SIDED_90)).alias("standard_error"),
-        pl.col("is_clear").alias("beyond_noise_of_previous"),
+        pl.col("is_clear").alias("beyond_noise_of_previous"), pl.col("ability_low").alias("low"),
+        pl.col("ability_high").alias("high"),
     )  # fmt: skip
-    front = Front(cloud, drawn, measure, _ABILITY, kind="Published as")
+    front = Front(cloud, drawn, measure, _ABILITY, kind="Published as", bars="90 % interval")
     return _View(members, drawing(front, NAME, _HEIGHT), judged["as_of_date"].max())  # type: ignore[arg-type]
 
 
@@ -155,18 +157,18 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         view = self.data.shared(_view, state.domain, state.cost, day)
         self.members, drawn = view.members, view.drawing
         self.chart.show(drawn)
-        within = self.members.filter(~pl.col("is_clear")).height
+        clear = self.members.filter(pl.col("is_clear"))["model_id"]
         counts = (
             f"{formats.count(self.members.height)} of {formats.count(drawn.count)} open models of {day} or before are "
-            f"beaten by none; {formats.count(within)} steps are within noise"
+            f"beaten by none. {_clear_steps(clear.to_list(), self.members.height - 1)}"
         )
         title = f"Ability ({formats.running(words.domain(state.domain))}) against {formats.running(measure.label)}"
         where = words.where(state.domain, view.as_of, drawn.count)
         load = f" Load: {words.LOAD}." if state.cost in _UNDER_LOAD else ""
         more = (
             f"Up and left is better.{load} Hollow marks: the step over the next cheaper member is "
-            "within both intervals. Days of the past are judged by today's results; models whose size, date or weights "
-            "are not known are left out."
+            "within the noise of both. Days of the past are judged by today's results; models whose size, date or "
+            "weights are not known are left out."
         )
         self.card.show(title, counts, self.chart.tell(drawn), where, more)
         self.card.came_from("ability_front_history", {"domain": state.domain, "cost": state.cost})
@@ -217,6 +219,19 @@ class AbilityFront(SessionPage[AbilityFrontState]):
             page.download_buttons("ability_front", self.table.rows, self._describe, self.data),
             self.table.widget,
         )
+
+
+def _clear_steps(names: Sequence[str], steps: int) -> str:
+    """Which members are ahead of the next cheaper one by more than noise."""
+    if steps == 0:
+        return "There is no cheaper one to compare it with."
+    if not names:
+        return "No step over the next cheaper one exceeds noise."
+    listed = ", ".join(formats.without_account(name) for name in names)
+    verb = "exceeds" if len(names) == 1 else "exceed"
+    return (
+        f"{formats.count(len(names))} of {formats.count(steps)} steps over the next cheaper one {verb} noise: {listed}."
+    )
 
 
 def _last_move(date: str, days: pl.Series) -> str | None:

@@ -223,9 +223,10 @@ class Pareto(SnapshotPage[ParetoState]):
         absent = f"{formats.running(quality.label)} or {formats.running(cost.measure.label)}"
         counts = (
             f"{formats.count(view.members.height)} of {formats.count(view.considered)} entries are beaten by none; "
-            f"{formats.count(view.considered - drawn.count)} without {absent} "
-            f"are not drawn; {view.within_noise} steps within noise"
+            f"{view.within_noise} steps are within noise"
         )
+        if view.considered > drawn.count:
+            counts += f"; {formats.count(view.considered - drawn.count)} without {absent} are not drawn"
         places = {"all": "", "provider": ", official providers only"}
         place = places.get(self.state.within, f", {formats.label(self.state.segment)} only")
         where = self._where(drawn.count)

@@ -27,9 +27,9 @@ _END = 8.0
 _WHICH = {"Open models": "open", "All models": "all"}
 _BENCHMARKS = {
     "benchmark": Fact("Benchmark", width=260, shown_as=benchmark),
-    "benchmark_version": Fact("Version", width=130),
+    "benchmark_version": Fact("Version", width=110),
+    "category": Fact("Domain", width=145, shown_as=words.domain),
     "source": Fact("Source", width=205, shown_as=formats.boards),
-    "category": Fact("Judges", width=145, shown_as=words.domain),
     "difficulty": Fact("Difficulty (index points)", "0.0", 100, stays=True),
     "discrimination": Fact("Slope (logit or score per point)", "0,0.000", 120),
     "response": Fact("Response", width=90),

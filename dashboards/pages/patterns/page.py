@@ -1,5 +1,7 @@
 """The patterns page: heatmap, parallel coordinates, correlations, components, clusters, all pairs, by any grouping."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -99,12 +101,10 @@ class PatternsPage(SnapshotPage[PatternsState]):
     def _load(self) -> None:
         parameters = {"snapshot_id": self.state.snapshot}
         self.entries = self.data.ask("patterns_entries", **parameters)
-        self.scores = self.data.ask("z_scores", **parameters)
         self.loadings = self.data.ask("loadings", **parameters)
-        self._aligned: dict[str, pl.DataFrame] = {}
         self.state.remember_default("values", "z_in_board")
         self._notes += self.state.offer("values", _VALUES, "z_in_board")
-        self.benchmarks = self.loadings["benchmark"].unique().sort().to_list()
+        self.benchmarks = _benchmarks(self.data, self.state.snapshot)
         groups = {label: name for label, name in patterns_frames.GROUPS.items() if self.entries[name].n_unique() > 1}
         fallback = next(iter(groups.values()), "cluster")
         self.state.remember_default("group", fallback)
@@ -113,7 +113,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
         self._offer_only()
 
     def _group(self) -> None:
-        self.grouped = patterns_frames.named_groups(self.entries, self.state.group)
+        self.grouped, self.styles = self.data.shared(_grouped, self.state.snapshot, self.state.group)
 
     def _offer_only(self) -> None:
         counts = self.grouped["group"].value_counts(sort=True).sort("count", "group", descending=[True, False])
@@ -144,7 +144,7 @@ class PatternsPage(SnapshotPage[PatternsState]):
             self.captions[chart].object = page.caption(f"{where}. {note}")
 
     def _draw(self) -> None:
-        self._draw_first()
+        self._draw_heat()
         self._later(self._draw_parallel, self._draw_correlations, self._draw_map, self._draw_choices, self._draw_pairs)
 
     def _draw_choices(self) -> None:
@@ -154,27 +154,19 @@ class PatternsPage(SnapshotPage[PatternsState]):
         verdict = pl.when("is_chosen").then(pl.lit("chosen")).otherwise(held)
         self.choices.show(choices.with_columns(verdict.alias("verdict")))
 
-    def _only(self, entries: pl.DataFrame) -> pl.DataFrame:
-        only = self.state.only
-        return entries.filter(pl.col("group").is_in(only)) if only else entries
+    def _choice(self) -> tuple[str, str, tuple[str, ...]]:
+        """Snapshot, grouping and groups: which entries are shown."""
+        return self.state.snapshot, self.state.group, tuple(self.state.only)
 
     def _shown(self) -> pl.DataFrame:
-        return self._only(self.grouped)
+        return _only(self.grouped, self.state.only)
 
     def _shown_with(self, values: str) -> pl.DataFrame:
         """Entries that are shown, with a column of those values for each benchmark."""
-        if values not in self._aligned:
-            scores = patterns_frames.wide(self.scores, values, self.benchmarks)
-            aligned = self.entries.select("entry_id").join(scores, on="entry_id", how="left", maintain_order="left")
-            self._aligned[values] = aligned.drop("entry_id")
-        return self._only(self.grouped.hstack(self._aligned[values]))
-
-    def _draw_first(self) -> None:
-        self.styles = patterns_frames.styles(self.grouped)
-        self._draw_heat()
+        return _only(self.grouped.hstack(self.data.shared(_aligned, self.state.snapshot, values)), self.state.only)
 
     def _draw_entries(self) -> None:
-        self._draw_first()
+        self._draw_heat()
         self._draw_map()
         # Lines and pairs take the browser longer than all else together.
         self._later(self._draw_parallel, self._draw_pairs)
@@ -205,30 +197,22 @@ class PatternsPage(SnapshotPage[PatternsState]):
         self._tell(chart, title, drawn + (", drawn at random" * (part.height < shown.height)), shown.height, note)
 
     def _draw_map(self) -> None:
-        part = thinned(self._shown())
-        self.map.show(part, self.loadings, self.styles)
+        drawn = self.data.shared(_map, *self._choice())
+        self.map.show(drawn)
         self._tell(
             components.NAME, f"Capabilities: the first two components, {self._by()}",
-            patterns_words.components(self.loadings), part.height, patterns_words.MAP,
+            patterns_words.components(self.loadings), drawn.count, patterns_words.MAP,
         )  # fmt: skip
 
     def _draw_heat(self) -> None:
         state = self.state
-        shown = self._shown_with(state.values)
-        names, counts, values = patterns_frames.heat_rows(shown, self.benchmarks, state.rows)
-        order = patterns_frames.clustered_order(values)
-        values = values[order]
-        unit = "points" if state.values == "score" else "standard deviations"
-        low, high = (-_Z_END, _Z_END) if state.values != "score" else (0.0, float(np.nanmax(values, initial=1.0)))
-        facts = [
-            [f"{decimal(value, 2)} {unit}" + (f", mean of {counts[row]:,}" * (counts[row] > 1)) for value in line]
-            for row, line in zip(order, values, strict=True)
-        ]
-        digits = 1 if state.values == "score" else 2
-        self.heat.show(values, [names[row] for row in order], self.benchmarks, (low, high), facts, digits)
+        drawn = self.data.shared(_heat, *self._choice(), state.values, state.rows)
+        self.heat.show(drawn.values, drawn.names, self.benchmarks, drawn.ends, drawn.facts, drawn.digits)
         label = next(text for text, name in _VALUES.items() if name == state.values)
-        what = f"the best {len(names)} models" if state.rows == "models" else f"means of {len(names)} groups"
-        self._tell(_HEAT, f"{label}: {what}", patterns_words.heat(low, high, unit), shown.height, patterns_words.HEAT)
+        count = len(drawn.names)
+        what = f"the best {count} models" if state.rows == "models" else f"means of {count} groups"
+        meaning = patterns_words.heat(*drawn.ends, drawn.unit)
+        self._tell(_HEAT, f"{label}: {what}", meaning, drawn.count, patterns_words.HEAT)
 
     def _draw_correlations(self) -> None:
         kind = self.state.correlation
@@ -311,13 +295,81 @@ class PatternsPage(SnapshotPage[PatternsState]):
     def _correlations_card(self) -> pn.Column:
         kinds = {"Spearman": "spearman", "Pearson": "pearson"}
         return self._card(
-            _CORRELATIONS, self.correlations.figure, controls.radio(self.state, "correlation", kinds, height=32)
+            _CORRELATIONS,
+            self.correlations.figure,
+            controls.radio(self.state, "correlation", kinds, height=32, margin=(8, 0, 0, 0)),
         )
 
     def _clusters_card(self) -> pn.Column:
         return page.card(
             page.html(page.heading("Clusters")), self.cluster_text, pn.Spacer(height=8), self.choices.widget
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Heat:
+    """A heatmap ready to be drawn, which all who look at the same one share.
+
+    Attributes:
+        names: Of its rows, in order.
+        values: (rows, benchmarks).
+        facts: What a hover says of each cell.
+        ends: Values of the two ends of the colours.
+        digits: After the point, in the cells.
+        unit: Of the values.
+        count: How many entries it rests on.
+    """
+
+    names: list[str]
+    values: patterns_frames.Matrix
+    facts: list[list[str]]
+    ends: tuple[float, float]
+    digits: int
+    unit: str
+    count: int
+
+
+def _grouped(data: Data, snapshot: str, group: str) -> tuple[pl.DataFrame, dict[str, tuple[str, str]]]:
+    """The entries with the group of each, and colour and mark of each group."""
+    grouped = patterns_frames.named_groups(data.ask("patterns_entries", snapshot_id=snapshot), group)
+    return grouped, patterns_frames.styles(grouped)
+
+
+def _only(entries: pl.DataFrame, groups: Sequence[str]) -> pl.DataFrame:
+    """Entries of these groups; of all where none is named."""
+    return entries.filter(pl.col("group").is_in(list(groups))) if groups else entries
+
+
+def _benchmarks(data: Data, snapshot: str) -> list[str]:
+    return data.ask("loadings", snapshot_id=snapshot)["benchmark"].unique().sort().to_list()
+
+
+def _aligned(data: Data, snapshot: str, values: str) -> pl.DataFrame:
+    """A column of those values for each benchmark, in the order of the entries."""
+    scores = patterns_frames.wide(data.ask("z_scores", snapshot_id=snapshot), values, _benchmarks(data, snapshot))
+    entries = data.ask("patterns_entries", snapshot_id=snapshot).select("entry_id")
+    return entries.join(scores, on="entry_id", how="left", maintain_order="left").drop("entry_id")
+
+
+def _map(data: Data, snapshot: str, group: str, only: tuple[str, ...]) -> components.Drawing:
+    grouped, styles = data.shared(_grouped, snapshot, group)
+    return components.drawing(thinned(_only(grouped, only)), data.ask("loadings", snapshot_id=snapshot), styles)
+
+
+def _heat(data: Data, snapshot: str, group: str, only: tuple[str, ...], values: str, rows: str) -> _Heat:
+    grouped, _ = data.shared(_grouped, snapshot, group)
+    shown = _only(grouped.hstack(data.shared(_aligned, snapshot, values)), only)
+    names, counts, matrix = patterns_frames.heat_rows(shown, _benchmarks(data, snapshot), rows)
+    order = patterns_frames.clustered_order(matrix)
+    matrix = matrix[order]
+    unit = "points" if values == "score" else "standard deviations"
+    ends = (-_Z_END, _Z_END) if values != "score" else (0.0, float(np.nanmax(matrix, initial=1.0)))
+    facts = [
+        [f"{decimal(value, 2)} {unit}" + (f", mean of {counts[row]:,}" * (counts[row] > 1)) for value in line]
+        for row, line in zip(order, matrix, strict=True)
+    ]
+    digits = 1 if values == "score" else 2
+    return _Heat([names[row] for row in order], matrix, facts, ends, digits, unit, shown.height)
 
 
 def _legend(shown: pl.DataFrame, styles: dict[str, tuple[str, str]]) -> str:

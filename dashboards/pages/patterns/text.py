@@ -6,7 +6,10 @@ from analytics.units import decimal
 from dashboards.parts import formats
 from dashboards.parts.templates import block
 
-HEAT = "Rows are ordered by Ward's clustering, so similar profiles are adjacent. z: standard deviations above the mean."
+HEAT = (
+    "Rows are ordered by Ward's clustering, so similar profiles are adjacent. z: standard deviations above the mean of "
+    "the board, the size band or the quarter."
+)
 PARALLEL = (
     "Parallel coordinates",
     (
@@ -34,7 +37,7 @@ CORRELATIONS = (
 def heat(low: float, high: float, unit: str) -> str:
     """What the colours mean."""
     ends = [formats.significant(end, 2) for end in (low, high)]
-    return f"Orange: {ends[0]} {unit} or less; blue: {ends[1]} or more; grey: between"
+    return f"From orange ({ends[0]} {unit}) over grey to blue ({ends[1]})"
 
 
 def correlations(pairs: pl.DataFrame, kind: str) -> str:

@@ -50,7 +50,7 @@ class Side:
         for place, button in enumerate(self.ways):
             button.on_click(self._take(place))
         self.ways_row = pn.FlexBox(
-            page.html(block("strong", "What would fit:"), sizing_mode=None, width=108), *self.ways, gap="8px",
+            page.html(block("strong", "What would fit:"), sizing_mode=None, width=124), *self.ways, gap="8px",
             align_items="center", margin=(10, 0, 0, 0), visible=False, sizing_mode="stretch_width",
         )  # fmt: skip
         self.summary = self._card(self.title, self.numbers, self.ways_row)

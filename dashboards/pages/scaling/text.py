@@ -88,7 +88,7 @@ def returns(shapes: pl.DataFrame) -> str:
     }
     curvature = _range(row["curvature_lower"], row["curvature_upper"])
     at = row["knee_at_parameters"]
-    place = f", at {formats.parameters(at)}" if at is not None else ""
+    place = f", at {formats.parameters(at)}" if at is not None and round(100 * row["knee_share"]) else ""
     return (
         f"Per billion parameters returns diminish; {readings[row['points_per_doubling_are']]}: points per doubling "
         f"change by {decimal(row['curvature'], 2, signed=True)} with each doubling{curvature}. A knee is found in "

@@ -150,7 +150,7 @@ def fleet_cells(plan: Plan, promise: Promise, found: Limit) -> Mapping[str, str]
         "Per token, 90 % within": f"{formats.significant(1000 * served.time_per_output_token_s[1])} ms",
         "Output tokens/s": _number(row["output_tokens_per_s"]),
         "Output tokens/s per device": _number(row["output_tokens_per_s_per_device"]),
-        "Cache in use": f"{100 * served.cache_occupancy:.0f} %",
+        "KV cache in use": f"{100 * served.cache_occupancy:.0f} %",
         "USD per hour": _money(plan.usd_per_hour),
         "USD per million tokens in": _money(row["usd_per_million_input_tokens"]),
         "USD per million tokens out": _money(row["usd_per_million_output_tokens"]),

@@ -1,4 +1,4 @@
-"""Which GPU? How many of which accelerator a model needs in which precision, and what serving it then costs."""
+"""Which GPU? How many accelerators of each kind a model needs in each precision, and what serving it then costs."""
 
 from typing import Any
 
@@ -139,7 +139,8 @@ class WhichGpu:
             f"profile {state.engine}{engine_options.flags(state)}. Rates are of all sequences together, with an "
             f"interval (hover). {measured}{rest}, with a wide interval. "
             f"Prices: the cheapest {offers} offer known, from the reference table with its source. "
-            f"Carbon: {grid}, {grams:.0f} g CO₂e per kWh (CodeCarbon), PUE {PUE}, of running alone. GPUs needed: "
+            f"Carbon of running alone, without making the hardware: {grid}, {grams:.0f} g CO₂e per kWh (CodeCarbon), "
+            f"PUE {PUE}. GPUs needed: "
             "tensor parallel within a node of 8, whole nodes as pipeline stages beyond. The stronger the colour, "
             "the better."
         )
@@ -225,7 +226,7 @@ class WhichGpu:
         """Everything in its place."""
         lead = page.opening(
             "Which GPU?",
-            "How many of which accelerator a model needs in which precision, how fast it then is, and what a "
+            "How many accelerators of each kind a model needs in each precision, how fast it then runs, and what a "
             "million output tokens cost in money and carbon.",
         )
         table = page.card(

@@ -151,7 +151,7 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
             lines.append((label, _interval(spread.likely, spread.low, spread.high, unit)))
     lines.append(("Bound by", answer.estimate.bound_by))
     price = (
-        f"{offer.usd_per_device_hour:.2f} USD per device hour: {offer.basis}{formats.days_old(offer.newest_date)}"
+        f"${offer.usd_per_device_hour:.2f} per device hour: {offer.basis}{formats.days_old(offer.newest_date)}"
         if offer
         else f"no {'spot' if query.spot else 'on-demand'} price known for {device.name}"
     )
@@ -193,4 +193,4 @@ def _compared(rule: int, exact: int) -> str:
 
 
 def _interval(likely: float, low: float, high: float, unit: str) -> str:
-    return f"{formats.significant(likely)} ({formats.significant(low)}–{formats.significant(high)}) {unit}"
+    return f"{formats.significant(likely)} ({formats.significant(low)} to {formats.significant(high)}) {unit}"

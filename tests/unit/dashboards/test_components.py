@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from dashboards.charts.components import Components
+from dashboards.charts.components import Components, drawing
 
 LOADINGS = {
     "BBH": (0.93, -0.02), "GPQA": (0.83, -0.30), "IFEval": (0.65, 0.75), "MATH Lvl 5": (0.86, 0.29),
@@ -27,7 +27,7 @@ def test_names_of_benchmarks_lie_a_line_apart_and_within_the_chart() -> None:
         }
     )  # fmt: skip
     chart = Components()
-    chart.show(entries, loadings, {"all": ("#000000", "circle")})
+    chart.show(drawing(entries, loadings, {"all": ("#000000", "circle")}))
     low, high = chart.figure.y_range.start, chart.figure.y_range.end
     per_unit = (chart.figure.height - 90) / (high - low)
     heights = (high - np.array(chart.arrows.data["y"])) * per_unit + np.array(chart.arrows.data["offset"])
